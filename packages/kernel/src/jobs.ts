@@ -1,0 +1,31 @@
+import type { CallContext } from "./actor.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
+import type { Transaction } from "./unit-of-work.ts";
+
+/** What a running job can use. After `kill -9` the job runs again, and finished steps are not run twice. */
+export interface JobRun {
+  readonly id: string;
+  readonly payload: JsonObject;
+  readonly call: CallContext;
+  /** Aborted at shutdown and on cancel. */
+  readonly signal: AbortSignal;
+  /**
+   * A step whose effect is SQL: the step's row commits with the effect, so it happens exactly once.
+   * On resume the recorded result is returned and `work` is not called.
+   */
+  step<T extends JsonValue>(name: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * A step whose effect is elsewhere. `key` is the same at every attempt: pass it to the effect, which must
+   * be idempotent by it. The result is recorded afterwards.
+   */
+  effect<T extends JsonValue>(name: string, work: (key: string) => Promise<T>): Promise<T>;
+  /** Progress between 0 and 1 with a short note, shown by `portolan logs` and the API. */
+  progress(fraction: number, note: string): Promise<void>;
+}
+
+export interface JobHandler {
+  readonly queue: string;
+  /** How often a failing job is tried again (with growing delay). */
+  readonly retries?: number;
+  run(job: JobRun): Promise<JsonValue>;
+}

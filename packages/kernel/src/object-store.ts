@@ -1,0 +1,13 @@
+import type { Digest } from "./digest.ts";
+
+/** Content-addressed bytes: written once, never overwritten, verified when read. */
+export interface ObjectStore {
+  put(bytes: Uint8Array): Promise<Digest>;
+  /** Streams a file in; resolves to its digest. The source stays where it is. */
+  putFile(path: string): Promise<{ readonly digest: Digest; readonly sizeBytes: number }>;
+  has(digest: Digest): Promise<boolean>;
+  /** @throws PortolanError `objectstore.not_found`, or `objectstore.corrupt` when the bytes do not match. */
+  get(digest: Digest): Promise<Uint8Array>;
+  /** A local path to read-only bytes, for tools that want a file. Verified before it is handed out. */
+  localPath(digest: Digest): Promise<string>;
+}

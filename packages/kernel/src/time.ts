@@ -1,0 +1,65 @@
+import { Temporal as Polyfill } from "temporal-polyfill";
+import { PortolanError } from "./errors.ts";
+
+declare const epochMicros: unique symbol;
+
+/** Microseconds since 1970-01-01T00:00:00Z, an integer; exact in a double until the year 2255. */
+export type EpochMicros = number & { readonly [epochMicros]: true };
+
+/** Source of the present. Injected everywhere, so that tests own time. */
+export interface Clock {
+  now(): EpochMicros;
+  /** Monotonic nanoseconds, for durations only: a jump of the wall clock does not touch it. */
+  monotonicNanos(): bigint;
+}
+
+export const systemClock: Clock = {
+  now: () => Math.round((performance.timeOrigin + performance.now()) * 1000) as EpochMicros,
+  monotonicNanos: () => process.hrtime.bigint(),
+};
+
+export const microsPerSecond = 1_000_000;
+export const microsPerDay = 86_400 * microsPerSecond;
+
+/** Checks that a number is an integer of microseconds in the exact range. */
+export function asEpochMicros(value: number): EpochMicros {
+  if (!Number.isSafeInteger(value)) {
+    throw new PortolanError("kernel.bad_unit", { detail: `${value} is not a whole number of microseconds` });
+  }
+  return value as EpochMicros;
+}
+
+export function addMicros(instant: EpochMicros, micros: number): EpochMicros {
+  return asEpochMicros(instant + micros);
+}
+
+/** Reads an RFC 3339 instant with an offset; digits below the microsecond are refused, not dropped. */
+export function parseInstant(text: string): EpochMicros {
+  let nanos: bigint;
+  try {
+    nanos = Polyfill.Instant.from(text).epochNanoseconds;
+  } catch (cause) {
+    throw new PortolanError("kernel.bad_unit", {
+      detail: `"${text.slice(0, 64)}" is not an instant`,
+      mend: "Write RFC 3339 with an offset, e.g. 2026-11-23T08:00:00Z.",
+      cause,
+    });
+  }
+  if (nanos % 1000n !== 0n) {
+    throw new PortolanError("kernel.bad_unit", { detail: `"${text}" is finer than a microsecond` });
+  }
+  return asEpochMicros(Number(nanos / 1000n));
+}
+
+/** RFC 3339 in UTC with as many fraction digits as needed (none, 3 or 6). */
+export function formatInstant(instant: EpochMicros): string {
+  return Polyfill.Instant.fromEpochNanoseconds(BigInt(instant) * 1000n).toString();
+}
+
+/** The UTC instant of a wall-clock time (`2001-01-14T21:35`) in an IANA zone; DST gaps go forward, overlaps take the earlier. */
+export function zonedInstant(wallClock: string, timeZone: string): EpochMicros {
+  const zoned = Polyfill.PlainDateTime.from(wallClock).toZonedDateTime(timeZone, {
+    disambiguation: "compatible",
+  });
+  return asEpochMicros(Number(zoned.epochNanoseconds / 1000n));
+}
