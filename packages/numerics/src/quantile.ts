@@ -1,0 +1,15 @@
+/**
+ * Sample quantile with linear interpolation (Hyndman and Fan type 7, the default of numpy and R).
+ *
+ * @param sorted ascending, at least one value
+ * @param p in [0, 1]
+ */
+export function quantile(sorted: ArrayLike<number>, p: number): number {
+  if (sorted.length === 0) throw new RangeError("a quantile needs at least one value");
+  if (!(p >= 0 && p <= 1)) throw new RangeError(`a probability must lie between 0 and 1, not ${p}`);
+  const position = (sorted.length - 1) * p;
+  const low = Math.floor(position);
+  const below = sorted[low] ?? Number.NaN;
+  const above = sorted[Math.min(low + 1, sorted.length - 1)] ?? Number.NaN;
+  return below + (above - below) * (position - low);
+}
