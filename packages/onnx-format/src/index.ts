@@ -1,1 +1,13 @@
-export {};
+export { bytesOf, type Datatype, datatypes, type ElementType, elementTypeOf } from "./element-types.ts";
+export { type OnnxFormatErrorCode, onnxFormatErrors } from "./errors.ts";
+export { findOnnxProblems, signatureOf } from "./judge-onnx-model.ts";
+export { onnxLimits } from "./limits.ts";
+export type {
+  ModelSignature,
+  OnnxInitializer,
+  OnnxModel,
+  OnnxOperator,
+  OnnxValue,
+  TensorSpec,
+} from "./model.ts";
+export { readOnnxModel } from "./read-onnx-model.ts";
