@@ -15,6 +15,15 @@ declare module "fastify" {
     action?: string;
     ledger?: LedgerClass;
   }
+  /** OpenAPI members, read by `@fastify/swagger`. */
+  interface FastifySchema {
+    summary?: string;
+    description?: string;
+    tags?: readonly string[];
+    consumes?: readonly string[];
+    produces?: readonly string[];
+    hide?: boolean;
+  }
   interface FastifyRequest {
     /** Set by control's authentication before any handler of a non-public route runs. */
     call: CallContext;
