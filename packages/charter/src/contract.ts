@@ -1,1 +1,22 @@
-export {};
+export { type ControlName, controlNames } from "./controls.ts";
+export type {
+  DerivedCharter,
+  DerivedGroup,
+  DerivedItem,
+  Enforcement,
+  Provenance,
+  SourceLines,
+} from "./derived.ts";
+export {
+  CharterDocument,
+  charterApiVersion,
+  type LatencyClass,
+  latencyClasses,
+  type Regulation,
+  regulations,
+  type SigningRole,
+  signingRoles,
+} from "./document.ts";
+export { type MetricName, type MetricRange, metricNames, metrics } from "./metrics.ts";
+export type { PlacementLocation, PlacementRefusal, PlacementVerdict } from "./placement.ts";
+export type { AccuracyBound, CharterTerms, RateLimit, WorkloadTerms } from "./terms.ts";

@@ -1,1 +1,6 @@
-export {};
+export { deriveFromCharter, enforcementOf } from "./derive.ts";
+export { enforcement } from "./enforcement.ts";
+export { assertPlacement, judgePlacement } from "./placement.ts";
+export { type ProductionBlocker, productionBlockers } from "./production-blockers.ts";
+export { type RequiredSignature, requiredSignatures } from "./required-signatures.ts";
+export { termsOf, workloadOf } from "./terms.ts";

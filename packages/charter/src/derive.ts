@@ -1,0 +1,318 @@
+import { formatDurationMs, formatMoney, type JsonValue } from "@portolan/kernel";
+import type { ControlName } from "./controls.ts";
+import { demandsFor } from "./demands.ts";
+import type { DerivedCharter, DerivedGroup, DerivedItem, Enforcement, SourceLines } from "./derived.ts";
+import type { CharterDocument } from "./document.ts";
+import { enforcement } from "./enforcement.ts";
+import { provenance } from "./provenance.ts";
+import { requiredSignatures } from "./required-signatures.ts";
+import { type CharterTerms, termsOf } from "./terms.ts";
+
+/**
+ * Everything that follows from a charter. Pure: same charter, same list, in the charter's order.
+ *
+ * @param lines where each value stands in the file; without it items carry pointers only
+ */
+export function deriveFromCharter(document: CharterDocument, lines?: SourceLines): DerivedCharter {
+  const terms = termsOf(document);
+  const facts: Fact[] = [
+    ...governance(document),
+    ...latency(terms),
+    ...throughput(terms),
+    ...accuracy(terms),
+    ...freshnessAndAvailability(terms),
+    ...nonNegotiables(document, terms),
+    ...keeping(document, terms),
+    ...obligations(document),
+    ...retraining(document),
+  ];
+  return { useCase: document.useCase.name, terms, items: facts.map((fact) => toItem(document, fact, lines)) };
+}
+
+interface Fact {
+  readonly control: ControlName;
+  readonly group: DerivedGroup;
+  readonly from: readonly string[];
+  readonly statement: string;
+  readonly value: JsonValue;
+}
+
+function toItem(document: CharterDocument, fact: Fact, lines: SourceLines | undefined): DerivedItem {
+  return {
+    ...fact,
+    from: fact.from.map((pointer) => provenance(pointer, lines)),
+    enforcement: enforcementOf(fact.control),
+    demandedBy: demandsFor(document, fact.control, lines),
+  };
+}
+
+export function enforcementOf(control: ControlName): Enforcement {
+  const { by, how } = enforcement[control];
+  return by === undefined ? { kind: "not_enforced", why: how } : { kind: "enforced", by, how };
+}
+
+function fact(
+  control: ControlName,
+  group: DerivedGroup,
+  from: string | readonly string[],
+  statement: string,
+  value: JsonValue,
+): Fact {
+  return { control, group, from: typeof from === "string" ? [from] : from, statement, value };
+}
+
+function governance(document: CharterDocument): Fact[] {
+  const required = requiredSignatures(document);
+  const roles = required.map((entry) => entry.role);
+  const from = [...new Set(required.flatMap((entry) => entry.because.map((reason) => reason.pointer)))];
+  const { purposes, environments } = document;
+  return [
+    fact("required_signatures", "policy", from, `Signed by ${roles.join(", ")} before it governs.`, roles),
+    fact(
+      "purpose_required",
+      "policy",
+      "/purposes",
+      `Every request names one of: ${purposes.join(", ")}.`,
+      purposes,
+    ),
+    fact(
+      "environment_limits",
+      "policy",
+      "/environments",
+      `Runs in ${environments.join(", ")} only.`,
+      environments,
+    ),
+  ];
+}
+
+function latency(terms: CharterTerms): Fact[] {
+  const at = "/requirements/latency";
+  const p95 = formatDurationMs(terms.latencyMsP95);
+  const p99 = formatDurationMs(terms.latencyMsP99);
+  const value = { p95Ms: terms.latencyMsP95, p99Ms: terms.latencyMsP99 };
+  const timeout = formatDurationMs(terms.requestTimeoutMs);
+  return [
+    fact(
+      "latency_slo",
+      "slo",
+      [`${at}/p95`, `${at}/p99`],
+      `p95 within ${p95} and p99 within ${p99}, or an alert.`,
+      value,
+    ),
+    fact("latency_gate", "gate", `${at}/p99`, `A version slower than p99 ${p99} is not released.`, {
+      p99Ms: terms.latencyMsP99,
+    }),
+    fact(
+      "request_timeout",
+      "limit",
+      `${at}/p99`,
+      `A prediction is given up after ${timeout} (twice the p99).`,
+      {
+        timeoutMs: terms.requestTimeoutMs,
+      },
+    ),
+  ];
+}
+
+function throughput(terms: CharterTerms): Fact[] {
+  const at = "/requirements/throughput";
+  const { requestsPerSecond, burst, beyond } = terms.rateLimit;
+  const limit = fact(
+    "rate_limit",
+    "limit",
+    `${at}/ceiling`,
+    `At most ${requestsPerSecond} requests a second, ${burst} at once.`,
+    {
+      requestsPerSecond,
+      burst,
+    },
+  );
+  const quota = fact(
+    "concurrency_quota",
+    "limit",
+    [`${at}/ceiling`, "/requirements/latency/p99"],
+    `At most ${terms.concurrencyLimit} requests in flight.`,
+    { requestsInFlight: terms.concurrencyLimit },
+  );
+  if (beyond === "reject") return [limit, quota];
+  const [control, statement] =
+    beyond === "shed"
+      ? (["load_shedding", "Beyond the ceiling the least important requests are dropped first."] as const)
+      : (["load_queueing", "Beyond the ceiling requests wait, as long as the p99 allows."] as const);
+  return [limit, quota, fact(control, "limit", `${at}/beyond`, statement, beyond)];
+}
+
+function accuracy(terms: CharterTerms): Fact[] {
+  const at = "/requirements/accuracy";
+  const { metric, kind, value, below } = terms.accuracy;
+  const bound = `${metric} ${kind === "floor" ? "of at least" : "of at most"} ${value}`;
+  const gate = fact(
+    "accuracy_gate",
+    "gate",
+    [`${at}/metric`, `${at}/${kind}`],
+    `A version without ${bound} is not released.`,
+    {
+      metric,
+      [kind]: value,
+    },
+  );
+  const consequences = {
+    alert: ["accuracy_alert", "the owners are alerted"],
+    fallback: ["accuracy_fallback", "the fallback answers"],
+    stop: ["accuracy_stop", "the endpoint stops"],
+  } as const;
+  const [control, then] = consequences[below];
+  return [
+    gate,
+    fact(control, "alert", `${at}/below`, `Without ${bound} in production, ${then}.`, {
+      metric,
+      [kind]: value,
+    }),
+    fact(
+      "drift_alert",
+      "alert",
+      at,
+      "Drift of inputs and predictions alerts before the outcomes are in.",
+      true,
+    ),
+  ];
+}
+
+function freshnessAndAvailability(terms: CharterTerms): Fact[] {
+  const { featureFreshnessMs, availability } = terms;
+  const freshness =
+    featureFreshnessMs === undefined
+      ? []
+      : [
+          fact(
+            "feature_freshness",
+            "slo",
+            "/requirements/featureFreshness",
+            `No feature value older than ${formatDurationMs(featureFreshnessMs)} enters a prediction.`,
+            { maximumAgeMs: featureFreshnessMs },
+          ),
+        ];
+  // A month of 30 days, as error budgets are usually quoted.
+  const minutes = Number(((1 - availability) * 43_200).toFixed(1));
+  return [
+    ...freshness,
+    fact(
+      "availability_slo",
+      "slo",
+      "/requirements/availability",
+      `At most ${minutes} minutes a month without answers.`,
+      {
+        availability,
+        errorBudgetMinutesPerMonth: minutes,
+      },
+    ),
+  ];
+}
+
+function nonNegotiables(document: CharterDocument, terms: CharterTerms): Fact[] {
+  const { residency } = document.nonNegotiables;
+  const owners =
+    residency.owners ?? (document.riskTolerance.dataSovereignty === "strict" ? ["self"] : undefined);
+  const from =
+    residency.owners || !owners
+      ? ["/nonNegotiables/residency"]
+      : ["/nonNegotiables/residency", "/riskTolerance/dataSovereignty"];
+  const on = owners ? `, on machines of ${owners.join(", ")}` : "";
+  const ceiling = terms.costCeilingPerMonth;
+  return [
+    fact("residency", "policy", from, `Data stays in ${residency.regions.join(", ")}${on}.`, {
+      regions: residency.regions,
+      ...(owners ? { owners } : {}),
+    }),
+    fact(
+      "budget",
+      "budget",
+      "/nonNegotiables/costCeiling",
+      `Costs at most ${formatMoney(ceiling)} a month; alerts at 50, 80 and 100 %.`,
+      {
+        perMonth: formatMoney(ceiling),
+        alertAtPercent: [50, 80, 100],
+      },
+    ),
+  ];
+}
+
+function keeping(document: CharterDocument, terms: CharterTerms): Fact[] {
+  const durableBy = document.log ? ["/log/durability"] : ["/nonNegotiables/regulations"];
+  const durable = terms.logDurability === "durable";
+  return [
+    fact(
+      "log_durability",
+      "policy",
+      durableBy,
+      durable
+        ? "A prediction is on disk before it is answered."
+        : "A prediction is written before it is answered, and on disk soon after.",
+      terms.logDurability,
+    ),
+    fact(
+      "retention",
+      "retention",
+      document.retention.trainingData
+        ? ["/retention/predictions", "/retention/trainingData"]
+        : "/retention/predictions",
+      `Prediction records are kept for ${document.retention.predictions}, then erased.`,
+      {
+        predictionsMs: terms.retentionMs,
+        ...(terms.trainingDataRetentionMs === undefined
+          ? {}
+          : { trainingDataMs: terms.trainingDataRetentionMs }),
+      },
+    ),
+  ];
+}
+
+function obligations(document: CharterDocument): Fact[] {
+  const { explainability, humanReview, fallback, fairness } = document;
+  const facts: Fact[] = [];
+  if (fallback.kind !== "none") {
+    const answer = fallback.kind === "constant" ? `the constant ${fallback.value}` : "the version before";
+    facts.push(
+      fact("fallback", "policy", "/fallback", `When the model cannot answer, ${answer} does.`, {
+        ...fallback,
+      }),
+    );
+  }
+  if (explainability !== "none") {
+    const what =
+      explainability === "model"
+        ? "The model is explained as a whole."
+        : "Every prediction can be explained.";
+    facts.push(fact("explainability", "obligation", "/explainability", what, explainability));
+  }
+  if (humanReview !== "none") {
+    const which = humanReview === "every_prediction" ? "Every prediction" : "Every uncertain prediction";
+    facts.push(
+      fact(
+        "human_review",
+        "obligation",
+        "/humanReview",
+        `${which} is seen by a person before it takes effect.`,
+        humanReview,
+      ),
+    );
+  }
+  if (fairness) {
+    const statement = `A version that differs by more than ${fairness.maximumDifference} between groups of ${fairness.attributes.join(", ")} is not released.`;
+    facts.push(fact("fairness_gate", "gate", "/fairness", statement, { ...fairness }));
+  }
+  return facts;
+}
+
+function retraining(document: CharterDocument): Fact[] {
+  const rule = document.retraining;
+  if (!rule) return [];
+  const when = [
+    ...(rule.every ? [`every ${rule.every}`] : []),
+    ...(rule.onDrift ? ["on drift"] : []),
+    ...(rule.onAccuracyBelow === undefined
+      ? []
+      : [`when ${document.requirements.accuracy.metric} falls below ${rule.onAccuracyBelow}`]),
+  ];
+  return [fact("retraining", "policy", "/retraining", `Trained again ${when.join(", ")}.`, { ...rule })];
+}

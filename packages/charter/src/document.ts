@@ -1,0 +1,308 @@
+import { environments } from "@portolan/kernel";
+import { type Static, type TArray, type TEnum, Type } from "typebox";
+import { controlNames } from "./controls.ts";
+import { metricNames } from "./metrics.ts";
+import { ByteSizeText, DurationText, MonthlyMoneyText, PercentText, RateText } from "./unit-texts.ts";
+
+/** Version of the charter format; a document names it, so that an old charter keeps its meaning. */
+export const charterApiVersion = "portolan/v1";
+
+export const regulations = ["HIPAA", "SOX", "GDPR", "EU-AI-Act", "PCI-DSS", "SOC2"] as const;
+export type Regulation = (typeof regulations)[number];
+
+/** Roles whose holders sign charters (names as in `identity`). */
+export const signingRoles = ["team_lead", "approver_risk", "approver_compliance", "finance"] as const;
+export type SigningRole = (typeof signingRoles)[number];
+
+export const latencyClasses = ["real_time", "interactive", "batch"] as const;
+export type LatencyClass = (typeof latencyClasses)[number];
+
+const closed = { additionalProperties: false } as const;
+const slug = "^[a-z][a-z0-9-]{1,62}$";
+
+function Slug(description: string) {
+  return Type.String({
+    pattern: slug,
+    description: `${description} Lower case letters, digits and hyphens.`,
+  });
+}
+function Prose(description: string) {
+  return Type.String({ minLength: 10, maxLength: 4000, description });
+}
+function OneOf<Value extends string>(values: readonly Value[], description: string): TEnum<Value[]> {
+  return Type.Enum([...values], { description });
+}
+function ListOf<Value extends string>(values: readonly Value[], description: string): TArray<TEnum<Value[]>> {
+  return Type.Array(Type.Enum([...values]), { uniqueItems: true, maxItems: 64, description });
+}
+
+const UseCase = Type.Object(
+  {
+    name: Slug("Name of the use case; endpoints, models and costs are filed under it."),
+    description: Prose("What the model decides or supports, and for whom."),
+    businessUnit: Slug("The business unit that pays."),
+    team: Slug("The team that builds and runs it."),
+  },
+  { ...closed, description: "What this charter is about." },
+);
+
+const Owner = Type.Object(
+  {
+    name: Type.String({ minLength: 2, maxLength: 120, description: "A person, not a group." }),
+    email: Type.String({
+      pattern: "^[^@\\s]{1,64}@[^@\\s]{1,190}$",
+      description: "Where alerts and requests for a signature go.",
+    }),
+    role: OneOf(
+      ["business_owner", "technical_owner", "data_owner", "risk_owner", "compliance_owner"],
+      "What this person answers for.",
+    ),
+  },
+  closed,
+);
+
+const Accuracy = Type.Object(
+  {
+    metric: OneOf(metricNames, "The metric that decides, measured on held-out later data."),
+    floor: Type.Optional(
+      Type.Number({ description: "Smallest value that may serve, for metrics where more is better." }),
+    ),
+    ceiling: Type.Optional(
+      Type.Number({ description: "Largest value that may serve, for error metrics such as rmse." }),
+    ),
+    below: OneOf(["alert", "fallback", "stop"], "What happens in production when the bound is crossed."),
+  },
+  { ...closed, description: "How good the model must be; a release below it is refused." },
+);
+
+const Requirements = Type.Object(
+  {
+    latency: Type.Object(
+      {
+        p95: DurationText("95 of 100 predictions answer within this time."),
+        p99: DurationText("99 of 100 predictions answer within this time."),
+      },
+      { ...closed, description: "Time from request to answer, measured at the gateway." },
+    ),
+    throughput: Type.Object(
+      {
+        ceiling: RateText("The most requests that are promised."),
+        beyond: OneOf(
+          ["reject", "shed", "queue"],
+          "Beyond the ceiling: reject with 429, shed by priority, or queue within the latency bound.",
+        ),
+      },
+      { ...closed, description: "How much load is promised and what happens beyond it." },
+    ),
+    accuracy: Accuracy,
+    featureFreshness: Type.Optional(DurationText("Oldest feature value that may enter a prediction.")),
+    availability: PercentText("Share of requests answered in a month, e.g. 99.9%."),
+  },
+  { ...closed, description: "What production must reach." },
+);
+
+const Residency = Type.Object(
+  {
+    regions: Type.Array(Type.String({ minLength: 1, maxLength: 60 }), {
+      minItems: 1,
+      maxItems: 64,
+      uniqueItems: true,
+      description:
+        "Where data may be kept and processed: region names, `local` for this machine, or a prefix such as eu-*.",
+    }),
+    owners: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 60 }), {
+        minItems: 1,
+        maxItems: 64,
+        uniqueItems: true,
+        description: "Who may own the machines: `self`, or providers by name. Absent: anybody.",
+      }),
+    ),
+  },
+  { ...closed, description: "Where the data may be, and on whose machines." },
+);
+
+const NonNegotiables = Type.Object(
+  {
+    regulations: ListOf(regulations, "Regulations that apply; an empty list states that none does."),
+    residency: Residency,
+    latencyClass: OneOf(
+      latencyClasses,
+      "real_time: p95 of at most 100 ms; interactive: at most 2 s; batch: no bound.",
+    ),
+    costCeiling: MonthlyMoneyText("Approved budget for everything that this use case costs."),
+  },
+  { ...closed, description: "What would end the project if it were violated." },
+);
+
+const RiskTolerance = Type.Object(
+  {
+    level: OneOf(["low", "medium", "high"], "How much a wrong prediction or an outage may hurt."),
+    dataSovereignty: OneOf(["strict", "flexible"], "strict: data stays on own machines."),
+    buildOrBuy: OneOf(["build", "either", "buy"], "Is there a team to run infrastructure?"),
+    lockIn: OneOf(["avoid", "accept"], "May one provider's interfaces be depended on?"),
+  },
+  { ...closed, description: "The second of the three questions." },
+);
+
+const Fallback = Type.Object(
+  {
+    kind: OneOf(
+      ["none", "constant", "previous_version"],
+      "What answers when the model cannot: nothing (an error), a constant, or the version before.",
+    ),
+    value: Type.Optional(Type.Number({ description: "The answer of `constant`." })),
+  },
+  { ...closed, description: "What answers when the model cannot." },
+);
+
+const Retraining = Type.Object(
+  {
+    every: Type.Optional(DurationText("Retrain at least this often.")),
+    onDrift: Type.Optional(Type.Boolean({ description: "Retrain when the inputs have drifted." })),
+    onAccuracyBelow: Type.Optional(
+      Type.Number({ description: "Retrain when the accuracy in production falls below this value." }),
+    ),
+    approval: OneOf(["none", "team_lead"], "Who agrees before a retrained model is released."),
+  },
+  { ...closed, description: "When the model is trained again. Absent: never by itself." },
+);
+
+const Workload = Type.Object(
+  {
+    averageThroughput: Type.Optional(
+      RateText("Load on an average day; the plan prices this, not the ceiling."),
+    ),
+    recordSize: Type.Optional(ByteSizeText("Size of one prediction record in the log.")),
+    modelSize: Type.Optional(ByteSizeText("Size of the model file.")),
+    trainingDataSize: Type.Optional(ByteSizeText("Size of one training set.")),
+    trainingRunTime: Type.Optional(
+      DurationText("Time that one training run takes on the hardware asked for."),
+    ),
+    trainingGpus: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 4096, description: "GPUs of a training run." }),
+    ),
+    dailyDataVolume: Type.Optional(ByteSizeText("Data that arises where the prediction is made, each day.")),
+    disconnected: Type.Optional(
+      Type.Boolean({ description: "Predictions are needed while the network is down." }),
+    ),
+  },
+  {
+    ...closed,
+    description: "What is known of the load; the plan assumes and says so where a figure is absent.",
+  },
+);
+
+/**
+ * One charter as its author writes it: quantities are texts with units. Everything else (SLOs, gates, limits,
+ * budgets, retention, placement) is derived from it and never typed a second time.
+ */
+export const CharterDocument = Type.Object(
+  {
+    apiVersion: Type.Literal(charterApiVersion, { description: "Format of this file." }),
+    kind: Type.Literal("Charter", { description: "What this file is." }),
+    useCase: UseCase,
+    owners: Type.Array(Owner, { minItems: 1, maxItems: 32, description: "The people who answer for it." }),
+    purposes: Type.Array(Slug("A purpose of use."), {
+      minItems: 1,
+      maxItems: 32,
+      uniqueItems: true,
+      description: "What predictions may be used for; a request that names no such purpose is refused.",
+    }),
+    environments: Type.Array(Type.Enum(environments), {
+      minItems: 1,
+      uniqueItems: true,
+      description: "Environments that the use case may reach.",
+    }),
+    requirements: Requirements,
+    nonNegotiables: NonNegotiables,
+    riskTolerance: RiskTolerance,
+    successInSixMonths: Prose("The third question: what is true in six months if this succeeds?"),
+    retention: Type.Object(
+      {
+        predictions: DurationText("How long each prediction record is kept, then erased."),
+        trainingData: Type.Optional(DurationText("How long training sets are kept.")),
+      },
+      { ...closed, description: "How long records are kept." },
+    ),
+    explainability: OneOf(
+      ["none", "model", "per_prediction"],
+      "none, of the model as a whole, or for every prediction.",
+    ),
+    humanReview: OneOf(
+      ["none", "below_confidence", "every_prediction"],
+      "Which predictions a person sees before they take effect.",
+    ),
+    fairness: Type.Optional(
+      Type.Object(
+        {
+          attributes: Type.Array(Slug("An attribute."), { minItems: 1, maxItems: 16, uniqueItems: true }),
+          maximumDifference: Type.Number({ minimum: 0, maximum: 1 }),
+        },
+        { ...closed, description: "Groups that must be treated alike, and the largest difference allowed." },
+      ),
+    ),
+    fallback: Fallback,
+    log: Type.Optional(
+      Type.Object(
+        { durability: OneOf(["buffered", "durable"], "durable: fsynced before the answer.") },
+        { ...closed, description: "Overrides the durability that the regulations imply; never downwards." },
+      ),
+    ),
+    retraining: Type.Optional(Retraining),
+    workload: Type.Optional(Workload),
+    data: Type.Object(
+      {
+        classification: OneOf(
+          ["public", "internal", "personal", "health", "financial"],
+          "The most sensitive data in it.",
+        ),
+        contracts: Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+          maxItems: 64,
+          description: "Data contracts, as files.",
+        }),
+        featureViews: Type.Optional(
+          Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+            maxItems: 64,
+            description: "Feature views, as files.",
+          }),
+        ),
+      },
+      { ...closed, description: "What the model is fed." },
+    ),
+    model: Type.Object(
+      {
+        task: OneOf(
+          ["binary_classification", "multiclass_classification", "regression", "ranking", "generation"],
+          "What the model answers.",
+        ),
+        trainer: Type.Optional(
+          Type.String({
+            minLength: 1,
+            maxLength: 200,
+            description: "The training program; absent for an imported model.",
+          }),
+        ),
+      },
+      { ...closed, description: "What is served." },
+    ),
+    signOff: Type.Optional(
+      Type.Object(
+        { alsoRequired: ListOf(signingRoles, "Roles that sign besides those that the content demands.") },
+        { ...closed, description: "Further signatures." },
+      ),
+    ),
+    demandedControls: Type.Optional(
+      ListOf(
+        controlNames,
+        "Derived controls without which this use case must not go to production; one that nothing enforces yet blocks the release.",
+      ),
+    ),
+  },
+  {
+    ...closed,
+    title: "Portolan charter",
+    description: "What an AI use case must reach, may never do, may cost, and who answers for it.",
+  },
+);
+export type CharterDocument = Static<typeof CharterDocument>;

@@ -1,0 +1,41 @@
+import type { ControlName } from "./controls.ts";
+
+/** What keeps a control today. `by` names the component; absent, nothing does, and the product says so. */
+export interface EnforcementEntry {
+  readonly by?: string;
+  /** How it is kept, or what is missing. */
+  readonly how: string;
+}
+
+/**
+ * What is enforced today. This table is the only place that says so: whoever lands an enforcing component flips its
+ * row here, in the same commit as the test that proves it.
+ */
+export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
+  required_signatures: { by: "charter", how: "without every signature the version does not come into force" },
+  environment_limits: { by: "charter", how: "a placement in another environment is refused" },
+  residency: { by: "charter", how: "a store or gateway that declares another location is refused" },
+  purpose_required: { by: "gateway", how: "a request without a listed purpose is refused" },
+  rate_limit: { by: "gateway", how: "beyond the ceiling a request is refused with 429" },
+  request_timeout: { by: "gateway", how: "a prediction that takes longer is ended" },
+  log_durability: { by: "gateway", how: "the log is written, or fsynced, before the answer" },
+  accuracy_gate: { by: "evaluation", how: "a version that misses the bound is not released" },
+  load_shedding: { how: "the gateway does not rank requests by priority" },
+  load_queueing: { how: "the gateway does not queue beyond the ceiling" },
+  concurrency_quota: { how: "requests in flight are not bounded per use case" },
+  fallback: { how: "the gateway answers an error instead" },
+  latency_gate: { how: "a release is not tried under load" },
+  latency_slo: { how: "latency is measured, nobody is alerted" },
+  availability_slo: { how: "availability is not measured over a month" },
+  accuracy_alert: { how: "outcomes are joined, nobody is alerted" },
+  accuracy_fallback: { how: "accuracy in production changes no route" },
+  accuracy_stop: { how: "accuracy in production stops no endpoint" },
+  feature_freshness: { how: "the age of a feature value is not checked" },
+  drift_alert: { how: "drift is not watched" },
+  fairness_gate: { how: "groups are not compared" },
+  explainability: { how: "explanations are not made" },
+  human_review: { how: "predictions do not wait for a person" },
+  retraining: { how: "training starts by hand only" },
+  retention: { how: "records are kept, and erased by nothing when their time is over" },
+  budget: { how: "costs are planned, not metered" },
+};

@@ -1,0 +1,136 @@
+import { type Environment, type Money, money, parseBytes, parseDurationMs } from "@portolan/kernel";
+import type { CharterDocument, LatencyClass, Regulation } from "./document.ts";
+import { type MetricName, metrics } from "./metrics.ts";
+import { regulationRules } from "./regulations.ts";
+
+/** A charter's quantities as numbers, for those who enforce them. Pure reading: nothing is decided here twice. */
+export interface CharterTerms {
+  readonly latencyMsP95: number;
+  readonly latencyMsP99: number;
+  /** A request is given up after this time: twice the p99, so that a slow answer is late but not hung. */
+  readonly requestTimeoutMs: number;
+  readonly rateLimit: RateLimit;
+  /** Requests in flight at once, by Little's law: ceiling times timeout. */
+  readonly concurrencyLimit: number;
+  readonly accuracy: AccuracyBound;
+  readonly featureFreshnessMs?: number;
+  /** Between 0 and 1. */
+  readonly availability: number;
+  readonly regulations: readonly Regulation[];
+  readonly residency: { readonly regions: readonly string[]; readonly owners?: readonly string[] };
+  readonly latencyClass: LatencyClass;
+  readonly costCeilingPerMonth: Money;
+  readonly retentionMs: number;
+  readonly trainingDataRetentionMs?: number;
+  readonly logDurability: "buffered" | "durable";
+  readonly fallback: { readonly kind: "none" | "constant" | "previous_version"; readonly value?: number };
+  readonly purposes: readonly string[];
+  readonly environments: readonly Environment[];
+  readonly explainability: CharterDocument["explainability"];
+  readonly humanReview: CharterDocument["humanReview"];
+}
+
+export interface RateLimit {
+  readonly requestsPerSecond: number;
+  /** Requests that may come at once: a tenth of a second's worth, at least one. */
+  readonly burst: number;
+  readonly beyond: "reject" | "shed" | "queue";
+}
+
+export interface AccuracyBound {
+  readonly metric: MetricName;
+  /** `floor`: the value must not be smaller. `ceiling`: it must not be larger. */
+  readonly kind: "floor" | "ceiling";
+  readonly value: number;
+  readonly below: "alert" | "fallback" | "stop";
+}
+
+/**
+ * @param document a charter that passed `parseCharter` (or came out of the store)
+ * @throws PortolanError `kernel.bad_unit` when it did not
+ */
+export function termsOf(document: CharterDocument): CharterTerms {
+  const { requirements, nonNegotiables, retention } = document;
+  const latencyMsP99 = parseDurationMs(requirements.latency.p99);
+  const requestTimeoutMs = Math.ceil(latencyMsP99 * 2);
+  const requestsPerSecond = parseRate(requirements.throughput.ceiling);
+  const freshness = requirements.featureFreshness;
+  const trainingData = retention.trainingData;
+  return {
+    latencyMsP95: parseDurationMs(requirements.latency.p95),
+    latencyMsP99,
+    requestTimeoutMs,
+    rateLimit: {
+      requestsPerSecond,
+      burst: Math.max(1, Math.ceil(requestsPerSecond / 10)),
+      beyond: requirements.throughput.beyond,
+    },
+    concurrencyLimit: Math.max(1, Math.ceil((requestsPerSecond * requestTimeoutMs) / 1000)),
+    accuracy: accuracyBound(requirements.accuracy),
+    ...(freshness === undefined ? {} : { featureFreshnessMs: parseDurationMs(freshness) }),
+    availability: parsePercent(requirements.availability),
+    regulations: nonNegotiables.regulations,
+    residency: nonNegotiables.residency,
+    latencyClass: nonNegotiables.latencyClass,
+    costCeilingPerMonth: parseMonthlyMoney(nonNegotiables.costCeiling),
+    retentionMs: parseDurationMs(retention.predictions),
+    ...(trainingData === undefined ? {} : { trainingDataRetentionMs: parseDurationMs(trainingData) }),
+    logDurability: logDurability(document),
+    fallback: document.fallback,
+    purposes: document.purposes,
+    environments: document.environments,
+    explainability: document.explainability,
+    humanReview: document.humanReview,
+  };
+}
+
+/** What is known of the load, as numbers; absent where the charter is silent. */
+export function workloadOf(document: CharterDocument) {
+  const { workload } = document;
+  const optional = <T>(text: string | undefined, parse: (text: string) => T) =>
+    text === undefined ? undefined : parse(text);
+  return {
+    averageRequestsPerSecond: optional(workload?.averageThroughput, parseRate),
+    recordBytes: optional(workload?.recordSize, parseBytes),
+    modelBytes: optional(workload?.modelSize, parseBytes),
+    trainingDataBytes: optional(workload?.trainingDataSize, parseBytes),
+    trainingRunMs: optional(workload?.trainingRunTime, parseDurationMs),
+    trainingGpus: workload?.trainingGpus,
+    dailyDataBytes: optional(workload?.dailyDataVolume, parseBytes),
+    disconnected: workload?.disconnected ?? false,
+  };
+}
+
+/** The charter's own word, but never less than a regulation asks. */
+function logDurability(document: CharterDocument): "buffered" | "durable" {
+  const demanded = document.nonNegotiables.regulations.some((name) => regulationRules[name].durableLog);
+  return demanded ? "durable" : (document.log?.durability ?? "buffered");
+}
+
+function accuracyBound(accuracy: CharterDocument["requirements"]["accuracy"]): AccuracyBound {
+  const { metric, below } = accuracy;
+  return metrics[metric].better === "higher"
+    ? { metric, kind: "floor", value: accuracy.floor ?? metrics[metric].least, below }
+    : { metric, kind: "ceiling", value: accuracy.ceiling ?? metrics[metric].most, below };
+}
+
+const perSecond: Readonly<Record<string, number>> = { rps: 1, rpm: 60, rph: 3600 };
+
+/** `500 rps`, `30 rpm` in requests a second. */
+export function parseRate(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*(rp[smh])$/.exec(text) ?? [];
+  return Number(number) / (perSecond[unit ?? ""] ?? Number.NaN);
+}
+
+/** `99.9%` as 0.999, rounded to the twelfth decimal so that it prints as it was written. */
+export function parsePercent(text: string): number {
+  return Number((Number(text.slice(0, -1)) / 100).toFixed(12));
+}
+
+/** `2000 USD/month` as money for one month. */
+export function parseMonthlyMoney(text: string): Money {
+  const [amount = "", currency = ""] = text.replace(/\/month$/, "").split(/\s+/);
+  return money(amount, currency);
+}
+
+export type WorkloadTerms = ReturnType<typeof workloadOf>;

@@ -1,0 +1,36 @@
+import { type TString, Type } from "typebox";
+
+/**
+ * Quantities are written as texts with units, so that a reader never guesses. Each pattern is unique: the parser
+ * finds the mend (`unitMend`) by the pattern that refused a text.
+ */
+const durationPattern = "^\\d+(\\.\\d+)?\\s*(ms|s|min|h|d|w|y)$";
+const ratePattern = "^\\d+(\\.\\d+)?\\s*(rps|rpm|rph)$";
+const bytesPattern = "^\\d+(\\.\\d+)?\\s*(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$";
+const monthlyMoneyPattern = "^\\d+(\\.\\d{1,9})?\\s+[A-Z]{3}/month$";
+const percentPattern = "^\\d{1,3}(\\.\\d+)?%$";
+
+export function DurationText(description: string): TString {
+  return Type.String({ pattern: durationPattern, description, examples: ["80ms", "24h", "2y"] });
+}
+export function RateText(description: string): TString {
+  return Type.String({ pattern: ratePattern, description, examples: ["500 rps"] });
+}
+export function ByteSizeText(description: string): TString {
+  return Type.String({ pattern: bytesPattern, description, examples: ["12 MB", "2 GiB"] });
+}
+export function MonthlyMoneyText(description: string): TString {
+  return Type.String({ pattern: monthlyMoneyPattern, description, examples: ["2000 USD/month"] });
+}
+export function PercentText(description: string): TString {
+  return Type.String({ pattern: percentPattern, description, examples: ["99.9%"] });
+}
+
+/** What to write instead, by the pattern that refused the text. */
+export const unitMends: Readonly<Record<string, string>> = {
+  [durationPattern]: "Write a number and a unit (ms, s, min, h, d, w or y), e.g. 80ms, 24h or 2y.",
+  [ratePattern]: "Write a number and rps, rpm or rph (requests a second, minute or hour), e.g. 500 rps.",
+  [bytesPattern]: "Write a number and a unit, e.g. 12 MB or 2 GiB.",
+  [monthlyMoneyPattern]: "Write an amount, an ISO 4217 currency and /month, e.g. 2000 USD/month.",
+  [percentPattern]: "Write a percentage, e.g. 99.9%.",
+};
