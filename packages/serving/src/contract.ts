@@ -1,1 +1,16 @@
-export {};
+/** What others may see of serving: endpoints, and the route snapshot that gateways live on. */
+export { DeployRequest, Endpoint, EndpointList } from "./endpoint.ts";
+export {
+  FallbackRule,
+  FeaturePlan,
+  KeysPart,
+  Limits,
+  ModelReference,
+  Route,
+  RoutesPart,
+  routeKey,
+  SignedSnapshot,
+  SnapshotManifest,
+  SnapshotPart,
+  snapshotFormat,
+} from "./snapshot/schema.ts";

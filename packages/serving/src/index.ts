@@ -1,1 +1,1 @@
-export {};
+export { type ServingErrorCode, servingErrors } from "./errors.ts";

@@ -1,0 +1,194 @@
+import { environments } from "@portolan/kernel";
+import { datatypes } from "@portolan/onnx-format";
+import { type Static, Type } from "typebox";
+
+const closed = { additionalProperties: false } as const;
+export const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
+export const EnvironmentName = Type.Union(environments.map((name) => Type.Literal(name)));
+const Micros = Type.Integer({ description: "Epoch microseconds" });
+
+/** Raised when a gateway that knows the older number could misread a snapshot; older gateways then refuse it. */
+export const snapshotFormat = 1;
+
+const Tensor = Type.Object(
+  {
+    name: Type.String(),
+    datatype: Type.Union(datatypes.map((name) => Type.Literal(name))),
+    shape: Type.Array(Type.Integer({ minimum: -1 })),
+    symbols: Type.Optional(Type.Array(Type.Union([Type.String(), Type.Null()]))),
+  },
+  closed,
+);
+export const Signature = Type.Object({ inputs: Type.Array(Tensor), outputs: Type.Array(Tensor) }, closed);
+
+export const ModelReference = Type.Object(
+  {
+    name: Type.String(),
+    version: Type.Integer({ minimum: 1 }),
+    digest: Sha256,
+    sizeBytes: Type.Integer({ minimum: 1 }),
+    bundle: Type.Object({ digest: Sha256, signedAt: Micros }, closed),
+    signature: Signature,
+    origin: Type.Union([Type.Literal("trained"), Type.Literal("imported")], {
+      description: "An imported model runs in a runner process until it has earned more",
+    }),
+  },
+  closed,
+);
+export type ModelReference = Static<typeof ModelReference>;
+
+export const Limits = Type.Object(
+  {
+    ratePerSecond: Type.Number({ exclusiveMinimum: 0, description: "Per client and endpoint, sustained" }),
+    burst: Type.Integer({ minimum: 1, description: "Requests at once, per client and endpoint" }),
+    timeoutMs: Type.Integer({ minimum: 1, description: "From the request's last byte to the answer" }),
+    bodyBytes: Type.Integer({ minimum: 1 }),
+  },
+  closed,
+);
+export type Limits = Static<typeof Limits>;
+
+/** What answers when the model cannot in time. `fixed` values are per row, by output name. */
+export const FallbackRule = Type.Union([
+  Type.Object({ kind: Type.Literal("none") }, closed),
+  Type.Object(
+    {
+      kind: Type.Literal("fixed"),
+      outputs: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String(), Type.Boolean()])),
+    },
+    closed,
+  ),
+]);
+export type FallbackRule = Static<typeof FallbackRule>;
+
+const Column = Type.Object(
+  {
+    input: Type.String({ description: "Input of the model that this column fills" }),
+    index: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
+      description: "Column within that input's last dimension; null when the input is this column alone",
+    }),
+    from: Type.Union([
+      Type.Object({ kind: Type.Literal("feature"), view: Type.String(), feature: Type.String() }, closed),
+      Type.Object({ kind: Type.Literal("request"), name: Type.String() }, closed),
+    ]),
+    missing: Type.Union([Type.Number(), Type.String(), Type.Null()], {
+      description: "What stands in for an absent value; null refuses the request instead",
+    }),
+  },
+  closed,
+);
+
+/** How a request's entity keys and own columns become the model's inputs. */
+export const FeaturePlan = Type.Object(
+  {
+    service: Type.String(),
+    entityKeys: Type.Array(Type.String(), { minItems: 1 }),
+    views: Type.Array(
+      Type.Object({ name: Type.String(), digest: Sha256, entityKeys: Type.Array(Type.String()) }, closed),
+    ),
+    columns: Type.Array(Column, { minItems: 1 }),
+    maxAgeMs: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], {
+      description: "Charter's feature freshness; older values count as missing",
+    }),
+  },
+  closed,
+);
+export type FeaturePlan = Static<typeof FeaturePlan>;
+
+/** Everything that a gateway needs to answer for one endpoint in one environment. */
+export const Route = Type.Object(
+  {
+    endpointId: Type.String(),
+    endpoint: Type.String(),
+    deploymentId: Type.String(),
+    organisationId: Type.String(),
+    businessUnitId: Type.String(),
+    teamId: Type.Union([Type.String(), Type.Null()]),
+    useCaseId: Type.String(),
+    environment: EnvironmentName,
+    variant: Type.Literal("champion"),
+    model: ModelReference,
+    charter: Type.Union([
+      Type.Object({ id: Type.String(), version: Type.Integer(), digest: Sha256 }, closed),
+      Type.Null(),
+    ]),
+    limits: Limits,
+    purposes: Type.Array(Type.String(), { description: "Empty: a request need not declare a purpose" }),
+    durability: Type.Union([Type.Literal("buffered"), Type.Literal("durable")]),
+    nonFinite: Type.Union([Type.Literal("refuse"), Type.Literal("allow")], {
+      description: "NaN and infinities in binary inputs",
+    }),
+    location: Type.String({ description: "Where predictions of this endpoint may be made" }),
+    fallback: FallbackRule,
+    features: Type.Union([FeaturePlan, Type.Null()]),
+  },
+  closed,
+);
+export type Route = Static<typeof Route>;
+
+export const RoutesPart = Type.Object({ routes: Type.Array(Route) }, closed);
+export type RoutesPart = Static<typeof RoutesPart>;
+
+/** Public keys of the platform with their lives: models' and snapshots' (the latter so that rotation reaches gateways). */
+export const KeysPart = Type.Object(
+  {
+    keys: Type.Array(
+      Type.Object(
+        {
+          id: Type.String(),
+          purpose: Type.Union([Type.Literal("model"), Type.Literal("snapshot")]),
+          algorithm: Type.Union([Type.Literal("ed25519"), Type.Literal("ecdsa-p256")]),
+          publicKeyPem: Type.String(),
+          validFrom: Micros,
+          retiredAt: Type.Optional(Micros),
+          revokedAt: Type.Optional(Micros),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type KeysPart = Static<typeof KeysPart>;
+
+/** `identity` is defined by identity's contract, and opaque here. */
+export const SnapshotPart = Type.Object(
+  {
+    kind: Type.Union([Type.Literal("routes"), Type.Literal("identity"), Type.Literal("keys")]),
+    environment: Type.Optional(EnvironmentName),
+    digest: Sha256,
+    sizeBytes: Type.Integer({ minimum: 0 }),
+  },
+  closed,
+);
+export type SnapshotPart = Static<typeof SnapshotPart>;
+
+export const SnapshotManifest = Type.Object(
+  {
+    format: Type.Literal(snapshotFormat),
+    organisationId: Type.String(),
+    version: Type.Integer({ minimum: 1, description: "Grows by at least one; a lower one is a rollback" }),
+    createdAt: Micros,
+    maxAgeMs: Type.Union([Type.Integer({ minimum: 1000 }), Type.Null()]),
+    beyondMaxAge: Type.Union([Type.Literal("serve"), Type.Literal("refuse")]),
+    parts: Type.Array(SnapshotPart),
+  },
+  closed,
+);
+export type SnapshotManifest = Static<typeof SnapshotManifest>;
+
+/** The manifest's canonical JSON bytes (base64) under a detached Ed25519 signature of a `snapshot` key. */
+export const SignedSnapshot = Type.Object(
+  {
+    payload: Type.String({ description: "Base64 of the manifest's RFC 8785 bytes: exactly what is signed" }),
+    keyId: Type.String(),
+    signature: Type.String({ description: "Base64" }),
+  },
+  closed,
+);
+export type SignedSnapshot = Static<typeof SignedSnapshot>;
+
+/** Key of a route inside a gateway. */
+export function routeKey(organisationId: string, environment: string, endpoint: string): string {
+  return `${organisationId}/${environment}/${endpoint}`;
+}
