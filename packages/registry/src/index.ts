@@ -1,1 +1,22 @@
-export {};
+import type { MigrationSet } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { artifactRoutes } from "./routes/artifacts.ts";
+import { modelRoutes, type RegistryDeps } from "./routes/models.ts";
+
+export type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
+export { registryErrors } from "./errors.ts";
+export type { CharterLookup, GateEvidence, GoverningCharter } from "./ports.ts";
+export { promoteVersion, readVersion } from "./promote-version.ts";
+export { pushVersion } from "./push-version.ts";
+export type { RegistryDeps };
+
+export const registryMigrations: MigrationSet = {
+  package: "registry",
+  directory: new URL("../migrations/", import.meta.url),
+  after: [],
+};
+
+export async function registerRegistryRoutes(app: FastifyInstance, deps: RegistryDeps): Promise<void> {
+  await app.register((scope) => artifactRoutes(scope, deps));
+  await app.register((scope) => modelRoutes(scope, deps));
+}

@@ -1,1 +1,10 @@
-export {};
+export {
+  type BundleExpectation,
+  type BundleVerdict,
+  modelBundle,
+  modelStatement,
+  type SignedFile,
+  type Statement,
+  verifyModelBundle,
+} from "./model-signing.ts";
+export { judgePromotion, type PromotionEvidence, type PromotionVerdict } from "./promotion.ts";

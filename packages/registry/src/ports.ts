@@ -1,0 +1,22 @@
+import type { Sql } from "@portolan/kernel";
+import type { GateResult } from "./contract.ts";
+
+/** What the registry must know of the charter that governs a use case. */
+export interface GoverningCharter {
+  readonly charterId: string;
+  readonly digest: string;
+  /** Names of the release gates derived from it. */
+  readonly requiredGates: readonly string[];
+  /** Controls it demands that nothing enforces yet: they block production. */
+  readonly notEnforced: readonly string[];
+}
+
+export interface CharterLookup {
+  /** The charter in force, or `undefined` when the use case has none that is fully signed. */
+  inForce(sql: Sql, useCaseId: string): Promise<GoverningCharter | undefined>;
+}
+
+export interface GateEvidence {
+  /** Gate results of the newest evaluation of a version; empty when there was none. */
+  latest(sql: Sql, versionId: string): Promise<readonly GateResult[]>;
+}

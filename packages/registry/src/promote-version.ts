@@ -1,0 +1,141 @@
+import {
+  type Authorizer,
+  type CallContext,
+  type Environment,
+  type ObjectStore,
+  PortolanError,
+  parseDigest,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import type { ModelVersion } from "./contract.ts";
+import type { RegistryErrorCode } from "./errors.ts";
+import type { CharterLookup, GateEvidence } from "./ports.ts";
+import { judgePromotion, type PromotionVerdict } from "./promotion.ts";
+import { charterMissing } from "./push-version.ts";
+import { findVersion, insertPromotion, listVersions, promotedVersionId, promotionHistory } from "./store.ts";
+
+export interface PromoteDeps {
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly charters: CharterLookup;
+  readonly evidence: GateEvidence;
+}
+
+export interface PromoteRequest {
+  readonly model: string;
+  readonly version: number;
+  readonly to: Environment;
+}
+
+/**
+ * Promotes one version, the same digest, to an environment. A blocked promotion changes nothing, and is on the ledger
+ * like a successful one.
+ */
+export async function promoteVersion(
+  deps: PromoteDeps,
+  call: CallContext,
+  request: PromoteRequest,
+): Promise<PromotionVerdict> {
+  const organisationId = call.actor.organisationId;
+  const found = await readVersion(deps, call, request.model, request.version);
+  await deps.authorizer.require(call, "registry:promote", {
+    type: "Model",
+    id: request.model,
+    organisationId,
+    useCaseId: found.useCaseId,
+    environment: request.to,
+  });
+  return deps.work.write(call, async (tx) => {
+    const charter = await deps.charters.inForce(tx.sql, found.useCaseId);
+    if (!charter && request.to !== "dev") throw charterMissing(found.useCaseId);
+    const gates = await deps.evidence.latest(tx.sql, found.id);
+    const verdict = judgePromotion({
+      to: request.to,
+      gates,
+      required: charter?.requiredGates ?? [],
+      promotedBefore: await promotionHistory(tx.sql, found.id),
+      notEnforced: charter?.notEnforced ?? [],
+    });
+    if (verdict.kind === "blocked") {
+      await tx.record({
+        event: "registry.version.promotion_blocked",
+        subject: found.id,
+        detail: {
+          to: request.to,
+          failures: verdict.failures.map((failure) => `${failure.gate}: ${failure.observed}`),
+        },
+      });
+      return verdict;
+    }
+    const before = await promotedVersionId(tx.sql, organisationId, request.model, request.to);
+    await insertPromotion(tx.sql, {
+      organisation_id: organisationId,
+      model: request.model,
+      environment: request.to,
+      version_id: found.id,
+      promoted_by: call.actor.id,
+      promoted_at: tx.now,
+    });
+    const after = parseDigest(found.artifact);
+    await tx.record({
+      event: "registry.version.promoted",
+      subject: found.id,
+      ...(after ? { after } : {}),
+      detail: { model: request.model, version: request.version, to: request.to, replaces: before ?? null },
+    });
+    return verdict;
+  });
+}
+
+/** One version, or the same 404 whether it does not exist or may not be seen. */
+export async function readVersion(
+  deps: Pick<PromoteDeps, "work" | "authorizer">,
+  call: CallContext,
+  model: string,
+  version: number,
+): Promise<ModelVersion> {
+  const organisationId = call.actor.organisationId;
+  const found = await deps.work.read(call, (sql) => findVersion(sql, organisationId, model, version));
+  const resource = {
+    type: "Model",
+    id: model,
+    organisationId,
+    ...(found ? { useCaseId: found.useCaseId } : {}),
+  };
+  const decision = await deps.authorizer.decide(call, "registry:read", resource);
+  if (!found || !decision.allowed) {
+    throw new PortolanError<RegistryErrorCode>("registry.version_not_found", {
+      detail: `there is no version ${version} of ${model}`,
+    });
+  }
+  return found;
+}
+
+/** Versions that the caller may see, newest first. */
+export async function listReadableVersions(
+  deps: Pick<PromoteDeps, "work" | "authorizer">,
+  call: CallContext,
+  model?: string,
+): Promise<ModelVersion[]> {
+  const organisationId = call.actor.organisationId;
+  const all = await deps.work.read(call, (sql) => listVersions(sql, organisationId, model));
+  const readable: ModelVersion[] = [];
+  for (const version of all) {
+    const resource = { type: "Model", id: version.model, organisationId, useCaseId: version.useCaseId };
+    if ((await deps.authorizer.decide(call, "registry:read", resource)).allowed) readable.push(version);
+  }
+  return readable;
+}
+
+/** The signature bundle (`model.sig`) of a version. */
+export async function readBundle(
+  deps: Pick<PromoteDeps, "work" | "authorizer"> & { readonly objects: ObjectStore },
+  call: CallContext,
+  model: string,
+  version: number,
+): Promise<Uint8Array> {
+  const found = await readVersion(deps, call, model, version);
+  const digest = parseDigest(found.bundle);
+  if (!digest) throw new PortolanError("kernel.internal", { detail: `version ${found.id} names no bundle` });
+  return deps.objects.get(digest);
+}

@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { judgePromotion, type PromotionEvidence } from "./promotion.ts";
+
+const passed = { gate: "accuracy-floor", passed: true, observed: "0.71", required: "0.60" };
+
+function someEvidence(change: Partial<PromotionEvidence> = {}): PromotionEvidence {
+  return {
+    to: "production",
+    gates: [passed],
+    required: ["accuracy-floor"],
+    promotedBefore: ["staging"],
+    notEnforced: [],
+    ...change,
+  };
+}
+
+test("a version that passed its gates in staging goes to production", () => {
+  expect(judgePromotion(someEvidence())).toEqual({ kind: "promoted", to: "production" });
+});
+
+test("dev takes anything", () => {
+  expect(judgePromotion(someEvidence({ to: "dev", gates: [], promotedBefore: [] })).kind).toBe("promoted");
+});
+
+test.each<[string, Partial<PromotionEvidence>, string]>([
+  ["a failed gate", { gates: [{ ...passed, passed: false }] }, "accuracy-floor"],
+  ["a gate that was never evaluated", { gates: [] }, "accuracy-floor"],
+  ["production before staging", { promotedBefore: ["dev"] }, "staging-first"],
+  ["a demanded control that nothing enforces", { notEnforced: ["drift alerts"] }, "demanded-control"],
+])("%s blocks production and is named", (_name, change, gate) => {
+  const verdict = judgePromotion(someEvidence(change));
+  expect(verdict).toMatchObject({ kind: "blocked", failures: [expect.objectContaining({ gate })] });
+});

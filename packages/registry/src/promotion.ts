@@ -1,0 +1,48 @@
+import type { Environment } from "@portolan/kernel";
+import type { GateResult } from "./contract.ts";
+
+export type PromotionVerdict =
+  | { readonly kind: "promoted"; readonly to: Environment }
+  | { readonly kind: "blocked"; readonly failures: readonly GateResult[] };
+
+export interface PromotionEvidence {
+  readonly to: Environment;
+  /** Results of the newest evaluation of exactly this version; empty when it was never evaluated. */
+  readonly gates: readonly GateResult[];
+  /** Gate names that the charter demands; an absent result is a failure. */
+  readonly required: readonly string[];
+  /** Environments in which exactly this version is or was promoted. */
+  readonly promotedBefore: readonly Environment[];
+  /** Controls that the charter demands and that nothing enforces yet. */
+  readonly notEnforced: readonly string[];
+}
+
+/** Pure: same evidence, same verdict. The caller supplies the evidence and records the verdict. */
+export function judgePromotion(evidence: PromotionEvidence): PromotionVerdict {
+  if (evidence.to === "dev") return { kind: "promoted", to: "dev" };
+  const byName = new Map(evidence.gates.map((gate) => [gate.gate, gate]));
+  const failures: GateResult[] = evidence.gates.filter((gate) => !gate.passed);
+  for (const name of evidence.required) {
+    if (!byName.has(name))
+      failures.push({ gate: name, passed: false, observed: "not evaluated", required: "a result" });
+  }
+  if (evidence.to === "production") {
+    if (!evidence.promotedBefore.includes("staging")) {
+      failures.push({
+        gate: "staging-first",
+        passed: false,
+        observed: "never in staging",
+        required: "the same digest in staging",
+      });
+    }
+    for (const control of evidence.notEnforced) {
+      failures.push({
+        gate: "demanded-control",
+        passed: false,
+        observed: `${control}: not enforced`,
+        required: "enforced",
+      });
+    }
+  }
+  return failures.length === 0 ? { kind: "promoted", to: evidence.to } : { kind: "blocked", failures };
+}

@@ -1,0 +1,180 @@
+import {
+  type Authorizer,
+  type CallContext,
+  type Clock,
+  type Digest,
+  digestHex,
+  digestJson,
+  type Environment,
+  type KeyRing,
+  newId,
+  type ObjectStore,
+  PortolanError,
+  parseDigest,
+  type Transaction,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
+import { type Lineage, type ModelSignature, type ModelVersion, modelFileName } from "./contract.ts";
+import type { RegistryErrorCode } from "./errors.ts";
+import { modelBundle, modelStatement } from "./model-signing.ts";
+import type { CharterLookup } from "./ports.ts";
+import { findSameVersion, insertVersion, lockModel, type NewVersion, takeVersionNumber } from "./store.ts";
+
+export interface PushDeps {
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly objects: ObjectStore;
+  readonly keys: KeyRing;
+  readonly clock: Clock;
+  readonly charters: CharterLookup;
+}
+
+export interface PushRequest {
+  readonly model: string;
+  readonly useCaseId: string;
+  /** Digest of the ONNX file, uploaded before. */
+  readonly artifact: string;
+  readonly lineage: Lineage;
+  /** `dev` registers without a signed charter; such a version leaves dev only once a charter is in force. */
+  readonly environment: Environment;
+}
+
+/**
+ * Registers an immutable, signed version. The same artifact with the same lineage is the same version: pushing it
+ * again returns it.
+ *
+ * @throws PortolanError `registry.artifact_not_found`, `onnx_format.*`, `registry.charter_missing`,
+ * `registry.model_owned_elsewhere`, and what `Authorizer.require` throws.
+ */
+export async function pushVersion(
+  deps: PushDeps,
+  call: CallContext,
+  request: PushRequest,
+): Promise<ModelVersion> {
+  const action = request.lineage.origin === "imported" ? "registry:import" : "registry:push_version";
+  const organisationId = call.actor.organisationId;
+  await deps.authorizer.require(call, action, {
+    type: "Model",
+    id: request.model,
+    organisationId,
+    useCaseId: request.useCaseId,
+    environment: request.environment,
+  });
+  const signed = await signArtifact(deps, request);
+  return deps.work.write(call, async (tx) => {
+    const charter = await deps.charters.inForce(tx.sql, request.useCaseId);
+    if (!charter && request.environment !== "dev") throw charterMissing(request.useCaseId);
+    const lineage: Lineage = charter
+      ? { ...request.lineage, charterId: charter.charterId, charterDigest: charter.digest }
+      : request.lineage;
+    return addVersion(tx, request, signed, lineage);
+  });
+}
+
+interface SignedArtifact {
+  readonly artifact: Digest;
+  readonly sizeBytes: number;
+  readonly bundle: Digest;
+  readonly keyId: string;
+  readonly signedAt: number;
+  readonly signature: ModelSignature;
+}
+
+/** Reading, checking and signing happen before the transaction: it must not wait for files. */
+async function signArtifact(deps: PushDeps, request: PushRequest): Promise<SignedArtifact> {
+  const artifact = parseDigest(request.artifact);
+  if (!artifact || !(await deps.objects.has(artifact))) {
+    throw new PortolanError<RegistryErrorCode>("registry.artifact_not_found", {
+      detail: `no artifact ${request.artifact.slice(0, 80)} was uploaded`,
+      mend: "Upload the file with POST /v1/artifacts first and use the digest it returns.",
+    });
+  }
+  const bytes = await deps.objects.get(artifact);
+  const signature = signatureOf(readOnnxModel(bytes));
+  const key = await deps.keys.current("model");
+  const statement = modelStatement(request.model, [{ name: modelFileName, sha256: digestHex(artifact) }]);
+  const sealed = await deps.keys.sign(key.id, statement.toSign);
+  const bundle = await deps.objects.put(modelBundle(statement, sealed, key));
+  return {
+    artifact,
+    sizeBytes: bytes.length,
+    bundle,
+    keyId: key.id,
+    signedAt: deps.clock.now(),
+    signature: {
+      inputs: signature.inputs.map(({ name, datatype, shape }) => ({ name, datatype, shape: [...shape] })),
+      outputs: signature.outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape: [...shape] })),
+    },
+  };
+}
+
+async function addVersion(
+  tx: Transaction,
+  request: PushRequest,
+  signed: SignedArtifact,
+  lineage: Lineage,
+): Promise<ModelVersion> {
+  const organisationId = tx.call.actor.organisationId;
+  const owner = { organisationId, name: request.model, useCaseId: request.useCaseId, now: tx.now };
+  const lineageDigest = digestJson(lineage);
+  const useCaseId = await lockModel(tx.sql, owner);
+  if (useCaseId !== request.useCaseId) {
+    throw new PortolanError<RegistryErrorCode>("registry.model_owned_elsewhere", {
+      detail: `the name ${request.model} is taken by another use case`,
+      mend: "Choose another model name.",
+    });
+  }
+  const identity = { organisationId, model: request.model, artifact: signed.artifact, lineageDigest };
+  const same = await findSameVersion(tx.sql, identity);
+  if (same) {
+    await tx.record({ event: "registry.version.confirmed", subject: same.id, after: signed.artifact });
+    return same;
+  }
+  const version = await takeVersionNumber(tx.sql, organisationId, request.model);
+  const created = await insertVersion(tx.sql, versionRow(tx, request, signed, lineage), version);
+  await tx.record({
+    event: "registry.version.created",
+    subject: created.id,
+    after: signed.artifact,
+    detail: {
+      model: request.model,
+      version,
+      bundle: signed.bundle,
+      signingKey: signed.keyId,
+      lineage: lineageDigest,
+    },
+  });
+  return created;
+}
+
+function versionRow(
+  tx: Transaction,
+  request: PushRequest,
+  signed: SignedArtifact,
+  lineage: Lineage,
+): NewVersion {
+  return {
+    id: newId("modelVersion", tx.now),
+    organisation_id: tx.call.actor.organisationId,
+    model: request.model,
+    use_case_id: request.useCaseId,
+    artifact: signed.artifact,
+    size_bytes: signed.sizeBytes,
+    bundle: signed.bundle,
+    signing_key_id: signed.keyId,
+    signed_at: signed.signedAt,
+    signature: signed.signature,
+    lineage,
+    lineage_digest: digestJson(lineage),
+    created_by: tx.call.actor.id,
+    created_at: tx.now,
+  };
+}
+
+export function charterMissing(useCaseId: string): PortolanError {
+  return new PortolanError<RegistryErrorCode>("registry.charter_missing", {
+    detail: `use case ${useCaseId} has no charter in force`,
+    mend: "Submit its charter.yaml and have the required roles sign it (portolan sign), or work in the dev environment.",
+  });
+}

@@ -1,0 +1,145 @@
+import { routeConfig } from "@portolan/http-contract";
+import { PortolanError } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { type Static, Type } from "typebox";
+import { EnvironmentName, Lineage, ModelName, ModelVersion, Sha256 } from "../contract.ts";
+import type { RegistryErrorCode } from "../errors.ts";
+import {
+  listReadableVersions,
+  type PromoteDeps,
+  promoteVersion,
+  readBundle,
+  readVersion,
+} from "../promote-version.ts";
+import { type PushDeps, pushVersion } from "../push-version.ts";
+
+const NewVersion = Type.Object(
+  {
+    useCaseId: Type.String({ minLength: 1, maxLength: 60 }),
+    artifact: Sha256,
+    lineage: Lineage,
+    environment: Type.Optional(EnvironmentName),
+  },
+  { additionalProperties: false },
+);
+const NameParams = Type.Object({ model: ModelName });
+const VersionParams = Type.Object({ model: ModelName, version: Type.Integer({ minimum: 1 }) });
+const Promotion = Type.Object({ to: EnvironmentName }, { additionalProperties: false });
+
+export type RegistryDeps = PushDeps & PromoteDeps;
+
+export async function modelRoutes(app: FastifyInstance, deps: RegistryDeps): Promise<void> {
+  writeRoutes(app, deps);
+  readRoutes(app, deps);
+}
+
+function writeRoutes(app: FastifyInstance, deps: RegistryDeps): void {
+  app.post<{ Params: Static<typeof NameParams>; Body: Static<typeof NewVersion> }>(
+    "/v1/models/:model/versions",
+    {
+      config: routeConfig("registry:push_version", "governed"),
+      schema: {
+        summary: "Register an immutable, signed model version",
+        tags: ["registry"],
+        params: NameParams,
+        body: NewVersion,
+        response: { 201: ModelVersion },
+      },
+    },
+    async (request, reply) => {
+      const { environment = "production", ...body } = request.body;
+      const version = await pushVersion(deps, request.call, {
+        ...body,
+        model: request.params.model,
+        environment,
+      });
+      return reply.code(201).send(version);
+    },
+  );
+
+  app.post<{ Params: Static<typeof VersionParams>; Body: Static<typeof Promotion> }>(
+    "/v1/models/:model/versions/:version/promotions",
+    {
+      config: routeConfig("registry:promote", "governed"),
+      schema: {
+        summary: "Promote a version to an environment, if its gates are passed",
+        tags: ["registry"],
+        params: VersionParams,
+        body: Promotion,
+        response: { 200: Type.Object({ kind: Type.Literal("promoted"), to: EnvironmentName }) },
+      },
+    },
+    async (request) => {
+      const verdict = await promoteVersion(deps, request.call, { ...request.params, to: request.body.to });
+      switch (verdict.kind) {
+        case "promoted":
+          return verdict;
+        case "blocked":
+          throw new PortolanError<RegistryErrorCode>("registry.promotion_blocked", {
+            detail: `${verdict.failures.length} gate(s) stand against ${request.body.to}`,
+            mend: "See the violations; evaluate the version, promote it to staging first, or train a better one.",
+            violations: verdict.failures.map((failure) => ({
+              detail: `${failure.gate}: observed ${failure.observed}, required ${failure.required}`,
+            })),
+          });
+      }
+    },
+  );
+}
+
+function readRoutes(app: FastifyInstance, deps: RegistryDeps): void {
+  const versions = { 200: Type.Object({ versions: Type.Array(ModelVersion) }) };
+  app.get(
+    "/v1/models",
+    {
+      config: routeConfig("registry:read", "read"),
+      schema: {
+        summary: "Model versions of the organisation, newest first",
+        tags: ["registry"],
+        response: versions,
+      },
+    },
+    async (request) => ({ versions: await listReadableVersions(deps, request.call) }),
+  );
+  app.get<{ Params: Static<typeof NameParams> }>(
+    "/v1/models/:model/versions",
+    {
+      config: routeConfig("registry:read", "read"),
+      schema: {
+        summary: "Versions of one model",
+        tags: ["registry"],
+        params: NameParams,
+        response: versions,
+      },
+    },
+    async (request) => ({ versions: await listReadableVersions(deps, request.call, request.params.model) }),
+  );
+  app.get<{ Params: Static<typeof VersionParams> }>(
+    "/v1/models/:model/versions/:version",
+    {
+      config: routeConfig("registry:read", "read"),
+      schema: {
+        summary: "One version with its lineage",
+        tags: ["registry"],
+        params: VersionParams,
+        response: { 200: ModelVersion },
+      },
+    },
+    async (request) => readVersion(deps, request.call, request.params.model, request.params.version),
+  );
+  app.get<{ Params: Static<typeof VersionParams> }>(
+    "/v1/models/:model/versions/:version/bundle",
+    {
+      config: routeConfig("registry:read", "read"),
+      schema: {
+        summary: "Signature bundle (OpenSSF Model Signing v1.0)",
+        tags: ["registry"],
+        params: VersionParams,
+      },
+    },
+    async (request, reply) => {
+      const bundle = await readBundle(deps, request.call, request.params.model, request.params.version);
+      return reply.type("application/json").send(Buffer.from(bundle));
+    },
+  );
+}
