@@ -1,1 +1,1 @@
-export {};
+export { actionInScope, decideAtGateway } from "./gateway-grants.ts";

@@ -1,0 +1,118 @@
+/**
+ * What an action does to the world. Policies permit whole effects (`action in Portolan::Action::"reads"`), so a new
+ * action is governed from the day it is added to the table.
+ *
+ * `reads` changes nothing. `works` is daily work on unreleased things. `releases` changes what production does or may
+ * use. `serves` is machine traffic. `administers` changes who may do what.
+ */
+export type ActionEffect = "reads" | "works" | "releases" | "serves" | "administers";
+
+export interface ActionSpec {
+  /** One line for `docs/policies.md`, in the infinitive. */
+  readonly does: string;
+  readonly effect: ActionEffect;
+  /** The action that shows the same resource: who may not do that either gets the 404 of a missing one. */
+  readonly seenBy: string;
+}
+
+function action(effect: ActionEffect, seenBy: string, does: string): ActionSpec {
+  return { does, effect, seenBy };
+}
+
+/** Every action of the system. A route or use case that names another one is refused at start-up. */
+export const actions = {
+  "charter:create": action("works", "charter:read", "Write a charter or a new version of one"),
+  "charter:read": action("reads", "charter:read", "Read charters, their versions and what they derive"),
+  "charter:sign": action("releases", "charter:read", "Sign a charter version in a role"),
+  "plan:create": action("works", "plan:read", "Compute a plan (cost, placement, gaps) for a charter"),
+  "plan:read": action("reads", "plan:read", "Read plans"),
+  "data:contract": action("works", "data:read", "Register or change a data contract"),
+  "data:ingest": action("works", "data:read", "Bring data in under its contract"),
+  "data:read": action("reads", "data:read", "Read contracts, datasets, quarantine and their rows"),
+  "features:define": action("works", "features:read", "Define or change a feature view"),
+  "features:materialize": action("works", "features:read", "Write feature values to the online store"),
+  "features:read": action("reads", "features:read", "Read feature views, training sets and online values"),
+  "training:start": action("works", "training:read", "Start or cancel a training run"),
+  "training:track": action("works", "training:read", "Log parameters, metrics and artifacts of a run"),
+  "training:read": action("reads", "training:read", "Read training runs and their logs"),
+  "evaluation:run": action("works", "evaluation:read", "Evaluate a model version"),
+  "evaluation:read": action("reads", "evaluation:read", "Read evaluations and gates"),
+  "registry:create_model": action("works", "registry:read", "Create a registered model"),
+  "registry:push_version": action("releases", "registry:read", "Push a model version"),
+  "registry:import": action("releases", "registry:read", "Import a model file that was trained elsewhere"),
+  "registry:promote": action("releases", "registry:read", "Move a version to another stage or alias"),
+  "registry:read": action("reads", "registry:read", "Read models, versions, lineage and signatures"),
+  "serving:deploy": action("releases", "serving:read", "Create or change an endpoint"),
+  "serving:read": action("reads", "serving:read", "Read endpoints, their state and snapshots"),
+  "serving:predict": action("serves", "serving:read", "Ask an endpoint for predictions"),
+  "predictions:read": action("reads", "predictions:read", "Read prediction records"),
+  "predictions:deliver": action("serves", "predictions:read", "Deliver a gateway's prediction blocks"),
+  "outcomes:write": action("serves", "outcomes:read", "Report what really happened after a prediction"),
+  "outcomes:read": action("reads", "outcomes:read", "Read outcomes"),
+  "snapshots:read": action("reads", "snapshots:read", "Pull the signed route snapshot and its parts"),
+  "ledger:read": action("reads", "ledger:read", "Search ledger rows and get proofs"),
+  "ledger:export": action("reads", "ledger:read", "Export the ledger"),
+  "ledger:verify": action("reads", "ledger:read", "Verify the ledger online"),
+  "identity:read": action(
+    "reads",
+    "identity:read",
+    "List people, service accounts, roles, keys and policies",
+  ),
+  "identity:manage": action("administers", "identity:read", "Change organisations, teams and principals"),
+  "identity:create_organisation": action("administers", "identity:read", "Create a further organisation"),
+  "identity:bind_role": action("administers", "identity:read", "Give or take a role"),
+  "identity:issue_key": action("administers", "identity:read", "Create or revoke an API key"),
+  "identity:register_key": action("works", "identity:read", "Register or retire one's own charter key"),
+  "identity:rotate_key": action("administers", "identity:read", "Rotate or revoke a signing key"),
+  "identity:write_policies": action("administers", "identity:read", "Replace the organisation's policies"),
+  "identity:act_for": action("serves", "identity:read", "Name another principal as the one acted for"),
+  "identity:whoami": action("reads", "identity:whoami", "Read one's own identity and roles"),
+  "jobs:read": action("reads", "jobs:read", "Read jobs and their progress"),
+  "jobs:cancel": action("works", "jobs:read", "Cancel a job"),
+  "artifacts:read": action("reads", "artifacts:read", "Read content-addressed bytes"),
+  "artifacts:write": action("works", "artifacts:read", "Store content-addressed bytes"),
+  "backup:create": action("administers", "backup:read", "Make a backup"),
+  "backup:read": action("reads", "backup:read", "List backups"),
+} as const satisfies Record<string, ActionSpec>;
+
+export type ActionName = keyof typeof actions;
+export const actionNames = Object.keys(actions) as readonly ActionName[];
+
+/** Narrows text from a route's declaration to an action. */
+export function parseAction(text: string): ActionName | undefined {
+  return Object.hasOwn(actions, text) ? (text as ActionName) : undefined;
+}
+
+/** The Cedar entity types of `ResourceRef.type`; any other type is judged as the general `Resource`. */
+export const resourceTypes = [
+  "Organisation",
+  "BusinessUnit",
+  "Team",
+  "UseCase",
+  "Principal",
+  "RoleBinding",
+  "ApiKey",
+  "SigningKey",
+  "PolicySet",
+  "Charter",
+  "Plan",
+  "Contract",
+  "Dataset",
+  "Ingestion",
+  "FeatureView",
+  "TrainingSet",
+  "TrainingRun",
+  "Evaluation",
+  "Model",
+  "ModelVersion",
+  "Artifact",
+  "Endpoint",
+  "Snapshot",
+  "Prediction",
+  "Outcome",
+  "Ledger",
+  "Job",
+  "Backup",
+  "Resource",
+] as const;
+export type ResourceType = (typeof resourceTypes)[number];
