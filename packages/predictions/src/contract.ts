@@ -1,1 +1,256 @@
-export {};
+import type { EpochMicros, Id } from "@portolan/kernel";
+import { environments } from "@portolan/kernel";
+import { type Static, Type } from "typebox";
+
+declare const predictionIdOf: unique symbol;
+
+/**
+ * `prd_<writer, 26 characters>_<epoch>_<block>_<index>`, the last three in base 32 without leading zeros.
+ * It names the block that holds the record, so that a lookup opens one file (docs/spec/prediction-log.md, P1).
+ */
+export type PredictionId = string & { readonly [predictionIdOf]: true };
+
+/** The four parts of a prediction id. */
+export interface PredictionPosition {
+  readonly writerId: Id<"writer">;
+  /** Counts the starts of the writer, from 1. */
+  readonly epoch: number;
+  /** Counts the blocks of the epoch, from 0. */
+  readonly block: number;
+  /** Counts the records of the block, from 0; numbers of refused appends stay unused. */
+  readonly index: number;
+}
+
+export const variants = ["champion", "canary", "shadow", "fallback"] as const;
+
+const text = (maxLength: number, description: string) => Type.String({ maxLength, description });
+const micros = (description: string) => Type.Integer({ minimum: 0, description });
+
+/**
+ * What all requests of one route to one model version have in common. Build it once per snapshot and reuse
+ * the object: its encoding is cached by identity.
+ */
+export const PredictionContext = Type.Object({
+  organisationId: text(64, "Organisation that owns the endpoint (`org_…`)"),
+  useCaseId: text(64, "Use case of the charter (`uc_…`)"),
+  endpoint: text(200, "Endpoint name or id"),
+  environment: Type.Union(environments.map((name) => Type.Literal(name))),
+  model: Type.Optional(
+    Type.Object({
+      name: text(200, "Model name"),
+      version: text(64, "Model version"),
+      digest: text(80, "Content address of the model, `sha256:…`"),
+    }),
+  ),
+  variant: Type.Union(variants.map((name) => Type.Literal(name))),
+  charter: Type.Optional(
+    Type.Object({ version: Type.Integer({ minimum: 0 }), digest: text(80, "Digest of the charter") }),
+  ),
+  snapshotVersion: Type.Integer({ minimum: 0, description: "Route snapshot that the gateway served from" }),
+  costTags: Type.Record(Type.String({ maxLength: 64 }), Type.String({ maxLength: 200 }), {
+    description: "Tags that metering allocates cost by, e.g. team, business unit",
+  }),
+});
+export type PredictionContext = Static<typeof PredictionContext>;
+
+/** Microseconds spent, by part; parts that did not happen are absent. */
+export const LatencyBreakdown = Type.Object({
+  authMicros: Type.Optional(micros("Authentication, limits")),
+  featuresMicros: Type.Optional(micros("Feature lookup")),
+  queueMicros: Type.Optional(micros("Waiting for the runtime")),
+  runMicros: Type.Optional(micros("Inference")),
+  totalMicros: micros("From the request's first byte to the answer, without the log itself"),
+});
+export type LatencyBreakdown = Static<typeof LatencyBreakdown>;
+
+/** How the request ended. Refusals are records too. */
+export const PredictionStatus = Type.Union([
+  Type.Object({ kind: Type.Literal("ok") }),
+  Type.Object({
+    kind: Type.Literal("refused"),
+    httpStatus: Type.Integer({ minimum: 400, maximum: 599 }),
+    reason: text(200, "Error code, e.g. `serving.rate_limited`"),
+    count: Type.Integer({
+      minimum: 1,
+      description: "Refusals that this record stands for (a flood is counted)",
+    }),
+  }),
+  Type.Object({
+    kind: Type.Literal("error"),
+    httpStatus: Type.Integer({ minimum: 400, maximum: 599 }),
+    reason: text(200, "Error code"),
+  }),
+]);
+export type PredictionStatus = Static<typeof PredictionStatus>;
+
+/** The part of a record that is kept for as long as the log: no personal data, no inputs, no outputs. */
+export const PredictionHeader = Type.Object({
+  id: text(120, "Prediction id"),
+  context: PredictionContext,
+  principal: text(200, "Caller (`usr_…`, `sa_…`), or the source of an unauthenticated refusal"),
+  purpose: Type.Optional(text(200, "Declared purpose of use")),
+  requestId: text(200, "Request id"),
+  receivedAt: micros("Arrival in epoch microseconds"),
+  latency: LatencyBreakdown,
+  status: PredictionStatus,
+  fallbackReason: Type.Optional(text(200, "Why a fallback answered")),
+  inputsType: Type.Optional(text(200, "Media type of the inputs")),
+  outputsType: Type.Optional(text(200, "Media type of the outputs")),
+});
+export type PredictionHeader = Static<typeof PredictionHeader>;
+
+/** One enriched feature: its value, the time that the value is true for, and how it was obtained. */
+export const FeatureValue = Type.Object({
+  name: text(200, "Feature name"),
+  value: Type.Union([Type.Null(), Type.Number(), Type.String(), Type.Boolean()]),
+  /** Event time of the value, epoch microseconds. */
+  at: Type.Optional(micros("Event time of the value in epoch microseconds")),
+  source: Type.Union([
+    Type.Literal("request"),
+    Type.Literal("online"),
+    Type.Literal("stale"),
+    Type.Literal("default"),
+    Type.Literal("missing"),
+  ]),
+});
+export type FeatureValue = Static<typeof FeatureValue>;
+
+/** Bytes exactly as they came in or went out. */
+export interface LoggedBody {
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The erasable part: everything that may be personal. Destroyed together with its salt. */
+export interface PredictionPayload {
+  /** The request body as received. */
+  readonly inputs?: LoggedBody;
+  readonly features?: readonly FeatureValue[];
+  /** The answer's body as sent. */
+  readonly outputs?: LoggedBody;
+  readonly onBehalfOf?: string;
+  /** The data subject's key as the caller names it, for erasure by subject. */
+  readonly subject?: string;
+}
+
+/** One prediction, as the gateway hands it over. */
+export interface PredictionRecord extends PredictionPayload {
+  readonly context: PredictionContext;
+  readonly principal: string;
+  readonly purpose?: string;
+  readonly requestId: string;
+  readonly receivedAt: EpochMicros;
+  readonly latency: LatencyBreakdown;
+  readonly status: PredictionStatus;
+  readonly fallbackReason?: string;
+}
+
+/**
+ * `buffered`: write() returned before the promise resolves; survives `kill -9` of the process, not a power loss.
+ * `durable`: fdatasync returned before the promise resolves.
+ */
+export type Durability = "buffered" | "durable";
+
+export interface AppendOptions {
+  readonly durability: Durability;
+}
+
+/** A refusal to count: the record without inputs and outputs. Its `count` is the writer's. */
+export interface RefusalRecord {
+  readonly context: PredictionContext;
+  /** Caller, or the source (address) of an unauthenticated one. */
+  readonly principal: string;
+  readonly requestId: string;
+  readonly receivedAt: EpochMicros;
+  readonly httpStatus: number;
+  readonly reason: string;
+  readonly purpose?: string;
+}
+
+export interface WriterStatus {
+  readonly state: "open" | "degraded" | "failed" | "closed";
+  readonly epoch: number;
+  /** Block that takes the next record. */
+  readonly block: number;
+  readonly appendedRecords: number;
+  /** Records whose payload was dropped for want of space. */
+  readonly droppedPayloads: number;
+  /** Bytes handed over and not yet written. */
+  readonly pendingBytes: number;
+}
+
+/** The gateway's side of the log. One per process; holds the folder's lock until closed. */
+export interface PredictionWriter {
+  readonly writerId: Id<"writer">;
+  readonly epoch: number;
+  /**
+   * Resolves when the record is as durable as asked.
+   * @throws PortolanError `predictions.log_full` (507), `predictions.log_overloaded` (503),
+   * `predictions.record_too_large` (413), `predictions.log_failed` (500).
+   */
+  append(record: PredictionRecord, options: AppendOptions): Promise<PredictionId>;
+  /**
+   * Logs a refusal: the first few per client, endpoint, reason and second as records of their own (resolves to the
+   * id once written), the rest counted into one record at the second's end (resolves to `undefined` at once).
+   */
+  refuse(refusal: RefusalRecord): Promise<PredictionId | undefined>;
+  status(): WriterStatus;
+  /** Writes what is pending, closes and syncs the block, releases the lock. */
+  close(): Promise<void>;
+}
+
+/** One organisation's subtree in a block. */
+export const OrganisationRoot = Type.Object({
+  id: text(64, "Organisation"),
+  count: Type.Integer({ minimum: 1 }),
+  /** RFC 6962 root, 64 hex digits. */
+  root: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+});
+export type OrganisationRoot = Static<typeof OrganisationRoot>;
+
+/** What closes a block. The block's root is the leaf hash of its bytes (P12). */
+export const BlockEnd = Type.Object({
+  version: Type.Literal(1),
+  writer: Type.String({ maxLength: 40 }),
+  epoch: Type.Integer({ minimum: 1 }),
+  block: Type.Integer({ minimum: 0 }),
+  /** Root of the writer's previous block; 64 zeros before its first. */
+  previousRoot: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+  closedAt: micros("When the block was closed"),
+  /** True when a successor closed it for a dead writer. */
+  sealed: Type.Boolean(),
+  count: Type.Integer({ minimum: 1 }),
+  /** Sorted by id. */
+  organisations: Type.Array(OrganisationRoot, { minItems: 1, maxItems: 10_000 }),
+});
+export type BlockEnd = Static<typeof BlockEnd>;
+
+/** A closed block as it travels from a gateway to control: frames exactly as they lie in the segment. */
+export interface BlockAddress {
+  readonly writerId: Id<"writer">;
+  readonly epoch: number;
+  readonly block: number;
+}
+
+/** A prediction as control reads it back. */
+export interface StoredPrediction {
+  readonly header: PredictionHeader;
+  /** Absent once erased, or when it was dropped on a full disk. */
+  readonly payload?: PredictionPayload;
+  readonly withheld?: "erased" | "no_space";
+}
+
+/** Label that arrived later. */
+export const Outcome = Type.Object({
+  predictionId: text(120, "Prediction that came true or not"),
+  outcome: Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 1000 })]),
+  observedAt: Type.String({ format: "date-time", description: "RFC 3339" }),
+});
+export type Outcome = Static<typeof Outcome>;
+
+/**
+ * View for monitoring and metering: outcomes with the prediction they belong to.
+ * Columns: organisation_id, prediction_id, endpoint, environment, model_name, model_version, variant,
+ * received_at (epoch µs), outcome (jsonb), observed_at (epoch µs), outputs (text, null when erased).
+ */
+export const labelledView = "predictions.labelled_v1";
