@@ -1,1 +1,72 @@
-export {};
+import { type Static, Type } from "typebox";
+
+const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
+
+export const Interval = Type.Object({ low: Type.Number(), high: Type.Number(), level: Type.Number() });
+
+/** Metrics of a binary classifier on held-out rows, named as in the charter. */
+export const BinaryMetrics = Type.Object({
+  rows: Type.Integer(),
+  positives: Type.Integer(),
+  values: Type.Record(Type.String(), Type.Number(), {
+    description: "Metric name (as in the charter) to value",
+  }),
+  rocAucInterval: Type.Object({ low: Type.Number(), high: Type.Number(), level: Type.Number() }),
+  baseline: Type.Optional(
+    Type.Object({
+      column: Type.String({ description: "Column whose value alone served as the score" }),
+      rocAuc: Type.Number(),
+      difference: Type.Object(
+        { value: Type.Number(), interval: Interval },
+        { description: "Model minus baseline, paired DeLong" },
+      ),
+    }),
+  ),
+});
+export type BinaryMetrics = Static<typeof BinaryMetrics>;
+
+export const GateResult = Type.Object({
+  gate: Type.String(),
+  passed: Type.Boolean(),
+  observed: Type.String(),
+  required: Type.String(),
+});
+export type GateResult = Static<typeof GateResult>;
+
+export const EvaluationRequest = Type.Object(
+  {
+    model: Type.String({ minLength: 1, maxLength: 100 }),
+    version: Type.Integer({ minimum: 1 }),
+    dataset: Type.String({
+      pattern: "^sha256:[0-9a-f]{64}$",
+      description: "Held-out rows, a Parquet file in the object store",
+    }),
+    labelColumn: Type.String({ minLength: 1, maxLength: 200 }),
+    featureColumns: Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+      minItems: 1,
+      maxItems: 2000,
+      description: "Columns in the order of the model's input",
+    }),
+    baselineColumn: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+  },
+  { additionalProperties: false },
+);
+export type EvaluationRequest = Static<typeof EvaluationRequest>;
+
+export const Evaluation = Type.Object({
+  id: Type.String(),
+  versionId: Type.String(),
+  model: Type.String(),
+  version: Type.Integer(),
+  artifact: Sha256,
+  dataset: Sha256,
+  metrics: BinaryMetrics,
+  gates: Type.Array(GateResult),
+  createdAt: Type.Integer(),
+});
+export type Evaluation = Static<typeof Evaluation>;
+
+/** Name of the gate that holds a version against the charter's accuracy bound. */
+export const accuracyGate = "accuracy";
+/** Name of the gate that demands that a model be better than the naive baseline, when one was given. */
+export const baselineGate = "better-than-baseline";

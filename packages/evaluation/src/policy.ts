@@ -1,1 +1,2 @@
-export {};
+export { binaryMetrics } from "./binary-metrics.ts";
+export { judgeGates } from "./gates.ts";

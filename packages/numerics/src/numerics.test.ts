@@ -5,10 +5,12 @@ import {
   aucInterval,
   brierScore,
   compareAuc,
+  logLoss,
   midranks,
   normalQuantile,
   quantile,
   rocAuc,
+  thresholdCounts,
 } from "./index.ts";
 
 // Oracle: scikit-learn 1.x (roc_auc_score, brier_score_loss, accuracy_score), scipy.stats.norm.ppf, numpy.quantile and
@@ -113,6 +115,15 @@ describe("AUC", () => {
 test("Brier score and accuracy equal scikit-learn's", () => {
   expect(brierScore({ scores: first, labels })).toBeCloseTo(0.112705, 14);
   expect(accuracy({ scores: first, labels })).toBe(0.85);
+});
+
+test("log loss equals scikit-learn's, scores of exactly 0 and 1 included", () => {
+  expect(logLoss({ scores: first, labels })).toBeCloseTo(0.3641525845821907, 13);
+});
+
+test("the confusion matrix gives scikit-learn's precision and recall", () => {
+  const counts = thresholdCounts({ scores: first, labels });
+  expect(counts).toEqual({ truePositives: 9, falsePositives: 3, trueNegatives: 8, falseNegatives: 0 });
 });
 
 test("normal quantiles equal scipy's to nine digits", () => {

@@ -17,3 +17,31 @@ export function accuracy(set: ScoredSet, threshold = 0.5): number {
   });
   return right / set.scores.length;
 }
+
+/** Mean negative log-likelihood; probabilities are kept 2^-52 away from 0 and 1, as scikit-learn's `log_loss` does. */
+export function logLoss(set: ScoredSet): number {
+  let sum = 0;
+  set.scores.forEach((score, i) => {
+    const p = Math.min(1 - Number.EPSILON, Math.max(Number.EPSILON, score));
+    sum -= set.labels[i] === 1 ? Math.log(p) : Math.log1p(-p);
+  });
+  return sum / set.scores.length;
+}
+
+export interface ThresholdCounts {
+  readonly truePositives: number;
+  readonly falsePositives: number;
+  readonly trueNegatives: number;
+  readonly falseNegatives: number;
+}
+
+/** The confusion matrix at a threshold; a score equal to it counts as positive. */
+export function thresholdCounts(set: ScoredSet, threshold = 0.5): ThresholdCounts {
+  const counts = { truePositives: 0, falsePositives: 0, trueNegatives: 0, falseNegatives: 0 };
+  set.scores.forEach((score, i) => {
+    const positive = set.labels[i] === 1;
+    if (score >= threshold) counts[positive ? "truePositives" : "falsePositives"]++;
+    else counts[positive ? "falseNegatives" : "trueNegatives"]++;
+  });
+  return counts;
+}

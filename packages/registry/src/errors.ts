@@ -3,8 +3,6 @@ import type { ErrorSpec } from "@portolan/kernel";
 export const registryErrors = {
   "registry.version_not_found": { status: 404, title: "Model version not found" },
   "registry.artifact_not_found": { status: 404, title: "Artifact not found" },
-  "registry.artifact_digest_mismatch": { status: 400, title: "Artifact does not match its digest" },
-  "registry.signature_invalid": { status: 422, title: "Model signature does not hold" },
   "registry.charter_missing": { status: 409, title: "No signed charter covers this use case" },
   "registry.promotion_blocked": { status: 409, title: "Release gates are not passed" },
   "registry.model_owned_elsewhere": { status: 409, title: "Model name belongs to another use case" },

@@ -1,0 +1,21 @@
+create schema if not exists evaluation;
+
+-- Rows are only added: a later evaluation of the same version is a new row, and the newest one counts.
+create table evaluation.evaluations (
+  id text primary key,
+  organisation_id text not null,
+  version_id text not null,
+  model text not null,
+  version integer not null,
+  artifact text not null,
+  dataset text not null,
+  metrics jsonb not null,
+  gates jsonb not null,
+  created_by text not null,
+  created_at bigint not null
+);
+create index evaluations_newest on evaluation.evaluations (version_id, created_at desc, id desc);
+
+create view evaluation.latest_v1 as
+select distinct on (version_id) version_id, id, gates, metrics, created_at
+from evaluation.evaluations order by version_id, created_at desc, id desc;

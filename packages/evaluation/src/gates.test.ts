@@ -1,0 +1,91 @@
+import { expect, test } from "vitest";
+import { binaryMetrics } from "./binary-metrics.ts";
+import type { BinaryMetrics } from "./contract.ts";
+import { judgeGates } from "./gates.ts";
+
+// The same twenty rows as in numerics, so the reference values are scikit-learn's.
+const labels = Uint8Array.of(0, 1, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 0, 1);
+const scores = Float64Array.of(
+  0.41,
+  0.93,
+  0.85,
+  0.15,
+  0.55,
+  0.57,
+  0,
+  0.88,
+  0.52,
+  0.65,
+  0.2,
+  0.18,
+  0.52,
+  0.64,
+  0.33,
+  0.36,
+  1,
+  0.52,
+  0.4,
+  0.99,
+);
+const noise = Float64Array.of(
+  0.18,
+  0.29,
+  0.67,
+  0.04,
+  0.18,
+  0.44,
+  0.4,
+  0.93,
+  0.53,
+  0.59,
+  0.42,
+  0.21,
+  0.16,
+  0.31,
+  0.59,
+  0.17,
+  0.46,
+  0,
+  0.71,
+  0.28,
+);
+
+test("metrics equal scikit-learn's on the reference rows", () => {
+  const { values } = binaryMetrics({ scores, labels });
+  expect(values).toMatchObject({ accuracy: 0.85, precision: 0.75, recall: 1 });
+  expect(values["roc_auc"]).toBeCloseTo(0.9696969696969697, 13);
+  expect(values["f1"]).toBeCloseTo(0.8571428571428571, 13);
+  expect(values["balanced_accuracy"]).toBeCloseTo(0.8636363636363636, 13);
+  expect(values["brier_score"]).toBeCloseTo(0.112705, 13);
+  expect(values["log_loss"]).toBeCloseTo(0.3641525845821907, 13);
+});
+
+function someMetrics(change: Partial<BinaryMetrics> = {}): BinaryMetrics {
+  return { ...binaryMetrics({ scores, labels }), ...change };
+}
+
+test("G1: an AUC whose interval reaches below the floor is blocked although its value is above", () => {
+  const bound = { metric: "roc_auc", kind: "floor", value: 0.95, below: "alert" } as const;
+  const [gate] = judgeGates(someMetrics(), bound);
+  expect(gate).toMatchObject({ passed: false, observed: "0.9697 [0.9118, 1.0000]" });
+  expect(judgeGates(someMetrics(), { ...bound, value: 0.9 })[0]?.passed).toBe(true);
+});
+
+test("G1: a metric that was not measured fails, it is not assumed", () => {
+  const [gate] = judgeGates(someMetrics(), { metric: "rmse", kind: "ceiling", value: 1, below: "alert" });
+  expect(gate).toMatchObject({ passed: false, observed: "rmse was not measured" });
+});
+
+test("G1: a ceiling is held from above", () => {
+  const bound = { metric: "brier_score", kind: "ceiling", value: 0.1, below: "alert" } as const;
+  expect(judgeGates(someMetrics(), bound)[0]?.passed).toBe(false);
+  expect(judgeGates(someMetrics(), { ...bound, value: 0.12 })[0]?.passed).toBe(true);
+});
+
+test("G2: a model must beat the naive baseline with confidence", () => {
+  const bound = { metric: "accuracy", kind: "floor", value: 0.5, below: "alert" } as const;
+  const better = binaryMetrics({ scores, labels }, { column: "noise", scores: noise });
+  expect(judgeGates(better, bound)[1]).toMatchObject({ gate: "better-than-baseline", passed: true });
+  const same = binaryMetrics({ scores: noise, labels }, { column: "noise", scores: noise });
+  expect(judgeGates(same, bound)[1]?.passed).toBe(false);
+});
