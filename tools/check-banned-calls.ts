@@ -1,4 +1,13 @@
-import { type CheckReport, isNode, isTestFile, lineOf, readSources, type SourceFile, type SyntaxNode, visit } from "./source-files.ts";
+import {
+  type CheckReport,
+  isNode,
+  isTestFile,
+  lineOf,
+  readSources,
+  type SourceFile,
+  type SyntaxNode,
+  visit,
+} from "./source-files.ts";
 
 interface Ban {
   readonly what: string;
@@ -7,10 +16,13 @@ interface Ban {
   matches(node: SyntaxNode): boolean;
 }
 
-const isIdentifier = (node: unknown, name: string): boolean => isNode(node) && node.type === "Identifier" && node["name"] === name;
+const isIdentifier = (node: unknown, name: string): boolean =>
+  isNode(node) && node.type === "Identifier" && node["name"] === name;
 
 const isMember = (node: SyntaxNode, object: string, property: string): boolean =>
-  node.type === "MemberExpression" && isIdentifier(node["object"], object) && isIdentifier(node["property"], property);
+  node.type === "MemberExpression" &&
+  isIdentifier(node["object"], object) &&
+  isIdentifier(node["property"], property);
 
 const isClock = (path: string): boolean => path === "packages/kernel/src/time.ts";
 const isEntry = (path: string): boolean => /^apps\/[\w-]+\/src\/main\.ts$/.test(path);
@@ -26,7 +38,9 @@ const bans: readonly Ban[] = [
     what: "new Date()",
     instead: "use EpochMicros of @portolan/kernel: a Date drops microseconds",
     allowedIn: isClock,
-    matches: (node) => (node.type === "NewExpression" || node.type === "CallExpression") && isIdentifier(node["callee"], "Date"),
+    matches: (node) =>
+      (node.type === "NewExpression" || node.type === "CallExpression") &&
+      isIdentifier(node["callee"], "Date"),
   },
   {
     what: "Temporal.Now",
@@ -40,7 +54,9 @@ const bans: readonly Ban[] = [
     allowedIn: isEntry,
     matches: (node) =>
       isMember(node, "process", "env") ||
-      (node.type === "ImportSpecifier" && isIdentifier(node["imported"], "env") && node["importKind"] !== "type"),
+      (node.type === "ImportSpecifier" &&
+        isIdentifier(node["imported"], "env") &&
+        node["importKind"] !== "type"),
   },
 ];
 
@@ -49,7 +65,8 @@ function bannedIn(file: SourceFile): string[] {
   const active = bans.filter((ban) => !ban.allowedIn(file.path));
   visit(file.program, (node) => {
     for (const ban of active) {
-      if (ban.matches(node)) problems.push(`${file.path}:${lineOf(file.text, node.start)} uses ${ban.what}: ${ban.instead}`);
+      if (ban.matches(node))
+        problems.push(`${file.path}:${lineOf(file.text, node.start)} uses ${ban.what}: ${ban.instead}`);
     }
   });
   return problems;

@@ -1,7 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join, posix } from "node:path";
-import { type CheckReport, isTestFile, type ModuleImport, readSources, type SourceFile } from "./source-files.ts";
+import {
+  type CheckReport,
+  isTestFile,
+  type ModuleImport,
+  readSources,
+  type SourceFile,
+} from "./source-files.ts";
 
 /**
  * Layers: leaf ← domain ← adapter ← app, never upwards. npm hoists, so that an import nobody declared works
@@ -71,7 +77,8 @@ function typeOnly(imported: ModuleImport): boolean {
 /** Why `from` may not import `to` there, if it may not. */
 function layerProblem({ from, imported, isTest }: Visit, to: Manifest, subpath: string): string | undefined {
   if (to.layer === "test") return isTest ? undefined : `imports ${to.name}, which is for tests only`;
-  if (to.layer === "app") return isTest ? undefined : `imports the app ${to.name}; apps are imported by nobody`;
+  if (to.layer === "app")
+    return isTest ? undefined : `imports the app ${to.name}; apps are imported by nobody`;
   if (isTest || from.layer === "test" || from.layer === "app") return undefined;
   if (layers.indexOf(to.layer) > layers.indexOf(from.layer)) {
     return `is a ${from.layer} and imports the ${to.layer} ${to.name}: dependencies never point upwards`;
@@ -79,7 +86,12 @@ function layerProblem({ from, imported, isTest }: Visit, to: Manifest, subpath: 
   if (from.layer === "adapter" && to.layer === "adapter") {
     return `is an adapter and imports the adapter ${to.name}: apps wire adapters together`;
   }
-  if (from.layer === "domain" && to.layer === "domain" && subpath !== "./contract" && subpath !== "./policy") {
+  if (
+    from.layer === "domain" &&
+    to.layer === "domain" &&
+    subpath !== "./contract" &&
+    subpath !== "./policy"
+  ) {
     return `imports ${imported.specifier}: a domain sees another one only through /contract or /policy`;
   }
   return undefined;
@@ -94,26 +106,34 @@ function internalProblems(visit: Visit, to: Manifest): string[] {
   const { imported, from } = visit;
   const subpath = `.${imported.specifier.slice(to.name.length)}`;
   const problems: string[] = [];
-  if (!to.exports.includes(subpath)) problems.push(`imports ${imported.specifier}, which ${to.name} does not export`);
+  if (!to.exports.includes(subpath))
+    problems.push(`imports ${imported.specifier}, which ${to.name} does not export`);
   if (to.name === from.name) return [...problems, `imports its own package by name`];
   const layer = layerProblem(visit, to, subpath);
   return layer === undefined ? problems : [...problems, layer];
 }
 
-function importProblems(visit: Visit, manifests: ReadonlyMap<string, Manifest>, root: ReadonlySet<string>): string[] {
+function importProblems(
+  visit: Visit,
+  manifests: ReadonlyMap<string, Manifest>,
+  root: ReadonlySet<string>,
+): string[] {
   const { file, from, imported, isTest } = visit;
   const { specifier } = imported;
   if (specifier.startsWith("node:")) return [];
   if (builtinModules.includes(specifier)) return [`imports "${specifier}" without the node: prefix`];
   if (specifier.startsWith(".")) {
     const target = posix.join(dirname(file.path), specifier);
-    return isTest || target.startsWith(`${from.folder}/`) ? [] : [`reaches out of its package with ${specifier}`];
+    return isTest || target.startsWith(`${from.folder}/`)
+      ? []
+      : [`reaches out of its package with ${specifier}`];
   }
   const name = packageNameOf(specifier);
   const to = manifests.get(name);
   const problems = to === undefined ? [] : internalProblems(visit, to);
   const declared = from.runtime.has(name) || (isTest && (from.development.has(name) || root.has(name)));
-  if (!declared && name !== from.name && /^[@\w]/.test(name)) problems.push(`imports ${name}, which ${from.folder}/package.json does not declare`);
+  if (!declared && name !== from.name && /^[@\w]/.test(name))
+    problems.push(`imports ${name}, which ${from.folder}/package.json does not declare`);
   return problems;
 }
 
@@ -147,7 +167,11 @@ function closureOf(entry: string, files: ReadonlyMap<string, SourceFile>): Sourc
 }
 
 /** A policy is pure: the same evidence gives the same verdict, in any process, also in a browser. */
-function policyProblems(from: Manifest, files: ReadonlyMap<string, SourceFile>, manifests: ReadonlyMap<string, Manifest>): string[] {
+function policyProblems(
+  from: Manifest,
+  files: ReadonlyMap<string, SourceFile>,
+  manifests: ReadonlyMap<string, Manifest>,
+): string[] {
   if (from.layer !== "domain") return [];
   return closureOf(`${from.folder}/src/policy.ts`, files).flatMap((file) =>
     file.imports.flatMap((imported) => {
@@ -155,7 +179,8 @@ function policyProblems(from: Manifest, files: ReadonlyMap<string, SourceFile>, 
       const to = manifests.get(packageNameOf(specifier));
       const at = `${file.path}:${line} belongs to the policy and`;
       if (specifier.startsWith("node:")) return [`${at} imports ${specifier}: a policy is pure`];
-      if (["kysely", "fastify", "pino"].includes(packageNameOf(specifier))) return [`${at} imports ${specifier}: a policy is pure`];
+      if (["kysely", "fastify", "pino"].includes(packageNameOf(specifier)))
+        return [`${at} imports ${specifier}: a policy is pure`];
       if (to === undefined || to.layer === "leaf" || typeOnly(imported)) return [];
       return [`${at} imports ${specifier}: a policy imports leaves only (types excepted)`];
     }),

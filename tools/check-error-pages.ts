@@ -12,7 +12,8 @@ function pageProblems(root: string, code: string, declaredIn: string): string[] 
   const text = readFileSync(join(root, page), "utf8");
   const missing = sections.filter((section) => !new RegExp(`^#+ ${section}\\s*$`, "im").test(text));
   const problems = missing.map((section) => `${page} has no section "## ${section}"`);
-  if (!text.split("\n", 1)[0]?.includes(code)) problems.push(`${page} does not name ${code} in its first line`);
+  if (!text.split("\n", 1)[0]?.includes(code))
+    problems.push(`${page} does not name ${code} in its first line`);
   return problems;
 }
 
@@ -30,7 +31,8 @@ export function checkErrorPages(root: string): CheckReport {
   const files = existsSync(join(root, pages)) ? readdirSync(join(root, pages)) : [];
   for (const file of files) {
     const code = file.replace(/\.md$/, "");
-    if (file !== "README.md" && !owners.has(code)) problems.push(`${pages}/${file} documents ${code}, which no catalogue declares`);
+    if (file !== "README.md" && !owners.has(code))
+      problems.push(`${pages}/${file} documents ${code}, which no catalogue declares`);
   }
   return { examined: owners.size, problems };
 }

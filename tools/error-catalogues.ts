@@ -47,7 +47,8 @@ function cataloguesIn(file: SourceFile): CataloguedError[] {
     return declaration["declarations"].filter(isNode).flatMap((one) => {
       const name = isNode(one["id"]) ? one["id"]["name"] : undefined;
       const value = unwrapped(one["init"]);
-      if (typeof name !== "string" || !name.endsWith("Errors") || value?.type !== "ObjectExpression") return [];
+      if (typeof name !== "string" || !name.endsWith("Errors") || value?.type !== "ObjectExpression")
+        return [];
       return properties(value).map((property) => catalogueEntry(property, file.path));
     });
   });

@@ -114,7 +114,9 @@ export function parseSource(path: string, text: string): SourceFile {
   visit(program, (node) => {
     if (node.type !== "TSImportType") return;
     const source = node["source"] ?? node["argument"];
-    const value = isNode(source) ? (source["value"] ?? (isNode(source["literal"]) ? source["literal"]["value"] : undefined)) : undefined;
+    const value = isNode(source)
+      ? (source["value"] ?? (isNode(source["literal"]) ? source["literal"]["value"] : undefined))
+      : undefined;
     if (typeof value === "string") add(value, node.start, [{ name: "*", typeOnly: true }]);
   });
   return { path, text, imports, program };

@@ -1,0 +1,69 @@
+import { availableParallelism } from "node:os";
+import { defineConfig } from "vitest/config";
+
+const never = ["**/node_modules/**", "**/.toolchain/**", "**/.portolan/**", "**/.cache/**"];
+
+/**
+ * One project per tier, see CONTRIBUTING.md. T0 is pure, so that files may share a module cache; everything
+ * else gets a process of its own (PGlite, native code, child processes).
+ */
+export default defineConfig({
+  test: {
+    maxWorkers: Math.max(1, Math.min(4, availableParallelism())),
+    projects: [
+      {
+        test: {
+          name: "t0",
+          include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "tools/**/*.test.ts"],
+          exclude: never,
+          pool: "threads",
+          isolate: false,
+          testTimeout: 5_000,
+        },
+      },
+      {
+        test: {
+          name: "t1",
+          include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
+          exclude: never,
+          pool: "forks",
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "t2",
+          include: ["test/services/**/*.test.ts"],
+          exclude: never,
+          pool: "forks",
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: "t3",
+          include: ["test/clients/**/*.test.ts"],
+          exclude: never,
+          pool: "forks",
+          // Each builds a Python environment and starts Portolan: two at a time would only wait for each other.
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+        },
+      },
+      {
+        test: {
+          name: "t4",
+          include: ["test/chaos/**/*.test.ts"],
+          exclude: never,
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
