@@ -18,7 +18,7 @@ export const latencyClasses = ["real_time", "interactive", "batch"] as const;
 export type LatencyClass = (typeof latencyClasses)[number];
 
 const closed = { additionalProperties: false } as const;
-const slug = "^[a-z][a-z0-9-]{1,62}$";
+const slug = "^[a-z0-9]+(-[a-z0-9]+)*$";
 
 function Slug(description: string) {
   return Type.String({

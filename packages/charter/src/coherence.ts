@@ -1,0 +1,245 @@
+import {
+  compareMoney,
+  formatDurationMs,
+  isPortolanError,
+  parseDurationMs,
+  zeroMoney,
+} from "@portolan/kernel";
+import { deriveFromCharter } from "./derive.ts";
+import type { CharterDocument } from "./document.ts";
+import { metrics } from "./metrics.ts";
+import { regulationRules } from "./regulations.ts";
+import type { Finding } from "./schema-findings.ts";
+import { parsePercent, parseRate, termsOf } from "./terms.ts";
+
+/** What a schema cannot say: promises that contradict each other, the metric's range, or a regulation. */
+export function coherenceFindings(document: CharterDocument): Finding[] {
+  const unreadable = unreadableQuantities(document);
+  if (unreadable.length > 0) return unreadable;
+  return [
+    ...latencyFindings(document),
+    ...loadFindings(document),
+    ...accuracyFindings(document),
+    ...regulationFindings(document),
+    ...policyFindings(document),
+    ...demandFindings(document),
+  ];
+}
+
+/** A quantity can fit its pattern and still be no quantity, e.g. an amount beyond nine decimals. */
+function unreadableQuantities(document: CharterDocument): Finding[] {
+  try {
+    termsOf(document);
+    return [];
+  } catch (error) {
+    if (!isPortolanError(error)) throw error;
+    return [
+      { pointer: "", detail: error.detail ?? error.message, ...(error.mend ? { mend: error.mend } : {}) },
+    ];
+  }
+}
+
+const realTimeP95Ms = 100;
+const interactiveP95Ms = 2000;
+
+function latencyFindings(document: CharterDocument): Finding[] {
+  const { p95, p99 } = document.requirements.latency;
+  const findings: Finding[] = [];
+  const p95Ms = parseDurationMs(p95);
+  if (p95Ms <= 0) {
+    findings.push({
+      pointer: "/requirements/latency/p95",
+      detail: "p95 is zero",
+      mend: "Promise a time above zero.",
+    });
+  }
+  if (p95Ms > parseDurationMs(p99)) {
+    findings.push({
+      pointer: "/requirements/latency/p99",
+      detail: `p99 (${p99}) is shorter than p95 (${p95})`,
+      mend: "Raise p99 to at least p95: 99 of 100 include the 95.",
+    });
+  }
+  const { latencyClass } = document.nonNegotiables;
+  const bound =
+    latencyClass === "real_time"
+      ? realTimeP95Ms
+      : latencyClass === "interactive"
+        ? interactiveP95Ms
+        : undefined;
+  if (bound !== undefined && p95Ms > bound) {
+    findings.push({
+      pointer: "/nonNegotiables/latencyClass",
+      detail: `${latencyClass} means a p95 of at most ${formatDurationMs(bound)}, and p95 is ${p95}`,
+      mend: "Lower p95, or choose another latency class.",
+    });
+  }
+  return findings;
+}
+
+function loadFindings(document: CharterDocument): Finding[] {
+  const findings: Finding[] = [];
+  const { ceiling } = document.requirements.throughput;
+  if (parseRate(ceiling) <= 0) {
+    findings.push({
+      pointer: "/requirements/throughput/ceiling",
+      detail: "the ceiling is zero",
+      mend: "Promise some load, e.g. 10 rps.",
+    });
+  }
+  const average = document.workload?.averageThroughput;
+  if (average !== undefined && parseRate(average) > parseRate(ceiling)) {
+    findings.push({
+      pointer: "/workload/averageThroughput",
+      detail: `the average load (${average}) is above the ceiling (${ceiling})`,
+      mend: "Raise the ceiling or correct the average.",
+    });
+  }
+  const availability = parsePercent(document.requirements.availability);
+  if (availability <= 0 || availability >= 1) {
+    findings.push({
+      pointer: "/requirements/availability",
+      detail: `an availability of ${document.requirements.availability} can be neither kept nor broken`,
+      mend: "Promise something between 0% and 100%, e.g. 99.5%.",
+    });
+  }
+  const cost = termsOf(document).costCeilingPerMonth;
+  if (compareMoney(cost, zeroMoney(cost.currency)) <= 0) {
+    findings.push({
+      pointer: "/nonNegotiables/costCeiling",
+      detail: "the cost ceiling is zero",
+      mend: "State the approved budget, e.g. 2000 USD/month.",
+    });
+  }
+  return findings;
+}
+
+function accuracyFindings(document: CharterDocument): Finding[] {
+  const { metric, floor, ceiling, below } = document.requirements.accuracy;
+  const { better, least, most } = metrics[metric];
+  const at = "/requirements/accuracy";
+  const [wanted, value, other] =
+    better === "higher" ? (["floor", floor, ceiling] as const) : (["ceiling", ceiling, floor] as const);
+  if (value === undefined || other !== undefined) {
+    return [
+      {
+        pointer: at,
+        detail: `${metric} is ${better === "higher" ? "better when higher" : "better when lower"}`,
+        mend: `State ${wanted}, and only ${wanted}.`,
+      },
+    ];
+  }
+  if (value < least || value > most) {
+    return [
+      {
+        pointer: `${at}/${wanted}`,
+        detail: `${metric} cannot be ${value}`,
+        mend: `Write a value between ${least} and ${most}.`,
+      },
+    ];
+  }
+  if (below === "fallback" && document.fallback.kind === "none") {
+    return [
+      {
+        pointer: `${at}/below`,
+        detail: "below the bound the fallback answers, and there is none",
+        mend: "Describe a fallback, or write alert or stop.",
+      },
+    ];
+  }
+  return [];
+}
+
+function regulationFindings(document: CharterDocument): Finding[] {
+  const keptMs = parseDurationMs(document.retention.predictions);
+  return document.nonNegotiables.regulations.flatMap((name): Finding[] => {
+    const rule = regulationRules[name];
+    const findings: Finding[] = [];
+    if (rule.keepAtLeast && keptMs < parseDurationMs(rule.keepAtLeast)) {
+      findings.push({
+        pointer: "/retention/predictions",
+        detail: `${name} asks that records are kept for ${rule.keepAtLeast}, not ${document.retention.predictions}`,
+        mend: `Write ${rule.keepAtLeast} or more (${rule.source}).`,
+      });
+    }
+    if (rule.durableLog && document.log?.durability === "buffered") {
+      findings.push({
+        pointer: "/log/durability",
+        detail: `${name} asks for a durable log, and the charter says buffered`,
+        mend: "Remove the override; the log is then durable.",
+      });
+    }
+    if (rule.humanOversight && document.humanReview === "none") {
+      findings.push({
+        pointer: "/humanReview",
+        detail: `${name} asks that a person can step in, and humanReview is none`,
+        mend: "Write below_confidence or every_prediction.",
+      });
+    }
+    return findings;
+  });
+}
+
+function policyFindings(document: CharterDocument): Finding[] {
+  const findings: Finding[] = [];
+  const { fallback, retraining, model } = document;
+  if ((fallback.kind === "constant") !== (fallback.value !== undefined)) {
+    findings.push({
+      pointer: "/fallback",
+      detail:
+        fallback.kind === "constant"
+          ? "a constant fallback has no value"
+          : `fallback ${fallback.kind} takes no value`,
+      mend:
+        fallback.kind === "constant"
+          ? "Add value: the answer to give."
+          : "Remove value, or write kind: constant.",
+    });
+  }
+  if (
+    retraining &&
+    retraining.every === undefined &&
+    !retraining.onDrift &&
+    retraining.onAccuracyBelow === undefined
+  ) {
+    findings.push({
+      pointer: "/retraining",
+      detail: "nothing starts the retraining",
+      mend: "Add every, onDrift or onAccuracyBelow.",
+    });
+  }
+  if (retraining && model.trainer === undefined) {
+    findings.push({
+      pointer: "/retraining",
+      detail: "an imported model cannot be retrained here",
+      mend: "Add model.trainer, or remove retraining.",
+    });
+  }
+  const emails = document.owners.map((owner) => `${owner.email.toLowerCase()} ${owner.role}`);
+  emails.forEach((entry, index) => {
+    if (emails.indexOf(entry) !== index) {
+      findings.push({
+        pointer: `/owners/${index}`,
+        detail: "this person has that role already",
+        mend: "Remove one of the two.",
+      });
+    }
+  });
+  return findings;
+}
+
+/** A demand for something that the charter does not ask for would block production for no reason that a reader could see. */
+function demandFindings(document: CharterDocument): Finding[] {
+  const derived = new Set(deriveFromCharter(document).items.map((item) => item.control));
+  return (document.demandedControls ?? []).flatMap((control, index) =>
+    derived.has(control)
+      ? []
+      : [
+          {
+            pointer: `/demandedControls/${index}`,
+            detail: `${control} is demanded, and nothing in the charter asks for it`,
+            mend: "Add the section that it belongs to, or remove the demand.",
+          },
+        ],
+  );
+}
