@@ -1,0 +1,86 @@
+import { endianness } from "node:os";
+import type { Datatype } from "@portolan/onnx-format";
+import { badRequest } from "./bad-request.ts";
+import { elementsOf, numericKinds, type TensorData } from "./tensor.ts";
+
+// Typed arrays have the machine's byte order, the protocol is little-endian; Node runs on no big-endian machine that we support.
+if (endianness() !== "LE") throw new Error("Portolan's gateway needs a little-endian machine");
+
+/** Reads one tensor of the binary extension: little-endian, row-major, BYTES with 4-byte lengths. */
+export function readBinaryTensor(
+  bytes: Uint8Array,
+  datatype: Datatype,
+  shape: readonly number[],
+  pointer: string,
+): TensorData {
+  const elements = elementsOf(shape);
+  if (datatype === "BYTES") return readStrings(bytes, elements, pointer);
+  const kind = numericKinds[datatype];
+  if (bytes.length !== elements * kind.bytes) {
+    throw badRequest(
+      `The shape [${shape.join(", ")}] of ${datatype} takes ${elements * kind.bytes} bytes, ${bytes.length} came.`,
+      pointer,
+      "Make shape and binary_data_size agree.",
+    );
+  }
+  const out = kind.make(elements);
+  // Copied, because a view would need the body to be aligned to the element size.
+  new Uint8Array(out.buffer, out.byteOffset, out.byteLength).set(bytes);
+  if (datatype === "BOOL" && (out as Uint8Array).some((byte) => byte > 1)) {
+    throw badRequest("A BOOL byte is neither 0 nor 1.", pointer, "Send 0 or 1.");
+  }
+  return out;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+function readStrings(bytes: Uint8Array, elements: number, pointer: string): string[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const out: string[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const length = at + 4 <= bytes.length ? view.getUint32(at, true) : Number.POSITIVE_INFINITY;
+    if (at + 4 + length > bytes.length)
+      throw badRequest(
+        "A BYTES element ends beyond its tensor.",
+        pointer,
+        "Prefix each element with its length.",
+      );
+    try {
+      out.push(decoder.decode(bytes.subarray(at + 4, at + 4 + length)));
+    } catch {
+      throw badRequest(
+        "A BYTES element is not UTF-8.",
+        pointer,
+        "Models in process take UTF-8 text only; encode raw bytes as text, e.g. base64.",
+      );
+    }
+    at += 4 + length;
+  }
+  if (out.length !== elements) {
+    throw badRequest(
+      `The shape holds ${elements} elements, the data ${out.length}.`,
+      pointer,
+      "Make shape and data agree.",
+    );
+  }
+  return out;
+}
+
+/** The bytes of an output tensor in the binary extension. */
+export function writeBinaryTensor(data: TensorData): Uint8Array {
+  if (isTyped(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const parts: Buffer[] = [];
+  for (const text of data) {
+    const bytes = Buffer.from(text, "utf8");
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(bytes.length);
+    parts.push(length, bytes);
+  }
+  return Buffer.concat(parts);
+}
+
+/** Narrowing that TypeScript does not do by `Array.isArray` on readonly arrays. */
+export function isTyped(data: TensorData): data is Exclude<TensorData, readonly string[]> {
+  return ArrayBuffer.isView(data);
+}
