@@ -1,4 +1,4 @@
-import { type Static, Type, type TObject, type TSchema } from "typebox";
+import { type Static, type TObject, type TSchema, Type } from "typebox";
 import { Value } from "typebox/value";
 import { PortolanError, type Violation } from "./errors.ts";
 import { Secret } from "./secret.ts";
@@ -6,8 +6,8 @@ import { Secret } from "./secret.ts";
 /** Marks an environment variable whose value is wrapped in `Secret`. */
 export const secretFormat = "portolan-secret";
 
-export function secretText(description: string): TSchema {
-  return Type.String({ format: secretFormat, description });
+export function secretText(description: string): TUnsafe<Secret> {
+  return Type.Unsafe<Secret>({ type: "string", format: secretFormat, description });
 }
 
 /**
