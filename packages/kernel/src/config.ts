@@ -1,4 +1,4 @@
-import { type Static, type TObject, type TSchema, Type } from "typebox";
+import { type Static, type TObject, type TSchema, type TUnsafe, Type } from "typebox";
 import { Value } from "typebox/value";
 import { PortolanError, type Violation } from "./errors.ts";
 import { Secret } from "./secret.ts";
