@@ -22,7 +22,7 @@ export type {
   GatewayPrincipal,
 } from "./gateway-grants.ts";
 export { parseRole, type Role, roleNames, roles, serviceAccountRoles } from "./roles.ts";
-export type { JsonWebKeySet, TokenAlgorithm, TrustedIssuer } from "./trusted-issuer.ts";
+export type { JsonWebKeySet, TokenAlgorithm, TrustedIssuer } from "./tokens/trusted-issuer.ts";
 
 /** Lower-case words joined by hyphens: names go into URLs, file names and policies. */
 export const Name = Type.String({

@@ -1,5 +1,5 @@
 import type { Environment } from "@portolan/kernel";
-import type { TrustedIssuer } from "./trusted-issuer.ts";
+import type { TrustedIssuer } from "./tokens/trusted-issuer.ts";
 
 /** The issuer as a gateway needs it: with its keys inline, since a gateway fetches nothing. */
 export type GatewayIssuer = TrustedIssuer & { readonly jwks: { readonly keys: readonly JsonWebKeyText[] } };

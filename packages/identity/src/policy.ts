@@ -1,1 +1,18 @@
+export {
+  type ApiKeyVerdict,
+  looksLikeApiKey,
+  parseApiKey,
+  type StoredApiKey,
+  verifyApiKey,
+} from "./api-key-text.ts";
 export { actionInScope, decideAtGateway } from "./gateway-grants.ts";
+export type { FetchJwks } from "./tokens/issuer-keys.ts";
+export type { VerifiedToken } from "./tokens/token-claims.ts";
+export {
+  createTokenVerifier,
+  type TokenRefusal,
+  type TokenVerdict,
+  type TokenVerifier,
+  type TokenVerifierDeps,
+} from "./tokens/token-verifier.ts";
+export { tokenAlgorithms } from "./tokens/trusted-issuer.ts";
