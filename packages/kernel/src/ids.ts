@@ -29,6 +29,7 @@ export const idPrefixes = {
   model: "mdl",
   modelVersion: "mv",
   endpoint: "ep",
+  deployment: "dep",
   snapshot: "snp",
   job: "job",
   intent: "int",

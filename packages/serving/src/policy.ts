@@ -1,1 +1,48 @@
-export {};
+/** Pure decisions and formats: what gateways run on, without database or HTTP framework. */
+
+export { type ServingErrorCode, servingErrors } from "./errors.ts";
+export {
+  assembleInputs,
+  type FeatureScalar,
+  findPlanProblems,
+  type OnlineRow,
+  type ReadOnline,
+  requestSignatureOf,
+  type UsedFeature,
+} from "./feature-plan.ts";
+export { badRequest } from "./protocol/bad-request.ts";
+export {
+  type InferRequest,
+  type Parameter,
+  type RequestedOutput,
+  readInferRequest,
+} from "./protocol/infer-request.ts";
+export { type InferAnswer, type WrittenResponse, writeInferResponse } from "./protocol/infer-response.ts";
+export { modelMetadata, serverMetadata } from "./protocol/metadata.ts";
+export { type Operation, readPath } from "./protocol/paths.ts";
+export { elementsOf, numericKinds, rowsOf, type Tensor, type TensorData } from "./protocol/tensor.ts";
+export {
+  decideRate,
+  type RateDecision,
+  RateLimiter,
+  type RateLimitSpec,
+  rateLimitHeaders,
+} from "./rate-limit.ts";
+export type {
+  LoadedModel,
+  ModelRuntime,
+  RunOutcome,
+  RuntimeState,
+  RuntimeTier,
+  VerifiedModel,
+} from "./runtime.ts";
+export { buildSnapshot, type SnapshotContent } from "./snapshot/build-snapshot.ts";
+export {
+  checkedJson,
+  judgeSnapshotAge,
+  readKeysPart,
+  readRoutesPart,
+  type SnapshotRefusal,
+  type SnapshotVerdict,
+  verifySnapshot,
+} from "./snapshot/verify-snapshot.ts";

@@ -1,10 +1,14 @@
-import { environments } from "@portolan/kernel";
-import { datatypes } from "@portolan/onnx-format";
+import { type Environment, environments } from "@portolan/kernel";
+import { type Datatype, datatypes } from "@portolan/onnx-format";
 import { type Static, Type } from "typebox";
 
 const closed = { additionalProperties: false } as const;
 export const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
-export const EnvironmentName = Type.Union(environments.map((name) => Type.Literal(name)));
+// `Unsafe` names the static type: a union over a mapped list is inferred as `never`.
+export const EnvironmentName = Type.Unsafe<Environment>(
+  Type.Union(environments.map((name) => Type.Literal(name))),
+);
+const DatatypeName = Type.Unsafe<Datatype>(Type.Union(datatypes.map((name) => Type.Literal(name))));
 const Micros = Type.Integer({ description: "Epoch microseconds" });
 
 /** Raised when a gateway that knows the older number could misread a snapshot; older gateways then refuse it. */
@@ -13,7 +17,7 @@ export const snapshotFormat = 1;
 const Tensor = Type.Object(
   {
     name: Type.String(),
-    datatype: Type.Union(datatypes.map((name) => Type.Literal(name))),
+    datatype: DatatypeName,
     shape: Type.Array(Type.Integer({ minimum: -1 })),
     symbols: Type.Optional(Type.Array(Type.Union([Type.String(), Type.Null()]))),
   },

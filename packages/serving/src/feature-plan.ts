@@ -1,0 +1,192 @@
+import { PortolanError } from "@portolan/kernel";
+import type { ModelSignature, TensorSpec } from "@portolan/onnx-format";
+import type { ServingErrorCode } from "./errors.ts";
+import { elementsOf, numericKinds, type Tensor, type TensorData } from "./protocol/tensor.ts";
+import type { FeaturePlan } from "./snapshot/schema.ts";
+
+export type FeatureScalar = number | string | boolean | null;
+
+/** What the online store says of one entity in one view. */
+export interface OnlineRow {
+  readonly values: Readonly<Record<string, FeatureScalar>>;
+  /** Event time of the values, epoch microseconds. */
+  readonly at: number;
+}
+
+/** Reads one entity of one view; `undefined` when the store has none. Implemented over the embedded online store. */
+export type ReadOnline = (
+  view: string,
+  digest: string,
+  entityKey: Readonly<Record<string, string>>,
+) => OnlineRow | undefined;
+
+/** One feature as it was used, for the prediction log. */
+export interface UsedFeature {
+  readonly name: string;
+  readonly value: FeatureScalar;
+  readonly at?: number;
+  readonly source: "request" | "online" | "stale" | "default" | "missing";
+}
+
+/** What a caller sends: entity keys and request columns, each one value per row, instead of the model's own inputs. */
+export function requestSignatureOf(model: ModelSignature, plan: FeaturePlan | null): ModelSignature {
+  if (!plan) return model;
+  const columns = new Map<string, TensorSpec>();
+  for (const key of plan.entityKeys)
+    columns.set(key, { name: key, datatype: "BYTES", shape: [-1], symbols: ["rows"] });
+  for (const column of plan.columns) {
+    if (column.from.kind !== "request" || columns.has(column.from.name)) continue;
+    const input = inputOf(model, column.input);
+    columns.set(column.from.name, {
+      name: column.from.name,
+      datatype: input.datatype,
+      shape: [-1],
+      symbols: ["rows"],
+    });
+  }
+  return { inputs: [...columns.values()], outputs: model.outputs };
+}
+
+/**
+ * Fills the model's inputs from the request and the online store. Pure given `read`; the used values go into the log.
+ *
+ * @param nowMicros the instant of the request: values older than the plan's `maxAgeMs` count as missing
+ * @throws PortolanError `serving.features_unavailable` when a value without a stand-in is missing
+ */
+export function assembleInputs(
+  model: ModelSignature,
+  plan: FeaturePlan,
+  request: readonly Tensor[],
+  read: ReadOnline,
+  nowMicros: number,
+): { readonly inputs: readonly Tensor[]; readonly used: readonly UsedFeature[] } {
+  const byName = new Map(request.map((tensor) => [tensor.name, tensor]));
+  const rows = request[0]?.shape[0] ?? 0;
+  const inputs = model.inputs.map((spec) => emptyInput(spec, rows));
+  const inputsByName = new Map(inputs.map((input) => [input.name, input]));
+  const used: UsedFeature[] = [];
+  for (let row = 0; row < rows; row++) {
+    const cells = readViews(plan, byName, row, read);
+    for (const column of plan.columns) {
+      const found = readColumn(plan, column, byName, cells, row, nowMicros);
+      used.push(found);
+      const input = inputsByName.get(column.input);
+      if (input) writeCell(input, row, column.index, found);
+    }
+  }
+  return { inputs, used };
+}
+
+type Column = FeaturePlan["columns"][number];
+
+function readViews(
+  plan: FeaturePlan,
+  request: ReadonlyMap<string, Tensor>,
+  row: number,
+  read: ReadOnline,
+): Map<string, OnlineRow> {
+  const found = new Map<string, OnlineRow>();
+  for (const view of plan.views) {
+    const key: Record<string, string> = {};
+    for (const name of view.entityKeys) key[name] = String(request.get(name)?.data[row] ?? "");
+    const online = read(view.name, view.digest, key);
+    if (online) found.set(view.name, online);
+  }
+  return found;
+}
+
+function readColumn(
+  plan: FeaturePlan,
+  column: Column,
+  request: ReadonlyMap<string, Tensor>,
+  views: ReadonlyMap<string, OnlineRow>,
+  row: number,
+  nowMicros: number,
+): UsedFeature {
+  if (column.from.kind === "request") {
+    const value = request.get(column.from.name)?.data[row];
+    return {
+      name: column.from.name,
+      value: typeof value === "bigint" ? Number(value) : (value ?? null),
+      source: "request",
+    };
+  }
+  const { view, feature } = column.from;
+  const name = `${view}.${feature}`;
+  const online = views.get(view);
+  const value = online?.values[feature] ?? null;
+  const isStale =
+    online !== undefined && plan.maxAgeMs !== null && nowMicros - online.at > plan.maxAgeMs * 1000;
+  if (online && value !== null && !isStale) return { name, value, at: online.at, source: "online" };
+  if (column.missing !== null) {
+    const source = isStale && value !== null ? "stale" : "default";
+    return { name, value: column.missing, ...(online ? { at: online.at } : {}), source };
+  }
+  throw new PortolanError<ServingErrorCode>("serving.features_unavailable", {
+    detail: `The feature ${name} of row ${row} is ${isStale ? "older than the charter allows" : "not known"}.`,
+    mend: "Materialize the view for this entity, or give the column a stand-in in the deployment.",
+    at: { pointer: "/inputs" },
+  });
+}
+
+function emptyInput(spec: TensorSpec, rows: number): Tensor {
+  const shape = spec.shape.map((dim, index) => (dim === -1 ? (index === 0 ? rows : 1) : dim));
+  const elements = elementsOf(shape);
+  const data: TensorData =
+    spec.datatype === "BYTES"
+      ? Array.from({ length: elements }, () => "")
+      : numericKinds[spec.datatype].make(elements);
+  return { name: spec.name, datatype: spec.datatype, shape, data };
+}
+
+function writeCell(input: Tensor, row: number, index: number | null, found: UsedFeature): void {
+  const width = elementsOf(input.shape) / (input.shape[0] || 1);
+  const at = row * width + (index ?? 0);
+  const data = input.data;
+  if (!ArrayBuffer.isView(data)) {
+    (data as string[])[at] = String(found.value);
+    return;
+  }
+  const number = typeof found.value === "boolean" ? Number(found.value) : found.value;
+  if (typeof number !== "number") {
+    throw new PortolanError<ServingErrorCode>("serving.features_unavailable", {
+      detail: `The feature ${found.name} is text where the model takes ${input.datatype}.`,
+      mend: "Correct the feature view or the deployment's columns.",
+    });
+  }
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[at] = BigInt(Math.trunc(number));
+  else data[at] = number;
+}
+
+function inputOf(model: ModelSignature, name: string): TensorSpec {
+  const input = model.inputs.find((spec) => spec.name === name);
+  if (input) return input;
+  throw new PortolanError<ServingErrorCode>("serving.model_not_deployable", {
+    detail: `The feature plan fills the input "${name}", which the model does not have.`,
+    mend: `Use ${model.inputs.map((spec) => `"${spec.name}"`).join(", ")}.`,
+  });
+}
+
+/** Findings that make a plan unusable for a model: unknown inputs, views, or cells that nothing fills. */
+export function findPlanProblems(model: ModelSignature, plan: FeaturePlan): string[] {
+  const problems: string[] = [];
+  for (const column of plan.columns) {
+    if (!model.inputs.some((spec) => spec.name === column.input))
+      problems.push(`no model input "${column.input}"`);
+    const { from } = column;
+    if (from.kind === "feature" && !plan.views.some((view) => view.name === from.view))
+      problems.push(`no view "${from.view}" in the plan`);
+  }
+  for (const spec of model.inputs) {
+    const width = spec.shape.slice(1).reduce((product, dim) => product * Math.max(dim, 1), 1);
+    const filled = new Set(
+      plan.columns.filter((column) => column.input === spec.name).map((column) => column.index ?? 0),
+    );
+    for (let index = 0; index < width; index++)
+      if (!filled.has(index)) problems.push(`nothing fills column ${index} of "${spec.name}"`);
+  }
+  for (const view of plan.views)
+    for (const key of view.entityKeys)
+      if (!plan.entityKeys.includes(key)) problems.push(`view "${view.name}" needs the entity key "${key}"`);
+  return problems;
+}

@@ -1,0 +1,52 @@
+import type { ModelSignature } from "@portolan/onnx-format";
+import type { Tensor } from "./protocol/tensor.ts";
+
+/** Where a model runs. `inline` is the gateway's own thread; `runner` is a child process that may be killed. */
+export type RuntimeTier = "inline" | "runner";
+
+/** A model whose bytes were verified; a runtime never sees any other. */
+export interface VerifiedModel {
+  /** `name/version`, for logs. */
+  readonly label: string;
+  readonly digest: string;
+  readonly signature: ModelSignature;
+  /** `trained` by this platform's pipeline, or `imported`, which has to prove itself in a runner. */
+  readonly origin: "trained" | "imported";
+  /** Reads and verifies the bytes anew at every load, so that a byte changed on disk is found at the next start. */
+  readonly loadBytes: () => Promise<Uint8Array>;
+}
+
+/** How one inference ended. Faults of the model are values: the gateway answers them and lives on. */
+export type RunOutcome =
+  | { readonly kind: "ok"; readonly outputs: readonly Tensor[]; readonly runMicros: number }
+  /** The deadline passed; a runner was killed for it. */
+  | { readonly kind: "timeout" }
+  /** The model refused this input, or computed nothing usable. */
+  | { readonly kind: "failed"; readonly detail: string }
+  /** The runner died under this request. */
+  | { readonly kind: "crashed"; readonly detail: string }
+  /** No runner is up: starting again, or quarantined after killing its runner twice. */
+  | { readonly kind: "unavailable"; readonly detail: string };
+
+export type RuntimeState =
+  | { readonly kind: "ready"; readonly tier: RuntimeTier; readonly warmUpMicros: number }
+  | { readonly kind: "starting" }
+  | { readonly kind: "quarantined"; readonly detail: string }
+  | { readonly kind: "closed" };
+
+export interface LoadedModel {
+  readonly state: () => RuntimeState;
+  /** Never rejects. */
+  readonly run: (inputs: readonly Tensor[], timeoutMs: number) => Promise<RunOutcome>;
+  /** Ends the runner or releases the session once requests in flight are answered. */
+  readonly close: () => Promise<void>;
+}
+
+/** Implemented by `onnx`. */
+export interface ModelRuntime {
+  /**
+   * Verifies, loads and warms up.
+   * @throws PortolanError when the bytes are refused, the runtime cannot load them, or the warm-up fails
+   */
+  readonly load: (model: VerifiedModel) => Promise<LoadedModel>;
+}

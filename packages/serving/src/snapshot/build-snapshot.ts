@@ -1,0 +1,73 @@
+import { canonicalBytes, digestBytes, type Environment, type JsonValue } from "@portolan/kernel";
+import type { KeysPart, Route, SignedSnapshot, SnapshotManifest, SnapshotPart } from "./schema.ts";
+import { snapshotFormat } from "./schema.ts";
+
+/** What goes into one snapshot of one organisation. */
+export interface SnapshotContent {
+  readonly organisationId: string;
+  readonly routes: readonly Route[];
+  /** Identity's grants by environment, opaque here. */
+  readonly grants: readonly { readonly environment: Environment; readonly grants: JsonValue }[];
+  readonly keys: KeysPart["keys"];
+  readonly maxAgeMs: number | null;
+  readonly beyondMaxAge: "serve" | "refuse";
+}
+
+export interface BuiltParts {
+  readonly parts: readonly SnapshotPart[];
+  readonly bytes: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Canonical parts: the same content gives the same digests, so that nothing is published twice. Pure. */
+export function buildParts(content: SnapshotContent): BuiltParts {
+  const bytes = new Map<string, Uint8Array>();
+  const part = (kind: SnapshotPart["kind"], value: JsonValue, environment?: Environment): SnapshotPart => {
+    const encoded = canonicalBytes(value);
+    const digest = digestBytes(encoded);
+    bytes.set(digest, encoded);
+    return { kind, digest, sizeBytes: encoded.length, ...(environment ? { environment } : {}) };
+  };
+  const parts = content.grants.flatMap(({ environment, grants }) => {
+    const routes = content.routes
+      .filter((route) => route.environment === environment)
+      .toSorted((a, b) => (a.endpoint < b.endpoint ? -1 : 1));
+    return [part("routes", { routes }, environment), part("identity", grants, environment)];
+  });
+  const keys = content.keys.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  return { parts: [...parts, part("keys", { keys: keys.map((key) => ({ ...key })) })], bytes };
+}
+
+export type SignBytes = (
+  bytes: Uint8Array,
+) => Promise<{ readonly keyId: string; readonly signature: Uint8Array }>;
+
+/** A signed snapshot with the bytes of its parts. */
+export async function buildSnapshot(
+  content: SnapshotContent,
+  version: number,
+  createdAt: number,
+  sign: SignBytes,
+): Promise<{
+  readonly signed: SignedSnapshot;
+  readonly manifest: SnapshotManifest;
+  readonly built: BuiltParts;
+}> {
+  const built = buildParts(content);
+  const manifest: SnapshotManifest = {
+    format: snapshotFormat,
+    organisationId: content.organisationId,
+    version,
+    createdAt,
+    maxAgeMs: content.maxAgeMs,
+    beyondMaxAge: content.beyondMaxAge,
+    parts: [...built.parts],
+  };
+  const payload = canonicalBytes(manifest);
+  const { keyId, signature } = await sign(payload);
+  const signed = {
+    payload: Buffer.from(payload).toString("base64"),
+    keyId,
+    signature: Buffer.from(signature).toString("base64"),
+  };
+  return { signed, manifest, built };
+}

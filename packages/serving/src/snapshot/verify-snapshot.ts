@@ -1,0 +1,129 @@
+import { createPublicKey, verify } from "node:crypto";
+import { canonicalJson, digestBytes, type JsonValue, keyCounts, type SigningKey } from "@portolan/kernel";
+import { Compile } from "typebox/compile";
+import { KeysPart, RoutesPart, SignedSnapshot, SnapshotManifest, type SnapshotPart } from "./schema.ts";
+
+export type SnapshotVerdict =
+  | { readonly kind: "accepted"; readonly manifest: SnapshotManifest }
+  | { readonly kind: "current"; readonly manifest: SnapshotManifest }
+  | { readonly kind: "refused"; readonly reason: SnapshotRefusal; readonly detail: string };
+
+export type SnapshotRefusal =
+  | "malformed"
+  | "unknown_key"
+  | "bad_signature"
+  | "wrong_organisation"
+  | "rollback"
+  | "fork";
+
+export interface SnapshotExpectation {
+  /** Keys of purpose `snapshot` that this gateway trusts: its anchors and those that accepted snapshots brought. */
+  readonly keys: readonly SigningKey[];
+  readonly organisationId: string;
+  /** The snapshot that is being served, if any. */
+  readonly current?: SnapshotManifest;
+}
+
+const signedShape = Compile(SignedSnapshot);
+const manifestShape = Compile(SnapshotManifest);
+const routesShape = Compile(RoutesPart);
+const keysShape = Compile(KeysPart);
+
+/** A manifest is a few hundred bytes; its parts are what grows. */
+const maxPayloadBase64 = 400_000;
+
+/**
+ * Decides whether a snapshot may replace the current one. Pure. A revoked key counts for nothing here, not even for
+ * what it signed before: whoever stole it can write any date.
+ */
+export function verifySnapshot(signed: unknown, expected: SnapshotExpectation): SnapshotVerdict {
+  if (!signedShape.Check(signed) || signed.payload.length > maxPayloadBase64)
+    return refused("malformed", "The snapshot's envelope has another form.");
+  const bytes = Buffer.from(signed.payload, "base64");
+  const manifest = readManifest(bytes);
+  if (!manifest) return refused("malformed", "The snapshot's manifest has another form.");
+  const key = expected.keys.find((known) => known.id === signed.keyId && known.purpose === "snapshot");
+  if (!key || key.revokedAt !== undefined || key.algorithm !== "ed25519")
+    return refused("unknown_key", `The key ${signed.keyId.slice(0, 40)} is not trusted for snapshots.`);
+  if (!keyCounts(key, manifest.createdAt as SigningKey["validFrom"]))
+    return refused("unknown_key", `The key ${key.id} was not valid when this snapshot was made.`);
+  if (!verifyBytes(bytes, key, signed.signature))
+    return refused("bad_signature", "The snapshot's signature does not match its manifest.");
+  if (manifest.organisationId !== expected.organisationId)
+    return refused("wrong_organisation", `The snapshot is for ${manifest.organisationId}.`);
+  return judgeVersion(manifest, expected.current);
+}
+
+function judgeVersion(manifest: SnapshotManifest, current: SnapshotManifest | undefined): SnapshotVerdict {
+  if (!current || manifest.version > current.version) return { kind: "accepted", manifest };
+  if (manifest.version < current.version)
+    return refused(
+      "rollback",
+      `Version ${manifest.version} is older than ${current.version}, which is being served.`,
+    );
+  if (canonicalJson(manifest) === canonicalJson(current)) return { kind: "current", manifest };
+  return refused("fork", `Another snapshot of version ${manifest.version} is being served.`);
+}
+
+function readManifest(bytes: Uint8Array): SnapshotManifest | undefined {
+  const value = parseJson(bytes);
+  return manifestShape.Check(value) ? value : undefined;
+}
+
+function verifyBytes(bytes: Uint8Array, key: SigningKey, signature: string): boolean {
+  try {
+    return verify(null, bytes, createPublicKey(key.publicKeyPem), Buffer.from(signature, "base64"));
+  } catch {
+    return false;
+  }
+}
+
+function refused(reason: SnapshotRefusal, detail: string): SnapshotVerdict {
+  return { kind: "refused", reason, detail };
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString("utf8")) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The parsed part, or one sentence on what is wrong with its bytes. */
+export type PartVerdict<T> =
+  | { readonly kind: "part"; readonly value: T }
+  | { readonly kind: "bad"; readonly detail: string };
+
+export function readRoutesPart(bytes: Uint8Array, part: SnapshotPart): PartVerdict<RoutesPart> {
+  const value = checkedJson(bytes, part);
+  if (value.kind === "bad") return value;
+  return routesShape.Check(value.value)
+    ? { kind: "part", value: value.value }
+    : { kind: "bad", detail: `The routes part ${part.digest} has another form.` };
+}
+
+export function readKeysPart(bytes: Uint8Array, part: SnapshotPart): PartVerdict<KeysPart> {
+  const value = checkedJson(bytes, part);
+  if (value.kind === "bad") return value;
+  return keysShape.Check(value.value)
+    ? { kind: "part", value: value.value }
+    : { kind: "bad", detail: `The keys part ${part.digest} has another form.` };
+}
+
+/** A part's JSON after its digest was checked; the caller knows its form. */
+export function checkedJson(bytes: Uint8Array, part: SnapshotPart): PartVerdict<JsonValue> {
+  if (digestBytes(bytes) !== part.digest)
+    return { kind: "bad", detail: `The bytes of the ${part.kind} part do not match ${part.digest}.` };
+  const value = parseJson(bytes);
+  return value === undefined
+    ? { kind: "bad", detail: `The ${part.kind} part ${part.digest} is not JSON.` }
+    : { kind: "part", value: value as JsonValue };
+}
+
+/** Whether a snapshot of that age may still be served from. Pure. */
+export function judgeSnapshotAge(manifest: SnapshotManifest, nowMicros: number): "fresh" | "old" | "expired" {
+  if (manifest.maxAgeMs === null || nowMicros - manifest.createdAt <= manifest.maxAgeMs * 1000)
+    return "fresh";
+  return manifest.beyondMaxAge === "refuse" ? "expired" : "old";
+}
