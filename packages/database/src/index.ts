@@ -1,1 +1,13 @@
-export {};
+export type { Database, Listening, Session } from "./database.ts";
+export { databaseErrors } from "./errors.ts";
+export { prepareJobQueue } from "./jobs/boss.ts";
+export { createJobQueue, type JobQueue } from "./jobs/job-queue.ts";
+export { type AppliedMigration, databaseMigrations, migrate } from "./migrate.ts";
+export { type DatabaseTarget, openDatabase } from "./open-database.ts";
+export {
+  createUnitOfWork,
+  type JobSink,
+  type Recorder,
+  type TransactionContext,
+  type UnitOfWorkDeps,
+} from "./unit-of-work.ts";

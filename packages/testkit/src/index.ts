@@ -1,1 +1,4 @@
-export {};
+export { aCall, type CallOptions, rolesOf, testOrganisation } from "./calls.ts";
+export { type FakeClock, fakeClock } from "./fake-clock.ts";
+export { type AuthorizerQuestion, type TestAuthorizer, testAuthorizer } from "./test-authorizer.ts";
+export { openTestDatabase, type TestDatabase, type TestDatabaseOptions } from "./test-database.ts";

@@ -1,0 +1,101 @@
+import { randomUUID } from "node:crypto";
+import { type JobRequest, newId, PortolanError } from "@portolan/kernel";
+import type { Database } from "../database.ts";
+import type { JobSink, TransactionContext } from "../unit-of-work.ts";
+import { bossConnection, lane, newBoss } from "./boss.ts";
+import { jobTables } from "./job-tables.ts";
+
+/** Adds jobs inside the caller's transaction, and stops those that nobody wants any more. */
+export interface JobQueue extends JobSink {
+  /**
+   * Cancels a job in the caller's transaction: one that waits is over at once, one that runs is told to stop.
+   * @returns false when there is no such job in the caller's organisation, or it is over already.
+   */
+  cancel(tx: TransactionContext, jobId: string): Promise<boolean>;
+}
+
+/** The queue needs no started pg-boss: sending is one INSERT and a NOTIFY that the commit delivers. */
+export function createJobQueue(database: Database): JobQueue {
+  const connection = bossConnection(database);
+  const boss = newBoss(database, connection.db, false);
+
+  const enqueue = async (tx: TransactionContext, request: JobRequest): Promise<string> => {
+    const id = newId("job", tx.now);
+    const bossId = randomUUID();
+    const inserted = await insertRun(tx, request, id, bossId);
+    if (!inserted) return openJobWithKey(tx, request);
+    const sent = await connection.within(tx.sql, () =>
+      boss.send(
+        lane,
+        { jobId: id },
+        { id: bossId, priority: request.priority ?? 0, group: { id: request.queue } },
+      ),
+    );
+    if (sent === null)
+      throw new PortolanError("kernel.internal", { detail: `pg-boss did not take job ${id}` });
+    return id;
+  };
+
+  const cancel = async (tx: TransactionContext, jobId: string): Promise<boolean> => {
+    const job = await jobTables(tx.sql)
+      .selectFrom("database.job_runs")
+      .select(["state", "boss_id"])
+      .where("id", "=", jobId)
+      .where("organisation_id", "=", tx.call.actor.organisationId)
+      .where("state", "in", ["waiting", "running", "retrying"])
+      .forUpdate()
+      .executeTakeFirst();
+    if (job === undefined) return false;
+    const over = job.state !== "running";
+    await jobTables(tx.sql)
+      .updateTable("database.job_runs")
+      .set({ cancel_requested: true, ...(over ? { state: "cancelled", finished_at: tx.now } : {}) })
+      .where("id", "=", jobId)
+      .execute();
+    if (over) await connection.within(tx.sql, () => boss.cancel(lane, job.boss_id));
+    return true;
+  };
+  return { enqueue, cancel };
+}
+
+async function insertRun(
+  tx: TransactionContext,
+  request: JobRequest,
+  id: string,
+  bossId: string,
+): Promise<boolean> {
+  const result = await jobTables(tx.sql)
+    .insertInto("database.job_runs")
+    .values({
+      id,
+      organisation_id: tx.call.actor.organisationId,
+      queue: request.queue,
+      boss_id: bossId,
+      key: request.key ?? null,
+      payload: JSON.stringify(request.payload),
+      call: JSON.stringify(tx.call),
+      state: "waiting",
+      created_at: tx.now,
+    })
+    .onConflict((conflict) =>
+      conflict
+        .columns(["organisation_id", "queue", "key"])
+        .where("key", "is not", null)
+        .where("state", "in", ["waiting", "running", "retrying"])
+        .doNothing(),
+    )
+    .executeTakeFirst();
+  return result.numInsertedOrUpdatedRows === 1n;
+}
+
+async function openJobWithKey(tx: TransactionContext, request: JobRequest): Promise<string> {
+  const open = await jobTables(tx.sql)
+    .selectFrom("database.job_runs")
+    .select("id")
+    .where("organisation_id", "=", tx.call.actor.organisationId)
+    .where("queue", "=", request.queue)
+    .where("key", "=", request.key ?? "")
+    .where("state", "in", ["waiting", "running", "retrying"])
+    .executeTakeFirstOrThrow();
+  return open.id;
+}

@@ -1,0 +1,98 @@
+import { open, readFile, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { PortolanError, systemClock } from "@portolan/kernel";
+
+export interface FolderLock {
+  release(): Promise<void>;
+}
+
+/**
+ * Takes a data folder for this process. Two openers of one PGlite folder lose rows silently, so the second
+ * is refused. The lock is a file with the owner's pid and start time; the lock of a dead process is taken over.
+ *
+ * @throws PortolanError `database.locked` naming the other process.
+ */
+export async function lockFolder(folder: string): Promise<FolderLock> {
+  const path = `${folder.replace(/\/+$/, "")}.lock`;
+  const mine = JSON.stringify({ pid: process.pid, started: await startTimeOf(process.pid) });
+  for (let attempt = 0; attempt < 10; attempt++) {
+    try {
+      const file = await open(path, "wx", 0o600);
+      await file.writeFile(mine);
+      await file.close();
+      return { release: () => unlink(path).catch(() => undefined) };
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      await removeIfStale(path, folder);
+    }
+  }
+  throw locked(folder, "another process");
+}
+
+async function removeIfStale(path: string, folder: string): Promise<void> {
+  const owner = parseOwner(await readFile(path, "utf8").catch(() => ""));
+  if (owner !== undefined && (await isAlive(owner))) throw locked(folder, `process ${owner.pid}`);
+  // Takeovers come one at a time: without this, the slower of two starters would unlink the faster one's new lock.
+  const takeover = `${path}.takeover`;
+  const guard = await open(takeover, "wx", 0o600).catch(() => undefined);
+  if (guard === undefined) {
+    await forgetAbandonedTakeover(takeover);
+    return;
+  }
+  try {
+    const again = parseOwner(await readFile(path, "utf8").catch(() => ""));
+    if (again === undefined || !(await isAlive(again))) await unlink(path).catch(() => undefined);
+  } finally {
+    await guard.close();
+    await unlink(takeover).catch(() => undefined);
+  }
+}
+
+/** A takeover lasts microseconds; one that is 10 s old belongs to a process that died in it. */
+async function forgetAbandonedTakeover(takeover: string): Promise<void> {
+  const age = await stat(takeover).then(
+    (status) => systemClock.now() / 1000 - status.mtimeMs,
+    () => 0,
+  );
+  if (age > 10_000) await unlink(takeover).catch(() => undefined);
+  else await delay(50);
+}
+
+interface Owner {
+  readonly pid: number;
+  readonly started: string;
+}
+
+function parseOwner(text: string): Owner | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null || !("pid" in value) || !("started" in value))
+      return undefined;
+    return typeof value.pid === "number" ? { pid: value.pid, started: String(value.started) } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function isAlive(owner: Owner): Promise<boolean> {
+  try {
+    process.kill(owner.pid, 0);
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+  return (await startTimeOf(owner.pid)) === owner.started;
+}
+
+/** Field 22 of /proc/<pid>/stat tells a process from a later one with the same pid; empty where there is no /proc. */
+async function startTimeOf(pid: number): Promise<string> {
+  const line = await readFile(join("/proc", String(pid), "stat"), "utf8").catch(() => "");
+  return line.slice(line.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+}
+
+function locked(folder: string, who: string): PortolanError {
+  return new PortolanError("database.locked", {
+    detail: `${folder} is in use by ${who}`,
+    mend: "Stop the other process (portolan down), or use another PORTOLAN_HOME.",
+  });
+}
