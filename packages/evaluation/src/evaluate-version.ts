@@ -37,7 +37,7 @@ export async function startEvaluation(
   request: EvaluationRequest,
 ): Promise<string> {
   const version = await deps.versions.find(call, request.model, request.version);
-  await deps.authorizer.require(call, "evaluation:start", {
+  await deps.authorizer.require(call, "evaluation:run", {
     type: "Model",
     id: request.model,
     organisationId: call.actor.organisationId,

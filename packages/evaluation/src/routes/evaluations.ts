@@ -11,7 +11,7 @@ export async function evaluationRoutes(app: FastifyInstance, deps: EvaluationDep
   app.post<{ Body: EvaluationRequest }>(
     "/v1/evaluations",
     {
-      config: routeConfig("evaluation:start", "governed"),
+      config: routeConfig("evaluation:run", "governed"),
       schema: {
         summary: "Evaluate a model version on held-out rows, and judge the charter's gates",
         tags: ["evaluation"],
@@ -26,7 +26,7 @@ export async function evaluationRoutes(app: FastifyInstance, deps: EvaluationDep
   app.get<{ Params: Static<typeof VersionParams> }>(
     "/v1/models/:model/versions/:version/evaluations",
     {
-      config: routeConfig("registry:read", "read"),
+      config: routeConfig("evaluation:read", "read"),
       schema: {
         summary: "Evaluations of a version, newest first",
         tags: ["evaluation"],
