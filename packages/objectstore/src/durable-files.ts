@@ -1,0 +1,51 @@
+import { constants, createReadStream } from "node:fs";
+import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+
+/** Makes the names in a folder durable: a rename is only on disk once its folder is synced. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes all bytes to a new file and syncs it; the caller unlinks it when this throws. */
+export async function writeDurably(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const file = await open(path, "wx", 0o444);
+  try {
+    await write(file);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Feeds a file's bytes to `take` in order; resolves to their number. */
+export async function readChunks(
+  path: string,
+  take: (chunk: Buffer) => Promise<void> | void,
+): Promise<number> {
+  let sizeBytes = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    const bytes = chunk as Buffer;
+    sizeBytes += bytes.length;
+    await take(bytes);
+  }
+  return sizeBytes;
+}
+
+/** Removes files of a folder that were last written before an instant (milliseconds since 1970). */
+export async function removeOlderThan(folder: string, instantMs: number): Promise<number> {
+  let removed = 0;
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const status = await stat(path).catch(() => undefined);
+    if (status === undefined || status.mtimeMs >= instantMs) continue;
+    await unlink(path).catch(() => undefined);
+    removed += 1;
+  }
+  return removed;
+}
