@@ -34,7 +34,7 @@ export const PredictionContext = Type.Object({
   organisationId: text(64, "Organisation that owns the endpoint (`org_…`)"),
   useCaseId: text(64, "Use case of the charter (`uc_…`)"),
   endpoint: text(200, "Endpoint name or id"),
-  environment: Type.Union(environments.map((name) => Type.Literal(name))),
+  environment: Type.Enum([...environments]),
   model: Type.Optional(
     Type.Object({
       name: text(200, "Model name"),
@@ -42,7 +42,7 @@ export const PredictionContext = Type.Object({
       digest: text(80, "Content address of the model, `sha256:…`"),
     }),
   ),
-  variant: Type.Union(variants.map((name) => Type.Literal(name))),
+  variant: Type.Enum([...variants]),
   charter: Type.Optional(
     Type.Object({ version: Type.Integer({ minimum: 0 }), digest: text(80, "Digest of the charter") }),
   ),

@@ -1,0 +1,101 @@
+import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PortolanError } from "@portolan/kernel";
+
+/** Held while a writer, or whoever seals a dead one, works in a log folder. */
+export interface FolderLock {
+  release(): void;
+}
+
+/**
+ * Takes the folder's lock or throws at once. A lock of a process that is gone is taken over: its holder is known
+ * by pid and start time, so a reused pid does not keep it.
+ * @throws PortolanError `predictions.log_locked`
+ */
+export function lockFolder(folder: string): FolderLock {
+  const lock = join(folder, "lock");
+  const mine = join(folder, `lock.${process.pid}.${process.hrtime.bigint()}`);
+  const content = JSON.stringify({ pid: process.pid, started: startOf(process.pid) ?? null });
+  writeFileSync(mine, content, { mode: 0o600 });
+  try {
+    for (let attempt = 0; attempt < 5; attempt++) {
+      if (tryLink(mine, lock)) {
+        return { release: () => rmSync(lock, { force: true }) };
+      }
+      const holder = readHolder(lock);
+      if (holder?.alive) throw locked(folder, holder.pid);
+      if (holder) removeStale(lock, holder.text, `${mine}.stale`);
+    }
+    throw locked(folder, undefined);
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Two starters may both see a stale lock: what was moved away is compared, and a fresh lock is put back. */
+function removeStale(lock: string, expected: string, aside: string): void {
+  try {
+    renameSync(lock, aside);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return;
+    throw error;
+  }
+  if (readFileSync(aside, "utf8") !== expected) tryLink(aside, lock);
+  unlinkSync(aside);
+}
+
+function readHolder(lock: string): { pid: number; alive: boolean; text: string } | undefined {
+  let text: string;
+  try {
+    text = readFileSync(lock, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  const match = /^\{"pid":(\d+),"started":(?:"(\d+)"|null)\}$/.exec(text);
+  const pid = Number(match?.[1] ?? 0);
+  return { pid, alive: pid > 0 && isAlive(pid, match?.[2]), text };
+}
+
+function isAlive(pid: number, started: string | undefined): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return codeOf(error) === "EPERM";
+  }
+  const now = startOf(pid);
+  return now === undefined || started === undefined || now === started;
+}
+
+/** Start time of a process in clock ticks since boot; `undefined` where there is no /proc. A zombie counts as gone. */
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" || fields[0] === "X" ? "0" : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+export function codeOf(error: unknown): string | undefined {
+  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
+  return undefined;
+}
+
+function locked(folder: string, pid: number | undefined): PortolanError {
+  return new PortolanError("predictions.log_locked", {
+    detail: `${folder} is in use${pid === undefined ? "" : ` by process ${pid}`}`,
+    mend: "Give each gateway process a log folder of its own, or stop the other one.",
+  });
+}

@@ -1,0 +1,140 @@
+import {
+  appendFileSync,
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { type Clock, type Id, PortolanError } from "@portolan/kernel";
+import { BlockTrees, blockRoot, decodeBlockEnd, encodeBlockEnd, genesisRoot } from "./block.ts";
+import { lockFolder } from "./folder-lock.ts";
+import { encodeFrame, type Frame, frameKinds, openFrame, scanFrames } from "./frame.ts";
+import { corrupt } from "./payload-codec.ts";
+import { leafOf, readEntries } from "./record-codec.ts";
+import { listSegments, readSegmentStart, syncFolder } from "./segment.ts";
+
+export interface RecoveredLog {
+  /** Epoch of the last start; 0 in a new folder. */
+  readonly epoch: number;
+  /** Root of the last block of the writer. */
+  readonly root: string;
+  /** Bytes after the last whole frame, moved to `<segment>.torn`. */
+  readonly tornBytes: number;
+  /** Block that the dead writer had left open and that was closed now. */
+  readonly sealedBlock?: number;
+}
+
+/**
+ * Closes the open block of a writer that died, so that its last records ship without waiting for its restart.
+ * @throws PortolanError `predictions.log_locked` when the writer lives.
+ */
+export function sealDeadWriter(folder: string, writerId: Id<"writer">, clock: Clock): RecoveredLog {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const lock = lockFolder(folder);
+  try {
+    return recoverLog(folder, writerId, clock);
+  } finally {
+    lock.release();
+  }
+}
+
+/** P15: cuts the torn tail, closes the open block. The caller holds the folder's lock. Idempotent. */
+export function recoverLog(folder: string, writerId: Id<"writer">, clock: Clock): RecoveredLog {
+  // The reserve pays for the block end and the next segment's start on a full disk; the writer makes it anew.
+  rmSync(join(folder, "reserve"), { force: true });
+  for (const name of readdirSync(folder)) if (name.endsWith(".seg.new")) rmSync(join(folder, name));
+  const last = listSegments(folder).at(-1);
+  if (last === undefined) return { epoch: 0, root: genesisRoot, tornBytes: 0 };
+  const bytes = readFileSync(last.path);
+  const frames = [...scanFrames(bytes)];
+  const start = readSegmentStart(frames[0]);
+  if (start.writer !== writerId) {
+    throw new PortolanError("predictions.log_locked", {
+      detail: `${folder} belongs to the writer ${start.writer}, not ${writerId}`,
+      mend: "Give each writer a folder of its own.",
+    });
+  }
+  const whole = frames.at(-1)?.end ?? 0;
+  const fd = openSync(last.path, "r+");
+  try {
+    if (whole < bytes.length) cutTail(last.path, fd, bytes, whole);
+    const open = replay(frames.slice(1), start.previousRoot);
+    const sealed = open.block === undefined ? undefined : seal(fd, whole, open, start, clock);
+    fsyncSync(fd);
+    return {
+      epoch: start.epoch,
+      root: sealed ?? open.root,
+      tornBytes: bytes.length - whole,
+      ...(open.block === undefined ? {} : { sealedBlock: open.block }),
+    };
+  } finally {
+    closeSync(fd);
+    syncFolder(folder);
+  }
+}
+
+/** What is cut is kept aside: after bit rot it may hold records that a person can still save. */
+function cutTail(path: string, fd: number, bytes: Buffer, whole: number): void {
+  appendFileSync(`${path}.torn`, bytes.subarray(whole), { mode: 0o600, flush: true });
+  ftruncateSync(fd, whole);
+}
+
+interface OpenBlock {
+  readonly root: string;
+  readonly block?: number;
+  readonly trees: BlockTrees;
+}
+
+function replay(frames: readonly Frame[], previousRoot: string): OpenBlock {
+  let root = previousRoot;
+  let block: number | undefined;
+  let trees = new BlockTrees();
+  for (const frame of frames) {
+    if (frame.kind === frameKinds.blockEnd) {
+      const endBytes = openFrame(frame);
+      if (decodeBlockEnd(endBytes).previousRoot !== root) throw corrupt("a segment's blocks are not chained");
+      root = blockRoot(endBytes);
+      block = undefined;
+      trees = new BlockTrees();
+    } else if (frame.kind === frameKinds.records) {
+      block = frame.block;
+      for (const entry of readEntries(openFrame(frame))) trees.add(entry.organisationId, leafOf(entry));
+    } else {
+      throw corrupt(`a frame of kind ${frame.kind} lies inside a segment`);
+    }
+  }
+  return { root, trees, ...(block === undefined ? {} : { block }) };
+}
+
+function seal(
+  fd: number,
+  at: number,
+  open: OpenBlock,
+  start: { readonly writer: string; readonly epoch: number },
+  clock: Clock,
+): string {
+  const block = open.block ?? 0;
+  const endBytes = encodeBlockEnd({
+    version: 1,
+    writer: start.writer,
+    epoch: start.epoch,
+    block,
+    previousRoot: open.root,
+    closedAt: clock.now(),
+    sealed: true,
+    count: open.trees.count,
+    organisations: open.trees.roots(),
+  });
+  const frame = encodeFrame({ kind: frameKinds.blockEnd, epoch: start.epoch, block, count: 0 }, endBytes);
+  let written = 0;
+  while (written < frame.length) {
+    written += writeSync(fd, frame, written, frame.length - written, at + written);
+  }
+  return blockRoot(endBytes);
+}

@@ -1,0 +1,84 @@
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { canonicalBytes } from "@portolan/kernel";
+import { type Static, Type } from "typebox";
+import { Compile } from "typebox/compile";
+import { encodeFrame, type Frame, frameKinds, openFrame } from "./frame.ts";
+import { corrupt, parseJson } from "./payload-codec.ts";
+
+/** First frame of every segment (P14). */
+export const SegmentStart = Type.Object({
+  version: Type.Literal(1),
+  writer: Type.String({ maxLength: 40 }),
+  epoch: Type.Integer({ minimum: 1 }),
+  firstBlock: Type.Integer({ minimum: 0 }),
+  previousRoot: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+  createdAt: Type.Integer({ minimum: 0 }),
+});
+export type SegmentStart = Static<typeof SegmentStart>;
+const Start = Compile(SegmentStart);
+
+export interface SegmentName {
+  readonly path: string;
+  readonly epoch: number;
+  readonly firstBlock: number;
+}
+
+/** Segments of a folder, oldest first. */
+export function listSegments(folder: string): SegmentName[] {
+  const names: SegmentName[] = [];
+  for (const name of readdirSync(folder).toSorted()) {
+    const match = /^(\d{10})-(\d{10})\.seg$/.exec(name);
+    if (match)
+      names.push({ path: join(folder, name), epoch: Number(match[1]), firstBlock: Number(match[2]) });
+  }
+  return names;
+}
+
+function segmentPath(folder: string, epoch: number, firstBlock: number): string {
+  return join(folder, `${String(epoch).padStart(10, "0")}-${String(firstBlock).padStart(10, "0")}.seg`);
+}
+
+/**
+ * Makes a segment under a temporary name and renames it once its start is on disk: a segment that exists has a
+ * whole start, so the epoch it states is never lost.
+ */
+export function createSegment(
+  folder: string,
+  start: SegmentStart,
+): { fd: number; path: string; size: number } {
+  const path = segmentPath(folder, start.epoch, start.firstBlock);
+  const head = { kind: frameKinds.segmentStart, epoch: start.epoch, block: start.firstBlock, count: 0 };
+  const frame = encodeFrame(head, canonicalBytes(start));
+  const fd = openSync(`${path}.new`, "w", 0o600);
+  try {
+    if (writeSync(fd, frame, 0, frame.length, 0) !== frame.length) {
+      throw Object.assign(new Error("no space for a segment's start"), { code: "ENOSPC" });
+    }
+    fsyncSync(fd);
+    renameSync(`${path}.new`, path);
+    syncFolder(folder);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return { fd, path, size: frame.length };
+}
+
+/** @throws PortolanError `predictions.corrupt` */
+export function readSegmentStart(frame: Frame | undefined): SegmentStart {
+  if (frame?.kind !== frameKinds.segmentStart) throw corrupt("a segment does not begin with its start");
+  const value = parseJson(openFrame(frame), "segment's start");
+  if (!Start.Check(value)) throw corrupt("a segment's start does not fit its schema");
+  return value;
+}
+
+/** Makes names in a folder durable. */
+export function syncFolder(folder: string): void {
+  const fd = openSync(folder, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
