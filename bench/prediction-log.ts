@@ -1,0 +1,120 @@
+// Cost of the prediction log on this machine: `node bench/prediction-log.ts [folder]`. Prints, asserts nothing.
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { newId, systemClock } from "@portolan/kernel";
+import {
+  type Durability,
+  openPredictionWriter,
+  type PredictionRecord,
+  type PredictionWriter,
+} from "@portolan/predictions";
+
+const organisationId = newId("organisation", systemClock.now());
+const context: PredictionRecord["context"] = {
+  organisationId,
+  useCaseId: newId("useCase", systemClock.now()),
+  endpoint: "delays",
+  environment: "production",
+  variant: "champion",
+  model: { name: "delays", version: "7", digest: `sha256:${"ab".repeat(32)}` },
+  snapshotVersion: 41,
+  costTags: { team: "ops" },
+};
+
+// 30 features as a client sends them: about 400 bytes that do not repeat.
+function aRecord(n: number): PredictionRecord {
+  const values = Array.from({ length: 30 }, () => (Math.random() * 1000).toFixed(4));
+  return {
+    context,
+    principal: "sa_0mwr2jm00abcdefghjkmnpqrst",
+    requestId: `req-${n}`,
+    receivedAt: systemClock.now(),
+    latency: { authMicros: 3, runMicros: 40, totalMicros: 61 },
+    status: { kind: "ok" },
+    inputs: {
+      mediaType: "application/json",
+      bytes: Buffer.from(
+        `{"inputs":[{"name":"x","shape":[1,30],"datatype":"FP32","data":[${values.join(",")}]}]}`,
+      ),
+    },
+    outputs: { mediaType: "application/json", bytes: Buffer.from(`{"outputs":[{"data":[0.${n}]}]}`) },
+  };
+}
+
+interface Figures {
+  readonly recordsPerSecond: number;
+  readonly mainMicros: number;
+  readonly allMicros: number;
+  readonly p50Micros: number;
+  readonly p99Micros: number;
+}
+
+/** `concurrency` callers, each waiting for its acknowledgement before it appends again, as requests do. */
+async function run(
+  writer: PredictionWriter,
+  durability: Durability,
+  concurrency: number,
+  total: number,
+): Promise<Figures> {
+  const records = Array.from({ length: 2000 }, (_, n) => aRecord(n));
+  const nanos: number[] = [];
+  let next = 0;
+  const caller = async () => {
+    for (let n = next++; n < total; n = next++) {
+      const record = records[n % records.length];
+      if (!record) return;
+      const start = process.hrtime.bigint();
+      await writer.append(record, { durability });
+      nanos.push(Number(process.hrtime.bigint() - start));
+    }
+  };
+  const cpu = process.cpuUsage();
+  const thread = process.threadCpuUsage();
+  const start = performance.now();
+  await Promise.all(Array.from({ length: concurrency }, caller));
+  const seconds = (performance.now() - start) / 1000;
+  const all = process.cpuUsage(cpu);
+  const main = process.threadCpuUsage(thread);
+  nanos.sort((a, b) => a - b);
+  return {
+    recordsPerSecond: Math.round(total / seconds),
+    mainMicros: (main.user + main.system) / total,
+    allMicros: (all.user + all.system) / total,
+    p50Micros: (nanos[Math.floor(total * 0.5)] ?? 0) / 1000,
+    p99Micros: (nanos[Math.floor(total * 0.99)] ?? 0) / 1000,
+  };
+}
+
+const base = process.argv[2] ?? tmpdir();
+const folder = mkdtempSync(join(base, "prediction-log-"));
+console.log(`${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown CPU"}, log in ${base}`);
+console.log("durability  callers   records/s  main µs  all threads µs      p50 µs      p99 µs");
+const writer = await openPredictionWriter({
+  folder,
+  writerId: newId("writer", systemClock.now()),
+  clock: systemClock,
+});
+await run(writer, "buffered", 256, 50_000);
+for (const [durability, concurrency, total] of [
+  ["buffered", 1, 20_000],
+  ["buffered", 64, 200_000],
+  ["buffered", 2048, 500_000],
+  ["durable", 1, 300],
+  ["durable", 64, 20_000],
+  ["durable", 2048, 300_000],
+] as const) {
+  const { recordsPerSecond, ...f } = await run(writer, durability, concurrency, total);
+  const cells = [f.mainMicros, f.allMicros, f.p50Micros, f.p99Micros].map((value) => value.toFixed(1));
+  const [main = "", all = "", p50 = "", p99 = ""] = cells;
+  console.log(
+    `${durability.padEnd(10)}  ${String(concurrency).padStart(7)}  ${String(recordsPerSecond).padStart(10)}  ${main.padStart(7)}  ${all.padStart(14)}  ${p50.padStart(10)}  ${p99.padStart(10)}`,
+  );
+}
+const { appendedRecords } = writer.status();
+await writer.close();
+const bytes = readdirSync(folder)
+  .filter((name) => name.endsWith(".seg"))
+  .reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+console.log(`${(bytes / appendedRecords).toFixed(0)} bytes per record on disk`);
+rmSync(folder, { recursive: true, force: true });
