@@ -20,3 +20,14 @@ export {
 export { type MetricName, type MetricRange, metricNames, metrics } from "./metrics.ts";
 export type { PlacementLocation, PlacementRefusal, PlacementVerdict } from "./placement.ts";
 export type { AccuracyBound, CharterTerms, RateLimit, WorkloadTerms } from "./terms.ts";
+export {
+  CharterBundle,
+  type CharterStatus,
+  CharterSummary,
+  CharterView,
+  charterStatuses,
+  type InForceCharter,
+  type InForceViewRow,
+  inForceView,
+  SignatureView,
+} from "./views.ts";

@@ -3,7 +3,7 @@ import type { ErrorSpec } from "@portolan/kernel";
 export const charterErrors = {
   "charter.not_readable": { status: 400, title: "Charter is not readable" },
   "charter.not_valid": { status: 422, title: "Charter is not valid" },
-  "charter.not_found": { status: 404, title: "Charter not found" },
+  "charter.not_whole": { status: 500, title: "Stored charter is not whole" },
   "charter.use_case_unknown": { status: 422, title: "Use case is not registered" },
   "charter.not_open_for_signature": { status: 409, title: "Charter takes no signatures" },
   "charter.signature_not_asked": { status: 422, title: "Signature is not asked for" },

@@ -37,7 +37,7 @@ export function parseCharter(text: string, file?: string): CharterReading {
 
 /** Checks a charter that came as JSON, or the value of a YAML file with its lines. Pure. */
 export function checkCharter(value: unknown, lines: SourceLines = {}, file?: string): CharterReading {
-  const malformed = schemaFindings(value);
+  const malformed = [...unstorableFindings(value), ...schemaFindings(value)];
   const findings = malformed.length > 0 ? malformed : coherenceFindings(value as CharterDocument);
   if (findings.length > 0) {
     const violations = findings.map((finding) => located(finding, lines, file));
@@ -48,6 +48,13 @@ export function checkCharter(value: unknown, lines: SourceLines = {}, file?: str
   }
   const document = value as CharterDocument;
   return { kind: "valid", charter: { document, digest: digestJson(document), lines } };
+}
+
+/** PostgreSQL keeps no NUL in a text, and nothing that a person types holds one. */
+function unstorableFindings(value: unknown): Finding[] {
+  return JSON.stringify(value)?.includes("\\u0000")
+    ? [{ pointer: "", detail: "the charter holds a NUL character", mend: "Remove it." }]
+    : [];
 }
 
 /** @throws PortolanError `charter.not_readable` or `charter.not_valid` with every problem of the file. */

@@ -1,5 +1,8 @@
+export { type BundleVerdict, verifyCharterBundle } from "./bundle.ts";
+export { type CharterChange, charterDiff } from "./charter-diff.ts";
 export { deriveFromCharter, enforcementOf } from "./derive.ts";
 export { enforcement } from "./enforcement.ts";
+export { type CharterExplanation, explainCharter, explanationMarkdown } from "./explain.ts";
 export {
   type CharterReading,
   checkCharter,
@@ -11,4 +14,10 @@ export {
 export { assertPlacement, judgePlacement } from "./placement.ts";
 export { type ProductionBlocker, productionBlockers } from "./production-blockers.ts";
 export { type RequiredSignature, requiredSignatures } from "./required-signatures.ts";
+export {
+  charterSigningBytes,
+  charterSigningPrefix,
+  type SigningStatement,
+  verifyCharterSignature,
+} from "./signing-statement.ts";
 export { termsOf, workloadOf } from "./terms.ts";

@@ -22,6 +22,9 @@ export function readYaml(text: string, file: string | undefined): YamlSource {
       ...(file === undefined ? {} : { at: { file } }),
     });
   }
+  if (text.includes("\0")) {
+    return unreadable({ detail: "the charter holds a NUL character", mend: "Save it as UTF-8 text." });
+  }
   const lineCounter = new LineCounter();
   const walk = new Walk(lineCounter, file);
   try {
