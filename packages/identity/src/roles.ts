@@ -6,7 +6,7 @@ export const roles = {
   platform_admin: "Runs the installation: organisations, people, keys, policies, everything in its scope",
   team_lead: "Answers for a team: charters, plans, releases; gives the working roles inside the team",
   data_scientist: "Explores, defines features, trains and evaluates",
-  ml_engineer: "Ingests, trains, registers imports for review, deploys and operates endpoints",
+  ml_engineer: "Ingests, trains, deploys and operates endpoints; promotes below production",
   approver_risk: "Approves for risk: signs charters, pushes and promotes model versions",
   approver_compliance: "Approves for compliance: signs charters, pushes and promotes model versions",
   auditor: "Reads everything and exports the ledger; changes nothing, whatever other roles are held",

@@ -1,0 +1,268 @@
+import { type Environment, environments } from "@portolan/kernel";
+import { describe, expect, test } from "vitest";
+import { actionNames, actions } from "../actions.ts";
+import { type Role, roleNames, roles } from "../roles.ts";
+import type { PrincipalFacts, ResourceFacts } from "./facts.ts";
+import { policyDocumentation } from "./policy-documentation.ts";
+import { createPolicyEngine } from "./policy-engine.ts";
+import { builtInPolicyFiles, checkPolicies, schemaFindings } from "./policy-files.ts";
+import { runPolicyTests } from "./policy-tests.ts";
+
+const engine = createPolicyEngine("engine-test");
+
+function holder(
+  role: Role | undefined,
+  options: Partial<PrincipalFacts> & { scope?: string; in?: Environment[] } = {},
+) {
+  const { scope = "team_1", in: held = [...environments], ...facts } = options;
+  const machine = role === "ci" || role === "gateway" || role === "application";
+  const bindings = role === undefined ? [] : [{ role, scopeId: scope, environments: held }];
+  return {
+    kind: machine ? "service_account" : "user",
+    id: "p1",
+    organisationId: "org_1",
+    environments,
+    bindings,
+    ...facts,
+  } as const;
+}
+
+const model: ResourceFacts = {
+  type: "Model",
+  id: "mdl_1",
+  organisationId: "org_1",
+  businessUnitId: "bu_1",
+  teamId: "team_1",
+  useCaseId: "uc_1",
+};
+const allowed = (principal: PrincipalFacts, action: string, resource: ResourceFacts = model): boolean =>
+  engine.decide(principal, action, resource).allowed;
+
+describe("the built-in policy set", () => {
+  test("the schema made from the tables is one that Cedar takes", () => {
+    expect(schemaFindings()).toEqual([]);
+  });
+  test("every policy has an id, a description and valid types", () => {
+    expect(checkPolicies(builtInPolicyFiles()).length).toBeGreaterThan(15);
+  });
+  test("without a role nothing is allowed, whatever the action", () => {
+    expect(actionNames.filter((action) => allowed(holder(undefined), action))).toEqual([]);
+  });
+  test("an action outside the table is denied to everybody", () => {
+    expect(engine.decide(holder("platform_admin"), "registry:burn", model)).toEqual({
+      allowed: false,
+      reason: "registry:burn is not an action",
+    });
+  });
+  test("no role reaches into another organisation", () => {
+    for (const role of roleNames) {
+      const foreign = { ...holder(role, { scope: "org_2" }), organisationId: "org_2" };
+      expect(actionNames.filter((action) => allowed(foreign, action))).toEqual([]);
+    }
+  });
+  test("an auditor reads everything and changes nothing, also when they are admin besides", () => {
+    const both: PrincipalFacts = {
+      ...holder("auditor", { scope: "org_1" }),
+      bindings: (["auditor", "platform_admin", "team_lead"] as const).map((role) => ({
+        role,
+        scopeId: "org_1",
+        environments,
+      })),
+    };
+    for (const action of actionNames) {
+      const reads = actions[action].effect === "reads";
+      expect([action, allowed(both, action)]).toEqual([action, reads || action === "identity:register_key"]);
+      expect([action, allowed(holder("auditor", { scope: "org_1" }), action)]).toEqual([action, reads]);
+    }
+  });
+  test("only pipelines and named governance roles push or import model versions", () => {
+    const pushers = roleNames.filter((role) => allowed(holder(role), "registry:push_version"));
+    expect(pushers).toEqual(["platform_admin", "approver_risk", "approver_compliance", "ci"]);
+    expect(roleNames.filter((role) => allowed(holder(role), "registry:import"))).toEqual(pushers);
+    expect(allowed({ ...holder("ci"), kind: "user" }, "registry:push_version")).toBe(false);
+  });
+  test("an organisation's own policy cannot open a wall", () => {
+    const open = createPolicyEngine("open-wall", [
+      {
+        name: "own.cedar",
+        text: '@id("open") @description("Everything.") permit (principal, action, resource);',
+      },
+    ]);
+    expect(open.decide(holder("data_scientist"), "registry:push_version", model).allowed).toBe(false);
+    expect(open.decide(holder(undefined), "registry:read", model).allowed).toBe(true);
+    expect(
+      open.decide(holder(undefined), "registry:read", { ...model, organisationId: "org_2" }).allowed,
+    ).toBe(false);
+  });
+});
+
+describe("scope and environment", () => {
+  const dataset = (environment: Environment): ResourceFacts => ({ ...model, type: "Dataset", environment });
+
+  test("a dev credential never reads production data, in any role", () => {
+    for (const role of roleNames) {
+      const dev = holder(role, { scope: "org_1", environments: ["dev"] });
+      expect([role, allowed(dev, "data:read", dataset("production"))]).toEqual([role, false]);
+    }
+    expect(allowed(holder("data_scientist", { environments: ["dev"] }), "data:read", dataset("dev"))).toBe(
+      true,
+    );
+  });
+  test("a role held in dev does not hold in production, whatever the credential reaches", () => {
+    const dev = holder("ml_engineer", { in: ["dev"] });
+    expect(allowed(dev, "serving:deploy", dataset("dev"))).toBe(true);
+    expect(allowed(dev, "serving:deploy", dataset("production"))).toBe(false);
+  });
+  test("a role holds in its scope and below, not beside or above", () => {
+    expect(allowed(holder("team_lead", { scope: "org_1" }), "charter:create")).toBe(true);
+    expect(allowed(holder("team_lead", { scope: "bu_1" }), "charter:create")).toBe(true);
+    expect(allowed(holder("team_lead", { scope: "uc_1" }), "charter:create")).toBe(true);
+    expect(allowed(holder("team_lead", { scope: "team_2" }), "charter:create")).toBe(false);
+    const team: ResourceFacts = {
+      type: "Team",
+      id: "team_1",
+      organisationId: "org_1",
+      businessUnitId: "bu_1",
+      teamId: "team_1",
+    };
+    expect(allowed(holder("team_lead", { scope: "uc_1" }), "identity:read", team)).toBe(false);
+  });
+  test("a credential's scopes narrow every role", () => {
+    const narrow = holder("platform_admin", { scope: "org_1", scopes: ["serving:predict", "charter:*"] });
+    expect(actionNames.filter((action) => allowed(narrow, action))).toEqual([
+      "charter:create",
+      "charter:read",
+      "charter:sign",
+      "serving:predict",
+    ]);
+    expect(actionNames.filter((action) => allowed({ ...narrow, scopes: [] }, action))).toEqual([]);
+  });
+  test("an ML engineer promotes to staging, not to production", () => {
+    expect(allowed(holder("ml_engineer"), "registry:promote", { ...model, environment: "staging" })).toBe(
+      true,
+    );
+    expect(allowed(holder("ml_engineer"), "registry:promote", { ...model, environment: "production" })).toBe(
+      false,
+    );
+    expect(
+      allowed(holder("approver_risk"), "registry:promote", { ...model, environment: "production" }),
+    ).toBe(true);
+  });
+});
+
+describe("signatures and self", () => {
+  const inRole = (role: string): ResourceFacts => ({ ...model, type: "Charter", attributes: { role } });
+  test("a signature in a role needs that role, and a pipeline never signs", () => {
+    for (const role of ["approver_risk", "approver_compliance", "team_lead", "finance"] as const) {
+      expect(allowed(holder(role), "charter:sign", inRole(role))).toBe(true);
+      expect(allowed(holder(role), "charter:sign", inRole("auditor"))).toBe(false);
+    }
+    expect(allowed(holder("platform_admin"), "charter:sign", inRole("approver_compliance"))).toBe(false);
+    expect(allowed(holder("ci"), "charter:sign", inRole("team_lead"))).toBe(false);
+  });
+  test("one's own keys, nobody else's", () => {
+    const keys = (owner: string): ResourceFacts => ({
+      type: "ApiKey",
+      organisationId: "org_1",
+      attributes: { holder: owner },
+    });
+    expect(allowed(holder(undefined), "identity:issue_key", keys("p1"))).toBe(true);
+    expect(allowed(holder(undefined), "identity:issue_key", keys("p2"))).toBe(false);
+  });
+  test("a team lead gives working roles in the team, not governing ones", () => {
+    const binding = (role: string): ResourceFacts => ({
+      ...model,
+      type: "RoleBinding",
+      attributes: { role },
+    });
+    expect(allowed(holder("team_lead"), "identity:bind_role", binding("data_scientist"))).toBe(true);
+    expect(allowed(holder("team_lead"), "identity:bind_role", binding("platform_admin"))).toBe(false);
+    expect(allowed(holder("team_lead"), "identity:bind_role", binding("approver_risk"))).toBe(false);
+  });
+});
+
+describe("policies of an organisation", () => {
+  const file = (text: string) => [{ name: "own.cedar", text }];
+  const violationsOf = (text: string): unknown => {
+    try {
+      checkPolicies(file(text), ["tenant-wall"]);
+      return "accepted";
+    } catch (error) {
+      return (error as { violations: { detail: string; at?: { line?: number } }[] }).violations;
+    }
+  };
+  test("errors carry file and line", () => {
+    expect(violationsOf('@id("a") @description("b")\npermit (principal,\n  acton, resource);')).toMatchObject(
+      [{ at: { file: "own.cedar", line: 3 } }],
+    );
+  });
+  test.each([
+    ["no id", '@description("b") permit (principal, action, resource);'],
+    ["no description", '@id("a") permit (principal, action, resource);'],
+    ["a taken id", '@id("tenant-wall") @description("b") permit (principal, action, resource);'],
+    [
+      "an unknown action",
+      '@id("a") @description("b") permit (principal, action == Portolan::Action::"x:y", resource);',
+    ],
+    [
+      "an unknown attribute",
+      '@id("a") @description("b") permit (principal, action, resource) when { resource.colour == "red" };',
+    ],
+    ["a template", '@id("a") @description("b") permit (principal == ?principal, action, resource);'],
+  ])("%s is refused", (_what, text) => {
+    expect(violationsOf(text)).not.toBe("accepted");
+  });
+  test("a policy that fails at run time denies, it is not skipped", () => {
+    const failing = createPolicyEngine(
+      "failing",
+      file(
+        '@id("fails") @description("Overflows.") forbid (principal, action, resource) when { resource.hasTag("n") && 9223372036854775807 + 1 > 0 };',
+      ),
+    );
+    expect(failing.decide(holder("team_lead"), "charter:read", model).allowed).toBe(true);
+    expect(failing.decide(holder("team_lead"), "charter:read", { ...model, attributes: { n: 1 } })).toEqual({
+      allowed: false,
+      reason: "policies failed: fails",
+    });
+  });
+});
+
+describe("portolan policy test", () => {
+  const expectation = {
+    name: "auditors do not deploy",
+    principal: {
+      kind: "user",
+      environments: ["production"],
+      roles: [{ role: "auditor", scope: "organisation", environments: ["production"] }],
+    },
+    action: "serving:deploy",
+    resource: { type: "Endpoint", environment: "production" },
+    expect: "deny",
+    by: "auditor-changes-nothing",
+  };
+  test("a met expectation passes, an unmet one fails, also by the wrong policy", () => {
+    const run = (change: object) =>
+      runPolicyTests({ tests: [{ ...expectation, ...change }] }, []).map(({ passed }) => passed);
+    expect(run({})).toEqual([true]);
+    expect(run({ expect: "allow" })).toEqual([false]);
+    expect(run({ by: "tenant-wall" })).toEqual([false]);
+    expect(run({ action: "serving:read", expect: "allow", by: "auditor" })).toEqual([true]);
+  });
+  test("a file without tests, or with an unknown action or member, is refused", () => {
+    for (const document of [
+      { tests: [] },
+      {},
+      null,
+      { tests: [{ ...expectation, action: "x:y" }] },
+      { tests: [{ ...expectation, expects: "deny" }] },
+    ]) {
+      expect(() => runPolicyTests(document, [])).toThrow("identity.bad_policy_test");
+    }
+  });
+});
+
+test("the generated page names every action, role and policy", () => {
+  const page = policyDocumentation();
+  const named = [...actionNames, ...Object.keys(roles), ...engine.policies.map(({ id }) => id)];
+  expect(named.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+});
