@@ -1,0 +1,109 @@
+import type { Datatype, ModelSignature } from "@portolan/onnx-format";
+import { elementsOf, numericKinds, type Tensor, type TensorData } from "@portolan/serving/policy";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+
+/** ONNX Runtime's names of the datatypes that it takes from JavaScript; BF16 is not among them. */
+const ortTypes: Readonly<Record<Datatype, OrtTensor.Type | undefined>> = {
+  BOOL: "bool",
+  UINT8: "uint8",
+  UINT16: "uint16",
+  UINT32: "uint32",
+  UINT64: "uint64",
+  INT8: "int8",
+  INT16: "int16",
+  INT32: "int32",
+  INT64: "int64",
+  FP16: "float16",
+  FP32: "float32",
+  FP64: "float64",
+  BYTES: "string",
+  BF16: undefined,
+};
+
+/** One loaded model in this process. `run` blocks the thread that it is called on until the model is done. */
+export interface Session {
+  run(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
+  release(): Promise<void>;
+}
+
+/** Loads verified bytes with one thread per run, so that latency does not depend on what else the machine does. */
+export async function createSession(bytes: Uint8Array, signature: ModelSignature): Promise<Session> {
+  const unsupported = [...signature.inputs, ...signature.outputs].find((spec) => !ortTypes[spec.datatype]);
+  if (unsupported)
+    throw new Error(`"${unsupported.name}" is ${unsupported.datatype}, which has no form in JavaScript`);
+  const session = await InferenceSession.create(bytes, {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    executionProviders: ["cpu"],
+    logSeverityLevel: 3,
+  });
+  return {
+    async run(inputs) {
+      const feeds: Record<string, OrtTensor> = {};
+      for (const input of inputs) feeds[input.name] = toOrt(input);
+      const results = await session.run(feeds);
+      return signature.outputs.map((spec) => {
+        const result = results[spec.name];
+        if (!result) throw new Error(`the model gave no output "${spec.name}"`);
+        return fromOrt(spec.name, spec.datatype, result);
+      });
+    },
+    release: () => session.release(),
+  };
+}
+
+function toOrt(tensor: Tensor): OrtTensor {
+  const { data, datatype, shape } = tensor;
+  const type = ortTypes[datatype];
+  if (type === undefined) throw new Error(`${datatype} has no form in JavaScript`);
+  // The constructor's overloads are per type; the table above is what keeps type and data together.
+  const made = new OrtTensor(type as "float32", data as Float32Array, shape);
+  // The constructor turns FP16 bits into a Float16Array, of which the native binding (1.30) sees 0 bytes.
+  if (datatype === "FP16") Object.defineProperty(made, "data", { value: data });
+  return made;
+}
+
+function fromOrt(name: string, datatype: Datatype, tensor: OrtTensor): Tensor {
+  const shape = [...tensor.dims];
+  const raw: unknown = tensor.data;
+  let data: TensorData;
+  if (raw instanceof Float16Array) data = new Uint16Array(raw.buffer, raw.byteOffset, raw.length);
+  else data = raw as TensorData;
+  return { name, datatype, shape, data };
+}
+
+/** Inputs of one row, made from the signature alone: zeros, empty strings, and 1 for every variable dimension. */
+export function syntheticInputs(signature: ModelSignature): Tensor[] {
+  return signature.inputs.map((spec) => {
+    const shape = spec.shape.map((dim) => (dim === -1 ? 1 : dim));
+    const elements = elementsOf(shape);
+    const data: TensorData =
+      spec.datatype === "BYTES"
+        ? Array.from({ length: elements }, () => "")
+        : numericKinds[spec.datatype].make(elements);
+    return { name: spec.name, datatype: spec.datatype, shape, data };
+  });
+}
+
+const warmUpRuns = 7;
+
+/**
+ * Runs the model on synthetic inputs and gives the median time of the later runs, in microseconds.
+ * The first runs pay for memory and caches, and say nothing about the model.
+ */
+export async function warmUp(
+  session: Session,
+  signature: ModelSignature,
+  now: () => bigint,
+): Promise<number> {
+  const inputs = syntheticInputs(signature);
+  const micros: number[] = [];
+  for (let i = 0; i < warmUpRuns; i++) {
+    const start = now();
+    await session.run(inputs);
+    micros.push(Number(now() - start) / 1000);
+  }
+  const settled = micros.slice(2).sort((a, b) => a - b);
+  return Math.round(settled[Math.floor(settled.length / 2)] ?? 0);
+}
