@@ -1,0 +1,175 @@
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  asEpochMicros,
+  type CallContext,
+  digestBytes,
+  digestHex,
+  type KeyRing,
+  type ObjectStore,
+  type SigningKey,
+  systemClock,
+} from "@portolan/kernel";
+import { openFolderObjectStore } from "@portolan/objectstore";
+import { logisticModel } from "@portolan/onnx-format/testing";
+import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { promoteVersion, pushVersion, readVersion, registryMigrations } from "../src/index.ts";
+import { verifyModelBundle } from "../src/policy.ts";
+import type { GateEvidence, GoverningCharter } from "../src/ports.ts";
+
+const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+const key: SigningKey = {
+  id: "sgk_test",
+  purpose: "model",
+  algorithm: "ecdsa-p256",
+  publicKeyPem: pem(pair.publicKey),
+  validFrom: asEpochMicros(0),
+};
+const keys: KeyRing = {
+  current: async () => key,
+  find: async () => key,
+  sign: async (_id, bytes) => sign("sha256", bytes, pair.privateKey),
+};
+
+let db: TestDatabase;
+let folder: string;
+let objects: ObjectStore;
+const charters = new Map<string, GoverningCharter>();
+const gates = new Map<string, Awaited<ReturnType<GateEvidence["latest"]>>>();
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "portolan-registry-"));
+  objects = await openFolderObjectStore(folder, systemClock);
+  db = await openTestDatabase({ migrations: [registryMigrations] });
+});
+
+afterAll(async () => {
+  await db.close();
+  await rm(folder, { recursive: true });
+});
+
+const authorizer = testAuthorizer({ ci: ["*"], data_scientist: ["registry:read"] });
+const asCi = () => aCall({ roles: ["ci"], kind: "service_account" });
+
+function deps() {
+  return {
+    work: db.uow,
+    authorizer,
+    objects,
+    keys,
+    clock: db.clock,
+    charters: { inForce: async (_sql: unknown, useCaseId: string) => charters.get(useCaseId) },
+    evidence: { latest: async (_sql: unknown, versionId: string) => gates.get(versionId) ?? [] },
+  };
+}
+
+const someCharter: GoverningCharter = {
+  charterId: "cht_1",
+  digest: `sha256:${"a".repeat(64)}`,
+  requiredGates: ["accuracy"],
+  notEnforced: [],
+};
+
+async function push(
+  change: { model?: string; useCaseId?: string; weights?: number[]; call?: CallContext; dev?: boolean } = {},
+) {
+  const artifact = await objects.put(logisticModel(change.weights ?? [1, 2], 0.5));
+  return pushVersion(deps(), change.call ?? asCi(), {
+    model: change.model ?? "flight-delays",
+    useCaseId: change.useCaseId ?? "uc_flights",
+    artifact,
+    lineage: { origin: "trained", seed: 7 },
+    environment: change.dev ? "dev" : "production",
+  });
+}
+
+test("a pushed version carries its signature, its signed bundle and its lineage, and pushing again changes nothing", async () => {
+  charters.set("uc_flights", someCharter);
+  const first = await push();
+  expect(first).toMatchObject({ version: 1, lineage: { charterId: "cht_1", seed: 7 }, stages: [] });
+  expect(first.signature).toEqual({
+    inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
+    outputs: [{ name: "score", datatype: "FP32", shape: [-1, 1] }],
+  });
+  expect(await push()).toEqual(first);
+  expect((await push({ weights: [3, 4] })).version).toBe(2);
+
+  const bytes = await objects.get(digestBytes(logisticModel([1, 2], 0.5)));
+  const bundle = await objects.get(first.bundle as typeof key.id & Parameters<ObjectStore["get"]>[0]);
+  const files = [{ name: "model.onnx", sha256: digestHex(digestBytes(bytes)) }];
+  const signedAt = asEpochMicros(first.signedAt);
+  expect(verifyModelBundle(bundle, { files, signedAt, keys: [key] }).kind).toBe("valid");
+});
+
+test("without a signed charter a version is refused outside dev, and a dev version cannot leave dev", async () => {
+  await expect(push({ model: "poc", useCaseId: "uc_poc" })).rejects.toMatchObject({
+    code: "registry.charter_missing",
+  });
+  const poc = await push({ model: "poc", useCaseId: "uc_poc", dev: true });
+  const request = { model: "poc", version: poc.version, to: "staging" } as const;
+  await expect(promoteVersion(deps(), asCi(), request)).rejects.toMatchObject({
+    code: "registry.charter_missing",
+  });
+});
+
+test("promotion walks dev, staging, production with the same digest, and only with its gates passed", async () => {
+  charters.set("uc_walk", someCharter);
+  const version = await push({ model: "walk", useCaseId: "uc_walk" });
+  const to = (environment: "staging" | "production") =>
+    promoteVersion(deps(), asCi(), { model: "walk", version: version.version, to: environment });
+  expect(await to("staging")).toMatchObject({
+    kind: "blocked",
+    failures: [{ gate: "accuracy", observed: "not evaluated" }],
+  });
+  gates.set(version.id, [{ gate: "accuracy", passed: true, observed: "0.7", required: "0.6" }]);
+  expect(await to("production")).toMatchObject({ kind: "blocked", failures: [{ gate: "staging-first" }] });
+  expect(await to("staging")).toEqual({ kind: "promoted", to: "staging" });
+  expect(await to("production")).toEqual({ kind: "promoted", to: "production" });
+  const read = await readVersion(deps(), asCi(), "walk", version.version);
+  expect(read.stages.toSorted()).toEqual(["production", "staging"]);
+  expect(read.artifact).toBe(version.artifact);
+});
+
+test("who may not push is refused before anything is stored, and a stranger sees the 404 of a missing version", async () => {
+  const scientist = aCall({ roles: ["data_scientist"] });
+  await expect(push({ call: scientist })).rejects.toMatchObject({ code: "identity.forbidden" });
+  const stranger = aCall({ roles: [] });
+  const hidden = await readVersion(deps(), stranger, "walk", 1).catch((error: Error) => error.message);
+  const missing = await readVersion(deps(), stranger, "walk", 99).catch((error: Error) => error.message);
+  expect(hidden).toBe(missing?.toString().replace("99", "1"));
+});
+
+test("every push and promotion, blocked ones too, left its ledger row", async () => {
+  const rows = await db.database.session((session) =>
+    session.query<{ event: string }>("select event from ledger.rows"),
+  );
+  const events = rows.map((row) => row.event);
+  expect(events.filter((event) => event === "registry.version.created")).toHaveLength(4);
+  expect(events.filter((event) => event === "registry.version.confirmed")).toHaveLength(1);
+  expect(events.filter((event) => event === "registry.version.promotion_blocked")).toHaveLength(2);
+  expect(events.filter((event) => event === "registry.version.promoted")).toHaveLength(2);
+});
+
+test("an artifact that is no ONNX file, or was never uploaded, is refused with the reason", async () => {
+  charters.set("uc_bad", someCharter);
+  const artifact = await objects.put(new TextEncoder().encode("import os; os.system('x')"));
+  const request = {
+    model: "bad",
+    useCaseId: "uc_bad",
+    artifact,
+    lineage: { origin: "imported" },
+    environment: "production",
+  } as const;
+  await expect(pushVersion(deps(), asCi(), request)).rejects.toMatchObject({ code: /^onnx_format\./ });
+  const absent = { ...request, artifact: `sha256:${"0".repeat(64)}` };
+  await expect(pushVersion(deps(), asCi(), absent)).rejects.toMatchObject({
+    code: "registry.artifact_not_found",
+  });
+});
+
+function pem(publicKey: KeyObject): string {
+  return publicKey.export({ type: "spki", format: "pem" }).toString();
+}
