@@ -10,4 +10,8 @@ export const databaseErrors = {
   "database.number_out_of_range": { status: 500, title: "Stored number is not exact in JavaScript" },
   "database.contention": { status: 503, title: "Too many conflicting changes" },
   "database.nested_transaction": { status: 500, title: "A transaction was opened inside another" },
+  "database.no_binaries": { status: 500, title: "No PostgreSQL programs for this platform" },
+  "database.no_user": { status: 500, title: "No account to run PostgreSQL under" },
+  "database.engine_mismatch": { status: 500, title: "Data was written by another PostgreSQL version" },
+  "database.start_failed": { status: 500, title: "PostgreSQL did not start" },
 } as const satisfies Record<string, ErrorSpec>;

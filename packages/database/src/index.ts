@@ -1,4 +1,10 @@
 export type { Database, Listening, Session } from "./database.ts";
+export { hasEmbeddedPostgres } from "./embedded/binaries.ts";
+export {
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+  startEmbeddedPostgres,
+} from "./embedded/embedded-postgres.ts";
 export { databaseErrors } from "./errors.ts";
 export { prepareJobQueue } from "./jobs/boss.ts";
 export { createJobQueue, type JobQueue } from "./jobs/job-queue.ts";
