@@ -1,0 +1,159 @@
+import {
+  type Authorizer,
+  type CallContext,
+  type Decision,
+  PortolanError,
+  type ResourceRef,
+  type Sql,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import { actions, parseAction } from "./actions.ts";
+import type { HeldRole, PrincipalFacts, ResourceFacts } from "./authorization/facts.ts";
+import { createPolicyEngine, type PolicyEngine } from "./authorization/policy-engine.ts";
+import {
+  findBusinessUnitPath,
+  findPolicySet,
+  findTeamPath,
+  findUseCasePath,
+  heldRoles,
+  listBindings,
+} from "./directory-store.ts";
+import type { OnDenied } from "./ports.ts";
+import type { Role } from "./roles.ts";
+
+export interface AuthorizerDeps {
+  readonly unitOfWork: UnitOfWork;
+  readonly onDenied: OnDenied;
+}
+
+export interface IdentityAuthorizer extends Authorizer {
+  /** The roles that the caller holds at a resource, in its environment. For rules about who must sign. */
+  rolesAt(call: CallContext, resource: ResourceRef): Promise<Role[]>;
+  /**
+   * Whether the caller could do the action anywhere at all: the coarse check of a route, before its use case asks about
+   * the very resource.
+   */
+  couldEver(call: CallContext, action: string): Promise<boolean>;
+}
+
+/** Decides by the built-in policies and those of the caller's organisation, over the roles in the database. */
+export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
+  const engines = new Map<string, { version: number; engine: PolicyEngine }>();
+
+  async function engineOf(sql: Sql, organisationId: string): Promise<PolicyEngine> {
+    const set = await findPolicySet(sql, organisationId);
+    const known = engines.get(organisationId);
+    if (known && known.version === (set?.version ?? 0)) return known.engine;
+    const engine = createPolicyEngine(`organisation/${organisationId}`, set?.files ?? []);
+    engines.set(organisationId, { version: set?.version ?? 0, engine });
+    return engine;
+  }
+
+  function factsOf(call: CallContext, bindings: readonly HeldRole[]): PrincipalFacts {
+    const { kind, id, organisationId, environments, scopes } = call.actor;
+    return { kind, id, organisationId, environments, bindings, ...(scopes === undefined ? {} : { scopes }) };
+  }
+
+  async function prepare(call: CallContext, resource: ResourceRef) {
+    return deps.unitOfWork.read(call, async (sql) => ({
+      engine: await engineOf(sql, call.actor.organisationId),
+      principal: factsOf(call, await bindingsOf(sql, call)),
+      facts: await completeScopes(sql, resource),
+    }));
+  }
+
+  async function decide(call: CallContext, action: string, resource: ResourceRef): Promise<Decision> {
+    const { engine, principal, facts } = await prepare(call, resource);
+    return engine.decide(principal, action, facts, call);
+  }
+
+  return {
+    decide,
+    async require(call, action, resource) {
+      const { engine, principal, facts } = await prepare(call, resource);
+      const decision = engine.decide(principal, action, facts, call);
+      if (decision.allowed) return;
+      const known = parseAction(action);
+      const seenBy = known === undefined ? action : actions[known].seenBy;
+      const seen =
+        resource.id === undefined ||
+        (seenBy !== action && engine.decide(principal, seenBy, facts, call).allowed);
+      await deps.onDenied({
+        kind: seen ? "forbidden" : "hidden",
+        reason: decision.reason,
+        requestId: call.requestId,
+        action,
+        resource,
+        principalId: call.actor.id,
+        organisationId: call.actor.organisationId,
+      });
+      throw seen ? forbidden(action) : new PortolanError("kernel.not_found");
+    },
+    async rolesAt(call, resource) {
+      const { bindings, facts } = await deps.unitOfWork.read(call, async (sql) => ({
+        bindings: await bindingsOf(sql, call),
+        facts: await completeScopes(sql, resource),
+      }));
+      const scopes = [facts.organisationId, facts.businessUnitId, facts.teamId, facts.useCaseId];
+      const held = bindings.filter(
+        ({ scopeId, environments }) =>
+          scopes.includes(scopeId) &&
+          (facts.environment === undefined || environments.includes(facts.environment)),
+      );
+      return [...new Set(held.map(({ role }) => role))];
+    },
+    couldEver: (call, action) =>
+      deps.unitOfWork.read(call, async (sql) => {
+        const engine = await engineOf(sql, call.actor.organisationId);
+        const principal = factsOf(call, await bindingsOf(sql, call));
+        return probes(call, principal).some(
+          (resource) => engine.decide(principal, action, resource, call).allowed,
+        );
+      }),
+  };
+}
+
+/** 403 in one wording for all domains. */
+export function forbidden(action: string): PortolanError {
+  return new PortolanError("identity.forbidden", {
+    detail: `${action} is not allowed here with this credential`,
+    mend: "Ask a platform admin or team lead for a role that allows it; docs/policies.md says which do.",
+  });
+}
+
+async function bindingsOf(sql: Sql, call: CallContext): Promise<HeldRole[]> {
+  if (call.actor.kind === "system") return [];
+  return heldRoles(await listBindings(sql, call.actor.organisationId, call.actor.id));
+}
+
+/** Callers name the nearest scope they know, by id or name; the chain above it comes from the directory. */
+async function completeScopes(sql: Sql, resource: ResourceRef): Promise<ResourceFacts> {
+  const { organisationId, useCaseId, teamId, businessUnitId } = resource;
+  const path =
+    (useCaseId === undefined ? undefined : await findUseCasePath(sql, organisationId, useCaseId)) ??
+    (teamId === undefined ? undefined : await findTeamPath(sql, organisationId, teamId)) ??
+    (businessUnitId === undefined
+      ? undefined
+      : await findBusinessUnitPath(sql, organisationId, businessUnitId));
+  return path ? { ...resource, ...path } : resource;
+}
+
+/** One imagined resource per scope and environment that the caller holds a role in, and the caller itself. */
+function probes(call: CallContext, principal: PrincipalFacts): ResourceFacts[] {
+  const organisationId = call.actor.organisationId;
+  const own: ResourceFacts = { type: "Principal", organisationId, attributes: { holder: call.actor.id } };
+  const home: ResourceFacts = { type: "Organisation", organisationId, attributes: { home: true } };
+  const held = principal.bindings.flatMap(({ scopeId, environments }) => {
+    const scope = scopeId.startsWith("org_") ? {} : { useCaseId: scopeId };
+    const anywhere: ResourceFacts = { type: "Resource", organisationId, ...scope };
+    return [
+      anywhere,
+      ...environments.flatMap((environment) => [
+        { ...anywhere, environment },
+        // Giving a role is judged by the role given.
+        { ...anywhere, environment, type: "RoleBinding", attributes: { role: "data_scientist" } },
+      ]),
+    ];
+  });
+  return [own, home, ...held, { type: "Resource", organisationId }];
+}

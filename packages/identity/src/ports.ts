@@ -1,0 +1,18 @@
+import type { ResourceRef } from "@portolan/kernel";
+
+/** A refused request, for the ledger's class *denied*: every one of an authenticated caller, the rest counted. */
+export interface Denial {
+  readonly kind: "unauthenticated" | "forbidden" | "hidden";
+  /** Short, of a bounded set; never shown to the caller. */
+  readonly reason: string;
+  readonly requestId: string;
+  readonly action?: string;
+  readonly resource?: ResourceRef;
+  readonly principalId?: string;
+  readonly organisationId?: string;
+  /** Remote address of an unauthenticated caller. */
+  readonly source?: string;
+}
+
+/** Receives denials; wired to the ledger. Must not throw into the request. */
+export type OnDenied = (denial: Denial) => void | Promise<void>;

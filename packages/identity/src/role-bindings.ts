@@ -1,0 +1,162 @@
+import {
+  type CallContext,
+  digestJson,
+  type Environment,
+  newId,
+  PortolanError,
+  type Sql,
+} from "@portolan/kernel";
+import type { RoleBinding, ScopeKind } from "./contract.ts";
+import type { DirectoryDeps } from "./directory.ts";
+import {
+  findBusinessUnitPath,
+  findPrincipal,
+  findTeamPath,
+  findUseCasePath,
+  type ScopePath,
+} from "./directory-store.ts";
+import { type Role, serviceAccountRoles } from "./roles.ts";
+import { addRevocation, identityTables, type RoleBindingRow } from "./store.ts";
+import { roleBindingViews } from "./views.ts";
+
+export interface NewRoleBinding {
+  /** Id or name. */
+  readonly principal: string;
+  readonly role: Role;
+  /** `id` may be a name, except for the organisation. */
+  readonly scope: { readonly kind: ScopeKind; readonly id: string };
+  readonly environments: readonly Environment[];
+}
+
+/**
+ * Gives a role. Judged once per environment, so that nobody gives away more than the reach of their own
+ * credential and role. Giving the same again with other environments replaces the earlier binding.
+ */
+export async function bindRole(
+  deps: DirectoryDeps,
+  call: CallContext,
+  input: NewRoleBinding,
+): Promise<RoleBinding> {
+  const organisationId = call.actor.organisationId;
+  const { path, principal } = await deps.unitOfWork.read(call, async (sql) => ({
+    path: await resolveScope(sql, organisationId, input.scope),
+    principal: await findPrincipal(sql, organisationId, input.principal),
+  }));
+  for (const environment of input.environments) {
+    await deps.authorizer.require(call, "identity:bind_role", {
+      type: "RoleBinding",
+      ...(path ?? {}),
+      organisationId,
+      environment,
+      attributes: { role: input.role },
+    });
+  }
+  if (!path || !principal) throw new PortolanError("kernel.not_found");
+  if (serviceAccountRoles.includes(input.role) && principal.kind !== "service_account") {
+    throw new PortolanError("identity.bad_binding", {
+      detail: `${input.role} is a role of service accounts and ${principal.name} is a person`,
+      mend: "Create a service account for the pipeline or gateway.",
+    });
+  }
+  const scopeId = path.useCaseId ?? path.teamId ?? path.businessUnitId ?? organisationId;
+  return deps.unitOfWork.write(call, async (tx) => {
+    const db = identityTables(tx.sql);
+    await db
+      .updateTable("identity.role_bindings")
+      .set({ revoked_at: tx.now, revoked_by: call.actor.id })
+      .where("principal_id", "=", principal.id)
+      .where("role", "=", input.role)
+      .where("scope_id", "=", scopeId)
+      .where("revoked_at", "is", null)
+      .execute();
+    const row: RoleBindingRow = {
+      id: newId("roleBinding", tx.now),
+      organisation_id: organisationId,
+      principal_id: principal.id,
+      role: input.role,
+      scope_kind: input.scope.kind,
+      scope_id: scopeId,
+      environments: [...new Set(input.environments)],
+      created_at: tx.now,
+      created_by: call.actor.id,
+      revoked_at: null,
+      revoked_by: null,
+    };
+    await db.insertInto("identity.role_bindings").values(row).execute();
+    const detail = {
+      principal: principal.id,
+      role: input.role,
+      scope: scopeId,
+      environments: row.environments,
+    };
+    await tx.record({
+      event: "identity.role.bound",
+      subject: row.id,
+      after: digestJson(detail),
+      detail,
+    });
+    const [view] = roleBindingViews([row]);
+    if (!view) throw new PortolanError("kernel.internal");
+    return view;
+  });
+}
+
+export async function unbindRole(deps: DirectoryDeps, call: CallContext, bindingId: string): Promise<void> {
+  const organisationId = call.actor.organisationId;
+  const found = await deps.unitOfWork.read(call, async (sql) => {
+    const row = await identityTables(sql)
+      .selectFrom("identity.role_bindings")
+      .selectAll()
+      .where("organisation_id", "=", organisationId)
+      .where("id", "=", bindingId)
+      .executeTakeFirst();
+    const scope = row && { kind: row.scope_kind, id: row.scope_id };
+    return row && { row, path: scope && (await resolveScope(sql, organisationId, scope)) };
+  });
+  if (!found) throw new PortolanError("kernel.not_found");
+  await deps.authorizer.require(call, "identity:bind_role", {
+    type: "RoleBinding",
+    id: bindingId,
+    ...(found.path ?? {}),
+    organisationId,
+    attributes: { role: found.row.role },
+  });
+  await deps.unitOfWork.write(call, async (tx) => {
+    const result = await identityTables(tx.sql)
+      .updateTable("identity.role_bindings")
+      .set({ revoked_at: tx.now, revoked_by: call.actor.id })
+      .where("id", "=", bindingId)
+      .where("revoked_at", "is", null)
+      .executeTakeFirst();
+    if (result.numUpdatedRows === 0n) return;
+    await addRevocation(tx.sql, {
+      organisationId,
+      kind: "role_binding",
+      subject: bindingId,
+      at: tx.now,
+      by: call.actor.id,
+    });
+    await tx.record({
+      event: "identity.role.unbound",
+      subject: bindingId,
+      detail: { principal: found.row.principal_id, role: found.row.role, scope: found.row.scope_id },
+    });
+  });
+}
+
+async function resolveScope(
+  sql: Sql,
+  organisationId: string,
+  scope: { readonly kind: ScopeKind; readonly id: string },
+): Promise<ScopePath | undefined> {
+  switch (scope.kind) {
+    case "organisation":
+      return scope.id === organisationId ? { organisationId } : undefined;
+    case "business_unit":
+      return findBusinessUnitPath(sql, organisationId, scope.id);
+    case "team":
+      return findTeamPath(sql, organisationId, scope.id);
+    case "use_case":
+      return findUseCasePath(sql, organisationId, scope.id);
+  }
+}
