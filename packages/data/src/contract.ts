@@ -1,1 +1,9 @@
-export {};
+export {
+  type AnalysisEngine,
+  type AnalysisRequest,
+  type AnalysisResult,
+  type AnalysisRow,
+  type AnalysisStatement,
+  integerCell,
+} from "./analysis.ts";
+export type { ContractColumn, DataContract } from "./contract-model.ts";

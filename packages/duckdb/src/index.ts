@@ -1,1 +1,1 @@
-export {};
+export { createDuckDbEngine, type DuckDbLimits, runAnalysis } from "./run-analysis.ts";

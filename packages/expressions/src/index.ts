@@ -1,1 +1,14 @@
-export {};
+export { quoteName, quoteText, toDuckDbSql } from "./duckdb-sql.ts";
+export { type ExpressionErrorCode, expressionErrors } from "./errors.ts";
+export { evaluate, type Row, type Value } from "./evaluate.ts";
+export {
+  type ColumnTypes,
+  columnsOf,
+  type Expression,
+  expressionDigest,
+  type Operation,
+  operations,
+  type ValueType,
+} from "./ir.ts";
+export { maxExpressionLength } from "./lexer.ts";
+export { parseExpression } from "./parse.ts";

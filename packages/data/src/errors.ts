@@ -1,0 +1,16 @@
+import type { ErrorSpec } from "@portolan/kernel";
+
+export const dataErrors = {
+  "data.contract_invalid": { status: 400, title: "Data contract is not usable" },
+  "data.contract_conflict": {
+    status: 409,
+    title: "Contract version is already published with other content",
+  },
+  "data.contract_not_found": { status: 404, title: "Contract not found" },
+  "data.ingestion_not_found": { status: 404, title: "Ingestion not found" },
+  "data.dataset_not_found": { status: 404, title: "Dataset not found" },
+  "data.source_unreadable": { status: 400, title: "Source cannot be read" },
+  "data.analysis_failed": { status: 422, title: "Analysis failed" },
+  "data.analysis_cancelled": { status: 409, title: "Analysis was cancelled" },
+} as const satisfies Record<string, ErrorSpec>;
+export type DataErrorCode = keyof typeof dataErrors;

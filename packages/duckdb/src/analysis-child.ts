@@ -1,0 +1,74 @@
+import { stat } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { AnalysisRow } from "@portolan/data/contract";
+import type { ChildMessage, ChildRequest } from "./messages.ts";
+
+/** The program of the child process: one request on standard input, answers on standard output, then it ends. */
+async function main(): Promise<void> {
+  const lines = createInterface({ input: process.stdin });
+  lines.once("close", () => process.exit(3)); // The parent is gone.
+  lines.once("line", (line) => {
+    answer(JSON.parse(line) as ChildRequest).then(
+      () => process.stdout.write("", () => process.exit(0)),
+      (error: unknown) => {
+        say({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+        process.stdout.write("", () => process.exit(1));
+      },
+    );
+  });
+}
+
+async function answer(request: ChildRequest): Promise<void> {
+  const connection = await open(request);
+  const rows: Record<string, readonly AnalysisRow[]> = {};
+  for (const [index, statement] of request.statements.entries()) {
+    const note = statement.note ?? "";
+    if (note) say({ kind: "progress", fraction: index / request.statements.length, note });
+    try {
+      const reader = await connection.runAndReadAll(statement.sql, { ...statement.params });
+      if (statement.returns) rows[statement.returns] = reader.getRowObjectsJson() as AnalysisRow[];
+    } catch (error) {
+      say({ kind: "failed", message: error instanceof Error ? error.message : String(error), note });
+      return;
+    }
+  }
+  say({ kind: "done", rows });
+}
+
+/** A connection that reaches the given paths and nothing else: no network, no extensions, no way to open either again. */
+async function open(request: ChildRequest): Promise<DuckDBConnection> {
+  const instance = await DuckDBInstance.create(":memory:", {
+    threads: String(request.threads),
+    memory_limit: `${Math.floor(request.memoryLimitBytes / 2 ** 20)}MiB`,
+    temp_directory: `${request.workFolder}/duckdb-spill`,
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+    allow_community_extensions: "false",
+    preserve_insertion_order: "true",
+  });
+  const connection = await instance.connect();
+  const folders = [request.workFolder];
+  const files: string[] = [];
+  for (const path of request.readable) {
+    ((await stat(path)).isDirectory() ? folders : files).push(path);
+  }
+  await connection.run(`set TimeZone = 'UTC'`);
+  // An explicit INSTALL must not reach out either: the repository is a folder that does not exist.
+  await connection.run(`set custom_extension_repository = ${list([`${request.workFolder}/none`]).slice(1, -1)}`);
+  await connection.run(`set allowed_directories = ${list(folders)}`);
+  await connection.run(`set allowed_paths = ${list(files)}`);
+  await connection.run("set enable_external_access = false");
+  await connection.run("set lock_configuration = true");
+  return connection;
+}
+
+function list(paths: readonly string[]): string {
+  return `[${paths.map((path) => `'${path.replaceAll("'", "''")}'`).join(", ")}]`;
+}
+
+function say(message: ChildMessage): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+await main();
