@@ -13,7 +13,6 @@ export const DeployRequest = Type.Object(
     useCaseId: Type.String(),
     model: Type.String({ description: "Model name in the registry" }),
     version: Type.Integer({ minimum: 1 }),
-    location: Type.Optional(Type.String({ description: "Defaults to the gateway's own location, `local`" })),
     fallback: Type.Optional(FallbackRule),
     features: Type.Optional(FeaturePlan),
   },

@@ -1,1 +1,28 @@
+import type { MigrationSet } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import type { DeployDeps } from "./deploy-endpoint.ts";
+import { endpointRoutes } from "./routes/endpoints.ts";
+import { type SnapshotRouteDeps, snapshotRoutes } from "./routes/snapshots.ts";
+
+export { type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
+export type * from "./ports.ts";
+export {
+  createSnapshotPublisher,
+  type PublishDeps,
+  type SnapshotPublisher,
+} from "./snapshot/publish-snapshot.ts";
+
+export const servingMigrations: MigrationSet = {
+  package: "serving",
+  directory: new URL("../migrations/", import.meta.url),
+  after: [],
+};
+
+export type ServingRouteDeps = DeployDeps & SnapshotRouteDeps;
+
+/** PUT /v1/endpoints/:name, GET /v1/endpoints, GET /v1/snapshots/latest, GET /v1/snapshots/parts/:digest. */
+export async function registerServingRoutes(app: FastifyInstance, deps: ServingRouteDeps): Promise<void> {
+  await endpointRoutes(app, deps);
+  await snapshotRoutes(app, deps);
+}

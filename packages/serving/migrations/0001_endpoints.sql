@@ -1,0 +1,43 @@
+-- Endpoints, what was deployed behind them, and the snapshots that gateways serve from. Times are epoch microseconds.
+create schema if not exists serving;
+
+create table serving.endpoints (
+  id text primary key,
+  organisation_id text not null,
+  name text not null,
+  environment text not null check (environment in ('dev', 'staging', 'production')),
+  business_unit_id text not null,
+  team_id text,
+  use_case_id text not null,
+  -- The deployment that is in force; earlier ones stay as rows.
+  deployment_id text not null,
+  created_at bigint not null,
+  created_by text not null,
+  unique (organisation_id, environment, name)
+);
+
+create table serving.deployments (
+  id text primary key,
+  endpoint_id text not null references serving.endpoints (id) deferrable initially deferred,
+  organisation_id text not null,
+  -- The whole route as gateways get it; never changed after it is written.
+  route jsonb not null,
+  deployed_at bigint not null,
+  deployed_by text not null,
+  -- First snapshot that carried it; null until published.
+  snapshot_version bigint
+);
+create index deployments_by_endpoint on serving.deployments (endpoint_id, deployed_at);
+
+create table serving.snapshots (
+  organisation_id text not null,
+  version bigint not null,
+  -- Digest over the parts' list: an unchanged one is not published again.
+  content_digest text not null,
+  signed jsonb not null,
+  manifest jsonb not null,
+  -- Every digest that a gateway may fetch on the strength of this snapshot.
+  fetchable jsonb not null,
+  created_at bigint not null,
+  primary key (organisation_id, version)
+);

@@ -1,0 +1,56 @@
+import type { CharterDocument } from "@portolan/charter/contract";
+import type { CallContext, Digest, Environment, JsonValue, SigningKey } from "@portolan/kernel";
+import type { ModelReference } from "./snapshot/schema.ts";
+
+/** What serving must know of a use case; `identity` has it. */
+export interface ServedUseCase {
+  readonly useCaseId: string;
+  readonly businessUnitId: string;
+  readonly teamId: string | null;
+}
+export interface UseCaseLookup {
+  find(call: CallContext, useCaseId: string): Promise<ServedUseCase | undefined>;
+}
+
+/** The charter that governs a use case; `charter` has it. */
+export interface ServedCharter {
+  readonly id: string;
+  readonly version: number;
+  readonly digest: Digest;
+  readonly document: CharterDocument;
+}
+export interface CharterInForce {
+  inForce(call: CallContext, useCaseId: string): Promise<ServedCharter | undefined>;
+}
+
+/** A registered version; `registry` has it. */
+export interface DeployableModel {
+  readonly useCaseId: string;
+  readonly reference: ModelReference;
+  /** Environments that the version was promoted to. */
+  readonly stages: readonly Environment[];
+}
+export interface ModelLookup {
+  find(call: CallContext, model: string, version: number): Promise<DeployableModel | undefined>;
+}
+
+/** Identity's grants for one organisation and environment, as gateways get them (`GatewayGrants`). */
+export interface GrantsSource {
+  read(
+    organisationId: string,
+    environment: Environment,
+    endpoints: readonly GrantedEndpoint[],
+  ): Promise<JsonValue>;
+}
+export interface GrantedEndpoint {
+  readonly endpoint: string;
+  readonly environment: Environment;
+  readonly businessUnitId: string;
+  readonly teamId: string | null;
+  readonly useCaseId: string;
+}
+
+/** Public keys with their lives, retired and revoked ones too. */
+export interface PublicKeys {
+  list(purpose: "model" | "snapshot"): Promise<readonly SigningKey[]>;
+}

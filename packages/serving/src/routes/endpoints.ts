@@ -1,0 +1,52 @@
+import { routeConfig } from "@portolan/http-contract";
+import type { FastifyInstance } from "fastify";
+import { type Static, Type } from "typebox";
+import { type DeployDeps, deployEndpoint } from "../deploy-endpoint.ts";
+import { DeployRequest, EndpointList, EndpointName } from "../endpoint.ts";
+import { Route } from "../snapshot/schema.ts";
+import { listEndpoints } from "../store.ts";
+
+const Params = Type.Object({ name: EndpointName });
+
+export async function endpointRoutes(app: FastifyInstance, deps: DeployDeps): Promise<void> {
+  app.put<{ Params: Static<typeof Params>; Body: DeployRequest }>(
+    "/v1/endpoints/:name",
+    {
+      config: routeConfig("serving:deploy", "governed"),
+      schema: {
+        summary: "Put a model version behind an endpoint",
+        tags: ["serving"],
+        params: Params,
+        body: DeployRequest,
+        response: { 200: Route },
+      },
+    },
+    (request) => deployEndpoint(deps, request.call, request.params.name, request.body),
+  );
+
+  app.get(
+    "/v1/endpoints",
+    {
+      config: routeConfig("serving:read", "read"),
+      schema: { summary: "List endpoints", tags: ["serving"], response: { 200: EndpointList } },
+    },
+    async (request) => {
+      const { organisationId } = request.call.actor;
+      const all = await deps.work.read(request.call, (sql) => listEndpoints(sql, organisationId));
+      const visible = [];
+      for (const endpoint of all) {
+        const { allowed } = await deps.authorizer.decide(request.call, "serving:read", {
+          type: "Endpoint",
+          id: endpoint.name,
+          organisationId,
+          businessUnitId: endpoint.route.businessUnitId,
+          ...(endpoint.route.teamId ? { teamId: endpoint.route.teamId } : {}),
+          useCaseId: endpoint.useCaseId,
+          environment: endpoint.environment,
+        });
+        if (allowed) visible.push(endpoint);
+      }
+      return { endpoints: visible };
+    },
+  );
+}

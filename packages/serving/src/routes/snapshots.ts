@@ -1,0 +1,84 @@
+import { routeConfig } from "@portolan/http-contract";
+import {
+  type Authorizer,
+  type ObjectStore,
+  PortolanError,
+  parseDigest,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { type Static, Type } from "typebox";
+import type { ServingErrorCode } from "../errors.ts";
+import type { SnapshotPublisher } from "../snapshot/publish-snapshot.ts";
+import { Sha256, SignedSnapshot } from "../snapshot/schema.ts";
+import { latestSnapshot } from "../store.ts";
+
+export interface SnapshotRouteDeps {
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly objects: ObjectStore;
+  readonly publisher: SnapshotPublisher;
+}
+
+const maxWaitMs = 25_000;
+const Query = Type.Object({
+  after: Type.Optional(Type.Integer({ minimum: 0, description: "Version that the caller already has" })),
+  waitMs: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: maxWaitMs, description: "How long to wait for a newer one" }),
+  ),
+});
+const Params = Type.Object({ digest: Sha256 });
+
+export async function snapshotRoutes(app: FastifyInstance, deps: SnapshotRouteDeps): Promise<void> {
+  app.get<{ Querystring: Static<typeof Query> }>(
+    "/v1/snapshots/latest",
+    {
+      config: routeConfig("snapshots:read", "read"),
+      schema: {
+        summary: "The organisation's signed route snapshot; 304 when none is newer than `after`",
+        tags: ["serving"],
+        querystring: Query,
+        response: { 200: SignedSnapshot, 304: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const { organisationId } = request.call.actor;
+      await deps.authorizer.require(request.call, "snapshots:read", { type: "Snapshot", organisationId });
+      const { after = 0, waitMs = 0 } = request.query;
+      if (waitMs > 0) await deps.publisher.waitBeyond(organisationId, after, waitMs);
+      const latest = await deps.work.read(request.call, (sql) => latestSnapshot(sql, organisationId));
+      if (latest && latest.version <= after) return reply.code(304).send();
+      if (!latest)
+        throw new PortolanError<ServingErrorCode>("serving.no_snapshot", {
+          mend: "Deploy an endpoint first.",
+        });
+      return reply.header("etag", `"${latest.version}"`).send(latest.signed);
+    },
+  );
+
+  app.get<{ Params: Static<typeof Params> }>(
+    "/v1/snapshots/parts/:digest",
+    {
+      config: routeConfig("snapshots:read", "read"),
+      schema: {
+        summary: "Bytes that the current snapshot refers to: a part, a model, a signature bundle",
+        tags: ["serving"],
+        params: Params,
+      },
+    },
+    async (request, reply) => {
+      const { organisationId } = request.call.actor;
+      await deps.authorizer.require(request.call, "snapshots:read", { type: "Snapshot", organisationId });
+      const latest = await deps.work.read(request.call, (sql) => latestSnapshot(sql, organisationId));
+      const digest = parseDigest(request.params.digest);
+      if (!digest || !latest?.fetchable.includes(digest))
+        throw new PortolanError<ServingErrorCode>("serving.part_not_found", {
+          mend: "Fetch the latest snapshot again.",
+        });
+      return reply
+        .type("application/octet-stream")
+        .header("cache-control", "private, immutable, max-age=31536000")
+        .send(Buffer.from(await deps.objects.get(digest)));
+    },
+  );
+}
