@@ -1,5 +1,14 @@
+export { type CheckpointVerdict, judgeCheckpoint, originOf } from "./checkpoints.ts";
+export { type AnonymousDenial, createDenialTally, type DenialTally } from "./denial-tally.ts";
 export { ledgerErrors } from "./errors.ts";
 export { ledgerMigrations } from "./migrations.ts";
+export {
+  type SequencerHold,
+  type SequencerLock,
+  type SequencerObserver,
+  type SequencerStep,
+  sequencerSteps,
+} from "./ports.ts";
 export {
   type BatchDigest,
   createRecorder,
@@ -9,3 +18,4 @@ export {
   recordBatchDigest,
   recordDenial,
 } from "./recorder.ts";
+export { type Sequencer, type SequencerDeps, startSequencer } from "./sequencer.ts";

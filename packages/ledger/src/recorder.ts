@@ -5,6 +5,7 @@ import {
   type JsonObject,
   type LedgerEvent,
   newId,
+  PortolanError,
   type Sql,
 } from "@portolan/kernel";
 import { type RowClass, type RowPayload, saltBytes, sealRow } from "./row-format.ts";
@@ -71,8 +72,9 @@ export async function recordBatchDigest(tx: RecordingTransaction, batch: BatchDi
   const row = buildRow(tx, "recorded", event);
   if (await insertRow(tx.sql, row, batch.key)) return row.header.id;
   const earlier = await rowIdByBatchKey(tx.sql, row.header.organisation, batch.key);
-  // The insert met a row with this key, so it exists, unless this snapshot cannot see it yet.
-  return earlier ?? row.header.id;
+  // Only a snapshot older than the row it collided with finds none: the whole transaction must run again.
+  if (earlier === undefined) throw new PortolanError("kernel.conflict", { detail: `batch ${batch.key}` });
+  return earlier;
 }
 
 /** Writes a row of any class. For this package: others use the named calls above. */

@@ -1,9 +1,12 @@
-import type { Sql } from "@portolan/kernel";
+import type { KeyRing, SigningKey, Sql } from "@portolan/kernel";
 import type { Kysely } from "kysely";
 import type { RowPayload, SealedRow } from "./row-format.ts";
 import type { LedgerTables } from "./tables.ts";
 
-function tables(sql: Sql): Kysely<LedgerTables> {
+export type LedgerSql = Kysely<LedgerTables>;
+
+/** The schema's tables over any session. For the stores of this package. */
+export function tables(sql: Sql): LedgerSql {
   return sql.withTables<LedgerTables>();
 }
 
@@ -51,4 +54,25 @@ export async function rowIdByBatchKey(
     .where("batch_key", "=", batchKey)
     .executeTakeFirst();
   return row?.id;
+}
+
+/** All keys that ever signed a checkpoint of this log, and the current one. */
+export async function keysOfCheckpoints(
+  sql: Sql,
+  keys: KeyRing,
+  organisationId: string,
+): Promise<readonly SigningKey[]> {
+  const rows = await tables(sql)
+    .selectFrom("ledger.checkpoints")
+    .select("key_id")
+    .distinct()
+    .where("organisation_id", "=", organisationId)
+    .execute();
+  const current = await keys.current("ledger");
+  const found = new Map<string, SigningKey>([[current.id, current]]);
+  for (const { key_id: id } of rows) {
+    const key = await keys.find(id);
+    if (key !== undefined) found.set(id, key);
+  }
+  return [...found.values()];
 }

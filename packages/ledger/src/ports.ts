@@ -1,0 +1,31 @@
+/** Held for as long as a sequencer runs. */
+export interface SequencerHold {
+  release(): Promise<void>;
+}
+
+/**
+ * Keeps a second sequencer from starting while one is alive. On PostgreSQL a session advisory lock; on PGlite its
+ * exclusive folder lock already does this. A hold that is lost unnoticed is caught by the fencing epoch.
+ */
+export interface SequencerLock {
+  /** `undefined` when another process holds it. */
+  acquire(): Promise<SequencerHold | undefined>;
+}
+
+/**
+ * The points of a pass between which a crash leaves something half done; docs/spec/ledger.md L9 says what start-up
+ * makes of each. An observer is called after each: telemetry, and the tests that kill the process there.
+ */
+export const sequencerSteps = [
+  "rows_read",
+  "entries_written",
+  "tiles_written",
+  "state_written",
+  "sql_committed",
+  "checkpoint_signed",
+  "checkpoint_stored",
+  "checkpoint_published",
+] as const;
+export type SequencerStep = (typeof sequencerSteps)[number];
+
+export type SequencerObserver = (step: SequencerStep, organisationId: string) => void;
