@@ -1,6 +1,6 @@
-import { environments } from "@portolan/kernel";
+import { type Environment, environments } from "@portolan/kernel";
 import { type Static, Type } from "typebox";
-import { roleNames } from "./roles.ts";
+import { type Role, roleNames } from "./roles.ts";
 
 export {
   type ActionEffect,
@@ -31,8 +31,8 @@ export const Name = Type.String({
   description: "Lower-case letters, digits and single hyphens",
 });
 export const DisplayName = Type.String({ minLength: 1, maxLength: 200 });
-export const EnvironmentName = Type.Union(environments.map((name) => Type.Literal(name)));
-export const RoleName = Type.Union(roleNames.map((name) => Type.Literal(name)));
+export const EnvironmentName = Type.Unsafe<Environment>(Type.Enum([...environments]));
+export const RoleName = Type.Unsafe<Role>(Type.Enum([...roleNames]));
 const Micros = Type.Integer({ description: "Epoch microseconds (UTC)" });
 
 export const Organisation = Type.Object({
@@ -97,13 +97,14 @@ export type ServiceAccount = Static<typeof ServiceAccount>;
 
 export const scopeKinds = ["organisation", "business_unit", "team", "use_case"] as const;
 export type ScopeKind = (typeof scopeKinds)[number];
+export const ScopeKindName = Type.Unsafe<ScopeKind>(Type.Enum([...scopeKinds]));
 
 export const RoleBinding = Type.Object({
   id: Type.String(),
   organisationId: Type.String(),
   principalId: Type.String(),
   role: RoleName,
-  scope: Type.Object({ kind: Type.Union(scopeKinds.map((kind) => Type.Literal(kind))), id: Type.String() }),
+  scope: Type.Object({ kind: ScopeKindName, id: Type.String() }),
   environments: Type.Array(EnvironmentName, { uniqueItems: true, minItems: 1 }),
   createdAt: Micros,
 });

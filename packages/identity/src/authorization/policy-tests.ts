@@ -1,13 +1,12 @@
-import { environments, PortolanError } from "@portolan/kernel";
+import { PortolanError } from "@portolan/kernel";
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
-import { actionNames } from "../actions.ts";
-import { roleNames } from "../roles.ts";
+import { type ActionName, actionNames } from "../actions.ts";
+import { EnvironmentName, RoleName } from "../contract.ts";
 import type { ResourceFacts } from "./facts.ts";
 import { createPolicyEngine } from "./policy-engine.ts";
 import { checkPolicies, type PolicyFile } from "./policy-files.ts";
 
-const EnvironmentName = Type.Union(environments.map((name) => Type.Literal(name)));
 const strict = { additionalProperties: false };
 
 /** A file for `portolan policy test`: expected decisions, as YAML or JSON. */
@@ -26,7 +25,7 @@ export const PolicyTestFile = Type.Object(
               roles: Type.Array(
                 Type.Object(
                   {
-                    role: Type.Union(roleNames.map((name) => Type.Literal(name))),
+                    role: RoleName,
                     scope: Type.String({ description: "A name that the resource's scopes also use" }),
                     environments: Type.Array(EnvironmentName),
                   },
@@ -36,7 +35,7 @@ export const PolicyTestFile = Type.Object(
             },
             strict,
           ),
-          action: Type.Union(actionNames.map((name) => Type.Literal(name))),
+          action: Type.Unsafe<ActionName>(Type.Enum([...actionNames])),
           resource: Type.Object(
             {
               type: Type.String(),
