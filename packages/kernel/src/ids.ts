@@ -34,6 +34,7 @@ export const idPrefixes = {
   job: "job",
   intent: "int",
   writer: "wr",
+  erasure: "ers",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

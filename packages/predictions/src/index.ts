@@ -1,4 +1,69 @@
+import type { Authorizer, Clock, MigrationSet, UnitOfWork } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { Anchorer } from "./anchor.ts";
+import { PartFiles } from "./part-files.ts";
+import type { RecordBatch } from "./ports.ts";
+import { deliveryRoutes } from "./routes/deliveries.ts";
+import { predictionRoutes } from "./routes/predictions.ts";
+
+export { type AcceptDeps, type AcceptVerdict, acceptBlocks } from "./accept-blocks.ts";
+export { Anchorer } from "./anchor.ts";
 export * from "./contract.ts";
+export {
+  type ErasureResult,
+  type ErasureSelector,
+  erasePredictions,
+  erasureIntent,
+  performErasure,
+} from "./erase-predictions.ts";
 export { predictionsErrors } from "./errors.ts";
+export { PartFiles } from "./part-files.ts";
+export type { BatchLeaf, RecordBatch } from "./ports.ts";
+export {
+  getPrediction,
+  listPredictions,
+  type PredictionPage,
+  type PredictionQuery,
+  provePrediction,
+} from "./read-predictions.ts";
+export { findPrediction, type LoggedBlock, readLog } from "./reader.ts";
 export { type RecoveredLog, sealDeadWriter } from "./recovery.ts";
+export { type OutcomeReport, reportOutcomes } from "./report-outcomes.ts";
+export {
+  createShipper,
+  type DeliverBlocks,
+  type DeliveryAnswer,
+  type Shipper,
+  type ShipperOptions,
+  type ShipperStatus,
+} from "./shipper.ts";
 export { openPredictionWriter, type WriterOptions } from "./writer.ts";
+
+export const predictionsMigrations: MigrationSet = {
+  package: "predictions",
+  directory: new URL("../migrations/", import.meta.url),
+  after: [],
+};
+
+export interface PredictionsDeps {
+  readonly uow: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly clock: Clock;
+  /** `ledger`'s `recordBatchDigest`. */
+  readonly recordBatch: RecordBatch;
+  readonly files: PartFiles;
+  readonly anchorer: Anchorer;
+}
+
+/** `acceptedFolder` is `PORTOLAN_HOME/accepted`. */
+export function createPredictionsDeps(
+  base: Omit<PredictionsDeps, "files" | "anchorer">,
+  acceptedFolder: string,
+): PredictionsDeps {
+  return { ...base, files: new PartFiles(acceptedFolder), anchorer: new Anchorer(base) };
+}
+
+export async function registerPredictionsRoutes(app: FastifyInstance, deps: PredictionsDeps): Promise<void> {
+  await app.register((scope) => deliveryRoutes(scope, deps));
+  await app.register((scope) => predictionRoutes(scope, deps));
+}

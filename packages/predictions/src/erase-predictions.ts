@@ -1,0 +1,158 @@
+import {
+  type Authorizer,
+  type CallContext,
+  type Clock,
+  digestJson,
+  newId,
+  PortolanError,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import { Type } from "typebox";
+import { Compile } from "typebox/compile";
+import { forgetOutputs } from "./outcome-join.ts";
+import type { PartFiles } from "./part-files.ts";
+import { parsePredictionId } from "./position.ts";
+import { decodeEntry, decodeHeader } from "./record-codec.ts";
+import { completeErasure, findErasure, findPart, fixErasure, insertErasure, searchParts } from "./store.ts";
+
+/** What to erase: named predictions, or all of one data subject. */
+export const ErasureSelector = Type.Union([
+  Type.Object(
+    { predictionIds: Type.Array(Type.String({ maxLength: 120 }), { maxItems: 1_000_000 }) },
+    { additionalProperties: false },
+  ),
+  Type.Object(
+    {
+      subject: Type.String({
+        minLength: 1,
+        maxLength: 1000,
+        description: "As the caller named the data subject",
+      }),
+    },
+    { additionalProperties: false },
+  ),
+]);
+export type ErasureSelector = { readonly predictionIds: readonly string[] } | { readonly subject: string };
+const Selector = Compile(ErasureSelector);
+
+export interface EraseDeps {
+  readonly uow: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly files: PartFiles;
+  readonly clock: Clock;
+}
+
+/** Intent kind that the reconciler hands to `performErasure`; payload `{ erasureId }`. */
+export const erasureIntent = "predictions.erase";
+
+export interface ErasureResult {
+  readonly erasureId: string;
+  readonly erased: number;
+}
+
+/**
+ * Destroys salt and payload of predictions; headers, leaves and proofs stay (P18). Ordered in one governed row,
+ * done, and completed in another; an order that a crash interrupts is finished by the reconciler.
+ */
+export async function erasePredictions(
+  deps: EraseDeps,
+  call: CallContext,
+  selector: ErasureSelector,
+  reason: string,
+): Promise<ErasureResult> {
+  const { organisationId } = call.actor;
+  await deps.authorizer.require(call, "predictions:erase", { type: "PredictionLog", organisationId });
+  const erasureId = newId("erasure", deps.clock.now());
+  // An unknown id refuses the whole order before anything is on the ledger.
+  if ("predictionIds" in selector) await filesOf(deps, call, selector.predictionIds);
+  await deps.uow.write(call, async (tx) => {
+    await insertErasure(tx, { id: erasureId, organisationId, selector, reason, orderedBy: call.actor.id });
+    await tx.record({
+      event: "predictions.erasure.ordered",
+      subject: erasureId,
+      // Neither the subject nor its digest: a digest of a guessable key names the person.
+      detail: { by: "subject" in selector ? "subject" : "prediction", reason },
+    });
+    await tx.intend(erasureIntent, { erasureId });
+  });
+  return { erasureId, erased: await performErasure(deps, call, erasureId) };
+}
+
+/**
+ * Idempotent: the predictions are fixed and stored first, then their payloads are destroyed, then the completion is
+ * recorded, once. A crash in between leaves an order that the next call finishes.
+ */
+export async function performErasure(
+  deps: Omit<EraseDeps, "authorizer">,
+  call: CallContext,
+  erasureId: string,
+): Promise<number> {
+  const order = await deps.uow.read(call, (sql) => findErasure(sql, erasureId));
+  if (!order) throw new PortolanError("kernel.not_found", { detail: "Not found" });
+  if (order.completed_at !== null) return order.erased_count ?? 0;
+  const selector: unknown = order.selector;
+  if (!Selector.Check(selector)) {
+    throw new PortolanError("kernel.internal", { detail: "an erasure's selector is damaged" });
+  }
+  const ids =
+    "subject" in selector ? await findSubject(deps, call, selector.subject) : selector.predictionIds;
+  if ("subject" in selector) await deps.uow.write(call, (tx) => fixErasure(tx, erasureId, ids));
+  // No outcome may be joined to a payload that was read before and is gone after.
+  await deps.files.inTurn(async () => {
+    await eraseIds(deps, call, ids);
+    await deps.uow.write(call, async (tx) => {
+      await forgetOutputs(tx, ids);
+      if (!(await completeErasure(tx, erasureId, ids.length))) return;
+      const after = digestJson([...ids].sort());
+      const detail = { predictions: ids.length };
+      await tx.record({ event: "predictions.erasure.completed", subject: erasureId, after, detail });
+    });
+  });
+  return ids.length;
+}
+
+type Effects = Pick<EraseDeps, "uow" | "files">;
+
+async function eraseIds(deps: Effects, call: CallContext, ids: readonly string[]): Promise<void> {
+  const { organisationId } = call.actor;
+  for (const [file, wanted] of await filesOf(deps, call, ids)) {
+    await deps.files.erase(file, organisationId, (entry) => wanted.has(decodeHeader(entry.header).id));
+  }
+}
+
+/** @throws PortolanError `kernel.not_found` when one of them is not among the accepted predictions. */
+async function filesOf(
+  deps: Effects,
+  call: CallContext,
+  ids: readonly string[],
+): Promise<Map<string, Set<string>>> {
+  const { organisationId } = call.actor;
+  const byFile = new Map<string, Set<string>>();
+  for (const id of ids) {
+    const position = parsePredictionId(id);
+    const part = position && (await deps.uow.read(call, (sql) => findPart(sql, organisationId, position)));
+    if (!part) throw new PortolanError("kernel.not_found", { detail: `prediction ${id} is not found` });
+    byFile.set(part.file, (byFile.get(part.file) ?? new Set()).add(id));
+  }
+  return byFile;
+}
+
+/** Payloads are not indexed by subject (the index would be personal data itself): every part is read. */
+async function findSubject(deps: Effects, call: CallContext, subject: string): Promise<string[]> {
+  const { organisationId } = call.actor;
+  const filter = { organisationId, environments: ["dev", "staging", "production"] };
+  const found: string[] = [];
+  let after: { lastAt: number; file: string } | undefined;
+  for (;;) {
+    const seen = after;
+    const parts = await deps.uow.read(call, (sql) => searchParts(sql, filter, 200, seen));
+    const last = parts.at(-1);
+    if (!last) return found;
+    for (const { file } of parts) {
+      const { entries } = await deps.files.read(file, organisationId);
+      for (const { header, payload } of entries.map(decodeEntry))
+        if (payload?.subject === subject) found.push(header.id);
+    }
+    after = { lastAt: last.last_at, file: last.file };
+  }
+}

@@ -1,0 +1,175 @@
+import type { CallContext, Sql, Transaction, UnitOfWork } from "@portolan/kernel";
+import { sql } from "kysely";
+import type { StoredPrediction } from "./contract.ts";
+import type { PartFiles } from "./part-files.ts";
+import { decodeEntry } from "./record-codec.ts";
+
+type OutcomeTable = {
+  organisation_id: string;
+  prediction_id: string;
+  writer_id: string;
+  epoch: number;
+  block: number;
+  outcome: unknown;
+  observed_at: number;
+  reported_at: number;
+  reported_by: string;
+  endpoint: string | null;
+  environment: string | null;
+  model_name: string | null;
+  model_version: string | null;
+  variant: string | null;
+  received_at: number | null;
+  outputs: string | null;
+};
+type PartTables = {
+  "predictions.block_parts": {
+    organisation_id: string;
+    writer_id: string;
+    epoch: number;
+    block: number;
+    file: string;
+  };
+};
+type OutcomeTables = { "predictions.outcomes": OutcomeTable };
+export type NewOutcome = Pick<
+  OutcomeTable,
+  "prediction_id" | "writer_id" | "epoch" | "block" | "observed_at"
+> & { readonly outcome: string };
+
+/** Inserts an outcome unless its prediction has one already; true when it is new. */
+export async function insertOutcome(tx: Transaction, outcome: NewOutcome): Promise<boolean> {
+  const result = await tx.sql
+    .withTables<OutcomeTables>()
+    .insertInto("predictions.outcomes")
+    .values({
+      ...outcome,
+      outcome: sql`${outcome.outcome}::jsonb`,
+      organisation_id: tx.call.actor.organisationId,
+      reported_at: tx.now,
+      reported_by: tx.call.actor.id,
+      endpoint: null,
+      environment: null,
+      model_name: null,
+      model_version: null,
+      variant: null,
+      received_at: null,
+      outputs: null,
+    })
+    .onConflict((conflict) => conflict.columns(["organisation_id", "prediction_id"]).doNothing())
+    .executeTakeFirst();
+  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+}
+
+export async function sameOutcome(tx: Transaction, outcome: NewOutcome): Promise<boolean> {
+  const row = await tx.sql
+    .withTables<OutcomeTables>()
+    .selectFrom("predictions.outcomes")
+    .select(
+      sql<boolean>`outcome = ${outcome.outcome}::jsonb and observed_at = ${outcome.observed_at}`.as("same"),
+    )
+    .where("organisation_id", "=", tx.call.actor.organisationId)
+    .where("prediction_id", "=", outcome.prediction_id)
+    .executeTakeFirst();
+  return row?.same ?? false;
+}
+
+/** Gives an outcome what it needs of its prediction. */
+async function joinOutcome(tx: Transaction, { header, payload }: StoredPrediction): Promise<void> {
+  const { context } = header;
+  await tx.sql
+    .withTables<OutcomeTables>()
+    .updateTable("predictions.outcomes")
+    .set({
+      endpoint: context.endpoint,
+      environment: context.environment,
+      model_name: context.model?.name ?? null,
+      model_version: context.model?.version ?? null,
+      variant: context.variant,
+      received_at: header.receivedAt,
+      outputs: payload?.outputs ? printable(payload.outputs.bytes) : null,
+    })
+    .where("organisation_id", "=", context.organisationId)
+    .where("prediction_id", "=", header.id)
+    .execute();
+}
+
+interface WaitingOutcome {
+  readonly prediction_id: string;
+  readonly file: string;
+}
+
+/** Outcomes whose prediction has arrived and that do not know it yet. */
+function waitingOutcomes(sqlSession: Sql, organisationId: string, limit: number): Promise<WaitingOutcome[]> {
+  return sqlSession
+    .withTables<OutcomeTables & PartTables>()
+    .selectFrom("predictions.outcomes as outcome")
+    .innerJoin("predictions.block_parts as part", (join) =>
+      join
+        .onRef("part.organisation_id", "=", "outcome.organisation_id")
+        .onRef("part.writer_id", "=", "outcome.writer_id")
+        .onRef("part.epoch", "=", "outcome.epoch")
+        .onRef("part.block", "=", "outcome.block"),
+    )
+    .select(["outcome.prediction_id", "part.file"])
+    .where("outcome.organisation_id", "=", organisationId)
+    .where("outcome.received_at", "is", null)
+    .orderBy("part.file")
+    .limit(limit)
+    .execute();
+}
+
+/**
+ * Joins what can be joined. Both sides (an outcome arrived, a block arrived) commit first and call this afterwards,
+ * so whoever commits second sees the other; what a crash leaves behind is found by the next call.
+ */
+export async function joinOutcomes(
+  uow: UnitOfWork,
+  files: PartFiles,
+  call: CallContext,
+  organisationId: string,
+): Promise<void> {
+  while (await files.inTurn(() => joinSome(uow, files, call, organisationId)));
+}
+
+/** True when there may be more. */
+async function joinSome(
+  uow: UnitOfWork,
+  files: PartFiles,
+  call: CallContext,
+  organisationId: string,
+): Promise<boolean> {
+  const waiting = await uow.read(call, (session) => waitingOutcomes(session, organisationId, 1000));
+  const found: StoredPrediction[] = [];
+  for (const file of new Set(waiting.map((row) => row.file))) {
+    const ids = new Set(waiting.filter((row) => row.file === file).map((row) => row.prediction_id));
+    const { entries } = await files.read(file, organisationId);
+    for (const prediction of entries.map(decodeEntry))
+      if (ids.has(prediction.header.id)) found.push(prediction);
+  }
+  if (found.length > 0) {
+    await uow.write(call, async (tx) => {
+      for (const prediction of found) await joinOutcome(tx, prediction);
+    });
+  }
+  // An id that its block does not hold waits for ever; a full page of such would loop.
+  return waiting.length === 1000 && found.length > 0;
+}
+
+export async function forgetOutputs(tx: Transaction, predictionIds: readonly string[]): Promise<void> {
+  for (let at = 0; at < predictionIds.length; at += 1000) {
+    await tx.sql
+      .withTables<OutcomeTables>()
+      .updateTable("predictions.outcomes")
+      .set({ outputs: null })
+      .where("organisation_id", "=", tx.call.actor.organisationId)
+      .where("prediction_id", "in", predictionIds.slice(at, at + 1000))
+      .execute();
+  }
+}
+
+// PostgreSQL text holds no NUL, and a binary answer has no text.
+function printable(bytes: Uint8Array): string | null {
+  const text = Buffer.from(bytes).toString("utf8");
+  return text.includes("\0") || text.includes("\uFFFD") ? null : text;
+}
