@@ -130,7 +130,7 @@ const NonNegotiables = Type.Object(
       latencyClasses,
       "real_time: p95 of at most 100 ms; interactive: at most 2 s; batch: no bound.",
     ),
-    costCeiling: MonthlyMoneyText("Approved budget for everything that this use case costs."),
+    costCeiling: MonthlyMoneyText("Approved budget for the infrastructure of this use case."),
   },
   { ...closed, description: "What would end the project if it were violated." },
 );

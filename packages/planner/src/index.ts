@@ -1,1 +1,21 @@
-export {};
+import type { MigrationSet } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import type { PlannerDeps } from "./plans.ts";
+import { planRoutes } from "./routes/plans.ts";
+
+export * from "./contract.ts";
+export { type PlannerErrorCode, plannerErrors } from "./errors.ts";
+export { makePlan, type PlannerDeps, type PlanRequest, readPlan } from "./plans.ts";
+export * from "./policy.ts";
+export type { CharterSource, PlannedCharter } from "./ports.ts";
+export { readShippedPrices } from "./shipped-prices.ts";
+
+export const plannerMigrations: MigrationSet = {
+  package: "planner",
+  directory: new URL("../migrations/", import.meta.url),
+  after: [],
+};
+
+export async function registerPlannerRoutes(app: FastifyInstance, deps: PlannerDeps): Promise<void> {
+  await app.register(async (scope) => planRoutes(scope, deps));
+}

@@ -1,1 +1,6 @@
-export {};
+export { choosePlacement, placementThresholds } from "./placement-choice.ts";
+export { judgeBudget, planCharter } from "./plan-charter.ts";
+export { planJson } from "./plan-json.ts";
+export { mergePriceBooks, parsePriceFile, staleFrom } from "./price-book.ts";
+export { renderPlan } from "./render-plan.ts";
+export { tierThresholds } from "./tier.ts";

@@ -1,0 +1,165 @@
+import type { CharterDocument, SourceLines } from "@portolan/charter/contract";
+import { termsOf } from "@portolan/charter/policy";
+import { compareMoney, type EpochMicros, formatInstant, formatMoney, type Money } from "@portolan/kernel";
+import { type Assumption, assumptionsOf, type Measurements } from "./assumptions.ts";
+import { type CostBreakdown, type CostQuestion, pocCosts, productionCosts } from "./costs.ts";
+import { findGaps, type Gap, type ReadinessFacts } from "./gaps.ts";
+import { choosePlacement, type PlacementChoice } from "./placement-choice.ts";
+import type { PriceBook } from "./price-book.ts";
+import { planCurrency } from "./price-choice.ts";
+import type { Cost } from "./range.ts";
+import { chooseTier, type TierChoice } from "./tier.ts";
+
+/** What `portolan plan` answers, in exact money. `planJson` gives it as JSON, `renderPlan` as text. */
+export interface CharterPlan {
+  readonly useCase: string;
+  readonly pricedAt: EpochMicros;
+  readonly placement: { readonly training: PlacementChoice; readonly inference: PlacementChoice };
+  /** Absent, as the costs are, when the charter excludes every place. */
+  readonly tier?: TierChoice;
+  readonly production?: CostBreakdown;
+  readonly poc?: CostBreakdown;
+  /** Production infrastructure over that of the proof of concept, expected case, one decimal. */
+  readonly timesPoc?: string;
+  readonly budget: BudgetVerdict;
+  readonly assumptions: readonly Assumption[];
+  readonly gaps: readonly Gap[];
+  readonly warnings: readonly string[];
+}
+
+export type BudgetVerdict =
+  | { readonly kind: "within"; readonly ceiling: Money; readonly infrastructure: Cost }
+  /** Expected costs fit, the high case does not. */
+  | { readonly kind: "at_risk"; readonly ceiling: Money; readonly infrastructure: Cost }
+  | { readonly kind: "over"; readonly ceiling: Money; readonly infrastructure: Cost }
+  | { readonly kind: "not_comparable"; readonly ceiling: Money; readonly why: string };
+
+export interface PlanOptions {
+  readonly now: EpochMicros;
+  readonly measurements?: Measurements;
+  readonly facts?: ReadinessFacts;
+  readonly lines?: SourceLines;
+}
+
+/** Where it may run, what it will cost in production, and what is missing. Pure: no file, no clock, no network. */
+export function planCharter(document: CharterDocument, book: PriceBook, options: PlanOptions): CharterPlan {
+  const measured = options.measurements ?? {};
+  const assumptions = assumptionsOf(document, measured);
+  const training = choosePlacement(document, "training");
+  const inference = choosePlacement(document, "inference");
+  const ceiling = termsOf(document).costCeilingPerMonth;
+  const common = {
+    useCase: document.useCase.name,
+    pricedAt: options.now,
+    placement: { training, inference },
+    assumptions: Object.values(assumptions) as Assumption[],
+  };
+  const gaps = findGaps(document, assumptions, options.facts ?? {}, options.lines);
+  if (training.chosen === undefined || inference.chosen === undefined) {
+    const why = "the charter excludes every place, so nothing can be priced";
+    return {
+      ...common,
+      budget: { kind: "not_comparable", ceiling, why },
+      gaps: [noPlace([training, inference]), ...gaps],
+      warnings: [],
+    };
+  }
+  const tier = chooseTier(document, assumptions, measured, inference.chosen);
+  const question: CostQuestion = {
+    document,
+    assumptions,
+    training: training.chosen,
+    inference: inference.chosen,
+    tier: tier.tier,
+    book,
+    currency: planCurrency(book, ceiling.currency),
+    now: options.now,
+  };
+  const production = productionCosts(question);
+  const poc = pocCosts(question);
+  const budget = judgeBudget(ceiling, production.infrastructure);
+  return {
+    ...common,
+    tier,
+    production,
+    poc,
+    timesPoc: ratio(production.infrastructure.expected, poc.infrastructure.expected),
+    budget,
+    gaps: [...budgetGap(budget), ...gaps],
+    warnings: [...new Set([...production.lines, ...poc.lines].flatMap((line) => line.price?.warnings ?? []))],
+  };
+}
+
+export function judgeBudget(ceiling: Money, infrastructure: Cost): BudgetVerdict {
+  if (ceiling.currency !== infrastructure.expected.currency) {
+    const why = `the ceiling is in ${ceiling.currency}, prices are in ${infrastructure.expected.currency}, and no rate is stated`;
+    return { kind: "not_comparable", ceiling, why };
+  }
+  const kind =
+    compareMoney(infrastructure.expected, ceiling) > 0
+      ? "over"
+      : compareMoney(infrastructure.high, ceiling) > 0
+        ? "at_risk"
+        : "within";
+  return { kind, ceiling, infrastructure };
+}
+
+function budgetGap(budget: BudgetVerdict): Gap[] {
+  const from = ["/nonNegotiables/costCeiling"];
+  switch (budget.kind) {
+    case "within":
+      return [];
+    case "at_risk":
+      return [
+        {
+          severity: "attention",
+          what: `in the high case it costs ${formatMoney(budget.infrastructure.high)} a month, above the ceiling of ${formatMoney(budget.ceiling)}`,
+          mend: "Measure what is assumed.",
+          from,
+        },
+      ];
+    case "over":
+      return [
+        {
+          severity: "blocks_production",
+          what: `it costs ${formatMoney(budget.infrastructure.expected)} a month, above the ceiling of ${formatMoney(budget.ceiling)}`,
+          mend: "Raise the ceiling and have it signed, or lower the requirements.",
+          from,
+        },
+      ];
+    case "not_comparable":
+      return [
+        {
+          severity: "attention",
+          what: budget.why,
+          mend: "State the rate under exchange in a price file.",
+          from,
+        },
+      ];
+  }
+}
+
+function noPlace(choices: readonly PlacementChoice[]): Gap {
+  const without = choices.filter((choice) => choice.chosen === undefined);
+  const from = without.flatMap((choice) =>
+    choice.candidates.flatMap((candidate) => candidate.eliminatedBy.map((reason) => reason.pointer)),
+  );
+  return {
+    severity: "blocks_production",
+    what: `no place is left for ${without.map((choice) => choice.workload).join(" and ")}`,
+    mend: "Relax one of the lines that eliminate each place.",
+    from: [...new Set(from)],
+  };
+}
+
+/** Half up to one decimal, in integers; `undefined` would hide a free proof of concept, so that is said. */
+function ratio(a: Money, b: Money): string {
+  if (b.nanos === 0n) return "no cost to compare with";
+  const tenths = (a.nanos * 20n + b.nanos) / (2n * b.nanos);
+  return `${tenths / 10n}.${tenths % 10n}`;
+}
+
+/** RFC 3339 of the instant for which prices were taken. */
+export function pricedOn(plan: CharterPlan): string {
+  return formatInstant(plan.pricedAt).slice(0, 10);
+}

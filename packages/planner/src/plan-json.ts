@@ -1,0 +1,110 @@
+import { formatMoney } from "@portolan/kernel";
+import { type Static, Type } from "typebox";
+import type { CostBreakdown, CostLine } from "./costs.ts";
+import { type CharterPlan, pricedOn } from "./plan-charter.ts";
+import { type Cost, mapRange } from "./range.ts";
+
+const MoneyRange = Type.Object({ low: Type.String(), expected: Type.String(), high: Type.String() });
+const NumberRange = Type.Object({ low: Type.Number(), expected: Type.Number(), high: Type.Number() });
+
+const Line = Type.Object({
+  category: Type.String(),
+  what: Type.String(),
+  unit: Type.String(),
+  quantity: NumberRange,
+  unitPrice: Type.Optional(MoneyRange),
+  priceRecords: Type.Array(Type.String()),
+  cost: MoneyRange,
+});
+
+const Breakdown = Type.Object({ lines: Type.Array(Line), infrastructure: MoneyRange, total: MoneyRange });
+
+const Choice = Type.Object({
+  workload: Type.String(),
+  chosen: Type.Optional(Type.String()),
+  because: Type.String(),
+  candidates: Type.Array(
+    Type.Object({
+      placement: Type.String(),
+      eliminatedBy: Type.Array(Type.Object({ pointer: Type.String(), reason: Type.String() })),
+    }),
+  ),
+});
+
+/** A plan as JSON. Money is exact text with its currency, e.g. `152.3 USD`; it is never a float. */
+export const PlanDocument = Type.Object({
+  useCase: Type.String(),
+  pricedOn: Type.String({ description: "Day for which prices were taken" }),
+  placement: Type.Object({ training: Choice, inference: Choice }),
+  tier: Type.Optional(
+    Type.Object({ tier: Type.Enum(["cpu", "gpu", "edge"]), reasons: Type.Array(Type.String()) }),
+  ),
+  production: Type.Optional(Breakdown),
+  poc: Type.Optional(Breakdown),
+  timesPoc: Type.Optional(Type.String()),
+  budget: Type.Object({
+    kind: Type.Enum(["within", "at_risk", "over", "not_comparable"]),
+    ceiling: Type.String(),
+    why: Type.Optional(Type.String()),
+  }),
+  assumptions: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      unit: Type.String(),
+      value: NumberRange,
+      origin: Type.Enum(["measured", "charter", "assumed"]),
+      note: Type.String(),
+    }),
+  ),
+  gaps: Type.Array(
+    Type.Object({
+      severity: Type.Enum(["blocks_production", "attention"]),
+      what: Type.String(),
+      mend: Type.String(),
+      from: Type.Array(Type.String()),
+    }),
+  ),
+  warnings: Type.Array(Type.String()),
+});
+export type PlanDocument = Static<typeof PlanDocument>;
+
+export function planJson(plan: CharterPlan): PlanDocument {
+  const { budget, production, poc } = plan;
+  return {
+    useCase: plan.useCase,
+    pricedOn: pricedOn(plan),
+    placement: JSON.parse(JSON.stringify(plan.placement)) as PlanDocument["placement"],
+    ...(plan.tier ? { tier: { tier: plan.tier.tier, reasons: [...plan.tier.reasons] } } : {}),
+    ...(production ? { production: breakdown(production) } : {}),
+    ...(poc ? { poc: breakdown(poc) } : {}),
+    ...(plan.timesPoc === undefined ? {} : { timesPoc: plan.timesPoc }),
+    budget: {
+      kind: budget.kind,
+      ceiling: formatMoney(budget.ceiling),
+      ...(budget.kind === "not_comparable" ? { why: budget.why } : {}),
+    },
+    assumptions: plan.assumptions.map((assumption) => ({ ...assumption, value: { ...assumption.value } })),
+    gaps: plan.gaps.map((gap) => ({ ...gap, from: [...gap.from] })),
+    warnings: [...plan.warnings],
+  };
+}
+
+function breakdown({ lines, infrastructure, total }: CostBreakdown): PlanDocument["production"] & object {
+  return { lines: lines.map(costLine), infrastructure: moneyTexts(infrastructure), total: moneyTexts(total) };
+}
+
+function costLine({ category, what, unit, quantity, price, cost }: CostLine) {
+  return {
+    category,
+    what,
+    unit,
+    quantity: { ...quantity },
+    ...(price ? { unitPrice: moneyTexts(price.price) } : {}),
+    priceRecords: [...(price?.records ?? [])],
+    cost: moneyTexts(cost),
+  };
+}
+
+function moneyTexts(cost: Cost) {
+  return mapRange(cost, formatMoney);
+}

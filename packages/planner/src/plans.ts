@@ -1,0 +1,136 @@
+import type { CharterDocument, SourceLines } from "@portolan/charter/contract";
+import { parseCharter, requireValid } from "@portolan/charter/policy";
+import {
+  type Authorizer,
+  type CallContext,
+  type Clock,
+  digestJson,
+  newId,
+  PortolanError,
+  parseDigest,
+  type ResourceRef,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import type { Measurements } from "./assumptions.ts";
+import type { ReadinessFacts } from "./gaps.ts";
+import { planCharter } from "./plan-charter.ts";
+import { planJson } from "./plan-json.ts";
+import type { CharterSource, PlannedCharter } from "./ports.ts";
+import { mergePriceBooks, type PriceBook, parsePriceFile } from "./price-book.ts";
+import { findPlan, insertPlan, type StoredPlan } from "./store.ts";
+
+export interface PlannerDeps {
+  readonly uow: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly clock: Clock;
+  readonly charters: CharterSource;
+  /** The shipped prices (`readShippedPrices`), with the installation's own merged in. */
+  readonly prices: PriceBook;
+}
+
+export interface PlanRequest {
+  /** A submitted version, or the text of a file that was not submitted yet. */
+  readonly charter: { readonly charterId: string } | { readonly source: string; readonly file?: string };
+  readonly measurements?: Measurements;
+  readonly facts?: ReadinessFacts;
+  /** Text of a price file; its records win over the shipped ones. */
+  readonly prices?: string;
+}
+
+/** Plans a charter and keeps the plan, so that plan and actual can be compared. */
+export async function makePlan(
+  deps: PlannerDeps,
+  call: CallContext,
+  request: PlanRequest,
+): Promise<StoredPlan> {
+  await deps.authorizer.require(call, "plan:create", planResource(call, {}));
+  const subject = await readSubject(deps, call, request.charter);
+  if (subject.stored) await deps.authorizer.require(call, "plan:create", planResource(call, subject.stored));
+  const book =
+    request.prices === undefined
+      ? deps.prices
+      : mergePriceBooks([deps.prices, parsePriceFile(request.prices, "prices")]);
+  const plan = planJson(
+    planCharter(subject.document, book, {
+      now: deps.clock.now(),
+      lines: subject.lines,
+      ...(request.measurements ? { measurements: request.measurements } : {}),
+      // Who has signed is the server's knowledge, not the caller's claim.
+      facts: { ...request.facts, signedRoles: subject.stored?.signedRoles ?? [] },
+    }),
+  );
+  return deps.uow.write(call, async (tx) => {
+    const { stored } = subject;
+    const row: StoredPlan = {
+      id: newId("plan", tx.now),
+      organisationId: call.actor.organisationId,
+      ...(stored
+        ? {
+            charterId: stored.charterId,
+            useCaseId: stored.useCaseId,
+            businessUnitId: stored.businessUnitId,
+            teamId: stored.teamId,
+          }
+        : {}),
+      charterDigest: subject.digest,
+      plan,
+      planDigest: digestJson(plan),
+      createdAt: tx.now,
+      createdBy: call.actor.id,
+    };
+    await insertPlan(tx.sql, row);
+    const before = parseDigest(row.charterDigest);
+    const after = parseDigest(row.planDigest);
+    await tx.record({
+      event: "planner.plan.made",
+      subject: row.id,
+      ...(before ? { before } : {}),
+      ...(after ? { after } : {}),
+      detail: { useCase: plan.useCase, budget: plan.budget.kind },
+    });
+    return row;
+  });
+}
+
+export async function readPlan(deps: PlannerDeps, call: CallContext, planId: string): Promise<StoredPlan> {
+  const found = await deps.uow.read(call, (sql) => findPlan(sql, call.actor.organisationId, planId));
+  if (!found) throw new PortolanError("kernel.not_found");
+  await deps.authorizer.require(call, "plan:read", planResource(call, found));
+  return found;
+}
+
+interface Subject {
+  readonly document: CharterDocument;
+  readonly digest: string;
+  readonly lines: SourceLines;
+  readonly stored?: PlannedCharter;
+}
+
+async function readSubject(
+  deps: PlannerDeps,
+  call: CallContext,
+  charter: PlanRequest["charter"],
+): Promise<Subject> {
+  if ("source" in charter) return requireValid(parseCharter(charter.source, charter.file));
+  const stored = await deps.charters.read(call, charter.charterId);
+  return { document: stored.document, digest: stored.digest, lines: stored.lines, stored };
+}
+
+function planResource(
+  call: CallContext,
+  of: {
+    readonly id?: string;
+    readonly useCaseId?: string;
+    readonly businessUnitId?: string;
+    readonly teamId?: string;
+  },
+): ResourceRef {
+  return {
+    type: "Plan",
+    organisationId: call.actor.organisationId,
+    ...(of.id === undefined ? {} : { id: of.id }),
+    ...(of.useCaseId === undefined ? {} : { useCaseId: of.useCaseId }),
+    ...(of.businessUnitId === undefined ? {} : { businessUnitId: of.businessUnitId }),
+    ...(of.teamId === undefined ? {} : { teamId: of.teamId }),
+  };
+}

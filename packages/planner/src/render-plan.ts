@@ -1,0 +1,102 @@
+import { type Money, money } from "@portolan/kernel";
+import type { PlanDocument } from "./plan-json.ts";
+
+/** A plan as text for a terminal, 100 columns wide at most where its words allow. Cents are rounded half to even here only. */
+export function renderPlan(plan: PlanDocument): string {
+  return [
+    `Plan for ${plan.useCase}, prices of ${plan.pricedOn}`,
+    "",
+    ...placementLines(plan),
+    "",
+    ...costLines(plan),
+    "",
+    ...section(
+      "What is missing",
+      plan.gaps.map(
+        (gap) =>
+          `${gap.severity === "blocks_production" ? "BLOCKS" : "note  "}  ${gap.what}\n          ${gap.mend}`,
+      ),
+    ),
+    ...section("What the figures rest on", plan.assumptions.map(assumptionLine)),
+    ...section(
+      "Prices to look at",
+      plan.warnings.map((warning) => `- ${warning}`),
+    ),
+  ].join("\n");
+}
+
+function placementLines(plan: PlanDocument): string[] {
+  const lines = [plan.placement.training, plan.placement.inference].flatMap((choice) => [
+    `${choice.workload.padEnd(10)} ${choice.chosen ?? "nowhere"}: ${choice.because}`,
+    ...choice.candidates
+      .filter((candidate) => candidate.eliminatedBy.length > 0)
+      .map(
+        (candidate) =>
+          `  not ${candidate.placement.padEnd(8)} ${candidate.eliminatedBy.map((reason) => reason.reason).join("; ")}`,
+      ),
+  ]);
+  return plan.tier
+    ? [...lines, `${"tier".padEnd(10)} ${plan.tier.tier}: ${plan.tier.reasons.join("; ")}`]
+    : lines;
+}
+
+function costLines(plan: PlanDocument): string[] {
+  const { production, poc, budget } = plan;
+  if (!production || !poc) return [budget.why ?? "nothing can be priced"];
+  const heading = `${"a month of production".padEnd(48)}${columns("low", "expected", "high")}`;
+  return [
+    heading,
+    ...production.lines.map(
+      (line) => `${`  ${line.category}: ${line.what}`.padEnd(48)}${columns(...cents(line.cost))}`,
+    ),
+    `${"infrastructure".padEnd(48)}${columns(...cents(production.infrastructure))}`,
+    `${"with people".padEnd(48)}${columns(...cents(production.total))}`,
+    `${"proof of concept, infrastructure".padEnd(48)}${columns(...cents(poc.infrastructure))}`,
+    "",
+    `Production costs ${plan.timesPoc ?? "?"} times the proof of concept.`,
+    `Ceiling ${budget.ceiling} a month: ${budgetWords[budget.kind]}${budget.why ? ` (${budget.why})` : ""}.`,
+  ];
+}
+
+const budgetWords = {
+  within: "within, also in the high case",
+  at_risk: "expected costs fit, the high case does not",
+  over: "expected costs are above it",
+  not_comparable: "cannot be compared",
+} as const;
+
+function columns(...texts: readonly string[]): string {
+  return texts.map((text) => text.padStart(16)).join("");
+}
+
+function cents(range: { low: string; expected: string; high: string }): [string, string, string] {
+  return [toCents(range.low), toCents(range.expected), toCents(range.high)];
+}
+
+/** `152.305 USD` as `152.30 USD`: half to even. */
+export function toCents(text: string): string {
+  const [amount = "0", currency = "XXX"] = text.split(" ");
+  const value: Money = money(amount, currency);
+  const nanosPerCent = 10_000_000n;
+  const quotient = value.nanos / nanosPerCent;
+  const twice = (value.nanos % nanosPerCent) * 2n;
+  const rounded =
+    twice > nanosPerCent || (twice === nanosPerCent && quotient % 2n === 1n) ? quotient + 1n : quotient;
+  return `${rounded / 100n}.${(rounded % 100n).toString().padStart(2, "0")} ${currency}`;
+}
+
+function assumptionLine({ name, value, unit, origin, note }: PlanDocument["assumptions"][number]): string {
+  const figures =
+    value.low === value.high
+      ? figure(value.expected)
+      : `${figure(value.low)} / ${figure(value.expected)} / ${figure(value.high)}`;
+  return `- ${name}: ${figures} ${unit} (${origin}: ${note})`;
+}
+
+function figure(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`), ""];
+}
