@@ -1,6 +1,16 @@
 export { type CheckpointVerdict, judgeCheckpoint, originOf } from "./checkpoints.ts";
 export { type AnonymousDenial, createDenialTally, type DenialTally } from "./denial-tally.ts";
 export { ledgerErrors } from "./errors.ts";
+export {
+  exportLedger,
+  type LedgerDeps,
+  proveConsistency,
+  proveRow,
+  readCheckpoint,
+  readEntry,
+  receiptFor,
+  searchLedger,
+} from "./ledger.ts";
 export { ledgerMigrations } from "./migrations.ts";
 export {
   type SequencerHold,
@@ -18,4 +28,8 @@ export {
   recordBatchDigest,
   recordDenial,
 } from "./recorder.ts";
+export type { RecoveredLog } from "./recovery.ts";
+export { registerLedgerRoutes } from "./routes/index.ts";
 export { type Sequencer, type SequencerDeps, startSequencer } from "./sequencer.ts";
+export type { VerificationReport } from "./verification.ts";
+export { createVerifyJob, type VerifyOptions, verifyLedger } from "./verify-ledger.ts";

@@ -1,0 +1,44 @@
+import { routeConfig } from "@portolan/http-contract";
+import type { FastifyInstance } from "fastify";
+import { type Static, Type } from "typebox";
+import { LedgerVerification, ledgerVerifyQueue } from "../contract.ts";
+import type { LedgerDeps } from "../ledger.ts";
+import { rowsToVerify, verifyLedger } from "../verify-ledger.ts";
+
+const VerifyRequest = Type.Object({
+  trust: Type.Optional(Type.Array(Type.String(), { description: "Note verifier keys that you know" })),
+  known: Type.Optional(Type.Array(Type.String(), { description: "Checkpoint notes that you kept" })),
+});
+type VerifyRequest = Static<typeof VerifyRequest>;
+
+/** Above this many rows the answer is a job: some 100,000 rows are verified per second. */
+const maxRowsInRequest = 100_000;
+
+export function verifyRoutes(deps: LedgerDeps): (app: FastifyInstance) => Promise<void> {
+  return async (app) => {
+    app.post<{ Body: VerifyRequest }>(
+      "/v1/ledger/verify",
+      {
+        config: routeConfig("ledger:verify", "governed"),
+        schema: {
+          summary: "Verify rows, tiles and checkpoints against each other",
+          tags: ["ledger"],
+          body: VerifyRequest,
+          response: { 200: LedgerVerification, 202: Type.Object({ job: Type.String() }) },
+        },
+      },
+      async (request, reply) => {
+        const { call } = request;
+        if ((await rowsToVerify(deps, call)) <= maxRowsInRequest) {
+          return reply.send(await verifyLedger(deps, call, request.body));
+        }
+        const job = await deps.uow.write(call, async (tx) => {
+          const subject = call.actor.organisationId;
+          await tx.record({ event: "ledger.verification.requested", subject });
+          return tx.enqueue({ queue: ledgerVerifyQueue, payload: {}, key: subject });
+        });
+        return reply.code(202).send({ job });
+      },
+    );
+  };
+}
