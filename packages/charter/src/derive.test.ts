@@ -1,0 +1,145 @@
+import { describe, expect, test } from "vitest";
+import { charterDiff } from "./charter-diff.ts";
+import { controlNames } from "./controls.ts";
+import { deriveFromCharter } from "./derive.ts";
+import type { CharterDocument } from "./document.ts";
+import { explainCharter, explanationMarkdown } from "./explain.ts";
+import { charterJsonSchema } from "./json-schema.ts";
+import { parseCharter, requireValid } from "./parse-charter.ts";
+import { assertPlacement, judgePlacement, type PlacementLocation } from "./placement.ts";
+import { requiredSignatures } from "./required-signatures.ts";
+import { readTemplate, type TemplateName, templateNames } from "./templates.ts";
+
+function template(name: TemplateName): CharterDocument {
+  return requireValid(parseCharter(readTemplate(name))).document;
+}
+
+describe("derivation", () => {
+  test.each(["flight-delays", "healthcare-readmission"] as const)("of %s is the golden one", async (name) => {
+    const { document, lines } = requireValid(parseCharter(readTemplate(name)));
+    const markdown = explanationMarkdown(explainCharter(document, lines));
+    await expect(markdown).toMatchFileSnapshot(`../testdata/${name}.explained.md`);
+  });
+
+  test("every control is derived from some template, and each item of a template is enforced or says why not", () => {
+    const items = templateNames.flatMap((name) => deriveFromCharter(template(name)).items);
+    const derived = new Set(items.map((item) => item.control));
+    expect(controlNames.filter((control) => !derived.has(control))).toEqual([]);
+    for (const { enforcement } of items) {
+      expect(enforcement.kind === "enforced" ? enforcement.by : enforcement.why).toMatch(/\w+/);
+    }
+  });
+
+  test("numbers come out as written", () => {
+    const { terms } = deriveFromCharter(template("flight-delays"));
+    expect(terms).toMatchObject({
+      latencyMsP95: 50,
+      latencyMsP99: 120,
+      requestTimeoutMs: 240,
+      rateLimit: { requestsPerSecond: 500, burst: 50, beyond: "reject" },
+      concurrencyLimit: 120,
+      accuracy: { metric: "roc_auc", kind: "floor", value: 0.6, below: "alert" },
+      availability: 0.995,
+      retentionMs: 2 * 365 * 86_400_000,
+      logDurability: "buffered",
+      costCeilingPerMonth: { nanos: 2_000_000_000_000n, currency: "USD" },
+    });
+  });
+
+  test("a regulation makes the log durable without being told", () => {
+    const document = template("flight-delays");
+    const regulated = {
+      ...document,
+      nonNegotiables: { ...document.nonNegotiables, regulations: ["SOX" as const] },
+    };
+    const { log: _, ...silent } = regulated;
+    expect(deriveFromCharter(silent).terms.logDurability).toBe("durable");
+  });
+
+  test("the charter's own wish adds a signature, with its reason", () => {
+    const document = {
+      ...template("manufacturing-maintenance"),
+      signOff: { alsoRequired: ["finance" as const] },
+    };
+    expect(requiredSignatures(document).at(-1)).toEqual({
+      role: "finance",
+      because: [{ pointer: "/signOff/alsoRequired/0", reason: "the charter asks for it" }],
+    });
+  });
+});
+
+describe("placement", () => {
+  const here: PlacementLocation = {
+    kind: "store",
+    name: "postgres",
+    region: "local",
+    owner: "self",
+    environment: "production",
+  };
+  const cases: [string, TemplateName, Partial<PlacementLocation>, string[]][] = [
+    ["this machine", "flight-delays", {}, []],
+    ["a cloud region", "flight-delays", { region: "us-east-1" }, ["/nonNegotiables/residency/regions"]],
+    ["another owner", "flight-delays", { owner: "aws" }, ["/nonNegotiables/residency/owners"]],
+    ["a region by prefix", "churn", { region: "eu-west-1", owner: "aws" }, []],
+    [
+      "a region that only looks like it",
+      "churn",
+      { region: "europe-west1", owner: "gcp" },
+      ["/nonNegotiables/residency/regions"],
+    ],
+    [
+      "nowhere near",
+      "healthcare-readmission",
+      { region: "us-east-1", owner: "aws" },
+      ["/nonNegotiables/residency/regions", "/nonNegotiables/residency/owners"],
+    ],
+  ];
+  test.each(cases)("%s under %s", (_, name, change, pointers) => {
+    const verdict = judgePlacement(template(name), { ...here, ...change });
+    expect(verdict.kind === "refused" ? verdict.refusals.map((refusal) => refusal.pointer) : []).toEqual(
+      pointers,
+    );
+  });
+
+  test("strict sovereignty means own machines, also when no owner is listed", () => {
+    const document = template("churn");
+    const strict: CharterDocument = {
+      ...document,
+      riskTolerance: { ...document.riskTolerance, dataSovereignty: "strict" },
+    };
+    expect(() => assertPlacement(strict, { ...here, region: "eu-west-1", owner: "aws" })).toThrow(
+      "charter.placement_refused",
+    );
+  });
+
+  test("an environment that the charter does not cover is refused", () => {
+    const document: CharterDocument = { ...template("flight-delays"), environments: ["dev"] };
+    expect(judgePlacement(document, here)).toMatchObject({
+      kind: "refused",
+      refusals: [{ pointer: "/environments" }],
+    });
+  });
+});
+
+test("a difference names the value before and after, and key order is none", () => {
+  const before = template("flight-delays");
+  const after = { ...before, purposes: ["staff-planning"], explainability: "none" as const };
+  const reordered = Object.fromEntries(Object.entries(after).toReversed()) as CharterDocument;
+  expect(
+    charterDiff(before, reordered)
+      .map((change) => change.pointer)
+      .toSorted(),
+  ).toEqual(["/explainability", "/purposes"]);
+  expect(charterDiff(before, structuredClone(before))).toEqual([]);
+});
+
+test("the published schema is self-contained JSON Schema that describes every key", () => {
+  const schema = charterJsonSchema() as {
+    $schema: string;
+    properties: Record<string, { description?: string }>;
+  };
+  expect(schema.$schema).toContain("2020-12");
+  expect(JSON.stringify(schema)).not.toContain("$ref");
+  const undescribed = Object.entries(schema.properties).filter(([, property]) => !property.description);
+  expect(undescribed).toEqual([]);
+});
