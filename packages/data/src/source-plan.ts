@@ -38,15 +38,16 @@ export function sourceSql(
     };
   }
   const lines = `(select row_number() over () as n, line from read_csv(${path}, header = false, columns = {'line': 'varchar'}, delim = '\\x01', quote = '', escape = '', parallel = false))`;
-  const object = "(json_valid(line) and json_type(line) = 'OBJECT')";
+  const object = "(case when json_valid(line) then json_type(line) = 'OBJECT' else false end)";
   return {
     rows: rowsSql(
       columns,
       `${base} + n`,
-      (column) => `json_extract_string(line, ${quoteText(`$."${column.source}"`)})`,
+      (column) =>
+        `json_extract_string(case when json_valid(line) then line end, ${quoteText(`$."${column.source}"`)})`,
       `${lines} where ${object}`,
     ),
-    deadLetters: `select ${file}, n, 'not a JSON object', line[:2000] from ${lines} where not ${object} or not json_valid(line)`,
+    deadLetters: `select ${file}, n, 'not a JSON object', line[:2000] from ${lines} where not ${object}`,
   };
 }
 

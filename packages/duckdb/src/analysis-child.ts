@@ -55,7 +55,9 @@ async function open(request: ChildRequest): Promise<DuckDBConnection> {
   }
   await connection.run(`set TimeZone = 'UTC'`);
   // An explicit INSTALL must not reach out either: the repository is a folder that does not exist.
-  await connection.run(`set custom_extension_repository = ${list([`${request.workFolder}/none`]).slice(1, -1)}`);
+  await connection.run(
+    `set custom_extension_repository = ${list([`${request.workFolder}/none`]).slice(1, -1)}`,
+  );
   await connection.run(`set allowed_directories = ${list(folders)}`);
   await connection.run(`set allowed_paths = ${list(files)}`);
   await connection.run("set enable_external_access = false");

@@ -46,10 +46,12 @@ export async function runAnalysis(request: AnalysisRequest): Promise<AnalysisRes
   try {
     const rows = await converse(child, request);
     return { rows, elapsedMs: Number((process.hrtime.bigint() - started) / 1_000_000n) };
+  } catch (error) {
+    const reason = stop.reason();
+    throw reason === undefined ? error : cancelled(reason);
   } finally {
     stop.release();
     child.kill("SIGKILL");
-    if (stop.reason()) throw cancelled(stop.reason() ?? "");
   }
 }
 

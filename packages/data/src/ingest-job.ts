@@ -1,0 +1,249 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type Digest,
+  digestJson,
+  type Environment,
+  type JobHandler,
+  type JobRun,
+  type JsonObject,
+  newId,
+  PortolanError,
+  parseDigest,
+  type Transaction,
+} from "@portolan/kernel";
+import { type AnalysisResult, integerCell } from "./analysis.ts";
+import { judgeBatch } from "./batch-metrics.ts";
+import { digestFile } from "./digest-file.ts";
+import type { DataErrorCode } from "./errors.ts";
+import { formatOf, type IngestionDeps, ingestQueue, unreadable } from "./ingestions.ts";
+import type { DatasetManifest, IngestionView } from "./resources.ts";
+import type { SourceFile } from "./source-plan.ts";
+import { splitPlan } from "./split-plan.ts";
+import {
+  findIngestion,
+  findSameIngestion,
+  getContract,
+  insertDataset,
+  type StoredContract,
+  updateIngestion,
+} from "./store.ts";
+
+type Ingestion = IngestionView & { readonly contractId: string };
+
+/** What the split left behind; recorded as the step's result, so that a restart does not split again. */
+interface Split {
+  readonly [key: string]: number | string | number[] | Record<string, number> | null;
+  readonly accepted: number;
+  readonly quarantined: number;
+  readonly deadLetters: number;
+  readonly minEventTime: number | null;
+  readonly maxEventTime: number | null;
+  readonly values: number[];
+  readonly rules: Record<string, number>;
+  readonly object: string;
+  readonly sizeBytes: number;
+  readonly quarantine: string;
+  readonly deadLetterObject: string;
+}
+
+/**
+ * Ingests one batch: digest the sources, split, judge, publish. Each step resumes after a crash; publication and its
+ * ledger row are one transaction, so a batch is visible whole or not at all.
+ */
+export function ingestJob(deps: IngestionDeps): JobHandler {
+  return { queue: ingestQueue, retries: 2, run: (job) => runIngestion(deps, job) };
+}
+
+async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObject> {
+  const payload = job.payload["ingestionId"];
+  const id = typeof payload === "string" ? payload : "";
+  const organisationId = job.call.actor.organisationId;
+  const { ingestion, contract } = await deps.uow.read(job.call, async (sql) => {
+    const found = await findIngestion(sql, organisationId, id);
+    if (!found)
+      throw new PortolanError<DataErrorCode>("data.ingestion_not_found", { detail: `there is no ${id}` });
+    return { ingestion: found, contract: await getContract(sql, organisationId, found.contractId) };
+  });
+  try {
+    const sources = await locate(deps, ingestion);
+    const sourceDigest = await job.effect("digest sources", () => digestSources(sources));
+    const earlier = await job.step("look for the same batch", (tx) => reuse(tx, ingestion, sourceDigest));
+    if (earlier !== null) return { datasetId: earlier, reused: true };
+    const split = await job.effect("split", () => splitBatch(deps, job, ingestion, contract, sources));
+    return await job.step("publish", (tx) => publish(tx, { ingestion, contract, sourceDigest, split }));
+  } catch (error) {
+    if (job.signal.aborted) throw error;
+    await deps.uow.write(job.call, async (tx) => {
+      const failure = error instanceof Error ? error.message.slice(0, 500) : "failed";
+      await updateIngestion(tx.sql, id, { state: "failed", failures: [failure], finished_at: tx.now });
+      await tx.record({ event: "data.ingestion.failed", subject: id });
+    });
+    throw error;
+  }
+}
+
+async function locate(deps: IngestionDeps, ingestion: Ingestion): Promise<SourceFile[]> {
+  const files: SourceFile[] = [];
+  for (const source of ingestion.sources) {
+    const digest = source.object === undefined ? undefined : parseDigest(source.object);
+    const path = digest ? await deps.objects.localPath(digest) : source.path;
+    if (path === undefined) throw unreadable("a source has neither path nor object", "Name one of them.");
+    files.push({ path, format: formatOf(source) });
+  }
+  return files;
+}
+
+async function digestSources(sources: readonly SourceFile[]): Promise<string> {
+  const parts: JsonObject[] = [];
+  for (const source of sources) parts.push({ format: source.format, digest: await digestFile(source.path) });
+  return digestJson(parts);
+}
+
+/** The dataset of an earlier ingestion of the same bytes, or null. */
+async function reuse(tx: Transaction, ingestion: Ingestion, sourceDigest: string): Promise<string | null> {
+  const earlier = await findSameIngestion(tx.sql, {
+    organisationId: tx.call.actor.organisationId,
+    contractId: ingestion.contractId,
+    environment: ingestion.environment,
+    sourceDigest,
+  });
+  if (!earlier?.datasetId) {
+    await updateIngestion(tx.sql, ingestion.id, { state: "running" });
+    return null;
+  }
+  await updateIngestion(tx.sql, ingestion.id, {
+    state: "published",
+    finished_at: tx.now,
+    dataset_id: earlier.datasetId,
+    ...(earlier.counts ? { counts: earlier.counts } : {}),
+    ...(earlier.rules ? { rules: earlier.rules } : {}),
+    ...(earlier.quarantine ? { quarantine: earlier.quarantine } : {}),
+    ...(earlier.deadLetters ? { dead_letters: earlier.deadLetters } : {}),
+  });
+  await tx.record({ event: "data.ingestion.reused", subject: ingestion.id, detail: { of: earlier.id } });
+  return earlier.datasetId;
+}
+
+async function splitBatch(
+  deps: IngestionDeps,
+  job: JobRun,
+  ingestion: Ingestion,
+  contract: StoredContract,
+  sources: readonly SourceFile[],
+): Promise<Split> {
+  const folder = join(deps.workFolder, ingestion.id);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const references: Record<string, string> = {};
+  for (const [name, digest] of Object.entries(contract.body.references))
+    references[name] = await deps.objects.localPath(digest as Digest);
+  const result = await deps.engine.run({
+    statements: splitPlan({ contract: contract.body, sources, references, output: folder }),
+    readable: [...sources.map((source) => source.path), ...Object.values(references)],
+    workFolder: folder,
+    signal: job.signal,
+    onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),
+  });
+  const accepted = await deps.objects.putFile(join(folder, "accepted.parquet"));
+  const quarantine = await deps.objects.putFile(join(folder, "quarantine.parquet"));
+  const deadLetters = await deps.objects.putFile(join(folder, "dead-letter.parquet"));
+  await rm(folder, { recursive: true, force: true });
+  return {
+    ...figuresOf(result, contract.body.batchRules.length),
+    object: accepted.digest,
+    sizeBytes: accepted.sizeBytes,
+    quarantine: quarantine.digest,
+    deadLetterObject: deadLetters.digest,
+  };
+}
+
+function figuresOf(result: AnalysisResult, batchRules: number) {
+  const counts = result.rows["counts"]?.[0];
+  const time = (name: string): number | null =>
+    typeof counts?.[name] === "string" ? integerCell(counts, name) : null;
+  return {
+    accepted: integerCell(counts, "accepted"),
+    quarantined: integerCell(counts, "quarantined"),
+    deadLetters: integerCell(counts, "dead_letters"),
+    minEventTime: time("min_event_time"),
+    maxEventTime: time("max_event_time"),
+    values: Array.from({ length: batchRules }, (_, index) =>
+      Number(result.rows[`batch_${index}`]?.[0]?.["value"] ?? 0),
+    ),
+    rules: Object.fromEntries(
+      (result.rows["rules"] ?? []).map((row) => [String(row["rule"]), integerCell(row, "rows")]),
+    ),
+  };
+}
+
+interface Publication {
+  readonly ingestion: Ingestion;
+  readonly contract: StoredContract;
+  readonly sourceDigest: string;
+  readonly split: Split;
+}
+
+async function publish(tx: Transaction, publication: Publication): Promise<JsonObject> {
+  const { ingestion, contract, sourceDigest, split } = publication;
+  const { accepted, quarantined, deadLetters, rules } = split;
+  const outcome = {
+    source_digest: sourceDigest,
+    counts: { accepted, quarantined, deadLetters },
+    rules,
+    quarantine: split.quarantine,
+    dead_letters: split.deadLetterObject,
+    finished_at: tx.now,
+  };
+  const figures = {
+    accepted,
+    quarantined,
+    deadLetters,
+    values: split.values,
+    ...(split.maxEventTime === null ? {} : { maxEventTime: split.maxEventTime }),
+  };
+  const verdict = judgeBatch(contract.body, figures, ingestion.asOf ?? tx.now);
+  if (verdict.kind === "failed") {
+    await updateIngestion(tx.sql, ingestion.id, { state: "refused", failures: verdict.failures, ...outcome });
+    await tx.record({
+      event: "data.ingestion.refused",
+      subject: ingestion.id,
+      detail: { failures: verdict.failures },
+    });
+    return { refused: true, failures: verdict.failures };
+  }
+  const manifest = manifestOf(tx, publication);
+  await insertDataset(tx.sql, tx.call.actor.organisationId, manifest);
+  await updateIngestion(tx.sql, ingestion.id, { state: "published", dataset_id: manifest.id, ...outcome });
+  await tx.record({
+    event: "data.dataset.published",
+    subject: manifest.id,
+    after: split.object as Digest,
+    detail: { contract: contract.name, version: contract.version, accepted, quarantined, deadLetters },
+  });
+  return { datasetId: manifest.id, reused: false };
+}
+
+function manifestOf(
+  tx: Transaction,
+  { ingestion, contract, sourceDigest, split }: Publication,
+): DatasetManifest {
+  const { eventTime, columns } = contract.body;
+  return {
+    id: newId("dataset", tx.now),
+    contract: contract.name,
+    contractDigest: contract.digest,
+    environment: ingestion.environment as Environment,
+    ...(ingestion.useCaseId === undefined ? {} : { useCaseId: ingestion.useCaseId }),
+    object: split.object,
+    sizeBytes: split.sizeBytes,
+    sourceDigest,
+    rowCount: split.accepted,
+    columns: columns.map(({ name, type }) => ({ name, type })),
+    ...(eventTime === undefined ? {} : { eventTime }),
+    ...(split.minEventTime === null ? {} : { minEventTime: split.minEventTime }),
+    ...(split.maxEventTime === null ? {} : { maxEventTime: split.maxEventTime }),
+    ingestionId: ingestion.id,
+    publishedAt: tx.now,
+  };
+}

@@ -1,0 +1,97 @@
+import { type Static, Type } from "typebox";
+
+const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });
+const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
+export const EnvironmentName = Type.Union([
+  Type.Literal("dev"),
+  Type.Literal("staging"),
+  Type.Literal("production"),
+]);
+
+/** A file on the server's host (in a folder that it may read from), or an uploaded object. */
+export const Source = Type.Object(
+  {
+    path: Type.Optional(Type.String({ maxLength: 1000 })),
+    object: Type.Optional(Sha256),
+    format: Type.Optional(Type.Union([Type.Literal("parquet"), Type.Literal("csv"), Type.Literal("jsonl")])),
+  },
+  { additionalProperties: false },
+);
+export type Source = Static<typeof Source>;
+
+export const ContractView = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  version: Type.String(),
+  digest: Type.String(),
+  document: Type.String(),
+  publishedBy: Type.String(),
+  publishedAt: Micros,
+});
+export type ContractView = Static<typeof ContractView>;
+
+const Counts = Type.Object({
+  accepted: Type.Integer(),
+  quarantined: Type.Integer(),
+  deadLetters: Type.Integer(),
+});
+
+export const IngestionView = Type.Object({
+  id: Type.String(),
+  contract: Type.String(),
+  environment: Type.String(),
+  useCaseId: Type.Optional(Type.String()),
+  sources: Type.Array(Source),
+  asOf: Type.Optional(Micros),
+  state: Type.Union(
+    (["waiting", "running", "published", "refused", "failed"] as const).map((state) => Type.Literal(state)),
+  ),
+  sourceDigest: Type.Optional(Type.String()),
+  counts: Type.Optional(Counts),
+  rules: Type.Optional(Type.Record(Type.String(), Type.Integer())),
+  failures: Type.Optional(Type.Array(Type.String())),
+  datasetId: Type.Optional(Type.String()),
+  quarantine: Type.Optional(Type.String()),
+  deadLetters: Type.Optional(Type.String()),
+  startedAt: Micros,
+  finishedAt: Type.Optional(Micros),
+});
+export interface IngestionView {
+  readonly id: string;
+  readonly contract: string;
+  readonly environment: string;
+  readonly useCaseId?: string;
+  readonly sources: readonly Source[];
+  readonly asOf?: number;
+  readonly state: "waiting" | "running" | "published" | "refused" | "failed";
+  readonly sourceDigest?: string;
+  readonly counts?: Static<typeof Counts>;
+  /** Broken rules and how many rows broke each. */
+  readonly rules?: Readonly<Record<string, number>>;
+  /** Why the batch gate refused it. */
+  readonly failures?: readonly string[];
+  readonly datasetId?: string;
+  readonly quarantine?: string;
+  readonly deadLetters?: string;
+  readonly startedAt: number;
+  readonly finishedAt?: number;
+}
+
+export const DatasetManifest = Type.Object({
+  id: Type.String(),
+  contract: Type.String(),
+  contractDigest: Type.String(),
+  environment: Type.String(),
+  useCaseId: Type.Optional(Type.String()),
+  object: Type.String({ description: "Content address of the Parquet file" }),
+  sizeBytes: Type.Integer(),
+  sourceDigest: Type.String(),
+  rowCount: Type.Integer(),
+  columns: Type.Array(Type.Object({ name: Type.String(), type: Type.String() })),
+  eventTime: Type.Optional(Type.String()),
+  minEventTime: Type.Optional(Micros),
+  maxEventTime: Type.Optional(Micros),
+  ingestionId: Type.String(),
+  publishedAt: Micros,
+});
+export type DatasetManifest = Static<typeof DatasetManifest>;

@@ -1,0 +1,49 @@
+import { routeConfig } from "@portolan/http-contract";
+import type { FastifyInstance } from "fastify";
+import { type Static, Type } from "typebox";
+import { type ContractDeps, publishContract, readPublishedContract } from "../contracts.ts";
+import { ContractView } from "../resources.ts";
+
+const Params = Type.Object({ name: Type.String({ pattern: "^[a-z][a-z0-9-]{0,62}$" }) });
+const Body = Type.Object(
+  {
+    document: Type.String({ maxLength: 262_144, description: "Open Data Contract Standard v3.1.0, YAML" }),
+    references: Type.Optional(
+      Type.Record(Type.String({ maxLength: 100 }), Type.String({ maxLength: 1_048_576 })),
+    ),
+  },
+  { additionalProperties: false },
+);
+const Query = Type.Object({ version: Type.Optional(Type.String({ maxLength: 50 })) });
+
+export async function contractRoutes(app: FastifyInstance, deps: ContractDeps): Promise<void> {
+  app.put<{ Params: Static<typeof Params>; Body: Static<typeof Body> }>(
+    "/v1/contracts/:name",
+    {
+      config: routeConfig("data:publish_contract", "governed"),
+      bodyLimit: 4 * 2 ** 20,
+      schema: {
+        summary: "Publish a version of a data contract; a published version never changes",
+        tags: ["data"],
+        params: Params,
+        body: Body,
+        response: { 200: ContractView },
+      },
+    },
+    (request) => publishContract(deps, request.call, request.params.name, request.body),
+  );
+  app.get<{ Params: Static<typeof Params>; Querystring: Static<typeof Query> }>(
+    "/v1/contracts/:name",
+    {
+      config: routeConfig("data:read_contract", "read"),
+      schema: {
+        summary: "Read a data contract, by default its newest version",
+        tags: ["data"],
+        params: Params,
+        querystring: Query,
+        response: { 200: ContractView },
+      },
+    },
+    (request) => readPublishedContract(deps, request.call, request.params.name, request.query.version),
+  );
+}

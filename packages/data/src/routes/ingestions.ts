@@ -1,0 +1,116 @@
+import { routeConfig } from "@portolan/http-contract";
+import { PortolanError } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { type Static, Type } from "typebox";
+import type { DataErrorCode } from "../errors.ts";
+import { type IngestionDeps, listPublishedDatasets, readIngestion, startIngestion } from "../ingestions.ts";
+import { readQuarantine } from "../quarantine.ts";
+import { DatasetManifest, EnvironmentName, IngestionView, Source } from "../resources.ts";
+
+const NewIngestion = Type.Object(
+  {
+    contract: Type.String({ maxLength: 63 }),
+    version: Type.Optional(Type.String({ maxLength: 50 })),
+    environment: EnvironmentName,
+    useCaseId: Type.Optional(Type.String({ maxLength: 60 })),
+    sources: Type.Array(Source, { minItems: 1, maxItems: 64 }),
+    asOf: Type.Optional(Type.Integer({ minimum: 0 })),
+  },
+  { additionalProperties: false },
+);
+const IdParams = Type.Object({ id: Type.String({ maxLength: 60 }) });
+const Page = Type.Object({
+  after: Type.Optional(Type.String({ pattern: "^[0-9]{1,18}$" })),
+  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+});
+const QuarantinePage = Type.Object({
+  rows: Type.Array(
+    Type.Object({
+      row: Type.String(),
+      violations: Type.Array(Type.String()),
+      raw: Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()])),
+    }),
+  ),
+  next: Type.Optional(Type.String()),
+});
+const DatasetQuery = Type.Object({ contract: Type.Optional(Type.String({ maxLength: 63 })) });
+
+export async function ingestionRoutes(app: FastifyInstance, deps: IngestionDeps): Promise<void> {
+  app.post<{ Body: Static<typeof NewIngestion> }>(
+    "/v1/ingestions",
+    {
+      config: routeConfig("data:ingest", "governed"),
+      schema: {
+        summary: "Ingest a batch under its contract, as a durable job",
+        tags: ["data"],
+        body: NewIngestion,
+        response: { 202: IngestionView },
+      },
+    },
+    async (request, reply) => reply.code(202).send(await startIngestion(deps, request.call, request.body)),
+  );
+  app.get<{ Params: Static<typeof IdParams> }>(
+    "/v1/ingestions/:id",
+    {
+      config: routeConfig("data:read_ingestion", "read"),
+      schema: {
+        summary: "State, counts and broken rules of an ingestion",
+        tags: ["data"],
+        params: IdParams,
+        response: { 200: IngestionView },
+      },
+    },
+    (request) => readIngestion(deps, request.call, request.params.id),
+  );
+  app.get<{ Params: Static<typeof IdParams>; Querystring: Static<typeof Page> }>(
+    "/v1/ingestions/:id/quarantine",
+    {
+      config: routeConfig("data:read_ingestion", "read"),
+      schema: {
+        summary: "Rows that an ingestion kept out, with the rules they broke",
+        tags: ["data"],
+        params: IdParams,
+        querystring: Page,
+        response: { 200: QuarantinePage },
+      },
+    },
+    (request) => readQuarantine(deps, request.call, request.params.id, request.query),
+  );
+  datasetRoutes(app, deps);
+}
+
+function datasetRoutes(app: FastifyInstance, deps: IngestionDeps): void {
+  app.get<{ Querystring: Static<typeof DatasetQuery> }>(
+    "/v1/datasets",
+    {
+      config: routeConfig("data:read_dataset", "read"),
+      schema: {
+        summary: "Published dataset snapshots, newest first",
+        tags: ["data"],
+        querystring: DatasetQuery,
+        response: { 200: Type.Object({ datasets: Type.Array(DatasetManifest) }) },
+      },
+    },
+    async (request) => ({ datasets: await listPublishedDatasets(deps, request.call, request.query) }),
+  );
+  app.get<{ Params: Static<typeof IdParams> }>(
+    "/v1/datasets/:id",
+    {
+      config: routeConfig("data:read_dataset", "read"),
+      schema: {
+        summary: "Manifest of a dataset snapshot",
+        tags: ["data"],
+        params: IdParams,
+        response: { 200: DatasetManifest },
+      },
+    },
+    async (request) => {
+      const [found] = await listPublishedDatasets(deps, request.call, { id: request.params.id });
+      if (!found)
+        throw new PortolanError<DataErrorCode>("data.dataset_not_found", {
+          detail: `there is no dataset ${request.params.id}`,
+        });
+      return found;
+    },
+  );
+}

@@ -1,0 +1,283 @@
+import type { JsonObject, Sql } from "@portolan/kernel";
+import type { JSONColumnType, Selectable } from "kysely";
+import type { DataContract } from "./contract-model.ts";
+import type { ContractView, DatasetManifest, IngestionView } from "./resources.ts";
+
+type ContractTable = {
+  id: string;
+  organisation_id: string;
+  name: string;
+  version: string;
+  digest: string;
+  document: string;
+  body: JSONColumnType<DataContract>;
+  published_by: string;
+  published_at: number;
+};
+
+type IngestionTable = {
+  id: string;
+  organisation_id: string;
+  contract_id: string;
+  contract: string;
+  environment: string;
+  use_case_id: string | null;
+  sources: JSONColumnType<IngestionView["sources"]>;
+  as_of: number | null;
+  state: IngestionView["state"];
+  source_digest: string | null;
+  counts: JSONColumnType<NonNullable<IngestionView["counts"]>> | null;
+  rules: JSONColumnType<NonNullable<IngestionView["rules"]>> | null;
+  failures: JSONColumnType<readonly string[]> | null;
+  dataset_id: string | null;
+  quarantine: string | null;
+  dead_letters: string | null;
+  started_by: string;
+  started_at: number;
+  finished_at: number | null;
+};
+
+type DatasetTable = {
+  id: string;
+  organisation_id: string;
+  contract: string;
+  contract_digest: string;
+  environment: string;
+  use_case_id: string | null;
+  object: string;
+  size_bytes: number;
+  source_digest: string;
+  row_count: number;
+  columns: JSONColumnType<DatasetManifest["columns"]>;
+  event_time: string | null;
+  min_event_time: number | null;
+  max_event_time: number | null;
+  ingestion_id: string;
+  published_at: number;
+};
+
+type DataTables = {
+  "data.contracts": ContractTable;
+  "data.ingestions": IngestionTable;
+  "data.datasets": DatasetTable;
+};
+
+const tables = (sql: Sql) => sql.withTables<DataTables>();
+const json = (value: unknown): string => JSON.stringify(value);
+
+export interface StoredContract extends ContractView {
+  readonly body: DataContract;
+}
+
+export async function insertContract(
+  sql: Sql,
+  row: Omit<ContractTable, "body"> & { body: DataContract },
+): Promise<void> {
+  await tables(sql)
+    .insertInto("data.contracts")
+    .values({ ...row, body: json(row.body) })
+    .execute();
+}
+
+/** The given version, or the newest one. */
+export async function findContract(
+  sql: Sql,
+  organisationId: string,
+  name: string,
+  version?: string,
+): Promise<StoredContract | undefined> {
+  let query = tables(sql)
+    .selectFrom("data.contracts")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("name", "=", name);
+  if (version !== undefined) query = query.where("version", "=", version);
+  const row = await query.orderBy("published_at", "desc").orderBy("id", "desc").executeTakeFirst();
+  return row && contractOf(row);
+}
+
+export async function getContract(sql: Sql, organisationId: string, id: string): Promise<StoredContract> {
+  const row = await tables(sql)
+    .selectFrom("data.contracts")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("id", "=", id)
+    .executeTakeFirstOrThrow();
+  return contractOf(row);
+}
+
+function contractOf(row: Selectable<ContractTable>): StoredContract {
+  return {
+    id: row.id,
+    name: row.name,
+    version: row.version,
+    digest: row.digest,
+    document: row.document,
+    publishedBy: row.published_by,
+    publishedAt: row.published_at,
+    body: row.body,
+  };
+}
+
+export async function insertIngestion(
+  sql: Sql,
+  row: Pick<
+    IngestionTable,
+    | "id"
+    | "organisation_id"
+    | "contract_id"
+    | "contract"
+    | "environment"
+    | "use_case_id"
+    | "as_of"
+    | "started_by"
+    | "started_at"
+  > & { sources: IngestionView["sources"] },
+): Promise<void> {
+  await tables(sql)
+    .insertInto("data.ingestions")
+    .values({ ...row, sources: json(row.sources), state: "waiting" })
+    .execute();
+}
+
+export interface IngestionUpdate {
+  readonly state: IngestionView["state"];
+  readonly source_digest?: string;
+  readonly counts?: NonNullable<IngestionView["counts"]>;
+  readonly rules?: JsonObject;
+  readonly failures?: readonly string[];
+  readonly dataset_id?: string;
+  readonly quarantine?: string;
+  readonly dead_letters?: string;
+  readonly finished_at?: number;
+}
+
+export async function updateIngestion(sql: Sql, id: string, update: IngestionUpdate): Promise<void> {
+  const { counts, rules, failures, ...plain } = update;
+  await tables(sql)
+    .updateTable("data.ingestions")
+    .set({
+      ...plain,
+      ...(counts ? { counts: json(counts) } : {}),
+      ...(rules ? { rules: json(rules) } : {}),
+      ...(failures ? { failures: json(failures) } : {}),
+    })
+    .where("id", "=", id)
+    .execute();
+}
+
+export async function findIngestion(
+  sql: Sql,
+  organisationId: string,
+  id: string,
+): Promise<(IngestionView & { contractId: string }) | undefined> {
+  const row = await tables(sql)
+    .selectFrom("data.ingestions")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return row && ingestionOf(row);
+}
+
+/** An earlier ingestion of the same bytes under the same contract, which this one need not repeat. */
+export async function findSameIngestion(
+  sql: Sql,
+  of: { organisationId: string; contractId: string; environment: string; sourceDigest: string },
+): Promise<(IngestionView & { contractId: string }) | undefined> {
+  const row = await tables(sql)
+    .selectFrom("data.ingestions")
+    .selectAll()
+    .where("organisation_id", "=", of.organisationId)
+    .where("contract_id", "=", of.contractId)
+    .where("environment", "=", of.environment)
+    .where("source_digest", "=", of.sourceDigest)
+    .where("state", "=", "published")
+    .executeTakeFirst();
+  return row && ingestionOf(row);
+}
+
+function ingestionOf(row: Selectable<IngestionTable>): IngestionView & { contractId: string } {
+  return {
+    id: row.id,
+    contractId: row.contract_id,
+    contract: row.contract,
+    environment: row.environment,
+    ...(row.use_case_id === null ? {} : { useCaseId: row.use_case_id }),
+    sources: row.sources,
+    ...(row.as_of === null ? {} : { asOf: row.as_of }),
+    state: row.state,
+    ...(row.source_digest === null ? {} : { sourceDigest: row.source_digest }),
+    ...(row.counts === null ? {} : { counts: row.counts }),
+    ...(row.rules === null ? {} : { rules: row.rules }),
+    ...(row.failures === null ? {} : { failures: row.failures }),
+    ...(row.dataset_id === null ? {} : { datasetId: row.dataset_id }),
+    ...(row.quarantine === null ? {} : { quarantine: row.quarantine }),
+    ...(row.dead_letters === null ? {} : { deadLetters: row.dead_letters }),
+    startedAt: row.started_at,
+    ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
+  };
+}
+
+export async function insertDataset(
+  sql: Sql,
+  organisationId: string,
+  manifest: DatasetManifest,
+): Promise<void> {
+  await tables(sql)
+    .insertInto("data.datasets")
+    .values({
+      id: manifest.id,
+      organisation_id: organisationId,
+      contract: manifest.contract,
+      contract_digest: manifest.contractDigest,
+      environment: manifest.environment,
+      use_case_id: manifest.useCaseId ?? null,
+      object: manifest.object,
+      size_bytes: manifest.sizeBytes,
+      source_digest: manifest.sourceDigest,
+      row_count: manifest.rowCount,
+      columns: json(manifest.columns),
+      event_time: manifest.eventTime ?? null,
+      min_event_time: manifest.minEventTime ?? null,
+      max_event_time: manifest.maxEventTime ?? null,
+      ingestion_id: manifest.ingestionId,
+      published_at: manifest.publishedAt,
+    })
+    .execute();
+}
+
+export async function listDatasets(
+  sql: Sql,
+  organisationId: string,
+  filter: { contract?: string; id?: string },
+): Promise<DatasetManifest[]> {
+  let query = tables(sql)
+    .selectFrom("data.datasets")
+    .selectAll()
+    .where("organisation_id", "=", organisationId);
+  if (filter.contract !== undefined) query = query.where("contract", "=", filter.contract);
+  if (filter.id !== undefined) query = query.where("id", "=", filter.id);
+  const rows = await query.orderBy("published_at", "desc").orderBy("id", "desc").limit(200).execute();
+  return rows.map(datasetOf);
+}
+
+function datasetOf(row: Selectable<DatasetTable>): DatasetManifest {
+  return {
+    id: row.id,
+    contract: row.contract,
+    contractDigest: row.contract_digest,
+    environment: row.environment,
+    ...(row.use_case_id === null ? {} : { useCaseId: row.use_case_id }),
+    object: row.object,
+    sizeBytes: row.size_bytes,
+    sourceDigest: row.source_digest,
+    rowCount: row.row_count,
+    columns: row.columns,
+    ...(row.event_time === null ? {} : { eventTime: row.event_time }),
+    ...(row.min_event_time === null ? {} : { minEventTime: row.min_event_time }),
+    ...(row.max_event_time === null ? {} : { maxEventTime: row.max_event_time }),
+    ingestionId: row.ingestion_id,
+    publishedAt: row.published_at,
+  };
+}
