@@ -61,6 +61,8 @@ export interface DevelopmentIssuer {
   issue(request: TokenRequest): Promise<IssuedToken>;
   /** The keys that its tokens verify with: the active one and those rotated within the last day. */
   keySet(): Promise<JsonWebKeySet>;
+  /** OpenID discovery, as far as a verifier of its tokens needs it. */
+  discovery(): Readonly<Record<string, unknown>>;
   /** The issuer as one organisation trusts it. */
   trustedBy(organisationId: string): Promise<TrustedIssuer>;
 }
@@ -80,6 +82,14 @@ export function createDevelopmentIssuer(deps: DevelopmentIssuerDeps): Developmen
     enabled: deps.enabled,
     keySet,
     issue: (request) => issueToken(deps, request),
+    discovery: () => ({
+      issuer: deps.issuer,
+      jwks_uri: `${deps.issuer}/.well-known/jwks.json`,
+      token_endpoint: `${deps.issuer}/v1/dev/token`,
+      response_types_supported: ["token"],
+      subject_types_supported: ["public"],
+      id_token_signing_alg_values_supported: ["EdDSA"],
+    }),
     async trustedBy(organisationId) {
       return {
         issuer: deps.issuer,

@@ -1,7 +1,34 @@
 import type { MigrationSet } from "@portolan/kernel";
 
+export { type NewApiKey } from "./api-keys.ts";
+export { type AuthenticationDeps, registerAuthentication } from "./authentication.ts";
+export {
+  type Authentication,
+  type Authenticator,
+  type AuthenticatorDeps,
+  createAuthenticator,
+} from "./authenticator.ts";
+export { policyDocumentation } from "./authorization/policy-documentation.ts";
+export { checkPolicies, type PolicyFile } from "./authorization/policy-files.ts";
+export { PolicyTestFile, type PolicyTestResult, runPolicyTests } from "./authorization/policy-tests.ts";
+export { type AuthorizerDeps, createAuthorizer, type IdentityAuthorizer } from "./authorizer.ts";
+export {
+  createDevelopmentIssuer,
+  type DevelopmentIssuer,
+  type DevelopmentIssuerDeps,
+  type IssuedToken,
+  type TokenRequest,
+} from "./development-issuer.ts";
 export { identityErrors } from "./errors.ts";
+export { fetchJwks } from "./fetch-jwks.ts";
 export { algorithmOf, createFileKeyRing, type FileKeyRingDeps, type ManagedKeyRing } from "./key-ring.ts";
+export { localCredentialFile, openLocalCredential } from "./local-credential.ts";
+export type { Denial, OnDenied } from "./ports.ts";
+export { registerIdentityRoutes } from "./routes/register.ts";
+export type { IdentityRouteDeps } from "./routes/route-deps.ts";
+export { possessionStatement } from "./signing-keys.ts";
+export { type GrantedEndpoint, grantsForSnapshot, type SnapshotGrantsDeps } from "./snapshot-grants.ts";
+export { isLoopback, requireTls, type TlsFiles } from "./tls.ts";
 
 export const identityMigrations: MigrationSet = {
   package: "identity",

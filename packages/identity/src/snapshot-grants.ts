@@ -1,0 +1,184 @@
+import type { CallContext, Environment, ResourceRef, Sql, UnitOfWork } from "@portolan/kernel";
+import { storedApiKey } from "./api-keys.ts";
+import type { PrincipalFacts } from "./authorization/facts.ts";
+import { createPolicyEngine } from "./authorization/policy-engine.ts";
+import type { DevelopmentIssuer } from "./development-issuer.ts";
+import { findPolicySet, findUseCasePath, heldRoles, listBindings } from "./directory-store.ts";
+import type { GatewayApiKey, GatewayGrants, GatewayIssuer, GatewayPrincipal } from "./gateway-grants.ts";
+import { listTrustedIssuers } from "./issuers.ts";
+import { identityTables, revocationEpoch } from "./store.ts";
+import type { FetchJwks } from "./tokens/issuer-keys.ts";
+import type { TrustedIssuer } from "./tokens/trusted-issuer.ts";
+
+export interface SnapshotGrantsDeps {
+  readonly unitOfWork: UnitOfWork;
+  readonly developmentIssuer?: DevelopmentIssuer;
+  /** Fetches the keys of outside issuers, which the gateway itself never does. */
+  readonly fetchJwks?: FetchJwks;
+}
+
+/** An endpoint as serving knows it. */
+export interface GrantedEndpoint {
+  /** The name under which the gateway looks it up. */
+  readonly endpoint: string;
+  readonly environment: Environment;
+  readonly useCaseId?: string;
+  readonly teamId?: string;
+  readonly businessUnitId?: string;
+  readonly attributes?: ResourceRef["attributes"];
+}
+
+/**
+ * Everything that a gateway of one organisation and environment needs to authenticate and decide alone. The policy
+ * set, the organisation's own policies included, is asked here for every principal and endpoint; the gateway looks up.
+ */
+export async function grantsForSnapshot(
+  deps: SnapshotGrantsDeps,
+  call: CallContext,
+  environment: Environment,
+  endpoints: readonly GrantedEndpoint[],
+): Promise<GatewayGrants> {
+  const organisationId = call.actor.organisationId;
+  const loaded = await deps.unitOfWork.read(call, (sql) => load(sql, organisationId, environment, endpoints));
+  const engine = createPolicyEngine(`snapshot/${organisationId}`, loaded.policyFiles);
+  const decided = loaded.resources.map(({ endpoint, resource }) => ({
+    endpoint,
+    environment,
+    principals: loaded.principals
+      .filter(({ facts }) => engine.decide(facts, "serving:predict", resource).allowed)
+      .map(({ facts }) => facts.id)
+      .toSorted(),
+  }));
+  const trusted = [
+    ...loaded.issuers,
+    ...(deps.developmentIssuer ? [await deps.developmentIssuer.trustedBy(organisationId)] : []),
+  ];
+  const issuers = await Promise.all(trusted.map((issuer) => withKeys(issuer, deps.fetchJwks)));
+  return {
+    organisationId,
+    environment,
+    revocationEpoch: loaded.epoch,
+    issuers: issuers.filter((issuer) => issuer !== undefined),
+    principals: loaded.principals.map(({ principal }) => principal),
+    apiKeys: loaded.apiKeys,
+    revokedTokens: loaded.revokedTokens,
+    endpoints: decided,
+  };
+}
+
+interface LoadedPrincipal {
+  readonly principal: GatewayPrincipal;
+  readonly facts: PrincipalFacts;
+}
+
+async function load(
+  sql: Sql,
+  organisationId: string,
+  environment: Environment,
+  endpoints: readonly GrantedEndpoint[],
+) {
+  const db = identityTables(sql);
+  const principals = await loadPrincipals(sql, organisationId, environment);
+  const active = new Set(principals.map(({ principal }) => principal.id));
+  const keys = await db
+    .selectFrom("identity.api_keys")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("environment", "=", environment)
+    .where("revoked_at", "is", null)
+    .orderBy("id")
+    .execute();
+  const revoked = await db
+    .selectFrom("identity.revocations")
+    .select("subject")
+    .where("organisation_id", "=", organisationId)
+    .where("kind", "=", "token")
+    .orderBy("subject")
+    .execute();
+  const resources = await Promise.all(
+    endpoints
+      .filter((entry) => entry.environment === environment)
+      .map(async ({ endpoint, ...rest }) => ({
+        endpoint,
+        resource: {
+          type: "Endpoint",
+          id: endpoint,
+          organisationId,
+          ...rest,
+          ...(rest.useCaseId === undefined ? {} : await findUseCasePath(sql, organisationId, rest.useCaseId)),
+        },
+      })),
+  );
+  return {
+    principals,
+    resources,
+    apiKeys: keys
+      .filter((row) => active.has(row.principal_id))
+      .map((row): GatewayApiKey => storedApiKey(row)),
+    revokedTokens: revoked.map((row) => row.subject),
+    issuers: await listTrustedIssuers(sql, organisationId),
+    epoch: await revocationEpoch(sql, organisationId),
+    policyFiles: (await findPolicySet(sql, organisationId))?.files ?? [],
+  };
+}
+
+/** Disabled principals are left out: what the gateway does not know it refuses. */
+async function loadPrincipals(
+  sql: Sql,
+  organisationId: string,
+  environment: Environment,
+): Promise<LoadedPrincipal[]> {
+  const db = identityTables(sql);
+  const named = async (table: "identity.users" | "identity.service_accounts") =>
+    db
+      .selectFrom(table)
+      .select("id")
+      .where("organisation_id", "=", organisationId)
+      .where("disabled_at", "is", null)
+      .orderBy("id")
+      .execute();
+  const bindings = await listBindings(sql, organisationId);
+  const subjects = await db
+    .selectFrom("identity.external_subjects")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .orderBy("issuer")
+    .orderBy("subject")
+    .execute();
+  const loaded = (kind: "user" | "service_account", id: string): LoadedPrincipal => ({
+    principal: {
+      id,
+      kind,
+      subjects: subjects
+        .filter((row) => row.principal_id === id)
+        .map(({ issuer, subject }) => ({ issuer, subject })),
+    },
+    facts: {
+      kind,
+      id,
+      organisationId,
+      environments: [environment],
+      bindings: heldRoles(bindings.filter((row) => row.principal_id === id)),
+    },
+  });
+  const users = await named("identity.users");
+  const machines = await named("identity.service_accounts");
+  return [
+    ...users.map(({ id }) => loaded("user", id)),
+    ...machines.map(({ id }) => loaded("service_account", id)),
+  ];
+}
+
+/** An issuer whose keys cannot be had now is left out of this snapshot; its tokens are refused until the next. */
+async function withKeys(
+  issuer: TrustedIssuer,
+  fetchJwks: FetchJwks | undefined,
+): Promise<GatewayIssuer | undefined> {
+  if (issuer.jwks) return { ...issuer, jwks: issuer.jwks };
+  if (issuer.jwksUri === undefined || !fetchJwks) return undefined;
+  try {
+    return { ...issuer, jwks: await fetchJwks(issuer.jwksUri) };
+  } catch {
+    return undefined;
+  }
+}
