@@ -51,7 +51,7 @@ create table database.intents (
   kind text not null,
   payload jsonb not null,
   call jsonb not null,
-  state text not null check (state in ('open', 'done', 'abandoned')),
+  state text not null check (state in ('open', 'done')),
   attempts integer not null default 0,
   created_at bigint not null,
   next_attempt_at bigint not null,

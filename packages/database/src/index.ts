@@ -6,8 +6,25 @@ export {
   startEmbeddedPostgres,
 } from "./embedded/embedded-postgres.ts";
 export { databaseErrors } from "./errors.ts";
+export {
+  type Intent,
+  type IntentHandler,
+  type Reconciler,
+  type ReconcilerDeps,
+  startReconciler,
+} from "./intents/reconciler.ts";
 export { prepareJobQueue } from "./jobs/boss.ts";
+export {
+  getJob,
+  type JobFilter,
+  type JobLogLine,
+  type JobView,
+  listJobs,
+  readJobLog,
+} from "./jobs/job-queries.ts";
 export { createJobQueue, type JobQueue } from "./jobs/job-queue.ts";
+export { type JobState, jobStates } from "./jobs/job-tables.ts";
+export { type JobWorker, type JobWorkerDeps, startJobWorker } from "./jobs/job-worker.ts";
 export { type AppliedMigration, databaseMigrations, migrate } from "./migrate.ts";
 export { type DatabaseTarget, openDatabase } from "./open-database.ts";
 export {

@@ -11,7 +11,7 @@ import { columnTypes } from "./type-parsers.ts";
 
 /** Where the database is. */
 export type DatabaseTarget =
-  /** A server. `url` as libpq takes it; over a Unix socket `postgresql://user@/name?host=/folder`. */
+  /** A server. `url` as libpq takes it; over a Unix socket `postgresql://user@localhost/name?host=/folder`. */
   | { readonly kind: "postgres"; readonly url: string | Secret; readonly maxConnections?: number }
   /** PGlite in a worker thread over a data folder, behind an exclusive lock. */
   | { readonly kind: "pglite"; readonly folder: string }

@@ -21,6 +21,8 @@ export interface JobRun {
   effect<T extends JsonValue>(name: string, work: (key: string) => Promise<T>): Promise<T>;
   /** Progress between 0 and 1 with a short note, shown by `portolan logs` and the API. */
   progress(fraction: number, note: string): Promise<void>;
+  /** Appends a line to the job's log, e.g. what its child process printed. */
+  log(line: string): Promise<void>;
 }
 
 export interface JobHandler {

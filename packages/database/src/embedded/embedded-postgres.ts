@@ -189,7 +189,7 @@ async function socketFolder(home: string, user: RunAs): Promise<string> {
 }
 
 function urlOf(sockets: string, name: string = databaseName): string {
-  return `postgresql://${databaseName}@/${name}?host=${encodeURIComponent(sockets)}`;
+  return `postgresql://${databaseName}@localhost/${name}?host=${encodeURIComponent(sockets)}`;
 }
 
 function startFault(error: unknown, server: Server): PortolanError {

@@ -2,7 +2,7 @@ import type { CallContext, JsonObject, JsonValue, Sql } from "@portolan/kernel";
 import type { ColumnType, Generated } from "kysely";
 import type { Json } from "../jobs/job-tables.ts";
 
-export type IntentState = "open" | "done" | "abandoned";
+export type IntentState = "open" | "done";
 
 export type IntentsTable = {
   readonly id: string;

@@ -12,6 +12,15 @@ export interface JobQueue extends JobSink {
    * @returns false when there is no such job in the caller's organisation, or it is over already.
    */
   cancel(tx: TransactionContext, jobId: string): Promise<boolean>;
+  /** Gives an unfinished job to the next free worker at once, under a new queue entry. For the job worker. */
+  redispatch(tx: Pick<TransactionContext, "sql" | "now">, job: Redispatched): Promise<void>;
+}
+
+export interface Redispatched {
+  readonly id: string;
+  readonly queue: string;
+  readonly boss_id: string;
+  readonly note: string;
 }
 
 /** The queue needs no started pg-boss: sending is one INSERT and a NOTIFY that the commit delivers. */
@@ -55,7 +64,22 @@ export function createJobQueue(database: Database): JobQueue {
     if (over) await connection.within(tx.sql, () => boss.cancel(lane, job.boss_id));
     return true;
   };
-  return { enqueue, cancel };
+  const redispatch: JobQueue["redispatch"] = async (tx, job) => {
+    const bossId = randomUUID();
+    const moved = await jobTables(tx.sql)
+      .updateTable("database.job_runs")
+      .set({ boss_id: bossId, state: "waiting", note: job.note })
+      .where("id", "=", job.id)
+      .where("boss_id", "=", job.boss_id)
+      .where("state", "in", ["waiting", "running", "retrying"])
+      .executeTakeFirst();
+    if (moved.numUpdatedRows === 0n) return;
+    await connection.within(tx.sql, async () => {
+      await boss.cancel(lane, job.boss_id);
+      await boss.send(lane, { jobId: job.id }, { id: bossId, group: { id: job.queue } });
+    });
+  };
+  return { enqueue, cancel, redispatch };
 }
 
 async function insertRun(

@@ -1,0 +1,104 @@
+import type { JsonObject, JsonValue, Sql } from "@portolan/kernel";
+import type { JobRow } from "./job-claims.ts";
+import { type JobState, jobTables } from "./job-tables.ts";
+
+/** A job as the API shows it. Times are epoch microseconds. */
+export interface JobView {
+  readonly id: string;
+  readonly queue: string;
+  readonly key?: string;
+  readonly state: JobState;
+  /** Between 0 and 1. */
+  readonly progress: number;
+  readonly note: string;
+  readonly payload: JsonObject;
+  readonly attempts: number;
+  readonly cancelRequested: boolean;
+  readonly requestedBy: string;
+  readonly createdAt: number;
+  readonly startedAt?: number;
+  readonly finishedAt?: number;
+  readonly result?: JsonValue;
+  readonly error?: string;
+}
+
+export interface JobLogLine {
+  /** Grows with time; pass the last one as `after` to read on. */
+  readonly number: number;
+  readonly at: number;
+  readonly line: string;
+}
+
+export interface JobFilter {
+  readonly organisationId: string;
+  readonly queue?: string;
+  readonly states?: readonly JobState[];
+  /** Newest first; at most this many, default 100. */
+  readonly limit?: number;
+}
+
+export async function listJobs(sql: Sql, filter: JobFilter): Promise<JobView[]> {
+  let query = jobTables(sql)
+    .selectFrom("database.job_runs")
+    .selectAll()
+    .where("organisation_id", "=", filter.organisationId);
+  if (filter.queue !== undefined) query = query.where("queue", "=", filter.queue);
+  if (filter.states !== undefined) query = query.where("state", "in", filter.states);
+  const rows = await query
+    .orderBy("created_at", "desc")
+    .orderBy("id", "desc")
+    .limit(filter.limit ?? 100)
+    .execute();
+  return rows.map(toView);
+}
+
+/** `undefined` for a job of another organisation too. */
+export async function getJob(sql: Sql, organisationId: string, jobId: string): Promise<JobView | undefined> {
+  const row = await jobTables(sql)
+    .selectFrom("database.job_runs")
+    .selectAll()
+    .where("id", "=", jobId)
+    .where("organisation_id", "=", organisationId)
+    .executeTakeFirst();
+  return row === undefined ? undefined : toView(row);
+}
+
+/** Log lines in order, from after line number `after`. */
+export async function readJobLog(
+  sql: Sql,
+  organisationId: string,
+  jobId: string,
+  after = 0,
+  limit = 1000,
+): Promise<JobLogLine[]> {
+  if ((await getJob(sql, organisationId, jobId)) === undefined) return [];
+  const rows = await jobTables(sql)
+    .selectFrom("database.job_logs")
+    .select(["line_number", "at", "line"])
+    .where("job_id", "=", jobId)
+    .where("line_number", ">", after)
+    .orderBy("line_number")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ number: row.line_number, at: row.at, line: row.line }));
+}
+
+function toView(row: JobRow): JobView {
+  return {
+    id: row.id,
+    queue: row.queue,
+    ...(row.key === null ? {} : { key: row.key }),
+    state: row.state,
+    progress: row.progress,
+    note: row.note,
+    payload: row.payload,
+    attempts: row.attempts,
+    cancelRequested: row.cancel_requested,
+    requestedBy: row.call.actor.id,
+    createdAt: row.created_at,
+    ...(row.started_at === null ? {} : { startedAt: row.started_at }),
+    ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
+    ...(row.result === null ? {} : { result: row.result }),
+    ...(row.error === null ? {} : { error: row.error }),
+  };
+}

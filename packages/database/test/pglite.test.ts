@@ -1,0 +1,3 @@
+import { databaseSuite } from "./shared-suite.ts";
+
+databaseSuite("PGlite", () => undefined);
