@@ -40,7 +40,7 @@ export async function acceptBlocks(
   const organisations = new Set(blocks.flatMap(({ end }) => end.organisations.map(({ id }) => id)));
   for (const organisationId of organisations) {
     await deps.authorizer.require(call, "predictions:deliver", {
-      type: "PredictionLog",
+      type: "Prediction",
       organisationId: organisationId as typeof call.actor.organisationId,
     });
   }

@@ -244,7 +244,7 @@ export interface StoredPrediction {
 export const Outcome = Type.Object({
   predictionId: text(120, "Prediction that came true or not"),
   outcome: Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 1000 })]),
-  observedAt: Type.String({ format: "date-time", description: "RFC 3339" }),
+  observedAt: text(40, "RFC 3339 with an offset"),
 });
 export type Outcome = Static<typeof Outcome>;
 

@@ -3,6 +3,8 @@ import {
   type CallContext,
   type Clock,
   digestJson,
+  type JsonObject,
+  type JsonValue,
   newId,
   PortolanError,
   type UnitOfWork,
@@ -61,7 +63,7 @@ export async function erasePredictions(
   reason: string,
 ): Promise<ErasureResult> {
   const { organisationId } = call.actor;
-  await deps.authorizer.require(call, "predictions:erase", { type: "PredictionLog", organisationId });
+  await deps.authorizer.require(call, "predictions:erase", { type: "Prediction", organisationId });
   const erasureId = newId("erasure", deps.clock.now());
   // An unknown id refuses the whole order before anything is on the ledger.
   if ("predictionIds" in selector) await filesOf(deps, call, selector.predictionIds);
@@ -82,11 +84,15 @@ export async function erasePredictions(
  * Idempotent: the predictions are fixed and stored first, then their payloads are destroyed, then the completion is
  * recorded, once. A crash in between leaves an order that the next call finishes.
  */
-export async function performErasure(
-  deps: Omit<EraseDeps, "authorizer">,
-  call: CallContext,
-  erasureId: string,
-): Promise<number> {
+export function performErasure(deps: PerformDeps, call: CallContext, erasureId: string): Promise<number> {
+  // In turn with the join of outcomes, which must not keep an output that it read before and that is gone after;
+  // and with the reconciler, which may perform the same order.
+  return deps.files.inTurn(() => perform(deps, call, erasureId));
+}
+
+type PerformDeps = Pick<EraseDeps, "uow" | "files">;
+
+async function perform(deps: PerformDeps, call: CallContext, erasureId: string): Promise<number> {
   const order = await deps.uow.read(call, (sql) => findErasure(sql, erasureId));
   if (!order) throw new PortolanError("kernel.not_found", { detail: "Not found" });
   if (order.completed_at !== null) return order.erased_count ?? 0;
@@ -97,23 +103,31 @@ export async function performErasure(
   const ids =
     "subject" in selector ? await findSubject(deps, call, selector.subject) : selector.predictionIds;
   if ("subject" in selector) await deps.uow.write(call, (tx) => fixErasure(tx, erasureId, ids));
-  // No outcome may be joined to a payload that was read before and is gone after.
-  await deps.files.inTurn(async () => {
-    await eraseIds(deps, call, ids);
-    await deps.uow.write(call, async (tx) => {
-      await forgetOutputs(tx, ids);
-      if (!(await completeErasure(tx, erasureId, ids.length))) return;
-      const after = digestJson([...ids].sort());
-      const detail = { predictions: ids.length };
-      await tx.record({ event: "predictions.erasure.completed", subject: erasureId, after, detail });
-    });
+  await eraseIds(deps, call, ids);
+  await deps.uow.write(call, async (tx) => {
+    await forgetOutputs(tx, ids);
+    if (!(await completeErasure(tx, erasureId, ids.length))) return;
+    const after = digestJson([...ids].sort());
+    const detail = { predictions: ids.length };
+    await tx.record({ event: "predictions.erasure.completed", subject: erasureId, after, detail });
   });
   return ids.length;
 }
 
-type Effects = Pick<EraseDeps, "uow" | "files">;
+/** For the reconciler: finishes erasures that a crash interrupted. */
+export function erasureIntentHandler(deps: PerformDeps) {
+  return {
+    kind: erasureIntent,
+    perform: async (intent: {
+      readonly payload: JsonObject;
+      readonly call: CallContext;
+    }): Promise<JsonValue> => {
+      return { erased: await performErasure(deps, intent.call, String(intent.payload["erasureId"])) };
+    },
+  };
+}
 
-async function eraseIds(deps: Effects, call: CallContext, ids: readonly string[]): Promise<void> {
+async function eraseIds(deps: PerformDeps, call: CallContext, ids: readonly string[]): Promise<void> {
   const { organisationId } = call.actor;
   for (const [file, wanted] of await filesOf(deps, call, ids)) {
     await deps.files.erase(file, organisationId, (entry) => wanted.has(decodeHeader(entry.header).id));
@@ -122,7 +136,7 @@ async function eraseIds(deps: Effects, call: CallContext, ids: readonly string[]
 
 /** @throws PortolanError `kernel.not_found` when one of them is not among the accepted predictions. */
 async function filesOf(
-  deps: Effects,
+  deps: PerformDeps,
   call: CallContext,
   ids: readonly string[],
 ): Promise<Map<string, Set<string>>> {
@@ -138,7 +152,7 @@ async function filesOf(
 }
 
 /** Payloads are not indexed by subject (the index would be personal data itself): every part is read. */
-async function findSubject(deps: Effects, call: CallContext, subject: string): Promise<string[]> {
+async function findSubject(deps: PerformDeps, call: CallContext, subject: string): Promise<string[]> {
   const { organisationId } = call.actor;
   const filter = { organisationId, environments: ["dev", "staging", "production"] };
   const found: string[] = [];

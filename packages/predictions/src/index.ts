@@ -13,7 +13,7 @@ export {
   type ErasureResult,
   type ErasureSelector,
   erasePredictions,
-  erasureIntent,
+  erasureIntentHandler,
   performErasure,
 } from "./erase-predictions.ts";
 export { predictionsErrors } from "./errors.ts";

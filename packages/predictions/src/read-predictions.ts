@@ -124,7 +124,7 @@ export async function listPredictions(
   query: PredictionQuery,
 ): Promise<PredictionPage> {
   const { organisationId, environments } = call.actor;
-  await deps.authorizer.require(call, "predictions:read", { type: "PredictionLog", organisationId });
+  await deps.authorizer.require(call, "predictions:read", { type: "Prediction", organisationId });
   const filter: PartFilter = { ...query, organisationId, environments };
   const predictions: StoredPrediction[] = [];
   let after = query.cursor === undefined ? undefined : parseCursor(query.cursor);

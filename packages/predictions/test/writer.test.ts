@@ -132,7 +132,7 @@ describe("recovery (P15)", () => {
     }
     await writer.close();
     const source = readFileSync(segment.path);
-    const tailStart = frameEnds[0]?.end ?? 0;
+    const tailStart = frameEnds[1]?.end ?? 0;
     // Thousands of recoveries: in memory where there is such a folder, so that fsync costs nothing.
     const trial = join(existsSync("/dev/shm") ? mkdtempSync("/dev/shm/predictions-") : folder, "trial");
     for (let length = tailStart; length <= source.length; length++) {
