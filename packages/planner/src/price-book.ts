@@ -103,19 +103,9 @@ export function parsePriceFile(text: string, file: string): PriceBook {
   return { records, exchange: exchange ?? [] };
 }
 
-/**
- * One book of several files; a later file wins. An `own` record replaces everything known of its resource, product and
- * placement: who states what he pays is not averaged with a stranger's list price.
- */
+/** One book of several files; a later file's record wins over one of the same id. */
 export function mergePriceBooks(books: readonly PriceBook[]): PriceBook {
-  const records = new Map<string, PriceRecord>();
-  for (const record of books.flatMap((book) => book.records)) {
-    if (record.confidence === "own") {
-      for (const [id, known] of records)
-        if (known.confidence !== "own" && sameThing(known, record)) records.delete(id);
-    }
-    records.set(record.id, record);
-  }
+  const records = new Map(books.flatMap((book) => book.records).map((record) => [record.id, record]));
   return { records: [...records.values()], exchange: books.flatMap((book) => book.exchange) };
 }
 
@@ -133,15 +123,6 @@ export function findRate(book: PriceBook, from: Currency, to: Currency): Exchang
 
 export function priceOf(record: PriceRecord, amount: string): Money {
   return money(amount, record.currency);
-}
-
-function sameThing(known: PriceRecord, own: PriceRecord): boolean {
-  const product = own.product === undefined || own.product === "any" || own.product === known.product;
-  return (
-    known.resource === own.resource &&
-    product &&
-    known.placements.every((place) => own.placements.includes(place))
-  );
 }
 
 function ordered(record: PriceRecord): boolean {

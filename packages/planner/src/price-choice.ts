@@ -45,12 +45,15 @@ export interface PriceQuestion {
  */
 export function choosePrice(book: PriceBook, question: PriceQuestion): ChosenPrice {
   const { resource, placement, products, now } = question;
-  const fitting = book.records.filter(
+  const listed = book.records.filter(
     (record) =>
       record.resource === resource &&
       record.placements.includes(placement) &&
       (products === undefined || record.product === "any" || products.includes(record.product ?? "")),
   );
+  // Who states what he pays himself is not averaged with a stranger's list price.
+  const own = listed.filter((record) => record.confidence === "own");
+  const fitting = own.length > 0 ? own : listed;
   const fresh = fitting.filter((record) => staleFrom(record) > now);
   const used = fresh.length > 0 ? fresh : fitting;
   if (used.length === 0) {
