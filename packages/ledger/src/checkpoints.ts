@@ -39,6 +39,8 @@ export function checkpointText(
 
 export type CheckpointVerdict =
   | { readonly kind: "good"; readonly checkpoint: TimedCheckpoint; readonly keyId: string }
+  /** Really signed by that key, which did not count at the stated time: revoked since, or retired before. */
+  | { readonly kind: "expired"; readonly checkpoint: TimedCheckpoint; readonly reason: string }
   | { readonly kind: "bad"; readonly reason: string };
 
 /**
@@ -59,7 +61,8 @@ export function judgeCheckpoint(
     const verifier = ledgerVerifier(origin, key);
     if (verifier === undefined || verifyNote(parsed, [verifier]).length === 0) continue;
     if (!keyCounts(key, checkpoint.at)) {
-      return bad(`key ${key.id} was not valid when the checkpoint says it was signed`);
+      const reason = `key ${key.id} does not count at the time that the checkpoint states`;
+      return { kind: "expired", checkpoint, reason };
     }
     return { kind: "good", checkpoint, keyId: key.id };
   }

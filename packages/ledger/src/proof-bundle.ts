@@ -56,7 +56,7 @@ export function judgeProof(bundle: JsonObject, knownKeys?: readonly SigningKey[]
   const ownKey = parseKey(bundle.key);
   const keys = knownKeys ?? (ownKey === undefined ? [] : [ownKey]);
   const verdict = judgeCheckpoint(note, organisation, keys);
-  if (verdict.kind === "bad") return refuted(verdict.reason);
+  if (verdict.kind !== "good") return refuted(verdict.reason);
   const { fault } = rowLeaf(row);
   const header = parseEntry(row.entry);
   if (fault !== undefined || header === undefined) return refuted(fault ?? "the entry cannot be read");

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { KeyRing, SigningKey, Sql } from "@portolan/kernel";
+import type { KeyRing, Sql } from "@portolan/kernel";
 import { CompactTree, emptyRoot, leafHash, sameHash } from "@portolan/merkle";
 import { judgeCheckpoint, type TimedCheckpoint } from "./checkpoints.ts";
 import { parseEntry } from "./row-format.ts";
@@ -47,7 +47,12 @@ export async function recoverLogs(deps: RecoveryDeps, epoch: number): Promise<re
   return logs;
 }
 
-async function recoverLog(deps: RecoveryDeps, organisationId: string, epoch: number): Promise<RecoveredLog> {
+/** Brings one log's database and files together; also after a pass that failed half way. */
+export async function recoverLog(
+  deps: RecoveryDeps,
+  organisationId: string,
+  epoch: number,
+): Promise<RecoveredLog> {
   const folder = new TileFolder(join(deps.folder, organisationId));
   const state = await folder.readState();
   const stream = (await readStream(deps.sql, organisationId)) ?? { size: 0, root: emptyRoot() };
@@ -114,23 +119,16 @@ async function checkCheckpoints(
     ["ledger folder", published],
   ] as const) {
     if (note === undefined) continue;
-    const checkpoint = readOwnCheckpoint(note, place, organisationId, keys);
-    await demandCovered(folder, checkpoint, size, place);
-    newest = Math.max(newest, checkpoint.size);
+    const verdict = judgeCheckpoint(note, organisationId, keys);
+    if (verdict.kind === "bad") {
+      throw forked(`the checkpoint of ${organisationId} in the ${place} does not count: ${verdict.reason}`);
+    }
+    await demandCovered(folder, verdict.checkpoint, size, place);
+    // One of a key that was revoked since is ours and binds us, but readers need a new one.
+    if (verdict.kind === "good") newest = Math.max(newest, verdict.checkpoint.size);
   }
   const isPublished = published !== undefined && published === stored?.note;
   return size > 0 && (newest < size || !isPublished);
-}
-
-function readOwnCheckpoint(
-  note: string,
-  place: string,
-  organisationId: string,
-  keys: readonly SigningKey[],
-): TimedCheckpoint {
-  const verdict = judgeCheckpoint(note, organisationId, keys);
-  if (verdict.kind === "good") return verdict.checkpoint;
-  throw forked(`the checkpoint of ${organisationId} in the ${place} does not count: ${verdict.reason}`);
 }
 
 async function demandCovered(

@@ -14,11 +14,10 @@ import { flushTallies } from "./denial-tally.ts";
 import { signNote } from "./note-signer.ts";
 import { PassLoop } from "./pass-loop.ts";
 import type { SequencerLock, SequencerObserver } from "./ports.ts";
-import { type RecoveredLog, recoverLogs } from "./recovery.ts";
+import { type RecoveredLog, recoverLog, recoverLogs } from "./recovery.ts";
 import {
   advanceStream,
   demandEpoch,
-  forked,
   insertCheckpoint,
   latestCheckpoint,
   readStream,
@@ -77,9 +76,11 @@ export async function startSequencer(deps: SequencerDeps): Promise<Sequencer> {
   try {
     const epoch = await takeOver(deps.sql);
     const recovered = await recoverLogs(deps, epoch);
-    for (const log of recovered) if (log.unsigned) await signCheckpoint(deps, log.organisationId, epoch);
+    const unsigned = new Set(recovered.flatMap((log) => (log.unsigned ? [log.organisationId] : [])));
+    const run: Run = { epoch, unsigned };
+    await signWaiting(deps, run);
     const loop = new PassLoop({
-      pass: () => sequenceAll(deps, epoch),
+      pass: () => sequenceAll(deps, run),
       isFatal: (error) => isFatal(deps, error),
       pollMs: deps.pollMs ?? 1000,
       lingerMs: deps.lingerMs ?? 100,
@@ -109,51 +110,66 @@ function isFatal(deps: SequencerDeps, error: unknown): boolean {
   return true;
 }
 
-async function sequenceAll(deps: SequencerDeps, epoch: number): Promise<void> {
+/** What one sequencer remembers between passes. */
+interface Run {
+  readonly epoch: number;
+  /** Logs with leaves that no published checkpoint covers: signing failed, or is under way. */
+  readonly unsigned: Set<string>;
+}
+
+async function sequenceAll(deps: SequencerDeps, run: Run): Promise<void> {
   await flushTallies(deps);
   for (const organisationId of await waitingOrganisations(deps.sql)) {
-    while ((await sequenceBatch(deps, organisationId, epoch)) === batchRows);
+    while ((await sequenceBatch(deps, organisationId, run)) === batchRows);
   }
+  await signWaiting(deps, run);
+}
+
+async function signWaiting(deps: SequencerDeps, run: Run): Promise<void> {
+  for (const organisationId of run.unsigned) await signCheckpoint(deps, organisationId, run);
 }
 
 /** One pass over one log. Spec L8 states the order of its steps, and L9 what a crash after each leaves behind. */
-async function sequenceBatch(deps: SequencerDeps, organisationId: string, epoch: number): Promise<number> {
+async function sequenceBatch(deps: SequencerDeps, organisationId: string, run: Run): Promise<number> {
   const observe = (step: Parameters<SequencerObserver>[0]): void => deps.observe?.(step, organisationId);
+  const folder = new TileFolder(join(deps.folder, organisationId));
+  const before = await currentState(deps, folder, organisationId, run);
   const rows = await waitingRows(deps.sql, organisationId, batchRows);
   if (rows.length === 0) return 0;
   observe("rows_read");
-  const folder = new TileFolder(join(deps.folder, organisationId));
-  const before = await currentState(deps, folder, organisationId);
-  await demandEpoch(deps.sql, epoch);
-  const after = await extendTiles(folder, before, rows, epoch, observe);
+  await demandEpoch(deps.sql, run.epoch);
+  const after = await extendTiles(folder, before, rows, run.epoch, observe);
   const from = before?.tree.size ?? 0;
   const ids = rows.map((row) => row.id);
-  await advanceStream(deps.sql, { organisationId, epoch, from, ids, root: rootOf(after) });
+  await advanceStream(deps.sql, { organisationId, epoch: run.epoch, from, ids, root: rootOf(after) });
+  run.unsigned.add(organisationId);
   observe("sql_committed");
-  await signCheckpoint(deps, organisationId, epoch);
+  await signCheckpoint(deps, organisationId, run);
   await prunePartials(folder, from, after.tree.size);
   return rows.length;
 }
 
-/** Files and database agree between passes; when they do not, somebody else wrote. */
+/** Files and database agree between passes, unless one failed between the two: then as at start-up. */
 async function currentState(
   deps: SequencerDeps,
   folder: TileFolder,
   organisationId: string,
+  run: Run,
 ): Promise<TileState | undefined> {
   const state = await folder.readState();
   const stream = (await readStream(deps.sql, organisationId)) ?? { size: 0, root: emptyRoot() };
-  if (stream.size !== (state?.tree.size ?? 0) || !sameHash(stream.root, rootOf(state))) {
-    throw forked(`tile files and database of ${organisationId} changed apart from the sequencer`);
-  }
-  return state;
+  if (stream.size === (state?.tree.size ?? 0) && sameHash(stream.root, rootOf(state))) return state;
+  await demandEpoch(deps.sql, run.epoch);
+  const log = await recoverLog(deps, organisationId, run.epoch);
+  if (log.unsigned) run.unsigned.add(organisationId);
+  return folder.readState();
 }
 
-async function signCheckpoint(deps: SequencerDeps, organisationId: string, epoch: number): Promise<void> {
+async function signCheckpoint(deps: SequencerDeps, organisationId: string, run: Run): Promise<void> {
   const folder = new TileFolder(join(deps.folder, organisationId));
   const state = await folder.readState();
   if (state === undefined) return;
-  await demandEpoch(deps.sql, epoch);
+  await demandEpoch(deps.sql, run.epoch);
   const last = await latestCheckpoint(deps.sql, organisationId);
   const { size } = state.tree;
   const root = rootOf(state);
@@ -165,5 +181,6 @@ async function signCheckpoint(deps: SequencerDeps, organisationId: string, epoch
   await insertCheckpoint(deps.sql, { organisationId, size, root, note, keyId, signedAt: signed.at });
   deps.observe?.("checkpoint_stored", organisationId);
   await folder.publishCheckpoint(note);
+  run.unsigned.delete(organisationId);
   deps.observe?.("checkpoint_published", organisationId);
 }

@@ -55,17 +55,24 @@ export function judgeLog(input: VerificationInput): VerificationReport {
   const findings: Finding[] = [...(input.findings ?? [])];
   const keys = trustedKeys(input);
   const good: TimedCheckpoint[] = [];
+  const expired: { readonly size: number; readonly reason: string }[] = [];
   const usedKeys = new Set<string>();
   for (const note of new Set([...input.checkpoints, ...(input.known ?? [])])) {
     const verdict = judgeCheckpoint(note, input.organisation, keys);
     if (verdict.kind === "good") {
       good.push(verdict.checkpoint);
       usedKeys.add(verdict.keyId);
+    } else if (verdict.kind === "expired") {
+      expired.push({ size: verdict.checkpoint.size, reason: verdict.reason });
     } else findings.push({ kind: "checkpoint", copy: "checkpoints", detail: verdict.reason });
   }
   const checkpoints = good.toSorted((a, b) => a.size - b.size || a.at - b.at);
   findings.push(...contradictions(checkpoints));
   const size = checkpoints.at(-1)?.size ?? 0;
+  // What a revoked key signed proves nothing, and need not: a later checkpoint covers the same leaves.
+  for (const lost of expired.filter((checkpoint) => checkpoint.size > size)) {
+    findings.push({ kind: "checkpoint", copy: "checkpoints", index: lost.size, detail: lost.reason });
+  }
   findings.push(...judgeCopies(input.copies, checkpoints, size));
   const rows = input.copies.find((copy) => copy.name === "rows")?.leaves.length ?? 0;
   if (checkpoints.length === 0 && rows > 0) {
