@@ -1,3 +1,6 @@
+export { type BackupOptions, backupDatabase } from "./backup/backup-database.ts";
+export type { BackupManifest, FileInBackup, TableInBackup } from "./backup/manifest.ts";
+export { type RestoreOptions, type RestoreReport, restoreDatabase } from "./backup/restore-database.ts";
 export type { Database, Listening, Session } from "./database.ts";
 export { hasEmbeddedPostgres } from "./embedded/binaries.ts";
 export {

@@ -16,6 +16,11 @@ export interface AppliedMigration {
   readonly digest: string;
 }
 
+export interface MigrateOptions {
+  /** Applies these alone; a restore brings the schema to the backup's level first. */
+  readonly only?: ReadonlySet<string>;
+}
+
 // Any constant serves; all Portolan processes take the same one.
 const migrationLock = 7_467_001;
 
@@ -32,6 +37,7 @@ export async function migrate(
   database: Database,
   sets: readonly MigrationSet[],
   clock: Clock,
+  options: MigrateOptions = {},
 ): Promise<readonly AppliedMigration[]> {
   const ordered = orderMigrationSets([
     databaseMigrations,
@@ -45,6 +51,7 @@ export async function migrate(
     const applied: AppliedMigration[] = [];
     for (const file of files) {
       const digest = known.get(file.name);
+      if (options.only !== undefined && !options.only.has(file.name)) continue;
       if (digest === undefined) applied.push(await apply(session, file, clock.now()));
       else if (digest !== file.digest) throw changed(file.name);
     }
