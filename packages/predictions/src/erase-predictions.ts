@@ -122,7 +122,10 @@ export function erasureIntentHandler(deps: PerformDeps) {
       readonly payload: JsonObject;
       readonly call: CallContext;
     }): Promise<JsonValue> => {
-      return { erased: await performErasure(deps, intent.call, String(intent.payload["erasureId"])) };
+      const { erasureId } = intent.payload;
+      return {
+        erased: await performErasure(deps, intent.call, typeof erasureId === "string" ? erasureId : ""),
+      };
     },
   };
 }

@@ -7,7 +7,6 @@ export const predictionsErrors = {
   "predictions.log_locked": { status: 409, title: "Another writer holds the log folder" },
   "predictions.record_too_large": { status: 413, title: "Prediction is too large to be logged" },
   "predictions.corrupt": { status: 422, title: "Prediction log bytes are damaged" },
-  "predictions.block_gap": { status: 409, title: "Block does not follow the last accepted one" },
   "predictions.block_forked": { status: 409, title: "Block differs from the one already accepted" },
   "predictions.writer_taken": { status: 409, title: "Writer belongs to another principal" },
   "predictions.bad_cursor": { status: 400, title: "Page cursor is not understood" },

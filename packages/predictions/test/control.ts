@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toProblem } from "@portolan/http-contract";
-import { type CallContext, systemClock } from "@portolan/kernel";
+import { type Authorizer, type CallContext, systemClock } from "@portolan/kernel";
 import { ledgerErrors, recordBatchDigest } from "@portolan/ledger";
 import { aCall, openTestDatabase, testAuthorizer } from "@portolan/testkit";
 import Fastify, { type FastifyInstance } from "fastify";
@@ -30,18 +30,22 @@ export interface TestControl {
 export async function startTestControl(): Promise<TestControl> {
   const accepted = mkdtempSync(join(tmpdir(), "accepted-"));
   const database = await openTestDatabase({ migrations: [predictionsMigrations] });
-  const authorizer = {
-    ...testAuthorizer({
-      gateway: ["predictions:deliver"],
-      person: ["predictions:read", "outcomes:write", "predictions:erase"],
-    }),
-  };
+  const policy = testAuthorizer({
+    gateway: ["predictions:deliver"],
+    person: ["predictions:read", "outcomes:write", "predictions:erase"],
+  });
   // The gateway of the tests serves two organisations; the real policy set grants that by binding.
-  const require = authorizer.require;
-  authorizer.require = (call, action, resource) =>
-    action === "predictions:deliver"
-      ? require(call, action, { ...resource, organisationId: call.actor.organisationId })
-      : require(call, action, resource);
+  const authorizer: Authorizer = {
+    decide: (call, action, resource) => policy.decide(call, action, resource),
+    require: (call, action, resource) => {
+      const { organisationId: own } = call.actor;
+      return policy.require(
+        call,
+        action,
+        action === "predictions:deliver" ? { ...resource, organisationId: own } : resource,
+      );
+    },
+  };
   const deps = createPredictionsDeps(
     { uow: database.uow, authorizer, clock: systemClock, recordBatch: recordBatchDigest },
     accepted,
