@@ -47,6 +47,7 @@ export const actions = {
   "serving:predict": action("serves", "serving:read", "Ask an endpoint for predictions"),
   "predictions:read": action("reads", "predictions:read", "Read prediction records"),
   "predictions:deliver": action("serves", "predictions:read", "Deliver a gateway's prediction blocks"),
+  "predictions:erase": action("administers", "predictions:read", "Erase payloads of predictions"),
   "outcomes:write": action("serves", "outcomes:read", "Report what really happened after a prediction"),
   "outcomes:read": action("reads", "outcomes:read", "Read outcomes"),
   "snapshots:read": action("reads", "snapshots:read", "Pull the signed route snapshot and its parts"),

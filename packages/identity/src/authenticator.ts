@@ -11,9 +11,9 @@ import {
 import { looksLikeApiKey, parseApiKey, verifyApiKey } from "./api-key-text.ts";
 import { findApiKeyRow, storedApiKey } from "./api-keys.ts";
 import type { DevelopmentIssuer } from "./development-issuer.ts";
-import { findPrincipal, findSubject } from "./directory-store.ts";
+import { findPrincipal, findSubject, type PrincipalRow } from "./directory-store.ts";
 import { listTrustedIssuers } from "./issuers.ts";
-import { identityTables } from "./store.ts";
+import { identityTables, revocationEpoch } from "./store.ts";
 import type { FetchJwks } from "./tokens/issuer-keys.ts";
 import type { VerifiedToken } from "./tokens/token-claims.ts";
 import { createTokenVerifier, type TokenVerifier } from "./tokens/token-verifier.ts";
@@ -36,8 +36,13 @@ export interface Authenticator {
   authenticate(credential: string): Promise<Authentication>;
 }
 
-/** Issuers, their keys and revocations are read again this often at least; a revocation here is seen at once. */
+/**
+ * Issuers, keys and revoked tokens are read again this often. A revocation in the caller's own organisation is
+ * seen at once, by its epoch; this bounds the rest (a platform key revoked by the home organisation).
+ */
 const reloadMicros = 5_000_000;
+/** Tokens that name unknown issuers or keys make us read again, so many times a reload interval at most. */
+const maxEarlyReloads = 20;
 
 interface Trust {
   readonly loadedAt: number;
@@ -48,25 +53,31 @@ interface Trust {
 
 /** Finds the actor behind a token or API key. */
 export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
-  let trust: Trust = { loadedAt: -Infinity, issuers: [], epochs: new Map(), revokedTokens: new Set() };
+  const trust = createTrustCache(deps);
   const verifier: TokenVerifier = createTokenVerifier({
-    issuers: () => trust.issuers,
+    issuers: () => trust.now().issuers,
     clock: deps.clock,
     ...(deps.fetchJwks === undefined ? {} : { fetchJwks: deps.fetchJwks }),
-    revocationEpoch: (organisationId) => trust.epochs.get(organisationId) ?? 0,
+    revocationEpoch: (organisationId) => trust.now().epochs.get(organisationId) ?? 0,
     isRevoked: ({ tokenId, organisationId }) =>
-      tokenId !== undefined && trust.revokedTokens.has(`${organisationId}/${tokenId}`),
+      tokenId !== undefined && trust.now().revokedTokens.has(`${organisationId}/${tokenId}`),
   });
 
-  async function byToken(text: string): Promise<Authentication> {
-    if (deps.clock.now() - trust.loadedAt > reloadMicros) trust = await loadTrust(deps);
-    let verdict = await verifier.verify(text);
-    if (verdict.kind === "refused" && mayBeStale(verdict.reason, trust, deps.clock.now())) {
-      trust = await loadTrust(deps);
-      verdict = await verifier.verify(text);
+  async function verifyOnce(text: string): Promise<Authentication | "stale"> {
+    const verdict = await verifier.verify(text);
+    if (verdict.kind === "refused") {
+      return mayBeNew.has(verdict.reason) ? "stale" : { kind: "refused", reason: `token:${verdict.reason}` };
     }
-    if (verdict.kind === "refused") return { kind: "refused", reason: `token:${verdict.reason}` };
-    return findActor(deps, verdict.token);
+    const { answer, epoch } = await findActor(deps, verdict.token);
+    return epoch === (trust.now().epochs.get(verdict.token.organisationId) ?? 0) ? answer : "stale";
+  }
+
+  async function byToken(text: string): Promise<Authentication> {
+    await trust.refreshWhenOld();
+    const first = await verifyOnce(text);
+    if (first !== "stale") return first;
+    const second = (await trust.refreshEarly()) ? await verifyOnce(text) : first;
+    return second === "stale" ? { kind: "refused", reason: "token:not_trusted" } : second;
   }
 
   return {
@@ -75,10 +86,28 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   };
 }
 
-/** A token of an issuer or key that is a moment old is no attack: look again, once a second at most. */
-function mayBeStale(reason: string, trust: Trust, now: number): boolean {
-  const soon = now - trust.loadedAt > 1_000_000;
-  return soon && ["unknown_issuer", "unknown_key", "no_keys", "audience"].includes(reason);
+/** Refusals that an issuer, organisation or key made a moment ago would also cause. */
+const mayBeNew: ReadonlySet<string> = new Set(["unknown_issuer", "unknown_key", "no_keys", "audience"]);
+
+function createTrustCache(deps: AuthenticatorDeps) {
+  let trust: Trust = { loadedAt: -Infinity, issuers: [], epochs: new Map(), revokedTokens: new Set() };
+  let earlyReloads = 0;
+  return {
+    now: () => trust,
+    async refreshWhenOld(): Promise<void> {
+      if (deps.clock.now() - trust.loadedAt <= reloadMicros) return;
+      trust = await loadTrust(deps);
+      earlyReloads = 0;
+    },
+    async refreshEarly(): Promise<boolean> {
+      if (earlyReloads >= maxEarlyReloads) return false;
+      earlyReloads++;
+      const loaded = await loadTrust(deps);
+      // The regular reload keeps its rhythm, or a flood could keep the allowance from coming back.
+      trust = { ...loaded, loadedAt: trust.loadedAt };
+      return true;
+    },
+  };
 }
 
 async function loadTrust(deps: AuthenticatorDeps): Promise<Trust> {
@@ -95,27 +124,42 @@ async function loadTrust(deps: AuthenticatorDeps): Promise<Trust> {
         .execute(),
     };
   });
-  const own = deps.developmentIssuer
-    ? await Promise.all(loaded.organisations.map(({ id }) => deps.developmentIssuer?.trustedBy(id)))
+  const { developmentIssuer } = deps;
+  const own = developmentIssuer
+    ? await Promise.all(loaded.organisations.map(({ id }) => developmentIssuer.trustedBy(id)))
     : [];
   return {
     loadedAt: deps.clock.now(),
-    issuers: [...loaded.issuers, ...own.filter((issuer) => issuer !== undefined)],
+    issuers: [...loaded.issuers, ...own],
     epochs: new Map(loaded.epochs.map(({ organisation_id, epoch }) => [organisation_id, epoch])),
     revokedTokens: new Set(loaded.tokens.map((row) => `${row.organisation_id}/${row.subject}`)),
   };
 }
 
-/** Our own issuer names the principal itself; outside ones name a subject that an admin tied to a principal. */
-async function findActor(deps: AuthenticatorDeps, token: VerifiedToken): Promise<Authentication> {
-  const organisationId = parseId("organisation", token.organisationId);
-  if (!organisationId) return { kind: "refused", reason: "token:organisation" };
-  const own = (await deps.developmentIssuer?.trustedBy(organisationId))?.issuer === token.issuer;
-  const principal = await deps.unitOfWork.read(internalCall(deps.clock), async (sql) => {
-    const id = own ? token.subject : await findSubject(sql, organisationId, token.issuer, token.subject);
-    return id === undefined ? undefined : findPrincipal(sql, organisationId, id);
+/**
+ * Our own issuer names the principal itself; outside ones name a subject that an admin tied to a principal. The
+ * organisation's revocation epoch comes along, read at the same time.
+ */
+async function findActor(
+  deps: AuthenticatorDeps,
+  token: VerifiedToken,
+): Promise<{ answer: Authentication; epoch: number }> {
+  const own = deps.developmentIssuer?.issuer === token.issuer;
+  const { principal, epoch } = await deps.unitOfWork.read(internalCall(deps.clock), async (sql) => {
+    const { organisationId, issuer, subject } = token;
+    const id = own ? subject : await findSubject(sql, organisationId, issuer, subject);
+    return {
+      principal: id === undefined ? undefined : await findPrincipal(sql, organisationId, id),
+      epoch: await revocationEpoch(sql, organisationId),
+    };
   });
-  if (!principal || (own && principal.id !== token.subject)) {
+  return { answer: actorOf(token, own, principal), epoch };
+}
+
+function actorOf(token: VerifiedToken, own: boolean, principal: PrincipalRow | undefined): Authentication {
+  const organisationId = parseId("organisation", token.organisationId);
+  // A token names a principal by id; a name that happens to be equal is not it.
+  if (!organisationId || !principal || (own && principal.id !== token.subject)) {
     return { kind: "refused", reason: "token:unknown_principal" };
   }
   if (principal.disabledAt !== undefined) return { kind: "refused", reason: "token:disabled_principal" };

@@ -57,6 +57,8 @@ export interface IssuedToken {
 
 export interface DevelopmentIssuer {
   readonly enabled: boolean;
+  /** Its `iss`. */
+  readonly issuer: string;
   /** @throws PortolanError `identity.dev_issuer_disabled`, `identity.unauthenticated` or `kernel.not_found` */
   issue(request: TokenRequest): Promise<IssuedToken>;
   /** The keys that its tokens verify with: the active one and those rotated within the last day. */
@@ -80,6 +82,7 @@ export function createDevelopmentIssuer(deps: DevelopmentIssuerDeps): Developmen
 
   return {
     enabled: deps.enabled,
+    issuer: deps.issuer,
     keySet,
     issue: (request) => issueToken(deps, request),
     discovery: () => ({

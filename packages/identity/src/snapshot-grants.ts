@@ -1,4 +1,4 @@
-import type { CallContext, Environment, ResourceRef, Sql, UnitOfWork } from "@portolan/kernel";
+import type { CallContext, Environment, Sql, UnitOfWork } from "@portolan/kernel";
 import { storedApiKey } from "./api-keys.ts";
 import type { PrincipalFacts } from "./authorization/facts.ts";
 import { createPolicyEngine } from "./authorization/policy-engine.ts";
@@ -25,7 +25,7 @@ export interface GrantedEndpoint {
   readonly useCaseId?: string;
   readonly teamId?: string;
   readonly businessUnitId?: string;
-  readonly attributes?: ResourceRef["attributes"];
+  readonly attributes?: Readonly<Record<string, string | boolean | number>>;
 }
 
 /**
