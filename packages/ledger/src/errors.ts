@@ -11,7 +11,6 @@ export const ledgerErrors = {
   "ledger.forked": { status: 503, title: "Ledger contradicts its published history" },
   "ledger.tiles_damaged": { status: 503, title: "Tile files are damaged" },
   "ledger.fenced": { status: 503, title: "Another sequencer took over" },
-  "ledger.bad_export": { status: 400, title: "Ledger export is not readable" },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type LedgerErrorCode = keyof typeof ledgerErrors;

@@ -216,6 +216,6 @@ async function listFolder(path: string): Promise<readonly string[]> {
 export function damaged(detail: string): PortolanError<"ledger.tiles_damaged"> {
   return new PortolanError("ledger.tiles_damaged", {
     detail,
-    mend: "Move the organisation's ledger folder aside and run `portolan audit rebuild`: the tiles are made again from the rows and compared with the signed checkpoints.",
+    mend: "Put back the ledger folder from the backup that the database is of, or from a copy of the tiles.",
   });
 }
