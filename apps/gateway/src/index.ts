@@ -1,1 +1,1 @@
-export {};
+export { GatewayConfig } from "./config.ts";

@@ -12,5 +12,6 @@ export {
   SignedSnapshot,
   SnapshotManifest,
   SnapshotPart,
+  SnapshotTrust,
   snapshotFormat,
 } from "./snapshot/schema.ts";

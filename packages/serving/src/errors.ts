@@ -19,6 +19,7 @@ export const servingErrors = {
   "serving.rate_limited": { status: 429, title: "Rate limit exceeded" },
   "serving.timeout": { status: 504, title: "The model did not answer in time" },
   "serving.model_unavailable": { status: 503, title: "The model is not available" },
+  "serving.model_refused": { status: 503, title: "Model bytes or signature refused" },
   "serving.model_failed": { status: 502, title: "The model failed on this input" },
   "serving.features_unavailable": { status: 424, title: "Feature values are missing" },
   "serving.log_unavailable": { status: 503, title: "The prediction log cannot be written" },

@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import type { Endpoint } from "./endpoint.ts";
 import type { Route, SignedSnapshot, SnapshotManifest } from "./snapshot/schema.ts";
 
-interface EndpointsTable {
+type EndpointsTable = {
   readonly id: string;
   readonly organisation_id: string;
   readonly name: string;
@@ -14,9 +14,9 @@ interface EndpointsTable {
   readonly deployment_id: string;
   readonly created_at: number;
   readonly created_by: string;
-}
+};
 
-interface DeploymentsTable {
+type DeploymentsTable = {
   readonly id: string;
   readonly endpoint_id: string;
   readonly organisation_id: string;
@@ -24,9 +24,9 @@ interface DeploymentsTable {
   readonly deployed_at: number;
   readonly deployed_by: string;
   readonly snapshot_version: number | null;
-}
+};
 
-interface SnapshotsTable {
+type SnapshotsTable = {
   readonly organisation_id: string;
   readonly version: number;
   readonly content_digest: string;
@@ -34,13 +34,13 @@ interface SnapshotsTable {
   readonly manifest: SnapshotManifest;
   readonly fetchable: readonly string[];
   readonly created_at: number;
-}
+};
 
-interface ServingTables {
+type ServingTables = {
   "serving.endpoints": EndpointsTable;
   "serving.deployments": DeploymentsTable;
   "serving.snapshots": SnapshotsTable;
-}
+};
 
 export type SnapshotRow = SnapshotsTable;
 

@@ -1,6 +1,7 @@
 import { routeConfig } from "@portolan/http-contract";
 import {
   type Authorizer,
+  type KeyRing,
   type ObjectStore,
   PortolanError,
   parseDigest,
@@ -9,8 +10,9 @@ import {
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import type { ServingErrorCode } from "../errors.ts";
-import type { SnapshotPublisher } from "../snapshot/publish-snapshot.ts";
-import { Sha256, SignedSnapshot } from "../snapshot/schema.ts";
+import type { PublicKeys } from "../ports.ts";
+import { publicPart, type SnapshotPublisher } from "../snapshot/publish-snapshot.ts";
+import { Sha256, SignedSnapshot, SnapshotTrust } from "../snapshot/schema.ts";
 import { latestSnapshot } from "../store.ts";
 
 export interface SnapshotRouteDeps {
@@ -18,6 +20,8 @@ export interface SnapshotRouteDeps {
   readonly authorizer: Authorizer;
   readonly objects: ObjectStore;
   readonly publisher: SnapshotPublisher;
+  readonly keyRing: KeyRing;
+  readonly keys: PublicKeys;
 }
 
 const maxWaitMs = 25_000;
@@ -53,6 +57,26 @@ export async function snapshotRoutes(app: FastifyInstance, deps: SnapshotRouteDe
           mend: "Deploy an endpoint first.",
         });
       return reply.header("etag", `"${latest.version}"`).send(latest.signed);
+    },
+  );
+
+  app.get(
+    "/v1/snapshots/trust",
+    {
+      config: routeConfig("snapshots:read", "read"),
+      schema: {
+        summary:
+          "Whose snapshots a new gateway of this organisation believes; it asks once and pins the answer",
+        tags: ["serving"],
+        response: { 200: SnapshotTrust },
+      },
+    },
+    async (request) => {
+      const { organisationId } = request.call.actor;
+      await deps.authorizer.require(request.call, "snapshots:read", { type: "Snapshot", organisationId });
+      // Made on first use, so that a gateway may start before the first snapshot.
+      await deps.keyRing.current("snapshot");
+      return { organisationId, keys: (await deps.keys.list("snapshot")).map(publicPart) };
     },
   );
 

@@ -161,7 +161,7 @@ async function contentOf(
 }
 
 /** The key without its holder, who is nobody's business at a gateway. */
-function publicPart(key: SigningKey): KeysPart["keys"][number] {
+export function publicPart(key: SigningKey): KeysPart["keys"][number] {
   const { id, algorithm, publicKeyPem, validFrom, retiredAt, revokedAt } = key;
   return {
     id,

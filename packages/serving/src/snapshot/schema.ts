@@ -155,6 +155,13 @@ export const KeysPart = Type.Object(
 );
 export type KeysPart = Static<typeof KeysPart>;
 
+/** What a gateway pins at its first start. */
+export const SnapshotTrust = Type.Object(
+  { organisationId: Type.String(), keys: KeysPart.properties.keys },
+  closed,
+);
+export type SnapshotTrust = Static<typeof SnapshotTrust>;
+
 /** `identity` is defined by identity's contract, and opaque here. */
 export const SnapshotPart = Type.Object(
   {

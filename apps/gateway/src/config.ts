@@ -1,0 +1,51 @@
+import { secretText } from "@portolan/kernel";
+import { type Static, Type } from "typebox";
+
+/** Settings of a gateway process; generates its part of docs/configuration.md. */
+export const GatewayConfig = Type.Object({
+  PORTOLAN_HOME: Type.String({
+    minLength: 1,
+    description: "State folder: snapshot cache, this gateway's prediction log, online features",
+  }),
+  GATEWAY_HOST: Type.String({
+    default: "127.0.0.1",
+    description: "Address the gateway listens on; anything but loopback needs TLS",
+  }),
+  GATEWAY_PORT: Type.Integer({
+    minimum: 0,
+    maximum: 65535,
+    default: 7401,
+    description: "TCP port; 0 takes a free one",
+  }),
+  GATEWAY_NAME: Type.String({
+    pattern: "^[a-z0-9][a-z0-9-]{0,40}$",
+    default: "gateway",
+    description: "Name of this gateway on this machine; names its log folder",
+  }),
+  GATEWAY_ENVIRONMENTS: Type.String({
+    pattern: "^(dev|staging|production)(,(dev|staging|production))*$",
+    default: "dev,staging,production",
+    description: "Environments that this gateway serves",
+  }),
+  CONTROL_URL: Type.String({ default: "http://127.0.0.1:7400", description: "Where control answers" }),
+  CONTROL_TOKEN: Type.Optional(secretText("API key or token of this gateway's service account")),
+  TLS_CERT_FILE: Type.Optional(
+    Type.String({ description: "PEM certificate chain; required on a non-loopback address" }),
+  ),
+  TLS_KEY_FILE: Type.Optional(Type.String({ description: "PEM private key of the certificate" })),
+  RUNNER_MEMORY: Type.Integer({
+    minimum: 64,
+    default: 2048,
+    description: "Resident MiB beyond which a runner process is killed",
+  }),
+  DRAIN_MS: Type.Integer({
+    minimum: 0,
+    default: 10_000,
+    description: "Longest wait for open requests at shutdown",
+  }),
+  LOG_LEVEL: Type.Union(
+    ["trace", "debug", "info", "warn", "error", "fatal", "silent"].map((level) => Type.Literal(level)),
+    { default: "info", description: "Least severe level that is logged" },
+  ),
+});
+export type GatewayConfig = Static<typeof GatewayConfig>;

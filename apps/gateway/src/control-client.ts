@@ -1,0 +1,88 @@
+import { messageOf, PortolanError, type Secret } from "@portolan/kernel";
+
+/** Control could not be reached or did not answer as it should: a reason to wait, never a verdict on content. */
+export class ControlAway extends Error {
+  override readonly name = "ControlAway";
+}
+
+export interface ControlClient {
+  /** A signed snapshot above `after`, `undefined` when there is none within `waitMs`. Not verified yet. */
+  latestSnapshot(after: number, waitMs: number): Promise<unknown>;
+  part(digest: string): Promise<Uint8Array>;
+  /** Organisation and snapshot keys, for the very first start only. */
+  trust(): Promise<unknown>;
+  post(path: string, body: Uint8Array, signal: AbortSignal): Promise<{ status: number; body: unknown }>;
+}
+
+const timeoutMs = 10_000;
+const maxPartBytes = 2 ** 31;
+
+export function createControlClient(url: string, token: Secret | undefined): ControlClient {
+  const headers = token ? { authorization: `Bearer ${token.reveal()}` } : {};
+
+  async function get(path: string, waitMs = 0): Promise<Response> {
+    try {
+      return await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(timeoutMs + waitMs) });
+    } catch (error) {
+      throw new ControlAway(messageOf(error), { cause: error });
+    }
+  }
+
+  async function ok(path: string, response: Response): Promise<Response> {
+    if (response.ok) return response;
+    await response.body?.cancel();
+    throw new ControlAway(`control answered ${response.status} to ${path}`);
+  }
+
+  return {
+    async latestSnapshot(after, waitMs) {
+      const path = `/v1/snapshots/latest?after=${after}&waitMs=${waitMs}`;
+      const response = await get(path, waitMs);
+      if (response.status === 304 || response.status === 404) {
+        await response.body?.cancel();
+        return undefined;
+      }
+      return readJson(await ok(path, response));
+    },
+    async part(digest) {
+      const path = `/v1/snapshots/parts/${digest}`;
+      const response = await ok(path, await get(path, 60_000));
+      if (Number(response.headers.get("content-length") ?? 0) > maxPartBytes)
+        throw new PortolanError("kernel.bad_request", { detail: `${digest} is larger than any part may be` });
+      try {
+        return new Uint8Array(await response.arrayBuffer());
+      } catch (error) {
+        throw new ControlAway(messageOf(error), { cause: error });
+      }
+    },
+    async trust() {
+      return readJson(await ok("/v1/snapshots/trust", await get("/v1/snapshots/trust")));
+    },
+    async post(path, body, signal) {
+      const response = await fetch(new URL(path, url), {
+        method: "POST",
+        headers: { ...headers, "content-type": "application/octet-stream" },
+        body: Buffer.from(body),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(60_000)]),
+      });
+      const text = await response.text();
+      return { status: response.status, body: parse(text) };
+    },
+  };
+}
+
+async function readJson(response: Response): Promise<unknown> {
+  try {
+    return (await response.json()) as unknown;
+  } catch (error) {
+    throw new ControlAway(messageOf(error), { cause: error });
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,130 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  asEpochMicros,
+  createLogger,
+  environments,
+  type Id,
+  type Logger,
+  newId,
+  parseId,
+  systemClock,
+} from "@portolan/kernel";
+import { createOnnxRuntime, createQuarantine, defaultInlineMicros } from "@portolan/onnx";
+import { openPredictionWriter, type PredictionWriter } from "@portolan/predictions";
+import { RateLimiter, type ReadOnline } from "@portolan/serving/policy";
+import type { GatewayConfig } from "./config.ts";
+import { createControlClient } from "./control-client.ts";
+import { handle } from "./handle.ts";
+import { type ListeningServer, listen } from "./http/server.ts";
+import { createAuthenticator } from "./infer/authenticate.ts";
+import { Metrics } from "./metrics.ts";
+import { openDiskCache } from "./snapshot/disk-cache.ts";
+import { ModelPool } from "./snapshot/model-pool.ts";
+import type { ActiveRoute } from "./snapshot/serving-state.ts";
+import { SnapshotManager } from "./snapshot/snapshot-manager.ts";
+
+export interface RunningGateway {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const version = "0.1.0";
+const loadTimeoutMs = 60_000;
+
+/** Wires and starts a gateway. It answers health checks at once, and inferences as soon as it has a snapshot. */
+export async function startGateway(config: GatewayConfig, readOnline?: ReadOnline): Promise<RunningGateway> {
+  const log = createLogger({ name: "gateway", level: config.LOG_LEVEL as "info" });
+  const folder = join(config.PORTOLAN_HOME, "gateway");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const metrics = new Metrics();
+  const writer = await openWriter(config);
+  const control = createControlClient(config.CONTROL_URL, config.CONTROL_TOKEN);
+  const cache = openDiskCache(folder);
+  const runtime = createOnnxRuntime({
+    quarantine: createQuarantine(join(folder, "quarantine.json")),
+    inlineMicros: defaultInlineMicros,
+    loadTimeoutMs,
+    memoryBytes: config.RUNNER_MEMORY * 2 ** 20,
+  });
+  const snapshots = new SnapshotManager({
+    cache,
+    control,
+    pool: new ModelPool({ cache, control, runtime }),
+    environments: environments.filter((name) => config.GATEWAY_ENVIRONMENTS.split(",").includes(name)),
+    log,
+    metrics,
+    onModelRefused: (route) => void recordRefusedModel(writer, route, log),
+  });
+  let draining = false;
+  const deps = {
+    clock: systemClock,
+    writer,
+    limiter: new RateLimiter(),
+    authenticator: createAuthenticator(systemClock, () => snapshots.state),
+    metrics,
+    readOnline,
+    snapshots,
+    version,
+    isDraining: () => draining,
+  };
+  const server = await listen({
+    host: config.GATEWAY_HOST,
+    port: config.GATEWAY_PORT,
+    ...tlsOf(config),
+    handle: (request) => handle(deps, request),
+  });
+  await snapshots.start();
+  log.info({ port: server.port, writer: writer.writerId, epoch: writer.epoch }, "gateway.started");
+  return {
+    port: server.port,
+    async close() {
+      draining = true;
+      await stop(server, snapshots, writer, config.DRAIN_MS);
+      log.info({}, "gateway.stopped");
+    },
+  };
+}
+
+async function stop(
+  server: ListeningServer,
+  snapshots: SnapshotManager,
+  writer: PredictionWriter,
+  drainMs: number,
+): Promise<void> {
+  await server.close(drainMs);
+  await snapshots.close();
+  await writer.close();
+}
+
+/** The writer's identity survives restarts: control knows a gateway's blocks by it. */
+async function openWriter(config: GatewayConfig): Promise<PredictionWriter> {
+  const folder = join(config.PORTOLAN_HOME, "predictions", config.GATEWAY_NAME);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = join(folder, "writer.id");
+  const known = existsSync(file) ? parseId("writer", readFileSync(file, "utf8").trim()) : undefined;
+  const writerId: Id<"writer"> = known ?? newId("writer", systemClock.now());
+  if (!known) writeFileSync(file, `${writerId}\n`, { mode: 0o600 });
+  return openPredictionWriter({ folder, writerId, clock: systemClock });
+}
+
+/** A model whose bytes or signature were refused is a denial of its own, on the record. */
+async function recordRefusedModel(writer: PredictionWriter, route: ActiveRoute, log: Logger): Promise<void> {
+  try {
+    await writer.refuse({
+      context: route.context,
+      principal: "gateway",
+      requestId: newId("request", systemClock.now()),
+      receivedAt: asEpochMicros(systemClock.now()),
+      httpStatus: 503,
+      reason: route.problem?.code ?? "serving.model_unavailable",
+    });
+  } catch (error) {
+    log.error({ err: error }, "gateway.refusal.unlogged");
+  }
+}
+
+function tlsOf(config: GatewayConfig): { tls?: { certFile: string; keyFile: string } } {
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
+  return certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};
+}

@@ -1,0 +1,43 @@
+import { problemContentType, toProblem } from "@portolan/http-contract";
+import { type JsonObject, PortolanError } from "@portolan/kernel";
+import { type ServingErrorCode, servingErrors } from "@portolan/serving/policy";
+import { RateLimited } from "../infer/admit.ts";
+
+/** A whole answer, before it is written to the socket. */
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: Uint8Array | string;
+  readonly headers: Record<string, string>;
+  /** Error code, empty for successes. */
+  readonly code: string;
+}
+
+export function json(status: number, value: JsonObject, headers: Record<string, string> = {}): Answer {
+  return { status, contentType: "application/json", body: JSON.stringify(value), headers, code: "" };
+}
+
+/**
+ * A problem document (RFC 9457) that is at the same time the protocol's error object: clients of the Open Inference
+ * Protocol read `error` alone.
+ */
+export function errorAnswer(error: unknown, requestId: string, headers: Record<string, string> = {}): Answer {
+  const problem = toProblem(error, servingErrors, requestId);
+  const text = problem.detail ?? problem.title;
+  return {
+    status: problem.status,
+    contentType: problemContentType,
+    body: JSON.stringify({ error: problem.mend ? `${text} ${problem.mend}` : text, ...problem }),
+    headers: {
+      ...headers,
+      ...(error instanceof RateLimited ? error.headers : {}),
+      ...(problem.status === 401 ? { "www-authenticate": 'Bearer realm="portolan"' } : {}),
+      ...(problem.status === 503 ? { "retry-after": "1" } : {}),
+    },
+    code: problem.code,
+  };
+}
+
+export function fault(code: ServingErrorCode, detail: string, mend: string): PortolanError<ServingErrorCode> {
+  return new PortolanError<ServingErrorCode>(code, { detail, mend });
+}

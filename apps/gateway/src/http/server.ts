@@ -1,0 +1,103 @@
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { PortolanError } from "@portolan/kernel";
+import { type Answer, errorAnswer } from "./answers.ts";
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  readonly handle: (request: IncomingMessage) => Promise<Answer>;
+}
+
+export interface ListeningServer {
+  readonly port: number;
+  /** Takes no new connections, lets open requests end, then closes what is left after `drainMs`. */
+  close(drainMs: number): Promise<void>;
+}
+
+/** Against slow senders and header floods; bodies have their own limits per endpoint. */
+const limits = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  maxHeaderSize: 16 * 1024,
+  keepAliveTimeout: 65_000,
+};
+
+/** node:http itself: a framework's routing and hooks would cost more than the whole governance does. */
+export async function listen(options: ServerOptions): Promise<ListeningServer> {
+  requireSafeAddress(options);
+  let open = 0;
+  let closing = false;
+  let idle: (() => void) | undefined;
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    open++;
+    response.on("close", () => {
+      open--;
+      if (open === 0) idle?.();
+    });
+    void options
+      .handle(request)
+      .catch((error: unknown) => errorAnswer(error, ""))
+      .then((answer) => write(request, response, answer, closing));
+  };
+  const server: Server = options.tls
+    ? createTlsServer(
+        {
+          ...limits,
+          cert: readFileSync(options.tls.certFile),
+          key: readFileSync(options.tls.keyFile),
+          minVersion: "TLSv1.2",
+        },
+        listener,
+      )
+    : createServer(limits, listener);
+  server.on("clientError", (_error, socket) => {
+    if (socket.writable)
+      socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address ? address.port : options.port,
+    async close(drainMs) {
+      closing = true;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      if (open > 0) {
+        await Promise.race([
+          new Promise<void>((resolve) => (idle = resolve)),
+          new Promise((resolve) => setTimeout(resolve, drainMs).unref()),
+        ]);
+      }
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function write(request: IncomingMessage, response: ServerResponse, answer: Answer, closing: boolean): void {
+  // A body that was not read to its end (too large, refused early) leaves the connection in the middle of it.
+  const unread = !request.complete;
+  const body = typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body;
+  response.writeHead(answer.status, {
+    ...answer.headers,
+    "content-type": answer.contentType,
+    "content-length": body.length,
+    ...(unread || closing ? { connection: "close" } : {}),
+  });
+  response.end(request.method === "HEAD" ? undefined : body);
+}
+
+function requireSafeAddress(options: ServerOptions): void {
+  const isLoopback = /^(127\.|::1$|localhost$)/.test(options.host);
+  if (isLoopback || options.tls) return;
+  throw new PortolanError("kernel.bad_configuration", {
+    detail: `GATEWAY_HOST ${options.host} is not loopback, and no TLS certificate is set.`,
+    mend: "Set TLS_CERT_FILE and TLS_KEY_FILE, or listen on 127.0.0.1.",
+  });
+}

@@ -1,0 +1,98 @@
+import type { IncomingMessage } from "node:http";
+import { environments, PortolanError } from "@portolan/kernel";
+import { routeKey } from "@portolan/serving/contract";
+import {
+  type RateDecision,
+  type RateLimiter,
+  rateLimitHeaders,
+  type ServingErrorCode,
+} from "@portolan/serving/policy";
+import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
+import { type Caller, mayPredict } from "./authenticate.ts";
+
+/** A caller at a route that it may use. */
+export interface Admitted {
+  readonly active: ActiveRoute;
+  readonly caller: Caller;
+  readonly purpose?: string;
+}
+
+const maxHeaderText = 200;
+
+/**
+ * Finds the endpoint in the environment that the caller means: `x-portolan-environment`, else the one environment
+ * in which the caller may use an endpoint of that name (production first when there are several).
+ *
+ * @throws PortolanError `serving.endpoint_not_found`, the same for what is missing and what is not granted
+ */
+export function findRoute(
+  state: ServingState,
+  caller: Caller,
+  request: {
+    readonly model: string;
+    readonly version?: string;
+    readonly headers: IncomingMessage["headers"];
+  },
+): ActiveRoute {
+  const asked = headerText(request.headers["x-portolan-environment"]);
+  const candidates = [...environments].reverse().filter((name) => asked === undefined || name === asked);
+  for (const environment of candidates) {
+    if (!mayPredict(state, caller, environment, request.model)) continue;
+    const active = state.routes.get(routeKey(state.manifest.organisationId, environment, request.model));
+    if (!active) continue;
+    if (request.version !== undefined && request.version !== String(active.route.model.version)) break;
+    return active;
+  }
+  throw new PortolanError<ServingErrorCode>("serving.endpoint_not_found", {
+    detail: "Request for unknown model: there is none of that name and version for this caller.",
+    mend: "Check the name, the version and the environment of the credential.",
+  });
+}
+
+/** @throws PortolanError `serving.purpose_required` when the charter names purposes and the request none of them */
+export function readPurpose(active: ActiveRoute, headers: IncomingMessage["headers"]): string | undefined {
+  const purpose = headerText(headers["x-portolan-purpose"]);
+  const { purposes } = active.route;
+  if (purposes.length === 0 || (purpose !== undefined && purposes.includes(purpose))) return purpose;
+  throw new PortolanError<ServingErrorCode>("serving.purpose_required", {
+    detail:
+      purpose === undefined
+        ? "The request declares no purpose of use."
+        : "The charter does not allow this purpose.",
+    mend: `Send the header x-portolan-purpose with one of: ${purposes.join(", ")}.`,
+  });
+}
+
+/** Thrown with the headers that tell the client when to come back. */
+export class RateLimited extends PortolanError<ServingErrorCode> {
+  readonly headers: Record<string, string>;
+  constructor(headers: Record<string, string>) {
+    super("serving.rate_limited", {
+      detail: "The limit of this client at this endpoint is used up.",
+      mend: `Wait ${headers["retry-after"] ?? "1"} s, or ask for a higher ceiling in the charter.`,
+    });
+    this.headers = headers;
+  }
+}
+
+/** @throws RateLimited */
+export function takeRate(
+  limiter: RateLimiter,
+  { active, caller }: Admitted,
+  nowMs: number,
+): Record<string, string> {
+  const { limits, endpoint, environment } = active.route;
+  const decision: RateDecision = limiter.take(
+    `${environment}/${endpoint}/${caller.principalId}`,
+    limits,
+    nowMs,
+  );
+  const headers = rateLimitHeaders(decision, limits);
+  if (!decision.allowed) throw new RateLimited(headers);
+  return headers;
+}
+
+function headerText(value: string | string[] | undefined): string | undefined {
+  const text = Array.isArray(value) ? value[0] : value;
+  return text === undefined || text.length > maxHeaderText ? undefined : text;
+}

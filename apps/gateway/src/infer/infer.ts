@@ -1,0 +1,296 @@
+import type { IncomingMessage } from "node:http";
+import { type Clock, type EpochMicros, isPortolanError, newId, PortolanError } from "@portolan/kernel";
+import type { PredictionRecord, PredictionWriter } from "@portolan/predictions/contract";
+import {
+  judgeSnapshotAge,
+  type RateLimiter,
+  type ReadOnline,
+  readInferRequest,
+  type ServingErrorCode,
+  servingErrors,
+  writeInferResponse,
+} from "@portolan/serving/policy";
+import { type Answer, errorAnswer } from "../http/answers.ts";
+import { readBody } from "../http/read-body.ts";
+import type { Metrics } from "../metrics.ts";
+import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/serving-state.ts";
+import { findRoute, readPurpose, takeRate } from "./admit.ts";
+import type { Authenticator, Caller } from "./authenticate.ts";
+import { type ModelAnswer, runModel } from "./run-model.ts";
+
+export interface InferDeps {
+  readonly clock: Clock;
+  readonly writer: PredictionWriter;
+  readonly limiter: RateLimiter;
+  readonly authenticator: Authenticator;
+  readonly metrics: Metrics;
+  readonly readOnline: ReadOnline | undefined;
+}
+
+/** What is known of a request so far; a refusal is logged with whatever there is. */
+interface Progress {
+  readonly requestId: string;
+  readonly receivedAt: EpochMicros;
+  readonly startMs: number;
+  principal: string;
+  caller?: Caller;
+  active?: ActiveRoute;
+  purpose?: string;
+  authMicros?: number;
+  body?: Uint8Array;
+  headers: Record<string, string>;
+}
+
+/** One inference, from headers to answer. Whatever happens, it is on the record before it is answered. */
+export async function infer(
+  deps: InferDeps,
+  state: ServingState,
+  request: IncomingMessage,
+  target: { readonly model: string; readonly version?: string },
+): Promise<Answer> {
+  const progress: Progress = {
+    requestId: newId("request", deps.clock.now()),
+    receivedAt: deps.clock.now(),
+    startMs: performance.now(),
+    principal: request.socket.remoteAddress ?? "unknown",
+    headers: {},
+  };
+  let answer: Answer;
+  try {
+    answer = await predict(deps, state, request, target, progress);
+  } catch (error) {
+    answer = await refuse(deps, state, progress, error);
+  }
+  measure(deps.metrics, progress, answer);
+  return answer;
+}
+
+async function predict(
+  deps: InferDeps,
+  state: ServingState,
+  request: IncomingMessage,
+  target: { readonly model: string; readonly version?: string },
+  progress: Progress,
+): Promise<Answer> {
+  const active = await admit(deps, state, request, target, progress);
+  progress.authMicros = sinceMicros(progress);
+  const { route } = active;
+  const body = await readBody(request, route.limits.bodyBytes);
+  progress.body = body;
+  // The charter's time runs from the request's last byte: a slow sender spends its own time, not the model's.
+  const readyMs = performance.now();
+  const parsed = readInferRequest(body, jsonLength(request, body), active.requestSignature);
+  const answer = await runModel(deps, active, parsed, progress.receivedAt, () => performance.now() - readyMs);
+  const written = writeInferResponse(
+    {
+      modelName: target.model,
+      modelVersion: String(route.model.version),
+      ...(parsed.id === undefined ? {} : { id: parsed.id }),
+      parameters: answer.fallbackReason === undefined ? {} : { fallback: answer.fallbackReason },
+      outputs: answer.outputs,
+    },
+    parsed.outputs,
+  );
+  const contentType = written.jsonBytes === undefined ? "application/json" : "application/octet-stream";
+  const logStart = performance.now();
+  const id = await append(deps, active, progress, {
+    ...payload(request, body, contentType, written.body, answer),
+    latency: latencyOf(progress, answer),
+    status: { kind: "ok" },
+  });
+  const logMicros = Math.round((performance.now() - logStart) * 1000);
+  return {
+    status: 200,
+    code: "",
+    contentType,
+    body: written.body,
+    headers: {
+      ...progress.headers,
+      "x-portolan-prediction-id": id,
+      "server-timing": serverTiming(progress, answer, logMicros),
+      ...(written.jsonBytes === undefined
+        ? {}
+        : { "inference-header-content-length": String(written.jsonBytes) }),
+      ...(answer.fallbackReason === undefined ? {} : { "x-portolan-fallback": answer.fallbackReason }),
+    },
+  };
+}
+
+async function admit(
+  deps: InferDeps,
+  state: ServingState,
+  request: IncomingMessage,
+  target: { readonly model: string; readonly version?: string },
+  progress: Progress,
+): Promise<ActiveRoute> {
+  if (judgeSnapshotAge(state.manifest, progress.receivedAt) === "expired")
+    throw new PortolanError<ServingErrorCode>("serving.snapshot_expired", {
+      detail: "The route snapshot is older than the charter allows.",
+      mend: "Bring control back; this gateway then continues by itself.",
+    });
+  const known = await deps.authenticator.authenticate(request.headers.authorization, state);
+  if (known.kind === "unknown")
+    throw new PortolanError<ServingErrorCode>("serving.unauthenticated", {
+      detail: "The request carries no credential that counts here.",
+      mend: "Send `Authorization: Bearer` with a valid API key or access token.",
+    });
+  progress.caller = known.caller;
+  progress.principal = known.caller.principalId;
+  const active = findRoute(state, known.caller, { ...target, headers: request.headers });
+  progress.active = active;
+  const purpose = readPurpose(active, request.headers);
+  if (purpose !== undefined) progress.purpose = purpose;
+  progress.headers = takeRate(deps.limiter, { active, caller: known.caller }, performance.now());
+  return active;
+}
+
+/** Length of the JSON part, when the binary tensor extension is used. */
+function jsonLength(request: IncomingMessage, body: Uint8Array): number | undefined {
+  const header = request.headers["inference-header-content-length"];
+  if (header === undefined) return undefined;
+  const length = typeof header === "string" && /^\d{1,10}$/.test(header) ? Number(header) : -1;
+  if (length > 0 && length <= body.length) return length;
+  throw new PortolanError<ServingErrorCode>("serving.bad_request", {
+    detail: "Inference-Header-Content-Length is not the length of the JSON part.",
+    mend: "Send a number between 1 and Content-Length; raw requests (0) are not supported.",
+  });
+}
+
+function payload(
+  request: IncomingMessage,
+  body: Uint8Array,
+  contentType: string,
+  output: Uint8Array,
+  answer: ModelAnswer,
+): Pick<PredictionRecord, "inputs" | "outputs" | "features" | "onBehalfOf" | "fallbackReason"> {
+  const onBehalfOf = request.headers["x-portolan-on-behalf-of"];
+  const mediaType = request.headers["inference-header-content-length"]
+    ? "application/octet-stream"
+    : "application/json";
+  return {
+    inputs: { mediaType, bytes: body },
+    outputs: { mediaType: contentType, bytes: output },
+    ...(answer.used.length === 0 ? {} : { features: answer.used }),
+    ...(typeof onBehalfOf === "string" && onBehalfOf.length <= 200 ? { onBehalfOf } : {}),
+    ...(answer.fallbackReason === undefined ? {} : { fallbackReason: answer.fallbackReason }),
+  };
+}
+
+type Ending = Pick<PredictionRecord, "latency" | "status"> & Partial<PredictionRecord>;
+
+/** @throws PortolanError `serving.log_unavailable`: what cannot be recorded is not answered */
+async function append(
+  deps: InferDeps,
+  active: ActiveRoute,
+  progress: Progress,
+  ending: Ending,
+): Promise<string> {
+  try {
+    return await deps.writer.append(
+      {
+        context: ending.fallbackReason === undefined ? active.context : active.fallbackContext,
+        principal: progress.principal,
+        requestId: progress.requestId,
+        receivedAt: progress.receivedAt,
+        ...(progress.purpose === undefined ? {} : { purpose: progress.purpose }),
+        ...ending,
+      },
+      { durability: active.route.durability },
+    );
+  } catch (cause) {
+    throw new PortolanError<ServingErrorCode>("serving.log_unavailable", {
+      detail: `The prediction cannot be recorded${isPortolanError(cause) ? ` (${cause.code})` : ""}, so it is not answered.`,
+      mend: "Make room on the gateway's disk.",
+      cause,
+    });
+  }
+}
+
+/** Logs the refusal, then answers it. A fault of ours is a record with its inputs; a caller's fault is counted. */
+async function refuse(
+  deps: InferDeps,
+  state: ServingState,
+  progress: Progress,
+  error: unknown,
+): Promise<Answer> {
+  const answer = errorAnswer(error, progress.requestId, progress.headers);
+  const { code } = answer;
+  const isOurs = answer.status >= 500 && code !== "serving.log_unavailable" && progress.active !== undefined;
+  try {
+    if (isOurs && progress.active) {
+      const id = await append(deps, progress.active, progress, {
+        ...(progress.body ? { inputs: { mediaType: "application/octet-stream", bytes: progress.body } } : {}),
+        latency: latencyOf(progress),
+        status: { kind: "error", httpStatus: answer.status, reason: code },
+      });
+      return { ...answer, headers: { ...answer.headers, "x-portolan-prediction-id": id } };
+    }
+    const environment = progress.caller?.environments[0] ?? "production";
+    const id = await deps.writer.refuse({
+      context:
+        progress.active?.context ??
+        nowhere(state.manifest.organisationId, environment, state.manifest.version),
+      principal: progress.principal,
+      requestId: progress.requestId,
+      receivedAt: progress.receivedAt,
+      httpStatus: answer.status,
+      reason: code,
+      ...(progress.purpose === undefined ? {} : { purpose: progress.purpose }),
+    });
+    return id === undefined
+      ? answer
+      : { ...answer, headers: { ...answer.headers, "x-portolan-prediction-id": id } };
+  } catch {
+    // The log itself is what fails: the caller still gets its refusal, and the metric tells the operator.
+    deps.metrics.count("portolan_gateway_unlogged_refusals_total", "Refusals that the log did not take", {
+      code,
+    });
+    return answer;
+  }
+}
+
+function latencyOf(progress: Progress, answer?: ModelAnswer): PredictionRecord["latency"] {
+  return {
+    ...(progress.authMicros === undefined ? {} : { authMicros: progress.authMicros }),
+    ...(answer?.featuresMicros === undefined ? {} : { featuresMicros: answer.featuresMicros }),
+    ...(answer?.queueMicros === undefined ? {} : { queueMicros: answer.queueMicros }),
+    ...(answer?.runMicros === undefined ? {} : { runMicros: answer.runMicros }),
+    totalMicros: sinceMicros(progress),
+  };
+}
+
+function serverTiming(progress: Progress, answer: ModelAnswer, logMicros: number): string {
+  const parts: [string, number | undefined][] = [
+    ["auth", progress.authMicros],
+    ["features", answer.featuresMicros],
+    ["queue", answer.queueMicros],
+    ["run", answer.runMicros],
+    ["log", logMicros],
+    ["total", sinceMicros(progress)],
+  ];
+  return parts
+    .filter((part): part is [string, number] => part[1] !== undefined)
+    .map(([name, micros]) => `${name};dur=${(micros / 1000).toFixed(3)}`)
+    .join(", ");
+}
+
+function sinceMicros(progress: Progress): number {
+  return Math.round((performance.now() - progress.startMs) * 1000);
+}
+
+function measure(metrics: Metrics, progress: Progress, answer: Answer): void {
+  const route = progress.active?.route;
+  const labels = { endpoint: route?.endpoint ?? "-", environment: route?.environment ?? "-" };
+  const reason = answer.status === 200 ? "ok" : answer.code in servingErrors ? answer.code : "other";
+  metrics.count("portolan_gateway_requests_total", "Inference requests", {
+    ...labels,
+    status: String(answer.status),
+    reason,
+  });
+  metrics.observe(
+    "portolan_gateway_request_seconds",
+    "From the first byte to the answer, log included",
+    labels,
+    (performance.now() - progress.startMs) / 1000,
+  );
+}

@@ -1,0 +1,22 @@
+import { isPortolanError, loadConfig } from "@portolan/kernel";
+import { GatewayConfig } from "./config.ts";
+import { startGateway } from "./gateway.ts";
+
+/** The process: configuration in, signals out. The only file of this app that reads the environment. */
+try {
+  const gateway = await startGateway(loadConfig(GatewayConfig, process.env));
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    void gateway.close().then(() => process.exit(0));
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+} catch (error) {
+  const text = isPortolanError(error)
+    ? `${error.detail ?? error.message} ${error.mend ?? ""}`
+    : String(error);
+  process.stderr.write(`gateway: ${text.trim()}\n`);
+  process.exitCode = 1;
+}

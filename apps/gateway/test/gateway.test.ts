@@ -1,0 +1,205 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { identityModel, logisticModel, loopModel, onnxType } from "@portolan/onnx-format/testing";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type TestGateway, TestInstallation } from "./installation.ts";
+
+let installation: TestInstallation;
+beforeEach(() => {
+  installation = new TestInstallation();
+});
+afterEach(() => installation.dispose());
+
+const body = '{"id":"r1","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}';
+const score = logisticModel([0.5, -0.25], 0.1);
+const expected = 1 / (1 + Math.exp(-0.1));
+
+interface Answered {
+  readonly model_version: string;
+  readonly id: string;
+  readonly outputs: readonly { readonly name: string; readonly data: readonly number[] }[];
+}
+async function answer(response: Response): Promise<Answered> {
+  expect(response.status).toBe(200);
+  return (await response.json()) as Answered;
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200 && !(await condition()); i++)
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(await condition()).toBe(true);
+}
+
+describe("with control away, from disk alone", () => {
+  test("it serves, records, survives kill -9 and SIGTERM, and goes on with the next epoch", async () => {
+    installation.add("score", score);
+    await installation.publish(1);
+    const first = await installation.start();
+    const response = await first.post("/v2/models/score/infer", body);
+    const id = response.headers.get("x-portolan-prediction-id") ?? "";
+    const given = await answer(response);
+    expect(given).toMatchObject({ model_version: "1", id: "r1" });
+    expect(given.outputs[0]?.data[0]).toBeCloseTo(expected, 6);
+    expect(id).toMatch(/^prd_[0-9a-z]{26}_1_/);
+    expect(response.headers.get("server-timing")).toMatch(/auth;dur=.*run;dur=.*log;dur=/);
+    expect(response.headers.get("ratelimit")).toMatch(/r=\d+/);
+    await first.end("SIGKILL");
+    const second = await installation.start();
+    const again = await second.post("/v2/models/score/versions/1/infer", body);
+    await answer(again);
+    expect(again.headers.get("x-portolan-prediction-id")).toMatch(/^prd_[0-9a-z]{26}_2_/);
+    expect(await second.end("SIGTERM")).toBe(0);
+  });
+
+  test("the protocol's health and metadata answer", async () => {
+    installation.add("score", score);
+    await installation.publish(1);
+    const gateway = await installation.start();
+    for (const path of [
+      "/healthz",
+      "/readyz",
+      "/v2/health/live",
+      "/v2/health/ready",
+      "/v2/models/score/ready",
+    ])
+      expect([path, (await gateway.get(path)).status]).toEqual([path, 200]);
+    expect(await (await gateway.get("/v2")).json()).toMatchObject({ name: "portolan" });
+    expect(await (await gateway.get("/v2/models/score")).json()).toEqual({
+      name: "score",
+      versions: ["1"],
+      platform: "onnx_onnxv1",
+      inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
+      outputs: [{ name: "score", datatype: "FP32", shape: [-1, 1] }],
+    });
+    await gateway.post("/v2/models/score/infer", body);
+    const metrics = await (await gateway.get("/metrics")).text();
+    expect(metrics).toContain(
+      'portolan_gateway_requests_total{endpoint="score",environment="dev",status="200",reason="ok"} 1',
+    );
+  });
+
+  test("INT64 beyond 2^53 is exact there and back, as JSON and as binary", async () => {
+    installation.add("echo", identityModel(onnxType.int64, [null]));
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const big =
+      '{"inputs":[{"name":"in","shape":[2],"datatype":"INT64","data":[9007199254740993,-9223372036854775808]}]}';
+    expect(await (await gateway.post("/v2/models/echo/infer", big)).text()).toContain(
+      "[9007199254740993,-9223372036854775808]",
+    );
+    const head =
+      '{"parameters":{"binary_data_output":true},"inputs":[{"name":"in","shape":[1],"datatype":"INT64","parameters":{"binary_data_size":8}}]}';
+    const raw = Buffer.from(BigInt64Array.of(2n ** 62n + 1n).buffer);
+    const response = await gateway.post("/v2/models/echo/infer", Buffer.concat([Buffer.from(head), raw]), {
+      "inference-header-content-length": String(head.length),
+    });
+    const jsonBytes = Number(response.headers.get("inference-header-content-length"));
+    expect(Buffer.from(await response.arrayBuffer()).subarray(jsonBytes)).toEqual(raw);
+  });
+});
+
+describe("refusals", () => {
+  let gateway: TestGateway;
+  beforeEach(async () => {
+    installation.add("score", score);
+    installation.add("hidden", score);
+    installation.revoke("hidden");
+    installation.add("narrow", score, {
+      limits: { ratePerSecond: 0.1, burst: 2, timeoutMs: 2000, bodyBytes: 1000 },
+    });
+    installation.add("purposeful", score, { purposes: ["care"] });
+    await installation.publish(1);
+    gateway = await installation.start();
+  });
+
+  test("bad requests get a 4xx with the protocol's error, a pointer and a mend", async () => {
+    const cases: [string, string, number][] = [
+      ['{"id":', "ends too early", 400],
+      ["[]", "not a JSON object", 400],
+      [body.replace("FP32", "FP64"), "is FP32", 400],
+      [body.replace("[1,2]}", "[1]}"), "holds 2 elements", 400],
+      [body.replace("[1,2]}", "[1,NaN]}"), "no NaN", 400],
+      [body.replace('"id":"r1",', '"id":"r1","id":"r2",'), "appears twice", 400],
+      [`{"inputs":${"[".repeat(200)}`, "nests deeper", 400],
+      ["x".repeat(200_000), "exceeds 100000 bytes", 413],
+    ];
+    for (const [sent, says, status] of cases) {
+      const response = await gateway.post("/v2/models/score/infer", sent);
+      const problem = (await response.json()) as { error: string; mend: string; code: string };
+      expect([says, response.status]).toEqual([says, status]);
+      expect(problem.error).toContain(says);
+      expect(problem.mend.length).toBeGreaterThan(5);
+    }
+    await answer(await gateway.post("/v2/models/score/infer", body));
+  });
+
+  test("unknown callers get 401; what is not granted looks like what does not exist", async () => {
+    const nobody = await gateway.post("/v2/models/score/infer", body, { authorization: "Bearer nonsense" });
+    expect(nobody.status).toBe(401);
+    const strip = async (response: Response) => ({ ...((await response.json()) as object), instance: "" });
+    const hidden = await gateway.post("/v2/models/hidden/infer", body);
+    const missing = await gateway.post("/v2/models/missing/infer", body);
+    expect([hidden.status, missing.status]).toEqual([404, 404]);
+    expect(await strip(hidden)).toEqual(await strip(missing));
+    expect((await gateway.get("/v2/models/hidden")).status).toBe(404);
+  });
+
+  test("beyond the limit: 429, when to come back, and on the record", async () => {
+    for (let i = 0; i < 2; i++) await answer(await gateway.post("/v2/models/narrow/infer", body));
+    const refused = await gateway.post("/v2/models/narrow/infer", body);
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(1);
+    expect(refused.headers.get("x-portolan-prediction-id")).toMatch(/^prd_/);
+  });
+
+  test("a purpose is required where the charter names purposes", async () => {
+    expect((await gateway.post("/v2/models/purposeful/infer", body)).status).toBe(403);
+    expect(
+      (await gateway.post("/v2/models/purposeful/infer", body, { "x-portolan-purpose": "ads" })).status,
+    ).toBe(403);
+    await answer(await gateway.post("/v2/models/purposeful/infer", body, { "x-portolan-purpose": "care" }));
+  });
+});
+
+describe("models that misbehave", () => {
+  test("one changed byte: refused with a clear error and a record, the others serve on", async () => {
+    const route = installation.add("tampered", logisticModel([9, 9], 9));
+    installation.add("score", score);
+    await installation.publish(1);
+    const path = installation.objectPath(route.model.digest);
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 20] = (bytes[bytes.length - 20] ?? 0) ^ 1;
+    writeFileSync(path, bytes);
+    const gateway = await installation.start();
+    const refused = await gateway.post("/v2/models/tampered/infer", body);
+    expect(refused.status).toBe(503);
+    expect(await refused.text()).toContain("were changed");
+    expect(gateway.output).toContain("gateway.model.refused");
+    await answer(await gateway.post("/v2/models/score/infer", body));
+  });
+
+  test("a killed runner and an endless inference leave the gateway and the other models alone", async () => {
+    installation.add("slow", loopModel(400_000n), {
+      limits: { ratePerSecond: 1000, burst: 1000, timeoutMs: 20, bodyBytes: 1000 },
+      fallback: { kind: "fixed", outputs: { y: 0.5 } },
+    });
+    installation.add("score", score);
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const one = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}';
+    const runner = execFileSync("pgrep", ["-P", String(gateway.child.pid)])
+      .toString()
+      .trim();
+    process.kill(Number(runner), "SIGKILL");
+    await answer(await gateway.post("/v2/models/score/infer", body));
+    await until(async () => (await gateway.get("/v2/models/slow/ready")).status === 200);
+    const late = await gateway.post("/v2/models/slow/infer", one);
+    expect(late.headers.get("x-portolan-fallback")).toBe("timeout");
+    expect((await answer(late)).outputs[0]?.data).toEqual([0.5]);
+    const quarantined = async () =>
+      (await (await gateway.get("/v2/models/slow/ready")).text()).includes("quarantined");
+    await until(quarantined);
+    await answer(await gateway.post("/v2/models/score/infer", body));
+    expect(gateway.child.exitCode).toBeNull();
+  });
+});

@@ -1,0 +1,235 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  digestBytes,
+  digestHex,
+  type EpochMicros,
+  type Id,
+  newId,
+  type SigningKey,
+  systemClock,
+} from "@portolan/kernel";
+import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
+import { modelFileName } from "@portolan/registry/contract";
+import { modelBundle, modelStatement } from "@portolan/registry/policy";
+import type { Route } from "@portolan/serving/contract";
+import { buildSnapshot } from "@portolan/serving/policy";
+
+const organisationId = "org_00000000000000000000000000" as Id<"organisation">;
+const principalId = "sa_11111111111111111111111111";
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+
+interface Pair {
+  readonly key: SigningKey;
+  readonly privateKey: KeyObject;
+}
+
+function pair(purpose: "model" | "snapshot"): Pair {
+  const made =
+    purpose === "model"
+      ? generateKeyPairSync("ec", { namedCurve: "prime256v1" })
+      : generateKeyPairSync("ed25519");
+  return {
+    privateKey: made.privateKey,
+    key: {
+      id: newId("signingKey", systemClock.now()),
+      purpose,
+      algorithm: purpose === "model" ? "ecdsa-p256" : "ed25519",
+      publicKeyPem: made.publicKey.export({ type: "spki", format: "pem" }).toString(),
+      validFrom: (systemClock.now() - 60_000_000) as EpochMicros,
+    },
+  };
+}
+
+/** An installation that control would have left on disk: keys, a signed snapshot, its parts and models. */
+export class TestInstallation {
+  readonly home = mkdtempSync(join(tmpdir(), "gateway-"));
+  readonly #models = pair("model");
+  readonly #snapshots = pair("snapshot");
+  readonly #keyId = newId("apiKey", systemClock.now());
+  readonly #secret = randomBytes(32).toString("base64url");
+  readonly #routes: Route[] = [];
+  #granted: string[] = [];
+  #children: ChildProcess[] = [];
+
+  constructor() {
+    mkdirSync(join(this.home, "gateway/objects"), { recursive: true });
+    const trust = { organisationId, keys: [this.#snapshots.key] };
+    writeFileSync(join(this.home, "gateway/trust.json"), JSON.stringify(trust));
+  }
+
+  get apiKey(): string {
+    return `ptk_dev_${this.#keyId.slice("key_".length)}_${this.#secret}`;
+  }
+
+  objectPath(digest: string): string {
+    return join(this.home, "gateway/objects", digest.slice("sha256:".length));
+  }
+
+  add(endpoint: string, bytes: Uint8Array, over: Partial<Route> = {}): Route {
+    const digest = this.#store(bytes);
+    const statement = modelStatement("model", [{ name: modelFileName, sha256: digestHex(digest) }]);
+    const signature = sign("sha256", statement.toSign, this.#models.privateKey);
+    const bundle = this.#store(modelBundle(statement, signature, this.#models.key));
+    const route: Route = {
+      endpointId: `ep_${endpoint}`,
+      endpoint,
+      deploymentId: `dep_${endpoint}`,
+      organisationId,
+      businessUnitId: "bu_1",
+      teamId: null,
+      useCaseId: "uc_1",
+      environment: "dev",
+      variant: "champion",
+      model: {
+        name: endpoint,
+        version: 1,
+        digest,
+        sizeBytes: bytes.length,
+        bundle: { digest: bundle, signedAt: systemClock.now() - 1000 },
+        signature: structuredClone(signatureOf(readOnnxModel(bytes))) as Route["model"]["signature"],
+        origin: "trained",
+      },
+      charter: null,
+      limits: { ratePerSecond: 100_000, burst: 100_000, timeoutMs: 2000, bodyBytes: 100_000 },
+      purposes: [],
+      durability: "buffered",
+      nonFinite: "refuse",
+      location: "local",
+      fallback: { kind: "none" },
+      features: null,
+      ...over,
+    };
+    this.#routes.push(route);
+    this.#granted.push(endpoint);
+    return route;
+  }
+
+  revoke(endpoint: string): void {
+    this.#granted = this.#granted.filter((name) => name !== endpoint);
+  }
+
+  /** Signs and writes the snapshot that the gateway will start from. */
+  async publish(version: number, signer: Pair = this.#snapshots): Promise<unknown> {
+    const grants = {
+      organisationId,
+      environment: "dev" as const,
+      revocationEpoch: 1,
+      issuers: [],
+      principals: [{ id: principalId, kind: "service_account", subjects: [] }],
+      apiKeys: [
+        {
+          id: this.#keyId,
+          secretSha256: createHash("sha256").update(this.#secret).digest("hex"),
+          principalId,
+          environment: "dev",
+          expiresAt: systemClock.now() + 3600e6,
+        },
+      ],
+      revokedTokens: [],
+      endpoints: this.#granted.map((endpoint) => ({
+        endpoint,
+        environment: "dev",
+        principals: [principalId],
+      })),
+    };
+    const { signed, built } = await buildSnapshot(
+      {
+        organisationId,
+        routes: this.#routes,
+        grants: [{ environment: "dev", grants }],
+        keys: [
+          { ...this.#models.key, purpose: "model" },
+          { ...this.#snapshots.key, purpose: "snapshot" },
+        ],
+        maxAgeMs: null,
+        beyondMaxAge: "serve",
+      },
+      version,
+      systemClock.now(),
+      async (bytes) => ({ keyId: signer.key.id, signature: sign(null, bytes, signer.privateKey) }),
+    );
+    for (const bytes of built.bytes.values()) this.#store(bytes);
+    writeFileSync(join(this.home, "gateway/snapshot.json"), JSON.stringify(signed));
+    return signed;
+  }
+
+  /** Plain `node apps/gateway/src/main.ts`, as `portolan up` starts it. */
+  async start(environment: Readonly<Record<string, string>> = {}): Promise<TestGateway> {
+    const child = spawn(process.execPath, [main], {
+      env: { PORTOLAN_HOME: this.home, GATEWAY_PORT: "0", CONTROL_URL: "http://127.0.0.1:9", ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#children.push(child);
+    return TestGateway.await(child, this.apiKey);
+  }
+
+  dispose(): void {
+    for (const child of this.#children) child.kill("SIGKILL");
+    rmSync(this.home, { recursive: true, force: true });
+  }
+
+  #store(bytes: Uint8Array) {
+    const digest = digestBytes(bytes);
+    writeFileSync(this.objectPath(digest), bytes);
+    return digest;
+  }
+}
+
+export class TestGateway {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly #apiKey: string;
+  output = "";
+
+  private constructor(child: ChildProcess, url: string, apiKey: string) {
+    this.child = child;
+    this.url = url;
+    this.#apiKey = apiKey;
+  }
+
+  static async await(child: ChildProcess, apiKey: string): Promise<TestGateway> {
+    let output = "";
+    const port = await new Promise<number>((resolve, reject) => {
+      const read = (chunk: Buffer): void => {
+        output += chunk.toString();
+        const match = /"port":(\d+).*"event":"gateway.started"/.exec(output);
+        if (match) resolve(Number(match[1]));
+      };
+      child.stdout?.on("data", read);
+      child.stderr?.on("data", read);
+      child.once("exit", (code) => reject(new Error(`the gateway ended with ${code}: ${output}`)));
+    });
+    const gateway = new TestGateway(child, `http://127.0.0.1:${port}`, apiKey);
+    gateway.output = output;
+    child.stdout?.on("data", (chunk: Buffer) => (gateway.output += chunk.toString()));
+    return gateway;
+  }
+
+  post(
+    path: string,
+    body: string | Uint8Array,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Response> {
+    const bytes = typeof body === "string" ? body : Buffer.from(body);
+    return fetch(this.url + path, {
+      method: "POST",
+      headers: { authorization: `Bearer ${this.#apiKey}`, ...headers },
+      body: bytes,
+    });
+  }
+
+  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+    return fetch(this.url + path, { headers: { authorization: `Bearer ${this.#apiKey}`, ...headers } });
+  }
+
+  async end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
+    const exited = new Promise<number | null>((resolve) => this.child.once("exit", (code) => resolve(code)));
+    this.child.kill(signal);
+    return exited;
+  }
+}
