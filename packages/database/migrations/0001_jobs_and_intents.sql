@@ -8,6 +8,7 @@ create table database.job_runs (
   -- The queue's own id of this job in schema pgboss.
   boss_id uuid not null,
   key text,
+  priority integer not null default 0,
   payload jsonb not null,
   -- The caller, so that the job's transactions carry who asked for it.
   call jsonb not null,

@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes, scryptSync } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  randomBytes,
+  type ScryptOptions,
+  scrypt,
+} from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
@@ -41,7 +48,13 @@ export async function copyFile(
 }
 
 // scrypt at 2^17: about 0.3 s and 128 MiB per guess. The backup may lie on a shelf for years.
-const scryptCost = { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 2 ** 20 };
+const scryptCost: ScryptOptions = { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 2 ** 20 };
+
+function deriveKey(passphrase: Secret, salt: Buffer): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    scrypt(passphrase.reveal(), salt, 32, scryptCost, (error, key) => (error ? reject(error) : resolve(key)));
+  });
+}
 
 /** Packs the files of a folder under a passphrase: AES-256-GCM over a JSON object of base64 contents. */
 export async function sealFolder(folder: string, target: string, passphrase: Secret): Promise<void> {
@@ -50,7 +63,7 @@ export async function sealFolder(folder: string, target: string, passphrase: Sec
     contents[path] = (await readFile(join(folder, path))).toString("base64");
   const salt = randomBytes(16);
   const nonce = randomBytes(12);
-  const cipher = createCipheriv("aes-256-gcm", scryptSync(passphrase.reveal(), salt, 32, scryptCost), nonce);
+  const cipher = createCipheriv("aes-256-gcm", await deriveKey(passphrase, salt), nonce);
   const body = Buffer.concat([cipher.update(JSON.stringify(contents)), cipher.final()]);
   await writeFile(target, Buffer.concat([salt, nonce, cipher.getAuthTag(), body]), {
     mode: 0o600,
@@ -64,7 +77,7 @@ export type KeyFiles = Readonly<Record<string, string>>;
 /** @throws PortolanError `database.backup_damaged` for a wrong passphrase or a changed file. */
 export async function unsealFiles(source: string, passphrase: Secret): Promise<KeyFiles> {
   const sealed = await readFile(source);
-  const key = scryptSync(passphrase.reveal(), sealed.subarray(0, 16), 32, scryptCost);
+  const key = await deriveKey(passphrase, sealed.subarray(0, 16));
   const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(16, 28));
   decipher.setAuthTag(sealed.subarray(28, 44));
   try {

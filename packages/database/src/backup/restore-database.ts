@@ -108,7 +108,7 @@ async function resumeJobs(database: Database, clock: Clock): Promise<number> {
   const jobs = createJobQueue(database);
   const open = await jobTables(database.sql)
     .selectFrom("database.job_runs")
-    .select(["id", "queue", "boss_id"])
+    .select(["id", "queue", "boss_id", "priority"])
     .where("state", "in", ["waiting", "running", "retrying"])
     .execute();
   for (const job of open) {

@@ -1,5 +1,6 @@
 import { type Clock, type JsonValue, type Sql } from "@portolan/kernel";
 import { sql as raw, type Selectable } from "kysely";
+import { lane } from "./boss.ts";
 import { type JobRunsTable, jobTables } from "./job-tables.ts";
 
 export type JobRow = Selectable<JobRunsTable>;
@@ -81,12 +82,16 @@ export class JobClaims {
     return rows.map((row) => row.id);
   }
 
-  /** Jobs that a worker was running when it died. */
-  async running(): Promise<JobRow[]> {
+  /** Jobs in the hands of a worker, those included that it had only just fetched from the queue. */
+  async taken(): Promise<JobRow[]> {
+    const fetched = raw<boolean>`exists (
+      select from pgboss.job as queued where queued.id = boss_id and queued.name = ${lane} and queued.state = 'active'
+    )`;
     return jobTables(this.#sql)
       .selectFrom("database.job_runs")
       .selectAll()
-      .where("state", "=", "running")
+      .where("state", "in", ["waiting", "running", "retrying"])
+      .where((eb) => eb.or([eb("state", "=", "running"), fetched]))
       .execute();
   }
 

@@ -20,6 +20,7 @@ export interface Redispatched {
   readonly id: string;
   readonly queue: string;
   readonly boss_id: string;
+  readonly priority: number;
   readonly note: string;
 }
 
@@ -76,7 +77,11 @@ export function createJobQueue(database: Database): JobQueue {
     if (moved.numUpdatedRows === 0n) return;
     await connection.within(tx.sql, async () => {
       await boss.cancel(lane, job.boss_id);
-      await boss.send(lane, { jobId: job.id }, { id: bossId, group: { id: job.queue } });
+      await boss.send(
+        lane,
+        { jobId: job.id },
+        { id: bossId, priority: job.priority, group: { id: job.queue } },
+      );
     });
   };
   return { enqueue, cancel, redispatch };
@@ -96,6 +101,7 @@ async function insertRun(
       queue: request.queue,
       boss_id: bossId,
       key: request.key ?? null,
+      priority: request.priority ?? 0,
       payload: JSON.stringify(request.payload),
       call: JSON.stringify(tx.call),
       state: "waiting",

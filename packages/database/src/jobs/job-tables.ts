@@ -13,6 +13,7 @@ export type JobRunsTable = {
   readonly queue: string;
   readonly boss_id: string;
   readonly key: string | null;
+  readonly priority: Generated<number>;
   readonly payload: Json<JsonObject>;
   readonly call: Json<CallContext>;
   readonly state: JobState;

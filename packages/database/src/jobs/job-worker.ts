@@ -85,7 +85,7 @@ class JobRunner {
   }
 
   async takeOverOrphans(): Promise<void> {
-    for (const job of await this.#claims.running()) {
+    for (const job of await this.#claims.taken()) {
       await this.#giveBack(job, "goes on after its process ended");
       this.#deps.log.info({ job: job.id, queue: job.queue }, "database.jobs.taken_over");
     }
@@ -167,11 +167,6 @@ class JobRunner {
     const { clock, database, jobs } = this.#deps;
     await database.sql
       .transaction()
-      .execute((trx) =>
-        jobs.redispatch(
-          { sql: trx, now: clock.now() },
-          { id: job.id, queue: job.queue, boss_id: job.boss_id, note },
-        ),
-      );
+      .execute((trx) => jobs.redispatch({ sql: trx, now: clock.now() }, { ...job, note }));
   }
 }
