@@ -87,7 +87,7 @@ async function requireKey(deps: CharterDeps, call: CallContext, keyId: string): 
   const unusable = (detail: string) =>
     new PortolanError("charter.signing_key_not_usable", {
       detail,
-      mend: "Register a charter key of your own: portolan key create --purpose charter.",
+      mend: "Sign with a registered charter key of your own; portolan sign registers one on first use.",
     });
   // One wording for a missing key and for somebody else's: whose keys exist is nobody's business.
   if (!key || key.holder !== call.actor.id) throw unusable(`${keyId} is no key of ${call.actor.id}`);
@@ -116,7 +116,7 @@ function requireValidSignature(
   if (verifyCharterSignature(statement, given.signature, key.publicKeyPem)) return;
   throw new PortolanError("charter.signature_not_valid", {
     detail: `the signature is not that of ${key.id} over version ${stored.summary.version} as ${given.role}`,
-    mend: "Sign the version that the server holds: portolan sign fetches it, compares it with your file and signs.",
+    mend: "Fetch the version again and sign it anew: portolan sign does both.",
   });
 }
 

@@ -81,7 +81,7 @@ async function registeredUseCase(
   if (!found) {
     throw new PortolanError("charter.use_case_unknown", {
       detail: `no use case "${name}" is registered`,
-      mend: `Register it under its team: portolan use-case create ${name} --team ${team}.`,
+      mend: `Register it under ${businessUnit}/${team} first, or correct the name.`,
       at,
     });
   }
