@@ -62,3 +62,7 @@ create index datasets_by_contract on data.datasets (organisation_id, contract, p
 create view data.datasets_v1 as
   select id, organisation_id, contract, contract_digest, environment, use_case_id, object, row_count, columns, event_time, min_event_time, max_event_time, published_at
   from data.datasets;
+
+-- Columns that a published contract gives its datasets, for expressions over them.
+create view data.contract_columns_v1 as
+  select organisation_id, name, version, body -> 'columns' as columns, published_at from data.contracts;

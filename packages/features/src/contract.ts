@@ -1,1 +1,14 @@
-export {};
+export type {
+  OnlineRow,
+  OnlineStore,
+  OnlineVector,
+  OnlineViewHeader,
+  ValueStatus,
+} from "./ports.ts";
+export {
+  MaterializationView,
+  TrainingSetManifest,
+  TrainingSetRequest,
+  TrainingSetView,
+} from "./resources.ts";
+export { type FeatureView, viewReference, type WindowFeature } from "./view-model.ts";

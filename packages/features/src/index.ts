@@ -1,1 +1,33 @@
-export {};
+import type { MigrationSet } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { featureViewRoutes, trainingSetRoutes } from "./routes/feature-views.ts";
+import type { FeatureDeps } from "./views.ts";
+
+export { featureErrors } from "./errors.ts";
+export {
+  applyEvents,
+  materialize,
+  materializeJob,
+  materializeQueue,
+  startMaterialization,
+} from "./materializations.ts";
+export type { OnlineRow, OnlineStore, OnlineVector, OnlineViewHeader } from "./ports.ts";
+export {
+  readTrainingSet,
+  readTrainingSetColumns,
+  startTrainingSet,
+  trainingSetJob,
+  trainingSetQueue,
+} from "./training-sets.ts";
+export { type FeatureDeps, publishView } from "./views.ts";
+
+export const featuresMigrations: MigrationSet = {
+  package: "features",
+  directory: new URL("../migrations/", import.meta.url),
+  after: ["data"],
+};
+
+export async function registerFeaturesRoutes(app: FastifyInstance, deps: FeatureDeps): Promise<void> {
+  await app.register((scope) => featureViewRoutes(scope, deps));
+  await app.register((scope) => trainingSetRoutes(scope, deps));
+}

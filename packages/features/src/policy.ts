@@ -1,1 +1,2 @@
-export {};
+export { featureViewDigest, readFeatureView } from "./read-view.ts";
+export { WindowFold } from "./window-fold.ts";

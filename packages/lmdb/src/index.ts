@@ -1,1 +1,1 @@
-export {};
+export { openOnlineStore } from "./online-store.ts";

@@ -1,0 +1,43 @@
+create schema if not exists features;
+
+create table features.views (
+  id text primary key,
+  organisation_id text not null,
+  name text not null,
+  version bigint not null,
+  digest text not null,
+  document text not null,
+  body jsonb not null,
+  published_by text not null,
+  published_at bigint not null,
+  unique (organisation_id, name, version)
+);
+
+create table features.training_sets (
+  id text primary key,
+  organisation_id text not null,
+  environment text not null,
+  use_case_id text,
+  request jsonb not null,
+  state text not null check (state in ('waiting', 'running', 'ready', 'failed')),
+  manifest jsonb,
+  failure text,
+  started_by text not null,
+  started_at bigint not null,
+  finished_at bigint
+);
+
+create table features.materializations (
+  id text primary key,
+  organisation_id text not null,
+  environment text not null,
+  view text not null,
+  view_digest text not null,
+  dataset_id text not null,
+  as_of bigint not null,
+  state text not null check (state in ('waiting', 'running', 'done', 'failed')),
+  key_count bigint,
+  failure text,
+  started_at bigint not null,
+  finished_at bigint
+);

@@ -1,0 +1,15 @@
+import type { ErrorSpec } from "@portolan/kernel";
+
+export const featureErrors = {
+  "features.view_invalid": { status: 400, title: "Feature view is not usable" },
+  "features.view_conflict": {
+    status: 409,
+    title: "Feature view version is already published with other content",
+  },
+  "features.view_not_found": { status: 404, title: "Feature view not found" },
+  "features.training_set_invalid": { status: 400, title: "Training set is not usable" },
+  "features.training_set_not_found": { status: 404, title: "Training set not found" },
+  "features.parity_broken": { status: 500, title: "Values disagree between executors" },
+  "features.dataset_missing": { status: 409, title: "No dataset to read from" },
+} as const satisfies Record<string, ErrorSpec>;
+export type FeatureErrorCode = keyof typeof featureErrors;

@@ -1,0 +1,188 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Row } from "@portolan/expressions";
+import {
+  asEpochMicros,
+  type CallContext,
+  type Digest,
+  type EpochMicros,
+  type JobHandler,
+  type JobRun,
+  type JsonObject,
+  newId,
+  PortolanError,
+} from "@portolan/kernel";
+import type { FeatureErrorCode } from "./errors.ts";
+import { materializePlan } from "./materialize-plan.ts";
+import type { OnlineRow, OnlineStore, OnlineViewHeader } from "./ports.ts";
+import { featureViewDigest } from "./read-view.ts";
+import type { MaterializationRequest, MaterializationView } from "./resources.ts";
+import {
+  findDataset,
+  findMaterialization,
+  findView,
+  finishMaterialization,
+  insertMaterialization,
+} from "./store.ts";
+import { noDataset } from "./training-sets.ts";
+import { type FeatureView, viewReference } from "./view-model.ts";
+import { type FeatureDeps, viewNotFound } from "./views.ts";
+import type { WindowFold } from "./window-fold.ts";
+
+export const materializeQueue = "features.materialize";
+
+/** Starts a materialisation of a view's values at one moment into the online store. */
+export async function startMaterialization(
+  deps: FeatureDeps,
+  call: CallContext,
+  name: string,
+  request: MaterializationRequest,
+): Promise<MaterializationView> {
+  const organisationId = call.actor.organisationId;
+  const { environment, asOf } = request;
+  await deps.authorizer.require(call, "features:materialize", {
+    type: "FeatureView",
+    id: name,
+    organisationId,
+    environment,
+  });
+  return deps.uow.write(call, async (tx) => {
+    const view = await findView(tx.sql, organisationId, name, request.version);
+    if (!view) throw viewNotFound(name);
+    const { datasetId } = request;
+    const of = { organisationId, contract: view.body.source, environment };
+    const dataset = await findDataset(tx.sql, datasetId === undefined ? of : { ...of, datasetId });
+    if (!dataset) throw noDataset(view.body.source, environment);
+    const id = newId("job", tx.now);
+    await insertMaterialization(tx.sql, {
+      id,
+      organisation_id: organisationId,
+      environment,
+      view: viewReference(view),
+      view_digest: view.digest,
+      dataset_id: dataset.id,
+      as_of: asOf,
+      started_at: tx.now,
+    });
+    const payload = { materializationId: id, name, version: view.version };
+    await tx.enqueue({ queue: materializeQueue, payload, key: id });
+    await tx.record({
+      event: "features.materialization.started",
+      subject: id,
+      detail: { view: viewReference(view), asOf },
+    });
+    return { id, view: viewReference(view), asOf, state: "waiting", startedAt: tx.now };
+  });
+}
+
+export async function readMaterialization(
+  deps: FeatureDeps,
+  call: CallContext,
+  id: string,
+): Promise<MaterializationView> {
+  const organisationId = call.actor.organisationId;
+  await deps.authorizer.require(call, "features:read_view", { type: "FeatureView", organisationId });
+  const found = await deps.uow.read(call, (sql) => findMaterialization(sql, organisationId, id));
+  if (!found)
+    throw new PortolanError<FeatureErrorCode>("features.view_not_found", { detail: `there is no ${id}` });
+  return found;
+}
+
+export function materializeJob(deps: FeatureDeps): JobHandler {
+  return { queue: materializeQueue, retries: 2, run: (job) => runMaterialization(deps, job) };
+}
+
+async function runMaterialization(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
+  const { materializationId, name, version } = job.payload as {
+    materializationId: string;
+    name: string;
+    version: number;
+  };
+  const organisationId = job.call.actor.organisationId;
+  const { view, dataset, asOf } = await deps.uow.read(job.call, async (sql) => {
+    const materialization = await findMaterialization(sql, organisationId, materializationId);
+    const stored = await findView(sql, organisationId, name, version);
+    if (!materialization || !stored) throw viewNotFound(name);
+    const { environment, datasetId } = materialization;
+    const found = await findDataset(sql, {
+      organisationId,
+      contract: stored.body.source,
+      environment,
+      datasetId,
+    });
+    if (!found) throw noDataset(stored.body.source, environment);
+    return { view: stored.body, dataset: found, asOf: asEpochMicros(materialization.asOf) };
+  });
+  const path = await deps.objects.localPath(dataset.object as Digest);
+  const keyCount = await job.effect("materialize", () =>
+    materialize({ ...deps, signal: job.signal }, view, path, asOf, materializationId),
+  );
+  return job.step("publish", async (tx) => {
+    await finishMaterialization(tx.sql, materializationId, { keyCount }, tx.now);
+    await tx.record({
+      event: "features.view.materialized",
+      subject: materializationId,
+      detail: { view: viewReference(view), asOf, keyCount },
+    });
+    return { keyCount };
+  });
+}
+
+/** Computes a view at one moment from a dataset file and puts it online, whole; resolves to the number of entities. */
+export async function materialize(
+  deps: Pick<FeatureDeps, "engine" | "online" | "workFolder"> & { readonly signal?: AbortSignal },
+  view: FeatureView,
+  dataset: string,
+  asOf: EpochMicros,
+  runName: string,
+): Promise<number> {
+  const workFolder = join(deps.workFolder, runName);
+  await mkdir(workFolder, { recursive: true });
+  try {
+    const result = await deps.engine.run({
+      statements: materializePlan(view, dataset, asOf),
+      readable: [dataset],
+      workFolder,
+      ...(deps.signal ? { signal: deps.signal } : {}),
+    });
+    const rows: OnlineRow[] = (result.rows["rows"] ?? []).map((row) => ({
+      key: view.entity.map((_, index) => row[`key_${index}`] as string | number),
+      // Counts and sums travel as text; a model reads them as doubles.
+      values: view.features.map((_, index) => numberOrNull(row[`value_${index}`])),
+    }));
+    await deps.online.replace(headerOf(view), asOf, rows);
+    return rows.length;
+  } finally {
+    await rm(workFolder, { recursive: true, force: true });
+  }
+}
+
+/** Takes new events into the fold and writes the values of every entity in it at `asOf`; resolves to how many. */
+export async function applyEvents(
+  online: OnlineStore,
+  view: FeatureView,
+  fold: WindowFold,
+  events: readonly Row[],
+  asOf: EpochMicros,
+): Promise<number> {
+  for (const event of events) fold.apply(event);
+  const rows = fold.keys().map((key) => ({ key, values: fold.valuesAt(key, BigInt(asOf)) }));
+  await online.update(headerOf(view), asOf, rows);
+  // Only now: an entity whose last event just left its windows has been written as empty.
+  fold.forget(BigInt(asOf));
+  return rows.length;
+}
+
+function headerOf(view: FeatureView): OnlineViewHeader {
+  return {
+    view: viewReference(view),
+    digest: featureViewDigest(view),
+    ttlMicros: view.ttlMicros,
+    featureNames: view.features.map((feature) => feature.name),
+  };
+}
+
+function numberOrNull(value: unknown): number | null {
+  if (typeof value === "number") return value;
+  return typeof value === "string" ? Number(value) : null;
+}

@@ -1,0 +1,134 @@
+import { type YamlNode, YamlSource } from "@portolan/data/policy";
+import { type ColumnTypes, type Expression, parseExpression } from "@portolan/expressions";
+import { type Digest, digestJson, isPortolanError, type JsonObject, parseDurationMs } from "@portolan/kernel";
+import type { FeatureView, WindowFeature } from "./view-model.ts";
+
+const featureName = /^[a-z][a-z0-9_]{0,62}$/;
+const maxWindowMs = 90 * 86_400_000;
+
+/**
+ * Reads a feature view (YAML) into its canonical form. Pure.
+ *
+ * @param columnsOf types of the columns of a contract, or `undefined` when there is no such contract.
+ * @throws PortolanError `features.view_invalid` with line and mend of every finding.
+ */
+export function readFeatureView(
+  text: string,
+  file: string,
+  columnsOf: (contract: string) => ColumnTypes | undefined,
+): FeatureView {
+  const source = new YamlSource(text, file);
+  source.settle("features.view_invalid");
+  const { root } = source;
+  root.only([
+    "apiVersion",
+    "kind",
+    "name",
+    "version",
+    "description",
+    "source",
+    "entity",
+    "eventTime",
+    "available",
+    "ttl",
+    "features",
+  ]);
+  root.get("kind").oneOf(["FeatureView"], "Write `kind: FeatureView`.");
+  const contract = root.get("source").requiredText("Name the data contract.");
+  const columns = columnsOf(contract);
+  if (!columns)
+    root.get("source").report(`names ${contract}, which is not published`, "Publish the contract first.");
+  const view = readBody(root, contract, columns ?? {});
+  source.settle("features.view_invalid");
+  return view;
+}
+
+export function featureViewDigest(view: FeatureView): Digest {
+  return digestJson(view as unknown as JsonObject);
+}
+
+/** The name that a view's text gives itself and its source, to look up the contract before it is read in full. */
+export function sourceOf(text: string, file: string): string {
+  const source = new YamlSource(text, file);
+  source.settle("features.view_invalid");
+  return source.root.get("source").text() ?? "";
+}
+
+function readBody(root: YamlNode, contract: string, columns: ColumnTypes): FeatureView {
+  const eventTime = root.get("eventTime").requiredText("Name the column of the event time.");
+  if (columns[eventTime] !== "instant") root.get("eventTime").report("is not a UTC timestamp column");
+  const available = readExpression(root.get("available"), columns, root.get("available").text() ?? eventTime);
+  if (available && available.type !== "instant")
+    root.get("available").report("is not an instant", "Write e.g. `departed_at + 30min`.");
+  const features = root
+    .get("features")
+    .items()
+    .map((node) => readFeature(node, columns));
+  if (features.length === 0) root.get("features").report("is empty", "Define at least one feature.");
+  const names = new Set(features.map((feature) => feature.name));
+  if (names.size < features.length) root.get("features").report("repeats a name");
+  return {
+    name: root.get("name").requiredText("Name the view."),
+    version: root.get("version").number() ?? 1,
+    source: contract,
+    entity: readEntity(root.get("entity"), columns),
+    eventTime,
+    available: available ?? { op: "column", name: eventTime, type: "instant" },
+    ttlMicros: readDuration(root.get("ttl")),
+    features,
+  };
+}
+
+function readEntity(node: YamlNode, columns: ColumnTypes): FeatureView["entity"] {
+  const keys = node.items().map((item) => {
+    const name = item.isScalar() ? (item.text() ?? "") : item.get("name").requiredText("Name the key.");
+    const column = item.isScalar() ? name : (item.get("column").text() ?? name);
+    if (columns[column] !== "text" && columns[column] !== "int")
+      item.report(`reads ${column}, which is no string or integer column`);
+    return { name, column };
+  });
+  if (keys.length === 0 || keys.length > 4) node.report("must name one to four keys");
+  return keys;
+}
+
+function readFeature(node: YamlNode, columns: ColumnTypes): WindowFeature {
+  node.only(["name", "aggregate", "of", "window", "description"]);
+  const name = node.get("name").requiredText("Name the feature.");
+  if (!featureName.test(name))
+    node.get("name").report("is not a feature name", "Use lower case, digits and underscores.");
+  const aggregate = node.get("aggregate").oneOf(["count", "sum", "mean"]) ?? "count";
+  const of = node.get("of").present
+    ? readExpression(node.get("of"), columns, node.get("of").text() ?? "")
+    : undefined;
+  if (of && of.type !== "int" && of.type !== "bool")
+    node
+      .get("of")
+      .report(
+        `is ${of.type}; sums run on integers, where every executor gets the same bits`,
+        "Quantise it in the contract, e.g. cents or milliseconds.",
+      );
+  if (!of && aggregate !== "count") node.report(`needs \`of\` for a ${aggregate}`);
+  return { name, aggregate, ...(of ? { of } : {}), windowMicros: readDuration(node.get("window")) };
+}
+
+function readDuration(node: YamlNode): number {
+  const text = node.requiredText("Write a duration such as 3h or 7d.");
+  try {
+    const millis = parseDurationMs(text);
+    if (millis > 0 && millis <= maxWindowMs) return millis * 1000;
+    node.report("must be above zero and at most 90d");
+  } catch {
+    node.report(`is "${text}", which is no duration`, "Write e.g. 3h or 7d.");
+  }
+  return 1;
+}
+
+function readExpression(node: YamlNode, columns: ColumnTypes, text: string): Expression | undefined {
+  try {
+    return parseExpression(text, columns);
+  } catch (error) {
+    if (!isPortolanError(error)) throw error;
+    node.report(error.detail ?? "is not understood", error.mend);
+    return undefined;
+  }
+}

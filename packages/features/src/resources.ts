@@ -1,0 +1,135 @@
+import { type Static, Type } from "typebox";
+
+const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
+const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });
+const FeatureName = Type.String({ pattern: "^[a-z][a-z0-9_]{0,62}$" });
+const Environment = Type.Union([Type.Literal("dev"), Type.Literal("staging"), Type.Literal("production")]);
+
+export const FeatureViewResource = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  version: Type.Integer(),
+  digest: Type.String(),
+  document: Type.String(),
+  source: Type.String(),
+  features: Type.Array(Type.String()),
+  entity: Type.Array(Type.String()),
+  publishedBy: Type.String(),
+  publishedAt: Micros,
+});
+export type FeatureViewResource = Static<typeof FeatureViewResource>;
+
+export const TrainingSetRequest = Type.Object(
+  {
+    name: Type.String({ maxLength: 63 }),
+    environment: Environment,
+    useCaseId: Type.Optional(Type.String({ maxLength: 60 })),
+    contract: Type.String({
+      maxLength: 63,
+      description: "Contract whose newest dataset gives the entity rows",
+    }),
+    datasetId: Type.Optional(Type.String({ maxLength: 60 })),
+    from: Micros,
+    to: Micros,
+    sampleEvery: Type.Integer({ minimum: 1, default: 1, description: "Takes every n-th row, by row number" }),
+    views: Type.Array(
+      Type.Object(
+        {
+          view: Type.String({ maxLength: 63 }),
+          version: Type.Optional(Type.Integer({ minimum: 1 })),
+          entity: Type.Record(Type.String(), Type.String(), {
+            description: "Column of the entity row for each of the view's keys",
+          }),
+        },
+        { additionalProperties: false },
+      ),
+      { maxItems: 32 },
+    ),
+    request: Type.Array(
+      Type.Object(
+        { name: FeatureName, expression: Type.String({ maxLength: 2000 }) },
+        { additionalProperties: false },
+      ),
+      { maxItems: 200 },
+    ),
+    label: Type.Object(
+      { name: FeatureName, expression: Type.String({ maxLength: 2000 }) },
+      { additionalProperties: false },
+    ),
+  },
+  { additionalProperties: false },
+);
+export type TrainingSetRequest = Static<typeof TrainingSetRequest>;
+
+export const TrainingSetManifest = Type.Object({
+  object: Sha256,
+  sizeBytes: Type.Integer(),
+  datasetId: Type.String(),
+  dataset: Sha256,
+  rowsBefore: Type.Integer({ description: "Entity rows asked for" }),
+  rowsAfter: Type.Integer({ description: "Rows of the training set; always the same number" }),
+  from: Micros,
+  to: Micros,
+  features: Type.Array(Type.String(), { description: "Columns that a model takes, in order" }),
+  label: Type.String(),
+  views: Type.Array(Type.Object({ view: Type.String(), digest: Sha256 })),
+  requestDigest: Sha256,
+  parity: Type.Object({
+    sampledRows: Type.Integer(),
+    mismatches: Type.Integer(),
+  }),
+});
+export type TrainingSetManifest = Static<typeof TrainingSetManifest>;
+
+export const TrainingSetView = Type.Object({
+  id: Type.String(),
+  environment: Environment,
+  state: Type.Union((["waiting", "running", "ready", "failed"] as const).map((state) => Type.Literal(state))),
+  request: TrainingSetRequest,
+  manifest: Type.Optional(TrainingSetManifest),
+  failure: Type.Optional(Type.String()),
+  startedAt: Micros,
+  finishedAt: Type.Optional(Micros),
+});
+export interface TrainingSetView {
+  readonly id: string;
+  readonly environment: Static<typeof Environment>;
+  readonly state: "waiting" | "running" | "ready" | "failed";
+  readonly request: TrainingSetRequest;
+  readonly manifest?: TrainingSetManifest;
+  readonly failure?: string;
+  readonly startedAt: number;
+  readonly finishedAt?: number;
+}
+
+export const MaterializationRequest = Type.Object(
+  {
+    environment: Environment,
+    version: Type.Optional(Type.Integer({ minimum: 1 })),
+    datasetId: Type.Optional(Type.String({ maxLength: 60 })),
+    asOf: Micros,
+  },
+  { additionalProperties: false },
+);
+export type MaterializationRequest = Static<typeof MaterializationRequest>;
+
+export const MaterializationView = Type.Object({
+  id: Type.String(),
+  view: Type.String(),
+  asOf: Micros,
+  state: Type.Union((["waiting", "running", "done", "failed"] as const).map((state) => Type.Literal(state))),
+  keyCount: Type.Optional(Type.Integer()),
+  failure: Type.Optional(Type.String()),
+  startedAt: Micros,
+  finishedAt: Type.Optional(Micros),
+});
+export interface MaterializationView {
+  readonly id: string;
+  readonly view: string;
+  readonly asOf: number;
+  readonly state: "waiting" | "running" | "done" | "failed";
+  readonly keyCount?: number;
+  readonly failure?: string;
+  readonly startedAt: number;
+  readonly finishedAt?: number;
+}

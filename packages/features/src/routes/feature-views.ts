@@ -1,0 +1,113 @@
+import { routeConfig } from "@portolan/http-contract";
+import type { FastifyInstance } from "fastify";
+import { type Static, Type } from "typebox";
+import { readMaterialization, startMaterialization } from "../materializations.ts";
+import {
+  FeatureViewResource,
+  MaterializationRequest,
+  MaterializationView,
+  TrainingSetRequest,
+  TrainingSetView,
+} from "../resources.ts";
+import { readTrainingSet, startTrainingSet } from "../training-sets.ts";
+import { type FeatureDeps, publishView, readView } from "../views.ts";
+
+const NameParams = Type.Object({ name: Type.String({ pattern: "^[a-z][a-z0-9-]{0,62}$" }) });
+const IdParams = Type.Object({ id: Type.String({ maxLength: 60 }) });
+const Document = Type.Object(
+  { document: Type.String({ maxLength: 262_144, description: "Feature view, YAML" }) },
+  { additionalProperties: false },
+);
+const VersionQuery = Type.Object({ version: Type.Optional(Type.Integer({ minimum: 1 })) });
+
+export async function featureViewRoutes(app: FastifyInstance, deps: FeatureDeps): Promise<void> {
+  app.put<{ Params: Static<typeof NameParams>; Body: Static<typeof Document> }>(
+    "/v1/feature-views/:name",
+    {
+      config: routeConfig("features:publish_view", "governed"),
+      schema: {
+        summary: "Publish a version of a feature view; a published version never changes",
+        tags: ["features"],
+        params: NameParams,
+        body: Document,
+        response: { 200: FeatureViewResource },
+      },
+    },
+    (request) => publishView(deps, request.call, request.params.name, request.body.document),
+  );
+  app.get<{ Params: Static<typeof NameParams>; Querystring: Static<typeof VersionQuery> }>(
+    "/v1/feature-views/:name",
+    {
+      config: routeConfig("features:read_view", "read"),
+      schema: {
+        summary: "Read a feature view, by default its newest version",
+        tags: ["features"],
+        params: NameParams,
+        querystring: VersionQuery,
+        response: { 200: FeatureViewResource },
+      },
+    },
+    (request) => readView(deps, request.call, request.params.name, request.query.version),
+  );
+  materializationRoutes(app, deps);
+}
+
+function materializationRoutes(app: FastifyInstance, deps: FeatureDeps): void {
+  app.post<{ Params: Static<typeof NameParams>; Body: MaterializationRequest }>(
+    "/v1/feature-views/:name/materializations",
+    {
+      config: routeConfig("features:materialize", "governed"),
+      schema: {
+        summary: "Put a view's values at one moment into the online store, as a durable job",
+        tags: ["features"],
+        params: NameParams,
+        body: MaterializationRequest,
+        response: { 202: MaterializationView },
+      },
+    },
+    async (request, reply) =>
+      reply.code(202).send(await startMaterialization(deps, request.call, request.params.name, request.body)),
+  );
+  app.get<{ Params: Static<typeof IdParams> }>(
+    "/v1/materializations/:id",
+    {
+      config: routeConfig("features:read_view", "read"),
+      schema: {
+        summary: "State of a materialisation",
+        tags: ["features"],
+        params: IdParams,
+        response: { 200: MaterializationView },
+      },
+    },
+    (request) => readMaterialization(deps, request.call, request.params.id),
+  );
+}
+
+export async function trainingSetRoutes(app: FastifyInstance, deps: FeatureDeps): Promise<void> {
+  app.post<{ Body: TrainingSetRequest }>(
+    "/v1/training-sets",
+    {
+      config: routeConfig("features:build_training_set", "governed"),
+      schema: {
+        summary: "Build a point-in-time training set, as a durable job",
+        tags: ["features"],
+        body: TrainingSetRequest,
+        response: { 202: TrainingSetView },
+      },
+    },
+    async (request, reply) => reply.code(202).send(await startTrainingSet(deps, request.call, request.body)),
+  );
+  app.get<{ Params: Static<typeof IdParams> }>(
+    "/v1/training-sets/:id",
+    {
+      config: routeConfig("features:read_training_set", "read"),
+      schema: {
+        summary: "State and manifest of a training set",
+        tags: ["features"],
+        params: IdParams,
+        response: { 200: TrainingSetView },
+      },
+    },
+    (request) => readTrainingSet(deps, request.call, request.params.id),
+  );
+}

@@ -1,0 +1,253 @@
+import type { Sql } from "@portolan/kernel";
+import type { JSONColumnType, Selectable } from "kysely";
+import type {
+  MaterializationView,
+  TrainingSetManifest,
+  TrainingSetRequest,
+  TrainingSetView,
+} from "./resources.ts";
+import type { FeatureView } from "./view-model.ts";
+
+type ViewTable = {
+  id: string;
+  organisation_id: string;
+  name: string;
+  version: number;
+  digest: string;
+  document: string;
+  body: JSONColumnType<FeatureView>;
+  published_by: string;
+  published_at: number;
+};
+
+type TrainingSetTable = {
+  id: string;
+  organisation_id: string;
+  environment: TrainingSetView["environment"];
+  use_case_id: string | null;
+  request: JSONColumnType<TrainingSetRequest>;
+  state: TrainingSetView["state"];
+  manifest: JSONColumnType<TrainingSetManifest> | null;
+  failure: string | null;
+  started_by: string;
+  started_at: number;
+  finished_at: number | null;
+};
+
+type MaterializationTable = {
+  id: string;
+  organisation_id: string;
+  environment: string;
+  view: string;
+  view_digest: string;
+  dataset_id: string;
+  as_of: number;
+  state: MaterializationView["state"];
+  key_count: number | null;
+  failure: string | null;
+  started_at: number;
+  finished_at: number | null;
+};
+
+/** Read-only views of `data`, named in its contract. */
+type DatasetView = {
+  id: string;
+  organisation_id: string;
+  contract: string;
+  environment: string;
+  object: string;
+  row_count: number;
+  columns: JSONColumnType<readonly { name: string; type: string }[]>;
+  event_time: string | null;
+  published_at: number;
+};
+type ContractColumnsView = {
+  organisation_id: string;
+  name: string;
+  columns: JSONColumnType<readonly { name: string; type: string }[]>;
+  published_at: number;
+};
+
+type FeatureTables = {
+  "features.views": ViewTable;
+  "features.training_sets": TrainingSetTable;
+  "features.materializations": MaterializationTable;
+  "data.datasets_v1": DatasetView;
+  "data.contract_columns_v1": ContractColumnsView;
+};
+
+const tables = (sql: Sql) => sql.withTables<FeatureTables>();
+const json = (value: unknown): string => JSON.stringify(value);
+
+export type StoredView = Selectable<ViewTable>;
+export type StoredDataset = Selectable<DatasetView>;
+
+export async function contractColumns(
+  sql: Sql,
+  organisationId: string,
+  contract: string,
+): Promise<readonly { name: string; type: string }[] | undefined> {
+  const row = await tables(sql)
+    .selectFrom("data.contract_columns_v1")
+    .select("columns")
+    .where("organisation_id", "=", organisationId)
+    .where("name", "=", contract)
+    .orderBy("published_at", "desc")
+    .executeTakeFirst();
+  return row?.columns;
+}
+
+/** The named dataset, or the newest of a contract in an environment. */
+export async function findDataset(
+  sql: Sql,
+  of: { organisationId: string; contract: string; environment: string; datasetId?: string },
+): Promise<StoredDataset | undefined> {
+  let query = tables(sql)
+    .selectFrom("data.datasets_v1")
+    .selectAll()
+    .where("organisation_id", "=", of.organisationId)
+    .where("contract", "=", of.contract)
+    .where("environment", "=", of.environment);
+  if (of.datasetId !== undefined) query = query.where("id", "=", of.datasetId);
+  return query.orderBy("published_at", "desc").orderBy("id", "desc").executeTakeFirst();
+}
+
+export async function insertView(
+  sql: Sql,
+  row: Omit<StoredView, "body"> & { body: FeatureView },
+): Promise<void> {
+  await tables(sql)
+    .insertInto("features.views")
+    .values({ ...row, body: json(row.body) })
+    .execute();
+}
+
+export async function findView(
+  sql: Sql,
+  organisationId: string,
+  name: string,
+  version?: number,
+): Promise<StoredView | undefined> {
+  let query = tables(sql)
+    .selectFrom("features.views")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("name", "=", name);
+  if (version !== undefined) query = query.where("version", "=", version);
+  return query.orderBy("version", "desc").executeTakeFirst();
+}
+
+export async function insertTrainingSet(
+  sql: Sql,
+  row: { id: string; organisationId: string; request: TrainingSetRequest; startedBy: string; now: number },
+): Promise<void> {
+  await tables(sql)
+    .insertInto("features.training_sets")
+    .values({
+      id: row.id,
+      organisation_id: row.organisationId,
+      environment: row.request.environment,
+      use_case_id: row.request.useCaseId ?? null,
+      request: json(row.request),
+      state: "waiting",
+      started_by: row.startedBy,
+      started_at: row.now,
+    })
+    .execute();
+}
+
+export async function finishTrainingSet(
+  sql: Sql,
+  id: string,
+  outcome: { manifest: TrainingSetManifest } | { failure: string },
+  now: number,
+): Promise<void> {
+  const set =
+    "manifest" in outcome
+      ? { state: "ready" as const, manifest: json(outcome.manifest), failure: null }
+      : { state: "failed" as const, failure: outcome.failure };
+  await tables(sql)
+    .updateTable("features.training_sets")
+    .set({ ...set, finished_at: now })
+    .where("id", "=", id)
+    .execute();
+}
+
+export async function findTrainingSet(
+  sql: Sql,
+  organisationId: string,
+  id: string,
+): Promise<TrainingSetView | undefined> {
+  const row = await tables(sql)
+    .selectFrom("features.training_sets")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return (
+    row && {
+      id: row.id,
+      environment: row.environment,
+      state: row.state,
+      request: row.request,
+      ...(row.manifest === null ? {} : { manifest: row.manifest }),
+      ...(row.failure === null ? {} : { failure: row.failure }),
+      startedAt: row.started_at,
+      ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
+    }
+  );
+}
+
+export async function insertMaterialization(
+  sql: Sql,
+  row: Omit<MaterializationTable, "state" | "key_count" | "failure" | "finished_at">,
+): Promise<void> {
+  await tables(sql)
+    .insertInto("features.materializations")
+    .values({ ...row, state: "waiting" })
+    .execute();
+}
+
+export async function finishMaterialization(
+  sql: Sql,
+  id: string,
+  outcome: { keyCount: number } | { failure: string },
+  now: number,
+): Promise<void> {
+  const set =
+    "keyCount" in outcome
+      ? { state: "done" as const, key_count: outcome.keyCount }
+      : { state: "failed" as const, failure: outcome.failure };
+  await tables(sql)
+    .updateTable("features.materializations")
+    .set({ ...set, finished_at: now })
+    .where("id", "=", id)
+    .execute();
+}
+
+export async function findMaterialization(
+  sql: Sql,
+  organisationId: string,
+  id: string,
+): Promise<(MaterializationView & { environment: string; datasetId: string }) | undefined> {
+  const row = await tables(sql)
+    .selectFrom("features.materializations")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return (
+    row && {
+      id: row.id,
+      view: row.view,
+      environment: row.environment,
+      datasetId: row.dataset_id,
+      asOf: row.as_of,
+      state: row.state,
+      ...(row.key_count === null ? {} : { keyCount: row.key_count }),
+      ...(row.failure === null ? {} : { failure: row.failure }),
+      startedAt: row.started_at,
+      ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
+    }
+  );
+}

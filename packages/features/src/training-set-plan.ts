@@ -1,0 +1,144 @@
+import type { AnalysisStatement } from "@portolan/data/contract";
+import {
+  type ColumnTypes,
+  type Expression,
+  parseExpression,
+  quoteName,
+  quoteText,
+  toDuckDbSql,
+} from "@portolan/expressions";
+import { PortolanError } from "@portolan/kernel";
+import type { FeatureErrorCode } from "./errors.ts";
+import type { TrainingSetRequest } from "./resources.ts";
+import type { FeatureView } from "./view-model.ts";
+import { oracleStatement, windowStatements } from "./window-plan.ts";
+
+/** Rows whose values are derived a second time, straight from the definition, before a training set is published. */
+const paritySample = 200;
+
+export interface TrainingSetPlanInput {
+  readonly request: TrainingSetRequest;
+  readonly views: readonly FeatureView[];
+  readonly columns: ColumnTypes;
+  readonly eventTime: string;
+  /** Local Parquet file of the dataset. */
+  readonly dataset: string;
+  readonly output: string;
+}
+
+/** Columns that the model takes, in order: request features first, then each view's. */
+export function featureNames(request: TrainingSetRequest, views: readonly FeatureView[]): string[] {
+  return [
+    ...request.request.map((feature) => feature.name),
+    ...views.flatMap((view) => view.features.map((feature) => feature.name)),
+  ];
+}
+
+/**
+ * Point-in-time training set: every entity row once, in the order of its moment, with what was visible at that moment and nothing
+ * later. Results: `counts` (rows before and after) and `parity` (rows that the definition disagrees with).
+ */
+export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[] {
+  const { request, views, output } = input;
+  const names = featureNames(request, views);
+  if (new Set([...names, request.label.name]).size < names.length + 1)
+    throw invalid("two features or the label share a name", "Rename one of them.");
+  const probes = views.map((view, index) => windowsOf(input, view, index));
+  const joined = views.map((_, index) => `join w${index} on w${index}._row = p._row`);
+  const values = views.flatMap((view, index) =>
+    view.features.map((feature) => `w${index}.${quoteName(feature.name)}`),
+  );
+  const own = [...request.request, request.label].map((feature) => `p.${quoteName(feature.name)}`);
+  const selected = ["p._row", "p._at", ...own, ...values].join(", ");
+  return [
+    { sql: eventsSql(input), note: "reading events" },
+    { sql: probesSql(input), note: "reading entity rows" },
+    ...probes.flatMap(windowStatements),
+    {
+      sql: `create table training_set as select ${selected} from probes as p ${joined.join(" ")}`,
+      note: "joining",
+    },
+    { sql: `create table sample as select * from probes order by hash(_row) limit ${paritySample}` },
+    ...probes.map((probe, index) => oracleStatement({ ...probe, probes: "sample", into: `o${index}` })),
+    { sql: paritySql(views), returns: "parity" },
+    {
+      sql: `copy (select * from training_set order by _at, _row) to ${quoteText(`${output}/training-set.parquet`)} (format parquet, compression zstd, row_group_size 122880)`,
+      note: "writing",
+    },
+    {
+      sql: "select (select count(*) from probes) as rows_before, (select count(*) from training_set) as rows_after, (select count(*) from sample) as sampled",
+      returns: "counts",
+    },
+  ];
+}
+
+function windowsOf(input: TrainingSetPlanInput, view: FeatureView, index: number) {
+  const entity = input.request.views[index]?.entity ?? {};
+  const probeKeys = view.entity.map(({ name, column }) => {
+    const probe = entity[name] ?? name;
+    if (input.columns[probe] === undefined || input.columns[probe] !== input.columns[column])
+      throw invalid(
+        `${view.name} takes ${name} from ${probe}, which is not a column of its type`,
+        "Map the key to a column.",
+      );
+    return probe;
+  });
+  return { view, events: "events", probes: "probes", probeKeys, into: `w${index}` };
+}
+
+/** Events older than the longest window before the first row cannot count, nor can any after the last row. */
+function eventsSql(input: TrainingSetPlanInput): string {
+  const longest = Math.max(
+    0,
+    ...input.views.flatMap((view) => view.features.map((feature) => feature.windowMicros)),
+  );
+  const event = quoteName(input.eventTime);
+  return `create table events as select * from read_parquet(${quoteText(input.dataset)})
+    where ${event} > ${input.request.from - longest} and ${event} < ${input.request.to}`;
+}
+
+function probesSql(input: TrainingSetPlanInput): string {
+  const { request, columns, eventTime } = input;
+  const event = quoteName(eventTime);
+  const own = [...request.request, request.label].map(
+    ({ name, expression }) => `${numberSql(parseRequest(name, expression, columns))} as ${quoteName(name)}`,
+  );
+  const names = new Set([...request.request, request.label].map(({ name }) => name));
+  const clash = [...names].find(
+    (name) =>
+      columns[name] !== undefined && request.views.some((view) => Object.values(view.entity).includes(name)),
+  );
+  if (clash) throw invalid(`${clash} is the name of a key column`, "Rename the feature.");
+  const keys = [...new Set(request.views.flatMap((view) => Object.values(view.entity)))].map(quoteName);
+  return `create table probes as select _row, ${event} as _at, ${[...keys, ...own].join(", ")} from events
+    where ${event} >= ${request.from} and _row % ${request.sampleEvery} = 0`;
+}
+
+function parseRequest(name: string, text: string, columns: ColumnTypes): Expression {
+  const expression = parseExpression(text, columns);
+  if (expression.type === "int" || expression.type === "float" || expression.type === "bool")
+    return expression;
+  throw invalid(
+    `${name} is ${expression.type}; a model takes numbers`,
+    "Compare it, or take a part of it such as hour(…).",
+  );
+}
+
+function numberSql(expression: Expression): string {
+  const sql = toDuckDbSql(expression);
+  return expression.type === "bool" ? `(${sql})::bigint` : sql;
+}
+
+function paritySql(views: readonly FeatureView[]): string {
+  const parts = views.map((view, index) => {
+    const differs = view.features.map(
+      ({ name }) => `t.${quoteName(name)} is distinct from o${index}.${quoteName(name)}`,
+    );
+    return `select count(*) filter (${differs.join(" or ")}) as wrong from o${index} join training_set as t on t._row = o${index}._row`;
+  });
+  return `select coalesce(sum(wrong), 0)::bigint as mismatches from (${parts.length > 0 ? parts.join(" union all ") : "select 0 as wrong"})`;
+}
+
+function invalid(detail: string, mend: string): PortolanError<FeatureErrorCode> {
+  return new PortolanError("features.training_set_invalid", { detail, mend });
+}

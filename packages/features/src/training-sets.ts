@@ -1,0 +1,250 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type AnalysisResult, integerCell } from "@portolan/data/contract";
+import { quoteName, quoteText } from "@portolan/expressions";
+import {
+  type CallContext,
+  type Digest,
+  digestJson,
+  type JobHandler,
+  type JobRun,
+  type JsonObject,
+  newId,
+  PortolanError,
+} from "@portolan/kernel";
+import type { FeatureErrorCode } from "./errors.ts";
+import type { TrainingSetManifest, TrainingSetRequest, TrainingSetView } from "./resources.ts";
+import {
+  findDataset,
+  findTrainingSet,
+  findView,
+  finishTrainingSet,
+  insertTrainingSet,
+  type StoredDataset,
+  type StoredView,
+} from "./store.ts";
+import { featureNames, trainingSetPlan } from "./training-set-plan.ts";
+import { columnTypes, viewReference } from "./view-model.ts";
+import { type FeatureDeps, viewNotFound } from "./views.ts";
+
+export const trainingSetQueue = "features.training_set";
+
+/** Starts a training set as a durable job. */
+export async function startTrainingSet(
+  deps: FeatureDeps,
+  call: CallContext,
+  request: TrainingSetRequest,
+): Promise<TrainingSetView> {
+  const organisationId = call.actor.organisationId;
+  await deps.authorizer.require(call, "features:build_training_set", {
+    type: "TrainingSet",
+    organisationId,
+    environment: request.environment,
+    ...(request.useCaseId === undefined ? {} : { useCaseId: request.useCaseId }),
+  });
+  if (request.from >= request.to)
+    throw new PortolanError<FeatureErrorCode>("features.training_set_invalid", {
+      detail: "`from` is not before `to`",
+      mend: "Give the first moment and the moment after the last one.",
+    });
+  return deps.uow.write(call, async (tx) => {
+    const id = newId("trainingSet", tx.now);
+    await insertTrainingSet(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
+    await tx.enqueue({ queue: trainingSetQueue, payload: { trainingSetId: id }, key: id });
+    await tx.record({
+      event: "features.training_set.started",
+      subject: id,
+      after: digestJson(request as unknown as JsonObject),
+      detail: { name: request.name, environment: request.environment },
+    });
+    return { id, environment: request.environment, state: "waiting", request, startedAt: tx.now };
+  });
+}
+
+export async function readTrainingSet(
+  deps: Pick<FeatureDeps, "uow" | "authorizer">,
+  call: CallContext,
+  id: string,
+): Promise<TrainingSetView> {
+  const organisationId = call.actor.organisationId;
+  const found = await deps.uow.read(call, (sql) => findTrainingSet(sql, organisationId, id));
+  await deps.authorizer.require(call, "features:read_training_set", {
+    type: "TrainingSet",
+    id,
+    organisationId,
+    ...(found ? { environment: found.environment } : {}),
+  });
+  if (!found)
+    throw new PortolanError<FeatureErrorCode>("features.training_set_not_found", {
+      detail: `there is no training set ${id}`,
+    });
+  return found;
+}
+
+/** Builds a training set: dataset and views are pinned first, so that a restart builds the same one. */
+export function trainingSetJob(deps: FeatureDeps): JobHandler {
+  return { queue: trainingSetQueue, retries: 2, run: (job) => runTrainingSet(deps, job) };
+}
+
+async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
+  const payload = job.payload["trainingSetId"];
+  const id = typeof payload === "string" ? payload : "";
+  const organisationId = job.call.actor.organisationId;
+  try {
+    const pinned = await job.step("pin dataset and views", async (tx) => {
+      const set = await findTrainingSet(tx.sql, organisationId, id);
+      if (!set) throw new PortolanError<FeatureErrorCode>("features.training_set_not_found", { detail: id });
+      const { contract, environment, datasetId } = set.request;
+      const dataset = await findDataset(tx.sql, {
+        organisationId,
+        contract,
+        environment,
+        ...(datasetId === undefined ? {} : { datasetId }),
+      });
+      if (!dataset) throw noDataset(contract, environment);
+      const views: StoredView[] = [];
+      for (const { view, version } of set.request.views) {
+        const found = await findView(tx.sql, organisationId, view, version);
+        if (!found) throw viewNotFound(view);
+        views.push(found);
+      }
+      return { request: set.request, dataset, views } as unknown as JsonObject;
+    });
+    const plan = pinned as unknown as Pinned;
+    const manifest = await job.effect(
+      "build",
+      () => build(deps, job, id, plan) as Promise<unknown> as Promise<JsonObject>,
+    );
+    return await job.step("publish", async (tx) => {
+      const ready = manifest as unknown as TrainingSetManifest;
+      await finishTrainingSet(tx.sql, id, { manifest: ready }, tx.now);
+      await tx.record({
+        event: "features.training_set.published",
+        subject: id,
+        after: ready.object as Digest,
+        detail: { rows: ready.rowsAfter, parityMismatches: ready.parity.mismatches },
+      });
+      return { trainingSetId: id, object: ready.object };
+    });
+  } catch (error) {
+    if (!job.signal.aborted)
+      await deps.uow.write(job.call, async (tx) => {
+        const failure = error instanceof Error ? error.message.slice(0, 500) : "failed";
+        await finishTrainingSet(tx.sql, id, { failure }, tx.now);
+        await tx.record({ event: "features.training_set.failed", subject: id });
+      });
+    throw error;
+  }
+}
+
+interface Pinned {
+  readonly request: TrainingSetRequest;
+  readonly dataset: StoredDataset;
+  readonly views: readonly StoredView[];
+}
+
+export function noDataset(contract: string, environment: string): PortolanError<FeatureErrorCode> {
+  return new PortolanError("features.dataset_missing", {
+    detail: `${contract} has no dataset in ${environment}`,
+    mend: "Ingest one with POST /v1/ingestions.",
+  });
+}
+
+async function build(
+  deps: FeatureDeps,
+  job: JobRun,
+  id: string,
+  pinned: Pinned,
+): Promise<TrainingSetManifest> {
+  const { request, dataset } = pinned;
+  const views = pinned.views.map((view) => view.body);
+  const folder = join(deps.workFolder, id);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const path = await deps.objects.localPath(dataset.object as Digest);
+  const result = await deps.engine.run({
+    statements: trainingSetPlan({
+      request,
+      views,
+      columns: columnTypes(dataset.columns),
+      eventTime: dataset.event_time ?? "",
+      dataset: path,
+      output: folder,
+    }),
+    readable: [path],
+    workFolder: folder,
+    signal: job.signal,
+    onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),
+  });
+  const { counts, mismatches } = check(result);
+  const stored = await deps.objects.putFile(join(folder, "training-set.parquet"));
+  await rm(folder, { recursive: true, force: true });
+  return {
+    object: stored.digest,
+    sizeBytes: stored.sizeBytes,
+    datasetId: dataset.id,
+    dataset: dataset.object,
+    rowsBefore: integerCell(counts, "rows_before"),
+    rowsAfter: integerCell(counts, "rows_after"),
+    from: request.from,
+    to: request.to,
+    features: featureNames(request, views),
+    label: request.label.name,
+    views: pinned.views.map((view) => ({ view: viewReference(view), digest: view.digest })),
+    requestDigest: digestJson(request as unknown as JsonObject),
+    parity: { sampledRows: integerCell(counts, "sampled"), mismatches },
+  };
+}
+
+/** A lost row or a value that the definition disagrees with stops the publication. */
+function check(result: AnalysisResult) {
+  const counts = result.rows["counts"]?.[0];
+  const mismatches = integerCell(result.rows["parity"]?.[0], "mismatches");
+  const lost = integerCell(counts, "rows_before") - integerCell(counts, "rows_after");
+  if (lost !== 0 || mismatches !== 0)
+    throw new PortolanError<FeatureErrorCode>("features.parity_broken", {
+      detail: `${lost} entity rows were lost, ${mismatches} sampled rows differ from the definition`,
+      mend: "This is a fault of the platform: please report it with the view.",
+    });
+  return { counts, mismatches };
+}
+
+/** The columns of a training set as arrays, in row order, for evaluation in the control process (null is NaN). */
+export async function readTrainingSetColumns(
+  deps: FeatureDeps,
+  call: CallContext,
+  id: string,
+): Promise<{
+  readonly manifest: TrainingSetManifest;
+  readonly columns: Readonly<Record<string, Float64Array>>;
+}> {
+  const { manifest } = await readTrainingSet(deps, call, id);
+  if (!manifest)
+    throw new PortolanError<FeatureErrorCode>("features.training_set_not_found", {
+      detail: `${id} is not ready`,
+    });
+  const path = await deps.objects.localPath(manifest.object as Digest);
+  await mkdir(deps.workFolder, { recursive: true });
+  const workFolder = await mkdtemp(join(deps.workFolder, "columns-"));
+  try {
+    const names = [...manifest.features, manifest.label];
+    const lists = names.map(
+      (name, index) => `list(${quoteName(name)}::double order by _at, _row) as c${index}`,
+    );
+    const result = await deps.engine.run({
+      statements: [
+        { sql: `select ${lists.join(", ")} from read_parquet(${quoteText(path)})`, returns: "columns" },
+      ],
+      readable: [path],
+      workFolder,
+    });
+    const row = result.rows["columns"]?.[0] ?? {};
+    const columns = names.map((name, index) => {
+      const cells = (row[`c${index}`] ?? []) as (number | null)[];
+      return [name, Float64Array.from(cells, (cell) => cell ?? Number.NaN)] as const;
+    });
+    return { manifest, columns: Object.fromEntries(columns) };
+  } finally {
+    await rm(workFolder, { recursive: true, force: true });
+  }
+}

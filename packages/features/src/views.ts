@@ -1,0 +1,118 @@
+import type { AnalysisEngine } from "@portolan/data/contract";
+import {
+  type Authorizer,
+  type CallContext,
+  newId,
+  type ObjectStore,
+  PortolanError,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import type { FeatureErrorCode } from "./errors.ts";
+import type { OnlineStore } from "./ports.ts";
+import { featureViewDigest, readFeatureView, sourceOf } from "./read-view.ts";
+import type { FeatureViewResource } from "./resources.ts";
+import { contractColumns, findView, insertView, type StoredView } from "./store.ts";
+import { columnTypes } from "./view-model.ts";
+
+export interface FeatureDeps {
+  readonly uow: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly objects: ObjectStore;
+  readonly engine: AnalysisEngine;
+  /** The one writer of the online store. */
+  readonly online: OnlineStore;
+  /** Folder for the jobs' files. */
+  readonly workFolder: string;
+}
+
+/** Publishes a version of a view, or finds it published already with the same meaning. */
+export async function publishView(
+  deps: FeatureDeps,
+  call: CallContext,
+  name: string,
+  document: string,
+): Promise<FeatureViewResource> {
+  const organisationId = call.actor.organisationId;
+  await deps.authorizer.require(call, "features:publish_view", {
+    type: "FeatureView",
+    id: name,
+    organisationId,
+  });
+  const file = `${name}.yaml`;
+  const source = sourceOf(document, file);
+  const columns = await deps.uow.read(call, (sql) => contractColumns(sql, organisationId, source));
+  const body = readFeatureView(document, file, () => (columns ? columnTypes(columns) : undefined));
+  if (body.name !== name)
+    throw new PortolanError<FeatureErrorCode>("features.view_invalid", {
+      detail: `the document's name is ${body.name}, its address ${name}`,
+      mend: "Make them the same.",
+    });
+  const digest = featureViewDigest(body);
+  return deps.uow.write(call, async (tx) => {
+    const existing = await findView(tx.sql, organisationId, name, body.version);
+    if (existing?.digest === digest) return resourceOf(existing);
+    if (existing)
+      throw new PortolanError<FeatureErrorCode>("features.view_conflict", {
+        detail: `${name} version ${body.version} is published and means something else`,
+        mend: "Raise the version in the document.",
+      });
+    const row = {
+      id: newId("featureView", tx.now),
+      organisation_id: organisationId,
+      name,
+      version: body.version,
+      digest,
+      document,
+      body,
+      published_by: call.actor.id,
+      published_at: tx.now,
+    };
+    await insertView(tx.sql, row);
+    await tx.record({
+      event: "features.view.published",
+      subject: row.id,
+      after: digest,
+      detail: { name, version: body.version },
+    });
+    return resourceOf(row);
+  });
+}
+
+export async function readView(
+  deps: FeatureDeps,
+  call: CallContext,
+  name: string,
+  version?: number,
+): Promise<FeatureViewResource> {
+  const organisationId = call.actor.organisationId;
+  await deps.authorizer.require(call, "features:read_view", {
+    type: "FeatureView",
+    id: name,
+    organisationId,
+  });
+  const found = await deps.uow.read(call, (sql) => findView(sql, organisationId, name, version));
+  if (!found) throw viewNotFound(name);
+  return resourceOf(found);
+}
+
+export function viewNotFound(name: string): PortolanError<FeatureErrorCode> {
+  return new PortolanError("features.view_not_found", {
+    detail: `there is no feature view ${name}`,
+    mend: "Publish it with PUT /v1/feature-views/<name>.",
+  });
+}
+
+function resourceOf(row: StoredView): FeatureViewResource {
+  return {
+    id: row.id,
+    name: row.name,
+    version: row.version,
+    digest: row.digest,
+    document: row.document,
+    source: row.body.source,
+    features: row.body.features.map((feature) => feature.name),
+    entity: row.body.entity.map((key) => key.name),
+    publishedBy: row.published_by,
+    publishedAt: row.published_at,
+  };
+}
