@@ -41,7 +41,8 @@ export function toProblem(error: unknown, catalogue: ErrorCatalogue, requestId?:
     title: spec.title,
     status: spec.status,
     code: error.code,
-    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    // A detail that repeats the title is left out: an unreadable and a missing resource then answer byte for byte alike.
+    ...(error.detail === undefined || error.detail === spec.title ? {} : { detail: error.detail }),
     ...(error.mend === undefined ? {} : { mend: error.mend }),
     ...(requestId === undefined ? {} : { instance: requestId }),
     ...(error.at === undefined ? {} : { at: error.at satisfies ErrorLocation }),

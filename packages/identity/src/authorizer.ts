@@ -89,19 +89,7 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
       });
       throw seen ? forbidden(action) : new PortolanError("kernel.not_found");
     },
-    async rolesAt(call, resource) {
-      const { bindings, facts } = await deps.unitOfWork.read(call, async (sql) => ({
-        bindings: await bindingsOf(sql, call),
-        facts: await completeScopes(sql, resource),
-      }));
-      const scopes = [facts.organisationId, facts.businessUnitId, facts.teamId, facts.useCaseId];
-      const held = bindings.filter(
-        ({ scopeId, environments }) =>
-          scopes.includes(scopeId) &&
-          (facts.environment === undefined || environments.includes(facts.environment)),
-      );
-      return [...new Set(held.map(({ role }) => role))];
-    },
+    rolesAt: (call, resource) => rolesAt(deps, call, resource),
     couldEver: (call, action) =>
       deps.unitOfWork.read(call, async (sql) => {
         const engine = await engineOf(sql, call.actor.organisationId);
@@ -111,6 +99,20 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
         );
       }),
   };
+}
+
+async function rolesAt(deps: AuthorizerDeps, call: CallContext, resource: ResourceRef): Promise<Role[]> {
+  const { bindings, facts } = await deps.unitOfWork.read(call, async (sql) => ({
+    bindings: await bindingsOf(sql, call),
+    facts: await completeScopes(sql, resource),
+  }));
+  const scopes = [facts.organisationId, facts.businessUnitId, facts.teamId, facts.useCaseId];
+  const held = bindings.filter(
+    ({ scopeId, environments }) =>
+      scopes.includes(scopeId) &&
+      (facts.environment === undefined || environments.includes(facts.environment)),
+  );
+  return [...new Set(held.map(({ role }) => role))];
 }
 
 /** 403 in one wording for all domains. */

@@ -19,6 +19,7 @@ export {
   type IssuedToken,
   type TokenRequest,
 } from "./development-issuer.ts";
+export { createDirectoryLookups, type DirectoryLookups, type UseCasePlace } from "./directory-lookups.ts";
 export { identityErrors } from "./errors.ts";
 export { fetchJwks } from "./fetch-jwks.ts";
 export { algorithmOf, createFileKeyRing, type FileKeyRingDeps, type ManagedKeyRing } from "./key-ring.ts";

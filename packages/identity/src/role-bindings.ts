@@ -5,6 +5,7 @@ import {
   newId,
   PortolanError,
   type Sql,
+  type Transaction,
 } from "@portolan/kernel";
 import type { RoleBinding, ScopeKind } from "./contract.ts";
 import type { DirectoryDeps } from "./directory.ts";
@@ -59,46 +60,56 @@ export async function bindRole(
     });
   }
   const scopeId = path.useCaseId ?? path.teamId ?? path.businessUnitId ?? organisationId;
-  return deps.unitOfWork.write(call, async (tx) => {
-    const db = identityTables(tx.sql);
-    await db
-      .updateTable("identity.role_bindings")
-      .set({ revoked_at: tx.now, revoked_by: call.actor.id })
-      .where("principal_id", "=", principal.id)
-      .where("role", "=", input.role)
-      .where("scope_id", "=", scopeId)
-      .where("revoked_at", "is", null)
-      .execute();
-    const row: RoleBindingRow = {
-      id: newId("roleBinding", tx.now),
-      organisation_id: organisationId,
-      principal_id: principal.id,
-      role: input.role,
-      scope_kind: input.scope.kind,
-      scope_id: scopeId,
-      environments: [...new Set(input.environments)],
-      created_at: tx.now,
-      created_by: call.actor.id,
-      revoked_at: null,
-      revoked_by: null,
-    };
-    await db.insertInto("identity.role_bindings").values(row).execute();
-    const detail = {
-      principal: principal.id,
-      role: input.role,
-      scope: scopeId,
-      environments: row.environments,
-    };
-    await tx.record({
-      event: "identity.role.bound",
-      subject: row.id,
-      after: digestJson(detail),
-      detail,
-    });
-    const [view] = roleBindingViews([row]);
-    if (!view) throw new PortolanError("kernel.internal");
-    return view;
+  const place = { scopeKind: input.scope.kind, scopeId };
+  return deps.unitOfWork.write(call, (tx) => replaceBinding(tx, principal.id, place, input));
+}
+
+async function replaceBinding(
+  tx: Transaction,
+  principalId: string,
+  place: { readonly scopeKind: ScopeKind; readonly scopeId: string },
+  input: NewRoleBinding,
+): Promise<RoleBinding> {
+  const { actor } = tx.call;
+  const { scopeId } = place;
+  const db = identityTables(tx.sql);
+  await db
+    .updateTable("identity.role_bindings")
+    .set({ revoked_at: tx.now, revoked_by: actor.id })
+    .where("principal_id", "=", principalId)
+    .where("role", "=", input.role)
+    .where("scope_id", "=", scopeId)
+    .where("revoked_at", "is", null)
+    .execute();
+  const row: RoleBindingRow = {
+    id: newId("roleBinding", tx.now),
+    organisation_id: actor.organisationId,
+    principal_id: principalId,
+    role: input.role,
+    scope_kind: place.scopeKind,
+    scope_id: scopeId,
+    environments: [...new Set(input.environments)],
+    created_at: tx.now,
+    created_by: actor.id,
+    revoked_at: null,
+    revoked_by: null,
+  };
+  await db.insertInto("identity.role_bindings").values(row).execute();
+  const detail = {
+    principal: principalId,
+    role: input.role,
+    scope: scopeId,
+    environments: row.environments,
+  };
+  await tx.record({
+    event: "identity.role.bound",
+    subject: row.id,
+    after: digestJson(detail),
+    detail,
   });
+  const [view] = roleBindingViews([row]);
+  if (!view) throw new PortolanError("kernel.internal");
+  return view;
 }
 
 export async function unbindRole(deps: DirectoryDeps, call: CallContext, bindingId: string): Promise<void> {

@@ -1,0 +1,81 @@
+import {
+  type CallContext,
+  type Id,
+  newId,
+  systemActor,
+  systemClock,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import { findUseCasePath, listBindings, type ScopePath } from "./directory-store.ts";
+import { identityTables } from "./store.ts";
+
+/** A use case with its place, for the domains that govern by use case. */
+export interface UseCasePlace {
+  readonly useCaseId: string;
+  readonly businessUnitId: string;
+  readonly businessUnit: string;
+  readonly teamId: string;
+  readonly team: string;
+}
+
+export interface DirectoryLookups {
+  /** By id or name, within the organisation. */
+  findUseCase(organisationId: Id<"organisation">, idOrName: string): Promise<UseCasePlace | undefined>;
+  /** True when a binding gives the role now, for one of these scopes. */
+  holdsRole(
+    organisationId: Id<"organisation">,
+    principalId: string,
+    role: string,
+    scopeIds: readonly string[],
+  ): Promise<boolean>;
+  /** Ids of all organisations of this installation. */
+  organisations(): Promise<readonly Id<"organisation">[]>;
+}
+
+/** What other domains ask of the directory, wired by `apps/control`; decisions about callers stay with the authorizer. */
+export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups {
+  const callOf = (organisationId: Id<"organisation">): CallContext => ({
+    actor: systemActor("directory", organisationId),
+    requestId: newId("request", systemClock.now()),
+  });
+  return {
+    findUseCase: (organisationId, idOrName) =>
+      unitOfWork.read(callOf(organisationId), async (sql) => {
+        const path = await findUseCasePath(sql, organisationId, idOrName);
+        return path && placeOf(path, await namesOf(sql, path));
+      }),
+    holdsRole: (organisationId, principalId, role, scopeIds) =>
+      unitOfWork.read(callOf(organisationId), async (sql) => {
+        const bindings = await listBindings(sql, organisationId, principalId);
+        return bindings.some((binding) => binding.role === role && scopeIds.includes(binding.scope_id));
+      }),
+    organisations: () =>
+      unitOfWork.read(callOf("org_" as Id<"organisation">), async (sql) => {
+        const rows = await identityTables(sql)
+          .selectFrom("identity.organisations")
+          .select("id")
+          .orderBy("id")
+          .execute();
+        return rows.map((row) => row.id as Id<"organisation">);
+      }),
+  };
+}
+
+async function namesOf(
+  sql: Parameters<typeof identityTables>[0],
+  path: ScopePath,
+): Promise<{ unit: string; team: string }> {
+  const row = await identityTables(sql)
+    .selectFrom("identity.teams as t")
+    .innerJoin("identity.business_units as b", "b.id", "t.business_unit_id")
+    .select(["t.name as team", "b.name as unit"])
+    .where("t.id", "=", path.teamId ?? "")
+    .executeTakeFirst();
+  return { unit: row?.unit ?? "", team: row?.team ?? "" };
+}
+
+function placeOf(path: ScopePath, names: { unit: string; team: string }): UseCasePlace | undefined {
+  const { useCaseId, businessUnitId, teamId } = path;
+  if (useCaseId === undefined || businessUnitId === undefined || teamId === undefined) return undefined;
+  return { useCaseId, businessUnitId, businessUnit: names.unit, teamId, team: names.team };
+}
