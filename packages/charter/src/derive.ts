@@ -272,10 +272,9 @@ function obligations(document: CharterDocument): Fact[] {
   const facts: Fact[] = [];
   if (fallback.kind !== "none") {
     const answer = fallback.kind === "constant" ? `the constant ${fallback.value}` : "the version before";
+    const control = fallback.kind === "constant" ? "constant_fallback" : "previous_version_fallback";
     facts.push(
-      fact("fallback", "policy", "/fallback", `When the model cannot answer, ${answer} does.`, {
-        ...fallback,
-      }),
+      fact(control, "policy", "/fallback", `When the model cannot answer, ${answer} does.`, { ...fallback }),
     );
   }
   if (explainability !== "none") {

@@ -14,7 +14,6 @@ export const charterErrors = {
   "charter.not_withdrawable": { status: 409, title: "Charter cannot be withdrawn" },
   "charter.not_in_force": { status: 409, title: "No charter is in force" },
   "charter.placement_refused": { status: 403, title: "Charter excludes this placement" },
-  "charter.production_blocked": { status: 409, title: "Demanded controls are not enforced" },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type CharterErrorCode = keyof typeof charterErrors;
