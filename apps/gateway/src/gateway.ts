@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   asEpochMicros,
   createLogger,
@@ -11,14 +12,16 @@ import {
   systemClock,
 } from "@portolan/kernel";
 import { createOnnxRuntime, createQuarantine, defaultInlineMicros } from "@portolan/onnx";
-import { openPredictionWriter, type PredictionWriter } from "@portolan/predictions";
-import { RateLimiter, type ReadOnline } from "@portolan/serving/policy";
+import { createShipper, openPredictionWriter, type PredictionWriter } from "@portolan/predictions";
+import { RateLimiter } from "@portolan/serving/policy";
 import type { GatewayConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
+import { createDelivery } from "./deliver-blocks.ts";
 import { handle } from "./handle.ts";
-import { type ListeningServer, listen } from "./http/server.ts";
+import { listen } from "./http/server.ts";
 import { createAuthenticator } from "./infer/authenticate.ts";
 import { Metrics } from "./metrics.ts";
+import { createOnlineFeatures } from "./online-features.ts";
 import { openDiskCache } from "./snapshot/disk-cache.ts";
 import { ModelPool } from "./snapshot/model-pool.ts";
 import type { ActiveRoute } from "./snapshot/serving-state.ts";
@@ -31,9 +34,10 @@ export interface RunningGateway {
 
 const version = "0.1.0";
 const loadTimeoutMs = 60_000;
+const lastDeliveryMs = 2000;
 
 /** Wires and starts a gateway. It answers health checks at once, and inferences as soon as it has a snapshot. */
-export async function startGateway(config: GatewayConfig, readOnline?: ReadOnline): Promise<RunningGateway> {
+export async function startGateway(config: GatewayConfig): Promise<RunningGateway> {
   const log = createLogger({ name: "gateway", level: config.LOG_LEVEL as "info" });
   const folder = join(config.PORTOLAN_HOME, "gateway");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -56,6 +60,8 @@ export async function startGateway(config: GatewayConfig, readOnline?: ReadOnlin
     metrics,
     onModelRefused: (route) => void recordRefusedModel(writer, route, log),
   });
+  const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), systemClock, log);
+  const shipper = createShipper({ folder: logFolder(config), deliver: createDelivery(control) });
   let draining = false;
   const deps = {
     clock: systemClock,
@@ -63,7 +69,7 @@ export async function startGateway(config: GatewayConfig, readOnline?: ReadOnlin
     limiter: new RateLimiter(),
     authenticator: createAuthenticator(systemClock, () => snapshots.state),
     metrics,
-    readOnline,
+    readOnline: features.read,
     snapshots,
     version,
     isDraining: () => draining,
@@ -80,26 +86,25 @@ export async function startGateway(config: GatewayConfig, readOnline?: ReadOnlin
     port: server.port,
     async close() {
       draining = true;
-      await stop(server, snapshots, writer, config.DRAIN_MS);
+      await server.close(config.DRAIN_MS);
+      await snapshots.close();
+      // The last block closes with the writer; control gets it now if it is there, else after the next start.
+      await writer.close();
+      await Promise.race([shipper.flush().catch(() => undefined), sleep(lastDeliveryMs)]);
+      await shipper.close();
+      await features.close();
       log.info({}, "gateway.stopped");
     },
   };
 }
 
-async function stop(
-  server: ListeningServer,
-  snapshots: SnapshotManager,
-  writer: PredictionWriter,
-  drainMs: number,
-): Promise<void> {
-  await server.close(drainMs);
-  await snapshots.close();
-  await writer.close();
+function logFolder(config: GatewayConfig): string {
+  return join(config.PORTOLAN_HOME, "predictions", config.GATEWAY_NAME);
 }
 
 /** The writer's identity survives restarts: control knows a gateway's blocks by it. */
 async function openWriter(config: GatewayConfig): Promise<PredictionWriter> {
-  const folder = join(config.PORTOLAN_HOME, "predictions", config.GATEWAY_NAME);
+  const folder = logFolder(config);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, "writer.id");
   const known = existsSync(file) ? parseId("writer", readFileSync(file, "utf8").trim()) : undefined;

@@ -11,14 +11,13 @@ export interface OnlineRow {
   readonly values: Readonly<Record<string, FeatureScalar>>;
   /** Event time of the values, epoch microseconds. */
   readonly at: number;
+  /** True when the view's own time to live has passed; its values are then absent. */
+  readonly isStale?: boolean;
 }
 
 /** Reads one entity of one view; `undefined` when the store has none. Implemented over the embedded online store. */
-export type ReadOnline = (
-  view: string,
-  digest: string,
-  entityKey: Readonly<Record<string, string>>,
-) => OnlineRow | undefined;
+/** `view` is `name@version`; `key` is in the order of the view's entity keys. */
+export type ReadOnline = (view: string, key: readonly string[]) => OnlineRow | undefined;
 
 /** One feature as it was used, for the prediction log. */
 export interface UsedFeature {
@@ -87,9 +86,8 @@ function readViews(
 ): Map<string, OnlineRow> {
   const found = new Map<string, OnlineRow>();
   for (const view of plan.views) {
-    const key: Record<string, string> = {};
-    for (const name of view.entityKeys) key[name] = String(request.get(name)?.data[row] ?? "");
-    const online = read(view.name, view.digest, key);
+    const key = view.entityKeys.map((name) => String(request.get(name)?.data[row] ?? ""));
+    const online = read(view.name, key);
     if (online) found.set(view.name, online);
   }
   return found;
@@ -115,11 +113,12 @@ function readColumn(
   const name = `${view}.${feature}`;
   const online = views.get(view);
   const value = online?.values[feature] ?? null;
-  const isStale =
+  const isTooOld =
     online !== undefined && plan.maxAgeMs !== null && nowMicros - online.at > plan.maxAgeMs * 1000;
+  const isStale = isTooOld || online?.isStale === true;
   if (online && value !== null && !isStale) return { name, value, at: online.at, source: "online" };
   if (column.missing !== null) {
-    const source = isStale && value !== null ? "stale" : "default";
+    const source = isStale ? "stale" : "default";
     return { name, value: column.missing, ...(online ? { at: online.at } : {}), source };
   }
   throw new PortolanError<ServingErrorCode>("serving.features_unavailable", {
@@ -147,7 +146,9 @@ function writeCell(input: Tensor, row: number, index: number | null, found: Used
     (data as string[])[at] = String(found.value);
     return;
   }
-  const number = typeof found.value === "boolean" ? Number(found.value) : found.value;
+  // Models trained with gaps take NaN for them; JSON has no NaN, so a plan's stand-in says it as text.
+  const isGap = found.value === "NaN" && (data instanceof Float32Array || data instanceof Float64Array);
+  const number = isGap ? Number.NaN : typeof found.value === "boolean" ? Number(found.value) : found.value;
   if (typeof number !== "number") {
     throw new PortolanError<ServingErrorCode>("serving.features_unavailable", {
       detail: `The feature ${found.name} is text where the model takes ${input.datatype}.`,

@@ -24,7 +24,7 @@ export interface InferDeps {
   readonly limiter: RateLimiter;
   readonly authenticator: Authenticator;
   readonly metrics: Metrics;
-  readonly readOnline: ReadOnline | undefined;
+  readonly readOnline: ReadOnline;
 }
 
 /** What is known of a request so far; a refusal is logged with whatever there is. */

@@ -25,8 +25,7 @@ export interface ModelAnswer {
 }
 
 export interface RunDeps {
-  /** Absent while this gateway has no online store. */
-  readonly readOnline: ReadOnline | undefined;
+  readonly readOnline: ReadOnline;
 }
 
 /**
@@ -41,8 +40,8 @@ export async function runModel(
   elapsedMs: () => number,
 ): Promise<ModelAnswer> {
   const { route, model } = active;
+  if (route.nonFinite === "refuse") refuseNonFinite(request.inputs);
   const { inputs, used, featuresMicros } = modelInputs(deps, active, request, receivedAt);
-  if (route.nonFinite === "refuse") refuseNonFinite(inputs);
   const leftMs = Math.max(1, Math.floor(route.limits.timeoutMs - elapsedMs()));
   const start = performance.now();
   const outcome: RunOutcome = model
@@ -76,8 +75,13 @@ function modelInputs(
   const { route } = active;
   if (!route.features) return { inputs: request.inputs, used: [] };
   const start = performance.now();
-  const read = deps.readOnline ?? (() => undefined);
-  const assembled = assembleInputs(route.model.signature, route.features, request.inputs, read, receivedAt);
+  const assembled = assembleInputs(
+    route.model.signature,
+    route.features,
+    request.inputs,
+    deps.readOnline,
+    receivedAt,
+  );
   return { ...assembled, featuresMicros: Math.round((performance.now() - start) * 1000) };
 }
 

@@ -1,7 +1,6 @@
 import { routeConfig } from "@portolan/http-contract";
 import {
   type Authorizer,
-  type KeyRing,
   type ObjectStore,
   PortolanError,
   parseDigest,
@@ -10,8 +9,7 @@ import {
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import type { ServingErrorCode } from "../errors.ts";
-import type { PublicKeys } from "../ports.ts";
-import { publicPart, type SnapshotPublisher } from "../snapshot/publish-snapshot.ts";
+import type { SnapshotPublisher } from "../snapshot/publish-snapshot.ts";
 import { Sha256, SignedSnapshot, SnapshotTrust } from "../snapshot/schema.ts";
 import { latestSnapshot } from "../store.ts";
 
@@ -20,8 +18,6 @@ export interface SnapshotRouteDeps {
   readonly authorizer: Authorizer;
   readonly objects: ObjectStore;
   readonly publisher: SnapshotPublisher;
-  readonly keyRing: KeyRing;
-  readonly keys: PublicKeys;
 }
 
 const maxWaitMs = 25_000;
@@ -74,12 +70,14 @@ export async function snapshotRoutes(app: FastifyInstance, deps: SnapshotRouteDe
     async (request) => {
       const { organisationId } = request.call.actor;
       await deps.authorizer.require(request.call, "snapshots:read", { type: "Snapshot", organisationId });
-      // Made on first use, so that a gateway may start before the first snapshot.
-      await deps.keyRing.current("snapshot");
-      return { organisationId, keys: (await deps.keys.list("snapshot")).map(publicPart) };
+      return deps.publisher.trust(organisationId);
     },
   );
 
+  partRoute(app, deps);
+}
+
+function partRoute(app: FastifyInstance, deps: SnapshotRouteDeps): void {
   app.get<{ Params: Static<typeof Params> }>(
     "/v1/snapshots/parts/:digest",
     {

@@ -15,7 +15,7 @@ import type { Endpoint } from "../endpoint.ts";
 import type { GrantsSource, PublicKeys } from "../ports.ts";
 import { latestSnapshot, listEndpoints, type SnapshotRow, saveSnapshot } from "../store.ts";
 import { buildParts, buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
-import type { KeysPart } from "./schema.ts";
+import type { KeysPart, SnapshotTrust } from "./schema.ts";
 
 export interface PublishDeps {
   readonly work: UnitOfWork;
@@ -36,6 +36,8 @@ export interface SnapshotPublisher {
   publish(organisationId: Id<"organisation">): Promise<number>;
   /** Resolves when a version above `after` exists, or after `waitMs`. */
   waitBeyond(organisationId: string, after: number, waitMs: number): Promise<void>;
+  /** What a new gateway of the organisation pins. The key is made on first use, before any snapshot. */
+  trust(organisationId: string): Promise<SnapshotTrust>;
 }
 
 /**
@@ -49,6 +51,10 @@ export function createSnapshotPublisher(deps: PublishDeps): SnapshotPublisher {
     waiting.delete(organisationId);
   };
   return {
+    async trust(organisationId) {
+      await deps.keyRing.current("snapshot");
+      return { organisationId, keys: (await deps.keys.list("snapshot")).map(publicPart) };
+    },
     async publish(organisationId) {
       for (;;) {
         const version = await tryPublish(deps, organisationId);
@@ -161,7 +167,7 @@ async function contentOf(
 }
 
 /** The key without its holder, who is nobody's business at a gateway. */
-export function publicPart(key: SigningKey): KeysPart["keys"][number] {
+function publicPart(key: SigningKey): KeysPart["keys"][number] {
   const { id, algorithm, publicKeyPem, validFrom, retiredAt, revokedAt } = key;
   return {
     id,

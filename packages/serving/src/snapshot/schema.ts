@@ -76,7 +76,7 @@ const Column = Type.Object(
       Type.Object({ kind: Type.Literal("request"), name: Type.String() }, closed),
     ]),
     missing: Type.Union([Type.Number(), Type.String(), Type.Null()], {
-      description: "What stands in for an absent value; null refuses the request instead",
+      description: "What stands in for an absent value, `NaN` included; null refuses the request instead",
     }),
   },
   closed,

@@ -1,0 +1,43 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { OnlineStore } from "@portolan/features/contract";
+import { asEpochMicros, type Clock, type Logger, messageOf } from "@portolan/kernel";
+import { openOnlineStore } from "@portolan/lmdb";
+import type { ReadOnline } from "@portolan/serving/policy";
+
+export interface OnlineFeatures {
+  readonly read: ReadOnline;
+  close(): Promise<void>;
+}
+
+const retryMs = 1000;
+
+/** Reads the online store that the writer keeps in `folder`, from the moment that it exists. */
+export function createOnlineFeatures(folder: string, clock: Clock, log: Logger): OnlineFeatures {
+  let store: OnlineStore | undefined;
+  let nextTryMs = 0;
+
+  function open(): OnlineStore | undefined {
+    if (store || performance.now() < nextTryMs) return store;
+    nextTryMs = performance.now() + retryMs;
+    if (!existsSync(join(folder, "online.lmdb"))) return undefined;
+    try {
+      store = openOnlineStore({ folder, readOnly: true });
+    } catch (error) {
+      log.warn({ reason: messageOf(error) }, "gateway.features.unreadable");
+    }
+    return store;
+  }
+
+  return {
+    read(view, key) {
+      const found = open()?.get(view, key, asEpochMicros(clock.now()));
+      if (!found || found.asOf === undefined) return undefined;
+      const values = Object.fromEntries(
+        Object.entries(found.values).map(([name, { value }]) => [name, value]),
+      );
+      return { values, at: found.asOf, isStale: found.status === "outside_max_age" };
+    },
+    close: async () => store?.close(),
+  };
+}
