@@ -16,7 +16,7 @@ import {
   systemActor,
   systemClock,
 } from "@portolan/kernel";
-import { createRecorder, startSequencer } from "@portolan/ledger";
+import { advisorySequencerLock, createRecorder, startSequencer } from "@portolan/ledger";
 
 const [url = "", home = "", step = "none", occurrence = "1"] = process.argv.slice(2);
 const organisation = "org_00000000000000000000000000" as Id<"organisation">;
@@ -48,6 +48,7 @@ const sequencer = await startSequencer({
   keys,
   folder: join(home, "ledger"),
   lingerMs: 5,
+  lock: advisorySequencerLock((work) => database.session(work)),
   observe: (reached) => {
     if (reached !== step) return;
     seen += 1;

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import {
   createJobQueue,
   createUnitOfWork,
+  type Database,
   hasEmbeddedPostgres,
   migrate,
   openDatabase,
@@ -16,6 +17,7 @@ import {
 } from "@portolan/database";
 import { asEpochMicros, type KeyRing, systemClock } from "@portolan/kernel";
 import {
+  advisorySequencerLock,
   createRecorder,
   ledgerMigrations,
   type SequencerStep,
@@ -90,6 +92,7 @@ test.skipIf(!hasEmbeddedPostgres() && process.env["CI"] !== "true")(
       const sequencer = await startSequencer({ sql: database.sql, clock: systemClock, keys, folder });
       await sequencer.settled();
       await sequencer.stop();
+      await demandOneSequencer(database, keys, folder);
       const uow = createUnitOfWork({
         database,
         clock: systemClock,
@@ -113,6 +116,16 @@ test.skipIf(!hasEmbeddedPostgres() && process.env["CI"] !== "true")(
     }
   },
 );
+
+/** While one sequencer holds the lock another is refused; afterwards it starts. */
+async function demandOneSequencer(database: Database, keys: KeyRing, folder: string): Promise<void> {
+  const lock = advisorySequencerLock((work) => database.session(work));
+  const deps = { sql: database.sql, clock: systemClock, keys, folder, lock };
+  const first = await startSequencer(deps);
+  await expect(startSequencer(deps)).rejects.toMatchObject({ code: "ledger.fenced" });
+  await first.stop();
+  await (await startSequencer(deps)).stop();
+}
 
 function ringOf(pem: string): KeyRing {
   const secret = createPrivateKey(pem);

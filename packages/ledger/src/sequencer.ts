@@ -38,7 +38,7 @@ export interface SequencerDeps {
   readonly lock?: SequencerLock;
   readonly log?: Logger;
   readonly observe?: SequencerObserver;
-  /** How often to look without being woken; also when a tally's minute is over. Default 1,000 ms. */
+  /** How often to look without being woken; also when a tally's minute is over. Default 500 ms. */
   readonly pollMs?: number;
   /** Pause between passes, so that a burst of commits shares fsyncs and a signature. Default 100 ms. */
   readonly lingerMs?: number;
@@ -82,7 +82,7 @@ export async function startSequencer(deps: SequencerDeps): Promise<Sequencer> {
     const loop = new PassLoop({
       pass: () => sequenceAll(deps, run),
       isFatal: (error) => isFatal(deps, error),
-      pollMs: deps.pollMs ?? 1000,
+      pollMs: deps.pollMs ?? 500,
       lingerMs: deps.lingerMs ?? 100,
     });
     return {
