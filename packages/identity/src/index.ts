@@ -25,9 +25,9 @@ export { fetchJwks } from "./fetch-jwks.ts";
 export { algorithmOf, createFileKeyRing, type FileKeyRingDeps, type ManagedKeyRing } from "./key-ring.ts";
 export { localCredentialFile, openLocalCredential } from "./local-credential.ts";
 export type { Denial, OnDenied } from "./ports.ts";
+export { possessionStatement } from "./possession.ts";
 export { registerIdentityRoutes } from "./routes/register.ts";
 export type { IdentityRouteDeps } from "./routes/route-deps.ts";
-export { possessionStatement } from "./signing-keys.ts";
 export { type GrantedEndpoint, grantsForSnapshot, type SnapshotGrantsDeps } from "./snapshot-grants.ts";
 export { isLoopback, requireTls, type TlsFiles } from "./tls.ts";
 

@@ -6,6 +6,7 @@ export {
   verifyApiKey,
 } from "./api-key-text.ts";
 export { actionInScope, decideAtGateway } from "./gateway-grants.ts";
+export { possessionStatement } from "./possession.ts";
 export type { FetchJwks } from "./tokens/issuer-keys.ts";
 export type { VerifiedToken } from "./tokens/token-claims.ts";
 export {

@@ -2,13 +2,13 @@ import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import {
   asEpochMicros,
   type CallContext,
-  canonicalBytes,
   digestJson,
   newId,
   PortolanError,
   type SigningKey,
 } from "@portolan/kernel";
 import type { DirectoryDeps } from "./directory.ts";
+import { normalPem, possessionStatement } from "./possession.ts";
 import {
   addRevocation,
   findSigningKey,
@@ -29,16 +29,6 @@ export interface PossessionProof {
 
 /** A proof counts for five minutes in both directions, so that an old one cannot be replayed. */
 const proofMicros = 300_000_000;
-
-/** The bytes that prove possession: they name the holder, so that nobody can claim another's key as theirs. */
-export function possessionStatement(holder: string, publicKeyPem: string, signedAt: number): Uint8Array {
-  return canonicalBytes({
-    statement: "portolan.charter-key.v1",
-    holder,
-    publicKeyPem: normalPem(publicKeyPem),
-    signedAt,
-  });
-}
 
 /** Registers the caller's own charter key; the earlier one is retired and still verifies what it signed. */
 export async function registerCharterKey(
@@ -113,7 +103,7 @@ export async function revokeCharterKey(
     type: "SigningKey",
     id: keyId,
     organisationId,
-    ...(row?.holder == null ? {} : { attributes: { holder: row.holder } }),
+    ...(row === undefined || row.holder === null ? {} : { attributes: { holder: row.holder } }),
   });
   if (!row) throw new PortolanError("kernel.not_found");
   return deps.unitOfWork.write(call, async (tx) => {
@@ -151,10 +141,6 @@ function readEd25519(pem: string): KeyObject {
     throw badProof("the key is not a public Ed25519 key");
   }
   return key;
-}
-
-function normalPem(pem: string): string {
-  return readEd25519(pem).export({ type: "spki", format: "pem" }).toString();
 }
 
 function badProof(detail: string): PortolanError {

@@ -130,7 +130,7 @@ describe("access tokens of a real OpenID provider", () => {
     let ahead = 0;
     const clock: Clock = {
       now: () => asEpochMicros(systemClock.now() + ahead),
-      monotonicNanos: systemClock.monotonicNanos,
+      monotonicNanos: () => systemClock.monotonicNanos(),
     };
     const first = privateJwk("ES256", "k1");
     const issuer = await serve([first], "ES256");

@@ -1,3 +1,4 @@
+import { datatypes } from "@portolan/onnx-format";
 import { type Static, Type } from "typebox";
 
 export const Sha256 = Type.String({
@@ -16,7 +17,7 @@ export const EnvironmentName = Type.Union([
 
 export const TensorSpec = Type.Object({
   name: Type.String(),
-  datatype: Type.String({ description: "Open Inference Protocol name, e.g. FP32" }),
+  datatype: Type.Enum([...datatypes], { description: "Open Inference Protocol name, e.g. FP32" }),
   shape: Type.Array(Type.Integer({ minimum: -1 }), {
     description: "-1 where the model leaves a dimension open",
   }),

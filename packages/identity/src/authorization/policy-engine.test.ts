@@ -1,5 +1,5 @@
 import { type Environment, environments } from "@portolan/kernel";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { actionNames, actions } from "../actions.ts";
 import { type Role, roleNames, roles } from "../roles.ts";
 import type { PrincipalFacts, ResourceFacts } from "./facts.ts";
@@ -7,6 +7,9 @@ import { policyDocumentation } from "./policy-documentation.ts";
 import { createPolicyEngine } from "./policy-engine.ts";
 import { builtInPolicyFiles, checkPolicies, schemaFindings } from "./policy-files.ts";
 import { runPolicyTests } from "./policy-tests.ts";
+
+// Type checking walks every action, principal and resource type: a second alone, more on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const engine = createPolicyEngine("engine-test");
 

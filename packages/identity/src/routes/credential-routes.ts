@@ -167,6 +167,11 @@ function registerSigningKeyRoutes(app: FastifyInstance, deps: IdentityRouteDeps)
     async (request, reply) =>
       reply.code(201).send(await registerCharterKey(deps, request.call, request.body)),
   );
+  registerKeyEndRoutes(app, deps);
+}
+
+/** Rotation and revocation. */
+function registerKeyEndRoutes(app: FastifyInstance, deps: IdentityRouteDeps): void {
   app.post<{ Params: { purpose: (typeof keyPurposes)[number] } }>(
     "/v1/signing-keys/rotate/:purpose",
     {

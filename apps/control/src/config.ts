@@ -1,0 +1,53 @@
+import { secretText } from "@portolan/kernel";
+import { type Static, Type } from "typebox";
+
+/** Settings of the control process; generates its part of docs/configuration.md. */
+export const ControlConfig = Type.Object({
+  PORTOLAN_HOME: Type.String({
+    minLength: 1,
+    description: "State folder: objects, ledger tiles, keys, accepted predictions",
+  }),
+  DATABASE_URL: Type.Optional(
+    Type.String({
+      description:
+        "PostgreSQL 15 or newer, as a URL; unset: PGlite in the state folder (portolan up sets it)",
+    }),
+  ),
+  CONTROL_HOST: Type.String({
+    default: "127.0.0.1",
+    description: "Address the API listens on; anything but loopback needs TLS",
+  }),
+  CONTROL_PORT: Type.Integer({
+    minimum: 1,
+    maximum: 65535,
+    default: 7400,
+    description: "TCP port the API listens on",
+  }),
+  TLS_CERT_FILE: Type.Optional(
+    Type.String({ description: "PEM certificate chain; required on a non-loopback address" }),
+  ),
+  TLS_KEY_FILE: Type.Optional(Type.String({ description: "PEM private key of the certificate" })),
+  DEV_ISSUER: Type.Boolean({
+    default: false,
+    description: "Issue development tokens to holders of the bootstrap secret (portolan up turns it on)",
+  }),
+  PORTOLAN_BOOTSTRAP_SECRET: Type.Optional(
+    secretText("One-time secret for the first organisation; unset: one is written to the state folder"),
+  ),
+  SOURCE_FOLDERS: Type.Optional(
+    Type.String({
+      description:
+        "Folders that ingestion may read on this host, besides inbox/ in the state folder; separated like PATH",
+    }),
+  ),
+  LOCATION_REGION: Type.String({
+    default: "local",
+    description: "Where this installation runs, for residency rules",
+  }),
+  LOCATION_OWNER: Type.String({ default: "self", description: "Who owns the machines, for residency rules" }),
+  LOG_LEVEL: Type.Union(
+    ["trace", "debug", "info", "warn", "error", "fatal", "silent"].map((level) => Type.Literal(level)),
+    { default: "info", description: "Least severe level that is logged" },
+  ),
+});
+export type ControlConfig = Static<typeof ControlConfig>;

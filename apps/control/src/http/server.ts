@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import type { ErrorCatalogue } from "@portolan/http-contract";
+import { type Clock, type Logger, newId } from "@portolan/kernel";
+import Fastify, { type FastifyInstance } from "fastify";
+import { answerErrors } from "./error-answers.ts";
+
+export interface ServerOptions {
+  readonly catalogue: ErrorCatalogue;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+}
+
+/** JSON bodies: charters, contracts and policies are texts of a few hundred kB at most. */
+const bodyLimitBytes = 2 * 2 ** 20;
+
+/** The HTTP server without routes: OpenAPI, its pages under `/docs`, error answers and request ids. */
+export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
+  const settings = {
+    bodyLimit: bodyLimitBytes,
+    routerOptions: { maxParamLength: 500 },
+    genReqId: () => newId("request", options.clock.now()),
+    // Unknown members are refused, not dropped: a misspelt setting must not pass in silence.
+    ajv: {
+      customOptions: {
+        removeAdditional: false,
+        coerceTypes: "array" as const,
+        useDefaults: true,
+        strict: false,
+      },
+    },
+    forceCloseConnections: "idle" as const,
+    requestTimeout: 120_000,
+  };
+  const app: FastifyInstance = options.tls
+    ? Fastify({
+        ...settings,
+        https: { cert: readFileSync(options.tls.certFile), key: readFileSync(options.tls.keyFile) },
+      })
+    : Fastify(settings);
+  answerErrors(app, options.catalogue, options.log);
+  await app.register(swagger, { openapi: openApiDocument() });
+  await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
+  return app;
+}
+
+function openApiDocument() {
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Portolan control API",
+      version: "0.1.0",
+      description:
+        "From proof of concept to governed production: one charter, enforced. Errors are RFC 9457 problem details.",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    components: { securitySchemes: { bearer: { type: "http" as const, scheme: "bearer" } } },
+    security: [{ bearer: [] }],
+  };
+}

@@ -1,0 +1,25 @@
+import { createLogger, loadConfig, messageOf, systemClock } from "@portolan/kernel";
+import { ControlConfig } from "./config.ts";
+import { startControl } from "./start-control.ts";
+
+const config = loadConfig(ControlConfig, process.env);
+const log = createLogger({ name: "control", level: config.LOG_LEVEL });
+
+/** A fault after which nothing may be signed or stored any more: end, and let the supervisor start a clean process. */
+function end(error: unknown): never {
+  log.fatal({ error: messageOf(error), err: error }, "control.failed");
+  process.exit(1);
+}
+
+process.on("unhandledRejection", end);
+try {
+  const control = await startControl(config, log, systemClock, end);
+  const stop = (signal: string): void => {
+    log.info({ signal }, "control.stopping");
+    control.stop().then(() => process.exit(0), end);
+  };
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+} catch (error) {
+  end(error);
+}

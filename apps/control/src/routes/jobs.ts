@@ -1,0 +1,124 @@
+import { type Database, getJob, type JobQueue, jobStates, listJobs, readJobLog } from "@portolan/database";
+import { routeConfig } from "@portolan/http-contract";
+import { type Authorizer, type CallContext, PortolanError, type UnitOfWork } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { type Static, Type } from "typebox";
+
+const JobView = Type.Object({
+  id: Type.String(),
+  queue: Type.String(),
+  key: Type.Optional(Type.String()),
+  state: Type.Enum([...jobStates]),
+  progress: Type.Number(),
+  note: Type.String(),
+  payload: Type.Unknown(),
+  attempts: Type.Integer(),
+  cancelRequested: Type.Boolean(),
+  requestedBy: Type.String(),
+  createdAt: Type.Integer(),
+  startedAt: Type.Optional(Type.Integer()),
+  finishedAt: Type.Optional(Type.Integer()),
+  result: Type.Optional(Type.Unknown()),
+  error: Type.Optional(Type.String()),
+});
+const LogLine = Type.Object({ number: Type.Integer(), at: Type.Integer(), line: Type.String() });
+const ById = Type.Object({ id: Type.String({ maxLength: 60 }) });
+type ById = Static<typeof ById>;
+const Filter = Type.Object({
+  queue: Type.Optional(Type.String({ maxLength: 60 })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
+});
+
+export interface JobRouteDeps {
+  readonly database: Database;
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly jobs: JobQueue;
+}
+
+/** Durable jobs: every long piece of work, whichever domain started it. */
+export async function jobRoutes(app: FastifyInstance, deps: JobRouteDeps): Promise<void> {
+  readRoutes(app, deps);
+  app.post<{ Params: ById }>(
+    "/v1/jobs/:id/cancellation",
+    {
+      config: routeConfig("jobs:cancel", "governed"),
+      schema: {
+        summary: "Ask a job to stop; finished steps stay done",
+        tags: ["jobs"],
+        params: ById,
+        response: { 202: Type.Object({ id: Type.String() }) },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      await requireJob(deps, request.call, "jobs:cancel", id);
+      await deps.work.write(request.call, async (tx) => {
+        await deps.jobs.cancel(tx, id);
+        await tx.record({ event: "jobs.cancellation.requested", subject: id });
+      });
+      return reply.code(202).send({ id });
+    },
+  );
+}
+
+function readRoutes(app: FastifyInstance, deps: JobRouteDeps): void {
+  app.get<{ Querystring: Static<typeof Filter> }>(
+    "/v1/jobs",
+    {
+      config: routeConfig("jobs:read", "read"),
+      schema: {
+        summary: "Jobs, newest first",
+        tags: ["jobs"],
+        querystring: Filter,
+        response: { 200: Type.Object({ jobs: Type.Array(JobView) }) },
+      },
+    },
+    async (request) => {
+      const { organisationId } = request.call.actor;
+      await deps.authorizer.require(request.call, "jobs:read", { type: "Job", organisationId });
+      return { jobs: await listJobs(deps.database.sql, { organisationId, ...request.query }) };
+    },
+  );
+  app.get<{ Params: ById }>(
+    "/v1/jobs/:id",
+    {
+      config: routeConfig("jobs:read", "read"),
+      schema: {
+        summary: "One job: state, progress, result",
+        tags: ["jobs"],
+        params: ById,
+        response: { 200: JobView },
+      },
+    },
+    async (request) => requireJob(deps, request.call, "jobs:read", request.params.id),
+  );
+  app.get<{ Params: ById; Querystring: { after?: number } }>(
+    "/v1/jobs/:id/log",
+    {
+      config: routeConfig("jobs:read", "read"),
+      schema: {
+        summary: "Log lines of a job, in order",
+        tags: ["jobs"],
+        params: ById,
+        querystring: Type.Object({ after: Type.Optional(Type.Integer({ minimum: 0 })) }),
+        response: { 200: Type.Object({ lines: Type.Array(LogLine) }) },
+      },
+    },
+    async (request) => {
+      await requireJob(deps, request.call, "jobs:read", request.params.id);
+      const { organisationId } = request.call.actor;
+      return {
+        lines: await readJobLog(deps.database.sql, organisationId, request.params.id, request.query.after),
+      };
+    },
+  );
+}
+
+async function requireJob(deps: JobRouteDeps, call: CallContext, action: string, id: string) {
+  const { organisationId } = call.actor;
+  await deps.authorizer.require(call, action, { type: "Job", id, organisationId });
+  const job = await getJob(deps.database.sql, organisationId, id);
+  if (!job) throw new PortolanError("kernel.not_found", { detail: `there is no job ${id}` });
+  return job;
+}

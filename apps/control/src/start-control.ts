@@ -1,0 +1,165 @@
+import { charterErrors, registerCharterRoutes } from "@portolan/charter";
+import { dataErrors, registerDataRoutes } from "@portolan/data";
+import { databaseErrors, startJobWorker, startReconciler } from "@portolan/database";
+import { evaluationErrors, registerEvaluationRoutes } from "@portolan/evaluation";
+import {
+  identityErrors,
+  registerAuthentication,
+  registerIdentityRoutes,
+  requireTls,
+} from "@portolan/identity";
+import { type Clock, kernelErrors, type Logger, messageOf } from "@portolan/kernel";
+import { createVerifyJob, ledgerErrors, registerLedgerRoutes } from "@portolan/ledger";
+import { objectstoreErrors } from "@portolan/objectstore";
+import { onnxFormatErrors } from "@portolan/onnx-format";
+import { plannerErrors, registerPlannerRoutes } from "@portolan/planner";
+import { predictionsErrors, registerPredictionsRoutes } from "@portolan/predictions";
+import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
+import { registerServingRoutes, servingErrors } from "@portolan/serving";
+import type { FastifyInstance } from "fastify";
+import type { ControlConfig } from "./config.ts";
+import { healthRoutes } from "./http/health.ts";
+import { createServer } from "./http/server.ts";
+import { jobRoutes } from "./routes/jobs.ts";
+import { type DataWiring, wireData } from "./wiring/data.ts";
+import { type Foundation, openFoundation } from "./wiring/foundation.ts";
+import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
+import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
+import { type ServingWiring, wireServing } from "./wiring/serving.ts";
+
+export interface Control {
+  readonly app: FastifyInstance;
+  /** Answers what is open, gives unfinished jobs back, seals the ledger's last pass. */
+  stop(): Promise<void>;
+}
+
+/** Every error code of the product and its HTTP status. */
+export const errorCatalogue = {
+  ...kernelErrors,
+  ...identityErrors,
+  ...ledgerErrors,
+  ...charterErrors,
+  ...plannerErrors,
+  ...databaseErrors,
+  ...dataErrors,
+  ...evaluationErrors,
+  ...objectstoreErrors,
+  ...onnxFormatErrors,
+  ...predictionsErrors,
+  ...registryErrors,
+  ...servingErrors,
+};
+
+interface Wiring {
+  readonly base: Foundation;
+  readonly identity: IdentityWiring;
+  readonly governance: GovernanceWiring;
+  readonly serving: ServingWiring;
+  readonly data: DataWiring;
+}
+
+const refreshEveryMs = 2000;
+
+/** Opens the database, starts sequencer, jobs and reconciler, and listens. `onFatal` ends the process. */
+export async function startControl(
+  config: ControlConfig,
+  log: Logger,
+  clock: Clock,
+  onFatal: (error: Error) => void,
+): Promise<Control> {
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
+  requireTls(config.CONTROL_HOST, {
+    ...(certFile === undefined ? {} : { certificateFile: certFile }),
+    ...(keyFile === undefined ? {} : { privateKeyFile: keyFile }),
+  });
+  const base = await openFoundation(config, log, clock, onFatal);
+  const identity = await wireIdentity(base);
+  const governance = wireGovernance(base, identity);
+  const serving = wireServing(base, identity, governance.charter, governance.registry);
+  const data = wireData(base, identity, governance.charter);
+  const wiring: Wiring = { base, identity, governance, serving, data };
+  const tls = certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};
+  const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tls });
+  await registerRoutes(app, wiring);
+  const background = await startBackground(wiring);
+  await app.listen({ host: config.CONTROL_HOST, port: config.CONTROL_PORT });
+  log.info({ port: config.CONTROL_PORT, recovered: base.sequencer.recovered.length }, "control.started");
+  return {
+    app,
+    stop: async () => {
+      await app.close();
+      await background.stop();
+      await base.sequencer.stop();
+      await base.database.close();
+    },
+  };
+}
+
+async function registerRoutes(
+  app: FastifyInstance,
+  { base, identity, governance, serving, data }: Wiring,
+): Promise<void> {
+  const { authorizer, authenticator, onDenied } = identity;
+  registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
+  healthRoutes(app, [
+    {
+      name: "database",
+      check: () => base.database.session(async (session) => void (await session.query("select 1"))),
+    },
+  ]);
+  await registerIdentityRoutes(app, {
+    unitOfWork: base.work,
+    authorizer,
+    clock: base.clock,
+    keyRing: base.keys,
+    developmentIssuer: identity.developmentIssuer,
+    localCredential: identity.localCredential,
+  });
+  await registerLedgerRoutes(app, ledgerDeps(base, identity));
+  await registerCharterRoutes(app, governance.charter);
+  await registerPlannerRoutes(app, governance.planner);
+  await registerRegistryRoutes(app, governance.registry);
+  await registerEvaluationRoutes(app, governance.evaluation);
+  await registerServingRoutes(app, serving.serving);
+  await registerPredictionsRoutes(app, serving.predictions);
+  await registerDataRoutes(app, data.data);
+  await app.register((scope) =>
+    jobRoutes(scope, { database: base.database, work: base.work, authorizer, jobs: base.jobs }),
+  );
+}
+
+function ledgerDeps(base: Foundation, identity: IdentityWiring) {
+  return {
+    uow: base.work,
+    authorizer: identity.authorizer,
+    keys: base.keys,
+    clock: base.clock,
+    folder: `${base.config.PORTOLAN_HOME}/ledger`,
+  };
+}
+
+async function startBackground({
+  base,
+  identity,
+  governance,
+  serving,
+  data,
+}: Wiring): Promise<{ stop(): Promise<void> }> {
+  const { database, clock, log, work, jobs } = base;
+  const reconciler = await startReconciler({ database, clock, log, handlers: serving.intents });
+  base.onIntents = () => reconciler.wake();
+  const handlers = [...governance.jobs, ...data.jobs, createVerifyJob(ledgerDeps(base, identity))];
+  const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
+  const refresh = setInterval(() => {
+    serving
+      .refresh()
+      .catch((error: unknown) => log.error({ error: messageOf(error) }, "serving.snapshot.refresh_failed"));
+  }, refreshEveryMs);
+  return {
+    stop: async () => {
+      clearInterval(refresh);
+      await worker.stop();
+      await reconciler.stop();
+    },
+  };
+}

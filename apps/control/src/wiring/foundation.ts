@@ -1,0 +1,110 @@
+import { join } from "node:path";
+import { charterMigrations } from "@portolan/charter";
+import { dataMigrations } from "@portolan/data";
+import {
+  createJobQueue,
+  createUnitOfWork,
+  type Database,
+  databaseMigrations,
+  type JobQueue,
+  migrate,
+  openDatabase,
+} from "@portolan/database";
+import { evaluationMigrations } from "@portolan/evaluation";
+import { createFileKeyRing, identityMigrations, type ManagedKeyRing } from "@portolan/identity";
+import { type Clock, type Logger, type ObjectStore, Secret, type UnitOfWork } from "@portolan/kernel";
+import { createRecorder, ledgerMigrations, type Sequencer, startSequencer } from "@portolan/ledger";
+import { openFolderObjectStore } from "@portolan/objectstore";
+import { plannerMigrations } from "@portolan/planner";
+import { predictionsMigrations } from "@portolan/predictions";
+import { registryMigrations } from "@portolan/registry";
+import { servingMigrations } from "@portolan/serving";
+import type { ControlConfig } from "../config.ts";
+
+/** What every domain stands on: database, unit of work, jobs, keys, objects and the ledger's sequencer. */
+export interface Foundation {
+  readonly config: ControlConfig;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly database: Database;
+  readonly jobs: JobQueue;
+  readonly work: UnitOfWork;
+  readonly keys: ManagedKeyRing;
+  readonly objects: ObjectStore;
+  readonly sequencer: Sequencer;
+  /** Set once the reconciler runs; called after every commit that noted an intention. */
+  onIntents: () => void;
+}
+
+const migrationSets = [
+  databaseMigrations,
+  ledgerMigrations,
+  identityMigrations,
+  charterMigrations,
+  plannerMigrations,
+  registryMigrations,
+  evaluationMigrations,
+  servingMigrations,
+  predictionsMigrations,
+  dataMigrations,
+];
+
+export async function openFoundation(
+  config: ControlConfig,
+  log: Logger,
+  clock: Clock,
+  onFatal: (error: Error) => void,
+): Promise<Foundation> {
+  const home = config.PORTOLAN_HOME;
+  const database = await openDatabase(
+    config.DATABASE_URL === undefined
+      ? { kind: "pglite", folder: join(home, "pglite") }
+      : { kind: "postgres", url: new Secret(config.DATABASE_URL) },
+  );
+  await migrate(database, migrationSets, clock);
+  const jobs = createJobQueue(database);
+  const hooks = { committed: () => undefined as void, intents: () => undefined as void };
+  const work = wakingAfterWrites(
+    createUnitOfWork({ database, clock, recorder: createRecorder(), jobs, onIntents: () => hooks.intents() }),
+    () => hooks.committed(),
+  );
+  const keys = createFileKeyRing({ directory: join(home, "keys"), unitOfWork: work, clock });
+  const sequencer = await startSequencer({
+    sql: database.sql,
+    clock,
+    keys,
+    folder: join(home, "ledger"),
+    log,
+    onFailure: onFatal,
+  });
+  hooks.committed = () => sequencer.wake();
+  return {
+    config,
+    log,
+    clock,
+    database,
+    jobs,
+    work,
+    keys,
+    objects: await openFolderObjectStore(join(home, "objects"), clock),
+    sequencer,
+    set onIntents(wake: () => void) {
+      hooks.intents = wake;
+    },
+    get onIntents() {
+      return hooks.intents;
+    },
+  };
+}
+
+/** Every commit may have left ledger rows: the sequencer looks at once instead of at its next poll. */
+function wakingAfterWrites(inner: UnitOfWork, wake: () => void): UnitOfWork {
+  return {
+    read: (call, reading) => inner.read(call, reading),
+    write: async (call, writing) => {
+      const result = await inner.write(call, writing);
+      wake();
+      return result;
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import { type CharterDeps, findInForce, productionBlockers, readCharter, termsOf } from "@portolan/charter";
+import { type EvaluationDeps, evaluationJob, latestGates } from "@portolan/evaluation";
+import { accuracyGate } from "@portolan/evaluation/contract";
+import { type JobHandler, PortolanError, parseDigest, type Sql } from "@portolan/kernel";
+import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
+import { type RegistryDeps, readVersion } from "@portolan/registry";
+import { createChildScorer } from "../scoring/child-scorer.ts";
+import type { Foundation } from "./foundation.ts";
+import type { IdentityWiring } from "./identity.ts";
+
+export interface GovernanceWiring {
+  readonly charter: CharterDeps;
+  readonly planner: PlannerDeps;
+  readonly registry: RegistryDeps;
+  readonly evaluation: EvaluationDeps;
+  readonly jobs: readonly JobHandler[];
+}
+
+/** Charters, plans, versions and their evaluations: each sees the others only through its ports. */
+export function wireGovernance(base: Foundation, identity: IdentityWiring): GovernanceWiring {
+  const { work, clock, keys, objects } = base;
+  const { authorizer, directory } = identity;
+  const charter: CharterDeps = {
+    uow: work,
+    authorizer,
+    clock,
+    signingKeys: keys,
+    useCases: { find: (organisationId, name) => directory.findUseCase(organisationId, name) },
+    roles: {
+      holdsRole: (userId, role, scope) => {
+        const scopes = [scope.organisationId, scope.businessUnitId, scope.teamId, scope.useCaseId];
+        return directory.holdsRole(scope.organisationId, userId, role, scopes);
+      },
+    },
+  };
+  const registry: RegistryDeps = {
+    work,
+    authorizer,
+    objects,
+    keys,
+    clock,
+    charters: { inForce: governingCharter },
+    evidence: { latest: latestGates },
+  };
+  const evaluation: EvaluationDeps = {
+    work,
+    authorizer,
+    versions: {
+      find: async (call, model, version) => {
+        const found = await readVersion(registry, call, model, version);
+        const artifact = parseDigest(found.artifact);
+        if (!artifact)
+          throw new PortolanError("kernel.internal", { detail: `version ${found.id} has no artifact` });
+        return { id: found.id, artifact, useCaseId: found.useCaseId };
+      },
+    },
+    accuracy: {
+      bound: async (sql, useCaseId) => {
+        const found = await findInForce(sql, { useCaseId });
+        return found && termsOf(found.charter).accuracy;
+      },
+    },
+    scorer: createChildScorer(objects),
+  };
+  return {
+    charter,
+    planner: wirePlanner(base, identity, charter),
+    registry,
+    evaluation,
+    jobs: [evaluationJob(evaluation)],
+  };
+}
+
+async function governingCharter(sql: Sql, useCaseId: string) {
+  const found = await findInForce(sql, { useCaseId });
+  if (!found) return undefined;
+  return {
+    charterId: found.charterId,
+    digest: found.digest,
+    requiredGates: [accuracyGate],
+    notEnforced: productionBlockers(found.charter).map((blocker) => blocker.control),
+  };
+}
+
+function wirePlanner(base: Foundation, identity: IdentityWiring, charter: CharterDeps): PlannerDeps {
+  return {
+    uow: base.work,
+    authorizer: identity.authorizer,
+    clock: base.clock,
+    prices: readShippedPrices(),
+    charters: {
+      read: async (call, charterId) => {
+        const view = await readCharter(charter, call, charterId);
+        return {
+          charterId: view.id,
+          useCaseId: view.useCaseId,
+          businessUnitId: view.businessUnitId,
+          teamId: view.teamId,
+          digest: view.digest,
+          document: view.charter,
+          lines: {},
+          signedRoles: view.signatures.map((signature) => signature.role),
+        };
+      },
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import {
+  type Authenticator,
+  createAuthenticator,
+  createAuthorizer,
+  createDevelopmentIssuer,
+  createDirectoryLookups,
+  type Denial,
+  type DevelopmentIssuer,
+  type DirectoryLookups,
+  fetchJwks,
+  type IdentityAuthorizer,
+  type OnDenied,
+  openLocalCredential,
+} from "@portolan/identity";
+import {
+  type CallContext,
+  type Id,
+  messageOf,
+  newId,
+  parseId,
+  type Secret,
+  systemActor,
+} from "@portolan/kernel";
+import { createDenialTally, recordDenial } from "@portolan/ledger";
+import type { Foundation } from "./foundation.ts";
+
+export interface IdentityWiring {
+  readonly authorizer: IdentityAuthorizer;
+  readonly authenticator: Authenticator;
+  readonly developmentIssuer: DevelopmentIssuer;
+  readonly localCredential: Secret;
+  readonly directory: DirectoryLookups;
+  readonly onDenied: OnDenied;
+}
+
+export async function wireIdentity(base: Foundation): Promise<IdentityWiring> {
+  const { work, clock, keys, config } = base;
+  const directory = createDirectoryLookups(work);
+  const onDenied = denialsToLedger(base, directory);
+  const localCredential =
+    config.PORTOLAN_BOOTSTRAP_SECRET ?? (await openLocalCredential(config.PORTOLAN_HOME));
+  const developmentIssuer = createDevelopmentIssuer({
+    unitOfWork: work,
+    clock,
+    keyRing: keys,
+    localCredential,
+    issuer: `${config.TLS_CERT_FILE === undefined ? "http" : "https"}://${config.CONTROL_HOST}:${config.CONTROL_PORT}`,
+    enabled: config.DEV_ISSUER,
+  });
+  return {
+    authorizer: createAuthorizer({ unitOfWork: work, onDenied }),
+    authenticator: createAuthenticator({ unitOfWork: work, clock, developmentIssuer, fetchJwks }),
+    developmentIssuer,
+    localCredential,
+    directory,
+    onDenied,
+  };
+}
+
+/** An authenticated caller's refusal is a row of its own; the rest is counted per source, reason and minute. */
+function denialsToLedger(base: Foundation, directory: DirectoryLookups): OnDenied {
+  const { work, database, clock, log } = base;
+  const tally = createDenialTally({ sql: database.sql, clock });
+  let platform: Promise<Id<"organisation"> | undefined> | undefined;
+  const platformOrganisation = async () => {
+    const [first] = await directory.organisations();
+    if (!first) platform = undefined; // before the bootstrap: ask again next time
+    return first;
+  };
+  const keep = async (denial: Denial): Promise<void> => {
+    const own =
+      denial.organisationId === undefined ? undefined : parseId("organisation", denial.organisationId);
+    const action = denial.action ?? "unknown";
+    if (denial.principalId !== undefined && own) {
+      const call: CallContext = {
+        actor: {
+          ...systemActor("control", own),
+          id: denial.principalId,
+          kind: denial.principalId.startsWith("sa_") ? "service_account" : "user",
+        },
+        requestId: parseId("request", denial.requestId) ?? newId("request", clock.now()),
+      };
+      await work.write(call, (tx) =>
+        recordDenial(tx, {
+          action,
+          subject: denial.resource?.id ?? denial.resource?.type ?? action,
+          reason: denial.reason,
+        }),
+      );
+      return;
+    }
+    platform ??= platformOrganisation();
+    const organisationId = own ?? (await platform);
+    if (organisationId)
+      await tally.add({ organisationId, source: denial.source ?? "unknown", reason: denial.reason });
+  };
+  return (denial) =>
+    keep(denial).catch((error: unknown) =>
+      log.error({ error: messageOf(error) }, "ledger.denial.not_recorded"),
+    );
+}

@@ -1,0 +1,144 @@
+import { join } from "node:path";
+import { type CharterDeps, inForceCharter } from "@portolan/charter";
+import type { IntentHandler } from "@portolan/database";
+import { grantsForSnapshot } from "@portolan/identity";
+import {
+  asEpochMicros,
+  type CallContext,
+  type Id,
+  newId,
+  PortolanError,
+  parseDigest,
+  parseId,
+  systemActor,
+} from "@portolan/kernel";
+import { recordBatchDigest } from "@portolan/ledger";
+import { createPredictionsDeps, type PredictionsDeps } from "@portolan/predictions";
+import { type RegistryDeps, readVersion } from "@portolan/registry";
+import type { ModelVersion } from "@portolan/registry/contract";
+import {
+  createSnapshotPublisher,
+  type PublicKeys,
+  publishIntent,
+  type ServingRouteDeps,
+  type SnapshotPublisher,
+} from "@portolan/serving";
+import type { Foundation } from "./foundation.ts";
+import type { IdentityWiring } from "./identity.ts";
+
+export interface ServingWiring {
+  readonly serving: ServingRouteDeps;
+  readonly predictions: PredictionsDeps;
+  readonly publisher: SnapshotPublisher;
+  readonly intents: readonly IntentHandler[];
+  /** Publishes what changed, and signs anew what grew old, for every organisation. */
+  readonly refresh: () => Promise<void>;
+}
+
+/** A snapshot is signed anew this often when nothing changes, so that its age tells whether control lives. */
+const refreshAfterMs = 60_000;
+
+export function wireServing(
+  base: Foundation,
+  identity: IdentityWiring,
+  charter: CharterDeps,
+  registry: RegistryDeps,
+): ServingWiring {
+  const { work, clock, keys, objects, config } = base;
+  const { authorizer, directory, developmentIssuer } = identity;
+  const publicKeys: PublicKeys = { list: (purpose) => keys.list(purpose) };
+  const publisher = createSnapshotPublisher({
+    work,
+    clock,
+    objects,
+    keyRing: keys,
+    grants: {
+      read: async (organisationId, environment, endpoints) => {
+        const call = controlCall(base, organisationId as Id<"organisation">);
+        const granted = endpoints.map(({ teamId, ...endpoint }) => ({
+          ...endpoint,
+          ...(teamId === null ? {} : { teamId }),
+        }));
+        return JSON.parse(
+          JSON.stringify(
+            await grantsForSnapshot({ unitOfWork: work, developmentIssuer }, call, environment, granted),
+          ),
+        );
+      },
+    },
+    keys: publicKeys,
+    refreshAfterMs,
+    maxAgeMs: null,
+    beyondMaxAge: "serve",
+  });
+  return {
+    publisher,
+    serving: {
+      work,
+      authorizer,
+      clock,
+      objects,
+      publisher,
+      keyRing: keys,
+      keys: publicKeys,
+      useCases: { find: (call, useCaseId) => directory.findUseCase(call.actor.organisationId, useCaseId) },
+      charters: {
+        inForce: async (call, useCaseId) => {
+          const found = await inForceCharter(charter, call, { useCaseId });
+          const digest = found && parseDigest(found.digest);
+          return found && digest
+            ? { id: found.charterId, version: found.version, digest, document: found.charter }
+            : undefined;
+        },
+      },
+      models: {
+        find: async (call, model, version) => deployable(await readVersion(registry, call, model, version)),
+      },
+      gateway: { region: config.LOCATION_REGION, owner: config.LOCATION_OWNER },
+    },
+    predictions: createPredictionsDeps(
+      { uow: work, authorizer, clock, recordBatch: recordBatchDigest },
+      join(config.PORTOLAN_HOME, "accepted"),
+    ),
+    intents: [publishHandler(publisher)],
+    refresh: async () => {
+      for (const organisationId of await directory.organisations()) await publisher.publish(organisationId);
+    },
+  };
+}
+
+function deployable(version: ModelVersion) {
+  const digest = parseDigest(version.artifact);
+  const bundle = parseDigest(version.bundle);
+  if (!digest || !bundle)
+    throw new PortolanError("kernel.internal", { detail: `version ${version.id} has no artifact` });
+  return {
+    useCaseId: version.useCaseId,
+    stages: version.stages,
+    reference: {
+      name: version.model,
+      version: version.version,
+      digest,
+      sizeBytes: version.sizeBytes,
+      bundle: { digest: bundle, signedAt: asEpochMicros(version.signedAt) },
+      signature: version.signature,
+      origin: version.lineage.origin,
+    },
+  };
+}
+
+function publishHandler(publisher: SnapshotPublisher): IntentHandler {
+  return {
+    kind: publishIntent,
+    perform: async (intent) => {
+      const organisationId = parseId("organisation", String(intent.payload["organisationId"]));
+      if (!organisationId)
+        throw new PortolanError("kernel.internal", { detail: "a snapshot intent names no organisation" });
+      return publisher.publish(organisationId);
+    },
+  };
+}
+
+function controlCall(base: Foundation, organisationId: Id<"organisation">): CallContext {
+  return { actor: systemActor("control", organisationId), requestId: newId("request", base.clock.now()) };
+}

@@ -1,0 +1,270 @@
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
+import { join } from "node:path";
+import { asEpochMicros, keyCounts, newId } from "@portolan/kernel";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createFileKeyRing, grantsForSnapshot, possessionStatement } from "../src/index.ts";
+import { createTokenVerifier, decideAtGateway, verifyApiKey } from "../src/policy.ts";
+import { bootstrapped, type Installation, openInstallation } from "./installation.ts";
+
+let one: Installation;
+let admin: string;
+let ids: Record<"adaId" | "org" | "team" | "useCase" | "sam" | "app" | "ci", string>;
+
+async function created(url: string, payload: object, credential = admin): Promise<string> {
+  const { status, body } = await one.call("POST", url, credential, payload);
+  expect([url, status, body]).toEqual([url, 201, body]);
+  return (body as unknown as { id: string }).id;
+}
+
+beforeAll(async () => {
+  one = await openInstallation();
+  expect((await bootstrapped(one)).statusCode).toBe(201);
+  const first = await one.token("ada");
+  admin = first.token;
+  const org = (await one.call("GET", "/v1/whoami", admin)).body as unknown as { organisationId: string };
+  await created("/v1/business-units", { name: "retail", displayName: "Retail" });
+  const team = await created("/v1/teams", { name: "fraud", displayName: "Fraud", businessUnit: "retail" });
+  const useCase = await created("/v1/use-cases", { name: "cards", displayName: "Cards", team: "fraud" });
+  const sam = await created("/v1/users", { name: "sam", displayName: "Sam" });
+  const app = await created("/v1/service-accounts", { name: "shop", displayName: "Shop" });
+  const ci = await created("/v1/service-accounts", { name: "pipeline", displayName: "Pipeline" });
+  ids = { adaId: first.principalId, org: org.organisationId, team, useCase, sam, app, ci };
+  for (const [principal, role] of [
+    ["sam", "data_scientist"],
+    ["shop", "application"],
+  ] as const) {
+    await created("/v1/role-bindings", {
+      principal,
+      role,
+      scope: { kind: "team", id: "fraud" },
+      environments: ["dev", "staging"],
+    });
+  }
+});
+
+afterAll(async () => {
+  await one.close();
+});
+
+describe("API keys", () => {
+  const create = (payload: object, credential = admin) =>
+    one.call("POST", "/v1/api-keys", credential, { name: "key", environment: "dev", ...payload });
+
+  test("the text is shown once and stored only as a hash", async () => {
+    const answer = await create({ principal: "shop", scopes: ["serving:predict"] });
+    const { text, apiKey } = answer.body as unknown as { text: string; apiKey: { id: string } };
+    expect(answer.headers["cache-control"]).toBe("no-store");
+    const secret = text.slice(-43);
+    const dump = JSON.stringify([
+      await one.database.database.session((session) => session.query("select * from identity.api_keys")),
+      await one.database.database.session((session) =>
+        session.query("select convert_from(payload, 'UTF8') from ledger.rows"),
+      ),
+      (await one.call("GET", "/v1/api-keys", admin)).body,
+    ]);
+    expect(dump).toContain(apiKey.id);
+    expect(dump).not.toContain(secret);
+    expect(dump).toContain(createHash("sha256").update(secret).digest("hex"));
+  });
+  test("scopes narrow, and a scoped credential issues nothing wider", async () => {
+    const { text } = (await create({ scopes: ["identity:read", "identity:whoami", "identity:issue_key"] }))
+      .body as unknown as { text: string };
+    expect((await one.call("GET", "/v1/whoami", text)).status).toBe(200);
+    expect((await one.call("GET", "/v1/teams", text)).status).toBe(200);
+    expect(
+      (await one.call("POST", "/v1/teams", text, { name: "x", displayName: "X", businessUnit: "retail" }))
+        .status,
+    ).toBe(403);
+    expect((await create({}, text)).status).toBe(422);
+    expect((await create({ scopes: ["identity:manage"] }, text)).status).toBe(422);
+    expect((await create({ scopes: ["identity:read"] }, text)).status).toBe(201);
+    expect((await create({ scopes: ["nonsense"] })).status).toBe(422);
+  });
+  test("a dev credential issues no production key", async () => {
+    const dev = (await one.token("ada", ["dev"])).token;
+    expect((await create({ environment: "production" }, dev)).status).toBe(403);
+    expect((await create({ environment: "dev" }, dev)).status).toBe(201);
+  });
+  test("a revoked key ends at once, an expired one at its instant", async () => {
+    const { text, apiKey } = (await create({ expiresInDays: 1 })).body as unknown as {
+      text: string;
+      apiKey: { id: string };
+    };
+    const other = (await create({ expiresInDays: 1 })).body as unknown as { text: string };
+    expect((await one.call("GET", "/v1/whoami", text)).status).toBe(200);
+    expect(
+      (await one.call("POST", `/v1/api-keys/${apiKey.id}/revoke`, admin, { reason: "leaked" })).status,
+    ).toBe(200);
+    expect((await one.call("GET", "/v1/whoami", text)).status).toBe(401);
+    const start = one.clock.now();
+    one.clock.set(asEpochMicros(start + 86_400_000_000));
+    expect((await one.call("GET", "/v1/whoami", other.text)).status).toBe(401);
+    one.clock.set(start);
+  });
+});
+
+describe("signing keys", () => {
+  const pair = generateKeyPairSync("ed25519");
+  const pem = pair.publicKey.export({ type: "spki", format: "pem" }).toString();
+  const proof = (holder: string, signedAt: number, key = pair) => {
+    const publicKeyPem = key.publicKey.export({ type: "spki", format: "pem" }).toString();
+    const statement = possessionStatement(holder, publicKeyPem, signedAt);
+    return { publicKeyPem, signedAt, signature: sign(null, statement, key.privateKey).toString("base64") };
+  };
+
+  test("a charter key needs fresh proof of possession by its holder", async () => {
+    const { token } = await one.token("sam");
+    const register = async (payload: object) =>
+      (await one.call("POST", "/v1/signing-keys", token, payload)).status;
+    const now = one.clock.now();
+    expect(await register(proof(ids.adaId, now))).toBe(422);
+    expect(
+      await register({
+        ...proof(ids.sam, now),
+        publicKeyPem: proof(ids.sam, now, generateKeyPairSync("ed25519")).publicKeyPem,
+      }),
+    ).toBe(422);
+    expect(await register(proof(ids.sam, now - 301_000_000))).toBe(422);
+    expect(await register(proof(ids.sam, now))).toBe(201);
+    expect(await register(proof(ids.sam, now))).toBe(422);
+    const { body } = await one.call("GET", "/v1/signing-keys", token);
+    expect(body.items.filter((key: { holder?: string }) => key.holder === ids.sam)).toMatchObject([
+      { publicKeyPem: pem, purpose: "charter" },
+    ]);
+  });
+  test("a second key retires the first, which still verifies what it signed", async () => {
+    const { token } = await one.token("sam");
+    const signedAt = one.clock.now();
+    one.clock.advance(1_000_000);
+    expect(
+      (
+        await one.call(
+          "POST",
+          "/v1/signing-keys",
+          token,
+          proof(ids.sam, one.clock.now(), generateKeyPairSync("ed25519")),
+        )
+      ).status,
+    ).toBe(201);
+    const { body } = await one.call("GET", "/v1/signing-keys", token);
+    const first = body.items.find(
+      (key: { publicKeyPem: string }) => key.publicKeyPem === pem,
+    ) as unknown as Parameters<typeof keyCounts>[0];
+    expect([keyCounts(first, signedAt), keyCounts(first, one.clock.now())]).toEqual([true, false]);
+  });
+  test("rotating a platform key keeps old signatures and refuses new ones; tokens go on verifying", async () => {
+    const old = await one.keyRing.current("token");
+    const earlier = (await one.token("ada")).token;
+    one.clock.advance(1_000_000);
+    expect((await one.call("POST", "/v1/signing-keys/rotate/token", admin)).status).toBe(200);
+    const next = await one.keyRing.current("token");
+    expect(next.id).not.toBe(old.id);
+    await expect(one.keyRing.sign(old.id, new Uint8Array(1))).rejects.toMatchObject({
+      code: "identity.key_not_usable",
+    });
+    one.clock.advance(6_000_000);
+    expect((await one.call("GET", "/v1/whoami", (await one.token("ada")).token)).status).toBe(200);
+    expect((await one.call("GET", "/v1/whoami", earlier)).status).toBe(200);
+  });
+  test("a revoked token key ends the tokens it signed", async () => {
+    const { token } = await one.token("sam");
+    expect((await one.call("GET", "/v1/whoami", token)).status).toBe(200);
+    const key = await one.keyRing.current("token");
+    const answer = await one.call("POST", `/v1/signing-keys/${key.id}/revoke`, admin, { reason: "leaked" });
+    expect(answer.status).toBe(200);
+    one.clock.advance(6_000_000);
+    expect((await one.call("GET", "/v1/whoami", token)).status).toBe(401);
+    admin = (await one.token("ada")).token;
+    expect((await one.call("GET", "/v1/whoami", admin)).status).toBe(200);
+  });
+  test("keys survive a restart, are made once under concurrency, and a lost file is named", async () => {
+    const open = (directory: string) =>
+      createFileKeyRing({ directory, unitOfWork: one.database.uow, clock: one.clock });
+    const ring = open(join(one.home, "keys"));
+    const many = await Promise.all(Array.from({ length: 8 }, () => ring.current("model")));
+    expect(new Set(many.map(({ id }) => id)).size).toBe(1);
+    expect(many[0]?.algorithm).toBe("ecdsa-p256");
+    const again = open(join(one.home, "keys"));
+    expect((await again.current("model")).id).toBe(many[0]?.id);
+    expect((await again.sign(many[0]?.id ?? "", new Uint8Array(3))).length).toBeGreaterThan(60);
+    await expect(
+      open(join(one.home, "elsewhere")).sign(many[0]?.id ?? "", new Uint8Array(3)),
+    ).rejects.toMatchObject({ code: "identity.key_file_missing" });
+  });
+});
+
+describe("grants for a gateway's snapshot", () => {
+  const endpoint = { endpoint: "cards-fraud", environment: "staging", useCaseId: "cards" } as const;
+  const grantsNow = async () => {
+    const verdict = await one.authenticator.authenticate(admin);
+    if (verdict.kind !== "authenticated") throw new Error("not authenticated");
+    const call = { actor: verdict.actor, requestId: newId("request", one.clock.now()) };
+    return grantsForSnapshot(
+      { unitOfWork: one.database.uow, developmentIssuer: one.developmentIssuer },
+      call,
+      "staging",
+      [endpoint],
+    );
+  };
+
+  test("the gateway decides alone as the policy set would", async () => {
+    const grants = JSON.parse(JSON.stringify(await grantsNow())) as Awaited<ReturnType<typeof grantsNow>>;
+    expect(grants.endpoints).toEqual([
+      {
+        endpoint: "cards-fraud",
+        environment: "staging",
+        principals: [ids.adaId, ids.sam, ids.app].toSorted(),
+      },
+    ]);
+    const decide = (
+      principalId: string,
+      name = "cards-fraud",
+      environment: "staging" | "production" = "staging",
+    ) => decideAtGateway(grants, { principalId, environments: [environment] }, name, environment);
+    expect(decide(ids.app)).toEqual({ allowed: true });
+    expect(decide(ids.ci)).toEqual({ allowed: false, reason: "no_grant" });
+    expect(decide(ids.app, "other")).toEqual({ allowed: false, reason: "unknown_endpoint" });
+    expect(decide(ids.app, "cards-fraud", "production")).toEqual({ allowed: false, reason: "environment" });
+    expect(
+      decideAtGateway(
+        grants,
+        { principalId: ids.app, environments: ["staging"], scopes: ["outcomes:write"] },
+        "cards-fraud",
+        "staging",
+      ),
+    ).toEqual({ allowed: false, reason: "scope" });
+  });
+  test("tokens and API keys verify from the snapshot alone, and a revocation raises the epoch", async () => {
+    const made = (
+      await one.call("POST", "/v1/api-keys", admin, { principal: "shop", name: "k", environment: "staging" })
+    ).body as unknown as { text: string; apiKey: { id: string } };
+    const grants = await grantsNow();
+    const check = (data: typeof grants) =>
+      verifyApiKey(made.text, (id) => data.apiKeys.find((key) => key.id === id), one.clock.now());
+    expect(check(grants)).toMatchObject({ kind: "verified", principalId: ids.app });
+    const verifier = createTokenVerifier({ issuers: () => grants.issuers, clock: one.clock });
+    expect(await verifier.verify((await one.token("shop", ["staging"])).token)).toMatchObject({
+      kind: "verified",
+      token: { subject: ids.app, environments: ["staging"] },
+    });
+    await one.call("POST", `/v1/api-keys/${made.apiKey.id}/revoke`, admin, { reason: "rotated" });
+    const later = await grantsNow();
+    expect(later.revocationEpoch).toBeGreaterThan(grants.revocationEpoch);
+    expect(check(later)).toEqual({ kind: "refused", reason: "unknown" });
+  });
+});
+
+test("every governed change wrote its ledger row in the name of who made it", async () => {
+  const rows = await one.ledgerEvents();
+  const events = new Set(rows.map(({ event }) => event));
+  for (const event of [
+    "api_key.created",
+    "api_key.revoked",
+    "charter_key.registered",
+    "signing_key.created",
+    "signing_key.rotated",
+    "signing_key.revoked",
+  ]) {
+    expect(events).toContain(`identity.${event}`);
+  }
+});
