@@ -79,8 +79,6 @@ export function wireServing(
       clock,
       objects,
       publisher,
-      keyRing: keys,
-      keys: publicKeys,
       useCases: { find: (call, useCaseId) => directory.findUseCase(call.actor.organisationId, useCaseId) },
       charters: {
         inForce: async (call, useCaseId) => {
