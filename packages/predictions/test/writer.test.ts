@@ -149,7 +149,7 @@ describe("recovery (P15)", () => {
       for (const id of kept?.ids ?? []) expect(found.has(id)).toBe(true);
     }
     rmSync(dirname(trial), { recursive: true, force: true });
-  });
+  }, 240_000); // some 1,500 recoveries: seconds alone, minutes beside other work
 
   test("recovering twice changes nothing", async () => {
     const writer = await open();
