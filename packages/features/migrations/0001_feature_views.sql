@@ -41,3 +41,9 @@ create table features.materializations (
   started_at bigint not null,
   finished_at bigint
 );
+
+-- What other packages may read of training sets that are ready.
+create view features.training_sets_v1 as
+  select id, organisation_id, environment, use_case_id, manifest ->> 'object' as object, manifest -> 'features' as features,
+    manifest ->> 'label' as label, manifest
+  from features.training_sets where state = 'ready';
