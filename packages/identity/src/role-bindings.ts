@@ -46,7 +46,7 @@ export async function bindRole(
   for (const environment of input.environments) {
     await deps.authorizer.require(call, "identity:bind_role", {
       type: "RoleBinding",
-      ...(path ?? {}),
+      ...path,
       organisationId,
       environment,
       attributes: { role: input.role },
@@ -128,7 +128,7 @@ export async function unbindRole(deps: DirectoryDeps, call: CallContext, binding
   await deps.authorizer.require(call, "identity:bind_role", {
     type: "RoleBinding",
     id: bindingId,
-    ...(found.path ?? {}),
+    ...found.path,
     organisationId,
     attributes: { role: found.row.role },
   });
