@@ -1,0 +1,148 @@
+import { generateKeyPairSync, sign } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  asEpochMicros,
+  digestBytes,
+  type KeyRing,
+  type ObjectStore,
+  type SigningKey,
+  systemClock,
+} from "@portolan/kernel";
+import { openFolderObjectStore } from "@portolan/objectstore";
+import {
+  aCall,
+  openTestDatabase,
+  type TestDatabase,
+  testAuthorizer,
+  testOrganisation,
+} from "@portolan/testkit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createSnapshotPublisher, deployEndpoint, publishIntent, servingMigrations } from "../src/index.ts";
+import { checkedJson, verifySnapshot } from "../src/policy.ts";
+import type { DeployableModel } from "../src/ports.ts";
+import { latestSnapshot, listEndpoints } from "../src/store.ts";
+
+const pair = generateKeyPairSync("ed25519");
+const key: SigningKey = {
+  id: "sgk_test",
+  purpose: "snapshot",
+  algorithm: "ed25519",
+  publicKeyPem: pair.publicKey.export({ type: "spki", format: "pem" }).toString(),
+  validFrom: asEpochMicros(0),
+};
+const keyRing: KeyRing = {
+  current: async () => key,
+  find: async () => key,
+  sign: async (_id, bytes) => sign(null, bytes, pair.privateKey),
+};
+const tensor = { name: "x", datatype: "FP32" as const, shape: [-1, 2] };
+const model: DeployableModel = {
+  useCaseId: "uc_1",
+  stages: [],
+  reference: {
+    name: "score",
+    version: 1,
+    digest: digestBytes(Buffer.from("model")),
+    sizeBytes: 5,
+    bundle: { digest: digestBytes(Buffer.from("bundle")), signedAt: 1 },
+    signature: { inputs: [tensor], outputs: [{ ...tensor, name: "y" }] },
+    origin: "trained",
+  },
+};
+
+let db: TestDatabase;
+let folder: string;
+let objects: ObjectStore;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "portolan-serving-"));
+  objects = await openFolderObjectStore(folder, systemClock);
+  db = await openTestDatabase({ migrations: [servingMigrations] });
+});
+afterAll(async () => {
+  await db.close();
+  await rm(folder, { recursive: true });
+});
+
+const authorizer = testAuthorizer({ ml_engineer: ["serving:deploy"] });
+const engineer = () => aCall({ roles: ["ml_engineer"] });
+const deps = () => ({
+  work: db.uow,
+  authorizer,
+  clock: systemClock,
+  useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
+  charters: { inForce: async () => undefined },
+  models: { find: async (_call: unknown, name: string) => (name === "score" ? model : undefined) },
+  gateway: { region: "local", owner: "self" },
+});
+const publisher = () =>
+  createSnapshotPublisher({
+    work: db.uow,
+    clock: systemClock,
+    objects,
+    keyRing,
+    grants: {
+      read: async (_org, environment, endpoints) => ({
+        environment,
+        endpoints: endpoints.map((e) => e.endpoint),
+      }),
+    },
+    keys: { list: async (purpose) => (purpose === "snapshot" ? [key] : []) },
+    refreshAfterMs: 60_000,
+    maxAgeMs: null,
+    beyondMaxAge: "serve",
+  });
+const request = { environment: "dev", useCaseId: "uc_1", model: "score", version: 1 } as const;
+
+test("a deployment is one transaction: route, ledger row and the intent to publish", async () => {
+  const route = await deployEndpoint(deps(), engineer(), "score", request);
+  const rows = await db.sql
+    .withTables<{ "ledger.rows": { event: string; subject: string }; "database.intents": { kind: string } }>()
+    .selectFrom("database.intents")
+    .select("kind")
+    .execute();
+  expect(rows.map((row) => row.kind)).toContain(publishIntent);
+  const again = await deployEndpoint(deps(), engineer(), "score", request);
+  expect(again.endpointId).toBe(route.endpointId);
+  expect(again.deploymentId).not.toBe(route.deploymentId);
+});
+
+test("the published snapshot verifies, carries the route, and is not published twice", async () => {
+  const version = await publisher().publish(testOrganisation);
+  expect(await publisher().publish(testOrganisation)).toBe(version);
+  const latest = await db.uow.read(engineer(), (sql) => latestSnapshot(sql, testOrganisation));
+  const verdict = verifySnapshot(latest?.signed, { keys: [key], organisationId: testOrganisation });
+  expect(verdict.kind).toBe("accepted");
+  if (verdict.kind !== "accepted") return;
+  const part = verdict.manifest.parts.find((one) => one.kind === "routes" && one.environment === "dev");
+  if (!part) throw new Error("no routes part");
+  const content = checkedJson(await objects.get(digestBytes(await objects.get(part.digest as never))), part);
+  expect(JSON.stringify(content)).toContain('"endpoint":"score"');
+  const endpoints = await db.uow.read(engineer(), (sql) => listEndpoints(sql, testOrganisation));
+  expect(endpoints[0]?.snapshotVersion).toBe(version);
+});
+
+test("two publishers at once make one history", async () => {
+  await deployEndpoint(deps(), engineer(), "other", request);
+  const versions = await Promise.all([
+    publisher().publish(testOrganisation),
+    publisher().publish(testOrganisation),
+  ]);
+  const latest = await db.uow.read(engineer(), (sql) => latestSnapshot(sql, testOrganisation));
+  expect(Math.max(...versions)).toBe(latest?.version);
+});
+
+test("outside dev nothing is deployed without a charter; without the role nothing at all", async () => {
+  await expect(
+    deployEndpoint(deps(), engineer(), "score", { ...request, environment: "staging" }),
+  ).rejects.toMatchObject({ code: "serving.charter_required" });
+  await expect(deployEndpoint(deps(), aCall(), "score", request)).rejects.toMatchObject({
+    code: "identity.forbidden",
+  });
+  await expect(
+    deployEndpoint(deps(), engineer(), "score", { ...request, model: "none" }),
+  ).rejects.toMatchObject({
+    code: "serving.model_not_deployable",
+  });
+});
