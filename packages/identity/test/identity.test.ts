@@ -199,11 +199,11 @@ describe("authorization", () => {
     const dataset = { type: "Dataset", id: "ds_1", organisationId: verdict.actor.organisationId };
     const require = (action: string, more: object) =>
       one.authorizer.require(call, action, { ...dataset, ...more });
-    await require("data:read", { useCaseId: "cards", environment: "staging" });
+    await require("data:read_dataset", { useCaseId: "cards", environment: "staging" });
     await expect(
-      require("data:read", { useCaseId: "cards", environment: "production" }),
+      require("data:read_dataset", { useCaseId: "cards", environment: "production" }),
     ).rejects.toMatchObject({ code: "kernel.not_found" });
-    await expect(require("data:read", {})).rejects.toMatchObject({ code: "kernel.not_found" });
+    await expect(require("data:read_dataset", {})).rejects.toMatchObject({ code: "kernel.not_found" });
     await expect(
       require("registry:push_version", { useCaseId: "cards", environment: "dev" }),
     ).rejects.toMatchObject({ code: "identity.forbidden" });

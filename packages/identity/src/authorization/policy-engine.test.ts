@@ -105,11 +105,11 @@ describe("scope and environment", () => {
   test("a dev credential never reads production data, in any role", () => {
     for (const role of roleNames) {
       const dev = holder(role, { scope: "org_1", environments: ["dev"] });
-      expect([role, allowed(dev, "data:read", dataset("production"))]).toEqual([role, false]);
+      expect([role, allowed(dev, "data:read_dataset", dataset("production"))]).toEqual([role, false]);
     }
-    expect(allowed(holder("data_scientist", { environments: ["dev"] }), "data:read", dataset("dev"))).toBe(
-      true,
-    );
+    expect(
+      allowed(holder("data_scientist", { environments: ["dev"] }), "data:read_dataset", dataset("dev")),
+    ).toBe(true);
   });
   test("a role held in dev does not hold in production, whatever the credential reaches", () => {
     const dev = holder("ml_engineer", { in: ["dev"] });
