@@ -50,7 +50,8 @@ export const errorCatalogue = {
   ...servingErrors,
 };
 
-interface Wiring {
+/** All domains, wired. */
+export interface Wiring {
   readonly base: Foundation;
   readonly identity: IdentityWiring;
   readonly governance: GovernanceWiring;
@@ -72,7 +73,28 @@ export async function startControl(
     ...(certFile === undefined ? {} : { certificateFile: certFile }),
     ...(keyFile === undefined ? {} : { privateKeyFile: keyFile }),
   });
-  const base = await openFoundation(config, log, clock, onFatal);
+  const { base, sequencer } = await openFoundation(config, log, clock, onFatal);
+  const { app, wiring } = await assembleControl(base);
+  const background = await startBackground(wiring);
+  await app.listen({ host: config.CONTROL_HOST, port: config.CONTROL_PORT });
+  log.info({ port: config.CONTROL_PORT, recovered: sequencer.recovered.length }, "control.started");
+  return {
+    app,
+    stop: async () => {
+      await app.close();
+      await background.stop();
+      await sequencer.stop();
+      await base.database.close();
+    },
+  };
+}
+
+/** All domains wired on a foundation behind one server that does not listen yet; nothing runs in the background. */
+export async function assembleControl(
+  base: Foundation,
+): Promise<{ readonly app: FastifyInstance; readonly wiring: Wiring }> {
+  const { config, log, clock } = base;
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
   const identity = await wireIdentity(base);
   const governance = wireGovernance(base, identity);
   const serving = wireServing(base, identity, governance.charter, governance.registry);
@@ -81,18 +103,7 @@ export async function startControl(
   const tls = certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};
   const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tls });
   await registerRoutes(app, wiring);
-  const background = await startBackground(wiring);
-  await app.listen({ host: config.CONTROL_HOST, port: config.CONTROL_PORT });
-  log.info({ port: config.CONTROL_PORT, recovered: base.sequencer.recovered.length }, "control.started");
-  return {
-    app,
-    stop: async () => {
-      await app.close();
-      await background.stop();
-      await base.sequencer.stop();
-      await base.database.close();
-    },
-  };
+  return { app, wiring };
 }
 
 async function registerRoutes(

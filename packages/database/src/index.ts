@@ -29,7 +29,7 @@ export { createJobQueue, type JobQueue } from "./jobs/job-queue.ts";
 export { type JobState, jobStates } from "./jobs/job-tables.ts";
 export { type JobWorker, type JobWorkerDeps, startJobWorker } from "./jobs/job-worker.ts";
 export { type AppliedMigration, databaseMigrations, migrate } from "./migrate.ts";
-export { type DatabaseTarget, openDatabase } from "./open-database.ts";
+export { type DatabaseTarget, openDatabase, unaskedDatabase } from "./open-database.ts";
 export {
   createUnitOfWork,
   type JobSink,

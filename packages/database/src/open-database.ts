@@ -40,6 +40,11 @@ export async function openDatabase(target: DatabaseTarget): Promise<Database> {
   }
 }
 
+/** A server's database that nobody asked yet whether it answers: its first statement connects. For descriptions. */
+export function unaskedDatabase(url: string): Database {
+  return serverDatabase({ connectionString: url, types: columnTypes, max: 1 });
+}
+
 function pgliteDatabase(host: PgliteHost, lock: FolderLock | undefined): Database {
   const subscriptions = new Subscriptions();
   // PGlite has one session: a pool of one makes callers take turns instead of meeting in one transaction.

@@ -21,7 +21,7 @@ import { registryMigrations } from "@portolan/registry";
 import { servingMigrations } from "@portolan/serving";
 import type { ControlConfig } from "../config.ts";
 
-/** What every domain stands on: database, unit of work, jobs, keys, objects and the ledger's sequencer. */
+/** What every domain stands on: database, unit of work, jobs, keys and objects. */
 export interface Foundation {
   readonly config: ControlConfig;
   readonly log: Logger;
@@ -31,12 +31,13 @@ export interface Foundation {
   readonly work: UnitOfWork;
   readonly keys: ManagedKeyRing;
   readonly objects: ObjectStore;
-  readonly sequencer: Sequencer;
+  /** Called after every commit; wakes the ledger's sequencer once that runs. */
+  onCommitted: () => void;
   /** Set once the reconciler runs; called after every commit that noted an intention. */
   onIntents: () => void;
 }
 
-const migrationSets = [
+export const migrationSets = [
   databaseMigrations,
   ledgerMigrations,
   identityMigrations,
@@ -49,12 +50,13 @@ const migrationSets = [
   dataMigrations,
 ];
 
+/** Opens the database, brings its schema up to date and starts the ledger's sequencer. */
 export async function openFoundation(
   config: ControlConfig,
   log: Logger,
   clock: Clock,
   onFatal: (error: Error) => void,
-): Promise<Foundation> {
+): Promise<{ readonly base: Foundation; readonly sequencer: Sequencer }> {
   const home = config.PORTOLAN_HOME;
   const database = await openDatabase(
     config.DATABASE_URL === undefined
@@ -62,22 +64,33 @@ export async function openFoundation(
       : { kind: "postgres", url: new Secret(config.DATABASE_URL) },
   );
   await migrate(database, migrationSets, clock);
+  const base = await layFoundation(config, log, clock, database);
+  const sequencer = await startSequencer({
+    sql: database.sql,
+    clock,
+    keys: base.keys,
+    folder: join(home, "ledger"),
+    log,
+    onFailure: onFatal,
+  });
+  base.onCommitted = () => sequencer.wake();
+  return { base, sequencer };
+}
+
+/** Puts everything on a database that is already open; nothing runs in the background, nothing is asked of it yet. */
+export async function layFoundation(
+  config: ControlConfig,
+  log: Logger,
+  clock: Clock,
+  database: Database,
+): Promise<Foundation> {
+  const home = config.PORTOLAN_HOME;
   const jobs = createJobQueue(database);
   const hooks = { committed: () => undefined as void, intents: () => undefined as void };
   const work = wakingAfterWrites(
     createUnitOfWork({ database, clock, recorder: createRecorder(), jobs, onIntents: () => hooks.intents() }),
     () => hooks.committed(),
   );
-  const keys = createFileKeyRing({ directory: join(home, "keys"), unitOfWork: work, clock });
-  const sequencer = await startSequencer({
-    sql: database.sql,
-    clock,
-    keys,
-    folder: join(home, "ledger"),
-    log,
-    onFailure: onFatal,
-  });
-  hooks.committed = () => sequencer.wake();
   return {
     config,
     log,
@@ -85,9 +98,14 @@ export async function openFoundation(
     database,
     jobs,
     work,
-    keys,
+    keys: createFileKeyRing({ directory: join(home, "keys"), unitOfWork: work, clock }),
     objects: await openFolderObjectStore(join(home, "objects"), clock),
-    sequencer,
+    set onCommitted(wake: () => void) {
+      hooks.committed = wake;
+    },
+    get onCommitted() {
+      return hooks.committed;
+    },
     set onIntents(wake: () => void) {
       hooks.intents = wake;
     },
