@@ -1,1 +1,60 @@
-export {};
+import { type Static, Type } from "typebox";
+
+const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
+const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });
+const Environment = Type.Union([Type.Literal("dev"), Type.Literal("staging"), Type.Literal("production")]);
+
+export const TrainingRunRequest = Type.Object(
+  {
+    environment: Environment,
+    useCaseId: Type.Optional(Type.String({ maxLength: 60 })),
+    trainingSetId: Type.String({ maxLength: 60 }),
+    code: Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "Uploaded trainer program" }),
+    locks: Type.Record(Type.String({ pattern: "^3\\.1[0-4]$" }), Sha256, {
+      description: "Uploaded hash-locked requirements per Python minor",
+    }),
+    params: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String(), Type.Boolean()])),
+    seed: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
+  },
+  { additionalProperties: false },
+);
+export type TrainingRunRequest = Static<typeof TrainingRunRequest>;
+
+/** Everything that went in and came out: same inputs, same model, where the library allows. */
+export const TrainingRunResult = Type.Object({
+  model: Sha256,
+  modelSizeBytes: Type.Integer(),
+  metrics: Type.Record(Type.String(), Type.Number()),
+  log: Sha256,
+  data: Sha256,
+  code: Sha256,
+  params: Sha256,
+  environmentLock: Sha256,
+  python: Type.String(),
+  seed: Type.Integer(),
+  networkBlocked: Type.Boolean(),
+});
+export type TrainingRunResult = Static<typeof TrainingRunResult>;
+
+export const TrainingRunView = Type.Object({
+  id: Type.String(),
+  environment: Environment,
+  state: Type.Union(
+    (["waiting", "running", "succeeded", "failed"] as const).map((state) => Type.Literal(state)),
+  ),
+  request: TrainingRunRequest,
+  result: Type.Optional(TrainingRunResult),
+  failure: Type.Optional(Type.String()),
+  startedAt: Micros,
+  finishedAt: Type.Optional(Micros),
+});
+export interface TrainingRunView {
+  readonly id: string;
+  readonly environment: Static<typeof Environment>;
+  readonly state: "waiting" | "running" | "succeeded" | "failed";
+  readonly request: TrainingRunRequest;
+  readonly result?: TrainingRunResult;
+  readonly failure?: string;
+  readonly startedAt: number;
+  readonly finishedAt?: number;
+}

@@ -1,1 +1,27 @@
-export {};
+import type { MigrationSet } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { trainingRunRoutes } from "./routes/training-runs.ts";
+import type { TrainingDeps } from "./training-runs.ts";
+
+export type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
+export {
+  type EnvironmentDeps,
+  ensureEnvironment,
+  findPython,
+  type Python,
+  pythonMinors,
+} from "./environment.ts";
+export { trainingErrors } from "./errors.ts";
+export type { CharterGate } from "./ports.ts";
+export { runTrainer } from "./trainer-process.ts";
+export { startTrainingRun, type TrainingDeps, trainingJob, trainingQueue } from "./training-runs.ts";
+
+export const trainingMigrations: MigrationSet = {
+  package: "training",
+  directory: new URL("../migrations/", import.meta.url),
+  after: ["features"],
+};
+
+export async function registerTrainingRoutes(app: FastifyInstance, deps: TrainingDeps): Promise<void> {
+  await app.register((scope) => trainingRunRoutes(scope, deps));
+}

@@ -1,1 +1,1 @@
-export {};
+export { environmentKey, type Python, type PythonMinor, pythonMinors } from "./environment.ts";

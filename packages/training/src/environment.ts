@@ -1,0 +1,128 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { digestHex, digestJson, PortolanError } from "@portolan/kernel";
+import type { TrainingErrorCode } from "./errors.ts";
+
+export const pythonMinors = ["3.14", "3.13", "3.12", "3.11", "3.10"] as const;
+export type PythonMinor = (typeof pythonMinors)[number];
+
+export interface Python {
+  readonly path: string;
+  readonly minor: PythonMinor;
+  /** E.g. `3.11.7`. */
+  readonly version: string;
+}
+
+export interface EnvironmentDeps {
+  /** Folder of the cached environments. */
+  readonly folder: string;
+  /** What pip may see: search path, index, proxies. The trainer sees none of it. */
+  readonly installEnvironment: Readonly<Record<string, string>>;
+}
+
+const probe =
+  "import sys, ensurepip, venv; print('%d.%d %d.%d.%d %s' % (*sys.version_info[:2], *sys.version_info[:3], sys.executable))";
+
+/**
+ * The first Python that there is a lock for and that can build environments.
+ *
+ * @param candidates commands to try, e.g. `python3.12` or a full path.
+ */
+export async function findPython(
+  candidates: readonly string[],
+  locked: readonly PythonMinor[],
+  env: Readonly<Record<string, string>>,
+): Promise<Python> {
+  for (const command of candidates) {
+    const tried = await execute(command, ["-c", probe], env).catch(() => undefined);
+    const [minor, version, path] = tried?.code === 0 ? tried.output.trim().split(" ") : [];
+    const known = locked.find((candidate) => candidate === minor);
+    if (known && version && path) return { path, minor: known, version };
+  }
+  throw new PortolanError<TrainingErrorCode>("training.no_python", {
+    detail: `none of ${candidates.join(", ")} is a Python ${locked.join(", ")} with venv and ensurepip`,
+    mend: "Install Python 3.10 or newer with its venv package, or import a model with `portolan model import`.",
+  });
+}
+
+/** What makes two environments the same: lock, interpreter and machine. */
+export function environmentKey(lock: string, python: Python): string {
+  return digestHex(
+    digestJson({ lock, python: python.version, machine: `${process.platform}-${process.arch}` }),
+  );
+}
+
+/** The interpreter of the environment for a lock; built once, moved into place whole, shared by all runs. */
+export async function ensureEnvironment(
+  deps: EnvironmentDeps,
+  lock: string,
+  python: Python,
+): Promise<{ readonly interpreter: string; readonly key: string; readonly built: boolean }> {
+  const key = environmentKey(lock, python);
+  const final = join(deps.folder, key);
+  const interpreter = join(final, "bin", "python");
+  if (await exists(interpreter)) return { interpreter, key, built: false };
+  await mkdir(deps.folder, { recursive: true });
+  const building = await mkdtemp(join(deps.folder, "building-"));
+  try {
+    const lockFile = join(building, "requirements.lock");
+    await writeFile(lockFile, lock);
+    await demand(python.path, ["-m", "venv", "--copies", building], deps.installEnvironment);
+    const install = [
+      "-m",
+      "pip",
+      "install",
+      "--quiet",
+      "--require-hashes",
+      "--no-deps",
+      "--only-binary=:all:",
+    ];
+    await demand(join(building, "bin", "python"), [...install, "-r", lockFile], deps.installEnvironment);
+    // Losing a race is fine: the other builder's environment has the same key.
+    await rename(building, final).catch(async (error: unknown) => {
+      if (!(await exists(interpreter))) throw error;
+    });
+  } finally {
+    await rm(building, { recursive: true, force: true });
+  }
+  return { interpreter, key, built: true };
+}
+
+async function demand(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { code, output } = await execute(command, args, env);
+  if (code === 0) return;
+  throw new PortolanError<TrainingErrorCode>("training.environment_failed", {
+    detail: output.trim().slice(-800),
+    mend: "Check the lock file and that pip reaches its index; `portolan doctor` says what is missing.",
+  });
+}
+
+function execute(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ code: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, [...args], { env: { ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    const keep = (chunk: Buffer): void => {
+      output = `${output}${chunk.toString("utf8")}`.slice(-20_000);
+    };
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code: code ?? 1, output }));
+  });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

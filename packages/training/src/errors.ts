@@ -1,0 +1,11 @@
+import type { ErrorSpec } from "@portolan/kernel";
+
+export const trainingErrors = {
+  "training.run_not_found": { status: 404, title: "Training run not found" },
+  "training.training_set_missing": { status: 409, title: "Training set is not ready" },
+  "training.no_python": { status: 503, title: "No usable Python" },
+  "training.environment_failed": { status: 422, title: "Environment could not be built" },
+  "training.trainer_failed": { status: 422, title: "Trainer failed" },
+  "training.interrupted": { status: 503, title: "Training was interrupted" },
+} as const satisfies Record<string, ErrorSpec>;
+export type TrainingErrorCode = keyof typeof trainingErrors;

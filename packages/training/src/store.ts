@@ -1,0 +1,107 @@
+import type { Sql } from "@portolan/kernel";
+import type { JSONColumnType } from "kysely";
+import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
+
+type RunTable = {
+  id: string;
+  organisation_id: string;
+  environment: TrainingRunView["environment"];
+  use_case_id: string | null;
+  request: JSONColumnType<TrainingRunRequest>;
+  state: TrainingRunView["state"];
+  result: JSONColumnType<TrainingRunResult> | null;
+  failure: string | null;
+  started_by: string;
+  started_at: number;
+  finished_at: number | null;
+};
+
+/** A view of `features`, named in its migrations. */
+type TrainingSetView = {
+  id: string;
+  organisation_id: string;
+  environment: string;
+  object: string;
+  features: JSONColumnType<string[]>;
+  label: string;
+};
+
+const tables = (sql: Sql) =>
+  sql.withTables<{ "training.runs": RunTable; "features.training_sets_v1": TrainingSetView }>();
+
+export async function findReadyTrainingSet(
+  sql: Sql,
+  of: { organisationId: string; environment: string; id: string },
+): Promise<{ object: string; features: string[]; label: string } | undefined> {
+  return tables(sql)
+    .selectFrom("features.training_sets_v1")
+    .select(["object", "features", "label"])
+    .where("organisation_id", "=", of.organisationId)
+    .where("environment", "=", of.environment)
+    .where("id", "=", of.id)
+    .executeTakeFirst();
+}
+
+export async function insertRun(
+  sql: Sql,
+  row: { id: string; organisationId: string; request: TrainingRunRequest; startedBy: string; now: number },
+): Promise<void> {
+  await tables(sql)
+    .insertInto("training.runs")
+    .values({
+      id: row.id,
+      organisation_id: row.organisationId,
+      environment: row.request.environment,
+      use_case_id: row.request.useCaseId ?? null,
+      request: JSON.stringify(row.request),
+      state: "waiting",
+      started_by: row.startedBy,
+      started_at: row.now,
+    })
+    .execute();
+}
+
+export async function updateRun(
+  sql: Sql,
+  id: string,
+  outcome: { result: TrainingRunResult } | { failure: string } | "running",
+  now: number,
+): Promise<void> {
+  const set =
+    outcome === "running"
+      ? { state: "running" as const }
+      : "result" in outcome
+        ? {
+            state: "succeeded" as const,
+            result: JSON.stringify(outcome.result),
+            failure: null,
+            finished_at: now,
+          }
+        : { state: "failed" as const, failure: outcome.failure, finished_at: now };
+  await tables(sql).updateTable("training.runs").set(set).where("id", "=", id).execute();
+}
+
+export async function findRun(
+  sql: Sql,
+  organisationId: string,
+  id: string,
+): Promise<TrainingRunView | undefined> {
+  const row = await tables(sql)
+    .selectFrom("training.runs")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return (
+    row && {
+      id: row.id,
+      environment: row.environment,
+      state: row.state,
+      request: row.request,
+      ...(row.result === null ? {} : { result: row.result }),
+      ...(row.failure === null ? {} : { failure: row.failure }),
+      startedAt: row.started_at,
+      ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
+    }
+  );
+}

@@ -1,0 +1,205 @@
+import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type Authorizer,
+  type CallContext,
+  canonicalJson,
+  type Digest,
+  digestJson,
+  type JobHandler,
+  type JobRun,
+  type JsonObject,
+  newId,
+  type ObjectStore,
+  PortolanError,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
+import {
+  type EnvironmentDeps,
+  ensureEnvironment,
+  findPython,
+  type PythonMinor,
+  pythonMinors,
+} from "./environment.ts";
+import type { TrainingErrorCode } from "./errors.ts";
+import type { CharterGate } from "./ports.ts";
+import { findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
+import { runTrainer } from "./trainer-process.ts";
+
+export const trainingQueue = "training.run";
+
+export interface TrainingDeps {
+  readonly uow: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly objects: ObjectStore;
+  readonly charters: CharterGate;
+  readonly environments: EnvironmentDeps;
+  /** Commands to try for a Python, e.g. `python3.12`, best first. */
+  readonly pythons: readonly string[];
+  readonly workFolder: string;
+  readonly limits: {
+    readonly threads: number;
+    readonly memoryLimitBytes: number;
+    readonly cpuSeconds: number;
+    readonly timeoutMs: number;
+  };
+}
+
+/** Starts a training run as a durable job. */
+export async function startTrainingRun(
+  deps: TrainingDeps,
+  call: CallContext,
+  request: TrainingRunRequest,
+): Promise<TrainingRunView> {
+  const organisationId = call.actor.organisationId;
+  const { environment, useCaseId } = request;
+  const scope = { environment, ...(useCaseId === undefined ? {} : { useCaseId }) };
+  await deps.authorizer.require(call, "training:start", { type: "TrainingRun", organisationId, ...scope });
+  await deps.charters.requireInForce(call, scope);
+  return deps.uow.write(call, async (tx) => {
+    const of = { organisationId, environment, id: request.trainingSetId };
+    if (!(await findReadyTrainingSet(tx.sql, of))) throw notReady(request.trainingSetId);
+    const id = newId("trainingRun", tx.now);
+    await insertRun(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
+    await tx.enqueue({ queue: trainingQueue, payload: { runId: id }, key: id });
+    await tx.record({
+      event: "training.run.started",
+      subject: id,
+      after: digestJson(request as unknown as JsonObject),
+    });
+    return { id, environment, state: "waiting", request, startedAt: tx.now };
+  });
+}
+
+export async function readTrainingRun(
+  deps: TrainingDeps,
+  call: CallContext,
+  id: string,
+): Promise<TrainingRunView> {
+  const organisationId = call.actor.organisationId;
+  const found = await deps.uow.read(call, (sql) => findRun(sql, organisationId, id));
+  const environment = found ? { environment: found.environment } : {};
+  await deps.authorizer.require(call, "training:read", {
+    type: "TrainingRun",
+    id,
+    organisationId,
+    ...environment,
+  });
+  if (!found)
+    throw new PortolanError<TrainingErrorCode>("training.run_not_found", { detail: `there is no run ${id}` });
+  return found;
+}
+
+/** The run's log: of the stored run, or what the trainer has written so far. */
+export async function readTrainingLog(deps: TrainingDeps, call: CallContext, id: string): Promise<string> {
+  const run = await readTrainingRun(deps, call, id);
+  if (run.result) return new TextDecoder().decode(await deps.objects.get(run.result.log as Digest));
+  return readFile(join(deps.workFolder, id, "trainer.log"), "utf8").catch(() => "");
+}
+
+export function trainingJob(deps: TrainingDeps): JobHandler {
+  return { queue: trainingQueue, retries: 3, run: (job) => train(deps, job) };
+}
+
+async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
+  const payload = job.payload["runId"];
+  const id = typeof payload === "string" ? payload : "";
+  const organisationId = job.call.actor.organisationId;
+  try {
+    const pinned = await job.step("pin", async (tx) => {
+      const run = await findRun(tx.sql, organisationId, id);
+      const of = {
+        organisationId,
+        environment: run?.environment ?? "",
+        id: run?.request.trainingSetId ?? "",
+      };
+      const set = await findReadyTrainingSet(tx.sql, of);
+      if (!run || !set) throw notReady(of.id);
+      await updateRun(tx.sql, id, "running", tx.now);
+      return { request: run.request, set } as unknown as JsonObject;
+    });
+    const result = await job.effect("train", async () => {
+      const done = await produce(deps, job, id, pinned as unknown as Pinned);
+      return done as unknown as JsonObject;
+    });
+    const published = await job.step("publish", async (tx) => {
+      const found = result as unknown as TrainingRunResult;
+      await updateRun(tx.sql, id, { result: found }, tx.now);
+      const detail = { python: found.python, data: found.data, code: found.code };
+      await tx.record({ event: "training.run.succeeded", subject: id, after: found.model as Digest, detail });
+      return { runId: id, model: found.model };
+    });
+    await rm(join(deps.workFolder, id), { recursive: true, force: true });
+    return published;
+  } catch (error) {
+    if (!job.signal.aborted)
+      await deps.uow.write(job.call, async (tx) => {
+        const failure = error instanceof Error ? error.message.slice(0, 800) : "failed";
+        await updateRun(tx.sql, id, { failure }, tx.now);
+        await tx.record({ event: "training.run.failed", subject: id });
+      });
+    throw error;
+  }
+}
+
+interface Pinned {
+  readonly request: TrainingRunRequest;
+  readonly set: { readonly object: string; readonly features: string[]; readonly label: string };
+}
+
+async function produce(
+  deps: TrainingDeps,
+  job: JobRun,
+  id: string,
+  pinned: Pinned,
+): Promise<TrainingRunResult> {
+  const { request, set } = pinned;
+  const locked = pythonMinors.filter((minor): minor is PythonMinor => request.locks[minor] !== undefined);
+  const python = await findPython(deps.pythons, locked, deps.environments.installEnvironment);
+  const lock = request.locks[python.minor] as Digest;
+  await job.progress(0.1, `environment for Python ${python.version}`);
+  const text = new TextDecoder().decode(await deps.objects.get(lock));
+  const environment = await ensureEnvironment(deps.environments, text, python);
+  await job.progress(0.3, environment.built ? "environment built; training" : "environment cached; training");
+  const folder = join(deps.workFolder, id);
+  await mkdir(folder, { recursive: true });
+  const code = join(folder, "train.py");
+  await rm(code, { force: true });
+  await writeFile(code, await deps.objects.get(request.code as Digest));
+  await chmod(code, 0o444);
+  const spec = { params: request.params, features: set.features, label: set.label, seed: request.seed };
+  const paramsFile = join(folder, "params.json");
+  await writeFile(paramsFile, canonicalJson(spec));
+  const outcome = await runTrainer({
+    interpreter: environment.interpreter,
+    code,
+    trainingSet: await deps.objects.localPath(set.object as Digest),
+    paramsFile,
+    folder,
+    ...deps.limits,
+    signal: job.signal,
+  });
+  const model = await deps.objects.putFile(outcome.model);
+  const log = await deps.objects.putFile(outcome.log);
+  return {
+    model: model.digest,
+    modelSizeBytes: model.sizeBytes,
+    metrics: JSON.parse(await readFile(outcome.metrics, "utf8")) as Record<string, number>,
+    log: log.digest,
+    data: set.object,
+    code: request.code,
+    params: digestJson(spec),
+    environmentLock: lock,
+    python: python.version,
+    seed: request.seed,
+    networkBlocked: outcome.networkBlocked,
+  };
+}
+
+function notReady(id: string): PortolanError<TrainingErrorCode> {
+  return new PortolanError("training.training_set_missing", {
+    detail: `there is no ready training set ${id} in this environment`,
+    mend: "Build it with POST /v1/training-sets and wait until it is ready.",
+  });
+}
