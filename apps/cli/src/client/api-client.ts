@@ -1,0 +1,108 @@
+import { type ErrorLocation, messageOf, PortolanError, type Violation } from "@portolan/kernel";
+import type { CliErrorCode } from "../errors.ts";
+
+export interface ApiCredentials {
+  readonly url: string;
+  readonly token: string;
+}
+
+export interface ApiRequest {
+  readonly method?: "GET" | "POST" | "PUT" | "DELETE";
+  readonly path: string;
+  readonly body?: unknown;
+  /** Raw bytes instead of a JSON body. */
+  readonly bytes?: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+}
+
+interface ProblemBody {
+  readonly code?: string;
+  readonly title?: string;
+  readonly detail?: string;
+  readonly mend?: string;
+  readonly at?: ErrorLocation;
+  readonly violations?: readonly Violation[];
+}
+
+/** The CLI's one way to the system: the same REST API that everybody else uses. */
+export class ApiClient {
+  readonly #credentials: ApiCredentials;
+
+  constructor(credentials: ApiCredentials) {
+    this.#credentials = credentials;
+  }
+
+  get url(): string {
+    return this.#credentials.url;
+  }
+
+  get token(): string {
+    return this.#credentials.token;
+  }
+
+  /** The answer's JSON. @throws PortolanError with the server's own code, detail and mend. */
+  async json<T>(request: ApiRequest): Promise<T> {
+    const response = await this.#send(request);
+    return (await response.json()) as T;
+  }
+
+  async bytes(request: ApiRequest): Promise<Uint8Array> {
+    return new Uint8Array(await (await this.#send(request)).arrayBuffer());
+  }
+
+  async text(request: ApiRequest): Promise<string> {
+    return (await this.#send(request)).text();
+  }
+
+  async #send(request: ApiRequest): Promise<Response> {
+    const response = await this.#fetch(request);
+    if (response.ok) return response;
+    throw await problemOf(response, request);
+  }
+
+  async #fetch(request: ApiRequest): Promise<Response> {
+    const headers: Record<string, string> = { ...request.headers };
+    if (this.#credentials.token !== "") headers["authorization"] = `Bearer ${this.#credentials.token}`;
+    const body = request.bytes ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
+    if (request.bytes) headers["content-type"] ??= "application/octet-stream";
+    else if (body !== undefined) headers["content-type"] ??= "application/json";
+    try {
+      return await fetch(new URL(request.path, this.#credentials.url), {
+        method: request.method ?? (body === undefined ? "GET" : "POST"),
+        headers,
+        signal: AbortSignal.timeout(request.timeoutMs ?? 60_000),
+        ...(body === undefined ? {} : { body }),
+      });
+    } catch (cause) {
+      throw new PortolanError<CliErrorCode>("cli.server_unreachable", {
+        detail: `${this.#credentials.url} does not answer (${messageOf(cause)})`,
+        mend: "Start it with: portolan up",
+        cause,
+      });
+    }
+  }
+}
+
+async function problemOf(response: Response, request: ApiRequest): Promise<PortolanError> {
+  const text = await response.text();
+  const problem = parseProblem(text);
+  return new PortolanError(problem?.code ?? "cli.unexpected_answer", {
+    detail:
+      problem?.detail ??
+      problem?.title ??
+      `${request.method ?? "GET"} ${request.path}: ${response.status} ${text.slice(0, 200)}`,
+    ...(problem?.mend === undefined ? {} : { mend: problem.mend }),
+    ...(problem?.at === undefined ? {} : { at: problem.at }),
+    ...(problem?.violations === undefined ? {} : { violations: problem.violations }),
+  });
+}
+
+function parseProblem(text: string): ProblemBody | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,128 @@
+import { basename } from "node:path";
+import { parseCharter, requireValid } from "@portolan/charter/policy";
+import { isPortolanError } from "@portolan/kernel";
+import type { Project, TextFile } from "../project-files.ts";
+import type { ApiClient } from "./api-client.ts";
+
+export interface Change {
+  readonly kind: "create" | "update" | "unchanged";
+  readonly what: "charter" | "contract" | "feature view";
+  readonly name: string;
+  readonly note: string;
+  /** One line per changed value. */
+  readonly details: readonly string[];
+}
+
+interface Submitted {
+  readonly outcome: "created" | "unchanged" | "dry_run";
+  readonly charterId?: string;
+  readonly version: number;
+  readonly changes: readonly {
+    readonly pointer: string;
+    readonly before?: unknown;
+    readonly after?: unknown;
+  }[];
+}
+
+/** Brings the server to what the folder says, in the order of dependency; resolves to the diff. Idempotent. */
+export async function applyProject(
+  api: ApiClient,
+  project: Project,
+  options: { readonly dryRun: boolean },
+): Promise<Change[]> {
+  const changes = [await applyCharter(api, project.charter, options.dryRun)];
+  for (const contract of project.contracts)
+    changes.push(await applyContract(api, contract, project, options.dryRun));
+  for (const view of project.featureViews) changes.push(await applyView(api, view, options.dryRun));
+  return changes;
+}
+
+async function applyCharter(api: ApiClient, file: TextFile, dryRun: boolean): Promise<Change> {
+  const { document } = requireValid(parseCharter(file.text, file.path));
+  const body = { source: file.text, file: basename(file.path), dryRun };
+  const submitted = await api.json<Submitted>({ path: "/v1/charters", body });
+  const kind =
+    submitted.outcome === "unchanged" || (dryRun && submitted.version > 1 && submitted.changes.length === 0)
+      ? "unchanged"
+      : submitted.version === 1
+        ? "create"
+        : "update";
+  const note =
+    kind === "unchanged"
+      ? `version ${submitted.version}`
+      : `version ${submitted.version}, needs signing before it governs`;
+  const details = submitted.version === 1 ? [] : submitted.changes.map(changeLine);
+  return { kind, what: "charter", name: document.useCase.name, note, details };
+}
+
+function changeLine({ pointer, before, after }: Submitted["changes"][number]): string {
+  return `${pointer}: ${JSON.stringify(before) ?? "absent"} -> ${JSON.stringify(after) ?? "absent"}`;
+}
+
+async function applyContract(
+  api: ApiClient,
+  file: TextFile,
+  project: Project,
+  dryRun: boolean,
+): Promise<Change> {
+  const name = basename(file.path).replace(/\.odcs\.ya?ml$/, "");
+  return applyVersioned(
+    api,
+    {
+      what: "contract",
+      name,
+      path: `/v1/contracts/${name}`,
+      body: { document: file.text, references: project.tables },
+    },
+    dryRun,
+  );
+}
+
+async function applyView(api: ApiClient, file: TextFile, dryRun: boolean): Promise<Change> {
+  const name = basename(file.path).replace(/\.ya?ml$/, "");
+  return applyVersioned(
+    api,
+    { what: "feature view", name, path: `/v1/feature-views/${name}`, body: { document: file.text } },
+    dryRun,
+  );
+}
+
+interface Versioned {
+  readonly what: "contract" | "feature view";
+  readonly name: string;
+  readonly path: string;
+  readonly body: { readonly document: string } & Readonly<Record<string, unknown>>;
+}
+
+interface VersionedView {
+  readonly version?: string | number;
+  readonly digest: string;
+  readonly document?: string;
+}
+
+/** PUT finds an equal version by itself; comparing before and after tells what it did. */
+async function applyVersioned(api: ApiClient, item: Versioned, dryRun: boolean): Promise<Change> {
+  const before = await current(api, item.path);
+  const after = dryRun
+    ? undefined
+    : await api.json<VersionedView>({ method: "PUT", path: item.path, body: item.body });
+  const same = after ? after.digest === before?.digest : before?.document === item.body.document;
+  const kind = before === undefined ? "create" : same ? "unchanged" : "update";
+  const version = after?.version ?? before?.version;
+  return {
+    kind,
+    what: item.what,
+    name: item.name,
+    note: version === undefined ? "" : `version ${version}`,
+    details: [],
+  };
+}
+
+async function current(api: ApiClient, path: string): Promise<VersionedView | undefined> {
+  try {
+    return await api.json<VersionedView>({ path });
+  } catch (error) {
+    if (isPortolanError(error) && /not_found$/.test(error.code)) return undefined;
+    throw error;
+  }
+}

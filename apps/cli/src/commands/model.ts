@@ -1,0 +1,211 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Evaluation } from "@portolan/evaluation/contract";
+import { asEpochMicros, type SigningKey } from "@portolan/kernel";
+import { type ModelVersion, modelFileName } from "@portolan/registry/contract";
+import { verifyModelBundle } from "@portolan/registry/policy";
+import type { Command } from "commander";
+import type { ApiClient } from "../client/api-client.ts";
+import { waitForJob } from "../client/jobs.ts";
+import { findUseCase } from "../client/use-cases.ts";
+import { connect } from "../context.ts";
+import { table } from "../output.ts";
+import type { ContextOf } from "../program.ts";
+import { progressBar } from "../progress.ts";
+
+export function registerModelCommands(program: Command, contextOf: ContextOf): void {
+  const model = program
+    .command("model")
+    .description("Model versions: import, list, evaluate, promote, verify");
+  registerList(model, contextOf);
+  registerShow(model, contextOf);
+  registerImport(model, contextOf);
+  registerEvaluate(model, contextOf);
+  registerPromote(model, contextOf);
+  registerVerify(model, contextOf);
+}
+
+function registerList(model: Command, contextOf: ContextOf): void {
+  model
+    .command("list [name]")
+    .description("Versions that you may see, newest first")
+    .addHelpText("after", "\nExample:\n  portolan model list flight-delays")
+    .action(async (name: string | undefined, _options: object, command: Command) => {
+      const context = contextOf(command);
+      const api = await connect(context);
+      const path = name === undefined ? "/v1/models" : `/v1/models/${encodeURIComponent(name)}/versions`;
+      const { versions } = await api.json<{ versions: readonly ModelVersion[] }>({ path });
+      const rows = versions.map((one) => [
+        one.model,
+        String(one.version),
+        one.lineage.origin,
+        one.stages.join(", "),
+        one.artifact.slice(0, 19),
+      ]);
+      context.output.result(
+        { versions },
+        table(["model", "version", "origin", "promoted in", "artifact"], rows),
+      );
+    });
+}
+
+function registerShow(model: Command, contextOf: ContextOf): void {
+  model
+    .command("show <name> <version>")
+    .description("One version: signature, lineage, evaluations")
+    .addHelpText("after", "\nExample:\n  portolan model show flight-delays 1 --json")
+    .action(async (name: string, version: string, _options: object, command: Command) => {
+      const context = contextOf(command);
+      const api = await connect(context);
+      const path = versionPath(name, version);
+      const found = await api.json<ModelVersion>({ path });
+      const { evaluations } = await api.json<{ evaluations: readonly Evaluation[] }>({
+        path: `${path}/evaluations`,
+      });
+      context.output.result({ ...found, evaluations }, JSON.stringify({ ...found, evaluations }, null, 2));
+    });
+}
+
+function registerImport(model: Command, contextOf: ContextOf): void {
+  model
+    .command("import <file>")
+    .description("Register an ONNX file that was trained elsewhere; it first runs in a process of its own")
+    .requiredOption("--name <name>", "name of the model")
+    .requiredOption("--use-case <name>", "use case that it belongs to")
+    .option("--environment <name>", "dev needs no signed charter", "production")
+    .addHelpText(
+      "after",
+      "\nExample:\n  portolan model import model.onnx --name churn --use-case churn --environment dev --as ci",
+    )
+    .action(
+      async (
+        file: string,
+        options: { name: string; useCase: string; environment: string },
+        command: Command,
+      ) => {
+        const context = contextOf(command);
+        const api = await connect(context);
+        const useCase = await findUseCase(api, options.useCase);
+        const bytes = await readFile(resolve(context.cwd, file));
+        const { digest } = await api.json<{ digest: string }>({ path: "/v1/artifacts", bytes });
+        const version = await api.json<ModelVersion>({
+          path: `/v1/models/${encodeURIComponent(options.name)}/versions`,
+          body: {
+            useCaseId: useCase.id,
+            artifact: digest,
+            environment: options.environment,
+            lineage: { origin: "imported", source: file },
+          },
+        });
+        context.output.result(version, `${version.model} version ${version.version} (${version.artifact})`);
+      },
+    );
+}
+
+interface EvaluateOptions {
+  readonly dataset: string;
+  readonly label: string;
+  readonly features: string;
+  readonly baseline?: string;
+}
+
+function registerEvaluate(model: Command, contextOf: ContextOf): void {
+  model
+    .command("evaluate <name> <version>")
+    .description("Measure a version on held-out rows and judge the charter's gates")
+    .requiredOption("--dataset <digest>", "held-out rows: a Parquet file in the object store")
+    .requiredOption("--label <column>", "column with the truth (0 or 1)")
+    .requiredOption(
+      "--features <columns>",
+      "feature columns in the order of the model's input, separated by commas",
+    )
+    .option("--baseline <column>", "column whose value alone is the naive score to beat")
+    .addHelpText(
+      "after",
+      "\nExample:\n  portolan model evaluate flight-delays 1 --dataset sha256:… --label late --features hour,distance",
+    )
+    .action(async (name: string, version: string, options: EvaluateOptions, command: Command) => {
+      const context = contextOf(command);
+      const api = await connect(context);
+      const body = {
+        model: name,
+        version: Number(version),
+        dataset: options.dataset,
+        labelColumn: options.label,
+        featureColumns: options.features.split(","),
+        ...(options.baseline === undefined ? {} : { baselineColumn: options.baseline }),
+      };
+      const { job } = await api.json<{ job: string }>({ path: "/v1/evaluations", body });
+      using bar = progressBar(context.output, "evaluate");
+      const result = await waitForJob<Pick<Evaluation, "metrics" | "gates">>(api, job, bar.update);
+      const gates = result.gates.map((gate) => [
+        gate.gate,
+        gate.passed ? "passed" : "FAILED",
+        gate.observed,
+        gate.required,
+      ]);
+      context.output.result(result, table(["gate", "verdict", "observed", "required"], gates));
+    });
+}
+
+function registerPromote(model: Command, contextOf: ContextOf): void {
+  model
+    .command("promote <name> <version>")
+    .description("Promote a version to an environment, if its gates are passed")
+    .requiredOption("--to <environment>", "dev, staging or production")
+    .addHelpText("after", "\nExample:\n  portolan model promote flight-delays 1 --to staging --as rita")
+    .action(async (name: string, version: string, options: { to: string }, command: Command) => {
+      const context = contextOf(command);
+      const api = await connect(context);
+      const verdict = await api.json({
+        path: `${versionPath(name, version)}/promotions`,
+        body: { to: options.to },
+      });
+      context.output.result(verdict, `${name} version ${version} is promoted to ${options.to}`);
+    });
+}
+
+function registerVerify(model: Command, contextOf: ContextOf): void {
+  model
+    .command("verify <name> <version>")
+    .description(
+      "Check a version's signature against its bytes, here, not on the server (exit code 1 when it does not hold)",
+    )
+    .option("--file <file>", "check this file instead of the registry's copy")
+    .addHelpText("after", "\nExample:\n  portolan model verify flight-delays 1 --file model.onnx")
+    .action(async (name: string, version: string, options: { file?: string }, command: Command) => {
+      const context = contextOf(command);
+      const verdict = await verifyVersion(
+        await connect(context),
+        name,
+        version,
+        options.file && resolve(context.cwd, options.file),
+      );
+      if (verdict.kind !== "valid") process.exitCode = 1;
+      context.output.result(
+        verdict,
+        verdict.kind === "valid" ? `valid, signed by ${verdict.keyId}` : `INVALID: ${verdict.reason}`,
+      );
+    });
+}
+
+async function verifyVersion(api: ApiClient, name: string, version: string, file: string | undefined) {
+  const found = await api.json<ModelVersion>({ path: versionPath(name, version) });
+  const bundle = await api.bytes({ path: `${versionPath(name, version)}/bundle` });
+  const bytes =
+    file === undefined ? await api.bytes({ path: `/v1/artifacts/${found.artifact}` }) : await readFile(file);
+  const { items: keys } = await api.json<{ items: readonly SigningKey[] }>({
+    path: "/v1/signing-keys",
+  });
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return verifyModelBundle(bundle, {
+    files: [{ name: modelFileName, sha256 }],
+    signedAt: asEpochMicros(found.signedAt),
+    keys,
+  });
+}
+
+function versionPath(name: string, version: string): string {
+  return `/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`;
+}

@@ -1,0 +1,171 @@
+import { constants } from "node:fs";
+import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
+import { parseCharter, requireValid } from "@portolan/charter/policy";
+import { parseTemplateName, readTemplate, templateNames } from "@portolan/charter/templates";
+import { PortolanError, systemClock } from "@portolan/kernel";
+import { mergePriceBooks, parsePriceFile, planCharter, planJson, renderPlan } from "@portolan/planner/policy";
+import { readShippedPrices } from "@portolan/planner/prices";
+import type { Command } from "commander";
+import { applyProject, type Change } from "../client/apply.ts";
+import { connect } from "../context.ts";
+import type { CliErrorCode } from "../errors.ts";
+import type { ContextOf } from "../program.ts";
+import { readProject, readText } from "../project-files.ts";
+
+export function registerProjectCommands(program: Command, contextOf: ContextOf): void {
+  registerInit(program, contextOf);
+  registerPlan(program, contextOf);
+  registerApply(program, contextOf);
+}
+
+function registerInit(program: Command, contextOf: ContextOf): void {
+  program
+    .command("init [folder]")
+    .description(
+      "Start a use case from a template: a charter.yaml with the comments that explain its choices",
+    )
+    .option("--template <name>", `one of: ${templateNames.join(", ")}`, "churn")
+    .option("--force", "overwrite files that exist")
+    .addHelpText("after", "\nExample:\n  portolan init readmissions --template healthcare-readmission")
+    .action(
+      async (
+        folder: string | undefined,
+        options: { template: string; force?: boolean },
+        command: Command,
+      ) => {
+        const context = contextOf(command);
+        const template = parseTemplateName(options.template);
+        if (!template) {
+          throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+            detail: `there is no template "${options.template.slice(0, 60)}"`,
+            mend: `Use one of: ${templateNames.join(", ")}.`,
+          });
+        }
+        const target = resolve(context.cwd, folder ?? ".");
+        await mkdir(target, { recursive: true });
+        const written = [
+          await writeNew(join(target, "charter.yaml"), readTemplate(template), options.force === true),
+        ];
+        const example = join(context.root, "examples", template);
+        for (const file of await filesBelow(example)) {
+          const destination = join(target, relative(example, file));
+          await mkdir(resolve(destination, ".."), { recursive: true });
+          written.push(await copyNew(file, destination, options.force === true));
+        }
+        context.output.result(
+          { template, written },
+          `${written.map((path) => `wrote ${relative(context.cwd, path)}`).join("\n")}\nNext: portolan plan ${folder ?? ""}`.trimEnd(),
+        );
+      },
+    );
+}
+
+/** A template without example files has only its charter. */
+async function filesBelow(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .toSorted();
+  } catch {
+    return [];
+  }
+}
+
+async function writeNew(path: string, text: string, force: boolean): Promise<string> {
+  try {
+    await writeFile(path, text, { flag: force ? "w" : "wx" });
+  } catch (cause) {
+    throw existing(path, cause);
+  }
+  return path;
+}
+
+async function copyNew(from: string, to: string, force: boolean): Promise<string> {
+  try {
+    await copyFile(from, to, force ? 0 : constants.COPYFILE_EXCL);
+  } catch (cause) {
+    throw existing(to, cause);
+  }
+  return to;
+}
+
+function existing(path: string, cause: unknown): PortolanError {
+  return new PortolanError<CliErrorCode>("cli.bad_file", {
+    detail: `${path} cannot be written: it exists already, or the folder is read-only`,
+    mend: "Choose another folder, or overwrite with --force.",
+    cause,
+  });
+}
+
+interface PlanOptions {
+  readonly prices?: string;
+  readonly keep?: boolean;
+}
+
+function registerPlan(program: Command, contextOf: ContextOf): void {
+  program
+    .command("plan [folder]")
+    .description("What the charter will cost in production, where it may run, and what is missing")
+    .option("--prices <file>", "your own prices: they win over the shipped ones")
+    .option("--keep", "keep the plan on the server, to compare with what really happens")
+    .addHelpText("after", "\nExample:\n  portolan plan examples/flight-delays --json")
+    .action(async (folder: string | undefined, options: PlanOptions, command: Command) => {
+      const context = contextOf(command);
+      const root = resolve(context.cwd, folder ?? ".");
+      const file = await readText(join(root, "charter.yaml"));
+      const prices =
+        options.prices === undefined ? undefined : await readText(resolve(context.cwd, options.prices));
+      const presentFiles = (await filesBelow(root)).map((path) => relative(root, path));
+      if (options.keep) {
+        const body = {
+          source: file.text,
+          file: file.path,
+          presentFiles,
+          ...(prices === undefined ? {} : { prices: prices.text }),
+        };
+        const kept = await (await connect(context)).json<{
+          id: string;
+          plan: Parameters<typeof renderPlan>[0];
+        }>({ path: "/v1/plans", body });
+        context.output.result(kept, `${renderPlan(kept.plan)}\nkept as ${kept.id}`);
+        return;
+      }
+      const { document, lines } = requireValid(parseCharter(file.text, file.path));
+      const shipped = readShippedPrices();
+      const book =
+        prices === undefined ? shipped : mergePriceBooks([shipped, parsePriceFile(prices.text, prices.path)]);
+      const plan = planJson(
+        planCharter(document, book, { now: systemClock.now(), facts: { presentFiles }, lines }),
+      );
+      context.output.result(plan, renderPlan(plan));
+    });
+}
+
+function registerApply(program: Command, contextOf: ContextOf): void {
+  program
+    .command("apply [folder]")
+    .description(
+      "Reconcile a folder (charter, contracts, feature views) with the server; applying it again changes nothing",
+    )
+    .option("--dry-run", "only show what would change")
+    .addHelpText("after", "\nExample:\n  portolan apply examples/flight-delays --dry-run")
+    .action(async (folder: string | undefined, options: { dryRun?: boolean }, command: Command) => {
+      const context = contextOf(command);
+      const project = await readProject(context.cwd, folder ?? ".");
+      const changes = await applyProject(await connect(context), project, {
+        dryRun: options.dryRun === true,
+      });
+      context.output.result({ dryRun: options.dryRun === true, changes }, changes.map(changeText).join("\n"));
+    });
+}
+
+function changeText(change: Change): string {
+  const sign = { create: "+", update: "~", unchanged: "=" }[change.kind];
+  return [
+    `${sign} ${change.what} ${change.name}  ${change.note}`.trimEnd(),
+    ...change.details.map((line) => `    ${line}`),
+  ].join("\n");
+}

@@ -1,0 +1,110 @@
+import {
+  isPortolanError,
+  type JsonValue,
+  messageOf,
+  type PortolanError,
+  type Violation,
+} from "@portolan/kernel";
+
+export interface OutputStreams {
+  readonly out: { write(text: string): unknown };
+  readonly err: { write(text: string): unknown; readonly isTTY?: boolean };
+}
+
+/** Where every command prints: people read sentences, scripts read one JSON document (`--json`). */
+export class Output {
+  readonly #streams: OutputStreams;
+  readonly #json: boolean;
+
+  constructor(streams: OutputStreams, json: boolean) {
+    this.#streams = streams;
+    this.#json = json;
+  }
+
+  get isJson(): boolean {
+    return this.#json;
+  }
+
+  get isTerminal(): boolean {
+    return this.#streams.err.isTTY === true;
+  }
+
+  /** A sentence for people; silent under `--json`. */
+  say(text = ""): void {
+    if (!this.#json) this.#streams.out.write(`${text}\n`);
+  }
+
+  /** Progress and notes: to standard error, so that pipes stay clean. */
+  note(text: string): void {
+    if (!this.#json) this.#streams.err.write(`${text}\n`);
+  }
+
+  /** The command's result: `human` for people, `value` as JSON for scripts. */
+  result(value: unknown, human: string): void {
+    this.#streams.out.write(this.#json ? `${JSON.stringify(value, null, 2)}\n` : `${human}\n`);
+  }
+
+  /** The result as it is, e.g. a file's content. */
+  raw(text: string): void {
+    this.#streams.out.write(text);
+  }
+
+  /** One clear message: what, where, how to mend. */
+  error(error: unknown): void {
+    if (this.#json) {
+      this.#streams.out.write(`${JSON.stringify(errorDocument(error), null, 2)}\n`);
+      return;
+    }
+    this.#streams.err.write(`${errorText(error)}\n`);
+  }
+}
+
+export function errorText(error: unknown): string {
+  if (!isPortolanError(error)) return `portolan: ${messageOf(error)}`;
+  const lines = [`portolan: ${error.detail ?? error.code}`];
+  for (const violation of error.violations) lines.push(`  - ${violationText(violation)}`);
+  if (error.mend !== undefined) lines.push(`  ${error.mend}`);
+  lines.push(`  (${error.code})`);
+  return lines.join("\n");
+}
+
+function violationText(violation: Violation): string {
+  const place = violation.at ? `${placeText(violation.at)}: ` : "";
+  return `${place}${violation.detail}${violation.mend === undefined ? "" : ` ${violation.mend}`}`;
+}
+
+function placeText(at: NonNullable<Violation["at"]>): string {
+  if (at.file === undefined && at.line === undefined) return at.pointer ?? "";
+  return [at.file, at.line, at.column].filter((part) => part !== undefined).join(":");
+}
+
+function errorDocument(error: unknown): JsonValue {
+  if (!isPortolanError(error)) return { error: { code: "kernel.internal", detail: messageOf(error) } };
+  return { error: problemMembers(error) };
+}
+
+function problemMembers(error: PortolanError): JsonValue {
+  return JSON.parse(
+    JSON.stringify({
+      code: error.code,
+      detail: error.detail,
+      mend: error.mend,
+      at: error.at,
+      violations: error.violations,
+    }),
+  );
+}
+
+/** Columns aligned by their longest cell; numbers are the caller's to format. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

@@ -1,0 +1,67 @@
+import { Command, CommanderError } from "commander";
+import { registerAuditCommands } from "./commands/audit.ts";
+import { registerCharterCommands } from "./commands/charter.ts";
+import { registerDemoCommand } from "./commands/demo.ts";
+import { registerDoctorCommand } from "./commands/doctor.ts";
+import { registerIdentityCommands } from "./commands/identity.ts";
+import { registerModelCommands } from "./commands/model.ts";
+import { registerPredictionCommands } from "./commands/prediction.ts";
+import { registerProjectCommands } from "./commands/project.ts";
+import { registerServerCommands } from "./commands/server.ts";
+import { type CliContext, type CliEnvironment, homeOf } from "./context.ts";
+import { Output, type OutputStreams } from "./output.ts";
+
+export interface CliRun {
+  readonly environment: CliEnvironment;
+  readonly streams: OutputStreams;
+}
+
+/** Makes the context of one command from the options that every command knows. */
+export type ContextOf = (command: Command) => CliContext;
+
+/** Runs one command line; resolves to the exit code: 0 done, 1 failed, 2 not understood. */
+export async function runCli(args: readonly string[], run: CliRun): Promise<number> {
+  const program = createProgram(run);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return typeof process.exitCode === "number" ? process.exitCode : 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    new Output(run.streams, args.includes("--json")).error(error);
+    return 1;
+  }
+}
+
+export function createProgram(run: CliRun): Command {
+  const program = new Command("portolan")
+    .description("From proof of concept to governed production: one charter, enforced.")
+    .option("--home <folder>", "state folder (default: PORTOLAN_HOME, else .portolan here)")
+    .option("--json", "print one JSON document instead of sentences")
+    .option("--as <name>", "act as this person or service account of a development installation", "admin")
+    .configureOutput({
+      writeOut: (text) => void run.streams.out.write(text),
+      writeErr: (text) => void run.streams.err.write(text),
+    })
+    .showHelpAfterError("(portolan --help shows the commands)")
+    .showSuggestionAfterError()
+    .exitOverride();
+  const contextOf: ContextOf = (command) => {
+    const options = command.optsWithGlobals<{ home?: string; json?: boolean; as: string }>();
+    return {
+      ...run.environment,
+      output: new Output(run.streams, options.json === true),
+      home: homeOf(run.environment, options.home),
+      persona: options.as,
+    };
+  };
+  registerProjectCommands(program, contextOf);
+  registerCharterCommands(program, contextOf);
+  registerServerCommands(program, contextOf);
+  registerIdentityCommands(program, contextOf);
+  registerModelCommands(program, contextOf);
+  registerPredictionCommands(program, contextOf);
+  registerAuditCommands(program, contextOf);
+  registerDoctorCommand(program, contextOf);
+  registerDemoCommand(program, contextOf);
+  return program;
+}

@@ -1,0 +1,71 @@
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { messageOf, PortolanError } from "@portolan/kernel";
+import type { CliErrorCode } from "./errors.ts";
+
+export interface TextFile {
+  /** Path as the user would write it, for messages. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The files of one use case, as DESIGN describes the folder. */
+export interface Project {
+  readonly folder: string;
+  readonly charter: TextFile;
+  readonly contracts: readonly TextFile[];
+  readonly featureViews: readonly TextFile[];
+  /** Small tables beside the charter, by file name, for contracts that refer to them. */
+  readonly tables: Readonly<Record<string, string>>;
+}
+
+/** A user's folder holds a handful of small texts; more is a mistake, such as naming a home folder. */
+const maxFileBytes = 1_000_000;
+
+/** @throws PortolanError `cli.bad_file` when the folder holds no charter.yaml */
+export async function readProject(cwd: string, folder: string): Promise<Project> {
+  const root = resolve(cwd, folder);
+  return {
+    folder: root,
+    charter: await readText(join(root, "charter.yaml")),
+    contracts: await readAll(join(root, "contracts"), [".odcs.yaml", ".odcs.yml"]),
+    featureViews: await readAll(join(root, "features"), [".yaml", ".yml"]),
+    tables: Object.fromEntries(
+      (await readAll(root, [".csv"])).map((file) => [basename(file.path), file.text]),
+    ),
+  };
+}
+
+export async function readText(path: string): Promise<TextFile> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new PortolanError<CliErrorCode>("cli.bad_file", {
+      detail: `${path} cannot be read (${messageOf(cause)})`,
+      mend:
+        basename(path) === "charter.yaml"
+          ? "Make one with: portolan init --template flight-delays"
+          : "Check the path.",
+      cause,
+    });
+  }
+  if (bytes.length > maxFileBytes) {
+    throw new PortolanError<CliErrorCode>("cli.bad_file", {
+      detail: `${path} is larger than a megabyte`,
+      mend: "Name the file itself.",
+    });
+  }
+  return { path, text: bytes.toString("utf8") };
+}
+
+async function readAll(folder: string, endings: readonly string[]): Promise<TextFile[]> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch {
+    return []; // the folder is optional
+  }
+  const chosen = names.filter((name) => endings.some((ending) => name.endsWith(ending))).toSorted();
+  return Promise.all(chosen.map((name) => readText(join(folder, name))));
+}

@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+export interface ProcessSpec {
+  readonly name: string;
+  /** Node arguments: the entry point and its arguments. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly logFile: string;
+}
+
+export interface ProcessEvents {
+  readonly started: (name: string, pid: number, restarts: number) => void;
+  readonly died: (name: string, how: string) => void;
+}
+
+/** First restart after 50 ms, so that a crash costs well under a second; a crash loop backs off to five seconds. */
+const firstDelayMs = 50;
+const longestDelayMs = 5000;
+/** A process that lived this long has earned a fast restart again. */
+const healthyAfterMs = 10_000;
+/** From SIGTERM to SIGKILL at shutdown. */
+const graceMs = 10_000;
+
+/** One child that is started again whenever it dies, until it is stopped. */
+export class SupervisedProcess {
+  readonly #spec: ProcessSpec;
+  readonly #events: ProcessEvents;
+  #child: ChildProcess | undefined;
+  #stopping = false;
+  #restarts = 0;
+  #delayMs = firstDelayMs;
+  #loop: Promise<void> | undefined;
+
+  constructor(spec: ProcessSpec, events: ProcessEvents) {
+    this.#spec = spec;
+    this.#events = events;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  start(): void {
+    this.#loop ??= this.#keepAlive();
+  }
+
+  /** SIGTERM, then SIGKILL after the grace period; resolves when the process is gone. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const child = this.#child;
+    if (child?.exitCode === null && child.signalCode === null) {
+      child.kill("SIGTERM");
+      const killer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+      await this.#loop;
+      clearTimeout(killer);
+      return;
+    }
+    await this.#loop;
+  }
+
+  async #keepAlive(): Promise<void> {
+    while (!this.#stopping) {
+      const startedAt = performance.now();
+      const how = await this.#runOnce();
+      if (this.#stopping) return;
+      this.#events.died(this.#spec.name, how);
+      this.#restarts++;
+      this.#delayMs =
+        performance.now() - startedAt > healthyAfterMs
+          ? firstDelayMs
+          : Math.min(this.#delayMs * 2, longestDelayMs);
+      await delay(this.#delayMs);
+    }
+  }
+
+  async #runOnce(): Promise<string> {
+    await mkdir(dirname(this.#spec.logFile), { recursive: true });
+    const log = openSync(this.#spec.logFile, "a", 0o600);
+    try {
+      const child = spawn(process.execPath, [...this.#spec.args], {
+        env: this.#spec.env,
+        stdio: ["ignore", log, log],
+      });
+      this.#child = child;
+      const exited = new Promise<string>((resolve) => {
+        child.once("error", (error) => resolve(error.message));
+        child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
+      });
+      if (child.pid !== undefined) this.#events.started(this.#spec.name, child.pid, this.#restarts);
+      return await exited;
+    } finally {
+      closeSync(log);
+    }
+  }
+}

@@ -1,0 +1,188 @@
+import { appendFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "@portolan/database";
+import { createLogger, type Logger, type Secret } from "@portolan/kernel";
+import type { CliContext } from "../context.ts";
+import { prepareInstallation } from "./installation.ts";
+import { type RunState, removeRunState, writeRunState } from "./state-file.ts";
+import { type ProcessSpec, SupervisedProcess } from "./supervised-process.ts";
+import { waitReady } from "./wait-ready.ts";
+
+export interface Ports {
+  readonly control: number;
+  readonly gateway: number;
+}
+
+const readyLimitMs = 60_000;
+const databaseRestartMs = 200;
+
+/** Keeps PostgreSQL, control and gateway alive on this machine, and says in `run/state.json` what runs. */
+export class Supervisor {
+  readonly #context: CliContext;
+  readonly #ports: Ports;
+  readonly #log: Logger;
+  readonly #processes = new Map<string, SupervisedProcess>();
+  readonly #running: Record<string, { pid: number; restarts: number }> = {};
+  #database: EmbeddedPostgres | undefined;
+  #databaseLoop: Promise<void> = Promise.resolve();
+  #stopping = false;
+  #ready = false;
+
+  constructor(context: CliContext, ports: Ports) {
+    this.#context = context;
+    this.#ports = ports;
+    this.#log = createLogger({ name: "supervisor" });
+  }
+
+  get state(): RunState {
+    return {
+      supervisorPid: process.pid,
+      controlUrl: `http://127.0.0.1:${this.#ports.control}`,
+      gatewayUrl: `http://127.0.0.1:${this.#ports.gateway}`,
+      database:
+        this.#context.env["DATABASE_URL"] === undefined
+          ? this.#database
+            ? "embedded PostgreSQL"
+            : "PGlite"
+          : "DATABASE_URL",
+      processes: { ...this.#running },
+    };
+  }
+
+  /** Resolves when every process is ready. */
+  async start(): Promise<RunState> {
+    const { home } = this.#context;
+    await mkdir(join(home, "logs"), { recursive: true });
+    const databaseUrl = this.#context.env["DATABASE_URL"] ?? (await this.#startDatabase());
+    this.#launch("control", this.#controlSpec(databaseUrl));
+    await waitReady("control", `${this.state.controlUrl}/readyz`, readyLimitMs, "See: portolan logs control");
+    const gatewayKey = await prepareInstallation(home, this.state.controlUrl);
+    this.#launch("gateway", this.#gatewaySpec(gatewayKey));
+    await waitReady(
+      "gateway",
+      `${this.state.gatewayUrl}/healthz`,
+      readyLimitMs,
+      "See: portolan logs gateway",
+    );
+    this.#ready = true;
+    await this.#publish();
+    return this.state;
+  }
+
+  /** Callers first, then what they call: the gateway drains while control still takes its last blocks. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#processes.get("gateway")?.stop();
+    await this.#processes.get("control")?.stop();
+    await this.#database?.stop();
+    await this.#databaseLoop;
+    await removeRunState(this.#context.home);
+  }
+
+  #launch(name: string, spec: ProcessSpec): void {
+    const child = new SupervisedProcess(spec, {
+      started: (process, pid, restarts) => {
+        this.#running[process] = { pid, restarts };
+        this.#log.info({ process, childPid: pid, restarts }, "supervisor.process.started");
+        void this.#publish();
+      },
+      died: (process, how) => this.#log.error({ process, how }, "supervisor.process.died"),
+    });
+    this.#processes.set(name, child);
+    child.start();
+  }
+
+  /** `undefined` where this platform has no PostgreSQL binaries: control then opens PGlite itself. */
+  async #startDatabase(): Promise<string | undefined> {
+    if (this.#context.env["PORTOLAN_DATABASE"] === "pglite") return undefined;
+    const started = await this.#openDatabase();
+    this.#databaseLoop = this.#keepDatabase(started);
+    return started.url;
+  }
+
+  async #openDatabase(): Promise<EmbeddedPostgres> {
+    const file = join(this.#context.home, "logs", "postgres.log");
+    const started = await startEmbeddedPostgres({
+      folder: join(this.#context.home, "postgres"),
+      log: (line) =>
+        void appendFile(file, `${line}\n`).catch((error: unknown) =>
+          this.#log.warn({ err: error }, "supervisor.log.failed"),
+        ),
+    });
+    this.#database = started;
+    this.#running["postgres"] = {
+      pid: started.pid,
+      restarts: (this.#running["postgres"]?.restarts ?? -1) + 1,
+    };
+    return started;
+  }
+
+  async #keepDatabase(first: EmbeddedPostgres): Promise<void> {
+    let current = first;
+    while (!this.#stopping) {
+      const { expected, detail } = await current.exited;
+      if (expected || this.#stopping) return;
+      this.#log.error({ process: "postgres", how: detail }, "supervisor.process.died");
+      current = await this.#reopenDatabase();
+      await this.#publish();
+    }
+  }
+
+  async #reopenDatabase(): Promise<EmbeddedPostgres> {
+    for (;;) {
+      try {
+        return await this.#openDatabase();
+      } catch (error) {
+        this.#log.error({ err: error }, "supervisor.database.restart_failed");
+        await delay(databaseRestartMs);
+      }
+    }
+  }
+
+  async #publish(): Promise<void> {
+    if (this.#ready && !this.#stopping) await writeRunState(this.#context.home, this.state);
+  }
+
+  #controlSpec(databaseUrl: string | undefined): ProcessSpec {
+    return this.#spec("control", {
+      CONTROL_PORT: String(this.#ports.control),
+      DEV_ISSUER: "true",
+      ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+    });
+  }
+
+  #gatewaySpec(gatewayKey: Secret): ProcessSpec {
+    return this.#spec("gateway", {
+      GATEWAY_PORT: String(this.#ports.gateway),
+      CONTROL_URL: this.state.controlUrl,
+      CONTROL_TOKEN: gatewayKey.reveal(),
+    });
+  }
+
+  /** Children get the settings they know and what a Unix program needs, nothing else of our environment. */
+  #spec(name: "control" | "gateway", settings: Readonly<Record<string, string>>): ProcessSpec {
+    const { env, home, root } = this.#context;
+    const inherited = [
+      "PATH",
+      "HOME",
+      "LANG",
+      "TZ",
+      "TMPDIR",
+      "LOG_LEVEL",
+      "LOCATION_REGION",
+      "LOCATION_OWNER",
+      "SSL_CERT_FILE",
+      "PIP_CERT",
+    ];
+    const own = Object.fromEntries(
+      inherited.flatMap((key) => (env[key] === undefined ? [] : [[key, env[key]]])),
+    );
+    return {
+      name,
+      args: [join(root, "apps", name, "src/main.ts")],
+      env: { ...own, ...settings, PORTOLAN_HOME: home },
+      logFile: join(home, "logs", `${name}.log`),
+    };
+  }
+}

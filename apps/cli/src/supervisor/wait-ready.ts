@@ -1,0 +1,23 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { PortolanError } from "@portolan/kernel";
+import type { CliErrorCode } from "../errors.ts";
+
+/** Polls a readiness address until it answers 200. @throws PortolanError `cli.process_failed` after the time limit. */
+export async function waitReady(name: string, url: string, limitMs: number, hint: string): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  let last = "no answer";
+  while (performance.now() < deadline) {
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+      if (response.ok) return;
+      last = `status ${response.status}: ${(await response.text()).slice(0, 200)}`;
+    } catch (error) {
+      last = error instanceof Error ? String(error.cause ?? error.message) : String(error);
+    }
+    await delay(50);
+  }
+  throw new PortolanError<CliErrorCode>("cli.process_failed", {
+    detail: `${name} is not ready after ${limitMs / 1000} s (${last})`,
+    mend: hint,
+  });
+}
