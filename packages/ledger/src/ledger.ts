@@ -19,7 +19,7 @@ import { allCheckpoints, findRow, type RowCursor, rowsByPosition, searchRows } f
 import { receiptName, receiptText } from "./receipts.ts";
 import { parsePayload } from "./row-format.ts";
 import { latestCheckpoint, type StoredCheckpoint } from "./sequencer-store.ts";
-import { keysOfCheckpoints } from "./store.ts";
+import { checkpointKeyIds, ledgerKeys } from "./store.ts";
 import type { RowTable } from "./tables.ts";
 import { TileFolder } from "./tile-folder.ts";
 
@@ -137,10 +137,11 @@ export async function readCheckpoint(deps: LedgerDeps, call: CallContext): Promi
 export async function* exportLedger(deps: LedgerDeps, call: CallContext): AsyncGenerator<string> {
   await demand(deps, call, "ledger:export");
   const organisation = call.actor.organisationId;
-  const { checkpoints, keys } = await deps.uow.read(call, async (sql) => ({
+  const { checkpoints, keyIds } = await deps.uow.read(call, async (sql) => ({
     checkpoints: await allCheckpoints(sql, organisation),
-    keys: await keysOfCheckpoints(sql, deps.keys, organisation),
+    keyIds: await checkpointKeyIds(sql, organisation),
   }));
+  const keys = await ledgerKeys(deps.keys, keyIds);
   yield exportLines.header(organisation, deps.clock.now());
   for (const key of keys) yield exportLines.key(key);
   for (const checkpoint of checkpoints) yield exportLines.checkpoint(checkpoint.note);

@@ -11,7 +11,7 @@ import {
   readStream,
   waitingRowsById,
 } from "./sequencer-store.ts";
-import { keysOfCheckpoints } from "./store.ts";
+import { checkpointKeyIds, ledgerKeys } from "./store.ts";
 import { damaged, listLogs, rootOf, TileFolder, type TileState } from "./tile-folder.ts";
 
 export interface RecoveryDeps {
@@ -112,7 +112,7 @@ async function checkCheckpoints(
 ): Promise<boolean> {
   const stored = await latestCheckpoint(deps.sql, organisationId);
   const published = await folder.readCheckpoint();
-  const keys = await keysOfCheckpoints(deps.sql, deps.keys, organisationId);
+  const keys = await ledgerKeys(deps.keys, await checkpointKeyIds(deps.sql, organisationId));
   let newest = -1;
   for (const [place, note] of [
     ["database", stored?.note],

@@ -56,21 +56,22 @@ export async function rowIdByBatchKey(
   return row?.id;
 }
 
-/** All keys that ever signed a checkpoint of this log, and the current one. */
-export async function keysOfCheckpoints(
-  sql: Sql,
-  keys: KeyRing,
-  organisationId: string,
-): Promise<readonly SigningKey[]> {
+/** Ids of the keys that ever signed a checkpoint of this log. */
+export async function checkpointKeyIds(sql: Sql, organisationId: string): Promise<readonly string[]> {
   const rows = await tables(sql)
     .selectFrom("ledger.checkpoints")
     .select("key_id")
     .distinct()
     .where("organisation_id", "=", organisationId)
     .execute();
+  return rows.map((row) => row.key_id);
+}
+
+/** The keys of these ids, and the current one. Outside any unit of work: the key ring opens its own. */
+export async function ledgerKeys(keys: KeyRing, ids: readonly string[]): Promise<readonly SigningKey[]> {
   const current = await keys.current("ledger");
   const found = new Map<string, SigningKey>([[current.id, current]]);
-  for (const { key_id: id } of rows) {
+  for (const id of ids) {
     const key = await keys.find(id);
     if (key !== undefined) found.set(id, key);
   }

@@ -13,7 +13,7 @@ import { rowLeaf } from "./export-format.ts";
 import { demand, type LedgerDeps, logFolder, rowBytes } from "./ledger.ts";
 import { allCheckpoints, positionsEnd, rowsByPosition } from "./read-store.ts";
 import { parseEntry, parsePayload } from "./row-format.ts";
-import { keysOfCheckpoints } from "./store.ts";
+import { checkpointKeyIds, ledgerKeys } from "./store.ts";
 import type { RowTable } from "./tables.ts";
 import { judgeLog, type LogCopy, type VerificationReport } from "./verification.ts";
 
@@ -80,7 +80,7 @@ async function examine(
   const folder = logFolder(deps, organisation);
   // Read before the rows: what it covers was in the database by then.
   const published = await folder.readCheckpoint();
-  const { rows, notes, keys } = await deps.uow.read(call, async (sql) => {
+  const { rows, notes, keyIds } = await deps.uow.read(call, async (sql) => {
     const end = await positionsEnd(sql, organisation);
     const leaves: CopyLeaf[] = [];
     for (let from = 0; from < end; from += sqlPage) {
@@ -91,9 +91,10 @@ async function examine(
     return {
       rows: leaves,
       notes: checkpoints.map((checkpoint) => checkpoint.note),
-      keys: await keysOfCheckpoints(sql, deps.keys, organisation),
+      keyIds: await checkpointKeyIds(sql, organisation),
     };
   });
+  const keys = await ledgerKeys(deps.keys, keyIds);
   const checkpoints = published === undefined ? notes : [...notes, published];
   const size = coveredSize(checkpoints, organisation, keys);
   const findings: Finding[] = [];
