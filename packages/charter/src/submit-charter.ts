@@ -35,7 +35,6 @@ export async function submitCharter(
   submission: CharterSubmission,
   options: { readonly dryRun?: boolean } = {},
 ): Promise<SubmittedCharter> {
-  await deps.authorizer.require(call, "charter:create", charterResource(call, {}));
   const parsed = requireValid(
     "source" in submission
       ? parseCharter(submission.source, submission.file)
@@ -75,7 +74,11 @@ async function registeredUseCase(
   { document, lines }: ParsedCharter,
 ): Promise<RegisteredUseCase> {
   const { name, businessUnit, team } = document.useCase;
-  const found = await deps.useCases.find(call.actor.organisationId, name);
+  const known = await deps.useCases.find(call.actor.organisationId, name);
+  // Who may not see the use case gets the answer of one that is not registered.
+  const seen =
+    known && (await deps.authorizer.decide(call, "charter:read", charterResource(call, known))).allowed;
+  const found = seen ? known : undefined;
   const line = lines["/useCase/name"]?.line;
   const at = { pointer: "/useCase/name", ...(line === undefined ? {} : { line }) };
   if (!found) {
