@@ -60,7 +60,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     metrics,
     onModelRefused: (route) => void recordRefusedModel(writer, route, log),
   });
-  const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), systemClock, log);
+  const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), log);
   const shipper = createShipper({ folder: logFolder(config), deliver: createDelivery(control) });
   let draining = false;
   const deps = {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { OnlineStore } from "@portolan/features/contract";
-import { asEpochMicros, type Clock, type Logger, messageOf } from "@portolan/kernel";
+import { type Logger, messageOf } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
 import type { ReadOnline } from "@portolan/serving/policy";
 
@@ -13,7 +13,7 @@ export interface OnlineFeatures {
 const retryMs = 1000;
 
 /** Reads the online store that the writer keeps in `folder`, from the moment that it exists. */
-export function createOnlineFeatures(folder: string, clock: Clock, log: Logger): OnlineFeatures {
+export function createOnlineFeatures(folder: string, log: Logger): OnlineFeatures {
   let store: OnlineStore | undefined;
   let nextTryMs = 0;
 
@@ -30,8 +30,8 @@ export function createOnlineFeatures(folder: string, clock: Clock, log: Logger):
   }
 
   return {
-    read(view, key) {
-      const found = open()?.get(view, key, asEpochMicros(clock.now()));
+    read(view, key, at) {
+      const found = open()?.get(view, key, at);
       if (!found || found.asOf === undefined) return undefined;
       const values = Object.fromEntries(
         Object.entries(found.values).map(([name, { value }]) => [name, value]),

@@ -1,4 +1,4 @@
-import { PortolanError } from "@portolan/kernel";
+import { type EpochMicros, PortolanError, parseInstant } from "@portolan/kernel";
 import type { ModelSignature, TensorSpec } from "@portolan/onnx-format";
 import type { ServingErrorCode } from "./errors.ts";
 import { elementsOf, numericKinds, type Tensor, type TensorData } from "./protocol/tensor.ts";
@@ -15,9 +15,11 @@ export interface OnlineRow {
   readonly isStale?: boolean;
 }
 
-/** Reads one entity of one view; `undefined` when the store has none. Implemented over the embedded online store. */
-/** `view` is `name@version`; `key` is in the order of the view's entity keys. */
-export type ReadOnline = (view: string, key: readonly string[]) => OnlineRow | undefined;
+/**
+ * Reads one entity of one view as of an instant; `undefined` when the store has none. Implemented over the embedded
+ * online store. `view` is `name@version`; `key` is in the order of the view's entity keys.
+ */
+export type ReadOnline = (view: string, key: readonly string[], at: EpochMicros) => OnlineRow | undefined;
 
 /** One feature as it was used, for the prediction log. */
 export interface UsedFeature {
@@ -49,7 +51,7 @@ export function requestSignatureOf(model: ModelSignature, plan: FeaturePlan | nu
 /**
  * Fills the model's inputs from the request and the online store. Pure given `read`; the used values go into the log.
  *
- * @param nowMicros the instant of the request: values older than the plan's `maxAgeMs` count as missing
+ * @param at the instant T of the event: values older than the plan's `maxAgeMs` count as missing
  * @throws PortolanError `serving.features_unavailable` when a value without a stand-in is missing
  */
 export function assembleInputs(
@@ -57,7 +59,7 @@ export function assembleInputs(
   plan: FeaturePlan,
   request: readonly Tensor[],
   read: ReadOnline,
-  nowMicros: number,
+  at: EpochMicros,
 ): { readonly inputs: readonly Tensor[]; readonly used: readonly UsedFeature[] } {
   const byName = new Map(request.map((tensor) => [tensor.name, tensor]));
   const rows = request[0]?.shape[0] ?? 0;
@@ -65,9 +67,9 @@ export function assembleInputs(
   const inputsByName = new Map(inputs.map((input) => [input.name, input]));
   const used: UsedFeature[] = [];
   for (let row = 0; row < rows; row++) {
-    const cells = readViews(plan, byName, row, read);
+    const cells = readViews(plan, byName, row, read, at);
     for (const column of plan.columns) {
-      const found = readColumn(plan, column, byName, cells, row, nowMicros);
+      const found = readColumn(plan, column, byName, cells, row, at);
       used.push(found);
       const input = inputsByName.get(column.input);
       if (input) writeCell(input, row, column.index, found);
@@ -83,11 +85,12 @@ function readViews(
   request: ReadonlyMap<string, Tensor>,
   row: number,
   read: ReadOnline,
+  at: EpochMicros,
 ): Map<string, OnlineRow> {
   const found = new Map<string, OnlineRow>();
   for (const view of plan.views) {
     const key = view.entityKeys.map((name) => String(request.get(name)?.data[row] ?? ""));
-    const online = read(view.name, key);
+    const online = read(view.name, key, at);
     if (online) found.set(view.name, online);
   }
   return found;
@@ -99,7 +102,7 @@ function readColumn(
   request: ReadonlyMap<string, Tensor>,
   views: ReadonlyMap<string, OnlineRow>,
   row: number,
-  nowMicros: number,
+  at: EpochMicros,
 ): UsedFeature {
   if (column.from.kind === "request") {
     const value = request.get(column.from.name)?.data[row];
@@ -113,8 +116,7 @@ function readColumn(
   const name = `${view}.${feature}`;
   const online = views.get(view);
   const value = online?.values[feature] ?? null;
-  const isTooOld =
-    online !== undefined && plan.maxAgeMs !== null && nowMicros - online.at > plan.maxAgeMs * 1000;
+  const isTooOld = online !== undefined && plan.maxAgeMs !== null && at - online.at > plan.maxAgeMs * 1000;
   const isStale = isTooOld || online?.isStale === true;
   if (online && value !== null && !isStale) return { name, value, at: online.at, source: "online" };
   if (column.missing !== null) {
@@ -190,4 +192,34 @@ export function findPlanProblems(model: ModelSignature, plan: FeaturePlan): stri
     for (const key of view.entityKeys)
       if (!plan.entityKeys.includes(key)) problems.push(`view "${view.name}" needs the entity key "${key}"`);
   return problems;
+}
+
+/** Parameter in which a caller states T, where the deployment lets it. */
+export const eventTimeParameter = "event_time";
+
+/**
+ * The instant T at which features are read: the request's arrival, or what the caller states where the plan says so.
+ *
+ * @throws PortolanError `serving.bad_request` when T is stated and not a past instant, or the endpoint does not take one
+ */
+export function eventTimeOf(plan: FeaturePlan, stated: unknown, arrival: EpochMicros): EpochMicros {
+  if (stated === undefined) return arrival;
+  const instant = typeof stated === "string" && plan.eventTime === "request" ? instantOf(stated) : undefined;
+  if (instant !== undefined && instant <= arrival) return instant;
+  throw new PortolanError<ServingErrorCode>("serving.bad_request", {
+    detail:
+      plan.eventTime === "request"
+        ? `The parameter ${eventTimeParameter} is not an instant before now.`
+        : `This endpoint reads features at arrival and takes no ${eventTimeParameter}.`,
+    mend: "Send a past RFC 3339 instant with its offset, or leave the parameter out.",
+    at: { pointer: `/parameters/${eventTimeParameter}` },
+  });
+}
+
+function instantOf(text: string): EpochMicros | undefined {
+  try {
+    return parseInstant(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -3,6 +3,8 @@
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
 export {
   assembleInputs,
+  eventTimeOf,
+  eventTimeParameter,
   type FeatureScalar,
   findPlanProblems,
   type OnlineRow,

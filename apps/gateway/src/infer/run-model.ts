@@ -2,6 +2,8 @@ import { type EpochMicros, PortolanError } from "@portolan/kernel";
 import {
   assembleInputs,
   elementsOf,
+  eventTimeOf,
+  eventTimeParameter,
   type InferRequest,
   numericKinds,
   type ReadOnline,
@@ -80,7 +82,7 @@ function modelInputs(
     route.features,
     request.inputs,
     deps.readOnline,
-    receivedAt,
+    eventTimeOf(route.features, request.parameters[eventTimeParameter], receivedAt),
   );
   return { ...assembled, featuresMicros: Math.round((performance.now() - start) * 1000) };
 }

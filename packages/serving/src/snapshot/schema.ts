@@ -91,6 +91,12 @@ export const FeaturePlan = Type.Object(
       Type.Object({ name: Type.String(), digest: Sha256, entityKeys: Type.Array(Type.String()) }, closed),
     ),
     columns: Type.Array(Column, { minItems: 1 }),
+    eventTime: Type.Optional(
+      Type.Literal("request", {
+        description:
+          "The caller states the instant T of the event (parameter `event_time`, RFC 3339), e.g. for replays; absent: T is the request's arrival",
+      }),
+    ),
     maxAgeMs: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], {
       description: "Charter's feature freshness; older values count as missing",
     }),

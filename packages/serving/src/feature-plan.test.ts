@@ -1,0 +1,75 @@
+import { asEpochMicros } from "@portolan/kernel";
+import { expect, test } from "vitest";
+import { assembleInputs, eventTimeOf, type OnlineRow } from "./feature-plan.ts";
+import type { FeaturePlan } from "./snapshot/schema.ts";
+
+const digest = `sha256:${"0".repeat(64)}`;
+const at = asEpochMicros(1_000_000_000);
+const model = {
+  inputs: [{ name: "features", datatype: "FP32", shape: [-1, 2] }],
+  outputs: [{ name: "p", datatype: "FP32", shape: [-1, 1] }],
+} as const;
+
+function aPlan(change: Partial<FeaturePlan> = {}): FeaturePlan {
+  return {
+    service: "s",
+    entityKeys: ["origin"],
+    views: [{ name: "v@1", digest, entityKeys: ["origin"] }],
+    columns: [
+      { input: "features", index: 0, from: { kind: "request", name: "miles" }, missing: null },
+      {
+        input: "features",
+        index: 1,
+        from: { kind: "feature", view: "v@1", feature: "delay" },
+        missing: "NaN",
+      },
+    ],
+    maxAgeMs: 1000,
+    ...change,
+  };
+}
+
+const request = [
+  { name: "origin", datatype: "BYTES", shape: [2], data: ["ATL", "XXX"] },
+  { name: "miles", datatype: "FP32", shape: [2], data: Float32Array.of(100, 200) },
+] as const;
+
+function assemble(plan: FeaturePlan, row: OnlineRow | undefined) {
+  const result = assembleInputs(
+    model,
+    plan,
+    request,
+    (_view, key) => (key[0] === "ATL" ? row : undefined),
+    at,
+  );
+  return { values: [...(result.inputs[0]?.data ?? [])], sources: result.used.map((used) => used.source) };
+}
+
+test("each row takes its own columns and its own entity's features; what is missing takes the stand-in", () => {
+  const fresh = { values: { delay: 7 }, at: at - 1000 };
+  expect(assemble(aPlan(), fresh)).toEqual({
+    values: [100, 7, 200, Number.NaN],
+    sources: ["request", "online", "request", "default"],
+  });
+});
+
+test("a value older than the charter allows counts as missing, and the log says stale", () => {
+  const old = { values: { delay: 7 }, at: at - 1_000_001 };
+  expect(assemble(aPlan(), old).sources[1]).toBe("stale");
+  const expired = { values: { delay: 7 }, at: at - 1, isStale: true };
+  expect(assemble(aPlan(), expired).values[1]).toBeNaN();
+});
+
+test("without a stand-in a missing value refuses the request", () => {
+  const strict = aPlan({ columns: aPlan().columns.map((column) => ({ ...column, missing: null })) });
+  expect(() => assemble(strict, undefined)).toThrow(/not known/);
+});
+
+test("T is the arrival, unless the deployment lets the caller state a past instant", () => {
+  const replay = aPlan({ eventTime: "request" });
+  expect(eventTimeOf(aPlan(), undefined, at)).toBe(at);
+  expect(eventTimeOf(replay, "1970-01-01T00:10:00Z", at)).toBe(600_000_000);
+  expect(() => eventTimeOf(aPlan(), "1970-01-01T00:10:00Z", at)).toThrow(/takes no event_time/);
+  expect(() => eventTimeOf(replay, "1971-01-01T00:00:00Z", at)).toThrow(/not an instant before now/);
+  expect(() => eventTimeOf(replay, 7, at)).toThrow(/not an instant/);
+});
