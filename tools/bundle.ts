@@ -72,12 +72,13 @@ async function addToolchain(staging: string): Promise<void> {
 
 /** npm's own cache after one installation of the lock: an offline installation checks the same hashes. */
 async function addPackages(staging: string, work: string): Promise<void> {
-  for (const path of repositoryFiles(root)) {
+  const source = join(staging, "repository");
+  for (const path of repositoryFiles(source)) {
     if (!/(^|\/)package(-lock)?\.json$/.test(path)) continue;
     mkdirSync(join(work, dirname(path)), { recursive: true });
-    cpSync(join(root, path), join(work, path));
+    cpSync(join(source, path), join(work, path));
   }
-  cpSync(join(root, ".npmrc"), join(work, ".npmrc"));
+  cpSync(join(source, ".npmrc"), join(work, ".npmrc"));
   const npm = pinnedPackages().find(({ name }) => name === "npm");
   if (npm === undefined) throw new BundleError("no npm is pinned");
   await must("tar", ["-xzf", join(staging, `toolchain/npm-${npm.version}.tgz`), "-C", work]);
@@ -110,7 +111,7 @@ async function addWheels(staging: string, versions: readonly string[]): Promise<
     `manylinux_${glibc}_${machine}`,
   ]);
   for (const version of versions) {
-    const lock = join(root, lockFolder, `requirements-${version}.lock`);
+    const lock = join(staging, "repository", lockFolder, `requirements-${version}.lock`);
     const target = [
       "--only-binary=:all:",
       "--implementation",
@@ -180,13 +181,14 @@ async function writeBundle(file: string, versions: readonly string[]): Promise<v
     const work = join(folder, "work");
     mkdirSync(staging);
     mkdirSync(work);
+    // First: the locks that the rest follows are the ones that travel, not those of an edited working tree.
+    await addRepository(staging);
     console.error("portolan bundle: Node and npm");
     await addToolchain(staging);
     console.error("portolan bundle: packages");
     await addPackages(staging, work);
     if (versions.length > 0) console.error(`portolan bundle: wheels for Python ${versions.join(", ")}`);
     await addWheels(staging, versions);
-    await addRepository(staging);
     await must("tar", ["-cf", join(folder, "bundle.tar"), "-C", staging, ...readdirSync(staging)]);
     renameSync(join(folder, "bundle.tar"), file);
   } finally {
