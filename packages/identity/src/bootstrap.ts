@@ -1,6 +1,7 @@
 import {
   type CallContext,
   type Clock,
+  type Id,
   newId,
   PortolanError,
   type Secret,
@@ -28,6 +29,7 @@ export interface BootstrapInput {
 export async function bootstrap(
   deps: BootstrapDeps,
   input: BootstrapInput,
+  requestId?: Id<"request">,
 ): Promise<{ organisation: Organisation; administratorId: string }> {
   if (!matchesSecret(deps.localCredential, input.secret)) {
     throw new PortolanError("identity.unauthenticated", {
@@ -39,7 +41,7 @@ export async function bootstrap(
   const organisationId = newId("organisation", now);
   const call: CallContext = {
     actor: systemActor("bootstrap", organisationId),
-    requestId: newId("request", now),
+    requestId: requestId ?? newId("request", now),
   };
   return deps.unitOfWork.write(call, async (tx) => {
     if (await findHomeOrganisation(tx.sql)) {

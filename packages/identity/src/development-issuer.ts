@@ -60,7 +60,7 @@ export interface DevelopmentIssuer {
   /** Its `iss`. */
   readonly issuer: string;
   /** @throws PortolanError `identity.dev_issuer_disabled`, `identity.unauthenticated` or `kernel.not_found` */
-  issue(request: TokenRequest): Promise<IssuedToken>;
+  issue(request: TokenRequest, requestId?: Id<"request">): Promise<IssuedToken>;
   /** The keys that its tokens verify with: the active one and those rotated within the last day. */
   keySet(): Promise<JsonWebKeySet>;
   /** OpenID discovery, as far as a verifier of its tokens needs it. */
@@ -84,7 +84,7 @@ export function createDevelopmentIssuer(deps: DevelopmentIssuerDeps): Developmen
     enabled: deps.enabled,
     issuer: deps.issuer,
     keySet,
-    issue: (request) => issueToken(deps, request),
+    issue: (request, requestId) => issueToken(deps, request, requestId),
     discovery: () => ({
       issuer: deps.issuer,
       jwks_uri: `${deps.issuer}/.well-known/jwks.json`,
@@ -114,7 +114,11 @@ export function audienceOf(organisationId: string): string {
   return `${tokenAudience}:${organisationId}`;
 }
 
-async function issueToken(deps: DevelopmentIssuerDeps, request: TokenRequest): Promise<IssuedToken> {
+async function issueToken(
+  deps: DevelopmentIssuerDeps,
+  request: TokenRequest,
+  requestId?: Id<"request">,
+): Promise<IssuedToken> {
   if (!deps.enabled) {
     throw new PortolanError("identity.dev_issuer_disabled", {
       detail: "this installation issues no development tokens",
@@ -144,7 +148,7 @@ async function issueToken(deps: DevelopmentIssuerDeps, request: TokenRequest): P
   };
   const call: CallContext = {
     actor: systemActor("development-issuer", organisationId),
-    requestId: newId("request", now),
+    requestId: requestId ?? newId("request", now),
   };
   await deps.unitOfWork.write(call, (tx) =>
     tx.record({

@@ -13,7 +13,7 @@ import {
   systemActor,
 } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
-import { createPredictionsDeps, type PredictionsDeps } from "@portolan/predictions";
+import { createPredictionsDeps, erasureIntentHandler, type PredictionsDeps } from "@portolan/predictions";
 import { type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import {
@@ -71,6 +71,10 @@ export function wireServing(
     maxAgeMs: null,
     beyondMaxAge: "serve",
   });
+  const predictions = createPredictionsDeps(
+    { uow: work, authorizer, clock, recordBatch: recordBatchDigest },
+    join(config.PORTOLAN_HOME, "accepted"),
+  );
   return {
     publisher,
     serving: {
@@ -94,11 +98,8 @@ export function wireServing(
       },
       gateway: { region: config.LOCATION_REGION, owner: config.LOCATION_OWNER },
     },
-    predictions: createPredictionsDeps(
-      { uow: work, authorizer, clock, recordBatch: recordBatchDigest },
-      join(config.PORTOLAN_HOME, "accepted"),
-    ),
-    intents: [publishHandler(publisher)],
+    predictions,
+    intents: [publishHandler(publisher), erasureIntentHandler(predictions)],
     refresh: async () => {
       for (const organisationId of await directory.organisations()) await publisher.publish(organisationId);
     },

@@ -1,4 +1,5 @@
 import { publicRoute, routeConfig } from "@portolan/http-contract";
+import { parseId } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import { bootstrap } from "../bootstrap.ts";
@@ -103,7 +104,8 @@ function registerOpenRoutes(app: FastifyInstance, deps: IdentityRouteDeps): void
         response: { 201: Type.Object({ organisation: Organisation, administratorId: Type.String() }) },
       },
     },
-    async (request, reply) => reply.code(201).send(await bootstrap(deps, request.body)),
+    async (request, reply) =>
+      reply.code(201).send(await bootstrap(deps, request.body, parseId("request", request.id))),
   );
   app.post<{ Body: Static<typeof TokenRequest> }>(
     "/v1/dev/token",
@@ -125,7 +127,7 @@ function registerOpenRoutes(app: FastifyInstance, deps: IdentityRouteDeps): void
     },
     async (request, reply) => {
       void reply.header("cache-control", "no-store");
-      return deps.developmentIssuer.issue(request.body);
+      return deps.developmentIssuer.issue(request.body, parseId("request", request.id));
     },
   );
   app.get(
