@@ -1,5 +1,5 @@
 import { createLogger, loadConfig, messageOf, systemClock } from "@portolan/kernel";
-import { ControlConfig } from "./config.ts";
+import { ControlConfig, installEnvironmentOf } from "./config.ts";
 import { startControl } from "./start-control.ts";
 
 const config = loadConfig(ControlConfig, process.env);
@@ -13,7 +13,12 @@ function end(error: unknown): never {
 
 process.on("unhandledRejection", end);
 try {
-  const control = await startControl(config, log, systemClock, end);
+  const control = await startControl(
+    { ...config, installEnvironment: installEnvironmentOf(process.env) },
+    log,
+    systemClock,
+    end,
+  );
   const stop = (signal: string): void => {
     log.info({ signal }, "control.stopping");
     control.stop().then(() => process.exit(0), end);

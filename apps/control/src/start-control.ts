@@ -2,6 +2,7 @@ import { charterErrors, registerCharterRoutes } from "@portolan/charter";
 import { dataErrors, registerDataRoutes } from "@portolan/data";
 import { databaseErrors, startJobWorker, startReconciler } from "@portolan/database";
 import { evaluationErrors, registerEvaluationRoutes } from "@portolan/evaluation";
+import { featureErrors, registerFeaturesRoutes } from "@portolan/features";
 import {
   identityErrors,
   registerAuthentication,
@@ -16,8 +17,9 @@ import { plannerErrors, registerPlannerRoutes } from "@portolan/planner";
 import { predictionsErrors, registerPredictionsRoutes } from "@portolan/predictions";
 import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
 import { registerServingRoutes, servingErrors } from "@portolan/serving";
+import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
 import type { FastifyInstance } from "fastify";
-import type { ControlConfig } from "./config.ts";
+import type { ControlSettings } from "./config.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createServer } from "./http/server.ts";
 import { jobRoutes } from "./routes/jobs.ts";
@@ -43,6 +45,8 @@ export const errorCatalogue = {
   ...databaseErrors,
   ...dataErrors,
   ...evaluationErrors,
+  ...featureErrors,
+  ...trainingErrors,
   ...objectstoreErrors,
   ...onnxFormatErrors,
   ...predictionsErrors,
@@ -63,7 +67,7 @@ const refreshEveryMs = 2000;
 
 /** Opens the database, starts sequencer, jobs and reconciler, and listens. `onFatal` ends the process. */
 export async function startControl(
-  config: ControlConfig,
+  config: ControlSettings,
   log: Logger,
   clock: Clock,
   onFatal: (error: Error) => void,
@@ -84,14 +88,19 @@ export async function startControl(
       await app.close();
       await background.stop();
       await sequencer.stop();
+      await wiring.data.close();
       await base.database.close();
     },
   };
 }
 
-/** All domains wired on a foundation behind one server that does not listen yet; nothing runs in the background. */
+/**
+ * All domains wired on a foundation behind one server that does not listen yet; nothing runs in the background.
+ * `watch` gets the server before its first route, so that it can see them all registered.
+ */
 export async function assembleControl(
   base: Foundation,
+  watch?: (app: FastifyInstance) => void,
 ): Promise<{ readonly app: FastifyInstance; readonly wiring: Wiring }> {
   const { config, log, clock } = base;
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
@@ -102,6 +111,7 @@ export async function assembleControl(
   const wiring: Wiring = { base, identity, governance, serving, data };
   const tls = certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};
   const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tls });
+  watch?.(app);
   await registerRoutes(app, wiring);
   return { app, wiring };
 }
@@ -134,6 +144,8 @@ async function registerRoutes(
   await registerServingRoutes(app, serving.serving);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
+  await registerFeaturesRoutes(app, data.features);
+  await registerTrainingRoutes(app, data.training);
   await app.register((scope) =>
     jobRoutes(scope, { database: base.database, work: base.work, authorizer, jobs: base.jobs }),
   );

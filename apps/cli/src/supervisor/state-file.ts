@@ -1,45 +1,47 @@
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isAlive, type ProcessIdentity } from "./process-identity.ts";
+
+export interface RunningProcess extends ProcessIdentity {
+  readonly restarts: number;
+}
 
 /** What runs, written by `portolan up` for every other command. */
 export interface RunState {
-  readonly supervisorPid: number;
+  readonly supervisor: ProcessIdentity;
+  /** False while processes start for the first time. */
+  readonly ready: boolean;
   readonly controlUrl: string;
   readonly gatewayUrl: string;
   readonly database: string;
-  readonly processes: Readonly<Record<string, { readonly pid: number; readonly restarts: number }>>;
+  readonly processes: Readonly<Record<string, RunningProcess>>;
 }
 
 const fileName = (home: string) => join(home, "run", "state.json");
 
-export async function writeRunState(home: string, state: RunState): Promise<void> {
-  await mkdir(join(home, "run"), { recursive: true, mode: 0o700 });
+/** Synchronous, so that a process is on record the moment it exists: the next `up` may have to end it. */
+export function writeRunState(home: string, state: RunState): void {
+  mkdirSync(join(home, "run"), { recursive: true, mode: 0o700 });
   const temporary = `${fileName(home)}.${process.pid}`;
-  await writeFile(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
-  await rename(temporary, fileName(home));
+  writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
+  renameSync(temporary, fileName(home));
 }
 
-/** `undefined` when nothing runs: no file, or the supervisor that wrote it is gone. */
-export async function readRunState(home: string): Promise<RunState | undefined> {
-  let text: string;
+/** `undefined` when nothing is ready here: no file, still starting, or the supervisor that wrote it is gone. */
+export function readRunState(home: string): RunState | undefined {
+  const state = readLastState(home);
+  return state?.ready && isAlive(state.supervisor) ? state : undefined;
+}
+
+/** What the last supervisor wrote, whether it lives or not. */
+export function readLastState(home: string): RunState | undefined {
   try {
-    text = await readFile(fileName(home), "utf8");
+    return JSON.parse(readFileSync(fileName(home), "utf8")) as RunState;
   } catch {
-    return undefined;
+    return undefined; // none, or not ours: then there is nothing that we could end
   }
-  const state: RunState = JSON.parse(text);
-  return isAlive(state.supervisorPid) ? state : undefined;
 }
 
-export async function removeRunState(home: string): Promise<void> {
-  await rm(fileName(home), { force: true });
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
+export function removeRunState(home: string): void {
+  rmSync(fileName(home), { force: true });
 }

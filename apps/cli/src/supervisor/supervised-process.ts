@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { messageOf } from "@portolan/kernel";
 
 export interface ProcessSpec {
   readonly name: string;
@@ -20,8 +20,8 @@ export interface ProcessEvents {
 /** First restart after 50 ms, so that a crash costs well under a second; a crash loop backs off to five seconds. */
 const firstDelayMs = 50;
 const longestDelayMs = 5000;
-/** A process that lived this long has earned a fast restart again. */
-const healthyAfterMs = 10_000;
+/** A process that lived this long has earned a fast restart again: no loop is hotter than one start in two seconds. */
+const healthyAfterMs = 2000;
 /** From SIGTERM to SIGKILL at shutdown. */
 const graceMs = 10_000;
 
@@ -29,8 +29,8 @@ const graceMs = 10_000;
 export class SupervisedProcess {
   readonly #spec: ProcessSpec;
   readonly #events: ProcessEvents;
+  readonly #stop = new AbortController();
   #child: ChildProcess | undefined;
-  #stopping = false;
   #restarts = 0;
   #delayMs = firstDelayMs;
   #loop: Promise<void> | undefined;
@@ -50,37 +50,34 @@ export class SupervisedProcess {
 
   /** SIGTERM, then SIGKILL after the grace period; resolves when the process is gone. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort();
     const child = this.#child;
-    if (child?.exitCode === null && child.signalCode === null) {
-      child.kill("SIGTERM");
-      const killer = setTimeout(() => child.kill("SIGKILL"), graceMs);
-      await this.#loop;
-      clearTimeout(killer);
-      return;
-    }
+    child?.kill("SIGTERM");
+    const killer = setTimeout(() => child?.kill("SIGKILL"), graceMs);
     await this.#loop;
+    clearTimeout(killer);
   }
 
   async #keepAlive(): Promise<void> {
-    while (!this.#stopping) {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
       const startedAt = performance.now();
       const how = await this.#runOnce();
-      if (this.#stopping) return;
+      if (signal.aborted) return;
       this.#events.died(this.#spec.name, how);
       this.#restarts++;
-      this.#delayMs =
-        performance.now() - startedAt > healthyAfterMs
-          ? firstDelayMs
-          : Math.min(this.#delayMs * 2, longestDelayMs);
-      await delay(this.#delayMs);
+      if (performance.now() - startedAt > healthyAfterMs) this.#delayMs = firstDelayMs;
+      await delay(this.#delayMs, undefined, { signal }).catch(() => undefined);
+      this.#delayMs = Math.min(this.#delayMs * 2, longestDelayMs);
     }
   }
 
+  /** Resolves to how it ended; what keeps it from starting (a full disk) is such an end too. */
   async #runOnce(): Promise<string> {
-    await mkdir(dirname(this.#spec.logFile), { recursive: true });
-    const log = openSync(this.#spec.logFile, "a", 0o600);
+    let log: number | undefined;
     try {
+      mkdirSync(dirname(this.#spec.logFile), { recursive: true });
+      log = openSync(this.#spec.logFile, "a", 0o600);
       const child = spawn(process.execPath, [...this.#spec.args], {
         env: this.#spec.env,
         stdio: ["ignore", log, log],
@@ -92,8 +89,10 @@ export class SupervisedProcess {
       });
       if (child.pid !== undefined) this.#events.started(this.#spec.name, child.pid, this.#restarts);
       return await exited;
+    } catch (error) {
+      return messageOf(error);
     } finally {
-      closeSync(log);
+      if (log !== undefined) closeSync(log);
     }
   }
 }

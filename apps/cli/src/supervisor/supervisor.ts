@@ -2,10 +2,11 @@ import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@portolan/database";
-import { createLogger, type Logger, type Secret } from "@portolan/kernel";
+import { createLogger, type Logger, messageOf, type Secret } from "@portolan/kernel";
 import type { CliContext } from "../context.ts";
 import { prepareInstallation } from "./installation.ts";
-import { type RunState, removeRunState, writeRunState } from "./state-file.ts";
+import { identityOf } from "./process-identity.ts";
+import { type RunningProcess, type RunState, removeRunState, writeRunState } from "./state-file.ts";
 import { type ProcessSpec, SupervisedProcess } from "./supervised-process.ts";
 import { waitReady } from "./wait-ready.ts";
 
@@ -14,6 +15,9 @@ export interface Ports {
   readonly gateway: number;
 }
 
+/** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
+const inherited =
+  /^(PATH|HOME|LANG|TZ|TMPDIR|LOG_LEVEL|LOCATION_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
 const readyLimitMs = 60_000;
 const databaseRestartMs = 200;
 
@@ -23,7 +27,7 @@ export class Supervisor {
   readonly #ports: Ports;
   readonly #log: Logger;
   readonly #processes = new Map<string, SupervisedProcess>();
-  readonly #running: Record<string, { pid: number; restarts: number }> = {};
+  readonly #running: Record<string, RunningProcess> = {};
   #database: EmbeddedPostgres | undefined;
   #databaseLoop: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -37,7 +41,8 @@ export class Supervisor {
 
   get state(): RunState {
     return {
-      supervisorPid: process.pid,
+      supervisor: identityOf(process.pid),
+      ready: this.#ready,
       controlUrl: `http://127.0.0.1:${this.#ports.control}`,
       gatewayUrl: `http://127.0.0.1:${this.#ports.gateway}`,
       database:
@@ -54,6 +59,7 @@ export class Supervisor {
   async start(): Promise<RunState> {
     const { home } = this.#context;
     await mkdir(join(home, "logs"), { recursive: true });
+    this.#publish();
     const databaseUrl = this.#context.env["DATABASE_URL"] ?? (await this.#startDatabase());
     this.#launch("control", this.#controlSpec(databaseUrl));
     await waitReady("control", `${this.state.controlUrl}/readyz`, readyLimitMs, "See: portolan logs control");
@@ -66,7 +72,7 @@ export class Supervisor {
       "See: portolan logs gateway",
     );
     this.#ready = true;
-    await this.#publish();
+    this.#publish();
     return this.state;
   }
 
@@ -77,15 +83,15 @@ export class Supervisor {
     await this.#processes.get("control")?.stop();
     await this.#database?.stop();
     await this.#databaseLoop;
-    await removeRunState(this.#context.home);
+    await this.#database?.stop(); // one that came up again in the meantime
+    removeRunState(this.#context.home);
   }
 
   #launch(name: string, spec: ProcessSpec): void {
     const child = new SupervisedProcess(spec, {
       started: (process, pid, restarts) => {
-        this.#running[process] = { pid, restarts };
+        this.#note(process, pid, restarts);
         this.#log.info({ process, childPid: pid, restarts }, "supervisor.process.started");
-        void this.#publish();
       },
       died: (process, how) => this.#log.error({ process, how }, "supervisor.process.died"),
     });
@@ -111,26 +117,23 @@ export class Supervisor {
         ),
     });
     this.#database = started;
-    this.#running["postgres"] = {
-      pid: started.pid,
-      restarts: (this.#running["postgres"]?.restarts ?? -1) + 1,
-    };
+    this.#note("postgres", started.pid, (this.#running["postgres"]?.restarts ?? -1) + 1);
     return started;
   }
 
   async #keepDatabase(first: EmbeddedPostgres): Promise<void> {
-    let current = first;
-    while (!this.#stopping) {
+    let current: EmbeddedPostgres | undefined = first;
+    while (current && !this.#stopping) {
       const { expected, detail } = await current.exited;
       if (expected || this.#stopping) return;
       this.#log.error({ process: "postgres", how: detail }, "supervisor.process.died");
       current = await this.#reopenDatabase();
-      await this.#publish();
     }
   }
 
-  async #reopenDatabase(): Promise<EmbeddedPostgres> {
-    for (;;) {
+  /** `undefined` when the supervisor stops before the database came back. */
+  async #reopenDatabase(): Promise<EmbeddedPostgres | undefined> {
+    while (!this.#stopping) {
       try {
         return await this.#openDatabase();
       } catch (error) {
@@ -138,10 +141,21 @@ export class Supervisor {
         await delay(databaseRestartMs);
       }
     }
+    return undefined;
   }
 
-  async #publish(): Promise<void> {
-    if (this.#ready && !this.#stopping) await writeRunState(this.#context.home, this.state);
+  #note(name: string, pid: number, restarts: number): void {
+    this.#running[name] = { ...identityOf(pid), restarts };
+    this.#publish();
+  }
+
+  /** A full disk must not end the one process that starts the others again. */
+  #publish(): void {
+    try {
+      writeRunState(this.#context.home, this.state);
+    } catch (error) {
+      this.#log.error({ error: messageOf(error) }, "supervisor.state.not_written");
+    }
   }
 
   #controlSpec(databaseUrl: string | undefined): ProcessSpec {
@@ -163,20 +177,8 @@ export class Supervisor {
   /** Children get the settings they know and what a Unix program needs, nothing else of our environment. */
   #spec(name: "control" | "gateway", settings: Readonly<Record<string, string>>): ProcessSpec {
     const { env, home, root } = this.#context;
-    const inherited = [
-      "PATH",
-      "HOME",
-      "LANG",
-      "TZ",
-      "TMPDIR",
-      "LOG_LEVEL",
-      "LOCATION_REGION",
-      "LOCATION_OWNER",
-      "SSL_CERT_FILE",
-      "PIP_CERT",
-    ];
     const own = Object.fromEntries(
-      inherited.flatMap((key) => (env[key] === undefined ? [] : [[key, env[key]]])),
+      Object.entries(env).filter(([key, value]) => value !== undefined && inherited.test(key)),
     );
     return {
       name,

@@ -1,13 +1,16 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, openSync } from "node:fs";
+import { mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { PortolanError } from "@portolan/kernel";
+import { lockFolder } from "@portolan/database";
+import { isPortolanError, PortolanError } from "@portolan/kernel";
 import type { CliContext } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { openHome } from "./installation.ts";
+import { endOrphans } from "./orphans.ts";
 import { requireFreePort } from "./ports.ts";
-import { isAlive, type RunState, readRunState } from "./state-file.ts";
+import { isAlive } from "./process-identity.ts";
+import { type RunState, readLastState, readRunState } from "./state-file.ts";
 import { type Ports, Supervisor } from "./supervisor.ts";
 
 /** Cold start of PostgreSQL (initdb) on a slow disk, and all else. */
@@ -15,10 +18,9 @@ const startLimitMs = 120_000;
 
 /** Runs in the foreground until SIGINT or SIGTERM; resolves when everything has stopped. */
 export async function runUp(context: CliContext, ports: Ports): Promise<RunState> {
-  await requireStopped(context.home);
-  await openHome(context.home);
-  await requireFreePort("127.0.0.1", ports.control, "--port");
-  await requireFreePort("127.0.0.1", ports.gateway, "--gateway-port");
+  await prepare(context, ports);
+  await using _lock = await lockHome(context.home);
+  await endOrphans(context.home);
   const supervisor = new Supervisor(context, ports);
   const stopped = stopSignal();
   try {
@@ -33,12 +35,29 @@ export async function runUp(context: CliContext, ports: Ports): Promise<RunState
   }
 }
 
-/** Starts `portolan up` in the background and resolves once it is ready. */
-export async function detach(context: CliContext, ports: Ports): Promise<RunState> {
-  await requireStopped(context.home);
+/** Refuses before anything is started, and ends what a killed supervisor left behind. */
+async function prepare(context: CliContext, ports: Ports): Promise<void> {
+  requireStopped(context.home);
   await openHome(context.home);
+  await endOrphans(context.home);
   await requireFreePort("127.0.0.1", ports.control, "--port");
   await requireFreePort("127.0.0.1", ports.gateway, "--gateway-port");
+}
+
+/** Two supervisors of one folder would end each other's database; the second is refused. */
+async function lockHome(home: string): Promise<AsyncDisposable> {
+  try {
+    const lock = await lockFolder(join(home, "run", "supervisor"));
+    return { [Symbol.asyncDispose]: () => lock.release() };
+  } catch (error) {
+    if (isPortolanError(error) && error.code === "database.locked") throw alreadyRunning(home, "is starting");
+    throw error;
+  }
+}
+
+/** Starts `portolan up` in the background and resolves once it is ready. */
+export async function detach(context: CliContext, ports: Ports): Promise<RunState> {
+  await prepare(context, ports);
   mkdirSync(join(context.home, "logs"), { recursive: true });
   const log = openSync(join(context.home, "logs", "supervisor.log"), "a", 0o600);
   const args = [
@@ -62,27 +81,34 @@ export async function detach(context: CliContext, ports: Ports): Promise<RunStat
   const state = await Promise.race([untilReady(context.home), died]);
   if (typeof state === "string") {
     throw new PortolanError<CliErrorCode>("cli.process_failed", {
-      detail: `portolan up ended at once (${state})`,
-      mend: "See why with: portolan logs supervisor",
+      detail: `portolan up ended at once (${state}): ${lastWords(join(context.home, "logs", "supervisor.log"))}`,
+      mend: "See more with: portolan logs supervisor",
     });
   }
   child.unref();
   return state;
 }
 
-/** Asks the supervisor to stop and waits for it; false when nothing runs. */
+/** Asks the supervisor to stop and waits for it; false when nothing runs, not even what a killed one left behind. */
 export async function stopUp(home: string): Promise<boolean> {
-  const state = await readRunState(home);
-  if (!state) return false;
-  process.kill(state.supervisorPid, "SIGTERM");
-  while (isAlive(state.supervisorPid)) await delay(50);
+  const state = readLastState(home);
+  if (!state || !isAlive(state.supervisor)) return (await endOrphans(home)).length > 0;
+  process.kill(state.supervisor.pid, "SIGTERM");
+  while (isAlive(state.supervisor)) await delay(50);
   return true;
+}
+
+/** What a process that gave up said in the end: its own sentence, without the lines of its log. */
+function lastWords(file: string): string {
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  const start = lines.findLastIndex((line) => line.startsWith("portolan: "));
+  return start < 0 ? "it said nothing" : lines.slice(start, start + 2).join(" ").slice("portolan: ".length);
 }
 
 async function untilReady(home: string): Promise<RunState> {
   const deadline = performance.now() + startLimitMs;
   while (performance.now() < deadline) {
-    const state = await readRunState(home);
+    const state = readRunState(home);
     if (state) return state;
     await delay(50);
   }
@@ -92,14 +118,17 @@ async function untilReady(home: string): Promise<RunState> {
   });
 }
 
-async function requireStopped(home: string): Promise<void> {
-  const state = await readRunState(home);
-  if (state) {
-    throw new PortolanError<CliErrorCode>("cli.already_running", {
-      detail: `it already runs from ${home} (supervisor ${state.supervisorPid}, ${state.controlUrl})`,
-      mend: "Use it as it is, stop it with portolan down, or choose another folder with --home.",
-    });
-  }
+function requireStopped(home: string): void {
+  const state = readLastState(home);
+  if (state && isAlive(state.supervisor))
+    throw alreadyRunning(home, `runs: supervisor ${state.supervisor.pid}, ${state.controlUrl}`);
+}
+
+function alreadyRunning(home: string, how: string): PortolanError<CliErrorCode> {
+  return new PortolanError<CliErrorCode>("cli.already_running", {
+    detail: `another portolan up of ${home} ${how}`,
+    mend: "Use it as it is, stop it with portolan down, or choose another folder with --home.",
+  });
 }
 
 function stopSignal(): Promise<void> {

@@ -1,30 +1,86 @@
 import { delimiter, join } from "node:path";
-import { type CharterDeps, inForceCharter } from "@portolan/charter";
+import { type CharterDeps, type InForceCharter, inForceCharter } from "@portolan/charter";
 import { assertPlacement } from "@portolan/charter/policy";
 import { type DataDeps, ingestJob, type ResidencyCheck } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
-import { type JobHandler, PortolanError } from "@portolan/kernel";
+import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
+import { type CallContext, type Environment, type JobHandler, PortolanError } from "@portolan/kernel";
+import { openOnlineStore } from "@portolan/lmdb";
+import { pythonMinors, type TrainingDeps, trainingJob } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
 export interface DataWiring {
   readonly data: DataDeps;
+  readonly features: FeatureDeps;
+  readonly training: TrainingDeps;
   readonly residency: ResidencyCheck;
   readonly jobs: readonly JobHandler[];
+  readonly close: () => Promise<void>;
 }
 
+/** Long enough for a first environment on a slow line; a trainer that hangs is killed. */
+const trainingLimitMs = 60 * 60_000;
+const gib = 2 ** 30;
+
 export function wireData(base: Foundation, identity: IdentityWiring, charter: CharterDeps): DataWiring {
+  const { work: uow, objects, config } = base;
+  const { authorizer } = identity;
+  const home = config.PORTOLAN_HOME;
   const residency = residencyCheck(base, charter);
+  const engine = createDuckDbEngine();
+  const workFolder = join(home, "work");
   const data: DataDeps = {
-    uow: base.work,
-    authorizer: identity.authorizer,
-    objects: base.objects,
-    engine: createDuckDbEngine(),
+    uow,
+    authorizer,
+    objects,
+    engine,
     residency,
     sourceFolders: sourceFolders(base),
-    workFolder: join(base.config.PORTOLAN_HOME, "work"),
+    workFolder,
   };
-  return { data, residency, jobs: [ingestJob(data)] };
+  const online = openOnlineStore({ folder: join(home, "features", "online") });
+  const features: FeatureDeps = { uow, authorizer, objects, engine, online, workFolder };
+  const training: TrainingDeps = {
+    uow,
+    authorizer,
+    objects,
+    charters: { requireInForce: async (call, what) => void (await requireCharter(charter, call, what)) },
+    environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
+    pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
+    workFolder,
+    limits: {
+      threads: 2,
+      memoryLimitBytes: 8 * gib,
+      cpuSeconds: trainingLimitMs / 1000,
+      timeoutMs: trainingLimitMs,
+    },
+  };
+  return {
+    data,
+    features,
+    training,
+    residency,
+    jobs: [ingestJob(data), trainingSetJob(features), materializeJob(features), trainingJob(training)],
+    close: () => online.close(),
+  };
+}
+
+/** Outside dev nothing is stored or trained for a use case without a charter in force. */
+async function requireCharter(
+  charter: CharterDeps,
+  call: CallContext,
+  what: { readonly useCaseId?: string; readonly environment: Environment },
+): Promise<InForceCharter | undefined> {
+  const found =
+    what.useCaseId === undefined
+      ? undefined
+      : await inForceCharter(charter, call, { useCaseId: what.useCaseId });
+  if (found || what.environment === "dev") return found;
+  throw new PortolanError("charter.not_in_force", {
+    detail: `no signed charter is in force for ${what.useCaseId ?? "this work"}`,
+    mend: "Name a use case whose charter is signed, or work in the dev environment.",
+  });
 }
 
 function sourceFolders(base: Foundation): string[] {
@@ -37,15 +93,8 @@ function residencyCheck(base: Foundation, charter: CharterDeps): ResidencyCheck 
   const { LOCATION_REGION: region, LOCATION_OWNER: owner } = base.config;
   return {
     require: async (call, what) => {
-      if (what.useCaseId === undefined) return;
-      const found = await inForceCharter(charter, call, { useCaseId: what.useCaseId });
-      if (!found) {
-        if (what.environment === "dev") return;
-        throw new PortolanError("charter.not_in_force", {
-          detail: `no signed charter is in force for ${what.useCaseId}`,
-          mend: "Submit a charter and have it signed, or work in the dev environment.",
-        });
-      }
+      const found = await requireCharter(charter, call, what);
+      if (!found) return;
       try {
         assertPlacement(found.charter, {
           name: what.name,

@@ -11,6 +11,7 @@ import {
   openDatabase,
 } from "@portolan/database";
 import { evaluationMigrations } from "@portolan/evaluation";
+import { featuresMigrations } from "@portolan/features";
 import { createFileKeyRing, identityMigrations, type ManagedKeyRing } from "@portolan/identity";
 import { type Clock, type Logger, type ObjectStore, Secret, type UnitOfWork } from "@portolan/kernel";
 import { createRecorder, ledgerMigrations, type Sequencer, startSequencer } from "@portolan/ledger";
@@ -19,11 +20,12 @@ import { plannerMigrations } from "@portolan/planner";
 import { predictionsMigrations } from "@portolan/predictions";
 import { registryMigrations } from "@portolan/registry";
 import { servingMigrations } from "@portolan/serving";
-import type { ControlConfig } from "../config.ts";
+import { trainingMigrations } from "@portolan/training";
+import type { ControlSettings } from "../config.ts";
 
 /** What every domain stands on: database, unit of work, jobs, keys and objects. */
 export interface Foundation {
-  readonly config: ControlConfig;
+  readonly config: ControlSettings;
   readonly log: Logger;
   readonly clock: Clock;
   readonly database: Database;
@@ -48,11 +50,13 @@ export const migrationSets = [
   servingMigrations,
   predictionsMigrations,
   dataMigrations,
+  featuresMigrations,
+  trainingMigrations,
 ];
 
 /** Opens the database, brings its schema up to date and starts the ledger's sequencer. */
 export async function openFoundation(
-  config: ControlConfig,
+  config: ControlSettings,
   log: Logger,
   clock: Clock,
   onFatal: (error: Error) => void,
@@ -79,7 +83,7 @@ export async function openFoundation(
 
 /** Puts everything on a database that is already open; nothing runs in the background, nothing is asked of it yet. */
 export async function layFoundation(
-  config: ControlConfig,
+  config: ControlSettings,
   log: Logger,
   clock: Clock,
   database: Database,
