@@ -34,7 +34,7 @@ export function homeOf(environment: CliEnvironment, option: string | undefined):
 export async function connect(context: CliContext, persona = context.persona): Promise<ApiClient> {
   const { PORTOLAN_URL: url, PORTOLAN_TOKEN: given } = context.env;
   if (url !== undefined) return new ApiClient({ url, token: given ?? "" });
-  const state = await readRunState(context.home);
+  const state = readRunState(context.home);
   if (!state) {
     throw new PortolanError<CliErrorCode>("cli.not_running", {
       detail: `nothing runs from ${context.home}`,

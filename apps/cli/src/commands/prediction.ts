@@ -61,7 +61,7 @@ export async function connectGateway(context: CliContext, persona = context.pers
   const { PORTOLAN_GATEWAY_URL: url, PORTOLAN_TOKEN: token } = context.env;
   if (url !== undefined) return new ApiClient({ url, token: token ?? "" });
   const control = await connect(context, persona);
-  const state = await readRunState(context.home);
+  const state = readRunState(context.home);
   return new ApiClient({ url: state?.gatewayUrl ?? control.url, token: control.token });
 }
 

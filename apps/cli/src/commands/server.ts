@@ -44,13 +44,18 @@ export function registerServerCommands(program: Command, contextOf: ContextOf): 
       context.output.result({ stopped }, stopped ? "stopped" : `nothing runs from ${context.home}`);
     });
 
+  registerStatus(program, contextOf);
+  registerLogs(program, contextOf);
+}
+
+function registerStatus(program: Command, contextOf: ContextOf): void {
   program
     .command("status")
     .description("What runs here, and whether it is ready (exit code 1 when it is not)")
     .addHelpText("after", "\nExample:\n  portolan status --json")
     .action(async (_options: object, command: Command) => {
       const context = contextOf(command);
-      const state = await readRunState(context.home);
+      const state = readRunState(context.home);
       if (!state) {
         context.output.result(
           { running: false },
@@ -79,8 +84,6 @@ export function registerServerCommands(program: Command, contextOf: ContextOf): 
         table(["process", "address", "state", "pid", "restarts"], rows),
       );
     });
-
-  registerLogs(program, contextOf);
 }
 
 function registerLogs(program: Command, contextOf: ContextOf): void {

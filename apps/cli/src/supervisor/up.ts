@@ -102,7 +102,12 @@ export async function stopUp(home: string): Promise<boolean> {
 function lastWords(file: string): string {
   const lines = readFileSync(file, "utf8").trimEnd().split("\n");
   const start = lines.findLastIndex((line) => line.startsWith("portolan: "));
-  return start < 0 ? "it said nothing" : lines.slice(start, start + 2).join(" ").slice("portolan: ".length);
+  return start < 0
+    ? "it said nothing"
+    : lines
+        .slice(start, start + 2)
+        .join(" ")
+        .slice("portolan: ".length);
 }
 
 async function untilReady(home: string): Promise<RunState> {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { PortolanError } from "@portolan/kernel";
+import { messageOf, PortolanError } from "@portolan/kernel";
 import type { CliErrorCode } from "../errors.ts";
 
 /** Polls a readiness address until it answers 200. @throws PortolanError `cli.process_failed` after the time limit. */
@@ -12,7 +12,7 @@ export async function waitReady(name: string, url: string, limitMs: number, hint
       if (response.ok) return;
       last = `status ${response.status}: ${(await response.text()).slice(0, 200)}`;
     } catch (error) {
-      last = error instanceof Error ? String(error.cause ?? error.message) : String(error);
+      last = messageOf(error instanceof Error ? (error.cause ?? error) : error);
     }
     await delay(50);
   }
