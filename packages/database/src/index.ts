@@ -1,5 +1,11 @@
-export { type BackupOptions, backupDatabase } from "./backup/backup-database.ts";
-export type { BackupManifest, FileInBackup, TableInBackup } from "./backup/manifest.ts";
+export { addKeysToBackup, type BackupOptions, backupDatabase } from "./backup/backup-database.ts";
+export {
+  type BackupManifest,
+  type FileInBackup,
+  readManifest,
+  type TableInBackup,
+  verifyFiles,
+} from "./backup/manifest.ts";
 export { type RestoreOptions, type RestoreReport, restoreDatabase } from "./backup/restore-database.ts";
 export type { Database, Listening, Session } from "./database.ts";
 export { hasEmbeddedPostgres } from "./embedded/binaries.ts";
@@ -8,6 +14,7 @@ export {
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
 } from "./embedded/embedded-postgres.ts";
+export { endOrphan } from "./embedded/orphan.ts";
 export { databaseErrors } from "./errors.ts";
 export {
   type Intent,
@@ -30,6 +37,7 @@ export { type JobState, jobStates } from "./jobs/job-tables.ts";
 export { type JobWorker, type JobWorkerDeps, startJobWorker } from "./jobs/job-worker.ts";
 export { type AppliedMigration, databaseMigrations, migrate } from "./migrate.ts";
 export { type DatabaseTarget, openDatabase, unaskedDatabase } from "./open-database.ts";
+export { type FolderLock, lockFolder } from "./pglite/folder-lock.ts";
 export {
   createUnitOfWork,
   type JobSink,

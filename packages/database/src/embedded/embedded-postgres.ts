@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, chown, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, chown, lstat, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
@@ -174,17 +174,28 @@ function running(server: Server, sockets: string): EmbeddedPostgres {
   };
 }
 
-/** Beside the data when the path is short enough, else in /tmp under an unguessable name. */
+/** Beside the data when the path is short enough, else in /tmp under an unguessable name that stays. */
 async function socketFolder(home: string, user: RunAs): Promise<string> {
   const beside = join(home, "socket");
   const short = Buffer.byteLength(beside) <= longestSocketFolder;
-  const folder = short ? beside : await mkdtemp("/tmp/portolan-");
+  const folder = short ? beside : await shortFolder(join(home, "socket-folder"), user);
   if (short) {
     await rm(beside, { recursive: true, force: true });
     await mkdir(beside, { mode: 0o700 });
   }
   await chmod(folder, 0o700);
   if (user.switched) await chown(folder, user.uid, user.gid);
+  return folder;
+}
+
+/** Clients keep the address over a restart of the server, so the folder is noted; one that is not ours is not used. */
+async function shortFolder(note: string, user: RunAs): Promise<string> {
+  const known = (await readFile(note, "utf8").catch(() => "")).trim();
+  const found = known === "" ? undefined : await lstat(known).catch(() => undefined);
+  const owner = user.switched ? user.uid : process.getuid?.();
+  if (found?.isDirectory() && found.uid === owner) return known;
+  const folder = await mkdtemp("/tmp/portolan-");
+  await writeFile(note, folder, { mode: 0o600 });
   return folder;
 }
 

@@ -1,4 +1,4 @@
-import { open, readFile, stat, unlink } from "node:fs/promises";
+import { link, open, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError, systemClock } from "@portolan/kernel";
@@ -15,19 +15,24 @@ export interface FolderLock {
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = `${folder.replace(/\/+$/, "")}.lock`;
-  const mine = JSON.stringify({ pid: process.pid, started: await startTimeOf(process.pid) });
-  for (let attempt = 0; attempt < 10; attempt++) {
-    try {
-      const file = await open(path, "wx", 0o600);
-      await file.writeFile(mine);
-      await file.close();
-      return { release: () => unlink(path).catch(() => undefined) };
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-      await removeIfStale(path, folder);
+  // Linked into place complete: a lock that is still empty would look abandoned to a second starter.
+  const mine = `${path}.${process.pid}`;
+  const started = await startTimeOf(process.pid);
+  await writeFile(mine, JSON.stringify({ pid: process.pid, started }), { mode: 0o600 });
+  try {
+    for (let attempt = 0; attempt < 10; attempt++) {
+      try {
+        await link(mine, path);
+        return { release: () => unlink(path).catch(() => undefined) };
+      } catch (error) {
+        if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+        await removeIfStale(path, folder);
+      }
     }
+    throw locked(folder, "another process");
+  } finally {
+    await unlink(mine).catch(() => undefined);
   }
-  throw locked(folder, "another process");
 }
 
 async function removeIfStale(path: string, folder: string): Promise<void> {
@@ -84,10 +89,14 @@ async function isAlive(owner: Owner): Promise<boolean> {
   return (await startTimeOf(owner.pid)) === owner.started;
 }
 
-/** Field 22 of /proc/<pid>/stat tells a process from a later one with the same pid; empty where there is no /proc. */
+/**
+ * Field 22 of /proc/<pid>/stat tells a process from a later one with the same pid; empty where there is no /proc.
+ * A zombie (killed, and its parent has not looked yet) has no start time: it holds nothing any more.
+ */
 async function startTimeOf(pid: number): Promise<string> {
   const line = await readFile(join("/proc", String(pid), "stat"), "utf8").catch(() => "");
-  return line.slice(line.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" ? "zombie" : (fields[19] ?? "");
 }
 
 function locked(folder: string, who: string): PortolanError {
