@@ -17,10 +17,11 @@ export async function describeApi(): Promise<object> {
   try {
     const config = loadConfig(ControlConfig, { PORTOLAN_HOME: home, LOG_LEVEL: "silent" });
     const log = createLogger({ name: "control", level: config.LOG_LEVEL });
-    const { app } = await assembleControl(await layFoundation(config, log, systemClock, database));
+    const { app, wiring } = await assembleControl(await layFoundation(config, log, systemClock, database));
     await app.ready();
     const document = app.swagger();
     await app.close();
+    await wiring.data.close();
     return document;
   } finally {
     await database.close();

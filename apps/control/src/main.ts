@@ -1,6 +1,10 @@
 import { createLogger, loadConfig, messageOf, systemClock } from "@portolan/kernel";
+import { restoreMain } from "./backup/restore-main.ts";
 import { ControlConfig, installEnvironmentOf } from "./config.ts";
 import { startControl } from "./start-control.ts";
+
+// `portolan restore` runs this program with the argument: offline, with nothing listening, and it ends by itself.
+if (process.argv[2] === "restore") process.exit(await restoreMain(process.env, process.stdout));
 
 const config = loadConfig(ControlConfig, process.env);
 const log = createLogger({ name: "control", level: config.LOG_LEVEL });

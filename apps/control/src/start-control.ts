@@ -10,7 +10,7 @@ import {
   requireTls,
 } from "@portolan/identity";
 import { type Clock, kernelErrors, type Logger, messageOf } from "@portolan/kernel";
-import { createVerifyJob, ledgerErrors, registerLedgerRoutes } from "@portolan/ledger";
+import { createVerifyJob, ledgerErrors, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
 import { objectstoreErrors } from "@portolan/objectstore";
 import { onnxFormatErrors } from "@portolan/onnx-format";
 import { plannerErrors, registerPlannerRoutes } from "@portolan/planner";
@@ -19,9 +19,11 @@ import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
 import { registerServingRoutes, servingErrors } from "@portolan/serving";
 import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
 import type { FastifyInstance } from "fastify";
+import { backupJob } from "./backup/backups.ts";
 import type { ControlSettings } from "./config.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createServer } from "./http/server.ts";
+import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { type DataWiring, wireData } from "./wiring/data.ts";
 import { type Foundation, openFoundation } from "./wiring/foundation.ts";
@@ -79,7 +81,7 @@ export async function startControl(
   });
   const { base, sequencer } = await openFoundation(config, log, clock, onFatal);
   const { app, wiring } = await assembleControl(base);
-  const background = await startBackground(wiring);
+  const background = await startBackground(wiring, sequencer);
   await app.listen({ host: config.CONTROL_HOST, port: config.CONTROL_PORT });
   log.info({ port: config.CONTROL_PORT, recovered: sequencer.recovered.length }, "control.started");
   return {
@@ -147,6 +149,14 @@ async function registerRoutes(
   await registerFeaturesRoutes(app, data.features);
   await registerTrainingRoutes(app, data.training);
   await app.register((scope) =>
+    backupRoutes(scope, {
+      work: base.work,
+      authorizer,
+      clock: base.clock,
+      home: base.config.PORTOLAN_HOME,
+    }),
+  );
+  await app.register((scope) =>
     jobRoutes(scope, { database: base.database, work: base.work, authorizer, jobs: base.jobs }),
   );
 }
@@ -161,17 +171,20 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
   };
 }
 
-async function startBackground({
-  base,
-  identity,
-  governance,
-  serving,
-  data,
-}: Wiring): Promise<{ stop(): Promise<void> }> {
+async function startBackground(
+  { base, identity, governance, serving, data }: Wiring,
+  sequencer: Sequencer,
+): Promise<{ stop(): Promise<void> }> {
   const { database, clock, log, work, jobs } = base;
   const reconciler = await startReconciler({ database, clock, log, handlers: serving.intents });
   base.onIntents = () => reconciler.wake();
-  const handlers = [...governance.jobs, ...data.jobs, createVerifyJob(ledgerDeps(base, identity))];
+  const home = base.config.PORTOLAN_HOME;
+  const handlers = [
+    ...governance.jobs,
+    ...data.jobs,
+    createVerifyJob(ledgerDeps(base, identity)),
+    backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() }),
+  ];
   const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
   const refresh = setInterval(() => {
     serving

@@ -13,6 +13,7 @@ export const databaseErrors = {
   "database.backup_exists": { status: 409, title: "Backup folder exists already" },
   "database.backup_damaged": { status: 500, title: "Backup is not complete and unchanged" },
   "database.restore_not_empty": { status: 409, title: "Restore needs an empty place" },
+  "database.restore_unverified": { status: 500, title: "Restored ledger does not verify" },
   "database.no_binaries": { status: 500, title: "No PostgreSQL programs for this platform" },
   "database.no_user": { status: 500, title: "No account to run PostgreSQL under" },
   "database.engine_mismatch": { status: 500, title: "Data was written by another PostgreSQL version" },

@@ -24,6 +24,7 @@ export { identityErrors } from "./errors.ts";
 export { fetchJwks } from "./fetch-jwks.ts";
 export { algorithmOf, createFileKeyRing, type FileKeyRingDeps, type ManagedKeyRing } from "./key-ring.ts";
 export { localCredentialFile, openLocalCredential } from "./local-credential.ts";
+export { retireLostKeys } from "./lost-keys.ts";
 export type { Denial, OnDenied } from "./ports.ts";
 export { possessionStatement } from "./possession.ts";
 export { registerIdentityRoutes } from "./routes/register.ts";

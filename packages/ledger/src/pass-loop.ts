@@ -24,6 +24,9 @@ export class PassLoop {
   #waiters: Waiter[] = [];
   #endPoll: () => void = () => undefined;
   #endLinger: () => void = () => undefined;
+  #underWay: Promise<void> = Promise.resolve();
+  /** While it is set no pass begins. */
+  #paused: Promise<void> | undefined;
   readonly #running: Promise<void>;
 
   constructor(options: PassLoopOptions) {
@@ -46,6 +49,18 @@ export class PassLoop {
     });
   }
 
+  /** Resolves when no pass is under way, and lets none begin until the result is called. */
+  async pause(): Promise<() => void> {
+    while (this.#paused !== undefined) await this.#paused;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#paused = promise;
+    await this.#underWay;
+    return () => {
+      if (this.#paused === promise) this.#paused = undefined;
+      resolve();
+    };
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#endPoll();
@@ -55,20 +70,27 @@ export class PassLoop {
 
   async #run(): Promise<void> {
     while (!this.#stopping && this.#ended === undefined) {
-      this.#woken = false;
-      const served = this.#waiters;
-      this.#waiters = [];
-      try {
-        await this.#options.pass();
-        for (const waiter of served) waiter.resolve();
-      } catch (error) {
-        for (const waiter of served) waiter.reject(error);
-        if (this.#options.isFatal(error)) this.#ended = { error };
-      }
+      // Again and again: a second pause may have begun when the first one ended.
+      while (this.#paused !== undefined) await this.#paused;
+      this.#underWay = this.#passOnce();
+      await this.#underWay;
       await this.#rest();
     }
     this.#ended ??= { error: new Error("the loop was stopped") };
     for (const waiter of this.#waiters) waiter.reject(this.#ended.error);
+  }
+
+  async #passOnce(): Promise<void> {
+    this.#woken = false;
+    const served = this.#waiters;
+    this.#waiters = [];
+    try {
+      await this.#options.pass();
+      for (const waiter of served) waiter.resolve();
+    } catch (error) {
+      for (const waiter of served) waiter.reject(error);
+      if (this.#options.isFatal(error)) this.#ended = { error };
+    }
   }
 
   async #rest(): Promise<void> {

@@ -51,6 +51,11 @@ export interface Sequencer {
   wake(): void;
   /** Resolves when every row committed before the call is under a signed checkpoint. */
   settled(): Promise<void>;
+  /**
+   * Resolves when no pass is under way, and lets none begin until the result is called: meanwhile the tile files do
+   * not move, and are never ahead of the database. Rows go on being committed and wait. `stop` waits for the result.
+   */
+  pause(): Promise<() => void>;
   /** What start-up found. */
   readonly recovered: readonly RecoveredLog[];
   /** Finishes the pass under way. */
@@ -89,6 +94,7 @@ export async function startSequencer(deps: SequencerDeps): Promise<Sequencer> {
       recovered,
       wake: () => loop.wake(),
       settled: () => loop.settled(),
+      pause: () => loop.pause(),
       stop: async () => {
         await loop.stop();
         await hold?.release();

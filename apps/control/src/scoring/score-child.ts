@@ -77,7 +77,7 @@ function layOut(columns: readonly (readonly unknown[])[], job: ScoreJob): Rows {
     count,
     features,
     labels,
-    baseline: Float64Array.from(rest[width] ?? [], (value) => knownNumber(value, job.baselineColumn)),
+    baseline: withMean(rest[width] ?? []),
   };
 }
 
@@ -85,9 +85,13 @@ function numberOf(value: unknown): number {
   return typeof value === "number" ? value : Number.NaN;
 }
 
-function knownNumber(value: unknown, column: string | undefined): number {
-  if (typeof value === "number" && !Number.isNaN(value)) return value;
-  throw new Error(`the baseline column ${column ?? ""} has rows without a number`);
+/** A naive score has no opinion on a row without a value: it gets the mean of the others. */
+function withMean(values: readonly unknown[]): Float64Array {
+  const known = values.filter((value): value is number => typeof value === "number" && !Number.isNaN(value));
+  const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
+  return Float64Array.from(values, (value) =>
+    typeof value === "number" && !Number.isNaN(value) ? value : mean,
+  );
 }
 
 async function runModel(job: ScoreJob, features: Float32Array, rows: number): Promise<Float64Array> {

@@ -6,6 +6,8 @@ import { type Digest, type EpochMicros, messageOf, PortolanError } from "@portol
 
 export const backupFormat = "portolan-backup/1";
 export const manifestName = "manifest.json";
+/** The private keys, under a passphrase. */
+export const sealedKeysName = "keys.sealed";
 
 export interface TableInBackup {
   readonly schema: string;

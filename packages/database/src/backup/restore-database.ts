@@ -13,7 +13,14 @@ import { createJobQueue } from "../jobs/job-queue.ts";
 import { jobTables } from "../jobs/job-tables.ts";
 import { migrate } from "../migrate.ts";
 import { copyFile, type KeyFiles, unsealFiles, writeKeys } from "./files.ts";
-import { type BackupManifest, damaged, readManifest, type TableInBackup, verifyFiles } from "./manifest.ts";
+import {
+  type BackupManifest,
+  damaged,
+  readManifest,
+  sealedKeysName,
+  type TableInBackup,
+  verifyFiles,
+} from "./manifest.ts";
 import { byForeignKeys, loadTable, qualified, tableFile } from "./tables.ts";
 
 export interface RestoreOptions {
@@ -143,7 +150,7 @@ async function openKeys(options: RestoreOptions, manifest: BackupManifest): Prom
   if (!manifest.withKeys) return {};
   if (options.keysPassphrase === undefined)
     throw damaged("it holds private keys, and no passphrase was given");
-  return unsealFiles(join(options.source, "keys.sealed"), options.keysPassphrase);
+  return unsealFiles(join(options.source, sealedKeysName), options.keysPassphrase);
 }
 
 function modeOf(path: string): number {
