@@ -4,7 +4,7 @@ import type { BatchRule, DataContract } from "./contract-model.ts";
 /** One number over the view `accepted`: rows, or percent of the rows when the rule's unit says so. */
 export function batchMetricSql(rule: BatchRule): string {
   if (rule.metric === "sql") {
-    return `select (select * from (${(rule.query ?? "").replaceAll("{table}", "accepted")}) as q limit 1)::double as value`;
+    return `select (select * from (${(rule.query ?? "").replaceAll("{table}", "accepted")}\n) as q limit 1)::double as value`;
   }
   const count = countSql(rule);
   return rule.unit === "percent"

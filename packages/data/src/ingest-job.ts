@@ -1,5 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { quoteText } from "@portolan/expressions";
 import {
   type Digest,
   digestJson,
@@ -9,16 +10,17 @@ import {
   type JsonObject,
   newId,
   PortolanError,
-  parseDigest,
   type Transaction,
 } from "@portolan/kernel";
 import { type AnalysisResult, integerCell } from "./analysis.ts";
-import { judgeBatch } from "./batch-metrics.ts";
+import { batchMetricSql, judgeBatch } from "./batch-metrics.ts";
+import type { DataContract } from "./contract-model.ts";
 import { digestFile } from "./digest-file.ts";
 import type { DataErrorCode } from "./errors.ts";
-import { formatOf, type IngestionDeps, ingestQueue, unreadable } from "./ingestions.ts";
+import { type IngestionDeps, ingestQueue } from "./ingestions.ts";
 import type { DatasetManifest, IngestionView } from "./resources.ts";
 import type { SourceFile } from "./source-plan.ts";
+import { locateSources, unreadable } from "./sources.ts";
 import { splitPlan } from "./split-plan.ts";
 import {
   findIngestion,
@@ -66,14 +68,21 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
     return { ingestion: found, contract: await getContract(sql, organisationId, found.contractId) };
   });
   try {
-    const sources = await locate(deps, ingestion);
+    const sources = await locateSources(deps, ingestion.sources);
     const sourceDigest = await job.effect("digest sources", () => digestSources(sources));
-    const earlier = await job.step("look for the same batch", (tx) => reuse(tx, ingestion, sourceDigest));
+    const earlier = await job.step("look for the same batch", async (tx) => {
+      const found = await reuse(tx, ingestion, sourceDigest);
+      if (found === null) await updateIngestion(tx.sql, ingestion.id, { state: "running" });
+      return found;
+    });
     if (earlier !== null) return { datasetId: earlier, reused: true };
-    const split = await job.effect("split", () => splitBatch(deps, job, ingestion, contract, sources));
+    const split = await job.effect("split", () =>
+      splitBatch(deps, job, { ingestion, contract, sources, sourceDigest }),
+    );
     return await job.step("publish", (tx) => publish(tx, { ingestion, contract, sourceDigest, split }));
   } catch (error) {
-    if (job.signal.aborted) throw error;
+    // A failure that will be tried again is none yet: whoever waits for this ingestion would give up too early.
+    if (job.signal.aborted || !job.finalAttempt) throw error;
     await deps.uow.write(job.call, async (tx) => {
       const failure = error instanceof Error ? error.message.slice(0, 500) : "failed";
       await updateIngestion(tx.sql, id, { state: "failed", failures: [failure], finished_at: tx.now });
@@ -83,35 +92,22 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
   }
 }
 
-async function locate(deps: IngestionDeps, ingestion: Ingestion): Promise<SourceFile[]> {
-  const files: SourceFile[] = [];
-  for (const source of ingestion.sources) {
-    const digest = source.object === undefined ? undefined : parseDigest(source.object);
-    const path = digest ? await deps.objects.localPath(digest) : source.path;
-    if (path === undefined) throw unreadable("a source has neither path nor object", "Name one of them.");
-    files.push({ path, format: formatOf(source) });
-  }
-  return files;
-}
-
 async function digestSources(sources: readonly SourceFile[]): Promise<string> {
   const parts: JsonObject[] = [];
   for (const source of sources) parts.push({ format: source.format, digest: await digestFile(source.path) });
   return digestJson(parts);
 }
 
-/** The dataset of an earlier ingestion of the same bytes, or null. */
+/** Answers with the dataset of an earlier ingestion of the same bytes, or null. */
 async function reuse(tx: Transaction, ingestion: Ingestion, sourceDigest: string): Promise<string | null> {
   const earlier = await findSameIngestion(tx.sql, {
     organisationId: tx.call.actor.organisationId,
     contractId: ingestion.contractId,
     environment: ingestion.environment,
     sourceDigest,
+    ...(ingestion.useCaseId === undefined ? {} : { useCaseId: ingestion.useCaseId }),
   });
-  if (!earlier?.datasetId) {
-    await updateIngestion(tx.sql, ingestion.id, { state: "running" });
-    return null;
-  }
+  if (!earlier?.datasetId) return null;
   await updateIngestion(tx.sql, ingestion.id, {
     state: "published",
     finished_at: tx.now,
@@ -125,40 +121,86 @@ async function reuse(tx: Transaction, ingestion: Ingestion, sourceDigest: string
   return earlier.datasetId;
 }
 
-async function splitBatch(
-  deps: IngestionDeps,
-  job: JobRun,
-  ingestion: Ingestion,
-  contract: StoredContract,
-  sources: readonly SourceFile[],
-): Promise<Split> {
-  const folder = join(deps.workFolder, ingestion.id);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  const references: Record<string, string> = {};
-  for (const [name, digest] of Object.entries(contract.body.references))
-    references[name] = await deps.objects.localPath(digest as Digest);
-  const result = await deps.engine.run({
-    statements: splitPlan({ contract: contract.body, sources, references, output: folder }),
-    readable: [...sources.map((source) => source.path), ...Object.values(references)],
-    workFolder: folder,
-    signal: job.signal,
-    onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),
-  });
-  const accepted = await deps.objects.putFile(join(folder, "accepted.parquet"));
-  const quarantine = await deps.objects.putFile(join(folder, "quarantine.parquet"));
-  const deadLetters = await deps.objects.putFile(join(folder, "dead-letter.parquet"));
-  await rm(folder, { recursive: true, force: true });
-  return {
-    ...figuresOf(result, contract.body.batchRules.length),
-    object: accepted.digest,
-    sizeBytes: accepted.sizeBytes,
-    quarantine: quarantine.digest,
-    deadLetterObject: deadLetters.digest,
-  };
+interface Batch {
+  readonly ingestion: Ingestion;
+  readonly contract: StoredContract;
+  readonly sources: readonly SourceFile[];
+  readonly sourceDigest: string;
 }
 
-function figuresOf(result: AnalysisResult, batchRules: number) {
+async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promise<Split> {
+  const { contract, sources } = batch;
+  const folder = join(deps.workFolder, batch.ingestion.id);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  try {
+    const references: Record<string, string> = {};
+    for (const [name, digest] of Object.entries(contract.body.references))
+      references[name] = await deps.objects.localPath(digest as Digest);
+    const result = await deps.engine.run({
+      statements: splitPlan({ contract: contract.body, sources, references, output: folder }),
+      readable: [...sources.map((source) => source.path), ...Object.values(references)],
+      workFolder: folder,
+      signal: job.signal,
+      onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),
+    });
+    // What was digested must be what was split, or the manifest would name bytes that nobody judged.
+    if ((await digestSources(sources)) !== batch.sourceDigest)
+      throw unreadable("a source changed while it was read", "Deliver files whole, then ingest them again.");
+    const accepted = await deps.objects.putFile(join(folder, "accepted.parquet"));
+    const quarantine = await deps.objects.putFile(join(folder, "quarantine.parquet"));
+    const deadLetters = await deps.objects.putFile(join(folder, "dead-letter.parquet"));
+    return {
+      ...figuresOf(result),
+      values: await batchValues(deps, job, contract.body, join(folder, "accepted.parquet")),
+      object: accepted.digest,
+      sizeBytes: accepted.sizeBytes,
+      quarantine: quarantine.digest,
+      deadLetterObject: deadLetters.digest,
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Longer than any figure over a batch should take; a rule's query may be a runaway. */
+const ruleTimeoutMs = 120_000;
+
+/**
+ * Figures of the contract's batch rules. A process of its own that can read the accepted rows and nothing else: rules may carry
+ * SQL that somebody wrote, and neither the source, nor what was kept out, nor any other file is theirs to read.
+ */
+async function batchValues(
+  deps: IngestionDeps,
+  job: JobRun,
+  contract: DataContract,
+  accepted: string,
+): Promise<number[]> {
+  if (contract.batchRules.length === 0) return [];
+  const workFolder = `${dirname(accepted)}-rules`;
+  await mkdir(workFolder, { recursive: true });
+  try {
+    const result = await deps.engine.run({
+      statements: [
+        { sql: `create view accepted as select * from read_parquet(${quoteText(accepted)})` },
+        ...contract.batchRules.map((rule, index) => ({
+          sql: batchMetricSql(rule),
+          returns: `batch_${index}`,
+          note: `rule ${rule.name}`,
+        })),
+      ],
+      readable: [accepted],
+      workFolder,
+      timeoutMs: ruleTimeoutMs,
+      signal: job.signal,
+    });
+    return contract.batchRules.map((_, index) => Number(result.rows[`batch_${index}`]?.[0]?.["value"] ?? 0));
+  } finally {
+    await rm(workFolder, { recursive: true, force: true });
+  }
+}
+
+function figuresOf(result: AnalysisResult) {
   const counts = result.rows["counts"]?.[0];
   const time = (name: string): number | null =>
     typeof counts?.[name] === "string" ? integerCell(counts, name) : null;
@@ -168,9 +210,6 @@ function figuresOf(result: AnalysisResult, batchRules: number) {
     deadLetters: integerCell(counts, "dead_letters"),
     minEventTime: time("min_event_time"),
     maxEventTime: time("max_event_time"),
-    values: Array.from({ length: batchRules }, (_, index) =>
-      Number(result.rows[`batch_${index}`]?.[0]?.["value"] ?? 0),
-    ),
     rules: Object.fromEntries(
       (result.rows["rules"] ?? []).map((row) => [String(row["rule"]), integerCell(row, "rows")]),
     ),
@@ -186,6 +225,9 @@ interface Publication {
 
 async function publish(tx: Transaction, publication: Publication): Promise<JsonObject> {
   const { ingestion, contract, sourceDigest, split } = publication;
+  // Asked again in the very transaction that publishes: another worker may have split the same batch meanwhile.
+  const earlier = await reuse(tx, ingestion, sourceDigest);
+  if (earlier !== null) return { datasetId: earlier, reused: true };
   const { accepted, quarantined, deadLetters, rules } = split;
   const outcome = {
     source_digest: sourceDigest,

@@ -1,4 +1,3 @@
-import { isAbsolute, relative, resolve } from "node:path";
 import {
   type Authorizer,
   type CallContext,
@@ -6,7 +5,6 @@ import {
   newId,
   type ObjectStore,
   PortolanError,
-  parseDigest,
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { AnalysisEngine } from "./analysis.ts";
@@ -14,6 +12,7 @@ import { contractNotFound } from "./contracts.ts";
 import type { DataErrorCode } from "./errors.ts";
 import type { ResidencyCheck } from "./ports.ts";
 import type { DatasetManifest, IngestionView, Source } from "./resources.ts";
+import { locateSources } from "./sources.ts";
 import { findContract, findIngestion, insertIngestion, listDatasets } from "./store.ts";
 
 export const ingestQueue = "data.ingest";
@@ -59,7 +58,7 @@ export async function startIngestion(
     name: `dataset ${input.contract}`,
     ...(input.useCaseId === undefined ? {} : { useCaseId: input.useCaseId }),
   });
-  for (const source of input.sources) checkSource(deps, source);
+  await locateSources(deps, input.sources);
   return deps.uow.write(call, async (tx) => {
     const contract = await findContract(tx.sql, organisationId, input.contract, input.version);
     if (!contract) throw contractNotFound(input.contract, input.version);
@@ -85,39 +84,6 @@ export async function startIngestion(
     const { sources, environment } = input;
     return { id, contract: input.contract, environment, sources, state: "waiting", startedAt: tx.now };
   });
-}
-
-/** A source is one of a path in an allowed folder and an uploaded object with a format. */
-function checkSource(deps: IngestionDeps, source: Source): void {
-  if (source.path !== undefined && source.object === undefined) {
-    const path = resolve(source.path);
-    if (!isAbsolute(source.path) || !deps.sourceFolders.some((folder) => contains(folder, path)))
-      throw unreadable(
-        `${source.path} lies in none of the source folders`,
-        "Upload the file, or have its folder allowed.",
-      );
-    formatOf(source);
-    return;
-  }
-  if (source.object !== undefined && source.path === undefined && source.format && parseDigest(source.object))
-    return;
-  throw unreadable("a source needs a path, or an object and its format", "Name one of them.");
-}
-
-function contains(folder: string, path: string): boolean {
-  const below = relative(resolve(folder), path);
-  return below !== "" && !below.startsWith("..") && !isAbsolute(below);
-}
-
-export function formatOf(source: Source): "parquet" | "csv" | "jsonl" {
-  if (source.format) return source.format;
-  const ending = source.path?.split(".").at(-1)?.toLowerCase();
-  if (ending === "parquet" || ending === "csv" || ending === "jsonl") return ending;
-  throw unreadable("the format is not known by the name's ending", "State format: parquet, csv or jsonl.");
-}
-
-export function unreadable(detail: string, mend: string): PortolanError<DataErrorCode> {
-  return new PortolanError("data.source_unreadable", { detail, mend });
 }
 
 export async function readIngestion(

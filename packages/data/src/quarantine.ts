@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { quoteText } from "@portolan/expressions";
 import { type CallContext, type Digest, PortolanError } from "@portolan/kernel";
@@ -26,6 +26,7 @@ export async function readQuarantine(
       detail: `${ingestionId} has not split its batch (it is ${ingestion.state})`,
     });
   const path = await deps.objects.localPath(ingestion.quarantine as Digest);
+  await mkdir(deps.workFolder, { recursive: true });
   const workFolder = await mkdtemp(join(deps.workFolder, "quarantine-"));
   try {
     const result = await deps.engine.run({

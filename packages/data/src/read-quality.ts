@@ -68,6 +68,8 @@ function readRule(
     return;
   }
   const rule = readArguments(node, column, columns);
+  if (metric !== "rowCount" && metric !== "sql" && rule.columns.length === 0)
+    node.report(`says not which columns ${metric} looks at`, "List them in arguments.properties.");
   const name = node.get("name").text() ?? [column, metric].filter(Boolean).join(".");
   const { operator, limits } = threshold;
   const zero = operator === "mustBe" && limits[0] === 0;

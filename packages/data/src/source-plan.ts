@@ -25,13 +25,13 @@ export function sourceSql(
   const path = quoteText(source.path);
   const file = quoteText(source.path.split("/").at(-1) ?? "");
   if (source.format === "parquet") {
-    const from = `read_parquet(${path}, file_row_number = true)`;
+    const from = `read_parquet(${path}, file_row_number = true, hive_partitioning = false)`;
     return {
       rows: rowsSql(columns, `${base} + file_row_number`, (column) => quoteName(column.source), from),
     };
   }
   if (source.format === "csv") {
-    const from = `read_csv(${path}, header = true, all_varchar = true, store_rejects = true, rejects_limit = 0, parallel = false, rejects_table = 'rejects_${index}', rejects_scan = 'rejects_scan_${index}')`;
+    const from = `read_csv(${path}, hive_partitioning = false, header = true, all_varchar = true, store_rejects = true, rejects_limit = 0, parallel = false, rejects_table = 'rejects_${index}', rejects_scan = 'rejects_scan_${index}')`;
     return {
       rows: rowsSql(columns, `${base} + row_number() over ()`, (column) => quoteName(column.source), from),
       deadLetters: `select ${file}, line, first(error_message order by error_message), first(csv_line order by error_message) from rejects_${index} group by line`,

@@ -1,7 +1,6 @@
 import { quoteName, quoteText } from "@portolan/expressions";
 import type { AnalysisStatement } from "./analysis.ts";
-import { batchMetricSql } from "./batch-metrics.ts";
-import type { ContractColumn, DataContract, NamedRowRule } from "./contract-model.ts";
+import type { ColumnType, DataContract, NamedRowRule } from "./contract-model.ts";
 import { localTimeStatements } from "./local-time-plan.ts";
 import { type SourceFile, sourceSql } from "./source-plan.ts";
 
@@ -80,7 +79,10 @@ function annotateSql(contract: DataContract): string {
     ),
     ...contract.rowRules
       .filter((rule) => !(rule.kind === "required" && derived.some((column) => column.name === rule.column)))
-      .map((rule) => `case when ${brokenSql(rule)} then ${quoteText(ruleLabel(rule))} end`),
+      .map(
+        (rule) =>
+          `case when ${brokenSql(rule, typeOf(contract, rule))} then ${quoteText(ruleLabel(rule))} end`,
+      ),
   ];
   const names = contract.columns.map((column) => quoteName(column.name)).join(", ");
   return `create table staged as select _row, ${names}, violations,
@@ -94,7 +96,7 @@ function ruleLabel(rule: NamedRowRule): string {
 }
 
 /** True for a row that breaks the rule; null never breaks any rule but `required`. */
-function brokenSql(rule: NamedRowRule): string {
+function brokenSql(rule: NamedRowRule, type: ColumnType): string {
   const column = quoteName(rule.column);
   switch (rule.kind) {
     case "required":
@@ -107,10 +109,21 @@ function brokenSql(rule: NamedRowRule): string {
     case "length":
       return `length(${column}) ${rule.bound === "min" ? "<" : ">"} ${rule.limit}`;
     case "pattern":
-      return `not regexp_matches(${column}, ${quoteText(rule.pattern)})`;
+      return `not regexp_matches(${column}::varchar, ${quoteText(rule.pattern)})`;
     case "valid_values":
-      return `${column} not in (${rule.values.map((value) => (typeof value === "number" ? value : quoteText(value))).join(", ")})`;
+      return validValuesSql(column, type, rule.values);
   }
+}
+
+/** Numbers compare as numbers, everything else as text: a text beside a number must not make the engine convert it. */
+function validValuesSql(column: string, type: ColumnType, values: readonly (string | number)[]): string {
+  const numeric = type !== "string" && values.every((value) => typeof value === "number");
+  const listed = values.map((value) => (numeric ? value : quoteText(String(value)))).join(", ");
+  return `${numeric ? column : `${column}::varchar`} not in (${listed})`;
+}
+
+function typeOf(contract: DataContract, rule: NamedRowRule): ColumnType {
+  return contract.columns.find((column) => column.name === rule.column)?.type ?? "string";
 }
 
 const rangeSymbols = { min: "<", max: ">", exclusive_min: "<=", exclusive_max: ">=" } as const;
@@ -130,12 +143,5 @@ function summaryStatements(contract: DataContract): AnalysisStatement[] {
         group by rule order by rule`,
       returns: "rules",
     },
-    ...contract.batchRules.map((rule, index) => ({ sql: batchMetricSql(rule), returns: `batch_${index}` })),
   ];
-}
-
-/** DuckDB type that a column is stored as. Times are 64-bit microseconds: no engine's calendar takes part. */
-export function storedType(column: ContractColumn): string {
-  const types = { string: "varchar", integer: "bigint", number: "double", boolean: "boolean" } as const;
-  return column.type === "instant" || column.type === "local" ? "bigint" : types[column.type];
 }

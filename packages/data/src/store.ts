@@ -183,7 +183,13 @@ export async function findIngestion(
 /** An earlier ingestion of the same bytes under the same contract, which this one need not repeat. */
 export async function findSameIngestion(
   sql: Sql,
-  of: { organisationId: string; contractId: string; environment: string; sourceDigest: string },
+  of: {
+    organisationId: string;
+    contractId: string;
+    environment: string;
+    sourceDigest: string;
+    useCaseId?: string;
+  },
 ): Promise<(IngestionView & { contractId: string }) | undefined> {
   const row = await tables(sql)
     .selectFrom("data.ingestions")
@@ -192,6 +198,8 @@ export async function findSameIngestion(
     .where("contract_id", "=", of.contractId)
     .where("environment", "=", of.environment)
     .where("source_digest", "=", of.sourceDigest)
+    // A dataset belongs to a use case: another one's is not this one's to be given.
+    .where("use_case_id", "is not distinct from", of.useCaseId ?? null)
     .where("state", "=", "published")
     .executeTakeFirst();
   return row && ingestionOf(row);

@@ -9,6 +9,8 @@ export interface JobRun {
   readonly call: CallContext;
   /** Aborted at shutdown and on cancel. */
   readonly signal: AbortSignal;
+  /** False when the job is tried again should it fail now: only a final failure is worth telling as one. */
+  readonly finalAttempt: boolean;
   /**
    * A step whose effect is SQL: the step's row commits with the effect, so it happens exactly once.
    * On resume the recorded result is returned and `work` is not called.

@@ -23,6 +23,8 @@ export interface JobRunDeps {
   readonly uow: UnitOfWork;
   readonly claims: JobClaims;
   readonly signal: AbortSignal;
+  /** How often the handler's failures are tried again. */
+  readonly retries: number;
 }
 
 /** What the handler of one start of a job works with. */
@@ -44,6 +46,7 @@ export function jobRun(deps: JobRunDeps, claim: Claim): JobRun {
     payload: job.payload,
     call: job.call,
     signal,
+    finalAttempt: job.failures >= deps.retries,
     step: async <T extends JsonValue>(name: string, work: (tx: Transaction) => Promise<T>): Promise<T> => {
       begin(name);
       return uow.write(job.call, async (tx) => {

@@ -68,6 +68,8 @@ async function serve(boss: PgBoss, deps: JobWorkerDeps, runner: JobRunner): Prom
   });
 }
 
+const retriesOf = (handler: JobHandler): number => handler.retries ?? defaultRetries;
+
 class JobRunner {
   readonly #deps: JobWorkerDeps;
   readonly #claims: JobClaims;
@@ -132,7 +134,10 @@ class JobRunner {
       });
     }
     try {
-      const result = await handler.run(jobRun({ uow: this.#deps.uow, claims: this.#claims, signal }, claim));
+      const retries = retriesOf(handler);
+      const result = await handler.run(
+        jobRun({ uow: this.#deps.uow, claims: this.#claims, signal, retries }, claim),
+      );
       await this.#claims.finish(claim, "done", { result });
     } catch (error) {
       const stopped = signal.aborted && signal.reason instanceof JobStopped ? signal.reason : error;
@@ -156,7 +161,7 @@ class JobRunner {
     const { job } = claim;
     const message = messageOf(error);
     await this.#claims.log(job.id, `failed: ${message}`);
-    const final = handler !== undefined && job.failures >= (handler.retries ?? defaultRetries);
+    const final = handler !== undefined && job.failures >= retriesOf(handler);
     this.#deps.log.warn({ job: job.id, queue: job.queue, error: message, final }, "database.jobs.failed");
     if (final) return this.#claims.finish(claim, "failed", { error: message });
     await this.#claims.retry(claim, message);

@@ -1,0 +1,72 @@
+import { realpath, stat } from "node:fs/promises";
+import { isAbsolute, relative } from "node:path";
+import { type ObjectStore, PortolanError, parseDigest } from "@portolan/kernel";
+import type { DataErrorCode } from "./errors.ts";
+import type { Source } from "./resources.ts";
+import type { SourceFile, SourceFormat } from "./source-plan.ts";
+
+export interface SourcePlaces {
+  readonly objects: ObjectStore;
+  /** Folders on this host that a source path may lie in; a caller cannot read any other file. */
+  readonly sourceFolders: readonly string[];
+}
+
+/**
+ * The local file of each source. Links are followed before folders are compared, so that a link in an allowed folder does not
+ * lead out of it; asked when an ingestion starts and again when its job reads.
+ *
+ * @throws PortolanError `data.source_unreadable`.
+ */
+export async function locateSources(places: SourcePlaces, sources: readonly Source[]): Promise<SourceFile[]> {
+  const files: SourceFile[] = [];
+  for (const source of sources) {
+    if ((source.path === undefined) === (source.object === undefined))
+      throw unreadable("a source needs a path, or an object and its format", "Name one of them.");
+    const format = formatOf(source);
+    const path =
+      source.path === undefined
+        ? await objectPath(places, source.object ?? "")
+        : await realSource(places.sourceFolders, source.path);
+    files.push({ path, format });
+  }
+  return files;
+}
+
+async function objectPath(places: SourcePlaces, object: string): Promise<string> {
+  const digest = parseDigest(object);
+  if (!digest) throw unreadable(`${object} is no content address`, "Write sha256: and 64 hex digits.");
+  return places.objects.localPath(digest);
+}
+
+async function realSource(folders: readonly string[], path: string): Promise<string> {
+  const refused = unreadable(
+    `${path} lies in none of the source folders`,
+    "Upload the file, or have its folder allowed.",
+  );
+  if (!isAbsolute(path)) throw refused;
+  const real = await realpath(path).catch(() => undefined);
+  const allowed = await Promise.all(folders.map((folder) => realpath(folder).catch(() => undefined)));
+  // Whether a file outside exists is not for the caller to learn: both answers are the same.
+  if (real === undefined || !allowed.some((folder) => folder !== undefined && contains(folder, real)))
+    throw refused;
+  if (!(await stat(real)).isFile()) throw unreadable(`${path} is no regular file`, "Name a file.");
+  // The engine would take them for patterns and read other files than the one that was digested.
+  if (/[*?[\]{}]/.test(real)) throw unreadable(`${path} holds pattern characters`, "Rename the file.");
+  return real;
+}
+
+function contains(folder: string, path: string): boolean {
+  const below = relative(folder, path);
+  return below !== "" && below !== ".." && !below.startsWith("../") && !isAbsolute(below);
+}
+
+function formatOf(source: Source): SourceFormat {
+  if (source.format) return source.format;
+  const ending = source.path?.split(".").at(-1)?.toLowerCase();
+  if (ending === "parquet" || ending === "csv" || ending === "jsonl") return ending;
+  throw unreadable("the format is not known by the name's ending", "State format: parquet, csv or jsonl.");
+}
+
+export function unreadable(detail: string, mend: string): PortolanError<DataErrorCode> {
+  return new PortolanError("data.source_unreadable", { detail, mend });
+}

@@ -1,0 +1,126 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type JobWorker, startJobWorker } from "@portolan/database";
+import { createDuckDbEngine } from "@portolan/duckdb";
+import { type CallContext, createLogger, type JobHandler, type MigrationSet } from "@portolan/kernel";
+import { openFolderObjectStore } from "@portolan/objectstore";
+import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import { type DataDeps, dataMigrations, ingestJob, publishContract, startIngestion } from "../src/index.ts";
+import { readIngestion } from "../src/ingestions.ts";
+import type { IngestionView } from "../src/resources.ts";
+
+const example = (name: string): Promise<string> =>
+  readFile(new URL(`../../../examples/flight-delays/${name}`, import.meta.url), "utf8");
+
+export interface DataFixture {
+  readonly db: TestDatabase;
+  readonly folder: string;
+  readonly inbox: string;
+  readonly deps: DataDeps;
+  readonly call: CallContext;
+  /** Publishes the contract of the example, with lines replaced where a test wants them otherwise. */
+  publishFlights(edit?: (document: string) => string): Promise<void>;
+  /** Ingests one file of the inbox and waits for its end. */
+  ingest(
+    name: string,
+    text: string,
+    more?: Partial<Parameters<typeof startIngestion>[2]>,
+  ): Promise<IngestionView>;
+  settled(id: string): Promise<IngestionView>;
+  close(): Promise<void>;
+}
+
+/** Database, object store, engine and worker: everything real; `more` adds the handlers of packages above. */
+export async function dataFixture(
+  migrations: readonly MigrationSet[] = [],
+  more: (deps: DataDeps) => readonly JobHandler[] = () => [],
+): Promise<DataFixture> {
+  const folder = await mkdtemp(join(tmpdir(), "portolan-data-"));
+  const inbox = join(folder, "inbox");
+  await mkdir(inbox);
+  const db = await openTestDatabase({ migrations: [dataMigrations, ...migrations] });
+  const deps: DataDeps = {
+    uow: db.uow,
+    authorizer: testAuthorizer({ engineer: ["*"] }),
+    objects: await openFolderObjectStore(join(folder, "objects"), db.clock),
+    engine: createDuckDbEngine(),
+    residency: { require: () => Promise.resolve() },
+    sourceFolders: [inbox],
+    workFolder: join(folder, "work"),
+  };
+  const call = aCall({ roles: ["engineer"] });
+  const worker: JobWorker = await startJobWorker({
+    database: db.database,
+    uow: db.uow,
+    jobs: db.jobs,
+    clock: db.clock,
+    log: createLogger({ name: "test", level: "silent" }),
+    handlers: [ingestJob(deps), ...more(deps)],
+  });
+  const settled = (id: string): Promise<IngestionView> =>
+    waitFor(
+      () => readIngestion(deps, call, id),
+      (found) => ["published", "refused", "failed"].includes(found.state),
+    );
+  return {
+    db,
+    folder,
+    inbox,
+    deps,
+    call,
+    settled,
+    publishFlights: async (edit = (document) => document) => {
+      const references = { "airports.csv": await example("airports.csv") };
+      const document = edit(await example("contracts/flights.odcs.yaml"));
+      await publishContract(deps, call, "flights", { document, references });
+    },
+    ingest: async (name, text, options) => {
+      const path = join(inbox, name);
+      await writeFile(path, text);
+      const started = await startIngestion(deps, call, {
+        contract: "flights",
+        environment: "dev",
+        sources: [{ path }],
+        ...options,
+      });
+      return settled(started.id);
+    },
+    close: async () => {
+      await worker.stop();
+      await db.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function waitFor<T>(
+  read: () => Promise<T>,
+  enough: (found: T) => boolean,
+  ms = 50_000,
+): Promise<T> {
+  for (let waited = 0; waited < ms; waited += 40) {
+    const found = await read();
+    if (enough(found)) return found;
+    await delay(40);
+  }
+  throw new Error(`not settled within ${ms} ms: ${JSON.stringify(await read()).slice(0, 500)}`);
+}
+
+/** A day of made-up flights between three airports, one every `everyMinutes`; the same text for the same arguments. */
+export function flightsCsv(count: number, everyMinutes = 7): string {
+  const airports = ["BOS", "DEN", "LAX"];
+  const lines = ["date,delay,distance,origin,destination"];
+  for (let i = 0; i < count; i++) {
+    const minutes = i * everyMinutes;
+    const day = String(1 + Math.floor(minutes / 1440)).padStart(2, "0");
+    const clock = [Math.floor(minutes / 60) % 24, minutes % 60].map((part) => String(part).padStart(2, "0"));
+    const from = airports[i % 3];
+    const to = airports[(i + 1 + (i % 2)) % 3];
+    lines.push(
+      `2001-01-${day} ${clock.join(":")}:00,${((i * 37) % 90) - 20},${200 + ((i * 113) % 2000)},${from},${to}`,
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}

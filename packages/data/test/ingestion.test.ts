@@ -1,0 +1,258 @@
+import { mkdir, rename, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Digest } from "@portolan/kernel";
+import { aCall } from "@portolan/testkit";
+import { sql as raw } from "kysely";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { publishContract, readQuarantine, startIngestion } from "../src/index.ts";
+import { listPublishedDatasets } from "../src/ingestions.ts";
+import { type DataFixture, dataFixture, flightsCsv } from "./data-fixture.ts";
+
+let f: DataFixture;
+
+beforeAll(async () => {
+  f = await dataFixture();
+  await f.publishFlights((text) => text.replace("value: 0.01", "value: 0.2"));
+});
+afterAll(() => f.close());
+
+const datasets = () => listPublishedDatasets(f.deps, f.call, {});
+const events = async () =>
+  (
+    await raw<{
+      event: string;
+      subject: string;
+    }>`select convert_from(payload, 'UTF8')::jsonb ->> 'event' as event,
+    convert_from(payload, 'UTF8')::jsonb ->> 'subject' as subject from ledger.rows order by id`.execute(
+      f.db.sql,
+    )
+  ).rows;
+/** Rows of a stored Parquet object, each as JSON text. */
+const rowsOf = async (object: string): Promise<Record<string, unknown>[]> => {
+  const path = await f.deps.objects.localPath(object as Digest);
+  const { rows } = await f.deps.engine.run({
+    statements: [{ sql: `select * from read_parquet('${path}')`, returns: "rows" }],
+    readable: [path],
+    workFolder: join(f.folder, "look"),
+  });
+  return [...(rows["rows"] ?? [])];
+};
+
+const bad = [
+  "2001-01-03 10:00:00,not-a-number,500,BOS,LAX",
+  "2001-01-03 10:01:00,5,500,bos,LAX",
+  "2001-01-03 10:02:00,9999,500,BOS,LAX",
+  "2001-01-03 10:03:00,5,,BOS,LAX",
+  "2001-01-03 10:04:00,5,500,ZZZ,LAX",
+  "2001-13-45 10:04:00,5,0,BOS,LAX",
+];
+
+test("every row ends in exactly one place, and quarantine names the rules that a row broke", async () => {
+  const text = `${flightsCsv(120)}${bad.join("\n")}\n2001-01-03 10:05:00,5,500\n`;
+  const done = await f.ingest("planted.csv", text);
+  expect(done).toMatchObject({
+    state: "published",
+    counts: { accepted: 120, quarantined: 6, deadLetters: 1 },
+    rules: {
+      "delay.type": 1,
+      "origin.pattern": 1,
+      "delay.maximum": 1,
+      "distance.required": 1,
+      "departed_at.time_zone": 3,
+      "departure_local.type": 1,
+      "distance.minimum": 1,
+    },
+  });
+  const first = await readQuarantine(f.deps, f.call, done.id, { limit: 4 });
+  const rest = await readQuarantine(f.deps, f.call, done.id, {
+    limit: 4,
+    ...(first.next ? { after: first.next } : {}),
+  });
+  const rows = [...first.rows, ...rest.rows];
+  expect(rows.map((row) => row.violations)).toEqual([
+    ["delay.type"],
+    ["departed_at.time_zone", "origin.pattern"],
+    ["delay.maximum"],
+    ["distance.required"],
+    ["departed_at.time_zone"],
+    ["departure_local.type", "departed_at.time_zone", "distance.minimum"],
+  ]);
+  expect(rows[0]?.raw).toMatchObject({ delay: "not-a-number", origin: "BOS" });
+  expect(rest.next).toBeUndefined();
+  expect(await rowsOf(done.deadLetters ?? "")).toMatchObject([{ file: "planted.csv", line: "128" }]);
+});
+
+test("the accepted rows carry UTC by the airport's zone, in the order of event time", async () => {
+  const done = await f.ingest(
+    "zones.csv",
+    "date,delay,distance,origin,destination\n2001-01-01 09:00:00,1,10,LAX,BOS\n2001-01-01 11:00:00,2,10,BOS,LAX\n",
+  );
+  const [dataset] = await listPublishedDatasets(f.deps, f.call, { id: done.datasetId ?? "" });
+  const rows = await rowsOf(dataset?.object ?? "");
+  // 11:00 in Boston is 16:00 UTC, an hour before 09:00 in Los Angeles.
+  expect(rows.map((row) => [row["origin"], Number(row["departed_at"])])).toEqual([
+    ["BOS", Date.UTC(2001, 0, 1, 16) * 1000],
+    ["LAX", Date.UTC(2001, 0, 1, 17) * 1000],
+  ]);
+  expect(dataset).toMatchObject({ rowCount: 2, minEventTime: Date.UTC(2001, 0, 1, 16) * 1000 });
+});
+
+test("the same bytes under the same contract are published once, also by two ingestions at once", async () => {
+  const before = (await datasets()).length;
+  await writeFile(join(f.inbox, "same.csv"), flightsCsv(60));
+  const start = () =>
+    startIngestion(f.deps, f.call, {
+      contract: "flights",
+      environment: "dev",
+      sources: [{ path: join(f.inbox, "same.csv") }],
+    });
+  const [a, b] = await Promise.all([start(), start()]);
+  const [first, second] = [await f.settled(a.id), await f.settled(b.id)];
+  expect(first.datasetId).toBe(second.datasetId);
+  expect((await datasets()).length).toBe(before + 1);
+  expect((await events()).filter((row) => row.subject === first.datasetId)).toHaveLength(1);
+});
+
+test("another use case does not get the dataset of the first, but the same content address", async () => {
+  const one = await f.ingest("use.csv", flightsCsv(33), { useCaseId: "uc_one" });
+  const two = await f.ingest("use.csv", flightsCsv(33), { useCaseId: "uc_two" });
+  expect(one.datasetId).not.toBe(two.datasetId);
+  const found = (await datasets()).filter((set) => [one.datasetId, two.datasetId].includes(set.id));
+  expect(new Set(found.map((set) => set.object)).size).toBe(1);
+});
+
+test("the same rows from CSV and from JSON lines become the same bytes", async () => {
+  const csv = flightsCsv(50, 11);
+  const [head = "", ...lines] = csv.trim().split("\n");
+  const names = head.split(",");
+  const jsonl = lines
+    .map((line) => JSON.stringify(Object.fromEntries(line.split(",").map((cell, i) => [names[i], cell]))))
+    .join("\n");
+  const one = await f.ingest("form.csv", csv);
+  const two = await f.ingest("form.jsonl", `${jsonl}\nnot json\n[1]\n`);
+  expect(two.counts).toEqual({ accepted: 50, quarantined: 0, deadLetters: 2 });
+  const objects = (await datasets()).filter((set) => [one.datasetId, two.datasetId].includes(set.id));
+  expect(objects.map((set) => set.object)).toEqual([objects[0]?.object, objects[0]?.object]);
+});
+
+test("a batch that fails its gate publishes nothing, and says why on the ledger", async () => {
+  const before = (await datasets()).length;
+  const done = await f.ingest("broken.csv", `${flightsCsv(10)}${bad.join("\n")}\n`);
+  expect(done).toMatchObject({ state: "refused", counts: { accepted: 10, quarantined: 6 } });
+  expect(done.failures?.[0]).toContain("6 of 16 rows are bad");
+  expect(done.datasetId).toBeUndefined();
+  expect((await datasets()).length).toBe(before);
+  expect(await events()).toContainEqual({ event: "data.ingestion.refused", subject: done.id });
+});
+
+test("a source that was read to its end but lacks a column fails for good only after its retries", async () => {
+  const started = await f.ingest("columns.csv", "date,delay\n2001-01-01 09:00:00,1\n");
+  expect(started.state).toBe("failed");
+  const jobs = await raw<{ failures: number; state: string }>`select failures, state from database.job_runs
+    where payload ->> 'ingestionId' = ${started.id}`.execute(f.db.sql);
+  expect(jobs.rows).toEqual([{ failures: 2, state: "failed" }]);
+  expect((await events()).filter((row) => row.subject === started.id).map((row) => row.event)).toEqual([
+    "data.ingestion.started",
+    "data.ingestion.failed",
+  ]);
+});
+
+test("a path outside the source folders is refused, also through links, and so is a file that is no file", async () => {
+  const secret = join(f.folder, "secret.csv");
+  await writeFile(secret, flightsCsv(3));
+  await symlink(secret, join(f.inbox, "link.csv"));
+  await symlink(f.folder, join(f.inbox, "up"));
+  await mkdir(join(f.inbox, "folder.csv"));
+  await writeFile(join(f.inbox, "a[1].csv"), flightsCsv(3));
+  for (const path of [
+    secret,
+    join(f.inbox, "link.csv"),
+    join(f.inbox, "up", "secret.csv"),
+    join(f.inbox, "..", "secret.csv"),
+    join(f.inbox, "missing.csv"),
+    join(f.inbox, "folder.csv"),
+    join(f.inbox, "a[1].csv"),
+    "relative.csv",
+  ]) {
+    await expect(
+      startIngestion(f.deps, f.call, { contract: "flights", environment: "dev", sources: [{ path }] }),
+      path,
+    ).rejects.toMatchObject({ code: "data.source_unreadable" });
+  }
+});
+
+test("a link that appears after the ingestion was accepted is refused by the job", async () => {
+  const path = join(f.inbox, "swap.csv");
+  await writeFile(path, flightsCsv(4));
+  await symlink(join(f.folder, "secret.csv"), join(f.inbox, "swap-link"));
+  const started = await startIngestion(
+    {
+      ...f.deps,
+      uow: {
+        ...f.deps.uow,
+        write: async (call, work) => {
+          await rename(join(f.inbox, "swap-link"), path);
+          return f.deps.uow.write(call, work);
+        },
+      },
+    },
+    f.call,
+    { contract: "flights", environment: "dev", sources: [{ path }] },
+  );
+  const done = await f.settled(started.id);
+  expect(done).toMatchObject({ state: "failed" });
+  expect(done.failures?.[0]).toContain("none of the source folders");
+});
+
+test("a rule in SQL judges the accepted rows and can read nothing else", async () => {
+  const document = (name: string, query: string) => `apiVersion: v3.1.0
+kind: DataContract
+id: ${name}
+version: 1.0.0
+status: active
+schema:
+  - name: t
+    properties:
+      - { name: n, logicalType: integer, required: true }
+    quality:
+      - { type: sql, name: check, query: "${query}", mustBe: 6 }
+`;
+  const judge = async (name: string, query: string) => {
+    await publishContract(f.deps, f.call, name, { document: document(name, query) });
+    return f.ingest(`${name}.csv`, "n,x\n1,a\n2,b\n3,c\n", { contract: name });
+  };
+  expect(await judge("sum-rule", "select sum(n) from {table} -- comment")).toMatchObject({
+    state: "published",
+  });
+  expect(await judge("high-rule", "select sum(n) + 1 from {table}")).toMatchObject({
+    state: "refused",
+    failures: ["check is 7; mustBe 6"],
+  });
+  const refused = {
+    "reads-source": `select count(*) from {table}, read_csv('${f.inbox}/reads-source.csv')`,
+    "reads-host": "select length(content) from read_text('/etc/hostname'), {table}",
+    "reads-staged": "select count(*) from {table}, staged",
+  };
+  // At once: each is tried again with a growing delay.
+  const done = await Promise.all(Object.entries(refused).map(([name, query]) => judge(name, query)));
+  for (const one of done) expect(one, one.contract).toMatchObject({ state: "failed" });
+  expect(done[0]?.failures?.[0]).toContain("Permission Error");
+  const two = document("writes", "select 6 from {table}) as q); copy (select 1) to 'x'");
+  await expect(publishContract(f.deps, f.call, "writes", { document: two })).rejects.toMatchObject({
+    code: "data.contract_invalid",
+  });
+});
+
+test("a published contract version never changes, and what one may not ask is refused", async () => {
+  await expect(
+    f.publishFlights((text) => text.replace("minimum: -180", "minimum: -181")),
+  ).rejects.toMatchObject({
+    code: "data.contract_conflict",
+  });
+  await f.publishFlights(
+    (text) => `${text.replace("value: 0.01", "value: 0.2")}# a comment changes nothing\n`,
+  );
+  await expect(
+    startIngestion(f.deps, aCall(), { contract: "flights", environment: "dev", sources: [] }),
+  ).rejects.toMatchObject({ code: "identity.forbidden" });
+});
