@@ -29,7 +29,7 @@ export async function waitForJob<T>(
   for (;;) {
     const job = await api.json<JobView>({ path: `/v1/jobs/${id}` });
     onProgress?.(job);
-    if (job.state === "completed") return job.result as T;
+    if (job.state === "done") return job.result as T;
     if (job.state === "failed" || job.state === "cancelled") throw failure(job);
     await delay(pollMs);
   }
