@@ -1,0 +1,113 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startJobWorker } from "@portolan/database";
+import { createLogger, environments, type JobHandler, loadConfig, systemClock } from "@portolan/kernel";
+import { openTestDatabase } from "@portolan/testkit";
+import type { RouteOptions } from "fastify";
+import { ControlConfig } from "../src/config.ts";
+import { assembleControl } from "../src/start-control.ts";
+import { layFoundation, migrationSets } from "../src/wiring/foundation.ts";
+import type { Answer, Api } from "./api.ts";
+
+/** What a route declared of itself. */
+export interface DeclaredRoute {
+  readonly method: string;
+  readonly url: string;
+  readonly action: string | undefined;
+  readonly ledger: string | undefined;
+}
+
+/** All of control in this process, wired as the app wires it, over a database in memory; nothing runs beside a request. */
+export async function openControl() {
+  const home = await mkdtemp(join(tmpdir(), "portolan-in-process-"));
+  const test = await openTestDatabase({ migrations: migrationSets });
+  const config = loadConfig(ControlConfig, { PORTOLAN_HOME: home, DEV_ISSUER: "true", LOG_LEVEL: "error" });
+  const log = createLogger({ name: "control", level: config.LOG_LEVEL });
+  const base = await layFoundation(config, log, systemClock, test.database);
+  const routes: DeclaredRoute[] = [];
+  const { app, wiring } = await assembleControl(base, (server) => {
+    server.addHook("onRoute", (route) => void routes.push(...declared(route)));
+  });
+  await app.ready();
+  const secret = (await readFile(join(home, "local-credential"), "utf8")).trim();
+
+  const call: Api["call"] = async (method, path, body, token): Promise<Answer> => {
+    const response = await app.inject({
+      method,
+      url: path,
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(Buffer.isBuffer(body) ? { "content-type": "application/octet-stream" } : {}),
+      },
+      ...(body === undefined ? {} : { payload: body as object }),
+    });
+    const type = String(response.headers["content-type"] ?? "");
+    return {
+      status: response.statusCode,
+      type,
+      requestId: String(response.headers["x-request-id"] ?? ""),
+      text: response.body,
+      body: type.includes("json") ? response.json() : {},
+    };
+  };
+  const token = async (principal: string): Promise<string> => {
+    const answer = await call("POST", "/v1/dev/token", { secret, principal, environments });
+    if (answer.status !== 200) throw new Error(`no token for ${principal}: ${answer.text}`);
+    return String(answer.body["token"]);
+  };
+
+  return {
+    call,
+    token,
+    secret,
+    routes,
+    work: base.work,
+    database: test.database,
+    /** Lets the waiting jobs of these handlers run to their end. */
+    async runJobs(handlers: readonly JobHandler[]): Promise<void> {
+      const { jobs, work: uow, database, clock } = base;
+      const worker = await startJobWorker({ database, uow, jobs, clock, handlers, log });
+      try {
+        await untilNoneOpen(test.database, handlers);
+      } finally {
+        await worker.stop();
+      }
+    },
+    jobs: { data: wiring.data.jobs, governance: wiring.governance.jobs },
+    async close(): Promise<void> {
+      await app.close();
+      await wiring.data.close();
+      await test.close();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+export type InProcessControl = Awaited<ReturnType<typeof openControl>>;
+
+function declared(route: RouteOptions): DeclaredRoute[] {
+  const methods = Array.isArray(route.method) ? route.method : [route.method];
+  const { action, ledger } = route.config ?? {};
+  return methods.map((method) => ({ method, url: route.url, action, ledger }));
+}
+
+async function untilNoneOpen(
+  database: Awaited<ReturnType<typeof openTestDatabase>>["database"],
+  handlers: readonly JobHandler[],
+): Promise<void> {
+  const queues = handlers.map((handler) => handler.queue);
+  for (let waitedMs = 0; waitedMs < 30_000; waitedMs += 50) {
+    const open = await database.session((session) =>
+      session.query<{ queue: string; state: string; error: string | null }>(
+        "select queue, state, error from database.job_runs where state <> 'done' and queue = any($1)",
+        [queues],
+      ),
+    );
+    const failed = open.find((job) => ["failed", "retrying"].includes(job.state));
+    if (failed) throw new Error(`job of ${failed.queue} failed: ${failed.error}`);
+    if (open.length === 0) return;
+    await sleep(50);
+  }
+  throw new Error(`jobs of ${queues.join()} did not end`);
+}

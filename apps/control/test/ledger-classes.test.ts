@@ -1,0 +1,93 @@
+import { aCall } from "@portolan/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ApiMethod } from "./api.ts";
+import { type DeclaredRoute, type InProcessControl, openControl } from "./in-process.ts";
+import { mutatingRoutes } from "./mutating-routes.ts";
+import type { World } from "./mutating-world.ts";
+import { unrecorded, watchTransactions } from "./transactions.ts";
+
+let control: InProcessControl;
+let world: World;
+let watch: Awaited<ReturnType<typeof watchTransactions>>;
+
+beforeAll(async () => {
+  control = await openControl();
+  world = { control, api: control, known: new Map() };
+  await control.database.session((session) => session.script("create table public.planted (n integer)"));
+  watch = await watchTransactions(control.database);
+});
+afterAll(() => control.close());
+
+const reading = ["GET", "HEAD", "OPTIONS"];
+
+function isMutating({ method }: DeclaredRoute): boolean {
+  return !reading.includes(method);
+}
+
+/** Mutating routes that the table does not drive, and entries of the table that no route answers to. */
+function uncovered(routes: readonly DeclaredRoute[]): string[] {
+  const registered = routes.filter(isMutating).map(({ method, url }) => `${method} ${url}`);
+  const driven: readonly string[] = mutatingRoutes.map(({ route }) => route);
+  return [
+    ...registered.filter((route) => !driven.includes(route)),
+    ...driven.filter((route) => !registered.includes(route)).map((route) => `${route} (is no route)`),
+  ];
+}
+
+describe("what routes declare", () => {
+  test("every mutating route is driven by the table of this test", () => {
+    expect(control.routes.filter(isMutating).length).toBeGreaterThan(30);
+    expect(uncovered(control.routes)).toEqual([]);
+  });
+
+  test("a route that is added without an entry in the table fails this test", () => {
+    const planted = { method: "POST", url: "/v1/planted", action: "public", ledger: "governed" };
+    expect(uncovered([...control.routes, planted])).toEqual(["POST /v1/planted"]);
+  });
+
+  test("each route says its action and its ledger class; mutating ones are governed or recorded, as the table says", () => {
+    const wrong = control.routes.filter(({ action, ledger, ...route }) => {
+      const classes = isMutating({ action, ledger, ...route }) ? ["governed", "recorded"] : ["read"];
+      return action === undefined || ledger === undefined || !classes.includes(ledger);
+    });
+    expect(wrong).toEqual([]);
+    const declared = new Map(control.routes.map(({ method, url, ledger }) => [`${method} ${url}`, ledger]));
+    const differing = mutatingRoutes.filter(({ route, ledger }) => declared.get(route) !== ledger);
+    expect(differing.map(({ route }) => route)).toEqual([]);
+  });
+});
+
+describe("a granted request leaves its ledger rows in the transaction of its effect", () => {
+  for (const entry of mutatingRoutes) {
+    test(entry.route, async () => {
+      const [method] = entry.route.split(" ") as [ApiMethod];
+      const token = entry.as === undefined ? undefined : await control.token(entry.as);
+      const { url, body } = await entry.request(world);
+      await watch.take();
+      const answer = await control.call(method, url, body, token);
+      const { changes, rows } = await watch.take();
+      expect(answer.status, answer.text).toBeLessThan(300);
+      const own = rows.filter((row) => entry.ledger === "recorded" || row.requestId === answer.requestId);
+      expect(own.map((row) => `${row.class} ${row.event}`)).toEqual(
+        entry.events.map((event) => `${entry.ledger} ${event}`),
+      );
+      expect(unrecorded(changes, rows, entry.ledger)).toEqual(Object.keys(entry.besides ?? {}).sort());
+      await entry.learn?.(answer.body, world);
+    });
+  }
+});
+
+describe("the proof itself", () => {
+  test("a change in a transaction without a ledger row is found", async () => {
+    const plant = () =>
+      control.database.session((session) => session.script("insert into public.planted values (1)"));
+    await watch.take();
+    await plant();
+    await control.work.write(aCall({}), (tx) =>
+      tx.record({ event: "test.thing.done", subject: "elsewhere" }),
+    );
+    const { changes, rows } = await watch.take();
+    expect(rows.map((row) => row.event)).toEqual(["test.thing.done"]);
+    expect(unrecorded(changes, rows, "governed")).toEqual(["public.planted"]);
+  });
+});

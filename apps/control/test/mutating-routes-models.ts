@@ -1,0 +1,155 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { asEpochMicros, type Id, newId, systemClock } from "@portolan/kernel";
+import { logisticModel } from "@portolan/onnx-format/testing";
+import { createShipper, openPredictionWriter } from "@portolan/predictions";
+import { must } from "./api.ts";
+import { known, type MutatingRoute, type World } from "./mutating-world.ts";
+
+const digest = `sha256:${"ab".repeat(32)}`;
+
+/** Blocks are stored first and anchored in the ledger before the answer, one leaf per second over all writers. */
+const acceptedFirst = Object.fromEntries(
+  ["block_parts", "blocks", "part_contents", "writers"].map((table) => [
+    `predictions.${table}`,
+    "anchored by the next leaf, before it is acknowledged (docs/spec/prediction-log.md, P16)",
+  ]),
+);
+
+/** Models, endpoints and predictions. */
+export const modelRoutes: readonly MutatingRoute[] = [
+  {
+    route: "POST /v1/models/:model/versions",
+    as: "ci",
+    ledger: "governed",
+    events: ["registry.version.created"],
+    request: async (world) => {
+      const bytes = Buffer.from(logisticModel([1, 2], 0.5));
+      const artifact = await must(world.api, "POST", "/v1/artifacts", bytes, await world.api.token("ci"));
+      return {
+        url: "/v1/models/delays/versions",
+        body: {
+          useCaseId: known(world, "useCase"),
+          artifact: artifact["digest"],
+          lineage: { origin: "trained", seed: 7 },
+        },
+      };
+    },
+  },
+  {
+    route: "POST /v1/models/:model/versions/:version/promotions",
+    as: "ci",
+    ledger: "governed",
+    events: ["registry.version.promoted"],
+    request: () => ({ url: "/v1/models/delays/versions/1/promotions", body: { to: "dev" } }),
+  },
+  {
+    route: "POST /v1/evaluations",
+    as: "ci",
+    ledger: "governed",
+    events: ["evaluation.started"],
+    request: () => ({
+      url: "/v1/evaluations",
+      body: {
+        model: "delays",
+        version: 1,
+        dataset: digest,
+        labelColumn: "late",
+        featureColumns: ["distance", "hour"],
+      },
+    }),
+  },
+  {
+    route: "PUT /v1/endpoints/:name",
+    as: "ci",
+    ledger: "governed",
+    events: ["serving.endpoint.deployed"],
+    request: (world) => ({
+      url: "/v1/endpoints/delays",
+      body: { environment: "dev", useCaseId: known(world, "useCase"), model: "delays", version: 1 },
+    }),
+  },
+  {
+    route: "POST /v1/prediction-blocks",
+    as: "gateway-1",
+    ledger: "recorded",
+    events: ["predictions.blocks.accepted"],
+    besides: acceptedFirst,
+    request: async (world) => ({ url: "/v1/prediction-blocks", body: await oneBlock(world) }),
+  },
+  {
+    route: "POST /v1/outcomes",
+    as: "max",
+    ledger: "recorded",
+    events: ["predictions.outcomes.reported"],
+    besides: {
+      "predictions.outcomes": "a label is joined with its prediction afterwards, again after a crash",
+    },
+    request: (world) => ({
+      url: "/v1/outcomes",
+      body: {
+        outcomes: [
+          { predictionId: known(world, "prediction"), outcome: 1, observedAt: "2026-03-03T00:00:00Z" },
+        ],
+      },
+    }),
+  },
+  {
+    route: "POST /v1/prediction-erasures",
+    as: "ada",
+    ledger: "governed",
+    events: ["predictions.erasure.ordered", "predictions.erasure.completed"],
+    request: (world) => ({
+      url: "/v1/prediction-erasures",
+      body: { select: { predictionIds: [known(world, "prediction")] }, reason: "asked for by the person" },
+    }),
+  },
+];
+
+/** A gateway's log with one prediction in it, as the bytes that it would deliver. */
+async function oneBlock(world: World): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), "portolan-writer-"));
+  try {
+    const writerId = newId("writer", systemClock.now()) as Id<"writer">;
+    const writer = await openPredictionWriter({ folder, writerId, clock: systemClock, reserveBytes: 4096 });
+    const body = { mediaType: "application/json", bytes: Buffer.from("{}") };
+    const id = await writer.append(
+      {
+        context: {
+          organisationId: known(world, "organisation"),
+          useCaseId: known(world, "useCase"),
+          endpoint: "delays",
+          environment: "dev",
+          model: { name: "delays", version: "1", digest },
+          variant: "champion",
+          snapshotVersion: 1,
+          costTags: {},
+        },
+        principal: "usr_somebody",
+        requestId: "req-1",
+        receivedAt: asEpochMicros(systemClock.now()),
+        latency: { authMicros: 3, runMicros: 40, totalMicros: 61 },
+        status: { kind: "ok" },
+        inputs: body,
+        outputs: body,
+      },
+      { durability: "durable" },
+    );
+    await writer.close();
+    world.known.set("prediction", id);
+    let delivered: Buffer = Buffer.alloc(0);
+    const shipper = createShipper({
+      folder,
+      deliver: async (bytes) => {
+        delivered = Buffer.concat([delivered, bytes]);
+        return { kind: "accepted" };
+      },
+    });
+    await shipper.flush();
+    await shipper.close();
+    return delivered;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
