@@ -49,6 +49,8 @@ const settings: Readonly<Record<string, string>> = {
   log_timezone: "UTC",
   log_line_prefix: "",
   cluster_name: "portolan",
+  // After a crash the data folder is synced before recovery: file by file that took 2.4 s of 2.7 s, at once 0.1 s.
+  ...(process.platform === "linux" ? { recovery_init_sync_method: "syncfs" } : {}),
 };
 
 /**
