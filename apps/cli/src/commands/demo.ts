@@ -1,3 +1,120 @@
+import { cp, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readTemplate } from "@portolan/charter/templates";
 import type { Command } from "commander";
+import type { CliContext } from "../context.ts";
+import { assembleCast } from "../demo/cast.ts";
+import { planCharterStep, signCharterStep } from "../demo/govern.ts";
+import { gateStep, ingestStep, trainingSetStep, trainStep } from "../demo/learn.ts";
+import { Narrator } from "../demo/narrator.ts";
+import { auditStep, deployStep, replayStep } from "../demo/serve.ts";
+import { count, type DemoSummary, type World } from "../demo/world.ts";
 import type { ContextOf } from "../program.ts";
-export function registerDemoCommand(_program: Command, _contextOf: ContextOf): void {}
+import { readRunState } from "../supervisor/state-file.ts";
+import { detach, stopUp } from "../supervisor/up.ts";
+
+interface DemoOptions {
+  readonly exit?: boolean;
+  readonly port: string;
+  readonly gatewayPort: string;
+}
+
+export function registerDemoCommand(program: Command, contextOf: ContextOf): void {
+  program
+    .command("demo")
+    .description(
+      "The whole road on real data: plan, sign, ingest, train, gate, release, serve, audit; then it stays up",
+    )
+    .option("--exit", "stop everything at the end")
+    .option("--port <port>", "port of the control API", "7400")
+    .option("--gateway-port <port>", "port of the gateway", "7401")
+    .addHelpText("after", "\nExample:\n  portolan demo --exit")
+    .action(async (options: DemoOptions, command: Command) => {
+      const context = contextOf(command);
+      const startedAt = performance.now();
+      try {
+        const { narrator, world } = await runDemo(context, options);
+        const seconds = (performance.now() - startedAt) / 1000;
+        context.output.result(
+          { seconds, steps: narrator.reports, ...world.summary },
+          closing(world, seconds, options.exit === true),
+        );
+      } finally {
+        if (options.exit) await stopUp(context.home);
+      }
+    });
+}
+
+async function runDemo(
+  context: CliContext,
+  options: DemoOptions,
+): Promise<{ narrator: Narrator; world: World }> {
+  const { output } = context;
+  const narrator = new Narrator(output, 10);
+  output.say(
+    "Portolan demo: three million US flights of 2001 (vega-datasets), from a charter to governed predictions\n",
+  );
+  let state = await readRunState(context.home);
+  let world: World | undefined;
+  await narrator.step("Start PostgreSQL, control and gateway", 20, async () => {
+    const reused = state !== undefined;
+    state ??= await detach(context, { control: Number(options.port), gateway: Number(options.gatewayPort) });
+    world = {
+      context,
+      state,
+      cast: await assembleCast(context),
+      folder: await prepareFolder(context),
+      summary: {},
+    };
+    return [
+      `${reused ? "already running" : "started"}: ${state.controlUrl} and ${state.gatewayUrl}, ${state.database}; seven people and machines with roles`,
+    ];
+  });
+  if (!world) throw new Error("unreachable");
+  const ready = world;
+  await narrator.step("Plan the charter", 5, () => planCharterStep(ready));
+  await narrator.step("Apply the folder and sign the charter", 5, () => signCharterStep(ready));
+  await narrator.step("Ingest under contract", 15, () => ingestStep(ready));
+  await narrator.step("Build point-in-time training sets", 35, () => trainingSetStep(ready));
+  await narrator.step("Train in the pinned environment, register, sign", 40, () => trainStep(ready));
+  await narrator.step("Evaluate, gate, promote", 10, () => gateStep(ready));
+  await narrator.step("Deploy the endpoint", 5, () => deployStep(ready));
+  await narrator.step("Replay later weeks as live traffic, outcomes following", 40, () => replayStep(ready));
+  await narrator.step("Audit", 10, () => auditStep(ready));
+  return { narrator, world: ready };
+}
+
+/** The user's folder, as `portolan init --template flight-delays` writes it. */
+async function prepareFolder(context: CliContext): Promise<string> {
+  const folder = join(context.home, "flight-delays");
+  await mkdir(folder, { recursive: true });
+  await cp(join(context.root, "examples", "flight-delays"), folder, { recursive: true, force: true });
+  await writeFile(join(folder, "charter.yaml"), readTemplate("flight-delays"));
+  return folder;
+}
+
+function closing(world: World, seconds: number, exits: boolean): string {
+  const { accepted = 0, quarantined = 0, auc, served = 0, latencyMs, verified }: DemoSummary = world.summary;
+  const lines = [
+    "",
+    `rows       ${count(accepted)} accepted, ${quarantined} kept out`,
+    `model      AUC ${auc?.value.toFixed(3)} [${auc?.low.toFixed(3)}, ${auc?.high.toFixed(3)}] on held-out later weeks; naive baseline ${auc?.baseline.toFixed(3)}`,
+    `served     ${count(served)} predictions, p50 ${latencyMs?.p50.toFixed(1)} ms, p95 ${latencyMs?.p95.toFixed(1)} ms, p99 ${latencyMs?.p99.toFixed(1)} ms`,
+    `audit      verified: ${count(verified?.rows ?? 0)} ledger rows under ${verified?.checkpoints ?? 0} signed checkpoints`,
+    `took       ${seconds.toFixed(0)} s`,
+  ];
+  if (exits) return lines.join("\n");
+  const home = world.context.home;
+  return [
+    ...lines,
+    "",
+    `It stays up. API: ${world.state.controlUrl}/docs`,
+    "Try next:",
+    `  portolan --home ${home} status`,
+    `  portolan --home ${home} charter explain ${join(world.folder, "charter.yaml")}`,
+    `  portolan --home ${home} model show flight-delays ${world.version ?? 1} --as otto`,
+    `  portolan --home ${home} audit search --as otto`,
+    `  portolan --home ${home} audit prove ${world.lastPrediction ?? ""} --as otto`,
+    `  portolan --home ${home} down`,
+  ].join("\n");
+}

@@ -17,6 +17,7 @@ import { verifyLedger } from "@portolan/ledger";
 import { type Static, Type } from "typebox";
 import { ControlConfig, type InstallSettings } from "../config.ts";
 import { type Foundation, layFoundation, migrationSets } from "../wiring/foundation.ts";
+import { backupQueue } from "./backups.ts";
 
 /** Settings of a restore: those of control, the backup and the passphrase of its keys. */
 export const RestoreConfig = Type.Object({
@@ -70,6 +71,7 @@ export async function restoreControl(
     home,
     migrations: migrationSets,
     clock,
+    endedQueues: [backupQueue],
     ...(config.BACKUP_PASSPHRASE === undefined ? {} : { keysPassphrase: config.BACKUP_PASSPHRASE }),
   });
   const base = await layFoundation(config, log, clock, database);

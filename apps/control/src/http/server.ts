@@ -5,6 +5,7 @@ import type { ErrorCatalogue } from "@portolan/http-contract";
 import { type Clock, type Logger, newId } from "@portolan/kernel";
 import Fastify, { type FastifyInstance } from "fastify";
 import { answerErrors } from "./error-answers.ts";
+import { openApiOptions } from "./openapi.ts";
 
 export interface ServerOptions {
   readonly catalogue: ErrorCatalogue;
@@ -41,22 +42,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       })
     : Fastify(settings);
   answerErrors(app, options.catalogue, options.log);
-  await app.register(swagger, { openapi: openApiDocument() });
+  await app.register(swagger, openApiOptions);
   await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
   return app;
-}
-
-function openApiDocument() {
-  return {
-    openapi: "3.1.0",
-    info: {
-      title: "Portolan control API",
-      version: "0.1.0",
-      description:
-        "From proof of concept to governed production: one charter, enforced. Errors are RFC 9457 problem details.",
-      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
-    },
-    components: { securitySchemes: { bearer: { type: "http" as const, scheme: "bearer" } } },
-    security: [{ bearer: [] }],
-  };
 }

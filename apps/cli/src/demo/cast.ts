@@ -1,0 +1,69 @@
+import type { ApiClient } from "../client/api-client.ts";
+import { findOrCreate, listItems, type NamedItem } from "../client/directory.ts";
+import { type CliContext, connect } from "../context.ts";
+
+/** Who acts in the demo, and in which role. Each has a credential of their own; nobody does another's work. */
+const people = [
+  { name: "ada", displayName: "Ada, data scientist", role: "data_scientist" },
+  { name: "lee", displayName: "Lee, team lead", role: "team_lead" },
+  { name: "rita", displayName: "Rita, risk", role: "approver_risk" },
+  { name: "mara", displayName: "Mara, ML engineer", role: "ml_engineer" },
+  { name: "otto", displayName: "Otto, auditor", role: "auditor" },
+] as const;
+const machines = [
+  { name: "pipeline", displayName: "Pipeline", role: "ci" },
+  { name: "dispatch", displayName: "Dispatch desk", role: "application" },
+] as const;
+
+export type Persona = (typeof people)[number]["name"] | (typeof machines)[number]["name"];
+
+export interface Cast {
+  readonly as: Readonly<Record<Persona, ApiClient>>;
+  readonly useCaseId: string;
+}
+
+/** Finds or makes the organisation's people, machines and the use case. Running it again changes nothing. */
+export async function assembleCast(context: CliContext): Promise<Cast> {
+  const admin = await connect(context, "admin");
+  const [organisation] = await listItems<NamedItem>(admin, "/v1/organisations");
+  await findOrCreate(admin, "/v1/business-units", { name: "operations", displayName: "Operations" });
+  await findOrCreate(admin, "/v1/teams", {
+    name: "network-planning",
+    displayName: "Network planning",
+    businessUnit: "operations",
+  });
+  const useCase = await findOrCreate(admin, "/v1/use-cases", {
+    name: "flight-delays",
+    displayName: "Flight delays",
+    team: "network-planning",
+  });
+  for (const one of people) await enrol(admin, "/v1/users", one, organisation?.id ?? "");
+  for (const one of machines) await enrol(admin, "/v1/service-accounts", one, organisation?.id ?? "");
+  const names = [...people, ...machines].map((one) => one.name);
+  const clients = await Promise.all(names.map(async (name) => [name, await connect(context, name)] as const));
+  return { as: Object.fromEntries(clients) as Record<Persona, ApiClient>, useCaseId: useCase.id };
+}
+
+interface Enrolment {
+  readonly name: string;
+  readonly displayName: string;
+  readonly role: string;
+}
+
+async function enrol(admin: ApiClient, path: string, one: Enrolment, organisationId: string): Promise<void> {
+  const existing = (await listItems<NamedItem>(admin, path)).find((item) => item.name === one.name);
+  if (existing) return;
+  const principal = await admin.json<NamedItem>({
+    path,
+    body: { name: one.name, displayName: one.displayName },
+  });
+  await admin.json({
+    path: "/v1/role-bindings",
+    body: {
+      principal: principal.id,
+      role: one.role,
+      scope: { kind: "organisation", id: organisationId },
+      environments: ["dev", "staging", "production"],
+    },
+  });
+}

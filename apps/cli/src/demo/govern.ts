@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import type { CharterView } from "@portolan/charter/contract";
+import { applyProject } from "../client/apply.ts";
+import { findCharterVersion, signAs } from "../client/charter-signing.ts";
+import { readProject, readText } from "../project-files.ts";
+import { check } from "./narrator.ts";
+import type { World } from "./world.ts";
+
+interface KeptPlan {
+  readonly id: string;
+  readonly plan: {
+    readonly budget: { readonly verdict?: string; readonly kind?: string };
+    readonly total?: unknown;
+  };
+}
+
+/** The plan comes first: what production costs, where it may run, what is missing. */
+export async function planCharterStep(world: World): Promise<string[]> {
+  const file = await readText(join(world.folder, "charter.yaml"));
+  const kept = await world.cast.as.ada.json<KeptPlan>({
+    path: "/v1/plans",
+    body: { source: file.text, file: "charter.yaml" },
+  });
+  const text = await world.cast.as.ada.text({ path: `/v1/plans/${kept.id}?format=text` });
+  return text
+    .split("\n")
+    .filter((line) => /per month|ceiling|inference runs|training runs|chosen/i.test(line))
+    .slice(0, 4)
+    .map((line) => line.trim());
+}
+
+/** The folder is applied, and the roles that its content demands sign with keys of their own. */
+export async function signCharterStep(world: World): Promise<string[]> {
+  const { as } = world.cast;
+  const project = await readProject(world.folder, ".");
+  const changes = await applyProject(as.ada, project, { dryRun: false });
+  let version = await findCharterVersion(as.ada, { useCase: "flight-delays" });
+  for (const [persona, role] of [
+    ["lee", "team_lead"],
+    ["rita", "approver_risk"],
+  ] as const) {
+    if (version.missingRoles.includes(role)) await signAs(world.context, as[persona], version, role);
+  }
+  version = await as.ada.json<CharterView>({ path: `/v1/charters/${version.id}` });
+  check(version.status === "in_force", `the charter is ${version.status}, not in force`);
+  const explained = await as.ada.json<{ items: readonly { enforcement: { kind: string } }[] }>({
+    path: `/v1/charters/${version.id}/explain`,
+  });
+  const enforced = explained.items.filter((item) => item.enforcement.kind === "enforced").length;
+  return [
+    `applied ${changes.length} files (${changes.filter((change) => change.kind !== "unchanged").length} changed)`,
+    `charter version ${version.version} in force, signed by ${version.signatures.map((one) => one.role).join(" and ")}`,
+    `${explained.items.length} controls derived, ${enforced} enforced, ${explained.items.length - enforced} shown as not enforced`,
+  ];
+}

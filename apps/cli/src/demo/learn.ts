@@ -1,0 +1,246 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Evaluation } from "@portolan/evaluation/contract";
+import { parseInstant } from "@portolan/kernel";
+import type { ModelVersion } from "@portolan/registry/contract";
+import { waitForJob } from "../client/jobs.ts";
+import { check } from "./narrator.ts";
+import { count, modelName, type TrainingSet, upload, type World } from "./world.ts";
+
+interface IngestionState {
+  readonly id: string;
+  readonly state: string;
+  readonly counts?: { readonly accepted: number; readonly quarantined: number; readonly deadLetters: number };
+  readonly rules?: Readonly<Record<string, number>>;
+  readonly failures?: readonly string[];
+  readonly datasetId?: string;
+}
+
+const pollMs = 200;
+
+/** Three million real flights enter under contract, with a handful of planted rows that must not. */
+export async function ingestStep(world: World): Promise<string[]> {
+  const { ada } = world.cast.as;
+  const flights = await upload(
+    ada,
+    await readFile(join(world.context.root, "node_modules/vega-datasets/data/flights-3m.parquet")),
+  );
+  const planted = await upload(ada, await readFile(join(world.folder, "planted-rows.csv")));
+  const started = await ada.json<IngestionState>({
+    path: "/v1/ingestions",
+    body: {
+      contract: "flights",
+      environment: "production",
+      useCaseId: world.cast.useCaseId,
+      sources: [
+        { object: flights, format: "parquet" },
+        { object: planted, format: "csv" },
+      ],
+    },
+  });
+  const done = await until(
+    () => ada.json<IngestionState>({ path: `/v1/ingestions/${started.id}` }),
+    ["published", "refused", "failed"],
+  );
+  check(done.state === "published", `ingestion ended as ${done.state}: ${done.failures?.join("; ") ?? ""}`);
+  const counts = done.counts ?? { accepted: 0, quarantined: 0, deadLetters: 0 };
+  const keptOut = counts.quarantined + counts.deadLetters;
+  const rows = sourceRows + plantedRows;
+  check(
+    counts.accepted + keptOut === rows,
+    `${counts.accepted + keptOut} rows are accounted for, not ${rows}`,
+  );
+  check(
+    keptOut === plantedRows + impossibleRows,
+    `${keptOut} rows were kept out, not ${plantedRows + impossibleRows}`,
+  );
+  const dataset = await ada.json<{ object: string }>({ path: `/v1/datasets/${done.datasetId ?? ""}` });
+  Object.assign(world, { datasetId: done.datasetId, dataset: dataset.object });
+  Object.assign(world.summary, {
+    accepted: counts.accepted,
+    quarantined: counts.quarantined + counts.deadLetters,
+  });
+  const rules = Object.entries(done.rules ?? {}).map(([rule, rows]) => `${rule} ${rows}`);
+  return [
+    `${count(counts.accepted)} rows accepted; ${keptOut} kept out: all ${plantedRows} planted ones, and ${impossibleRows} impossible ones of the source itself`,
+    ...(rules.length === 0 ? [] : [`broken rules: ${rules.join(", ")}`]),
+  ];
+}
+
+/** Rows of flights-3m.parquet. */
+const sourceRows = 3_000_000;
+/** Flights in it that landed three to nineteen hours before they were due: the contract finds them. */
+const impossibleRows = 3;
+/** Lines of planted-rows.csv without its header. */
+const plantedRows = 10;
+
+interface TrainingSetState {
+  readonly id: string;
+  readonly state: string;
+  readonly failure?: string;
+  readonly manifest?: {
+    readonly object: string;
+    readonly rowsBefore: number;
+    readonly rowsAfter: number;
+    readonly features: readonly string[];
+    readonly label: string;
+    readonly views: TrainingSet["views"];
+    readonly parity: { readonly sampledRows: number; readonly mismatches: number };
+  };
+}
+
+/** Features as they were known at departure, never later: the first weeks to learn from, later weeks to be judged on. */
+export async function trainingSetStep(world: World): Promise<string[]> {
+  const recipe = JSON.parse(await readFile(join(world.folder, "training/training-set.json"), "utf8"));
+  const place = { environment: "production", useCaseId: world.cast.useCaseId, datasetId: world.datasetId };
+  const trained = await buildSet(world, { ...recipe, ...place });
+  const later = {
+    from: parseInstant("2001-03-05T00:00:00Z"),
+    to: parseInstant("2001-04-08T00:00:00Z"),
+    sampleEvery: 12,
+  };
+  const heldOut = await buildSet(world, { ...recipe, ...place, ...later, name: `${recipe.name}-held-out` });
+  Object.assign(world, { trainingSet: trained, heldOut });
+  return [
+    `${count(trained.rows)} rows with ${trained.features.length} features from 15 January to 25 February (every 3rd flight)`,
+    `${count(heldOut.rows)} rows held out from 5 March to 7 April (every 12th flight)`,
+  ];
+}
+
+async function buildSet(world: World, request: Record<string, unknown>): Promise<TrainingSet> {
+  const { ada } = world.cast.as;
+  const started = await ada.json<TrainingSetState>({ path: "/v1/training-sets", body: request });
+  const done = await until(
+    () => ada.json<TrainingSetState>({ path: `/v1/training-sets/${started.id}` }),
+    ["ready", "failed"],
+  );
+  const { manifest } = done;
+  check(manifest !== undefined, `the training set failed: ${done.failure ?? done.state}`);
+  if (!manifest) throw new Error("unreachable");
+  check(
+    manifest.rowsAfter === manifest.rowsBefore,
+    `${manifest.rowsBefore - manifest.rowsAfter} entity rows were lost`,
+  );
+  check(
+    manifest.parity.mismatches === 0,
+    `${manifest.parity.mismatches} sampled rows differ from their definition`,
+  );
+  const { object, features, label, views, rowsAfter } = manifest;
+  return { id: done.id, object, features, label, rows: rowsAfter, views };
+}
+
+interface RunState {
+  readonly id: string;
+  readonly state: string;
+  readonly failure?: string;
+  readonly result?: {
+    readonly model: string;
+    readonly modelSizeBytes: number;
+    readonly data: string;
+    readonly code: string;
+    readonly params: string;
+    readonly environmentLock: string;
+    readonly python: string;
+    readonly seed: number;
+    readonly networkBlocked: boolean;
+  };
+}
+
+/** scikit-learn in a pinned, isolated environment; then the platform, not the trainer, says how good the model is. */
+export async function trainStep(world: World): Promise<string[]> {
+  const { ada, pipeline } = world.cast.as;
+  const folder = join(world.folder, "training");
+  const locks: Record<string, string> = {};
+  for (const file of await readdir(folder)) {
+    const minor = /^requirements-(3\.\d+)\.lock$/.exec(file)?.[1];
+    if (minor !== undefined) locks[minor] = await upload(ada, await readFile(join(folder, file)));
+  }
+  const code = await upload(ada, await readFile(join(folder, "train.py")));
+  const started = await ada.json<RunState>({
+    path: "/v1/training-runs",
+    body: {
+      environment: "production",
+      useCaseId: world.cast.useCaseId,
+      trainingSetId: world.trainingSet?.id,
+      code,
+      locks,
+      params: { rounds: 60 },
+      seed: 7,
+    },
+  });
+  const done = await until(
+    () => ada.json<RunState>({ path: `/v1/training-runs/${started.id}` }),
+    ["succeeded", "failed"],
+  );
+  const { result } = done;
+  check(result !== undefined, `training failed: ${done.failure ?? done.state}`);
+  if (!result) throw new Error("unreachable");
+  const version = await pipeline.json<ModelVersion>({
+    path: `/v1/models/${modelName}/versions`,
+    body: {
+      useCaseId: world.cast.useCaseId,
+      artifact: result.model,
+      lineage: {
+        origin: "trained",
+        trainingRunId: done.id,
+        trainingSetId: world.trainingSet?.id,
+        data: result.data,
+        code: result.code,
+        params: result.params,
+        environmentLock: result.environmentLock,
+        seed: result.seed,
+        features: world.trainingSet?.views.map(({ view, digest }) => ({ view, digest })),
+      },
+    },
+  });
+  world.version = version.version;
+  return [
+    `Python ${result.python}, ${Math.round(result.modelSizeBytes / 1000)} kB of ONNX${result.networkBlocked ? ", without network" : ""}`,
+    `registered and signed as ${modelName} version ${version.version}, ${version.artifact.slice(0, 19)}…`,
+  ];
+}
+
+/** Gates are judged on later weeks, by the platform; promotion goes dev, staging, production with the same digest. */
+export async function gateStep(world: World): Promise<string[]> {
+  const { ada, rita } = world.cast.as;
+  const { heldOut, version = 0 } = world;
+  const { job } = await ada.json<{ job: string }>({
+    path: "/v1/evaluations",
+    body: {
+      model: modelName,
+      version,
+      dataset: heldOut?.object,
+      labelColumn: heldOut?.label,
+      featureColumns: heldOut?.features,
+      baselineColumn: "origin_late_share_3h",
+    },
+  });
+  const { metrics, gates } = await waitForJob<Pick<Evaluation, "metrics" | "gates">>(ada, job);
+  check(
+    gates.length > 0 && gates.every((gate) => gate.passed),
+    `a gate failed: ${gates.map((gate) => `${gate.gate} ${gate.observed}`).join("; ")}`,
+  );
+  for (const to of ["staging", "production"]) {
+    await rita.json({ path: `/v1/models/${modelName}/versions/${version}/promotions`, body: { to } });
+  }
+  const value = metrics.values["roc_auc"] ?? Number.NaN;
+  const { low, high } = metrics.rocAucInterval;
+  const baseline = metrics.baseline?.rocAuc ?? Number.NaN;
+  world.summary.auc = { value, low, high, baseline };
+  return [
+    `AUC ${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}] on ${count(metrics.rows)} flights; naive baseline ${baseline.toFixed(3)}`,
+    `${gates.map((gate) => `${gate.gate} passed`).join(", ")}; promoted to staging and production by rita`,
+  ];
+}
+
+async function until<T extends { readonly state: string }>(
+  read: () => Promise<T>,
+  ends: readonly string[],
+): Promise<T> {
+  for (;;) {
+    const value = await read();
+    if (ends.includes(value.state)) return value;
+    await delay(pollMs);
+  }
+}

@@ -1,0 +1,293 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { createDuckDbEngine } from "@portolan/duckdb";
+import {
+  addMicros,
+  asEpochMicros,
+  type EpochMicros,
+  formatInstant,
+  microsPerSecond,
+  parseInstant,
+} from "@portolan/kernel";
+import { quantile, rocAuc } from "@portolan/numerics";
+import { fetchProof, judgeFetchedProof, verifyOnline } from "../commands/audit.ts";
+import { check } from "./narrator.ts";
+import { count, endpointName, modelName, type TrainingSet, type World } from "./world.ts";
+
+const purpose = "staff-planning";
+
+/** The endpoint: the promoted version behind the charter's limits, its features read in the gateway. */
+export async function deployStep(world: World): Promise<string[]> {
+  const { lee, dispatch } = world.cast.as;
+  const set = world.heldOut;
+  await lee.json({
+    method: "PUT",
+    path: `/v1/endpoints/${endpointName}`,
+    body: {
+      environment: "production",
+      useCaseId: world.cast.useCaseId,
+      model: modelName,
+      version: world.version,
+      features: featurePlan(set),
+    },
+  });
+  const startedAt = performance.now();
+  await until(async () => {
+    const response = await fetch(`${world.state.gatewayUrl}/v2/models/${endpointName}/ready`, {
+      headers: { authorization: `Bearer ${dispatch.token}`, "x-portolan-environment": "production" },
+    });
+    return response.ok;
+  }, "the gateway did not take the new route");
+  const refused = await fetch(`${world.state.gatewayUrl}/v2/models/${endpointName}/infer`, {
+    method: "POST",
+    body: "{}",
+  });
+  check(refused.status === 401, `a caller without credential got ${refused.status}, not 401`);
+  return [
+    `live ${Math.round(performance.now() - startedAt)} ms after the deployment, through a signed snapshot`,
+    "a caller without a credential is refused (401)",
+  ];
+}
+
+/** Which view holds a feature follows from the names in the folder's feature views. */
+function featurePlan(set: TrainingSet | undefined) {
+  const keys: Readonly<Record<string, readonly string[]>> = {
+    "origin-departures": ["origin"],
+    arrivals: ["origin"],
+    routes: ["origin", "destination"],
+  };
+  const viewOf = (feature: string) =>
+    feature.startsWith("origin_")
+      ? "origin-departures"
+      : feature.startsWith("inbound_")
+        ? "arrivals"
+        : feature.startsWith("route_")
+          ? "routes"
+          : undefined;
+  const named = (name: string) => set?.views.find(({ view }) => view.split("@")[0] === name)?.view ?? name;
+  return {
+    service: "flight-delays",
+    entityKeys: ["origin", "destination"],
+    eventTime: "request",
+    maxAgeMs: 6 * 3_600_000,
+    views: (set?.views ?? []).map(({ view, digest }) => ({
+      name: view,
+      digest,
+      entityKeys: keys[view.split("@")[0] ?? ""] ?? [],
+    })),
+    columns: (set?.features ?? []).map((feature, index) => {
+      const view = viewOf(feature);
+      return {
+        input: "features",
+        index,
+        from:
+          view === undefined
+            ? { kind: "request", name: feature }
+            : { kind: "feature", view: named(view), feature },
+        missing: view === undefined ? null : "NaN",
+      };
+    }),
+  };
+}
+
+interface Flight {
+  readonly origin: string;
+  readonly destination: string;
+  readonly at: EpochMicros;
+  readonly minuteOfDay: number;
+  readonly dayOfWeek: number;
+  readonly distance: number;
+  readonly late: boolean;
+}
+
+interface Served {
+  readonly flight: Flight;
+  readonly id: string;
+  readonly score: number;
+  readonly millis: number;
+}
+
+/** Moments of a day in the held-out weeks; the flights of the next minutes are replayed at each. */
+const moments = ["2001-04-10T15:00:00Z", "2001-04-10T21:00:00Z"].map(parseInstant);
+const replayMinutes = 30;
+const connections = 4;
+
+/** Later weeks as live traffic: features as of that moment, predictions at departure, outcomes after the flight. */
+export async function replayStep(world: World): Promise<string[]> {
+  const dataset = await world.cast.as.ada.bytes({
+    path: `/v1/artifacts/${world.dataset ?? ""}`,
+    timeoutMs: 120_000,
+  });
+  const file = join(world.context.home, "work", "demo-flights.parquet");
+  await writeFile(file, dataset);
+  const served: Served[] = [];
+  for (const moment of moments) {
+    await materialize(world, moment);
+    served.push(...(await replay(world, await flightsFrom(world, file, moment))));
+  }
+  const stored = await reportOutcomes(world, served);
+  const latencies = Float64Array.from(served, (one) => one.millis).toSorted();
+  const [p50 = 0, p95 = 0, p99 = 0] = [0.5, 0.95, 0.99].map((p) => quantile(latencies, p));
+  const live = rocAuc({
+    scores: Float64Array.from(served, (one) => one.score),
+    labels: Uint8Array.from(served, (one) => Number(one.flight.late)),
+  });
+  Object.assign(world.summary, { served: served.length, latencyMs: { p50, p95, p99 } });
+  check(p99 <= 120, `p99 was ${p99.toFixed(0)} ms; the charter allows 120 ms`);
+  return [
+    `${count(served.length)} predictions at ${connections} connections: p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`,
+    `${count(stored)} outcomes followed; AUC on this traffic ${live.auc.toFixed(3)}`,
+  ];
+}
+
+async function materialize(world: World, moment: EpochMicros): Promise<void> {
+  const { mara } = world.cast.as;
+  for (const { view } of world.heldOut?.views ?? []) {
+    const name = view.split("@")[0] ?? view;
+    const started = await mara.json<{ id: string }>({
+      path: `/v1/feature-views/${name}/materializations`,
+      body: { environment: "production", datasetId: world.datasetId, asOf: moment },
+    });
+    let state = "waiting";
+    await until(async () => {
+      const read = await mara.json<{ state: string; failure?: string }>({
+        path: `/v1/materializations/${started.id}`,
+      });
+      state = read.state;
+      check(state !== "failed", `materialising ${name} failed: ${read.failure ?? ""}`);
+      return state === "done";
+    }, `materialising ${name} did not end`);
+  }
+}
+
+async function flightsFrom(world: World, file: string, moment: EpochMicros): Promise<Flight[]> {
+  const end = addMicros(moment, replayMinutes * 60 * microsPerSecond);
+  const { rows } = await createDuckDbEngine().run({
+    readable: [file],
+    workFolder: join(world.context.home, "work", "demo"),
+    statements: [
+      {
+        returns: "flights",
+        sql: `select origin, destination, departed_at::bigint as at, distance, delay > 15 as late,
+                hour(departure_local) * 60 + minute(departure_local) as minute_of_day, dayofweek(departure_local) as day_of_week
+              from read_parquet($file) where departed_at >= $start and departed_at < $end order by departed_at, origin, destination limit 600`,
+        params: { file, start: moment, end },
+      },
+    ],
+  });
+  return (rows["flights"] ?? []).map((row) => ({
+    origin: String(row["origin"]),
+    destination: String(row["destination"]),
+    at: asEpochMicros(Number(row["at"])),
+    minuteOfDay: Number(row["minute_of_day"]),
+    dayOfWeek: Number(row["day_of_week"]),
+    distance: Number(row["distance"]),
+    late: row["late"] === true,
+  }));
+}
+
+async function replay(world: World, flights: readonly Flight[]): Promise<Served[]> {
+  check(flights.length > 0, "the data set holds no flights at the replayed moment");
+  const waiting = flights.toReversed();
+  const served: Served[] = [];
+  const worker = async (): Promise<void> => {
+    for (let flight = waiting.pop(); flight; flight = waiting.pop())
+      served.push(await predict(world, flight));
+  };
+  await Promise.all(Array.from({ length: connections }, worker));
+  return served;
+}
+
+async function predict(world: World, flight: Flight): Promise<Served> {
+  const column = (name: string, datatype: string, value: number | string) => ({
+    name,
+    datatype,
+    shape: [1],
+    data: [value],
+  });
+  const body = JSON.stringify({
+    parameters: { event_time: formatInstant(flight.at) },
+    inputs: [
+      column("origin", "BYTES", flight.origin),
+      column("destination", "BYTES", flight.destination),
+      column("minute_of_day", "FP32", flight.minuteOfDay),
+      column("day_of_week", "FP32", flight.dayOfWeek),
+      column("distance_miles", "FP32", flight.distance),
+    ],
+  });
+  const startedAt = performance.now();
+  const response = await fetch(`${world.state.gatewayUrl}/v2/models/${endpointName}/infer`, {
+    method: "POST",
+    body,
+    headers: {
+      authorization: `Bearer ${world.cast.as.dispatch.token}`,
+      "content-type": "application/json",
+      "x-portolan-environment": "production",
+      "x-portolan-purpose": purpose,
+    },
+  });
+  const text = await response.text();
+  const millis = performance.now() - startedAt;
+  check(response.ok, `a prediction was refused with ${response.status}: ${text.slice(0, 300)}`);
+  const id = response.headers.get("x-portolan-prediction-id");
+  check(id !== null, "an answer carries no prediction id");
+  const outputs: readonly { name: string; data: readonly number[] }[] = JSON.parse(text).outputs;
+  const score = outputs.find((output) => output.name === "probabilities")?.data[1] ?? Number.NaN;
+  return { flight, id: id ?? "", score, millis };
+}
+
+async function reportOutcomes(world: World, served: readonly Served[]): Promise<number> {
+  let stored = 0;
+  for (let start = 0; start < served.length; start += 500) {
+    const outcomes = served.slice(start, start + 500).map(({ id, flight }) => ({
+      predictionId: id,
+      outcome: flight.late,
+      // Known after half an hour on the ground and the way at 480 miles an hour: derived, as the feature views say.
+      observedAt: formatInstant(
+        addMicros(flight.at, 30 * 60 * microsPerSecond + flight.distance * 7_500_000),
+      ),
+    }));
+    const report = await world.cast.as.dispatch.json<{ stored: number; duplicates: number }>({
+      path: "/v1/outcomes",
+      body: { outcomes },
+    });
+    stored += report.stored + report.duplicates;
+  }
+  check(stored === served.length, `${served.length - stored} outcomes were not taken`);
+  world.lastPrediction = served.at(-1)?.id ?? "";
+  return stored;
+}
+
+/** Everything above is on the ledger: verified as a whole, and one prediction proved to an outsider. */
+export async function auditStep(world: World): Promise<string[]> {
+  const { otto } = world.cast.as;
+  const id = world.lastPrediction ?? "";
+  let proof: Awaited<ReturnType<typeof fetchProof>> | undefined;
+  await until(async () => {
+    proof = await fetchProof(otto, id).catch(() => undefined);
+    return proof !== undefined;
+  }, `prediction ${id} did not reach the ledger`);
+  const verdict = proof ? judgeFetchedProof(proof) : { proved: false, detail: "no proof" };
+  check(verdict.proved, `the proof does not hold: ${verdict.detail}`);
+  const report = await verifyOnline({ ...world.context, persona: "otto" });
+  check(
+    report.verified,
+    `the ledger does not verify: ${report.findings.map((finding) => finding.detail).join("; ")}`,
+  );
+  world.summary.verified = { rows: report.provedRows, checkpoints: report.checkpoints };
+  return [
+    `${count(report.provedRows)} rows verified under ${report.checkpoints} signed checkpoints`,
+    `prediction ${id} proved offline from its proof alone`,
+  ];
+}
+
+const waitLimitMs = 60_000;
+
+async function until(done: () => Promise<boolean>, failure: string): Promise<void> {
+  const deadline = performance.now() + waitLimitMs;
+  while (!(await done())) {
+    check(performance.now() < deadline, failure);
+    await delay(100);
+  }
+}

@@ -1,0 +1,52 @@
+import type { ApiClient } from "../client/api-client.ts";
+import type { CliContext } from "../context.ts";
+import type { RunState } from "../supervisor/state-file.ts";
+import type { Cast } from "./cast.ts";
+
+/** What the steps of the demo know and leave for each other. */
+export interface World {
+  readonly context: CliContext;
+  readonly state: RunState;
+  readonly cast: Cast;
+  /** The user's folder: charter, contracts, feature views, training. */
+  readonly folder: string;
+  datasetId?: string;
+  dataset?: string;
+  trainingSet?: TrainingSet;
+  heldOut?: TrainingSet;
+  version?: number;
+  lastPrediction?: string;
+  summary: DemoSummary;
+}
+
+export interface TrainingSet {
+  readonly id: string;
+  readonly object: string;
+  readonly features: readonly string[];
+  readonly label: string;
+  readonly rows: number;
+  readonly views: readonly { readonly view: string; readonly digest: string }[];
+}
+
+/** What the demo prints at its end, and gives under `--json`. */
+export interface DemoSummary {
+  accepted?: number;
+  quarantined?: number;
+  auc?: { readonly value: number; readonly low: number; readonly high: number; readonly baseline: number };
+  served?: number;
+  latencyMs?: { readonly p50: number; readonly p95: number; readonly p99: number };
+  verified?: { readonly rows: number; readonly checkpoints: number };
+}
+
+export const modelName = "flight-delays";
+export const endpointName = "flight-delays";
+
+/** Uploads bytes; the answer is their content address. */
+export async function upload(api: ApiClient, bytes: Uint8Array): Promise<string> {
+  const { digest } = await api.json<{ digest: string }>({ path: "/v1/artifacts", bytes });
+  return digest;
+}
+
+export function count(value: number): string {
+  return value.toLocaleString("en-US");
+}
