@@ -94,6 +94,8 @@ async function converse(child: ChildProcess, request: AnalysisRequest): Promise<
     child.once("error", reject);
     child.once("close", () => resolve());
   });
+  // Awaited only when there is no answer; until then a failed start must not count as unhandled.
+  exited.catch(() => undefined);
   let rows: AnalysisResult["rows"] | undefined;
   if (child.stdout) {
     for await (const line of createInterface({ input: child.stdout })) {

@@ -93,6 +93,22 @@ export function materializeJob(deps: FeatureDeps): JobHandler {
 }
 
 async function runMaterialization(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
+  try {
+    return await produce(deps, job);
+  } catch (error) {
+    const id = job.payload["materializationId"];
+    // A failure that will be tried again is none yet.
+    if (!job.signal.aborted && job.finalAttempt && typeof id === "string")
+      await deps.uow.write(job.call, async (tx) => {
+        const failure = error instanceof Error ? error.message.slice(0, 500) : "failed";
+        await finishMaterialization(tx.sql, id, { failure }, tx.now);
+        await tx.record({ event: "features.materialization.failed", subject: id });
+      });
+    throw error;
+  }
+}
+
+async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   const { materializationId, name, version } = job.payload as {
     materializationId: string;
     name: string;

@@ -66,7 +66,8 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
       note: "writing",
     },
     {
-      sql: "select (select count(*) from probes) as rows_before, (select count(*) from training_set) as rows_after, (select count(*) from sample) as sampled",
+      // Counted in the dataset itself, not in what the plan made of it.
+      sql: `select (${askedSql(input)}) as rows_before, (select count(*) from training_set) as rows_after, (select count(*) from sample) as sampled`,
       returns: "counts",
     },
   ];
@@ -94,7 +95,13 @@ function eventsSql(input: TrainingSetPlanInput): string {
   );
   const event = quoteName(input.eventTime);
   return `create table events as select * from read_parquet(${quoteText(input.dataset)})
-    where ${event} > ${input.request.from - longest} and ${event} < ${input.request.to}`;
+    where ${event} >= ${input.request.from - longest} and ${event} < ${input.request.to}`;
+}
+
+function askedSql({ request, eventTime, dataset }: TrainingSetPlanInput): string {
+  const event = quoteName(eventTime);
+  return `select count(*) from read_parquet(${quoteText(dataset)})
+    where ${event} >= ${request.from} and ${event} < ${request.to} and _row % ${request.sampleEvery} = 0`;
 }
 
 function probesSql(input: TrainingSetPlanInput): string {

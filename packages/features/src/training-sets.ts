@@ -127,7 +127,8 @@ async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObjec
       return { trainingSetId: id, object: ready.object };
     });
   } catch (error) {
-    if (!job.signal.aborted)
+    // A failure that will be tried again is none yet.
+    if (!job.signal.aborted && job.finalAttempt)
       await deps.uow.write(job.call, async (tx) => {
         const failure = error instanceof Error ? error.message.slice(0, 500) : "failed";
         await finishTrainingSet(tx.sql, id, { failure }, tx.now);

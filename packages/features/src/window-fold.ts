@@ -45,7 +45,10 @@ export class WindowFold {
     return text;
   }
 
-  /** Values at T in the view's order: an event counts when T − window < event ≤ T and it was available at T. */
+  /**
+   * Values at T in the view's order: an event counts when T − window < event ≤ T and it was available at T. A sum beyond 64 bits
+   * is null, and so is its mean.
+   */
   valuesAt(key: readonly (string | number | bigint)[], at: bigint): (number | null)[] {
     const events = this.#byKey.get(keyText(key)) ?? [];
     return this.#view.features.map((feature, index) => {
@@ -59,7 +62,7 @@ export class WindowFold {
         sum += value;
       }
       if (feature.aggregate === "count") return Number(count);
-      if (count === 0n) return null;
+      if (count === 0n || BigInt.asIntN(64, sum) !== sum) return null;
       return feature.aggregate === "sum" ? Number(sum) : Number(sum) / Number(count);
     });
   }
@@ -76,11 +79,12 @@ export class WindowFold {
     return left;
   }
 
-  keys(): (string | number)[][] {
-    return [...this.#byKey.keys()].map((text) => JSON.parse(text) as (string | number)[]);
+  /** Keys of the entities that it holds; integers as decimal text, for a number would round those beyond 2^53. */
+  keys(): string[][] {
+    return [...this.#byKey.keys()].map((text) => JSON.parse(text) as string[]);
   }
 }
 
 function keyText(key: readonly (string | number | bigint)[]): string {
-  return JSON.stringify(key.map((part) => (typeof part === "bigint" ? Number(part) : part)));
+  return JSON.stringify(key.map(String));
 }

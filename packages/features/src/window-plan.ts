@@ -78,7 +78,7 @@ function entries(input: WindowPlanInput, sums: readonly RunningSum[], keys: read
   const { view, events, probes, probeKeys } = input;
   const event = quoteName(view.eventTime);
   const columns = view.entity.map(({ column }, index) => `${quoteName(column)} as ${keys[index]}`);
-  const source = `(select ${columns.join(", ")}, ${event} as event, greatest(${event}, ${toDuckDbSql(view.available)}) as available,
+  const source = `(select ${columns.join(", ")}, ${event} as event, ${availableSql(event, toDuckDbSql(view.available))} as available,
     ${sums.map((sum, index) => `${sum.of} as v${index}`).join(", ")} from ${events}
     where ${view.entity.map(({ column }) => `${quoteName(column)} is not null`).join(" and ")} and ${event} is not null)`;
   const known = `${keys.join(", ")}`;
@@ -86,13 +86,13 @@ function entries(input: WindowPlanInput, sums: readonly RunningSum[], keys: read
     sums
       .map((sum, index) => {
         const takesPart = window === undefined || sum.windowMicros === window;
-        if (!takesPart) return `0::bigint as n${index}, 0::bigint as s${index}`;
+        if (!takesPart) return `0::bigint as n${index}, 0::hugeint as s${index}`;
         const when = `available - event < ${sum.windowMicros} and v${index} is not null`;
-        return `case when ${when} then ${sign} else 0 end::bigint as n${index}, case when ${when} then ${sign} * v${index} else 0 end::bigint as s${index}`;
+        return `case when ${when} then ${sign} else 0 end::bigint as n${index}, case when ${when} then ${sign === 1 ? "" : "-"}(v${index}::hugeint) else 0 end::hugeint as s${index}`;
       })
       .join(", ");
   const windows = [...new Set(sums.map((sum) => sum.windowMicros))];
-  const nothing = sums.map((_, index) => `0::bigint as n${index}, 0::bigint as s${index}`).join(", ");
+  const nothing = sums.map((_, index) => `0::bigint as n${index}, 0::hugeint as s${index}`).join(", ");
   return [
     `select ${known}, available as t, 0 as probe, null::bigint as row, ${counts(1)} from ${source} where available is not null`,
     ...windows.map(
@@ -103,12 +103,18 @@ function entries(input: WindowPlanInput, sums: readonly RunningSum[], keys: read
   ];
 }
 
+/** Never before the event. DuckDB's `greatest` skips nulls, but an event of which nobody knows when it was known never counts. */
+function availableSql(event: string, available: string): string {
+  return `(case when (${available}) is not null then greatest(${event}, ${available}) end)`;
+}
+
 function valueSql(feature: WindowFeature, sums: readonly RunningSum[]): string {
   const index = sums.findIndex((sum) => sum.key === sumKey(feature));
   if (feature.aggregate === "count") return `n${index}::bigint`;
-  // No event in the window: a count is zero, a sum and a mean are null.
-  if (feature.aggregate === "sum") return `case when n${index} > 0 then s${index}::bigint end`;
-  return `case when n${index} > 0 then s${index}::double / n${index}::double end`;
+  // No event in the window: a count is zero, a sum and a mean are null. Beyond 64 bits a sum is null too: what a double would
+  // make of a 128-bit integer differs between engines.
+  if (feature.aggregate === "sum") return `case when n${index} > 0 then try_cast(s${index} as bigint) end`;
+  return `case when n${index} > 0 then try_cast(s${index} as bigint)::double / n${index}::double end`;
 }
 
 /**
@@ -118,7 +124,7 @@ function valueSql(feature: WindowFeature, sums: readonly RunningSum[]): string {
 export function oracleStatement(input: WindowPlanInput): AnalysisStatement {
   const { view, events, probes, probeKeys, into } = input;
   const event = `e.${quoteName(view.eventTime)}`;
-  const available = `greatest(${event}, ${toDuckDbSql(view.available, "e")})`;
+  const available = availableSql(event, toDuckDbSql(view.available, "e"));
   const on = view.entity.map(
     ({ column }, index) => `e.${quoteName(column)} = p.${quoteName(probeKeys[index] ?? column)}`,
   );
@@ -135,8 +141,8 @@ export function oracleStatement(input: WindowPlanInput): AnalysisStatement {
       feature.aggregate === "count"
         ? `(${count})::bigint`
         : feature.aggregate === "sum"
-          ? `(${sum})::bigint`
-          : `(${sum})::double / nullif(${count}, 0)::double`;
+          ? `try_cast(${sum} as bigint)`
+          : `try_cast(${sum} as bigint)::double / nullif(${count}, 0)::double`;
     return `${value} as ${quoteName(feature.name)}`;
   });
   return {

@@ -1,11 +1,12 @@
+import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import type { OnlineRow, OnlineStore, OnlineVector, OnlineViewHeader } from "@portolan/features/contract";
 import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
-import { open } from "lmdb";
+import { open, type RootDatabase } from "lmdb";
 
 interface StoredHeader extends OnlineViewHeader {
   readonly asOf: number;
-  /** Values of an older generation are left behind until the next replacement removes them. */
+  /** The generation that readers look into. */
   readonly generation: number;
 }
 
@@ -15,9 +16,13 @@ interface StoredVector {
   readonly v: readonly (number | null)[];
 }
 
+type Key = (string | number)[];
+type Values = RootDatabase<StoredHeader | StoredVector, Key>;
+
 /**
  * The embedded online store. The one writer opens it with `readOnly: false`; gateways read it from their own process.
  * A replacement writes a new generation and switches to it in one transaction, so no reader ever sees half a view.
+ * It resolves after the flush to disk: a materialisation that was recorded as done is there after a power loss.
  */
 export function openOnlineStore(options: {
   readonly folder: string;
@@ -25,76 +30,85 @@ export function openOnlineStore(options: {
 }): OnlineStore {
   const readOnly = options.readOnly ?? false;
   if (!readOnly) mkdirSync(options.folder, { recursive: true });
-  const database = open<StoredHeader | StoredVector, (string | number)[]>({
-    path: `${options.folder}/online.lmdb`,
-    readOnly,
-    compression: false,
-    // The store can be materialised again at any time; a flush per commit would buy nothing.
-    noSync: false,
+  const values: Values = open({ path: `${options.folder}/online.lmdb`, readOnly, compression: false });
+  return {
+    get: (view, key, at) => read(values, view, key, at),
+    replace: async (header, asOf, rows) => {
+      await values.transaction(() => writeGeneration(values, header, asOf, rows));
+      await values.flushed;
+    },
+    update: async (header, asOf, rows) => {
+      await values.transaction(() => writeRows(values, header, asOf, rows));
+      await values.flushed;
+    },
+    close: () => values.close(),
+  };
+}
+
+function read(values: Values, view: string, key: OnlineRow["key"], at: EpochMicros): OnlineVector {
+  const header = headerOf(values, view);
+  const vector = header && (values.get(valueKey(view, header.generation, key)) as StoredVector | undefined);
+  if (!header || !vector) return { status: "not_found", values: notFound(header) };
+  const age = at - vector.a;
+  const outside = age < 0 || age > header.ttlMicros;
+  const found: Record<string, OnlineVector["values"][string]> = {};
+  for (const [index, name] of header.featureNames.entries()) {
+    const value = vector.v[index] ?? null;
+    found[name] = outside
+      ? { value: null, status: "outside_max_age" }
+      : { value, status: value === null ? "null" : "present" };
+  }
+  return { status: outside ? "outside_max_age" : "found", asOf: asEpochMicros(vector.a), values: found };
+}
+
+function writeGeneration(
+  values: Values,
+  header: OnlineViewHeader,
+  asOf: EpochMicros,
+  rows: readonly OnlineRow[],
+): void {
+  const before = headerOf(values, header.view);
+  if (before && before.asOf > asOf) return;
+  const generation = (before?.generation ?? 0) + 1;
+  for (const row of rows)
+    void values.put(valueKey(header.view, generation, row.key), { a: asOf, v: row.values });
+  void values.put(["view", header.view], { ...header, asOf, generation });
+  // The generation before stays: a reader that has read the old header, but not yet its values, still finds them.
+  const range = { start: ["value", header.view], end: ["value", header.view, generation - 1] };
+  const old = Array.from(values.getKeys(range));
+  for (const key of old) void values.remove(key);
+}
+
+function writeRows(
+  values: Values,
+  header: OnlineViewHeader,
+  asOf: EpochMicros,
+  rows: readonly OnlineRow[],
+): void {
+  const before = headerOf(values, header.view);
+  const generation = before?.generation ?? 1;
+  for (const row of rows) {
+    const key = valueKey(header.view, generation, row.key);
+    const stored = values.get(key) as StoredVector | undefined;
+    if (!stored || stored.a <= asOf) void values.put(key, { a: asOf, v: row.values });
+  }
+  void values.put(["view", header.view], { ...header, asOf: Math.max(asOf, before?.asOf ?? 0), generation });
+}
+
+function headerOf(values: Values, view: string): StoredHeader | undefined {
+  return values.get(["view", view]) as StoredHeader | undefined;
+}
+
+/** LMDB takes keys of at most 1,978 bytes; what a request asks for may be longer, and must be not found, not a fault. */
+const longestPart = 100;
+
+/** Keys are text: 64-bit integers have one form (decimal) whether they come from JSON, from DuckDB or from a stream. */
+function valueKey(view: string, generation: number, key: OnlineRow["key"]): Key {
+  const parts = key.map((part) => {
+    const text = String(part);
+    return text.length <= longestPart ? `=${text}` : `#${createHash("sha256").update(text).digest("hex")}`;
   });
-  const headerOf = (view: string) => database.get(["view", view]) as StoredHeader | undefined;
-
-  const get = (view: string, key: readonly (string | number)[], at: EpochMicros): OnlineVector => {
-    const header = headerOf(view);
-    const vector =
-      header && (database.get(["value", view, header.generation, ...key]) as StoredVector | undefined);
-    if (!header || !vector) return { status: "not_found", values: notFound(header) };
-    const age = at - vector.a;
-    const outside = age < 0 || age > header.ttlMicros;
-    const values: Record<string, OnlineVector["values"][string]> = {};
-    for (const [index, name] of header.featureNames.entries()) {
-      const value = vector.v[index] ?? null;
-      values[name] = outside
-        ? { value: null, status: "outside_max_age" }
-        : { value, status: value === null ? "null" : "present" };
-    }
-    return { status: outside ? "outside_max_age" : "found", asOf: asEpochMicros(vector.a), values };
-  };
-
-  const replace = async (
-    header: OnlineViewHeader,
-    asOf: EpochMicros,
-    rows: readonly OnlineRow[],
-  ): Promise<void> => {
-    await database.transaction(() => {
-      const before = headerOf(header.view);
-      if (before && before.asOf > asOf) return;
-      const generation = (before?.generation ?? 0) + 1;
-      for (const row of rows)
-        void database.put(["value", header.view, generation, ...row.key], { a: asOf, v: row.values });
-      void database.put(["view", header.view], { ...header, asOf, generation });
-      // Readers that still hold the last generation keep it; the one before goes.
-      const old = [
-        ...database.getKeys({ start: ["value", header.view], end: ["value", header.view, generation - 1] }),
-      ];
-      for (const key of old) void database.remove(key);
-    });
-    await database.flushed;
-  };
-
-  const update = async (
-    header: OnlineViewHeader,
-    asOf: EpochMicros,
-    rows: readonly OnlineRow[],
-  ): Promise<void> => {
-    await database.transaction(() => {
-      const before = headerOf(header.view);
-      const generation = before?.generation ?? 1;
-      for (const row of rows) {
-        const key = ["value", header.view, generation, ...row.key];
-        const stored = database.get(key) as StoredVector | undefined;
-        if (!stored || stored.a <= asOf) void database.put(key, { a: asOf, v: row.values });
-      }
-      void database.put(["view", header.view], {
-        ...header,
-        asOf: Math.max(asOf, before?.asOf ?? 0),
-        generation,
-      });
-    });
-    await database.flushed;
-  };
-
-  return { get, replace, update, close: () => database.close() };
+  return ["value", view, generation, ...parts];
 }
 
 function notFound(header: StoredHeader | undefined): OnlineVector["values"] {
