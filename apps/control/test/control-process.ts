@@ -28,6 +28,8 @@ export interface ControlProcess extends Api {
   /** Of the development issuer, for a user or service account by name or id, in every environment. */
   token(principal: string): Promise<string>;
   log(): string;
+  /** Resolves when it ends, however it does, to its exit code. */
+  readonly exited: Promise<number | null>;
   /** SIGTERM; resolves to the exit code. */
   stop(): Promise<number | null>;
   /** SIGKILL: what a crash or a power loss of the machine looks like to the database. */
@@ -55,6 +57,7 @@ export async function startControlProcess(options: ControlOptions = {}): Promise
       return String(body["token"]);
     },
     log: running.log,
+    exited: running.exited,
     stop: () => end(running, "SIGTERM"),
     kill: async () => void (await end(running, "SIGKILL")),
     [Symbol.asyncDispose]: async () => {
