@@ -10,6 +10,7 @@ export const cliErrors = {
   "cli.process_failed": { status: 500, title: "A process did not start" },
   "cli.bad_file": { status: 400, title: "File cannot be used" },
   "cli.bad_usage": { status: 400, title: "Command is not understood" },
+  "cli.restore_incomplete": { status: 409, title: "A restore was broken off" },
   "cli.job_failed": { status: 500, title: "A job failed" },
   "cli.check_failed": { status: 500, title: "A step failed its own check" },
 } as const satisfies Record<string, ErrorSpec>;

@@ -1,5 +1,7 @@
+import { PortolanError } from "@portolan/kernel";
 import { Command, CommanderError } from "commander";
 import { registerAuditCommands } from "./commands/audit.ts";
+import { registerBackupCommands } from "./commands/backup.ts";
 import { registerCharterCommands } from "./commands/charter.ts";
 import { registerDemoCommand } from "./commands/demo.ts";
 import { registerDoctorCommand } from "./commands/doctor.ts";
@@ -9,6 +11,7 @@ import { registerPredictionCommands } from "./commands/prediction.ts";
 import { registerProjectCommands } from "./commands/project.ts";
 import { registerServerCommands } from "./commands/server.ts";
 import { type CliContext, type CliEnvironment, homeOf } from "./context.ts";
+import type { CliErrorCode } from "./errors.ts";
 import { Output, type OutputStreams } from "./output.ts";
 
 export interface CliRun {
@@ -26,10 +29,23 @@ export async function runCli(args: readonly string[], run: CliRun): Promise<numb
     await program.parseAsync([...args], { from: "user" });
     return typeof process.exitCode === "number" ? process.exitCode : 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    new Output(run.streams, args.includes("--json")).error(error);
+    const output = new Output(run.streams, args.includes("--json"));
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      if (output.isJson) output.error(misunderstood(error));
+      return 2;
+    }
+    output.error(error);
     return 1;
   }
+}
+
+/** Commander has told people already, on standard error; scripts get the same as a document. */
+function misunderstood(error: CommanderError): PortolanError<CliErrorCode> {
+  return new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail: error.message.replace(/^error: /, "").split("\n").join(" "),
+    mend: "See the commands with: portolan --help",
+  });
 }
 
 export function createProgram(run: CliRun): Command {
@@ -61,6 +77,7 @@ export function createProgram(run: CliRun): Command {
   registerModelCommands(program, contextOf);
   registerPredictionCommands(program, contextOf);
   registerAuditCommands(program, contextOf);
+  registerBackupCommands(program, contextOf);
   registerDoctorCommand(program, contextOf);
   registerDemoCommand(program, contextOf);
   return program;

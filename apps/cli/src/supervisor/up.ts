@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { lockFolder } from "@portolan/database";
 import { isPortolanError, PortolanError } from "@portolan/kernel";
+import { requireRestored } from "../backup/restore-offline.ts";
 import type { CliContext } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { openHome } from "./installation.ts";
@@ -38,6 +39,7 @@ export async function runUp(context: CliContext, ports: Ports): Promise<RunState
 /** Refuses before anything is started, and ends what a killed supervisor left behind. */
 async function prepare(context: CliContext, ports: Ports): Promise<void> {
   requireStopped(context.home);
+  await requireRestored(context.home);
   await openHome(context.home);
   await endOrphans(context.home);
   await requireFreePort("127.0.0.1", ports.control, "--port");

@@ -33,6 +33,8 @@ export interface RestoreOptions {
   readonly migrations: readonly MigrationSet[];
   readonly clock: Clock;
   readonly keysPassphrase?: Secret;
+  /** Queues whose unfinished jobs end here instead of going on, such as the job that made the backup. */
+  readonly endedQueues?: readonly string[];
   /** Checks the restored state, e.g. the ledger against its checkpoint; throws when it does not hold. */
   readonly verify?: () => Promise<void>;
 }
@@ -72,7 +74,7 @@ export async function restoreDatabase(options: RestoreOptions): Promise<RestoreR
     await copyFile(join(source, file.path), options.home, file.path.slice("home/".length), modeOf(file.path));
   }
   await writeKeys(keys, join(options.home, "keys"));
-  const jobs = await resumeJobs(database, clock);
+  const jobs = await resumeJobs(options);
   await options.verify?.();
   return {
     recoveryPoint: manifest.recoveryPoint,
@@ -110,8 +112,9 @@ async function emptySeeded(session: Session, tables: readonly TableInBackup[]): 
 }
 
 /** pg-boss is derived state: each job that was not over gets a new entry in it. */
-async function resumeJobs(database: Database, clock: Clock): Promise<number> {
+async function resumeJobs({ database, clock, endedQueues = [] }: RestoreOptions): Promise<number> {
   await prepareJobQueue(database);
+  if (endedQueues.length > 0) await endJobs(database, clock, endedQueues);
   const jobs = createJobQueue(database);
   const open = await jobTables(database.sql)
     .selectFrom("database.job_runs")
@@ -126,6 +129,15 @@ async function resumeJobs(database: Database, clock: Clock): Promise<number> {
       );
   }
   return open.length;
+}
+
+async function endJobs(database: Database, clock: Clock, queues: readonly string[]): Promise<void> {
+  await jobTables(database.sql)
+    .updateTable("database.job_runs")
+    .set({ state: "cancelled", note: "ended by a restore", finished_at: clock.now() })
+    .where("queue", "in", queues)
+    .where("state", "in", ["waiting", "running", "retrying"])
+    .execute();
 }
 
 async function refuseFilled(options: RestoreOptions): Promise<void> {
