@@ -114,7 +114,8 @@ function call(fn: Operation, args: readonly string[], float: boolean): string {
     case "minute":
       return `((${inDay(a)} // 60000000) % 60)`;
     case "dow":
-      return `((((${a} - ${inDay(a)}) // 86400000000 + 4) % 7 + 7) % 7)`;
+      // HUGEINT: the midnight before the first 64-bit instant is beyond 64 bits.
+      return `((((((${a})::hugeint - ${inDay(a)}) // 86400000000) + 4) % 7 + 7) % 7)::bigint`;
   }
 }
 
