@@ -34,6 +34,8 @@ export function newPool(config: PoolConfig): Pool {
   const pool = new Pool(config);
   // A server that goes away also ends idle connections: the pool replaces them, and the next query reports it.
   pool.on("error", () => undefined);
+  // One that is lent has no listener of the pool's; its query fails as well, which is where the fault is told.
+  pool.on("connect", (client) => void client.on("error", () => undefined));
   return pool;
 }
 
