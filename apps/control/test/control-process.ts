@@ -56,7 +56,7 @@ export async function startControlProcess(options: ControlOptions = {}): Promise
       if (status !== 200) throw new Error(`no token for ${principal}: ${JSON.stringify(body)}`);
       return String(body["token"]);
     },
-    log: running.log,
+    log: () => running.log(),
     exited: running.exited,
     stop: () => end(running, "SIGTERM"),
     kill: async () => void (await end(running, "SIGKILL")),

@@ -54,7 +54,10 @@ export function createUnitOfWork(deps: UnitOfWorkDeps): UnitOfWork {
     refuseNesting(open);
     for (let attempt = 1; ; attempt++) {
       try {
-        return await open.run(true, () => attemptWrite(deps, call, work));
+        const { result, intended } = await open.run(true, () => attemptWrite(deps, call, work));
+        // Outside of `run`: whoever is woken opens units of work of its own.
+        if (intended) deps.onIntents?.();
+        return result;
       } catch (error) {
         if (!isRetryable(error)) throw asDatabaseError(error);
         if (attempt >= maxAttempts) throw contention(error);
@@ -83,7 +86,7 @@ async function attemptWrite<T>(
   deps: UnitOfWorkDeps,
   call: CallContext,
   work: (tx: Transaction) => Promise<T>,
-): Promise<T> {
+): Promise<{ readonly result: T; readonly intended: boolean }> {
   let intended = false;
   const result = await deps.database.sql
     .transaction()
@@ -100,8 +103,7 @@ async function attemptWrite<T>(
         },
       });
     });
-  if (intended) deps.onIntents?.();
-  return result;
+  return { result, intended };
 }
 
 /** On PGlite the inner one would wait for the outer forever; on a server it would silently not be atomic. */

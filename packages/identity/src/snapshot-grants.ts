@@ -49,21 +49,25 @@ export async function grantsForSnapshot(
       .map(({ facts }) => facts.id)
       .toSorted(),
   }));
-  const trusted = [
-    ...loaded.issuers,
-    ...(deps.developmentIssuer ? [await deps.developmentIssuer.trustedBy(organisationId)] : []),
-  ];
+  const development = await deps.developmentIssuer?.trustedBy(organisationId);
+  const trusted = development ? [...loaded.issuers, development] : loaded.issuers;
   const issuers = await Promise.all(trusted.map((issuer) => withKeys(issuer, deps.fetchJwks)));
   return {
     organisationId,
     environment,
     revocationEpoch: loaded.epoch,
     issuers: issuers.filter((issuer) => issuer !== undefined),
-    principals: loaded.principals.map(({ principal }) => principal),
+    principals: loaded.principals.map(({ principal }) => withOwnSubject(principal, development?.issuer)),
     apiKeys: loaded.apiKeys,
     revokedTokens: loaded.revokedTokens,
     endpoints: decided,
   };
+}
+
+/** The development issuer names principals by their own id. */
+function withOwnSubject(principal: GatewayPrincipal, issuer: string | undefined): GatewayPrincipal {
+  if (issuer === undefined) return principal;
+  return { ...principal, subjects: [...principal.subjects, { issuer, subject: principal.id }] };
 }
 
 interface LoadedPrincipal {

@@ -169,8 +169,9 @@ async function flightsFrom(world: World, file: string, moment: EpochMicros): Pro
     statements: [
       {
         returns: "flights",
-        sql: `select origin, destination, departed_at::bigint as at, distance, delay > 15 as late,
-                hour(departure_local) * 60 + minute(departure_local) as minute_of_day, dayofweek(departure_local) as day_of_week
+        sql: `select origin, destination, departed_at as at, distance, delay > 15 as late,
+                hour(make_timestamp(departure_local)) * 60 + minute(make_timestamp(departure_local)) as minute_of_day,
+                dayofweek(make_timestamp(departure_local)) as day_of_week
               from read_parquet($file) where departed_at >= $start and departed_at < $end order by departed_at, origin, destination limit 600`,
         params: { file, start: moment, end },
       },

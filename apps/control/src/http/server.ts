@@ -6,6 +6,7 @@ import { type Clock, type Logger, newId } from "@portolan/kernel";
 import Fastify, { type FastifyInstance } from "fastify";
 import { answerErrors } from "./error-answers.ts";
 import { openApiOptions } from "./openapi.ts";
+import { validateStrictly } from "./validation.ts";
 
 export interface ServerOptions {
   readonly catalogue: ErrorCatalogue;
@@ -23,15 +24,6 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     bodyLimit: bodyLimitBytes,
     routerOptions: { maxParamLength: 500 },
     genReqId: () => newId("request", options.clock.now()),
-    // Unknown members are refused, not dropped: a misspelt setting must not pass in silence.
-    ajv: {
-      customOptions: {
-        removeAdditional: false,
-        coerceTypes: "array" as const,
-        useDefaults: true,
-        strict: false,
-      },
-    },
     forceCloseConnections: "idle" as const,
     requestTimeout: 120_000,
   };
@@ -41,6 +33,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
         https: { cert: readFileSync(options.tls.certFile), key: readFileSync(options.tls.keyFile) },
       })
     : Fastify(settings);
+  validateStrictly(app);
   answerErrors(app, options.catalogue, options.log);
   await app.register(swagger, openApiOptions);
   await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
