@@ -5,6 +5,7 @@ import {
   type PortolanError,
   type Violation,
 } from "@portolan/kernel";
+import { describeFileFault } from "./file-fault.ts";
 
 export interface OutputStreams {
   readonly out: { write(text: string): unknown };
@@ -59,7 +60,8 @@ export class Output {
   }
 }
 
-export function errorText(error: unknown): string {
+export function errorText(fault: unknown): string {
+  const error = describeFileFault(fault) ?? fault;
   if (!isPortolanError(error)) return `portolan: ${messageOf(error)}`;
   const lines = [`portolan: ${error.detail ?? error.code}`];
   for (const violation of error.violations) lines.push(`  - ${violationText(violation)}`);
@@ -78,7 +80,8 @@ function placeText(at: NonNullable<Violation["at"]>): string {
   return [at.file, at.line, at.column].filter((part) => part !== undefined).join(":");
 }
 
-function errorDocument(error: unknown): JsonValue {
+function errorDocument(fault: unknown): JsonValue {
+  const error = describeFileFault(fault) ?? fault;
   if (!isPortolanError(error)) return { error: { code: "kernel.internal", detail: messageOf(error) } };
   return { error: problemMembers(error) };
 }

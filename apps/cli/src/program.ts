@@ -43,7 +43,10 @@ export async function runCli(args: readonly string[], run: CliRun): Promise<numb
 /** Commander has told people already, on standard error; scripts get the same as a document. */
 function misunderstood(error: CommanderError): PortolanError<CliErrorCode> {
   return new PortolanError<CliErrorCode>("cli.bad_usage", {
-    detail: error.message.replace(/^error: /, "").split("\n").join(" "),
+    detail: error.message
+      .replace(/^error: /, "")
+      .split("\n")
+      .join(" "),
     mend: "See the commands with: portolan --help",
   });
 }

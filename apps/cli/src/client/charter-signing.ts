@@ -30,7 +30,7 @@ export async function findCharterVersion(
   }
   const query = new URLSearchParams({ useCase: which.useCase });
   const { charters } = await api.json<{ charters: readonly CharterSummary[] }>({
-    path: `/v1/charters?${query}`,
+    path: `/v1/charters?${query.toString()}`,
   });
   const newest = charters.toSorted((a, b) => b.version - a.version)[0];
   if (!newest) {

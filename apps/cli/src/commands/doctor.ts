@@ -14,7 +14,7 @@ export function registerDoctorCommand(program: Command, contextOf: ContextOf): v
     .addHelpText("after", "\nExample:\n  portolan doctor")
     .action(async (_options: object, command: Command) => {
       const context = contextOf(command);
-      const running = (await readRunState(context.home)) !== undefined;
+      const running = readRunState(context.home) !== undefined;
       const report = await runDoctor({
         home: context.home,
         databaseUrl: context.env["DATABASE_URL"] !== undefined,

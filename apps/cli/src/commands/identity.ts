@@ -49,6 +49,7 @@ function registerCollection(program: Command, contextOf: ContextOf, collection: 
   group
     .command("list")
     .description("List those that you may see")
+    .addHelpText("after", `\nExample:\n  portolan ${collection.command} list --json`)
     .action(async (_options: object, command: Command) => {
       const context = contextOf(command);
       const items = await listItems<NamedItem & { displayName?: string }>(
@@ -154,6 +155,7 @@ function registerKey(program: Command, contextOf: ContextOf): void {
     .command("revoke <id>")
     .description("Revoke a key; gateways refuse it within seconds")
     .requiredOption("--reason <text>", "kept on the ledger")
+    .addHelpText("after", `\nExample:\n  portolan api-key revoke key_… --reason "left the company"`)
     .action(async (id: string, options: { reason: string }, command: Command) => {
       const context = contextOf(command);
       const revoked = await (await connect(context)).json<ApiKey>({
