@@ -42,7 +42,8 @@ async function applyCharter(api: ApiClient, file: TextFile, dryRun: boolean): Pr
   const body = { source: file.text, file: basename(file.path), dryRun };
   const submitted = await api.json<Submitted>({ path: "/v1/charters", body });
   const kind =
-    submitted.outcome === "unchanged" || (dryRun && submitted.version > 1 && submitted.changes.length === 0)
+    // A dry run names the version that says the same already, when there is one.
+    submitted.outcome === "unchanged" || (dryRun && submitted.charterId !== undefined)
       ? "unchanged"
       : submitted.version === 1
         ? "create"
@@ -122,7 +123,7 @@ async function current(api: ApiClient, path: string): Promise<VersionedView | un
   try {
     return await api.json<VersionedView>({ path });
   } catch (error) {
-    if (isPortolanError(error) && /not_found$/.test(error.code)) return undefined;
+    if (isPortolanError(error) && error.code.endsWith("not_found")) return undefined;
     throw error;
   }
 }

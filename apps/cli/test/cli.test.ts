@@ -1,0 +1,166 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { templateNames } from "@portolan/charter/templates";
+import type { Command } from "commander";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bootstrapAcme } from "../../control/test/api.ts";
+import { type ControlProcess, startControlProcess } from "../../control/test/control-process.ts";
+import type { Change } from "../src/client/apply.ts";
+import { createProgram, runCli } from "../src/program.ts";
+
+const root = resolve(import.meta.dirname, "../../..");
+const folder = mkdtempSync(join(tmpdir(), "portolan-cli-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** One command line in this process, with what it would have printed. */
+async function portolan(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  let out = "";
+  let err = "";
+  const streams = {
+    out: { write: (text: string) => (out += text) },
+    err: { write: (text: string) => (err += text) },
+  };
+  const environment = { cwd: folder, env: { PATH: process.env["PATH"] ?? "", ...env }, root };
+  const code = await runCli(args, { environment, streams });
+  process.exitCode = undefined; // a command's exit code is not this test's
+  return { code, out, err };
+}
+
+/** Every command line of the program, groups included. */
+function commandLines(command: Command, path: readonly string[] = []): (readonly string[])[] {
+  return command.commands.flatMap((child) => {
+    const here = [...path, child.name()];
+    return [here, ...commandLines(child, here)];
+  });
+}
+
+function isLeaf(path: readonly string[], all: readonly (readonly string[])[]): boolean {
+  return !all.some((other) => other.length > path.length && path.every((word, i) => other[i] === word));
+}
+
+const streams = { out: { write: () => true }, err: { write: () => true } };
+const all = commandLines(createProgram({ environment: { cwd: folder, env: {}, root }, streams }));
+const leaves = all.filter((path) => isLeaf(path, all));
+
+test("the program has the commands of the foundation", () => {
+  const first = new Set(all.map(([word]) => word));
+  for (const name of "init plan sign apply up down status logs model predict outcome audit doctor".split(" "))
+    expect(first, name).toContain(name);
+  expect(leaves.length).toBeGreaterThan(30);
+});
+
+test.each(leaves.map((path) => path.join(" ")))("%s --help shows an example", async (line) => {
+  const { code, out } = await portolan([...line.split(" "), "--help"]);
+  expect(code).toBe(0);
+  expect(out).toMatch(new RegExp(`Examples?:\\n  portolan ${line}`));
+});
+
+describe("exit codes and --json", () => {
+  test("an unknown command is exit code 2 and names the nearest one", async () => {
+    const { code, out, err } = await portolan(["stats"]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain("unknown command 'stats'");
+    expect(err).toContain("Did you mean status?");
+  });
+
+  test.each([["stats"], ["sign"], ["plan", "--nonsense"], ["model", "promote"]])(
+    "what is not understood (%s) is one JSON document under --json",
+    async (...line) => {
+      const { code, out } = await portolan(["--json", ...line]);
+      expect(code).toBe(2);
+      expect(JSON.parse(out)).toMatchObject({
+        error: { code: "cli.bad_usage", detail: expect.any(String), mend: expect.any(String) },
+      });
+    },
+  );
+
+  // Everything that needs a server or a file, called where neither is: one document, exit code 1, a mend.
+  test.each(
+    [
+      "apply",
+      "plan",
+      "charter check",
+      "charter explain",
+      "charter list",
+      "whoami",
+      "user list",
+      "model list",
+      "model import missing.onnx --name a --use-case a",
+      "audit verify",
+      "audit search",
+      "audit check-proof missing.json",
+      "audit verify --export missing.jsonl",
+      "predict x --file missing.json",
+      "outcome prd_1 true",
+      "logs control",
+      "sign --role team_lead --use-case x",
+      "init --template nonsense",
+      "api-key create x",
+    ].map((line) => [line]),
+  )("a failing `%s` is one JSON document with code, detail and mend, and exit code 1", async (line) => {
+    const { code, out } = await portolan(["--json", ...line.split(" ")]);
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({
+      error: { code: expect.stringMatching(/^cli\./), detail: expect.any(String), mend: expect.any(String) },
+    });
+    const people = await portolan(line.split(" "));
+    expect(people.out).toBe("");
+    expect(people.err).toMatch(/^portolan: \S.*\n {2}\S.*\n {2}\(cli\.[a-z_]+\)\n$/);
+  });
+});
+
+describe.each(templateNames.map((name) => [name]))("init --template %s", (template) => {
+  const target = join(folder, template);
+
+  test("writes a charter that is valid and can be planned, and overwrites nothing", async () => {
+    expect(await portolan(["init", target, "--template", template])).toMatchObject({ code: 0, err: "" });
+    const check = await portolan(["--json", "charter", "check", join(target, "charter.yaml")]);
+    expect(JSON.parse(check.out)).toMatchObject({ valid: true });
+    const plan = await portolan(["plan", target, "--json"]);
+    expect(plan.code).toBe(0);
+    expect(JSON.parse(plan.out)).toEqual(expect.any(Object));
+    const again = await portolan(["init", target, "--template", template]);
+    expect(again.code).toBe(1);
+    expect(again.err).toContain("--force");
+  });
+});
+
+describe("apply", () => {
+  let control: ControlProcess;
+  let env: Record<string, string>;
+  const target = join(folder, "applied");
+
+  beforeAll(async () => {
+    control = await startControlProcess();
+    await bootstrapAcme(control, readFileSync(join(control.home, "local-credential"), "utf8").trim());
+    env = { PORTOLAN_URL: control.url, PORTOLAN_TOKEN: await control.token("ci") };
+    await portolan(["init", target, "--template", "flight-delays"]);
+  });
+  afterAll(() => control[Symbol.asyncDispose]());
+
+  const apply = async (...options: string[]): Promise<Change[]> => {
+    const { code, out, err } = await portolan(["--json", "apply", target, ...options], env);
+    expect({ code, err }, out).toEqual({ code: 0, err: "" });
+    return (JSON.parse(out) as { changes: Change[] }).changes;
+  };
+  const kinds = (changes: readonly Change[]) => [...new Set(changes.map((change) => change.kind))];
+
+  test("shows first, then creates, then has nothing to do", async () => {
+    const planned = await apply("--dry-run");
+    expect(planned.length).toBeGreaterThan(2);
+    expect(kinds(planned)).toEqual(["create"]);
+    expect(kinds(await apply("--dry-run")), "a dry run changes nothing").toEqual(["create"]);
+    expect((await apply()).map(({ kind, name }) => ({ kind, name }))).toEqual(
+      planned.map(({ kind, name }) => ({ kind, name })),
+    );
+    expect(kinds(await apply())).toEqual(["unchanged"]);
+    expect(kinds(await apply("--dry-run"))).toEqual(["unchanged"]);
+  });
+});
