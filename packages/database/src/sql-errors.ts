@@ -1,6 +1,9 @@
 import { messageOf, PortolanError } from "@portolan/kernel";
 
 const unreachableStates = new Set(["57P01", "57P02", "57P03", "08000", "08001", "08003", "08006"]);
+/** node-postgres says these without a code. */
+const lostConnection =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/;
 const networkCodes = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -53,5 +56,5 @@ function isUnreachable(error: unknown, state: string | undefined): boolean {
   if (state !== undefined && unreachableStates.has(state)) return true;
   if (!(error instanceof Error)) return false;
   if ("code" in error && typeof error.code === "string" && networkCodes.has(error.code)) return true;
-  return /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
+  return lostConnection.test(error.message);
 }
