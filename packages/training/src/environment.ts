@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { digestHex, digestJson, PortolanError } from "@portolan/kernel";
 import type { TrainingErrorCode } from "./errors.ts";
@@ -64,11 +64,13 @@ export async function ensureEnvironment(
   const interpreter = join(final, "bin", "python");
   if (await exists(interpreter)) return { interpreter, key, built: false };
   await mkdir(deps.folder, { recursive: true });
-  const building = await mkdtemp(join(deps.folder, "building-"));
+  await removeAbandoned(deps.folder);
+  const building = await mkdtemp(join(deps.folder, `building-${process.pid}-`));
   try {
     const lockFile = join(building, "requirements.lock");
     await writeFile(lockFile, lock);
-    await demand(python.path, ["-m", "venv", "--copies", building], deps.installEnvironment);
+    // Links, not copies: a copied interpreter no longer finds a shared libpython beside its own path.
+    await demand(python.path, ["-m", "venv", "--symlinks", building], deps.installEnvironment);
     const install = [
       "-m",
       "pip",
@@ -87,6 +89,23 @@ export async function ensureEnvironment(
     await rm(building, { recursive: true, force: true });
   }
   return { interpreter, key, built: true };
+}
+
+/** What a builder left that was killed: its process is gone, and no other one finishes its work. */
+async function removeAbandoned(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const pid = Number(/^building-([0-9]+)-/.exec(name)?.[1]);
+    if (pid > 0 && pid !== process.pid && !isRunning(pid))
+      await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 async function demand(

@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from "node:child_process";
-import { createWriteStream } from "node:fs";
-import { mkdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { lstat, mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PortolanError } from "@portolan/kernel";
 import type { TrainingErrorCode } from "./errors.ts";
+import { endTrainersOf, signalGroup } from "./stray-trainers.ts";
 
 export interface TrainerTask {
   readonly interpreter: string;
@@ -18,78 +18,113 @@ export interface TrainerTask {
   readonly cpuSeconds: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Time that a trainer has after SIGTERM to write its checkpoint; 20 s by default. */
+  readonly graceMs?: number;
 }
 
 export interface TrainerOutcome {
   readonly model: string;
-  readonly metrics: string;
+  readonly metrics: Readonly<Record<string, number>>;
   readonly log: string;
   /** Whether the kernel kept it off the network; false where that is not permitted. */
   readonly networkBlocked: boolean;
 }
 
-/** Time that a trainer has after SIGTERM to write its checkpoint. */
-const graceMs = 20_000;
+const defaultGraceMs = 20_000;
 
 /**
  * Runs a trainer to its end: own session, empty environment, limits, no network where the kernel permits. On abort it gets
  * SIGTERM, time to checkpoint, then SIGKILL; a later call with the same folder resumes.
  *
- * @throws PortolanError `training.trainer_failed` or `training.interrupted`.
+ * @throws PortolanError `training.trainer_failed` when it ended by itself without a model or passed a limit: trying again would
+ *   not help. `training.interrupted` when it was stopped or killed: it goes on from its checkpoint.
  */
 export async function runTrainer(task: TrainerTask): Promise<TrainerOutcome> {
   const output = join(task.folder, "output");
   const checkpoint = join(task.folder, "checkpoint");
-  await endOrphan(task.folder);
+  // One that outlived a killed control process would write beside the new one.
+  await endTrainersOf(checkpoint);
+  // What an earlier attempt left is not this one's; the checkpoint is.
+  await rm(output, { recursive: true, force: true });
   await mkdir(output, { recursive: true });
   await mkdir(checkpoint, { recursive: true });
+  if (task.signal.aborted) throw interrupted("before it started");
+  const log = join(task.folder, "trainer.log");
   const networkBlocked = canBlockNetwork();
+  const end = await supervise(task, { output, checkpoint, log, networkBlocked });
+  await endTrainersOf(checkpoint);
+  if (end.late) throw failed("the trainer took longer than its limit");
+  if (end.aborted) throw interrupted("told to stop");
+  if (end.signal !== null) throw interrupted(`killed by ${end.signal}`);
+  if (end.code !== 0) throw failed(`the trainer ended with ${end.code}: ${await lastLines(log)}`);
+  const model = join(output, "model.onnx");
+  if (!(await isPlainFile(model))) throw failed(`the trainer left no model.onnx: ${await lastLines(log)}`);
+  return { model, metrics: await readMetrics(join(output, "metrics.json")), log, networkBlocked };
+}
+
+interface Places {
+  readonly output: string;
+  readonly checkpoint: string;
+  readonly log: string;
+  readonly networkBlocked: boolean;
+}
+
+interface End {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly late: boolean;
+  readonly aborted: boolean;
+}
+
+async function supervise(task: TrainerTask, places: Places): Promise<End> {
+  // A file, not a pipe: the trainer outlives a killed control process for a moment, and must not die writing a line.
+  const log = await open(places.log, "a");
+  try {
+    const [command = "sh", ...args] = commandOf(task, places.networkBlocked);
+    const child = spawn(command, args, {
+      cwd: task.folder,
+      detached: true,
+      stdio: ["ignore", log.fd, log.fd],
+      env: environmentOf(task, places),
+    });
+    const exit = new Promise<Pick<End, "code" | "signal">>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("exit", (code, signal) => resolve({ code, signal }));
+    });
+    const stop = stopper(child.pid, task);
+    const end = await exit.finally(stop.release);
+    // Whatever it started and left in its group goes with it.
+    signalGroup(child.pid, "SIGKILL");
+    return { ...end, late: stop.late(), aborted: stop.aborted() };
+  } finally {
+    await log.close();
+  }
+}
+
+/** Both shells are replaced by exec: the process that is signalled is the trainer itself. */
+function commandOf(task: TrainerTask, networkBlocked: boolean): string[] {
   const limits = `ulimit -c 0; ulimit -t ${task.cpuSeconds}; ulimit -v ${Math.floor(task.memoryLimitBytes / 1024)}; exec "$@"`;
   const program = ["sh", "-c", limits, "sh", task.interpreter, task.code];
-  const [command = "sh", ...args] = networkBlocked ? ["unshare", "-r", "-n", ...program] : program;
-  const child = spawn(command, args, {
-    cwd: task.folder,
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: "/usr/bin:/bin",
-      HOME: task.folder,
-      TZ: "UTC",
-      LC_ALL: "C.UTF-8",
-      PYTHONHASHSEED: "0",
-      PYTHONUNBUFFERED: "1",
-      OMP_NUM_THREADS: String(task.threads),
-      PORTOLAN_TRAINING_SET: task.trainingSet,
-      PORTOLAN_PARAMS: task.paramsFile,
-      PORTOLAN_OUTPUT: output,
-      PORTOLAN_CHECKPOINT: checkpoint,
-    },
-  });
-  const log = join(task.folder, "trainer.log");
-  const logFile = createWriteStream(log, { flags: "a" });
-  child.stdout.pipe(logFile, { end: false });
-  child.stderr.pipe(logFile, { end: false });
-  const exit = new Promise<number>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => resolve(code ?? (signal ? 128 : 1)));
-  });
-  if (child.pid !== undefined) await writeFile(join(task.folder, "trainer.pid"), String(child.pid));
-  const stop = stopper(child.pid, task);
-  const code = await exit.finally(() => {
-    stop.release();
-    logFile.end();
-  });
-  await rm(join(task.folder, "trainer.pid"), { force: true });
-  if (stop.aborted()) throw interrupted();
-  const outcome = {
-    model: join(output, "model.onnx"),
-    metrics: join(output, "metrics.json"),
-    log,
-    networkBlocked,
+  return networkBlocked ? ["unshare", "-r", "-n", ...program] : program;
+}
+
+function environmentOf(task: TrainerTask, places: Places): NodeJS.ProcessEnv {
+  const threads = String(task.threads);
+  return {
+    PATH: "/usr/bin:/bin",
+    HOME: task.folder,
+    TZ: "UTC",
+    LC_ALL: "C.UTF-8",
+    PYTHONHASHSEED: "0",
+    PYTHONUNBUFFERED: "1",
+    PYTHONDONTWRITEBYTECODE: "1",
+    OMP_NUM_THREADS: threads,
+    OPENBLAS_NUM_THREADS: threads,
+    PORTOLAN_TRAINING_SET: task.trainingSet,
+    PORTOLAN_PARAMS: task.paramsFile,
+    PORTOLAN_OUTPUT: places.output,
+    PORTOLAN_CHECKPOINT: places.checkpoint,
   };
-  if (code !== 0 || !(await present(outcome.model)) || !(await present(outcome.metrics)))
-    throw await failure(code, log, stop.late());
-  return outcome;
 }
 
 function stopper(pid: number | undefined, task: TrainerTask) {
@@ -98,7 +133,7 @@ function stopper(pid: number | undefined, task: TrainerTask) {
   let kill: NodeJS.Timeout | undefined;
   const end = (): void => {
     signalGroup(pid, "SIGTERM");
-    kill ??= setTimeout(() => signalGroup(pid, "SIGKILL"), graceMs);
+    kill ??= setTimeout(() => signalGroup(pid, "SIGKILL"), task.graceMs ?? defaultGraceMs);
   };
   const onAbort = (): void => {
     aborted = true;
@@ -121,23 +156,6 @@ function stopper(pid: number | undefined, task: TrainerTask) {
   };
 }
 
-function signalGroup(pid: number | undefined, signal: "SIGTERM" | "SIGKILL"): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // The group is gone already, which is what was wanted.
-  }
-}
-
-/** A trainer of this very folder that outlived a killed control process would write beside the new one. */
-async function endOrphan(folder: string): Promise<void> {
-  const pid = Number(await readFile(join(folder, "trainer.pid"), "utf8").catch(() => ""));
-  if (!Number.isInteger(pid) || pid <= 1) return;
-  const where = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
-  if (where === folder) signalGroup(pid, "SIGKILL");
-}
-
 let networkAnswer: boolean | undefined;
 
 /** Whether an unprivileged network namespace can be made here; asked once. */
@@ -146,25 +164,45 @@ function canBlockNetwork(): boolean {
   return networkAnswer;
 }
 
-async function failure(code: number, log: string, late: boolean): Promise<PortolanError<TrainingErrorCode>> {
+async function readMetrics(path: string): Promise<Record<string, number>> {
+  if (!(await isPlainFile(path))) throw failed("the trainer left no metrics.json");
+  const text = await readFile(path, "utf8");
+  try {
+    const found: unknown = JSON.parse(text);
+    if (typeof found === "object" && found !== null && !Array.isArray(found)) {
+      const entries = Object.entries(found);
+      if (entries.every(([, value]) => typeof value === "number" && Number.isFinite(value)))
+        return Object.fromEntries(entries) as Record<string, number>;
+    }
+  } catch {
+    // NaN and Infinity, which Python writes, are no JSON: the answer below says what is wanted.
+  }
+  throw failed("metrics.json is not an object of finite numbers");
+}
+
+async function lastLines(log: string): Promise<string> {
   const text = await readFile(log, "utf8").catch(() => "");
-  const last = text.trim().split("\n").slice(-3).join(" | ").slice(-600);
+  return text.trim().split("\n").slice(-3).join(" | ").slice(-600);
+}
+
+function failed(detail: string): PortolanError<TrainingErrorCode> {
   return new PortolanError("training.trainer_failed", {
-    detail: late ? "the trainer took longer than its limit" : `the trainer ended with ${code}: ${last}`,
+    detail,
     mend: "Read its log with GET /v1/training-runs/<id>/logs.",
   });
 }
 
-function interrupted(): PortolanError<TrainingErrorCode> {
+function interrupted(how: string): PortolanError<TrainingErrorCode> {
   return new PortolanError("training.interrupted", {
-    detail: "the trainer was told to stop; its checkpoint is kept",
-    mend: "Nothing: the job goes on when the server is up again.",
+    detail: `the trainer was ${how}; its checkpoint is kept`,
+    mend: "Nothing: the job goes on by itself.",
   });
 }
 
-async function present(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.size > 0,
+/** A link would let the trainer have files published that it was never given. */
+async function isPlainFile(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (found) => found.isFile() && found.size > 0,
     () => false,
   );
 }

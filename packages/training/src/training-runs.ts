@@ -6,6 +6,7 @@ import {
   canonicalJson,
   type Digest,
   digestJson,
+  isPortolanError,
   type JobHandler,
   type JobRun,
   type JsonObject,
@@ -133,15 +134,21 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
     await rm(join(deps.workFolder, id), { recursive: true, force: true });
     return published;
   } catch (error) {
-    if (!job.signal.aborted)
-      await deps.uow.write(job.call, async (tx) => {
-        const failure = error instanceof Error ? error.message.slice(0, 800) : "failed";
-        await updateRun(tx.sql, id, { failure }, tx.now);
-        await tx.record({ event: "training.run.failed", subject: id });
-      });
+    // Trying again does not mend a trainer that fails by itself; anything else may pass, and is a failure only at the last try.
+    const settled = isPortolanError(error) && settledCodes.includes(error.code);
+    if (job.signal.aborted || !(settled || job.finalAttempt)) throw error;
+    const failure = error instanceof Error ? error.message.slice(0, 800) : "failed";
+    await job.step("fail", async (tx) => {
+      await updateRun(tx.sql, id, { failure }, tx.now);
+      await tx.record({ event: "training.run.failed", subject: id });
+      return null;
+    });
+    if (settled) return { runId: id, failed: failure };
     throw error;
   }
 }
+
+const settledCodes: readonly string[] = ["training.trainer_failed"] satisfies TrainingErrorCode[];
 
 interface Pinned {
   readonly request: TrainingRunRequest;
@@ -185,7 +192,7 @@ async function produce(
   return {
     model: model.digest,
     modelSizeBytes: model.sizeBytes,
-    metrics: JSON.parse(await readFile(outcome.metrics, "utf8")) as Record<string, number>,
+    metrics: outcome.metrics,
     log: log.digest,
     data: set.object,
     code: request.code,

@@ -1,0 +1,84 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DataDeps } from "@portolan/data";
+import type { JobHandler, MigrationSet } from "@portolan/kernel";
+import { openOnlineStore } from "@portolan/lmdb";
+import { type DataFixture, dataFixture, waitFor } from "../../data/test/data-fixture.ts";
+import {
+  type FeatureDeps,
+  featuresMigrations,
+  materializeJob,
+  publishView,
+  readTrainingSet,
+  startTrainingSet,
+  trainingSetJob,
+} from "../src/index.ts";
+import type { TrainingSetRequest, TrainingSetView } from "../src/resources.ts";
+
+export interface FeaturesFixture extends Omit<DataFixture, "deps"> {
+  readonly deps: DataDeps & FeatureDeps;
+  /** Publishes the contract and the three views of the example. */
+  publishExample(): Promise<void>;
+  trainingSet(request: TrainingSetRequest): Promise<TrainingSetView>;
+}
+
+export async function featuresFixture(
+  migrations: readonly MigrationSet[] = [],
+  more: (deps: DataDeps & FeatureDeps) => readonly JobHandler[] = () => [],
+): Promise<FeaturesFixture> {
+  const withOnline = (deps: DataDeps): DataDeps & FeatureDeps => {
+    const online = openOnlineStore({ folder: join(deps.workFolder, "..", "online") });
+    return { ...deps, online };
+  };
+  let full: (DataDeps & FeatureDeps) | undefined;
+  const f = await dataFixture([featuresMigrations, ...migrations], (deps) => {
+    full = withOnline(deps);
+    return [trainingSetJob(full), materializeJob(full), ...more(full)];
+  });
+  if (!full) throw new Error("the worker asked for no handlers");
+  const deps = full;
+  return {
+    ...f,
+    deps,
+    publishExample: async () => {
+      await f.publishFlights();
+      for (const name of ["origin-departures", "arrivals", "routes"]) {
+        const url = new URL(`../../../examples/flight-delays/features/${name}.yaml`, import.meta.url);
+        await publishView(deps, f.call, name, await readFile(url, "utf8"));
+      }
+    },
+    trainingSet: async (request) => {
+      const { id } = await startTrainingSet(deps, f.call, request);
+      return waitFor(
+        () => readTrainingSet(deps, f.call, id),
+        (found) => found.state === "ready" || found.state === "failed",
+      );
+    },
+    close: async () => {
+      await f.close();
+      await deps.online.close();
+    },
+  };
+}
+
+/** Asks for every flight of the days [from, to) with the example's views. */
+export function flightsRequest(from: number, to: number): TrainingSetRequest {
+  return {
+    name: "flights",
+    environment: "dev",
+    contract: "flights",
+    from,
+    to,
+    sampleEvery: 1,
+    views: [
+      { view: "origin-departures", entity: { airport: "origin" } },
+      { view: "arrivals", entity: { airport: "origin" } },
+      { view: "routes", entity: { origin: "origin", destination: "destination" } },
+    ],
+    request: [
+      { name: "hour", expression: "hour(departure_local)" },
+      { name: "miles", expression: "distance" },
+    ],
+    label: { name: "late", expression: "delay > 15" },
+  };
+}

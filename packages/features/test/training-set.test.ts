@@ -1,0 +1,210 @@
+import { join } from "node:path";
+import { asEpochMicros, type Digest } from "@portolan/kernel";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { flightsCsv, waitFor } from "../../data/test/data-fixture.ts";
+import { publishView, readTrainingSetColumns } from "../src/index.ts";
+import { applyEvents, readMaterialization, startMaterialization } from "../src/materializations.ts";
+import { readFeatureView } from "../src/read-view.ts";
+import { readView } from "../src/views.ts";
+import { WindowFold } from "../src/window-fold.ts";
+import { type FeaturesFixture, featuresFixture, flightsRequest } from "./features-fixture.ts";
+
+let f: FeaturesFixture;
+let flights: Flight[];
+interface Flight {
+  readonly at: number;
+  readonly known: number;
+  readonly delay: number;
+  readonly distance: number;
+  readonly origin: string;
+  readonly destination: string;
+}
+const minute = 60_000_000;
+const hour = 60 * minute;
+
+beforeAll(async () => {
+  f = await featuresFixture();
+  await f.publishExample();
+  // Twins: rows that are equal in every column must stay two rows.
+  const csv = flightsCsv(400, 9);
+  const twin = csv.trim().split("\n").at(-1) ?? "";
+  const done = await f.ingest("flights.csv", `${csv}${twin}\n${twin}\n`);
+  expect(done).toMatchObject({ state: "published", counts: { accepted: 402 } });
+  flights = await stored(done.datasetId ?? "");
+});
+afterAll(() => f.close());
+
+async function stored(datasetId: string): Promise<Flight[]> {
+  const { rows } = await f.db.uow.read(f.call, async (sql) => ({
+    rows: await sql
+      .withTables<{ "data.datasets": { id: string; object: string } }>()
+      .selectFrom("data.datasets")
+      .select("object")
+      .where("id", "=", datasetId)
+      .execute(),
+  }));
+  const path = await f.deps.objects.localPath(rows[0]?.object as Digest);
+  const read = await f.deps.engine.run({
+    statements: [
+      { sql: `select * from read_parquet('${path}') order by departed_at, _row`, returns: "rows" },
+    ],
+    readable: [path],
+    workFolder: join(f.folder, "look"),
+  });
+  return (read.rows["rows"] ?? []).map((row) => {
+    const at = Number(row["departed_at"]);
+    const distance = Number(row["distance"]);
+    return {
+      at,
+      known: at + 30 * minute + distance * 7_500_000,
+      delay: Number(row["delay"]),
+      distance,
+      origin: String(row["origin"]),
+      destination: String(row["destination"]),
+    };
+  });
+}
+
+/** What the definition says, in the plainest words: docs/spec/features.md F1 and F2. */
+function naive(
+  at: number,
+  window: number,
+  which: (flight: Flight) => boolean,
+  value?: (flight: Flight) => number,
+): number {
+  const inside = flights.filter(
+    (one) => which(one) && one.at > at - window && one.at <= at && one.known <= at,
+  );
+  if (!value) return inside.length;
+  return inside.length === 0 ? Number.NaN : inside.reduce((sum, one) => sum + value(one), 0) / inside.length;
+}
+const delay = (one: Flight): number => one.delay;
+const late = (one: Flight): number => (one.delay > 15 ? 1 : 0);
+
+test("a training set holds every entity row once, with what was known at its moment and nothing later", async () => {
+  const from = flights[50]?.at ?? 0;
+  const last = flights.at(-1)?.at ?? 0;
+  const set = await f.trainingSet(flightsRequest(from, last + 1));
+  expect(set).toMatchObject({ state: "ready" });
+  const asked = flights.filter((one) => one.at >= from && one.at <= last);
+  expect(set.manifest).toMatchObject({
+    rowsBefore: asked.length,
+    rowsAfter: asked.length,
+    parity: { mismatches: 0 },
+  });
+  const { columns } = await readTrainingSetColumns(f.deps, f.call, set.id);
+  for (const [row, one] of asked.entries()) {
+    const origin = (other: Flight): boolean => other.origin === one.origin;
+    const inbound = (other: Flight): boolean => other.destination === one.origin;
+    const route = (other: Flight): boolean => origin(other) && other.destination === one.destination;
+    const expected = {
+      miles: one.distance,
+      late: late(one),
+      origin_flights_3h: naive(one.at, 3 * hour, origin),
+      origin_delay_3h: naive(one.at, 3 * hour, origin, delay),
+      origin_late_share_24h: naive(one.at, 24 * hour, origin, late),
+      inbound_flights_3h: naive(one.at, 3 * hour, inbound),
+      inbound_delay_3h: naive(one.at, 3 * hour, inbound, delay),
+      route_flights_7d: naive(one.at, 7 * 24 * hour, route),
+      route_late_share_7d: naive(one.at, 7 * 24 * hour, route, late),
+    };
+    expect(
+      Object.fromEntries(Object.keys(expected).map((name) => [name, columns[name]?.[row]])),
+      `row ${row}`,
+    ).toEqual(expected);
+  }
+  // The figures are not all alike: the comparison above compared something.
+  expect(new Set(columns["origin_delay_3h"]).size).toBeGreaterThan(20);
+});
+
+test("the first microsecond belongs to the range and the last does not, also without any view", async () => {
+  const at = flights[10]?.at ?? 0;
+  const bare = { ...flightsRequest(at, at + 1), views: [] };
+  const here = flights.filter((one) => one.at === at).length;
+  expect((await f.trainingSet(bare)).manifest).toMatchObject({ rowsBefore: here, rowsAfter: here });
+  expect((await f.trainingSet({ ...bare, from: at + 1, to: at + 2 })).manifest).toMatchObject({
+    rowsAfter: 0,
+  });
+  expect((await f.trainingSet({ ...bare, from: at - 1, to: at })).manifest).toMatchObject({ rowsAfter: 0 });
+});
+
+test("the same request gives the same bytes", async () => {
+  const request = flightsRequest(flights[20]?.at ?? 0, flights[200]?.at ?? 0);
+  const [one, two] = [await f.trainingSet(request), await f.trainingSet(request)];
+  expect(one.id).not.toBe(two.id);
+  expect(one.manifest?.object).toBe(two.manifest?.object);
+});
+
+test("online values are the offline values: materialised, and taken in event by event", async () => {
+  const probe = flights.findLast((one) => one.at < (flights.at(-1)?.at ?? 0)) ?? flights[0];
+  const at = asEpochMicros(probe?.at ?? 0);
+  const set = await f.trainingSet(flightsRequest(at, at + 1));
+  const { columns } = await readTrainingSetColumns(f.deps, f.call, set.id);
+  const started = await startMaterialization(f.deps, f.call, "origin-departures", {
+    environment: "dev",
+    asOf: at,
+  });
+  const done = await waitFor(
+    () => readMaterialization(f.deps, f.call, started.id),
+    (found) => found.state === "done" || found.state === "failed",
+  );
+  expect(done).toMatchObject({ state: "done", keyCount: 3 });
+  const names = [
+    "origin_flights_3h",
+    "origin_delay_3h",
+    "origin_late_share_3h",
+    "origin_delay_24h",
+    "origin_late_share_24h",
+  ];
+  const offline = Object.fromEntries(
+    names.map((name) => [name, { value: columns[name]?.[0], status: "present" }]),
+  );
+  const read = () => f.deps.online.get("origin-departures@1", [probe?.origin ?? ""], at);
+  expect(read()).toEqual({ status: "found", asOf: at, values: offline });
+
+  const { document } = await readView(f.deps, f.call, "origin-departures");
+  const view = readFeatureView(document.replace("version: 1", "version: 2"), "v.yaml", () => ({
+    origin: "text",
+    departed_at: "instant",
+    distance: "int",
+    delay: "int",
+  }));
+  const events = flights.map((one) => ({
+    origin: one.origin,
+    departed_at: BigInt(one.at),
+    distance: BigInt(one.distance),
+    delay: BigInt(one.delay),
+  }));
+  await applyEvents(f.deps.online, view, new WindowFold(view), events.toReversed(), at);
+  expect(f.deps.online.get("origin-departures@2", [probe?.origin ?? ""], at)).toEqual({
+    status: "found",
+    asOf: at,
+    values: offline,
+  });
+});
+
+test("a training set without data fails after its retries, once and with its reason", async () => {
+  const set = await f.trainingSet({ ...flightsRequest(0, 1), environment: "staging" });
+  expect(set).toMatchObject({ state: "failed" });
+  expect(set.failure).toContain("no dataset in staging");
+});
+
+test("two features of one name, a key of another type and an unknown column are refused with a reason", async () => {
+  const good = flightsRequest(0, 1);
+  const twice = await f.trainingSet({ ...good, request: [{ name: "late", expression: "distance" }] });
+  expect(twice.failure).toContain("share a name");
+  const text =
+    "kind: FeatureView\nname: bad\nsource: flights\nentity: [delay_typo]\neventTime: departed_at\nttl: 1h\nfeatures:\n  - { name: n, aggregate: count, window: 1h }\n";
+  await expect(publishView(f.deps, f.call, "bad", text)).rejects.toMatchObject({
+    code: "features.view_invalid",
+    at: { line: 4 },
+  });
+  await expect(
+    publishView(
+      f.deps,
+      f.call,
+      "arrivals",
+      (await readView(f.deps, f.call, "arrivals")).document.replace("3h", "4h"),
+    ),
+  ).rejects.toMatchObject({ code: "features.view_conflict" });
+});
