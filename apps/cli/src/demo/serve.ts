@@ -188,13 +188,21 @@ async function flightsFrom(world: World, file: string, moment: EpochMicros): Pro
   }));
 }
 
+/** Below the charter's ceiling of 500 requests a second, which the gateway holds. */
+const pacePerSecond = 250;
+
 async function replay(world: World, flights: readonly Flight[]): Promise<Served[]> {
   check(flights.length > 0, "the data set holds no flights at the replayed moment");
-  const waiting = flights.toReversed();
   const served: Served[] = [];
+  const startedAt = performance.now();
+  let next = 0;
   const worker = async (): Promise<void> => {
-    for (let flight = waiting.pop(); flight; flight = waiting.pop())
-      served.push(await predict(world, flight));
+    for (let index = next++; index < flights.length; index = next++) {
+      const flight = flights[index];
+      const due = startedAt + (index * 1000) / pacePerSecond;
+      await delay(Math.max(0, due - performance.now()));
+      if (flight) served.push(await predict(world, flight));
+    }
   };
   await Promise.all(Array.from({ length: connections }, worker));
   return served;
