@@ -7,6 +7,7 @@ import { registerDemoCommand } from "./commands/demo.ts";
 import { registerDoctorCommand } from "./commands/doctor.ts";
 import { registerIdentityCommands } from "./commands/identity.ts";
 import { registerModelCommands } from "./commands/model.ts";
+import { registerPolicyCommands } from "./commands/policy.ts";
 import { registerPredictionCommands } from "./commands/prediction.ts";
 import { registerProjectCommands } from "./commands/project.ts";
 import { registerServerCommands } from "./commands/server.ts";
@@ -81,6 +82,7 @@ export function createProgram(run: CliRun): Command {
   registerPredictionCommands(program, contextOf);
   registerAuditCommands(program, contextOf);
   registerBackupCommands(program, contextOf);
+  registerPolicyCommands(program, contextOf);
   registerDoctorCommand(program, contextOf);
   registerDemoCommand(program, contextOf);
   return program;

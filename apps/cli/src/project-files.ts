@@ -59,7 +59,8 @@ export async function readText(path: string): Promise<TextFile> {
   return { path, text: bytes.toString("utf8") };
 }
 
-async function readAll(folder: string, endings: readonly string[]): Promise<TextFile[]> {
+/** Files of a folder by their endings, in order of their names; none when there is no such folder. */
+export async function readAll(folder: string, endings: readonly string[]): Promise<TextFile[]> {
   let names: string[];
   try {
     names = await readdir(folder);

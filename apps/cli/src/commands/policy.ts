@@ -1,0 +1,70 @@
+import { access } from "node:fs/promises";
+import { basename, resolve } from "node:path";
+import { messageOf, PortolanError } from "@portolan/kernel";
+import type { Command } from "commander";
+import { parse } from "yaml";
+import type { CliContext } from "../context.ts";
+import type { CliErrorCode } from "../errors.ts";
+import type { ContextOf } from "../program.ts";
+import { readAll, readText } from "../project-files.ts";
+
+export function registerPolicyCommands(program: Command, contextOf: ContextOf): void {
+  const policy = program.command("policy").description("An organisation's own authorization policies");
+  policy
+    .command("test <file>")
+    .description(
+      "Run expected decisions against the built-in and your own policies, without any server (exit code 1 when one fails)",
+    )
+    .option("--policies <folder>", "folder with *.cedar files (default: policies here, when there is one)")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan policy test policy-tests.yaml\n  portolan policy test tests.yaml --policies ../policies --json",
+    )
+    .action(async (file: string, options: { policies?: string }, command: Command) => {
+      const context = contextOf(command);
+      const document = await readDocument(resolve(context.cwd, file));
+      const policies = await readPolicies(context, options.policies);
+      // Loaded here and not above: the policy engine is WebAssembly, which other commands need not wait for.
+      const { runPolicyTests } = await import("@portolan/identity");
+      const results = runPolicyTests(document, policies);
+      const failed = results.filter((result) => !result.passed).length;
+      if (failed > 0) process.exitCode = 1;
+      context.output.result(
+        { passed: results.length - failed, failed, policyFiles: policies.map(({ name }) => name), results },
+        [
+          ...results.map(
+            (result) => `${result.passed ? "ok    " : "FAILED"} ${result.name}: ${result.outcome}`,
+          ),
+          `${results.length - failed} passed, ${failed} failed, with ${policies.length} policy files of your own`,
+        ].join("\n"),
+      );
+    });
+}
+
+async function readDocument(path: string): Promise<unknown> {
+  const { text } = await readText(path);
+  try {
+    return parse(text);
+  } catch (cause) {
+    throw new PortolanError<CliErrorCode>("cli.bad_file", {
+      detail: `${path} is not YAML: ${messageOf(cause).split("\n")[0]}`,
+      mend: "See docs/policies.md for the form of a policy test file.",
+      cause,
+    });
+  }
+}
+
+/** A folder that was named must hold policies: a test against none would prove nothing. */
+async function readPolicies(context: CliContext, option: string | undefined) {
+  const folder = resolve(context.cwd, option ?? "policies");
+  const files = (await readAll(folder, [".cedar"])).map(({ path, text }) => ({ name: basename(path), text }));
+  if (option === undefined || files.length > 0) return files;
+  const missing = await access(folder).then(
+    () => "holds no *.cedar file",
+    () => "does not exist",
+  );
+  throw new PortolanError<CliErrorCode>("cli.bad_file", {
+    detail: `${folder} ${missing}`,
+    mend: "Name the folder with your *.cedar files, or leave --policies out.",
+  });
+}
