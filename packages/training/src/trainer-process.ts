@@ -55,6 +55,7 @@ export async function runTrainer(task: TrainerTask): Promise<TrainerOutcome> {
   await endTrainersOf(checkpoint);
   if (end.late) throw failed("the trainer took longer than its limit");
   if (end.aborted) throw interrupted("told to stop");
+  if (end.signal === "SIGXCPU") throw failed("the trainer used more CPU time than its limit");
   if (end.signal !== null) throw interrupted(`killed by ${end.signal}`);
   if (end.code !== 0) throw failed(`the trainer ended with ${end.code}: ${await lastLines(log)}`);
   const model = join(output, "model.onnx");
@@ -103,7 +104,9 @@ async function supervise(task: TrainerTask, places: Places): Promise<End> {
 
 /** Both shells are replaced by exec: the process that is signalled is the trainer itself. */
 function commandOf(task: TrainerTask, networkBlocked: boolean): string[] {
-  const limits = `ulimit -c 0; ulimit -t ${task.cpuSeconds}; ulimit -v ${Math.floor(task.memoryLimitBytes / 1024)}; exec "$@"`;
+  // The hard limit is later: at the soft one the signal tells CPU time from any other kill.
+  const cpu = `ulimit -S -t ${task.cpuSeconds}; ulimit -H -t ${task.cpuSeconds + 5}`;
+  const limits = `ulimit -c 0; ${cpu}; ulimit -v ${Math.floor(task.memoryLimitBytes / 1024)}; exec "$@"`;
   const program = ["sh", "-c", limits, "sh", task.interpreter, task.code];
   return networkBlocked ? ["unshare", "-r", "-n", ...program] : program;
 }

@@ -1,0 +1,200 @@
+import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { requirePython, trial } from "./trainer-fixture.ts";
+
+const python = await requirePython();
+let base: string;
+beforeAll(async () => {
+  base = await mkdtemp(join(tmpdir(), "portolan-trainer-"));
+});
+afterAll(() => rm(base, { recursive: true, force: true }));
+
+/** Pids of the processes that work on a run folder. */
+async function processesOf(folder: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const pid of (await readdir("/proc")).filter((name) => /^[0-9]+$/.test(name))) {
+    const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+    if (environment.includes(`PORTOLAN_CHECKPOINT=${folder}/`)) found.push(Number(pid));
+  }
+  return found;
+}
+
+describe.skipIf(python === undefined)("the trainer contract", () => {
+  const start = (name: string, params: Record<string, string | number>, more = {}) => {
+    if (python === undefined) throw new Error("skipped");
+    return trial(python, join(base, name), params, more);
+  };
+  const modelOf = async (name: string, params: Record<string, string | number>): Promise<string> => {
+    const one = await start(name, params);
+    return readFile((await one.run()).model, "utf8");
+  };
+
+  test("the same inputs give the same model, and another seed of inputs another", async () => {
+    const one = await modelOf("same-1", { rounds: 5 });
+    expect(await modelOf("same-2", { rounds: 5 })).toBe(one);
+    expect(await modelOf("same-3", { rounds: 6 })).not.toBe(one);
+  });
+
+  test("SIGTERM makes it checkpoint, and started again it goes on from there to the same model", async () => {
+    const params = { rounds: 30, pause: 0.03 };
+    const whole = await modelOf("whole", params);
+    const first = await start("parts", params);
+    const running = first.run();
+    await first.saw("round 3");
+    first.stop.abort();
+    await expect(running).rejects.toMatchObject({
+      code: "training.interrupted",
+      detail: expect.stringContaining("told to stop") as string,
+    });
+    const reached = await first.checkpointRound();
+    expect(reached).toBeGreaterThanOrEqual(3);
+    expect(reached).toBeLessThan(30);
+    const second = await start("parts", params);
+    const done = await second.run();
+    expect(await second.log()).toContain(`starts at ${reached}`);
+    expect(await readFile(done.model, "utf8")).toBe(whole);
+    expect(done.metrics).toEqual({ rounds: 30 });
+  });
+
+  test("kill -9 at random moments loses no round and changes no byte", async () => {
+    const params = { rounds: 25, pause: 0.02 };
+    const whole = await modelOf("unkilled", params);
+    let kills = 0;
+    for (let attempt = 0; ; attempt++) {
+      const one = await start("killed", params);
+      const running = one.run().then(
+        (outcome) => outcome,
+        (error: unknown) => error,
+      );
+      if (attempt < 4) {
+        await new Promise((resolve) => setTimeout(resolve, 60 + Math.random() * 200));
+        for (const pid of await processesOf(join(base, "killed"))) {
+          process.kill(pid, "SIGKILL");
+          kills += 1;
+        }
+      }
+      const end = await running;
+      if (end instanceof Error) expect(end).toMatchObject({ code: "training.interrupted" });
+      else {
+        expect(await readFile((end as { model: string }).model, "utf8")).toBe(whole);
+        break;
+      }
+    }
+    expect(kills).toBeGreaterThanOrEqual(2);
+  });
+
+  test("it sees a scrubbed environment: nothing of the server's, no home, no secrets", async () => {
+    process.env["PORTOLAN_TEST_SECRET"] = "hunter2";
+    try {
+      const one = await start("environment", { rounds: 1, mode: "environment" });
+      await one.run();
+      const log = await one.log();
+      const seen = JSON.parse(log.slice(0, log.indexOf("\n"))) as Record<string, string>;
+      expect(log).not.toContain("hunter2");
+      // Python itself may add LC_CTYPE, the shell PWD and its like.
+      const shell = ["PWD", "SHLVL", "_", "OLDPWD", "LC_CTYPE"];
+      const names = Object.keys(seen).filter(
+        (name) => !shell.includes(name) && !name.startsWith("PORTOLAN_"),
+      );
+      expect(names.toSorted()).toEqual([
+        "HOME",
+        "LC_ALL",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "PATH",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONHASHSEED",
+        "PYTHONUNBUFFERED",
+        "TZ",
+      ]);
+      expect(seen).toMatchObject({ HOME: join(base, "environment"), PATH: "/usr/bin:/bin" });
+    } finally {
+      delete process.env["PORTOLAN_TEST_SECRET"];
+    }
+  });
+
+  test("it reaches no address where the kernel can keep it off the network, and the outcome says which it was", async () => {
+    const server = createServer((socket) => socket.end());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    try {
+      const one = await start("network", { rounds: 1, mode: "network", port });
+      const { networkBlocked } = await one.run();
+      expect(await one.log()).toContain(networkBlocked ? "blocked" : "reached");
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  test("its time limit ends the whole tree: what ignores SIGTERM, its children, and those that left its group", async () => {
+    const one = await start("stubborn", { mode: "stubborn" }, { timeoutMs: 700, graceMs: 300 });
+    const running = one.run();
+    running.catch(() => undefined);
+    await one.saw("stubborn");
+    expect((await processesOf(join(base, "stubborn"))).length).toBe(3);
+    await expect(running).rejects.toMatchObject({
+      code: "training.trainer_failed",
+      detail: "the trainer took longer than its limit",
+    });
+    expect(await processesOf(join(base, "stubborn"))).toEqual([]);
+  });
+
+  test("a trainer that outlived its control process is ended before the next one starts", async () => {
+    const first = await start("orphan", { mode: "stubborn" });
+    const lost = first.run();
+    lost.catch(() => undefined);
+    await first.saw("stubborn");
+    const old = await processesOf(join(base, "orphan"));
+    const next = await start("orphan", { rounds: 2 });
+    await next.run();
+    expect(old).toHaveLength(3);
+    expect(await processesOf(join(base, "orphan"))).toEqual([]);
+    await expect(lost).rejects.toMatchObject({ code: "training.interrupted" });
+  });
+
+  test("too much memory, too much CPU time and a plain failure end the trainer alone, with its last words", async () => {
+    const failing = await start("fail", { mode: "fail" });
+    await expect(failing.run()).rejects.toMatchObject({
+      code: "training.trainer_failed",
+      detail: expect.stringContaining("no luck today") as string,
+    });
+    const busy = await start("spin", { mode: "spin" }, { cpuSeconds: 1 });
+    await expect(busy.run()).rejects.toMatchObject({
+      code: "training.trainer_failed",
+      detail: "the trainer used more CPU time than its limit",
+    });
+    const small = await start("memory", { rounds: 1 }, { memoryLimitBytes: 4 * 2 ** 20 });
+    await expect(small.run()).rejects.toMatchObject({ code: "training.trainer_failed" });
+  });
+
+  test("a missing model, a link in its place and metrics that are no numbers are refused", async () => {
+    await expect((await start("nothing", { mode: "nothing" })).run()).rejects.toMatchObject({
+      code: "training.trainer_failed",
+      detail: expect.stringContaining("no model.onnx") as string,
+    });
+    await expect((await start("link", { mode: "link" })).run()).rejects.toMatchObject({
+      code: "training.trainer_failed",
+    });
+    await expect((await start("nan", { mode: "nan" })).run()).rejects.toMatchObject({
+      detail: expect.stringContaining("finite numbers") as string,
+    });
+  });
+
+  test("output of an earlier attempt is never taken for this one's", async () => {
+    const good = await start("stale", { rounds: 1 });
+    await good.run();
+    await expect((await start("stale", { rounds: 1, mode: "nothing" })).run()).rejects.toMatchObject({
+      code: "training.trainer_failed",
+    });
+    await rm(join(base, "stale", "output"), { recursive: true });
+    await symlink("/", join(base, "stale", "output"));
+    await expect((await start("stale", { rounds: 1, mode: "nothing" })).run()).rejects.toMatchObject({
+      code: "training.trainer_failed",
+    });
+    expect((await readdir("/")).length).toBeGreaterThan(3);
+  });
+});

@@ -1,0 +1,166 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Digest, PortolanError } from "@portolan/kernel";
+import { sql as raw } from "kysely";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { flightsCsv, waitFor } from "../../data/test/data-fixture.ts";
+import {
+  type FeaturesFixture,
+  featuresFixture,
+  flightsRequest,
+} from "../../features/test/features-fixture.ts";
+import type { TrainingRunRequest, TrainingRunView } from "../src/contract.ts";
+import { ensureEnvironment, findPython } from "../src/environment.ts";
+import { startTrainingRun, type TrainingDeps, trainingJob, trainingMigrations } from "../src/index.ts";
+import { readTrainingLog, readTrainingRun } from "../src/training-runs.ts";
+import { fakeTrainer, installEnvironment, pythonCandidates, requirePython } from "./trainer-fixture.ts";
+
+const python = await requirePython();
+
+describe.skipIf(python === undefined)("pinned environments", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "portolan-envs-"));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  const deps = () => ({ folder: join(folder, "envs"), installEnvironment });
+
+  test("two builders of one lock end with one environment, and the next run finds it", async () => {
+    if (!python) return;
+    const lock = "# nothing is locked\n";
+    const [one, two] = await Promise.all([
+      ensureEnvironment(deps(), lock, python),
+      ensureEnvironment(deps(), lock, python),
+    ]);
+    expect(one.interpreter).toBe(two.interpreter);
+    expect(await ensureEnvironment(deps(), lock, python)).toEqual({ ...one, built: false });
+    expect(await readdir(join(folder, "envs"))).toEqual([one.key]);
+    const inside = await findPython([one.interpreter], [python.minor], {});
+    expect(inside.path).toBe(one.interpreter);
+  }, 120_000);
+
+  test("a requirement without a hash is refused before anything is fetched, and nothing is left behind", async () => {
+    if (!python) return;
+    await expect(ensureEnvironment(deps(), "six==1.17.0\n", python)).rejects.toMatchObject({
+      code: "training.environment_failed",
+      detail: expect.stringMatching(/[Hh]ashes/) as string,
+    });
+    expect((await readdir(join(folder, "envs"))).filter((name) => name.startsWith("building-"))).toEqual([]);
+  }, 120_000);
+});
+
+test("a machine without a usable Python is one clear sentence", async () => {
+  await expect(findPython(["no-such-python"], ["3.12"], {})).rejects.toMatchObject({
+    code: "training.no_python",
+    mend: expect.stringContaining("portolan model import") as string,
+  });
+  // There is one, but no lock for it.
+  if (python)
+    await expect(findPython([python.path], [], installEnvironment)).rejects.toMatchObject({
+      code: "training.no_python",
+    });
+});
+
+describe.skipIf(python === undefined)("training runs", () => {
+  let f: FeaturesFixture;
+  let deps: TrainingDeps;
+  let request: TrainingRunRequest;
+
+  beforeAll(async () => {
+    let made: TrainingDeps | undefined;
+    f = await featuresFixture([trainingMigrations], (base) => {
+      made = {
+        uow: base.uow,
+        authorizer: base.authorizer,
+        objects: base.objects,
+        charters: {
+          requireInForce: (_call, { environment }) =>
+            environment === "dev"
+              ? Promise.resolve()
+              : Promise.reject(new PortolanError("charter.not_in_force", { detail: "not signed" })),
+        },
+        environments: { folder: join(base.workFolder, "..", "envs"), installEnvironment },
+        pythons: pythonCandidates,
+        workFolder: base.workFolder,
+        limits: { threads: 1, memoryLimitBytes: 2 ** 31, cpuSeconds: 60, timeoutMs: 60_000 },
+      };
+      return [trainingJob(made)];
+    });
+    if (!made || !python) throw new Error("skipped");
+    deps = made;
+    await f.publishExample();
+    await f.ingest("flights.csv", flightsCsv(200));
+    const set = await f.trainingSet(
+      flightsRequest(Date.UTC(2000, 11, 31) * 1000, Date.UTC(2001, 1, 1) * 1000),
+    );
+    expect(set).toMatchObject({ state: "ready", manifest: { rowsAfter: 200 } });
+    request = {
+      environment: "dev",
+      trainingSetId: set.id,
+      code: await deps.objects.put(await readFile(fakeTrainer)),
+      locks: { [python.minor]: await deps.objects.put(new TextEncoder().encode("# nothing is locked\n")) },
+      params: { rounds: 4 },
+      seed: 7,
+    };
+  }, 120_000);
+  afterAll(() => f.close());
+
+  const train = async (changes: Partial<TrainingRunRequest> = {}): Promise<TrainingRunView> => {
+    const { id } = await startTrainingRun(deps, f.call, { ...request, ...changes });
+    return waitFor(
+      () => readTrainingRun(deps, f.call, id),
+      (found) => found.state === "succeeded" || found.state === "failed",
+    );
+  };
+  const eventsOf = async (id: string): Promise<string[]> =>
+    (
+      await raw<{
+        event: string;
+      }>`select convert_from(payload, 'UTF8')::jsonb ->> 'event' as event from ledger.rows
+      where convert_from(payload, 'UTF8')::jsonb ->> 'subject' = ${id} order by id`.execute(f.db.sql)
+    ).rows.map((row) => row.event);
+
+  test("a run records everything that went in, and the same inputs give the same model", async () => {
+    const one = await train();
+    expect(one).toMatchObject({
+      state: "succeeded",
+      result: {
+        metrics: { rounds: 4 },
+        code: request.code,
+        seed: 7,
+        environmentLock: Object.values(request.locks)[0],
+      },
+    });
+    const two = await train();
+    expect(two.result).toEqual({ ...one.result, log: two.result?.log });
+    const other = await train({ seed: 8 });
+    expect(other.result?.model).not.toBe(one.result?.model);
+    expect(await deps.objects.has(one.result?.model as Digest)).toBe(true);
+    expect(await eventsOf(one.id)).toEqual(["training.run.started", "training.run.succeeded"]);
+    expect(await readTrainingLog(deps, f.call, one.id)).toContain("round 4");
+    expect((await readdir(deps.workFolder)).filter((name) => name.startsWith("run_"))).toEqual([]);
+  }, 120_000);
+
+  test("a trainer that fails is an outcome at once: one attempt, its last words, its log", async () => {
+    const run = await train({ params: { mode: "fail" } });
+    expect(run).toMatchObject({
+      state: "failed",
+      failure: expect.stringContaining("no luck today") as string,
+    });
+    const jobs = await raw<{ attempts: number; state: string }>`select attempts, state from database.job_runs
+      where payload ->> 'runId' = ${run.id}`.execute(f.db.sql);
+    expect(jobs.rows).toMatchObject([{ attempts: 1 }]);
+    expect(await eventsOf(run.id)).toEqual(["training.run.started", "training.run.failed"]);
+    expect(await readTrainingLog(deps, f.call, run.id)).toContain("no luck today");
+  });
+
+  test("without a charter in force, or without a ready set, nothing starts", async () => {
+    await expect(train({ environment: "production" })).rejects.toMatchObject({
+      code: "charter.not_in_force",
+    });
+    await expect(train({ trainingSetId: "ts_unknown" })).rejects.toMatchObject({
+      code: "training.training_set_missing",
+    });
+  });
+});
