@@ -44,33 +44,9 @@ export function wireServing(
   charter: CharterDeps,
   registry: RegistryDeps,
 ): ServingWiring {
-  const { work, clock, keys, objects, config } = base;
-  const { authorizer, directory, developmentIssuer } = identity;
-  const publicKeys: PublicKeys = { list: (purpose) => keys.list(purpose) };
-  const publisher = createSnapshotPublisher({
-    work,
-    clock,
-    objects,
-    keyRing: keys,
-    grants: {
-      read: async (organisationId, environment, endpoints) => {
-        const call = controlCall(base, organisationId as Id<"organisation">);
-        const granted = endpoints.map(({ teamId, ...endpoint }) => ({
-          ...endpoint,
-          ...(teamId === null ? {} : { teamId }),
-        }));
-        return JSON.parse(
-          JSON.stringify(
-            await grantsForSnapshot({ unitOfWork: work, developmentIssuer }, call, environment, granted),
-          ),
-        );
-      },
-    },
-    keys: publicKeys,
-    refreshAfterMs,
-    maxAgeMs: null,
-    beyondMaxAge: "serve",
-  });
+  const { work, clock, objects, config } = base;
+  const { authorizer, directory } = identity;
+  const publisher = wirePublisher(base, identity);
   const predictions = createPredictionsDeps(
     { uow: work, authorizer, clock, recordBatch: recordBatchDigest },
     join(config.PORTOLAN_HOME, "accepted"),
@@ -106,6 +82,35 @@ export function wireServing(
   };
 }
 
+function wirePublisher(base: Foundation, { developmentIssuer }: IdentityWiring): SnapshotPublisher {
+  const { work, clock, keys, objects } = base;
+  const publicKeys: PublicKeys = { list: (purpose) => keys.list(purpose) };
+  return createSnapshotPublisher({
+    work,
+    clock,
+    objects,
+    keyRing: keys,
+    grants: {
+      read: async (organisationId, environment, endpoints) => {
+        const call = controlCall(base, organisationId as Id<"organisation">);
+        const granted = endpoints.map(({ teamId, ...endpoint }) => ({
+          ...endpoint,
+          ...(teamId === null ? {} : { teamId }),
+        }));
+        return JSON.parse(
+          JSON.stringify(
+            await grantsForSnapshot({ unitOfWork: work, developmentIssuer }, call, environment, granted),
+          ),
+        );
+      },
+    },
+    keys: publicKeys,
+    refreshAfterMs,
+    maxAgeMs: null,
+    beyondMaxAge: "serve",
+  });
+}
+
 function deployable(version: ModelVersion) {
   const digest = parseDigest(version.artifact);
   const bundle = parseDigest(version.bundle);
@@ -130,7 +135,8 @@ function publishHandler(publisher: SnapshotPublisher): IntentHandler {
   return {
     kind: publishIntent,
     perform: async (intent) => {
-      const organisationId = parseId("organisation", String(intent.payload["organisationId"]));
+      const named = intent.payload["organisationId"];
+      const organisationId = typeof named === "string" ? parseId("organisation", named) : undefined;
       if (!organisationId)
         throw new PortolanError("kernel.internal", { detail: "a snapshot intent names no organisation" });
       return publisher.publish(organisationId);
