@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { extname, join, relative, sep } from "node:path";
+import { extname, join, sep } from "node:path";
 import { parseSync } from "oxc-parser";
 
 /** Never part of the repository: dependencies, state, caches. */
@@ -137,9 +137,4 @@ function repositoryFilesIfAny(root: string, folder: string): string[] {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
     throw error;
   }
-}
-
-/** `relative` with posix separators. */
-export function posixRelative(from: string, to: string): string {
-  return relative(from, to).split(sep).join("/");
 }

@@ -74,12 +74,12 @@ async function killOn(product: Product, told: Acknowledged): Promise<Measured> {
     .map((name) => ({ name, order: random() }))
     .toSorted((a, b) => a.order - b.order);
   for (const { name } of plan) {
-    await sleep(random() * 1500);
+    await sleep(random() * 1000);
     if (name === "supervisor") await killSupervisor(product, measured);
     else if (name === "control" && random() < 0.6) await killControlAndWatch(product, told, measured);
     else measured.restartMs[name].push(await product.untilRestarted(name, product.kill(name)));
-    // Two kills in three hit a product at work, the others one that is still starting.
-    if (random() < 0.66)
+    // Half of the kills hit a product at work, the others one that is still starting.
+    if (random() < 0.5)
       await Promise.all([product.untilReady("control", 60_000), product.untilReady("gateway", 60_000)]);
   }
   return measured;

@@ -15,7 +15,9 @@ MINORS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
 def index_url():
     done = subprocess.run([sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True)
-    return (done.stdout.strip() or "https://pypi.org/simple").rstrip("/") + "/"
+    if not done.stdout.strip():
+        sys.exit("Set pip's index first: pip config set global.index-url <address>")
+    return done.stdout.strip().rstrip("/") + "/"
 
 
 class Links(HTMLParser):

@@ -31,7 +31,7 @@ export function sourceSql(
     };
   }
   if (source.format === "csv") {
-    const from = `read_csv(${path}, hive_partitioning = false, header = true, all_varchar = true, store_rejects = true, rejects_limit = 0, parallel = false, rejects_table = 'rejects_${index}', rejects_scan = 'rejects_scan_${index}')`;
+    const from = `read_csv(${path}, hive_partitioning = false, delim = ',', quote = '"', escape = '"', header = true, all_varchar = true, store_rejects = true, rejects_limit = 0, parallel = false, rejects_table = 'rejects_${index}', rejects_scan = 'rejects_scan_${index}')`;
     return {
       rows: rowsSql(columns, `${base} + row_number() over ()`, (column) => quoteName(column.source), from),
       deadLetters: `select ${file}, line, first(error_message order by error_message), first(csv_line order by error_message) from rejects_${index} group by line`,

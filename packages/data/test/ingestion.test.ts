@@ -1,4 +1,4 @@
-import { mkdir, rename, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "@portolan/kernel";
 import { aCall } from "@portolan/testkit";
@@ -133,6 +133,27 @@ test("the same rows from CSV and from JSON lines become the same bytes", async (
   expect(two.counts).toEqual({ accepted: 50, quarantined: 0, deadLetters: 2 });
   const objects = (await datasets()).filter((set) => [one.datasetId, two.datasetId].includes(set.id));
   expect(objects.map((set) => set.object)).toEqual([objects[0]?.object, objects[0]?.object]);
+});
+
+test("the planted rows of the example land where the demo says: seven in quarantine, three as dead letters", async () => {
+  const planted = new URL("../../../examples/flight-delays/planted-rows.csv", import.meta.url);
+  await writeFile(join(f.inbox, "planted-rows.csv"), await readFile(planted, "utf8"));
+  const done = await f.ingest("beside.csv", flightsCsv(90, 5), {
+    sources: [{ path: join(f.inbox, "beside.csv") }, { path: join(f.inbox, "planted-rows.csv") }],
+  });
+  expect(done).toMatchObject({
+    state: "published",
+    counts: { accepted: 90, quarantined: 7, deadLetters: 3 },
+  });
+  expect(Object.keys(done.rules ?? {}).toSorted()).toEqual([
+    "delay.maximum",
+    "delay.type",
+    "departed_at.time_zone",
+    "departure_local.type",
+    "destination.pattern",
+    "distance.minimum",
+    "distance.required",
+  ]);
 });
 
 test("a batch that fails its gate publishes nothing, and says why on the ledger", async () => {

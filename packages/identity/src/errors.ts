@@ -18,5 +18,3 @@ export const identityErrors = {
   "identity.dev_issuer_disabled": { status: 403, title: "Development tokens are switched off" },
   "identity.tls_required": { status: 500, title: "TLS is required on this address" },
 } as const satisfies Record<string, ErrorSpec>;
-
-export type IdentityErrorCode = keyof typeof identityErrors;

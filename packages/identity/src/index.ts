@@ -1,7 +1,6 @@
 import type { MigrationSet } from "@portolan/kernel";
 
 export { type NewApiKey } from "./api-keys.ts";
-export { type AuthenticationDeps, registerAuthentication } from "./authentication.ts";
 export {
   type Authentication,
   type Authenticator,
@@ -22,6 +21,7 @@ export {
 export { createDirectoryLookups, type DirectoryLookups, type UseCasePlace } from "./directory-lookups.ts";
 export { identityErrors } from "./errors.ts";
 export { fetchJwks } from "./fetch-jwks.ts";
+export { type AuthenticationDeps, registerAuthentication } from "./http/authentication.ts";
 export { algorithmOf, createFileKeyRing, type FileKeyRingDeps, type ManagedKeyRing } from "./key-ring.ts";
 export { localCredentialFile, openLocalCredential } from "./local-credential.ts";
 export { retireLostKeys } from "./lost-keys.ts";

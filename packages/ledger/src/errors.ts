@@ -12,5 +12,3 @@ export const ledgerErrors = {
   "ledger.tiles_damaged": { status: 503, title: "Tile files are damaged" },
   "ledger.fenced": { status: 503, title: "Another sequencer took over" },
 } as const satisfies Record<string, ErrorSpec>;
-
-export type LedgerErrorCode = keyof typeof ledgerErrors;

@@ -2,7 +2,7 @@ import { type Authorizer, type CallContext, PortolanError, type UnitOfWork } fro
 import type { Anchorer } from "./anchor.ts";
 import { type OpenedBlock, openBlock } from "./block.ts";
 import type { PredictionHeader } from "./contract.ts";
-import { joinOutcomes } from "./outcome-join.ts";
+import { joinOutcomes } from "./outcome-store.ts";
 import type { PartFiles } from "./part-files.ts";
 import { corrupt } from "./payload-codec.ts";
 import { judgeBlock } from "./policy.ts";

@@ -11,7 +11,7 @@ import {
 } from "@portolan/kernel";
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
-import { forgetOutputs } from "./outcome-join.ts";
+import { forgetOutputs } from "./outcome-store.ts";
 import type { PartFiles } from "./part-files.ts";
 import { parsePredictionId } from "./position.ts";
 import { decodeEntry, decodeHeader } from "./record-codec.ts";

@@ -8,7 +8,7 @@ import {
   type Violation,
 } from "@portolan/kernel";
 import type { Outcome } from "./contract.ts";
-import { insertOutcome, joinOutcomes, type NewOutcome, sameOutcome } from "./outcome-join.ts";
+import { insertOutcome, joinOutcomes, type NewOutcome, sameOutcome } from "./outcome-store.ts";
 import type { PartFiles } from "./part-files.ts";
 import type { RecordBatch } from "./ports.ts";
 import { parsePredictionId } from "./position.ts";

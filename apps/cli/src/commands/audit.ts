@@ -193,7 +193,9 @@ function registerSearch(audit: Command, contextOf: ContextOf): void {
     .action(async (options: SearchOptions, command: Command) => {
       const context = contextOf(command);
       const query = new URLSearchParams(Object.entries({ ...options }));
-      const page = await (await connect(context)).json<LedgerPage>({ path: `/v1/ledger/entries?${query.toString()}` });
+      const page = await (await connect(context)).json<LedgerPage>({
+        path: `/v1/ledger/entries?${query.toString()}`,
+      });
       context.output.result(
         page,
         table(["index", "at", "event", "actor", "subject"], page.entries.map(entryRow)),

@@ -48,7 +48,8 @@ function registerCheck(charter: Command, contextOf: ContextOf): void {
           reading.violations
             .map(
               (violation) =>
-                `${describeViolation(violation)}${violation.mend === undefined ? "" : `\n    ${violation.mend}`}`,
+                // What is missing altogether has no line; the file is named all the same.
+                `${violation.at?.line === undefined ? `${path}: ` : ""}${describeViolation(violation)}${violation.mend === undefined ? "" : `\n    ${violation.mend}`}`,
             )
             .join("\n"),
         );

@@ -54,7 +54,7 @@ async function runDemo(
   output.say(
     "Portolan demo: three million US flights of 2001 (vega-datasets), from a charter to governed predictions\n",
   );
-  let state = await readRunState(context.home);
+  let state = readRunState(context.home);
   let world: World | undefined;
   await narrator.step("Start PostgreSQL, control and gateway", 20, async () => {
     const reused = state !== undefined;

@@ -4,6 +4,7 @@ import type { JobView } from "../client/jobs.ts";
 import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { parsePort } from "../supervisor/ports.ts";
 import { printLog } from "../supervisor/print-log.ts";
 import { readRunState } from "../supervisor/state-file.ts";
 import { detach, runUp, stopUp } from "../supervisor/up.ts";
@@ -26,7 +27,10 @@ export function registerServerCommands(program: Command, contextOf: ContextOf): 
     .addHelpText("after", "\nExample:\n  portolan up --detach && portolan status")
     .action(async (options: UpOptions, command: Command) => {
       const context = contextOf(command);
-      const ports = { control: Number(options.port), gateway: Number(options.gatewayPort) };
+      const ports = {
+        control: parsePort("--port", options.port),
+        gateway: parsePort("--gateway-port", options.gatewayPort),
+      };
       const state = options.detach ? await detach(context, ports) : await runUp(context, ports);
       context.output.result(
         state,

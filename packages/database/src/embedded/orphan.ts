@@ -32,12 +32,6 @@ export async function endOrphan(data: string): Promise<void> {
   });
 }
 
-/** Pid of the server that serves a data folder now, or `undefined`. */
-export async function servingPid(data: string): Promise<number | undefined> {
-  const pid = await readPid(join(data, "postmaster.pid"));
-  return pid !== undefined && (await servesFolder(pid, data)) ? pid : undefined;
-}
-
 async function readPid(path: string): Promise<number | undefined> {
   const text = await readFile(path, "utf8").catch(() => "");
   const pid = Number.parseInt(text.split("\n")[0] ?? "", 10);

@@ -1,10 +1,10 @@
-import { endianness } from "node:os";
 import type { Datatype } from "@portolan/onnx-format";
 import { badRequest } from "./bad-request.ts";
 import { elementsOf, numericKinds, type TensorData } from "./tensor.ts";
 
 // Typed arrays have the machine's byte order, the protocol is little-endian; Node runs on no big-endian machine that we support.
-if (endianness() !== "LE") throw new Error("Portolan's gateway needs a little-endian machine");
+if (new Uint8Array(Uint16Array.of(1).buffer)[0] !== 1)
+  throw new Error("Portolan's gateway needs a little-endian machine");
 
 /** Reads one tensor of the binary extension: little-endian, row-major, BYTES with 4-byte lengths. */
 export function readBinaryTensor(

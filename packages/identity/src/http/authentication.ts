@@ -1,10 +1,10 @@
 import type {} from "@portolan/http-contract";
 import { type CallContext, type Clock, newId, PortolanError, parseId } from "@portolan/kernel";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
-import { parseAction } from "./actions.ts";
-import type { Authenticator } from "./authenticator.ts";
-import { forbidden, type IdentityAuthorizer } from "./authorizer.ts";
-import type { OnDenied } from "./ports.ts";
+import { parseAction } from "../actions.ts";
+import type { Authenticator } from "../authenticator.ts";
+import { forbidden, type IdentityAuthorizer } from "../authorizer.ts";
+import type { OnDenied } from "../ports.ts";
 
 export interface AuthenticationDeps {
   readonly authenticator: Authenticator;

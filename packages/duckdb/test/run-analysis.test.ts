@@ -1,0 +1,112 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { runAnalysis } from "../src/index.ts";
+
+let folder: string;
+let work: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "portolan-duckdb-"));
+  work = join(folder, "work");
+  await writeFile(join(folder, "in.csv"), "a,b\n1,x\n2,y\n");
+  await writeFile(join(folder, "secret.csv"), "a\n1\n");
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const run = (sql: string | readonly string[], readable: readonly string[] = [], more = {}) =>
+  runAnalysis({
+    statements: (typeof sql === "string" ? [sql] : sql).map((text) => ({ sql: text, returns: "rows" })),
+    readable,
+    workFolder: work,
+    ...more,
+  });
+
+test("it reads the named files, writes into its work folder, and answers with 64-bit integers as text", async () => {
+  const input = join(folder, "in.csv");
+  const { rows } = await run(
+    [
+      `copy (select * from read_csv('${input}')) to '${work}/out.parquet' (format parquet)`,
+      `select sum(a)::bigint as total, max(b) as last, 9007199254740993::bigint as big from read_parquet('${work}/out.parquet')`,
+    ],
+    [input],
+  );
+  expect(rows["rows"]).toEqual([{ total: "3", last: "y", big: "9007199254740993" }]);
+});
+
+test("no statement reaches another file, the network, an extension or the way to switch any of it on", async () => {
+  const before = await readFile(join(folder, "secret.csv"), "utf8");
+  for (const sql of [
+    "select * from read_text('/etc/hostname')",
+    `select * from read_csv('${folder}/secret.csv')`,
+    `select * from read_csv('${folder}/*.csv')`,
+    `select * from read_csv('${work}/../secret.csv')`,
+    "select * from glob('/etc/*')",
+    `copy (select 1) to '${folder}/secret.csv'`,
+    "copy (select 1) to '/dev/null'",
+    `attach '${folder}/other.db'`,
+    `export database '${folder}/dump'`,
+    "install httpfs",
+    "load httpfs",
+    "load '/tmp/evil.duckdb_extension'",
+    "select * from 'https://example.com/x.parquet'",
+    "select * from read_parquet('s3://bucket/x.parquet')",
+    "create secret (type s3, key_id 'a', secret 'b')",
+    "set enable_external_access = true",
+    "set allowed_directories = ['/']",
+    "set custom_extension_repository = 'https://example.com'",
+    "reset lock_configuration",
+    "pragma enable_external_access",
+  ]) {
+    await expect(run(sql), sql).rejects.toMatchObject({ code: "data.analysis_failed" });
+  }
+  expect(await readFile(join(folder, "secret.csv"), "utf8")).toBe(before);
+  expect((await readdir(folder)).toSorted()).toEqual(["in.csv", "secret.csv", "work"]);
+}, 60_000);
+
+test("abort and time limit end the child, and say which of the two it was", async () => {
+  const endless = "select count(*) from range(100000000000) a, range(1000) b";
+  await expect(run(endless, [], { timeoutMs: 400 })).rejects.toMatchObject({
+    code: "data.analysis_cancelled",
+    detail: expect.stringContaining("longer than 400 ms") as string,
+  });
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(), 300);
+  await expect(run(endless, [], { signal: stop.signal })).rejects.toMatchObject({
+    code: "data.analysis_cancelled",
+    detail: expect.stringContaining("cancelled") as string,
+  });
+  await expect(run("select 1", [], { signal: stop.signal })).rejects.toMatchObject({
+    code: "data.analysis_cancelled",
+  });
+});
+
+test("memory beyond the limit is an error of the analysis, not of the caller", async () => {
+  const sql = "select list(range) from range(20000000)";
+  await expect(run(sql, [], { memoryLimitBytes: 32 * 2 ** 20 })).rejects.toMatchObject({
+    code: "data.analysis_failed",
+  });
+}, 60_000);
+
+test("the child gets nothing of the server's environment", async () => {
+  process.env["PORTOLAN_TEST_SECRET"] = "hunter2";
+  const running = run("select count(*) from range(100000000000)", [], { timeoutMs: 1_500 });
+  running.catch(() => undefined);
+  let seen = "";
+  for (let waited = 0; seen === "" && waited < 1_400; waited += 50) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    for (const pid of (await readdir("/proc")).filter((name) => /^[0-9]+$/.test(name))) {
+      const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+      const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+      if (command.includes("analysis-child") && environment.includes(`HOME=${work}`)) seen = environment;
+    }
+  }
+  delete process.env["PORTOLAN_TEST_SECRET"];
+  await expect(running).rejects.toMatchObject({ code: "data.analysis_cancelled" });
+  expect(
+    seen
+      .split("\0")
+      .filter(Boolean)
+      .map((line) => line.split("=")[0]),
+  ).toEqual(["HOME", "TZ", "LC_ALL"]);
+});
