@@ -67,7 +67,7 @@ function rowsSql(
     .join(", ")}) as raw from (select (${row})::bigint as _row, struct_pack(${raw}) as raw from ${from})`;
 }
 
-/** Null when the value does not parse as the column's type: docs/spec/data-contracts.md §3. */
+/** Null when the value does not parse as the column's type: docs/spec/data-contracts.md D7. */
 function parseSql(column: ContractColumn, raw: string): string {
   switch (column.type) {
     case "string":

@@ -1,6 +1,6 @@
 import type { ColumnTypes, Expression } from "@portolan/expressions";
 
-/** A window aggregate. Sums run on integers only, so every executor gives the same bits: docs/spec/features.md §4. */
+/** A window aggregate. Sums run on integers only, so every executor gives the same bits: docs/spec/features.md F5. */
 export interface WindowFeature {
   readonly name: string;
   readonly aggregate: "count" | "sum" | "mean";

@@ -10,7 +10,7 @@ interface FoldedEvent {
 
 /**
  * The second executor of a view: takes events one at a time, in any order, and answers at any moment at or after `forget`.
- * Straight from the definition (docs/spec/features.md §3), with integers throughout, so that it agrees with the batch plan bit for bit.
+ * Straight from the definition (docs/spec/features.md F1 to F5), with integers throughout, so that it agrees with the batch plan bit for bit.
  */
 export class WindowFold {
   readonly #view: FeatureView;

@@ -15,7 +15,7 @@ export interface WindowPlanInput {
 }
 
 /**
- * Values of a view at many moments, exact to the microsecond (docs/spec/features.md §3): an event counts at T when
+ * Values of a view at many moments, exact to the microsecond (docs/spec/features.md F1 to F5): an event counts at T when
  * T − window < event ≤ T and it was available at T.
  *
  * An event that becomes available later than its window lasts never counts and is left out; every other one enters its sum
