@@ -25,7 +25,7 @@ export interface BackupOptions {
   readonly target: string;
   /**
    * Resolves when the ledger's sequencer stands still; its result lets it go on. In between only the snapshot starts
-   * and the tile files that changed since the first copy are copied: milliseconds. Pass the sequencer's own pause.
+   * and the tile files that changed since the first copy are copied: one `stat` per file. Pass the sequencer's own pause.
    */
   readonly pauseLedger?: () => Promise<() => void>;
   /** With it, private keys are put in, under this passphrase; without it only public halves. */
