@@ -28,7 +28,8 @@ export function advisorySequencerLock(
           resolve({
             release: async () => {
               released.resolve();
-              await ended;
+              // A session that was lost meanwhile has given its lock back already.
+              await ended.catch(() => undefined);
             },
           });
           await released.promise;

@@ -14,7 +14,13 @@ import { evaluationMigrations } from "@portolan/evaluation";
 import { featuresMigrations } from "@portolan/features";
 import { createFileKeyRing, identityMigrations, type ManagedKeyRing } from "@portolan/identity";
 import { type Clock, type Logger, type ObjectStore, Secret, type UnitOfWork } from "@portolan/kernel";
-import { createRecorder, ledgerMigrations, type Sequencer, startSequencer } from "@portolan/ledger";
+import {
+  advisorySequencerLock,
+  createRecorder,
+  ledgerMigrations,
+  type Sequencer,
+  startSequencer,
+} from "@portolan/ledger";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { plannerMigrations } from "@portolan/planner";
 import { predictionsMigrations } from "@portolan/predictions";
@@ -76,6 +82,10 @@ export async function openFoundation(
     folder: join(home, "ledger"),
     log,
     onFailure: onFatal,
+    // PGlite's folder lock keeps a second process out, and it has one session only.
+    ...(database.kind === "postgres"
+      ? { lock: advisorySequencerLock((work) => database.session(work)) }
+      : {}),
   });
   base.onCommitted = () => sequencer.wake();
   return { base, sequencer };
