@@ -1,14 +1,17 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { newId, systemClock } from "@portolan/kernel";
 import { verifyExport } from "@portolan/ledger/policy";
 import { createShipper, openPredictionWriter, type PredictionRecord } from "@portolan/predictions";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ApiClient } from "../src/client/api-client.ts";
 import { personaToken } from "../src/client/credentials.ts";
+
+// Four starts of the whole product, two of them for restores: 20 s alone, three times that on a busy machine.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const root = resolve(import.meta.dirname, "../../..");
 let folder: string;
@@ -91,6 +94,7 @@ async function predict(api: ApiClient, home: string): Promise<string> {
 let api: ApiClient;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "portolan-backup-"));
+  await chmod(folder, 0o711); // so that the account PostgreSQL runs under can reach its folder in here
   api = await up("original");
 });
 afterAll(async () => {
