@@ -51,11 +51,15 @@ export function runPortolan(
   });
 }
 
-/** `env` is the environment of every command and so of every process; this one's by default. */
+/**
+ * `env` is the environment of every command and so of every process, this one's by default; `parent` the folder that
+ * the state folder is made in.
+ */
 export async function startProduct(
   env: Readonly<Record<string, string | undefined>> = process.env,
+  parent: string = tmpdir(),
 ): Promise<Product> {
-  const home = await mkdtemp(join(tmpdir(), "portolan-product-"));
+  const home = await mkdtemp(join(parent, "portolan-product-"));
   await chmod(home, 0o711); // so that the account PostgreSQL runs under can reach its folder in here
   const ports = { control: await freePort(), gateway: await freePort() };
   const controlUrl = `http://127.0.0.1:${ports.control}`;

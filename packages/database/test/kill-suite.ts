@@ -62,10 +62,11 @@ export async function killUntilDone(
   fixture: KillFixture,
   ids: readonly string[],
   leastKills: number,
+  random: () => number = Math.random,
 ): Promise<number> {
   for (let kills = 0; ; kills++) {
     const worker = await startWorker(fixture);
-    if (kills < leastKills) await delay(Math.random() * 250);
+    if (kills < leastKills) await delay(random() * 250);
     else await untilOver(fixture.database, ids);
     await kill(worker);
     if (await allOver(fixture.database, ids)) return kills;

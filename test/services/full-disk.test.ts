@@ -1,0 +1,91 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hasEmbeddedPostgres } from "@portolan/database";
+import { afterAll, describe, expect, test } from "vitest";
+import { runPortolan, startProduct } from "../../apps/cli/test/product.ts";
+
+const mounts: string[] = [];
+afterAll(() => {
+  for (const folder of mounts) {
+    execFileSync("umount", ["--lazy", folder]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+/** A real small disk; `undefined` where only root could mount it. */
+function mountSmallDisk(megabytes: number): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), "portolan-small-disk-"));
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", folder], { stdio: "pipe" });
+  } catch (error) {
+    if (process.env["CI"] === "true") throw error;
+    rmSync(folder, { recursive: true });
+    return undefined;
+  }
+  mounts.push(folder);
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
+/** Takes all that is left, down to the last block. */
+function fill(file: string): void {
+  const handle = openSync(file, "w");
+  for (let size = 1024 * 1024; size >= 512; ) {
+    try {
+      if (writeSync(handle, Buffer.alloc(size)) < size) size /= 2;
+    } catch {
+      size /= 2;
+    }
+  }
+  closeSync(handle);
+}
+
+const tooSmall = mountSmallDisk(30);
+const enough = mountSmallDisk(400);
+
+describe.skipIf(!hasEmbeddedPostgres() || tooSmall === undefined || enough === undefined)(
+  "a full disk",
+  () => {
+    test("up on a disk without room says so in a sentence, and leaves nothing running", async () => {
+      const home = join(tooSmall ?? "", "home");
+    mkdirSync(home, { mode: 0o711 }); // else the account that PostgreSQL runs under gets a folder on another disk
+      const result = await runPortolan(["--home", home, "up", "--port", "17511", "--gateway-port", "17512"]);
+      expect(result.code).toBe(1);
+      expect(result.err).toMatch(/portolan: .*room.*\n.*[Ff]ree space.*\n {2}\(database\.disk_full\)\n$/);
+      expect(await runPortolan(["--home", home, "status"])).toMatchObject({ code: 1 });
+    });
+
+    test("a change is refused while the disk is full and taken once there is room; what was acknowledged stays", async () => {
+      await using product = await startProduct(process.env, enough);
+      const before = await product.cli("user", "create", "before");
+      expect(before.code).toBe(0);
+      const filler = join(enough ?? "", "filler");
+      fill(filler);
+      const acknowledged: string[] = [];
+      let refused = 0;
+      for (let n = 0; n < 5; n++) {
+        const result = await product.cli("user", "create", `during-${n}`);
+        if (result.code === 0) acknowledged.push(`during-${n}`);
+        else {
+          refused++;
+          expect(result.err, "a sentence, its mend and its code").toMatch(
+            /^portolan: \S[^]*\n {2}\([a-z_.]+\)\n$/,
+          );
+        }
+      }
+      rmSync(filler);
+      await product.untilReady("control", 60_000);
+      await expect
+        .poll(() => product.cli("user", "create", "after").then(({ code }) => code), { timeout: 60_000 })
+        .toBe(0);
+      const { out } = await product.cli("user", "list", "--json");
+      const names = (JSON.parse(out) as { items: { name: string }[] }).items.map(({ name }) => name);
+      expect(names).toEqual(expect.arrayContaining(["before", ...acknowledged, "after"]));
+      const verified = await product.cli("audit", "verify", "--json");
+      expect(JSON.parse(verified.out), verified.err).toMatchObject({ verified: true, findings: [] });
+      process.stderr.write(`full disk: ${acknowledged.length} acknowledged, ${refused} refused\n`);
+    });
+  },
+);
