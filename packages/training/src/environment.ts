@@ -1,18 +1,9 @@
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { digestHex, digestJson, PortolanError } from "@portolan/kernel";
+import { PortolanError } from "@portolan/kernel";
 import type { TrainingErrorCode } from "./errors.ts";
-
-export const pythonMinors = ["3.14", "3.13", "3.12", "3.11", "3.10"] as const;
-export type PythonMinor = (typeof pythonMinors)[number];
-
-export interface Python {
-  readonly path: string;
-  readonly minor: PythonMinor;
-  /** E.g. `3.11.7`. */
-  readonly version: string;
-}
+import { environmentKey, type Python, type PythonMinor } from "./python.ts";
 
 export interface EnvironmentDeps {
   /** Folder of the cached environments. */
@@ -44,13 +35,6 @@ export async function findPython(
     detail: `none of ${candidates.join(", ")} is a Python ${locked.join(", ")} with venv and ensurepip`,
     mend: "Install Python 3.10 or newer with its venv package, or import a model with `portolan model import`.",
   });
-}
-
-/** What makes two environments the same: lock, interpreter and machine. */
-export function environmentKey(lock: string, python: Python): string {
-  return digestHex(
-    digestJson({ lock, python: python.version, machine: `${process.platform}-${process.arch}` }),
-  );
 }
 
 /** The interpreter of the environment for a lock; built once, moved into place whole, shared by all runs. */

@@ -8,11 +8,10 @@ export {
   type EnvironmentDeps,
   ensureEnvironment,
   findPython,
-  type Python,
-  pythonMinors,
 } from "./environment.ts";
 export { trainingErrors } from "./errors.ts";
 export type { CharterGate } from "./ports.ts";
+export { type Python, pythonMinors } from "./python.ts";
 export { runTrainer } from "./trainer-process.ts";
 export { startTrainingRun, type TrainingDeps, trainingJob, trainingQueue } from "./training-runs.ts";
 

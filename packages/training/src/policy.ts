@@ -1,1 +1,1 @@
-export { environmentKey, type Python, type PythonMinor, pythonMinors } from "./environment.ts";
+export { environmentKey, type Python, type PythonMinor, pythonMinors } from "./python.ts";

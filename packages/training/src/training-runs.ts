@@ -16,15 +16,10 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
-import {
-  type EnvironmentDeps,
-  ensureEnvironment,
-  findPython,
-  type PythonMinor,
-  pythonMinors,
-} from "./environment.ts";
+import { type EnvironmentDeps, ensureEnvironment, findPython } from "./environment.ts";
 import type { TrainingErrorCode } from "./errors.ts";
 import type { CharterGate } from "./ports.ts";
+import { type PythonMinor, pythonMinors } from "./python.ts";
 import { findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
 import { runTrainer } from "./trainer-process.ts";
 

@@ -2,7 +2,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { canonicalJson } from "@portolan/kernel";
-import { findPython, type Python, pythonMinors } from "../src/environment.ts";
+import { findPython } from "../src/environment.ts";
+import { type Python, pythonMinors } from "../src/python.ts";
 import { runTrainer, type TrainerOutcome, type TrainerTask } from "../src/trainer-process.ts";
 
 export const fakeTrainer = fileURLToPath(new URL("./fake_trainer.py", import.meta.url));

@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { type DataDeps, ingestJob } from "@portolan/data";
+import { createJobQueue, createUnitOfWork, openDatabase, startJobWorker } from "@portolan/database";
+import { createDuckDbEngine } from "@portolan/duckdb";
+import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
+import { createLogger, systemClock } from "@portolan/kernel";
+import { createRecorder } from "@portolan/ledger";
+import { openOnlineStore } from "@portolan/lmdb";
+import { openFolderObjectStore } from "@portolan/objectstore";
+import { testAuthorizer } from "@portolan/testkit";
+import { type TrainingDeps, trainingJob } from "@portolan/training";
+import { installEnvironment, pythonCandidates } from "../../packages/training/test/trainer-fixture.ts";
+
+/** Everything that data, features and training need on one database and one folder. */
+export async function dataWorld(url: string, folder: string) {
+  const database = await openDatabase({ kind: "postgres", url, maxConnections: 8 });
+  const jobs = createJobQueue(database);
+  const uow = createUnitOfWork({ database, clock: systemClock, recorder: createRecorder(), jobs });
+  const base = {
+    uow,
+    authorizer: testAuthorizer({ engineer: ["*"] }),
+    objects: await openFolderObjectStore(join(folder, "objects"), systemClock),
+    engine: createDuckDbEngine({ threads: 1 }),
+    workFolder: join(folder, "work"),
+  };
+  const data: DataDeps = {
+    ...base,
+    residency: { require: () => Promise.resolve() },
+    sourceFolders: [join(folder, "inbox")],
+  };
+  const training: TrainingDeps = {
+    ...base,
+    charters: { requireInForce: () => Promise.resolve() },
+    environments: { folder: join(folder, "envs"), installEnvironment },
+    pythons: pythonCandidates,
+    limits: { threads: 1, memoryLimitBytes: 2 ** 31, cpuSeconds: 60, timeoutMs: 60_000 },
+  };
+  return { database, jobs, base, data, training };
+}
+
+/** A worker process for the kill loops: `node data-worker.ts <database url> <folder>`. */
+async function work(url: string, folder: string): Promise<void> {
+  const { database, jobs, base, data, training } = await dataWorld(url, folder);
+  const features: FeatureDeps = { ...base, online: openOnlineStore({ folder: join(folder, "online") }) };
+  await startJobWorker({
+    database,
+    uow: base.uow,
+    jobs,
+    clock: systemClock,
+    log: createLogger({ name: "data-worker", level: "silent" }),
+    perQueue: 2,
+    handlers: [ingestJob(data), trainingSetJob(features), materializeJob(features), trainingJob(training)],
+  });
+  process.stdout.write("ready\n");
+}
+
+const [, program = "", url, folder] = process.argv;
+if (program.endsWith("data-worker.ts") && url !== undefined && folder !== undefined) await work(url, folder);
