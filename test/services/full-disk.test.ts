@@ -50,7 +50,7 @@ describe.skipIf(!hasEmbeddedPostgres() || tooSmall === undefined || enough === u
   () => {
     test("up on a disk without room says so in a sentence, and leaves nothing running", async () => {
       const home = join(tooSmall ?? "", "home");
-    mkdirSync(home, { mode: 0o711 }); // else the account that PostgreSQL runs under gets a folder on another disk
+      mkdirSync(home, { mode: 0o711 }); // else the account that PostgreSQL runs under gets a folder on another disk
       const result = await runPortolan(["--home", home, "up", "--port", "17511", "--gateway-port", "17512"]);
       expect(result.code).toBe(1);
       expect(result.err).toMatch(/portolan: .*room.*\n.*[Ff]ree space.*\n {2}\(database\.disk_full\)\n$/);
@@ -86,6 +86,6 @@ describe.skipIf(!hasEmbeddedPostgres() || tooSmall === undefined || enough === u
       const verified = await product.cli("audit", "verify", "--json");
       expect(JSON.parse(verified.out), verified.err).toMatchObject({ verified: true, findings: [] });
       process.stderr.write(`full disk: ${acknowledged.length} acknowledged, ${refused} refused\n`);
-    });
+    }, 300_000);
   },
 );
