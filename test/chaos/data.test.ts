@@ -87,7 +87,7 @@ describe.skipIf(python === undefined)(
         const settled = (table: string, over: string) => async () =>
           (await rows(`select 1 from ${table} where state not in (${over})`)).length === 0;
 
-        const batches = 6;
+        const batches = 4;
         const ingest = async (index: number, useCaseId?: string) => {
           const path = join(folder, "inbox", `${index}.csv`);
           await writeFile(path, flightsCsv(12_000 + index, 1));
@@ -95,7 +95,7 @@ describe.skipIf(python === undefined)(
           return startIngestion(world.data, call, { ...input, ...(useCaseId ? { useCaseId } : {}) });
         };
         for (let index = 0; index < batches; index++) await ingest(index);
-        await storm.rage(settled("data.ingestions", "'published', 'refused', 'failed'"), 8);
+        await storm.rage(settled("data.ingestions", "'published', 'refused', 'failed'"), 6);
         expect(
           await rows(
             "select state, (counts ->> 'accepted')::int - row_count as lost from data.ingestions i join data.datasets d on d.ingestion_id = i.id",
@@ -127,18 +127,18 @@ describe.skipIf(python === undefined)(
           params: { rounds: 60, pause: 0.02 },
           seed: 7,
         };
-        for (let index = 0; index < 4; index++) await startTrainingRun(world.training, call, request);
-        await storm.rage(settled("training.runs", "'succeeded', 'failed'"), 8);
+        for (let index = 0; index < 2; index++) await startTrainingRun(world.training, call, request);
+        await storm.rage(settled("training.runs", "'succeeded', 'failed'"), 6);
         await startTrainingRun(world.training, call, request);
         await storm.rage(settled("training.runs", "'succeeded', 'failed'"), 0);
         const runs = await rows("select state, result ->> 'model' as model from training.runs");
-        expect(runs).toHaveLength(5);
+        expect(runs).toHaveLength(3);
         expect(new Set(runs.map((run) => `${String(run["state"])} ${String(run["model"])}`)).size).toBe(1);
         expect(runs[0]).toMatchObject({ state: "succeeded" });
         expect(await world.base.objects.has(runs[0]?.["model"] as Digest)).toBe(true);
-        expect(await rows(eventsOf("training.run.succeeded"))).toEqual([{ n: 5 }]);
+        expect(await rows(eventsOf("training.run.succeeded"))).toEqual([{ n: 3 }]);
         expect(await killTrainers(folder)).toBe(0);
-        expect(storm.kills).toBeGreaterThanOrEqual(10);
+        expect(storm.kills).toBeGreaterThanOrEqual(7);
       } finally {
         await world.database.close();
       }

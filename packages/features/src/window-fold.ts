@@ -8,6 +8,9 @@ interface FoldedEvent {
   readonly values: readonly (bigint | null)[];
 }
 
+/** It has no negative of 64 bits, which the batch plan needs: docs/spec/features.md F5. */
+const smallest = -(2n ** 63n);
+
 /**
  * The second executor of a view: takes events one at a time, in any order, and answers at any moment at or after `forget`.
  * Straight from the definition (docs/spec/features.md F1 to F5), with integers throughout, so that it agrees with the batch plan bit for bit.
@@ -35,7 +38,8 @@ export class WindowFold {
     const values = this.#view.features.map(({ of }) => {
       if (!of) return 1n;
       const value = evaluate(of, row);
-      return typeof value === "boolean" ? (value ? 1n : 0n) : typeof value === "bigint" ? value : null;
+      if (typeof value === "boolean") return value ? 1n : 0n;
+      return typeof value === "bigint" && value !== smallest ? value : null;
     });
     const text = keyText(key as (string | bigint)[]);
     const events = this.#byKey.get(text);
