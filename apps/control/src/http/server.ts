@@ -25,6 +25,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     routerOptions: { maxParamLength: 500 },
     genReqId: () => newId("request", options.clock.now()),
     forceCloseConnections: "idle" as const,
+    // A request that comes while we close is answered like any other; Fastify's own 503 is no problem document.
+    return503OnClosing: false,
     requestTimeout: 120_000,
   };
   const app: FastifyInstance = options.tls
