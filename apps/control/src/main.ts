@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { createLogger, loadConfig, messageOf, systemClock } from "@portolan/kernel";
 import { restoreMain } from "./backup/restore-main.ts";
 import { ControlConfig, installEnvironmentOf } from "./config.ts";
@@ -18,7 +19,12 @@ function end(error: unknown): never {
 process.on("unhandledRejection", end);
 try {
   const control = await startControl(
-    { ...config, installEnvironment: installEnvironmentOf(process.env) },
+    {
+      ...config,
+      // Trainers and analyses have working folders of their own: a relative path would mean another place there.
+      PORTOLAN_HOME: resolve(config.PORTOLAN_HOME),
+      installEnvironment: installEnvironmentOf(process.env),
+    },
     log,
     systemClock,
     end,

@@ -253,8 +253,9 @@ describe("gaps", () => {
       .map((gap) => gap.what);
 
   test("vanish as the work is done", () => {
-    const files = ["contracts/flights.odcs.yaml", "features/airport-delays.yaml", "training/train.py"];
-    expect(what({ presentFiles: [] }).length).toBe(5);
+    const views = ["arrivals", "origin-departures", "routes"].map((name) => `features/${name}.yaml`);
+    const files = ["contracts/flights.odcs.yaml", ...views, "training/train.py"];
+    expect(what({ presentFiles: [] }).length).toBe(7);
     expect(what({ presentFiles: files }).length).toBe(2);
     expect(what({ presentFiles: files, signedRoles: ["team_lead"] }).length).toBe(1);
     expect(what({ presentFiles: files, signedRoles: ["team_lead", "approver_risk"] })).toEqual([]);
