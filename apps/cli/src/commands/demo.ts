@@ -104,17 +104,23 @@ function closing(world: World, seconds: number, exits: boolean): string {
     `took       ${seconds.toFixed(0)} s`,
   ];
   if (exits) return lines.join("\n");
-  const home = world.context.home;
+  const portolan = commandLine(world.context);
   return [
     ...lines,
     "",
     `It stays up. API: ${world.state.controlUrl}/docs`,
     "Try next:",
-    `  portolan --home ${home} status`,
-    `  portolan --home ${home} charter explain ${join(world.folder, "charter.yaml")}`,
-    `  portolan --home ${home} model show flight-delays ${world.version ?? 1} --as otto`,
-    `  portolan --home ${home} audit search --as otto`,
-    `  portolan --home ${home} audit prove ${world.lastPrediction ?? ""} --as otto`,
-    `  portolan --home ${home} down`,
+    `  ${portolan} status`,
+    `  ${portolan} charter explain ${join(world.folder, "charter.yaml")}`,
+    `  ${portolan} model show flight-delays ${world.version ?? 1} --as otto`,
+    `  ${portolan} audit search --as otto`,
+    `  ${portolan} audit prove ${world.lastPrediction ?? ""} --as otto`,
+    `  ${portolan} down`,
   ].join("\n");
+}
+
+/** What to type here to reach this installation: as short as it can be. */
+function commandLine({ cwd, root, home }: CliContext): string {
+  const launcher = cwd === root ? "./portolan" : join(root, "portolan");
+  return home === join(cwd, ".portolan") ? launcher : `${launcher} --home ${home}`;
 }

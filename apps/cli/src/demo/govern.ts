@@ -8,10 +8,6 @@ import type { World } from "./world.ts";
 
 interface KeptPlan {
   readonly id: string;
-  readonly plan: {
-    readonly budget: { readonly verdict?: string; readonly kind?: string };
-    readonly total?: unknown;
-  };
 }
 
 /** The plan comes first: what production costs, where it may run, what is missing. */
@@ -22,11 +18,10 @@ export async function planCharterStep(world: World): Promise<string[]> {
     body: { source: file.text, file: "charter.yaml" },
   });
   const text = await world.cast.as.ada.text({ path: `/v1/plans/${kept.id}?format=text` });
-  return text
-    .split("\n")
-    .filter((line) => /per month|ceiling|inference runs|training runs|chosen/i.test(line))
-    .slice(0, 4)
-    .map((line) => line.trim());
+  const telling = /^(inference {2}|infrastructure {2}|with people|Production costs|Ceiling)/;
+  const lines = text.split("\n").filter((line) => telling.test(line));
+  check(lines.length > 0, "the plan says nothing of costs and placement");
+  return lines.map((line) => line.trim().replaceAll(/ {2,}/g, "  "));
 }
 
 /** The folder is applied, and the roles that its content demands sign with keys of their own. */
