@@ -186,10 +186,16 @@ async function startBackground(
     backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() }),
   ];
   const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
+  let refreshing = false;
   const refresh = setInterval(() => {
+    if (refreshing) return;
+    refreshing = true;
     serving
       .refresh()
-      .catch((error: unknown) => log.error({ error: messageOf(error) }, "serving.snapshot.refresh_failed"));
+      .catch((error: unknown) => log.error({ error: messageOf(error) }, "serving.snapshot.refresh_failed"))
+      .finally(() => {
+        refreshing = false;
+      });
   }, refreshEveryMs);
   return {
     stop: async () => {

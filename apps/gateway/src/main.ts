@@ -18,5 +18,6 @@ try {
     ? `${error.detail ?? error.message} ${error.mend ?? ""}`
     : String(error);
   process.stderr.write(`gateway: ${text.trim()}\n`);
-  process.exitCode = 1;
+  // The log's thread would keep a gateway alive that serves nobody; ended, it is started again.
+  process.exit(1);
 }

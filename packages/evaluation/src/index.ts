@@ -6,7 +6,7 @@ import { evaluationRoutes } from "./routes/evaluations.ts";
 export { evaluationErrors } from "./errors.ts";
 export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } from "./evaluate-version.ts";
 export type { AccuracyLookup, EvaluatedVersion, ScoreRequest, Scorer, VersionLookup } from "./ports.ts";
-export { latestGates } from "./store.ts";
+export { latestMetrics } from "./store.ts";
 
 export const evaluationMigrations: MigrationSet = {
   package: "evaluation",

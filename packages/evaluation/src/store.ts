@@ -18,7 +18,7 @@ type EvaluationTable = {
 
 type EvaluationTables = {
   "evaluation.evaluations": EvaluationTable;
-  "evaluation.latest_v1": { version_id: string; gates: JSONColumnType<GateResult[]> };
+  "evaluation.latest_v1": { version_id: string; metrics: JSONColumnType<BinaryMetrics> };
 };
 
 const tables = (sql: Sql) => sql.withTables<EvaluationTables>();
@@ -67,13 +67,14 @@ export async function listEvaluations(
   return rows.map(toEvaluation);
 }
 
-export async function latestGates(sql: Sql, versionId: string): Promise<readonly GateResult[]> {
+/** What the newest evaluation of a version measured; `undefined` when there was none. */
+export async function latestMetrics(sql: Sql, versionId: string): Promise<BinaryMetrics | undefined> {
   const row = await tables(sql)
     .selectFrom("evaluation.latest_v1")
-    .select("gates")
+    .select("metrics")
     .where("version_id", "=", versionId)
     .executeTakeFirst();
-  return row?.gates ?? [];
+  return row?.metrics;
 }
 
 function toEvaluation(row: Selectable<EvaluationTable>): Evaluation {

@@ -17,6 +17,6 @@ export interface CharterLookup {
 }
 
 export interface GateEvidence {
-  /** Gate results of the newest evaluation of a version; empty when there was none. */
-  latest(sql: Sql, versionId: string): Promise<readonly GateResult[]>;
+  /** The newest evaluation of a version, judged by the charter in force now; empty when there was none. */
+  latest(sql: Sql, versionId: string, useCaseId: string): Promise<readonly GateResult[]>;
 }

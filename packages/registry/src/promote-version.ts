@@ -48,7 +48,7 @@ export async function promoteVersion(
   return deps.work.write(call, async (tx) => {
     const charter = await deps.charters.inForce(tx.sql, found.useCaseId);
     if (!charter && request.to !== "dev") throw charterMissing(found.useCaseId);
-    const gates = await deps.evidence.latest(tx.sql, found.id);
+    const gates = await deps.evidence.latest(tx.sql, found.id, found.useCaseId);
     const verdict = judgePromotion({
       to: request.to,
       gates,

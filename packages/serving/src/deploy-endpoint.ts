@@ -4,6 +4,7 @@ import {
   type CallContext,
   type Clock,
   digestJson,
+  isPortolanError,
   newId,
   PortolanError,
   type Transaction,
@@ -67,10 +68,27 @@ export async function deployEndpoint(
   });
   if (!useCase) throw new PortolanError("kernel.not_found", { detail: "There is no such use case." });
   const charter = await deps.charters.inForce(call, request.useCaseId);
-  requireCharter(deps, name, request, charter);
+  try {
+    requireCharter(deps, name, request, charter);
+  } catch (error) {
+    if (charter && isPortolanError(error)) await recordRefusal(deps, call, name, error);
+    throw error;
+  }
   const model = await requireModel(deps, call, request);
   const facts = { useCase, charter, model, region: deps.gateway.region };
   return deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts));
+}
+
+/** What a charter excludes is refused with a row: somebody wanted it, and the record says who. */
+function recordRefusal(
+  deps: DeployDeps,
+  call: CallContext,
+  name: string,
+  error: PortolanError,
+): Promise<string> {
+  return deps.work.write(call, (tx) =>
+    tx.record({ event: "serving.deployment.refused", subject: name, detail: { code: error.code } }),
+  );
 }
 
 async function writeDeployment(
@@ -122,6 +140,13 @@ function requireCharter(
     throw new PortolanError<ServingErrorCode>("serving.charter_required", {
       detail: `No charter is in force for this use case, and ${request.environment} serves nothing without one.`,
       mend: "Write and sign a charter, or deploy to dev.",
+    });
+  }
+  if (request.fallback) {
+    throw new PortolanError<ServingErrorCode>("serving.charter_blocks", {
+      detail:
+        "The charter in force says what answers when the model cannot; a deployment may not say otherwise.",
+      mend: "Leave `fallback` out, or have the charter changed and signed again.",
     });
   }
   assertPlacement(charter.document, {

@@ -89,6 +89,7 @@ const publisher = () =>
       }),
     },
     keys: { list: async (purpose) => (purpose === "snapshot" ? [key] : []) },
+    charters: { inForce: async () => undefined },
     refreshAfterMs: 60_000,
     maxAgeMs: null,
     beyondMaxAge: "serve",

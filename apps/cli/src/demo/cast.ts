@@ -1,3 +1,4 @@
+import type { RoleBinding } from "@portolan/identity/contract";
 import type { ApiClient } from "../client/api-client.ts";
 import { findOrCreate, listItems, type NamedItem } from "../client/directory.ts";
 import { type CliContext, connect } from "../context.ts";
@@ -51,12 +52,9 @@ interface Enrolment {
 }
 
 async function enrol(admin: ApiClient, path: string, one: Enrolment, organisationId: string): Promise<void> {
-  const existing = (await listItems<NamedItem>(admin, path)).find((item) => item.name === one.name);
-  if (existing) return;
-  const principal = await admin.json<NamedItem>({
-    path,
-    body: { name: one.name, displayName: one.displayName },
-  });
+  const principal = await findOrCreate(admin, path, { name: one.name, displayName: one.displayName });
+  const { items } = await admin.json<{ items: readonly RoleBinding[] }>({ path: "/v1/role-bindings" });
+  if (items.some((binding) => binding.principalId === principal.id && binding.role === one.role)) return;
   await admin.json({
     path: "/v1/role-bindings",
     body: {

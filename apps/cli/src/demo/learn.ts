@@ -234,13 +234,18 @@ export async function gateStep(world: World): Promise<string[]> {
   ];
 }
 
+/** Beyond every budget, an environment built on a slow line included: a job that hangs must not hang the demo. */
+const waitLimitMs = 15 * 60_000;
+
 async function until<T extends { readonly state: string }>(
   read: () => Promise<T>,
   ends: readonly string[],
 ): Promise<T> {
+  const deadline = performance.now() + waitLimitMs;
   for (;;) {
     const value = await read();
     if (ends.includes(value.state)) return value;
+    check(performance.now() < deadline, `it is still ${value.state} after ${waitLimitMs / 60_000} minutes`);
     await delay(pollMs);
   }
 }

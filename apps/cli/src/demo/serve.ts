@@ -34,9 +34,12 @@ export async function deployStep(world: World): Promise<string[]> {
   });
   const startedAt = performance.now();
   await until(async () => {
-    const response = await fetch(`${world.state.gatewayUrl}/v2/models/${endpointName}/ready`, {
-      headers: { authorization: `Bearer ${dispatch.token}`, "x-portolan-environment": "production" },
-    });
+    const response = await fetch(
+      `${world.state.gatewayUrl}/v2/models/${endpointName}/versions/${world.version ?? 0}/ready`,
+      {
+        headers: { authorization: `Bearer ${dispatch.token}`, "x-portolan-environment": "production" },
+      },
+    );
     return response.ok;
   }, "the gateway did not take the new route");
   const refused = await fetch(`${world.state.gatewayUrl}/v2/models/${endpointName}/infer`, {

@@ -1,6 +1,7 @@
 import { type CharterDeps, findInForce, productionBlockers, readCharter, termsOf } from "@portolan/charter";
-import { type EvaluationDeps, evaluationJob, latestGates } from "@portolan/evaluation";
+import { type EvaluationDeps, evaluationJob, latestMetrics } from "@portolan/evaluation";
 import { accuracyGate } from "@portolan/evaluation/contract";
+import { judgeGates } from "@portolan/evaluation/policy";
 import { type JobHandler, PortolanError, parseDigest, type Sql } from "@portolan/kernel";
 import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
 import { type RegistryDeps, readVersion } from "@portolan/registry";
@@ -40,7 +41,12 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     keys,
     clock,
     charters: { inForce: governingCharter },
-    evidence: { latest: latestGates },
+    evidence: {
+      latest: async (sql, versionId, useCaseId) => {
+        const [metrics, bound] = [await latestMetrics(sql, versionId), await accuracyBound(sql, useCaseId)];
+        return metrics && bound ? judgeGates(metrics, bound) : [];
+      },
+    },
   };
   const evaluation: EvaluationDeps = {
     work,
@@ -54,12 +60,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
         return { id: found.id, artifact, useCaseId: found.useCaseId };
       },
     },
-    accuracy: {
-      bound: async (sql, useCaseId) => {
-        const found = await findInForce(sql, { useCaseId });
-        return found && termsOf(found.charter).accuracy;
-      },
-    },
+    accuracy: { bound: accuracyBound },
     scorer: createChildScorer(objects),
   };
   return {
@@ -69,6 +70,11 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     evaluation,
     jobs: [evaluationJob(evaluation)],
   };
+}
+
+async function accuracyBound(sql: Sql, useCaseId: string) {
+  const found = await findInForce(sql, { useCaseId });
+  return found && termsOf(found.charter).accuracy;
 }
 
 async function governingCharter(sql: Sql, useCaseId: string) {

@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import { type CharterDeps, inForceCharter } from "@portolan/charter";
 import type { IntentHandler } from "@portolan/database";
-import { grantsForSnapshot } from "@portolan/identity";
+import { fetchJwks, grantsForSnapshot } from "@portolan/identity";
 import {
   asEpochMicros,
   type CallContext,
+  type Clock,
   type Id,
+  messageOf,
   newId,
   PortolanError,
   parseDigest,
@@ -17,6 +19,7 @@ import { createPredictionsDeps, erasureIntentHandler, type PredictionsDeps } fro
 import { type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import {
+  type CharterInForce,
   createSnapshotPublisher,
   type PublicKeys,
   publishIntent,
@@ -46,7 +49,8 @@ export function wireServing(
 ): ServingWiring {
   const { work, clock, objects, config } = base;
   const { authorizer, directory } = identity;
-  const publisher = wirePublisher(base, identity);
+  const charters = chartersInForce(charter);
+  const publisher = wirePublisher(base, identity, charters);
   const predictions = createPredictionsDeps(
     { uow: work, authorizer, clock, recordBatch: recordBatchDigest },
     join(config.PORTOLAN_HOME, "accepted"),
@@ -60,15 +64,7 @@ export function wireServing(
       objects,
       publisher,
       useCases: { find: (call, useCaseId) => directory.findUseCase(call.actor.organisationId, useCaseId) },
-      charters: {
-        inForce: async (call, useCaseId) => {
-          const found = await inForceCharter(charter, call, { useCaseId });
-          const digest = found && parseDigest(found.digest);
-          return found && digest
-            ? { id: found.charterId, version: found.version, digest, document: found.charter }
-            : undefined;
-        },
-      },
+      charters,
       models: {
         find: async (call, model, version) => deployable(await readVersion(registry, call, model, version)),
       },
@@ -77,12 +73,54 @@ export function wireServing(
     predictions,
     intents: [publishHandler(publisher), erasureIntentHandler(predictions)],
     refresh: async () => {
-      for (const organisationId of await directory.organisations()) await publisher.publish(organisationId);
+      for (const organisationId of await directory.organisations()) {
+        // One organisation's broken policy must not keep the revocations of the others back.
+        await publisher.publish(organisationId).catch((error: unknown) => {
+          base.log.error({ organisationId, error: messageOf(error) }, "serving.snapshot.refresh_failed");
+        });
+      }
     },
   };
 }
 
-function wirePublisher(base: Foundation, { developmentIssuer }: IdentityWiring): SnapshotPublisher {
+function chartersInForce(charter: CharterDeps): CharterInForce {
+  return {
+    inForce: async (call, useCaseId) => {
+      const found = await inForceCharter(charter, call, { useCaseId });
+      const digest = found && parseDigest(found.digest);
+      return found && digest
+        ? { id: found.charterId, version: found.version, digest, document: found.charter }
+        : undefined;
+    },
+  };
+}
+
+/** Keys of outside issuers are asked for again after this long; until an answer comes, the last ones count. */
+const issuerKeysMicros = 60 * 1_000_000;
+
+/** Snapshots are made every other second; an issuer is asked once a minute, and its silence revokes nobody. */
+function rememberedKeys(clock: Clock): typeof fetchJwks {
+  const known = new Map<string, { at: number; keys: Awaited<ReturnType<typeof fetchJwks>> }>();
+  return async (uri) => {
+    const last = known.get(uri);
+    if (last && clock.now() - last.at < issuerKeysMicros) return last.keys;
+    try {
+      const keys = await fetchJwks(uri);
+      known.set(uri, { at: clock.now(), keys });
+      return keys;
+    } catch (error) {
+      if (last) return last.keys;
+      throw error;
+    }
+  };
+}
+
+function wirePublisher(
+  base: Foundation,
+  { developmentIssuer }: IdentityWiring,
+  charters: CharterInForce,
+): SnapshotPublisher {
+  const fetchKeys = rememberedKeys(base.clock);
   const { work, clock, keys, objects } = base;
   const publicKeys: PublicKeys = { list: (purpose) => keys.list(purpose) };
   return createSnapshotPublisher({
@@ -99,12 +137,18 @@ function wirePublisher(base: Foundation, { developmentIssuer }: IdentityWiring):
         }));
         return JSON.parse(
           JSON.stringify(
-            await grantsForSnapshot({ unitOfWork: work, developmentIssuer }, call, environment, granted),
+            await grantsForSnapshot(
+              { unitOfWork: work, developmentIssuer, fetchJwks: fetchKeys },
+              call,
+              environment,
+              granted,
+            ),
           ),
         );
       },
     },
     keys: publicKeys,
+    charters,
     refreshAfterMs,
     maxAgeMs: null,
     beyondMaxAge: "serve",

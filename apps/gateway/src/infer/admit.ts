@@ -82,11 +82,10 @@ export function takeRate(
   nowMs: number,
 ): Record<string, string> {
   const { limits, endpoint, environment } = active.route;
-  const decision: RateDecision = limiter.take(
-    `${environment}/${endpoint}/${caller.principalId}`,
-    limits,
-    nowMs,
-  );
+  const place = `${environment}/${endpoint}`;
+  const own: RateDecision = limiter.take(`${place}/${caller.principalId}`, limits, nowMs);
+  // The charter's ceiling is the endpoint's: many clients together get no more than one alone.
+  const decision: RateDecision = own.allowed ? limiter.take(place, limits, nowMs) : own;
   const headers = rateLimitHeaders(decision, limits);
   if (!decision.allowed) throw new RateLimited(headers);
   return headers;

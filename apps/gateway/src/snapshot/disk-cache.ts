@@ -40,10 +40,17 @@ export function openDiskCache(folder: string): DiskCache {
       writeDurably(pathOf(digest), bytes);
     },
     readJson(name) {
+      let text: string;
       try {
-        return JSON.parse(readFileSync(join(folder, name), "utf8")) as unknown;
+        text = readFileSync(join(folder, name), "utf8");
+      } catch (error) {
+        if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+        throw error;
+      }
+      try {
+        return JSON.parse(text) as unknown;
       } catch {
-        return undefined;
+        return null; // damaged, which is not the same as absent
       }
     },
     writeJson(name, value) {

@@ -12,7 +12,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { Endpoint } from "../endpoint.ts";
-import type { GrantsSource, PublicKeys } from "../ports.ts";
+import type { CharterInForce, GrantsSource, PublicKeys } from "../ports.ts";
 import { latestSnapshot, listEndpoints, type SnapshotRow, saveSnapshot } from "../store.ts";
 import { buildParts, buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
 import type { KeysPart, SnapshotTrust } from "./schema.ts";
@@ -24,6 +24,7 @@ export interface PublishDeps {
   readonly keyRing: KeyRing;
   readonly grants: GrantsSource;
   readonly keys: PublicKeys;
+  readonly charters: CharterInForce;
   /** An unchanged snapshot is signed anew after this long, so that its age says that control is alive. */
   readonly refreshAfterMs: number;
   /** The largest age, and what gateways do beyond it. */
@@ -64,18 +65,20 @@ export function createSnapshotPublisher(deps: PublishDeps): SnapshotPublisher {
       }
     },
     async waitBeyond(organisationId, after, waitMs) {
-      const latest = await deps.work.read(callOf(deps, organisationId as Id<"organisation">), (sql) =>
-        latestSnapshot(sql, organisationId),
-      );
-      if (latest && latest.version > after) return;
-      await new Promise<void>((resolve) => {
-        const set = waiting.get(organisationId) ?? new Set();
-        waiting.set(organisationId, set.add(resolve));
-        setTimeout(() => {
-          set.delete(resolve);
-          resolve();
-        }, waitMs).unref();
-      });
+      // Waiting starts before looking: a version published in between wakes it.
+      const set = waiting.get(organisationId) ?? new Set();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      waiting.set(organisationId, set.add(resolve));
+      const timer = setTimeout(resolve, waitMs);
+      try {
+        const call = callOf(deps, organisationId as Id<"organisation">);
+        const latest = await deps.work.read(call, (sql) => latestSnapshot(sql, organisationId));
+        if (latest && latest.version > after) return;
+        await promise;
+      } finally {
+        clearTimeout(timer);
+        set.delete(resolve);
+      }
     },
   };
 }
@@ -89,7 +92,7 @@ async function tryPublish(
     await latestSnapshot(sql, organisationId),
     await listEndpoints(sql, organisationId),
   ]);
-  const content = await contentOf(deps, organisationId, endpoints);
+  const content = await contentOf(deps, organisationId, await governed(deps, call, endpoints));
   const contentDigest = digestJson([...buildParts(content).parts, content.maxAgeMs, content.beyondMaxAge]);
   const now = deps.clock.now();
   const isFresh = latest && now - latest.created_at < deps.refreshAfterMs * 1000;
@@ -131,6 +134,24 @@ async function tryPublish(
     return true;
   });
   return saved ? manifest.version : undefined;
+}
+
+/** Outside dev an endpoint is served only while a charter is in force for its use case: a withdrawn one takes it along. */
+async function governed(
+  deps: PublishDeps,
+  call: CallContext,
+  endpoints: readonly Endpoint[],
+): Promise<Endpoint[]> {
+  const inForce = new Map<string, boolean>();
+  const served: Endpoint[] = [];
+  for (const endpoint of endpoints) {
+    const { environment, useCaseId } = endpoint;
+    if (!inForce.has(useCaseId)) {
+      inForce.set(useCaseId, (await deps.charters.inForce(call, useCaseId)) !== undefined);
+    }
+    if (environment === "dev" || inForce.get(useCaseId) === true) served.push(endpoint);
+  }
+  return served;
 }
 
 async function contentOf(
