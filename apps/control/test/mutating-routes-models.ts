@@ -32,7 +32,7 @@ export const modelRoutes: readonly MutatingRoute[] = [
         body: {
           useCaseId: known(world, "useCase"),
           artifact: artifact["digest"],
-          lineage: { origin: "trained", seed: 7 },
+          lineage: { origin: "imported", source: "model.onnx" },
         },
       };
     },

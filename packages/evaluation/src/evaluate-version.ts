@@ -42,6 +42,8 @@ export async function startEvaluation(
     id: request.model,
     organisationId: call.actor.organisationId,
     useCaseId: version.useCaseId,
+    // An evaluation is what lets a version out of dev: a dev credential makes no such evidence.
+    environment: "production",
   });
   return deps.work.write(call, async (tx) => {
     const job = await tx.enqueue({ queue: evaluationQueue, payload: { ...request, versionId: version.id } });

@@ -14,6 +14,7 @@ import {
   findPrincipal,
   findTeamPath,
   findUseCasePath,
+  listBindings,
   type ScopePath,
 } from "./directory-store.ts";
 import { type Role, serviceAccountRoles } from "./roles.ts";
@@ -43,7 +44,12 @@ export async function bindRole(
     path: await resolveScope(sql, organisationId, input.scope),
     principal: await findPrincipal(sql, organisationId, input.principal),
   }));
-  for (const environment of input.environments) {
+  const scopeOf = path && (path.useCaseId ?? path.teamId ?? path.businessUnitId ?? organisationId);
+  const replaced = await deps.unitOfWork.read(call, (sql) =>
+    environmentsNow(sql, organisationId, principal?.id ?? "", input.role, scopeOf ?? ""),
+  );
+  // A new binding takes the place of the old one: what is taken away needs the right as well as what is given.
+  for (const environment of new Set([...input.environments, ...replaced])) {
     await deps.authorizer.require(call, "identity:bind_role", {
       type: "RoleBinding",
       ...path,
@@ -62,6 +68,19 @@ export async function bindRole(
   const scopeId = path.useCaseId ?? path.teamId ?? path.businessUnitId ?? organisationId;
   const place = { scopeKind: input.scope.kind, scopeId };
   return deps.unitOfWork.write(call, (tx) => replaceBinding(tx, principal.id, place, input));
+}
+
+async function environmentsNow(
+  sql: Sql,
+  organisationId: string,
+  principalId: string,
+  role: string,
+  scopeId: string,
+): Promise<readonly Environment[]> {
+  const bindings = await listBindings(sql, organisationId, principalId);
+  return bindings
+    .filter((row) => row.role === role && row.scope_id === scopeId)
+    .flatMap((row) => row.environments);
 }
 
 async function replaceBinding(
@@ -125,13 +144,16 @@ export async function unbindRole(deps: DirectoryDeps, call: CallContext, binding
     return row && { row, path: scope && (await resolveScope(sql, organisationId, scope)) };
   });
   if (!found) throw new PortolanError("kernel.not_found");
-  await deps.authorizer.require(call, "identity:bind_role", {
-    type: "RoleBinding",
-    id: bindingId,
-    ...found.path,
-    organisationId,
-    attributes: { role: found.row.role },
-  });
+  for (const environment of found.row.environments) {
+    await deps.authorizer.require(call, "identity:bind_role", {
+      type: "RoleBinding",
+      id: bindingId,
+      ...found.path,
+      organisationId,
+      environment,
+      attributes: { role: found.row.role },
+    });
+  }
   await deps.unitOfWork.write(call, async (tx) => {
     const result = await identityTables(tx.sql)
       .updateTable("identity.role_bindings")

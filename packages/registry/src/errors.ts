@@ -3,6 +3,7 @@ import type { ErrorSpec } from "@portolan/kernel";
 export const registryErrors = {
   "registry.version_not_found": { status: 404, title: "Model version not found" },
   "registry.artifact_not_found": { status: 404, title: "Artifact not found" },
+  "registry.lineage_unproved": { status: 422, title: "Lineage is not proved" },
   "registry.charter_missing": { status: 409, title: "No signed charter covers this use case" },
   "registry.promotion_blocked": { status: 409, title: "Release gates are not passed" },
   "registry.model_owned_elsewhere": { status: 409, title: "Model name belongs to another use case" },

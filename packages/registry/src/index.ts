@@ -5,7 +5,13 @@ import { modelRoutes, type RegistryDeps } from "./routes/models.ts";
 
 export type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
 export { registryErrors } from "./errors.ts";
-export type { CharterLookup, GateEvidence, GoverningCharter } from "./ports.ts";
+export type {
+  CharterLookup,
+  GateEvidence,
+  GoverningCharter,
+  TrainedArtifact,
+  TrainingRecord,
+} from "./ports.ts";
 export { promoteVersion, readVersion } from "./promote-version.ts";
 export { pushVersion } from "./push-version.ts";
 export type { RegistryDeps };

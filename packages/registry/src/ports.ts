@@ -16,6 +16,23 @@ export interface CharterLookup {
   inForce(sql: Sql, useCaseId: string): Promise<GoverningCharter | undefined>;
 }
 
+/** What the platform's own record says that a training run used and made. */
+export interface TrainedArtifact {
+  readonly model: string;
+  readonly useCaseId?: string;
+  readonly trainingSetId: string;
+  readonly data: string;
+  readonly code: string;
+  readonly params: string;
+  readonly environmentLock: string;
+  readonly seed: number;
+}
+
+export interface TrainingRecord {
+  /** `undefined` when there is no such run, or it did not succeed. */
+  find(sql: Sql, organisationId: string, runId: string): Promise<TrainedArtifact | undefined>;
+}
+
 export interface GateEvidence {
   /** The newest evaluation of a version, judged by the charter in force now; empty when there was none. */
   latest(sql: Sql, versionId: string, useCaseId: string): Promise<readonly GateResult[]>;

@@ -18,7 +18,7 @@ import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { type Lineage, type ModelSignature, type ModelVersion, modelFileName } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
 import { modelBundle, modelStatement } from "./model-signing.ts";
-import type { CharterLookup } from "./ports.ts";
+import type { CharterLookup, TrainedArtifact, TrainingRecord } from "./ports.ts";
 import { findSameVersion, insertVersion, lockModel, type NewVersion, takeVersionNumber } from "./store.ts";
 
 export interface PushDeps {
@@ -28,6 +28,7 @@ export interface PushDeps {
   readonly keys: KeyRing;
   readonly clock: Clock;
   readonly charters: CharterLookup;
+  readonly runs: TrainingRecord;
 }
 
 export interface PushRequest {
@@ -45,7 +46,7 @@ export interface PushRequest {
  * again returns it.
  *
  * @throws PortolanError `registry.artifact_not_found`, `onnx_format.*`, `registry.charter_missing`,
- * `registry.model_owned_elsewhere`, and what `Authorizer.require` throws.
+ * `registry.model_owned_elsewhere`, `registry.lineage_unproved`, and what `Authorizer.require` throws.
  */
 export async function pushVersion(
   deps: PushDeps,
@@ -65,11 +66,37 @@ export async function pushVersion(
   return deps.work.write(call, async (tx) => {
     const charter = await deps.charters.inForce(tx.sql, request.useCaseId);
     if (!charter && request.environment !== "dev") throw charterMissing(request.useCaseId);
+    const proved = await provedLineage(deps, tx, request);
     const lineage: Lineage = charter
-      ? { ...request.lineage, charterId: charter.charterId, charterDigest: charter.digest }
-      : request.lineage;
+      ? { ...proved, charterId: charter.charterId, charterDigest: charter.digest }
+      : proved;
     return addVersion(tx, request, signed, lineage);
   });
+}
+
+/**
+ * A version is `trained` when a run of this platform made exactly this artifact; what went into it is then read from the
+ * run's record. Of an imported one only the stated source is kept. The charter is added by the registry, never by a caller.
+ */
+async function provedLineage(deps: PushDeps, tx: Transaction, request: PushRequest): Promise<Lineage> {
+  const { origin, source, trainingRunId, features } = request.lineage;
+  if (origin === "imported") return { origin, ...(source === undefined ? {} : { source }) };
+  const run =
+    trainingRunId === undefined
+      ? undefined
+      : await deps.runs.find(tx.sql, tx.call.actor.organisationId, trainingRunId);
+  if (trainingRunId === undefined || run?.model !== request.artifact || isOfOther(run, request.useCaseId)) {
+    throw new PortolanError<RegistryErrorCode>("registry.lineage_unproved", {
+      detail: `no successful training run ${trainingRunId ?? ""} of this use case made ${request.artifact.slice(0, 80)}`,
+      mend: "Name the run that made it, or register it as imported.",
+    });
+  }
+  const { model: _, useCaseId: __, ...used } = run;
+  return { origin, trainingRunId, ...used, ...(features === undefined ? {} : { features }) };
+}
+
+function isOfOther(run: TrainedArtifact, useCaseId: string): boolean {
+  return run.useCaseId !== undefined && run.useCaseId !== useCaseId;
 }
 
 interface SignedArtifact {

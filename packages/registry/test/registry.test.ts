@@ -63,6 +63,12 @@ function deps() {
     keys,
     clock: db.clock,
     charters: { inForce: async (_sql: unknown, useCaseId: string) => charters.get(useCaseId) },
+    runs: {
+      find: async () => {
+        const made = { data: digest, code: digest, params: digest, environmentLock: digest };
+        return { model: lastArtifact, trainingSetId: "ts_1", seed: 7, ...made };
+      },
+    },
     evidence: { latest: async (_sql: unknown, versionId: string) => gates.get(versionId) ?? [] },
   };
 }
@@ -74,15 +80,19 @@ const someCharter: GoverningCharter = {
   notEnforced: [],
 };
 
+const digest = `sha256:${"b".repeat(64)}`;
+let lastArtifact = "";
+
 async function push(
   change: { model?: string; useCaseId?: string; weights?: number[]; call?: CallContext; dev?: boolean } = {},
 ) {
   const artifact = await objects.put(logisticModel(change.weights ?? [1, 2], 0.5));
+  lastArtifact = artifact;
   return pushVersion(deps(), change.call ?? asCi(), {
     model: change.model ?? "flight-delays",
     useCaseId: change.useCaseId ?? "uc_flights",
     artifact,
-    lineage: { origin: "trained", seed: 7 },
+    lineage: { origin: "trained", trainingRunId: "run_1" },
     environment: change.dev ? "dev" : "production",
   });
 }
@@ -170,6 +180,20 @@ test("an artifact that is no ONNX file, or was never uploaded, is refused with t
   await expect(pushVersion(deps(), asCi(), absent)).rejects.toMatchObject({
     code: "registry.artifact_not_found",
   });
+});
+
+test("nobody calls a file trained that no run of this platform made, and the record's figures win over a caller's", async () => {
+  charters.set("uc_claims", someCharter);
+  const artifact = await objects.put(logisticModel([9, 9], 0));
+  const claim = { origin: "trained", trainingRunId: "run_1", seed: 1 } as const;
+  const request = { model: "claims", useCaseId: "uc_claims", artifact, environment: "production" } as const;
+  lastArtifact = digest;
+  await expect(pushVersion(deps(), asCi(), { ...request, lineage: claim })).rejects.toMatchObject({
+    code: "registry.lineage_unproved",
+  });
+  lastArtifact = artifact;
+  const version = await pushVersion(deps(), asCi(), { ...request, lineage: claim });
+  expect(version.lineage).toMatchObject({ seed: 7, trainingSetId: "ts_1", data: digest });
 });
 
 function pem(publicKey: KeyObject): string {

@@ -12,6 +12,7 @@ export {
 export { trainingErrors } from "./errors.ts";
 export type { CharterGate } from "./ports.ts";
 export { type Python, pythonMinors } from "./python.ts";
+export { findRun } from "./store.ts";
 export { runTrainer } from "./trainer-process.ts";
 export { startTrainingRun, type TrainingDeps, trainingJob, trainingQueue } from "./training-runs.ts";
 

@@ -25,7 +25,10 @@ export async function runUp(context: CliContext, ports: Ports): Promise<RunState
   const supervisor = new Supervisor(context, ports);
   const stopped = stopSignal();
   try {
-    const state = await supervisor.start();
+    const started = supervisor.start();
+    started.catch(() => undefined); // after a stop, what the start would still say is of no interest
+    const state = await Promise.race([started, stopped]);
+    if (state === undefined) return supervisor.state;
     context.output.say(`control  ${state.controlUrl}  (API: ${state.controlUrl}/docs)`);
     context.output.say(`gateway  ${state.gatewayUrl}`);
     context.output.say("ready; stop with Ctrl-C");

@@ -5,6 +5,7 @@ import { judgeGates } from "@portolan/evaluation/policy";
 import { type JobHandler, PortolanError, parseDigest, type Sql } from "@portolan/kernel";
 import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
 import { type RegistryDeps, readVersion } from "@portolan/registry";
+import { findRun } from "@portolan/training";
 import { createChildScorer } from "../scoring/child-scorer.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
@@ -41,6 +42,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     keys,
     clock,
     charters: { inForce: governingCharter },
+    runs: { find: trainedArtifact },
     evidence: {
       latest: async (sql, versionId, useCaseId) => {
         const [metrics, bound] = [await latestMetrics(sql, versionId), await accuracyBound(sql, useCaseId)];
@@ -70,6 +72,15 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     evaluation,
     jobs: [evaluationJob(evaluation)],
   };
+}
+
+async function trainedArtifact(sql: Sql, organisationId: string, runId: string) {
+  const run = await findRun(sql, organisationId, runId);
+  if (run?.state !== "succeeded" || !run.result) return undefined;
+  const { model, data, code, params, environmentLock, seed } = run.result;
+  const { useCaseId, trainingSetId } = run.request;
+  const owner = useCaseId === undefined ? {} : { useCaseId };
+  return { model, data, code, params, environmentLock, seed, trainingSetId, ...owner };
 }
 
 async function accuracyBound(sql: Sql, useCaseId: string) {

@@ -60,6 +60,8 @@ export async function artifactRoutes(app: FastifyInstance, deps: ArtifactDeps): 
       await deps.authorizer.require(request.call, "artifacts:read", {
         type: "Artifact",
         id: request.params.digest,
+        // Bytes do not say which environment they belong to: only a credential that reaches production reads by address.
+        environment: "production",
         organisationId: request.call.actor.organisationId,
       });
       const digest = parseDigest(request.params.digest);
