@@ -58,7 +58,7 @@ async function latency(product: Product, setting: Setting): Promise<void> {
   const startedAt = performance.now();
   for (let i = 0; i < millis.length; i++) {
     await new Promise((done) =>
-      setTimeout(done, startedAt + (i * 1000) / lowRatePerSecond - performance.now()),
+      setTimeout(done, Math.max(0, startedAt + (i * 1000) / lowRatePerSecond - performance.now())),
     );
     const sentAt = performance.now();
     const { status } = await predict(product, setting);
