@@ -1,7 +1,9 @@
 import { generateKeyPairSync, sign } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseCharter, requireValid } from "@portolan/charter/policy";
 import {
   asEpochMicros,
   digestBytes,
@@ -21,7 +23,7 @@ import {
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createSnapshotPublisher, deployEndpoint, publishIntent, servingMigrations } from "../src/index.ts";
 import { checkedJson, verifySnapshot } from "../src/policy.ts";
-import type { DeployableModel } from "../src/ports.ts";
+import type { CharterInForce, DeployableModel, ServedCharter } from "../src/ports.ts";
 import { latestSnapshot, listEndpoints } from "../src/store.ts";
 
 const pair = generateKeyPairSync("ed25519");
@@ -76,7 +78,8 @@ const deps = () => ({
   models: { find: async (_call: unknown, name: string) => (name === "score" ? model : undefined) },
   gateway: { region: "local", owner: "self" },
 });
-const publisher = () =>
+const noCharter: CharterInForce = { inForce: async () => undefined };
+const publisher = (charters: CharterInForce = noCharter) =>
   createSnapshotPublisher({
     work: db.uow,
     clock: systemClock,
@@ -89,7 +92,7 @@ const publisher = () =>
       }),
     },
     keys: { list: async (purpose) => (purpose === "snapshot" ? [key] : []) },
-    charters: { inForce: async () => undefined },
+    charters,
     refreshAfterMs: 60_000,
     maxAgeMs: null,
     beyondMaxAge: "serve",
@@ -146,4 +149,65 @@ test("outside dev nothing is deployed without a charter; without the role nothin
   ).rejects.toMatchObject({
     code: "serving.model_not_deployable",
   });
+});
+
+const template = new URL("../../charter/templates/flight-delays.yaml", import.meta.url);
+const { document, digest } = requireValid(parseCharter(readFileSync(template, "utf8")));
+const charter: ServedCharter = { id: "cht_1", version: 1, digest, document };
+const inProduction = { ...request, environment: "production" } as const;
+const released = async () => ({ ...model, stages: ["production"] as const });
+/** Deployment and publication under whatever charter is in force at that moment. */
+const governed = (inForce: () => ServedCharter | undefined) => ({
+  ...deps(),
+  charters: { inForce: async () => inForce() },
+  models: { find: released },
+});
+const routesServed = async (inForce: () => ServedCharter | undefined): Promise<string> => {
+  const publishing = publisher({ inForce: async () => inForce() });
+  await publishing.publish(testOrganisation);
+  const latest = await db.uow.read(engineer(), (sql) => latestSnapshot(sql, testOrganisation));
+  const verdict = verifySnapshot(latest?.signed, { keys: [key], organisationId: testOrganisation });
+  if (verdict.kind !== "accepted") throw new Error("the snapshot does not verify");
+  const part = verdict.manifest.parts.find(
+    (one) => one.kind === "routes" && one.environment === "production",
+  );
+  return part ? Buffer.from(await objects.get(part.digest as never)).toString() : "";
+};
+
+test("a withdrawn charter takes its production route along, and dev goes on", async () => {
+  let inForce: ServedCharter | undefined = charter;
+  await deployEndpoint(
+    governed(() => inForce),
+    engineer(),
+    "governed",
+    inProduction,
+  );
+  expect(await routesServed(() => inForce)).toContain('"endpoint":"governed"');
+  inForce = undefined;
+  expect(await routesServed(() => inForce)).not.toContain('"endpoint":"governed"');
+  const endpoints = await db.uow.read(engineer(), (sql) => listEndpoints(sql, testOrganisation));
+  expect(endpoints.map((endpoint) => endpoint.name)).toContain("score");
+});
+
+test("what the charter excludes is refused, and the refusal is on the ledger", async () => {
+  const elsewhere = { ...governed(() => charter), gateway: { region: "us-east-1", owner: "cloud" } };
+  await expect(deployEndpoint(elsewhere, engineer(), "abroad", inProduction)).rejects.toMatchObject({
+    code: "charter.placement_refused",
+  });
+  const fallback = { kind: "fixed", outputs: { y: 1 } } as const;
+  await expect(
+    deployEndpoint(
+      governed(() => charter),
+      engineer(),
+      "other-answer",
+      { ...inProduction, fallback },
+    ),
+  ).rejects.toMatchObject({ code: "serving.charter_blocks" });
+  const rows = await db.sql
+    .withTables<{ "ledger.rows": { event: string; subject: string } }>()
+    .selectFrom("ledger.rows")
+    .select("subject")
+    .where("event", "=", "serving.deployment.refused")
+    .execute();
+  expect(rows.map((row) => row.subject).toSorted()).toEqual(["abroad", "other-answer"]);
 });
