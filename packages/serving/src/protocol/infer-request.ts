@@ -1,9 +1,10 @@
-import { type Datatype, datatypes, type ModelSignature, type TensorSpec } from "@portolan/onnx-format";
+import type { ModelSignature } from "@portolan/onnx-format";
 import { badRequest } from "./bad-request.ts";
 import { readBinaryTensor } from "./binary-tensor.ts";
 import { parseWireJson, type WireJson, type WireObject } from "./json.ts";
 import { readJsonTensor } from "./json-tensor.ts";
-import { elementsOf, type Tensor } from "./tensor.ts";
+import { type CheckedInput, checkOutputName, describeTensors, SignatureCheck } from "./signature-check.ts";
+import type { Tensor } from "./tensor.ts";
 
 export type Parameter = string | number | bigint | boolean;
 export type Parameters = Readonly<Record<string, Parameter>>;
@@ -23,10 +24,7 @@ export interface InferRequest {
   readonly outputs: readonly RequestedOutput[];
 }
 
-const maxRank = 16;
 const maxIdLength = 256;
-/** Beyond this no body within the limits could hold the elements. */
-const maxElements = 2 ** 31;
 
 /**
  * Reads an Open Inference Protocol v2 inference request, JSON alone or JSON followed by binary tensors
@@ -81,115 +79,25 @@ class BinaryTail {
 
 function readInputs(list: WireJson | undefined, binary: BinaryTail, signature: ModelSignature): Tensor[] {
   if (!Array.isArray(list) || list.length === 0) {
-    throw badRequest("The request has no inputs.", "/inputs", `Send ${describe(signature.inputs)}.`);
+    throw badRequest("The request has no inputs.", "/inputs", `Send ${describeTensors(signature.inputs)}.`);
   }
-  const found = new Map<string, Tensor>();
-  const symbols = new Map<string, number>();
+  const check = new SignatureCheck(signature);
   list.forEach((item, index) => {
     const pointer = `/inputs/${index}`;
     if (!isObject(item))
       throw badRequest("An input is not an object.", pointer, "Send name, shape, datatype, data.");
-    const spec = findSpec(item["name"], signature, pointer);
-    if (found.has(spec.name))
-      throw badRequest(`The input "${spec.name}" comes twice.`, pointer, "Send each input once.");
-    requireDatatype(item["datatype"], spec, `${pointer}/datatype`);
-    const shape = readShape(item["shape"], spec, symbols, `${pointer}/shape`);
-    found.set(spec.name, {
-      name: spec.name,
-      datatype: spec.datatype,
-      shape,
-      data: readData(item, spec, shape, binary, pointer),
-    });
+    const checked = check.check(
+      { name: item["name"], datatype: item["datatype"], shape: item["shape"] },
+      pointer,
+    );
+    check.add(checked, readData(item, checked, binary, pointer));
   });
-  return signature.inputs.map((spec) => {
-    const tensor = found.get(spec.name);
-    if (!tensor)
-      throw badRequest(`The input "${spec.name}" is missing.`, "/inputs", `Send ${describe([spec])}.`);
-    return tensor;
-  });
-}
-
-function findSpec(name: WireJson | undefined, signature: ModelSignature, pointer: string): TensorSpec {
-  const spec = typeof name === "string" ? signature.inputs.find((input) => input.name === name) : undefined;
-  if (spec) return spec;
-  const shown = typeof name === "string" ? `"${name.slice(0, 60)}"` : "without a name";
-  throw badRequest(
-    `The model has no input ${shown}.`,
-    `${pointer}/name`,
-    `Send ${describe(signature.inputs)}.`,
-  );
-}
-
-function requireDatatype(datatype: WireJson | undefined, spec: TensorSpec, pointer: string): void {
-  if (datatype === spec.datatype) return;
-  const known = typeof datatype === "string" && (datatypes as readonly string[]).includes(datatype);
-  throw badRequest(
-    `The input "${spec.name}" is ${spec.datatype}, the request says ${known ? String(datatype) : "something else"}.`,
-    pointer,
-    `Send ${spec.datatype satisfies Datatype}.`,
-  );
-}
-
-function readShape(
-  value: WireJson | undefined,
-  spec: TensorSpec,
-  symbols: Map<string, number>,
-  pointer: string,
-): number[] {
-  const expected = `[${spec.shape.join(", ")}]`;
-  if (!Array.isArray(value) || value.length > maxRank)
-    throw badRequest(
-      `The shape of "${spec.name}" is missing.`,
-      pointer,
-      `Send a shape that fits ${expected}.`,
-    );
-  const shape = value.map((dim) => {
-    if (typeof dim === "number" && Number.isSafeInteger(dim) && dim >= 0) return dim;
-    throw badRequest(
-      `A dimension of "${spec.name}" is not a whole number.`,
-      pointer,
-      "Send the actual sizes.",
-    );
-  });
-  const fits =
-    shape.length === spec.shape.length &&
-    shape.every((dim, i) => spec.shape[i] === -1 || spec.shape[i] === dim);
-  if (!fits || elementsOf(shape) > maxElements) {
-    throw badRequest(
-      `The shape [${shape.join(", ")}] of "${spec.name}" does not fit ${expected}.`,
-      pointer,
-      "Send a shape that fits; -1 stands for any size.",
-    );
-  }
-  if (elementsOf(shape) === 0)
-    throw badRequest(`The input "${spec.name}" is empty.`, pointer, "Send at least one row.");
-  shape.forEach((dim, i) => bindSymbol(spec.symbols?.[i], dim, symbols, spec.name, pointer));
-  return shape;
-}
-
-/** Inputs that share a named dimension must agree on its size. */
-function bindSymbol(
-  symbol: string | null | undefined,
-  dim: number,
-  symbols: Map<string, number>,
-  name: string,
-  pointer: string,
-): void {
-  if (!symbol) return;
-  const bound = symbols.get(symbol);
-  if (bound !== undefined && bound !== dim)
-    throw badRequest(
-      `"${name}" has ${dim} where another input has ${bound} (dimension ${symbol}).`,
-      pointer,
-      "Send the same number of rows in every input.",
-    );
-  symbols.set(symbol, dim);
+  return check.finish();
 }
 
 function readData(
   item: WireObject,
-  spec: TensorSpec,
-  shape: readonly number[],
+  { spec, shape }: CheckedInput,
   binary: BinaryTail,
   pointer: string,
 ): Tensor["data"] {
@@ -224,19 +132,9 @@ function readOutputs(
   const seen = new Set<string>();
   const outputs = list.map((item, index) => {
     const pointer = `/outputs/${index}`;
-    const name = isObject(item) ? item["name"] : undefined;
-    if (
-      !isObject(item) ||
-      typeof name !== "string" ||
-      !signature.outputs.some((output) => output.name === name)
-    )
-      throw badRequest(
-        "The model has no such output.",
-        `${pointer}/name`,
-        `Ask for ${describe(signature.outputs)}.`,
-      );
-    if (seen.has(name)) throw badRequest(`The output "${name}" is asked twice.`, pointer, "Ask once.");
-    seen.add(name);
+    if (!isObject(item))
+      throw badRequest("An output is not an object.", pointer, "Send an object with a name.");
+    const name = checkOutputName(item["name"], seen, signature, pointer);
     const wish = readParameters(item["parameters"], `${pointer}/parameters`)["binary_data"];
     return { name, binary: typeof wish === "boolean" ? wish : binaryByDefault };
   });
@@ -271,11 +169,4 @@ function readParameters(value: WireJson | undefined, pointer: string): Parameter
 
 function isObject(value: WireJson | undefined): value is WireObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function describe(specs: readonly TensorSpec[]): string {
-  const shown = specs
-    .slice(0, 5)
-    .map((spec) => `"${spec.name}" (${spec.datatype} [${spec.shape.join(", ")}])`);
-  return shown.join(", ") + (specs.length > 5 ? ` and ${specs.length - 5} more` : "");
 }
