@@ -17,6 +17,12 @@ export const GatewayConfig = Type.Object({
     default: 7401,
     description: "TCP port; 0 takes a free one",
   }),
+  GRPC_PORT: Type.Integer({
+    minimum: -1,
+    maximum: 65535,
+    default: -1,
+    description: "TCP port of the gRPC protocol, on the same address; 0 takes a free one, -1 leaves it off",
+  }),
   GATEWAY_NAME: Type.String({
     pattern: "^[a-z0-9][a-z0-9-]{0,40}$",
     default: "gateway",

@@ -17,15 +17,19 @@ import { RateLimiter } from "@portolan/serving/policy";
 import type { GatewayConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
 import { createDelivery } from "./deliver-blocks.ts";
-import { handle } from "./handle.ts";
-import { listen } from "./http/server.ts";
+import { grpcMethods } from "./grpc/methods.ts";
+import { type GrpcServer, listenGrpc } from "./grpc/server.ts";
+import { type HandleDeps, handle } from "./handle.ts";
+import type { TlsFiles } from "./http/listen-address.ts";
+import { type ListeningServer, listen } from "./http/server.ts";
 import { createAuthenticator } from "./infer/authenticate.ts";
+import { StatisticsBook } from "./infer/statistics-book.ts";
 import { Metrics } from "./metrics.ts";
 import { createOnlineFeatures } from "./online-features.ts";
 import { openDiskCache } from "./snapshot/disk-cache.ts";
 import { ModelPool } from "./snapshot/model-pool.ts";
 import type { ActiveRoute } from "./snapshot/serving-state.ts";
-import { SnapshotManager } from "./snapshot/snapshot-manager.ts";
+import { SnapshotManager, type SnapshotManagerDeps } from "./snapshot/snapshot-manager.ts";
 
 export interface RunningGateway {
   readonly port: number;
@@ -51,15 +55,8 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     loadTimeoutMs,
     memoryBytes: config.RUNNER_MEMORY * 2 ** 20,
   });
-  const snapshots = new SnapshotManager({
-    cache,
-    control,
-    pool: new ModelPool({ cache, control, runtime }),
-    environments: environments.filter((name) => config.GATEWAY_ENVIRONMENTS.split(",").includes(name)),
-    log,
-    metrics,
-    onModelRefused: (route) => void recordRefusedModel(writer, route, log),
-  });
+  const pool = new ModelPool({ cache, control, runtime });
+  const snapshots = followSnapshots(config, { cache, control, pool, log, metrics, writer });
   const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), log);
   const shipper = createShipper({ folder: logFolder(config), deliver: createDelivery(control) });
   let draining = false;
@@ -70,23 +67,27 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     authenticator: createAuthenticator(systemClock, () => snapshots.state),
     metrics,
     readOnline: features.read,
+    statistics: new StatisticsBook(),
     snapshots,
     version,
     isDraining: () => draining,
   };
-  const server = await listen({
-    host: config.GATEWAY_HOST,
-    port: config.GATEWAY_PORT,
-    ...tlsOf(config),
-    handle: (request) => handle(deps, request),
-  });
+  const { server, grpc } = await listenAll(config, deps);
   await snapshots.start();
-  log.info({ port: server.port, writer: writer.writerId, epoch: writer.epoch }, "gateway.started");
+  log.info(
+    {
+      port: server.port,
+      ...(grpc ? { grpcPort: grpc.port } : {}),
+      writer: writer.writerId,
+      epoch: writer.epoch,
+    },
+    "gateway.started",
+  );
   return {
     port: server.port,
     async close() {
       draining = true;
-      await server.close(config.DRAIN_MS);
+      await Promise.all([server.close(config.DRAIN_MS), grpc?.close(config.DRAIN_MS)]);
       await snapshots.close();
       // The last block closes with the writer; control gets it now if it is there, else after the next start.
       await writer.close();
@@ -96,6 +97,34 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
       log.info({}, "gateway.stopped");
     },
   };
+}
+
+type FollowDeps = Pick<SnapshotManagerDeps, "cache" | "control" | "pool" | "log" | "metrics"> & {
+  readonly writer: PredictionWriter;
+};
+
+function followSnapshots(config: GatewayConfig, { writer, ...deps }: FollowDeps): SnapshotManager {
+  return new SnapshotManager({
+    ...deps,
+    environments: environments.filter((name) => config.GATEWAY_ENVIRONMENTS.split(",").includes(name)),
+    onModelRefused: (route) => void recordRefusedModel(writer, route, deps.log),
+  });
+}
+
+/** Both protocols on one address; they share everything behind it. */
+async function listenAll(
+  config: GatewayConfig,
+  deps: HandleDeps,
+): Promise<{ readonly server: ListeningServer; readonly grpc?: GrpcServer }> {
+  const address = { host: config.GATEWAY_HOST, ...tlsOf(config) };
+  const server = await listen({
+    ...address,
+    port: config.GATEWAY_PORT,
+    handle: (request) => handle(deps, request),
+  });
+  if (config.GRPC_PORT < 0) return { server };
+  const grpc = await listenGrpc({ ...address, port: config.GRPC_PORT, methods: grpcMethods(deps) });
+  return { server, grpc };
 }
 
 function logFolder(config: GatewayConfig): string {
@@ -129,7 +158,7 @@ async function recordRefusedModel(writer: PredictionWriter, route: ActiveRoute, 
   }
 }
 
-function tlsOf(config: GatewayConfig): { tls?: { certFile: string; keyFile: string } } {
+function tlsOf(config: GatewayConfig): { readonly tls?: TlsFiles } {
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
   return certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};
 }

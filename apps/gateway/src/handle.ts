@@ -1,16 +1,27 @@
 import type { IncomingMessage } from "node:http";
-import { newId } from "@portolan/kernel";
+import { type JsonObject, newId, type PortolanError } from "@portolan/kernel";
 import {
   judgeSnapshotAge,
-  modelMetadata,
-  type Operation,
+  type ModelOperation,
+  type ModelsOperation,
   readPath,
   serverMetadata,
 } from "@portolan/serving/policy";
 import { type Answer, errorAnswer, fault, json } from "./http/answers.ts";
-import { findRoute } from "./infer/admit.ts";
+import { v1Call, v2Call } from "./http/infer-calls.ts";
+import { readBody } from "./http/read-body.ts";
 import { type InferDeps, infer } from "./infer/infer.ts";
-import type { ActiveRoute, ServingState } from "./snapshot/serving-state.ts";
+import type { InferCall } from "./infer/infer-call.ts";
+import {
+  configOf,
+  indexOf,
+  judgeRepositoryChange,
+  metadataOf,
+  readinessOf,
+  statisticsOf,
+} from "./models/describe-models.ts";
+import { visibleModel, visibleModels } from "./models/visible-models.ts";
+import { renderMetrics } from "./render-metrics.ts";
 import type { SnapshotManager } from "./snapshot/snapshot-manager.ts";
 
 export interface HandleDeps extends InferDeps {
@@ -19,32 +30,33 @@ export interface HandleDeps extends InferDeps {
   readonly isDraining: () => boolean;
 }
 
-/** Answers one request of any kind. */
+/** Answers one HTTP request of any kind. */
 export async function handle(deps: HandleDeps, request: IncomingMessage): Promise<Answer> {
   const operation = readPath(request.method ?? "GET", request.url ?? "/");
   switch (operation.kind) {
     case "infer":
-      return inferNow(deps, request, operation);
-    case "model_ready":
-    case "model_metadata":
-      return describeModel(deps, request, operation);
+      return inferNow(deps, v2Call(request, operation));
+    case "v1_predict":
+      return inferNow(deps, v1Call(request, operation));
     case "server_live":
       return json(200, { live: true });
     case "healthz":
       return json(200, { status: "alive" });
-    case "server_ready":
-      return json(readiness(deps) === undefined ? 200 : 503, { ready: readiness(deps) === undefined });
+    case "server_ready": {
+      const ready = readinessProblem(deps) === undefined;
+      return json(ready ? 200 : 503, { ready });
+    }
     case "readyz": {
-      const problem = readiness(deps);
+      const problem = readinessProblem(deps);
       return json(problem === undefined ? 200 : 503, {
         ready: problem === undefined,
         ...(problem ? { problem } : {}),
       });
     }
     case "server_metadata":
-      return json(200, serverMetadata(deps.version));
+      return json(200, { ...serverMetadata(deps.version) });
     case "metrics":
-      return metrics(deps);
+      return renderMetrics(deps);
     case "wrong_method":
       return errorAnswer(
         fault("serving.method_not_allowed", "This path takes another method.", `Use ${operation.allow}.`),
@@ -56,11 +68,13 @@ export async function handle(deps: HandleDeps, request: IncomingMessage): Promis
         fault("serving.endpoint_not_found", "There is nothing at this path.", "See GET /v2."),
         "",
       );
+    default:
+      return describe(deps, request, operation);
   }
 }
 
 /** Why requests would be refused now; `undefined` when they would not. */
-function readiness(deps: HandleDeps): string | undefined {
+export function readinessProblem(deps: HandleDeps): string | undefined {
   if (deps.isDraining()) return "shutting down";
   const state = deps.snapshots.state;
   if (!state) return "no route snapshot yet";
@@ -69,101 +83,89 @@ function readiness(deps: HandleDeps): string | undefined {
   return log === "open" || log === "degraded" ? undefined : `prediction log ${log}`;
 }
 
-async function inferNow(
-  deps: HandleDeps,
-  request: IncomingMessage,
-  operation: Extract<Operation, { kind: "infer" | "model_ready" | "model_metadata" }>,
-): Promise<Answer> {
+/** One inference by any protocol, unless this gateway takes none now. */
+export async function inferNow(deps: HandleDeps, call: InferCall): Promise<Answer> {
   const state = deps.snapshots.state;
-  if (deps.isDraining() || !state) {
-    const code = state ? "serving.draining" : "serving.snapshot_expired";
-    return errorAnswer(fault(code, "This gateway takes no requests now.", "Try again in a moment."), "");
-  }
-  return infer(deps, state, request, operation);
+  if (!deps.isDraining() && state) return infer(deps, state, call);
+  return errorAnswer(takesNone(state !== undefined), "");
 }
 
-async function describeModel(
+function takesNone(isDraining: boolean): PortolanError {
+  return fault(
+    isDraining ? "serving.draining" : "serving.snapshot_expired",
+    "This gateway takes no requests now.",
+    "Try again in a moment.",
+  );
+}
+
+/** Questions about models, and what the repository extension asks. */
+async function describe(
   deps: HandleDeps,
   request: IncomingMessage,
-  operation: Extract<Operation, { kind: "infer" | "model_ready" | "model_metadata" }>,
+  operation: ModelOperation | ModelsOperation,
 ): Promise<Answer> {
-  const requestId = newId("request", deps.clock.now());
+  const asking = { headers: request.headers, remoteAddress: request.socket.remoteAddress ?? "unknown" };
   try {
-    const active = await authorised(deps, request, operation);
-    const name = operation.model;
-    if (operation.kind === "model_metadata")
-      return json(200, modelMetadata(name, String(active.route.model.version), active.requestSignature));
-    const state = active.model?.state();
-    const isReady = state?.kind === "ready";
-    return json(isReady ? 200 : 503, {
-      name,
-      ready: isReady,
-      ...(isReady
-        ? { tier: state.tier }
-        : { problem: active.problem?.detail ?? state?.kind ?? "not loaded" }),
-    });
+    if ("model" in operation) {
+      const active = await visibleModel(deps, asking, operation);
+      return await describeOne(deps, request, operation, active);
+    }
+    const actives = await visibleModels(deps, asking);
+    switch (operation.kind) {
+      case "model_list":
+      case "v1_model_list":
+        return json(200, { models: actives.map(({ route }) => route.endpoint) });
+      case "all_statistics":
+        return json(200, statisticsOf(actives, deps.statistics));
+      case "repository_index": {
+        const readyOnly = (await optionalJson(request))["ready"] === true;
+        // The extension wants a bare array.
+        return { ...json(200, {}), body: JSON.stringify(indexOf(actives, readyOnly)) };
+      }
+    }
   } catch (error) {
-    return errorAnswer(error, requestId);
+    return errorAnswer(error, newId("request", deps.clock.now()));
   }
 }
 
-async function authorised(
+async function describeOne(
   deps: HandleDeps,
   request: IncomingMessage,
-  operation: { readonly model: string; readonly version?: string },
-): Promise<ActiveRoute> {
-  const state: ServingState | undefined = deps.snapshots.state;
-  if (!state)
-    throw fault("serving.snapshot_expired", "There is no route snapshot yet.", "Try again in a moment.");
-  const known = await deps.authenticator.authenticate(request.headers.authorization, state);
-  if (known.kind === "unknown")
-    throw fault(
-      "serving.unauthenticated",
-      "The request carries no credential that counts here.",
-      "Send a bearer credential.",
-    );
-  return findRoute(state, known.caller, { ...operation, headers: request.headers });
+  operation: ModelOperation,
+  active: Awaited<ReturnType<typeof visibleModel>>,
+): Promise<Answer> {
+  switch (operation.kind) {
+    case "model_metadata":
+      return json(200, metadataOf(active));
+    case "model_config":
+      return json(200, configOf(active));
+    case "model_statistics":
+      return json(200, statisticsOf([active], deps.statistics));
+    case "repository_load":
+    case "repository_unload": {
+      const body = await optionalJson(request);
+      const change = operation.kind === "repository_load" ? "load" : "unload";
+      judgeRepositoryChange(active, change, Object.keys((body["parameters"] ?? {}) as JsonObject).length > 0);
+      return json(200, {});
+    }
+    default: {
+      const readiness = readinessOf(active);
+      return json(readiness.ready ? 200 : 503, { name: operation.model, ...readiness });
+    }
+  }
 }
 
-function metrics(deps: HandleDeps): Answer {
-  const { metrics: registry, snapshots, writer } = deps;
-  const state = snapshots.state;
-  const log = writer.status();
-  registry.gauge(
-    "portolan_gateway_snapshot_version",
-    "Version that is served",
-    {},
-    state?.manifest.version ?? 0,
-  );
-  registry.gauge(
-    "portolan_gateway_snapshot_age_seconds",
-    "Age of the snapshot that is served",
-    {},
-    state ? (deps.clock.now() - state.manifest.createdAt) / 1e6 : 0,
-  );
-  registry.gauge("portolan_gateway_log_appended_records", "Records since the start", {}, log.appendedRecords);
-  registry.gauge(
-    "portolan_gateway_log_dropped_payloads",
-    "Payloads dropped for want of space",
-    {},
-    log.droppedPayloads,
-  );
-  registry.gauge("portolan_gateway_log_pending_bytes", "Bytes not yet written", {}, log.pendingBytes);
-  for (const active of state?.routes.values() ?? []) {
-    const { endpoint, environment } = active.route;
-    const isReady = active.model?.state().kind === "ready" ? 1 : 0;
-    registry.gauge(
-      "portolan_gateway_model_ready",
-      "1 while the model answers",
-      { endpoint, environment },
-      isReady,
-    );
+const largestQuestion = 64 * 1024;
+
+/** Bodies of the repository extension may be empty. */
+async function optionalJson(request: IncomingMessage): Promise<JsonObject> {
+  const body = await readBody(request, largestQuestion);
+  if (body.length === 0) return {};
+  try {
+    const value: unknown = JSON.parse(Buffer.from(body).toString("utf8"));
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  } catch {
+    // Said below, as for JSON of another shape.
   }
-  return {
-    status: 200,
-    contentType: "text/plain; version=0.0.4",
-    body: registry.render(),
-    headers: {},
-    code: "",
-  };
+  throw fault("serving.bad_request", "The body is not a JSON object.", "Send an object, or no body.");
 }

@@ -161,7 +161,13 @@ export class TestInstallation {
   /** Plain `node apps/gateway/src/main.ts`, as `portolan up` starts it. */
   async start(environment: Readonly<Record<string, string>> = {}): Promise<TestGateway> {
     const child = spawn(process.execPath, [main], {
-      env: { PORTOLAN_HOME: this.home, GATEWAY_PORT: "0", CONTROL_URL: "http://127.0.0.1:9", ...environment },
+      env: {
+        PORTOLAN_HOME: this.home,
+        GATEWAY_PORT: "0",
+        GRPC_PORT: "0",
+        CONTROL_URL: "http://127.0.0.1:9",
+        ...environment,
+      },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#children.push(child);
@@ -183,28 +189,31 @@ export class TestInstallation {
 export class TestGateway {
   readonly child: ChildProcess;
   readonly url: string;
+  /** `host:port` of the gRPC listener. */
+  readonly grpcAddress: string;
   readonly #apiKey: string;
   output = "";
 
-  private constructor(child: ChildProcess, url: string, apiKey: string) {
+  private constructor(child: ChildProcess, port: number, grpcPort: number, apiKey: string) {
     this.child = child;
-    this.url = url;
+    this.url = `http://127.0.0.1:${port}`;
+    this.grpcAddress = `127.0.0.1:${grpcPort}`;
     this.#apiKey = apiKey;
   }
 
   static async await(child: ChildProcess, apiKey: string): Promise<TestGateway> {
     let output = "";
-    const port = await new Promise<number>((resolve, reject) => {
+    const ports = await new Promise<[number, number]>((resolve, reject) => {
       const read = (chunk: Buffer): void => {
         output += chunk.toString();
-        const match = /"port":(\d+).*"event":"gateway.started"/.exec(output);
-        if (match) resolve(Number(match[1]));
+        const match = /"port":(\d+),"grpcPort":(\d+).*"event":"gateway.started"/.exec(output);
+        if (match) resolve([Number(match[1]), Number(match[2])]);
       };
       child.stdout?.on("data", read);
       child.stderr?.on("data", read);
       child.once("exit", (code) => reject(new Error(`the gateway ended with ${code}: ${output}`)));
     });
-    const gateway = new TestGateway(child, `http://127.0.0.1:${port}`, apiKey);
+    const gateway = new TestGateway(child, ...ports, apiKey);
     gateway.output = output;
     child.stdout?.on("data", (chunk: Buffer) => (gateway.output += chunk.toString()));
     return gateway;

@@ -14,6 +14,7 @@ export const servingErrors = {
   "serving.unauthenticated": { status: 401, title: "Caller is not known" },
   "serving.purpose_required": { status: 403, title: "A purpose must be declared" },
   "serving.endpoint_not_found": { status: 404, title: "Request for unknown model" },
+  "serving.repository_governed": { status: 403, title: "Models are loaded and unloaded by deployments" },
   "serving.rate_limited": { status: 429, title: "Rate limit exceeded" },
   "serving.timeout": { status: 504, title: "The model did not answer in time" },
   "serving.model_unavailable": { status: 503, title: "The model is not available" },

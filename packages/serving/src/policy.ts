@@ -13,6 +13,8 @@ export {
   type UsedFeature,
 } from "./feature-plan.ts";
 export { badRequest } from "./protocol/bad-request.ts";
+export { inferResponseMessage, readGrpcInfer, readInferTarget } from "./protocol/grpc/infer-codec.ts";
+export { type MessageCodec, messages, protoFields } from "./protocol/grpc/messages.ts";
 export {
   type InferRequest,
   type Parameter,
@@ -20,9 +22,12 @@ export {
   readInferRequest,
 } from "./protocol/infer-request.ts";
 export { type InferAnswer, type WrittenResponse, writeInferResponse } from "./protocol/infer-response.ts";
-export { modelMetadata, serverMetadata } from "./protocol/metadata.ts";
-export { type Operation, readPath } from "./protocol/paths.ts";
+export { modelConfig, modelMetadata, serverMetadata } from "./protocol/metadata.ts";
+export { type ModelOperation, type ModelsOperation, type Operation, readPath } from "./protocol/paths.ts";
+export { readRawRequest } from "./protocol/raw-request.ts";
+export { ModelStatistics } from "./protocol/statistics.ts";
 export { elementsOf, numericKinds, rowsOf, type Tensor, type TensorData } from "./protocol/tensor.ts";
+export { readV1Predict, writeV1Answer } from "./protocol/v1/predict.ts";
 export {
   decideRate,
   type RateDecision,

@@ -11,6 +11,8 @@ export interface Answer {
   readonly headers: Record<string, string>;
   /** Error code, empty for successes. */
   readonly code: string;
+  /** What went wrong and how to mend it, for protocols that carry text alone. */
+  readonly detail?: string;
 }
 
 export function json(status: number, value: JsonObject, headers: Record<string, string> = {}): Answer {
@@ -24,10 +26,11 @@ export function json(status: number, value: JsonObject, headers: Record<string, 
 export function errorAnswer(error: unknown, requestId: string, headers: Record<string, string> = {}): Answer {
   const problem = toProblem(error, servingErrors, requestId);
   const text = problem.detail ?? problem.title;
+  const detail = problem.mend ? `${text} ${problem.mend}` : text;
   return {
     status: problem.status,
     contentType: problemContentType,
-    body: JSON.stringify({ error: problem.mend ? `${text} ${problem.mend}` : text, ...problem }),
+    body: JSON.stringify({ error: detail, ...problem }),
     headers: {
       ...headers,
       ...(error instanceof RateLimited ? error.headers : {}),
@@ -35,6 +38,7 @@ export function errorAnswer(error: unknown, requestId: string, headers: Record<s
       ...(problem.status === 503 ? { "retry-after": "1" } : {}),
     },
     code: problem.code,
+    detail,
   };
 }
 

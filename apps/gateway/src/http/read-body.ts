@@ -1,21 +1,48 @@
 import type { IncomingMessage } from "node:http";
+import { promisify } from "node:util";
+import { gunzip, inflate } from "node:zlib";
 import { fault } from "./answers.ts";
 
+/** What the protocol's clients send; `deflate` is the zlib format, as in HTTP. */
+const decoders = { gzip: promisify(gunzip), deflate: promisify(inflate) } as const;
+
 /**
- * The whole body, as sent.
+ * The whole body, uncompressed.
+ * @param maxBytes bound of what is sent and of what it unpacks to
  * @throws PortolanError `serving.body_too_large` (as soon as it is known), `serving.unsupported_media`, or
- * `serving.bad_request` when the sender hung up
+ * `serving.bad_request` when the sender hung up or the compressed bytes are damaged
  */
 export function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
-  const encoding = request.headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") {
-    request.resume();
+  const encoding = (request.headers["content-encoding"] ?? "identity").toLowerCase();
+  if (encoding === "identity") return readBytes(request, maxBytes);
+  if (encoding === "gzip" || encoding === "deflate") return readPacked(request, encoding, maxBytes);
+  request.resume();
+  throw fault(
+    "serving.unsupported_media",
+    `The body is encoded as ${encoding.slice(0, 40)}.`,
+    "Send it uncompressed, or as gzip or deflate.",
+  );
+}
+
+async function readPacked(
+  request: IncomingMessage,
+  encoding: "gzip" | "deflate",
+  maxBytes: number,
+): Promise<Uint8Array> {
+  const packed = await readBytes(request, maxBytes);
+  try {
+    return await decoders[encoding](packed, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLarge(maxBytes);
     throw fault(
-      "serving.unsupported_media",
-      `The body is encoded as ${encoding.slice(0, 40)}.`,
-      "Send it uncompressed.",
+      "serving.bad_request",
+      `The body is not ${encoding} data.`,
+      "Compress the whole body, and nothing else.",
     );
   }
+}
+
+function readBytes(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { PortolanError } from "@portolan/kernel";
 import { type Answer, errorAnswer } from "./answers.ts";
+import { compressAnswer } from "./compress.ts";
+import { requireSafeAddress, type TlsFiles } from "./listen-address.ts";
 
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
-  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  readonly tls?: TlsFiles;
   readonly handle: (request: IncomingMessage) => Promise<Answer>;
 }
 
@@ -27,7 +28,7 @@ const limits = {
 
 /** node:http itself: a framework's routing and hooks would cost more than the whole governance does. */
 export async function listen(options: ServerOptions): Promise<ListeningServer> {
-  requireSafeAddress(options);
+  requireSafeAddress(options.host, options.tls, "GATEWAY_HOST");
   let open = 0;
   let closing = false;
   let idle: (() => void) | undefined;
@@ -40,6 +41,7 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
     void options
       .handle(request)
       .catch((error: unknown) => errorAnswer(error, ""))
+      .then((answer) => compressAnswer(answer, request.headers["accept-encoding"]))
       .then((answer) => write(request, response, answer, closing));
   };
   const server: Server = options.tls
@@ -91,13 +93,4 @@ function write(request: IncomingMessage, response: ServerResponse, answer: Answe
     ...(unread || closing ? { connection: "close" } : {}),
   });
   response.end(request.method === "HEAD" ? undefined : body);
-}
-
-function requireSafeAddress(options: ServerOptions): void {
-  const isLoopback = /^(127\.|::1$|localhost$)/.test(options.host);
-  if (isLoopback || options.tls) return;
-  throw new PortolanError("kernel.bad_configuration", {
-    detail: `GATEWAY_HOST ${options.host} is not loopback, and no TLS certificate is set.`,
-    mend: "Set TLS_CERT_FILE and TLS_KEY_FILE, or listen on 127.0.0.1.",
-  });
 }

@@ -1,22 +1,21 @@
-import type { IncomingMessage } from "node:http";
 import { type Clock, type EpochMicros, isPortolanError, newId, PortolanError } from "@portolan/kernel";
 import type { PredictionRecord, PredictionWriter } from "@portolan/predictions/contract";
 import {
   judgeSnapshotAge,
   type RateLimiter,
   type ReadOnline,
-  readInferRequest,
+  rowsOf,
   type ServingErrorCode,
   servingErrors,
-  writeInferResponse,
 } from "@portolan/serving/policy";
 import { type Answer, errorAnswer } from "../http/answers.ts";
-import { readBody } from "../http/read-body.ts";
 import type { Metrics } from "../metrics.ts";
 import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/serving-state.ts";
 import { findRoute, readPurpose, takeRate } from "./admit.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
+import type { InferCall, WrittenAnswer } from "./infer-call.ts";
 import { type ModelAnswer, runModel } from "./run-model.ts";
+import type { StatisticsBook } from "./statistics-book.ts";
 
 export interface InferDeps {
   readonly clock: Clock;
@@ -25,6 +24,7 @@ export interface InferDeps {
   readonly authenticator: Authenticator;
   readonly metrics: Metrics;
   readonly readOnline: ReadOnline;
+  readonly statistics: StatisticsBook;
 }
 
 /** What is known of a request so far; a refusal is logged with whatever there is. */
@@ -42,22 +42,17 @@ interface Progress {
 }
 
 /** One inference, from headers to answer. Whatever happens, it is on the record before it is answered. */
-export async function infer(
-  deps: InferDeps,
-  state: ServingState,
-  request: IncomingMessage,
-  target: { readonly model: string; readonly version?: string },
-): Promise<Answer> {
+export async function infer(deps: InferDeps, state: ServingState, call: InferCall): Promise<Answer> {
   const progress: Progress = {
     requestId: newId("request", deps.clock.now()),
     receivedAt: deps.clock.now(),
     startMs: performance.now(),
-    principal: request.socket.remoteAddress ?? "unknown",
+    principal: call.remoteAddress,
     headers: {},
   };
   let answer: Answer;
   try {
-    answer = await predict(deps, state, request, target, progress);
+    answer = await predict(deps, state, call, progress);
   } catch (error) {
     answer = await refuse(deps, state, progress, error);
   }
@@ -68,59 +63,72 @@ export async function infer(
 async function predict(
   deps: InferDeps,
   state: ServingState,
-  request: IncomingMessage,
-  target: { readonly model: string; readonly version?: string },
+  call: InferCall,
   progress: Progress,
 ): Promise<Answer> {
-  const active = await admit(deps, state, request, target, progress);
+  const active = await admit(deps, state, call, progress);
   progress.authMicros = sinceMicros(progress);
   const { route } = active;
-  const body = await readBody(request, route.limits.bodyBytes);
+  const body = await call.readBody(route.limits.bodyBytes);
   progress.body = body;
   // The charter's time runs from the request's last byte: a slow sender spends its own time, not the model's.
   const readyMs = performance.now();
-  const parsed = readInferRequest(body, jsonLength(request, body), active.requestSignature);
+  const parsed = call.read(body, active.requestSignature);
+  const readMs = performance.now() - readyMs;
   const answer = await runModel(deps, active, parsed, progress.receivedAt, () => performance.now() - readyMs);
-  const written = writeInferResponse(
+  const writeStart = performance.now();
+  const written = call.write(
     {
-      modelName: target.model,
+      modelName: call.model,
       modelVersion: String(route.model.version),
       ...(parsed.id === undefined ? {} : { id: parsed.id }),
       parameters: answer.fallbackReason === undefined ? {} : { fallback: answer.fallbackReason },
       outputs: answer.outputs,
     },
-    parsed.outputs,
+    parsed,
   );
-  const contentType = written.jsonBytes === undefined ? "application/json" : "application/octet-stream";
   const logStart = performance.now();
   const id = await append(deps, active, progress, {
-    ...payload(request, body, contentType, written.body, answer),
+    ...payload(call, body, written, answer),
     latency: latencyOf(progress, answer),
     status: { kind: "ok" },
   });
   const logMicros = Math.round((performance.now() - logStart) * 1000);
+  if (answer.fallbackReason === undefined)
+    deps.statistics.of(active).succeeded(
+      {
+        rows: rowsOf(parsed.inputs[0]?.shape ?? []),
+        totalNs: nanos(performance.now() - progress.startMs),
+        queueNs: (answer.queueMicros ?? 0) * 1000,
+        inputNs: nanos(readMs) + (answer.featuresMicros ?? 0) * 1000,
+        inferNs: (answer.runMicros ?? 0) * 1000,
+        outputNs: nanos(logStart - writeStart),
+      },
+      Math.floor(deps.clock.now() / 1000),
+    );
   return {
     status: 200,
     code: "",
-    contentType,
+    contentType: written.contentType,
     body: written.body,
     headers: {
       ...progress.headers,
+      ...written.headers,
       "x-portolan-prediction-id": id,
       "server-timing": serverTiming(progress, answer, logMicros),
-      ...(written.jsonBytes === undefined
-        ? {}
-        : { "inference-header-content-length": String(written.jsonBytes) }),
       ...(answer.fallbackReason === undefined ? {} : { "x-portolan-fallback": answer.fallbackReason }),
     },
   };
 }
 
+function nanos(ms: number): number {
+  return Math.round(ms * 1e6);
+}
+
 async function admit(
   deps: InferDeps,
   state: ServingState,
-  request: IncomingMessage,
-  target: { readonly model: string; readonly version?: string },
+  call: InferCall,
   progress: Progress,
 ): Promise<ActiveRoute> {
   if (judgeSnapshotAge(state.manifest, progress.receivedAt) === "expired")
@@ -128,7 +136,7 @@ async function admit(
       detail: "The route snapshot is older than the charter allows.",
       mend: "Bring control back; this gateway then continues by itself.",
     });
-  const known = await deps.authenticator.authenticate(request.headers.authorization, state);
+  const known = await deps.authenticator.authenticate(call.headers.authorization, state);
   if (known.kind === "unknown")
     throw new PortolanError<ServingErrorCode>("serving.unauthenticated", {
       detail: "The request carries no credential that counts here.",
@@ -136,40 +144,24 @@ async function admit(
     });
   progress.caller = known.caller;
   progress.principal = known.caller.principalId;
-  const active = findRoute(state, known.caller, { ...target, headers: request.headers });
+  const active = findRoute(state, known.caller, call);
   progress.active = active;
-  const purpose = readPurpose(active, request.headers);
+  const purpose = readPurpose(active, call.headers);
   if (purpose !== undefined) progress.purpose = purpose;
   progress.headers = takeRate(deps.limiter, { active, caller: known.caller }, performance.now());
   return active;
 }
 
-/** Length of the JSON part, when the binary tensor extension is used. */
-function jsonLength(request: IncomingMessage, body: Uint8Array): number | undefined {
-  const header = request.headers["inference-header-content-length"];
-  if (header === undefined) return undefined;
-  const length = typeof header === "string" && /^\d{1,10}$/.test(header) ? Number(header) : -1;
-  if (length > 0 && length <= body.length) return length;
-  throw new PortolanError<ServingErrorCode>("serving.bad_request", {
-    detail: "Inference-Header-Content-Length is not the length of the JSON part.",
-    mend: "Send a number between 1 and Content-Length; raw requests (0) are not supported.",
-  });
-}
-
 function payload(
-  request: IncomingMessage,
+  call: InferCall,
   body: Uint8Array,
-  contentType: string,
-  output: Uint8Array,
+  written: WrittenAnswer,
   answer: ModelAnswer,
 ): Pick<PredictionRecord, "inputs" | "outputs" | "features" | "onBehalfOf" | "fallbackReason"> {
-  const onBehalfOf = request.headers["x-portolan-on-behalf-of"];
-  const mediaType = request.headers["inference-header-content-length"]
-    ? "application/octet-stream"
-    : "application/json";
+  const onBehalfOf = call.headers["x-portolan-on-behalf-of"];
   return {
-    inputs: { mediaType, bytes: body },
-    outputs: { mediaType: contentType, bytes: output },
+    inputs: { mediaType: call.mediaType, bytes: body },
+    outputs: { mediaType: written.contentType, bytes: written.body },
     ...(answer.used.length === 0 ? {} : { features: answer.used }),
     ...(typeof onBehalfOf === "string" && onBehalfOf.length <= 200 ? { onBehalfOf } : {}),
     ...(answer.fallbackReason === undefined ? {} : { fallbackReason: answer.fallbackReason }),
@@ -215,6 +207,8 @@ async function refuse(
 ): Promise<Answer> {
   const answer = errorAnswer(error, progress.requestId, progress.headers);
   const { code } = answer;
+  if (progress.active)
+    deps.statistics.of(progress.active).failed(nanos(performance.now() - progress.startMs));
   const isOurs = answer.status >= 500 && code !== "serving.log_unavailable" && progress.active !== undefined;
   try {
     if (isOurs && progress.active) {

@@ -30,9 +30,7 @@ export function writeInferResponse(
 ): WrittenResponse {
   const binary: Uint8Array[] = [];
   const outputs = requested.map(({ name, binary: asBinary }) => {
-    const tensor = answer.outputs.find((output) => output.name === name);
-    if (!tensor) throw failed(`The model gave no output "${name}".`);
-    return writeOutput(tensor, asBinary, binary);
+    return writeOutput(findOutput(answer, name), asBinary, binary);
   });
   const parameters = Object.entries(answer.parameters).map(
     ([key, value]) => `${JSON.stringify(key)}:${scalar(value)}`,
@@ -48,6 +46,13 @@ export function writeInferResponse(
     : { body: Buffer.concat([json, ...binary]), jsonBytes: json.length };
 }
 
+/** @throws PortolanError `serving.model_failed` when the model did not give it */
+export function findOutput(answer: InferAnswer, name: string): Tensor {
+  const tensor = answer.outputs.find((output) => output.name === name);
+  if (!tensor) throw failed(`The model gave no output "${name}".`);
+  return tensor;
+}
+
 function writeOutput(tensor: Tensor, asBinary: boolean, binary: Uint8Array[]): string {
   const head = `{"name":${JSON.stringify(tensor.name)},"datatype":"${tensor.datatype}","shape":[${tensor.shape.join(",")}]`;
   if (asBinary) {
@@ -60,8 +65,26 @@ function writeOutput(tensor: Tensor, asBinary: boolean, binary: Uint8Array[]): s
 
 function jsonElements(tensor: Tensor): string {
   const { data, datatype } = tensor;
-  if (!isTyped(data)) return data.map((text) => JSON.stringify(text)).join(",");
-  if (datatype === "BOOL") return data.join(",").replaceAll("1", "true").replaceAll("0", "false");
+  if (!isTyped(data) || datatype === "BOOL") return elementTexts(tensor).join(",");
+  requireJsonForm(tensor);
+  return data.join(",");
+}
+
+/**
+ * The JSON of each element.
+ * @throws PortolanError `serving.bad_request` or `serving.model_failed` for what JSON cannot carry
+ */
+export function elementTexts(tensor: Tensor): string[] {
+  const { data, datatype } = tensor;
+  if (!isTyped(data)) return data.map((text) => JSON.stringify(text));
+  if (datatype === "BOOL") return Array.from(data as Uint8Array, (bit) => (bit === 0 ? "false" : "true"));
+  requireJsonForm(tensor);
+  return data instanceof BigInt64Array || data instanceof BigUint64Array
+    ? Array.from(data, String)
+    : Array.from(data, String);
+}
+
+function requireJsonForm({ name, datatype, data }: Tensor): void {
   if (datatype === "FP16" || datatype === "BF16")
     throw new PortolanError<ServingErrorCode>("serving.bad_request", {
       detail: `${datatype} has no JSON form.`,
@@ -69,8 +92,7 @@ function jsonElements(tensor: Tensor): string {
       at: { pointer: "/outputs" },
     });
   if ((datatype === "FP32" || datatype === "FP64") && !isFiniteEverywhere(data))
-    throw failed(`The output "${tensor.name}" holds NaN or infinity, which JSON cannot carry.`);
-  return data.join(",");
+    throw failed(`The output "${name}" holds NaN or infinity, which JSON cannot carry.`);
 }
 
 function isFiniteEverywhere(data: TensorData): boolean {

@@ -1,25 +1,70 @@
 /** What a request to the gateway asks for, by method and path alone. */
 export type Operation =
-  | { readonly kind: "server_live" | "server_ready" | "server_metadata" | "healthz" | "readyz" | "metrics" }
-  | {
-      readonly kind: "model_ready" | "model_metadata" | "infer";
-      readonly model: string;
-      readonly version?: string;
-    }
+  | ServerOperation
+  | ModelOperation
+  | ModelsOperation
   | { readonly kind: "unknown" }
   | { readonly kind: "wrong_method"; readonly allow: string };
+
+/** An operation on the gateway itself. */
+export interface ServerOperation {
+  readonly kind: "server_live" | "server_ready" | "server_metadata" | "healthz" | "readyz" | "metrics";
+}
+
+/** A question about all models that the caller may use. */
+export interface ModelsOperation {
+  readonly kind: "model_list" | "v1_model_list" | "all_statistics" | "repository_index";
+}
+
+/** An operation on one model. */
+export interface ModelOperation {
+  readonly kind:
+    | "infer"
+    | "model_ready"
+    | "model_metadata"
+    | "model_config"
+    | "model_statistics"
+    | "repository_load"
+    | "repository_unload"
+    | "v1_predict"
+    | "v1_model_ready";
+  readonly model: string;
+  readonly version?: string;
+}
 
 const fixed: Readonly<Record<string, Operation>> = {
   "/v2": { kind: "server_metadata" },
   "/v2/": { kind: "server_metadata" },
   "/v2/health/live": { kind: "server_live" },
   "/v2/health/ready": { kind: "server_ready" },
+  "/v2/models": { kind: "model_list" },
+  "/v2/models/stats": { kind: "all_statistics" },
+  "/v2/repository/index": { kind: "repository_index" },
+  "/v1/models": { kind: "v1_model_list" },
   "/healthz": { kind: "healthz" },
   "/readyz": { kind: "readyz" },
   "/metrics": { kind: "metrics" },
 };
 
-const modelPath = /^\/v2\/models\/([^/]{1,200})(?:\/versions\/([^/]{1,64}))?(?:\/(ready|infer))?$/;
+const modelPath =
+  /^\/v2\/models\/([^/]{1,200})(?:\/versions\/([^/]{1,64}))?(?:\/(ready|infer|config|stats))?$/;
+const repositoryPath = /^\/v2\/repository\/models\/([^/]{1,200})\/(load|unload)$/;
+const v1Path = /^\/v1\/models\/([^/:]{1,200})(:predict)?$/;
+
+const ofSuffix: Readonly<Record<string, ModelOperation["kind"]>> = {
+  ready: "model_ready",
+  infer: "infer",
+  config: "model_config",
+  stats: "model_statistics",
+};
+
+const posted: ReadonlySet<Operation["kind"]> = new Set<Operation["kind"]>([
+  "infer",
+  "v1_predict",
+  "repository_index",
+  "repository_load",
+  "repository_unload",
+]);
 
 /** Routes by method and URL; the query string is ignored, as clients add to it freely. */
 export function readPath(method: string, url: string): Operation {
@@ -27,18 +72,27 @@ export function readPath(method: string, url: string): Operation {
   const path = query === -1 ? url : url.slice(0, query);
   const found = Object.hasOwn(fixed, path) ? fixed[path] : modelOperation(path);
   if (!found || found.kind === "unknown") return { kind: "unknown" };
-  const allow = found.kind === "infer" ? "POST" : "GET";
+  const allow = posted.has(found.kind) ? "POST" : "GET";
   if (method === allow || (method === "HEAD" && allow === "GET")) return found;
   return { kind: "wrong_method", allow };
 }
 
 function modelOperation(path: string): Operation {
-  const match = modelPath.exec(path);
-  const model = decode(match?.[1]);
-  const version = decode(match?.[2]);
-  if (model === undefined) return { kind: "unknown" };
-  const kind = match?.[3] === "ready" ? "model_ready" : match?.[3] === "infer" ? "infer" : "model_metadata";
-  return { kind, model, ...(version === undefined ? {} : { version }) };
+  const v2 = modelPath.exec(path);
+  if (v2) return named(ofSuffix[v2[3] ?? ""] ?? "model_metadata", v2[1], v2[2]);
+  const repository = repositoryPath.exec(path);
+  if (repository)
+    return named(repository[2] === "load" ? "repository_load" : "repository_unload", repository[1]);
+  const v1 = v1Path.exec(path);
+  if (v1) return named(v1[2] === undefined ? "v1_model_ready" : "v1_predict", v1[1]);
+  return { kind: "unknown" };
+}
+
+function named(kind: ModelOperation["kind"], name: string | undefined, version?: string): Operation {
+  const model = decode(name);
+  const decoded = decode(version);
+  if (model === undefined || (version !== undefined && decoded === undefined)) return { kind: "unknown" };
+  return { kind, model, ...(decoded === undefined ? {} : { version: decoded }) };
 }
 
 function decode(text: string | undefined): string | undefined {

@@ -1,0 +1,154 @@
+import { readFileSync } from "node:fs";
+import {
+  type handleUnaryCall,
+  Metadata,
+  type MethodDefinition,
+  type requestCallback,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  status,
+} from "@grpc/grpc-js";
+import type { Answer } from "../http/answers.ts";
+import { requireSafeAddress, type TlsFiles } from "../http/listen-address.ts";
+import { asAnswer, type GrpcAnswer } from "./grpc-answer.ts";
+import type { GrpcMethods, GrpcRequest } from "./methods.ts";
+
+export interface GrpcServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: TlsFiles;
+  readonly methods: GrpcMethods;
+}
+
+export interface GrpcServer {
+  readonly port: number;
+  /** Takes no new calls, lets open ones end, then closes what is left after `drainMs`. */
+  close(drainMs: number): Promise<void>;
+}
+
+/** The largest message; endpoints have their own, smaller limits. */
+const largestMessage = 64 * 2 ** 20;
+
+/** Calls at once on one connection; more wait in the client. */
+const mostStreams = 1000;
+
+/** The Open Inference Protocol over gRPC. Messages pass as bytes: the methods read them, and log what was received. */
+export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
+  requireSafeAddress(options.host, options.tls, "GATEWAY_HOST");
+  const server = new Server({
+    "grpc.max_receive_message_length": largestMessage,
+    "grpc.max_send_message_length": largestMessage,
+    "grpc.max_concurrent_streams": mostStreams,
+    "grpc.keepalive_time_ms": 60_000,
+  });
+  for (const [service, methods] of Object.entries(options.methods)) {
+    const definition: Record<string, MethodDefinition<Uint8Array, Uint8Array>> = {};
+    const handlers: Record<string, handleUnaryCall<Uint8Array, Uint8Array>> = {};
+    for (const [name, method] of Object.entries(methods)) {
+      definition[name] = definitionOf(service, name, method.kind === "stream");
+      handlers[name] = (method.kind === "stream"
+        ? (call: ServerDuplexStream<Uint8Array, Uint8Array>) => serveStream(call, method.answer)
+        : (call: ServerUnaryCall<Uint8Array, Uint8Array>, callback: requestCallback<Uint8Array>) =>
+            void serveUnary(call, callback, method.answer)) as unknown as handleUnaryCall<
+        Uint8Array,
+        Uint8Array
+      >;
+    }
+    server.addService(definition, handlers);
+  }
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${options.host}:${options.port}`, credentialsOf(options.tls), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  return {
+    port,
+    async close(drainMs) {
+      const late = setTimeout(() => server.forceShutdown(), drainMs);
+      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      clearTimeout(late);
+    },
+  };
+}
+
+function definitionOf(
+  service: string,
+  name: string,
+  isStream: boolean,
+): MethodDefinition<Uint8Array, Uint8Array> {
+  const asBuffer = (bytes: Uint8Array): Buffer =>
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    path: `/${service}/${name}`,
+    requestStream: isStream,
+    responseStream: isStream,
+    requestSerialize: asBuffer,
+    requestDeserialize: (bytes) => bytes,
+    responseSerialize: asBuffer,
+    responseDeserialize: (bytes) => bytes,
+  };
+}
+
+function credentialsOf(tls: TlsFiles | undefined): ServerCredentials {
+  if (!tls) return ServerCredentials.createInsecure();
+  return ServerCredentials.createSsl(null, [
+    { cert_chain: readFileSync(tls.certFile), private_key: readFileSync(tls.keyFile) },
+  ]);
+}
+
+function requestOf(
+  call: { readonly metadata: Metadata; getPeer(): string },
+  message: Uint8Array,
+): GrpcRequest {
+  const headers: Record<string, string> = {};
+  for (const [key, value] of Object.entries(call.metadata.getMap()))
+    if (typeof value === "string") headers[key] = value;
+  // `ipv4:port` or `[ipv6]:port`, as node:net names peers.
+  const remoteAddress = call.getPeer().replace(/:\d+$/, "");
+  return { message, headers, remoteAddress };
+}
+
+type AnswerUnary = (request: GrpcRequest) => Promise<GrpcAnswer>;
+
+async function serveUnary(
+  call: ServerUnaryCall<Uint8Array, Uint8Array>,
+  callback: requestCallback<Uint8Array>,
+  answer: AnswerUnary,
+): Promise<void> {
+  const given = await answer(requestOf(call, call.request)).catch(asAnswer);
+  const metadata = metadataOf(given.headers);
+  if (given.status === status.OK) (callback as unknown as UnaryCallback)(null, given.message, metadata);
+  else (callback as unknown as UnaryCallback)({ code: given.status, details: given.details, metadata });
+}
+
+type UnaryCallback = (
+  error: { readonly code: status; readonly details: string; readonly metadata: Metadata } | null,
+  value?: Uint8Array,
+  trailer?: Metadata,
+) => void;
+
+type AnswerStream = (request: GrpcRequest) => Promise<Uint8Array>;
+
+/** Requests of one stream are answered one after the other, in their order; a refused one does not end the stream. */
+function serveStream(call: ServerDuplexStream<Uint8Array, Uint8Array>, answer: AnswerStream): void {
+  let last: Promise<void> = Promise.resolve();
+  call.on("data", (message: Uint8Array) => {
+    // One at a time: what a client sends meanwhile waits in the flow control of its connection.
+    call.pause();
+    last = last.then(async () => {
+      const bytes = await answer(requestOf(call, message));
+      if (!call.cancelled) call.write(bytes);
+      call.resume();
+    });
+  });
+  call.on("end", () => void last.then(() => call.end()));
+  call.on("error", () => undefined);
+}
+
+function metadataOf(headers: Answer["headers"]): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  return metadata;
+}

@@ -1,0 +1,29 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { ModelSignature } from "@portolan/onnx-format";
+import type { InferAnswer, InferRequest } from "@portolan/serving/policy";
+
+/** An answer in a protocol's own bytes. */
+export interface WrittenAnswer {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * One inference as a protocol hands it over: REST v2, V1 and gRPC are three makers of this, and what happens between
+ * reading and writing is the same for all.
+ */
+export interface InferCall {
+  readonly model: string;
+  readonly version?: string;
+  readonly remoteAddress: string;
+  /** HTTP headers; gRPC metadata have the same names. */
+  readonly headers: IncomingHttpHeaders;
+  /** Media type under which the body goes on the record. */
+  readonly mediaType: string;
+  /** The whole body, uncompressed. */
+  readonly readBody: (maxBytes: number) => Promise<Uint8Array>;
+  /** @throws PortolanError `serving.bad_request` */
+  readonly read: (body: Uint8Array, signature: ModelSignature) => InferRequest;
+  readonly write: (answer: InferAnswer, request: InferRequest) => WrittenAnswer;
+}

@@ -1,0 +1,79 @@
+import type { JsonObject } from "@portolan/kernel";
+import { modelConfig, modelMetadata } from "@portolan/serving/policy";
+import { fault } from "../http/answers.ts";
+import type { StatisticsBook } from "../infer/statistics-book.ts";
+import type { ActiveRoute } from "../snapshot/serving-state.ts";
+
+/** Whether a model answers now, and if not, why. */
+export type Readiness =
+  | { readonly ready: true; readonly tier: string }
+  | { readonly ready: false; readonly problem: string };
+
+export function readinessOf(active: ActiveRoute): Readiness {
+  const state = active.model?.state();
+  if (state?.kind === "ready") return { ready: true, tier: state.tier };
+  return { ready: false, problem: active.problem?.detail ?? state?.kind ?? "not loaded" };
+}
+
+export function metadataOf({ route, requestSignature }: ActiveRoute): JsonObject {
+  return modelMetadata(route.endpoint, String(route.model.version), requestSignature);
+}
+
+export function configOf({ route, requestSignature }: ActiveRoute): JsonObject {
+  return modelConfig(route.endpoint, requestSignature);
+}
+
+export function statisticsOf(actives: readonly ActiveRoute[], book: StatisticsBook): JsonObject {
+  return {
+    model_stats: actives.map((active) =>
+      book.of(active).describe(active.route.endpoint, String(active.route.model.version)),
+    ),
+  };
+}
+
+/** An entry of the repository index, in the extension's words. */
+export interface IndexEntry {
+  readonly name: string;
+  readonly version: string;
+  readonly state: "READY" | "UNAVAILABLE";
+  readonly reason: string;
+}
+
+export function indexOf(actives: readonly ActiveRoute[], readyOnly: boolean): IndexEntry[] {
+  return actives
+    .map((active): IndexEntry => {
+      const readiness = readinessOf(active);
+      return {
+        name: active.route.endpoint,
+        version: String(active.route.model.version),
+        state: readiness.ready ? "READY" : "UNAVAILABLE",
+        reason: readiness.ready ? "" : readiness.problem,
+      };
+    })
+    .filter((entry) => !readyOnly || entry.state === "READY");
+}
+
+/**
+ * What the repository extension may do here. Which models are served is decided by signed deployments, so a client
+ * can have a model loaded that is deployed (it is already), and change nothing.
+ *
+ * @throws PortolanError `serving.repository_governed`
+ */
+export function judgeRepositoryChange(
+  active: ActiveRoute,
+  change: "load" | "unload",
+  hasParameters: boolean,
+): void {
+  if (change === "load" && !hasParameters) {
+    const readiness = readinessOf(active);
+    if (readiness.ready) return;
+    throw fault("serving.model_unavailable", `failed to load: ${readiness.problem}`, "Try again later.");
+  }
+  throw fault(
+    "serving.repository_governed",
+    change === "unload"
+      ? "failed to unload: models leave by a deployment."
+      : "failed to load with overrides.",
+    "Deploy another version, or remove the endpoint, through control: every change is signed and on the ledger.",
+  );
+}
