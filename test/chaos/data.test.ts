@@ -213,7 +213,7 @@ async function openServer(): Promise<AsyncDisposable & { readonly url: string }>
 /** The request of a training set never touches the online store. */
 const noStore = {
   get: () => ({ status: "not_found" as const, values: {} }),
-  replace: () => Promise.resolve(),
+  replace: () => Promise.resolve({}),
   update: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };

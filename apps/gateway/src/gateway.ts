@@ -66,7 +66,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     limiter: new RateLimiter(),
     authenticator: createAuthenticator(systemClock, () => snapshots.state),
     metrics,
-    readOnline: features.read,
+    readOnline: features.reader,
     statistics: new StatisticsBook(),
     snapshots,
     version,

@@ -5,8 +5,14 @@ import { type Logger, messageOf } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
 import type { ReadOnline } from "@portolan/serving/policy";
 
+/** Whose values are read. */
+export interface OnlinePlace {
+  readonly organisationId: string;
+  readonly environment: string;
+}
+
 export interface OnlineFeatures {
-  readonly read: ReadOnline;
+  readonly reader: (place: OnlinePlace) => ReadOnline;
   close(): Promise<void>;
 }
 
@@ -30,14 +36,17 @@ export function createOnlineFeatures(folder: string, log: Logger): OnlineFeature
   }
 
   return {
-    read(view, key, at) {
-      const found = open()?.get(view, key, at);
-      if (!found || found.asOf === undefined) return undefined;
-      const values = Object.fromEntries(
-        Object.entries(found.values).map(([name, { value }]) => [name, value]),
-      );
-      return { values, at: found.asOf, isStale: found.status === "outside_max_age" };
-    },
+    reader:
+      ({ organisationId, environment }) =>
+      (view, key, at) => {
+        const of = { organisationId, environment, view: view.name, digest: view.digest };
+        const found = open()?.get(of, key, at);
+        if (!found || found.asOf === undefined) return undefined;
+        const values = Object.fromEntries(
+          Object.entries(found.values).map(([name, { value }]) => [name, value]),
+        );
+        return { values, at: found.asOf, isStale: found.status === "outside_max_age" };
+      },
     close: async () => store?.close(),
   };
 }

@@ -3,6 +3,7 @@ export type {
   OnlineStore,
   OnlineVector,
   OnlineViewHeader,
+  OnlineViewKey,
   ValueStatus,
 } from "./ports.ts";
 export {

@@ -6,6 +6,7 @@ import {
   type CallContext,
   type Digest,
   type EpochMicros,
+  formatInstant,
   type JobHandler,
   type JobRun,
   type JsonObject,
@@ -47,6 +48,13 @@ export async function startMaterialization(
     environment,
   });
   return deps.uow.write(call, async (tx) => {
+    // Values of a moment to come would outrank every honest one until then.
+    if (asOf > tx.now)
+      throw new PortolanError("kernel.bad_request", {
+        detail: "asOf lies in the future.",
+        mend: "Name the moment up to which the data is complete.",
+        at: { pointer: "/asOf" },
+      });
     const view = await findView(tx.sql, organisationId, name, request.version);
     if (!view) throw viewNotFound(name);
     const { datasetId } = request;
@@ -115,7 +123,7 @@ async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
     version: number;
   };
   const organisationId = job.call.actor.organisationId;
-  const { view, dataset, asOf } = await deps.uow.read(job.call, async (sql) => {
+  const { view, dataset, asOf, environment } = await deps.uow.read(job.call, async (sql) => {
     const materialization = await findMaterialization(sql, organisationId, materializationId);
     const stored = await findView(sql, organisationId, name, version);
     if (!materialization || !stored) throw viewNotFound(name);
@@ -127,13 +135,29 @@ async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
       datasetId,
     });
     if (!found) throw noDataset(stored.body.source, environment);
-    return { view: stored.body, dataset: found, asOf: asEpochMicros(materialization.asOf) };
+    return { view: stored.body, dataset: found, asOf: asEpochMicros(materialization.asOf), environment };
   });
   const path = await deps.objects.localPath(dataset.object as Digest);
-  const keyCount = await job.effect("materialize", () =>
-    materialize({ ...deps, signal: job.signal }, view, path, asOf, materializationId),
+  const { keyCount, supersededBy } = await job.effect("materialize", () =>
+    materialize(
+      { ...deps, signal: job.signal },
+      { organisationId, environment, view },
+      path,
+      asOf,
+      materializationId,
+    ),
   );
   return job.step("publish", async (tx) => {
+    if (supersededBy !== null) {
+      const failure = `values as of ${formatInstant(asEpochMicros(supersededBy))} are online already; older ones never replace newer`;
+      await finishMaterialization(tx.sql, materializationId, { failure }, tx.now);
+      await tx.record({
+        event: "features.materialization.superseded",
+        subject: materializationId,
+        detail: { view: viewReference(view), asOf, supersededBy },
+      });
+      return { supersededBy };
+    }
     await finishMaterialization(tx.sql, materializationId, { keyCount }, tx.now);
     await tx.record({
       event: "features.view.materialized",
@@ -144,14 +168,22 @@ async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   });
 }
 
-/** Computes a view at one moment from a dataset file and puts it online, whole; resolves to the number of entities. */
+/** A view and whose values of it are meant. */
+export interface PlacedView {
+  readonly organisationId: string;
+  readonly environment: string;
+  readonly view: FeatureView;
+}
+
+/** Computes a view at one moment from a dataset file and puts it online, whole, unless newer values are there. */
 export async function materialize(
   deps: Pick<FeatureDeps, "engine" | "online" | "workFolder"> & { readonly signal?: AbortSignal },
-  view: FeatureView,
+  placed: PlacedView,
   dataset: string,
   asOf: EpochMicros,
   runName: string,
-): Promise<number> {
+): Promise<{ readonly keyCount: number; readonly supersededBy: number | null }> {
+  const { view } = placed;
   const workFolder = join(deps.workFolder, runName);
   await mkdir(workFolder, { recursive: true });
   try {
@@ -166,8 +198,8 @@ export async function materialize(
       // Counts and sums travel as text; a model reads them as doubles.
       values: view.features.map((_, index) => numberOrNull(row[`value_${index}`])),
     }));
-    await deps.online.replace(headerOf(view), asOf, rows);
-    return rows.length;
+    const { supersededBy } = await deps.online.replace(headerOf(placed), asOf, rows);
+    return { keyCount: rows.length, supersededBy: supersededBy ?? null };
   } finally {
     await rm(workFolder, { recursive: true, force: true });
   }
@@ -176,21 +208,23 @@ export async function materialize(
 /** Takes new events into the fold and writes the values of every entity in it at `asOf`; resolves to how many. */
 export async function applyEvents(
   online: OnlineStore,
-  view: FeatureView,
+  placed: PlacedView,
   fold: WindowFold,
   events: readonly Row[],
   asOf: EpochMicros,
 ): Promise<number> {
   for (const event of events) fold.apply(event);
   const rows = fold.keys().map((key) => ({ key, values: fold.valuesAt(key, BigInt(asOf)) }));
-  await online.update(headerOf(view), asOf, rows);
+  await online.update(headerOf(placed), asOf, rows);
   // Only now: an entity whose last event just left its windows has been written as empty.
   fold.forget(BigInt(asOf));
   return rows.length;
 }
 
-function headerOf(view: FeatureView): OnlineViewHeader {
+function headerOf({ organisationId, environment, view }: PlacedView): OnlineViewHeader {
   return {
+    organisationId,
+    environment,
     view: viewReference(view),
     digest: featureViewDigest(view),
     ttlMicros: view.ttlMicros,

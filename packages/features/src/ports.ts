@@ -17,10 +17,17 @@ export interface OnlineRow {
   readonly values: readonly (number | null)[];
 }
 
-export interface OnlineViewHeader {
+/** A view's values in one environment of one organisation: the same name elsewhere is another view. */
+export interface OnlineViewKey {
+  readonly organisationId: string;
+  readonly environment: string;
   /** `name@version`. */
   readonly view: string;
+  /** Of the view's definition: values that another definition left behind are not found. */
   readonly digest: string;
+}
+
+export interface OnlineViewHeader extends OnlineViewKey {
   readonly ttlMicros: number;
   readonly featureNames: readonly string[];
 }
@@ -31,9 +38,16 @@ export interface OnlineStore {
    * Synchronous, microseconds. `at` is the moment of the request: values older than the view's ttl, or computed after `at`
    * (a look ahead), are outside their age.
    */
-  get(view: string, key: readonly (string | number)[], at: EpochMicros): OnlineVector;
-  /** Replaces the whole view in one transaction: a reader sees the old values or the new ones. Older values never replace newer. */
-  replace(header: OnlineViewHeader, asOf: EpochMicros, rows: readonly OnlineRow[]): Promise<void>;
+  get(view: OnlineViewKey, key: readonly (string | number)[], at: EpochMicros): OnlineVector;
+  /**
+   * Replaces the whole view in one transaction: a reader sees the old values or the new ones. Older values never
+   * replace newer: then nothing is written, and it resolves to the moment of those that stay.
+   */
+  replace(
+    header: OnlineViewHeader,
+    asOf: EpochMicros,
+    rows: readonly OnlineRow[],
+  ): Promise<{ readonly supersededBy?: EpochMicros }>;
   /** Writes some entities of a view that is there already. */
   update(header: OnlineViewHeader, asOf: EpochMicros, rows: readonly OnlineRow[]): Promise<void>;
   close(): Promise<void>;

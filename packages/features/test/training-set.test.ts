@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { flightsCsv, waitFor } from "../../data/test/data-fixture.ts";
 import { publishView, readTrainingSetColumns } from "../src/index.ts";
 import { applyEvents, readMaterialization, startMaterialization } from "../src/materializations.ts";
-import { readFeatureView } from "../src/read-view.ts";
+import { featureViewDigest, readFeatureView } from "../src/read-view.ts";
 import { readView } from "../src/views.ts";
 import { WindowFold } from "../src/window-fold.ts";
 import { type FeaturesFixture, featuresFixture, flightsRequest } from "./features-fixture.ts";
@@ -159,11 +159,20 @@ test("online values are the offline values: materialised, and taken in event by 
   const offline = Object.fromEntries(
     names.map((name) => [name, { value: columns[name]?.[0], status: "present" }]),
   );
-  const read = () => f.deps.online.get("origin-departures@1", [probe?.origin ?? ""], at);
+  const organisationId = f.call.actor.organisationId;
+  const stored = await readView(f.deps, f.call, "origin-departures");
+  const place = { organisationId, environment: "dev" };
+  const read = (over: object = {}) =>
+    f.deps.online.get(
+      { ...place, view: "origin-departures@1", digest: stored.digest, ...over },
+      [probe?.origin ?? ""],
+      at,
+    );
   expect(read()).toEqual({ status: "found", asOf: at, values: offline });
 
-  const { document } = await readView(f.deps, f.call, "origin-departures");
-  const view = readFeatureView(document.replace("version: 1", "version: 2"), "v.yaml", () => ({
+  expect(read({ environment: "production" }).status).toBe("not_found");
+
+  const view = readFeatureView(stored.document.replace("version: 1", "version: 2"), "v.yaml", () => ({
     origin: "text",
     departed_at: "instant",
     distance: "int",
@@ -175,12 +184,31 @@ test("online values are the offline values: materialised, and taken in event by 
     distance: BigInt(one.distance),
     delay: BigInt(one.delay),
   }));
-  await applyEvents(f.deps.online, view, new WindowFold(view), events.toReversed(), at);
-  expect(f.deps.online.get("origin-departures@2", [probe?.origin ?? ""], at)).toEqual({
+  await applyEvents(f.deps.online, { ...place, view }, new WindowFold(view), events.toReversed(), at);
+  expect(read({ view: "origin-departures@2", digest: featureViewDigest(view) })).toEqual({
     status: "found",
     asOf: at,
     values: offline,
   });
+});
+
+test("a materialisation of the future is refused, and one that comes too late says so", async () => {
+  const materialized = async (asOf: number) => {
+    const started = await startMaterialization(f.deps, f.call, "origin-departures", {
+      environment: "dev",
+      asOf: asEpochMicros(asOf),
+    });
+    return waitFor(
+      () => readMaterialization(f.deps, f.call, started.id),
+      (found) => found.state === "done" || found.state === "failed",
+    );
+  };
+  const last = flights.at(-1)?.at ?? 0;
+  await expect(materialized(2 ** 52)).rejects.toMatchObject({ code: "kernel.bad_request" });
+  expect(await materialized(last)).toMatchObject({ state: "done" });
+  const late = await materialized(last - 1);
+  expect(late).toMatchObject({ state: "failed" });
+  expect(late.failure).toContain("are online already");
 });
 
 test("a training set without data fails after its retries, once and with its reason", async () => {

@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import type { OnlineRow, OnlineStore, OnlineVector, OnlineViewHeader } from "@portolan/features/contract";
+import type {
+  OnlineRow,
+  OnlineStore,
+  OnlineVector,
+  OnlineViewHeader,
+  OnlineViewKey,
+} from "@portolan/features/contract";
 import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
 import { open, type RootDatabase } from "lmdb";
 
@@ -34,8 +40,9 @@ export function openOnlineStore(options: {
   return {
     get: (view, key, at) => read(values, view, key, at),
     replace: async (header, asOf, rows) => {
-      await values.transaction(() => writeGeneration(values, header, asOf, rows));
+      const supersededBy = await values.transaction(() => writeGeneration(values, header, asOf, rows));
       await values.flushed;
+      return supersededBy === undefined ? {} : { supersededBy };
     },
     update: async (header, asOf, rows) => {
       await values.transaction(() => writeRows(values, header, asOf, rows));
@@ -45,9 +52,11 @@ export function openOnlineStore(options: {
   };
 }
 
-function read(values: Values, view: string, key: OnlineRow["key"], at: EpochMicros): OnlineVector {
+function read(values: Values, view: OnlineViewKey, key: OnlineRow["key"], at: EpochMicros): OnlineVector {
   const header = headerOf(values, view);
   const vector = header && (values.get(valueKey(view, header.generation, key)) as StoredVector | undefined);
+  // Another definition under the same name: its values mean something else.
+  if (header && header.digest !== view.digest) return { status: "not_found", values: {} };
   if (!header || !vector) return { status: "not_found", values: notFound(header) };
   const age = at - vector.a;
   const outside = age < 0 || age > header.ttlMicros;
@@ -66,17 +75,18 @@ function writeGeneration(
   header: OnlineViewHeader,
   asOf: EpochMicros,
   rows: readonly OnlineRow[],
-): void {
-  const before = headerOf(values, header.view);
-  if (before && before.asOf > asOf) return;
+): EpochMicros | undefined {
+  const before = headerOf(values, header);
+  if (before && before.digest === header.digest && before.asOf > asOf) return asEpochMicros(before.asOf);
   const generation = (before?.generation ?? 0) + 1;
-  for (const row of rows)
-    void values.put(valueKey(header.view, generation, row.key), { a: asOf, v: row.values });
-  void values.put(["view", header.view], { ...header, asOf, generation });
+  for (const row of rows) void values.put(valueKey(header, generation, row.key), { a: asOf, v: row.values });
+  void values.put(["view", ...placeOf(header)], { ...header, asOf, generation });
   // The generation before stays: a reader that has read the old header, but not yet its values, still finds them.
-  const range = { start: ["value", header.view], end: ["value", header.view, generation - 1] };
+  const place = placeOf(header);
+  const range = { start: ["value", ...place], end: ["value", ...place, generation - 1] };
   const old = Array.from(values.getKeys(range));
   for (const key of old) void values.remove(key);
+  return undefined;
 }
 
 function writeRows(
@@ -85,30 +95,38 @@ function writeRows(
   asOf: EpochMicros,
   rows: readonly OnlineRow[],
 ): void {
-  const before = headerOf(values, header.view);
+  const before = headerOf(values, header);
   const generation = before?.generation ?? 1;
   for (const row of rows) {
-    const key = valueKey(header.view, generation, row.key);
+    const key = valueKey(header, generation, row.key);
     const stored = values.get(key) as StoredVector | undefined;
     if (!stored || stored.a <= asOf) void values.put(key, { a: asOf, v: row.values });
   }
-  void values.put(["view", header.view], { ...header, asOf: Math.max(asOf, before?.asOf ?? 0), generation });
+  void values.put(["view", ...placeOf(header)], {
+    ...header,
+    asOf: Math.max(asOf, before?.asOf ?? 0),
+    generation,
+  });
 }
 
-function headerOf(values: Values, view: string): StoredHeader | undefined {
-  return values.get(["view", view]) as StoredHeader | undefined;
+function placeOf({ organisationId, environment, view }: OnlineViewKey): string[] {
+  return [organisationId, environment, view];
+}
+
+function headerOf(values: Values, view: OnlineViewKey): StoredHeader | undefined {
+  return values.get(["view", ...placeOf(view)]) as StoredHeader | undefined;
 }
 
 /** LMDB takes keys of at most 1,978 bytes; what a request asks for may be longer, and must be not found, not a fault. */
 const longestPart = 100;
 
 /** Keys are text: 64-bit integers have one form (decimal) whether they come from JSON, from DuckDB or from a stream. */
-function valueKey(view: string, generation: number, key: OnlineRow["key"]): Key {
+function valueKey(view: OnlineViewKey, generation: number, key: OnlineRow["key"]): Key {
   const parts = key.map((part) => {
     const text = String(part);
     return text.length <= longestPart ? `=${text}` : `#${createHash("sha256").update(text).digest("hex")}`;
   });
-  return ["value", view, generation, ...parts];
+  return ["value", ...placeOf(view), generation, ...parts];
 }
 
 function notFound(header: StoredHeader | undefined): OnlineVector["values"] {

@@ -4,7 +4,14 @@ import { openOnlineStore } from "../src/index.ts";
 
 /** A second process on the same store: `node online-child.ts read|write <folder>`. */
 const [, , mode = "", folder = ""] = process.argv;
-const header = { view: "v@1", digest: "sha256:00", ttlMicros: 2 ** 50, featureNames: ["a", "b"] };
+const header = {
+  organisationId: "org_a",
+  environment: "production",
+  view: "v@1",
+  digest: "sha256:00",
+  ttlMicros: 2 ** 50,
+  featureNames: ["a", "b"],
+};
 const far = asEpochMicros(2 ** 40);
 
 if (mode === "read") await read();
@@ -22,7 +29,7 @@ async function read(): Promise<void> {
   const seen = { torn: 0, mixed: 0, missing: 0, reads: 0 };
   const turns = new Set<number>();
   while (open) {
-    const pass = Array.from({ length: 50 }, (_, index) => store.get("v@1", [`k${index}`], far));
+    const pass = Array.from({ length: 50 }, (_, index) => store.get(header, [`k${index}`], far));
     seen.reads += pass.length;
     seen.missing += pass.filter((vector) => vector.asOf === undefined).length;
     for (const vector of pass)
@@ -37,7 +44,7 @@ async function read(): Promise<void> {
 
 async function write(): Promise<void> {
   const store = openOnlineStore({ folder });
-  for (let turn = store.get("v@1", ["k0"], far).asOf ?? 0; ; turn++) {
+  for (let turn = store.get(header, ["k0"], far).asOf ?? 0; ; turn++) {
     const rows = Array.from({ length: 50 }, (_, index) => ({ key: [`k${index}`], values: [turn, index] }));
     await store.replace(header, asEpochMicros(turn + 1), rows);
     process.stdout.write("written\n");

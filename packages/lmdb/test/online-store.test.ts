@@ -22,7 +22,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
+const place = { organisationId: "org_a", environment: "production" };
 const header: OnlineViewHeader = {
+  ...place,
   view: "v@1",
   digest: "sha256:00",
   ttlMicros: 100,
@@ -32,14 +34,14 @@ const t = asEpochMicros;
 
 test("a value is served up to its ttl and not a microsecond longer, and never before it was computed", async () => {
   await store.replace(header, t(1000), [{ key: ["x"], values: [1, null] }]);
-  expect(store.get("v@1", ["x"], t(1000))).toEqual({
+  expect(store.get(header, ["x"], t(1000))).toEqual({
     status: "found",
     asOf: 1000,
     values: { a: { value: 1, status: "present" }, b: { value: null, status: "null" } },
   });
-  expect(store.get("v@1", ["x"], t(1100)).status).toBe("found");
+  expect(store.get(header, ["x"], t(1100)).status).toBe("found");
   for (const at of [1101, 999]) {
-    const outside = store.get("v@1", ["x"], t(at));
+    const outside = store.get(header, ["x"], t(at));
     expect(outside.status).toBe("outside_max_age");
     expect(outside.values["a"]).toEqual({ value: null, status: "outside_max_age" });
   }
@@ -47,11 +49,14 @@ test("a value is served up to its ttl and not a microsecond longer, and never be
 
 test("an unknown entity and an unknown view are not found", async () => {
   await store.replace(header, t(1000), []);
-  expect(store.get("v@1", ["x"], t(1000))).toEqual({
+  expect(store.get(header, ["x"], t(1000))).toEqual({
     status: "not_found",
     values: { a: { value: null, status: "not_found" }, b: { value: null, status: "not_found" } },
   });
-  expect(store.get("other@1", ["x"], t(1000))).toEqual({ status: "not_found", values: {} });
+  expect(store.get({ ...header, view: "other@1" }, ["x"], t(1000))).toEqual({
+    status: "not_found",
+    values: {},
+  });
 });
 
 test("a replacement removes what it does not name, and an older one changes nothing", async () => {
@@ -61,8 +66,30 @@ test("a replacement removes what it does not name, and an older one changes noth
   ]);
   await store.replace(header, t(1010), [{ key: ["x"], values: [2, 2] }]);
   await store.replace(header, t(1005), [{ key: ["x"], values: [3, 3] }]);
-  expect(store.get("v@1", ["gone"], t(1010)).status).toBe("not_found");
-  expect(store.get("v@1", ["x"], t(1010)).values["a"]?.value).toBe(2);
+  expect(store.get(header, ["gone"], t(1010)).status).toBe("not_found");
+  expect(store.get(header, ["x"], t(1010)).values["a"]?.value).toBe(2);
+});
+
+test("the same name in another environment, organisation or definition is another view", async () => {
+  await store.replace(header, t(1000), [{ key: ["x"], values: [1, 1] }]);
+  const dev = { ...header, environment: "dev" };
+  const foreign = { ...header, organisationId: "org_b" };
+  for (const other of [dev, foreign]) {
+    expect(store.get(other, ["x"], t(1000)).status).toBe("not_found");
+    await store.replace(other, t(2000), [{ key: ["x"], values: [9, 9] }]);
+  }
+  expect(store.get(header, ["x"], t(1000))).toMatchObject({ asOf: 1000, values: { a: { value: 1 } } });
+  expect(store.get({ ...header, digest: "sha256:01" }, ["x"], t(1000))).toEqual({
+    status: "not_found",
+    values: {},
+  });
+});
+
+test("a replacement that comes too late says whose values stay", async () => {
+  expect(await store.replace(header, t(1010), [{ key: ["x"], values: [1, 1] }])).toEqual({});
+  expect(await store.replace(header, t(1005), [])).toEqual({ supersededBy: 1010 });
+  expect(await store.replace(header, t(1010), [{ key: ["x"], values: [2, 2] }])).toEqual({});
+  expect(store.get(header, ["x"], t(1010)).values["a"]?.value).toBe(2);
 });
 
 test("an update touches its entities alone, and an older value never replaces a newer one", async () => {
@@ -72,14 +99,14 @@ test("an update touches its entities alone, and an older value never replaces a 
   ]);
   await store.update(header, t(1020), [{ key: ["x"], values: [2, 2] }]);
   await store.update(header, t(1010), [{ key: ["x"], values: [3, 3] }]);
-  expect(store.get("v@1", ["x"], t(1020))).toMatchObject({ asOf: 1020, values: { a: { value: 2 } } });
-  expect(store.get("v@1", ["y"], t(1020))).toMatchObject({ asOf: 1000, values: { a: { value: 1 } } });
+  expect(store.get(header, ["x"], t(1020))).toMatchObject({ asOf: 1020, values: { a: { value: 2 } } });
+  expect(store.get(header, ["y"], t(1020))).toMatchObject({ asOf: 1000, values: { a: { value: 1 } } });
 });
 
 test("an integer key is the same entity as number and as decimal text", async () => {
   await store.replace(header, t(1000), [{ key: [42, "a"], values: [1, 1] }]);
-  expect(store.get("v@1", ["42", "a"], t(1000)).status).toBe("found");
-  expect(store.get("v@1", [42, "a"], t(1000)).status).toBe("found");
+  expect(store.get(header, ["42", "a"], t(1000)).status).toBe("found");
+  expect(store.get(header, [42, "a"], t(1000)).status).toBe("found");
 });
 
 test("no two keys are taken for one another, whatever their characters and length", async () => {
@@ -101,8 +128,8 @@ test("no two keys are taken for one another, whatever their characters and lengt
         found.map((key, index) => ({ key, values: [index, 0] })),
       );
       for (const [index, key] of found.entries())
-        expect(store.get("v@1", key, t(asOf)).values["a"]?.value).toBe(index);
-      expect(store.get("v@1", ["never", "there"], t(asOf)).status).toBe("not_found");
+        expect(store.get(header, key, t(asOf)).values["a"]?.value).toBe(index);
+      expect(store.get(header, ["never", "there"], t(asOf)).status).toBe("not_found");
     }),
     { numRuns: 15 },
   );
@@ -114,7 +141,7 @@ test("old generations do not pile up, and the last one stays for a reader that i
   const { open } = await import("lmdb");
   const raw = open({ path: join(folder, "online.lmdb"), readOnly: true });
   const generations = new Set(
-    [...raw.getKeys()].flatMap((key) => (Array.isArray(key) && key[0] === "value" ? [key[2]] : [])),
+    [...raw.getKeys()].flatMap((key) => (Array.isArray(key) && key[0] === "value" ? [key[4]] : [])),
   );
   await raw.close();
   expect([...generations]).toEqual([11, 12]);
@@ -152,14 +179,14 @@ test("a writer killed with kill -9 at random moments leaves a whole generation, 
     writer.kill("SIGKILL");
     await gone;
     const after = openOnlineStore({ folder, readOnly: true });
-    const found = Array.from({ length: 50 }, (_, index) => after.get("v@1", [`k${index}`], t(2 ** 40)));
+    const found = Array.from({ length: 50 }, (_, index) => after.get(header, [`k${index}`], t(2 ** 40)));
     await after.close();
     expect(new Set(found.map((vector) => vector.asOf)).size).toBe(1);
     expect(found[0]?.asOf).toBeGreaterThan(0);
   }
   store = openOnlineStore({ folder });
   await store.replace(header, t(2 ** 41), rowsOf(7));
-  expect(store.get("v@1", ["k3"], t(2 ** 41)).values["a"]?.value).toBe(7);
+  expect(store.get(header, ["k3"], t(2 ** 41)).values["a"]?.value).toBe(7);
 });
 
 function rowsOf(turn: number) {

@@ -19,7 +19,11 @@ export interface OnlineRow {
  * Reads one entity of one view as of an instant; `undefined` when the store has none. Implemented over the embedded
  * online store. `view` is `name@version`; `key` is in the order of the view's entity keys.
  */
-export type ReadOnline = (view: string, key: readonly string[], at: EpochMicros) => OnlineRow | undefined;
+export type ReadOnline = (
+  view: { readonly name: string; readonly digest: string },
+  key: readonly string[],
+  at: EpochMicros,
+) => OnlineRow | undefined;
 
 /** One feature as it was used, for the prediction log. */
 export interface UsedFeature {
@@ -90,7 +94,7 @@ function readViews(
   const found = new Map<string, OnlineRow>();
   for (const view of plan.views) {
     const key = view.entityKeys.map((name) => String(request.get(name)?.data[row] ?? ""));
-    const online = read(view.name, key, at);
+    const online = read(view, key, at);
     if (online) found.set(view.name, online);
   }
   return found;

@@ -3,7 +3,6 @@ import type { PredictionRecord, PredictionWriter } from "@portolan/predictions/c
 import {
   judgeSnapshotAge,
   type RateLimiter,
-  type ReadOnline,
   rowsOf,
   type ServingErrorCode,
   servingErrors,
@@ -14,7 +13,7 @@ import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/servin
 import { findRoute, readPurpose, takeRate } from "./admit.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
 import type { InferCall, WrittenAnswer } from "./infer-call.ts";
-import { type ModelAnswer, runModel } from "./run-model.ts";
+import { type ModelAnswer, type RunDeps, runModel } from "./run-model.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 
 export interface InferDeps {
@@ -23,7 +22,7 @@ export interface InferDeps {
   readonly limiter: RateLimiter;
   readonly authenticator: Authenticator;
   readonly metrics: Metrics;
-  readonly readOnline: ReadOnline;
+  readonly readOnline: RunDeps["readOnline"];
   readonly statistics: StatisticsBook;
 }
 

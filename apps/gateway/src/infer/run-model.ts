@@ -14,6 +14,7 @@ import {
   type TensorData,
   type UsedFeature,
 } from "@portolan/serving/policy";
+import type { OnlinePlace } from "../online-features.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 
 export interface ModelAnswer {
@@ -27,7 +28,8 @@ export interface ModelAnswer {
 }
 
 export interface RunDeps {
-  readonly readOnline: ReadOnline;
+  /** Reads the values of the route's own organisation and environment. */
+  readonly readOnline: (place: OnlinePlace) => ReadOnline;
 }
 
 /**
@@ -81,7 +83,7 @@ function modelInputs(
     route.model.signature,
     route.features,
     request.inputs,
-    deps.readOnline,
+    deps.readOnline(route),
     eventTimeOf(route.features, request.parameters[eventTimeParameter], receivedAt),
   );
   return { ...assembled, featuresMicros: Math.round((performance.now() - start) * 1000) };
