@@ -5,7 +5,6 @@ export type {
   DerivedItem,
   Enforcement,
   Provenance,
-  SourceLines,
 } from "./derived.ts";
 export {
   CharterDocument,

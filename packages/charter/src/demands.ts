@@ -1,5 +1,6 @@
+import type { SourceLines } from "@portolan/yaml-source";
 import type { ControlName } from "./controls.ts";
-import type { Provenance, SourceLines } from "./derived.ts";
+import type { Provenance } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { provenance } from "./provenance.ts";
 import { regulationRules } from "./regulations.ts";

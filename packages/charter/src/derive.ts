@@ -1,7 +1,8 @@
 import { formatDurationMs, formatMoney, type JsonValue } from "@portolan/kernel";
+import type { SourceLines } from "@portolan/yaml-source";
 import type { ControlName } from "./controls.ts";
 import { demandsFor } from "./demands.ts";
-import type { DerivedCharter, DerivedGroup, DerivedItem, Enforcement, SourceLines } from "./derived.ts";
+import type { DerivedCharter, DerivedGroup, DerivedItem, Enforcement } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { enforcement } from "./enforcement.ts";
 import { provenance } from "./provenance.ts";

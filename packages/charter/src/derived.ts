@@ -9,9 +9,6 @@ export interface Provenance {
   readonly line?: number;
 }
 
-/** Line and column of every value of a charter file, by JSON pointer. */
-export type SourceLines = Readonly<Record<string, { readonly line: number; readonly column: number }>>;
-
 export type DerivedGroup =
   | "slo"
   | "alert"

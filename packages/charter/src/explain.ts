@@ -1,5 +1,6 @@
+import type { SourceLines } from "@portolan/yaml-source";
 import { deriveFromCharter } from "./derive.ts";
-import type { DerivedItem, Provenance, SourceLines } from "./derived.ts";
+import type { DerivedItem, Provenance } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { type ProductionBlocker, productionBlockers } from "./production-blockers.ts";
 import { type RequiredSignature, requiredSignatures } from "./required-signatures.ts";

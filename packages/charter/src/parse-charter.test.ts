@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseCharter } from "./parse-charter.ts";
+import { charterYaml, parseCharter } from "./parse-charter.ts";
 import { readTemplate } from "./templates.ts";
-import { maximumCharterBytes } from "./yaml-source.ts";
 
 const source = readTemplate("flight-delays");
 
@@ -157,7 +156,7 @@ describe("a wrong charter", () => {
 
 describe("a hostile charter", () => {
   test.each([
-    ["too large", "#".repeat(maximumCharterBytes + 1)],
+    ["too large", "#".repeat(charterYaml.maximumBytes + 1)],
     ["nested brackets", "[".repeat(60_000)],
     ["nested blocks", "- ".repeat(60_000)],
     ["a bomb of aliases", `a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]`],

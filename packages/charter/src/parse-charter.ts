@@ -1,9 +1,16 @@
 import { type Digest, digestJson, PortolanError, type Violation } from "@portolan/kernel";
+import { placeOf, readYaml, type SourceLines, type YamlKind } from "@portolan/yaml-source";
 import { coherenceFindings } from "./coherence.ts";
-import type { SourceLines } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { type Finding, schemaFindings } from "./schema-findings.ts";
-import { readYaml } from "./yaml-source.ts";
+
+/** A charter is a page or two; what is larger is not read. */
+export const charterYaml: YamlKind = {
+  noun: "charter",
+  maximumBytes: 128 * 1024,
+  tooLarge: { mend: "Keep figures and promises in it, and documents elsewhere." },
+  tooDeep: { mend: "Start from a template: portolan init --template flight-delays." },
+};
 
 export interface ParsedCharter {
   readonly document: CharterDocument;
@@ -28,7 +35,7 @@ export type CharterReading =
  * @param file name to show in errors, e.g. `charter.yaml`
  */
 export function parseCharter(text: string, file?: string): CharterReading {
-  const source = readYaml(text, file);
+  const source = readYaml(text, charterYaml, file);
   if (source.kind === "unreadable") {
     return { kind: "invalid", code: "charter.not_readable", violations: source.violations };
   }
@@ -77,18 +84,10 @@ export function describeViolation({ detail, at }: Violation): string {
 }
 
 function located(finding: Finding, lines: SourceLines, file: string | undefined): Violation {
-  const place = nearest(finding.pointer, lines);
+  const place = placeOf(finding.pointer, lines);
   return {
     detail: finding.detail,
     ...(finding.mend === undefined ? {} : { mend: finding.mend }),
     at: { ...(file === undefined ? {} : { file }), ...place, pointer: finding.pointer },
   };
-}
-
-function nearest(pointer: string, lines: SourceLines): { line: number; column: number } | undefined {
-  for (let at = pointer; ; at = at.slice(0, at.lastIndexOf("/"))) {
-    const place = lines[at];
-    if (place) return { line: place.line, column: place.column };
-    if (at === "") return undefined;
-  }
 }

@@ -1,6 +1,7 @@
+import type { SourceLines } from "@portolan/yaml-source";
 import type { ControlName } from "./controls.ts";
 import { deriveFromCharter } from "./derive.ts";
-import type { Provenance, SourceLines } from "./derived.ts";
+import type { Provenance } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 
 export interface ProductionBlocker {

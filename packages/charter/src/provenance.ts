@@ -1,4 +1,5 @@
-import type { Provenance, SourceLines } from "./derived.ts";
+import type { SourceLines } from "@portolan/yaml-source";
+import type { Provenance } from "./derived.ts";
 
 /** A pointer with its line, or with the line of the nearest enclosing value when it has none of its own. */
 export function provenance(pointer: string, lines?: SourceLines): Provenance {

@@ -1,6 +1,6 @@
 import { digestJson, PortolanError, type Sql } from "@portolan/kernel";
+import type { SourceLines } from "@portolan/yaml-source";
 import { type JSONColumnType, sql as raw, type Selectable } from "kysely";
-import type { SourceLines } from "./derived.ts";
 import type { CharterDocument, SigningRole } from "./document.ts";
 import type { CharterStatus, CharterSummary, InForceCharter, SignatureView } from "./views.ts";
 

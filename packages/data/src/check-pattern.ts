@@ -1,4 +1,4 @@
-import type { YamlNode } from "./yaml-source.ts";
+import type { YamlNode } from "@portolan/yaml-source";
 
 /** DuckDB runs patterns with RE2; what RE2 lacks (look-around, back-references) is refused here with a line. */
 export function checkPattern(node: YamlNode, pattern: string): void {

@@ -1,3 +1,2 @@
 export { type BatchFigures, type GateVerdict, judgeBatch } from "./batch-metrics.ts";
 export { contractDigest, readContract } from "./read-contract.ts";
-export { maxYamlBytes, type YamlNode, YamlSource } from "./yaml-source.ts";

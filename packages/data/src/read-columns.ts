@@ -1,8 +1,8 @@
 import type { Digest } from "@portolan/kernel";
+import type { YamlNode } from "@portolan/yaml-source";
 import { checkPattern } from "./check-pattern.ts";
 import type { BatchRule, ColumnType, ContractColumn, NamedRowRule, RangeBound } from "./contract-model.ts";
 import { readPropertyQuality } from "./read-quality.ts";
-import type { YamlNode } from "./yaml-source.ts";
 
 const propertyKeys = [
   "id",

@@ -1,8 +1,10 @@
-import { type Digest, digestJson, type JsonObject, parseDurationMs } from "@portolan/kernel";
+import { type Digest, digestJson, parseDurationMs } from "@portolan/kernel";
+import { type YamlKind, type YamlNode, YamlSource } from "@portolan/yaml-source";
 import type { BatchRule, ContractColumn, DataContract, NamedRowRule } from "./contract-model.ts";
 import { readColumns } from "./read-columns.ts";
 import { readQuality } from "./read-quality.ts";
-import { type YamlNode, YamlSource } from "./yaml-source.ts";
+
+const contractYaml: YamlKind = { noun: "contract", maximumBytes: 256 * 1024 };
 
 const rootKeys = [
   "version",
@@ -39,7 +41,7 @@ export function readContract(
   file: string,
   references: Readonly<Record<string, Digest>> = {},
 ): DataContract {
-  const source = new YamlSource(text, file);
+  const source = new YamlSource(text, contractYaml, file);
   source.settle("data.contract_invalid");
   const { root } = source;
   if (!root.isMap()) root.report("is not a mapping", "Start with `apiVersion: v3.1.0`.");
@@ -55,7 +57,7 @@ export function readContract(
 
 /** The address of what a contract demands; comments and layout do not change it. */
 export function contractDigest(contract: DataContract): Digest {
-  return digestJson(contract as unknown as JsonObject);
+  return digestJson(contract);
 }
 
 function readBody(root: YamlNode, references: Readonly<Record<string, Digest>>): DataContract {

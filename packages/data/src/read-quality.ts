@@ -1,6 +1,6 @@
+import type { YamlNode } from "@portolan/yaml-source";
 import { checkPattern } from "./check-pattern.ts";
 import { type BatchRule, type ContractColumn, type NamedRowRule, operators } from "./contract-model.ts";
-import type { YamlNode } from "./yaml-source.ts";
 
 interface Quality {
   readonly rowRules: NamedRowRule[];

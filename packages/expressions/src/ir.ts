@@ -1,4 +1,4 @@
-import { type Digest, digestJson, type JsonObject } from "@portolan/kernel";
+import { type Digest, digestJson } from "@portolan/kernel";
 
 /**
  * Types of values (docs/spec/expressions.md §1). `instant` is microseconds UTC, `local` microseconds on a wall clock;
@@ -57,7 +57,7 @@ export type ColumnTypes = Readonly<Record<string, ValueType>>;
 
 /** The address of what an expression means: two texts that differ in spaces or brackets alone have the same. */
 export function expressionDigest(expression: Expression): Digest {
-  return digestJson(expression as unknown as JsonObject);
+  return digestJson(expression);
 }
 
 /** Names of the columns that it reads, sorted. */

@@ -1,8 +1,9 @@
-import { type YamlNode, YamlSource } from "@portolan/data/policy";
 import { type ColumnTypes, type Expression, parseExpression } from "@portolan/expressions";
-import { type Digest, digestJson, isPortolanError, type JsonObject, parseDurationMs } from "@portolan/kernel";
+import { type Digest, digestJson, isPortolanError, parseDurationMs } from "@portolan/kernel";
+import { type YamlKind, type YamlNode, YamlSource } from "@portolan/yaml-source";
 import type { FeatureView, WindowFeature } from "./view-model.ts";
 
+const viewYaml: YamlKind = { noun: "feature view", maximumBytes: 256 * 1024 };
 const featureName = /^[a-z][a-z0-9_]{0,62}$/;
 const maxWindowMs = 90 * 86_400_000;
 
@@ -17,7 +18,7 @@ export function readFeatureView(
   file: string,
   columnsOf: (contract: string) => ColumnTypes | undefined,
 ): FeatureView {
-  const source = new YamlSource(text, file);
+  const source = new YamlSource(text, viewYaml, file);
   source.settle("features.view_invalid");
   const { root } = source;
   root.only([
@@ -44,12 +45,12 @@ export function readFeatureView(
 }
 
 export function featureViewDigest(view: FeatureView): Digest {
-  return digestJson(view as unknown as JsonObject);
+  return digestJson(view);
 }
 
 /** The name that a view's text gives itself and its source, to look up the contract before it is read in full. */
 export function sourceOf(text: string, file: string): string {
-  const source = new YamlSource(text, file);
+  const source = new YamlSource(text, viewYaml, file);
   source.settle("features.view_invalid");
   return source.root.get("source").text() ?? "";
 }

@@ -54,7 +54,7 @@ export async function startTrainingSet(
     await tx.record({
       event: "features.training_set.started",
       subject: id,
-      after: digestJson(request as unknown as JsonObject),
+      after: digestJson(request),
       detail: { name: request.name, environment: request.environment },
     });
     return { id, environment: request.environment, state: "waiting", request, startedAt: tx.now };
@@ -192,7 +192,7 @@ async function build(
     features: featureNames(request, views),
     label: request.label.name,
     views: pinned.views.map((view) => ({ view: viewReference(view), digest: view.digest })),
-    requestDigest: digestJson(request as unknown as JsonObject),
+    requestDigest: digestJson(request),
     parity: { sampledRows: integerCell(counts, "sampled"), mismatches },
   };
 }

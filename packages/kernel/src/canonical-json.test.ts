@@ -36,4 +36,23 @@ test("what has no canonical form is refused", () => {
   expect(() => canonicalJson(Number.NaN)).toThrow(/no JSON form/);
   expect(() => canonicalJson({ a: [Number.POSITIVE_INFINITY] })).toThrow(/no JSON form/);
   expect(() => canonicalJson("\ud800")).toThrow(/lone surrogate/);
+  // @ts-expect-error a function has no JSON form, and the compiler says so already
+  expect(() => canonicalJson({ at: () => 1 })).toThrow(/no JSON form/);
+});
+
+test("readonly interfaces have a digest without a cast, dates and maps do not compile", () => {
+  interface Tree {
+    readonly name: string;
+    readonly size?: number;
+    readonly branches: readonly Tree[];
+  }
+  const tree: Tree = { name: "root", branches: [{ name: "leaf", size: 1, branches: [] }] };
+  expect(canonicalJson(tree)).toBe('{"branches":[{"branches":[],"name":"leaf","size":1}],"name":"root"}');
+  const refused = (dated: { readonly at: Date }, mapped: { readonly of: ReadonlyMap<string, number> }) => {
+    // @ts-expect-error a date's members are not its value
+    digestJson(dated);
+    // @ts-expect-error nor are a map's
+    digestJson(mapped);
+  };
+  expect(refused).toBeTypeOf("function");
 });

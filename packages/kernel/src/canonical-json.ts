@@ -1,5 +1,5 @@
 import { PortolanError } from "./errors.ts";
-import type { JsonValue } from "./json.ts";
+import type { JsonForm, JsonValue } from "./json.ts";
 
 /**
  * The JSON Canonicalization Scheme (RFC 8785): the one byte form of a JSON value, so that a digest or a
@@ -8,20 +8,25 @@ import type { JsonValue } from "./json.ts";
  *
  * @throws PortolanError `kernel.not_canonical` for NaN, infinities, lone surrogates and `undefined`.
  */
-export function canonicalJson(value: JsonValue): string {
+export function canonicalJson<T>(value: T & JsonForm<T>): string {
+  // The compiler cannot follow a mapped type into a recursive one.
+  return print(value as JsonValue);
+}
+
+function print(value: JsonValue): string {
   if (value === null || typeof value === "boolean") return String(value);
   if (typeof value === "number") return canonicalNumber(value);
   if (typeof value === "string") return canonicalString(value);
-  if (isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (isArray(value)) return `[${value.map(print).join(",")}]`;
   if (typeof value !== "object") throw notCanonical(`a ${typeof value} has no JSON form`);
   const members = Object.entries(value)
     .filter(([, member]) => member !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return `{${members.map(([key, member]) => `${canonicalString(key)}:${canonicalJson(member)}`).join(",")}}`;
+  return `{${members.map(([key, member]) => `${canonicalString(key)}:${print(member)}`).join(",")}}`;
 }
 
 /** UTF-8 bytes of the canonical form. */
-export function canonicalBytes(value: JsonValue): Uint8Array {
+export function canonicalBytes<T>(value: T & JsonForm<T>): Uint8Array {
   return new TextEncoder().encode(canonicalJson(value));
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { canonicalBytes } from "./canonical-json.ts";
-import type { JsonValue } from "./json.ts";
+import type { JsonForm } from "./json.ts";
 
 declare const digestOf: unique symbol;
 
@@ -14,7 +14,7 @@ export function digestBytes(bytes: Uint8Array): Digest {
 }
 
 /** Digest of the canonical JSON form (RFC 8785). */
-export function digestJson(value: JsonValue): Digest {
+export function digestJson<T>(value: T & JsonForm<T>): Digest {
   return digestBytes(canonicalBytes(value));
 }
 

@@ -1,5 +1,6 @@
-import type { CharterDocument, SourceLines } from "@portolan/charter/contract";
+import type { CharterDocument } from "@portolan/charter/contract";
 import { deriveFromCharter, productionBlockers, requiredSignatures } from "@portolan/charter/policy";
+import type { SourceLines } from "@portolan/yaml-source";
 import type { Assumptions } from "./assumptions.ts";
 
 /** What the caller has seen of the use case's state. What is absent was not looked at, and the plan says so. */

@@ -1,6 +1,7 @@
-import type { CharterDocument, SourceLines } from "@portolan/charter/contract";
+import type { CharterDocument } from "@portolan/charter/contract";
 import { termsOf } from "@portolan/charter/policy";
 import { compareMoney, type EpochMicros, formatInstant, formatMoney, type Money } from "@portolan/kernel";
+import type { SourceLines } from "@portolan/yaml-source";
 import { type Assumption, assumptionsOf, type Measurements } from "./assumptions.ts";
 import { type CostBreakdown, type CostQuestion, pocCosts, productionCosts } from "./costs.ts";
 import { findGaps, type Gap, type ReadinessFacts } from "./gaps.ts";

@@ -1,4 +1,4 @@
-import type { CharterDocument, SourceLines } from "@portolan/charter/contract";
+import type { CharterDocument } from "@portolan/charter/contract";
 import { parseCharter, requireValid } from "@portolan/charter/policy";
 import {
   type Authorizer,
@@ -11,6 +11,7 @@ import {
   type ResourceRef,
   type UnitOfWork,
 } from "@portolan/kernel";
+import type { SourceLines } from "@portolan/yaml-source";
 import type { Measurements } from "./assumptions.ts";
 import type { ReadinessFacts } from "./gaps.ts";
 import { planCharter } from "./plan-charter.ts";

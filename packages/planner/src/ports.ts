@@ -1,5 +1,6 @@
-import type { CharterDocument, SourceLines } from "@portolan/charter/contract";
+import type { CharterDocument } from "@portolan/charter/contract";
 import type { CallContext } from "@portolan/kernel";
+import type { SourceLines } from "@portolan/yaml-source";
 
 /** A stored charter version with what is known of its signatures. */
 export interface PlannedCharter {

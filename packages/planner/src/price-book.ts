@@ -9,9 +9,9 @@ import {
   parseInstant,
   type Violation,
 } from "@portolan/kernel";
+import { readYaml, type YamlKind } from "@portolan/yaml-source";
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
-import { parse, YAMLParseError } from "yaml";
 
 export const placements = ["local", "on_prem", "cloud", "edge"] as const;
 export type Placement = (typeof placements)[number];
@@ -81,12 +81,17 @@ export interface PriceBook {
   readonly exchange: readonly ExchangeRate[];
 }
 
+/** Ten thousand records fit; the core schema keeps 2026-05-01 a text. */
+const priceYaml: YamlKind = { noun: "price file", maximumBytes: 2 * 1024 * 1024 };
+
 /**
  * Reads one price file. Pure.
  * @throws PortolanError `planner.price_book_not_valid` with every problem
  */
 export function parsePriceFile(text: string, file: string): PriceBook {
-  const value = readYaml(text, file);
+  const source = readYaml(text, priceYaml, file);
+  if (source.kind === "unreadable") throw notValid(file, source.violations);
+  const { value } = source;
   const violations: Violation[] = [...Value.Errors(PriceFile, value)].map((error) => ({
     detail: `${error.instancePath || "the file"} ${error.message}`,
     at: { file, pointer: error.instancePath },
@@ -129,25 +134,6 @@ function ordered(record: PriceRecord): boolean {
   const nanos = (amount: string) => money(amount, record.currency).nanos;
   const price = nanos(record.price);
   return nanos(record.low ?? record.price) <= price && price <= nanos(record.high ?? record.price);
-}
-
-function readYaml(text: string, file: string): unknown {
-  if (text.length > 2_000_000)
-    throw notValid(file, [{ detail: "the file is larger than 2 MB", at: { file } }]);
-  try {
-    // The core schema keeps 2026-05-01 a text; aliases are refused, as in charters.
-    return parse(text, { maxAliasCount: 0 });
-  } catch (error) {
-    if (error instanceof YAMLParseError) {
-      const line = error.linePos?.[0].line;
-      throw notValid(file, [
-        { detail: error.message.split("\n", 1)[0] ?? "not YAML", at: { file, ...(line ? { line } : {}) } },
-      ]);
-    }
-    if (error instanceof ReferenceError || error instanceof RangeError)
-      throw notValid(file, [{ detail: "aliases or deep nesting are not allowed", at: { file } }]);
-    throw error;
-  }
 }
 
 function notValid(file: string, violations: readonly Violation[]): PortolanError {

@@ -1,4 +1,4 @@
-import { canonicalBytes, type Id, type JsonValue, parseId } from "@portolan/kernel";
+import { canonicalBytes, type Id, parseId } from "@portolan/kernel";
 import { CompactTree, leafHash, toHex } from "@portolan/merkle";
 import { Compile } from "typebox/compile";
 import { BlockEnd, type OrganisationRoot } from "./contract.ts";
@@ -40,7 +40,7 @@ export class BlockTrees {
 }
 
 export function encodeBlockEnd(end: BlockEnd): Uint8Array {
-  return canonicalBytes(end as unknown as JsonValue);
+  return canonicalBytes(end);
 }
 
 /** P12: the leaf hash of the block end's bytes; the next block's `previousRoot`. */

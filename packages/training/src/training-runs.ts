@@ -62,7 +62,7 @@ export async function startTrainingRun(
     await tx.record({
       event: "training.run.started",
       subject: id,
-      after: digestJson(request as unknown as JsonObject),
+      after: digestJson(request),
     });
     return { id, environment, state: "waiting", request, startedAt: tx.now };
   });

@@ -44,6 +44,7 @@ export function registerPolicyCommands(program: Command, contextOf: ContextOf): 
 async function readDocument(path: string): Promise<unknown> {
   const { text } = await readText(path);
   try {
+    // Not through yaml-source: nobody signs this file, and its author may well repeat an actor by an alias.
     return parse(text);
   } catch (cause) {
     throw new PortolanError<CliErrorCode>("cli.bad_file", {
