@@ -13,10 +13,16 @@ export interface ActionSpec {
   readonly effect: ActionEffect;
   /** The action that shows the same resource: who may not do that either gets the 404 of a missing one. */
   readonly seenBy: string;
+  /** It concerns the installation that all organisations share: only the one that owns it may. */
+  readonly ofInstallation?: true;
 }
 
 function action(effect: ActionEffect, seenBy: string, does: string): ActionSpec {
   return { does, effect, seenBy };
+}
+
+function ofInstallation(spec: ActionSpec): ActionSpec {
+  return { ...spec, ofInstallation: true };
 }
 
 /** Every action of the system. A route or use case that names another one is refused at start-up. */
@@ -64,11 +70,16 @@ export const actions = {
     "List people, service accounts, roles, keys and policies",
   ),
   "identity:manage": action("administers", "identity:read", "Change organisations, teams and principals"),
-  "identity:create_organisation": action("administers", "identity:read", "Create a further organisation"),
+  "identity:create_organisation": ofInstallation(
+    action("administers", "identity:read", "Create a further organisation"),
+  ),
   "identity:bind_role": action("administers", "identity:read", "Give or take a role"),
   "identity:issue_key": action("administers", "identity:read", "Create or revoke an API key"),
   "identity:register_key": action("works", "identity:read", "Register or retire one's own charter key"),
-  "identity:rotate_key": action("administers", "identity:read", "Rotate or revoke a signing key"),
+  "identity:revoke_charter_key": action("administers", "identity:read", "Revoke somebody's charter key"),
+  "identity:rotate_platform_key": ofInstallation(
+    action("administers", "identity:read", "Rotate or revoke a signing key of the installation"),
+  ),
   "identity:write_policies": action("administers", "identity:read", "Replace the organisation's policies"),
   "identity:act_for": action("serves", "identity:read", "Name another principal as the one acted for"),
   "identity:whoami": action("reads", "identity:whoami", "Read one's own identity and roles"),
@@ -76,12 +87,19 @@ export const actions = {
   "jobs:cancel": action("works", "jobs:read", "Cancel a job"),
   "artifacts:read": action("reads", "artifacts:read", "Read content-addressed bytes"),
   "artifacts:write": action("works", "artifacts:read", "Store content-addressed bytes"),
-  "backup:create": action("administers", "backup:read", "Make a backup"),
-  "backup:read": action("reads", "backup:read", "List backups"),
+  "backup:create": ofInstallation(
+    action("administers", "backup:read", "Make a backup of all organisations"),
+  ),
+  "backup:read": ofInstallation(action("reads", "backup:read", "List backups")),
 } as const satisfies Record<string, ActionSpec>;
 
 export type ActionName = keyof typeof actions;
 export const actionNames = Object.keys(actions) as readonly ActionName[];
+
+export function isOfInstallation(name: ActionName): boolean {
+  const spec: ActionSpec = actions[name];
+  return spec.ofInstallation === true;
+}
 
 /** Narrows text from a route's declaration to an action. */
 export function parseAction(text: string): ActionName | undefined {

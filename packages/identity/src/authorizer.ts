@@ -7,7 +7,7 @@ import {
   type Sql,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { actions, parseAction } from "./actions.ts";
+import { actions, isOfInstallation, parseAction } from "./actions.ts";
 import type { HeldRole, PrincipalFacts, ResourceFacts } from "./authorization/facts.ts";
 import { createPolicyEngine, type PolicyEngine } from "./authorization/policy-engine.ts";
 import {
@@ -20,6 +20,7 @@ import {
 } from "./directory-store.ts";
 import type { OnDenied } from "./ports.ts";
 import type { Role } from "./roles.ts";
+import { findHomeOrganisation } from "./store.ts";
 
 export interface AuthorizerDeps {
   readonly unitOfWork: UnitOfWork;
@@ -54,23 +55,23 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
     return { kind, id, organisationId, environments, bindings, ...(scopes === undefined ? {} : { scopes }) };
   }
 
-  async function prepare(call: CallContext, resource: ResourceRef) {
+  async function prepare(call: CallContext, action: string, resource: ResourceRef) {
     return deps.unitOfWork.read(call, async (sql) => ({
       engine: await engineOf(sql, call.actor.organisationId),
       principal: factsOf(call, await bindingsOf(sql, call)),
-      facts: await completeScopes(sql, resource),
+      facts: await markHome(sql, action, await completeScopes(sql, resource)),
     }));
   }
 
   async function decide(call: CallContext, action: string, resource: ResourceRef): Promise<Decision> {
-    const { engine, principal, facts } = await prepare(call, resource);
+    const { engine, principal, facts } = await prepare(call, action, resource);
     return engine.decide(principal, action, facts, call);
   }
 
   return {
     decide,
     async require(call, action, resource) {
-      const { engine, principal, facts } = await prepare(call, resource);
+      const { engine, principal, facts } = await prepare(call, action, resource);
       const decision = engine.decide(principal, action, facts, call);
       if (decision.allowed) return;
       const known = parseAction(action);
@@ -94,9 +95,11 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
       deps.unitOfWork.read(call, async (sql) => {
         const engine = await engineOf(sql, call.actor.organisationId);
         const principal = factsOf(call, await bindingsOf(sql, call));
-        return probes(call, principal).some(
-          (resource) => engine.decide(principal, action, resource, call).allowed,
-        );
+        for (const resource of probes(call, principal)) {
+          const facts = await markHome(sql, action, resource);
+          if (engine.decide(principal, action, facts, call).allowed) return true;
+        }
+        return false;
       }),
   };
 }
@@ -140,11 +143,21 @@ async function completeScopes(sql: Sql, resource: ResourceRef): Promise<Resource
   return path ? { ...resource, ...path } : resource;
 }
 
+/** Who owns the installation is read here and never taken from a caller. */
+async function markHome(sql: Sql, action: string, resource: ResourceFacts): Promise<ResourceFacts> {
+  const known = parseAction(action);
+  if (known === undefined || !isOfInstallation(known)) return resource;
+  const home = await findHomeOrganisation(sql);
+  return {
+    ...resource,
+    attributes: { ...resource.attributes, home: home?.id === resource.organisationId },
+  };
+}
+
 /** One imagined resource per scope and environment that the caller holds a role in, and the caller itself. */
 function probes(call: CallContext, principal: PrincipalFacts): ResourceFacts[] {
   const organisationId = call.actor.organisationId;
   const own: ResourceFacts = { type: "Principal", organisationId, attributes: { holder: call.actor.id } };
-  const home: ResourceFacts = { type: "Organisation", organisationId, attributes: { home: true } };
   const held = principal.bindings.flatMap(({ scopeId, environments }) => {
     const scope = scopeId.startsWith("org_") ? {} : { useCaseId: scopeId };
     const anywhere: ResourceFacts = { type: "Resource", organisationId, ...scope };
@@ -157,5 +170,5 @@ function probes(call: CallContext, principal: PrincipalFacts): ResourceFacts[] {
       ]),
     ];
   });
-  return [own, home, ...held, { type: "Resource", organisationId }];
+  return [own, ...held, { type: "Resource", organisationId }];
 }

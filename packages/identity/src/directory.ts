@@ -10,7 +10,7 @@ import {
 } from "@portolan/kernel";
 import type { BusinessUnit, Organisation, ServiceAccount, Team, UseCase, User } from "./contract.ts";
 import { findBusinessUnitPath, findPrincipal, findTeamPath } from "./directory-store.ts";
-import { addRevocation, findHomeOrganisation, identityTables } from "./store.ts";
+import { addRevocation, identityTables } from "./store.ts";
 import {
   businessUnitView,
   organisationView,
@@ -89,13 +89,7 @@ export async function createOrganisation(
   call: CallContext,
   input: Naming & { readonly administrator: Naming & { readonly email?: string } },
 ): Promise<{ organisation: Organisation; administratorId: string }> {
-  const home = await deps.unitOfWork.read(call, findHomeOrganisation);
-  const attributes = { home: home?.id === call.actor.organisationId };
-  await deps.authorizer.require(
-    call,
-    "identity:create_organisation",
-    inOrganisation(call, "Organisation", { attributes }),
-  );
+  await deps.authorizer.require(call, "identity:create_organisation", inOrganisation(call, "Organisation"));
   return deps.unitOfWork.write(call, (tx) => insertOrganisation(tx, input, false));
 }
 

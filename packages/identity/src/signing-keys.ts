@@ -81,7 +81,7 @@ export async function registerCharterKey(
   });
 }
 
-/** Revokes a charter key, one's own or (with `identity:rotate_key`) anybody's. `since`: from when it was in wrong hands. */
+/** Revokes a charter key, one's own or (with `identity:revoke_charter_key`) anybody's. `since`: from when it was in wrong hands. */
 export async function revokeCharterKey(
   deps: DirectoryDeps,
   call: CallContext,
@@ -99,7 +99,7 @@ export async function revokeCharterKey(
       .executeTakeFirst(),
   );
   const own = row?.holder === call.actor.id;
-  await deps.authorizer.require(call, own ? "identity:register_key" : "identity:rotate_key", {
+  await deps.authorizer.require(call, own ? "identity:register_key" : "identity:revoke_charter_key", {
     type: "SigningKey",
     id: keyId,
     organisationId,

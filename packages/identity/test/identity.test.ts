@@ -225,6 +225,35 @@ describe("authorization", () => {
     expect((await one.call("PUT", "/v1/policies", admin, { files: [] })).body).toMatchObject({ version: 2 });
     expect((await one.call("POST", "/v1/business-units", admin, unit)).status).toBe(201);
   });
+  test("giving a role anew is judged by the environments it takes away as by those it gives", async () => {
+    const scope = { kind: "team", id: "fraud" } as const;
+    const bind = (token: string, environments: readonly string[]) =>
+      one.call("POST", "/v1/role-bindings", token, {
+        principal: "nia",
+        role: "data_scientist",
+        scope,
+        environments,
+      });
+    const held = async () => {
+      const { body } = await one.call("GET", "/v1/role-bindings", admin);
+      return (body.items as { principalId: string; environments: string[] }[])
+        .filter(({ principalId }) => principalId === nia)
+        .map(({ environments }) => environments);
+    };
+    await created("/v1/users", { name: "lee", displayName: "Lee" });
+    const nia = await created("/v1/users", { name: "nia", displayName: "Nia" });
+    const lead = { principal: "lee", role: "team_lead", scope, environments: ["dev", "staging"] };
+    await created("/v1/role-bindings", lead);
+    const lee = (await one.token("lee")).token;
+    expect((await bind(admin, ["dev", "production"])).status).toBe(201);
+    // The request names dev alone, where Lee may give the role; it would take production away, where Lee may not.
+    expect((await bind(lee, ["dev"])).status).toBe(403);
+    expect(await held()).toEqual([["dev", "production"]]);
+    expect((await bind(admin, ["dev", "staging"])).status).toBe(201);
+    expect((await bind(lee, ["dev", "production"])).status).toBe(403);
+    expect((await bind(lee, ["dev"])).status).toBe(201);
+    expect(await held()).toEqual([["dev"]]);
+  });
   test("roles for machines are not given to people", async () => {
     const answer = await one.call("POST", "/v1/role-bindings", admin, {
       principal: "sam",

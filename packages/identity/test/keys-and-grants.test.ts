@@ -166,6 +166,20 @@ describe("signing keys", () => {
     expect((await one.call("GET", "/v1/whoami", (await one.token("ada")).token)).status).toBe(200);
     expect((await one.call("GET", "/v1/whoami", earlier)).status).toBe(200);
   });
+  test("an admin of another organisation neither rotates nor revokes keys of the installation", async () => {
+    const rival = { name: "rival", displayName: "Rival", administrator: { name: "eve", displayName: "Eve" } };
+    expect((await one.call("POST", "/v1/organisations", admin, rival)).status).toBe(201);
+    const eve = (await one.token("eve", undefined, { organisation: "rival" })).token;
+    const before = await Promise.all((["token", "model"] as const).map((purpose) => one.keyRing.current(purpose)));
+    for (const { id, purpose } of before) {
+      const rotated = await one.call("POST", `/v1/signing-keys/rotate/${purpose}`, eve);
+      const revoked = await one.call("POST", `/v1/signing-keys/${id}/revoke`, eve, { reason: "mine now" });
+      expect([purpose, rotated.status, revoked.status]).toEqual([purpose, 403, 403]);
+      expect(await one.keyRing.find(id)).toEqual(before.find((key) => key.id === id));
+    }
+    const another = { ...rival, name: "rival-two" };
+    expect((await one.call("POST", "/v1/organisations", eve, another)).status).toBe(403);
+  });
   test("a revoked token key ends the tokens it signed", async () => {
     const { token } = await one.token("sam");
     expect((await one.call("GET", "/v1/whoami", token)).status).toBe(200);

@@ -1,4 +1,4 @@
-import { actions, resourceTypes } from "../actions.ts";
+import { type ActionSpec, actions, resourceTypes } from "../actions.ts";
 import { roles } from "../roles.ts";
 import { builtInPolicyFiles, parsePolicies } from "./policy-files.ts";
 
@@ -36,11 +36,16 @@ export function policyDocumentation(): string {
     "## Actions",
     "",
     'Policies may name an action, a whole effect (`action in Portolan::Action::"reads"`) or a whole domain',
-    '(`action in Portolan::Action::"registry:*"`). Scopes of API keys name actions or domains.',
+    '(`action in Portolan::Action::"registry:*"`). Scopes of API keys name actions or domains. Those marked *installation*',
+    'concern what all organisations share, and only the one that owns the installation may do them.',
     "",
     ...table(
       ["Action", "Effect", "What it is"],
-      Object.entries(actions).map(([name, { does, effect }]) => [`\`${name}\``, effect, does]),
+      Object.entries<ActionSpec>(actions).map(([name, { does, effect, ofInstallation }]) => [
+        `\`${name}\``,
+        ofInstallation ? `${effect}, *installation*` : effect,
+        does,
+      ]),
     ),
     "## Resource types",
     "",

@@ -1,6 +1,6 @@
 import { type Environment, environments } from "@portolan/kernel";
 import { describe, expect, test, vi } from "vitest";
-import { actionNames, actions } from "../actions.ts";
+import { actionNames, actions, isOfInstallation } from "../actions.ts";
 import { type Role, roleNames, roles } from "../roles.ts";
 import type { PrincipalFacts, ResourceFacts } from "./facts.ts";
 import { policyDocumentation } from "./policy-documentation.ts";
@@ -38,6 +38,8 @@ const model: ResourceFacts = {
   teamId: "team_1",
   useCaseId: "uc_1",
 };
+/** The same in the organisation that owns the installation. */
+const atHome: ResourceFacts = { ...model, attributes: { home: true } };
 const allowed = (principal: PrincipalFacts, action: string, resource: ResourceFacts = model): boolean =>
   engine.decide(principal, action, resource).allowed;
 
@@ -74,8 +76,36 @@ describe("the built-in policy set", () => {
     };
     for (const action of actionNames) {
       const reads = actions[action].effect === "reads";
-      expect([action, allowed(both, action)]).toEqual([action, reads || action === "identity:register_key"]);
-      expect([action, allowed(holder("auditor", { scope: "org_1" }), action)]).toEqual([action, reads]);
+      expect([action, allowed(both, action, atHome)]).toEqual([
+        action,
+        reads || action === "identity:register_key",
+      ]);
+      expect([action, allowed(holder("auditor", { scope: "org_1" }), action, atHome)]).toEqual([
+        action,
+        reads,
+      ]);
+    }
+  });
+  test("what all organisations share is reached from the one that owns the installation alone", () => {
+    const shared = actionNames.filter(isOfInstallation);
+    expect(shared).toEqual([
+      "identity:create_organisation",
+      "identity:rotate_platform_key",
+      "backup:create",
+      "backup:read",
+    ]);
+    const admin = holder("platform_admin", { scope: "org_1" });
+    const open = createPolicyEngine("open-installation", [
+      {
+        name: "own.cedar",
+        text: '@id("open") @description("Everything.") permit (principal, action, resource);',
+      },
+    ]);
+    for (const action of shared) {
+      expect([action, allowed(admin, action, atHome)]).toEqual([action, true]);
+      expect([action, allowed(admin, action)]).toEqual([action, false]);
+      // Not even an organisation that writes itself a policy reaches beyond its wall.
+      expect([action, open.decide(admin, action, model).allowed]).toEqual([action, false]);
     }
   });
   test("only pipelines and named governance roles push or import model versions", () => {

@@ -1,9 +1,11 @@
-import { type ActionEffect, actions, resourceTypes } from "../actions.ts";
+import { type ActionEffect, type ActionSpec, actions, resourceTypes } from "../actions.ts";
 import { roleNames } from "../roles.ts";
 
 export const namespace = "Portolan";
 
 const effects: readonly ActionEffect[] = ["reads", "works", "releases", "serves", "administers"];
+/** The group of the actions that are `ofInstallation`. */
+const installation = "installation";
 const principalTypes = ["User", "ServiceAccount", "System"] as const;
 
 /**
@@ -17,10 +19,12 @@ export function cedarSchema(): string {
   const resources = resourceTypes.join(", ");
   const holdings = roleNames.map((role) => `    ${role}: Set<Place>,`).join("\n");
   const domains = [...new Set(Object.keys(actions).map(domainOf))];
-  const groups = [...effects, ...domains.map((domain) => `${domain}:*`)].map((name) => `"${name}"`);
-  const lines = Object.entries(actions).map(
+  const groups = [...effects, installation, ...domains.map((domain) => `${domain}:*`)].map(
+    (name) => `"${name}"`,
+  );
+  const lines = Object.entries<ActionSpec>(actions).map(
     ([name, spec]) =>
-      `  action "${name}" in ["${spec.effect}", "${domainOf(name)}:*"] appliesTo ` +
+      `  action "${name}" in [${groupsOf(name, spec).join(", ")}] appliesTo ` +
       `{ principal: [${principalTypes.join(", ")}], resource: [${resources}], context: CallFacts };`,
   );
   return [
@@ -38,6 +42,11 @@ export function cedarSchema(): string {
     "}",
     "",
   ].join("\n");
+}
+
+function groupsOf(name: string, spec: ActionSpec): string[] {
+  const groups = [spec.effect, `${domainOf(name)}:*`, ...(spec.ofInstallation ? [installation] : [])];
+  return groups.map((group) => `"${group}"`);
 }
 
 /** `registry` of `registry:promote`. */

@@ -175,7 +175,7 @@ function registerKeyEndRoutes(app: FastifyInstance, deps: IdentityRouteDeps): vo
   app.post<{ Params: { purpose: (typeof keyPurposes)[number] } }>(
     "/v1/signing-keys/rotate/:purpose",
     {
-      config: routeConfig("identity:rotate_key", "governed"),
+      config: routeConfig("identity:rotate_platform_key", "governed"),
       schema: {
         summary: "Rotate the platform's key of a purpose; old signatures still verify",
         tags,
@@ -185,7 +185,7 @@ function registerKeyEndRoutes(app: FastifyInstance, deps: IdentityRouteDeps): vo
     },
     async (request) => {
       const organisationId = request.call.actor.organisationId;
-      await deps.authorizer.require(request.call, "identity:rotate_key", {
+      await deps.authorizer.require(request.call, "identity:rotate_platform_key", {
         type: "SigningKey",
         organisationId,
       });
@@ -217,7 +217,7 @@ async function revokeSigningKey(
   const since = body.since ?? deps.clock.now();
   const key = await deps.keyRing.find(id);
   if (key?.holder !== undefined) return revokeCharterKey(deps, call, id, since, body.reason);
-  await deps.authorizer.require(call, "identity:rotate_key", {
+  await deps.authorizer.require(call, "identity:rotate_platform_key", {
     type: "SigningKey",
     id,
     organisationId: call.actor.organisationId,
