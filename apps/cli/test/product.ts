@@ -10,7 +10,7 @@ import type { Answer, Api, ApiMethod } from "../../control/test/api.ts";
 import { freePort } from "../../control/test/control-process.ts";
 import { type RunState, readLastState } from "../src/supervisor/state-file.ts";
 
-const cli = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+export const cliMain = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
 export type ProcessName = "control" | "gateway" | "postgres";
 
@@ -45,7 +45,7 @@ export function runPortolan(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [cli, ...args], { maxBuffer: 2 ** 28, env: { ...env } }, (error, out, err) =>
+    execFile(process.execPath, [cliMain, ...args], { maxBuffer: 2 ** 28, env: { ...env } }, (error, out, err) =>
       resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : -1, out, err }),
     );
   });
@@ -138,7 +138,7 @@ async function lastLog(home: string): Promise<string> {
 }
 
 /** By command line or environment; runner processes carry neither, but are children of the gateway. */
-function processesOf(home: string): number[] {
+export function processesOf(home: string): number[] {
   if (process.platform !== "linux") return [];
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)

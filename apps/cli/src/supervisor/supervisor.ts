@@ -30,7 +30,8 @@ export class Supervisor {
   readonly #running: Record<string, RunningProcess> = {};
   #database: EmbeddedPostgres | undefined;
   #databaseLoop: Promise<void> = Promise.resolve();
-  #stopping = false;
+  readonly #stop = new AbortController();
+  #starting: Promise<unknown> = Promise.resolve();
   #ready = false;
 
   constructor(context: CliContext, ports: Ports) {
@@ -55,22 +56,25 @@ export class Supervisor {
     };
   }
 
-  /** Resolves when every process is ready. */
-  async start(): Promise<RunState> {
+  /** Resolves when every process is ready; rejects as soon as `stop` is called before that. */
+  start(): Promise<RunState> {
+    const starting = this.#startAll(this.#stop.signal);
+    this.#starting = starting.catch(() => undefined);
+    return starting;
+  }
+
+  async #startAll(signal: AbortSignal): Promise<RunState> {
     const { home } = this.#context;
     await mkdir(join(home, "logs"), { recursive: true });
     this.#publish();
     const databaseUrl = this.#context.env["DATABASE_URL"] ?? (await this.#startDatabase());
+    signal.throwIfAborted();
     this.#launch("control", this.#controlSpec(databaseUrl));
-    await waitReady("control", `${this.state.controlUrl}/readyz`, readyLimitMs, "See: portolan logs control");
+    await this.#untilReady("control", `${this.state.controlUrl}/readyz`);
     const gatewayKey = await prepareInstallation(home, this.state.controlUrl);
+    signal.throwIfAborted();
     this.#launch("gateway", this.#gatewaySpec(gatewayKey));
-    await waitReady(
-      "gateway",
-      `${this.state.gatewayUrl}/healthz`,
-      readyLimitMs,
-      "See: portolan logs gateway",
-    );
+    await this.#untilReady("gateway", `${this.state.gatewayUrl}/healthz`);
     this.#ready = true;
     this.#publish();
     return this.state;
@@ -78,13 +82,19 @@ export class Supervisor {
 
   /** Callers first, then what they call: the gateway drains while control still takes its last blocks. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort();
     await this.#processes.get("gateway")?.stop();
     await this.#processes.get("control")?.stop();
+    await this.#starting; // which may be making the database, and starts nothing more after that
     await this.#database?.stop();
     await this.#databaseLoop;
     await this.#database?.stop(); // one that came up again in the meantime
     removeRunState(this.#context.home);
+  }
+
+  #untilReady(name: string, url: string): Promise<void> {
+    const hint = `See: portolan logs ${name}`;
+    return waitReady({ name, url, limitMs: readyLimitMs, hint, signal: this.#stop.signal });
   }
 
   #launch(name: string, spec: ProcessSpec): void {
@@ -123,9 +133,9 @@ export class Supervisor {
 
   async #keepDatabase(first: EmbeddedPostgres): Promise<void> {
     let current: EmbeddedPostgres | undefined = first;
-    while (current && !this.#stopping) {
+    while (current && !this.#stop.signal.aborted) {
       const { expected, detail } = await current.exited;
-      if (expected || this.#stopping) return;
+      if (expected || this.#stop.signal.aborted) return;
       this.#log.error({ process: "postgres", how: detail }, "supervisor.process.died");
       current = await this.#reopenDatabase();
     }
@@ -133,7 +143,7 @@ export class Supervisor {
 
   /** `undefined` when the supervisor stops before the database came back. */
   async #reopenDatabase(): Promise<EmbeddedPostgres | undefined> {
-    while (!this.#stopping) {
+    while (!this.#stop.signal.aborted) {
       try {
         return await this.#openDatabase();
       } catch (error) {
