@@ -45,8 +45,12 @@ export function runPortolan(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [cliMain, ...args], { maxBuffer: 2 ** 28, env: { ...env } }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : -1, out, err }),
+    execFile(
+      process.execPath,
+      [cliMain, ...args],
+      { maxBuffer: 2 ** 28, env: { ...env } },
+      (error, out, err) =>
+        resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : -1, out, err }),
     );
   });
 }

@@ -41,10 +41,32 @@ export const ControlConfig = Type.Object({
     }),
   ),
   LOCATION_REGION: Type.String({
+    minLength: 1,
+    maxLength: 64,
     default: "local",
-    description: "Where this installation runs, for residency rules",
+    description:
+      "Where control and its stores stand, for residency rules; each gateway declares its own place",
   }),
-  LOCATION_OWNER: Type.String({ default: "self", description: "Who owns the machines, for residency rules" }),
+  LOCATION_OWNER: Type.String({
+    minLength: 1,
+    maxLength: 64,
+    default: "self",
+    description: "Who owns the machine of control and its stores, for residency rules",
+  }),
+  EXPORT_REGION: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 64,
+      description: "Where exports and backups go unless the request says otherwise; unset: LOCATION_REGION",
+    }),
+  ),
+  EXPORT_OWNER: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 64,
+      description: "Who owns the place that exports and backups go to; unset: LOCATION_OWNER",
+    }),
+  ),
   LOG_LEVEL: Type.Union(
     ["trace", "debug", "info", "warn", "error", "fatal", "silent"].map((level) => Type.Literal(level)),
     { default: "info", description: "Least severe level that is logged" },

@@ -26,6 +26,7 @@ import { createServer } from "./http/server.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { type DataWiring, wireData } from "./wiring/data.ts";
+import { createDestinations } from "./wiring/destinations.ts";
 import { type Foundation, openFoundation } from "./wiring/foundation.ts";
 import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
@@ -138,7 +139,14 @@ async function registerRoutes(
     developmentIssuer: identity.developmentIssuer,
     localCredential: identity.localCredential,
   });
-  await registerLedgerRoutes(app, ledgerDeps(base, identity));
+  const destinations = createDestinations(base.work, base.config);
+  await registerLedgerRoutes(app, {
+    ...ledgerDeps(base, identity),
+    exports: {
+      require: async (call, stated) =>
+        void (await destinations.require(call, { kind: "export", name: "ledger", whole: false }, stated)),
+    },
+  });
   await registerCharterRoutes(app, governance.charter);
   await registerPlannerRoutes(app, governance.planner);
   await registerRegistryRoutes(app, governance.registry);
@@ -154,6 +162,7 @@ async function registerRoutes(
       authorizer,
       clock: base.clock,
       home: base.config.PORTOLAN_HOME,
+      destinations,
     }),
   );
   await app.register((scope) =>

@@ -3,7 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startJobWorker } from "@portolan/database";
-import { createLogger, environments, type JobHandler, loadConfig, systemClock } from "@portolan/kernel";
+import {
+  createLogger,
+  environments,
+  type Id,
+  type JobHandler,
+  loadConfig,
+  systemClock,
+} from "@portolan/kernel";
 import { openTestDatabase } from "@portolan/testkit";
 import type { RouteOptions } from "fastify";
 import { ControlConfig } from "../src/config.ts";
@@ -49,7 +56,7 @@ export async function openControl() {
       type,
       requestId: String(response.headers["x-request-id"] ?? ""),
       text: response.body,
-      body: type.includes("json") ? response.json() : {},
+      body: type.includes("json") && !type.includes("jsonl") ? response.json() : {},
     };
   };
   const token = async (principal: string): Promise<string> => {
@@ -65,6 +72,8 @@ export async function openControl() {
     routes,
     work: base.work,
     database: test.database,
+    /** Publishes the organisation's next snapshot, as the intent of a deployment does. */
+    publish: (organisationId: Id<"organisation">) => wiring.serving.publisher.publish(organisationId),
     /** Lets the waiting jobs of these handlers run to their end. */
     async runJobs(handlers: readonly JobHandler[]): Promise<void> {
       const { jobs, work: uow, database, clock } = base;

@@ -45,6 +45,13 @@ export const modelRoutes: readonly MutatingRoute[] = [
     request: () => ({ url: "/v1/models/delays/versions/1/promotions", body: { to: "dev" } }),
   },
   {
+    route: "PUT /v1/gateways/:name",
+    as: "gateway-1",
+    ledger: "governed",
+    events: ["serving.gateway.declared"],
+    request: () => ({ url: "/v1/gateways/one", body: { region: "local", owner: "self" } }),
+  },
+  {
     route: "POST /v1/evaluations",
     as: "ci",
     ledger: "governed",

@@ -33,6 +33,18 @@ export const GatewayConfig = Type.Object({
     default: "dev,staging,production",
     description: "Environments that this gateway serves",
   }),
+  LOCATION_REGION: Type.String({
+    minLength: 1,
+    maxLength: 64,
+    default: "local",
+    description: "Where this gateway stands, for residency rules; it declares it to control",
+  }),
+  LOCATION_OWNER: Type.String({
+    minLength: 1,
+    maxLength: 64,
+    default: "self",
+    description: "Who owns the machine that this gateway runs on, for residency rules",
+  }),
   CONTROL_URL: Type.String({ default: "http://127.0.0.1:7400", description: "Where control answers" }),
   CONTROL_TOKEN: Type.Optional(secretText("API key or token of this gateway's service account")),
   TLS_CERT_FILE: Type.Optional(

@@ -1,4 +1,4 @@
-import { messageOf, PortolanError, type Secret } from "@portolan/kernel";
+import { messageOf, type Place, PortolanError, type Secret } from "@portolan/kernel";
 
 /** Control could not be reached or did not answer as it should: a reason to wait, never a verdict on content. */
 export class ControlAway extends Error {
@@ -17,12 +17,47 @@ export interface ControlClient {
 const timeoutMs = 10_000;
 const maxPartBytes = 2 ** 31;
 
-export function createControlClient(url: string, token: Secret | undefined): ControlClient {
+/** What a gateway says of itself whenever it asks for a snapshot or a part of one. */
+export interface StatedPlace extends Place {
+  readonly gateway: string;
+}
+
+/** Control gives nothing to a gateway whose place it does not know: `serving.gateway_not_declared`. */
+const notDeclared = 409;
+
+export function createControlClient(
+  url: string,
+  token: Secret | undefined,
+  place: StatedPlace,
+): ControlClient {
   const headers = token ? { authorization: `Bearer ${token.reveal()}` } : {};
+  const stated = new URLSearchParams({ ...place }).toString();
 
   async function get(path: string, waitMs = 0): Promise<Response> {
     try {
       return await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(timeoutMs + waitMs) });
+    } catch (error) {
+      throw new ControlAway(messageOf(error), { cause: error });
+    }
+  }
+
+  /** Asks; where control does not know this gateway's place, says it and asks again. */
+  async function pull(path: string, waitMs: number): Promise<Response> {
+    const first = await get(path, waitMs);
+    if (first.status !== notDeclared) return first;
+    await first.body?.cancel();
+    await declare();
+    return get(path, waitMs);
+  }
+
+  async function declare(): Promise<void> {
+    const path = `/v1/gateways/${place.gateway}`;
+    const body = JSON.stringify({ region: place.region, owner: place.owner });
+    const asJson = { ...headers, "content-type": "application/json" };
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      const response = await fetch(new URL(path, url), { method: "PUT", headers: asJson, body, signal });
+      await (await ok(path, response)).body?.cancel();
     } catch (error) {
       throw new ControlAway(messageOf(error), { cause: error });
     }
@@ -36,8 +71,8 @@ export function createControlClient(url: string, token: Secret | undefined): Con
 
   return {
     async latestSnapshot(after, waitMs) {
-      const path = `/v1/snapshots/latest?after=${after}&waitMs=${waitMs}`;
-      const response = await get(path, waitMs);
+      const path = `/v1/snapshots/latest?after=${after}&waitMs=${waitMs}&${stated}`;
+      const response = await pull(path, waitMs);
       if (response.status === 304 || response.status === 404) {
         await response.body?.cancel();
         return undefined;
@@ -46,7 +81,7 @@ export function createControlClient(url: string, token: Secret | undefined): Con
     },
     async part(digest) {
       const path = `/v1/snapshots/parts/${digest}`;
-      const response = await ok(path, await get(path, 60_000));
+      const response = await ok(path, await pull(`${path}?${stated}`, 60_000));
       if (Number(response.headers.get("content-length") ?? 0) > maxPartBytes)
         throw new PortolanError("kernel.bad_request", { detail: `${digest} is larger than any part may be` });
       try {

@@ -8,6 +8,7 @@ import {
   type Id,
   type Logger,
   newId,
+  type Place,
   parseId,
   systemClock,
 } from "@portolan/kernel";
@@ -47,7 +48,10 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const metrics = new Metrics();
   const writer = await openWriter(config);
-  const control = createControlClient(config.CONTROL_URL, config.CONTROL_TOKEN);
+  const control = createControlClient(config.CONTROL_URL, config.CONTROL_TOKEN, {
+    gateway: config.GATEWAY_NAME,
+    ...placeOf(config),
+  });
   const cache = openDiskCache(folder);
   const runtime = createOnnxRuntime({
     quarantine: createQuarantine(join(folder, "quarantine.json")),
@@ -107,8 +111,13 @@ function followSnapshots(config: GatewayConfig, { writer, ...deps }: FollowDeps)
   return new SnapshotManager({
     ...deps,
     environments: environments.filter((name) => config.GATEWAY_ENVIRONMENTS.split(",").includes(name)),
+    place: placeOf(config),
     onModelRefused: (route) => void recordRefusedModel(writer, route, deps.log),
   });
+}
+
+function placeOf({ LOCATION_REGION: region, LOCATION_OWNER: owner }: GatewayConfig): Place {
+  return { region, owner };
 }
 
 /** Both protocols on one address; they share everything behind it. */

@@ -13,7 +13,7 @@ let installation: TestInstallation;
 beforeEach(async () => {
   installation = new TestInstallation();
   control = createServer((request, response) => {
-    const part = /parts\/(sha256:[0-9a-f]{64})$/.exec(request.url ?? "")?.[1];
+    const part = /parts\/(sha256:[0-9a-f]{64})(?:\?|$)/.exec(request.url ?? "")?.[1];
     if (part !== undefined) response.end(readFileSync(`${installation.home}/control-${part.slice(7)}`));
     else if (offered === undefined) response.writeHead(304).end();
     else response.end(JSON.stringify(offered));

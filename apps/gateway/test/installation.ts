@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
+  canonicalBytes,
   digestBytes,
   digestHex,
   type EpochMicros,
@@ -16,7 +17,7 @@ import {
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { modelFileName } from "@portolan/registry/contract";
 import { modelBundle, modelStatement } from "@portolan/registry/policy";
-import type { Route } from "@portolan/serving/contract";
+import type { Route, SnapshotManifest } from "@portolan/serving/contract";
 import { buildSnapshot } from "@portolan/serving/policy";
 
 const organisationId = "org_00000000000000000000000000" as Id<"organisation">;
@@ -99,7 +100,7 @@ export class TestInstallation {
       purposes: [],
       durability: "buffered",
       nonFinite: "refuse",
-      location: "local",
+      placement: null,
       fallback: { kind: "none" },
       features: null,
       ...over,
@@ -114,7 +115,11 @@ export class TestInstallation {
   }
 
   /** Signs and writes the snapshot that the gateway will start from. */
-  async publish(version: number, signer: Pair = this.#snapshots): Promise<unknown> {
+  async publish(
+    version: number,
+    signer: Pair = this.#snapshots,
+    edit: (manifest: SnapshotManifest) => SnapshotManifest = (manifest) => manifest,
+  ): Promise<unknown> {
     const grants = {
       organisationId,
       environment: "dev" as const,
@@ -137,7 +142,11 @@ export class TestInstallation {
         principals: [principalId],
       })),
     };
-    const { signed, built } = await buildSnapshot(
+    const signing = async (bytes: Uint8Array) => ({
+      keyId: signer.key.id,
+      signature: sign(null, bytes, signer.privateKey),
+    });
+    const { manifest, built } = await buildSnapshot(
       {
         organisationId,
         routes: this.#routes,
@@ -151,8 +160,14 @@ export class TestInstallation {
       },
       version,
       systemClock.now(),
-      async (bytes) => ({ keyId: signer.key.id, signature: sign(null, bytes, signer.privateKey) }),
+      signing,
     );
+    const payload = canonicalBytes(edit(manifest));
+    const signed = {
+      payload: Buffer.from(payload).toString("base64"),
+      keyId: signer.key.id,
+      signature: (await signing(payload)).signature.toString("base64"),
+    };
     for (const bytes of built.bytes.values()) this.#store(bytes);
     writeFileSync(join(this.home, "gateway/snapshot.json"), JSON.stringify(signed));
     return signed;

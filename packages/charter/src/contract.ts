@@ -17,7 +17,12 @@ export {
   signingRoles,
 } from "./document.ts";
 export { type MetricName, type MetricRange, metricNames, metrics } from "./metrics.ts";
-export type { PlacementLocation, PlacementRefusal, PlacementVerdict } from "./placement.ts";
+export type {
+  DeclaredLocation,
+  PlacementLocation,
+  PlacementRefusal,
+  PlacementVerdict,
+} from "./placement.ts";
 export type { AccuracyBound, CharterTerms, RateLimit, WorkloadTerms } from "./terms.ts";
 export {
   CharterBundle,

@@ -1,3 +1,4 @@
+import { allowsPlace } from "@portolan/kernel";
 import { describe, expect, test } from "vitest";
 import { charterDiff } from "./charter-diff.ts";
 import { controlNames } from "./controls.ts";
@@ -6,7 +7,7 @@ import type { CharterDocument } from "./document.ts";
 import { explainCharter, explanationMarkdown } from "./explain.ts";
 import { charterJsonSchema } from "./json-schema.ts";
 import { parseCharter, requireValid } from "./parse-charter.ts";
-import { assertPlacement, judgePlacement, type PlacementLocation } from "./placement.ts";
+import { allowedPlaces, assertPlacement, judgePlacement, type PlacementLocation } from "./placement.ts";
 import { requiredSignatures } from "./required-signatures.ts";
 import { readTemplate, type TemplateName, templateNames } from "./templates.ts";
 
@@ -99,6 +100,8 @@ describe("placement", () => {
     expect(verdict.kind === "refused" ? verdict.refusals.map((refusal) => refusal.pointer) : []).toEqual(
       pointers,
     );
+    // What travels with a route decides as the charter itself.
+    expect(allowsPlace(allowedPlaces(template(name)), { ...here, ...change })).toBe(pointers.length === 0);
   });
 
   test("strict sovereignty means own machines, also when no owner is listed", () => {
@@ -107,6 +110,7 @@ describe("placement", () => {
       ...document,
       riskTolerance: { ...document.riskTolerance, dataSovereignty: "strict" },
     };
+    expect(allowedPlaces(strict).owners).toEqual(["self"]);
     expect(() => assertPlacement(strict, { ...here, region: "eu-west-1", owner: "aws" })).toThrow(
       "charter.placement_refused",
     );

@@ -1,15 +1,22 @@
-import { type Environment, type ErrorLocation, PortolanError } from "@portolan/kernel";
+import {
+  type AllowedPlaces,
+  allowsRegion,
+  type Environment,
+  type ErrorLocation,
+  type Place,
+  PortolanError,
+} from "@portolan/kernel";
 import type { CharterDocument } from "./document.ts";
 
-/** What every backend, store, upstream, gateway and export declares of itself. */
-export interface PlacementLocation {
-  readonly kind: "backend" | "store" | "upstream" | "gateway" | "export";
+/** What every backend, store, upstream, gateway, export and backup declares of itself. */
+export interface DeclaredLocation extends Place {
+  readonly kind: "backend" | "store" | "upstream" | "gateway" | "export" | "backup";
   /** Its name, for the message: `postgres`, `gateway-1`, `s3://reports`. */
   readonly name: string;
-  /** A region name such as `eu-central-1`, or `local` for this machine. */
-  readonly region: string;
-  /** Who owns the machine: `self`, or the provider's name. */
-  readonly owner: string;
+}
+
+/** A location that holds one environment; a backup holds all of them. */
+export interface PlacementLocation extends DeclaredLocation {
   readonly environment: Environment;
 }
 
@@ -22,12 +29,29 @@ export interface PlacementRefusal {
   readonly reason: string;
 }
 
+/** The places that a charter allows. Pure. */
+export function allowedPlaces(document: CharterDocument): AllowedPlaces {
+  const { regions, owners } = document.nonNegotiables.residency;
+  const strict = document.riskTolerance.dataSovereignty === "strict";
+  return { regions, owners: owners ?? (strict ? ["self"] : null) };
+}
+
 /** Whether the charter lets its data be kept or processed there. Pure; the caller records a refusal. */
 export function judgePlacement(document: CharterDocument, location: PlacementLocation): PlacementVerdict {
+  const refusals = residencyRefusals(document, location);
+  if (!document.environments.includes(location.environment)) {
+    const reason = `${location.kind} ${location.name} is in ${location.environment}; the charter covers ${document.environments.join(", ")}`;
+    refusals.push({ pointer: "/environments", reason });
+  }
+  return refusals.length === 0 ? { kind: "allowed" } : { kind: "refused", refusals };
+}
+
+/** The lines of the charter that exclude a place, whatever environments it holds. Pure. */
+export function residencyRefusals(document: CharterDocument, location: DeclaredLocation): PlacementRefusal[] {
   const { residency } = document.nonNegotiables;
   const what = `${location.kind} ${location.name}`;
   const refusals: PlacementRefusal[] = [];
-  if (!residency.regions.some((allowed) => matchesRegion(allowed, location.region))) {
+  if (!allowsRegion(residency.regions, location.region)) {
     const reason = `${what} is in ${location.region}; data stays in ${residency.regions.join(", ")}`;
     refusals.push({ pointer: "/nonNegotiables/residency/regions", reason });
   }
@@ -39,28 +63,24 @@ export function judgePlacement(document: CharterDocument, location: PlacementLoc
     const reason = `${what} belongs to ${location.owner}; sovereignty is strict`;
     refusals.push({ pointer: "/riskTolerance/dataSovereignty", reason });
   }
-  if (!document.environments.includes(location.environment)) {
-    const reason = `${what} is in ${location.environment}; the charter covers ${document.environments.join(", ")}`;
-    refusals.push({ pointer: "/environments", reason });
-  }
-  return refusals.length === 0 ? { kind: "allowed" } : { kind: "refused", refusals };
+  return refusals;
 }
 
 /** @throws PortolanError `charter.placement_refused` naming every line of the charter that excludes the location. */
 export function assertPlacement(document: CharterDocument, location: PlacementLocation): void {
   const verdict = judgePlacement(document, location);
-  if (verdict.kind === "allowed") return;
-  throw new PortolanError("charter.placement_refused", {
-    detail: verdict.refusals.map((refusal) => refusal.reason).join("; "),
+  if (verdict.kind === "refused") throw placementRefused(verdict.refusals);
+}
+
+export function placementRefused(
+  refusals: readonly PlacementRefusal[],
+): PortolanError<"charter.placement_refused"> {
+  return new PortolanError("charter.placement_refused", {
+    detail: refusals.map((refusal) => refusal.reason).join("; "),
     mend: "Move it to where the charter allows it, or change the charter and have it signed again.",
-    violations: verdict.refusals.map(({ pointer, reason }) => ({
+    violations: refusals.map(({ pointer, reason }) => ({
       detail: reason,
       at: { pointer } satisfies ErrorLocation,
     })),
   });
-}
-
-/** `eu-*` allows every region that starts with `eu-`; anything else is compared whole. */
-function matchesRegion(allowed: string, region: string): boolean {
-  return allowed.endsWith("*") ? region.startsWith(allowed.slice(0, -1)) : allowed === region;
 }

@@ -11,7 +11,13 @@ export {
   parseCharter,
   requireValid,
 } from "./parse-charter.ts";
-export { assertPlacement, judgePlacement } from "./placement.ts";
+export {
+  allowedPlaces,
+  assertPlacement,
+  judgePlacement,
+  placementRefused,
+  residencyRefusals,
+} from "./placement.ts";
 export { type ProductionBlocker, productionBlockers } from "./production-blockers.ts";
 export { type RequiredSignature, requiredSignatures } from "./required-signatures.ts";
 export {

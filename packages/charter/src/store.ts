@@ -204,6 +204,16 @@ export async function findInForce(
   };
 }
 
+/** Every charter that governs now: of one organisation, or of the whole installation. */
+export async function listInForce(sql: Sql, organisationId?: string): Promise<StoredCharter[]> {
+  const query = tables(sql).selectFrom("charter.charters").selectAll().where("status", "=", "in_force");
+  const rows = await (organisationId === undefined
+    ? query
+    : query.where("organisation_id", "=", organisationId)
+  ).execute();
+  return rows.map(toStored);
+}
+
 function toStored(row: Selectable<CharterTable>): StoredCharter {
   // A charter edited behind our back governs nothing.
   if (digestJson(row.document) !== row.digest) {

@@ -54,6 +54,7 @@ export const actions = {
   "registry:read": action("reads", "registry:read", "Read models, versions, lineage and signatures"),
   "serving:deploy": action("releases", "serving:read", "Create or change an endpoint"),
   "serving:read": action("reads", "serving:read", "Read endpoints, their state and snapshots"),
+  "serving:declare_gateway": action("serves", "serving:read", "Declare where a gateway stands"),
   "serving:predict": action("serves", "serving:read", "Ask an endpoint for predictions"),
   "predictions:read": action("reads", "predictions:read", "Read prediction records"),
   "predictions:deliver": action("serves", "predictions:read", "Deliver a gateway's prediction blocks"),
@@ -87,9 +88,7 @@ export const actions = {
   "jobs:cancel": action("works", "jobs:read", "Cancel a job"),
   "artifacts:read": action("reads", "artifacts:read", "Read content-addressed bytes"),
   "artifacts:write": action("works", "artifacts:read", "Store content-addressed bytes"),
-  "backup:create": ofInstallation(
-    action("administers", "backup:read", "Make a backup of all organisations"),
-  ),
+  "backup:create": ofInstallation(action("administers", "backup:read", "Make a backup of all organisations")),
   "backup:read": ofInstallation(action("reads", "backup:read", "List backups")),
 } as const satisfies Record<string, ActionSpec>;
 
@@ -130,6 +129,7 @@ export const resourceTypes = [
   "ModelVersion",
   "Artifact",
   "Endpoint",
+  "Gateway",
   "Snapshot",
   "Prediction",
   "Outcome",

@@ -170,7 +170,9 @@ describe("signing keys", () => {
     const rival = { name: "rival", displayName: "Rival", administrator: { name: "eve", displayName: "Eve" } };
     expect((await one.call("POST", "/v1/organisations", admin, rival)).status).toBe(201);
     const eve = (await one.token("eve", undefined, { organisation: "rival" })).token;
-    const before = await Promise.all((["token", "model"] as const).map((purpose) => one.keyRing.current(purpose)));
+    const before = await Promise.all(
+      (["token", "model"] as const).map((purpose) => one.keyRing.current(purpose)),
+    );
     for (const { id, purpose } of before) {
       const rotated = await one.call("POST", `/v1/signing-keys/rotate/${purpose}`, eve);
       const revoked = await one.call("POST", `/v1/signing-keys/${id}/revoke`, eve, { reason: "mine now" });

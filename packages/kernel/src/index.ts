@@ -11,6 +11,7 @@ export * from "./logging.ts";
 export * from "./migrations.ts";
 export * from "./money.ts";
 export * from "./object-store.ts";
+export * from "./place.ts";
 export * from "./secret.ts";
 export * from "./signing.ts";
 export * from "./time.ts";

@@ -1,3 +1,11 @@
+import type { CallContext } from "@portolan/kernel";
+
+/** Judges where an export goes by the charters whose data it carries; wired in the apps. */
+export interface ExportPlaces {
+  /** @throws PortolanError `charter.placement_refused`, after a row of its own */
+  require(call: CallContext, stated: { readonly region?: string; readonly owner?: string }): Promise<void>;
+}
+
 /** Held for as long as a sequencer runs. */
 export interface SequencerHold {
   release(): Promise<void>;

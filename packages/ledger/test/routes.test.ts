@@ -1,4 +1,4 @@
-import { type CallContext, type Id, isPortolanError } from "@portolan/kernel";
+import { type CallContext, type Id, isPortolanError, PortolanError } from "@portolan/kernel";
 import { ledgerErrors, registerLedgerRoutes, startSequencer } from "@portolan/ledger";
 import { verifyExport } from "@portolan/ledger/policy";
 import { decodeBundle, leafHash, splitHashes, toHex } from "@portolan/merkle";
@@ -18,6 +18,13 @@ let home: Awaited<ReturnType<typeof temporaryFolder>>;
 let app: FastifyInstance;
 let caller: CallContext = aCall({ roles: ["auditor"] });
 const rows = 260;
+
+/** Where a test's charter lets exports go. */
+const exports = {
+  require: async (_call: unknown, { region = "local" }: { readonly region?: string }) => {
+    if (region !== "local") throw new PortolanError("charter.placement_refused", { detail: region });
+  },
+};
 
 beforeAll(async () => {
   db = await openTestDatabase();
@@ -50,7 +57,14 @@ beforeAll(async () => {
       spec?.status ?? (known === "kernel.not_found" ? 404 : known === "identity.forbidden" ? 403 : 400);
     return reply.code(status).send({ code: known });
   });
-  await registerLedgerRoutes(app, { uow: db.uow, authorizer, keys, clock: db.clock, folder: home.path });
+  await registerLedgerRoutes(app, {
+    uow: db.uow,
+    authorizer,
+    keys,
+    clock: db.clock,
+    folder: home.path,
+    exports,
+  });
 });
 afterAll(async () => {
   await app.close();
@@ -95,6 +109,7 @@ test("tiles, bundles and checkpoint are served as C2SP has them, narrower partia
 });
 
 test("the exported stream verifies offline; verify answers the same and is on the ledger itself", async () => {
+  expect((await get("/v1/ledger/export?region=elsewhere")).body).toContain("charter.placement_refused");
   const response = await get("/v1/ledger/export");
   expect(await verifyExport(response.body.split("\n"))).toMatchObject({ verified: true, provedRows: rows });
   const verified = await app.inject({ method: "POST", url: "/v1/ledger/verify", payload: {} });

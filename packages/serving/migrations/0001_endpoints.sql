@@ -36,8 +36,23 @@ create table serving.snapshots (
   content_digest text not null,
   signed jsonb not null,
   manifest jsonb not null,
-  -- Every digest that a gateway may fetch on the strength of this snapshot.
+  -- Every digest that a gateway may fetch on the strength of this snapshot, and where its bytes may go.
   fetchable jsonb not null,
+  -- Routes that a charter keeps to some places.
+  placed jsonb not null,
   created_at bigint not null,
   primary key (organisation_id, version)
+);
+
+-- What gateways declared of themselves.
+create table serving.gateways (
+  organisation_id text not null,
+  name text not null,
+  region text not null,
+  owner text not null,
+  declared_at bigint not null,
+  declared_by text not null,
+  -- Routes of the newest snapshot that the gateway is not given, as the ledger has it.
+  excluded jsonb not null,
+  primary key (organisation_id, name)
 );

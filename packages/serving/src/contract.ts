@@ -1,11 +1,12 @@
 /** What others may see of serving: endpoints, and the route snapshot that gateways live on. */
-export { DeployRequest, Endpoint, EndpointList } from "./endpoint.ts";
+export { DeployRequest, Endpoint, EndpointList, Gateway, GatewayDeclaration } from "./endpoint.ts";
 export {
   FallbackRule,
   FeaturePlan,
   KeysPart,
   Limits,
   ModelReference,
+  Placement,
   Route,
   RoutesPart,
   routeKey,

@@ -6,6 +6,7 @@ import {
   digestJson,
   isPortolanError,
   newId,
+  type Place,
   PortolanError,
   type Transaction,
   type UnitOfWork,
@@ -21,6 +22,7 @@ import type {
   ServedUseCase,
   UseCaseLookup,
 } from "./ports.ts";
+import { placementOf } from "./snapshot/placement-of.ts";
 import type { FallbackRule, Limits, Route } from "./snapshot/schema.ts";
 import { findEndpoint, saveDeployment } from "./store.ts";
 
@@ -31,8 +33,8 @@ export interface DeployDeps {
   readonly useCases: UseCaseLookup;
   readonly charters: CharterInForce;
   readonly models: ModelLookup;
-  /** Where this installation's gateways run, as charters judge it. */
-  readonly gateway: { readonly region: string; readonly owner: string };
+  /** Where this installation keeps what gateways deliver; each gateway declares its own place. */
+  readonly location: Place;
 }
 
 /** Intent that publishes an organisation's next snapshot; idempotent. */
@@ -75,7 +77,7 @@ export async function deployEndpoint(
     throw error;
   }
   const model = await requireModel(deps, call, request);
-  const facts = { useCase, charter, model, region: deps.gateway.region };
+  const facts = { useCase, charter, model };
   return deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts));
 }
 
@@ -149,11 +151,11 @@ function requireCharter(
       mend: "Leave `fallback` out, or have the charter changed and signed again.",
     });
   }
+  // The predictions' record is kept here, wherever the gateway that answers stands.
   assertPlacement(charter.document, {
-    kind: "gateway",
-    name,
-    region: deps.gateway.region,
-    owner: deps.gateway.owner,
+    kind: "store",
+    name: `of ${name}'s predictions`,
+    ...deps.location,
     environment: request.environment,
   });
   const blockers = request.environment === "production" ? productionBlockers(charter.document) : [];
@@ -203,7 +205,6 @@ interface RouteFacts {
   readonly useCase: ServedUseCase;
   readonly charter: ServedCharter | undefined;
   readonly model: DeployableModel;
-  readonly region: string;
 }
 
 function routeOf(ids: RouteIds, request: DeployRequest, facts: RouteFacts): Route {
@@ -233,7 +234,7 @@ function routeOf(ids: RouteIds, request: DeployRequest, facts: RouteFacts): Rout
     purposes: [...(terms?.purposes ?? [])],
     durability: terms?.logDurability ?? "buffered",
     nonFinite: "refuse",
-    location: facts.region,
+    placement: charter ? placementOf(charter.document) : null,
     fallback: request.fallback ?? charterFallback(terms?.fallback, model),
     features: plan && { ...plan, maxAgeMs: freshness(plan.maxAgeMs, terms?.featureFreshnessMs) },
   };

@@ -35,5 +35,30 @@ export const Endpoint = Type.Object({
 });
 export type Endpoint = Static<typeof Endpoint>;
 
+/** A name such as `eu-central-1`, or `local`. */
+const RegionName = Type.String({ minLength: 1, maxLength: 64, description: "Region that it stands in" });
+const OwnerName = Type.String({ minLength: 1, maxLength: 64, description: "Who owns the machine" });
+export const GatewayName = Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,40}$" });
+
+/** What a gateway says of itself: `LOCATION_REGION` and `LOCATION_OWNER` of its process. */
+export const GatewayDeclaration = Type.Object(
+  { region: RegionName, owner: OwnerName },
+  { additionalProperties: false },
+);
+export type GatewayDeclaration = Static<typeof GatewayDeclaration>;
+
+export const Gateway = Type.Object({
+  name: GatewayName,
+  region: RegionName,
+  owner: OwnerName,
+  declaredAt: Type.Integer({ description: "Epoch microseconds" }),
+  declaredBy: Type.String(),
+  excluded: Type.Array(Type.String(), {
+    description:
+      "Routes, such as `production/delays`, that it is not given: their charter excludes its place",
+  }),
+});
+export type Gateway = Static<typeof Gateway>;
+
 export const EndpointList = Type.Object({ endpoints: Type.Array(Endpoint) });
 export type EndpointList = Static<typeof EndpointList>;

@@ -2,6 +2,7 @@ import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import type { DeployDeps } from "./deploy-endpoint.ts";
 import { endpointRoutes } from "./routes/endpoints.ts";
+import { gatewayRoutes } from "./routes/gateways.ts";
 import { type SnapshotRouteDeps, snapshotRoutes } from "./routes/snapshots.ts";
 
 export { type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
@@ -21,8 +22,9 @@ export const servingMigrations: MigrationSet = {
 
 export type ServingRouteDeps = DeployDeps & SnapshotRouteDeps;
 
-/** PUT /v1/endpoints/:name, GET /v1/endpoints, GET /v1/snapshots/latest, GET /v1/snapshots/parts/:digest. */
+/** Endpoints, gateways, and the snapshots that gateways pull. */
 export async function registerServingRoutes(app: FastifyInstance, deps: ServingRouteDeps): Promise<void> {
   await endpointRoutes(app, deps);
+  await gatewayRoutes(app, deps);
   await snapshotRoutes(app, deps);
 }

@@ -1,6 +1,7 @@
 import { asEpochMicros, type Environment, type Sql } from "@portolan/kernel";
 import { sql } from "kysely";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint, Gateway } from "./endpoint.ts";
+import type { Fetchable, PlacedRoute } from "./snapshot/placed-parts.ts";
 import type { Route, SignedSnapshot, SnapshotManifest } from "./snapshot/schema.ts";
 
 type EndpointsTable = {
@@ -32,11 +33,23 @@ type SnapshotsTable = {
   readonly content_digest: string;
   readonly signed: SignedSnapshot;
   readonly manifest: SnapshotManifest;
-  readonly fetchable: readonly string[];
+  readonly fetchable: readonly Fetchable[];
+  readonly placed: readonly PlacedRoute[];
   readonly created_at: number;
 };
 
+type GatewaysTable = {
+  readonly organisation_id: string;
+  readonly name: string;
+  readonly region: string;
+  readonly owner: string;
+  readonly declared_at: number;
+  readonly declared_by: string;
+  readonly excluded: readonly string[];
+};
+
 type ServingTables = {
+  "serving.gateways": GatewaysTable;
   "serving.endpoints": EndpointsTable;
   "serving.deployments": DeploymentsTable;
   "serving.snapshots": SnapshotsTable;
@@ -152,7 +165,8 @@ export async function saveSnapshot(session: Sql, row: SnapshotRow): Promise<bool
       ...row,
       signed: json<SignedSnapshot>(row.signed),
       manifest: json<SnapshotManifest>(row.manifest),
-      fetchable: json<readonly string[]>(row.fetchable),
+      fetchable: json<readonly Fetchable[]>(row.fetchable),
+      placed: json<readonly PlacedRoute[]>(row.placed),
     })
     .onConflict((conflict) => conflict.columns(["organisation_id", "version"]).doNothing())
     .returning("version")
@@ -166,6 +180,72 @@ export async function saveSnapshot(session: Sql, row: SnapshotRow): Promise<bool
     .where("deployed_at", "<=", row.created_at)
     .execute();
   return true;
+}
+
+export async function findGateway(
+  session: Sql,
+  organisationId: string,
+  name: string,
+): Promise<Gateway | undefined> {
+  const row = await tables(session)
+    .selectFrom("serving.gateways")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("name", "=", name)
+    .executeTakeFirst();
+  return row && toGateway(row);
+}
+
+export async function listGateways(session: Sql, organisationId: string): Promise<Gateway[]> {
+  const rows = await tables(session)
+    .selectFrom("serving.gateways")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .orderBy("name")
+    .execute();
+  return rows.map(toGateway);
+}
+
+export async function saveGateway(session: Sql, organisationId: string, gateway: Gateway): Promise<void> {
+  const { name, region, owner, declaredAt, declaredBy, excluded } = gateway;
+  const values = {
+    region,
+    owner,
+    declared_at: declaredAt,
+    declared_by: declaredBy,
+    excluded: json<readonly string[]>(excluded),
+  };
+  await tables(session)
+    .insertInto("serving.gateways")
+    .values({ organisation_id: organisationId, name, ...values })
+    .onConflict((conflict) => conflict.columns(["organisation_id", "name"]).doUpdateSet(values))
+    .execute();
+}
+
+export async function saveExclusions(
+  session: Sql,
+  organisationId: string,
+  name: string,
+  excluded: readonly string[],
+): Promise<void> {
+  await tables(session)
+    .updateTable("serving.gateways")
+    .set({ excluded: json<readonly string[]>(excluded) })
+    .where("organisation_id", "=", organisationId)
+    .where("name", "=", name)
+    .execute();
+}
+
+function toGateway(row: GatewaysTable): Gateway {
+  const { name, region, owner, excluded } = row;
+  return {
+    name,
+    region,
+    owner,
+    declaredAt: row.declared_at,
+    declaredBy: row.declared_by,
+    excluded: [...excluded],
+  };
 }
 
 function json<T>(value: unknown) {

@@ -76,7 +76,7 @@ const deps = () => ({
   useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
   charters: { inForce: async () => undefined },
   models: { find: async (_call: unknown, name: string) => (name === "score" ? model : undefined) },
-  gateway: { region: "local", owner: "self" },
+  location: { region: "local", owner: "self" },
 });
 const noCharter: CharterInForce = { inForce: async () => undefined };
 const publisher = (charters: CharterInForce = noCharter) =>
@@ -168,10 +168,11 @@ const routesServed = async (inForce: () => ServedCharter | undefined): Promise<s
   const latest = await db.uow.read(engineer(), (sql) => latestSnapshot(sql, testOrganisation));
   const verdict = verifySnapshot(latest?.signed, { keys: [key], organisationId: testOrganisation });
   if (verdict.kind !== "accepted") throw new Error("the snapshot does not verify");
-  const part = verdict.manifest.parts.find(
+  const parts = verdict.manifest.parts.filter(
     (one) => one.kind === "routes" && one.environment === "production",
   );
-  return part ? Buffer.from(await objects.get(part.digest as never)).toString() : "";
+  const bytes = await Promise.all(parts.map((part) => objects.get(part.digest as never)));
+  return Buffer.concat(bytes).toString();
 };
 
 test("a withdrawn charter takes its production route along, and dev goes on", async () => {
@@ -190,7 +191,7 @@ test("a withdrawn charter takes its production route along, and dev goes on", as
 });
 
 test("what the charter excludes is refused, and the refusal is on the ledger", async () => {
-  const elsewhere = { ...governed(() => charter), gateway: { region: "us-east-1", owner: "cloud" } };
+  const elsewhere = { ...governed(() => charter), location: { region: "us-east-1", owner: "cloud" } };
   await expect(deployEndpoint(elsewhere, engineer(), "abroad", inProduction)).rejects.toMatchObject({
     code: "charter.placement_refused",
   });

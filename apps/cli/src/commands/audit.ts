@@ -216,14 +216,19 @@ function entryRow(entry: LedgerEntry): string[] {
 function registerExport(audit: Command, contextOf: ContextOf): void {
   audit
     .command("export <file>")
-    .description("The whole log as JSON lines, verifiable offline")
+    .description(
+      "The whole log as JSON lines, verifiable offline; refused where a charter excludes the place",
+    )
+    .option("--region <region>", "region that it goes to (default: as the server is configured)")
+    .option("--owner <owner>", "who owns the place that it goes to: self, or a provider's name")
     .addHelpText(
       "after",
       "\nExample:\n  portolan audit export ledger.jsonl && portolan audit verify --export ledger.jsonl",
     )
-    .action(async (file: string, _options: object, command: Command) => {
+    .action(async (file: string, options: { region?: string; owner?: string }, command: Command) => {
       const context = contextOf(command);
-      const text = await (await connect(context)).text({ path: "/v1/ledger/export", timeoutMs: 600_000 });
+      const path = `/v1/ledger/export?${new URLSearchParams({ ...options }).toString()}`;
+      const text = await (await connect(context)).text({ path, timeoutMs: 600_000 });
       await writeFile(resolve(context.cwd, file), text);
       const rows = text.split("\n").length - 1;
       context.output.result({ written: file, lines: rows }, `wrote ${rows} lines to ${file}`);

@@ -26,6 +26,8 @@ interface BackupSummary {
 interface BackupOptions {
   readonly passphraseFile?: string;
   readonly check: boolean;
+  readonly region?: string;
+  readonly owner?: string;
 }
 
 export function registerBackupCommands(program: Command, contextOf: ContextOf): void {
@@ -58,6 +60,8 @@ function registerBackup(program: Command, contextOf: ContextOf): void {
     )
     .option("--passphrase-file <file>", "put the private keys in, sealed under the passphrase in this file")
     .option("--no-check", "do not restore it aside")
+    .option("--region <region>", "region that it goes to (default: as the server is configured)")
+    .option("--owner <owner>", "who owns the place that it goes to: self, or a provider's name")
     .addHelpText(
       "after",
       "\nExamples:\n  portolan backup\n  portolan backup /mnt/backups/monday --passphrase-file ~/.portolan-passphrase",
@@ -69,7 +73,7 @@ function registerBackup(program: Command, contextOf: ContextOf): void {
       if (!local) requireNothingLocal(context, target, options);
       if (target !== undefined) await refuseExisting(target);
       const passphrase = await readPassphrase(context, options.passphraseFile);
-      const made = await makeBackup(context);
+      const made = await makeBackup(context, options);
       if (!local) {
         context.output.result(
           made,
@@ -127,9 +131,10 @@ function registerRestore(program: Command, contextOf: ContextOf): void {
     });
 }
 
-async function makeBackup(context: CliContext): Promise<BackupSummary> {
+async function makeBackup(context: CliContext, options: BackupOptions): Promise<BackupSummary> {
   const api = await connect(context);
-  const { job } = await api.json<{ job: string }>({ path: "/v1/backups", body: {} });
+  const { region, owner } = options;
+  const { job } = await api.json<{ job: string }>({ path: "/v1/backups", body: { region, owner } });
   using bar = progressBar(context.output, "backup");
   return waitForJob<BackupSummary>(api, job, bar.update);
 }

@@ -17,7 +17,7 @@ export interface Ports {
 
 /** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
 const inherited =
-  /^(PATH|HOME|LANG|TZ|TMPDIR|LOG_LEVEL|LOCATION_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
+  /^(PATH|HOME|LANG|TZ|TMPDIR|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
 const readyLimitMs = 60_000;
 const databaseRestartMs = 200;
 

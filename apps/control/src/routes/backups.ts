@@ -4,11 +4,16 @@ import { type Authorizer, type Clock, formatInstant, PortolanError, type UnitOfW
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import { backupFolder, backupName, backupQueue, listBackups } from "../backup/backups.ts";
+import type { Destinations } from "../wiring/destinations.ts";
 
+/** Of a place that a backup goes to; what is left out is as the server is configured. */
+const placeName = { minLength: 1, maxLength: 64 };
 const BackupRequest = Type.Object({
   name: Type.Optional(
     Type.String({ pattern: backupName, description: "Folder under backups/ of the state folder" }),
   ),
+  region: Type.Optional(Type.String({ ...placeName, description: "Region that the backup goes to" })),
+  owner: Type.Optional(Type.String({ ...placeName, description: "Who owns that place" })),
 });
 const Backup = Type.Object({
   name: Type.String(),
@@ -25,6 +30,7 @@ export interface BackupRouteDeps {
   readonly authorizer: Authorizer;
   readonly clock: Clock;
   readonly home: string;
+  readonly destinations: Destinations;
 }
 
 /** Online backups into `backups/` of the state folder, on the host that control runs on. */
@@ -46,8 +52,13 @@ export async function backupRoutes(app: FastifyInstance, deps: BackupRouteDeps):
       const name = request.body.name ?? nameOf(deps.clock);
       await deps.authorizer.require(call, "backup:create", { type: "Backup", id: name, organisationId });
       await refuseExisting(deps.home, name);
+      const place = await deps.destinations.require(
+        call,
+        { kind: "backup", name, whole: true },
+        request.body,
+      );
       const job = await deps.work.write(call, async (tx) => {
-        await tx.record({ event: "database.backup.requested", subject: name });
+        await tx.record({ event: "database.backup.requested", subject: name, detail: { ...place } });
         return tx.enqueue({ queue: backupQueue, payload: { name }, key: name });
       });
       return reply.code(202).send({ job, name });

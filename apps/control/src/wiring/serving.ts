@@ -68,7 +68,7 @@ export function wireServing(
       models: {
         find: async (call, model, version) => deployable(await readVersion(registry, call, model, version)),
       },
-      gateway: { region: config.LOCATION_REGION, owner: config.LOCATION_OWNER },
+      location: { region: config.LOCATION_REGION, owner: config.LOCATION_OWNER },
     },
     predictions,
     intents: [publishHandler(publisher), erasureIntentHandler(predictions)],

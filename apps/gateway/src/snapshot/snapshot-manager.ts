@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GatewayGrants } from "@portolan/identity/contract";
-import { type Environment, type Logger, messageOf, type SigningKey } from "@portolan/kernel";
+import { type Environment, type Logger, messageOf, type Place, type SigningKey } from "@portolan/kernel";
 import type { Route, SignedSnapshot, SnapshotManifest, SnapshotPart } from "@portolan/serving/contract";
 import { checkedJson, readKeysPart, readRoutesPart, verifySnapshot } from "@portolan/serving/policy";
 import { ControlAway, type ControlClient } from "../control-client.ts";
 import type { Metrics } from "../metrics.ts";
 import type { DiskCache } from "./disk-cache.ts";
 import { type ModelPool, reasonOf } from "./model-pool.ts";
+import { isForHere, placedHere } from "./placement-guard.ts";
 import {
   type ActiveRoute,
   activate,
@@ -22,6 +23,8 @@ export interface SnapshotManagerDeps {
   readonly control: ControlClient;
   readonly pool: ModelPool;
   readonly environments: readonly Environment[];
+  /** Where this gateway stands. */
+  readonly place: Place;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** Called for every model that is refused: it becomes a record. */
@@ -149,6 +152,7 @@ export class SnapshotManager {
     const routes: Route[] = [];
     for (const part of manifest.parts) {
       if (!part.environment || !this.#deps.environments.includes(part.environment)) continue;
+      if (!isForHere(part, this.#deps.place)) continue;
       const bytes = await this.#bytes(part);
       if (part.kind === "identity")
         grants.set(
@@ -159,7 +163,9 @@ export class SnapshotManager {
     }
     if (this.#trust) this.#trust = learnKeys(this.#deps.cache, this.#trust, keys);
     const active = await Promise.all(
-      routes.map((route) => this.#activate(route, manifest, signingKeys(keys))),
+      placedHere(routes, this.#deps.place, this.#deps).map((route) =>
+        this.#activate(route, manifest, signingKeys(keys)),
+      ),
     );
     return { manifest, grants, routes: new Map(active.map((route) => [keyOf(route.route), route])) };
   }

@@ -37,7 +37,7 @@ export function policyDocumentation(): string {
     "",
     'Policies may name an action, a whole effect (`action in Portolan::Action::"reads"`) or a whole domain',
     '(`action in Portolan::Action::"registry:*"`). Scopes of API keys name actions or domains. Those marked *installation*',
-    'concern what all organisations share, and only the one that owns the installation may do them.',
+    "concern what all organisations share, and only the one that owns the installation may do them.",
     "",
     ...table(
       ["Action", "Effect", "What it is"],

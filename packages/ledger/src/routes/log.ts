@@ -13,6 +13,7 @@ import {
   proveConsistency,
   readCheckpoint,
 } from "../ledger.ts";
+import type { ExportPlaces } from "../ports.ts";
 
 const OfLog = Type.Object({ org: Type.String({ maxLength: 64 }) });
 type OfLog = Static<typeof OfLog>;
@@ -24,8 +25,17 @@ const Sizes = Type.Object({
 });
 type Sizes = Static<typeof Sizes>;
 
+/** Where the export goes; what is left out is as the server is configured (`EXPORT_REGION`, `EXPORT_OWNER`). */
+const Destination = Type.Object({
+  region: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: "Region it goes to" })),
+  owner: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: "Who owns that place" })),
+});
+type Destination = Static<typeof Destination>;
+
+export type LedgerRouteDeps = LedgerDeps & { readonly exports: ExportPlaces };
+
 /** The C2SP tlog-tiles interface under `/v1/ledger/<org>`, consistency proofs and the export. */
-export function logRoutes(deps: LedgerDeps): (app: FastifyInstance) => Promise<void> {
+export function logRoutes(deps: LedgerRouteDeps): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
     app.get<{ Params: OfLog }>(
       "/v1/ledger/:org/checkpoint",
@@ -71,14 +81,20 @@ export function logRoutes(deps: LedgerDeps): (app: FastifyInstance) => Promise<v
       },
       (request) => proveConsistency(deps, request.call, request.query.from, request.query.to),
     );
-    app.get(
+    app.get<{ Querystring: Destination }>(
       "/v1/ledger/export",
       {
         config: routeConfig("ledger:export", "read"),
-        schema: { summary: "The whole log as JSON lines, verifiable offline", tags: ["ledger"] },
+        schema: {
+          summary:
+            "The whole log as JSON lines, verifiable offline; refused where a charter excludes the place",
+          tags: ["ledger"],
+          querystring: Destination,
+        },
       },
       async (request, reply) => {
         await demand(deps, request.call, "ledger:export"); // before the first byte: a status cannot be taken back
+        await deps.exports.require(request.call, request.query);
         const lines = exportLedger(deps, request.call);
         return reply.type("application/jsonl").send(Readable.from(withNewlines(lines)));
       },

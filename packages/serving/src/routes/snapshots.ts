@@ -8,7 +8,10 @@ import {
 } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
+import { GatewayDeclaration, GatewayName } from "../endpoint.ts";
 import type { ServingErrorCode } from "../errors.ts";
+import { requireDeclared } from "../gateways.ts";
+import { mayFetch } from "../snapshot/placed-parts.ts";
 import type { SnapshotPublisher } from "../snapshot/publish-snapshot.ts";
 import { Sha256, SignedSnapshot, SnapshotTrust } from "../snapshot/schema.ts";
 import { latestSnapshot } from "../store.ts";
@@ -21,7 +24,14 @@ export interface SnapshotRouteDeps {
 }
 
 const maxWaitMs = 25_000;
+/** Where the caller stands, as it declared: what it gets is judged by this. */
+const Stated = Type.Object({
+  gateway: GatewayName,
+  region: GatewayDeclaration.properties.region,
+  owner: GatewayDeclaration.properties.owner,
+});
 const Query = Type.Object({
+  ...Stated.properties,
   after: Type.Optional(Type.Integer({ minimum: 0, description: "Version that the caller already has" })),
   waitMs: Type.Optional(
     Type.Integer({ minimum: 0, maximum: maxWaitMs, description: "How long to wait for a newer one" }),
@@ -45,6 +55,7 @@ export async function snapshotRoutes(app: FastifyInstance, deps: SnapshotRouteDe
       const { organisationId } = request.call.actor;
       await deps.authorizer.require(request.call, "snapshots:read", { type: "Snapshot", organisationId });
       const { after = 0, waitMs = 0 } = request.query;
+      await requireDeclared(deps, request.call, request.query);
       if (waitMs > 0) await deps.publisher.waitBeyond(organisationId, after, waitMs);
       const latest = await deps.work.read(request.call, (sql) => latestSnapshot(sql, organisationId));
       if (latest && latest.version <= after) return reply.code(304).send();
@@ -78,7 +89,7 @@ export async function snapshotRoutes(app: FastifyInstance, deps: SnapshotRouteDe
 }
 
 function partRoute(app: FastifyInstance, deps: SnapshotRouteDeps): void {
-  app.get<{ Params: Static<typeof Params> }>(
+  app.get<{ Params: Static<typeof Params>; Querystring: Static<typeof Stated> }>(
     "/v1/snapshots/parts/:digest",
     {
       config: routeConfig("snapshots:read", "read"),
@@ -86,14 +97,16 @@ function partRoute(app: FastifyInstance, deps: SnapshotRouteDeps): void {
         summary: "Bytes that the current snapshot refers to: a part, a model, a signature bundle",
         tags: ["serving"],
         params: Params,
+        querystring: Stated,
       },
     },
     async (request, reply) => {
       const { organisationId } = request.call.actor;
       await deps.authorizer.require(request.call, "snapshots:read", { type: "Snapshot", organisationId });
+      const place = await requireDeclared(deps, request.call, request.query);
       const latest = await deps.work.read(request.call, (sql) => latestSnapshot(sql, organisationId));
       const digest = parseDigest(request.params.digest);
-      if (!digest || !latest?.fetchable.includes(digest))
+      if (!digest || !latest || !mayFetch(latest.fetchable, digest, place))
         throw new PortolanError<ServingErrorCode>("serving.part_not_found", {
           mend: "Fetch the latest snapshot again.",
         });

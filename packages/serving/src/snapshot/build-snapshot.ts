@@ -1,4 +1,5 @@
 import { canonicalBytes, digestBytes, type Environment, type JsonValue } from "@portolan/kernel";
+import { groupByPlacement } from "./placed-parts.ts";
 import type { KeysPart, Route, SignedSnapshot, SnapshotManifest, SnapshotPart } from "./schema.ts";
 import { snapshotFormat } from "./schema.ts";
 
@@ -21,17 +22,28 @@ export interface BuiltParts {
 /** Canonical parts: the same content gives the same digests, so that nothing is published twice. Pure. */
 export function buildParts(content: SnapshotContent): BuiltParts {
   const bytes = new Map<string, Uint8Array>();
-  const part = (kind: SnapshotPart["kind"], value: JsonValue, environment?: Environment): SnapshotPart => {
+  const part = (
+    kind: SnapshotPart["kind"],
+    value: JsonValue,
+    more: Pick<SnapshotPart, "environment" | "placement"> = {},
+  ): SnapshotPart => {
     const encoded = canonicalBytes(value);
     const digest = digestBytes(encoded);
     bytes.set(digest, encoded);
-    return { kind, digest, sizeBytes: encoded.length, ...(environment ? { environment } : {}) };
+    return { kind, digest, sizeBytes: encoded.length, ...more };
   };
   const parts = content.grants.flatMap(({ environment, grants }) => {
     const routes = content.routes
       .filter((route) => route.environment === environment)
       .toSorted((a, b) => (a.endpoint < b.endpoint ? -1 : 1));
-    return [part("routes", { routes }, environment), part("identity", grants, environment)];
+    const placed = groupByPlacement(routes).map((group) =>
+      part(
+        "routes",
+        { routes: [...group.routes] },
+        { environment, ...(group.placement ? { placement: group.placement } : {}) },
+      ),
+    );
+    return [...placed, part("identity", grants, { environment })];
   });
   const keys = content.keys.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   return { parts: [...parts, part("keys", { keys: keys.map((key) => ({ ...key })) })], bytes };

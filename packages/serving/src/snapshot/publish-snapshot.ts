@@ -12,9 +12,12 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { Endpoint } from "../endpoint.ts";
-import type { CharterInForce, GrantsSource, PublicKeys } from "../ports.ts";
+import { noteExclusions } from "../gateways.ts";
+import type { CharterInForce, GrantsSource, PublicKeys, ServedCharter } from "../ports.ts";
 import { latestSnapshot, listEndpoints, type SnapshotRow, saveSnapshot } from "../store.ts";
 import { buildParts, buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
+import { fetchableOf, placedRoutes } from "./placed-parts.ts";
+import { placementOf } from "./placement-of.ts";
 import type { KeysPart, SnapshotTrust } from "./schema.ts";
 
 export interface PublishDeps {
@@ -114,14 +117,13 @@ async function tryPublish(
     content_digest: contentDigest,
     signed,
     manifest,
-    fetchable: [
-      ...built.bytes.keys(),
-      ...content.routes.flatMap((r) => [r.model.digest, r.model.bundle.digest]),
-    ],
+    fetchable: fetchableOf(manifest, content.routes),
+    placed: placedRoutes(content.routes),
     created_at: now,
   };
   const saved = await deps.work.write(call, async (tx) => {
     if (!(await saveSnapshot(tx.sql, row))) return false;
+    await noteExclusions(tx, row.placed);
     // A re-signed copy of the same content changes nothing for anybody and is no event.
     if (latest?.content_digest !== contentDigest) {
       await tx.record({
@@ -142,16 +144,23 @@ async function governed(
   call: CallContext,
   endpoints: readonly Endpoint[],
 ): Promise<Endpoint[]> {
-  const inForce = new Map<string, boolean>();
+  const inForce = new Map<string, ServedCharter | undefined>();
   const served: Endpoint[] = [];
   for (const endpoint of endpoints) {
     const { environment, useCaseId } = endpoint;
     if (!inForce.has(useCaseId)) {
-      inForce.set(useCaseId, (await deps.charters.inForce(call, useCaseId)) !== undefined);
+      inForce.set(useCaseId, await deps.charters.inForce(call, useCaseId));
     }
-    if (environment === "dev" || inForce.get(useCaseId) === true) served.push(endpoint);
+    const charter = inForce.get(useCaseId);
+    if (environment === "dev" || charter) served.push(placedBy(charter, endpoint));
   }
   return served;
+}
+
+/** Where it may be served is the word of the charter in force now, not of the one at the deployment. */
+function placedBy(charter: ServedCharter | undefined, endpoint: Endpoint): Endpoint {
+  if (!charter) return endpoint;
+  return { ...endpoint, route: { ...endpoint.route, placement: placementOf(charter.document) } };
 }
 
 async function contentOf(

@@ -105,6 +105,16 @@ export const FeaturePlan = Type.Object(
 );
 export type FeaturePlan = Static<typeof FeaturePlan>;
 
+/** The charter's residency, for a gateway to be judged by: its `LOCATION_REGION` and `LOCATION_OWNER`. */
+export const Placement = Type.Object(
+  {
+    regions: Type.Array(Type.String(), { description: "`eu-*` stands for every region that starts so" }),
+    owners: Type.Union([Type.Array(Type.String()), Type.Null()], { description: "null: any owner" }),
+  },
+  closed,
+);
+export type Placement = Static<typeof Placement>;
+
 /** Everything that a gateway needs to answer for one endpoint in one environment. */
 export const Route = Type.Object(
   {
@@ -128,7 +138,9 @@ export const Route = Type.Object(
     nonFinite: Type.Union([Type.Literal("refuse"), Type.Literal("allow")], {
       description: "NaN and infinities in binary inputs",
     }),
-    location: Type.String({ description: "Where predictions of this endpoint may be made" }),
+    placement: Type.Union([Placement, Type.Null()], {
+      description: "Where predictions of this endpoint may be made; null: no charter says",
+    }),
     fallback: FallbackRule,
     features: Type.Union([FeaturePlan, Type.Null()]),
   },
@@ -173,6 +185,7 @@ export const SnapshotPart = Type.Object(
   {
     kind: Type.Union([Type.Literal("routes"), Type.Literal("identity"), Type.Literal("keys")]),
     environment: Type.Optional(EnvironmentName),
+    placement: Type.Optional(Placement),
     digest: Sha256,
     sizeBytes: Type.Integer({ minimum: 0 }),
   },

@@ -1,0 +1,46 @@
+import { logisticModel } from "@portolan/onnx-format/testing";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type TestGateway, TestInstallation } from "./installation.ts";
+
+let installation: TestInstallation;
+beforeEach(() => {
+  installation = new TestInstallation();
+  const model = logisticModel([0.5, -0.25], 0.1);
+  installation.add("anywhere", model);
+  installation.add("european", model, { placement: { regions: ["eu-*"], owners: ["self", "hetzner"] } });
+  installation.add("own", model, { placement: { regions: ["eu-*", "local"], owners: ["self"] } });
+});
+afterEach(() => installation.dispose());
+
+const body = '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}';
+
+async function answers(gateway: TestGateway): Promise<Record<string, number>> {
+  const names = ["anywhere", "european", "own"];
+  const statuses = await Promise.all(
+    names.map(async (name) => (await gateway.post(`/v2/models/${name}/infer`, body)).status),
+  );
+  return Object.fromEntries(names.map((name, index) => [name, statuses[index] ?? 0]));
+}
+
+test("a gateway serves what charters allow where it stands, and the rest does not exist there", async () => {
+  await installation.publish(1);
+  const here = await installation.start({ LOCATION_REGION: "eu-central-1", LOCATION_OWNER: "hetzner" });
+  expect(await answers(here)).toEqual({ anywhere: 200, european: 200, own: 404 });
+});
+
+test("a gateway that says nothing of itself stands here, on a machine of one's own", async () => {
+  await installation.publish(1);
+  expect(await answers(await installation.start())).toEqual({ anywhere: 200, european: 404, own: 200 });
+});
+
+test("routes that control put into a wrong part are refused by the gateway itself", async () => {
+  await installation.publish(1, undefined, (manifest) => ({
+    ...manifest,
+    parts: manifest.parts.map(({ placement: _, ...part }) => part),
+  }));
+  const abroad = await installation.start({ LOCATION_REGION: "us-east-1", LOCATION_OWNER: "aws" });
+  expect(await answers(abroad)).toEqual({ anywhere: 200, european: 404, own: 404 });
+  expect(abroad.output.match(/gateway\.route\.misplaced/g)).toHaveLength(2);
+  const metrics = await (await abroad.get("/metrics")).text();
+  expect(metrics).toMatch(/portolan_gateway_routes_misplaced 2/);
+});

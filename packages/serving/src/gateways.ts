@@ -1,0 +1,96 @@
+import {
+  type Authorizer,
+  type CallContext,
+  digestJson,
+  type Place,
+  PortolanError,
+  type Transaction,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import type { Gateway, GatewayDeclaration } from "./endpoint.ts";
+import type { ServingErrorCode } from "./errors.ts";
+import { excludedRoutes, type PlacedRoute } from "./snapshot/placed-parts.ts";
+import { findGateway, latestSnapshot, listGateways, saveExclusions, saveGateway } from "./store.ts";
+
+export interface GatewayDeps {
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+}
+
+/**
+ * A gateway says where it stands and who owns the machine; what it is given depends on it. The same word again
+ * changes nothing, another one is a row on the ledger.
+ */
+export async function declareGateway(
+  deps: GatewayDeps,
+  call: CallContext,
+  name: string,
+  { region, owner }: GatewayDeclaration,
+): Promise<Gateway> {
+  const { organisationId } = call.actor;
+  await deps.authorizer.require(call, "serving:declare_gateway", { type: "Gateway", organisationId });
+  return deps.work.write(call, async (tx) => {
+    const before = await findGateway(tx.sql, organisationId, name);
+    if (before?.region === region && before.owner === owner) return before;
+    const declared = { name, region, owner, declaredAt: tx.now, declaredBy: call.actor.id, excluded: [] };
+    await saveGateway(tx.sql, organisationId, declared);
+    await tx.record({
+      event: "serving.gateway.declared",
+      subject: name,
+      ...(before ? { before: digestJson({ region: before.region, owner: before.owner }) } : {}),
+      after: digestJson({ region, owner }),
+      detail: { region, owner },
+    });
+    const latest = await latestSnapshot(tx.sql, organisationId);
+    return { ...declared, excluded: await noteFor(tx, declared, latest?.placed ?? []) };
+  });
+}
+
+/** Gateways of the caller's organisation, and what each of them is not given. */
+export async function readGateways(deps: GatewayDeps, call: CallContext): Promise<Gateway[]> {
+  const { organisationId } = call.actor;
+  await deps.authorizer.require(call, "serving:read", { type: "Gateway", organisationId });
+  return deps.work.read(call, (sql) => listGateways(sql, organisationId));
+}
+
+/**
+ * The place that a pull is answered for. What it states must be what was declared, for the declaration is what the
+ * ledger holds.
+ *
+ * @throws PortolanError `serving.gateway_not_declared`
+ */
+export async function requireDeclared(
+  deps: GatewayDeps,
+  call: CallContext,
+  stated: Place & { readonly gateway: string },
+): Promise<Place> {
+  const { organisationId } = call.actor;
+  const declared = await deps.work.read(call, (sql) => findGateway(sql, organisationId, stated.gateway));
+  if (declared?.region === stated.region && declared.owner === stated.owner) return declared;
+  throw new PortolanError<ServingErrorCode>("serving.gateway_not_declared", {
+    detail: `no gateway ${stated.gateway} has declared that it stands in ${stated.region} on a machine of ${stated.owner}`,
+    mend: `Declare it with PUT /v1/gateways/${stated.gateway}.`,
+  });
+}
+
+/** In the transaction of a new snapshot: what it keeps from which gateway, one ledger row per change. */
+export async function noteExclusions(tx: Transaction, placed: readonly PlacedRoute[]): Promise<void> {
+  for (const gateway of await listGateways(tx.sql, tx.call.actor.organisationId))
+    await noteFor(tx, gateway, placed);
+}
+
+async function noteFor(tx: Transaction, gateway: Gateway, placed: readonly PlacedRoute[]): Promise<string[]> {
+  const excluded = excludedRoutes(placed, gateway);
+  const { name, region, owner } = gateway;
+  if (excluded.join() === gateway.excluded.join()) return excluded;
+  await saveExclusions(tx.sql, tx.call.actor.organisationId, name, excluded);
+  await tx.record({
+    event: excluded.length > 0 ? "serving.gateway.routes_refused" : "serving.gateway.routes_allowed",
+    subject: name,
+    before: digestJson(gateway.excluded),
+    after: digestJson(excluded),
+    // A few name the trouble; the digest stands for all.
+    detail: { region, owner, refused: excluded.length, routes: excluded.slice(0, 20) },
+  });
+  return excluded;
+}

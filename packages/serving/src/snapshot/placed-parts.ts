@@ -1,0 +1,62 @@
+import { allowsPlace, canonicalJson, type Place } from "@portolan/kernel";
+import type { Placement, Route, SnapshotManifest } from "./schema.ts";
+
+/** Routes that the same places may serve: one part of the snapshot, handed to gateways in those places alone. */
+export interface PlacedRoutes {
+  readonly placement: Placement | null;
+  readonly routes: readonly Route[];
+}
+
+/** In a fixed order, so that the same routes give the same parts. Routes without a charter come first, always. Pure. */
+export function groupByPlacement(routes: readonly Route[]): PlacedRoutes[] {
+  const groups = new Map<string, { placement: Placement | null; routes: Route[] }>([
+    ["", { placement: null, routes: [] }],
+  ]);
+  for (const route of routes) {
+    const key = route.placement === null ? "" : canonicalJson(route.placement);
+    const group = groups.get(key) ?? { placement: route.placement, routes: [] };
+    group.routes.push(route);
+    groups.set(key, group);
+  }
+  return [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+}
+
+/** A digest that a snapshot refers to, and where its bytes may go: models travel as their routes do. */
+export interface Fetchable {
+  readonly digest: string;
+  readonly placement: Placement | null;
+}
+
+export function fetchableOf(manifest: SnapshotManifest, routes: readonly Route[]): Fetchable[] {
+  return [
+    ...manifest.parts.map(({ digest, placement = null }) => ({ digest, placement })),
+    ...routes.flatMap(({ model, placement }) =>
+      [model.digest, model.bundle.digest].map((digest) => ({ digest, placement })),
+    ),
+  ];
+}
+
+export function mayServe(placement: Placement | null | undefined, place: Place): boolean {
+  return placement === null || placement === undefined || allowsPlace(placement, place);
+}
+
+export function mayFetch(fetchable: readonly Fetchable[], digest: string, place: Place): boolean {
+  return fetchable.some((one) => one.digest === digest && mayServe(one.placement, place));
+}
+
+/** A route of a snapshot by its name, e.g. `production/delays`, and where it may be served. */
+export interface PlacedRoute {
+  readonly route: string;
+  readonly placement: Placement;
+}
+
+export function placedRoutes(routes: readonly Route[]): PlacedRoute[] {
+  return routes.flatMap(({ environment, endpoint, placement }) =>
+    placement === null ? [] : [{ route: `${environment}/${endpoint}`, placement }],
+  );
+}
+
+/** What a gateway in that place is not given, sorted. Pure. */
+export function excludedRoutes(placed: readonly PlacedRoute[], place: Place): string[] {
+  return placed.flatMap(({ route, placement }) => (mayServe(placement, place) ? [] : [route])).toSorted();
+}
