@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { test } from "vitest";
 import { expectExactlyOnce, killFixture, killUntilDone } from "../../packages/database/test/kill-suite.ts";
 import { randomOf } from "./random.ts";
 
@@ -9,10 +9,9 @@ const kills = 35;
 test(`${kills} kill -9 of the job worker (seed ${seed}) leave every effect exactly once`, async () => {
   const fixture = await killFixture();
   try {
-    const ids = await fixture.enqueue(45);
-    expect(await killUntilDone(fixture, ids, kills, randomOf(seed))).toBeGreaterThanOrEqual(kills);
+    const ids = await killUntilDone(fixture, 45, kills, randomOf(seed));
     await expectExactlyOnce(fixture, ids);
   } finally {
     await fixture.close();
   }
-}, 600_000);
+}, 900_000);

@@ -43,7 +43,7 @@ describe.skipIf(!mounted)("a really full disk", () => {
     rmSync(join(folder, "other"));
     await new Promise((resolve) => setTimeout(resolve, 1200)); // the block's end makes the reserve anew
     acknowledged.push(await writer.append(big(101), { durability: "buffered" }));
-    await expect.poll(() => writer.status().state, { timeout: 3000 }).toBe("open");
+    await expect.poll(() => writer.status().state, { timeout: 60_000 }).toBe("open");
     acknowledged.push(await writer.append(big(102), { durability: "durable" }));
     await writer.close();
     const records = [...readLog(folder)].flatMap((block) => block.records);

@@ -93,6 +93,12 @@ describe("before anything runs", () => {
   });
 });
 
+async function msOf(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
 describe("a broken charter", () => {
   const valid = readFileSync(
     new URL("../../../packages/charter/templates/churn.yaml", import.meta.url),
@@ -123,9 +129,11 @@ describe("a broken charter", () => {
     ["nothing at all", "", /empty/],
   ])("with %s is refused with file, line and mend, at once", async (_name, text, says) => {
     const path = file("charter.yaml", text);
+    // An alias bomb that is unfolded takes minutes and gigabytes; the limit is measured against a charter that is whole.
+    const whole = await msOf(() => runPortolan(["charter", "check", file("whole.yaml", valid)]));
     const start = performance.now();
     const { code, out, err } = await runPortolan(["charter", "check", path]);
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(performance.now() - start).toBeLessThan(10_000 + 10 * whole);
     expect({ code, err }).toEqual({ code: 1, err: "" });
     expect(out).toContain("charter.yaml");
     expect(out).toMatch(says);

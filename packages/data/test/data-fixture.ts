@@ -98,7 +98,7 @@ export async function dataFixture(
 export async function waitFor<T>(
   read: () => Promise<T>,
   enough: (found: T) => boolean,
-  ms = 50_000,
+  ms = 150_000,
 ): Promise<T> {
   for (let waited = 0; waited < ms; waited += 40) {
     const found = await read();

@@ -57,20 +57,39 @@ export async function killFixture() {
 
 export type KillFixture = Awaited<ReturnType<typeof killFixture>>;
 
-/** Starts worker processes and kills each after a random time, until every job is over; resolves to the kills. */
+/**
+ * Starts worker processes and kills each at a random moment after its first finished step, until that many were killed in the
+ * middle of a job; more jobs are added where all are over before. Then an undisturbed worker ends what is left. Resolves to
+ * the ids of all jobs.
+ */
 export async function killUntilDone(
   fixture: KillFixture,
-  ids: readonly string[],
-  leastKills: number,
+  jobs: number,
+  kills: number,
   random: () => number = Math.random,
-): Promise<number> {
-  for (let kills = 0; ; kills++) {
+): Promise<string[]> {
+  const ids = await fixture.enqueue(jobs);
+  for (let hits = 0; hits < kills; ) {
+    if (await allOver(fixture.database, ids)) ids.push(...(await fixture.enqueue(jobs)));
+    const before = await finishedSteps(fixture);
     const worker = await startWorker(fixture);
-    if (kills < leastKills) await delay(random() * 250);
-    else await untilOver(fixture.database, ids);
+    // A worker that is killed before it does anything is the same job's crash again, and there is a limit to those.
+    while ((await finishedSteps(fixture)) === before) await delay(5);
+    await delay(random() * 250);
+    if (!(await allOver(fixture.database, ids))) hits += 1;
     await kill(worker);
-    if (await allOver(fixture.database, ids)) return kills;
   }
+  const last = await startWorker(fixture);
+  await untilOver(fixture.database, ids);
+  await kill(last);
+  return ids;
+}
+
+async function finishedSteps({ database }: KillFixture): Promise<number> {
+  const rows = await database.session((session) =>
+    session.query<{ n: number }>("select count(*)::int as n from database.job_steps"),
+  );
+  return rows[0]?.n ?? 0;
 }
 
 /** Each step of each job took effect exactly once, inside the database and outside of it. */
@@ -115,9 +134,9 @@ async function allOver(database: Database, ids: readonly string[]): Promise<bool
 }
 
 async function untilOver(database: Database, ids: readonly string[]): Promise<void> {
-  for (let waited = 0; waited < 60_000; waited += 100) {
+  for (let waited = 0; waited < 300_000; waited += 100) {
     if (await allOver(database, ids)) return;
     await delay(100);
   }
-  throw new Error("the jobs did not finish within a minute");
+  throw new Error("the jobs did not finish within five minutes");
 }

@@ -63,7 +63,7 @@ export function databaseSuite(name: string, url: () => string | undefined): void
       db.uow.write(call, (tx) => tx.enqueue({ queue, payload, ...(key === undefined ? {} : { key }) }));
     const untilState = async (id: string, state: string): Promise<void> => {
       await vi.waitFor(async () => expect((await getJob(db.sql, testOrganisation, id))?.state).toBe(state), {
-        timeout: 20_000,
+        timeout: 60_000,
         interval: 50,
       });
     };
@@ -286,7 +286,7 @@ export function databaseSuite(name: string, url: () => string | undefined): void
       };
       const worker = await work(handler);
       const id = await enqueue("resumed");
-      await vi.waitFor(async () => expect(await stepsOf(id)).toEqual(["first"]), { timeout: 10_000 });
+      await vi.waitFor(async () => expect(await stepsOf(id)).toEqual(["first"]), { timeout: 60_000 });
       await worker.stop();
       expect((await getJob(db.sql, testOrganisation, id))?.state).toBe("waiting");
       hold = false;
@@ -323,7 +323,7 @@ export function databaseSuite(name: string, url: () => string | undefined): void
             ]);
             expect(rows).toEqual([{ state: "done", outcome: { published: 7 }, attempts: 2 }]);
           },
-          { timeout: 10_000, interval: 50 },
+          { timeout: 60_000, interval: 50 },
         );
         expect(performed).toEqual([id, id]);
       } finally {

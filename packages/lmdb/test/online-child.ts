@@ -17,7 +17,10 @@ const far = asEpochMicros(2 ** 40);
 if (mode === "read") await read();
 else await write();
 
-/** Reads all entities again and again until standard input ends; all of a pass must be of one replacement. */
+/**
+ * Reads all entities again and again until standard input ends; all of a pass must be of one replacement. Says `enough` once it
+ * has read often, and over several replacements.
+ */
 async function read(): Promise<void> {
   const store = openOnlineStore({ folder, readOnly: true });
   let open = true;
@@ -28,6 +31,7 @@ async function read(): Promise<void> {
   process.stdout.write("reading\n");
   const seen = { torn: 0, mixed: 0, missing: 0, reads: 0 };
   const turns = new Set<number>();
+  let enough = false;
   while (open) {
     const pass = Array.from({ length: 50 }, (_, index) => store.get(header, [`k${index}`], far));
     seen.reads += pass.length;
@@ -36,6 +40,10 @@ async function read(): Promise<void> {
       if (vector.asOf !== undefined && vector.values["a"]?.value !== vector.asOf) seen.torn += 1;
     if (new Set(pass.map((vector) => vector.asOf)).size > 1) seen.mixed += 1;
     if (pass[0]?.asOf !== undefined) turns.add(pass[0].asOf);
+    if (!enough && seen.reads > 1000 && turns.size > 3) {
+      enough = true;
+      process.stdout.write("enough\n");
+    }
     await pause();
   }
   process.stdout.write(`${JSON.stringify({ ...seen, turns: turns.size })}\n`);

@@ -160,13 +160,16 @@ test("a reader in another process never sees half a replacement", async () => {
   await store.replace(lasting, t(1), rowsOf(1));
   const reader = start("read");
   expect(await firstLine(reader)).toBe("reading");
-  for (let turn = 2; turn <= 80; turn++) await store.replace(lasting, t(turn), rowsOf(turn));
+  let enough = false;
+  void firstLine(reader).then((line) => {
+    enough = line === "enough";
+  });
+  // At least 80 replacements, and on until the reader was there for some of them.
+  for (let turn = 2; turn <= 80 || !enough; turn++) await store.replace(lasting, t(turn), rowsOf(turn));
   const report = firstLine(reader);
   reader.stdin?.end();
-  const { torn, mixed, missing, reads, turns } = JSON.parse(await report) as Record<string, number>;
+  const { torn, mixed, missing } = JSON.parse(await report) as Record<string, number>;
   expect({ torn, mixed, missing }).toEqual({ torn: 0, mixed: 0, missing: 0 });
-  expect(reads).toBeGreaterThan(1000);
-  expect(turns).toBeGreaterThan(3);
 });
 
 test("a writer killed with kill -9 at random moments leaves a whole generation, and the next one goes on", async () => {

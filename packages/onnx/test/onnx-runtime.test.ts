@@ -37,7 +37,7 @@ async function load(
   const runtime = createOnnxRuntime({
     quarantine: createQuarantine(join(folder, "quarantine.json")),
     inlineMicros: 1000,
-    loadTimeoutMs: 20_000,
+    loadTimeoutMs: 60_000,
     memoryBytes,
   });
   const model = await runtime.load(verified(bytes, origin));
@@ -51,7 +51,7 @@ function tier(model: LoadedModel): string {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 25));
+  for (let i = 0; i < 4000 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 25));
 }
 
 const row: Tensor = { name: "x", datatype: "FP32", shape: [1, 2], data: Float32Array.of(1, 2) };
@@ -64,7 +64,7 @@ describe("tiers", () => {
     const imported = await load(bytes, "imported");
     expect([tier(trained), tier(imported)]).toEqual(["inline", "runner"]);
     for (const model of [trained, imported]) {
-      const outcome = await model.run([row], 1000);
+      const outcome = await model.run([row], 20_000);
       expect(outcome.kind).toBe("ok");
       if (outcome.kind === "ok") expect(outcome.outputs[0]?.data[0]).toBeCloseTo(1 / (1 + Math.exp(-0.1)), 6);
     }
@@ -73,10 +73,10 @@ describe("tiers", () => {
   test("INT64, strings and FP16 pass through a runner bit by bit", async () => {
     const int64 = await load(identityModel(onnxType.int64, [null]), "imported");
     const big = BigInt64Array.of(2n ** 63n - 1n, -(2n ** 63n));
-    const numbers = await int64.run([{ name: "in", datatype: "INT64", shape: [2], data: big }], 1000);
+    const numbers = await int64.run([{ name: "in", datatype: "INT64", shape: [2], data: big }], 20_000);
     expect(numbers.kind === "ok" && numbers.outputs[0]?.data).toEqual(big);
     const text = await load(identityModel(onnxType.string, [null]), "imported");
-    const words = await text.run([{ name: "in", datatype: "BYTES", shape: [2], data: ["ß", ""] }], 1000);
+    const words = await text.run([{ name: "in", datatype: "BYTES", shape: [2], data: ["ß", ""] }], 20_000);
     expect(words.kind === "ok" && words.outputs[0]?.data).toEqual(["ß", ""]);
     const half = await load(identityModel(onnxType.float16, [null]), "imported");
     const bits = await half.run(
@@ -95,18 +95,18 @@ describe("faults stay in the runner", () => {
     expect(needed).toBeGreaterThan(4);
     expect((await model.run([one], 2)).kind).toBe("timeout");
     await until(() => tier(model) === "runner" && model.state().kind === "ready");
-    expect((await model.run([one], 20_000)).kind).toBe("ok");
+    expect((await model.run([one], 60_000)).kind).toBe("ok");
     expect((await model.run([one], 2)).kind).toBe("timeout");
     await until(() => model.state().kind === "quarantined");
     expect(model.state().kind).toBe("quarantined");
-    expect((await model.run([one], 1000)).kind).toBe("unavailable");
+    expect((await model.run([one], 20_000)).kind).toBe("unavailable");
     await expect(load(loopModel(150_000n), "imported")).rejects.toMatchObject({ code: "onnx.quarantined" });
   });
 
   test("a runner that is killed is started again, and what it was working on is answered as crashed", async () => {
     const model = await load(loopModel(150_000n), "imported");
-    const running = model.run([one], 20_000);
-    const waiting = model.run([one], 20_000);
+    const running = model.run([one], 60_000);
+    const waiting = model.run([one], 60_000);
     const pids = execFileSync("pgrep", ["-P", String(process.pid), "-f", "runner-main"])
       .toString()
       .trim()
@@ -114,18 +114,19 @@ describe("faults stay in the runner", () => {
     process.kill(Number(pids.at(-1)), "SIGKILL");
     expect([(await running).kind, (await waiting).kind]).toEqual(["crashed", "crashed"]);
     await until(() => model.state().kind === "ready");
-    expect((await model.run([one], 20_000)).kind).toBe("ok");
+    expect((await model.run([one], 60_000)).kind).toBe("ok");
   });
 
   test("time spent waiting is never held against the model: late callers time out, nothing is killed", async () => {
     const model = await load(loopModel(30_000n), "imported");
     const warm = model.state();
     const needed = warm.kind === "ready" ? warm.warmUpMicros / 1000 : 0;
-    const outcomes = await Promise.all(Array.from({ length: 40 }, () => model.run([one], needed * 8)));
+    // One run fits well, all of them never do, also where the machine gets twenty times slower or faster meanwhile.
+    const outcomes = await Promise.all(Array.from({ length: 400 }, () => model.run([one], needed * 20)));
     const kinds = new Set(outcomes.map((outcome) => outcome.kind));
     expect(kinds).toEqual(new Set(["ok", "timeout"]));
     expect(tier(model)).toBe("runner");
-    expect((await model.run([one], 20_000)).kind).toBe("ok");
+    expect((await model.run([one], 60_000)).kind).toBe("ok");
   });
 
   test("a model that outgrows its memory bound is refused while loading", async () => {
@@ -137,8 +138,8 @@ describe("faults stay in the runner", () => {
   test("wrong dimensions are the request's fault, and the runner lives on", async () => {
     const model = await load(logisticModel([0.5, -0.25], 0.1), "imported");
     const wrong = { ...row, shape: [1, 3], data: Float32Array.of(1, 2, 3) };
-    expect((await model.run([wrong], 1000)).kind).toBe("failed");
-    expect((await model.run([row], 1000)).kind).toBe("ok");
+    expect((await model.run([wrong], 20_000)).kind).toBe("failed");
+    expect((await model.run([row], 20_000)).kind).toBe("ok");
   });
 
   test("bytes that are not a model are refused with the reason", async () => {
@@ -147,7 +148,7 @@ describe("faults stay in the runner", () => {
     const runtime = createOnnxRuntime({
       quarantine: createQuarantine(join(folder, "quarantine.json")),
       inlineMicros: 1000,
-      loadTimeoutMs: 20_000,
+      loadTimeoutMs: 60_000,
       memoryBytes: 2 ** 31,
     });
     await expect(runtime.load(cut)).rejects.toMatchObject({ code: "onnx.load_failed" });

@@ -38,7 +38,7 @@ beforeAll(async () => {
   blocks = listSegments(folder).flatMap(({ path }) =>
     [...closedBlocks(readFileSync(path))].map(({ bytes }) => bytes),
   );
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await control.close();
   rmSync(folder, { recursive: true, force: true });

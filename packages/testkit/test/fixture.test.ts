@@ -4,7 +4,7 @@ import { aCall, openTestDatabase, type TestDatabase } from "../src/index.ts";
 let db: TestDatabase;
 beforeAll(async () => {
   db = await openTestDatabase();
-}, 60_000);
+}, 180_000);
 afterAll(() => db.close());
 
 test("a write commits its ledger row, its job and its intent together", async () => {

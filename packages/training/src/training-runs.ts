@@ -119,15 +119,15 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
       const done = await produce(deps, job, id, pinned as unknown as Pinned);
       return done as unknown as JsonObject;
     });
-    const published = await job.step("publish", async (tx) => {
+    // Model and log are in the object store and on the job's record: whoever reads "succeeded" finds no folder any more.
+    await rm(join(deps.workFolder, id), { recursive: true, force: true });
+    return await job.step("publish", async (tx) => {
       const found = result as unknown as TrainingRunResult;
       await updateRun(tx.sql, id, { result: found }, tx.now);
       const detail = { python: found.python, data: found.data, code: found.code };
       await tx.record({ event: "training.run.succeeded", subject: id, after: found.model as Digest, detail });
       return { runId: id, model: found.model };
     });
-    await rm(join(deps.workFolder, id), { recursive: true, force: true });
-    return published;
   } catch (error) {
     // Trying again does not mend a trainer that fails by itself; anything else may pass, and is a failure only at the last try.
     const settled = isPortolanError(error) && settledCodes.includes(error.code);

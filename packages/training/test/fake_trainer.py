@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 
 stopping = False
+# Written by a test that wants the trainer to stay in a round until it is told to stop; no input, so that the model is the same.
+HOLD = Path(os.environ["PORTOLAN_CHECKPOINT"]).parent / "hold"
 
 
 def stop(_signal, _frame):
@@ -54,6 +56,8 @@ def main():
         part.write_text(json.dumps(state))
         part.rename(kept)
         print(f"round {state['round']}", flush=True)
+        while HOLD.exists() and int(HOLD.read_text()) == state["round"] and not stopping:
+            time.sleep(0.01)
         if stopping:
             sys.exit(75)
         time.sleep(params.get("pause", 0))

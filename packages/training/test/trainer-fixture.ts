@@ -71,7 +71,7 @@ export async function trial(
     run: () => runTrainer(task),
     log,
     saw: async (text) => {
-      for (let waited = 0; waited < 20_000; waited += 10) {
+      for (let waited = 0; waited < 60_000; waited += 10) {
         if ((await log()).includes(text)) return;
         await new Promise((resolve) => setTimeout(resolve, 10));
       }

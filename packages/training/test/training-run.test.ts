@@ -38,7 +38,7 @@ describe.skipIf(python === undefined)("pinned environments", () => {
     expect(await readdir(join(folder, "envs"))).toEqual([one.key]);
     const inside = await findPython([one.interpreter], [python.minor], {});
     expect(inside.path).toBe(one.interpreter);
-  }, 120_000);
+  }, 300_000);
 
   test("a requirement without a hash is refused before anything is fetched, and nothing is left behind", async () => {
     if (!python) return;
@@ -47,7 +47,7 @@ describe.skipIf(python === undefined)("pinned environments", () => {
       detail: expect.stringMatching(/[Hh]ashes/) as string,
     });
     expect((await readdir(join(folder, "envs"))).filter((name) => name.startsWith("building-"))).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 });
 
 test("a machine without a usable Python is one clear sentence", async () => {
@@ -103,7 +103,7 @@ describe.skipIf(python === undefined)("training runs", () => {
       params: { rounds: 4 },
       seed: 7,
     };
-  }, 120_000);
+  }, 300_000);
   afterAll(() => f.close());
 
   const train = async (changes: Partial<TrainingRunRequest> = {}): Promise<TrainingRunView> => {
@@ -140,7 +140,7 @@ describe.skipIf(python === undefined)("training runs", () => {
     expect(await eventsOf(one.id)).toEqual(["training.run.started", "training.run.succeeded"]);
     expect(await readTrainingLog(deps, f.call, one.id)).toContain("round 4");
     expect((await readdir(deps.workFolder)).filter((name) => name.startsWith("run_"))).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   test("a trainer that fails is an outcome at once: one attempt, its last words, its log", async () => {
     const run = await train({ params: { mode: "fail" } });
