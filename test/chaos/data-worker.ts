@@ -30,10 +30,17 @@ export async function dataWorld(url: string, folder: string) {
   };
   const training: TrainingDeps = {
     ...base,
-    charters: { requireInForce: () => Promise.resolve() },
+    charters: { requireInForce: () => Promise.resolve({ regulated: false }) },
     environments: { folder: join(folder, "envs"), installEnvironment },
     pythons: pythonCandidates,
-    limits: { threads: 1, memoryLimitBytes: 2 ** 31, cpuSeconds: 60, timeoutMs: 60_000 },
+    limits: {
+      threads: 1,
+      memoryLimitBytes: 2 ** 31,
+      cpuSeconds: 60,
+      timeoutMs: 60_000,
+      diskLimitBytes: 2 ** 30,
+    },
+    hidden: [folder],
   };
   return { database, jobs, base, data, training };
 }

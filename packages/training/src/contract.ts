@@ -33,6 +33,9 @@ export const TrainingRunResult = Type.Object({
   python: Type.String(),
   seed: Type.Integer(),
   networkBlocked: Type.Boolean(),
+  isolation: Type.Union([Type.Literal("namespaces"), Type.Literal("account"), Type.Literal("none")], {
+    description: "What kept the trainer from the server's files and processes",
+  }),
 });
 export type TrainingRunResult = Static<typeof TrainingRunResult>;
 

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PortolanError } from "@portolan/kernel";
 import type { TrainingErrorCode } from "./errors.ts";
@@ -13,7 +13,7 @@ export interface EnvironmentDeps {
 }
 
 const probe =
-  "import sys, ensurepip, venv; print('%d.%d %d.%d.%d %s' % (*sys.version_info[:2], *sys.version_info[:3], sys.executable))";
+  "import sys, ensurepip, venv; print('%d.%d\\n%d.%d.%d\\n%s\\n%s' % (*sys.version_info[:2], *sys.version_info[:3], sys.executable, sys.base_prefix))";
 
 /**
  * The first Python that there is a lock for and that can build environments.
@@ -27,9 +27,11 @@ export async function findPython(
 ): Promise<Python> {
   for (const command of candidates) {
     const tried = await execute(command, ["-c", probe], env).catch(() => undefined);
-    const [minor, version, path] = tried?.code === 0 ? tried.output.trim().split(" ") : [];
+    const [minor, version, path, prefix] = tried?.code === 0 ? tried.output.trim().split("\n") : [];
     const known = locked.find((candidate) => candidate === minor);
-    if (known && version && path) return { path, minor: known, version };
+    // Free of links, so that it is whole where only its own folder is shown.
+    if (known && version && path && prefix)
+      return { path: await realpath(path), prefix: await realpath(prefix), minor: known, version };
   }
   throw new PortolanError<TrainingErrorCode>("training.no_python", {
     detail: `none of ${candidates.join(", ")} is a Python ${locked.join(", ")} with venv and ensurepip`,
@@ -42,11 +44,16 @@ export async function ensureEnvironment(
   deps: EnvironmentDeps,
   lock: string,
   python: Python,
-): Promise<{ readonly interpreter: string; readonly key: string; readonly built: boolean }> {
+): Promise<{
+  readonly interpreter: string;
+  readonly folder: string;
+  readonly key: string;
+  readonly built: boolean;
+}> {
   const key = environmentKey(lock, python);
   const final = join(deps.folder, key);
   const interpreter = join(final, "bin", "python");
-  if (await exists(interpreter)) return { interpreter, key, built: false };
+  if (await exists(interpreter)) return { interpreter, folder: final, key, built: false };
   await mkdir(deps.folder, { recursive: true });
   await removeAbandoned(deps.folder);
   const building = await mkdtemp(join(deps.folder, `building-${process.pid}-`));
@@ -65,6 +72,9 @@ export async function ensureEnvironment(
       "--only-binary=:all:",
     ];
     await demand(join(building, "bin", "python"), [...install, "-r", lockFile], deps.installEnvironment);
+    // Trainers read it under an account of their own, and nobody writes to it any more.
+    await demand("chmod", ["-R", "a+rX,go-w", building], deps.installEnvironment);
+    await chmod(building, 0o755);
     // Losing a race is fine: the other builder's environment has the same key.
     await rename(building, final).catch(async (error: unknown) => {
       if (!(await exists(interpreter))) throw error;
@@ -72,7 +82,7 @@ export async function ensureEnvironment(
   } finally {
     await rm(building, { recursive: true, force: true });
   }
-  return { interpreter, key, built: true };
+  return { interpreter, folder: final, key, built: true };
 }
 
 /** What a builder left that was killed: its process is gone, and no other one finishes its work. */

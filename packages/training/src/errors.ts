@@ -5,6 +5,7 @@ export const trainingErrors = {
   "training.training_set_missing": { status: 409, title: "Training set is not ready" },
   "training.no_python": { status: 503, title: "No usable Python" },
   "training.environment_failed": { status: 422, title: "Environment could not be built" },
+  "training.not_isolated": { status: 503, title: "Trainer cannot be isolated" },
   "training.trainer_failed": { status: 422, title: "Trainer failed" },
   "training.interrupted": { status: 503, title: "Training was interrupted" },
 } as const satisfies Record<string, ErrorSpec>;

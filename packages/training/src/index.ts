@@ -10,6 +10,7 @@ export {
   findPython,
 } from "./environment.ts";
 export { trainingErrors } from "./errors.ts";
+export { findIsolation, type Isolation } from "./isolation.ts";
 export type { CharterGate } from "./ports.ts";
 export { type Python, pythonMinors } from "./python.ts";
 export { findRun } from "./store.ts";

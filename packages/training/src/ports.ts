@@ -2,9 +2,12 @@ import type { CallContext, Environment } from "@portolan/kernel";
 
 /** Outside dev nothing trains without a charter in force. */
 export interface CharterGate {
-  /** @throws PortolanError when the use case has no fully signed charter and the environment demands one. */
+  /**
+   * @returns whether a regulation applies to the use case.
+   * @throws PortolanError when the use case has no fully signed charter and the environment demands one.
+   */
   requireInForce(
     call: CallContext,
     what: { readonly useCaseId?: string; readonly environment: Environment },
-  ): Promise<void>;
+  ): Promise<{ readonly regulated: boolean }>;
 }

@@ -5,6 +5,8 @@ export type PythonMinor = (typeof pythonMinors)[number];
 
 export interface Python {
   readonly path: string;
+  /** Folder of its library. */
+  readonly prefix: string;
   readonly minor: PythonMinor;
   /** E.g. `3.11.7`. */
   readonly version: string;

@@ -1,9 +1,13 @@
-import { spawn, spawnSync } from "node:child_process";
-import { lstat, mkdir, open, readFile, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { chmod, chown, copyFile, lchown, link, lstat, mkdir, open, readFile, rm } from "node:fs/promises";
+import { constants } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
 import type { TrainingErrorCode } from "./errors.ts";
+import { findIsolation, type Isolation, isolatedCommand, systemPath, uidOf } from "./isolation.ts";
 import { endTrainersOf, signalGroup } from "./stray-trainers.ts";
+import { diskUsage, exceedsMemory } from "./trainer-limits.ts";
 
 export interface TrainerTask {
   readonly interpreter: string;
@@ -11,63 +15,110 @@ export interface TrainerTask {
   readonly code: string;
   readonly trainingSet: string;
   readonly paramsFile: string;
-  /** The run's own folder; holds `output`, `checkpoint`, `trainer.log`. Kept over restarts. */
+  /** The run's own folder; holds `output`, `checkpoint`, `scratch`, `trainer.log`. Kept over restarts. */
   readonly folder: string;
+  /** What the interpreter needs beyond the system's libraries: its environment and the Python below it. */
+  readonly readable: readonly string[];
+  /** Folders with keys and other people's data: out of its sight. */
+  readonly hidden: readonly string[];
   readonly threads: number;
+  /** Of one process, and of all of them together. */
   readonly memoryLimitBytes: number;
+  /** Of all that it writes. */
+  readonly diskLimitBytes: number;
   readonly cpuSeconds: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   /** Time that a trainer has after SIGTERM to write its checkpoint; 20 s by default. */
   readonly graceMs?: number;
+  /** By default the best that this machine permits. */
+  readonly isolation?: Isolation;
 }
 
 export interface TrainerOutcome {
   readonly model: string;
   readonly metrics: Readonly<Record<string, number>>;
   readonly log: string;
-  /** Whether the kernel kept it off the network; false where that is not permitted. */
-  readonly networkBlocked: boolean;
+  readonly isolation: Isolation;
 }
 
 const defaultGraceMs = 20_000;
+const usagePollMs = 500;
+const mostMetricsBytes = 2 ** 20;
 
 /**
- * Runs a trainer to its end: own session, empty environment, limits, no network where the kernel permits. On abort it gets
+ * Runs a trainer to its end: own session, empty environment, limits, isolated as far as the machine permits. On abort it gets
  * SIGTERM, time to checkpoint, then SIGKILL; a later call with the same folder resumes.
  *
  * @throws PortolanError `training.trainer_failed` when it ended by itself without a model or passed a limit: trying again would
  *   not help. `training.interrupted` when it was stopped or killed: it goes on from its checkpoint.
  */
 export async function runTrainer(task: TrainerTask): Promise<TrainerOutcome> {
-  const output = join(task.folder, "output");
-  const checkpoint = join(task.folder, "checkpoint");
+  const { folder } = task;
+  const places = {
+    output: join(folder, "output"),
+    checkpoint: join(folder, "checkpoint"),
+    scratch: join(folder, "scratch"),
+    log: join(folder, "trainer.log"),
+    trainingSet: task.trainingSet,
+    isolation: task.isolation ?? (await findIsolation()),
+  };
+  const { output, checkpoint, log } = places;
   // One that outlived a killed control process would write beside the new one.
   await endTrainersOf(checkpoint);
   // What an earlier attempt left is not this one's; the checkpoint is.
-  await rm(output, { recursive: true, force: true });
-  await mkdir(output, { recursive: true });
-  await mkdir(checkpoint, { recursive: true });
+  await preparePlaces(task.folder, places);
   if (task.signal.aborted) throw interrupted("before it started");
-  const log = join(task.folder, "trainer.log");
-  const networkBlocked = canBlockNetwork();
-  const end = await supervise(task, { output, checkpoint, log, networkBlocked });
+  const end = await supervise(task, await handOver(folder, places));
   await endTrainersOf(checkpoint);
   if (end.late) throw failed("the trainer took longer than its limit");
+  if (end.excess) throw failed(`the trainer used more ${end.excess} than its limit`);
   if (end.aborted) throw interrupted("told to stop");
   if (end.signal === "SIGXCPU") throw failed("the trainer used more CPU time than its limit");
   if (end.signal !== null) throw interrupted(`killed by ${end.signal}`);
   if (end.code !== 0) throw failed(`the trainer ended with ${end.code}: ${await lastLines(log)}`);
   const model = join(output, "model.onnx");
   if (!(await isPlainFile(model))) throw failed(`the trainer left no model.onnx: ${await lastLines(log)}`);
-  return { model, metrics: await readMetrics(join(output, "metrics.json")), log, networkBlocked };
+  const metrics = await readMetrics(join(output, "metrics.json"));
+  return { model, metrics, log, isolation: places.isolation };
 }
 
 interface Places {
   readonly output: string;
   readonly checkpoint: string;
+  readonly scratch: string;
   readonly log: string;
-  readonly networkBlocked: boolean;
+  readonly trainingSet: string;
+  readonly isolation: Isolation;
+}
+
+/**
+ * An account of its own reaches nothing in the object store: its training set is given to it by another name.
+ * Where names can be shown one by one, it is not needed.
+ */
+async function handOver(folder: string, places: Places): Promise<Places> {
+  if (places.isolation.level !== "account") return places;
+  const trainingSet = join(folder, "training-set");
+  await rm(trainingSet, { force: true });
+  await link(places.trainingSet, trainingSet).catch(() => copyFile(places.trainingSet, trainingSet));
+  return { ...places, trainingSet };
+}
+
+/** The trainer's account owns what it writes to and nothing else: not its program, nor the folder that holds it. */
+async function preparePlaces(folder: string, places: Places): Promise<void> {
+  const { output, checkpoint, scratch, isolation } = places;
+  for (const path of [output, scratch, join(folder, "jail")])
+    await rm(path, { recursive: true, force: true });
+  const uid = isolation.ownAccount ? uidOf(folder) : undefined;
+  if (uid !== undefined) {
+    await chown(folder, 0, uid);
+    await chmod(folder, 0o710);
+  }
+  for (const path of [output, checkpoint, scratch]) {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    if (uid !== undefined) await lchown(path, uid, uid);
+  }
+  await mkdir(join(folder, "jail"));
 }
 
 interface End {
@@ -75,13 +126,15 @@ interface End {
   readonly signal: NodeJS.Signals | null;
   readonly late: boolean;
   readonly aborted: boolean;
+  /** What it used too much of. */
+  readonly excess?: "memory" | "disk";
 }
 
 async function supervise(task: TrainerTask, places: Places): Promise<End> {
   // A file, not a pipe: the trainer outlives a killed control process for a moment, and must not die writing a line.
-  const log = await open(places.log, "a");
+  const log = await open(places.log, "a", 0o600);
   try {
-    const [command = "sh", ...args] = commandOf(task, places.networkBlocked);
+    const [command = "sh", ...args] = commandOf(task, places);
     const child = spawn(command, args, {
       cwd: task.folder,
       detached: true,
@@ -90,32 +143,49 @@ async function supervise(task: TrainerTask, places: Places): Promise<End> {
     });
     const exit = new Promise<Pick<End, "code" | "signal">>((resolve, reject) => {
       child.once("error", reject);
-      child.once("exit", (code, signal) => resolve({ code, signal }));
+      child.once("exit", (code, signal) => resolve(endOf(code, signal)));
     });
     const stop = stopper(child.pid, task);
+    const watch = watchUsage(child.pid, task, places);
     const end = await exit.finally(stop.release);
+    const excess = await watch.release();
     // Whatever it started and left in its group goes with it.
     signalGroup(child.pid, "SIGKILL");
-    return { ...end, late: stop.late(), aborted: stop.aborted() };
+    return { ...end, late: stop.late(), aborted: stop.aborted(), ...(excess ? { excess } : {}) };
   } finally {
     await log.close();
   }
 }
 
-/** Both shells are replaced by exec: the process that is signalled is the trainer itself. */
-function commandOf(task: TrainerTask, networkBlocked: boolean): string[] {
+/** A shell that waited for it says 128 and the number of the signal that ended it. */
+function endOf(code: number | null, signal: NodeJS.Signals | null): Pick<End, "code" | "signal"> {
+  const signals = Object.entries(constants.signals) as [NodeJS.Signals, number][];
+  const name = signals.find(([, number]) => code === 128 + number)?.[0];
+  return name === undefined ? { code, signal } : { code: null, signal: name };
+}
+
+function commandOf(task: TrainerTask, places: Places): string[] {
+  const { output, checkpoint, scratch, isolation } = places;
   // The hard limit is later: at the soft one the signal tells CPU time from any other kill.
   const cpu = `ulimit -S -t ${task.cpuSeconds}; ulimit -H -t ${task.cpuSeconds + 5}`;
-  const limits = `ulimit -c 0; ${cpu}; ulimit -v ${Math.floor(task.memoryLimitBytes / 1024)}; exec "$@"`;
-  const program = ["sh", "-c", limits, "sh", task.interpreter, task.code];
-  return networkBlocked ? ["unshare", "-r", "-n", ...program] : program;
+  const files = `ulimit -f ${Math.floor(task.diskLimitBytes / 512)}`;
+  const limits = `ulimit -c 0; ${files}; ${cpu}; ulimit -v ${Math.floor(task.memoryLimitBytes / 1024)}; exec "$@"`;
+  const view = {
+    folder: task.folder,
+    readable: [...task.readable, task.code, places.trainingSet, task.paramsFile],
+    writable: [output, checkpoint, scratch],
+    scratch,
+    hidden: task.hidden,
+  };
+  return isolatedCommand(isolation, view, ["sh", "-c", limits, "sh", task.interpreter, task.code]);
 }
 
 function environmentOf(task: TrainerTask, places: Places): NodeJS.ProcessEnv {
   const threads = String(task.threads);
   return {
-    PATH: "/usr/bin:/bin",
-    HOME: task.folder,
+    PATH: systemPath,
+    HOME: places.scratch,
+    TMPDIR: places.scratch,
     TZ: "UTC",
     LC_ALL: "C.UTF-8",
     PYTHONHASHSEED: "0",
@@ -123,7 +193,7 @@ function environmentOf(task: TrainerTask, places: Places): NodeJS.ProcessEnv {
     PYTHONDONTWRITEBYTECODE: "1",
     OMP_NUM_THREADS: threads,
     OPENBLAS_NUM_THREADS: threads,
-    PORTOLAN_TRAINING_SET: task.trainingSet,
+    PORTOLAN_TRAINING_SET: places.trainingSet,
     PORTOLAN_PARAMS: task.paramsFile,
     PORTOLAN_OUTPUT: places.output,
     PORTOLAN_CHECKPOINT: places.checkpoint,
@@ -159,16 +229,40 @@ function stopper(pid: number | undefined, task: TrainerTask) {
   };
 }
 
-let networkAnswer: boolean | undefined;
-
-/** Whether an unprivileged network namespace can be made here; asked once. */
-function canBlockNetwork(): boolean {
-  networkAnswer ??= spawnSync("unshare", ["-r", "-n", "true"], { stdio: "ignore" }).status === 0;
-  return networkAnswer;
+/** The kernel limits one process and one file at a time; this is for all of them together. */
+function watchUsage(pid: number | undefined, task: TrainerTask, places: Places) {
+  let excess: End["excess"];
+  let released = false;
+  let end = (): void => undefined;
+  const over = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const { output, checkpoint, scratch, log } = places;
+  const look = async (): Promise<void> => {
+    const disk = await diskUsage([output, checkpoint, scratch, log], task.diskLimitBytes);
+    if (disk > task.diskLimitBytes) excess = "disk";
+    else if (pid !== undefined && (await exceedsMemory(pid, task.memoryLimitBytes))) excess = "memory";
+  };
+  const watching = (async () => {
+    while (!released && !excess) {
+      await look();
+      if (!excess) await Promise.race([delay(usagePollMs), over]);
+    }
+    if (excess) signalGroup(pid, "SIGKILL");
+  })();
+  return {
+    release: async (): Promise<End["excess"]> => {
+      released = true;
+      end();
+      await watching;
+      return excess;
+    },
+  };
 }
 
 async function readMetrics(path: string): Promise<Record<string, number>> {
   if (!(await isPlainFile(path))) throw failed("the trainer left no metrics.json");
+  if ((await lstat(path)).size > mostMetricsBytes) throw failed("metrics.json is larger than a mebibyte");
   const text = await readFile(path, "utf8");
   try {
     const found: unknown = JSON.parse(text);

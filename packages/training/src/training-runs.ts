@@ -18,6 +18,8 @@ import {
 import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
 import { type EnvironmentDeps, ensureEnvironment, findPython } from "./environment.ts";
 import type { TrainingErrorCode } from "./errors.ts";
+import { findIsolation } from "./isolation.ts";
+import { mayTrain } from "./isolation-level.ts";
 import type { CharterGate } from "./ports.ts";
 import { type PythonMinor, pythonMinors } from "./python.ts";
 import { findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
@@ -39,7 +41,10 @@ export interface TrainingDeps {
     readonly memoryLimitBytes: number;
     readonly cpuSeconds: number;
     readonly timeoutMs: number;
+    readonly diskLimitBytes: number;
   };
+  /** Folders that no trainer may see, but for what it is shown of them. */
+  readonly hidden: readonly string[];
 }
 
 /** Starts a training run as a durable job. */
@@ -52,7 +57,9 @@ export async function startTrainingRun(
   const { environment, useCaseId } = request;
   const scope = { environment, ...(useCaseId === undefined ? {} : { useCaseId }) };
   await deps.authorizer.require(call, "training:start", { type: "TrainingRun", organisationId, ...scope });
-  await deps.charters.requireInForce(call, scope);
+  const { regulated } = await deps.charters.requireInForce(call, scope);
+  const { level } = await findIsolation();
+  if (!mayTrain({ regulated, level })) throw notIsolated();
   return deps.uow.write(call, async (tx) => {
     const of = { organisationId, environment, id: request.trainingSetId };
     if (!(await findReadyTrainingSet(tx.sql, of))) throw notReady(request.trainingSetId);
@@ -124,7 +131,8 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
     return await job.step("publish", async (tx) => {
       const found = result as unknown as TrainingRunResult;
       await updateRun(tx.sql, id, { result: found }, tx.now);
-      const detail = { python: found.python, data: found.data, code: found.code };
+      const { python, data, code, isolation } = found;
+      const detail = { python, data, code, isolation };
       await tx.record({ event: "training.run.succeeded", subject: id, after: found.model as Digest, detail });
       return { runId: id, model: found.model };
     });
@@ -179,6 +187,8 @@ async function produce(
     trainingSet: await deps.objects.localPath(set.object as Digest),
     paramsFile,
     folder,
+    readable: [environment.folder, python.prefix],
+    hidden: deps.hidden,
     ...deps.limits,
     signal: job.signal,
   });
@@ -195,8 +205,17 @@ async function produce(
     environmentLock: lock,
     python: python.version,
     seed: request.seed,
-    networkBlocked: outcome.networkBlocked,
+    networkBlocked: outcome.isolation.networkBlocked,
+    isolation: outcome.isolation.level,
   };
+}
+
+function notIsolated(): PortolanError<TrainingErrorCode> {
+  return new PortolanError("training.not_isolated", {
+    detail:
+      "this machine cannot keep a trainer from the server's files, and a regulation applies to the use case",
+    mend: "See what `portolan doctor` says of isolation: start Portolan as root, or permit user namespaces.",
+  });
 }
 
 function notReady(id: string): PortolanError<TrainingErrorCode> {

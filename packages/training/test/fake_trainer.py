@@ -15,7 +15,7 @@ from pathlib import Path
 
 stopping = False
 # Written by a test that wants the trainer to stay in a round until it is told to stop; no input, so that the model is the same.
-HOLD = Path(os.environ["PORTOLAN_CHECKPOINT"]).parent / "hold"
+HOLD = Path(os.environ["PORTOLAN_CHECKPOINT"]) / "hold"
 
 
 def stop(_signal, _frame):

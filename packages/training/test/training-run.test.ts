@@ -37,7 +37,7 @@ describe.skipIf(python === undefined)("pinned environments", () => {
     expect(await ensureEnvironment(deps(), lock, python)).toEqual({ ...one, built: false });
     expect(await readdir(join(folder, "envs"))).toEqual([one.key]);
     const inside = await findPython([one.interpreter], [python.minor], {});
-    expect(inside.path).toBe(one.interpreter);
+    expect(inside).toEqual(python);
   }, 300_000);
 
   test("a requirement without a hash is refused before anything is fetched, and nothing is left behind", async () => {
@@ -77,13 +77,20 @@ describe.skipIf(python === undefined)("training runs", () => {
         charters: {
           requireInForce: (_call, { environment }) =>
             environment === "dev"
-              ? Promise.resolve()
+              ? Promise.resolve({ regulated: false })
               : Promise.reject(new PortolanError("charter.not_in_force", { detail: "not signed" })),
         },
         environments: { folder: join(base.workFolder, "..", "envs"), installEnvironment },
         pythons: pythonCandidates,
         workFolder: base.workFolder,
-        limits: { threads: 1, memoryLimitBytes: 2 ** 31, cpuSeconds: 60, timeoutMs: 60_000 },
+        limits: {
+          threads: 1,
+          memoryLimitBytes: 2 ** 31,
+          cpuSeconds: 60,
+          timeoutMs: 60_000,
+          diskLimitBytes: 2 ** 30,
+        },
+        hidden: [],
       };
       return [trainingJob(made)];
     });

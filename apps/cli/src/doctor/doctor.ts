@@ -1,5 +1,6 @@
 import { totalmem } from "node:os";
 import { hasEmbeddedPostgres } from "@portolan/database";
+import { findIsolation } from "@portolan/training";
 import {
   freeDiskBytes,
   isPortTaken,
@@ -11,6 +12,7 @@ import {
 import {
   judgeDisk,
   judgeFolder,
+  judgeIsolation,
   judgeMemory,
   judgeNode,
   judgeNpm,
@@ -32,12 +34,13 @@ export interface DoctorOptions {
 
 /** Examines this machine. Changes nothing beyond making the state folder. */
 export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
-  const [npm, interpreters, folderProblem, freeBytes, account, taken] = await Promise.all([
+  const [npm, interpreters, folderProblem, freeBytes, account, isolation, taken] = await Promise.all([
     npmVersion(),
     pythons(),
     writingProblem(options.home),
     freeDiskBytes(options.home),
     unprivilegedAccount(),
+    findIsolation(),
     Promise.all(options.ports.map(isPortTaken)),
   ]);
   const platform = `${process.platform}-${process.arch}`;
@@ -45,6 +48,7 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
     judgeNode(process.versions.node),
     judgeNpm(npm),
     judgePython(interpreters),
+    judgeIsolation(isolation),
     ...options.ports.map((port, index) => judgePort(port, taken[index] ?? false)),
     ...(options.ports.length === 0 ? [good("ports", "Portolan runs here already")] : []),
     judgeFolder(options.home, folderProblem),

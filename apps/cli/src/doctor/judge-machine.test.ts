@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
   judgeDisk,
   judgeFolder,
+  judgeIsolation,
   judgeNode,
   judgePort,
   judgePostgres,
@@ -19,6 +20,19 @@ test.each([
   ["20.20.2", "bad"],
 ])("Node %s is %s", (version, status) => {
   expect(judgeNode(version).status).toBe(status);
+});
+
+test("a machine that does not isolate trainers works, and says what that means", () => {
+  const isolation = { ownAccount: false, networkBlocked: true };
+  expect(judgeIsolation({ ...isolation, level: "namespaces" }).status).toBe("good");
+  expect(judgeIsolation({ ...isolation, level: "none" })).toMatchObject({
+    status: "warning",
+    detail: expect.stringContaining("could read its keys"),
+    mend: expect.stringContaining("user namespaces"),
+  });
+  expect(judgeIsolation({ ownAccount: true, level: "account", networkBlocked: false }).status).toBe(
+    "warning",
+  );
 });
 
 describe("Python", () => {

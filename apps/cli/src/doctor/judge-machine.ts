@@ -1,3 +1,4 @@
+import type { Isolation } from "@portolan/training";
 import { bad, type Finding, good, warning } from "./report.ts";
 
 const gibibyte = 1024 ** 3;
@@ -120,6 +121,28 @@ export function judgePostgres(embedded: boolean, platform: string, databaseUrl: 
     "For more than a trial set DATABASE_URL to PostgreSQL 15 or later.",
   );
 }
+
+/** What keeps a trainer, a program that somebody uploaded, from the server's keys and processes. */
+export function judgeIsolation({ level, networkBlocked }: Isolation): Finding {
+  const network = networkBlocked ? "no network" : "with the network of this machine";
+  switch (level) {
+    case "namespaces":
+      return good("isolation", "trainers see their own files and processes only, and no network");
+    case "account":
+      return networkBlocked
+        ? good("isolation", `trainers run under an account of their own, ${network}`)
+        : warning("isolation", `trainers run under an account of their own, ${network}`, namespacesMend);
+    case "none":
+      return warning(
+        "isolation",
+        `trainers run with Portolan's own rights, ${network}: they could read its keys. Use cases under a regulation are not trained here`,
+        `Train only what you trust, start Portolan as root, or: ${namespacesMend}`,
+      );
+  }
+}
+
+const namespacesMend =
+  "Permit user namespaces (Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0), in a container CAP_SYS_ADMIN; util-linux must be installed.";
 
 /** PostgreSQL refuses root; `account` is whom it would run as instead. */
 export function judgeUser(uid: number | undefined, account: string | undefined): Finding {

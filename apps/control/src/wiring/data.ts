@@ -45,7 +45,12 @@ export function wireData(base: Foundation, identity: IdentityWiring, charter: Ch
     uow,
     authorizer,
     objects,
-    charters: { requireInForce: async (call, what) => void (await requireCharter(charter, call, what)) },
+    charters: {
+      requireInForce: async (call, what) => {
+        const found = await requireCharter(charter, call, what);
+        return { regulated: (found?.charter.nonNegotiables.regulations.length ?? 0) > 0 };
+      },
+    },
     environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
     pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
     workFolder,
@@ -54,7 +59,9 @@ export function wireData(base: Foundation, identity: IdentityWiring, charter: Ch
       memoryLimitBytes: 8 * gib,
       cpuSeconds: trainingLimitMs / 1000,
       timeoutMs: trainingLimitMs,
+      diskLimitBytes: 16 * gib,
     },
+    hidden: [home],
   };
   return {
     data,

@@ -28,6 +28,7 @@ import { registryMigrations } from "@portolan/registry";
 import { servingMigrations } from "@portolan/serving";
 import { trainingMigrations } from "@portolan/training";
 import type { ControlSettings } from "../config.ts";
+import { closeStateFolder } from "../state-folder.ts";
 
 /** What every domain stands on: database, unit of work, jobs, keys and objects. */
 export interface Foundation {
@@ -68,6 +69,7 @@ export async function openFoundation(
   onFatal: (error: Error) => void,
 ): Promise<{ readonly base: Foundation; readonly sequencer: Sequencer }> {
   const home = config.PORTOLAN_HOME;
+  await closeStateFolder(home);
   const database = await openDatabase(
     config.DATABASE_URL === undefined
       ? { kind: "pglite", folder: join(home, "pglite") }

@@ -1,0 +1,66 @@
+import { lstat, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** An empty file costs the disk as well. */
+const leastFileBytes = 4096;
+
+/** Blocks that the folders hold; stops counting above `most`, so that a million files do not hold up the server. */
+export async function diskUsage(folders: readonly string[], most: number): Promise<number> {
+  let bytes = 0;
+  const open = [...folders];
+  for (let path = open.pop(); path !== undefined && bytes <= most; path = open.pop()) {
+    const found = await lstat(path).catch(() => undefined);
+    if (!found) continue;
+    bytes += Math.max(leastFileBytes, found.blocks * 512);
+    if (!found.isDirectory()) continue;
+    for (const name of await readdir(path).catch(() => [])) open.push(join(path, name));
+  }
+  return bytes;
+}
+
+/**
+ * Whether a process and all its descendants hold more than `most` bytes in memory (Linux; elsewhere never). In a process table of
+ * its own nobody leaves this tree; without one, a process whose parent ended does.
+ */
+export async function exceedsMemory(pid: number, most: number): Promise<boolean> {
+  const names = (await readdir("/proc").catch(() => [])).filter((name) => /^[0-9]+$/.test(name));
+  const processes = await Promise.all(names.map(readProcess));
+  const tree = new Set([pid]);
+  for (let grew = true; grew; ) {
+    grew = false;
+    for (const one of processes)
+      if (one && tree.has(one.parent) && !tree.has(one.pid)) {
+        tree.add(one.pid);
+        grew = true;
+      }
+  }
+  const members = processes.flatMap((one) => (one && tree.has(one.pid) ? [one] : []));
+  if (sum(members.map((one) => one.residentBytes)) <= most) return false;
+  // What forked processes share was counted once for each of them; asking for the exact share is slow, so only now.
+  return sum(await Promise.all(members.map(proportionalBytes))) > most;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+async function proportionalBytes(one: {
+  readonly pid: number;
+  readonly residentBytes: number;
+}): Promise<number> {
+  const text = await readFile(`/proc/${one.pid}/smaps_rollup`, "utf8").catch(() => "");
+  const kibibytes = /^Pss:\s+(\d+) kB$/m.exec(text)?.[1];
+  return kibibytes === undefined ? one.residentBytes : Number(kibibytes) * 1024;
+}
+
+const pageBytes = 4096;
+
+async function readProcess(
+  name: string,
+): Promise<{ readonly pid: number; readonly parent: number; readonly residentBytes: number } | undefined> {
+  const text = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
+  // The command's name may hold blanks and brackets; the fields behind its last bracket do not. proc(5): ppid is 4, rss 24.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  if (fields.length < 22) return undefined;
+  return { pid: Number(name), parent: Number(fields[1]), residentBytes: Number(fields[21]) * pageBytes };
+}
