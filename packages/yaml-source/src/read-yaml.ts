@@ -18,6 +18,8 @@ export type YamlReading =
   | { readonly kind: "unreadable"; readonly violations: readonly Violation[] };
 
 const maximumDepth = 32;
+/** The parser spends a stack frame and more per bracket: a quarter of a megabyte of them took it a second. */
+const maximumBrackets = 4096;
 
 /**
  * Reads one YAML 1.2 document and remembers where each value stands. Bounded against hostile input: size, depth, and
@@ -38,6 +40,10 @@ export function readYaml(text: string, kind: YamlKind, file?: string): YamlReadi
       ...at,
     });
   }
+  if ((text.match(/[[{]/g)?.length ?? 0) > maximumBrackets) {
+    const detail = `the ${kind.noun} holds more than ${maximumBrackets} opening brackets`;
+    return unreadable({ detail, mend: "Write lists and maps on lines of their own.", ...at });
+  }
   const lineCounter = new LineCounter();
   const walk = new Walk(lineCounter, kind, file);
   try {
@@ -45,6 +51,8 @@ export function readYaml(text: string, kind: YamlKind, file?: string): YamlReadi
       lineCounter,
       prettyErrors: false,
       stringKeys: true,
+      // The library compares each key with all before it: 250 kB of keys took half a minute. Walk looks them up.
+      uniqueKeys: false,
       version: "1.2",
     });
     const problems = [...document.errors, ...document.warnings];
@@ -83,8 +91,6 @@ export function placeOf(
 
 function mendOf(code: string, kind: YamlKind): string | undefined {
   switch (code) {
-    case "DUPLICATE_KEY":
-      return "Keep one of the two keys.";
     case "TAB_AS_INDENT":
       return "Indent with spaces.";
     case "BAD_INDENT":
@@ -146,7 +152,24 @@ class Walk {
     if (isScalar(node)) return this.#scalar(node.value, node.range?.[0] ?? 0);
     if (isSeq(node))
       return node.items.map((item, index) => this.valueOf(item, `${pointer}/${index}`, depth + 1));
-    return Object.fromEntries(node.items.map((pair) => this.#member(pair, pointer, depth)));
+    const seen = new Set<string>();
+    return Object.fromEntries(
+      node.items.map((pair) => {
+        this.#requireNew(pair, seen);
+        return this.#member(pair, pointer, depth);
+      }),
+    );
+  }
+
+  #requireNew({ key }: Pair, seen: Set<string>): void {
+    const name = isScalar(key) ? String(key.value) : "";
+    if (seen.has(name))
+      this.report(
+        isScalar(key) ? (key.range?.[0] ?? 0) : 0,
+        `Map keys must be unique: "${name.slice(0, 60)}" appears twice`,
+        "Keep one of the two keys.",
+      );
+    seen.add(name);
   }
 
   #member(pair: Pair, pointer: string, depth: number): [string, JsonValue] {

@@ -45,7 +45,8 @@ test.each([
 test.each([
   ["too large by a byte", "é".repeat(512).concat("x"), "larger than 1 KiB", "Write a shorter one."],
   ["nested too deep", "[".repeat(34).concat("]".repeat(34)), "nested deeper", "Write a flatter one."],
-  ["beyond the stack", "[".repeat(60_000), "nested deeper", "Write a flatter one."],
+  ["beyond the stack", "[".repeat(4000), "nested deeper", "Write a flatter one."],
+  ["of brackets", "[".repeat(60_000), "4096 opening brackets", "Write lists and maps on lines of their own."],
   ["with a NUL", "a: \0", "NUL", "Save it as UTF-8 text."],
 ])("what is %s is refused by name of its kind, with the mend", (_, text, detail, mend) => {
   const roomy = text.length > 2000 ? { ...menu, maximumBytes: 100_000 } : menu;
@@ -54,6 +55,20 @@ test.each([
     detail: expect.stringMatching(new RegExp(`the menu .*${detail}`)) as string,
     mend,
   });
+});
+
+test("among thousands of keys the one that comes twice is found where it stands", () => {
+  const roomy = { ...menu, maximumBytes: 2 ** 20 };
+  const keys = Array.from({ length: 3000 }, (_, index) => `key${index}: 1`);
+  expect(readYaml(keys.join("\n"), roomy).kind).toBe("read");
+  const twice = readYaml([...keys, "key7: 2"].join("\n"), roomy);
+  expect(twice.kind === "unreadable" && twice.violations).toEqual([
+    {
+      detail: 'Map keys must be unique: "key7" appears twice',
+      mend: "Keep one of the two keys.",
+      at: { line: 3001, column: 1 },
+    },
+  ]);
 });
 
 test("any text ends in a value or in findings", () => {
