@@ -31,48 +31,11 @@ export function createControlClient(
   place: StatedPlace,
 ): ControlClient {
   const headers = token ? { authorization: `Bearer ${token.reveal()}` } : {};
-  const stated = new URLSearchParams({ ...place }).toString();
-
-  async function get(path: string, waitMs = 0): Promise<Response> {
-    try {
-      return await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(timeoutMs + waitMs) });
-    } catch (error) {
-      throw new ControlAway(messageOf(error), { cause: error });
-    }
-  }
-
-  /** Asks; where control does not know this gateway's place, says it and asks again. */
-  async function pull(path: string, waitMs: number): Promise<Response> {
-    const first = await get(path, waitMs);
-    if (first.status !== notDeclared) return first;
-    await first.body?.cancel();
-    await declare();
-    return get(path, waitMs);
-  }
-
-  async function declare(): Promise<void> {
-    const path = `/v1/gateways/${place.gateway}`;
-    const body = JSON.stringify({ region: place.region, owner: place.owner });
-    const asJson = { ...headers, "content-type": "application/json" };
-    const signal = AbortSignal.timeout(timeoutMs);
-    try {
-      const response = await fetch(new URL(path, url), { method: "PUT", headers: asJson, body, signal });
-      await (await ok(path, response)).body?.cancel();
-    } catch (error) {
-      throw new ControlAway(messageOf(error), { cause: error });
-    }
-  }
-
-  async function ok(path: string, response: Response): Promise<Response> {
-    if (response.ok) return response;
-    await response.body?.cancel();
-    throw new ControlAway(`control answered ${response.status} to ${path}`);
-  }
-
+  const { get, pull } = createAsking(url, headers, place);
   return {
     async latestSnapshot(after, waitMs) {
-      const path = `/v1/snapshots/latest?after=${after}&waitMs=${waitMs}&${stated}`;
-      const response = await pull(path, waitMs);
+      const path = "/v1/snapshots/latest";
+      const response = await pull(path, `after=${after}&waitMs=${waitMs}&`, waitMs);
       if (response.status === 304 || response.status === 404) {
         await response.body?.cancel();
         return undefined;
@@ -81,7 +44,7 @@ export function createControlClient(
     },
     async part(digest) {
       const path = `/v1/snapshots/parts/${digest}`;
-      const response = await ok(path, await pull(`${path}?${stated}`, 60_000));
+      const response = await ok(path, await pull(path, "", 60_000));
       if (Number(response.headers.get("content-length") ?? 0) > maxPartBytes)
         throw new PortolanError("kernel.bad_request", { detail: `${digest} is larger than any part may be` });
       try {
@@ -104,6 +67,48 @@ export function createControlClient(
       return { status: response.status, body: parse(text) };
     },
   };
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+/** Requests to control; what it does not answer is a reason to wait. */
+function createAsking(url: string, headers: Headers, { gateway, region, owner }: StatedPlace) {
+  const stated = new URLSearchParams({ gateway, region, owner }).toString();
+
+  async function ask(path: string, options: RequestInit, waitMs = 0): Promise<Response> {
+    const signal = AbortSignal.timeout(timeoutMs + waitMs);
+    try {
+      return await fetch(new URL(path, url), { ...options, signal });
+    } catch (error) {
+      throw new ControlAway(messageOf(error), { cause: error });
+    }
+  }
+
+  async function declare(): Promise<void> {
+    const path = `/v1/gateways/${gateway}`;
+    const body = JSON.stringify({ region, owner });
+    const asJson = { ...headers, "content-type": "application/json" };
+    await (await ok(path, await ask(path, { method: "PUT", headers: asJson, body }))).body?.cancel();
+  }
+
+  return {
+    get: (path: string) => ask(path, { headers }),
+    /** States the place; where control does not know it, declares it and asks again. */
+    async pull(path: string, query: string, waitMs: number): Promise<Response> {
+      const full = `${path}?${query}${stated}`;
+      const first = await ask(full, { headers }, waitMs);
+      if (first.status !== notDeclared) return first;
+      await first.body?.cancel();
+      await declare();
+      return ask(full, { headers }, waitMs);
+    },
+  };
+}
+
+async function ok(path: string, response: Response): Promise<Response> {
+  if (response.ok) return response;
+  await response.body?.cancel();
+  throw new ControlAway(`control answered ${response.status} to ${path}`);
 }
 
 async function readJson(response: Response): Promise<unknown> {

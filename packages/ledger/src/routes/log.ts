@@ -81,25 +81,29 @@ export function logRoutes(deps: LedgerRouteDeps): (app: FastifyInstance) => Prom
       },
       (request) => proveConsistency(deps, request.call, request.query.from, request.query.to),
     );
-    app.get<{ Querystring: Destination }>(
-      "/v1/ledger/export",
-      {
-        config: routeConfig("ledger:export", "read"),
-        schema: {
-          summary:
-            "The whole log as JSON lines, verifiable offline; refused where a charter excludes the place",
-          tags: ["ledger"],
-          querystring: Destination,
-        },
-      },
-      async (request, reply) => {
-        await demand(deps, request.call, "ledger:export"); // before the first byte: a status cannot be taken back
-        await deps.exports.require(request.call, request.query);
-        const lines = exportLedger(deps, request.call);
-        return reply.type("application/jsonl").send(Readable.from(withNewlines(lines)));
-      },
-    );
+    exportRoute(app, deps);
   };
+}
+
+function exportRoute(app: FastifyInstance, deps: LedgerRouteDeps): void {
+  app.get<{ Querystring: Destination }>(
+    "/v1/ledger/export",
+    {
+      config: routeConfig("ledger:export", "read"),
+      schema: {
+        summary:
+          "The whole log as JSON lines, verifiable offline; refused where a charter excludes the place",
+        tags: ["ledger"],
+        querystring: Destination,
+      },
+    },
+    async (request, reply) => {
+      await demand(deps, request.call, "ledger:export"); // before the first byte: a status cannot be taken back
+      await deps.exports.require(request.call, request.query);
+      const lines = exportLedger(deps, request.call);
+      return reply.type("application/jsonl").send(Readable.from(withNewlines(lines)));
+    },
+  );
 }
 
 async function* withNewlines(lines: AsyncIterable<string>): AsyncGenerator<string> {
