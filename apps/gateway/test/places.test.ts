@@ -1,3 +1,5 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import type { SnapshotPart } from "@portolan/serving/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -48,4 +50,41 @@ test("routes that control put into a wrong part are refused by the gateway itsel
   expect(abroad.output.match(/gateway\.route\.misplaced/g)).toHaveLength(2);
   const metrics = await (await abroad.get("/metrics")).text();
   expect(metrics).toMatch(/portolan_gateway_routes_misplaced 2/);
+});
+
+test("it declares its place before the first snapshot, and states it with every pull", async () => {
+  const asked: string[] = [];
+  let declared = "";
+  const control = createServer((request, response) => {
+    void (async () => {
+      let sent = "";
+      for await (const chunk of request) sent += String(chunk);
+      asked.push(`${request.method} ${request.url}`);
+      if (request.method === "PUT") declared = sent;
+      // As control does: 409 for whom it does not know, 304 where nothing is newer.
+      response.writeHead(request.method === "PUT" ? 200 : declared === "" ? 409 : 304).end();
+    })();
+  });
+  await new Promise<void>((resolve) => control.listen(0, "127.0.0.1", resolve));
+  try {
+    await installation.publish(1);
+    await installation.start({
+      CONTROL_URL: `http://127.0.0.1:${(control.address() as AddressInfo).port}`,
+      GATEWAY_NAME: "north",
+      LOCATION_REGION: "eu-north-1",
+      LOCATION_OWNER: "Acme & Co",
+    });
+    await expect.poll(() => asked.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(3);
+    const pull =
+      /^GET \/v1\/snapshots\/latest\?after=1&.*gateway=north&region=eu-north-1&owner=Acme\+%26\+Co$/;
+    expect(asked.slice(0, 3)).toEqual([
+      expect.stringMatching(pull),
+      "PUT /v1/gateways/north",
+      expect.stringMatching(pull),
+    ]);
+    expect(JSON.parse(declared)).toEqual({ region: "eu-north-1", owner: "Acme & Co" });
+  } finally {
+    control.closeAllConnections();
+    control.close();
+  }
 });
