@@ -34,6 +34,12 @@ export const ControlConfig = Type.Object({
   PORTOLAN_BOOTSTRAP_SECRET: Type.Optional(
     secretText("One-time secret for the first organisation; unset: one is written to the state folder"),
   ),
+  OIDC_ALLOWED_HOSTS: Type.Optional(
+    Type.String({
+      description:
+        "Hosts, addresses and networks inside that keys of token issuers may be fetched from, separated by commas; all others inside are refused",
+    }),
+  ),
   SOURCE_FOLDERS: Type.Optional(
     Type.String({
       description:

@@ -138,6 +138,9 @@ async function registerRoutes(
     keyRing: base.keys,
     developmentIssuer: identity.developmentIssuer,
     localCredential: identity.localCredential,
+    addresses: identity.addresses,
+    issuerKeys: identity.issuerKeys,
+    onDenied,
   });
   const destinations = createDestinations(base.work, base.config);
   await registerLedgerRoutes(app, {
@@ -195,22 +198,30 @@ async function startBackground(
     backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() }),
   ];
   const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
-  let refreshing = false;
-  const refresh = setInterval(() => {
-    if (refreshing) return;
-    refreshing = true;
-    serving
-      .refresh()
-      .catch((error: unknown) => log.error({ error: messageOf(error) }, "serving.snapshot.refresh_failed"))
-      .finally(() => {
-        refreshing = false;
-      });
-  }, refreshEveryMs);
+  // Side by side: a provider that does not answer must not keep a revocation from its gateways.
+  const refreshing = [
+    repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
+    repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
+  ];
   return {
     stop: async () => {
-      clearInterval(refresh);
+      for (const one of refreshing) clearInterval(one);
       await worker.stop();
       await reconciler.stop();
     },
   };
+}
+
+/** Runs it at every tick, and leaves out those that come while it still runs. */
+function repeating(everyMs: number, work: () => Promise<void>, log: Logger, failure: string): NodeJS.Timeout {
+  let running = false;
+  return setInterval(() => {
+    if (running) return;
+    running = true;
+    work()
+      .catch((error: unknown) => log.error({ error: messageOf(error) }, failure))
+      .finally(() => {
+        running = false;
+      });
+  }, everyMs);
 }

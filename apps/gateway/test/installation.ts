@@ -55,6 +55,7 @@ export class TestInstallation {
   readonly #secret = randomBytes(32).toString("base64url");
   readonly #routes: Route[] = [];
   #granted: string[] = [];
+  #acting: string[] = [];
   #children: ChildProcess[] = [];
 
   constructor() {
@@ -110,6 +111,11 @@ export class TestInstallation {
     return route;
   }
 
+  /** Lets the client name others whom it acts for. */
+  grantActing(endpoint: string): void {
+    this.#acting.push(endpoint);
+  }
+
   revoke(endpoint: string): void {
     this.#granted = this.#granted.filter((name) => name !== endpoint);
   }
@@ -140,6 +146,7 @@ export class TestInstallation {
         endpoint,
         environment: "dev",
         principals: [principalId],
+        actors: this.#acting.includes(endpoint) ? [principalId] : [],
       })),
     };
     const signing = async (bytes: Uint8Array) => ({

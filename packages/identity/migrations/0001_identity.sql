@@ -148,6 +148,22 @@ create table identity.oidc_issuers (
   primary key (organisation_id, issuer)
 );
 
+-- An issuer's audience belongs to one organisation of the installation: nobody can lay claim to another's tokens.
+create table identity.issuer_audiences (
+  issuer text not null,
+  audience text not null,
+  organisation_id text not null references identity.organisations (id),
+  primary key (issuer, audience)
+);
+create index issuer_audiences_of_organisation on identity.issuer_audiences (organisation_id, issuer);
+
+-- The last good keys of each published set, so that a restart during an issuer's outage locks nobody out.
+create table identity.issuer_keys (
+  jwks_uri text primary key,
+  keys jsonb not null,
+  fetched_at bigint not null
+);
+
 -- One increasing number per organisation: whoever caches an authentication asks for this before trusting it.
 create table identity.revocation_epochs (
   organisation_id text primary key references identity.organisations (id),

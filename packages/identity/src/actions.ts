@@ -7,18 +7,29 @@
  */
 export type ActionEffect = "reads" | "works" | "releases" | "serves" | "administers";
 
+/**
+ * Where an action's effect lies; every action says it, so that no new one forgets the wall between environments.
+ *
+ * `one`: what it touches belongs to one environment, and whoever asks must name it: asked without, it is denied.
+ * `all`: it changes all environments at once and is judged as done in production, the strictest of them: with a
+ * credential that reaches production, in a role that is held there.
+ * `none`: what it touches belongs to no environment, like the text of a charter.
+ */
+export type ActionReach = "one" | "all" | "none";
+
 export interface ActionSpec {
   /** One line for `docs/policies.md`, in the infinitive. */
   readonly does: string;
   readonly effect: ActionEffect;
+  readonly reach: ActionReach;
   /** The action that shows the same resource: who may not do that either gets the 404 of a missing one. */
   readonly seenBy: string;
   /** It concerns the installation that all organisations share: only the one that owns it may. */
   readonly ofInstallation?: true;
 }
 
-function action(effect: ActionEffect, seenBy: string, does: string): ActionSpec {
-  return { does, effect, seenBy };
+function action(effect: ActionEffect, reach: ActionReach, seenBy: string, does: string): ActionSpec {
+  return { does, effect, reach, seenBy };
 }
 
 function ofInstallation(spec: ActionSpec): ActionSpec {
@@ -27,73 +38,81 @@ function ofInstallation(spec: ActionSpec): ActionSpec {
 
 /** Every action of the system. A route or use case that names another one is refused at start-up. */
 export const actions = {
-  "charter:create": action("works", "charter:read", "Write a charter or a new version of one"),
-  "charter:read": action("reads", "charter:read", "Read charters, their versions and what they derive"),
-  "charter:sign": action("releases", "charter:read", "Sign a charter version in a role"),
-  "plan:create": action("works", "plan:read", "Compute a plan (cost, placement, gaps) for a charter"),
-  "plan:read": action("reads", "plan:read", "Read plans"),
-  "data:publish_contract": action("works", "data:read_contract", "Publish a version of a data contract"),
-  "data:read_contract": action("reads", "data:read_contract", "Read data contracts"),
-  "data:ingest": action("works", "data:read_ingestion", "Bring data in under its contract"),
-  "data:read_ingestion": action("reads", "data:read_ingestion", "Read ingestions and quarantined rows"),
-  "data:read_dataset": action("reads", "data:read_dataset", "Read published datasets"),
-  "features:publish_view": action("works", "features:read_view", "Publish a version of a feature view"),
-  "features:read_view": action("reads", "features:read_view", "Read feature views"),
-  "features:materialize": action("works", "features:read_view", "Write feature values to the online store"),
-  "features:build_training_set": action("works", "features:read_training_set", "Build a training set"),
-  "features:read_training_set": action("reads", "features:read_training_set", "Read training sets"),
-  "training:start": action("works", "training:read", "Start or cancel a training run"),
-  "training:track": action("works", "training:read", "Log parameters, metrics and artifacts of a run"),
-  "training:read": action("reads", "training:read", "Read training runs and their logs"),
-  "evaluation:run": action("works", "evaluation:read", "Evaluate a model version"),
-  "evaluation:read": action("reads", "evaluation:read", "Read evaluations and gates"),
-  "registry:create_model": action("works", "registry:read", "Create a registered model"),
-  "registry:push_version": action("releases", "registry:read", "Push a model version"),
-  "registry:import": action("releases", "registry:read", "Import a model file that was trained elsewhere"),
-  "registry:promote": action("releases", "registry:read", "Move a version to another stage or alias"),
-  "registry:read": action("reads", "registry:read", "Read models, versions, lineage and signatures"),
-  "serving:deploy": action("releases", "serving:read", "Create or change an endpoint"),
-  "serving:read": action("reads", "serving:read", "Read endpoints, their state and snapshots"),
-  "serving:declare_gateway": action("serves", "serving:read", "Declare where a gateway stands"),
-  "serving:predict": action("serves", "serving:read", "Ask an endpoint for predictions"),
-  "predictions:read": action("reads", "predictions:read", "Read prediction records"),
-  "predictions:deliver": action("serves", "predictions:read", "Deliver a gateway's prediction blocks"),
-  "predictions:erase": action("administers", "predictions:read", "Erase payloads of predictions"),
-  "outcomes:write": action("serves", "outcomes:read", "Report what really happened after a prediction"),
-  "outcomes:read": action("reads", "outcomes:read", "Read outcomes"),
-  "snapshots:read": action("reads", "snapshots:read", "Pull the signed route snapshot and its parts"),
-  "ledger:read": action("reads", "ledger:read", "Search ledger rows and get proofs"),
-  "ledger:export": action("reads", "ledger:read", "Export the ledger"),
-  "ledger:verify": action("reads", "ledger:read", "Verify the ledger online"),
+  "charter:create": action("works", "none", "charter:read", "Write a charter or a new version of one"),
+  "charter:read": action("reads", "none", "charter:read", "Read charters, their versions and what they derive"),
+  "charter:sign": action("releases", "all", "charter:read", "Sign a charter version in a role"),
+  "plan:create": action("works", "none", "plan:read", "Compute a plan (cost, placement, gaps) for a charter"),
+  "plan:read": action("reads", "none", "plan:read", "Read plans"),
+  "data:publish_contract": action("works", "none", "data:read_contract", "Publish a version of a data contract"),
+  "data:read_contract": action("reads", "none", "data:read_contract", "Read data contracts"),
+  "data:ingest": action("works", "one", "data:read_ingestion", "Bring data in under its contract"),
+  "data:read_ingestion": action("reads", "one", "data:read_ingestion", "Read ingestions and quarantined rows"),
+  "data:read_dataset": action("reads", "one", "data:read_dataset", "Read published datasets"),
+  "features:publish_view": action("works", "none", "features:read_view", "Publish a version of a feature view"),
+  "features:read_view": action("reads", "none", "features:read_view", "Read feature views"),
+  "features:materialize": action("works", "one", "features:read_view", "Write feature values to the online store"),
+  "features:build_training_set": action("works", "one", "features:read_training_set", "Build a training set"),
+  "features:read_training_set": action("reads", "one", "features:read_training_set", "Read training sets"),
+  "training:start": action("works", "one", "training:read", "Start or cancel a training run"),
+  "training:track": action("works", "one", "training:read", "Log parameters, metrics and artifacts of a run"),
+  "training:read": action("reads", "one", "training:read", "Read training runs and their logs"),
+  "evaluation:run": action("works", "one", "evaluation:read", "Evaluate a model version"),
+  "evaluation:read": action("reads", "none", "evaluation:read", "Read evaluations and gates"),
+  "registry:create_model": action("works", "none", "registry:read", "Create a registered model"),
+  "registry:push_version": action("releases", "one", "registry:read", "Push a model version"),
+  "registry:import": action("releases", "one", "registry:read", "Import a model file that was trained elsewhere"),
+  "registry:promote": action("releases", "one", "registry:read", "Move a version to another stage or alias"),
+  "registry:read": action("reads", "none", "registry:read", "Read models, versions, lineage and signatures"),
+  "serving:deploy": action("releases", "one", "serving:read", "Create or change an endpoint"),
+  "serving:read": action("reads", "one", "serving:read", "Read endpoints, their state and snapshots"),
+  "serving:declare_gateway": action("serves", "one", "serving:read", "Declare where a gateway stands"),
+  "serving:predict": action("serves", "one", "serving:read", "Ask an endpoint for predictions"),
+  "predictions:read": action("reads", "one", "predictions:read", "Read prediction records"),
+  "predictions:deliver": action("serves", "one", "predictions:read", "Deliver a gateway's prediction blocks"),
+  "predictions:erase": action("administers", "one", "predictions:read", "Erase payloads of predictions"),
+  "outcomes:write": action("serves", "one", "outcomes:read", "Report what really happened after a prediction"),
+  "outcomes:read": action("reads", "one", "outcomes:read", "Read outcomes"),
+  "snapshots:read": action("serves", "one", "snapshots:read", "Pull the signed route snapshot and its parts"),
+  "ledger:read": action("reads", "none", "ledger:read", "Search ledger rows and get proofs"),
+  "ledger:export": action("reads", "none", "ledger:read", "Export the ledger"),
+  "ledger:verify": action("reads", "none", "ledger:read", "Verify the ledger online"),
   "identity:read": action(
-    "reads",
+    "reads", "none",
     "identity:read",
     "List people, service accounts, roles, keys and policies",
   ),
-  "identity:manage": action("administers", "identity:read", "Change organisations, teams and principals"),
+  "identity:manage": action("administers", "all", "identity:read", "Change organisations, teams and principals"),
   "identity:create_organisation": ofInstallation(
-    action("administers", "identity:read", "Create a further organisation"),
+    action("administers", "all", "identity:read", "Create a further organisation"),
   ),
-  "identity:bind_role": action("administers", "identity:read", "Give or take a role"),
-  "identity:issue_key": action("administers", "identity:read", "Create or revoke an API key"),
-  "identity:register_key": action("works", "identity:read", "Register or retire one's own charter key"),
-  "identity:revoke_charter_key": action("administers", "identity:read", "Revoke somebody's charter key"),
+  "identity:bind_role": action("administers", "one", "identity:read", "Give or take a role"),
+  "identity:issue_key": action("administers", "one", "identity:read", "Create an API key"),
+  "identity:revoke_key": action("administers", "one", "identity:read", "Revoke an API key"),
+  "identity:register_key": action("works", "all", "identity:read", "Register or retire one's own charter key"),
+  "identity:revoke_charter_key": action("administers", "all", "identity:read", "Revoke somebody's charter key"),
   "identity:rotate_platform_key": ofInstallation(
-    action("administers", "identity:read", "Rotate or revoke a signing key of the installation"),
+    action("administers", "all", "identity:read", "Rotate or revoke a signing key of the installation"),
   ),
-  "identity:write_policies": action("administers", "identity:read", "Replace the organisation's policies"),
-  "identity:act_for": action("serves", "identity:read", "Name another principal as the one acted for"),
-  "identity:whoami": action("reads", "identity:whoami", "Read one's own identity and roles"),
-  "jobs:read": action("reads", "jobs:read", "Read jobs and their progress"),
-  "jobs:cancel": action("works", "jobs:read", "Cancel a job"),
-  "artifacts:read": action("reads", "artifacts:read", "Read content-addressed bytes"),
-  "artifacts:write": action("works", "artifacts:read", "Store content-addressed bytes"),
-  "backup:create": ofInstallation(action("administers", "backup:read", "Make a backup of all organisations")),
-  "backup:read": ofInstallation(action("reads", "backup:read", "List backups")),
+  "identity:write_policies": action("administers", "all", "identity:read", "Replace the organisation's policies"),
+  "identity:act_for": action("serves", "one", "identity:read", "Name another principal as the one acted for"),
+  "identity:whoami": action("reads", "none", "identity:whoami", "Read one's own identity and roles"),
+  "jobs:read": action("reads", "none", "jobs:read", "Read jobs and their progress"),
+  "jobs:cancel": action("works", "none", "jobs:read", "Cancel a job"),
+  "artifacts:read": action("reads", "one", "artifacts:read", "Read content-addressed bytes"),
+  "artifacts:write": action("works", "none", "artifacts:read", "Store content-addressed bytes"),
+  "backup:create": ofInstallation(
+    action("administers", "all", "backup:read", "Make a backup of all organisations"),
+  ),
+  "backup:read": ofInstallation(action("reads", "none", "backup:read", "List backups")),
 } as const satisfies Record<string, ActionSpec>;
 
 export type ActionName = keyof typeof actions;
 export const actionNames = Object.keys(actions) as readonly ActionName[];
+
+export function reachOf(name: ActionName): ActionReach {
+  const spec: ActionSpec = actions[name];
+  return spec.reach;
+}
 
 export function isOfInstallation(name: ActionName): boolean {
   const spec: ActionSpec = actions[name];

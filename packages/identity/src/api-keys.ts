@@ -32,7 +32,7 @@ export interface NewApiKey {
 
 /**
  * Issues an API key. `text` is shown this once; only its hash is kept. A key reaches no further than the credential
- * that asked for it: not into another environment, not beyond its scopes.
+ * that asked for it: not into another environment, not beyond its scopes. A person's key is issued by that person alone.
  */
 export async function createApiKey(
   deps: DirectoryDeps,
@@ -47,7 +47,11 @@ export async function createApiKey(
     type: "ApiKey",
     organisationId,
     environment: input.environment,
-    attributes: { holder: principal?.id ?? input.principal ?? call.actor.id },
+    attributes: {
+      holder: principal?.id ?? input.principal ?? call.actor.id,
+      // Whoever does not exist is refused like a person, so that the answer tells nothing.
+      holderKind: principal?.kind ?? "user",
+    },
   });
   if (!principal || principal.disabledAt !== undefined) throw new PortolanError("kernel.not_found");
   const refusal = judgeScopes(call, input);
@@ -113,11 +117,11 @@ export async function revokeApiKey(
   const organisationId = call.actor.organisationId;
   const row = await deps.unitOfWork.read(call, (sql) => findApiKeyRow(sql, keyId));
   const found = row?.organisation_id === organisationId ? row : undefined;
-  await deps.authorizer.require(call, "identity:issue_key", {
+  await deps.authorizer.require(call, "identity:revoke_key", {
     type: "ApiKey",
     id: keyId,
     organisationId,
-    ...(found ? { attributes: { holder: found.principal_id } } : {}),
+    ...(found ? { environment: found.environment, attributes: { holder: found.principal_id } } : {}),
   });
   if (!found) throw new PortolanError("kernel.not_found");
   return deps.unitOfWork.write(call, async (tx) => {

@@ -14,7 +14,7 @@ import type { DevelopmentIssuer } from "./development-issuer.ts";
 import { findPrincipal, findSubject, type PrincipalRow } from "./directory-store.ts";
 import { listTrustedIssuers } from "./issuers.ts";
 import { identityTables, revocationEpoch } from "./store.ts";
-import type { FetchJwks } from "./tokens/issuer-keys.ts";
+import type { IssuerKeys } from "./tokens/issuer-keys.ts";
 import type { VerifiedToken } from "./tokens/token-claims.ts";
 import { createTokenVerifier, type TokenVerifier } from "./tokens/token-verifier.ts";
 import type { TrustedIssuer } from "./tokens/trusted-issuer.ts";
@@ -23,7 +23,8 @@ export interface AuthenticatorDeps {
   readonly unitOfWork: UnitOfWork;
   readonly clock: Clock;
   readonly developmentIssuer?: DevelopmentIssuer;
-  readonly fetchJwks?: FetchJwks;
+  /** Keys of outside issuers; absent: only keys given in place count. */
+  readonly issuerKeys?: IssuerKeys;
 }
 
 export type Authentication =
@@ -38,7 +39,7 @@ export interface Authenticator {
 
 /**
  * Issuers, keys and revoked tokens are read again this often. A revocation in the caller's own organisation is
- * seen at once, by its epoch; this bounds the rest (a platform key revoked by the home organisation).
+ * seen at once, by its epoch; this bounds the rest (a key that was rotated).
  */
 const reloadMicros = 5_000_000;
 /** Tokens that name unknown issuers or keys make us read again, so many times a reload interval at most. */
@@ -57,7 +58,8 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   const verifier: TokenVerifier = createTokenVerifier({
     issuers: () => trust.now().issuers,
     clock: deps.clock,
-    ...(deps.fetchJwks === undefined ? {} : { fetchJwks: deps.fetchJwks }),
+    ...(deps.issuerKeys === undefined ? {} : { keys: deps.issuerKeys }),
+    isMember: async (token) => (await findActor(deps, token)).answer.kind === "authenticated",
     revocationEpoch: (organisationId) => trust.now().epochs.get(organisationId) ?? 0,
     isRevoked: ({ tokenId, organisationId }) =>
       tokenId !== undefined && trust.now().revokedTokens.has(`${organisationId}/${tokenId}`),
@@ -130,7 +132,7 @@ async function loadTrust(deps: AuthenticatorDeps): Promise<Trust> {
     : [];
   return {
     loadedAt: deps.clock.now(),
-    issuers: [...loaded.issuers, ...own],
+    issuers: [...own, ...loaded.issuers],
     epochs: new Map(loaded.epochs.map(({ organisation_id, epoch }) => [organisation_id, epoch])),
     revokedTokens: new Set(loaded.tokens.map((row) => `${row.organisation_id}/${row.subject}`)),
   };
@@ -170,6 +172,7 @@ function actorOf(token: VerifiedToken, own: boolean, principal: PrincipalRow | u
       id: principal.id,
       organisationId,
       environments: token.environments,
+      credential: { kind: "token", issuedAt: token.issuedAt },
       ...(token.scopes === undefined ? {} : { scopes: token.scopes }),
     },
   };
@@ -213,6 +216,7 @@ async function byApiKey(deps: AuthenticatorDeps, text: string): Promise<Authenti
       id: principal.id,
       organisationId,
       environments: [verdict.environment],
+      credential: { kind: "api_key", id: row.id },
       ...(verdict.scopes === undefined ? {} : { scopes: verdict.scopes }),
     },
   };

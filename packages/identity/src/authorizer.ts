@@ -7,7 +7,7 @@ import {
   type Sql,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { actions, isOfInstallation, parseAction } from "./actions.ts";
+import { actions, isOfInstallation, parseAction, reachOf } from "./actions.ts";
 import type { HeldRole, PrincipalFacts, ResourceFacts } from "./authorization/facts.ts";
 import { createPolicyEngine, type PolicyEngine } from "./authorization/policy-engine.ts";
 import {
@@ -76,9 +76,11 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
       if (decision.allowed) return;
       const known = parseAction(action);
       const seenBy = known === undefined ? action : actions[known].seenBy;
+      // Who asks of one thing and names no environment found none: it does not exist, whatever else the caller may see.
+      const isMissing = known !== undefined && reachOf(known) === "one" && facts.environment === undefined;
       const seen =
         resource.id === undefined ||
-        (seenBy !== action && engine.decide(principal, seenBy, facts, call).allowed);
+        (!isMissing && seenBy !== action && engine.decide(principal, seenBy, facts, call).allowed);
       await deps.onDenied({
         kind: seen ? "forbidden" : "hidden",
         reason: decision.reason,
@@ -158,6 +160,7 @@ async function markHome(sql: Sql, action: string, resource: ResourceFacts): Prom
 function probes(call: CallContext, principal: PrincipalFacts): ResourceFacts[] {
   const organisationId = call.actor.organisationId;
   const own: ResourceFacts = { type: "Principal", organisationId, attributes: { holder: call.actor.id } };
+  const everywhere = call.actor.environments.map((environment) => ({ ...own, environment }));
   const held = principal.bindings.flatMap(({ scopeId, environments }) => {
     const scope = scopeId.startsWith("org_") ? {} : { useCaseId: scopeId };
     const anywhere: ResourceFacts = { type: "Resource", organisationId, ...scope };
@@ -170,5 +173,5 @@ function probes(call: CallContext, principal: PrincipalFacts): ResourceFacts[] {
       ]),
     ];
   });
-  return [own, ...held, { type: "Resource", organisationId }];
+  return [own, ...everywhere, ...held, { type: "Resource", organisationId }];
 }

@@ -1,7 +1,6 @@
 import {
   type CallContext,
   type Clock,
-  type Id,
   newId,
   PortolanError,
   type Secret,
@@ -10,13 +9,16 @@ import {
 } from "@portolan/kernel";
 import type { Organisation } from "./contract.ts";
 import { insertOrganisation, type Naming } from "./directory.ts";
-import { matchesSecret } from "./local-credential.ts";
+import { matchesSecret, reportWrongSecret } from "./local-credential.ts";
+import type { OnDenied, RequestOrigin } from "./ports.ts";
 import { findHomeOrganisation } from "./store.ts";
 
 export interface BootstrapDeps {
   readonly unitOfWork: UnitOfWork;
   readonly clock: Clock;
   readonly localCredential: Secret;
+  /** Told of wrong secrets. */
+  readonly onDenied: OnDenied;
 }
 
 export interface BootstrapInput {
@@ -29,9 +31,10 @@ export interface BootstrapInput {
 export async function bootstrap(
   deps: BootstrapDeps,
   input: BootstrapInput,
-  requestId?: Id<"request">,
+  origin: RequestOrigin = {},
 ): Promise<{ organisation: Organisation; administratorId: string }> {
   if (!matchesSecret(deps.localCredential, input.secret)) {
+    await reportWrongSecret(deps, "identity:bootstrap", origin);
     throw new PortolanError("identity.unauthenticated", {
       detail: "the bootstrap secret is not the one in the state folder",
       mend: "Read the file local-credential in the state folder of the control process.",
@@ -41,7 +44,7 @@ export async function bootstrap(
   const organisationId = newId("organisation", now);
   const call: CallContext = {
     actor: systemActor("bootstrap", organisationId),
-    requestId: requestId ?? newId("request", now),
+    requestId: origin.requestId ?? newId("request", now),
   };
   return deps.unitOfWork.write(call, async (tx) => {
     if (await findHomeOrganisation(tx.sql)) {

@@ -14,7 +14,8 @@ import {
 } from "@portolan/kernel";
 import { findPrincipal } from "./directory-store.ts";
 import type { ManagedKeyRing } from "./key-ring.ts";
-import { matchesSecret } from "./local-credential.ts";
+import { matchesSecret, reportWrongSecret } from "./local-credential.ts";
+import type { OnDenied, RequestOrigin } from "./ports.ts";
 import { findHomeOrganisation, identityTables } from "./store.ts";
 import { maxLifetimeSeconds, scopesClaim } from "./tokens/token-claims.ts";
 import type { JsonWebKeySet, TrustedIssuer } from "./tokens/trusted-issuer.ts";
@@ -33,6 +34,8 @@ export interface DevelopmentIssuerDeps {
   readonly issuer: string;
   /** Off: it publishes keys for tokens still about, and issues none. */
   readonly enabled: boolean;
+  /** Told of wrong secrets: they are tries at the master key of the installation. */
+  readonly onDenied: OnDenied;
 }
 
 export interface TokenRequest {
@@ -60,7 +63,7 @@ export interface DevelopmentIssuer {
   /** Its `iss`. */
   readonly issuer: string;
   /** @throws PortolanError `identity.dev_issuer_disabled`, `identity.unauthenticated` or `kernel.not_found` */
-  issue(request: TokenRequest, requestId?: Id<"request">): Promise<IssuedToken>;
+  issue(request: TokenRequest, origin?: RequestOrigin): Promise<IssuedToken>;
   /** The keys that its tokens verify with: the active one and those rotated within the last day. */
   keySet(): Promise<JsonWebKeySet>;
   /** OpenID discovery, as far as a verifier of its tokens needs it. */
@@ -84,7 +87,7 @@ export function createDevelopmentIssuer(deps: DevelopmentIssuerDeps): Developmen
     enabled: deps.enabled,
     issuer: deps.issuer,
     keySet,
-    issue: (request, requestId) => issueToken(deps, request, requestId),
+    issue: (request, origin) => issueToken(deps, request, origin),
     discovery: () => ({
       issuer: deps.issuer,
       jwks_uri: `${deps.issuer}/.well-known/jwks.json`,
@@ -114,10 +117,15 @@ export function audienceOf(organisationId: string): string {
   return `${tokenAudience}:${organisationId}`;
 }
 
+/** True for what only our own issuer may put into a token's audience. */
+export function isOwnAudience(audience: string): boolean {
+  return audience.startsWith(`${tokenAudience}:`);
+}
+
 async function issueToken(
   deps: DevelopmentIssuerDeps,
   request: TokenRequest,
-  requestId?: Id<"request">,
+  origin: RequestOrigin = {},
 ): Promise<IssuedToken> {
   if (!deps.enabled) {
     throw new PortolanError("identity.dev_issuer_disabled", {
@@ -125,7 +133,9 @@ async function issueToken(
       mend: "Sign in at your identity provider, or use an API key.",
     });
   }
+  const { requestId } = origin;
   if (!matchesSecret(deps.localCredential, request.secret)) {
+    await reportWrongSecret(deps, "identity:dev_token", origin);
     throw new PortolanError("identity.unauthenticated", {
       detail: "the secret is not the one in the state folder",
       mend: "Read the file local-credential in the state folder of the control process.",

@@ -3,6 +3,7 @@ import type { ErrorSpec } from "@portolan/kernel";
 export const identityErrors = {
   "identity.unauthenticated": { status: 401, title: "No accepted credential" },
   "identity.forbidden": { status: 403, title: "Not allowed" },
+  "identity.fresh_token_required": { status: 403, title: "Sign in again for this" },
   "identity.not_bootstrapped": { status: 409, title: "No organisation exists yet" },
   "identity.already_bootstrapped": { status: 409, title: "An organisation exists already" },
   "identity.name_taken": { status: 409, title: "Name is taken" },

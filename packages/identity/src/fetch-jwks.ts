@@ -1,5 +1,10 @@
+import { lookup } from "node:dns";
+import { type IncomingMessage, request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+import type { LookupFunction } from "node:net";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
+import { type AddressRules, hostOf, judgeAddress, judgeUrl } from "./outbound-addresses.ts";
 import type { FetchJwks } from "./tokens/issuer-keys.ts";
 import { maxPublishedKeys } from "./tokens/verification-keys.ts";
 
@@ -7,24 +12,66 @@ const KeySet = Type.Object({
   keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { maxItems: maxPublishedKeys }),
 });
 const maxBytes = 256 * 1024;
-const timeoutMs = 5_000;
+/** From the first byte to the last: a provider that drips its answer gets no more. */
+const defaultTimeoutMs = 5_000;
 
-/** Fetches a published key set: no redirects, five seconds, 256 KiB, and the right shape, or it rejects. */
-export const fetchJwks: FetchJwks = async (uri) => {
-  const response = await fetch(uri, {
-    redirect: "error",
+/**
+ * Fetches published key sets: from addresses that the rules allow, without redirects, 256 KiB and five seconds at most, and of the
+ * right shape, or it rejects. The address is judged after its name was resolved, and that very address is connected to, so
+ * that a name cannot be made to point inside in between.
+ */
+export function createJwksFetcher(rules: AddressRules, timeoutMs = defaultTimeoutMs): FetchJwks {
+  return async (uri) => {
+    const verdict = judgeUrl(rules, uri);
+    if (verdict.kind === "refused") throw new Error(`key set: ${verdict.why}`);
+    const response = await open(new URL(uri), rules, timeoutMs);
+    // A redirect is an answer like any other that is not 200: nobody is followed anywhere.
+    if (response.statusCode !== 200) {
+      response.destroy();
+      throw new Error(`key set: HTTP ${String(response.statusCode)}`);
+    }
+    const document: unknown = JSON.parse((await readAll(response)).toString("utf8"));
+    if (!Value.Check(KeySet, document)) throw new Error("key set: not a JSON Web Key Set");
+    return document;
+  };
+}
+
+function open(url: URL, rules: AddressRules, timeoutMs: number): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const send = url.protocol === "https:" ? requestHttps : requestHttp;
+  const request = send(url, {
+    agent: false,
     signal: AbortSignal.timeout(timeoutMs),
     headers: { accept: "application/json" },
+    lookup: guardedLookup(rules, hostOf(url)),
   });
-  if (!response.ok || !response.body) throw new Error(`key set: HTTP ${String(response.status)}`);
-  const chunks: Uint8Array[] = [];
+  request.once("response", resolve);
+  request.on("error", reject);
+  request.end();
+  return promise;
+}
+
+async function readAll(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of response.body) {
+  for await (const chunk of response as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > maxBytes) throw new Error("key set: too large");
     chunks.push(chunk);
   }
-  const document: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  if (!Value.Check(KeySet, document)) throw new Error("key set: not a JSON Web Key Set");
-  return document;
-};
+  return Buffer.concat(chunks);
+}
+
+/** One address inside is enough to refuse the name: the connection may try them all. */
+function guardedLookup(rules: AddressRules, host: string): LookupFunction {
+  return (name, options, callback) => {
+    lookup(name, { ...options, all: true }, (error, addresses) => {
+      if (error) return callback(error, "");
+      const refused = addresses.find(({ address }) => judgeAddress(rules, host, address).kind === "refused");
+      const [first] = addresses;
+      if (refused || !first) return callback(new Error("key set: its address lies inside a private network"), "");
+      if (options.all) return callback(null, addresses);
+      callback(null, first.address, first.family);
+    });
+  };
+}

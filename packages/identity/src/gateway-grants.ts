@@ -34,6 +34,8 @@ export interface GatewayEndpointGrant {
   readonly environment: Environment;
   /** Principals that the policy set lets call `serving:predict` here, sorted. */
   readonly principals: readonly string[];
+  /** Those of them that may name somebody else as the one they act for (`identity:act_for`), sorted. */
+  readonly actors: readonly string[];
 }
 
 /** Everything that a gateway needs to decide alone, for one organisation and environment. Plain JSON. */

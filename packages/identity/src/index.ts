@@ -18,18 +18,23 @@ export {
   type IssuedToken,
   type TokenRequest,
 } from "./development-issuer.ts";
+export { createDecisionMemory, type DecisionMemory } from "./decision-memory.ts";
 export { createDirectoryLookups, type DirectoryLookups, type UseCasePlace } from "./directory-lookups.ts";
 export { identityErrors } from "./errors.ts";
-export { fetchJwks } from "./fetch-jwks.ts";
+export { createJwksFetcher } from "./fetch-jwks.ts";
 export { type AuthenticationDeps, registerAuthentication } from "./http/authentication.ts";
+export { createIssuerKeyStore } from "./issuer-key-store.ts";
+export { listTrustedIssuers } from "./issuers.ts";
 export { algorithmOf, createFileKeyRing, type FileKeyRingDeps, type ManagedKeyRing } from "./key-ring.ts";
 export { localCredentialFile, openLocalCredential } from "./local-credential.ts";
 export { retireLostKeys } from "./lost-keys.ts";
+export { type AddressRules, readAddressRules } from "./outbound-addresses.ts";
 export type { Denial, OnDenied } from "./ports.ts";
 export { possessionStatement } from "./possession.ts";
 export { registerIdentityRoutes } from "./routes/register.ts";
 export type { IdentityRouteDeps } from "./routes/route-deps.ts";
 export { type GrantedEndpoint, grantsForSnapshot, type SnapshotGrantsDeps } from "./snapshot-grants.ts";
+export { createIssuerKeys, type IssuerKeys } from "./tokens/issuer-keys.ts";
 export { isLoopback, requireTls, type TlsFiles } from "./tls.ts";
 
 export const identityMigrations: MigrationSet = {

@@ -1,36 +1,42 @@
-import { type CallContext, digestJson, type Environment, PortolanError, type Sql } from "@portolan/kernel";
+import {
+  type CallContext,
+  digestJson,
+  type Environment,
+  PortolanError,
+  type Sql,
+  type Transaction,
+} from "@portolan/kernel";
+import { isOwnAudience } from "./development-issuer.ts";
 import type { DirectoryDeps } from "./directory.ts";
+import { type AddressRules, judgeUrl } from "./outbound-addresses.ts";
 import { addRevocation, identityTables, type OidcIssuerRow } from "./store.ts";
 import { type JsonWebKeySet, type TrustedIssuer, tokenAlgorithms } from "./tokens/trusted-issuer.ts";
 
 export type NewIssuer = Omit<TrustedIssuer, "organisationId">;
 
+export interface TrustDeps extends DirectoryDeps {
+  /** `iss` of our own issuer, which nobody else may speak for. */
+  readonly ownIssuer: string;
+  readonly addresses: AddressRules;
+}
+
 /** Trusts an outside issuer, or replaces what was said of it. The addresses come from here and never from a token. */
 export async function trustIssuer(
-  deps: DirectoryDeps,
+  deps: TrustDeps,
   call: CallContext,
   input: NewIssuer,
 ): Promise<TrustedIssuer> {
   const organisationId = call.actor.organisationId;
   await deps.authorizer.require(call, "identity:manage", { type: "Organisation", organisationId });
-  if (input.jwks === undefined && input.jwksUri === undefined) {
-    throw new PortolanError("identity.bad_issuer", {
-      detail: "neither keys nor an address of keys is given",
-      mend: "Give jwks or jwksUri; /.well-known/openid-configuration of the issuer names the address.",
-    });
-  }
-  if (input.jwksUri !== undefined && !isSafeAddress(input.jwksUri)) {
-    throw new PortolanError("identity.bad_issuer", {
-      detail: "keys are fetched over https, or over http from this machine",
-      mend: "Use the issuer's https address.",
-    });
-  }
+  const problem = findProblem(deps, call, input);
+  if (problem) throw new PortolanError("identity.bad_issuer", problem);
   const issuer: TrustedIssuer = { ...input, organisationId };
   await deps.unitOfWork.write(call, async (tx) => {
-    const values = { ...rowOf(issuer), created_at: tx.now, created_by: call.actor.id, disabled_at: null };
+    await claimAudiences(tx, issuer);
+    const values = { ...rowOf(issuer), disabled_at: null };
     await identityTables(tx.sql)
       .insertInto("identity.oidc_issuers")
-      .values(values)
+      .values({ ...values, created_at: tx.now, created_by: call.actor.id })
       .onConflict((conflict) => conflict.columns(["organisation_id", "issuer"]).doUpdateSet(values))
       .execute();
     await addRevocation(tx.sql, {
@@ -56,6 +62,68 @@ export async function trustIssuer(
   return issuer;
 }
 
+function findProblem(
+  deps: TrustDeps,
+  call: CallContext,
+  input: NewIssuer,
+): { detail: string; mend: string } | undefined {
+  if (input.jwks === undefined && input.jwksUri === undefined) {
+    return {
+      detail: "neither keys nor an address of keys is given",
+      mend: "Give jwks or jwksUri; /.well-known/openid-configuration of the issuer names the address.",
+    };
+  }
+  const address = input.jwksUri === undefined ? undefined : judgeUrl(deps.addresses, input.jwksUri);
+  if (address?.kind === "refused") {
+    return {
+      detail: `the address of the keys is not accepted: ${address.why}`,
+      mend: "Use the issuer's public https address, or have the operator allow its host in OIDC_ALLOWED_HOSTS.",
+    };
+  }
+  const beyond = input.environments.find((name) => !call.actor.environments.includes(name));
+  if (beyond !== undefined) {
+    return {
+      detail: `your own credential does not reach ${beyond}`,
+      mend: "Name environments that it reaches.",
+    };
+  }
+  if (input.issuer === deps.ownIssuer || input.audiences.some(isOwnAudience)) return notToldApart;
+  return undefined;
+}
+
+/** The same for what is ours and for what is another organisation's. */
+const notToldApart = {
+  detail: "tokens of this issuer with this audience could not be told apart from others here",
+  mend: "Have the issuer put an audience into its tokens that is your organisation's alone.",
+};
+
+/** Throws unless the issuer's audiences are free or this organisation's already. */
+async function claimAudiences(tx: Transaction, issuer: TrustedIssuer): Promise<void> {
+  await releaseAudiences(tx, issuer.issuer);
+  const audiences = [...new Set(issuer.audiences)];
+  const claimed = await identityTables(tx.sql)
+    .insertInto("identity.issuer_audiences")
+    .values(
+      audiences.map((audience) => ({
+        issuer: issuer.issuer,
+        audience,
+        organisation_id: issuer.organisationId,
+      })),
+    )
+    .onConflict((conflict) => conflict.columns(["issuer", "audience"]).doNothing())
+    .returning("audience")
+    .execute();
+  if (claimed.length < audiences.length) throw new PortolanError("identity.bad_issuer", notToldApart);
+}
+
+async function releaseAudiences(tx: Transaction, issuer: string): Promise<void> {
+  await identityTables(tx.sql)
+    .deleteFrom("identity.issuer_audiences")
+    .where("organisation_id", "=", tx.call.actor.organisationId)
+    .where("issuer", "=", issuer)
+    .execute();
+}
+
 /** Stops trusting an issuer; remembered verifications end at once. */
 export async function distrustIssuer(deps: DirectoryDeps, call: CallContext, issuer: string): Promise<void> {
   const organisationId = call.actor.organisationId;
@@ -69,6 +137,7 @@ export async function distrustIssuer(deps: DirectoryDeps, call: CallContext, iss
       .where("disabled_at", "is", null)
       .executeTakeFirst();
     if (result.numUpdatedRows === 0n) throw new PortolanError("kernel.not_found");
+    await releaseAudiences(tx, issuer);
     await addRevocation(tx.sql, {
       organisationId,
       kind: "issuer",
@@ -80,22 +149,14 @@ export async function distrustIssuer(deps: DirectoryDeps, call: CallContext, iss
   });
 }
 
-/** All issuers trusted now, of one organisation or of all. */
+/** All issuers trusted now, of one organisation or of all, in the order in which they were first trusted. */
 export async function listTrustedIssuers(sql: Sql, organisationId?: string): Promise<TrustedIssuer[]> {
   let query = identityTables(sql)
     .selectFrom("identity.oidc_issuers")
     .selectAll()
     .where("disabled_at", "is", null);
   if (organisationId !== undefined) query = query.where("organisation_id", "=", organisationId);
-  return (await query.orderBy("organisation_id").orderBy("issuer").execute()).map(issuerOf);
-}
-
-/** Inside our network a token server may speak plain http only when it is this very machine. */
-export function isSafeAddress(text: string): boolean {
-  const url = URL.parse(text);
-  if (!url || url.username !== "" || url.password !== "") return false;
-  const loopback = ["127.0.0.1", "[::1]", "localhost"].includes(url.hostname);
-  return url.protocol === "https:" || (url.protocol === "http:" && loopback);
+  return (await query.orderBy("created_at").orderBy("organisation_id").orderBy("issuer").execute()).map(issuerOf);
 }
 
 function rowOf(issuer: TrustedIssuer) {

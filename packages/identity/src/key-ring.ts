@@ -23,6 +23,7 @@ import {
   findHomeOrganisation,
   findSigningKey,
   insertSigningKey,
+  listOrganisationIds,
   listPlatformKeys,
   retireSigningKey,
   revokeSigningKey,
@@ -164,14 +165,17 @@ async function revokeInside(
   if (!key) throw new PortolanError("kernel.not_found");
   const at = Math.min(since, tx.now);
   if (await revokeSigningKey(tx.sql, keyId, at, reason)) {
-    await addRevocation(tx.sql, {
-      organisationId: tx.call.actor.organisationId,
-      kind: "signing_key",
-      subject: keyId,
-      at: tx.now,
-      by: tx.call.actor.id,
-      reason,
-    });
+    // Every organisation's tokens may be signed with it: what was verified before ends in all of them at once.
+    for (const organisationId of await listOrganisationIds(tx.sql)) {
+      await addRevocation(tx.sql, {
+        organisationId,
+        kind: "signing_key",
+        subject: keyId,
+        at: tx.now,
+        by: tx.call.actor.id,
+        reason,
+      });
+    }
     await tx.record({
       event: "identity.signing_key.revoked",
       subject: keyId,

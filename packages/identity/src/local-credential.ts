@@ -1,8 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Secret } from "@portolan/kernel";
+import { type Clock, newId, Secret } from "@portolan/kernel";
 import { writeNew } from "./key-files.ts";
+import type { OnDenied, RequestOrigin } from "./ports.ts";
 
 export const localCredentialFile = "local-credential";
 
@@ -31,6 +32,21 @@ export async function openLocalCredential(home: string): Promise<Secret> {
 export function matchesSecret(secret: Secret, presented: string): boolean {
   const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(secret.reveal()), digest(presented));
+}
+
+/** A wrong secret is a try at the master key of the installation: it is counted like every other refusal. */
+export async function reportWrongSecret(
+  deps: { readonly onDenied: OnDenied; readonly clock: Clock },
+  action: string,
+  origin: RequestOrigin,
+): Promise<void> {
+  await deps.onDenied({
+    kind: "unauthenticated",
+    reason: "wrong_secret",
+    requestId: origin.requestId ?? newId("request", deps.clock.now()),
+    action,
+    ...(origin.source === undefined ? {} : { source: origin.source }),
+  });
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,4 +1,4 @@
-import type { ResourceRef } from "@portolan/kernel";
+import type { Id, ResourceRef } from "@portolan/kernel";
 
 /** A refused request, for the ledger's class *denied*: every one of an authenticated caller, the rest counted. */
 export interface Denial {
@@ -11,6 +11,13 @@ export interface Denial {
   readonly principalId?: string;
   readonly organisationId?: string;
   /** Remote address of an unauthenticated caller. */
+  readonly source?: string;
+}
+
+/** Where an unauthenticated request came from. */
+export interface RequestOrigin {
+  readonly requestId?: Id<"request">;
+  /** Remote address. */
   readonly source?: string;
 }
 

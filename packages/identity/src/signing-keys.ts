@@ -2,12 +2,14 @@ import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import {
   asEpochMicros,
   type CallContext,
+  type Clock,
   digestJson,
   newId,
   PortolanError,
   type SigningKey,
 } from "@portolan/kernel";
 import type { DirectoryDeps } from "./directory.ts";
+import type { OnDenied } from "./ports.ts";
 import { normalPem, possessionStatement } from "./possession.ts";
 import {
   addRevocation,
@@ -30,9 +32,12 @@ export interface PossessionProof {
 /** A proof counts for five minutes in both directions, so that an old one cannot be replayed. */
 const proofMicros = 300_000_000;
 
+/** A charter key speaks for a person: it is registered by somebody who signed in this short a time ago. */
+const freshMicros = 900_000_000;
+
 /** Registers the caller's own charter key; the earlier one is retired and still verifies what it signed. */
 export async function registerCharterKey(
-  deps: DirectoryDeps,
+  deps: DirectoryDeps & { readonly onDenied: OnDenied; readonly clock: Clock },
   call: CallContext,
   proof: PossessionProof,
 ): Promise<SigningKey> {
@@ -44,6 +49,7 @@ export async function registerCharterKey(
     attributes: { holder },
   });
   if (call.actor.kind !== "user") throw badProof("only people sign charters");
+  await requireFreshToken(deps, call);
   const key = readEd25519(proof.publicKeyPem);
   const statement = possessionStatement(holder, proof.publicKeyPem, proof.signedAt);
   if (!verify(null, statement, key, Buffer.from(proof.signature, "base64"))) {
@@ -127,6 +133,27 @@ export async function revokeCharterKey(
       detail: { since: at, reason, holder: row.holder },
     });
     return (await findSigningKey(tx.sql, keyId)) ?? signingKeyOf(row);
+  });
+}
+
+/** An API key, or a token of this morning, may be in other hands than the person's by now. */
+async function requireFreshToken(
+  deps: { readonly onDenied: OnDenied; readonly clock: Clock },
+  call: CallContext,
+): Promise<void> {
+  const { credential, id, organisationId } = call.actor;
+  if (credential?.kind === "token" && deps.clock.now() - credential.issuedAt <= freshMicros) return;
+  await deps.onDenied({
+    kind: "forbidden",
+    reason: "no fresh token of the holder",
+    requestId: call.requestId,
+    action: "identity:register_key",
+    principalId: id,
+    organisationId,
+  });
+  throw new PortolanError("identity.fresh_token_required", {
+    detail: "a charter key is registered with a token of its holder that is not older than fifteen minutes",
+    mend: "Sign in again, and register the key with the new token.",
   });
 }
 

@@ -1,20 +1,27 @@
 import type { CallContext, Environment, Sql, UnitOfWork } from "@portolan/kernel";
 import { storedApiKey } from "./api-keys.ts";
 import type { PrincipalFacts } from "./authorization/facts.ts";
-import { createPolicyEngine } from "./authorization/policy-engine.ts";
+import type { DecisionMemory } from "./decision-memory.ts";
 import type { DevelopmentIssuer } from "./development-issuer.ts";
 import { findPolicySet, findUseCasePath, heldRoles, listBindings } from "./directory-store.ts";
-import type { GatewayApiKey, GatewayGrants, GatewayIssuer, GatewayPrincipal } from "./gateway-grants.ts";
+import type {
+  GatewayApiKey,
+  GatewayEndpointGrant,
+  GatewayGrants,
+  GatewayIssuer,
+  GatewayPrincipal,
+} from "./gateway-grants.ts";
 import { listTrustedIssuers } from "./issuers.ts";
 import { identityTables, revocationEpoch } from "./store.ts";
-import type { FetchJwks } from "./tokens/issuer-keys.ts";
+import type { IssuerKeys } from "./tokens/issuer-keys.ts";
 import type { TrustedIssuer } from "./tokens/trusted-issuer.ts";
 
 export interface SnapshotGrantsDeps {
   readonly unitOfWork: UnitOfWork;
+  readonly decisions: DecisionMemory;
   readonly developmentIssuer?: DevelopmentIssuer;
-  /** Fetches the keys of outside issuers, which the gateway itself never does. */
-  readonly fetchJwks?: FetchJwks;
+  /** Keys of outside issuers, fetched elsewhere: a snapshot waits for no provider. */
+  readonly issuerKeys?: Pick<IssuerKeys, "lastKnown">;
 }
 
 /** An endpoint as serving knows it. */
@@ -40,18 +47,10 @@ export async function grantsForSnapshot(
 ): Promise<GatewayGrants> {
   const organisationId = call.actor.organisationId;
   const loaded = await deps.unitOfWork.read(call, (sql) => load(sql, organisationId, environment, endpoints));
-  const engine = createPolicyEngine(`snapshot/${organisationId}`, loaded.policyFiles);
-  const decided = loaded.resources.map(({ endpoint, resource }) => ({
-    endpoint,
-    environment,
-    principals: loaded.principals
-      .filter(({ facts }) => engine.decide(facts, "serving:predict", resource).allowed)
-      .map(({ facts }) => facts.id)
-      .toSorted(),
-  }));
+  const endpointGrants = await decideAll(deps.decisions, loaded, organisationId, environment);
   const development = await deps.developmentIssuer?.trustedBy(organisationId);
   const trusted = development ? [...loaded.issuers, development] : loaded.issuers;
-  const issuers = await Promise.all(trusted.map((issuer) => withKeys(issuer, deps.fetchJwks)));
+  const issuers = await Promise.all(trusted.map((issuer) => withKeys(issuer, deps.issuerKeys)));
   return {
     organisationId,
     environment,
@@ -60,8 +59,31 @@ export async function grantsForSnapshot(
     principals: loaded.principals.map(({ principal }) => withOwnSubject(principal, development?.issuer)),
     apiKeys: loaded.apiKeys,
     revokedTokens: loaded.revokedTokens,
-    endpoints: decided,
+    endpoints: endpointGrants,
   };
+}
+
+async function decideAll(
+  memory: DecisionMemory,
+  loaded: Awaited<ReturnType<typeof load>>,
+  organisationId: string,
+  environment: Environment,
+): Promise<GatewayEndpointGrant[]> {
+  const pass = memory.begin(organisationId, environment, loaded.policies);
+  const grants: GatewayEndpointGrant[] = [];
+  for (const { endpoint, resource } of loaded.resources) {
+    const principals: string[] = [];
+    const actors: string[] = [];
+    for (const { facts } of loaded.principals) {
+      if (!(await pass.allows(facts, "serving:predict", resource))) continue;
+      principals.push(facts.id);
+      const mayAct = facts.kind === "service_account" && (await pass.allows(facts, "identity:act_for", resource));
+      if (mayAct) actors.push(facts.id);
+    }
+    grants.push({ endpoint, environment, principals: principals.toSorted(), actors: actors.toSorted() });
+  }
+  pass.end();
+  return grants;
 }
 
 /** The development issuer names principals by their own id. */
@@ -122,7 +144,7 @@ async function load(
     revokedTokens: revoked.map((row) => row.subject),
     issuers: await listTrustedIssuers(sql, organisationId),
     epoch: await revocationEpoch(sql, organisationId),
-    policyFiles: (await findPolicySet(sql, organisationId))?.files ?? [],
+    policies: (await findPolicySet(sql, organisationId)) ?? { version: 0, files: [] },
   };
 }
 
@@ -173,16 +195,12 @@ async function loadPrincipals(
   ];
 }
 
-/** An issuer whose keys cannot be had now is left out of this snapshot; its tokens are refused until the next. */
+/** An issuer without good keys is left out of this snapshot; its tokens are refused until the next that has some. */
 async function withKeys(
   issuer: TrustedIssuer,
-  fetchJwks: FetchJwks | undefined,
+  issuerKeys: Pick<IssuerKeys, "lastKnown"> | undefined,
 ): Promise<GatewayIssuer | undefined> {
   if (issuer.jwks) return { ...issuer, jwks: issuer.jwks };
-  if (issuer.jwksUri === undefined || !fetchJwks) return undefined;
-  try {
-    return { ...issuer, jwks: await fetchJwks(issuer.jwksUri) };
-  } catch {
-    return undefined;
-  }
+  const known = await issuerKeys?.lastKnown(issuer);
+  return known && { ...issuer, jwks: known.keys };
 }

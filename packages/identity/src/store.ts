@@ -103,6 +103,19 @@ export interface OidcIssuerRow {
   disabled_at: number | null;
 }
 
+export interface IssuerAudienceRow {
+  issuer: string;
+  audience: string;
+  organisation_id: string;
+}
+
+export interface IssuerKeysRow {
+  jwks_uri: string;
+  /** Written as JSON text, read back parsed. */
+  keys: unknown;
+  fetched_at: number;
+}
+
 export interface RevocationRow {
   organisation_id: string;
   epoch: number;
@@ -143,6 +156,8 @@ export type IdentityTables = {
   "identity.api_keys": ApiKeyRow;
   "identity.signing_keys": SigningKeyRow;
   "identity.oidc_issuers": OidcIssuerRow;
+  "identity.issuer_audiences": IssuerAudienceRow;
+  "identity.issuer_keys": IssuerKeysRow;
   "identity.revocation_epochs": { organisation_id: string; epoch: number };
   "identity.revocations": RevocationRow;
   "identity.policy_sets": PolicySetRow;
@@ -159,6 +174,15 @@ export async function findHomeOrganisation(sql: Sql): Promise<OrganisationRow | 
     .selectAll()
     .where("home", "=", true)
     .executeTakeFirst();
+}
+
+export async function listOrganisationIds(sql: Sql): Promise<string[]> {
+  const rows = await identityTables(sql)
+    .selectFrom("identity.organisations")
+    .select("id")
+    .orderBy("id")
+    .execute();
+  return rows.map(({ id }) => id);
 }
 
 export async function findActivePlatformKey(sql: Sql, purpose: KeyPurpose): Promise<SigningKey | undefined> {

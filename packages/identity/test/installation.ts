@@ -10,11 +10,14 @@ import {
   createAuthorizer,
   createDevelopmentIssuer,
   createFileKeyRing,
+  createIssuerKeyStore,
+  createIssuerKeys,
+  createJwksFetcher,
   type Denial,
-  fetchJwks,
   identityErrors,
   identityMigrations,
   openLocalCredential,
+  readAddressRules,
   registerAuthentication,
   registerIdentityRoutes,
 } from "../src/index.ts";
@@ -29,10 +32,16 @@ export async function openInstallation(start = "2026-03-02T09:00:00Z") {
   const { uow: unitOfWork } = database;
   const localCredential = await openLocalCredential(home);
   const keyRing = createFileKeyRing({ directory: join(home, "keys"), unitOfWork, clock });
-  const issuer = { unitOfWork, clock, keyRing, localCredential, issuer: "http://127.0.0.1:7400" };
+  const issuer = { unitOfWork, clock, keyRing, localCredential, issuer: "http://127.0.0.1:7400", onDenied };
+  const addresses = readAddressRules(undefined, true);
+  const issuerKeys = createIssuerKeys(
+    clock,
+    createJwksFetcher(addresses),
+    createIssuerKeyStore(unitOfWork, clock),
+  );
   const developmentIssuer = createDevelopmentIssuer({ ...issuer, enabled: true });
   const authorizer = createAuthorizer({ unitOfWork, onDenied });
-  const authenticator = createAuthenticator({ unitOfWork, clock, developmentIssuer, fetchJwks });
+  const authenticator = createAuthenticator({ unitOfWork, clock, developmentIssuer, issuerKeys });
   const app = Fastify();
   app.setErrorHandler((error, request, reply) => {
     const known =
@@ -51,6 +60,9 @@ export async function openInstallation(start = "2026-03-02T09:00:00Z") {
     localCredential,
     keyRing,
     developmentIssuer,
+    addresses,
+    issuerKeys,
+    onDenied,
   });
   const secret = localCredential.reveal();
 
@@ -71,6 +83,7 @@ export async function openInstallation(start = "2026-03-02T09:00:00Z") {
     authenticator,
     developmentIssuer,
     issuer,
+    issuerKeys,
     secret,
     token,
     /** Calls a route with a bearer credential. */

@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { join } from "node:path";
 import { asEpochMicros, keyCounts, newId } from "@portolan/kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createFileKeyRing, grantsForSnapshot, possessionStatement } from "../src/index.ts";
+import { createDecisionMemory, createFileKeyRing, grantsForSnapshot, possessionStatement } from "../src/index.ts";
 import { createTokenVerifier, decideAtGateway, verifyApiKey } from "../src/policy.ts";
 import { bootstrapped, type Installation, openInstallation } from "./installation.ts";
 
@@ -85,6 +85,16 @@ describe("API keys", () => {
     expect((await create({ environment: "production" }, dev)).status).toBe(403);
     expect((await create({ environment: "dev" }, dev)).status).toBe(201);
   });
+  test("nobody issues a key that acts as another person, and no admin either; anybody's key can be revoked", async () => {
+    expect((await create({ principal: "sam" })).status).toBe(403);
+    expect((await create({ principal: "nobody-there" })).status).toBe(403);
+    expect((await create({ principal: "shop" })).status).toBe(201);
+    const { token } = await one.token("sam");
+    const own = (await create({}, token)).body as unknown as { text: string; apiKey: { id: string } };
+    const revoked = await one.call("POST", `/v1/api-keys/${own.apiKey.id}/revoke`, admin, { reason: "left" });
+    expect(revoked.status).toBe(200);
+    expect((await one.call("GET", "/v1/whoami", own.text)).status).toBe(401);
+  });
   test("a revoked key ends at once, an expired one at its instant", async () => {
     const { text, apiKey } = (await create({ expiresInDays: 1 })).body as unknown as {
       text: string;
@@ -112,6 +122,24 @@ describe("signing keys", () => {
     return { publicKeyPem, signedAt, signature: sign(null, statement, key.privateKey).toString("base64") };
   };
 
+  test("a charter key is registered with a fresh token of its holder, never with an API key", async () => {
+    const { token } = await one.token("sam", undefined, { lifetimeSeconds: 7200 });
+    const key = (
+      await one.call("POST", "/v1/api-keys", token, { name: "k", environment: "production" })
+    ).body as unknown as { text: string };
+    const register = async (credential: string) =>
+      (await one.call("POST", "/v1/signing-keys", credential, proof(ids.sam, one.clock.now()))).body as {
+        code?: string;
+      };
+    expect((await register(key.text)).code).toBe("identity.fresh_token_required");
+    expect(one.denials.at(-1)).toMatchObject({ kind: "forbidden", principalId: ids.sam });
+    const start = one.clock.now();
+    one.clock.set(asEpochMicros(start + 901_000_000));
+    expect((await register(token)).code).toBe("identity.fresh_token_required");
+    one.clock.set(start);
+    const dev = (await one.token("sam", ["dev"])).token;
+    expect((await register(dev)).code).toBe("identity.forbidden");
+  });
   test("a charter key needs fresh proof of possession by its holder", async () => {
     const { token } = await one.token("sam");
     const register = async (payload: object) =>
@@ -211,12 +239,13 @@ describe("signing keys", () => {
 
 describe("grants for a gateway's snapshot", () => {
   const endpoint = { endpoint: "cards-fraud", environment: "staging", useCaseId: "cards" } as const;
-  const grantsNow = async () => {
+  const decisions = createDecisionMemory();
+  const grantsNow = async (memory = decisions) => {
     const verdict = await one.authenticator.authenticate(admin);
     if (verdict.kind !== "authenticated") throw new Error("not authenticated");
     const call = { actor: verdict.actor, requestId: newId("request", one.clock.now()) };
     return grantsForSnapshot(
-      { unitOfWork: one.database.uow, developmentIssuer: one.developmentIssuer },
+      { unitOfWork: one.database.uow, developmentIssuer: one.developmentIssuer, decisions: memory },
       call,
       "staging",
       [endpoint],
@@ -230,6 +259,8 @@ describe("grants for a gateway's snapshot", () => {
         endpoint: "cards-fraud",
         environment: "staging",
         principals: [ids.adaId, ids.sam, ids.app].toSorted(),
+        // Of these, the one service account; people speak for themselves.
+        actors: [ids.app],
       },
     ]);
     const decide = (
@@ -249,6 +280,37 @@ describe("grants for a gateway's snapshot", () => {
         "staging",
       ),
     ).toEqual({ allowed: false, reason: "scope" });
+  });
+  test("what does not change is not decided again, and what changes is decided for those it concerns", async () => {
+    const memory = createDecisionMemory();
+    const first = await grantsNow(memory);
+    const once = memory.asked;
+    expect(once).toBeGreaterThan(3);
+    expect(await grantsNow(memory)).toEqual(first);
+    expect(memory.asked).toBe(once);
+    // A new role: its holder alone is asked about, once for predictions and once for acting for others.
+    const binding = await created("/v1/role-bindings", {
+      principal: "pipeline",
+      role: "application",
+      scope: { kind: "team", id: "fraud" },
+      environments: ["staging"],
+    });
+    const widened = await grantsNow(memory);
+    expect(memory.asked).toBe(once + 2);
+    expect(widened.endpoints[0]?.principals).toContain(ids.ci);
+    expect((await one.call("DELETE", `/v1/role-bindings/${binding}`, admin)).status).toBe(204);
+    expect((await grantsNow(memory)).endpoints).toEqual(first.endpoints);
+    // Other policies: everybody is asked about, and what they forbid is in the next snapshot.
+    const asked = memory.asked;
+    const text =
+      '@id("no-people") @description("x") forbid (principal is Portolan::User, action == Portolan::Action::"serving:predict", resource);';
+    expect(
+      (await one.call("PUT", "/v1/policies", admin, { files: [{ name: "own.cedar", text }] })).status,
+    ).toBe(200);
+    expect((await grantsNow(memory)).endpoints[0]?.principals).toEqual([ids.app]);
+    expect(memory.asked).toBeGreaterThan(asked + 3);
+    expect((await one.call("PUT", "/v1/policies", admin, { files: [] })).status).toBe(200);
+    expect((await grantsNow(memory)).endpoints).toEqual(first.endpoints);
   });
   test("tokens and API keys verify from the snapshot alone, and a revocation raises the epoch", async () => {
     const made = (

@@ -3,10 +3,11 @@ import { createServer, type Server } from "node:http";
 import { asEpochMicros, type Clock, systemClock } from "@portolan/kernel";
 import Provider from "oidc-provider";
 import { afterEach, describe, expect, test } from "vitest";
-import { fetchJwks } from "../src/index.ts";
+import { createJwksFetcher, readAddressRules } from "../src/index.ts";
 import { createTokenVerifier } from "../src/policy.ts";
 import type { TrustedIssuer } from "../src/tokens/trusted-issuer.ts";
 
+const fetchJwks = createJwksFetcher(readAddressRules(undefined, true));
 const audience = "https://portolan.example/api";
 type Algorithm = "RS256" | "ES256" | "EdDSA";
 

@@ -1,8 +1,14 @@
 import type { Id } from "./ids.ts";
+import type { EpochMicros } from "./time.ts";
 
 /** Environments are a dimension of endpoints, data, tokens, keys, quotas and snapshots. */
 export const environments = ["dev", "staging", "production"] as const;
 export type Environment = (typeof environments)[number];
+
+/** What an actor was authenticated by. A token says when it was issued; a key says nothing of who holds it now. */
+export type Credential =
+  | { readonly kind: "token"; readonly issuedAt: EpochMicros }
+  | { readonly kind: "api_key"; readonly id: string };
 
 /** Who acts. Made by authentication only (or `systemActor` for the processes themselves). */
 export interface Actor {
@@ -14,6 +20,8 @@ export interface Actor {
   readonly environments: readonly Environment[];
   /** Scopes of the credential, or `undefined` when it carries the principal's full rights. */
   readonly scopes?: readonly string[];
+  /** Absent for the processes themselves. */
+  readonly credential?: Credential;
 }
 
 /** One call into the system: who, for whom, why, under which request. Every governed row carries it. */

@@ -68,6 +68,8 @@ create table predictions.erasures (
   id text primary key,
   organisation_id text not null,
   selector jsonb not null,
+  -- Where the one who ordered it may erase; nothing elsewhere is touched.
+  environments text[] not null,
   reason text not null,
   ordered_by text not null,
   ordered_at bigint not null,
@@ -93,7 +95,10 @@ create table predictions.outcomes (
   variant text,
   received_at bigint,
   outputs text,
-  primary key (organisation_id, prediction_id)
+  -- Environments in which its reporter may report, joined by commas. A label may come before its prediction, whose environment is
+  -- then not known yet; it is joined only where it could have been reported.
+  reach text not null,
+  primary key (organisation_id, prediction_id, reach)
 );
 create index outcomes_not_joined on predictions.outcomes (organisation_id, writer_id, epoch, block)
   where received_at is null;

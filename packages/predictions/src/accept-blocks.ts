@@ -1,4 +1,10 @@
-import { type Authorizer, type CallContext, PortolanError, type UnitOfWork } from "@portolan/kernel";
+import {
+  type Authorizer,
+  type CallContext,
+  type Environment,
+  PortolanError,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import type { Anchorer } from "./anchor.ts";
 import { type OpenedBlock, openBlock } from "./block.ts";
 import type { PredictionHeader } from "./contract.ts";
@@ -28,7 +34,7 @@ const turns = new WeakMap<UnitOfWork, Map<string, Promise<unknown>>>();
  * Takes closed blocks of one writer, in order. When it resolves to `accepted`, their bytes are synced, their rows are
  * committed and their roots are in the ledger, so the gateway may drop them. Repeating is harmless.
  * @throws PortolanError `predictions.corrupt`, `predictions.block_forked`, `predictions.writer_taken`,
- * and what the authorizer throws, for each organisation that a block speaks for.
+ * and what the authorizer throws, for each organisation and environment that a block speaks for.
  */
 export async function acceptBlocks(
   deps: AcceptDeps,
@@ -38,10 +44,11 @@ export async function acceptBlocks(
   const blocks = openAll(bytes);
   const writerId = blocks[0]?.writerId ?? "";
   const organisations = new Set(blocks.flatMap(({ end }) => end.organisations.map(({ id }) => id)));
-  for (const organisationId of organisations) {
+  for (const { organisationId, environment } of placesOf(blocks)) {
     await deps.authorizer.require(call, "predictions:deliver", {
       type: "Prediction",
       organisationId: organisationId as typeof call.actor.organisationId,
+      environment,
     });
   }
   const verdict = await inTurn(deps.uow, writerId, () => takeAll(deps, call, blocks));
@@ -51,6 +58,16 @@ export async function acceptBlocks(
       await joinOutcomes(deps.uow, deps.files, call, organisationId);
   }
   return verdict;
+}
+
+/** Each organisation and environment that the records speak for, once. */
+function placesOf(blocks: readonly OpenedBlock[]): { organisationId: string; environment: Environment }[] {
+  const places = new Map<string, { organisationId: string; environment: Environment }>();
+  for (const { header } of blocks.flatMap(({ entries }) => entries)) {
+    const { organisationId, environment } = decodeHeader(header).context;
+    places.set(`${environment}/${organisationId}`, { organisationId, environment });
+  }
+  return [...places.values()];
 }
 
 function openAll(bytes: Buffer): OpenedBlock[] {

@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Clock,
   digestJson,
+  environmentsAllowing,
   type JsonObject,
   type JsonValue,
   newId,
@@ -53,7 +54,8 @@ export interface ErasureResult {
 }
 
 /**
- * Destroys salt and payload of predictions; headers, leaves and proofs stay (P18). Ordered in one governed row,
+ * Destroys salt and payload of predictions; headers, leaves and proofs stay (P18). A subject's predictions are erased in the
+ * environments where the caller may erase. Ordered in one governed row,
  * done, and completed in another; an order that a crash interrupts is finished by the reconciler.
  */
 export async function erasePredictions(
@@ -63,12 +65,16 @@ export async function erasePredictions(
   reason: string,
 ): Promise<ErasureResult> {
   const { organisationId } = call.actor;
-  await deps.authorizer.require(call, "predictions:erase", { type: "Prediction", organisationId });
+  const environments = await environmentsAllowing(deps.authorizer, call, "predictions:erase", {
+    type: "Prediction",
+    organisationId,
+  });
   const erasureId = newId("erasure", deps.clock.now());
-  // An unknown id refuses the whole order before anything is on the ledger.
-  if ("predictionIds" in selector) await filesOf(deps, call, selector.predictionIds);
+  // An unknown id refuses the whole order before anything is on the ledger; so does one that lies beyond the caller's reach.
+  if ("predictionIds" in selector) await requireWithin(deps, call, selector.predictionIds, environments);
   await deps.uow.write(call, async (tx) => {
-    await insertErasure(tx, { id: erasureId, organisationId, selector, reason, orderedBy: call.actor.id });
+    const orderedBy = call.actor.id;
+    await insertErasure(tx, { id: erasureId, organisationId, selector, environments, reason, orderedBy });
     await tx.record({
       event: "predictions.erasure.ordered",
       subject: erasureId,
@@ -101,7 +107,9 @@ async function perform(deps: PerformDeps, call: CallContext, erasureId: string):
     throw new PortolanError("kernel.internal", { detail: "an erasure's selector is damaged" });
   }
   const ids =
-    "subject" in selector ? await findSubject(deps, call, selector.subject) : selector.predictionIds;
+    "subject" in selector
+      ? await findSubject(deps, call, selector.subject, order.environments)
+      : selector.predictionIds;
   if ("subject" in selector) await deps.uow.write(call, (tx) => fixErasure(tx, erasureId, ids));
   await eraseIds(deps, call, ids);
   await deps.uow.write(call, async (tx) => {
@@ -148,16 +156,40 @@ async function filesOf(
   for (const id of ids) {
     const position = parsePredictionId(id);
     const part = position && (await deps.uow.read(call, (sql) => findPart(sql, organisationId, position)));
-    if (!part) throw new PortolanError("kernel.not_found", { detail: `prediction ${id} is not found` });
+    if (!part) throw notFound(id);
     byFile.set(part.file, (byFile.get(part.file) ?? new Set()).add(id));
   }
   return byFile;
 }
 
+/** @throws PortolanError `kernel.not_found`, the same for what is missing and for what lies in another environment */
+async function requireWithin(
+  deps: PerformDeps,
+  call: CallContext,
+  ids: readonly string[],
+  environments: readonly string[],
+): Promise<void> {
+  for (const [file, wanted] of await filesOf(deps, call, ids)) {
+    const { entries } = await deps.files.read(file, call.actor.organisationId);
+    for (const { id, context } of entries.map((entry) => decodeHeader(entry.header)))
+      if (environments.includes(context.environment)) wanted.delete(id);
+    for (const id of wanted) throw notFound(id);
+  }
+}
+
+function notFound(id: string): PortolanError {
+  return new PortolanError("kernel.not_found", { detail: `prediction ${id} is not found` });
+}
+
 /** Payloads are not indexed by subject (the index would be personal data itself): every part is read. */
-async function findSubject(deps: PerformDeps, call: CallContext, subject: string): Promise<string[]> {
+async function findSubject(
+  deps: PerformDeps,
+  call: CallContext,
+  subject: string,
+  environments: readonly string[],
+): Promise<string[]> {
   const { organisationId } = call.actor;
-  const filter = { organisationId, environments: ["dev", "staging", "production"] };
+  const filter = { organisationId, environments };
   const found: string[] = [];
   let after: { lastAt: number; file: string } | undefined;
   for (;;) {
@@ -168,7 +200,8 @@ async function findSubject(deps: PerformDeps, call: CallContext, subject: string
     for (const { file } of parts) {
       const { entries } = await deps.files.read(file, organisationId);
       for (const { header, payload } of entries.map(decodeEntry))
-        if (payload?.subject === subject) found.push(header.id);
+        if (payload?.subject === subject && environments.includes(header.context.environment))
+          found.push(header.id);
     }
     after = { lastAt: last.last_at, file: last.file };
   }

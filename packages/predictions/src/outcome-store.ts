@@ -1,5 +1,5 @@
 import type { CallContext, Sql, Transaction, UnitOfWork } from "@portolan/kernel";
-import { sql } from "kysely";
+import { type Expression, type SqlBool, sql } from "kysely";
 import type { StoredPrediction } from "./contract.ts";
 import type { PartFiles } from "./part-files.ts";
 import { decodeEntry } from "./record-codec.ts";
@@ -21,6 +21,7 @@ type OutcomeTable = {
   variant: string | null;
   received_at: number | null;
   outputs: string | null;
+  reach: string;
 };
 type PartTables = {
   "predictions.block_parts": {
@@ -37,9 +38,12 @@ export type NewOutcome = Pick<
   "prediction_id" | "writer_id" | "epoch" | "block" | "observed_at"
 > & { readonly outcome: string };
 
-/** Inserts an outcome unless its prediction has one already; true when it is new. */
-export async function insertOutcome(tx: Transaction, outcome: NewOutcome): Promise<boolean> {
-  const result = await tx.sql
+export async function insertOutcome(
+  tx: Transaction,
+  outcome: NewOutcome,
+  reach: readonly string[],
+): Promise<void> {
+  await tx.sql
     .withTables<OutcomeTables>()
     .insertInto("predictions.outcomes")
     .values({
@@ -55,14 +59,21 @@ export async function insertOutcome(tx: Transaction, outcome: NewOutcome): Promi
       variant: null,
       received_at: null,
       outputs: null,
+      reach: reach.join(),
     })
-    .onConflict((conflict) => conflict.columns(["organisation_id", "prediction_id"]).doNothing())
-    .executeTakeFirst();
-  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+    .execute();
 }
 
-export async function sameOutcome(tx: Transaction, outcome: NewOutcome): Promise<boolean> {
-  const row = await tx.sql
+/**
+ * What was reported of the prediction before, as far as this reporter may know: what is joined in an environment of theirs, or
+ * what somebody of the same reach reported.
+ */
+export async function findEarlier(
+  tx: Transaction,
+  outcome: NewOutcome,
+  reach: readonly string[],
+): Promise<{ readonly same: boolean } | undefined> {
+  return tx.sql
     .withTables<OutcomeTables>()
     .selectFrom("predictions.outcomes")
     .select(
@@ -70,13 +81,40 @@ export async function sameOutcome(tx: Transaction, outcome: NewOutcome): Promise
     )
     .where("organisation_id", "=", tx.call.actor.organisationId)
     .where("prediction_id", "=", outcome.prediction_id)
+    .where((where) =>
+      where.or([
+        where("environment", "in", [...reach]),
+        where.and([where("received_at", "is", null), where("reach", "=", reach.join())]),
+      ]),
+    )
     .executeTakeFirst();
-  return row?.same ?? false;
 }
 
-/** Gives an outcome what it needs of its prediction. */
+/**
+ * Gives the first outcome that could be reported in the prediction's environment what it needs of its prediction. The others
+ * are removed: one comes too late, or its reporter has no say there.
+ */
 async function joinOutcome(tx: Transaction, { header, payload }: StoredPrediction): Promise<void> {
   const { context } = header;
+  const ofPrediction = (): Expression<SqlBool> =>
+    sql`organisation_id = ${context.organisationId} and prediction_id = ${header.id}`;
+  const rows = await tx.sql
+    .withTables<OutcomeTables>()
+    .selectFrom("predictions.outcomes")
+    .select(["reach", "received_at"])
+    .where(ofPrediction())
+    .orderBy("reported_at")
+    .orderBy("reach")
+    .execute();
+  const chosen =
+    rows.find((row) => row.received_at !== null) ??
+    rows.find((row) => row.reach.split(",").includes(context.environment));
+  await tx.sql
+    .withTables<OutcomeTables>()
+    .deleteFrom("predictions.outcomes")
+    .where(ofPrediction())
+    .where("reach", "!=", chosen?.reach ?? "")
+    .execute();
   await tx.sql
     .withTables<OutcomeTables>()
     .updateTable("predictions.outcomes")
@@ -89,8 +127,8 @@ async function joinOutcome(tx: Transaction, { header, payload }: StoredPredictio
       received_at: header.receivedAt,
       outputs: payload?.outputs ? printable(payload.outputs.bytes) : null,
     })
-    .where("organisation_id", "=", context.organisationId)
-    .where("prediction_id", "=", header.id)
+    .where(ofPrediction())
+    .where("received_at", "is", null)
     .execute();
 }
 

@@ -1,4 +1,10 @@
-import { type Authorizer, type CallContext, PortolanError, type UnitOfWork } from "@portolan/kernel";
+import {
+  type Authorizer,
+  type CallContext,
+  environmentsAllowing,
+  PortolanError,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import { MemoryTree, toHex } from "@portolan/merkle";
 import type { OpenedBlock } from "./block.ts";
 import type { StoredPrediction } from "./contract.ts";
@@ -86,9 +92,6 @@ async function locate(deps: ReadDeps, call: CallContext, id: string): Promise<Lo
     useCaseId: context.useCaseId,
     environment: context.environment,
   });
-  if (!call.actor.environments.includes(context.environment)) {
-    throw new PortolanError("kernel.not_found", { detail: "Not found" });
-  }
   return { part, block, entry };
 }
 
@@ -115,7 +118,7 @@ interface Cursor {
 }
 
 /**
- * Predictions of the caller's organisation and environments, newest block first. A page ends with a block, so it
+ * Predictions of the caller's organisation in the environments where it may read them, newest block first. A page ends with a block, so it
  * may hold more than `limit`; the index is per block, so a search costs what its blocks cost.
  */
 export async function listPredictions(
@@ -123,8 +126,11 @@ export async function listPredictions(
   call: CallContext,
   query: PredictionQuery,
 ): Promise<PredictionPage> {
-  const { organisationId, environments } = call.actor;
-  await deps.authorizer.require(call, "predictions:read", { type: "Prediction", organisationId });
+  const { organisationId } = call.actor;
+  const environments = await environmentsAllowing(deps.authorizer, call, "predictions:read", {
+    type: "Prediction",
+    organisationId,
+  });
   const filter: PartFilter = { ...query, organisationId, environments };
   const predictions: StoredPrediction[] = [];
   let after = query.cursor === undefined ? undefined : parseCursor(query.cursor);

@@ -2,13 +2,14 @@ import {
   type Authorizer,
   type CallContext,
   digestJson,
+  environmentsAllowing,
   PortolanError,
   parseInstant,
   type UnitOfWork,
   type Violation,
 } from "@portolan/kernel";
 import type { Outcome } from "./contract.ts";
-import { insertOutcome, joinOutcomes, type NewOutcome, sameOutcome } from "./outcome-store.ts";
+import { findEarlier, insertOutcome, joinOutcomes, type NewOutcome } from "./outcome-store.ts";
 import type { PartFiles } from "./part-files.ts";
 import type { RecordBatch } from "./ports.ts";
 import { parsePredictionId } from "./position.ts";
@@ -30,7 +31,8 @@ export interface OutcomeReport {
 
 /**
  * Stores a batch of labels; all or none. Idempotent by prediction. A label may come before its prediction has been
- * delivered: it is joined then.
+ * delivered: it is joined then. A label for a prediction of an environment in which the caller may report none is answered like
+ * one for a prediction that is not there yet, and is never joined.
  * @throws PortolanError `kernel.bad_request` naming every entry that is not understood
  */
 export async function reportOutcomes(
@@ -39,14 +41,20 @@ export async function reportOutcomes(
   outcomes: readonly Outcome[],
 ): Promise<OutcomeReport> {
   const { organisationId } = call.actor;
-  await deps.authorizer.require(call, "outcomes:write", { type: "Outcome", organisationId });
+  const reach = await environmentsAllowing(deps.authorizer, call, "outcomes:write", {
+    type: "Outcome",
+    organisationId,
+  });
   const rows = readAll(outcomes);
   const report = await deps.uow.write(call, async (tx) => {
     const conflicts: string[] = [];
     const stored: NewOutcome[] = [];
     for (const row of rows) {
-      if (await insertOutcome(tx, row)) stored.push(row);
-      else if (!(await sameOutcome(tx, row))) conflicts.push(row.prediction_id);
+      const before = await findEarlier(tx, row, reach);
+      if (before === undefined) {
+        await insertOutcome(tx, row, reach);
+        stored.push(row);
+      } else if (!before.same) conflicts.push(row.prediction_id);
     }
     if (stored.length > 0) {
       const digest = digestJson(stored.map((row) => ({ ...row })));

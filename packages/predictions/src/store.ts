@@ -65,6 +65,7 @@ type ErasureTable = {
   id: string;
   organisation_id: string;
   selector: JSONColumnType<object>;
+  environments: string[];
   reason: string;
   ordered_by: string;
   ordered_at: number;
@@ -277,7 +278,14 @@ export function searchParts(
 
 export async function insertErasure(
   tx: Transaction,
-  row: { id: string; organisationId: string; selector: object; reason: string; orderedBy: string },
+  row: {
+    id: string;
+    organisationId: string;
+    selector: object;
+    environments: readonly string[];
+    reason: string;
+    orderedBy: string;
+  },
 ): Promise<void> {
   await tables(tx.sql)
     .insertInto("predictions.erasures")
@@ -285,6 +293,7 @@ export async function insertErasure(
       id: row.id,
       organisation_id: row.organisationId,
       selector: JSON.stringify(row.selector),
+      environments: [...row.environments],
       reason: row.reason,
       ordered_by: row.orderedBy,
       ordered_at: tx.now,

@@ -36,7 +36,7 @@ create table serving.snapshots (
   content_digest text not null,
   signed jsonb not null,
   manifest jsonb not null,
-  -- Every digest that a gateway may fetch on the strength of this snapshot, and where its bytes may go.
+  -- Every digest that a gateway may fetch on the strength of this snapshot, for which environments, and where its bytes may go.
   fetchable jsonb not null,
   -- Routes that a charter keeps to some places.
   placed jsonb not null,

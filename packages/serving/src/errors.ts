@@ -14,6 +14,7 @@ export const servingErrors = {
   "serving.method_not_allowed": { status: 405, title: "Method not allowed" },
   "serving.unauthenticated": { status: 401, title: "Caller is not known" },
   "serving.purpose_required": { status: 403, title: "A purpose must be declared" },
+  "serving.act_for_forbidden": { status: 403, title: "Caller may not act for somebody else" },
   "serving.endpoint_not_found": { status: 404, title: "Request for unknown model" },
   "serving.repository_governed": { status: 403, title: "Models are loaded and unloaded by deployments" },
   "serving.rate_limited": { status: 429, title: "Rate limit exceeded" },

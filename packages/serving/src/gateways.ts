@@ -2,6 +2,7 @@ import {
   type Authorizer,
   type CallContext,
   digestJson,
+  environmentsAllowing,
   type Place,
   PortolanError,
   type Transaction,
@@ -28,7 +29,14 @@ export async function declareGateway(
   { region, owner }: GatewayDeclaration,
 ): Promise<Gateway> {
   const { organisationId } = call.actor;
-  await deps.authorizer.require(call, "serving:declare_gateway", { type: "Gateway", organisationId });
+  const resource = { type: "Gateway", organisationId };
+  const served = await environmentsAllowing(deps.authorizer, call, "serving:declare_gateway", resource);
+  const known = await deps.work.read(call, (sql) => findGateway(sql, organisationId, name));
+  // What another gateway gets depends on its declaration: that of one in production is not changed from below.
+  if (known && known.declaredBy !== call.actor.id && !served.includes("production")) {
+    const production = { ...resource, environment: "production" } as const;
+    await deps.authorizer.require(call, "serving:declare_gateway", production);
+  }
   return deps.work.write(call, async (tx) => {
     const before = await findGateway(tx.sql, organisationId, name);
     if (before?.region === region && before.owner === owner) return before;
@@ -49,7 +57,7 @@ export async function declareGateway(
 /** Gateways of the caller's organisation, and what each of them is not given. */
 export async function readGateways(deps: GatewayDeps, call: CallContext): Promise<Gateway[]> {
   const { organisationId } = call.actor;
-  await deps.authorizer.require(call, "serving:read", { type: "Gateway", organisationId });
+  await environmentsAllowing(deps.authorizer, call, "serving:read", { type: "Gateway", organisationId });
   return deps.work.read(call, (sql) => listGateways(sql, organisationId));
 }
 

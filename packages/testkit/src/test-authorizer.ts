@@ -23,10 +23,13 @@ export function testAuthorizer(
   options: { readonly hidden?: readonly string[] } = {},
 ): TestAuthorizer {
   const questions: AuthorizerQuestion[] = [];
+  /** The two walls that no policy opens. */
+  const isBehindWall = ({ actor }: CallContext, { organisationId, environment }: ResourceRef): boolean =>
+    actor.organisationId !== organisationId ||
+    (environment !== undefined && !actor.environments.includes(environment));
   const judge = (call: CallContext, action: string, resource: ResourceRef): boolean => {
-    const sameOrganisation = call.actor.organisationId === resource.organisationId;
     const allowed =
-      sameOrganisation &&
+      !isBehindWall(call, resource) &&
       rolesOf(call).some((role) => (grants[role] ?? []).some((name) => name === "*" || name === action));
     questions.push({ call, action, resource, allowed });
     return allowed;
@@ -41,8 +44,7 @@ export function testAuthorizer(
       ),
     require: (call, action, resource) => {
       if (judge(call, action, resource)) return Promise.resolve();
-      const unseen =
-        call.actor.organisationId !== resource.organisationId || options.hidden?.includes(action) === true;
+      const unseen = isBehindWall(call, resource) || options.hidden?.includes(action) === true;
       return Promise.reject(
         new PortolanError(unseen ? "kernel.not_found" : "identity.forbidden", {
           detail: unseen ? "Not found" : `${action} is not granted`,

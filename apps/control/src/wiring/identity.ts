@@ -4,13 +4,19 @@ import {
   createAuthorizer,
   createDevelopmentIssuer,
   createDirectoryLookups,
+  createIssuerKeyStore,
+  createIssuerKeys,
+  createJwksFetcher,
+  type AddressRules,
   type Denial,
   type DevelopmentIssuer,
   type DirectoryLookups,
-  fetchJwks,
   type IdentityAuthorizer,
+  type IssuerKeys,
+  listTrustedIssuers,
   type OnDenied,
   openLocalCredential,
+  readAddressRules,
 } from "@portolan/identity";
 import {
   type CallContext,
@@ -31,6 +37,11 @@ export interface IdentityWiring {
   readonly localCredential: Secret;
   readonly directory: DirectoryLookups;
   readonly onDenied: OnDenied;
+  /** Where keys of outside issuers may be fetched from. */
+  readonly addresses: AddressRules;
+  readonly issuerKeys: IssuerKeys;
+  /** Asks the outside issuers of all organisations for their keys, those that were not asked within a minute. */
+  readonly refreshIssuerKeys: () => Promise<void>;
 }
 
 export async function wireIdentity(base: Foundation): Promise<IdentityWiring> {
@@ -46,14 +57,33 @@ export async function wireIdentity(base: Foundation): Promise<IdentityWiring> {
     localCredential,
     issuer: `${config.TLS_CERT_FILE === undefined ? "http" : "https"}://${config.CONTROL_HOST}:${config.CONTROL_PORT}`,
     enabled: config.DEV_ISSUER,
+    onDenied,
   });
+  const addresses = readAddressRules(config.OIDC_ALLOWED_HOSTS, config.DEV_ISSUER);
+  const issuerKeys = createIssuerKeys(
+    clock,
+    createJwksFetcher(addresses),
+    createIssuerKeyStore(work, clock),
+  );
   return {
     authorizer: createAuthorizer({ unitOfWork: work, onDenied }),
-    authenticator: createAuthenticator({ unitOfWork: work, clock, developmentIssuer, fetchJwks }),
+    authenticator: createAuthenticator({ unitOfWork: work, clock, developmentIssuer, issuerKeys }),
     developmentIssuer,
     localCredential,
     directory,
     onDenied,
+    addresses,
+    issuerKeys,
+    refreshIssuerKeys: async () =>
+      issuerKeys.refresh(await work.read(identityCall(base), (sql) => listTrustedIssuers(sql))),
+  };
+}
+
+/** Reading what concerns all organisations needs none. */
+function identityCall({ clock }: Foundation): CallContext {
+  return {
+    actor: systemActor("identity", "" as Id<"organisation">),
+    requestId: newId("request", clock.now()),
   };
 }
 

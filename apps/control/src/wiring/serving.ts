@@ -1,11 +1,10 @@
 import { join } from "node:path";
 import { type CharterDeps, inForceCharter } from "@portolan/charter";
 import type { IntentHandler } from "@portolan/database";
-import { fetchJwks, grantsForSnapshot } from "@portolan/identity";
+import { createDecisionMemory, grantsForSnapshot } from "@portolan/identity";
 import {
   asEpochMicros,
   type CallContext,
-  type Clock,
   type Id,
   messageOf,
   newId,
@@ -95,32 +94,12 @@ function chartersInForce(charter: CharterDeps): CharterInForce {
   };
 }
 
-/** Keys of outside issuers are asked for again after this long; until an answer comes, the last ones count. */
-const issuerKeysMicros = 60 * 1_000_000;
-
-/** Snapshots are made every other second; an issuer is asked once a minute, and its silence revokes nobody. */
-function rememberedKeys(clock: Clock): typeof fetchJwks {
-  const known = new Map<string, { at: number; keys: Awaited<ReturnType<typeof fetchJwks>> }>();
-  return async (uri) => {
-    const last = known.get(uri);
-    if (last && clock.now() - last.at < issuerKeysMicros) return last.keys;
-    try {
-      const keys = await fetchJwks(uri);
-      known.set(uri, { at: clock.now(), keys });
-      return keys;
-    } catch (error) {
-      if (last) return last.keys;
-      throw error;
-    }
-  };
-}
-
 function wirePublisher(
   base: Foundation,
-  { developmentIssuer }: IdentityWiring,
+  { developmentIssuer, issuerKeys }: IdentityWiring,
   charters: CharterInForce,
 ): SnapshotPublisher {
-  const fetchKeys = rememberedKeys(base.clock);
+  const decisions = createDecisionMemory();
   const { work, clock, keys, objects } = base;
   const publicKeys: PublicKeys = { list: (purpose) => keys.list(purpose) };
   return createSnapshotPublisher({
@@ -138,7 +117,7 @@ function wirePublisher(
         return JSON.parse(
           JSON.stringify(
             await grantsForSnapshot(
-              { unitOfWork: work, developmentIssuer, fetchJwks: fetchKeys },
+              { unitOfWork: work, developmentIssuer, issuerKeys, decisions },
               call,
               environment,
               granted,

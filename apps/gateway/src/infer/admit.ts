@@ -8,7 +8,7 @@ import {
   type ServingErrorCode,
 } from "@portolan/serving/policy";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
-import { type Caller, mayPredict } from "./authenticate.ts";
+import { type Caller, mayActFor, mayPredict } from "./authenticate.ts";
 
 /** A caller at a route that it may use. */
 export interface Admitted {
@@ -60,6 +60,34 @@ export function readPurpose(active: ActiveRoute, headers: IncomingMessage["heade
         ? "The request declares no purpose of use."
         : "The charter does not allow this purpose.",
     mend: `Send the header x-portolan-purpose with one of: ${purposes.join(", ")}.`,
+  });
+}
+
+/** As control takes it: one short line of ASCII. */
+const onBehalfOfForm = /^[\x20-\x7e]{1,200}$/;
+
+/**
+ * Whom the caller says that it acts for. The record states it as a fact, so it is taken from those alone who may.
+ *
+ * @throws PortolanError `serving.bad_request`, `serving.act_for_forbidden`
+ */
+export function readOnBehalfOf(
+  state: ServingState,
+  { active, caller }: Admitted,
+  headers: IncomingMessage["headers"],
+): string | undefined {
+  const named = headers["x-portolan-on-behalf-of"];
+  if (named === undefined) return undefined;
+  if (typeof named !== "string" || !onBehalfOfForm.test(named))
+    throw new PortolanError<ServingErrorCode>("serving.bad_request", {
+      detail: "x-portolan-on-behalf-of is not a short line of ASCII.",
+      mend: "Send at most 200 printable characters, once.",
+    });
+  const { environment, endpoint } = active.route;
+  if (mayActFor(state, caller, environment, endpoint)) return named;
+  throw new PortolanError<ServingErrorCode>("serving.act_for_forbidden", {
+    detail: "This caller may not say that it acts for somebody else.",
+    mend: "Leave x-portolan-on-behalf-of out, or call as a service account that may act for others.",
   });
 }
 

@@ -96,6 +96,19 @@ export function mayPredict(
   );
 }
 
+/** True when the credential and the policy set let the caller say whom it acts for at this endpoint. */
+export function mayActFor(
+  state: ServingState,
+  caller: Caller,
+  environment: Environment,
+  endpoint: string,
+): boolean {
+  return (
+    actionInScope(caller.scopes, "identity:act_for") &&
+    state.grants.get(environment)?.actors.get(endpoint)?.has(caller.principalId) === true
+  );
+}
+
 function grantsOf(state: ServingState | undefined) {
   return [...(state?.grants.values() ?? [])];
 }

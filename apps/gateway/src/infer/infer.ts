@@ -10,7 +10,7 @@ import {
 import { type Answer, errorAnswer } from "../http/answers.ts";
 import type { Metrics } from "../metrics.ts";
 import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/serving-state.ts";
-import { findRoute, readPurpose, takeRate } from "./admit.ts";
+import { findRoute, readOnBehalfOf, readPurpose, takeRate } from "./admit.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
 import type { InferCall, WrittenAnswer } from "./infer-call.ts";
 import { type ModelAnswer, type RunDeps, runModel } from "./run-model.ts";
@@ -35,6 +35,7 @@ interface Progress {
   caller?: Caller;
   active?: ActiveRoute;
   purpose?: string;
+  onBehalfOf?: string;
   authMicros?: number;
   body?: Uint8Array;
   headers: Record<string, string>;
@@ -147,6 +148,8 @@ async function admit(
   progress.active = active;
   const purpose = readPurpose(active, call.headers);
   if (purpose !== undefined) progress.purpose = purpose;
+  const onBehalfOf = readOnBehalfOf(state, { active, caller: known.caller }, call.headers);
+  if (onBehalfOf !== undefined) progress.onBehalfOf = onBehalfOf;
   progress.headers = takeRate(deps.limiter, { active, caller: known.caller }, performance.now());
   return active;
 }
@@ -156,13 +159,11 @@ function payload(
   body: Uint8Array,
   written: WrittenAnswer,
   answer: ModelAnswer,
-): Pick<PredictionRecord, "inputs" | "outputs" | "features" | "onBehalfOf" | "fallbackReason"> {
-  const onBehalfOf = call.headers["x-portolan-on-behalf-of"];
+): Pick<PredictionRecord, "inputs" | "outputs" | "features" | "fallbackReason"> {
   return {
     inputs: { mediaType: call.mediaType, bytes: body },
     outputs: { mediaType: written.contentType, bytes: written.body },
     ...(answer.used.length === 0 ? {} : { features: answer.used }),
-    ...(typeof onBehalfOf === "string" && onBehalfOf.length <= 200 ? { onBehalfOf } : {}),
     ...(answer.fallbackReason === undefined ? {} : { fallbackReason: answer.fallbackReason }),
   };
 }
@@ -184,6 +185,7 @@ async function append(
         requestId: progress.requestId,
         receivedAt: progress.receivedAt,
         ...(progress.purpose === undefined ? {} : { purpose: progress.purpose }),
+        ...(progress.onBehalfOf === undefined ? {} : { onBehalfOf: progress.onBehalfOf }),
         ...ending,
       },
       { durability: active.route.durability },

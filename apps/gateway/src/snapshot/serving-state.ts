@@ -25,6 +25,8 @@ export interface GrantsIndex {
   readonly revokedTokens: ReadonlySet<string>;
   /** Endpoint → principals that may call it. */
   readonly allowed: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Endpoint → those of them that may name somebody whom they act for. */
+  readonly actors: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** All that one accepted snapshot says, replaced as a whole. */
@@ -46,6 +48,7 @@ export function indexGrants(grants: GatewayGrants): GrantsIndex {
     ),
     revokedTokens: new Set(grants.revokedTokens),
     allowed: new Map(grants.endpoints.map((entry) => [entry.endpoint, new Set(entry.principals)])),
+    actors: new Map(grants.endpoints.map((entry) => [entry.endpoint, new Set(entry.actors)])),
   };
 }
 

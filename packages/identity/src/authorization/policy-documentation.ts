@@ -38,12 +38,15 @@ export function policyDocumentation(): string {
     'Policies may name an action, a whole effect (`action in Portolan::Action::"reads"`) or a whole domain',
     '(`action in Portolan::Action::"registry:*"`). Scopes of API keys name actions or domains. Those marked *installation*',
     "concern what all organisations share, and only the one that owns the installation may do them.",
+    "Environments: *one* is judged in the environment of what it touches, and denied where none is named; *all* changes",
+    "every environment and is judged in production; *none* touches what belongs to no environment.",
     "",
     ...table(
-      ["Action", "Effect", "What it is"],
-      Object.entries<ActionSpec>(actions).map(([name, { does, effect, ofInstallation }]) => [
+      ["Action", "Effect", "Environments", "What it is"],
+      Object.entries<ActionSpec>(actions).map(([name, { does, effect, reach, ofInstallation }]) => [
         `\`${name}\``,
         ofInstallation ? `${effect}, *installation*` : effect,
+        reach,
         does,
       ]),
     ),

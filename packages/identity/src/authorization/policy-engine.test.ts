@@ -1,6 +1,6 @@
 import { type Environment, environments } from "@portolan/kernel";
 import { describe, expect, test, vi } from "vitest";
-import { actionNames, actions, isOfInstallation } from "../actions.ts";
+import { actionNames, actions, isOfInstallation, reachOf } from "../actions.ts";
 import { type Role, roleNames, roles } from "../roles.ts";
 import type { PrincipalFacts, ResourceFacts } from "./facts.ts";
 import { policyDocumentation } from "./policy-documentation.ts";
@@ -37,6 +37,7 @@ const model: ResourceFacts = {
   businessUnitId: "bu_1",
   teamId: "team_1",
   useCaseId: "uc_1",
+  environment: "production",
 };
 /** The same in the organisation that owns the installation. */
 const atHome: ResourceFacts = { ...model, attributes: { home: true } };
@@ -141,6 +142,54 @@ describe("scope and environment", () => {
       allowed(holder("data_scientist", { environments: ["dev"] }), "data:read_dataset", dataset("dev")),
     ).toBe(true);
   });
+  test("an action on things of one environment is denied to everybody who names none", () => {
+    const { environment: _, ...unplaced } = atHome;
+    for (const action of actionNames.filter((name) => reachOf(name) === "one")) {
+      const open = roleNames.filter((role) => allowed(holder(role, { scope: "org_1" }), action, unplaced));
+      expect([action, open]).toEqual([action, []]);
+    }
+  });
+  test("what changes all environments needs credential and role of production, also where another one is named", () => {
+    const everywhere = actionNames.filter((name) => reachOf(name) === "all");
+    expect(everywhere).toEqual([
+      "charter:sign",
+      "identity:manage",
+      "identity:create_organisation",
+      "identity:register_key",
+      "identity:revoke_charter_key",
+      "identity:rotate_platform_key",
+      "identity:write_policies",
+      "backup:create",
+    ]);
+    const inDev: ResourceFacts = { ...atHome, environment: "dev" };
+    const { environment: _, ...unplaced } = atHome;
+    for (const action of everywhere.filter((name) => name !== "charter:sign"))
+      for (const resource of [inDev, unplaced]) {
+        const admin = holder("platform_admin", { scope: "org_1" });
+        const decided = [
+          allowed(admin, action, resource),
+          allowed({ ...admin, environments: ["dev", "staging"] }, action, resource),
+          allowed(holder("platform_admin", { scope: "org_1", in: ["dev", "staging"] }), action, resource),
+        ];
+        expect([action, decided]).toEqual([action, [true, false, false]]);
+      }
+  });
+  test("the credential of a gateway that reaches production carries the traffic below, a lower one nothing above", () => {
+    for (const action of ["snapshots:read", "predictions:deliver"]) {
+      const reach = (credential: Environment[], held: Environment[] = [...environments]) =>
+        environments.filter((environment) =>
+          allowed(holder("gateway", { scope: "org_1", environments: credential, in: held }), action, {
+            ...model,
+            environment,
+          }),
+        );
+      expect(reach(["production"])).toEqual(["dev", "staging", "production"]);
+      expect(reach(["production"], ["production"])).toEqual(["production"]);
+      expect(reach(["dev"])).toEqual(["dev"]);
+    }
+    const readers = roleNames.filter((role) => allowed(holder(role, { scope: "org_1" }), "snapshots:read"));
+    expect(readers).toEqual(["platform_admin", "gateway"]);
+  });
   test("a role held in dev does not hold in production, whatever the credential reaches", () => {
     const dev = holder("ml_engineer", { in: ["dev"] });
     expect(allowed(dev, "serving:deploy", dataset("dev"))).toBe(true);
@@ -197,10 +246,16 @@ describe("signatures and self", () => {
     const keys = (owner: string): ResourceFacts => ({
       type: "ApiKey",
       organisationId: "org_1",
-      attributes: { holder: owner },
+      environment: "dev",
+      attributes: { holder: owner, holderKind: "user" },
     });
     expect(allowed(holder(undefined), "identity:issue_key", keys("p1"))).toBe(true);
     expect(allowed(holder(undefined), "identity:issue_key", keys("p2"))).toBe(false);
+    const admin = holder("platform_admin", { scope: "org_1" });
+    expect(allowed(admin, "identity:issue_key", keys("p2"))).toBe(false);
+    expect(allowed(admin, "identity:revoke_key", keys("p2"))).toBe(true);
+    const machine = { ...keys("sa_1"), attributes: { holder: "sa_1", holderKind: "service_account" } };
+    expect(allowed(admin, "identity:issue_key", machine)).toBe(true);
   });
   test("a team lead gives working roles in the team, not governing ones", () => {
     const binding = (role: string): ResourceFacts => ({

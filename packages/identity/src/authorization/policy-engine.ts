@@ -1,6 +1,6 @@
 import { preparsePolicySet, preparseSchema, statefulIsAuthorized } from "@cedar-policy/cedar-wasm/nodejs";
 import { type Decision, PortolanError } from "@portolan/kernel";
-import { parseAction } from "../actions.ts";
+import { type ActionName, parseAction, reachOf } from "../actions.ts";
 import { actionInScope } from "../gateway-grants.ts";
 import { entitiesFor, type PrincipalFacts, principalUid, type ResourceFacts, resourceUid } from "./facts.ts";
 import { builtInPolicyFiles, type Policy, type PolicyFile, parsePolicies } from "./policy-files.ts";
@@ -50,17 +50,20 @@ export function createPolicyEngine(
   return {
     policies,
     decide: (principal, action, resource, call = {}) => {
-      if (parseAction(action) === undefined) return deny(`${action} is not an action`);
+      const known = parseAction(action);
+      if (known === undefined) return deny(`${action} is not an action`);
+      const judged = placedResource(known, resource);
+      if (judged === undefined) return deny(`${action} was asked of no environment`);
       const answer = statefulIsAuthorized({
         principal: principalUid(principal),
         action: { type: `${namespace}::Action`, id: action },
-        resource: resourceUid(resource),
+        resource: resourceUid(judged),
         context: {
           actionInScope: actionInScope(principal.scopes, action),
           ...(call.purpose === undefined ? {} : { purpose: call.purpose }),
           ...(call.onBehalfOf === undefined ? {} : { onBehalfOf: call.onBehalfOf }),
         },
-        entities: entitiesFor(principal, resource),
+        entities: entitiesFor(principal, judged),
         preparsedSchemaName: schemaName,
         preparsedPolicySetId: name,
         validateRequest: true,
@@ -80,6 +83,18 @@ export function createPolicyEngine(
       );
     },
   };
+}
+
+/** The resource in the environment that it is judged in; `undefined` when the action needs one and none is named. */
+function placedResource(action: ActionName, resource: ResourceFacts): ResourceFacts | undefined {
+  switch (reachOf(action)) {
+    case "all":
+      return { ...resource, environment: "production" };
+    case "one":
+      return resource.environment === undefined ? undefined : resource;
+    case "none":
+      return resource;
+  }
 }
 
 function deny(reason: string): Decision {

@@ -133,7 +133,7 @@ function registerApiKeyRoutes(app: FastifyInstance, deps: IdentityRouteDeps): vo
   app.post<{ Params: Static<typeof ById>; Body: Static<typeof Reason> }>(
     "/v1/api-keys/:id/revoke",
     {
-      config,
+      config: routeConfig("identity:revoke_key", "governed"),
       schema: { summary: "Revoke an API key", tags, params: ById, body: Reason, response: { 200: ApiKey } },
     },
     (request) => revokeApiKey(deps, request.call, request.params.id, request.body.reason),

@@ -1,12 +1,13 @@
 import { publicRoute, routeConfig } from "@portolan/http-contract";
 import { parseId } from "@portolan/kernel";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import { bootstrap } from "../bootstrap.ts";
 import { DisplayName, EnvironmentName, Name, Organisation } from "../contract.ts";
 import { distrustIssuer, listTrustedIssuers, trustIssuer } from "../issuers.ts";
 import { readPolicySet, requirePolicyFileName, writePolicySet } from "../policy-sets.ts";
-import { type TokenAlgorithm, tokenAlgorithms } from "../tokens/trusted-issuer.ts";
+import type { RequestOrigin } from "../ports.ts";
+import { type TokenAlgorithm, type TrustedIssuer, tokenAlgorithms } from "../tokens/trusted-issuer.ts";
 import type { IdentityRouteDeps } from "./route-deps.ts";
 
 const strict = { additionalProperties: false };
@@ -48,6 +49,15 @@ const Issuer = Type.Object(
   },
   strict,
 );
+const TrustedIssuerView = Type.Object({
+  ...Issuer.properties,
+  keysFetchedAt: Type.Optional(
+    Type.Integer({
+      description:
+        "Epoch microseconds of the last good answer from jwksUri; absent: none within a day, so that no token of the issuer counts",
+    }),
+  ),
+});
 const PolicyFiles = Type.Object(
   { files: Type.Array(Type.Object({ name: Type.String(), text: Type.String() }, strict), { maxItems: 100 }) },
   strict,
@@ -105,7 +115,7 @@ function registerOpenRoutes(app: FastifyInstance, deps: IdentityRouteDeps): void
       },
     },
     async (request, reply) =>
-      reply.code(201).send(await bootstrap(deps, request.body, parseId("request", request.id))),
+      reply.code(201).send(await bootstrap(deps, request.body, originOf(request))),
   );
   app.post<{ Body: Static<typeof TokenRequest> }>(
     "/v1/dev/token",
@@ -127,7 +137,7 @@ function registerOpenRoutes(app: FastifyInstance, deps: IdentityRouteDeps): void
     },
     async (request, reply) => {
       void reply.header("cache-control", "no-store");
-      return deps.developmentIssuer.issue(request.body, parseId("request", request.id));
+      return deps.developmentIssuer.issue(request.body, originOf(request));
     },
   );
   app.get(
@@ -145,6 +155,17 @@ function registerOpenRoutes(app: FastifyInstance, deps: IdentityRouteDeps): void
   );
 }
 
+/** With the age of the keys, so that an issuer's outage is seen before its last keys grow too old. */
+async function viewIssuer(deps: IdentityRouteDeps, issuer: TrustedIssuer) {
+  const known = issuer.jwks ? undefined : await deps.issuerKeys.lastKnown(issuer);
+  return { ...issuer, ...(known ? { keysFetchedAt: known.fetchedAt } : {}) };
+}
+
+function originOf(request: FastifyRequest): RequestOrigin {
+  const requestId = parseId("request", request.id);
+  return { source: request.ip, ...(requestId === undefined ? {} : { requestId }) };
+}
+
 function registerIssuerRoutes(app: FastifyInstance, deps: IdentityRouteDeps): void {
   const config = routeConfig("identity:manage", "governed");
   app.get(
@@ -154,15 +175,16 @@ function registerIssuerRoutes(app: FastifyInstance, deps: IdentityRouteDeps): vo
       schema: {
         summary: "List the issuers whose tokens count",
         tags,
-        response: { 200: Type.Object({ items: Type.Array(Issuer) }) },
+        response: { 200: Type.Object({ items: Type.Array(TrustedIssuerView) }) },
       },
     },
     async (request) => {
       const organisationId = request.call.actor.organisationId;
       await deps.authorizer.require(request.call, "identity:read", { type: "Organisation", organisationId });
-      return {
-        items: await deps.unitOfWork.read(request.call, (sql) => listTrustedIssuers(sql, organisationId)),
-      };
+      const issuers = await deps.unitOfWork.read(request.call, (sql) =>
+        listTrustedIssuers(sql, organisationId),
+      );
+      return { items: await Promise.all(issuers.map((issuer) => viewIssuer(deps, issuer))) };
     },
   );
   app.put<{ Body: Static<typeof Issuer> }>(
@@ -176,7 +198,8 @@ function registerIssuerRoutes(app: FastifyInstance, deps: IdentityRouteDeps): vo
         response: { 200: Issuer },
       },
     },
-    (request) => trustIssuer(deps, request.call, request.body),
+    (request) =>
+      trustIssuer({ ...deps, ownIssuer: deps.developmentIssuer.issuer }, request.call, request.body),
   );
   app.delete<{ Querystring: { issuer: string } }>(
     "/v1/oidc-issuers",

@@ -1,45 +1,74 @@
 import { addMicros, asEpochMicros, type Clock, type EpochMicros, microsPerSecond } from "@portolan/kernel";
 import type { JsonWebKeySet, TrustedIssuer } from "./trusted-issuer.ts";
 
-/** Gets a published key set; the address is the configured one. Rejects when it cannot be had. */
+/** Gets a published key set; the address is the configured one. Rejects when it cannot be had in its time. */
 export type FetchJwks = (uri: string) => Promise<JsonWebKeySet>;
+
+/** Keys as an issuer published them, and when. */
+export interface KnownKeys {
+  readonly keys: JsonWebKeySet;
+  readonly fetchedAt: EpochMicros;
+}
+
+/** Keeps the last good keys over a restart, so that an issuer's outage together with ours locks nobody out. */
+export interface KeyMemory {
+  load(uri: string): Promise<KnownKeys | undefined>;
+  save(uri: string, known: KnownKeys): Promise<void>;
+}
 
 export interface IssuerKeys {
   /** The issuer's keys, from the set in place or from memory, fetched when old. `undefined`: none to be had. */
   keysOf(issuer: TrustedIssuer): Promise<JsonWebKeySet | undefined>;
   /** Called when a token names a key that `keysOf` did not have: fetches again unless it was just tried. */
   refetch(issuer: TrustedIssuer): Promise<JsonWebKeySet | undefined>;
+  /** The last good keys, as far as they still count; asks nobody, and so waits for nobody. */
+  lastKnown(issuer: TrustedIssuer): Promise<KnownKeys | undefined>;
+  /** Asks each issuer that was not asked within the last minute, all at once, each in its own time. */
+  refresh(issuers: readonly TrustedIssuer[]): Promise<void>;
 }
 
 /** A rotation at the issuer is seen this late at most, even when old keys still verify. */
 const freshSeconds = 600;
 /** An unreachable issuer's last keys are used for this long: its outage must not become ours. */
-const staleSeconds = 86_400;
-/** Tokens with made-up key ids cause one request in this time at most. */
+export const staleSeconds = 86_400;
+/** Tokens with made-up key ids cause one request in this time at most, and so does the regular refresh. */
 const cooldownSeconds = 60;
 
 interface Entry {
-  keys?: JsonWebKeySet;
-  fetchedAt?: EpochMicros;
+  known?: KnownKeys;
+  /** When a token made us ask. */
   triedAt?: EpochMicros;
+  /** When the regular refresh asked; on its own, so that it does not keep a key made a moment ago from being seen. */
+  refreshedAt?: EpochMicros;
   pending?: Promise<void>;
+  restored?: Promise<void>;
 }
 
-export function createIssuerKeys(clock: Clock, fetchJwks: FetchJwks | undefined): IssuerKeys {
+export function createIssuerKeys(
+  clock: Clock,
+  fetchJwks: FetchJwks | undefined,
+  memory?: KeyMemory,
+): IssuerKeys {
   const entries = new Map<string, Entry>();
 
-  function entryOf(uri: string): Entry {
-    const known = entries.get(uri);
-    if (known) return known;
-    const made: Entry = {};
-    entries.set(uri, made);
-    return made;
+  /** What was kept is read once, before anything else is decided about the address. */
+  async function entryOf(uri: string): Promise<Entry> {
+    const entry = entries.get(uri) ?? {};
+    entries.set(uri, entry);
+    entry.restored ??= restore(entry, uri);
+    await entry.restored;
+    return entry;
+  }
+
+  async function restore(entry: Entry, uri: string): Promise<void> {
+    const kept = await memory?.load(uri);
+    if (kept && entry.known === undefined) entry.known = kept;
   }
 
   async function load(entry: Entry, uri: string, fetcher: FetchJwks): Promise<void> {
     try {
-      entry.keys = await fetcher(uri);
-      entry.fetchedAt = clock.now();
+      entry.known = { keys: await fetcher(uri), fetchedAt: clock.now() };
+      await memory?.save(uri, entry.known);
     } catch {
       // The last keys stay in use until they are too old; the caller is told by their absence.
     } finally {
@@ -47,35 +76,51 @@ export function createIssuerKeys(clock: Clock, fetchJwks: FetchJwks | undefined)
     }
   }
 
-  async function fetchUnlessJustTried(entry: Entry, uri: string): Promise<void> {
-    if (!fetchJwks) return;
-    if (entry.pending) return entry.pending;
-    if (entry.triedAt !== undefined && clock.now() < after(entry.triedAt, cooldownSeconds)) return;
-    entry.triedAt = clock.now();
-    entry.pending = load(entry, uri, fetchJwks);
+  function fetchInto(entry: Entry, uri: string): Promise<void> {
+    if (!fetchJwks) return Promise.resolve();
+    entry.pending ??= load(entry, uri, fetchJwks);
     return entry.pending;
   }
 
-  function usable(entry: Entry): JsonWebKeySet | undefined {
-    if (entry.fetchedAt === undefined || clock.now() >= after(entry.fetchedAt, staleSeconds))
-      return undefined;
-    return entry.keys;
+  const isRecent = (at: EpochMicros | undefined): boolean =>
+    at !== undefined && clock.now() < after(at, cooldownSeconds);
+  async function fetchForToken(entry: Entry, uri: string): Promise<void> {
+    if (entry.pending) return entry.pending;
+    if (isRecent(entry.triedAt)) return;
+    entry.triedAt = clock.now();
+    await fetchInto(entry, uri);
   }
+  const usable = ({ known }: Entry): KnownKeys | undefined =>
+    known && clock.now() < after(known.fetchedAt, staleSeconds) ? known : undefined;
 
   return {
     async keysOf(issuer) {
-      if (issuer.jwks) return issuer.jwks;
-      if (issuer.jwksUri === undefined) return undefined;
-      const entry = entryOf(issuer.jwksUri);
-      const fresh = entry.fetchedAt !== undefined && clock.now() < after(entry.fetchedAt, freshSeconds);
-      if (!fresh) await fetchUnlessJustTried(entry, issuer.jwksUri);
-      return usable(entry);
+      if (issuer.jwks || issuer.jwksUri === undefined) return issuer.jwks;
+      const entry = await entryOf(issuer.jwksUri);
+      const fresh = entry.known && clock.now() < after(entry.known.fetchedAt, freshSeconds);
+      if (!fresh) await fetchForToken(entry, issuer.jwksUri);
+      return usable(entry)?.keys;
     },
     async refetch(issuer) {
       if (issuer.jwks || issuer.jwksUri === undefined) return issuer.jwks;
-      const entry = entryOf(issuer.jwksUri);
-      await fetchUnlessJustTried(entry, issuer.jwksUri);
-      return usable(entry);
+      const entry = await entryOf(issuer.jwksUri);
+      await fetchForToken(entry, issuer.jwksUri);
+      return usable(entry)?.keys;
+    },
+    async lastKnown(issuer) {
+      if (issuer.jwks) return { keys: issuer.jwks, fetchedAt: clock.now() };
+      return issuer.jwksUri === undefined ? undefined : usable(await entryOf(issuer.jwksUri));
+    },
+    async refresh(issuers) {
+      const uris = new Set(issuers.flatMap(({ jwks, jwksUri }) => (jwks ? [] : (jwksUri ?? []))));
+      await Promise.all(
+        [...uris].map(async (uri) => {
+          const entry = await entryOf(uri);
+          if (isRecent(entry.triedAt) || isRecent(entry.refreshedAt)) return;
+          entry.refreshedAt = clock.now();
+          await fetchInto(entry, uri);
+        }),
+      );
     },
   };
 }

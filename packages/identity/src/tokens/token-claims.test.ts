@@ -15,6 +15,7 @@ import {
   verify,
   withClaims,
 } from "./crafted-tokens.ts";
+import { createIssuerKeys, type KeyMemory, type KnownKeys } from "./issuer-keys.ts";
 import { createTokenVerifier } from "./token-verifier.ts";
 import type { JsonWebKeySet, TrustedIssuer } from "./trusted-issuer.ts";
 
@@ -53,6 +54,32 @@ describe("issuer and audience are compared exactly (§3.8, §3.9)", () => {
     const verifier = createTokenVerifier({ issuers: () => [issuer, other], clock });
     const forged = craft({ key: attacker.privateKey });
     expect(await verifier.verify(forged)).toMatchObject({ kind: "refused", reason: "signature" });
+  });
+});
+
+describe("one issuer and audience in several organisations", () => {
+  const theirs = { ...issuer, organisationId: "org_2" };
+  const verifyAt = (issuers: TrustedIssuer[], members: readonly string[] = []) =>
+    createTokenVerifier({
+      issuers: () => issuers,
+      clock,
+      isMember: async ({ organisationId }) => members.includes(organisationId),
+    }).verify(craft());
+  const organisationOf = async (...args: Parameters<typeof verifyAt>) => {
+    const verdict = await verifyAt(...args);
+    return verdict.kind === "verified" ? verdict.token.organisationId : verdict.reason;
+  };
+  test("another organisation's keys under the same name shut nobody out, and let nobody in", async () => {
+    const foreign = { ...theirs, jwks: { keys: [jwk(attacker.publicKey, { kid: "rsa-1" })] } };
+    expect(await organisationOf([issuer, foreign])).toBe(issuer.organisationId);
+    expect(await organisationOf([foreign, issuer])).toBe(issuer.organisationId);
+    expect(await organisationOf([foreign])).toBe("signature");
+    expect(await organisationOf([{ ...theirs, jwks: { keys: [] } }, issuer])).toBe(issuer.organisationId);
+  });
+  test("a shared provider's token counts where its subject is known, else where it was trusted first", async () => {
+    expect(await organisationOf([theirs, issuer], [issuer.organisationId])).toBe(issuer.organisationId);
+    expect(await organisationOf([issuer, theirs], [issuer.organisationId, "org_2"])).toBe(issuer.organisationId);
+    expect(await organisationOf([issuer, theirs])).toBe(issuer.organisationId);
   });
 });
 
@@ -200,7 +227,7 @@ describe("keys from an address", () => {
     expect(state.fetches).toBe(2);
     expect(new Set(uris)).toEqual(new Set(["https://login.example/jwks"]));
   });
-  test("a flood of made-up key ids causes one request a minute", async () => {
+  test("a flood of made-up key ids causes one request a minute", { timeout: 60_000 }, async () => {
     const { state, reason, advance } = remote();
     for (let i = 0; i < 200; i++) expect(await reason(signed(`made-up-${String(i)}`))).toBe("unknown_key");
     expect(state.fetches).toBe(1);
@@ -222,6 +249,44 @@ describe("keys from an address", () => {
     state.set = { keys: [] };
     advance(601);
     expect(await reason(signed("old", rsa.privateKey, "fresh"))).toBe("unknown_key");
+    // Neither does a token that was verified before, and is remembered.
+    expect(await reason(signed("old"))).toBe("unknown_key");
+  });
+  test("the regular refresh shares its keys, keeps them over a restart, and hides no new key", async () => {
+    let now = nowSeconds * 1e6;
+    const clock = { now: () => now as EpochMicros, monotonicNanos: () => 0n };
+    const kept = new Map<string, KnownKeys>();
+    const memory: KeyMemory = {
+      load: async (uri) => kept.get(uri),
+      save: async (uri, known) => void kept.set(uri, known),
+    };
+    let fetches = 0;
+    let set: JsonWebKeySet | undefined = { keys: [jwk(rsa.publicKey, { kid: "old" })] };
+    const fetchJwks = async (): Promise<JsonWebKeySet> => {
+      fetches++;
+      if (!set) throw new Error("unreachable");
+      return set;
+    };
+    const { jwks: _inline, ...rest } = issuer;
+    const away: TrustedIssuer = { ...rest, jwksUri: "https://login.example/jwks" };
+    const keys = createIssuerKeys(clock, fetchJwks, memory);
+    expect(await keys.lastKnown(away)).toBeUndefined();
+    await keys.refresh([away, away]);
+    await keys.refresh([away]);
+    expect(fetches).toBe(1);
+    const verifyWith = (text: string, by = keys) =>
+      createTokenVerifier({ issuers: () => [away], clock, keys: by }).verify(text);
+    set = { keys: [...set.keys, jwk(attacker.publicKey, { kid: "new" })] };
+    expect((await verifyWith(signed("new", attacker.privateKey))).kind).toBe("verified");
+    expect(fetches).toBe(2);
+    // Control starts anew while the provider is away.
+    set = undefined;
+    now += 3600e6;
+    const restarted = createIssuerKeys(clock, fetchJwks, memory);
+    expect((await restarted.lastKnown(away))?.fetchedAt).toBe(nowSeconds * 1e6);
+    expect((await verifyWith(signed("old"), restarted)).kind).toBe("verified");
+    now += 83_000e6;
+    expect(await createIssuerKeys(clock, fetchJwks, memory).lastKnown(away)).toBeUndefined();
   });
   test("the issuer's outage does not become ours, for a day", async () => {
     const { state, reason, advance } = remote();
@@ -235,6 +300,18 @@ describe("keys from an address", () => {
 });
 
 describe("remembered verifications", () => {
+  test("end at once when their key leaves the issuer's set, or the issuer is trusted no more", async () => {
+    let trusted: readonly TrustedIssuer[] = [issuer];
+    const verifier = createTokenVerifier({ issuers: () => trusted, clock });
+    const text = craft();
+    expect((await verifier.verify(text)).kind).toBe("verified");
+    trusted = [{ ...issuer, jwks: { keys: [] } }];
+    expect(await verifier.verify(text)).toMatchObject({ reason: "unknown_key" });
+    trusted = [issuer];
+    expect((await verifier.verify(text)).kind).toBe("verified");
+    trusted = [];
+    expect(await verifier.verify(text)).toMatchObject({ reason: "unknown_issuer" });
+  });
   test("end with the token, with a revocation, and with the revocation epoch", async () => {
     let now = nowSeconds * 1e6;
     let epoch = 1;
@@ -248,11 +325,12 @@ describe("remembered verifications", () => {
     });
     const text = craft();
     expect((await verifier.verify(text)).kind).toBe("verified");
-    trusted = { ...issuer, jwks: { keys: [] } };
+    trusted = { ...issuer, jwks: { keys: [...(issuer.jwks?.keys ?? [])].map((key) => ({ ...key })) } };
     expect((await verifier.verify(text)).kind).toBe("verified");
     revoked = true;
     expect(await verifier.verify(text)).toMatchObject({ reason: "revoked" });
     revoked = false;
+    trusted = { ...issuer, jwks: { keys: [] } };
     epoch = 2;
     expect(await verifier.verify(text)).toMatchObject({ reason: "unknown_key" });
     trusted = issuer;

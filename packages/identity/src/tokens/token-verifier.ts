@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Clock, microsPerSecond } from "@portolan/kernel";
 import { type CryptoKey, compactVerify, importJWK, type JWK } from "jose";
-import { type ParseRefusal, parseCompactToken, type TokenHeader } from "./compact-token.ts";
+import { type ParsedToken, type ParseRefusal, parseCompactToken, type TokenHeader } from "./compact-token.ts";
 import { createIssuerKeys, type FetchJwks, type IssuerKeys } from "./issuer-keys.ts";
 import { type ClaimRefusal, judgeClaims, maxSkewSeconds, type VerifiedToken } from "./token-claims.ts";
 import type { TokenAlgorithm, TrustedIssuer } from "./trusted-issuer.ts";
@@ -28,8 +28,15 @@ export interface TokenVerifierDeps {
   readonly clock: Clock;
   /** Absent: only keys given in place are used, as in the gateway. */
   readonly fetchJwks?: FetchJwks;
+  /** Keys that others use too; else the verifier keeps its own. */
+  readonly keys?: IssuerKeys;
   /** The organisation's revocation epoch; a remembered verification ends when it changes. */
   revocationEpoch?(organisationId: string): number;
+  /**
+   * Whether the token's subject is somebody in its organisation. Asked only when the keys of several organisations verify
+   * one token, because they trust the same provider.
+   */
+  isMember?(token: VerifiedToken): Promise<boolean>;
   /** True when this token was revoked by its `jti`. */
   isRevoked?(token: VerifiedToken): boolean;
   /** Verified tokens to remember; default 10,000. */
@@ -41,29 +48,29 @@ export interface TokenVerifier {
   verify(text: string): Promise<TokenVerdict>;
 }
 
+/** A token as one organisation's issuer vouches for it, and the key that says so. */
+interface Verified {
+  readonly kind: "verified";
+  readonly token: VerifiedToken;
+  readonly key: string;
+}
+type Refused = Extract<TokenVerdict, { kind: "refused" }>;
+
 /**
  * Verifies access tokens (RFC 8725, RFC 9068): the issuer is found by exact comparison, the algorithm is one that
  * this issuer is pinned to, the key is the issuer's own. Nothing in a token can choose any of the three.
  */
 export function createTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
-  const keys = createIssuerKeys(deps.clock, deps.fetchJwks);
-  const imported = new WeakMap<object, Map<TokenAlgorithm, Promise<CryptoKey | Uint8Array>>>();
+  const keys = deps.keys ?? createIssuerKeys(deps.clock, deps.fetchJwks);
+  const importOnce = createKeyImports();
   const remembered = createMemory(deps.maxRemembered ?? 10_000);
   const epochOf = (organisationId: string): number => deps.revocationEpoch?.(organisationId) ?? 0;
 
-  function importOnce(key: Readonly<Record<string, unknown>>, algorithm: TokenAlgorithm) {
-    const known = imported.get(key) ?? new Map<TokenAlgorithm, Promise<CryptoKey | Uint8Array>>();
-    imported.set(key, known);
-    const pending = known.get(algorithm) ?? importJWK(key as JWK, algorithm);
-    known.set(algorithm, pending);
-    return pending;
-  }
-
-  async function verifyAnew(text: string): Promise<TokenVerdict> {
-    const parsed = parseCompactToken(text);
-    if (parsed.kind === "refused") return parsed;
-    const issuer = findIssuer(deps.issuers(), parsed.claims["iss"], parsed.claims["aud"]);
-    if (typeof issuer === "string") return refuse(issuer, "issuer or audience is not ours");
+  async function verifyFor(
+    issuer: TrustedIssuer,
+    parsed: Extract<ParsedToken, { kind: "parsed" }>,
+    text: string,
+  ): Promise<Verified | Refused> {
     if (!issuer.algorithms.includes(parsed.header.algorithm)) {
       return refuse("algorithm", `this issuer does not sign with ${parsed.header.algorithm}`);
     }
@@ -76,7 +83,33 @@ export function createTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
       return refuse("signature", "the signature does not verify");
     }
     const verdict = judgeClaims(parsed.header, parsed.claims, issuer, deps.clock.now());
-    return verdict.kind === "refused" ? verdict : { kind: "verified", token: verdict.token };
+    if (verdict.kind === "refused") return verdict;
+    return { kind: "verified", token: verdict.token, key: printOf(choice.key) };
+  }
+
+  /** Each organisation that the token may mean tries it with its own keys: what one of them trusts shuts out no other. */
+  async function verifyAnew(text: string): Promise<Verified | Refused> {
+    const parsed = parseCompactToken(text);
+    if (parsed.kind === "refused") return parsed;
+    const issuers = addressedIssuers(deps.issuers(), parsed.claims["iss"], parsed.claims["aud"]);
+    if (typeof issuers === "string") return refuse(issuers, "issuer or audience is not ours");
+    const verdicts = await Promise.all(issuers.map((issuer) => verifyFor(issuer, parsed, text)));
+    const verified = verdicts.filter((verdict) => verdict.kind === "verified");
+    const first = verified[0] ?? verdicts[0];
+    if (!first) return refuse("audience", "issuer or audience is not ours");
+    if (verified.length < 2 || !deps.isMember) return first;
+    // The issuers come in the order in which they were trusted: a later one never takes from an earlier one.
+    for (const one of verified) if (await deps.isMember(one.token)) return one;
+    return first;
+  }
+
+  /** A key that left its issuer's set takes along what it verified; so does an issuer that is trusted no more. */
+  async function keyCounts({ token, key }: Remembered): Promise<boolean> {
+    const issuer = deps
+      .issuers()
+      .find((one) => one.issuer === token.issuer && one.organisationId === token.organisationId);
+    const set = issuer && (await keys.keysOf(issuer));
+    return set?.keys.some((one) => printOf(one) === key) ?? false;
   }
 
   return {
@@ -87,30 +120,53 @@ export function createTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
       const good =
         known &&
         known.epoch === epochOf(known.token.organisationId) &&
-        now < known.token.expiresAt + maxSkewSeconds * microsPerSecond;
-      const verdict: TokenVerdict = good ? { kind: "verified", token: known.token } : await verifyAnew(text);
+        now < known.token.expiresAt + maxSkewSeconds * microsPerSecond &&
+        (await keyCounts(known));
+      const verdict = good ? { kind: "verified" as const, ...known } : await verifyAnew(text);
       if (verdict.kind === "refused") {
         remembered.delete(id);
         return verdict;
       }
-      if (deps.isRevoked?.(verdict.token)) return refuse("revoked", "this token was revoked");
-      if (!good) remembered.set(id, { token: verdict.token, epoch: epochOf(verdict.token.organisationId) });
-      return verdict;
+      const { token, key } = verdict;
+      if (deps.isRevoked?.(token)) return refuse("revoked", "this token was revoked");
+      if (!good) remembered.set(id, { token, key, epoch: epochOf(token.organisationId) });
+      return { kind: "verified", token };
     },
   };
 }
 
-function findIssuer(
+function createKeyImports() {
+  const imported = new WeakMap<object, Map<TokenAlgorithm, Promise<CryptoKey | Uint8Array>>>();
+  return (key: Readonly<Record<string, unknown>>, algorithm: TokenAlgorithm) => {
+    const known = imported.get(key) ?? new Map<TokenAlgorithm, Promise<CryptoKey | Uint8Array>>();
+    imported.set(key, known);
+    const pending = known.get(algorithm) ?? importJWK(key as JWK, algorithm);
+    known.set(algorithm, pending);
+    return pending;
+  };
+}
+
+const prints = new WeakMap<object, string>();
+
+/** A published key as text: a set that is fetched again holds other objects, and the same keys. */
+function printOf(key: Readonly<Record<string, unknown>>): string {
+  const known = prints.get(key);
+  if (known !== undefined) return known;
+  const made = JSON.stringify(key);
+  prints.set(key, made);
+  return made;
+}
+
+function addressedIssuers(
   issuers: readonly TrustedIssuer[],
   iss: unknown,
   aud: unknown,
-): TrustedIssuer | "unknown_issuer" | "audience" {
+): TrustedIssuer[] | "unknown_issuer" | "audience" {
   const named = issuers.filter((issuer) => issuer.issuer === iss);
   if (named.length === 0) return "unknown_issuer";
   const audiences: readonly unknown[] = Array.isArray(aud) ? aud.slice(0, 32) : [aud];
   const addressed = named.filter((issuer) => issuer.audiences.some((ours) => audiences.includes(ours)));
-  // Two organisations may share an issuer, but then the audience must say which one is meant.
-  return addressed.length === 1 && addressed[0] ? addressed[0] : "audience";
+  return addressed.length > 0 ? addressed : "audience";
 }
 
 async function findKey(
@@ -127,6 +183,7 @@ async function findKey(
 
 interface Remembered {
   readonly token: VerifiedToken;
+  readonly key: string;
   readonly epoch: number;
 }
 
@@ -144,6 +201,6 @@ function createMemory(capacity: number) {
   };
 }
 
-function refuse(reason: TokenRefusal, detail: string): TokenVerdict {
+function refuse(reason: TokenRefusal, detail: string): Refused {
   return { kind: "refused", reason, detail };
 }

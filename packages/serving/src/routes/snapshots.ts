@@ -1,6 +1,9 @@
 import { routeConfig } from "@portolan/http-contract";
 import {
   type Authorizer,
+  type CallContext,
+  type Environment,
+  environmentsAllowing,
   type ObjectStore,
   PortolanError,
   parseDigest,
@@ -53,7 +56,7 @@ export async function snapshotRoutes(app: FastifyInstance, deps: SnapshotRouteDe
     },
     async (request, reply) => {
       const { organisationId } = request.call.actor;
-      await deps.authorizer.require(request.call, "snapshots:read", { type: "Snapshot", organisationId });
+      await servedEnvironments(deps, request.call);
       const { after = 0, waitMs = 0 } = request.query;
       await requireDeclared(deps, request.call, request.query);
       if (waitMs > 0) await deps.publisher.waitBeyond(organisationId, after, waitMs);
@@ -80,12 +83,21 @@ export async function snapshotRoutes(app: FastifyInstance, deps: SnapshotRouteDe
     },
     async (request) => {
       const { organisationId } = request.call.actor;
-      await deps.authorizer.require(request.call, "snapshots:read", { type: "Snapshot", organisationId });
+      await servedEnvironments(deps, request.call);
       return deps.publisher.trust(organisationId);
     },
   );
 
   partRoute(app, deps);
+}
+
+/**
+ * The environments that the caller serves as a gateway. The manifest names digests alone, and each part is given out where it
+ * belongs.
+ */
+function servedEnvironments(deps: SnapshotRouteDeps, call: CallContext): Promise<Environment[]> {
+  const { organisationId } = call.actor;
+  return environmentsAllowing(deps.authorizer, call, "snapshots:read", { type: "Snapshot", organisationId });
 }
 
 function partRoute(app: FastifyInstance, deps: SnapshotRouteDeps): void {
@@ -102,11 +114,11 @@ function partRoute(app: FastifyInstance, deps: SnapshotRouteDeps): void {
     },
     async (request, reply) => {
       const { organisationId } = request.call.actor;
-      await deps.authorizer.require(request.call, "snapshots:read", { type: "Snapshot", organisationId });
+      const served = await servedEnvironments(deps, request.call);
       const place = await requireDeclared(deps, request.call, request.query);
       const latest = await deps.work.read(request.call, (sql) => latestSnapshot(sql, organisationId));
       const digest = parseDigest(request.params.digest);
-      if (!digest || !latest || !mayFetch(latest.fetchable, digest, place))
+      if (!digest || !latest || !mayFetch(latest.fetchable, digest, place, served))
         throw new PortolanError<ServingErrorCode>("serving.part_not_found", {
           mend: "Fetch the latest snapshot again.",
         });

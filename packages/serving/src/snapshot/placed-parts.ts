@@ -1,4 +1,4 @@
-import { allowsPlace, canonicalJson, type Place } from "@portolan/kernel";
+import { allowsPlace, canonicalJson, type Environment, type Place } from "@portolan/kernel";
 import type { Placement, Route, SnapshotManifest } from "./schema.ts";
 
 /** Routes that the same places may serve: one part of the snapshot, handed to gateways in those places alone. */
@@ -25,13 +25,19 @@ export function groupByPlacement(routes: readonly Route[]): PlacedRoutes[] {
 export interface Fetchable {
   readonly digest: string;
   readonly placement: Placement | null;
+  /** Null: keys, which every gateway of the organisation needs. */
+  readonly environment: Environment | null;
 }
 
 export function fetchableOf(manifest: SnapshotManifest, routes: readonly Route[]): Fetchable[] {
   return [
-    ...manifest.parts.map(({ digest, placement = null }) => ({ digest, placement })),
-    ...routes.flatMap(({ model, placement }) =>
-      [model.digest, model.bundle.digest].map((digest) => ({ digest, placement })),
+    ...manifest.parts.map(({ digest, placement = null, environment = null }) => ({
+      digest,
+      placement,
+      environment,
+    })),
+    ...routes.flatMap(({ model, placement, environment }) =>
+      [model.digest, model.bundle.digest].map((digest) => ({ digest, placement, environment })),
     ),
   ];
 }
@@ -40,8 +46,19 @@ export function mayServe(placement: Placement | null | undefined, place: Place):
   return placement === null || placement === undefined || allowsPlace(placement, place);
 }
 
-export function mayFetch(fetchable: readonly Fetchable[], digest: string, place: Place): boolean {
-  return fetchable.some((one) => one.digest === digest && mayServe(one.placement, place));
+/** Whether a gateway in that place, which serves these environments, may have the bytes. Pure. */
+export function mayFetch(
+  fetchable: readonly Fetchable[],
+  digest: string,
+  place: Place,
+  served: readonly Environment[],
+): boolean {
+  return fetchable.some(
+    (one) =>
+      one.digest === digest &&
+      mayServe(one.placement, place) &&
+      (one.environment === null || served.includes(one.environment)),
+  );
 }
 
 /** A route of a snapshot by its name, e.g. `production/delays`, and where it may be served. */
