@@ -21,6 +21,7 @@ import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
 import type { FastifyInstance } from "fastify";
 import { backupJob } from "./backup/backups.ts";
 import type { ControlSettings } from "./config.ts";
+import { recordCharterRefusals } from "./http/charter-refusals.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createServer } from "./http/server.ts";
 import { backupRoutes } from "./routes/backups.ts";
@@ -125,6 +126,7 @@ async function registerRoutes(
 ): Promise<void> {
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
+  recordCharterRefusals(app, onDenied);
   healthRoutes(app, [
     {
       name: "database",

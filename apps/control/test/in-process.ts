@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startJobWorker } from "@portolan/database";
 import {
   createLogger,
+  type Environment,
   environments,
   type Id,
   type JobHandler,
@@ -24,6 +25,7 @@ export interface DeclaredRoute {
   readonly url: string;
   readonly action: string | undefined;
   readonly ledger: string | undefined;
+  readonly schema: RouteOptions["schema"];
 }
 
 /** All of control in this process, wired as the app wires it, over a database in memory; nothing runs beside a request. */
@@ -41,14 +43,17 @@ export async function openControl() {
   const secret = (await readFile(join(home, "local-credential"), "utf8")).trim();
 
   const call: Api["call"] = async (method, path, body, token): Promise<Answer> => {
+    const headers = {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(Buffer.isBuffer(body) ? { "content-type": "application/octet-stream" } : {}),
+    };
     const response = await app.inject({
       method,
       url: path,
-      headers: {
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(Buffer.isBuffer(body) ? { "content-type": "application/octet-stream" } : {}),
-      },
-      ...(body === undefined ? {} : { payload: body as object }),
+      headers,
+      // A text goes out as it is: JSON that `JSON.stringify` does not write.
+      ...(typeof body === "string" ? { headers: { ...headers, "content-type": "application/json" } } : {}),
+      ...(body === undefined ? {} : { payload: body as object | string }),
     });
     const type = String(response.headers["content-type"] ?? "");
     return {
@@ -59,8 +64,8 @@ export async function openControl() {
       body: type.includes("json") && !type.includes("jsonl") ? response.json() : {},
     };
   };
-  const token = async (principal: string): Promise<string> => {
-    const answer = await call("POST", "/v1/dev/token", { secret, principal, environments });
+  const token = async (principal: string, reach: readonly Environment[] = environments): Promise<string> => {
+    const answer = await call("POST", "/v1/dev/token", { secret, principal, environments: reach });
     if (answer.status !== 200) throw new Error(`no token for ${principal}: ${answer.text}`);
     return String(answer.body["token"]);
   };
@@ -98,7 +103,8 @@ export type InProcessControl = Awaited<ReturnType<typeof openControl>>;
 function declared(route: RouteOptions): DeclaredRoute[] {
   const methods = Array.isArray(route.method) ? route.method : [route.method];
   const { action, ledger } = route.config ?? {};
-  return methods.map((method) => ({ method, url: route.url, action, ledger }));
+  const { schema } = route;
+  return methods.map((method) => ({ method, url: route.url, action, ledger, schema }));
 }
 
 async function untilNoneOpen(

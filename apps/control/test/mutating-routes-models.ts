@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { asEpochMicros, type Id, newId, systemClock } from "@portolan/kernel";
+import { asEpochMicros, type Environment, type Id, newId, systemClock } from "@portolan/kernel";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { createShipper, openPredictionWriter } from "@portolan/predictions";
 import { must } from "./api.ts";
@@ -115,7 +115,7 @@ export const modelRoutes: readonly MutatingRoute[] = [
 ];
 
 /** A gateway's log with one prediction in it, as the bytes that it would deliver. */
-async function oneBlock(world: World): Promise<Buffer> {
+export async function oneBlock(world: World, environment: Environment = "dev"): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), "portolan-writer-"));
   try {
     const writerId = newId("writer", systemClock.now()) as Id<"writer">;
@@ -127,7 +127,7 @@ async function oneBlock(world: World): Promise<Buffer> {
           organisationId: known(world, "organisation"),
           useCaseId: known(world, "useCase"),
           endpoint: "delays",
-          environment: "dev",
+          environment,
           model: { name: "delays", version: "1", digest },
           variant: "champion",
           snapshotVersion: 1,

@@ -1,6 +1,8 @@
 import { messageOf, PortolanError } from "@portolan/kernel";
 
 const unreachableStates = new Set(["57P01", "57P02", "57P03", "08000", "08001", "08003", "08006"]);
+/** A number out of range, and texts that PostgreSQL cannot hold: what a caller sent, past every check of its form. */
+const unstorableStates = new Set(["22003", "22021", "22P05"]);
 /** node-postgres says these without a code. */
 const lostConnection =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/;
@@ -39,6 +41,13 @@ export function asDatabaseError(error: unknown): unknown {
     return new PortolanError("database.disk_full", {
       detail: messageOf(error),
       mend: "Free space on the database's disk; nothing of this change was kept.",
+      cause: error,
+    });
+  }
+  if (state !== undefined && unstorableStates.has(state)) {
+    return new PortolanError("kernel.bad_request", {
+      detail: "a value of the request is outside of what can be stored",
+      mend: "Send smaller numbers, and texts without NUL characters.",
       cause: error,
     });
   }

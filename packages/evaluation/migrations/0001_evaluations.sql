@@ -6,7 +6,7 @@ create table evaluation.evaluations (
   organisation_id text not null,
   version_id text not null,
   model text not null,
-  version integer not null,
+  version bigint not null,
   artifact text not null,
   dataset text not null,
   metrics jsonb not null,

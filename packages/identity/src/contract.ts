@@ -5,11 +5,13 @@ import { type Role, roleNames } from "./roles.ts";
 export {
   type ActionEffect,
   type ActionName,
+  type ActionReach,
   type ActionSpec,
   actionNames,
   actions,
   parseAction,
   type ResourceType,
+  reachOf,
   resourceTypes,
 } from "./actions.ts";
 export type {

@@ -98,10 +98,12 @@ create table predictions.outcomes (
   -- Environments in which its reporter may report, joined by commas. A label may come before its prediction, whose environment is
   -- then not known yet; it is joined only where it could have been reported.
   reach text not null,
+  -- The prediction is there, and lies beyond the reach: never joined, and kept so that the reporter is answered as for one that is to come.
+  beyond_reach boolean not null default false,
   primary key (organisation_id, prediction_id, reach)
 );
 create index outcomes_not_joined on predictions.outcomes (organisation_id, writer_id, epoch, block)
-  where received_at is null;
+  where received_at is null and not beyond_reach;
 create index outcomes_by_endpoint on predictions.outcomes (organisation_id, endpoint, observed_at);
 
 create view predictions.labelled_v1 as

@@ -1,5 +1,5 @@
 import type { CallContext, Sql, Transaction, UnitOfWork } from "@portolan/kernel";
-import { type Expression, type SqlBool, sql } from "kysely";
+import { type Expression, type Generated, type Kysely, type SqlBool, sql } from "kysely";
 import type { StoredPrediction } from "./contract.ts";
 import type { PartFiles } from "./part-files.ts";
 import { decodeEntry } from "./record-codec.ts";
@@ -22,6 +22,7 @@ type OutcomeTable = {
   received_at: number | null;
   outputs: string | null;
   reach: string;
+  beyond_reach: Generated<boolean>;
 };
 type PartTables = {
   "predictions.block_parts": {
@@ -91,32 +92,33 @@ export async function findEarlier(
 }
 
 /**
- * Gives the first outcome that could be reported in the prediction's environment what it needs of its prediction. The others
- * are removed: one comes too late, or its reporter has no say there.
+ * Gives the first outcome that could be reported in the prediction's environment what it needs of its prediction. Of the others,
+ * those that came too late are removed, and those whose reporter has no say there are set aside.
  */
 async function joinOutcome(tx: Transaction, { header, payload }: StoredPrediction): Promise<void> {
   const { context } = header;
   const ofPrediction = (): Expression<SqlBool> =>
     sql`organisation_id = ${context.organisationId} and prediction_id = ${header.id}`;
-  const rows = await tx.sql
-    .withTables<OutcomeTables>()
+  const reports = (): Kysely<OutcomeTables> => tx.sql.withTables<OutcomeTables>();
+  const rows = await reports()
     .selectFrom("predictions.outcomes")
     .select(["reach", "received_at"])
     .where(ofPrediction())
     .orderBy("reported_at")
     .orderBy("reach")
     .execute();
-  const chosen =
-    rows.find((row) => row.received_at !== null) ??
-    rows.find((row) => row.reach.split(",").includes(context.environment));
-  await tx.sql
-    .withTables<OutcomeTables>()
-    .deleteFrom("predictions.outcomes")
-    .where(ofPrediction())
-    .where("reach", "!=", chosen?.reach ?? "")
-    .execute();
-  await tx.sql
-    .withTables<OutcomeTables>()
+  const reaching = rows.filter(({ reach }) => reach.split(",").includes(context.environment));
+  const chosen = reaching.find((row) => row.received_at !== null) ?? reaching[0];
+  for (const { reach } of rows.filter((row) => row !== chosen)) {
+    const one = [ofPrediction(), sql<SqlBool>`reach = ${reach}`] as const;
+    if (reaching.some((row) => row.reach === reach)) {
+      await reports().deleteFrom("predictions.outcomes").where(one[0]).where(one[1]).execute();
+    } else {
+      const setAside = reports().updateTable("predictions.outcomes").set({ beyond_reach: true });
+      await setAside.where(one[0]).where(one[1]).execute();
+    }
+  }
+  await reports()
     .updateTable("predictions.outcomes")
     .set({
       endpoint: context.endpoint,
@@ -128,6 +130,7 @@ async function joinOutcome(tx: Transaction, { header, payload }: StoredPredictio
       outputs: payload?.outputs ? printable(payload.outputs.bytes) : null,
     })
     .where(ofPrediction())
+    .where("reach", "=", chosen?.reach ?? "")
     .where("received_at", "is", null)
     .execute();
 }
@@ -152,6 +155,7 @@ function waitingOutcomes(sqlSession: Sql, organisationId: string, limit: number)
     .select(["outcome.prediction_id", "part.file"])
     .where("outcome.organisation_id", "=", organisationId)
     .where("outcome.received_at", "is", null)
+    .where("outcome.beyond_reach", "=", false)
     .orderBy("part.file")
     .limit(limit)
     .execute();

@@ -5,7 +5,7 @@ create table registry.models (
   name text not null,
   use_case_id text not null,
   -- The next free version number; the row is locked while a version is added, so numbers are dense.
-  next_version integer not null default 1,
+  next_version bigint not null default 1,
   created_at bigint not null,
   primary key (organisation_id, name)
 );
@@ -14,7 +14,7 @@ create table registry.versions (
   id text primary key,
   organisation_id text not null,
   model text not null,
-  version integer not null,
+  version bigint not null,
   use_case_id text not null,
   artifact text not null,
   size_bytes bigint not null,

@@ -6,6 +6,7 @@ import { type Clock, type Logger, newId } from "@portolan/kernel";
 import Fastify, { type FastifyInstance } from "fastify";
 import { answerErrors } from "./error-answers.ts";
 import { openApiOptions } from "./openapi.ts";
+import { refuseImpossibleValues } from "./request-values.ts";
 import { validateStrictly } from "./validation.ts";
 
 export interface ServerOptions {
@@ -36,6 +37,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       })
     : Fastify(settings);
   validateStrictly(app);
+  refuseImpossibleValues(app);
   answerErrors(app, options.catalogue, options.log);
   await app.register(swagger, openApiOptions);
   await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });

@@ -13,6 +13,22 @@ export function validateStrictly(app: FastifyInstance): void {
   const reading = new Ajv({ ...common, coerceTypes: "array" });
   for (const ajv of [strict, reading]) addFormats.default(ajv);
   app.setValidatorCompiler<object>(({ schema, httpPart }) =>
-    (httpPart === "body" ? strict : reading).compile(schema),
+    (httpPart === "body" ? strict : reading).compile(withBounds(schema)),
   );
+}
+
+/**
+ * An integer beyond 2^53 has lost digits before anybody sees it. A schema that names no bound gets this one, so that no route has
+ * to; the schema itself is left as it is, since the API's description is made of it.
+ */
+function withBounds(schema: object): object {
+  return JSON.parse(JSON.stringify(schema), (_name, value: unknown) =>
+    isIntegerSchema(value)
+      ? { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER, ...value }
+      : value,
+  ) as object;
+}
+
+function isIntegerSchema(value: unknown): value is { readonly type: "integer" } {
+  return typeof value === "object" && value !== null && "type" in value && value.type === "integer";
 }

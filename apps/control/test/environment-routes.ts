@@ -1,0 +1,162 @@
+import type { ApiMethod } from "./api.ts";
+import type { ValidRequest, World } from "./mutating-world.ts";
+
+/** Something in production, and one of the kind that does not exist: what an answer must not tell apart. */
+interface Found {
+  readonly kind: "found";
+  request(world: World, id: string): ValidRequest;
+  /** Id of the thing in production, as the world knows it. */
+  readonly of: string;
+  readonly missing: string;
+}
+/** The request names production itself: it is refused, whatever else it names. */
+interface Named {
+  readonly kind: "named";
+  /** Why somebody whose credential reaches production may do it without a role there. */
+  readonly withoutRole?: string;
+  request(world: World): ValidRequest;
+}
+/** A list, in which what lies in production is left out. */
+interface Listed {
+  readonly kind: "listed";
+  readonly url: string;
+  readonly of: string;
+}
+/** Every gateway gets it, and nothing of an environment is in it. */
+interface Shared {
+  readonly kind: "shared";
+  readonly url: string;
+  readonly why: string;
+}
+
+export type EnvironmentRoute = (Found | Named | Listed | Shared) & {
+  readonly route: `${ApiMethod} /${string}`;
+};
+
+const production = "production";
+const sha256 = (hex: string): string => `sha256:${hex.repeat(32)}`;
+const missingId = (prefix: string): string => `${prefix}_${"0".repeat(26)}`;
+
+function found(route: EnvironmentRoute["route"], of: string, missing: string, body?: object): EnvironmentRoute {
+  const url = route.slice(route.indexOf(" ") + 1);
+  const request = (_world: World, id: string): ValidRequest => ({
+    url: url.replace(/:[a-z]+/i, id),
+    ...(body === undefined ? {} : { body }),
+  });
+  return { kind: "found", route, of, missing, request };
+}
+
+function named(route: EnvironmentRoute["route"], body: object | Buffer | ((world: World) => unknown)): EnvironmentRoute {
+  const url = route.slice(route.indexOf(" ") + 1).replace(":name", "arrivals").replace(":model", "arrivals");
+  const request = (world: World): ValidRequest => ({
+    url: url.replace(":version", "1"),
+    body: typeof body === "function" ? body(world) : body,
+  });
+  return { kind: "named", route, request };
+}
+
+/** Every route whose action touches things of one environment, and how a credential without production is tried at it. */
+export const environmentRoutes: readonly EnvironmentRoute[] = [
+  {
+    ...named("POST /v1/api-keys", { name: "k", environment: production }),
+    withoutRole: "a key of one's own can do what one can oneself: nothing",
+  } as EnvironmentRoute,
+  found("POST /v1/api-keys/:id/revoke", "apiKey", missingId("key"), { reason: "mine now" }),
+  named("POST /v1/role-bindings", (world) => ({
+    principal: "sam",
+    role: "data_scientist",
+    scope: { kind: "organisation", id: world.known.get("organisation") },
+    environments: [production],
+  })),
+  found("DELETE /v1/role-bindings/:id", "binding", missingId("rb")),
+  found("GET /v1/artifacts/:digest", "artifact", sha256("00")),
+  named("POST /v1/ingestions", {
+    contract: "visits",
+    environment: production,
+    sources: [{ object: sha256("ab"), format: "csv" }],
+  }),
+  found("GET /v1/ingestions/:id", "ingestion", missingId("ing")),
+  found("GET /v1/ingestions/:id/quarantine", "ingestion", missingId("ing")),
+  { kind: "listed", route: "GET /v1/datasets", url: "/v1/datasets", of: "dataset" },
+  found("GET /v1/datasets/:id", "dataset", missingId("ds")),
+  named("POST /v1/feature-views/:name/materializations", { environment: production, asOf: 0 }),
+  named("POST /v1/training-sets", {
+    name: "waits",
+    environment: production,
+    contract: "visits",
+    from: 0,
+    to: 1,
+    views: [{ view: "visits-by-place", entity: { place: "place" } }],
+    request: [],
+    label: { name: "long", expression: "wait > 10" },
+  }),
+  found("GET /v1/training-sets/:id", "trainingSet", missingId("ts")),
+  named("POST /v1/training-runs", {
+    environment: production,
+    trainingSetId: missingId("ts"),
+    code: sha256("ab"),
+    locks: { "3.12": sha256("cd") },
+    params: {},
+    seed: 7,
+  }),
+  found("GET /v1/training-runs/:id", "trainingRun", missingId("run")),
+  found("GET /v1/training-runs/:id/logs", "trainingRun", missingId("run")),
+  named("POST /v1/models/:model/versions", (world) => ({
+    useCaseId: world.known.get("useCase"),
+    environment: production,
+    artifact: sha256("ab"),
+    lineage: { origin: "imported", source: "model.onnx" },
+  })),
+  named("POST /v1/models/:model/versions/:version/promotions", { to: production }),
+  named("POST /v1/evaluations", {
+    model: "arrivals",
+    version: 1,
+    dataset: sha256("ab"),
+    labelColumn: "late",
+    featureColumns: ["distance"],
+  }),
+  { kind: "listed", route: "GET /v1/endpoints", url: "/v1/endpoints", of: "endpoint" },
+  named("PUT /v1/endpoints/:name", (world) => ({
+    environment: production,
+    useCaseId: world.known.get("useCase"),
+    model: "arrivals",
+    version: 1,
+  })),
+  {
+    kind: "shared",
+    route: "GET /v1/snapshots/latest",
+    url: "/v1/snapshots/latest",
+    why: "the signed manifest names digests; each part is given out where it belongs",
+  },
+  {
+    kind: "shared",
+    route: "GET /v1/snapshots/trust",
+    url: "/v1/snapshots/trust",
+    why: "public keys of the installation",
+  },
+  found("GET /v1/snapshots/parts/:digest", "part", sha256("00")),
+  { kind: "listed", route: "GET /v1/predictions", url: "/v1/predictions", of: "prediction" },
+  found("GET /v1/predictions/:id", "prediction", `prd_${"0".repeat(26)}_0_0_0`),
+  found("GET /v1/predictions/:id/proof", "prediction", `prd_${"0".repeat(26)}_0_0_0`),
+  named("POST /v1/prediction-blocks", (world) => Buffer.from(world.known.get("block") ?? "", "base64")),
+  {
+    kind: "found",
+    route: "POST /v1/prediction-erasures",
+    of: "prediction",
+    missing: `prd_${"0".repeat(26)}_0_0_0`,
+    request: (_world, id) => ({
+      url: "/v1/prediction-erasures",
+      body: { select: { predictionIds: [id] }, reason: "as asked" },
+    }),
+  },
+  {
+    kind: "found",
+    route: "POST /v1/outcomes",
+    of: "prediction",
+    missing: `prd_${"0".repeat(26)}_0_0_0`,
+    request: (_world, predictionId) => ({
+      url: "/v1/outcomes",
+      body: { outcomes: [{ predictionId, outcome: 1, observedAt: "2026-03-03T00:00:00Z" }] },
+    }),
+  },
+];
