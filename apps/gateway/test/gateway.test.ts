@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { identityModel, logisticModel, loopModel, onnxType } from "@portolan/onnx-format/testing";
+import { readLog } from "@portolan/predictions";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type TestGateway, TestInstallation } from "./installation.ts";
 
@@ -158,6 +160,34 @@ describe("refusals", () => {
       (await gateway.post("/v2/models/purposeful/infer", body, { "x-portolan-purpose": "ads" })).status,
     ).toBe(403);
     await answer(await gateway.post("/v2/models/purposeful/infer", body, { "x-portolan-purpose": "care" }));
+  });
+});
+
+describe("acting for somebody else", () => {
+  const posting = (gateway: TestGateway, model: string, named: string) =>
+    gateway.post(`/v2/models/${model}/infer`, body, { "x-portolan-on-behalf-of": named });
+
+  test("is stated by those alone who may, in a short line; others are refused, on the record", async () => {
+    installation.add("score", score);
+    installation.add("trusting", score);
+    installation.grantActing("trusting");
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const refused = await posting(gateway, "score", "usr_somebody");
+    expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([
+      403,
+      "serving.act_for_forbidden",
+    ]);
+    expect(refused.headers.get("x-portolan-prediction-id")).toMatch(/^prd_/);
+    expect((await posting(gateway, "trusting", "x".repeat(201))).status).toBe(400);
+    expect((await posting(gateway, "trusting", "caf\u00e9")).status).toBe(400);
+    const granted = await posting(gateway, "trusting", "usr_somebody");
+    await answer(granted);
+    await gateway.end("SIGTERM");
+    const records = [...readLog(join(installation.home, "predictions", "gateway"))].flatMap((block) => block.records);
+    const named = records.map(({ header, payload }) => [header.context.endpoint, payload?.onBehalfOf]);
+    expect(named).toContainEqual(["trusting", "usr_somebody"]);
+    expect(named.filter(([, whom]) => whom !== undefined)).toHaveLength(1);
   });
 });
 
