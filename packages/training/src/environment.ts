@@ -3,6 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, realpath, rename, rm, stat, writeFile }
 import { join } from "node:path";
 import { PortolanError } from "@portolan/kernel";
 import type { TrainingErrorCode } from "./errors.ts";
+import { normaliseLock } from "./lock-file.ts";
 import { environmentKey, type Python, type PythonMinor } from "./python.ts";
 
 export interface EnvironmentDeps {
@@ -50,7 +51,8 @@ export async function ensureEnvironment(
   readonly key: string;
   readonly built: boolean;
 }> {
-  const key = environmentKey(lock, python);
+  const normalised = normaliseLock(lock);
+  const key = environmentKey(normalised, python);
   const final = join(deps.folder, key);
   const interpreter = join(final, "bin", "python");
   if (await exists(interpreter)) return { interpreter, folder: final, key, built: false };
@@ -59,7 +61,7 @@ export async function ensureEnvironment(
   const building = await mkdtemp(join(deps.folder, `building-${process.pid}-`));
   try {
     const lockFile = join(building, "requirements.lock");
-    await writeFile(lockFile, lock);
+    await writeFile(lockFile, normalised);
     // Links, not copies: a copied interpreter no longer finds a shared libpython beside its own path.
     await demand(python.path, ["-m", "venv", "--symlinks", building], deps.installEnvironment);
     const install = [
@@ -110,9 +112,17 @@ async function demand(
   const { code, output } = await execute(command, args, env);
   if (code === 0) return;
   throw new PortolanError<TrainingErrorCode>("training.environment_failed", {
-    detail: output.trim().slice(-800),
+    detail: shown(output),
     mend: "Check the lock file and that pip reaches its index; `portolan doctor` says what is missing.",
   });
+}
+
+/** What pip says, without the credentials that the address of an index may carry. */
+function shown(output: string): string {
+  return output
+    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, "$1")
+    .trim()
+    .slice(-800);
 }
 
 function execute(

@@ -4,6 +4,7 @@ export const trainingErrors = {
   "training.run_not_found": { status: 404, title: "Training run not found" },
   "training.training_set_missing": { status: 409, title: "Training set is not ready" },
   "training.no_python": { status: 503, title: "No usable Python" },
+  "training.lock_invalid": { status: 422, title: "Lock file is not usable" },
   "training.environment_failed": { status: 422, title: "Environment could not be built" },
   "training.not_isolated": { status: 503, title: "Trainer cannot be isolated" },
   "training.trainer_failed": { status: 422, title: "Trainer failed" },
