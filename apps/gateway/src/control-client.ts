@@ -31,11 +31,11 @@ export function createControlClient(
   place: StatedPlace,
 ): ControlClient {
   const headers = token ? { authorization: `Bearer ${token.reveal()}` } : {};
-  const { get, pull } = createAsking(url, headers, place);
+  const asking = createAsking(url, headers, place);
   return {
     async latestSnapshot(after, waitMs) {
       const path = "/v1/snapshots/latest";
-      const response = await pull(path, `after=${after}&waitMs=${waitMs}&`, waitMs);
+      const response = await asking.pull(path, `after=${after}&waitMs=${waitMs}&`, waitMs);
       if (response.status === 304 || response.status === 404) {
         await response.body?.cancel();
         return undefined;
@@ -44,7 +44,7 @@ export function createControlClient(
     },
     async part(digest) {
       const path = `/v1/snapshots/parts/${digest}`;
-      const response = await ok(path, await pull(path, "", 60_000));
+      const response = await ok(path, await asking.pull(path, "", 60_000));
       if (Number(response.headers.get("content-length") ?? 0) > maxPartBytes)
         throw new PortolanError("kernel.bad_request", { detail: `${digest} is larger than any part may be` });
       try {
@@ -54,7 +54,7 @@ export function createControlClient(
       }
     },
     async trust() {
-      return readJson(await ok("/v1/snapshots/trust", await get("/v1/snapshots/trust")));
+      return readJson(await ok("/v1/snapshots/trust", await asking.get("/v1/snapshots/trust")));
     },
     async post(path, body, signal) {
       const response = await fetch(new URL(path, url), {
