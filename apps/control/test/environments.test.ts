@@ -128,7 +128,7 @@ function routeOf(endpointId: string, deploymentId: string): Route {
     purposes: [],
     durability: "buffered",
     nonFinite: "refuse",
-    location: "local",
+    placement: null,
     fallback: { kind: "none" },
     features: null,
   };
