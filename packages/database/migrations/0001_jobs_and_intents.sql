@@ -4,6 +4,10 @@
 create table database.job_runs (
   id text primary key,
   organisation_id text not null,
+  -- Where the work belongs; null is the whole organisation, or no environment.
+  environment text,
+  team_id text,
+  use_case_id text,
   queue text not null,
   -- The queue's own id of this job in schema pgboss.
   boss_id uuid not null,

@@ -28,7 +28,9 @@ export {
   getJob,
   type JobFilter,
   type JobLogLine,
+  type JobPlace,
   type JobView,
+  listJobPlaces,
   listJobs,
   readJobLog,
 } from "./jobs/job-queries.ts";

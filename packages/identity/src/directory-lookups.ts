@@ -2,11 +2,13 @@ import {
   type CallContext,
   type Id,
   newId,
+  type Place,
+  type PlaceDirectory,
   systemActor,
   systemClock,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { findUseCasePath, listBindings, type ScopePath } from "./directory-store.ts";
+import { findTeamPath, findUseCasePath, listBindings, type ScopePath } from "./directory-store.ts";
 import { identityTables } from "./store.ts";
 
 /** A use case with its place, for the domains that govern by use case. */
@@ -21,6 +23,8 @@ export interface UseCasePlace {
 export interface DirectoryLookups {
   /** By id or name, within the organisation. */
   findUseCase(organisationId: Id<"organisation">, idOrName: string): Promise<UseCasePlace | undefined>;
+  /** Teams and use cases by id or name, for whatever belongs to one. */
+  readonly places: PlaceDirectory;
   /** True when a binding gives the role now, for one of these scopes. */
   holdsRole(
     organisationId: Id<"organisation">,
@@ -44,6 +48,10 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
         const path = await findUseCasePath(sql, organisationId, idOrName);
         return path && placeOf(path, await namesOf(sql, path));
       }),
+    places: {
+      find: (organisationId, named) =>
+        unitOfWork.read(callOf(organisationId), (sql) => findPlace(sql, organisationId, named)),
+    },
     holdsRole: (organisationId, principalId, role, scopeIds) =>
       unitOfWork.read(callOf(organisationId), async (sql) => {
         const bindings = await listBindings(sql, organisationId, principalId);
@@ -59,6 +67,25 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
         return rows.map((row) => row.id as Id<"organisation">);
       }),
   };
+}
+
+/** Both named: the use case must be the team's. */
+async function findPlace(
+  sql: Parameters<typeof identityTables>[0],
+  organisationId: string,
+  named: Place,
+): Promise<Place | undefined> {
+  const team: Place | undefined =
+    named.teamId === undefined ? {} : await findTeamPath(sql, organisationId, named.teamId);
+  if (named.useCaseId === undefined || team === undefined) return team && teamOnly(team);
+  const path = await findUseCasePath(sql, organisationId, named.useCaseId);
+  if (path?.useCaseId === undefined || path.teamId === undefined) return undefined;
+  if (team.teamId !== undefined && team.teamId !== path.teamId) return undefined;
+  return { teamId: path.teamId, useCaseId: path.useCaseId };
+}
+
+function teamOnly({ teamId }: Place): Place {
+  return teamId === undefined ? {} : { teamId };
 }
 
 async function namesOf(

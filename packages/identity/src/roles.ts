@@ -13,7 +13,7 @@ export const roles = {
   finance: "Reads plans, charters, usage and the ledger; signs for the budget",
   ci: "An automated pipeline (service accounts only): applies files, trains, pushes model versions",
   application: "A calling application: asks endpoints for predictions and reports outcomes",
-  gateway: "A gateway process: pulls snapshots and artifacts, delivers prediction records",
+  gateway: "A gateway process: pulls snapshots with their bytes, delivers prediction records",
 } as const satisfies Record<string, string>;
 
 export type Role = keyof typeof roles;

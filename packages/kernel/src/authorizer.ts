@@ -1,4 +1,5 @@
 import type { CallContext, Environment } from "./actor.ts";
+import { isPortolanError, type PortolanError } from "./errors.ts";
 import type { Id } from "./ids.ts";
 
 /** What an action is done to. `id` is the resource's own id or name; absent for "any of this type". */
@@ -31,4 +32,21 @@ export interface Authorizer {
    * and `kernel.not_found` (404), worded as for a resource that does not exist, when it may not even see it.
    */
   require(call: CallContext, action: string, resource: ResourceRef): Promise<void>;
+}
+
+/**
+ * Asks, with the record that a refusal leaves; what the caller may not even see is answered in the words for what does
+ * not exist, so that the two cannot be told apart.
+ */
+export async function requireSeen(
+  authorizer: Authorizer,
+  call: CallContext,
+  question: { readonly action: string; readonly resource: ResourceRef },
+  missing: () => PortolanError,
+): Promise<void> {
+  try {
+    await authorizer.require(call, question.action, question.resource);
+  } catch (error) {
+    throw isPortolanError(error) && error.code === "kernel.not_found" ? missing() : error;
+  }
 }

@@ -1,4 +1,5 @@
 export * from "./actor.ts";
+export * from "./artifacts.ts";
 export * from "./authorizer.ts";
 export * from "./canonical-json.ts";
 export * from "./config.ts";
@@ -12,7 +13,11 @@ export * from "./logging.ts";
 export * from "./migrations.ts";
 export * from "./money.ts";
 export * from "./object-store.ts";
+<<<<<<< HEAD
 export * from "./place.ts";
+=======
+export * from "./places.ts";
+>>>>>>> fd29cfa (kernel: places and the artifact catalogue; identity: teams and use cases for all domains; jobs are seen where their work is)
 export * from "./secret.ts";
 export * from "./signing.ts";
 export * from "./time.ts";

@@ -1,7 +1,8 @@
 import type { Kysely } from "kysely";
-import type { CallContext } from "./actor.ts";
+import type { CallContext, Environment } from "./actor.ts";
 import type { Digest } from "./digest.ts";
 import type { JsonObject } from "./json.ts";
+import type { Place } from "./places.ts";
 import type { EpochMicros } from "./time.ts";
 
 /**
@@ -29,6 +30,8 @@ export interface JobRequest {
   /** At most one waiting or running job per queue and key; a second request returns the first one's id. */
   readonly key?: string;
   readonly priority?: number;
+  /** Where the work belongs: who may work there may see and stop the job. Without it, the organisation's. */
+  readonly place?: Place & { readonly environment?: Environment };
 }
 
 /** What a use case may do inside one database transaction. All of it commits together or not at all. */

@@ -1,4 +1,5 @@
 export { aCall, type CallOptions, rolesOf, testOrganisation } from "./calls.ts";
 export { type FakeClock, fakeClock } from "./fake-clock.ts";
+export { namedPlaces } from "./named-places.ts";
 export { type AuthorizerQuestion, type TestAuthorizer, testAuthorizer } from "./test-authorizer.ts";
 export { openTestDatabase, type TestDatabase, type TestDatabaseOptions } from "./test-database.ts";

@@ -1,6 +1,22 @@
-import { type Database, getJob, type JobQueue, jobStates, listJobs, readJobLog } from "@portolan/database";
+import {
+  type Database,
+  getJob,
+  type JobPlace,
+  type JobQueue,
+  jobStates,
+  listJobPlaces,
+  listJobs,
+  readJobLog,
+} from "@portolan/database";
 import { routeConfig } from "@portolan/http-contract";
-import { type Authorizer, type CallContext, PortolanError, type UnitOfWork } from "@portolan/kernel";
+import {
+  type Authorizer,
+  type CallContext,
+  PortolanError,
+  type ResourceRef,
+  requireSeen,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 
@@ -68,7 +84,7 @@ function readRoutes(app: FastifyInstance, deps: JobRouteDeps): void {
     {
       config: routeConfig("jobs:read", "read"),
       schema: {
-        summary: "Jobs, newest first",
+        summary: "Jobs that the caller may see, newest first",
         tags: ["jobs"],
         querystring: Filter,
         response: { 200: Type.Object({ jobs: Type.Array(JobView) }) },
@@ -76,8 +92,8 @@ function readRoutes(app: FastifyInstance, deps: JobRouteDeps): void {
     },
     async (request) => {
       const { organisationId } = request.call.actor;
-      await deps.authorizer.require(request.call, "jobs:read", { type: "Job", organisationId });
-      return { jobs: await listJobs(deps.database.sql, { organisationId, ...request.query }) };
+      const places = await readablePlaces(deps, request.call);
+      return { jobs: await listJobs(deps.database.sql, { organisationId, places, ...request.query }) };
     },
   );
   app.get<{ Params: ById }>(
@@ -115,10 +131,24 @@ function readRoutes(app: FastifyInstance, deps: JobRouteDeps): void {
   );
 }
 
+/** Jobs are seen where their work is: who works for one team sees its jobs and no other's. */
+async function readablePlaces(deps: JobRouteDeps, call: CallContext): Promise<JobPlace[]> {
+  const places = await listJobPlaces(deps.database.sql, call.actor.organisationId);
+  const decisions = await Promise.all(
+    places.map((place) => deps.authorizer.decide(call, "jobs:read", jobResource(call, place))),
+  );
+  return places.filter((_, index) => decisions[index]?.allowed);
+}
+
 async function requireJob(deps: JobRouteDeps, call: CallContext, action: string, id: string) {
-  const { organisationId } = call.actor;
-  await deps.authorizer.require(call, action, { type: "Job", id, organisationId });
-  const job = await getJob(deps.database.sql, organisationId, id);
-  if (!job) throw new PortolanError("kernel.not_found", { detail: `there is no job ${id}` });
+  const missing = () => new PortolanError("kernel.not_found", { detail: `there is no job ${id}` });
+  const job = await getJob(deps.database.sql, call.actor.organisationId, id);
+  if (!job) throw missing();
+  await requireSeen(deps.authorizer, call, { action, resource: jobResource(call, job.place, id) }, missing);
   return job;
+}
+
+function jobResource(call: CallContext, place: JobPlace, id?: string): ResourceRef {
+  const { organisationId } = call.actor;
+  return { type: "Job", organisationId, ...place, ...(id === undefined ? {} : { id }) };
 }

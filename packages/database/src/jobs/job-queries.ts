@@ -1,10 +1,21 @@
-import type { JsonObject, JsonValue, Sql } from "@portolan/kernel";
+import {
+  type Environment,
+  type JsonObject,
+  type JsonValue,
+  type Place,
+  placeOf,
+  type Sql,
+} from "@portolan/kernel";
 import type { JobRow } from "./job-claims.ts";
 import { type JobState, jobTables } from "./job-tables.ts";
+
+/** Where a job belongs. */
+export type JobPlace = Place & { readonly environment?: Environment };
 
 /** A job as the API shows it. Times are epoch microseconds. */
 export interface JobView {
   readonly id: string;
+  readonly place: JobPlace;
   readonly queue: string;
   readonly key?: string;
   readonly state: JobState;
@@ -33,6 +44,8 @@ export interface JobFilter {
   readonly organisationId: string;
   readonly queue?: string;
   readonly states?: readonly JobState[];
+  /** Jobs of these places only. */
+  readonly places?: readonly JobPlace[];
   /** Newest first; at most this many, default 100. */
   readonly limit?: number;
 }
@@ -44,12 +57,40 @@ export async function listJobs(sql: Sql, filter: JobFilter): Promise<JobView[]> 
     .where("organisation_id", "=", filter.organisationId);
   if (filter.queue !== undefined) query = query.where("queue", "=", filter.queue);
   if (filter.states !== undefined) query = query.where("state", "in", filter.states);
+  const { places } = filter;
+  if (places !== undefined)
+    query = query.where((where) =>
+      where.or(
+        places.map(({ environment, teamId, useCaseId }) =>
+          where.and([
+            where("environment", "is not distinct from", environment ?? null),
+            where("team_id", "is not distinct from", teamId ?? null),
+            where("use_case_id", "is not distinct from", useCaseId ?? null),
+          ]),
+        ),
+      ),
+    );
   const rows = await query
     .orderBy("created_at", "desc")
     .orderBy("id", "desc")
     .limit(filter.limit ?? 100)
     .execute();
   return rows.map(toView);
+}
+
+/** The places that an organisation has jobs of: few, however many jobs there are. */
+export async function listJobPlaces(sql: Sql, organisationId: string): Promise<JobPlace[]> {
+  const rows = await jobTables(sql)
+    .selectFrom("database.job_runs")
+    .select(["environment", "team_id", "use_case_id"])
+    .distinct()
+    .where("organisation_id", "=", organisationId)
+    .execute();
+  return rows.map(jobPlaceOf);
+}
+
+function jobPlaceOf(row: Pick<JobRow, "environment" | "team_id" | "use_case_id">): JobPlace {
+  return { ...placeOf(row), ...(row.environment === null ? {} : { environment: row.environment }) };
 }
 
 /** `undefined` for a job of another organisation too. */
@@ -86,6 +127,7 @@ export async function readJobLog(
 function toView(row: JobRow): JobView {
   return {
     id: row.id,
+    place: jobPlaceOf(row),
     queue: row.queue,
     ...(row.key === null ? {} : { key: row.key }),
     state: row.state,

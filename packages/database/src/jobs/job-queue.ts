@@ -98,6 +98,9 @@ async function insertRun(
     .values({
       id,
       organisation_id: tx.call.actor.organisationId,
+      environment: request.place?.environment ?? null,
+      team_id: request.place?.teamId ?? null,
+      use_case_id: request.place?.useCaseId ?? null,
       queue: request.queue,
       boss_id: bossId,
       key: request.key ?? null,

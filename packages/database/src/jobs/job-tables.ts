@@ -1,4 +1,4 @@
-import type { CallContext, JsonObject, JsonValue, Sql } from "@portolan/kernel";
+import type { CallContext, Environment, JsonObject, JsonValue, Sql } from "@portolan/kernel";
 import type { ColumnType, Generated } from "kysely";
 
 export const jobStates = ["waiting", "running", "retrying", "done", "failed", "cancelled"] as const;
@@ -10,6 +10,9 @@ export type Json<T> = ColumnType<T, string, string>;
 export type JobRunsTable = {
   readonly id: string;
   readonly organisation_id: string;
+  readonly environment: Environment | null;
+  readonly team_id: string | null;
+  readonly use_case_id: string | null;
   readonly queue: string;
   readonly boss_id: string;
   readonly key: string | null;
