@@ -1,9 +1,12 @@
 create schema if not exists data;
 
 -- A published contract version never changes: another text under the same version is refused.
+-- A name belongs to the place of its first version: a use case, a team, or (both null) the organisation.
 create table data.contracts (
   id text primary key,
   organisation_id text not null,
+  team_id text,
+  use_case_id text,
   name text not null,
   version text not null,
   digest text not null,
@@ -65,4 +68,4 @@ create view data.datasets_v1 as
 
 -- Columns that a published contract gives its datasets, for expressions over them.
 create view data.contract_columns_v1 as
-  select organisation_id, name, version, body -> 'columns' as columns, published_at from data.contracts;
+  select organisation_id, team_id, use_case_id, name, version, body -> 'columns' as columns, published_at from data.contracts;

@@ -1,12 +1,21 @@
 import {
   type Authorizer,
+  asPlace,
   type CallContext,
   type Digest,
+  locate,
   newId,
   type ObjectStore,
+  ownerOf,
+  type Place,
+  type PlaceDirectory,
   PortolanError,
+  requireSeen,
+  sameOwner,
+  type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
+import type { DataContract } from "./contract-model.ts";
 import type { DataErrorCode } from "./errors.ts";
 import { contractDigest, readContract } from "./read-contract.ts";
 import type { ContractView } from "./resources.ts";
@@ -16,6 +25,7 @@ export interface ContractDeps {
   readonly uow: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly objects: ObjectStore;
+  readonly places: PlaceDirectory;
 }
 
 export interface NewContract {
@@ -23,6 +33,9 @@ export interface NewContract {
   readonly document: string;
   /** Tables that the document names, e.g. `{ "airports.csv": "…" }`. */
   readonly references?: Readonly<Record<string, string>>;
+  /** Use case or team that the contract belongs to, by id or name; without either it is the organisation's. */
+  readonly useCaseId?: string;
+  readonly teamId?: string;
 }
 
 /** Publishes a version, or finds it published already with the same meaning. */
@@ -37,7 +50,9 @@ export async function publishContract(
     type: "Contract",
     id: name,
     organisationId,
+    ...asPlace(input),
   });
+  const owner = ownerOf(await locate(deps.places, organisationId, input));
   const references: Record<string, Digest> = {};
   for (const [file, text] of Object.entries(input.references ?? {}))
     references[file] = await deps.objects.put(new TextEncoder().encode(text));
@@ -48,43 +63,47 @@ export async function publishContract(
       mend: "Make them the same.",
     });
   const digest = contractDigest(body);
-  return deps.uow.write(call, async (tx) => {
-    const existing = await findContract(tx.sql, organisationId, name, body.version);
-    if (existing?.digest === digest) return viewOf(existing);
-    if (existing)
-      throw new PortolanError<DataErrorCode>("data.contract_conflict", {
-        detail: `${name} ${body.version} is published and says something else`,
-        mend: "Raise the version in the document.",
-      });
-    const row = {
-      id: newId("contract", tx.now),
-      organisation_id: organisationId,
-      name,
-      version: body.version,
-      digest,
-      document: input.document,
-      body,
-      published_by: call.actor.id,
-      published_at: tx.now,
-    };
-    await insertContract(tx.sql, row);
-    await tx.record({
-      event: "data.contract.published",
-      subject: row.id,
-      after: digest,
-      detail: { name, version: body.version },
+  return deps.uow.write(call, (tx) => addContract(tx, { owner, body, digest, document: input.document }));
+}
+
+interface Published {
+  readonly owner: Place;
+  readonly body: DataContract;
+  readonly digest: Digest;
+  readonly document: string;
+}
+
+async function addContract(tx: Transaction, contract: Published): Promise<ContractView> {
+  const { owner, body, digest, document } = contract;
+  const { id: name, version } = body;
+  const { organisationId, id: publisher } = tx.call.actor;
+  const newest = await findContract(tx.sql, organisationId, name);
+  if (newest && !sameOwner(newest.owner, owner))
+    throw new PortolanError<DataErrorCode>("data.contract_owned_elsewhere", {
+      detail: `the name ${name} is taken by another part of the organisation`,
+      mend: "Choose another name, or publish it where it belongs.",
     });
-    const { id, version, document } = row;
-    return {
-      id,
-      name,
-      version,
-      digest,
-      document,
-      publishedBy: row.published_by,
-      publishedAt: row.published_at,
-    };
+  const existing = await findContract(tx.sql, organisationId, name, version);
+  if (existing?.digest === digest) return viewOf(existing);
+  if (existing)
+    throw new PortolanError<DataErrorCode>("data.contract_conflict", {
+      detail: `${name} ${version} is published and says something else`,
+      mend: "Raise the version in the document.",
+    });
+  const id = newId("contract", tx.now);
+  const row = { id, name, version, digest, document };
+  await insertContract(tx.sql, {
+    ...row,
+    organisation_id: organisationId,
+    team_id: owner.teamId ?? null,
+    use_case_id: owner.useCaseId ?? null,
+    body,
+    published_by: publisher,
+    published_at: tx.now,
   });
+  const detail = { name, version };
+  await tx.record({ event: "data.contract.published", subject: id, after: digest, detail });
+  return { ...row, ...owner, publishedBy: publisher, publishedAt: tx.now };
 }
 
 export async function readPublishedContract(
@@ -94,9 +113,12 @@ export async function readPublishedContract(
   version?: string,
 ): Promise<ContractView> {
   const organisationId = call.actor.organisationId;
-  await deps.authorizer.require(call, "data:read_contract", { type: "Contract", id: name, organisationId });
   const found = await deps.uow.read(call, (sql) => findContract(sql, organisationId, name, version));
   if (!found) throw contractNotFound(name, version);
+  const resource = { type: "Contract", id: name, organisationId, ...found.owner };
+  await requireSeen(deps.authorizer, call, { action: "data:read_contract", resource }, () =>
+    contractNotFound(name, version),
+  );
   return viewOf(found);
 }
 
@@ -108,6 +130,6 @@ export function contractNotFound(name: string, version?: string): PortolanError<
 }
 
 function viewOf(stored: StoredContract): ContractView {
-  const { body: _, ...view } = stored;
-  return view;
+  const { body: _, owner, ...view } = stored;
+  return { ...view, ...owner };
 }

@@ -6,6 +6,7 @@ export const dataErrors = {
     status: 409,
     title: "Contract version is already published with other content",
   },
+  "data.contract_owned_elsewhere": { status: 409, title: "Contract name belongs elsewhere" },
   "data.contract_not_found": { status: 404, title: "Contract not found" },
   "data.ingestion_not_found": { status: 404, title: "Ingestion not found" },
   "data.dataset_not_found": { status: 404, title: "Dataset not found" },

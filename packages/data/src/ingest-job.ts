@@ -2,12 +2,15 @@ import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { quoteText } from "@portolan/expressions";
 import {
+  asPlace,
   type Digest,
   digestJson,
   type Environment,
+  type EnvironmentPlace,
   type JobHandler,
   type JobRun,
   type JsonObject,
+  locate,
   newId,
   PortolanError,
   type Transaction,
@@ -17,7 +20,7 @@ import { batchMetricSql, judgeBatch } from "./batch-metrics.ts";
 import type { DataContract } from "./contract-model.ts";
 import { digestFile } from "./digest-file.ts";
 import type { DataErrorCode } from "./errors.ts";
-import { type IngestionDeps, ingestQueue } from "./ingestions.ts";
+import { type IngestionDeps, ingestionPlace, ingestQueue } from "./ingestions.ts";
 import type { DatasetManifest, IngestionView } from "./resources.ts";
 import type { SourceFile } from "./source-plan.ts";
 import { locateSources, unreadable } from "./sources.ts";
@@ -68,7 +71,11 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
     return { ingestion: found, contract: await getContract(sql, organisationId, found.contractId) };
   });
   try {
-    const sources = await locateSources(deps, ingestion.sources);
+    const sources = await locateSources(
+      deps,
+      { call: job.call, at: await workPlace(deps, job, ingestion) },
+      ingestion.sources,
+    );
     const sourceDigest = await job.effect("digest sources", () => digestSources(sources));
     const earlier = await job.step("look for the same batch", async (tx) => {
       const found = await reuse(tx, ingestion, sourceDigest);
@@ -79,7 +86,7 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
     const split = await job.effect("split", () =>
       splitBatch(deps, job, { ingestion, contract, sources, sourceDigest }),
     );
-    return await job.step("publish", (tx) => publish(tx, { ingestion, contract, sourceDigest, split }));
+    return await job.step("publish", (tx) => publish(deps, tx, { ingestion, contract, sourceDigest, split }));
   } catch (error) {
     // A failure that will be tried again is none yet: whoever waits for this ingestion would give up too early.
     if (job.signal.aborted || !job.finalAttempt) throw error;
@@ -90,6 +97,11 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
     });
     throw error;
   }
+}
+
+async function workPlace(deps: IngestionDeps, job: JobRun, ingestion: Ingestion): Promise<EnvironmentPlace> {
+  const place = await locate(deps.places, job.call.actor.organisationId, asPlace(ingestion));
+  return { ...ingestionPlace(ingestion), ...place };
 }
 
 async function digestSources(sources: readonly SourceFile[]): Promise<string> {
@@ -223,7 +235,11 @@ interface Publication {
   readonly split: Split;
 }
 
-async function publish(tx: Transaction, publication: Publication): Promise<JsonObject> {
+async function publish(
+  deps: Pick<IngestionDeps, "artifacts">,
+  tx: Transaction,
+  publication: Publication,
+): Promise<JsonObject> {
   const { ingestion, contract, sourceDigest, split } = publication;
   // Asked again in the very transaction that publishes: another worker may have split the same batch meanwhile.
   const earlier = await reuse(tx, ingestion, sourceDigest);
@@ -244,6 +260,10 @@ async function publish(tx: Transaction, publication: Publication): Promise<JsonO
     values: split.values,
     ...(split.maxEventTime === null ? {} : { maxEventTime: split.maxEventTime }),
   };
+  await deps.artifacts.note(tx, ingestionPlace(ingestion), [
+    { digest: split.quarantine, kind: "quarantine" },
+    { digest: split.deadLetterObject, kind: "dead_letters" },
+  ]);
   const verdict = judgeBatch(contract.body, figures, ingestion.asOf ?? tx.now);
   if (verdict.kind === "failed") {
     await updateIngestion(tx.sql, ingestion.id, { state: "refused", failures: verdict.failures, ...outcome });
@@ -256,6 +276,7 @@ async function publish(tx: Transaction, publication: Publication): Promise<JsonO
   }
   const manifest = manifestOf(tx, publication);
   await insertDataset(tx.sql, tx.call.actor.organisationId, manifest);
+  await deps.artifacts.note(tx, ingestionPlace(ingestion), [{ digest: split.object, kind: "dataset" }]);
   await updateIngestion(tx.sql, ingestion.id, { state: "published", dataset_id: manifest.id, ...outcome });
   await tx.record({
     event: "data.dataset.published",

@@ -1,10 +1,18 @@
 import {
+  type ArtifactCatalogue,
   type Authorizer,
+  asPlace,
   type CallContext,
+  covers,
   type Environment,
+  type EnvironmentPlace,
+  locate,
   newId,
   type ObjectStore,
+  ownerOf,
+  type PlaceDirectory,
   PortolanError,
+  requireSeen,
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { AnalysisEngine } from "./analysis.ts";
@@ -21,6 +29,8 @@ export interface IngestionDeps {
   readonly uow: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly objects: ObjectStore;
+  readonly artifacts: ArtifactCatalogue;
+  readonly places: PlaceDirectory;
   readonly engine: AnalysisEngine;
   readonly residency: ResidencyCheck;
   /** Folders on this host that a source path may lie in; a caller cannot read any other file. */
@@ -46,43 +56,56 @@ export async function startIngestion(
   input: NewIngestion,
 ): Promise<IngestionView> {
   const organisationId = call.actor.organisationId;
+  const { environment, sources } = input;
   await deps.authorizer.require(call, "data:ingest", {
     type: "Contract",
     id: input.contract,
     organisationId,
-    environment: input.environment,
-    ...(input.useCaseId === undefined ? {} : { useCaseId: input.useCaseId }),
+    environment,
+    ...asPlace(input),
   });
-  await deps.residency.require(call, {
-    environment: input.environment,
-    name: `dataset ${input.contract}`,
-    ...(input.useCaseId === undefined ? {} : { useCaseId: input.useCaseId }),
-  });
-  await locateSources(deps, input.sources);
+  const place = await locate(deps.places, organisationId, { useCaseId: input.useCaseId });
+  const { useCaseId } = place;
+  const owner = ownerOf(place);
+  await deps.residency.require(call, { environment, name: `dataset ${input.contract}`, ...owner });
+  await locateSources(deps, { call, at: { environment, ...place } }, sources);
   return deps.uow.write(call, async (tx) => {
     const contract = await findContract(tx.sql, organisationId, input.contract, input.version);
-    if (!contract) throw contractNotFound(input.contract, input.version);
+    // Another team's contract is none for this work.
+    if (!contract || !covers(contract.owner, place)) throw contractNotFound(input.contract, input.version);
     const id = newId("ingestion", tx.now);
     await insertIngestion(tx.sql, {
       id,
       organisation_id: organisationId,
       contract_id: contract.id,
       contract: input.contract,
-      environment: input.environment,
-      use_case_id: input.useCaseId ?? null,
-      sources: input.sources,
+      environment,
+      use_case_id: useCaseId ?? null,
+      sources,
       as_of: input.asOf ?? null,
       started_by: call.actor.id,
       started_at: tx.now,
     });
-    await tx.enqueue({ queue: ingestQueue, payload: { ingestionId: id }, key: id });
+    await tx.enqueue({
+      queue: ingestQueue,
+      payload: { ingestionId: id },
+      key: id,
+      place: { environment, ...owner },
+    });
     await tx.record({
       event: "data.ingestion.started",
       subject: id,
-      detail: { contract: input.contract, version: contract.version, environment: input.environment },
+      detail: { contract: input.contract, version: contract.version, environment },
     });
-    const { sources, environment } = input;
-    return { id, contract: input.contract, environment, sources, state: "waiting", startedAt: tx.now };
+    return {
+      id,
+      contract: input.contract,
+      environment,
+      ...owner,
+      sources,
+      state: "waiting",
+      startedAt: tx.now,
+    };
   });
 }
 
@@ -93,17 +116,20 @@ export async function readIngestion(
 ): Promise<IngestionView> {
   const organisationId = call.actor.organisationId;
   const found = await deps.uow.read(call, (sql) => findIngestion(sql, organisationId, id));
-  await deps.authorizer.require(call, "data:read_ingestion", {
-    type: "Ingestion",
-    id,
-    organisationId,
-    ...(found ? { environment: found.environment as Environment } : {}),
-  });
-  if (!found)
-    throw new PortolanError<DataErrorCode>("data.ingestion_not_found", {
-      detail: `there is no ingestion ${id}`,
-    });
+  const missing = () =>
+    new PortolanError<DataErrorCode>("data.ingestion_not_found", { detail: `there is no ingestion ${id}` });
+  if (!found) throw missing();
+  const resource = { type: "Ingestion", id, organisationId, ...ingestionPlace(found) };
+  await requireSeen(deps.authorizer, call, { action: "data:read_ingestion", resource }, missing);
   return found;
+}
+
+/** Where an ingestion works, and what it makes belongs. */
+export function ingestionPlace(ingestion: {
+  readonly environment: string;
+  readonly useCaseId?: string;
+}): EnvironmentPlace {
+  return { environment: ingestion.environment as Environment, ...asPlace(ingestion) };
 }
 
 /** Datasets that the caller may read, newest first. */

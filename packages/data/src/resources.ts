@@ -23,6 +23,8 @@ export const ContractView = Type.Object({
   id: Type.String(),
   name: Type.String(),
   version: Type.String(),
+  teamId: Type.Optional(Type.String()),
+  useCaseId: Type.Optional(Type.String()),
   digest: Type.String(),
   document: Type.String(),
   publishedBy: Type.String(),

@@ -1,23 +1,40 @@
 import { realpath, stat } from "node:fs/promises";
 import { isAbsolute, relative } from "node:path";
-import { type ObjectStore, PortolanError, parseDigest } from "@portolan/kernel";
+import {
+  type ArtifactCatalogue,
+  type CallContext,
+  type EnvironmentPlace,
+  type ObjectStore,
+  PortolanError,
+} from "@portolan/kernel";
 import type { DataErrorCode } from "./errors.ts";
 import type { Source } from "./resources.ts";
 import type { SourceFile, SourceFormat } from "./source-plan.ts";
 
 export interface SourcePlaces {
   readonly objects: ObjectStore;
+  readonly artifacts: ArtifactCatalogue;
   /** Folders on this host that a source path may lie in; a caller cannot read any other file. */
   readonly sourceFolders: readonly string[];
+}
+
+/** For whom files are read, and for work where: an object must be held there. */
+export interface SourceReader {
+  readonly call: CallContext;
+  readonly at: EnvironmentPlace;
 }
 
 /**
  * The local file of each source. Links are followed before folders are compared, so that a link in an allowed folder does not
  * lead out of it; asked when an ingestion starts and again when its job reads.
  *
- * @throws PortolanError `data.source_unreadable`.
+ * @throws PortolanError `data.source_unreadable`, `registry.artifact_not_found`.
  */
-export async function locateSources(places: SourcePlaces, sources: readonly Source[]): Promise<SourceFile[]> {
+export async function locateSources(
+  places: SourcePlaces,
+  reader: SourceReader,
+  sources: readonly Source[],
+): Promise<SourceFile[]> {
   const files: SourceFile[] = [];
   for (const source of sources) {
     if ((source.path === undefined) === (source.object === undefined))
@@ -25,17 +42,15 @@ export async function locateSources(places: SourcePlaces, sources: readonly Sour
     const format = formatOf(source);
     const path =
       source.path === undefined
-        ? await objectPath(places, source.object ?? "")
+        ? await objectPath(places, reader, source.object ?? "")
         : await realSource(places.sourceFolders, source.path);
     files.push({ path, format });
   }
   return files;
 }
 
-async function objectPath(places: SourcePlaces, object: string): Promise<string> {
-  const digest = parseDigest(object);
-  if (!digest) throw unreadable(`${object} is no content address`, "Write sha256: and 64 hex digits.");
-  return places.objects.localPath(digest);
+async function objectPath(places: SourcePlaces, reader: SourceReader, object: string): Promise<string> {
+  return places.objects.localPath(await places.artifacts.require(reader.call, object, reader.at));
 }
 
 async function realSource(folders: readonly string[], path: string): Promise<string> {

@@ -1,4 +1,4 @@
-import type { JsonObject, Sql } from "@portolan/kernel";
+import { type JsonObject, type Place, placeOf, type Sql } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
 import type { DataContract } from "./contract-model.ts";
 import type { ContractView, DatasetManifest, IngestionView } from "./resources.ts";
@@ -6,6 +6,8 @@ import type { ContractView, DatasetManifest, IngestionView } from "./resources.t
 type ContractTable = {
   id: string;
   organisation_id: string;
+  team_id: string | null;
+  use_case_id: string | null;
   name: string;
   version: string;
   digest: string;
@@ -65,7 +67,8 @@ type DataTables = {
 const tables = (sql: Sql) => sql.withTables<DataTables>();
 const json = (value: unknown): string => JSON.stringify(value);
 
-export interface StoredContract extends ContractView {
+export interface StoredContract extends Omit<ContractView, "teamId" | "useCaseId"> {
+  readonly owner: Place;
   readonly body: DataContract;
 }
 
@@ -115,6 +118,7 @@ function contractOf(row: Selectable<ContractTable>): StoredContract {
     document: row.document,
     publishedBy: row.published_by,
     publishedAt: row.published_at,
+    owner: placeOf(row),
     body: row.body,
   };
 }

@@ -4,9 +4,20 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type JobWorker, startJobWorker } from "@portolan/database";
 import { createDuckDbEngine } from "@portolan/duckdb";
-import { type CallContext, createLogger, type JobHandler, type MigrationSet } from "@portolan/kernel";
+import {
+  type ArtifactCatalogue,
+  type CallContext,
+  createLogger,
+  type Digest,
+  type EnvironmentPlace,
+  type JobHandler,
+  type MigrationSet,
+  type ObjectStore,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
-import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import { aCall, namedPlaces, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import { createArtifactCatalogue, registryMigrations } from "../../registry/src/index.ts";
 import { type DataDeps, dataMigrations, ingestJob, publishContract, startIngestion } from "../src/index.ts";
 import { readIngestion } from "../src/ingestions.ts";
 import type { IngestionView } from "../src/resources.ts";
@@ -40,10 +51,13 @@ export async function dataFixture(
   const folder = await mkdtemp(join(tmpdir(), "portolan-data-"));
   const inbox = join(folder, "inbox");
   await mkdir(inbox);
-  const db = await openTestDatabase({ migrations: [dataMigrations, ...migrations] });
+  const db = await openTestDatabase({ migrations: [dataMigrations, registryMigrations, ...migrations] });
+  const authorizer = testAuthorizer({ engineer: ["*"] });
   const deps: DataDeps = {
     uow: db.uow,
-    authorizer: testAuthorizer({ engineer: ["*"] }),
+    authorizer,
+    artifacts: createArtifactCatalogue({ work: db.uow, authorizer }),
+    places: namedPlaces,
     objects: await openFolderObjectStore(join(folder, "objects"), db.clock),
     engine: createDuckDbEngine(),
     residency: { require: () => Promise.resolve() },
@@ -93,6 +107,18 @@ export async function dataFixture(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Stores bytes and notes that the caller's organisation holds them there, as an upload does. */
+export async function hold(
+  deps: { readonly uow: UnitOfWork; readonly objects: ObjectStore; readonly artifacts: ArtifactCatalogue },
+  call: CallContext,
+  at: EnvironmentPlace,
+  bytes: Uint8Array,
+): Promise<Digest> {
+  const digest = await deps.objects.put(bytes);
+  await deps.uow.write(call, (tx) => deps.artifacts.note(tx, at, [{ digest, kind: "upload" }]));
+  return digest;
 }
 
 export async function waitFor<T>(

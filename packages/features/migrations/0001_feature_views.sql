@@ -1,8 +1,11 @@
 create schema if not exists features;
 
+-- A name belongs to the place of its first version: a use case, a team, or (both null) the organisation.
 create table features.views (
   id text primary key,
   organisation_id text not null,
+  team_id text,
+  use_case_id text,
   name text not null,
   version bigint not null,
   digest text not null,
@@ -31,6 +34,8 @@ create table features.materializations (
   id text primary key,
   organisation_id text not null,
   environment text not null,
+  team_id text,
+  use_case_id text,
   view text not null,
   view_digest text not null,
   dataset_id text not null,

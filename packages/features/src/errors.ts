@@ -6,6 +6,7 @@ export const featureErrors = {
     status: 409,
     title: "Feature view version is already published with other content",
   },
+  "features.view_owned_elsewhere": { status: 409, title: "Feature view name belongs elsewhere" },
   "features.view_not_found": { status: 404, title: "Feature view not found" },
   "features.training_set_invalid": { status: 400, title: "Training set is not usable" },
   "features.training_set_not_found": { status: 404, title: "Training set not found" },

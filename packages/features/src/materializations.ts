@@ -4,14 +4,20 @@ import type { Row } from "@portolan/expressions";
 import {
   asEpochMicros,
   type CallContext,
+  covers,
   type Digest,
   type EpochMicros,
   formatInstant,
   type JobHandler,
   type JobRun,
   type JsonObject,
+  locate,
   newId,
+  ownerOf,
+  type Place,
   PortolanError,
+  placeOf,
+  requireSeen,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "./errors.ts";
 import { materializePlan } from "./materialize-plan.ts";
@@ -41,12 +47,17 @@ export async function startMaterialization(
 ): Promise<MaterializationView> {
   const organisationId = call.actor.organisationId;
   const { environment, asOf } = request;
-  await deps.authorizer.require(call, "features:materialize", {
-    type: "FeatureView",
-    id: name,
-    organisationId,
-    environment,
-  });
+  const view = await deps.uow.read(call, (sql) => findView(sql, organisationId, name, request.version));
+  if (!view) throw viewNotFound(name);
+  const named = request.useCaseId === undefined ? placeOf(view) : { useCaseId: request.useCaseId };
+  const resource = { type: "FeatureView", id: name, organisationId, environment, ...named };
+  await requireSeen(deps.authorizer, call, { action: "features:materialize", resource }, () =>
+    viewNotFound(name),
+  );
+  const place = await locate(deps.places, organisationId, named);
+  // Another team's view is none for this work.
+  if (!covers(placeOf(view), place)) throw viewNotFound(name);
+  const owner = ownerOf(place);
   return deps.uow.write(call, async (tx) => {
     // Values of a moment to come would outrank every honest one until then.
     if (asOf > tx.now)
@@ -55,10 +66,8 @@ export async function startMaterialization(
         mend: "Name the moment up to which the data is complete.",
         at: { pointer: "/asOf" },
       });
-    const view = await findView(tx.sql, organisationId, name, request.version);
-    if (!view) throw viewNotFound(name);
     const { datasetId } = request;
-    const of = { organisationId, contract: view.body.source, environment };
+    const of = { organisationId, contract: view.body.source, environment, ...useCaseOf(owner) };
     const dataset = await findDataset(tx.sql, datasetId === undefined ? of : { ...of, datasetId });
     if (!dataset) throw noDataset(view.body.source, environment);
     const id = newId("job", tx.now);
@@ -66,6 +75,8 @@ export async function startMaterialization(
       id,
       organisation_id: organisationId,
       environment,
+      team_id: owner.teamId ?? null,
+      use_case_id: owner.useCaseId ?? null,
       view: viewReference(view),
       view_digest: view.digest,
       dataset_id: dataset.id,
@@ -73,7 +84,7 @@ export async function startMaterialization(
       started_at: tx.now,
     });
     const payload = { materializationId: id, name, version: view.version };
-    await tx.enqueue({ queue: materializeQueue, payload, key: id });
+    await tx.enqueue({ queue: materializeQueue, payload, key: id, place: { environment, ...owner } });
     await tx.record({
       event: "features.materialization.started",
       subject: id,
@@ -89,10 +100,13 @@ export async function readMaterialization(
   id: string,
 ): Promise<MaterializationView> {
   const organisationId = call.actor.organisationId;
-  await deps.authorizer.require(call, "features:read_view", { type: "FeatureView", organisationId });
+  const missing = () =>
+    new PortolanError<FeatureErrorCode>("features.view_not_found", { detail: `there is no ${id}` });
   const found = await deps.uow.read(call, (sql) => findMaterialization(sql, organisationId, id));
-  if (!found)
-    throw new PortolanError<FeatureErrorCode>("features.view_not_found", { detail: `there is no ${id}` });
+  if (!found) throw missing();
+  const { environment, owner } = found;
+  const resource = { type: "FeatureView", id, organisationId, environment, ...owner };
+  await requireSeen(deps.authorizer, call, { action: "features:read_view", resource }, missing);
   return found;
 }
 
@@ -127,11 +141,12 @@ async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
     const materialization = await findMaterialization(sql, organisationId, materializationId);
     const stored = await findView(sql, organisationId, name, version);
     if (!materialization || !stored) throw viewNotFound(name);
-    const { environment, datasetId } = materialization;
+    const { environment, datasetId, owner } = materialization;
     const found = await findDataset(sql, {
       organisationId,
       contract: stored.body.source,
       environment,
+      ...useCaseOf(owner),
       datasetId,
     });
     if (!found) throw noDataset(stored.body.source, environment);
@@ -166,6 +181,10 @@ async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
     });
     return { keyCount };
   });
+}
+
+function useCaseOf({ useCaseId }: Place): { readonly useCaseId?: string } {
+  return useCaseId === undefined ? {} : { useCaseId };
 }
 
 /** A view and whose values of it are meant. */

@@ -9,6 +9,8 @@ export const FeatureViewResource = Type.Object({
   id: Type.String(),
   name: Type.String(),
   version: Type.Integer(),
+  teamId: Type.Optional(Type.String()),
+  useCaseId: Type.Optional(Type.String()),
   digest: Type.String(),
   document: Type.String(),
   source: Type.String(),
@@ -56,6 +58,10 @@ export const TrainingSetRequest = Type.Object(
       { name: FeatureName, expression: Type.String({ maxLength: 2000 }) },
       { additionalProperties: false },
     ),
+    baseline: Type.Optional({
+      ...FeatureName,
+      description: "Feature whose value alone is the naive score that a model must beat",
+    }),
   },
   { additionalProperties: false },
 );
@@ -72,6 +78,12 @@ export const TrainingSetManifest = Type.Object({
   to: Micros,
   features: Type.Array(Type.String(), { description: "Columns that a model takes, in order" }),
   label: Type.String(),
+  baseline: Type.Optional(Type.String()),
+  definition: {
+    ...Sha256,
+    description:
+      "Digest of what a row says: contract, views, features, label and baseline, whatever the time",
+  },
   views: Type.Array(Type.Object({ view: Type.String(), digest: Sha256 })),
   requestDigest: Sha256,
   parity: Type.Object({
@@ -105,6 +117,9 @@ export interface TrainingSetView {
 export const MaterializationRequest = Type.Object(
   {
     environment: Environment,
+    useCaseId: Type.Optional(
+      Type.String({ maxLength: 63, description: "Whose data; by default the view's own use case" }),
+    ),
     version: Type.Optional(Type.Integer({ minimum: 1 })),
     datasetId: Type.Optional(Type.String({ maxLength: 60 })),
     asOf: Micros,

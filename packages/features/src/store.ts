@@ -1,4 +1,4 @@
-import type { Sql } from "@portolan/kernel";
+import { covers, type Environment, type Place, placeOf, type Sql } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
 import type {
   MaterializationView,
@@ -11,6 +11,8 @@ import type { FeatureView } from "./view-model.ts";
 type ViewTable = {
   id: string;
   organisation_id: string;
+  team_id: string | null;
+  use_case_id: string | null;
   name: string;
   version: number;
   digest: string;
@@ -37,7 +39,9 @@ type TrainingSetTable = {
 type MaterializationTable = {
   id: string;
   organisation_id: string;
-  environment: string;
+  environment: Environment;
+  team_id: string | null;
+  use_case_id: string | null;
   view: string;
   view_digest: string;
   dataset_id: string;
@@ -55,6 +59,7 @@ type DatasetView = {
   organisation_id: string;
   contract: string;
   environment: string;
+  use_case_id: string | null;
   object: string;
   row_count: number;
   columns: JSONColumnType<readonly { name: string; type: string }[]>;
@@ -63,6 +68,8 @@ type DatasetView = {
 };
 type ContractColumnsView = {
   organisation_id: string;
+  team_id: string | null;
+  use_case_id: string | null;
   name: string;
   columns: JSONColumnType<readonly { name: string; type: string }[]>;
   published_at: number;
@@ -82,32 +89,41 @@ const json = (value: unknown): string => JSON.stringify(value);
 export type StoredView = Selectable<ViewTable>;
 export type StoredDataset = Selectable<DatasetView>;
 
+/** Columns of a contract that work at a place may use; another team's is none. */
 export async function contractColumns(
   sql: Sql,
   organisationId: string,
   contract: string,
+  at: Place,
 ): Promise<readonly { name: string; type: string }[] | undefined> {
   const row = await tables(sql)
     .selectFrom("data.contract_columns_v1")
-    .select("columns")
+    .select(["columns", "team_id", "use_case_id"])
     .where("organisation_id", "=", organisationId)
     .where("name", "=", contract)
     .orderBy("published_at", "desc")
     .executeTakeFirst();
-  return row?.columns;
+  return row && covers(placeOf(row), at) ? row.columns : undefined;
 }
 
-/** The named dataset, or the newest of a contract in an environment. */
+/** The named dataset, or the newest of a contract in an environment; of exactly that use case, or of none. */
 export async function findDataset(
   sql: Sql,
-  of: { organisationId: string; contract: string; environment: string; datasetId?: string },
+  of: {
+    organisationId: string;
+    contract: string;
+    environment: string;
+    useCaseId?: string;
+    datasetId?: string;
+  },
 ): Promise<StoredDataset | undefined> {
   let query = tables(sql)
     .selectFrom("data.datasets_v1")
     .selectAll()
     .where("organisation_id", "=", of.organisationId)
     .where("contract", "=", of.contract)
-    .where("environment", "=", of.environment);
+    .where("environment", "=", of.environment)
+    .where("use_case_id", "is not distinct from", of.useCaseId ?? null);
   if (of.datasetId !== undefined) query = query.where("id", "=", of.datasetId);
   return query.orderBy("published_at", "desc").orderBy("id", "desc").executeTakeFirst();
 }
@@ -229,7 +245,9 @@ export async function findMaterialization(
   sql: Sql,
   organisationId: string,
   id: string,
-): Promise<(MaterializationView & { environment: string; datasetId: string }) | undefined> {
+): Promise<
+  (MaterializationView & { environment: Environment; owner: Place; datasetId: string }) | undefined
+> {
   const row = await tables(sql)
     .selectFrom("features.materializations")
     .selectAll()
@@ -241,6 +259,7 @@ export async function findMaterialization(
       id: row.id,
       view: row.view,
       environment: row.environment,
+      owner: placeOf(row),
       datasetId: row.dataset_id,
       asOf: row.as_of,
       state: row.state,

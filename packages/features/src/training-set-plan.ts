@@ -7,7 +7,7 @@ import {
   quoteText,
   toDuckDbSql,
 } from "@portolan/expressions";
-import { PortolanError } from "@portolan/kernel";
+import { type Digest, digestJson, PortolanError } from "@portolan/kernel";
 import type { FeatureErrorCode } from "./errors.ts";
 import type { TrainingSetRequest } from "./resources.ts";
 import type { FeatureView } from "./view-model.ts";
@@ -35,6 +35,23 @@ export function featureNames(request: TrainingSetRequest, views: readonly Featur
 }
 
 /**
+ * What a row of the set says, whatever its time and place: two sets of one definition differ in their rows alone, so that a
+ * model that learned from one can be measured on the other. Pure.
+ */
+export function definitionDigest(
+  { contract, views, request, label, baseline }: TrainingSetRequest,
+  pinned: readonly { readonly digest: string }[],
+): Digest {
+  return digestJson({
+    contract,
+    views: views.map(({ entity }, index) => ({ digest: pinned[index]?.digest ?? "", entity })),
+    request,
+    label,
+    baseline: baseline ?? null,
+  });
+}
+
+/**
  * Point-in-time training set: every entity row once, in the order of its moment, with what was visible at that moment and nothing
  * later. Results: `counts` (rows before and after) and `parity` (rows that the definition disagrees with).
  */
@@ -43,6 +60,8 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
   const names = featureNames(request, views);
   if (new Set([...names, request.label.name]).size < names.length + 1)
     throw invalid("two features or the label share a name", "Rename one of them.");
+  if (request.baseline !== undefined && !names.includes(request.baseline))
+    throw invalid(`the baseline ${request.baseline} is no feature of the set`, "Name one of the features.");
   const probes = views.map((view, index) => windowsOf(input, view, index));
   const joined = views.map((_, index) => `join w${index} on w${index}._row = p._row`);
   const values = views.flatMap((view, index) =>

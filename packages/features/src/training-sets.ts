@@ -3,14 +3,21 @@ import { join } from "node:path";
 import { type AnalysisResult, integerCell } from "@portolan/data/contract";
 import { quoteName, quoteText } from "@portolan/expressions";
 import {
+  asPlace,
   type CallContext,
+  covers,
   type Digest,
   digestJson,
+  type EnvironmentPlace,
   type JobHandler,
   type JobRun,
   type JsonObject,
+  locate,
   newId,
+  ownerOf,
   PortolanError,
+  placeOf,
+  requireSeen,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "./errors.ts";
 import type { TrainingSetManifest, TrainingSetRequest, TrainingSetView } from "./resources.ts";
@@ -23,7 +30,7 @@ import {
   type StoredDataset,
   type StoredView,
 } from "./store.ts";
-import { featureNames, trainingSetPlan } from "./training-set-plan.ts";
+import { definitionDigest, featureNames, trainingSetPlan } from "./training-set-plan.ts";
 import { columnTypes, viewReference } from "./view-model.ts";
 import { type FeatureDeps, viewNotFound } from "./views.ts";
 
@@ -33,15 +40,18 @@ export const trainingSetQueue = "features.training_set";
 export async function startTrainingSet(
   deps: FeatureDeps,
   call: CallContext,
-  request: TrainingSetRequest,
+  named: TrainingSetRequest,
 ): Promise<TrainingSetView> {
   const organisationId = call.actor.organisationId;
+  const { environment } = named;
   await deps.authorizer.require(call, "features:build_training_set", {
     type: "TrainingSet",
     organisationId,
-    environment: request.environment,
-    ...(request.useCaseId === undefined ? {} : { useCaseId: request.useCaseId }),
+    environment,
+    ...asPlace(named),
   });
+  const place = await locate(deps.places, organisationId, { useCaseId: named.useCaseId });
+  const request = { ...named, ...ownerOf(place) };
   if (request.from >= request.to)
     throw new PortolanError<FeatureErrorCode>("features.training_set_invalid", {
       detail: "`from` is not before `to`",
@@ -50,14 +60,19 @@ export async function startTrainingSet(
   return deps.uow.write(call, async (tx) => {
     const id = newId("trainingSet", tx.now);
     await insertTrainingSet(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
-    await tx.enqueue({ queue: trainingSetQueue, payload: { trainingSetId: id }, key: id });
+    await tx.enqueue({
+      queue: trainingSetQueue,
+      payload: { trainingSetId: id },
+      key: id,
+      place: { environment, ...ownerOf(place) },
+    });
     await tx.record({
       event: "features.training_set.started",
       subject: id,
       after: digestJson(request),
-      detail: { name: request.name, environment: request.environment },
+      detail: { name: request.name, environment },
     });
-    return { id, environment: request.environment, state: "waiting", request, startedAt: tx.now };
+    return { id, environment, state: "waiting", request, startedAt: tx.now };
   });
 }
 
@@ -68,17 +83,18 @@ export async function readTrainingSet(
 ): Promise<TrainingSetView> {
   const organisationId = call.actor.organisationId;
   const found = await deps.uow.read(call, (sql) => findTrainingSet(sql, organisationId, id));
-  await deps.authorizer.require(call, "features:read_training_set", {
-    type: "TrainingSet",
-    id,
-    organisationId,
-    ...(found ? { environment: found.environment } : {}),
-  });
-  if (!found)
-    throw new PortolanError<FeatureErrorCode>("features.training_set_not_found", {
+  const missing = () =>
+    new PortolanError<FeatureErrorCode>("features.training_set_not_found", {
       detail: `there is no training set ${id}`,
     });
+  if (!found) throw missing();
+  const resource = { type: "TrainingSet", id, organisationId, ...setPlace(found.request) };
+  await requireSeen(deps.authorizer, call, { action: "features:read_training_set", resource }, missing);
   return found;
+}
+
+function setPlace({ environment, ...request }: TrainingSetRequest): EnvironmentPlace {
+  return { environment, ...asPlace(request) };
 }
 
 /** Builds a training set: dataset and views are pinned first, so that a restart builds the same one. */
@@ -89,27 +105,8 @@ export function trainingSetJob(deps: FeatureDeps): JobHandler {
 async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   const payload = job.payload["trainingSetId"];
   const id = typeof payload === "string" ? payload : "";
-  const organisationId = job.call.actor.organisationId;
   try {
-    const pinned = await job.step("pin dataset and views", async (tx) => {
-      const set = await findTrainingSet(tx.sql, organisationId, id);
-      if (!set) throw new PortolanError<FeatureErrorCode>("features.training_set_not_found", { detail: id });
-      const { contract, environment, datasetId } = set.request;
-      const dataset = await findDataset(tx.sql, {
-        organisationId,
-        contract,
-        environment,
-        ...(datasetId === undefined ? {} : { datasetId }),
-      });
-      if (!dataset) throw noDataset(contract, environment);
-      const views: StoredView[] = [];
-      for (const { view, version } of set.request.views) {
-        const found = await findView(tx.sql, organisationId, view, version);
-        if (!found) throw viewNotFound(view);
-        views.push(found);
-      }
-      return { request: set.request, dataset, views } as unknown as JsonObject;
-    });
+    const pinned = await pin(deps, job, id);
     const plan = pinned as unknown as Pinned;
     const manifest = await job.effect(
       "build",
@@ -118,6 +115,7 @@ async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObjec
     return await job.step("publish", async (tx) => {
       const ready = manifest as unknown as TrainingSetManifest;
       await finishTrainingSet(tx.sql, id, { manifest: ready }, tx.now);
+      await deps.artifacts.note(tx, setPlace(plan.request), [{ digest: ready.object, kind: "training_set" }]);
       await tx.record({
         event: "features.training_set.published",
         subject: id,
@@ -136,6 +134,33 @@ async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObjec
       });
     throw error;
   }
+}
+
+/** Outside the step's transaction: the directory opens one of its own. */
+async function pin(deps: FeatureDeps, job: JobRun, id: string): Promise<JsonObject> {
+  const organisationId = job.call.actor.organisationId;
+  const set = await deps.uow.read(job.call, (sql) => findTrainingSet(sql, organisationId, id));
+  if (!set) throw new PortolanError<FeatureErrorCode>("features.training_set_not_found", { detail: id });
+  const { contract, environment, datasetId, useCaseId } = set.request;
+  const place = await locate(deps.places, organisationId, { useCaseId });
+  return job.step("pin dataset and views", async (tx) => {
+    const dataset = await findDataset(tx.sql, {
+      organisationId,
+      contract,
+      environment,
+      ...(useCaseId === undefined ? {} : { useCaseId }),
+      ...(datasetId === undefined ? {} : { datasetId }),
+    });
+    if (!dataset) throw noDataset(contract, environment);
+    const views: StoredView[] = [];
+    for (const { view, version } of set.request.views) {
+      const found = await findView(tx.sql, organisationId, view, version);
+      // Another team's view is none for this work.
+      if (!found || !covers(placeOf(found), place)) throw viewNotFound(view);
+      views.push(found);
+    }
+    return { request: set.request, dataset, views } as unknown as JsonObject;
+  });
 }
 
 interface Pinned {
@@ -191,6 +216,8 @@ async function build(
     to: request.to,
     features: featureNames(request, views),
     label: request.label.name,
+    ...(request.baseline === undefined ? {} : { baseline: request.baseline }),
+    definition: definitionDigest(request, pinned.views),
     views: pinned.views.map((view) => ({ view: viewReference(view), digest: view.digest })),
     requestDigest: digestJson(request),
     parity: { sampledRows: integerCell(counts, "sampled"), mismatches },

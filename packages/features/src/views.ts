@@ -1,10 +1,19 @@
 import type { AnalysisEngine } from "@portolan/data/contract";
 import {
+  type ArtifactCatalogue,
   type Authorizer,
+  asPlace,
   type CallContext,
+  locate,
   newId,
   type ObjectStore,
+  ownerOf,
+  type Place,
+  type PlaceDirectory,
   PortolanError,
+  placeOf,
+  requireSeen,
+  sameOwner,
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "./errors.ts";
@@ -18,6 +27,8 @@ export interface FeatureDeps {
   readonly uow: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly objects: ObjectStore;
+  readonly artifacts: ArtifactCatalogue;
+  readonly places: PlaceDirectory;
   readonly engine: AnalysisEngine;
   /** The one writer of the online store. */
   readonly online: OnlineStore;
@@ -25,22 +36,33 @@ export interface FeatureDeps {
   readonly workFolder: string;
 }
 
+export interface NewView {
+  readonly document: string;
+  /** Use case or team that the view belongs to, by id or name; without either it is the organisation's. */
+  readonly useCaseId?: string;
+  readonly teamId?: string;
+}
+
 /** Publishes a version of a view, or finds it published already with the same meaning. */
 export async function publishView(
   deps: FeatureDeps,
   call: CallContext,
   name: string,
-  document: string,
+  input: NewView,
 ): Promise<FeatureViewResource> {
   const organisationId = call.actor.organisationId;
   await deps.authorizer.require(call, "features:publish_view", {
     type: "FeatureView",
     id: name,
     organisationId,
+    ...asPlace(input),
   });
+  const { document } = input;
+  const place = await locate(deps.places, organisationId, input);
+  const owner = ownerOf(place);
   const file = `${name}.yaml`;
   const source = sourceOf(document, file);
-  const columns = await deps.uow.read(call, (sql) => contractColumns(sql, organisationId, source));
+  const columns = await deps.uow.read(call, (sql) => contractColumns(sql, organisationId, source, place));
   const body = readFeatureView(document, file, () => (columns ? columnTypes(columns) : undefined));
   if (body.name !== name)
     throw new PortolanError<FeatureErrorCode>("features.view_invalid", {
@@ -49,6 +71,7 @@ export async function publishView(
     });
   const digest = featureViewDigest(body);
   return deps.uow.write(call, async (tx) => {
+    refuseForeignName(await findView(tx.sql, organisationId, name), name, owner);
     const existing = await findView(tx.sql, organisationId, name, body.version);
     if (existing?.digest === digest) return resourceOf(existing);
     if (existing)
@@ -59,6 +82,8 @@ export async function publishView(
     const row = {
       id: newId("featureView", tx.now),
       organisation_id: organisationId,
+      team_id: owner.teamId ?? null,
+      use_case_id: owner.useCaseId ?? null,
       name,
       version: body.version,
       digest,
@@ -78,6 +103,14 @@ export async function publishView(
   });
 }
 
+function refuseForeignName(newest: StoredView | undefined, name: string, owner: Place): void {
+  if (newest === undefined || sameOwner(placeOf(newest), owner)) return;
+  throw new PortolanError<FeatureErrorCode>("features.view_owned_elsewhere", {
+    detail: `the name ${name} is taken by another part of the organisation`,
+    mend: "Choose another name, or publish it where it belongs.",
+  });
+}
+
 export async function readView(
   deps: FeatureDeps,
   call: CallContext,
@@ -85,13 +118,12 @@ export async function readView(
   version?: number,
 ): Promise<FeatureViewResource> {
   const organisationId = call.actor.organisationId;
-  await deps.authorizer.require(call, "features:read_view", {
-    type: "FeatureView",
-    id: name,
-    organisationId,
-  });
   const found = await deps.uow.read(call, (sql) => findView(sql, organisationId, name, version));
   if (!found) throw viewNotFound(name);
+  const resource = { type: "FeatureView", id: name, organisationId, ...placeOf(found) };
+  await requireSeen(deps.authorizer, call, { action: "features:read_view", resource }, () =>
+    viewNotFound(name),
+  );
   return resourceOf(found);
 }
 
@@ -107,6 +139,7 @@ function resourceOf(row: StoredView): FeatureViewResource {
     id: row.id,
     name: row.name,
     version: row.version,
+    ...placeOf(row),
     digest: row.digest,
     document: row.document,
     source: row.body.source,

@@ -44,7 +44,7 @@ export async function featuresFixture(
       await f.publishFlights();
       for (const name of ["origin-departures", "arrivals", "routes"]) {
         const url = new URL(`../../../examples/flight-delays/features/${name}.yaml`, import.meta.url);
-        await publishView(deps, f.call, name, await readFile(url, "utf8"));
+        await publishView(deps, f.call, name, { document: await readFile(url, "utf8") });
       }
     },
     trainingSet: async (request) => {

@@ -223,16 +223,13 @@ test("two features of one name, a key of another type and an unknown column are 
   expect(twice.failure).toContain("share a name");
   const text =
     "kind: FeatureView\nname: bad\nsource: flights\nentity: [delay_typo]\neventTime: departed_at\nttl: 1h\nfeatures:\n  - { name: n, aggregate: count, window: 1h }\n";
-  await expect(publishView(f.deps, f.call, "bad", text)).rejects.toMatchObject({
+  await expect(publishView(f.deps, f.call, "bad", { document: text })).rejects.toMatchObject({
     code: "features.view_invalid",
     at: { line: 4 },
   });
   await expect(
-    publishView(
-      f.deps,
-      f.call,
-      "arrivals",
-      (await readView(f.deps, f.call, "arrivals")).document.replace("3h", "4h"),
-    ),
+    publishView(f.deps, f.call, "arrivals", {
+      document: (await readView(f.deps, f.call, "arrivals")).document.replace("3h", "4h"),
+    }),
   ).rejects.toMatchObject({ code: "features.view_conflict" });
 });

@@ -6,6 +6,9 @@ import {
   type Clock,
   digestJson,
   newId,
+  ownerOf,
+  type Place,
+  type PlaceDirectory,
   PortolanError,
   parseDigest,
   type ResourceRef,
@@ -25,6 +28,7 @@ export interface PlannerDeps {
   readonly authorizer: Authorizer;
   readonly clock: Clock;
   readonly charters: CharterSource;
+  readonly places: PlaceDirectory;
   /** The shipped prices (`readShippedPrices`), with the installation's own merged in. */
   readonly prices: PriceBook;
 }
@@ -45,7 +49,8 @@ export async function makePlan(
   request: PlanRequest,
 ): Promise<StoredPlan> {
   const subject = await readSubject(deps, call, request.charter);
-  // A text belongs to no registered use case: it takes the right to plan anywhere, which the route has asked for.
+  // A text may name no registered use case: it takes the right to plan anywhere, which the route has asked for.
+  const owner = subject.stored ? {} : await placeOfText(deps, call, subject.document);
   if (subject.stored) await deps.authorizer.require(call, "plan:create", planResource(call, subject.stored));
   const book =
     request.prices === undefined
@@ -73,6 +78,7 @@ export async function makePlan(
             teamId: stored.teamId,
           }
         : {}),
+      ...owner,
       charterDigest: subject.digest,
       plan,
       planDigest: digestJson(plan),
@@ -91,6 +97,19 @@ export async function makePlan(
     });
     return row;
   });
+}
+
+/** The use case or team that a text names, when the caller may plan there: then the team's people read the plan. */
+async function placeOfText(deps: PlannerDeps, call: CallContext, document: CharterDocument): Promise<Place> {
+  const { organisationId } = call.actor;
+  const { name, team } = document.useCase;
+  for (const named of [{ useCaseId: name }, { teamId: team }]) {
+    const place = await deps.places.find(organisationId, named);
+    if (!place) continue;
+    const owner = ownerOf(place);
+    if ((await deps.authorizer.decide(call, "plan:create", planResource(call, owner))).allowed) return owner;
+  }
+  return {};
 }
 
 export async function readPlan(deps: PlannerDeps, call: CallContext, planId: string): Promise<StoredPlan> {

@@ -50,6 +50,8 @@ beforeAll(async () => {
       },
     },
     prices: readShippedPrices(),
+    // No use case is registered yet.
+    places: { find: async () => undefined },
   });
   await app.ready();
   caller = aCall({ roles: ["planner"] });

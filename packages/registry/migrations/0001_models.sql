@@ -49,3 +49,17 @@ select distinct on (p.organisation_id, p.model, p.environment)
   v.signing_key_id, v.signed_at, v.signature, v.lineage, p.promoted_at
 from registry.promotions p join registry.versions v on v.id = p.version_id
 order by p.organisation_id, p.model, p.environment, p.id desc;
+
+-- Who holds which bytes, where. The object store keeps equal bytes once for all; without a row here nobody reads them.
+-- Null team and use case: the organisation as a whole.
+create table registry.artifact_references (
+  organisation_id text not null,
+  digest text not null,
+  environment text not null,
+  team_id text,
+  use_case_id text,
+  kind text not null,
+  noted_by text not null,
+  noted_at bigint not null,
+  unique nulls not distinct (organisation_id, digest, environment, team_id, use_case_id, kind)
+);

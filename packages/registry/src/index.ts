@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { artifactRoutes } from "./routes/artifacts.ts";
 import { modelRoutes, type RegistryDeps } from "./routes/models.ts";
 
+export { createArtifactCatalogue } from "./artifacts.ts";
 export type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
 export { registryErrors } from "./errors.ts";
 export type {

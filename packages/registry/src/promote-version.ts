@@ -1,4 +1,5 @@
 import {
+  type ArtifactCatalogue,
   type Authorizer,
   type CallContext,
   type Environment,
@@ -11,12 +12,13 @@ import type { ModelVersion } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
 import type { CharterLookup, GateEvidence } from "./ports.ts";
 import { judgePromotion, type PromotionVerdict } from "./promotion.ts";
-import { charterMissing } from "./push-version.ts";
+import { charterMissing, heldBy } from "./push-version.ts";
 import { findVersion, insertPromotion, listVersions, promotedVersionId, promotionHistory } from "./store.ts";
 
 export interface PromoteDeps {
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
+  readonly artifacts: ArtifactCatalogue;
   readonly charters: CharterLookup;
   readonly evidence: GateEvidence;
 }
@@ -28,7 +30,7 @@ export interface PromoteRequest {
 }
 
 /**
- * Promotes one version, the same digest, to an environment. A blocked promotion changes nothing, and is on the ledger
+ * Promotes one version, the same digest, to an environment, which then holds its bytes. A blocked promotion changes nothing, and is on the ledger
  * like a successful one.
  */
 export async function promoteVersion(
@@ -76,6 +78,8 @@ export async function promoteVersion(
       promoted_by: call.actor.id,
       promoted_at: tx.now,
     });
+    // The same digest moves: from now on that environment holds the bytes too.
+    await deps.artifacts.note(tx, { environment: request.to, useCaseId: found.useCaseId }, heldBy(found));
     const after = parseDigest(found.artifact);
     await tx.record({
       event: "registry.version.promoted",

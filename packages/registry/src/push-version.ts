@@ -1,4 +1,6 @@
 import {
+  type ArtifactCatalogue,
+  type ArtifactReference,
   type Authorizer,
   type CallContext,
   type Clock,
@@ -7,10 +9,12 @@ import {
   digestJson,
   type Environment,
   type KeyRing,
+  locate,
   newId,
   type ObjectStore,
+  type Place,
+  type PlaceDirectory,
   PortolanError,
-  parseDigest,
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
@@ -25,6 +29,8 @@ export interface PushDeps {
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly objects: ObjectStore;
+  readonly artifacts: ArtifactCatalogue;
+  readonly places: PlaceDirectory;
   readonly keys: KeyRing;
   readonly clock: Clock;
   readonly charters: CharterLookup;
@@ -34,7 +40,7 @@ export interface PushDeps {
 export interface PushRequest {
   readonly model: string;
   readonly useCaseId: string;
-  /** Digest of the ONNX file, uploaded before. */
+  /** Digest of the ONNX file, uploaded or trained before in that environment for that use case. */
   readonly artifact: string;
   readonly lineage: Lineage;
   /** `dev` registers without a signed charter; such a version leaves dev only once a charter is in force. */
@@ -51,18 +57,20 @@ export interface PushRequest {
 export async function pushVersion(
   deps: PushDeps,
   call: CallContext,
-  request: PushRequest,
+  named: PushRequest,
 ): Promise<ModelVersion> {
-  const action = request.lineage.origin === "imported" ? "registry:import" : "registry:push_version";
+  const action = named.lineage.origin === "imported" ? "registry:import" : "registry:push_version";
   const organisationId = call.actor.organisationId;
   await deps.authorizer.require(call, action, {
     type: "Model",
-    id: request.model,
+    id: named.model,
     organisationId,
-    useCaseId: request.useCaseId,
-    environment: request.environment,
+    useCaseId: named.useCaseId,
+    environment: named.environment,
   });
-  const signed = await signArtifact(deps, request);
+  const place = await locate(deps.places, organisationId, { useCaseId: named.useCaseId });
+  const request = { ...named, useCaseId: place.useCaseId ?? named.useCaseId };
+  const signed = await signArtifact(deps, call, request, place);
   return deps.work.write(call, async (tx) => {
     const charter = await deps.charters.inForce(tx.sql, request.useCaseId);
     if (!charter && request.environment !== "dev") throw charterMissing(request.useCaseId);
@@ -70,6 +78,8 @@ export async function pushVersion(
     const lineage: Lineage = charter
       ? { ...proved, charterId: charter.charterId, charterDigest: charter.digest }
       : proved;
+    const { environment } = request;
+    await deps.artifacts.note(tx, { environment, ...place }, heldBy(signed));
     return addVersion(tx, request, signed, lineage);
   });
 }
@@ -109,14 +119,14 @@ interface SignedArtifact {
 }
 
 /** Reading, checking and signing happen before the transaction: it must not wait for files. */
-async function signArtifact(deps: PushDeps, request: PushRequest): Promise<SignedArtifact> {
-  const artifact = parseDigest(request.artifact);
-  if (!artifact || !(await deps.objects.has(artifact))) {
-    throw new PortolanError<RegistryErrorCode>("registry.artifact_not_found", {
-      detail: `no artifact ${request.artifact.slice(0, 80)} was uploaded`,
-      mend: "Upload the file with POST /v1/artifacts first and use the digest it returns.",
-    });
-  }
+async function signArtifact(
+  deps: PushDeps,
+  call: CallContext,
+  request: PushRequest,
+  place: Place,
+): Promise<SignedArtifact> {
+  const { environment } = request;
+  const artifact = await deps.artifacts.require(call, request.artifact, { environment, ...place });
   const bytes = await deps.objects.get(artifact);
   const signature = signatureOf(readOnnxModel(bytes));
   const key = await deps.keys.current("model");
@@ -134,6 +144,14 @@ async function signArtifact(deps: PushDeps, request: PushRequest): Promise<Signe
       outputs: signature.outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape: [...shape] })),
     },
   };
+}
+
+/** What a place holds with a version: the model and its signature bundle. */
+export function heldBy(version: { readonly artifact: string; readonly bundle: string }): ArtifactReference[] {
+  return [
+    { digest: version.artifact, kind: "model" },
+    { digest: version.bundle, kind: "signature" },
+  ];
 }
 
 async function addVersion(

@@ -7,6 +7,7 @@ import {
   type CallContext,
   digestBytes,
   digestHex,
+  type EnvironmentPlace,
   type KeyRing,
   messageOf,
   type ObjectStore,
@@ -15,9 +16,15 @@ import {
 } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { logisticModel } from "@portolan/onnx-format/testing";
-import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import { aCall, namedPlaces, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { promoteVersion, pushVersion, readVersion, registryMigrations } from "../src/index.ts";
+import {
+  createArtifactCatalogue,
+  promoteVersion,
+  pushVersion,
+  readVersion,
+  registryMigrations,
+} from "../src/index.ts";
 import { verifyModelBundle } from "../src/policy.ts";
 import type { GateEvidence, GoverningCharter } from "../src/ports.ts";
 
@@ -60,6 +67,8 @@ function deps() {
     work: db.uow,
     authorizer,
     objects,
+    artifacts: createArtifactCatalogue({ work: db.uow, authorizer }),
+    places: namedPlaces,
     keys,
     clock: db.clock,
     charters: { inForce: async (_sql: unknown, useCaseId: string) => charters.get(useCaseId) },
@@ -83,17 +92,28 @@ const someCharter: GoverningCharter = {
 const digest = `sha256:${"b".repeat(64)}`;
 let lastArtifact = "";
 
+/** Stored, and held by the caller's organisation in a place, as after an upload. */
+async function held(call: CallContext, at: EnvironmentPlace, bytes: Uint8Array) {
+  const digest = await objects.put(bytes);
+  await db.uow.write(call, (tx) => deps().artifacts.note(tx, at, [{ digest, kind: "upload" }]));
+  return digest;
+}
+
 async function push(
   change: { model?: string; useCaseId?: string; weights?: number[]; call?: CallContext; dev?: boolean } = {},
 ) {
-  const artifact = await objects.put(logisticModel(change.weights ?? [1, 2], 0.5));
-  lastArtifact = artifact;
-  return pushVersion(deps(), change.call ?? asCi(), {
-    model: change.model ?? "flight-delays",
+  const call = change.call ?? asCi();
+  const place = {
+    environment: change.dev ? "dev" : "production",
     useCaseId: change.useCaseId ?? "uc_flights",
+  } as const;
+  const artifact = await held(call, place, logisticModel(change.weights ?? [1, 2], 0.5));
+  lastArtifact = artifact;
+  return pushVersion(deps(), call, {
+    model: change.model ?? "flight-delays",
     artifact,
     lineage: { origin: "trained", trainingRunId: "run_1" },
-    environment: change.dev ? "dev" : "production",
+    ...place,
   });
 }
 
@@ -167,7 +187,8 @@ test("every push and promotion, blocked ones too, left its ledger row", async ()
 
 test("an artifact that is no ONNX file, or was never uploaded, is refused with the reason", async () => {
   charters.set("uc_bad", someCharter);
-  const artifact = await objects.put(new TextEncoder().encode("import os; os.system('x')"));
+  const place = { environment: "production", useCaseId: "uc_bad" } as const;
+  const artifact = await held(asCi(), place, new TextEncoder().encode("import os; os.system('x')"));
   const request = {
     model: "bad",
     useCaseId: "uc_bad",
@@ -184,7 +205,8 @@ test("an artifact that is no ONNX file, or was never uploaded, is refused with t
 
 test("nobody calls a file trained that no run of this platform made, and the record's figures win over a caller's", async () => {
   charters.set("uc_claims", someCharter);
-  const artifact = await objects.put(logisticModel([9, 9], 0));
+  const place = { environment: "production", useCaseId: "uc_claims" } as const;
+  const artifact = await held(asCi(), place, logisticModel([9, 9], 0));
   const claim = { origin: "trained", trainingRunId: "run_1", seed: 1 } as const;
   const request = { model: "claims", useCaseId: "uc_claims", artifact, environment: "production" } as const;
   lastArtifact = digest;
@@ -199,3 +221,31 @@ test("nobody calls a file trained that no run of this platform made, and the rec
 function pem(publicKey: KeyObject): string {
   return publicKey.export({ type: "spki", format: "pem" }).toString();
 }
+
+test("bytes that another environment or use case holds become no version, as if they did not exist", async () => {
+  charters.set("uc_walls", someCharter);
+  const bytes = logisticModel([4, 4], 0);
+  const artifact = await held(asCi(), { environment: "dev", useCaseId: "uc_walls" }, bytes);
+  await held(asCi(), { environment: "production", useCaseId: "uc_other" }, bytes);
+  const request = { model: "walls", useCaseId: "uc_walls", lineage: { origin: "imported" } } as const;
+  const refusal = async (digest: string) => {
+    const push = pushVersion(deps(), asCi(), { ...request, artifact: digest, environment: "production" });
+    const error = await push.catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "registry.artifact_not_found" });
+    return messageOf(error).replace(digest, "-");
+  };
+  expect(await refusal(artifact)).toBe(await refusal(`sha256:${"0".repeat(64)}`));
+  await pushVersion(deps(), asCi(), { ...request, artifact, environment: "dev" });
+});
+
+test("a promotion gives the environment its own reference to the same digest", async () => {
+  charters.set("uc_moves", someCharter);
+  const version = await push({ model: "moves", useCaseId: "uc_moves", weights: [5, 5], dev: true });
+  gates.set(version.id, [{ gate: "accuracy", passed: true, observed: "1", required: "0" }]);
+  const { artifacts } = deps();
+  const inStaging = () =>
+    artifacts.require(asCi(), version.artifact, { environment: "staging", useCaseId: "uc_moves" });
+  await expect(inStaging()).rejects.toMatchObject({ code: "registry.artifact_not_found" });
+  await promoteVersion(deps(), asCi(), { model: "moves", version: version.version, to: "staging" });
+  expect(await inStaging()).toBe(version.artifact);
+});

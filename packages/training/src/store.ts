@@ -21,6 +21,7 @@ type TrainingSetView = {
   id: string;
   organisation_id: string;
   environment: string;
+  use_case_id: string | null;
   object: string;
   features: JSONColumnType<string[]>;
   label: string;
@@ -29,15 +30,17 @@ type TrainingSetView = {
 const tables = (sql: Sql) =>
   sql.withTables<{ "training.runs": RunTable; "features.training_sets_v1": TrainingSetView }>();
 
+/** A ready set of exactly that use case, or of none. */
 export async function findReadyTrainingSet(
   sql: Sql,
-  of: { organisationId: string; environment: string; id: string },
+  of: { organisationId: string; environment: string; useCaseId?: string; id: string },
 ): Promise<{ object: string; features: string[]; label: string } | undefined> {
   return tables(sql)
     .selectFrom("features.training_sets_v1")
     .select(["object", "features", "label"])
     .where("organisation_id", "=", of.organisationId)
     .where("environment", "=", of.environment)
+    .where("use_case_id", "is not distinct from", of.useCaseId ?? null)
     .where("id", "=", of.id)
     .executeTakeFirst();
 }

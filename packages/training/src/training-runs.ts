@@ -1,18 +1,25 @@
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  type ArtifactCatalogue,
   type Authorizer,
+  asPlace,
   type CallContext,
   canonicalJson,
   type Digest,
   digestJson,
+  type EnvironmentPlace,
   isPortolanError,
   type JobHandler,
   type JobRun,
   type JsonObject,
+  locate,
   newId,
   type ObjectStore,
+  ownerOf,
+  type PlaceDirectory,
   PortolanError,
+  requireSeen,
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
@@ -31,6 +38,8 @@ export interface TrainingDeps {
   readonly uow: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly objects: ObjectStore;
+  readonly artifacts: ArtifactCatalogue;
+  readonly places: PlaceDirectory;
   readonly charters: CharterGate;
   readonly environments: EnvironmentDeps;
   /** Commands to try for a Python, e.g. `python3.12`, best first. */
@@ -51,21 +60,31 @@ export interface TrainingDeps {
 export async function startTrainingRun(
   deps: TrainingDeps,
   call: CallContext,
-  request: TrainingRunRequest,
+  named: TrainingRunRequest,
 ): Promise<TrainingRunView> {
   const organisationId = call.actor.organisationId;
-  const { environment, useCaseId } = request;
-  const scope = { environment, ...(useCaseId === undefined ? {} : { useCaseId }) };
-  await deps.authorizer.require(call, "training:start", { type: "TrainingRun", organisationId, ...scope });
+  const { environment } = named;
+  await deps.authorizer.require(call, "training:start", {
+    type: "TrainingRun",
+    organisationId,
+    environment,
+    ...asPlace(named),
+  });
+  const place = await locate(deps.places, organisationId, { useCaseId: named.useCaseId });
+  const request = { ...named, ...ownerOf(place) };
+  const scope = { environment, ...ownerOf(place) };
   const { regulated } = await deps.charters.requireInForce(call, scope);
   const { level } = await findIsolation();
   if (!mayTrain({ regulated, level })) throw notIsolated();
+  // The trainer and its locks must be this work's own: a digest alone gives nobody the bytes of others.
+  for (const digest of [request.code, ...Object.values(request.locks)])
+    await deps.artifacts.require(call, digest, { environment, ...place });
   return deps.uow.write(call, async (tx) => {
-    const of = { organisationId, environment, id: request.trainingSetId };
+    const of = { organisationId, ...scope, id: request.trainingSetId };
     if (!(await findReadyTrainingSet(tx.sql, of))) throw notReady(request.trainingSetId);
     const id = newId("trainingRun", tx.now);
     await insertRun(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
-    await tx.enqueue({ queue: trainingQueue, payload: { runId: id }, key: id });
+    await tx.enqueue({ queue: trainingQueue, payload: { runId: id }, key: id, place: scope });
     await tx.record({
       event: "training.run.started",
       subject: id,
@@ -82,16 +101,16 @@ export async function readTrainingRun(
 ): Promise<TrainingRunView> {
   const organisationId = call.actor.organisationId;
   const found = await deps.uow.read(call, (sql) => findRun(sql, organisationId, id));
-  const environment = found ? { environment: found.environment } : {};
-  await deps.authorizer.require(call, "training:read", {
-    type: "TrainingRun",
-    id,
-    organisationId,
-    ...environment,
-  });
-  if (!found)
-    throw new PortolanError<TrainingErrorCode>("training.run_not_found", { detail: `there is no run ${id}` });
+  const missing = () =>
+    new PortolanError<TrainingErrorCode>("training.run_not_found", { detail: `there is no run ${id}` });
+  if (!found) throw missing();
+  const resource = { type: "TrainingRun", id, organisationId, ...runPlace(found.request) };
+  await requireSeen(deps.authorizer, call, { action: "training:read", resource }, missing);
   return found;
+}
+
+function runPlace({ environment, ...request }: TrainingRunRequest): EnvironmentPlace {
+  return { environment, ...asPlace({ useCaseId: request.useCaseId }) };
 }
 
 /** The run's log: of the stored run, or what the trainer has written so far. */
@@ -112,13 +131,10 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
   try {
     const pinned = await job.step("pin", async (tx) => {
       const run = await findRun(tx.sql, organisationId, id);
-      const of = {
-        organisationId,
-        environment: run?.environment ?? "",
-        id: run?.request.trainingSetId ?? "",
-      };
-      const set = await findReadyTrainingSet(tx.sql, of);
-      if (!run || !set) throw notReady(of.id);
+      const setId = run?.request.trainingSetId ?? "";
+      const set =
+        run && (await findReadyTrainingSet(tx.sql, { organisationId, ...runPlace(run.request), id: setId }));
+      if (!run || !set) throw notReady(setId);
       await updateRun(tx.sql, id, "running", tx.now);
       return { request: run.request, set } as unknown as JsonObject;
     });
@@ -131,6 +147,10 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
     return await job.step("publish", async (tx) => {
       const found = result as unknown as TrainingRunResult;
       await updateRun(tx.sql, id, { result: found }, tx.now);
+      await deps.artifacts.note(tx, runPlace((pinned as unknown as Pinned).request), [
+        { digest: found.model, kind: "model" },
+        { digest: found.log, kind: "training_log" },
+      ]);
       const { python, data, code, isolation } = found;
       const detail = { python, data, code, isolation };
       await tx.record({ event: "training.run.succeeded", subject: id, after: found.model as Digest, detail });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Digest, PortolanError } from "@portolan/kernel";
 import { sql as raw } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { flightsCsv, waitFor } from "../../data/test/data-fixture.ts";
+import { flightsCsv, hold, waitFor } from "../../data/test/data-fixture.ts";
 import {
   type FeaturesFixture,
   featuresFixture,
@@ -74,6 +74,8 @@ describe.skipIf(python === undefined)("training runs", () => {
         uow: base.uow,
         authorizer: base.authorizer,
         objects: base.objects,
+        artifacts: base.artifacts,
+        places: base.places,
         charters: {
           requireInForce: (_call, { environment }) =>
             environment === "dev"
@@ -102,11 +104,12 @@ describe.skipIf(python === undefined)("training runs", () => {
       flightsRequest(Date.UTC(2000, 11, 31) * 1000, Date.UTC(2001, 1, 1) * 1000),
     );
     expect(set).toMatchObject({ state: "ready", manifest: { rowsAfter: 200 } });
+    const held = (bytes: Uint8Array) => hold(deps, f.call, { environment: "dev" }, bytes);
     request = {
       environment: "dev",
       trainingSetId: set.id,
-      code: await deps.objects.put(await readFile(fakeTrainer)),
-      locks: { [python.minor]: await deps.objects.put(new TextEncoder().encode("# nothing is locked\n")) },
+      code: await held(await readFile(fakeTrainer)),
+      locks: { [python.minor]: await held(new TextEncoder().encode("# nothing is locked\n")) },
       params: { rounds: 4 },
       seed: 7,
     };
@@ -160,6 +163,44 @@ describe.skipIf(python === undefined)("training runs", () => {
     expect(jobs.rows).toMatchObject([{ attempts: 1 }]);
     expect(await eventsOf(run.id)).toEqual(["training.run.started", "training.run.failed"]);
     expect(await readTrainingLog(deps, f.call, run.id)).toContain("no luck today");
+  });
+
+  test("bytes that another place of the organisation holds train nothing, as if they did not exist", async () => {
+    const code = await hold(
+      deps,
+      f.call,
+      { environment: "dev", useCaseId: "uc_other" },
+      new TextEncoder().encode("print('somebody else')\n"),
+    );
+    const missing = `sha256:${"0".repeat(64)}`;
+    const answers = [];
+    for (const digest of [code, missing]) {
+      const refused = await train({ code: digest }).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: "registry.artifact_not_found" });
+      answers.push(String((refused as PortolanError).detail).replace(digest, "-"));
+    }
+    expect(new Set(answers).size).toBe(1);
+    await expect(train({ locks: { "3.12": code } })).rejects.toMatchObject({
+      code: "registry.artifact_not_found",
+    });
+  });
+
+  test("a set of another use case trains nothing for this one", async () => {
+    const code = await hold(
+      deps,
+      f.call,
+      { environment: "dev", useCaseId: "uc_other" },
+      await readFile(fakeTrainer),
+    );
+    const lock = await hold(
+      deps,
+      f.call,
+      { environment: "dev", useCaseId: "uc_other" },
+      new TextEncoder().encode("#\n"),
+    );
+    await expect(train({ useCaseId: "uc_other", code, locks: { "3.12": lock } })).rejects.toMatchObject({
+      code: "training.training_set_missing",
+    });
   });
 
   test("without a charter in force, or without a ready set, nothing starts", async () => {

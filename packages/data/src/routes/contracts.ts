@@ -11,6 +11,12 @@ const Body = Type.Object(
     references: Type.Optional(
       Type.Record(Type.String({ maxLength: 100 }), Type.String({ maxLength: 1_048_576 })),
     ),
+    useCaseId: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 63, description: "Use case that it belongs to, by id or name" }),
+    ),
+    teamId: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 63, description: "Team that it belongs to, by id or name" }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -15,7 +15,15 @@ import { type FeatureDeps, publishView, readView } from "../views.ts";
 const NameParams = Type.Object({ name: Type.String({ pattern: "^[a-z][a-z0-9-]{0,62}$" }) });
 const IdParams = Type.Object({ id: Type.String({ maxLength: 60 }) });
 const Document = Type.Object(
-  { document: Type.String({ maxLength: 262_144, description: "Feature view, YAML" }) },
+  {
+    document: Type.String({ maxLength: 262_144, description: "Feature view, YAML" }),
+    useCaseId: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 63, description: "Use case that it belongs to, by id or name" }),
+    ),
+    teamId: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 63, description: "Team that it belongs to, by id or name" }),
+    ),
+  },
   { additionalProperties: false },
 );
 const VersionQuery = Type.Object({ version: Type.Optional(Type.Integer({ minimum: 1 })) });
@@ -33,7 +41,7 @@ export async function featureViewRoutes(app: FastifyInstance, deps: FeatureDeps)
         response: { 200: FeatureViewResource },
       },
     },
-    (request) => publishView(deps, request.call, request.params.name, request.body.document),
+    (request) => publishView(deps, request.call, request.params.name, request.body),
   );
   app.get<{ Params: Static<typeof NameParams>; Querystring: Static<typeof VersionQuery> }>(
     "/v1/feature-views/:name",

@@ -1,22 +1,23 @@
 import { routeConfig } from "@portolan/http-contract";
-import { type Authorizer, type ObjectStore, PortolanError, parseDigest } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
-import { Type } from "typebox";
-import { Sha256 } from "../contract.ts";
-import type { RegistryErrorCode } from "../errors.ts";
+import { type Static, Type } from "typebox";
+import { type ArtifactDeps, readArtifact, uploadArtifact } from "../artifacts.ts";
+import { EnvironmentName, Sha256 } from "../contract.ts";
 
 /** Models of classical machine learning are below this; larger artifacts go to an object store. */
 const maxUploadBytes = 2 ** 30;
 
-export interface ArtifactDeps {
-  readonly objects: ObjectStore;
-  readonly authorizer: Authorizer;
-}
+const UploadPlace = Type.Object(
+  {
+    environment: EnvironmentName,
+    useCaseId: Type.Optional(Type.String({ minLength: 1, maxLength: 63, description: "Id or name" })),
+    teamId: Type.Optional(Type.String({ minLength: 1, maxLength: 63, description: "Id or name" })),
+  },
+  { additionalProperties: false },
+);
+const ByDigest = Type.Object({ digest: Sha256 });
 
-/**
- * Content-addressed bytes. An upload changes no governed state: nothing refers to it until a version, a contract or a job does, and that is
- * what the ledger keeps. Hence class `recorded`.
- */
+/** Content-addressed bytes: stored once, held by whoever uploaded or produced them, and by nobody else. */
 export async function artifactRoutes(app: FastifyInstance, deps: ArtifactDeps): Promise<void> {
   app.addContentTypeParser(
     "application/octet-stream",
@@ -24,53 +25,39 @@ export async function artifactRoutes(app: FastifyInstance, deps: ArtifactDeps): 
     (_request, body, done) => done(null, body),
   );
 
-  app.post<{ Body: Buffer }>(
+  app.post<{ Body: Buffer; Querystring: Static<typeof UploadPlace> }>(
     "/v1/artifacts",
     {
       bodyLimit: maxUploadBytes,
-      config: routeConfig("artifacts:write", "recorded"),
+      config: routeConfig("artifacts:write", "governed"),
       schema: {
-        summary: "Upload an artifact; the answer is its content address",
+        summary:
+          "Upload an artifact for an environment and a use case, a team or everybody; the answer is its content address",
         tags: ["registry"],
         consumes: ["application/octet-stream"],
+        querystring: UploadPlace,
         response: { 201: Type.Object({ digest: Sha256, sizeBytes: Type.Integer() }) },
       },
     },
     async (request, reply) => {
-      await deps.authorizer.require(request.call, "artifacts:write", {
-        type: "Artifact",
-        organisationId: request.call.actor.organisationId,
-      });
-      const digest = await deps.objects.put(request.body);
+      const digest = await uploadArtifact(deps, request.call, request.body, request.query);
       return reply.code(201).send({ digest, sizeBytes: request.body.length });
     },
   );
 
-  app.get<{ Params: { digest: string } }>(
+  app.get<{ Params: Static<typeof ByDigest> }>(
     "/v1/artifacts/:digest",
     {
       config: routeConfig("artifacts:read", "read"),
       schema: {
-        summary: "Download an artifact",
+        summary: "Download an artifact that your organisation holds where you may read",
         tags: ["registry"],
-        params: Type.Object({ digest: Sha256 }),
+        params: ByDigest,
       },
     },
     async (request, reply) => {
-      await deps.authorizer.require(request.call, "artifacts:read", {
-        type: "Artifact",
-        id: request.params.digest,
-        // Bytes do not say which environment they belong to: only a credential that reaches production reads by address.
-        environment: "production",
-        organisationId: request.call.actor.organisationId,
-      });
-      const digest = parseDigest(request.params.digest);
-      if (!digest || !(await deps.objects.has(digest))) {
-        throw new PortolanError<RegistryErrorCode>("registry.artifact_not_found", {
-          detail: `there is no ${request.params.digest}`,
-        });
-      }
-      return reply.type("application/octet-stream").send(Buffer.from(await deps.objects.get(digest)));
+      const bytes = await readArtifact(deps, request.call, request.params.digest);
+      return reply.type("application/octet-stream").send(Buffer.from(bytes));
     },
   );
 }

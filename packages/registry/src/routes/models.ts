@@ -2,6 +2,7 @@ import { routeConfig } from "@portolan/http-contract";
 import { PortolanError } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
+import type { ArtifactDeps } from "../artifacts.ts";
 import { EnvironmentName, Lineage, ModelName, ModelVersion, Sha256 } from "../contract.ts";
 import type { RegistryErrorCode } from "../errors.ts";
 import {
@@ -26,7 +27,7 @@ const NameParams = Type.Object({ model: ModelName });
 const VersionParams = Type.Object({ model: ModelName, version: Type.Integer({ minimum: 1 }) });
 const Promotion = Type.Object({ to: EnvironmentName }, { additionalProperties: false });
 
-export type RegistryDeps = PushDeps & PromoteDeps;
+export type RegistryDeps = PushDeps & PromoteDeps & ArtifactDeps;
 
 export async function modelRoutes(app: FastifyInstance, deps: RegistryDeps): Promise<void> {
   writeRoutes(app, deps);

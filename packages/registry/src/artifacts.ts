@@ -1,0 +1,144 @@
+import {
+  type ArtifactCatalogue,
+  type Authorizer,
+  asPlace,
+  type CallContext,
+  covers,
+  type Digest,
+  type EnvironmentPlace,
+  isPortolanError,
+  locate,
+  type ObjectStore,
+  ownerOf,
+  type PlaceDirectory,
+  PortolanError,
+  parseDigest,
+  type ResourceRef,
+  type Transaction,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import { insertReferences, listHoldings } from "./artifact-store.ts";
+import type { RegistryErrorCode } from "./errors.ts";
+
+export interface CatalogueDeps {
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+}
+
+export interface ArtifactDeps extends CatalogueDeps {
+  readonly objects: ObjectStore;
+  readonly artifacts: ArtifactCatalogue;
+  readonly places: PlaceDirectory;
+}
+
+/** The rows of `registry.artifact_references`, for every domain that stores bytes or is named a digest. */
+export function createArtifactCatalogue(deps: CatalogueDeps): ArtifactCatalogue {
+  return {
+    note: (tx, at, references) => note(tx, at, references),
+    require: (call, digest, at) =>
+      requireHolding(deps, call, digest, (held) => held.environment === at.environment && covers(held, at)),
+  };
+}
+
+async function note(
+  tx: Transaction,
+  at: EnvironmentPlace,
+  references: Parameters<ArtifactCatalogue["note"]>[2],
+): Promise<void> {
+  const owner = ownerOf(at);
+  await insertReferences(
+    tx.sql,
+    references.map(({ digest, kind }) => ({
+      organisation_id: tx.call.actor.organisationId,
+      digest,
+      environment: at.environment,
+      team_id: owner.teamId ?? null,
+      use_case_id: owner.useCaseId ?? null,
+      kind,
+      noted_by: tx.call.actor.id,
+      noted_at: tx.now,
+    })),
+  );
+}
+
+/** One of the fitting holdings must be readable; the refusal of the last one is left as a denial. */
+async function requireHolding(
+  deps: CatalogueDeps,
+  call: CallContext,
+  text: string,
+  fits: (held: EnvironmentPlace) => boolean,
+): Promise<Digest> {
+  const digest = parseDigest(text);
+  if (!digest) throw artifactNotFound(text);
+  const { organisationId } = call.actor;
+  const holdings = await deps.work.read(call, (sql) => listHoldings(sql, organisationId, digest));
+  const fitting = holdings.filter(fits);
+  for (const held of fitting) {
+    const { allowed } = await deps.authorizer.decide(
+      call,
+      "artifacts:read",
+      artifactResource(call, held, digest),
+    );
+    if (allowed) return digest;
+  }
+  const [denied] = fitting;
+  if (denied) await leaveDenial(deps, call, artifactResource(call, denied, digest));
+  throw artifactNotFound(digest);
+}
+
+async function leaveDenial(deps: CatalogueDeps, call: CallContext, resource: ResourceRef): Promise<void> {
+  try {
+    await deps.authorizer.require(call, "artifacts:read", resource);
+  } catch (error) {
+    if (!isPortolanError(error)) throw error;
+  }
+}
+
+/**
+ * Stores bytes for a place. What the answer says does not depend on whether somebody else holds the same bytes.
+ */
+export async function uploadArtifact(
+  deps: ArtifactDeps,
+  call: CallContext,
+  bytes: Uint8Array,
+  named: EnvironmentPlace,
+): Promise<Digest> {
+  const { organisationId } = call.actor;
+  const { environment } = named;
+  await deps.authorizer.require(call, "artifacts:write", {
+    type: "Artifact",
+    organisationId,
+    environment,
+    ...asPlace(named),
+  });
+  const place = await locate(deps.places, organisationId, named);
+  const digest = await deps.objects.put(bytes);
+  await deps.work.write(call, async (tx) => {
+    await deps.artifacts.note(tx, { environment, ...place }, [{ digest, kind: "upload" }]);
+    await tx.record({
+      event: "registry.artifact.uploaded",
+      subject: digest,
+      after: digest,
+      detail: { environment, sizeBytes: bytes.length, ...ownerOf(place) },
+    });
+  });
+  return digest;
+}
+
+/** Bytes by their digest, when the caller may read them somewhere; the same 404 for all others and for none. */
+export async function readArtifact(deps: ArtifactDeps, call: CallContext, text: string): Promise<Uint8Array> {
+  const digest = await requireHolding(deps, call, text, () => true);
+  if (!(await deps.objects.has(digest))) throw artifactNotFound(digest);
+  return deps.objects.get(digest);
+}
+
+function artifactResource(call: CallContext, held: EnvironmentPlace, digest: Digest): ResourceRef {
+  return { type: "Artifact", id: digest, organisationId: call.actor.organisationId, ...held };
+}
+
+function artifactNotFound(text: string): PortolanError<RegistryErrorCode> {
+  return new PortolanError("registry.artifact_not_found", {
+    detail: `there is no artifact ${text.slice(0, 80)} here`,
+    mend: "Upload it with POST /v1/artifacts for this environment and use case, and use the digest in the answer.",
+  });
+}
