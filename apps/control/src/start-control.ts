@@ -111,7 +111,7 @@ export async function assembleControl(
   const identity = await wireIdentity(base);
   const governance = wireGovernance(base, identity);
   const serving = wireServing(base, identity, governance.charter, governance.registry);
-  const data = wireData(base, identity, governance.charter);
+  const data = wireData(base, identity, governance.charter, governance.registry.artifacts);
   const wiring: Wiring = { base, identity, governance, serving, data };
   const tls = certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};
   const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tls });

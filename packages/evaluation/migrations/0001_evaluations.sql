@@ -8,7 +8,10 @@ create table evaluation.evaluations (
   model text not null,
   version bigint not null,
   artifact text not null,
+  -- The held-out rows, and whether they are shown to be held out.
+  training_set_id text not null,
   dataset text not null,
+  held_out jsonb not null,
   metrics jsonb not null,
   gates jsonb not null,
   created_by text not null,
@@ -17,5 +20,5 @@ create table evaluation.evaluations (
 create index evaluations_newest on evaluation.evaluations (version_id, created_at desc, id desc);
 
 create view evaluation.latest_v1 as
-select distinct on (version_id) version_id, id, gates, metrics, created_at
+select distinct on (version_id) version_id, id, gates, metrics, held_out, created_at
 from evaluation.evaluations order by version_id, created_at desc, id desc;

@@ -33,21 +33,19 @@ export const GateResult = Type.Object({
 });
 export type GateResult = Static<typeof GateResult>;
 
+/** Whether the rows of an evaluation are shown to be none that the model learned from, and why. */
+export const HeldOut = Type.Object({ shown: Type.Boolean(), because: Type.String() });
+export type HeldOut = Static<typeof HeldOut>;
+
 export const EvaluationRequest = Type.Object(
   {
     model: Type.String({ minLength: 1, maxLength: 100 }),
     version: Type.Integer({ minimum: 1 }),
-    dataset: Type.String({
-      pattern: "^sha256:[0-9a-f]{64}$",
-      description: "Held-out rows, a Parquet file in the object store",
+    trainingSetId: Type.String({
+      minLength: 1,
+      maxLength: 60,
+      description: "Held-out rows: a ready training set of the same use case, in production",
     }),
-    labelColumn: Type.String({ minLength: 1, maxLength: 200 }),
-    featureColumns: Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
-      minItems: 1,
-      maxItems: 2000,
-      description: "Columns in the order of the model's input",
-    }),
-    baselineColumn: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
   },
   { additionalProperties: false },
 );
@@ -59,7 +57,9 @@ export const Evaluation = Type.Object({
   model: Type.String(),
   version: Type.Integer(),
   artifact: Sha256,
+  trainingSetId: Type.String({ description: "The held-out rows" }),
   dataset: Sha256,
+  heldOut: HeldOut,
   metrics: BinaryMetrics,
   gates: Type.Array(GateResult),
   createdAt: Type.Integer(),
@@ -68,5 +68,10 @@ export type Evaluation = Static<typeof Evaluation>;
 
 /** Name of the gate that holds a version against the charter's accuracy bound. */
 export const accuracyGate = "accuracy";
-/** Name of the gate that demands that a model be better than the naive baseline, when one was given. */
+/** Name of the gate that demands that the rows be held out from the model. */
+export const heldOutGate = "held-out";
+/** Name of the gate that demands that a model be better than the naive baseline of its training set. */
 export const baselineGate = "better-than-baseline";
+
+/** Every gate of an evaluation: a version leaves dev when each has a result and passed. */
+export const evaluationGates = [accuracyGate, heldOutGate, baselineGate] as const;

@@ -9,16 +9,18 @@ import {
   newId,
   PortolanError,
   parseDigest,
+  requireSeen,
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
 import { Value } from "typebox/value";
 import { binaryMetrics } from "./binary-metrics.ts";
-import { BinaryMetrics, EvaluationRequest, type GateResult } from "./contract.ts";
+import { BinaryMetrics, EvaluationRequest, type GateResult, type HeldOut } from "./contract.ts";
 import type { EvaluationErrorCode } from "./errors.ts";
-import { judgeGates } from "./gates.ts";
-import type { AccuracyLookup, Scorer, VersionLookup } from "./ports.ts";
-import { insertEvaluation } from "./store.ts";
+import { type Evidence, judgeGates } from "./gates.ts";
+import { judgeHeldOut } from "./held-out.ts";
+import type { AccuracyLookup, EvaluatedVersion, Scorer, VersionLookup } from "./ports.ts";
+import { type EvaluationSet, findSet, insertEvaluation } from "./store.ts";
 
 export const evaluationQueue = "evaluation.run";
 
@@ -37,23 +39,74 @@ export async function startEvaluation(
   request: EvaluationRequest,
 ): Promise<string> {
   const version = await deps.versions.find(call, request.model, request.version);
+  const { useCaseId } = version;
   await deps.authorizer.require(call, "evaluation:run", {
     type: "Model",
     id: request.model,
     organisationId: call.actor.organisationId,
-    useCaseId: version.useCaseId,
-    // An evaluation is what lets a version out of dev: a dev credential makes no such evidence.
-    environment: "production",
+    useCaseId,
+    environment: evidenceEnvironment,
   });
+  await requireSet(deps, call, request.trainingSetId);
+  const { set } = await pairOf(deps, call, request, version);
   return deps.work.write(call, async (tx) => {
-    const job = await tx.enqueue({ queue: evaluationQueue, payload: { ...request, versionId: version.id } });
+    const job = await tx.enqueue({
+      queue: evaluationQueue,
+      payload: { ...request, versionId: version.id },
+      place: { environment: evidenceEnvironment, useCaseId },
+    });
     await tx.record({
       event: "evaluation.started",
       subject: version.id,
-      detail: { job, dataset: request.dataset },
+      detail: { job, trainingSet: set.id, dataset: set.object },
     });
     return job;
   });
+}
+
+/** An evaluation is what lets a version out of dev: a dev credential makes no such evidence, nor do dev data. */
+const evidenceEnvironment = "production";
+
+/** What the caller may not see is a set that does not exist. */
+async function requireSet(deps: EvaluationDeps, call: CallContext, id: string): Promise<void> {
+  const { organisationId } = call.actor;
+  const set = await deps.work.read(call, (sql) => findSet(sql, organisationId, id));
+  if (!set) throw setNotFound(id);
+  const { environment } = set;
+  const owner = set.useCaseId === undefined ? {} : { useCaseId: set.useCaseId };
+  const resource = { type: "TrainingSet", id, organisationId, environment, ...owner };
+  await requireSeen(deps.authorizer, call, { action: "features:read_training_set", resource }, () =>
+    setNotFound(id),
+  );
+}
+
+/** The rows and what is known of their being held out, or the reason why they cannot judge this version. */
+async function pairOf(
+  deps: EvaluationDeps,
+  call: CallContext,
+  request: EvaluationRequest,
+  version: EvaluatedVersion,
+): Promise<{ readonly set: EvaluationSet; readonly heldOut: HeldOut }> {
+  const { organisationId } = call.actor;
+  const { set, trainedOn } = await deps.work.read(call, async (sql) => ({
+    set: await findSet(sql, organisationId, request.trainingSetId),
+    trainedOn:
+      version.trainingSetId === undefined
+        ? undefined
+        : await findSet(sql, organisationId, version.trainingSetId),
+  }));
+  if (!set) throw setNotFound(request.trainingSetId);
+  if (set.useCaseId !== version.useCaseId) throw notHeldOut(set.id, "it belongs to another use case");
+  if (set.environment !== evidenceEnvironment)
+    throw notHeldOut(set.id, `it was built in ${set.environment}, not in ${evidenceEnvironment}`);
+  const origin = { registeredAt: version.registeredAt, ...(trainedOn ? { trainedOn } : {}) };
+  const verdict = judgeHeldOut(set, origin);
+  switch (verdict.kind) {
+    case "judged":
+      return { set, heldOut: verdict.heldOut };
+    case "refused":
+      throw notHeldOut(set.id, verdict.reason);
+  }
 }
 
 /** Scores in another process, computes the metrics here, and commits metrics, gates and ledger row together. */
@@ -65,11 +118,13 @@ export function evaluationJob(deps: EvaluationDeps): JobHandler {
       const { versionId: _, ...payload } = job.payload;
       const request = Value.Parse(EvaluationRequest, payload);
       const version = await deps.versions.find(job.call, request.model, request.version);
-      const measured = await job.effect("score", () => measure(deps, request, version.artifact, job.signal));
+      const { set, heldOut } = await pairOf(deps, job.call, request, version);
+      const measured = await job.effect("score", () => measure(deps, set, version.artifact, job.signal));
       await job.progress(0.9, "scored");
       return job.step("record", async (tx) => {
         const bound = await deps.accuracy.bound(tx.sql, version.useCaseId);
-        return recordEvaluation(tx, request, version, Value.Parse(BinaryMetrics, measured), bound);
+        const evidence = { metrics: Value.Parse(BinaryMetrics, measured), heldOut };
+        return recordEvaluation(tx, { request, version, set, evidence }, bound);
       });
     },
   };
@@ -77,27 +132,24 @@ export function evaluationJob(deps: EvaluationDeps): JobHandler {
 
 async function measure(
   deps: EvaluationDeps,
-  request: EvaluationRequest,
+  set: EvaluationSet,
   model: Digest,
   signal: AbortSignal,
 ): Promise<JsonObject> {
-  const dataset = parseDigest(request.dataset);
-  if (!dataset) throw notScorable(`${request.dataset.slice(0, 80)} is not a digest`);
-  const { baselineColumn } = request;
+  const dataset = parseDigest(set.object);
+  if (!dataset) throw new PortolanError("kernel.internal", { detail: `${set.id} names no object` });
+  const { label, features, baseline: column } = set;
   const scored = await deps.scorer.score(
     {
       model,
       dataset,
-      labelColumn: request.labelColumn,
-      featureColumns: request.featureColumns,
-      ...(baselineColumn === undefined ? {} : { baselineColumn }),
+      labelColumn: label,
+      featureColumns: features,
+      ...(column === undefined ? {} : { baselineColumn: column }),
     },
     signal,
   );
-  const baseline =
-    scored.baseline && baselineColumn !== undefined
-      ? { column: baselineColumn, scores: scored.baseline }
-      : undefined;
+  const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
   try {
     return binaryMetrics(scored, baseline);
   } catch (cause) {
@@ -106,14 +158,20 @@ async function measure(
   }
 }
 
+interface Measured {
+  readonly request: EvaluationRequest;
+  readonly version: EvaluatedVersion;
+  readonly set: EvaluationSet;
+  readonly evidence: Evidence;
+}
+
 async function recordEvaluation(
   tx: Transaction,
-  request: EvaluationRequest,
-  version: { readonly id: string; readonly artifact: Digest },
-  metrics: BinaryMetrics,
+  { request, version, set, evidence }: Measured,
   bound: AccuracyBound | undefined,
 ): Promise<JsonObject> {
-  const gates: GateResult[] = bound ? judgeGates(metrics, bound) : [];
+  const gates: GateResult[] = bound ? judgeGates(evidence, bound) : [];
+  const { metrics, heldOut } = evidence;
   const id = newId("evaluation", tx.now);
   await insertEvaluation(tx.sql, {
     id,
@@ -122,7 +180,9 @@ async function recordEvaluation(
     model: request.model,
     version: request.version,
     artifact: version.artifact,
-    dataset: request.dataset,
+    trainingSetId: set.id,
+    dataset: set.object,
+    heldOut,
     metrics,
     gates,
     createdBy: tx.call.actor.id,
@@ -133,11 +193,27 @@ async function recordEvaluation(
     subject: version.id,
     detail: {
       evaluation: id,
-      dataset: request.dataset,
+      trainingSet: set.id,
+      dataset: set.object,
+      heldOut: heldOut.shown,
       gates: gates.map((gate) => `${gate.gate}: ${gate.passed ? "passed" : "failed"}`),
     },
   });
-  return { evaluation: id, metrics, gates };
+  return { evaluation: id, heldOut, metrics, gates };
+}
+
+function setNotFound(id: string): PortolanError<EvaluationErrorCode> {
+  return new PortolanError("evaluation.set_not_found", {
+    detail: `there is no ready training set ${id}`,
+    mend: "Build one of later rows with POST /v1/training-sets and wait until it is ready.",
+  });
+}
+
+function notHeldOut(id: string, reason: string): PortolanError<EvaluationErrorCode> {
+  return new PortolanError("evaluation.not_held_out", {
+    detail: `training set ${id} cannot judge this version: ${reason}`,
+    mend: "Build a set of the same definition and use case in production, from the end of the training set on.",
+  });
 }
 
 function notScorable(detail: string): PortolanError {

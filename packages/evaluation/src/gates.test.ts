@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { binaryMetrics } from "./binary-metrics.ts";
-import type { BinaryMetrics } from "./contract.ts";
-import { judgeGates } from "./gates.ts";
+import { type Evidence, judgeGates } from "./gates.ts";
 
 // The same twenty rows as in numerics, so the reference values are scikit-learn's.
 const labels = Uint8Array.of(0, 1, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 0, 1);
@@ -60,32 +59,52 @@ test("metrics equal scikit-learn's on the reference rows", () => {
   expect(values["log_loss"]).toBeCloseTo(0.3641525845821907, 13);
 });
 
-function someMetrics(change: Partial<BinaryMetrics> = {}): BinaryMetrics {
-  return { ...binaryMetrics({ scores, labels }), ...change };
+function evidence(change: Partial<Evidence> = {}): Evidence {
+  const metrics = binaryMetrics({ scores, labels });
+  return { metrics, heldOut: { shown: true, because: "later" }, ...change };
 }
 
 test("G1: an AUC whose interval reaches below the floor is blocked although its value is above", () => {
   const bound = { metric: "roc_auc", kind: "floor", value: 0.95, below: "alert" } as const;
-  const [gate] = judgeGates(someMetrics(), bound);
+  const [gate] = judgeGates(evidence(), bound);
   expect(gate).toMatchObject({ passed: false, observed: "0.9697 [0.9118, 1.0000]" });
-  expect(judgeGates(someMetrics(), { ...bound, value: 0.9 })[0]?.passed).toBe(true);
+  expect(judgeGates(evidence(), { ...bound, value: 0.9 })[0]?.passed).toBe(true);
 });
 
 test("G1: a metric that was not measured fails, it is not assumed", () => {
-  const [gate] = judgeGates(someMetrics(), { metric: "rmse", kind: "ceiling", value: 1, below: "alert" });
+  const [gate] = judgeGates(evidence(), { metric: "rmse", kind: "ceiling", value: 1, below: "alert" });
   expect(gate).toMatchObject({ passed: false, observed: "rmse was not measured" });
 });
 
 test("G1: a ceiling is held from above", () => {
   const bound = { metric: "brier_score", kind: "ceiling", value: 0.1, below: "alert" } as const;
-  expect(judgeGates(someMetrics(), bound)[0]?.passed).toBe(false);
-  expect(judgeGates(someMetrics(), { ...bound, value: 0.12 })[0]?.passed).toBe(true);
+  expect(judgeGates(evidence(), bound)[0]?.passed).toBe(false);
+  expect(judgeGates(evidence(), { ...bound, value: 0.12 })[0]?.passed).toBe(true);
 });
 
+const anyAccuracy = { metric: "accuracy", kind: "floor", value: 0.5, below: "alert" } as const;
+
 test("G2: a model must beat the naive baseline with confidence", () => {
-  const bound = { metric: "accuracy", kind: "floor", value: 0.5, below: "alert" } as const;
   const better = binaryMetrics({ scores, labels }, { column: "noise", scores: noise });
-  expect(judgeGates(better, bound)[1]).toMatchObject({ gate: "better-than-baseline", passed: true });
+  expect(judgeGates(evidence({ metrics: better }), anyAccuracy)[2]).toMatchObject({
+    gate: "better-than-baseline",
+    passed: true,
+  });
   const same = binaryMetrics({ scores: noise, labels }, { column: "noise", scores: noise });
-  expect(judgeGates(same, bound)[1]?.passed).toBe(false);
+  expect(judgeGates(evidence({ metrics: same }), anyAccuracy)[2]?.passed).toBe(false);
+});
+
+test("G2: a training set that names no baseline fails the gate, it does not spare it", () => {
+  expect(judgeGates(evidence(), anyAccuracy)[2]).toMatchObject({
+    gate: "better-than-baseline",
+    passed: false,
+    observed: "the training set names no baseline",
+  });
+});
+
+test("G7: rows that are not shown to be held out fail the gate, whatever was measured on them", () => {
+  const known = evidence({ heldOut: { shown: false, because: "trained elsewhere" } });
+  const [accuracy, heldOut] = judgeGates(known, anyAccuracy);
+  expect(accuracy?.passed).toBe(true);
+  expect(heldOut).toMatchObject({ gate: "held-out", passed: false, observed: "trained elsewhere" });
 });

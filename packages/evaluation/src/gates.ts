@@ -1,14 +1,35 @@
 import type { AccuracyBound } from "@portolan/charter/contract";
-import { accuracyGate, type BinaryMetrics, baselineGate, type GateResult } from "./contract.ts";
+import {
+  accuracyGate,
+  type BinaryMetrics,
+  baselineGate,
+  type GateResult,
+  type HeldOut,
+  heldOutGate,
+} from "./contract.ts";
+
+/** What an evaluation found out: all that its gates are judged by, now and again at promotion. */
+export interface Evidence {
+  readonly metrics: BinaryMetrics;
+  readonly heldOut: HeldOut;
+}
 
 /**
- * Release gates on one evaluation (docs/spec/promotion-gates.md, G1 and G2). Pure: same metrics, same results.
- * A metric that was not measured fails its gate; it is never assumed.
+ * Release gates on one evaluation (docs/spec/promotion-gates.md, G1, G2 and G7). Pure: same evidence, same results.
+ * What was not measured or not shown fails its gate; it is never assumed.
  */
-export function judgeGates(metrics: BinaryMetrics, bound: AccuracyBound): GateResult[] {
-  const gates = [judgeAccuracy(metrics, bound)];
-  if (metrics.baseline) gates.push(judgeBaseline(metrics.baseline));
-  return gates;
+export function judgeGates({ metrics, heldOut }: Evidence, bound: AccuracyBound): GateResult[] {
+  return [judgeAccuracy(metrics, bound), judgeRows(heldOut), judgeBaseline(metrics.baseline)];
+}
+
+/** G7: rows that the model may have learned from say nothing of how good it is. */
+function judgeRows({ shown, because }: HeldOut): GateResult {
+  return {
+    gate: heldOutGate,
+    passed: shown,
+    observed: because,
+    required: "rows that the model cannot have learned from",
+  };
 }
 
 /** G1: for ROC AUC the lower end of the 95 % interval must reach the floor; other metrics are held by their value. */
@@ -33,7 +54,10 @@ function judgeAccuracy(metrics: BinaryMetrics, bound: AccuracyBound): GateResult
 }
 
 /** G2: the paired difference to the naive baseline must be positive with 95 % confidence. */
-function judgeBaseline(baseline: NonNullable<BinaryMetrics["baseline"]>): GateResult {
+function judgeBaseline(baseline: BinaryMetrics["baseline"]): GateResult {
+  const required = "ROC AUC above the baseline's with 95 % confidence";
+  if (!baseline)
+    return { gate: baselineGate, passed: false, observed: "the training set names no baseline", required };
   const { value, interval } = baseline.difference;
   return {
     gate: baselineGate,
@@ -43,6 +67,6 @@ function judgeBaseline(baseline: NonNullable<BinaryMetrics["baseline"]>): GateRe
         "+-",
         "-",
       ),
-    required: "ROC AUC above the baseline's with 95 % confidence",
+    required,
   };
 }

@@ -6,12 +6,12 @@ import { evaluationRoutes } from "./routes/evaluations.ts";
 export { evaluationErrors } from "./errors.ts";
 export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } from "./evaluate-version.ts";
 export type { AccuracyLookup, EvaluatedVersion, ScoreRequest, Scorer, VersionLookup } from "./ports.ts";
-export { latestMetrics } from "./store.ts";
+export { latestEvidence } from "./store.ts";
 
 export const evaluationMigrations: MigrationSet = {
   package: "evaluation",
   directory: new URL("../migrations/", import.meta.url),
-  after: [],
+  after: ["features"],
 };
 
 export async function registerEvaluationRoutes(app: FastifyInstance, deps: EvaluationDeps): Promise<void> {

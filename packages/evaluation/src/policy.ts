@@ -1,2 +1,3 @@
 export { binaryMetrics } from "./binary-metrics.ts";
-export { judgeGates } from "./gates.ts";
+export { type Evidence, judgeGates } from "./gates.ts";
+export { type HeldOutVerdict, judgeHeldOut, type Span, type VersionOrigin } from "./held-out.ts";

@@ -1,5 +1,5 @@
 import type { AccuracyBound } from "@portolan/charter/contract";
-import type { CallContext, Digest, Sql } from "@portolan/kernel";
+import type { CallContext, Digest, EpochMicros, Sql } from "@portolan/kernel";
 import type { ScoredSet } from "@portolan/numerics";
 
 export interface ScoreRequest {
@@ -23,6 +23,9 @@ export interface EvaluatedVersion {
   readonly id: string;
   readonly artifact: Digest;
   readonly useCaseId: string;
+  /** The set that a run of this platform trained it on; absent for a model from elsewhere. */
+  readonly trainingSetId?: string;
+  readonly registeredAt: EpochMicros;
 }
 
 export interface VersionLookup {

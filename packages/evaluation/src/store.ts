@@ -1,6 +1,8 @@
-import type { Sql } from "@portolan/kernel";
+import type { Environment, Sql } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
-import type { BinaryMetrics, Evaluation, GateResult } from "./contract.ts";
+import type { BinaryMetrics, Evaluation, GateResult, HeldOut } from "./contract.ts";
+import type { Evidence } from "./gates.ts";
+import type { Span } from "./held-out.ts";
 
 type EvaluationTable = {
   id: string;
@@ -9,16 +11,32 @@ type EvaluationTable = {
   model: string;
   version: number;
   artifact: string;
+  training_set_id: string;
   dataset: string;
+  held_out: JSONColumnType<HeldOut>;
   metrics: JSONColumnType<BinaryMetrics>;
   gates: JSONColumnType<GateResult[]>;
   created_by: string;
   created_at: number;
 };
 
+/** A view of `features`, named in its migrations: training sets that are ready. */
+type TrainingSetView = {
+  id: string;
+  organisation_id: string;
+  environment: Environment;
+  use_case_id: string | null;
+  manifest: JSONColumnType<Span & { object: string; features: string[]; label: string; baseline?: string }>;
+};
+
 type EvaluationTables = {
   "evaluation.evaluations": EvaluationTable;
-  "evaluation.latest_v1": { version_id: string; metrics: JSONColumnType<BinaryMetrics> };
+  "evaluation.latest_v1": {
+    version_id: string;
+    metrics: JSONColumnType<BinaryMetrics>;
+    held_out: JSONColumnType<HeldOut>;
+  };
+  "features.training_sets_v1": TrainingSetView;
 };
 
 const tables = (sql: Sql) => sql.withTables<EvaluationTables>();
@@ -38,7 +56,9 @@ export async function insertEvaluation(sql: Sql, row: NewEvaluation): Promise<vo
       model: row.model,
       version: row.version,
       artifact: row.artifact,
+      training_set_id: row.trainingSetId,
       dataset: row.dataset,
+      held_out: JSON.stringify(row.heldOut),
       metrics: JSON.stringify(row.metrics),
       gates: JSON.stringify(row.gates),
       created_by: row.createdBy,
@@ -67,14 +87,53 @@ export async function listEvaluations(
   return rows.map(toEvaluation);
 }
 
-/** What the newest evaluation of a version measured; `undefined` when there was none. */
-export async function latestMetrics(sql: Sql, versionId: string): Promise<BinaryMetrics | undefined> {
+/** What the newest evaluation of a version found; `undefined` when there was none. */
+export async function latestEvidence(sql: Sql, versionId: string): Promise<Evidence | undefined> {
   const row = await tables(sql)
     .selectFrom("evaluation.latest_v1")
-    .select("metrics")
+    .select(["metrics", "held_out"])
     .where("version_id", "=", versionId)
     .executeTakeFirst();
-  return row?.metrics;
+  return row && { metrics: row.metrics, heldOut: row.held_out };
+}
+
+/** Rows that the platform built point-in-time, with the label and the baseline that their definition fixes. */
+export interface EvaluationSet extends Span {
+  readonly id: string;
+  readonly environment: Environment;
+  readonly useCaseId?: string;
+  readonly object: string;
+  readonly features: readonly string[];
+  readonly label: string;
+  readonly baseline?: string;
+}
+
+/** A ready set of the organisation. */
+export async function findSet(
+  sql: Sql,
+  organisationId: string,
+  id: string,
+): Promise<EvaluationSet | undefined> {
+  const row = await tables(sql)
+    .selectFrom("features.training_sets_v1")
+    .select(["id", "environment", "use_case_id", "manifest"])
+    .where("organisation_id", "=", organisationId)
+    .where("id", "=", id)
+    .executeTakeFirst();
+  if (!row) return undefined;
+  const { from, to, definition, object, features, label, baseline } = row.manifest;
+  return {
+    id: row.id,
+    environment: row.environment,
+    ...(row.use_case_id === null ? {} : { useCaseId: row.use_case_id }),
+    from,
+    to,
+    definition,
+    object,
+    features,
+    label,
+    ...(baseline === undefined ? {} : { baseline }),
+  };
 }
 
 function toEvaluation(row: Selectable<EvaluationTable>): Evaluation {
@@ -84,7 +143,9 @@ function toEvaluation(row: Selectable<EvaluationTable>): Evaluation {
     model: row.model,
     version: row.version,
     artifact: row.artifact,
+    trainingSetId: row.training_set_id,
     dataset: row.dataset,
+    heldOut: row.held_out,
     metrics: row.metrics,
     gates: row.gates,
     createdAt: row.created_at,

@@ -4,7 +4,13 @@ import { assertPlacement } from "@portolan/charter/policy";
 import { type DataDeps, ingestJob, type ResidencyCheck } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
-import { type CallContext, type Environment, type JobHandler, PortolanError } from "@portolan/kernel";
+import {
+  type ArtifactCatalogue,
+  type CallContext,
+  type Environment,
+  type JobHandler,
+  PortolanError,
+} from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
 import { pythonMinors, type TrainingDeps, trainingJob } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
@@ -23,9 +29,15 @@ export interface DataWiring {
 const trainingLimitMs = 60 * 60_000;
 const gib = 2 ** 30;
 
-export function wireData(base: Foundation, identity: IdentityWiring, charter: CharterDeps): DataWiring {
+export function wireData(
+  base: Foundation,
+  identity: IdentityWiring,
+  charter: CharterDeps,
+  artifacts: ArtifactCatalogue,
+): DataWiring {
   const { work: uow, objects, config } = base;
   const { authorizer } = identity;
+  const { places } = identity.directory;
   const home = config.PORTOLAN_HOME;
   const residency = residencyCheck(base, charter);
   const engine = createDuckDbEngine();
@@ -34,17 +46,21 @@ export function wireData(base: Foundation, identity: IdentityWiring, charter: Ch
     uow,
     authorizer,
     objects,
+    artifacts,
+    places,
     engine,
     residency,
     sourceFolders: sourceFolders(base),
     workFolder,
   };
   const online = openOnlineStore({ folder: join(home, "features", "online") });
-  const features: FeatureDeps = { uow, authorizer, objects, engine, online, workFolder };
+  const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
   const training: TrainingDeps = {
     uow,
     authorizer,
     objects,
+    artifacts,
+    places,
     charters: {
       requireInForce: async (call, what) => {
         const found = await requireCharter(charter, call, what);

@@ -1,10 +1,11 @@
 import { type CharterDeps, findInForce, productionBlockers, readCharter, termsOf } from "@portolan/charter";
-import { type EvaluationDeps, evaluationJob, latestMetrics } from "@portolan/evaluation";
-import { accuracyGate } from "@portolan/evaluation/contract";
+import { type EvaluationDeps, evaluationJob, latestEvidence } from "@portolan/evaluation";
+import { evaluationGates } from "@portolan/evaluation/contract";
 import { judgeGates } from "@portolan/evaluation/policy";
-import { type JobHandler, PortolanError, parseDigest, type Sql } from "@portolan/kernel";
+import { asEpochMicros, type JobHandler, PortolanError, parseDigest, type Sql } from "@portolan/kernel";
 import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
-import { type RegistryDeps, readVersion } from "@portolan/registry";
+import { createArtifactCatalogue, type RegistryDeps, readVersion } from "@portolan/registry";
+import type { ModelVersion } from "@portolan/registry/contract";
 import { findRun } from "@portolan/training";
 import { createChildScorer } from "../scoring/child-scorer.ts";
 import type { Foundation } from "./foundation.ts";
@@ -39,14 +40,16 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     work,
     authorizer,
     objects,
+    artifacts: createArtifactCatalogue({ work, authorizer }),
+    places: directory.places,
     keys,
     clock,
     charters: { inForce: governingCharter },
     runs: { find: trainedArtifact },
     evidence: {
       latest: async (sql, versionId, useCaseId) => {
-        const [metrics, bound] = [await latestMetrics(sql, versionId), await accuracyBound(sql, useCaseId)];
-        return metrics && bound ? judgeGates(metrics, bound) : [];
+        const [found, bound] = [await latestEvidence(sql, versionId), await accuracyBound(sql, useCaseId)];
+        return found && bound ? judgeGates(found, bound) : [];
       },
     },
   };
@@ -54,13 +57,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     work,
     authorizer,
     versions: {
-      find: async (call, model, version) => {
-        const found = await readVersion(registry, call, model, version);
-        const artifact = parseDigest(found.artifact);
-        if (!artifact)
-          throw new PortolanError("kernel.internal", { detail: `version ${found.id} has no artifact` });
-        return { id: found.id, artifact, useCaseId: found.useCaseId };
-      },
+      find: async (call, model, version) => evaluated(await readVersion(registry, call, model, version)),
     },
     accuracy: { bound: accuracyBound },
     scorer: createChildScorer(objects),
@@ -71,6 +68,20 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     registry,
     evaluation,
     jobs: [evaluationJob(evaluation)],
+  };
+}
+
+function evaluated(found: ModelVersion) {
+  const artifact = parseDigest(found.artifact);
+  if (!artifact)
+    throw new PortolanError("kernel.internal", { detail: `version ${found.id} has no artifact` });
+  const { trainingSetId } = found.lineage;
+  return {
+    id: found.id,
+    artifact,
+    useCaseId: found.useCaseId,
+    ...(trainingSetId === undefined ? {} : { trainingSetId }),
+    registeredAt: asEpochMicros(found.signedAt),
   };
 }
 
@@ -94,7 +105,7 @@ async function governingCharter(sql: Sql, useCaseId: string) {
   return {
     charterId: found.charterId,
     digest: found.digest,
-    requiredGates: [accuracyGate],
+    requiredGates: evaluationGates,
     notEnforced: productionBlockers(found.charter).map((blocker) => blocker.control),
   };
 }
@@ -105,6 +116,7 @@ function wirePlanner(base: Foundation, identity: IdentityWiring, charter: Charte
     authorizer: identity.authorizer,
     clock: base.clock,
     prices: readShippedPrices(),
+    places: identity.directory.places,
     charters: {
       read: async (call, charterId) => {
         const view = await readCharter(charter, call, charterId);
