@@ -32,7 +32,9 @@ export interface DeclaredRoute {
 export async function openControl() {
   const home = await mkdtemp(join(tmpdir(), "portolan-in-process-"));
   const test = await openTestDatabase({ migrations: migrationSets });
-  const config = loadConfig(ControlConfig, { PORTOLAN_HOME: home, DEV_ISSUER: "true", LOG_LEVEL: "error" });
+  const settings = loadConfig(ControlConfig, { PORTOLAN_HOME: home, DEV_ISSUER: "true", LOG_LEVEL: "error" });
+  // As main.ts does: finding a Python and building an environment needs the machine's own.
+  const config = { ...settings, installEnvironment: { PATH: process.env["PATH"] ?? "", HOME: home } };
   const log = createLogger({ name: "control", level: config.LOG_LEVEL });
   const base = await layFoundation(config, log, systemClock, test.database);
   const routes: DeclaredRoute[] = [];
@@ -64,8 +66,14 @@ export async function openControl() {
       body: type.includes("json") && !type.includes("jsonl") ? response.json() : {},
     };
   };
-  const token = async (principal: string, reach: readonly Environment[] = environments): Promise<string> => {
-    const answer = await call("POST", "/v1/dev/token", { secret, principal, environments: reach });
+  /** Of the first organisation, unless another is named. */
+  const token = async (
+    principal: string,
+    reach: readonly Environment[] = environments,
+    organisation?: string,
+  ): Promise<string> => {
+    const body = { secret, principal, environments: reach, ...(organisation ? { organisation } : {}) };
+    const answer = await call("POST", "/v1/dev/token", body);
     if (answer.status !== 200) throw new Error(`no token for ${principal}: ${answer.text}`);
     return String(answer.body["token"]);
   };
@@ -112,10 +120,10 @@ async function untilNoneOpen(
   handlers: readonly JobHandler[],
 ): Promise<void> {
   const queues = handlers.map((handler) => handler.queue);
-  for (let waitedMs = 0; waitedMs < 30_000; waitedMs += 50) {
+  for (let waitedMs = 0; waitedMs < 150_000; waitedMs += 50) {
     const open = await database.session((session) =>
       session.query<{ queue: string; state: string; error: string | null }>(
-        "select queue, state, error from database.job_runs where state <> 'done' and queue = any($1)",
+        "select queue, state, error from database.job_runs where state not in ('done', 'cancelled') and queue = any($1)",
         [queues],
       ),
     );

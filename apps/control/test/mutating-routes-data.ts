@@ -1,67 +1,31 @@
 import { parseInstant } from "@portolan/kernel";
 import { must } from "./api.ts";
-import { known, type MutatingRoute } from "./mutating-world.ts";
+import { known, type MutatingRoute, type World } from "./mutating-world.ts";
+import { visitsContract, visitsCsv, visitsSet, visitsView } from "./visits.ts";
 
-const contract = `apiVersion: v3.1.0
-kind: DataContract
-id: visits
-name: Visits
-version: 1.0.0
-status: active
-description:
-  purpose: Visits of a place, for tests.
-servers:
-  - server: local
-    type: local
-    path: visits
-schema:
-  - name: visits
-    logicalType: object
-    customProperties:
-      - property: portolan.eventTime
-        value: seen_at
-    properties:
-      - name: seen_at
-        logicalType: timestamp
-        required: true
-      - name: place
-        logicalType: string
-        required: true
-      - name: wait
-        logicalType: integer
-        required: true
-`;
-const view = `apiVersion: portolan/v1
-kind: FeatureView
-name: visits-by-place
-version: 1
-description: How long people waited here in the last hours.
-source: visits
-entity:
-  - name: place
-    column: place
-eventTime: seen_at
-available: seen_at + 1min
-ttl: 24h
-features:
-  - { name: visits_3h, aggregate: count, window: 3h }
-  - { name: wait_3h, aggregate: mean, of: wait, window: 3h }
-`;
-const rows = Array.from({ length: 48 }, (_, n) => {
-  const at = new Intl.NumberFormat("en", { minimumIntegerDigits: 2 });
-  return `2026-03-0${1 + Math.floor(n / 24)}T${at.format(n % 24)}:00:00Z,${n % 2 === 0 ? "north" : "south"},${(n * 7) % 30}`;
-});
-const csv = `seen_at,place,wait\n${rows.join("\n")}\n`;
+/** A ready training set of the use case in production, as an evaluation takes it; resolves to its id. */
+export async function productionSet(world: World): Promise<string> {
+  const { api, control } = world;
+  const ci = await api.token("ci");
+  const place = { environment: "production", useCaseId: known(world, "useCase") };
+  const path = `/v1/artifacts?${new URLSearchParams(place).toString()}`;
+  const { digest } = await must(api, "POST", path, Buffer.from(visitsCsv), ci);
+  const sources = [{ object: digest, format: "csv" }];
+  await must(api, "POST", "/v1/ingestions", { contract: "visits", ...place, sources }, ci);
+  await control.runJobs(control.jobs.data);
+  const { id } = await must(api, "POST", "/v1/training-sets", visitsSet(place), ci);
+  await control.runJobs(control.jobs.data);
+  return String(id);
+}
 
 /** Contracts, ingestion, features and training. */
 export const dataRoutes: readonly MutatingRoute[] = [
   {
     route: "POST /v1/artifacts",
     as: "max",
-    ledger: "recorded",
-    // Bytes that nothing refers to yet; what comes to refer to them is governed.
-    events: [],
-    request: () => ({ url: "/v1/artifacts", body: Buffer.from(csv) }),
+    ledger: "governed",
+    events: ["registry.artifact.uploaded"],
+    request: () => ({ url: "/v1/artifacts?environment=dev", body: Buffer.from(visitsCsv) }),
     learn: (body, world) => void world.known.set("csv", String(body["digest"])),
   },
   {
@@ -69,7 +33,7 @@ export const dataRoutes: readonly MutatingRoute[] = [
     as: "max",
     ledger: "governed",
     events: ["data.contract.published"],
-    request: () => ({ url: "/v1/contracts/visits", body: { document: contract } }),
+    request: () => ({ url: "/v1/contracts/visits", body: { document: visitsContract } }),
   },
   {
     route: "POST /v1/ingestions",
@@ -91,7 +55,7 @@ export const dataRoutes: readonly MutatingRoute[] = [
     as: "max",
     ledger: "governed",
     events: ["features.view.published"],
-    request: () => ({ url: "/v1/feature-views/visits-by-place", body: { document: view } }),
+    request: () => ({ url: "/v1/feature-views/visits-by-place", body: { document: visitsView } }),
   },
   {
     route: "POST /v1/feature-views/:name/materializations",
@@ -108,19 +72,7 @@ export const dataRoutes: readonly MutatingRoute[] = [
     as: "max",
     ledger: "governed",
     events: ["features.training_set.started"],
-    request: () => ({
-      url: "/v1/training-sets",
-      body: {
-        name: "waits",
-        environment: "dev",
-        contract: "visits",
-        from: parseInstant("2026-03-01T06:00:00Z"),
-        to: parseInstant("2026-03-03T00:00:00Z"),
-        views: [{ view: "visits-by-place", entity: { place: "place" } }],
-        request: [],
-        label: { name: "long", expression: "wait > 10" },
-      },
-    }),
+    request: () => ({ url: "/v1/training-sets", body: visitsSet({ environment: "dev" }) }),
     learn: async (body, { control, known: ids }) => {
       ids.set("trainingSet", String(body["id"]));
       await control.runJobs(control.jobs.data);
@@ -133,8 +85,9 @@ export const dataRoutes: readonly MutatingRoute[] = [
     events: ["training.run.started"],
     request: async (world) => {
       const max = await world.api.token("max");
-      const code = await must(world.api, "POST", "/v1/artifacts", Buffer.from("print('train')\n"), max);
-      const lock = await must(world.api, "POST", "/v1/artifacts", Buffer.from("# nothing\n"), max);
+      const upload = "/v1/artifacts?environment=dev";
+      const code = await must(world.api, "POST", upload, Buffer.from("print('train')\n"), max);
+      const lock = await must(world.api, "POST", upload, Buffer.from("# nothing\n"), max);
       return {
         url: "/v1/training-runs",
         body: {

@@ -5,6 +5,7 @@ import { asEpochMicros, type Environment, type Id, newId, systemClock } from "@p
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { createShipper, openPredictionWriter } from "@portolan/predictions";
 import { must } from "./api.ts";
+import { productionSet } from "./mutating-routes-data.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
 
 const digest = `sha256:${"ab".repeat(32)}`;
@@ -26,7 +27,8 @@ export const modelRoutes: readonly MutatingRoute[] = [
     events: ["registry.version.created"],
     request: async (world) => {
       const bytes = Buffer.from(logisticModel([1, 2], 0.5));
-      const artifact = await must(world.api, "POST", "/v1/artifacts", bytes, await world.api.token("ci"));
+      const upload = `/v1/artifacts?environment=production&useCaseId=${known(world, "useCase")}`;
+      const artifact = await must(world.api, "POST", upload, bytes, await world.api.token("ci"));
       return {
         url: "/v1/models/delays/versions",
         body: {
@@ -56,15 +58,9 @@ export const modelRoutes: readonly MutatingRoute[] = [
     as: "ci",
     ledger: "governed",
     events: ["evaluation.started"],
-    request: () => ({
+    request: async (world) => ({
       url: "/v1/evaluations",
-      body: {
-        model: "delays",
-        version: 1,
-        dataset: digest,
-        labelColumn: "late",
-        featureColumns: ["distance", "hour"],
-      },
+      body: { model: "delays", version: 1, trainingSetId: await productionSet(world) },
     }),
   },
   {
