@@ -7,7 +7,8 @@ import { createLogger, systemClock } from "@portolan/kernel";
 import { createRecorder } from "@portolan/ledger";
 import { openOnlineStore } from "@portolan/lmdb";
 import { openFolderObjectStore } from "@portolan/objectstore";
-import { testAuthorizer } from "@portolan/testkit";
+import { createArtifactCatalogue } from "@portolan/registry";
+import { namedPlaces, testAuthorizer } from "@portolan/testkit";
 import { type TrainingDeps, trainingJob } from "@portolan/training";
 import { installEnvironment, pythonCandidates } from "../../packages/training/test/trainer-fixture.ts";
 
@@ -16,9 +17,12 @@ export async function dataWorld(url: string, folder: string) {
   const database = await openDatabase({ kind: "postgres", url, maxConnections: 8 });
   const jobs = createJobQueue(database);
   const uow = createUnitOfWork({ database, clock: systemClock, recorder: createRecorder(), jobs });
+  const authorizer = testAuthorizer({ engineer: ["*"] });
   const base = {
     uow,
-    authorizer: testAuthorizer({ engineer: ["*"] }),
+    authorizer,
+    artifacts: createArtifactCatalogue({ work: uow, authorizer }),
+    places: namedPlaces,
     objects: await openFolderObjectStore(join(folder, "objects"), systemClock),
     engine: createDuckDbEngine({ threads: 1 }),
     workFolder: join(folder, "work"),

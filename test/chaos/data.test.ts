@@ -9,10 +9,11 @@ import { migrate, prepareJobQueue, startEmbeddedPostgres } from "@portolan/datab
 import { featuresMigrations, startTrainingSet } from "@portolan/features";
 import { type Digest, systemClock } from "@portolan/kernel";
 import { ledgerMigrations } from "@portolan/ledger";
+import { registryMigrations } from "@portolan/registry";
 import { aCall } from "@portolan/testkit";
 import { ensureEnvironment, startTrainingRun, trainingMigrations } from "@portolan/training";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { flightsCsv } from "../../packages/data/test/data-fixture.ts";
+import { flightsCsv, hold } from "../../packages/data/test/data-fixture.ts";
 import { flightsRequest } from "../../packages/features/test/features-fixture.ts";
 import { fakeTrainer, requirePython, trial } from "../../packages/training/test/trainer-fixture.ts";
 import { dataWorld } from "./data-worker.ts";
@@ -77,7 +78,7 @@ describe.skipIf(python === undefined)(
       try {
         await migrate(
           world.database,
-          [ledgerMigrations, dataMigrations, featuresMigrations, trainingMigrations],
+          [ledgerMigrations, dataMigrations, featuresMigrations, registryMigrations, trainingMigrations],
           systemClock,
         );
         await prepareJobQueue(world.database);
@@ -132,11 +133,12 @@ describe.skipIf(python === undefined)(
           { n: 1 },
         ]);
         expect(await rows(eventsOf("features.training_set.published"))).toEqual([{ n: sets }]);
+        const dev = { environment: "dev" as const };
         const request = {
-          environment: "dev" as const,
+          ...dev,
           trainingSetId: set.id,
-          code: await world.base.objects.put(await readFile(fakeTrainer)),
-          locks: { [python.minor]: await world.base.objects.put(new TextEncoder().encode(lock)) },
+          code: await hold(world.base, call, dev, await readFile(fakeTrainer)),
+          locks: { [python.minor]: await hold(world.base, call, dev, new TextEncoder().encode(lock)) },
           params: { rounds: 60, pause: 0.02 },
           seed: 7,
         };

@@ -50,11 +50,14 @@ export async function prepareUseCase(product: Product): Promise<Setting> {
 
 async function importModel(product: Product, useCaseId: string): Promise<void> {
   const ci = await product.token("ci");
-  const response = await fetch(new URL("/v1/artifacts", product.controlUrl), {
-    method: "POST",
-    headers: { authorization: `Bearer ${ci}`, "content-type": "application/octet-stream" },
-    body: Buffer.from(logisticModel([0.5, -0.25], 0.1)),
-  });
+  const response = await fetch(
+    new URL(`/v1/artifacts?environment=production&useCaseId=${useCaseId}`, product.controlUrl),
+    {
+      method: "POST",
+      headers: { authorization: `Bearer ${ci}`, "content-type": "application/octet-stream" },
+      body: Buffer.from(logisticModel([0.5, -0.25], 0.1)),
+    },
+  );
   const { digest } = (await response.json()) as { digest: string };
   const lineage = { origin: "imported", source: "model.onnx" };
   const body = { useCaseId, artifact: digest, environment: "production", lineage };

@@ -30,15 +30,23 @@ export async function applyProject(
   project: Project,
   options: { readonly dryRun: boolean },
 ): Promise<Change[]> {
-  const changes = [await applyCharter(api, project.charter, options.dryRun)];
+  const { charter } = project;
+  // Contracts and views belong to the folder's use case: who works there may publish them, and nobody else's name is taken.
+  const useCase = requireValid(parseCharter(charter.text, charter.path)).document.useCase.name;
+  const folder = { ...options, useCase };
+  const changes = [await applyCharter(api, charter, folder)];
   for (const contract of project.contracts)
-    changes.push(await applyContract(api, contract, project, options.dryRun));
-  for (const view of project.featureViews) changes.push(await applyView(api, view, options.dryRun));
+    changes.push(await applyContract(api, contract, project.tables, folder));
+  for (const view of project.featureViews) changes.push(await applyView(api, view, folder));
   return changes;
 }
 
-async function applyCharter(api: ApiClient, file: TextFile, dryRun: boolean): Promise<Change> {
-  const { document } = requireValid(parseCharter(file.text, file.path));
+interface Folder {
+  readonly useCase: string;
+  readonly dryRun: boolean;
+}
+
+async function applyCharter(api: ApiClient, file: TextFile, { useCase, dryRun }: Folder): Promise<Change> {
   const body = { source: file.text, file: basename(file.path), dryRun };
   const submitted = await api.json<Submitted>({ path: "/v1/charters", body });
   const kind =
@@ -53,7 +61,7 @@ async function applyCharter(api: ApiClient, file: TextFile, dryRun: boolean): Pr
       ? `version ${submitted.version}`
       : `version ${submitted.version}, needs signing before it governs`;
   const details = submitted.version === 1 ? [] : submitted.changes.map(changeLine);
-  return { kind, what: "charter", name: document.useCase.name, note, details };
+  return { kind, what: "charter", name: useCase, note, details };
 }
 
 function changeLine({ pointer, before, after }: Submitted["changes"][number]): string {
@@ -63,29 +71,18 @@ function changeLine({ pointer, before, after }: Submitted["changes"][number]): s
 async function applyContract(
   api: ApiClient,
   file: TextFile,
-  project: Project,
-  dryRun: boolean,
+  tables: Project["tables"],
+  { useCase, dryRun }: Folder,
 ): Promise<Change> {
   const name = basename(file.path).replace(/\.odcs\.ya?ml$/, "");
-  return applyVersioned(
-    api,
-    {
-      what: "contract",
-      name,
-      path: `/v1/contracts/${name}`,
-      body: { document: file.text, references: project.tables },
-    },
-    dryRun,
-  );
+  const body = { document: file.text, references: tables, useCaseId: useCase };
+  return applyVersioned(api, { what: "contract", name, path: `/v1/contracts/${name}`, body }, dryRun);
 }
 
-async function applyView(api: ApiClient, file: TextFile, dryRun: boolean): Promise<Change> {
+async function applyView(api: ApiClient, file: TextFile, { useCase, dryRun }: Folder): Promise<Change> {
   const name = basename(file.path).replace(/\.ya?ml$/, "");
-  return applyVersioned(
-    api,
-    { what: "feature view", name, path: `/v1/feature-views/${name}`, body: { document: file.text } },
-    dryRun,
-  );
+  const body = { document: file.text, useCaseId: useCase };
+  return applyVersioned(api, { what: "feature view", name, path: `/v1/feature-views/${name}`, body }, dryRun);
 }
 
 interface Versioned {

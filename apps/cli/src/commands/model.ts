@@ -7,6 +7,7 @@ import { type ModelVersion, modelFileName } from "@portolan/registry/contract";
 import { verifyModelBundle } from "@portolan/registry/policy";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
+import { uploadArtifact } from "../client/artifacts.ts";
 import { waitForJob } from "../client/jobs.ts";
 import { findUseCase } from "../client/use-cases.ts";
 import { connect } from "../context.ts";
@@ -88,7 +89,8 @@ function registerImport(model: Command, contextOf: ContextOf): void {
         const api = await connect(context);
         const useCase = await findUseCase(api, options.useCase);
         const bytes = await readFile(resolve(context.cwd, file));
-        const { digest } = await api.json<{ digest: string }>({ path: "/v1/artifacts", bytes });
+        const place = { environment: options.environment, useCaseId: useCase.id };
+        const digest = await uploadArtifact(api, place, bytes);
         const version = await api.json<ModelVersion>({
           path: `/v1/models/${encodeURIComponent(options.name)}/versions`,
           body: {
@@ -103,42 +105,26 @@ function registerImport(model: Command, contextOf: ContextOf): void {
     );
 }
 
-interface EvaluateOptions {
-  readonly dataset: string;
-  readonly label: string;
-  readonly features: string;
-  readonly baseline?: string;
-}
-
 function registerEvaluate(model: Command, contextOf: ContextOf): void {
   model
     .command("evaluate <name> <version>")
     .description("Measure a version on held-out rows and judge the charter's gates")
-    .requiredOption("--dataset <digest>", "held-out rows: a Parquet file in the object store")
-    .requiredOption("--label <column>", "column with the truth (0 or 1)")
     .requiredOption(
-      "--features <columns>",
-      "feature columns in the order of the model's input, separated by commas",
+      "--training-set <id>",
+      "held-out rows: a set that the platform built, of the same definition, later than the version's own",
     )
-    .option("--baseline <column>", "column whose value alone is the naive score to beat")
-    .addHelpText(
-      "after",
-      "\nExample:\n  portolan model evaluate flight-delays 1 --dataset sha256:… --label late --features hour,distance",
-    )
-    .action(async (name: string, version: string, options: EvaluateOptions, command: Command) => {
+    .addHelpText("after", "\nExample:\n  portolan model evaluate flight-delays 1 --training-set ts_01m8…")
+    .action(async (name: string, version: string, options: { trainingSet: string }, command: Command) => {
       const context = contextOf(command);
       const api = await connect(context);
-      const body = {
-        model: name,
-        version: Number(version),
-        dataset: options.dataset,
-        labelColumn: options.label,
-        featureColumns: options.features.split(","),
-        ...(options.baseline === undefined ? {} : { baselineColumn: options.baseline }),
-      };
+      const body = { model: name, version: Number(version), trainingSetId: options.trainingSet };
       const { job } = await api.json<{ job: string }>({ path: "/v1/evaluations", body });
       using bar = progressBar(context.output, "evaluate");
-      const result = await waitForJob<Pick<Evaluation, "metrics" | "gates">>(api, job, bar.update);
+      const result = await waitForJob<Pick<Evaluation, "heldOut" | "metrics" | "gates">>(
+        api,
+        job,
+        bar.update,
+      );
       const gates = result.gates.map((gate) => [
         gate.gate,
         gate.passed ? "passed" : "FAILED",

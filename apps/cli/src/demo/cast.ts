@@ -3,17 +3,20 @@ import type { ApiClient } from "../client/api-client.ts";
 import { findOrCreate, listItems, type NamedItem } from "../client/directory.ts";
 import { type CliContext, connect } from "../context.ts";
 
-/** Who acts in the demo, and in which role. Each has a credential of their own; nobody does another's work. */
+/**
+ * Who acts in the demo, in which role and where. Each has a credential of their own; nobody does another's work, and
+ * the team's people hold their roles in the team alone.
+ */
 const people = [
-  { name: "ada", displayName: "Ada, data scientist", role: "data_scientist" },
-  { name: "lee", displayName: "Lee, team lead", role: "team_lead" },
-  { name: "rita", displayName: "Rita, risk", role: "approver_risk" },
-  { name: "mara", displayName: "Mara, ML engineer", role: "ml_engineer" },
-  { name: "otto", displayName: "Otto, auditor", role: "auditor" },
+  { name: "ada", displayName: "Ada, data scientist", role: "data_scientist", in: "team" },
+  { name: "lee", displayName: "Lee, team lead", role: "team_lead", in: "team" },
+  { name: "rita", displayName: "Rita, risk", role: "approver_risk", in: "organisation" },
+  { name: "mara", displayName: "Mara, ML engineer", role: "ml_engineer", in: "team" },
+  { name: "otto", displayName: "Otto, auditor", role: "auditor", in: "organisation" },
 ] as const;
 const machines = [
-  { name: "pipeline", displayName: "Pipeline", role: "ci" },
-  { name: "dispatch", displayName: "Dispatch desk", role: "application" },
+  { name: "pipeline", displayName: "Pipeline", role: "ci", in: "team" },
+  { name: "dispatch", displayName: "Dispatch desk", role: "application", in: "organisation" },
 ] as const;
 
 export type Persona = (typeof people)[number]["name"] | (typeof machines)[number]["name"];
@@ -28,7 +31,7 @@ export async function assembleCast(context: CliContext): Promise<Cast> {
   const admin = await connect(context, "admin");
   const [organisation] = await listItems<NamedItem>(admin, "/v1/organisations");
   await findOrCreate(admin, "/v1/business-units", { name: "operations", displayName: "Operations" });
-  await findOrCreate(admin, "/v1/teams", {
+  const team = await findOrCreate(admin, "/v1/teams", {
     name: "network-planning",
     displayName: "Network planning",
     businessUnit: "operations",
@@ -38,8 +41,9 @@ export async function assembleCast(context: CliContext): Promise<Cast> {
     displayName: "Flight delays",
     team: "network-planning",
   });
-  for (const one of people) await enrol(admin, "/v1/users", one, organisation?.id ?? "");
-  for (const one of machines) await enrol(admin, "/v1/service-accounts", one, organisation?.id ?? "");
+  const scopes = { organisation: organisation?.id ?? "", team: team.id };
+  for (const one of people) await enrol(admin, "/v1/users", one, scopes);
+  for (const one of machines) await enrol(admin, "/v1/service-accounts", one, scopes);
   const names = [...people, ...machines].map((one) => one.name);
   const clients = await Promise.all(names.map(async (name) => [name, await connect(context, name)] as const));
   return { as: Object.fromEntries(clients) as Record<Persona, ApiClient>, useCaseId: useCase.id };
@@ -49,9 +53,15 @@ interface Enrolment {
   readonly name: string;
   readonly displayName: string;
   readonly role: string;
+  readonly in: "organisation" | "team";
 }
 
-async function enrol(admin: ApiClient, path: string, one: Enrolment, organisationId: string): Promise<void> {
+async function enrol(
+  admin: ApiClient,
+  path: string,
+  one: Enrolment,
+  scopes: Readonly<Record<Enrolment["in"], string>>,
+): Promise<void> {
   const principal = await findOrCreate(admin, path, { name: one.name, displayName: one.displayName });
   const { items } = await admin.json<{ items: readonly RoleBinding[] }>({ path: "/v1/role-bindings" });
   if (items.some((binding) => binding.principalId === principal.id && binding.role === one.role)) return;
@@ -60,7 +70,7 @@ async function enrol(admin: ApiClient, path: string, one: Enrolment, organisatio
     body: {
       principal: principal.id,
       role: one.role,
-      scope: { kind: "organisation", id: organisationId },
+      scope: { kind: one.in, id: scopes[one.in] },
       environments: ["dev", "staging", "production"],
     },
   });

@@ -23,10 +23,10 @@ const pollMs = 200;
 export async function ingestStep(world: World): Promise<string[]> {
   const { ada } = world.cast.as;
   const flights = await upload(
-    ada,
+    world,
     await readFile(join(world.context.root, "node_modules/vega-datasets/data/flights-3m.parquet")),
   );
-  const planted = await upload(ada, await readFile(join(world.folder, "planted-rows.csv")));
+  const planted = await upload(world, await readFile(join(world.folder, "planted-rows.csv")));
   const started = await ada.json<IngestionState>({
     path: "/v1/ingestions",
     body: {
@@ -154,9 +154,9 @@ export async function trainStep(world: World): Promise<string[]> {
   const locks: Record<string, string> = {};
   for (const file of await readdir(folder)) {
     const minor = /^requirements-(3\.\d+)\.lock$/.exec(file)?.[1];
-    if (minor !== undefined) locks[minor] = await upload(ada, await readFile(join(folder, file)));
+    if (minor !== undefined) locks[minor] = await upload(world, await readFile(join(folder, file)));
   }
-  const code = await upload(ada, await readFile(join(folder, "train.py")));
+  const code = await upload(world, await readFile(join(folder, "train.py")));
   const started = await ada.json<RunState>({
     path: "/v1/training-runs",
     body: {
@@ -210,10 +210,7 @@ export async function gateStep(world: World): Promise<string[]> {
     body: {
       model: modelName,
       version,
-      dataset: heldOut?.object,
-      labelColumn: heldOut?.label,
-      featureColumns: heldOut?.features,
-      baselineColumn: "origin_late_share_3h",
+      trainingSetId: heldOut?.id,
     },
   });
   const { metrics, gates } = await waitForJob<Pick<Evaluation, "metrics" | "gates">>(ada, job);

@@ -1,4 +1,4 @@
-import type { ApiClient } from "../client/api-client.ts";
+import { uploadArtifact } from "../client/artifacts.ts";
 import type { CliContext } from "../context.ts";
 import type { RunState } from "../supervisor/state-file.ts";
 import type { Cast } from "./cast.ts";
@@ -41,10 +41,10 @@ export interface DemoSummary {
 export const modelName = "flight-delays";
 export const endpointName = "flight-delays";
 
-/** Uploads bytes; the answer is their content address. */
-export async function upload(api: ApiClient, bytes: Uint8Array): Promise<string> {
-  const { digest } = await api.json<{ digest: string }>({ path: "/v1/artifacts", bytes });
-  return digest;
+/** Uploads bytes for the use case; the answer is their content address. */
+export async function upload(world: World, bytes: Uint8Array): Promise<string> {
+  const { as, useCaseId } = world.cast;
+  return uploadArtifact(as.ada, { environment: "production", useCaseId }, bytes);
 }
 
 export function count(value: number): string {
