@@ -37,7 +37,12 @@ const production = "production";
 const sha256 = (hex: string): string => `sha256:${hex.repeat(32)}`;
 const missingId = (prefix: string): string => `${prefix}_${"0".repeat(26)}`;
 
-function found(route: EnvironmentRoute["route"], of: string, missing: string, body?: object): EnvironmentRoute {
+function found(
+  route: EnvironmentRoute["route"],
+  of: string,
+  missing: string,
+  body?: object,
+): EnvironmentRoute {
   const url = route.slice(route.indexOf(" ") + 1);
   const request = (_world: World, id: string): ValidRequest => ({
     url: url.replace(/:[a-z]+/i, id),
@@ -46,8 +51,14 @@ function found(route: EnvironmentRoute["route"], of: string, missing: string, bo
   return { kind: "found", route, of, missing, request };
 }
 
-function named(route: EnvironmentRoute["route"], body: object | Buffer | ((world: World) => unknown)): EnvironmentRoute {
-  const url = route.slice(route.indexOf(" ") + 1).replace(":name", "arrivals").replace(":model", "arrivals");
+function named(
+  route: EnvironmentRoute["route"],
+  body: object | Buffer | ((world: World) => unknown),
+): EnvironmentRoute {
+  const url = route
+    .slice(route.indexOf(" ") + 1)
+    .replace(":name", "arrivals")
+    .replace(":model", "arrivals");
   const request = (world: World): ValidRequest => ({
     url: url.replace(":version", "1"),
     body: typeof body === "function" ? body(world) : body,
@@ -69,6 +80,11 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     environments: [production],
   })),
   found("DELETE /v1/role-bindings/:id", "binding", missingId("rb")),
+  {
+    kind: "named",
+    route: "POST /v1/artifacts",
+    request: () => ({ url: "/v1/artifacts?environment=production", body: Buffer.from("mine") }),
+  },
   found("GET /v1/artifacts/:digest", "artifact", sha256("00")),
   named("POST /v1/ingestions", {
     contract: "visits",
@@ -111,9 +127,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   named("POST /v1/evaluations", {
     model: "arrivals",
     version: 1,
-    dataset: sha256("ab"),
-    labelColumn: "late",
-    featureColumns: ["distance"],
+    trainingSetId: missingId("ts"),
   }),
   { kind: "listed", route: "GET /v1/endpoints", url: "/v1/endpoints", of: "endpoint" },
   named("PUT /v1/endpoints/:name", (world) => ({

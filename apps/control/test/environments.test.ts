@@ -41,7 +41,13 @@ async function fillProduction(): Promise<void> {
     known.set(name, newId(kind, now));
     return known.get(name) ?? "";
   };
-  const artifact = await must(control, "POST", "/v1/artifacts", Buffer.from("bytes"), await control.token("ci"));
+  const artifact = await must(
+    control,
+    "POST",
+    "/v1/artifacts?environment=production",
+    Buffer.from("bytes"),
+    await control.token("ci"),
+  );
   known.set("artifact", String(artifact["digest"])).set("part", String(artifact["digest"]));
   const key = await must(control, "POST", "/v1/api-keys", { name: "k", environment: "production" }, insider);
   known.set("apiKey", (key["apiKey"] as { id: string }).id);
@@ -53,7 +59,14 @@ async function fillProduction(): Promise<void> {
   const delivered = known.get("prediction") ?? "";
   known.set("block", (await oneBlock(world, "production")).toString("base64"));
   known.set("undelivered", known.get("prediction") ?? "").set("prediction", delivered);
-  const run = { environment: "production", trainingSetId: "ts", code: digest, locks: {}, params: {}, seed: 7 };
+  const run = {
+    environment: "production",
+    trainingSetId: "ts",
+    code: digest,
+    locks: {},
+    params: {},
+    seed: 7,
+  };
   await control.database.session(async (session) => {
     const insert = (text: string, values: unknown[]) => session.query(text, values);
     const contract = id("contract", "contract");
@@ -76,7 +89,7 @@ async function fillProduction(): Promise<void> {
     );
     await insert(
       `insert into features.training_sets (id, organisation_id, environment, request, state, started_by, started_at)
-       values ($1, $2, 'production', '{}', 'waiting', 'x', $3)`,
+       values ($1, $2, 'production', '{"environment":"production"}', 'waiting', 'x', $3)`,
       [id("trainingSet", "trainingSet"), organisation, now],
     );
     await insert(
@@ -98,11 +111,7 @@ async function fillProduction(): Promise<void> {
     await insert(
       `insert into serving.snapshots (organisation_id, version, content_digest, signed, manifest, fetchable, created_at)
        values ($1, 1, 'd', '{"payload":"","keyId":"","signature":""}', '{}', $2, $3)`,
-      [
-        organisation,
-        JSON.stringify([{ digest: known.get("part"), environments: ["production"] }]),
-        now,
-      ],
+      [organisation, JSON.stringify([{ digest: known.get("part"), environments: ["production"] }]), now],
     );
   });
 }
@@ -212,14 +221,20 @@ describe("whoever stops short of production", () => {
     expect((await rows()).map(({ outcome }) => outcome)).toEqual([0]);
     const subject = { select: { subject: "somebody" }, reason: "as asked" };
     for (const { token } of strangers)
-      expect(await must(control, "POST", "/v1/prediction-erasures", subject, token)).toMatchObject({ erased: 0 });
+      expect(await must(control, "POST", "/v1/prediction-erasures", subject, token)).toMatchObject({
+        erased: 0,
+      });
   });
 
   test("while somebody who reaches production finds it all", async () => {
     for (const entry of environmentRoutes) {
       if (entry.kind !== "found" || !entry.route.startsWith("GET") || entry.of === "trainingSet") continue;
       if (["ingestion", "trainingRun"].includes(entry.of) && entry.route.split("/").length > 4) continue;
-      const { status } = await ask(entry.route, entry.request(world, world.known.get(entry.of) ?? ""), insider);
+      const { status } = await ask(
+        entry.route,
+        entry.request(world, world.known.get(entry.of) ?? ""),
+        insider,
+      );
       expect([entry.route, status]).toEqual([entry.route, 200]);
     }
   });
@@ -242,7 +257,12 @@ describe("refusals for want of a charter", () => {
       await control.call(
         "POST",
         "/v1/ingestions",
-        { contract: "visits", environment: "staging", useCaseId: useCase, sources: [{ object: artifact, format: "csv" }] },
+        {
+          contract: "visits",
+          environment: "staging",
+          useCaseId: useCase,
+          sources: [{ object: artifact, format: "csv" }],
+        },
         ci,
       ),
       await control.call(
@@ -252,7 +272,10 @@ describe("refusals for want of a charter", () => {
         ci,
       ),
     ];
-    expect(tries.map(({ body }) => body["code"])).toEqual(["charter.not_in_force", "serving.charter_required"]);
+    expect(tries.map(({ body }) => body["code"])).toEqual([
+      "charter.not_in_force",
+      "serving.charter_required",
+    ]);
     const rows = await denied();
     for (const { requestId, body } of tries)
       expect(rows.some((row) => row.includes(requestId) && row.includes(String(body["code"])))).toBe(true);

@@ -70,7 +70,8 @@ const hole = "@hole@";
 function withText(schema: Schema, path: Path, text: string): string {
   const replace = (value: unknown, [first, ...rest]: Path): unknown => {
     if (first === undefined) return hole;
-    if (Array.isArray(value)) return value.map((item: unknown, index) => (index === first ? replace(item, rest) : item));
+    if (Array.isArray(value))
+      return value.map((item: unknown, index) => (index === first ? replace(item, rest) : item));
     const object = value as Record<string, unknown>;
     return { ...object, [first]: replace(object[first], rest) };
   };
@@ -102,7 +103,12 @@ describe("what no store can hold", () => {
       for (const [, name = ""] of route.url.matchAll(/:([a-zA-Z]+)/g)) {
         tried++;
         const answer = await ask(route, addressOf(route, name, "a%00b"));
-        expect([route.url, name, answer.status, pointersOf(answer)]).toEqual([route.url, name, 400, [`/${name}`]]);
+        expect([route.url, name, answer.status, pointersOf(answer)]).toEqual([
+          route.url,
+          name,
+          400,
+          [`/${name}`],
+        ]);
       }
       const query = Object.keys(partOf(route, "querystring")?.properties ?? { any: {} });
       for (const name of query) {

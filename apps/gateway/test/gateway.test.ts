@@ -184,7 +184,9 @@ describe("acting for somebody else", () => {
     const granted = await posting(gateway, "trusting", "usr_somebody");
     await answer(granted);
     await gateway.end("SIGTERM");
-    const records = [...readLog(join(installation.home, "predictions", "gateway"))].flatMap((block) => block.records);
+    const records = [...readLog(join(installation.home, "predictions", "gateway"))].flatMap(
+      (block) => block.records,
+    );
     const named = records.map(({ header, payload }) => [header.context.endpoint, payload?.onBehalfOf]);
     expect(named).toContainEqual(["trusting", "usr_somebody"]);
     expect(named.filter(([, whom]) => whom !== undefined)).toHaveLength(1);

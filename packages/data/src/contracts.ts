@@ -7,13 +7,13 @@ import {
   newId,
   type ObjectStore,
   ownerOf,
-  type Place,
   type PlaceDirectory,
   PortolanError,
   requireSeen,
   sameOwner,
   type Transaction,
   type UnitOfWork,
+  type WorkPlace,
 } from "@portolan/kernel";
 import type { DataContract } from "./contract-model.ts";
 import type { DataErrorCode } from "./errors.ts";
@@ -67,7 +67,7 @@ export async function publishContract(
 }
 
 interface Published {
-  readonly owner: Place;
+  readonly owner: WorkPlace;
   readonly body: DataContract;
   readonly digest: Digest;
   readonly document: string;

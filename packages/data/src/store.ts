@@ -1,4 +1,4 @@
-import { type JsonObject, type Place, placeOf, type Sql } from "@portolan/kernel";
+import { type JsonObject, placeOf, type Sql, type WorkPlace } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
 import type { DataContract } from "./contract-model.ts";
 import type { ContractView, DatasetManifest, IngestionView } from "./resources.ts";
@@ -68,7 +68,7 @@ const tables = (sql: Sql) => sql.withTables<DataTables>();
 const json = (value: unknown): string => JSON.stringify(value);
 
 export interface StoredContract extends Omit<ContractView, "teamId" | "useCaseId"> {
-  readonly owner: Place;
+  readonly owner: WorkPlace;
   readonly body: DataContract;
 }
 

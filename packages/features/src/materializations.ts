@@ -14,10 +14,10 @@ import {
   locate,
   newId,
   ownerOf,
-  type Place,
   PortolanError,
   placeOf,
   requireSeen,
+  type WorkPlace,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "./errors.ts";
 import { materializePlan } from "./materialize-plan.ts";
@@ -183,7 +183,7 @@ async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   });
 }
 
-function useCaseOf({ useCaseId }: Place): { readonly useCaseId?: string } {
+function useCaseOf({ useCaseId }: WorkPlace): { readonly useCaseId?: string } {
   return useCaseId === undefined ? {} : { useCaseId };
 }
 

@@ -1,4 +1,4 @@
-import { covers, type Environment, type Place, placeOf, type Sql } from "@portolan/kernel";
+import { covers, type Environment, placeOf, type Sql, type WorkPlace } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
 import type {
   MaterializationView,
@@ -94,7 +94,7 @@ export async function contractColumns(
   sql: Sql,
   organisationId: string,
   contract: string,
-  at: Place,
+  at: WorkPlace,
 ): Promise<readonly { name: string; type: string }[] | undefined> {
   const row = await tables(sql)
     .selectFrom("data.contract_columns_v1")
@@ -246,7 +246,7 @@ export async function findMaterialization(
   organisationId: string,
   id: string,
 ): Promise<
-  (MaterializationView & { environment: Environment; owner: Place; datasetId: string }) | undefined
+  (MaterializationView & { environment: Environment; owner: WorkPlace; datasetId: string }) | undefined
 > {
   const row = await tables(sql)
     .selectFrom("features.materializations")

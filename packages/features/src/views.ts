@@ -8,13 +8,13 @@ import {
   newId,
   type ObjectStore,
   ownerOf,
-  type Place,
   type PlaceDirectory,
   PortolanError,
   placeOf,
   requireSeen,
   sameOwner,
   type UnitOfWork,
+  type WorkPlace,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "./errors.ts";
 import type { OnlineStore } from "./ports.ts";
@@ -103,7 +103,7 @@ export async function publishView(
   });
 }
 
-function refuseForeignName(newest: StoredView | undefined, name: string, owner: Place): void {
+function refuseForeignName(newest: StoredView | undefined, name: string, owner: WorkPlace): void {
   if (newest === undefined || sameOwner(placeOf(newest), owner)) return;
   throw new PortolanError<FeatureErrorCode>("features.view_owned_elsewhere", {
     detail: `the name ${name} is taken by another part of the organisation`,

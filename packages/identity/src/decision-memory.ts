@@ -55,7 +55,8 @@ export function createDecisionMemory(): DecisionMemory {
     begin(organisationId, environment, policies) {
       const place = `${organisationId}/${environment}`;
       const before = kept.get(place);
-      const known = before?.policyVersion === policies.version ? before.decisions : new Map<string, boolean>();
+      const known =
+        before?.policyVersion === policies.version ? before.decisions : new Map<string, boolean>();
       const used = new Map<string, boolean>();
       const texts = new WeakMap<object, string>();
       let turnEnds = performance.now() + turnMs;

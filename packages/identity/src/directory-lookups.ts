@@ -2,11 +2,11 @@ import {
   type CallContext,
   type Id,
   newId,
-  type Place,
   type PlaceDirectory,
   systemActor,
   systemClock,
   type UnitOfWork,
+  type WorkPlace,
 } from "@portolan/kernel";
 import { findTeamPath, findUseCasePath, listBindings, type ScopePath } from "./directory-store.ts";
 import { identityTables } from "./store.ts";
@@ -73,9 +73,9 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
 async function findPlace(
   sql: Parameters<typeof identityTables>[0],
   organisationId: string,
-  named: Place,
-): Promise<Place | undefined> {
-  const team: Place | undefined =
+  named: WorkPlace,
+): Promise<WorkPlace | undefined> {
+  const team: WorkPlace | undefined =
     named.teamId === undefined ? {} : await findTeamPath(sql, organisationId, named.teamId);
   if (named.useCaseId === undefined || team === undefined) return team && teamOnly(team);
   const path = await findUseCasePath(sql, organisationId, named.useCaseId);
@@ -84,7 +84,7 @@ async function findPlace(
   return { teamId: path.teamId, useCaseId: path.useCaseId };
 }
 
-function teamOnly({ teamId }: Place): Place {
+function teamOnly({ teamId }: WorkPlace): WorkPlace {
   return teamId === undefined ? {} : { teamId };
 }
 

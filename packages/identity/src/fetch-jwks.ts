@@ -69,7 +69,8 @@ function guardedLookup(rules: AddressRules, host: string): LookupFunction {
       if (error) return callback(error, "");
       const refused = addresses.find(({ address }) => judgeAddress(rules, host, address).kind === "refused");
       const [first] = addresses;
-      if (refused || !first) return callback(new Error("key set: its address lies inside a private network"), "");
+      if (refused || !first)
+        return callback(new Error("key set: its address lies inside a private network"), "");
       if (options.all) return callback(null, addresses);
       callback(null, first.address, first.family);
     });

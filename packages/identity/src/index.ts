@@ -11,6 +11,7 @@ export { policyDocumentation } from "./authorization/policy-documentation.ts";
 export { checkPolicies, type PolicyFile } from "./authorization/policy-files.ts";
 export { PolicyTestFile, type PolicyTestResult, runPolicyTests } from "./authorization/policy-tests.ts";
 export { type AuthorizerDeps, createAuthorizer, type IdentityAuthorizer } from "./authorizer.ts";
+export { createDecisionMemory, type DecisionMemory } from "./decision-memory.ts";
 export {
   createDevelopmentIssuer,
   type DevelopmentIssuer,
@@ -18,7 +19,6 @@ export {
   type IssuedToken,
   type TokenRequest,
 } from "./development-issuer.ts";
-export { createDecisionMemory, type DecisionMemory } from "./decision-memory.ts";
 export { createDirectoryLookups, type DirectoryLookups, type UseCasePlace } from "./directory-lookups.ts";
 export { identityErrors } from "./errors.ts";
 export { createJwksFetcher } from "./fetch-jwks.ts";
@@ -34,8 +34,8 @@ export { possessionStatement } from "./possession.ts";
 export { registerIdentityRoutes } from "./routes/register.ts";
 export type { IdentityRouteDeps } from "./routes/route-deps.ts";
 export { type GrantedEndpoint, grantsForSnapshot, type SnapshotGrantsDeps } from "./snapshot-grants.ts";
-export { createIssuerKeys, type IssuerKeys } from "./tokens/issuer-keys.ts";
 export { isLoopback, requireTls, type TlsFiles } from "./tls.ts";
+export { createIssuerKeys, type IssuerKeys } from "./tokens/issuer-keys.ts";
 
 export const identityMigrations: MigrationSet = {
   package: "identity",

@@ -1,11 +1,4 @@
-import {
-  asEpochMicros,
-  type Clock,
-  type Id,
-  newId,
-  systemActor,
-  type UnitOfWork,
-} from "@portolan/kernel";
+import { asEpochMicros, type Clock, type Id, newId, systemActor, type UnitOfWork } from "@portolan/kernel";
 import { identityTables } from "./store.ts";
 import type { KeyMemory } from "./tokens/issuer-keys.ts";
 import type { JsonWebKeySet } from "./tokens/trusted-issuer.ts";

@@ -156,7 +156,9 @@ export async function listTrustedIssuers(sql: Sql, organisationId?: string): Pro
     .selectAll()
     .where("disabled_at", "is", null);
   if (organisationId !== undefined) query = query.where("organisation_id", "=", organisationId);
-  return (await query.orderBy("created_at").orderBy("organisation_id").orderBy("issuer").execute()).map(issuerOf);
+  return (await query.orderBy("created_at").orderBy("organisation_id").orderBy("issuer").execute()).map(
+    issuerOf,
+  );
 }
 
 function rowOf(issuer: TrustedIssuer) {

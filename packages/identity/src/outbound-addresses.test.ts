@@ -58,7 +58,10 @@ describe("where keys may be fetched from", () => {
     expect(judgeUrl(rules, "https://[fd12::8]/keys").kind).toBe("refused");
     expect(judgeUrl(rules, "http://id.bank.internal/keys").kind).toBe("refused");
   });
-  test.each(["10.0.0.0/99", "https://id.example", "a b", "10.0.0.0/8/8", "*"])("%s is no entry of the list", (entry) => {
-    expect(() => readAddressRules(entry, false)).toThrow(RangeError);
-  });
+  test.each(["10.0.0.0/99", "https://id.example", "a b", "10.0.0.0/8/8", "*"])(
+    "%s is no entry of the list",
+    (entry) => {
+      expect(() => readAddressRules(entry, false)).toThrow(RangeError);
+    },
+  );
 });

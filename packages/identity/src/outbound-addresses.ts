@@ -56,7 +56,9 @@ export function readAddressRules(allowed: string | undefined, development: boole
   return { hosts, networks, development };
 }
 
-export type AddressVerdict = { readonly kind: "allowed" } | { readonly kind: "refused"; readonly why: string };
+export type AddressVerdict =
+  | { readonly kind: "allowed" }
+  | { readonly kind: "refused"; readonly why: string };
 
 /** Judges an address as written, before any name is resolved. Pure. */
 export function judgeUrl(rules: AddressRules, text: string): AddressVerdict {
@@ -75,7 +77,8 @@ export function judgeUrl(rules: AddressRules, text: string): AddressVerdict {
 /** Judges an address that a host's name was resolved to; it is the one that is then connected to. Pure. */
 export function judgeAddress(rules: AddressRules, host: string, address: string): AddressVerdict {
   const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-  if (rules.hosts.has(host.toLowerCase()) || rules.networks.check(address, family)) return { kind: "allowed" };
+  if (rules.hosts.has(host.toLowerCase()) || rules.networks.check(address, family))
+    return { kind: "allowed" };
   if (rules.development && isLoopback(address)) return { kind: "allowed" };
   return inside.check(address, family)
     ? refuse("its address lies inside a private, link-local or reserved network")

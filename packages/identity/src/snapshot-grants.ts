@@ -77,7 +77,8 @@ async function decideAll(
     for (const { facts } of loaded.principals) {
       if (!(await pass.allows(facts, "serving:predict", resource))) continue;
       principals.push(facts.id);
-      const mayAct = facts.kind === "service_account" && (await pass.allows(facts, "identity:act_for", resource));
+      const mayAct =
+        facts.kind === "service_account" && (await pass.allows(facts, "identity:act_for", resource));
       if (mayAct) actors.push(facts.id);
     }
     grants.push({ endpoint, environment, principals: principals.toSorted(), actors: actors.toSorted() });

@@ -2,7 +2,12 @@ import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { join } from "node:path";
 import { asEpochMicros, keyCounts, newId } from "@portolan/kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDecisionMemory, createFileKeyRing, grantsForSnapshot, possessionStatement } from "../src/index.ts";
+import {
+  createDecisionMemory,
+  createFileKeyRing,
+  grantsForSnapshot,
+  possessionStatement,
+} from "../src/index.ts";
 import { createTokenVerifier, decideAtGateway, verifyApiKey } from "../src/policy.ts";
 import { bootstrapped, type Installation, openInstallation } from "./installation.ts";
 
@@ -124,9 +129,8 @@ describe("signing keys", () => {
 
   test("a charter key is registered with a fresh token of its holder, never with an API key", async () => {
     const { token } = await one.token("sam", undefined, { lifetimeSeconds: 7200 });
-    const key = (
-      await one.call("POST", "/v1/api-keys", token, { name: "k", environment: "production" })
-    ).body as unknown as { text: string };
+    const key = (await one.call("POST", "/v1/api-keys", token, { name: "k", environment: "production" }))
+      .body as unknown as { text: string };
     const register = async (credential: string) =>
       (await one.call("POST", "/v1/signing-keys", credential, proof(ids.sam, one.clock.now()))).body as {
         code?: string;

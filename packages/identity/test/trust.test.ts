@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { asEpochMicros } from "@portolan/kernel";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { aCall } from "@portolan/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   createDecisionMemory,
   createIssuerKeyStore,
@@ -156,10 +156,14 @@ describe("keys of outside issuers", () => {
     };
     await serving(answer, async (address) => {
       const named = address.replace("http://127.0.0.1", "https://localhost");
-      await expect(createJwksFetcher(readAddressRules(undefined, false))(named)).rejects.toThrow("private network");
+      await expect(createJwksFetcher(readAddressRules(undefined, false))(named)).rejects.toThrow(
+        "private network",
+      );
       await expect(createJwksFetcher(readAddressRules(undefined, false))(address)).rejects.toThrow("https");
       // Allowed, the connection is made: it fails at TLS, which this server does not speak.
-      await expect(createJwksFetcher(readAddressRules("localhost", false))(named)).rejects.toThrow(/SSL|EPROTO/i);
+      await expect(createJwksFetcher(readAddressRules("localhost", false))(named)).rejects.toThrow(
+        /SSL|EPROTO/i,
+      );
     });
     expect(asked).toBe(0);
   });

@@ -1,7 +1,7 @@
 import type { CallContext } from "./actor.ts";
 import type { Digest } from "./digest.ts";
-import type { EnvironmentPlace } from "./places.ts";
 import type { Transaction } from "./unit-of-work.ts";
+import type { EnvironmentPlace } from "./work-places.ts";
 
 /** What bytes are to the place that holds them. */
 export type ArtifactKind =

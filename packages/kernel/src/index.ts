@@ -13,13 +13,10 @@ export * from "./logging.ts";
 export * from "./migrations.ts";
 export * from "./money.ts";
 export * from "./object-store.ts";
-<<<<<<< HEAD
 export * from "./place.ts";
-=======
-export * from "./places.ts";
->>>>>>> fd29cfa (kernel: places and the artifact catalogue; identity: teams and use cases for all domains; jobs are seen where their work is)
 export * from "./secret.ts";
 export * from "./signing.ts";
 export * from "./time.ts";
 export * from "./unit-of-work.ts";
 export * from "./units.ts";
+export * from "./work-places.ts";

@@ -2,8 +2,8 @@ import type { Kysely } from "kysely";
 import type { CallContext, Environment } from "./actor.ts";
 import type { Digest } from "./digest.ts";
 import type { JsonObject } from "./json.ts";
-import type { Place } from "./places.ts";
 import type { EpochMicros } from "./time.ts";
+import type { WorkPlace } from "./work-places.ts";
 
 /**
  * A SQL session over no tables. A store narrows it to its own: `tx.sql.withTables<RegistryTables>()`.
@@ -31,7 +31,7 @@ export interface JobRequest {
   readonly key?: string;
   readonly priority?: number;
   /** Where the work belongs: who may work there may see and stop the job. Without it, the organisation's. */
-  readonly place?: Place & { readonly environment?: Environment };
+  readonly place?: WorkPlace & { readonly environment?: Environment };
 }
 
 /** What a use case may do inside one database transaction. All of it commits together or not at all. */

@@ -7,12 +7,12 @@ import {
   digestJson,
   newId,
   ownerOf,
-  type Place,
   type PlaceDirectory,
   PortolanError,
   parseDigest,
   type ResourceRef,
   type UnitOfWork,
+  type WorkPlace,
 } from "@portolan/kernel";
 import type { SourceLines } from "@portolan/yaml-source";
 import type { Measurements } from "./assumptions.ts";
@@ -100,7 +100,11 @@ export async function makePlan(
 }
 
 /** The use case or team that a text names, when the caller may plan there: then the team's people read the plan. */
-async function placeOfText(deps: PlannerDeps, call: CallContext, document: CharterDocument): Promise<Place> {
+async function placeOfText(
+  deps: PlannerDeps,
+  call: CallContext,
+  document: CharterDocument,
+): Promise<WorkPlace> {
   const { organisationId } = call.actor;
   const { name, team } = document.useCase;
   for (const named of [{ useCaseId: name }, { teamId: team }]) {

@@ -12,11 +12,11 @@ import {
   locate,
   newId,
   type ObjectStore,
-  type Place,
   type PlaceDirectory,
   PortolanError,
   type Transaction,
   type UnitOfWork,
+  type WorkPlace,
 } from "@portolan/kernel";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { type Lineage, type ModelSignature, type ModelVersion, modelFileName } from "./contract.ts";
@@ -123,7 +123,7 @@ async function signArtifact(
   deps: PushDeps,
   call: CallContext,
   request: PushRequest,
-  place: Place,
+  place: WorkPlace,
 ): Promise<SignedArtifact> {
   const { environment } = request;
   const artifact = await deps.artifacts.require(call, request.artifact, { environment, ...place });

@@ -32,7 +32,8 @@ function findImpossible(request: FastifyRequest): Violation[] {
     if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) continue;
     for (const [name, member] of Object.entries(value)) {
       const at = `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
-      if (name.includes("\0")) violations.push({ detail: `${pointer || "/"} has a name with a NUL character`, at: { pointer } });
+      if (name.includes("\0"))
+        violations.push({ detail: `${pointer || "/"} has a name with a NUL character`, at: { pointer } });
       else open.push({ value: member as unknown, pointer: at });
     }
   }

@@ -1,4 +1,5 @@
 import {
+  type AddressRules,
   type Authenticator,
   createAuthenticator,
   createAuthorizer,
@@ -7,7 +8,6 @@ import {
   createIssuerKeyStore,
   createIssuerKeys,
   createJwksFetcher,
-  type AddressRules,
   type Denial,
   type DevelopmentIssuer,
   type DirectoryLookups,
@@ -60,11 +60,7 @@ export async function wireIdentity(base: Foundation): Promise<IdentityWiring> {
     onDenied,
   });
   const addresses = readAddressRules(config.OIDC_ALLOWED_HOSTS, config.DEV_ISSUER);
-  const issuerKeys = createIssuerKeys(
-    clock,
-    createJwksFetcher(addresses),
-    createIssuerKeyStore(work, clock),
-  );
+  const issuerKeys = createIssuerKeys(clock, createJwksFetcher(addresses), createIssuerKeyStore(work, clock));
   return {
     authorizer: createAuthorizer({ unitOfWork: work, onDenied }),
     authenticator: createAuthenticator({ unitOfWork: work, clock, developmentIssuer, issuerKeys }),

@@ -2,15 +2,15 @@ import {
   type Environment,
   type JsonObject,
   type JsonValue,
-  type Place,
   placeOf,
   type Sql,
+  type WorkPlace,
 } from "@portolan/kernel";
 import type { JobRow } from "./job-claims.ts";
 import { type JobState, jobTables } from "./job-tables.ts";
 
 /** Where a job belongs. */
-export type JobPlace = Place & { readonly environment?: Environment };
+export type JobPlace = WorkPlace & { readonly environment?: Environment };
 
 /** A job as the API shows it. Times are epoch microseconds. */
 export interface JobView {

@@ -114,8 +114,7 @@ function registerOpenRoutes(app: FastifyInstance, deps: IdentityRouteDeps): void
         response: { 201: Type.Object({ organisation: Organisation, administratorId: Type.String() }) },
       },
     },
-    async (request, reply) =>
-      reply.code(201).send(await bootstrap(deps, request.body, originOf(request))),
+    async (request, reply) => reply.code(201).send(await bootstrap(deps, request.body, originOf(request))),
   );
   app.post<{ Body: Static<typeof TokenRequest> }>(
     "/v1/dev/token",

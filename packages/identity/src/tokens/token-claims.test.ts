@@ -78,7 +78,9 @@ describe("one issuer and audience in several organisations", () => {
   });
   test("a shared provider's token counts where its subject is known, else where it was trusted first", async () => {
     expect(await organisationOf([theirs, issuer], [issuer.organisationId])).toBe(issuer.organisationId);
-    expect(await organisationOf([issuer, theirs], [issuer.organisationId, "org_2"])).toBe(issuer.organisationId);
+    expect(await organisationOf([issuer, theirs], [issuer.organisationId, "org_2"])).toBe(
+      issuer.organisationId,
+    );
     expect(await organisationOf([issuer, theirs])).toBe(issuer.organisationId);
   });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { covers, ownerOf, sameOwner } from "./places.ts";
+import { covers, ownerOf, sameOwner } from "./work-places.ts";
 
 const work = { teamId: "team_a", useCaseId: "uc_a" };
 
