@@ -26,7 +26,7 @@ create table data.ingestions (
   use_case_id text,
   sources jsonb not null,
   as_of bigint,
-  state text not null check (state in ('waiting', 'running', 'published', 'refused', 'failed')),
+  state text not null check (state in ('waiting', 'running', 'published', 'refused', 'failed', 'cancelled')),
   source_digest text,
   counts jsonb,
   rules jsonb,

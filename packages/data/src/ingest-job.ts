@@ -7,6 +7,7 @@ import {
   digestJson,
   type Environment,
   type EnvironmentPlace,
+  type JobEnd,
   type JobHandler,
   type JobRun,
   type JsonObject,
@@ -26,6 +27,7 @@ import type { SourceFile } from "./source-plan.ts";
 import { locateSources, unreadable } from "./sources.ts";
 import { splitPlan } from "./split-plan.ts";
 import {
+  closeIngestion,
   findIngestion,
   findSameIngestion,
   getContract,
@@ -57,7 +59,13 @@ interface Split {
  * ledger row are one transaction, so a batch is visible whole or not at all.
  */
 export function ingestJob(deps: IngestionDeps): JobHandler {
-  return { queue: ingestQueue, retries: 2, run: (job) => runIngestion(deps, job) };
+  return { queue: ingestQueue, retries: 2, run: (job) => runIngestion(deps, job), abandoned };
+}
+
+async function abandoned(tx: Transaction, { payload, state, reason }: JobEnd): Promise<void> {
+  const id = String(payload["ingestionId"]);
+  if (await closeIngestion(tx.sql, id, { state, reason, now: tx.now }))
+    await tx.record({ event: `data.ingestion.${state}`, subject: id });
 }
 
 async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObject> {

@@ -46,7 +46,9 @@ export const IngestionView = Type.Object({
   sources: Type.Array(Source),
   asOf: Type.Optional(Micros),
   state: Type.Union(
-    (["waiting", "running", "published", "refused", "failed"] as const).map((state) => Type.Literal(state)),
+    (["waiting", "running", "published", "refused", "failed", "cancelled"] as const).map((state) =>
+      Type.Literal(state),
+    ),
   ),
   sourceDigest: Type.Optional(Type.String()),
   counts: Type.Optional(Counts),
@@ -65,7 +67,7 @@ export interface IngestionView {
   readonly useCaseId?: string;
   readonly sources: readonly Source[];
   readonly asOf?: number;
-  readonly state: "waiting" | "running" | "published" | "refused" | "failed";
+  readonly state: "waiting" | "running" | "published" | "refused" | "failed" | "cancelled";
   readonly sourceDigest?: string;
   readonly counts?: Static<typeof Counts>;
   /** Broken rules and how many rows broke each. */

@@ -170,6 +170,21 @@ export async function updateIngestion(sql: Sql, id: string, update: IngestionUpd
     .execute();
 }
 
+/** Resolves to whether it was open until now. */
+export async function closeIngestion(
+  sql: Sql,
+  id: string,
+  end: { readonly state: "cancelled" | "failed"; readonly reason: string; readonly now: number },
+): Promise<boolean> {
+  const closed = await tables(sql)
+    .updateTable("data.ingestions")
+    .set({ state: end.state, failures: json([end.reason]), finished_at: end.now })
+    .where("id", "=", id)
+    .where("state", "in", ["waiting", "running"])
+    .executeTakeFirst();
+  return closed.numUpdatedRows === 1n;
+}
+
 export async function findIngestion(
   sql: Sql,
   organisationId: string,

@@ -40,6 +40,8 @@ export interface DataFixture {
     more?: Partial<Parameters<typeof startIngestion>[2]>,
   ): Promise<IngestionView>;
   settled(id: string): Promise<IngestionView>;
+  /** Starts something and cancels its job, again where it was over before; resolves to the first that was cancelled. */
+  startAndCancel<T extends { readonly id: string }>(start: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -100,6 +102,15 @@ export async function dataFixture(
         ...options,
       });
       return settled(started.id);
+    },
+    startAndCancel: async (start) => {
+      for (;;) {
+        const one = await start();
+        const [job] = await db.database.session((session) =>
+          session.query<{ id: string }>("select id from database.job_runs where key = $1", [one.id]),
+        );
+        if (await db.uow.write(call, (tx) => db.jobs.cancel(tx, job?.id ?? ""))) return one;
+      }
     },
     close: async () => {
       await worker.stop();

@@ -5,8 +5,8 @@ import { aCall } from "@portolan/testkit";
 import { sql as raw } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { publishContract, readQuarantine, startIngestion } from "../src/index.ts";
-import { listPublishedDatasets } from "../src/ingestions.ts";
-import { type DataFixture, dataFixture, flightsCsv } from "./data-fixture.ts";
+import { listPublishedDatasets, readIngestion } from "../src/ingestions.ts";
+import { type DataFixture, dataFixture, flightsCsv, waitFor } from "./data-fixture.ts";
 
 let f: DataFixture;
 
@@ -276,4 +276,25 @@ test("a published contract version never changes, and what one may not ask is re
   await expect(
     startIngestion(f.deps, aCall(), { contract: "flights", environment: "dev", sources: [] }),
   ).rejects.toMatchObject({ code: "identity.forbidden" });
+});
+
+test("an ingestion whose job is cancelled reads cancelled, with its ledger row, and publishes nothing", async () => {
+  const path = join(f.inbox, "cancelled.csv");
+  await writeFile(path, flightsCsv(30, 13));
+  const { id } = await f.startAndCancel(() =>
+    startIngestion(f.deps, f.call, { contract: "flights", environment: "dev", sources: [{ path }] }),
+  );
+  const ended = await waitFor(
+    () => readIngestion(f.deps, f.call, id),
+    (found) => found.state !== "waiting" && found.state !== "running",
+  );
+  expect(ended).toMatchObject({ state: "cancelled", finishedAt: expect.any(Number) as number });
+  expect(ended.datasetId).toBeUndefined();
+  const events = await f.db.database.session((session) =>
+    session.query(
+      "select convert_from(payload, 'UTF8')::jsonb ->> 'event' as event from ledger.rows where convert_from(payload, 'UTF8')::jsonb ->> 'subject' = $1 order by id",
+      [id],
+    ),
+  );
+  expect(events).toEqual([{ event: "data.ingestion.started" }, { event: "data.ingestion.cancelled" }]);
 });

@@ -23,6 +23,8 @@ create table database.job_runs (
   attempts integer not null default 0,
   failures integer not null default 0,
   cancel_requested boolean not null default false,
+  -- Whether what the job was for has its final state too; asked of cancelled and failed jobs only.
+  settled boolean not null default false,
   result jsonb,
   error text,
   created_at bigint not null,
@@ -34,6 +36,8 @@ create unique index job_runs_open_key on database.job_runs (organisation_id, que
   where key is not null and state in ('waiting', 'running', 'retrying');
 create index job_runs_recent on database.job_runs (organisation_id, created_at desc);
 create index job_runs_open on database.job_runs (state) where state in ('waiting', 'running', 'retrying');
+
+create index job_runs_unsettled on database.job_runs (queue) where state in ('cancelled', 'failed') and not settled;
 
 create table database.job_steps (
   job_id text not null references database.job_runs (id) on delete cascade,

@@ -269,6 +269,49 @@ export function databaseSuite(name: string, url: () => string | undefined): void
       await untilState(running, "cancelled");
     });
 
+    test("what a job was for is told once that it was cancelled or failed, whether it waited, ran or kept crashing", async () => {
+      const cancel = (id: string) => db.uow.write(call, (tx) => db.jobs.cancel(tx, id));
+      const told: string[] = [];
+      const handler: JobHandler = {
+        queue: "told",
+        retries: 0,
+        run: (job) =>
+          job.payload["fails"] === true
+            ? Promise.reject(new Error("never"))
+            : new Promise((_, reject) =>
+                job.signal.addEventListener("abort", () => reject(job.signal.reason as Error)),
+              ),
+        abandoned: async (tx, end) => {
+          await tx.record({ event: "test.job.abandoned", subject: String(end.payload["n"]) });
+          if (!told.includes(String(end.payload["n"]))) {
+            told.push(String(end.payload["n"]));
+            throw new Error("the first time it does not work");
+          }
+        },
+      };
+      const waiting = await enqueue("told", { n: 1 });
+      expect(await cancel(waiting)).toBe(true);
+      const crashing = await enqueue("told", { n: 2 });
+      await query("update database.job_runs set attempts = 100 where id = $1", [crashing]);
+      await work(handler);
+      await untilState(crashing, "failed");
+      const running = await enqueue("told", { n: 3 });
+      await untilState(running, "running");
+      expect(await cancel(running)).toBe(true);
+      await untilState(running, "cancelled");
+      await untilState(await enqueue("told", { n: 4, fails: true }), "failed");
+      const rows = () =>
+        query(
+          "select convert_from(payload, 'UTF8')::jsonb ->> 'subject' as n from ledger.rows where convert_from(payload, 'UTF8')::jsonb ->> 'event' = 'test.job.abandoned' order by 1",
+        );
+      const all = ["1", "2", "3", "4"].map((n) => ({ n }));
+      await vi.waitFor(async () => expect(await rows()).toEqual(all), { timeout: 60_000 });
+      expect(await query("select id from database.job_runs where queue = 'told' and not settled")).toEqual(
+        [],
+      );
+      expect(await rows()).toEqual(all);
+    });
+
     test("a job interrupted by shutdown goes on in the next process without repeating a finished step", async () => {
       let hold = true;
       const handler: JobHandler = {

@@ -25,6 +25,7 @@ import type { OnlineRow, OnlineStore, OnlineViewHeader } from "./ports.ts";
 import { featureViewDigest } from "./read-view.ts";
 import type { MaterializationRequest, MaterializationView } from "./resources.ts";
 import {
+  closeMaterialization,
   findDataset,
   findMaterialization,
   findView,
@@ -111,7 +112,16 @@ export async function readMaterialization(
 }
 
 export function materializeJob(deps: FeatureDeps): JobHandler {
-  return { queue: materializeQueue, retries: 2, run: (job) => runMaterialization(deps, job) };
+  return {
+    queue: materializeQueue,
+    retries: 2,
+    run: (job) => runMaterialization(deps, job),
+    abandoned: async (tx, { payload, state, reason }) => {
+      const id = String(payload["materializationId"]);
+      if (await closeMaterialization(tx.sql, id, { state, reason, now: tx.now }))
+        await tx.record({ event: `features.materialization.${state}`, subject: id });
+    },
+  };
 }
 
 async function runMaterialization(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {

@@ -96,7 +96,9 @@ export type TrainingSetManifest = Static<typeof TrainingSetManifest>;
 export const TrainingSetView = Type.Object({
   id: Type.String(),
   environment: Environment,
-  state: Type.Union((["waiting", "running", "ready", "failed"] as const).map((state) => Type.Literal(state))),
+  state: Type.Union(
+    (["waiting", "running", "ready", "failed", "cancelled"] as const).map((state) => Type.Literal(state)),
+  ),
   request: TrainingSetRequest,
   manifest: Type.Optional(TrainingSetManifest),
   failure: Type.Optional(Type.String()),
@@ -106,7 +108,7 @@ export const TrainingSetView = Type.Object({
 export interface TrainingSetView {
   readonly id: string;
   readonly environment: Static<typeof Environment>;
-  readonly state: "waiting" | "running" | "ready" | "failed";
+  readonly state: "waiting" | "running" | "ready" | "failed" | "cancelled";
   readonly request: TrainingSetRequest;
   readonly manifest?: TrainingSetManifest;
   readonly failure?: string;
@@ -132,7 +134,9 @@ export const MaterializationView = Type.Object({
   id: Type.String(),
   view: Type.String(),
   asOf: Micros,
-  state: Type.Union((["waiting", "running", "done", "failed"] as const).map((state) => Type.Literal(state))),
+  state: Type.Union(
+    (["waiting", "running", "done", "failed", "cancelled"] as const).map((state) => Type.Literal(state)),
+  ),
   keyCount: Type.Optional(Type.Integer()),
   failure: Type.Optional(Type.String()),
   startedAt: Micros,
@@ -142,7 +146,7 @@ export interface MaterializationView {
   readonly id: string;
   readonly view: string;
   readonly asOf: number;
-  readonly state: "waiting" | "running" | "done" | "failed";
+  readonly state: "waiting" | "running" | "done" | "failed" | "cancelled";
   readonly keyCount?: number;
   readonly failure?: string;
   readonly startedAt: number;

@@ -189,6 +189,30 @@ export async function finishTrainingSet(
     .execute();
 }
 
+type Closed = { readonly state: "cancelled" | "failed"; readonly reason: string; readonly now: number };
+
+/** Resolves to whether it was open until now. */
+export async function closeTrainingSet(sql: Sql, id: string, end: Closed): Promise<boolean> {
+  const closed = await tables(sql)
+    .updateTable("features.training_sets")
+    .set({ state: end.state, failure: end.reason, finished_at: end.now })
+    .where("id", "=", id)
+    .where("state", "in", ["waiting", "running"])
+    .executeTakeFirst();
+  return closed.numUpdatedRows === 1n;
+}
+
+/** Resolves to whether it was open until now. */
+export async function closeMaterialization(sql: Sql, id: string, end: Closed): Promise<boolean> {
+  const closed = await tables(sql)
+    .updateTable("features.materializations")
+    .set({ state: end.state, failure: end.reason, finished_at: end.now })
+    .where("id", "=", id)
+    .where("state", "in", ["waiting", "running"])
+    .executeTakeFirst();
+  return closed.numUpdatedRows === 1n;
+}
+
 export async function findTrainingSet(
   sql: Sql,
   organisationId: string,

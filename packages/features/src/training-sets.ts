@@ -22,6 +22,7 @@ import {
 import type { FeatureErrorCode } from "./errors.ts";
 import type { TrainingSetManifest, TrainingSetRequest, TrainingSetView } from "./resources.ts";
 import {
+  closeTrainingSet,
   findDataset,
   findTrainingSet,
   findView,
@@ -99,7 +100,16 @@ function setPlace({ environment, ...request }: TrainingSetRequest): EnvironmentP
 
 /** Builds a training set: dataset and views are pinned first, so that a restart builds the same one. */
 export function trainingSetJob(deps: FeatureDeps): JobHandler {
-  return { queue: trainingSetQueue, retries: 2, run: (job) => runTrainingSet(deps, job) };
+  return {
+    queue: trainingSetQueue,
+    retries: 2,
+    run: (job) => runTrainingSet(deps, job),
+    abandoned: async (tx, { payload, state, reason }) => {
+      const id = String(payload["trainingSetId"]);
+      if (await closeTrainingSet(tx.sql, id, { state, reason, now: tx.now }))
+        await tx.record({ event: `features.training_set.${state}`, subject: id });
+    },
+  };
 }
 
 async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {

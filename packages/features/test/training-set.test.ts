@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { asEpochMicros, type Digest } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { flightsCsv, waitFor } from "../../data/test/data-fixture.ts";
-import { publishView, readTrainingSetColumns } from "../src/index.ts";
+import { publishView, readTrainingSet, readTrainingSetColumns, startTrainingSet } from "../src/index.ts";
 import { applyEvents, readMaterialization, startMaterialization } from "../src/materializations.ts";
 import { featureViewDigest, readFeatureView } from "../src/read-view.ts";
 import { readView } from "../src/views.ts";
@@ -232,4 +232,43 @@ test("two features of one name, a key of another type and an unknown column are 
       document: (await readView(f.deps, f.call, "arrivals")).document.replace("3h", "4h"),
     }),
   ).rejects.toMatchObject({ code: "features.view_conflict" });
+});
+
+test("a training set or a materialisation whose job is cancelled reads cancelled, with its ledger row", async () => {
+  const eventsOf = (id: string) =>
+    f.db.database.session((session) =>
+      session.query(
+        "select convert_from(payload, 'UTF8')::jsonb ->> 'event' as event from ledger.rows where convert_from(payload, 'UTF8')::jsonb ->> 'subject' = $1 order by id",
+        [id],
+      ),
+    );
+  const ended = { state: "cancelled", finishedAt: expect.any(Number) as number };
+  const open = (found: { readonly state: string }) => found.state === "waiting" || found.state === "running";
+  const set = await f.startAndCancel(() => startTrainingSet(f.deps, f.call, flightsRequest(0, 2 ** 52)));
+  expect(
+    await waitFor(
+      () => readTrainingSet(f.deps, f.call, set.id),
+      (found) => !open(found),
+    ),
+  ).toMatchObject(ended);
+  expect(await eventsOf(set.id)).toEqual([
+    { event: "features.training_set.started" },
+    { event: "features.training_set.cancelled" },
+  ]);
+  const materialization = await f.startAndCancel(() =>
+    startMaterialization(f.deps, f.call, "origin-departures", {
+      environment: "dev",
+      asOf: asEpochMicros(flights.at(-1)?.at ?? 0),
+    }),
+  );
+  expect(
+    await waitFor(
+      () => readMaterialization(f.deps, f.call, materialization.id),
+      (found) => !open(found),
+    ),
+  ).toMatchObject(ended);
+  expect(await eventsOf(materialization.id)).toEqual([
+    { event: "features.materialization.started" },
+    { event: "features.materialization.cancelled" },
+  ]);
 });

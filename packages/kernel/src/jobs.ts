@@ -27,9 +27,22 @@ export interface JobRun {
   log(line: string): Promise<void>;
 }
 
+/** How a job ended that did not come to its own end. */
+export interface JobEnd {
+  readonly payload: JsonObject;
+  readonly state: "cancelled" | "failed";
+  /** The last error, or that it was cancelled. */
+  readonly reason: string;
+}
+
 export interface JobHandler {
   readonly queue: string;
   /** How often a failing job is tried again (with growing delay). */
   readonly retries?: number;
   run(job: JobRun): Promise<JsonValue>;
+  /**
+   * Gives what the job was for its final state, once a job was cancelled or has failed for good: also one that never started, or
+   * that took its process down too often. The transaction is the requester's, and is made exactly once.
+   */
+  abandoned?(tx: Transaction, end: JobEnd): Promise<void>;
 }

@@ -6,7 +6,7 @@ create table training.runs (
   environment text not null,
   use_case_id text,
   request jsonb not null,
-  state text not null check (state in ('waiting', 'running', 'succeeded', 'failed')),
+  state text not null check (state in ('waiting', 'running', 'succeeded', 'failed', 'cancelled')),
   result jsonb,
   failure text,
   started_by text not null,

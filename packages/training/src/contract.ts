@@ -43,7 +43,7 @@ export const TrainingRunView = Type.Object({
   id: Type.String(),
   environment: Environment,
   state: Type.Union(
-    (["waiting", "running", "succeeded", "failed"] as const).map((state) => Type.Literal(state)),
+    (["waiting", "running", "succeeded", "failed", "cancelled"] as const).map((state) => Type.Literal(state)),
   ),
   request: TrainingRunRequest,
   result: Type.Optional(TrainingRunResult),
@@ -54,7 +54,7 @@ export const TrainingRunView = Type.Object({
 export interface TrainingRunView {
   readonly id: string;
   readonly environment: Static<typeof Environment>;
-  readonly state: "waiting" | "running" | "succeeded" | "failed";
+  readonly state: "waiting" | "running" | "succeeded" | "failed" | "cancelled";
   readonly request: TrainingRunRequest;
   readonly result?: TrainingRunResult;
   readonly failure?: string;

@@ -84,6 +84,21 @@ export async function updateRun(
   await tables(sql).updateTable("training.runs").set(set).where("id", "=", id).execute();
 }
 
+/** Resolves to whether it was open until now. */
+export async function closeRun(
+  sql: Sql,
+  id: string,
+  end: { readonly state: "cancelled" | "failed"; readonly reason: string; readonly now: number },
+): Promise<boolean> {
+  const closed = await tables(sql)
+    .updateTable("training.runs")
+    .set({ state: end.state, failure: end.reason, finished_at: end.now })
+    .where("id", "=", id)
+    .where("state", "in", ["waiting", "running"])
+    .executeTakeFirst();
+  return closed.numUpdatedRows === 1n;
+}
+
 export async function findRun(
   sql: Sql,
   organisationId: string,

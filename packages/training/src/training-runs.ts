@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type ArtifactCatalogue,
@@ -25,11 +25,11 @@ import {
 import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
 import { type EnvironmentDeps, ensureEnvironment, findPython } from "./environment.ts";
 import type { TrainingErrorCode } from "./errors.ts";
-import { findIsolation } from "./isolation.ts";
+import { findIsolation, type Isolation } from "./isolation.ts";
 import { mayTrain } from "./isolation-level.ts";
 import type { CharterGate } from "./ports.ts";
 import { type PythonMinor, pythonMinors } from "./python.ts";
-import { findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
+import { closeRun, findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
 import { runTrainer } from "./trainer-process.ts";
 
 export const trainingQueue = "training.run";
@@ -54,6 +54,8 @@ export interface TrainingDeps {
   };
   /** Folders that no trainer may see, but for what it is shown of them. */
   readonly hidden: readonly string[];
+  /** How trainers run; by default the best that the machine permits. */
+  readonly isolation?: Isolation;
 }
 
 /** Starts a training run as a durable job. */
@@ -74,7 +76,7 @@ export async function startTrainingRun(
   const request = { ...named, ...ownerOf(place) };
   const scope = { environment, ...ownerOf(place) };
   const { regulated } = await deps.charters.requireInForce(call, scope);
-  const { level } = await findIsolation();
+  const { level } = deps.isolation ?? (await findIsolation());
   if (!mayTrain({ regulated, level })) throw notIsolated();
   // The trainer and its locks must be this work's own: a digest alone gives nobody the bytes of others.
   for (const digest of [request.code, ...Object.values(request.locks)])
@@ -121,7 +123,20 @@ export async function readTrainingLog(deps: TrainingDeps, call: CallContext, id:
 }
 
 export function trainingJob(deps: TrainingDeps): JobHandler {
-  return { queue: trainingQueue, retries: 3, run: (job) => train(deps, job) };
+  return {
+    queue: trainingQueue,
+    retries: 3,
+    run: (job) => train(deps, job),
+    abandoned: async (tx, { payload, state, reason }) => {
+      const id = String(payload["runId"]);
+      if (await closeRun(tx.sql, id, { state, reason, now: tx.now }))
+        await tx.record({ event: `training.run.${state}`, subject: id });
+      // Nobody goes on from its checkpoint; what it wrote stays to be read.
+      const folder = join(deps.workFolder, id);
+      for (const name of await readdir(folder).catch(() => []))
+        if (name !== "trainer.log") await rm(join(folder, name), { recursive: true, force: true });
+    },
+  };
 }
 
 async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
@@ -210,6 +225,7 @@ async function produce(
     readable: [environment.folder, python.prefix],
     hidden: deps.hidden,
     ...deps.limits,
+    ...(deps.isolation ? { isolation: deps.isolation } : {}),
     signal: job.signal,
   });
   const model = await deps.objects.putFile(outcome.model);

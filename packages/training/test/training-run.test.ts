@@ -12,7 +12,14 @@ import {
 } from "../../features/test/features-fixture.ts";
 import type { TrainingRunRequest, TrainingRunView } from "../src/contract.ts";
 import { ensureEnvironment, findPython } from "../src/environment.ts";
-import { startTrainingRun, type TrainingDeps, trainingJob, trainingMigrations } from "../src/index.ts";
+import {
+  findIsolation,
+  startTrainingRun,
+  type TrainingDeps,
+  trainingJob,
+  trainingMigrations,
+} from "../src/index.ts";
+import type { IsolationLevel } from "../src/isolation-level.ts";
 import { readTrainingLog, readTrainingRun } from "../src/training-runs.ts";
 import { fakeTrainer, installEnvironment, pythonCandidates, requirePython } from "./trainer-fixture.ts";
 
@@ -140,6 +147,7 @@ describe.skipIf(python === undefined)("training runs", () => {
         code: request.code,
         seed: 7,
         environmentLock: Object.values(request.locks)[0],
+        isolation: (await findIsolation()).level,
       },
     });
     const two = await train();
@@ -201,6 +209,43 @@ describe.skipIf(python === undefined)("training runs", () => {
     await expect(train({ useCaseId: "uc_other", code, locks: { "3.12": lock } })).rejects.toMatchObject({
       code: "training.training_set_missing",
     });
+  });
+
+  test("a run whose job is cancelled reads cancelled, with its log and its ledger row, and its trainer is gone", async () => {
+    const { id } = await startTrainingRun(deps, f.call, {
+      ...request,
+      params: { rounds: 100_000, pause: 0.05 },
+    });
+    await waitFor(
+      () => readTrainingLog(deps, f.call, id),
+      (log) => log.includes("round 2"),
+    );
+    const jobs = await raw<{ id: string }>`select id from database.job_runs
+      where payload ->> 'runId' = ${id}`.execute(f.db.sql);
+    expect(await f.db.uow.write(f.call, (tx) => f.db.jobs.cancel(tx, jobs.rows[0]?.id ?? ""))).toBe(true);
+    const run = await waitFor(
+      () => readTrainingRun(deps, f.call, id),
+      (found) => found.state !== "waiting" && found.state !== "running",
+    );
+    expect(run).toMatchObject({ state: "cancelled", finishedAt: expect.any(Number) as number });
+    expect(await eventsOf(id)).toEqual(["training.run.started", "training.run.cancelled"]);
+    expect(await readTrainingLog(deps, f.call, id)).toContain("round 2");
+    expect(await readdir(join(deps.workFolder, id))).toEqual(["trainer.log"]);
+  });
+
+  test("what a regulation applies to is trained where the trainer is isolated, and refused where it is not", async () => {
+    const start = (level: IsolationLevel) =>
+      startTrainingRun(
+        {
+          ...deps,
+          charters: { requireInForce: () => Promise.resolve({ regulated: true }) },
+          isolation: { level, ownAccount: false, networkBlocked: true },
+        },
+        f.call,
+        { ...request, params: { rounds: 1 } },
+      );
+    await expect(start("none")).rejects.toMatchObject({ code: "training.not_isolated" });
+    expect(await start("namespaces")).toMatchObject({ state: "waiting" });
   });
 
   test("without a charter in force, or without a ready set, nothing starts", async () => {

@@ -41,7 +41,7 @@ export async function ingestStep(world: World): Promise<string[]> {
   });
   const done = await until(
     () => ada.json<IngestionState>({ path: `/v1/ingestions/${started.id}` }),
-    ["published", "refused", "failed"],
+    ["published", "refused", "failed", "cancelled"],
   );
   check(done.state === "published", `ingestion ended as ${done.state}: ${done.failures?.join("; ") ?? ""}`);
   const counts = done.counts ?? { accepted: 0, quarantined: 0, deadLetters: 0 };
@@ -113,7 +113,7 @@ async function buildSet(world: World, request: Record<string, unknown>): Promise
   const started = await ada.json<TrainingSetState>({ path: "/v1/training-sets", body: request });
   const done = await until(
     () => ada.json<TrainingSetState>({ path: `/v1/training-sets/${started.id}` }),
-    ["ready", "failed"],
+    ["ready", "failed", "cancelled"],
   );
   const { manifest } = done;
   check(manifest !== undefined, `the training set failed: ${done.failure ?? done.state}`);
@@ -171,7 +171,7 @@ export async function trainStep(world: World): Promise<string[]> {
   });
   const done = await until(
     () => ada.json<RunState>({ path: `/v1/training-runs/${started.id}` }),
-    ["succeeded", "failed"],
+    ["succeeded", "failed", "cancelled"],
   );
   const { result } = done;
   check(result !== undefined, `training failed: ${done.failure ?? done.state}`);

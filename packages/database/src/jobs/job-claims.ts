@@ -1,9 +1,7 @@
 import { type Clock, type JsonValue, type Sql } from "@portolan/kernel";
-import { sql as raw, type Selectable } from "kysely";
+import { sql as raw } from "kysely";
 import { lane } from "./boss.ts";
-import { type JobRunsTable, jobTables } from "./job-tables.ts";
-
-export type JobRow = Selectable<JobRunsTable>;
+import { type JobRow, jobTables } from "./job-tables.ts";
 
 /** A start of a job. `attempt` fences it: a later start makes every write of an earlier one a no-op. */
 export interface Claim {

@@ -6,8 +6,7 @@ import {
   type Sql,
   type WorkPlace,
 } from "@portolan/kernel";
-import type { JobRow } from "./job-claims.ts";
-import { type JobState, jobTables } from "./job-tables.ts";
+import { type JobRow, type JobState, jobTables } from "./job-tables.ts";
 
 /** Where a job belongs. */
 export type JobPlace = WorkPlace & { readonly environment?: Environment };

@@ -1,5 +1,5 @@
 import type { CallContext, Environment, JsonObject, JsonValue, Sql } from "@portolan/kernel";
-import type { ColumnType, Generated } from "kysely";
+import type { ColumnType, Generated, Selectable } from "kysely";
 
 export const jobStates = ["waiting", "running", "retrying", "done", "failed", "cancelled"] as const;
 export type JobState = (typeof jobStates)[number];
@@ -25,12 +25,15 @@ export type JobRunsTable = {
   readonly attempts: Generated<number>;
   readonly failures: Generated<number>;
   readonly cancel_requested: Generated<boolean>;
+  readonly settled: Generated<boolean>;
   readonly result: ColumnType<JsonValue, string | null, string | null>;
   readonly error: string | null;
   readonly created_at: number;
   readonly started_at: number | null;
   readonly finished_at: number | null;
 };
+
+export type JobRow = Selectable<JobRunsTable>;
 
 export type JobStepsTable = {
   readonly job_id: string;

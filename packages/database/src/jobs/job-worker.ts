@@ -5,6 +5,7 @@ import { bossConnection, lane, newBoss, prepareJobQueue } from "./boss.ts";
 import { type Claim, JobClaims } from "./job-claims.ts";
 import type { JobQueue } from "./job-queue.ts";
 import { JobStopped, jobRun } from "./job-run.ts";
+import { settleAbandoned, unsettledJobs } from "./settle-abandoned.ts";
 
 export interface JobWorkerDeps {
   readonly database: Database;
@@ -43,10 +44,20 @@ export async function startJobWorker(deps: JobWorkerDeps): Promise<JobWorker> {
   boss.on("error", (error) => deps.log.warn({ error: messageOf(error) }, "database.jobs.queue_error"));
   await boss.start();
   await serve(boss, deps, runner);
-  const watch = setInterval(() => void runner.abortCancelled(), cancelPollMs);
+  let watching = Promise.resolve();
+  let busy = false;
+  const watch = setInterval(() => {
+    void runner.abortCancelled();
+    if (busy) return;
+    busy = true;
+    watching = runner.settleAbandoned().finally(() => {
+      busy = false;
+    });
+  }, cancelPollMs);
   return {
     stop: async (graceMs = 10_000) => {
       clearInterval(watch);
+      await watching;
       const settled = boss.offWork(lane, { wait: true });
       await runner.stop(graceMs);
       await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, 1_000).unref())]);
@@ -112,6 +123,19 @@ class JobRunner {
   async abortCancelled(): Promise<void> {
     const ids = await this.#claims.cancelled([...this.#running.keys()]).catch(() => []);
     for (const id of ids) this.#running.get(id)?.controller.abort(new JobStopped("cancelled"));
+  }
+
+  /** What was cancelled or failed for good, here or elsewhere, also before this process started. */
+  async settleAbandoned(): Promise<void> {
+    const { database, handlers, log, uow } = this.#deps;
+    try {
+      for (const job of await unsettledJobs(database.sql, handlers))
+        await settleAbandoned({ uow, handlers }, job).catch((error: unknown) =>
+          log.warn({ job: job.id, queue: job.queue, error: messageOf(error) }, "database.jobs.not_settled"),
+        );
+    } catch (error) {
+      log.warn({ error: messageOf(error) }, "database.jobs.not_settled");
+    }
   }
 
   async stop(graceMs: number): Promise<void> {
