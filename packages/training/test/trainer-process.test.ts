@@ -32,7 +32,12 @@ async function killAtWork(folder: string, running: Promise<unknown>): Promise<0 
   while (!ended && (await processesOf(folder)).length === 0) await delay(5);
   await delay(Math.random() * 250);
   const pids = await processesOf(folder);
-  for (const pid of pids) process.kill(pid, "SIGKILL");
+  for (const pid of pids)
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // The end of one may take the others with it.
+    }
   return pids.length > 0 ? 1 : 0;
 }
 
