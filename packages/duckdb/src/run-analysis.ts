@@ -1,9 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "@portolan/data/contract";
 import { PortolanError } from "@portolan/kernel";
+import { spawnWalledNode } from "@portolan/sandbox";
 import type { ChildMessage, ChildRequest } from "./messages.ts";
 
 export interface DuckDbLimits {
@@ -36,11 +38,18 @@ export async function runAnalysis(request: AnalysisRequest): Promise<AnalysisRes
   if (request.signal?.aborted) throw cancelled("before it started");
   await mkdir(request.workFolder, { recursive: true });
   const started = process.hrtime.bigint();
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", childFile], {
+  const child = await spawnWalledNode({
+    entry: childFile,
+    readable: request.readable.filter((path) => existsSync(path)), // the child says which one is missing
+    writable: [request.workFolder],
+    // Sources and objects are the server's own files.
+    keepsAccount: true,
+    dataBytes: 2 * (request.memoryLimitBytes ?? 2 * gib) + 2 * gib,
+    heapMegabytes: 1024,
     stdio: ["pipe", "pipe", "pipe"],
     // Nothing of the parent's environment: no secrets, no proxies, no home with credentials or extensions.
     env: { HOME: request.workFolder, TZ: "UTC", LC_ALL: "C.UTF-8" },
-    cwd: request.workFolder,
+    nodeFlags: ["--disable-warning=ExperimentalWarning"],
   });
   const stop = guard(child, request);
   try {

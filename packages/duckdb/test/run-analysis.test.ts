@@ -111,5 +111,5 @@ test("the child gets nothing of the server's environment", async () => {
       .split("\0")
       .filter(Boolean)
       .map((line) => line.split("=")[0]),
-  ).toEqual(["HOME", "TZ", "LC_ALL"]);
+  ).toEqual(["PATH", "HOME", "TZ", "LC_ALL"]);
 });

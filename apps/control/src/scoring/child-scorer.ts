@@ -1,7 +1,8 @@
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { ScoreRequest, Scorer } from "@portolan/evaluation";
 import { type ObjectStore, PortolanError } from "@portolan/kernel";
+import { spawnWalledNode, watchMemory } from "@portolan/sandbox";
 import type { ScoreJob, ScoreReply } from "./score-messages.ts";
 
 const childFile = fileURLToPath(new URL("./score-child.ts", import.meta.url));
@@ -9,7 +10,13 @@ const childFile = fileURLToPath(new URL("./score-child.ts", import.meta.url));
 /** A model that has not answered by then hangs. A million rows of a small model take seconds. */
 const limitMs = 10 * 60_000;
 
-/** Scores in a child process without our environment; it is killed when it hangs or the job is cancelled. */
+/** A million rows of a hundred features are 0.4 GB, and a model no larger than what a runner may take. */
+const memoryBytes = 4 * 2 ** 30;
+
+/**
+ * Scores in a child process that sees the model and the rows and nothing else; it is killed when it hangs, takes too much
+ * memory, or the job is cancelled.
+ */
 export function createChildScorer(objects: ObjectStore): Scorer {
   return {
     async score(request: ScoreRequest, signal: AbortSignal) {
@@ -29,30 +36,47 @@ export function createChildScorer(objects: ObjectStore): Scorer {
 }
 
 async function ask(job: ScoreJob, signal: AbortSignal): Promise<ScoreReply> {
-  const child = fork(childFile, {
-    serialization: "advanced",
-    env: { PATH: "/usr/bin:/bin", TZ: "UTC" },
+  const over = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+  const child = await spawnWalledNode({
+    entry: childFile,
+    readable: [job.modelPath, job.datasetPath],
+    writable: [],
+    // Objects are the server's own files.
+    keepsAccount: true,
+    dataBytes: memoryBytes + 2 ** 30,
+    heapMegabytes: 2048,
+    env: { TZ: "UTC" },
     stdio: ["ignore", "ignore", "ignore", "ipc"],
-    signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]),
-    killSignal: "SIGKILL",
   });
+  const kill = (): void => void child.kill("SIGKILL");
+  let isTooLarge = false;
+  const watch = watchMemory(child, memoryBytes, () => {
+    isTooLarge = true;
+    kill();
+  });
+  over.addEventListener("abort", kill, { once: true });
+  if (over.aborted) kill();
   try {
+    const reply = replyOf(child, (how) => {
+      if (over.aborted) return "scoring was stopped";
+      return isTooLarge
+        ? "the model and the rows take too much memory"
+        : `the model ended its process (${how})`;
+    });
     child.send(job);
-    return await replyOf(child);
+    return await reply;
   } finally {
-    child.kill("SIGKILL");
+    clearInterval(watch);
+    over.removeEventListener("abort", kill);
+    kill();
   }
 }
 
-function replyOf(child: ChildProcess): Promise<ScoreReply> {
+function replyOf(child: ChildProcess, explain: (how: string) => string): Promise<ScoreReply> {
   return new Promise((resolve, reject) => {
     child.once("message", (reply: ScoreReply) => resolve(reply));
-    child.once("error", (error) =>
-      reject(notScorable(error.name === "AbortError" ? "scoring was stopped" : error.message)),
-    );
-    child.once("exit", (code, signal) =>
-      reject(notScorable(`the model ended its process (${signal ?? `exit code ${code}`})`)),
-    );
+    child.once("error", (error) => reject(notScorable(explain(error.message))));
+    child.once("exit", (code, signal) => reject(notScorable(explain(signal ?? `exit code ${code}`))));
   });
 }
 

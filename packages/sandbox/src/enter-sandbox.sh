@@ -1,0 +1,80 @@
+#!/bin/sh
+# Builds the only file system that a walled child sees, goes into it for good, gives up every privilege and runs the
+# program. Started as root of fresh mount and process namespaces (docs/adr/0064):
+#   enter-sandbox.sh <uid, or - to stay> <working folder> [ro|rw <path>]... -- <program> [argument]...
+# Nothing is there that is not named: system libraries, then what the arguments show, at the paths they have outside.
+set -eu
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+# No source of a bind mount lies below /sys, and what is mounted there now does not lie below this.
+root=/sys/inside
+uid=$1 cwd=$2
+shift 2
+writable=
+
+show() {
+  if [ -d "$1" ]; then
+    mkdir -p "$root$1"
+  else
+    mkdir -p "$root${1%/*}"
+    [ -e "$root$1" ] || : >"$root$1"
+  fi
+  # Where other mounts lie below, the kernel only shows all of them together.
+  mount --bind "$1" "$root$1" 2>/dev/null || mount --rbind "$1" "$root$1"
+}
+
+lock() {
+  mount -o remount,bind,ro,nosuid,nodev "$1" 2>/dev/null || mount -o remount,bind,ro,nosuid,nodev,noexec "$1"
+}
+
+mount -t tmpfs -o size=1m,mode=755,nosuid,nodev tmpfs /sys
+mkdir "$root"
+mount -t tmpfs -o size=8m,mode=755,nosuid,nodev tmpfs "$root"
+for place in /usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix/store; do
+  if [ -L "$place" ]; then
+    ln -s "$(readlink "$place")" "$root$place"
+  elif [ -d "$place" ]; then
+    show "$place"
+  fi
+done
+for place in /etc/ld.so.cache /etc/alternatives; do
+  if [ -e "$place" ]; then show "$place"; fi
+done
+mkdir -p "$root/dev" "$root/proc" "$root/.old"
+for device in null zero random urandom; do
+  : >"$root/dev/$device"
+  mount --bind "/dev/$device" "$root/dev/$device"
+done
+# A container may forbid a fresh one; the child then has none, and never the one with the server in it.
+mount -t proc -o nosuid,nodev,noexec proc "$root/proc" 2>/dev/null || :
+
+while [ "$1" != -- ]; do
+  show "$2"
+  if [ "$1" = rw ]; then writable="$writable|$root$2|"; fi
+  shift 2
+done
+shift
+
+while read -r _ _ _ _ escaped _; do
+  place=$(printf '%b' "$(printf '%s' "$escaped" | sed 's/\\\([0-7]\)/\\0\1/g')")
+  case $place in
+  "$root"/dev/* | "$root"/proc | "$root"/proc/*) ;;
+  "$root"/*)
+    case $writable in
+    *"|$place|"*) mount -o remount,bind,nosuid,nodev "$place" 2>/dev/null || : ;;
+    *) lock "$place" ;;
+    esac
+    ;;
+  esac
+done <<MOUNTS
+$(cat /proc/self/mountinfo)
+MOUNTS
+
+cd "$root"
+pivot_root . .old
+umount -l /.old
+rmdir /.old
+mount -o remount,bind,ro,nosuid,nodev /
+cd "$cwd"
+# A change of account forgets the signal that --kill-child asked for, so it is asked for again.
+if [ "$uid" != - ]; then set -- --reuid "$uid" --regid "$uid" --clear-groups "$@"; fi
+exec setpriv --pdeathsig KILL --no-new-privs --bounding-set=-all --inh-caps=-all "$@"

@@ -1,0 +1,94 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+/**
+ * What stands between a child and the rest of the machine. `namespaces`: a file system, process table, network and IPC of its
+ * own. `account`: an account of its own, so that the modes of files keep it out. `none`: neither.
+ */
+export interface Walls {
+  readonly level: "namespaces" | "account" | "none";
+  /** Whether it gives up the server's account: only root can give it another one. */
+  readonly ownAccount: boolean;
+  readonly networkBlocked: boolean;
+}
+
+/** What a child may see, at the paths that these have outside. */
+export interface View {
+  readonly readable: readonly string[];
+  readonly writable: readonly string[];
+  readonly cwd: string;
+}
+
+/** How far a child may be kept apart. */
+export interface WallWishes {
+  /** True for a child that opens files which only the server's account may read. */
+  readonly keepsAccount: boolean;
+}
+
+export const systemPath = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** systemd's table of uids calls 60578 to 61183 unused, so that no person, service or container has it. */
+const childUid = "60599";
+const enter = fileURLToPath(new URL("./enter-sandbox.sh", import.meta.url));
+
+/** Ends with the thread that started it: a child in an endless loop never notices that its pipe closed. */
+const orphansDie = ["setpriv", "--pdeathsig", "KILL"];
+
+/** The command that runs `program` behind walls. Each process but `unshare` is replaced by the next. */
+export function walledCommand(walls: Walls, view: View, program: readonly string[]): string[] {
+  const isRoot = process.getuid?.() === 0;
+  const { level, ownAccount, networkBlocked } = walls;
+  if (level === "namespaces") {
+    const owner = isRoot ? [] : ["--user", "--map-root-user"];
+    const apart = ["--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child"];
+    const shown = [
+      ...view.readable.flatMap((path) => ["ro", path]),
+      ...view.writable.flatMap((path) => ["rw", path]),
+    ];
+    const inside = ["sh", enter, ownAccount ? childUid : "-", view.cwd, ...shown, "--", ...program];
+    return [...orphansDie, "unshare", ...owner, ...apart, ...inside];
+  }
+  const network = networkBlocked ? ["unshare", ...(isRoot ? [] : ["--map-root-user"]), "--net"] : [];
+  if (!ownAccount) return [...network, ...program];
+  const account = ["--reuid", childUid, "--regid", childUid, "--clear-groups"];
+  const noPrivileges = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"];
+  return [...network, "setpriv", ...account, ...noPrivileges, ...program];
+}
+
+const found = new Map<string, Promise<Walls>>();
+
+/**
+ * The best walls that this machine permits, by trying them: what a kernel permits no file tells. Asked once per process and view.
+ * @param program what is tried: it has to read what the child will read, and end with 0
+ */
+export function findWalls(wishes: WallWishes, view: View, program: readonly string[]): Promise<Walls> {
+  const key = JSON.stringify([wishes, view, program]);
+  const known = found.get(key);
+  if (known) return known;
+  const tried = tryWalls(wishes, view, program);
+  found.set(key, tried);
+  return tried;
+}
+
+async function tryWalls(wishes: WallWishes, view: View, program: readonly string[]): Promise<Walls> {
+  const isRoot = process.getuid?.() === 0;
+  const mayChange = isRoot && !wishes.keepsAccount;
+  const candidates: Walls[] = [
+    { level: "namespaces", ownAccount: true, networkBlocked: true },
+    { level: "namespaces", ownAccount: false, networkBlocked: true },
+    { level: "account", ownAccount: true, networkBlocked: true },
+    { level: "account", ownAccount: true, networkBlocked: false },
+    { level: "none", ownAccount: false, networkBlocked: true },
+  ];
+  for (const walls of candidates.filter(({ ownAccount }) => mayChange || !ownAccount))
+    if (await succeeds(walledCommand(walls, view, program))) return walls;
+  return { level: "none", ownAccount: false, networkBlocked: false };
+}
+
+function succeeds([command = "", ...args]: readonly string[]): Promise<boolean> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: "ignore", env: { PATH: systemPath } });
+    child.once("error", () => resolve(false));
+    child.once("close", (code) => resolve(code === 0));
+  });
+}
