@@ -177,9 +177,14 @@ export interface WriterStatus {
   readonly droppedPayloads: number;
   /** Bytes handed over and not yet written. */
   readonly pendingBytes: number;
+  /** While failed: why, and why it could not go on yet. */
+  readonly problem?: string;
 }
 
-/** The gateway's side of the log. One per process; holds the folder's lock until closed. */
+/**
+ * The gateway's side of the log. One per process; holds the folder's lock until closed. `failed` passes: the writer opens a new
+ * epoch by itself once it can.
+ */
 export interface PredictionWriter {
   readonly writerId: Id<"writer">;
   readonly epoch: number;
@@ -191,7 +196,8 @@ export interface PredictionWriter {
   append(record: PredictionRecord, options: AppendOptions): Promise<PredictionId>;
   /**
    * Logs a refusal: the first few per client, endpoint, reason and second as records of their own (resolves to the
-   * id once written), the rest counted into one record at the second's end (resolves to `undefined` at once).
+   * id once written), the rest counted into one record at the second's end (resolves to `undefined` at once). While the log
+   * takes nothing, all are counted, and written once it does again.
    */
   refuse(refusal: RefusalRecord): Promise<PredictionId | undefined>;
   status(): WriterStatus;

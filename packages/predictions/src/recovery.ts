@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeSync,
 } from "node:fs";
@@ -44,8 +45,21 @@ export function sealDeadWriter(folder: string, writerId: Id<"writer">, clock: Cl
   }
 }
 
+export interface RecoveryOptions {
+  /**
+   * Writes the last segment anew instead of mending it in place. After a failed write or fdatasync the kernel calls pages clean
+   * that never reached the disk: what is still in memory is acknowledged, and is on no disk until it is written again.
+   */
+  readonly rewrite?: boolean;
+}
+
 /** P15: cuts the torn tail, closes the open block. The caller holds the folder's lock. Idempotent. */
-export function recoverLog(folder: string, writerId: Id<"writer">, clock: Clock): RecoveredLog {
+export function recoverLog(
+  folder: string,
+  writerId: Id<"writer">,
+  clock: Clock,
+  { rewrite = false }: RecoveryOptions = {},
+): RecoveredLog {
   // The reserve pays for the block end and the next segment's start on a full disk; the writer makes it anew.
   rmSync(join(folder, "reserve"), { force: true });
   for (const name of readdirSync(folder)) if (name.endsWith(".seg.new")) rmSync(join(folder, name));
@@ -61,12 +75,16 @@ export function recoverLog(folder: string, writerId: Id<"writer">, clock: Clock)
     });
   }
   const whole = frames.at(-1)?.end ?? 0;
-  const fd = openSync(last.path, "r+");
+  if (whole < bytes.length) keepTorn(last.path, bytes.subarray(whole));
+  const target = rewrite ? `${last.path}.new` : last.path;
+  const fd = openSync(target, rewrite ? "w" : "r+", 0o600);
   try {
-    if (whole < bytes.length) cutTail(last.path, fd, bytes, whole);
+    if (rewrite) writeWhole(fd, bytes.subarray(0, whole), 0);
+    else if (whole < bytes.length) ftruncateSync(fd, whole);
     const open = replay(frames.slice(1), start.previousRoot);
     const sealed = open.block === undefined ? undefined : seal(fd, whole, open, start, clock);
     fsyncSync(fd);
+    if (rewrite) renameSync(target, last.path);
     return {
       epoch: start.epoch,
       root: sealed ?? open.root,
@@ -80,9 +98,13 @@ export function recoverLog(folder: string, writerId: Id<"writer">, clock: Clock)
 }
 
 /** What is cut is kept aside: after bit rot it may hold records that a person can still save. */
-function cutTail(path: string, fd: number, bytes: Buffer, whole: number): void {
-  appendFileSync(`${path}.torn`, bytes.subarray(whole), { mode: 0o600, flush: true });
-  ftruncateSync(fd, whole);
+function keepTorn(path: string, tail: Buffer): void {
+  appendFileSync(`${path}.torn`, tail, { mode: 0o600, flush: true });
+}
+
+function writeWhole(fd: number, bytes: Buffer, at: number): void {
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(fd, bytes, done, bytes.length - done, at + done);
 }
 
 interface OpenBlock {
@@ -132,9 +154,6 @@ function seal(
     organisations: open.trees.roots(),
   });
   const frame = encodeFrame({ kind: frameKinds.blockEnd, epoch: start.epoch, block, count: 0 }, endBytes);
-  let written = 0;
-  while (written < frame.length) {
-    written += writeSync(fd, frame, written, frame.length - written, at + written);
-  }
+  writeWhole(fd, frame, at);
   return blockRoot(endBytes);
 }

@@ -1,24 +1,23 @@
 import { mkdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { type Clock, type Id, messageOf, PortolanError } from "@portolan/kernel";
-import { type Batch, BatchPool } from "./batch.ts";
+import { type Clock, type Id, isPortolanError, messageOf } from "@portolan/kernel";
 import type {
   AppendOptions,
-  Durability,
   PredictionId,
   PredictionRecord,
   PredictionWriter,
   RefusalRecord,
   WriterStatus,
 } from "./contract.ts";
+import { EpochWriter } from "./epoch-writer.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
-import { blockTargetBytes, frameTargetBytes, maxBlockMicros, maxBlockRecords } from "./limits.ts";
-import type { FromLogThread, ToLogThread } from "./log-messages.ts";
-import { predictionIdStem, toBase32 } from "./position.ts";
-import { prepareRecord, writeEntry } from "./record-codec.ts";
+import { maxBlockMicros } from "./limits.ts";
+import type { FromLogThread } from "./log-messages.ts";
 import { recoverLog } from "./recovery.ts";
 import { RefusalCounter } from "./refusal-counter.ts";
 import type { AppenderOptions } from "./segment-appender.ts";
+import { logFailed } from "./writer-errors.ts";
 
 export interface WriterOptions {
   /** The writer's own folder; made when missing. */
@@ -33,273 +32,222 @@ export interface WriterOptions {
   readonly budgetBytes?: number;
   /** Refusals per client, endpoint, reason and second that get a record of their own. Default 5. */
   readonly refusalsLoggedEach?: number;
+  /** Called when the log stops taking records; it then tries by itself to go on. */
+  readonly onFailure?: (reason: string) => void;
+  /** Called when it goes on, with its new epoch. */
+  readonly onRecovered?: (epoch: number) => void;
 }
+
+const firstRetryMs = 250;
+const longestRetryMs = 30_000;
+/** An epoch that lived this long ended by a new cause: the next attempt comes soon again. */
+const soundNanos = 60_000_000_000n;
 
 /**
  * Opens a writer: takes the folder's lock, cuts a torn tail, closes the block that a dead predecessor left open,
- * and starts a new epoch.
+ * and starts a new epoch. When an epoch fails (its thread dies, the disk answers with an error), the writer says so, refuses
+ * records, and opens the next epoch as soon as the folder can be recovered and written again.
  * @throws PortolanError `predictions.log_locked`, `predictions.corrupt`
  */
 export async function openPredictionWriter(options: WriterOptions): Promise<PredictionWriter> {
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   const lock = lockFolder(options.folder);
   try {
-    const recovered = recoverLog(options.folder, options.writerId, options.clock);
-    const appender: AppenderOptions = {
-      folder: options.folder,
-      writerId: options.writerId,
-      epoch: recovered.epoch + 1,
-      previousRoot: recovered.root,
-      startedAt: options.clock.now(),
-      reserveBytes: options.reserveBytes ?? 8 * 1024 * 1024,
-      ...(options.budgetBytes === undefined ? {} : { budgetBytes: options.budgetBytes }),
-    };
-    const thread = new Worker(new URL("./log-thread.ts", import.meta.url), { workerData: appender });
-    const degraded = await started(thread);
-    return new LogWriter(options, lock, thread, appender.epoch, degraded);
+    return await RecoveringWriter.open(options, lock);
   } catch (error) {
     lock.release();
     throw error;
   }
 }
 
-function started(thread: Worker): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    thread.once("error", reject);
-    thread.once("message", (message: FromLogThread) => {
-      thread.removeListener("error", reject);
-      if (message.kind === "ready") resolve(message.degraded);
-      else reject(failed(message.kind === "failed" ? message.reason : "the log thread did not start"));
-    });
+/**
+ * Recovers the folder and starts the next epoch in it. The caller holds the lock, and no other thread writes.
+ * It reads the last segment (64 MB at most) on this thread: at a start, or while nothing can be answered anyway.
+ */
+async function openEpoch(
+  options: WriterOptions,
+  after: "start" | "failure",
+  onFailure: (reason: string) => void,
+): Promise<EpochWriter> {
+  const recovered = recoverLog(options.folder, options.writerId, options.clock, {
+    rewrite: after === "failure",
+  });
+  const appender: AppenderOptions = {
+    folder: options.folder,
+    writerId: options.writerId,
+    epoch: recovered.epoch + 1,
+    previousRoot: recovered.root,
+    startedAt: options.clock.now(),
+    reserveBytes: options.reserveBytes ?? 8 * 1024 * 1024,
+    ...(options.budgetBytes === undefined ? {} : { budgetBytes: options.budgetBytes }),
+  };
+  const thread = new Worker(new URL("./log-thread.ts", import.meta.url), { workerData: appender });
+  return new EpochWriter({
+    writerId: options.writerId,
+    epoch: appender.epoch,
+    clock: options.clock,
+    maxPendingBytes: options.maxPendingBytes ?? 64 * 1024 * 1024,
+    thread,
+    degraded: await started(thread),
+    onFailure,
   });
 }
 
-class LogWriter implements PredictionWriter {
-  readonly writerId: Id<"writer">;
-  readonly epoch: number;
-  readonly #clock: Clock;
-  readonly #maxPendingBytes: number;
-  readonly #lock: FolderLock;
-  readonly #thread: Worker;
-  readonly #pool = new BatchPool();
-  readonly #refusals: RefusalCounter;
-  readonly #sent = new Map<number, Batch>();
-  #open: Record<Durability, Batch | undefined> = { buffered: undefined, durable: undefined };
-  #state: WriterStatus["state"] = "open";
-  #failure = "";
-  #batches = 0;
-  #block = 0;
-  #index = 0;
-  #blockBytes = 0;
-  #stem: string;
-  #blockTimer: NodeJS.Timeout | undefined;
-  #refusalTimer: NodeJS.Timeout | undefined;
-  #flushPlanned = false;
-  /** Sent and not answered: buffered ones until written, durable ones until synced. */
-  #outstanding: Record<Durability, number> = { buffered: 0, durable: 0 };
-  #pendingBytes = 0;
-  #appended = 0;
-  #dropped = 0;
-  #stopped: (() => void) | undefined;
+async function started(thread: Worker): Promise<boolean> {
+  try {
+    return await new Promise<boolean>((resolve, reject) => {
+      const onExit = (): void => reject(logFailed("the log thread did not start"));
+      thread.once("error", reject);
+      thread.once("exit", onExit);
+      thread.once("message", (message: FromLogThread) => {
+        thread.removeListener("error", reject);
+        thread.removeListener("exit", onExit);
+        if (message.kind === "ready") resolve(message.degraded);
+        else reject(logFailed(message.kind === "failed" ? message.reason : "the log thread did not start"));
+      });
+    });
+  } catch (error) {
+    // Before anybody recovers the folder again, nobody may be left who writes into it.
+    await thread.terminate();
+    throw error;
+  }
+}
 
-  constructor(options: WriterOptions, lock: FolderLock, thread: Worker, epoch: number, degraded: boolean) {
+class RecoveringWriter implements PredictionWriter {
+  readonly writerId: Id<"writer">;
+  readonly #options: WriterOptions;
+  readonly #lock: FolderLock;
+  readonly #refusals: RefusalCounter;
+  readonly #stop = new AbortController();
+  /** Refusals whose own record could not be written; they are counted instead. */
+  #unlogged: RefusalRecord[] = [];
+  #refusalTimer: NodeJS.Timeout | undefined;
+  #epoch: EpochWriter;
+  #openedNanos: bigint;
+  #recovery: Promise<void> | undefined;
+  #attempts = 0;
+  /** Why the last attempt to go on failed. */
+  #problem: string | undefined;
+  #earlier = { appendedRecords: 0, droppedPayloads: 0 };
+
+  private constructor(options: WriterOptions, lock: FolderLock, first: EpochWriter) {
     this.writerId = options.writerId;
-    this.epoch = epoch;
-    this.#clock = options.clock;
-    this.#maxPendingBytes = options.maxPendingBytes ?? 64 * 1024 * 1024;
-    this.#refusals = new RefusalCounter(options.refusalsLoggedEach ?? 5);
+    this.#options = options;
     this.#lock = lock;
-    this.#thread = thread;
-    this.#stem = predictionIdStem(this.writerId, epoch, 0);
-    if (degraded) this.#state = "degraded";
-    thread.on("message", (message: FromLogThread) => this.#onMessage(message));
-    thread.on("error", (error) => this.#fail(messageOf(error)));
-    thread.on("exit", () => this.#onExit());
+    this.#refusals = new RefusalCounter(options.refusalsLoggedEach ?? 5);
+    this.#epoch = first;
+    this.#openedNanos = options.clock.monotonicNanos();
+  }
+
+  static async open(options: WriterOptions, lock: FolderLock): Promise<RecoveringWriter> {
+    const onFailure = (reason: string): void => writer.#onFailure(reason);
+    const writer: RecoveringWriter = new RecoveringWriter(
+      options,
+      lock,
+      await openEpoch(options, "start", onFailure),
+    );
+    return writer;
+  }
+
+  get epoch(): number {
+    return this.#epoch.epoch;
   }
 
   append(record: PredictionRecord, options: AppendOptions): Promise<PredictionId> {
-    return new Promise((resolve, reject) => {
-      this.#demandOpen();
-      const id = `${this.#stem}${toBase32(this.#index)}` as PredictionId;
-      const prepared = prepareRecord(id, record);
-      if (this.#pendingBytes + prepared.entryBytes > this.#maxPendingBytes && this.#pendingBytes > 0) {
-        throw new PortolanError("predictions.log_overloaded", {
-          detail: `${this.#pendingBytes} bytes of records wait to be written`,
-          mend: "Send fewer requests, or give the log a faster disk.",
-        });
-      }
-      const batch = this.#batchFor(options.durability, prepared.entryBytes);
-      const target = batch.reserve(prepared.entryBytes);
-      batch.length = writeEntry(target, batch.length, this.#index, prepared);
-      batch.waiters.push({ id, resolve, reject });
-      this.#index += 1;
-      this.#appended += 1;
-      this.#pendingBytes += prepared.entryBytes;
-      this.#blockBytes += prepared.entryBytes;
-      if (this.#blockBytes >= blockTargetBytes || this.#index >= maxBlockRecords) this.#closeBlock();
-      else this.#planFlush();
-    });
+    return this.#epoch.append(record, options);
   }
 
   async refuse(refusal: RefusalRecord): Promise<PredictionId | undefined> {
-    this.#refusalTimer ??= setTimeout(() => this.#logCounted(), maxBlockMicros / 1000).unref();
+    this.#countSoon();
     if (!this.#refusals.admit(refusal)) return undefined;
-    return await this.append(refusalRecord(refusal, 1), { durability: "buffered" });
+    try {
+      return await this.append(refusalRecord(refusal, 1), { durability: "buffered" });
+    } catch (error) {
+      if (this.#stop.signal.aborted || !isPassing(error)) throw error;
+      this.#unlogged.push(refusal);
+      return undefined;
+    }
   }
 
   status(): WriterStatus {
+    const now = this.#epoch.status();
     return {
-      state: this.#state,
-      epoch: this.epoch,
-      block: this.#block,
-      appendedRecords: this.#appended,
-      droppedPayloads: this.#dropped,
-      pendingBytes: this.#pendingBytes,
+      ...now,
+      appendedRecords: this.#earlier.appendedRecords + now.appendedRecords,
+      droppedPayloads: this.#earlier.droppedPayloads + now.droppedPayloads,
+      ...(this.#problem === undefined ? {} : { problem: this.#problem }),
     };
   }
 
   async close(): Promise<void> {
-    if (this.#state === "closed") return;
-    if (this.#state !== "failed") {
-      this.#logCounted();
-      this.#closeBlock();
-      this.#state = "closed";
-      const stopped = new Promise<void>((resolve) => {
-        this.#stopped = resolve;
-      });
-      this.#post({ kind: "stop" });
-      await stopped;
-    }
-    await this.#thread.terminate();
+    if (this.#stop.signal.aborted) return;
+    // The second round takes what the first one found unlogged.
+    this.#logCounted();
+    this.#logCounted();
+    clearTimeout(this.#refusalTimer);
+    this.#stop.abort();
+    await this.#recovery;
+    await this.#epoch.close();
     this.#lock.release();
   }
 
-  #demandOpen(): void {
-    if (this.#state === "failed") throw failed(this.#failure);
-    if (this.#state === "closed") throw failed("the writer is closed");
-  }
-
-  #batchFor(durability: Durability, bytes: number): Batch {
-    const open = this.#open[durability];
-    if (open && open.length + bytes <= frameTargetBytes) return open;
-    if (open) this.#send(durability);
-    // At most a second: the block's timer starts with its first record, not with the block.
-    this.#blockTimer ??= setTimeout(() => this.#closeBlock(), maxBlockMicros / 1000).unref();
-    const batch = this.#pool.take(this.#batches++, durability);
-    this.#open[durability] = batch;
-    return batch;
-  }
-
-  /** After this turn's requests, so that they share a frame; a lone one waits for nothing. */
-  #planFlush(): void {
-    if (this.#flushPlanned) return;
-    this.#flushPlanned = true;
-    setImmediate(() => {
-      this.#flushPlanned = false;
-      this.#flush();
+  #onFailure(reason: string): void {
+    this.#options.onFailure?.(reason);
+    if (this.#options.clock.monotonicNanos() - this.#openedNanos > soundNanos) this.#attempts = 0;
+    this.#recovery ??= this.#recover().finally(() => {
+      this.#recovery = undefined;
     });
   }
 
-  /** Committed while busy: as long as a write or fdatasync is under way, the next frame fills. */
-  #flush(): void {
-    if (this.#open.buffered && this.#outstanding.buffered < 2) this.#send("buffered");
-    if (this.#open.durable && this.#outstanding.durable < 1) this.#send("durable");
+  /** Tries until an epoch is open, however long the cause stays. */
+  async #recover(): Promise<void> {
+    const { signal } = this.#stop;
+    const failed = this.#epoch;
+    // A thread that still wrote would tear what is recovered under it.
+    await failed.close();
+    while (!signal.aborted) {
+      const waitMs = Math.min(firstRetryMs * 2 ** Math.min(this.#attempts++, 20), longestRetryMs);
+      await sleep(waitMs, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        const next = await openEpoch(this.#options, "failure", (reason) => this.#onFailure(reason));
+        const { appendedRecords, droppedPayloads } = this.status();
+        this.#earlier = { appendedRecords, droppedPayloads };
+        this.#epoch = next;
+        this.#openedNanos = this.#options.clock.monotonicNanos();
+        this.#problem = undefined;
+        this.#options.onRecovered?.(next.epoch);
+        return;
+      } catch (error) {
+        this.#problem = messageOf(error);
+      }
+    }
   }
 
-  #send(durability: Durability): void {
-    const batch = this.#open[durability];
-    if (!batch) return;
-    this.#open[durability] = undefined;
-    this.#outstanding[durability] += 1;
-    this.#sent.set(batch.number, batch);
-    const buffer = batch.detach();
-    const { number, length, waiters } = batch;
-    const durable = durability === "durable";
-    const message = {
-      kind: "records",
-      batch: number,
-      block: this.#block,
-      count: waiters.length,
-      durable,
-      buffer,
-      length,
-    } as const;
-    this.#post(message, [buffer]);
+  #countSoon(): void {
+    this.#refusalTimer ??= setTimeout(() => this.#logCounted(), maxBlockMicros / 1000).unref();
   }
 
-  #closeBlock(): void {
-    clearTimeout(this.#blockTimer);
-    this.#blockTimer = undefined;
-    if (this.#index === 0 || this.#state === "failed" || this.#state === "closed") return;
-    this.#send("buffered");
-    this.#send("durable");
-    this.#post({ kind: "close_block", block: this.#block, closedAt: this.#clock.now() });
-    this.#block += 1;
-    this.#index = 0;
-    this.#blockBytes = 0;
-    this.#stem = predictionIdStem(this.writerId, this.epoch, this.#block);
-  }
-
-  /** What the refusals of this second add up to. A crash before loses the counts of at most one second. */
+  /** What the refusals of this second add up to. A crash before loses the counts of what was not written yet. */
   #logCounted(): void {
     clearTimeout(this.#refusalTimer);
     this.#refusalTimer = undefined;
     for (const { refusal, count } of this.#refusals.drain()) {
       const logged = this.append(refusalRecord(refusal, count), { durability: "buffered" });
-      logged.catch(() => this.#refusals.restore(refusal, count));
+      logged.catch(() => this.#countAgain(refusal, count));
     }
+    for (const refusal of this.#unlogged.splice(0)) this.#countAgain(refusal, 1);
   }
 
-  #onMessage(message: FromLogThread): void {
-    if ("degraded" in message && (this.#state === "open" || this.#state === "degraded")) {
-      this.#state = message.degraded ? "degraded" : "open";
-    }
-    if (message.kind === "written") this.#onWritten(message.batch, message.droppedPayloads);
-    else if (message.kind === "synced") for (const batch of message.batches) this.#settle(batch);
-    else if (message.kind === "full") this.#settle(message.batch, full());
-    else if (message.kind === "buffer") this.#pool.give(message.buffer);
-    else if (message.kind === "failed") this.#fail(message.reason);
-    else if (message.kind === "stopped") this.#stopped?.();
-    this.#flush();
+  #countAgain(refusal: RefusalRecord, count: number): void {
+    this.#refusals.restore(refusal, count);
+    this.#countSoon();
   }
+}
 
-  #onWritten(number: number, dropped: number): void {
-    this.#dropped += dropped;
-    const batch = this.#sent.get(number);
-    if (batch?.durability === "buffered") this.#settle(number);
-  }
-
-  #settle(number: number, error?: PortolanError): void {
-    const batch = this.#sent.get(number);
-    if (!batch) return;
-    this.#sent.delete(number);
-    this.#outstanding[batch.durability] -= 1;
-    this.#pendingBytes -= batch.length;
-    batch.settle(error);
-  }
-
-  #post(message: ToLogThread, transfer: ArrayBuffer[] = []): void {
-    this.#thread.postMessage(message, transfer);
-  }
-
-  /** Everybody who waits is told; nothing more is taken. */
-  #fail(reason: string): void {
-    if (this.#state !== "closed" && this.#state !== "failed") {
-      this.#state = "failed";
-      this.#failure = reason;
-    }
-    const error = failed(reason);
-    for (const batch of [...this.#sent.values(), this.#open.buffered, this.#open.durable])
-      batch?.settle(error);
-    this.#sent.clear();
-    this.#open = { buffered: undefined, durable: undefined };
-    clearTimeout(this.#blockTimer);
-  }
-
-  #onExit(): void {
-    this.#fail("the log thread ended");
-    this.#stopped?.();
-  }
+/** Whether the same record may be written later. */
+function isPassing(error: unknown): boolean {
+  return isPortolanError(error) && error.code !== "predictions.record_too_large";
 }
 
 function refusalRecord(refusal: RefusalRecord, count: number): PredictionRecord {
@@ -313,18 +261,4 @@ function refusalRecord(refusal: RefusalRecord, count: number): PredictionRecord 
     status: { kind: "refused", httpStatus, reason, count },
     ...(purpose === undefined ? {} : { purpose }),
   };
-}
-
-function failed(detail: string): PortolanError {
-  return new PortolanError("predictions.log_failed", {
-    detail,
-    mend: "Restart the gateway; its log is recovered then.",
-  });
-}
-
-function full(): PortolanError {
-  return new PortolanError("predictions.log_full", {
-    detail: "the disk or the log's budget has no space for the record",
-    mend: "Free space, or bring control back so that delivered segments can go.",
-  });
 }
