@@ -12,9 +12,9 @@ import {
   parseId,
   systemClock,
 } from "@portolan/kernel";
-import { createOnnxRuntime, createQuarantine, defaultInlineMicros } from "@portolan/onnx";
+import { createOnnxRuntime, createQuarantine, defaultInlineMicros, findRunnerWalls } from "@portolan/onnx";
 import { createShipper, openPredictionWriter, type PredictionWriter } from "@portolan/predictions";
-import { RateLimiter } from "@portolan/serving/policy";
+import { type ModelRuntime, RateLimiter } from "@portolan/serving/policy";
 import type { GatewayConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
 import { createDelivery } from "./deliver-blocks.ts";
@@ -47,18 +47,13 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
   const folder = join(config.PORTOLAN_HOME, "gateway");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const metrics = new Metrics();
-  const writer = await openWriter(config);
+  const writer = await openWriter(config, log);
   const control = createControlClient(config.CONTROL_URL, config.CONTROL_TOKEN, {
     gateway: config.GATEWAY_NAME,
     ...placeOf(config),
   });
   const cache = openDiskCache(folder);
-  const runtime = createOnnxRuntime({
-    quarantine: createQuarantine(join(folder, "quarantine.json")),
-    inlineMicros: defaultInlineMicros,
-    loadTimeoutMs,
-    memoryBytes: config.RUNNER_MEMORY * 2 ** 20,
-  });
+  const runtime = createRuntime(config, folder, log);
   const pool = new ModelPool({ cache, control, runtime });
   const snapshots = followSnapshots(config, { cache, control, pool, log, metrics, writer });
   const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), log);
@@ -136,19 +131,38 @@ async function listenAll(
   return { server, grpc };
 }
 
+function createRuntime(config: GatewayConfig, folder: string, log: Logger): ModelRuntime {
+  void findRunnerWalls().then(({ level: walls, ownAccount, networkBlocked }) =>
+    log.info({ walls, ownAccount, networkBlocked }, "gateway.runner.walls"),
+  );
+  return createOnnxRuntime({
+    quarantine: createQuarantine(join(folder, "quarantine.json"), systemClock),
+    clock: systemClock,
+    inlineMicros: defaultInlineMicros,
+    loadTimeoutMs,
+    memoryBytes: config.RUNNER_MEMORY * 2 ** 20,
+  });
+}
+
 function logFolder(config: GatewayConfig): string {
   return join(config.PORTOLAN_HOME, "predictions", config.GATEWAY_NAME);
 }
 
 /** The writer's identity survives restarts: control knows a gateway's blocks by it. */
-async function openWriter(config: GatewayConfig): Promise<PredictionWriter> {
+async function openWriter(config: GatewayConfig, log: Logger): Promise<PredictionWriter> {
   const folder = logFolder(config);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, "writer.id");
   const known = existsSync(file) ? parseId("writer", readFileSync(file, "utf8").trim()) : undefined;
   const writerId: Id<"writer"> = known ?? newId("writer", systemClock.now());
   if (!known) writeFileSync(file, `${writerId}\n`, { mode: 0o600 });
-  return openPredictionWriter({ folder, writerId, clock: systemClock });
+  return openPredictionWriter({
+    folder,
+    writerId,
+    clock: systemClock,
+    onFailure: (reason) => log.error({ reason }, "gateway.log.failed"),
+    onRecovered: (epoch) => log.info({ epoch }, "gateway.log.recovered"),
+  });
 }
 
 /** A model whose bytes or signature were refused is a denial of its own, on the record. */

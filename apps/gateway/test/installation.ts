@@ -116,6 +116,15 @@ export class TestInstallation {
     this.#acting.push(endpoint);
   }
 
+  /** The endpoint with another version of its model. */
+  deploy(endpoint: string, bytes: Uint8Array, version: number): void {
+    const at = this.#routes.findIndex((route) => route.endpoint === endpoint);
+    const { model } = this.add(endpoint, bytes);
+    const added = this.#routes.pop();
+    const before = this.#routes[at];
+    if (added && before) this.#routes[at] = { ...before, model: { ...model, version } };
+  }
+
   revoke(endpoint: string): void {
     this.#granted = this.#granted.filter((name) => name !== endpoint);
   }

@@ -8,6 +8,9 @@ export class InlineModel implements LoadedModel {
   readonly #session: Session;
   readonly #onLate: () => void;
   #state: RuntimeState;
+  #inFlight = 0;
+  #idle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
 
   private constructor(session: Session, warmUpMicros: number, onLate: () => void) {
     this.#session = session;
@@ -38,6 +41,7 @@ export class InlineModel implements LoadedModel {
   async run(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
     if (this.#state.kind !== "ready") return { kind: "unavailable", detail: "The model is not loaded." };
     const start = process.hrtime.bigint();
+    this.#inFlight++;
     try {
       const outputs = await this.#session.run(inputs);
       const runMicros = Math.round(Number(process.hrtime.bigint() - start) / 1000);
@@ -46,12 +50,22 @@ export class InlineModel implements LoadedModel {
       return { kind: "timeout" };
     } catch (error) {
       return { kind: "failed", detail: messageOf(error) };
+    } finally {
+      this.#inFlight--;
+      if (this.#inFlight === 0) this.#idle?.();
     }
   }
 
-  async close(): Promise<void> {
-    if (this.#state.kind === "closed") return;
+  /** Takes nothing new from now on; the session goes once what is in flight is answered. */
+  close(): Promise<void> {
     this.#state = { kind: "closed" };
+    this.#closing ??= this.#release();
+    return this.#closing;
+  }
+
+  async #release(): Promise<void> {
+    // A session that is released under a run fails it: "Session already disposed".
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     await this.#session.release();
   }
 }

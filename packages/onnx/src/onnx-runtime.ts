@@ -7,12 +7,9 @@ import type {
   VerifiedModel,
 } from "@portolan/serving/policy";
 import { InlineModel } from "./inline-model.ts";
-import type { Quarantine } from "./quarantine.ts";
-import type { RunnerOptions } from "./runner.ts";
-import { RunnerModel } from "./runner-model.ts";
+import { RunnerModel, type RunnerModelOptions } from "./runner-model.ts";
 
-export interface OnnxRuntimeOptions extends RunnerOptions {
-  readonly quarantine: Quarantine;
+export interface OnnxRuntimeOptions extends RunnerModelOptions {
   /** Slowest warm-up, in microseconds, that may run in the gateway's own thread. */
   readonly inlineMicros: number;
 }
@@ -27,7 +24,7 @@ export const defaultInlineMicros = 1000;
 export function createOnnxRuntime(options: OnnxRuntimeOptions): ModelRuntime {
   return {
     async load(model) {
-      const runner = await RunnerModel.start(model, options, options.quarantine);
+      const runner = await RunnerModel.start(model, options);
       const state = runner.state();
       const isFast = state.kind === "ready" && state.warmUpMicros <= options.inlineMicros;
       return model.origin === "trained" && isFast ? TieredModel.promote(model, runner, options) : runner;
@@ -40,7 +37,8 @@ class TieredModel implements LoadedModel {
   readonly #model: VerifiedModel;
   readonly #options: OnnxRuntimeOptions;
   #active: LoadedModel;
-  #demoting = false;
+  #demotion: Promise<void> | undefined;
+  #closed = false;
 
   private constructor(model: VerifiedModel, active: LoadedModel, options: OnnxRuntimeOptions) {
     this.#model = model;
@@ -54,8 +52,11 @@ class TieredModel implements LoadedModel {
     options: OnnxRuntimeOptions,
   ): Promise<TieredModel> {
     const tiered = new TieredModel(model, runner, options);
-    tiered.#active = await InlineModel.start(model, () => void tiered.#demote());
-    await runner.close();
+    try {
+      tiered.#active = await InlineModel.start(model, () => tiered.#onLate());
+    } finally {
+      await runner.close();
+    }
     return tiered;
   }
 
@@ -67,20 +68,28 @@ class TieredModel implements LoadedModel {
     return this.#active.run(inputs, timeoutMs);
   }
 
-  close(): Promise<void> {
-    return this.#active.close();
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#active.close();
+    // A runner that was on its way in goes as well.
+    await this.#demotion;
+  }
+
+  #onLate(): void {
+    if (!this.#closed) this.#demotion ??= this.#demote();
   }
 
   async #demote(): Promise<void> {
-    if (this.#demoting) return;
-    this.#demoting = true;
     try {
+      const runner = await RunnerModel.start(this.#model, this.#options);
+      if (this.#closed) return await runner.close();
       const inline = this.#active;
-      this.#active = await RunnerModel.start(this.#model, this.#options, this.#options.quarantine);
+      // First the new one, then the end of the old one: no request meets neither.
+      this.#active = runner;
       await inline.close();
     } catch {
       // The runner did not start: inline and late beats not at all; the next late answer tries again.
-      this.#demoting = false;
+      this.#demotion = undefined;
     }
   }
 }

@@ -3,8 +3,8 @@ import type { FromRunner, ToRunner } from "./runner-messages.ts";
 import { createSession, type Session, warmUp } from "./session.ts";
 
 /**
- * The runner process: one model, one thread, no secrets, no network, no files. It gets the model's bytes over the pipe,
- * already verified, and is expected to be killed at any moment.
+ * The runner process: one model, one thread. It gets the model's bytes over the pipe, already verified, and is expected to be
+ * killed at any moment. What it reaches beside the pipe is the business of its walls (packages/sandbox).
  */
 let session: Session | undefined;
 

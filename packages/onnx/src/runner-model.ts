@@ -1,34 +1,44 @@
-import { messageOf, PortolanError } from "@portolan/kernel";
+import { type Clock, messageOf, PortolanError } from "@portolan/kernel";
 import type { LoadedModel, RunOutcome, RuntimeState, Tensor, VerifiedModel } from "@portolan/serving/policy";
 import type { OnnxErrorCode } from "./errors.ts";
 import type { Quarantine } from "./quarantine.ts";
-import { Runner, type RunnerOptions } from "./runner.ts";
+import type { QuarantineVerdict } from "./quarantine-policy.ts";
+import { type Death, Runner, type RunnerOptions } from "./runner.ts";
 
-/** A model in a runner process that is started again when it dies, until the model is quarantined. */
+export interface RunnerModelOptions extends RunnerOptions {
+  readonly quarantine: Quarantine;
+  readonly clock: Clock;
+}
+
+/** How often a quarantined model looks whether an operator lifted it; a pause's end is waited for exactly. */
+const lookMs = 5000;
+const firstRetryMs = 1000;
+const longestRetryMs = 60_000;
+
+/** A model in a runner process that is started again when it dies, while the quarantine lets it. */
 export class RunnerModel implements LoadedModel {
   readonly #model: VerifiedModel;
-  readonly #options: RunnerOptions;
-  readonly #quarantine: Quarantine;
+  readonly #options: RunnerModelOptions;
   #state: RuntimeState = { kind: "starting" };
   #runner: Runner | undefined;
-  #expectedEnd = false;
+  #closed = false;
+  #later: NodeJS.Timeout | undefined;
+  #failedStarts = 0;
   #inFlight = 0;
   #idle: (() => void) | undefined;
 
-  private constructor(model: VerifiedModel, options: RunnerOptions, quarantine: Quarantine) {
+  private constructor(model: VerifiedModel, options: RunnerModelOptions) {
     this.#model = model;
     this.#options = options;
-    this.#quarantine = quarantine;
   }
 
-  static async start(
-    model: VerifiedModel,
-    options: RunnerOptions,
-    quarantine: Quarantine,
-  ): Promise<RunnerModel> {
-    if (quarantine.holds(model.digest)) throw quarantined(model);
-    const runnerModel = new RunnerModel(model, options, quarantine);
-    await runnerModel.#startRunner();
+  /** @throws PortolanError `onnx.quarantined`, `onnx.load_failed` */
+  static async start(model: VerifiedModel, options: RunnerModelOptions): Promise<RunnerModel> {
+    const verdict = options.quarantine.judge(model.digest);
+    if (verdict.kind === "quarantined") throw quarantined(model);
+    const runnerModel = new RunnerModel(model, options);
+    if (verdict.kind === "paused") runnerModel.#hold(verdict);
+    else await runnerModel.#startRunner();
     return runnerModel;
   }
 
@@ -42,43 +52,84 @@ export class RunnerModel implements LoadedModel {
       return { kind: "unavailable", detail: this.#describe() };
     this.#inFlight++;
     try {
-      return await runner.run(inputs, timeoutMs);
+      const outcome = await runner.run(inputs, timeoutMs);
+      if (outcome.kind === "ok") this.#options.quarantine.answered(this.#model.digest);
+      return outcome;
     } finally {
       this.#inFlight--;
       if (this.#inFlight === 0) this.#idle?.();
     }
   }
 
+  /** Takes nothing new from now on, and ends once what is in flight is answered. */
   async close(): Promise<void> {
-    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
-    this.#expectedEnd = true;
-    this.#state = { kind: "closed" };
     const runner = this.#runner;
-    runner?.kill("it was unloaded");
+    this.#closed = true;
+    this.#state = { kind: "closed" };
+    clearTimeout(this.#later);
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    runner?.kill("outside", "it was unloaded");
     await runner?.exited;
   }
 
   async #startRunner(): Promise<void> {
     const bytes = await this.#model.loadBytes();
     const runner = await Runner.start(this.#model, bytes, this.#options);
-    this.#runner = runner;
-    this.#state = { kind: "ready", tier: "runner", warmUpMicros: runner.warmUpMicros };
-    void runner.exited.then((reason) => this.#died(reason));
-  }
-
-  async #died(reason: string): Promise<void> {
-    this.#runner = undefined;
-    if (this.#expectedEnd) return;
-    if (this.#quarantine.strike(this.#model.digest)) {
-      this.#state = { kind: "quarantined", detail: `its runner died twice (${reason})` };
+    if (this.#closed) {
+      runner.kill("outside", "it was unloaded");
       return;
     }
+    this.#failedStarts = 0;
+    this.#runner = runner;
+    this.#state = { kind: "ready", tier: "runner", warmUpMicros: runner.warmUpMicros };
+    void runner.exited.then((death) => this.#died(death));
+  }
+
+  #died(death: Death): void {
+    this.#runner = undefined;
+    if (this.#closed) return;
+    const verdict = this.#options.quarantine.died(this.#model.digest, death.cause);
+    if (verdict.kind === "free") void this.#restart();
+    else this.#hold(verdict, death.detail);
+  }
+
+  async #restart(): Promise<void> {
+    if (this.#closed) return;
     this.#state = { kind: "starting" };
     try {
       await this.#startRunner();
     } catch (error) {
-      this.#state = { kind: "quarantined", detail: `it did not start again: ${messageOf(error)}` };
+      // The machine was busy or the bytes away: neither says anything about the model, so it is tried again.
+      const retryMs = Math.min(firstRetryMs * 2 ** this.#failedStarts++, longestRetryMs);
+      if (this.#closed) return;
+      this.#state = {
+        kind: "quarantined",
+        detail: `it did not start again: ${messageOf(error)}; tried again every ${Math.round(retryMs / 1000)} s`,
+      };
+      this.#after(retryMs, () => void this.#restart());
     }
+  }
+
+  /** Out of use until the quarantine says otherwise. */
+  #hold(verdict: Exclude<QuarantineVerdict, { kind: "free" }>, reason?: string): void {
+    const { quarantine, clock } = this.#options;
+    const why = reason === undefined ? "" : ` (${reason})`;
+    const waitMs = verdict.kind === "paused" ? Math.ceil((verdict.until - clock.now()) / 1000) : lookMs;
+    const detail =
+      verdict.kind === "paused"
+        ? `its runner had to be ended ${verdict.interruptions} times in a row${why}; it is tried again by itself`
+        : `its runner died twice${why}`;
+    this.#state = { kind: "quarantined", detail };
+    this.#after(Math.max(1, waitMs), () => {
+      const now = quarantine.judge(this.#model.digest);
+      if (now.kind === "free") void this.#restart();
+      else this.#hold(now, reason);
+    });
+  }
+
+  #after(waitMs: number, then: () => void): void {
+    clearTimeout(this.#later);
+    this.#later = setTimeout(then, waitMs).unref();
   }
 
   #describe(): string {
@@ -98,6 +149,6 @@ export class RunnerModel implements LoadedModel {
 function quarantined(model: VerifiedModel): PortolanError<OnnxErrorCode> {
   return new PortolanError<OnnxErrorCode>("onnx.quarantined", {
     detail: `${model.label} killed its runner twice and is not loaded again.`,
-    mend: "Deploy another version. To try this one again, remove it from the gateway's quarantine.json.",
+    mend: "Deploy another version. To try this one again, remove its digest from the gateway's quarantine.json.",
   });
 }

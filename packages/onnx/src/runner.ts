@@ -1,18 +1,30 @@
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { PortolanError } from "@portolan/kernel";
+import { spawnWalledNode, type Walls, wallsFor, watchMemory } from "@portolan/sandbox";
 import type { RunOutcome, Tensor, VerifiedModel } from "@portolan/serving/policy";
 import type { OnnxErrorCode } from "./errors.ts";
+import { causeOfExit, type DeathCause } from "./quarantine-policy.ts";
 import type { FromRunner, ToRunner } from "./runner-messages.ts";
-import { watchMemory } from "./watch-memory.ts";
 
 const entry = fileURLToPath(new URL("./runner-main.ts", import.meta.url));
+
+/** What keeps runners from the rest of this machine. */
+export function findRunnerWalls(): Promise<Walls> {
+  return wallsFor({ entry, keepsAccount: false });
+}
 
 export interface RunnerOptions {
   /** Loading and warm-up together. */
   readonly loadTimeoutMs: number;
   /** Resident memory beyond which the runner is killed. */
   readonly memoryBytes: number;
+}
+
+/** How a runner ended. */
+export interface Death {
+  readonly cause: DeathCause;
+  readonly detail: string;
 }
 
 interface Waiting {
@@ -32,10 +44,11 @@ interface Running {
   readonly kill: NodeJS.Timeout;
 }
 
+/** What Node and its threads map for writing before a model is loaded (0.65 GiB), with room to breathe. */
+const ownDataBytes = 2 ** 30;
+
 /** Requests that may wait for one runner; beyond it the answer is at once that there is no room. */
 const maxWaiting = 1024;
-
-const late = "it did not answer in time";
 
 /** One child process with one model. It is ended by SIGKILL: nothing else stops native code in an endless loop. */
 export class Runner {
@@ -43,34 +56,42 @@ export class Runner {
   readonly #waiting: Waiting[] = [];
   #running: Running | undefined;
   #nextId = 1;
-  #death: string | undefined;
-  /** Resolves with the reason once the process is gone. */
-  readonly exited: Promise<string>;
+  #death: Death | undefined;
+  /** Resolves once the process is gone. */
+  readonly exited: Promise<Death>;
   readonly warmUpMicros: number;
 
-  private constructor(child: ChildProcess, warmUpMicros: number, exited: Promise<string>) {
+  private constructor(child: ChildProcess, warmUpMicros: number, exited: Promise<Death>) {
     this.#child = child;
     this.warmUpMicros = warmUpMicros;
-    this.exited = exited.then((reason) => this.#bury(reason));
+    this.exited = exited.then((death) => this.#bury(death));
     child.on("message", (message: FromRunner) => this.#receive(message));
   }
 
   /** @throws PortolanError `onnx.load_failed` when the model cannot be loaded and warmed up in time. */
   static async start(model: VerifiedModel, bytes: Uint8Array, options: RunnerOptions): Promise<Runner> {
-    const child = fork(entry, [], {
-      serialization: "advanced",
-      // A runner inherits neither secrets nor a terminal.
-      env: {},
-      execArgv: ["--max-old-space-size=256"],
+    const child = await spawnWalledNode({
+      entry,
+      // The model comes over the pipe: there is no file that a runner needs, nor an account that could open one.
+      readable: [],
+      writable: [],
+      keepsAccount: false,
+      dataBytes: options.memoryBytes + ownDataBytes,
+      heapMegabytes: 256,
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
-    const exited = new Promise<string>((resolve) => {
-      child.once("exit", (code, signal) =>
-        resolve(signal ? `killed by ${signal}` : `exit code ${code ?? 0}`),
-      );
-      child.once("error", (error) => resolve(error.message));
+    let excess: Death | undefined;
+    const watch = watchMemory(child, options.memoryBytes, () => {
+      excess = { cause: "crash", detail: `it took more than ${options.memoryBytes} bytes of memory` };
+      child.kill("SIGKILL");
     });
-    const watch = watchMemory(child, options.memoryBytes);
+    const exited = new Promise<Death>((resolve) => {
+      child.once("exit", (code, signal) => {
+        const how = signal ? `killed by ${signal}` : `exit code ${code ?? 0}`;
+        resolve(excess ?? { cause: causeOfExit(signal), detail: how });
+      });
+      child.once("error", (error) => resolve({ cause: "outside", detail: error.message }));
+    });
     void exited.then(() => clearInterval(watch));
     const answer = await firstAnswer(
       child,
@@ -96,7 +117,7 @@ export class Runner {
    * `timeoutMs`, and whatever waits behind it is answered as crashed.
    */
   run(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
-    if (this.#death !== undefined) return Promise.resolve({ kind: "crashed", detail: this.#death });
+    if (this.#death !== undefined) return Promise.resolve({ kind: "crashed", detail: this.#death.detail });
     if (this.#waiting.length >= maxWaiting)
       return Promise.resolve({ kind: "unavailable", detail: "Too many requests wait for this model." });
     return new Promise((settle) => {
@@ -112,9 +133,14 @@ export class Runner {
     });
   }
 
-  kill(reason: string): void {
-    this.#death ??= reason;
+  /** Ends the process; `cause` says whose doing that is. The first reason counts. */
+  kill(cause: DeathCause, detail: string): void {
+    this.#death ??= { cause, detail };
     this.#child.kill("SIGKILL");
+  }
+
+  #killLate(): void {
+    this.kill("deadline", "it did not answer in time");
   }
 
   #dispatch(): void {
@@ -124,10 +150,10 @@ export class Runner {
       // A request past its deadline is not run.
       if (request.settled) continue;
       const id = this.#nextId++;
-      const kill = setTimeout(() => this.kill(late), request.timeoutMs);
+      const kill = setTimeout(() => this.#killLate(), request.timeoutMs);
       this.#running = { id, request, kill, startedMs: performance.now() };
       this.#child.send({ kind: "run", id, inputs: request.inputs } satisfies ToRunner, (error) => {
-        if (error) this.kill(error.message);
+        if (error) this.#child.kill("SIGKILL"); // Its own exit says why; if it lives, it is deaf.
       });
     }
   }
@@ -137,7 +163,7 @@ export class Runner {
     const running = this.#running;
     const isOver =
       running?.request === request && performance.now() - running.startedMs >= request.timeoutMs - 1;
-    if (isOver) this.kill(late);
+    if (isOver) this.#killLate();
     settleOnce(request, { kind: "timeout" });
   }
 
@@ -151,11 +177,11 @@ export class Runner {
     this.#dispatch();
   }
 
-  #bury(reason: string): string {
-    this.#death ??= reason;
+  #bury(death: Death): Death {
+    this.#death ??= death;
     if (this.#running) clearTimeout(this.#running.kill);
     const left = [...(this.#running ? [this.#running.request] : []), ...this.#waiting];
-    for (const request of left) settleOnce(request, { kind: "crashed", detail: this.#death });
+    for (const request of left) settleOnce(request, { kind: "crashed", detail: this.#death.detail });
     return this.#death;
   }
 }
@@ -171,7 +197,7 @@ type LoadAnswer = Extract<FromRunner, { kind: "loaded" | "load_failed" }>;
 
 async function firstAnswer(
   child: ChildProcess,
-  exited: Promise<string>,
+  exited: Promise<Death>,
   load: ToRunner,
   options: RunnerOptions,
 ): Promise<LoadAnswer> {
@@ -189,7 +215,7 @@ async function firstAnswer(
     });
   });
   const death = exited.then(
-    (reason): LoadAnswer => ({ kind: "load_failed", detail: `its runner died: ${reason}` }),
+    ({ detail }): LoadAnswer => ({ kind: "load_failed", detail: `its runner died: ${detail}` }),
   );
   try {
     return await Promise.race([answer, death]);

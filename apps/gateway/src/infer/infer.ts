@@ -24,6 +24,8 @@ export interface InferDeps {
   readonly metrics: Metrics;
   readonly readOnline: RunDeps["readOnline"];
   readonly statistics: StatisticsBook;
+  /** What is served now; a request may have begun under an earlier state. */
+  readonly snapshots: { readonly state: ServingState | undefined };
 }
 
 /** What is known of a request so far; a refusal is logged with whatever there is. */
@@ -66,11 +68,13 @@ async function predict(
   call: InferCall,
   progress: Progress,
 ): Promise<Answer> {
-  const active = await admit(deps, state, call, progress);
+  const admitted = await admit(deps, state, call, progress);
   progress.authMicros = sinceMicros(progress);
-  const { route } = active;
-  const body = await call.readBody(route.limits.bodyBytes);
+  const body = await call.readBody(admitted.route.limits.bodyBytes);
   progress.body = body;
+  // From here to the model's queue nothing is awaited: a model that is open now takes the request before it closes.
+  const active = stillServing(deps, admitted, call, progress);
+  const { route } = active;
   // The charter's time runs from the request's last byte: a slow sender spends its own time, not the model's.
   const readyMs = performance.now();
   const parsed = call.read(body, active.requestSignature);
@@ -151,6 +155,25 @@ async function admit(
   const onBehalfOf = readOnBehalfOf(state, { active, caller: known.caller }, call.headers);
   if (onBehalfOf !== undefined) progress.onBehalfOf = onBehalfOf;
   progress.headers = takeRate(deps.limiter, { active, caller: known.caller }, performance.now());
+  return active;
+}
+
+/**
+ * The admitted route, or, when a deployment closed its model while the body came, the one that took its place: the request is
+ * read, answered and recorded as if it had come after the deployment.
+ */
+function stillServing(
+  deps: InferDeps,
+  admitted: ActiveRoute,
+  call: InferCall,
+  progress: Progress,
+): ActiveRoute {
+  const { state } = deps.snapshots;
+  if (admitted.model?.state().kind !== "closed" || !state || !progress.caller) return admitted;
+  const active = findRoute(state, progress.caller, call);
+  const purpose = readPurpose(active, call.headers);
+  progress.active = active;
+  if (purpose !== undefined) progress.purpose = purpose;
   return active;
 }
 
