@@ -55,12 +55,11 @@ function pinnedPackages(): PinnedPackage[] {
 async function addToolchain(staging: string): Promise<void> {
   const folder = join(staging, "toolchain");
   mkdirSync(folder);
-  const node = `node-${process.platform}-${process.arch}`;
-  const wanted = pinnedPackages().filter(({ name }) => name === "npm" || name === node);
+  const platform = `${process.platform}-${process.arch}`;
+  const nodes = [`node-${platform}`, `node-bin-${platform}`];
+  const wanted = pinnedPackages().filter(({ name }) => name === "npm" || nodes.includes(name));
   if (wanted.length !== 2)
-    throw new BundleError(
-      `no Node is pinned for ${process.platform}-${process.arch}, so there is nothing to bundle`,
-    );
+    throw new BundleError(`no Node is pinned for ${platform}, so there is nothing to bundle`);
   for (const { name, version, sha512 } of wanted) {
     await must("npm", ["pack", "--silent", "--pack-destination", folder, `${name}@${version}`]);
     const found = createHash("sha512")
@@ -105,11 +104,6 @@ async function addPackages(staging: string, work: string): Promise<void> {
 async function addWheels(staging: string, versions: readonly string[]): Promise<void> {
   const folder = join(staging, "wheels");
   mkdirSync(folder);
-  const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
-  const platforms = ["2_17", "2_27", "2_28"].flatMap((glibc) => [
-    "--platform",
-    `manylinux_${glibc}_${machine}`,
-  ]);
   for (const version of versions) {
     const lock = join(staging, "repository", lockFolder, `requirements-${version}.lock`);
     const target = [
@@ -118,9 +112,7 @@ async function addWheels(staging: string, versions: readonly string[]): Promise<
       "cp",
       "--python-version",
       version,
-      ...platforms,
-      "--platform",
-      `manylinux2014_${machine}`,
+      ...wheelPlatforms(),
     ];
     await must("python3", [
       "-m",
@@ -137,6 +129,16 @@ async function addWheels(staging: string, versions: readonly string[]): Promise<
       lock,
     ]);
   }
+}
+
+/** On Linux wheels for older systems than this one too; elsewhere pip asks for those of this machine. */
+function wheelPlatforms(): string[] {
+  if (process.platform !== "linux") return [];
+  const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
+  return ["_2_17", "_2_27", "_2_28", "2014"].flatMap((glibc) => [
+    "--platform",
+    `manylinux${glibc}_${machine}`,
+  ]);
 }
 
 /** What git tracks at HEAD; every file of the folder where this is no git checkout. */
