@@ -27,8 +27,12 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
-/** A socket's path may have 107 bytes, `/.s.PGSQL.5432` included. */
-const longestSocketFolder = 107 - "/.s.PGSQL.5432".length;
+/** Together ten seconds, for the longest statement that a backend of a killed server finishes first. */
+const memoryAttempts = 100;
+const memoryRetryMs = 100;
+
+/** A socket's path may have 107 bytes, on macOS 103, `/.s.PGSQL.5432` included. */
+const longestSocketFolder = (process.platform === "darwin" ? 103 : 107) - "/.s.PGSQL.5432".length;
 
 // Modest on purpose: it shares a laptop with the trainer. Durability settings are PostgreSQL's own, all on.
 const settings: Readonly<Record<string, string>> = {
@@ -68,7 +72,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const data = await prepareDataFolder(options.folder, binaries, user);
   await endOrphan(data);
   const sockets = await socketFolder(dirname(data), user);
-  // The memory of a server killed a moment ago is freed when its last backend notices: a second or so.
+  // The memory of a server killed a moment ago is freed when its last backend notices: a tenth of a second, or more
+  // where one is at work.
   for (let attempt = 1; ; attempt++) {
     const server = launch(binaries, data, sockets, user, options.log);
     try {
@@ -77,8 +82,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       return running(server, sockets);
     } catch (error) {
       server.child.kill("SIGINT");
-      await server.exited;
-      if (attempt < 20 && /still in use|starting up/.test(server.lastLines.join("\n"))) await delay(500);
+      await server.silent;
+      if (attempt < memoryAttempts && /still in use|starting up/.test(server.lastLines.join("\n")))
+        await delay(memoryRetryMs);
       else throw startFault(error, server);
     }
   }
@@ -87,7 +93,10 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 interface Server {
   readonly child: ChildProcess;
   readonly lastLines: string[];
+  /** The server itself is gone; backends of one that was killed may live a moment longer. */
   readonly exited: Promise<string>;
+  /** All that it wrote has been read, and its last backend is gone. */
+  readonly silent: Promise<void>;
   readonly state: { stopping: boolean; ended: boolean };
 }
 
@@ -124,9 +133,13 @@ function launch(
       resolve(detail);
     };
     child.once("error", (error) => end(error.message));
-    child.once("close", (code, signal) => end(signal === null ? `exit status ${code}` : `signal ${signal}`));
+    child.once("exit", (code, signal) => end(signal === null ? `exit status ${code}` : `signal ${signal}`));
   });
-  return { child, lastLines, exited, state };
+  const silent = new Promise<void>((resolve) => {
+    child.once("error", () => resolve());
+    child.once("close", () => resolve());
+  });
+  return { child, lastLines, exited, silent, state };
 }
 
 async function untilAnswering(server: Server, sockets: string): Promise<void> {

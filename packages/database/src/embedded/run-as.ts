@@ -22,7 +22,10 @@ interface Account extends RunAs {
 export async function chooseUser(dataFolder: string): Promise<RunAs> {
   const ownUid = process.getuid?.() ?? 0;
   const ownGid = process.getgid?.() ?? 0;
-  if (process.getuid === undefined || ownUid !== 0) return { uid: ownUid, gid: ownGid, switched: false };
+  if (process.getuid === undefined || ownUid !== 0) {
+    requireAccount(ownUid);
+    return { uid: ownUid, gid: ownGid, switched: false };
+  }
   const accounts = parseAccounts(await readFile("/etc/passwd", "utf8").catch(() => ""));
   const owner = await lstat(dataFolder).catch(() => undefined);
   const found =
@@ -36,6 +39,19 @@ export async function chooseUser(dataFolder: string): Promise<RunAs> {
     });
   }
   return { uid: found.uid, gid: found.gid, switched: true };
+}
+
+/** Containers may run under a uid that no account has; PostgreSQL, which looks its user up, refuses that. */
+function requireAccount(uid: number): void {
+  try {
+    userInfo();
+  } catch (cause) {
+    throw new PortolanError("database.no_user", {
+      detail: `PostgreSQL looks its user up, and uid ${uid} has no account on this machine`,
+      mend: "Give the uid an account (a line in /etc/passwd), or set DATABASE_URL to a server.",
+      cause,
+    });
+  }
 }
 
 /** Name of the account that this process runs under, as the server will see its peer. */
