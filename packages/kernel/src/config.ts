@@ -27,7 +27,10 @@ export function loadConfig<Schema extends TObject>(
     if (text !== undefined && text !== "") raw[name] = fromText(property, text);
   }
   const value = Value.Default(schema, raw) as Record<string, unknown>;
-  const violations: Violation[] = [...Value.Errors(schema, value)].map((error) => describe(schema, error));
+  const violations: Violation[] = [...Value.Errors(schema, value)]
+    // A choice reports each of its values, and then that none of them fits: the last is enough, with their names.
+    .filter((error) => error.keyword !== "const")
+    .map((error) => describe(schema, error));
   if (violations.length > 0) {
     const detail = violations.map((violation) => violation.detail).join("; ");
     throw new PortolanError("kernel.bad_configuration", { detail, violations });
@@ -64,9 +67,17 @@ function describe(schema: TObject, finding: SchemaFinding): Violation {
   const property = schema.properties[name];
   const purpose = property && "description" in property ? ` (${String(property.description)})` : "";
   return {
-    detail: missing ? `${name} is not set${purpose}` : `${name} ${finding.message}${purpose}`,
+    detail: missing ? `${name} is not set${purpose}` : `${name} ${rule(property, finding)}${purpose}`,
     at: { pointer: `/${name}` },
   };
+}
+
+function rule(property: TSchema | undefined, finding: SchemaFinding): string {
+  if (finding.keyword !== "anyOf" || property === undefined || !("anyOf" in property)) return finding.message;
+  const choices = (property.anyOf as readonly TSchema[]).flatMap((one) =>
+    "const" in one ? [String(one.const)] : [],
+  );
+  return choices.length === 0 ? finding.message : `must be one of: ${choices.join(", ")}`;
 }
 
 function requiredNames(params: unknown): string | undefined {
