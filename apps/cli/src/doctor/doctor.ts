@@ -1,12 +1,13 @@
 import { totalmem } from "node:os";
 import { hasEmbeddedPostgres } from "@portolan/database";
+import { onnxRuntimeProblem } from "@portolan/onnx/platform";
 import { findIsolation } from "@portolan/training";
 import {
   freeDiskBytes,
   isPortTaken,
   npmVersion,
+  postgresAccount,
   pythons,
-  unprivilegedAccount,
   writingProblem,
 } from "./examine-machine.ts";
 import {
@@ -16,6 +17,7 @@ import {
   judgeMemory,
   judgeNode,
   judgeNpm,
+  judgeOnnxRuntime,
   judgePort,
   judgePostgres,
   judgePython,
@@ -34,13 +36,14 @@ export interface DoctorOptions {
 
 /** Examines this machine. Changes nothing beyond making the state folder. */
 export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
-  const [npm, interpreters, folderProblem, freeBytes, account, isolation, taken] = await Promise.all([
+  const [npm, interpreters, folderProblem, freeBytes, account, isolation, onnx, taken] = await Promise.all([
     npmVersion(),
     pythons(),
     writingProblem(options.home),
     freeDiskBytes(options.home),
-    unprivilegedAccount(),
+    postgresAccount(process.getuid?.()),
     findIsolation(),
+    onnxRuntimeProblem(),
     Promise.all(options.ports.map(isPortTaken)),
   ]);
   const platform = `${process.platform}-${process.arch}`;
@@ -55,6 +58,7 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
     judgeDisk(freeBytes),
     judgeMemory(totalmem()),
     judgePostgres(hasEmbeddedPostgres(), platform, options.databaseUrl),
+    judgeOnnxRuntime(onnx, platform),
     judgeUser(process.getuid?.(), account),
   ]);
 }

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { createConnection } from "node:net";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf } from "@portolan/kernel";
@@ -79,13 +80,22 @@ export async function freeDiskBytes(folder: string): Promise<number> {
   }
 }
 
-/** The account that PostgreSQL would be given when we are root. */
-export async function unprivilegedAccount(): Promise<string | undefined> {
+/** The account that PostgreSQL would run under: our own, or as root another one; `undefined` where there is none. */
+export async function postgresAccount(uid: number | undefined): Promise<string | undefined> {
+  if (uid !== 0) return ownAccount();
   const text = await readFile("/etc/passwd", "utf8").catch(() => "");
   const accounts = text
     .split("\n")
     .map((line) => line.split(":"))
-    .filter(([name, , uid]) => name !== undefined && uid !== undefined && uid !== "0" && /^\d+$/.test(uid))
+    .filter(([name, , id]) => name !== undefined && id !== undefined && id !== "0" && /^\d+$/.test(id))
     .map(([name]) => name);
   return accounts.find((name) => name === "nobody") ?? accounts[0];
+}
+
+function ownAccount(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined; // the uid has no account
+  }
 }

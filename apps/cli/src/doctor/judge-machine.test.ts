@@ -4,6 +4,7 @@ import {
   judgeFolder,
   judgeIsolation,
   judgeNode,
+  judgeOnnxRuntime,
   judgePort,
   judgePostgres,
   judgePython,
@@ -68,6 +69,8 @@ test("what stops Portolan is bad, and each such finding says what to do", () => 
     judgeFolder("state", "EROFS: read-only file system"),
     judgeDisk(1024 ** 3),
     judgeUser(0, undefined),
+    judgeUser(54321, undefined),
+    judgeOnnxRuntime("Cannot find module", "darwin-x64"),
   ];
   for (const finding of findings) expect(finding).toMatchObject({ status: "bad", mend: expect.any(String) });
 });

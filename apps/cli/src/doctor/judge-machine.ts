@@ -26,6 +26,16 @@ export function judgeNode(version: string): Finding {
   );
 }
 
+/** ONNX Runtime's npm package carries programs for some platforms only (none for Intel Macs, none for musl). */
+export function judgeOnnxRuntime(problem: string | undefined, platform: string): Finding {
+  if (problem === undefined) return good("onnx", `ONNX Runtime runs on ${platform}`);
+  return bad(
+    "onnx",
+    `ONNX Runtime does not run on ${platform}: ${problem}`,
+    "Models are served on Linux with glibc (x64, arm64) or on a Mac with Apple silicon; the other commands work here.",
+  );
+}
+
 /** `version` is undefined where npm did not answer. */
 export function judgeNpm(version: string | undefined): Finding {
   if (version !== undefined) return good("npm", `npm ${version}`);
@@ -144,9 +154,17 @@ export function judgeIsolation({ level, networkBlocked }: Isolation): Finding {
 const namespacesMend =
   "Permit user namespaces (Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0), in a container CAP_SYS_ADMIN; util-linux must be installed.";
 
-/** PostgreSQL refuses root; `account` is whom it would run as instead. */
+/** PostgreSQL refuses root and looks its user up; `account` is whom it would run as, undefined where there is none. */
 export function judgeUser(uid: number | undefined, account: string | undefined): Finding {
-  if (uid !== 0) return good("user", uid === undefined ? "no user ids on this platform" : `uid ${uid}`);
+  if (uid === undefined) return good("user", "no user ids on this platform");
+  if (uid !== 0 && account !== undefined) return good("user", `${account} (uid ${uid})`);
+  if (uid !== 0) {
+    return bad(
+      "user",
+      `uid ${uid} has no account on this machine, and PostgreSQL looks its user up`,
+      "Give the uid an account (a line in /etc/passwd), or set DATABASE_URL.",
+    );
+  }
   if (account !== undefined) return good("user", `root; PostgreSQL runs as ${account}`);
   return bad(
     "user",
