@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { hasEmbeddedPostgres } from "@portolan/database";
 import { afterAll, describe, expect, test } from "vitest";
 import { runPortolan, startProduct } from "../../apps/cli/test/product.ts";
+import { freePort } from "../../tools/services.ts";
 
 const mounts: string[] = [];
 afterAll(() => {
@@ -42,6 +43,18 @@ function fill(file: string): void {
   closeSync(handle);
 }
 
+/** A state folder that has been in use before, with nothing running. */
+async function startedAndStopped(parent: string) {
+  const home = join(parent, "used");
+  mkdirSync(home, { mode: 0o711 });
+  const ports = ["--port", String(await freePort()), "--gateway-port", String(await freePort())];
+  const up = () => runPortolan(["--home", home, "up", "--detach", ...ports]);
+  const down = () => runPortolan(["--home", home, "down"]);
+  expect(await up()).toMatchObject({ code: 0 });
+  expect(await down()).toMatchObject({ code: 0 });
+  return { home, up, down };
+}
+
 const tooSmall = mountSmallDisk(30);
 const enough = mountSmallDisk(400);
 
@@ -56,6 +69,24 @@ describe.skipIf(!hasEmbeddedPostgres() || tooSmall === undefined || enough === u
       expect(result.err).toMatch(/portolan: .*room.*\n.*[Ff]ree space.*\n {2}\(database\.disk_full\)\n$/);
       expect(await runPortolan(["--home", home, "status"])).toMatchObject({ code: 1 });
     });
+
+    test("a new start on a disk that has filled up is refused in seconds, by a sentence", async () => {
+      const { home, down, up } = await startedAndStopped(enough ?? "");
+      const filler = join(enough ?? "", "filler");
+      fill(filler);
+      const startedAt = performance.now();
+      const result = await up();
+      rmSync(filler);
+      // What it took was two minutes of waiting for what could not come; a busy machine needs some seconds.
+      expect(performance.now() - startedAt).toBeLessThan(60_000);
+      expect(result).toMatchObject({ code: 1, out: "" });
+      expect(result.err).toMatch(
+        /^portolan: .*no space left[^]*make room on its disk\.\n {2}\(cli\.folder_not_writable\)\n$/,
+      );
+      expect(await up()).toMatchObject({ code: 0 });
+      await down();
+      rmSync(home, { recursive: true });
+    }, 300_000);
 
     test("a change is refused while the disk is full and taken once there is room; what was acknowledged stays", async () => {
       await using product = await startProduct(process.env, enough);

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,8 @@ import {
   WireWriter,
 } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CommandResult, type Product, runPortolan, startProduct } from "./product.ts";
+import { freePort } from "../../../tools/services.ts";
+import { type CommandResult, type Product, runAs, runPortolan, startProduct } from "./product.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portolan-also-try-"));
 const home = join(folder, "home");
@@ -78,6 +79,45 @@ describe("before anything runs", () => {
     const init = await runPortolan(["init", join(place ?? "", "project")]);
     expectSentence(init, "cli.folder_not_writable", /read-only|portolan-test/);
   });
+
+  test("a database that does not answer is said so after three tries, not after a minute", async () => {
+    const env = { ...process.env, DATABASE_URL: "postgresql://nobody@127.0.0.1:9/none" };
+    const ports = ["--port", String(await freePort()), "--gateway-port", String(await freePort())];
+    const place = join(folder, "no-database");
+    const detached = await runPortolan(["--home", place, "up", "--detach", ...ports], env);
+    expectSentence(
+      detached,
+      "cli.process_failed",
+      /control cannot start: it ended 3 times; database\.unreachable: connect ECONNREFUSED 127\.0\.0\.1:9/,
+    );
+    const scripted = await runPortolan(["--json", "--home", place, "up", ...ports], env);
+    expect(JSON.parse(scripted.out), "nothing but the document").toMatchObject({
+      error: { code: "cli.process_failed" },
+    });
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "a uid that no account has is said so, by up and by the doctor",
+    async () => {
+      const place = join(folder, "of-nobody-known");
+      chmodSync(folder, 0o755);
+      mkdirSync(place);
+      chownSync(place, 54_321, 54_321);
+      const asUnknown = async (...args: string[]) =>
+        runAs(54_321, ["--home", place, ...args], { PATH: process.env["PATH"], HOME: place });
+      const ports = ["--port", String(await freePort()), "--gateway-port", String(await freePort())];
+      expectSentence(
+        await asUnknown("up", ...ports),
+        "database.no_user",
+        /uid 54321 has no account[^]*DATABASE_URL/,
+      );
+      const doctor = await asUnknown("doctor");
+      expect(doctor).toMatchObject({
+        code: 1,
+        out: expect.stringMatching(/bad +user: uid 54321 has no account/),
+      });
+    },
+  );
 
   test("a file in place of the folder is named", async () => {
     const inTheWay = file("in-the-way", "");

@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { type ExecFileOptions, execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -39,18 +39,26 @@ export interface CommandResult {
   readonly err: string;
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** Runs one command line as a user would, with plain `node`. */
-export function runPortolan(
-  args: readonly string[],
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): Promise<CommandResult> {
+export function runPortolan(args: readonly string[], env: Environment = process.env): Promise<CommandResult> {
+  return run(args, { env: { ...env } });
+}
+
+/** The same under another uid; only root may. */
+export function runAs(uid: number, args: readonly string[], env: Environment): Promise<CommandResult> {
+  return run(args, { env: { ...env }, uid, gid: uid, cwd: "/" });
+}
+
+function run(args: readonly string[], options: ExecFileOptions): Promise<CommandResult> {
   return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [cliMain, ...args],
-      { maxBuffer: 2 ** 28, env: { ...env } },
-      (error, out, err) =>
-        resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : -1, out, err }),
+    execFile(process.execPath, [cliMain, ...args], { maxBuffer: 2 ** 28, ...options }, (error, out, err) =>
+      resolve({
+        code: error === null ? 0 : typeof error.code === "number" ? error.code : -1,
+        out: String(out),
+        err: String(err),
+      }),
     );
   });
 }

@@ -6,11 +6,16 @@ import { personaToken, readLocalCredential } from "../client/credentials.ts";
 import { findOrCreate, type NamedItem } from "../client/directory.ts";
 import type { CliErrorCode } from "../errors.ts";
 
+/** Some blocks of any file system: an empty file can be made on a disk that is full. */
+const probeBytes = 64 * 1024;
+
 /** Makes the state folder, private to its user. @throws PortolanError `cli.folder_not_writable` */
 export async function openHome(home: string): Promise<void> {
+  const probe = join(home, "run", "writable");
   try {
     await mkdir(join(home, "run"), { recursive: true, mode: 0o700 });
-    await writeFile(join(home, "run", "writable"), "");
+    await writeFile(probe, Buffer.alloc(probeBytes));
+    await writeFile(probe, "");
   } catch (cause) {
     throw new PortolanError<CliErrorCode>("cli.folder_not_writable", {
       detail: `${home} cannot be written (${messageOf(cause)})`,

@@ -44,6 +44,14 @@ export class SupervisedProcess {
     return this.#child?.pid;
   }
 
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  get logFile(): string {
+    return this.#spec.logFile;
+  }
+
   start(): void {
     this.#loop ??= this.#keepAlive();
   }

@@ -5,6 +5,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from "@portolan/database
 import { createLogger, type Logger, messageOf, type Secret } from "@portolan/kernel";
 import type { CliContext } from "../context.ts";
 import { prepareInstallation } from "./installation.ts";
+import { lastFault } from "./last-words.ts";
 import { identityOf } from "./process-identity.ts";
 import { type RunningProcess, type RunState, removeRunState, writeRunState } from "./state-file.ts";
 import { type ProcessSpec, SupervisedProcess } from "./supervised-process.ts";
@@ -20,6 +21,8 @@ const inherited =
   /^(PATH|HOME|LANG|TZ|TMPDIR|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
 const readyLimitMs = 60_000;
 const databaseRestartMs = 200;
+/** Deaths before it was ever ready that end the waiting: one may be bad luck, three are not. */
+const hopelessDeaths = 3;
 
 /** Keeps PostgreSQL, control and gateway alive on this machine, and says in `run/state.json` what runs. */
 export class Supervisor {
@@ -37,7 +40,8 @@ export class Supervisor {
   constructor(context: CliContext, ports: Ports) {
     this.#context = context;
     this.#ports = ports;
-    this.#log = createLogger({ name: "supervisor" });
+    // Standard output belongs to the command: under --json it is one document.
+    this.#log = createLogger({ name: "supervisor", destination: process.stderr });
   }
 
   get state(): RunState {
@@ -69,12 +73,12 @@ export class Supervisor {
     this.#publish();
     const databaseUrl = this.#context.env["DATABASE_URL"] ?? (await this.#startDatabase());
     signal.throwIfAborted();
-    this.#launch("control", this.#controlSpec(databaseUrl));
-    await this.#untilReady("control", `${this.state.controlUrl}/readyz`);
+    const control = this.#launch("control", this.#controlSpec(databaseUrl));
+    await this.#firstReady("control", `${this.state.controlUrl}/readyz`, control);
     const gatewayKey = await prepareInstallation(home, this.state.controlUrl);
     signal.throwIfAborted();
-    this.#launch("gateway", this.#gatewaySpec(gatewayKey));
-    await this.#untilReady("gateway", `${this.state.gatewayUrl}/healthz`);
+    const gateway = this.#launch("gateway", this.#gatewaySpec(gatewayKey));
+    await this.#firstReady("gateway", `${this.state.gatewayUrl}/healthz`, gateway);
     this.#ready = true;
     this.#publish();
     return this.state;
@@ -92,12 +96,16 @@ export class Supervisor {
     removeRunState(this.#context.home);
   }
 
-  #untilReady(name: string, url: string): Promise<void> {
-    const hint = `See: portolan logs ${name}`;
-    return waitReady({ name, url, limitMs: readyLimitMs, hint, signal: this.#stop.signal });
+  /** At the first start a process that dies again and again is a fault of its setting: nobody need wait a minute. */
+  #firstReady(name: string, url: string, child: SupervisedProcess): Promise<void> {
+    const gaveUp = () =>
+      child.restarts < hopelessDeaths
+        ? undefined
+        : `it ended ${child.restarts} times; ${lastFault(child.logFile)}`;
+    return waitReady({ name, url, limitMs: readyLimitMs, gaveUp, signal: this.#stop.signal });
   }
 
-  #launch(name: string, spec: ProcessSpec): void {
+  #launch(name: string, spec: ProcessSpec): SupervisedProcess {
     const child = new SupervisedProcess(spec, {
       started: (process, pid, restarts) => {
         this.#note(process, pid, restarts);
@@ -107,6 +115,7 @@ export class Supervisor {
     });
     this.#processes.set(name, child);
     child.start();
+    return child;
   }
 
   /** `undefined` where this platform has no PostgreSQL binaries: control then opens PGlite itself. */

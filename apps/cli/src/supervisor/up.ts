@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, openSync, readFileSync } from "node:fs";
+import { mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { lockFolder } from "@portolan/database";
@@ -8,6 +8,7 @@ import { requireRestored } from "../backup/restore-offline.ts";
 import type { CliContext } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { openHome } from "./installation.ts";
+import { lastSentence } from "./last-words.ts";
 import { endOrphans } from "./orphans.ts";
 import { requireFreePort } from "./ports.ts";
 import { isAlive } from "./process-identity.ts";
@@ -79,17 +80,10 @@ export async function detach(context: CliContext, ports: Ports): Promise<RunStat
     detached: true,
     stdio: ["ignore", log, log],
   });
-  const died = new Promise<string>((resolve) => {
-    child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
-    child.once("error", (error) => resolve(error.message));
-  });
-  const state = await Promise.race([untilReady(context.home), died]);
-  if (typeof state === "string") {
-    throw new PortolanError<CliErrorCode>("cli.process_failed", {
-      detail: `portolan up ended at once (${state}): ${lastWords(join(context.home, "logs", "supervisor.log"))}`,
-      mend: "See more with: portolan logs supervisor",
-    });
-  }
+  const ends: string[] = [];
+  child.once("exit", (code, signal) => ends.push(signal ?? `exit code ${code}`));
+  child.once("error", (error) => ends.push(error.message));
+  const state = await untilReady(context.home, () => ends[0]);
   child.unref();
   return state;
 }
@@ -103,23 +97,19 @@ export async function stopUp(home: string): Promise<boolean> {
   return true;
 }
 
-/** What a process that gave up said in the end: its own sentence, without the lines of its log. */
-function lastWords(file: string): string {
-  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
-  const start = lines.findLastIndex((line) => line.startsWith("portolan: "));
-  return start < 0
-    ? "it said nothing"
-    : lines
-        .slice(start, start + 2)
-        .join(" ")
-        .slice("portolan: ".length);
-}
-
-async function untilReady(home: string): Promise<RunState> {
+/** `ended` says how the supervisor ended, once it has: then nothing is waited for any longer. */
+async function untilReady(home: string, ended: () => string | undefined): Promise<RunState> {
   const deadline = performance.now() + startLimitMs;
   while (performance.now() < deadline) {
     const state = readRunState(home);
     if (state) return state;
+    const end = ended();
+    if (end !== undefined) {
+      throw new PortolanError<CliErrorCode>("cli.process_failed", {
+        detail: `portolan up ended at once (${end}): ${lastSentence(join(home, "logs", "supervisor.log"))}`,
+        mend: "See more with: portolan logs supervisor",
+      });
+    }
     await delay(50);
   }
   throw new PortolanError<CliErrorCode>("cli.process_failed", {

@@ -2,17 +2,22 @@ import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, PortolanError } from "@portolan/kernel";
 import type { CliErrorCode } from "../errors.ts";
 
-export interface Readiness {
+export interface Awaited {
   readonly name: string;
   readonly url: string;
   readonly limitMs: number;
-  readonly hint: string;
+  /** Why waiting has become pointless, once it has. */
+  readonly gaveUp: () => string | undefined;
   /** Ends the wait with the signal's reason. */
   readonly signal: AbortSignal;
 }
 
-/** Polls a readiness address until it answers 200. @throws PortolanError `cli.process_failed` after the time limit. */
-export async function waitReady({ name, url, limitMs, hint, signal }: Readiness): Promise<void> {
+/**
+ * Polls a readiness address until it answers 200.
+ *
+ * @throws PortolanError `cli.process_failed` after the time limit, or when the process gave up
+ */
+export async function waitReady({ name, url, limitMs, gaveUp, signal }: Awaited): Promise<void> {
   const deadline = performance.now() + limitMs;
   let last = "no answer";
   while (performance.now() < deadline) {
@@ -24,10 +29,13 @@ export async function waitReady({ name, url, limitMs, hint, signal }: Readiness)
     } catch (error) {
       last = messageOf(error instanceof Error ? (error.cause ?? error) : error);
     }
+    const reason = gaveUp();
+    if (reason !== undefined) throw notReady(`${name} cannot start: ${reason}`, name);
     await delay(50);
   }
-  throw new PortolanError<CliErrorCode>("cli.process_failed", {
-    detail: `${name} is not ready after ${limitMs / 1000} s (${last})`,
-    mend: hint,
-  });
+  throw notReady(`${name} is not ready after ${limitMs / 1000} s (${last})`, name);
+}
+
+function notReady(detail: string, name: string): PortolanError<CliErrorCode> {
+  return new PortolanError("cli.process_failed", { detail, mend: `See its log: portolan logs ${name}` });
 }
