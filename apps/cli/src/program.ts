@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { PortolanError } from "@portolan/kernel";
 import { Command, CommanderError } from "commander";
 import { registerAuditCommands } from "./commands/audit.ts";
@@ -5,6 +7,7 @@ import { registerBackupCommands } from "./commands/backup.ts";
 import { registerCharterCommands } from "./commands/charter.ts";
 import { registerDemoCommand } from "./commands/demo.ts";
 import { registerDoctorCommand } from "./commands/doctor.ts";
+import { registerEndpointCommands } from "./commands/endpoint.ts";
 import { registerIdentityCommands } from "./commands/identity.ts";
 import { registerModelCommands } from "./commands/model.ts";
 import { registerPolicyCommands } from "./commands/policy.ts";
@@ -41,6 +44,20 @@ export async function runCli(args: readonly string[], run: CliRun): Promise<numb
   }
 }
 
+const firstSteps = `
+Examples:
+  portolan doctor                                 what this machine can do
+  portolan demo                                   the whole road on real data
+  portolan init churn && portolan plan churn      a use case of your own; docs/getting-started.md goes on
+  portolan <command> --help                       options and an example of each command`;
+
+function versionOf(root: string): string {
+  const manifest: unknown = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return typeof manifest === "object" && manifest !== null && "version" in manifest
+    ? String(manifest.version)
+    : "unknown";
+}
+
 /** Commander has told people already, on standard error; scripts get the same as a document. */
 function misunderstood(error: CommanderError): PortolanError<CliErrorCode> {
   return new PortolanError<CliErrorCode>("cli.bad_usage", {
@@ -62,6 +79,8 @@ export function createProgram(run: CliRun): Command {
       writeOut: (text) => void run.streams.out.write(text),
       writeErr: (text) => void run.streams.err.write(text),
     })
+    .version(`portolan ${versionOf(run.environment.root)}`, "-V, --version", "print the version")
+    .addHelpText("after", firstSteps)
     .showHelpAfterError("(portolan --help shows the commands)")
     .showSuggestionAfterError()
     .exitOverride();
@@ -79,6 +98,7 @@ export function createProgram(run: CliRun): Command {
   registerServerCommands(program, contextOf);
   registerIdentityCommands(program, contextOf);
   registerModelCommands(program, contextOf);
+  registerEndpointCommands(program, contextOf);
   registerPredictionCommands(program, contextOf);
   registerAuditCommands(program, contextOf);
   registerBackupCommands(program, contextOf);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { templateNames } from "@portolan/charter/templates";
@@ -56,10 +56,19 @@ test("the program has the commands of the foundation", () => {
   expect(leaves.length).toBeGreaterThan(30);
 });
 
-test.each(leaves.map((path) => path.join(" ")))("%s --help shows an example", async (line) => {
+test.each(all.map((path) => path.join(" ")))("%s --help shows an example", async (line) => {
   const { code, out } = await portolan([...line.split(" "), "--help"]);
   expect(code).toBe(0);
   expect(out).toMatch(new RegExp(`Examples?:\\n  portolan ${line}`));
+});
+
+test("--help of the program itself shows where to begin, --version its version", async () => {
+  expect((await portolan(["--help"])).out).toMatch(/Examples:\n {2}portolan doctor/);
+  expect(await portolan(["--version"])).toEqual({
+    code: 0,
+    out: expect.stringMatching(/^portolan \d+\.\d+\.\d+\n$/),
+    err: "",
+  });
 });
 
 describe("exit codes and --json", () => {
@@ -78,6 +87,16 @@ describe("exit codes and --json", () => {
       expect(JSON.parse(out)).toMatchObject({
         error: { code: "cli.bad_usage", detail: expect.any(String), mend: expect.any(String) },
       });
+    },
+  );
+
+  test.each(all.map((path) => [path.join(" ")]))(
+    "`%s` with an option that there is not is exit code 2, and one JSON document under --json",
+    async (line) => {
+      const { code, out } = await portolan(["--json", ...line.split(" "), "--no-such-option"]);
+      expect(code).toBe(2);
+      expect(JSON.parse(out)).toMatchObject({ error: { code: "cli.bad_usage", detail: expect.any(String) } });
+      expect(await portolan([...line.split(" "), "--no-such-option"])).toMatchObject({ code: 2, out: "" });
     },
   );
 
@@ -162,5 +181,19 @@ describe("apply", () => {
     );
     expect(kinds(await apply())).toEqual(["unchanged"]);
     expect(kinds(await apply("--dry-run"))).toEqual(["unchanged"]);
+  });
+
+  test("a dry run prints what would change in each file, line by line and value by value", async () => {
+    const charter = join(target, "charter.yaml");
+    const contract = join(target, "contracts", "flights.odcs.yaml");
+    const before = { charter: readFileSync(charter, "utf8"), contract: readFileSync(contract, "utf8") };
+    writeFileSync(charter, before.charter.replace(/availability: \S+/, "availability: 99.9%"));
+    writeFileSync(contract, `${before.contract}# a remark\n`);
+    const { code, out } = await portolan(["apply", target, "--dry-run"], env);
+    writeFileSync(charter, before.charter);
+    writeFileSync(contract, before.contract);
+    expect(code).toBe(0);
+    expect(out).toMatch(/~ charter flight-delays .*\n {4}\/requirements\/availability: .* -> /);
+    expect(out).toMatch(/~ contract flights .*\n {4}\+ # a remark/);
   });
 });

@@ -77,7 +77,7 @@ export function placementRefused(
 ): PortolanError<"charter.placement_refused"> {
   return new PortolanError("charter.placement_refused", {
     detail: refusals.map((refusal) => refusal.reason).join("; "),
-    mend: "Move it to where the charter allows it, or change the charter and have it signed again.",
+    mend: "Move it to where the charter allows it, or change the charter and have it signed again. Where a machine is says LOCATION_REGION, when portolan up starts it.",
     violations: refusals.map(({ pointer, reason }) => ({
       detail: reason,
       at: { pointer } satisfies ErrorLocation,

@@ -78,7 +78,7 @@ async function requireRole(
   if (call.actor.kind === "user" && (await deps.roles.holdsRole(call.actor.id, role, scope))) return;
   throw new PortolanError("charter.role_not_held", {
     detail: `${call.actor.id} does not hold the role ${role} for ${summary.useCase}`,
-    mend: "Ask a person who holds the role to sign, or have the role bound.",
+    mend: `Sign as a person who holds the role (--as), or have an administrator give it: portolan grant ${role} --to <name>`,
   });
 }
 

@@ -84,7 +84,7 @@ async function registeredUseCase(
   if (!found) {
     throw new PortolanError("charter.use_case_unknown", {
       detail: `no use case "${name}" is registered`,
-      mend: `Register it under ${businessUnit}/${team} first, or correct the name.`,
+      mend: `Correct the name, or register it (what exists is kept): portolan business-unit create ${businessUnit}; portolan team create ${team} --business-unit ${businessUnit}; portolan use-case create ${name} --team ${team}`,
       at,
     });
   }

@@ -43,8 +43,13 @@ export class ApiClient {
 
   /** The answer's JSON. @throws PortolanError with the server's own code, detail and mend. */
   async json<T>(request: ApiRequest): Promise<T> {
+    return (await this.answer<T>(request)).value;
+  }
+
+  /** The answer's JSON with its headers. @throws PortolanError as `json` does */
+  async answer<T>(request: ApiRequest): Promise<{ readonly value: T; readonly headers: Headers }> {
     const response = await this.#send(request);
-    return (await response.json()) as T;
+    return { value: (await response.json()) as T, headers: response.headers };
   }
 
   async bytes(request: ApiRequest): Promise<Uint8Array> {
@@ -92,10 +97,21 @@ async function problemOf(response: Response, request: ApiRequest): Promise<Porto
       problem?.detail ??
       problem?.title ??
       `${request.method ?? "GET"} ${request.path}: ${response.status} ${text.slice(0, 200)}`,
-    ...(problem?.mend === undefined ? {} : { mend: problem.mend }),
+    ...mendOf(problem, response.status),
     ...(problem?.at === undefined ? {} : { at: problem.at }),
     ...(problem?.violations === undefined ? {} : { violations: problem.violations }),
   });
+}
+
+/** What an answer without a mend of its own leaves to do. */
+function mendOf(problem: ProblemBody | undefined, status: number): { readonly mend?: string } {
+  if (problem?.mend !== undefined) return { mend: problem.mend };
+  if (status === 404)
+    return { mend: "It does not exist, or you may not see it. See who you are with: portolan whoami" };
+  if (status === 401) return { mend: "Give a valid credential: --as <name> here, PORTOLAN_TOKEN elsewhere." };
+  if (status === 403)
+    return { mend: "See your roles with: portolan whoami; act as somebody else with --as." };
+  return {};
 }
 
 function parseProblem(text: string): ProblemBody | undefined {

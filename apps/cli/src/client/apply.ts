@@ -3,6 +3,7 @@ import { parseCharter, requireValid } from "@portolan/charter/policy";
 import { isPortolanError } from "@portolan/kernel";
 import type { Project, TextFile } from "../project-files.ts";
 import type { ApiClient } from "./api-client.ts";
+import { lineDiff } from "./line-diff.ts";
 
 export interface Change {
   readonly kind: "create" | "update" | "unchanged";
@@ -107,12 +108,13 @@ async function applyVersioned(api: ApiClient, item: Versioned, dryRun: boolean):
   const same = after ? after.digest === before?.digest : before?.document === item.body.document;
   const kind = before === undefined ? "create" : same ? "unchanged" : "update";
   const version = after?.version ?? before?.version;
+  const known = before?.document;
   return {
     kind,
     what: item.what,
     name: item.name,
     note: version === undefined ? "" : `version ${version}`,
-    details: [],
+    details: kind === "update" && known !== undefined ? lineDiff(known, item.body.document) : [],
   };
 }
 

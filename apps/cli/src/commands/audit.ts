@@ -20,7 +20,10 @@ import type { ContextOf } from "../program.ts";
 import { progressBar } from "../progress.ts";
 
 export function registerAuditCommands(program: Command, contextOf: ContextOf): void {
-  const audit = program.command("audit").description("Search, export, prove and verify the ledger");
+  const audit = program
+    .command("audit")
+    .description("Search, export, prove and verify the ledger")
+    .addHelpText("after", "\nExample:\n  portolan audit verify");
   registerVerify(audit, contextOf);
   registerProve(audit, contextOf);
   registerCheckProof(audit, contextOf);

@@ -25,7 +25,10 @@ import type { ContextOf } from "../program.ts";
 import { readText } from "../project-files.ts";
 
 export function registerCharterCommands(program: Command, contextOf: ContextOf): void {
-  const charter = program.command("charter").description("Check, explain, compare and list charters");
+  const charter = program
+    .command("charter")
+    .description("Check, explain, compare and list charters")
+    .addHelpText("after", "\nExample:\n  portolan charter check charter.yaml");
   registerCheck(charter, contextOf);
   registerExplain(charter, contextOf);
   registerDiff(charter, contextOf);

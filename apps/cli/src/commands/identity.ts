@@ -1,7 +1,10 @@
-import type { ApiKey, RoleBinding, WhoAmI } from "@portolan/identity/contract";
+import { type ApiKey, type RoleBinding, roles, type WhoAmI } from "@portolan/identity/contract";
+import { PortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
+import type { ApiClient } from "../client/api-client.ts";
 import { findOrCreate, listItems, type NamedItem } from "../client/directory.ts";
 import { connect } from "../context.ts";
+import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 
@@ -29,7 +32,10 @@ export function registerIdentityCommands(program: Command, contextOf: ContextOf)
 }
 
 function registerCollection(program: Command, contextOf: ContextOf, collection: Collection): void {
-  const group = program.command(collection.command).description(`Create or list: ${collection.what}`);
+  const group = program
+    .command(collection.command)
+    .description(`Create or list: ${collection.what}`)
+    .addHelpText("after", `\nExample:\n  portolan ${collection.command} list`);
   const create = group
     .command("create <name>")
     .description(`Create ${collection.what}; one that exists is kept`)
@@ -89,7 +95,7 @@ function registerWhoami(program: Command, contextOf: ContextOf): void {
 interface RoleOptions {
   readonly to: string;
   readonly scopeKind: string;
-  readonly scope: string;
+  readonly scope?: string;
   readonly environments: string;
 }
 
@@ -98,21 +104,22 @@ function registerRole(program: Command, contextOf: ContextOf): void {
     .command("grant <role>")
     .description("Give a role to a person or service account")
     .requiredOption("--to <name>", "whom")
-    .requiredOption("--scope <id>", "id of the organisation, business unit, team or use case")
+    .option("--scope <name>", "name or id of what it holds for (default: your organisation)")
     .option("--scope-kind <kind>", "organisation, business_unit, team or use_case", "organisation")
     .option("--environments <list>", "separated by commas", "dev,staging,production")
     .addHelpText(
       "after",
-      "\nExample:\n  portolan grant data_scientist --to ada --scope-kind team --scope team_…",
+      `\nRoles:\n${roleText}\n\nExamples:\n  portolan grant data_scientist --to ada --scope-kind team --scope planning\n  portolan grant auditor --to otto`,
     )
     .action(async (role: string, options: RoleOptions, command: Command) => {
       const context = contextOf(command);
-      const binding = await (await connect(context)).json<RoleBinding>({
+      const api = await connect(context);
+      const binding = await api.json<RoleBinding>({
         path: "/v1/role-bindings",
         body: {
           principal: options.to,
           role,
-          scope: { kind: options.scopeKind, id: options.scope },
+          scope: await findScope(api, options.scopeKind, options.scope),
           environments: options.environments.split(","),
         },
       });
@@ -120,8 +127,45 @@ function registerRole(program: Command, contextOf: ContextOf): void {
     });
 }
 
+const roleText = Object.entries(roles)
+  .map(([role, what]) => `  ${role.padEnd(20)} ${what}`)
+  .join("\n");
+
+const scopePaths: Readonly<Record<string, string>> = {
+  organisation: "/v1/organisations",
+  business_unit: "/v1/business-units",
+  team: "/v1/teams",
+  use_case: "/v1/use-cases",
+};
+
+/** @throws PortolanError `cli.bad_usage` for a kind that there is not, and for a name that nobody sees */
+async function findScope(api: ApiClient, kind: string, wanted: string | undefined) {
+  const path = scopePaths[kind];
+  if (path === undefined) {
+    throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+      detail: `there is no kind of scope "${kind.slice(0, 40)}"`,
+      mend: `Use one of: ${Object.keys(scopePaths).join(", ")}.`,
+    });
+  }
+  if (wanted === undefined && kind === "organisation")
+    return { kind, id: (await api.json<WhoAmI>({ path: "/v1/whoami" })).organisationId };
+  const items = await listItems<NamedItem>(api, path);
+  const found = items.find((item) => item.id === wanted || item.name === wanted);
+  if (found) return { kind, id: found.id };
+  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail:
+      wanted === undefined
+        ? `--scope must name the ${kind}`
+        : `there is no ${kind} "${wanted.slice(0, 80)}" that you can see`,
+    mend: items.length === 0 ? "Create it first." : `You see: ${items.map((item) => item.name).join(", ")}.`,
+  });
+}
+
 function registerKey(program: Command, contextOf: ContextOf): void {
-  const key = program.command("api-key").description("Create and revoke API keys");
+  const key = program
+    .command("api-key")
+    .description("Create and revoke API keys")
+    .addHelpText("after", "\nExample:\n  portolan api-key create checkout --for shop");
   key
     .command("create <name>")
     .description("Create a key; its text is shown once and stored nowhere")

@@ -18,7 +18,8 @@ import { progressBar } from "../progress.ts";
 export function registerModelCommands(program: Command, contextOf: ContextOf): void {
   const model = program
     .command("model")
-    .description("Model versions: import, list, evaluate, promote, verify");
+    .description("Model versions: import, list, evaluate, promote, verify")
+    .addHelpText("after", "\nExample:\n  portolan model list churn");
   registerList(model, contextOf);
   registerShow(model, contextOf);
   registerImport(model, contextOf);

@@ -9,7 +9,10 @@ import type { ContextOf } from "../program.ts";
 import { readAll, readText } from "../project-files.ts";
 
 export function registerPolicyCommands(program: Command, contextOf: ContextOf): void {
-  const policy = program.command("policy").description("An organisation's own authorization policies");
+  const policy = program
+    .command("policy")
+    .description("An organisation's own authorization policies")
+    .addHelpText("after", "\nExample:\n  portolan policy test policy-tests.yaml");
   policy
     .command("test <file>")
     .description(

@@ -12,6 +12,7 @@ interface PredictOptions {
   readonly data?: string;
   readonly file?: string;
   readonly purpose?: string;
+  readonly environment?: string;
 }
 
 export function registerPredictionCommands(program: Command, contextOf: ContextOf): void {
@@ -21,6 +22,7 @@ export function registerPredictionCommands(program: Command, contextOf: ContextO
     .option("--data <json>", "the request body")
     .option("--file <file>", "read the request body from a file")
     .option("--purpose <purpose>", "purpose of use, where the charter asks for one")
+    .option("--environment <name>", "where the endpoint is, for credentials of several environments")
     .addHelpText(
       "after",
       `\nExample:\n  portolan predict churn --as shop --data '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}'`,
@@ -28,12 +30,15 @@ export function registerPredictionCommands(program: Command, contextOf: ContextO
     .action(async (endpoint: string, options: PredictOptions, command: Command) => {
       const context = contextOf(command);
       const gateway = await connectGateway(context);
-      const answer = await gateway.json<unknown>({
+      const { value, headers } = await gateway.answer<object>({
         path: `/v2/models/${encodeURIComponent(endpoint)}/infer`,
         body: await requestBody(context, options),
-        ...(options.purpose === undefined ? {} : { headers: { "x-portolan-purpose": options.purpose } }),
+        headers: headersOf(options),
       });
-      context.output.result(answer, JSON.stringify(answer, null, 2));
+      const predictionId = headers.get("x-portolan-prediction-id") ?? undefined;
+      context.output.result({ ...value, predictionId }, JSON.stringify(value, null, 2));
+      if (predictionId !== undefined)
+        context.output.note(`on the record as ${predictionId}: portolan outcome ${predictionId} <value>`);
     });
 
   program
@@ -63,6 +68,13 @@ export async function connectGateway(context: CliContext, persona = context.pers
   const control = await connect(context, persona);
   const state = readRunState(context.home);
   return new ApiClient({ url: state?.gatewayUrl ?? control.url, token: control.token });
+}
+
+function headersOf({ purpose, environment }: PredictOptions): Record<string, string> {
+  return {
+    ...(purpose === undefined ? {} : { "x-portolan-purpose": purpose }),
+    ...(environment === undefined ? {} : { "x-portolan-environment": environment }),
+  };
 }
 
 async function requestBody(context: CliContext, options: PredictOptions): Promise<unknown> {

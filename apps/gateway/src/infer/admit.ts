@@ -59,7 +59,7 @@ export function readPurpose(active: ActiveRoute, headers: IncomingMessage["heade
       purpose === undefined
         ? "The request declares no purpose of use."
         : "The charter does not allow this purpose.",
-    mend: `Send the header x-portolan-purpose with one of: ${purposes.join(", ")}.`,
+    mend: `Send the header x-portolan-purpose (portolan predict --purpose) with one of: ${purposes.join(", ")}.`,
   });
 }
 

@@ -1,0 +1,115 @@
+import { resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { PortolanError } from "@portolan/kernel";
+import type { EndpointList, Route } from "@portolan/serving/contract";
+import type { Command } from "commander";
+import type { ApiClient } from "../client/api-client.ts";
+import { findUseCase } from "../client/use-cases.ts";
+import { connect } from "../context.ts";
+import type { CliErrorCode } from "../errors.ts";
+import { table } from "../output.ts";
+import type { ContextOf } from "../program.ts";
+import { readText } from "../project-files.ts";
+
+export function registerEndpointCommands(program: Command, contextOf: ContextOf): void {
+  const endpoint = program
+    .command("endpoint")
+    .description("Put model versions behind endpoints, and list endpoints")
+    .addHelpText("after", "\nExample:\n  portolan endpoint list");
+  registerDeploy(endpoint, contextOf);
+  registerList(endpoint, contextOf);
+}
+
+interface DeployOptions {
+  readonly useCase: string;
+  readonly environment: string;
+  readonly features?: string;
+}
+
+function registerDeploy(endpoint: Command, contextOf: ContextOf): void {
+  endpoint
+    .command("deploy <endpoint> <model> <version>")
+    .description("Put a model version behind an endpoint, under the limits of its charter")
+    .requiredOption("--use-case <name>", "use case that it belongs to")
+    .option("--environment <name>", "dev (needs no promotion), staging or production", "production")
+    .option("--features <file>", "JSON: which inputs the gateway reads from feature views")
+    .addHelpText(
+      "after",
+      "\nExample:\n  portolan endpoint deploy churn churn 1 --use-case churn --environment dev --as lee",
+    )
+    .action(
+      async (name: string, model: string, version: string, options: DeployOptions, command: Command) => {
+        const context = contextOf(command);
+        const features =
+          options.features === undefined
+            ? {}
+            : { features: parseFeatures((await readText(resolve(context.cwd, options.features))).text) };
+        const api = await connect(context);
+        const useCase = await findUseCase(api, options.useCase);
+        const route = await api.json<Route>({
+          method: "PUT",
+          path: `/v1/endpoints/${encodeURIComponent(name)}`,
+          body: {
+            environment: options.environment,
+            useCaseId: useCase.id,
+            model,
+            version: Number(version),
+            ...features,
+          },
+        });
+        const snapshot = await untilPublished(api, route.deploymentId);
+        context.output.result(
+          { ...route, snapshotVersion: snapshot },
+          `${name} serves ${model} version ${version} in ${options.environment}, from snapshot ${snapshot} on`,
+        );
+      },
+    );
+}
+
+const publishLimitMs = 30_000;
+const pollMs = 100;
+
+/** A deployment counts when a signed snapshot carries it; gateways take that within a second or two. */
+async function untilPublished(api: ApiClient, deploymentId: string): Promise<number> {
+  const deadline = performance.now() + publishLimitMs;
+  while (performance.now() < deadline) {
+    const { endpoints } = await api.json<EndpointList>({ path: "/v1/endpoints" });
+    const version = endpoints.find((one) => one.deploymentId === deploymentId)?.snapshotVersion;
+    if (typeof version === "number") return version;
+    await delay(pollMs);
+  }
+  throw new PortolanError<CliErrorCode>("cli.check_failed", {
+    detail: `the deployment is on record, and no snapshot carries it after ${publishLimitMs / 1000} s`,
+    mend: "See why with: portolan logs control",
+  });
+}
+
+function registerList(endpoint: Command, contextOf: ContextOf): void {
+  endpoint
+    .command("list")
+    .description("Endpoints that you may see, and what they serve")
+    .addHelpText("after", "\nExample:\n  portolan endpoint list --json")
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(command);
+      const answer = await (await connect(context)).json<EndpointList>({ path: "/v1/endpoints" });
+      const rows = answer.endpoints.map(({ name, environment, route, snapshotVersion }) => [
+        name,
+        environment,
+        `${route.model.name} ${route.model.version}`,
+        String(snapshotVersion ?? "not yet published"),
+      ]);
+      context.output.result(answer, table(["endpoint", "environment", "serves", "snapshot"], rows));
+    });
+}
+
+function parseFeatures(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new PortolanError<CliErrorCode>("cli.bad_file", {
+      detail: "the feature plan is not JSON",
+      mend: "Check its quotes and commas.",
+      cause,
+    });
+  }
+}
