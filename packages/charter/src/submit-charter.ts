@@ -106,15 +106,16 @@ function describe(
   const newest = versions[0];
   const open = newest && (newest.summary.status === "in_force" || isDraft(newest));
   const unchanged = open && newest.summary.digest === parsed.digest;
-  const inForce = versions.find((version) => version.summary.status === "in_force");
+  // What governs now is what a signer compares with; before anything does, the newest version.
+  const compared = versions.find((version) => version.summary.status === "in_force") ?? newest;
   return {
     outcome: unchanged ? "unchanged" : "created",
     ...(unchanged ? { charterId: newest.summary.id } : {}),
     useCaseId: useCase.useCaseId,
     version: unchanged ? newest.summary.version : (newest?.summary.version ?? 0) + 1,
     digest: parsed.digest,
-    changes: inForce
-      ? charterDiff(inForce.document, parsed.document)
+    changes: compared
+      ? charterDiff(compared.document, parsed.document)
       : [{ pointer: "", after: parsed.document }],
     explanation: explainCharter(parsed.document, parsed.lines),
   };
