@@ -148,19 +148,19 @@ describe("requests that do not fit", () => {
     );
   });
 
-  test("a damaged good message never crashes the reader", () => {
-    const bytes = messages.inferRequest.encode(good);
-    fc.assert(
-      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+  test("a good message with any one byte changed is read or refused", () => {
+    const bytes = messages.inferRequest.encode({ ...good, parameters: { a: { bool_param: true } } });
+    for (let at = 0; at < bytes.length; at++) {
+      for (let flip = 1; flip < 256; flip++) {
         const damaged = Uint8Array.from(bytes);
         damaged[at] = (damaged[at] ?? 0) ^ flip;
         try {
           readGrpcInfer(damaged, signatureOf("INT8"));
         } catch (error) {
-          expect(isPortolanError(error) && error.code).toBe("serving.bad_request");
+          if (!isPortolanError(error) || error.code !== "serving.bad_request") throw error;
         }
-      }),
-    );
+      }
+    }
   });
 
   test("the target is read without the tensors", () => {

@@ -84,11 +84,11 @@ function readOutputs(message: InferRequestMessage, signature: ModelSignature): R
   }));
 }
 
-function readParameters(
-  given: Readonly<Record<string, ParameterMessage>>,
-): Readonly<Record<string, Parameter>> {
+function readParameters(given: InferRequestMessage["parameters"]): Readonly<Record<string, Parameter>> {
   const out: Record<string, Parameter> = Object.create(null) as Record<string, Parameter>;
   for (const [key, choice] of Object.entries(given)) {
+    // A map's entry may lack its value.
+    if (!choice) continue;
     const whole = choice.int64_param ?? choice.uint64_param;
     const { parameter_choice: kind } = choice;
     if (kind === "bool_param") out[key] = choice.bool_param === true;

@@ -72,7 +72,7 @@ export interface InferRequestMessage {
   readonly model_name: string;
   readonly model_version: string;
   readonly id: string;
-  readonly parameters: Readonly<Record<string, ParameterMessage>>;
+  readonly parameters: Readonly<Record<string, ParameterMessage | null>>;
   readonly inputs: readonly TensorMessage[];
   readonly outputs: readonly { readonly name: string }[];
   readonly raw_input_contents: readonly Uint8Array[];
