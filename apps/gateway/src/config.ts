@@ -45,7 +45,10 @@ export const GatewayConfig = Type.Object({
     default: "self",
     description: "Who owns the machine that this gateway runs on, for residency rules",
   }),
-  CONTROL_URL: Type.String({ default: "http://127.0.0.1:7400", description: "Where control answers" }),
+  CONTROL_URL: Type.String({
+    default: "http://127.0.0.1:7400",
+    description: "Where control answers; https unless it is on this machine",
+  }),
   CONTROL_TOKEN: Type.Optional(secretText("API key or token of this gateway's service account")),
   TLS_CERT_FILE: Type.Optional(
     Type.String({ description: "PEM certificate chain; required on a non-loopback address" }),

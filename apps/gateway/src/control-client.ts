@@ -1,4 +1,4 @@
-import { messageOf, type Place, PortolanError, type Secret } from "@portolan/kernel";
+import { messageOf, type Place, PortolanError, requirePrivateTransport, type Secret } from "@portolan/kernel";
 
 /** Control could not be reached or did not answer as it should: a reason to wait, never a verdict on content. */
 export class ControlAway extends Error {
@@ -25,11 +25,13 @@ export interface StatedPlace extends Place {
 /** Control gives nothing to a gateway whose place it does not know: `serving.gateway_not_declared`. */
 const notDeclared = 409;
 
+/** @throws PortolanError `kernel.plain_http_refused` when the token could be read on its way to `url` */
 export function createControlClient(
   url: string,
   token: Secret | undefined,
   place: StatedPlace,
 ): ControlClient {
+  if (token !== undefined) requirePrivateTransport(url, "CONTROL_URL");
   const headers = token ? { authorization: `Bearer ${token.reveal()}` } : {};
   const asking = createAsking(url, headers, place);
   return {
@@ -59,6 +61,7 @@ export function createControlClient(
     async post(path, body, signal) {
       const response = await fetch(new URL(path, url), {
         method: "POST",
+        redirect: "error",
         headers: { ...headers, "content-type": "application/octet-stream" },
         body: Buffer.from(body),
         signal: AbortSignal.any([signal, AbortSignal.timeout(60_000)]),
@@ -78,7 +81,8 @@ function createAsking(url: string, headers: Headers, { gateway, region, owner }:
   async function ask(path: string, options: RequestInit, waitMs = 0): Promise<Response> {
     const signal = AbortSignal.timeout(timeoutMs + waitMs);
     try {
-      return await fetch(new URL(path, url), { ...options, signal });
+      // Nobody sends this token on to another address.
+      return await fetch(new URL(path, url), { ...options, redirect: "error", signal });
     } catch (error) {
       throw new ControlAway(messageOf(error), { cause: error });
     }

@@ -47,11 +47,11 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
   const folder = join(config.PORTOLAN_HOME, "gateway");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const metrics = new Metrics();
-  const writer = await openWriter(config, log);
   const control = createControlClient(config.CONTROL_URL, config.CONTROL_TOKEN, {
     gateway: config.GATEWAY_NAME,
     ...placeOf(config),
   });
+  const writer = await openWriter(config, log);
   const cache = openDiskCache(folder);
   const runtime = createRuntime(config, folder, log);
   const pool = new ModelPool({ cache, control, runtime });

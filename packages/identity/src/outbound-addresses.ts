@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { isLoopback } from "./tls.ts";
+import { isLoopback } from "@portolan/kernel";
 
 /** Where control may fetch an issuer's keys from. Made from settings of the operator, never from a tenant's words. */
 export interface AddressRules {

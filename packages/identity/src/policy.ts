@@ -5,6 +5,7 @@ export {
   type StoredApiKey,
   verifyApiKey,
 } from "./api-key-text.ts";
+export { bearerCredential } from "./bearer-credential.ts";
 export { actionInScope, decideAtGateway } from "./gateway-grants.ts";
 export { possessionStatement } from "./possession.ts";
 export type { FetchJwks } from "./tokens/issuer-keys.ts";

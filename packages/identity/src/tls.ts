@@ -1,5 +1,4 @@
-import { isIP } from "node:net";
-import { PortolanError } from "@portolan/kernel";
+import { isLoopback, PortolanError } from "@portolan/kernel";
 
 export interface TlsFiles {
   readonly certificateFile?: string;
@@ -19,10 +18,4 @@ export function requireTls(host: string, tls: TlsFiles): void {
     detail: `${host === "" ? "every address" : host} is not a loopback address and no certificate is configured`,
     mend: "Set TLS_CERT_FILE and TLS_KEY_FILE, or listen on 127.0.0.1.",
   });
-}
-
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, "").toLowerCase();
-  if (bare === "localhost" || bare === "::1") return true;
-  return isIP(bare) === 4 && bare.startsWith("127.");
 }

@@ -1,4 +1,5 @@
 export * from "./actor.ts";
+export * from "./addresses.ts";
 export * from "./artifacts.ts";
 export * from "./authorizer.ts";
 export * from "./canonical-json.ts";

@@ -1,4 +1,10 @@
-import { type ErrorLocation, messageOf, PortolanError, type Violation } from "@portolan/kernel";
+import {
+  type ErrorLocation,
+  messageOf,
+  PortolanError,
+  requirePrivateTransport,
+  type Violation,
+} from "@portolan/kernel";
 import type { CliErrorCode } from "../errors.ts";
 
 export interface ApiCredentials {
@@ -29,7 +35,9 @@ interface ProblemBody {
 export class ApiClient {
   readonly #credentials: ApiCredentials;
 
+  /** @throws PortolanError `kernel.plain_http_refused`: requests carry tokens, and some bodies secrets */
   constructor(credentials: ApiCredentials) {
+    requirePrivateTransport(credentials.url, "the server's address");
     this.#credentials = credentials;
   }
 
@@ -76,6 +84,7 @@ export class ApiClient {
       return await fetch(new URL(request.path, this.#credentials.url), {
         method: request.method ?? (body === undefined ? "GET" : "POST"),
         headers,
+        redirect: "error",
         signal: AbortSignal.timeout(request.timeoutMs ?? 60_000),
         ...(body === undefined ? {} : { body }),
       });

@@ -1,6 +1,7 @@
 import type { GatewayIssuer } from "@portolan/identity/contract";
 import {
   actionInScope,
+  bearerCredential,
   createTokenVerifier,
   looksLikeApiKey,
   parseApiKey,
@@ -74,7 +75,7 @@ export function createAuthenticator(clock: Clock, current: () => ServingState | 
 
   return {
     async authenticate(authorization, state) {
-      const text = /^bearer (\S{1,8192})$/i.exec(authorization ?? "")?.[1];
+      const text = bearerCredential(authorization);
       if (text === undefined)
         return { kind: "unknown", reason: authorization === undefined ? "missing" : "scheme" };
       return looksLikeApiKey(text) ? apiKey(text, state) : token(text, state);

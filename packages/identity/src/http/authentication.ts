@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import { parseAction } from "../actions.ts";
 import type { Authenticator } from "../authenticator.ts";
 import { forbidden, type IdentityAuthorizer } from "../authorizer.ts";
+import { bearerCredential } from "../bearer-credential.ts";
 import type { OnDenied } from "../ports.ts";
 
 export interface AuthenticationDeps {
@@ -12,9 +13,6 @@ export interface AuthenticationDeps {
   readonly clock: Clock;
   readonly onDenied: OnDenied;
 }
-
-/** `Bearer <credential>`; the scheme in any case (RFC 9110), one space, no list. */
-const bearerForm = /^bearer ([\x21-\x7e]+)$/i;
 
 /**
  * Guards every route registered after it: refuses, at start-up, a route that does not declare its action and ledger
@@ -56,7 +54,7 @@ async function authenticateRequest(
   void reply.header("x-request-id", requestId);
   // Without a route there is no action; the not-found handler answers, the same to everybody.
   if (action === undefined || action === "public") return;
-  const credential = bearerForm.exec(request.headers.authorization ?? "")?.[1];
+  const credential = bearerCredential(request.headers.authorization);
   const answer =
     credential === undefined
       ? ({ kind: "refused", reason: "no_credential" } as const)

@@ -1,8 +1,6 @@
+import { maxCredentialLength } from "@portolan/kernel";
 import { type JsonMembers, parseJsonObject } from "./strict-json.ts";
 import { type TokenAlgorithm, tokenAlgorithms } from "./trusted-issuer.ts";
-
-/** Longest token that is looked at, in characters. Identity providers with many groups stay well below. */
-export const maxTokenLength = 16_384;
 
 /** Exactly three non-empty base64url parts: no padding, no white space, none of what lenient decoders accept. */
 const compactForm = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}$/;
@@ -34,8 +32,8 @@ export type ParseRefusal =
 
 /** Takes a compact JWS apart without trusting any of it. */
 export function parseCompactToken(text: string): ParsedToken {
-  if (text.length > maxTokenLength)
-    return refuse("too_large", `longer than ${String(maxTokenLength)} characters`);
+  if (text.length > maxCredentialLength)
+    return refuse("too_large", `longer than ${String(maxCredentialLength)} characters`);
   if (!compactForm.test(text)) return refuse("not_compact", "not three base64url parts joined by dots");
   const [headerPart = "", claimsPart = "", signaturePart = ""] = text.split(".");
   const headerText = decodeText(headerPart);

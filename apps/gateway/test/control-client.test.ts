@@ -1,0 +1,45 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Secret } from "@portolan/kernel";
+import { afterEach, expect, test } from "vitest";
+import { createControlClient } from "../src/control-client.ts";
+
+const place = { gateway: "gateway", region: "local", owner: "self" };
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function serve(answer: (path: string) => { status: number; location?: string }) {
+  const seen: string[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request.headers.authorization ?? "-");
+    const { status, location } = answer(request.url ?? "");
+    response.writeHead(status, location === undefined ? {} : { location }).end("{}");
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
+}
+
+test("a gateway does not send its token over plain http to another machine", () => {
+  const token = new Secret("t0ken");
+  expect(() => createControlClient("http://control.example.org:7400", token, place)).toThrow(/CONTROL_URL/);
+  expect(() => createControlClient("http://127.example.org:7400", token, place)).toThrow(/CONTROL_URL/);
+  createControlClient("https://control.example.org", token, place);
+  createControlClient("http://control.example.org", undefined, place);
+});
+
+test("on this machine plain http carries the token, and a redirect does not carry it on", async () => {
+  const token = new Secret("t0ken");
+  const other = await serve(() => ({ status: 200 }));
+  const control = await serve((path) =>
+    path.endsWith("/trust") ? { status: 200 } : { status: 307, location: `${other.url}/taken` },
+  );
+  const client = createControlClient(control.url, token, place);
+  await client.trust();
+  expect(control.seen).toEqual(["Bearer t0ken"]);
+  await expect(client.latestSnapshot(0, 0)).rejects.toThrow();
+  await expect(client.post("/v1/blocks", new Uint8Array(1), AbortSignal.timeout(5000))).rejects.toThrow();
+  expect(other.seen).toEqual([]);
+});
