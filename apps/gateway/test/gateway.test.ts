@@ -53,6 +53,47 @@ describe("with control away, from disk alone", () => {
     expect(await second.end("SIGTERM")).toBe(0);
   });
 
+  test("a prediction at an instant that its caller stated is marked in the record, a live one is not (F13)", async () => {
+    const column = (index: number) => ({
+      input: "x",
+      index,
+      from: { kind: "request" as const, name: `c${index}` },
+      missing: null,
+    });
+    const features = {
+      service: "s",
+      entityKeys: ["origin"],
+      views: [],
+      columns: [column(0), column(1)],
+      eventTime: "request" as const,
+      maxAgeMs: 1000,
+    };
+    installation.add("replayed", score, { features });
+    const { eventTime: _, ...atArrival } = features;
+    installation.add("live", score, { features: atArrival });
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const sent = (stated?: string) =>
+      JSON.stringify({
+        ...(stated === undefined ? {} : { parameters: { event_time: stated } }),
+        inputs: [
+          { name: "origin", shape: [1], datatype: "BYTES", data: ["ATL"] },
+          { name: "c0", shape: [1], datatype: "FP32", data: [1] },
+          { name: "c1", shape: [1], datatype: "FP32", data: [2] },
+        ],
+      });
+    await answer(await gateway.post("/v2/models/replayed/infer", sent("2001-04-10T15:00:00Z")));
+    await answer(await gateway.post("/v2/models/replayed/infer", sent()));
+    expect((await gateway.post("/v2/models/live/infer", sent("2001-04-10T15:00:00Z"))).status).toBe(400);
+    await gateway.end("SIGTERM");
+    const blocks = [...readLog(join(installation.home, "predictions/gateway"))];
+    const times = blocks
+      .flatMap((block) => block.records)
+      .filter((record) => record.header.status.kind === "ok")
+      .map((record) => record.header.eventTime);
+    expect(times).toEqual([Date.UTC(2001, 3, 10, 15) * 1000, undefined]);
+  });
+
   test("the protocol's health and metadata answer", async () => {
     installation.add("score", score);
     await installation.publish(1);

@@ -180,7 +180,11 @@ function accuracy(terms: CharterTerms): Fact[] {
 }
 
 function freshnessAndAvailability(terms: CharterTerms): Fact[] {
-  const { featureFreshnessMs, availability } = terms;
+  const { featureFreshnessMs, featureTime, availability } = terms;
+  const judgedAt =
+    featureTime === "stated"
+      ? ", judged at the instant that the caller may state (marked in the record)"
+      : "";
   const freshness =
     featureFreshnessMs === undefined
       ? []
@@ -189,8 +193,8 @@ function freshnessAndAvailability(terms: CharterTerms): Fact[] {
             "feature_freshness",
             "slo",
             "/requirements/featureFreshness",
-            `No feature value older than ${formatDurationMs(featureFreshnessMs)} enters a prediction.`,
-            { maximumAgeMs: featureFreshnessMs },
+            `No feature value older than ${formatDurationMs(featureFreshnessMs)} enters a prediction${judgedAt}.`,
+            { maximumAgeMs: featureFreshnessMs, judgedAt: featureTime },
           ),
         ];
   // A month of 30 days, as error budgets are usually quoted.

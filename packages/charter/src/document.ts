@@ -96,6 +96,12 @@ const Requirements = Type.Object(
     ),
     accuracy: Accuracy,
     featureFreshness: Type.Optional(DurationText("Oldest feature value that may enter a prediction.")),
+    featureTime: Type.Optional(
+      OneOf(
+        ["arrival", "stated"],
+        "The instant at which a feature's age is judged: the request's arrival (the default), or one that callers may state, e.g. to replay past events; such predictions are marked.",
+      ),
+    ),
     availability: PercentText("Share of requests answered in a month, e.g. 99.9%."),
   },
   { ...closed, description: "What production must reach." },

@@ -14,6 +14,8 @@ export interface CharterTerms {
   readonly concurrencyLimit: number;
   readonly accuracy: AccuracyBound;
   readonly featureFreshnessMs?: number;
+  /** `stated`: callers may state the instant at which a feature's age is judged. */
+  readonly featureTime: "arrival" | "stated";
   /** Between 0 and 1. */
   readonly availability: number;
   readonly regulations: readonly Regulation[];
@@ -68,6 +70,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     concurrencyLimit: Math.max(1, Math.ceil((requestsPerSecond * requestTimeoutMs) / 1000)),
     accuracy: accuracyBound(requirements.accuracy),
     ...(freshness === undefined ? {} : { featureFreshnessMs: parseDurationMs(freshness) }),
+    featureTime: requirements.featureTime ?? "arrival",
     availability: parsePercent(requirements.availability),
     regulations: nonNegotiables.regulations,
     residency: nonNegotiables.residency,

@@ -91,6 +91,9 @@ export const PredictionHeader = Type.Object({
   purpose: Type.Optional(text(200, "Declared purpose of use")),
   requestId: text(200, "Request id"),
   receivedAt: micros("Arrival in epoch microseconds"),
+  eventTime: Type.Optional(
+    micros("Instant that the caller stated for the event, epoch microseconds: the prediction is a replay"),
+  ),
   latency: LatencyBreakdown,
   status: PredictionStatus,
   fallbackReason: Type.Optional(text(200, "Why a fallback answered")),
@@ -140,6 +143,8 @@ export interface PredictionRecord extends PredictionPayload {
   readonly purpose?: string;
   readonly requestId: string;
   readonly receivedAt: EpochMicros;
+  /** What the caller stated as the instant of the event; absent for live requests. */
+  readonly eventTime?: EpochMicros;
   readonly latency: LatencyBreakdown;
   readonly status: PredictionStatus;
   readonly fallbackReason?: string;

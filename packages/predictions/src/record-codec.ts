@@ -60,6 +60,7 @@ export function prepareRecord(id: string, record: PredictionRecord): PreparedRec
     purpose: clip(record.purpose),
     requestId: clip(record.requestId),
     receivedAt: record.receivedAt,
+    eventTime: record.eventTime,
     latency: record.latency,
     status: record.status,
     fallbackReason: clip(record.fallbackReason),

@@ -151,6 +151,7 @@ function requireCharter(
       mend: "Leave `fallback` out, or have the charter changed and signed again.",
     });
   }
+  requireFeatureTime(request, termsOf(charter.document));
   // The predictions' record is kept here, wherever the gateway that answers stands.
   assertPlacement(charter.document, {
     kind: "store",
@@ -166,6 +167,17 @@ function requireCharter(
       violations: blockers.map((blocker) => ({ detail: blocker.reason })),
     });
   }
+}
+
+/** A caller that states T also chooses which values count as fresh: only the charter's signers may allow that. */
+function requireFeatureTime(request: DeployRequest, terms: ReturnType<typeof termsOf>): void {
+  const takesIt = request.environment !== "dev" && request.features?.eventTime === "request";
+  if (!takesIt || terms.featureFreshnessMs === undefined || terms.featureTime === "stated") return;
+  throw new PortolanError<ServingErrorCode>("serving.charter_blocks", {
+    detail:
+      "The charter bounds the age of features at the request's arrival, and callers would state another instant.",
+    mend: "Leave `features.eventTime` out, or have the charter say `featureTime: stated` and signed again.",
+  });
 }
 
 async function requireModel(

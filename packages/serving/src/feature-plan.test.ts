@@ -65,11 +65,17 @@ test("without a stand-in a missing value refuses the request", () => {
   expect(() => assemble(strict, undefined)).toThrow(/not known/);
 });
 
-test("T is the arrival, unless the deployment lets the caller state a past instant", () => {
+test("T is the arrival, unless the deployment lets the caller state a past instant (F13)", () => {
   const replay = aPlan({ eventTime: "request" });
-  expect(eventTimeOf(aPlan(), undefined, at)).toBe(at);
-  expect(eventTimeOf(replay, "1970-01-01T00:10:00Z", at)).toBe(600_000_000);
+  expect(eventTimeOf(aPlan(), undefined, at)).toEqual({ at, isStated: false });
+  expect(eventTimeOf(replay, undefined, at)).toEqual({ at, isStated: false });
+  expect(eventTimeOf(replay, "1970-01-01T00:10:00Z", at)).toEqual({ at: 600_000_000, isStated: true });
   expect(() => eventTimeOf(aPlan(), "1970-01-01T00:10:00Z", at)).toThrow(/takes no event_time/);
-  expect(() => eventTimeOf(replay, "1971-01-01T00:00:00Z", at)).toThrow(/not an instant before now/);
   expect(() => eventTimeOf(replay, 7, at)).toThrow(/not an instant/);
+});
+
+test("a stated T ahead of the gateway's clock by seconds is the arrival, further ahead it is refused", () => {
+  const replay = aPlan({ eventTime: "request" });
+  expect(eventTimeOf(replay, "1970-01-01T00:16:45Z", at)).toEqual({ at, isStated: true });
+  expect(() => eventTimeOf(replay, "1970-01-01T00:16:46Z", at)).toThrow(/not an instant before now/);
 });

@@ -201,15 +201,26 @@ export function findPlanProblems(model: ModelSignature, plan: FeaturePlan): stri
 /** Parameter in which a caller states T, where the deployment lets it. */
 export const eventTimeParameter = "event_time";
 
+/** How far a caller's clock may be ahead of the gateway's; T is then the arrival. */
+const clockSkewMicros = 5_000_000;
+
+/** The instant T at which features are read and their age is judged. */
+export interface EventTime {
+  readonly at: EpochMicros;
+  /** True when the caller stated T: the prediction is a replay, and its record says so. */
+  readonly isStated: boolean;
+}
+
 /**
- * The instant T at which features are read: the request's arrival, or what the caller states where the plan says so.
+ * T is the request's arrival, or what the caller states where the plan says so (F13).
  *
  * @throws PortolanError `serving.bad_request` when T is stated and not a past instant, or the endpoint does not take one
  */
-export function eventTimeOf(plan: FeaturePlan, stated: unknown, arrival: EpochMicros): EpochMicros {
-  if (stated === undefined) return arrival;
+export function eventTimeOf(plan: FeaturePlan, stated: unknown, arrival: EpochMicros): EventTime {
+  if (stated === undefined) return { at: arrival, isStated: false };
   const instant = typeof stated === "string" && plan.eventTime === "request" ? instantOf(stated) : undefined;
-  if (instant !== undefined && instant <= arrival) return instant;
+  if (instant !== undefined && instant <= arrival + clockSkewMicros)
+    return { at: instant < arrival ? instant : arrival, isStated: true };
   throw new PortolanError<ServingErrorCode>("serving.bad_request", {
     detail:
       plan.eventTime === "request"

@@ -190,6 +190,37 @@ test("a withdrawn charter takes its production route along, and dev goes on", as
   expect(endpoints.map((endpoint) => endpoint.name)).toContain("score");
 });
 
+test("whether callers may state the instant that features are judged at is the charter's to say (F13)", async () => {
+  const features = {
+    service: "s",
+    entityKeys: ["origin"],
+    views: [],
+    columns: [0, 1].map((index) => ({
+      input: "x",
+      index,
+      from: { kind: "request" as const, name: `c${index}` },
+      missing: null,
+    })),
+    eventTime: "request" as const,
+    maxAgeMs: null,
+  };
+  const { featureTime, ...silent } = document.requirements;
+  expect(featureTime).toBe("stated");
+  const strict = { ...charter, document: { ...document, requirements: silent } };
+  const deploy = (inForce: ServedCharter, plan: Omit<typeof features, "eventTime">) =>
+    deployEndpoint(
+      governed(() => inForce),
+      engineer(),
+      "replays",
+      { ...inProduction, features: plan },
+    );
+  await expect(deploy(strict, features)).rejects.toMatchObject({ code: "serving.charter_blocks" });
+  const { eventTime: _, ...atArrival } = features;
+  expect((await deploy(strict, atArrival)).features?.maxAgeMs).toBe(6 * 3_600_000);
+  const allowed = await deploy(charter, features);
+  expect(allowed.features).toMatchObject({ eventTime: "request", maxAgeMs: 6 * 3_600_000 });
+});
+
 test("what the charter excludes is refused, and the refusal is on the ledger", async () => {
   const elsewhere = { ...governed(() => charter), location: { region: "us-east-1", owner: "cloud" } };
   await expect(deployEndpoint(elsewhere, engineer(), "abroad", inProduction)).rejects.toMatchObject({
@@ -210,5 +241,5 @@ test("what the charter excludes is refused, and the refusal is on the ledger", a
     .select("subject")
     .where("event", "=", "serving.deployment.refused")
     .execute();
-  expect(rows.map((row) => row.subject).toSorted()).toEqual(["abroad", "other-answer"]);
+  expect(rows.map((row) => row.subject).toSorted()).toEqual(["abroad", "other-answer", "replays"]);
 });

@@ -182,12 +182,13 @@ function payload(
   body: Uint8Array,
   written: WrittenAnswer,
   answer: ModelAnswer,
-): Pick<PredictionRecord, "inputs" | "outputs" | "features" | "fallbackReason"> {
+): Pick<PredictionRecord, "inputs" | "outputs" | "features" | "fallbackReason" | "eventTime"> {
   return {
     inputs: { mediaType: call.mediaType, bytes: body },
     outputs: { mediaType: written.contentType, bytes: written.body },
     ...(answer.used.length === 0 ? {} : { features: answer.used }),
     ...(answer.fallbackReason === undefined ? {} : { fallbackReason: answer.fallbackReason }),
+    ...(answer.statedTime === undefined ? {} : { eventTime: answer.statedTime }),
   };
 }
 

@@ -20,6 +20,8 @@ import type { ActiveRoute } from "../snapshot/serving-state.ts";
 export interface ModelAnswer {
   readonly outputs: readonly Tensor[];
   readonly used: readonly UsedFeature[];
+  /** The instant that the caller stated for the event, if it did. */
+  readonly statedTime?: EpochMicros;
   readonly featuresMicros?: number;
   readonly queueMicros?: number;
   readonly runMicros?: number;
@@ -45,30 +47,27 @@ export async function runModel(
 ): Promise<ModelAnswer> {
   const { route, model } = active;
   if (route.nonFinite === "refuse") refuseNonFinite(request.inputs);
-  const { inputs, used, featuresMicros } = modelInputs(deps, active, request, receivedAt);
+  const { inputs, ...assembled } = modelInputs(deps, active, request, receivedAt);
   const leftMs = Math.max(1, Math.floor(route.limits.timeoutMs - elapsedMs()));
   const start = performance.now();
   const outcome: RunOutcome = model
     ? await model.run(inputs, leftMs)
     : { kind: "unavailable", detail: active.problem?.detail ?? "The model is not loaded." };
   const spentMicros = Math.round((performance.now() - start) * 1000);
-  const features = featuresMicros === undefined ? {} : { featuresMicros };
   if (outcome.kind === "ok") {
     const queueMicros = Math.max(0, spentMicros - outcome.runMicros);
-    return { outputs: outcome.outputs, used, ...features, queueMicros, runMicros: outcome.runMicros };
+    return { outputs: outcome.outputs, ...assembled, queueMicros, runMicros: outcome.runMicros };
   }
   if (route.fallback.kind === "fixed" && outcome.kind !== "failed") {
     const outputs = fixedOutputs(active, rowsOf(request.inputs[0]?.shape ?? []));
-    return { outputs, used, ...features, runMicros: spentMicros, fallbackReason: outcome.kind };
+    return { outputs, ...assembled, runMicros: spentMicros, fallbackReason: outcome.kind };
   }
   throw faultOf(outcome, route.limits.timeoutMs);
 }
 
-interface ModelInputs {
+type ModelInputs = Pick<ModelAnswer, "used" | "statedTime" | "featuresMicros"> & {
   readonly inputs: readonly Tensor[];
-  readonly used: readonly UsedFeature[];
-  readonly featuresMicros?: number;
-}
+};
 
 function modelInputs(
   deps: RunDeps,
@@ -79,14 +78,19 @@ function modelInputs(
   const { route } = active;
   if (!route.features) return { inputs: request.inputs, used: [] };
   const start = performance.now();
+  const time = eventTimeOf(route.features, request.parameters[eventTimeParameter], receivedAt);
   const assembled = assembleInputs(
     route.model.signature,
     route.features,
     request.inputs,
     deps.readOnline(route),
-    eventTimeOf(route.features, request.parameters[eventTimeParameter], receivedAt),
+    time.at,
   );
-  return { ...assembled, featuresMicros: Math.round((performance.now() - start) * 1000) };
+  return {
+    ...assembled,
+    ...(time.isStated ? { statedTime: time.at } : {}),
+    featuresMicros: Math.round((performance.now() - start) * 1000),
+  };
 }
 
 function refuseNonFinite(inputs: readonly Tensor[]): void {
