@@ -17,6 +17,12 @@ export interface AnalysisRequest {
   readonly threads?: number;
   readonly memoryLimitBytes?: number;
   readonly timeoutMs?: number;
+  /** Most that may lie in temporary files, and never more than half of what is free on the disk. */
+  readonly spillLimitBytes?: number;
+  /** Most that may be written into the work folder in all, temporary files included. */
+  readonly outputLimitBytes?: number;
+  /** Most files that may be written into the work folder. */
+  readonly outputLimitFiles?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number, note: string) => void;
 }
@@ -31,7 +37,7 @@ export interface AnalysisResult {
 
 /** Runs SQL on columnar files outside the control process. Implemented by `duckdb`. */
 export interface AnalysisEngine {
-  /** @throws PortolanError `data.analysis_failed` (with the engine's message) or `data.analysis_cancelled`. */
+  /** @throws PortolanError `data.analysis_failed` (with the engine's message), `data.analysis_too_large` or `data.analysis_cancelled`. */
   run(request: AnalysisRequest): Promise<AnalysisResult>;
 }
 

@@ -12,6 +12,7 @@ export const dataErrors = {
   "data.dataset_not_found": { status: 404, title: "Dataset not found" },
   "data.source_unreadable": { status: 400, title: "Source cannot be read" },
   "data.analysis_failed": { status: 422, title: "Analysis failed" },
+  "data.analysis_too_large": { status: 422, title: "Analysis needs too much disk" },
   "data.analysis_cancelled": { status: 409, title: "Analysis was cancelled" },
 } as const satisfies Record<string, ErrorSpec>;
 export type DataErrorCode = keyof typeof dataErrors;

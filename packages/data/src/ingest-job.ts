@@ -148,6 +148,9 @@ interface Batch {
   readonly sourceDigest: string;
 }
 
+/** A hundred times what three million rows took: beyond it the source or the contract is at fault. */
+const splitTimeoutMs = 1_800_000;
+
 async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promise<Split> {
   const { contract, sources } = batch;
   const folder = join(deps.workFolder, batch.ingestion.id);
@@ -161,6 +164,7 @@ async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promi
       statements: splitPlan({ contract: contract.body, sources, references, output: folder }),
       readable: [...sources.map((source) => source.path), ...Object.values(references)],
       workFolder: folder,
+      timeoutMs: splitTimeoutMs,
       signal: job.signal,
       onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),
     });
@@ -185,6 +189,8 @@ async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promi
 
 /** Longer than any figure over a batch should take; a rule's query may be a runaway. */
 const ruleTimeoutMs = 120_000;
+/** A figure needs little disk; a cross join that somebody wrote would take all there is. */
+const ruleSpillBytes = 2 ** 30;
 
 /**
  * Figures of the contract's batch rules. A process of its own that can read the accepted rows and nothing else: rules may carry
@@ -212,6 +218,8 @@ async function batchValues(
       readable: [accepted],
       workFolder,
       timeoutMs: ruleTimeoutMs,
+      spillLimitBytes: ruleSpillBytes,
+      outputLimitBytes: ruleSpillBytes,
       signal: job.signal,
     });
     return contract.batchRules.map((_, index) => Number(result.rows[`batch_${index}`]?.[0]?.["value"] ?? 0));

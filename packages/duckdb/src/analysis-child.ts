@@ -48,6 +48,9 @@ async function open(request: ChildRequest): Promise<DuckDBConnection> {
     preserve_insertion_order: "true",
   });
   const connection = await instance.connect();
+  // Given when the instance is made it is shown as set and not obeyed (tried with 1.5.6).
+  const spillMib = Math.max(1, Math.floor(request.spillLimitBytes / 2 ** 20));
+  await connection.run(`set max_temp_directory_size = '${spillMib}MiB'`);
   const folders = [request.workFolder];
   const files: string[] = [];
   for (const path of request.readable) {

@@ -7,6 +7,7 @@ export interface ChildRequest {
   readonly workFolder: string;
   readonly threads: number;
   readonly memoryLimitBytes: number;
+  readonly spillLimitBytes: number;
 }
 
 /** Lines of JSON from the child. */

@@ -7,36 +7,46 @@ import type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "@portolan/
 import { PortolanError } from "@portolan/kernel";
 import { spawnWalledNode } from "@portolan/sandbox";
 import type { ChildMessage, ChildRequest } from "./messages.ts";
+import { measureFolder, watchFolder, withinFreeSpace } from "./work-folder.ts";
 
 export interface DuckDbLimits {
   /** Threads of one analysis when the request says nothing. */
   readonly threads?: number;
   readonly memoryLimitBytes?: number;
+  readonly spillLimitBytes?: number;
+  readonly outputLimitBytes?: number;
+  readonly outputLimitFiles?: number;
 }
 
 const childFile = fileURLToPath(new URL("./analysis-child.ts", import.meta.url));
 const gib = 2 ** 30;
+/** Three million flights need 2 GiB of neither; a run that needs more than this is a mistake or an attack. */
+const defaults = {
+  threads: 2,
+  memoryLimitBytes: 2 * gib,
+  spillLimitBytes: 16 * gib,
+  outputLimitBytes: 32 * gib,
+  outputLimitFiles: 1000,
+};
 
 /** The analysis engine: each run is a process of its own, so that a fault or a full memory never reaches the caller. */
 export function createDuckDbEngine(limits: DuckDbLimits = {}): AnalysisEngine {
   return {
-    run: (request) =>
-      runAnalysis({
-        ...request,
-        threads: request.threads ?? limits.threads ?? 2,
-        memoryLimitBytes: request.memoryLimitBytes ?? limits.memoryLimitBytes ?? 2 * gib,
-      }),
+    run: (request) => runAnalysis({ ...limits, ...request }),
   };
 }
 
 /**
- * Runs statements in a child process that is ended by SIGKILL on abort or past `timeoutMs`.
+ * Runs statements in a child process that is ended by SIGKILL on abort, past `timeoutMs`, or when it writes more than
+ * its limits allow.
  *
- * @throws PortolanError `data.analysis_failed` or `data.analysis_cancelled`.
+ * @throws PortolanError `data.analysis_failed`, `data.analysis_too_large` or `data.analysis_cancelled`.
  */
 export async function runAnalysis(request: AnalysisRequest): Promise<AnalysisResult> {
   if (request.signal?.aborted) throw cancelled("before it started");
   await mkdir(request.workFolder, { recursive: true });
+  const message = await messageFor(request);
+  const before = await measureFolder(request.workFolder);
   const started = process.hrtime.bigint();
   const child = await spawnWalledNode({
     entry: childFile,
@@ -52,31 +62,53 @@ export async function runAnalysis(request: AnalysisRequest): Promise<AnalysisRes
     nodeFlags: ["--disable-warning=ExperimentalWarning"],
   });
   const stop = guard(child, request);
+  const limits = {
+    maxBytes: request.outputLimitBytes ?? defaults.outputLimitBytes,
+    maxFiles: request.outputLimitFiles ?? defaults.outputLimitFiles,
+  };
+  const watch = watchFolder(request.workFolder, before, limits, (why) => stop.end(tooLarge(why)));
   try {
-    const rows = await converse(child, request);
+    const rows = await converse(child, request, message);
+    // Once more: a fast one is through between two looks.
+    await watch.check();
+    const fault = stop.fault();
+    if (fault !== undefined) throw fault;
     return { rows, elapsedMs: Number((process.hrtime.bigint() - started) / 1_000_000n) };
   } catch (error) {
-    const reason = stop.reason();
-    throw reason === undefined ? error : cancelled(reason);
+    throw stop.fault() ?? error;
   } finally {
+    watch.stop();
     stop.release();
     child.kill("SIGKILL");
   }
 }
 
+async function messageFor(request: AnalysisRequest): Promise<ChildRequest> {
+  const { statements, readable, workFolder } = request;
+  return {
+    statements,
+    readable,
+    workFolder,
+    threads: request.threads ?? defaults.threads,
+    memoryLimitBytes: request.memoryLimitBytes ?? defaults.memoryLimitBytes,
+    spillLimitBytes: await withinFreeSpace(workFolder, request.spillLimitBytes ?? defaults.spillLimitBytes),
+  };
+}
+
 function guard(child: ChildProcess, request: AnalysisRequest) {
-  let reason: string | undefined;
-  const end = (why: string): void => {
-    reason ??= why;
+  let fault: PortolanError | undefined;
+  const end = (why: PortolanError): void => {
+    fault ??= why;
     child.kill("SIGKILL");
   };
-  const onAbort = (): void => end("it was cancelled");
+  const onAbort = (): void => end(cancelled("it was cancelled"));
   request.signal?.addEventListener("abort", onAbort, { once: true });
   const timer = request.timeoutMs
-    ? setTimeout(() => end(`it took longer than ${request.timeoutMs} ms`), request.timeoutMs)
+    ? setTimeout(() => end(cancelled(`it took longer than ${request.timeoutMs} ms`)), request.timeoutMs)
     : undefined;
   return {
-    reason: () => reason,
+    end,
+    fault: () => fault,
     release: () => {
       clearTimeout(timer);
       request.signal?.removeEventListener("abort", onAbort);
@@ -84,14 +116,11 @@ function guard(child: ChildProcess, request: AnalysisRequest) {
   };
 }
 
-async function converse(child: ChildProcess, request: AnalysisRequest): Promise<AnalysisResult["rows"]> {
-  const message: ChildRequest = {
-    statements: request.statements,
-    readable: request.readable,
-    workFolder: request.workFolder,
-    threads: request.threads ?? 2,
-    memoryLimitBytes: request.memoryLimitBytes ?? 2 * gib,
-  };
+async function converse(
+  child: ChildProcess,
+  request: AnalysisRequest,
+  message: ChildRequest,
+): Promise<AnalysisResult["rows"]> {
   let complaint = "";
   child.stderr?.on("data", (chunk: Buffer) => {
     complaint = `${complaint}${chunk.toString("utf8")}`.slice(-2000);
@@ -123,9 +152,19 @@ async function converse(child: ChildProcess, request: AnalysisRequest): Promise<
 }
 
 function failed(message: string, note?: string): PortolanError {
+  // DuckDB names the setting in its message when the temporary files are used up.
+  if (message.includes("max_temp_directory_size"))
+    return tooLarge(`${note ? `${note}: ` : ""}its temporary files reached their limit`);
   return new PortolanError("data.analysis_failed", {
     detail: `${note ? `${note}: ` : ""}${message.slice(0, 1000)}`,
     mend: "Check the source's columns and the free space of the work folder.",
+  });
+}
+
+function tooLarge(reason: string): PortolanError {
+  return new PortolanError("data.analysis_too_large", {
+    detail: `the analysis was ended: ${reason}`,
+    mend: "Ingest smaller batches, simplify the contract's rules, or make room on the disk of the work folder.",
   });
 }
 

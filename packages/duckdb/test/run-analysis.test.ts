@@ -113,3 +113,27 @@ test("the child gets nothing of the server's environment", async () => {
       .map((line) => line.split("=")[0]),
   ).toEqual(["PATH", "HOME", "TZ", "LC_ALL"]);
 });
+
+test("temporary files are bounded: a query that needs more ends with a clear error", async () => {
+  const sql =
+    "create table t as select hash(i) as a, hash(i + 1) as b, hash(i + 2) as c, hash(i + 3) as d from range(5000000) r(i)";
+  const limits = { memoryLimitBytes: 64 * 2 ** 20, spillLimitBytes: 8 * 2 ** 20, threads: 1 };
+  await expect(run(sql, [], limits)).rejects.toMatchObject({
+    code: "data.analysis_too_large",
+    detail: expect.stringContaining("temporary files"),
+  });
+});
+
+test("what is written is bounded in bytes and in number of files, also when it is through at once", async () => {
+  const rows = "select hash(i) as a, hash(i + 1) as b from range(400000) t(i)";
+  await expect(
+    run(`copy (${rows}) to '${work}/large.parquet' (format parquet)`, [], { outputLimitBytes: 2 ** 20 }),
+  ).rejects.toMatchObject({ code: "data.analysis_too_large", detail: expect.stringContaining("bytes") });
+  const split = `copy (select i, i % 40 as part from range(400) t(i)) to '${work}/parts' (format parquet, partition_by (part))`;
+  await expect(run(split, [], { outputLimitFiles: 20 })).rejects.toMatchObject({
+    code: "data.analysis_too_large",
+    detail: expect.stringContaining("files, 20 are allowed"),
+  });
+  await rm(join(work, "parts"), { recursive: true });
+  await run(split, [], { outputLimitFiles: 40 });
+});

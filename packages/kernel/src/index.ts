@@ -5,6 +5,7 @@ export * from "./authorizer.ts";
 export * from "./canonical-json.ts";
 export * from "./config.ts";
 export * from "./digest.ts";
+export * from "./durable-files.ts";
 export * from "./environments-allowing.ts";
 export * from "./errors.ts";
 export * from "./ids.ts";
