@@ -48,7 +48,7 @@ create table ledger.sequencer (
 );
 insert into ledger.sequencer (only_row, epoch) values (true, 0);
 
--- Every checkpoint ever signed. Nothing is deleted here.
+-- Signed checkpoints. Old ones are thinned out (docs/spec/ledger.md L15).
 create table ledger.checkpoints (
   organisation_id text not null,
   size bigint not null,

@@ -77,11 +77,19 @@ export function parseTimed(text: string): TimedCheckpoint | undefined {
   return { ...checkpoint, at: asEpochMicros(micros) };
 }
 
+/** Reading a key's PEM takes longer than a signature, and a log has one key for thousands of checkpoints. */
+const verifiers = new WeakMap<SigningKey, Map<string, NoteVerifier>>();
+
 /** `undefined` for a key of another purpose or algorithm. */
 export function ledgerVerifier(name: string, key: SigningKey): NoteVerifier | undefined {
   if (key.purpose !== "ledger" || key.algorithm !== "ed25519") return undefined;
+  const known = verifiers.get(key)?.get(name);
+  if (known !== undefined) return known;
   const raw = rawPublicKey(key.publicKeyPem);
-  return raw === undefined ? undefined : noteVerifier(name, raw);
+  if (raw === undefined) return undefined;
+  const verifier = noteVerifier(name, raw);
+  verifiers.set(key, (verifiers.get(key) ?? new Map()).set(name, verifier));
+  return verifier;
 }
 
 function bad(reason: string): CheckpointVerdict {

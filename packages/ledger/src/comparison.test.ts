@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type CopyLeaf, compareCopy, longestRising } from "./comparison.ts";
+import { CopyComparison, compareCopy } from "./comparison.ts";
+import type { CopyLeaf } from "./findings.ts";
+import { longestRising } from "./stretches.ts";
 
 const log = (count: number): CopyLeaf[] =>
   Array.from({ length: count }, (_, i) => ({ hash: `h${i}`, id: `led_${i}`, index: i }));
@@ -73,6 +75,73 @@ describe("each kind of tampering is one finding with its index and id", () => {
       "removed 40 led_40",
       "renumbered 41 led_41",
     ]);
+  });
+});
+
+describe("long logs, read in parts", () => {
+  const inParts = (sound: readonly CopyLeaf[], copy: readonly CopyLeaf[], options = {}) => {
+    const comparison = new CopyComparison("rows", options);
+    for (let at = 0; at < Math.max(sound.length, copy.length); at += 700)
+      comparison.take(sound.slice(at, at + 700), copy.slice(at, at + 700));
+    return comparison.end();
+  };
+
+  test("an edit, a removal and an insertion far apart are three findings", () => {
+    const stranger: CopyLeaf = { hash: "x", id: "led_x", index: 9000 };
+    const copy = renumber(
+      log(20_000)
+        .toSpliced(15_000, 0, stranger)
+        .toSpliced(5000, 1)
+        .with(10, { hash: "y", id: "led_10", index: 10 }),
+    );
+    expect(short(inParts(log(20_000), copy))).toEqual([
+      "edited 10 led_10",
+      "removed 5000 led_5000",
+      "inserted 15000 led_x",
+      "renumbered 5001 led_5001",
+    ]);
+  });
+
+  test("rows that changed places over any distance have moved, and are not edits", () => {
+    const sound = log(20_000);
+    const [low, high] = [sound[10], sound[19_000]];
+    if (low === undefined || high === undefined) throw new Error("the log has 20,000 rows");
+    const found = inParts(sound, renumber(sound.with(10, high).with(19_000, low)));
+    expect(new Set(found.map(({ kind }) => kind))).toEqual(new Set(["reordered"]));
+  });
+
+  test("a fault inside a row is found also behind a removal", () => {
+    const copy = log(5000)
+      .with(4000, {
+        hash: "h4000",
+        id: "led_4000",
+        index: 4000,
+        fault: "the payload is not the committed one",
+      })
+      .toSpliced(100, 1);
+    expect(short(inParts(log(5000), copy)).toSorted()).toEqual([
+      "edited 4000 led_4000",
+      "removed 100 led_100",
+    ]);
+  });
+
+  test("rows after the signed ones are passed over, and signed rows among them are not", () => {
+    const longer = [...log(100), { hash: "x", id: "led_x", index: 100 }];
+    expect(inParts(log(100), longer, { mayBeLonger: true })).toEqual([]);
+    const moved = renumber([
+      ...log(100).toSpliced(3, 1),
+      { hash: "x", id: "led_x", index: 0 },
+      ...log(4).slice(3),
+    ]);
+    expect(inParts(log(100), moved, { mayBeLonger: true }).map(({ kind }) => kind)).toContain("reordered");
+  });
+
+  test("beyond the limit the first differences are named, and it says where it stopped", () => {
+    const copy = log(5000).map((leaf, i) => (i < 1000 ? leaf : { ...leaf, hash: `x${i}` }));
+    const found = inParts(log(5000), copy, { maxDiffering: 2000 });
+    expect(found[0]).toMatchObject({ kind: "edited", index: 1000 });
+    expect(found.at(-1)).toMatchObject({ kind: "diverged", index: 3001 });
+    expect(found).toHaveLength(2002);
   });
 });
 

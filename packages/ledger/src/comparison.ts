@@ -1,229 +1,241 @@
-/** A leaf as some copy of the log has it. The array position is the place it stands at. */
-export interface CopyLeaf {
-  /** Hex of the leaf hash, computed from the entry wherever there is one. */
-  readonly hash: string;
-  readonly id: string | undefined;
-  /** The place it claims; a claim that differs from its true place is reported once per copy. */
-  readonly index: number;
-  /** What is wrong inside the row itself (payload, columns), although its entry may be sound. */
-  readonly fault?: string;
+import { type CopyLeaf, type Finding, idOf } from "./findings.ts";
+import { judgeStretches, type Stretch } from "./stretches.ts";
+
+/** Leaves in a row that agree again: the difference before them is over. */
+const resyncRun = 64;
+/** How many differing leaves are taken before looking whether the two only shifted against each other. */
+const probeEvery = 1024;
+/** Differing leaves that are kept for naming each; more tell a reader nothing new, and would fill the memory. */
+export const maxDifferingLeaves = 100_000;
+
+export interface ComparisonOptions {
+  /** The copy may hold rows after the last signed leaf: they are not signed yet, and nothing is said of them. */
+  readonly mayBeLonger?: boolean;
+  readonly maxDiffering?: number;
 }
 
-export type FindingKind =
-  /** Same place, other content. */
-  | "edited"
-  /** A leaf of the signed history has no row. */
-  | "removed"
-  /** A row that no leaf of the signed history is made of. */
-  | "inserted"
-  /** The row is genuine and stands at another place. */
-  | "reordered"
-  /** Rows claim other indexes than they have, because of what was removed or inserted before them. */
-  | "renumbered"
-  /** A copy departs from the signed roots somewhere in a range, and no sound copy is left to say where. */
-  | "diverged"
-  /** A checkpoint does not count, or contradicts another. */
-  | "checkpoint"
-  /** The file is not what the format says. */
-  | "malformed";
-
-export interface Finding {
-  readonly kind: FindingKind;
-  /** Which copy: `rows`, `tiles` or `bundles`. */
-  readonly copy: string;
-  /** Place in the signed history; for `inserted` the place before which the row stands. */
-  readonly index?: number;
-  readonly id?: string;
-  readonly detail: string;
+/** Every difference of a copy from the sound one, each named once. Pure. */
+export function compareCopy(name: string, sound: readonly CopyLeaf[], copy: readonly CopyLeaf[]): Finding[] {
+  const comparison = new CopyComparison(name);
+  comparison.take(sound, copy);
+  return comparison.end();
 }
 
 /**
- * Every difference of a copy from the sound one, each named once. Pure. Genuine leaves are matched by hash; the
- * longest run of them in their right order is taken as unmoved, so that one removal is one finding, not a
- * reordering of everything after it.
+ * Compares a copy with the sound one as both are read, in parts of any size, and keeps what differs only. Leaves that
+ * agree are paired as they come, also after a removal or an insertion shifted the two; the stretches in between are
+ * judged together at the end, so that a row that moved far is found to have moved.
  */
-export function compareCopy(name: string, sound: readonly CopyLeaf[], copy: readonly CopyLeaf[]): Finding[] {
-  const findings: Finding[] = [];
-  for (const [i, leaf] of copy.entries()) {
-    const genuine = leaf.fault !== undefined && sound[i]?.hash === leaf.hash;
-    if (genuine) findings.push(edited(name, i, leaf, leaf.fault ?? ""));
+export class CopyComparison {
+  readonly #name: string;
+  readonly #options: ComparisonOptions;
+  #sound: readonly CopyLeaf[] = [];
+  #copy: readonly CopyLeaf[] = [];
+  /** Places, in the signed history and in the copy, of the first leaf that is still queued. */
+  #soundAt = 0;
+  #copyAt = 0;
+  #open: Stretch | undefined;
+  /** Leaves at the end of the open stretch that agree one by one. */
+  #run = 0;
+  #kept = 0;
+  #gaveUpAt: number | undefined;
+  readonly #stretches: Stretch[] = [];
+  readonly #faults: Finding[] = [];
+  readonly #renumbered = { count: 0, first: undefined as CopyLeaf | undefined, at: 0 };
+
+  constructor(name: string, options: ComparisonOptions = {}) {
+    this.#name = name;
+    this.#options = options;
   }
-  const start = commonPrefix(sound, copy);
-  const end = commonSuffix(sound, copy, start);
-  const soundEnd = sound.length - end;
-  const copyEnd = copy.length - end;
-  if (start === soundEnd && start === copyEnd) return [...findings, ...renumbered(name, sound, copy, end)];
-  const places = placesOf(sound, copy, start, soundEnd, copyEnd);
-  findings.push(...walk(name, sound, copy, places, start, soundEnd));
-  return [...findings, ...renumbered(name, sound, copy, end)];
-}
 
-function commonPrefix(a: readonly CopyLeaf[], b: readonly CopyLeaf[]): number {
-  let n = 0;
-  while (n < a.length && n < b.length && a[n]?.hash === b[n]?.hash) n++;
-  return n;
-}
+  get #limit(): number {
+    return this.#options.maxDiffering ?? maxDifferingLeaves;
+  }
 
-function commonSuffix(a: readonly CopyLeaf[], b: readonly CopyLeaf[], start: number): number {
-  let n = 0;
-  while (n < a.length - start && n < b.length - start && a.at(-1 - n)?.hash === b.at(-1 - n)?.hash) n++;
-  return n;
-}
-
-/** One leaf of the copy within the differing stretch. `place`: where the signed history has it, if anywhere. */
-interface Placed {
-  readonly leaf: CopyLeaf;
-  readonly place: number | undefined;
-  readonly unmoved: boolean;
-}
-
-function placesOf(
-  sound: readonly CopyLeaf[],
-  copy: readonly CopyLeaf[],
-  start: number,
-  soundEnd: number,
-  copyEnd: number,
-): Placed[] {
-  const free = new Map<string, number>();
-  for (let i = start; i < soundEnd; i++) free.set(sound[i]?.hash ?? "", i);
-  const stretch = copy.slice(start, copyEnd);
-  // A copied row counts as genuine where it stood, and as inserted anywhere else.
-  const atHome = new Set<string>();
-  stretch.forEach((leaf, i) => {
-    if (free.get(leaf.hash) === start + i) atHome.add(leaf.hash);
-  });
-  const taken = new Set<string>();
-  const places = stretch.map((leaf, i) => {
-    const place = free.get(leaf.hash);
-    if (place === undefined || taken.has(leaf.hash)) return undefined;
-    if (atHome.has(leaf.hash) && place !== start + i) return undefined;
-    taken.add(leaf.hash);
-    return place;
-  });
-  const unmoved = longestRising(places);
-  return stretch.map((leaf, i) => ({ leaf, place: places[i], unmoved: unmoved.has(i) }));
-}
-
-/** Positions (in `values`) of a longest strictly rising subsequence, `undefined` left out. O(n log n). */
-export function longestRising(values: readonly (number | undefined)[]): Set<number> {
-  const tails: number[] = [];
-  const previous: (number | undefined)[] = [];
-  values.forEach((value, i) => {
-    if (value === undefined) return;
-    let low = 0;
-    let high = tails.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const tail = values[tails[middle] ?? 0] ?? 0;
-      if (tail < value) low = middle + 1;
-      else high = middle;
+  take(sound: readonly CopyLeaf[], copy: readonly CopyLeaf[]): void {
+    if (this.#gaveUpAt !== undefined) return;
+    this.#sound = this.#sound.length === 0 ? sound : [...this.#sound, ...sound];
+    this.#copy = this.#copy.length === 0 ? copy : [...this.#copy, ...copy];
+    let taken = 0;
+    while (taken < this.#sound.length && taken < this.#copy.length && this.#gaveUpAt === undefined) {
+      const a = this.#sound[taken];
+      const b = this.#copy[taken];
+      if (a === undefined || b === undefined) break;
+      taken += 1;
+      if (this.#pair(a, b, taken)) taken = 0;
     }
-    previous[i] = low > 0 ? tails[low - 1] : undefined;
-    tails[low] = i;
-  });
-  const chosen = new Set<number>();
-  for (let at = tails.at(-1); at !== undefined; at = previous[at]) chosen.add(at);
-  return chosen;
-}
+    this.#drop(taken);
+  }
 
-/** Goes from one unmoved leaf to the next and judges what lies between the two, in copy and history. */
-function walk(
-  name: string,
-  sound: readonly CopyLeaf[],
-  copy: readonly CopyLeaf[],
-  placed: readonly Placed[],
-  start: number,
-  soundEnd: number,
-): Finding[] {
-  const present = new Set(placed.flatMap(({ place }) => (place === undefined ? [] : [place])));
-  const findings: Finding[] = [];
-  let from = start;
-  let strangers: CopyLeaf[] = [];
-  const close = (to: number): void => {
-    const missing: number[] = [];
-    for (let i = from; i < to; i++) if (!present.has(i)) missing.push(i);
-    findings.push(...judgeGap(name, sound, missing, strangers, to));
-    strangers = [];
-  };
-  placed.forEach(({ leaf, place, unmoved }, i) => {
-    if (place === undefined) strangers.push(leaf);
-    else if (unmoved) {
-      close(place);
-      from = place + 1;
-      if (leaf.fault !== undefined && sound[start + i]?.hash !== leaf.hash) {
-        findings.push(edited(name, place, leaf, leaf.fault));
+  /** Judges what is left. Nothing may be taken afterwards. */
+  end(): Finding[] {
+    if (this.#gaveUpAt === undefined) this.#takeRest();
+    else this.#trimCutEnds();
+    if (this.#open !== undefined) this.#stretches.push(this.#open);
+    const judged = judgeStretches(this.#name, this.#stretches);
+    const findings = [...this.#faults, ...judged];
+    const { count, first, at } = this.#renumbered;
+    if (first !== undefined) {
+      const detail = `${count} genuine rows claim an index that is not theirs, from ${at} on`;
+      findings.push({ kind: "renumbered", copy: this.#name, index: at, ...idOf(first), detail });
+    }
+    if (this.#gaveUpAt !== undefined) {
+      const detail = `more than ${this.#limit} leaves differ: from index ${this.#gaveUpAt} on they were not compared one by one`;
+      findings.push({ kind: "diverged", copy: this.#name, index: this.#gaveUpAt, detail });
+    }
+    return findings;
+  }
+
+  /** Takes one leaf of each. True when the queues were re-aligned and are read from their start again. */
+  #pair(a: CopyLeaf, b: CopyLeaf, taken: number): boolean {
+    const place = this.#soundAt + taken - 1;
+    if (this.#open === undefined) {
+      if (a.hash === b.hash) {
+        this.#same(a, b, place);
+        return false;
       }
-    } else {
-      const detail = `the row of index ${place} stands at ${start + i} of ${copy.length}`;
-      findings.push({ kind: "reordered", copy: name, index: place, ...idOf(leaf), detail });
+      this.#open = { soundAt: place, copyAt: this.#copyAt + taken - 1, sound: [], copy: [] };
+      this.#run = 0;
     }
-  });
-  close(soundEnd);
-  return findings;
-}
-
-/** Pairs strangers with missing leaves, by id first and then by order; pairs are edits. */
-function judgeGap(
-  name: string,
-  sound: readonly CopyLeaf[],
-  missing: readonly number[],
-  strangers: readonly CopyLeaf[],
-  before: number,
-): Finding[] {
-  const findings: Finding[] = [];
-  const open = new Set(missing);
-  const rest: CopyLeaf[] = [];
-  for (const stranger of strangers) {
-    const match = missing.find(
-      (i) => open.has(i) && stranger.id !== undefined && sound[i]?.id === stranger.id,
-    );
-    if (match === undefined) rest.push(stranger);
-    else {
-      open.delete(match);
-      findings.push(edited(name, match, stranger, stranger.fault ?? "its leaf is not the signed one"));
+    const { sound, copy } = this.#open;
+    sound.push(a);
+    copy.push(b);
+    this.#kept += 1;
+    this.#run = a.hash === b.hash ? this.#run + 1 : 0;
+    if (this.#run === resyncRun) this.#close(resyncRun, 0, 0);
+    else if (sound.length % probeEvery === 0) {
+      const shift = shiftOf(sound, copy);
+      if (shift !== undefined) {
+        this.#drop(taken);
+        this.#close(shift.run, shift.soundAhead, shift.copyAhead);
+        return true;
+      }
     }
+    if (this.#kept > this.#limit) this.#gaveUpAt = place + 1;
+    return false;
   }
-  for (const stranger of rest) {
-    const match = missing.find((i) => open.has(i) && i === stranger.index);
-    if (match === undefined) {
-      const detail = `no leaf of the signed history is this row; it stands before index ${before}`;
-      findings.push({ kind: "inserted", copy: name, index: before, ...idOf(stranger), detail });
-    } else {
-      open.delete(match);
-      const was = sound[match]?.id;
-      const detail = was === undefined ? "its leaf is not the signed one" : `it replaces row ${was}`;
-      findings.push(edited(name, match, stranger, detail));
+
+  /** Ends the open stretch before its last `run` pairs, which agree; what one side is ahead goes back into its queue. */
+  #close(run: number, soundAhead: number, copyAhead: number): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    if (soundAhead > 0) this.#sound = [...cutTail(open.sound, soundAhead), ...this.#sound];
+    if (copyAhead > 0) this.#copy = [...cutTail(open.copy, copyAhead), ...this.#copy];
+    this.#soundAt -= soundAhead;
+    this.#copyAt -= copyAhead;
+    const sound = cutTail(open.sound, run);
+    const copy = cutTail(open.copy, run);
+    sound.forEach((leaf, i) => {
+      const other = copy[i];
+      if (other !== undefined) this.#same(leaf, other, open.soundAt + open.sound.length + i);
+    });
+    this.#kept -= run + Math.max(soundAhead, copyAhead);
+    this.#stretches.push(open);
+    this.#open = undefined;
+  }
+
+  #drop(taken: number): void {
+    this.#sound = this.#sound.slice(taken);
+    this.#copy = this.#copy.slice(taken);
+    this.#soundAt += taken;
+    this.#copyAt += taken;
+  }
+
+  #takeRest(): void {
+    if (this.#sound.length > 0 || this.#copy.length > 0) {
+      this.#open ??= { soundAt: this.#soundAt, copyAt: this.#copyAt, sound: [], copy: [] };
+      this.#open.sound = this.#open.sound.concat(this.#sound);
+      this.#open.copy = this.#open.copy.concat(this.#copy);
     }
+    const open = this.#open;
+    if (open === undefined) return;
+    if (this.#options.mayBeLonger === true) {
+      const size = open.soundAt + open.sound.length;
+      const signed = this.#soundHashes();
+      while (open.copyAt + open.copy.length > size && !signed.has(open.copy.at(-1)?.hash ?? ""))
+        open.copy.pop();
+    }
+    let run = 0;
+    const most = Math.min(open.sound.length, open.copy.length);
+    while (run < most && open.sound.at(-1 - run)?.hash === open.copy.at(-1 - run)?.hash) run += 1;
+    this.#sound = [];
+    this.#copy = [];
+    this.#close(run, 0, 0);
   }
-  for (const index of open) {
-    const detail = "the signed history has a leaf here and the copy no row";
-    findings.push({ kind: "removed", copy: name, index, ...idOf(sound[index]), detail });
+
+  /**
+   * Both sides were cut off somewhere: at their ends, what only one side has may have its like behind the cut. What is
+   * left out is not named one by one.
+   */
+  #trimCutEnds(): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    const all = [...this.#stretches, open];
+    const signed = namesOf(all.flatMap(({ sound }) => sound));
+    const present = namesOf(all.flatMap(({ copy }) => copy));
+    while (open.copy.length > 0 && !isNamed(open.copy.at(-1), signed)) open.copy.pop();
+    while (open.sound.length > 0 && !isNamed(open.sound.at(-1), present)) open.sound.pop();
+    this.#gaveUpAt = open.soundAt + open.sound.length;
   }
-  return findings;
+
+  #soundHashes(): ReadonlySet<string> {
+    const all = this.#open === undefined ? this.#stretches : [...this.#stretches, this.#open];
+    return new Set(all.flatMap(({ sound }) => sound.map((leaf) => leaf.hash)));
+  }
+
+  #same(sound: CopyLeaf, leaf: CopyLeaf, place: number): void {
+    if (leaf.fault !== undefined) {
+      const id = leaf.id === undefined ? idOf(sound) : idOf(leaf);
+      this.#faults.push({ kind: "edited", copy: this.#name, index: place, ...id, detail: leaf.fault });
+    }
+    this.#count(leaf, place);
+  }
+
+  #count(leaf: CopyLeaf, place: number): void {
+    if (leaf.index === place) return;
+    const renumbered = this.#renumbered;
+    renumbered.count += 1;
+    if (renumbered.first !== undefined && renumbered.at <= place) return;
+    renumbered.first = leaf;
+    renumbered.at = place;
+  }
 }
 
-function renumbered(
-  name: string,
-  sound: readonly CopyLeaf[],
-  copy: readonly CopyLeaf[],
-  suffix: number,
-): Finding[] {
-  const wrong: number[] = [];
-  copy.forEach((leaf, i) => {
-    const place = i >= copy.length - suffix ? sound.length - (copy.length - i) : i;
-    const genuine = sound[place]?.hash === leaf.hash;
-    if (genuine && leaf.index !== place) wrong.push(place);
-  });
-  const [first] = wrong;
-  if (first === undefined) return [];
-  const detail = `${wrong.length} genuine rows claim an index that is not theirs, from ${first} on`;
-  return [{ kind: "renumbered", copy: name, index: first, ...idOf(sound[first]), detail }];
+function namesOf(leaves: readonly CopyLeaf[]): ReadonlySet<string> {
+  return new Set(leaves.flatMap((leaf) => (leaf.id === undefined ? [leaf.hash] : [leaf.hash, leaf.id])));
 }
 
-function edited(name: string, index: number, leaf: CopyLeaf, detail: string): Finding {
-  return { kind: "edited", copy: name, index, ...idOf(leaf), detail };
+function isNamed(leaf: CopyLeaf | undefined, names: ReadonlySet<string>): boolean {
+  return leaf !== undefined && (names.has(leaf.hash) || (leaf.id !== undefined && names.has(leaf.id)));
 }
 
-function idOf(leaf: CopyLeaf | undefined): { readonly id?: string } {
-  return leaf?.id === undefined ? {} : { id: leaf.id };
+function cutTail<T>(values: T[], count: number): T[] {
+  return values.splice(values.length - count);
+}
+
+interface Shift {
+  /** Pairs that agree up to where the shorter side ends. */
+  readonly run: number;
+  readonly soundAhead: number;
+  readonly copyAhead: number;
+}
+
+/** Whether the end of one side is found further up in the other, over a whole run. */
+function shiftOf(sound: readonly CopyLeaf[], copy: readonly CopyLeaf[]): Shift | undefined {
+  const inSound = runEndingWith(sound, copy);
+  if (inSound !== undefined) return { run: inSound.run, soundAhead: inSound.ahead, copyAhead: 0 };
+  const inCopy = runEndingWith(copy, sound);
+  return inCopy === undefined ? undefined : { run: inCopy.run, soundAhead: 0, copyAhead: inCopy.ahead };
+}
+
+function runEndingWith(
+  within: readonly CopyLeaf[],
+  tail: readonly CopyLeaf[],
+): { readonly run: number; readonly ahead: number } | undefined {
+  const last = tail.at(-1)?.hash;
+  const end = within.findLastIndex((leaf) => leaf.hash === last);
+  if (end < 0) return undefined;
+  let run = 0;
+  while (run <= end && run < tail.length && within[end - run]?.hash === tail.at(-1 - run)?.hash) run += 1;
+  return run < resyncRun ? undefined : { run, ahead: within.length - 1 - end };
 }

@@ -59,6 +59,24 @@ export const LedgerVerification = Type.Object({
   findings: Type.Array(LedgerFinding),
 });
 
+const noteText = (maxLength: number, description: string) => Type.String({ maxLength, description });
+
+export const VerifyRequest = Type.Object({
+  trust: Type.Optional(
+    Type.Array(noteText(500, "Verifier key"), {
+      maxItems: 100,
+      description: "Note verifier keys that you know",
+    }),
+  ),
+  known: Type.Optional(
+    Type.Array(noteText(4000, "Checkpoint"), {
+      maxItems: 200,
+      description: "Checkpoint notes that you kept",
+    }),
+  ),
+});
+export type VerifyRequest = Static<typeof VerifyRequest>;
+
 export const ConsistencyProof = Type.Object({
   from: Type.Integer(),
   to: Type.Integer(),
@@ -68,5 +86,5 @@ export type ConsistencyProof = Static<typeof ConsistencyProof>;
 
 export const LedgerReceipt = Type.Object({ receipt: Type.String({ description: "C2SP signed note" }) });
 
-/** Queue of verifications that are too long for a request; payload `{}`, the call's organisation is verified. */
+/** Queue of verifications that are too long for a request; its payload is a `VerifyRequest`. */
 export const ledgerVerifyQueue = "ledger-verify";

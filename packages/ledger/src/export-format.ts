@@ -1,6 +1,7 @@
 import { canonicalJson, type JsonObject, type JsonValue, type SigningKey } from "@portolan/kernel";
 import { hashFromHex, leafHash, toHex } from "@portolan/merkle";
-import type { CopyLeaf, Finding } from "./comparison.ts";
+import type { CopyLeaf, Finding } from "./findings.ts";
+import { copyInMemory } from "./leaf-reader.ts";
 import { parseEntry, rowFault } from "./row-format.ts";
 import { judgeLog, type VerificationReport } from "./verification.ts";
 
@@ -103,15 +104,12 @@ class ExportReading {
     }
   }
 
-  judge(options: ExportVerificationOptions): VerificationReport {
+  judge(options: ExportVerificationOptions): Promise<VerificationReport> {
     if (this.#organisation === "") this.#malformed("the export has no header");
     if (!this.#ended) this.#malformed("the export was cut off: its last line is missing");
     return judgeLog({
       organisation: this.#organisation,
-      copies: [
-        { name: "tiles", leaves: this.#tiles },
-        { name: "rows", leaves: this.#rows },
-      ],
+      copies: [copyInMemory("tiles", this.#tiles), copyInMemory("rows", this.#rows)],
       checkpoints: this.#checkpoints,
       keys: this.#keys,
       findings: this.#findings,

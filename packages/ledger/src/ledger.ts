@@ -15,7 +15,14 @@ import type { ConsistencyProof, LedgerEntry, LedgerPage, LedgerQuery } from "./c
 import { exportLines, type RowBytes } from "./export-format.ts";
 import { signNote } from "./note-signer.ts";
 import { proofBundle } from "./proof-bundle.ts";
-import { allCheckpoints, findRow, type RowCursor, rowsByPosition, searchRows } from "./read-store.ts";
+import {
+  type CheckpointPlace,
+  checkpointsAfter,
+  findRow,
+  type RowCursor,
+  rowsFrom,
+  searchRows,
+} from "./read-store.ts";
 import { receiptName, receiptText } from "./receipts.ts";
 import { parsePayload } from "./row-format.ts";
 import { latestCheckpoint, type StoredCheckpoint } from "./sequencer-store.ts";
@@ -30,6 +37,8 @@ export interface LedgerDeps {
   readonly clock: Clock;
   /** Folder of all logs (`<home>/ledger`). */
   readonly folder: string;
+  /** Rows beyond which a verification is a job instead of an answer. Default 20,000. */
+  readonly maxRowsInRequest?: number;
 }
 
 const defaultPage = 50;
@@ -137,22 +146,27 @@ export async function readCheckpoint(deps: LedgerDeps, call: CallContext): Promi
 export async function* exportLedger(deps: LedgerDeps, call: CallContext): AsyncGenerator<string> {
   await demand(deps, call, "ledger:export");
   const organisation = call.actor.organisationId;
-  const { checkpoints, keyIds } = await deps.uow.read(call, async (sql) => ({
-    checkpoints: await allCheckpoints(sql, organisation),
-    keyIds: await checkpointKeyIds(sql, organisation),
-  }));
+  const keyIds = await deps.uow.read(call, (sql) => checkpointKeyIds(sql, organisation));
   const keys = await ledgerKeys(deps.keys, keyIds);
   yield exportLines.header(organisation, deps.clock.now());
   for (const key of keys) yield exportLines.key(key);
-  for (const checkpoint of checkpoints) yield exportLines.checkpoint(checkpoint.note);
-  const size = checkpoints.at(-1)?.size ?? 0;
+  // Checkpoints that are signed while this is read would cover rows that are not in it.
+  const size = (await newestCheckpoint(deps, call))?.size ?? 0;
+  for (let after: CheckpointPlace | undefined; ; ) {
+    const from = after;
+    const page = await deps.uow.read(call, (sql) => checkpointsAfter(sql, organisation, from, exportPage));
+    for (const { size: covered, note } of page) if (covered <= size) yield exportLines.checkpoint(note);
+    const last = page.at(-1);
+    if (last === undefined || last.size > size) break;
+    after = { size: last.size, signedAt: last.signed_at };
+  }
   const folder = logFolder(deps, organisation);
   let count = 0;
   for (let from = 0; from < size; from += exportPage) {
     const to = Math.min(size, from + exportPage);
     const hashes: Uint8Array[] = [];
     for await (const hash of folder.leafHashes(from, to)) hashes.push(hash);
-    const rows = await deps.uow.read(call, (sql) => rowsByPosition(sql, organisation, from, to));
+    const rows = await deps.uow.read(call, (sql) => rowsFrom(sql, organisation, from, to, exportPage));
     const ids = new Map(rows.map((row) => [row.position, row.id]));
     yield exportLines.tile(
       from,

@@ -7,8 +7,10 @@ export {
   originOf,
   type TimedCheckpoint,
 } from "./checkpoints.ts";
-export { type CopyLeaf, compareCopy, type Finding, type FindingKind } from "./comparison.ts";
+export { compareCopy } from "./comparison.ts";
 export { type ExportVerificationOptions, verifyExport } from "./export-format.ts";
+export type { CopyLeaf, Finding, FindingKind } from "./findings.ts";
+export type { LogCopy } from "./leaf-reader.ts";
 export { judgeProof, type ProofVerdict } from "./proof-bundle.ts";
 export { judgeReceipt, type ReceiptVerdict } from "./receipts.ts";
 export {
@@ -18,5 +20,6 @@ export {
   type RowHeader,
   type RowPayload,
   rowClasses,
+  sealRow,
 } from "./row-format.ts";
-export { judgeLog, type LogCopy, type VerificationReport } from "./verification.ts";
+export { judgeLog, type VerificationReport } from "./verification.ts";

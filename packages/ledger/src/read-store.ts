@@ -49,12 +49,13 @@ export async function findRow(sql: Sql, organisationId: string, id: string): Pro
     .executeTakeFirst();
 }
 
-/** Sequenced rows with `from` ≤ position < `to`, in order. */
-export async function rowsByPosition(
+/** At most `limit` sequenced rows with `from` ≤ position < `to`, in order. */
+export async function rowsFrom(
   sql: Sql,
   organisationId: string,
   from: number,
   to: number,
+  limit: number,
 ): Promise<RowTable[]> {
   return tables(sql)
     .selectFrom("ledger.rows")
@@ -63,6 +64,7 @@ export async function rowsByPosition(
     .where("position", ">=", from)
     .where("position", "<", to)
     .orderBy("position")
+    .limit(limit)
     .execute();
 }
 
@@ -79,12 +81,27 @@ export async function positionsEnd(sql: Sql, organisationId: string): Promise<nu
   return row?.position === undefined || row.position === null ? 0 : row.position + 1;
 }
 
-export async function allCheckpoints(sql: Sql, organisationId: string): Promise<CheckpointTable[]> {
-  return tables(sql)
+/** Where a page of checkpoints ends. */
+export interface CheckpointPlace {
+  readonly size: number;
+  readonly signedAt: number;
+}
+
+/** Checkpoints by size and time, after a place. */
+export async function checkpointsAfter(
+  sql: Sql,
+  organisationId: string,
+  after: CheckpointPlace | undefined,
+  limit: number,
+): Promise<CheckpointTable[]> {
+  let query = tables(sql)
     .selectFrom("ledger.checkpoints")
     .selectAll()
-    .where("organisation_id", "=", organisationId)
-    .orderBy("size")
-    .orderBy("signed_at")
-    .execute();
+    .where("organisation_id", "=", organisationId);
+  if (after !== undefined) {
+    query = query.where((eb) =>
+      eb(eb.refTuple("size", "signed_at"), ">", eb.tuple(after.size, after.signedAt)),
+    );
+  }
+  return query.orderBy("size").orderBy("signed_at").limit(limit).execute();
 }

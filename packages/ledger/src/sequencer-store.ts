@@ -1,5 +1,6 @@
 import { PortolanError, type Sql } from "@portolan/kernel";
 import { sql as raw } from "kysely";
+import type { ThinningRule } from "./checkpoint-thinning.ts";
 import { type LedgerSql, tables } from "./store.ts";
 
 export interface WaitingRow {
@@ -187,6 +188,28 @@ export async function latestCheckpoint(
   if (row === undefined) return undefined;
   const { size, root, note } = row;
   return { organisationId, size, root, note, signedAt: row.signed_at, keyId: row.key_id };
+}
+
+/**
+ * Drops all but the last checkpoint of each period and key among those that are old enough. Tiles are not touched, so
+ * consistency between any two sizes is still proved. Returns how many went.
+ */
+export async function thinCheckpoints(
+  sql: Sql,
+  organisationId: string,
+  { before, every }: ThinningRule,
+): Promise<number> {
+  const dropped = await raw`
+    delete from ledger.checkpoints as c using (
+      select size, signed_at, row_number() over (
+        partition by key_id, signed_at / ${every}::bigint order by size desc, signed_at desc
+      ) as place
+      from ledger.checkpoints
+      where organisation_id = ${organisationId} and signed_at < ${before}::bigint
+    ) as old
+    where c.organisation_id = ${organisationId}
+      and c.size = old.size and c.signed_at = old.signed_at and old.place > 1`.execute(tables(sql));
+  return Number(dropped.numAffectedRows ?? 0n);
 }
 
 export function forked(detail: string): PortolanError<"ledger.forked"> {

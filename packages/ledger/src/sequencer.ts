@@ -9,6 +9,7 @@ import {
   type Sql,
 } from "@portolan/kernel";
 import { emptyRoot, sameHash } from "@portolan/merkle";
+import { thinningIntervalMicros, thinningRules } from "./checkpoint-thinning.ts";
 import { checkpointText, originOf } from "./checkpoints.ts";
 import { flushTallies } from "./denial-tally.ts";
 import { signNote } from "./note-signer.ts";
@@ -19,9 +20,11 @@ import {
   advanceStream,
   demandEpoch,
   insertCheckpoint,
+  knownOrganisations,
   latestCheckpoint,
   readStream,
   takeOver,
+  thinCheckpoints,
   waitingOrganisations,
   waitingRows,
 } from "./sequencer-store.ts";
@@ -82,7 +85,7 @@ export async function startSequencer(deps: SequencerDeps): Promise<Sequencer> {
     const epoch = await takeOver(deps.sql);
     const recovered = await recoverLogs(deps, epoch);
     const unsigned = new Set(recovered.flatMap((log) => (log.unsigned ? [log.organisationId] : [])));
-    const run: Run = { epoch, unsigned };
+    const run: Run = { epoch, unsigned, thinAt: 0 };
     await signWaiting(deps, run);
     const loop = new PassLoop({
       pass: () => sequenceAll(deps, run),
@@ -121,6 +124,8 @@ interface Run {
   readonly epoch: number;
   /** Logs with leaves that no published checkpoint covers: signing failed, or is under way. */
   readonly unsigned: Set<string>;
+  /** When old checkpoints are next looked through. */
+  thinAt: number;
 }
 
 async function sequenceAll(deps: SequencerDeps, run: Run): Promise<void> {
@@ -129,6 +134,20 @@ async function sequenceAll(deps: SequencerDeps, run: Run): Promise<void> {
     while ((await sequenceBatch(deps, organisationId, run)) === batchRows);
   }
   await signWaiting(deps, run);
+  await thinWhenDue(deps, run);
+}
+
+async function thinWhenDue(deps: SequencerDeps, run: Run): Promise<void> {
+  const now = deps.clock.now();
+  if (now < run.thinAt) return;
+  await demandEpoch(deps.sql, run.epoch);
+  for (const organisationId of await knownOrganisations(deps.sql)) {
+    for (const rule of thinningRules(now)) {
+      const dropped = await thinCheckpoints(deps.sql, organisationId, rule);
+      if (dropped > 0) deps.log?.info({ organisationId, dropped }, "ledger.checkpoints.thinned");
+    }
+  }
+  run.thinAt = now + thinningIntervalMicros;
 }
 
 async function signWaiting(deps: SequencerDeps, run: Run): Promise<void> {

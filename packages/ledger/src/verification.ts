@@ -1,20 +1,10 @@
 import type { SigningKey } from "@portolan/kernel";
-import {
-  CompactTree,
-  formatVerifier,
-  hashFromHex,
-  type NoteVerifier,
-  parseVerifier,
-  sameHash,
-} from "@portolan/merkle";
+import { formatVerifier, type NoteVerifier, parseVerifier, sameHash, toHex } from "@portolan/merkle";
 import { judgeCheckpoint, ledgerVerifier, originOf, type TimedCheckpoint } from "./checkpoints.ts";
-import { type CopyLeaf, compareCopy, type Finding } from "./comparison.ts";
-
-/** One copy of the log: the SQL rows, the tile hashes or the entry bundles. */
-export interface LogCopy {
-  readonly name: "rows" | "tiles" | "bundles";
-  readonly leaves: readonly CopyLeaf[];
-}
+import { CopyComparison, maxDifferingLeaves } from "./comparison.ts";
+import type { CopyLeaf, Finding } from "./findings.ts";
+import { LeafReader, type LogCopy } from "./leaf-reader.ts";
+import { type CopyStanding, readingPart, walkRoots } from "./root-walk.ts";
 
 export interface VerificationReport {
   /** True when every row is the signed one at its place, and every checkpoint counts and agrees. */
@@ -36,7 +26,7 @@ export interface VerificationInput {
   readonly organisation: string;
   readonly copies: readonly LogCopy[];
   /** Notes of all checkpoints at hand. */
-  readonly checkpoints: readonly string[];
+  readonly checkpoints: AsyncIterable<string> | Iterable<string>;
   readonly keys: readonly SigningKey[];
   /** Verifier keys that the caller trusts; without them the log's own keys are believed. */
   readonly trust?: readonly string[];
@@ -44,37 +34,22 @@ export interface VerificationInput {
   readonly known?: readonly string[];
   /** Findings that reading already made. */
   readonly findings?: readonly Finding[];
+  readonly onProgress?: (fraction: number) => void;
 }
 
 /**
- * Judges copies of one log against its signed checkpoints. Pure. The first copy that gives all signed roots is
- * the sound one, and every difference of the others from it is named; when none does, each copy's stretch between
- * the last root it gives and the first it does not.
+ * Judges copies of one log against its signed checkpoints. Copies are read in parts and once when all is well, so the
+ * memory that it takes does not grow with the log. The first copy that gives all signed roots is the sound one, and
+ * every difference of the others from it is named; when none does, each copy's stretch between the last root it gives
+ * and the first it does not.
  */
-export function judgeLog(input: VerificationInput): VerificationReport {
-  const findings: Finding[] = [...(input.findings ?? [])];
-  const keys = trustedKeys(input);
-  const good: TimedCheckpoint[] = [];
-  const expired: { readonly size: number; readonly reason: string }[] = [];
-  const usedKeys = new Set<string>();
-  for (const note of new Set([...input.checkpoints, ...(input.known ?? [])])) {
-    const verdict = judgeCheckpoint(note, input.organisation, keys);
-    if (verdict.kind === "good") {
-      good.push(verdict.checkpoint);
-      usedKeys.add(verdict.keyId);
-    } else if (verdict.kind === "expired") {
-      expired.push({ size: verdict.checkpoint.size, reason: verdict.reason });
-    } else findings.push({ kind: "checkpoint", copy: "checkpoints", detail: verdict.reason });
-  }
-  const checkpoints = good.toSorted((a, b) => a.size - b.size || a.at - b.at);
-  findings.push(...contradictions(checkpoints));
+export async function judgeLog(input: VerificationInput): Promise<VerificationReport> {
+  const { checkpoints, keys, findings } = await judgeCheckpoints(input);
+  findings.unshift(...(input.findings ?? []));
+  const standings = await walkRoots(input.copies, checkpoints, input.onProgress ?? (() => undefined));
   const size = checkpoints.at(-1)?.size ?? 0;
-  // What a revoked key signed proves nothing, and need not: a later checkpoint covers the same leaves.
-  for (const lost of expired.filter((checkpoint) => checkpoint.size > size)) {
-    findings.push({ kind: "checkpoint", copy: "checkpoints", index: lost.size, detail: lost.reason });
-  }
-  findings.push(...judgeCopies(input.copies, checkpoints, size));
-  const rows = input.copies.find((copy) => copy.name === "rows")?.leaves.length ?? 0;
+  findings.push(...(await judgeCopies(standings, size)));
+  const rows = standings.find(({ copy }) => copy.name === "rows")?.leaves ?? 0;
   if (checkpoints.length === 0 && rows > 0) {
     findings.push({
       kind: "checkpoint",
@@ -88,10 +63,39 @@ export function judgeLog(input: VerificationInput): VerificationReport {
     provedRows: size,
     unsignedRows: Math.max(0, rows - size),
     checkpoints: checkpoints.length,
-    keys: keys.filter((key) => usedKeys.has(key.id)).flatMap((key) => verifierText(input.organisation, key)),
+    keys: keys.flatMap((key) => verifierText(input.organisation, key)),
     keysFrom: input.trust === undefined ? "log" : "caller",
     findings,
   };
+}
+
+/** The checkpoints that count, in order of size; the keys that signed them; and what is wrong with the others. */
+async function judgeCheckpoints(input: VerificationInput) {
+  const findings: Finding[] = [];
+  const keys = trustedKeys(input);
+  const good = new Map<string, TimedCheckpoint>();
+  const expired: { readonly size: number; readonly reason: string }[] = [];
+  const usedKeys = new Set<string>();
+  const take = (note: string): void => {
+    const verdict = judgeCheckpoint(note, input.organisation, keys);
+    if (verdict.kind === "good") {
+      const { size, at, root } = verdict.checkpoint;
+      good.set(`${size} ${at} ${toHex(root)}`, verdict.checkpoint);
+      usedKeys.add(verdict.keyId);
+    } else if (verdict.kind === "expired") {
+      expired.push({ size: verdict.checkpoint.size, reason: verdict.reason });
+    } else findings.push({ kind: "checkpoint", copy: "checkpoints", detail: verdict.reason });
+  };
+  for await (const note of input.checkpoints) take(note);
+  for (const note of new Set(input.known)) take(note);
+  const checkpoints = [...good.values()].toSorted((a, b) => a.size - b.size || a.at - b.at);
+  findings.push(...contradictions(checkpoints));
+  const size = checkpoints.at(-1)?.size ?? 0;
+  // What a revoked key signed proves nothing, and need not: a later checkpoint covers the same leaves.
+  for (const lost of expired.filter((checkpoint) => checkpoint.size > size)) {
+    findings.push({ kind: "checkpoint", copy: "checkpoints", index: lost.size, detail: lost.reason });
+  }
+  return { checkpoints, findings, keys: keys.filter((key) => usedKeys.has(key.id)) };
 }
 
 /** The keys, cut down to those the caller trusts when it says which. */
@@ -129,70 +133,55 @@ function contradictions(checkpoints: readonly TimedCheckpoint[]): Finding[] {
   return findings;
 }
 
-function judgeCopies(
-  copies: readonly LogCopy[],
-  checkpoints: readonly TimedCheckpoint[],
-  size: number,
-): Finding[] {
-  const breaks = copies.map((copy) => firstBreak(copy.leaves, checkpoints));
-  const soundAt = breaks.indexOf(undefined);
-  const sound = copies[soundAt];
-  if (sound === undefined) {
-    return copies.flatMap((copy, i): Finding[] => {
-      const [from, to] = breaks[i] ?? [0, size];
-      const detail = `the copy departs from the signed history between index ${from} and ${to - 1}, and no other copy at hand is sound`;
-      return [{ kind: "diverged", copy: copy.name, index: from, detail }];
-    });
-  }
-  const reference = withIds(sound.leaves.slice(0, size), copies);
-  return copies.flatMap((copy) =>
-    compareCopy(copy.name, reference, provedPart(copy.leaves, reference, size)),
+async function judgeCopies(standings: readonly CopyStanding[], size: number): Promise<Finding[]> {
+  const findings = standings.flatMap(({ copy, leaves, brokeOff }): Finding[] =>
+    brokeOff === undefined ? [] : [{ kind: "malformed", copy: copy.name, index: leaves, detail: brokeOff }],
   );
+  const sound = standings.findIndex((standing) => standing.broken === undefined);
+  if (sound < 0) {
+    const stretches = standings.map(({ copy, broken }): Finding => {
+      const [from, to] = broken ?? [0, size];
+      const detail = `the copy departs from the signed history between index ${from} and ${to - 1}, and no other copy at hand is sound`;
+      return { kind: "diverged", copy: copy.name, index: from, detail };
+    });
+    return [...findings, ...stretches];
+  }
+  if (standings.every((standing) => standing.isClean && standing.leaves === size)) return findings;
+  return [...findings, ...(await nameDifferences(standings, sound, size))];
 }
 
-/**
- * What of a copy stands for the proved leaves: its first `size`, and whatever of the signed history it has beyond
- * (after an insertion). The rest is not signed yet.
- */
-function provedPart(
-  leaves: readonly CopyLeaf[],
-  reference: readonly CopyLeaf[],
+/** Reads all copies once more and holds each against the sound one, leaf by leaf. */
+async function nameDifferences(
+  standings: readonly CopyStanding[],
+  soundAt: number,
   size: number,
-): readonly CopyLeaf[] {
-  if (leaves.length <= size) return leaves;
-  const signed = new Set(reference.map((leaf) => leaf.hash));
-  let end = leaves.length;
-  while (end > size && !signed.has(leaves[end - 1]?.hash ?? "")) end--;
-  return leaves.slice(0, end);
+): Promise<Finding[]> {
+  const readers = standings.map(({ copy }) => new LeafReader(copy, size));
+  const comparisons = standings.map(({ copy }) => new CopyComparison(copy.name, { mayBeLonger: true }));
+  for (let at = 0; at < size; at += readingPart) {
+    const count = Math.min(readingPart, size - at);
+    const parts = await Promise.all(readers.map((reader) => reader.next(count)));
+    const reference = withIds(parts[soundAt] ?? [], parts);
+    for (const [i, { leaves, brokeOff }] of standings.entries()) {
+      // Of a copy that breaks off that alone is said, not that everything after it is missing.
+      const readable = brokeOff === undefined ? reference : reference.slice(0, Math.max(0, leaves - at));
+      comparisons[i]?.take(readable, parts[i] ?? []);
+    }
+  }
+  for (const [i, comparison] of comparisons.entries()) {
+    // What was inserted pushed as many signed rows beyond the last signed place.
+    const rest = await readers[i]?.next(maxDifferingLeaves);
+    comparison.take([], rest ?? []);
+  }
+  return comparisons.flatMap((comparison) => comparison.end());
 }
 
 /** Tile hashes carry no ids: another copy that has the same leaf at the same place names it. */
-function withIds(leaves: readonly CopyLeaf[], copies: readonly LogCopy[]): readonly CopyLeaf[] {
-  return leaves.map((leaf, i) => {
+function withIds(sound: readonly CopyLeaf[], parts: readonly (readonly CopyLeaf[])[]): readonly CopyLeaf[] {
+  return sound.map((leaf, i) => {
     if (leaf.id !== undefined) return leaf;
-    const named = copies.find(
-      (copy) => copy.leaves[i]?.hash === leaf.hash && copy.leaves[i]?.id !== undefined,
-    );
-    const id = named?.leaves[i]?.id;
+    const named = parts.find((part) => part[i]?.hash === leaf.hash && part[i]?.id !== undefined);
+    const id = named?.[i]?.id;
     return id === undefined ? leaf : { ...leaf, id };
   });
-}
-
-/** The stretch [from, to) in which a copy first departs from the signed roots; `undefined` when it gives them all. */
-function firstBreak(
-  leaves: readonly CopyLeaf[],
-  checkpoints: readonly TimedCheckpoint[],
-): readonly [number, number] | undefined {
-  const tree = new CompactTree();
-  let soundTo = 0;
-  for (const checkpoint of checkpoints) {
-    while (tree.size < checkpoint.size) {
-      const hash = hashFromHex(leaves[tree.size]?.hash ?? "");
-      if (hash === undefined) return [soundTo, checkpoint.size];
-      tree.append(hash);
-    }
-    if (!sameHash(tree.root(), checkpoint.root)) return [soundTo, checkpoint.size];
-    soundTo = checkpoint.size;
-  }
-  return undefined;
 }

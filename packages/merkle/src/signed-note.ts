@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, verify } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
 
 /** C2SP signed-note signature type of Ed25519. */
 const ed25519Type = 0x01;
@@ -115,15 +115,25 @@ export function verifyNote(note: SignedNote, verifiers: readonly NoteVerifier[])
   return good;
 }
 
-/** Plain Ed25519 over bytes with a raw public key. Never throws. */
-export function verifyEd25519(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
-  if (publicKey.length !== rawKeyBytes) return false;
+/** Making a key object takes longer than a signature; callers hold on to a verifier for thousands of notes. */
+const keyObjects = new WeakMap<Uint8Array, KeyObject>();
+
+function keyObjectOf(publicKey: Uint8Array): KeyObject {
+  const known = keyObjects.get(publicKey);
+  if (known !== undefined) return known;
   const key = createPublicKey({
     key: Buffer.concat([spkiPrefix, publicKey]),
     format: "der",
     type: "spki",
   });
-  return verify(null, bytes, key, signature);
+  keyObjects.set(publicKey, key);
+  return key;
+}
+
+/** Plain Ed25519 over bytes with a raw public key, which must not be changed afterwards. Never throws. */
+export function verifyEd25519(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
+  if (publicKey.length !== rawKeyBytes) return false;
+  return verify(null, bytes, keyObjectOf(publicKey), signature);
 }
 
 function keyHashOf(name: string, publicKey: Uint8Array): number {

@@ -1,15 +1,10 @@
 import { routeConfig } from "@portolan/http-contract";
+import { digestJson, type JsonObject } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
-import { LedgerVerification, ledgerVerifyQueue } from "../contract.ts";
+import { Type } from "typebox";
+import { LedgerVerification, ledgerVerifyQueue, VerifyRequest } from "../contract.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import { rowsToVerify, verifyLedger } from "../verify-ledger.ts";
-
-const VerifyRequest = Type.Object({
-  trust: Type.Optional(Type.Array(Type.String(), { description: "Note verifier keys that you know" })),
-  known: Type.Optional(Type.Array(Type.String(), { description: "Checkpoint notes that you kept" })),
-});
-type VerifyRequest = Static<typeof VerifyRequest>;
 
 /** Above this many rows the answer is a job: bench/ledger.ts saw 2,600 rows a second on two busy cores. */
 const maxRowsInRequest = 20_000;
@@ -29,16 +24,25 @@ export function verifyRoutes(deps: LedgerDeps): (app: FastifyInstance) => Promis
       },
       async (request, reply) => {
         const { call } = request;
-        if ((await rowsToVerify(deps, call)) <= maxRowsInRequest) {
+        if ((await rowsToVerify(deps, call)) <= (deps.maxRowsInRequest ?? maxRowsInRequest)) {
           return reply.send(await verifyLedger(deps, call, request.body));
         }
         const job = await deps.uow.write(call, async (tx) => {
           const subject = call.actor.organisationId;
           await tx.record({ event: "ledger.verification.requested", subject });
-          return tx.enqueue({ queue: ledgerVerifyQueue, payload: {}, key: subject });
+          const payload = payloadOf(request.body);
+          // Asked again with other keys or checkpoints it is another question, and another job.
+          return tx.enqueue({ queue: ledgerVerifyQueue, payload, key: `${subject} ${digestJson(payload)}` });
         });
         return reply.code(202).send({ job });
       },
     );
+  };
+}
+
+function payloadOf({ trust, known }: VerifyRequest): JsonObject {
+  return {
+    ...(trust === undefined ? {} : { trust: [...trust] }),
+    ...(known === undefined ? {} : { known: [...known] }),
   };
 }
