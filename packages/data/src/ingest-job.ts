@@ -63,7 +63,7 @@ export function ingestJob(deps: IngestionDeps): JobHandler {
 }
 
 async function abandoned(tx: Transaction, { payload, state, reason }: JobEnd): Promise<void> {
-  const id = String(payload["ingestionId"]);
+  const { ingestionId: id } = payload as { ingestionId: string };
   if (await closeIngestion(tx.sql, id, { state, reason, now: tx.now }))
     await tx.record({ event: `data.ingestion.${state}`, subject: id });
 }

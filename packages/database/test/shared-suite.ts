@@ -282,24 +282,25 @@ export function databaseSuite(name: string, url: () => string | undefined): void
                 job.signal.addEventListener("abort", () => reject(job.signal.reason as Error)),
               ),
         abandoned: async (tx, end) => {
-          await tx.record({ event: "test.job.abandoned", subject: String(end.payload["n"]) });
-          if (!told.includes(String(end.payload["n"]))) {
-            told.push(String(end.payload["n"]));
+          const { n } = end.payload as { n: string };
+          await tx.record({ event: "test.job.abandoned", subject: n });
+          if (!told.includes(n)) {
+            told.push(n);
             throw new Error("the first time it does not work");
           }
         },
       };
-      const waiting = await enqueue("told", { n: 1 });
+      const waiting = await enqueue("told", { n: "1" });
       expect(await cancel(waiting)).toBe(true);
-      const crashing = await enqueue("told", { n: 2 });
+      const crashing = await enqueue("told", { n: "2" });
       await query("update database.job_runs set attempts = 100 where id = $1", [crashing]);
       await work(handler);
       await untilState(crashing, "failed");
-      const running = await enqueue("told", { n: 3 });
+      const running = await enqueue("told", { n: "3" });
       await untilState(running, "running");
       expect(await cancel(running)).toBe(true);
       await untilState(running, "cancelled");
-      await untilState(await enqueue("told", { n: 4, fails: true }), "failed");
+      await untilState(await enqueue("told", { n: "4", fails: true }), "failed");
       const rows = () =>
         query(
           "select convert_from(payload, 'UTF8')::jsonb ->> 'subject' as n from ledger.rows where convert_from(payload, 'UTF8')::jsonb ->> 'event' = 'test.job.abandoned' order by 1",

@@ -117,7 +117,7 @@ export function materializeJob(deps: FeatureDeps): JobHandler {
     retries: 2,
     run: (job) => runMaterialization(deps, job),
     abandoned: async (tx, { payload, state, reason }) => {
-      const id = String(payload["materializationId"]);
+      const { materializationId: id } = payload as { materializationId: string };
       if (await closeMaterialization(tx.sql, id, { state, reason, now: tx.now }))
         await tx.record({ event: `features.materialization.${state}`, subject: id });
     },

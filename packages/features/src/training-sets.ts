@@ -105,7 +105,7 @@ export function trainingSetJob(deps: FeatureDeps): JobHandler {
     retries: 2,
     run: (job) => runTrainingSet(deps, job),
     abandoned: async (tx, { payload, state, reason }) => {
-      const id = String(payload["trainingSetId"]);
+      const { trainingSetId: id } = payload as { trainingSetId: string };
       if (await closeTrainingSet(tx.sql, id, { state, reason, now: tx.now }))
         await tx.record({ event: `features.training_set.${state}`, subject: id });
     },

@@ -128,7 +128,7 @@ export function trainingJob(deps: TrainingDeps): JobHandler {
     retries: 3,
     run: (job) => train(deps, job),
     abandoned: async (tx, { payload, state, reason }) => {
-      const id = String(payload["runId"]);
+      const { runId: id } = payload as { runId: string };
       if (await closeRun(tx.sql, id, { state, reason, now: tx.now }))
         await tx.record({ event: `training.run.${state}`, subject: id });
       // Nobody goes on from its checkpoint; what it wrote stays to be read.
