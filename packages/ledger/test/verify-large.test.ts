@@ -114,7 +114,9 @@ test("a verification that becomes a job keeps what its caller knows: a rolled-ba
   app.addHook("onRequest", async (request) => {
     request.call = auditor;
   });
-  await registerLedgerRoutes(app, { ...deps, maxRowsInRequest: 10 });
+  // No export is asked for here.
+  const exports = { require: () => Promise.reject(new Error("nothing is exported")) };
+  await registerLedgerRoutes(app, { ...deps, exports, maxRowsInRequest: 10 });
   const ask = async (payload: object): Promise<string> => {
     const response = await app.inject({ method: "POST", url: "/v1/ledger/verify", payload });
     expect(response.statusCode).toBe(202);
