@@ -34,6 +34,8 @@ export type EnvironmentRoute = (Found | Named | Listed | Shared) & {
 };
 
 const production = "production";
+/** What the gateway of these tests has declared. */
+const stated = "gateway=west&region=local&owner=self";
 const sha256 = (hex: string): string => `sha256:${hex.repeat(32)}`;
 const missingId = (prefix: string): string => `${prefix}_${"0".repeat(26)}`;
 
@@ -54,10 +56,11 @@ function found(
 function named(
   route: EnvironmentRoute["route"],
   body: object | Buffer | ((world: World) => unknown),
+  name = "arrivals",
 ): EnvironmentRoute {
   const url = route
     .slice(route.indexOf(" ") + 1)
-    .replace(":name", "arrivals")
+    .replace(":name", name)
     .replace(":model", "arrivals");
   const request = (world: World): ValidRequest => ({
     url: url.replace(":version", "1"),
@@ -139,7 +142,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   {
     kind: "shared",
     route: "GET /v1/snapshots/latest",
-    url: "/v1/snapshots/latest",
+    url: `/v1/snapshots/latest?${stated}`,
     why: "the signed manifest names digests; each part is given out where it belongs",
   },
   {
@@ -148,7 +151,20 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     url: "/v1/snapshots/trust",
     why: "public keys of the installation",
   },
-  found("GET /v1/snapshots/parts/:digest", "part", sha256("00")),
+  {
+    kind: "found",
+    route: "GET /v1/snapshots/parts/:digest",
+    of: "part",
+    missing: sha256("00"),
+    request: (_world, id) => ({ url: `/v1/snapshots/parts/${id}?${stated}` }),
+  },
+  {
+    kind: "shared",
+    route: "GET /v1/gateways",
+    url: "/v1/gateways",
+    why: "gateways are machines of the organisation, not of an environment",
+  },
+  named("PUT /v1/gateways/:name", { region: "elsewhere", owner: "self" }, "west"),
   { kind: "listed", route: "GET /v1/predictions", url: "/v1/predictions", of: "prediction" },
   found("GET /v1/predictions/:id", "prediction", `prd_${"0".repeat(26)}_0_0_0`),
   found("GET /v1/predictions/:id/proof", "prediction", `prd_${"0".repeat(26)}_0_0_0`),

@@ -55,6 +55,7 @@ async function fillProduction(): Promise<void> {
   const bindings = items as { id: string; role: string }[];
   known.set("binding", bindings.find(({ role }) => role === "data_scientist")?.id ?? "");
   const gateway = await control.token("gateway-1");
+  await must(control, "PUT", "/v1/gateways/west", { region: "local", owner: "self" }, gateway);
   await must(control, "POST", "/v1/prediction-blocks", await oneBlock(world, "production"), gateway);
   const delivered = known.get("prediction") ?? "";
   known.set("block", (await oneBlock(world, "production")).toString("base64"));
@@ -109,9 +110,13 @@ async function fillProduction(): Promise<void> {
       [deployment, endpoint, organisation, JSON.stringify(routeOf(endpoint, deployment)), now],
     );
     await insert(
-      `insert into serving.snapshots (organisation_id, version, content_digest, signed, manifest, fetchable, created_at)
-       values ($1, 1, 'd', '{"payload":"","keyId":"","signature":""}', '{}', $2, $3)`,
-      [organisation, JSON.stringify([{ digest: known.get("part"), environments: ["production"] }]), now],
+      `insert into serving.snapshots (organisation_id, version, content_digest, signed, manifest, fetchable, placed, created_at)
+       values ($1, 1, 'd', '{"payload":"","keyId":"","signature":""}', '{}', $2, '[]', $3)`,
+      [
+        organisation,
+        JSON.stringify([{ digest: known.get("part"), placement: null, environment: "production" }]),
+        now,
+      ],
     );
   });
 }
