@@ -74,13 +74,7 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
       const { engine, principal, facts } = await prepare(call, action, resource);
       const decision = engine.decide(principal, action, facts, call);
       if (decision.allowed) return;
-      const known = parseAction(action);
-      const seenBy = known === undefined ? action : actions[known].seenBy;
-      // Who asks of one thing and names no environment found none: it does not exist, whatever else the caller may see.
-      const isMissing = known !== undefined && reachOf(known) === "one" && facts.environment === undefined;
-      const seen =
-        resource.id === undefined ||
-        (!isMissing && seenBy !== action && engine.decide(principal, seenBy, facts, call).allowed);
+      const seen = isSeen(action, facts, (seenBy) => engine.decide(principal, seenBy, facts, call).allowed);
       await deps.onDenied({
         kind: seen ? "forbidden" : "hidden",
         reason: decision.reason,
@@ -104,6 +98,17 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
         return false;
       }),
   };
+}
+
+/** Whether the caller may know of the resource: the answer to what may not be done is then 403, else the 404 of a missing one. */
+function isSeen(action: string, resource: ResourceFacts, allows: (action: string) => boolean): boolean {
+  if (resource.id === undefined) return true;
+  const known = parseAction(action);
+  if (known === undefined) return false;
+  // Who asks of one thing and names no environment found none: it does not exist, whatever else the caller may see.
+  if (reachOf(known) === "one" && resource.environment === undefined) return false;
+  const { seenBy } = actions[known];
+  return seenBy !== action && allows(seenBy);
 }
 
 async function rolesAt(deps: AuthorizerDeps, call: CallContext, resource: ResourceRef): Promise<Role[]> {

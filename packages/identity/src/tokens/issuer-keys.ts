@@ -49,22 +49,58 @@ export function createIssuerKeys(
   fetchJwks: FetchJwks | undefined,
   memory?: KeyMemory,
 ): IssuerKeys {
-  const entries = new Map<string, Entry>();
+  const entryOf = createEntries(memory);
+  const fetching = createFetching(clock, fetchJwks, memory);
+  const usable = ({ known }: Entry): KnownKeys | undefined =>
+    known && clock.now() < after(known.fetchedAt, staleSeconds) ? known : undefined;
 
-  /** What was kept is read once, before anything else is decided about the address. */
-  async function entryOf(uri: string): Promise<Entry> {
-    const entry = entries.get(uri) ?? {};
-    entries.set(uri, entry);
-    entry.restored ??= restore(entry, uri);
-    await entry.restored;
-    return entry;
-  }
+  return {
+    async keysOf(issuer) {
+      if (issuer.jwks || issuer.jwksUri === undefined) return issuer.jwks;
+      const entry = await entryOf(issuer.jwksUri);
+      const fresh = entry.known && clock.now() < after(entry.known.fetchedAt, freshSeconds);
+      if (!fresh) await fetching.forToken(entry, issuer.jwksUri);
+      return usable(entry)?.keys;
+    },
+    async refetch(issuer) {
+      if (issuer.jwks || issuer.jwksUri === undefined) return issuer.jwks;
+      const entry = await entryOf(issuer.jwksUri);
+      await fetching.forToken(entry, issuer.jwksUri);
+      return usable(entry)?.keys;
+    },
+    async lastKnown(issuer) {
+      if (issuer.jwks) return { keys: issuer.jwks, fetchedAt: clock.now() };
+      return issuer.jwksUri === undefined ? undefined : usable(await entryOf(issuer.jwksUri));
+    },
+    async refresh(issuers) {
+      const uris = new Set(issuers.flatMap(({ jwks, jwksUri }) => (jwks ? [] : (jwksUri ?? []))));
+      await Promise.all([...uris].map(async (uri) => fetching.regularly(await entryOf(uri), uri)));
+    },
+  };
+}
+
+/** One entry per address; what was kept of it is read once, before anything else is decided about it. */
+function createEntries(memory: KeyMemory | undefined): (uri: string) => Promise<Entry> {
+  const entries = new Map<string, Entry>();
 
   async function restore(entry: Entry, uri: string): Promise<void> {
     const kept = await memory?.load(uri);
     if (kept && entry.known === undefined) entry.known = kept;
   }
 
+  return async (uri) => {
+    const entry = entries.get(uri) ?? {};
+    entries.set(uri, entry);
+    entry.restored ??= restore(entry, uri).catch((error: unknown) => {
+      delete entry.restored;
+      throw error;
+    });
+    await entry.restored;
+    return entry;
+  };
+}
+
+function createFetching(clock: Clock, fetchJwks: FetchJwks | undefined, memory: KeyMemory | undefined) {
   async function load(entry: Entry, uri: string, fetcher: FetchJwks): Promise<void> {
     try {
       entry.known = { keys: await fetcher(uri), fetchedAt: clock.now() };
@@ -84,43 +120,18 @@ export function createIssuerKeys(
 
   const isRecent = (at: EpochMicros | undefined): boolean =>
     at !== undefined && clock.now() < after(at, cooldownSeconds);
-  async function fetchForToken(entry: Entry, uri: string): Promise<void> {
-    if (entry.pending) return entry.pending;
-    if (isRecent(entry.triedAt)) return;
-    entry.triedAt = clock.now();
-    await fetchInto(entry, uri);
-  }
-  const usable = ({ known }: Entry): KnownKeys | undefined =>
-    known && clock.now() < after(known.fetchedAt, staleSeconds) ? known : undefined;
 
   return {
-    async keysOf(issuer) {
-      if (issuer.jwks || issuer.jwksUri === undefined) return issuer.jwks;
-      const entry = await entryOf(issuer.jwksUri);
-      const fresh = entry.known && clock.now() < after(entry.known.fetchedAt, freshSeconds);
-      if (!fresh) await fetchForToken(entry, issuer.jwksUri);
-      return usable(entry)?.keys;
+    async forToken(entry: Entry, uri: string): Promise<void> {
+      if (entry.pending) return entry.pending;
+      if (isRecent(entry.triedAt)) return;
+      entry.triedAt = clock.now();
+      await fetchInto(entry, uri);
     },
-    async refetch(issuer) {
-      if (issuer.jwks || issuer.jwksUri === undefined) return issuer.jwks;
-      const entry = await entryOf(issuer.jwksUri);
-      await fetchForToken(entry, issuer.jwksUri);
-      return usable(entry)?.keys;
-    },
-    async lastKnown(issuer) {
-      if (issuer.jwks) return { keys: issuer.jwks, fetchedAt: clock.now() };
-      return issuer.jwksUri === undefined ? undefined : usable(await entryOf(issuer.jwksUri));
-    },
-    async refresh(issuers) {
-      const uris = new Set(issuers.flatMap(({ jwks, jwksUri }) => (jwks ? [] : (jwksUri ?? []))));
-      await Promise.all(
-        [...uris].map(async (uri) => {
-          const entry = await entryOf(uri);
-          if (isRecent(entry.triedAt) || isRecent(entry.refreshedAt)) return;
-          entry.refreshedAt = clock.now();
-          await fetchInto(entry, uri);
-        }),
-      );
+    async regularly(entry: Entry, uri: string): Promise<void> {
+      if (isRecent(entry.triedAt) || isRecent(entry.refreshedAt)) return;
+      entry.refreshedAt = clock.now();
+      await fetchInto(entry, uri);
     },
   };
 }

@@ -56,15 +56,9 @@ interface Verified {
 }
 type Refused = Extract<TokenVerdict, { kind: "refused" }>;
 
-/**
- * Verifies access tokens (RFC 8725, RFC 9068): the issuer is found by exact comparison, the algorithm is one that
- * this issuer is pinned to, the key is the issuer's own. Nothing in a token can choose any of the three.
- */
-export function createTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
-  const keys = deps.keys ?? createIssuerKeys(deps.clock, deps.fetchJwks);
+/** Verification of a token that is not remembered. */
+function createVerification(deps: TokenVerifierDeps, keys: IssuerKeys) {
   const importOnce = createKeyImports();
-  const remembered = createMemory(deps.maxRemembered ?? 10_000);
-  const epochOf = (organisationId: string): number => deps.revocationEpoch?.(organisationId) ?? 0;
 
   async function verifyFor(
     issuer: TrustedIssuer,
@@ -88,7 +82,7 @@ export function createTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
   }
 
   /** Each organisation that the token may mean tries it with its own keys: what one of them trusts shuts out no other. */
-  async function verifyAnew(text: string): Promise<Verified | Refused> {
+  return async (text: string): Promise<Verified | Refused> => {
     const parsed = parseCompactToken(text);
     if (parsed.kind === "refused") return parsed;
     const issuers = addressedIssuers(deps.issuers(), parsed.claims["iss"], parsed.claims["aud"]);
@@ -101,7 +95,19 @@ export function createTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
     // The issuers come in the order in which they were trusted: a later one never takes from an earlier one.
     for (const one of verified) if (await deps.isMember(one.token)) return one;
     return first;
-  }
+  };
+}
+
+/**
+ * Verifies access tokens (RFC 8725, RFC 9068): the issuer is found by exact comparison, the algorithm is one that
+ * this issuer is pinned to, the key is the issuer's own. Nothing in a token can choose any of the three.
+ */
+export function createTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
+  const keys = deps.keys ?? createIssuerKeys(deps.clock, deps.fetchJwks);
+  const remembered = createMemory(deps.maxRemembered ?? 10_000);
+  const epochOf = (organisationId: string): number => deps.revocationEpoch?.(organisationId) ?? 0;
+
+  const verifyAnew = createVerification(deps, keys);
 
   /** A key that left its issuer's set takes along what it verified; so does an issuer that is trusted no more. */
   async function keyCounts({ token, key }: Remembered): Promise<boolean> {
