@@ -282,9 +282,9 @@ describe("another team", () => {
         { contract: "rests", ...dev, sources: [{ object, format: "csv" }] },
         tom,
       );
-    const [hidden, missing] = [await ingest(work.upload), await ingest(digest)];
+    const [hidden, missing] = [await ingest(work.dataset), await ingest(digest)];
     expect(hidden).toMatchObject({ status: 404, body: { code: "registry.artifact_not_found" } });
-    expect(bare(hidden, work.upload)).toEqual(bare(missing, digest));
+    expect(bare(hidden, work.dataset)).toEqual(bare(missing, digest));
     const own = await world.upload("tom", dev, Buffer.from("seen_at,place,wait\n"));
     const under = (contract: string) =>
       control.call(
