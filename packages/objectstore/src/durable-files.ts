@@ -23,18 +23,9 @@ export async function writeDurably(path: string, write: (file: FileHandle) => Pr
   }
 }
 
-/** Feeds a file's bytes to `take` in order; resolves to their number. */
-export async function readChunks(
-  path: string,
-  take: (chunk: Buffer) => Promise<void> | void,
-): Promise<number> {
-  let sizeBytes = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    const bytes = chunk as Buffer;
-    sizeBytes += bytes.length;
-    await take(bytes);
-  }
-  return sizeBytes;
+/** A file's bytes in order, a mebibyte at a time. */
+export function readFileChunks(path: string): AsyncIterable<Buffer> {
+  return createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>;
 }
 
 /** Removes files of a folder that were last written before an instant (milliseconds since 1970). */

@@ -11,7 +11,7 @@ import {
   type ObjectStore,
   PortolanError,
 } from "@portolan/kernel";
-import { readChunks, removeOlderThan, syncFolder, writeDurably } from "./durable-files.ts";
+import { readFileChunks, removeOlderThan, syncFolder, writeDurably } from "./durable-files.ts";
 
 /** A temporary file this old belongs to a process that died while writing it. */
 const staleMs = 3_600_000;
@@ -42,7 +42,8 @@ export async function openFolderObjectStore(folder: string, clock: Clock): Promi
   const store = new IncomingFiles(folder, incoming, pathOf);
   return {
     put: (bytes) => store.put(bytes),
-    putFile: (path) => store.putFile(path),
+    putStream: (source, maxBytes) => store.putStream(source, maxBytes),
+    putFile: (path) => store.putStream(readFileChunks(path), Number.POSITIVE_INFINITY),
     has: (digest) => exists(pathOf(digest)),
     get: async (digest) => {
       const bytes = await readFile(pathOf(digest)).catch((error: unknown) => {
@@ -81,15 +82,20 @@ class IncomingFiles {
     return digest;
   }
 
-  async putFile(source: string): Promise<{ readonly digest: Digest; readonly sizeBytes: number }> {
+  async putStream(
+    source: AsyncIterable<Uint8Array>,
+    maxBytes: number,
+  ): Promise<{ readonly digest: Digest; readonly sizeBytes: number }> {
     let sizeBytes = 0;
     const digest = await this.#receive(async (temporary) => {
       const hash = createHash("sha256");
       await writeDurably(temporary, async (file) => {
-        sizeBytes = await readChunks(source, async (chunk) => {
+        for await (const chunk of source) {
+          sizeBytes += chunk.length;
+          if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
           hash.update(chunk);
           await file.appendFile(chunk);
-        });
+        }
       });
       return `sha256:${hash.digest("hex")}` as Digest;
     });
@@ -138,9 +144,7 @@ class IncomingFiles {
 async function digestOfFile(path: string, digest: Digest): Promise<Digest> {
   const hash = createHash("sha256");
   try {
-    await readChunks(path, (chunk) => {
-      hash.update(chunk);
-    });
+    for await (const chunk of readFileChunks(path)) hash.update(chunk);
   } catch (error) {
     throw readFault(error, digest);
   }
@@ -173,6 +177,13 @@ function corrupt(digest: Digest): PortolanError {
   return new PortolanError("objectstore.corrupt", {
     detail: `the bytes stored as ${digest} are not those it was made from`,
     mend: "Restore this object from a backup; nothing was served from it.",
+  });
+}
+
+function tooLarge(maxBytes: number): PortolanError {
+  return new PortolanError("objectstore.too_large", {
+    detail: `the object exceeds ${maxBytes} bytes`,
+    mend: "Send a smaller one; nothing of it was kept.",
   });
 }
 

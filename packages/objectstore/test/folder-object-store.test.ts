@@ -44,6 +44,23 @@ test("a file streamed in has the digest of its bytes and the source stays", asyn
   expect((await readdir(folder)).includes("source.bin")).toBe(true);
 });
 
+test("a stream that grows beyond its bound, or breaks off, leaves nothing behind", async () => {
+  const store = await openFolderObjectStore(folder, systemClock);
+  async function* chunks(failing: boolean): AsyncGenerator<Uint8Array> {
+    yield bytes;
+    yield bytes;
+    if (failing) throw new Error("the sender hung up");
+  }
+  const taken = await store.putStream(chunks(false), bytes.length * 2);
+  expect(taken).toEqual({ digest: digestBytes(Buffer.concat([bytes, bytes])), sizeBytes: bytes.length * 2 });
+  await expect(store.putStream(chunks(false), bytes.length * 2 - 1)).rejects.toMatchObject({
+    code: "objectstore.too_large",
+  });
+  await expect(store.putStream(chunks(true), 1000)).rejects.toThrow("hung up");
+  expect(await readdir(join(folder, "incoming"))).toEqual([]);
+  expect(await listed(store)).toEqual([taken.digest]);
+});
+
 test("many writers of the same bytes at once leave one object", async () => {
   const store = await openFolderObjectStore(folder, systemClock);
   const digests = await Promise.all(Array.from({ length: 20 }, () => store.put(bytes)));

@@ -31,6 +31,9 @@ export interface ArtifactDeps extends CatalogueDeps {
   readonly places: PlaceDirectory;
 }
 
+/** Bytes. Models of classical machine learning are below this; larger artifacts go to an object store. */
+export const largestArtifactBytes = 2 ** 30;
+
 /** The rows of `registry.artifact_references`, for every domain that stores bytes or is named a digest. */
 export function createArtifactCatalogue(deps: CatalogueDeps): ArtifactCatalogue {
   return {
@@ -100,9 +103,9 @@ async function leaveDenial(deps: CatalogueDeps, call: CallContext, resource: Res
 export async function uploadArtifact(
   deps: ArtifactDeps,
   call: CallContext,
-  bytes: Uint8Array,
+  bytes: AsyncIterable<Uint8Array>,
   named: EnvironmentPlace,
-): Promise<Digest> {
+): Promise<{ readonly digest: Digest; readonly sizeBytes: number }> {
   const { organisationId } = call.actor;
   const { environment } = named;
   await deps.authorizer.require(call, "artifacts:write", {
@@ -112,24 +115,24 @@ export async function uploadArtifact(
     ...asPlace(named),
   });
   const place = await locate(deps.places, organisationId, named);
-  const digest = await deps.objects.put(bytes);
+  const { digest, sizeBytes } = await deps.objects.putStream(bytes, largestArtifactBytes);
   await deps.work.write(call, async (tx) => {
     await deps.artifacts.note(tx, { environment, ...place }, [{ digest, kind: "upload" }]);
     await tx.record({
       event: "registry.artifact.uploaded",
       subject: digest,
       after: digest,
-      detail: { environment, sizeBytes: bytes.length, ...ownerOf(place) },
+      detail: { environment, sizeBytes, ...ownerOf(place) },
     });
   });
-  return digest;
+  return { digest, sizeBytes };
 }
 
-/** Bytes by their digest, when the caller may read them somewhere; the same 404 for all others and for none. */
-export async function readArtifact(deps: ArtifactDeps, call: CallContext, text: string): Promise<Uint8Array> {
+/** A file of verified bytes by their digest, when the caller may read them somewhere; the same 404 for all others and for none. */
+export async function readArtifact(deps: ArtifactDeps, call: CallContext, text: string): Promise<string> {
   const digest = await requireHolding(deps, call, text, () => true);
   if (!(await deps.objects.has(digest))) throw artifactNotFound(digest);
-  return deps.objects.get(digest);
+  return deps.objects.localPath(digest);
 }
 
 function artifactResource(call: CallContext, held: EnvironmentPlace, digest: Digest): ResourceRef {

@@ -1,11 +1,10 @@
+import { createReadStream } from "node:fs";
+import type { Readable } from "node:stream";
 import { routeConfig } from "@portolan/http-contract";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
-import { type ArtifactDeps, readArtifact, uploadArtifact } from "../artifacts.ts";
+import { type ArtifactDeps, largestArtifactBytes, readArtifact, uploadArtifact } from "../artifacts.ts";
 import { EnvironmentName, Sha256 } from "../contract.ts";
-
-/** Models of classical machine learning are below this; larger artifacts go to an object store. */
-const maxUploadBytes = 2 ** 30;
 
 const UploadPlace = Type.Object(
   {
@@ -19,16 +18,13 @@ const ByDigest = Type.Object({ digest: Sha256 });
 
 /** Content-addressed bytes: stored once, held by whoever uploaded or produced them, and by nobody else. */
 export async function artifactRoutes(app: FastifyInstance, deps: ArtifactDeps): Promise<void> {
-  app.addContentTypeParser(
-    "application/octet-stream",
-    { parseAs: "buffer", bodyLimit: maxUploadBytes },
-    (_request, body, done) => done(null, body),
-  );
+  // Never whole in memory: the use case writes it to the store as it comes, and bounds it.
+  app.addContentTypeParser("application/octet-stream", (_request, body, done) => done(null, body));
 
-  app.post<{ Body: Buffer; Querystring: Static<typeof UploadPlace> }>(
+  app.post<{ Body: Readable; Querystring: Static<typeof UploadPlace> }>(
     "/v1/artifacts",
     {
-      bodyLimit: maxUploadBytes,
+      bodyLimit: largestArtifactBytes,
       config: routeConfig("artifacts:write", "governed"),
       schema: {
         summary:
@@ -40,8 +36,8 @@ export async function artifactRoutes(app: FastifyInstance, deps: ArtifactDeps): 
       },
     },
     async (request, reply) => {
-      const digest = await uploadArtifact(deps, request.call, request.body, request.query);
-      return reply.code(201).send({ digest, sizeBytes: request.body.length });
+      const stored = await uploadArtifact(deps, request.call, request.body, request.query);
+      return reply.code(201).send(stored);
     },
   );
 
@@ -56,8 +52,8 @@ export async function artifactRoutes(app: FastifyInstance, deps: ArtifactDeps): 
       },
     },
     async (request, reply) => {
-      const bytes = await readArtifact(deps, request.call, request.params.digest);
-      return reply.type("application/octet-stream").send(Buffer.from(bytes));
+      const path = await readArtifact(deps, request.call, request.params.digest);
+      return reply.type("application/octet-stream").send(createReadStream(path));
     },
   );
 }
