@@ -69,7 +69,7 @@ function named(
   return { kind: "named", route, request };
 }
 
-/** Every route whose action touches things of one environment, and how a credential without production is tried at it. */
+/** Every route that touches things of one environment, and how a credential without production is tried at it. */
 export const environmentRoutes: readonly EnvironmentRoute[] = [
   {
     ...named("POST /v1/api-keys", { name: "k", environment: production }),
@@ -99,6 +99,12 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   { kind: "listed", route: "GET /v1/datasets", url: "/v1/datasets", of: "dataset" },
   found("GET /v1/datasets/:id", "dataset", missingId("ds")),
   named("POST /v1/feature-views/:name/materializations", { environment: production, asOf: 0 }),
+  // Views and jobs as such lie in no environment; a materialisation, and a job whose work does, are seen where it does.
+  found("GET /v1/materializations/:id", "materialization", missingId("job")),
+  { kind: "listed", route: "GET /v1/jobs", url: "/v1/jobs", of: "job" },
+  found("GET /v1/jobs/:id", "job", missingId("job")),
+  found("GET /v1/jobs/:id/log", "job", missingId("job")),
+  found("POST /v1/jobs/:id/cancellation", "job", missingId("job")),
   named("POST /v1/training-sets", {
     name: "waits",
     environment: production,

@@ -1,6 +1,7 @@
 import { parseAction, reachOf } from "@portolan/identity/contract";
-import { newId, systemClock } from "@portolan/kernel";
+import { type Id, newId, systemClock } from "@portolan/kernel";
 import type { Route } from "@portolan/serving/contract";
+import { aCall } from "@portolan/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiMethod, bootstrapAcme, must } from "./api.ts";
 import { environmentRoutes } from "./environment-routes.ts";
@@ -68,6 +69,9 @@ async function fillProduction(): Promise<void> {
     params: {},
     seed: 7,
   };
+  const job = { queue: "test.production", payload: {}, place: { environment: "production" } } as const;
+  const owner = aCall({ organisationId: organisation as Id<"organisation"> });
+  known.set("job", await control.work.write(owner, (tx) => tx.enqueue(job)));
   await control.database.session(async (session) => {
     const insert = (text: string, values: unknown[]) => session.query(text, values);
     const contract = id("contract", "contract");
@@ -97,6 +101,11 @@ async function fillProduction(): Promise<void> {
       `insert into training.runs (id, organisation_id, environment, request, state, started_by, started_at)
        values ($1, $2, 'production', $4, 'waiting', 'x', $3)`,
       [id("trainingRun", "trainingRun"), organisation, now, JSON.stringify(run)],
+    );
+    await insert(
+      `insert into features.materializations (id, organisation_id, environment, view, view_digest, dataset_id, as_of, state, started_at)
+       values ($1, $2, 'production', 'visits-by-place@1', 'd', $3, 1, 'done', $4)`,
+      [id("materialization", "job"), organisation, dataset, now],
     );
     const [endpoint, deployment] = [id("endpoint", "endpoint"), id("deployment", "deployment")];
     await insert(
@@ -172,7 +181,8 @@ describe("whoever stops short of production", () => {
     const tried: readonly string[] = environmentRoutes.map(({ route }) => route);
     expect(declared.length).toBeGreaterThan(25);
     expect(declared.filter((route) => !tried.includes(route))).toEqual([]);
-    expect(tried.filter((route) => !declared.includes(route))).toEqual([]);
+    const registered = control.routes.map(({ method, url }) => `${method} ${url}`);
+    expect(tried.filter((route) => !registered.includes(route))).toEqual([]);
   });
 
   for (const entry of environmentRoutes)
