@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
-import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
+import { link, mkdir, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type KeyAlgorithm, messageOf, PortolanError } from "@portolan/kernel";
+import { type KeyAlgorithm, messageOf, PortolanError, syncFolder, writeSynced } from "@portolan/kernel";
 
 /**
  * Private keys as PKCS #8 PEM files, one per key, readable by the owner alone. A file is written beside, synced
@@ -52,23 +52,12 @@ function generate(algorithm: KeyAlgorithm): { publicKey: KeyObject; privateKey: 
  */
 export async function writeNew(path: string, text: string): Promise<void> {
   const draft = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  const file = await open(draft, "wx", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await writeSynced(draft, "wx", 0o600, (file) => file.writeFile(text));
   try {
     // `link` fails when the name exists, where `rename` would silently replace a key.
     await link(draft, path);
   } finally {
     await unlink(draft);
   }
-  const folder = await open(dirname(path), "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncFolder(dirname(path));
 }

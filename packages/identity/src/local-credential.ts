@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Clock, newId, Secret } from "@portolan/kernel";
+import { type Clock, isMissingFile, newId, Secret } from "@portolan/kernel";
 import { writeNew } from "./key-files.ts";
 import type { OnDenied, RequestOrigin } from "./ports.ts";
 
@@ -17,7 +17,7 @@ export async function openLocalCredential(home: string): Promise<Secret> {
   try {
     return new Secret((await readFile(path, "utf8")).trim());
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (!isMissingFile(error)) throw error;
   }
   try {
     await writeNew(path, `${randomBytes(32).toString("base64url")}\n`);
@@ -47,10 +47,6 @@ export async function reportWrongSecret(
     action,
     ...(origin.source === undefined ? {} : { source: origin.source }),
   });
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function isExisting(error: unknown): boolean {

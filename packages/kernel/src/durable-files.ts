@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 
 export interface FileToWrite {
@@ -21,19 +21,32 @@ export async function writeFilesDurably(
     for (const changed of await makeFolder(folder, modes.folder)) folders.add(changed);
     folders.add(folder);
     const temporary = `${file.path}.tmp`;
-    const handle = await open(temporary, "w", modes.file);
-    try {
-      await handle.writeFile(file.bytes);
-      await handle.datasync();
-    } finally {
-      await handle.close();
-    }
+    await writeSynced(temporary, "w", modes.file, (handle) => handle.writeFile(file.bytes));
     await rename(temporary, file.path);
   }
   for (const folder of folders) await syncFolder(folder);
 }
 
-/** The same for one file in a folder that exists, where nothing may run in between. */
+/**
+ * Opens a file, lets `write` fill it and syncs it. With `wx` it must be new. Its name is durable only when its folder is
+ * synced too; the caller removes it when this throws.
+ */
+export async function writeSynced(
+  path: string,
+  flags: "w" | "wx",
+  mode: number,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const file = await open(path, flags, mode);
+  try {
+    await write(file);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whole and durable like `writeFilesDurably`, for one file in a folder that exists, where nothing may run in between. */
 export function writeFileDurablySync(path: string, bytes: Uint8Array, mode: number): void {
   const temporary = `${path}.${process.pid}.tmp`;
   const fd = openSync(temporary, "w", mode);

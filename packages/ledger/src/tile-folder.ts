@@ -1,6 +1,15 @@
 import { readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { canonicalJson, digestJson, type JsonObject, PortolanError } from "@portolan/kernel";
+import {
+  canonicalJson,
+  digestJson,
+  type FileToWrite,
+  isMissingFile,
+  type JsonObject,
+  PortolanError,
+  readIfThere,
+  writeFilesDurably,
+} from "@portolan/kernel";
 import {
   type BundlePosition,
   bundlePath,
@@ -20,7 +29,6 @@ import {
   tileWidth,
   toHex,
 } from "@portolan/merkle";
-import { isMissing, readIfThere, writeDurably } from "./durable-files.ts";
 
 /** How far the tile files go. Written last, so everything below `size` is complete and fsynced. */
 export interface TileState {
@@ -169,6 +177,13 @@ export class TileFolder {
   }
 }
 
+/** The log is public to those who may read it, and no secret to whoever keeps its files. */
+const fileModes = { file: 0o644, folder: 0o755 };
+
+export function writeDurably(files: readonly FileToWrite[]): Promise<void> {
+  return writeFilesDurably(files, fileModes);
+}
+
 /** Folders of all organisations that have files. */
 export async function listLogs(root: string): Promise<readonly string[]> {
   return (await listFolder(root)).filter((name) => /^org_[0-9a-z]{26}$/.test(basename(name)));
@@ -208,7 +223,7 @@ async function listFolder(path: string): Promise<readonly string[]> {
   try {
     return await readdir(path);
   } catch (error) {
-    if (isMissing(error)) return [];
+    if (isMissingFile(error)) return [];
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { FileToWrite } from "@portolan/kernel";
 import {
   bundlePath,
   CompactTree,
@@ -10,9 +11,8 @@ import {
   tilePath,
   tileWidth,
 } from "@portolan/merkle";
-import { type FileToWrite, writeDurably } from "./durable-files.ts";
 import type { SequencerStep } from "./ports.ts";
-import { damaged, type TileFolder, type TileState } from "./tile-folder.ts";
+import { damaged, type TileFolder, type TileState, writeDurably } from "./tile-folder.ts";
 
 export interface NewLeaf {
   readonly entry: Uint8Array;

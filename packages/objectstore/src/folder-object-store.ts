@@ -10,8 +10,10 @@ import {
   messageOf,
   type ObjectStore,
   PortolanError,
+  syncFolder,
+  writeSynced,
 } from "@portolan/kernel";
-import { readFileChunks, removeOlderThan, syncFolder, writeDurably } from "./durable-files.ts";
+import { readFileChunks, removeOlderThan } from "./files.ts";
 
 /** A temporary file this old belongs to a process that died while writing it. */
 const staleMs = 3_600_000;
@@ -76,7 +78,7 @@ class IncomingFiles {
     const digest = digestBytes(bytes);
     if (await this.#isStored(digest, bytes.length)) return digest;
     await this.#receive(async (temporary) => {
-      await writeDurably(temporary, (file) => file.writeFile(bytes));
+      await writeSynced(temporary, "wx", 0o444, (file) => file.writeFile(bytes));
       return digest;
     });
     return digest;
@@ -89,7 +91,7 @@ class IncomingFiles {
     let sizeBytes = 0;
     const digest = await this.#receive(async (temporary) => {
       const hash = createHash("sha256");
-      await writeDurably(temporary, async (file) => {
+      await writeSynced(temporary, "wx", 0o444, async (file) => {
         for await (const chunk of source) {
           sizeBytes += chunk.length;
           if (sizeBytes > maxBytes) throw tooLarge(maxBytes);

@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, rename } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { writeFilesDurably } from "@portolan/kernel";
 import { type OpenedBlock, openBlock } from "./block.ts";
 import { encodeFrame, frameKinds } from "./frame.ts";
 import { frameTargetBytes } from "./limits.ts";
@@ -58,16 +59,7 @@ export class PartFiles {
 
   async #write(file: string, bytes: Buffer): Promise<void> {
     const path = this.#path(file);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const handle = await open(`${path}.new`, "w", 0o600);
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(`${path}.new`, path);
-    for (const folder of [dirname(path), dirname(dirname(path)), this.#folder]) await syncFolder(folder);
+    await writeFilesDurably([{ path, bytes }], { file: 0o600, folder: 0o700 });
   }
 }
 
@@ -93,13 +85,4 @@ function encodePart(block: OpenedBlock, organisationId: string, erased: Readonly
   cut();
   frames.push(encodeFrame({ kind: frameKinds.blockEnd, epoch, block: number, count: 0 }, block.endBytes));
   return Buffer.concat(frames);
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -12,13 +12,13 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type Clock, type Id, PortolanError } from "@portolan/kernel";
+import { type Clock, type Id, PortolanError, syncFolderSync } from "@portolan/kernel";
 import { BlockTrees, blockRoot, decodeBlockEnd, encodeBlockEnd, genesisRoot } from "./block.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { encodeFrame, type Frame, frameKinds, openFrame, scanFrames } from "./frame.ts";
 import { corrupt } from "./payload-codec.ts";
 import { leafOf, readEntries } from "./record-codec.ts";
-import { listSegments, readSegmentStart, syncFolder } from "./segment.ts";
+import { listSegments, readSegmentStart } from "./segment.ts";
 
 export interface RecoveredLog {
   /** Epoch of the last start; 0 in a new folder. */
@@ -93,7 +93,7 @@ export function recoverLog(
     };
   } finally {
     closeSync(fd);
-    syncFolder(folder);
+    syncFolderSync(folder);
   }
 }
 

@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { canonicalBytes } from "@portolan/kernel";
+import { canonicalBytes, syncFolderSync } from "@portolan/kernel";
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { encodeFrame, type Frame, frameKinds, openFrame } from "./frame.ts";
@@ -57,7 +57,7 @@ export function createSegment(
     }
     fsyncSync(fd);
     renameSync(`${path}.new`, path);
-    syncFolder(folder);
+    syncFolderSync(folder);
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -71,14 +71,4 @@ export function readSegmentStart(frame: Frame | undefined): SegmentStart {
   const value = parseJson(openFrame(frame), "segment's start");
   if (!Start.Check(value)) throw corrupt("a segment's start does not fit its schema");
   return value;
-}
-
-/** Makes names in a folder durable. */
-export function syncFolder(folder: string): void {
-  const fd = openSync(folder, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { CharterStatus, CharterSummary, CharterView, SigningRole } from "@portolan/charter/contract";
 import { charterSigningBytes } from "@portolan/charter/policy";
 import { possessionStatement } from "@portolan/identity/policy";
-import { PortolanError, type SigningKey, systemClock } from "@portolan/kernel";
+import { isMissingFile, PortolanError, type SigningKey, systemClock } from "@portolan/kernel";
 import type { CliContext } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import type { ApiClient } from "./api-client.ts";
@@ -75,7 +75,7 @@ async function personalKey(home: string, holder: string): Promise<KeyObject> {
   try {
     return createPrivateKey(await readFile(file));
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (!isMissingFile(error)) throw error;
   }
   const { privateKey } = generateKeyPairSync("ed25519");
   await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -1,7 +1,14 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, digestBytes, digestHex, parseDigest } from "@portolan/kernel";
+import {
+  type Digest,
+  digestBytes,
+  digestHex,
+  isMissingFile,
+  parseDigest,
+  writeFileDurablySync,
+} from "@portolan/kernel";
 
 /** What a gateway keeps to start without control: the last snapshot, its parts, its models. */
 export interface DiskCache {
@@ -37,14 +44,14 @@ export function openDiskCache(folder: string): DiskCache {
     write(digest, bytes) {
       if (digestBytes(bytes) !== digest)
         throw new Error(`the bytes that control sent do not match ${digest}`);
-      writeDurably(pathOf(digest), bytes);
+      writeFileDurablySync(pathOf(digest), bytes, 0o600);
     },
     readJson(name) {
       let text: string;
       try {
         text = readFileSync(join(folder, name), "utf8");
       } catch (error) {
-        if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+        if (isMissingFile(error)) return undefined;
         throw error;
       }
       try {
@@ -54,7 +61,7 @@ export function openDiskCache(folder: string): DiskCache {
       }
     },
     writeJson(name, value) {
-      writeDurably(join(folder, name), Buffer.from(JSON.stringify(value)));
+      writeFileDurablySync(join(folder, name), Buffer.from(JSON.stringify(value)), 0o600);
     },
   };
 }
@@ -63,17 +70,4 @@ function checked(digest: string): Digest {
   const parsed = parseDigest(digest);
   if (!parsed) throw new Error(`"${digest.slice(0, 80)}" is not a digest`);
   return parsed;
-}
-
-/** Synced before it gets its name: after a power loss there is the old file or the new one, never half of one. */
-function writeDurably(path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.${process.pid}.new`;
-  const fd = openSync(temporary, "w", 0o600);
-  try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(temporary, path);
 }

@@ -1,6 +1,6 @@
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Clock, PortolanError, type Secret } from "@portolan/kernel";
+import { type Clock, PortolanError, type Secret, syncFolder, writeSynced } from "@portolan/kernel";
 import type { Database, Session } from "../database.ts";
 import { copyFile, listFiles, sealFolder } from "./files.ts";
 import { FolderCopy } from "./folder-copy.ts";
@@ -88,7 +88,7 @@ export async function addKeysToBackup(
   const extended: BackupManifest = { ...manifest, files, withKeys: true };
   const draft = join(folder, `${manifestName}.new`);
   await rm(draft, { force: true });
-  await writeSynced(draft, JSON.stringify(extended, null, 1));
+  await writeSynced(draft, "wx", 0o600, (file) => file.writeFile(JSON.stringify(extended, null, 1)));
   await rename(draft, join(folder, manifestName));
   await syncFolder(folder);
   return extended;
@@ -121,7 +121,9 @@ async function copySnapshot(options: BackupOptions, partial: string, files: File
 }
 
 async function publish(manifest: BackupManifest, partial: string, target: string): Promise<void> {
-  await writeSynced(join(partial, manifestName), JSON.stringify(manifest, null, 1));
+  await writeSynced(join(partial, manifestName), "wx", 0o600, (file) =>
+    file.writeFile(JSON.stringify(manifest, null, 1)),
+  );
   await syncFolders(partial);
   await rename(partial, target);
   await syncFolder(dirname(target));
@@ -180,25 +182,6 @@ async function sealKeys(keys: string, backup: string, passphrase: Secret): Promi
   await rm(sealed, { force: true });
   await sealFolder(keys, sealed, passphrase);
   return { path: sealedKeysName, sizeBytes: (await stat(sealed)).size, digest: await digestOfFile(sealed) };
-}
-
-async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, "wx", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Files were synced one by one; their names live in the folders. */

@@ -1,5 +1,6 @@
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { isMissingFile } from "@portolan/kernel";
 import { copyFile, listFiles } from "./files.ts";
 import type { FileInBackup } from "./manifest.ts";
 
@@ -53,7 +54,7 @@ export class FolderCopy {
       });
       return true;
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+      if (!isMissingFile(error)) throw error;
       return false;
     }
   }
