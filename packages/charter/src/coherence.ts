@@ -21,6 +21,7 @@ export function coherenceFindings(document: CharterDocument): Finding[] {
     ...loadFindings(document),
     ...accuracyFindings(document),
     ...regulationFindings(document),
+    ...snapshotAgeFindings(document),
     ...policyFindings(document),
     ...demandFindings(document),
   ];
@@ -169,6 +170,13 @@ function regulationFindings(document: CharterDocument): Finding[] {
         mend: "Remove the override; the log is then durable.",
       });
     }
+    if (rule.accessEnds && document.requirements.snapshotAge?.beyond === "serve") {
+      findings.push({
+        pointer: "/requirements/snapshotAge/beyond",
+        detail: `${name} asks that access ends when it is taken away, and a gateway without control never hears of it`,
+        mend: "Write refuse.",
+      });
+    }
     if (rule.humanOversight && document.humanReview === "none") {
       findings.push({
         pointer: "/humanReview",
@@ -178,6 +186,20 @@ function regulationFindings(document: CharterDocument): Finding[] {
     }
     return findings;
   });
+}
+
+/** Control signs an unchanged snapshot anew every minute; a shorter patience would refuse while all is well. */
+const shortestSnapshotAge = "5min";
+
+function snapshotAgeFindings({ requirements: { snapshotAge } }: CharterDocument): Finding[] {
+  if (!snapshotAge || parseDurationMs(snapshotAge.maximum) >= parseDurationMs(shortestSnapshotAge)) return [];
+  return [
+    {
+      pointer: "/requirements/snapshotAge/maximum",
+      detail: `snapshots are renewed every minute, and ${snapshotAge.maximum} leaves no room for a late one`,
+      mend: `Write ${shortestSnapshotAge} or more.`,
+    },
+  ];
 }
 
 function policyFindings(document: CharterDocument): Finding[] {

@@ -12,6 +12,7 @@ export const controlNames = [
   "load_shedding",
   "load_queueing",
   "concurrency_quota",
+  "snapshot_age",
   "constant_fallback",
   "previous_version_fallback",
   "log_durability",

@@ -41,6 +41,7 @@ describe("derivation", () => {
       concurrencyLimit: 120,
       accuracy: { metric: "roc_auc", kind: "floor", value: 0.6, below: "alert" },
       availability: 0.995,
+      snapshotAge: { maximumMs: 86_400_000, beyond: "refuse" },
       retentionMs: 2 * 365 * 86_400_000,
       logDurability: "buffered",
       costCeilingPerMonth: { nanos: 2_000_000_000_000n, currency: "USD" },
@@ -55,6 +56,27 @@ describe("derivation", () => {
     };
     const { log: _, ...silent } = regulated;
     expect(deriveFromCharter(silent).terms.logDurability).toBe("durable");
+  });
+
+  test("how long a gateway goes on without control follows the risk, a regulation, or the charter's own word", () => {
+    const silent = template("manufacturing-maintenance");
+    const at = (change: Partial<CharterDocument>) =>
+      deriveFromCharter({ ...silent, ...change }).terms.snapshotAge;
+    const free = { ...silent.nonNegotiables, regulations: [] };
+    const risk = (level: "low" | "medium" | "high") => ({
+      nonNegotiables: free,
+      riskTolerance: { ...silent.riskTolerance, level },
+    });
+    expect(at(risk("low"))).toEqual({ maximumMs: 86_400_000, beyond: "refuse" });
+    expect(at(risk("medium"))).toEqual({ maximumMs: 3 * 86_400_000, beyond: "refuse" });
+    expect(at(risk("high"))).toEqual({ maximumMs: 7 * 86_400_000, beyond: "serve" });
+    const regulated = { ...free, regulations: ["SOX" as const] };
+    expect(at({ ...risk("high"), nonNegotiables: regulated })).toEqual({
+      maximumMs: 86_400_000,
+      beyond: "refuse",
+    });
+    const stated = { ...silent.requirements, snapshotAge: { maximum: "2h", beyond: "serve" as const } };
+    expect(at({ ...risk("low"), requirements: stated })).toEqual({ maximumMs: 7_200_000, beyond: "serve" });
   });
 
   test("the charter's own wish adds a signature, with its reason", () => {

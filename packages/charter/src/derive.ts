@@ -21,7 +21,7 @@ export function deriveFromCharter(document: CharterDocument, lines?: SourceLines
     ...latency(terms),
     ...throughput(terms),
     ...accuracy(terms),
-    ...freshnessAndAvailability(terms),
+    ...freshnessAndAvailability(document, terms),
     ...nonNegotiables(document, terms),
     ...keeping(document, terms),
     ...obligations(document),
@@ -179,7 +179,23 @@ function accuracy(terms: CharterTerms): Fact[] {
   ];
 }
 
-function freshnessAndAvailability(terms: CharterTerms): Fact[] {
+function snapshotAgeFact(document: CharterDocument, { snapshotAge }: CharterTerms): Fact {
+  const from = document.requirements.snapshotAge
+    ? "/requirements/snapshotAge"
+    : document.nonNegotiables.regulations.length > 0
+      ? "/nonNegotiables/regulations"
+      : "/riskTolerance/level";
+  const then = snapshotAge.beyond === "refuse" ? "predictions are refused" : "every answer says how long";
+  return fact(
+    "snapshot_age",
+    "policy",
+    from,
+    `A gateway without control answers for ${formatDurationMs(snapshotAge.maximumMs)}; then ${then}.`,
+    { maximumMs: snapshotAge.maximumMs, beyond: snapshotAge.beyond },
+  );
+}
+
+function freshnessAndAvailability(document: CharterDocument, terms: CharterTerms): Fact[] {
   const { featureFreshnessMs, featureTime, availability } = terms;
   const judgedAt =
     featureTime === "stated"
@@ -211,6 +227,7 @@ function freshnessAndAvailability(terms: CharterTerms): Fact[] {
         errorBudgetMinutesPerMonth: minutes,
       },
     ),
+    snapshotAgeFact(document, terms),
   ];
 }
 

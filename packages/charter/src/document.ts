@@ -103,6 +103,22 @@ const Requirements = Type.Object(
       ),
     ),
     availability: PercentText("Share of requests answered in a month, e.g. 99.9%."),
+    snapshotAge: Type.Optional(
+      Type.Object(
+        {
+          maximum: DurationText("Oldest route snapshot that a gateway may answer from."),
+          beyond: OneOf(
+            ["refuse", "serve"],
+            "Beyond it: refuse predictions, or serve on and say so in every answer.",
+          ),
+        },
+        {
+          ...closed,
+          description:
+            "How long gateways that are cut off from control go on: until then they cannot hear of revocations. Absent: 24h, then refuse, under a regulation or with low risk tolerance; 72h, then refuse, with medium; 7d, then serve, with high.",
+        },
+      ),
+    ),
   },
   { ...closed, description: "What production must reach." },
 );

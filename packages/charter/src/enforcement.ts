@@ -23,6 +23,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   },
   constant_fallback: { by: "gateway", how: "the constant answers, marked, when the model does not" },
   feature_freshness: { by: "gateway", how: "an older feature value counts as missing" },
+  snapshot_age: {
+    by: "gateway",
+    how: "with an older snapshot predictions are refused, or answered with their age stated",
+  },
   log_durability: { by: "gateway", how: "the log is written, or fsynced, before the answer" },
   accuracy_gate: { by: "evaluation", how: "a version that misses the bound is not released" },
   load_shedding: { how: "the gateway does not rank requests by priority" },

@@ -90,6 +90,20 @@ describe("a wrong charter", () => {
       "  - fairness_gate",
       /section that it belongs to/,
     ],
+    [
+      "a snapshot age that a healthy gateway would miss",
+      "  availability: 99.5%",
+      "  availability: 99.5%\n  snapshotAge: { maximum: 1min, beyond: serve }",
+      "snapshotAge",
+      /5min or more/,
+    ],
+    [
+      "serving on without revocations under a regulation that ends access",
+      "  availability: 99.5%\n\nnonNegotiables:\n  regulations: []",
+      "  availability: 99.5%\n  snapshotAge: { maximum: 24h, beyond: serve }\n\nnonNegotiables:\n  regulations: [PCI-DSS]",
+      "snapshotAge",
+      /Write refuse/,
+    ],
     ["too short a retention", "regulations: []", "regulations: [SOX]", "retention:", /7y or more/],
   ])("%s is named with its line and the mend", (_, before, after, at, mend) => {
     const { text, found } = problemsWith(before, after);

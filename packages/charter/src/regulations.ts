@@ -12,6 +12,8 @@ export interface RegulationRule {
   readonly durableLog: boolean;
   /** A person must be able to step in: `humanReview` may not be `none`. */
   readonly humanOversight: boolean;
+  /** Access that was taken away must end: `snapshotAge.beyond` may not be `serve`. */
+  readonly accessEnds?: boolean;
   /** Where the figures come from. */
   readonly source: string;
 }
@@ -23,7 +25,8 @@ export const regulationRules: Readonly<Record<Regulation, RegulationRule>> = {
     keepAtLeast: "6y",
     durableLog: true,
     humanOversight: false,
-    source: "45 CFR 164.312(b) audit controls, 164.316(b)(2)(i) six years",
+    accessEnds: true,
+    source: "45 CFR 164.308(a)(3)(ii)(C) access ends, 164.312(b) audit controls, 164.316(b)(2)(i) six years",
   },
   SOX: {
     demands: ["log_durability", "accuracy_gate", "retention"],
@@ -54,7 +57,8 @@ export const regulationRules: Readonly<Record<Regulation, RegulationRule>> = {
     keepAtLeast: "1y",
     durableLog: true,
     humanOversight: false,
-    source: "PCI DSS v4.0 requirement 10.5.1 twelve months",
+    accessEnds: true,
+    source: "PCI DSS v4.0 requirements 8.2.5 access ends, 10.5.1 twelve months",
   },
   SOC2: {
     demands: ["required_signatures"],

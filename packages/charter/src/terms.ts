@@ -18,6 +18,7 @@ export interface CharterTerms {
   readonly featureTime: "arrival" | "stated";
   /** Between 0 and 1. */
   readonly availability: number;
+  readonly snapshotAge: SnapshotAgeBound;
   readonly regulations: readonly Regulation[];
   readonly residency: { readonly regions: readonly string[]; readonly owners?: readonly string[] };
   readonly latencyClass: LatencyClass;
@@ -37,6 +38,12 @@ export interface RateLimit {
   /** Requests that may come at once: a tenth of a second's worth, at least one. */
   readonly burst: number;
   readonly beyond: "reject" | "shed" | "queue";
+}
+
+/** How old the snapshot may be that a gateway without control answers from, and what it does beyond. */
+export interface SnapshotAgeBound {
+  readonly maximumMs: number;
+  readonly beyond: "refuse" | "serve";
 }
 
 export interface AccuracyBound {
@@ -72,6 +79,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     ...(freshness === undefined ? {} : { featureFreshnessMs: parseDurationMs(freshness) }),
     featureTime: requirements.featureTime ?? "arrival",
     availability: parsePercent(requirements.availability),
+    snapshotAge: snapshotAge(document),
     regulations: nonNegotiables.regulations,
     residency: nonNegotiables.residency,
     latencyClass: nonNegotiables.latencyClass,
@@ -102,6 +110,20 @@ export function workloadOf(document: CharterDocument) {
     dailyDataBytes: optional(workload?.dailyDataVolume, parseBytes),
     disconnected: workload?.disconnected ?? false,
   };
+}
+
+const agesByRisk: Readonly<Record<CharterDocument["riskTolerance"]["level"], SnapshotAgeBound>> = {
+  low: { maximumMs: parseDurationMs("24h"), beyond: "refuse" },
+  medium: { maximumMs: parseDurationMs("72h"), beyond: "refuse" },
+  high: { maximumMs: parseDurationMs("7d"), beyond: "serve" },
+};
+
+/** Where the charter is silent, whoever answers to a regulator or tolerates little risk waits a day for revocations, no longer. */
+function snapshotAge(document: CharterDocument): SnapshotAgeBound {
+  const { snapshotAge: stated } = document.requirements;
+  if (stated) return { maximumMs: parseDurationMs(stated.maximum), beyond: stated.beyond };
+  const isRegulated = document.nonNegotiables.regulations.length > 0;
+  return agesByRisk[isRegulated ? "low" : document.riskTolerance.level];
 }
 
 /** The charter's own word, but never less than a regulation asks. */
