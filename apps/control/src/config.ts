@@ -23,6 +23,19 @@ export const ControlConfig = Type.Object({
     default: 7400,
     description: "TCP port the API listens on",
   }),
+  METRICS_HOST: Type.String({
+    default: "127.0.0.1",
+    description: "Address of the metrics listener; anything but loopback needs TLS and METRICS_TOKEN",
+  }),
+  METRICS_PORT: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 65535,
+      description:
+        "TCP port of a listener for /metrics alone, 0 takes a free one; unset: /metrics is on the main listener if that is loopback, else nowhere",
+    }),
+  ),
+  METRICS_TOKEN: Type.Optional(secretText("What a scraper sends as its bearer token")),
   TLS_CERT_FILE: Type.Optional(
     Type.String({ description: "PEM certificate chain; required on a non-loopback address" }),
   ),

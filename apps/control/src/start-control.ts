@@ -3,13 +3,15 @@ import { dataErrors, registerDataRoutes } from "@portolan/data";
 import { databaseErrors, startJobWorker, startReconciler } from "@portolan/database";
 import { evaluationErrors, registerEvaluationRoutes } from "@portolan/evaluation";
 import { featureErrors, registerFeaturesRoutes } from "@portolan/features";
+import { listenForScrapes, type MetricsListener } from "@portolan/http-contract";
 import {
   identityErrors,
   registerAuthentication,
   registerIdentityRoutes,
+  requireGuardedMetrics,
   requireTls,
 } from "@portolan/identity";
-import { type Clock, kernelErrors, type Logger, messageOf } from "@portolan/kernel";
+import { type Clock, isLoopback, kernelErrors, type Logger, messageOf } from "@portolan/kernel";
 import { createVerifyJob, ledgerErrors, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
 import { objectstoreErrors } from "@portolan/objectstore";
 import { onnxFormatErrors } from "@portolan/onnx-format";
@@ -19,6 +21,7 @@ import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
 import { registerServingRoutes, servingErrors } from "@portolan/serving";
 import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
 import type { FastifyInstance } from "fastify";
+import type { Registry } from "prom-client";
 import { backupJob } from "./backup/backups.ts";
 import type { ControlSettings } from "./config.ts";
 import { recordCharterRefusals } from "./http/charter-refusals.ts";
@@ -76,20 +79,25 @@ export async function startControl(
   clock: Clock,
   onFatal: (error: Error) => void,
 ): Promise<Control> {
-  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
-  requireTls(config.CONTROL_HOST, {
-    ...(certFile === undefined ? {} : { certificateFile: certFile }),
-    ...(keyFile === undefined ? {} : { privateKeyFile: keyFile }),
-  });
+  requireSafeAddresses(config);
   const { base, sequencer } = await openFoundation(config, log, clock, onFatal);
-  const { app, wiring } = await assembleControl(base);
+  const { app, wiring, metrics } = await assembleControl(base);
   const background = await startBackground(wiring, sequencer);
   await app.listen({ host: config.CONTROL_HOST, port: config.CONTROL_PORT });
-  log.info({ port: config.CONTROL_PORT, recovered: sequencer.recovered.length }, "control.started");
+  const scrapes = await listenForMetrics(config, metrics);
+  log.info(
+    {
+      port: config.CONTROL_PORT,
+      metricsPort: scrapes?.port ?? null,
+      recovered: sequencer.recovered.length,
+    },
+    "control.started",
+  );
   return {
     app,
     stop: async () => {
       await app.close();
+      await scrapes?.close();
       await background.stop();
       await sequencer.stop();
       await wiring.data.close();
@@ -105,34 +113,65 @@ export async function startControl(
 export async function assembleControl(
   base: Foundation,
   watch?: (app: FastifyInstance) => void,
-): Promise<{ readonly app: FastifyInstance; readonly wiring: Wiring }> {
+): Promise<{ readonly app: FastifyInstance; readonly wiring: Wiring; readonly metrics: Registry }> {
   const { config, log, clock } = base;
-  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
   const identity = await wireIdentity(base);
   const governance = wireGovernance(base, identity);
   const serving = wireServing(base, identity, governance.charter, governance.registry);
   const data = wireData(base, identity, governance.charter, governance.registry.artifacts);
   const wiring: Wiring = { base, identity, governance, serving, data };
-  const tls = certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};
-  const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tls });
+  const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tlsOf(config) });
   watch?.(app);
-  await registerRoutes(app, wiring);
-  return { app, wiring };
+  const metrics = await registerRoutes(app, wiring);
+  return { app, wiring, metrics };
+}
+
+/** Refuses addresses that others reach and that nothing protects, before anything is opened. */
+function requireSafeAddresses(config: ControlSettings): void {
+  const { TLS_CERT_FILE: certificateFile, TLS_KEY_FILE: privateKeyFile } = config;
+  const tls = {
+    ...(certificateFile === undefined ? {} : { certificateFile }),
+    ...(privateKeyFile === undefined ? {} : { privateKeyFile }),
+  };
+  requireTls(config.CONTROL_HOST, tls);
+  if (config.METRICS_PORT !== undefined)
+    requireGuardedMetrics(config.METRICS_HOST, tls, config.METRICS_TOKEN);
+}
+
+function tlsOf(config: ControlSettings): { tls?: { certFile: string; keyFile: string } } {
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
+  return certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};
+}
+
+/** A listener for `/metrics` alone, where the operator wants one. */
+function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<MetricsListener | undefined> {
+  const { METRICS_HOST: host, METRICS_PORT: port, METRICS_TOKEN: token } = config;
+  if (port === undefined) return Promise.resolve(undefined);
+  return listenForScrapes({
+    host,
+    port,
+    ...tlsOf(config),
+    ...(token ? { token } : {}),
+    render: async () => ({ contentType: metrics.contentType, body: await metrics.metrics() }),
+  });
 }
 
 async function registerRoutes(
   app: FastifyInstance,
   { base, identity, governance, serving, data }: Wiring,
-): Promise<void> {
+): Promise<Registry> {
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
   recordCharterRefusals(app, onDenied);
-  healthRoutes(app, [
-    {
-      name: "database",
-      check: () => base.database.session(async (session) => void (await session.query("select 1"))),
-    },
-  ]);
+  const metrics = healthRoutes(app, {
+    showsMetrics: base.config.METRICS_PORT === undefined && isLoopback(base.config.CONTROL_HOST),
+    checks: [
+      {
+        name: "database",
+        check: () => base.database.session(async (session) => void (await session.query("select 1"))),
+      },
+    ],
+  });
   await registerIdentityRoutes(app, {
     unitOfWork: base.work,
     authorizer,
@@ -173,6 +212,7 @@ async function registerRoutes(
   await app.register((scope) =>
     jobRoutes(scope, { database: base.database, work: base.work, authorizer, jobs: base.jobs }),
   );
+  return metrics;
 }
 
 function ledgerDeps(base: Foundation, identity: IdentityWiring) {

@@ -1,2 +1,3 @@
+export * from "./metrics-listener.ts";
 export * from "./problem.ts";
 export * from "./route-config.ts";

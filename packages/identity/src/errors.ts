@@ -17,5 +17,6 @@ export const identityErrors = {
   "identity.bad_policy_test": { status: 422, title: "Policy test file is not valid" },
   "identity.bad_route": { status: 500, title: "Route declares no usable action" },
   "identity.dev_issuer_disabled": { status: 403, title: "Development tokens are switched off" },
+  "identity.metrics_token_required": { status: 500, title: "Metrics need a token on this address" },
   "identity.tls_required": { status: 500, title: "TLS is required on this address" },
 } as const satisfies Record<string, ErrorSpec>;

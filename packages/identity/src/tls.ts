@@ -1,4 +1,4 @@
-import { isLoopback, PortolanError } from "@portolan/kernel";
+import { isLoopback, PortolanError, type Secret } from "@portolan/kernel";
 
 export interface TlsFiles {
   readonly certificateFile?: string;
@@ -17,5 +17,20 @@ export function requireTls(host: string, tls: TlsFiles): void {
   throw new PortolanError("identity.tls_required", {
     detail: `${host === "" ? "every address" : host} is not a loopback address and no certificate is configured`,
     mend: "Set TLS_CERT_FILE and TLS_KEY_FILE, or listen on 127.0.0.1.",
+  });
+}
+
+/**
+ * Metrics tell what an organisation does and how much of it: on an address that others reach they need TLS and a
+ * scraper's token.
+ *
+ * @throws PortolanError `identity.tls_required`, `identity.metrics_token_required`
+ */
+export function requireGuardedMetrics(host: string, tls: TlsFiles, token: Secret | undefined): void {
+  requireTls(host, tls);
+  if (isLoopback(host) || token !== undefined) return;
+  throw new PortolanError("identity.metrics_token_required", {
+    detail: `METRICS_HOST ${host} is not a loopback address and no METRICS_TOKEN is set`,
+    mend: "Set METRICS_TOKEN to what the scraper sends as its bearer token, or listen on 127.0.0.1.",
   });
 }

@@ -100,6 +100,26 @@ describe("API keys", () => {
     expect(revoked.status).toBe(200);
     expect((await one.call("GET", "/v1/whoami", own.text)).status).toBe(401);
   });
+  test("a gateway's key finds itself, issues its successor, and nothing beyond its own account", async () => {
+    const id = await created("/v1/service-accounts", { name: "gateway", displayName: "Gateway" });
+    const scope = { kind: "organisation", id: ids.org };
+    await created("/v1/role-bindings", { principal: id, role: "gateway", scope, environments: ["dev"] });
+    const first = (await create({ principal: id, expiresInDays: 30 })).body as unknown as {
+      text: string;
+      apiKey: { id: string };
+    };
+    const { items } = (await one.call("GET", "/v1/api-keys", first.text)).body as unknown as {
+      items: { id: string; createdAt: number; expiresAt: number }[];
+    };
+    expect(items.map((item) => item.id)).toEqual([first.apiKey.id]);
+    const life = (items[0]?.expiresAt ?? 0) - (items[0]?.createdAt ?? 0);
+    expect(life).toBe(30 * 86_400_000_000);
+    const second = (await create({ expiresInDays: 30 }, first.text)).body as unknown as { text: string };
+    for (const text of [first.text, second.text])
+      expect((await one.call("GET", "/v1/whoami", text)).body).toMatchObject({ id });
+    expect((await create({ principal: "shop" }, first.text)).status).not.toBe(201);
+    expect((await create({ environment: "production" }, first.text)).status).not.toBe(201);
+  });
   test("a revoked key ends at once, an expired one at its instant", async () => {
     const { text, apiKey } = (await create({ expiresInDays: 1 })).body as unknown as {
       text: string;

@@ -8,8 +8,14 @@ export interface HealthCheck {
   check(): Promise<void>;
 }
 
+export interface HealthOptions {
+  readonly checks: readonly HealthCheck[];
+  /** Whether `/metrics` is answered here; otherwise it has a listener of its own. */
+  readonly showsMetrics: boolean;
+}
+
 /** `/healthz` (the process lives), `/readyz` (its dependencies answer), `/metrics` (Prometheus text). */
-export function healthRoutes(app: FastifyInstance, checks: readonly HealthCheck[]): void {
+export function healthRoutes(app: FastifyInstance, { checks, showsMetrics }: HealthOptions): Registry {
   const metrics = createMetrics(app);
   const open = { config: publicRoute, schema: { hide: true } };
   app.get("/healthz", open, async () => ({ status: "ok" }));
@@ -18,9 +24,11 @@ export function healthRoutes(app: FastifyInstance, checks: readonly HealthCheck[
     const ready = results.every((result) => result.ok);
     return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", checks: results });
   });
-  app.get("/metrics", open, async (_request, reply) =>
-    reply.type(metrics.contentType).send(await metrics.metrics()),
-  );
+  if (showsMetrics)
+    app.get("/metrics", open, async (_request, reply) =>
+      reply.type(metrics.contentType).send(await metrics.metrics()),
+    );
+  return metrics;
 }
 
 async function runCheck(check: HealthCheck): Promise<{ name: string; ok: boolean; detail?: string }> {
