@@ -154,6 +154,8 @@ function routeOf(endpointId: string, deploymentId: string): Route {
     placement: null,
     fallback: { kind: "none" },
     features: null,
+    previous: null,
+    snapshotAge: null,
   };
 }
 

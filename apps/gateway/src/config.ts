@@ -50,6 +50,19 @@ export const GatewayConfig = Type.Object({
     description: "Where control answers; https unless it is on this machine",
   }),
   CONTROL_TOKEN: Type.Optional(secretText("API key or token of this gateway's service account")),
+  METRICS_HOST: Type.String({
+    default: "127.0.0.1",
+    description: "Address of the metrics listener; anything but loopback needs TLS and METRICS_TOKEN",
+  }),
+  METRICS_PORT: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 65535,
+      description:
+        "TCP port of a listener for /metrics alone, 0 takes a free one; unset: /metrics is on the main listener if that is loopback, else nowhere",
+    }),
+  ),
+  METRICS_TOKEN: Type.Optional(secretText("What a scraper sends as its bearer token")),
   TLS_CERT_FILE: Type.Optional(
     Type.String({ description: "PEM certificate chain; required on a non-loopback address" }),
   ),

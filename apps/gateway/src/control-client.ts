@@ -25,15 +25,22 @@ export interface StatedPlace extends Place {
 /** Control gives nothing to a gateway whose place it does not know: `serving.gateway_not_declared`. */
 const notDeclared = 409;
 
-/** @throws PortolanError `kernel.plain_http_refused` when the token could be read on its way to `url` */
+/** What this gateway shows control: asked for at every request, for it is renewed while we run. */
+export interface ControlCredential {
+  current(): Secret | undefined;
+  /** Control did not accept `used`. */
+  refused(used: Secret): void;
+}
+
+/** @throws PortolanError `kernel.plain_http_refused` when the credential could be read on its way to `url` */
 export function createControlClient(
   url: string,
-  token: Secret | undefined,
+  credential: ControlCredential,
   place: StatedPlace,
 ): ControlClient {
-  if (token !== undefined) requirePrivateTransport(url, "CONTROL_URL");
-  const headers = token ? { authorization: `Bearer ${token.reveal()}` } : {};
-  const asking = createAsking(url, headers, place);
+  if (credential.current() !== undefined) requirePrivateTransport(url, "CONTROL_URL");
+  const send = createSender(url, credential);
+  const asking = createAsking(send, place);
   return {
     async latestSnapshot(after, waitMs) {
       const path = "/v1/snapshots/latest";
@@ -59,30 +66,41 @@ export function createControlClient(
       return readJson(await ok("/v1/snapshots/trust", await asking.get("/v1/snapshots/trust")));
     },
     async post(path, body, signal) {
-      const response = await fetch(new URL(path, url), {
-        method: "POST",
-        redirect: "error",
-        headers: { ...headers, "content-type": "application/octet-stream" },
-        body: Buffer.from(body),
-        signal: AbortSignal.any([signal, AbortSignal.timeout(60_000)]),
-      });
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(60_000)]);
+      const init = { method: "POST", body: Buffer.from(body), signal: limited };
+      const response = await send(path, init, "application/octet-stream");
       const text = await response.text();
       return { status: response.status, body: parse(text) };
     },
   };
 }
 
-type Headers = Readonly<Record<string, string>>;
+type Send = (path: string, init: Omit<RequestInit, "headers">, type?: string) => Promise<Response>;
+
+function createSender(url: string, credential: ControlCredential): Send {
+  return async (path, init, type) => {
+    const used = credential.current();
+    const headers = {
+      ...(used ? { authorization: `Bearer ${used.reveal()}` } : {}),
+      ...(type === undefined ? {} : { "content-type": type }),
+    };
+    // Nobody sends this credential on to another address.
+    const response = await fetch(new URL(path, url), { ...init, headers, redirect: "error" });
+    if (response.status === 401 && used) credential.refused(used);
+    return response;
+  };
+}
 
 /** Requests to control; what it does not answer is a reason to wait. */
-function createAsking(url: string, headers: Headers, { gateway, region, owner }: StatedPlace) {
+function createAsking(send: Send, { gateway, region, owner }: StatedPlace) {
   const stated = new URLSearchParams({ gateway, region, owner }).toString();
 
-  async function ask(path: string, options: RequestInit, waitMs = 0): Promise<Response> {
+  async function ask(path: string, waitMs = 0, put?: string): Promise<Response> {
     const signal = AbortSignal.timeout(timeoutMs + waitMs);
     try {
-      // Nobody sends this token on to another address.
-      return await fetch(new URL(path, url), { ...options, redirect: "error", signal });
+      return put === undefined
+        ? await send(path, { signal })
+        : await send(path, { signal, method: "PUT", body: put }, "application/json");
     } catch (error) {
       throw new ControlAway(messageOf(error), { cause: error });
     }
@@ -91,20 +109,19 @@ function createAsking(url: string, headers: Headers, { gateway, region, owner }:
   async function declare(): Promise<void> {
     const path = `/v1/gateways/${gateway}`;
     const body = JSON.stringify({ region, owner });
-    const asJson = { ...headers, "content-type": "application/json" };
-    await (await ok(path, await ask(path, { method: "PUT", headers: asJson, body }))).body?.cancel();
+    await (await ok(path, await ask(path, 0, body))).body?.cancel();
   }
 
   return {
-    get: (path: string) => ask(path, { headers }),
+    get: (path: string) => ask(path),
     /** States the place; where control does not know it, declares it and asks again. */
     async pull(path: string, query: string, waitMs: number): Promise<Response> {
       const full = `${path}?${query}${stated}`;
-      const first = await ask(full, { headers }, waitMs);
+      const first = await ask(full, waitMs);
       if (first.status !== notDeclared) return first;
       await first.body?.cancel();
       await declare();
-      return ask(full, { headers }, waitMs);
+      return ask(full, waitMs);
     },
   };
 }

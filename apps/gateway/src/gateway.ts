@@ -6,6 +6,7 @@ import {
   createLogger,
   environments,
   type Id,
+  isLoopback,
   type Logger,
   newId,
   type Place,
@@ -17,16 +18,18 @@ import { createShipper, openPredictionWriter, type PredictionWriter } from "@por
 import { type ModelRuntime, RateLimiter } from "@portolan/serving/policy";
 import type { GatewayConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
+import { createCredential } from "./credential.ts";
 import { createDelivery } from "./deliver-blocks.ts";
 import { grpcMethods } from "./grpc/methods.ts";
 import { type GrpcServer, listenGrpc } from "./grpc/server.ts";
 import { type HandleDeps, handle } from "./handle.ts";
-import type { TlsFiles } from "./http/listen-address.ts";
 import { type ListeningServer, listen } from "./http/server.ts";
 import { createAuthenticator } from "./infer/authenticate.ts";
 import { StatisticsBook } from "./infer/statistics-book.ts";
+import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
 import { createOnlineFeatures } from "./online-features.ts";
+import { renderMetrics } from "./render-metrics.ts";
 import { openDiskCache } from "./snapshot/disk-cache.ts";
 import { ModelPool } from "./snapshot/model-pool.ts";
 import type { ActiveRoute } from "./snapshot/serving-state.ts";
@@ -43,21 +46,10 @@ const lastDeliveryMs = 2000;
 
 /** Wires and starts a gateway. It answers health checks at once, and inferences as soon as it has a snapshot. */
 export async function startGateway(config: GatewayConfig): Promise<RunningGateway> {
+  requireSafeAddresses(config);
   const log = createLogger({ name: "gateway", level: config.LOG_LEVEL as "info" });
-  const folder = join(config.PORTOLAN_HOME, "gateway");
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const metrics = new Metrics();
-  const control = createControlClient(config.CONTROL_URL, config.CONTROL_TOKEN, {
-    gateway: config.GATEWAY_NAME,
-    ...placeOf(config),
-  });
-  const writer = await openWriter(config, log);
-  const cache = openDiskCache(folder);
-  const runtime = createRuntime(config, folder, log);
-  const pool = new ModelPool({ cache, control, runtime });
-  const snapshots = followSnapshots(config, { cache, control, pool, log, metrics, writer });
-  const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), log);
-  const shipper = createShipper({ folder: logFolder(config), deliver: createDelivery(control) });
+  const parts = await assemble(config, log);
+  const { metrics, writer, snapshots, credential, features } = parts;
   let draining = false;
   const deps = {
     clock: systemClock,
@@ -70,13 +62,17 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     snapshots,
     version,
     isDraining: () => draining,
+    showsMetrics: config.METRICS_PORT === undefined && isLoopback(config.GATEWAY_HOST),
   };
   const { server, grpc } = await listenAll(config, deps);
+  const scrapes = await listenForMetrics(config, async () => renderMetrics(deps));
+  credential.start();
   await snapshots.start();
   log.info(
     {
       port: server.port,
       ...(grpc ? { grpcPort: grpc.port } : {}),
+      ...(scrapes ? { metricsPort: scrapes.port } : {}),
       writer: writer.writerId,
       epoch: writer.epoch,
     },
@@ -87,13 +83,45 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     async close() {
       draining = true;
       await Promise.all([server.close(config.DRAIN_MS), grpc?.close(config.DRAIN_MS)]);
+      await scrapes?.close();
+      await parts.close();
+      log.info({}, "gateway.stopped");
+    },
+  };
+}
+
+/** Everything behind the listeners. */
+async function assemble(config: GatewayConfig, log: Logger) {
+  const folder = join(config.PORTOLAN_HOME, "gateway");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const metrics = new Metrics();
+  const cache = openDiskCache(folder);
+  const { CONTROL_URL: controlUrl, CONTROL_TOKEN: given } = config;
+  const credential = createCredential({ controlUrl, given, cache, clock: systemClock, log });
+  const control = createControlClient(controlUrl, credential, {
+    gateway: config.GATEWAY_NAME,
+    ...placeOf(config),
+  });
+  const writer = await openWriter(config, log);
+  const runtime = createRuntime(config, folder, log);
+  const pool = new ModelPool({ cache, control, runtime });
+  const snapshots = followSnapshots(config, { cache, control, pool, log, metrics, writer });
+  const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), log);
+  const shipper = createShipper({ folder: logFolder(config), deliver: createDelivery(control) });
+  return {
+    metrics,
+    writer,
+    credential,
+    snapshots,
+    features,
+    async close() {
+      await credential.close();
       await snapshots.close();
       // The last block closes with the writer; control gets it now if it is there, else after the next start.
       await writer.close();
       await Promise.race([shipper.flush().catch(() => undefined), sleep(lastDeliveryMs)]);
       await shipper.close();
       await features.close();
-      log.info({}, "gateway.stopped");
     },
   };
 }
@@ -107,6 +135,7 @@ function followSnapshots(config: GatewayConfig, { writer, ...deps }: FollowDeps)
     ...deps,
     environments: environments.filter((name) => config.GATEWAY_ENVIRONMENTS.split(",").includes(name)),
     place: placeOf(config),
+    clock: systemClock,
     onModelRefused: (route) => void recordRefusedModel(writer, route, deps.log),
   });
 }
@@ -179,9 +208,4 @@ async function recordRefusedModel(writer: PredictionWriter, route: ActiveRoute, 
   } catch (error) {
     log.error({ err: error }, "gateway.refusal.unlogged");
   }
-}
-
-function tlsOf(config: GatewayConfig): { readonly tls?: TlsFiles } {
-  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
-  return certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};
 }

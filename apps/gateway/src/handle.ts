@@ -12,6 +12,7 @@ import { v1Call, v2Call } from "./http/infer-calls.ts";
 import { readBody } from "./http/read-body.ts";
 import { type InferDeps, infer } from "./infer/infer.ts";
 import type { InferCall } from "./infer/infer-call.ts";
+import { recordRefusal } from "./infer/refusal.ts";
 import {
   configOf,
   indexOf,
@@ -20,17 +21,22 @@ import {
   readinessOf,
   statisticsOf,
 } from "./models/describe-models.ts";
-import { visibleModel, visibleModels } from "./models/visible-models.ts";
+import { type Asking, visibleModel, visibleModels } from "./models/visible-models.ts";
 import { renderMetrics } from "./render-metrics.ts";
+import { nowhere } from "./snapshot/serving-state.ts";
 import type { SnapshotManager } from "./snapshot/snapshot-manager.ts";
 
 export interface HandleDeps extends InferDeps {
   readonly snapshots: SnapshotManager;
   readonly version: string;
   readonly isDraining: () => boolean;
+  /** Whether `/metrics` is answered here; otherwise it has a listener of its own. */
+  readonly showsMetrics: boolean;
 }
 
-/** Answers one HTTP request of any kind. */
+/**
+ * Answers one HTTP request of any kind. Probes of the server itself are open and leave no record; refusals always do.
+ */
 export async function handle(deps: HandleDeps, request: IncomingMessage): Promise<Answer> {
   const operation = readPath(request.method ?? "GET", request.url ?? "/");
   switch (operation.kind) {
@@ -56,18 +62,18 @@ export async function handle(deps: HandleDeps, request: IncomingMessage): Promis
     case "server_metadata":
       return json(200, { ...serverMetadata(deps.version) });
     case "metrics":
-      return renderMetrics(deps);
+      return deps.showsMetrics
+        ? { status: 200, headers: {}, code: "", ...renderMetrics(deps) }
+        : nothingHere(deps, request);
     case "wrong_method":
-      return errorAnswer(
+      return refuse(
+        deps,
+        askingOf(request),
         fault("serving.method_not_allowed", "This path takes another method.", `Use ${operation.allow}.`),
-        "",
         { allow: operation.allow },
       );
     case "unknown":
-      return errorAnswer(
-        fault("serving.endpoint_not_found", "There is nothing at this path.", "See GET /v2."),
-        "",
-      );
+      return nothingHere(deps, request);
     default:
       return describe(deps, request, operation);
   }
@@ -76,9 +82,13 @@ export async function handle(deps: HandleDeps, request: IncomingMessage): Promis
 /** Why requests would be refused now; `undefined` when they would not. */
 export function readinessProblem(deps: HandleDeps): string | undefined {
   if (deps.isDraining()) return "shutting down";
-  const state = deps.snapshots.state;
-  if (!state) return "no route snapshot yet";
-  if (judgeSnapshotAge(state.manifest, deps.clock.now()) === "expired") return "route snapshot too old";
+  const { state, isStarting, problem } = deps.snapshots;
+  if (!state) return problem ? `no route snapshot yet: ${problem}` : "no route snapshot yet";
+  if (isStarting) return "models are being loaded";
+  const routes = [...state.routes.values()];
+  const ageMs = state.ageMs();
+  const isExpired = routes.every(({ route }) => judgeSnapshotAge(route.snapshotAge, ageMs) === "expired");
+  if (routes.length > 0 && isExpired) return "route snapshot too old";
   const log = deps.writer.status().state;
   return log === "open" || log === "degraded" ? undefined : `prediction log ${log}`;
 }
@@ -87,7 +97,7 @@ export function readinessProblem(deps: HandleDeps): string | undefined {
 export async function inferNow(deps: HandleDeps, call: InferCall): Promise<Answer> {
   const state = deps.snapshots.state;
   if (!deps.isDraining() && state) return infer(deps, state, call);
-  return errorAnswer(takesNone(state !== undefined), "");
+  return refuse(deps, call, takesNone(state !== undefined));
 }
 
 function takesNone(isDraining: boolean): PortolanError {
@@ -98,13 +108,43 @@ function takesNone(isDraining: boolean): PortolanError {
   );
 }
 
+function askingOf(request: IncomingMessage): Asking {
+  return { headers: request.headers, remoteAddress: request.socket.remoteAddress ?? "unknown" };
+}
+
+function nothingHere(deps: HandleDeps, request: IncomingMessage): Promise<Answer> {
+  const nothing = fault("serving.endpoint_not_found", "There is nothing at this path.", "See GET /v2.");
+  return refuse(deps, askingOf(request), nothing);
+}
+
+/** A refusal that reached no route, by any protocol: on the record under whoever is known to have asked. */
+export function refuse(
+  deps: HandleDeps,
+  { caller, remoteAddress }: Pick<Asking, "caller" | "remoteAddress">,
+  error: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const receivedAt = deps.clock.now();
+  const requestId = newId("request", receivedAt);
+  const { organisationId, state } = deps.snapshots;
+  const environment = caller?.environments[0] ?? "production";
+  const version = state?.manifest.version ?? 0;
+  const refused = {
+    context: organisationId === undefined ? undefined : nowhere(organisationId, environment, version),
+    principal: caller?.principalId ?? remoteAddress,
+    requestId,
+    receivedAt,
+  };
+  return recordRefusal(deps, refused, errorAnswer(error, requestId, headers));
+}
+
 /** Questions about models, and what the repository extension asks. */
 async function describe(
   deps: HandleDeps,
   request: IncomingMessage,
   operation: ModelOperation | ModelsOperation,
 ): Promise<Answer> {
-  const asking = { headers: request.headers, remoteAddress: request.socket.remoteAddress ?? "unknown" };
+  const asking = askingOf(request);
   try {
     if ("model" in operation) {
       const active = await visibleModel(deps, asking, operation);
@@ -120,11 +160,11 @@ async function describe(
       case "repository_index": {
         const readyOnly = (await optionalJson(request))["ready"] === true;
         // The extension wants a bare array.
-        return { ...json(200, {}), body: JSON.stringify(indexOf(actives, readyOnly)) };
+        return { ...json(200, {}), body: JSON.stringify(indexOf(actives, readyOnly, ageMsOf(deps))) };
       }
     }
   } catch (error) {
-    return errorAnswer(error, newId("request", deps.clock.now()));
+    return refuse(deps, asking, error);
   }
 }
 
@@ -145,14 +185,19 @@ async function describeOne(
     case "repository_unload": {
       const body = await optionalJson(request);
       const change = operation.kind === "repository_load" ? "load" : "unload";
-      judgeRepositoryChange(active, change, Object.keys((body["parameters"] ?? {}) as JsonObject).length > 0);
+      const hasParameters = Object.keys((body["parameters"] ?? {}) as JsonObject).length > 0;
+      judgeRepositoryChange(active, change, hasParameters, ageMsOf(deps));
       return json(200, {});
     }
     default: {
-      const readiness = readinessOf(active);
+      const readiness = readinessOf(active, ageMsOf(deps));
       return json(readiness.ready ? 200 : 503, { name: operation.model, ...readiness });
     }
   }
+}
+
+export function ageMsOf(deps: HandleDeps): number {
+  return deps.snapshots.state?.ageMs() ?? 0;
 }
 
 const largestQuestion = 64 * 1024;

@@ -36,6 +36,11 @@ export class Metrics {
     series.value++;
   }
 
+  /** Forgets a family's series, so that those whose subject is gone do not stay. */
+  clear(name: string): void {
+    this.#families.get(name)?.series.clear();
+  }
+
   render(): string {
     const lines: string[] = [];
     for (const [name, family] of this.#families) {

@@ -1,56 +1,63 @@
-import type { Clock } from "@portolan/kernel";
 import type { PredictionWriter } from "@portolan/predictions/contract";
-import type { Answer } from "./http/answers.ts";
+import { judgeSnapshotAge } from "@portolan/serving/policy";
 import type { Metrics } from "./metrics.ts";
-import type { ServingState } from "./snapshot/serving-state.ts";
+import type { ActiveRoute, ServingState } from "./snapshot/serving-state.ts";
+
+const problems = "portolan_gateway_model_problem";
+const ready = "portolan_gateway_model_ready";
+const overdue = "portolan_gateway_route_overdue";
 
 export interface RenderMetricsDeps {
-  readonly clock: Clock;
   readonly metrics: Metrics;
   readonly writer: PredictionWriter;
   readonly snapshots: { readonly state: ServingState | undefined };
 }
 
 /** The Prometheus page: what is counted as it happens, and gauges read now. */
-export function renderMetrics(deps: RenderMetricsDeps): Answer {
-  const { metrics: registry, snapshots, writer } = deps;
-  const state = snapshots.state;
-  const log = writer.status();
-  registry.gauge(
+export function renderMetrics({ metrics, writer, snapshots: { state } }: RenderMetricsDeps) {
+  metrics.gauge(
     "portolan_gateway_snapshot_version",
     "Version that is served",
     {},
     state?.manifest.version ?? 0,
   );
-  registry.gauge(
+  metrics.gauge(
     "portolan_gateway_snapshot_age_seconds",
     "Age of the snapshot that is served",
     {},
-    state ? (deps.clock.now() - state.manifest.createdAt) / 1e6 : 0,
+    state ? state.ageMs() / 1000 : 0,
   );
-  registry.gauge("portolan_gateway_log_appended_records", "Records since the start", {}, log.appendedRecords);
-  registry.gauge(
+  const log = writer.status();
+  metrics.gauge("portolan_gateway_log_appended_records", "Records since the start", {}, log.appendedRecords);
+  metrics.gauge(
     "portolan_gateway_log_dropped_payloads",
     "Payloads dropped for want of space",
     {},
     log.droppedPayloads,
   );
-  registry.gauge("portolan_gateway_log_pending_bytes", "Bytes not yet written", {}, log.pendingBytes);
-  for (const active of state?.routes.values() ?? []) {
-    const { endpoint, environment } = active.route;
-    const isReady = active.model?.state().kind === "ready" ? 1 : 0;
-    registry.gauge(
-      "portolan_gateway_model_ready",
-      "1 while the model answers",
-      { endpoint, environment },
-      isReady,
+  metrics.gauge("portolan_gateway_log_pending_bytes", "Bytes not yet written", {}, log.pendingBytes);
+  for (const name of [problems, ready, overdue]) metrics.clear(name);
+  for (const active of state?.routes.values() ?? []) scrapeRoute(metrics, active, state?.ageMs() ?? 0);
+  return { contentType: "text/plain; version=0.0.4", body: metrics.render() };
+}
+
+function scrapeRoute(metrics: Metrics, active: ActiveRoute, ageMs: number): void {
+  const { endpoint, environment, snapshotAge } = active.route;
+  const place = { endpoint, environment };
+  const isReady = active.model?.state().kind === "ready" ? 1 : 0;
+  metrics.gauge(ready, "1 while the model answers", place, isReady);
+  if (active.problem)
+    metrics.gauge(
+      problems,
+      "1 while the route's own model does not serve: why, and what answers instead",
+      { ...place, reason: active.problem.code, serving: active.isStandIn ? "previous" : "nothing" },
+      1,
     );
-  }
-  return {
-    status: 200,
-    contentType: "text/plain; version=0.0.4",
-    body: registry.render(),
-    headers: {},
-    code: "",
-  };
+  const age = judgeSnapshotAge(snapshotAge, ageMs);
+  metrics.gauge(
+    overdue,
+    "1 while the snapshot is older than the route's charter allows",
+    { ...place, beyond: snapshotAge?.beyond ?? "serve" },
+    age === "fresh" ? 0 : 1,
+  );
 }

@@ -2,9 +2,13 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Secret } from "@portolan/kernel";
 import { afterEach, expect, test } from "vitest";
-import { createControlClient } from "../src/control-client.ts";
+import { type ControlCredential, createControlClient } from "../src/control-client.ts";
 
 const place = { gateway: "gateway", region: "local", owner: "self" };
+const holding = (token: Secret | undefined): ControlCredential => ({
+  current: () => token,
+  refused: () => undefined,
+});
 const servers: Server[] = [];
 afterEach(() => {
   for (const server of servers.splice(0)) server.close();
@@ -23,15 +27,15 @@ async function serve(answer: (path: string) => { status: number; location?: stri
 }
 
 test("a gateway does not send its token over plain http to another machine", () => {
-  const token = new Secret("t0ken");
+  const token = holding(new Secret("t0ken"));
   expect(() => createControlClient("http://control.example.org:7400", token, place)).toThrow(/CONTROL_URL/);
   expect(() => createControlClient("http://127.example.org:7400", token, place)).toThrow(/CONTROL_URL/);
   createControlClient("https://control.example.org", token, place);
-  createControlClient("http://control.example.org", undefined, place);
+  createControlClient("http://control.example.org", holding(undefined), place);
 });
 
 test("on this machine plain http carries the token, and a redirect does not carry it on", async () => {
-  const token = new Secret("t0ken");
+  const token = holding(new Secret("t0ken"));
   const other = await serve(() => ({ status: 200 }));
   const control = await serve((path) =>
     path.endsWith("/trust") ? { status: 200 } : { status: 307, location: `${other.url}/taken` },

@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { systemClock } from "@portolan/kernel";
 import { identityModel, logisticModel, loopModel, onnxType } from "@portolan/onnx-format/testing";
 import { readLog } from "@portolan/predictions";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -232,6 +234,39 @@ describe("acting for somebody else", () => {
     expect(named).toContainEqual(["trusting", "usr_somebody"]);
     expect(named.filter(([, whom]) => whom !== undefined)).toHaveLength(1);
   });
+});
+
+test("a token of an outside issuer is verified from the keys in the snapshot, and one signed by another key is not", async () => {
+  installation.add("score", score);
+  const issuer = "https://login.example";
+  const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const jwk = { ...pair.publicKey.export({ format: "jwk" }), kid: "k1", alg: "ES256", use: "sig" };
+  installation.trustIssuer(
+    {
+      issuer,
+      organisationId: installation.organisationId,
+      audiences: ["portolan"],
+      algorithms: ["ES256"],
+      tokenType: "at+jwt",
+      jwks: { keys: [jwk] },
+      subjectClaim: "sub",
+      environments: ["dev"],
+    },
+    "shop",
+  );
+  await installation.publish(1);
+  const gateway = await installation.start();
+  const token = (privateKey: KeyObject) => {
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const now = Math.floor(systemClock.now() / 1e6);
+    const claims = { iss: issuer, aud: "portolan", sub: "shop", iat: now - 5, exp: now + 600 };
+    const signed = `${encode({ alg: "ES256", kid: "k1", typ: "at+jwt" })}.${encode(claims)}`;
+    const signature = sign("sha256", Buffer.from(signed), { key: privateKey, dsaEncoding: "ieee-p1363" });
+    return { authorization: `Bearer ${signed}.${signature.toString("base64url")}` };
+  };
+  await answer(await gateway.post("/v2/models/score/infer", body, token(pair.privateKey)));
+  const forged = token(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey);
+  expect((await gateway.post("/v2/models/score/infer", body, forged)).status).toBe(401);
 });
 
 describe("models that misbehave", () => {

@@ -4,12 +4,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { GatewayGrants, GatewayPrincipal } from "@portolan/identity/contract";
 import {
   canonicalBytes,
   digestBytes,
   digestHex,
   type EpochMicros,
   type Id,
+  type JsonValue,
   newId,
   type SigningKey,
   systemClock,
@@ -41,13 +43,14 @@ function pair(purpose: "model" | "snapshot"): Pair {
       purpose,
       algorithm: purpose === "model" ? "ecdsa-p256" : "ed25519",
       publicKeyPem: made.publicKey.export({ type: "spki", format: "pem" }).toString(),
-      validFrom: (systemClock.now() - 60_000_000) as EpochMicros,
+      validFrom: (systemClock.now() - 86_400_000_000) as EpochMicros,
     },
   };
 }
 
 /** An installation that control would have left on disk: keys, a signed snapshot, its parts and models. */
 export class TestInstallation {
+  readonly organisationId = organisationId;
   readonly home = mkdtempSync(join(tmpdir(), "gateway-"));
   readonly #models = pair("model");
   readonly #snapshots = pair("snapshot");
@@ -57,9 +60,14 @@ export class TestInstallation {
   #granted: string[] = [];
   #acting: string[] = [];
   #children: ChildProcess[] = [];
+  #place: "gateway/objects" | "control" = "gateway/objects";
+  #isKeyRevoked = false;
+  #issuers: GatewayGrants["issuers"] = [];
+  #subjects: GatewayPrincipal["subjects"] = [];
 
   constructor() {
     mkdirSync(join(this.home, "gateway/objects"), { recursive: true });
+    mkdirSync(join(this.home, "control"));
     const trust = { organisationId, keys: [this.#snapshots.key] };
     writeFileSync(join(this.home, "gateway/trust.json"), JSON.stringify(trust));
   }
@@ -68,8 +76,38 @@ export class TestInstallation {
     return `ptk_dev_${this.#keyId.slice("key_".length)}_${this.#secret}`;
   }
 
-  objectPath(digest: string): string {
-    return join(this.home, "gateway/objects", digest.slice("sha256:".length));
+  objectPath(digest: string, place: "gateway/objects" | "control" = "gateway/objects"): string {
+    return join(this.home, place, digest.slice("sha256:".length));
+  }
+
+  /** From now on models and parts are at control alone, as they are when a running gateway is to fetch them. */
+  moveToControl(): void {
+    this.#place = "control";
+  }
+
+  /** The next version of an endpoint's model. */
+  replace(endpoint: string, bytes: Uint8Array): Route {
+    const find = () => this.#routes.find((route) => route.endpoint === endpoint);
+    this.deploy(endpoint, bytes, (find()?.model.version ?? 0) + 1);
+    const route = find();
+    if (!route) throw new Error(`no endpoint ${endpoint}`);
+    return route;
+  }
+
+  /** Forbids the stand-in, as a snapshot does that names none. */
+  forgetPrevious(endpoint: string): void {
+    const at = this.#routes.findIndex((route) => route.endpoint === endpoint);
+    const route = this.#routes[at];
+    if (route) this.#routes[at] = { ...route, previous: null };
+  }
+
+  revokeKey(): void {
+    this.#isKeyRevoked = true;
+  }
+
+  trustIssuer(issuer: GatewayGrants["issuers"][number], subject: string): void {
+    this.#issuers = [issuer];
+    this.#subjects = [{ issuer: issuer.issuer, subject }];
   }
 
   add(endpoint: string, bytes: Uint8Array, over: Partial<Route> = {}): Route {
@@ -104,6 +142,8 @@ export class TestInstallation {
       placement: null,
       fallback: { kind: "none" },
       features: null,
+      previous: null,
+      snapshotAge: null,
       ...over,
     };
     this.#routes.push(route);
@@ -116,13 +156,15 @@ export class TestInstallation {
     this.#acting.push(endpoint);
   }
 
-  /** The endpoint with another version of its model. */
+  /** The endpoint with another version of its model; the one before may stand in for it. */
   deploy(endpoint: string, bytes: Uint8Array, version: number): void {
     const at = this.#routes.findIndex((route) => route.endpoint === endpoint);
     const { model } = this.add(endpoint, bytes);
     const added = this.#routes.pop();
     const before = this.#routes[at];
-    if (added && before) this.#routes[at] = { ...before, model: { ...model, version } };
+    if (!added || !before) return;
+    const previous = { model: before.model, features: before.features };
+    this.#routes[at] = { ...before, model: { ...model, version }, previous };
   }
 
   revoke(endpoint: string): void {
@@ -132,24 +174,28 @@ export class TestInstallation {
   /** Signs and writes the snapshot that the gateway will start from. */
   async publish(
     version: number,
-    signer: Pair = this.#snapshots,
+    createdAt = systemClock.now(),
     edit: (manifest: SnapshotManifest) => SnapshotManifest = (manifest) => manifest,
   ): Promise<unknown> {
     const grants = {
       organisationId,
       environment: "dev" as const,
       revocationEpoch: 1,
-      issuers: [],
-      principals: [{ id: principalId, kind: "service_account", subjects: [] }],
-      apiKeys: [
-        {
-          id: this.#keyId,
-          secretSha256: createHash("sha256").update(this.#secret).digest("hex"),
-          principalId,
-          environment: "dev",
-          expiresAt: systemClock.now() + 3600e6,
-        },
+      issuers: structuredClone(this.#issuers) as unknown as JsonValue,
+      principals: [
+        { id: principalId, kind: "service_account", subjects: this.#subjects.map((one) => ({ ...one })) },
       ],
+      apiKeys: this.#isKeyRevoked
+        ? []
+        : [
+            {
+              id: this.#keyId,
+              secretSha256: createHash("sha256").update(this.#secret).digest("hex"),
+              principalId,
+              environment: "dev",
+              expiresAt: systemClock.now() + 3600e6,
+            },
+          ],
       revokedTokens: [],
       endpoints: this.#granted.map((endpoint) => ({
         endpoint,
@@ -159,8 +205,8 @@ export class TestInstallation {
       })),
     };
     const signing = async (bytes: Uint8Array) => ({
-      keyId: signer.key.id,
-      signature: sign(null, bytes, signer.privateKey),
+      keyId: this.#snapshots.key.id,
+      signature: sign(null, bytes, this.#snapshots.privateKey),
     });
     const { manifest, built } = await buildSnapshot(
       {
@@ -171,26 +217,41 @@ export class TestInstallation {
           { ...this.#models.key, purpose: "model" },
           { ...this.#snapshots.key, purpose: "snapshot" },
         ],
-        maxAgeMs: null,
-        beyondMaxAge: "serve",
       },
       version,
-      systemClock.now(),
+      createdAt,
       signing,
     );
     const payload = canonicalBytes(edit(manifest));
     const signed = {
       payload: Buffer.from(payload).toString("base64"),
-      keyId: signer.key.id,
+      keyId: this.#snapshots.key.id,
       signature: (await signing(payload)).signature.toString("base64"),
     };
     for (const bytes of built.bytes.values()) this.#store(bytes);
-    writeFileSync(join(this.home, "gateway/snapshot.json"), JSON.stringify(signed));
+    if (this.#place !== "control")
+      writeFileSync(join(this.home, "gateway/snapshot.json"), JSON.stringify(signed));
     return signed;
+  }
+
+  /** Starts one that is expected to end by itself; resolves to its exit code and what it said. */
+  async startToEnd(
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly code: number | null; readonly output: string }> {
+    const child = this.#spawn(environment);
+    let output = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+    return { code, output };
   }
 
   /** Plain `node apps/gateway/src/main.ts`, as `portolan up` starts it. */
   async start(environment: Readonly<Record<string, string>> = {}): Promise<TestGateway> {
+    return TestGateway.await(this.#spawn(environment), this.apiKey);
+  }
+
+  #spawn(environment: Readonly<Record<string, string>>): ChildProcess {
     const child = spawn(process.execPath, [main], {
       env: {
         PORTOLAN_HOME: this.home,
@@ -202,7 +263,7 @@ export class TestInstallation {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#children.push(child);
-    return TestGateway.await(child, this.apiKey);
+    return child;
   }
 
   dispose(): void {
@@ -212,7 +273,7 @@ export class TestInstallation {
 
   #store(bytes: Uint8Array) {
     const digest = digestBytes(bytes);
-    writeFileSync(this.objectPath(digest), bytes);
+    writeFileSync(this.objectPath(digest, this.#place), bytes);
     return digest;
   }
 }

@@ -90,6 +90,18 @@ describe("gRPC", () => {
     nobody.close();
   });
 
+  test("refused questions and messages that cannot be read are on the record", async () => {
+    const records = async () =>
+      Number(/log_appended_records (\d+)/.exec(await (await gateway.get("/metrics")).text())?.[1]);
+    const before = await records();
+    const target = messages.target.encode({ name: "nowhere", version: "" });
+    await expect(grpc.call("ModelMetadata", target, messages.modelMetadata)).rejects.toThrow();
+    expect(await records()).toBe(before + 1);
+    const unreadable = Buffer.from("neither is this");
+    await expect(grpc.call("ModelInfer", unreadable, messages.inferResponse)).rejects.toThrow();
+    expect(await records()).toBe(before + 2);
+  });
+
   test("a stream answers in order, and a refused request does not end it", async () => {
     const one = (value: bigint) =>
       request("echo", { name: "in", datatype: "INT64", shape: [1] }, [

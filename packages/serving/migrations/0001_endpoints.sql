@@ -13,6 +13,8 @@ create table serving.endpoints (
   deployment_id text not null,
   created_at bigint not null,
   created_by text not null,
+  -- What the last snapshot made of it: route, charter, or why it was left out; null before the first.
+  served jsonb,
   unique (organisation_id, environment, name)
 );
 
@@ -20,8 +22,12 @@ create table serving.deployments (
   id text primary key,
   endpoint_id text not null references serving.endpoints (id) deferrable initially deferred,
   organisation_id text not null,
-  -- The whole route as gateways get it; never changed after it is written.
+  -- The route under the charter of that moment; never changed after it is written. Snapshots carry it under the charter in force.
   route jsonb not null,
+  -- What the deployer asked for, from which the route is derived again.
+  request jsonb not null,
+  -- The last deployment of this endpoint with another model: it alone may stand in.
+  previous_id text references serving.deployments (id),
   deployed_at bigint not null,
   deployed_by text not null,
   -- First snapshot that carried it; null until published.

@@ -11,6 +11,7 @@ export {
   RoutesPart,
   routeKey,
   SignedSnapshot,
+  SnapshotAge,
   SnapshotManifest,
   SnapshotPart,
   SnapshotTrust,

@@ -20,6 +20,9 @@ export const DeployRequest = Type.Object(
 );
 export type DeployRequest = Static<typeof DeployRequest>;
 
+const Stop = Type.Object({ code: Type.String(), detail: Type.String() });
+export type Stop = Static<typeof Stop>;
+
 export const Endpoint = Type.Object({
   id: Type.String(),
   name: EndpointName,
@@ -32,6 +35,9 @@ export const Endpoint = Type.Object({
     description: "First snapshot that carries this deployment; null until it is published",
   }),
   route: Route,
+  stopped: Type.Union([Stop, Type.Null()], {
+    description: "Why snapshots leave it out: the charter in force forbids it, or there is none",
+  }),
 });
 export type Endpoint = Static<typeof Endpoint>;
 

@@ -1,6 +1,8 @@
 import { asEpochMicros, type Environment, type Sql } from "@portolan/kernel";
 import { sql } from "kysely";
-import type { Endpoint, Gateway } from "./endpoint.ts";
+import type { DeployedModel } from "./derive-route.ts";
+import type { DeployRequest, Endpoint, Gateway } from "./endpoint.ts";
+import type { ServedMark } from "./served-routes.ts";
 import type { Fetchable, PlacedRoute } from "./snapshot/placed-parts.ts";
 import type { Route, SignedSnapshot, SnapshotManifest } from "./snapshot/schema.ts";
 
@@ -15,6 +17,7 @@ type EndpointsTable = {
   readonly deployment_id: string;
   readonly created_at: number;
   readonly created_by: string;
+  readonly served: ServedMark | null;
 };
 
 type DeploymentsTable = {
@@ -22,6 +25,8 @@ type DeploymentsTable = {
   readonly endpoint_id: string;
   readonly organisation_id: string;
   readonly route: Route;
+  readonly request: DeployRequest;
+  readonly previous_id: string | null;
   readonly deployed_at: number;
   readonly deployed_by: string;
   readonly snapshot_version: number | null;
@@ -73,14 +78,27 @@ export async function findEndpoint(
     .where("e.organisation_id", "=", organisationId)
     .where("e.environment", "=", environment)
     .where("e.name", "=", name)
-    .select(["e.id", "e.use_case_id", "d.route"])
+    .select(["e.id", "e.use_case_id", "d.route", "d.id as deployment_id", "d.previous_id"])
     .executeTakeFirst();
+}
+
+export type ExistingEndpoint = NonNullable<Awaited<ReturnType<typeof findEndpoint>>>;
+
+export async function findDeployedModel(session: Sql, id: string): Promise<DeployedModel | undefined> {
+  const row = await tables(session)
+    .selectFrom("serving.deployments")
+    .where("id", "=", id)
+    .select(["route", "request"])
+    .executeTakeFirst();
+  return row && { model: row.route.model, features: row.request.features ?? null };
 }
 
 export interface NewDeployment {
   readonly endpointId: string;
   readonly isNewEndpoint: boolean;
   readonly route: Route;
+  readonly request: DeployRequest;
+  readonly previousId: string | null;
   readonly by: string;
   readonly at: number;
 }
@@ -101,6 +119,7 @@ export async function saveDeployment(session: Sql, deployment: NewDeployment): P
         deployment_id: route.deploymentId,
         created_at: at,
         created_by: by,
+        served: null,
       })
       .execute();
   } else {
@@ -117,6 +136,8 @@ export async function saveDeployment(session: Sql, deployment: NewDeployment): P
       endpoint_id: endpointId,
       organisation_id: route.organisationId,
       route: json<Route>(route),
+      request: json<DeployRequest>(deployment.request),
+      previous_id: deployment.previousId,
       deployed_at: at,
       deployed_by: by,
       snapshot_version: null,
@@ -124,18 +145,28 @@ export async function saveDeployment(session: Sql, deployment: NewDeployment): P
     .execute();
 }
 
-export async function listEndpoints(session: Sql, organisationId: string): Promise<Endpoint[]> {
+/** An endpoint with the deployment in force, before any charter of today is asked. */
+export interface Deployed extends Omit<Endpoint, "id" | "stopped"> {
+  readonly endpointId: string;
+  readonly request: DeployRequest;
+  readonly previous: DeployedModel | null;
+  readonly served: ServedMark | null;
+}
+
+export async function listDeployed(session: Sql, organisationId: string): Promise<Deployed[]> {
   const rows = await tables(session)
     .selectFrom("serving.endpoints as e")
     .innerJoin("serving.deployments as d", "d.id", "e.deployment_id")
+    .leftJoin("serving.deployments as p", "p.id", "d.previous_id")
     .where("e.organisation_id", "=", organisationId)
-    .select(["e.id", "e.name", "e.environment", "e.use_case_id", "d.id as deployment_id"])
-    .select(["d.deployed_at", "d.deployed_by", "d.snapshot_version", "d.route"])
+    .select(["e.id", "e.name", "e.environment", "e.use_case_id", "e.served", "d.id as deployment_id"])
+    .select(["d.deployed_at", "d.deployed_by", "d.snapshot_version", "d.route", "d.request"])
+    .select(["p.route as previous_route", "p.request as previous_request"])
     .orderBy("e.name")
     .orderBy("e.environment")
     .execute();
   return rows.map((row) => ({
-    id: row.id,
+    endpointId: row.id,
     name: row.name,
     environment: row.environment,
     useCaseId: row.use_case_id,
@@ -144,7 +175,22 @@ export async function listEndpoints(session: Sql, organisationId: string): Promi
     deployedBy: row.deployed_by,
     snapshotVersion: row.snapshot_version,
     route: row.route,
+    request: row.request,
+    previous: row.previous_route && {
+      model: row.previous_route.model,
+      features: row.previous_request?.features ?? null,
+    },
+    served: row.served,
   }));
+}
+
+/** Notes what a saved snapshot made of an endpoint, in that snapshot's transaction. */
+export async function markServed(session: Sql, endpointId: string, mark: ServedMark): Promise<void> {
+  await tables(session)
+    .updateTable("serving.endpoints")
+    .set({ served: json<ServedMark>(mark) })
+    .where("id", "=", endpointId)
+    .execute();
 }
 
 export async function latestSnapshot(session: Sql, organisationId: string): Promise<SnapshotRow | undefined> {

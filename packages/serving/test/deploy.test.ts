@@ -7,6 +7,7 @@ import { parseCharter, requireValid } from "@portolan/charter/policy";
 import {
   asEpochMicros,
   digestBytes,
+  digestJson,
   type KeyRing,
   type ObjectStore,
   type SigningKey,
@@ -24,7 +25,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createSnapshotPublisher, deployEndpoint, publishIntent, servingMigrations } from "../src/index.ts";
 import { checkedJson, verifySnapshot } from "../src/policy.ts";
 import type { CharterInForce, DeployableModel, ServedCharter } from "../src/ports.ts";
-import { latestSnapshot, listEndpoints } from "../src/store.ts";
+import type { FeaturePlan, Route } from "../src/snapshot/schema.ts";
+import { latestSnapshot, listDeployed } from "../src/store.ts";
 
 const pair = generateKeyPairSync("ed25519");
 const key: SigningKey = {
@@ -69,6 +71,7 @@ afterAll(async () => {
 
 const authorizer = testAuthorizer({ ml_engineer: ["serving:deploy"] });
 const engineer = () => aCall({ roles: ["ml_engineer"] });
+const location = { region: "local", owner: "self" };
 const deps = () => ({
   work: db.uow,
   authorizer,
@@ -76,7 +79,7 @@ const deps = () => ({
   useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
   charters: { inForce: async () => undefined },
   models: { find: async (_call: unknown, name: string) => (name === "score" ? model : undefined) },
-  location: { region: "local", owner: "self" },
+  location,
 });
 const noCharter: CharterInForce = { inForce: async () => undefined };
 const publisher = (charters: CharterInForce = noCharter) =>
@@ -93,9 +96,8 @@ const publisher = (charters: CharterInForce = noCharter) =>
     },
     keys: { list: async (purpose) => (purpose === "snapshot" ? [key] : []) },
     charters,
+    location,
     refreshAfterMs: 60_000,
-    maxAgeMs: null,
-    beyondMaxAge: "serve",
   });
 const request = { environment: "dev", useCaseId: "uc_1", model: "score", version: 1 } as const;
 
@@ -123,7 +125,7 @@ test("the published snapshot verifies, carries the route, and is not published t
   if (!part) throw new Error("no routes part");
   const content = checkedJson(await objects.get(digestBytes(await objects.get(part.digest as never))), part);
   expect(JSON.stringify(content)).toContain('"endpoint":"score"');
-  const endpoints = await db.uow.read(engineer(), (sql) => listEndpoints(sql, testOrganisation));
+  const endpoints = await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation));
   expect(endpoints[0]?.snapshotVersion).toBe(version);
 });
 
@@ -154,6 +156,19 @@ test("outside dev nothing is deployed without a charter; without the role nothin
 const template = new URL("../../charter/templates/flight-delays.yaml", import.meta.url);
 const { document, digest } = requireValid(parseCharter(readFileSync(template, "utf8")));
 const charter: ServedCharter = { id: "cht_1", version: 1, digest, document };
+/** A feature plan for the test's model, asking for nothing older than six hours. */
+const plan: FeaturePlan = {
+  service: "s",
+  entityKeys: ["k"],
+  views: [{ name: "v", digest: digestBytes(Buffer.from("view")), entityKeys: ["k"] }],
+  columns: [0, 1].map((index) => ({
+    input: "x",
+    index,
+    from: { kind: "feature" as const, view: "v", feature: `f${index}` },
+    missing: null,
+  })),
+  maxAgeMs: 6 * 3_600_000,
+};
 const inProduction = { ...request, environment: "production" } as const;
 const released = async () => ({ ...model, stages: ["production"] as const });
 /** Deployment and publication under whatever charter is in force at that moment. */
@@ -162,6 +177,24 @@ const governed = (inForce: () => ServedCharter | undefined) => ({
   charters: { inForce: async () => inForce() },
   models: { find: released },
 });
+const servedRoutesOf = async (inForce: () => ServedCharter | undefined): Promise<Route[]> =>
+  [...(await routesServed(inForce)).matchAll(/\{"routes":.*?\]\}(?=\{"routes"|$)/gs)].flatMap(
+    ([part]) => (JSON.parse(part) as { routes: Route[] }).routes,
+  );
+/** Ledger rows of one event about one endpoint, oldest first. */
+const rowsOf = async (event: string, endpoint: string) => {
+  const rows = await db.sql
+    .withTables<{ "ledger.rows": { event: string; payload: Uint8Array; at: number } }>()
+    .selectFrom("ledger.rows")
+    .select("payload")
+    .where("event", "=", event)
+    .orderBy("at")
+    .execute();
+  return rows
+    .map((row) => JSON.parse(Buffer.from(row.payload).toString()) as { detail: Record<string, unknown> })
+    .filter(({ detail }) => detail["endpoint"] === endpoint)
+    .map(({ detail }) => detail);
+};
 const routesServed = async (inForce: () => ServedCharter | undefined): Promise<string> => {
   const publishing = publisher({ inForce: async () => inForce() });
   await publishing.publish(testOrganisation);
@@ -186,7 +219,7 @@ test("a withdrawn charter takes its production route along, and dev goes on", as
   expect(await routesServed(() => inForce)).toContain('"endpoint":"governed"');
   inForce = undefined;
   expect(await routesServed(() => inForce)).not.toContain('"endpoint":"governed"');
-  const endpoints = await db.uow.read(engineer(), (sql) => listEndpoints(sql, testOrganisation));
+  const endpoints = await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation));
   expect(endpoints.map((endpoint) => endpoint.name)).toContain("score");
 });
 
@@ -219,6 +252,92 @@ test("whether callers may state the instant that features are judged at is the c
   expect((await deploy(strict, atArrival)).features?.maxAgeMs).toBe(6 * 3_600_000);
   const allowed = await deploy(charter, features);
   expect(allowed.features).toMatchObject({ eventTime: "request", maxAgeMs: 6 * 3_600_000 });
+});
+
+/** The demo's charter with other words in it, as a version that was signed anew. */
+const signedAnew = (
+  version: number,
+  change: (document: ServedCharter["document"]) => void,
+): ServedCharter => {
+  const changed = structuredClone(document);
+  change(changed);
+  return { id: `cht_${version}`, version, digest: digestJson(changed), document: changed };
+};
+
+test("a charter signed anew changes every term of a live route without a deployment, on the ledger", async () => {
+  let inForce = charter;
+  const deployed = await deployEndpoint(
+    governed(() => inForce),
+    engineer(),
+    "live",
+    { ...inProduction, features: plan },
+  );
+  await routesServed(() => inForce);
+  inForce = signedAnew(2, ({ requirements, purposes, log, fallback }) => {
+    requirements.latency.p99 = "200ms";
+    requirements.throughput.ceiling = "20 rps";
+    requirements.featureFreshness = "1h";
+    requirements.snapshotAge = { maximum: "2h", beyond: "serve" };
+    purposes.splice(0, purposes.length, "audits");
+    if (log) log.durability = "durable";
+    fallback.value = 0.5;
+  });
+  const route = (await servedRoutesOf(() => inForce)).find((one) => one.endpoint === "live");
+  expect(route).toMatchObject({
+    deploymentId: deployed.deploymentId,
+    model: deployed.model,
+    charter: { version: 2, digest: inForce.digest },
+    limits: { ratePerSecond: 20, burst: 2, timeoutMs: 400 },
+    purposes: ["audits"],
+    durability: "durable",
+    fallback: { kind: "fixed", outputs: { y: 0.5 } },
+    features: { maxAgeMs: 3_600_000 },
+    snapshotAge: { maximumMs: 7_200_000, beyond: "serve" },
+  });
+  expect(await rowsOf("serving.route.rederived", "live")).toMatchObject([{ charterVersion: 2 }]);
+  inForce = charter;
+  const loosened = (await servedRoutesOf(() => inForce)).find((one) => one.endpoint === "live");
+  expect(loosened?.features?.maxAgeMs, "what the deployer asked for is not lost").toBe(6 * 3_600_000);
+});
+
+test("a charter signed anew that forbids a live route stops it, says why, and lets it go on when it allows it again", async () => {
+  let inForce = charter;
+  await deployEndpoint(
+    governed(() => inForce),
+    engineer(),
+    "bounded",
+    inProduction,
+  );
+  const serves = async () => (await routesServed(() => inForce)).includes('"endpoint":"bounded"');
+  expect(await serves()).toBe(true);
+  inForce = signedAnew(3, ({ nonNegotiables }) => {
+    nonNegotiables.residency.regions = ["eu-west-1"];
+  });
+  expect(await serves()).toBe(false);
+  expect(await serves()).toBe(false);
+  expect(await rowsOf("serving.route.stopped", "bounded")).toMatchObject([
+    { code: "charter.placement_refused" },
+  ]);
+  inForce = charter;
+  expect(await serves()).toBe(true);
+  expect(await rowsOf("serving.route.resumed", "bounded")).toHaveLength(1);
+});
+
+test("a route names the one model that may stand in for its own, and gateways may fetch it", async () => {
+  let found: DeployableModel = model;
+  const live = { ...deps(), models: { find: async () => found } };
+  await deployEndpoint(live, engineer(), "succession", request);
+  const digest = digestBytes(Buffer.from("second"));
+  found = { ...model, reference: { ...model.reference, version: 2, digest } };
+  const second = await deployEndpoint(live, engineer(), "succession", { ...request, version: 2 });
+  expect(second).toMatchObject({ model: { version: 2 }, previous: { model: { version: 1 } } });
+  const same = await deployEndpoint(live, engineer(), "succession", { ...request, version: 2 });
+  expect(same.previous?.model.version, "the same version again keeps the stand-in").toBe(1);
+  await publisher().publish(testOrganisation);
+  const latest = await db.uow.read(engineer(), (sql) => latestSnapshot(sql, testOrganisation));
+  expect(latest?.fetchable.map((one) => one.digest)).toEqual(
+    expect.arrayContaining([digest, model.reference.digest]),
+  );
 });
 
 test("what the charter excludes is refused, and the refusal is on the ledger", async () => {

@@ -27,17 +27,18 @@ export async function openHome(home: string): Promise<void> {
 
 /** Control's answer when the first organisation exists. */
 const alreadyBootstrapped = "identity.already_bootstrapped";
-/** The key of a machine's own gateway; rotate it by deleting the file and starting again. */
-const gatewayKeyDays = 365;
+/** Life of the first key of a machine's own gateway. The gateway renews it by itself while it runs. */
+const gatewayKeyDays = 30;
 
 /**
  * Makes, once, the first organisation with its administrator, and the service account and key of this machine's gateway;
- * what exists is kept, so that a crash in between costs at most one unused key. Resolves to the gateway's key.
+ * what exists is kept as long as control accepts it, so that a crash in between costs at most one unused key, and a
+ * machine that was off for longer than a key lives gets a new one. Resolves to the gateway's key.
  */
 export async function prepareInstallation(home: string, controlUrl: string): Promise<Secret> {
   const file = join(home, "gateway-key");
   const known = await readKey(file);
-  if (known) return known;
+  if (known && (await isAccepted(controlUrl, known))) return known;
   await bootstrapOnce(controlUrl, await readLocalCredential(home));
   const api = new ApiClient({ url: controlUrl, token: await personaToken(home, controlUrl, "admin") });
   const { items } = await api.json<{ items: readonly NamedItem[] }>({ path: "/v1/organisations" });
@@ -70,6 +71,17 @@ export async function prepareInstallation(home: string, controlUrl: string): Pro
   });
   await writePrivate(file, text);
   return new Secret(text);
+}
+
+/** False only when control says so: what keeps it from answering is no reason for a new key. */
+async function isAccepted(controlUrl: string, key: Secret): Promise<boolean> {
+  try {
+    await new ApiClient({ url: controlUrl, token: key.reveal() }).json({ path: "/v1/whoami" });
+    return true;
+  } catch (error) {
+    if (error instanceof PortolanError && error.code === "identity.unauthenticated") return false;
+    throw error;
+  }
 }
 
 async function bootstrapOnce(controlUrl: string, secret: string): Promise<void> {

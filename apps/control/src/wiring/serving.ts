@@ -67,7 +67,7 @@ export function wireServing(
       models: {
         find: async (call, model, version) => deployable(await readVersion(registry, call, model, version)),
       },
-      location: { region: config.LOCATION_REGION, owner: config.LOCATION_OWNER },
+      location: locationOf(base),
     },
     predictions,
     intents: [publishHandler(publisher), erasureIntentHandler(predictions)],
@@ -80,6 +80,10 @@ export function wireServing(
       }
     },
   };
+}
+
+function locationOf({ config }: Foundation) {
+  return { region: config.LOCATION_REGION, owner: config.LOCATION_OWNER };
 }
 
 function chartersInForce(charter: CharterDeps): CharterInForce {
@@ -128,9 +132,8 @@ function wirePublisher(
     },
     keys: publicKeys,
     charters,
+    location: locationOf(base),
     refreshAfterMs,
-    maxAgeMs: null,
-    beyondMaxAge: "serve",
   });
 }
 

@@ -8,7 +8,7 @@ import {
   readInferTarget,
   serverMetadata,
 } from "@portolan/serving/policy";
-import { type HandleDeps, inferNow, readinessProblem } from "../handle.ts";
+import { ageMsOf, type HandleDeps, inferNow, readinessProblem, refuse } from "../handle.ts";
 import { errorAnswer, fault } from "../http/answers.ts";
 import type { InferCall } from "../infer/infer-call.ts";
 import {
@@ -69,11 +69,11 @@ function modelMethods(deps: HandleDeps): Record<string, Unary> {
   const change = (kind: "load" | "unload"): Unary =>
     unary(messages.repository, messages.empty, async (request, asking) => {
       const active = await visibleModel(deps, asking, { model: request.model_name });
-      judgeRepositoryChange(active, kind, Object.keys(request.parameters).length > 0);
+      judgeRepositoryChange(active, kind, Object.keys(request.parameters).length > 0, ageMsOf(deps));
       return {};
     });
-  return {
-    ModelReady: about(messages.ready, (active) => ({ ready: readinessOf(active).ready })),
+  const methods: Record<string, Unary> = {
+    ModelReady: about(messages.ready, (active) => ({ ready: readinessOf(active, ageMsOf(deps)).ready })),
     ModelMetadata: about(messages.modelMetadata, metadataOf),
     ModelConfig: about(messages.modelConfig, (active) => ({ config: configOf(active) })),
     ModelStatistics: unary(messages.target, messages.statistics, async (target, asking) =>
@@ -83,15 +83,41 @@ function modelMethods(deps: HandleDeps): Record<string, Unary> {
       ),
     ),
     RepositoryIndex: unary(messages.indexRequest, messages.index, async ({ ready }, asking) => ({
-      models: indexOf(await visibleModels(deps, asking), ready).map((entry) => ({ ...entry })),
+      models: indexOf(await visibleModels(deps, asking), ready, ageMsOf(deps)).map((entry) => ({ ...entry })),
     })),
     RepositoryModelLoad: change("load"),
     RepositoryModelUnload: change("unload"),
   };
+  return Object.fromEntries(
+    Object.entries(methods).map(([name, { answer }]) => [name, recorded(deps, answer)]),
+  );
+}
+
+/** A question that is refused leaves its record, as over REST. */
+function recorded(deps: HandleDeps, answer: Unary["answer"]): Unary {
+  return {
+    kind: "unary",
+    async answer(request) {
+      try {
+        return await answer(request);
+      } catch (error) {
+        await refuse(deps, request, error);
+        throw error;
+      }
+    },
+  };
 }
 
 function inferMethods(deps: HandleDeps): Record<string, Unary | Stream> {
-  const inferOf = async (request: GrpcRequest) => inferNow(deps, inferCall(request));
+  const inferOf = async (request: GrpcRequest) => {
+    let call: InferCall;
+    try {
+      call = inferCall(request);
+    } catch (error) {
+      return refuse(deps, request, error);
+    }
+    return inferNow(deps, call);
+  };
   return {
     ModelInfer: {
       kind: "unary",

@@ -11,7 +11,7 @@ import {
   status,
 } from "@grpc/grpc-js";
 import type { Answer } from "../http/answers.ts";
-import { requireSafeAddress, type TlsFiles } from "../http/listen-address.ts";
+import type { TlsFiles } from "../listeners.ts";
 import { asAnswer, type GrpcAnswer } from "./grpc-answer.ts";
 import type { GrpcMethods, GrpcRequest } from "./methods.ts";
 
@@ -36,7 +36,6 @@ const mostStreams = 1000;
 
 /** The Open Inference Protocol over gRPC. Messages pass as bytes: the methods read them, and log what was received. */
 export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
-  requireSafeAddress(options.host, options.tls, "GATEWAY_HOST");
   const server = new Server({
     "grpc.max_receive_message_length": largestMessage,
     "grpc.max_send_message_length": largestMessage,

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import type { TlsFiles } from "../listeners.ts";
 import { type Answer, errorAnswer } from "./answers.ts";
 import { compressAnswer } from "./compress.ts";
-import { requireSafeAddress, type TlsFiles } from "./listen-address.ts";
 
 export interface ServerOptions {
   readonly host: string;
@@ -28,7 +28,6 @@ const limits = {
 
 /** node:http itself: a framework's routing and hooks would cost more than the whole governance does. */
 export async function listen(options: ServerOptions): Promise<ListeningServer> {
-  requireSafeAddress(options.host, options.tls, "GATEWAY_HOST");
   let open = 0;
   let closing = false;
   let idle: (() => void) | undefined;

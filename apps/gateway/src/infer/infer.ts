@@ -1,19 +1,22 @@
-import { type Clock, type EpochMicros, isPortolanError, newId, PortolanError } from "@portolan/kernel";
-import type { PredictionRecord, PredictionWriter } from "@portolan/predictions/contract";
 import {
-  judgeSnapshotAge,
-  type RateLimiter,
-  rowsOf,
-  type ServingErrorCode,
-  servingErrors,
-} from "@portolan/serving/policy";
+  type Clock,
+  type EpochMicros,
+  type Id,
+  isPortolanError,
+  newId,
+  PortolanError,
+} from "@portolan/kernel";
+import type { PredictionRecord, PredictionWriter } from "@portolan/predictions/contract";
+import { type RateLimiter, rowsOf, type ServingErrorCode, servingErrors } from "@portolan/serving/policy";
 import { type Answer, errorAnswer } from "../http/answers.ts";
 import type { Metrics } from "../metrics.ts";
 import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/serving-state.ts";
 import { findRoute, readOnBehalfOf, readPurpose, takeRate } from "./admit.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
 import type { InferCall, WrittenAnswer } from "./infer-call.ts";
+import { recordRefusal } from "./refusal.ts";
 import { type ModelAnswer, type RunDeps, runModel } from "./run-model.ts";
+import { snapshotAgeHeaders } from "./snapshot-age.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 
 export interface InferDeps {
@@ -30,7 +33,7 @@ export interface InferDeps {
 
 /** What is known of a request so far; a refusal is logged with whatever there is. */
 interface Progress {
-  readonly requestId: string;
+  readonly requestId: Id<"request">;
   readonly receivedAt: EpochMicros;
   readonly startMs: number;
   principal: string;
@@ -135,11 +138,6 @@ async function admit(
   call: InferCall,
   progress: Progress,
 ): Promise<ActiveRoute> {
-  if (judgeSnapshotAge(state.manifest, progress.receivedAt) === "expired")
-    throw new PortolanError<ServingErrorCode>("serving.snapshot_expired", {
-      detail: "The route snapshot is older than the charter allows.",
-      mend: "Bring control back; this gateway then continues by itself.",
-    });
   const known = await deps.authenticator.authenticate(call.headers.authorization, state);
   if (known.kind === "unknown")
     throw new PortolanError<ServingErrorCode>("serving.unauthenticated", {
@@ -150,11 +148,13 @@ async function admit(
   progress.principal = known.caller.principalId;
   const active = findRoute(state, known.caller, call);
   progress.active = active;
+  progress.headers = snapshotAgeHeaders(active, state);
   const purpose = readPurpose(active, call.headers);
   if (purpose !== undefined) progress.purpose = purpose;
   const onBehalfOf = readOnBehalfOf(state, { active, caller: known.caller }, call.headers);
   if (onBehalfOf !== undefined) progress.onBehalfOf = onBehalfOf;
-  progress.headers = takeRate(deps.limiter, { active, caller: known.caller }, performance.now());
+  const rate = takeRate(deps.limiter, { active, caller: known.caller }, performance.now());
+  progress.headers = { ...progress.headers, ...rate };
   return active;
 }
 
@@ -235,37 +235,24 @@ async function refuse(
   if (progress.active)
     deps.statistics.of(progress.active).failed(nanos(performance.now() - progress.startMs));
   const isOurs = answer.status >= 500 && code !== "serving.log_unavailable" && progress.active !== undefined;
-  try {
-    if (isOurs && progress.active) {
+  if (isOurs && progress.active) {
+    try {
       const id = await append(deps, progress.active, progress, {
         ...(progress.body ? { inputs: { mediaType: "application/octet-stream", bytes: progress.body } } : {}),
         latency: latencyOf(progress),
         status: { kind: "error", httpStatus: answer.status, reason: code },
       });
       return { ...answer, headers: { ...answer.headers, "x-portolan-prediction-id": id } };
+    } catch {
+      // Falls through: a refusal without payload may still find room, and what finds none is counted.
     }
-    const environment = progress.caller?.environments[0] ?? "production";
-    const id = await deps.writer.refuse({
-      context:
-        progress.active?.context ??
-        nowhere(state.manifest.organisationId, environment, state.manifest.version),
-      principal: progress.principal,
-      requestId: progress.requestId,
-      receivedAt: progress.receivedAt,
-      httpStatus: answer.status,
-      reason: code,
-      ...(progress.purpose === undefined ? {} : { purpose: progress.purpose }),
-    });
-    return id === undefined
-      ? answer
-      : { ...answer, headers: { ...answer.headers, "x-portolan-prediction-id": id } };
-  } catch {
-    // The log itself is what fails: the caller still gets its refusal, and the metric tells the operator.
-    deps.metrics.count("portolan_gateway_unlogged_refusals_total", "Refusals that the log did not take", {
-      code,
-    });
-    return answer;
   }
+  const environment = progress.caller?.environments[0] ?? "production";
+  const { organisationId, version } = state.manifest;
+  const { principal, requestId, receivedAt, purpose } = progress;
+  const context = progress.active?.context ?? nowhere(organisationId, environment, version);
+  const known = { context, principal, requestId, receivedAt };
+  return recordRefusal(deps, purpose === undefined ? known : { ...known, purpose }, answer);
 }
 
 function latencyOf(progress: Progress, answer?: ModelAnswer): PredictionRecord["latency"] {

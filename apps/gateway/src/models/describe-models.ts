@@ -1,18 +1,25 @@
 import type { JsonObject } from "@portolan/kernel";
-import { modelConfig, modelMetadata } from "@portolan/serving/policy";
+import { judgeSnapshotAge, modelConfig, modelMetadata } from "@portolan/serving/policy";
 import { fault } from "../http/answers.ts";
 import type { StatisticsBook } from "../infer/statistics-book.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 
-/** Whether a model answers now, and if not, why. */
+/** Whether a model answers now, and if not, why. A stand-in answers, and says that it is one and why. */
 export type Readiness =
-  | { readonly ready: true; readonly tier: string }
+  | { readonly ready: true; readonly tier: string; readonly standIn?: string; readonly problem?: string }
   | { readonly ready: false; readonly problem: string };
 
-export function readinessOf(active: ActiveRoute): Readiness {
+/** @param ageMs age of the snapshot that the route comes from */
+export function readinessOf(active: ActiveRoute, ageMs: number): Readiness {
+  const { route, isStandIn, problem } = active;
+  if (judgeSnapshotAge(route.snapshotAge, ageMs) === "expired")
+    return { ready: false, problem: "The route snapshot is older than the charter allows." };
   const state = active.model?.state();
-  if (state?.kind === "ready") return { ready: true, tier: state.tier };
-  return { ready: false, problem: active.problem?.detail ?? state?.kind ?? "not loaded" };
+  if (state?.kind !== "ready")
+    return { ready: false, problem: problem?.detail ?? state?.kind ?? "not loaded" };
+  if (!isStandIn) return { ready: true, tier: state.tier };
+  const standIn = `${route.model.name}/${route.model.version}`;
+  return { ready: true, tier: state.tier, standIn, ...(problem ? { problem: problem.detail } : {}) };
 }
 
 export function metadataOf({ route, requestSignature }: ActiveRoute): JsonObject {
@@ -39,10 +46,10 @@ export interface IndexEntry {
   readonly reason: string;
 }
 
-export function indexOf(actives: readonly ActiveRoute[], readyOnly: boolean): IndexEntry[] {
+export function indexOf(actives: readonly ActiveRoute[], readyOnly: boolean, ageMs: number): IndexEntry[] {
   return actives
     .map((active): IndexEntry => {
-      const readiness = readinessOf(active);
+      const readiness = readinessOf(active, ageMs);
       return {
         name: active.route.endpoint,
         version: String(active.route.model.version),
@@ -63,9 +70,10 @@ export function judgeRepositoryChange(
   active: ActiveRoute,
   change: "load" | "unload",
   hasParameters: boolean,
+  ageMs: number,
 ): void {
   if (change === "load" && !hasParameters) {
-    const readiness = readinessOf(active);
+    const readiness = readinessOf(active, ageMs);
     if (readiness.ready) return;
     throw fault("serving.model_unavailable", `failed to load: ${readiness.problem}`, "Try again later.");
   }

@@ -10,6 +10,8 @@ import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 export interface Asking {
   readonly headers: IncomingHttpHeaders;
   readonly remoteAddress: string;
+  /** Noted once the caller is known, for the record of a refusal. */
+  caller?: Caller;
 }
 
 export interface VisibleModelsDeps {
@@ -62,5 +64,6 @@ async function identify(
       "The request carries no credential that counts here.",
       "Send `Authorization: Bearer` with a valid API key or access token.",
     );
+  asking.caller = known.caller;
   return { state, caller: known.caller };
 }

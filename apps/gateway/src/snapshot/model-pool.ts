@@ -1,17 +1,9 @@
-import {
-  digestBytes,
-  digestHex,
-  messageOf,
-  PortolanError,
-  parseDigest,
-  type SigningKey,
-} from "@portolan/kernel";
+import { digestBytes, digestHex, PortolanError, parseDigest, type SigningKey } from "@portolan/kernel";
 import { modelFileName } from "@portolan/registry/contract";
 import { verifyModelBundle } from "@portolan/registry/policy";
 import type { ModelReference } from "@portolan/serving/contract";
 import type { LoadedModel, ModelRuntime, ServingErrorCode, VerifiedModel } from "@portolan/serving/policy";
 import type { ControlClient } from "../control-client.ts";
-import { ControlAway } from "../control-client.ts";
 import type { DiskCache } from "./disk-cache.ts";
 
 export interface ModelPoolDeps {
@@ -24,21 +16,61 @@ export interface ModelPoolDeps {
 export class ModelPool {
   readonly #deps: ModelPoolDeps;
   readonly #loaded = new Map<string, LoadedModel>();
+  readonly #loading = new Map<string, Promise<LoadedModel>>();
+  readonly #bundles = new Map<string, Uint8Array>();
 
   constructor(deps: ModelPoolDeps) {
     this.#deps = deps;
   }
 
   /**
-   * Verifies the signature under the keys of the day, also for a model that is loaded already, and loads if needed.
+   * The model if it is loaded already, its signature verified under the keys of the day; without touching disk or network.
+   * @throws PortolanError `serving.model_refused`
+   */
+  ready(reference: ModelReference, keys: readonly SigningKey[]): LoadedModel | undefined {
+    const loaded = this.#loaded.get(reference.digest);
+    const bundle = this.#bundles.get(reference.bundle.digest);
+    if (!loaded || !bundle) return undefined;
+    verify(reference, bundle, keys);
+    return loaded;
+  }
+
+  /**
+   * Verifies the signature under the keys of the day, and fetches and loads what is missing.
+   * @throws BytesRefused when the stored or fetched bytes are other ones: a later attempt fetches them again
    * @throws PortolanError `serving.model_refused`, or what the runtime throws
-   * @throws ControlAway when bytes have to be fetched and control is not there
+   * @throws ControlAway when bytes have to be fetched and control is not there or has none
    */
   async acquire(reference: ModelReference, keys: readonly SigningKey[]): Promise<LoadedModel> {
-    const bundle = await this.#bytes(reference.bundle.digest);
-    this.#verify(reference, bundle, keys);
+    const bundle = this.#bundles.get(reference.bundle.digest) ?? (await this.#bytes(reference.bundle.digest));
+    verify(reference, bundle, keys);
+    this.#bundles.set(reference.bundle.digest, bundle);
     const loaded = this.#loaded.get(reference.digest);
     if (loaded) return loaded;
+    const loading = this.#loading.get(reference.digest) ?? this.#load(reference, bundle, keys);
+    this.#loading.set(reference.digest, loading);
+    try {
+      return await loading;
+    } finally {
+      this.#loading.delete(reference.digest);
+    }
+  }
+
+  /** Unloads what no route uses any more, once its open requests are answered. */
+  async keepOnly(references: readonly ModelReference[]): Promise<void> {
+    const models = new Set(references.map((one) => one.digest));
+    const bundles = new Set(references.map((one) => one.bundle.digest));
+    for (const digest of this.#bundles.keys()) if (!bundles.has(digest)) this.#bundles.delete(digest);
+    const leaving = [...this.#loaded].filter(([digest]) => !models.has(digest));
+    for (const [digest] of leaving) this.#loaded.delete(digest);
+    await Promise.all(leaving.map(([, model]) => model.close()));
+  }
+
+  async #load(
+    reference: ModelReference,
+    bundle: Uint8Array,
+    keys: readonly SigningKey[],
+  ): Promise<LoadedModel> {
     const model: VerifiedModel = {
       label: labelOf(reference),
       digest: reference.digest,
@@ -46,7 +78,7 @@ export class ModelPool {
       origin: reference.origin,
       loadBytes: async () => {
         const bytes = await this.#bytes(reference.digest);
-        this.#verify(reference, bundle, keys, bytes);
+        verify(reference, bundle, keys, bytes);
         return bytes;
       },
     };
@@ -55,55 +87,46 @@ export class ModelPool {
     return fresh;
   }
 
-  /** Unloads what no route uses any more, once its open requests are answered. */
-  async keepOnly(digests: ReadonlySet<string>): Promise<void> {
-    const leaving = [...this.#loaded].filter(([digest]) => !digests.has(digest));
-    for (const [digest] of leaving) this.#loaded.delete(digest);
-    await Promise.all(leaving.map(([, model]) => model.close()));
-  }
-
   /** Verified against its digest. A damaged copy is refused now, and fetched anew at the next attempt. */
   async #bytes(digest: string): Promise<Uint8Array> {
     const cached = await this.#deps.cache.read(digest);
     if (cached.kind === "found") return cached.bytes;
-    if (cached.kind === "damaged") throw refused(`The stored bytes of ${digest} were changed.`);
+    if (cached.kind === "damaged") throw new BytesRefused(`The stored bytes of ${digest} were changed.`);
     const bytes = await this.#deps.control.part(digest);
-    if (digestBytes(bytes) !== digest) throw refused(`Control sent other bytes than ${digest}.`);
+    if (digestBytes(bytes) !== digest) throw new BytesRefused(`Control sent other bytes than ${digest}.`);
     this.#deps.cache.write(digest, bytes);
     return bytes;
   }
-
-  #verify(
-    reference: ModelReference,
-    bundle: Uint8Array,
-    keys: readonly SigningKey[],
-    bytes?: Uint8Array,
-  ): void {
-    const digest = parseDigest(bytes ? digestBytes(bytes) : reference.digest);
-    const verdict = verifyModelBundle(bundle, {
-      files: [{ name: modelFileName, sha256: digest ? digestHex(digest) : "" }],
-      signedAt: reference.bundle.signedAt as SigningKey["validFrom"],
-      keys: keys.filter((key) => key.purpose === "model"),
-    });
-    if (verdict.kind === "invalid") throw refused(`${labelOf(reference)}: ${verdict.reason}`);
-  }
 }
 
-function labelOf(reference: ModelReference): string {
+function verify(
+  reference: ModelReference,
+  bundle: Uint8Array,
+  keys: readonly SigningKey[],
+  bytes?: Uint8Array,
+): void {
+  const digest = parseDigest(bytes ? digestBytes(bytes) : reference.digest);
+  const verdict = verifyModelBundle(bundle, {
+    files: [{ name: modelFileName, sha256: digest ? digestHex(digest) : "" }],
+    signedAt: reference.bundle.signedAt as SigningKey["validFrom"],
+    keys: keys.filter((key) => key.purpose === "model"),
+  });
+  if (verdict.kind === "invalid") throw refused(`${labelOf(reference)}: ${verdict.reason}`);
+}
+
+export function labelOf(reference: ModelReference): string {
   return `${reference.name}/${reference.version}`;
 }
 
+const mend = "Compare the model with the registry: portolan model verify.";
+
 function refused(detail: string): PortolanError<ServingErrorCode> {
-  return new PortolanError<ServingErrorCode>("serving.model_refused", {
-    detail,
-    mend: "Compare the model with the registry: portolan model verify.",
-  });
+  return new PortolanError<ServingErrorCode>("serving.model_refused", { detail, mend });
 }
 
-/** Why a model is not served, for logs and the denial record. Rethrows what is no verdict on the model. */
-export function reasonOf(error: unknown): { readonly code: string; readonly detail: string } {
-  if (error instanceof ControlAway) throw error;
-  if (error instanceof PortolanError)
-    return { code: String(error.code), detail: error.detail ?? error.message };
-  return { code: "serving.model_unavailable", detail: messageOf(error) };
+/** Other bytes than the signed ones. Unlike a bad signature this passes when the right ones can be had. */
+export class BytesRefused extends PortolanError<ServingErrorCode> {
+  constructor(detail: string) {
+    super("serving.model_refused", { detail, mend });
+  }
 }

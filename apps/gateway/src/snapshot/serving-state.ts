@@ -12,8 +12,15 @@ export interface ActiveRoute {
   readonly context: PredictionContext;
   readonly fallbackContext: PredictionContext;
   readonly model: LoadedModel | undefined;
-  /** Why there is no model. */
-  readonly problem?: { readonly code: string; readonly detail: string };
+  /** Why the route's own model does not serve. */
+  readonly problem?: RouteProblem;
+  /** True while the route's previous model answers in its place. */
+  readonly isStandIn: boolean;
+}
+
+export interface RouteProblem {
+  readonly code: string;
+  readonly detail: string;
 }
 
 /** One environment's grants, indexed for the hot path. */
@@ -34,6 +41,8 @@ export interface ServingState {
   readonly manifest: SnapshotManifest;
   readonly routes: ReadonlyMap<string, ActiveRoute>;
   readonly grants: ReadonlyMap<Environment, GrantsIndex>;
+  /** Age of the last snapshot that was applied as a whole. */
+  readonly ageMs: () => number;
 }
 
 export function indexGrants(grants: GatewayGrants): GrantsIndex {
@@ -83,8 +92,21 @@ export function activate(
     context,
     fallbackContext: { ...context, variant: "fallback" },
     model,
+    isStandIn: false,
     ...(problem ? { problem } : {}),
   };
+}
+
+/** The route with the previous model that its snapshot names: everything else is the new one's. */
+export function standInOf(
+  route: Route,
+  snapshotVersion: number,
+  model: LoadedModel,
+  problem: RouteProblem,
+): ActiveRoute {
+  const { previous } = route;
+  const own = previous ? { ...route, model: previous.model, features: previous.features } : route;
+  return { ...activate(own, snapshotVersion, model, problem), isStandIn: true };
 }
 
 /** Context of refusals that reach no route. */

@@ -1,24 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { GatewayGrants } from "@portolan/identity/contract";
-import { type Environment, type Logger, messageOf, type Place, type SigningKey } from "@portolan/kernel";
-import type { Route, SignedSnapshot, SnapshotManifest, SnapshotPart } from "@portolan/serving/contract";
-import { checkedJson, readKeysPart, readRoutesPart, verifySnapshot } from "@portolan/serving/policy";
+import { type Clock, type Environment, type Logger, messageOf, type Place } from "@portolan/kernel";
+import type { SnapshotManifest } from "@portolan/serving/contract";
+import { judgeSnapshotAge, verifySnapshot } from "@portolan/serving/policy";
 import { ControlAway, type ControlClient } from "../control-client.ts";
 import type { Metrics } from "../metrics.ts";
 import type { DiskCache } from "./disk-cache.ts";
-import { type ModelPool, reasonOf } from "./model-pool.ts";
-import { isForHere, placedHere } from "./placement-guard.ts";
-import {
-  type ActiveRoute,
-  activate,
-  type GrantsIndex,
-  indexGrants,
-  keyOf,
-  type ServingState,
-} from "./serving-state.ts";
+import type { ModelPool } from "./model-pool.ts";
+import { placedHere } from "./placement-guard.ts";
+import { modelKeys, type Parts, readParts, uniqueRoutes } from "./read-parts.ts";
+import { RouteModels } from "./route-models.ts";
+import { type ActiveRoute, keyOf, type ServingState } from "./serving-state.ts";
+import { noteAge, readAgeNote, startAge } from "./snapshot-age.ts";
 import { learnKeys, loadTrust, signingKeys, type Trust } from "./trust.ts";
 
 export interface SnapshotManagerDeps {
+  readonly clock: Clock;
   readonly cache: DiskCache;
   readonly control: ControlClient;
   readonly pool: ModelPool;
@@ -33,28 +29,56 @@ export interface SnapshotManagerDeps {
 
 const waitMs = 20_000;
 const retryMs = 1000;
+const noteEveryMs = 30_000;
 const snapshotFile = "snapshot.json";
+const ageFile = "age.json";
 
-/** Keeps the newest good snapshot in force: from disk at once, from control whenever it has a newer one. */
+/**
+ * Keeps the newest good snapshot in force: from disk at once, from control whenever it has a newer one. What a
+ * snapshot takes away counts from the moment that its manifest is verified; models follow on their own (`RouteModels`).
+ */
 export class SnapshotManager {
   readonly #deps: SnapshotManagerDeps;
+  readonly #models: RouteModels;
   readonly #stop = new AbortController();
   #trust: Trust | undefined;
   #state: ServingState | undefined;
+  #parts: Parts | undefined;
   #signed: unknown;
   #loop: Promise<void> = Promise.resolve();
+  #notes: NodeJS.Timeout | undefined;
+  #overdue = "";
+  #problem: string | undefined;
   /** True while the last word from control was an answer. */
   controlReachable = false;
+  /** True until the models of the snapshot on disk were tried. */
+  isStarting = true;
 
   constructor(deps: SnapshotManagerDeps) {
     this.#deps = deps;
+    this.#models = new RouteModels({
+      pool: deps.pool,
+      log: deps.log,
+      onModelRefused: deps.onModelRefused,
+      onChange: (route) => this.#replace(route),
+    });
   }
 
   get state(): ServingState | undefined {
     return this.#state;
   }
 
-  /** Serves from disk when it can, then follows control in the background. Resolves once disk was tried. */
+  /** Whose gateway this is, as soon as that is known; refusals are filed under it. */
+  get organisationId(): string | undefined {
+    return this.#trust?.organisationId;
+  }
+
+  /** Why there is no snapshot, for the operator. */
+  get problem(): string | undefined {
+    return this.#state ? undefined : this.#problem;
+  }
+
+  /** Serves from disk when it can, then follows control in the background. Resolves once disk and its models were tried. */
   async start(): Promise<void> {
     const { cache, log } = this.#deps;
     const stored = cache.readJson(snapshotFile);
@@ -63,16 +87,22 @@ export class SnapshotManager {
         this.#trust = await loadTrust(cache, this.#deps.control);
         await this.#consider(stored, "disk");
       } catch (error) {
-        log.warn({ reason: messageOf(error) }, "gateway.snapshot.disk_unusable");
+        this.#problem = messageOf(error);
+        log.warn({ reason: this.#problem }, "gateway.snapshot.disk_unusable");
       }
     }
+    this.#notes = setInterval(() => this.#noteAge(), noteEveryMs).unref();
     this.#loop = this.#follow();
+    await this.#models.settled();
+    this.isStarting = false;
   }
 
   async close(): Promise<void> {
     this.#stop.abort();
+    clearInterval(this.#notes);
+    this.#noteAge();
     await this.#loop;
-    await this.#deps.pool.keepOnly(new Set());
+    await this.#models.close();
   }
 
   async #follow(): Promise<void> {
@@ -91,20 +121,20 @@ export class SnapshotManager {
     const { control, cache } = this.#deps;
     this.#trust ??= await loadTrust(cache, control);
     if (!this.#trust) throw new ControlAway("control has not said whose snapshots to believe");
-    const isMissing = [...(this.#state?.routes.values() ?? [])].some((route) => canHeal(route));
-    const hold = this.#state && this.controlReachable && !isMissing ? waitMs : 0;
+    const isWhole = this.#parts?.missing.length === 0;
+    const hold = this.#state && this.controlReachable && isWhole ? waitMs : 0;
     const fetched = await Promise.race([
       control.latestSnapshot(this.#state?.manifest.version ?? 0, hold),
       aborted(this.#stop.signal),
     ]);
     if (fetched !== undefined) await this.#consider(fetched, "control");
-    else if (isMissing && this.#signed) await this.#reload();
-    if (hold === 0 && (isMissing || fetched === undefined))
+    else if (!isWhole) await this.#complete();
+    if (hold === 0 && (!isWhole || fetched === undefined))
       await sleep(retryMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
   }
 
   async #consider(signed: unknown, from: "disk" | "control"): Promise<void> {
-    const { log, metrics, cache } = this.#deps;
+    const { log, metrics } = this.#deps;
     if (!this.#trust) throw new ControlAway("no trust anchor");
     const verdict = verifySnapshot(signed, {
       keys: signingKeys(this.#trust.keys),
@@ -120,107 +150,78 @@ export class SnapshotManager {
       // Asking again at once would spin: the last good one serves on meanwhile.
       throw new ControlAway(verdict.detail);
     }
-    const next = await this.#build(verdict.manifest);
-    if (from === "control") cache.writeJson(snapshotFile, signed as SignedSnapshot);
+    this.#apply(verdict.manifest, await readParts(this.#deps, verdict.manifest, this.#parts), signed, from);
+  }
+
+  /** Asks again for the parts that the snapshot in force still lacks. */
+  async #complete(): Promise<void> {
+    if (!this.#state || !this.#parts) return;
+    const parts = await readParts(this.#deps, this.#state.manifest, this.#parts);
+    if (parts.missing.length < this.#parts.missing.length)
+      this.#apply(this.#state.manifest, parts, this.#signed, "control");
+  }
+
+  #apply(manifest: SnapshotManifest, parts: Parts, signed: unknown, from: "disk" | "control"): void {
+    const { cache, log } = this.#deps;
+    const isWhole = parts.missing.length === 0;
+    const note = from === "disk" ? readAgeNote(cache.readJson(ageFile)) : undefined;
+    // A snapshot that lacks a part proves nothing about what that part would say: the age runs on.
+    const ageMs = isWhole || !this.#state ? startAge(this.#deps.clock, manifest, note) : this.#state.ageMs;
+    const routes = this.#models.begin({
+      manifest,
+      routes: placedHere(uniqueRoutes(parts), this.#deps.place, this.#deps),
+      keys: modelKeys(parts),
+    });
+    this.#state = { manifest, grants: parts.grants, routes, ageMs };
+    this.#parts = parts;
     this.#signed = signed;
-    await this.#swap(next);
-    log.info(
-      { version: verdict.manifest.version, from, routes: next.routes.size },
-      "gateway.snapshot.serving",
-    );
+    log.info({ version: manifest.version, from, routes: routes.size }, "gateway.snapshot.serving");
+    if (!isWhole) log.error({ missing: parts.missing, reason: parts.reason }, "gateway.snapshot.incomplete");
+    this.#keep(parts, isWhole && from === "control" && parts.isStored);
   }
 
-  /** Tries models again that failed for a reason that may have passed. */
-  async #reload(): Promise<void> {
-    const manifest = this.#state?.manifest;
-    if (manifest) await this.#swap(await this.#build(manifest));
-  }
-
-  async #swap(next: ServingState): Promise<void> {
-    this.#state = next;
-    const used = new Set(
-      [...next.routes.values()].flatMap((route) => (route.model ? [route.route.model.digest] : [])),
-    );
-    await this.#deps.pool.keepOnly(used);
-  }
-
-  async #build(manifest: SnapshotManifest): Promise<ServingState> {
-    const keysPart = manifest.parts.find((part) => part.kind === "keys");
-    if (!keysPart) throw new ControlAway("the snapshot has no keys part");
-    const keys = required(readKeysPart(await this.#bytes(keysPart), keysPart)).keys;
-    const grants = new Map<Environment, GrantsIndex>();
-    const routes: Route[] = [];
-    for (const part of manifest.parts) {
-      if (!part.environment || !this.#deps.environments.includes(part.environment)) continue;
-      if (!isForHere(part, this.#deps.place)) continue;
-      const bytes = await this.#bytes(part);
-      if (part.kind === "identity")
-        grants.set(
-          part.environment,
-          indexGrants(required(checkedJson(bytes, part)) as unknown as GatewayGrants),
-        );
-      else if (part.kind === "routes") routes.push(...required(readRoutesPart(bytes, part)).routes);
-    }
-    if (this.#trust) this.#trust = learnKeys(this.#deps.cache, this.#trust, keys);
-    const active = await Promise.all(
-      placedHere(routes, this.#deps.place, this.#deps).map((route) =>
-        this.#activate(route, manifest, signingKeys(keys)),
-      ),
-    );
-    return { manifest, grants, routes: new Map(active.map((route) => [keyOf(route.route), route])) };
-  }
-
-  async #activate(
-    route: Route,
-    manifest: SnapshotManifest,
-    keys: readonly SigningKey[],
-  ): Promise<ActiveRoute> {
+  /** Disk comes last: one that takes no more delays nothing that was just revoked. */
+  #keep(parts: Parts, isWorthKeeping: boolean): void {
+    const { cache, log } = this.#deps;
     try {
-      return activate(route, manifest.version, await this.#deps.pool.acquire(route.model, keys));
+      if (this.#trust) this.#trust = learnKeys(cache, this.#trust, parts.keys);
+      if (isWorthKeeping) cache.writeJson(snapshotFile, this.#signed);
     } catch (error) {
-      const problem = reasonOf(error);
-      this.#deps.log.error(
-        { endpoint: route.endpoint, model: `${route.model.name}/${route.model.version}`, ...problem },
-        "gateway.model.refused",
-      );
-      const refused = activate(route, manifest.version, undefined, problem);
-      this.#deps.onModelRefused(refused);
-      return (await this.#previous(route, manifest, keys)) ?? refused;
+      log.error({ reason: messageOf(error) }, "gateway.snapshot.not_stored");
     }
+    this.#noteAge();
   }
 
-  /** The version that served before, as long as its own signature still counts. */
-  async #previous(
-    route: Route,
-    manifest: SnapshotManifest,
-    keys: readonly SigningKey[],
-  ): Promise<ActiveRoute | undefined> {
-    const before = this.#state?.routes.get(keyOf(route));
-    if (!before?.model || before.route.model.digest === route.model.digest) return undefined;
+  #replace(route: ActiveRoute): void {
+    if (!this.#state) return;
+    const routes = new Map(this.#state.routes).set(keyOf(route.route), route);
+    this.#state = { ...this.#state, routes };
+  }
+
+  /** Written down so that a restart under a clock that was set back does not make the snapshot younger. */
+  #noteAge(): void {
+    const state = this.#state;
+    if (!state) return;
+    const { cache, clock, log } = this.#deps;
     try {
-      const model = await this.#deps.pool.acquire(before.route.model, keys);
-      return activate(
-        { ...route, model: before.route.model, features: before.route.features },
-        manifest.version,
-        model,
-      );
+      cache.writeJson(ageFile, noteAge(state.manifest.version, state.ageMs(), clock.now()));
     } catch (error) {
-      reasonOf(error);
-      return undefined;
+      log.warn({ reason: messageOf(error) }, "gateway.snapshot.age_not_stored");
     }
-  }
-
-  async #bytes(part: SnapshotPart): Promise<Uint8Array> {
-    const cached = await this.#deps.cache.read(part.digest);
-    if (cached.kind === "found") return cached.bytes;
-    const bytes = await this.#deps.control.part(part.digest);
-    this.#deps.cache.write(part.digest, bytes);
-    return bytes;
+    const overdue = [...state.routes.values()]
+      .filter(({ route }) => judgeSnapshotAge(route.snapshotAge, state.ageMs()) !== "fresh")
+      .map(({ route }) => `${route.environment}/${route.endpoint}`)
+      .join(" ");
+    if (overdue !== this.#overdue) {
+      if (overdue !== "") log.warn({ routes: overdue, ageMs: state.ageMs() }, "gateway.snapshot.overdue");
+      this.#overdue = overdue;
+    }
   }
 
   #failed(error: unknown): void {
+    this.#problem = messageOf(error);
     if (this.controlReachable || !(error instanceof ControlAway))
-      this.#deps.log.warn({ reason: messageOf(error) }, "gateway.control.away");
+      this.#deps.log.warn({ reason: this.#problem }, "gateway.control.away");
     this.#setReachable(false);
   }
 
@@ -234,16 +235,6 @@ export class SnapshotManager {
       reachable ? 1 : 0,
     );
   }
-}
-
-/** Damaged bytes are fetched again; a quarantined or badly signed model stays out until a new snapshot. */
-function canHeal(route: ActiveRoute): boolean {
-  return route.problem?.code === "serving.model_refused" && /stored bytes/.test(route.problem.detail);
-}
-
-function required<T>(verdict: { kind: "part"; value: T } | { kind: "bad"; detail: string }): T {
-  if (verdict.kind === "bad") throw new ControlAway(verdict.detail);
-  return verdict.value;
 }
 
 async function aborted(signal: AbortSignal): Promise<undefined> {

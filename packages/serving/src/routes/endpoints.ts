@@ -2,9 +2,10 @@ import { routeConfig } from "@portolan/http-contract";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import { type DeployDeps, deployEndpoint } from "../deploy-endpoint.ts";
-import { DeployRequest, EndpointList, EndpointName } from "../endpoint.ts";
+import { DeployRequest, type Endpoint, EndpointList, EndpointName } from "../endpoint.ts";
+import { type Served, servedRoutes } from "../served-routes.ts";
 import { Route } from "../snapshot/schema.ts";
-import { listEndpoints } from "../store.ts";
+import { listDeployed } from "../store.ts";
 
 const Params = Type.Object({ name: EndpointName });
 
@@ -32,9 +33,9 @@ export async function endpointRoutes(app: FastifyInstance, deps: DeployDeps): Pr
     },
     async (request) => {
       const { organisationId } = request.call.actor;
-      const all = await deps.work.read(request.call, (sql) => listEndpoints(sql, organisationId));
+      const deployed = await deps.work.read(request.call, (sql) => listDeployed(sql, organisationId));
       const visible = [];
-      for (const endpoint of all) {
+      for (const endpoint of (await servedRoutes(deps, request.call, deployed)).map(viewOf)) {
         const { allowed } = await deps.authorizer.decide(request.call, "serving:read", {
           type: "Endpoint",
           id: endpoint.name,
@@ -49,4 +50,22 @@ export async function endpointRoutes(app: FastifyInstance, deps: DeployDeps): Pr
       return { endpoints: visible };
     },
   );
+}
+
+/** The route as the next snapshot carries it; of a stopped endpoint, as it was deployed. */
+function viewOf(served: Served): Endpoint {
+  const { endpointId, name, environment, useCaseId, route, ...deployment } = served.deployed;
+  const { deploymentId, deployedAt, deployedBy, snapshotVersion } = deployment;
+  return {
+    id: endpointId,
+    name,
+    environment,
+    useCaseId,
+    deploymentId,
+    deployedAt,
+    deployedBy,
+    snapshotVersion,
+    route: served.kind === "route" ? served.route : route,
+    stopped: served.kind === "stopped" ? served.stop : null,
+  };
 }

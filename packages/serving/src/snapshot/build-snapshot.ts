@@ -10,8 +10,6 @@ export interface SnapshotContent {
   /** Identity's grants by environment, opaque here. */
   readonly grants: readonly { readonly environment: Environment; readonly grants: JsonValue }[];
   readonly keys: KeysPart["keys"];
-  readonly maxAgeMs: number | null;
-  readonly beyondMaxAge: "serve" | "refuse";
 }
 
 export interface BuiltParts {
@@ -70,8 +68,6 @@ export async function buildSnapshot(
     organisationId: content.organisationId,
     version,
     createdAt,
-    maxAgeMs: content.maxAgeMs,
-    beyondMaxAge: content.beyondMaxAge,
     parts: [...built.parts],
   };
   const payload = canonicalBytes(manifest);

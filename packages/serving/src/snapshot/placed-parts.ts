@@ -36,8 +36,10 @@ export function fetchableOf(manifest: SnapshotManifest, routes: readonly Route[]
       placement,
       environment,
     })),
-    ...routes.flatMap(({ model, placement, environment }) =>
-      [model.digest, model.bundle.digest].map((digest) => ({ digest, placement, environment })),
+    ...routes.flatMap(({ model, previous, placement, environment }) =>
+      [model, ...(previous ? [previous.model] : [])]
+        .flatMap((one) => [one.digest, one.bundle.digest])
+        .map((digest) => ({ digest, placement, environment })),
     ),
   ];
 }

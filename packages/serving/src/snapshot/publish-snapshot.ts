@@ -9,30 +9,26 @@ import {
   type ObjectStore,
   type SigningKey,
   systemActor,
+  type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
-import type { Endpoint } from "../endpoint.ts";
 import { noteExclusions } from "../gateways.ts";
-import type { CharterInForce, GrantsSource, PublicKeys, ServedCharter } from "../ports.ts";
-import { latestSnapshot, listEndpoints, type SnapshotRow, saveSnapshot } from "../store.ts";
+import type { GrantsSource, PublicKeys } from "../ports.ts";
+import { changeOf, markOf, type Served, type ServedDeps, servedRoutes } from "../served-routes.ts";
+import { latestSnapshot, listDeployed, markServed, type SnapshotRow, saveSnapshot } from "../store.ts";
 import { buildParts, buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
 import { fetchableOf, placedRoutes } from "./placed-parts.ts";
-import { placementOf } from "./placement-of.ts";
-import type { KeysPart, SnapshotTrust } from "./schema.ts";
+import type { KeysPart, Route, SnapshotTrust } from "./schema.ts";
 
-export interface PublishDeps {
+export interface PublishDeps extends ServedDeps {
   readonly work: UnitOfWork;
   readonly clock: Clock;
   readonly objects: ObjectStore;
   readonly keyRing: KeyRing;
   readonly grants: GrantsSource;
   readonly keys: PublicKeys;
-  readonly charters: CharterInForce;
   /** An unchanged snapshot is signed anew after this long, so that its age says that control is alive. */
   readonly refreshAfterMs: number;
-  /** The largest age, and what gateways do beyond it. */
-  readonly maxAgeMs: number | null;
-  readonly beyondMaxAge: "serve" | "refuse";
 }
 
 export interface SnapshotPublisher {
@@ -91,12 +87,14 @@ async function tryPublish(
   organisationId: Id<"organisation">,
 ): Promise<number | undefined> {
   const call = callOf(deps, organisationId);
-  const [latest, endpoints] = await deps.work.read(call, async (sql) => [
+  const [latest, deployed] = await deps.work.read(call, async (sql) => [
     await latestSnapshot(sql, organisationId),
-    await listEndpoints(sql, organisationId),
+    await listDeployed(sql, organisationId),
   ]);
-  const content = await contentOf(deps, organisationId, await governed(deps, call, endpoints));
-  const contentDigest = digestJson([...buildParts(content).parts, content.maxAgeMs, content.beyondMaxAge]);
+  const served = await servedRoutes(deps, call, deployed);
+  const routes = served.flatMap((one) => (one.kind === "route" ? [one.route] : []));
+  const content = await contentOf(deps, organisationId, routes);
+  const contentDigest = digestJson([...buildParts(content).parts]);
   const now = deps.clock.now();
   const isFresh = latest && now - latest.created_at < deps.refreshAfterMs * 1000;
   if (latest && isFresh && latest.content_digest === contentDigest) return latest.version;
@@ -117,8 +115,8 @@ async function tryPublish(
     content_digest: contentDigest,
     signed,
     manifest,
-    fetchable: fetchableOf(manifest, content.routes),
-    placed: placedRoutes(content.routes),
+    fetchable: fetchableOf(manifest, routes),
+    placed: placedRoutes(routes),
     created_at: now,
   };
   const saved = await deps.work.write(call, async (tx) => {
@@ -130,50 +128,38 @@ async function tryPublish(
         event: "serving.snapshot.published",
         subject: `${organisationId}/${manifest.version}`,
         after: digestJson(manifest),
-        detail: { version: manifest.version, routes: content.routes.length },
+        detail: { version: manifest.version, routes: routes.length },
       });
     }
+    await recordChanges(tx, served);
     return true;
   });
   return saved ? manifest.version : undefined;
 }
 
-/** Outside dev an endpoint is served only while a charter is in force for its use case: a withdrawn one takes it along. */
-async function governed(
-  deps: PublishDeps,
-  call: CallContext,
-  endpoints: readonly Endpoint[],
-): Promise<Endpoint[]> {
-  const inForce = new Map<string, ServedCharter | undefined>();
-  const served: Endpoint[] = [];
-  for (const endpoint of endpoints) {
-    const { environment, useCaseId } = endpoint;
-    if (!inForce.has(useCaseId)) {
-      inForce.set(useCaseId, await deps.charters.inForce(call, useCaseId));
-    }
-    const charter = inForce.get(useCaseId);
-    if (environment === "dev" || charter) served.push(placedBy(charter, endpoint));
+/** Nobody deployed anything, and yet a route changed: a charter did it, and the ledger says so. */
+async function recordChanges(tx: Transaction, served: readonly Served[]): Promise<void> {
+  for (const one of served) {
+    const mark = markOf(one);
+    const before = one.deployed.served;
+    const change = changeOf(before, one);
+    if (change) await tx.record(change);
+    if (!before || digestJson({ ...before }) !== digestJson({ ...mark }))
+      await markServed(tx.sql, one.deployed.endpointId, mark);
   }
-  return served;
-}
-
-/** Where it may be served is the word of the charter in force now, not of the one at the deployment. */
-function placedBy(charter: ServedCharter | undefined, endpoint: Endpoint): Endpoint {
-  if (!charter) return endpoint;
-  return { ...endpoint, route: { ...endpoint.route, placement: placementOf(charter.document) } };
 }
 
 async function contentOf(
   deps: PublishDeps,
   organisationId: string,
-  endpoints: readonly Endpoint[],
+  routes: readonly Route[],
 ): Promise<SnapshotContent> {
-  const granted = endpoints.map(({ name, environment, route }) => ({
-    endpoint: name,
+  const granted = routes.map(({ endpoint, environment, businessUnitId, teamId, useCaseId }) => ({
+    endpoint,
     environment,
-    businessUnitId: route.businessUnitId,
-    teamId: route.teamId,
-    useCaseId: route.useCaseId,
+    businessUnitId,
+    teamId,
+    useCaseId,
   }));
   const grants = await Promise.all(
     environments.map(async (environment) => ({
@@ -188,11 +174,9 @@ async function contentOf(
   const keys = [...(await deps.keys.list("model")), ...(await deps.keys.list("snapshot"))];
   return {
     organisationId,
-    routes: endpoints.map((endpoint) => endpoint.route),
+    routes,
     grants,
     keys: keys.map(publicPart),
-    maxAgeMs: deps.maxAgeMs,
-    beyondMaxAge: deps.beyondMaxAge,
   };
 }
 

@@ -115,6 +115,16 @@ export const Placement = Type.Object(
 );
 export type Placement = Static<typeof Placement>;
 
+/** The charter's word on gateways that control cannot reach. */
+export const SnapshotAge = Type.Object(
+  {
+    maximumMs: Type.Integer({ minimum: 1000 }),
+    beyond: Type.Union([Type.Literal("serve"), Type.Literal("refuse")]),
+  },
+  closed,
+);
+export type SnapshotAge = Static<typeof SnapshotAge>;
+
 /** Everything that a gateway needs to answer for one endpoint in one environment. */
 export const Route = Type.Object(
   {
@@ -143,6 +153,18 @@ export const Route = Type.Object(
     }),
     fallback: FallbackRule,
     features: Type.Union([FeaturePlan, Type.Null()]),
+    previous: Type.Union(
+      [
+        Type.Object({ model: ModelReference, features: Type.Union([FeaturePlan, Type.Null()]) }, closed),
+        Type.Null(),
+      ],
+      {
+        description: "The one model that may stand in for `model` while its bytes cannot be had",
+      },
+    ),
+    snapshotAge: Type.Union([SnapshotAge, Type.Null()], {
+      description: "Null: no charter bounds it (dev only)",
+    }),
   },
   closed,
 );
@@ -199,8 +221,6 @@ export const SnapshotManifest = Type.Object(
     organisationId: Type.String(),
     version: Type.Integer({ minimum: 1, description: "Grows by at least one; a lower one is a rollback" }),
     createdAt: Micros,
-    maxAgeMs: Type.Union([Type.Integer({ minimum: 1000 }), Type.Null()]),
-    beyondMaxAge: Type.Union([Type.Literal("serve"), Type.Literal("refuse")]),
     parts: Type.Array(SnapshotPart),
   },
   closed,

@@ -1,7 +1,14 @@
 import { createPublicKey, verify } from "node:crypto";
 import { canonicalJson, digestBytes, type JsonValue, keyCounts, type SigningKey } from "@portolan/kernel";
 import { Compile } from "typebox/compile";
-import { KeysPart, RoutesPart, SignedSnapshot, SnapshotManifest, type SnapshotPart } from "./schema.ts";
+import {
+  KeysPart,
+  RoutesPart,
+  SignedSnapshot,
+  type SnapshotAge,
+  SnapshotManifest,
+  type SnapshotPart,
+} from "./schema.ts";
 
 export type SnapshotVerdict =
   | { readonly kind: "accepted"; readonly manifest: SnapshotManifest }
@@ -121,9 +128,8 @@ export function checkedJson(bytes: Uint8Array, part: SnapshotPart): PartVerdict<
     : { kind: "part", value: value as JsonValue };
 }
 
-/** Whether a snapshot of that age may still be served from. Pure. */
-export function judgeSnapshotAge(manifest: SnapshotManifest, nowMicros: number): "fresh" | "old" | "expired" {
-  if (manifest.maxAgeMs === null || nowMicros - manifest.createdAt <= manifest.maxAgeMs * 1000)
-    return "fresh";
-  return manifest.beyondMaxAge === "refuse" ? "expired" : "old";
+/** Whether a route of a snapshot of that age may still be answered for. Pure. */
+export function judgeSnapshotAge(bound: SnapshotAge | null, ageMs: number): "fresh" | "old" | "expired" {
+  if (bound === null || ageMs <= bound.maximumMs) return "fresh";
+  return bound.beyond === "refuse" ? "expired" : "old";
 }

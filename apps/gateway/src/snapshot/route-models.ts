@@ -1,0 +1,196 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Logger, messageOf, PortolanError, type SigningKey } from "@portolan/kernel";
+import type { ModelReference, Route, SnapshotManifest } from "@portolan/serving/contract";
+import { ControlAway } from "../control-client.ts";
+import { BytesRefused, labelOf, type ModelPool } from "./model-pool.ts";
+import { type ActiveRoute, activate, keyOf, type RouteProblem, standInOf } from "./serving-state.ts";
+
+export interface RouteModelsDeps {
+  readonly pool: ModelPool;
+  readonly log: Logger;
+  /** Called when a route of the current generation gets a model, or another reason for having none. */
+  readonly onChange: (route: ActiveRoute) => void;
+  /** Called once for every model that is refused: it becomes a record. */
+  readonly onModelRefused: (route: ActiveRoute) => void;
+}
+
+/** The routes of one snapshot and the keys that models are verified with. */
+export interface Generation {
+  readonly manifest: SnapshotManifest;
+  readonly routes: readonly Route[];
+  readonly keys: readonly SigningKey[];
+}
+
+const firstRetryMs = 1000;
+const longestRetryMs = 30_000;
+const waiting: RouteProblem = { code: "serving.model_unavailable", detail: "The model is being loaded." };
+
+interface Failure extends RouteProblem {
+  /** For the log; callers are told less. */
+  readonly reason: string;
+  readonly mayHeal: boolean;
+  /** Bytes or signature were refused, which is an event of its own. */
+  readonly isDenial: boolean;
+}
+
+/**
+ * Brings the routes of a snapshot and their models together, beside the snapshot's way: a model that cannot be had
+ * delays neither a revocation nor another route.
+ */
+export class RouteModels {
+  readonly #deps: RouteModelsDeps;
+  /** By route and model: why it could not be had, until it can. Survives re-signed snapshots. */
+  readonly #failures = new Map<string, Failure>();
+  #current: Generation | undefined;
+  #stop = new AbortController();
+  #firstAttempts: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: RouteModelsDeps) {
+    this.#deps = deps;
+  }
+
+  /** The generation's routes with the models that are loaded already; the others follow through `onChange`. */
+  begin(generation: Generation): Map<string, ActiveRoute> {
+    this.#stop.abort();
+    this.#stop = new AbortController();
+    this.#current = generation;
+    const active = new Map(
+      generation.routes.map((route) => [keyOf(route), this.#now(route, generation)] as const),
+    );
+    const pending = generation.routes.filter((route) => active.get(keyOf(route))?.problem);
+    this.#firstAttempts = Promise.all(
+      pending.map((route) => new Promise<void>((resolve) => void this.#pursue(route, generation, resolve))),
+    );
+    void this.#prune();
+    return active;
+  }
+
+  /** Resolves when every model of the current generation was tried once. */
+  async settled(): Promise<void> {
+    await this.#firstAttempts;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#current = undefined;
+    await this.#deps.pool.keepOnly([]);
+  }
+
+  /** Without touching disk or network: the route's own model, else its stand-in, else a reason. */
+  #now(route: Route, generation: Generation): ActiveRoute {
+    const { version } = generation.manifest;
+    try {
+      const model = this.#deps.pool.ready(route.model, generation.keys);
+      if (model) return activate(route, version, model);
+    } catch {
+      // The full attempt that follows finds and reports the same reason.
+    }
+    const problem = this.#failures.get(failureKey(route)) ?? waiting;
+    return this.#standIn(route, generation, problem) ?? activate(route, version, undefined, problem);
+  }
+
+  #standIn(route: Route, generation: Generation, problem: RouteProblem): ActiveRoute | undefined {
+    if (!route.previous) return undefined;
+    try {
+      const model = this.#deps.pool.ready(route.previous.model, generation.keys);
+      return model && standInOf(route, generation.manifest.version, model, problem);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Tries until the model serves, the snapshot is replaced, or trying again cannot help. */
+  async #pursue(route: Route, generation: Generation, tried: () => void): Promise<void> {
+    const { signal } = this.#stop;
+    for (let delayMs = firstRetryMs; ; delayMs = Math.min(2 * delayMs, longestRetryMs)) {
+      const mayHeal = await this.#attempt(route, generation);
+      tried();
+      if (this.#current !== generation) break;
+      if (!mayHeal) break;
+      await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+    }
+    await this.#prune();
+  }
+
+  /** @returns whether another attempt may do better */
+  async #attempt(route: Route, generation: Generation): Promise<boolean> {
+    const { pool, onChange } = this.#deps;
+    try {
+      const model = await pool.acquire(route.model, generation.keys);
+      if (this.#current !== generation) return false;
+      this.#failures.delete(failureKey(route));
+      onChange(activate(route, generation.manifest.version, model));
+      return false;
+    } catch (error) {
+      if (this.#current !== generation) return false;
+      const failure = this.#note(route, generation, judge(route.model, error));
+      if (route.previous) await pool.acquire(route.previous.model, generation.keys).catch(() => undefined);
+      if (this.#current !== generation) return false;
+      onChange(
+        this.#standIn(route, generation, failure) ??
+          activate(route, generation.manifest.version, undefined, failure),
+      );
+      return failure.mayHeal;
+    }
+  }
+
+  /** Logs and records a failure once, however often it is met again. */
+  #note(route: Route, generation: Generation, failure: Failure): Failure {
+    const known = this.#failures.get(failureKey(route));
+    if (known?.isDenial && !failure.isDenial) return { ...known, mayHeal: true }; // what was refused says more than "not here"
+    if (known?.reason === failure.reason) return failure;
+    this.#failures.set(failureKey(route), failure);
+    const { endpoint, environment } = route;
+    const { code, reason } = failure;
+    this.#deps.log.error(
+      { endpoint, environment, model: labelOf(route.model), code, reason },
+      failure.isDenial ? "gateway.model.refused" : "gateway.model.unavailable",
+    );
+    if (failure.isDenial)
+      this.#deps.onModelRefused(activate(route, generation.manifest.version, undefined, failure));
+    return failure;
+  }
+
+  /** What a route may still need stays loaded; all else goes. */
+  async #prune(): Promise<void> {
+    const needed = (this.#current?.routes ?? []).flatMap((route) =>
+      this.#isServing(route) || !route.previous ? [route.model] : [route.model, route.previous.model],
+    );
+    const current = new Set((this.#current?.routes ?? []).map(failureKey));
+    for (const key of this.#failures.keys()) if (!current.has(key)) this.#failures.delete(key);
+    await this.#deps.pool.keepOnly(needed);
+  }
+
+  #isServing(route: Route): boolean {
+    try {
+      return this.#deps.pool.ready(route.model, this.#current?.keys ?? []) !== undefined;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function failureKey(route: Route): string {
+  return `${keyOf(route)} ${route.model.digest} ${route.model.bundle.digest}`;
+}
+
+function judge(reference: ModelReference, error: unknown): Failure {
+  const reason = messageOf(error);
+  if (error instanceof ControlAway)
+    return {
+      code: "serving.model_unavailable",
+      detail: `The bytes of ${labelOf(reference)} are not here yet, and control does not give them.`,
+      reason,
+      mayHeal: true,
+      isDenial: false,
+    };
+  if (error instanceof PortolanError)
+    return {
+      code: String(error.code),
+      detail: error.detail ?? error.message,
+      reason,
+      mayHeal: error instanceof BytesRefused,
+      isDenial: true,
+    };
+  return { code: "serving.model_unavailable", detail: reason, reason, mayHeal: true, isDenial: true };
+}

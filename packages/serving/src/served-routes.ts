@@ -1,0 +1,131 @@
+import {
+  type CallContext,
+  type Digest,
+  digestJson,
+  isPortolanError,
+  type LedgerEvent,
+  type Place,
+  type PortolanError,
+} from "@portolan/kernel";
+import { deriveRoute, requireServable } from "./derive-route.ts";
+import type { Stop } from "./endpoint.ts";
+import type { CharterInForce, ServedCharter } from "./ports.ts";
+import type { Route } from "./snapshot/schema.ts";
+import type { Deployed } from "./store.ts";
+
+/** What the charter in force makes of a deployment: its route of today, or the reason why it stops. */
+export type Served =
+  | { readonly kind: "route"; readonly deployed: Deployed; readonly route: Route }
+  | { readonly kind: "stopped"; readonly deployed: Deployed; readonly stop: Stop };
+
+/** What the last snapshot said of an endpoint, so that the next one's changes get their ledger rows. */
+export interface ServedMark {
+  readonly deploymentId: string;
+  readonly route: Digest | null;
+  readonly charter: Digest | null;
+  readonly stopped: string | null;
+}
+
+export interface ServedDeps {
+  readonly charters: CharterInForce;
+  readonly location: Place;
+}
+
+/** Judges every deployment under the charter that is in force now. */
+export async function servedRoutes(
+  deps: ServedDeps,
+  call: CallContext,
+  deployments: readonly Deployed[],
+): Promise<Served[]> {
+  const charters = new Map<string, Promise<CharterLookup>>();
+  return Promise.all(
+    deployments.map(async (deployed) => {
+      const { useCaseId } = deployed;
+      const lookup = charters.get(useCaseId) ?? lookUp(deps.charters, call, useCaseId);
+      charters.set(useCaseId, lookup);
+      return serve(deployed, await lookup, deps.location);
+    }),
+  );
+}
+
+type CharterLookup = { readonly charter: ServedCharter | undefined } | { readonly stop: Stop };
+
+/** A charter that was tampered with governs nobody, and must not keep the others' revocations back. */
+async function lookUp(
+  charters: CharterInForce,
+  call: CallContext,
+  useCaseId: string,
+): Promise<CharterLookup> {
+  try {
+    return { charter: await charters.inForce(call, useCaseId) };
+  } catch (error) {
+    if (isPortolanError(error) && error.code.startsWith("charter.")) return { stop: stopOf(error) };
+    throw error;
+  }
+}
+
+function serve(deployed: Deployed, lookup: CharterLookup, location: Place): Served {
+  if ("stop" in lookup) return { kind: "stopped", deployed, stop: lookup.stop };
+  const { charter } = lookup;
+  const { request, route, name, endpointId, deploymentId } = deployed;
+  try {
+    requireServable(name, request, charter, location);
+  } catch (error) {
+    if (!isPortolanError(error)) throw error;
+    return { kind: "stopped", deployed, stop: stopOf(error) };
+  }
+  const { organisationId, businessUnitId, teamId, useCaseId } = route;
+  return {
+    kind: "route",
+    deployed,
+    route: deriveRoute({ organisationId, endpointId, deploymentId, name }, request, {
+      useCase: { useCaseId, businessUnitId, teamId },
+      charter,
+      model: route.model,
+      previous: deployed.previous,
+    }),
+  };
+}
+
+function stopOf(error: PortolanError): Stop {
+  return { code: error.code, detail: error.detail ?? error.message };
+}
+
+export function markOf(served: Served): ServedMark {
+  const { deploymentId } = served.deployed;
+  return served.kind === "stopped"
+    ? { deploymentId, route: null, charter: null, stopped: served.stop.code }
+    : {
+        deploymentId,
+        route: digestJson(served.route),
+        charter: (served.route.charter?.digest ?? null) as Digest | null,
+        stopped: null,
+      };
+}
+
+/**
+ * The ledger row of what a snapshot changes at an endpoint without anybody deploying: a charter stops it, lets it go
+ * on, or changes its terms. `undefined` when it changes nothing. Pure.
+ */
+export function changeOf(before: ServedMark | null, served: Served): LedgerEvent | undefined {
+  const { endpointId, name, environment, deploymentId } = served.deployed;
+  const place = { endpoint: name, environment, deployment: deploymentId };
+  const was = before?.route ? { before: before.route } : {};
+  if (served.kind === "stopped") {
+    if (before?.stopped === served.stop.code) return undefined;
+    const detail = { ...place, code: served.stop.code };
+    return { event: "serving.route.stopped", subject: endpointId, ...was, detail };
+  }
+  const after = markOf(served);
+  const { charter } = served.route;
+  const event = {
+    subject: endpointId,
+    ...was,
+    ...(after.route ? { after: after.route } : {}),
+    detail: { ...place, charter: charter?.digest ?? null, charterVersion: charter?.version ?? null },
+  };
+  if (before?.stopped) return { event: "serving.route.resumed", ...event };
+  const isSameDeployment = before?.deploymentId === deploymentId;
+  if (!isSameDeployment || before.charter === after.charter) return undefined;
+  return { event: "serving.route.rederived", ...event };
+}
