@@ -250,7 +250,9 @@ describe("another team", () => {
   test("builds sets of its own, and to the first team they are sets that do not exist", async () => {
     const { control } = world;
     const dev = { environment: "dev", useCaseId: world.crewUseCaseId };
-    const object = await world.upload("tom", dev, Buffer.from(visitsCsv));
+    // Other rows: bytes that a team made itself are its own, whoever else made the same.
+    const rests = `${visitsCsv}2026-03-02T23:30:00Z,north,9\n`;
+    const object = await world.upload("tom", dev, Buffer.from(rests));
     const batch = { contract: "rests", ...dev, sources: [{ object, format: "csv" }] };
     await world.post("tom", "/v1/ingestions", batch);
     await control.runJobs(control.jobs.data);
