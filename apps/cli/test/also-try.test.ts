@@ -12,8 +12,10 @@ import {
   valueInfo,
   WireWriter,
 } from "@portolan/onnx-format/testing";
+import { messages } from "@portolan/serving/policy";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../../../tools/services.ts";
+import { GrpcClient } from "../../gateway/test/grpc-client.ts";
 import { type CommandResult, type Product, runAs, runPortolan, startProduct } from "./product.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portolan-also-try-"));
@@ -220,6 +222,19 @@ describe("a whole product on a machine without Python", () => {
   test("a model is imported", async () => {
     const result = await importModel(file("good.onnx", logisticModel([1, 2], 0)));
     expect(result).toMatchObject({ code: 0, out: expect.stringContaining("delays version 1") });
+  });
+
+  test("the gateway answers over gRPC at the port that up was given", async () => {
+    const address = product.state().grpcAddress ?? "";
+    expect((await product.cli("status", "--json")).out).toContain(address);
+    const client = new GrpcClient(address, undefined);
+    const { message } = await client.call(
+      "ServerLive",
+      { codec: messages.empty, message: {} },
+      messages.live,
+    );
+    client.close();
+    expect(message.live).toBe(true);
   });
 
   const good = logisticModel([1, 2], 0);

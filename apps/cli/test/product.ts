@@ -73,14 +73,14 @@ export async function startProduct(
 ): Promise<Product> {
   const home = await mkdtemp(join(parent, "portolan-product-"));
   await chmod(home, 0o711); // so that the account PostgreSQL runs under can reach its folder in here
-  const ports = { control: await freePort(), gateway: await freePort() };
+  const ports = { control: await freePort(), gateway: await freePort(), grpc: await freePort() };
   const controlUrl = `http://127.0.0.1:${ports.control}`;
   const gatewayUrl = `http://127.0.0.1:${ports.gateway}`;
   const call = caller(controlUrl);
   const runCli = (...args: string[]) => runPortolan(["--home", home, ...args], env);
   const up = async (): Promise<void> => {
     const portArgs = ["--port", String(ports.control), "--gateway-port", String(ports.gateway)];
-    const { code, err } = await runCli("up", "--detach", ...portArgs);
+    const { code, err } = await runCli("up", "--detach", ...portArgs, "--grpc-port", String(ports.grpc));
     if (code !== 0) throw new Error(`portolan up: ${err}\n${await lastLog(home)}`);
   };
   const state = (): RunState => {

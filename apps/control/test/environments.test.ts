@@ -114,9 +114,21 @@ async function fillProduction(): Promise<void> {
       [endpoint, organisation, known.get("useCase"), deployment, now],
     );
     await insert(
-      `insert into serving.deployments (id, endpoint_id, organisation_id, route, deployed_at, deployed_by)
-       values ($1, $2, $3, $4, $5, 'x')`,
-      [deployment, endpoint, organisation, JSON.stringify(routeOf(endpoint, deployment)), now],
+      `insert into serving.deployments (id, endpoint_id, organisation_id, route, request, deployed_at, deployed_by)
+       values ($1, $2, $3, $4, $6, $5, 'x')`,
+      [
+        deployment,
+        endpoint,
+        organisation,
+        JSON.stringify(routeOf(endpoint, deployment)),
+        now,
+        JSON.stringify({
+          environment: "production",
+          useCaseId: known.get("useCase"),
+          model: "arrivals",
+          version: 1,
+        }),
+      ],
     );
     await insert(
       `insert into serving.snapshots (organisation_id, version, content_digest, signed, manifest, fetchable, placed, created_at)

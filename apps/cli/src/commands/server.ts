@@ -7,12 +7,13 @@ import type { ContextOf } from "../program.ts";
 import { parsePort } from "../supervisor/ports.ts";
 import { printLog } from "../supervisor/print-log.ts";
 import { readRunState } from "../supervisor/state-file.ts";
-import { detach, runUp, stopUp } from "../supervisor/up.ts";
+import { describeGateway, detach, runUp, stopUp } from "../supervisor/up.ts";
 
 interface UpOptions {
   readonly detach?: boolean;
   readonly port: string;
   readonly gatewayPort: string;
+  readonly grpcPort?: string;
 }
 
 export function registerServerCommands(program: Command, contextOf: ContextOf): void {
@@ -24,17 +25,22 @@ export function registerServerCommands(program: Command, contextOf: ContextOf): 
     .option("--detach", "return when everything is ready, and keep it running in the background")
     .option("--port <port>", "port of the control API", "7400")
     .option("--gateway-port <port>", "port of the gateway", "7401")
-    .addHelpText("after", "\nExample:\n  portolan up --detach && portolan status")
+    .option("--grpc-port <port>", "port of the gateway's gRPC protocol; without it gRPC is off")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan up --detach && portolan status\n  portolan up --detach --grpc-port 7402",
+    )
     .action(async (options: UpOptions, command: Command) => {
       const context = contextOf(command);
       const ports = {
         control: parsePort("--port", options.port),
         gateway: parsePort("--gateway-port", options.gatewayPort),
+        ...(options.grpcPort === undefined ? {} : { grpc: parsePort("--grpc-port", options.grpcPort) }),
       };
       const state = options.detach ? await detach(context, ports) : await runUp(context, ports);
       context.output.result(
         state,
-        `control  ${state.controlUrl}  (API: ${state.controlUrl}/docs)\ngateway  ${state.gatewayUrl}`,
+        `control  ${state.controlUrl}  (API: ${state.controlUrl}/docs)\n${describeGateway(state)}`,
       );
     });
 

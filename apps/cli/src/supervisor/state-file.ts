@@ -13,6 +13,8 @@ export interface RunState {
   readonly ready: boolean;
   readonly controlUrl: string;
   readonly gatewayUrl: string;
+  /** `host:port` of the gateway's gRPC listener, when it has one. */
+  readonly grpcAddress?: string;
   readonly database: string;
   readonly processes: Readonly<Record<string, RunningProcess>>;
 }

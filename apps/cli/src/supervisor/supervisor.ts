@@ -14,6 +14,8 @@ import { waitReady } from "./wait-ready.ts";
 export interface Ports {
   readonly control: number;
   readonly gateway: number;
+  /** Of the gateway's gRPC protocol; absent leaves it off. */
+  readonly grpc?: number;
 }
 
 /** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
@@ -50,6 +52,7 @@ export class Supervisor {
       ready: this.#ready,
       controlUrl: `http://127.0.0.1:${this.#ports.control}`,
       gatewayUrl: `http://127.0.0.1:${this.#ports.gateway}`,
+      ...(this.#ports.grpc === undefined ? {} : { grpcAddress: `127.0.0.1:${this.#ports.grpc}` }),
       database:
         this.#context.env["DATABASE_URL"] === undefined
           ? this.#database
@@ -188,6 +191,7 @@ export class Supervisor {
   #gatewaySpec(gatewayKey: Secret): ProcessSpec {
     return this.#spec("gateway", {
       GATEWAY_PORT: String(this.#ports.gateway),
+      ...(this.#ports.grpc === undefined ? {} : { GRPC_PORT: String(this.#ports.grpc) }),
       CONTROL_URL: this.state.controlUrl,
       CONTROL_TOKEN: gatewayKey.reveal(),
     });

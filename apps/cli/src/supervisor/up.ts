@@ -31,13 +31,18 @@ export async function runUp(context: CliContext, ports: Ports): Promise<RunState
     const state = await Promise.race([started, stopped]);
     if (state === undefined) return supervisor.state;
     context.output.say(`control  ${state.controlUrl}  (API: ${state.controlUrl}/docs)`);
-    context.output.say(`gateway  ${state.gatewayUrl}`);
+    context.output.say(describeGateway(state));
     context.output.say("ready; stop with Ctrl-C");
     await stopped;
     return state;
   } finally {
     await supervisor.stop();
   }
+}
+
+/** Where the gateway answers, for people. */
+export function describeGateway({ gatewayUrl, grpcAddress }: RunState): string {
+  return `gateway  ${gatewayUrl}${grpcAddress === undefined ? "" : `  (gRPC: ${grpcAddress})`}`;
 }
 
 /** Refuses before anything is started, and ends what a killed supervisor left behind. */
@@ -48,6 +53,7 @@ async function prepare(context: CliContext, ports: Ports): Promise<void> {
   await endOrphans(context.home);
   await requireFreePort("127.0.0.1", ports.control, "--port");
   await requireFreePort("127.0.0.1", ports.gateway, "--gateway-port");
+  if (ports.grpc !== undefined) await requireFreePort("127.0.0.1", ports.grpc, "--grpc-port");
 }
 
 /** Two supervisors of one folder would end each other's database; the second is refused. */
@@ -73,8 +79,11 @@ export async function detach(context: CliContext, ports: Ports): Promise<RunStat
     "up",
     "--port",
     String(ports.control),
+    "--gateway-port",
+    String(ports.gateway),
+    ...(ports.grpc === undefined ? [] : ["--grpc-port", String(ports.grpc)]),
   ];
-  const child = spawn(process.execPath, [...args, "--gateway-port", String(ports.gateway)], {
+  const child = spawn(process.execPath, args, {
     cwd: context.cwd,
     env: { ...context.env },
     detached: true,
