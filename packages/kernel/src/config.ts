@@ -27,7 +27,13 @@ export function loadConfig<Schema extends TObject>(
     if (text !== undefined && text !== "") raw[name] = fromText(property, text);
   }
   const value = Value.Default(schema, raw) as Record<string, unknown>;
-  const violations: Violation[] = [...Value.Errors(schema, value)]
+  // Property by property: the library stops at eight findings, and one setting of many choices has as many.
+  const violations: Violation[] = Object.entries(schema.properties)
+    .flatMap(([name, property]) => {
+      const single = Object.hasOwn(value, name) ? { [name]: value[name] } : {};
+      const one = Type.Object({ [name]: property });
+      return Value.Check(one, single) ? [] : [...Value.Errors(one, single)];
+    })
     // A choice reports each of its values, and then that none of them fits: the last is enough, with their names.
     .filter((error) => error.keyword !== "const")
     .map((error) => describe(schema, error));

@@ -29,7 +29,7 @@ function findImpossible(request: FastifyRequest): Violation[] {
     const { value, pointer } = next;
     const found = impossible(value);
     if (found !== undefined) violations.push({ detail: `${pointer || "/"} ${found}`, at: { pointer } });
-    if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) continue;
+    if (!isParsed(value)) continue;
     for (const [name, member] of Object.entries(value)) {
       const at = `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
       if (name.includes("\0"))
@@ -38,6 +38,24 @@ function findImpossible(request: FastifyRequest): Violation[] {
     }
   }
   return violations;
+}
+
+/** Lists and objects as parsers make them; bytes and streams have no members that a caller wrote. */
+function isParsed(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === null || prototype === Object.prototype || hasNone(prototype);
+}
+
+/** Fastify's parsed queries and parameters inherit from an object without members of its own. */
+function hasNone(prototype: unknown): boolean {
+  return (
+    typeof prototype === "object" &&
+    prototype !== null &&
+    Object.getPrototypeOf(prototype) === null &&
+    Object.keys(prototype).length === 0 &&
+    !Object.hasOwn(prototype, "constructor")
+  );
 }
 
 function impossible(value: unknown): string | undefined {
