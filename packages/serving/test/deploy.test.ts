@@ -16,6 +16,7 @@ import {
 import { openFolderObjectStore } from "@portolan/objectstore";
 import {
   aCall,
+  fakeClock,
   openTestDatabase,
   type TestDatabase,
   testAuthorizer,
@@ -82,7 +83,10 @@ const deps = () => ({
   location,
 });
 const noCharter: CharterInForce = { inForce: async () => undefined };
-const publisher = (charters: CharterInForce = noCharter) =>
+const publisher = (
+  charters: CharterInForce = noCharter,
+  over: Partial<Parameters<typeof createSnapshotPublisher>[0]> = {},
+) =>
   createSnapshotPublisher({
     work: db.uow,
     clock: systemClock,
@@ -98,6 +102,7 @@ const publisher = (charters: CharterInForce = noCharter) =>
     charters,
     location,
     refreshAfterMs: 60_000,
+    ...over,
   });
 const request = { environment: "dev", useCaseId: "uc_1", model: "score", version: 1 } as const;
 
@@ -112,6 +117,35 @@ test("a deployment is one transaction: route, ledger row and the intent to publi
   const again = await deployEndpoint(deps(), engineer(), "score", request);
   expect(again.endpointId).toBe(route.endpointId);
   expect(again.deploymentId).not.toBe(route.deploymentId);
+});
+
+test("the first snapshot verifies under the key that is only made for it, and carries that key", async () => {
+  const organisationId = "org_00000000000000000000000009" as typeof testOrganisation;
+  const clock = fakeClock();
+  const made: SigningKey[] = [];
+  // Time passes between any two looks at the clock, as it does in a start on a slow machine.
+  const ticking = {
+    ...clock,
+    now: () => {
+      clock.advance(1000);
+      return clock.now();
+    },
+  };
+  const current = async () => {
+    if (made.length === 0) made.push({ ...key, validFrom: ticking.now() });
+    return made[0] ?? key;
+  };
+  await publisher(noCharter, {
+    clock: ticking,
+    keyRing: { ...keyRing, current },
+    keys: { list: async (purpose) => (purpose === "snapshot" ? made : []) },
+  }).publish(organisationId);
+  const latest = await db.uow.read(engineer(), (sql) => latestSnapshot(sql, organisationId));
+  const verdict = verifySnapshot(latest?.signed, { keys: made, organisationId });
+  expect(verdict).toMatchObject({ kind: "accepted" });
+  if (verdict.kind !== "accepted") return;
+  const part = verdict.manifest.parts.find((one) => one.kind === "keys");
+  expect(Buffer.from(await objects.get(part?.digest as never)).toString()).toContain(key.id);
 });
 
 test("the published snapshot verifies, carries the route, and is not published twice", async () => {

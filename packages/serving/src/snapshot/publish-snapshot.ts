@@ -87,6 +87,8 @@ async function tryPublish(
   organisationId: Id<"organisation">,
 ): Promise<number | undefined> {
   const call = callOf(deps, organisationId);
+  // First of all: where it is only made now, it must be among the keys below, and no older than what it signs.
+  const key = await deps.keyRing.current("snapshot");
   const [latest, deployed] = await deps.work.read(call, async (sql) => [
     await latestSnapshot(sql, organisationId),
     await listDeployed(sql, organisationId),
@@ -98,7 +100,6 @@ async function tryPublish(
   const now = deps.clock.now();
   const isFresh = latest && now - latest.created_at < deps.refreshAfterMs * 1000;
   if (latest && isFresh && latest.content_digest === contentDigest) return latest.version;
-  const key = await deps.keyRing.current("snapshot");
   const { signed, manifest, built } = await buildSnapshot(
     content,
     (latest?.version ?? 0) + 1,
