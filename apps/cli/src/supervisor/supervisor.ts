@@ -21,6 +21,8 @@ export interface Ports {
 /** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
 const inherited =
   /^(PATH|HOME|LANG|TZ|TMPDIR|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
+/** A gateway follows control within a second or two; beyond this its state is for people to look at. */
+const servingLimitMs = 20_000;
 const readyLimitMs = 60_000;
 const databaseRestartMs = 200;
 /** Deaths before it was ever ready that end the waiting: one may be bad luck, three are not. */
@@ -82,6 +84,7 @@ export class Supervisor {
     signal.throwIfAborted();
     const gateway = this.#launch("gateway", this.#gatewaySpec(gatewayKey));
     await this.#firstReady("gateway", `${this.state.gatewayUrl}/healthz`, gateway);
+    await this.#servingSoon();
     this.#ready = true;
     this.#publish();
     return this.state;
@@ -106,6 +109,26 @@ export class Supervisor {
         ? undefined
         : `it ended ${child.restarts} times; ${lastFault(child.logFile)}`;
     return waitReady({ name, url, limitMs: readyLimitMs, gaveUp, signal: this.#stop.signal });
+  }
+
+  /**
+   * What `up` reports as ready should serve. A gateway that lives but has nothing to serve from (its snapshot is too old,
+   * its disk is full) is no reason not to start: `portolan status` says why.
+   */
+  async #servingSoon(): Promise<void> {
+    const [name, url] = ["gateway", `${this.state.gatewayUrl}/readyz`];
+    try {
+      await waitReady({
+        name,
+        url,
+        limitMs: servingLimitMs,
+        gaveUp: () => undefined,
+        signal: this.#stop.signal,
+      });
+    } catch (error) {
+      this.#stop.signal.throwIfAborted();
+      this.#log.warn({ error: messageOf(error) }, "supervisor.gateway.not_serving");
+    }
   }
 
   #launch(name: string, spec: ProcessSpec): SupervisedProcess {
