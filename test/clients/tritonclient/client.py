@@ -10,6 +10,7 @@ import sys
 import numpy as np
 
 MODE, ADDRESS, BEARER = sys.argv[1:4]
+# Copied for each call: the HTTP client writes its own headers into the dictionary that it is given.
 HEADERS = {"authorization": f"Bearer {BEARER}"}
 
 
@@ -29,32 +30,32 @@ def refused(work):
 
 def common(module, client):
     """What both clients offer under the same names."""
-    say("live", client.is_server_live(headers=HEADERS))
-    say("ready", client.is_server_ready(headers=HEADERS))
-    say("model_ready", client.is_model_ready("score", headers=HEADERS))
-    say("missing_ready", client.is_model_ready("missing", headers=HEADERS))
+    say("live", client.is_server_live(headers=dict(HEADERS)))
+    say("ready", client.is_server_ready(headers=dict(HEADERS)))
+    say("model_ready", client.is_model_ready("score", headers=dict(HEADERS)))
+    say("missing_ready", client.is_model_ready("missing", headers=dict(HEADERS)))
     x = module.InferInput("x", [2, 2], "FP32")
     x.set_data_from_numpy(np.array([[1, 2], [0, 0]], dtype=np.float32))
     # Neither outputs nor formats are named: both clients then send and expect binary tensors.
-    result = client.infer("score", [x], request_id="r7", headers=HEADERS)
+    result = client.infer("score", [x], request_id="r7", headers=dict(HEADERS))
     say("score", result.as_numpy("score").tolist())
     big = module.InferInput("in", [2], "INT64")
     big.set_data_from_numpy(np.array([2**62 + 1, -(2**63)], dtype=np.int64))
-    result = client.infer("echo", [big], headers=HEADERS, outputs=[module.InferRequestedOutput("out")])
+    result = client.infer("echo", [big], headers=dict(HEADERS), outputs=[module.InferRequestedOutput("out")])
     say("int64", [str(value) for value in result.as_numpy("out")])
     text = module.InferInput("in", [2], "BYTES")
     text.set_data_from_numpy(np.array(["höhe".encode(), b""], dtype=np.object_))
-    say("bytes", [value.decode() for value in client.infer("text", [text], headers=HEADERS).as_numpy("out")])
+    say("bytes", [value.decode() for value in client.infer("text", [text], headers=dict(HEADERS)).as_numpy("out")])
     half = module.InferInput("in", [3], "FP16")
     half.set_data_from_numpy(np.array([0.5, -2, 65504], dtype=np.float16))
-    say("fp16", client.infer("half", [half], headers=HEADERS).as_numpy("out").tolist())
+    say("fp16", client.infer("half", [half], headers=dict(HEADERS)).as_numpy("out").tolist())
     wrong = module.InferInput("x", [1, 3], "FP32")
     wrong.set_data_from_numpy(np.zeros((1, 3), dtype=np.float32))
-    say("wrong_shape", refused(lambda: client.infer("score", [wrong], headers=HEADERS)))
-    say("unknown", refused(lambda: client.infer("missing", [x], headers=HEADERS)))
+    say("wrong_shape", refused(lambda: client.infer("score", [wrong], headers=dict(HEADERS))))
+    say("unknown", refused(lambda: client.infer("missing", [x], headers=dict(HEADERS))))
     say("nobody", refused(lambda: client.infer("score", [x])))
-    say("unload", refused(lambda: client.unload_model("score", headers=HEADERS)))
-    client.load_model("score", headers=HEADERS)
+    say("unload", refused(lambda: client.unload_model("score", headers=dict(HEADERS))))
+    client.load_model("score", headers=dict(HEADERS))
 
 
 def over_http():
@@ -63,11 +64,11 @@ def over_http():
 
     client = http.InferenceServerClient(ADDRESS)
     common(http, client)
-    say("response_id", client.get_server_metadata(headers=HEADERS)["name"])
-    say("metadata", client.get_model_metadata("score", headers=HEADERS))
-    say("config", client.get_model_config("score", headers=HEADERS)["max_batch_size"])
-    say("index", client.get_model_repository_index(headers=HEADERS))
-    stats = client.get_inference_statistics("score", headers=HEADERS)["model_stats"][0]
+    say("response_id", client.get_server_metadata(headers=dict(HEADERS))["name"])
+    say("metadata", client.get_model_metadata("score", headers=dict(HEADERS)))
+    say("config", client.get_model_config("score", headers=dict(HEADERS))["max_batch_size"])
+    say("index", client.get_model_repository_index(headers=dict(HEADERS)))
+    stats = client.get_inference_statistics("score", headers=dict(HEADERS))["model_stats"][0]
     say("statistics", {"rows": stats["inference_count"], "blocks": sorted(stats["inference_stats"])})
     x = http.InferInput("x", [1, 2], "FP32")
     x.set_data_from_numpy(np.array([[1, 2]], dtype=np.float32), binary_data=False)
@@ -77,19 +78,19 @@ def over_http():
             "score",
             [x],
             outputs=out,
-            headers=HEADERS,
+            headers=dict(HEADERS),
             request_compression_algorithm=algorithm,
             response_compression_algorithm=algorithm,
         )
         say(algorithm, result.as_numpy("score").tolist())
     long = http.InferInput("in", [5000], "INT64")
     long.set_data_from_numpy(np.arange(5000, dtype=np.int64))
-    result = client.infer("echo", [long], headers=HEADERS, response_compression_algorithm="gzip")
+    result = client.infer("echo", [long], headers=dict(HEADERS), response_compression_algorithm="gzip")
     say("long", int(result.as_numpy("out").sum()))
 
     async def asynchronously():
         async with http_aio.InferenceServerClient(ADDRESS) as aio:
-            result = await aio.infer("echo", [long], headers=HEADERS)
+            result = await aio.infer("echo", [long], headers=dict(HEADERS))
             return int(result.as_numpy("out").sum())
 
     say("aio", asyncio.run(asynchronously()))
@@ -102,13 +103,13 @@ def over_grpc():
 
     client = grpc.InferenceServerClient(ADDRESS)
     common(grpc, client)
-    say("metadata", client.get_model_metadata("score", as_json=True, headers=HEADERS))
-    say("config", client.get_model_config("score", headers=HEADERS).config.max_batch_size)
-    say("index", client.get_model_repository_index(as_json=True, headers=HEADERS)["models"])
-    stats = client.get_inference_statistics("score", headers=HEADERS).model_stats[0]
+    say("metadata", client.get_model_metadata("score", as_json=True, headers=dict(HEADERS)))
+    say("config", client.get_model_config("score", headers=dict(HEADERS)).config.max_batch_size)
+    say("index", client.get_model_repository_index(as_json=True, headers=dict(HEADERS))["models"])
+    stats = client.get_inference_statistics("score", headers=dict(HEADERS)).model_stats[0]
     say("statistics", {"rows": stats.inference_count, "queue": stats.inference_stats.queue.count})
     answers = queue.Queue()
-    client.start_stream(callback=lambda result, error: answers.put((result, error)), headers=HEADERS)
+    client.start_stream(callback=lambda result, error: answers.put((result, error)), headers=dict(HEADERS))
     for value in (1, 2):
         number = grpc.InferInput("in", [1], "INT64")
         number.set_data_from_numpy(np.array([value], dtype=np.int64))

@@ -1,4 +1,4 @@
-import type { JsonObject } from "@portolan/kernel";
+import { isPortolanError, type JsonObject } from "@portolan/kernel";
 import {
   badRequest,
   inferResponseMessage,
@@ -88,9 +88,29 @@ function modelMethods(deps: HandleDeps): Record<string, Unary> {
     RepositoryModelLoad: change("load"),
     RepositoryModelUnload: change("unload"),
   };
-  return Object.fromEntries(
+  const guarded = Object.fromEntries(
     Object.entries(methods).map(([name, { answer }]) => [name, recorded(deps, answer)]),
   );
+  return { ...guarded, ModelReady: unknownIsNotReady(guarded["ModelReady"]) };
+}
+
+/** Clients of Triton ask `is_model_ready` of models that may not exist, and expect no error. */
+function unknownIsNotReady(method: Unary | undefined): Unary {
+  return {
+    kind: "unary",
+    async answer(request) {
+      try {
+        return (await method?.answer(request)) ?? notReady();
+      } catch (error) {
+        if (isPortolanError(error) && error.code === "serving.endpoint_not_found") return notReady();
+        throw error;
+      }
+    },
+  };
+}
+
+function notReady(): GrpcAnswer {
+  return ok(messages.ready.encode({ ready: false }));
 }
 
 /** A question that is refused leaves its record, as over REST. */
