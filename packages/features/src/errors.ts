@@ -11,6 +11,7 @@ export const featureErrors = {
   "features.training_set_invalid": { status: 400, title: "Training set is not usable" },
   "features.training_set_not_found": { status: 404, title: "Training set not found" },
   "features.parity_broken": { status: 500, title: "Values disagree between executors" },
+  "features.newer_values_online": { status: 409, title: "Newer values are online" },
   "features.dataset_missing": { status: 409, title: "No dataset to read from" },
 } as const satisfies Record<string, ErrorSpec>;
 export type FeatureErrorCode = keyof typeof featureErrors;

@@ -31,6 +31,7 @@ import {
   findView,
   finishMaterialization,
   insertMaterialization,
+  newestMaterialized,
 } from "./store.ts";
 import { noDataset } from "./training-sets.ts";
 import { type FeatureView, viewReference } from "./view-model.ts";
@@ -71,6 +72,12 @@ export async function startMaterialization(
     const of = { organisationId, contract: view.body.source, environment, ...useCaseOf(owner) };
     const dataset = await findDataset(tx.sql, datasetId === undefined ? of : { ...of, datasetId });
     if (!dataset) throw noDataset(view.body.source, environment);
+    const newest = await newestMaterialized(tx.sql, {
+      organisationId,
+      environment,
+      view: viewReference(view),
+    });
+    if (newest !== undefined && newest > asOf) throw newerOnline(newest);
     const id = newId("job", tx.now);
     await insertMaterialization(tx.sql, {
       id,
@@ -92,6 +99,14 @@ export async function startMaterialization(
       detail: { view: viewReference(view), asOf },
     });
     return { id, view: viewReference(view), asOf, state: "waiting", startedAt: tx.now };
+  });
+}
+
+function newerOnline(newest: number): PortolanError<FeatureErrorCode> {
+  return new PortolanError("features.newer_values_online", {
+    detail: `values as of ${formatInstant(asEpochMicros(newest))} are online; older ones never replace newer`,
+    mend: "Name a later moment.",
+    at: { pointer: "/asOf" },
   });
 }
 

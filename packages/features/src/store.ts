@@ -248,6 +248,27 @@ export async function insertMaterialization(
     .execute();
 }
 
+/** The moment of the newest values of a view that went online in an environment. */
+export async function newestMaterialized(
+  sql: Sql,
+  of: {
+    readonly organisationId: string;
+    readonly environment: MaterializationTable["environment"];
+    readonly view: string;
+  },
+): Promise<number | undefined> {
+  const row = await tables(sql)
+    .selectFrom("features.materializations")
+    .select("as_of")
+    .where("organisation_id", "=", of.organisationId)
+    .where("environment", "=", of.environment)
+    .where("view", "=", of.view)
+    .where("state", "=", "done")
+    .orderBy("as_of", "desc")
+    .executeTakeFirst();
+  return row?.as_of;
+}
+
 export async function finishMaterialization(
   sql: Sql,
   id: string,

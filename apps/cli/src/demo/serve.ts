@@ -7,11 +7,14 @@ import {
   asEpochMicros,
   type EpochMicros,
   formatInstant,
+  isPortolanError,
   microsPerSecond,
+  PortolanError,
   parseInstant,
 } from "@portolan/kernel";
 import { quantile, rocAuc } from "@portolan/numerics";
 import { fetchProof, judgeFetchedProof, verifyOnline } from "../commands/audit.ts";
+import type { CliErrorCode } from "../errors.ts";
 import { check } from "./narrator.ts";
 import { count, endpointName, modelName, type TrainingSet, type World } from "./world.ts";
 
@@ -111,8 +114,15 @@ interface Served {
   readonly millis: number;
 }
 
-/** Moments of a day in the held-out weeks; the flights of the next minutes are replayed at each. */
-const moments = ["2001-04-10T15:00:00Z", "2001-04-10T21:00:00Z"].map(parseInstant);
+/**
+ * Moments of a day in the held-out weeks; the flights of the next minutes are replayed at each. Online values only move
+ * forward, so a demo that is run again replays the first day that was not replayed yet.
+ */
+const firstDay = ["2001-04-10T15:00:00Z", "2001-04-10T21:00:00Z"].map(parseInstant);
+const microsPerDay = 86_400 * microsPerSecond;
+const newerOnline = "features.newer_values_online";
+/** To the end of June, where the data ends. */
+const replayableDays = 80;
 const replayMinutes = 30;
 const connections = 4;
 
@@ -125,8 +135,9 @@ export async function replayStep(world: World): Promise<string[]> {
   const file = join(world.context.home, "work", "demo-flights.parquet");
   await writeFile(file, dataset);
   const served: Served[] = [];
-  for (const moment of moments) {
-    await materialize(world, moment);
+  const moments = await nextDay(world);
+  for (const [index, moment] of moments.entries()) {
+    if (index > 0) await materialize(world, moment);
     served.push(...(await replay(world, await flightsFrom(world, file, moment))));
   }
   const stored = await reportOutcomes(world, served);
@@ -142,6 +153,25 @@ export async function replayStep(world: World): Promise<string[]> {
     `${count(served.length)} predictions at ${connections} connections: p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`,
     `${count(stored)} outcomes followed; AUC on this traffic ${live.auc.toFixed(3)}`,
   ];
+}
+
+/** The moments of the first day whose values can go online; those of the first moment are when this resolves. */
+async function nextDay(world: World): Promise<EpochMicros[]> {
+  for (let day = 0; day < replayableDays; day++) {
+    const moments = firstDay.map((moment) => addMicros(moment, day * microsPerDay));
+    const [first] = moments;
+    if (first === undefined) break;
+    try {
+      await materialize(world, first);
+      return moments;
+    } catch (error) {
+      if (!isPortolanError(error) || error.code !== newerOnline) throw error;
+    }
+  }
+  throw new PortolanError<CliErrorCode>("cli.check_failed", {
+    detail: "every day of the data was replayed already",
+    mend: "Start anew in an empty state folder.",
+  });
 }
 
 async function materialize(world: World, moment: EpochMicros): Promise<void> {
