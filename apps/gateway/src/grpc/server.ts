@@ -50,10 +50,11 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
       handlers[name] = (method.kind === "stream"
         ? (call: ServerDuplexStream<Uint8Array, Uint8Array>) => serveStream(call, method.answer)
         : (call: ServerUnaryCall<Uint8Array, Uint8Array>, callback: requestCallback<Uint8Array>) =>
-            void serveUnary(call, callback, method.answer)) as unknown as handleUnaryCall<
-        Uint8Array,
-        Uint8Array
-      >;
+            void serveUnary(
+              call,
+              callback as unknown as UnaryCallback,
+              method.answer,
+            )) as unknown as handleUnaryCall<Uint8Array, Uint8Array>;
     }
     server.addService(definition, handlers);
   }
@@ -113,13 +114,18 @@ type AnswerUnary = (request: GrpcRequest) => Promise<GrpcAnswer>;
 
 async function serveUnary(
   call: ServerUnaryCall<Uint8Array, Uint8Array>,
-  callback: requestCallback<Uint8Array>,
+  callback: UnaryCallback,
   answer: AnswerUnary,
 ): Promise<void> {
   const given = await answer(requestOf(call, call.request)).catch(asAnswer);
-  const metadata = metadataOf(given.headers);
-  if (given.status === status.OK) (callback as unknown as UnaryCallback)(null, given.message, metadata);
-  else (callback as unknown as UnaryCallback)({ code: given.status, details: given.details, metadata });
+  let metadata = new Metadata();
+  try {
+    metadata = metadataOf(given.headers);
+  } catch {
+    // A header that gRPC cannot carry is left out with the others: the answer itself is not lost for it.
+  }
+  if (given.status === status.OK) callback(null, given.message, metadata);
+  else callback({ code: given.status, details: given.details, metadata });
 }
 
 type UnaryCallback = (
@@ -141,6 +147,8 @@ function serveStream(call: ServerDuplexStream<Uint8Array, Uint8Array>, answer: A
       if (!call.cancelled) call.write(bytes);
       call.resume();
     });
+    // What no answer could be made of ends this stream, and nobody else's.
+    last = last.catch(() => void call.end());
   });
   call.on("end", () => void last.then(() => call.end()));
   call.on("error", () => undefined);
