@@ -26,6 +26,7 @@ import { type HandleDeps, handle } from "./handle.ts";
 import { type ListeningServer, listen } from "./http/server.ts";
 import { createAuthenticator } from "./infer/authenticate.ts";
 import { StatisticsBook } from "./infer/statistics-book.ts";
+import { CallerLimits } from "./limits/caller-limits.ts";
 import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
 import { createOnlineFeatures } from "./online-features.ts";
@@ -54,7 +55,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
   const deps = {
     clock: systemClock,
     writer,
-    limiter: new RateLimiter(),
+    limits: new CallerLimits(new RateLimiter()),
     authenticator: createAuthenticator(systemClock, () => snapshots.state),
     metrics,
     readOnline: features.reader,

@@ -88,6 +88,15 @@ function loadFindings(document: CharterDocument): Finding[] {
       mend: "Promise some load, e.g. 10 rps.",
     });
   }
+  for (const name of ["clientShare", "tenantShare"] as const) {
+    const share = document.requirements.throughput[name];
+    if (share === undefined || (parsePercent(share) > 0 && parsePercent(share) <= 1)) continue;
+    findings.push({
+      pointer: `/requirements/throughput/${name}`,
+      detail: `a share of ${share} is no part of the ceiling`,
+      mend: "State more than 0% and at most 100%.",
+    });
+  }
   const average = document.workload?.averageThroughput;
   if (average !== undefined && parseRate(average) > parseRate(ceiling)) {
     findings.push({

@@ -48,6 +48,36 @@ describe("derivation", () => {
     });
   });
 
+  test("shares of the ceiling are said where they are stated, and nowhere else", () => {
+    const document = template("flight-delays");
+    const { requirements } = document;
+    const throughput = {
+      ...requirements.throughput,
+      clientShare: "40%",
+      tenantShare: "70%",
+      counting: "strict" as const,
+    };
+    const derive = (stated: typeof requirements.throughput) =>
+      deriveFromCharter({ ...document, requirements: { ...requirements, throughput: stated } });
+    const shared = derive(throughput);
+    expect(shared.terms.rateLimit).toMatchObject({ clientShare: 0.4, tenantShare: 0.7, counting: "strict" });
+    expect(shared.items.find((item) => item.control === "rate_limit")).toMatchObject({
+      statement:
+        "At most 500 requests a second, 50 at once; one client 40% of it; one business unit 70% of it; counted strictly over all gateways.",
+      from: [
+        { pointer: "/requirements/throughput/ceiling" },
+        { pointer: "/requirements/throughput/clientShare" },
+        { pointer: "/requirements/throughput/tenantShare" },
+        { pointer: "/requirements/throughput/counting" },
+      ],
+    });
+    expect(derive(requirements.throughput).terms.rateLimit).toEqual({
+      requestsPerSecond: 500,
+      burst: 50,
+      beyond: "reject",
+    });
+  });
+
   test("a regulation makes the log durable without being told", () => {
     const document = template("flight-delays");
     const regulated = {

@@ -117,17 +117,8 @@ function latency(terms: CharterTerms): Fact[] {
 
 function throughput(terms: CharterTerms): Fact[] {
   const at = "/requirements/throughput";
-  const { requestsPerSecond, burst, beyond } = terms.rateLimit;
-  const limit = fact(
-    "rate_limit",
-    "limit",
-    `${at}/ceiling`,
-    `At most ${requestsPerSecond} requests a second, ${burst} at once.`,
-    {
-      requestsPerSecond,
-      burst,
-    },
-  );
+  const { beyond } = terms.rateLimit;
+  const limit = rateLimitFact(at, terms.rateLimit);
   const quota = fact(
     "concurrency_quota",
     "limit",
@@ -141,6 +132,38 @@ function throughput(terms: CharterTerms): Fact[] {
       ? (["load_shedding", "Beyond the ceiling the least important requests are dropped first."] as const)
       : (["load_queueing", "Beyond the ceiling requests wait, as long as the p99 allows."] as const);
   return [limit, quota, fact(control, "limit", `${at}/beyond`, statement, beyond)];
+}
+
+function rateLimitFact(at: string, rate: CharterTerms["rateLimit"]): Fact {
+  const { requestsPerSecond, burst, beyond: _, weight = "requests", ...shares } = rate;
+  const percent = (share: number): string => `${Number((share * 100).toFixed(6))}%`;
+  const { clientShare, tenantShare, counting } = shares;
+  const parts = [
+    ...(clientShare === undefined ? [] : [`one client ${percent(clientShare)} of it`]),
+    ...(tenantShare === undefined ? [] : [`one business unit ${percent(tenantShare)} of it`]),
+    ...(counting === "strict" ? ["counted strictly over all gateways"] : []),
+  ];
+  const statement = [`At most ${requestsPerSecond} ${weight} a second, ${burst} at once`, ...parts].join(
+    "; ",
+  );
+  const from = [
+    "ceiling",
+    ...(["clientShare", "tenantShare", "weight", "counting"] as const).filter(
+      (name) => rate[name] !== undefined,
+    ),
+  ];
+  return fact(
+    "rate_limit",
+    "limit",
+    from.map((name) => `${at}/${name}`),
+    `${statement}.`,
+    {
+      requestsPerSecond,
+      burst,
+      ...(weight === "requests" ? {} : { weight }),
+      ...shares,
+    },
+  );
 }
 
 function accuracy(terms: CharterTerms): Fact[] {

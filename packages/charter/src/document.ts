@@ -91,6 +91,26 @@ const Requirements = Type.Object(
           ["reject", "shed", "queue"],
           "Beyond the ceiling: reject with 429, shed by priority, or queue within the latency bound.",
         ),
+        clientShare: Type.Optional(
+          PercentText("Largest part of the ceiling that one client may take. Absent: all of it."),
+        ),
+        tenantShare: Type.Optional(
+          PercentText(
+            "Largest part of the ceiling that the callers of one business unit may take together. Absent: all of it.",
+          ),
+        ),
+        weight: Type.Optional(
+          OneOf(
+            ["requests", "rows"],
+            "What the ceiling counts: requests (the default), or the rows in them.",
+          ),
+        ),
+        counting: Type.Optional(
+          OneOf(
+            ["leased", "strict"],
+            "Over several gateways: by leases (the default), which may exceed the ceiling by one lease per gateway for a moment, or strictly, which costs each request a round trip.",
+          ),
+        ),
       },
       { ...closed, description: "How much load is promised and what happens beyond it." },
     ),

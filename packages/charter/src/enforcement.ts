@@ -30,7 +30,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   log_durability: { by: "gateway", how: "the log is written, or fsynced, before the answer" },
   accuracy_gate: { by: "evaluation", how: "a version that misses the bound is not released" },
   load_shedding: { how: "the gateway does not rank requests by priority" },
-  load_queueing: { how: "the gateway does not queue beyond the ceiling" },
+  load_queueing: {
+    by: "gateway",
+    how: "beyond the ceiling a request waits for its turn, up to half the p99",
+  },
   concurrency_quota: { how: "requests in flight are not bounded per use case" },
   previous_version_fallback: { how: "the gateway does not keep the version before at hand" },
   latency_gate: { how: "a release is not tried under load" },

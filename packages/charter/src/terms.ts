@@ -38,6 +38,11 @@ export interface RateLimit {
   /** Requests that may come at once: a tenth of a second's worth, at least one. */
   readonly burst: number;
   readonly beyond: "reject" | "shed" | "queue";
+  /** Parts of the ceiling, in (0, 1]; absent: all of it. */
+  readonly clientShare?: number;
+  readonly tenantShare?: number;
+  readonly weight?: "requests" | "rows";
+  readonly counting?: "leased" | "strict";
 }
 
 /** How old the snapshot may be that a gateway without control answers from, and what it does beyond. */
@@ -69,11 +74,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     latencyMsP95: parseDurationMs(requirements.latency.p95),
     latencyMsP99,
     requestTimeoutMs,
-    rateLimit: {
-      requestsPerSecond,
-      burst: Math.max(1, Math.ceil(requestsPerSecond / 10)),
-      beyond: requirements.throughput.beyond,
-    },
+    rateLimit: rateLimit(requirements.throughput),
     concurrencyLimit: Math.max(1, Math.ceil((requestsPerSecond * requestTimeoutMs) / 1000)),
     accuracy: accuracyBound(requirements.accuracy),
     ...(freshness === undefined ? {} : { featureFreshnessMs: parseDurationMs(freshness) }),
@@ -92,6 +93,20 @@ export function termsOf(document: CharterDocument): CharterTerms {
     environments: document.environments,
     explainability: document.explainability,
     humanReview: document.humanReview,
+  };
+}
+
+function rateLimit(throughput: CharterDocument["requirements"]["throughput"]): RateLimit {
+  const { ceiling, beyond, clientShare, tenantShare, weight, counting } = throughput;
+  const requestsPerSecond = parseRate(ceiling);
+  return {
+    requestsPerSecond,
+    burst: Math.max(1, Math.ceil(requestsPerSecond / 10)),
+    beyond,
+    ...(clientShare === undefined ? {} : { clientShare: parsePercent(clientShare) }),
+    ...(tenantShare === undefined ? {} : { tenantShare: parsePercent(tenantShare) }),
+    ...(weight === undefined ? {} : { weight }),
+    ...(counting === undefined ? {} : { counting }),
   };
 }
 

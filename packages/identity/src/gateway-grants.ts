@@ -10,6 +10,8 @@ export type JsonWebKeyText = Readonly<Record<string, unknown>>;
 export interface GatewayPrincipal {
   readonly id: string;
   readonly kind: "user" | "service_account";
+  /** The one business unit that all its roles here lie in; absent when they lie in several, or in the organisation. */
+  readonly businessUnitId?: string;
   /** Identities at outside issuers. */
   readonly subjects: readonly { readonly issuer: string; readonly subject: string }[];
   /** Tokens issued before this instant (epoch microseconds) no longer count. */

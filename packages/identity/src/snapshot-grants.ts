@@ -172,10 +172,15 @@ async function loadPrincipals(
     .orderBy("issuer")
     .orderBy("subject")
     .execute();
+  const unitOf = await businessUnits(sql, organisationId);
   const loaded = (kind: "user" | "service_account", id: string): LoadedPrincipal => ({
     principal: {
       id,
       kind,
+      ...homeOf(
+        bindings.filter((row) => row.principal_id === id && row.environments.includes(environment)),
+        unitOf,
+      ),
       subjects: subjects
         .filter((row) => row.principal_id === id)
         .map(({ issuer, subject }) => ({ issuer, subject })),
@@ -194,6 +199,37 @@ async function loadPrincipals(
     ...users.map(({ id }) => loaded("user", id)),
     ...machines.map(({ id }) => loaded("service_account", id)),
   ];
+}
+
+/** The business unit in which a scope lies. */
+async function businessUnits(sql: Sql, organisationId: string): Promise<ReadonlyMap<string, string>> {
+  const db = identityTables(sql);
+  const within = async (table: "identity.teams" | "identity.use_cases") =>
+    db
+      .selectFrom(table)
+      .select(["id", "business_unit_id"])
+      .where("organisation_id", "=", organisationId)
+      .execute();
+  const units = await db
+    .selectFrom("identity.business_units")
+    .select("id")
+    .where("organisation_id", "=", organisationId)
+    .execute();
+  const rows = [...(await within("identity.teams")), ...(await within("identity.use_cases"))];
+  return new Map([
+    ...units.map(({ id }) => [id, id] as const),
+    ...rows.map((row) => [row.id, row.business_unit_id] as const),
+  ]);
+}
+
+/** Whose tenant a principal is: of the one unit that all its roles lie in, else of the organisation. */
+function homeOf(
+  bindings: readonly { readonly scope_id: string }[],
+  unitOf: ReadonlyMap<string, string>,
+): Pick<GatewayPrincipal, "businessUnitId"> {
+  const units = new Set(bindings.map((row) => unitOf.get(row.scope_id)));
+  const [unit] = units;
+  return units.size === 1 && unit !== undefined ? { businessUnitId: unit } : {};
 }
 
 /** An issuer without good keys is left out of this snapshot; its tokens are refused until the next that has some. */

@@ -287,6 +287,10 @@ describe("grants for a gateway's snapshot", () => {
         actors: [ids.app],
       },
     ]);
+    // The service account's one role lies in a unit; the administrator's is the whole organisation's.
+    const homes = new Map(grants.principals.map(({ id, businessUnitId }) => [id, businessUnitId]));
+    expect(homes.get(ids.app)).toMatch(/^bu_/);
+    expect(homes.get(ids.adaId)).toBeUndefined();
     const decide = (
       principalId: string,
       name = "cards-fraud",

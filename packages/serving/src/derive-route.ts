@@ -1,4 +1,4 @@
-import { assertPlacement, productionBlockers, termsOf } from "@portolan/charter/policy";
+import { assertPlacement, productionBlockers, type RateLimit, termsOf } from "@portolan/charter/policy";
 import { type Place, PortolanError } from "@portolan/kernel";
 import type { DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
@@ -98,8 +98,7 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
     charter: charter ? { id: charter.id, version: charter.version, digest: charter.digest } : null,
     limits: terms
       ? {
-          ratePerSecond: terms.rateLimit.requestsPerSecond,
-          burst: terms.rateLimit.burst,
+          ...rateLimits(terms.rateLimit),
           timeoutMs: terms.requestTimeoutMs,
           bodyBytes,
         }
@@ -112,6 +111,20 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
     features: fed(request.features ?? null),
     previous: previous && { model: previous.model, features: fed(previous.features) },
     snapshotAge: terms ? { ...terms.snapshotAge } : null,
+  };
+}
+
+/** Only what the charter states: where it is silent the route of today has the bytes of yesterday. */
+function rateLimits(rate: RateLimit): Omit<Limits, "timeoutMs" | "bodyBytes"> {
+  const { requestsPerSecond, burst, beyond, clientShare, tenantShare, weight, counting } = rate;
+  return {
+    ratePerSecond: requestsPerSecond,
+    burst,
+    ...(beyond === "reject" ? {} : { beyond }),
+    ...(clientShare === undefined ? {} : { clientShare }),
+    ...(tenantShare === undefined ? {} : { tenantShare }),
+    ...(weight === undefined ? {} : { weight }),
+    ...(counting === undefined ? {} : { counting }),
   };
 }
 

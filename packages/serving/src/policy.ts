@@ -12,6 +12,17 @@ export {
   requestSignatureOf,
   type UsedFeature,
 } from "./feature-plan.ts";
+export { Bucket, type RateLimitSpec } from "./limits/bucket.ts";
+export { LayeredLimit, type LimitLayer } from "./limits/layered-limit.ts";
+export { callerLimit, type LimitHolder, longestTurnMs } from "./limits/limit-layers.ts";
+export { rateLimitPolicy, rateLimitStanding, retryAfterSeconds } from "./limits/rate-limit-headers.ts";
+export { RateLimiter, type RateLimiterOptions } from "./limits/rate-limiter.ts";
+export {
+  reserveTokens,
+  type TokenEstimate,
+  type TokenReservation,
+  type TokenVerdict,
+} from "./limits/token-budget.ts";
 export { badRequest } from "./protocol/bad-request.ts";
 export { inferResponseMessage, readGrpcInfer, readInferTarget } from "./protocol/grpc/infer-codec.ts";
 export { type MessageCodec, messages, protoFields } from "./protocol/grpc/messages.ts";
@@ -28,13 +39,6 @@ export { readRawRequest } from "./protocol/raw-request.ts";
 export { ModelStatistics } from "./protocol/statistics.ts";
 export { elementsOf, numericKinds, rowsOf, type Tensor, type TensorData } from "./protocol/tensor.ts";
 export { readV1Predict, writeV1Answer } from "./protocol/v1/predict.ts";
-export {
-  decideRate,
-  type RateDecision,
-  RateLimiter,
-  type RateLimitSpec,
-  rateLimitHeaders,
-} from "./rate-limit.ts";
 export type {
   LoadedModel,
   ModelRuntime,

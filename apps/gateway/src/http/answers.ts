@@ -1,7 +1,7 @@
 import { problemContentType, toProblem } from "@portolan/http-contract";
 import { type JsonObject, PortolanError } from "@portolan/kernel";
 import { type ServingErrorCode, servingErrors } from "@portolan/serving/policy";
-import { RateLimited } from "../infer/admit.ts";
+import { RateLimited } from "../limits/caller-limits.ts";
 
 /** A whole answer, before it is written to the socket. */
 export interface Answer {
@@ -27,10 +27,14 @@ export function errorAnswer(error: unknown, requestId: string, headers: Record<s
   const problem = toProblem(error, servingErrors, requestId);
   const text = problem.detail ?? problem.title;
   const detail = problem.mend ? `${text} ${problem.mend}` : text;
+  const limited =
+    error instanceof RateLimited
+      ? { type: error.problemType, "violated-policies": error.violatedPolicies }
+      : {};
   return {
     status: problem.status,
     contentType: problemContentType,
-    body: JSON.stringify({ error: detail, ...problem }),
+    body: JSON.stringify({ error: detail, ...problem, ...limited }),
     headers: {
       ...headers,
       ...(error instanceof RateLimited ? error.headers : {}),

@@ -1,12 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { environments, PortolanError } from "@portolan/kernel";
 import { routeKey } from "@portolan/serving/contract";
-import {
-  type RateDecision,
-  type RateLimiter,
-  rateLimitHeaders,
-  type ServingErrorCode,
-} from "@portolan/serving/policy";
+import type { ServingErrorCode } from "@portolan/serving/policy";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 import { type Caller, mayActFor, mayPredict } from "./authenticate.ts";
 
@@ -89,34 +84,6 @@ export function readOnBehalfOf(
     detail: "This caller may not say that it acts for somebody else.",
     mend: "Leave x-portolan-on-behalf-of out, or call as a service account that may act for others.",
   });
-}
-
-/** Thrown with the headers that tell the client when to come back. */
-export class RateLimited extends PortolanError<ServingErrorCode> {
-  readonly headers: Record<string, string>;
-  constructor(headers: Record<string, string>) {
-    super("serving.rate_limited", {
-      detail: "The limit of this client at this endpoint is used up.",
-      mend: `Wait ${headers["retry-after"] ?? "1"} s, or ask for a higher ceiling in the charter.`,
-    });
-    this.headers = headers;
-  }
-}
-
-/** @throws RateLimited */
-export function takeRate(
-  limiter: RateLimiter,
-  { active, caller }: Admitted,
-  nowMs: number,
-): Record<string, string> {
-  const { limits, endpoint, environment } = active.route;
-  const place = `${environment}/${endpoint}`;
-  const own: RateDecision = limiter.take(`${place}/${caller.principalId}`, limits, nowMs);
-  // The charter's ceiling is the endpoint's: many clients together get no more than one alone.
-  const decision: RateDecision = own.allowed ? limiter.take(place, limits, nowMs) : own;
-  const headers = rateLimitHeaders(decision, limits);
-  if (!decision.allowed) throw new RateLimited(headers);
-  return headers;
 }
 
 function headerText(value: string | string[] | undefined): string | undefined {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Clock,
   type EpochMicros,
@@ -7,11 +8,12 @@ import {
   PortolanError,
 } from "@portolan/kernel";
 import type { PredictionRecord, PredictionWriter } from "@portolan/predictions/contract";
-import { type RateLimiter, rowsOf, type ServingErrorCode, servingErrors } from "@portolan/serving/policy";
+import { type InferRequest, rowsOf, type ServingErrorCode, servingErrors } from "@portolan/serving/policy";
 import { type Answer, errorAnswer } from "../http/answers.ts";
+import { type CallerLimit, type CallerLimits, rateHeaders } from "../limits/caller-limits.ts";
 import type { Metrics } from "../metrics.ts";
 import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/serving-state.ts";
-import { findRoute, readOnBehalfOf, readPurpose, takeRate } from "./admit.ts";
+import { findRoute, readOnBehalfOf, readPurpose } from "./admit.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
 import type { InferCall, WrittenAnswer } from "./infer-call.ts";
 import { recordRefusal } from "./refusal.ts";
@@ -22,7 +24,7 @@ import type { StatisticsBook } from "./statistics-book.ts";
 export interface InferDeps {
   readonly clock: Clock;
   readonly writer: PredictionWriter;
-  readonly limiter: RateLimiter;
+  readonly limits: CallerLimits;
   readonly authenticator: Authenticator;
   readonly metrics: Metrics;
   readonly readOnline: RunDeps["readOnline"];
@@ -42,6 +44,7 @@ interface Progress {
   purpose?: string;
   onBehalfOf?: string;
   authMicros?: number;
+  limit?: CallerLimit;
   body?: Uint8Array;
   headers: Record<string, string>;
 }
@@ -77,17 +80,17 @@ async function predict(
   progress.body = body;
   // From here to the model's queue nothing is awaited: a model that is open now takes the request before it closes.
   const active = stillServing(deps, admitted, call, progress);
-  const { route } = active;
   // The charter's time runs from the request's last byte: a slow sender spends its own time, not the model's.
   const readyMs = performance.now();
   const parsed = call.read(body, active.requestSignature);
   const readMs = performance.now() - readyMs;
+  const rows = chargeRows(progress, parsed, readyMs);
   const answer = await runModel(deps, active, parsed, progress.receivedAt, () => performance.now() - readyMs);
   const writeStart = performance.now();
   const written = call.write(
     {
       modelName: call.model,
-      modelVersion: String(route.model.version),
+      modelVersion: String(active.route.model.version),
       ...(parsed.id === undefined ? {} : { id: parsed.id }),
       parameters: answer.fallbackReason === undefined ? {} : { fallback: answer.fallbackReason },
       outputs: answer.outputs,
@@ -104,7 +107,7 @@ async function predict(
   if (answer.fallbackReason === undefined)
     deps.statistics.of(active).succeeded(
       {
-        rows: rowsOf(parsed.inputs[0]?.shape ?? []),
+        rows,
         totalNs: nanos(performance.now() - progress.startMs),
         queueNs: (answer.queueMicros ?? 0) * 1000,
         inputNs: nanos(readMs) + (answer.featuresMicros ?? 0) * 1000,
@@ -126,6 +129,13 @@ async function predict(
       ...(answer.fallbackReason === undefined ? {} : { "x-portolan-fallback": answer.fallbackReason }),
     },
   };
+}
+
+/** Rows beyond the one that admission took, where the charter counts rows. */
+function chargeRows(progress: Progress, { inputs }: InferRequest, nowMs: number): number {
+  const rows = rowsOf(inputs[0]?.shape ?? []);
+  if (progress.limit?.countsRows) progress.limit.limit.settle(nowMs, 1, rows);
+  return rows;
 }
 
 function nanos(ms: number): number {
@@ -153,8 +163,10 @@ async function admit(
   if (purpose !== undefined) progress.purpose = purpose;
   const onBehalfOf = readOnBehalfOf(state, { active, caller: known.caller }, call.headers);
   if (onBehalfOf !== undefined) progress.onBehalfOf = onBehalfOf;
-  const rate = takeRate(deps.limiter, { active, caller: known.caller }, performance.now());
-  progress.headers = { ...progress.headers, ...rate };
+  progress.limit = deps.limits.of(state, active, known.caller.principalId);
+  const waitMs = deps.limits.take(progress.limit, performance.now());
+  if (waitMs > 0) await sleep(waitMs);
+  progress.headers = { ...progress.headers, ...rateHeaders(progress.limit, performance.now()) };
   return active;
 }
 

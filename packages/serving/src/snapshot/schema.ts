@@ -41,10 +41,36 @@ export const ModelReference = Type.Object(
 );
 export type ModelReference = Static<typeof ModelReference>;
 
+function Share(whose: string) {
+  return Type.Number({
+    exclusiveMinimum: 0,
+    maximum: 1,
+    description: `Part of the ceiling that ${whose} may take; absent: all of it`,
+  });
+}
+
+/** Optional members came later: a snapshot without them means what it meant. */
 export const Limits = Type.Object(
   {
-    ratePerSecond: Type.Number({ exclusiveMinimum: 0, description: "Per client and endpoint, sustained" }),
-    burst: Type.Integer({ minimum: 1, description: "Requests at once, per client and endpoint" }),
+    ratePerSecond: Type.Number({ exclusiveMinimum: 0, description: "The endpoint's ceiling, sustained" }),
+    burst: Type.Integer({ minimum: 1, description: "Units at once" }),
+    clientShare: Type.Optional(Share("one client")),
+    tenantShare: Type.Optional(Share("the callers of one business unit together")),
+    beyond: Type.Optional(
+      Type.Union([Type.Literal("reject"), Type.Literal("shed"), Type.Literal("queue")], {
+        description: "Beyond the ceiling; absent: reject",
+      }),
+    ),
+    weight: Type.Optional(
+      Type.Union([Type.Literal("requests"), Type.Literal("rows")], {
+        description: "What a unit is; absent: requests",
+      }),
+    ),
+    counting: Type.Optional(
+      Type.Union([Type.Literal("leased"), Type.Literal("strict")], {
+        description: "Over several gateways: by leases, or each request by a round trip; absent: leased",
+      }),
+    ),
     timeoutMs: Type.Integer({ minimum: 1, description: "From the request's last byte to the answer" }),
     bodyBytes: Type.Integer({ minimum: 1 }),
   },

@@ -1,0 +1,164 @@
+/** A limit as GCRA wants it. Units are whatever the asker counts: requests, rows, tokens. */
+export interface RateLimitSpec {
+  /** Sustained, above 0. */
+  readonly ratePerSecond: number;
+  /** Units at once, at least 1. */
+  readonly burst: number;
+}
+
+/** What a bucket needs of the limiter that made it. */
+export interface BucketHome {
+  /**
+   * Gateways that a limit is divided by while they cannot count together: each charges its own units that many times.
+   * 1 while they count together, or when there is only one.
+   */
+  readonly divisor: number;
+  /** Milliseconds of the ceiling that may be taken before the others are asked; `undefined`: nobody else counts. */
+  readonly leaseMs: number | undefined;
+  /** The bucket that is listed under this one's key now; lists this one when none is. */
+  relist(bucket: Bucket): Bucket;
+  /** Called when a bucket has units that the others do not know of. */
+  touched(bucket: Bucket): void;
+}
+
+/** Rounding of milliseconds as doubles must refuse nobody who waited as long as he was told. */
+const epsilonMs = 1e-6;
+/** While a lease is used up and the next is on its way. */
+const leaseWaitMs = 5;
+
+/**
+ * One limit of one holder by the generic cell rate algorithm: its state is one number, the theoretical arrival time.
+ * `take` allocates nothing and does no string work, so that the hot path may keep the handle as long as it likes; a
+ * bucket that was idle long enough to be full is forgotten by its limiter, and found again at the next `take`.
+ */
+export class Bucket {
+  readonly key: string;
+  readonly #home: BucketHome;
+  #spec: RateLimitSpec;
+  #intervalMs: number;
+  #toleranceMs: number;
+  /** Theoretical arrival time in milliseconds on the caller's monotonic clock. */
+  #arrivalMs = 0;
+  /** Units admitted that the others do not know of yet; only counted where gateways count together. */
+  #unshared = 0;
+  #isListed = true;
+
+  constructor(key: string, spec: RateLimitSpec, home: BucketHome) {
+    this.key = key;
+    this.#home = home;
+    this.#spec = spec;
+    this.#intervalMs = 1000 / spec.ratePerSecond;
+    this.#toleranceMs = this.#intervalMs * spec.burst;
+  }
+
+  get spec(): RateLimitSpec {
+    return this.#spec;
+  }
+
+  /** A charter signed anew changes the limit of a bucket that is in use; what was taken stays taken. */
+  respec(spec: RateLimitSpec): void {
+    if (spec === this.#spec) return;
+    this.#spec = spec;
+    this.#intervalMs = 1000 / spec.ratePerSecond;
+    this.#toleranceMs = this.#intervalMs * spec.burst;
+  }
+
+  /**
+   * Takes `cost` units if they conform.
+   * @param nowMs monotonic milliseconds
+   * @param cost above 0; more than the burst conforms only while the bucket is full, and is paid off afterwards
+   * @param maxWaitMs how long the asker would wait for its turn
+   * @returns 0: admitted; n > 0: admitted, and its turn comes in n ms; n < 0: refused, the same would pass in −n ms
+   */
+  take(nowMs: number, cost = 1, maxWaitMs = 0): number {
+    const bucket = this.current();
+    const waitMs = bucket.waitFor(nowMs, cost);
+    if (waitMs > maxWaitMs) return -waitMs;
+    bucket.charge(nowMs, cost);
+    return waitMs;
+  }
+
+  /** Whole milliseconds until `cost` units would conform; 0 when they do. Charges nothing. */
+  waitFor(nowMs: number, cost: number): number {
+    const bucket = this.current();
+    const aheadMs = bucket.#arrivalMs > nowMs ? bucket.#arrivalMs - nowMs : 0;
+    const wantedMs = cost * bucket.#intervalMs * bucket.#home.divisor;
+    const excessMs = wantedMs > bucket.#toleranceMs ? aheadMs : aheadMs + wantedMs - bucket.#toleranceMs;
+    const waitMs = excessMs <= epsilonMs ? 0 : Math.ceil(excessMs);
+    return waitMs === 0 && bucket.#isLeaseSpent(cost) ? leaseWaitMs : waitMs;
+  }
+
+  /** Takes `cost` units whether they conform or not; a negative cost gives units back. */
+  charge(nowMs: number, cost: number): void {
+    const bucket = this.current();
+    const from = bucket.#arrivalMs > nowMs ? bucket.#arrivalMs : nowMs;
+    bucket.#arrivalMs = from + cost * bucket.#intervalMs * bucket.#home.divisor;
+    if (bucket.#home.leaseMs === undefined) return;
+    bucket.#unshared += cost;
+    bucket.#home.touched(bucket);
+  }
+
+  /** Units that would still pass at this instant. */
+  remaining(nowMs: number): number {
+    const bucket = this.current();
+    const aheadMs = Math.max(0, bucket.#arrivalMs - nowMs);
+    const stepMs = bucket.#intervalMs * bucket.#home.divisor;
+    return Math.max(0, Math.floor((bucket.#toleranceMs - aheadMs) / stepMs + epsilonMs));
+  }
+
+  /** Milliseconds until the whole burst is there again. */
+  resetMs(nowMs: number): number {
+    return Math.max(0, this.current().#arrivalMs - nowMs);
+  }
+
+  /** Full again: forgetting it changes nothing for anybody. */
+  isIdle(nowMs: number): boolean {
+    return this.#arrivalMs <= nowMs && this.#unshared === 0;
+  }
+
+  /** Called by the limiter alone, when it forgets or finds this bucket. */
+  setListed(isListed: boolean): void {
+    this.#isListed = isListed;
+  }
+
+  /** This bucket, or the one that took its place after it was forgotten. */
+  current(): Bucket {
+    return this.#isListed ? this : this.#home.relist(this);
+  }
+
+  /** What the gateways that count together need of a bucket. Called by their coordinator alone. */
+  get unshared(): number {
+    return this.#unshared;
+  }
+
+  /** Theoretical arrival time on the local monotonic clock. */
+  get arrivalMs(): number {
+    return this.#arrivalMs;
+  }
+
+  get intervalMs(): number {
+    return this.#intervalMs;
+  }
+
+  /** The most units that are taken before the others are asked: one lease. At least one unit. */
+  get leaseUnits(): number {
+    const { leaseMs } = this.#home;
+    return leaseMs === undefined ? Number.POSITIVE_INFINITY : Math.max(1, leaseMs / this.#intervalMs);
+  }
+
+  /** The common arrival time, in which `shared` of this bucket's units are now counted. */
+  settleShared(arrivalMs: number, shared: number): void {
+    this.#unshared = Math.max(0, this.#unshared - shared);
+    this.#arrivalMs = arrivalMs + this.#unshared * this.#intervalMs;
+  }
+
+  /** Units that were taken while nobody could be told: what of them is not paid off yet is told later. */
+  restate(unshared: number): void {
+    this.#unshared = unshared;
+  }
+
+  #isLeaseSpent(cost: number): boolean {
+    if (this.#home.leaseMs === undefined || this.#unshared === 0) return false;
+    return this.#unshared + cost > this.leaseUnits;
+  }
+}
