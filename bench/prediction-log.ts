@@ -1,7 +1,9 @@
 // Cost of the prediction log on this machine: `node bench/prediction-log.ts [folder]`. Prints, asserts nothing.
+import { hash } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { newId, systemClock } from "@portolan/kernel";
 import {
   type Durability,
@@ -22,7 +24,7 @@ const context: PredictionRecord["context"] = {
   costTags: { team: "ops" },
 };
 
-// 30 features as a client sends them: about 400 bytes that do not repeat.
+// 30 features as a client sends them and two probabilities as the gateway answers: 340 and 150 bytes, of which half do not repeat.
 function aRecord(n: number): PredictionRecord {
   const values = Array.from({ length: 30 }, () => (Math.random() * 1000).toFixed(4));
   return {
@@ -38,7 +40,12 @@ function aRecord(n: number): PredictionRecord {
         `{"inputs":[{"name":"x","shape":[1,30],"datatype":"FP32","data":[${values.join(",")}]}]}`,
       ),
     },
-    outputs: { mediaType: "application/json", bytes: Buffer.from(`{"outputs":[{"data":[0.${n}]}]}`) },
+    outputs: {
+      mediaType: "application/json",
+      bytes: Buffer.from(
+        `{"model_name":"delays","model_version":"7","outputs":[{"name":"probabilities","datatype":"FP32","shape":[1,2],"data":[${Math.random()},${Math.random()}]}]}`,
+      ),
+    },
   };
 }
 
@@ -65,7 +72,7 @@ async function run(
       const record = records[n % records.length];
       if (!record) return;
       const start = process.hrtime.bigint();
-      await writer.append(record, { durability });
+      await writer.submit(record, { durability }).written;
       nanos.push(Number(process.hrtime.bigint() - start));
     }
   };
@@ -86,16 +93,52 @@ async function run(
   };
 }
 
+/**
+ * As in a gateway under load: a loop that is never idle takes some requests per turn and does other work for each; what the log
+ * adds to the process's CPU time is what its requests pay. `undefined`: the other work alone.
+ */
+async function beside(writer: PredictionWriter | undefined, perTurn: number, total: number): Promise<number> {
+  const records = Array.from({ length: 2000 }, (_, n) => aRecord(n));
+  const others = Buffer.alloc(20_000, 7); // hashed for each request: some 20 µs of other work
+  let written = 0;
+  const start = process.cpuUsage();
+  for (let n = 0; n < total; ) {
+    for (let i = 0; i < perTurn; i++, n++) {
+      hash("sha256", others, "hex");
+      const record = records[n % records.length];
+      if (record) void writer?.submit(record, { durability: "buffered" }).written.then(() => written++);
+    }
+    await nextTurn();
+    while (writer && n - written > 8000) await nextTurn();
+  }
+  while (writer && written < total) await nextTurn();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / total;
+}
+
 const base = process.argv[2] ?? tmpdir();
 const folder = mkdtempSync(join(base, "prediction-log-"));
 console.log(`${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown CPU"}, log in ${base}`);
-console.log("durability  callers   records/s  main µs  all threads µs      p50 µs      p99 µs");
 const writer = await openPredictionWriter({
   folder,
   writerId: newId("writer", systemClock.now()),
   clock: systemClock,
 });
 await run(writer, "buffered", 256, 50_000);
+console.log("CPU µs that a record costs all threads, beside a busy loop (medians of 5 interleaved rounds)");
+for (const perTurn of [8, 32, 128]) {
+  const costs: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    const alone = await beside(undefined, perTurn, 40_000);
+    costs.push((await beside(writer, perTurn, 40_000)) - alone);
+  }
+  costs.sort((a, b) => a - b);
+  const [low = 0, , median = 0, , high = 0] = costs;
+  console.log(
+    `${String(perTurn).padStart(4)} records per turn: ${median.toFixed(1)} (${low.toFixed(1)} to ${high.toFixed(1)})`,
+  );
+}
+console.log("durability  callers   records/s  main µs  all threads µs      p50 µs      p99 µs");
 for (const [durability, concurrency, total] of [
   ["buffered", 1, 20_000],
   ["buffered", 64, 200_000],

@@ -63,8 +63,8 @@ export async function acceptBlocks(
 /** Each organisation and environment that the records speak for, once. */
 function placesOf(blocks: readonly OpenedBlock[]): { organisationId: string; environment: Environment }[] {
   const places = new Map<string, { organisationId: string; environment: Environment }>();
-  for (const { header } of blocks.flatMap(({ entries }) => entries)) {
-    const { organisationId, environment } = decodeHeader(header).context;
+  for (const entry of blocks.flatMap(({ entries }) => entries)) {
+    const { organisationId, environment } = decodeHeader(entry).context;
     places.set(`${environment}/${organisationId}`, { organisationId, environment });
   }
   return [...places.values()];
@@ -131,7 +131,7 @@ async function take(deps: AcceptDeps, call: CallContext, block: OpenedBlock): Pr
     const file = await deps.files.store(block, id);
     parts.push({ ...address, organisation_id: id, root: partRoot, record_count: count, file });
   }
-  const headers = block.entries.map((entry) => decodeHeader(entry.header));
+  const headers = block.entries.map(decodeHeader);
   await deps.uow.write(call, async (tx) => {
     const row = {
       ...address,

@@ -1,21 +1,22 @@
 import type { PortolanError } from "@portolan/kernel";
-import type { Durability, PredictionId } from "./contract.ts";
-
-interface Waiter {
-  readonly id: PredictionId;
-  resolve(id: PredictionId): void;
-  reject(error: unknown): void;
-}
+import type { Durability } from "./contract.ts";
+import { writeContextHead } from "./entry-packer.ts";
+import { contextHeadBytes } from "./record-codec.ts";
+import { type EncodedContext, type PreparedRecord, writeEntry } from "./record-encoder.ts";
 
 const firstBytes = 64 * 1024;
 const pooledBytes = 2 * 1024 * 1024;
 const pooledBuffers = 8;
 
-/** A frame being filled: entries side by side, and who waits for them. */
+/** A frame being filled: entries side by side, and the promise that all their callers share. */
 export class Batch {
   readonly number: number;
   readonly durability: Durability;
-  readonly waiters: Waiter[] = [];
+  /** Settles with the frame. */
+  readonly written: Promise<void>;
+  readonly #settled: PromiseWithResolvers<void>;
+  readonly #contexts = new Map<EncodedContext, number>();
+  count = 0;
   length = 0;
   #buffer: Buffer<ArrayBuffer>;
 
@@ -23,10 +24,32 @@ export class Batch {
     this.number = number;
     this.durability = durability;
     this.#buffer = buffer;
+    this.#settled = Promise.withResolvers();
+    this.written = this.#settled.promise;
+    this.written.catch(() => {}); // a record whose caller is gone may fail alone
+  }
+
+  /** Lays the record into the frame, before it its context when it is the first of it. Returns the bytes that the frame grew by. */
+  add(index: number, record: PreparedRecord): number {
+    const { context, entryBytes } = record;
+    const before = this.length;
+    let number = this.#contexts.get(context);
+    const target = this.#reserve(
+      entryBytes + (number === undefined ? contextHeadBytes + context.json.length : 0),
+    );
+    if (number === undefined) {
+      number = this.#contexts.size;
+      this.#contexts.set(context, number);
+      const at = writeContextHead(target, this.length, number, context.json.length);
+      this.length = at + target.write(context.json, at, context.json.length, "latin1");
+    }
+    this.length = writeEntry(target, this.length, index, number, record);
+    this.count += 1;
+    return this.length - before;
   }
 
   /** The buffer, grown so that `bytes` more fit. */
-  reserve(bytes: number): Buffer {
+  #reserve(bytes: number): Buffer {
     const needed = this.length + bytes;
     if (needed > this.#buffer.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
@@ -42,10 +65,8 @@ export class Batch {
   }
 
   settle(error?: PortolanError): void {
-    for (const waiter of this.waiters) {
-      if (error) waiter.reject(error);
-      else waiter.resolve(waiter.id);
-    }
+    if (error) this.#settled.reject(error);
+    else this.#settled.resolve();
   }
 }
 
@@ -58,7 +79,8 @@ export class BatchPool {
     return new Batch(number, durability, free ? Buffer.from(free) : Buffer.allocUnsafeSlow(firstBytes));
   }
 
-  give(buffer: ArrayBuffer): void {
-    if (this.#free.length < pooledBuffers && buffer.byteLength <= pooledBytes) this.#free.push(buffer);
+  give(buffers: readonly ArrayBuffer[]): void {
+    for (const buffer of buffers)
+      if (this.#free.length < pooledBuffers && buffer.byteLength <= pooledBytes) this.#free.push(buffer);
   }
 }

@@ -1,5 +1,5 @@
 import { canonicalBytes, type Id, parseId } from "@portolan/kernel";
-import { CompactTree, leafHash, toHex } from "@portolan/merkle";
+import { leafHash, toHex } from "@portolan/merkle";
 import { Compile } from "typebox/compile";
 import { BlockEnd, type OrganisationRoot } from "./contract.ts";
 import { type Frame, frameKinds, openFrame, scanFrames } from "./frame.ts";
@@ -7,6 +7,8 @@ import { maxBlockEndBytes, maxBlockRawBytes, maxBlockRecords } from "./limits.ts
 import { corrupt, parseJson } from "./payload-codec.ts";
 import { formatPredictionId } from "./position.ts";
 import { decodeHeader, leafOf, readEntries, type StoredEntry } from "./record-codec.ts";
+import { type HashText, hashHex } from "./record-leaf.ts";
+import { RootTree } from "./root-tree.ts";
 
 const End = Compile(BlockEnd);
 
@@ -15,26 +17,30 @@ export const genesisRoot = "0".repeat(64);
 
 /** The subtrees of an open block (P11): one RFC 6962 tree per organisation, in the order of the frames. */
 export class BlockTrees {
-  readonly #trees = new Map<string, CompactTree>();
-  #count = 0;
+  readonly #trees = new Map<string, RootTree>();
 
   get count(): number {
-    return this.#count;
+    let count = 0;
+    for (const tree of this.#trees.values()) count += tree.size;
+    return count;
   }
 
-  add(organisationId: string, leaf: Uint8Array): void {
+  add(organisationId: string, leaf: HashText): void {
+    this.treeOf(organisationId).append(leaf);
+  }
+
+  treeOf(organisationId: string): RootTree {
     let tree = this.#trees.get(organisationId);
     if (!tree) {
-      tree = new CompactTree();
+      tree = new RootTree();
       this.#trees.set(organisationId, tree);
     }
-    tree.append(leaf);
-    this.#count += 1;
+    return tree;
   }
 
   roots(): OrganisationRoot[] {
     return [...this.#trees]
-      .map(([id, tree]) => ({ id, count: tree.size, root: toHex(tree.root()) }))
+      .map(([id, tree]) => ({ id, count: tree.size, root: hashHex(tree.root()) }))
       .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   }
 }
@@ -115,7 +121,7 @@ function readBlockEntries(frames: readonly Frame[], end: BlockEnd): StoredEntry[
 
 /** The id in the header is what the leaf covers: it must be the position, and the organisation must agree. */
 function checkEntry(entry: StoredEntry, writerId: Id<"writer">, end: BlockEnd): void {
-  const header = decodeHeader(entry.header);
+  const header = decodeHeader(entry);
   const expected = formatPredictionId({ writerId, epoch: end.epoch, block: end.block, index: entry.index });
   if (header.id !== expected) throw corrupt(`entry ${entry.index} carries the id ${header.id}`);
   if (header.context.organisationId !== entry.organisationId) {

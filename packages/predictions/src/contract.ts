@@ -160,6 +160,18 @@ export interface AppendOptions {
   readonly durability: Durability;
 }
 
+/** A record that the log has taken and not yet written. */
+export interface Submitted {
+  /** Final: no other record will carry it, also when this one is refused. */
+  readonly id: PredictionId;
+  /**
+   * Settles when the record is as durable as asked; one promise for all records of a frame. A rejection that nobody
+   * awaits is no fault of the process.
+   * @throws PortolanError `predictions.log_full` (507), `predictions.log_failed` (500)
+   */
+  readonly written: Promise<void>;
+}
+
 /** A refusal to count: the record without inputs and outputs. Its `count` is the writer's. */
 export interface RefusalRecord {
   readonly context: PredictionContext;
@@ -193,6 +205,12 @@ export interface WriterStatus {
 export interface PredictionWriter {
   readonly writerId: Id<"writer">;
   readonly epoch: number;
+  /**
+   * Takes a record and says at once under which id; the way for callers that put the id into an answer while the log writes. The
+   * bytes of inputs and outputs are copied before it returns.
+   * @throws PortolanError `predictions.log_overloaded` (503), `predictions.record_too_large` (413), `predictions.log_failed` (500)
+   */
+  submit(record: PredictionRecord, options: AppendOptions): Submitted;
   /**
    * Resolves when the record is as durable as asked.
    * @throws PortolanError `predictions.log_full` (507), `predictions.log_overloaded` (503),

@@ -1,11 +1,18 @@
 import type { Worker } from "node:worker_threads";
 import { type Clock, type Id, messageOf, PortolanError } from "@portolan/kernel";
 import { type Batch, BatchPool } from "./batch.ts";
-import type { AppendOptions, Durability, PredictionId, PredictionRecord, WriterStatus } from "./contract.ts";
+import type {
+  AppendOptions,
+  Durability,
+  PredictionId,
+  PredictionRecord,
+  Submitted,
+  WriterStatus,
+} from "./contract.ts";
 import { blockTargetBytes, frameTargetBytes, maxBlockMicros, maxBlockRecords } from "./limits.ts";
 import type { FromLogThread, ToLogThread } from "./log-messages.ts";
 import { predictionIdStem, toBase32 } from "./position.ts";
-import { prepareRecord, writeEntry } from "./record-codec.ts";
+import { prepareRecord } from "./record-encoder.ts";
 import { logFailed, logFull } from "./writer-errors.ts";
 
 export interface EpochWriterOptions {
@@ -54,31 +61,26 @@ export class EpochWriter {
     this.#thread.on("exit", () => this.#onExit());
   }
 
-  append(record: PredictionRecord, options: AppendOptions): Promise<PredictionId> {
-    return new Promise((resolve, reject) => {
-      this.#demandOpen();
-      const id = `${this.#stem}${toBase32(this.#index)}` as PredictionId;
-      const prepared = prepareRecord(id, record);
-      if (
-        this.#pendingBytes + prepared.entryBytes > this.#options.maxPendingBytes &&
-        this.#pendingBytes > 0
-      ) {
-        throw new PortolanError("predictions.log_overloaded", {
-          detail: `${this.#pendingBytes} bytes of records wait to be written`,
-          mend: "Send fewer requests, or give the log a faster disk.",
-        });
-      }
-      const batch = this.#batchFor(options.durability, prepared.entryBytes);
-      const target = batch.reserve(prepared.entryBytes);
-      batch.length = writeEntry(target, batch.length, this.#index, prepared);
-      batch.waiters.push({ id, resolve, reject });
-      this.#index += 1;
-      this.#appended += 1;
-      this.#pendingBytes += prepared.entryBytes;
-      this.#blockBytes += prepared.entryBytes;
-      if (this.#blockBytes >= blockTargetBytes || this.#index >= maxBlockRecords) this.#closeBlock();
-      else this.#planFlush();
-    });
+  submit(record: PredictionRecord, { durability }: AppendOptions): Submitted {
+    this.#demandOpen();
+    const id = `${this.#stem}${toBase32(this.#index)}` as PredictionId;
+    const prepared = prepareRecord(id, record);
+    const before = this.#pendingBytes;
+    if (before + prepared.entryBytes > this.#options.maxPendingBytes && before > 0) {
+      throw new PortolanError("predictions.log_overloaded", {
+        detail: `${before} bytes of records wait to be written`,
+        mend: "Send fewer requests, or give the log a faster disk.",
+      });
+    }
+    const batch = this.#batchFor(durability, prepared.entryBytes);
+    const bytes = batch.add(this.#index, prepared);
+    this.#index += 1;
+    this.#appended += 1;
+    this.#pendingBytes += bytes;
+    this.#blockBytes += bytes;
+    if (this.#blockBytes >= blockTargetBytes || this.#index >= maxBlockRecords) this.#closeBlock();
+    else this.#planFlush();
+    return { id, written: batch.written };
   }
 
   status(): WriterStatus {
@@ -147,13 +149,13 @@ export class EpochWriter {
     this.#outstanding[durability] += 1;
     this.#sent.set(batch.number, batch);
     const buffer = batch.detach();
-    const { number, length, waiters } = batch;
+    const { number, length, count } = batch;
     const durable = durability === "durable";
     const message = {
       kind: "records",
       batch: number,
       block: this.#block,
-      count: waiters.length,
+      count,
       durable,
       buffer,
       length,
@@ -178,19 +180,17 @@ export class EpochWriter {
     if ("degraded" in message && (this.#state === "open" || this.#state === "degraded")) {
       this.#state = message.degraded ? "degraded" : "open";
     }
-    if (message.kind === "written") this.#onWritten(message.batch, message.droppedPayloads);
-    else if (message.kind === "synced") for (const batch of message.batches) this.#settle(batch);
-    else if (message.kind === "full") this.#settle(message.batch, logFull());
-    else if (message.kind === "buffer") this.#pool.give(message.buffer);
+    if (message.kind === "written") {
+      this.#dropped += message.droppedPayloads;
+      this.#settle(message.batch);
+      this.#pool.give(message.buffers);
+    } else if (message.kind === "synced") {
+      for (const batch of message.batches) this.#settle(batch);
+      this.#pool.give(message.buffers);
+    } else if (message.kind === "full") this.#settle(message.batch, logFull());
     else if (message.kind === "failed") this.#fail(message.reason);
     else if (message.kind === "stopped") this.#stopped?.();
     this.#flush();
-  }
-
-  #onWritten(number: number, dropped: number): void {
-    this.#dropped += dropped;
-    const batch = this.#sent.get(number);
-    if (batch?.durability === "buffered") this.#settle(number);
   }
 
   #settle(number: number, error?: PortolanError): void {

@@ -141,7 +141,7 @@ export function erasureIntentHandler(deps: PerformDeps) {
 async function eraseIds(deps: PerformDeps, call: CallContext, ids: readonly string[]): Promise<void> {
   const { organisationId } = call.actor;
   for (const [file, wanted] of await filesOf(deps, call, ids)) {
-    await deps.files.erase(file, organisationId, (entry) => wanted.has(decodeHeader(entry.header).id));
+    await deps.files.erase(file, organisationId, (entry) => wanted.has(decodeHeader(entry).id));
   }
 }
 
@@ -171,7 +171,7 @@ async function requireWithin(
 ): Promise<void> {
   for (const [file, wanted] of await filesOf(deps, call, ids)) {
     const { entries } = await deps.files.read(file, call.actor.organisationId);
-    for (const { id, context } of entries.map((entry) => decodeHeader(entry.header)))
+    for (const { id, context } of entries.map(decodeHeader))
       if (environments.includes(context.environment)) wanted.delete(id);
     for (const id of wanted) throw notFound(id);
   }

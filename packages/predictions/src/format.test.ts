@@ -1,22 +1,22 @@
+import { readFileSync } from "node:fs";
+import { zstdDecompressSync } from "node:zlib";
 import { asEpochMicros, type Id } from "@portolan/kernel";
+import { rootOfLeaves, toHex } from "@portolan/merkle";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { Batch } from "./batch.ts";
 import { BlockTrees, encodeBlockEnd, genesisRoot, openBlock } from "./block.ts";
 import type { PredictionContext, PredictionRecord } from "./contract.ts";
+import { EntryHasher } from "./entry-hasher.ts";
+import { EntryPacker } from "./entry-packer.ts";
 import { encodeFrame, frameAt, frameKinds, openFrame } from "./frame.ts";
+import { FrameCompressor } from "./frame-compressor.ts";
 import { maxFrameBytes } from "./limits.ts";
 import { formatPredictionId, parsePredictionId } from "./position.ts";
-import {
-  decodeEntry,
-  forms,
-  fullEntry,
-  isCorrupt,
-  leafOf,
-  prepareRecord,
-  readEntries,
-  withheldEntry,
-  writeEntry,
-} from "./record-codec.ts";
+import { closedBlocks } from "./reader.ts";
+import { decodeEntry, isCorrupt, leafOf, readEntries, type StoredEntry } from "./record-codec.ts";
+import { prepareRecord } from "./record-encoder.ts";
+import { hashBytes } from "./record-leaf.ts";
 
 const writerId = "wr_0mwr2jm00abcdefghjkmnpqrst" as Id<"writer">;
 const context: PredictionContext = {
@@ -46,15 +46,22 @@ const records: fc.Arbitrary<PredictionRecord> = fc.record(
   { requiredKeys: ["context", "principal", "requestId", "receivedAt", "latency", "status"] },
 );
 
-function entryOf(record: PredictionRecord, index: number): Buffer {
-  const prepared = prepareRecord(formatPredictionId({ writerId, epoch: 1, block: 0, index }), record);
-  const bytes = Buffer.alloc(prepared.entryBytes, 7);
-  expect(writeEntry(bytes, 0, index, prepared)).toBe(bytes.length);
-  return bytes;
+/** A frame as the writer lays it; what the log thread would fill with salt holds sevens. */
+function frameOf(list: readonly PredictionRecord[]): Buffer {
+  const batch = new Batch(0, "buffered", Buffer.alloc(64, 7));
+  for (const [index, record] of list.entries())
+    batch.add(index, prepareRecord(formatPredictionId({ writerId, epoch: 1, block: 0, index }), record));
+  return Buffer.from(batch.detach(), 0, batch.length);
+}
+
+function only(raw: Buffer): StoredEntry {
+  const [entry, ...others] = [...readEntries(raw)];
+  if (!entry || others.length > 0) throw new Error("not one entry");
+  return entry;
 }
 
 function aBlock(list: readonly PredictionRecord[]): Buffer {
-  const raw = Buffer.concat(list.map(entryOf));
+  const raw = frameOf(list);
   const trees = new BlockTrees();
   for (const entry of readEntries(raw)) trees.add(entry.organisationId, leafOf(entry));
   const end = encodeBlockEnd({
@@ -102,9 +109,11 @@ describe("records (P4, P5)", () => {
   test("a record reads back as it was written, in any language", () => {
     fc.assert(
       fc.property(records, (record) => {
-        const [entry] = [...readEntries(entryOf(record, 9))];
-        if (!entry) throw new Error("no entry");
-        expect(fullEntry(entry)).toEqual(entryOf(record, 9));
+        const raw = frameOf([record]);
+        const entry = only(raw);
+        const packer = new EntryPacker();
+        packer.add(entry);
+        expect(packer.drain()).toEqual([{ raw, count: 1 }]);
         const { header, payload } = decodeEntry(entry);
         expect(header.principal).toBe(record.principal);
         expect(header.requestId).toBe(record.requestId);
@@ -119,22 +128,122 @@ describe("records (P4, P5)", () => {
 
   test("an over-long request id is clipped, and the request is still logged", () => {
     const record = { context, principal: "p", requestId: "x".repeat(9999), status: { kind: "ok" } as const };
-    const bytes = entryOf({ ...record, receivedAt: asEpochMicros(1), latency: { totalMicros: 1 } }, 0);
-    const [entry] = [...readEntries(bytes)];
-    expect(entry && decodeEntry(entry).header.requestId).toHaveLength(200);
+    const raw = frameOf([{ ...record, receivedAt: asEpochMicros(1), latency: { totalMicros: 1 } }]);
+    expect(decodeEntry(only(raw)).header.requestId).toHaveLength(200);
   });
 
   test("erasing a payload leaves the leaf as it was (P6)", () => {
     fc.assert(
       fc.property(records, (record) => {
-        const [entry] = [...readEntries(entryOf(record, 0))];
-        if (!entry) throw new Error("no entry");
-        const [erased] = [...readEntries(withheldEntry(entry, forms.erased))];
-        if (!erased) throw new Error("no entry");
+        const entry = only(frameOf([record]));
+        const packer = new EntryPacker();
+        packer.add(entry, "erased");
+        const erased = only(packer.drain()[0]?.raw ?? Buffer.alloc(0));
         expect(leafOf(erased)).toEqual(leafOf(entry));
         expect(decodeEntry(erased)).toEqual({ header: decodeEntry(entry).header, withheld: "erased" });
       }),
     );
+  });
+});
+
+describe("contexts (P4)", () => {
+  const others = ["org_0mwr2jm00zzzzzzzzzzzzzzzzz", "org_0mwr2jm00yyyyyyyyyyyyyyyyy"].map(
+    (organisationId) => ({
+      ...context,
+      organisationId,
+      costTags: { städte: "Zürich ✈" },
+    }),
+  );
+
+  test("a frame holds a context once, and each record gets its own back", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(records, fc.nat(2)), { minLength: 1, maxLength: 20 }), (list) => {
+        const raw = frameOf(list.map(([record, n]) => ({ ...record, context: others[n] ?? context })));
+        const entries = [...readEntries(raw)];
+        expect(entries.map((entry) => decodeEntry(entry).header.context)).toEqual(
+          list.map(([, n]) => others[n] ?? context),
+        );
+        expect(raw.toString("latin1").split('"organisationId"')).toHaveLength(
+          1 + new Set(list.map(([, n]) => n)).size,
+        );
+      }),
+    );
+  });
+
+  test("the log thread's quick walk makes the roots that a reader checks, and those of the Merkle package", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(records, fc.nat(2)), { minLength: 1, maxLength: 40 }), (list) => {
+        const raw = frameOf(list.map(([record, n]) => ({ ...record, context: others[n] ?? context })));
+        const quick = new BlockTrees();
+        new EntryHasher().addAll(raw, quick);
+        const read = new Map<string, Buffer[]>();
+        for (const entry of readEntries(raw)) {
+          const leaves = read.get(entry.organisationId) ?? [];
+          read.set(entry.organisationId, [...leaves, hashBytes(leafOf(entry))]);
+        }
+        for (const { id, count, root } of quick.roots()) {
+          expect(count).toBe(read.get(id)?.length);
+          expect(root).toBe(toHex(rootOfLeaves(read.get(id) ?? [])));
+        }
+        expect(quick.count).toBe(list.length);
+      }),
+    );
+  });
+
+  test("numbers that no header may hold are mended, so that no record stops the chain at control", () => {
+    const broken = { totalMicros: Number.NaN, runMicros: 3.7, authMicros: -1 };
+    const raw = frameOf([
+      {
+        context,
+        principal: "p",
+        requestId: "r",
+        receivedAt: asEpochMicros(1),
+        latency: broken,
+        status: { kind: "error", httpStatus: 500, reason: "x".repeat(999) },
+      },
+    ]);
+    const { header } = decodeEntry(only(raw));
+    expect(header.latency).toEqual({ totalMicros: 0, runMicros: 4, authMicros: 0 });
+    expect(header.status).toMatchObject({ httpStatus: 500 });
+  });
+});
+
+describe("compression (P3)", () => {
+  test("the compressor that keeps its memory makes frames that stand alone, of any size and in any order", () => {
+    const compressor = new FrameCompressor();
+    expect(compressor.keepsMemory).toBe(true);
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 5000 }), fc.nat(40), (bytes, times) => {
+        const raw = Buffer.concat(Array.from({ length: times + 1 }, () => bytes));
+        expect(zstdDecompressSync(compressor.compress(raw)).equals(raw)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe("version 1", () => {
+  test("a segment that an older gateway wrote reads as before, and its chain and roots hold", () => {
+    const bytes = readFileSync(new URL("../test/fixtures/version-1.seg", import.meta.url));
+    const blocks = [...closedBlocks(bytes)].map((closed) => openBlock(closed.bytes));
+    const entries = blocks.flatMap((block) => block.entries);
+    expect(entries.map((entry) => decodeEntry(entry).header.requestId)).toEqual(
+      [0, 1, 2, 3, 4, 5].map((n) => `req-${n}`),
+    );
+    expect(entries.map((entry) => decodeEntry(entry).payload?.subject)).toEqual(
+      [0, 1, 2, 3, 4, 5].map((n) => `flight-${n}`),
+    );
+    const packer = new EntryPacker();
+    for (const entry of entries) packer.add(entry, entry.index === 2 ? "erased" : undefined);
+    const again = packer.drain().flatMap(({ raw }) => [...readEntries(raw)]);
+    expect(again.map(leafOf)).toEqual(entries.map(leafOf));
+    expect(again.map(({ withheld }) => withheld)).toEqual([
+      undefined,
+      undefined,
+      "erased",
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 });
 

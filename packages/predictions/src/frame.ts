@@ -1,4 +1,5 @@
-import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { crc32, zstdDecompressSync } from "node:zlib";
+import { FrameCompressor } from "./frame-compressor.ts";
 import { maxFrameBytes } from "./limits.ts";
 import { corrupt } from "./payload-codec.ts";
 
@@ -10,8 +11,8 @@ const checksumAt = 28;
 export const frameKinds = { records: 1, blockEnd: 2, segmentStart: 3 } as const;
 const codecs = { none: 0, zstd: 1 } as const;
 
-// Below this, one-shot zstd costs 20-30 µs and saves too little; a lone request would pay it alone.
-const compressFromBytes = 1024;
+// Below this, one-shot zstd costs 20-70 µs and saves too little; a handful of requests would pay it alone.
+const compressFromBytes = 4096;
 
 export interface FrameHead {
   readonly kind: number;
@@ -31,7 +32,7 @@ export interface Frame extends FrameHead {
 }
 
 export function encodeFrame(head: FrameHead, raw: Uint8Array): Buffer {
-  const packed = raw.length >= compressFromBytes ? compress(raw) : raw;
+  const packed = raw.length >= compressFromBytes ? compressor().compress(raw) : raw;
   const small = packed.length < raw.length;
   const stored = small ? packed : raw;
   const frame = Buffer.allocUnsafe(frameHeadBytes + stored.length);
@@ -103,8 +104,12 @@ export function openFrame(frame: Frame): Buffer {
   return raw;
 }
 
-function compress(raw: Uint8Array): Buffer {
-  return zstdCompressSync(raw, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+let kept: FrameCompressor | undefined;
+
+/** One per thread; made when first needed. */
+function compressor(): FrameCompressor {
+  kept ??= new FrameCompressor();
+  return kept;
 }
 
 /** CRC-32 (IEEE) of the head without the checksum, then of the stored bytes. */

@@ -13,7 +13,7 @@ export type ToLogThread =
   | { readonly kind: "close_block"; readonly block: number; readonly closedAt: number }
   | { readonly kind: "stop" };
 
-/** Log thread → main thread. */
+/** Log thread → main thread. A message costs a wake-up: durable records are answered when they are synced, and not before. */
 export type FromLogThread =
   | { readonly kind: "ready"; readonly degraded: boolean }
   | {
@@ -21,10 +21,11 @@ export type FromLogThread =
       readonly batch: number;
       readonly droppedPayloads: number;
       readonly degraded: boolean;
+      /** Memory that goes back; transferred. */
+      readonly buffers: readonly ArrayBuffer[];
     }
-  | { readonly kind: "synced"; readonly batches: readonly number[] }
+  | { readonly kind: "synced"; readonly batches: readonly number[]; readonly buffers: readonly ArrayBuffer[] }
   | { readonly kind: "full"; readonly batch: number; readonly degraded: boolean }
-  | { readonly kind: "buffer"; readonly buffer: ArrayBuffer }
   | {
       readonly kind: "block_closed";
       readonly block: number;

@@ -3,7 +3,7 @@ import { randomFillSync } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "@portolan/kernel";
 import type { FromLogThread, ToLogThread } from "./log-messages.ts";
-import { saltBytes } from "./record-codec.ts";
+import { formAt, forms, headerLengthAt, recordHeadBytes, saltBytes } from "./record-codec.ts";
 import { type AppenderOptions, SegmentAppender } from "./segment-appender.ts";
 
 const port = parentPort;
@@ -12,6 +12,7 @@ if (!port) throw new Error("log-thread.ts runs as a worker thread only");
 const appender = new SegmentAppender(workerData as AppenderOptions);
 const saltPool = Buffer.alloc(64 * 1024);
 let saltAt = saltPool.length;
+const spare: ArrayBuffer[] = [];
 let unsynced: number[] = [];
 let syncWanted = false;
 let syncRunning = false;
@@ -25,14 +26,15 @@ function post(message: FromLogThread, transfer: ArrayBuffer[] = []): void {
 function saltEntries(raw: Buffer): void {
   for (let at = 0; at < raw.length; ) {
     const end = at + 4 + raw.readUInt32LE(at);
-    const organisation = raw.readUInt8(at + 9);
-    const salt = at + 14 + organisation + raw.readUInt32LE(at + 10 + organisation);
-    if (saltAt + saltBytes > saltPool.length) {
-      randomFillSync(saltPool);
-      saltAt = 0;
+    if (raw[at + formAt] === forms.full) {
+      if (saltAt + saltBytes > saltPool.length) {
+        randomFillSync(saltPool);
+        saltAt = 0;
+      }
+      const salt = at + recordHeadBytes + raw.readUInt32LE(at + headerLengthAt);
+      saltPool.copy(raw, salt, saltAt, saltAt + saltBytes);
+      saltAt += saltBytes;
     }
-    saltPool.copy(raw, salt, saltAt, saltAt + saltBytes);
-    saltAt += saltBytes;
     at = end;
   }
 }
@@ -45,14 +47,18 @@ function write(message: Extract<ToLogThread, { kind: "records" }>): void {
     post({ kind: "full", batch: message.batch, degraded: appender.degraded });
     return;
   }
-  const dropped = verdict.kind === "payload_dropped" ? message.count : 0;
-  post({ kind: "written", batch: message.batch, droppedPayloads: dropped, degraded: appender.degraded });
   if (message.durable) {
     unsynced.push(message.batch);
     wantSync();
+  } else {
+    const droppedPayloads = verdict.kind === "payload_dropped" ? message.count : 0;
+    const { degraded } = appender;
+    const buffers = spare.splice(0);
+    post({ kind: "written", batch: message.batch, droppedPayloads, degraded, buffers }, buffers);
   }
   appender.hashRecords(raw);
-  post({ kind: "buffer", buffer: message.buffer }, [message.buffer]);
+  // Goes back with a later answer.
+  spare.push(message.buffer);
 }
 
 /** One fdatasync at a time; all that is written meanwhile shares the next one. */
@@ -68,7 +74,8 @@ async function syncLoop(): Promise<void> {
     const batches = unsynced;
     unsynced = [];
     await appender.sync();
-    if (batches.length > 0) post({ kind: "synced", batches });
+    const buffers = spare.splice(0);
+    if (batches.length > 0) post({ kind: "synced", batches, buffers }, buffers);
   }
   syncRunning = false;
   if (stopping) stop();

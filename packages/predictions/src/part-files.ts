@@ -2,10 +2,10 @@ import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { writeFilesDurably } from "@portolan/kernel";
 import { type OpenedBlock, openBlock } from "./block.ts";
+import { EntryPacker } from "./entry-packer.ts";
 import { encodeFrame, frameKinds } from "./frame.ts";
-import { frameTargetBytes } from "./limits.ts";
 import { corrupt } from "./payload-codec.ts";
-import { forms, fullEntry, type StoredEntry, withheldEntry } from "./record-codec.ts";
+import type { StoredEntry } from "./record-codec.ts";
 
 /**
  * Control's copies of accepted blocks, one file per organisation and block:
@@ -65,24 +65,14 @@ export class PartFiles {
 
 function encodePart(block: OpenedBlock, organisationId: string, erased: ReadonlySet<number>): Buffer {
   const { epoch, block: number } = block.end;
-  const frames: Buffer[] = [];
-  let pending: Buffer[] = [];
-  let size = 0;
-  const cut = () => {
-    if (pending.length === 0) return;
-    const head = { kind: frameKinds.records, epoch, block: number, count: pending.length };
-    frames.push(encodeFrame(head, Buffer.concat(pending)));
-    pending = [];
-    size = 0;
-  };
+  const packer = new EntryPacker();
   for (const entry of block.entries) {
     if (entry.organisationId !== organisationId) continue;
-    const bytes = erased.has(entry.index) ? withheldEntry(entry, forms.erased) : fullEntry(entry);
-    if (size > 0 && size + bytes.length > frameTargetBytes) cut();
-    pending.push(bytes);
-    size += bytes.length;
+    packer.add(entry, erased.has(entry.index) ? "erased" : undefined);
   }
-  cut();
+  const frames = packer
+    .drain()
+    .map(({ raw, count }) => encodeFrame({ kind: frameKinds.records, epoch, block: number, count }, raw));
   frames.push(encodeFrame({ kind: frameKinds.blockEnd, epoch, block: number, count: 0 }, block.endBytes));
   return Buffer.concat(frames);
 }

@@ -4,35 +4,24 @@ import { Compile } from "typebox/compile";
 import { FeatureValue, type PredictionPayload } from "./contract.ts";
 
 /** Section tags (P5). A tag is never reused; readers skip those they do not know. */
-const sections = { inputs: 1, features: 2, outputs: 3, subject: 4 } as const;
+export const sections = { inputs: 1, features: 2, outputs: 3, subject: 4 } as const;
+/** Tag and length. */
+export const sectionHeadBytes = 5;
 
 const Features = Compile(Type.Array(FeatureValue));
 const Subject = Compile(
   Type.Object({ onBehalfOf: Type.Optional(Type.String()), subject: Type.Optional(Type.String()) }),
 );
 
-/** The sections of a payload, ready to be laid side by side: each as tag and bytes. */
-export function payloadSections(payload: PredictionPayload): readonly (readonly [number, Uint8Array])[] {
-  const list: (readonly [number, Uint8Array])[] = [];
-  if (payload.inputs) list.push([sections.inputs, payload.inputs.bytes]);
-  if (payload.features) list.push([sections.features, Buffer.from(JSON.stringify(payload.features))]);
-  if (payload.outputs) list.push([sections.outputs, payload.outputs.bytes]);
-  if (payload.onBehalfOf !== undefined || payload.subject !== undefined) {
-    const { onBehalfOf, subject } = payload;
-    list.push([sections.subject, Buffer.from(JSON.stringify({ onBehalfOf, subject }))]);
-  }
-  return list;
-}
-
 /** @throws PortolanError `predictions.corrupt` */
 export function decodePayload(bytes: Buffer, inputsType = "", outputsType = ""): PredictionPayload {
   let payload: PredictionPayload = {};
   let at = 0;
   while (at < bytes.length) {
-    if (at + 5 > bytes.length) throw corrupt("a payload section is cut off");
+    if (at + sectionHeadBytes > bytes.length) throw corrupt("a payload section is cut off");
     const tag = bytes.readUInt8(at);
     const length = bytes.readUInt32LE(at + 1);
-    at += 5;
+    at += sectionHeadBytes;
     if (length > bytes.length - at) throw corrupt("a payload section is longer than its payload");
     const body = bytes.subarray(at, at + length);
     at += length;

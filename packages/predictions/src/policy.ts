@@ -1,10 +1,10 @@
 import { type Digest, digestJson } from "@portolan/kernel";
-import { hashFromHex, toHex, verifyInclusion } from "@portolan/merkle";
+import { hashFromHex, verifyInclusion } from "@portolan/merkle";
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { blockRoot, decodeBlockEnd, genesisRoot } from "./block.ts";
-import { decodeHeader, isCorrupt } from "./record-codec.ts";
-import { commitmentOf, recordLeaf } from "./record-leaf.ts";
+import { decodeHeader, isCorrupt, readContext } from "./record-codec.ts";
+import { hashBytes, hashHex, hashOf, recordLeaf, toHashText } from "./record-leaf.ts";
 
 export { formatPredictionId, parsePredictionId } from "./position.ts";
 
@@ -26,6 +26,8 @@ export const PredictionProof = Type.Object({
   predictionId: Type.String(),
   organisationId: Type.String(),
   header: Type.String(),
+  /** What the record shares with others of its frame; absent in records of version 1, whose header holds it. */
+  context: Type.Optional(Type.String()),
   commitment: hex32,
   /** Present while the payload is: SHA-256 of it is the commitment. */
   saltAndPayload: Type.Optional(Type.String()),
@@ -60,13 +62,15 @@ export function verifyPredictionProof(proof: unknown): ProofVerdict {
 
 function verify(proof: PredictionProof): ProofVerdict {
   const header = Buffer.from(proof.header, "base64");
-  const commitment = hashFromHex(proof.commitment) ?? Buffer.alloc(0);
-  const decoded = decodeHeader(header);
+  const commitment = toHashText(Buffer.from(proof.commitment, "hex"));
+  const shared =
+    proof.context === undefined ? {} : { context: readContext(Buffer.from(proof.context, "base64")) };
+  const decoded = decodeHeader({ header, ...shared });
   if (decoded.id !== proof.predictionId || decoded.context.organisationId !== proof.organisationId) {
     return refuted("the record is of another prediction");
   }
   if (proof.saltAndPayload !== undefined) {
-    const opened = toHex(commitmentOf(Buffer.from(proof.saltAndPayload, "base64")));
+    const opened = hashHex(hashOf(Buffer.from(proof.saltAndPayload, "base64")));
     if (opened !== proof.commitment) return refuted("the payload is not the one that was recorded");
   }
   const endBytes = Buffer.from(proof.blockEnd, "base64");
@@ -74,7 +78,7 @@ function verify(proof: PredictionProof): ProofVerdict {
   const tree = end.organisations.find(({ id }) => id === proof.organisationId);
   if (!tree) return refuted("the block holds nothing of this organisation");
   const included = verifyInclusion({
-    leaf: recordLeaf(header, commitment),
+    leaf: hashBytes(recordLeaf({ header, contextHash: shared.context?.hash }, commitment)),
     index: proof.leafIndex,
     size: tree.count,
     root: hashFromHex(tree.root) ?? Buffer.alloc(0),

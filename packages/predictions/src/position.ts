@@ -28,14 +28,17 @@ export function parsePredictionId(text: string): PredictionPosition | undefined 
   return formatPredictionId(position) === text ? position : undefined;
 }
 
+/** All numbers of two digits, leading zeros included: the id of each record is made on the way of its answer. */
+const twoDigits = Array.from(
+  { length: 1024 },
+  (_, n) => alphabet.charAt(Math.floor(n / 32)) + alphabet.charAt(n % 32),
+);
+
 export function toBase32(value: number): string {
   let rest = value;
   let text = "";
-  do {
-    text = alphabet.charAt(rest % 32) + text;
-    rest = Math.floor(rest / 32);
-  } while (rest > 0);
-  return text;
+  for (; rest >= 1024; rest = Math.floor(rest / 1024)) text = `${twoDigits[rest % 1024]}${text}`;
+  return rest < 32 ? alphabet.charAt(rest) + text : `${twoDigits[rest]}${text}`;
 }
 
 function fromBase32(text: string): number | undefined {

@@ -12,6 +12,7 @@ import type { PartFiles } from "./part-files.ts";
 import type { PredictionProof } from "./policy.ts";
 import { parsePredictionId } from "./position.ts";
 import { decodeEntry, decodeHeader, leafOf, type StoredEntry } from "./record-codec.ts";
+import { hashBytes, hashHex } from "./record-leaf.ts";
 import { blocksOfAnchor, findAnchor, findPart, type PartFilter, type PartRow, searchParts } from "./store.ts";
 
 export interface ReadDeps {
@@ -61,12 +62,15 @@ export async function provePrediction(
     predictionId: id,
     organisationId,
     header: entry.header.toString("base64"),
-    commitment: toHex(entry.commitment),
+    ...(entry.context === undefined ? {} : { context: entry.context.json.toString("base64") }),
+    commitment: hashHex(entry.commitment),
     ...(entry.saltAndPayload === undefined
       ? {}
       : { saltAndPayload: entry.saltAndPayload.toString("base64") }),
     leafIndex,
-    inclusion: MemoryTree.of(block.entries.map(leafOf)).inclusionProof(leafIndex).map(toHex),
+    inclusion: MemoryTree.of(block.entries.map((one) => hashBytes(leafOf(one))))
+      .inclusionProof(leafIndex)
+      .map(toHex),
     blockEnd: block.endBytes.toString("base64"),
     anchor: {
       second: anchor.row.second,
@@ -84,7 +88,7 @@ async function locate(deps: ReadDeps, call: CallContext, id: string): Promise<Lo
   const block = part && (await deps.files.read(part.file, organisationId));
   const entry = block?.entries.find(({ index }) => index === position?.index);
   if (!part || !block || !entry) throw new PortolanError("kernel.not_found", { detail: "Not found" });
-  const { context } = decodeHeader(entry.header);
+  const { context } = decodeHeader(entry);
   await deps.authorizer.require(call, "predictions:read", {
     type: "Prediction",
     id,

@@ -14,10 +14,12 @@ import {
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { BlockTrees, blockRoot, encodeBlockEnd } from "./block.ts";
+import { EntryHasher } from "./entry-hasher.ts";
+import { EntryPacker } from "./entry-packer.ts";
 import { codeOf } from "./folder-lock.ts";
 import { encodeFrame, frameKinds } from "./frame.ts";
 import { segmentTargetBytes } from "./limits.ts";
-import { forms, leafOf, readEntries, withheldEntry } from "./record-codec.ts";
+import { readEntries } from "./record-codec.ts";
 import { createSegment } from "./segment.ts";
 
 const fdatasyncAsync = promisify(fdatasync);
@@ -45,6 +47,7 @@ export class SegmentAppender {
   readonly #options: AppenderOptions;
   #segment: { fd: number; path: string; size: number };
   #root: string;
+  readonly #hasher = new EntryHasher();
   #trees = new BlockTrees();
   /** Ends that found no space; nothing may follow before they are written. */
   #owedEnd: { block: number; closedAt: number } | undefined;
@@ -72,15 +75,16 @@ export class SegmentAppender {
     if (!this.#degraded && this.#append(encodeFrame(head, raw))) return { kind: "written" };
     if (durable) return { kind: "full" };
     this.#releaseReserve();
-    const bare = [...readEntries(raw)].map((entry) => withheldEntry(entry, forms.noSpace));
-    return this.#append(encodeFrame(head, Buffer.concat(bare)))
-      ? { kind: "payload_dropped" }
-      : { kind: "full" };
+    // One frame, whatever its size: it is smaller than what it came from.
+    const packer = new EntryPacker(Number.POSITIVE_INFINITY);
+    for (const entry of readEntries(raw)) packer.add(entry, "no_space");
+    const [bare] = packer.drain();
+    return bare && this.#append(encodeFrame(head, bare.raw)) ? { kind: "payload_dropped" } : { kind: "full" };
   }
 
   /** Hashes what `writeRecords` wrote; apart from it, so that the acknowledgement does not wait for hashes. */
   hashRecords(raw: Buffer): void {
-    for (const entry of readEntries(raw)) this.#trees.add(entry.organisationId, leafOf(entry));
+    this.#hasher.addAll(raw, this.#trees);
   }
 
   /** Closes the block; one without records leaves no trace. Returns false while its end finds no space. */
@@ -156,7 +160,7 @@ export class SegmentAppender {
   #create(firstBlock: number, createdAt: number): { fd: number; path: string; size: number } {
     const { folder, writerId, epoch } = this.#options;
     return createSegment(folder, {
-      version: 1,
+      version: 2,
       writer: writerId,
       epoch,
       firstBlock,

@@ -8,7 +8,8 @@ import { corrupt, parseJson } from "./payload-codec.ts";
 
 /** First frame of every segment (P14). */
 export const SegmentStart = Type.Object({
-  version: Type.Literal(1),
+  /** 1: each header holds its context; 2: a frame holds the contexts of its records once. Entries say which they are. */
+  version: Type.Union([Type.Literal(1), Type.Literal(2)]),
   writer: Type.String({ maxLength: 40 }),
   epoch: Type.Integer({ minimum: 1 }),
   firstBlock: Type.Integer({ minimum: 0 }),

@@ -8,6 +8,7 @@ import type {
   PredictionRecord,
   PredictionWriter,
   RefusalRecord,
+  Submitted,
   WriterStatus,
 } from "./contract.ts";
 import { EpochWriter } from "./epoch-writer.ts";
@@ -153,8 +154,14 @@ class RecoveringWriter implements PredictionWriter {
     return this.#epoch.epoch;
   }
 
-  append(record: PredictionRecord, options: AppendOptions): Promise<PredictionId> {
-    return this.#epoch.append(record, options);
+  submit(record: PredictionRecord, options: AppendOptions): Submitted {
+    return this.#epoch.submit(record, options);
+  }
+
+  async append(record: PredictionRecord, options: AppendOptions): Promise<PredictionId> {
+    const { id, written } = this.#epoch.submit(record, options);
+    await written;
+    return id;
   }
 
   async refuse(refusal: RefusalRecord): Promise<PredictionId | undefined> {
