@@ -77,6 +77,28 @@ export const GatewayConfig = Type.Object({
     default: 10_000,
     description: "Longest wait for open requests at shutdown",
   }),
+  LIMITS_REDIS_URL: Type.Optional(
+    secretText(
+      "Redis or Valkey in which gateways count limits together, `redis://` or `rediss://`; unset: each counts alone",
+    ),
+  ),
+  LIMITS_REDIS_CA_FILE: Type.Optional(
+    Type.String({ description: "PEM of the authority that signed its certificate; unset: the system's" }),
+  ),
+  LIMITS_LEASE_MS: Type.Integer({
+    minimum: 10,
+    maximum: 10_000,
+    default: 100,
+    description:
+      "One lease: milliseconds of a ceiling that a gateway may run ahead of the others; also the longest wait for the store",
+  }),
+  LIMITS_GATEWAYS: Type.Integer({
+    minimum: 1,
+    maximum: 10_000,
+    default: 1,
+    description:
+      "Gateway processes among which limits are divided when they cannot be counted together, if no more were heard of",
+  }),
   LOG_LEVEL: Type.Union(
     ["trace", "debug", "info", "warn", "error", "fatal", "silent"].map((level) => Type.Literal(level)),
     { default: "info", description: "Least severe level that is logged" },

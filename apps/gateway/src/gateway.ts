@@ -15,7 +15,7 @@ import {
 } from "@portolan/kernel";
 import { createOnnxRuntime, createQuarantine, defaultInlineMicros, findRunnerWalls } from "@portolan/onnx";
 import { createShipper, openPredictionWriter, type PredictionWriter } from "@portolan/predictions";
-import { type ModelRuntime, RateLimiter } from "@portolan/serving/policy";
+import type { ModelRuntime } from "@portolan/serving/policy";
 import type { GatewayConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
 import { createCredential } from "./credential.ts";
@@ -26,7 +26,7 @@ import { type HandleDeps, handle } from "./handle.ts";
 import { type ListeningServer, listen } from "./http/server.ts";
 import { createAuthenticator } from "./infer/authenticate.ts";
 import { StatisticsBook } from "./infer/statistics-book.ts";
-import { CallerLimits } from "./limits/caller-limits.ts";
+import { openLimits } from "./limits/open-limits.ts";
 import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
 import { createOnlineFeatures } from "./online-features.ts";
@@ -55,7 +55,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
   const deps = {
     clock: systemClock,
     writer,
-    limits: new CallerLimits(new RateLimiter()),
+    limits: parts.limits.callers,
     authenticator: createAuthenticator(systemClock, () => snapshots.state),
     metrics,
     readOnline: features.reader,
@@ -96,6 +96,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const folder = join(config.PORTOLAN_HOME, "gateway");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const metrics = new Metrics();
+  const limits = openLimits(config, metrics, log);
   const cache = openDiskCache(folder);
   const { CONTROL_URL: controlUrl, CONTROL_TOKEN: given } = config;
   const credential = createCredential({ controlUrl, given, cache, clock: systemClock, log });
@@ -111,6 +112,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const shipper = createShipper({ folder: logFolder(config), deliver: createDelivery(control) });
   return {
     metrics,
+    limits,
     writer,
     credential,
     snapshots,
@@ -118,6 +120,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
     async close() {
       await credential.close();
       await snapshots.close();
+      await limits.close();
       // The last block closes with the writer; control gets it now if it is there, else after the next start.
       await writer.close();
       await Promise.race([shipper.flush().catch(() => undefined), sleep(lastDeliveryMs)]);

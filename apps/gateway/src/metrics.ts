@@ -18,6 +18,7 @@ interface Family {
 /** Low-cardinality metrics in the Prometheus text format; labels come from snapshots and codes, never from callers. */
 export class Metrics {
   readonly #families = new Map<string, Family>();
+  readonly #readers: (() => void)[] = [];
 
   count(name: string, help: string, labels: Labels, by = 1): void {
     this.#series(name, "counter", help, labels).value += by;
@@ -41,7 +42,13 @@ export class Metrics {
     this.#families.get(name)?.series.clear();
   }
 
+  /** Gauges that are read when somebody asks. */
+  onScrape(read: () => void): void {
+    this.#readers.push(read);
+  }
+
   render(): string {
+    for (const read of this.#readers) read();
     const lines: string[] = [];
     for (const [name, family] of this.#families) {
       lines.push(`# HELP ${name} ${family.help}`, `# TYPE ${name} ${family.kind}`);

@@ -17,6 +17,8 @@ export { LayeredLimit, type LimitLayer } from "./limits/layered-limit.ts";
 export { callerLimit, type LimitHolder, longestTurnMs } from "./limits/limit-layers.ts";
 export { rateLimitPolicy, rateLimitStanding, retryAfterSeconds } from "./limits/rate-limit-headers.ts";
 export { RateLimiter, type RateLimiterOptions } from "./limits/rate-limiter.ts";
+export type { CountAnswer, CountedBucket, SharedCounts, TakeAnswer } from "./limits/shared-counts.ts";
+export { SharedLimits, type SharedLimitsOptions, type SharedLimitsStatus } from "./limits/shared-limits.ts";
 export {
   reserveTokens,
   type TokenEstimate,

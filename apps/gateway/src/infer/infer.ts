@@ -163,10 +163,13 @@ async function admit(
   if (purpose !== undefined) progress.purpose = purpose;
   const onBehalfOf = readOnBehalfOf(state, { active, caller: known.caller }, call.headers);
   if (onBehalfOf !== undefined) progress.onBehalfOf = onBehalfOf;
-  progress.limit = deps.limits.of(state, active, known.caller.principalId);
-  const waitMs = deps.limits.take(progress.limit, performance.now());
+  const limit = deps.limits.of(state, active, known.caller.principalId);
+  progress.limit = limit;
+  const waitMs = limit.isStrict
+    ? await deps.limits.takeStrictly(limit, performance.now())
+    : deps.limits.take(limit, performance.now());
   if (waitMs > 0) await sleep(waitMs);
-  progress.headers = { ...progress.headers, ...rateHeaders(progress.limit, performance.now()) };
+  progress.headers = { ...progress.headers, ...rateHeaders(limit, performance.now()) };
   return active;
 }
 

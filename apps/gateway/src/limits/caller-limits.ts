@@ -8,6 +8,7 @@ import {
   rateLimitStanding,
   retryAfterSeconds,
   type ServingErrorCode,
+  type SharedLimits,
 } from "@portolan/serving/policy";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 
@@ -18,6 +19,8 @@ export interface CallerLimit {
   readonly policy: string;
   readonly maxWaitMs: number;
   readonly countsRows: boolean;
+  /** Whether each request is counted by a round trip: then `takeStrictly`, else `take`. */
+  readonly isStrict: boolean;
 }
 
 /** Problem type of the IETF RateLimit draft. */
@@ -49,17 +52,21 @@ export class RateLimited extends PortolanError<ServingErrorCode> {
 export interface CallerLimitsOptions {
   /** True where something sheds requests by priority: then excess of a `shed` ceiling is admitted, marked. Default false. */
   readonly takesExcess?: boolean;
+  /** Where gateways count together; needed for strict counting over several. */
+  readonly shared?: SharedLimits;
 }
 
 /** Limits by route and caller. What a route's snapshot takes away goes with the route. */
 export class CallerLimits {
   readonly #limiter: RateLimiter;
   readonly #takesExcess: boolean;
+  readonly #shared: SharedLimits | undefined;
   readonly #byRoute = new WeakMap<ActiveRoute, Map<string, CallerLimit>>();
 
-  constructor(limiter: RateLimiter, { takesExcess = false }: CallerLimitsOptions = {}) {
+  constructor(limiter: RateLimiter, { takesExcess = false, shared }: CallerLimitsOptions = {}) {
     this.#limiter = limiter;
     this.#takesExcess = takesExcess;
+    this.#shared = shared;
   }
 
   /** Looks the handle up; the callers of a route are as many as its grants, no more. */
@@ -84,6 +91,7 @@ export class CallerLimits {
       policy: rateLimitPolicy(limit, unit),
       maxWaitMs: longestTurnMs(limits),
       countsRows: unit === "rows",
+      isStrict: limits.counting === "strict" && this.#shared !== undefined,
     };
     byCaller.set(principalId, made);
     return made;
@@ -96,8 +104,22 @@ export class CallerLimits {
    */
   take(own: CallerLimit, nowMs: number): number {
     this.#limiter.sweep(nowMs);
+    return this.#judge(own, nowMs, own.limit.take(nowMs, 1, own.maxWaitMs));
+  }
+
+  /**
+   * Takes one unit by a round trip, so that all gateways together keep the ceiling.
+   * @returns as `take`
+   * @throws RateLimited
+   */
+  async takeStrictly(own: CallerLimit, nowMs: number): Promise<number> {
+    if (!this.#shared) return this.take(own, nowMs);
+    this.#limiter.sweep(nowMs);
+    return this.#judge(own, nowMs, await this.#shared.takeStrictly(own.limit, 1, own.maxWaitMs));
+  }
+
+  #judge(own: CallerLimit, nowMs: number, waitMs: number): number {
     const { limit } = own;
-    const waitMs = limit.take(nowMs, 1, own.maxWaitMs);
     if (waitMs < 0) throw new RateLimited(own, nowMs, -waitMs);
     if (!limit.isExcess || this.#takesExcess) return waitMs;
     const endpoint = limit.layers.at(-1);

@@ -42,6 +42,8 @@ export class Bucket {
   /** Units admitted that the others do not know of yet; only counted where gateways count together. */
   #unshared = 0;
   #isListed = true;
+  /** The common arrival time as last heard, on the clock of whoever counts; 0 before. */
+  commonMicros = 0;
 
   constructor(key: string, spec: RateLimitSpec, home: BucketHome) {
     this.key = key;
@@ -146,15 +148,27 @@ export class Bucket {
     return leaseMs === undefined ? Number.POSITIVE_INFINITY : Math.max(1, leaseMs / this.#intervalMs);
   }
 
-  /** The common arrival time, in which `shared` of this bucket's units are now counted. */
-  settleShared(arrivalMs: number, shared: number): void {
+  /**
+   * The common arrival time, in which `shared` of this bucket's units are counted.
+   * @param arrivalMs on the local monotonic clock
+   * @param commonMicros the same, on the clock of whoever counts
+   */
+  settleShared(arrivalMs: number, commonMicros: number, shared: number): void {
     this.#unshared = Math.max(0, this.#unshared - shared);
     this.#arrivalMs = arrivalMs + this.#unshared * this.#intervalMs;
+    this.commonMicros = commonMicros;
   }
 
-  /** Units that were taken while nobody could be told: what of them is not paid off yet is told later. */
-  restate(unshared: number): void {
-    this.#unshared = unshared;
+  /** From now on this gateway counts apart: what the others were not told of stays in its own arrival time. */
+  part(): void {
+    this.#unshared = 0;
+  }
+
+  /** Counts together again after counting apart as one of `divisor`: what is not paid off yet is told to the others. */
+  rejoin(nowMs: number, divisor: number): void {
+    const aheadMs = Math.max(0, this.#arrivalMs - nowMs) / divisor;
+    this.#arrivalMs = nowMs + aheadMs;
+    this.#unshared = aheadMs / this.#intervalMs;
   }
 
   #isLeaseSpent(cost: number): boolean {

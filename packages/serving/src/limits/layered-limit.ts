@@ -52,6 +52,14 @@ export class LayeredLimit {
     return waitMs;
   }
 
+  /** Milliseconds until the request would pass the hard limits; 0 when it would. Charges nothing. */
+  waitFor(nowMs: number, cost: number): number {
+    let waitMs = 0;
+    for (const { kind, bucket } of this.layers)
+      if (kind === "hard") waitMs = Math.max(waitMs, bucket.waitFor(nowMs, cost));
+    return waitMs;
+  }
+
   /**
    * Corrects what was taken by what was used. Never refuses: more becomes a debt that is paid off first.
    * @param wasExcess `isExcess` of the request: what was not charged is not corrected

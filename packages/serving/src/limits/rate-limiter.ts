@@ -77,14 +77,32 @@ export class RateLimiter implements BucketHome {
     this.#onTouched?.(bucket);
   }
 
-  /** From now on others count too: `onTouched` hears of every bucket with units that they do not know of. */
-  share(leaseMs: number, onTouched: (bucket: Bucket) => void): void {
+  /**
+   * From now on this gateway counts together with others: `onTouched` hears of every bucket with units that they do not
+   * know of, also of those that were taken apart and are not paid off.
+   */
+  join(nowMs: number, leaseMs: number, onTouched: (bucket: Bucket) => void): void {
+    const { divisor } = this;
+    this.divisor = 1;
     this.leaseMs = leaseMs;
     this.#onTouched = onTouched;
+    for (const bucket of this.#listed()) {
+      bucket.rejoin(nowMs, divisor);
+      if (bucket.unshared > 0) onTouched(bucket);
+    }
   }
 
-  listed(): IterableIterator<Bucket> {
-    return this.#buckets.values();
+  /** From now on this gateway counts alone and takes one of `gateways` parts of every limit. */
+  part(gateways: number): void {
+    this.divisor = gateways;
+    this.leaseMs = undefined;
+    this.#onTouched = undefined;
+    for (const bucket of this.#listed()) bucket.part();
+  }
+
+  *#listed(): Generator<Bucket> {
+    yield* this.#buckets.values();
+    yield* this.#strangers.values();
   }
 
   /** Strangers of the same spec and hash meet in one bucket: a flood of new names competes with itself. */

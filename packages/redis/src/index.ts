@@ -1,0 +1,1 @@
+export { createRedisCounts, type RedisCounts, type RedisCountsOptions } from "./redis-counts.ts";
