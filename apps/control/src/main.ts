@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { createLogger, loadConfig, messageOf, systemClock } from "@portolan/kernel";
 import { restoreMain } from "./backup/restore-main.ts";
@@ -29,6 +30,7 @@ try {
     systemClock,
     end,
   );
+  flushCompileCache(); // now, not at the end: a process that is killed has no end
   const stop = (signal: string): void => {
     log.info({ signal }, "control.stopping");
     control.stop().then(() => process.exit(0), end);

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Builds the only file system that a walled child sees, goes into it for good, gives up every privilege and runs the
 # program. Started as root of fresh mount and process namespaces (docs/adr/0064):
-#   enter-sandbox.sh <uid, or - to stay> <working folder> [ro|rw <path>]... -- <program> [argument]...
+#   enter-sandbox.sh <uid, or - to stay> <working folder> [<what> <path>]... -- <program> [argument]...
+#   ro, rw    shows the path, also for writing        hide    covers a folder that was shown with the one above it
+#   tmp       shows the path as /tmp too, for writing user    what other people's programs expect, under this account name
 # Nothing is there that is not named: system libraries, then what the arguments show, at the paths they have outside.
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -13,13 +15,33 @@ writable=
 
 show() {
   if [ -d "$1" ]; then
-    mkdir -p "$root$1"
+    [ -d "$root$1" ] || mkdir -p "$root$1"
   else
-    mkdir -p "$root${1%/*}"
+    [ -d "$root${1%/*}" ] || mkdir -p "$root${1%/*}"
     [ -e "$root$1" ] || : >"$root$1"
   fi
   # Where other mounts lie below, the kernel only shows all of them together.
   mount --bind "$1" "$root$1" 2>/dev/null || mount --rbind "$1" "$root$1"
+}
+
+devices() {
+  for device in "$@"; do
+    : >"$root/dev/$device"
+    mount --bind "/dev/$device" "$root/dev/$device"
+  done
+}
+
+# user <name>: programs that were not written for this place look for their account, temporary files and shared memory.
+welcome() {
+  if [ "$uid" = - ]; then number=0; else number=$uid; fi
+  mkdir -p "$root/etc" "$root/tmp" "$root/dev/shm"
+  printf '%s:x:%s:%s::/tmp:/bin/sh\n' "$1" "$number" "$number" >"$root/etc/passwd"
+  for place in /etc/ld.so.conf /etc/ld.so.conf.d; do
+    if [ -e "$place" ]; then show "$place"; fi
+  done
+  devices full
+  ln -s /proc/self/fd "$root/dev/fd"
+  mount -t tmpfs -o size=64m,mode=1777,nosuid,nodev tmpfs "$root/dev/shm"
 }
 
 lock() {
@@ -28,7 +50,7 @@ lock() {
 
 mount -t tmpfs -o size=1m,mode=755,nosuid,nodev tmpfs /sys
 mkdir "$root"
-mount -t tmpfs -o size=8m,mode=755,nosuid,nodev tmpfs "$root"
+mount -t tmpfs -o size=16m,mode=755,nosuid,nodev tmpfs "$root"
 for place in /usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix/store; do
   if [ -L "$place" ]; then
     ln -s "$(readlink "$place")" "$root$place"
@@ -40,30 +62,42 @@ for place in /etc/ld.so.cache /etc/alternatives; do
   if [ -e "$place" ]; then show "$place"; fi
 done
 mkdir -p "$root/dev" "$root/proc" "$root/.old"
-for device in null zero random urandom; do
-  : >"$root/dev/$device"
-  mount --bind "/dev/$device" "$root/dev/$device"
-done
+devices null zero random urandom
 # A container may forbid a fresh one; the child then has none, and never the one with the server in it.
 mount -t proc -o nosuid,nodev,noexec proc "$root/proc" 2>/dev/null || :
 
 while [ "$1" != -- ]; do
-  show "$2"
-  if [ "$1" = rw ]; then writable="$writable|$root$2|"; fi
+  case $1 in
+  ro) show "$2" ;;
+  rw)
+    show "$2"
+    writable="$writable|$root$2|"
+    ;;
+  hide) if [ -d "$root$2" ]; then mount -t tmpfs -o size=1m,mode=755,nosuid,nodev tmpfs "$root$2"; fi ;;
+  tmp)
+    mount --bind "$2" "$root/tmp"
+    writable="$writable|$root/tmp|"
+    ;;
+  user) welcome "$2" ;;
+  *) exit 64 ;;
+  esac
   shift 2
 done
 shift
 
-while read -r _ _ _ _ escaped _; do
-  place=$(printf '%b' "$(printf '%s' "$escaped" | sed 's/\\\([0-7]\)/\\0\1/g')")
+while read -r _ _ _ _ place _; do
   case $place in
-  "$root"/dev/* | "$root"/proc | "$root"/proc/*) ;;
-  "$root"/*)
-    case $writable in
-    *"|$place|"*) mount -o remount,bind,nosuid,nodev "$place" 2>/dev/null || : ;;
-    *) lock "$place" ;;
-    esac
-    ;;
+  "$root"/dev/* | "$root"/proc | "$root"/proc/*) continue ;;
+  "$root"/*) ;;
+  *) continue ;;
+  esac
+  # The kernel writes blanks in octal. Most paths have none, and this starts two processes.
+  case $place in
+  *\\*) place=$(printf '%b' "$(printf '%s' "$place" | sed 's/\\\([0-7]\)/\\0\1/g')") ;;
+  esac
+  case $writable in
+  *"|$place|"*) mount -o remount,bind,nosuid,nodev "$place" 2>/dev/null || : ;;
+  *) lock "$place" ;;
   esac
 done <<MOUNTS
 $(cat /proc/self/mountinfo)

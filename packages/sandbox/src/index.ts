@@ -1,3 +1,3 @@
 export { spawnWalledNode, type WalledNode, wallsFor } from "./node-child.ts";
-export type { Walls } from "./walls.ts";
+export { findWalls, systemPath, type View, type Walls, walledCommand } from "./walls.ts";
 export { watchMemory } from "./watch-memory.ts";

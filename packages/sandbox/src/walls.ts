@@ -17,6 +17,19 @@ export interface View {
   readonly readable: readonly string[];
   readonly writable: readonly string[];
   readonly cwd: string;
+  /** The account where it gets one of its own; by default one that all children of this kind share. */
+  readonly uid?: number;
+  /** For a program of somebody else, which looks for what a machine usually has. */
+  readonly guest?: Guest;
+}
+
+export interface Guest {
+  /** What its account is called. */
+  readonly name: string;
+  /** One of the writable folders, seen as `/tmp` too where nothing else that it sees lies there. */
+  readonly scratch: string;
+  /** Kept out of sight also where it lies below something readable; what is readable below it is seen. */
+  readonly hidden: readonly string[];
 }
 
 /** How far a child may be kept apart. */
@@ -28,7 +41,7 @@ export interface WallWishes {
 export const systemPath = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** systemd's table of uids calls 60578 to 61183 unused, so that no person, service or container has it. */
-const childUid = "60599";
+const childUid = 60_599;
 const enter = fileURLToPath(new URL("./enter-sandbox.sh", import.meta.url));
 
 /** Ends with the thread that started it: a child in an endless loop never notices that its pipe closed. */
@@ -38,21 +51,40 @@ const orphansDie = ["setpriv", "--pdeathsig", "KILL"];
 export function walledCommand(walls: Walls, view: View, program: readonly string[]): string[] {
   const isRoot = process.getuid?.() === 0;
   const { level, ownAccount, networkBlocked } = walls;
+  const uid = String(view.uid ?? childUid);
   if (level === "namespaces") {
     const owner = isRoot ? [] : ["--user", "--map-root-user"];
     const apart = ["--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child"];
-    const shown = [
-      ...view.readable.flatMap((path) => ["ro", path]),
-      ...view.writable.flatMap((path) => ["rw", path]),
-    ];
-    const inside = ["sh", enter, ownAccount ? childUid : "-", view.cwd, ...shown, "--", ...program];
+    const inside = ["sh", enter, ownAccount ? uid : "-", view.cwd, ...shownTo(view), "--", ...program];
     return [...orphansDie, "unshare", ...owner, ...apart, ...inside];
   }
   const network = networkBlocked ? ["unshare", ...(isRoot ? [] : ["--map-root-user"]), "--net"] : [];
   if (!ownAccount) return [...network, ...program];
-  const account = ["--reuid", childUid, "--regid", childUid, "--clear-groups"];
+  const account = ["--reuid", uid, "--regid", uid, "--clear-groups"];
   const noPrivileges = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"];
   return [...network, "setpriv", ...account, ...noPrivileges, ...program];
+}
+
+/** The arguments of `enter-sandbox.sh`, in the order in which it shows things. */
+function shownTo({ readable, writable, cwd, guest }: View): string[] {
+  const each = (what: string, paths: readonly string[]) => paths.flatMap((path) => [what, path]);
+  if (!guest) return [...each("ro", readable), ...each("rw", writable)];
+  const below = (path: string) => guest.hidden.some((hidden) => path.startsWith(`${hidden}/`));
+  // What lies below /tmp would be covered; TMPDIR names the scratch folder in any case.
+  const coversTmp = [cwd, ...readable, ...writable].every((path) => !path.startsWith("/tmp/"));
+  return [
+    "user",
+    guest.name,
+    // First what may hold a hidden folder, then the cover, then what lies below it.
+    ...each(
+      "ro",
+      readable.filter((path) => !below(path)),
+    ),
+    ...each("hide", guest.hidden),
+    ...each("ro", readable.filter(below)),
+    ...each("rw", writable),
+    ...(coversTmp ? ["tmp", guest.scratch] : []),
+  ];
 }
 
 const found = new Map<string, Promise<Walls>>();

@@ -4,8 +4,9 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
+import { systemPath } from "@portolan/sandbox";
 import type { TrainingErrorCode } from "./errors.ts";
-import { findIsolation, type Isolation, isolatedCommand, systemPath, uidOf } from "./isolation.ts";
+import { findIsolation, type Isolation, isolatedCommand, uidOf } from "./isolation.ts";
 import { endTrainersOf, signalGroup } from "./stray-trainers.ts";
 import { diskUsage, exceedsMemory } from "./trainer-limits.ts";
 
@@ -107,8 +108,7 @@ async function handOver(folder: string, places: Places): Promise<Places> {
 /** The trainer's account owns what it writes to and nothing else: not its program, nor the folder that holds it. */
 async function preparePlaces(folder: string, places: Places): Promise<void> {
   const { output, checkpoint, scratch, isolation } = places;
-  for (const path of [output, scratch, join(folder, "jail")])
-    await rm(path, { recursive: true, force: true });
+  for (const path of [output, scratch]) await rm(path, { recursive: true, force: true });
   const uid = isolation.ownAccount ? uidOf(folder) : undefined;
   if (uid !== undefined) {
     await chown(folder, 0, uid);
@@ -118,7 +118,6 @@ async function preparePlaces(folder: string, places: Places): Promise<void> {
     await mkdir(path, { recursive: true, mode: 0o700 });
     if (uid !== undefined) await lchown(path, uid, uid);
   }
-  await mkdir(join(folder, "jail"));
 }
 
 interface End {

@@ -36,8 +36,7 @@ const gatewayKeyDays = 30;
  * machine that was off for longer than a key lives gets a new one. Resolves to the gateway's key.
  */
 export async function prepareInstallation(home: string, controlUrl: string): Promise<Secret> {
-  const file = join(home, "gateway-key");
-  const known = await readKey(file);
+  const known = await readGatewayKey(home);
   if (known && (await isAccepted(controlUrl, known))) return known;
   await bootstrapOnce(controlUrl, await readLocalCredential(home));
   const api = new ApiClient({ url: controlUrl, token: await personaToken(home, controlUrl, "admin") });
@@ -69,7 +68,7 @@ export async function prepareInstallation(home: string, controlUrl: string): Pro
       expiresInDays: gatewayKeyDays,
     },
   });
-  await writePrivate(file, text);
+  await writePrivate(keyFile(home), text);
   return new Secret(text);
 }
 
@@ -99,12 +98,17 @@ async function bootstrapOnce(controlUrl: string, secret: string): Promise<void> 
   }
 }
 
-async function readKey(file: string): Promise<Secret | undefined> {
+/** The key that this machine's gateway was last given, if it ever was. */
+export async function readGatewayKey(home: string): Promise<Secret | undefined> {
   try {
-    return new Secret((await readFile(file, "utf8")).trim());
+    return new Secret((await readFile(keyFile(home), "utf8")).trim());
   } catch {
     return undefined;
   }
+}
+
+function keyFile(home: string): string {
+  return join(home, "gateway-key");
 }
 
 async function writePrivate(file: string, text: string): Promise<void> {

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@portolan/database";
 import { createLogger, type Logger, messageOf, type Secret } from "@portolan/kernel";
 import type { CliContext } from "../context.ts";
-import { prepareInstallation } from "./installation.ts";
+import { prepareInstallation, readGatewayKey } from "./installation.ts";
 import { lastFault } from "./last-words.ts";
 import { identityOf } from "./process-identity.ts";
 import { type RunningProcess, type RunState, removeRunState, writeRunState } from "./state-file.ts";
@@ -20,7 +20,7 @@ export interface Ports {
 
 /** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
 const inherited =
-  /^(PATH|HOME|LANG|TZ|TMPDIR|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
+  /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
 /** A gateway follows control within a second or two; beyond this its state is for people to look at. */
 const servingLimitMs = 20_000;
 const readyLimitMs = 60_000;
@@ -76,18 +76,32 @@ export class Supervisor {
     const { home } = this.#context;
     await mkdir(join(home, "logs"), { recursive: true });
     this.#publish();
+    // A gateway that was here before serves from what it has on disk, without waiting for anything else.
+    const knownKey = await readGatewayKey(home);
+    signal.throwIfAborted();
+    if (knownKey) this.#launch("gateway", this.#gatewaySpec(knownKey));
     const databaseUrl = this.#context.env["DATABASE_URL"] ?? (await this.#startDatabase());
     signal.throwIfAborted();
     const control = this.#launch("control", this.#controlSpec(databaseUrl));
     await this.#firstReady("control", `${this.state.controlUrl}/readyz`, control);
     const gatewayKey = await prepareInstallation(home, this.state.controlUrl);
     signal.throwIfAborted();
-    const gateway = this.#launch("gateway", this.#gatewaySpec(gatewayKey));
+    const gateway = await this.#gatewayWith(gatewayKey, knownKey);
+    signal.throwIfAborted();
     await this.#firstReady("gateway", `${this.state.gatewayUrl}/healthz`, gateway);
     await this.#servingSoon();
     this.#ready = true;
     this.#publish();
     return this.state;
+  }
+
+  /** The gateway that runs already, unless control no longer takes the key that it was started with. */
+  async #gatewayWith(key: Secret, startedWith: Secret | undefined): Promise<SupervisedProcess> {
+    const running = this.#processes.get("gateway");
+    if (running && startedWith?.reveal() === key.reveal()) return running;
+    await running?.stop();
+    this.#stop.signal.throwIfAborted();
+    return this.#launch("gateway", this.#gatewaySpec(key));
   }
 
   /** Callers first, then what they call: the gateway drains while control still takes its last blocks. */
