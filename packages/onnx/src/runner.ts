@@ -1,11 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { PortolanError } from "@portolan/kernel";
 import { spawnWalledNode, type Walls, wallsFor, watchMemory } from "@portolan/sandbox";
 import type { RunOutcome, Tensor, VerifiedModel } from "@portolan/serving/policy";
-import type { OnnxErrorCode } from "./errors.ts";
+import { loadFailed } from "./errors.ts";
 import { causeOfExit, type DeathCause } from "./quarantine-policy.ts";
 import type { FromRunner, ToRunner } from "./runner-messages.ts";
+import type { WarmUp } from "./warm-up.ts";
 
 const entry = fileURLToPath(new URL("./runner-main.ts", import.meta.url));
 
@@ -59,11 +59,11 @@ export class Runner {
   #death: Death | undefined;
   /** Resolves once the process is gone. */
   readonly exited: Promise<Death>;
-  readonly warmUpMicros: number;
+  readonly measured: WarmUp;
 
-  private constructor(child: ChildProcess, warmUpMicros: number, exited: Promise<Death>) {
+  private constructor(child: ChildProcess, measured: WarmUp, exited: Promise<Death>) {
     this.#child = child;
-    this.warmUpMicros = warmUpMicros;
+    this.measured = measured;
     this.exited = exited.then((death) => this.#bury(death));
     child.on("message", (message: FromRunner) => this.#receive(message));
   }
@@ -99,12 +99,9 @@ export class Runner {
       { kind: "load", bytes, signature: model.signature },
       options,
     );
-    if (answer.kind === "loaded") return new Runner(child, answer.warmUpMicros, exited);
+    if (answer.kind === "loaded") return new Runner(child, answer, exited);
     child.kill("SIGKILL");
-    throw new PortolanError<OnnxErrorCode>("onnx.load_failed", {
-      detail: `${model.label}: ${answer.detail}`,
-      mend: "Run the model once with onnxruntime where it was made, and export it again.",
-    });
+    throw loadFailed(model, answer.detail);
   }
 
   /** False from the moment that the process is being killed. */
@@ -117,7 +114,7 @@ export class Runner {
    * `timeoutMs`, and whatever waits behind it is answered as crashed.
    */
   run(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
-    if (this.#death !== undefined) return Promise.resolve({ kind: "crashed", detail: this.#death.detail });
+    if (this.#death !== undefined) return Promise.resolve(crashed(this.#death));
     if (this.#waiting.length >= maxWaiting)
       return Promise.resolve({ kind: "unavailable", detail: "Too many requests wait for this model." });
     return new Promise((settle) => {
@@ -181,9 +178,13 @@ export class Runner {
     this.#death ??= death;
     if (this.#running) clearTimeout(this.#running.kill);
     const left = [...(this.#running ? [this.#running.request] : []), ...this.#waiting];
-    for (const request of left) settleOnce(request, { kind: "crashed", detail: this.#death.detail });
+    for (const request of left) settleOnce(request, crashed(this.#death));
     return this.#death;
   }
+}
+
+function crashed({ cause, detail }: Death): RunOutcome {
+  return { kind: "crashed", detail, byModel: cause !== "outside" };
 }
 
 function settleOnce(request: Waiting, outcome: RunOutcome): void {

@@ -1,5 +1,5 @@
 import type { Datatype, ModelSignature } from "@portolan/onnx-format";
-import { elementsOf, numericKinds, type Tensor, type TensorData } from "@portolan/serving/policy";
+import type { Tensor, TensorData } from "@portolan/serving/policy";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 
 /** ONNX Runtime's names of the datatypes that it takes from JavaScript; BF16 is not among them. */
@@ -71,39 +71,4 @@ function fromOrt(name: string, datatype: Datatype, tensor: OrtTensor): Tensor {
   if (raw instanceof Float16Array) data = new Uint16Array(raw.buffer, raw.byteOffset, raw.length);
   else data = raw as TensorData;
   return { name, datatype, shape, data };
-}
-
-/** Inputs of one row, made from the signature alone: zeros, empty strings, and 1 for every variable dimension. */
-export function syntheticInputs(signature: ModelSignature): Tensor[] {
-  return signature.inputs.map((spec) => {
-    const shape = spec.shape.map((dim) => (dim === -1 ? 1 : dim));
-    const elements = elementsOf(shape);
-    const data: TensorData =
-      spec.datatype === "BYTES"
-        ? Array.from({ length: elements }, () => "")
-        : numericKinds[spec.datatype].make(elements);
-    return { name: spec.name, datatype: spec.datatype, shape, data };
-  });
-}
-
-const warmUpRuns = 7;
-
-/**
- * Runs the model on synthetic inputs and gives the median time of the later runs, in microseconds.
- * The first runs pay for memory and caches, and say nothing about the model.
- */
-export async function warmUp(
-  session: Session,
-  signature: ModelSignature,
-  now: () => bigint,
-): Promise<number> {
-  const inputs = syntheticInputs(signature);
-  const micros: number[] = [];
-  for (let i = 0; i < warmUpRuns; i++) {
-    const start = now();
-    await session.run(inputs);
-    micros.push(Number(now() - start) / 1000);
-  }
-  const settled = micros.slice(2).sort((a, b) => a - b);
-  return Math.round(settled[Math.floor(settled.length / 2)] ?? 0);
 }

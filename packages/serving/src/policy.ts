@@ -1,5 +1,9 @@
 /** Pure decisions and formats: what gateways run on, without database or HTTP framework. */
 
+export { type BatchPlan, noBatching, type ProfiledRows, planBatches } from "./batching/batch-plan.ts";
+export { Batcher } from "./batching/batcher.ts";
+export { type RunPriority, runPriorities } from "./batching/job-queue.ts";
+export { hasRowDimension, joinRows, splitRows } from "./batching/row-batch.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
 export {
   assembleInputs,
@@ -44,6 +48,7 @@ export { readV1Predict, writeV1Answer } from "./protocol/v1/predict.ts";
 export type {
   LoadedModel,
   ModelRuntime,
+  RunOptions,
   RunOutcome,
   RuntimeState,
   RuntimeTier,

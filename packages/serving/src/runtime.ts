@@ -1,8 +1,13 @@
 import type { ModelSignature } from "@portolan/onnx-format";
+import type { ProfiledRows } from "./batching/batch-plan.ts";
+import type { RunPriority } from "./batching/job-queue.ts";
 import type { Tensor } from "./protocol/tensor.ts";
 
-/** Where a model runs. `inline` is the gateway's own thread; `runner` is a child process that may be killed. */
-export type RuntimeTier = "inline" | "runner";
+/**
+ * Where a model runs: `inline` is the gateway's own thread, `worker` a thread of its own, `runner` a child process that
+ * may be killed.
+ */
+export type RuntimeTier = "inline" | "worker" | "runner";
 
 /** A model whose bytes were verified; a runtime never sees any other. */
 export interface VerifiedModel {
@@ -18,26 +23,47 @@ export interface VerifiedModel {
 
 /** How one inference ended. Faults of the model are values: the gateway answers them and lives on. */
 export type RunOutcome =
-  | { readonly kind: "ok"; readonly outputs: readonly Tensor[]; readonly runMicros: number }
+  | {
+      readonly kind: "ok";
+      readonly outputs: readonly Tensor[];
+      readonly runMicros: number;
+      /** Rows of the run that this answer came out of; absent when it had one for itself. */
+      readonly batchRows?: number;
+    }
   /** The deadline passed; a runner was killed for it. */
   | { readonly kind: "timeout" }
   /** The model refused this input, or computed nothing usable. */
   | { readonly kind: "failed"; readonly detail: string }
-  /** The runner died under this request. */
-  | { readonly kind: "crashed"; readonly detail: string }
+  /** The runner or thread died under this request. `byModel`: the same request would do it again, for all we know. */
+  | { readonly kind: "crashed"; readonly detail: string; readonly byModel: boolean }
+  /** More waits for this model than may wait. */
+  | { readonly kind: "overloaded"; readonly detail: string }
   /** No runner is up: starting again, or quarantined after killing its runner twice. */
   | { readonly kind: "unavailable"; readonly detail: string };
 
 export type RuntimeState =
-  | { readonly kind: "ready"; readonly tier: RuntimeTier; readonly warmUpMicros: number }
+  | {
+      readonly kind: "ready";
+      readonly tier: RuntimeTier;
+      /** Median of one row, microseconds. */
+      readonly warmUpMicros: number;
+      readonly profile: readonly ProfiledRows[];
+    }
   | { readonly kind: "starting" }
   | { readonly kind: "quarantined"; readonly detail: string }
   | { readonly kind: "closed" };
 
+export interface RunOptions {
+  /** Milliseconds from now within which an answer is worth something. */
+  readonly timeoutMs: number;
+  /** Default `normal`. */
+  readonly priority?: RunPriority;
+}
+
 export interface LoadedModel {
   readonly state: () => RuntimeState;
   /** Never rejects. */
-  readonly run: (inputs: readonly Tensor[], timeoutMs: number) => Promise<RunOutcome>;
+  readonly run: (inputs: readonly Tensor[], options: RunOptions) => Promise<RunOutcome>;
   /** Ends the runner or releases the session once requests in flight are answered. */
   readonly close: () => Promise<void>;
 }

@@ -51,7 +51,7 @@ export async function runModel(
   const leftMs = Math.max(1, Math.floor(route.limits.timeoutMs - elapsedMs()));
   const start = performance.now();
   const outcome: RunOutcome = model
-    ? await model.run(inputs, leftMs)
+    ? await model.run(inputs, { timeoutMs: leftMs })
     : { kind: "unavailable", detail: active.problem?.detail ?? "The model is not loaded." };
   const spentMicros = Math.round((performance.now() - start) * 1000);
   if (outcome.kind === "ok") {
@@ -148,6 +148,11 @@ function faultOf(
       return new PortolanError("serving.model_unavailable", {
         detail: "The model's runner died under this request.",
         mend: "Try again; the runner is started anew.",
+      });
+    case "overloaded":
+      return new PortolanError("serving.overloaded", {
+        detail: outcome.detail,
+        mend: "Send fewer requests at once, or try again later.",
       });
     case "unavailable":
       return new PortolanError("serving.model_unavailable", {

@@ -1,36 +1,33 @@
 import { messageOf, PortolanError } from "@portolan/kernel";
-import type { LoadedModel, RunOutcome, RuntimeState, Tensor, VerifiedModel } from "@portolan/serving/policy";
-import type { OnnxErrorCode } from "./errors.ts";
-import { createSession, type Session, warmUp } from "./session.ts";
+import type { RunOutcome, RuntimeState, Tensor, VerifiedModel } from "@portolan/serving/policy";
+import type { Engine, OnLate } from "./engine.ts";
+import { loadFailed } from "./errors.ts";
+import { createSession, type Session } from "./session.ts";
+import { type WarmUp, warmUp } from "./warm-up.ts";
 
 /** A small, trusted model in the gateway's own thread. It cannot be interrupted: a late answer counts as a timeout. */
-export class InlineModel implements LoadedModel {
+export class InlineEngine implements Engine {
   readonly #session: Session;
-  readonly #onLate: () => void;
+  readonly #onLate: OnLate;
   #state: RuntimeState;
   #inFlight = 0;
   #idle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(session: Session, warmUpMicros: number, onLate: () => void) {
+  private constructor(session: Session, { micros, profile }: WarmUp, onLate: OnLate) {
     this.#session = session;
     this.#onLate = onLate;
-    this.#state = { kind: "ready", tier: "inline", warmUpMicros };
+    this.#state = { kind: "ready", tier: "inline", warmUpMicros: micros, profile };
   }
 
-  /** @param onLate called when a run took longer than its deadline: such a model belongs in a runner */
-  static async start(model: VerifiedModel, onLate: () => void): Promise<InlineModel> {
+  /** @throws PortolanError `onnx.load_failed` */
+  static async start(model: VerifiedModel, onLate: OnLate): Promise<InlineEngine> {
     try {
       const session = await createSession(await model.loadBytes(), model.signature);
-      const micros = await warmUp(session, model.signature, () => process.hrtime.bigint());
-      return new InlineModel(session, micros, onLate);
+      const measured = await warmUp(session, model.signature, () => process.hrtime.bigint());
+      return new InlineEngine(session, measured, onLate);
     } catch (cause) {
-      if (cause instanceof PortolanError) throw cause;
-      throw new PortolanError<OnnxErrorCode>("onnx.load_failed", {
-        detail: `${model.label}: ${messageOf(cause)}`,
-        mend: "Run the model once with onnxruntime where it was made, and export it again.",
-        cause,
-      });
+      throw cause instanceof PortolanError ? cause : loadFailed(model, messageOf(cause));
     }
   }
 
@@ -38,14 +35,23 @@ export class InlineModel implements LoadedModel {
     return this.#state;
   }
 
+  /** One at a time: more would only take turns on this thread. */
+  lanes(): number {
+    return 1;
+  }
+
+  recovered(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async run(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
     if (this.#state.kind !== "ready") return { kind: "unavailable", detail: "The model is not loaded." };
-    const start = process.hrtime.bigint();
+    const startMs = performance.now();
     this.#inFlight++;
     try {
       const outputs = await this.#session.run(inputs);
-      const runMicros = Math.round(Number(process.hrtime.bigint() - start) / 1000);
-      if (runMicros <= timeoutMs * 1000) return { kind: "ok", outputs, runMicros };
+      const tookMs = performance.now() - startMs;
+      if (tookMs <= timeoutMs) return { kind: "ok", outputs, runMicros: Math.round(tookMs * 1000) };
       this.#onLate();
       return { kind: "timeout" };
     } catch (error) {

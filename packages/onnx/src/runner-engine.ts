@@ -1,11 +1,12 @@
 import { type Clock, messageOf, PortolanError } from "@portolan/kernel";
-import type { LoadedModel, RunOutcome, RuntimeState, Tensor, VerifiedModel } from "@portolan/serving/policy";
+import type { RunOutcome, RuntimeState, Tensor, VerifiedModel } from "@portolan/serving/policy";
+import { type Engine, within } from "./engine.ts";
 import type { OnnxErrorCode } from "./errors.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { QuarantineVerdict } from "./quarantine-policy.ts";
 import { type Death, Runner, type RunnerOptions } from "./runner.ts";
 
-export interface RunnerModelOptions extends RunnerOptions {
+export interface RunnerEngineOptions extends RunnerOptions {
   readonly quarantine: Quarantine;
   readonly clock: Clock;
 }
@@ -16,9 +17,9 @@ const firstRetryMs = 1000;
 const longestRetryMs = 60_000;
 
 /** A model in a runner process that is started again when it dies, while the quarantine lets it. */
-export class RunnerModel implements LoadedModel {
+export class RunnerEngine implements Engine {
   readonly #model: VerifiedModel;
-  readonly #options: RunnerModelOptions;
+  readonly #options: RunnerEngineOptions;
   #state: RuntimeState = { kind: "starting" };
   #runner: Runner | undefined;
   #closed = false;
@@ -26,17 +27,19 @@ export class RunnerModel implements LoadedModel {
   #failedStarts = 0;
   #inFlight = 0;
   #idle: (() => void) | undefined;
+  /** Who waits for the end of a restart. */
+  #waiters: (() => void)[] = [];
 
-  private constructor(model: VerifiedModel, options: RunnerModelOptions) {
+  private constructor(model: VerifiedModel, options: RunnerEngineOptions) {
     this.#model = model;
     this.#options = options;
   }
 
   /** @throws PortolanError `onnx.quarantined`, `onnx.load_failed` */
-  static async start(model: VerifiedModel, options: RunnerModelOptions): Promise<RunnerModel> {
+  static async start(model: VerifiedModel, options: RunnerEngineOptions): Promise<RunnerEngine> {
     const verdict = options.quarantine.judge(model.digest);
     if (verdict.kind === "quarantined") throw quarantined(model);
-    const runnerModel = new RunnerModel(model, options);
+    const runnerModel = new RunnerEngine(model, options);
     if (verdict.kind === "paused") runnerModel.#hold(verdict);
     else await runnerModel.#startRunner();
     return runnerModel;
@@ -46,13 +49,27 @@ export class RunnerModel implements LoadedModel {
     return this.#state.kind === "ready" && !this.#runner?.isAlive ? { kind: "starting" } : this.#state;
   }
 
+  lanes(): number {
+    return 1;
+  }
+
+  recovered(): Promise<void> {
+    if (this.state().kind !== "starting") return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
   async run(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
-    const runner = this.#runner;
-    if (!runner?.isAlive || this.#state.kind !== "ready")
-      return { kind: "unavailable", detail: this.#describe() };
     this.#inFlight++;
     try {
-      const outcome = await runner.run(inputs, timeoutMs);
+      const startMs = performance.now();
+      // A restart takes about a second: whoever has that time gets an answer.
+      if (this.state().kind === "starting" && !(await within(this.recovered(), timeoutMs)))
+        return { kind: "unavailable", detail: this.#describe() };
+      const runner = this.#runner;
+      const leftMs = Math.floor(timeoutMs - (performance.now() - startMs));
+      if (!runner?.isAlive || this.#state.kind !== "ready" || leftMs < 1)
+        return { kind: "unavailable", detail: this.#describe() };
+      const outcome = await runner.run(inputs, leftMs);
       if (outcome.kind === "ok") this.#options.quarantine.answered(this.#model.digest);
       return outcome;
     } finally {
@@ -66,6 +83,7 @@ export class RunnerModel implements LoadedModel {
     const runner = this.#runner;
     this.#closed = true;
     this.#state = { kind: "closed" };
+    this.#endWaiting();
     clearTimeout(this.#later);
     if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     runner?.kill("outside", "it was unloaded");
@@ -81,7 +99,9 @@ export class RunnerModel implements LoadedModel {
     }
     this.#failedStarts = 0;
     this.#runner = runner;
-    this.#state = { kind: "ready", tier: "runner", warmUpMicros: runner.warmUpMicros };
+    const { micros, profile } = runner.measured;
+    this.#state = { kind: "ready", tier: "runner", warmUpMicros: micros, profile };
+    this.#endWaiting();
     void runner.exited.then((death) => this.#died(death));
   }
 
@@ -106,6 +126,7 @@ export class RunnerModel implements LoadedModel {
         kind: "quarantined",
         detail: `it did not start again: ${messageOf(error)}; tried again every ${Math.round(retryMs / 1000)} s`,
       };
+      this.#endWaiting();
       this.#after(retryMs, () => void this.#restart());
     }
   }
@@ -120,11 +141,16 @@ export class RunnerModel implements LoadedModel {
         ? `its runner had to be ended ${verdict.interruptions} times in a row${why}; it is tried again by itself`
         : `its runner died twice${why}`;
     this.#state = { kind: "quarantined", detail };
+    this.#endWaiting();
     this.#after(Math.max(1, waitMs), () => {
       const now = quarantine.judge(this.#model.digest);
       if (now.kind === "free") void this.#restart();
       else this.#hold(now, reason);
     });
+  }
+
+  #endWaiting(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
   #after(waitMs: number, then: () => void): void {

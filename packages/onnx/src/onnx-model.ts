@@ -1,0 +1,111 @@
+import {
+  Batcher,
+  type BatchPlan,
+  type LoadedModel,
+  planBatches,
+  type RunOptions,
+  type RunOutcome,
+  type RuntimeState,
+  type Tensor,
+} from "@portolan/serving/policy";
+import { type Engine, within } from "./engine.ts";
+
+/** Longest run of a batch by tier, microseconds: inline it holds up the whole gateway, elsewhere only its own callers. */
+const longestBatchMicros = { inline: 2000, worker: 25_000, runner: 25_000 } as const;
+
+/** A model as the gateway has it: an engine that may be exchanged for a safer one, and a batcher before it. */
+export class OnnxModel implements LoadedModel {
+  readonly #startSafer: () => Promise<Engine>;
+  #engine: Engine;
+  #batcher: Batcher;
+  #demotion: Promise<void> | undefined;
+  #closed = false;
+  #inFlight = 0;
+  #idle: (() => void) | undefined;
+
+  /** @param startSafer the engine that takes over when this one's runs come late */
+  constructor(engine: Engine, startSafer: () => Promise<Engine>) {
+    this.#engine = engine;
+    this.#batcher = batcherFor(engine);
+    this.#startSafer = startSafer;
+  }
+
+  state(): RuntimeState {
+    return this.#closed ? { kind: "closed" } : this.#engine.state();
+  }
+
+  /** Brings the model's lanes to `lanes` where its engine has several; resolves when that is so. */
+  async scale(lanes: number): Promise<void> {
+    await this.#engine.scale?.(lanes);
+    this.#batcher.lanesChanged();
+  }
+
+  queuedRows(): number {
+    return this.#batcher.queuedRows;
+  }
+
+  async run(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
+    if (this.#closed) return { kind: "unavailable", detail: "The model is not loaded." };
+    this.#inFlight++;
+    try {
+      return await this.#runTwice(inputs, options);
+    } finally {
+      this.#inFlight--;
+      if (this.#inFlight === 0) this.#idle?.();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    await this.#engine.close();
+    // An engine that was on its way in goes as well.
+    await this.#demotion;
+  }
+
+  /** What somebody else killed is tried once more, if the time is enough; what the model brought about is not. */
+  async #runTwice(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
+    const startMs = performance.now();
+    const first = await this.#batcher.run(inputs, options);
+    if (first.kind !== "crashed" || first.byModel) return first;
+    const leftMs = (): number => options.timeoutMs - (performance.now() - startMs);
+    const inTime = await within(this.#engine.recovered(), leftMs());
+    if (!inTime || leftMs() < 1 || this.#engine.state().kind !== "ready") return first;
+    return this.#batcher.run(inputs, { ...options, timeoutMs: Math.floor(leftMs()) });
+  }
+
+  /** Moves the model to the safer engine; once, however many runs were late. */
+  readonly demote = (): void => {
+    if (!this.#closed) this.#demotion ??= this.#demote();
+  };
+
+  async #demote(): Promise<void> {
+    try {
+      const safer = await this.#startSafer();
+      if (this.#closed) return await safer.close();
+      const before = this.#engine;
+      // First the new one, then the end of the old one: no request meets neither.
+      this.#engine = safer;
+      this.#batcher = batcherFor(safer);
+      await before.close();
+    } catch {
+      // The runner did not start: late beats not at all; the next late answer tries again.
+      this.#demotion = undefined;
+    }
+  }
+}
+
+function batcherFor(engine: Engine): Batcher {
+  return new Batcher(
+    (inputs, timeoutMs) => engine.run(inputs, timeoutMs),
+    planFor(engine),
+    () => engine.lanes(),
+  );
+}
+
+function planFor(engine: Engine): BatchPlan {
+  const state = engine.state();
+  return state.kind === "ready"
+    ? planBatches(state.profile, longestBatchMicros[state.tier])
+    : planBatches([], 0);
+}

@@ -1,0 +1,86 @@
+import type { RunOutcome, RuntimeState, Tensor, VerifiedModel } from "@portolan/serving/policy";
+import type { Engine, OnLate } from "./engine.ts";
+import { ModelThread } from "./model-thread.ts";
+
+/**
+ * A trusted model that would hold up the gateway's own thread, in threads of its own. A run that does not end cannot be
+ * interrupted: its caller is answered at the deadline, and the model is moved to a runner.
+ */
+export class WorkerEngine implements Engine {
+  readonly #model: VerifiedModel;
+  readonly #onLate: OnLate;
+  #threads: readonly ModelThread[];
+  #state: RuntimeState;
+  /** Threads whose run is past its time and has not ended. */
+  readonly #late = new Set<ModelThread>();
+
+  private constructor(model: VerifiedModel, first: ModelThread, onLate: OnLate) {
+    this.#model = model;
+    this.#onLate = onLate;
+    this.#threads = [first];
+    const { micros, profile } = first.measured;
+    this.#state = { kind: "ready", tier: "worker", warmUpMicros: micros, profile };
+    this.#watch(first);
+  }
+
+  /** @throws PortolanError `onnx.load_failed` */
+  static async start(model: VerifiedModel, onLate: OnLate): Promise<WorkerEngine> {
+    return new WorkerEngine(model, await ModelThread.start(model), onLate);
+  }
+
+  state(): RuntimeState {
+    return this.#state;
+  }
+
+  lanes(): number {
+    return this.#threads.length;
+  }
+
+  recovered(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Brings the number of threads to `lanes`; those too many end once they are idle. */
+  async scale(lanes: number): Promise<void> {
+    const leaving = this.#threads.slice(lanes);
+    this.#threads = this.#threads.slice(0, lanes);
+    await Promise.all(leaving.map((thread) => thread.close()));
+    while (this.#threads.length < lanes && this.#state.kind === "ready") {
+      const thread = await ModelThread.start(this.#model);
+      this.#threads = [...this.#threads, thread];
+      this.#watch(thread);
+    }
+  }
+
+  async run(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
+    const thread = this.#threads.find(({ isIdle }) => isIdle);
+    if (!thread || this.#state.kind !== "ready")
+      return { kind: "unavailable", detail: "No thread of the model is free." };
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<RunOutcome>((resolve) => {
+      timer = setTimeout(() => {
+        this.#late.add(thread);
+        this.#onLate();
+        resolve({ kind: "timeout" });
+      }, timeoutMs);
+    });
+    const outcome = await Promise.race([thread.run(inputs), late]);
+    clearTimeout(timer);
+    if (thread.isIdle) this.#late.delete(thread);
+    return outcome;
+  }
+
+  async close(): Promise<void> {
+    this.#state = { kind: "closed" };
+    const closed = this.#threads.map((thread) => ({ thread, gone: thread.close() }));
+    // A run that nobody can end would hold up whoever waits for this; its thread goes with the process.
+    await Promise.all(closed.filter(({ thread }) => !this.#late.has(thread)).map(({ gone }) => gone));
+  }
+
+  /** A thread that died (its heap was full) is a fault like a missed deadline: a runner can bear more of those. */
+  #watch(thread: ModelThread): void {
+    void thread.exited.then(() => {
+      if (this.#state.kind === "ready" && this.#threads.includes(thread)) this.#onLate();
+    });
+  }
+}

@@ -1,0 +1,173 @@
+import { rowsOf, type Tensor } from "../protocol/tensor.ts";
+import type { RunOptions, RunOutcome } from "../runtime.ts";
+import type { BatchPlan } from "./batch-plan.ts";
+import { type Job, JobQueue, settle } from "./job-queue.ts";
+import { joinRows, rowShapeOf, splitRows } from "./row-batch.ts";
+
+/** One run of the model; never rejects. */
+export type RunOnce = (inputs: readonly Tensor[], timeoutMs: number) => Promise<RunOutcome>;
+
+/**
+ * Shares runs between requests of one model version: whatever waits when the model becomes free goes together. It never
+ * waits for a batch to fill while the model is idle, so a lone request takes the same way as without it.
+ */
+export class Batcher {
+  readonly #run: RunOnce;
+  readonly #queue = new JobQueue();
+  readonly #lanes: () => number;
+  #plan: BatchPlan;
+  #busy = 0;
+  /** Batches that are being run: their callers have deadlines too. */
+  readonly #running = new Set<readonly Job[]>();
+  #delay: NodeJS.Timeout | undefined;
+  #deadlines: NodeJS.Timeout | undefined;
+  #nextDeadlineMs = Number.POSITIVE_INFINITY;
+
+  /** @param lanes runs that the model does at the same time; asked anew at each run */
+  constructor(run: RunOnce, plan: BatchPlan, lanes: () => number = () => 1) {
+    this.#run = run;
+    this.#plan = plan;
+    this.#lanes = lanes;
+  }
+
+  /** Rows that wait for a run. */
+  get queuedRows(): number {
+    return this.#queue.rows;
+  }
+
+  get maxRows(): number {
+    return this.#plan.maxRows;
+  }
+
+  /** Call after the number of lanes has changed: what waits may go. */
+  lanesChanged(): void {
+    this.#dispatch();
+  }
+
+  /** Never rejects. */
+  run(inputs: readonly Tensor[], { timeoutMs, priority = "normal" }: RunOptions): Promise<RunOutcome> {
+    if (this.#busy < this.#lanes() && this.#queue.rows === 0) return this.#runAlone(inputs, timeoutMs);
+    const rows = rowsOf(inputs[0]?.shape ?? []);
+    return new Promise((resolve) => {
+      const job: Job = {
+        inputs,
+        rows,
+        rowShape: rowShapeOf(inputs),
+        priority,
+        timeoutMs,
+        deadlineMs: performance.now() + timeoutMs,
+        settle: resolve,
+        isSettled: false,
+      };
+      if (!this.#makeRoom(job)) return;
+      this.#queue.push(job);
+      this.#watch(job.deadlineMs);
+      // Others may wait for company while a lane is free; they have it now, or soon.
+      if (this.#busy < this.#lanes()) this.#dispatch();
+    });
+  }
+
+  /** A request that finds the model idle: no queue, no timer, no copy. */
+  async #runAlone(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
+    this.#busy++;
+    const outcome = await this.#run(inputs, timeoutMs);
+    this.#busy--;
+    this.#free();
+    return outcome;
+  }
+
+  #makeRoom(job: Job): boolean {
+    while (this.#queue.rows + job.rows > this.#plan.maxQueuedRows && this.#queue.rows > 0) {
+      const victim = this.#queue.evictBelow(job.priority) ?? job;
+      settle(victim, { kind: "overloaded", detail: "Too many requests wait for this model." });
+      if (victim === job) return false;
+    }
+    return true;
+  }
+
+  #free(): void {
+    if (this.#queue.rows === 0) return;
+    const { maxDelayMicros, preferredRows, maxRows } = this.#plan;
+    const enough = preferredRows[0] ?? maxRows;
+    if (maxDelayMicros === 0 || this.#queue.rows >= enough) this.#dispatch();
+    else this.#delay ??= setTimeout(() => this.#dispatch(), maxDelayMicros / 1000);
+  }
+
+  #dispatch(): void {
+    clearTimeout(this.#delay);
+    this.#delay = undefined;
+    while (this.#busy < this.#lanes() && this.#queue.rows > 0) {
+      const jobs = this.#queue.take(this.#rowsNow(), performance.now());
+      if (jobs.length === 0) return;
+      void this.#runJointly(jobs);
+    }
+  }
+
+  /** The largest preferred size that is there; the whole queue when there is none. */
+  #rowsNow(): number {
+    const { preferredRows, maxRows } = this.#plan;
+    const waiting = Math.min(this.#queue.rows, maxRows);
+    return preferredRows.findLast((rows) => rows <= waiting) ?? maxRows;
+  }
+
+  async #runJointly(jobs: readonly Job[]): Promise<void> {
+    this.#busy++;
+    this.#running.add(jobs);
+    const [first] = jobs;
+    if (jobs.length === 1 && first) settle(first, await this.#run(first.inputs, first.timeoutMs));
+    else await this.#runBatch(jobs);
+    this.#running.delete(jobs);
+    this.#busy--;
+    this.#free();
+  }
+
+  async #runBatch(jobs: readonly Job[]): Promise<void> {
+    const rows = jobs.map((job) => job.rows);
+    const total = rows.reduce((sum, count) => sum + count, 0);
+    const inputs = joinRows(
+      jobs.map((job) => job.inputs),
+      total,
+    );
+    const outcome = await this.#run(inputs, Math.max(...jobs.map((job) => job.timeoutMs)));
+    if (outcome.kind === "ok") {
+      const parts = splitRows(outcome.outputs, rows);
+      if (parts) {
+        jobs.forEach((job, at) => settle(job, { ...outcome, outputs: parts[at] ?? [], batchRows: total }));
+        return;
+      }
+      // The outputs do not follow the inputs' rows, whatever the signature says: never again.
+      this.#plan = { ...this.#plan, maxRows: 1 };
+    }
+    if (outcome.kind === "ok" || outcome.kind === "failed") await this.#runSingly(jobs);
+    else for (const job of jobs) settle(job, outcome);
+  }
+
+  /** One request's bad value must not fail its neighbours: each gets its own verdict. */
+  async #runSingly(jobs: readonly Job[]): Promise<void> {
+    for (const job of jobs) {
+      if (job.isSettled) continue;
+      settle(job, await this.#run(job.inputs, job.timeoutMs));
+    }
+  }
+
+  /** One timer for all: requests that wait are answered at their deadline, whether the model comes free or not. */
+  #watch(deadlineMs: number): void {
+    if (deadlineMs >= this.#nextDeadlineMs) return;
+    clearTimeout(this.#deadlines);
+    this.#nextDeadlineMs = deadlineMs;
+    this.#deadlines = setTimeout(() => this.#expire(), Math.max(0, deadlineMs - performance.now()));
+  }
+
+  #expire(): void {
+    this.#nextDeadlineMs = Number.POSITIVE_INFINITY;
+    // A timer may fire a fraction of a millisecond early.
+    const now = performance.now() + 1;
+    this.#queue.expire(now);
+    let next = this.#queue.earliestDeadlineMs();
+    for (const job of [...this.#running].flat()) {
+      if (job.deadlineMs <= now) settle(job, { kind: "timeout" });
+      else if (!job.isSettled) next = Math.min(next, job.deadlineMs);
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#watch(next);
+  }
+}

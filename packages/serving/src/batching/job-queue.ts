@@ -1,0 +1,109 @@
+import type { Tensor } from "../protocol/tensor.ts";
+import type { RunOutcome } from "../runtime.ts";
+
+/** Who goes first while requests wait. Within one priority the order of arrival counts. */
+export const runPriorities = ["high", "normal", "low"] as const;
+export type RunPriority = (typeof runPriorities)[number];
+
+/** One request that waits for its run, or is in one. */
+export interface Job {
+  readonly inputs: readonly Tensor[];
+  readonly rows: number;
+  readonly rowShape: string;
+  readonly priority: RunPriority;
+  readonly timeoutMs: number;
+  /** Monotonic milliseconds. */
+  readonly deadlineMs: number;
+  readonly settle: (outcome: RunOutcome) => void;
+  isSettled: boolean;
+}
+
+/** Requests in the order in which they are to run. */
+export class JobQueue {
+  readonly #lists: Readonly<Record<RunPriority, Job[]>> = { high: [], normal: [], low: [] };
+  #rows = 0;
+
+  /** Rows that wait. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  push(job: Job): void {
+    this.#lists[job.priority].push(job);
+    this.#rows += job.rows;
+  }
+
+  /**
+   * Takes what goes into the next run: the first that is due, and after it all that fit beside it, up to `maxRows`. What
+   * does not fit (other row shape, too many rows) keeps its place.
+   */
+  take(maxRows: number, nowMs: number): Job[] {
+    const taken: Job[] = [];
+    let rows = 0;
+    for (const priority of runPriorities) {
+      const list = this.#lists[priority];
+      if (list.length === 0) continue;
+      const kept: Job[] = [];
+      let at = 0;
+      for (; at < list.length && rows < maxRows; at++) {
+        const job = list[at];
+        if (!job) break;
+        if (job.isSettled || job.deadlineMs <= nowMs) this.#drop(job);
+        else if (taken.length === 0 || fits(job, taken, rows, maxRows)) {
+          taken.push(job);
+          rows += job.rows;
+          this.#rows -= job.rows;
+        } else kept.push(job);
+      }
+      list.splice(0, at, ...kept);
+    }
+    return taken;
+  }
+
+  /** Answers everybody whose time is over. */
+  expire(nowMs: number): void {
+    for (const priority of runPriorities) {
+      const list = this.#lists[priority];
+      const late = list.filter((job) => job.deadlineMs <= nowMs);
+      if (late.length === 0) continue;
+      this.#lists[priority].splice(0, list.length, ...list.filter((job) => job.deadlineMs > nowMs));
+      for (const job of late) this.#drop(job);
+    }
+  }
+
+  earliestDeadlineMs(): number {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const priority of runPriorities)
+      for (const { deadlineMs } of this.#lists[priority]) earliest = Math.min(earliest, deadlineMs);
+    return earliest;
+  }
+
+  /** Takes out the youngest request of a lower priority than `priority`, to make room for it. */
+  evictBelow(priority: RunPriority): Job | undefined {
+    for (const lower of runPriorities.toReversed()) {
+      if (lower === priority) return undefined;
+      const job = this.#lists[lower].pop();
+      if (!job) continue;
+      this.#rows -= job.rows;
+      return job;
+    }
+    return undefined;
+  }
+
+  #drop(job: Job): void {
+    this.#rows -= job.rows;
+    // A request past its deadline is not run.
+    settle(job, { kind: "timeout" });
+  }
+}
+
+function fits(job: Job, taken: readonly Job[], rows: number, maxRows: number): boolean {
+  return rows + job.rows <= maxRows && job.rowShape === taken[0]?.rowShape;
+}
+
+/** Answers a request once. */
+export function settle(job: Job, outcome: RunOutcome): void {
+  if (job.isSettled) return;
+  job.isSettled = true;
+  job.settle(outcome);
+}
