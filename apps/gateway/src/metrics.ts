@@ -9,6 +9,15 @@ interface Series {
   sum?: number;
 }
 
+/** What was counted so far. */
+export interface Counter {
+  value: number;
+}
+
+export interface Histogram {
+  readonly observe: (seconds: number) => void;
+}
+
 interface Family {
   readonly kind: "counter" | "gauge" | "histogram";
   readonly help: string;
@@ -24,17 +33,23 @@ export class Metrics {
     this.#series(name, "counter", help, labels).value += by;
   }
 
+  /** A counter's series, for those who count at every request: labels are put together once. */
+  counter(name: string, help: string, labels: Labels): Counter {
+    return this.#series(name, "counter", help, labels);
+  }
+
+  /** A histogram's series, as `counter`. */
+  histogram(name: string, help: string, labels: Labels): Histogram {
+    const series = this.#series(name, "histogram", help, labels);
+    return { observe: (seconds) => observe(series, seconds) };
+  }
+
   gauge(name: string, help: string, labels: Labels, value: number): void {
     this.#series(name, "gauge", help, labels).value = value;
   }
 
   observe(name: string, help: string, labels: Labels, seconds: number): void {
-    const series = this.#series(name, "histogram", help, labels);
-    const index = buckets.findIndex((bound) => seconds <= bound);
-    const slot = index === -1 ? buckets.length : index;
-    if (series.counts) series.counts[slot] = (series.counts[slot] ?? 0) + 1;
-    series.sum = (series.sum ?? 0) + seconds;
-    series.value++;
+    observe(this.#series(name, "histogram", help, labels), seconds);
   }
 
   /** Forgets a family's series, so that those whose subject is gone do not stay. */
@@ -67,6 +82,14 @@ export class Metrics {
     family.series.set(key, series);
     return series;
   }
+}
+
+function observe(series: Series, seconds: number): void {
+  let slot = 0;
+  while (slot < buckets.length && seconds > (buckets[slot] ?? 0)) slot++;
+  if (series.counts) series.counts[slot] = (series.counts[slot] ?? 0) + 1;
+  series.sum = (series.sum ?? 0) + seconds;
+  series.value++;
 }
 
 function newSeries(kind: Family["kind"]): Series {

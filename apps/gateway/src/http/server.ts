@@ -37,11 +37,7 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
       open--;
       if (open === 0) idle?.();
     });
-    void options
-      .handle(request)
-      .catch((error: unknown) => errorAnswer(error, ""))
-      .then((answer) => compressAnswer(answer, request.headers["accept-encoding"]))
-      .then((answer) => write(request, response, answer, closing));
+    void respond(options.handle, request, response, () => closing);
   };
   const server: Server = options.tls
     ? createTlsServer(
@@ -79,6 +75,23 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
       await closed;
     },
   };
+}
+
+async function respond(
+  handle: ServerOptions["handle"],
+  request: IncomingMessage,
+  response: ServerResponse,
+  isClosing: () => boolean,
+): Promise<void> {
+  let answer: Answer;
+  try {
+    answer = await handle(request);
+  } catch (error) {
+    answer = errorAnswer(error, "");
+  }
+  const accepted = request.headers["accept-encoding"];
+  if (accepted !== undefined) answer = await compressAnswer(answer, accepted);
+  write(request, response, answer, isClosing());
 }
 
 function write(request: IncomingMessage, response: ServerResponse, answer: Answer, closing: boolean): void {

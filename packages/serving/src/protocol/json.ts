@@ -47,13 +47,17 @@ class Parser {
   #value(depth: number): WireJson {
     this.#space();
     const code = this.#text.charCodeAt(this.#at);
+    if ((code >= digit0 && code <= digit9) || code === 0x2d) return this.#number();
     if (code === 0x7b || code === 0x5b) {
       if (depth >= maxDepth)
         throw this.#wrong(`The JSON nests deeper than ${maxDepth}`, "Send flat tensor data.");
       return code === 0x7b ? this.#object(depth) : this.#array(depth);
     }
     if (code === 0x22) return this.#string();
-    if (code === 0x2d || (code >= digit0 && code <= digit9)) return this.#number();
+    return this.#word(code);
+  }
+
+  #word(code: number): WireJson {
     if (this.#text.startsWith("true", this.#at)) return this.#literal(4, true);
     if (this.#text.startsWith("false", this.#at)) return this.#literal(5, false);
     if (this.#text.startsWith("null", this.#at)) return this.#literal(4, null);
@@ -140,24 +144,27 @@ class Parser {
     return value;
   }
 
-  #number(): number | bigint {
+  #number(): WireJson {
     const start = this.#at;
     let at = start;
     if (this.#text.charCodeAt(at) === 0x2d) at++;
     const firstDigit = at;
+    if (this.#text.charCodeAt(at) === 0x49) return this.#word(0x2d);
     at = this.#digits(at);
-    const isWhole = !/[.eE]/.test(this.#text.charAt(at));
     if (at - firstDigit > 1 && this.#text.charCodeAt(firstDigit) === digit0) this.#refuseNumber(start);
-    if (this.#text.charAt(at) === ".") at = this.#digits(at + 1);
-    if (/[eE]/.test(this.#text.charAt(at))) {
+    const wholeEnd = at;
+    if (this.#text.charCodeAt(at) === 0x2e) at = this.#digits(at + 1);
+    // "e" and "E" differ in one bit.
+    if ((this.#text.charCodeAt(at) | 0x20) === 0x65) {
       at++;
-      if (/[+-]/.test(this.#text.charAt(at))) at++;
+      const sign = this.#text.charCodeAt(at);
+      if (sign === 0x2b || sign === 0x2d) at++;
       at = this.#digits(at);
     }
     const literal = this.#text.slice(start, at);
     this.#at = at;
     const value = Number(literal);
-    if (isWhole && !Number.isSafeInteger(value)) {
+    if (at === wholeEnd && !Number.isSafeInteger(value)) {
       if (literal.length > 40) this.#refuseNumber(start);
       return BigInt(literal);
     }

@@ -1,0 +1,65 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+/** One round of closed-loop load. Times in milliseconds; `cpuMicros` is the server's, all threads, per request. */
+export interface Round {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly failed: number;
+  readonly cpuMicros: number;
+}
+
+export interface Load {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly connections: number;
+  readonly seconds: number;
+  /** Process whose CPU time is read. */
+  readonly pid: number;
+}
+
+const run = promisify(execFile);
+/** Clock ticks of /proc: 100 a second on every Linux that Node supports. */
+const tickMicros = 10_000;
+
+/** CPU time of a process and its threads so far, microseconds. */
+function cpuOf(pid: number): number {
+  const line = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * tickMicros;
+}
+
+/** Drives one server with `wrk` (Debian package), pinned to the last processor so that it takes none from the server. */
+export async function drive(load: Load): Promise<Round> {
+  const script = join(mkdtempSync(join(tmpdir(), "wrk-")), "post.lua");
+  const headers = Object.entries({ "content-type": "application/json", ...load.headers })
+    .map(([name, value]) => `wrk.headers["${name}"] = "${value}"`)
+    .join("\n");
+  writeFileSync(
+    script,
+    `wrk.method = "POST"\nwrk.body = [==[${load.body}]==]\n${headers}
+done = function(summary, latency)
+  local failed = summary.errors.status + summary.errors.read + summary.errors.write + summary.errors.timeout + summary.errors.connect
+  io.write(string.format("FIGURES %d %d %d %f %f\\n", summary.requests, summary.duration, failed,
+    latency:percentile(50), latency:percentile(99)))
+end\n`,
+  );
+  const before = cpuOf(load.pid);
+  const args = ["-t1", `-c${load.connections}`, `-d${load.seconds}s`, "-s", script, load.url];
+  const { stdout } = await run("taskset", ["-c", "1", "wrk", ...args]);
+  const spent = cpuOf(load.pid) - before;
+  const figures = /FIGURES (\d+) (\d+) (\d+) ([\d.]+) ([\d.]+)/.exec(stdout)?.slice(1).map(Number) ?? [];
+  const [requests = 0, micros = 1, failed = 0, p50 = 0, p99 = 0] = figures;
+  return {
+    perSecond: requests / (micros / 1e6),
+    p50: p50 / 1000,
+    p99: p99 / 1000,
+    failed,
+    cpuMicros: spent / Math.max(1, requests),
+  };
+}
