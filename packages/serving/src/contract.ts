@@ -1,7 +1,7 @@
 /** What others may see of serving: endpoints, and the route snapshot that gateways live on. */
 export { DeployRequest, Endpoint, EndpointList, Gateway, GatewayDeclaration } from "./endpoint.ts";
+export { FallbackStep, Resilience } from "./snapshot/resilience-schema.ts";
 export {
-  FallbackRule,
   FeaturePlan,
   KeysPart,
   Limits,
@@ -10,10 +10,13 @@ export {
   Route,
   RoutesPart,
   routeKey,
+  ServedVersion,
   SignedSnapshot,
   SnapshotAge,
   SnapshotManifest,
   SnapshotPart,
   SnapshotTrust,
   snapshotFormat,
+  Variant,
 } from "./snapshot/schema.ts";
+export { Traffic, VariantName } from "./snapshot/traffic-schema.ts";

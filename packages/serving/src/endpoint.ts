@@ -1,22 +1,63 @@
 import { type Static, Type } from "typebox";
-import { EnvironmentName, FallbackRule, FeaturePlan, Route } from "./snapshot/schema.ts";
+import { FallbackStep } from "./snapshot/resilience-schema.ts";
+import { EnvironmentName, FeaturePlan, Route } from "./snapshot/schema.ts";
+import { Traffic, VariantName } from "./snapshot/traffic-schema.ts";
+
 
 export const EndpointName = Type.String({
   pattern: "^[a-z0-9][a-z0-9-]{0,62}$",
   description: "Name of the endpoint; the model name in Open Inference Protocol calls",
 });
 
+const closed = { additionalProperties: false } as const;
+const AskedVersion = {
+  model: Type.String({ description: "Model name in the registry" }),
+  version: Type.Integer({ minimum: 1 }),
+  features: Type.Optional(FeaturePlan),
+};
+
+/** A version beside the endpoint's own: it answers a share of the requests, or sees copies of them. */
+export const AskedVariant = Type.Object(
+  {
+    name: VariantName,
+    kind: Type.Union([Type.Literal("split"), Type.Literal("shadow")]),
+    ...AskedVersion,
+    sample: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, description: "Share of requests that a shadow sees; default 1" }),
+    ),
+  },
+  closed,
+);
+export type AskedVariant = Static<typeof AskedVariant>;
+
 /** What a caller states to put a model version behind an endpoint; all else is derived from the charter. */
 export const DeployRequest = Type.Object(
   {
     environment: EnvironmentName,
     useCaseId: Type.String(),
-    model: Type.String({ description: "Model name in the registry" }),
-    version: Type.Integer({ minimum: 1 }),
-    fallback: Type.Optional(FallbackRule),
-    features: Type.Optional(FeaturePlan),
+    ...AskedVersion,
+    fallbacks: Type.Optional(
+      Type.Array(FallbackStep, { maxItems: 8, description: "Only where no charter says what answers" }),
+    ),
+    secondary: Type.Optional(
+      Type.Object(AskedVersion, {
+        ...closed,
+        description: "The simpler model that the charter's fallback chain may name",
+      }),
+    ),
+    variants: Type.Optional(Type.Array(AskedVariant, { maxItems: 16 })),
+    traffic: Type.Optional(
+      Type.Object(
+        {
+          rules: Type.Optional(Traffic.properties.rules),
+          split: Traffic.properties.split,
+          sticky: Type.Optional(Traffic.properties.sticky),
+        },
+        { ...closed, description: "How requests are shared out; absent: all go to the endpoint's own version" },
+      ),
+    ),
   },
-  { additionalProperties: false },
+  closed,
 );
 export type DeployRequest = Static<typeof DeployRequest>;
 

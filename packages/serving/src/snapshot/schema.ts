@@ -1,6 +1,8 @@
 import { type Environment, environments } from "@portolan/kernel";
 import { type Datatype, datatypes } from "@portolan/onnx-format";
 import { type Static, Type } from "typebox";
+import { FallbackStep, Resilience } from "./resilience-schema.ts";
+import { Traffic, VariantName } from "./traffic-schema.ts";
 
 const closed = { additionalProperties: false } as const;
 export const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
@@ -12,7 +14,7 @@ const DatatypeName = Type.Unsafe<Datatype>(Type.Union(datatypes.map((name) => Ty
 const Micros = Type.Integer({ description: "Epoch microseconds" });
 
 /** Raised when a gateway that knows the older number could misread a snapshot; older gateways then refuse it. */
-export const snapshotFormat = 1;
+export const snapshotFormat = 2;
 
 const Tensor = Type.Object(
   {
@@ -78,19 +80,6 @@ export const Limits = Type.Object(
 );
 export type Limits = Static<typeof Limits>;
 
-/** What answers when the model cannot in time. `fixed` values are per row, by output name. */
-export const FallbackRule = Type.Union([
-  Type.Object({ kind: Type.Literal("none") }, closed),
-  Type.Object(
-    {
-      kind: Type.Literal("fixed"),
-      outputs: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String(), Type.Boolean()])),
-    },
-    closed,
-  ),
-]);
-export type FallbackRule = Static<typeof FallbackRule>;
-
 const Column = Type.Object(
   {
     input: Type.String({ description: "Input of the model that this column fills" }),
@@ -151,6 +140,27 @@ export const SnapshotAge = Type.Object(
 );
 export type SnapshotAge = Static<typeof SnapshotAge>;
 
+/** A model version with the columns that feed it. */
+export const ServedVersion = Type.Object(
+  { model: ModelReference, features: Type.Union([FeaturePlan, Type.Null()]) },
+  closed,
+);
+export type ServedVersion = Static<typeof ServedVersion>;
+
+/** A version beside the champion. */
+export const Variant = Type.Object(
+  {
+    name: VariantName,
+    kind: Type.Union([Type.Literal("split"), Type.Literal("shadow")], {
+      description: "split: answers its share of the requests; shadow: sees copies, and nobody its answers",
+    }),
+    ...ServedVersion.properties,
+    sample: Type.Number({ minimum: 0, maximum: 1, description: "Share of the requests that a shadow sees" }),
+  },
+  closed,
+);
+export type Variant = Static<typeof Variant>;
+
 /** Everything that a gateway needs to answer for one endpoint in one environment. */
 export const Route = Type.Object(
   {
@@ -177,7 +187,16 @@ export const Route = Type.Object(
     placement: Type.Union([Placement, Type.Null()], {
       description: "Where predictions of this endpoint may be made; null: no charter says",
     }),
-    fallback: FallbackRule,
+    fallbacks: Type.Array(FallbackStep, {
+      maxItems: 8,
+      description: "What answers when the model cannot, in this order; empty: the caller gets an error",
+    }),
+    resilience: Resilience,
+    variants: Type.Array(Variant, { maxItems: 16 }),
+    traffic: Type.Union([Traffic, Type.Null()], { description: "Null: all requests go to the champion" }),
+    secondary: Type.Union([ServedVersion, Type.Null()], {
+      description: "The simpler model of the fallback chain",
+    }),
     features: Type.Union([FeaturePlan, Type.Null()]),
     previous: Type.Union(
       [

@@ -1,0 +1,47 @@
+import { type Static, Type } from "typebox";
+
+const closed = { additionalProperties: false } as const;
+
+/** One step of the chain that answers when the model cannot. Values are per row. */
+export const FallbackStep = Type.Union([
+  Type.Object({ kind: Type.Literal("previous_version") }, closed),
+  Type.Object({ kind: Type.Literal("secondary_model") }, closed),
+  Type.Object(
+    {
+      kind: Type.Literal("rule"),
+      expression: Type.String({
+        minLength: 1,
+        maxLength: 4000,
+        description: "Over the request's columns; its value stands for every output",
+      }),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      kind: Type.Literal("fixed"),
+      outputs: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String(), Type.Boolean()]), {
+        description: "By output name",
+      }),
+    },
+    closed,
+  ),
+]);
+export type FallbackStep = Static<typeof FallbackStep>;
+
+/** When requests are turned away or go another way. Derived from the charter's latency and throughput. */
+export const Resilience = Type.Object(
+  {
+    maxInFlight: Type.Integer({ minimum: 1, description: "Requests under way at once, per gateway process" }),
+    slowMs: Type.Number({
+      exclusiveMinimum: 0,
+      description: "An answer that took longer counts against the model at the circuit breaker",
+    }),
+    targetWaitMs: Type.Number({
+      exclusiveMinimum: 0,
+      description: "Wait for the model beyond which requests are shed, the lowest priority first",
+    }),
+  },
+  closed,
+);
+export type Resilience = Static<typeof Resilience>;
