@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { mlpModel } from "@portolan/onnx-format/testing";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
@@ -57,7 +57,13 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
-function show(name: string, model: string, connections: number, results: readonly Round[], base?: number): number {
+function show(
+  name: string,
+  model: string,
+  connections: number,
+  results: readonly Round[],
+  base?: number,
+): number {
   const of = (pick: (round: Round) => number): number => median(results.map(pick));
   const perSecond = of((round) => round.perSecond);
   const cells = [
@@ -66,7 +72,9 @@ function show(name: string, model: string, connections: number, results: readonl
     String(connections).padStart(11),
     perSecond.toFixed(0).padStart(10),
     ...[of((round) => round.p50), of((round) => round.p99)].map((ms) => ms.toFixed(2).padStart(7)),
-    of((round) => round.cpuMicros).toFixed(1).padStart(9),
+    of((round) => round.cpuMicros)
+      .toFixed(1)
+      .padStart(9),
     String(results.reduce((sum, round) => sum + round.failed, 0)).padStart(7),
     (base === undefined ? "" : `${((100 * perSecond) / base).toFixed(0)} %`).padStart(8),
   ];
@@ -88,7 +96,9 @@ try {
     return { name: durability, url, pid: gateway.child.pid ?? 0, headers };
   };
   const load = loadavg().map((value) => value.toFixed(1));
-  console.log(`node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "cpu"}, load ${load.join(" ")}`);
+  console.log(
+    `node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "cpu"}, load ${load.join(" ")}`,
+  );
   console.log(`one row of 30 columns, ${body.length} bytes; ${rounds} rounds of ${seconds} s, medians`);
   console.log("model  server    connections requests/s  p50 ms  p99 ms CPU µs/rq  failed   of bare");
   for (const name of Object.keys(models).filter((one) => only?.includes(one) ?? true)) {

@@ -25,6 +25,7 @@ import { type GrpcServer, listenGrpc } from "./grpc/server.ts";
 import { type HandleDeps, handle } from "./handle.ts";
 import { type ListeningServer, listen } from "./http/server.ts";
 import { createAuthenticator } from "./infer/authenticate.ts";
+import { HealthBook } from "./infer/health-book.ts";
 import { StatisticsBook } from "./infer/statistics-book.ts";
 import { openLimits } from "./limits/open-limits.ts";
 import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
@@ -56,6 +57,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     clock: systemClock,
     writer,
     limits: parts.limits.callers,
+    health: new HealthBook(),
     authenticator: createAuthenticator(systemClock, () => snapshots.state),
     metrics,
     readOnline: features.reader,

@@ -1,20 +1,27 @@
 import type { PredictionWriter } from "@portolan/predictions/contract";
 import { judgeSnapshotAge } from "@portolan/serving/policy";
+import type { HealthBook, VersionHealth } from "./infer/health-book.ts";
 import type { Metrics } from "./metrics.ts";
-import type { ActiveRoute, ServingState } from "./snapshot/serving-state.ts";
+import { type ActiveRoute, type ServingState, versionsOf } from "./snapshot/serving-state.ts";
 
 const problems = "portolan_gateway_model_problem";
 const ready = "portolan_gateway_model_ready";
 const overdue = "portolan_gateway_route_overdue";
+const circuit = "portolan_gateway_circuit_open";
+const inFlight = "portolan_gateway_requests_in_flight";
+const room = "portolan_gateway_concurrency_limit";
+const queued = "portolan_gateway_queued_rows";
+const versionGauges = [circuit, inFlight, room, queued];
 
 export interface RenderMetricsDeps {
   readonly metrics: Metrics;
   readonly writer: PredictionWriter;
   readonly snapshots: { readonly state: ServingState | undefined };
+  readonly health: HealthBook;
 }
 
 /** The Prometheus page: what is counted as it happens, and gauges read now. */
-export function renderMetrics({ metrics, writer, snapshots: { state } }: RenderMetricsDeps) {
+export function renderMetrics({ metrics, writer, snapshots: { state }, health }: RenderMetricsDeps) {
   metrics.gauge(
     "portolan_gateway_snapshot_version",
     "Version that is served",
@@ -36,9 +43,24 @@ export function renderMetrics({ metrics, writer, snapshots: { state } }: RenderM
     log.droppedPayloads,
   );
   metrics.gauge("portolan_gateway_log_pending_bytes", "Bytes not yet written", {}, log.pendingBytes);
-  for (const name of [problems, ready, overdue]) metrics.clear(name);
-  for (const active of state?.routes.values() ?? []) scrapeRoute(metrics, active, state?.ageMs() ?? 0);
+  for (const name of [problems, ready, overdue, ...versionGauges]) metrics.clear(name);
+  health.keepOnly(state?.routes.values() ?? []);
+  for (const active of state?.routes.values() ?? []) {
+    scrapeRoute(metrics, active, state?.ageMs() ?? 0);
+    for (const version of versionsOf(active)) scrapeVersion(metrics, version, health.of(version));
+  }
   return { contentType: "text/plain; version=0.0.4", body: metrics.render() };
+}
+
+/** One line per model version of a route: how its circuit breaker, its room and its queue stand. */
+function scrapeVersion(metrics: Metrics, version: ActiveRoute, { breaker, limit }: VersionHealth): void {
+  const { endpoint, environment, model } = version.route;
+  const labels = { endpoint, environment, model: `${model.name}/${model.version}` };
+  const open = { closed: 0, half_open: 0.5, open: 1 }[breaker.state];
+  metrics.gauge(circuit, "1 while the model is not asked, 0.5 while it is tried again", labels, open);
+  metrics.gauge(inFlight, "Requests under way", labels, limit.inFlight);
+  metrics.gauge(room, "Requests that may be under way at once", labels, limit.limit);
+  metrics.gauge(queued, "Rows that wait for a run", labels, version.model?.queuedRows() ?? 0);
 }
 
 function scrapeRoute(metrics: Metrics, active: ActiveRoute, ageMs: number): void {

@@ -287,9 +287,11 @@ describe("models that misbehave", () => {
   });
 
   test("a killed runner and an endless inference leave the gateway and the other models alone", async () => {
-    installation.add("slow", loopModel(100_000n), {
+    const loop = loopModel(100_000n);
+    installation.add("slow", loop, {
+      model: installation.reference("slow", 1, loop, "imported"),
       limits: { ratePerSecond: 1000, burst: 1000, timeoutMs: 5, bodyBytes: 1000 },
-      fallback: { kind: "fixed", outputs: { y: 0.5 } },
+      fallbacks: [{ kind: "fixed", outputs: { y: 0.5 } }],
     });
     installation.add("score", score);
     await installation.publish(1);

@@ -111,10 +111,6 @@ export class TestInstallation {
   }
 
   add(endpoint: string, bytes: Uint8Array, over: Partial<Route> = {}): Route {
-    const digest = this.#store(bytes);
-    const statement = modelStatement("model", [{ name: modelFileName, sha256: digestHex(digest) }]);
-    const signature = sign("sha256", statement.toSign, this.#models.privateKey);
-    const bundle = this.#store(modelBundle(statement, signature, this.#models.key));
     const route: Route = {
       endpointId: `ep_${endpoint}`,
       endpoint,
@@ -125,22 +121,18 @@ export class TestInstallation {
       useCaseId: "uc_1",
       environment: "dev",
       variant: "champion",
-      model: {
-        name: endpoint,
-        version: 1,
-        digest,
-        sizeBytes: bytes.length,
-        bundle: { digest: bundle, signedAt: systemClock.now() - 1000 },
-        signature: structuredClone(signatureOf(readOnnxModel(bytes))) as Route["model"]["signature"],
-        origin: "trained",
-      },
+      model: this.reference(endpoint, 1, bytes),
       charter: null,
       limits: { ratePerSecond: 100_000, burst: 100_000, timeoutMs: 2000, bodyBytes: 100_000 },
       purposes: [],
       durability: "buffered",
       nonFinite: "refuse",
       placement: null,
-      fallback: { kind: "none" },
+      fallbacks: [],
+      resilience: { maxInFlight: 1000, slowMs: 60_000, targetWaitMs: 10_000 },
+      variants: [],
+      traffic: null,
+      secondary: null,
       features: null,
       previous: null,
       snapshotAge: null,
@@ -149,6 +141,23 @@ export class TestInstallation {
     this.#routes.push(route);
     this.#granted.push(endpoint);
     return route;
+  }
+
+  /** A stored and signed model that a route may name beside its own. */
+  reference(name: string, version: number, bytes: Uint8Array, origin: "trained" | "imported" = "trained") {
+    const digest = this.#store(bytes);
+    const statement = modelStatement("model", [{ name: modelFileName, sha256: digestHex(digest) }]);
+    const signature = sign("sha256", statement.toSign, this.#models.privateKey);
+    const bundle = this.#store(modelBundle(statement, signature, this.#models.key));
+    return {
+      name,
+      version,
+      digest,
+      sizeBytes: bytes.length,
+      bundle: { digest: bundle, signedAt: systemClock.now() - 1000 },
+      signature: structuredClone(signatureOf(readOnnxModel(bytes))) as Route["model"]["signature"],
+      origin,
+    };
   }
 
   /** Lets the client name others whom it acts for. */

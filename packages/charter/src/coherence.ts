@@ -211,9 +211,8 @@ function snapshotAgeFindings({ requirements: { snapshotAge } }: CharterDocument)
   ];
 }
 
-function policyFindings(document: CharterDocument): Finding[] {
+function fallbackFindings(fallback: CharterDocument["fallback"]): Finding[] {
   const findings: Finding[] = [];
-  const { fallback, retraining, model } = document;
   if ((fallback.kind === "constant") !== (fallback.value !== undefined)) {
     findings.push({
       pointer: "/fallback",
@@ -227,6 +226,28 @@ function policyFindings(document: CharterDocument): Finding[] {
           : "Remove value, or write kind: constant.",
     });
   }
+  if ((fallback.kind === "chain") !== (fallback.steps !== undefined)) {
+    findings.push({
+      pointer: "/fallback",
+      detail: fallback.kind === "chain" ? "a chain has no steps" : `fallback ${fallback.kind} takes no steps`,
+      mend: "Write kind: chain together with steps, or neither.",
+    });
+  }
+  const constantAt = fallback.steps?.findIndex(({ kind }) => kind === "constant") ?? -1;
+  if (constantAt !== -1 && constantAt < (fallback.steps?.length ?? 0) - 1) {
+    findings.push({
+      pointer: `/fallback/steps/${constantAt}`,
+      detail: "a constant always answers, so the steps after it never do",
+      mend: "Put the constant last.",
+    });
+  }
+  return findings;
+}
+
+function policyFindings(document: CharterDocument): Finding[] {
+  const findings: Finding[] = [];
+  const { fallback, retraining, model } = document;
+  findings.push(...fallbackFindings(fallback));
   if (
     retraining &&
     retraining.every === undefined &&

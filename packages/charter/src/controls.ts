@@ -15,6 +15,8 @@ export const controlNames = [
   "snapshot_age",
   "constant_fallback",
   "previous_version_fallback",
+  "secondary_model_fallback",
+  "rule_fallback",
   "log_durability",
   "accuracy_gate",
   "latency_gate",

@@ -312,16 +312,25 @@ function keeping(document: CharterDocument, terms: CharterTerms): Fact[] {
   ];
 }
 
+function fallbackFacts({ fallbacks }: CharterTerms): Fact[] {
+  const described = {
+    previous_version: ["previous_version_fallback", "the version before"],
+    secondary_model: ["secondary_model_fallback", "the deployment's secondary model"],
+    rule: ["rule_fallback", "the rule over the request's columns"],
+    constant: ["constant_fallback", "the constant"],
+  } as const;
+  return fallbacks.map((step, at) => {
+    const [control, answer] = described[step.kind];
+    const which = step.kind === "constant" ? `${answer} ${step.value}` : answer;
+    const when = at === 0 ? "When the model cannot answer" : "When the step before cannot answer either";
+    return fact(control, "policy", "/fallback", `${when}, ${which} does.`, { ...step });
+  });
+}
+
 function obligations(document: CharterDocument): Fact[] {
-  const { explainability, humanReview, fallback, fairness } = document;
+  const { explainability, humanReview, fairness } = document;
   const facts: Fact[] = [];
-  if (fallback.kind !== "none") {
-    const answer = fallback.kind === "constant" ? `the constant ${fallback.value}` : "the version before";
-    const control = fallback.kind === "constant" ? "constant_fallback" : "previous_version_fallback";
-    facts.push(
-      fact(control, "policy", "/fallback", `When the model cannot answer, ${answer} does.`, { ...fallback }),
-    );
-  }
+  facts.push(...fallbackFacts(termsOf(document)));
   if (explainability !== "none") {
     const what =
       explainability === "model"

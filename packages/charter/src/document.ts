@@ -187,13 +187,46 @@ const RiskTolerance = Type.Object(
   { ...closed, description: "The second of the three questions." },
 );
 
+const FallbackStep = Type.Union([
+  Type.Object(
+    { kind: Type.Literal("previous_version") },
+    { ...closed, description: "The version before, on the same inputs." },
+  ),
+  Type.Object(
+    { kind: Type.Literal("secondary_model") },
+    { ...closed, description: "A simpler model, named by the deployment." },
+  ),
+  Type.Object(
+    {
+      kind: Type.Literal("rule"),
+      expression: Type.String({
+        minLength: 1,
+        maxLength: 4000,
+        description: "Over the request's columns, as in feature views.",
+      }),
+    },
+    { ...closed, description: "A rule over the request's own columns." },
+  ),
+  Type.Object(
+    {
+      kind: Type.Literal("constant"),
+      value: Type.Number({ description: "The answer." }),
+    },
+    { ...closed, description: "Always the same answer." },
+  ),
+]);
+export type FallbackStep = Static<typeof FallbackStep>;
+
 const Fallback = Type.Object(
   {
     kind: OneOf(
-      ["none", "constant", "previous_version"],
-      "What answers when the model cannot: nothing (an error), a constant, or the version before.",
+      ["none", "constant", "previous_version", "chain"],
+      "What answers when the model cannot: nothing (an error), a constant, the version before, or the first of several steps that can.",
     ),
     value: Type.Optional(Type.Number({ description: "The answer of `constant`." })),
+    steps: Type.Optional(
+      Type.Array(FallbackStep, { minItems: 1, maxItems: 8, description: "The steps of `chain`, in order." }),
+    ),
   },
   { ...closed, description: "What answers when the model cannot." },
 );

@@ -22,6 +22,16 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     how: "a runner that takes longer is ended; a model in the gateway's own thread has proved itself fast",
   },
   constant_fallback: { by: "gateway", how: "the constant answers, marked, when the model does not" },
+  previous_version_fallback: {
+    by: "gateway",
+    how: "the version before is kept loaded, and answers, marked, when the model does not",
+  },
+  secondary_model_fallback: {
+    by: "gateway",
+    how: "the deployment's secondary model answers, marked, when the model does not; without one the next step does",
+  },
+  rule_fallback: { by: "gateway", how: "the rule answers, marked, when the model does not" },
+  concurrency_quota: { by: "gateway", how: "beyond it a request is refused with 503, per gateway process" },
   feature_freshness: { by: "gateway", how: "an older feature value counts as missing" },
   snapshot_age: {
     by: "gateway",
@@ -34,8 +44,6 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     by: "gateway",
     how: "beyond the ceiling a request waits for its turn, up to half the p99",
   },
-  concurrency_quota: { how: "requests in flight are not bounded per use case" },
-  previous_version_fallback: { how: "the gateway does not keep the version before at hand" },
   latency_gate: { how: "a release is not tried under load" },
   latency_slo: { how: "latency is measured, nobody is alerted" },
   availability_slo: { how: "availability is not measured over a month" },

@@ -26,4 +26,4 @@ export {
   type SigningStatement,
   verifyCharterSignature,
 } from "./signing-statement.ts";
-export { type RateLimit, termsOf, workloadOf } from "./terms.ts";
+export { type CharterTerms, type RateLimit, termsOf, workloadOf } from "./terms.ts";

@@ -1,5 +1,5 @@
 import { type Environment, type Money, money, parseBytes, parseDurationMs } from "@portolan/kernel";
-import type { CharterDocument, LatencyClass, Regulation } from "./document.ts";
+import type { CharterDocument, FallbackStep, LatencyClass, Regulation } from "./document.ts";
 import { type MetricName, metrics } from "./metrics.ts";
 import { regulationRules } from "./regulations.ts";
 
@@ -26,7 +26,8 @@ export interface CharterTerms {
   readonly retentionMs: number;
   readonly trainingDataRetentionMs?: number;
   readonly logDurability: "buffered" | "durable";
-  readonly fallback: { readonly kind: "none" | "constant" | "previous_version"; readonly value?: number };
+  /** What answers when the model cannot, in this order; empty: nothing does. */
+  readonly fallbacks: readonly FallbackStep[];
   readonly purposes: readonly string[];
   readonly environments: readonly Environment[];
   readonly explainability: CharterDocument["explainability"];
@@ -88,7 +89,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     retentionMs: parseDurationMs(retention.predictions),
     ...(trainingData === undefined ? {} : { trainingDataRetentionMs: parseDurationMs(trainingData) }),
     logDurability: logDurability(document),
-    fallback: document.fallback,
+    fallbacks: fallbackSteps(document.fallback),
     purposes: document.purposes,
     environments: document.environments,
     explainability: document.explainability,
@@ -139,6 +140,19 @@ function snapshotAge(document: CharterDocument): SnapshotAgeBound {
   if (stated) return { maximumMs: parseDurationMs(stated.maximum), beyond: stated.beyond };
   const isRegulated = document.nonNegotiables.regulations.length > 0;
   return agesByRisk[isRegulated ? "low" : document.riskTolerance.level];
+}
+
+function fallbackSteps({ kind, value, steps }: CharterDocument["fallback"]): readonly FallbackStep[] {
+  switch (kind) {
+    case "none":
+      return [];
+    case "constant":
+      return value === undefined ? [] : [{ kind, value }];
+    case "previous_version":
+      return [{ kind }];
+    case "chain":
+      return steps ?? [];
+  }
 }
 
 /** The charter's own word, but never less than a regulation asks. */

@@ -3,6 +3,7 @@ import {
   type BatchPlan,
   type LoadedModel,
   planBatches,
+  RetryBudget,
   type RunOptions,
   type RunOutcome,
   type RuntimeState,
@@ -19,6 +20,7 @@ export class OnnxModel implements LoadedModel {
   #engine: Engine;
   #batcher: Batcher;
   #demotion: Promise<void> | undefined;
+  readonly #retries = new RetryBudget();
   #closed = false;
   #inFlight = 0;
   #idle: (() => void) | undefined;
@@ -66,9 +68,11 @@ export class OnnxModel implements LoadedModel {
   /** What somebody else killed is tried once more, if the time is enough; what the model brought about is not. */
   async #runTwice(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
     const startMs = performance.now();
+    this.#retries.earn();
     const first = await this.#batcher.run(inputs, options);
     if (first.kind !== "crashed" || first.byModel) return first;
     const leftMs = (): number => options.timeoutMs - (performance.now() - startMs);
+    if (!this.#retries.spend(performance.now())) return first;
     const inTime = await within(this.#engine.recovered(), leftMs());
     if (!inTime || leftMs() < 1 || this.#engine.state().kind !== "ready") return first;
     return this.#batcher.run(inputs, { ...options, timeoutMs: Math.floor(leftMs()) });

@@ -67,8 +67,9 @@ export class RunnerEngine implements Engine {
         return { kind: "unavailable", detail: this.#describe() };
       const runner = this.#runner;
       const leftMs = Math.floor(timeoutMs - (performance.now() - startMs));
-      if (!runner?.isAlive || this.#state.kind !== "ready" || leftMs < 1)
+      if (!runner?.isAlive || this.#state.kind !== "ready")
         return { kind: "unavailable", detail: this.#describe() };
+      if (leftMs < 1) return { kind: "timeout" };
       const outcome = await runner.run(inputs, leftMs);
       if (outcome.kind === "ok") this.#options.quarantine.answered(this.#model.digest);
       return outcome;

@@ -1,3 +1,4 @@
+import { termsOf } from "@portolan/charter/policy";
 import {
   type Authorizer,
   type CallContext,
@@ -10,12 +11,13 @@ import {
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { type DeployedModel, deriveRoute, type RouteFacts, requireServable } from "./derive-route.ts";
+import { deriveRoute, type RouteFacts, requireServable } from "./derive-route.ts";
 import type { DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
 import { findPlanProblems } from "./feature-plan.ts";
 import type { CharterInForce, DeployableModel, ModelLookup, ServedCharter, UseCaseLookup } from "./ports.ts";
-import type { ModelReference, Route } from "./snapshot/schema.ts";
+import { findRoutingProblems } from "./routing/routing-problems.ts";
+import type { ModelReference, Route, ServedVersion, Variant } from "./snapshot/schema.ts";
 import { type ExistingEndpoint, findDeployedModel, findEndpoint, saveDeployment } from "./store.ts";
 
 export interface DeployDeps {
@@ -65,8 +67,10 @@ export async function deployEndpoint(
     if (charter && isPortolanError(error)) await recordRefusal(deps, call, name, error);
     throw error;
   }
-  const model = await requireModel(deps, call, request);
-  const facts = { useCase, charter, model: model.reference };
+  const { reference: model } = await requireModel(deps, call, request, request);
+  const beside = await requireVersionsBeside(deps, call, request);
+  const facts = { useCase, charter, model, ...beside };
+  requireRouting(request, facts);
   return deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts));
 }
 
@@ -124,30 +128,61 @@ async function writeDeployment(
 }
 
 function requireOwnFallback(request: DeployRequest, charter: ServedCharter | undefined): void {
-  if (!charter || !request.fallback) return;
+  if (!charter || !request.fallbacks) return;
   throw new PortolanError<ServingErrorCode>("serving.charter_blocks", {
     detail:
       "The charter in force says what answers when the model cannot; a deployment may not say otherwise.",
-    mend: "Leave `fallback` out, or have the charter changed and signed again.",
+    mend: "Leave `fallbacks` out, or have the charter changed and signed again.",
   });
 }
+
+/** The secondary model and the variants, each as deployable as the endpoint's own version. */
+async function requireVersionsBeside(
+  deps: DeployDeps,
+  call: CallContext,
+  request: DeployRequest,
+): Promise<Pick<RouteFacts, "secondary" | "variants">> {
+  const version = async (asked: AskedVersion): Promise<ServedVersion> => ({
+    model: (await requireModel(deps, call, request, asked)).reference,
+    features: asked.features ?? null,
+  });
+  const variants: Variant[] = [];
+  for (const asked of request.variants ?? [])
+    variants.push({
+      name: asked.name,
+      kind: asked.kind,
+      sample: asked.sample ?? 1,
+      ...(await version(asked)),
+    });
+  return { secondary: request.secondary ? await version(request.secondary) : null, variants };
+}
+
+function requireRouting(request: DeployRequest, facts: Omit<RouteFacts, "previous" | "useCase">): void {
+  const rules = facts.charter ? termsOf(facts.charter.document).fallbacks : (request.fallbacks ?? []);
+  const problems = findRoutingProblems(request, facts, rules);
+  if (problems[0])
+    throw notDeployable(`The deployment does not fit together: ${problems.join("; ")}.`, "Correct it.");
+}
+
+type AskedVersion = Pick<DeployRequest, "model" | "version" | "features">;
 
 async function requireModel(
   deps: DeployDeps,
   call: CallContext,
-  request: DeployRequest,
+  { environment, useCaseId }: DeployRequest,
+  request: AskedVersion,
 ): Promise<DeployableModel> {
   const label = `${request.model}/${request.version}`;
   const model = await deps.models.find(call, request.model, request.version);
-  if (!model || model.useCaseId !== request.useCaseId)
+  if (!model || model.useCaseId !== useCaseId)
     throw notDeployable(
       `The use case has no model version ${label}.`,
       "List versions with `portolan model list`.",
     );
-  if (request.environment !== "dev" && !model.stages.includes(request.environment))
+  if (environment !== "dev" && !model.stages.includes(environment))
     throw notDeployable(
-      `${label} was not promoted to ${request.environment}.`,
-      `Promote it first: portolan model promote ${label} --to ${request.environment}`,
+      `${label} was not promoted to ${environment}.`,
+      `Promote it first: portolan model promote ${label} --to ${environment}`,
     );
   const problems = request.features ? findPlanProblems(model.reference.signature, request.features) : [];
   if (problems[0])
@@ -163,7 +198,7 @@ async function standIn(
   tx: Transaction,
   existing: ExistingEndpoint,
   model: ModelReference,
-): Promise<{ readonly id: string; readonly deployed: DeployedModel } | undefined> {
+): Promise<{ readonly id: string; readonly deployed: ServedVersion } | undefined> {
   const isOther = digestJson(existing.route.model) !== digestJson(model);
   const id = isOther ? existing.deployment_id : existing.previous_id;
   const deployed = id === null ? undefined : await findDeployedModel(tx.sql, id);

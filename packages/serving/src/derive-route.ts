@@ -1,10 +1,24 @@
-import { assertPlacement, productionBlockers, type RateLimit, termsOf } from "@portolan/charter/policy";
+import {
+  assertPlacement,
+  type CharterTerms,
+  productionBlockers,
+  type RateLimit,
+  termsOf,
+} from "@portolan/charter/policy";
 import { type Place, PortolanError } from "@portolan/kernel";
 import type { DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
 import type { ServedCharter, ServedUseCase } from "./ports.ts";
 import { placementOf } from "./snapshot/placement-of.ts";
-import type { FallbackRule, FeaturePlan, Limits, ModelReference, Route } from "./snapshot/schema.ts";
+import type { FallbackStep, Resilience } from "./snapshot/resilience-schema.ts";
+import type {
+  FeaturePlan,
+  Limits,
+  ModelReference,
+  Route,
+  ServedVersion,
+  Variant,
+} from "./snapshot/schema.ts";
 
 /** Limits of an endpoint in dev without a charter: enough to try, too little to live on. */
 const devLimits: Limits = { ratePerSecond: 50, burst: 50, timeoutMs: 1000, bodyBytes: 1_048_576 };
@@ -65,25 +79,23 @@ export interface RouteIds {
   readonly name: string;
 }
 
-/** A model version with the columns that feed it, as its deployer asked for them. */
-export interface DeployedModel {
-  readonly model: ModelReference;
-  readonly features: FeaturePlan | null;
-}
-
 export interface RouteFacts {
   readonly useCase: ServedUseCase;
   readonly charter: ServedCharter | undefined;
   readonly model: ModelReference;
-  readonly previous: DeployedModel | null;
+  /** These three with the columns that their deployer asked for. */
+  readonly previous: ServedVersion | null;
+  readonly secondary: ServedVersion | null;
+  readonly variants: readonly Variant[];
 }
 
 /** The route of a deployment under a charter: everything but the version comes from it. Pure. */
 export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteFacts): Route {
-  const { charter, useCase, model, previous } = facts;
+  const { charter, useCase, model } = facts;
   const terms = charter ? termsOf(charter.document) : undefined;
   const fed = (plan: FeaturePlan | null) =>
     plan && { ...plan, maxAgeMs: freshness(plan.maxAgeMs, terms?.featureFreshnessMs) };
+  const version = (one: ServedVersion | null) => one && { model: one.model, features: fed(one.features) };
   return {
     endpointId: ids.endpointId,
     endpoint: ids.name,
@@ -107,9 +119,13 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
     durability: terms?.logDurability ?? "buffered",
     nonFinite: "refuse",
     placement: charter ? placementOf(charter.document) : null,
-    fallback: terms ? charterFallback(terms.fallback, model) : (request.fallback ?? { kind: "none" }),
+    fallbacks: terms ? terms.fallbacks.map((step) => stepFor(step, model)) : (request.fallbacks ?? []),
+    resilience: terms ? resilienceFor(terms) : devResilience,
+    variants: facts.variants.map((variant) => ({ ...variant, features: fed(variant.features) })),
+    traffic: trafficOf(ids.endpointId, request),
+    secondary: version(facts.secondary),
     features: fed(request.features ?? null),
-    previous: previous && { model: previous.model, features: fed(previous.features) },
+    previous: version(facts.previous),
     snapshotAge: terms ? { ...terms.snapshotAge } : null,
   };
 }
@@ -128,17 +144,27 @@ function rateLimits(rate: RateLimit): Omit<Limits, "timeoutMs" | "bodyBytes"> {
   };
 }
 
-/** The charter's constant stands for every output; a previous version needs the rollout package and is `none` here. */
-function charterFallback(
-  fallback: { readonly kind: string; readonly value?: number },
-  model: ModelReference,
-): FallbackRule {
-  if (fallback.kind !== "constant" || fallback.value === undefined) return { kind: "none" };
-  const { value } = fallback;
-  return {
-    kind: "fixed",
-    outputs: Object.fromEntries(model.signature.outputs.map((output) => [output.name, value])),
-  };
+/** The charter's constant stands for every output. */
+function stepFor(step: CharterTerms["fallbacks"][number], { signature }: ModelReference): FallbackStep {
+  if (step.kind !== "constant") return { ...step };
+  const outputs = Object.fromEntries(signature.outputs.map((output) => [output.name, step.value]));
+  return { kind: "fixed", outputs };
+}
+
+const devResilience: Resilience = { maxInFlight: 1000, slowMs: 500, targetWaitMs: 100 };
+
+/**
+ * In flight at most what Little's law allows. An answer later than the p99 is a slow one; a wait of half the p95 leaves
+ * the other half to the model.
+ */
+function resilienceFor({ concurrencyLimit, latencyMsP95, latencyMsP99 }: CharterTerms): Resilience {
+  return { maxInFlight: concurrencyLimit, slowMs: latencyMsP99, targetWaitMs: latencyMsP95 / 2 };
+}
+
+function trafficOf(endpointId: string, { traffic }: DeployRequest): Route["traffic"] {
+  if (!traffic) return null;
+  const { rules = [], split, sticky = "principal" } = traffic;
+  return { seed: endpointId, rules, split, sticky };
 }
 
 function freshness(asked: number | null, charter: number | undefined): number | null {

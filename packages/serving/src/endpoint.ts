@@ -3,7 +3,6 @@ import { FallbackStep } from "./snapshot/resilience-schema.ts";
 import { EnvironmentName, FeaturePlan, Route } from "./snapshot/schema.ts";
 import { Traffic, VariantName } from "./snapshot/traffic-schema.ts";
 
-
 export const EndpointName = Type.String({
   pattern: "^[a-z0-9][a-z0-9-]{0,62}$",
   description: "Name of the endpoint; the model name in Open Inference Protocol calls",
@@ -53,7 +52,10 @@ export const DeployRequest = Type.Object(
           split: Traffic.properties.split,
           sticky: Type.Optional(Traffic.properties.sticky),
         },
-        { ...closed, description: "How requests are shared out; absent: all go to the endpoint's own version" },
+        {
+          ...closed,
+          description: "How requests are shared out; absent: all go to the endpoint's own version",
+        },
       ),
     ),
   },

@@ -45,6 +45,16 @@ export { readRawRequest } from "./protocol/raw-request.ts";
 export { ModelStatistics } from "./protocol/statistics.ts";
 export { elementsOf, numericKinds, rowsOf, type Tensor, type TensorData } from "./protocol/tensor.ts";
 export { readV1Predict, writeV1Answer } from "./protocol/v1/predict.ts";
+export { AdaptiveLimit } from "./resilience/adaptive-limit.ts";
+export {
+  type BreakerReason,
+  type BreakerState,
+  CircuitBreaker,
+  defaultBreaker,
+} from "./resilience/circuit-breaker.ts";
+export { RetryBudget } from "./resilience/retry-budget.ts";
+export { champion, chooseVariant, fraction } from "./routing/choose-variant.ts";
+export { ruleColumns } from "./routing/routing-problems.ts";
 export type {
   LoadedModel,
   ModelRuntime,

@@ -64,6 +64,8 @@ export interface LoadedModel {
   readonly state: () => RuntimeState;
   /** Never rejects. */
   readonly run: (inputs: readonly Tensor[], options: RunOptions) => Promise<RunOutcome>;
+  /** Rows that wait for a run. */
+  readonly queuedRows: () => number;
   /** Ends the runner or releases the session once requests in flight are answered. */
   readonly close: () => Promise<void>;
 }

@@ -8,9 +8,9 @@ import {
   type PortolanError,
 } from "@portolan/kernel";
 import { deriveRoute, requireServable } from "./derive-route.ts";
-import type { Stop } from "./endpoint.ts";
+import type { DeployRequest, Stop } from "./endpoint.ts";
 import type { CharterInForce, ServedCharter } from "./ports.ts";
-import type { Route } from "./snapshot/schema.ts";
+import type { Route, ServedVersion } from "./snapshot/schema.ts";
 import type { Deployed } from "./store.ts";
 
 /** What the charter in force makes of a deployment: its route of today, or the reason why it stops. */
@@ -83,8 +83,18 @@ function serve(deployed: Deployed, lookup: CharterLookup, location: Place): Serv
       charter,
       model: route.model,
       previous: deployed.previous,
+      secondary: asked(route.secondary, request.secondary),
+      variants: route.variants.map((variant) => ({
+        ...variant,
+        features: request.variants?.find(({ name: asked }) => asked === variant.name)?.features ?? null,
+      })),
     }),
   };
+}
+
+/** The version of the deployment with the columns as they were asked for: the charter's bounds are put on anew. */
+function asked(version: ServedVersion | null, request: DeployRequest["secondary"]): ServedVersion | null {
+  return version && { model: version.model, features: request?.features ?? null };
 }
 
 function stopOf(error: PortolanError): Stop {

@@ -1,10 +1,9 @@
 import { asEpochMicros, type Environment, type Sql } from "@portolan/kernel";
 import { sql } from "kysely";
-import type { DeployedModel } from "./derive-route.ts";
 import type { DeployRequest, Endpoint, Gateway } from "./endpoint.ts";
 import type { ServedMark } from "./served-routes.ts";
 import type { Fetchable, PlacedRoute } from "./snapshot/placed-parts.ts";
-import type { Route, SignedSnapshot, SnapshotManifest } from "./snapshot/schema.ts";
+import type { Route, ServedVersion, SignedSnapshot, SnapshotManifest } from "./snapshot/schema.ts";
 
 type EndpointsTable = {
   readonly id: string;
@@ -84,7 +83,7 @@ export async function findEndpoint(
 
 export type ExistingEndpoint = NonNullable<Awaited<ReturnType<typeof findEndpoint>>>;
 
-export async function findDeployedModel(session: Sql, id: string): Promise<DeployedModel | undefined> {
+export async function findDeployedModel(session: Sql, id: string): Promise<ServedVersion | undefined> {
   const row = await tables(session)
     .selectFrom("serving.deployments")
     .where("id", "=", id)
@@ -149,7 +148,7 @@ export async function saveDeployment(session: Sql, deployment: NewDeployment): P
 export interface Deployed extends Omit<Endpoint, "id" | "stopped"> {
   readonly endpointId: string;
   readonly request: DeployRequest;
-  readonly previous: DeployedModel | null;
+  readonly previous: ServedVersion | null;
   readonly served: ServedMark | null;
 }
 

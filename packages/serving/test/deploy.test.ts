@@ -324,7 +324,7 @@ test("a charter signed anew changes every term of a live route without a deploym
     limits: { ratePerSecond: 20, burst: 2, timeoutMs: 400 },
     purposes: ["audits"],
     durability: "durable",
-    fallback: { kind: "fixed", outputs: { y: 0.5 } },
+    fallbacks: [{ kind: "fixed", outputs: { y: 0.5 } }],
     features: { maxAgeMs: 3_600_000 },
     snapshotAge: { maximumMs: 7_200_000, beyond: "serve" },
   });
@@ -379,13 +379,13 @@ test("what the charter excludes is refused, and the refusal is on the ledger", a
   await expect(deployEndpoint(elsewhere, engineer(), "abroad", inProduction)).rejects.toMatchObject({
     code: "charter.placement_refused",
   });
-  const fallback = { kind: "fixed", outputs: { y: 1 } } as const;
+  const fallbacks = [{ kind: "fixed" as const, outputs: { y: 1 } }];
   await expect(
     deployEndpoint(
       governed(() => charter),
       engineer(),
       "other-answer",
-      { ...inProduction, fallback },
+      { ...inProduction, fallbacks },
     ),
   ).rejects.toMatchObject({ code: "serving.charter_blocks" });
   const rows = await db.sql

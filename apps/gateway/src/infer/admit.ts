@@ -86,7 +86,7 @@ export function readOnBehalfOf(
   });
 }
 
-function headerText(value: string | string[] | undefined): string | undefined {
+export function headerText(value: string | string[] | undefined): string | undefined {
   const text = Array.isArray(value) ? value[0] : value;
   return text === undefined || text.length > maxHeaderText ? undefined : text;
 }

@@ -1,4 +1,4 @@
-import type { GatewayIssuer } from "@portolan/identity/contract";
+import type { GatewayApiKey, GatewayIssuer } from "@portolan/identity/contract";
 import {
   actionInScope,
   bearerCredential,
@@ -14,6 +14,8 @@ export interface Caller {
   readonly principalId: string;
   readonly environments: readonly Environment[];
   readonly scopes?: readonly string[];
+  /** Epoch microseconds from which on the credential has to be looked at again. */
+  readonly untilMicros: number;
 }
 
 export type Authentication =
@@ -47,6 +49,7 @@ export function createAuthenticator(clock: Clock, current: () => ServingState | 
       caller: {
         principalId: verdict.principalId,
         environments: [verdict.environment],
+        untilMicros: keyEnd(index.apiKeys.get(verdict.keyId)),
         ...(verdict.scopes === undefined ? {} : { scopes: verdict.scopes }),
       },
     };
@@ -55,7 +58,7 @@ export function createAuthenticator(clock: Clock, current: () => ServingState | 
   async function token(text: string, state: ServingState): Promise<Authentication> {
     const verdict = await verifier.verify(text);
     if (verdict.kind === "refused") return { kind: "unknown", reason: verdict.reason };
-    const { issuer, subject, environments, scopes, issuedAt } = verdict.token;
+    const { issuer, subject, environments, scopes, issuedAt, expiresAt } = verdict.token;
     const reached = environments.filter((environment) => {
       const principal = state.grants.get(environment)?.principalsBySubject.get(subjectKey(issuer, subject));
       return principal && !(principal.tokensNotBefore !== undefined && issuedAt < principal.tokensNotBefore);
@@ -68,6 +71,7 @@ export function createAuthenticator(clock: Clock, current: () => ServingState | 
       caller: {
         principalId: principal.id,
         environments: reached,
+        untilMicros: expiresAt,
         ...(scopes === undefined ? {} : { scopes }),
       },
     };
@@ -81,6 +85,11 @@ export function createAuthenticator(clock: Clock, current: () => ServingState | 
       return looksLikeApiKey(text) ? apiKey(text, state) : token(text, state);
     },
   };
+}
+
+/** A key may be revoked as of an instant to come. */
+function keyEnd(key: GatewayApiKey | undefined): number {
+  return key ? Math.min(key.expiresAt, key.revokedAt ?? Number.POSITIVE_INFINITY) : 0;
 }
 
 /** True when the credential covers predictions and the policy set granted this endpoint to the principal. */

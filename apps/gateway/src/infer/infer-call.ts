@@ -17,6 +17,8 @@ export interface InferCall {
   readonly model: string;
   readonly version?: string;
   readonly remoteAddress: string;
+  /** Stands for the connection that it came by, where there is one. */
+  readonly connection?: object;
   /** HTTP headers; gRPC metadata have the same names. */
   readonly headers: IncomingHttpHeaders;
   /** Media type under which the body goes on the record. */

@@ -1,32 +1,27 @@
 import { type EpochMicros, PortolanError } from "@portolan/kernel";
 import {
   assembleInputs,
-  elementsOf,
   eventTimeOf,
   eventTimeParameter,
   type InferRequest,
-  numericKinds,
   type ReadOnline,
+  type RunOptions,
   type RunOutcome,
-  rowsOf,
   type ServingErrorCode,
   type Tensor,
-  type TensorData,
   type UsedFeature,
 } from "@portolan/serving/policy";
 import type { OnlinePlace } from "../online-features.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 
-export interface ModelAnswer {
-  readonly outputs: readonly Tensor[];
+/** What one version made of a request, and where the time went. */
+export interface VersionAnswer {
+  readonly outcome: RunOutcome;
   readonly used: readonly UsedFeature[];
   /** The instant that the caller stated for the event, if it did. */
   readonly statedTime?: EpochMicros;
   readonly featuresMicros?: number;
   readonly queueMicros?: number;
-  readonly runMicros?: number;
-  /** Set when the charter's fallback answered instead of the model. */
-  readonly fallbackReason?: string;
 }
 
 export interface RunDeps {
@@ -35,37 +30,30 @@ export interface RunDeps {
 }
 
 /**
- * Features, then the model, within what is left of the charter's time; then its fallback, if it has one.
- * @throws PortolanError when neither answers
+ * Features, then the model.
+ * @param options the time that is left, features included
+ * @throws PortolanError when the request is at fault, or its features are missing
  */
-export async function runModel(
+export async function runVersion(
   deps: RunDeps,
   active: ActiveRoute,
   request: InferRequest,
   receivedAt: EpochMicros,
-  elapsedMs: () => number,
-): Promise<ModelAnswer> {
+  options: RunOptions,
+): Promise<VersionAnswer> {
   const { route, model } = active;
   if (route.nonFinite === "refuse") refuseNonFinite(request.inputs);
   const { inputs, ...assembled } = modelInputs(deps, active, request, receivedAt);
-  const leftMs = Math.max(1, Math.floor(route.limits.timeoutMs - elapsedMs()));
   const start = performance.now();
   const outcome: RunOutcome = model
-    ? await model.run(inputs, { timeoutMs: leftMs })
+    ? await model.run(inputs, options)
     : { kind: "unavailable", detail: active.problem?.detail ?? "The model is not loaded." };
+  if (outcome.kind !== "ok") return { outcome, ...assembled };
   const spentMicros = Math.round((performance.now() - start) * 1000);
-  if (outcome.kind === "ok") {
-    const queueMicros = Math.max(0, spentMicros - outcome.runMicros);
-    return { outputs: outcome.outputs, ...assembled, queueMicros, runMicros: outcome.runMicros };
-  }
-  if (route.fallback.kind === "fixed" && outcome.kind !== "failed") {
-    const outputs = fixedOutputs(active, rowsOf(request.inputs[0]?.shape ?? []));
-    return { outputs, ...assembled, runMicros: spentMicros, fallbackReason: outcome.kind };
-  }
-  throw faultOf(outcome, route.limits.timeoutMs);
+  return { outcome, ...assembled, queueMicros: Math.max(0, spentMicros - outcome.runMicros) };
 }
 
-type ModelInputs = Pick<ModelAnswer, "used" | "statedTime" | "featuresMicros"> & {
+type ModelInputs = Pick<VersionAnswer, "used" | "statedTime" | "featuresMicros"> & {
   readonly inputs: readonly Tensor[];
 };
 
@@ -106,30 +94,8 @@ function refuseNonFinite(inputs: readonly Tensor[]): void {
   }
 }
 
-function fixedOutputs(active: ActiveRoute, rows: number): Tensor[] {
-  const { fallback, model } = active.route;
-  if (fallback.kind !== "fixed") return [];
-  return model.signature.outputs.map((spec) => {
-    const shape = spec.shape.map((dim, index) => (dim === -1 ? (index === 0 ? rows : 1) : dim));
-    const elements = elementsOf(shape);
-    const value = fallback.outputs[spec.name] ?? 0;
-    if (spec.datatype === "BYTES") {
-      return {
-        name: spec.name,
-        datatype: spec.datatype,
-        shape,
-        data: Array.from({ length: elements }, () => String(value)),
-      };
-    }
-    const data: Exclude<TensorData, readonly string[]> = numericKinds[spec.datatype].make(elements);
-    if (data instanceof BigInt64Array || data instanceof BigUint64Array)
-      data.fill(BigInt(Math.trunc(Number(value))));
-    else data.fill(Number(value));
-    return { name: spec.name, datatype: spec.datatype, shape, data };
-  });
-}
-
-function faultOf(
+/** What the caller is told when nothing answers in the model's place. */
+export function faultOf(
   outcome: Exclude<RunOutcome, { kind: "ok" }>,
   timeoutMs: number,
 ): PortolanError<ServingErrorCode> {

@@ -3,7 +3,15 @@ import { type Logger, messageOf, PortolanError, type SigningKey } from "@portola
 import type { ModelReference, Route, SnapshotManifest } from "@portolan/serving/contract";
 import { ControlAway } from "../control-client.ts";
 import { BytesRefused, labelOf, type ModelPool } from "./model-pool.ts";
-import { type ActiveRoute, activate, keyOf, type RouteProblem, standInOf } from "./serving-state.ts";
+import {
+  type ActiveRoute,
+  activate,
+  keyOf,
+  modelsOf,
+  type ReadyModel,
+  type RouteProblem,
+  standInOf,
+} from "./serving-state.ts";
 
 export interface RouteModelsDeps {
   readonly pool: ModelPool;
@@ -57,7 +65,8 @@ export class RouteModels {
     const active = new Map(
       generation.routes.map((route) => [keyOf(route), this.#now(route, generation)] as const),
     );
-    const pending = generation.routes.filter((route) => active.get(keyOf(route))?.problem);
+    const ready = this.#readyUnder(generation);
+    const pending = generation.routes.filter((route) => modelsOf(route).some((model) => !ready(model)));
     this.#firstAttempts = Promise.all(
       pending.map((route) => new Promise<void>((resolve) => void this.#pursue(route, generation, resolve))),
     );
@@ -78,25 +87,30 @@ export class RouteModels {
 
   /** Without touching disk or network: the route's own model, else its stand-in, else a reason. */
   #now(route: Route, generation: Generation): ActiveRoute {
-    const { version } = generation.manifest;
-    try {
-      const model = this.#deps.pool.ready(route.model, generation.keys);
-      if (model) return activate(route, version, model);
-    } catch {
-      // The full attempt that follows finds and reports the same reason.
-    }
-    const problem = this.#failures.get(failureKey(route)) ?? waiting;
-    return this.#standIn(route, generation, problem) ?? activate(route, version, undefined, problem);
+    const ready = this.#readyUnder(generation);
+    if (ready(route.model)) return this.#activate(route, generation);
+    // The full attempt that follows finds and reports why.
+    return this.#withProblem(route, generation, this.#failures.get(failureKey(route)) ?? waiting);
   }
 
-  #standIn(route: Route, generation: Generation, problem: RouteProblem): ActiveRoute | undefined {
-    if (!route.previous) return undefined;
-    try {
-      const model = this.#deps.pool.ready(route.previous.model, generation.keys);
-      return model && standInOf(route, generation.manifest.version, model, problem);
-    } catch {
-      return undefined;
-    }
+  #activate(route: Route, generation: Generation): ActiveRoute {
+    return activate(route, generation.manifest.version, this.#readyUnder(generation));
+  }
+
+  #withProblem(route: Route, generation: Generation, problem: RouteProblem): ActiveRoute {
+    const { version } = generation.manifest;
+    const ready = this.#readyUnder(generation);
+    return standInOf(route, version, ready, problem) ?? activate(route, version, ready, problem);
+  }
+
+  #readyUnder({ keys }: Generation): ReadyModel {
+    return (reference) => {
+      try {
+        return this.#deps.pool.ready(reference, keys);
+      } catch {
+        return undefined; // refused under the keys of the day
+      }
+    };
   }
 
   /** Tries until the model serves, the snapshot is replaced, or trying again cannot help. */
@@ -116,22 +130,43 @@ export class RouteModels {
   async #attempt(route: Route, generation: Generation): Promise<boolean> {
     const { pool, onChange } = this.#deps;
     try {
-      const model = await pool.acquire(route.model, generation.keys);
+      await pool.acquire(route.model, generation.keys);
       if (this.#current !== generation) return false;
       this.#failures.delete(failureKey(route));
-      onChange(activate(route, generation.manifest.version, model));
-      return false;
+      onChange(this.#activate(route, generation));
+      return await this.#attemptOthers(route, generation);
     } catch (error) {
       if (this.#current !== generation) return false;
       const failure = this.#note(route, generation, judge(route.model, error));
       if (route.previous) await pool.acquire(route.previous.model, generation.keys).catch(() => undefined);
+      const othersMayHeal = await this.#attemptOthers(route, generation);
       if (this.#current !== generation) return false;
-      onChange(
-        this.#standIn(route, generation, failure) ??
-          activate(route, generation.manifest.version, undefined, failure),
-      );
-      return failure.mayHeal;
+      onChange(this.#withProblem(route, generation, failure));
+      return failure.mayHeal || othersMayHeal;
     }
+  }
+
+  /** Variants and fallbacks: what one of them lacks costs the others, and the champion, nothing. */
+  async #attemptOthers(route: Route, generation: Generation): Promise<boolean> {
+    const { pool, log, onChange } = this.#deps;
+    let mayHeal = false;
+    for (const reference of modelsOf(route).slice(1)) {
+      try {
+        if (this.#readyUnder(generation)(reference)) continue;
+        await pool.acquire(reference, generation.keys);
+        if (this.#current !== generation) return false;
+        onChange(this.#now(route, generation));
+      } catch (error) {
+        const { reason, code, mayHeal: heals } = judge(reference, error);
+        mayHeal ||= heals;
+        const { endpoint, environment } = route;
+        log.error(
+          { endpoint, environment, model: labelOf(reference), code, reason },
+          "gateway.version.unavailable",
+        );
+      }
+    }
+    return mayHeal;
   }
 
   /** Logs and records a failure once, however often it is met again. */
@@ -147,14 +182,16 @@ export class RouteModels {
       failure.isDenial ? "gateway.model.refused" : "gateway.model.unavailable",
     );
     if (failure.isDenial)
-      this.#deps.onModelRefused(activate(route, generation.manifest.version, undefined, failure));
+      this.#deps.onModelRefused(activate(route, generation.manifest.version, () => undefined, failure));
     return failure;
   }
 
   /** What a route may still need stays loaded; all else goes. */
   async #prune(): Promise<void> {
     const needed = (this.#current?.routes ?? []).flatMap((route) =>
-      this.#isServing(route) || !route.previous ? [route.model] : [route.model, route.previous.model],
+      this.#isServing(route) || !route.previous
+        ? modelsOf(route)
+        : [...modelsOf(route), route.previous.model],
     );
     const current = new Set((this.#current?.routes ?? []).map(failureKey));
     for (const key of this.#failures.keys()) if (!current.has(key)) this.#failures.delete(key);
@@ -162,11 +199,7 @@ export class RouteModels {
   }
 
   #isServing(route: Route): boolean {
-    try {
-      return this.#deps.pool.ready(route.model, this.#current?.keys ?? []) !== undefined;
-    } catch {
-      return false;
-    }
+    return this.#current !== undefined && this.#readyUnder(this.#current)(route.model) !== undefined;
   }
 }
 

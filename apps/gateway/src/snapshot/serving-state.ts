@@ -1,22 +1,47 @@
 import type { GatewayApiKey, GatewayGrants, GatewayPrincipal } from "@portolan/identity/contract";
-import type { Environment } from "@portolan/kernel";
+import { canonicalJson, type Environment } from "@portolan/kernel";
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { PredictionContext } from "@portolan/predictions/contract";
-import { type Route, routeKey, type SnapshotManifest } from "@portolan/serving/contract";
+import {
+  type ModelReference,
+  type Route,
+  routeKey,
+  type ServedVersion,
+  type SnapshotManifest,
+} from "@portolan/serving/contract";
 import { type LoadedModel, requestSignatureOf } from "@portolan/serving/policy";
 
-/** A route as requests use it: everything that can be computed once is. */
+/**
+ * One model version of a route as requests use it: everything that can be computed once is. The champion knows the
+ * route's other versions; each of them is a route of its own with another model.
+ */
 export interface ActiveRoute {
   readonly route: Route;
   readonly requestSignature: ModelSignature;
+  /** Equal where the same body can be read for both. */
+  readonly requestForm: string;
   readonly context: PredictionContext;
+  /** Context of what this version answers in place of another. */
   readonly fallbackContext: PredictionContext;
+  /** Context of what a rule or a fixed answer stood in for: no model gave it. */
+  readonly ruleContext: PredictionContext;
   readonly model: LoadedModel | undefined;
   /** Why the route's own model does not serve. */
   readonly problem?: RouteProblem;
   /** True while the route's previous model answers in its place. */
   readonly isStandIn: boolean;
+  readonly others: OtherVersions;
 }
+
+/** What a route serves beside its champion. */
+export interface OtherVersions {
+  readonly splits: ReadonlyMap<string, ActiveRoute>;
+  readonly shadows: readonly { readonly version: ActiveRoute; readonly sample: number }[];
+  readonly previous?: ActiveRoute;
+  readonly secondary?: ActiveRoute;
+}
+
+const noOthers: OtherVersions = { splits: new Map(), shadows: [] };
 
 export interface RouteProblem {
   readonly code: string;
@@ -69,44 +94,103 @@ export function keyOf(route: Route): string {
   return routeKey(route.organisationId, route.environment, route.endpoint);
 }
 
+/** Models that are loaded and whose signature counts; asked without waiting for anything. */
+export type ReadyModel = (reference: ModelReference) => LoadedModel | undefined;
+
+/** A route with its own model, or with the reason why it has none. */
 export function activate(
   route: Route,
   snapshotVersion: number,
-  model: LoadedModel | undefined,
-  problem?: ActiveRoute["problem"],
+  ready: ReadyModel,
+  problem?: RouteProblem,
 ): ActiveRoute {
-  const context: PredictionContext = {
-    organisationId: route.organisationId,
-    useCaseId: route.useCaseId,
-    endpoint: route.endpoint,
-    environment: route.environment,
-    model: { name: route.model.name, version: String(route.model.version), digest: route.model.digest },
-    variant: route.variant,
-    ...(route.charter ? { charter: { version: route.charter.version, digest: route.charter.digest } } : {}),
-    snapshotVersion,
-    costTags: { businessUnit: route.businessUnitId, ...(route.teamId ? { team: route.teamId } : {}) },
-  };
-  return {
-    route,
-    requestSignature: requestSignatureOf(route.model.signature, route.features),
-    context,
-    fallbackContext: { ...context, variant: "fallback" },
-    model,
-    isStandIn: false,
-    ...(problem ? { problem } : {}),
-  };
+  const champion = versionOf(route, snapshotVersion, "champion", ready(route.model));
+  const others = othersOf(route, snapshotVersion, ready);
+  return { ...champion, others, ...(problem ? { problem } : {}) };
 }
 
 /** The route with the previous model that its snapshot names: everything else is the new one's. */
 export function standInOf(
   route: Route,
   snapshotVersion: number,
-  model: LoadedModel,
+  ready: ReadyModel,
   problem: RouteProblem,
+): ActiveRoute | undefined {
+  const model = route.previous && ready(route.previous.model);
+  if (!route.previous || !model) return undefined;
+  const own = versionOf({ ...route, ...route.previous }, snapshotVersion, "champion", model);
+  return { ...own, others: othersOf(route, snapshotVersion, ready), isStandIn: true, problem };
+}
+
+/** Every model that a route may need, the champion's first. */
+export function modelsOf(route: Route): ModelReference[] {
+  const beside = [...route.variants, ...(route.secondary ? [route.secondary] : [])].map(({ model }) => model);
+  const keepsPrevious = route.fallbacks.some(({ kind }) => kind === "previous_version");
+  return [route.model, ...beside, ...(keepsPrevious && route.previous ? [route.previous.model] : [])];
+}
+
+/** The route's own version and all others. */
+export function versionsOf(active: ActiveRoute): ActiveRoute[] {
+  const { splits, shadows, previous, secondary } = active.others;
+  const fallbacks = [previous, secondary].filter((version) => version !== undefined);
+  return [active, ...splits.values(), ...shadows.map(({ version }) => version), ...fallbacks];
+}
+
+function othersOf(route: Route, snapshotVersion: number, ready: ReadyModel): OtherVersions {
+  const version = (served: ServedVersion, variant: PredictionContext["variant"]) =>
+    versionOf(
+      { ...route, model: served.model, features: served.features },
+      snapshotVersion,
+      variant,
+      ready(served.model),
+    );
+  const splits = route.variants.filter(({ kind }) => kind === "split");
+  const shadows = route.variants.filter(({ kind }) => kind === "shadow");
+  const isNamed = (step: string) => route.fallbacks.some(({ kind }) => kind === step);
+  return {
+    splits: new Map(splits.map((variant) => [variant.name, version(variant, "canary")])),
+    shadows: shadows.map((variant) => ({ version: version(variant, "shadow"), sample: variant.sample })),
+    ...(route.previous && isNamed("previous_version")
+      ? { previous: version(route.previous, "fallback") }
+      : {}),
+    ...(route.secondary && isNamed("secondary_model")
+      ? { secondary: version(route.secondary, "fallback") }
+      : {}),
+  };
+}
+
+function versionOf(
+  route: Route,
+  snapshotVersion: number,
+  variant: PredictionContext["variant"],
+  model: LoadedModel | undefined,
 ): ActiveRoute {
-  const { previous } = route;
-  const own = previous ? { ...route, model: previous.model, features: previous.features } : route;
-  return { ...activate(own, snapshotVersion, model, problem), isStandIn: true };
+  const requestSignature = requestSignatureOf(route.model.signature, route.features);
+  const withoutModel = {
+    organisationId: route.organisationId,
+    useCaseId: route.useCaseId,
+    endpoint: route.endpoint,
+    environment: route.environment,
+    ...(route.charter ? { charter: { version: route.charter.version, digest: route.charter.digest } } : {}),
+    snapshotVersion,
+    costTags: { businessUnit: route.businessUnitId, ...(route.teamId ? { team: route.teamId } : {}) },
+  };
+  const reference = {
+    name: route.model.name,
+    version: String(route.model.version),
+    digest: route.model.digest,
+  };
+  return {
+    route,
+    requestSignature,
+    requestForm: canonicalJson(requestSignature),
+    context: { ...withoutModel, model: reference, variant },
+    fallbackContext: { ...withoutModel, model: reference, variant: "fallback" },
+    ruleContext: { ...withoutModel, variant: "fallback" },
+    model,
+    isStandIn: false,
+    others: noOthers,
+  };
 }
 
 /** Context of refusals that reach no route. */

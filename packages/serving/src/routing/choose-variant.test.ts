@@ -3,7 +3,12 @@ import { describe, expect, test } from "vitest";
 import type { Traffic } from "../snapshot/traffic-schema.ts";
 import { chooseVariant, fraction } from "./choose-variant.ts";
 
-const even: Traffic = { seed: "ep_1", rules: [], split: [{ variant: "canary", weight: 10 }], sticky: "principal" };
+const even: Traffic = {
+  seed: "ep_1",
+  rules: [],
+  split: [{ variant: "canary", weight: 10 }],
+  sticky: "principal",
+};
 const traits = (principalId: string, headers: Record<string, string> = {}, requestId = "r") => ({
   principalId,
   requestId,
@@ -20,13 +25,21 @@ describe("the split", () => {
 
   test("a caller stays with its variant, and growing a weight takes nobody away from it", () => {
     fc.assert(
-      fc.property(fc.string(), fc.integer({ min: 0, max: 100 }), fc.integer({ min: 0, max: 100 }), (key, a, b) => {
-        const at = (weight: number) =>
-          chooseVariant({ ...even, split: [{ variant: "canary", weight }] }, traits(key, {}, String(weight)));
-        const [low, high] = [Math.min(a, b), Math.max(a, b)];
-        if (at(low) === "canary") expect(at(high)).toBe("canary");
-        expect(at(high)).toBe(at(high));
-      }),
+      fc.property(
+        fc.string(),
+        fc.integer({ min: 0, max: 100 }),
+        fc.integer({ min: 0, max: 100 }),
+        (key, a, b) => {
+          const at = (weight: number) =>
+            chooseVariant(
+              { ...even, split: [{ variant: "canary", weight }] },
+              traits(key, {}, String(weight)),
+            );
+          const [low, high] = [Math.min(a, b), Math.max(a, b)];
+          if (at(low) === "canary") expect(at(high)).toBe("canary");
+          expect(at(high)).toBe(at(high));
+        },
+      ),
     );
   });
 
@@ -48,7 +61,9 @@ describe("the split", () => {
       [100, "canary"],
     ] as const)
       for (let i = 0; i < 200; i++)
-        expect(chooseVariant({ ...even, split: [{ variant: "canary", weight }] }, traits(`k${i}`))).toBe(variant);
+        expect(chooseVariant({ ...even, split: [{ variant: "canary", weight }] }, traits(`k${i}`))).toBe(
+          variant,
+        );
   });
 });
 

@@ -36,8 +36,9 @@ export function fetchableOf(manifest: SnapshotManifest, routes: readonly Route[]
       placement,
       environment,
     })),
-    ...routes.flatMap(({ model, previous, placement, environment }) =>
-      [model, ...(previous ? [previous.model] : [])]
+    ...routes.flatMap(({ model, previous, secondary, variants, placement, environment }) =>
+      [{ model }, previous, secondary, ...variants]
+        .flatMap((version) => (version ? [version.model] : []))
         .flatMap((one) => [one.digest, one.bundle.digest])
         .map((digest) => ({ digest, placement, environment })),
     ),

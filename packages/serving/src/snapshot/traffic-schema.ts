@@ -24,11 +24,7 @@ export const Traffic = Type.Object(
       { maxItems: 16, description: "Percent; what they leave is the champion's" },
     ),
     sticky: Type.Union(
-      [
-        Type.Literal("principal"),
-        Type.Literal("request"),
-        Type.Object({ header: HeaderName }, closed),
-      ],
+      [Type.Literal("principal"), Type.Literal("request"), Type.Object({ header: HeaderName }, closed)],
       { description: "Whose requests always meet the same variant" },
     ),
   },

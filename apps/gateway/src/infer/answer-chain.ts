@@ -1,0 +1,162 @@
+import { type EpochMicros, PortolanError } from "@portolan/kernel";
+import type { FallbackStep } from "@portolan/serving/contract";
+import type {
+  InferRequest,
+  RunOutcome,
+  RunPriority,
+  ServingErrorCode,
+  Tensor,
+} from "@portolan/serving/policy";
+import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import type { HealthBook } from "./health-book.ts";
+import { localAnswer } from "./local-answers.ts";
+import { faultOf, type RunDeps, runVersion, type VersionAnswer } from "./run-model.ts";
+
+/** Who answered in the model's place, as it is named in the response. */
+export type AnsweredBy = "champion" | FallbackStep["kind"];
+/** Why the model that should have answered did not. */
+export type FallbackReason = Exclude<RunOutcome["kind"], "ok" | "failed"> | "breaker_open";
+
+export interface ChainAnswer {
+  readonly outputs: readonly Tensor[];
+  /** The request as the version that answered read it. */
+  readonly request: InferRequest;
+  /** The version that answered; for a rule or a fixed answer, the one that should have. */
+  readonly by: ActiveRoute;
+  readonly fallback?: { readonly reason: FallbackReason; readonly answeredBy: AnsweredBy };
+  readonly used: VersionAnswer["used"];
+  readonly statedTime?: EpochMicros;
+  readonly featuresMicros?: number;
+  readonly queueMicros?: number;
+  readonly runMicros?: number;
+  readonly batchRows?: number;
+}
+
+export interface ChainDeps extends RunDeps {
+  readonly health: HealthBook;
+}
+
+/** One request on its way along the chain. */
+export interface Asked {
+  /** The version that is to answer. */
+  readonly chosen: ActiveRoute;
+  readonly champion: ActiveRoute;
+  readonly request: InferRequest;
+  /** Reads the body as another version wants it. @throws PortolanError */
+  readonly readFor: (version: ActiveRoute) => InferRequest;
+  readonly receivedAt: EpochMicros;
+  readonly priority: RunPriority;
+  /** The whole time, from the request's last byte to the answer. */
+  readonly timeoutMs: number;
+  readonly elapsedMs: () => number;
+}
+
+/** Part of the time that is kept for the steps after the first, so that they answer within the contract too. */
+const reserve = 0.2;
+
+/**
+ * The model, else what the charter's fallback chain names, in its order. Versions whose circuit is open are not waited for.
+ * @throws PortolanError the first version's fault when nothing answers; the request's own fault at once
+ */
+export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<ChainAnswer> {
+  const steps = stepsOf(asked);
+  const first = await tryVersion(deps, asked, asked.chosen, steps.length > 0);
+  if (first.kind === "answered") return first.answer;
+  const { reason } = first;
+  for (const [at, step] of steps.entries()) {
+    if (step.kind === "local") {
+      const outputs = localAnswer(asked.champion, step.step, asked.request);
+      if (!outputs) continue;
+      const fallback = { reason, answeredBy: step.step.kind };
+      return { outputs, request: asked.request, by: asked.champion, used: [], fallback };
+    }
+    // Whoever is turned away for want of capacity would only take it from somebody else.
+    if (reason === "overloaded") continue;
+    const next = await tryVersion(deps, asked, step.version, at < steps.length - 1);
+    if (next.kind === "answered")
+      return { ...next.answer, fallback: { reason, answeredBy: step.answeredBy } };
+  }
+  throw first.fault;
+}
+
+type ChainStep =
+  | { readonly kind: "version"; readonly version: ActiveRoute; readonly answeredBy: AnsweredBy }
+  | { readonly kind: "local"; readonly step: Extract<FallbackStep, { kind: "rule" | "fixed" }> };
+
+/** What may answer when the chosen version does not. A variant's requests go back to the champion first. */
+function stepsOf({ chosen, champion }: Asked): ChainStep[] {
+  const steps: ChainStep[] = [];
+  if (chosen !== champion) steps.push({ kind: "version", version: champion, answeredBy: "champion" });
+  for (const step of champion.route.fallbacks) {
+    if (step.kind === "rule" || step.kind === "fixed") steps.push({ kind: "local", step });
+    else {
+      const version = step.kind === "secondary_model" ? champion.others.secondary : champion.others.previous;
+      if (version) steps.push({ kind: "version", version, answeredBy: step.kind });
+    }
+  }
+  return steps;
+}
+
+type Attempt =
+  | { readonly kind: "answered"; readonly answer: ChainAnswer }
+  | { readonly kind: "not"; readonly reason: FallbackReason; readonly fault: Error };
+
+async function tryVersion(
+  deps: ChainDeps,
+  asked: Asked,
+  version: ActiveRoute,
+  hasMore: boolean,
+): Promise<Attempt> {
+  const { breaker, limit } = deps.health.of(version);
+  const startMs = performance.now();
+  if (!breaker.admit(startMs)) return { kind: "not", reason: "breaker_open", fault: breakerOpen() };
+  if (!limit.acquire(asked.priority)) {
+    breaker.abstained();
+    return { kind: "not", reason: "overloaded", fault: overloaded() };
+  }
+  let waitMs: number | undefined;
+  try {
+    const request = readAs(asked, version);
+    const leftMs = asked.timeoutMs * (hasMore ? 1 - reserve : 1) - asked.elapsedMs();
+    const options = { timeoutMs: Math.max(1, Math.floor(leftMs)), priority: asked.priority };
+    const { outcome, ...rest } = await runVersion(deps, version, request, asked.receivedAt, options);
+    const now = performance.now();
+    if (outcome.kind === "ok") {
+      breaker.succeeded(now, now - startMs);
+      waitMs = (rest.queueMicros ?? 0) / 1000;
+      const { outputs, runMicros, batchRows } = outcome;
+      const shared = batchRows === undefined ? {} : { batchRows };
+      return { kind: "answered", answer: { outputs, request, by: version, runMicros, ...shared, ...rest } };
+    }
+    if (outcome.kind === "overloaded") waitMs = Number.MAX_VALUE;
+    const fault = faultOf(outcome, asked.timeoutMs);
+    if (outcome.kind === "failed") throw fault;
+    if (outcome.kind === "overloaded") breaker.abstained();
+    else breaker.failed(now);
+    return { kind: "not", reason: outcome.kind, fault };
+  } catch (error) {
+    // The request's fault says nothing about the model.
+    breaker.abstained();
+    throw error;
+  } finally {
+    limit.release(waitMs, performance.now());
+  }
+}
+
+function readAs({ chosen, request, readFor }: Asked, version: ActiveRoute): InferRequest {
+  return version.requestForm === chosen.requestForm ? request : readFor(version);
+}
+
+function breakerOpen(): PortolanError<ServingErrorCode> {
+  return new PortolanError<ServingErrorCode>("serving.model_unavailable", {
+    detail: "The model failed again and again, and is not asked for a moment.",
+    mend: "Try again: every second or so a few requests are let through to see whether it is back.",
+  });
+}
+
+function overloaded(): PortolanError<ServingErrorCode> {
+  return new PortolanError<ServingErrorCode>("serving.overloaded", {
+    detail: "As many requests are under way as can be answered in time.",
+    mend: "Try again after the time in Retry-After, or send fewer at once.",
+  });
+}

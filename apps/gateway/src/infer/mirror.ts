@@ -1,0 +1,116 @@
+import type { PredictionWriter } from "@portolan/predictions/contract";
+import { type InferRequest, rowsOf } from "@portolan/serving/policy";
+import type { Metrics } from "../metrics.ts";
+import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import type { Asked, ChainDeps } from "./answer-chain.ts";
+import type { InferCall } from "./infer-call.ts";
+import type { Progress } from "./progress.ts";
+import { appendRecord } from "./record-prediction.ts";
+import { runVersion, type VersionAnswer } from "./run-model.ts";
+
+export interface MirrorDeps extends ChainDeps {
+  readonly writer: PredictionWriter;
+  readonly metrics: Metrics;
+}
+
+/** Copies under way at once, over all endpoints: a shadow that hangs must not gather requests without end. */
+const mostCopies = 256;
+let copies = 0;
+
+/**
+ * Shows a copy of an answered request to the shadows. Nobody waits for it, its faults reach nobody, and it goes behind every
+ * caller's request in its model's queue. Each has a record of its own, under the same request id, with what it cost.
+ */
+export function mirror(
+  deps: MirrorDeps,
+  asked: Pick<Asked, "champion" | "readFor" | "receivedAt">,
+  call: InferCall,
+  progress: Progress,
+): void {
+  for (const { version, sample } of asked.champion.others.shadows) {
+    if (sample < 1 && Math.random() >= sample) continue;
+    if (copies >= mostCopies) count(deps.metrics, version, "dropped");
+    else setImmediate(() => void show(deps, version, asked, call, progress));
+  }
+}
+
+interface Copy {
+  readonly version: ActiveRoute;
+  readonly request: InferRequest;
+  readonly call: InferCall;
+  readonly progress: Progress;
+}
+
+async function show(
+  deps: MirrorDeps,
+  version: ActiveRoute,
+  { readFor, receivedAt }: Pick<Asked, "readFor" | "receivedAt">,
+  call: InferCall,
+  progress: Progress,
+): Promise<void> {
+  copies++;
+  try {
+    const request = readFor(version);
+    const options = { timeoutMs: version.route.limits.timeoutMs, priority: "low" as const };
+    const startMs = performance.now();
+    const answer = await runVersion(deps, version, request, receivedAt, options);
+    await record(deps, { version, request, call, progress }, answer, performance.now() - startMs);
+    count(deps.metrics, version, answer.outcome.kind);
+  } catch {
+    // The copy could not be read as the shadow wants it, or not be recorded: its callers were answered long ago.
+    count(deps.metrics, version, "failed");
+  } finally {
+    copies--;
+  }
+}
+
+async function record(
+  { writer, metrics }: MirrorDeps,
+  { version, request, call, progress }: Copy,
+  { outcome, used, featuresMicros }: VersionAnswer,
+  totalMs: number,
+): Promise<void> {
+  const inputs = { mediaType: call.mediaType, bytes: progress.body ?? new Uint8Array() };
+  const latency = {
+    totalMicros: Math.round(totalMs * 1000),
+    ...(featuresMicros === undefined ? {} : { featuresMicros }),
+  };
+  const place = { context: version.context, durability: "buffered" } as const;
+  if (outcome.kind !== "ok") {
+    const status = { kind: "error", httpStatus: 503, reason: `shadow ${outcome.kind}` } as const;
+    await appendRecord(writer, progress, place, { inputs, latency, status });
+    return;
+  }
+  const { outputs, runMicros } = outcome;
+  const modelVersion = String(version.route.model.version);
+  const written = call.write({ modelName: call.model, modelVersion, parameters: {}, outputs }, request);
+  await appendRecord(writer, progress, place, {
+    inputs,
+    outputs: { mediaType: written.contentType, bytes: written.body },
+    ...(used.length === 0 ? {} : { features: used }),
+    latency: { ...latency, runMicros },
+    status: { kind: "ok" },
+  });
+  meter(metrics, version, rowsOf(request.inputs[0]?.shape ?? []), runMicros);
+}
+
+function labelsOf({ route }: ActiveRoute) {
+  const { endpoint, environment, model } = route;
+  return { endpoint, environment, model: `${model.name}/${model.version}` };
+}
+
+function count(metrics: Metrics, version: ActiveRoute, outcome: string): void {
+  const labels = { ...labelsOf(version), outcome };
+  metrics.count("portolan_gateway_shadow_requests_total", "Copies that shadows saw", labels);
+}
+
+function meter(metrics: Metrics, version: ActiveRoute, rows: number, runMicros: number): void {
+  const labels = labelsOf(version);
+  metrics.count("portolan_gateway_shadow_rows_total", "Rows that shadows computed", labels, rows);
+  metrics.count(
+    "portolan_gateway_shadow_run_seconds_total",
+    "Model time that shadows took",
+    labels,
+    runMicros / 1e6,
+  );
+}

@@ -1,0 +1,46 @@
+import type { EpochMicros, Id } from "@portolan/kernel";
+import type { PredictionRecord } from "@portolan/predictions/contract";
+import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import type { Admission } from "./admission.ts";
+import type { ChainAnswer } from "./answer-chain.ts";
+
+/** What is known of a request so far; a refusal is logged with whatever there is. */
+export interface Progress {
+  readonly requestId: Id<"request">;
+  readonly receivedAt: EpochMicros;
+  readonly startMs: number;
+  principal: string;
+  admission?: Partial<Admission>;
+  /** The version that is to answer. */
+  active?: ActiveRoute;
+  authMicros?: number;
+  body?: Uint8Array;
+  headers: Record<string, string>;
+}
+
+export function sinceMicros({ startMs }: Progress): number {
+  return Math.round((performance.now() - startMs) * 1000);
+}
+
+type Timed = Pick<ChainAnswer, "featuresMicros" | "queueMicros" | "runMicros">;
+
+export function latencyOf(progress: Progress, answer: Timed = {}): PredictionRecord["latency"] {
+  const latency: { -readonly [K in keyof PredictionRecord["latency"]]: PredictionRecord["latency"][K] } = {
+    totalMicros: sinceMicros(progress),
+  };
+  if (progress.authMicros !== undefined) latency.authMicros = progress.authMicros;
+  if (answer.featuresMicros !== undefined) latency.featuresMicros = answer.featuresMicros;
+  if (answer.queueMicros !== undefined) latency.queueMicros = answer.queueMicros;
+  if (answer.runMicros !== undefined) latency.runMicros = answer.runMicros;
+  return latency;
+}
+
+/** The `Server-Timing` field: milliseconds by part. */
+export function serverTiming(progress: Progress, answer: Timed, logMicros: number): string {
+  let text = "";
+  if (progress.authMicros !== undefined) text += `auth;dur=${progress.authMicros / 1000}, `;
+  if (answer.featuresMicros !== undefined) text += `features;dur=${answer.featuresMicros / 1000}, `;
+  if (answer.queueMicros !== undefined) text += `queue;dur=${answer.queueMicros / 1000}, `;
+  if (answer.runMicros !== undefined) text += `run;dur=${answer.runMicros / 1000}, `;
+  return `${text}log;dur=${logMicros / 1000}, total;dur=${sinceMicros(progress) / 1000}`;
+}

@@ -1,0 +1,77 @@
+import { isPortolanError, PortolanError } from "@portolan/kernel";
+import type {
+  Durability,
+  PredictionContext,
+  PredictionRecord,
+  PredictionWriter,
+} from "@portolan/predictions/contract";
+import type { ServingErrorCode } from "@portolan/serving/policy";
+import type { ChainAnswer } from "./answer-chain.ts";
+import type { InferCall, WrittenAnswer } from "./infer-call.ts";
+import { latencyOf, type Progress } from "./progress.ts";
+
+type Ending = Pick<PredictionRecord, "latency" | "status"> & Partial<PredictionRecord>;
+
+/**
+ * Puts a prediction on the record.
+ * @returns its id, once the record is as safe as the charter asks
+ * @throws PortolanError `serving.log_unavailable`: what cannot be recorded is not answered
+ */
+export async function appendRecord(
+  writer: PredictionWriter,
+  progress: Progress,
+  { context, durability }: { readonly context: PredictionContext; readonly durability: Durability },
+  ending: Ending,
+): Promise<string> {
+  const { purpose, onBehalfOf } = progress.admission ?? {};
+  try {
+    return await writer.append(
+      {
+        context,
+        principal: progress.principal,
+        requestId: progress.requestId,
+        receivedAt: progress.receivedAt,
+        ...(purpose === undefined ? {} : { purpose }),
+        ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
+        ...ending,
+      },
+      { durability },
+    );
+  } catch (cause) {
+    throw new PortolanError<ServingErrorCode>("serving.log_unavailable", {
+      detail: `The prediction cannot be recorded${isPortolanError(cause) ? ` (${cause.code})` : ""}, so it is not answered.`,
+      mend: "Make room on the gateway's disk.",
+      cause,
+    });
+  }
+}
+
+/** The record of an answer: by which version, from what, and what it said. */
+export function appendAnswer(
+  writer: PredictionWriter,
+  progress: Progress,
+  call: Pick<InferCall, "mediaType">,
+  { answer, written }: { readonly answer: ChainAnswer; readonly written: WrittenAnswer },
+): Promise<string> {
+  const { by, fallback } = answer;
+  return appendRecord(
+    writer,
+    progress,
+    { context: contextOf(answer), durability: by.route.durability },
+    {
+      inputs: { mediaType: call.mediaType, bytes: progress.body ?? new Uint8Array() },
+      outputs: { mediaType: written.contentType, bytes: written.body },
+      ...(answer.used.length === 0 ? {} : { features: answer.used }),
+      ...(fallback === undefined ? {} : { fallbackReason: fallback.reason }),
+      ...(answer.statedTime === undefined ? {} : { eventTime: answer.statedTime }),
+      latency: latencyOf(progress, answer),
+      status: { kind: "ok" },
+    },
+  );
+}
+
+function contextOf({ by, fallback }: ChainAnswer): PredictionContext {
+  if (!fallback) return by.context;
+  const isLocal = fallback.answeredBy === "rule" || fallback.answeredBy === "fixed";
+  return isLocal ? by.ruleContext : by.fallbackContext;
+}

@@ -1,0 +1,202 @@
+import { join } from "node:path";
+import { logisticModel, loopModel } from "@portolan/onnx-format/testing";
+import { readLog } from "@portolan/predictions";
+import type { Route } from "@portolan/serving/contract";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type TestGateway, TestInstallation } from "./installation.ts";
+
+let installation: TestInstallation;
+beforeEach(() => {
+  installation = new TestInstallation();
+});
+afterEach(() => installation.dispose());
+
+const body = '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}';
+/** With x·w = 0 the score is the bias's: each model is known by its answer. */
+const model = (bias: number) => logisticModel([0.5, -0.25], bias);
+const scoreOf = (bias: number) => 1 / (1 + Math.exp(-bias));
+
+interface Answer {
+  readonly model_version: string;
+  readonly parameters?: Readonly<Record<string, string>>;
+  readonly outputs: readonly { readonly data: readonly number[] }[];
+}
+
+async function ask(
+  gateway: TestGateway,
+  endpoint: string,
+  headers: Readonly<Record<string, string>> = {},
+  text = body,
+) {
+  const response = await gateway.post(`/v2/models/${endpoint}/infer`, text, headers);
+  const answer = (await response.json()) as Answer;
+  return { status: response.status, headers: response.headers, answer, score: answer.outputs?.[0]?.data[0] };
+}
+
+async function recordsOf(gateway: TestGateway) {
+  await gateway.end("SIGTERM");
+  return [...readLog(join(installation.home, "predictions/gateway"))].flatMap(({ records }) =>
+    records.map(({ header }) => header),
+  );
+}
+
+function variant(
+  name: string,
+  kind: "split" | "shadow",
+  version: number,
+  bias: number,
+): Route["variants"][number] {
+  const reference = installation.reference("score", version, model(bias));
+  return { name, kind, model: reference, features: null, sample: 1 };
+}
+
+describe("several versions behind one endpoint", () => {
+  test("shares, rules and shadows decide who answers; every record names its version and variant", async () => {
+    installation.add("score", model(0), {
+      variants: [variant("next", "split", 2, 1), variant("later", "shadow", 3, 2)],
+      traffic: {
+        seed: "s",
+        sticky: "request",
+        split: [{ variant: "next", weight: 30 }],
+        rules: [{ by: { header: "x-ring" }, values: ["beta"], variant: "next" }],
+      },
+    });
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const answers = await Promise.all(Array.from({ length: 100 }, () => ask(gateway, "score")));
+    const next = answers.filter(({ answer }) => answer.model_version === "2");
+    expect(next.length).toBeGreaterThan(10);
+    expect(next.length).toBeLessThan(60);
+    for (const { answer, score } of answers)
+      expect(score).toBeCloseTo(answer.model_version === "2" ? scoreOf(1) : scoreOf(0), 5);
+    const ruled = await ask(gateway, "score", { "x-ring": "beta" });
+    expect([ruled.answer.model_version, ruled.headers.get("x-portolan-tier")]).toEqual(["2", "inline"]);
+    await expect
+      .poll(async () => (await (await gateway.get("/metrics")).text()).includes('outcome="ok"} 101'))
+      .toBe(true);
+    const records = await recordsOf(gateway);
+    const count = (variantName: string, version: string) =>
+      records.filter(({ context }) => context.variant === variantName && context.model?.version === version)
+        .length;
+    expect(count("shadow", "3")).toBe(101);
+    expect(count("canary", "2")).toBe(next.length + 1);
+    expect(count("champion", "1")).toBe(100 - next.length);
+    // A shadow's record is found by the request that it saw.
+    const requests = new Set(
+      records.filter(({ context }) => context.variant !== "shadow").map((one) => one.requestId),
+    );
+    expect(requests.size).toBe(101);
+    for (const { requestId } of records) expect(requests.has(requestId)).toBe(true);
+  });
+
+  test("a shadow that cannot even be loaded costs its callers nothing", async () => {
+    const broken = variant("later", "shadow", 3, 2);
+    installation.add("score", model(0), {
+      variants: [{ ...broken, model: { ...broken.model, digest: `sha256:${"0".repeat(64)}` } }],
+    });
+    await installation.publish(1);
+    const gateway = await installation.start();
+    for (let i = 0; i < 5; i++) expect((await ask(gateway, "score")).status).toBe(200);
+    const records = await recordsOf(gateway);
+    expect(records.filter(({ context }) => context.variant === "champion")).toHaveLength(5);
+  });
+});
+
+describe("the fallback chain", () => {
+  const one = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[3]}]}';
+  /** An imported model that takes far longer than its callers have. */
+  const slow = (fallbacks: Route["fallbacks"], over: Partial<Route> = {}) => {
+    const loop = loopModel(60_000n);
+    return installation.add("slow", loop, {
+      model: installation.reference("slow", 2, loop, "imported"),
+      limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 10, bodyBytes: 1000 },
+      fallbacks,
+      ...over,
+    });
+  };
+
+  test("a rule answers, marked in response and record; after five failures nobody waits any more", async () => {
+    slow([
+      { kind: "rule", expression: "if(x > 100.0, null, x * 2.0)" },
+      { kind: "fixed", outputs: { y: 0.5 } },
+    ]);
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const reasons: (string | null)[] = [];
+    for (let i = 0; i < 12; i++) {
+      const { status, headers, score, answer } = await ask(gateway, "slow", {}, one);
+      expect([status, score, answer.parameters?.["answered_by"]]).toEqual([200, 6, "rule"]);
+      expect(headers.get("x-portolan-answered-by")).toBe("rule");
+      reasons.push(headers.get("x-portolan-fallback"));
+    }
+    expect(reasons.slice(0, 5)).not.toContain("breaker_open");
+    expect(reasons.slice(5).filter((reason) => reason === "breaker_open").length).toBeGreaterThan(3);
+    expect(await (await gateway.get("/metrics")).text()).toMatch(
+      /portolan_gateway_circuit_open\{endpoint="slow",environment="dev",model="slow\/2"\} (1|0.5)/,
+    );
+    // The rule gives no value here: the step after it does.
+    const large = await ask(gateway, "slow", {}, one.replace("[3]", "[300]"));
+    expect([large.score, large.headers.get("x-portolan-answered-by")]).toEqual([0.5, "fixed"]);
+    const records = await recordsOf(gateway);
+    expect(new Set(records.map(({ context }) => context.variant))).toEqual(new Set(["fallback"]));
+    // No model gave these answers, and none is named.
+    expect(records.every(({ context }) => context.model === undefined)).toBe(true);
+  });
+
+  test("the version before answers in the model's place, then the secondary one", async () => {
+    const same = (version: number) => ({
+      model: installation.reference("slow", version, loopModel(1n + BigInt(version))),
+      features: null,
+    });
+    slow([{ kind: "previous_version" }, { kind: "secondary_model" }], {
+      previous: same(1),
+      secondary: same(7),
+      limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 1000, bodyBytes: 1000 },
+    });
+    await installation.publish(1);
+    const gateway = await installation.start();
+    for (let i = 0; i < 3; i++) {
+      const { status, answer, headers } = await ask(
+        gateway,
+        "slow",
+        {},
+        one.replace('"inputs"', '"parameters":{"timeout":40000},"inputs"'),
+      );
+      expect(status).toBe(200);
+      if (headers.get("x-portolan-fallback") === null) continue; // a fast machine
+      expect([answer.model_version, answer.parameters?.["answered_by"]]).toEqual(["1", "previous_version"]);
+    }
+    const records = await recordsOf(gateway);
+    const fallbacks = records.filter(({ context }) => context.variant === "fallback");
+    expect(fallbacks.length).toBeGreaterThan(0);
+    expect(fallbacks.every(({ context }) => context.model?.version === "1")).toBe(true);
+  });
+
+  test("without a chain the caller gets the fault, and the record has it", async () => {
+    slow([]);
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const { status, answer } = await ask(gateway, "slow", {}, one);
+    expect(status).toBe(504);
+    expect(answer).toMatchObject({ code: "serving.timeout" });
+  });
+});
+
+test("more requests than may be under way are refused at once with the time to come back", async () => {
+  const loop = loopModel(20_000n);
+  installation.add("slow", loop, {
+    model: installation.reference("slow", 1, loop, "imported"),
+    limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 30_000, bodyBytes: 1000 },
+    resilience: { maxInFlight: 4, slowMs: 60_000, targetWaitMs: 60_000 },
+  });
+  await installation.publish(1);
+  const gateway = await installation.start();
+  const one = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}';
+  const all = await Promise.all(Array.from({ length: 20 }, () => ask(gateway, "slow", {}, one)));
+  const kinds = all.map(({ status }) => status);
+  expect(kinds.filter((status) => status === 200).length).toBeGreaterThanOrEqual(4);
+  expect(new Set(kinds)).toEqual(new Set([200, 503]));
+  const refused = all.find(({ status }) => status === 503);
+  expect(refused?.headers.get("retry-after")).toBe("1");
+  expect(refused?.answer).toMatchObject({ code: "serving.overloaded" });
+});
