@@ -39,7 +39,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   },
   log_durability: { by: "gateway", how: "the log is written, or fsynced, before the answer" },
   accuracy_gate: { by: "evaluation", how: "a version that misses the bound is not released" },
-  load_shedding: { how: "the gateway does not rank requests by priority" },
+  load_shedding: {
+    by: "gateway",
+    how: "beyond the ceiling a request has the lowest priority, and is refused first when requests wait for the model",
+  },
   load_queueing: {
     by: "gateway",
     how: "beyond the ceiling a request waits for its turn, up to half the p99",

@@ -26,7 +26,8 @@ export interface OpenLimits {
 export function openLimits(config: LimitsConfig, metrics: Metrics, log: Logger): OpenLimits {
   const { LIMITS_REDIS_URL: url, LIMITS_GATEWAYS: gateways, LIMITS_LEASE_MS: leaseMs } = config;
   const limiter = new RateLimiter({ gateways });
-  if (!url) return { callers: new CallerLimits(limiter, { takesExcess: true }), close: async () => undefined };
+  if (!url)
+    return { callers: new CallerLimits(limiter, { takesExcess: true }), close: async () => undefined };
   requireSafeStore(url);
   const caFile = config.LIMITS_REDIS_CA_FILE;
   const counts = createRedisCounts({
