@@ -18,6 +18,7 @@ export const servingErrors = {
   "serving.endpoint_not_found": { status: 404, title: "Request for unknown model" },
   "serving.repository_governed": { status: 403, title: "Models are loaded and unloaded by deployments" },
   "serving.rate_limited": { status: 429, title: "Rate limit exceeded" },
+  "serving.verification_limited": { status: 429, title: "Too many failed credentials" },
   "serving.timeout": { status: 504, title: "The model did not answer in time" },
   "serving.model_unavailable": { status: 503, title: "The model is not available" },
   "serving.model_refused": { status: 503, title: "Model bytes or signature refused" },

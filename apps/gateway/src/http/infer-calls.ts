@@ -19,6 +19,7 @@ function common(request: IncomingMessage, { model, version }: ModelOperation) {
     model,
     ...(version === undefined ? {} : { version }),
     remoteAddress: request.socket.remoteAddress ?? "unknown",
+    connection: request.socket,
     headers: request.headers,
     readBody: (maxBytes: number) => readBody(request, maxBytes),
   };

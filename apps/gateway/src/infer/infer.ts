@@ -148,7 +148,7 @@ async function admit(
   call: InferCall,
   progress: Progress,
 ): Promise<ActiveRoute> {
-  const known = await deps.authenticator.authenticate(call.headers.authorization, state);
+  const known = await deps.authenticator.authenticate(call.headers.authorization, state, call);
   if (known.kind === "unknown")
     throw new PortolanError<ServingErrorCode>("serving.unauthenticated", {
       detail: "The request carries no credential that counts here.",
