@@ -196,7 +196,11 @@ async function askGrpc(leaf: Leaf | undefined, apiKey?: string): Promise<number>
   const tensor = { name: "x", datatype: "FP32", shape: ["1", "2"], contents: { fp32_contents: [1, 2] } };
   const message = { model_name: "score", inputs: [tensor] };
   try {
-    await client.call("ModelInfer", { codec: messages.inferRequest, message: message as never }, messages.inferResponse);
+    await client.call(
+      "ModelInfer",
+      { codec: messages.inferRequest, message: message as never },
+      messages.inferResponse,
+    );
     return 0;
   } catch (error) {
     return (error as { code: number }).code;
