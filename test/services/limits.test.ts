@@ -1,11 +1,11 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger, Secret } from "@portolan/kernel";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { createRedisCounts, type RedisCounts } from "@portolan/redis";
 import { LayeredLimit, RateLimiter, type RateLimitSpec, SharedLimits } from "@portolan/serving/policy";
+import { writeTestCertificate } from "@portolan/testkit/certificate";
 import { describe, expect, test } from "vitest";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
 import { requireService } from "../../tools/services.ts";
@@ -164,7 +164,9 @@ describe.skipIf(program === "")("limits over several gateways, with a real Redis
     const lines: string[] = [];
     const destination = { write: (line: string) => void lines.push(line) };
     const log = createLogger({ name: "test", level: "trace", destination });
-    const { ca, args } = certificate();
+    const folder = mkdtempSync(join(tmpdir(), "portolan-tls-"));
+    const { certFile, keyFile, certificatePem: ca } = writeTestCertificate(folder);
+    const args = ["--tls-cert-file", certFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", certFile];
     await using redis = await RedisServer.start(program, (port) => [
       "--port",
       "0",
@@ -249,26 +251,4 @@ async function untilEqual(read: () => Promise<string[]>, wanted: readonly string
   for (let i = 0; i < 200 && (await read()).join() !== wanted.join(); i++)
     await new Promise((resolve) => setTimeout(resolve, 50));
   expect(await read()).toEqual(wanted);
-}
-
-function certificate(): { readonly ca: string; readonly args: readonly string[] } {
-  const folder = mkdtempSync(join(tmpdir(), "portolan-tls-"));
-  const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-  const made = [
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:prime256v1",
-    "-nodes",
-    "-days",
-    "1",
-  ];
-  const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-  execFileSync("openssl", [...made, ...names, "-keyout", key, "-out", cert], { stdio: "ignore" });
-  return {
-    ca: readFileSync(cert, "utf8"),
-    args: ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert],
-  };
 }

@@ -77,6 +77,24 @@ export const GatewayConfig = Type.Object({
     default: 10_000,
     description: "Longest wait for open requests at shutdown",
   }),
+  SPIFFE_TRUST_BUNDLE_FILE: Type.Optional(
+    Type.String({
+      description:
+        "PEM of the authorities whose client certificates (X.509-SVIDs) count; read again when it changes",
+    }),
+  ),
+  SPIFFE_TRUST_DOMAIN: Type.Optional(
+    Type.String({
+      pattern: "^[a-z0-9._-]{1,255}$",
+      description: "Trust domain of the bundle, `example.org`; required with it",
+    }),
+  ),
+  LIMITS_FAILED_CREDENTIALS: Type.Number({
+    minimum: 0,
+    default: 2,
+    description:
+      "Failed token signatures a second and source address, fifty times as many at once; beyond it unknown tokens are refused unread; 0: unlimited",
+  }),
   LIMITS_REDIS_URL: Type.Optional(
     secretText(
       "Redis or Valkey in which gateways count limits together, `redis://` or `rediss://`; unset: each counts alone",

@@ -27,6 +27,10 @@ import { type ListeningServer, listen } from "./http/server.ts";
 import { createAuthenticator } from "./infer/authenticate.ts";
 import { HealthBook } from "./infer/health-book.ts";
 import { StatisticsBook } from "./infer/statistics-book.ts";
+import type { ClientCertificates } from "./limits/client-certificates.ts";
+import { CredentialBudget } from "./limits/credential-budget.ts";
+import { createGuardedAuthenticator } from "./limits/guarded-authenticator.ts";
+import { openCertificates } from "./limits/open-certificates.ts";
 import { openLimits } from "./limits/open-limits.ts";
 import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
@@ -58,7 +62,12 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     writer,
     limits: parts.limits.callers,
     health: new HealthBook(),
-    authenticator: createAuthenticator(systemClock, () => snapshots.state),
+    authenticator: createGuardedAuthenticator({
+      tokens: createAuthenticator(systemClock, () => snapshots.state),
+      budget: new CredentialBudget(config.LIMITS_FAILED_CREDENTIALS),
+      certificates: parts.certificates,
+      nowMs: () => performance.now(),
+    }),
     metrics,
     readOnline: features.reader,
     statistics: new StatisticsBook(),
@@ -67,7 +76,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     isDraining: () => draining,
     showsMetrics: config.METRICS_PORT === undefined && isLoopback(config.GATEWAY_HOST),
   };
-  const { server, grpc } = await listenAll(config, deps);
+  const { server, grpc } = await listenAll(config, deps, parts.certificates);
   const scrapes = await listenForMetrics(config, async () => renderMetrics(deps));
   credential.start();
   await snapshots.start();
@@ -115,6 +124,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
   return {
     metrics,
     limits,
+    certificates: openCertificates(config, systemClock, log),
     writer,
     credential,
     snapshots,
@@ -154,8 +164,9 @@ function placeOf({ LOCATION_REGION: region, LOCATION_OWNER: owner }: GatewayConf
 async function listenAll(
   config: GatewayConfig,
   deps: HandleDeps,
+  certificates: ClientCertificates | undefined,
 ): Promise<{ readonly server: ListeningServer; readonly grpc?: GrpcServer }> {
-  const address = { host: config.GATEWAY_HOST, ...tlsOf(config) };
+  const address = { host: config.GATEWAY_HOST, ...tlsOf(config), certificates };
   const server = await listen({
     ...address,
     port: config.GATEWAY_PORT,

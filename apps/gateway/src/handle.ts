@@ -109,7 +109,8 @@ function takesNone(isDraining: boolean): PortolanError {
 }
 
 function askingOf(request: IncomingMessage): Asking {
-  return { headers: request.headers, remoteAddress: request.socket.remoteAddress ?? "unknown" };
+  const { headers, socket } = request;
+  return { headers, remoteAddress: socket.remoteAddress ?? "unknown", connection: socket };
 }
 
 function nothingHere(deps: HandleDeps, request: IncomingMessage): Promise<Answer> {

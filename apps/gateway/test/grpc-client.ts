@@ -3,13 +3,24 @@ import type { MessageCodec } from "@portolan/serving/policy";
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+/** PEM texts. */
+export interface ClientTls {
+  readonly ca: string;
+  readonly key?: string;
+  readonly cert?: string;
+}
+
 /** A plain gRPC client of the gateway: it sends the bytes it is given. */
 export class GrpcClient {
   readonly #client: Client;
   readonly #metadata = new Metadata();
 
-  constructor(address: string, apiKey: string | undefined) {
-    this.#client = new Client(address, credentials.createInsecure());
+  constructor(address: string, apiKey: string | undefined, tls?: ClientTls) {
+    const own = tls && [tls.key, tls.cert].map((pem) => (pem === undefined ? null : Buffer.from(pem)));
+    const channel = tls
+      ? credentials.createSsl(Buffer.from(tls.ca), own?.[0], own?.[1])
+      : credentials.createInsecure();
+    this.#client = new Client(address, channel);
     if (apiKey !== undefined) this.#metadata.set("authorization", `Bearer ${apiKey}`);
   }
 

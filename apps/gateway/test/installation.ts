@@ -110,6 +110,11 @@ export class TestInstallation {
     this.#subjects = [{ issuer: issuer.issuer, subject }];
   }
 
+  /** Another identity of the client, such as a SPIFFE id under its trust domain. */
+  addSubject(issuer: string, subject: string): void {
+    this.#subjects = [...this.#subjects, { issuer, subject }];
+  }
+
   add(endpoint: string, bytes: Uint8Array, over: Partial<Route> = {}): Route {
     const route: Route = {
       endpointId: `ep_${endpoint}`,

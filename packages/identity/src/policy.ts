@@ -8,6 +8,14 @@ export {
 export { bearerCredential } from "./bearer-credential.ts";
 export { actionInScope, decideAtGateway } from "./gateway-grants.ts";
 export { possessionStatement } from "./possession.ts";
+export {
+  isTrustDomain,
+  judgeSvid,
+  parseSpiffeId,
+  type SpiffeId,
+  type SvidVerdict,
+  spiffeIssuer,
+} from "./spiffe.ts";
 export { requireGuardedMetrics, requireTls, type TlsFiles } from "./tls.ts";
 export type { FetchJwks } from "./tokens/issuer-keys.ts";
 export type { VerifiedToken } from "./tokens/token-claims.ts";

@@ -185,6 +185,7 @@ function inferCall(request: GrpcRequest): InferCall {
     model: name,
     ...(version === "" ? {} : { version }),
     remoteAddress: request.remoteAddress,
+    ...(request.certificate ? { certificate: request.certificate } : {}),
     headers: request.headers,
     mediaType,
     async readBody(maxBytes) {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { SecureContextOptions } from "node:tls";
 import {
   type handleUnaryCall,
   Metadata,
@@ -11,6 +12,7 @@ import {
   status,
 } from "@grpc/grpc-js";
 import type { Answer } from "../http/answers.ts";
+import type { ClientCertificates, PresentedCertificate } from "../limits/client-certificates.ts";
 import type { TlsFiles } from "../listeners.ts";
 import { asAnswer, type GrpcAnswer } from "./grpc-answer.ts";
 import type { GrpcMethods, GrpcRequest } from "./methods.ts";
@@ -19,6 +21,7 @@ export interface GrpcServerOptions {
   readonly host: string;
   readonly port: number;
   readonly tls?: TlsFiles;
+  readonly certificates?: ClientCertificates | undefined;
   readonly methods: GrpcMethods;
 }
 
@@ -59,7 +62,7 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
     server.addService(definition, handlers);
   }
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${options.host}:${options.port}`, credentialsOf(options.tls), (error, bound) =>
+    server.bindAsync(`${options.host}:${options.port}`, credentialsOf(options), (error, bound) =>
       error ? reject(error) : resolve(bound),
     );
   });
@@ -91,15 +94,28 @@ function definitionOf(
   };
 }
 
-function credentialsOf(tls: TlsFiles | undefined): ServerCredentials {
+function credentialsOf({ tls, certificates }: GrpcServerOptions): ServerCredentials {
   if (!tls) return ServerCredentials.createInsecure();
-  return ServerCredentials.createSsl(null, [
-    { cert_chain: readFileSync(tls.certFile), private_key: readFileSync(tls.keyFile) },
-  ]);
+  const pair = { cert_chain: readFileSync(tls.certFile), private_key: readFileSync(tls.keyFile) };
+  const credentials = ServerCredentials.createSsl(
+    certificates?.bundle ?? null,
+    [pair],
+    Boolean(certificates),
+  );
+  // The library demands what it asks for; ours come with a token too, and who comes with nothing is answered.
+  if (!certificates) return credentials;
+  Object.assign(credentials._getConstructorOptions() ?? {}, { rejectUnauthorized: false });
+  const updatable = credentials as unknown as {
+    updateSecureContextOptions(options: SecureContextOptions): void;
+  };
+  certificates.follow((ca) =>
+    updatable.updateSecureContextOptions({ ca, cert: [pair.cert_chain], key: [pair.private_key] }),
+  );
+  return credentials;
 }
 
 function requestOf(
-  call: { readonly metadata: Metadata; getPeer(): string },
+  call: { readonly metadata: Metadata; getPeer(): string; getAuthContext(): AuthContext },
   message: Uint8Array,
 ): GrpcRequest {
   const headers: Record<string, string> = {};
@@ -107,7 +123,17 @@ function requestOf(
     if (typeof value === "string") headers[key] = value;
   // `ipv4:port` or `[ipv6]:port`, as node:net names peers.
   const remoteAddress = call.getPeer().replace(/:\d+$/, "");
-  return { message, headers, remoteAddress };
+  return { message, headers, remoteAddress, certificate: () => certificateOf(call) };
+}
+
+/** gRPC hands over certificates whose chain TLS verified, and no others. */
+function certificateOf(call: { getAuthContext(): AuthContext }): PresentedCertificate | undefined {
+  const raw = call.getAuthContext().sslPeerCertificate?.raw;
+  return raw && { raw, isVerified: true };
+}
+
+interface AuthContext {
+  readonly sslPeerCertificate?: { readonly raw: Buffer };
 }
 
 type AnswerUnary = (request: GrpcRequest) => Promise<GrpcAnswer>;

@@ -1,7 +1,7 @@
 import { problemContentType, toProblem } from "@portolan/http-contract";
 import { type JsonObject, PortolanError } from "@portolan/kernel";
 import { type ServingErrorCode, servingErrors } from "@portolan/serving/policy";
-import { RateLimited } from "../limits/caller-limits.ts";
+import { Limited } from "../limits/limited.ts";
 
 /** A whole answer, before it is written to the socket. */
 export interface Answer {
@@ -28,16 +28,14 @@ export function errorAnswer(error: unknown, requestId: string, headers: Record<s
   const text = problem.detail ?? problem.title;
   const detail = problem.mend ? `${text} ${problem.mend}` : text;
   const limited =
-    error instanceof RateLimited
-      ? { type: error.problemType, "violated-policies": error.violatedPolicies }
-      : {};
+    error instanceof Limited ? { type: error.problemType, "violated-policies": error.violatedPolicies } : {};
   return {
     status: problem.status,
     contentType: problemContentType,
     body: JSON.stringify({ error: detail, ...problem, ...limited }),
     headers: {
       ...headers,
-      ...(error instanceof RateLimited ? error.headers : {}),
+      ...(error instanceof Limited ? error.headers : {}),
       ...(problem.status === 401 ? { "www-authenticate": 'Bearer realm="portolan"' } : {}),
       ...(problem.status === 503 ? { "retry-after": "1" } : {}),
     },

@@ -1,14 +1,15 @@
-import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import type { ClientCertificates } from "../limits/client-certificates.ts";
 import type { TlsFiles } from "../listeners.ts";
 import { type Answer, errorAnswer } from "./answers.ts";
 import { compressAnswer } from "./compress.ts";
+import { createSecureServer } from "./secure-server.ts";
 
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
   readonly tls?: TlsFiles;
+  readonly certificates?: ClientCertificates | undefined;
   readonly handle: (request: IncomingMessage) => Promise<Answer>;
 }
 
@@ -40,15 +41,7 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
     void respond(options.handle, request, response, () => closing);
   };
   const server: Server = options.tls
-    ? createTlsServer(
-        {
-          ...limits,
-          cert: readFileSync(options.tls.certFile),
-          key: readFileSync(options.tls.keyFile),
-          minVersion: "TLSv1.2",
-        },
-        listener,
-      )
+    ? createSecureServer(options.tls, options.certificates, limits, listener)
     : createServer(limits, listener);
   server.on("clientError", (_error, socket) => {
     if (socket.writable)

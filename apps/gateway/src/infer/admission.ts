@@ -76,7 +76,7 @@ async function admitAnew(
   progress: Progress,
   said: string,
 ): Promise<Admission> {
-  const known = await deps.authenticator.authenticate(call.headers.authorization, state);
+  const known = await deps.authenticator.authenticate(call.headers.authorization, state, call);
   if (known.kind === "unknown")
     throw new PortolanError<ServingErrorCode>("serving.unauthenticated", {
       detail: "The request carries no credential that counts here.",

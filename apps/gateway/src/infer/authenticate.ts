@@ -8,6 +8,7 @@ import {
   verifyApiKey,
 } from "@portolan/identity/policy";
 import type { Clock, Environment } from "@portolan/kernel";
+import type { PresentedCertificate } from "../limits/client-certificates.ts";
 import { type ServingState, subjectKey } from "../snapshot/serving-state.ts";
 
 export interface Caller {
@@ -23,9 +24,24 @@ export type Authentication =
   /** `reason` is for logs; callers learn only that their credential was not accepted. */
   | { readonly kind: "unknown"; readonly reason: string };
 
-/** Verifies bearer credentials from the snapshot alone: no network, no database. */
+/** Where a request came from, for what is decided by that. */
+export interface CredentialSource {
+  readonly remoteAddress: string;
+  /** The socket, where the protocol has one per caller. */
+  readonly connection?: object;
+  /** The certificate, where the protocol keeps its sockets to itself. */
+  readonly certificate?: (() => PresentedCertificate | undefined) | undefined;
+}
+
+/** Verifies credentials from the snapshot alone: no network, no database. */
 export interface Authenticator {
-  authenticate(authorization: string | undefined, state: ServingState): Promise<Authentication>;
+  /** True when a token was verified before and may still count. */
+  remembers(text: string): boolean;
+  authenticate(
+    authorization: string | undefined,
+    state: ServingState,
+    source?: CredentialSource,
+  ): Promise<Authentication>;
 }
 
 export function createAuthenticator(clock: Clock, current: () => ServingState | undefined): Authenticator {
@@ -78,6 +94,7 @@ export function createAuthenticator(clock: Clock, current: () => ServingState | 
   }
 
   return {
+    remembers: (text) => verifier.remembers(text),
     async authenticate(authorization, state) {
       const text = bearerCredential(authorization);
       if (text === undefined)

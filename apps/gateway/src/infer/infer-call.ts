@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { InferAnswer, InferRequest } from "@portolan/serving/policy";
+import type { CredentialSource } from "./authenticate.ts";
 
 /** An answer in a protocol's own bytes. */
 export interface WrittenAnswer {
@@ -19,6 +20,7 @@ export interface InferCall {
   readonly remoteAddress: string;
   /** Stands for the connection that it came by, where there is one. */
   readonly connection?: object;
+  readonly certificate?: CredentialSource["certificate"];
   /** HTTP headers; gRPC metadata have the same names. */
   readonly headers: IncomingHttpHeaders;
   /** Media type under which the body goes on the record. */

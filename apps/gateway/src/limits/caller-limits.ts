@@ -1,4 +1,3 @@
-import { PortolanError } from "@portolan/kernel";
 import {
   callerLimit,
   type LayeredLimit,
@@ -7,10 +6,10 @@ import {
   rateLimitPolicy,
   rateLimitStanding,
   retryAfterSeconds,
-  type ServingErrorCode,
   type SharedLimits,
 } from "@portolan/serving/policy";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
+import { Limited, quotaExceeded } from "./limited.ts";
 
 /** A caller's limits at one route, ready for the hot path: keep it for as long as the route is in force. */
 export interface CallerLimit {
@@ -23,29 +22,22 @@ export interface CallerLimit {
   readonly isStrict: boolean;
 }
 
-/** Problem type of the IETF RateLimit draft. */
-export const quotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded";
-
 /** Thrown with the headers that tell the client when to come back. */
-export class RateLimited extends PortolanError<ServingErrorCode> {
-  readonly headers: Record<string, string>;
-  readonly problemType: string;
-  readonly violatedPolicies: readonly string[];
-
+export class RateLimited extends Limited {
   constructor({ limit, policy }: CallerLimit, nowMs: number, waitMs: number) {
     const seconds = retryAfterSeconds(waitMs);
     const violated = limit.tightest?.policy ?? "client";
     super("serving.rate_limited", {
       detail: `The limit of this ${violated} is used up.`,
       mend: `Wait ${seconds} s, or ask for a higher ceiling in the charter.`,
+      problemType: quotaExceeded,
+      violatedPolicies: [violated],
+      headers: {
+        "ratelimit-policy": policy,
+        ratelimit: rateLimitStanding(limit, nowMs),
+        "retry-after": seconds,
+      },
     });
-    this.problemType = quotaExceeded;
-    this.violatedPolicies = [violated];
-    this.headers = {
-      "ratelimit-policy": policy,
-      ratelimit: rateLimitStanding(limit, nowMs),
-      "retry-after": seconds,
-    };
   }
 }
 

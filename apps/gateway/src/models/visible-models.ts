@@ -3,13 +3,15 @@ import { environments } from "@portolan/kernel";
 import { routeKey } from "@portolan/serving/contract";
 import { fault } from "../http/answers.ts";
 import { findRoute } from "../infer/admit.ts";
-import { type Authenticator, type Caller, mayPredict } from "../infer/authenticate.ts";
+import { type Authenticator, type Caller, type CredentialSource, mayPredict } from "../infer/authenticate.ts";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 
 /** Who asks about models, by whichever protocol. */
 export interface Asking {
   readonly headers: IncomingHttpHeaders;
   readonly remoteAddress: string;
+  readonly connection?: object;
+  readonly certificate?: CredentialSource["certificate"];
   /** Noted once the caller is known, for the record of a refusal. */
   caller?: Caller;
 }
@@ -57,7 +59,7 @@ async function identify(
   const { state } = deps.snapshots;
   if (!state)
     throw fault("serving.snapshot_expired", "There is no route snapshot yet.", "Try again in a moment.");
-  const known = await deps.authenticator.authenticate(asking.headers.authorization, state);
+  const known = await deps.authenticator.authenticate(asking.headers.authorization, state, asking);
   if (known.kind === "unknown")
     throw fault(
       "serving.unauthenticated",

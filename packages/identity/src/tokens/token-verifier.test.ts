@@ -1,8 +1,10 @@
 import { createHmac, sign } from "node:crypto";
+import { asEpochMicros } from "@portolan/kernel";
 import { describe, expect, test } from "vitest";
 import {
   attacker,
   b64,
+  clock,
   craft,
   ed,
   goodClaims,
@@ -18,6 +20,7 @@ import {
   withClaims,
   withHeader,
 } from "./crafted-tokens.ts";
+import { createTokenVerifier } from "./token-verifier.ts";
 import type { JsonWebKeySet, TrustedIssuer } from "./trusted-issuer.ts";
 
 describe("a sound token is accepted", () => {
@@ -115,6 +118,42 @@ describe("algorithm attacks are refused (RFC 8725 §3.1, §3.2)", () => {
   test("an RSA key under 2048 bits (§3.5: key entropy)", async () => {
     const header = { alg: "RS256", kid: "small", typ: "at+jwt" };
     expect(await reasonOf(craft({ header, key: smallRsa.privateKey }))).toBe("weak_key");
+  });
+});
+
+describe("what would be refused anyway costs no signature", () => {
+  const forged = { key: attacker.privateKey };
+  test("an expired token is refused as expired, whoever signed it", async () => {
+    const old = { ...goodClaims, iat: nowSeconds - 1000, exp: nowSeconds - 100 };
+    expect(await reasonOf(craft({ ...forged, claims: old }))).toBe("expired");
+  });
+  test("so are one of an unknown issuer and one of an unknown key", async () => {
+    expect(await reasonOf(craft({ ...forged, claims: { ...goodClaims, iss: "https://x" } }))).toBe(
+      "unknown_issuer",
+    );
+    expect(await reasonOf(craft({ ...forged, header: { alg: "RS256", kid: "?", typ: "at+jwt" } }))).toBe(
+      "unknown_key",
+    );
+  });
+  test("a verified token is remembered until it ends or the revocation epoch changes, a refused one never", async () => {
+    let epoch = 1;
+    let now = nowSeconds;
+    const verifier = createTokenVerifier({
+      issuers: () => [issuer],
+      clock: { ...clock, now: () => asEpochMicros(now * 1e6) },
+      revocationEpoch: () => epoch,
+    });
+    const [good, bad] = [craft(), craft(forged)];
+    expect([verifier.remembers(good), verifier.remembers(bad)]).toEqual([false, false]);
+    await verifier.verify(good);
+    await verifier.verify(bad);
+    expect([verifier.remembers(good), verifier.remembers(bad)]).toEqual([true, false]);
+    epoch = 2;
+    expect(verifier.remembers(good)).toBe(false);
+    await verifier.verify(good);
+    expect(verifier.remembers(good)).toBe(true);
+    now += 661;
+    expect(verifier.remembers(good)).toBe(false);
   });
 });
 

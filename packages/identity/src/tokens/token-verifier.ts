@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { type Clock, microsPerSecond } from "@portolan/kernel";
 import { type CryptoKey, compactVerify, importJWK, type JWK } from "jose";
 import { type ParsedToken, type ParseRefusal, parseCompactToken, type TokenHeader } from "./compact-token.ts";
@@ -44,6 +44,8 @@ export interface TokenVerifierDeps {
 }
 
 export interface TokenVerifier {
+  /** True when the token was verified before and may still count: `verify` then costs no signature. Waits for nobody. */
+  remembers(text: string): boolean;
   /** Never throws for a bad token. */
   verify(text: string): Promise<TokenVerdict>;
 }
@@ -70,14 +72,15 @@ function createVerification(deps: TokenVerifierDeps, keys: IssuerKeys) {
     }
     const choice = await findKey(keys, issuer, parsed.header);
     if (choice.kind === "refused") return refuse(choice.reason, "no key of the issuer fits");
+    // Issuer, key and claims come first: what would be refused anyway costs no signature.
+    const verdict = judgeClaims(parsed.header, parsed.claims, issuer, deps.clock.now());
+    if (verdict.kind === "refused") return verdict;
     try {
       const key = await importOnce(choice.key, parsed.header.algorithm);
       await compactVerify(text, key, { algorithms: [parsed.header.algorithm] });
     } catch {
       return refuse("signature", "the signature does not verify");
     }
-    const verdict = judgeClaims(parsed.header, parsed.claims, issuer, deps.clock.now());
-    if (verdict.kind === "refused") return verdict;
     return { kind: "verified", token: verdict.token, key: printOf(choice.key) };
   }
 
@@ -108,6 +111,9 @@ export function createTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
   const epochOf = (organisationId: string): number => deps.revocationEpoch?.(organisationId) ?? 0;
 
   const verifyAnew = createVerification(deps, keys);
+  const isFresh = ({ epoch, token }: Remembered): boolean =>
+    epoch === epochOf(token.organisationId) &&
+    deps.clock.now() < token.expiresAt + maxSkewSeconds * microsPerSecond;
 
   /** A key that left its issuer's set takes along what it verified; so does an issuer that is trusted no more. */
   async function keyCounts({ token, key }: Remembered): Promise<boolean> {
@@ -119,15 +125,14 @@ export function createTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
   }
 
   return {
+    remembers(text) {
+      const known = remembered.get(idOf(text));
+      return known !== undefined && isFresh(known);
+    },
     async verify(text) {
-      const id = createHash("sha256").update(text).digest("base64url");
+      const id = idOf(text);
       const known = remembered.get(id);
-      const now = deps.clock.now();
-      const good =
-        known &&
-        known.epoch === epochOf(known.token.organisationId) &&
-        now < known.token.expiresAt + maxSkewSeconds * microsPerSecond &&
-        (await keyCounts(known));
+      const good = known && isFresh(known) && (await keyCounts(known));
       const verdict = good ? { kind: "verified" as const, ...known } : await verifyAnew(text);
       if (verdict.kind === "refused") {
         remembered.delete(id);
@@ -139,6 +144,11 @@ export function createTokenVerifier(deps: TokenVerifierDeps): TokenVerifier {
       return { kind: "verified", token };
     },
   };
+}
+
+/** Tokens are remembered by their hash: memory holds no credential. */
+function idOf(text: string): string {
+  return hash("sha256", text, "base64url");
 }
 
 function createKeyImports() {
