@@ -12,6 +12,7 @@ import { registerIdentityCommands } from "./commands/identity.ts";
 import { registerModelCommands } from "./commands/model.ts";
 import { registerPolicyCommands } from "./commands/policy.ts";
 import { registerPredictionCommands } from "./commands/prediction.ts";
+import { registerPredictionsCommands } from "./commands/predictions.ts";
 import { registerProjectCommands } from "./commands/project.ts";
 import { registerServerCommands } from "./commands/server.ts";
 import { type CliContext, type CliEnvironment, homeOf } from "./context.ts";
@@ -100,6 +101,7 @@ export function createProgram(run: CliRun): Command {
   registerModelCommands(program, contextOf);
   registerEndpointCommands(program, contextOf);
   registerPredictionCommands(program, contextOf);
+  registerPredictionsCommands(program, contextOf);
   registerAuditCommands(program, contextOf);
   registerBackupCommands(program, contextOf);
   registerPolicyCommands(program, contextOf);

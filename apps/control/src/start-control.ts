@@ -29,6 +29,7 @@ import { healthRoutes } from "./http/health.ts";
 import { createServer } from "./http/server.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
+import { startArchiving } from "./wiring/archiving.ts";
 import { type DataWiring, wireData } from "./wiring/data.ts";
 import { createDestinations } from "./wiring/destinations.ts";
 import { type Foundation, openFoundation } from "./wiring/foundation.ts";
@@ -233,11 +234,12 @@ async function startBackground(
   const reconciler = await startReconciler({ database, clock, log, handlers: serving.intents });
   base.onIntents = () => reconciler.wake();
   const home = base.config.PORTOLAN_HOME;
+  const archiving = await startArchiving(serving.predictions, await identity.directory.organisations(), log);
   const handlers = [
     ...governance.jobs,
     ...data.jobs,
     createVerifyJob(ledgerDeps(base, identity)),
-    backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() }),
+    archiving.pausing(backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() })),
   ];
   const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
   // Side by side: a provider that does not answer must not keep a revocation from its gateways.
@@ -248,6 +250,7 @@ async function startBackground(
   return {
     stop: async () => {
       for (const one of refreshing) clearInterval(one);
+      await archiving.stop();
       await worker.stop();
       await reconciler.stop();
     },

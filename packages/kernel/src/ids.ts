@@ -35,6 +35,7 @@ export const idPrefixes = {
   intent: "int",
   writer: "wr",
   erasure: "ers",
+  archive: "arc",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

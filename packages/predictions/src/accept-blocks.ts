@@ -13,7 +13,6 @@ import type { PartFiles } from "./part-files.ts";
 import { corrupt } from "./payload-codec.ts";
 import { judgeBlock } from "./policy.ts";
 import { closedBlocks } from "./reader.ts";
-import { decodeHeader } from "./record-codec.ts";
 import { findBlockRoot, findWriter, insertBlock, moveWriter, type NewPart, type WriterRow } from "./store.ts";
 
 export interface AcceptDeps {
@@ -63,8 +62,8 @@ export async function acceptBlocks(
 /** Each organisation and environment that the records speak for, once. */
 function placesOf(blocks: readonly OpenedBlock[]): { organisationId: string; environment: Environment }[] {
   const places = new Map<string, { organisationId: string; environment: Environment }>();
-  for (const entry of blocks.flatMap(({ entries }) => entries)) {
-    const { organisationId, environment } = decodeHeader(entry).context;
+  for (const { context } of blocks.flatMap(({ headers }) => headers)) {
+    const { organisationId, environment } = context;
     places.set(`${environment}/${organisationId}`, { organisationId, environment });
   }
   return [...places.values()];
@@ -131,7 +130,6 @@ async function take(deps: AcceptDeps, call: CallContext, block: OpenedBlock): Pr
     const file = await deps.files.store(block, id);
     parts.push({ ...address, organisation_id: id, root: partRoot, record_count: count, file });
   }
-  const headers = block.entries.map(decodeHeader);
   await deps.uow.write(call, async (tx) => {
     const row = {
       ...address,
@@ -141,7 +139,7 @@ async function take(deps: AcceptDeps, call: CallContext, block: OpenedBlock): Pr
       sealed: end.sealed,
       closed_at: end.closedAt,
     };
-    await insertBlock(tx, row, parts, contentsOf(headers, address));
+    await insertBlock(tx, row, parts, contentsOf(block.headers, address));
     const owner = { principal: call.actor.id, organisation_id: call.actor.organisationId };
     await moveWriter(tx, { ...address, ...owner, root });
   });

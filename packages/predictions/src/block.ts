@@ -1,7 +1,7 @@
 import { canonicalBytes, type Id, parseId } from "@portolan/kernel";
 import { leafHash, toHex } from "@portolan/merkle";
 import { Compile } from "typebox/compile";
-import { BlockEnd, type OrganisationRoot } from "./contract.ts";
+import { BlockEnd, type OrganisationRoot, type PredictionHeader } from "./contract.ts";
 import { type Frame, frameKinds, openFrame, scanFrames } from "./frame.ts";
 import { maxBlockEndBytes, maxBlockRawBytes, maxBlockRecords } from "./limits.ts";
 import { corrupt, parseJson } from "./payload-codec.ts";
@@ -70,6 +70,8 @@ export interface OpenedBlock {
   readonly endBytes: Buffer;
   readonly root: string;
   readonly entries: readonly StoredEntry[];
+  /** Of the entries, in their order. */
+  readonly headers: readonly PredictionHeader[];
 }
 
 /**
@@ -91,14 +93,15 @@ export function openBlock(bytes: Buffer, only?: string): OpenedBlock {
   const entries = readBlockEntries(frames.slice(0, -1), end);
   const trees = new BlockTrees();
   const indices = new Set<number>();
+  const headers: PredictionHeader[] = [];
   for (const entry of entries) {
     if (indices.has(entry.index)) throw corrupt(`index ${entry.index} is used twice`);
     indices.add(entry.index);
-    checkEntry(entry, writerId, end);
+    headers.push(checkEntry(entry, writerId, end));
     trees.add(entry.organisationId, leafOf(entry));
   }
   checkRoots(trees.roots(), end, only);
-  return { writerId, end, endBytes, root: blockRoot(endBytes), entries };
+  return { writerId, end, endBytes, root: blockRoot(endBytes), entries, headers };
 }
 
 function readBlockEntries(frames: readonly Frame[], end: BlockEnd): StoredEntry[] {
@@ -120,13 +123,27 @@ function readBlockEntries(frames: readonly Frame[], end: BlockEnd): StoredEntry[
 }
 
 /** The id in the header is what the leaf covers: it must be the position, and the organisation must agree. */
-function checkEntry(entry: StoredEntry, writerId: Id<"writer">, end: BlockEnd): void {
+function checkEntry(entry: StoredEntry, writerId: Id<"writer">, end: BlockEnd): PredictionHeader {
   const header = decodeHeader(entry);
   const expected = formatPredictionId({ writerId, epoch: end.epoch, block: end.block, index: entry.index });
   if (header.id !== expected) throw corrupt(`entry ${entry.index} carries the id ${header.id}`);
   if (header.context.organisationId !== entry.organisationId) {
     throw corrupt(`entry ${entry.index} lies under another organisation`);
   }
+  return header;
+}
+
+/**
+ * One entry of a block without checking the others: frames' checksums, no roots. For looking up what was wholly checked when it was
+ * taken; a proof opens the whole block.
+ * @throws PortolanError `predictions.corrupt`
+ */
+export function findEntry(bytes: Buffer, index: number): StoredEntry | undefined {
+  for (const frame of scanFrames(bytes)) {
+    if (frame.kind !== frameKinds.records) continue;
+    for (const entry of readEntries(openFrame(frame))) if (entry.index === index) return entry;
+  }
+  return undefined;
 }
 
 function checkRoots(found: readonly OrganisationRoot[], end: BlockEnd, only: string | undefined): void {

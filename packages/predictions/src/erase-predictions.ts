@@ -12,11 +12,20 @@ import {
 } from "@portolan/kernel";
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
+import { listArchives, resizeArchive } from "./archive-store.ts";
 import { forgetOutputs } from "./outcome-store.ts";
-import type { PartFiles } from "./part-files.ts";
+import { followingMoves, type PartFiles } from "./part-files.ts";
 import { parsePredictionId } from "./position.ts";
 import { decodeEntry, decodeHeader } from "./record-codec.ts";
-import { completeErasure, findErasure, findPart, fixErasure, insertErasure, searchParts } from "./store.ts";
+import {
+  completeErasure,
+  findErasure,
+  findPart,
+  fixErasure,
+  insertErasure,
+  type PartSpot,
+  searchParts,
+} from "./store.ts";
 
 /** What to erase: named predictions, or all of one data subject. */
 export const ErasureSelector = Type.Union([
@@ -140,8 +149,11 @@ export function erasureIntentHandler(deps: PerformDeps) {
 
 async function eraseIds(deps: PerformDeps, call: CallContext, ids: readonly string[]): Promise<void> {
   const { organisationId } = call.actor;
-  for (const [file, wanted] of await filesOf(deps, call, ids)) {
-    await deps.files.erase(file, organisationId, (entry) => wanted.has(decodeHeader(entry).id));
+  for (const { spot, wanted } of (await filesOf(deps, call, ids)).values()) {
+    const bytes = await deps.files.erase(spot, organisationId, wanted);
+    const { archive_file: archive } = spot;
+    if (bytes !== undefined && archive !== null)
+      await deps.uow.write(call, (tx) => resizeArchive(tx, archive, bytes));
   }
 }
 
@@ -150,14 +162,18 @@ async function filesOf(
   deps: PerformDeps,
   call: CallContext,
   ids: readonly string[],
-): Promise<Map<string, Set<string>>> {
+): Promise<Map<string, { readonly spot: PartSpot; readonly wanted: Set<string> }>> {
   const { organisationId } = call.actor;
-  const byFile = new Map<string, Set<string>>();
+  const byFile = new Map<string, { spot: PartSpot; wanted: Set<string> }>();
   for (const id of ids) {
     const position = parsePredictionId(id);
     const part = position && (await deps.uow.read(call, (sql) => findPart(sql, organisationId, position)));
     if (!part) throw notFound(id);
-    byFile.set(part.file, (byFile.get(part.file) ?? new Set()).add(id));
+    // An archive is written anew once for all that it holds of them.
+    const file = part.archive_file ?? part.file;
+    const group = byFile.get(file) ?? { spot: part, wanted: new Set() };
+    byFile.set(file, group);
+    group.wanted.add(id);
   }
   return byFile;
 }
@@ -169,11 +185,14 @@ async function requireWithin(
   ids: readonly string[],
   environments: readonly string[],
 ): Promise<void> {
-  for (const [file, wanted] of await filesOf(deps, call, ids)) {
-    const { entries } = await deps.files.read(file, call.actor.organisationId);
-    for (const { id, context } of entries.map(decodeHeader))
-      if (environments.includes(context.environment)) wanted.delete(id);
-    for (const id of wanted) throw notFound(id);
+  const { organisationId } = call.actor;
+  for (const id of ids) {
+    const entry = await followingMoves(async () => {
+      const position = parsePredictionId(id);
+      const part = position && (await deps.uow.read(call, (sql) => findPart(sql, organisationId, position)));
+      return part && deps.files.find(part, organisationId, position.index);
+    });
+    if (!entry || !environments.includes(decodeHeader(entry).context.environment)) throw notFound(id);
   }
 }
 
@@ -181,7 +200,7 @@ function notFound(id: string): PortolanError {
   return new PortolanError("kernel.not_found", { detail: `prediction ${id} is not found` });
 }
 
-/** Payloads are not indexed by subject (the index would be personal data itself): every part is read. */
+/** Payloads are not indexed by subject (the index would be personal data itself): everything is read. */
 async function findSubject(
   deps: PerformDeps,
   call: CallContext,
@@ -189,16 +208,20 @@ async function findSubject(
   environments: readonly string[],
 ): Promise<string[]> {
   const { organisationId } = call.actor;
-  const filter = { organisationId, environments };
+  const archives = await deps.uow.read(call, (sql) => listArchives(sql, organisationId));
   const found: string[] = [];
+  for (const { file } of archives)
+    found.push(...(await deps.files.findSubject(file, organisationId, subject, environments)));
   let after: { lastAt: number; file: string } | undefined;
   for (;;) {
     const seen = after;
-    const parts = await deps.uow.read(call, (sql) => searchParts(sql, filter, 200, seen));
+    const parts = await deps.uow.read(call, (sql) =>
+      searchParts(sql, { organisationId, environments }, 200, seen),
+    );
     const last = parts.at(-1);
     if (!last) return found;
-    for (const { file } of parts) {
-      const { entries } = await deps.files.read(file, organisationId);
+    for (const part of parts.filter(({ archive_file }) => archive_file === null)) {
+      const { entries } = await deps.files.read(part, organisationId);
       for (const { header, payload } of entries.map(decodeEntry))
         if (payload?.subject === subject && environments.includes(header.context.environment))
           found.push(header.id);

@@ -8,6 +8,14 @@ import { predictionRoutes } from "./routes/predictions.ts";
 
 export { type AcceptDeps, type AcceptVerdict, acceptBlocks } from "./accept-blocks.ts";
 export { Anchorer } from "./anchor.ts";
+export {
+  type ArchiveDeps,
+  type ArchiveOptions,
+  type ArchivePolicy,
+  type ArchiveRound,
+  archivePredictions,
+  removeLeftovers,
+} from "./archive-predictions.ts";
 export * from "./contract.ts";
 export {
   type ErasureResult,

@@ -3,6 +3,7 @@ import { type Expression, type Generated, type Kysely, type SqlBool, sql } from 
 import type { StoredPrediction } from "./contract.ts";
 import type { PartFiles } from "./part-files.ts";
 import { decodeEntry } from "./record-codec.ts";
+import type { PartSpot } from "./store.ts";
 
 type OutcomeTable = {
   organisation_id: string;
@@ -31,7 +32,11 @@ type PartTables = {
     epoch: number;
     block: number;
     file: string;
+    record_count: number;
+    first_row: number | null;
+    archive_id: string | null;
   };
+  "predictions.archives": { id: string; file: string };
 };
 type OutcomeTables = { "predictions.outcomes": OutcomeTable };
 export type NewOutcome = Pick<
@@ -135,9 +140,8 @@ async function joinOutcome(tx: Transaction, { header, payload }: StoredPredictio
     .execute();
 }
 
-interface WaitingOutcome {
+interface WaitingOutcome extends PartSpot {
   readonly prediction_id: string;
-  readonly file: string;
 }
 
 /** Outcomes whose prediction has arrived and that do not know it yet. */
@@ -152,7 +156,14 @@ function waitingOutcomes(sqlSession: Sql, organisationId: string, limit: number)
         .onRef("part.epoch", "=", "outcome.epoch")
         .onRef("part.block", "=", "outcome.block"),
     )
-    .select(["outcome.prediction_id", "part.file"])
+    .leftJoin("predictions.archives as archive", "archive.id", "part.archive_id")
+    .select([
+      "outcome.prediction_id",
+      "part.file",
+      "part.record_count",
+      "part.first_row",
+      "archive.file as archive_file",
+    ])
     .where("outcome.organisation_id", "=", organisationId)
     .where("outcome.received_at", "is", null)
     .where("outcome.beyond_reach", "=", false)
@@ -183,9 +194,9 @@ async function joinSome(
 ): Promise<boolean> {
   const waiting = await uow.read(call, (session) => waitingOutcomes(session, organisationId, 1000));
   const found: StoredPrediction[] = [];
-  for (const file of new Set(waiting.map((row) => row.file))) {
-    const ids = new Set(waiting.filter((row) => row.file === file).map((row) => row.prediction_id));
-    const { entries } = await files.read(file, organisationId);
+  for (const spot of new Map(waiting.map((row) => [row.file, row])).values()) {
+    const ids = new Set(waiting.filter(({ file }) => file === spot.file).map((row) => row.prediction_id));
+    const { entries } = await files.read(spot, organisationId);
     for (const prediction of entries.map(decodeEntry))
       if (ids.has(prediction.header.id)) found.push(prediction);
   }

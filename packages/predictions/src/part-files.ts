@@ -1,15 +1,32 @@
-import { readFile } from "node:fs/promises";
-import { join, relative } from "node:path";
-import { writeFilesDurably } from "@portolan/kernel";
-import { type OpenedBlock, openBlock } from "./block.ts";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { isMissingFile, parseId, writeFilesDurably } from "@portolan/kernel";
+import { entryColumns } from "./archive-columns.ts";
+import { type ArchivedValues, ArchiveFile } from "./archive-file.ts";
+import type { ArchiveAnswers } from "./archive-work.ts";
+import { blockEndOf, EntryAssembler } from "./archived-entries.ts";
+import { findEntry, type OpenedBlock, openBlock } from "./block.ts";
+import type { BlockAddress } from "./contract.ts";
 import { EntryPacker } from "./entry-packer.ts";
 import { encodeFrame, frameKinds } from "./frame.ts";
 import { corrupt } from "./payload-codec.ts";
 import type { StoredEntry } from "./record-codec.ts";
+import { runArchiveWork } from "./run-archive-work.ts";
+import type { PartSpot } from "./store.ts";
+
+/** Rows that are read whole to find one of them; of more, their indices come first. */
+const readAtOnce = 512;
+
+/** An organisation's share of a block, wherever it lies. */
+export interface OpenedPart {
+  readonly entries: readonly StoredEntry[];
+  readonly endBytes: Buffer;
+}
 
 /**
- * Control's copies of accepted blocks, one file per organisation and block:
- * `<org>/<writer>/<epoch>-<block>-<root>.blk`. The root in the name keeps two tellings of a block apart.
+ * Control's copies of accepted blocks: at first one file per organisation and block,
+ * `<org>/<writer>/<epoch>-<block>-<root>.blk` (the root keeps two tellings of a block apart), later rows of a Parquet file,
+ * `<org>/archives/<id>.parquet`.
  */
 export class PartFiles {
   readonly #folder: string;
@@ -21,27 +38,114 @@ export class PartFiles {
 
   /** Writes and syncs the organisation's share; resolves to its path below the folder. */
   async store(block: OpenedBlock, organisationId: string): Promise<string> {
-    if (!/^[0-9A-Za-z_-]{1,64}$/.test(organisationId)) throw corrupt("an organisation id is not one");
     const { epoch, block: number } = block.end;
     const name = `${epoch}-${number}-${block.root.slice(0, 16)}.blk`;
-    const file = join(organisationId, block.writerId, name);
+    const file = join(safeName(organisationId), block.writerId, name);
     await this.#write(file, encodePart(block, organisationId, new Set()));
     return file;
   }
 
-  /** @throws PortolanError `predictions.corrupt` when the file was changed. */
-  async read(file: string, organisationId: string): Promise<OpenedBlock> {
-    return openBlock(await readFile(this.#path(file)), organisationId);
+  /**
+   * The whole part; one that is not archived is checked wholly.
+   * @throws PortolanError `predictions.corrupt` when the file was changed
+   */
+  async read(spot: PartSpot, organisationId: string): Promise<OpenedPart> {
+    if (spot.archive_file === null) return openBlock(await readFile(this.#path(spot.file)), organisationId);
+    await using archive = await ArchiveFile.open(this.#path(spot.archive_file));
+    const assembler = new EntryAssembler(organisationId);
+    const [first, ...others] = await archive.read(
+      [...entryColumns, "block_end"],
+      spot.first_row ?? 0,
+      spot.record_count,
+    );
+    if (!first) throw corrupt("an archive holds nothing of a block");
+    return {
+      entries: [first, ...others].map((values) => assembler.entry(values)),
+      endBytes: blockEndOf(first),
+    };
   }
 
-  /** Destroys salt and payload of the entries that `erase` picks; leaves stay. Returns how many it newly erased. */
-  async erase(file: string, organisationId: string, erase: (entry: StoredEntry) => boolean): Promise<number> {
-    const block = await this.read(file, organisationId);
+  /** One record; reads and checks no more than it needs. */
+  async find(spot: PartSpot, organisationId: string, index: number): Promise<StoredEntry | undefined> {
+    if (spot.archive_file === null) return findEntry(await readFile(this.#path(spot.file)), index);
+    await using archive = await ArchiveFile.open(this.#path(spot.archive_file));
+    const start = spot.first_row ?? 0;
+    const isWanted = (values: ArchivedValues): boolean => Number(values["record_index"]) === index;
+    const assembler = new EntryAssembler(organisationId);
+    if (spot.record_count <= readAtOnce) {
+      const values = (await archive.read(entryColumns, start, spot.record_count)).find(isWanted);
+      return values && assembler.entry(values);
+    }
+    const at = (await archive.read(["record_index"], start, spot.record_count)).findIndex(isWanted);
+    if (at < 0) return undefined;
+    const [values] = await archive.read(entryColumns, start + at, 1);
+    return values && assembler.entry(values);
+  }
+
+  /** Destroys salt and payload of these predictions; leaves stay. Returns the new size of an archive that was written anew. */
+  async erase(spot: PartSpot, organisationId: string, ids: ReadonlySet<string>): Promise<number | undefined> {
+    if (spot.archive_file !== null) {
+      const work = {
+        kind: "erase",
+        folder: this.#folder,
+        organisationId,
+        source: spot.archive_file,
+        predictionIds: [...ids],
+      } as const;
+      return (await runArchiveWork<"erase">(work)).archive?.bytes;
+    }
+    const block = openBlock(await readFile(this.#path(spot.file)), organisationId);
     const picked = new Set(
-      block.entries.filter((entry) => entry.saltAndPayload && erase(entry)).map(({ index }) => index),
+      block.entries
+        .filter((entry, i) => entry.saltAndPayload && ids.has(block.headers[i]?.id ?? ""))
+        .map(({ index }) => index),
     );
-    if (picked.size > 0) await this.#write(file, encodePart(block, organisationId, picked));
-    return picked.size;
+    if (picked.size > 0) await this.#write(spot.file, encodePart(block, organisationId, picked));
+    return undefined;
+  }
+
+  /** Predictions of an archive that name this data subject. */
+  async findSubject(
+    archiveFile: string,
+    organisationId: string,
+    subject: string,
+    environments: readonly string[],
+  ): Promise<readonly string[]> {
+    const common = { folder: this.#folder, organisationId, source: archiveFile };
+    const work = { kind: "find_subject", ...common, subject, environments } as const;
+    return (await runArchiveWork<"find_subject">(work)).predictionIds;
+  }
+
+  /** Lays parts into a new archive, synced; they stay where they are. */
+  async archive(
+    id: string,
+    organisationId: string,
+    sources: readonly string[],
+    limits: { readonly maxRows: number; readonly maxBytes: number },
+  ): Promise<ArchiveAnswers["compact"]> {
+    const target = join(safeName(organisationId), "archives", `${id}.parquet`);
+    await mkdir(dirname(this.#path(target)), { recursive: true, mode: 0o700 });
+    const common = { folder: this.#folder, organisationId, sources, target, ...limits };
+    return await runArchiveWork<"compact">({ kind: "compact", ...common });
+  }
+
+  /** Removes files for good; those that are gone already are none. */
+  async remove(files: readonly string[]): Promise<void> {
+    for (const file of files) await rm(this.#path(file), { force: true });
+  }
+
+  /** Every file of the organisation, by its path below the folder. */
+  async list(organisationId: string): Promise<string[]> {
+    const top = safeName(organisationId);
+    const folders = await readdir(this.#path(top), { withFileTypes: true }).catch((error: unknown) => {
+      if (isMissingFile(error)) return [];
+      throw error;
+    });
+    const files: string[] = [];
+    for (const folder of folders.filter((entry) => entry.isDirectory()))
+      for (const name of await readdir(this.#path(join(top, folder.name))))
+        files.push(join(top, folder.name, name));
+    return files;
   }
 
   /** Work that reads payloads to keep a copy, or destroys them: one at a time. */
@@ -61,6 +165,28 @@ export class PartFiles {
     const path = this.#path(file);
     await writeFilesDurably([{ path, bytes }], { file: 0o600, folder: 0o700 });
   }
+}
+
+/** The block that a part's file is of. */
+export function addressOfPart(file: string): BlockAddress | undefined {
+  const match = /\/(wr_[0-9a-z]{26})\/(\d+)-(\d+)-[0-9a-f]{16}\.blk$/.exec(file);
+  const writerId = parseId("writer", match?.[1] ?? "");
+  return writerId && { writerId, epoch: Number(match?.[2]), block: Number(match?.[3]) };
+}
+
+/** Does it once more when a file was gone: the part had moved into an archive since its place was read. */
+export async function followingMoves<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isMissingFile(error)) return work();
+    throw error;
+  }
+}
+
+function safeName(organisationId: string): string {
+  if (!/^[0-9A-Za-z_-]{1,64}$/.test(organisationId)) throw corrupt("an organisation id is not one");
+  return organisationId;
 }
 
 function encodePart(block: OpenedBlock, organisationId: string, erased: ReadonlySet<number>): Buffer {

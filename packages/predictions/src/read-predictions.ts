@@ -6,14 +6,20 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { MemoryTree, toHex } from "@portolan/merkle";
-import type { OpenedBlock } from "./block.ts";
 import type { StoredPrediction } from "./contract.ts";
-import type { PartFiles } from "./part-files.ts";
+import { followingMoves, type PartFiles } from "./part-files.ts";
 import type { PredictionProof } from "./policy.ts";
 import { parsePredictionId } from "./position.ts";
 import { decodeEntry, decodeHeader, leafOf, type StoredEntry } from "./record-codec.ts";
 import { hashBytes, hashHex } from "./record-leaf.ts";
-import { blocksOfAnchor, findAnchor, findPart, type PartFilter, type PartRow, searchParts } from "./store.ts";
+import {
+  blocksOfAnchor,
+  findAnchor,
+  findPart,
+  type PartFilter,
+  type PartPlace,
+  searchParts,
+} from "./store.ts";
 
 export interface ReadDeps {
   readonly uow: UnitOfWork;
@@ -22,8 +28,7 @@ export interface ReadDeps {
 }
 
 interface Located {
-  readonly part: PartRow;
-  readonly block: OpenedBlock;
+  readonly part: PartPlace;
   readonly entry: StoredEntry;
 }
 
@@ -33,7 +38,9 @@ export async function getPrediction(
   call: CallContext,
   id: string,
 ): Promise<StoredPrediction> {
-  return decodeEntry((await locate(deps, call, id)).entry);
+  const { entry } = await followingMoves(() => locate(deps, call, id));
+  await requireReadable(deps, call, id, entry);
+  return decodeEntry(entry);
 }
 
 /**
@@ -45,7 +52,8 @@ export async function provePrediction(
   call: CallContext,
   id: string,
 ): Promise<PredictionProof> {
-  const { part, block, entry } = await locate(deps, call, id);
+  const { part, entry } = await followingMoves(() => locate(deps, call, id));
+  await requireReadable(deps, call, id, entry);
   const { organisation_id: organisationId, anchor_second: second } = part;
   const anchor = await deps.uow.read(call, async (sql) => {
     const row = second === null ? undefined : await findAnchor(sql, organisationId, second);
@@ -57,7 +65,11 @@ export async function provePrediction(
       mend: "Ask again in a second.",
     });
   }
-  const leafIndex = block.entries.indexOf(entry);
+  const block = await followingMoves(async () => {
+    const { part: now } = await locate(deps, call, id);
+    return deps.files.read(now, organisationId);
+  });
+  const leafIndex = block.entries.findIndex(({ index }) => index === entry.index);
   return {
     predictionId: id,
     organisationId,
@@ -85,18 +97,22 @@ async function locate(deps: ReadDeps, call: CallContext, id: string): Promise<Lo
   const position = parsePredictionId(id);
   const { organisationId } = call.actor;
   const part = position && (await deps.uow.read(call, (sql) => findPart(sql, organisationId, position)));
-  const block = part && (await deps.files.read(part.file, organisationId));
-  const entry = block?.entries.find(({ index }) => index === position?.index);
-  if (!part || !block || !entry) throw new PortolanError("kernel.not_found", { detail: "Not found" });
+  const entry = part && (await deps.files.find(part, organisationId, position.index));
+  if (!part || !entry) throw new PortolanError("kernel.not_found", { detail: "Not found" });
+  return { part, entry };
+}
+
+async function requireReadable(
+  deps: ReadDeps,
+  call: CallContext,
+  id: string,
+  entry: StoredEntry,
+): Promise<void> {
   const { context } = decodeHeader(entry);
-  await deps.authorizer.require(call, "predictions:read", {
-    type: "Prediction",
-    id,
-    organisationId,
-    useCaseId: context.useCaseId,
-    environment: context.environment,
-  });
-  return { part, block, entry };
+  const { organisationId } = call.actor;
+  const { useCaseId, environment } = context;
+  const resource = { type: "Prediction" as const, id, organisationId, useCaseId, environment };
+  await deps.authorizer.require(call, "predictions:read", resource);
 }
 
 export interface PredictionQuery {
@@ -140,10 +156,13 @@ export async function listPredictions(
   let after = query.cursor === undefined ? undefined : parseCursor(query.cursor);
   while (predictions.length < query.limit) {
     const seen = after;
-    const [part] = await deps.uow.read(call, (sql) => searchParts(sql, filter, 1, seen));
-    if (!part) return { predictions };
-    const block = await deps.files.read(part.file, organisationId);
-    for (const entry of block.entries.toReversed()) {
+    const found = await followingMoves(async () => {
+      const [part] = await deps.uow.read(call, (sql) => searchParts(sql, filter, 1, seen));
+      return part && { part, ...(await deps.files.read(part, organisationId)) };
+    });
+    if (!found) return { predictions };
+    const { part, entries } = found;
+    for (const entry of entries.toReversed()) {
       const prediction = decodeEntry(entry);
       if (fits(prediction, filter)) predictions.push(prediction);
     }

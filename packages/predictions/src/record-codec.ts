@@ -84,7 +84,7 @@ function readEntry(bytes: Buffer, contexts: readonly SharedContext[]): StoredEnt
   if (!context) throw corrupt("an entry names a context that its frame does not hold");
   const { header, tail } = split(bytes, 7);
   const { organisationId } = context.value;
-  return { index, organisationId, context, header, ...held(form, forms, tail) };
+  return storedEntry({ index, organisationId, context, header }, heldAs(form, forms), tail);
 }
 
 function readEntryOf1(bytes: Buffer, index: number, form: number): StoredEntry {
@@ -92,7 +92,7 @@ function readEntryOf1(bytes: Buffer, index: number, form: number): StoredEntry {
   if (organisationEnd + 4 > bytes.length) throw corrupt("an entry's organisation is cut off");
   const organisationId = bytes.toString("latin1", 6, organisationEnd);
   const { header, tail } = split(bytes, organisationEnd);
-  return { index, organisationId, header, ...held(form, formsOf1, tail) };
+  return storedEntry({ index, organisationId, header }, heldAs(form, formsOf1), tail);
 }
 
 /** The header behind its length, and what follows it. */
@@ -105,18 +105,53 @@ function split(bytes: Buffer, at: number): { header: Buffer; tail: Buffer } {
   return { header: bytes.subarray(start, start + length), tail: bytes.subarray(start + length) };
 }
 
-function held(
+function heldAs(
   form: number,
   known: { readonly full: number; readonly erased: number; readonly noSpace: number },
-  tail: Buffer,
-): Pick<StoredEntry, "saltAndPayload" | "withheld" | "commitment"> {
-  if (form === known.full) {
-    if (tail.length < saltBytes) throw corrupt("an entry has no salt");
-    return { saltAndPayload: tail, commitment: hashOf(tail) };
-  }
+): Withheld | undefined {
+  if (form === known.full) return undefined;
   if (form !== known.erased && form !== known.noSpace) throw corrupt(`entry form ${form} is not known`);
-  if (tail.length !== commitmentBytes) throw corrupt("a withheld entry must end with its commitment");
-  return { withheld: form === known.erased ? "erased" : "no_space", commitment: toHashText(tail) };
+  return form === known.erased ? "erased" : "no_space";
+}
+
+/**
+ * An entry of its parts; `tail` is what it ends with: salt and payload, or the commitment.
+ * @throws PortolanError `predictions.corrupt`
+ */
+export function storedEntry(
+  parts: Pick<StoredEntry, "index" | "organisationId" | "context" | "header">,
+  withheld: Withheld | undefined,
+  tail: Buffer,
+): StoredEntry {
+  if (withheld === undefined && tail.length < saltBytes) throw corrupt("an entry has no salt");
+  if (withheld !== undefined && tail.length !== commitmentBytes)
+    throw corrupt("a withheld entry must end with its commitment");
+  return withheld === undefined
+    ? new FullEntry(parts, tail)
+    : { ...parts, withheld, commitment: toHashText(tail) };
+}
+
+/** Hashes its payload when asked: who looks for one record among 65,536 needs one commitment at most. */
+class FullEntry implements StoredEntry {
+  readonly index: number;
+  readonly organisationId: string;
+  readonly context?: SharedContext;
+  readonly header: Buffer;
+  readonly saltAndPayload: Buffer;
+  #commitment: HashText | undefined;
+
+  constructor(parts: Pick<StoredEntry, "index" | "organisationId" | "context" | "header">, tail: Buffer) {
+    this.index = parts.index;
+    this.organisationId = parts.organisationId;
+    if (parts.context) this.context = parts.context;
+    this.header = parts.header;
+    this.saltAndPayload = tail;
+  }
+
+  get commitment(): HashText {
+    this.#commitment ??= hashOf(this.saltAndPayload);
+    return this.#commitment;
+  }
 }
 
 export function leafOf({ header, context, commitment }: StoredEntry): HashText {

@@ -34,6 +34,10 @@ type PartTable = {
   record_count: number;
   file: string;
   anchor_second: number | null;
+  /** Null while the records lie in `file`. */
+  archive_id: string | null;
+  /** The first of its rows in the archive. */
+  first_row: number | null;
 };
 
 type ContentTable = {
@@ -59,6 +63,7 @@ type PredictionTables = {
   "predictions.part_contents": ContentTable;
   "predictions.anchors": AnchorTable;
   "predictions.erasures": ErasureTable;
+  "predictions.archives": { id: string; file: string };
 };
 
 type ErasureTable = {
@@ -75,7 +80,12 @@ type ErasureTable = {
 
 export type WriterRow = Selectable<WriterTable>;
 export type PartRow = Selectable<PartTable>;
-export type NewPart = Omit<PartRow, "anchor_second">;
+export type NewPart = Omit<PartRow, "anchor_second" | "archive_id" | "first_row">;
+
+/** A part and the archive that it lies in, if it does. */
+export interface PartPlace extends PartRow {
+  readonly archive_file: string | null;
+}
 
 const tables = (sql: Sql) => sql.withTables<PredictionTables>();
 
@@ -217,14 +227,16 @@ export function findPart(
   sql: Sql,
   organisationId: string,
   address: BlockAddress,
-): Promise<PartRow | undefined> {
+): Promise<PartPlace | undefined> {
   return tables(sql)
-    .selectFrom("predictions.block_parts")
-    .selectAll()
-    .where("organisation_id", "=", organisationId)
-    .where("writer_id", "=", address.writerId)
-    .where("epoch", "=", address.epoch)
-    .where("block", "=", address.block)
+    .selectFrom("predictions.block_parts as part")
+    .leftJoin("predictions.archives as archive", "archive.id", "part.archive_id")
+    .selectAll("part")
+    .select("archive.file as archive_file")
+    .where("part.organisation_id", "=", organisationId)
+    .where("part.writer_id", "=", address.writerId)
+    .where("part.epoch", "=", address.epoch)
+    .where("part.block", "=", address.block)
     .executeTakeFirst();
 }
 
@@ -239,13 +251,17 @@ export interface PartFilter {
   readonly to?: number;
 }
 
+/** Where a part's records lie. */
+export type PartSpot = Pick<PartPlace, "file" | "record_count" | "first_row" | "archive_file">;
+export type SearchedPart = PartSpot & { readonly last_at: number };
+
 /** Parts that may hold what is asked for, newest first; `after` is the last one already seen. */
 export function searchParts(
   sql: Sql,
   filter: PartFilter,
   limit: number,
   after?: { readonly lastAt: number; readonly file: string },
-): Promise<{ file: string; last_at: number }[]> {
+): Promise<SearchedPart[]> {
   let query = tables(sql)
     .selectFrom("predictions.part_contents as content")
     .innerJoin("predictions.block_parts as part", (join) =>
@@ -255,10 +271,17 @@ export function searchParts(
         .onRef("part.epoch", "=", "content.epoch")
         .onRef("part.block", "=", "content.block"),
     )
-    .select((eb) => ["part.file", eb.fn.max("content.last_at").as("last_at")])
+    .leftJoin("predictions.archives as archive", "archive.id", "part.archive_id")
+    .select((eb) => [
+      "part.file",
+      "part.record_count",
+      "part.first_row",
+      "archive.file as archive_file",
+      eb.fn.max("content.last_at").as("last_at"),
+    ])
     .where("content.organisation_id", "=", filter.organisationId)
     .where("content.environment", "in", filter.environments.length > 0 ? [...filter.environments] : [""])
-    .groupBy("part.file")
+    .groupBy(["part.file", "part.record_count", "part.first_row", "archive.file"])
     .orderBy("last_at", "desc")
     .orderBy("part.file", "desc")
     .limit(limit);
@@ -273,7 +296,7 @@ export function searchParts(
       raw<boolean>`(max(content.last_at), part.file) < (${after.lastAt}::bigint, ${after.file}::text)`,
     );
   }
-  return query.execute() as Promise<{ file: string; last_at: number }[]>;
+  return query.execute() as Promise<SearchedPart[]>;
 }
 
 export async function insertErasure(

@@ -19,6 +19,8 @@ export interface TestControl {
   readonly app: FastifyInstance;
   readonly url: string;
   readonly deps: PredictionsDeps;
+  /** Folder of the accepted records. */
+  readonly accepted: string;
   /** A fresh call of the gateway's service account. */
   gateway(): CallContext;
   person(): CallContext;
@@ -67,6 +69,7 @@ export async function startTestControl(): Promise<TestControl> {
   return {
     app,
     url,
+    accepted,
     deps,
     gateway,
     person,

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { sealDeadWriter } from "../src/recovery.ts";
 import { createShipper } from "../src/shipper.ts";
+import type { PartSpot } from "../src/store.ts";
 import type { TestControl } from "./control.ts";
 import { deliverOverHttp } from "./http-delivery.ts";
 import { runAndKill } from "./kill-child.ts";
@@ -43,10 +44,11 @@ export async function shipUnderKills(
 async function heldIds(control: TestControl): Promise<string[]> {
   const held: string[] = [];
   for (const organisation of [organisationId, otherOrganisationId]) {
-    const { rows } = await sql<{ file: string }>`
-      select file from predictions.block_parts where organisation_id = ${organisation}`.execute(control.sql);
-    for (const { file } of rows) {
-      const { entries } = await control.deps.files.read(file, organisation);
+    const { rows } = await sql<PartSpot>`
+      select file, record_count, null as first_row, null as archive_file from predictions.block_parts
+      where organisation_id = ${organisation}`.execute(control.sql);
+    for (const spot of rows) {
+      const { entries } = await control.deps.files.read(spot, organisation);
       for (const { header } of entries) {
         const { id } = JSON.parse(header.toString()) as { id: string };
         held.push(id);

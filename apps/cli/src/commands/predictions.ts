@@ -1,0 +1,83 @@
+import { asEpochMicros, formatInstant } from "@portolan/kernel";
+import type { StoredPrediction } from "@portolan/predictions/contract";
+import type { Command } from "commander";
+import { connect } from "../context.ts";
+import { table } from "../output.ts";
+import type { ContextOf } from "../program.ts";
+
+export function registerPredictionsCommands(program: Command, contextOf: ContextOf): void {
+  const predictions = program
+    .command("predictions")
+    .description("The prediction log: search and read records, wherever they lie")
+    .addHelpText("after", "\nExample:\n  portolan predictions list --endpoint churn");
+  registerList(predictions, contextOf);
+  registerShow(predictions, contextOf);
+}
+
+type Listed = Pick<StoredPrediction, "header" | "withheld">;
+
+interface ListOptions {
+  readonly endpoint?: string;
+  readonly modelVersion?: string;
+  readonly variant?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly limit: string;
+  readonly cursor?: string;
+}
+
+function registerList(predictions: Command, contextOf: ContextOf): void {
+  predictions
+    .command("list")
+    .description("Records, newest first; a page ends with a block and may hold more than the limit")
+    .option("--endpoint <name>", "of this endpoint")
+    .option("--model-version <version>", "answered by this version")
+    .option("--variant <variant>", "champion, canary, shadow or fallback")
+    .option("--from <instant>", "arrived at or after (RFC 3339)")
+    .option("--to <instant>", "arrived at or before (RFC 3339)")
+    .option("--limit <count>", "about this many", "50")
+    .option("--cursor <text>", "`next` of the page before")
+    .addHelpText("after", "\nExample:\n  portolan predictions list --endpoint churn --limit 10")
+    .action(async (options: ListOptions, command: Command) => {
+      const context = contextOf(command);
+      const query = new URLSearchParams(Object.entries({ ...options }));
+      const page = await (await connect(context)).json<{
+        predictions: readonly Listed[];
+        next?: string;
+      }>({ path: `/v1/predictions?${query.toString()}` });
+      context.output.result(
+        page,
+        table(
+          ["id", "received", "endpoint", "version", "status", "micros", "payload"],
+          page.predictions.map(rowOf),
+        ),
+      );
+      if (page.next !== undefined) context.output.note(`more: --cursor ${page.next}`);
+    });
+}
+
+function rowOf({ header, withheld }: Listed): string[] {
+  const { context, status } = header;
+  return [
+    header.id,
+    formatInstant(asEpochMicros(header.receivedAt)),
+    context.endpoint,
+    context.model?.version ?? "-",
+    status.kind === "ok" ? "ok" : `${status.httpStatus} ${status.reason}`,
+    String(header.latency.totalMicros),
+    withheld ?? "kept",
+  ];
+}
+
+function registerShow(predictions: Command, contextOf: ContextOf): void {
+  predictions
+    .command("show <id>")
+    .description("One record with inputs and outputs, as far as they are kept")
+    .addHelpText("after", "\nExample:\n  portolan predictions show prd_… && portolan audit prove prd_…")
+    .action(async (id: string, _options: object, command: Command) => {
+      const context = contextOf(command);
+      const path = `/v1/predictions/${encodeURIComponent(id)}`;
+      const found = await (await connect(context)).json<StoredPrediction>({ path });
+      context.output.result(found, JSON.stringify(found, null, 2));
+    });
+}
