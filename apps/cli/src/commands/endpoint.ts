@@ -10,6 +10,7 @@ import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { readText } from "../project-files.ts";
+import { addRoutingOptions, parseRouting, type RoutingOptions } from "./routing-options.ts";
 
 export function registerEndpointCommands(program: Command, contextOf: ContextOf): void {
   const endpoint = program
@@ -20,22 +21,27 @@ export function registerEndpointCommands(program: Command, contextOf: ContextOf)
   registerList(endpoint, contextOf);
 }
 
-interface DeployOptions {
+interface DeployOptions extends RoutingOptions {
   readonly useCase: string;
   readonly environment: string;
   readonly features?: string;
 }
 
 function registerDeploy(endpoint: Command, contextOf: ContextOf): void {
-  endpoint
+  const command = endpoint
     .command("deploy <endpoint> <model> <version>")
     .description("Put a model version behind an endpoint, under the limits of its charter")
     .requiredOption("--use-case <name>", "use case that it belongs to")
     .option("--environment <name>", "dev (needs no promotion), staging or production", "production")
-    .option("--features <file>", "JSON: which inputs the gateway reads from feature views")
+    .option("--features <file>", "JSON: which inputs the gateway reads from feature views");
+  addRoutingOptions(command)
     .addHelpText(
       "after",
-      "\nExample:\n  portolan endpoint deploy churn churn 1 --use-case churn --environment dev --as lee",
+      `
+Examples:
+  portolan endpoint deploy churn churn 1 --use-case churn --environment dev --as lee
+  portolan endpoint deploy churn churn 1 --use-case churn --split next=churn/2:10 --as lee
+  portolan endpoint deploy churn churn 1 --use-case churn --shadow trial=churn/3 --secondary churn-small/4 --as lee`,
     )
     .action(
       async (name: string, model: string, version: string, options: DeployOptions, command: Command) => {
@@ -44,6 +50,7 @@ function registerDeploy(endpoint: Command, contextOf: ContextOf): void {
           options.features === undefined
             ? {}
             : { features: parseFeatures((await readText(resolve(context.cwd, options.features))).text) };
+        const routing = parseRouting(options);
         const api = await connect(context);
         const useCase = await findUseCase(api, options.useCase);
         const route = await api.json<Route>({
@@ -55,15 +62,32 @@ function registerDeploy(endpoint: Command, contextOf: ContextOf): void {
             model,
             version: Number(version),
             ...features,
+            ...routing,
           },
         });
         const snapshot = await untilPublished(api, route.deploymentId);
         context.output.result(
           { ...route, snapshotVersion: snapshot },
-          `${name} serves ${model} version ${version} in ${options.environment}, from snapshot ${snapshot} on`,
+          `${name} serves ${servesOf(route)} in ${options.environment}, from snapshot ${snapshot} on`,
         );
       },
     );
+}
+
+/** The versions of a route in a few words. */
+function servesOf({ model, variants, traffic, secondary }: Route): string {
+  const shares = new Map(traffic?.split.map(({ variant, weight }) => [variant, weight]));
+  const beside = variants.map((variant) =>
+    variant.kind === "shadow"
+      ? `shadow ${versionText(variant.model)}`
+      : `${shares.get(variant.name) ?? 0} % ${versionText(variant.model)}`,
+  );
+  const fallback = secondary ? [`secondary ${versionText(secondary.model)}`] : [];
+  return [versionText(model), ...beside, ...fallback].join(", ");
+}
+
+function versionText({ name, version }: Route["model"]): string {
+  return `${name} ${version}`;
 }
 
 const publishLimitMs = 30_000;
@@ -95,7 +119,7 @@ function registerList(endpoint: Command, contextOf: ContextOf): void {
       const rows = answer.endpoints.map(({ name, environment, route, snapshotVersion }) => [
         name,
         environment,
-        `${route.model.name} ${route.model.version}`,
+        servesOf(route),
         String(snapshotVersion ?? "not yet published"),
       ]);
       context.output.result(answer, table(["endpoint", "environment", "serves", "snapshot"], rows));

@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { parseRouting } from "./routing-options.ts";
+
+test("shares, shadows, rules and the secondary model are read as they are written", () => {
+  expect(
+    parseRouting({
+      split: ["next=churn/2:10", "other=churn-b/7:2.5"],
+      shadow: ["trial=churn/3", "rare=churn/4:5"],
+      rule: ["X-Ring=beta:next"],
+      secondary: "churn-small/4",
+      sticky: "X-Patient",
+    }),
+  ).toEqual({
+    variants: [
+      { name: "next", kind: "split", model: "churn", version: 2 },
+      { name: "other", kind: "split", model: "churn-b", version: 7 },
+      { name: "trial", kind: "shadow", model: "churn", version: 3, sample: 1 },
+      { name: "rare", kind: "shadow", model: "churn", version: 4, sample: 0.05 },
+    ],
+    traffic: {
+      split: [
+        { variant: "next", weight: 10 },
+        { variant: "other", weight: 2.5 },
+      ],
+      rules: [{ by: { header: "x-ring" }, values: ["beta"], variant: "next" }],
+      sticky: { header: "x-patient" },
+    },
+    secondary: { model: "churn-small", version: 4 },
+  });
+  expect(parseRouting({})).toEqual({});
+});
+
+test.each([
+  [{ split: ["churn/2:10"] }, "--split"],
+  [{ split: ["next=churn:10"] }, "--split"],
+  [{ shadow: ["trial"] }, "--shadow"],
+  [{ secondary: "churn" }, "--secondary"],
+  [{ rule: ["x-ring"] }, "--rule"],
+])("%j is refused with the form that is wanted", (options, option) => {
+  expect(() => parseRouting(options)).toThrow(
+    expect.objectContaining({ mend: expect.stringContaining(option) as string }),
+  );
+});

@@ -1,0 +1,100 @@
+import { PortolanError } from "@portolan/kernel";
+import type { DeployRequest } from "@portolan/serving/contract";
+import type { Command } from "commander";
+import type { CliErrorCode } from "../errors.ts";
+
+/** How a deployment shares requests out, as it is written on the command line. */
+export interface RoutingOptions {
+  readonly split?: readonly string[];
+  readonly shadow?: readonly string[];
+  readonly rule?: readonly string[];
+  readonly secondary?: string;
+  readonly sticky?: string;
+}
+
+type Routing = Pick<DeployRequest, "variants" | "traffic" | "secondary">;
+type Traffic = NonNullable<DeployRequest["traffic"]>;
+
+export function addRoutingOptions(command: Command): Command {
+  return command
+    .option("--split <name=model/version:percent...>", "another version that answers a share of the requests")
+    .option(
+      "--shadow <name=model/version[:percent]...>",
+      "another version that sees copies of the requests, unseen",
+    )
+    .option("--rule <header=value:name...>", "requests with this header go to that split variant")
+    .option(
+      "--sticky <by>",
+      "principal, request, or a header's name: who keeps meeting the same version",
+      "principal",
+    )
+    .option("--secondary <model/version>", "the simpler model of the charter's fallback chain");
+}
+
+/** @throws PortolanError `cli.bad_usage` */
+export function parseRouting({
+  split = [],
+  shadow = [],
+  rule = [],
+  secondary,
+  sticky,
+}: RoutingOptions): Routing {
+  const splits = split.map((text) => parseVariant(text, "--split", "next=churn/2:10"));
+  const shadows = shadow.map((text) => parseVariant(text, "--shadow", "trial=churn/3"));
+  const variants = [
+    ...splits.map(({ name, version }) => ({ name, kind: "split" as const, ...version })),
+    ...shadows.map(({ name, version, percent = 100 }) => ({
+      name,
+      kind: "shadow" as const,
+      ...version,
+      sample: percent / 100,
+    })),
+  ];
+  const traffic: Traffic = {
+    split: splits.map(({ name, percent = 0 }) => ({ variant: name, weight: percent })),
+    rules: rule.map(parseRule),
+    sticky: stickyOf(sticky),
+  };
+  return {
+    ...(variants.length === 0 ? {} : { variants }),
+    ...(splits.length === 0 ? {} : { traffic }),
+    ...(secondary === undefined
+      ? {}
+      : { secondary: parseVersion(secondary, "--secondary", "churn-small/4") }),
+  };
+}
+
+function stickyOf(text: string | undefined): NonNullable<Traffic["sticky"]> {
+  return text === undefined || text === "principal" || text === "request"
+    ? (text ?? "principal")
+    : { header: text.toLowerCase() };
+}
+
+function parseVariant(text: string, option: string, example: string) {
+  const [, name = "", version = "", percent] = /^([^=]+)=([^:]+)(?::(\d+(?:\.\d+)?))?$/.exec(text) ?? [];
+  if (name === "") throw badUsage(option, text, example);
+  return {
+    name,
+    version: parseVersion(version, option, example),
+    ...(percent === undefined ? {} : { percent: Number(percent) }),
+  };
+}
+
+function parseVersion(text: string, option: string, example: string) {
+  const [, model = "", version = ""] = /^(.+)\/(\d+)$/.exec(text) ?? [];
+  if (model === "") throw badUsage(option, text, example);
+  return { model, version: Number(version) };
+}
+
+function parseRule(text: string) {
+  const [, header = "", value = "", variant = ""] = /^([^=]+)=(.+):([^:]+)$/.exec(text) ?? [];
+  if (header === "") throw badUsage("--rule", text, "x-ring=beta:next");
+  return { by: { header: header.toLowerCase() }, values: [value], variant };
+}
+
+function badUsage(option: string, text: string, example: string): PortolanError<CliErrorCode> {
+  return new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail: `${option} "${text.slice(0, 80)}" is not understood`,
+    mend: `Write it like ${option} ${example}`,
+  });
+}

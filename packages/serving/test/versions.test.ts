@@ -1,0 +1,132 @@
+import { digestBytes, systemClock } from "@portolan/kernel";
+import {
+  aCall,
+  openTestDatabase,
+  type TestDatabase,
+  testAuthorizer,
+  testOrganisation,
+} from "@portolan/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { SnapshotManifest } from "../src/contract.ts";
+import { deployEndpoint, servingMigrations } from "../src/index.ts";
+import type { DeployableModel } from "../src/ports.ts";
+import { servedRoutes } from "../src/served-routes.ts";
+import { fetchableOf } from "../src/snapshot/placed-parts.ts";
+import { listDeployed } from "../src/store.ts";
+
+const tensor = { name: "x", datatype: "FP32" as const, shape: [-1, 2] };
+const emptyManifest: SnapshotManifest = {
+  format: 2,
+  organisationId: testOrganisation,
+  version: 1,
+  createdAt: 0,
+  parts: [],
+};
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await openTestDatabase({ migrations: [servingMigrations] });
+});
+afterAll(() => db.close());
+
+const engineer = () => aCall({ roles: ["ml_engineer"] });
+const location = { region: "local", owner: "self" };
+const request = { environment: "dev", useCaseId: "uc_1", model: "score", version: 1 } as const;
+const noCharter = { inForce: async () => undefined };
+
+/** Version n of `score`, each with bytes of its own. */
+function version(number: number): DeployableModel {
+  return {
+    useCaseId: "uc_1",
+    stages: [],
+    reference: {
+      name: "score",
+      version: number,
+      digest: digestBytes(Buffer.from(`model ${number}`)),
+      sizeBytes: 5,
+      bundle: { digest: digestBytes(Buffer.from("bundle")), signedAt: 1 },
+      signature: { inputs: [tensor], outputs: [{ ...tensor, name: "y" }] },
+      origin: "trained",
+    },
+  };
+}
+
+const deps = () => ({
+  work: db.uow,
+  authorizer: testAuthorizer({ ml_engineer: ["serving:deploy"] }),
+  clock: systemClock,
+  useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
+  charters: noCharter,
+  models: {
+    find: async (_call: unknown, name: string, number: number) =>
+      name === "score" ? version(number) : undefined,
+  },
+  location,
+});
+
+describe("versions beside an endpoint's own", () => {
+  const canary = { name: "next", kind: "split", model: "score", version: 2 } as const;
+
+  test("shares, shadows, a secondary model and a rule go into the route, its snapshot and what gateways may fetch", async () => {
+    const route = await deployEndpoint(deps(), engineer(), "shared", {
+      ...request,
+      variants: [canary, { name: "later", kind: "shadow", model: "score", version: 3, sample: 0.5 }],
+      traffic: { split: [{ variant: "next", weight: 10 }] },
+      secondary: { model: "score", version: 4 },
+      fallbacks: [{ kind: "secondary_model" }, { kind: "fixed", outputs: { y: 1 } }],
+    });
+    expect(route.variants.map(({ name, model: { version }, sample }) => [name, version, sample])).toEqual([
+      ["next", 2, 1],
+      ["later", 3, 0.5],
+    ]);
+    expect(route.traffic).toEqual({
+      seed: route.endpointId,
+      rules: [],
+      split: [{ variant: "next", weight: 10 }],
+      sticky: "principal",
+    });
+    const fetchable = fetchableOf(emptyManifest, [route]).map(({ digest }) => digest);
+    for (const version of [1, 2, 3, 4])
+      expect(fetchable).toContain(digestBytes(Buffer.from(`model ${version}`)));
+    const listed = await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation));
+    const [served] = await servedRoutes(
+      { charters: noCharter, location },
+      engineer(),
+      listed.filter(({ name }) => name === "shared"),
+    );
+    expect(served).toMatchObject({
+      kind: "route",
+      route: { variants: route.variants, secondary: route.secondary },
+    });
+  });
+
+  test.each([
+    [{ traffic: { split: [{ variant: "next", weight: 10 }] } }, "there is no split variant next"],
+    [
+      {
+        variants: [canary],
+        traffic: {
+          split: [
+            { variant: "next", weight: 60 },
+            { variant: "champion", weight: 50 },
+          ],
+        },
+      },
+      "the weights sum up to 110 percent",
+    ],
+    [{ variants: [canary, canary] }, "two variants are called next"],
+    [{ variants: [{ ...canary, name: "champion" }] }, "no variant may be called champion"],
+    [
+      { fallbacks: [{ kind: "rule" as const, expression: "nothing + 1" }] },
+      "does not fit the request's columns",
+    ],
+    [{ fallbacks: [{ kind: "rule" as const, expression: "x + 1.0" }] }, "which is no single column"],
+  ])("%j is refused: %s", async (over, why) => {
+    await expect(
+      deployEndpoint(deps(), engineer(), "refused", { ...request, ...over }),
+    ).rejects.toMatchObject({
+      code: "serving.model_not_deployable",
+      detail: expect.stringContaining(why) as string,
+    });
+  });
+});
