@@ -67,6 +67,13 @@ export const GatewayConfig = Type.Object({
     Type.String({ description: "PEM certificate chain; required on a non-loopback address" }),
   ),
   TLS_KEY_FILE: Type.Optional(Type.String({ description: "PEM private key of the certificate" })),
+  WORKER_THREADS: Type.Integer({
+    minimum: 0,
+    maximum: 1024,
+    default: 0,
+    description:
+      "Most threads of one model in the worker tier; 0 takes the processors less one, at least one",
+  }),
   RUNNER_MEMORY: Type.Integer({
     minimum: 64,
     default: 2048,

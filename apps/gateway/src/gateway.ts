@@ -34,6 +34,7 @@ import { openCertificates } from "./limits/open-certificates.ts";
 import { openLimits } from "./limits/open-limits.ts";
 import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
+import { ModelScaler, mostWorkers } from "./models/model-scaler.ts";
 import { createOnlineFeatures } from "./online-features.ts";
 import { renderMetrics } from "./render-metrics.ts";
 import { openDiskCache } from "./snapshot/disk-cache.ts";
@@ -118,6 +119,12 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const writer = await openWriter(config, log);
   const runtime = createRuntime(config, folder, log);
   const pool = new ModelPool({ cache, control, runtime });
+  const scaler = new ModelScaler({
+    models: () => pool.loaded(),
+    maximum: mostWorkers(config.WORKER_THREADS),
+    log,
+  });
+  scaler.start();
   const snapshots = followSnapshots(config, { cache, control, pool, log, metrics, writer });
   const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), log);
   const shipper = createShipper({ folder: logFolder(config), deliver: createDelivery(control) });
@@ -130,6 +137,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
     snapshots,
     features,
     async close() {
+      scaler.close();
       await credential.close();
       await snapshots.close();
       await limits.close();

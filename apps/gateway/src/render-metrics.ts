@@ -11,7 +11,8 @@ const circuit = "portolan_gateway_circuit_open";
 const inFlight = "portolan_gateway_requests_in_flight";
 const room = "portolan_gateway_concurrency_limit";
 const queued = "portolan_gateway_queued_rows";
-const versionGauges = [circuit, inFlight, room, queued];
+const workers = "portolan_gateway_model_workers";
+const versionGauges = [circuit, inFlight, room, queued, workers];
 
 export interface RenderMetricsDeps {
   readonly metrics: Metrics;
@@ -60,7 +61,13 @@ function scrapeVersion(metrics: Metrics, version: ActiveRoute, { breaker, limit 
   metrics.gauge(circuit, "1 while the model is not asked, 0.5 while it is tried again", labels, open);
   metrics.gauge(inFlight, "Requests under way", labels, limit.inFlight);
   metrics.gauge(room, "Requests that may be under way at once", labels, limit.limit);
-  metrics.gauge(queued, "Rows that wait for a run", labels, version.model?.queuedRows() ?? 0);
+  metrics.gauge(
+    workers,
+    "Runs that the model does at the same time",
+    labels,
+    version.model?.usage().lanes ?? 0,
+  );
+  metrics.gauge(queued, "Rows that wait for a run", labels, version.model?.usage().queuedRows ?? 0);
 }
 
 function scrapeRoute(metrics: Metrics, active: ActiveRoute, ageMs: number): void {

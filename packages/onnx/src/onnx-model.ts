@@ -2,6 +2,7 @@ import {
   Batcher,
   type BatchPlan,
   type LoadedModel,
+  type ModelUsage,
   planBatches,
   RetryBudget,
   type RunOptions,
@@ -36,14 +37,19 @@ export class OnnxModel implements LoadedModel {
     return this.#closed ? { kind: "closed" } : this.#engine.state();
   }
 
-  /** Brings the model's lanes to `lanes` where its engine has several; resolves when that is so. */
-  async scale(lanes: number): Promise<void> {
-    await this.#engine.scale?.(lanes);
-    this.#batcher.lanesChanged();
+  /** Absent where the engine has one lane for ever. */
+  get scale(): ((lanes: number) => Promise<void>) | undefined {
+    const engine = this.#engine;
+    if (!engine.scale) return undefined;
+    return async (lanes) => {
+      await engine.scale?.(lanes);
+      this.#batcher.lanesChanged();
+    };
   }
 
-  queuedRows(): number {
-    return this.#batcher.queuedRows;
+  usage(): ModelUsage {
+    const busyMs = this.#batcher.busyMs(performance.now());
+    return { lanes: this.#engine.lanes(), busyMs, queuedRows: this.#batcher.queuedRows };
   }
 
   async run(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {

@@ -4,6 +4,12 @@ export { type BatchPlan, noBatching, type ProfiledRows, planBatches } from "./ba
 export { Batcher } from "./batching/batcher.ts";
 export { type RunPriority, runPriorities } from "./batching/job-queue.ts";
 export { hasRowDimension, joinRows, splitRows } from "./batching/row-batch.ts";
+export {
+  decideScale,
+  noScaleMemory,
+  type ScaleMemory,
+  type ScaleParameters,
+} from "./elastic/scale-policy.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
 export {
   assembleInputs,
@@ -58,6 +64,7 @@ export { ruleColumns } from "./routing/routing-problems.ts";
 export type {
   LoadedModel,
   ModelRuntime,
+  ModelUsage,
   RunOptions,
   RunOutcome,
   RuntimeState,

@@ -60,12 +60,23 @@ export interface RunOptions {
   readonly priority?: RunPriority;
 }
 
+/** What a model version does now. */
+export interface ModelUsage {
+  /** Runs that it can do at the same time. */
+  readonly lanes: number;
+  /** Milliseconds that its lanes have computed since it was loaded, all lanes added up. */
+  readonly busyMs: number;
+  /** Rows that wait for a run. */
+  readonly queuedRows: number;
+}
+
 export interface LoadedModel {
   readonly state: () => RuntimeState;
   /** Never rejects. */
   readonly run: (inputs: readonly Tensor[], options: RunOptions) => Promise<RunOutcome>;
-  /** Rows that wait for a run. */
-  readonly queuedRows: () => number;
+  readonly usage: () => ModelUsage;
+  /** Brings the lanes to that number; absent where there is one lane for ever. */
+  readonly scale?: ((lanes: number) => Promise<void>) | undefined;
   /** Ends the runner or releases the session once requests in flight are answered. */
   readonly close: () => Promise<void>;
 }

@@ -56,6 +56,11 @@ export class ModelPool {
     }
   }
 
+  /** Every model that is loaded now. */
+  loaded(): LoadedModel[] {
+    return [...this.#loaded.values()];
+  }
+
   /** Unloads what no route uses any more, once its open requests are answered. */
   async keepOnly(references: readonly ModelReference[]): Promise<void> {
     const models = new Set(references.map((one) => one.digest));

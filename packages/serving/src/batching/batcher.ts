@@ -17,6 +17,9 @@ export class Batcher {
   readonly #lanes: () => number;
   #plan: BatchPlan;
   #busy = 0;
+  /** Time that lanes have computed so far, milliseconds, up to `#countedMs`. */
+  #busyMs = 0;
+  #countedMs = 0;
   /** Batches that are being run: their callers have deadlines too. */
   readonly #running = new Set<readonly Job[]>();
   #delay: NodeJS.Timeout | undefined;
@@ -28,6 +31,13 @@ export class Batcher {
     this.#run = run;
     this.#plan = plan;
     this.#lanes = lanes;
+  }
+
+  /** Milliseconds that lanes have computed, all lanes added up, since the start. */
+  busyMs(nowMs: number): number {
+    this.#busyMs += this.#busy * Math.max(0, nowMs - this.#countedMs);
+    this.#countedMs = nowMs;
+    return this.#busyMs;
   }
 
   /** Rows that wait for a run. */
@@ -69,10 +79,9 @@ export class Batcher {
 
   /** A request that finds the model idle: no queue, no timer, no copy. */
   async #runAlone(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
-    this.#busy++;
+    this.#begin();
     const outcome = await this.#run(inputs, timeoutMs);
-    this.#busy--;
-    this.#free();
+    this.#end();
     return outcome;
   }
 
@@ -83,6 +92,17 @@ export class Batcher {
       if (victim === job) return false;
     }
     return true;
+  }
+
+  #begin(): void {
+    this.busyMs(performance.now());
+    this.#busy++;
+  }
+
+  #end(): void {
+    this.busyMs(performance.now());
+    this.#busy--;
+    this.#free();
   }
 
   #free(): void {
@@ -111,14 +131,13 @@ export class Batcher {
   }
 
   async #runJointly(jobs: readonly Job[]): Promise<void> {
-    this.#busy++;
+    this.#begin();
     this.#running.add(jobs);
     const [first] = jobs;
     if (jobs.length === 1 && first) settle(first, await this.#run(first.inputs, first.timeoutMs));
     else await this.#runBatch(jobs);
     this.#running.delete(jobs);
-    this.#busy--;
-    this.#free();
+    this.#end();
   }
 
   async #runBatch(jobs: readonly Job[]): Promise<void> {

@@ -1,0 +1,94 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decideScale, noScaleMemory, type ScaleMemory, type ScaleParameters } from "./scale-policy.ts";
+
+const parameters: ScaleParameters = {
+  minimum: 1,
+  maximum: 8,
+  targetUtilisation: 0.7,
+  queuedRowsPerWorker: 64,
+  upPerStep: 2,
+  downPerStep: 1,
+  stabilisationMs: 30_000,
+};
+
+/** Workers that each compute 100 rows a second, under a load that changes with time; one step a second. */
+function simulate(rowsPerSecond: (second: number) => number, seconds: number, own = parameters): number[] {
+  let [workers, queued] = [own.minimum, 0];
+  let memory: ScaleMemory = noScaleMemory;
+  const history: number[] = [];
+  for (let second = 0; second < seconds; second++) {
+    const arrived = queued + rowsPerSecond(second);
+    const done = Math.min(arrived, workers * 100);
+    queued = arrived - done;
+    const utilisation = done / (workers * 100);
+    const decided = decideScale(own, memory, {
+      atMs: second * 1000,
+      workers,
+      utilisation,
+      queuedRows: queued,
+    });
+    ({ workers, memory } = decided);
+    history.push(workers);
+  }
+  return history;
+}
+
+/** Changes of direction. */
+function reversals(history: readonly number[]): number {
+  let [count, direction] = [0, 0];
+  for (let i = 1; i < history.length; i++) {
+    const step = Math.sign((history[i] ?? 0) - (history[i - 1] ?? 0));
+    if (step === 0) continue;
+    if (direction !== 0 && step !== direction) count++;
+    direction = step;
+  }
+  return count;
+}
+
+describe("scaling", () => {
+  test("a steady load settles at what it needs, and stays there", () => {
+    const history = simulate(() => 350, 300);
+    expect(new Set(history.slice(100))).toEqual(new Set([5]));
+  });
+
+  test.each([20, 40, 60, 120, 240])(
+    "a square wave of %i s turns the scaling around at most once up and once down a period",
+    (period) => {
+      const periods = 6;
+      const history = simulate((second) => (second % period < period / 2 ? 600 : 40), period * periods);
+      expect(reversals(history)).toBeLessThanOrEqual(2 * periods);
+      // A wave that is shorter than the window moves nothing once it is known.
+      if (period <= 40) expect(reversals(history.slice(period))).toBe(0);
+    },
+  );
+
+  test("a burst is met within seconds, and the queue is worked off", () => {
+    const history = simulate((second) => (second < 10 ? 10 : 500), 40);
+    expect(history.indexOf(7)).toBeGreaterThan(9);
+    expect(history.indexOf(7)).toBeLessThan(16);
+  });
+
+  test("bounds and steps are kept, whatever is seen", () => {
+    const seen = fc.record({
+      gapMs: fc.integer({ min: 1, max: 60_000 }),
+      utilisation: fc.double({ min: 0, max: 1, noNaN: true }),
+      queuedRows: fc.integer({ min: 0, max: 1e6 }),
+    });
+    fc.assert(
+      fc.property(fc.array(seen, { maxLength: 100 }), (steps) => {
+        let [workers, atMs] = [1, 0];
+        let memory: ScaleMemory = noScaleMemory;
+        for (const { gapMs, ...observed } of steps) {
+          atMs += gapMs;
+          const before = workers;
+          ({ workers, memory } = decideScale(parameters, memory, { atMs, workers, ...observed }));
+          expect(workers).toBeGreaterThanOrEqual(parameters.minimum);
+          expect(workers).toBeLessThanOrEqual(parameters.maximum);
+          expect(workers - before).toBeLessThanOrEqual(parameters.upPerStep);
+          expect(before - workers).toBeLessThanOrEqual(parameters.downPerStep);
+        }
+      }),
+    );
+  });
+});
