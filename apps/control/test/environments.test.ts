@@ -167,6 +167,7 @@ function routeOf(endpointId: string, deploymentId: string): Route {
     fallbacks: [],
     resilience: { maxInFlight: 10, slowMs: 100, targetWaitMs: 50 },
     variants: [],
+    cache: null,
     traffic: null,
     secondary: null,
     features: null,

@@ -136,6 +136,7 @@ export class TestInstallation {
       fallbacks: [],
       resilience: { maxInFlight: 1000, slowMs: 60_000, targetWaitMs: 10_000 },
       variants: [],
+      cache: null,
       traffic: null,
       secondary: null,
       features: null,

@@ -200,3 +200,21 @@ test("more requests than may be under way are refused at once with the time to c
   expect(refused?.headers.get("retry-after")).toBe("1");
   expect(refused?.answer).toMatchObject({ code: "serving.overloaded" });
 });
+
+test("an endpoint that keeps answers gives the same one without a run, on the record all the same", async () => {
+  installation.add("score", model(1), { cache: { maxBytes: 1_048_576 } });
+  await installation.publish(1);
+  const gateway = await installation.start();
+  const marks: (string | null)[] = [];
+  for (const values of ["1,2", "1,2", "1,3", "1,2"]) {
+    const { headers, score } = await ask(gateway, "score", {}, body.replace("1,2]}", `${values}]}`));
+    marks.push(headers.get("x-portolan-cache"));
+    if (values === "1,2") expect(score).toBeCloseTo(scoreOf(1), 5);
+  }
+  expect(marks).toEqual(["miss", "hit", "miss", "hit"]);
+  const { model_stats } = (await (await gateway.get("/v2/models/score/stats")).json()) as {
+    model_stats: readonly { execution_count: number; inference_stats: { cache_hit: { count: number } } }[];
+  };
+  expect(model_stats[0]).toMatchObject({ execution_count: 2, inference_stats: { cache_hit: { count: 2 } } });
+  expect(await recordsOf(gateway)).toHaveLength(4);
+});

@@ -1,6 +1,6 @@
 -- Deployments from before variants, secondary models and fallback chains: they have none, and say so.
 update serving.deployments
-set route = route || '{"variants": [], "secondary": null}'::jsonb
+set route = route || '{"variants": [], "secondary": null, "cache": null}'::jsonb
 where not (route ? 'variants');
 
 update serving.deployments

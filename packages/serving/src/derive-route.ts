@@ -122,6 +122,7 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
     fallbacks: terms ? terms.fallbacks.map((step) => stepFor(step, model)) : (request.fallbacks ?? []),
     resilience: terms ? resilienceFor(terms) : devResilience,
     variants: facts.variants.map((variant) => ({ ...variant, features: fed(variant.features) })),
+    cache: request.cacheMebibytes === undefined ? null : { maxBytes: request.cacheMebibytes * 1_048_576 },
     traffic: trafficOf(ids.endpointId, request),
     secondary: version(facts.secondary),
     features: fed(request.features ?? null),

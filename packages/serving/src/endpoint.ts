@@ -44,6 +44,13 @@ export const DeployRequest = Type.Object(
         description: "The simpler model that the charter's fallback chain may name",
       }),
     ),
+    cacheMebibytes: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 256,
+        description: "Keeps answers by exact inputs, for models whose answer depends on nothing else",
+      }),
+    ),
     variants: Type.Optional(Type.Array(AskedVariant, { maxItems: 16 })),
     traffic: Type.Optional(
       Type.Object(

@@ -4,6 +4,7 @@ export { type BatchPlan, noBatching, type ProfiledRows, planBatches } from "./ba
 export { Batcher } from "./batching/batcher.ts";
 export { type RunPriority, runPriorities } from "./batching/job-queue.ts";
 export { hasRowDimension, joinRows, splitRows } from "./batching/row-batch.ts";
+export { cacheKey, ResponseCache } from "./cache/response-cache.ts";
 export {
   decideScale,
   noScaleMemory,

@@ -29,6 +29,8 @@ export type RunOutcome =
       readonly runMicros: number;
       /** Rows of the run that this answer came out of; absent when it had one for itself. */
       readonly batchRows?: number;
+      /** True when it was kept from an earlier run with the very same inputs. */
+      readonly isCached?: boolean;
     }
   /** The deadline passed; a runner was killed for it. */
   | { readonly kind: "timeout" }

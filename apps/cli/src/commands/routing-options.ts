@@ -10,9 +10,10 @@ export interface RoutingOptions {
   readonly rule?: readonly string[];
   readonly secondary?: string;
   readonly sticky?: string;
+  readonly cache?: string;
 }
 
-type Routing = Pick<DeployRequest, "variants" | "traffic" | "secondary">;
+type Routing = Pick<DeployRequest, "variants" | "traffic" | "secondary" | "cacheMebibytes">;
 type Traffic = NonNullable<DeployRequest["traffic"]>;
 
 export function addRoutingOptions(command: Command): Command {
@@ -28,6 +29,7 @@ export function addRoutingOptions(command: Command): Command {
       "principal, request, or a header's name: who keeps meeting the same version",
       "principal",
     )
+    .option("--cache <MiB>", "keep answers by exact inputs, per version and gateway process")
     .option("--secondary <model/version>", "the simpler model of the charter's fallback chain");
 }
 
@@ -38,6 +40,7 @@ export function parseRouting({
   rule = [],
   secondary,
   sticky,
+  cache,
 }: RoutingOptions): Routing {
   const splits = split.map((text) => parseVariant(text, "--split", "next=churn/2:10"));
   const shadows = shadow.map((text) => parseVariant(text, "--shadow", "trial=churn/3"));
@@ -58,6 +61,7 @@ export function parseRouting({
   return {
     ...(variants.length === 0 ? {} : { variants }),
     ...(splits.length === 0 ? {} : { traffic }),
+    ...(cache === undefined ? {} : { cacheMebibytes: parseMebibytes(cache) }),
     ...(secondary === undefined
       ? {}
       : { secondary: parseVersion(secondary, "--secondary", "churn-small/4") }),
@@ -84,6 +88,11 @@ function parseVersion(text: string, option: string, example: string) {
   const [, model = "", version = ""] = /^(.+)\/(\d+)$/.exec(text) ?? [];
   if (model === "") throw badUsage(option, text, example);
   return { model, version: Number(version) };
+}
+
+function parseMebibytes(text: string): number {
+  if (!/^\d{1,3}$/.test(text)) throw badUsage("--cache", text, "16");
+  return Number(text);
 }
 
 function parseRule(text: string) {

@@ -30,6 +30,8 @@ export interface ChainAnswer {
   readonly queueMicros?: number;
   readonly runMicros?: number;
   readonly batchRows?: number;
+  /** Absent where the version keeps no answers. */
+  readonly cache?: "hit" | "miss";
 }
 
 export interface ChainDeps extends RunDeps {
@@ -107,7 +109,7 @@ async function tryVersion(
   version: ActiveRoute,
   hasMore: boolean,
 ): Promise<Attempt> {
-  const { breaker, limit } = deps.health.of(version);
+  const { breaker, limit, cache } = deps.health.of(version);
   const startMs = performance.now();
   if (!breaker.admit(startMs)) return { kind: "not", reason: "breaker_open", fault: breakerOpen() };
   if (!limit.acquire(asked.priority)) {
@@ -119,14 +121,14 @@ async function tryVersion(
     const request = readAs(asked, version);
     const leftMs = asked.timeoutMs * (hasMore ? 1 - reserve : 1) - asked.elapsedMs();
     const options = { timeoutMs: Math.max(1, Math.floor(leftMs)), priority: asked.priority };
-    const { outcome, ...rest } = await runVersion(deps, version, request, asked.receivedAt, options);
+    const { outcome, ...rest } = await runVersion(deps, version, request, asked.receivedAt, options, cache);
     const now = performance.now();
     if (outcome.kind === "ok") {
       breaker.succeeded(now, now - startMs);
       waitMs = (rest.queueMicros ?? 0) / 1000;
-      const { outputs, runMicros, batchRows } = outcome;
-      const shared = batchRows === undefined ? {} : { batchRows };
-      return { kind: "answered", answer: { outputs, request, by: version, runMicros, ...shared, ...rest } };
+      const { kind: _, ...run } = outcome;
+      const looked = cache ? { cache: outcome.isCached ? ("hit" as const) : ("miss" as const) } : {};
+      return { kind: "answered", answer: { request, by: version, ...run, ...looked, ...rest } };
     }
     if (outcome.kind === "overloaded") waitMs = Number.MAX_VALUE;
     const fault = faultOf(outcome, asked.timeoutMs);

@@ -1,10 +1,12 @@
-import { AdaptiveLimit, CircuitBreaker, defaultBreaker } from "@portolan/serving/policy";
+import { AdaptiveLimit, CircuitBreaker, defaultBreaker, ResponseCache } from "@portolan/serving/policy";
 import { type ActiveRoute, keyOf, versionsOf } from "../snapshot/serving-state.ts";
 
 /** What is known of how one model version does at one endpoint. */
 export interface VersionHealth {
   readonly breaker: CircuitBreaker;
   readonly limit: AdaptiveLimit;
+  /** Absent where the deployment asks for none. */
+  readonly cache?: ResponseCache;
 }
 
 /** Health per endpoint and model version; it outlives the snapshots in between, and goes with its terms. */
@@ -15,12 +17,13 @@ export class HealthBook {
   of(active: ActiveRoute): VersionHealth {
     const known = this.#byRoute.get(active);
     if (known) return known;
-    const { model, resilience } = active.route;
+    const { model, resilience, cache } = active.route;
     const { maxInFlight, slowMs, targetWaitMs } = resilience;
-    const key = `${keyOf(active.route)}/${model.digest}/${maxInFlight}/${slowMs}/${targetWaitMs}`;
+    const key = `${keyOf(active.route)}/${model.digest}/${maxInFlight}/${slowMs}/${targetWaitMs}/${cache?.maxBytes}`;
     const health = this.#byVersion.get(key) ?? {
       breaker: new CircuitBreaker({ ...defaultBreaker, slowMs }),
       limit: new AdaptiveLimit({ most: maxInFlight, targetWaitMs }),
+      ...(cache ? { cache: new ResponseCache(cache.maxBytes) } : {}),
     };
     this.#byVersion.set(key, health);
     this.#byRoute.set(active, health);

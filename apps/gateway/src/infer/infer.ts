@@ -116,6 +116,7 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
       "x-portolan-prediction-id": id,
       "server-timing": serverTiming(progress, answer, Math.round((endMs - logStart) * 1000)),
       ...tierHeader(answer),
+      ...(answer.cache === undefined ? undefined : { "x-portolan-cache": answer.cache }),
       ...(fallback
         ? { "x-portolan-fallback": fallback.reason, "x-portolan-answered-by": fallback.answeredBy }
         : undefined),
@@ -136,9 +137,12 @@ function note(
   { answer, readMs }: Answered,
   { outputMs, totalMs }: { readonly outputMs: number; readonly totalMs: number },
 ): void {
+  const rows = rowsOf(answer.request.inputs[0]?.shape ?? []);
   deps.statistics.of(answer.by).succeeded(
     {
-      rows: rowsOf(answer.request.inputs[0]?.shape ?? []),
+      rows,
+      batchRows: answer.batchRows ?? rows,
+      ...(answer.cache === undefined ? {} : { cache: answer.cache }),
       totalNs: nanos(totalMs),
       queueNs: (answer.queueMicros ?? 0) * 1000,
       inputNs: nanos(readMs) + (answer.featuresMicros ?? 0) * 1000,

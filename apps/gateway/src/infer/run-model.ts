@@ -1,10 +1,12 @@
 import { type EpochMicros, PortolanError } from "@portolan/kernel";
 import {
   assembleInputs,
+  cacheKey,
   eventTimeOf,
   eventTimeParameter,
   type InferRequest,
   type ReadOnline,
+  type ResponseCache,
   type RunOptions,
   type RunOutcome,
   type ServingErrorCode,
@@ -40,15 +42,25 @@ export async function runVersion(
   request: InferRequest,
   receivedAt: EpochMicros,
   options: RunOptions,
+  cache?: ResponseCache,
 ): Promise<VersionAnswer> {
   const { route, model } = active;
   if (route.nonFinite === "refuse") refuseNonFinite(request.inputs);
   const { inputs, ...assembled } = modelInputs(deps, active, request, receivedAt);
   const start = performance.now();
+  const key = cache && cacheKey(inputs);
+  const kept = key === undefined ? undefined : cache?.get(key);
+  if (kept)
+    return {
+      outcome: { kind: "ok", outputs: kept, runMicros: 0, isCached: true },
+      ...assembled,
+      queueMicros: 0,
+    };
   const outcome: RunOutcome = model
     ? await model.run(inputs, options)
     : { kind: "unavailable", detail: active.problem?.detail ?? "The model is not loaded." };
   if (outcome.kind !== "ok") return { outcome, ...assembled };
+  if (key !== undefined) cache?.put(key, outcome.outputs);
   const spentMicros = Math.round((performance.now() - start) * 1000);
   return { outcome, ...assembled, queueMicros: Math.max(0, spentMicros - outcome.runMicros) };
 }

@@ -27,7 +27,7 @@ export function metadataOf({ route, requestSignature }: ActiveRoute): JsonObject
 }
 
 export function configOf({ route, requestSignature }: ActiveRoute): JsonObject {
-  return modelConfig(route.endpoint, requestSignature);
+  return modelConfig(route.endpoint, requestSignature, route.cache !== null);
 }
 
 export function statisticsOf(actives: readonly ActiveRoute[], book: StatisticsBook): JsonObject {

@@ -68,9 +68,9 @@ describe("statistics", () => {
   test("count rows and executions apart, add up by batch size, and leave no leaf out", () => {
     const statistics = new ModelStatistics();
     const timing = { totalNs: 10, queueNs: 1, inputNs: 2, inferNs: 3, outputNs: 4 };
-    statistics.succeeded({ rows: 1, ...timing }, 1000);
-    statistics.succeeded({ rows: 4, ...timing }, 2000);
-    statistics.succeeded({ rows: 4, ...timing }, 3000);
+    statistics.succeeded({ rows: 1, batchRows: 1, ...timing }, 1000);
+    statistics.succeeded({ rows: 4, batchRows: 4, ...timing }, 2000);
+    statistics.succeeded({ rows: 4, batchRows: 4, ...timing }, 3000);
     statistics.failed(7);
     const none = { count: 0, ns: 0 };
     const of = (count: number, ns: number) => ({ count, ns });
@@ -99,10 +99,28 @@ describe("statistics", () => {
     });
   });
 
+  test("requests that share a run are one execution together, and what came out of the cache is none", () => {
+    const statistics = new ModelStatistics();
+    const timing = { totalNs: 10, queueNs: 1, inputNs: 2, inferNs: 30, outputNs: 4, cache: "miss" } as const;
+    for (const rows of [1, 2, 3]) statistics.succeeded({ rows, batchRows: 6, ...timing }, 1000);
+    statistics.succeeded({ rows: 5, batchRows: 5, ...timing, cache: "hit" }, 1000);
+    expect(statistics.describe("m", "1")).toMatchObject({
+      inference_count: 6,
+      execution_count: 1,
+      inference_stats: {
+        success: { count: 4, ns: 40 },
+        compute_infer: { count: 3, ns: 90 },
+        cache_hit: { count: 1, ns: 10 },
+        cache_miss: { count: 3, ns: 30 },
+      },
+      batch_stats: [{ batch_size: 6, compute_infer: { count: 1, ns: 30 } }],
+    });
+  });
+
   test("a client that varies its batch size does not grow them without bound", () => {
     const statistics = new ModelStatistics();
     for (let rows = 1; rows <= 5000; rows++)
-      statistics.succeeded({ rows, totalNs: 1, queueNs: 0, inputNs: 0, inferNs: 0, outputNs: 0 }, rows);
+      statistics.succeeded({ rows, batchRows: rows, totalNs: 1, queueNs: 0, inputNs: 0, inferNs: 0, outputNs: 0 }, rows);
     const { batch_stats } = statistics.describe("m", "1") as { batch_stats: unknown[] };
     expect(batch_stats.length).toBeLessThanOrEqual(257);
   });

@@ -36,7 +36,7 @@ const largestBatch = 1024;
  * Body of `GET /v2/models/{name}/config`, in Triton's words and as far as its clients read it. A model batches when
  * the first dimension of every tensor varies; `dims` are then those of one row.
  */
-export function modelConfig(name: string, signature: ModelSignature): JsonObject {
+export function modelConfig(name: string, signature: ModelSignature, hasCache = false): JsonObject {
   const isBatched = [...signature.inputs, ...signature.outputs].every((spec) => spec.shape[0] === -1);
   const tensor = (spec: TensorSpec): JsonObject => ({
     name: spec.name,
@@ -51,7 +51,7 @@ export function modelConfig(name: string, signature: ModelSignature): JsonObject
     input: signature.inputs.map(tensor),
     output: signature.outputs.map(tensor),
     model_transaction_policy: { decoupled: false },
-    response_cache: { enable: false },
+    response_cache: { enable: hasCache },
   };
 }
 

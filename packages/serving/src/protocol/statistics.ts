@@ -3,6 +3,10 @@ import type { JsonObject } from "@portolan/kernel";
 /** Where the time of one answered inference went, in whole nanoseconds. */
 export interface InferenceTiming {
   readonly rows: number;
+  /** Rows of the run that it came out of; those of other requests included. */
+  readonly batchRows: number;
+  /** Absent where nothing is kept; a hit ran nothing. */
+  readonly cache?: "hit" | "miss";
   readonly totalNs: number;
   readonly queueNs: number;
   readonly inputNs: number;
@@ -23,9 +27,14 @@ interface BatchDurations {
 
 const zero = (): Duration => ({ count: 0, ns: 0 });
 
-function add(duration: Duration, ns: number): void {
-  duration.count++;
-  duration.ns += ns;
+function add(duration: Duration, ns: number, share = 1): void {
+  duration.count += share;
+  duration.ns += ns * share;
+}
+
+/** Shares of runs add up to whole ones but for rounding. */
+function whole({ count, ns }: Duration): { count: number; ns: number } {
+  return { count: Math.round(count), ns: Math.round(ns) };
 }
 
 /** Batch sizes that are told apart; larger ones share the last. */
@@ -42,6 +51,8 @@ export class ModelStatistics {
   readonly #success = zero();
   readonly #fail = zero();
   readonly #queue = zero();
+  readonly #hit = zero();
+  readonly #miss = zero();
   readonly #input = zero();
   readonly #infer = zero();
   readonly #output = zero();
@@ -49,17 +60,22 @@ export class ModelStatistics {
 
   succeeded(timing: InferenceTiming, nowMs: number): void {
     this.#lastInferenceMs = nowMs;
-    this.#rows += timing.rows;
-    this.#executions++;
     add(this.#success, timing.totalNs);
+    if (timing.cache !== undefined) add(timing.cache === "hit" ? this.#hit : this.#miss, timing.totalNs);
+    // Neither count includes what came out of the cache.
+    if (timing.cache === "hit") return;
+    // A run's requests make up one execution together.
+    const share = timing.rows / timing.batchRows;
+    this.#rows += timing.rows;
+    this.#executions += share;
     add(this.#queue, timing.queueNs);
     add(this.#input, timing.inputNs);
     add(this.#infer, timing.inferNs);
     add(this.#output, timing.outputNs);
-    const batch = this.#batch(timing.rows);
-    add(batch.compute_input, timing.inputNs);
-    add(batch.compute_infer, timing.inferNs);
-    add(batch.compute_output, timing.outputNs);
+    const batch = this.#batch(timing.batchRows);
+    add(batch.compute_input, timing.inputNs, share);
+    add(batch.compute_infer, timing.inferNs, share);
+    add(batch.compute_output, timing.outputNs, share);
   }
 
   failed(totalNs: number): void {
@@ -73,7 +89,7 @@ export class ModelStatistics {
       version,
       last_inference: this.#lastInferenceMs,
       inference_count: this.#rows,
-      execution_count: this.#executions,
+      execution_count: Math.round(this.#executions),
       inference_stats: {
         success: { ...this.#success },
         fail: { ...this.#fail },
@@ -81,16 +97,16 @@ export class ModelStatistics {
         compute_input: { ...this.#input },
         compute_infer: { ...this.#infer },
         compute_output: { ...this.#output },
-        cache_hit: zero() as { count: number; ns: number },
-        cache_miss: zero() as { count: number; ns: number },
+        cache_hit: { ...this.#hit },
+        cache_miss: { ...this.#miss },
       },
       batch_stats: [...this.#batches]
         .sort(([left], [right]) => left - right)
         .map(([size, { compute_input, compute_infer, compute_output }]) => ({
           batch_size: size,
-          compute_input: { ...compute_input },
-          compute_infer: { ...compute_infer },
-          compute_output: { ...compute_output },
+          compute_input: whole(compute_input),
+          compute_infer: whole(compute_infer),
+          compute_output: whole(compute_output),
         })),
       memory_usage: [],
       response_stats: {},

@@ -194,6 +194,10 @@ export const Route = Type.Object(
     resilience: Resilience,
     variants: Type.Array(Variant, { maxItems: 16 }),
     traffic: Type.Union([Traffic, Type.Null()], { description: "Null: all requests go to the champion" }),
+    cache: Type.Union(
+      [Type.Object({ maxBytes: Type.Integer({ minimum: 4096, maximum: 2 ** 28 }) }, closed), Type.Null()],
+      { description: "Answers kept per model version and gateway process, by exact inputs; null: none" },
+    ),
     secondary: Type.Union([ServedVersion, Type.Null()], {
       description: "The simpler model of the fallback chain",
     }),
