@@ -234,7 +234,12 @@ async function startBackground(
   const reconciler = await startReconciler({ database, clock, log, handlers: serving.intents });
   base.onIntents = () => reconciler.wake();
   const home = base.config.PORTOLAN_HOME;
-  const archiving = await startArchiving(serving.predictions, await identity.directory.organisations(), log);
+  const archiving = await startArchiving(
+    serving.predictions,
+    serving.retention,
+    () => identity.directory.organisations(),
+    log,
+  );
   const handlers = [
     ...governance.jobs,
     ...data.jobs,

@@ -185,6 +185,9 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
       body: { select: { predictionIds: [id] }, reason: "as asked" },
     }),
   },
+  named("POST /v1/prediction-holds", { environment: production, reason: "a claim" }),
+  { kind: "listed", route: "GET /v1/prediction-holds", url: "/v1/prediction-holds", of: "hold" },
+  found("POST /v1/prediction-holds/:id/release", "hold", missingId("hld"), { reason: "settled" }),
   {
     kind: "found",
     route: "POST /v1/outcomes",

@@ -52,6 +52,9 @@ async function fillProduction(): Promise<void> {
   known.set("artifact", String(artifact["digest"])).set("part", String(artifact["digest"]));
   const key = await must(control, "POST", "/v1/api-keys", { name: "k", environment: "production" }, insider);
   known.set("apiKey", (key["apiKey"] as { id: string }).id);
+  const claim = { environment: "production", reason: "a claim" };
+  const hold = await must(control, "POST", "/v1/prediction-holds", { ...claim, endpoint: "none" }, insider);
+  known.set("hold", String(hold["id"]));
   const { items } = await must(control, "GET", "/v1/role-bindings", undefined, insider);
   const bindings = items as { id: string; role: string }[];
   known.set("binding", bindings.find(({ role }) => role === "data_scientist")?.id ?? "");

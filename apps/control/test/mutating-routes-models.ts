@@ -108,6 +108,27 @@ export const modelRoutes: readonly MutatingRoute[] = [
       body: { select: { predictionIds: [known(world, "prediction")] }, reason: "asked for by the person" },
     }),
   },
+  {
+    route: "POST /v1/prediction-holds",
+    as: "ada",
+    ledger: "governed",
+    events: ["predictions.hold.placed"],
+    request: () => ({
+      url: "/v1/prediction-holds",
+      body: { environment: "production", endpoint: "delays", reason: "a claim of March" },
+    }),
+    learn: (body, world) => void world.known.set("hold", String(body["id"])),
+  },
+  {
+    route: "POST /v1/prediction-holds/:id/release",
+    as: "ada",
+    ledger: "governed",
+    events: ["predictions.hold.released"],
+    request: (world) => ({
+      url: `/v1/prediction-holds/${known(world, "hold")}/release`,
+      body: { reason: "the claim is settled" },
+    }),
+  },
 ];
 
 /** A gateway's log with one prediction in it, as the bytes that it would deliver. */

@@ -32,6 +32,7 @@ export const controlNames = [
   "human_review",
   "retraining",
   "retention",
+  "training_data_retention",
   "budget",
 ] as const;
 export type ControlName = (typeof controlNames)[number];

@@ -298,17 +298,21 @@ function keeping(document: CharterDocument, terms: CharterTerms): Fact[] {
     fact(
       "retention",
       "retention",
-      document.retention.trainingData
-        ? ["/retention/predictions", "/retention/trainingData"]
-        : "/retention/predictions",
+      "/retention/predictions",
       `Prediction records are kept for ${document.retention.predictions}, then erased.`,
-      {
-        predictionsMs: terms.retentionMs,
-        ...(terms.trainingDataRetentionMs === undefined
-          ? {}
-          : { trainingDataMs: terms.trainingDataRetentionMs }),
-      },
+      { predictionsMs: terms.retentionMs },
     ),
+    ...(terms.trainingDataRetentionMs === undefined
+      ? []
+      : [
+          fact(
+            "training_data_retention",
+            "retention",
+            "/retention/trainingData",
+            `Training data is kept for ${document.retention.trainingData ?? ""}, then erased.`,
+            { trainingDataMs: terms.trainingDataRetentionMs },
+          ),
+        ]),
   ];
 }
 

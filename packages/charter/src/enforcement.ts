@@ -58,6 +58,7 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   explainability: { how: "explanations are not made" },
   human_review: { how: "predictions do not wait for a person" },
   retraining: { how: "training starts by hand only" },
-  retention: { how: "records are kept, and erased by nothing when their time is over" },
+  retention: { by: "control", how: "payloads go when their time is over, unless a legal hold covers them" },
+  training_data_retention: { how: "training data is kept, and erased by nothing when its time is over" },
   budget: { how: "costs are planned, not metered" },
 };

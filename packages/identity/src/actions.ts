@@ -100,6 +100,12 @@ export const actions = {
   "predictions:read": action("reads", "one", "predictions:read", "Read prediction records"),
   "predictions:deliver": action("serves", "one", "predictions:read", "Deliver a gateway's prediction blocks"),
   "predictions:erase": action("administers", "one", "predictions:read", "Erase payloads of predictions"),
+  "predictions:hold": action(
+    "administers",
+    "one",
+    "predictions:read",
+    "Place and release legal holds on predictions",
+  ),
   "outcomes:write": action(
     "serves",
     "one",

@@ -36,6 +36,7 @@ export const idPrefixes = {
   writer: "wr",
   erasure: "ers",
   archive: "arc",
+  legalHold: "hld",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -90,7 +90,7 @@ export interface Held {
   readonly lastAt: number;
 }
 
-export function heldBy(rows: readonly ArchiveRow[]): Held[] {
+export function contentsOfRows(rows: readonly ArchiveRow[]): Held[] {
   const held = new Map<string, Held>();
   for (const { header } of rows) {
     const { context, receivedAt } = header;

@@ -1,5 +1,5 @@
 import type { Sql, Transaction } from "@portolan/kernel";
-import type { Selectable } from "kysely";
+import type { Generated, Selectable } from "kysely";
 import type { ArchivedPart, WrittenArchive } from "./archive-work.ts";
 import type { BlockAddress } from "./contract.ts";
 
@@ -19,6 +19,8 @@ type HeldTable = {
   record_count: number;
   first_at: number;
   last_at: number;
+  expired_at: Generated<number | null>;
+  kept_by_hold: Generated<number>;
 };
 type ArchiveTables = {
   "predictions.archives": ArchiveTable;
@@ -122,6 +124,40 @@ export function listArchives(sql: Sql, organisationId: string): Promise<ArchiveR
     .selectAll()
     .where("organisation_id", "=", organisationId)
     .orderBy("id")
+    .execute();
+}
+
+export type Expiring = Pick<
+  Selectable<HeldTable>,
+  "archive_id" | "use_case_id" | "environment" | "record_count" | "last_at"
+> & { readonly archive_file: string };
+
+/** What has not expired yet, oldest first. */
+export function expiringContents(sql: Sql, organisationId: string): Promise<Expiring[]> {
+  return tables(sql)
+    .selectFrom("predictions.archive_contents as content")
+    .innerJoin("predictions.archives as archive", "archive.id", "content.archive_id")
+    .select([
+      "content.archive_id",
+      "content.use_case_id",
+      "content.environment",
+      "content.record_count",
+      "content.last_at",
+      "archive.file as archive_file",
+    ])
+    .where("content.organisation_id", "=", organisationId)
+    .where("content.expired_at", "is", null)
+    .orderBy("content.last_at")
+    .execute();
+}
+
+export async function markExpired(tx: Transaction, content: Expiring, keptByHold: number): Promise<void> {
+  await tables(tx.sql)
+    .updateTable("predictions.archive_contents")
+    .set({ expired_at: tx.now, kept_by_hold: keptByHold })
+    .where("archive_id", "=", content.archive_id)
+    .where("use_case_id", "=", content.use_case_id)
+    .where("environment", "=", content.environment)
     .execute();
 }
 

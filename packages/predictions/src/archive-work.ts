@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileDurablySync } from "@portolan/kernel";
-import { type ArchiveRow, type Held, heldBy, rowColumns } from "./archive-columns.ts";
+import { type ArchiveRow, contentsOfRows, type Held, rowColumns } from "./archive-columns.ts";
 import { ArchiveFile, encodeArchive } from "./archive-file.ts";
 import { EntryAssembler } from "./archived-entries.ts";
 import { type OpenedBlock, openBlock } from "./block.ts";
+import type { PredictionHeader } from "./contract.ts";
+import { type ActiveHold, heldBy } from "./hold-policy.ts";
 import { corrupt } from "./payload-codec.ts";
 import { decodeEntry, storedEntry, tailOf } from "./record-codec.ts";
 import { hashBytes } from "./record-leaf.ts";
@@ -27,6 +29,19 @@ export interface WrittenArchive {
   readonly held: readonly Held[];
 }
 
+/** Which records are erased. */
+export type Picked =
+  | { readonly kind: "ids"; readonly predictionIds: readonly string[] }
+  | { readonly kind: "use_case"; readonly useCaseId: string; readonly environment: string };
+
+/** What became of the records that were picked. */
+export interface Erased {
+  /** Ids whose payload went now. */
+  readonly erased: readonly string[];
+  /** Ids that a hold kept. */
+  readonly held: readonly string[];
+}
+
 export type ArchiveWork =
   /** Lays parts into one archive, in the order given, until it is full; at least one. */
   | {
@@ -38,13 +53,14 @@ export type ArchiveWork =
       readonly maxRows: number;
       readonly maxBytes: number;
     }
-  /** Writes an archive anew, under its name, without the payloads of these predictions; not when none of them has one. */
+  /** Writes an archive anew, under its name, without the payloads of what is picked and not held; not when none of it has one. */
   | {
       readonly kind: "erase";
       readonly folder: string;
       readonly organisationId: string;
       readonly source: string;
-      readonly predictionIds: readonly string[];
+      readonly which: Picked;
+      readonly holds: readonly ActiveHold[];
     }
   /** Which predictions of an archive name this data subject. */
   | {
@@ -60,7 +76,7 @@ type Work<K extends ArchiveWork["kind"]> = Extract<ArchiveWork, { readonly kind:
 
 export interface ArchiveAnswers {
   readonly compact: { readonly archive: WrittenArchive; readonly parts: readonly ArchivedPart[] };
-  readonly erase: { readonly archive?: WrittenArchive; readonly erased: number };
+  readonly erase: Erased & { readonly archive?: WrittenArchive };
   readonly find_subject: { readonly predictionIds: readonly string[] };
 }
 
@@ -101,18 +117,31 @@ function rowsOf({ writerId, end, endBytes, entries, headers }: OpenedBlock): Arc
 }
 
 export async function erase(work: Work<"erase">): Promise<ArchiveAnswers["erase"]> {
-  const wanted = new Set(work.predictionIds);
-  let erased = 0;
+  const isPicked = pickerOf(work.which);
+  const erased: string[] = [];
+  const held: string[] = [];
   const rows = (await readRows(work)).map((row) => {
-    if (!wanted.has(row.header.id) || !row.entry.saltAndPayload) return row;
-    erased += 1;
+    if (!row.entry.saltAndPayload || !isPicked(row.header)) return row;
+    if (heldBy(row.header, work.holds)) {
+      held.push(row.header.id);
+      return row;
+    }
+    erased.push(row.header.id);
     const { index, organisationId, context, header } = row.entry;
     const parts = { index, organisationId, header, ...(context ? { context } : {}) };
     return { ...row, entry: storedEntry(parts, "erased", hashBytes(row.entry.commitment)) };
   });
-  return erased === 0
-    ? { erased }
-    : { archive: writeArchive({ folder: work.folder, target: work.source }, rows), erased };
+  if (erased.length === 0) return { erased, held };
+  return { archive: writeArchive({ folder: work.folder, target: work.source }, rows), erased, held };
+}
+
+/** Pure. */
+export function pickerOf(which: Picked): (header: PredictionHeader) => boolean {
+  if (which.kind === "ids") {
+    const ids = new Set(which.predictionIds);
+    return ({ id }) => ids.has(id);
+  }
+  return ({ context }) => context.useCaseId === which.useCaseId && context.environment === which.environment;
 }
 
 export async function findSubject(work: Work<"find_subject">): Promise<ArchiveAnswers["find_subject"]> {
@@ -141,6 +170,6 @@ function writeArchive(work: { folder: string; target: string }, rows: readonly A
     file: work.target,
     rows: rows.length,
     bytes: bytes.length,
-    held: heldBy(rows),
+    held: contentsOfRows(rows),
   };
 }

@@ -13,10 +13,12 @@ import {
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { listArchives, resizeArchive } from "./archive-store.ts";
+import { heldBy } from "./hold-policy.ts";
+import { activeHolds } from "./hold-store.ts";
 import { forgetOutputs } from "./outcome-store.ts";
 import { followingMoves, type PartFiles } from "./part-files.ts";
 import { parsePredictionId } from "./position.ts";
-import { decodeEntry, decodeHeader } from "./record-codec.ts";
+import { decodeEntry, decodeHeader, type StoredEntry } from "./record-codec.ts";
 import {
   completeErasure,
   findErasure,
@@ -59,6 +61,7 @@ export const erasureIntent = "predictions.erase";
 
 export interface ErasureResult {
   readonly erasureId: string;
+  /** Predictions whose payload is gone. */
   readonly erased: number;
 }
 
@@ -81,6 +84,7 @@ export async function erasePredictions(
   const erasureId = newId("erasure", deps.clock.now());
   // An unknown id refuses the whole order before anything is on the ledger; so does one that lies beyond the caller's reach.
   if ("predictionIds" in selector) await requireWithin(deps, call, selector.predictionIds, environments);
+  await requireFree(deps, call, selector, environments);
   await deps.uow.write(call, async (tx) => {
     const orderedBy = call.actor.id;
     await insertErasure(tx, { id: erasureId, organisationId, selector, environments, reason, orderedBy });
@@ -120,15 +124,17 @@ async function perform(deps: PerformDeps, call: CallContext, erasureId: string):
       ? await findSubject(deps, call, selector.subject, order.environments)
       : selector.predictionIds;
   if ("subject" in selector) await deps.uow.write(call, (tx) => fixErasure(tx, erasureId, ids));
-  await eraseIds(deps, call, ids);
+  const held = new Set(await eraseIds(deps, call, ids));
+  const gone = ids.filter((id) => !held.has(id));
   await deps.uow.write(call, async (tx) => {
-    await forgetOutputs(tx, ids);
-    if (!(await completeErasure(tx, erasureId, ids.length))) return;
-    const after = digestJson([...ids].sort());
-    const detail = { predictions: ids.length };
+    await forgetOutputs(tx, gone);
+    if (!(await completeErasure(tx, erasureId, gone.length))) return;
+    const after = digestJson([...gone].sort());
+    // A hold that came between the order and its execution.
+    const detail = { predictions: gone.length, held: held.size };
     await tx.record({ event: "predictions.erasure.completed", subject: erasureId, after, detail });
   });
-  return ids.length;
+  return gone.length;
 }
 
 /** For the reconciler: finishes erasures that a crash interrupted. */
@@ -147,14 +153,19 @@ export function erasureIntentHandler(deps: PerformDeps) {
   };
 }
 
-async function eraseIds(deps: PerformDeps, call: CallContext, ids: readonly string[]): Promise<void> {
+/** Resolves to the ids that a hold kept. */
+async function eraseIds(deps: PerformDeps, call: CallContext, ids: readonly string[]): Promise<string[]> {
   const { organisationId } = call.actor;
+  const holds = await deps.uow.read(call, (sql) => activeHolds(sql, organisationId));
+  const kept: string[] = [];
   for (const { spot, wanted } of (await filesOf(deps, call, ids)).values()) {
-    const bytes = await deps.files.erase(spot, organisationId, wanted);
+    const { bytes, held } = await deps.files.erase(spot, organisationId, wanted, holds);
+    kept.push(...held);
     const { archive_file: archive } = spot;
     if (bytes !== undefined && archive !== null)
       await deps.uow.write(call, (tx) => resizeArchive(tx, archive, bytes));
   }
+  return kept;
 }
 
 /** @throws PortolanError `kernel.not_found` when one of them is not among the accepted predictions. */
@@ -185,15 +196,47 @@ async function requireWithin(
   ids: readonly string[],
   environments: readonly string[],
 ): Promise<void> {
-  const { organisationId } = call.actor;
   for (const id of ids) {
-    const entry = await followingMoves(async () => {
-      const position = parsePredictionId(id);
-      const part = position && (await deps.uow.read(call, (sql) => findPart(sql, organisationId, position)));
-      return part && deps.files.find(part, organisationId, position.index);
-    });
+    const entry = await findEntryOf(deps, call, id);
     if (!entry || !environments.includes(decodeHeader(entry).context.environment)) throw notFound(id);
   }
+}
+
+/**
+ * An order that touches what a hold covers is refused whole, before anything is on the ledger.
+ * @throws PortolanError `predictions.under_hold`
+ */
+async function requireFree(
+  deps: PerformDeps,
+  call: CallContext,
+  selector: ErasureSelector,
+  environments: readonly string[],
+): Promise<void> {
+  const { organisationId } = call.actor;
+  const holds = await deps.uow.read(call, (sql) => activeHolds(sql, organisationId));
+  if (holds.length === 0) return;
+  const ids =
+    "subject" in selector
+      ? await followingMoves(() => findSubject(deps, call, selector.subject, environments))
+      : selector.predictionIds;
+  for (const id of ids) {
+    const entry = await findEntryOf(deps, call, id);
+    const hold = entry && heldBy(decodeHeader(entry), holds);
+    if (!hold) continue;
+    throw new PortolanError("predictions.under_hold", {
+      detail: `the legal hold ${hold.id} covers some of what is to be erased`,
+      mend: "Erase it once the hold is released, or order what lies outside of it.",
+    });
+  }
+}
+
+function findEntryOf(deps: PerformDeps, call: CallContext, id: string): Promise<StoredEntry | undefined> {
+  const { organisationId } = call.actor;
+  return followingMoves(async () => {
+    const position = parsePredictionId(id);
+    const part = position && (await deps.uow.read(call, (sql) => findPart(sql, organisationId, position)));
+    return part && deps.files.find(part, organisationId, position.index);
+  });
 }
 
 function notFound(id: string): PortolanError {

@@ -9,5 +9,6 @@ export const predictionsErrors = {
   "predictions.corrupt": { status: 422, title: "Prediction log bytes are damaged" },
   "predictions.block_forked": { status: 409, title: "Block differs from the one already accepted" },
   "predictions.writer_taken": { status: 409, title: "Writer belongs to another principal" },
+  "predictions.under_hold": { status: 409, title: "A legal hold covers it" },
   "predictions.bad_cursor": { status: 400, title: "Page cursor is not understood" },
 } as const satisfies Record<string, ErrorSpec>;

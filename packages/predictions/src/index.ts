@@ -4,6 +4,7 @@ import { Anchorer } from "./anchor.ts";
 import { PartFiles } from "./part-files.ts";
 import type { RecordBatch } from "./ports.ts";
 import { deliveryRoutes } from "./routes/deliveries.ts";
+import { holdRoutes } from "./routes/holds.ts";
 import { predictionRoutes } from "./routes/predictions.ts";
 
 export { type AcceptDeps, type AcceptVerdict, acceptBlocks } from "./accept-blocks.ts";
@@ -25,6 +26,7 @@ export {
   performErasure,
 } from "./erase-predictions.ts";
 export { predictionsErrors } from "./errors.ts";
+export { type HoldDeps, type HoldScope, placeHold, readHolds, releaseHold } from "./holds.ts";
 export { PartFiles } from "./part-files.ts";
 export type { BatchLeaf, RecordBatch } from "./ports.ts";
 export {
@@ -37,6 +39,8 @@ export {
 export { findPrediction, type LoggedBlock, readLog } from "./reader.ts";
 export { type RecoveredLog, sealDeadWriter } from "./recovery.ts";
 export { type OutcomeReport, reportOutcomes } from "./report-outcomes.ts";
+export { applyRetention, type RetentionDeps, type RetentionTerms } from "./retention.ts";
+export type { HoldView } from "./routes/holds.ts";
 export {
   createShipper,
   type DeliverBlocks,
@@ -74,4 +78,5 @@ export function createPredictionsDeps(
 export async function registerPredictionsRoutes(app: FastifyInstance, deps: PredictionsDeps): Promise<void> {
   await app.register((scope) => deliveryRoutes(scope, deps));
   await app.register((scope) => predictionRoutes(scope, deps));
+  await app.register((scope) => holdRoutes(scope, deps));
 }

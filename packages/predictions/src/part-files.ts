@@ -3,12 +3,13 @@ import { dirname, join, relative } from "node:path";
 import { isMissingFile, parseId, writeFilesDurably } from "@portolan/kernel";
 import { entryColumns } from "./archive-columns.ts";
 import { type ArchivedValues, ArchiveFile } from "./archive-file.ts";
-import type { ArchiveAnswers } from "./archive-work.ts";
+import type { ArchiveAnswers, Erased, Picked } from "./archive-work.ts";
 import { blockEndOf, EntryAssembler } from "./archived-entries.ts";
 import { findEntry, type OpenedBlock, openBlock } from "./block.ts";
 import type { BlockAddress } from "./contract.ts";
 import { EntryPacker } from "./entry-packer.ts";
 import { encodeFrame, frameKinds } from "./frame.ts";
+import { type ActiveHold, heldBy } from "./hold-policy.ts";
 import { corrupt } from "./payload-codec.ts";
 import type { StoredEntry } from "./record-codec.ts";
 import { runArchiveWork } from "./run-archive-work.ts";
@@ -82,26 +83,40 @@ export class PartFiles {
     return values && assembler.entry(values);
   }
 
-  /** Destroys salt and payload of these predictions; leaves stay. Returns the new size of an archive that was written anew. */
-  async erase(spot: PartSpot, organisationId: string, ids: ReadonlySet<string>): Promise<number | undefined> {
+  /**
+   * Destroys salt and payload of these predictions, except of those that a hold covers; leaves stay. `bytes` is the size of an
+   * archive that was written anew.
+   */
+  async erase(
+    spot: PartSpot,
+    organisationId: string,
+    ids: ReadonlySet<string>,
+    holds: readonly ActiveHold[],
+  ): Promise<Erased & { readonly bytes?: number }> {
     if (spot.archive_file !== null) {
-      const work = {
-        kind: "erase",
-        folder: this.#folder,
-        organisationId,
-        source: spot.archive_file,
-        predictionIds: [...ids],
-      } as const;
-      return (await runArchiveWork<"erase">(work)).archive?.bytes;
+      const which = { kind: "ids", predictionIds: [...ids] } as const;
+      return this.eraseInArchive(spot.archive_file, organisationId, which, holds);
     }
     const block = openBlock(await readFile(this.#path(spot.file)), organisationId);
-    const picked = new Set(
-      block.entries
-        .filter((entry, i) => entry.saltAndPayload && ids.has(block.headers[i]?.id ?? ""))
-        .map(({ index }) => index),
+    const picked = block.headers.filter(({ id }, i) => ids.has(id) && block.entries[i]?.saltAndPayload);
+    const held = picked.filter((header) => heldBy(header, holds)).map(({ id }) => id);
+    const erased = picked.map(({ id }) => id).filter((id) => !held.includes(id));
+    const indices = new Set(
+      block.entries.filter((_, i) => erased.includes(block.headers[i]?.id ?? "")).map(({ index }) => index),
     );
-    if (picked.size > 0) await this.#write(spot.file, encodePart(block, organisationId, picked));
-    return undefined;
+    if (indices.size > 0) await this.#write(spot.file, encodePart(block, organisationId, indices));
+    return { erased, held };
+  }
+
+  async eraseInArchive(
+    source: string,
+    organisationId: string,
+    which: Picked,
+    holds: readonly ActiveHold[],
+  ): Promise<Erased & { readonly bytes?: number }> {
+    const work = { kind: "erase", folder: this.#folder, organisationId, source, which, holds } as const;
+    const { archive, erased, held } = await runArchiveWork<"erase">(work);
+    return { erased, held, ...(archive === undefined ? {} : { bytes: archive.bytes }) };
   }
 
   /** Predictions of an archive that name this data subject. */

@@ -34,7 +34,7 @@ export async function startTestControl(): Promise<TestControl> {
   const database = await openTestDatabase({ migrations: [predictionsMigrations] });
   const policy = testAuthorizer({
     gateway: ["predictions:deliver"],
-    person: ["predictions:read", "outcomes:write", "predictions:erase"],
+    person: ["predictions:read", "outcomes:write", "predictions:erase", "predictions:hold"],
   });
   // The gateway of the tests serves two organisations; the real policy set grants that by binding.
   const authorizer: Authorizer = {

@@ -1,17 +1,21 @@
-import { asEpochMicros, formatInstant } from "@portolan/kernel";
+import { asEpochMicros, formatInstant, PortolanError } from "@portolan/kernel";
 import type { StoredPrediction } from "@portolan/predictions/contract";
 import type { Command } from "commander";
 import { connect } from "../context.ts";
+import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { registerHoldCommands } from "./prediction-holds.ts";
 
 export function registerPredictionsCommands(program: Command, contextOf: ContextOf): void {
   const predictions = program
     .command("predictions")
-    .description("The prediction log: search and read records, wherever they lie")
+    .description("The prediction log: search, read, erase and hold records, wherever they lie")
     .addHelpText("after", "\nExample:\n  portolan predictions list --endpoint churn");
   registerList(predictions, contextOf);
   registerShow(predictions, contextOf);
+  registerErase(predictions, contextOf);
+  registerHoldCommands(predictions, contextOf);
 }
 
 type Listed = Pick<StoredPrediction, "header" | "withheld">;
@@ -79,5 +83,34 @@ function registerShow(predictions: Command, contextOf: ContextOf): void {
       const path = `/v1/predictions/${encodeURIComponent(id)}`;
       const found = await (await connect(context)).json<StoredPrediction>({ path });
       context.output.result(found, JSON.stringify(found, null, 2));
+    });
+}
+
+function registerErase(predictions: Command, contextOf: ContextOf): void {
+  predictions
+    .command("erase [ids...]")
+    .description("Destroy inputs, features and outputs of records; headers and proofs stay")
+    .option("--subject <key>", "instead of ids: all records of this data subject")
+    .requiredOption("--reason <text>", "goes on the ledger")
+    .addHelpText(
+      "after",
+      '\nExample:\n  portolan predictions erase --subject customer-17 --reason "asked for by the person"',
+    )
+    .action(async (ids: string[], options: { subject?: string; reason: string }, command: Command) => {
+      const context = contextOf(command);
+      const { subject, reason } = options;
+      if ((subject === undefined) === (ids.length === 0)) {
+        throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+          detail: "name either ids or a subject",
+          mend: "portolan predictions erase prd_… --reason … , or --subject <key>",
+        });
+      }
+      const select = subject === undefined ? { predictionIds: ids } : { subject };
+      const done = await (await connect(context)).json<{ erased: number; erasureId: string }>({
+        path: "/v1/prediction-erasures",
+        body: { select, reason },
+        timeoutMs: 600_000,
+      });
+      context.output.result(done, `erased the payloads of ${done.erased} predictions (${done.erasureId})`);
     });
 }

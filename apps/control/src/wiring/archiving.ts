@@ -1,5 +1,11 @@
 import { type Id, type JobHandler, type Logger, messageOf } from "@portolan/kernel";
-import { archivePredictions, type PredictionsDeps, removeLeftovers } from "@portolan/predictions";
+import {
+  applyRetention,
+  archivePredictions,
+  type PredictionsDeps,
+  type RetentionTerms,
+  removeLeftovers,
+} from "@portolan/predictions";
 
 export interface Archiving {
   /** The same job; while it runs nothing moves into archives. A backup copies files after the rows that name them. */
@@ -9,13 +15,14 @@ export interface Archiving {
 
 const everyMs = 60_000;
 
-/** Lays accepted predictions into Parquet files from time to time, after what a crash left over is gone. */
+/** From time to time lays accepted predictions into Parquet files and erases what its charter keeps no longer. */
 export async function startArchiving(
   deps: PredictionsDeps,
-  organisations: readonly Id<"organisation">[],
+  terms: RetentionTerms,
+  organisations: () => Promise<readonly Id<"organisation">[]>,
   log: Logger,
 ): Promise<Archiving> {
-  for (const organisationId of organisations) {
+  for (const organisationId of await organisations()) {
     const removed = await removeLeftovers(deps, organisationId);
     if (removed > 0) log.info({ organisationId, removed }, "predictions.leftovers.removed");
   }
@@ -25,6 +32,9 @@ export async function startArchiving(
     try {
       const { archives, records } = await archivePredictions(deps, { isStopped: () => pauses > 0 });
       if (archives > 0) log.info({ archives, records }, "predictions.archived");
+      if (pauses > 0) return;
+      const expired = await applyRetention({ ...deps, terms }, await organisations());
+      if (expired > 0) log.info({ expired }, "predictions.expired");
     } catch (error) {
       log.error({ error: messageOf(error) }, "predictions.archiving_failed");
     }

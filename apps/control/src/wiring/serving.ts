@@ -10,11 +10,17 @@ import {
   newId,
   PortolanError,
   parseDigest,
+  parseDurationMs,
   parseId,
   systemActor,
 } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
-import { createPredictionsDeps, erasureIntentHandler, type PredictionsDeps } from "@portolan/predictions";
+import {
+  createPredictionsDeps,
+  erasureIntentHandler,
+  type PredictionsDeps,
+  type RetentionTerms,
+} from "@portolan/predictions";
 import { type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import {
@@ -31,6 +37,7 @@ import type { IdentityWiring } from "./identity.ts";
 export interface ServingWiring {
   readonly serving: ServingRouteDeps;
   readonly predictions: PredictionsDeps;
+  readonly retention: RetentionTerms;
   readonly publisher: SnapshotPublisher;
   readonly intents: readonly IntentHandler[];
   /** Publishes what changed, and signs anew what grew old, for every organisation. */
@@ -70,6 +77,12 @@ export function wireServing(
       location: locationOf(base),
     },
     predictions,
+    retention: {
+      predictionsMs: async (call, useCaseId) => {
+        const found = await inForceCharter(charter, call, { useCaseId });
+        return found && parseDurationMs(found.charter.retention.predictions);
+      },
+    },
     intents: [publishHandler(publisher), erasureIntentHandler(predictions)],
     refresh: async () => {
       for (const organisationId of await directory.organisations()) {
