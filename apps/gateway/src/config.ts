@@ -63,6 +63,23 @@ export const GatewayConfig = Type.Object({
     }),
   ),
   METRICS_TOKEN: Type.Optional(secretText("What a scraper sends as its bearer token")),
+  TRACES_URL: Type.Optional(
+    Type.String({
+      pattern: "^https?://",
+      description:
+        "Where spans go by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; unset: nowhere",
+    }),
+  ),
+  TRACES_TOKEN: Type.Optional(
+    secretText("Bearer token for the collector; needs https unless it is on this machine"),
+  ),
+  TRACES_SAMPLE: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 0.01,
+    description:
+      "Share of requests whose spans are kept where the caller's traceparent does not decide; faults always are",
+  }),
   TLS_CERT_FILE: Type.Optional(
     Type.String({ description: "PEM certificate chain; required on a non-loopback address" }),
   ),

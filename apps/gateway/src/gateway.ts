@@ -11,11 +11,13 @@ import {
   newId,
   type Place,
   parseId,
+  requirePrivateTransport,
   systemClock,
 } from "@portolan/kernel";
 import { createOnnxRuntime, createQuarantine, defaultInlineMicros, findRunnerWalls } from "@portolan/onnx";
 import { createShipper, openPredictionWriter, type PredictionWriter } from "@portolan/predictions";
 import type { ModelRuntime } from "@portolan/serving/policy";
+import { Metrics, openTracing, type Tracing } from "@portolan/telemetry";
 import type { GatewayConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
 import { createCredential } from "./credential.ts";
@@ -26,6 +28,7 @@ import { type HandleDeps, handle } from "./handle.ts";
 import { type ListeningServer, listen } from "./http/server.ts";
 import { createAuthenticator } from "./infer/authenticate.ts";
 import { HealthBook } from "./infer/health-book.ts";
+import { RequestTraces } from "./infer/request-traces.ts";
 import { StatisticsBook } from "./infer/statistics-book.ts";
 import type { ClientCertificates } from "./limits/client-certificates.ts";
 import { CredentialBudget } from "./limits/credential-budget.ts";
@@ -33,7 +36,6 @@ import { createGuardedAuthenticator } from "./limits/guarded-authenticator.ts";
 import { openCertificates } from "./limits/open-certificates.ts";
 import { openLimits } from "./limits/open-limits.ts";
 import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
-import { Metrics } from "./metrics.ts";
 import { ModelScaler, mostWorkers } from "./models/model-scaler.ts";
 import { createOnlineFeatures } from "./online-features.ts";
 import { renderMetrics } from "./render-metrics.ts";
@@ -72,13 +74,14 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     metrics,
     readOnline: features.reader,
     statistics: new StatisticsBook(),
+    ...(parts.traces ? { traces: parts.traces } : {}),
     snapshots,
     version,
     isDraining: () => draining,
     showsMetrics: config.METRICS_PORT === undefined && isLoopback(config.GATEWAY_HOST),
   };
   const { server, grpc } = await listenAll(config, deps, parts.certificates);
-  const scrapes = await listenForMetrics(config, async () => renderMetrics(deps));
+  const scrapes = await listenForMetrics(config, async (accept) => renderMetrics(deps, accept));
   credential.start();
   await snapshots.start();
   log.info(
@@ -118,6 +121,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
   });
   const writer = await openWriter(config, log);
   const runtime = createRuntime(config, folder, log);
+  const tracing = await openTraces(config);
   const pool = new ModelPool({ cache, control, runtime });
   const scaler = new ModelScaler({
     models: () => pool.loaded(),
@@ -136,8 +140,10 @@ async function assemble(config: GatewayConfig, log: Logger) {
     credential,
     snapshots,
     features,
+    ...(tracing ? { traces: new RequestTraces(tracing, config.TRACES_SAMPLE) } : {}),
     async close() {
       scaler.close();
+      await tracing?.close();
       await credential.close();
       await snapshots.close();
       await limits.close();
@@ -183,6 +189,15 @@ async function listenAll(
   if (config.GRPC_PORT < 0) return { server };
   const grpc = await listenGrpc({ ...address, port: config.GRPC_PORT, methods: grpcMethods(deps) });
   return { server, grpc };
+}
+
+/** Absent where no collector is configured. */
+function openTraces(config: GatewayConfig): Promise<Tracing> | undefined {
+  const { TRACES_URL: url, TRACES_TOKEN: token, GATEWAY_NAME: instance } = config;
+  if (url === undefined) return undefined;
+  if (token) requirePrivateTransport(url, "TRACES_URL");
+  const headers = token ? { headers: { authorization: `Bearer ${token.reveal()}` } } : {};
+  return openTracing({ url, ...headers, service: "portolan-gateway", version, instance });
 }
 
 function createRuntime(config: GatewayConfig, folder: string, log: Logger): ModelRuntime {

@@ -63,7 +63,7 @@ export async function handle(deps: HandleDeps, request: IncomingMessage): Promis
       return json(200, { ...serverMetadata(deps.version) });
     case "metrics":
       return deps.showsMetrics
-        ? { status: 200, headers: {}, code: "", ...renderMetrics(deps) }
+        ? { status: 200, headers: {}, code: "", ...renderMetrics(deps, request.headers.accept) }
         : nothingHere(deps, request);
     case "wrong_method":
       return refuse(

@@ -1,7 +1,7 @@
 import type { PredictionWriter } from "@portolan/predictions/contract";
 import { judgeSnapshotAge } from "@portolan/serving/policy";
+import { type Exposition, exposeMetrics, type Metrics } from "@portolan/telemetry";
 import type { HealthBook, VersionHealth } from "./infer/health-book.ts";
-import type { Metrics } from "./metrics.ts";
 import { type ActiveRoute, type ServingState, versionsOf } from "./snapshot/serving-state.ts";
 
 const problems = "portolan_gateway_model_problem";
@@ -22,7 +22,10 @@ export interface RenderMetricsDeps {
 }
 
 /** The Prometheus page: what is counted as it happens, and gauges read now. */
-export function renderMetrics({ metrics, writer, snapshots: { state }, health }: RenderMetricsDeps) {
+export function renderMetrics(
+  { metrics, writer, snapshots: { state }, health }: RenderMetricsDeps,
+  accept: string | undefined,
+): Exposition {
   metrics.gauge(
     "portolan_gateway_snapshot_version",
     "Version that is served",
@@ -50,7 +53,7 @@ export function renderMetrics({ metrics, writer, snapshots: { state }, health }:
     scrapeRoute(metrics, active, state?.ageMs() ?? 0);
     for (const version of versionsOf(active)) scrapeVersion(metrics, version, health.of(version));
   }
-  return { contentType: "text/plain; version=0.0.4", body: metrics.render() };
+  return exposeMetrics(metrics, accept);
 }
 
 /** One line per model version of a route: how its circuit breaker, its room and its queue stand. */

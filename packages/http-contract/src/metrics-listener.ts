@@ -11,7 +11,10 @@ export interface MetricsListenerOptions {
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   /** What a scraper has to send as its bearer token; absent: whoever reaches the address may read. */
   readonly token?: Secret;
-  readonly render: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  /** @param accept the scraper's `Accept` header */
+  readonly render: (
+    accept: string | undefined,
+  ) => Promise<{ readonly contentType: string; readonly body: string | Uint8Array }>;
 }
 
 export interface MetricsListener {
@@ -62,7 +65,7 @@ async function answer(
     response.writeHead(404).end();
     return;
   }
-  const { contentType, body } = await render();
+  const { contentType, body } = await render(request.headers.accept);
   response.writeHead(200, { "content-type": contentType }).end(body);
 }
 

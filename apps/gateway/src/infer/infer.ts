@@ -12,12 +12,15 @@ import { type MirrorDeps, mirror } from "./mirror.ts";
 import { latencyOf, type Progress, serverTiming } from "./progress.ts";
 import { appendAnswer, appendRecord } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
+import type { RequestTraces } from "./request-traces.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 
 export interface InferDeps extends MirrorDeps, AdmissionDeps {
   readonly clock: Clock;
   readonly statistics: StatisticsBook;
+  /** Absent where no collector is configured. */
+  readonly traces?: RequestTraces;
   /** What is served now; a request may have begun under an earlier state. */
   readonly snapshots: { readonly state: ServingState | undefined };
 }
@@ -32,6 +35,7 @@ export async function infer(deps: InferDeps, state: ServingState, call: InferCal
     principal: call.remoteAddress,
     headers: {},
   };
+  if (deps.traces) progress.traced = deps.traces.begin(call);
   let answer: Answer;
   try {
     answer = await predict(deps, state, call, progress);
@@ -39,6 +43,7 @@ export async function infer(deps: InferDeps, state: ServingState, call: InferCal
     answer = await refuse(deps, state, progress, error);
   }
   measure(deps.metrics, progress, answer);
+  deps.traces?.finish(progress, answer);
   return answer;
 }
 
@@ -74,6 +79,7 @@ async function predict(
     elapsedMs: () => performance.now() - readyMs,
   };
   const answer = await answerByChain(deps, asked);
+  progress.timed = { ...answer, readyMs: readyMs + readMs, isFallback: answer.fallback !== undefined };
   return reply(deps, call, { asked, answer, admission, progress, readMs });
 }
 
@@ -100,8 +106,10 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
     request,
   );
   const logStart = performance.now();
+  progress.logStartMs = logStart;
   const id = await appendAnswer(deps.writer, progress, call, { answer, written });
   const endMs = performance.now();
+  progress.logEndMs = endMs;
   if (!fallback) note(deps, answered, { outputMs: logStart - writeStart, totalMs: endMs - progress.startMs });
   if (asked.champion.others.shadows.length > 0) mirror(deps, asked, call, progress);
   return {

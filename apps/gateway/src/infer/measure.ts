@@ -1,6 +1,6 @@
 import { servingErrors } from "@portolan/serving/policy";
+import type { Counter, Histogram, Metrics } from "@portolan/telemetry";
 import type { Answer } from "../http/answers.ts";
-import type { Counter, Histogram, Metrics } from "../metrics.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { Progress } from "./progress.ts";
 
@@ -21,13 +21,18 @@ export function measure(metrics: Metrics, progress: Progress, answer: Answer): v
   if (answer.status === 200 && active) {
     const meters = find(metrics, active);
     meters.ok.value++;
-    meters.seconds.observe(seconds);
+    meters.seconds.observe(seconds, exemplarOf(progress));
     return;
   }
   const labels = placeOf(active);
   const reason = answer.code in servingErrors ? answer.code : "other";
   metrics.count(requests, requestsHelp, { ...labels, status: String(answer.status), reason });
   durations(metrics, labels).observe(seconds);
+}
+
+/** A request whose trace is kept stands for the bucket that it fell into. */
+function exemplarOf({ traced, receivedAt }: Progress) {
+  return traced?.isSampled ? { traceId: traced.traceId, epochMs: receivedAt / 1000 } : undefined;
 }
 
 function find(metrics: Metrics, active: ActiveRoute): Meters {

@@ -1,6 +1,6 @@
 import type { PredictionWriter } from "@portolan/predictions/contract";
 import { type InferRequest, rowsOf } from "@portolan/serving/policy";
-import type { Metrics } from "../metrics.ts";
+import type { Metrics } from "@portolan/telemetry";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { Asked, ChainDeps } from "./answer-chain.ts";
 import type { InferCall } from "./infer-call.ts";

@@ -1,5 +1,6 @@
 import type { EpochMicros, Id } from "@portolan/kernel";
 import type { PredictionRecord } from "@portolan/predictions/contract";
+import type { TraceContext } from "@portolan/telemetry";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { Admission } from "./admission.ts";
 import type { ChainAnswer } from "./answer-chain.ts";
@@ -14,6 +15,12 @@ export interface Progress {
   /** The version that is to answer. */
   active?: ActiveRoute;
   authMicros?: number;
+  /** Where it stands in a trace; absent where none are made. */
+  traced?: TraceContext;
+  /** Where the time of the answer went. `readyMs`: when the body was there. */
+  timed?: Timed & { readonly readyMs: number; readonly isFallback: boolean };
+  logStartMs?: number;
+  logEndMs?: number;
   body?: Uint8Array;
   headers: Record<string, string>;
 }

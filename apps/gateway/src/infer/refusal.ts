@@ -1,7 +1,7 @@
 import type { EpochMicros, Id } from "@portolan/kernel";
 import type { PredictionContext, PredictionWriter } from "@portolan/predictions/contract";
+import type { Metrics } from "@portolan/telemetry";
 import type { Answer } from "../http/answers.ts";
-import type { Metrics } from "../metrics.ts";
 
 export interface RefusalDeps {
   readonly writer: PredictionWriter;

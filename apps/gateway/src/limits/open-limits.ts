@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { isLoopback, type Logger, PortolanError, type Secret } from "@portolan/kernel";
 import { createRedisCounts } from "@portolan/redis";
 import { RateLimiter, SharedLimits } from "@portolan/serving/policy";
+import type { Metrics } from "@portolan/telemetry";
 import type { GatewayConfig } from "../config.ts";
-import type { Metrics } from "../metrics.ts";
 import { CallerLimits } from "./caller-limits.ts";
 
 export type LimitsConfig = Pick<

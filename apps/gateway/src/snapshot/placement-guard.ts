@@ -1,7 +1,7 @@
 import type { Logger, Place } from "@portolan/kernel";
 import type { Route, SnapshotPart } from "@portolan/serving/contract";
 import { mayServe } from "@portolan/serving/policy";
-import type { Metrics } from "../metrics.ts";
+import type { Metrics } from "@portolan/telemetry";
 
 /** Parts for other places: control hands them to nobody here, so they are not asked for. Pure. */
 export function isForHere(part: SnapshotPart, place: Place): boolean {

@@ -1,0 +1,99 @@
+import { context, SpanKind, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import type { TraceContext } from "./trace-context.ts";
+
+/** One part of a request's way. Epoch milliseconds. */
+export interface Hop {
+  readonly name: string;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** A request that is over, as its spans tell it. Attributes never hold personal values. */
+export interface TracedRequest {
+  readonly name: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly hops: readonly Hop[];
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  /** Error code; absent when the request succeeded. */
+  readonly error?: string;
+}
+
+export interface Tracing {
+  /** Makes the spans of a request that is over, and sends them off in the background. */
+  finish(traced: TraceContext, request: TracedRequest): void;
+  /** Sends what is left, for no longer than two seconds. */
+  close(): Promise<void>;
+}
+
+export interface TracingOptions {
+  /** OTLP over HTTP, such as `http://127.0.0.1:4318/v1/traces`. */
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly service: string;
+  readonly version: string;
+  readonly instance: string;
+}
+
+const lastWordMs = 2000;
+
+/**
+ * Spans over OTLP. They are made after the request, from times that were taken anyway: whoever is not sampled costs a random number. A
+ * collector that is away costs spans, and nothing else.
+ */
+export function createTracing(options: TracingOptions): Tracing {
+  const exporter = new OTLPTraceExporter({
+    url: options.url,
+    ...(options.headers ? { headers: { ...options.headers } } : {}),
+    timeoutMillis: 5000,
+  });
+  /** Ids were given out at arrival; the SDK asks for them while it makes the span. */
+  let next: { traceId: string; spanId: string } | undefined;
+  const random = (bytes: number): string =>
+    Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString("hex");
+  const provider = new TracerProvider({
+    resource: resourceFromAttributes({
+      "service.name": options.service,
+      "service.version": options.version,
+      "service.instance.id": options.instance,
+    }),
+    // Who is sampled was decided at arrival, or by an error.
+    sampler: new AlwaysOnSampler(),
+    idGenerator: {
+      generateTraceId: () => next?.traceId ?? random(16),
+      generateSpanId: () => {
+        const given = next?.spanId;
+        next = undefined;
+        return given ?? random(8);
+      },
+    },
+    spanProcessors: [new BatchSpanProcessor({ exporter, maxQueueSize: 4096, scheduledDelayMillis: 1000 })],
+  });
+  const tracer = provider.getTracer("portolan");
+  return {
+    finish({ traceId, spanId, parentSpanId }, { name, startMs, endMs, hops, attributes, error }) {
+      const caller =
+        parentSpanId === undefined
+          ? context.active()
+          : trace.setSpanContext(context.active(), {
+              traceId,
+              spanId: parentSpanId,
+              traceFlags: TraceFlags.SAMPLED,
+              isRemote: true,
+            });
+      next = { traceId, spanId };
+      const span = tracer.startSpan(name, { kind: SpanKind.SERVER, startTime: startMs, attributes }, caller);
+      const inside = trace.setSpan(caller, span);
+      for (const hop of hops) tracer.startSpan(hop.name, { startTime: hop.startMs }, inside).end(hop.endMs);
+      if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error });
+      span.end(endMs);
+    },
+    async close() {
+      const late = new Promise<void>((resolve) => setTimeout(resolve, lastWordMs).unref());
+      await Promise.race([provider.shutdown().catch(() => undefined), late]);
+    },
+  };
+}
