@@ -120,7 +120,10 @@ describe("statistics", () => {
   test("a client that varies its batch size does not grow them without bound", () => {
     const statistics = new ModelStatistics();
     for (let rows = 1; rows <= 5000; rows++)
-      statistics.succeeded({ rows, batchRows: rows, totalNs: 1, queueNs: 0, inputNs: 0, inferNs: 0, outputNs: 0 }, rows);
+      statistics.succeeded(
+        { rows, batchRows: rows, totalNs: 1, queueNs: 0, inputNs: 0, inferNs: 0, outputNs: 0 },
+        rows,
+      );
     const { batch_stats } = statistics.describe("m", "1") as { batch_stats: unknown[] };
     expect(batch_stats.length).toBeLessThanOrEqual(257);
   });
