@@ -1,4 +1,5 @@
 import { describeApi } from "@portolan/control";
+import { gatewayOpenApi } from "@portolan/serving/policy";
 import type { Generator } from "../generated-files.ts";
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -11,10 +12,16 @@ function sorted(value: Json): Json {
   return Object.fromEntries(members.map(([name, member]) => [name, sorted(member)]));
 }
 
-/** apps/control/openapi.json: the REST API, for clients and for reviewers of a change to it. */
+function written(document: object): string {
+  return `${JSON.stringify(sorted(JSON.parse(JSON.stringify(document)) as Json), null, 2)}\n`;
+}
+
+/** The REST APIs of control and of the gateway, for clients and for reviewers of a change to them. */
 export const generator: Generator = {
   async generate() {
-    const document = sorted(JSON.parse(JSON.stringify(await describeApi())) as Json);
-    return new Map([["apps/control/openapi.json", `${JSON.stringify(document, null, 2)}\n`]]);
+    return new Map([
+      ["apps/control/openapi.json", written(await describeApi())],
+      ["docs/openapi-gateway.json", written(gatewayOpenApi("0.1.0"))],
+    ]);
   },
 };

@@ -131,7 +131,11 @@ async function assemble(config: GatewayConfig, log: Logger) {
   scaler.start();
   const snapshots = followSnapshots(config, { cache, control, pool, log, metrics, writer });
   const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), log);
-  const shipper = createShipper({ folder: logFolder(config), deliver: createDelivery(control) });
+  const shipper = createShipper({
+    folder: logFolder(config),
+    keysFolder: logKeysFolder(config),
+    deliver: createDelivery(control),
+  });
   return {
     metrics,
     limits,
@@ -217,6 +221,11 @@ function logFolder(config: GatewayConfig): string {
   return join(config.PORTOLAN_HOME, "predictions", config.GATEWAY_NAME);
 }
 
+/** Apart from the log: whoever gets one of the two folders reads no payloads. */
+function logKeysFolder(config: GatewayConfig): string {
+  return join(config.PORTOLAN_HOME, "keys", "prediction-log", config.GATEWAY_NAME);
+}
+
 /** The writer's identity survives restarts: control knows a gateway's blocks by it. */
 async function openWriter(config: GatewayConfig, log: Logger): Promise<PredictionWriter> {
   const folder = logFolder(config);
@@ -227,6 +236,7 @@ async function openWriter(config: GatewayConfig, log: Logger): Promise<Predictio
   if (!known) writeFileSync(file, `${writerId}\n`, { mode: 0o600 });
   return openPredictionWriter({
     folder,
+    keysFolder: logKeysFolder(config),
     writerId,
     clock: systemClock,
     onFailure: (reason) => log.error({ reason }, "gateway.log.failed"),

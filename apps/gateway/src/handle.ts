@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { type JsonObject, newId, type PortolanError } from "@portolan/kernel";
 import {
+  gatewayOpenApi,
   judgeSnapshotAge,
   type ModelOperation,
   type ModelsOperation,
@@ -61,6 +62,8 @@ export async function handle(deps: HandleDeps, request: IncomingMessage): Promis
     }
     case "server_metadata":
       return json(200, { ...serverMetadata(deps.version) });
+    case "openapi":
+      return json(200, gatewayOpenApi(deps.version));
     case "metrics":
       return deps.showsMetrics
         ? { status: 200, headers: {}, code: "", ...renderMetrics(deps, request.headers.accept) }

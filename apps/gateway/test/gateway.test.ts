@@ -88,7 +88,12 @@ describe("with control away, from disk alone", () => {
     await answer(await gateway.post("/v2/models/replayed/infer", sent()));
     expect((await gateway.post("/v2/models/live/infer", sent("2001-04-10T15:00:00Z"))).status).toBe(400);
     await gateway.end("SIGTERM");
-    const blocks = [...readLog(join(installation.home, "predictions/gateway"))];
+    const blocks = [
+      ...readLog(
+        join(installation.home, "predictions/gateway"),
+        join(installation.home, "keys/prediction-log/gateway"),
+      ),
+    ];
     const times = blocks
       .flatMap((block) => block.records)
       .filter((record) => record.header.status.kind === "ok")
@@ -227,9 +232,12 @@ describe("acting for somebody else", () => {
     const granted = await posting(gateway, "trusting", "usr_somebody");
     await answer(granted);
     await gateway.end("SIGTERM");
-    const records = [...readLog(join(installation.home, "predictions", "gateway"))].flatMap(
-      (block) => block.records,
-    );
+    const records = [
+      ...readLog(
+        join(installation.home, "predictions", "gateway"),
+        join(installation.home, "keys/prediction-log/gateway"),
+      ),
+    ].flatMap((block) => block.records);
     const named = records.map(({ header, payload }) => [header.context.endpoint, payload?.onBehalfOf]);
     expect(named).toContainEqual(["trusting", "usr_somebody"]);
     expect(named.filter(([, whom]) => whom !== undefined)).toHaveLength(1);

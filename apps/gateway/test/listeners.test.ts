@@ -19,7 +19,12 @@ afterEach(() => installation.dispose());
 
 /** Every refusal in a stopped gateway's log: reason, status, who, how often. */
 function refusals(): { reason: string; httpStatus: number; principal: string; count: number }[] {
-  return [...readLog(join(installation.home, "predictions/gateway"))].flatMap(({ records }) =>
+  return [
+    ...readLog(
+      join(installation.home, "predictions/gateway"),
+      join(installation.home, "keys/prediction-log/gateway"),
+    ),
+  ].flatMap(({ records }) =>
     records.flatMap(({ header: { status, principal } }) =>
       status.kind === "refused" ? [{ ...status, principal }] : [],
     ),

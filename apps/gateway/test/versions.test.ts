@@ -35,9 +35,12 @@ async function ask(
 
 async function recordsOf(gateway: TestGateway) {
   await gateway.end("SIGTERM");
-  return [...readLog(join(installation.home, "predictions/gateway"))].flatMap(({ records }) =>
-    records.map(({ header }) => header),
-  );
+  return [
+    ...readLog(
+      join(installation.home, "predictions/gateway"),
+      join(installation.home, "keys/prediction-log/gateway"),
+    ),
+  ].flatMap(({ records }) => records.map(({ header }) => header));
 }
 
 function variant(

@@ -46,6 +46,7 @@ export async function createSession(bytes: Uint8Array, signature: ModelSignature
       return signature.outputs.map((spec) => {
         const result = results[spec.name];
         if (!result) throw new Error(`the model gave no output "${spec.name}"`);
+        requireShape(result.dims, spec);
         return fromOrt(spec.name, spec.datatype, result);
       });
     },
@@ -62,6 +63,12 @@ function toOrt(tensor: Tensor): OrtTensor {
   // The constructor turns FP16 bits into a Float16Array, of which the native binding (1.30) sees 0 bytes.
   if (datatype === "FP16") Object.defineProperty(made, "data", { value: data });
   return made;
+}
+
+/** ONNX Runtime only warns when an output is not as the model declares it; clients were told what it declares. */
+function requireShape(dims: readonly number[], { name, shape }: ModelSignature["outputs"][number]): void {
+  if (dims.length === shape.length && shape.every((dim, at) => dim === -1 || dim === dims[at])) return;
+  throw new Error(`the model gave "${name}" as [${dims.join(", ")}] and declares [${shape.join(", ")}]`);
 }
 
 function fromOrt(name: string, datatype: Datatype, tensor: OrtTensor): Tensor {

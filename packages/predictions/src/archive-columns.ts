@@ -1,6 +1,8 @@
 import type { ColumnSource } from "hyparquet-writer";
+import { type ArchiveKey, rowGroupSize, sealTails } from "./archive-sealing.ts";
 import type { PredictionHeader } from "./contract.ts";
 import { type StoredEntry, tailOf } from "./record-codec.ts";
+import { hashBytes } from "./record-leaf.ts";
 
 /** One record on its way into an archive. */
 export interface ArchiveRow {
@@ -62,23 +64,46 @@ const columns: readonly Column[] = [
   { name: "withheld", type: "STRING", of: ({ entry }) => entry.withheld },
   { name: "context", type: "BYTE_ARRAY", of: ({ entry }) => entry.context?.json },
   { name: "header", type: "BYTE_ARRAY", of: ({ entry }) => entry.header },
-  { name: "tail", type: "BYTE_ARRAY", of: ({ entry }) => tailOf(entry, undefined) },
   { name: "block_end", type: "BYTE_ARRAY", of: ({ blockEnd }) => blockEnd },
 ];
 
+const plainTail: Column = { name: "tail", type: "BYTE_ARRAY", of: ({ entry }) => tailOf(entry, undefined) };
+/** Beside sealed payloads, so that leaves can be proved without the key, and after it is gone. */
+const commitment: Column = {
+  name: "commitment",
+  type: "BYTE_ARRAY",
+  of: ({ entry }) => hashBytes(entry.commitment),
+};
+
 /** What an entry is put together from again. */
-export const entryColumns = ["record_index", "withheld", "context", "header", "tail"] as const;
+export const entryColumns = ["record_index", "withheld", "context", "header"] as const;
 /** With it, whose entry it is. */
 export const rowColumns = [...entryColumns, "writer_id", "epoch", "block", "block_end"] as const;
 
-export function columnData(rows: readonly ArchiveRow[]): ColumnSource[] {
-  return columns.map(({ name, type, of }) => ({
-    name,
-    type,
-    nullable: true,
-    data: rows.map((row) => of(row) ?? null),
-    ...(type === "BYTE_ARRAY" ? { statistics: false } : {}),
-  }));
+/** With a key, the payloads are sealed, a row group at a time, and all else stays readable. */
+export function columnData(rows: readonly ArchiveRow[], key: ArchiveKey | undefined): ColumnSource[] {
+  const all = [...columns, key === undefined ? plainTail : commitment];
+  const data = all.map(({ name, type, of }) =>
+    source(
+      name,
+      type,
+      rows.map((row) => of(row) ?? null),
+    ),
+  );
+  return key === undefined ? data : [...data, source("sealed_tails", "BYTE_ARRAY", sealedTails(rows, key))];
+}
+
+function source(name: string, type: Column["type"], data: ColumnSource["data"]): ColumnSource {
+  return { name, type, nullable: true, data, ...(type === "BYTE_ARRAY" ? { statistics: false } : {}) };
+}
+
+/** One text with the first row of each group. */
+function sealedTails(rows: readonly ArchiveRow[], key: ArchiveKey): (Buffer | null)[] {
+  return rows.map((_row, i) => {
+    if (i % rowGroupSize !== 0) return null;
+    const tails = rows.slice(i, i + rowGroupSize).map(({ entry }) => tailOf(entry, undefined));
+    return sealTails(key, i / rowGroupSize, tails);
+  });
 }
 
 /** What of a use case and environment an archive or block holds. */

@@ -22,6 +22,12 @@ export interface ArchiveDeps {
   readonly clock: Clock;
 }
 
+/** What charters in force say of the data of their use cases. */
+export interface DataClasses {
+  /** Use cases whose data is public or internal: of no persons. All others' payloads are sealed. */
+  openUseCases(call: CallContext): Promise<readonly string[]>;
+}
+
 export interface ArchivePolicy {
   /** An archive takes no further part beyond this. */
   readonly maxRows: number;
@@ -45,6 +51,8 @@ const archiveName = /\/archives\/arc_[0-9a-z]{26}\.parquet/;
 
 export interface ArchiveOptions {
   readonly policy?: ArchivePolicy;
+  /** Absent: every archive is sealed, where there are keys. */
+  readonly classes?: DataClasses;
   /** Asked between two archives. */
   readonly isStopped?: () => boolean;
 }
@@ -57,14 +65,15 @@ export interface ArchiveRound {
 /** One round for every organisation: what is ripe is archived. */
 export async function archivePredictions(
   deps: ArchiveDeps,
-  { policy = archivePolicy, isStopped = () => false }: ArchiveOptions = {},
+  { policy = archivePolicy, classes, isStopped = () => false }: ArchiveOptions = {},
 ): Promise<ArchiveRound> {
   const nobody = systemCall(deps, "org_00000000000000000000000000" as Id<"organisation">);
   const round = { archives: 0, records: 0 };
   for (const organisationId of await deps.uow.read(nobody, organisationsToArchive)) {
     const call = systemCall(deps, organisationId as Id<"organisation">);
+    const openUseCases = (await classes?.openUseCases(call)) ?? [];
     while (!isStopped()) {
-      const records = await deps.files.inTurn(() => archiveSome(deps, call, policy));
+      const records = await deps.files.inTurn(() => archiveSome(deps, call, policy, openUseCases));
       if (records === 0) break;
       round.archives += 1;
       round.records += records;
@@ -77,13 +86,18 @@ export async function archivePredictions(
  * Archives the oldest parts of an organisation, if they are ripe; returns their records. The file is on disk before the rows that name
  * it are committed, and the parts go after that: a crash leaves a file that nobody names, or parts that nobody needs.
  */
-async function archiveSome(deps: ArchiveDeps, call: CallContext, policy: ArchivePolicy): Promise<number> {
+async function archiveSome(
+  deps: ArchiveDeps,
+  call: CallContext,
+  policy: ArchivePolicy,
+  openUseCases: readonly string[],
+): Promise<number> {
   const { organisationId } = call.actor;
   const parts = await deps.uow.read(call, (sql) => partsToArchive(sql, organisationId, maxParts));
   if (!isRipe(parts, policy, deps.clock.now())) return 0;
   const id = newId("archive", deps.clock.now());
   const sources = parts.map(({ file }) => file);
-  const made = await deps.files.archive(id, organisationId, sources, policy);
+  const made = await deps.files.archive(id, organisationId, sources, { ...policy, openUseCases });
   await deps.uow.write(call, async (tx) => {
     if (await handOver(tx, id, made.archive, made.parts)) return;
     throw new PortolanError("kernel.conflict", {

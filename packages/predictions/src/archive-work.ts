@@ -1,12 +1,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeFileDurablySync } from "@portolan/kernel";
+import { systemClock, writeFileDurablySync } from "@portolan/kernel";
 import { type ArchiveRow, contentsOfRows, type Held, rowColumns } from "./archive-columns.ts";
 import { ArchiveFile, encodeArchive } from "./archive-file.ts";
+import type { ArchiveKey } from "./archive-sealing.ts";
 import { EntryAssembler } from "./archived-entries.ts";
 import { type OpenedBlock, openBlock } from "./block.ts";
 import type { PredictionHeader } from "./contract.ts";
 import { type ActiveHold, heldBy } from "./hold-policy.ts";
+import { LogKeys } from "./log-keys.ts";
+import { unsealPart } from "./part-codec.ts";
 import { corrupt } from "./payload-codec.ts";
 import { decodeEntry, storedEntry, tailOf } from "./record-codec.ts";
 import { hashBytes } from "./record-leaf.ts";
@@ -42,7 +45,12 @@ export interface Erased {
   readonly held: readonly string[];
 }
 
-export type ArchiveWork =
+export type ArchiveWork = ArchiveTask & {
+  /** Where the key-encryption keys lie; absent: nothing is sealed. */
+  readonly keysFolder?: string;
+};
+
+type ArchiveTask =
   /** Lays parts into one archive, in the order given, until it is full; at least one. */
   | {
       readonly kind: "compact";
@@ -52,6 +60,8 @@ export type ArchiveWork =
       readonly target: string;
       readonly maxRows: number;
       readonly maxBytes: number;
+      /** Use cases whose data is of no persons; an archive of these alone is not sealed. */
+      readonly openUseCases: readonly string[];
     }
   /** Writes an archive anew, under its name, without the payloads of what is picked and not held; not when none of it has one. */
   | {
@@ -81,11 +91,12 @@ export interface ArchiveAnswers {
 }
 
 export function compact(work: Work<"compact">): ArchiveAnswers["compact"] {
+  const keys = keysOf(work);
   const rows: ArchiveRow[] = [];
   const parts: ArchivedPart[] = [];
   let bytes = 0;
   for (const file of work.sources) {
-    const block = openBlock(readFileSync(join(work.folder, file)), work.organisationId);
+    const block = openBlock(unsealPart(readFileSync(join(work.folder, file)), keys), work.organisationId);
     const size = block.entries.reduce(
       (sum, { header, saltAndPayload }) => sum + header.length + (saltAndPayload?.length ?? 0),
       0,
@@ -104,7 +115,12 @@ export function compact(work: Work<"compact">): ArchiveAnswers["compact"] {
     rows.push(...rowsOf(block));
     bytes += size;
   }
-  return { archive: writeArchive(work, rows), parts };
+  const isOpen = rows.every(({ header }) => work.openUseCases.includes(header.context.useCaseId));
+  return { archive: writeArchive(work, rows, isOpen ? undefined : keys?.newDataKey()), parts };
+}
+
+function keysOf({ keysFolder }: ArchiveWork): LogKeys | undefined {
+  return keysFolder === undefined ? undefined : new LogKeys(keysFolder, systemClock);
 }
 
 function rowsOf({ writerId, end, endBytes, entries, headers }: OpenedBlock): ArchiveRow[] {
@@ -120,7 +136,8 @@ export async function erase(work: Work<"erase">): Promise<ArchiveAnswers["erase"
   const isPicked = pickerOf(work.which);
   const erased: string[] = [];
   const held: string[] = [];
-  const rows = (await readRows(work)).map((row) => {
+  const { rows: before, key } = await readRows(work);
+  const rows = before.map((row) => {
     if (!row.entry.saltAndPayload || !isPicked(row.header)) return row;
     if (heldBy(row.header, work.holds)) {
       held.push(row.header.id);
@@ -132,7 +149,7 @@ export async function erase(work: Work<"erase">): Promise<ArchiveAnswers["erase"
     return { ...row, entry: storedEntry(parts, "erased", hashBytes(row.entry.commitment)) };
   });
   if (erased.length === 0) return { erased, held };
-  return { archive: writeArchive({ folder: work.folder, target: work.source }, rows), erased, held };
+  return { archive: writeArchive({ folder: work.folder, target: work.source }, rows, key), erased, held };
 }
 
 /** Pure. */
@@ -147,21 +164,29 @@ export function pickerOf(which: Picked): (header: PredictionHeader) => boolean {
 export async function findSubject(work: Work<"find_subject">): Promise<ArchiveAnswers["find_subject"]> {
   const environments = new Set(work.environments);
   const predictionIds: string[] = [];
-  for (const { entry, header } of await readRows(work)) {
+  for (const { entry, header } of (await readRows(work)).rows) {
     if (!environments.has(header.context.environment)) continue;
     if (decodeEntry(entry).payload?.subject === work.subject) predictionIds.push(header.id);
   }
   return { predictionIds };
 }
 
-async function readRows(work: Work<"erase" | "find_subject">): Promise<ArchiveRow[]> {
-  await using archive = await ArchiveFile.open(join(work.folder, work.source));
+async function readRows(
+  work: Work<"erase" | "find_subject">,
+): Promise<{ readonly rows: ArchiveRow[]; readonly key: ArchiveKey | undefined }> {
+  await using archive = await ArchiveFile.open(join(work.folder, work.source), keysOf(work));
+  // Payloads whose key is gone are erased already, and nothing is to be written.
   const assembler = new EntryAssembler(work.organisationId);
-  return (await archive.read(rowColumns, 0, archive.rows)).map((values) => assembler.row(values));
+  const values = await archive.readEntries(rowColumns, 0, archive.rows);
+  return { rows: values.map((row) => assembler.row(row)), key: archive.key };
 }
 
-function writeArchive(work: { folder: string; target: string }, rows: readonly ArchiveRow[]): WrittenArchive {
-  const bytes = encodeArchive(rows);
+function writeArchive(
+  work: { readonly folder: string; readonly target: string },
+  rows: readonly ArchiveRow[],
+  key: ArchiveKey | undefined,
+): WrittenArchive {
+  const bytes = encodeArchive(rows, key);
   // A row that does not read back must not replace the file that it came from.
   if (rows.some(({ entry }) => tailOf(entry, undefined).length === 0))
     throw corrupt("a record has neither payload nor commitment");

@@ -18,6 +18,8 @@ export class Batch {
   readonly #contexts = new Map<EncodedContext, number>();
   count = 0;
   length = 0;
+  /** Whether one of its records holds personal values. */
+  isPersonal = false;
   #buffer: Buffer<ArrayBuffer>;
 
   constructor(number: number, durability: Durability, buffer: Buffer<ArrayBuffer>) {

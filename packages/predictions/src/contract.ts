@@ -158,6 +158,11 @@ export type Durability = "buffered" | "durable";
 
 export interface AppendOptions {
   readonly durability: Durability;
+  /**
+   * Whether inputs, features or outputs may be values of persons, by the charter's data classification. Default true: what is not known to
+   * be free of them is sealed at rest, where the log has keys.
+   */
+  readonly isPersonal?: boolean;
 }
 
 /** A record that the log has taken and not yet written. */

@@ -61,7 +61,7 @@ export class EpochWriter {
     this.#thread.on("exit", () => this.#onExit());
   }
 
-  submit(record: PredictionRecord, { durability }: AppendOptions): Submitted {
+  submit(record: PredictionRecord, { durability, isPersonal = true }: AppendOptions): Submitted {
     this.#demandOpen();
     const id = `${this.#stem}${toBase32(this.#index)}` as PredictionId;
     const prepared = prepareRecord(id, record);
@@ -73,6 +73,7 @@ export class EpochWriter {
       });
     }
     const batch = this.#batchFor(durability, prepared.entryBytes);
+    if (isPersonal) batch.isPersonal = true;
     const bytes = batch.add(this.#index, prepared);
     this.#index += 1;
     this.#appended += 1;
@@ -149,7 +150,7 @@ export class EpochWriter {
     this.#outstanding[durability] += 1;
     this.#sent.set(batch.number, batch);
     const buffer = batch.detach();
-    const { number, length, count } = batch;
+    const { number, length, count, isPersonal } = batch;
     const durable = durability === "durable";
     const message = {
       kind: "records",
@@ -157,6 +158,7 @@ export class EpochWriter {
       block: this.#block,
       count,
       durable,
+      isPersonal,
       buffer,
       length,
     } as const;

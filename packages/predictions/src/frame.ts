@@ -2,14 +2,17 @@ import { crc32, zstdDecompressSync } from "node:zlib";
 import { FrameCompressor } from "./frame-compressor.ts";
 import { maxFrameBytes } from "./limits.ts";
 import { corrupt } from "./payload-codec.ts";
+import { openSealed, seal, sealOverheadBytes } from "./sealing.ts";
 
 /** P3: fixed head of a frame, little-endian. */
 export const frameHeadBytes = 32;
 const magic = 0x3146_5250; // "PRF1"
 const checksumAt = 28;
 
-export const frameKinds = { records: 1, blockEnd: 2, segmentStart: 3 } as const;
+export const frameKinds = { records: 1, blockEnd: 2, segmentStart: 3, key: 4 } as const;
 const codecs = { none: 0, zstd: 1 } as const;
+/** Added to the codec: what is stored is sealed. */
+const sealedBit = 2;
 
 // Below this, one-shot zstd costs 20-70 µs and saves too little; a handful of requests would pay it alone.
 const compressFromBytes = 4096;
@@ -29,25 +32,43 @@ export interface Frame extends FrameHead {
   readonly codec: number;
   readonly rawBytes: number;
   readonly stored: Buffer;
+  readonly bound: Buffer;
 }
 
-export function encodeFrame(head: FrameHead, raw: Uint8Array): Buffer {
+/** With a key, what is stored is sealed with it (P23). */
+export function encodeFrame(head: FrameHead, raw: Uint8Array, key?: Buffer): Buffer {
   const packed = raw.length >= compressFromBytes ? compressor().compress(raw) : raw;
   const small = packed.length < raw.length;
-  const stored = small ? packed : raw;
-  const frame = Buffer.allocUnsafe(frameHeadBytes + stored.length);
+  const codec = small ? codecs.zstd : codecs.none;
+  return layFrame(head, key ? codec + sealedBit : codec, raw.length, small ? packed : raw, key);
+}
+
+function layFrame(
+  head: FrameHead,
+  codec: number,
+  rawBytes: number,
+  content: Uint8Array,
+  key: Buffer | undefined,
+): Buffer {
+  const storedBytes = content.length + (key ? sealOverheadBytes : 0);
+  const frame = Buffer.allocUnsafe(frameHeadBytes + storedBytes);
   frame.writeUInt32LE(magic, 0);
   frame.writeUInt8(head.kind, 4);
-  frame.writeUInt8(small ? codecs.zstd : codecs.none, 5);
+  frame.writeUInt8(codec, 5);
   frame.writeUInt16LE(0, 6);
   frame.writeUInt32LE(head.epoch, 8);
   frame.writeUInt32LE(head.block, 12);
   frame.writeUInt32LE(head.count, 16);
-  frame.writeUInt32LE(raw.length, 20);
-  frame.writeUInt32LE(stored.length, 24);
-  frame.set(stored, frameHeadBytes);
+  frame.writeUInt32LE(rawBytes, 20);
+  frame.writeUInt32LE(storedBytes, 24);
+  frame.set(key ? seal(key, content, boundHead(frame)) : content, frameHeadBytes);
   frame.writeUInt32LE(checksum(frame), checksumAt);
   return frame;
+}
+
+/** What a sealed frame is bound to: kind, codec, place, count and length. */
+function boundHead(frame: Buffer): Buffer {
+  return frame.subarray(4, 24);
 }
 
 /** The frame at `start`, or `undefined` when the bytes there are not a whole, undamaged frame. Never throws. */
@@ -57,7 +78,7 @@ export function frameAt(bytes: Buffer, start: number): Frame | undefined {
   const codec = bytes.readUInt8(start + 5);
   const rawBytes = bytes.readUInt32LE(start + 20);
   const storedBytes = bytes.readUInt32LE(start + 24);
-  if (rawBytes > maxFrameBytes || storedBytes > rawBytes) return undefined;
+  if (rawBytes > maxFrameBytes || storedBytes > rawBytes + sealOverheadBytes) return undefined;
   const end = start + frameHeadBytes + storedBytes;
   if (end > bytes.length) return undefined;
   const whole = bytes.subarray(start, end);
@@ -70,6 +91,7 @@ export function frameAt(bytes: Buffer, start: number): Frame | undefined {
     count: bytes.readUInt32LE(start + 16),
     rawBytes,
     stored: whole.subarray(frameHeadBytes),
+    bound: boundHead(whole),
     start,
     end,
   };
@@ -84,19 +106,39 @@ export function* scanFrames(bytes: Buffer, start = 0): Generator<Frame> {
   }
 }
 
+/** What is stored, in the clear, and how it is packed. */
+function unsealed(frame: Frame, key: Buffer | undefined): { codec: number; content: Buffer } {
+  if ((frame.codec & sealedBit) === 0) return { codec: frame.codec, content: frame.stored };
+  if (!key) throw corrupt("a frame is sealed, and the key that opens it is not here");
+  return { codec: frame.codec - sealedBit, content: openSealed(key, frame.stored, frame.bound) };
+}
+
+/** The same frames in the clear, to be read where their key is not. */
+export function unsealFrames(bytes: Buffer, key: Buffer | undefined): Buffer {
+  const frames = [...scanFrames(bytes)];
+  if (frames.every((frame) => (frame.codec & sealedBit) === 0)) return bytes;
+  return Buffer.concat(
+    frames.map((frame) => {
+      const { codec, content } = unsealed(frame, key);
+      return layFrame(frame, codec, frame.rawBytes, content, undefined);
+    }),
+  );
+}
+
 /**
  * The frame's content. A bomb is stopped at the length that the checked head declares.
- * @throws PortolanError `predictions.corrupt`
+ * @throws PortolanError `predictions.corrupt`, also for a sealed frame without its key
  */
-export function openFrame(frame: Frame): Buffer {
-  if (frame.codec === codecs.none) {
-    if (frame.stored.length !== frame.rawBytes) throw corrupt("a frame's lengths differ");
-    return frame.stored;
+export function openFrame(frame: Frame, key?: Buffer): Buffer {
+  const { codec, content } = unsealed(frame, key);
+  if (codec === codecs.none) {
+    if (content.length !== frame.rawBytes) throw corrupt("a frame's lengths differ");
+    return content;
   }
-  if (frame.codec !== codecs.zstd) throw corrupt(`frame codec ${frame.codec} is not known`);
+  if (codec !== codecs.zstd) throw corrupt(`frame codec ${frame.codec} is not known`);
   let raw: Buffer;
   try {
-    raw = zstdDecompressSync(frame.stored, { maxOutputLength: Math.max(frame.rawBytes, 1) });
+    raw = zstdDecompressSync(content, { maxOutputLength: Math.max(frame.rawBytes, 1) });
   } catch (cause) {
     throw corrupt("a frame does not decompress", cause);
   }

@@ -15,6 +15,7 @@ export {
   type ArchivePolicy,
   type ArchiveRound,
   archivePredictions,
+  type DataClasses,
   removeLeftovers,
 } from "./archive-predictions.ts";
 export * from "./contract.ts";
@@ -67,12 +68,13 @@ export interface PredictionsDeps {
   readonly anchorer: Anchorer;
 }
 
-/** `acceptedFolder` is `PORTOLAN_HOME/accepted`. */
+/** `acceptedFolder` is `PORTOLAN_HOME/accepted`; `keysFolder` holds the keys that its payloads are sealed with, absent: they are not. */
 export function createPredictionsDeps(
   base: Omit<PredictionsDeps, "files" | "anchorer">,
   acceptedFolder: string,
+  keysFolder?: string,
 ): PredictionsDeps {
-  return { ...base, files: new PartFiles(acceptedFolder), anchorer: new Anchorer(base) };
+  return { ...base, files: new PartFiles(acceptedFolder, keysFolder), anchorer: new Anchorer(base) };
 }
 
 export async function registerPredictionsRoutes(app: FastifyInstance, deps: PredictionsDeps): Promise<void> {

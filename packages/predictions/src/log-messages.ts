@@ -6,6 +6,7 @@ export type ToLogThread =
       readonly block: number;
       readonly count: number;
       readonly durable: boolean;
+      readonly isPersonal: boolean;
       /** Entries side by side, salts unfilled; transferred. */
       readonly buffer: ArrayBuffer;
       readonly length: number;

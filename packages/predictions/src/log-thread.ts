@@ -42,7 +42,7 @@ function saltEntries(raw: Buffer): void {
 function write(message: Extract<ToLogThread, { kind: "records" }>): void {
   const raw = Buffer.from(message.buffer, 0, message.length);
   saltEntries(raw);
-  const verdict = appender.writeRecords(raw, message.block, message.count, message.durable);
+  const verdict = appender.writeRecords(raw, message);
   if (verdict.kind === "full") {
     post({ kind: "full", batch: message.batch, degraded: appender.degraded });
     return;

@@ -1,15 +1,15 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { isMissingFile, parseId, writeFilesDurably } from "@portolan/kernel";
+import { isMissingFile, parseId, systemClock, writeFilesDurably } from "@portolan/kernel";
 import { entryColumns } from "./archive-columns.ts";
 import { type ArchivedValues, ArchiveFile } from "./archive-file.ts";
 import type { ArchiveAnswers, Erased, Picked } from "./archive-work.ts";
 import { blockEndOf, EntryAssembler } from "./archived-entries.ts";
 import { findEntry, type OpenedBlock, openBlock } from "./block.ts";
 import type { BlockAddress } from "./contract.ts";
-import { EntryPacker } from "./entry-packer.ts";
-import { encodeFrame, frameKinds } from "./frame.ts";
 import { type ActiveHold, heldBy } from "./hold-policy.ts";
+import { LogKeys } from "./log-keys.ts";
+import { encodePart, unsealPart } from "./part-codec.ts";
 import { corrupt } from "./payload-codec.ts";
 import type { StoredEntry } from "./record-codec.ts";
 import { runArchiveWork } from "./run-archive-work.ts";
@@ -31,10 +31,13 @@ export interface OpenedPart {
  */
 export class PartFiles {
   readonly #folder: string;
+  readonly #keysFolder: string | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(folder: string) {
+  /** `keysFolder`: where the key-encryption keys lie; without it nothing is sealed. */
+  constructor(folder: string, keysFolder?: string) {
     this.#folder = folder;
+    this.#keysFolder = keysFolder;
   }
 
   /** Writes and syncs the organisation's share; resolves to its path below the folder. */
@@ -42,7 +45,7 @@ export class PartFiles {
     const { epoch, block: number } = block.end;
     const name = `${epoch}-${number}-${block.root.slice(0, 16)}.blk`;
     const file = join(safeName(organisationId), block.writerId, name);
-    await this.#write(file, encodePart(block, organisationId, new Set()));
+    await this.#write(file, encodePart(block, organisationId, new Set(), this.#keys));
     return file;
   }
 
@@ -51,10 +54,10 @@ export class PartFiles {
    * @throws PortolanError `predictions.corrupt` when the file was changed
    */
   async read(spot: PartSpot, organisationId: string): Promise<OpenedPart> {
-    if (spot.archive_file === null) return openBlock(await readFile(this.#path(spot.file)), organisationId);
-    await using archive = await ArchiveFile.open(this.#path(spot.archive_file));
+    if (spot.archive_file === null) return openBlock(await this.#readPart(spot.file), organisationId);
+    await using archive = await ArchiveFile.open(this.#path(spot.archive_file), this.#keys);
     const assembler = new EntryAssembler(organisationId);
-    const [first, ...others] = await archive.read(
+    const [first, ...others] = await archive.readEntries(
       [...entryColumns, "block_end"],
       spot.first_row ?? 0,
       spot.record_count,
@@ -68,18 +71,18 @@ export class PartFiles {
 
   /** One record; reads and checks no more than it needs. */
   async find(spot: PartSpot, organisationId: string, index: number): Promise<StoredEntry | undefined> {
-    if (spot.archive_file === null) return findEntry(await readFile(this.#path(spot.file)), index);
-    await using archive = await ArchiveFile.open(this.#path(spot.archive_file));
+    if (spot.archive_file === null) return findEntry(await this.#readPart(spot.file), index);
+    await using archive = await ArchiveFile.open(this.#path(spot.archive_file), this.#keys);
     const start = spot.first_row ?? 0;
     const isWanted = (values: ArchivedValues): boolean => Number(values["record_index"]) === index;
     const assembler = new EntryAssembler(organisationId);
     if (spot.record_count <= readAtOnce) {
-      const values = (await archive.read(entryColumns, start, spot.record_count)).find(isWanted);
+      const values = (await archive.readEntries(entryColumns, start, spot.record_count)).find(isWanted);
       return values && assembler.entry(values);
     }
     const at = (await archive.read(["record_index"], start, spot.record_count)).findIndex(isWanted);
     if (at < 0) return undefined;
-    const [values] = await archive.read(entryColumns, start + at, 1);
+    const [values] = await archive.readEntries(entryColumns, start + at, 1);
     return values && assembler.entry(values);
   }
 
@@ -97,14 +100,15 @@ export class PartFiles {
       const which = { kind: "ids", predictionIds: [...ids] } as const;
       return this.eraseInArchive(spot.archive_file, organisationId, which, holds);
     }
-    const block = openBlock(await readFile(this.#path(spot.file)), organisationId);
+    const block = openBlock(await this.#readPart(spot.file), organisationId);
     const picked = block.headers.filter(({ id }, i) => ids.has(id) && block.entries[i]?.saltAndPayload);
     const held = picked.filter((header) => heldBy(header, holds)).map(({ id }) => id);
     const erased = picked.map(({ id }) => id).filter((id) => !held.includes(id));
     const indices = new Set(
       block.entries.filter((_, i) => erased.includes(block.headers[i]?.id ?? "")).map(({ index }) => index),
     );
-    if (indices.size > 0) await this.#write(spot.file, encodePart(block, organisationId, indices));
+    if (indices.size > 0)
+      await this.#write(spot.file, encodePart(block, organisationId, indices, this.#keys));
     return { erased, held };
   }
 
@@ -114,7 +118,7 @@ export class PartFiles {
     which: Picked,
     holds: readonly ActiveHold[],
   ): Promise<Erased & { readonly bytes?: number }> {
-    const work = { kind: "erase", folder: this.#folder, organisationId, source, which, holds } as const;
+    const work = { kind: "erase", ...this.#where, organisationId, source, which, holds } as const;
     const { archive, erased, held } = await runArchiveWork<"erase">(work);
     return { erased, held, ...(archive === undefined ? {} : { bytes: archive.bytes }) };
   }
@@ -126,7 +130,7 @@ export class PartFiles {
     subject: string,
     environments: readonly string[],
   ): Promise<readonly string[]> {
-    const common = { folder: this.#folder, organisationId, source: archiveFile };
+    const common = { ...this.#where, organisationId, source: archiveFile };
     const work = { kind: "find_subject", ...common, subject, environments } as const;
     return (await runArchiveWork<"find_subject">(work)).predictionIds;
   }
@@ -136,11 +140,16 @@ export class PartFiles {
     id: string,
     organisationId: string,
     sources: readonly string[],
-    limits: { readonly maxRows: number; readonly maxBytes: number },
+    limits: {
+      readonly maxRows: number;
+      readonly maxBytes: number;
+      /** Use cases whose data is of no persons. */
+      readonly openUseCases: readonly string[];
+    },
   ): Promise<ArchiveAnswers["compact"]> {
     const target = join(safeName(organisationId), "archives", `${id}.parquet`);
     await mkdir(dirname(this.#path(target)), { recursive: true, mode: 0o700 });
-    const common = { folder: this.#folder, organisationId, sources, target, ...limits };
+    const common = { ...this.#where, organisationId, sources, target, ...limits };
     return await runArchiveWork<"compact">({ kind: "compact", ...common });
   }
 
@@ -168,6 +177,21 @@ export class PartFiles {
     const turn = this.#turn.catch(() => {}).then(work);
     this.#turn = turn;
     return await turn;
+  }
+
+  get #keys(): LogKeys | undefined {
+    return this.#keysFolder === undefined ? undefined : new LogKeys(this.#keysFolder, systemClock);
+  }
+
+  get #where(): { readonly folder: string; readonly keysFolder?: string } {
+    return {
+      folder: this.#folder,
+      ...(this.#keysFolder === undefined ? {} : { keysFolder: this.#keysFolder }),
+    };
+  }
+
+  async #readPart(file: string): Promise<Buffer> {
+    return unsealPart(await readFile(this.#path(file)), this.#keys);
   }
 
   #path(file: string): string {
@@ -202,18 +226,4 @@ export async function followingMoves<T>(work: () => Promise<T>): Promise<T> {
 function safeName(organisationId: string): string {
   if (!/^[0-9A-Za-z_-]{1,64}$/.test(organisationId)) throw corrupt("an organisation id is not one");
   return organisationId;
-}
-
-function encodePart(block: OpenedBlock, organisationId: string, erased: ReadonlySet<number>): Buffer {
-  const { epoch, block: number } = block.end;
-  const packer = new EntryPacker();
-  for (const entry of block.entries) {
-    if (entry.organisationId !== organisationId) continue;
-    packer.add(entry, erased.has(entry.index) ? "erased" : undefined);
-  }
-  const frames = packer
-    .drain()
-    .map(({ raw, count }) => encodeFrame({ kind: frameKinds.records, epoch, block: number, count }, raw));
-  frames.push(encodeFrame({ kind: frameKinds.blockEnd, epoch, block: number, count: 0 }, block.endBytes));
-  return Buffer.concat(frames);
 }

@@ -1,11 +1,13 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { systemClock } from "@portolan/kernel";
 import { type OpenedBlock, openBlock } from "./block.ts";
 import type { PredictionId, StoredPrediction } from "./contract.ts";
-import { frameAt, frameKinds, scanFrames } from "./frame.ts";
+import { frameAt, frameKinds, scanFrames, unsealFrames } from "./frame.ts";
+import { LogKeys } from "./log-keys.ts";
 import { corrupt } from "./payload-codec.ts";
 import { parsePredictionId } from "./position.ts";
 import { decodeEntry } from "./record-codec.ts";
-import { listSegments, readSegmentStart } from "./segment.ts";
+import { listSegments, readSegmentStart, segmentKey } from "./segment.ts";
 
 /** A closed block's frames, not yet opened. */
 export interface ClosedBlock {
@@ -40,7 +42,8 @@ export interface LoggedBlock {
  * the one before it.
  * @throws PortolanError `predictions.corrupt`
  */
-export function* readLog(folder: string): Generator<LoggedBlock> {
+export function* readLog(folder: string, keysFolder?: string): Generator<LoggedBlock> {
+  const keys = keysFolder === undefined ? undefined : new LogKeys(keysFolder, systemClock);
   let root: string | undefined;
   for (const { path } of listSegments(folder)) {
     const bytes = readFileSync(path);
@@ -49,7 +52,7 @@ export function* readLog(folder: string): Generator<LoggedBlock> {
       throw corrupt("a segment does not follow the one before");
     root = start.previousRoot;
     for (const closed of closedBlocks(bytes)) {
-      const block = openBlock(closed.bytes);
+      const block = openBlock(unsealFrames(closed.bytes, segmentKey(start, keys)));
       if (block.end.previousRoot !== root) throw corrupt("a block does not follow the one before");
       root = block.root;
       yield { block, records: block.entries.map(decodeEntry) };
@@ -58,16 +61,25 @@ export function* readLog(folder: string): Generator<LoggedBlock> {
 }
 
 /** Finds one prediction in a writer's own folder; opens the one block that its id names. */
-export function findPrediction(folder: string, id: PredictionId): StoredPrediction | undefined {
+export function findPrediction(
+  folder: string,
+  id: PredictionId,
+  keysFolder?: string,
+): StoredPrediction | undefined {
   const position = parsePredictionId(id);
   if (!position) return undefined;
   const segment = listSegments(folder).findLast(
     ({ epoch, firstBlock }) => epoch === position.epoch && firstBlock <= position.block,
   );
   if (!segment) return undefined;
-  for (const closed of closedBlocks(readFileSync(segment.path))) {
+  const bytes = readFileSync(segment.path);
+  const keys = keysFolder === undefined ? undefined : new LogKeys(keysFolder, systemClock);
+  const key = segmentKey(readSegmentStart(frameAt(bytes, 0)), keys);
+  for (const closed of closedBlocks(bytes)) {
     if (closed.block !== position.block) continue;
-    const entry = openBlock(closed.bytes).entries.find(({ index }) => index === position.index);
+    const entry = openBlock(unsealFrames(closed.bytes, key)).entries.find(
+      ({ index }) => index === position.index,
+    );
     return entry && decodeEntry(entry);
   }
   return undefined;

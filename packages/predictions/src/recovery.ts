@@ -16,9 +16,10 @@ import { type Clock, type Id, PortolanError, syncFolderSync } from "@portolan/ke
 import { BlockTrees, blockRoot, decodeBlockEnd, encodeBlockEnd, genesisRoot } from "./block.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { encodeFrame, type Frame, frameKinds, openFrame, scanFrames } from "./frame.ts";
+import { LogKeys } from "./log-keys.ts";
 import { corrupt } from "./payload-codec.ts";
 import { leafOf, readEntries } from "./record-codec.ts";
-import { listSegments, readSegmentStart } from "./segment.ts";
+import { listSegments, readSegmentStart, segmentKey } from "./segment.ts";
 
 export interface RecoveredLog {
   /** Epoch of the last start; 0 in a new folder. */
@@ -35,11 +36,16 @@ export interface RecoveredLog {
  * Closes the open block of a writer that died, so that its last records ship without waiting for its restart.
  * @throws PortolanError `predictions.log_locked` when the writer lives.
  */
-export function sealDeadWriter(folder: string, writerId: Id<"writer">, clock: Clock): RecoveredLog {
+export function sealDeadWriter(
+  folder: string,
+  writerId: Id<"writer">,
+  clock: Clock,
+  options: Pick<RecoveryOptions, "keysFolder"> = {},
+): RecoveredLog {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lock = lockFolder(folder);
   try {
-    return recoverLog(folder, writerId, clock);
+    return recoverLog(folder, writerId, clock, options);
   } finally {
     lock.release();
   }
@@ -51,6 +57,8 @@ export interface RecoveryOptions {
    * that never reached the disk: what is still in memory is acknowledged, and is on no disk until it is written again.
    */
   readonly rewrite?: boolean;
+  /** Where the log's key-encryption keys lie: an open block is closed over the hashes of what is sealed in it. */
+  readonly keysFolder?: string;
 }
 
 /** P15: cuts the torn tail, closes the open block. The caller holds the folder's lock. Idempotent. */
@@ -58,7 +66,7 @@ export function recoverLog(
   folder: string,
   writerId: Id<"writer">,
   clock: Clock,
-  { rewrite = false }: RecoveryOptions = {},
+  { rewrite = false, keysFolder }: RecoveryOptions = {},
 ): RecoveredLog {
   // The reserve pays for the block end and the next segment's start on a full disk; the writer makes it anew.
   rmSync(join(folder, "reserve"), { force: true });
@@ -81,7 +89,8 @@ export function recoverLog(
   try {
     if (rewrite) writeWhole(fd, bytes.subarray(0, whole), 0);
     else if (whole < bytes.length) ftruncateSync(fd, whole);
-    const open = replay(frames.slice(1), start.previousRoot);
+    const keys = keysFolder === undefined ? undefined : new LogKeys(keysFolder, clock);
+    const open = replay(frames.slice(1), start.previousRoot, segmentKey(start, keys));
     const sealed = open.block === undefined ? undefined : seal(fd, whole, open, start, clock);
     fsyncSync(fd);
     if (rewrite) renameSync(target, last.path);
@@ -113,11 +122,13 @@ interface OpenBlock {
   readonly trees: BlockTrees;
 }
 
-function replay(frames: readonly Frame[], previousRoot: string): OpenBlock {
+function replay(frames: readonly Frame[], previousRoot: string, key: Buffer | undefined): OpenBlock {
+  // Only what follows the last block end is opened: closed blocks are hashed in their ends.
+  const closed = frames.findLastIndex(({ kind }) => kind === frameKinds.blockEnd);
   let root = previousRoot;
   let block: number | undefined;
   let trees = new BlockTrees();
-  for (const frame of frames) {
+  for (const [i, frame] of frames.entries()) {
     if (frame.kind === frameKinds.blockEnd) {
       const endBytes = openFrame(frame);
       if (decodeBlockEnd(endBytes).previousRoot !== root) throw corrupt("a segment's blocks are not chained");
@@ -125,8 +136,9 @@ function replay(frames: readonly Frame[], previousRoot: string): OpenBlock {
       block = undefined;
       trees = new BlockTrees();
     } else if (frame.kind === frameKinds.records) {
+      if (i <= closed) continue;
       block = frame.block;
-      for (const entry of readEntries(openFrame(frame))) trees.add(entry.organisationId, leafOf(entry));
+      for (const entry of readEntries(openFrame(frame, key))) trees.add(entry.organisationId, leafOf(entry));
     } else {
       throw corrupt(`a frame of kind ${frame.kind} lies inside a segment`);
     }

@@ -13,12 +13,14 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { systemClock } from "@portolan/kernel";
 import { BlockTrees, blockRoot, encodeBlockEnd } from "./block.ts";
 import { EntryHasher } from "./entry-hasher.ts";
 import { EntryPacker } from "./entry-packer.ts";
 import { codeOf } from "./folder-lock.ts";
 import { encodeFrame, frameKinds } from "./frame.ts";
 import { segmentTargetBytes } from "./limits.ts";
+import { LogKeys } from "./log-keys.ts";
 import { readEntries } from "./record-codec.ts";
 import { createSegment } from "./segment.ts";
 
@@ -32,8 +34,27 @@ export interface AppenderOptions {
   readonly startedAt: number;
   /** Kept free for headers when the disk is full. */
   readonly reserveBytes: number;
+  /** Where the key-encryption keys lie; `undefined`: nothing is sealed. */
+  readonly keysFolder?: string;
   /** Largest size of the folder; `undefined`: the disk. */
   readonly budgetBytes?: number;
+}
+
+interface OpenSegment {
+  readonly fd: number;
+  readonly path: string;
+  size: number;
+  /** Of its sealed frames. */
+  readonly key?: Buffer;
+}
+
+/** A frame of records to be written. */
+export interface FrameOrder {
+  readonly block: number;
+  readonly count: number;
+  readonly durable: boolean;
+  /** Whether some of them hold personal values: then the frame is sealed, where there are keys. */
+  readonly isPersonal: boolean;
 }
 
 export type WriteVerdict =
@@ -45,7 +66,8 @@ export type WriteVerdict =
 /** The log thread's side of a segment file: frames in, blocks closed, space kept. Not for the main thread: it blocks. */
 export class SegmentAppender {
   readonly #options: AppenderOptions;
-  #segment: { fd: number; path: string; size: number };
+  readonly #keys: LogKeys | undefined;
+  #segment: OpenSegment;
   #root: string;
   readonly #hasher = new EntryHasher();
   #trees = new BlockTrees();
@@ -59,6 +81,9 @@ export class SegmentAppender {
   constructor(options: AppenderOptions) {
     this.#options = options;
     this.#root = options.previousRoot;
+    const { keysFolder } = options;
+    // The wall clock, for the age of keys alone; the log's own instants come from the main thread.
+    this.#keys = keysFolder === undefined ? undefined : new LogKeys(keysFolder, systemClock);
     this.#segment = this.#create(0, options.startedAt);
     this.#folderBytes = folderBytes(options.folder);
     if (!this.#restoreReserve()) this.#degraded = true;
@@ -69,10 +94,11 @@ export class SegmentAppender {
   }
 
   /** Writes one frame. Durable records are refused on a full disk; buffered ones lose their payload first. */
-  writeRecords(raw: Buffer, block: number, count: number, durable: boolean): WriteVerdict {
+  writeRecords(raw: Buffer, { block, count, durable, isPersonal }: FrameOrder): WriteVerdict {
     if (!this.#payOwedEnd()) return { kind: "full" };
     const head = { kind: frameKinds.records, epoch: this.#options.epoch, block, count };
-    if (!this.#degraded && this.#append(encodeFrame(head, raw))) return { kind: "written" };
+    const key = isPersonal ? this.#segment.key : undefined;
+    if (!this.#degraded && this.#append(encodeFrame(head, raw, key))) return { kind: "written" };
     if (durable) return { kind: "full" };
     this.#releaseReserve();
     // One frame, whatever its size: it is smaller than what it came from.
@@ -144,7 +170,7 @@ export class SegmentAppender {
   }
 
   #rotate(firstBlock: number, now: number): void {
-    let next: { fd: number; path: string; size: number };
+    let next: OpenSegment;
     try {
       next = this.#create(firstBlock, now);
     } catch (error) {
@@ -157,16 +183,19 @@ export class SegmentAppender {
     this.#segment = next;
   }
 
-  #create(firstBlock: number, createdAt: number): { fd: number; path: string; size: number } {
+  #create(firstBlock: number, createdAt: number): OpenSegment {
     const { folder, writerId, epoch } = this.#options;
-    return createSegment(folder, {
+    const data = this.#keys?.newDataKey();
+    const segment = createSegment(folder, {
       version: 2,
       writer: writerId,
       epoch,
       firstBlock,
       previousRoot: this.#root,
       createdAt,
+      ...(data === undefined ? {} : { key: data.wrapped }),
     });
+    return data === undefined ? segment : { ...segment, key: data.key };
   }
 
   /** False when there is no space; the file then ends where it did before. */

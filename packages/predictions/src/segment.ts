@@ -4,7 +4,9 @@ import { canonicalBytes, syncFolderSync } from "@portolan/kernel";
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { encodeFrame, type Frame, frameKinds, openFrame } from "./frame.ts";
+import type { LogKeys } from "./log-keys.ts";
 import { corrupt, parseJson } from "./payload-codec.ts";
+import { WrappedKey } from "./sealing.ts";
 
 /** First frame of every segment (P14). */
 export const SegmentStart = Type.Object({
@@ -15,6 +17,8 @@ export const SegmentStart = Type.Object({
   firstBlock: Type.Integer({ minimum: 0 }),
   previousRoot: Type.String({ pattern: "^[0-9a-f]{64}$" }),
   createdAt: Type.Integer({ minimum: 0 }),
+  /** The key of this segment's sealed frames (P23). */
+  key: Type.Optional(WrappedKey),
 });
 export type SegmentStart = Static<typeof SegmentStart>;
 const Start = Compile(SegmentStart);
@@ -72,4 +76,9 @@ export function readSegmentStart(frame: Frame | undefined): SegmentStart {
   const value = parseJson(openFrame(frame), "segment's start");
   if (!Start.Check(value)) throw corrupt("a segment's start does not fit its schema");
   return value;
+}
+
+/** The key of a segment's sealed frames; `undefined` when it has none, or when it cannot be had. */
+export function segmentKey({ key }: SegmentStart, keys: LogKeys | undefined): Buffer | undefined {
+  return key && keys?.unwrap(key);
 }

@@ -1,10 +1,12 @@
 import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { messageOf } from "@portolan/kernel";
+import { messageOf, systemClock } from "@portolan/kernel";
+import { frameAt, unsealFrames } from "./frame.ts";
+import { LogKeys } from "./log-keys.ts";
 import { isAfter } from "./policy.ts";
 import { type ClosedBlock, closedBlocks, readFrom } from "./reader.ts";
-import { listSegments, type SegmentName } from "./segment.ts";
+import { listSegments, readSegmentStart, type SegmentName, segmentKey } from "./segment.ts";
 
 /** What control said to a delivery. Anything thrown instead means "not reached": tried again. */
 export type DeliveryAnswer =
@@ -19,6 +21,8 @@ export type DeliverBlocks = (bytes: Uint8Array, signal: AbortSignal) => Promise<
 export interface ShipperOptions {
   readonly folder: string;
   readonly deliver: DeliverBlocks;
+  /** Where the log's key-encryption keys lie: what is sealed at rest travels in the clear, inside TLS, and control seals it anew. */
+  readonly keysFolder?: string;
   /** How often the folder is looked at. Default 200 ms. */
   readonly pollMs?: number;
   /** Longest pause between attempts while control is away. Default 10 s. */
@@ -41,6 +45,7 @@ export interface Shipper {
 // One delivery carries at most this much, so that a backlog drains faster than it grows and a body stays bounded.
 const deliveryBytes = 8 * 1024 * 1024;
 const windowBytes = 64 * 1024 * 1024;
+const segmentStartBytes = 8 * 1024;
 
 interface Cursor {
   readonly epoch: number;
@@ -55,6 +60,7 @@ export function createShipper(options: ShipperOptions): Shipper {
 class FolderShipper implements Shipper {
   readonly #options: ShipperOptions;
   readonly #stop = new AbortController();
+  readonly #keys: LogKeys | undefined;
   #cursor: Cursor | undefined;
   /** Where the next block of a segment begins, so that a poll reads only what is new. */
   #place: { path: string; offset: number } | undefined;
@@ -65,6 +71,8 @@ class FolderShipper implements Shipper {
 
   constructor(options: ShipperOptions) {
     this.#options = options;
+    const { keysFolder } = options;
+    this.#keys = keysFolder === undefined ? undefined : new LogKeys(keysFolder, systemClock);
     this.#cursor = readCursor(options.folder);
     this.#loop = this.#run();
   }
@@ -115,7 +123,8 @@ class FolderShipper implements Shipper {
         this.#succeed();
         return false;
       }
-      const bytes = Buffer.concat(next.blocks.map((block) => block.bytes));
+      const sealed = Buffer.concat(next.blocks.map((block) => block.bytes));
+      const bytes = unsealFrames(sealed, this.#keyOf(next.path));
       const answer = await this.#options.deliver(bytes, this.#stop.signal);
       if (answer.kind === "refused") throw new Error(answer.reason);
       if (answer.kind === "gap") return this.#rewind(answer.last);
@@ -129,6 +138,11 @@ class FolderShipper implements Shipper {
       this.#problem = messageOf(error);
       return false;
     }
+  }
+
+  #keyOf(path: string): Buffer | undefined {
+    if (!this.#keys) return undefined;
+    return segmentKey(readSegmentStart(frameAt(readFrom(path, 0, segmentStartBytes), 0)), this.#keys);
   }
 
   #succeed(): void {

@@ -29,6 +29,11 @@ export interface WriterOptions {
   readonly maxPendingBytes?: number;
   /** Space kept for records without payload on a full disk. Default 8 MiB. */
   readonly reserveBytes?: number;
+  /**
+   * Where the key-encryption keys lie, better on another disk than the log: frames with personal values are then sealed, each segment
+   * under a key of its own. Absent: nothing is sealed.
+   */
+  readonly keysFolder?: string;
   /** Largest size of the folder (edge devices); absent: the disk. */
   readonly budgetBytes?: number;
   /** Refusals per client, endpoint, reason and second that get a record of their own. Default 5. */
@@ -72,6 +77,7 @@ async function openEpoch(
 ): Promise<EpochWriter> {
   const recovered = recoverLog(options.folder, options.writerId, options.clock, {
     rewrite: after === "failure",
+    ...keysOf(options),
   });
   const appender: AppenderOptions = {
     folder: options.folder,
@@ -81,6 +87,7 @@ async function openEpoch(
     startedAt: options.clock.now(),
     reserveBytes: options.reserveBytes ?? 8 * 1024 * 1024,
     ...(options.budgetBytes === undefined ? {} : { budgetBytes: options.budgetBytes }),
+    ...keysOf(options),
   };
   const thread = new Worker(new URL("./log-thread.ts", import.meta.url), { workerData: appender });
   return new EpochWriter({
@@ -92,6 +99,10 @@ async function openEpoch(
     degraded: await started(thread),
     onFailure,
   });
+}
+
+function keysOf({ keysFolder }: WriterOptions): Pick<WriterOptions, "keysFolder"> {
+  return keysFolder === undefined ? {} : { keysFolder };
 }
 
 async function started(thread: Worker): Promise<boolean> {

@@ -29,7 +29,7 @@ export interface TestControl {
 }
 
 /** The control side: real database, real ledger rows, real HTTP; only the policy set is the test's. */
-export async function startTestControl(): Promise<TestControl> {
+export async function startTestControl(keysFolder?: string): Promise<TestControl> {
   const accepted = mkdtempSync(join(tmpdir(), "accepted-"));
   const database = await openTestDatabase({ migrations: [predictionsMigrations] });
   const policy = testAuthorizer({
@@ -51,6 +51,7 @@ export async function startTestControl(): Promise<TestControl> {
   const deps = createPredictionsDeps(
     { uow: database.uow, authorizer, clock: systemClock, recordBatch: recordBatchDigest },
     accepted,
+    keysFolder,
   );
   const gateway = () =>
     aCall({ kind: "service_account", id: "sa_gateway", organisationId, roles: ["gateway"] });

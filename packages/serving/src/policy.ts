@@ -47,6 +47,7 @@ export {
 } from "./protocol/infer-request.ts";
 export { type InferAnswer, type WrittenResponse, writeInferResponse } from "./protocol/infer-response.ts";
 export { modelConfig, modelMetadata, serverMetadata } from "./protocol/metadata.ts";
+export { gatewayOpenApi } from "./protocol/openapi/document.ts";
 export { type ModelOperation, type ModelsOperation, type Operation, readPath } from "./protocol/paths.ts";
 export { readRawRequest } from "./protocol/raw-request.ts";
 export { ModelStatistics } from "./protocol/statistics.ts";

@@ -2,6 +2,7 @@ import { type Id, type JobHandler, type Logger, messageOf } from "@portolan/kern
 import {
   applyRetention,
   archivePredictions,
+  type DataClasses,
   type PredictionsDeps,
   type RetentionTerms,
   removeLeftovers,
@@ -18,7 +19,7 @@ const everyMs = 60_000;
 /** From time to time lays accepted predictions into Parquet files and erases what its charter keeps no longer. */
 export async function startArchiving(
   deps: PredictionsDeps,
-  terms: RetentionTerms,
+  terms: RetentionTerms & DataClasses,
   organisations: () => Promise<readonly Id<"organisation">[]>,
   log: Logger,
 ): Promise<Archiving> {
@@ -30,7 +31,10 @@ export async function startArchiving(
   let round: Promise<void> = Promise.resolve();
   const once = async (): Promise<void> => {
     try {
-      const { archives, records } = await archivePredictions(deps, { isStopped: () => pauses > 0 });
+      const { archives, records } = await archivePredictions(deps, {
+        classes: terms,
+        isStopped: () => pauses > 0,
+      });
       if (archives > 0) log.info({ archives, records }, "predictions.archived");
       if (pauses > 0) return;
       const expired = await applyRetention({ ...deps, terms }, await organisations());

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type CharterDeps, inForceCharter } from "@portolan/charter";
+import { type CharterDeps, inForceCharter, listInForce } from "@portolan/charter";
 import type { IntentHandler } from "@portolan/database";
 import { createDecisionMemory, grantsForSnapshot } from "@portolan/identity";
 import {
@@ -17,6 +17,7 @@ import {
 import { recordBatchDigest } from "@portolan/ledger";
 import {
   createPredictionsDeps,
+  type DataClasses,
   erasureIntentHandler,
   type PredictionsDeps,
   type RetentionTerms,
@@ -37,7 +38,7 @@ import type { IdentityWiring } from "./identity.ts";
 export interface ServingWiring {
   readonly serving: ServingRouteDeps;
   readonly predictions: PredictionsDeps;
-  readonly retention: RetentionTerms;
+  readonly retention: RetentionTerms & DataClasses;
   readonly publisher: SnapshotPublisher;
   readonly intents: readonly IntentHandler[];
   /** Publishes what changed, and signs anew what grew old, for every organisation. */
@@ -60,6 +61,7 @@ export function wireServing(
   const predictions = createPredictionsDeps(
     { uow: work, authorizer, clock, recordBatch: recordBatchDigest },
     join(config.PORTOLAN_HOME, "accepted"),
+    join(config.PORTOLAN_HOME, "keys", "predictions"),
   );
   return {
     publisher,
@@ -81,6 +83,13 @@ export function wireServing(
       predictionsMs: async (call, useCaseId) => {
         const found = await inForceCharter(charter, call, { useCaseId });
         return found && parseDurationMs(found.charter.retention.predictions);
+      },
+      openUseCases: async (call) => {
+        const { organisationId } = call.actor;
+        const inForce = await work.read(call, (sql) => listInForce(sql, organisationId));
+        return inForce
+          .filter(({ document }) => ["public", "internal"].includes(document.data.classification))
+          .map(({ summary }) => summary.useCaseId);
       },
     },
     intents: [publishHandler(publisher), erasureIntentHandler(predictions)],

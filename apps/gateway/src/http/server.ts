@@ -3,6 +3,7 @@ import type { ClientCertificates } from "../limits/client-certificates.ts";
 import type { TlsFiles } from "../listeners.ts";
 import { type Answer, errorAnswer } from "./answers.ts";
 import { compressAnswer } from "./compress.ts";
+import { malformedAnswer } from "./malformed.ts";
 import { createSecureServer } from "./secure-server.ts";
 
 export interface ServerOptions {
@@ -25,6 +26,8 @@ const limits = {
   requestTimeout: 30_000,
   maxHeaderSize: 16 * 1024,
   keepAliveTimeout: 65_000,
+  // Node looks for late senders twice a minute by default: a slow one would keep its connection four times too long.
+  connectionsCheckingInterval: 2000,
 };
 
 /** node:http itself: a framework's routing and hooks would cost more than the whole governance does. */
@@ -43,9 +46,8 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
   const server: Server = options.tls
     ? createSecureServer(options.tls, options.certificates, limits, listener)
     : createServer(limits, listener);
-  server.on("clientError", (_error, socket) => {
-    if (socket.writable)
-      socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    if (socket.writable) socket.end(malformedAnswer(error.code), () => socket.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

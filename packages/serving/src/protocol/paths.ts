@@ -8,7 +8,14 @@ export type Operation =
 
 /** An operation on the gateway itself. */
 export interface ServerOperation {
-  readonly kind: "server_live" | "server_ready" | "server_metadata" | "healthz" | "readyz" | "metrics";
+  readonly kind:
+    | "server_live"
+    | "server_ready"
+    | "server_metadata"
+    | "openapi"
+    | "healthz"
+    | "readyz"
+    | "metrics";
 }
 
 /** A question about all models that the caller may use. */
@@ -33,6 +40,8 @@ export interface ModelOperation {
 }
 
 const fixed: Readonly<Record<string, Operation>> = {
+  // Where KServe's V1 clients ask whether the server lives.
+  "/": { kind: "healthz" },
   "/v2": { kind: "server_metadata" },
   "/v2/": { kind: "server_metadata" },
   "/v2/health/live": { kind: "server_live" },
@@ -41,6 +50,7 @@ const fixed: Readonly<Record<string, Operation>> = {
   "/v2/models/stats": { kind: "all_statistics" },
   "/v2/repository/index": { kind: "repository_index" },
   "/v1/models": { kind: "v1_model_list" },
+  "/openapi.json": { kind: "openapi" },
   "/healthz": { kind: "healthz" },
   "/readyz": { kind: "readyz" },
   "/metrics": { kind: "metrics" },

@@ -1,0 +1,178 @@
+import type { JsonObject } from "@portolan/kernel";
+import { datatypes } from "@portolan/onnx-format";
+
+const text = { type: "string" };
+const count = { type: "integer", minimum: 0 };
+
+function object(properties: JsonObject, required: readonly string[], more: JsonObject = {}): JsonObject {
+  return { type: "object", properties, required: [...required], ...more };
+}
+
+function list(items: JsonObject, more: JsonObject = {}): JsonObject {
+  return { type: "array", items, ...more };
+}
+
+function ref(name: string): JsonObject {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+const tensorParts = {
+  name: text,
+  datatype: ref("Datatype"),
+  shape: list({ type: "integer", minimum: -1 }),
+};
+
+const duration = ref("Duration");
+
+/** `components.schemas`: the bodies of the gateway's API. Numbers of INT64 and UINT64 are exact beyond 2^53. */
+export const schemas: Readonly<Record<string, JsonObject>> = {
+  Datatype: {
+    ...text,
+    enum: [...datatypes],
+    description: "FP16 and BF16 have no JSON form: they are sent as binary tensors.",
+  },
+  Parameters: { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } },
+  TensorData: { type: "array", description: "Elements in row-major order, flat or nested like the shape." },
+  InferRequest: object(
+    {
+      id: { ...text, maxLength: 256, description: "Echoed in the answer." },
+      parameters: ref("Parameters"),
+      inputs: list(
+        object({ ...tensorParts, parameters: ref("Parameters"), data: ref("TensorData") }, [
+          "name",
+          "shape",
+          "datatype",
+        ]),
+        { minItems: 1 },
+      ),
+      outputs: list(object({ name: text, parameters: ref("Parameters") }, ["name"]), {
+        description: "All outputs when it is left out or empty.",
+      }),
+    },
+    ["inputs"],
+  ),
+  InferResponse: object(
+    {
+      model_name: text,
+      model_version: text,
+      id: text,
+      parameters: ref("Parameters"),
+      outputs: list(
+        object({ ...tensorParts, parameters: ref("Parameters"), data: ref("TensorData") }, [
+          "name",
+          "shape",
+          "datatype",
+        ]),
+      ),
+    },
+    ["model_name", "model_version", "outputs"],
+  ),
+  V1Request: {
+    type: "object",
+    description: "Rows in `instances`, or whole tensors in `inputs`; one of the two.",
+    properties: { instances: { type: "array", minItems: 1 }, inputs: {} },
+    oneOf: [{ required: ["instances"] }, { required: ["inputs"] }],
+  },
+  V1Response: object({ predictions: { type: "array" } }, ["predictions"]),
+  TensorMetadata: object(tensorParts, ["name", "datatype", "shape"]),
+  ModelMetadata: object(
+    {
+      name: text,
+      versions: list(text),
+      platform: text,
+      inputs: list(ref("TensorMetadata")),
+      outputs: list(ref("TensorMetadata")),
+    },
+    ["name", "versions", "platform", "inputs", "outputs"],
+  ),
+  ModelConfig: object(
+    {
+      name: text,
+      platform: text,
+      backend: text,
+      max_batch_size: count,
+      input: list(ref("ConfigTensor")),
+      output: list(ref("ConfigTensor")),
+      model_transaction_policy: object({ decoupled: { type: "boolean" } }, ["decoupled"]),
+      response_cache: object({ enable: { type: "boolean" } }, ["enable"]),
+    },
+    ["name", "platform", "backend", "max_batch_size", "input", "output"],
+  ),
+  ConfigTensor: object({ name: text, data_type: text, dims: list({ type: "integer" }) }, [
+    "name",
+    "data_type",
+    "dims",
+  ]),
+  ModelReadiness: object(
+    {
+      name: text,
+      ready: { type: "boolean" },
+      tier: text,
+      standIn: { ...text, description: "The model version that answers instead of the deployed one." },
+      problem: text,
+    },
+    ["name", "ready"],
+  ),
+  ModelList: object({ models: list(text) }, ["models"]),
+  RepositoryIndex: list(
+    object({ name: text, version: text, state: { enum: ["READY", "UNAVAILABLE"] }, reason: text }, [
+      "name",
+      "version",
+      "state",
+      "reason",
+    ]),
+  ),
+  RepositoryIndexRequest: object({ ready: { type: "boolean" } }, []),
+  RepositoryChange: object({ parameters: { type: "object" } }, []),
+  Duration: object({ count, ns: count }, ["count", "ns"]),
+  Statistics: object({ model_stats: list(ref("ModelStatistics")) }, ["model_stats"]),
+  ModelStatistics: object(
+    {
+      name: text,
+      version: text,
+      last_inference: { ...count, description: "Milliseconds since 1970; 0 before the first." },
+      inference_count: { ...count, description: "Rows." },
+      execution_count: { ...count, description: "Runs of the model." },
+      inference_stats: durations([
+        "success",
+        "fail",
+        "queue",
+        "compute_input",
+        "compute_infer",
+        "compute_output",
+        "cache_hit",
+        "cache_miss",
+      ]),
+      batch_stats: list({
+        ...durations(["compute_input", "compute_infer", "compute_output"]),
+        description: "By `batch_size`.",
+      }),
+    },
+    ["name", "version", "last_inference", "inference_count", "execution_count", "inference_stats"],
+  ),
+  ServerMetadata: object({ name: text, version: text, extensions: list(text) }, [
+    "name",
+    "version",
+    "extensions",
+  ]),
+  Liveness: object({ live: { type: "boolean" } }, ["live"]),
+  Readiness: object({ ready: { type: "boolean" }, problem: text }, ["ready"]),
+  Alive: object({ status: text }, ["status"]),
+  Problem: object(
+    {
+      error: { ...text, description: "What went wrong and how to mend it, for clients of the protocols." },
+      type: text,
+      title: text,
+      status: { type: "integer" },
+      code: { ...text, description: "Names its page under docs/errors." },
+      detail: text,
+      mend: text,
+      instance: text,
+    },
+    ["error", "title", "status", "code"],
+  ),
+};
+
+function durations(names: readonly string[]): JsonObject {
+  return object(Object.fromEntries(names.map((name) => [name, duration])), names);
+}
