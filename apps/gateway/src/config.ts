@@ -119,6 +119,28 @@ export const GatewayConfig = Type.Object({
     description:
       "Failed token signatures a second and source address, fifty times as many at once; beyond it unknown tokens are refused unread; 0: unlimited",
   }),
+  LIMITS_EXTRACTION: Type.Union(
+    ["off", "flag", "slow", "block"].map((action) => Type.Literal(action)),
+    {
+      default: "flag",
+      description:
+        "What is done about clients whose queries look like the copying of a model: nobody watches, they are put on record, get a tenth of their limits for an hour, or are refused for an hour",
+    },
+  ),
+  LIMITS_EXTRACTION_WINDOW: Type.Integer({
+    minimum: 50,
+    maximum: 5000,
+    default: 250,
+    description:
+      "Queries of a client that are compared with the benign at a time; forty times as many are learnt from",
+  }),
+  LIMITS_EXTRACTION_QUERIES: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description:
+        "Rows a day that are more than any honest client asks one endpoint; unset: there is no such number",
+    }),
+  ),
   LIMITS_REDIS_URL: Type.Optional(
     secretText(
       "Redis or Valkey in which gateways count limits together, `redis://` or `rediss://`; unset: each counts alone",

@@ -32,6 +32,8 @@ import { RequestTraces } from "./infer/request-traces.ts";
 import { StatisticsBook } from "./infer/statistics-book.ts";
 import type { ClientCertificates } from "./limits/client-certificates.ts";
 import { CredentialBudget } from "./limits/credential-budget.ts";
+import { openGuard } from "./limits/extraction/open-guard.ts";
+import { Standings } from "./limits/extraction/standings.ts";
 import { createGuardedAuthenticator } from "./limits/guarded-authenticator.ts";
 import { openCertificates } from "./limits/open-certificates.ts";
 import { openLimits } from "./limits/open-limits.ts";
@@ -64,6 +66,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     clock: systemClock,
     writer,
     limits: parts.limits.callers,
+    guard: parts.guard,
     health: new HealthBook(),
     authenticator: createGuardedAuthenticator({
       tokens: createAuthenticator(systemClock, () => snapshots.state),
@@ -111,7 +114,8 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const folder = join(config.PORTOLAN_HOME, "gateway");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const metrics = new Metrics();
-  const limits = openLimits(config, metrics, log);
+  const standings = new Standings();
+  const limits = openLimits(config, metrics, log, standings);
   const cache = openDiskCache(folder);
   const { CONTROL_URL: controlUrl, CONTROL_TOKEN: given } = config;
   const credential = createCredential({ controlUrl, given, cache, clock: systemClock, log });
@@ -120,6 +124,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
     ...placeOf(config),
   });
   const writer = await openWriter(config, log);
+  const guard = openGuard(config, { standings, metrics, log, writer, clock: systemClock });
   const runtime = createRuntime(config, folder, log);
   const tracing = await openTraces(config);
   const pool = new ModelPool({ cache, control, runtime });
@@ -139,6 +144,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
   return {
     metrics,
     limits,
+    guard,
     certificates: openCertificates(config, systemClock, log),
     writer,
     credential,
@@ -151,6 +157,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
       await credential.close();
       await snapshots.close();
       await limits.close();
+      await guard?.close();
       // The last block closes with the writer; control gets it now if it is there, else after the next start.
       await writer.close();
       await Promise.race([shipper.flush().catch(() => undefined), sleep(lastDeliveryMs)]);

@@ -20,6 +20,7 @@ export const servingErrors = {
   "serving.rate_limited": { status: 429, title: "Rate limit exceeded" },
   "serving.overloaded": { status: 503, title: "More requests wait than can be answered" },
   "serving.verification_limited": { status: 429, title: "Too many failed credentials" },
+  "serving.abnormal_usage": { status: 429, title: "Abnormal usage detected" },
   "serving.timeout": { status: 504, title: "The model did not answer in time" },
   "serving.model_unavailable": { status: 503, title: "The model is not available" },
   "serving.model_refused": { status: 503, title: "Model bytes or signature refused" },

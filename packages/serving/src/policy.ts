@@ -12,6 +12,16 @@ export {
   type ScaleParameters,
 } from "./elastic/scale-policy.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
+export { type BenignQuery, type Calibration, calibrate } from "./extraction/calibration.ts";
+export {
+  ExtractionMonitor,
+  type ExtractionMonitorOptions,
+  type Finding,
+} from "./extraction/extraction-monitor.ts";
+export { type Query, type QuerySketch, QuerySpace } from "./extraction/query-space.ts";
+export { QueryWindow, type WindowScores, type WindowStatistic } from "./extraction/query-window.ts";
+export { readAnswer, readRow } from "./extraction/read-query.ts";
+export { type Draws, seededDraws } from "./extraction/seeded-draws.ts";
 export {
   assembleInputs,
   eventTimeOf,

@@ -2,6 +2,7 @@ import { type Clock, newId } from "@portolan/kernel";
 import { type InferRequest, type RunPriority, rowsOf } from "@portolan/serving/policy";
 import { type Answer, errorAnswer } from "../http/answers.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
+import type { ExtractionGuard } from "../limits/extraction/extraction-guard.ts";
 import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/serving-state.ts";
 import { type Admission, type AdmissionDeps, admit, chosenVersion, takeTurn } from "./admission.ts";
 import { findRoute, readPurpose } from "./admit.ts";
@@ -19,8 +20,13 @@ import type { StatisticsBook } from "./statistics-book.ts";
 export interface InferDeps extends MirrorDeps, AdmissionDeps {
   readonly clock: Clock;
   readonly statistics: StatisticsBook;
+<<<<<<< HEAD
   /** Absent where no collector is configured. */
   readonly traces?: RequestTraces;
+=======
+  /** Watches how clients ask; absent when nobody does. */
+  readonly guard: ExtractionGuard | undefined;
+>>>>>>> main
   /** What is served now; a request may have begun under an earlier state. */
   readonly snapshots: { readonly state: ServingState | undefined };
 }
@@ -111,6 +117,7 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
   const endMs = performance.now();
   progress.logEndMs = endMs;
   if (!fallback) note(deps, answered, { outputMs: logStart - writeStart, totalMs: endMs - progress.startMs });
+  if (!fallback) deps.guard?.observe(by, admission.caller.principalId, request.inputs, answer.outputs);
   if (asked.champion.others.shadows.length > 0) mirror(deps, asked, call, progress);
   return {
     status: 200,

@@ -4,6 +4,8 @@ import { expect, test } from "vitest";
 import { errorAnswer } from "../http/answers.ts";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 import { CallerLimits, RateLimited } from "./caller-limits.ts";
+import { Standings } from "./extraction/standings.ts";
+import { Limited } from "./limited.ts";
 
 const limits: Limits = { ratePerSecond: 10, burst: 4, timeoutMs: 100, bodyBytes: 1000 };
 
@@ -12,6 +14,7 @@ function routeWith(over: Partial<Limits>): ActiveRoute {
     organisationId: "org",
     limits: { ...limits, ...over },
     endpoint: "late",
+    endpointId: "ep_late",
     environment: "dev",
   };
   return { route } as ActiveRoute;
@@ -73,6 +76,34 @@ test("one client gets its share, one business unit gets its own, and the rest is
     "limited by tenant",
     "served",
   ]);
+});
+
+test("a slowed caller keeps a tenth of its limits, a blocked one nothing, and both end by themselves", () => {
+  const standings = new Standings();
+  const own = new CallerLimits(new RateLimiter(), { standings });
+  const active = routeWith({ burst: 100, ratePerSecond: 0.001 });
+  const caller = own.of(state, active, "sa_1");
+  const served = (nowMs: number): number => {
+    let count = 0;
+    for (let i = 0; i < 200; i++) {
+      try {
+        own.take(caller, nowMs);
+        count++;
+      } catch (error) {
+        expect(error).toBeInstanceOf(Limited);
+        expect((error as Limited).violatedPolicies).toContain("extraction");
+      }
+    }
+    return count;
+  };
+  Object.assign(standings.of("ep_late", "sa_1"), { action: "slow", untilMs: 1000 });
+  expect(served(0)).toBe(10);
+  Object.assign(standings.of("ep_late", "sa_1"), { action: "block", untilMs: 1000 });
+  expect(served(0)).toBe(0);
+  expect(standings.count(999)).toEqual({ flag: 0, slow: 0, block: 1 });
+  expect(standings.count(1000)).toEqual({ flag: 0, slow: 0, block: 0 });
+  const later = own.of(state, routeWith({ ratePerSecond: 1000 }), "sa_1");
+  expect(own.take(later, 200e9)).toBe(0);
 });
 
 test("a refusal names the policy, the problem type of the standard and when to come back", () => {

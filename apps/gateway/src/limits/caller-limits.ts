@@ -9,7 +9,8 @@ import {
   type SharedLimits,
 } from "@portolan/serving/policy";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
-import { Limited, quotaExceeded } from "./limited.ts";
+import type { Standing, Standings } from "./extraction/standings.ts";
+import { abnormalUsageDetected, Limited, quotaExceeded } from "./limited.ts";
 
 /** A caller's limits at one route, ready for the hot path: keep it for as long as the route is in force. */
 export interface CallerLimit {
@@ -20,18 +21,21 @@ export interface CallerLimit {
   readonly countsRows: boolean;
   /** Whether each request is counted by a round trip: then `takeStrictly`, else `take`. */
   readonly isStrict: boolean;
+  /** What the caller's way of asking has brought it; changes under our hands. */
+  readonly standing: Standing | undefined;
 }
 
 /** Thrown with the headers that tell the client when to come back. */
 export class RateLimited extends Limited {
-  constructor({ limit, policy }: CallerLimit, nowMs: number, waitMs: number) {
+  constructor({ limit, policy, standing }: CallerLimit, nowMs: number, waitMs: number) {
     const seconds = retryAfterSeconds(waitMs);
     const violated = limit.tightest?.policy ?? "client";
+    const isSlowed = standing?.action === "slow" && standing.untilMs > nowMs;
     super("serving.rate_limited", {
       detail: `The limit of this ${violated} is used up.`,
       mend: `Wait ${seconds} s, or ask for a higher ceiling in the charter.`,
-      problemType: quotaExceeded,
-      violatedPolicies: [violated],
+      problemType: isSlowed ? abnormalUsageDetected : quotaExceeded,
+      violatedPolicies: isSlowed ? [violated, "extraction"] : [violated],
       headers: {
         "ratelimit-policy": policy,
         ratelimit: rateLimitStanding(limit, nowMs),
@@ -46,19 +50,26 @@ export interface CallerLimitsOptions {
   readonly takesExcess?: boolean;
   /** Where gateways count together; needed for strict counting over several. */
   readonly shared?: SharedLimits;
+  /** Where the way of asking is watched. */
+  readonly standings?: Standings | undefined;
 }
+
+/** What a request of a slowed caller costs: it keeps a tenth of its limits. */
+const slowedCost = 10;
 
 /** Limits by route and caller. What a route's snapshot takes away goes with the route. */
 export class CallerLimits {
   readonly #limiter: RateLimiter;
   readonly #takesExcess: boolean;
   readonly #shared: SharedLimits | undefined;
+  readonly #standings: Standings | undefined;
   readonly #byRoute = new WeakMap<ActiveRoute, Map<string, CallerLimit>>();
 
-  constructor(limiter: RateLimiter, { takesExcess = false, shared }: CallerLimitsOptions = {}) {
+  constructor(limiter: RateLimiter, { takesExcess = false, shared, standings }: CallerLimitsOptions = {}) {
     this.#limiter = limiter;
     this.#takesExcess = takesExcess;
     this.#shared = shared;
+    this.#standings = standings;
   }
 
   /** Looks the handle up; the callers of a route are as many as its grants, no more. */
@@ -84,6 +95,7 @@ export class CallerLimits {
       maxWaitMs: longestTurnMs(limits),
       countsRows: unit === "rows",
       isStrict: limits.counting === "strict" && this.#shared !== undefined,
+      standing: this.#standings?.of(active.route.endpointId, principalId),
     };
     byCaller.set(principalId, made);
     return made;
@@ -96,7 +108,7 @@ export class CallerLimits {
    */
   take(own: CallerLimit, nowMs: number): number {
     this.#limiter.sweep(nowMs);
-    return this.#judge(own, nowMs, own.limit.take(nowMs, 1, own.maxWaitMs));
+    return this.#judge(own, nowMs, own.limit.take(nowMs, costOf(own, nowMs), own.maxWaitMs));
   }
 
   /**
@@ -107,7 +119,11 @@ export class CallerLimits {
   async takeStrictly(own: CallerLimit, nowMs: number): Promise<number> {
     if (!this.#shared) return this.take(own, nowMs);
     this.#limiter.sweep(nowMs);
-    return this.#judge(own, nowMs, await this.#shared.takeStrictly(own.limit, 1, own.maxWaitMs));
+    return this.#judge(
+      own,
+      nowMs,
+      await this.#shared.takeStrictly(own.limit, costOf(own, nowMs), own.maxWaitMs),
+    );
   }
 
   #judge(own: CallerLimit, nowMs: number, waitMs: number): number {
@@ -118,6 +134,24 @@ export class CallerLimits {
     limit.tightest = endpoint;
     throw new RateLimited(own, nowMs, endpoint?.bucket.waitFor(nowMs, 1) ?? 1);
   }
+}
+
+/** @throws Limited `serving.abnormal_usage` for a blocked caller */
+function costOf({ standing }: CallerLimit, nowMs: number): number {
+  if (!standing || standing.untilMs <= nowMs || standing.action === "flag") return 1;
+  if (standing.action === "slow") return slowedCost;
+  throw abnormalUsage(standing.untilMs - nowMs);
+}
+
+function abnormalUsage(waitMs: number): Limited {
+  const seconds = retryAfterSeconds(waitMs);
+  return new Limited("serving.abnormal_usage", {
+    detail: "The queries of this client look like the copying of the model.",
+    mend: "Ask the endpoint's owners; they see what was found.",
+    problemType: abnormalUsageDetected,
+    violatedPolicies: ["extraction"],
+    headers: { "retry-after": seconds },
+  });
 }
 
 /** The standard header fields of an answer within the limits. */

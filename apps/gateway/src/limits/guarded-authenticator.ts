@@ -49,5 +49,8 @@ function callerOf(peer: Peer, state: ServingState): Authentication {
   const principal = first && state.grants.get(first)?.principalsBySubject.get(key);
   if (!principal) return { kind: "unknown", reason: "principal" };
   // Judged anew at every request: a certificate ends, and its trust bundle changes, without a snapshot.
-  return { kind: "known", caller: { principalId: principal.id, environments, untilMicros: 0 } };
+  return {
+    kind: "known",
+    caller: { principalId: principal.id, environments, untilMicros: peer.notAfterMs * 1000 },
+  };
 }

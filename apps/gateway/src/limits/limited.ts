@@ -12,6 +12,7 @@ export interface LimitedContext {
 }
 
 const problemTypes = "https://iana.org/assignments/http-problem-types";
+export const abnormalUsageDetected = `${problemTypes}#abnormal-usage-detected`;
 export const quotaExceeded = `${problemTypes}#quota-exceeded`;
 
 /** A request beyond some limit, with what tells the client when to come back. */

@@ -6,6 +6,7 @@ import { RateLimiter, SharedLimits } from "@portolan/serving/policy";
 import type { Metrics } from "@portolan/telemetry";
 import type { GatewayConfig } from "../config.ts";
 import { CallerLimits } from "./caller-limits.ts";
+import type { Standings } from "./extraction/standings.ts";
 
 export type LimitsConfig = Pick<
   GatewayConfig,
@@ -23,11 +24,19 @@ export interface OpenLimits {
  *
  * @throws PortolanError `kernel.bad_configuration` when the address is none, or would carry a password in clear
  */
-export function openLimits(config: LimitsConfig, metrics: Metrics, log: Logger): OpenLimits {
+export function openLimits(
+  config: LimitsConfig,
+  metrics: Metrics,
+  log: Logger,
+  standings?: Standings,
+): OpenLimits {
   const { LIMITS_REDIS_URL: url, LIMITS_GATEWAYS: gateways, LIMITS_LEASE_MS: leaseMs } = config;
   const limiter = new RateLimiter({ gateways });
   if (!url)
-    return { callers: new CallerLimits(limiter, { takesExcess: true }), close: async () => undefined };
+    return {
+      callers: new CallerLimits(limiter, { takesExcess: true, standings }),
+      close: async () => undefined,
+    };
   requireSafeStore(url);
   const caFile = config.LIMITS_REDIS_CA_FILE;
   const counts = createRedisCounts({
@@ -53,7 +62,7 @@ export function openLimits(config: LimitsConfig, metrics: Metrics, log: Logger):
   metrics.onScrape(() => scrape(metrics, shared));
   shared.start();
   return {
-    callers: new CallerLimits(limiter, { shared, takesExcess: true }),
+    callers: new CallerLimits(limiter, { shared, takesExcess: true, standings }),
     async close() {
       shared.close();
       await counts.close();

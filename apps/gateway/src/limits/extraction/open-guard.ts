@@ -1,0 +1,56 @@
+import { type Clock, type Logger, newId } from "@portolan/kernel";
+import type { PredictionWriter } from "@portolan/predictions/contract";
+import type { GatewayConfig } from "../../config.ts";
+import type { Metrics } from "../../metrics.ts";
+import type { ActiveRoute } from "../../snapshot/serving-state.ts";
+import { ExtractionGuard } from "./extraction-guard.ts";
+import type { ExtractionAction, Standings } from "./standings.ts";
+
+export interface OpenGuardDeps {
+  readonly standings: Standings;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly writer: PredictionWriter;
+  readonly clock: Clock;
+}
+
+/** The extraction guard as configured; `undefined` when it is off. */
+export function openGuard(
+  config: Pick<GatewayConfig, "LIMITS_EXTRACTION" | "LIMITS_EXTRACTION_WINDOW" | "LIMITS_EXTRACTION_QUERIES">,
+  { writer, ...deps }: OpenGuardDeps,
+): ExtractionGuard | undefined {
+  const { LIMITS_EXTRACTION: action, LIMITS_EXTRACTION_QUERIES: queriesPerDay } = config;
+  if (action === "off") return undefined;
+  return new ExtractionGuard({
+    ...deps,
+    action: action as ExtractionAction,
+    settings: {
+      windowQueries: config.LIMITS_EXTRACTION_WINDOW,
+      ...(queriesPerDay === undefined ? {} : { queriesPerDay }),
+    },
+    onFlagged: (active, principalId) => void recordFlag(writer, deps, active, principalId),
+  });
+}
+
+/** Being flagged is an event of its own, on the record and through it in the ledger, whatever is done about it. */
+async function recordFlag(
+  writer: PredictionWriter,
+  { clock, log }: Pick<OpenGuardDeps, "clock" | "log">,
+  active: ActiveRoute,
+  principalId: string,
+): Promise<void> {
+  try {
+    const receivedAt = clock.now();
+    const requestId = newId("request", receivedAt);
+    await writer.refuse({
+      context: active.context,
+      principal: principalId,
+      requestId,
+      receivedAt,
+      httpStatus: 429,
+      reason: "serving.abnormal_usage",
+    });
+  } catch (error) {
+    log.error({ err: error }, "gateway.refusal.unlogged");
+  }
+}
