@@ -20,13 +20,10 @@ import type { StatisticsBook } from "./statistics-book.ts";
 export interface InferDeps extends MirrorDeps, AdmissionDeps {
   readonly clock: Clock;
   readonly statistics: StatisticsBook;
-<<<<<<< HEAD
   /** Absent where no collector is configured. */
   readonly traces?: RequestTraces;
-=======
   /** Watches how clients ask; absent when nobody does. */
   readonly guard: ExtractionGuard | undefined;
->>>>>>> main
   /** What is served now; a request may have begun under an earlier state. */
   readonly snapshots: { readonly state: ServingState | undefined };
 }
