@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { type Clock, type Logger, messageOf } from "@portolan/kernel";
 import type { Finding, Tensor } from "@portolan/serving/policy";
-import type { Metrics } from "../../metrics.ts";
+import type { Metrics } from "@portolan/telemetry";
 import type { ActiveRoute } from "../../snapshot/serving-state.ts";
 import type { GuardReport, GuardSettings } from "./messages.ts";
 import { QuerySampler } from "./query-sampler.ts";

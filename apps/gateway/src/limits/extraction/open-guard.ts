@@ -1,7 +1,7 @@
 import { type Clock, type Logger, newId } from "@portolan/kernel";
 import type { PredictionWriter } from "@portolan/predictions/contract";
+import type { Metrics } from "@portolan/telemetry";
 import type { GatewayConfig } from "../../config.ts";
-import type { Metrics } from "../../metrics.ts";
 import type { ActiveRoute } from "../../snapshot/serving-state.ts";
 import { ExtractionGuard } from "./extraction-guard.ts";
 import type { ExtractionAction, Standings } from "./standings.ts";
