@@ -84,6 +84,17 @@ export const GatewayConfig = Type.Object({
     Type.String({ description: "PEM certificate chain; required on a non-loopback address" }),
   ),
   TLS_KEY_FILE: Type.Optional(Type.String({ description: "PEM private key of the certificate" })),
+  MODELS_MEMORY: Type.Integer({
+    minimum: 0,
+    default: 0,
+    description:
+      "MiB of model files that may be loaded together; beyond it the least recently used sleep; 0: no bound",
+  }),
+  MODELS_IDLE_S: Type.Integer({
+    minimum: 0,
+    default: 0,
+    description: "Seconds without a request after which a model sleeps until the next one; 0: never",
+  }),
   WORKER_THREADS: Type.Integer({
     minimum: 0,
     maximum: 1024,

@@ -54,6 +54,7 @@ export interface RunningGateway {
 const version = "0.1.0";
 const loadTimeoutMs = 60_000;
 const lastDeliveryMs = 2000;
+const idleCheckMs = 1000;
 
 /** Wires and starts a gateway. It answers health checks at once, and inferences as soon as it has a snapshot. */
 export async function startGateway(config: GatewayConfig): Promise<RunningGateway> {
@@ -127,7 +128,18 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const guard = openGuard(config, { standings, metrics, log, writer, clock: systemClock });
   const runtime = createRuntime(config, folder, log);
   const tracing = await openTraces(config);
-  const pool = new ModelPool({ cache, control, runtime });
+  const pool = new ModelPool({
+    cache,
+    control,
+    runtime,
+    memory: { maxBytes: config.MODELS_MEMORY * 2 ** 20, idleMs: config.MODELS_IDLE_S * 1000, log },
+  });
+  const idle = setInterval(() => void pool.sleepIdle(performance.now()), idleCheckMs).unref();
+  metrics.onScrape(() => {
+    const loaded = pool.loaded().filter(({ isLoaded }) => isLoaded).length;
+    metrics.gauge("portolan_gateway_models_loaded", "Models in memory", {}, loaded);
+    metrics.gauge("portolan_gateway_models_loaded_bytes", "Their files' size", {}, pool.loadedBytes);
+  });
   const scaler = new ModelScaler({
     models: () => pool.loaded(),
     maximum: mostWorkers(config.WORKER_THREADS),
@@ -153,6 +165,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
     ...(tracing ? { traces: new RequestTraces(tracing, config.TRACES_SAMPLE) } : {}),
     async close() {
       scaler.close();
+      clearInterval(idle);
       await tracing?.close();
       await credential.close();
       await snapshots.close();

@@ -1,4 +1,4 @@
-import type { ModelRuntime } from "@portolan/serving/policy";
+import type { ModelRuntime, VerifiedModel } from "@portolan/serving/policy";
 import type { Engine } from "./engine.ts";
 import { InlineEngine } from "./inline-engine.ts";
 import { OnnxModel } from "./onnx-model.ts";
@@ -19,20 +19,35 @@ export const defaultInlineMicros = 1000;
  * runner.
  */
 export function createOnnxRuntime(options: OnnxRuntimeOptions): ModelRuntime {
+  /** What was tried in a runner and behaved, by digest: loaded again, it need not prove itself again. */
+  const proven = new Map<string, "inline" | "worker">();
+
+  async function tierOf(
+    model: VerifiedModel,
+    runner: RunnerEngine,
+  ): Promise<"inline" | "worker" | undefined> {
+    const state = runner.state();
+    if (model.origin !== "trained" || state.kind !== "ready") return undefined;
+    await runner.close();
+    return state.warmUpMicros <= options.inlineMicros ? "inline" : "worker";
+  }
+
   return {
     async load(model) {
       const startRunner = () => RunnerEngine.start(model, options);
-      const runner = await startRunner();
-      const state = runner.state();
-      if (model.origin !== "trained" || state.kind !== "ready") return new OnnxModel(runner, startRunner);
-      const isFast = state.warmUpMicros <= options.inlineMicros;
-      const onLate = (): void => promoted.demote();
-      let engine: Engine;
-      try {
-        engine = isFast ? await InlineEngine.start(model, onLate) : await WorkerEngine.start(model, onLate);
-      } finally {
-        await runner.close();
+      let tier = proven.get(model.digest);
+      if (tier === undefined) {
+        const runner = await startRunner();
+        tier = await tierOf(model, runner);
+        if (tier === undefined) return new OnnxModel(runner, startRunner);
       }
+      const onLate = (): void => {
+        proven.delete(model.digest);
+        promoted.demote();
+      };
+      const engine: Engine =
+        tier === "inline" ? await InlineEngine.start(model, onLate) : await WorkerEngine.start(model, onLate);
+      proven.set(model.digest, tier);
       const promoted = new OnnxModel(engine, startRunner);
       return promoted;
     },

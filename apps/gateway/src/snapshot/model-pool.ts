@@ -5,22 +5,27 @@ import type { ModelReference } from "@portolan/serving/contract";
 import type { LoadedModel, ModelRuntime, ServingErrorCode, VerifiedModel } from "@portolan/serving/policy";
 import type { ControlClient } from "../control-client.ts";
 import type { DiskCache } from "./disk-cache.ts";
+import { MemoryBudget, type MemoryBudgetOptions } from "./memory-budget.ts";
+import { OnDemandModel } from "./on-demand-model.ts";
 
 export interface ModelPoolDeps {
   readonly cache: DiskCache;
   readonly control: ControlClient;
   readonly runtime: ModelRuntime;
+  readonly memory: MemoryBudgetOptions;
 }
 
 /** Loaded models by digest, shared by all routes that use them. */
 export class ModelPool {
   readonly #deps: ModelPoolDeps;
-  readonly #loaded = new Map<string, LoadedModel>();
+  readonly #loaded = new Map<string, OnDemandModel>();
+  readonly #memory: MemoryBudget;
   readonly #loading = new Map<string, Promise<LoadedModel>>();
   readonly #bundles = new Map<string, Uint8Array>();
 
   constructor(deps: ModelPoolDeps) {
     this.#deps = deps;
+    this.#memory = new MemoryBudget(() => this.loaded(), deps.memory);
   }
 
   /**
@@ -56,8 +61,18 @@ export class ModelPool {
     }
   }
 
-  /** Every model that is loaded now. */
-  loaded(): LoadedModel[] {
+  /** Bytes that loaded models take, as far as their files tell. */
+  get loadedBytes(): number {
+    return this.#memory.loadedBytes;
+  }
+
+  /** Puts models to sleep that nobody asked for in a while. @param nowMs monotonic */
+  sleepIdle(nowMs: number): Promise<void> {
+    return this.#memory.sleepIdle(nowMs);
+  }
+
+  /** Every model that routes use, asleep or not. */
+  loaded(): OnDemandModel[] {
     return [...this.#loaded.values()];
   }
 
@@ -87,8 +102,11 @@ export class ModelPool {
         return bytes;
       },
     };
-    const fresh = await this.#deps.runtime.load(model);
+    const load = (): Promise<LoadedModel> => this.#deps.runtime.load(model);
+    const onWake = (awake: OnDemandModel): void => void this.#memory.makeRoomFor(awake);
+    const fresh = new OnDemandModel(await load(), reference.sizeBytes, load, onWake);
     this.#loaded.set(reference.digest, fresh);
+    await this.#memory.makeRoomFor(fresh);
     return fresh;
   }
 

@@ -1,0 +1,128 @@
+import { messageOf } from "@portolan/kernel";
+import type {
+  LoadedModel,
+  ModelUsage,
+  RunOptions,
+  RunOutcome,
+  RuntimeState,
+  Tensor,
+} from "@portolan/serving/policy";
+
+/**
+ * A model that may leave memory while nobody asks for it. To everybody else it is as ready as when it was measured: the request that
+ * finds it asleep waits until it is loaded again, as long as its own time allows.
+ */
+export class OnDemandModel implements LoadedModel {
+  /** What it takes while it is loaded, as far as its file tells. */
+  readonly bytes: number;
+  readonly #load: () => Promise<LoadedModel>;
+  readonly #onWake: (model: OnDemandModel) => void;
+  #loaded: LoadedModel | undefined;
+  #waking: Promise<LoadedModel> | undefined;
+  #lastState: RuntimeState;
+  #inFlight = 0;
+  #closed = false;
+  #lastUsedMs = performance.now();
+
+  /**
+   * @param load loads it anew, verified
+   * @param onWake called when it has been loaded again: others may have to leave for it
+   */
+  constructor(
+    first: LoadedModel,
+    bytes: number,
+    load: () => Promise<LoadedModel>,
+    onWake: (model: OnDemandModel) => void,
+  ) {
+    this.#loaded = first;
+    this.#lastState = first.state();
+    this.bytes = bytes;
+    this.#load = load;
+    this.#onWake = onWake;
+  }
+
+  get isLoaded(): boolean {
+    return this.#loaded !== undefined || this.#waking !== undefined;
+  }
+
+  /** Monotonic milliseconds of the last request; now while one is under way. */
+  lastUsedMs(nowMs: number): number {
+    return this.#inFlight > 0 ? nowMs : this.#lastUsedMs;
+  }
+
+  state(): RuntimeState {
+    if (this.#closed) return { kind: "closed" };
+    return this.#loaded?.state() ?? this.#lastState;
+  }
+
+  usage(): ModelUsage {
+    return this.#loaded?.usage() ?? { lanes: 0, busyMs: 0, queuedRows: 0 };
+  }
+
+  get scale(): ((lanes: number) => Promise<void>) | undefined {
+    return this.#loaded?.scale;
+  }
+
+  async run(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
+    if (this.#closed) return { kind: "unavailable", detail: "The model is not loaded." };
+    this.#inFlight++;
+    try {
+      // Not awaited where it is loaded: between a route's choice and the model's queue nothing may wait.
+      return await (this.#loaded ? this.#loaded.run(inputs, options) : this.#runAwakened(inputs, options));
+    } finally {
+      this.#inFlight--;
+      this.#lastUsedMs = performance.now();
+    }
+  }
+
+  /** Gives its memory back, unless somebody is using it. Resolves to whether it did. */
+  async sleep(): Promise<boolean> {
+    const model = this.#loaded;
+    if (!model || this.#inFlight > 0 || this.#closed) return false;
+    const state = model.state();
+    // One that is starting, paused or quarantined has something to tell; it is not put away.
+    if (state.kind !== "ready") return false;
+    this.#lastState = state;
+    this.#loaded = undefined;
+    await model.close();
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const waking = await this.#waking?.catch(() => undefined);
+    await (this.#loaded ?? waking)?.close();
+  }
+
+  async #runAwakened(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
+    const startMs = performance.now();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), options.timeoutMs);
+    });
+    try {
+      const model = await Promise.race([this.#wake(), late]);
+      if (!model) return { kind: "timeout" };
+      const leftMs = options.timeoutMs - (performance.now() - startMs);
+      return await model.run(inputs, { ...options, timeoutMs: Math.max(1, Math.floor(leftMs)) });
+    } catch (error) {
+      return { kind: "unavailable", detail: `The model could not be loaded again: ${messageOf(error)}` };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** One load for everybody who waits; it goes on when they give up. */
+  #wake(): Promise<LoadedModel> {
+    this.#waking ??= this.#load()
+      .then((model) => {
+        this.#loaded = model;
+        this.#onWake(this);
+        return model;
+      })
+      .finally(() => {
+        this.#waking = undefined;
+      });
+    return this.#waking;
+  }
+}
