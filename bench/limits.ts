@@ -66,7 +66,7 @@ function watching(): void {
   const outputs = [
     { name: "y", datatype: "FP32" as const, shape: [1, 2], data: Float32Array.of(0.25, 0.75) },
   ];
-  const sampler = new QuerySampler("ep", "ep/sha256:0");
+  const sampler = new QuerySampler("ep/sha256:0");
   const perRequest = (count: number, nowMs: (i: number) => number): string => {
     const start = performance.now();
     for (let i = 0; i < count; i++) if (sampler.add("sa_1", inputs, outputs, nowMs(i))) sampler.drain(0);

@@ -160,6 +160,46 @@ describe.skipIf(program === "")("limits over several gateways, with a real Redis
     expect(fleet.worstOvershoot()).toBeLessThanOrEqual(3 * leaseUnits + 2 * spec.burst);
   });
 
+  test("units that are given back are there for every gateway, also for one that knew of them as taken", async () => {
+    await using redis = await RedisServer.start(program);
+    await using fleet = new Fleet(`redis://127.0.0.1:${redis.port}`, 2);
+    await fleet.until(true);
+    const [first, second] = fleet.members;
+    if (!first || !second) throw new Error("no gateways");
+    const later = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, leaseMs));
+    // A debt of ten seconds, of which the second gateway hears by a unit of its own.
+    first.limit.settle(nowMs(), 0, 4000);
+    await later();
+    second.limit.settle(nowMs(), 0, 1);
+    await later();
+    expect(second.limit.take(nowMs())).toBeLessThan(-9000);
+    first.limit.settle(nowMs(), 4000, 0);
+    await later();
+    second.limit.settle(nowMs(), 0, 1);
+    await later();
+    expect([first.limit.take(nowMs()), second.limit.take(nowMs())]).toEqual([0, 0]);
+  });
+
+  test("a short absence of the store makes nobody pay twice", async () => {
+    await using redis = await RedisServer.start(program);
+    await using fleet = new Fleet(`redis://127.0.0.1:${redis.port}`, 2);
+    await fleet.until(true);
+    const [first, second] = fleet.members;
+    if (!first || !second) throw new Error("no gateways");
+    first.limit.settle(nowMs(), 0, 8000);
+    await new Promise((resolve) => setTimeout(resolve, leaseMs));
+    second.limit.settle(nowMs(), 0, 1);
+    const owedUntilMs = nowMs() + 20_000;
+    redis.signal("SIGSTOP");
+    await fleet.hammer(500);
+    await fleet.until(false);
+    redis.signal("SIGCONT");
+    await fleet.until(true);
+    await fleet.hammer(200);
+    const waitMs = -second.limit.take(nowMs());
+    expect(Math.abs(nowMs() + waitMs - owedUntilMs)).toBeLessThan(1000);
+  });
+
   test("TLS and a password are used, a wrong password counts apart, and no log line carries either", async () => {
     const lines: string[] = [];
     const destination = { write: (line: string) => void lines.push(line) };

@@ -60,7 +60,12 @@ test("a client that turns from honest queries to sweeping the space is refused, 
   expect(await metric(gateway, /portolan_gateway_extraction_standings\{action="block"\} (\S+)/)).toBe("1");
   expect(gateway.output).toContain("gateway.extraction.flagged");
   expect(await gateway.end("SIGTERM")).toBe(0);
-  const reasons = [...readLog(join(installation.home, "predictions/gateway"))].flatMap(({ records }) =>
+  const reasons = [
+    ...readLog(
+      join(installation.home, "predictions/gateway"),
+      join(installation.home, "keys/prediction-log/gateway"),
+    ),
+  ].flatMap(({ records }) =>
     records.flatMap(({ header: { status } }) => (status.kind === "refused" ? [status.reason] : [])),
   );
   expect(reasons).toContain("serving.abnormal_usage");

@@ -46,6 +46,7 @@ const columns: readonly Column[] = [
   { name: "record_index", type: "INT64", of: ({ entry }) => BigInt(entry.index) },
   micros("received_at", ({ receivedAt }) => receivedAt),
   micros("event_time", ({ eventTime }) => eventTime),
+  text("replay_of", ({ replayOf }) => replayOf),
   text("use_case", ({ context }) => context.useCaseId),
   text("endpoint", ({ context }) => context.endpoint),
   text("environment", ({ context }) => context.environment),

@@ -94,6 +94,9 @@ export const PredictionHeader = Type.Object({
   eventTime: Type.Optional(
     micros("Instant that the caller stated for the event, epoch microseconds: the prediction is a replay"),
   ),
+  replayOf: Type.Optional(
+    text(120, "The prediction whose recorded inputs were asked again; not a case of its own"),
+  ),
   latency: LatencyBreakdown,
   status: PredictionStatus,
   fallbackReason: Type.Optional(text(200, "Why a fallback answered")),
@@ -145,6 +148,8 @@ export interface PredictionRecord extends PredictionPayload {
   readonly receivedAt: EpochMicros;
   /** What the caller stated as the instant of the event; absent for live requests. */
   readonly eventTime?: EpochMicros;
+  /** The prediction whose recorded inputs were asked again. */
+  readonly replayOf?: PredictionId;
   readonly latency: LatencyBreakdown;
   readonly status: PredictionStatus;
   readonly fallbackReason?: string;

@@ -35,11 +35,12 @@ export interface PreparedRecord {
  */
 export function prepareRecord(id: string, record: PredictionRecord): PreparedRecord {
   const context = contexts.get(record.context) ?? encodeContext(record.context);
-  const { inputs, outputs, purpose, eventTime, fallbackReason, status } = record;
+  const { inputs, outputs, purpose, eventTime, replayOf, fallbackReason, status } = record;
   let header = `{"id":"${id}","principal":${quoted(record.principal)}`;
   if (purpose !== undefined) header += `,"purpose":${quoted(purpose)}`;
   header += `,"requestId":${quoted(record.requestId)},"receivedAt":${whole(record.receivedAt)}`;
   if (eventTime !== undefined) header += `,"eventTime":${whole(eventTime)}`;
+  if (replayOf !== undefined) header += `,"replayOf":${quoted(replayOf)}`;
   header += `,"latency":${latencyJson(record.latency)}`;
   header += status.kind === "ok" ? ',"status":{"kind":"ok"}' : `,"status":${statusJson(status)}`;
   if (fallbackReason !== undefined) header += `,"fallbackReason":${quoted(fallbackReason)}`;

@@ -20,9 +20,10 @@ local buckets, conforms = {}, true
 for i = 2, #KEYS do
   local at = 4 + (i - 2) * 4
   local cost, tolerance, known = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-  local arrival = tonumber(redis.call('GET', KEYS[i]) or '0')
-  -- What a gateway knows brings back what the store forgot; a clock that went backwards does not lock anybody out for good.
-  if known > arrival then arrival = math.min(known, now + tolerance + 60000000) end
+  local arrival = tonumber(redis.call('GET', KEYS[i]) or '')
+  -- What a gateway knows brings back what the store forgot, and nothing else: units that were given back stay given back. A clock that
+  -- went backwards does not lock anybody out for good.
+  if not arrival then arrival = math.min(known, now + tolerance + 60000000) end
   local from = math.max(arrival, now)
   local wait = from - now
   if cost <= tolerance then wait = wait + cost - tolerance end
@@ -35,9 +36,8 @@ for i = 2, #KEYS do
   local bucket = buckets[i]
   local arrival = bucket.from
   if mode == 'add' or (conforms and bucket.charged) then arrival = arrival + bucket.cost end
-  if arrival > now then
-    redis.call('SET', KEYS[i], text(arrival), 'PX', text(math.ceil((arrival - now) / 1000) + 60000))
-  end
+  local life = math.max(0, math.ceil((arrival - now) / 1000)) + 60000
+  redis.call('SET', KEYS[i], text(arrival), 'PX', text(life))
   answer[#answer + 1] = text(bucket.wait)
   answer[#answer + 1] = text(arrival)
 end

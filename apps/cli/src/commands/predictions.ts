@@ -6,16 +6,18 @@ import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { registerHoldCommands } from "./prediction-holds.ts";
+import { registerReplayCommand } from "./prediction-replay.ts";
 
 export function registerPredictionsCommands(program: Command, contextOf: ContextOf): void {
   const predictions = program
     .command("predictions")
-    .description("The prediction log: search, read, erase and hold records, wherever they lie")
+    .description("The prediction log: search, read, erase, hold and replay records")
     .addHelpText("after", "\nExample:\n  portolan predictions list --endpoint churn");
   registerList(predictions, contextOf);
   registerShow(predictions, contextOf);
   registerErase(predictions, contextOf);
   registerHoldCommands(predictions, contextOf);
+  registerReplayCommand(predictions, contextOf);
 }
 
 type Listed = Pick<StoredPrediction, "header" | "withheld">;

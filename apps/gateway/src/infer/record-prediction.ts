@@ -2,9 +2,11 @@ import { isPortolanError, PortolanError } from "@portolan/kernel";
 import type {
   Durability,
   PredictionContext,
+  PredictionId,
   PredictionRecord,
   PredictionWriter,
 } from "@portolan/predictions/contract";
+import { parsePredictionId } from "@portolan/predictions/policy";
 import type { ServingErrorCode } from "@portolan/serving/policy";
 import type { ChainAnswer } from "./answer-chain.ts";
 import type { InferCall, WrittenAnswer } from "./infer-call.ts";
@@ -50,10 +52,11 @@ export async function appendRecord(
 export function appendAnswer(
   writer: PredictionWriter,
   progress: Progress,
-  call: Pick<InferCall, "mediaType">,
+  call: Pick<InferCall, "mediaType" | "headers">,
   { answer, written }: { readonly answer: ChainAnswer; readonly written: WrittenAnswer },
 ): Promise<string> {
   const { by, fallback } = answer;
+  const replayOf = replayedId(call.headers["x-portolan-replay-of"]);
   return appendRecord(
     writer,
     progress,
@@ -64,10 +67,16 @@ export function appendAnswer(
       ...(answer.used.length === 0 ? {} : { features: answer.used }),
       ...(fallback === undefined ? {} : { fallbackReason: fallback.reason }),
       ...(answer.statedTime === undefined ? {} : { eventTime: answer.statedTime }),
+      ...(replayOf === undefined ? {} : { replayOf }),
       latency: latencyOf(progress, answer),
       status: { kind: "ok" },
     },
   );
+}
+
+/** A replay says so itself; what is no prediction id marks nothing. */
+function replayedId(header: string | readonly string[] | undefined): PredictionId | undefined {
+  return typeof header === "string" && parsePredictionId(header) ? (header as PredictionId) : undefined;
 }
 
 function contextOf({ by, fallback }: ChainAnswer): PredictionContext {

@@ -41,6 +41,8 @@ export class Bucket {
   #arrivalMs = 0;
   /** Units admitted that the others do not know of yet; only counted where gateways count together. */
   #unshared = 0;
+  /** The arrival time when this gateway began to count apart. */
+  #partedMs = 0;
   #isListed = true;
   /** The common arrival time as last heard, on the clock of whoever counts; 0 before. */
   commonMicros = 0;
@@ -154,7 +156,7 @@ export class Bucket {
    * @param commonMicros the same, on the clock of whoever counts
    */
   settleShared(arrivalMs: number, commonMicros: number, shared: number): void {
-    this.#unshared = Math.max(0, this.#unshared - shared);
+    this.#unshared -= shared;
     this.#arrivalMs = arrivalMs + this.#unshared * this.#intervalMs;
     this.commonMicros = commonMicros;
   }
@@ -162,12 +164,17 @@ export class Bucket {
   /** From now on this gateway counts apart: what the others were not told of stays in its own arrival time. */
   part(): void {
     this.#unshared = 0;
+    this.#partedMs = this.#arrivalMs;
   }
 
-  /** Counts together again after counting apart as one of `divisor`: what is not paid off yet is told to the others. */
+  /**
+   * Counts together again after counting apart as one of `divisor`: what was taken meanwhile and is not paid off yet is told to the
+   * others. What was taken before they know.
+   */
   rejoin(nowMs: number, divisor: number): void {
-    const aheadMs = Math.max(0, this.#arrivalMs - nowMs) / divisor;
-    this.#arrivalMs = nowMs + aheadMs;
+    const fromMs = Math.max(nowMs, this.#partedMs);
+    const aheadMs = Math.max(0, this.#arrivalMs - fromMs) / divisor;
+    this.#arrivalMs = fromMs + aheadMs;
     this.#unshared = aheadMs / this.#intervalMs;
   }
 

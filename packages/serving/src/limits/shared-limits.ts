@@ -101,6 +101,7 @@ export class SharedLimits {
       this.#gateways = Math.max(answer.gateways, this.#options.gateways);
       return settleTaken(limit, answer, maxWaitMs, nowMs());
     } catch (error) {
+      this.#failures++;
       this.#part(String(error));
       return limit.take(nowMs(), cost, maxWaitMs);
     }

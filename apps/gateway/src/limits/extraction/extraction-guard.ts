@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { type Clock, type Logger, messageOf } from "@portolan/kernel";
+import type { PredictionContext } from "@portolan/predictions/contract";
 import type { Finding, Tensor } from "@portolan/serving/policy";
 import type { Metrics } from "@portolan/telemetry";
 import type { ActiveRoute } from "../../snapshot/serving-state.ts";
@@ -16,7 +17,7 @@ export interface ExtractionGuardOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Puts a flagged client on the record. */
-  readonly onFlagged: (active: ActiveRoute, principalId: string) => void;
+  readonly onFlagged: (context: PredictionContext, principalId: string) => void;
 }
 
 /** A flag holds for as long after the last window that called for it. */
@@ -25,7 +26,20 @@ const flushEveryMs = 1000;
 /** Batches that the worker has not answered; beyond it samples are dropped rather than kept. */
 const mostPending = 8;
 const restartAfterMs = 60_000;
+/** Endpoints and model versions at once. */
+const mostWatched = 100;
+/** A thread that needs more is ended, and the gateway goes on without it for a minute. */
+const resourceLimits = { maxOldGenerationSizeMb: 256 };
 const worker = new URL("./extraction-worker.ts", import.meta.url);
+
+/** What is kept of a route: not its model, which must be free to go. */
+interface Sampled {
+  readonly sampler: QuerySampler;
+  readonly endpointId: string;
+  readonly endpoint: string;
+  readonly environment: string;
+  readonly context: PredictionContext;
+}
 
 /**
  * Watches how clients ask, for those that copy a model (ADR 0088). The hot path hands queries over; a thread of its own looks at them; what it
@@ -33,7 +47,7 @@ const worker = new URL("./extraction-worker.ts", import.meta.url);
  */
 export class ExtractionGuard {
   readonly #options: ExtractionGuardOptions;
-  readonly #samplers = new Map<string, { readonly sampler: QuerySampler; active: ActiveRoute }>();
+  readonly #samplers = new Map<string, Sampled>();
   readonly #byRoute = new WeakMap<ActiveRoute, QuerySampler>();
   readonly #timer: NodeJS.Timeout;
   #worker: Worker | undefined;
@@ -54,6 +68,7 @@ export class ExtractionGuard {
     outputs: readonly Tensor[],
   ): void {
     const sampler = this.#byRoute.get(active) ?? this.#samplerOf(active);
+    this.#byRoute.set(active, sampler);
     if (sampler.add(principalId, inputs, outputs, performance.now())) this.#send(sampler);
   }
 
@@ -66,14 +81,18 @@ export class ExtractionGuard {
     await promise;
   }
 
-  /** A new snapshot makes new routes of the same endpoint and model: they go on with what was learnt. */
-  #samplerOf(active: ActiveRoute): QuerySampler {
-    const { endpointId, model } = active.route;
+  /**
+   * A new snapshot makes new routes of the same endpoint and model: they go on with what was learnt. Versions that were replaced are
+   * forgotten in the order in which they last came into force.
+   */
+  #samplerOf({ route, context }: ActiveRoute): QuerySampler {
+    const { endpointId, endpoint, environment, model } = route;
     const key = `${endpointId}/${model.digest}`;
-    const known = this.#samplers.get(key);
-    const sampler = known?.sampler ?? new QuerySampler(endpointId, key);
-    this.#samplers.set(key, { sampler, active });
-    this.#byRoute.set(active, sampler);
+    const sampler = this.#samplers.get(key)?.sampler ?? new QuerySampler(key);
+    this.#samplers.delete(key);
+    this.#samplers.set(key, { sampler, endpointId, endpoint, environment, context });
+    const oldest = this.#samplers.size > mostWatched ? this.#samplers.keys().next().value : undefined;
+    if (oldest !== undefined) this.#samplers.delete(oldest);
     return sampler;
   }
 
@@ -102,7 +121,7 @@ export class ExtractionGuard {
   #running(): Worker | undefined {
     if (this.#worker) return this.#worker;
     if (performance.now() - this.#failedMs < restartAfterMs) return undefined;
-    const thread = new Worker(worker, { workerData: this.#options.settings });
+    const thread = new Worker(worker, { workerData: this.#options.settings, resourceLimits });
     thread.unref();
     thread.on("message", (report: GuardReport) => {
       this.#pending--;
@@ -121,19 +140,18 @@ export class ExtractionGuard {
   #heed({ key, findings, learned }: GuardReport): void {
     const watched = this.#samplers.get(key);
     if (!watched) return;
-    const { endpoint, environment } = watched.active.route;
+    const { endpoint, environment } = watched;
     this.#options.metrics.gauge(
       "portolan_gateway_extraction_learned",
       "Part of the benign queries that the guard has learnt from; it judges from 1 on",
       { endpoint, environment },
       learned,
     );
-    for (const finding of findings) this.#act(watched.active, finding);
+    for (const finding of findings) this.#act(watched, finding);
   }
 
-  #act(active: ActiveRoute, { client, kind, by, p }: Finding): void {
+  #act({ endpoint, environment, endpointId, context }: Sampled, { client, kind, by, p }: Finding): void {
     const { action, standings, log, onFlagged } = this.#options;
-    const { endpoint, environment, endpointId } = active.route;
     this.#count("portolan_gateway_extraction_findings_total", "What the extraction guard found", {
       endpoint,
       environment,
@@ -148,7 +166,7 @@ export class ExtractionGuard {
     standing.untilMs = nowMs + holdMs;
     if (!isNew) return;
     log.warn({ endpoint, environment, principal: client, by, p, action }, "gateway.extraction.flagged");
-    onFlagged(active, client);
+    onFlagged(context, client);
   }
 
   #count(name: string, help: string, labels: Record<string, string>, by = 1): void {

@@ -5,7 +5,7 @@ import type { GuardReport, GuardSettings, SampleBatch } from "./messages.ts";
 /** The thread in which windows are filled and judged: beside the hot path, at the pace that it has. */
 const settings = workerData as GuardSettings;
 const windowsToLearn = 40;
-const mostClients = 2000;
+const mostClients = 500;
 /** Endpoints watched at once; beyond it the one that was silent longest is learnt anew. */
 const mostMonitors = 100;
 const monitors = new Map<string, ExtractionMonitor>();

@@ -1,8 +1,7 @@
 import { type Clock, type Logger, newId } from "@portolan/kernel";
-import type { PredictionWriter } from "@portolan/predictions/contract";
+import type { PredictionContext, PredictionWriter } from "@portolan/predictions/contract";
 import type { Metrics } from "@portolan/telemetry";
 import type { GatewayConfig } from "../../config.ts";
-import type { ActiveRoute } from "../../snapshot/serving-state.ts";
 import { ExtractionGuard } from "./extraction-guard.ts";
 import type { ExtractionAction, Standings } from "./standings.ts";
 
@@ -28,7 +27,7 @@ export function openGuard(
       windowQueries: config.LIMITS_EXTRACTION_WINDOW,
       ...(queriesPerDay === undefined ? {} : { queriesPerDay }),
     },
-    onFlagged: (active, principalId) => void recordFlag(writer, deps, active, principalId),
+    onFlagged: (context, principalId) => void recordFlag(writer, deps, context, principalId),
   });
 }
 
@@ -36,14 +35,14 @@ export function openGuard(
 async function recordFlag(
   writer: PredictionWriter,
   { clock, log }: Pick<OpenGuardDeps, "clock" | "log">,
-  active: ActiveRoute,
+  context: PredictionContext,
   principalId: string,
 ): Promise<void> {
   try {
     const receivedAt = clock.now();
     const requestId = newId("request", receivedAt);
     await writer.refuse({
-      context: active.context,
+      context,
       principal: principalId,
       requestId,
       receivedAt,

@@ -17,7 +17,6 @@ interface SampledClient {
 /** Samples the queries of one endpoint and model. A request that is not sampled costs one look-up and one limit. */
 export class QuerySampler {
   readonly key: string;
-  readonly endpointId: string;
   readonly #limiter = new RateLimiter();
   readonly #overall = this.#limiter.bucket("all", overall);
   readonly #clients = new Map<string, SampledClient>();
@@ -27,8 +26,7 @@ export class QuerySampler {
   #margins: number[] = [];
   #isTouched = false;
 
-  constructor(endpointId: string, key: string) {
-    this.endpointId = endpointId;
+  constructor(key: string) {
     this.key = key;
   }
 

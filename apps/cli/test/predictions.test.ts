@@ -1,0 +1,131 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { logisticModel } from "@portolan/onnx-format/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type CommandResult, type Product, startProduct } from "./product.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "portolan-predictions-"));
+let product: Product;
+afterAll(async () => {
+  await product[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function done(line: string, ...more: string[]): Promise<CommandResult> {
+  const result = await product.cli(...line.split(" "), ...more);
+  expect(result.code, `${line}: ${result.err}`).toBe(0);
+  return result;
+}
+
+/** Again and again until it succeeds: a snapshot and a delivered block take their seconds. */
+async function soon(work: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 120; i++) {
+    if (await work()) return;
+    await sleep(500);
+  }
+  throw new Error("it did not happen within a minute");
+}
+
+const predict = (value: number): Promise<CommandResult> => {
+  const tensor = { name: "x", shape: [1, 2], datatype: "FP32", data: [value, 1] };
+  const line = "--as shop predict delays --environment dev --data".split(" ");
+  return product.cli(...line, JSON.stringify({ inputs: [tensor] }));
+};
+
+interface Listed {
+  readonly header: {
+    readonly id: string;
+    readonly replayOf?: string;
+    readonly status: { readonly kind: string };
+  };
+}
+async function listed(): Promise<Listed[]> {
+  const { out } = await done("predictions list --endpoint delays --limit 1000 --json");
+  const { predictions } = JSON.parse(out) as { predictions: Listed[] };
+  return predictions.filter(({ header }) => header.status.kind === "ok");
+}
+
+const replay = (...options: string[]): Promise<CommandResult> =>
+  product.cli(
+    ..."predictions replay --endpoint delays --ask-as shop --environment dev --json".split(" "),
+    ...options,
+  );
+
+async function deploy(version: number): Promise<void> {
+  await done(`endpoint deploy delays delays ${version} --use-case delays --environment dev`);
+}
+
+beforeAll(async () => {
+  product = await startProduct();
+  await done("business-unit create operations");
+  await done("team create planning --business-unit operations");
+  await done("use-case create delays --team planning");
+  for (const name of ["ci", "shop"]) await done(`service-account create ${name}`);
+  const { organisationId } = JSON.parse((await done("whoami --json")).out) as { organisationId: string };
+  await done(`grant ci --to ci --scope ${organisationId}`);
+  await done("grant application --to shop --scope-kind use_case --scope delays");
+  for (const [version, weights] of [
+    [1, [1, 2]],
+    [2, [1, 2.5]],
+  ] as const) {
+    const path = join(folder, `${version}.onnx`);
+    writeFileSync(path, logisticModel(weights, 0));
+    await done(`--as ci model import ${path} --name delays --use-case delays --environment dev`);
+  }
+  await deploy(1);
+  await soon(async () => (await predict(0)).code === 0);
+  for (let n = 1; n < 5; n++) expect((await predict(n / 10)).code).toBe(0);
+  await soon(async () => (await listed()).length === 5);
+}, 300_000);
+
+describe("portolan predictions", () => {
+  test("a replay at the same version answers the same, is marked, and is not replayed itself", async () => {
+    const dry = await replay("--dry-run");
+    expect(JSON.parse(dry.out)).toMatchObject({ dryRun: true, replayable: 5, same: 0 });
+    const { code, out, err } = await replay("--rate", "100");
+    expect(code, err).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ replayable: 5, same: 5, different: [], failed: [] });
+    await soon(async () => (await listed()).length === 10);
+    const records = await listed();
+    const first = new Set(records.filter(({ header }) => !header.replayOf).map(({ header }) => header.id));
+    const replayed = records.flatMap(({ header }) => header.replayOf ?? []);
+    expect(new Set(replayed)).toEqual(first);
+    const again = JSON.parse((await replay("--dry-run")).out) as { replayable: number; skipped: object };
+    expect(again).toMatchObject({ replayable: 5, skipped: { "is a replay itself": 5 } });
+  }, 120_000);
+
+  test("it is bounded, and says where another version differs", async () => {
+    await deploy(2);
+    await soon(async () => {
+      const { out } = await replay("--limit", "2", "--rate", "100");
+      return (JSON.parse(out) as { different: unknown[] }).different.length === 2;
+    });
+    const { code } = await replay("--limit", "1");
+    expect(code).toBe(1);
+    const generous = await replay("--limit", "1", "--tolerance", "1");
+    expect(generous.code).toBe(0);
+    expect((await replay("--limit", "0")).code).toBe(1);
+  }, 120_000);
+
+  test("a hold keeps a record from being erased until it is released", async () => {
+    const [record] = await listed();
+    const id = record?.header.id ?? "";
+    const { out } = await done(
+      "predictions hold --environment dev --endpoint delays --json --reason",
+      "claim 4711",
+    );
+    const { id: hold } = JSON.parse(out) as { id: string };
+    const refused = await product.cli("predictions", "erase", id, "--reason", "asked for");
+    expect(refused.err).toContain("(predictions.under_hold)");
+    expect((await done("predictions holds")).out).toContain(hold);
+    await done(`predictions release ${hold} --reason`, "settled");
+    await done(`predictions erase ${id} --reason`, "asked for");
+    const shown = JSON.parse((await done(`predictions show ${id} --json`)).out) as object;
+    expect(shown).toMatchObject({ withheld: "erased" });
+    const proof = join(folder, "proof.json");
+    await soon(async () => (await product.cli("audit", "prove", id, "--out", proof)).code === 0);
+    expect((await done(`audit check-proof ${proof}`)).out).toContain("proved");
+  }, 120_000);
+});
