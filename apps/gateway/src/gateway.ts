@@ -14,9 +14,7 @@ import {
   requirePrivateTransport,
   systemClock,
 } from "@portolan/kernel";
-import { createOnnxRuntime, createQuarantine, defaultInlineMicros, findRunnerWalls } from "@portolan/onnx";
 import { createShipper, openPredictionWriter, type PredictionWriter } from "@portolan/predictions";
-import type { ModelRuntime } from "@portolan/serving/policy";
 import { Metrics, openTracing, type Tracing } from "@portolan/telemetry";
 import type { GatewayConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
@@ -38,11 +36,10 @@ import { createGuardedAuthenticator } from "./limits/guarded-authenticator.ts";
 import { openCertificates } from "./limits/open-certificates.ts";
 import { openLimits } from "./limits/open-limits.ts";
 import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
-import { ModelScaler, mostWorkers } from "./models/model-scaler.ts";
+import { openModels } from "./models/open-models.ts";
 import { createOnlineFeatures } from "./online-features.ts";
 import { renderMetrics } from "./render-metrics.ts";
 import { openDiskCache } from "./snapshot/disk-cache.ts";
-import { ModelPool } from "./snapshot/model-pool.ts";
 import type { ActiveRoute } from "./snapshot/serving-state.ts";
 import { SnapshotManager, type SnapshotManagerDeps } from "./snapshot/snapshot-manager.ts";
 
@@ -52,9 +49,7 @@ export interface RunningGateway {
 }
 
 const version = "0.1.0";
-const loadTimeoutMs = 60_000;
 const lastDeliveryMs = 2000;
-const idleCheckMs = 1000;
 
 /** Wires and starts a gateway. It answers health checks at once, and inferences as soon as it has a snapshot. */
 export async function startGateway(config: GatewayConfig): Promise<RunningGateway> {
@@ -126,27 +121,9 @@ async function assemble(config: GatewayConfig, log: Logger) {
   });
   const writer = await openWriter(config, log);
   const guard = openGuard(config, { standings, metrics, log, writer, clock: systemClock });
-  const runtime = createRuntime(config, folder, log);
   const tracing = await openTraces(config);
-  const pool = new ModelPool({
-    cache,
-    control,
-    runtime,
-    memory: { maxBytes: config.MODELS_MEMORY * 2 ** 20, idleMs: config.MODELS_IDLE_S * 1000, log },
-  });
-  const idle = setInterval(() => void pool.sleepIdle(performance.now()), idleCheckMs).unref();
-  metrics.onScrape(() => {
-    const loaded = pool.loaded().filter(({ isLoaded }) => isLoaded).length;
-    metrics.gauge("portolan_gateway_models_loaded", "Models in memory", {}, loaded);
-    metrics.gauge("portolan_gateway_models_loaded_bytes", "Their files' size", {}, pool.loadedBytes);
-  });
-  const scaler = new ModelScaler({
-    models: () => pool.loaded(),
-    maximum: mostWorkers(config.WORKER_THREADS),
-    log,
-  });
-  scaler.start();
-  const snapshots = followSnapshots(config, { cache, control, pool, log, metrics, writer });
+  const models = openModels(config, { folder, cache, control, metrics, log });
+  const snapshots = followSnapshots(config, { cache, control, pool: models.pool, log, metrics, writer });
   const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), log);
   const shipper = createShipper({
     folder: logFolder(config),
@@ -164,8 +141,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
     features,
     ...(tracing ? { traces: new RequestTraces(tracing, config.TRACES_SAMPLE) } : {}),
     async close() {
-      scaler.close();
-      clearInterval(idle);
+      models.close();
       await tracing?.close();
       await credential.close();
       await snapshots.close();
@@ -222,19 +198,6 @@ function openTraces(config: GatewayConfig): Promise<Tracing> | undefined {
   if (token) requirePrivateTransport(url, "TRACES_URL");
   const headers = token ? { headers: { authorization: `Bearer ${token.reveal()}` } } : {};
   return openTracing({ url, ...headers, service: "portolan-gateway", version, instance });
-}
-
-function createRuntime(config: GatewayConfig, folder: string, log: Logger): ModelRuntime {
-  void findRunnerWalls().then(({ level: walls, ownAccount, networkBlocked }) =>
-    log.info({ walls, ownAccount, networkBlocked }, "gateway.runner.walls"),
-  );
-  return createOnnxRuntime({
-    quarantine: createQuarantine(join(folder, "quarantine.json"), systemClock),
-    clock: systemClock,
-    inlineMicros: defaultInlineMicros,
-    loadTimeoutMs,
-    memoryBytes: config.RUNNER_MEMORY * 2 ** 20,
-  });
 }
 
 function logFolder(config: GatewayConfig): string {

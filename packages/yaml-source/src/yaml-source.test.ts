@@ -45,7 +45,8 @@ test.each([
 test.each([
   ["too large by a byte", "é".repeat(512).concat("x"), "larger than 1 KiB", "Write a shorter one."],
   ["nested too deep", "[".repeat(34).concat("]".repeat(34)), "nested deeper", "Write a flatter one."],
-  ["beyond the stack", "[".repeat(4000), "nested deeper", "Write a flatter one."],
+  // Whether the parser's stack overflows depends on the machine; closed, both ways end here.
+  ["beyond the stack", "[".repeat(4000).concat("]".repeat(4000)), "nested deeper", "Write a flatter one."],
   ["of brackets", "[".repeat(60_000), "4096 opening brackets", "Write lists and maps on lines of their own."],
   ["with a NUL", "a: \0", "NUL", "Save it as UTF-8 text."],
 ])("what is %s is refused by name of its kind, with the mend", (_, text, detail, mend) => {

@@ -1,0 +1,65 @@
+import { join } from "node:path";
+import { type Logger, systemClock } from "@portolan/kernel";
+import { createOnnxRuntime, createQuarantine, defaultInlineMicros, findRunnerWalls } from "@portolan/onnx";
+import type { ModelRuntime } from "@portolan/serving/policy";
+import type { Metrics } from "@portolan/telemetry";
+import type { GatewayConfig } from "../config.ts";
+import { ModelPool, type ModelPoolDeps } from "../snapshot/model-pool.ts";
+import { ModelScaler, mostWorkers } from "./model-scaler.ts";
+
+export interface OpenModelsDeps extends Pick<ModelPoolDeps, "cache" | "control"> {
+  /** Where the gateway keeps what it knows of models that misbehaved. */
+  readonly folder: string;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+export interface OpenModels {
+  readonly pool: ModelPool;
+  /** Ends what looks after the models; the models themselves go with the snapshot that needs them. */
+  close(): void;
+}
+
+const loadTimeoutMs = 60_000;
+const idleCheckMs = 1000;
+
+/** The models of this process: how they run, how many workers they have, and how long they stay in memory. */
+export function openModels(
+  config: GatewayConfig,
+  { folder, metrics, log, ...deps }: OpenModelsDeps,
+): OpenModels {
+  const memory = { maxBytes: config.MODELS_MEMORY * 2 ** 20, idleMs: config.MODELS_IDLE_S * 1000, log };
+  const pool = new ModelPool({ ...deps, runtime: createRuntime(config, folder, log), memory });
+  const idle = setInterval(() => void pool.sleepIdle(performance.now()), idleCheckMs).unref();
+  const scaler = new ModelScaler({
+    models: () => pool.loaded(),
+    maximum: mostWorkers(config.WORKER_THREADS),
+    log,
+  });
+  scaler.start();
+  metrics.onScrape(() => {
+    const loaded = pool.loaded().filter(({ isLoaded }) => isLoaded).length;
+    metrics.gauge("portolan_gateway_models_loaded", "Models in memory", {}, loaded);
+    metrics.gauge("portolan_gateway_models_loaded_bytes", "Their files' size", {}, pool.loadedBytes);
+  });
+  return {
+    pool,
+    close() {
+      scaler.close();
+      clearInterval(idle);
+    },
+  };
+}
+
+function createRuntime(config: GatewayConfig, folder: string, log: Logger): ModelRuntime {
+  void findRunnerWalls().then(({ level: walls, ownAccount, networkBlocked }) =>
+    log.info({ walls, ownAccount, networkBlocked }, "gateway.runner.walls"),
+  );
+  return createOnnxRuntime({
+    quarantine: createQuarantine(join(folder, "quarantine.json"), systemClock),
+    clock: systemClock,
+    inlineMicros: defaultInlineMicros,
+    loadTimeoutMs,
+    memoryBytes: config.RUNNER_MEMORY * 2 ** 20,
+  });
+}
