@@ -8,10 +8,20 @@ import { createRedisCounts } from "@portolan/redis";
  */
 const url = new Secret(process.argv[2] ?? "redis://127.0.0.1:6379");
 const seconds = Number(process.argv[3] ?? 3);
-const counts = createRedisCounts({ url, member: "bench", log: createLogger({ name: "bench", level: "silent" }) });
+const counts = createRedisCounts({
+  url,
+  member: "bench",
+  log: createLogger({ name: "bench", level: "silent" }),
+});
 // The connection comes up by itself; until then calls reject.
 for (let tries = 0; tries < 100; tries++) {
-  if (await counts.add([]).then(() => true, () => false)) break;
+  if (
+    await counts.add([]).then(
+      () => true,
+      () => false,
+    )
+  )
+    break;
   await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
@@ -35,6 +45,8 @@ for (const size of [1, 3, 256]) {
   micros.sort((a, b) => a - b);
   const at = (q: number): string => (micros[Math.floor(micros.length * q)] ?? Number.NaN).toFixed(0);
   const cpu = ((user + system) / micros.length).toFixed(0);
-  process.stdout.write(`${size} buckets: p50 ${at(0.5)} µs, p99 ${at(0.99)} µs, ${cpu} µs of our processor time each\n`);
+  process.stdout.write(
+    `${size} buckets: p50 ${at(0.5)} µs, p99 ${at(0.99)} µs, ${cpu} µs of our processor time each\n`,
+  );
 }
 await counts.close();
