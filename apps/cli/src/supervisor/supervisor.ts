@@ -21,6 +21,8 @@ export interface Ports {
 /** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
 const inherited =
   /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
+/** What a gateway may see besides: how it counts limits and whose certificates it takes. */
+const inheritedByGateway = /^(LIMITS|SPIFFE)_[A-Z_]+$/;
 /** A gateway follows control within a second or two; beyond this its state is for people to look at. */
 const servingLimitMs = 20_000;
 const readyLimitMs = 60_000;
@@ -227,6 +229,7 @@ export class Supervisor {
 
   #gatewaySpec(gatewayKey: Secret): ProcessSpec {
     return this.#spec("gateway", {
+      ...this.#inherit(inheritedByGateway),
       GATEWAY_PORT: String(this.#ports.gateway),
       ...(this.#ports.grpc === undefined ? {} : { GRPC_PORT: String(this.#ports.grpc) }),
       CONTROL_URL: this.state.controlUrl,
@@ -234,16 +237,20 @@ export class Supervisor {
     });
   }
 
+  #inherit(names: RegExp): Record<string, string> {
+    const own: Record<string, string> = {};
+    for (const [key, value] of Object.entries(this.#context.env))
+      if (value !== undefined && names.test(key)) own[key] = value;
+    return own;
+  }
+
   /** Children get the settings they know and what a Unix program needs, nothing else of our environment. */
   #spec(name: "control" | "gateway", settings: Readonly<Record<string, string>>): ProcessSpec {
-    const { env, home, root } = this.#context;
-    const own = Object.fromEntries(
-      Object.entries(env).filter(([key, value]) => value !== undefined && inherited.test(key)),
-    );
+    const { home, root } = this.#context;
     return {
       name,
       args: [join(root, "apps", name, "src/main.ts")],
-      env: { ...own, ...settings, PORTOLAN_HOME: home },
+      env: { ...this.#inherit(inherited), ...settings, PORTOLAN_HOME: home },
       logFile: join(home, "logs", `${name}.log`),
     };
   }

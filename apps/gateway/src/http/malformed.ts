@@ -1,3 +1,5 @@
+import { problemContentType } from "@portolan/http-contract";
+
 interface Malformed {
   readonly status: string;
   readonly error: string;
@@ -24,18 +26,23 @@ const bad: Malformed = {
   mend: "Send HTTP/1.1 as RFC 9112 has it.",
 };
 
+/** Status and body of a problem; `code` is that of the error that the parser raised. */
+export function malformed(code: string | undefined): { readonly status: number; readonly body: Buffer } {
+  const { status, error, mend } = known[code ?? ""] ?? bad;
+  const number = Number(status.slice(0, 3));
+  const problem = { error: `${error} ${mend}`, title: status.slice(4), status: number, mend };
+  return { status: number, body: Buffer.from(JSON.stringify(problem)) };
+}
+
 /**
- * The whole answer, status line included, to bytes that Node could not make a request of. It names no caller and no model, and
- * leaves no record: nobody asked for a prediction.
- *
- * @param code of the error that the parser raised
+ * The whole HTTP/1.1 answer, status line included, to bytes that Node could not make a request of. It names no caller and no
+ * model, and leaves no record: nobody asked for a prediction.
  */
 export function malformedAnswer(code: string | undefined): string {
-  const { status, error, mend } = known[code ?? ""] ?? bad;
-  const title = status.slice(4);
-  const body = JSON.stringify({ error: `${error} ${mend}`, title, status: Number(status.slice(0, 3)), mend });
+  const { status } = known[code ?? ""] ?? bad;
+  const { body } = malformed(code);
   return (
-    `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n` +
-    `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+    `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: ${problemContentType}\r\n` +
+    `content-length: ${body.length}\r\n\r\n${body.toString()}`
   );
 }

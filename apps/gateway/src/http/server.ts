@@ -3,6 +3,7 @@ import type { ClientCertificates } from "../limits/client-certificates.ts";
 import type { TlsFiles } from "../listeners.ts";
 import { type Answer, errorAnswer } from "./answers.ts";
 import { compressAnswer } from "./compress.ts";
+import { endStream } from "./http2-sessions.ts";
 import { malformedAnswer } from "./malformed.ts";
 import { createSecureServer } from "./secure-server.ts";
 
@@ -93,11 +94,14 @@ function write(request: IncomingMessage, response: ServerResponse, answer: Answe
   // A body that was not read to its end (too large, refused early) leaves the connection in the middle of it.
   const unread = !request.complete;
   const body = typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body;
+  // HTTP/2 has no such header: there one stream is given up, and the connection goes on.
+  const isHttp2 = request.httpVersionMajor === 2;
   response.writeHead(answer.status, {
     ...answer.headers,
     "content-type": answer.contentType,
     "content-length": body.length,
-    ...(unread || closing ? { connection: "close" } : {}),
+    ...((unread || closing) && !isHttp2 ? { connection: "close" } : {}),
   });
   response.end(request.method === "HEAD" ? undefined : body);
+  if (unread && isHttp2) endStream(response);
 }

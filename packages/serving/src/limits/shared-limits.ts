@@ -26,7 +26,7 @@ export interface SharedLimitsStatus {
 const heartbeatMs = 1000;
 const probeMs = 100;
 /** Buckets in one round trip: a script holds the store for as long as it runs. */
-const mostBuckets = 512;
+const mostBuckets = 256;
 /** A late tick may be our own doing: the answer then lies in the socket, and is read before the next one. */
 const lateTicks = 2;
 
