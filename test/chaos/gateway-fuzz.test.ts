@@ -1,7 +1,5 @@
 import { Agent, request as httpRequest } from "node:http";
-import { join } from "node:path";
 import { logisticModel } from "@portolan/onnx-format/testing";
-import { readLog } from "@portolan/predictions";
 import { messages } from "@portolan/serving/policy";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { GrpcClient } from "../../apps/gateway/test/grpc-client.ts";
@@ -159,9 +157,7 @@ test("afterwards the gateway lives, serves, and its log has each prediction and 
   const good = '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}';
   expect((await gateway.post("/v2/models/score/infer", good)).status).toBe(200);
   expect(await gateway.end("SIGTERM")).toBe(0);
-  const records = [...readLog(join(installation.home, "predictions", "gateway"))].flatMap(
-    (block) => block.records,
-  );
+  const records = installation.records();
   const logged = new Set<string>(records.map(({ header }) => header.id));
   expect([...refusals.answered].filter((id) => !logged.has(id))).toEqual([]);
   const refused = records.reduce(

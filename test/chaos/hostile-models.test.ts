@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import {
   graph,
   identityModel,
@@ -9,7 +8,6 @@ import {
   onnxType,
   valueInfo,
 } from "@portolan/onnx-format/testing";
-import { readLog } from "@portolan/predictions";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TestGateway, TestInstallation } from "../../apps/gateway/test/installation.ts";
 
@@ -123,9 +121,7 @@ describe.each(["trained", "imported"])("a model that was %s", (origin) => {
 
 test("each of these failures is in the log with its inputs", async () => {
   expect(await gateway.end("SIGTERM")).toBe(0);
-  const records = [...readLog(join(installation.home, "predictions", "gateway"))].flatMap(
-    (block) => block.records,
-  );
+  const records = installation.records();
   const failed = records.filter(({ header }) => header.status.kind === "error");
   const endpoints = failed.map(({ header }) => header.context.endpoint).toSorted();
   const names = ["glutton", "liar", "roots"].flatMap((name) => [`${name}-imported`, `${name}-trained`]);

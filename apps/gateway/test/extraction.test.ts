@@ -1,6 +1,4 @@
-import { join } from "node:path";
 import { logisticModel } from "@portolan/onnx-format/testing";
-import { readLog } from "@portolan/predictions";
 import { afterAll, expect, test } from "vitest";
 import { type TestGateway, TestInstallation } from "./installation.ts";
 
@@ -60,13 +58,8 @@ test("a client that turns from honest queries to sweeping the space is refused, 
   expect(await metric(gateway, /portolan_gateway_extraction_standings\{action="block"\} (\S+)/)).toBe("1");
   expect(gateway.output).toContain("gateway.extraction.flagged");
   expect(await gateway.end("SIGTERM")).toBe(0);
-  const reasons = [
-    ...readLog(
-      join(installation.home, "predictions/gateway"),
-      join(installation.home, "keys/prediction-log/gateway"),
-    ),
-  ].flatMap(({ records }) =>
-    records.flatMap(({ header: { status } }) => (status.kind === "refused" ? [status.reason] : [])),
-  );
+  const reasons = installation
+    .records()
+    .flatMap(({ header: { status } }) => (status.kind === "refused" ? [status.reason] : []));
   expect(reasons).toContain("serving.abnormal_usage");
 });

@@ -1,10 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { systemClock } from "@portolan/kernel";
 import { identityModel, logisticModel, loopModel, onnxType } from "@portolan/onnx-format/testing";
-import { readLog } from "@portolan/predictions";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type TestGateway, TestInstallation } from "./installation.ts";
 
@@ -88,14 +86,8 @@ describe("with control away, from disk alone", () => {
     await answer(await gateway.post("/v2/models/replayed/infer", sent()));
     expect((await gateway.post("/v2/models/live/infer", sent("2001-04-10T15:00:00Z"))).status).toBe(400);
     await gateway.end("SIGTERM");
-    const blocks = [
-      ...readLog(
-        join(installation.home, "predictions/gateway"),
-        join(installation.home, "keys/prediction-log/gateway"),
-      ),
-    ];
-    const times = blocks
-      .flatMap((block) => block.records)
+    const times = installation
+      .records()
       .filter((record) => record.header.status.kind === "ok")
       .map((record) => record.header.eventTime);
     expect(times).toEqual([Date.UTC(2001, 3, 10, 15) * 1000, undefined]);
@@ -232,12 +224,7 @@ describe("acting for somebody else", () => {
     const granted = await posting(gateway, "trusting", "usr_somebody");
     await answer(granted);
     await gateway.end("SIGTERM");
-    const records = [
-      ...readLog(
-        join(installation.home, "predictions", "gateway"),
-        join(installation.home, "keys/prediction-log/gateway"),
-      ),
-    ].flatMap((block) => block.records);
+    const records = installation.records();
     const named = records.map(({ header, payload }) => [header.context.endpoint, payload?.onBehalfOf]);
     expect(named).toContainEqual(["trusting", "usr_somebody"]);
     expect(named.filter(([, whom]) => whom !== undefined)).toHaveLength(1);

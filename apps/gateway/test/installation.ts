@@ -17,6 +17,8 @@ import {
   systemClock,
 } from "@portolan/kernel";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
+import { readLog } from "@portolan/predictions";
+import type { StoredPrediction } from "@portolan/predictions/contract";
 import { modelFileName } from "@portolan/registry/contract";
 import { modelBundle, modelStatement } from "@portolan/registry/policy";
 import type { Route, SnapshotManifest } from "@portolan/serving/contract";
@@ -259,6 +261,14 @@ export class TestInstallation {
       stream?.on("data", (chunk: Buffer) => (output += chunk.toString()));
     const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
     return { code, output };
+  }
+
+  /** Every record of a gateway that has ended, opened with this installation's keys. */
+  records(): StoredPrediction[] {
+    const folder = join(this.home, "predictions/gateway");
+    return [...readLog(folder, join(this.home, "keys/prediction-log/gateway"))].flatMap((block) => [
+      ...block.records,
+    ]);
   }
 
   /** Plain `node apps/gateway/src/main.ts`, as `portolan up` starts it. */

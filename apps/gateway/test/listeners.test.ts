@@ -3,7 +3,6 @@ import { request } from "node:https";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { logisticModel } from "@portolan/onnx-format/testing";
-import { readLog } from "@portolan/predictions";
 import { writeTestCertificate } from "@portolan/testkit/certificate";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "./control-stand-in.ts";
@@ -19,16 +18,11 @@ afterEach(() => installation.dispose());
 
 /** Every refusal in a stopped gateway's log: reason, status, who, how often. */
 function refusals(): { reason: string; httpStatus: number; principal: string; count: number }[] {
-  return [
-    ...readLog(
-      join(installation.home, "predictions/gateway"),
-      join(installation.home, "keys/prediction-log/gateway"),
-    ),
-  ].flatMap(({ records }) =>
-    records.flatMap(({ header: { status, principal } }) =>
+  return installation
+    .records()
+    .flatMap(({ header: { status, principal } }) =>
       status.kind === "refused" ? [{ ...status, principal }] : [],
-    ),
-  );
+    );
 }
 
 describe("every refusal is on the record", () => {

@@ -1,0 +1,148 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@portolan/kernel";
+import { createOnnxRuntime, createQuarantine } from "@portolan/onnx";
+import { logisticModel } from "@portolan/onnx-format/testing";
+import type { ModelReference, Route } from "@portolan/serving/contract";
+import type { InferRequest, LoadedModel } from "@portolan/serving/policy";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Asked, answerByChain } from "../src/infer/answer-chain.ts";
+import { HealthBook } from "../src/infer/health-book.ts";
+import { activate } from "../src/snapshot/serving-state.ts";
+import { TestInstallation } from "./installation.ts";
+
+let installation: TestInstallation;
+let folder: string;
+const open: LoadedModel[] = [];
+beforeEach(() => {
+  installation = new TestInstallation();
+  folder = mkdtempSync(join(tmpdir(), "chain-"));
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((model) => model.close()));
+  installation.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+const request: InferRequest = {
+  parameters: {},
+  inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: Float32Array.of(1, 2) }],
+  outputs: [{ name: "score", binary: false }],
+};
+const scoreOf = (bias: number) => 1 / (1 + Math.exp(-bias));
+
+/** Versions 1, 2, … of one model; each is known by its answer. Those named in `away` answer nothing any more. */
+class Versions {
+  readonly #byDigest = new Map<string, LoadedModel>();
+  readonly #runtime = createOnnxRuntime({
+    quarantine: createQuarantine(join(folder, "quarantine.json"), systemClock),
+    clock: systemClock,
+    inlineMicros: 1e9,
+    loadTimeoutMs: 60_000,
+    memoryBytes: 2 ** 31,
+  });
+
+  async load(version: number): Promise<ModelReference> {
+    const bytes = logisticModel([0.5, -0.25], version);
+    const reference = installation.reference("score", version, bytes);
+    const { digest, signature } = reference;
+    const label = `score/${version}`;
+    const model = await this.#runtime.load({
+      label,
+      digest,
+      signature,
+      origin: "trained",
+      loadBytes: async () => bytes,
+    });
+    open.push(model);
+    this.#byDigest.set(digest, model);
+    return reference;
+  }
+
+  readonly ready = ({ digest }: ModelReference): LoadedModel | undefined => this.#byDigest.get(digest);
+
+  async end({ digest }: ModelReference): Promise<void> {
+    await this.#byDigest.get(digest)?.close();
+  }
+}
+
+function asked(route: Route, versions: Versions, variant?: string): Asked {
+  const champion = activate(route, 1, versions.ready);
+  return {
+    champion,
+    chosen: (variant === undefined ? undefined : champion.others.splits.get(variant)) ?? champion,
+    request,
+    readFor: () => request,
+    receivedAt: systemClock.now(),
+    priority: "normal",
+    timeoutMs: 60_000,
+    elapsedMs: () => 0,
+  };
+}
+
+test("the version before, then the secondary model, then the rule: the first that can answers, and says so", async () => {
+  const versions = new Versions();
+  const [own, previous, secondary] = [await versions.load(1), await versions.load(2), await versions.load(3)];
+  const route = installation.add("score", logisticModel([0.5, -0.25], 1), {
+    model: own,
+    previous: { model: previous, features: null },
+    secondary: { model: secondary, features: null },
+    fallbacks: [
+      { kind: "previous_version" },
+      { kind: "secondary_model" },
+      { kind: "fixed", outputs: { score: 0.25 } },
+    ],
+  });
+  const deps = { health: new HealthBook(), readOnline: () => () => undefined };
+  const told = async (): Promise<[string | undefined, string | undefined, number, number]> => {
+    const { by, fallback, outputs } = await answerByChain(deps, asked(route, versions));
+    const score = Number(outputs[0]?.data[0]);
+    return [fallback?.answeredBy, fallback?.reason, by.route.model.version, Number(score.toFixed(4))];
+  };
+  const rounded = (bias: number) => Number(scoreOf(bias).toFixed(4));
+  expect(await told()).toEqual([undefined, undefined, 1, rounded(1)]);
+  await versions.end(own);
+  expect(await told()).toEqual(["previous_version", "unavailable", 2, rounded(2)]);
+  await versions.end(previous);
+  expect(await told()).toEqual(["secondary_model", "unavailable", 3, rounded(3)]);
+  await versions.end(secondary);
+  expect(await told()).toEqual(["fixed", "unavailable", 1, 0.25]);
+  // The fifth failure in a row was the version's own: from now on it is not even asked.
+  for (let i = 0; i < 3; i++) await told();
+  expect((await told())[1]).toBe("breaker_open");
+});
+
+test("a variant that fails gives its requests back to the endpoint's own version", async () => {
+  const versions = new Versions();
+  const [own, next] = [await versions.load(1), await versions.load(2)];
+  const route = installation.add("score", logisticModel([0.5, -0.25], 1), {
+    model: own,
+    variants: [{ name: "next", kind: "split", model: next, features: null, sample: 1 }],
+  });
+  const deps = { health: new HealthBook(), readOnline: () => () => undefined };
+  expect((await answerByChain(deps, asked(route, versions, "next"))).by.route.model.version).toBe(2);
+  await versions.end(next);
+  const answer = await answerByChain(deps, asked(route, versions, "next"));
+  expect(answer.by.route.model.version).toBe(1);
+  expect(answer.fallback).toEqual({ answeredBy: "champion", reason: "unavailable" });
+});
+
+test("who is turned away for want of room gets no other model, but what costs none", async () => {
+  const versions = new Versions();
+  const [own, previous] = [await versions.load(1), await versions.load(2)];
+  const route = installation.add("score", logisticModel([0.5, -0.25], 1), {
+    model: own,
+    previous: { model: previous, features: null },
+    fallbacks: [{ kind: "previous_version" }, { kind: "fixed", outputs: { score: 0.25 } }],
+    resilience: { maxInFlight: 1, slowMs: 60_000, targetWaitMs: 60_000 },
+  });
+  const deps = { health: new HealthBook(), readOnline: () => () => undefined };
+  const { limit } = deps.health.of(asked(route, versions).champion);
+  // Health is kept by version, so another request that is under way is seen by this one.
+  expect(limit.acquire("high")).toBe(true);
+  const answer = await answerByChain(deps, asked(route, versions));
+  expect(answer.fallback).toEqual({ answeredBy: "fixed", reason: "overloaded" });
+  limit.release(0, performance.now());
+  expect((await answerByChain(deps, asked(route, versions))).fallback).toBeUndefined();
+});
