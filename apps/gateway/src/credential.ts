@@ -93,7 +93,11 @@ export function createCredential(deps: CredentialDeps): GatewayCredential {
 
   function check(): void {
     running = renewWhenDue()
-      .catch((error: unknown) => log.warn({ reason: messageOf(error) }, "gateway.credential.not_renewed"))
+      .catch((error: unknown) => {
+        // `fetch` says so of a control that is not there, as while everything starts: no fault of the key.
+        const level = error instanceof TypeError ? "info" : "warn";
+        log[level]({ reason: messageOf(error) }, "gateway.credential.not_renewed");
+      })
       .finally(() => {
         timer = setTimeout(check, checkEveryMs).unref();
       });

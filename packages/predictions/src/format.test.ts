@@ -9,8 +9,9 @@ import { BlockTrees, encodeBlockEnd, genesisRoot, openBlock } from "./block.ts";
 import type { PredictionContext, PredictionRecord } from "./contract.ts";
 import { EntryHasher } from "./entry-hasher.ts";
 import { EntryPacker } from "./entry-packer.ts";
-import { encodeFrame, frameAt, frameKinds, openFrame } from "./frame.ts";
+import { encodeFrame, frameAt, frameKinds, openFrame, scanFrames, unsealFrames } from "./frame.ts";
 import { FrameCompressor } from "./frame-compressor.ts";
+import { FrameSealer } from "./frame-sealer.ts";
 import { maxFrameBytes } from "./limits.ts";
 import { formatPredictionId, parsePredictionId } from "./position.ts";
 import { closedBlocks } from "./reader.ts";
@@ -217,6 +218,29 @@ describe("compression (P3)", () => {
         const raw = Buffer.concat(Array.from({ length: times + 1 }, () => bytes));
         expect(zstdDecompressSync(compressor.compress(raw)).equals(raw)).toBe(true);
       }),
+    );
+  });
+});
+
+describe("sealed frames (P23)", () => {
+  test("frames of one stream open alone, in any order, and show nothing without their key", () => {
+    const lengths = fc.array(fc.nat(9000), { minLength: 1, maxLength: 8 });
+    fc.assert(
+      fc.property(lengths, fc.uint8Array({ minLength: 32, maxLength: 32 }), (list, keyBytes) => {
+        const key = Buffer.from(keyBytes);
+        const sealer = new FrameSealer(key);
+        const raws = list.map((length, i) => Buffer.alloc(length, `personal ${i} `));
+        const bytes = Buffer.concat(
+          raws.map((raw, i) => encodeFrame({ kind: 1, epoch: 1, block: i, count: 1 }, raw, sealer)),
+        );
+        expect(bytes.includes("personal")).toBe(false);
+        const frames = [...scanFrames(bytes)];
+        expect(frames.toReversed().map((frame) => openFrame(frame, key))).toEqual(raws.toReversed());
+        expect(() => frames.map((frame) => openFrame(frame))).toThrow("predictions.corrupt");
+        const clear = [...scanFrames(unsealFrames(bytes, key))];
+        expect(clear.map((frame) => openFrame(frame))).toEqual(raws);
+      }),
+      { numRuns: 50 },
     );
   });
 });

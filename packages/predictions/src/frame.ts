@@ -1,8 +1,8 @@
 import { crc32, zstdDecompressSync } from "node:zlib";
 import { FrameCompressor } from "./frame-compressor.ts";
+import { type FrameSealer, openSealedFrame, sealedOffsetBytes } from "./frame-sealer.ts";
 import { maxFrameBytes } from "./limits.ts";
 import { corrupt } from "./payload-codec.ts";
-import { openSealed, seal, sealOverheadBytes } from "./sealing.ts";
 
 /** P3: fixed head of a frame, little-endian. */
 export const frameHeadBytes = 32;
@@ -32,26 +32,21 @@ export interface Frame extends FrameHead {
   readonly codec: number;
   readonly rawBytes: number;
   readonly stored: Buffer;
-  readonly bound: Buffer;
 }
 
-/** With a key, what is stored is sealed with it (P23). */
-export function encodeFrame(head: FrameHead, raw: Uint8Array, key?: Buffer): Buffer {
+/** With a sealer, what is stored is sealed (P23). */
+export function encodeFrame(head: FrameHead, raw: Uint8Array, sealer?: FrameSealer): Buffer {
   const packed = raw.length >= compressFromBytes ? compressor().compress(raw) : raw;
   const small = packed.length < raw.length;
   const codec = small ? codecs.zstd : codecs.none;
-  return layFrame(head, key ? codec + sealedBit : codec, raw.length, small ? packed : raw, key);
+  const content = small ? packed : raw;
+  return sealer
+    ? layFrame(head, codec + sealedBit, raw.length, sealer.seal(content))
+    : layFrame(head, codec, raw.length, content);
 }
 
-function layFrame(
-  head: FrameHead,
-  codec: number,
-  rawBytes: number,
-  content: Uint8Array,
-  key: Buffer | undefined,
-): Buffer {
-  const storedBytes = content.length + (key ? sealOverheadBytes : 0);
-  const frame = Buffer.allocUnsafe(frameHeadBytes + storedBytes);
+function layFrame(head: FrameHead, codec: number, rawBytes: number, stored: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(frameHeadBytes + stored.length);
   frame.writeUInt32LE(magic, 0);
   frame.writeUInt8(head.kind, 4);
   frame.writeUInt8(codec, 5);
@@ -60,15 +55,10 @@ function layFrame(
   frame.writeUInt32LE(head.block, 12);
   frame.writeUInt32LE(head.count, 16);
   frame.writeUInt32LE(rawBytes, 20);
-  frame.writeUInt32LE(storedBytes, 24);
-  frame.set(key ? seal(key, content, boundHead(frame)) : content, frameHeadBytes);
+  frame.writeUInt32LE(stored.length, 24);
+  frame.set(stored, frameHeadBytes);
   frame.writeUInt32LE(checksum(frame), checksumAt);
   return frame;
-}
-
-/** What a sealed frame is bound to: kind, codec, place, count and length. */
-function boundHead(frame: Buffer): Buffer {
-  return frame.subarray(4, 24);
 }
 
 /** The frame at `start`, or `undefined` when the bytes there are not a whole, undamaged frame. Never throws. */
@@ -78,7 +68,7 @@ export function frameAt(bytes: Buffer, start: number): Frame | undefined {
   const codec = bytes.readUInt8(start + 5);
   const rawBytes = bytes.readUInt32LE(start + 20);
   const storedBytes = bytes.readUInt32LE(start + 24);
-  if (rawBytes > maxFrameBytes || storedBytes > rawBytes + sealOverheadBytes) return undefined;
+  if (rawBytes > maxFrameBytes || storedBytes > rawBytes + sealedOffsetBytes) return undefined;
   const end = start + frameHeadBytes + storedBytes;
   if (end > bytes.length) return undefined;
   const whole = bytes.subarray(start, end);
@@ -91,7 +81,6 @@ export function frameAt(bytes: Buffer, start: number): Frame | undefined {
     count: bytes.readUInt32LE(start + 16),
     rawBytes,
     stored: whole.subarray(frameHeadBytes),
-    bound: boundHead(whole),
     start,
     end,
   };
@@ -110,7 +99,7 @@ export function* scanFrames(bytes: Buffer, start = 0): Generator<Frame> {
 function unsealed(frame: Frame, key: Buffer | undefined): { codec: number; content: Buffer } {
   if ((frame.codec & sealedBit) === 0) return { codec: frame.codec, content: frame.stored };
   if (!key) throw corrupt("a frame is sealed, and the key that opens it is not here");
-  return { codec: frame.codec - sealedBit, content: openSealed(key, frame.stored, frame.bound) };
+  return { codec: frame.codec - sealedBit, content: openSealedFrame(key, frame.stored) };
 }
 
 /** The same frames in the clear, to be read where their key is not. */
@@ -120,7 +109,7 @@ export function unsealFrames(bytes: Buffer, key: Buffer | undefined): Buffer {
   return Buffer.concat(
     frames.map((frame) => {
       const { codec, content } = unsealed(frame, key);
-      return layFrame(frame, codec, frame.rawBytes, content, undefined);
+      return layFrame(frame, codec, frame.rawBytes, content);
     }),
   );
 }

@@ -2,6 +2,7 @@ import { Compile } from "typebox/compile";
 import type { OpenedBlock } from "./block.ts";
 import { EntryPacker } from "./entry-packer.ts";
 import { encodeFrame, frameAt, frameKinds, openFrame, unsealFrames } from "./frame.ts";
+import { FrameSealer } from "./frame-sealer.ts";
 import type { LogKeys } from "./log-keys.ts";
 import { corrupt, parseJson } from "./payload-codec.ts";
 import { WrappedKey } from "./sealing.ts";
@@ -23,9 +24,10 @@ export function encodePart(
     packer.add(entry, erased.has(entry.index) ? "erased" : undefined);
   }
   const data = keys?.newDataKey();
+  const sealer = data && new FrameSealer(data.key);
   const frames = packer
     .drain()
-    .map(({ raw, count }) => encodeFrame({ kind: frameKinds.records, ...at, count }, raw, data?.key));
+    .map(({ raw, count }) => encodeFrame({ kind: frameKinds.records, ...at, count }, raw, sealer));
   frames.push(encodeFrame({ kind: frameKinds.blockEnd, ...at, count: 0 }, block.endBytes));
   if (data) {
     const named = Buffer.from(JSON.stringify(data.wrapped));

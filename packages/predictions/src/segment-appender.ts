@@ -19,6 +19,7 @@ import { EntryHasher } from "./entry-hasher.ts";
 import { EntryPacker } from "./entry-packer.ts";
 import { codeOf } from "./folder-lock.ts";
 import { encodeFrame, frameKinds } from "./frame.ts";
+import { FrameSealer } from "./frame-sealer.ts";
 import { segmentTargetBytes } from "./limits.ts";
 import { LogKeys } from "./log-keys.ts";
 import { readEntries } from "./record-codec.ts";
@@ -44,8 +45,7 @@ interface OpenSegment {
   readonly fd: number;
   readonly path: string;
   size: number;
-  /** Of its sealed frames. */
-  readonly key?: Buffer;
+  readonly sealer?: FrameSealer;
 }
 
 /** A frame of records to be written. */
@@ -97,8 +97,8 @@ export class SegmentAppender {
   writeRecords(raw: Buffer, { block, count, durable, isPersonal }: FrameOrder): WriteVerdict {
     if (!this.#payOwedEnd()) return { kind: "full" };
     const head = { kind: frameKinds.records, epoch: this.#options.epoch, block, count };
-    const key = isPersonal ? this.#segment.key : undefined;
-    if (!this.#degraded && this.#append(encodeFrame(head, raw, key))) return { kind: "written" };
+    const sealer = isPersonal ? this.#segment.sealer : undefined;
+    if (!this.#degraded && this.#append(encodeFrame(head, raw, sealer))) return { kind: "written" };
     if (durable) return { kind: "full" };
     this.#releaseReserve();
     // One frame, whatever its size: it is smaller than what it came from.
@@ -195,7 +195,7 @@ export class SegmentAppender {
       createdAt,
       ...(data === undefined ? {} : { key: data.wrapped }),
     });
-    return data === undefined ? segment : { ...segment, key: data.key };
+    return data === undefined ? segment : { ...segment, sealer: new FrameSealer(data.key) };
   }
 
   /** False when there is no space; the file then ends where it did before. */

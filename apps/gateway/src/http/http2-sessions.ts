@@ -61,6 +61,8 @@ export class Http2Sessions {
 
   constructor(listener: RequestListener) {
     this.#server = createSecureServer(bounds, (request, response) => {
+      // Reset before anybody saw it: nothing will ever tell of its end.
+      if (request.stream.destroyed) return;
       if (lengthOf(request.rawHeaders) > mostHeaderBytes) refuseHeaders(response);
       // The compatibility classes have the members that the listener uses.
       else listener(request as unknown as IncomingMessage, response as unknown as ServerResponse);
@@ -90,6 +92,7 @@ export class Http2Sessions {
     this.#uses.set(session, use);
     session.once("close", () => this.#uses.delete(session));
     session.on("stream", (stream) => {
+      if (stream.destroyed) return;
       use.open++;
       const late = boundBody(stream);
       stream.once("close", () => {
@@ -133,5 +136,11 @@ function boundBody(stream: ServerHttp2Stream): NodeJS.Timeout | undefined {
 export function endStream(response: ServerResponse): void {
   const { stream } = response as unknown as Http2ServerResponse;
   // In a turn of its own: inside the one that sent the answer, Node 24 may keep the reset back for ever.
-  stream.once("finish", () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
+  stream.once("finish", () =>
+    setImmediate(() => {
+      stream.close(constants.NGHTTP2_NO_ERROR);
+      // With bytes that nobody will read it would stay open for as long as its connection.
+      stream.destroy();
+    }),
+  );
 }
