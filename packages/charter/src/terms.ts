@@ -10,7 +10,7 @@ export interface CharterTerms {
   /** A request is given up after this time: twice the p99, so that a slow answer is late but not hung. */
   readonly requestTimeoutMs: number;
   readonly rateLimit: RateLimit;
-  /** Requests in flight at once, by Little's law: ceiling times timeout. */
+  /** Requests in flight at once, by Little's law: ceiling times timeout; no fewer than may come at once. */
   readonly concurrencyLimit: number;
   readonly accuracy: AccuracyBound;
   readonly featureFreshnessMs?: number;
@@ -69,14 +69,15 @@ export function termsOf(document: CharterDocument): CharterTerms {
   const latencyMsP99 = parseDurationMs(requirements.latency.p99);
   const requestTimeoutMs = Math.ceil(latencyMsP99 * 2);
   const requestsPerSecond = parseRate(requirements.throughput.ceiling);
+  const limit = rateLimit(requirements.throughput);
   const freshness = requirements.featureFreshness;
   const trainingData = retention.trainingData;
   return {
     latencyMsP95: parseDurationMs(requirements.latency.p95),
     latencyMsP99,
     requestTimeoutMs,
-    rateLimit: rateLimit(requirements.throughput),
-    concurrencyLimit: Math.max(1, Math.ceil((requestsPerSecond * requestTimeoutMs) / 1000)),
+    rateLimit: limit,
+    concurrencyLimit: Math.max(limit.burst, Math.ceil((requestsPerSecond * requestTimeoutMs) / 1000)),
     accuracy: accuracyBound(requirements.accuracy),
     ...(freshness === undefined ? {} : { featureFreshnessMs: parseDurationMs(freshness) }),
     featureTime: requirements.featureTime ?? "arrival",
