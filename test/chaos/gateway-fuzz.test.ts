@@ -9,7 +9,7 @@ import { randomOf } from "./random.ts";
 
 const seed = Number(process.env["PORTOLAN_CHAOS_SEED"] ?? "1");
 /** Of each protocol. The seed says what is sent, the machine how much of it. */
-const secondsEach = Number(process.env["PORTOLAN_FUZZ_SECONDS"] ?? "20");
+const secondsEach = Number(process.env["PORTOLAN_FUZZ_SECONDS"] ?? "8");
 const connections = 4;
 /** A request that takes longer hangs: the model takes a millisecond. */
 const patienceMs = 15_000;
