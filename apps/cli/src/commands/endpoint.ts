@@ -87,7 +87,7 @@ function servesOf({ model, variants, traffic, secondary }: Route): string {
 }
 
 function versionText({ name, version }: Route["model"]): string {
-  return `${name} ${version}`;
+  return `${name} version ${version}`;
 }
 
 const publishLimitMs = 30_000;
