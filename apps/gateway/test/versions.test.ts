@@ -85,7 +85,7 @@ describe("several versions behind one endpoint", () => {
     for (const { requestId } of records) expect(requests.has(requestId)).toBe(true);
   });
 
-  test("a shadow that cannot even be loaded costs its callers nothing", async () => {
+  test("a shadow whose model is not the signed one costs callers nothing, and the refusal is on the record once", async () => {
     const broken = variant("later", "shadow", 3, 2);
     installation.add("score", model(0), {
       variants: [{ ...broken, model: { ...broken.model, digest: `sha256:${"0".repeat(64)}` } }],
@@ -94,7 +94,9 @@ describe("several versions behind one endpoint", () => {
     const gateway = await installation.start();
     for (let i = 0; i < 5; i++) expect((await ask(gateway, "score")).status).toBe(200);
     const records = await recordsOf(gateway);
-    expect(records.filter(({ context }) => context.variant === "champion")).toHaveLength(5);
+    expect(records.filter(({ status }) => status.kind === "ok")).toHaveLength(5);
+    const refused = records.flatMap(({ status }) => (status.kind === "refused" ? [status.reason] : []));
+    expect(refused).toEqual(["serving.model_refused"]);
   });
 });
 
@@ -137,6 +139,20 @@ describe("the fallback chain", () => {
     expect(new Set(records.map(({ context }) => context.variant))).toEqual(new Set(["fallback"]));
     // No model gave these answers, and none is named.
     expect(records.every(({ context }) => context.model === undefined)).toBe(true);
+  });
+
+  test("callers that give up at once cost the model nothing: its runner lives, its circuit stays closed", async () => {
+    slow([], { limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 60_000, bodyBytes: 1000 } });
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const impatient = one.replace('"inputs"', '"parameters":{"timeout":1},"inputs"');
+    for (let i = 0; i < 12; i++) expect((await ask(gateway, "slow", {}, impatient)).status).toBe(504);
+    const patient = await ask(gateway, "slow", {}, one);
+    expect([patient.status, patient.headers.get("x-portolan-tier")]).toEqual([200, "runner"]);
+    expect(await (await gateway.get("/metrics")).text()).toMatch(
+      /portolan_gateway_circuit_open\{endpoint="slow",environment="dev",model="slow\/2"\} 0/,
+    );
+    expect(gateway.output).not.toContain("quarantine");
   });
 
   test("without a chain the caller gets the fault, and the record has it", async () => {

@@ -81,7 +81,8 @@ export class OnnxModel implements LoadedModel {
     if (!this.#retries.spend(performance.now())) return first;
     const inTime = await within(this.#engine.recovered(), leftMs());
     if (!inTime || leftMs() < 1 || this.#engine.state().kind !== "ready") return first;
-    return this.#batcher.run(inputs, { ...options, timeoutMs: Math.floor(leftMs()) });
+    const { timeoutMs, longestMs = timeoutMs } = options;
+    return this.#batcher.run(inputs, { ...options, longestMs, timeoutMs: Math.floor(leftMs()) });
   }
 
   /** Moves the model to the safer engine; once, however many runs were late. */

@@ -56,8 +56,13 @@ export type RuntimeState =
   | { readonly kind: "closed" };
 
 export interface RunOptions {
-  /** Milliseconds from now within which an answer is worth something. */
+  /** Milliseconds from now within which an answer is worth something to the caller. */
   readonly timeoutMs: number;
+  /**
+   * Milliseconds that the run itself may take before that is held against the model; default `timeoutMs`. A caller that gives
+   * up earlier than the charter asks costs the model nothing: it must not get others' runner killed.
+   */
+  readonly longestMs?: number;
   /** Default `normal`. */
   readonly priority?: RunPriority;
 }

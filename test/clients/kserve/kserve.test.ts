@@ -1,42 +1,23 @@
-import { identityModel, logisticModel, onnxType } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type TestGateway, TestInstallation } from "../../../apps/gateway/test/installation.ts";
+import type { TestGateway, TestInstallation } from "../../../apps/gateway/test/installation.ts";
 import { pythonClient } from "../../../tools/python-client.ts";
-import { runCommand } from "../../../tools/run-command.ts";
+import { clientSays, scored, startForClients } from "../client-script.ts";
 
 /** KServe's own Python clients, unmodified, against a gateway. */
 const python = await pythonClient("kserve");
 
-const scored = 1 / (1 + Math.exp(-0.1));
 const close = (value: number) => expect.closeTo(value, 6) as number;
 
 describe.skipIf(python === undefined)("the Python SDK of KServe", () => {
   let installation: TestInstallation;
   let gateway: TestGateway;
   beforeAll(async () => {
-    installation = new TestInstallation();
-    const limits = { ratePerSecond: 100_000, burst: 100_000, timeoutMs: 20_000, bodyBytes: 1_000_000 };
-    installation.add("score", logisticModel([0.5, -0.25], 0.1), { limits });
-    installation.add("echo", identityModel(onnxType.int64, [null]), { limits });
-    installation.add("text", identityModel(onnxType.string, [null]), { limits });
-    installation.add("half", identityModel(onnxType.float16, [null]), { limits });
-    await installation.publish(1);
-    gateway = await installation.start();
+    ({ installation, gateway } = await startForClients());
   });
   afterAll(() => installation.dispose());
 
-  async function said(mode: string, address: string): Promise<Record<string, unknown>> {
-    const args = [`${import.meta.dirname}/client.py`, mode, address, installation.apiKey];
-    const { exitCode, output } = await runCommand(python ?? "", args, { cwd: import.meta.dirname });
-    expect([exitCode, exitCode === 0 ? "" : output]).toEqual([0, ""]);
-    const lines = output.split("\n").filter((line) => line.startsWith('{"name"'));
-    return Object.fromEntries(
-      lines.map((line) => {
-        const { name, value } = JSON.parse(line) as { name: string; value: unknown };
-        return [name, value];
-      }),
-    );
-  }
+  const said = (mode: string, address: string): Promise<Record<string, unknown>> =>
+    clientSays(python ?? "", import.meta.dirname, [mode, address, installation.apiKey]);
 
   const both = {
     live: true,

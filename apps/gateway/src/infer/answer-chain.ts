@@ -120,7 +120,9 @@ async function tryVersion(
   try {
     const request = readAs(asked, version);
     const leftMs = asked.timeoutMs * (hasMore ? 1 - reserve : 1) - asked.elapsedMs();
-    const options = { timeoutMs: Math.max(1, Math.floor(leftMs)), priority: asked.priority };
+    const longestMs = version.route.limits.timeoutMs;
+    const timeoutMs = Math.max(1, Math.floor(leftMs));
+    const options = { timeoutMs, longestMs, priority: asked.priority };
     const { outcome, ...rest } = await runVersion(deps, version, request, asked.receivedAt, options, cache);
     const now = performance.now();
     if (outcome.kind === "ok") {
@@ -133,7 +135,9 @@ async function tryVersion(
     if (outcome.kind === "overloaded") waitMs = Number.MAX_VALUE;
     const fault = faultOf(outcome, asked.timeoutMs);
     if (outcome.kind === "failed") throw fault;
-    if (outcome.kind === "overloaded") breaker.abstained();
+    // A caller that asked for less time, or a step that had little left, says nothing about the model.
+    const wasHurried = outcome.kind === "timeout" && timeoutMs < longestMs / 2;
+    if (outcome.kind === "overloaded" || wasHurried) breaker.abstained();
     else breaker.failed(now);
     return { kind: "not", reason: outcome.kind, fault };
   } catch (error) {

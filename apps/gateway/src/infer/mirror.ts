@@ -30,7 +30,10 @@ export function mirror(
   for (const { version, sample } of asked.champion.others.shadows) {
     if (sample < 1 && Math.random() >= sample) continue;
     if (copies >= mostCopies) count(deps.metrics, version, "dropped");
-    else setImmediate(() => void show(deps, version, asked, call, progress));
+    else {
+      copies++;
+      setImmediate(() => void show(deps, version, asked, call, progress));
+    }
   }
 }
 
@@ -48,7 +51,6 @@ async function show(
   call: InferCall,
   progress: Progress,
 ): Promise<void> {
-  copies++;
   try {
     const request = readFor(version);
     const options = { timeoutMs: version.route.limits.timeoutMs, priority: "low" as const };

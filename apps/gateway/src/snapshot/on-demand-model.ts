@@ -103,8 +103,10 @@ export class OnDemandModel implements LoadedModel {
     try {
       const model = await Promise.race([this.#wake(), late]);
       if (!model) return { kind: "timeout" };
-      const leftMs = options.timeoutMs - (performance.now() - startMs);
-      return await model.run(inputs, { ...options, timeoutMs: Math.max(1, Math.floor(leftMs)) });
+      const { timeoutMs, longestMs = timeoutMs } = options;
+      const leftMs = Math.max(1, Math.floor(timeoutMs - (performance.now() - startMs)));
+      // The time that loading took is the caller's, not the run's.
+      return await model.run(inputs, { ...options, longestMs, timeoutMs: leftMs });
     } catch (error) {
       return { kind: "unavailable", detail: `The model could not be loaded again: ${messageOf(error)}` };
     } finally {

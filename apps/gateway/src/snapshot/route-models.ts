@@ -148,22 +148,20 @@ export class RouteModels {
 
   /** Variants and fallbacks: what one of them lacks costs the others, and the champion, nothing. */
   async #attemptOthers(route: Route, generation: Generation): Promise<boolean> {
-    const { pool, log, onChange } = this.#deps;
+    const { pool, onChange } = this.#deps;
     let mayHeal = false;
     for (const reference of modelsOf(route).slice(1)) {
+      const other = { ...route, model: reference };
       try {
         if (this.#readyUnder(generation)(reference)) continue;
         await pool.acquire(reference, generation.keys);
         if (this.#current !== generation) return false;
+        this.#failures.delete(failureKey(other));
         onChange(this.#now(route, generation));
       } catch (error) {
-        const { reason, code, mayHeal: heals } = judge(reference, error);
-        mayHeal ||= heals;
-        const { endpoint, environment } = route;
-        log.error(
-          { endpoint, environment, model: labelOf(reference), code, reason },
-          "gateway.version.unavailable",
-        );
+        if (this.#current !== generation) return false;
+        const failure = this.#note(other, generation, judge(reference, error));
+        mayHeal ||= failure.mayHeal;
       }
     }
     return mayHeal;
@@ -188,12 +186,15 @@ export class RouteModels {
 
   /** What a route may still need stays loaded; all else goes. */
   async #prune(): Promise<void> {
-    const needed = (this.#current?.routes ?? []).flatMap((route) =>
+    const routes = this.#current?.routes ?? [];
+    const needed = routes.flatMap((route) =>
       this.#isServing(route) || !route.previous
         ? modelsOf(route)
         : [...modelsOf(route), route.previous.model],
     );
-    const current = new Set((this.#current?.routes ?? []).map(failureKey));
+    const current = new Set(
+      routes.flatMap((route) => modelsOf(route).map((model) => failureKey({ ...route, model }))),
+    );
     for (const key of this.#failures.keys()) if (!current.has(key)) this.#failures.delete(key);
     await this.#deps.pool.keepOnly(needed);
   }

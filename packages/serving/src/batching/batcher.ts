@@ -5,7 +5,7 @@ import { type Job, JobQueue, settle } from "./job-queue.ts";
 import { joinRows, rowShapeOf, splitRows } from "./row-batch.ts";
 
 /** One run of the model; never rejects. */
-export type RunOnce = (inputs: readonly Tensor[], timeoutMs: number) => Promise<RunOutcome>;
+export type RunOnce = (inputs: readonly Tensor[], longestMs: number) => Promise<RunOutcome>;
 
 /**
  * Shares runs between requests of one model version: whatever waits when the model becomes free goes together. It never
@@ -55,8 +55,11 @@ export class Batcher {
   }
 
   /** Never rejects. */
-  run(inputs: readonly Tensor[], { timeoutMs, priority = "normal" }: RunOptions): Promise<RunOutcome> {
-    if (this.#busy < this.#lanes() && this.#queue.rows === 0) return this.#runAlone(inputs, timeoutMs);
+  run(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
+    const { timeoutMs, longestMs = timeoutMs, priority = "normal" } = options;
+    const isIdle = this.#busy < this.#lanes() && this.#queue.rows === 0;
+    // Who gives up before the run must end needs a deadline of its own.
+    if (isIdle && timeoutMs >= longestMs) return this.#runAlone(inputs, longestMs);
     const rows = rowsOf(inputs[0]?.shape ?? []);
     return new Promise((resolve) => {
       const job: Job = {
@@ -64,7 +67,7 @@ export class Batcher {
         rows,
         rowShape: rowShapeOf(inputs),
         priority,
-        timeoutMs,
+        longestMs,
         deadlineMs: performance.now() + timeoutMs,
         settle: resolve,
         isSettled: false,
@@ -78,9 +81,9 @@ export class Batcher {
   }
 
   /** A request that finds the model idle: no queue, no timer, no copy. */
-  async #runAlone(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
+  async #runAlone(inputs: readonly Tensor[], longestMs: number): Promise<RunOutcome> {
     this.#begin();
-    const outcome = await this.#run(inputs, timeoutMs);
+    const outcome = await this.#run(inputs, longestMs);
     this.#end();
     return outcome;
   }
@@ -134,7 +137,7 @@ export class Batcher {
     this.#begin();
     this.#running.add(jobs);
     const [first] = jobs;
-    if (jobs.length === 1 && first) settle(first, await this.#run(first.inputs, first.timeoutMs));
+    if (jobs.length === 1 && first) settle(first, await this.#run(first.inputs, first.longestMs));
     else await this.#runBatch(jobs);
     this.#running.delete(jobs);
     this.#end();
@@ -147,7 +150,7 @@ export class Batcher {
       jobs.map((job) => job.inputs),
       total,
     );
-    const outcome = await this.#run(inputs, Math.max(...jobs.map((job) => job.timeoutMs)));
+    const outcome = await this.#run(inputs, Math.max(...jobs.map((job) => job.longestMs)));
     if (outcome.kind === "ok") {
       const parts = splitRows(outcome.outputs, rows);
       if (parts) {
@@ -165,7 +168,7 @@ export class Batcher {
   async #runSingly(jobs: readonly Job[]): Promise<void> {
     for (const job of jobs) {
       if (job.isSettled) continue;
-      settle(job, await this.#run(job.inputs, job.timeoutMs));
+      settle(job, await this.#run(job.inputs, job.longestMs));
     }
   }
 

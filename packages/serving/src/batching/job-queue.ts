@@ -11,8 +11,9 @@ export interface Job {
   readonly rows: number;
   readonly rowShape: string;
   readonly priority: RunPriority;
-  readonly timeoutMs: number;
-  /** Monotonic milliseconds. */
+  /** How long the run itself may take. */
+  readonly longestMs: number;
+  /** When its caller gives up, monotonic milliseconds. */
   readonly deadlineMs: number;
   readonly settle: (outcome: RunOutcome) => void;
   isSettled: boolean;
