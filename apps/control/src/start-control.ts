@@ -20,6 +20,7 @@ import { predictionsErrors, registerPredictionsRoutes } from "@portolan/predicti
 import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
 import { registerServingRoutes, servingErrors } from "@portolan/serving";
 import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
+import { upstreamErrors } from "@portolan/upstream";
 import type { FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import { backupJob } from "./backup/backups.ts";
@@ -59,6 +60,7 @@ export const errorCatalogue = {
   ...onnxFormatErrors,
   ...predictionsErrors,
   ...registryErrors,
+  ...upstreamErrors,
   ...servingErrors,
 };
 

@@ -7,9 +7,11 @@ import { fileURLToPath } from "node:url";
 import type { GatewayGrants, GatewayPrincipal } from "@portolan/identity/contract";
 import {
   canonicalBytes,
+  type Digest,
   digestBytes,
   digestHex,
   type EpochMicros,
+  environments,
   type Id,
   type JsonValue,
   newId,
@@ -19,8 +21,13 @@ import {
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { readLog } from "@portolan/predictions";
 import type { StoredPrediction } from "@portolan/predictions/contract";
-import { modelFileName } from "@portolan/registry/contract";
-import { modelBundle, modelStatement } from "@portolan/registry/policy";
+import {
+  type FoundUpstream,
+  modelFileName,
+  type StatedUpstream,
+  upstreamFileName,
+} from "@portolan/registry/contract";
+import { encodeUpstream, modelBundle, modelStatement } from "@portolan/registry/policy";
 import type { Route, SnapshotManifest } from "@portolan/serving/contract";
 import { buildSnapshot } from "@portolan/serving/policy";
 
@@ -118,6 +125,10 @@ export class TestInstallation {
   }
 
   add(endpoint: string, bytes: Uint8Array, over: Partial<Route> = {}): Route {
+    return this.#push(endpoint, this.reference(endpoint, 1, bytes), over);
+  }
+
+  #push(endpoint: string, model: Route["model"], over: Partial<Route>): Route {
     const route: Route = {
       endpointId: `ep_${endpoint}`,
       endpoint,
@@ -128,7 +139,7 @@ export class TestInstallation {
       useCaseId: "uc_1",
       environment: "dev",
       variant: "champion",
-      model: this.reference(endpoint, 1, bytes),
+      model,
       charter: null,
       limits: { ratePerSecond: 100_000, burst: 100_000, timeoutMs: 2000, bodyBytes: 100_000 },
       purposes: [],
@@ -154,18 +165,37 @@ export class TestInstallation {
   /** A stored and signed model that a route may name beside its own. */
   reference(name: string, version: number, bytes: Uint8Array, origin: "trained" | "imported" = "trained") {
     const digest = this.#store(bytes);
-    const statement = modelStatement("model", [{ name: modelFileName, sha256: digestHex(digest) }]);
-    const signature = sign("sha256", statement.toSign, this.#models.privateKey);
-    const bundle = this.#store(modelBundle(statement, signature, this.#models.key));
     return {
       name,
       version,
       digest,
       sizeBytes: bytes.length,
-      bundle: { digest: bundle, signedAt: systemClock.now() - 1000 },
+      bundle: this.#sign(modelFileName, digest),
       signature: structuredClone(signatureOf(readOnnxModel(bytes))) as Route["model"]["signature"],
       origin,
     };
+  }
+
+  /** A signed description of where another server runs a version, as control registers it. */
+  upstream(name: string, version: number, stated: StatedUpstream, found: FoundUpstream): Route["model"] {
+    const bytes = encodeUpstream(stated, found);
+    const digest = this.#store(bytes);
+    const { protocol, region, owner, environments: named } = stated;
+    return {
+      name,
+      version,
+      digest,
+      sizeBytes: bytes.length,
+      bundle: this.#sign(upstreamFileName, digest),
+      signature: structuredClone(found.signature),
+      origin: "imported",
+      upstream: { protocol, region, owner, environments: named ?? [...environments] },
+    };
+  }
+
+  /** An endpoint behind a version that another server runs. */
+  addUpstream(endpoint: string, model: Route["model"], over: Partial<Route> = {}): Route {
+    return this.#push(endpoint, model, over);
   }
 
   /** Lets the client name others whom it acts for. */
@@ -294,6 +324,13 @@ export class TestInstallation {
   dispose(): void {
     for (const child of this.#children) child.kill("SIGKILL");
     rmSync(this.home, { recursive: true, force: true });
+  }
+
+  #sign(file: string, digest: Digest) {
+    const statement = modelStatement("model", [{ name: file, sha256: digestHex(digest) }]);
+    const signature = sign("sha256", statement.toSign, this.#models.privateKey);
+    const bundle = this.#store(modelBundle(statement, signature, this.#models.key));
+    return { digest: bundle, signedAt: systemClock.now() - 1000 };
   }
 
   #store(bytes: Uint8Array) {

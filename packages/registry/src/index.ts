@@ -12,9 +12,11 @@ export type {
   GoverningCharter,
   TrainedArtifact,
   TrainingRecord,
+  UpstreamProbe,
 } from "./ports.ts";
 export { promoteVersion, readVersion } from "./promote-version.ts";
 export { pushVersion } from "./push-version.ts";
+export { registerUpstream } from "./register-upstream.ts";
 export type { RegistryDeps };
 
 export const registryMigrations: MigrationSet = {

@@ -1,16 +1,11 @@
 import {
   type ArtifactCatalogue,
-  type ArtifactReference,
   type Authorizer,
   type CallContext,
   type Clock,
-  type Digest,
-  digestHex,
-  digestJson,
   type Environment,
   type KeyRing,
   locate,
-  newId,
   type ObjectStore,
   type PlaceDirectory,
   PortolanError,
@@ -19,11 +14,10 @@ import {
   type WorkPlace,
 } from "@portolan/kernel";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
-import { type Lineage, type ModelSignature, type ModelVersion, modelFileName } from "./contract.ts";
+import { addVersion, charterMissing, heldBy, type SignedFile, signFile } from "./add-version.ts";
+import { type Lineage, type ModelVersion, modelFileName } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
-import { modelBundle, modelStatement } from "./model-signing.ts";
 import type { CharterLookup, TrainedArtifact, TrainingRecord } from "./ports.ts";
-import { findSameVersion, insertVersion, lockModel, type NewVersion, takeVersionNumber } from "./store.ts";
 
 export interface PushDeps {
   readonly work: UnitOfWork;
@@ -109,117 +103,16 @@ function isOfOther(run: TrainedArtifact, useCaseId: string): boolean {
   return run.useCaseId !== undefined && run.useCaseId !== useCaseId;
 }
 
-interface SignedArtifact {
-  readonly artifact: Digest;
-  readonly sizeBytes: number;
-  readonly bundle: Digest;
-  readonly keyId: string;
-  readonly signedAt: number;
-  readonly signature: ModelSignature;
-}
-
 /** Reading, checking and signing happen before the transaction: it must not wait for files. */
 async function signArtifact(
   deps: PushDeps,
   call: CallContext,
   request: PushRequest,
   place: WorkPlace,
-): Promise<SignedArtifact> {
-  const { environment } = request;
+): Promise<SignedFile> {
+  const { environment, model } = request;
   const artifact = await deps.artifacts.require(call, request.artifact, { environment, ...place });
   const bytes = await deps.objects.get(artifact);
-  const signature = signatureOf(readOnnxModel(bytes));
-  const key = await deps.keys.current("model");
-  const statement = modelStatement(request.model, [{ name: modelFileName, sha256: digestHex(artifact) }]);
-  const sealed = await deps.keys.sign(key.id, statement.toSign);
-  const bundle = await deps.objects.put(modelBundle(statement, sealed, key));
-  return {
-    artifact,
-    sizeBytes: bytes.length,
-    bundle,
-    keyId: key.id,
-    signedAt: deps.clock.now(),
-    signature: {
-      inputs: signature.inputs.map(({ name, datatype, shape }) => ({ name, datatype, shape: [...shape] })),
-      outputs: signature.outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape: [...shape] })),
-    },
-  };
-}
-
-/** What a place holds with a version: the model and its signature bundle. */
-export function heldBy(version: { readonly artifact: string; readonly bundle: string }): ArtifactReference[] {
-  return [
-    { digest: version.artifact, kind: "model" },
-    { digest: version.bundle, kind: "signature" },
-  ];
-}
-
-async function addVersion(
-  tx: Transaction,
-  request: PushRequest,
-  signed: SignedArtifact,
-  lineage: Lineage,
-): Promise<ModelVersion> {
-  const organisationId = tx.call.actor.organisationId;
-  const owner = { organisationId, name: request.model, useCaseId: request.useCaseId, now: tx.now };
-  const lineageDigest = digestJson(lineage);
-  const useCaseId = await lockModel(tx.sql, owner);
-  if (useCaseId !== request.useCaseId) {
-    throw new PortolanError<RegistryErrorCode>("registry.model_owned_elsewhere", {
-      detail: `the name ${request.model} is taken by another use case`,
-      mend: "Choose another model name.",
-    });
-  }
-  const identity = { organisationId, model: request.model, artifact: signed.artifact, lineageDigest };
-  const same = await findSameVersion(tx.sql, identity);
-  if (same) {
-    await tx.record({ event: "registry.version.confirmed", subject: same.id, after: signed.artifact });
-    return same;
-  }
-  const version = await takeVersionNumber(tx.sql, organisationId, request.model);
-  const created = await insertVersion(tx.sql, versionRow(tx, request, signed, lineage), version);
-  await tx.record({
-    event: "registry.version.created",
-    subject: created.id,
-    after: signed.artifact,
-    detail: {
-      model: request.model,
-      version,
-      bundle: signed.bundle,
-      signingKey: signed.keyId,
-      lineage: lineageDigest,
-    },
-  });
-  return created;
-}
-
-function versionRow(
-  tx: Transaction,
-  request: PushRequest,
-  signed: SignedArtifact,
-  lineage: Lineage,
-): NewVersion {
-  return {
-    id: newId("modelVersion", tx.now),
-    organisation_id: tx.call.actor.organisationId,
-    model: request.model,
-    use_case_id: request.useCaseId,
-    artifact: signed.artifact,
-    size_bytes: signed.sizeBytes,
-    bundle: signed.bundle,
-    signing_key_id: signed.keyId,
-    signed_at: signed.signedAt,
-    signature: signed.signature,
-    lineage,
-    lineage_digest: digestJson(lineage),
-    created_by: tx.call.actor.id,
-    created_at: tx.now,
-  };
-}
-
-export function charterMissing(useCaseId: string): PortolanError {
-  return new PortolanError<RegistryErrorCode>("registry.charter_missing", {
-    detail: `use case ${useCaseId} has no charter in force`,
-    mend: "Submit its charter.yaml and have the required roles sign it (portolan sign), or work in the dev environment.",
-  });
+  const file = { name: modelFileName, digest: artifact, sizeBytes: bytes.length };
+  return signFile(deps, model, file, signatureOf(readOnnxModel(bytes)));
 }

@@ -19,6 +19,7 @@ import type { CharterInForce, DeployableModel, ModelLookup, ServedCharter, UseCa
 import { findRoutingProblems } from "./routing/routing-problems.ts";
 import type { ModelReference, Route, ServedVersion, Variant } from "./snapshot/schema.ts";
 import { type ExistingEndpoint, findDeployedModel, findEndpoint, saveDeployment } from "./store.ts";
+import { requireUpstreamPlace } from "./upstream-places.ts";
 
 export interface DeployDeps {
   readonly work: UnitOfWork;
@@ -70,8 +71,26 @@ export async function deployEndpoint(
   const { reference: model } = await requireModel(deps, call, request, request);
   const beside = await requireVersionsBeside(deps, call, request);
   const facts = { useCase, charter, model, ...beside };
+  await requireUpstreamPlaces(deps, call, name, request, facts);
   requireRouting(request, facts);
   return deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts));
+}
+
+/** No version of the endpoint is asked where the charter does not allow it, whatever its part in the route. */
+async function requireUpstreamPlaces(
+  deps: DeployDeps,
+  call: CallContext,
+  name: string,
+  { environment }: DeployRequest,
+  { charter, model, secondary, variants }: Pick<RouteFacts, "charter" | "model" | "secondary" | "variants">,
+): Promise<void> {
+  const beside = [...(secondary ? [secondary] : []), ...variants].map((version) => version.model);
+  try {
+    for (const one of [model, ...beside]) requireUpstreamPlace(one, environment, charter);
+  } catch (error) {
+    if (isPortolanError(error)) await recordRefusal(deps, call, name, error);
+    throw error;
+  }
 }
 
 /** What a charter excludes is refused with a row: somebody wanted it, and the record says who. */

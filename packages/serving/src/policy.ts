@@ -47,6 +47,9 @@ export {
   type TokenVerdict,
 } from "./limits/token-budget.ts";
 export { badRequest } from "./protocol/bad-request.ts";
+export { type BytesForm, packedElements, withText } from "./protocol/binary-tensor.ts";
+export { readInferResponse } from "./protocol/client/read-infer-response.ts";
+export { type WrittenRequest, writeInferRequest } from "./protocol/client/write-infer-request.ts";
 export { inferResponseMessage, readGrpcInfer, readInferTarget } from "./protocol/grpc/infer-codec.ts";
 export { type MessageCodec, messages, protoFields } from "./protocol/grpc/messages.ts";
 export {

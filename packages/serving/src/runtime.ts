@@ -5,9 +5,9 @@ import type { Tensor } from "./protocol/tensor.ts";
 
 /**
  * Where a model runs: `inline` is the gateway's own thread, `worker` a thread of its own, `runner` a child process that
- * may be killed.
+ * may be killed, `upstream` another server over the network.
  */
-export type RuntimeTier = "inline" | "worker" | "runner";
+export type RuntimeTier = "inline" | "worker" | "runner" | "upstream";
 
 /** A model whose bytes were verified; a runtime never sees any other. */
 export interface VerifiedModel {
@@ -15,6 +15,8 @@ export interface VerifiedModel {
   readonly label: string;
   readonly digest: string;
   readonly signature: ModelSignature;
+  /** `upstream`: the bytes describe where another server runs it. */
+  readonly form: "onnx" | "upstream";
   /** `trained` by this platform's pipeline, or `imported`, which has to prove itself in a runner. */
   readonly origin: "trained" | "imported";
   /** Reads and verifies the bytes anew at every load, so that a byte changed on disk is found at the next start. */
@@ -52,6 +54,8 @@ export type RuntimeState =
       readonly profile: readonly ProfiledRows[];
     }
   | { readonly kind: "starting" }
+  /** The server elsewhere does not answer, or serves another model than the registered one; it is asked again by itself. */
+  | { readonly kind: "unavailable"; readonly detail: string }
   | { readonly kind: "quarantined"; readonly detail: string }
   | { readonly kind: "closed" };
 
@@ -88,7 +92,7 @@ export interface LoadedModel {
   readonly close: () => Promise<void>;
 }
 
-/** Implemented by `onnx`. */
+/** Implemented by `onnx` and `upstream`. */
 export interface ModelRuntime {
   /**
    * Verifies, loads and warms up.

@@ -20,7 +20,7 @@ export interface Ports {
 
 /** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
 const inherited =
-  /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
+  /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|UPSTREAM_[A-Z_]+|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
 /** What a gateway may see besides: how it counts limits and whose certificates it takes. */
 const inheritedByGateway = /^(LIMITS|SPIFFE)_[A-Z_]+$/;
 /** A gateway follows control within a second or two; beyond this its state is for people to look at. */
@@ -250,7 +250,14 @@ export class Supervisor {
     return {
       name,
       args: [join(root, "apps", name, "src/main.ts")],
-      env: { ...this.#inherit(inherited), ...settings, PORTOLAN_HOME: home },
+      env: {
+        // A development installation may ask servers on this very machine, as it may ask issuers here.
+        UPSTREAM_ALLOWED_HOSTS: "localhost, 127.0.0.1, ::1",
+        UPSTREAM_CREDENTIALS: join(home, "upstream-credentials"),
+        ...this.#inherit(inherited),
+        ...settings,
+        PORTOLAN_HOME: home,
+      },
       logFile: join(home, "logs", `${name}.log`),
     };
   }

@@ -7,6 +7,7 @@ import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
 import { createArtifactCatalogue, type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import { findRun } from "@portolan/training";
+import { createUpstreamProbe, openUpstreamAccess } from "@portolan/upstream";
 import { createChildScorer } from "../scoring/child-scorer.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
@@ -46,6 +47,9 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     clock,
     charters: { inForce: governingCharter },
     runs: { find: trainedArtifact },
+    upstreams: createUpstreamProbe(
+      openUpstreamAccess(base.config.UPSTREAM_ALLOWED_HOSTS, base.config.UPSTREAM_CREDENTIALS),
+    ),
     evidence: {
       latest: async (sql, versionId, useCaseId) => {
         const [found, bound] = [await latestEvidence(sql, versionId), await accuracyBound(sql, useCaseId)];

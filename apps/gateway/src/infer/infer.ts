@@ -68,14 +68,14 @@ async function predict(
   const readyMs = performance.now();
   const chosen = chosenVersion(admission, call, progress.requestId);
   progress.active = chosen;
-  const request = call.read(body, chosen.requestSignature);
+  const request = call.read(body, chosen.requestSignature, chosen.bytesForm);
   const readMs = performance.now() - readyMs;
   chargeRows(admission, request, readyMs);
   const asked: Asked = {
     chosen,
     champion: admission.champion,
     request,
-    readFor: (version) => call.read(body, version.requestSignature),
+    readFor: (version) => call.read(body, version.requestSignature, version.bytesForm),
     receivedAt: progress.receivedAt,
     priority: priorityOf(request, priority),
     timeoutMs: timeoutOf(request, chosen),
@@ -138,7 +138,7 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
 
 const noParameters = {};
 
-/** Where the model that answered runs: `inline`, `worker`, `runner`. */
+/** Where the model that answered runs: `inline`, `worker`, `runner`, `upstream`. */
 function tierHeader({ by, runMicros }: ChainAnswer): Record<string, string> | undefined {
   const state = runMicros === undefined ? undefined : by.model?.state();
   return state?.kind === "ready" ? { "x-portolan-tier": state.tier } : undefined;

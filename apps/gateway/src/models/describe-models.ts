@@ -1,5 +1,5 @@
 import type { JsonObject } from "@portolan/kernel";
-import { judgeSnapshotAge, modelConfig, modelMetadata } from "@portolan/serving/policy";
+import { judgeSnapshotAge, modelConfig, modelMetadata, type RuntimeState } from "@portolan/serving/policy";
 import { fault } from "../http/answers.ts";
 import type { StatisticsBook } from "../infer/statistics-book.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
@@ -15,11 +15,14 @@ export function readinessOf(active: ActiveRoute, ageMs: number): Readiness {
   if (judgeSnapshotAge(route.snapshotAge, ageMs) === "expired")
     return { ready: false, problem: "The route snapshot is older than the charter allows." };
   const state = active.model?.state();
-  if (state?.kind !== "ready")
-    return { ready: false, problem: problem?.detail ?? state?.kind ?? "not loaded" };
+  if (state?.kind !== "ready") return { ready: false, problem: problem?.detail ?? stateText(state) };
   if (!isStandIn) return { ready: true, tier: state.tier };
   const standIn = `${route.model.name}/${route.model.version}`;
   return { ready: true, tier: state.tier, standIn, ...(problem ? { problem: problem.detail } : {}) };
+}
+
+function stateText(state: RuntimeState | undefined): string {
+  return state?.kind === "unavailable" ? state.detail : (state?.kind ?? "not loaded");
 }
 
 export function metadataOf({ route, requestSignature }: ActiveRoute): JsonObject {

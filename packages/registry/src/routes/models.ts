@@ -3,7 +3,7 @@ import { PortolanError } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import type { ArtifactDeps } from "../artifacts.ts";
-import { EnvironmentName, Lineage, ModelName, ModelVersion, Sha256 } from "../contract.ts";
+import { EnvironmentName, Lineage, ModelName, ModelVersion, Sha256, StatedUpstream } from "../contract.ts";
 import type { RegistryErrorCode } from "../errors.ts";
 import {
   listReadableVersions,
@@ -13,6 +13,7 @@ import {
   readVersion,
 } from "../promote-version.ts";
 import { type PushDeps, pushVersion } from "../push-version.ts";
+import { type RegisterUpstreamDeps, registerUpstream } from "../register-upstream.ts";
 
 const NewVersion = Type.Object(
   {
@@ -23,14 +24,23 @@ const NewVersion = Type.Object(
   },
   { additionalProperties: false },
 );
+const NewUpstream = Type.Object(
+  {
+    useCaseId: Type.String({ minLength: 1, maxLength: 60 }),
+    upstream: StatedUpstream,
+    environment: Type.Optional(EnvironmentName),
+  },
+  { additionalProperties: false },
+);
 const NameParams = Type.Object({ model: ModelName });
 const VersionParams = Type.Object({ model: ModelName, version: Type.Integer({ minimum: 1 }) });
 const Promotion = Type.Object({ to: EnvironmentName }, { additionalProperties: false });
 
-export type RegistryDeps = PushDeps & PromoteDeps & ArtifactDeps;
+export type RegistryDeps = PushDeps & PromoteDeps & ArtifactDeps & RegisterUpstreamDeps;
 
 export async function modelRoutes(app: FastifyInstance, deps: RegistryDeps): Promise<void> {
   writeRoutes(app, deps);
+  upstreamRoutes(app, deps);
   readRoutes(app, deps);
 }
 
@@ -84,6 +94,27 @@ function writeRoutes(app: FastifyInstance, deps: RegistryDeps): void {
             })),
           });
       }
+    },
+  );
+}
+
+function upstreamRoutes(app: FastifyInstance, deps: RegistryDeps): void {
+  app.post<{ Params: Static<typeof NameParams>; Body: Static<typeof NewUpstream> }>(
+    "/v1/models/:model/upstreams",
+    {
+      config: routeConfig("registry:import", "governed"),
+      schema: {
+        summary: "Register a version that another inference server runs",
+        tags: ["registry"],
+        params: NameParams,
+        body: NewUpstream,
+        response: { 201: ModelVersion },
+      },
+    },
+    async (request, reply) => {
+      const { environment = "production", ...body } = request.body;
+      const named = { ...body, model: request.params.model, environment };
+      return reply.code(201).send(await registerUpstream(deps, request.call, named));
     },
   );
 }
