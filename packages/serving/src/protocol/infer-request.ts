@@ -3,6 +3,7 @@ import { badRequest } from "./bad-request.ts";
 import { type BytesForm, readBinaryTensor } from "./binary-tensor.ts";
 import { parseWireJson, type WireJson, type WireObject } from "./json.ts";
 import { readJsonTensor } from "./json-tensor.ts";
+import { readPlainRequest } from "./plain-request.ts";
 import { type CheckedInput, checkOutputName, describeTensors, SignatureCheck } from "./signature-check.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -39,6 +40,18 @@ export function readInferRequest(
   jsonBytes: number | undefined,
   signature: ModelSignature,
   bytesForm: BytesForm = "text",
+): InferRequest {
+  return (
+    (jsonBytes === undefined ? readPlainRequest(body, signature) : undefined) ??
+    readAnyRequest(body, jsonBytes, signature)
+  );
+}
+
+/** Every form that the protocol knows. @throws PortolanError as `readInferRequest` */
+export function readAnyRequest(
+  body: Uint8Array,
+  jsonBytes: number | undefined,
+  signature: ModelSignature,
 ): InferRequest {
   const json = parseWireJson(jsonBytes === undefined ? body : body.subarray(0, jsonBytes));
   if (!isObject(json)) throw badRequest("The request is not a JSON object.", "", 'Send {"inputs": […]}.');
