@@ -109,7 +109,7 @@ export class TensorServer {
     };
     const outputs = asked.inputs.map((input, at) => ({ ...input, name: this.outputs[at]?.name }));
     const json = Buffer.from(JSON.stringify({ model_name: "echo", model_version: "7", outputs }));
-    response.writeHead(200, (this.binary ? { "inference-header-content-length": String(json.length) } : {}));
+    response.writeHead(200, this.binary ? { "inference-header-content-length": String(json.length) } : {});
     response.end(Buffer.concat([json, body.subarray(jsonBytes)]));
   }
 

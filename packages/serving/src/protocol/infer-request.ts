@@ -43,7 +43,7 @@ export function readInferRequest(
 ): InferRequest {
   return (
     (jsonBytes === undefined ? readPlainRequest(body, signature) : undefined) ??
-    readAnyRequest(body, jsonBytes, signature)
+    readAnyRequest(body, jsonBytes, signature, bytesForm)
   );
 }
 
@@ -52,6 +52,7 @@ export function readAnyRequest(
   body: Uint8Array,
   jsonBytes: number | undefined,
   signature: ModelSignature,
+  bytesForm: BytesForm = "text",
 ): InferRequest {
   const json = parseWireJson(jsonBytes === undefined ? body : body.subarray(0, jsonBytes));
   if (!isObject(json)) throw badRequest("The request is not a JSON object.", "", 'Send {"inputs": […]}.');

@@ -54,6 +54,7 @@ export class OpenInferenceModel implements LoadedModel {
       lanes: mostConnections,
       busyMs: this.#busyMs,
       queuedRows: Math.max(0, this.#inFlight - mostConnections),
+      inFlight: this.#inFlight,
     };
   }
 
