@@ -49,7 +49,12 @@ export class OnnxModel implements LoadedModel {
 
   usage(): ModelUsage {
     const busyMs = this.#batcher.busyMs(performance.now());
-    return { lanes: this.#engine.lanes(), busyMs, queuedRows: this.#batcher.queuedRows, inFlight: this.#inFlight };
+    return {
+      lanes: this.#engine.lanes(),
+      busyMs,
+      queuedRows: this.#batcher.queuedRows,
+      inFlight: this.#inFlight,
+    };
   }
 
   run(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
