@@ -8,6 +8,7 @@ import {
   type Operation,
   readPath,
   serverMetadata,
+  type TextOperation,
 } from "@portolan/serving/policy";
 import { type Answer, errorAnswer, fault, json } from "./http/answers.ts";
 import { v1Call, v2Call } from "./http/infer-calls.ts";
@@ -20,13 +21,17 @@ import {
   indexOf,
   judgeRepositoryChange,
   metadataOf,
+  modelListOf,
   readinessOf,
   statisticsOf,
+  textCardOf,
 } from "./models/describe-models.ts";
 import { type Asking, visibleModel, visibleModels } from "./models/visible-models.ts";
 import { renderMetrics } from "./render-metrics.ts";
 import { nowhere } from "./snapshot/serving-state.ts";
 import type { SnapshotManager } from "./snapshot/snapshot-manager.ts";
+import { answerText } from "./text/answer-text.ts";
+import { inOpenAiShape } from "./text/openai-errors.ts";
 
 export interface HandleDeps extends InferDeps {
   readonly snapshots: SnapshotManager;
@@ -58,6 +63,8 @@ async function answerOther(
   operation: Exclude<Operation, { readonly kind: "infer" | "v1_predict" }>,
 ): Promise<Answer> {
   switch (operation.kind) {
+    case "text":
+      return textNow(deps, request, operation.operation);
     case "server_live":
       return json(200, { live: true });
     case "healthz":
@@ -116,6 +123,18 @@ export function inferNow(deps: HandleDeps, call: InferCall): Promise<Answer> {
   return refuse(deps, call, takesNone(state !== undefined));
 }
 
+/** One text request, unless this gateway takes none now. */
+async function textNow(
+  deps: HandleDeps,
+  request: IncomingMessage,
+  operation: TextOperation,
+): Promise<Answer> {
+  const state = deps.snapshots.state;
+  if (!deps.isDraining() && state) return answerText(deps, state, request, operation);
+  const error = takesNone(state !== undefined);
+  return inOpenAiShape(error, await refuse(deps, askingOf(request), error));
+}
+
 function takesNone(isDraining: boolean): PortolanError {
   return fault(
     isDraining ? "serving.draining" : "serving.snapshot_expired",
@@ -170,8 +189,9 @@ async function describe(
     const actives = await visibleModels(deps, asking);
     switch (operation.kind) {
       case "model_list":
-      case "v1_model_list":
         return json(200, { models: actives.map(({ route }) => route.endpoint) });
+      case "v1_model_list":
+        return json(200, modelListOf(actives));
       case "all_statistics":
         return json(200, statisticsOf(actives, deps.statistics));
       case "repository_index": {
@@ -208,7 +228,8 @@ async function describeOne(
     }
     default: {
       const readiness = readinessOf(active, ageMsOf(deps));
-      return json(readiness.ready ? 200 : 503, { name: operation.model, ...readiness });
+      const card = operation.kind === "v1_model_ready" ? textCardOf(active) : undefined;
+      return json(readiness.ready ? 200 : 503, { name: operation.model, ...readiness, ...card });
     }
   }
 }

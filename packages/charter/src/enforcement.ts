@@ -20,6 +20,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   },
   purpose_required: { by: "gateway", how: "a request without a listed purpose is refused" },
   rate_limit: { by: "gateway", how: "beyond the ceiling a request is refused with 429" },
+  token_limit: {
+    by: "gateway",
+    how: "beyond it a text request is refused with 429; what an answer used is settled when it is known",
+  },
   request_timeout: {
     by: "gateway",
     how: "a runner that takes longer is ended; a model in the gateway's own thread has proved itself fast",

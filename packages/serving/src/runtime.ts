@@ -1,6 +1,7 @@
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { ProfiledRows } from "./batching/batch-plan.ts";
 import type { RunPriority } from "./batching/job-queue.ts";
+import type { TextOperation } from "./protocol/openai/text-request.ts";
 import type { Tensor } from "./protocol/tensor.ts";
 
 /**
@@ -71,6 +72,28 @@ export interface RunOptions {
   readonly priority?: RunPriority;
 }
 
+/** How a question to a text model began to be answered. Faults are values, as for `RunOutcome`. */
+export type TextOutcome =
+  /** What follows may still break off. */
+  | { readonly kind: "answered"; readonly contentType: string; readonly body: AsyncIterable<Uint8Array> }
+  /** The upstream refused the request: it is the caller's to mend. */
+  | { readonly kind: "refused"; readonly status: number; readonly body: Uint8Array }
+  | Extract<RunOutcome, { readonly kind: "timeout" | "overloaded" | "unavailable" }>;
+
+/** A text model, which another server runs. */
+export interface TextModel {
+  /** Its name there. */
+  readonly name: string;
+  readonly operations: readonly TextOperation[];
+  /** Most tokens of prompt and answer together, where the upstream says so. */
+  readonly contextTokens?: number;
+  /**
+   * Never rejects; `signal` ends it, and the body of its answer.
+   * @param body as `writeTextRequest` makes it
+   */
+  readonly ask: (operation: TextOperation, body: Uint8Array, signal: AbortSignal) => Promise<TextOutcome>;
+}
+
 /** What a model version does now. */
 export interface ModelUsage {
   /** Runs that it can do at the same time. */
@@ -88,6 +111,8 @@ export interface LoadedModel {
   /** Never rejects. */
   readonly run: (inputs: readonly Tensor[], options: RunOptions) => Promise<RunOutcome>;
   readonly usage: () => ModelUsage;
+  /** Present where the version speaks text: then it takes no tensors. */
+  readonly text?: TextModel | undefined;
   /** Brings the lanes to that number; absent where there is one lane for ever. */
   readonly scale?: ((lanes: number) => Promise<void>) | undefined;
   /** Ends the runner or releases the session once requests in flight are answered. */

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
+export { TextServer, type TextServerMode } from "./testing-text.ts";
+
 interface ServedTensor {
   readonly name: string;
   readonly datatype: string;

@@ -5,6 +5,7 @@ import type { UpstreamAccess } from "./access.ts";
 import { Connection } from "./connection.ts";
 import { upstreamFault } from "./errors.ts";
 import { OpenInferenceModel } from "./open-inference/open-inference-model.ts";
+import { TextServerModel } from "./openai/text-server.ts";
 
 export interface UpstreamRuntimeOptions {
   readonly access: UpstreamAccess;
@@ -26,7 +27,8 @@ export function createUpstreamRuntime({ access, log }: UpstreamRuntimeOptions): 
           "Register it with: portolan model register-upstream.",
         );
       const connection = new Connection(description, access);
-      const loaded = new OpenInferenceModel(description, connection, model.label, log);
+      const Model = description.protocol === "openai" ? TextServerModel : OpenInferenceModel;
+      const loaded = new Model(description, connection, model.label, log);
       await loaded.start(firstWaitMs);
       return loaded;
     },

@@ -94,7 +94,35 @@ async function respond(
   }
   const accepted = request.headers["accept-encoding"];
   if (accepted !== undefined) answer = await compressAnswer(answer, accepted);
-  write(request, response, answer, isClosing());
+  if (answer.stream) await writeStream(response, answer, answer.stream);
+  else write(request, response, answer, isClosing());
+}
+
+/** Writes parts as they come; the next is asked for when the caller has taken the last. Leaving early ends the source. */
+async function writeStream(
+  response: ServerResponse,
+  { status, headers, contentType }: Answer,
+  stream: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  response.writeHead(status, { ...headers, "content-type": contentType });
+  response.flushHeaders();
+  for await (const part of stream) {
+    if (response.destroyed) break;
+    if (!response.write(part)) await drained(response);
+  }
+  response.end();
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      response.off("drain", go);
+      response.off("close", go);
+      resolve();
+    };
+    response.once("drain", go);
+    response.once("close", go);
+  });
 }
 
 function write(request: IncomingMessage, response: ServerResponse, answer: Answer, closing: boolean): void {

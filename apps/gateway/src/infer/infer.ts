@@ -1,5 +1,5 @@
 import { type Clock, newId } from "@portolan/kernel";
-import { type InferRequest, type RunPriority, rowsOf } from "@portolan/serving/policy";
+import { badRequest, type InferRequest, type RunPriority, rowsOf } from "@portolan/serving/policy";
 import { type Answer, errorAnswer } from "../http/answers.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
 import type { ExtractionGuard } from "../limits/extraction/extraction-guard.ts";
@@ -43,7 +43,7 @@ export async function infer(deps: InferDeps, state: ServingState, call: InferCal
   try {
     answer = await predict(deps, state, call, progress);
   } catch (error) {
-    answer = await refuse(deps, state, progress, error);
+    answer = await refusePrediction(deps, state, progress, error);
   }
   measure(deps.metrics, progress, answer);
   deps.traces?.finish(progress, answer);
@@ -71,6 +71,7 @@ async function predict(
   const readyMs = performance.now();
   const chosen = chosenVersion(admission, call, progress.requestId);
   progress.active = chosen;
+  requireTensors(chosen);
   const request = call.read(body, chosen.requestSignature, chosen.bytesForm);
   const readMs = performance.now() - readyMs;
   chargeRows(admission, request, readyMs);
@@ -87,6 +88,16 @@ async function predict(
   const answer = await answerByChain(deps, asked);
   progress.timed = { ...answer, readyMs: readyMs + readMs, isFallback: answer.fallback !== undefined };
   return reply(deps, call, { asked, answer, admission, progress, readMs });
+}
+
+/** @throws PortolanError `serving.bad_request` for a version that speaks text */
+function requireTensors({ route }: ActiveRoute): void {
+  if (route.model.upstream?.protocol !== "openai") return;
+  throw badRequest(
+    `${route.endpoint} takes text, not tensors.`,
+    "",
+    "Ask it by POST /v1/chat/completions, with its name as the model.",
+  );
 }
 
 interface Answered {
@@ -206,7 +217,7 @@ function stillServing(deps: InferDeps, admitted: Admission, call: InferCall, pro
 }
 
 /** Logs the refusal, then answers it. A fault of ours is a record with its inputs; a caller's fault is counted. */
-async function refuse(
+export async function refusePrediction(
   deps: InferDeps,
   state: ServingState,
   progress: Progress,

@@ -29,6 +29,20 @@ export function metadataOf({ route, requestSignature }: ActiveRoute): JsonObject
   return modelMetadata(route.endpoint, String(route.model.version), requestSignature);
 }
 
+/** An entry of OpenAI's list of models; `undefined` for a model that takes tensors. */
+export function textCardOf({ route }: ActiveRoute): JsonObject | undefined {
+  const { endpoint, model, organisationId } = route;
+  if (model.upstream?.protocol !== "openai") return undefined;
+  const created = Math.floor(model.bundle.signedAt / 1_000_000);
+  return { id: endpoint, object: "model", created, owned_by: organisationId };
+}
+
+/** `GET /v1/models`: two protocols share the path. KServe's clients read `models`, OpenAI's read `data`, where only text models are. */
+export function modelListOf(actives: readonly ActiveRoute[]): JsonObject {
+  const cards = actives.map(textCardOf).filter((card) => card !== undefined);
+  return { models: actives.map(({ route }) => route.endpoint), object: "list", data: cards };
+}
+
 export function configOf({ route, requestSignature }: ActiveRoute): JsonObject {
   return modelConfig(route.endpoint, requestSignature, route.cache !== null);
 }

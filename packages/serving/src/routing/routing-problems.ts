@@ -14,7 +14,7 @@ interface RoutedVersions {
 
 /** Why a deployment's versions, shares and fallbacks do not go together; empty when they do. Pure. */
 export function findRoutingProblems(
-  request: Pick<DeployRequest, "features" | "traffic">,
+  request: Pick<DeployRequest, "features" | "traffic" | "cacheMebibytes">,
   { model, secondary, variants }: RoutedVersions,
   fallbacks: readonly { readonly kind: string; readonly expression?: string }[],
 ): string[] {
@@ -30,7 +30,7 @@ export function findRoutingProblems(
 
 /** Text is asked for by another protocol than tensors, and has no columns. */
 function protocolProblems(
-  { features }: Pick<DeployRequest, "features">,
+  { features, cacheMebibytes }: Pick<DeployRequest, "features" | "cacheMebibytes">,
   { model, secondary, variants }: RoutedVersions,
 ): string[] {
   const isText = ({ upstream }: ModelReference): boolean => upstream?.protocol === "openai";
@@ -39,6 +39,10 @@ function protocolProblems(
   return [
     ...(other ? [`${other.name}/${other.version} speaks another protocol than ${model.name}`] : []),
     ...(isText(model) && features ? ["a text endpoint takes no features"] : []),
+    ...(isText(model) && cacheMebibytes !== undefined ? ["a text endpoint keeps no answers"] : []),
+    ...(isText(model) && variants.some(({ kind }) => kind === "shadow")
+      ? ["a text endpoint shows copies to no shadow"]
+      : []),
   ];
 }
 

@@ -88,6 +88,15 @@ export const Limits = Type.Object(
         description: "Over several gateways: by leases, or each request by a round trip; absent: leased",
       }),
     ),
+    tokens: Type.Optional(
+      Type.Object(
+        {
+          perSecond: Type.Number({ exclusiveMinimum: 0 }),
+          burst: Type.Integer({ minimum: 1, description: "Tokens at once" }),
+        },
+        { ...closed, description: "Ceiling of prompt and answer tokens, for text; absent: no bound" },
+      ),
+    ),
     timeoutMs: Type.Integer({ minimum: 1, description: "From the request's last byte to the answer" }),
     bodyBytes: Type.Integer({ minimum: 1 }),
   },

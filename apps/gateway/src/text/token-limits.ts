@@ -1,0 +1,51 @@
+import {
+  type LayeredLimit,
+  reserveTokens,
+  retryAfterSeconds,
+  type TokenEstimate,
+  type TokenReservation,
+} from "@portolan/serving/policy";
+import type { CallerLimit } from "../limits/caller-limits.ts";
+import { quotaExceeded } from "../limits/limited.ts";
+import { TokensLimited } from "./openai-errors.ts";
+
+/**
+ * Takes what a request may use out of the caller's token budgets; nothing where the charter bounds no tokens.
+ * @throws TokensLimited
+ */
+export function takeTokens(
+  { tokens }: CallerLimit,
+  nowMs: number,
+  estimate: TokenEstimate,
+): TokenReservation | undefined {
+  if (!tokens) return undefined;
+  const verdict = reserveTokens(tokens, nowMs, estimate);
+  if (verdict.kind === "admitted") return verdict.reservation;
+  const seconds = retryAfterSeconds(verdict.retryAfterMs);
+  const violated = tokens.tightest?.policy ?? "client";
+  throw new TokensLimited("serving.rate_limited", {
+    detail: `The token budget of this ${violated} is used up.`,
+    mend: `Wait ${seconds} s, or bound the answer with max_completion_tokens.`,
+    problemType: quotaExceeded,
+    violatedPolicies: [`${violated}-tokens`],
+    headers: { "retry-after": seconds },
+  });
+}
+
+/** The fields that OpenAI's clients read, for requests and, where there is a budget, for tokens. */
+export function legacyHeaders({ limit, tokens }: CallerLimit, nowMs: number): Record<string, string> {
+  return { ...standing(limit, "requests", nowMs), ...(tokens ? standing(tokens, "tokens", nowMs) : {}) };
+}
+
+/** The layer that leaves the least. */
+function standing({ layers }: LayeredLimit, unit: string, nowMs: number): Record<string, string> {
+  const lefts = layers.map(({ bucket }) => ({ bucket, left: bucket.remaining(nowMs) }));
+  const [tightest] = lefts.toSorted((a, b) => a.left - b.left);
+  if (!tightest) return {};
+  const { bucket, left } = tightest;
+  return {
+    [`x-ratelimit-limit-${unit}`]: String(bucket.spec.burst),
+    [`x-ratelimit-remaining-${unit}`]: String(left),
+    [`x-ratelimit-reset-${unit}`]: `${Math.ceil(bucket.resetMs(nowMs))}ms`,
+  };
+}
