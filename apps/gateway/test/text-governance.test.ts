@@ -65,10 +65,12 @@ test("a token budget takes the estimate, settles what was used, and refuses beyo
   expect(Number(error.headers?.get("retry-after"))).toBeGreaterThan(0);
   expect(left(await create({})), "what was refused cost nothing").toBeGreaterThan(60 - 2 * 14 - 1);
   serverOf("budgeted").mode = "fail";
-  const before = left(await create({}).catch(async () => {
-    serverOf("budgeted").mode = "ok";
-    return create({});
-  }));
+  const before = left(
+    await create({}).catch(async () => {
+      serverOf("budgeted").mode = "ok";
+      return create({});
+    }),
+  );
   expect(before, "what nobody answered cost nothing").toBeGreaterThan(60 - 3 * 14 - 1);
 });
 

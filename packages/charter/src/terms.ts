@@ -178,7 +178,14 @@ function accuracyBound(accuracy: CharterDocument["requirements"]["accuracy"]): A
     : { metric, kind: "ceiling", value: accuracy.ceiling ?? metrics[metric].most, below };
 }
 
-const perSecond: Readonly<Record<string, number>> = { rps: 1, rpm: 60, rph: 3600, tps: 1, tpm: 60, tph: 3600 };
+const perSecond: Readonly<Record<string, number>> = {
+  rps: 1,
+  rpm: 60,
+  rph: 3600,
+  tps: 1,
+  tpm: 60,
+  tph: 3600,
+};
 
 function tokenLimit(text: string): TokenLimit {
   const tokensPerSecond = parseRate(text);

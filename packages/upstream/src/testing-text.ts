@@ -83,7 +83,12 @@ export class TextServer {
       embedding: [String(text).length, 1],
     }));
     const tokens = inputs.reduce((sum: number, text) => sum + wordsOf(String(text)).length, 0);
-    json(response, 200, { object: "list", model, data, usage: { prompt_tokens: tokens, total_tokens: tokens } });
+    json(response, 200, {
+      object: "list",
+      model,
+      data,
+      usage: { prompt_tokens: tokens, total_tokens: tokens },
+    });
   }
 
   #whole(response: ServerResponse, body: Record<string, unknown>, isCompletion: boolean): void {
@@ -119,7 +124,7 @@ export class TextServer {
       if (!response.write(eventOf(body, [{ index: 0, finish_reason: null, ...piece }])))
         await new Promise((resolve) => response.once("drain", resolve));
       this.written++;
-      if (at === 1 && this.mode === "cut") return void (await this.#cut(response));
+      if (at === 1 && this.mode === "cut") return  (await this.#cut(response));
       if (at === 1 && this.mode === "broken") response.write("data: {broken\n\n");
       if (at === 1 && this.mode === "failing") response.write('data: {"error":{"message":"lost a GPU"}}\n\n');
       if (at === 1 && this.mode === "quiet") await new Promise((resolve) => response.once("close", resolve));

@@ -2,8 +2,8 @@ import type { IncomingMessage } from "node:http";
 import { newId } from "@portolan/kernel";
 import {
   readTextRequest,
-  type TextOperation,
   TextMeter,
+  type TextOperation,
   type TokenEstimate,
   type TokenReservation,
 } from "@portolan/serving/policy";

@@ -55,8 +55,7 @@ export async function beginText(health: HealthBook, asked: TextAsked): Promise<T
     // Whoever is turned away for want of capacity would only take it from somebody else.
     if (attempt.reason === "overloaded") break;
     const next = await tryVersion(health, asked, version, at < others.length - 1);
-    if (next.kind === "begun")
-      return { ...next.beginning, fallback: { reason: attempt.reason, answeredBy } };
+    if (next.kind === "begun") return { ...next.beginning, fallback: { reason: attempt.reason, answeredBy } };
   }
   throw attempt.fault;
 }
@@ -70,7 +69,8 @@ function versionsOf({ chosen, champion }: TextAsked): [Step, ...Step[]] {
   const back = chosen === champion ? [] : [{ version: champion, answeredBy: "champion" as const }];
   const { secondary, previous } = champion.others;
   const steps = champion.route.fallbacks.flatMap(({ kind }): Step[] => {
-    const version = kind === "secondary_model" ? secondary : kind === "previous_version" ? previous : undefined;
+    const version =
+      kind === "secondary_model" ? secondary : kind === "previous_version" ? previous : undefined;
     return version ? [{ version, answeredBy: kind }] : [];
   });
   return [{ version: chosen, answeredBy: "champion" }, ...back, ...steps];
@@ -88,7 +88,10 @@ async function tryVersion(
   if (!breaker.admit(startMs)) return not("breaker_open", unavailable("The model failed again and again."));
   if (!limit.acquire(asked.priority)) {
     breaker.abstained();
-    return not("overloaded", fault("serving.overloaded", "As many requests are under way as can be.", "Try again."));
+    return not(
+      "overloaded",
+      fault("serving.overloaded", "As many requests are under way as can be.", "Try again."),
+    );
   }
   let isUnderWay = false;
   try {

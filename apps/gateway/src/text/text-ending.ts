@@ -1,5 +1,10 @@
 import type { TextGeneration } from "@portolan/predictions/contract";
-import { type ServingErrorCode, servingErrors, TextMeter, type TokenReservation } from "@portolan/serving/policy";
+import {
+  type ServingErrorCode,
+  servingErrors,
+  TextMeter,
+  type TokenReservation,
+} from "@portolan/serving/policy";
 import type { Metrics } from "@portolan/telemetry";
 import type { Admission } from "../infer/admission.ts";
 import type { InferDeps } from "../infer/infer.ts";
@@ -55,7 +60,10 @@ export async function endText(answering: TextAnswering, end: TextEnd, sent: Uint
       { context, durability: by.route.durability },
       {
         inputs: { mediaType: "application/json", bytes: progress.body ?? new Uint8Array() },
-        outputs: { mediaType: asked.request.isStream ? "text/event-stream" : "application/json", bytes: sent },
+        outputs: {
+          mediaType: asked.request.isStream ? "text/event-stream" : "application/json",
+          bytes: sent,
+        },
         ...(fallback ? { fallbackReason: fallback.reason } : {}),
         text,
         latency: latencyOf(progress, { runMicros: sinceMicros(progress) - (progress.authMicros ?? 0) }),

@@ -44,12 +44,7 @@ export function callerTokens(
 
 type Ceiling = Pick<Limits, "ratePerSecond" | "burst" | "clientShare" | "tenantShare" | "beyond">;
 
-function layered(
-  limiter: RateLimiter,
-  place: string,
-  limits: Ceiling,
-  holder: LimitHolder,
-): LayeredLimit {
+function layered(limiter: RateLimiter, place: string, limits: Ceiling, holder: LimitHolder): LayeredLimit {
   const layers: LimitLayer[] = [
     {
       policy: "client",

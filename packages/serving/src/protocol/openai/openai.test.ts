@@ -37,13 +37,17 @@ describe("what is asked", () => {
 
   test("whatever comes, it is read or refused as a bad request", () => {
     fc.assert(
-      fc.property(fc.jsonValue(), fc.constantFrom("chat", "completions", "embeddings"), (value, operation) => {
-        try {
-          readTextRequest(operation as "chat", bytes(value));
-        } catch (error) {
-          expect(error).toMatchObject({ code: "serving.bad_request" });
-        }
-      }),
+      fc.property(
+        fc.jsonValue(),
+        fc.constantFrom("chat", "completions", "embeddings"),
+        (value, operation) => {
+          try {
+            readTextRequest(operation as "chat", bytes(value));
+          } catch (error) {
+            expect(error).toMatchObject({ code: "serving.bad_request" });
+          }
+        },
+      ),
     );
   });
 });
@@ -56,9 +60,7 @@ describe("what is answered", () => {
       fc.property(fc.array(fc.integer({ min: 0, max: stream.length })), (cuts) => {
         const splitter = new EventSplitter();
         const at = [...new Set([0, ...cuts, stream.length])].toSorted((a, b) => a - b);
-        const events = at
-          .slice(1)
-          .flatMap((end, i) => splitter.push(Buffer.from(stream.slice(at[i], end))));
+        const events = at.slice(1).flatMap((end, i) => splitter.push(Buffer.from(stream.slice(at[i], end))));
         expect(events.map(({ data }) => data)).toEqual(expected);
         expect(Buffer.concat(events.map((event) => event.bytes)).toString()).toBe(stream);
       }),
@@ -74,7 +76,9 @@ describe("what is answered", () => {
 
   test("tokens are the upstream's where it says so, else guessed, and marked", () => {
     const meter = new TextMeter(read());
-    expect(meter.note({ choices: [{ delta: { content: "a few words" }, finish_reason: null }] })).toBe("content");
+    expect(meter.note({ choices: [{ delta: { content: "a few words" }, finish_reason: null }] })).toBe(
+      "content",
+    );
     expect(meter.usage()).toMatchObject({ completionTokens: 3, isEstimated: true });
     for (let i = 0; i < 9; i++) meter.note({ choices: [{ delta: { content: "x" } }] });
     expect(meter.usage().completionTokens, "a token a chunk").toBe(10);

@@ -1,5 +1,5 @@
-import { tokensOf } from "./token-estimate.ts";
 import type { TextRequest } from "./text-request.ts";
+import { tokensOf } from "./token-estimate.ts";
 
 /** Tokens of one request. */
 export interface TextUsage {

@@ -15,7 +15,9 @@ export function estimateTokens(value: JsonValue): number {
   if (value === null || typeof value !== "object") return 0;
   if (Array.isArray(value)) {
     const isTokens = value.every((one) => typeof one === "number");
-    return isTokens ? value.length : value.reduce<number>((sum, one) => sum + perItem + estimateTokens(one), 0);
+    return isTokens
+      ? value.length
+      : value.reduce<number>((sum, one) => sum + perItem + estimateTokens(one), 0);
   }
   return Object.values(value).reduce<number>((sum, one) => sum + estimateTokens(one), 0);
 }

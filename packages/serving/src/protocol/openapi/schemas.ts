@@ -132,9 +132,10 @@ export const schemas: Readonly<Record<string, JsonObject>> = {
   ChatRequest: textRequest({ messages: list({ type: "object", required: ["role"] }) }, "messages"),
   CompletionRequest: textRequest({ prompt: promptOrTokens }, "prompt"),
   EmbeddingRequest: object({ model: text, input: promptOrTokens }, ["model", "input"]),
-  TextResponse: object({ id: text, model: text, choices: list({ type: "object" }), usage: ref("TextUsage") }, [
-    "choices",
-  ]),
+  TextResponse: object(
+    { id: text, model: text, choices: list({ type: "object" }), usage: ref("TextUsage") },
+    ["choices"],
+  ),
   EmbeddingResponse: object({ model: text, data: list({ type: "object" }), usage: ref("TextUsage") }, [
     "data",
   ]),
@@ -143,10 +144,10 @@ export const schemas: Readonly<Record<string, JsonObject>> = {
   ]),
   TextProblem: object(
     {
-      error: object(
-        { message: text, type: text, param: { type: ["string", "null"] }, code: text },
-        ["message", "type"],
-      ),
+      error: object({ message: text, type: text, param: { type: ["string", "null"] }, code: text }, [
+        "message",
+        "type",
+      ]),
     },
     ["error"],
   ),
