@@ -61,7 +61,13 @@ async function startPortkey(upstream: string): Promise<Target> {
   });
   children.push(child);
   const url = `http://127.0.0.1:${port}`;
-  while (!(await fetch(url).then((answer) => answer.ok, () => false))) await sleep(100);
+  while (
+    !(await fetch(url).then(
+      (answer) => answer.ok,
+      () => false,
+    ))
+  )
+    await sleep(100);
   const pid = child.pid ?? 0;
   pin(pid, 0);
   const headers = {
@@ -88,7 +94,10 @@ async function startPortolan(upstream: string): Promise<Target[]> {
   installation.addUpstream("fixed", installation.upstream("fixed", 1, stated("openai"), text), {
     limits: { ...limits, tokens: { perSecond: 1e9, burst: 1e9 } },
   });
-  const other = installation.upstream("tensors", 1, stated("open-inference"), { signature, binaryTensors: true });
+  const other = installation.upstream("tensors", 1, stated("open-inference"), {
+    signature,
+    binaryTensors: true,
+  });
   installation.addUpstream("tensors", other, { limits });
   await installation.publish(1);
   const gateway = await installation.start({ UPSTREAM_ALLOWED_HOSTS: "127.0.0.1" });
@@ -121,9 +130,13 @@ async function compare(targets: readonly Target[], connections: number): Promise
       String(connections).padStart(11),
       perSecond(name).toFixed(0).padStart(10),
       p50.toFixed(3).padStart(7),
-      median(list.map((round) => round.p99)).toFixed(2).padStart(7),
+      median(list.map((round) => round.p99))
+        .toFixed(2)
+        .padStart(7),
       (p50 - bare).toFixed(3).padStart(9),
-      median(list.map((round) => round.cpuMicros)).toFixed(0).padStart(9),
+      median(list.map((round) => round.cpuMicros))
+        .toFixed(0)
+        .padStart(9),
       String(list.reduce((sum, round) => sum + round.failed, 0)).padStart(7),
       (perSecond(name) / perSecond("portkey 1.15.2")).toFixed(1).padStart(11),
     ];
@@ -145,7 +158,9 @@ try {
   console.log(
     `node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "cpu"}, load ${load.join(" ")}; ${rounds} rounds of ${seconds} s, medians`,
   );
-  console.log("proxy             connections requests/s  p50 ms  p99 ms added p50 CPU µs/rq  failed  × portkey");
+  console.log(
+    "proxy             connections requests/s  p50 ms  p99 ms added p50 CPU µs/rq  failed  × portkey",
+  );
   for (const target of targets) await drive({ ...target, connections: 32, seconds: 2 });
   for (const connections of levels) await compare(targets, connections);
 } finally {

@@ -20,7 +20,11 @@ const tensor = { datatype: "FP32", shape: [-1, 2] };
 const documents: Readonly<Record<string, object>> = {
   "/v1/models": { object: "list", data: [{ id: "fixed" }] },
   "/v2": { extensions: ["binary_tensor_data"] },
-  "/v2/models/fixed": { name: "fixed", inputs: [{ name: "x", ...tensor }], outputs: [{ name: "y", ...tensor }] },
+  "/v2/models/fixed": {
+    name: "fixed",
+    inputs: [{ name: "x", ...tensor }],
+    outputs: [{ name: "y", ...tensor }],
+  },
   "/v2/models/fixed/ready": {},
 };
 const head = Buffer.from(

@@ -124,7 +124,7 @@ export class TextServer {
       if (!response.write(eventOf(body, [{ index: 0, finish_reason: null, ...piece }])))
         await new Promise((resolve) => response.once("drain", resolve));
       this.written++;
-      if (at === 1 && this.mode === "cut") return  (await this.#cut(response));
+      if (at === 1 && this.mode === "cut") return await this.#cut(response);
       if (at === 1 && this.mode === "broken") response.write("data: {broken\n\n");
       if (at === 1 && this.mode === "failing") response.write('data: {"error":{"message":"lost a GPU"}}\n\n');
       if (at === 1 && this.mode === "quiet") await new Promise((resolve) => response.once("close", resolve));

@@ -3,7 +3,9 @@ import { fileURLToPath } from "node:url";
 import type { ScoreRequest, Scorer } from "@portolan/evaluation";
 import { type ObjectStore, PortolanError } from "@portolan/kernel";
 import { spawnWalledNode, watchMemory } from "@portolan/sandbox";
-import type { ScoreJob, ScoreReply } from "./score-messages.ts";
+import type { ModelRuntime } from "@portolan/serving/policy";
+import type { RowsAnswered, RowsAsked, ScoreJob, ScoreReply } from "./score-messages.ts";
+import { loadUpstream, runElsewhere, upstreamOf } from "./upstream-rows.ts";
 
 const childFile = fileURLToPath(new URL("./score-child.ts", import.meta.url));
 
@@ -17,17 +19,24 @@ const memoryBytes = 4 * 2 ** 30;
  * Scores in a child process that sees the model and the rows and nothing else; it is killed when it hangs, takes too much
  * memory, or the job is cancelled.
  */
-export function createChildScorer(objects: ObjectStore): Scorer {
+export function createChildScorer(objects: ObjectStore, upstreams: ModelRuntime): Scorer {
   return {
     async score(request: ScoreRequest, signal: AbortSignal) {
+      const upstream = await upstreamOf(objects, request.model);
+      if (upstream?.protocol === "openai") throw notScorable("a text model has no rows to be scored on");
       const job: ScoreJob = {
-        modelPath: await objects.localPath(request.model),
+        ...(upstream ? {} : { modelPath: await objects.localPath(request.model) }),
         datasetPath: await objects.localPath(request.dataset),
         labelColumn: request.labelColumn,
         featureColumns: request.featureColumns,
         ...(request.baselineColumn === undefined ? {} : { baselineColumn: request.baselineColumn }),
       };
-      const reply = await ask(job, signal);
+      const model = upstream && (await loadUpstream(upstreams, objects, request.model, upstream));
+      const run: RunRows = async (asked) =>
+        model
+          ? runElsewhere(model, upstream, asked)
+          : { kind: "failed", reason: "the model is not run elsewhere" };
+      const reply = await ask(job, run, signal).finally(async () => model?.close());
       if (reply.kind === "refused") throw notScorable(reply.reason);
       const { kind: _, ...scored } = reply;
       return scored;
@@ -35,11 +44,13 @@ export function createChildScorer(objects: ObjectStore): Scorer {
   };
 }
 
-async function ask(job: ScoreJob, signal: AbortSignal): Promise<ScoreReply> {
+type RunRows = (asked: RowsAsked) => Promise<RowsAnswered>;
+
+async function ask(job: ScoreJob, run: RunRows, signal: AbortSignal): Promise<ScoreReply> {
   const over = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
   const child = await spawnWalledNode({
     entry: childFile,
-    readable: [job.modelPath, job.datasetPath],
+    readable: [...(job.modelPath === undefined ? [] : [job.modelPath]), job.datasetPath],
     writable: [],
     // Objects are the server's own files.
     keepsAccount: true,
@@ -57,7 +68,7 @@ async function ask(job: ScoreJob, signal: AbortSignal): Promise<ScoreReply> {
   over.addEventListener("abort", kill, { once: true });
   if (over.aborted) kill();
   try {
-    const reply = replyOf(child, (how) => {
+    const reply = replyOf(child, run, (how) => {
       if (over.aborted) return "scoring was stopped";
       return isTooLarge
         ? "the model and the rows take too much memory"
@@ -72,9 +83,12 @@ async function ask(job: ScoreJob, signal: AbortSignal): Promise<ScoreReply> {
   }
 }
 
-function replyOf(child: ChildProcess, explain: (how: string) => string): Promise<ScoreReply> {
+function replyOf(child: ChildProcess, run: RunRows, explain: (how: string) => string): Promise<ScoreReply> {
   return new Promise((resolve, reject) => {
-    child.once("message", (reply: ScoreReply) => resolve(reply));
+    child.on("message", (message: ScoreReply | RowsAsked) => {
+      if (message.kind !== "run") return resolve(message);
+      run(message).then((answer) => void (child.connected && child.send(answer)), reject);
+    });
     child.once("error", (error) => reject(notScorable(explain(error.message))));
     child.once("exit", (code, signal) => reject(notScorable(explain(signal ?? `exit code ${code}`))));
   });
