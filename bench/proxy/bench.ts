@@ -30,7 +30,7 @@ const tensors = '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[
 interface Target {
   readonly name: string;
   readonly url: string;
-  readonly pid: number;
+  readonly pids: readonly number[];
   readonly headers: Record<string, string>;
   readonly body: string;
 }
@@ -75,7 +75,7 @@ async function startPortkey(upstream: string): Promise<Target> {
     "x-portkey-provider": "openai",
     "x-portkey-custom-host": `${upstream}/v1`,
   };
-  return { name: "portkey 1.15.2", url: `${url}/v1/chat/completions`, pid, headers, body: chat };
+  return { name: "portkey 1.15.2", url: `${url}/v1/chat/completions`, pids: [pid], headers, body: chat };
 }
 
 /** The endpoints `fixed` (text) and `tensors`, both run by the upstream. */
@@ -101,12 +101,12 @@ async function startPortolan(upstream: string): Promise<Target[]> {
   installation.addUpstream("tensors", other, { limits });
   await installation.publish(1);
   const gateway = await installation.start({ UPSTREAM_ALLOWED_HOSTS: "127.0.0.1" });
-  const pid = gateway.child.pid ?? 0;
-  pin(pid, 0);
+  const pids = [gateway.child.pid ?? 0];
+  for (const pid of pids) pin(pid, 0);
   const headers = { authorization: `Bearer ${installation.apiKey}` };
   return [
-    { name: "portolan text", url: `${gateway.url}/v1/chat/completions`, pid, headers, body: chat },
-    { name: "portolan tensors", url: `${gateway.url}/v2/models/tensors/infer`, pid, headers, body: tensors },
+    { name: "portolan text", url: `${gateway.url}/v1/chat/completions`, pids, headers, body: chat },
+    { name: "portolan tensors", url: `${gateway.url}/v2/models/tensors/infer`, pids, headers, body: tensors },
   ];
 }
 
@@ -149,7 +149,7 @@ try {
   const bare = {
     name: "upstream alone",
     url: `${upstream.url}/v1/chat/completions`,
-    pid: upstream.pid,
+    pids: [upstream.pid],
     headers: {},
     body: chat,
   };

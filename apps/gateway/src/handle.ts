@@ -116,29 +116,29 @@ export function readinessProblem(deps: HandleDeps): string | undefined {
   return log === "open" || log === "degraded" ? undefined : `prediction log ${log}`;
 }
 
-/** One inference by any protocol, unless this gateway takes none now. */
+/** One inference by any protocol; what a closing gateway is still asked over its open connections is answered, and they end with it. */
 export function inferNow(deps: HandleDeps, call: InferCall): Promise<Answer> {
   const state = deps.snapshots.state;
-  if (!deps.isDraining() && state) return infer(deps, state, call);
-  return refuse(deps, call, takesNone(state !== undefined));
+  if (state) return infer(deps, state, call);
+  return refuse(deps, call, noSnapshotYet());
 }
 
-/** One text request, unless this gateway takes none now. */
+/** One text request, as `inferNow`. */
 async function textNow(
   deps: HandleDeps,
   request: IncomingMessage,
   operation: TextOperation,
 ): Promise<Answer> {
   const state = deps.snapshots.state;
-  if (!deps.isDraining() && state) return answerText(deps, state, request, operation);
-  const error = takesNone(state !== undefined);
+  if (state) return answerText(deps, state, request, operation);
+  const error = noSnapshotYet();
   return inOpenAiShape(error, await refuse(deps, askingOf(request), error));
 }
 
-function takesNone(isDraining: boolean): PortolanError {
+function noSnapshotYet(): PortolanError {
   return fault(
-    isDraining ? "serving.draining" : "serving.snapshot_expired",
-    "This gateway takes no requests now.",
+    "serving.snapshot_expired",
+    "This gateway has no route snapshot yet.",
     "Try again in a moment.",
   );
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,6 +30,9 @@ import {
 import { encodeUpstream, modelBundle, modelStatement } from "@portolan/registry/policy";
 import type { Route, SnapshotManifest } from "@portolan/serving/contract";
 import { buildSnapshot } from "@portolan/serving/policy";
+import { TestGateway } from "./test-gateway.ts";
+
+export { TestGateway } from "./test-gateway.ts";
 
 const organisationId = "org_00000000000000000000000000" as Id<"organisation">;
 const principalId = "sa_11111111111111111111111111";
@@ -294,9 +297,9 @@ export class TestInstallation {
   }
 
   /** Every record of a gateway that has ended, opened with this installation's keys. */
-  records(): StoredPrediction[] {
-    const folder = join(this.home, "predictions/gateway");
-    return [...readLog(folder, join(this.home, "keys/prediction-log/gateway"))].flatMap((block) => [
+  records(name = "gateway"): StoredPrediction[] {
+    const folder = join(this.home, "predictions", name);
+    return [...readLog(folder, join(this.home, "keys/prediction-log", name))].flatMap((block) => [
       ...block.records,
     ]);
   }
@@ -304,6 +307,12 @@ export class TestInstallation {
   /** Plain `node apps/gateway/src/main.ts`, as `portolan up` starts it. */
   async start(environment: Readonly<Record<string, string>> = {}): Promise<TestGateway> {
     return TestGateway.await(this.#spawn(environment), this.apiKey);
+  }
+
+  /** Settings of a further process that begins with what the first one has on disk. */
+  another(name: string): Readonly<Record<string, string>> {
+    cpSync(join(this.home, "gateway"), join(this.home, "gateways", name), { recursive: true });
+    return { GATEWAY_NAME: name };
   }
 
   #spawn(environment: Readonly<Record<string, string>>): ChildProcess {
@@ -337,62 +346,5 @@ export class TestInstallation {
     const digest = digestBytes(bytes);
     writeFileSync(this.objectPath(digest, this.#place), bytes);
     return digest;
-  }
-}
-
-export class TestGateway {
-  readonly child: ChildProcess;
-  readonly url: string;
-  /** `host:port` of the gRPC listener. */
-  readonly grpcAddress: string;
-  readonly #apiKey: string;
-  output = "";
-
-  private constructor(child: ChildProcess, port: number, grpcPort: number, apiKey: string) {
-    this.child = child;
-    this.url = `http://127.0.0.1:${port}`;
-    this.grpcAddress = `127.0.0.1:${grpcPort}`;
-    this.#apiKey = apiKey;
-  }
-
-  static async await(child: ChildProcess, apiKey: string): Promise<TestGateway> {
-    let output = "";
-    const ports = await new Promise<[number, number]>((resolve, reject) => {
-      const read = (chunk: Buffer): void => {
-        output += chunk.toString();
-        const match = /"port":(\d+),"grpcPort":(\d+).*"event":"gateway.started"/.exec(output);
-        if (match) resolve([Number(match[1]), Number(match[2])]);
-      };
-      child.stdout?.on("data", read);
-      child.stderr?.on("data", read);
-      child.once("exit", (code) => reject(new Error(`the gateway ended with ${code}: ${output}`)));
-    });
-    const gateway = new TestGateway(child, ...ports, apiKey);
-    gateway.output = output;
-    child.stdout?.on("data", (chunk: Buffer) => (gateway.output += chunk.toString()));
-    return gateway;
-  }
-
-  post(
-    path: string,
-    body: string | Uint8Array,
-    headers: Readonly<Record<string, string>> = {},
-  ): Promise<Response> {
-    const bytes = typeof body === "string" ? body : Buffer.from(body);
-    return fetch(this.url + path, {
-      method: "POST",
-      headers: { authorization: `Bearer ${this.#apiKey}`, ...headers },
-      body: bytes,
-    });
-  }
-
-  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
-    return fetch(this.url + path, { headers: { authorization: `Bearer ${this.#apiKey}`, ...headers } });
-  }
-
-  async end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
-    const exited = new Promise<number | null>((resolve) => this.child.once("exit", (code) => resolve(code)));
-    this.child.kill(signal);
-    return exited;
   }
 }

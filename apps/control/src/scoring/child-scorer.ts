@@ -36,10 +36,14 @@ export function createChildScorer(objects: ObjectStore, upstreams: ModelRuntime)
         model
           ? runElsewhere(model, upstream, asked)
           : { kind: "failed", reason: "the model is not run elsewhere" };
-      const reply = await ask(job, run, signal).finally(async () => model?.close());
-      if (reply.kind === "refused") throw notScorable(reply.reason);
-      const { kind: _, ...scored } = reply;
-      return scored;
+      try {
+        const reply = await ask(job, run, signal);
+        if (reply.kind === "refused") throw notScorable(reply.reason);
+        const { kind: _, ...scored } = reply;
+        return scored;
+      } finally {
+        await model?.close();
+      }
     },
   };
 }

@@ -1,4 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Digest, ObjectStore } from "@portolan/kernel";
 import type { UpstreamDescription } from "@portolan/registry/contract";
 import { readUpstream } from "@portolan/registry/policy";
@@ -8,6 +9,8 @@ import type { RowsAnswered, RowsAsked } from "./score-messages.ts";
 /** A description is a few kB; an ONNX file that is this small is read in vain once. */
 const mostDescriptionBytes = 1024 * 1024;
 const batchMs = 60_000;
+const longestWaitMs = 10_000;
+const pollMs = 100;
 
 /** What the artifact of a version that another server runs says; `undefined` for a model file. */
 export async function upstreamOf(
@@ -19,14 +22,17 @@ export async function upstreamOf(
   return readUpstream(await readFile(path));
 }
 
-/** Loads the version as a gateway does. @throws PortolanError `upstream.*` */
-export function loadUpstream(
+/**
+ * Loads the version as a gateway does, and waits for its server for a while: no request of anybody's does.
+ * @throws PortolanError `upstream.*`
+ */
+export async function loadUpstream(
   runtime: ModelRuntime,
   objects: ObjectStore,
   artifact: Digest,
   { model: label, signature }: UpstreamDescription,
 ): Promise<LoadedModel> {
-  return runtime.load({
+  const model = await runtime.load({
     label,
     digest: artifact,
     signature,
@@ -34,6 +40,9 @@ export function loadUpstream(
     origin: "imported",
     loadBytes: () => objects.get(artifact),
   });
+  for (let waitedMs = 0; waitedMs < longestWaitMs && model.state().kind !== "ready"; waitedMs += pollMs)
+    await sleep(pollMs);
+  return model;
 }
 
 /** Has the server score rows: for models of one table of numbers, as they are scored here. */
