@@ -108,7 +108,9 @@ test("a version that another server runs is scored there, row by row as here, an
     const { scores } = await score();
     // The server answers what it was asked: its last column is the second feature.
     expect(scores).toHaveLength(10_000);
-    expect(Array.from(scores.slice(4_094, 4_100))).toEqual([4094, 4095, 4096, 4097, 4098, 4099].map((i) => i % 5));
+    expect(Array.from(scores.slice(4_094, 4_100))).toEqual(
+      [4094, 4095, 4096, 4097, 4098, 4099].map((i) => i % 5),
+    );
     expect(server.seen.length).toBe(3);
     server.mode = "refuse";
     await expect(score()).rejects.toMatchObject({

@@ -64,6 +64,14 @@ export function admit(
   return admission;
 }
 
+/** Whether the connection's last request was admitted under the same credential, which still counts. */
+export function isKnownHere(state: ServingState, call: AdmissionCall, receivedAt: number): boolean {
+  const memo = call.connection && memos.get(call.connection);
+  return (
+    memo?.state === state && receivedAt < memo.untilMicros && memo.said[0] === call.headers.authorization
+  );
+}
+
 /** All words that admission depends on, with the model's name and version. */
 const admittingHeaders = [
   "authorization",

@@ -9,7 +9,7 @@ import {
 } from "@portolan/serving/policy";
 import { type Answer, errorAnswer, fault } from "../http/answers.ts";
 import { readBody } from "../http/read-body.ts";
-import { admit, chosenVersion, takeTurn } from "../infer/admission.ts";
+import { admit, chosenVersion, isKnownHere, takeTurn } from "../infer/admission.ts";
 import { type InferDeps, refusePrediction } from "../infer/infer.ts";
 import { measure } from "../infer/measure.ts";
 import { type Progress, sinceMicros } from "../infer/progress.ts";
@@ -50,6 +50,8 @@ export async function answerText(
     return await generate(deps, state, { request, operation, progress, caller });
   } catch (error) {
     caller.end();
+    const { limit } = progress.admission ?? {};
+    if (limit) progress.headers = { ...progress.headers, ...legacyHeaders(limit, performance.now()) };
     const answer = inOpenAiShape(error, await refusePrediction(deps, state, progress, error));
     measure(deps.metrics, progress, answer);
     deps.traces?.finish(progress, answer);
@@ -67,7 +69,7 @@ interface TextArrival {
 async function generate(deps: InferDeps, state: ServingState, arrival: TextArrival): Promise<Answer> {
   const { request, operation, progress, caller } = arrival;
   const source = callOf(request);
-  await requireKnown(deps, state, source);
+  if (!isKnownHere(state, source, progress.receivedAt)) await requireKnown(deps, state, source);
   const body = await readBody(request, mostBodyBytes);
   progress.body = body;
   const readyMs = performance.now();
@@ -87,7 +89,6 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
   const chosen = chosenVersion(admission, call, progress.requestId);
   progress.active = chosen;
   const reservation = takeTokens(limit, performance.now(), boundedBy(chosen, asked.estimate));
-  progress.headers = { ...progress.headers, ...legacyHeaders(limit, performance.now()) };
   const text: TextAsked = {
     chosen,
     champion,
@@ -136,7 +137,6 @@ async function whole(answering: TextAnswering, caller: CallerGone): Promise<Answ
   const { beginning, meter, progress } = answering;
   const { first } = beginning;
   caller.end();
-  beginning.abort();
   const document = parse(first);
   if (document === undefined) {
     await endText(answering, "serving.upstream_broke_off", first);

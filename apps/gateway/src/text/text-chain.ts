@@ -17,7 +17,7 @@ export interface TextBeginning {
   readonly first: Uint8Array;
   /** What follows the first part of a stream. */
   readonly rest: AsyncIterator<Uint8Array>;
-  /** Ends the upstream's work. */
+  /** Ends the upstream's work, where it has not ended. */
   readonly abort: () => void;
   /** To be called once, when the answer has ended; `isSound` when as it should. */
   readonly ended: (isSound: boolean) => void;
@@ -160,10 +160,12 @@ async function begin(text: TextModel, asked: TextAsked, hasMore: boolean): Promi
     if (!first) return not("unavailable", unavailable("The upstream broke off before it answered."));
     isUnderWay = true;
     const { contentType } = outcome;
+    // An abort makes an exception, which costs more than all else here: a body that was read to its end needs none.
     const end = (): void => {
       left.removeEventListener("abort", abort);
-      abort();
+      if (request.isStream) abort();
     };
+    if (!request.isStream) end();
     return { kind: "begun", beginning: { contentType, first, rest, abort: end } };
   } catch (error) {
     if (control.signal.aborted) return not("timeout", faultOf({ kind: "timeout" }, timeoutMs));

@@ -2,10 +2,11 @@ import type { TextGeneration } from "@portolan/predictions/contract";
 import {
   type ServingErrorCode,
   servingErrors,
-  TextMeter,
+  type TextMeter,
+  type TextUsage,
   type TokenReservation,
 } from "@portolan/serving/policy";
-import type { Metrics } from "@portolan/telemetry";
+import type { Counter, Metrics } from "@portolan/telemetry";
 import type { Admission } from "../infer/admission.ts";
 import type { InferDeps } from "../infer/infer.ts";
 import { measure } from "../infer/measure.ts";
@@ -78,17 +79,32 @@ export async function endText(answering: TextAnswering, end: TextEnd, sent: Uint
   }
 }
 
+/** Counters by version and source, so that a request puts no labels together. */
+const countersOf = new WeakMap<Metrics, WeakMap<ActiveRoute, Map<string, Counter>>>();
+
 function countTokens(
   metrics: Metrics,
-  { route: { endpoint, environment, model } }: ActiveRoute,
-  { promptTokens, completionTokens, isEstimated }: ReturnType<TextMeter["usage"]>,
+  by: ActiveRoute,
+  { promptTokens, completionTokens, isEstimated }: TextUsage,
 ): void {
-  const labels = { endpoint, environment, model: `${model.name}/${model.version}` };
   const source = isEstimated ? "estimated" : "reported";
+  counterOf(metrics, by, "prompt", source).value += promptTokens;
+  counterOf(metrics, by, "completion", source).value += completionTokens;
+}
+
+function counterOf(metrics: Metrics, by: ActiveRoute, kind: string, source: string): Counter {
+  const byRoute = countersOf.get(metrics) ?? new WeakMap<ActiveRoute, Map<string, Counter>>();
+  countersOf.set(metrics, byRoute);
+  const known = byRoute.get(by) ?? new Map<string, Counter>();
+  byRoute.set(by, known);
+  const counter = known.get(kind + source) ?? makeCounter(metrics, by, { kind, source });
+  known.set(kind + source, counter);
+  return counter;
+}
+
+function makeCounter(metrics: Metrics, { route }: ActiveRoute, more: Record<string, string>): Counter {
+  const { endpoint, environment, model } = route;
+  const labels = { endpoint, environment, model: `${model.name}/${model.version}`, ...more };
   const help = "Tokens of text, as the upstream reported them or estimated";
-  for (const [kind, tokens] of [
-    ["prompt", promptTokens],
-    ["completion", completionTokens],
-  ] as const)
-    metrics.count("portolan_gateway_tokens_total", help, { ...labels, kind, source }, tokens);
+  return metrics.counter("portolan_gateway_tokens_total", help, labels);
 }

@@ -32,20 +32,28 @@ export function takeTokens(
   });
 }
 
-/** The fields that OpenAI's clients read, for requests and, where there is a budget, for tokens. */
+/** The fields that OpenAI's clients read, for requests and, where there is a budget, for tokens: of the layer that leaves the least. */
 export function legacyHeaders({ limit, tokens }: CallerLimit, nowMs: number): Record<string, string> {
-  return { ...standing(limit, "requests", nowMs), ...(tokens ? standing(tokens, "tokens", nowMs) : {}) };
+  const headers: Record<string, string> = {};
+  addStanding(headers, limit, "requests", nowMs);
+  if (tokens) addStanding(headers, tokens, "tokens", nowMs);
+  return headers;
 }
 
-/** The layer that leaves the least. */
-function standing({ layers }: LayeredLimit, unit: string, nowMs: number): Record<string, string> {
-  const lefts = layers.map(({ bucket }) => ({ bucket, left: bucket.remaining(nowMs) }));
-  const [tightest] = lefts.toSorted((a, b) => a.left - b.left);
-  if (!tightest) return {};
-  const { bucket, left } = tightest;
-  return {
-    [`x-ratelimit-limit-${unit}`]: String(bucket.spec.burst),
-    [`x-ratelimit-remaining-${unit}`]: String(left),
-    [`x-ratelimit-reset-${unit}`]: `${Math.ceil(bucket.resetMs(nowMs))}ms`,
-  };
+function addStanding(
+  headers: Record<string, string>,
+  { layers }: LayeredLimit,
+  unit: "requests" | "tokens",
+  nowMs: number,
+): void {
+  let [left, at] = [Number.POSITIVE_INFINITY, 0];
+  for (const [index, { bucket }] of layers.entries()) {
+    const remaining = bucket.remaining(nowMs);
+    if (remaining < left) [left, at] = [remaining, index];
+  }
+  const bucket = layers[at]?.bucket;
+  if (!bucket) return;
+  headers[`x-ratelimit-limit-${unit}`] = String(bucket.spec.burst);
+  headers[`x-ratelimit-remaining-${unit}`] = String(left);
+  headers[`x-ratelimit-reset-${unit}`] = `${Math.ceil(bucket.resetMs(nowMs))}ms`;
 }

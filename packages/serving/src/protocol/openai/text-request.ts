@@ -107,13 +107,17 @@ function parseObject(bytes: Uint8Array): JsonObject {
   if (!isUtf8(bytes)) throw wrong("The body is not valid UTF-8.");
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(bytes).toString("utf8"), exactIntegers);
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+    value = longNumber.test(text) ? JSON.parse(text, exactIntegers) : JSON.parse(text);
   } catch {
     throw wrong("The body is not JSON.");
   }
   if (isObject(value as JsonValue)) return value as JsonObject;
   throw wrong("The body is not a JSON object.");
 }
+
+/** Beyond 2^53 a number has as many digits; only then each value is looked at. */
+const longNumber = /\d{16}/;
 
 /** Node 24 has them; TypeScript 7 does not know them yet. */
 const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown };
