@@ -1,4 +1,4 @@
-import { type Logger, messageOf } from "@portolan/kernel";
+import { isPortolanError, type Logger, messageOf } from "@portolan/kernel";
 import type { RuntimeState } from "@portolan/serving/policy";
 
 export interface AvailabilityOptions {
@@ -28,6 +28,7 @@ export class Availability {
   #state: RuntimeState = { kind: "starting" };
   #failures = 0;
   #thoroughMs = Number.NEGATIVE_INFINITY;
+  #checkedMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #closed = false;
@@ -50,10 +51,10 @@ export class Availability {
     clearTimeout(timer);
   }
 
-  /** A request met something that a check would explain. */
+  /** A request met something that a check would explain. However many do, the server is asked once a second. */
   lookSoon(): void {
     this.#thoroughMs = Number.NEGATIVE_INFINITY;
-    if (!this.#running) this.#schedule(0);
+    if (!this.#running) this.#schedule(Math.max(0, this.#checkedMs + awayEveryMs - performance.now()));
   }
 
   async close(): Promise<void> {
@@ -79,6 +80,7 @@ export class Availability {
 
   async #check(): Promise<void> {
     const startMs = performance.now();
+    this.#checkedMs = startMs;
     const isThorough = this.#state.kind !== "ready" || startMs - this.#thoroughMs >= thoroughEveryMs;
     try {
       const refusal = await this.#options.check(isThorough);
@@ -92,8 +94,10 @@ export class Availability {
       }
     } catch (error) {
       this.#failures++;
-      if (this.#state.kind === "ready" && this.#failures < failuresToLeave) return;
-      this.#enter({ kind: "unavailable", detail: "The upstream does not answer." }, messageOf(error));
+      // What it says is no accident; that it says nothing may be one.
+      const said = isPortolanError(error) ? error.detail : undefined;
+      if (said === undefined && this.#state.kind === "ready" && this.#failures < failuresToLeave) return;
+      this.#enter({ kind: "unavailable", detail: said ?? "The upstream does not answer." }, messageOf(error));
     }
   }
 

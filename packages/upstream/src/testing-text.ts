@@ -27,6 +27,8 @@ export class TextServer {
   mode: TextServerMode = "ok";
   models = ["parrot"];
   reportsUsage = true;
+  /** How often it says the words. */
+  repeats = 1;
   /** Between two words of a stream. */
   pauseMs = 0;
   readonly bodies: Record<string, unknown>[] = [];
@@ -146,7 +148,8 @@ export class TextServer {
 
   #words({ messages, prompt }: Record<string, unknown>): string[] {
     const last = Array.isArray(messages) ? (messages.at(-1) as { content?: unknown }).content : prompt;
-    return wordsOf(String(last));
+    const words = wordsOf(String(last));
+    return Array.from({ length: this.repeats }, () => words).flat();
   }
 }
 

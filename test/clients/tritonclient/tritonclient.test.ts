@@ -85,7 +85,9 @@ describe.skipIf(python === undefined)("tritonclient of Python", () => {
         ["http", behind.gateway.url.replace("http://", "")],
         ["grpc", behind.gateway.grpcAddress],
       ] as const)
-        expect(await clientSays(python ?? "", import.meta.dirname, [mode, address, apiKey])).toMatchObject(both);
+        expect(await clientSays(python ?? "", import.meta.dirname, [mode, address, apiKey])).toMatchObject(
+          both,
+        );
     } finally {
       behind.installation.dispose();
     }

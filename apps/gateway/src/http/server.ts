@@ -109,23 +109,20 @@ async function writeStream(
 ): Promise<void> {
   response.writeHead(status, { ...headers, "content-type": contentType });
   response.flushHeaders();
+  // Its `destroyed` is not asked: responses of HTTP/2 have none.
+  let isClosed = false;
+  const closed = new Promise<void>((resolve) =>
+    response.once("close", () => {
+      isClosed = true;
+      resolve();
+    }),
+  );
   for await (const part of stream) {
-    if (response.destroyed) break;
-    if (!response.write(part)) await drained(response);
+    if (isClosed) break;
+    if (response.write(part)) continue;
+    await Promise.race([new Promise<void>((resolve) => response.once("drain", resolve)), closed]);
   }
   response.end();
-}
-
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const go = (): void => {
-      response.off("drain", go);
-      response.off("close", go);
-      resolve();
-    };
-    response.once("drain", go);
-    response.once("close", go);
-  });
 }
 
 function write(request: IncomingMessage, response: ServerResponse, answer: Answer, closing: boolean): void {

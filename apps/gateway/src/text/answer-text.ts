@@ -72,10 +72,12 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
   if (!isKnownHere(state, source, progress.receivedAt)) await requireKnown(deps, state, source);
   const body = await readBody(request, mostBodyBytes);
   progress.body = body;
+  // What was taken away while the body came counts.
+  const current = deps.snapshots.state ?? state;
   const readyMs = performance.now();
   const asked = readTextRequest(operation, body);
   const call = { ...source, model: asked.model };
-  const admission = await admit(deps, state, call, progress);
+  const admission = await admit(deps, current, call, progress);
   const { champion, limit } = admission;
   if (body.length > champion.route.limits.bodyBytes)
     throw fault(
@@ -83,7 +85,7 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
       `The body exceeds ${champion.route.limits.bodyBytes} bytes.`,
       "Send less at a time.",
     );
-  progress.headers = { ...snapshotAgeHeaders(champion, state), "x-request-id": progress.requestId };
+  progress.headers = { ...snapshotAgeHeaders(champion, current), "x-request-id": progress.requestId };
   const priority = await takeTurn(deps, admission);
   progress.authMicros = sinceMicros(progress);
   const chosen = chosenVersion(admission, call, progress.requestId);
@@ -159,6 +161,7 @@ function streamed(answering: TextAnswering, caller: CallerGone): Answer {
   if (log !== "open" && log !== "degraded") {
     answering.beginning.abort();
     answering.beginning.ended(true);
+    answering.reservation?.settle(performance.now(), answering.meter.usage().promptTokens);
     throw fault("serving.log_unavailable", "The answer could not be recorded.", "Try again in a moment.");
   }
   return {

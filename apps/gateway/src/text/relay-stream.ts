@@ -1,9 +1,8 @@
-import { isPortolanError } from "@portolan/kernel";
 import { EventSplitter, type StreamEvent } from "@portolan/serving/policy";
 import { errorAnswer, fault } from "../http/answers.ts";
 import { openAiError } from "./openai-errors.ts";
 import { nextOf } from "./text-chain.ts";
-import { endText, type TextAnswering, type TextEnd } from "./text-ending.ts";
+import { endText, noteEnd, type TextAnswering, type TextEnd } from "./text-ending.ts";
 
 /** What is kept of a stream for the record; of a longer one the beginning. */
 const mostKeptBytes = 1024 * 1024;
@@ -30,7 +29,9 @@ export async function* relayStream(answering: TextAnswering, stop: () => void): 
     yield end === "ok" ? Buffer.concat([named, relay.last()]) : Buffer.concat([named, errorEvent(end)]);
   } catch (error) {
     // Only the log itself throws here: what is not on the record does not end as if it were.
-    if (isRecorded) yield errorEvent(isPortolanError(error) ? error : undefined);
+    if (!isRecorded) throw error;
+    noteEnd(answering, "serving.log_unavailable");
+    yield errorEvent(error);
   } finally {
     // The caller left while it was being sent something, or had not taken it.
     if (!isRecorded) await endText(answering, "serving.client_gone", relay.sent()).catch(() => undefined);

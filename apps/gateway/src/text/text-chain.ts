@@ -37,7 +37,8 @@ export interface TextAsked {
 
 /** Part of the time that is kept for the versions after the first. */
 const reserve = 0.2;
-const mostAnswerBytes = 16 * 1024 * 1024;
+/** With the prompt it has to find room in a record. */
+const mostAnswerBytes = 8 * 1024 * 1024;
 
 type Attempt =
   | { readonly kind: "begun"; readonly beginning: TextBeginning }

@@ -54,29 +54,30 @@ export async function endText(answering: TextAnswering, end: TextEnd, sent: Uint
     ...(meter.finishReason === undefined ? {} : { finishReason: meter.finishReason }),
   };
   const context = fallback ? by.fallbackContext : by.context;
-  try {
-    return await appendRecord(
-      deps.writer,
-      progress,
-      { context, durability: by.route.durability },
-      {
-        inputs: { mediaType: "application/json", bytes: progress.body ?? new Uint8Array() },
-        outputs: {
-          mediaType: asked.request.isStream ? "text/event-stream" : "application/json",
-          bytes: sent,
-        },
-        ...(fallback ? { fallbackReason: fallback.reason } : {}),
-        text,
-        latency: latencyOf(progress, { runMicros: sinceMicros(progress) - (progress.authMicros ?? 0) }),
-        status: end === "ok" ? { kind: "ok" } : { kind: "error", httpStatus: status, reason: end },
-      },
-    );
-  } finally {
-    const code = end === "ok" ? "" : end;
-    const seen = { status, code, headers: {}, contentType: "", body: "" };
-    measure(deps.metrics, progress, seen);
-    deps.traces?.finish(progress, seen);
-  }
+  const id = await appendRecord(
+    deps.writer,
+    progress,
+    { context, durability: by.route.durability },
+    {
+      inputs: { mediaType: "application/json", bytes: progress.body ?? new Uint8Array() },
+      outputs: { mediaType: asked.request.isStream ? "text/event-stream" : "application/json", bytes: sent },
+      ...(fallback ? { fallbackReason: fallback.reason } : {}),
+      text,
+      latency: latencyOf(progress, { runMicros: sinceMicros(progress) - (progress.authMicros ?? 0) }),
+      status: end === "ok" ? { kind: "ok" } : { kind: "error", httpStatus: status, reason: end },
+    },
+  );
+  noteEnd(answering, end);
+  return id;
+}
+
+/** Metrics and trace of an answer that began; whoever refuses one does it for all other requests. */
+export function noteEnd({ deps, progress }: TextAnswering, end: TextEnd): void {
+  const isOk = end === "ok";
+  const status = isOk ? 200 : servingErrors[end].status;
+  const seen = { status, code: isOk ? "" : end, headers: {}, contentType: "", body: "" };
+  measure(deps.metrics, progress, seen);
+  deps.traces?.finish(progress, seen);
 }
 
 /** Counters by version and source, so that a request puts no labels together. */
