@@ -158,7 +158,7 @@ describe("a server that is away", () => {
     server.mode = "fail";
     await run(model);
     await expect
-      .poll(() => model.state())
+      .poll(() => model.state(), { timeout: 5000 })
       .toMatchObject({
         kind: "unavailable",
         detail: expect.stringContaining("the output y FP32 [-1,2] is not there"),
