@@ -13,6 +13,7 @@ import {
 } from "@portolan/identity";
 import { type Clock, isLoopback, kernelErrors, type Logger, messageOf } from "@portolan/kernel";
 import { createVerifyJob, ledgerErrors, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
+import { monitoringErrors, registerMonitoringRoutes } from "@portolan/monitoring";
 import { objectstoreErrors } from "@portolan/objectstore";
 import { onnxFormatErrors } from "@portolan/onnx-format";
 import { plannerErrors, registerPlannerRoutes } from "@portolan/planner";
@@ -35,6 +36,7 @@ import { createDestinations } from "./wiring/destinations.ts";
 import { type Foundation, openFoundation } from "./wiring/foundation.ts";
 import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
+import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
 import { type ServingWiring, wireServing } from "./wiring/serving.ts";
 
 export interface Control {
@@ -56,6 +58,7 @@ export const errorCatalogue = {
   ...featureErrors,
   ...trainingErrors,
   ...objectstoreErrors,
+  ...monitoringErrors,
   ...onnxFormatErrors,
   ...predictionsErrors,
   ...registryErrors,
@@ -67,6 +70,7 @@ export interface Wiring {
   readonly base: Foundation;
   readonly identity: IdentityWiring;
   readonly governance: GovernanceWiring;
+  readonly monitoring: MonitoringWiring;
   readonly serving: ServingWiring;
   readonly data: DataWiring;
 }
@@ -118,9 +122,16 @@ export async function assembleControl(
   const { config, log, clock } = base;
   const identity = await wireIdentity(base);
   const governance = wireGovernance(base, identity);
-  const serving = wireServing(base, identity, governance.charter, governance.registry);
+  const monitoring = wireMonitoring(base, identity, governance.registry);
+  const serving = wireServing(
+    base,
+    identity,
+    governance.charter,
+    governance.registry,
+    monitoring.profiles,
+  );
   const data = wireData(base, identity, governance.charter, governance.registry.artifacts);
-  const wiring: Wiring = { base, identity, governance, serving, data };
+  const wiring: Wiring = { base, identity, governance, monitoring, serving, data };
   const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tlsOf(config) });
   watch?.(app);
   const metrics = await registerRoutes(app, wiring);
@@ -159,7 +170,7 @@ function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<M
 
 async function registerRoutes(
   app: FastifyInstance,
-  { base, identity, governance, serving, data }: Wiring,
+  { base, identity, governance, monitoring, serving, data }: Wiring,
 ): Promise<Registry> {
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
@@ -196,6 +207,7 @@ async function registerRoutes(
   await registerPlannerRoutes(app, governance.planner);
   await registerRegistryRoutes(app, governance.registry);
   await registerEvaluationRoutes(app, governance.evaluation);
+  await registerMonitoringRoutes(app, monitoring.monitoring);
   await registerServingRoutes(app, serving.serving);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
@@ -227,7 +239,7 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
 }
 
 async function startBackground(
-  { base, identity, governance, serving, data }: Wiring,
+  { base, identity, governance, monitoring, serving, data }: Wiring,
   sequencer: Sequencer,
 ): Promise<{ stop(): Promise<void> }> {
   const { database, clock, log, work, jobs } = base;
@@ -242,6 +254,7 @@ async function startBackground(
   );
   const handlers = [
     ...governance.jobs,
+    ...monitoring.jobs,
     ...data.jobs,
     createVerifyJob(ledgerDeps(base, identity)),
     archiving.pausing(backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() })),

@@ -10,6 +10,7 @@ export type ArtifactKind =
   | "quarantine"
   | "dead_letters"
   | "training_set"
+  | "reference_profile"
   | "model"
   | "signature"
   | "training_log";

@@ -15,6 +15,7 @@ export type {
 } from "./ports.ts";
 export { promoteVersion, readVersion } from "./promote-version.ts";
 export { pushVersion } from "./push-version.ts";
+export { type SignedFiles, signFiles } from "./sign-files.ts";
 export type { RegistryDeps };
 
 export const registryMigrations: MigrationSet = {

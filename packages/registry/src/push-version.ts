@@ -21,7 +21,7 @@ import {
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { type Lineage, type ModelSignature, type ModelVersion, modelFileName } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
-import { modelBundle, modelStatement } from "./model-signing.ts";
+import { signFiles } from "./sign-files.ts";
 import type { CharterLookup, TrainedArtifact, TrainingRecord } from "./ports.ts";
 import { findSameVersion, insertVersion, lockModel, type NewVersion, takeVersionNumber } from "./store.ts";
 
@@ -35,6 +35,8 @@ export interface PushDeps {
   readonly clock: Clock;
   readonly charters: CharterLookup;
   readonly runs: TrainingRecord;
+  /** Told of every new version in its own transaction, so that others can enqueue what they make of it. */
+  readonly created?: (tx: Transaction, version: ModelVersion) => Promise<void>;
 }
 
 export interface PushRequest {
@@ -80,7 +82,7 @@ export async function pushVersion(
       : proved;
     const { environment } = request;
     await deps.artifacts.note(tx, { environment, ...place }, heldBy(signed));
-    return addVersion(tx, request, signed, lineage);
+    return addVersion(deps, tx, request, signed, lineage);
   });
 }
 
@@ -129,16 +131,15 @@ async function signArtifact(
   const artifact = await deps.artifacts.require(call, request.artifact, { environment, ...place });
   const bytes = await deps.objects.get(artifact);
   const signature = signatureOf(readOnnxModel(bytes));
-  const key = await deps.keys.current("model");
-  const statement = modelStatement(request.model, [{ name: modelFileName, sha256: digestHex(artifact) }]);
-  const sealed = await deps.keys.sign(key.id, statement.toSign);
-  const bundle = await deps.objects.put(modelBundle(statement, sealed, key));
+  const signed = await signFiles(deps, request.model, [
+    { name: modelFileName, sha256: digestHex(artifact) },
+  ]);
   return {
     artifact,
     sizeBytes: bytes.length,
-    bundle,
-    keyId: key.id,
-    signedAt: deps.clock.now(),
+    bundle: await deps.objects.put(signed.bundle),
+    keyId: signed.keyId,
+    signedAt: signed.signedAt,
     signature: {
       inputs: signature.inputs.map(({ name, datatype, shape }) => ({ name, datatype, shape: [...shape] })),
       outputs: signature.outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape: [...shape] })),
@@ -155,6 +156,7 @@ export function heldBy(version: { readonly artifact: string; readonly bundle: st
 }
 
 async function addVersion(
+  { created: announce }: Pick<PushDeps, "created">,
   tx: Transaction,
   request: PushRequest,
   signed: SignedArtifact,
@@ -190,6 +192,7 @@ async function addVersion(
       lineage: lineageDigest,
     },
   });
+  await announce?.(tx, created);
   return created;
 }
 

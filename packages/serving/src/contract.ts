@@ -7,6 +7,7 @@ export {
   Limits,
   ModelReference,
   Placement,
+  ProfileReference,
   Route,
   RoutesPart,
   routeKey,

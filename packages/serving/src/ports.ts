@@ -1,6 +1,6 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import type { CallContext, Digest, Environment, JsonValue, SigningKey } from "@portolan/kernel";
-import type { ModelReference } from "./snapshot/schema.ts";
+import type { ModelReference, ProfileReference } from "./snapshot/schema.ts";
 
 /** What serving must know of a use case; `identity` has it. */
 export interface ServedUseCase {
@@ -32,6 +32,15 @@ export interface DeployableModel {
 }
 export interface ModelLookup {
   find(call: CallContext, model: string, version: number): Promise<DeployableModel | undefined>;
+}
+
+/** Reference profiles of model versions; `monitoring` has them. */
+export interface ProfileLookup {
+  /** Of those that have one, by `name/version`. */
+  find(
+    call: CallContext,
+    versions: readonly Pick<ModelReference, "name" | "version">[],
+  ): Promise<ReadonlyMap<string, ProfileReference>>;
 }
 
 /** Identity's grants for one organisation and environment, as gateways get them (`GatewayGrants`). */

@@ -98,6 +98,7 @@ const publisher = (
         endpoints: endpoints.map((e) => e.endpoint),
       }),
     },
+    profiles: { find: async () => new Map() },
     keys: { list: async (purpose) => (purpose === "snapshot" ? [key] : []) },
     charters,
     location,

@@ -1,11 +1,10 @@
-import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { ScoreRequest, Scorer } from "@portolan/evaluation";
 import { type ObjectStore, PortolanError } from "@portolan/kernel";
-import { spawnWalledNode, watchMemory } from "@portolan/sandbox";
 import type { ScoreJob, ScoreReply } from "./score-messages.ts";
+import { askWalledChild } from "./walled-child.ts";
 
-const childFile = fileURLToPath(new URL("./score-child.ts", import.meta.url));
+const entry = fileURLToPath(new URL("./score-child.ts", import.meta.url));
 
 /** A model that has not answered by then hangs. A million rows of a small model take seconds. */
 const limitMs = 10 * 60_000;
@@ -27,57 +26,13 @@ export function createChildScorer(objects: ObjectStore): Scorer {
         featureColumns: request.featureColumns,
         ...(request.baselineColumn === undefined ? {} : { baselineColumn: request.baselineColumn }),
       };
-      const reply = await ask(job, signal);
+      const walled = { entry, readable: [job.modelPath, job.datasetPath], memoryBytes, limitMs };
+      const reply = await askWalledChild<ScoreReply>(walled, job, signal, notScorable);
       if (reply.kind === "refused") throw notScorable(reply.reason);
       const { kind: _, ...scored } = reply;
       return scored;
     },
   };
-}
-
-async function ask(job: ScoreJob, signal: AbortSignal): Promise<ScoreReply> {
-  const over = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-  const child = await spawnWalledNode({
-    entry: childFile,
-    readable: [job.modelPath, job.datasetPath],
-    writable: [],
-    // Objects are the server's own files.
-    keepsAccount: true,
-    dataBytes: memoryBytes + 2 ** 30,
-    heapMegabytes: 2048,
-    env: { TZ: "UTC" },
-    stdio: ["ignore", "ignore", "ignore", "ipc"],
-  });
-  const kill = (): void => void child.kill("SIGKILL");
-  let isTooLarge = false;
-  const watch = watchMemory(child, memoryBytes, () => {
-    isTooLarge = true;
-    kill();
-  });
-  over.addEventListener("abort", kill, { once: true });
-  if (over.aborted) kill();
-  try {
-    const reply = replyOf(child, (how) => {
-      if (over.aborted) return "scoring was stopped";
-      return isTooLarge
-        ? "the model and the rows take too much memory"
-        : `the model ended its process (${how})`;
-    });
-    child.send(job);
-    return await reply;
-  } finally {
-    clearInterval(watch);
-    over.removeEventListener("abort", kill);
-    kill();
-  }
-}
-
-function replyOf(child: ChildProcess, explain: (how: string) => string): Promise<ScoreReply> {
-  return new Promise((resolve, reject) => {
-    child.once("message", (reply: ScoreReply) => resolve(reply));
-    child.once("error", (error) => reject(notScorable(explain(error.message))));
-    child.once("exit", (code, signal) => reject(notScorable(explain(signal ?? `exit code ${code}`))));
-  });
 }
 
 function notScorable(detail: string): PortolanError {

@@ -21,6 +21,7 @@ import {
   type Sequencer,
   startSequencer,
 } from "@portolan/ledger";
+import { monitoringMigrations } from "@portolan/monitoring";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { plannerMigrations } from "@portolan/planner";
 import { predictionsMigrations } from "@portolan/predictions";
@@ -58,6 +59,7 @@ export const migrationSets = [
   predictionsMigrations,
   dataMigrations,
   featuresMigrations,
+  monitoringMigrations,
   trainingMigrations,
 ];
 

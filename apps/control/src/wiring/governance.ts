@@ -3,6 +3,7 @@ import { type EvaluationDeps, evaluationJob, latestEvidence } from "@portolan/ev
 import { evaluationGates } from "@portolan/evaluation/contract";
 import { judgeGates } from "@portolan/evaluation/policy";
 import { asEpochMicros, type JobHandler, PortolanError, parseDigest, type Sql } from "@portolan/kernel";
+import { profileTrained } from "@portolan/monitoring";
 import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
 import { createArtifactCatalogue, type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
@@ -10,6 +11,7 @@ import { findRun } from "@portolan/training";
 import { createChildScorer } from "../scoring/child-scorer.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { profiledVersion } from "./monitoring.ts";
 
 export interface GovernanceWiring {
   readonly charter: CharterDeps;
@@ -46,6 +48,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     clock,
     charters: { inForce: governingCharter },
     runs: { find: trainedArtifact },
+    created: (tx, version) => profileTrained(tx, profiledVersion(version)),
     evidence: {
       latest: async (sql, versionId, useCaseId) => {
         const [found, bound] = [await latestEvidence(sql, versionId), await accuracyBound(sql, useCaseId)];

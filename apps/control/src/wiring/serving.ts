@@ -27,6 +27,7 @@ import type { ModelVersion } from "@portolan/registry/contract";
 import {
   type CharterInForce,
   createSnapshotPublisher,
+  type ProfileLookup,
   type PublicKeys,
   publishIntent,
   type ServingRouteDeps,
@@ -53,11 +54,12 @@ export function wireServing(
   identity: IdentityWiring,
   charter: CharterDeps,
   registry: RegistryDeps,
+  profiles: ProfileLookup,
 ): ServingWiring {
   const { work, clock, objects, config } = base;
   const { authorizer, directory } = identity;
   const charters = chartersInForce(charter);
-  const publisher = wirePublisher(base, identity, charters);
+  const publisher = wirePublisher(base, identity, charters, profiles);
   const predictions = createPredictionsDeps(
     { uow: work, authorizer, clock, recordBatch: recordBatchDigest },
     join(config.PORTOLAN_HOME, "accepted"),
@@ -124,6 +126,7 @@ function wirePublisher(
   base: Foundation,
   { developmentIssuer, issuerKeys }: IdentityWiring,
   charters: CharterInForce,
+  profiles: ProfileLookup,
 ): SnapshotPublisher {
   const decisions = createDecisionMemory();
   const { work, clock, keys, objects } = base;
@@ -153,6 +156,7 @@ function wirePublisher(
       },
     },
     keys: publicKeys,
+    profiles,
     charters,
     location: locationOf(base),
     refreshAfterMs,

@@ -147,6 +147,18 @@ export const ServedVersion = Type.Object(
 );
 export type ServedVersion = Static<typeof ServedVersion>;
 
+/** The frozen reference profile of a model version; `monitoring` makes it. */
+export const ProfileReference = Type.Object(
+  {
+    model: Type.String(),
+    version: Type.Integer({ minimum: 1 }),
+    digest: Sha256,
+    sizeBytes: Type.Integer({ minimum: 1 }),
+  },
+  closed,
+);
+export type ProfileReference = Static<typeof ProfileReference>;
+
 /** A version beside the champion. */
 export const Variant = Type.Object(
   {
@@ -210,6 +222,11 @@ export const Route = Type.Object(
       {
         description: "The one model that may stand in for `model` while its bytes cannot be had",
       },
+    ),
+    profiles: Type.Optional(
+      Type.Array(ProfileReference, {
+        description: "Reference profiles of the route's versions, to count drift against; absent: none is known",
+      }),
     ),
     snapshotAge: Type.Union([SnapshotAge, Type.Null()], {
       description: "Null: no charter bounds it (dev only)",
