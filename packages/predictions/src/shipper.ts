@@ -1,12 +1,7 @@
-import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { messageOf, systemClock } from "@portolan/kernel";
-import { frameAt, unsealFrames } from "./frame.ts";
-import { LogKeys } from "./log-keys.ts";
-import { isAfter } from "./policy.ts";
-import { type ClosedBlock, closedBlocks, readFrom } from "./reader.ts";
-import { listSegments, readSegmentStart, type SegmentName, segmentKey } from "./segment.ts";
+import { Worker } from "node:worker_threads";
+import { messageOf } from "@portolan/kernel";
+import type { FromShipperThread, ShipperThreadOptions, ToShipperThread } from "./shipper-messages.ts";
 
 /** What control said to a delivery. Anything thrown instead means "not reached": tried again. */
 export type DeliveryAnswer =
@@ -42,220 +37,106 @@ export interface Shipper {
   close(): Promise<void>;
 }
 
-// One delivery carries at most this much, so that a backlog drains faster than it grows and a body stays bounded.
-const deliveryBytes = 8 * 1024 * 1024;
-const windowBytes = 64 * 1024 * 1024;
-const segmentStartBytes = 8 * 1024;
+const restartMs = 1000;
 
-interface Cursor {
-  readonly epoch: number;
-  readonly block: number;
-}
-
-/** Starts shipping a writer's closed blocks. The writer may be running, or gone. */
+/** Starts shipping a writer's closed blocks, in a thread of its own. The writer may be running, or gone. */
 export function createShipper(options: ShipperOptions): Shipper {
-  return new FolderShipper(options);
+  return new ThreadedShipper(options);
 }
 
-class FolderShipper implements Shipper {
-  readonly #options: ShipperOptions;
+/** This side of the thread: it carries the blocks to control, which needs this process's credentials and connections. */
+class ThreadedShipper implements Shipper {
+  readonly #deliver: DeliverBlocks;
+  readonly #threadOptions: ShipperThreadOptions;
   readonly #stop = new AbortController();
-  readonly #keys: LogKeys | undefined;
-  #cursor: Cursor | undefined;
-  /** Where the next block of a segment begins, so that a poll reads only what is new. */
-  #place: { path: string; offset: number } | undefined;
-  #problem: string | undefined;
-  #failures = 0;
-  #round: Promise<boolean> = Promise.resolve(true);
-  readonly #loop: Promise<void>;
+  readonly #flushes = new Map<number, PromiseWithResolvers<void>>();
+  #flushNumber = 0;
+  #status: ShipperStatus = {};
+  #thread: Worker;
+  #exited: Promise<void> = Promise.resolve();
 
-  constructor(options: ShipperOptions) {
-    this.#options = options;
-    const { keysFolder } = options;
-    this.#keys = keysFolder === undefined ? undefined : new LogKeys(keysFolder, systemClock);
-    this.#cursor = readCursor(options.folder);
-    this.#loop = this.#run();
+  constructor({ deliver, ...threadOptions }: ShipperOptions) {
+    this.#deliver = deliver;
+    this.#threadOptions = threadOptions;
+    this.#thread = this.#start();
   }
 
   status(): ShipperStatus {
-    return {
-      ...(this.#cursor === undefined ? {} : { delivered: this.#cursor }),
-      ...(this.#problem === undefined ? {} : { problem: this.#problem }),
-    };
+    return this.#status;
   }
 
-  async flush(): Promise<void> {
-    while (!this.#stop.signal.aborted && (await this.#shipOnce()));
-    if (this.#problem !== undefined) throw new Error(this.#problem);
+  flush(): Promise<void> {
+    if (this.#stop.signal.aborted) return Promise.resolve();
+    const settled = Promise.withResolvers<void>();
+    const number = this.#flushNumber++;
+    this.#flushes.set(number, settled);
+    this.#post({ kind: "flush", number });
+    return settled.promise;
   }
 
   async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#loop;
-    await this.#round;
-  }
-
-  async #run(): Promise<void> {
-    const { pollMs = 200, maxBackoffMs = 10_000 } = this.#options;
-    while (!this.#stop.signal.aborted) {
-      const more = await this.#shipOnce();
-      if (more) continue;
-      const backoff = Math.min(pollMs * 2 ** Math.min(this.#failures, 10), maxBackoffMs);
-      await sleep(this.#failures === 0 ? pollMs : backoff, undefined, { signal: this.#stop.signal }).catch(
-        () => {},
-      );
+    if (!this.#stop.signal.aborted) {
+      this.#stop.abort();
+      this.#post({ kind: "close" });
     }
+    await this.#exited;
+    this.#endFlushes();
   }
 
-  /** One delivery at a time; true when something was delivered. */
-  #shipOnce(): Promise<boolean> {
-    this.#round = this.#round.then(() => this.#ship());
-    return this.#round;
-  }
-
-  async #ship(): Promise<boolean> {
-    if (this.#stop.signal.aborted) return false;
-    try {
-      const next = this.#nextBlocks();
-      const last = next?.blocks.at(-1);
-      if (!next || !last) {
-        this.#dropDelivered();
-        this.#succeed();
-        return false;
-      }
-      const sealed = Buffer.concat(next.blocks.map((block) => block.bytes));
-      const bytes = unsealFrames(sealed, this.#keyOf(next.path));
-      const answer = await this.#options.deliver(bytes, this.#stop.signal);
-      if (answer.kind === "refused") throw new Error(answer.reason);
-      if (answer.kind === "gap") return this.#rewind(answer.last);
-      this.#place = { path: next.path, offset: last.end };
-      this.#moveTo({ epoch: last.epoch, block: last.block });
-      this.#dropDelivered();
-      this.#succeed();
-      return true;
-    } catch (error) {
-      this.#failures += 1;
-      this.#problem = messageOf(error);
-      return false;
-    }
-  }
-
-  #keyOf(path: string): Buffer | undefined {
-    if (!this.#keys) return undefined;
-    return segmentKey(readSegmentStart(frameAt(readFrom(path, 0, segmentStartBytes), 0)), this.#keys);
-  }
-
-  #succeed(): void {
-    this.#failures = 0;
-    this.#problem = undefined;
-  }
-
-  /** Control was restored from an older state: what it lacks is sent again, if it still lies here. */
-  #rewind(last: Cursor | undefined): boolean {
-    const before = this.#cursor;
-    if (
-      before === undefined ? last === undefined : last?.epoch === before.epoch && last.block === before.block
-    ) {
-      throw new Error("control lacks blocks that this folder does not hold any more");
-    }
-    this.#place = undefined;
-    this.#moveTo(last);
-    return true;
-  }
-
-  #nextBlocks(): { path: string; blocks: ClosedBlock[] } | undefined {
-    for (const segment of listSegments(this.#options.folder)) {
-      if (this.#place && segment.path < this.#place.path) continue;
-      const blocks = this.#blocksOf(segment);
-      if (blocks.length > 0) return { path: segment.path, blocks };
-    }
-    return undefined;
-  }
-
-  #blocksOf(segment: SegmentName): ClosedBlock[] {
-    for (;;) {
-      const offset = this.#place?.path === segment.path ? this.#place.offset : 0;
-      const found = this.#undelivered(segment.path, offset);
-      // A block that control has and a power loss here takes back would fork the writer's history.
-      if (found.blocks.length > 0) syncFile(segment.path);
-      if (found.blocks.length > 0 || found.skippedTo === offset) return found.blocks;
-      this.#place = { path: segment.path, offset: found.skippedTo };
-    }
-  }
-
-  #undelivered(path: string, offset: number): { blocks: ClosedBlock[]; skippedTo: number } {
-    const blocks: ClosedBlock[] = [];
-    let size = 0;
-    let skippedTo = offset;
-    for (const closed of closedBlocks(readFrom(path, offset, windowBytes))) {
-      if (this.#cursor && !isAfter(closed, this.#cursor)) {
-        skippedTo = closed.end + offset;
-        continue;
-      }
-      if (size > 0 && size + closed.bytes.length > deliveryBytes) break;
-      size += closed.bytes.length;
-      blocks.push({ ...closed, start: closed.start + offset, end: closed.end + offset });
-    }
-    return { blocks, skippedTo };
-  }
-
-  #moveTo(cursor: Cursor | undefined): void {
-    this.#cursor = cursor;
-    const path = join(this.#options.folder, "shipped.json");
-    if (cursor === undefined) {
-      rmSync(path, { force: true });
-      return;
-    }
-    // Not synced: an older cursor only means that control sees some blocks twice.
-    writeFileSync(`${path}.new`, JSON.stringify({ epoch: cursor.epoch, block: cursor.block }), {
-      mode: 0o600,
+  #start(): Worker {
+    const thread = new Worker(new URL("./shipper-thread.ts", import.meta.url), {
+      workerData: this.#threadOptions,
     });
-    renameSync(`${path}.new`, path);
+    thread.on("message", (message: FromShipperThread) => void this.#onMessage(thread, message));
+    thread.on("error", (error) => this.#say(messageOf(error)));
+    this.#exited = new Promise((resolve) => thread.once("exit", () => resolve()));
+    thread.once("exit", () => void this.#startAgain());
+    return thread;
   }
 
-  /** A segment goes when a newer one exists and control has every block of it. */
-  #dropDelivered(): void {
-    const segments = listSegments(this.#options.folder);
-    for (const [i, segment] of segments.entries()) {
-      const next = segments[i + 1];
-      if (!next || !this.#allDelivered(segment, next)) return;
-      rmSync(segment.path);
-      if (this.#place?.path === segment.path) this.#place = undefined;
+  /** The thread's own fault: what it had not had acknowledged is sent again. */
+  async #startAgain(): Promise<void> {
+    this.#endFlushes(new Error(this.#status.problem ?? "the shipper's thread ended"));
+    const { signal } = this.#stop;
+    if (signal.aborted) return;
+    await sleep(restartMs, undefined, { signal, ref: false }).catch(() => undefined);
+    if (!signal.aborted) this.#thread = this.#start();
+  }
+
+  async #onMessage(thread: Worker, message: FromShipperThread): Promise<void> {
+    if (message.kind === "status") this.#status = message.status;
+    else if (message.kind === "flushed") this.#settle(message.number, message.problem);
+    else {
+      let reply: ToShipperThread;
+      try {
+        reply = { kind: "answer", answer: await this.#deliver(message.bytes, this.#stop.signal) };
+      } catch (error) {
+        reply = { kind: "unreached", reason: messageOf(error) };
+      }
+      thread.postMessage(reply);
     }
   }
 
-  /** Sealed segments hold whole blocks only: what lies after the cursor is not delivered. */
-  #allDelivered(segment: SegmentName, next: SegmentName): boolean {
-    const cursor = this.#cursor;
-    const lastPossible = {
-      epoch: segment.epoch,
-      block: next.epoch === segment.epoch ? next.firstBlock - 1 : -1,
-    };
-    if (cursor && lastPossible.block >= 0 && !isAfter(lastPossible, cursor)) return true;
-    for (const closed of closedBlocks(readFileSync(segment.path))) {
-      if (!cursor || isAfter(closed, cursor)) return false;
+  #settle(number: number, problem: string | undefined): void {
+    const flush = this.#flushes.get(number);
+    this.#flushes.delete(number);
+    if (problem === undefined) flush?.resolve();
+    else flush?.reject(new Error(problem));
+  }
+
+  #endFlushes(error?: Error): void {
+    for (const flush of this.#flushes.values()) {
+      if (error) flush.reject(error);
+      else flush.resolve();
     }
-    return true;
+    this.#flushes.clear();
   }
-}
 
-function readCursor(folder: string): Cursor | undefined {
-  try {
-    const value: unknown = JSON.parse(readFileSync(join(folder, "shipped.json"), "utf8"));
-    if (typeof value !== "object" || value === null || !("epoch" in value) || !("block" in value))
-      return undefined;
-    const { epoch, block } = value;
-    return typeof epoch === "number" && typeof block === "number" ? { epoch, block } : undefined;
-  } catch {
-    return undefined; // missing or torn: everything is sent again, and control knows what it has
+  #say(problem: string): void {
+    this.#status = { ...this.#status, problem };
   }
-}
 
-function syncFile(path: string): void {
-  const fd = openSync(path, "r+");
-  try {
-    fdatasyncSync(fd);
-  } finally {
-    closeSync(fd);
+  #post(message: ToShipperThread): void {
+    this.#thread.postMessage(message);
   }
 }

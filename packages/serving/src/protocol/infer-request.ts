@@ -3,6 +3,7 @@ import { badRequest } from "./bad-request.ts";
 import { readBinaryTensor } from "./binary-tensor.ts";
 import { parseWireJson, type WireJson, type WireObject } from "./json.ts";
 import { readJsonTensor } from "./json-tensor.ts";
+import { readPlainRequest } from "./plain-request.ts";
 import { type CheckedInput, checkOutputName, describeTensors, SignatureCheck } from "./signature-check.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -34,6 +35,18 @@ const maxIdLength = 256;
  * @throws PortolanError `serving.bad_request` with a JSON pointer and the mend
  */
 export function readInferRequest(
+  body: Uint8Array,
+  jsonBytes: number | undefined,
+  signature: ModelSignature,
+): InferRequest {
+  return (
+    (jsonBytes === undefined ? readPlainRequest(body, signature) : undefined) ??
+    readAnyRequest(body, jsonBytes, signature)
+  );
+}
+
+/** Every form that the protocol knows. @throws PortolanError as `readInferRequest` */
+export function readAnyRequest(
   body: Uint8Array,
   jsonBytes: number | undefined,
   signature: ModelSignature,
