@@ -7,6 +7,7 @@ import { registerBackupCommands } from "./commands/backup.ts";
 import { registerCharterCommands } from "./commands/charter.ts";
 import { registerDemoCommand } from "./commands/demo.ts";
 import { registerDoctorCommand } from "./commands/doctor.ts";
+import { registerDriftCommands } from "./commands/drift.ts";
 import { registerEndpointCommands } from "./commands/endpoint.ts";
 import { registerIdentityCommands } from "./commands/identity.ts";
 import { registerModelCommands } from "./commands/model.ts";
@@ -102,6 +103,7 @@ export function createProgram(run: CliRun): Command {
   registerEndpointCommands(program, contextOf);
   registerPredictionCommands(program, contextOf);
   registerPredictionsCommands(program, contextOf);
+  registerDriftCommands(program, contextOf);
   registerAuditCommands(program, contextOf);
   registerBackupCommands(program, contextOf);
   registerPolicyCommands(program, contextOf);

@@ -123,13 +123,7 @@ export async function assembleControl(
   const identity = await wireIdentity(base);
   const governance = wireGovernance(base, identity);
   const monitoring = wireMonitoring(base, identity, governance.registry);
-  const serving = wireServing(
-    base,
-    identity,
-    governance.charter,
-    governance.registry,
-    monitoring.profiles,
-  );
+  const serving = wireServing(base, identity, governance.charter, governance.registry, monitoring.profiles);
   const data = wireData(base, identity, governance.charter, governance.registry.artifacts);
   const wiring: Wiring = { base, identity, governance, monitoring, serving, data };
   const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tlsOf(config) });

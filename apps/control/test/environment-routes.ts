@@ -1,4 +1,5 @@
 import type { ApiMethod } from "./api.ts";
+import { drift } from "./mutating-routes-models.ts";
 import type { ValidRequest, World } from "./mutating-world.ts";
 
 /** Something in production, and one of the kind that does not exist: what an answer must not tell apart. */
@@ -138,6 +139,14 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     version: 1,
     trainingSetId: missingId("ts"),
   }),
+  named("POST /v1/models/:model/versions/:version/reference-profile", {}),
+  named("POST /v1/drift-counts", (world) => drift(world, sha256("ab"), [1], production)),
+  {
+    kind: "listed",
+    route: "GET /v1/endpoints/:name/drift-counts",
+    url: "/v1/endpoints/arrivals/drift-counts",
+    of: "counted",
+  },
   { kind: "listed", route: "GET /v1/endpoints", url: "/v1/endpoints", of: "endpoint" },
   named("PUT /v1/endpoints/:name", (world) => ({
     environment: production,

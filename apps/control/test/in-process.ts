@@ -97,7 +97,11 @@ export async function openControl() {
         await worker.stop();
       }
     },
-    jobs: { data: wiring.data.jobs, governance: wiring.governance.jobs },
+    jobs: {
+      data: wiring.data.jobs,
+      governance: wiring.governance.jobs,
+      monitoring: wiring.monitoring.jobs,
+    },
     async close(): Promise<void> {
       await app.close();
       await wiring.data.close();

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asEpochMicros, type Environment, type Id, newId, systemClock } from "@portolan/kernel";
+import type { ReferenceProfile } from "@portolan/monitoring/contract";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { createShipper, openPredictionWriter } from "@portolan/predictions";
 import { must } from "./api.ts";
@@ -26,7 +27,7 @@ export const modelRoutes: readonly MutatingRoute[] = [
     ledger: "governed",
     events: ["registry.version.created"],
     request: async (world) => {
-      const bytes = Buffer.from(logisticModel([1, 2], 0.5));
+      const bytes = Buffer.from(logisticModel([1, 2, 3], 0.5));
       const upload = `/v1/artifacts?environment=production&useCaseId=${known(world, "useCase")}`;
       const artifact = await must(world.api, "POST", upload, bytes, await world.api.token("ci"));
       return {
@@ -62,6 +63,34 @@ export const modelRoutes: readonly MutatingRoute[] = [
       url: "/v1/evaluations",
       body: { model: "delays", version: 1, trainingSetId: await productionSet(world) },
     }),
+  },
+  {
+    route: "POST /v1/models/:model/versions/:version/reference-profile",
+    as: "ci",
+    ledger: "governed",
+    events: ["monitoring.reference_profile.started"],
+    request: async (world) => ({
+      url: "/v1/models/delays/versions/1/reference-profile",
+      body: { trainingSetId: await productionSet(world) },
+    }),
+    learn: async (body, { api, control, known: ids }) => {
+      await control.runJobs(control.jobs.monitoring);
+      const { result } = await must(
+        api,
+        "GET",
+        `/v1/jobs/${String(body["job"])}`,
+        undefined,
+        await api.token("ci"),
+      );
+      ids.set("profile", String((result as { profile: string }).profile));
+    },
+  },
+  {
+    route: "POST /v1/drift-counts",
+    as: "gateway-1",
+    ledger: "recorded",
+    events: ["monitoring.drift.counted"],
+    request: async (world) => ({ url: "/v1/drift-counts", body: await driftOf(world) }),
   },
   {
     route: "PUT /v1/endpoints/:name",
@@ -130,6 +159,42 @@ export const modelRoutes: readonly MutatingRoute[] = [
     }),
   },
 ];
+
+/** What a gateway counted of one row, under the profile that was made before. */
+async function driftOf(world: World) {
+  const path = "/v1/models/delays/versions/1/reference-profile";
+  const { profile } = await must(world.api, "GET", path, undefined, await world.api.token("ada"));
+  const { inputs, outputs } = profile as ReferenceProfile;
+  return drift(
+    world,
+    known(world, "profile"),
+    [...inputs, ...outputs].flatMap(({ counts }) => counts),
+  );
+}
+
+/** A delivery of one part. */
+export function drift(
+  world: World,
+  profile: string,
+  counts: readonly number[],
+  environment: Environment = "dev",
+) {
+  const part = {
+    environment,
+    useCaseId: known(world, "useCase"),
+    endpointId: "ep_1",
+    endpoint: "delays",
+    variant: "champion",
+    model: "delays",
+    version: 1,
+    profile,
+    windowStart: 0,
+    oneIn: 1,
+    rows: 1,
+    counts,
+  };
+  return { writer: newId("writer", systemClock.now()), epoch: 1, sequence: 1, parts: [part] };
+}
 
 /** A gateway's log with one prediction in it, as the bytes that it would deliver. */
 export async function oneBlock(world: World, environment: Environment = "dev"): Promise<Buffer> {

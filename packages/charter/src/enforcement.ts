@@ -53,7 +53,7 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   accuracy_alert: { how: "outcomes are joined, nobody is alerted" },
   accuracy_fallback: { how: "accuracy in production changes no route" },
   accuracy_stop: { how: "accuracy in production stops no endpoint" },
-  drift_alert: { how: "drift is not watched" },
+  drift_alert: { how: "drift is counted, nobody is alerted" },
   fairness_gate: { how: "groups are not compared" },
   explainability: { how: "explanations are not made" },
   human_review: { how: "predictions do not wait for a person" },

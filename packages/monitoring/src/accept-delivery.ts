@@ -60,8 +60,16 @@ export async function acceptDrift(
 
 /** Two gateways that add to the same windows lock them in the same order. */
 function inOneOrder(parts: readonly DriftPart[]): DriftPart[] {
-  const key = ({ environment, endpointId, variant, model, version, profile, windowStart, oneIn }: DriftPart) =>
-    [environment, endpointId, variant, model, version, profile, windowStart, oneIn].join(" ");
+  const key = ({
+    environment,
+    endpointId,
+    variant,
+    model,
+    version,
+    profile,
+    windowStart,
+    oneIn,
+  }: DriftPart) => [environment, endpointId, variant, model, version, profile, windowStart, oneIn].join(" ");
   return parts.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 

@@ -31,7 +31,10 @@ export const DriftPart = Type.Object(
     windowStart: Micros,
     oneIn: OneIn,
     rows: Count,
-    counts: Type.Array(Count, { maxItems: mostCells, description: "Rows per cell, inputs first, in the profile's order" }),
+    counts: Type.Array(Count, {
+      maxItems: mostCells,
+      description: "Rows per cell, inputs first, in the profile's order",
+    }),
   },
   closed,
 );

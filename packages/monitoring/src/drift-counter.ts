@@ -1,5 +1,5 @@
-import { cellCount, nullCell, numericCell } from "./cells.ts";
-import type { ProfiledColumn, ReferenceProfile } from "./profile-schema.ts";
+import { cellCount, nullCell, numericCell, padBounds, paddedBounds } from "./cells.ts";
+import type { LevelsColumn, ProfiledColumn, ReferenceProfile } from "./profile-schema.ts";
 
 /** Row-major elements of one tensor, as gateways hold them. */
 export interface CountedTensor {
@@ -7,23 +7,35 @@ export interface CountedTensor {
   readonly data: ArrayLike<number | bigint | string>;
 }
 
-/** Whether the value of a row and a column of the model's inputs is a stand-in for one that was absent. */
-export type IsAbsent = (row: number, tensor: string, column: number) => boolean;
+/** Whether a row's value in a column (its place in the profile's inputs) is a stand-in for one that was absent. */
+export type IsAbsent = (row: number, input: number) => boolean;
 
-interface CompiledColumn {
-  readonly column: number;
+/** The numeric columns of one tensor, side by side in arrays: objects in the loop would cost more than the search. */
+interface NumericColumns {
+  readonly column: Int32Array;
+  /** Its place in the profile's inputs or outputs. */
+  readonly index: Int32Array;
   /** Of its first cell among all counts. */
-  readonly offset: number;
-  readonly nullAt: number;
-  readonly bounds: Float64Array | undefined;
-  readonly maximum: number;
-  readonly levels: ReadonlyMap<string, number> | undefined;
+  readonly offset: Int32Array;
+  readonly size: Int32Array;
+  readonly maximum: Float64Array;
+  readonly bounds: Float64Array;
+}
+
+interface LevelColumn {
+  readonly column: number;
+  readonly index: number;
+  readonly cells: ReadonlyMap<string, number>;
   readonly othersAt: number;
+  readonly nullAt: number;
 }
 
 interface CompiledTensor {
   readonly name: string;
-  readonly columns: readonly CompiledColumn[];
+  /** Where it was among the tensors of the last request. */
+  at: number;
+  readonly numeric: NumericColumns;
+  readonly levels: readonly LevelColumn[];
 }
 
 /**
@@ -36,21 +48,11 @@ export class DriftCounter {
   readonly #inputs: readonly CompiledTensor[];
   readonly #outputs: readonly CompiledTensor[];
 
-  constructor(profile: Pick<ReferenceProfile, "inputs" | "outputs">) {
-    let offset = 0;
-    const compile = (columns: readonly ProfiledColumn[]): CompiledTensor[] => {
-      const byTensor = new Map<string, CompiledColumn[]>();
-      for (const column of columns) {
-        const of = byTensor.get(column.tensor) ?? [];
-        of.push(compileColumn(column, offset));
-        byTensor.set(column.tensor, of);
-        offset += cellCount(column);
-      }
-      return [...byTensor].map(([name, compiled]) => ({ name, columns: compiled }));
-    };
-    this.#inputs = compile(profile.inputs);
-    this.#outputs = compile(profile.outputs);
-    this.cells = offset;
+  constructor({ inputs, outputs }: Pick<ReferenceProfile, "inputs" | "outputs">) {
+    const inputCells = inputs.reduce((sum, column) => sum + cellCount(column), 0);
+    this.#inputs = compile(inputs, 0);
+    this.#outputs = compile(outputs, inputCells);
+    this.cells = outputs.reduce((sum, column) => sum + cellCount(column), inputCells);
   }
 
   /** Adds `rows` rows to `counts`. Columns that a tensor does not have are left alone. */
@@ -66,48 +68,138 @@ export class DriftCounter {
   }
 }
 
-function compileColumn(column: ProfiledColumn, offset: number): CompiledColumn {
-  const { column: at } = column;
-  const common = { column: at, offset, nullAt: offset + nullCell(column) };
-  return column.kind === "numeric"
-    ? {
-        ...common,
-        bounds: Float64Array.from(column.lowerBounds),
-        maximum: column.maximum ?? Number.NEGATIVE_INFINITY,
-        levels: undefined,
-        othersAt: 0,
-      }
-    : {
-        ...common,
-        bounds: undefined,
-        maximum: 0,
-        levels: new Map(column.levels.map((level, cell) => [level, offset + cell])),
-        othersAt: offset + column.levels.length,
-      };
+interface Placed {
+  readonly column: ProfiledColumn;
+  readonly index: number;
+  readonly offset: number;
+}
+
+function compile(columns: readonly ProfiledColumn[], first: number): CompiledTensor[] {
+  let offset = first;
+  const placed = columns.map((column, index): Placed => {
+    const at = offset;
+    offset += cellCount(column);
+    return { column, index, offset: at };
+  });
+  return [...Map.groupBy(placed, ({ column }) => column.tensor)].map(([name, of]) => ({
+    name,
+    at: 0,
+    numeric: numericColumns(of),
+    levels: of.flatMap(({ column, index, offset: at }) =>
+      column.kind === "numeric" ? [] : [levelColumn(column, index, at)],
+    ),
+  }));
+}
+
+function numericColumns(placed: readonly Placed[]): NumericColumns {
+  const numeric = placed.flatMap(({ column, ...at }) =>
+    column.kind === "numeric" ? [{ ...column, ...at }] : [],
+  );
+  return {
+    column: Int32Array.from(numeric, ({ column }) => column),
+    index: Int32Array.from(numeric, ({ index }) => index),
+    offset: Int32Array.from(numeric, ({ offset }) => offset),
+    size: Int32Array.from(numeric, ({ lowerBounds }) => lowerBounds.length),
+    maximum: Float64Array.from(numeric, ({ maximum }) => maximum ?? Number.NEGATIVE_INFINITY),
+    bounds: Float64Array.from(numeric.flatMap(({ lowerBounds }) => [...padBounds(lowerBounds)])),
+  };
+}
+
+function levelColumn(column: LevelsColumn, index: number, offset: number): LevelColumn {
+  return {
+    column: column.column,
+    index,
+    cells: new Map(column.levels.map((level, cell) => [level, offset + cell])),
+    othersAt: offset + column.levels.length,
+    nullAt: offset + nullCell(column),
+  };
 }
 
 function countTensor(
   counts: Uint32Array,
   rows: number,
-  { name, columns }: CompiledTensor,
+  compiled: CompiledTensor,
   tensors: readonly CountedTensor[],
   isAbsent: IsAbsent | undefined,
 ): void {
-  let data: CountedTensor["data"] | undefined;
-  for (const tensor of tensors) if (tensor.name === name) ({ data } = tensor);
+  const data = dataOf(compiled, tensors);
   if (data === undefined) return;
+  const { numeric, levels } = compiled;
+  // One kind of array in the loop that counts nearly everything.
+  if (data instanceof Float32Array) countFloats(counts, rows, numeric, data, isAbsent);
+  else if (numeric.column.length > 0) countNumbers(counts, rows, numeric, data, isAbsent);
+  for (const level of levels) countLevels(counts, rows, level, data, isAbsent);
+}
+
+/** Requests name their tensors in the same order, nearly always. */
+function dataOf(compiled: CompiledTensor, tensors: readonly CountedTensor[]): CountedTensor["data"] | undefined {
+  const expected = tensors[compiled.at];
+  if (expected?.name === compiled.name) return expected.data;
+  compiled.at = tensors.findIndex(({ name }) => name === compiled.name);
+  return tensors[compiled.at]?.data;
+}
+
+function countFloats(
+  counts: Uint32Array,
+  rows: number,
+  { column, index, offset, size, maximum, bounds }: NumericColumns,
+  data: Float32Array,
+  isAbsent: IsAbsent | undefined,
+): void {
   const width = data.length / rows;
-  for (const compiled of columns) {
-    const { column, bounds, maximum, offset, nullAt } = compiled;
-    if (column >= width) continue;
+  for (let i = 0; i < column.length; i++) {
+    const at = column[i] as number;
+    if (at >= width) continue;
+    const first = offset[i] as number;
+    const many = size[i] as number;
+    const most = maximum[i] as number;
     for (let row = 0; row < rows; row++) {
-      const value = data[row * width + column];
-      let cell: number;
-      if (isAbsent?.(row, name, column)) cell = nullAt;
-      else if (bounds) cell = offset + numericCell(bounds, bounds.length, maximum, Number(value));
-      else cell = compiled.levels?.get(value as string) ?? compiled.othersAt;
+      const value = data[row * width + at] as number;
+      const isNull = isAbsent !== undefined && isAbsent(row, index[i] as number);
+      const cell = first + (isNull ? many + 2 : numericCell(bounds, i * paddedBounds, many, most, value));
       counts[cell] = (counts[cell] as number) + 1;
     }
+  }
+}
+
+/** The same for every other kind of numbers. */
+function countNumbers(
+  counts: Uint32Array,
+  rows: number,
+  { column, index, offset, size, maximum, bounds }: NumericColumns,
+  data: CountedTensor["data"],
+  isAbsent: IsAbsent | undefined,
+): void {
+  const width = data.length / rows;
+  for (let i = 0; i < column.length; i++) {
+    const at = column[i] as number;
+    if (at >= width) continue;
+    const many = size[i] as number;
+    for (let row = 0; row < rows; row++) {
+      const isNull = isAbsent !== undefined && isAbsent(row, index[i] as number);
+      const value = Number(data[row * width + at]);
+      const within = isNull
+        ? many + 2
+        : numericCell(bounds, i * paddedBounds, many, maximum[i] as number, value);
+      const cell = (offset[i] as number) + within;
+      counts[cell] = (counts[cell] as number) + 1;
+    }
+  }
+}
+
+function countLevels(
+  counts: Uint32Array,
+  rows: number,
+  { column, index, cells, othersAt, nullAt }: LevelColumn,
+  data: CountedTensor["data"],
+  isAbsent: IsAbsent | undefined,
+): void {
+  const width = data.length / rows;
+  if (column >= width) return;
+  for (let row = 0; row < rows; row++) {
+    const isNull = isAbsent !== undefined && isAbsent(row, index);
+    const cell = isNull ? nullAt : (cells.get(data[row * width + column] as string) ?? othersAt);
+    counts[cell] = (counts[cell] as number) + 1;
   }
 }
 

@@ -17,8 +17,8 @@ export type {
   ProfiledData,
   ProfiledVersion,
   ProfiledVersions,
-  Profiler,
   ProfileRequest,
+  Profiler,
 } from "./ports.ts";
 export { readDrift } from "./read-drift.ts";
 export { findProfiles } from "./store.ts";

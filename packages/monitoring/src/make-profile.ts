@@ -49,7 +49,11 @@ export interface ProfileAsked {
  *
  * @throws PortolanError `monitoring.not_profilable` when no set is named and none is known, and 404s
  */
-export async function startProfile(deps: ProfileDeps, call: CallContext, asked: ProfileAsked): Promise<string> {
+export async function startProfile(
+  deps: ProfileDeps,
+  call: CallContext,
+  asked: ProfileAsked,
+): Promise<string> {
   const version = await deps.versions.find(call, asked.model, asked.version);
   const set = await requireSet(deps, call, version, asked.trainingSetId);
   const { useCaseId } = version;
@@ -104,7 +108,8 @@ async function requireSet(
       "Name one that holds its inputs: portolan model profile NAME/VERSION --reference ts_….",
     );
   const { organisationId } = call.actor;
-  const missing = () => notProfilable(`there is no ready training set ${id}`, "See GET /v1/training-sets/ID.");
+  const missing = () =>
+    notProfilable(`there is no ready training set ${id}`, "See GET /v1/training-sets/ID.");
   const set = await deps.work.read(call, (sql) => findReferenceSet(sql, organisationId, id));
   if (!set) throw missing();
   const { environment } = set;
@@ -112,7 +117,10 @@ async function requireSet(
   const resource = { type: "TrainingSet", id, organisationId, environment, ...owner };
   await requireSeen(deps.authorizer, call, { action: "features:read_training_set", resource }, missing);
   if (set.useCaseId !== undefined && set.useCaseId !== version.useCaseId)
-    throw notProfilable(`the training set ${id} belongs to another use case`, "Name one of the version's own.");
+    throw notProfilable(
+      `the training set ${id} belongs to another use case`,
+      "Name one of the version's own.",
+    );
   return set;
 }
 
@@ -186,7 +194,11 @@ async function makeProfile(
 async function publish(
   { artifacts }: ProfileDeps,
   tx: Transaction,
-  { version, set, made }: { readonly version: ProfiledVersion; readonly set: ReferenceSet; readonly made: Made },
+  {
+    version,
+    set,
+    made,
+  }: { readonly version: ProfiledVersion; readonly set: ReferenceSet; readonly made: Made },
 ): Promise<JsonObject> {
   const { environment } = set;
   await artifacts.note(tx, { environment, useCaseId: version.useCaseId }, [

@@ -18,7 +18,8 @@ export const NumericColumn = Type.Object(
     kind: Type.Literal("numeric"),
     lowerBounds: Type.Array(Type.Number(), {
       maxItems: 20,
-      description: "Ascending, all different; a cell reaches from its bound up to the next one, which it excludes",
+      description:
+        "Ascending, all different; a cell reaches from its bound up to the next one, which it excludes",
     }),
     maximum: Type.Union([Type.Number(), Type.Null()], {
       description: "The last cell ends with it, and includes it; null: the reference has no finite value",
@@ -42,17 +43,26 @@ export type ProfiledColumn = Static<typeof ProfiledColumn>;
 export const ReferenceProfile = Type.Object(
   {
     format: Type.Literal(1),
-    model: Type.Object({ name: Type.String(), version: Type.Integer({ minimum: 1 }), digest: Sha256 }, closed),
+    model: Type.Object(
+      { name: Type.String(), version: Type.Integer({ minimum: 1 }), digest: Sha256 },
+      closed,
+    ),
     data: Type.Object(
       {
         trainingSetId: Type.String(),
         digest: Sha256,
         rows: Type.Integer({ minimum: 1, description: "Rows of the set" }),
-        sampledEvery: Type.Integer({ minimum: 1, description: "Every so many-th row was looked at, the first included" }),
+        sampledEvery: Type.Integer({
+          minimum: 1,
+          description: "Every so many-th row was looked at, the first included",
+        }),
       },
       closed,
     ),
-    rows: Type.Integer({ minimum: 1, description: "Rows that were looked at; each column's counts add up to it" }),
+    rows: Type.Integer({
+      minimum: 1,
+      description: "Rows that were looked at; each column's counts add up to it",
+    }),
     inputs: Type.Array(ProfiledColumn),
     outputs: Type.Array(ProfiledColumn),
     skipped: Type.Array(Type.String(), { description: "Tensors or columns without counts, and why" }),

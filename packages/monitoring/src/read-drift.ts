@@ -39,7 +39,6 @@ export async function readDrift(
     type: "Prediction",
     organisationId,
   });
-  if (environments.length === 0) return [];
   const filter = { ...query, organisationId, environments, limit: mostWindows };
   const windows = await deps.work.read(call, (sql) => listWindows(sql, filter));
   const visible: StoredWindow[] = [];

@@ -1,5 +1,5 @@
 import { quantile } from "@portolan/numerics";
-import { cellCount, nullCell, numericCell } from "./cells.ts";
+import { cellCount, nullCell, numericCell, padBounds } from "./cells.ts";
 import type { LevelsColumn, NumericColumn } from "./profile-schema.ts";
 
 /** Bins of a numeric column. Fixed: a statistic over cells is comparable only where their number is. */
@@ -17,7 +17,10 @@ type Place = Pick<NumericColumn, "tensor" | "column" | "name">;
  *
  * @param values null is an absent value; what is not finite has cells of its own and moves no edge
  */
-export function numericReference(place: Place, values: readonly (number | null)[] | Float64Array): NumericColumn {
+export function numericReference(
+  place: Place,
+  values: readonly (number | null)[] | Float64Array,
+): NumericColumn {
   const finite = Float64Array.from(values as ArrayLike<number>, (value: number | null) => value ?? Number.NaN)
     .filter((value) => Number.isFinite(value))
     .sort();
@@ -28,11 +31,12 @@ export function numericReference(place: Place, values: readonly (number | null)[
     maximum: finite.length === 0 ? null : zeroed(finite[finite.length - 1] ?? 0),
     counts: [],
   };
-  const counts = new Array<number>(cellCount(column)).fill(0);
-  const bounds = Float64Array.from(column.lowerBounds);
+  const counts = Array.from({ length: cellCount(column) }, () => 0);
+  const bounds = padBounds(column.lowerBounds);
+  const size = column.lowerBounds.length;
   const maximum = column.maximum ?? Number.NEGATIVE_INFINITY;
   for (const value of values) {
-    const cell = value === null ? nullCell(column) : numericCell(bounds, bounds.length, maximum, value);
+    const cell = value === null ? nullCell(column) : numericCell(bounds, 0, size, maximum, value);
     counts[cell] = (counts[cell] ?? 0) + 1;
   }
   return { ...column, counts };

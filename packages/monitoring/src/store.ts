@@ -189,7 +189,9 @@ export async function addPart(sql: Sql, organisationId: string, part: DriftPart)
         ])
         .doUpdateSet({
           rows: raw<number>`monitoring.drift_windows.rows + excluded.rows`,
-          counts: raw<number[]>`array(select a + b from unnest(monitoring.drift_windows.counts, excluded.counts) with ordinality as cell (a, b, at) order by at)`,
+          counts: raw<
+            number[]
+          >`array(select a + b from unnest(monitoring.drift_windows.counts, excluded.counts) with ordinality as cell (a, b, at) order by at)`,
         }),
     )
     .execute();

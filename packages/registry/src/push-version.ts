@@ -21,8 +21,8 @@ import {
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { type Lineage, type ModelSignature, type ModelVersion, modelFileName } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
-import { signFiles } from "./sign-files.ts";
 import type { CharterLookup, TrainedArtifact, TrainingRecord } from "./ports.ts";
+import { signFiles } from "./sign-files.ts";
 import { findSameVersion, insertVersion, lockModel, type NewVersion, takeVersionNumber } from "./store.ts";
 
 export interface PushDeps {
@@ -131,9 +131,7 @@ async function signArtifact(
   const artifact = await deps.artifacts.require(call, request.artifact, { environment, ...place });
   const bytes = await deps.objects.get(artifact);
   const signature = signatureOf(readOnnxModel(bytes));
-  const signed = await signFiles(deps, request.model, [
-    { name: modelFileName, sha256: digestHex(artifact) },
-  ]);
+  const signed = await signFiles(deps, request.model, [{ name: modelFileName, sha256: digestHex(artifact) }]);
   return {
     artifact,
     sizeBytes: bytes.length,

@@ -10,20 +10,23 @@ import type { ApiClient } from "../client/api-client.ts";
 import { uploadArtifact } from "../client/artifacts.ts";
 import { waitForJob } from "../client/jobs.ts";
 import { findUseCase } from "../client/use-cases.ts";
+import { versionPath } from "../client/version-path.ts";
 import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { progressBar } from "../progress.ts";
+import { registerProfile } from "./model-profile.ts";
 
 export function registerModelCommands(program: Command, contextOf: ContextOf): void {
   const model = program
     .command("model")
-    .description("Model versions: import, list, evaluate, promote, verify")
+    .description("Model versions: import, list, evaluate, profile, promote, verify")
     .addHelpText("after", "\nExample:\n  portolan model list churn");
   registerList(model, contextOf);
   registerShow(model, contextOf);
   registerImport(model, contextOf);
   registerEvaluate(model, contextOf);
+  registerProfile(model, contextOf);
   registerPromote(model, contextOf);
   registerVerify(model, contextOf);
 }
@@ -191,8 +194,4 @@ async function verifyVersion(api: ApiClient, name: string, version: string, file
     signedAt: asEpochMicros(found.signedAt),
     keys,
   });
-}
-
-function versionPath(name: string, version: string): string {
-  return `/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`;
 }

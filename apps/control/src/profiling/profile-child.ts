@@ -80,7 +80,9 @@ function profileInputs(
     return columns.map((name, column) => {
       const raw = table.get(name) ?? [];
       const [tensor] = tensorsOf([{ spec, columns: [name] }], table, 0, rows);
-      const values = Array.from(tensor?.data ?? [], (value, row) => (raw[row] === null ? null : value));
+      const values = Array.from({ length: rows }, (_, row) =>
+        raw[row] === null ? null : (tensor?.data[row] ?? null),
+      );
       const place = { tensor: spec.name, column, name };
       return referenceOf({ place, isText: spec.datatype === "BYTES" }, values);
     });

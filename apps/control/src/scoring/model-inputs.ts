@@ -42,7 +42,12 @@ export function readAs({ datatype }: TensorSpec, quotedName: string): string {
 export type Columns = ReadonlyMap<string, readonly unknown[]>;
 
 /** Rows [from, from + rows) as the model's inputs. A null is NaN, as in training; where there is no NaN, zero or empty text. */
-export function tensorsOf(inputs: readonly FilledInput[], table: Columns, from: number, rows: number): Tensor[] {
+export function tensorsOf(
+  inputs: readonly FilledInput[],
+  table: Columns,
+  from: number,
+  rows: number,
+): Tensor[] {
   return inputs.map(({ spec, columns }) => {
     const width = columns.length;
     const shape = [rows, ...spec.shape.slice(1).map((dim) => (dim === -1 ? width : dim))];
@@ -58,7 +63,7 @@ export function tensorsOf(inputs: readonly FilledInput[], table: Columns, from: 
 type Writable = Exclude<TensorData, readonly string[]> | string[];
 
 function emptyData({ datatype }: TensorSpec, length: number): Writable {
-  return datatype === "BYTES" ? new Array<string>(length).fill("") : numericKinds[datatype].make(length);
+  return datatype === "BYTES" ? Array.from({ length }, () => "") : numericKinds[datatype].make(length);
 }
 
 function write(data: Writable, at: number, value: unknown): void {

@@ -47,9 +47,7 @@ export async function askWalledChild<Reply>(
     const reply = replyOf<Reply>(child, (how) => {
       if (over.aborted) return refuse("it was stopped");
       return refuse(
-        isTooLarge
-          ? "the model and the rows take too much memory"
-          : `the model ended its process (${how})`,
+        isTooLarge ? "the model and the rows take too much memory" : `the model ended its process (${how})`,
       );
     });
     child.send(message);

@@ -19,6 +19,8 @@ export type FallbackReason = Exclude<RunOutcome["kind"], "ok" | "failed"> | "bre
 
 export interface ChainAnswer {
   readonly outputs: readonly Tensor[];
+  /** What the model that answered got; absent where none did. */
+  readonly inputs?: readonly Tensor[];
   /** The request as the version that answered read it. */
   readonly request: InferRequest;
   /** The version that answered; for a rule or a fixed answer, the one that should have. */

@@ -19,6 +19,8 @@ import type { ActiveRoute } from "../snapshot/serving-state.ts";
 /** What one version made of a request, and where the time went. */
 export interface VersionAnswer {
   readonly outcome: RunOutcome;
+  /** As the model got them. */
+  readonly inputs: readonly Tensor[];
   readonly used: readonly UsedFeature[];
   /** The instant that the caller stated for the event, if it did. */
   readonly statedTime?: EpochMicros;
@@ -53,16 +55,17 @@ export async function runVersion(
   if (kept)
     return {
       outcome: { kind: "ok", outputs: kept, runMicros: 0, isCached: true },
+      inputs,
       ...assembled,
       queueMicros: 0,
     };
   const outcome: RunOutcome = model
     ? await model.run(inputs, options)
     : { kind: "unavailable", detail: active.problem?.detail ?? "The model is not loaded." };
-  if (outcome.kind !== "ok") return { outcome, ...assembled };
+  if (outcome.kind !== "ok") return { outcome, inputs, ...assembled };
   if (key !== undefined) cache?.put(key, outcome.outputs);
   const spentMicros = Math.round((performance.now() - start) * 1000);
-  return { outcome, ...assembled, queueMicros: Math.max(0, spentMicros - outcome.runMicros) };
+  return { outcome, inputs, ...assembled, queueMicros: Math.max(0, spentMicros - outcome.runMicros) };
 }
 
 type ModelInputs = Pick<VersionAnswer, "used" | "statedTime" | "featuresMicros"> & {

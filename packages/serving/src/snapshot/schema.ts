@@ -225,7 +225,8 @@ export const Route = Type.Object(
     ),
     profiles: Type.Optional(
       Type.Array(ProfileReference, {
-        description: "Reference profiles of the route's versions, to count drift against; absent: none is known",
+        description:
+          "Reference profiles of the route's versions, to count drift against; absent: none is known",
       }),
     ),
     snapshotAge: Type.Union([SnapshotAge, Type.Null()], {
