@@ -5,6 +5,7 @@ import {
   judgeSnapshotAge,
   type ModelOperation,
   type ModelsOperation,
+  type Operation,
   readPath,
   serverMetadata,
 } from "@portolan/serving/policy";
@@ -38,13 +39,25 @@ export interface HandleDeps extends InferDeps {
 /**
  * Answers one HTTP request of any kind. Probes of the server itself are open and leave no record; refusals always do.
  */
-export async function handle(deps: HandleDeps, request: IncomingMessage): Promise<Answer> {
+export function handle(deps: HandleDeps, request: IncomingMessage): Promise<Answer> {
   const operation = readPath(request.method ?? "GET", request.url ?? "/");
   switch (operation.kind) {
     case "infer":
       return inferNow(deps, v2Call(request, operation));
     case "v1_predict":
       return inferNow(deps, v1Call(request, operation));
+    default:
+      return answerOther(deps, request, operation);
+  }
+}
+
+/** All that is no inference. */
+async function answerOther(
+  deps: HandleDeps,
+  request: IncomingMessage,
+  operation: Exclude<Operation, { readonly kind: "infer" | "v1_predict" }>,
+): Promise<Answer> {
+  switch (operation.kind) {
     case "server_live":
       return json(200, { live: true });
     case "healthz":
@@ -97,7 +110,7 @@ export function readinessProblem(deps: HandleDeps): string | undefined {
 }
 
 /** One inference by any protocol, unless this gateway takes none now. */
-export async function inferNow(deps: HandleDeps, call: InferCall): Promise<Answer> {
+export function inferNow(deps: HandleDeps, call: InferCall): Promise<Answer> {
   const state = deps.snapshots.state;
   if (!deps.isDraining() && state) return infer(deps, state, call);
   return refuse(deps, call, takesNone(state !== undefined));

@@ -49,18 +49,29 @@ export class OnnxModel implements LoadedModel {
 
   usage(): ModelUsage {
     const busyMs = this.#batcher.busyMs(performance.now());
-    return { lanes: this.#engine.lanes(), busyMs, queuedRows: this.#batcher.queuedRows };
+    return {
+      lanes: this.#engine.lanes(),
+      busyMs,
+      queuedRows: this.#batcher.queuedRows,
+      inFlight: this.#inFlight,
+    };
   }
 
-  async run(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
-    if (this.#closed) return { kind: "unavailable", detail: "The model is not loaded." };
+  run(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
+    if (this.#closed) return Promise.resolve({ kind: "unavailable", detail: "The model is not loaded." });
     this.#inFlight++;
-    try {
-      return await this.#runTwice(inputs, options);
-    } finally {
-      this.#inFlight--;
-      if (this.#inFlight === 0) this.#idle?.();
-    }
+    const startMs = performance.now();
+    this.#retries.earn();
+    return this.#batcher.run(inputs, options).then((first) => {
+      if (first.kind === "crashed" && !first.byModel) return this.#runAgain(inputs, options, startMs, first);
+      this.#ended();
+      return first;
+    });
+  }
+
+  #ended(): void {
+    this.#inFlight--;
+    if (this.#inFlight === 0) this.#idle?.();
   }
 
   async close(): Promise<void> {
@@ -72,17 +83,22 @@ export class OnnxModel implements LoadedModel {
   }
 
   /** What somebody else killed is tried once more, if the time is enough; what the model brought about is not. */
-  async #runTwice(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
-    const startMs = performance.now();
-    this.#retries.earn();
-    const first = await this.#batcher.run(inputs, options);
-    if (first.kind !== "crashed" || first.byModel) return first;
-    const leftMs = (): number => options.timeoutMs - (performance.now() - startMs);
-    if (!this.#retries.spend(performance.now())) return first;
-    const inTime = await within(this.#engine.recovered(), leftMs());
-    if (!inTime || leftMs() < 1 || this.#engine.state().kind !== "ready") return first;
-    const { timeoutMs, longestMs = timeoutMs } = options;
-    return this.#batcher.run(inputs, { ...options, longestMs, timeoutMs: Math.floor(leftMs()) });
+  async #runAgain(
+    inputs: readonly Tensor[],
+    options: RunOptions,
+    startMs: number,
+    first: RunOutcome,
+  ): Promise<RunOutcome> {
+    try {
+      const leftMs = (): number => options.timeoutMs - (performance.now() - startMs);
+      if (!this.#retries.spend(performance.now())) return first;
+      const inTime = await within(this.#engine.recovered(), leftMs());
+      if (!inTime || leftMs() < 1 || this.#engine.state().kind !== "ready") return first;
+      const { timeoutMs, longestMs = timeoutMs } = options;
+      return await this.#batcher.run(inputs, { ...options, longestMs, timeoutMs: Math.floor(leftMs()) });
+    } finally {
+      this.#ended();
+    }
   }
 
   /** Moves the model to the safer engine; once, however many runs were late. */

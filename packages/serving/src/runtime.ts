@@ -75,6 +75,8 @@ export interface ModelUsage {
   readonly busyMs: number;
   /** Rows that wait for a run. */
   readonly queuedRows: number;
+  /** Requests that it has taken and not yet answered. */
+  readonly inFlight: number;
 }
 
 export interface LoadedModel {

@@ -73,6 +73,13 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
   };
 }
 
+/** Up to here copying a body costs less than a second buffer in its write. */
+const oneWriteBytes = 16 * 1024;
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+}
+
 async function respond(
   handle: ServerOptions["handle"],
   request: IncomingMessage,
@@ -102,6 +109,9 @@ function write(request: IncomingMessage, response: ServerResponse, answer: Answe
     "content-length": body.length,
     ...((unread || closing) && !isHttp2 ? { connection: "close" } : {}),
   });
-  response.end(request.method === "HEAD" ? undefined : body);
+  if (request.method === "HEAD") response.end();
+  else if (isHttp2 || body.length > oneWriteBytes) response.end(body);
+  // As text of one byte per character it goes out with the headers in one write: half the cost of two buffers.
+  else response.end(latin1(body), "latin1");
   if (unread && isHttp2) endStream(response);
 }

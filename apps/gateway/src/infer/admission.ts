@@ -24,7 +24,10 @@ export interface AdmissionDeps {
 
 interface Memo {
   readonly state: ServingState;
-  readonly said: string;
+  readonly model: string;
+  readonly version: string | undefined;
+  /** Values of the admitting headers, in their order. */
+  readonly said: readonly unknown[];
   readonly untilMicros: number;
   readonly admission: Admission;
 }
@@ -35,23 +38,27 @@ interface Memo {
  */
 const memos = new WeakMap<object, Memo>();
 
-/** @throws PortolanError when the caller is not known, may not, or comes too often */
-export async function admit(
+/**
+ * At once where the connection's last request said the same.
+ * @throws PortolanError when the caller is not known, may not, or comes too often
+ */
+export function admit(
   deps: AdmissionDeps,
   state: ServingState,
   call: InferCall,
   progress: Progress,
-): Promise<Admission> {
-  const said = whatIsSaid(call);
+): Admission | Promise<Admission> {
   const memo = call.connection && memos.get(call.connection);
-  const isKnown = memo?.state === state && memo.said === said && progress.receivedAt < memo.untilMicros;
-  const admission = isKnown ? memo.admission : await admitAnew(deps, state, call, progress, said);
+  if (memo?.state !== state || progress.receivedAt >= memo.untilMicros || !saysTheSame(call, memo))
+    return admitAnew(deps, state, call, progress);
+  const { admission } = memo;
   progress.admission = admission;
   progress.principal = admission.caller.principalId;
   progress.active = admission.champion;
   return admission;
 }
 
+/** All words that admission depends on, with the model's name and version. */
 const admittingHeaders = [
   "authorization",
   "x-portolan-environment",
@@ -59,14 +66,11 @@ const admittingHeaders = [
   "x-portolan-on-behalf-of",
 ] as const;
 
-/** All words that admission depends on. The separator cannot be in a header or a path. */
-function whatIsSaid({ headers, model, version }: InferCall): string {
-  let said = `${model}\n${version ?? ""}`;
-  for (const name of admittingHeaders) {
-    const value = headers[name];
-    said += value === undefined ? "\n" : `\n=${String(value)}`;
-  }
-  return said;
+function saysTheSame({ headers, model, version }: InferCall, memo: Memo): boolean {
+  if (model !== memo.model || version !== memo.version) return false;
+  for (let at = 0; at < admittingHeaders.length; at++)
+    if (headers[admittingHeaders[at] ?? ""] !== memo.said[at]) return false;
+  return true;
 }
 
 async function admitAnew(
@@ -74,7 +78,6 @@ async function admitAnew(
   state: ServingState,
   call: InferCall,
   progress: Progress,
-  said: string,
 ): Promise<Admission> {
   const known = await deps.authenticator.authenticate(call.headers.authorization, state, call);
   if (known.kind === "unknown")
@@ -96,22 +99,33 @@ async function admitAnew(
     limit: deps.limits.of(state, champion, caller.principalId),
     ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
   };
-  if (call.connection)
-    memos.set(call.connection, { state, said, untilMicros: caller.untilMicros, admission });
+  progress.admission = admission;
+  if (call.connection) {
+    const { connection, model, version, headers } = call;
+    const said = admittingHeaders.map((name) => headers[name]);
+    memos.set(connection, { state, model, version, said, untilMicros: caller.untilMicros, admission });
+  }
   return admission;
 }
 
 /**
- * Takes the request's unit out of the caller's limits, and waits for its turn where the charter lets requests queue.
+ * Takes the request's unit out of the caller's limits, and waits for its turn where the charter lets requests queue or counts
+ * strictly; else at once.
  * @returns the request's priority: excess of a ceiling goes last, and is the first to be shed
  * @throws RateLimited
  */
-export async function takeTurn({ limits }: AdmissionDeps, { limit }: Admission): Promise<RunPriority> {
+export function takeTurn(
+  { limits }: AdmissionDeps,
+  { limit }: Admission,
+): RunPriority | Promise<RunPriority> {
   const nowMs = performance.now();
-  const waitMs = limit.isStrict ? await limits.takeStrictly(limit, nowMs) : limits.take(limit, nowMs);
-  const isExcess = limit.limit.isExcess;
-  if (waitMs > 0) await sleep(waitMs);
-  return isExcess ? "low" : "normal";
+  if (limit.isStrict) return limits.takeStrictly(limit, nowMs).then((waitMs) => turnOf(limit, waitMs));
+  return turnOf(limit, limits.take(limit, nowMs));
+}
+
+function turnOf({ limit: { isExcess } }: CallerLimit, waitMs: number): RunPriority | Promise<RunPriority> {
+  const priority = isExcess ? "low" : "normal";
+  return waitMs > 0 ? sleep(waitMs, priority) : priority;
 }
 
 /** The version that is to answer: the champion, or the variant that rules and shares give the request to. */

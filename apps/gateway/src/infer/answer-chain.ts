@@ -20,20 +20,20 @@ export type FallbackReason = Exclude<RunOutcome["kind"], "ok" | "failed"> | "bre
 export interface ChainAnswer {
   readonly outputs: readonly Tensor[];
   /** What the model that answered got; absent where none did. */
-  readonly inputs?: readonly Tensor[];
+  readonly inputs?: readonly Tensor[] | undefined;
   /** The request as the version that answered read it. */
   readonly request: InferRequest;
   /** The version that answered; for a rule or a fixed answer, the one that should have. */
   readonly by: ActiveRoute;
-  readonly fallback?: { readonly reason: FallbackReason; readonly answeredBy: AnsweredBy };
+  readonly fallback?: { readonly reason: FallbackReason; readonly answeredBy: AnsweredBy } | undefined;
   readonly used: VersionAnswer["used"];
-  readonly statedTime?: EpochMicros;
-  readonly featuresMicros?: number;
-  readonly queueMicros?: number;
-  readonly runMicros?: number;
-  readonly batchRows?: number;
+  readonly statedTime?: EpochMicros | undefined;
+  readonly featuresMicros?: number | undefined;
+  readonly queueMicros?: number | undefined;
+  readonly runMicros?: number | undefined;
+  readonly batchRows?: number | undefined;
   /** Absent where the version keeps no answers. */
-  readonly cache?: "hit" | "miss";
+  readonly cache?: "hit" | "miss" | undefined;
 }
 
 export interface ChainDeps extends RunDeps {
@@ -87,8 +87,11 @@ type ChainStep =
   | { readonly kind: "version"; readonly version: ActiveRoute; readonly answeredBy: AnsweredBy }
   | { readonly kind: "local"; readonly step: Extract<FallbackStep, { kind: "rule" | "fixed" }> };
 
+const noSteps: readonly ChainStep[] = [];
+
 /** What may answer when the chosen version does not. A variant's requests go back to the champion first. */
-function stepsOf({ chosen, champion }: Asked): ChainStep[] {
+function stepsOf({ chosen, champion }: Asked): readonly ChainStep[] {
+  if (chosen === champion && champion.route.fallbacks.length === 0) return noSteps;
   const steps: ChainStep[] = [];
   if (chosen !== champion) steps.push({ kind: "version", version: champion, answeredBy: "champion" });
   for (const step of champion.route.fallbacks) {
@@ -125,14 +128,13 @@ async function tryVersion(
     const longestMs = version.route.limits.timeoutMs;
     const timeoutMs = Math.max(1, Math.floor(leftMs));
     const options = { timeoutMs, longestMs, priority: asked.priority };
-    const { outcome, ...rest } = await runVersion(deps, version, request, asked.receivedAt, options, cache);
+    const ran = await runVersion(deps, version, request, asked.receivedAt, options, cache);
+    const { outcome } = ran;
     const now = performance.now();
     if (outcome.kind === "ok") {
       breaker.succeeded(now, now - startMs);
-      waitMs = (rest.queueMicros ?? 0) / 1000;
-      const { kind: _, ...run } = outcome;
-      const looked = cache ? { cache: outcome.isCached ? ("hit" as const) : ("miss" as const) } : {};
-      return { kind: "answered", answer: { request, by: version, ...run, ...looked, ...rest } };
+      waitMs = (ran.queueMicros ?? 0) / 1000;
+      return { kind: "answered", answer: chainAnswer(version, request, ran, outcome, cache !== undefined) };
     }
     if (outcome.kind === "overloaded") waitMs = Number.MAX_VALUE;
     const fault = faultOf(outcome, asked.timeoutMs);
@@ -149,6 +151,17 @@ async function tryVersion(
   } finally {
     limit.release(waitMs, performance.now());
   }
+}
+
+function chainAnswer(
+  by: ActiveRoute,
+  request: InferRequest,
+  { inputs, used, statedTime, featuresMicros, queueMicros }: VersionAnswer,
+  { outputs, runMicros, batchRows, isCached }: Extract<RunOutcome, { kind: "ok" }>,
+  isKept: boolean,
+): ChainAnswer {
+  const cache = isKept ? (isCached ? "hit" : "miss") : undefined;
+  return { outputs, inputs, request, by, used, statedTime, featuresMicros, queueMicros, runMicros, batchRows, cache };
 }
 
 function readAs({ chosen, request, readFor }: Asked, version: ActiveRoute): InferRequest {

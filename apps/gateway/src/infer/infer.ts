@@ -57,9 +57,12 @@ async function predict(
   call: InferCall,
   progress: Progress,
 ): Promise<Answer> {
-  const admitted = await admit(deps, state, call, progress);
+  // What is known at once is not awaited: each turn of the loop costs as much as the decision.
+  const asAdmitted = admit(deps, state, call, progress);
+  const admitted = asAdmitted instanceof Promise ? await asAdmitted : asAdmitted;
   progress.headers = snapshotAgeHeaders(admitted.champion, state);
-  const priority = await takeTurn(deps, admitted);
+  const turn = takeTurn(deps, admitted);
+  const priority = typeof turn === "string" ? turn : await turn;
   progress.authMicros = Math.round((performance.now() - progress.startMs) * 1000);
   const body = await call.readBody(admitted.champion.route.limits.bodyBytes);
   progress.body = body;

@@ -19,7 +19,7 @@ type Ending = Pick<PredictionRecord, "latency" | "status"> & Partial<PredictionR
  * @returns its id, once the record is as safe as the charter asks
  * @throws PortolanError `serving.log_unavailable`: what cannot be recorded is not answered
  */
-export async function appendRecord(
+export function appendRecord(
   writer: PredictionWriter,
   progress: Progress,
   { context, durability }: { readonly context: PredictionContext; readonly durability: Durability },
@@ -27,7 +27,7 @@ export async function appendRecord(
 ): Promise<string> {
   const { purpose, onBehalfOf } = progress.admission ?? {};
   try {
-    return await writer.append(
+    const { id, written } = writer.submit(
       {
         context,
         principal: progress.principal,
@@ -39,13 +39,21 @@ export async function appendRecord(
       },
       { durability },
     );
+    return written.then(
+      () => id,
+      (cause: unknown) => Promise.reject(unavailable(cause)),
+    );
   } catch (cause) {
-    throw new PortolanError<ServingErrorCode>("serving.log_unavailable", {
-      detail: `The prediction cannot be recorded${isPortolanError(cause) ? ` (${cause.code})` : ""}, so it is not answered.`,
-      mend: "Make room on the gateway's disk.",
-      cause,
-    });
+    return Promise.reject(unavailable(cause));
   }
+}
+
+function unavailable(cause: unknown): PortolanError<ServingErrorCode> {
+  return new PortolanError<ServingErrorCode>("serving.log_unavailable", {
+    detail: `The prediction cannot be recorded${isPortolanError(cause) ? ` (${cause.code})` : ""}, so it is not answered.`,
+    mend: "Make room on the gateway's disk.",
+    cause,
+  });
 }
 
 /** The record of an answer: by which version, from what, and what it said. */

@@ -23,9 +23,9 @@ export interface VersionAnswer {
   readonly inputs: readonly Tensor[];
   readonly used: readonly UsedFeature[];
   /** The instant that the caller stated for the event, if it did. */
-  readonly statedTime?: EpochMicros;
-  readonly featuresMicros?: number;
-  readonly queueMicros?: number;
+  readonly statedTime?: EpochMicros | undefined;
+  readonly featuresMicros?: number | undefined;
+  readonly queueMicros?: number | undefined;
 }
 
 export interface RunDeps {
@@ -38,7 +38,7 @@ export interface RunDeps {
  * @param options the time that is left, features included
  * @throws PortolanError when the request is at fault, or its features are missing
  */
-export async function runVersion(
+export function runVersion(
   deps: RunDeps,
   active: ActiveRoute,
   request: InferRequest,
@@ -48,25 +48,28 @@ export async function runVersion(
 ): Promise<VersionAnswer> {
   const { route, model } = active;
   if (route.nonFinite === "refuse") refuseNonFinite(request.inputs);
-  const { inputs, ...assembled } = modelInputs(deps, active, request, receivedAt);
-  const start = performance.now();
+  const { inputs, used, statedTime, featuresMicros } = modelInputs(deps, active, request, receivedAt);
   const key = cache && cacheKey(inputs);
   const kept = key === undefined ? undefined : cache?.get(key);
-  if (kept)
-    return {
-      outcome: { kind: "ok", outputs: kept, runMicros: 0, isCached: true },
-      inputs,
-      ...assembled,
-      queueMicros: 0,
-    };
-  const outcome: RunOutcome = model
-    ? await model.run(inputs, options)
-    : { kind: "unavailable", detail: active.problem?.detail ?? "The model is not loaded." };
-  if (outcome.kind !== "ok") return { outcome, inputs, ...assembled };
-  if (key !== undefined) cache?.put(key, outcome.outputs);
-  const spentMicros = Math.round((performance.now() - start) * 1000);
-  return { outcome, inputs, ...assembled, queueMicros: Math.max(0, spentMicros - outcome.runMicros) };
+  if (kept) {
+    const outcome = { kind: "ok", outputs: kept, runMicros: 0, isCached: true } as const;
+    return Promise.resolve({ outcome, inputs, used, statedTime, featuresMicros, queueMicros: 0 });
+  }
+  if (!model) {
+    const detail = active.problem?.detail ?? "The model is not loaded.";
+    return Promise.resolve({ outcome: { kind: "unavailable", detail }, inputs, used, statedTime, featuresMicros });
+  }
+  const startMs = performance.now();
+  return model.run(inputs, options).then((outcome) => {
+    if (outcome.kind !== "ok") return { outcome, inputs, used, statedTime, featuresMicros };
+    if (key !== undefined) cache?.put(key, outcome.outputs);
+    const spentMicros = Math.round((performance.now() - startMs) * 1000);
+    const queueMicros = Math.max(0, spentMicros - outcome.runMicros);
+    return { outcome, inputs, used, statedTime, featuresMicros, queueMicros };
+  });
 }
+
+const noFeatures: readonly UsedFeature[] = [];
 
 type ModelInputs = Pick<VersionAnswer, "used" | "statedTime" | "featuresMicros"> & {
   readonly inputs: readonly Tensor[];
@@ -79,7 +82,7 @@ function modelInputs(
   receivedAt: EpochMicros,
 ): ModelInputs {
   const { route } = active;
-  if (!route.features) return { inputs: request.inputs, used: [] };
+  if (!route.features) return { inputs: request.inputs, used: noFeatures };
   const start = performance.now();
   const time = eventTimeOf(route.features, request.parameters[eventTimeParameter], receivedAt);
   const assembled = assembleInputs(
@@ -99,7 +102,7 @@ function modelInputs(
 function refuseNonFinite(inputs: readonly Tensor[]): void {
   for (const { name, datatype, data } of inputs) {
     if ((datatype !== "FP32" && datatype !== "FP64") || !ArrayBuffer.isView(data)) continue;
-    const at = (data as Float64Array).findIndex((value) => !Number.isFinite(value));
+    const at = firstNonFinite(data as Float64Array);
     if (at === -1) continue;
     throw new PortolanError<ServingErrorCode>("serving.bad_request", {
       detail: `The input "${name}" holds NaN or infinity at element ${at}.`,
@@ -107,6 +110,11 @@ function refuseNonFinite(inputs: readonly Tensor[]): void {
       at: { pointer: "/inputs" },
     });
   }
+}
+
+function firstNonFinite(data: Float32Array | Float64Array): number {
+  for (let at = 0; at < data.length; at++) if (!Number.isFinite(data[at])) return at;
+  return -1;
 }
 
 /** What the caller is told when nothing answers in the model's place. */

@@ -20,7 +20,8 @@ export class OnDemandModel implements LoadedModel {
   #loaded: LoadedModel | undefined;
   #waking: Promise<LoadedModel> | undefined;
   #lastState: RuntimeState;
-  #inFlight = 0;
+  /** Requests that wait for it to be loaded. */
+  #waiting = 0;
   #closed = false;
   #lastUsedMs = performance.now();
 
@@ -47,7 +48,8 @@ export class OnDemandModel implements LoadedModel {
 
   /** Monotonic milliseconds of the last request; now while one is under way. */
   lastUsedMs(nowMs: number): number {
-    return this.#inFlight > 0 ? nowMs : this.#lastUsedMs;
+    if (this.#isUsed()) this.#lastUsedMs = nowMs;
+    return this.#lastUsedMs;
   }
 
   state(): RuntimeState {
@@ -56,29 +58,24 @@ export class OnDemandModel implements LoadedModel {
   }
 
   usage(): ModelUsage {
-    return this.#loaded?.usage() ?? { lanes: 0, busyMs: 0, queuedRows: 0 };
+    return this.#loaded?.usage() ?? { lanes: 0, busyMs: 0, queuedRows: 0, inFlight: 0 };
   }
 
   get scale(): ((lanes: number) => Promise<void>) | undefined {
     return this.#loaded?.scale;
   }
 
-  async run(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
-    if (this.#closed) return { kind: "unavailable", detail: "The model is not loaded." };
-    this.#inFlight++;
-    try {
-      // Not awaited where it is loaded: between a route's choice and the model's queue nothing may wait.
-      return await (this.#loaded ? this.#loaded.run(inputs, options) : this.#runAwakened(inputs, options));
-    } finally {
-      this.#inFlight--;
-      this.#lastUsedMs = performance.now();
-    }
+  run(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
+    if (this.#closed) return Promise.resolve({ kind: "unavailable", detail: "The model is not loaded." });
+    this.#lastUsedMs = performance.now();
+    // Not awaited where it is loaded: between a route's choice and the model's queue nothing may wait.
+    return this.#loaded ? this.#loaded.run(inputs, options) : this.#runAwakened(inputs, options);
   }
 
   /** Gives its memory back, unless somebody is using it. Resolves to whether it did. */
   async sleep(): Promise<boolean> {
     const model = this.#loaded;
-    if (!model || this.#inFlight > 0 || this.#closed) return false;
+    if (!model || this.#isUsed() || this.#closed) return false;
     const state = model.state();
     // One that is starting, paused or quarantined has something to tell; it is not put away.
     if (state.kind !== "ready") return false;
@@ -94,12 +91,17 @@ export class OnDemandModel implements LoadedModel {
     await (this.#loaded ?? waking)?.close();
   }
 
+  #isUsed(): boolean {
+    return this.#waiting > 0 || (this.#loaded?.usage().inFlight ?? 0) > 0;
+  }
+
   async #runAwakened(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
     const startMs = performance.now();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), options.timeoutMs);
     });
+    this.#waiting++;
     try {
       const model = await Promise.race([this.#wake(), late]);
       if (!model) return { kind: "timeout" };
@@ -110,6 +112,7 @@ export class OnDemandModel implements LoadedModel {
     } catch (error) {
       return { kind: "unavailable", detail: `The model could not be loaded again: ${messageOf(error)}` };
     } finally {
+      this.#waiting--;
       clearTimeout(timer);
     }
   }
