@@ -163,8 +163,12 @@ async function assemble(config: GatewayConfig, log: Logger) {
   };
 }
 
-function driftSettings({ DRIFT_FLUSH_S, GATEWAY_NAME }: GatewayConfig, folder: string) {
-  return { folder: join(folder, "drift", GATEWAY_NAME), flushMs: DRIFT_FLUSH_S * 1000 };
+function driftSettings({ DRIFT_FLUSH_S, DRIFT_LAG_MS, GATEWAY_NAME }: GatewayConfig, folder: string) {
+  return {
+    folder: join(folder, "drift", GATEWAY_NAME),
+    flushMs: DRIFT_FLUSH_S * 1000,
+    laggingMs: DRIFT_LAG_MS,
+  };
 }
 
 type FollowDeps = Pick<SnapshotManagerDeps, "cache" | "control" | "pool" | "log" | "metrics"> & {

@@ -67,7 +67,7 @@ async function startCounting(): Promise<() => Promise<TestGateway>> {
     profiles: [{ model: "score", version: 1, digest, sizeBytes: bytes.length }],
   });
   await installation.publish(1);
-  return () => installation.start({ CONTROL_URL: control.url, DRIFT_FLUSH_S: "1" });
+  return () => installation.start({ CONTROL_URL: control.url, DRIFT_FLUSH_S: "1", DRIFT_LAG_MS: "0" });
 }
 
 let next = 0;

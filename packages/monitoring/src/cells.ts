@@ -18,7 +18,9 @@ export function cellCount(
 export const paddedBounds = 32;
 
 export function padBounds(lowerBounds: readonly number[]): Float64Array {
-  return new Float64Array(paddedBounds).fill(Number.POSITIVE_INFINITY).map((none, at) => lowerBounds[at] ?? none);
+  return new Float64Array(paddedBounds)
+    .fill(Number.POSITIVE_INFINITY)
+    .map((none, at) => lowerBounds[at] ?? none);
 }
 
 /**

@@ -87,11 +87,12 @@ test("counts add up to the same whatever process a row meets and whatever order 
 });
 
 test("a lagging event loop halves what is counted, down to one of 64, and a calm one doubles it again", () => {
-  expect(nextSampling(1, 80)).toBe(2);
-  expect(nextSampling(64, 80)).toBe(64);
-  expect(nextSampling(8, 40)).toBe(8);
-  expect(nextSampling(8, 5)).toBe(4);
-  expect(nextSampling(1, 0)).toBe(1);
+  expect(nextSampling(1, 80, 50)).toBe(2);
+  expect(nextSampling(64, 80, 50)).toBe(64);
+  expect(nextSampling(8, 40, 50)).toBe(8);
+  expect(nextSampling(8, 5, 50)).toBe(4);
+  expect(nextSampling(1, 0, 50)).toBe(1);
+  expect(nextSampling(1, 9999, 0), "unless every request is to be counted").toBe(1);
 });
 
 test("windows are aligned to the epoch, before it too", () => {

@@ -132,7 +132,10 @@ function countTensor(
 }
 
 /** Requests name their tensors in the same order, nearly always. */
-function dataOf(compiled: CompiledTensor, tensors: readonly CountedTensor[]): CountedTensor["data"] | undefined {
+function dataOf(
+  compiled: CompiledTensor,
+  tensors: readonly CountedTensor[],
+): CountedTensor["data"] | undefined {
   const expected = tensors[compiled.at];
   if (expected?.name === compiled.name) return expected.data;
   compiled.at = tensors.findIndex(({ name }) => name === compiled.name);

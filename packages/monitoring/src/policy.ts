@@ -2,5 +2,5 @@
 export { cellCount, cellLabels } from "./cells.ts";
 export { type CountedTensor, DriftCounter, type IsAbsent, splitCounts } from "./drift-counter.ts";
 export { bins, levelsReference, mostLevels, numericReference } from "./reference-profile.ts";
-export { laggingMs, nextSampling } from "./sampling.ts";
+export { nextSampling } from "./sampling.ts";
 export { windowMicros, windowStartOf } from "./window.ts";

@@ -15,6 +15,7 @@ interface Watched {
 /** Counts what models see and say, into the cells of their reference profiles. */
 export class DriftBook {
   readonly #profiles: ProfileBook;
+  readonly #laggingMs: number;
   readonly #series = new Map<string, DriftSeries>();
   /** By route, and apart from it what it answers in another's place; null: its version has no profile. */
   readonly #own = new WeakMap<ActiveRoute, Watched | null>();
@@ -26,7 +27,9 @@ export class DriftBook {
   /** Rows since the start. */
   rows = 0;
 
-  constructor(profiles: ProfileBook) {
+  /** @param laggingMs delay of the event loop beyond which fewer requests are counted; 0: never */
+  constructor(profiles: ProfileBook, laggingMs: number) {
+    this.#laggingMs = laggingMs;
     this.#profiles = profiles;
   }
 
@@ -46,7 +49,7 @@ export class DriftBook {
 
   /** @param delayMsP99 how late the event loop was since the last call */
   heed(delayMsP99: number): void {
-    this.#oneIn = nextSampling(this.#oneIn, delayMsP99);
+    this.#oneIn = nextSampling(this.#oneIn, delayMsP99, this.#laggingMs);
   }
 
   /** Everything that was counted since the last call. */

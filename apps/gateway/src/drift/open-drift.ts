@@ -13,6 +13,8 @@ import { ProfileBook } from "./profile-book.ts";
 export interface OpenDriftDeps {
   readonly folder: string;
   readonly flushMs: number;
+  /** Delay of the event loop beyond which fewer requests are counted; 0: never. */
+  readonly laggingMs: number;
   readonly cache: DiskCache;
   readonly control: ControlClient;
   readonly writer: Pick<PredictionWriter, "writerId" | "epoch">;
@@ -38,7 +40,7 @@ const lastDeliveryMs = 2000;
 export function openDrift(deps: OpenDriftDeps): Drift {
   const { folder, writer, metrics, log, control, cache } = deps;
   const profiles = new ProfileBook({ cache, control, log, nowMs: () => performance.now() });
-  const book = new DriftBook(profiles);
+  const book = new DriftBook(profiles, deps.laggingMs);
   const spool = new DriftSpool({
     folder,
     writer: writer.writerId,
@@ -105,8 +107,11 @@ function flushing(
 function heeding(book: DriftBook): () => void {
   const delay = monitorEventLoopDelay({ resolution: loopResolutionMs });
   delay.enable();
+  // A process that has just started was busy with that.
+  let isStarting = true;
   const timer = setInterval(() => {
-    book.heed(delay.percentile(99) / 1e6 - loopResolutionMs);
+    if (!isStarting) book.heed(delay.percentile(99) / 1e6 - loopResolutionMs);
+    isStarting = false;
     delay.reset();
   }, heedEveryMs).unref();
   return () => {

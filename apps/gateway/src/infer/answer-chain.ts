@@ -161,7 +161,19 @@ function chainAnswer(
   isKept: boolean,
 ): ChainAnswer {
   const cache = isKept ? (isCached ? "hit" : "miss") : undefined;
-  return { outputs, inputs, request, by, used, statedTime, featuresMicros, queueMicros, runMicros, batchRows, cache };
+  return {
+    outputs,
+    inputs,
+    request,
+    by,
+    used,
+    statedTime,
+    featuresMicros,
+    queueMicros,
+    runMicros,
+    batchRows,
+    cache,
+  };
 }
 
 function readAs({ chosen, request, readFor }: Asked, version: ActiveRoute): InferRequest {

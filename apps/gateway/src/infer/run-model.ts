@@ -57,7 +57,13 @@ export function runVersion(
   }
   if (!model) {
     const detail = active.problem?.detail ?? "The model is not loaded.";
-    return Promise.resolve({ outcome: { kind: "unavailable", detail }, inputs, used, statedTime, featuresMicros });
+    return Promise.resolve({
+      outcome: { kind: "unavailable", detail },
+      inputs,
+      used,
+      statedTime,
+      featuresMicros,
+    });
   }
   const startMs = performance.now();
   return model.run(inputs, options).then((outcome) => {
