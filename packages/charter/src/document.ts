@@ -14,6 +14,10 @@ export type Regulation = (typeof regulations)[number];
 export const signingRoles = ["team_lead", "approver_risk", "approver_compliance", "finance"] as const;
 export type SigningRole = (typeof signingRoles)[number];
 
+/** What becomes of NaN and infinities; `missing`: they count as values that are absent. */
+export const nonFinitePolicies = ["refuse", "missing", "fallback"] as const;
+export type NonFinitePolicy = (typeof nonFinitePolicies)[number];
+
 export const latencyClasses = ["real_time", "interactive", "batch"] as const;
 export type LatencyClass = (typeof latencyClasses)[number];
 
@@ -120,6 +124,25 @@ const Requirements = Type.Object(
       OneOf(
         ["arrival", "stated"],
         "The instant at which a feature's age is judged: the request's arrival (the default), or one that callers may state, e.g. to replay past events; such predictions are marked.",
+      ),
+    ),
+    nonFinite: Type.Optional(
+      Type.Object(
+        {
+          inputs: Type.Optional(
+            OneOf(
+              nonFinitePolicies,
+              "In a request: refuse it (the default), take the value for a missing one, or answer by the fallback.",
+            ),
+          ),
+          outputs: Type.Optional(
+            OneOf(
+              nonFinitePolicies,
+              "In a model's answer: refuse to give it out (the default), give out NaN for a missing value where the encoding has it, or answer by the fallback.",
+            ),
+          ),
+        },
+        { ...closed, description: "What becomes of NaN and infinities." },
       ),
     ),
     availability: PercentText("Share of requests answered in a month, e.g. 99.9%."),

@@ -15,6 +15,7 @@ import {
 } from "@portolan/serving/policy";
 import type { OnlinePlace } from "../online-features.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import { nonFiniteInput, withoutInfinities } from "./non-finite.ts";
 
 /** What one version made of a request, and where the time went. */
 export interface VersionAnswer {
@@ -47,7 +48,10 @@ export function runVersion(
   cache?: ResponseCache,
 ): Promise<VersionAnswer> {
   const { route, model } = active;
-  if (route.nonFinite === "refuse") refuseNonFinite(request.inputs);
+  if (route.nonFinite === "refuse" || route.nonFinite === "fallback") {
+    const fault = nonFiniteInput(request.inputs);
+    if (fault) throw fault;
+  }
   const { inputs, used, statedTime, featuresMicros } = modelInputs(deps, active, request, receivedAt);
   const key = cache && cacheKey(inputs);
   const kept = key === undefined ? undefined : cache?.get(key);
@@ -88,7 +92,10 @@ function modelInputs(
   receivedAt: EpochMicros,
 ): ModelInputs {
   const { route } = active;
-  if (!route.features) return { inputs: request.inputs, used: noFeatures };
+  if (!route.features) {
+    const { inputs } = request;
+    return { inputs: route.nonFinite === "missing" ? withoutInfinities(inputs) : inputs, used: noFeatures };
+  }
   const start = performance.now();
   const time = eventTimeOf(route.features, request.parameters[eventTimeParameter], receivedAt);
   const assembled = assembleInputs(
@@ -103,24 +110,6 @@ function modelInputs(
     ...(time.isStated ? { statedTime: time.at } : {}),
     featuresMicros: Math.round((performance.now() - start) * 1000),
   };
-}
-
-function refuseNonFinite(inputs: readonly Tensor[]): void {
-  for (const { name, datatype, data } of inputs) {
-    if ((datatype !== "FP32" && datatype !== "FP64") || !ArrayBuffer.isView(data)) continue;
-    const at = firstNonFinite(data as Float64Array);
-    if (at === -1) continue;
-    throw new PortolanError<ServingErrorCode>("serving.bad_request", {
-      detail: `The input "${name}" holds NaN or infinity at element ${at}.`,
-      mend: "Send finite numbers; the charter decides whether others are allowed.",
-      at: { pointer: "/inputs" },
-    });
-  }
-}
-
-function firstNonFinite(data: Float32Array | Float64Array): number {
-  for (let at = 0; at < data.length; at++) if (!Number.isFinite(data[at])) return at;
-  return -1;
 }
 
 /** What the caller is told when nothing answers in the model's place. */

@@ -193,9 +193,19 @@ export const Route = Type.Object(
     limits: Limits,
     purposes: Type.Array(Type.String(), { description: "Empty: a request need not declare a purpose" }),
     durability: Type.Union([Type.Literal("buffered"), Type.Literal("durable")]),
-    nonFinite: Type.Union([Type.Literal("refuse"), Type.Literal("allow")], {
-      description: "NaN and infinities in binary inputs",
-    }),
+    nonFinite: Type.Union(
+      [Type.Literal("refuse"), Type.Literal("missing"), Type.Literal("fallback"), Type.Literal("allow")],
+      {
+        description:
+          "NaN and infinities in binary inputs: a bad request, missing values, a case for the fallback, or what they are",
+      },
+    ),
+    nonFiniteOutputs: Type.Optional(
+      Type.Union(
+        [Type.Literal("refuse"), Type.Literal("missing"), Type.Literal("fallback"), Type.Literal("allow")],
+        { description: "The same in a model's answer; absent: refuse" },
+      ),
+    ),
     placement: Type.Union([Placement, Type.Null()], {
       description: "Where predictions of this endpoint may be made; null: no charter says",
     }),
