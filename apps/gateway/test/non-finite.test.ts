@@ -47,18 +47,32 @@ async function ask(endpoint: string, value: number, isBinaryOutput = false) {
 
 test("without a word of the charter NaN and infinities are the caller's fault, whatever fallback there is", async () => {
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY])
-    expect(await ask("silent", value)).toMatchObject({ status: 400, code: "serving.bad_request", fallback: null });
+    expect(await ask("silent", value)).toMatchObject({
+      status: 400,
+      code: "serving.bad_request",
+      fallback: null,
+    });
   expect(await ask("silent", 1)).toMatchObject({ status: 200 });
 });
 
 test("the charter may have the fallback answer; a rule over a gap says nothing, so that the next step does", async () => {
-  expect(await ask("fallback", Number.NaN)).toMatchObject({ status: 200, fallback: "non_finite", by: "fixed" });
+  expect(await ask("fallback", Number.NaN)).toMatchObject({
+    status: 200,
+    fallback: "non_finite",
+    by: "fixed",
+  });
   expect(await ask("fallback", 1)).toMatchObject({ status: 200, fallback: null });
-  expect(await ask("nothing-answers", Number.NaN)).toMatchObject({ status: 400, code: "serving.bad_request" });
+  expect(await ask("nothing-answers", Number.NaN)).toMatchObject({
+    status: 400,
+    code: "serving.bad_request",
+  });
 });
 
 test("a missing value reaches the model as NaN; what the model makes of it is judged by itself", async () => {
-  expect(await ask("missing", Number.POSITIVE_INFINITY)).toMatchObject({ status: 502, code: "serving.model_failed" });
+  expect(await ask("missing", Number.POSITIVE_INFINITY)).toMatchObject({
+    status: 502,
+    code: "serving.model_failed",
+  });
   expect(await ask("missing-fallback", Number.NaN)).toMatchObject({
     status: 200,
     fallback: "non_finite",

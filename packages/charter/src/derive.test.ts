@@ -42,7 +42,9 @@ describe("derivation", () => {
       ["refuse", "/requirements"],
       ["refuse", "/requirements"],
     ]);
-    expect(said({ inputs: "missing", outputs: "fallback" }).map(({ value, from }) => [value, from[0]?.pointer])).toEqual([
+    expect(
+      said({ inputs: "missing", outputs: "fallback" }).map(({ value, from }) => [value, from[0]?.pointer]),
+    ).toEqual([
       ["missing", "/requirements/nonFinite/inputs"],
       ["fallback", "/requirements/nonFinite/outputs"],
     ]);

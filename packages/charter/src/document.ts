@@ -1,7 +1,8 @@
 import { environments } from "@portolan/kernel";
-import { type Static, type TArray, type TEnum, Type } from "typebox";
+import { type Static, Type } from "typebox";
 import { controlNames } from "./controls.ts";
 import { metricNames } from "./metrics.ts";
+import { closed, ListOf, OneOf, Prose, Slug } from "./schema-parts.ts";
 import { ByteSizeText, DurationText, MonthlyMoneyText, PercentText, RateText } from "./unit-texts.ts";
 
 /** Version of the charter format; a document names it, so that an old charter keeps its meaning. */
@@ -20,25 +21,6 @@ export type NonFinitePolicy = (typeof nonFinitePolicies)[number];
 
 export const latencyClasses = ["real_time", "interactive", "batch"] as const;
 export type LatencyClass = (typeof latencyClasses)[number];
-
-const closed = { additionalProperties: false } as const;
-const slug = "^[a-z0-9]+(-[a-z0-9]+)*$";
-
-function Slug(description: string) {
-  return Type.String({
-    pattern: slug,
-    description: `${description} Lower case letters, digits and hyphens.`,
-  });
-}
-function Prose(description: string) {
-  return Type.String({ minLength: 10, maxLength: 4000, description });
-}
-function OneOf<Value extends string>(values: readonly Value[], description: string): TEnum<Value[]> {
-  return Type.Enum([...values], { description });
-}
-function ListOf<Value extends string>(values: readonly Value[], description: string): TArray<TEnum<Value[]>> {
-  return Type.Array(Type.Enum([...values]), { uniqueItems: true, maxItems: 64, description });
-}
 
 const UseCase = Type.Object(
   {

@@ -16,7 +16,9 @@ const halves = (datatype: "FP16" | "BF16", ...bits: number[]): Tensor => ({
 });
 
 test("NaN and infinities are found in every kind of floating-point tensor, and nowhere else", () => {
-  expect(nonFiniteInput([floats(1, -2), halves("FP16", 0x3c00, 0x7bff), halves("BF16", 0x7f7f)])).toBeUndefined();
+  expect(
+    nonFiniteInput([floats(1, -2), halves("FP16", 0x3c00, 0x7bff), halves("BF16", 0x7f7f)]),
+  ).toBeUndefined();
   expect(nonFiniteInput([floats(1, Number.NaN)])).toMatchObject({
     code: "serving.bad_request",
     detail: 'The input "x" holds NaN or infinity at element 1.',
@@ -33,5 +35,7 @@ test("a missing value is NaN; what was sent is not changed, nor a NaN's own bits
   expect(sent.data[1]).toBe(Number.POSITIVE_INFINITY);
   const gaps = [floats(Number.NaN, 2)];
   expect(withoutInfinities(gaps)).toBe(gaps);
-  expect(withoutInfinities([halves("FP16", 0xfc00, 0x3c00)])[0]?.data).toEqual(Uint16Array.of(0x7e00, 0x3c00));
+  expect(withoutInfinities([halves("FP16", 0xfc00, 0x3c00)])[0]?.data).toEqual(
+    Uint16Array.of(0x7e00, 0x3c00),
+  );
 });

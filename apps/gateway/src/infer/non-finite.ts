@@ -46,7 +46,10 @@ function gapped(tensor: Tensor): Tensor {
   const exponent = halfExponents[datatype] ?? 0;
   // All bits of the exponent and the first of the fraction: a quiet NaN.
   const gap = exponent | (exponent >>> 1);
-  return { ...tensor, data: (data as Uint16Array).map((bits) => ((bits & 0x7fff) === exponent ? gap : bits)) };
+  return {
+    ...tensor,
+    data: (data as Uint16Array).map((bits) => ((bits & 0x7fff) === exponent ? gap : bits)),
+  };
 }
 
 function firstIn(tensors: readonly Tensor[]): { readonly name: string; readonly at: number } | undefined {
