@@ -15,6 +15,7 @@ import { registerPolicyCommands } from "./commands/policy.ts";
 import { registerPredictionCommands } from "./commands/prediction.ts";
 import { registerPredictionsCommands } from "./commands/predictions.ts";
 import { registerProjectCommands } from "./commands/project.ts";
+import { registerScoreCommand } from "./commands/score.ts";
 import { registerServerCommands } from "./commands/server.ts";
 import { type CliContext, type CliEnvironment, homeOf } from "./context.ts";
 import type { CliErrorCode } from "./errors.ts";
@@ -103,6 +104,7 @@ export function createProgram(run: CliRun): Command {
   registerEndpointCommands(program, contextOf);
   registerPredictionCommands(program, contextOf);
   registerPredictionsCommands(program, contextOf);
+  registerScoreCommand(program, contextOf);
   registerDriftCommands(program, contextOf);
   registerAuditCommands(program, contextOf);
   registerBackupCommands(program, contextOf);

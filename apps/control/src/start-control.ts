@@ -19,6 +19,7 @@ import { onnxFormatErrors } from "@portolan/onnx-format";
 import { plannerErrors, registerPlannerRoutes } from "@portolan/planner";
 import { predictionsErrors, registerPredictionsRoutes } from "@portolan/predictions";
 import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
+import { registerScoringRoutes, scoringErrors } from "@portolan/scoring";
 import { registerServingRoutes, servingErrors } from "@portolan/serving";
 import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
 import type { FastifyInstance } from "fastify";
@@ -37,6 +38,7 @@ import { type Foundation, openFoundation } from "./wiring/foundation.ts";
 import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
+import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
 import { type ServingWiring, wireServing } from "./wiring/serving.ts";
 
 export interface Control {
@@ -62,6 +64,7 @@ export const errorCatalogue = {
   ...onnxFormatErrors,
   ...predictionsErrors,
   ...registryErrors,
+  ...scoringErrors,
   ...servingErrors,
 };
 
@@ -73,6 +76,7 @@ export interface Wiring {
   readonly monitoring: MonitoringWiring;
   readonly serving: ServingWiring;
   readonly data: DataWiring;
+  readonly scoring: ScoringWiring;
 }
 
 const refreshEveryMs = 2000;
@@ -125,7 +129,13 @@ export async function assembleControl(
   const monitoring = wireMonitoring(base, identity, governance.registry);
   const serving = wireServing(base, identity, governance.charter, governance.registry, monitoring.profiles);
   const data = wireData(base, identity, governance.charter, governance.registry.artifacts);
-  const wiring: Wiring = { base, identity, governance, monitoring, serving, data };
+  const scoring = wireScoring(base, identity, {
+    charter: governance.charter,
+    registry: governance.registry,
+    serving: serving.serving,
+    residency: data.residency,
+  });
+  const wiring: Wiring = { base, identity, governance, monitoring, serving, data, scoring };
   const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tlsOf(config) });
   watch?.(app);
   const metrics = await registerRoutes(app, wiring);
@@ -164,7 +174,7 @@ function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<M
 
 async function registerRoutes(
   app: FastifyInstance,
-  { base, identity, governance, monitoring, serving, data }: Wiring,
+  { base, identity, governance, monitoring, serving, data, scoring }: Wiring,
 ): Promise<Registry> {
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
@@ -207,6 +217,7 @@ async function registerRoutes(
   await registerDataRoutes(app, data.data);
   await registerFeaturesRoutes(app, data.features);
   await registerTrainingRoutes(app, data.training);
+  await registerScoringRoutes(app, scoring.scoring);
   await app.register((scope) =>
     backupRoutes(scope, {
       work: base.work,
@@ -233,7 +244,7 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
 }
 
 async function startBackground(
-  { base, identity, governance, monitoring, serving, data }: Wiring,
+  { base, identity, governance, monitoring, serving, data, scoring }: Wiring,
   sequencer: Sequencer,
 ): Promise<{ stop(): Promise<void> }> {
   const { database, clock, log, work, jobs } = base;
@@ -250,6 +261,7 @@ async function startBackground(
     ...governance.jobs,
     ...monitoring.jobs,
     ...data.jobs,
+    ...scoring.jobs,
     createVerifyJob(ledgerDeps(base, identity)),
     archiving.pausing(backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() })),
   ];

@@ -147,6 +147,19 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     url: "/v1/endpoints/arrivals/drift-counts",
     of: "counted",
   },
+  named("POST /v1/scorings", {
+    environment: production,
+    endpoint: "arrivals",
+    datasetId: missingId("ds"),
+    out: "scored",
+  }),
+  {
+    kind: "named",
+    route: "GET /v1/scoring-plan",
+    request: () => ({ url: `/v1/scoring-plan?environment=production&endpoint=arrivals&datasetId=${missingId("ds")}` }),
+  },
+  { kind: "listed", route: "GET /v1/scorings", url: "/v1/scorings", of: "scoring" },
+  found("GET /v1/scorings/:id", "scoring", missingId("sco")),
   { kind: "listed", route: "GET /v1/endpoints", url: "/v1/endpoints", of: "endpoint" },
   named("PUT /v1/endpoints/:name", (world) => ({
     environment: production,

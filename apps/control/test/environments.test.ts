@@ -125,6 +125,27 @@ async function fillProduction(): Promise<void> {
        values ($1, 'production', $2, 'ep', 'arrivals', 'champion', $3, 1, $4, 0, 1, 1, '{1,0}')`,
       [organisation, known.get("useCase"), known.get("counted"), reference["digest"]],
     );
+    await insert(
+      `insert into scoring.runs (id, organisation_id, environment, use_case_id, name, request, plan, job, state, started_by, started_at)
+       values ($1, $2, 'production', $3, 'scored', $4, $5, 'job', 'failed', 'x', $6)`,
+      [
+        id("scoring", "scoring"),
+        organisation,
+        known.get("useCase"),
+        JSON.stringify({ environment: "production", datasetId: "ds", out: "scored" }),
+        JSON.stringify({
+          useCaseId: "uc",
+          model: { name: "arrivals", version: 1, digest },
+          charter: null,
+          dataset: { id: "ds", name: "visits", object: digest },
+          rows: 1,
+          chunks: 1,
+          inputs: [],
+          keys: [],
+        }),
+        now,
+      ],
+    );
     const [endpoint, deployment] = [id("endpoint", "endpoint"), id("deployment", "deployment")];
     await insert(
       `insert into serving.endpoints (id, organisation_id, name, environment, business_unit_id, use_case_id, deployment_id, created_at, created_by)

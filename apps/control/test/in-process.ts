@@ -101,6 +101,7 @@ export async function openControl() {
       data: wiring.data.jobs,
       governance: wiring.governance.jobs,
       monitoring: wiring.monitoring.jobs,
+      scoring: wiring.scoring.jobs,
     },
     async close(): Promise<void> {
       await app.close();

@@ -103,6 +103,16 @@ export const modelRoutes: readonly MutatingRoute[] = [
     }),
   },
   {
+    route: "POST /v1/scorings",
+    as: "ci",
+    ledger: "governed",
+    events: ["scoring.run.started"],
+    request: async (world) => ({
+      url: "/v1/scorings",
+      body: { environment: "dev", endpoint: "delays", datasetId: await devVisits(world), ...visitsOut },
+    }),
+  },
+  {
     route: "POST /v1/prediction-blocks",
     as: "gateway-1",
     ledger: "recorded",
@@ -159,6 +169,17 @@ export const modelRoutes: readonly MutatingRoute[] = [
     }),
   },
 ];
+
+const visitsOut = { purpose: "staff-planning", columns: ["wait", "wait", "wait"], out: "visits-scored" };
+
+/** A dataset snapshot of the use case in dev; resolves to its id. */
+async function devVisits(world: World): Promise<string> {
+  const max = await world.api.token("max");
+  const { datasets } = await must(world.api, "GET", "/v1/datasets?contract=visits", undefined, max);
+  const found = (datasets as { id: string; environment: string }[]).find((one) => one.environment === "dev");
+  if (!found) throw new Error("no visits were ingested in dev");
+  return found.id;
+}
 
 /** What a gateway counted of one row, under the profile that was made before. */
 async function driftOf(world: World) {

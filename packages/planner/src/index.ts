@@ -10,6 +10,8 @@ export * from "./policy.ts";
 export type { CharterSource, PlannedCharter } from "./ports.ts";
 export { readShippedPrices } from "./shipped-prices.ts";
 
+export { type CpuPrice, cpuPrice } from "./cpu-price.ts";
+
 export const plannerMigrations: MigrationSet = {
   package: "planner",
   directory: new URL("../migrations/", import.meta.url),

@@ -26,6 +26,7 @@ import { openFolderObjectStore } from "@portolan/objectstore";
 import { plannerMigrations } from "@portolan/planner";
 import { predictionsMigrations } from "@portolan/predictions";
 import { registryMigrations } from "@portolan/registry";
+import { scoringMigrations } from "@portolan/scoring";
 import { servingMigrations } from "@portolan/serving";
 import { trainingMigrations } from "@portolan/training";
 import type { ControlSettings } from "../config.ts";
@@ -60,6 +61,7 @@ export const migrationSets = [
   dataMigrations,
   featuresMigrations,
   monitoringMigrations,
+  scoringMigrations,
   trainingMigrations,
 ];
 

@@ -1,0 +1,145 @@
+import { join } from "node:path";
+import { type CharterDeps, inForceCharter } from "@portolan/charter";
+import { termsOf } from "@portolan/charter/policy";
+import type { ResidencyCheck } from "@portolan/data";
+import { createDuckDbEngine } from "@portolan/duckdb";
+import { type CallContext, type JobHandler, PortolanError, parseDigest } from "@portolan/kernel";
+import { recordBatchDigest } from "@portolan/ledger";
+import { cpuPrice, readShippedPrices } from "@portolan/planner";
+import { type RegistryDeps, readVersion } from "@portolan/registry";
+import {
+  type ScoringDeps,
+  type ScoringErrorCode,
+  type ScoringTarget,
+  scoringJob,
+} from "@portolan/scoring";
+import type { ScoringQuestion } from "@portolan/scoring/contract";
+import { findServedRoute, requireServable, type ServingRouteDeps } from "@portolan/serving";
+import type { Route } from "@portolan/serving/contract";
+import { createChunkScorer } from "../batch/child-chunk-scorer.ts";
+import type { Foundation } from "./foundation.ts";
+import type { IdentityWiring } from "./identity.ts";
+
+export interface ScoringWiring {
+  readonly scoring: ScoringDeps;
+  readonly jobs: readonly JobHandler[];
+}
+
+interface Parts {
+  readonly charter: CharterDeps;
+  readonly registry: RegistryDeps;
+  readonly serving: ServingRouteDeps;
+  readonly residency: ResidencyCheck;
+}
+
+/** Batch scoring: endpoints' versions and rules over snapshots. */
+export function wireScoring(base: Foundation, identity: IdentityWiring, parts: Parts): ScoringWiring {
+  const { work, clock, objects, config } = base;
+  const workFolder = join(config.PORTOLAN_HOME, "work");
+  const prices = readShippedPrices();
+  const scoring: ScoringDeps = {
+    work,
+    authorizer: identity.authorizer,
+    clock,
+    objects,
+    artifacts: parts.registry.artifacts,
+    places: identity.directory.places,
+    targets: { find: (call, question) => findTarget(parts, call, question) },
+    residency: parts.residency,
+    scorer: createChunkScorer(objects, workFolder),
+    engine: createDuckDbEngine({ threads: 1 }),
+    prices: {
+      of: async (call, useCaseId) => {
+        const found = await inForceCharter(parts.charter, call, { useCaseId });
+        return found && cpuPrice(found.charter, prices, clock.now());
+      },
+    },
+    recordBatch: recordBatchDigest,
+    workFolder,
+  };
+  return { scoring, jobs: [scoringJob(scoring)] };
+}
+
+async function findTarget(parts: Parts, call: CallContext, question: ScoringQuestion): Promise<ScoringTarget> {
+  const { endpoint, environment, model, version } = question;
+  if (endpoint !== undefined) {
+    const route = await findServedRoute(parts.serving, call, environment, endpoint);
+    if (!route) throw unknownTarget(`there is no endpoint ${endpoint} in ${environment}`);
+    return targetOfRoute(parts, call, route);
+  }
+  if (model === undefined || version === undefined)
+    throw unknownTarget("neither an endpoint nor a model and its version are named");
+  return targetOfVersion(parts, call, { environment, model, version });
+}
+
+async function targetOfRoute(parts: Parts, call: CallContext, route: Route): Promise<ScoringTarget> {
+  const { name, version, digest, signature } = route.model;
+  const found = await inForceCharter(parts.charter, call, { useCaseId: route.useCaseId });
+  return {
+    useCaseId: route.useCaseId,
+    resource: {
+      type: "Endpoint",
+      id: route.endpoint,
+      businessUnitId: route.businessUnitId,
+      ...(route.teamId === null ? {} : { teamId: route.teamId }),
+    },
+    model: { name, version, digest: requireDigest(digest) },
+    signature,
+    features: route.features,
+    nonFinite: route.nonFinite,
+    nonFiniteOutputs: route.nonFiniteOutputs ?? "refuse",
+    purposes: route.purposes,
+    charter: found ? charterOf(found) : null,
+  };
+}
+
+/** A version by itself, where an endpoint of it could be served. */
+async function targetOfVersion(
+  parts: Parts,
+  call: CallContext,
+  asked: { readonly environment: ScoringQuestion["environment"]; readonly model: string; readonly version: number },
+): Promise<ScoringTarget> {
+  const { environment, model, version } = asked;
+  const found = await readVersion(parts.registry, call, model, version);
+  const { useCaseId } = found;
+  if (environment !== "dev" && !found.stages.includes(environment))
+    throw unknownTarget(`${model}/${version} was not promoted to ${environment}`);
+  const charter = await parts.serving.charters.inForce(call, useCaseId);
+  requireServable(model, { environment }, charter, parts.serving.location);
+  const terms = charter ? termsOf(charter.document) : undefined;
+  return {
+    useCaseId,
+    resource: { type: "Model", id: model },
+    model: { name: model, version, digest: requireDigest(found.artifact) },
+    signature: found.signature,
+    features: null,
+    nonFinite: terms?.nonFinite.inputs ?? "refuse",
+    nonFiniteOutputs: terms?.nonFinite.outputs ?? "refuse",
+    purposes: terms?.purposes ?? [],
+    charter: charter
+      ? { ...pick(charter), classification: charter.document.data.classification }
+      : null,
+  };
+}
+
+function pick({ id, version, digest }: { readonly id: string; readonly version: number; readonly digest: string }) {
+  return { id, version, digest };
+}
+
+function charterOf(found: NonNullable<Awaited<ReturnType<typeof inForceCharter>>>) {
+  const { charterId: id, version, digest, charter } = found;
+  return { id, version, digest, classification: charter.data.classification };
+}
+
+function requireDigest(text: string) {
+  const digest = parseDigest(text);
+  if (!digest) throw new PortolanError("kernel.internal", { detail: `${text.slice(0, 80)} is no digest` });
+  return digest;
+}
+
+function unknownTarget(detail: string): PortolanError<ScoringErrorCode> {
+  return new PortolanError("scoring.target_unknown", {
+    detail,
+    mend: "See portolan endpoint list and portolan model list.",
+  });
+}
