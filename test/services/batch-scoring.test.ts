@@ -54,22 +54,43 @@ async function ingest(product: Product, setting: Setting): Promise<string> {
   const { digest } = (await response.json()) as { digest: string };
   const sources = [{ object: digest, format: "csv" }];
   const place = { environment: "dev", useCaseId: setting.useCaseId };
-  const { id } = await must(product, "POST", "/v1/ingestions", { contract: "customers", ...place, sources }, ci);
+  const { id } = await must(
+    product,
+    "POST",
+    "/v1/ingestions",
+    { contract: "customers", ...place, sources },
+    ci,
+  );
   for (;;) {
     const found = await must(product, "GET", `/v1/ingestions/${String(id)}`, undefined, ci);
-    if (found["datasetId"] !== undefined) return String(found["datasetId"]);
-    if (["failed", "refused"].includes(String(found["state"]))) throw new Error(JSON.stringify(found));
+    const { datasetId, state } = found as { datasetId?: string; state: string };
+    if (datasetId !== undefined) return datasetId;
+    if (["failed", "refused"].includes(state)) throw new Error(JSON.stringify(found));
     await sleep(100);
   }
 }
 
 async function start(product: Product, datasetId: string): Promise<string> {
-  const body = { environment: "dev", endpoint, datasetId, purpose, columns: ["a", "b"], keys: ["id"], out: "scored" };
+  const body = {
+    environment: "dev",
+    endpoint,
+    datasetId,
+    purpose,
+    columns: ["a", "b"],
+    keys: ["id"],
+    out: "scored",
+  };
   return String((await must(product, "POST", "/v1/scorings", body, await product.token("ci")))["id"]);
 }
 
 async function read(product: Product, id: string): Promise<Scoring> {
-  return (await must(product, "GET", `/v1/scorings/${id}`, undefined, await product.token("ci"))) as unknown as Scoring;
+  return (await must(
+    product,
+    "GET",
+    `/v1/scorings/${id}`,
+    undefined,
+    await product.token("ci"),
+  )) as unknown as Scoring;
 }
 
 async function untilReady(product: Product, id: string): Promise<Scoring> {
@@ -84,7 +105,13 @@ async function untilReady(product: Product, id: string): Promise<Scoring> {
 /** How many of a scoring's events the ledger has. */
 async function eventsOf(product: Product, event: string, subject: string): Promise<number> {
   const query = new URLSearchParams({ event, subject, limit: "100" });
-  const { entries } = await must(product, "GET", `/v1/ledger/entries?${query}`, undefined, await product.token("admin"));
+  const { entries } = await must(
+    product,
+    "GET",
+    `/v1/ledger/entries?${query.toString()}`,
+    undefined,
+    await product.token("admin"),
+  );
   return (entries as unknown[]).length;
 }
 

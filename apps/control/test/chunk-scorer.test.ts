@@ -39,7 +39,9 @@ async function analyse(sql: string, readable: readonly string[]) {
 
 const plan = (): InputPlan => ({
   signature,
-  inputs: input ? [{ spec: input, columns: ["a", "b", "c"].map((column) => ({ column, standIn: null })) }] : [],
+  inputs: input
+    ? [{ spec: input, columns: ["a", "b", "c"].map((column) => ({ column, standIn: null })) }]
+    : [],
   nonFinite: "refuse",
   nonFiniteOutputs: "refuse",
 });

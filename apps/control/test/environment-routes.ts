@@ -156,7 +156,9 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   {
     kind: "named",
     route: "GET /v1/scoring-plan",
-    request: () => ({ url: `/v1/scoring-plan?environment=production&endpoint=arrivals&datasetId=${missingId("ds")}` }),
+    request: () => ({
+      url: `/v1/scoring-plan?environment=production&endpoint=arrivals&datasetId=${missingId("ds")}`,
+    }),
   },
   { kind: "listed", route: "GET /v1/scorings", url: "/v1/scorings", of: "scoring" },
   found("GET /v1/scorings/:id", "scoring", missingId("sco")),

@@ -4,13 +4,12 @@ import type { PlannerDeps } from "./plans.ts";
 import { planRoutes } from "./routes/plans.ts";
 
 export * from "./contract.ts";
+export { type CpuPrice, cpuPrice } from "./cpu-price.ts";
 export { type PlannerErrorCode, plannerErrors } from "./errors.ts";
 export { makePlan, type PlannerDeps, type PlanRequest, readPlan } from "./plans.ts";
 export * from "./policy.ts";
 export type { CharterSource, PlannedCharter } from "./ports.ts";
 export { readShippedPrices } from "./shipped-prices.ts";
-
-export { type CpuPrice, cpuPrice } from "./cpu-price.ts";
 
 export const plannerMigrations: MigrationSet = {
   package: "planner",

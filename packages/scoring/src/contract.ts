@@ -11,7 +11,10 @@ const EnvironmentName = Type.Enum([...environments]);
 export const JobWindow = Type.Object(
   {
     from: Type.String({ pattern: "^([01]\\d|2[0-3]):[0-5]\\d$", description: "UTC, e.g. 22:00" }),
-    to: Type.String({ pattern: "^([01]\\d|2[0-3]):[0-5]\\d$", description: "UTC; before `from`: on the next day" }),
+    to: Type.String({
+      pattern: "^([01]\\d|2[0-3]):[0-5]\\d$",
+      description: "UTC; before `from`: on the next day",
+    }),
   },
   closed,
 );
@@ -20,21 +23,34 @@ export type JobWindow = Static<typeof JobWindow>;
 const asked = {
   environment: EnvironmentName,
   endpoint: Type.Optional(
-    Type.String({ maxLength: 100, description: "Scores as this endpoint answers: its champion, columns and rules" }),
+    Type.String({
+      maxLength: 100,
+      description: "Scores as this endpoint answers: its champion, columns and rules",
+    }),
   ),
-  model: Type.Optional(Type.String({ maxLength: 100, description: "Instead of an endpoint: a version, its inputs as they are" })),
+  model: Type.Optional(
+    Type.String({ maxLength: 100, description: "Instead of an endpoint: a version, its inputs as they are" }),
+  ),
   version: Type.Optional(Type.Integer({ minimum: 1 })),
-  datasetId: Type.String({ maxLength: 60, description: "A dataset snapshot (ds_…) or a training set (ts_…)" }),
+  datasetId: Type.String({
+    maxLength: 60,
+    description: "A dataset snapshot (ds_…) or a training set (ts_…)",
+  }),
   purpose: Type.Optional(Type.String({ maxLength: 100 })),
   columns: Type.Optional(
     Type.Array(Name, {
       minItems: 1,
       maxItems: 2000,
-      description: "Columns that fill the model's inputs, in their order; absent: by name, or a training set's features",
+      description:
+        "Columns that fill the model's inputs, in their order; absent: by name, or a training set's features",
     }),
   ),
   keys: Type.Optional(
-    Type.Array(Name, { maxItems: 50, uniqueItems: true, description: "Columns that are put beside the scores" }),
+    Type.Array(Name, {
+      maxItems: 50,
+      uniqueItems: true,
+      description: "Columns that are put beside the scores",
+    }),
   ),
 };
 
@@ -47,10 +63,18 @@ export const ScoringRequest = Type.Object(
     ...asked,
     out: Type.String({ pattern: "^[a-z0-9][a-z0-9._-]{0,99}$", description: "Name of the scored snapshot" }),
     windows: Type.Optional(
-      Type.Array(JobWindow, { minItems: 1, maxItems: 12, description: "Works within these only; absent: at any time" }),
+      Type.Array(JobWindow, {
+        minItems: 1,
+        maxItems: 12,
+        description: "Works within these only; absent: at any time",
+      }),
     ),
     priority: Type.Optional(
-      Type.Integer({ minimum: -10, maximum: 10, description: "Among waiting jobs, the highest first; default 0" }),
+      Type.Integer({
+        minimum: -10,
+        maximum: 10,
+        description: "Among waiting jobs, the highest first; default 0",
+      }),
     ),
   },
   closed,
@@ -78,7 +102,9 @@ export type ScoringPlan = Static<typeof ScoringPlan>;
 
 const Cost = Type.Object({
   perThousandRows: Type.String({ description: "e.g. 0.000012 USD" }),
-  perThousandRealTime: Type.String({ description: "The same number of predictions one by one, as the plan prices them" }),
+  perThousandRealTime: Type.String({
+    description: "The same number of predictions one by one, as the plan prices them",
+  }),
   cpuHour: Type.String({ description: "Price of a core for an hour" }),
   realTimeCpuMs: Type.Number({ description: "CPU time of one prediction that the plan assumes" }),
 });
@@ -93,7 +119,9 @@ export const ScoredManifest = Type.Object({
   refusedRows: Type.Integer({ description: "Rows without scores; the column `_refused` says why" }),
   plan: ScoringPlan,
   chunks: Type.Array(Type.Object({ rows: Type.Integer(), object: Sha256 })),
-  rowsPerRun: Type.Integer({ description: "1 where rows of one run would not equal rows of their own, to the bit" }),
+  rowsPerRun: Type.Integer({
+    description: "1 where rows of one run would not equal rows of their own, to the bit",
+  }),
   cpuSeconds: Type.Number(),
   cost: Type.Union([Cost, Type.Null()]),
 });

@@ -11,6 +11,7 @@ export type {
   ScoredChunk,
   ScoringTarget,
   ScoringTargets,
+  TargetResource,
 } from "./ports.ts";
 export { scoringJob } from "./scoring-job.ts";
 export {
@@ -20,6 +21,7 @@ export {
   type ScoringDeps,
   scoringQueue,
   startScoring,
+  unknownTarget,
 } from "./start-scoring.ts";
 
 export const scoringMigrations: MigrationSet = {

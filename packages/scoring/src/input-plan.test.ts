@@ -48,10 +48,9 @@ test("without an order columns are found by name, as in a request; what is looke
   ]);
   const looked = { ...target, features: plan({ kind: "feature", view: "v", feature: "delay_3h" }) };
   expect(columnsOf(planInputs(looked, { columns: ["miles"] }))).toContain("looked up online");
-  expect(columnsOf(planInputs({ signature: apart, features: null, ...rules }, { columns: ["b", "a"] }))).toEqual([
-    [{ column: "a", standIn: null }],
-    [{ column: "b", standIn: null }],
-  ]);
+  expect(
+    columnsOf(planInputs({ signature: apart, features: null, ...rules }, { columns: ["b", "a"] })),
+  ).toEqual([[{ column: "a", standIn: null }], [{ column: "b", standIn: null }]]);
 });
 
 test("columns that are named fill the inputs as they are named, and all of them", () => {

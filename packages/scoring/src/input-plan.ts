@@ -73,9 +73,13 @@ function inOrder(
     const width = widthOf(spec, inputs.length === 1 ? columns.length : 1);
     const own = columns.slice(at, at + width);
     at += width;
-    return { spec, columns: own.map((column, index) => ({ column, standIn: standInOf(features, spec.name, index) })) };
+    return {
+      spec,
+      columns: own.map((column, index) => ({ column, standIn: standInOf(features, spec.name, index) })),
+    };
   });
-  return at === columns.length && filled.every(({ spec, columns: own }) => own.length === widthOf(spec, own.length))
+  return at === columns.length &&
+    filled.every(({ spec, columns: own }) => own.length === widthOf(spec, own.length))
     ? filled
     : `${columns.length} columns do not fill ${inputs.map(({ name, shape }) => `"${name}" [${shape.join(", ")}]`).join(" and ")}`;
 }

@@ -1,4 +1,12 @@
-import type { CallContext, Digest, Environment, JsonObject, Money, Transaction } from "@portolan/kernel";
+import type {
+  CallContext,
+  Digest,
+  Environment,
+  JsonObject,
+  Money,
+  ResourceRef,
+  Transaction,
+} from "@portolan/kernel";
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { FeaturePlan } from "@portolan/serving/contract";
 import type { ScoringPlan, ScoringQuestion } from "./contract.ts";
@@ -7,8 +15,6 @@ import type { InputPlan } from "./input-plan.ts";
 /** What scores: a version as an endpoint serves it, or by itself. */
 export interface ScoringTarget {
   readonly useCaseId: string;
-  /** Of the endpoint, or of the model: what the caller must be allowed to ask. */
-  readonly resource: { readonly type: string; readonly id: string; readonly businessUnitId?: string; readonly teamId?: string };
   readonly model: { readonly name: string; readonly version: number; readonly digest: Digest };
   readonly signature: ModelSignature;
   readonly features: FeaturePlan | null;
@@ -19,9 +25,19 @@ export interface ScoringTarget {
   readonly charter: ScoringPlan["charter"];
 }
 
+/** The endpoint or the model that the caller must be allowed to score with. */
+export type TargetResource = Omit<ResourceRef, "organisationId" | "environment">;
+
 export interface ScoringTargets {
-  /** @throws PortolanError 404s, and why the charter lets nothing be served */
-  find(call: CallContext, question: ScoringQuestion): Promise<ScoringTarget>;
+  /**
+   * @param allow asked as soon as it is known what the target is, before anything about it is told
+   * @throws PortolanError 404s, what `allow` throws, and why the charter lets nothing be served
+   */
+  find(
+    call: CallContext,
+    question: ScoringQuestion,
+    allow: (resource: TargetResource) => Promise<void>,
+  ): Promise<ScoringTarget>;
 }
 
 /** Whether what the charter protects may be kept and worked on here; `data`'s residency check fits it. */

@@ -51,7 +51,12 @@ async function runScoring(deps: ScoringDeps, job: JobRun): Promise<JsonObject> {
   return job.step("publish", async (tx) => {
     const manifest = manifestOf(scoring, chunks, merged, cost);
     await publish(deps, tx, scoring, manifest);
-    return { scoringId: scoring.id, object: manifest.object, rows: manifest.rows, refusedRows: manifest.refusedRows };
+    return {
+      scoringId: scoring.id,
+      object: manifest.object,
+      rows: manifest.rows,
+      refusedRows: manifest.refusedRows,
+    };
   });
 }
 
@@ -59,19 +64,25 @@ async function readRun(deps: ScoringDeps, job: JobRun): Promise<Scoring> {
   const { scoringId: id } = job.payload as { scoringId: string };
   const { organisationId } = job.call.actor;
   const found = await deps.work.read(job.call, (sql) => findRun(sql, organisationId, id));
-  if (!found) throw new PortolanError<ScoringErrorCode>("scoring.not_found", { detail: `there is no scoring ${id}` });
+  if (!found)
+    throw new PortolanError<ScoringErrorCode>("scoring.not_found", { detail: `there is no scoring ${id}` });
   return found.scoring;
 }
 
 /** What scores, as it was when the job began: a deployment meanwhile must not make half of a snapshot another version's. */
 async function pin(deps: ScoringDeps, job: JobRun, scoring: Scoring): Promise<Resolved> {
-  const resolved = await job.effect("pin", async () => (await resolve(deps, job, scoring)) as unknown as JsonObject);
+  const resolved = await job.effect(
+    "pin",
+    async () => (await resolve(deps, job, scoring)) as unknown as JsonObject,
+  );
   await job.step("begin", async (tx) => {
     await markRunning(tx.sql, scoring.id);
     return null;
   });
   const pinned = resolved as unknown as Resolved;
-  const [asked, now] = [scoring.plan, pinned.plan].map(({ model, dataset }) => digestJson({ model, dataset }));
+  const [asked, now] = [scoring.plan, pinned.plan].map(({ model, dataset }) =>
+    digestJson({ model, dataset }),
+  );
   if (asked === now) return pinned;
   throw new PortolanError<ScoringErrorCode>("scoring.target_unknown", {
     detail: "another version was deployed between the request and its start",
@@ -90,7 +101,11 @@ interface Chunk {
   readonly at: number;
 }
 
-async function scoreChunk(deps: ScoringDeps, job: JobRun, { scoring, pinned, at }: Chunk): Promise<ScoredChunk> {
+async function scoreChunk(
+  deps: ScoringDeps,
+  job: JobRun,
+  { scoring, pinned, at }: Chunk,
+): Promise<ScoredChunk> {
   const { plan, request, id } = scoring;
   const from = at * chunkRows;
   const scored = await job.effect(`score ${at}`, async () => {
@@ -156,7 +171,12 @@ interface Merged extends JsonObject {
   readonly sizeBytes: number;
 }
 
-async function merge(deps: ScoringDeps, job: JobRun, id: string, chunks: readonly ScoredChunk[]): Promise<Merged> {
+async function merge(
+  deps: ScoringDeps,
+  job: JobRun,
+  id: string,
+  chunks: readonly ScoredChunk[],
+): Promise<Merged> {
   const folder = join(deps.workFolder, id);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });

@@ -19,7 +19,14 @@ import {
 import type { Scoring, ScoringPlan, ScoringQuestion, ScoringRequest } from "./contract.ts";
 import type { ScoringErrorCode } from "./errors.ts";
 import { type InputPlan, planInputs } from "./input-plan.ts";
-import type { ChunkScorer, CpuPrices, RecordBatch, Residency, ScoringTarget, ScoringTargets } from "./ports.ts";
+import type {
+  ChunkScorer,
+  CpuPrices,
+  RecordBatch,
+  Residency,
+  ScoringTarget,
+  ScoringTargets,
+} from "./ports.ts";
 import { findRun, findSnapshot, insertRun, listRuns, type ScorableSnapshot } from "./store.ts";
 
 export interface ScoringDeps {
@@ -60,13 +67,14 @@ export async function planScoring(
 ): Promise<Resolved> {
   const { organisationId } = call.actor;
   const { environment } = question;
-  const target = await deps.targets.find(call, question);
-  await deps.authorizer.require(call, "scoring:run", {
-    ...target.resource,
-    organisationId,
-    useCaseId: target.useCaseId,
-    environment,
-  });
+  const target = await deps.targets.find(call, question, (resource) =>
+    requireSeen(
+      deps.authorizer,
+      call,
+      { action: "scoring:run", resource: { ...resource, organisationId, environment } },
+      () => unknownTarget(question),
+    ),
+  );
   requirePurpose(target, question.purpose);
   const snapshot = await requireSnapshot(deps, call, question, target.useCaseId);
   await deps.residency.require(call, { useCaseId: target.useCaseId, environment, name: "a scored snapshot" });
@@ -74,7 +82,8 @@ export async function planScoring(
   if (verdict.kind === "refused") throw doesNotFit(verdict.reason, verdict.mend);
   const keys = question.keys ?? [];
   const unknown = keys.filter((key) => !snapshot.columns.includes(key));
-  if (unknown[0]) throw doesNotFit(`the snapshot has no column ${unknown.join(", ")}`, "Name others as --keys.");
+  if (unknown[0])
+    throw doesNotFit(`the snapshot has no column ${unknown.join(", ")}`, "Name others as --keys.");
   const { name, version, digest } = target.model;
   return {
     inputs: verdict.plan,
@@ -202,6 +211,21 @@ export async function listScorings(
     if ((await deps.authorizer.decide(call, "data:read_dataset", resource)).allowed) visible.push(scoring);
   }
   return visible;
+}
+
+/** The same for what does not exist and for what the caller may not know of. */
+export function unknownTarget({
+  environment,
+  endpoint,
+  model,
+  version,
+}: ScoringQuestion): PortolanError<ScoringErrorCode> {
+  const named =
+    endpoint === undefined ? `version ${model ?? "?"}@${version ?? "?"}` : `endpoint ${endpoint}`;
+  return new PortolanError("scoring.target_unknown", {
+    detail: `there is no ${named} to score with in ${environment}`,
+    mend: "See portolan endpoint list and portolan model list; outside dev a version must be promoted first.",
+  });
 }
 
 function doesNotFit(detail: string, mend: string): PortolanError<ScoringErrorCode> {

@@ -143,10 +143,6 @@ export async function insertRun(sql: Sql, run: NewRun): Promise<void> {
     .execute();
 }
 
-export async function setJob(sql: Sql, id: string, job: string): Promise<void> {
-  await tables(sql).updateTable("scoring.runs").set({ job }).where("id", "=", id).execute();
-}
-
 export async function markRunning(sql: Sql, id: string): Promise<void> {
   await tables(sql)
     .updateTable("scoring.runs")

@@ -26,7 +26,9 @@ interface ScoreOptions {
 export function registerScoreCommand(program: Command, contextOf: ContextOf): void {
   program
     .command("score [target]")
-    .description("Score a snapshot with an endpoint's version (ENDPOINT), or with a version by itself (MODEL@VERSION)")
+    .description(
+      "Score a snapshot with an endpoint's version (ENDPOINT), or with a version by itself (MODEL@VERSION)",
+    )
     .option("--dataset <name@snapshot>", "NAME@ds_…, NAME@ts_… or NAME@latest")
     .option("--out <name>", "name of the scored snapshot")
     .option("--environment <name>", "dev, staging or production", "production")
@@ -50,7 +52,9 @@ Examples:
       const context = contextOf(command);
       const api = await connect(context);
       if (options.dryRun) {
-        const plan = await api.json<ScoringPlan>({ path: `/v1/scoring-plan?${await planQuery(api, target, options)}` });
+        const plan = await api.json<ScoringPlan>({
+          path: `/v1/scoring-plan?${await planQuery(api, target, options)}`,
+        });
         context.output.result(plan, planText(plan));
         return;
       }
@@ -59,7 +63,10 @@ Examples:
           ? await start(api, target, options)
           : await api.json<Scoring>({ path: `/v1/scorings/${encodeURIComponent(options.resume)}` });
       if (options.detach) {
-        context.output.result(scoring, `${scoring.id} is ${scoring.state}; portolan score --resume ${scoring.id}`);
+        context.output.result(
+          scoring,
+          `${scoring.id} is ${scoring.state}; portolan score --resume ${scoring.id}`,
+        );
         return;
       }
       using bar = progressBar(context.output, "score");
@@ -70,7 +77,8 @@ Examples:
 }
 
 async function start(api: ApiClient, target: string | undefined, options: ScoreOptions): Promise<Scoring> {
-  if (options.out === undefined) throw badUsage("the scored snapshot has no name", "Give it one with --out NAME.");
+  if (options.out === undefined)
+    throw badUsage("the scored snapshot has no name", "Give it one with --out NAME.");
   const body = {
     ...(await askedOf(api, target, options)),
     out: options.out,
@@ -100,7 +108,8 @@ async function askedOf(api: ApiClient, target: string | undefined, options: Scor
 }
 
 function targetOf(target: string | undefined) {
-  if (target === undefined) throw badUsage("nothing to score with is named", "Name an endpoint, or MODEL@VERSION.");
+  if (target === undefined)
+    throw badUsage("nothing to score with is named", "Name an endpoint, or MODEL@VERSION.");
   const [model = "", version] = target.split("@");
   return version === undefined ? { endpoint: target } : { model, version: Number(version) };
 }
@@ -112,7 +121,9 @@ async function snapshotOf(api: ApiClient, named: string | undefined, environment
   const { datasets } = await api.json<{ datasets: readonly { id: string; environment: string }[] }>({
     path: `/v1/datasets?contract=${encodeURIComponent(name)}`,
   });
-  const found = datasets.find((one) => (snapshot === "latest" ? one.environment === environment : one.id === snapshot));
+  const found = datasets.find((one) =>
+    snapshot === "latest" ? one.environment === environment : one.id === snapshot,
+  );
   if (found) return found.id;
   throw badUsage(`${name} has no snapshot ${snapshot} in ${environment}`, "See GET /v1/datasets.");
 }

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { setPriority } from "node:os";
-import { DuckDBInstance } from "@duckdb/node-api";
+import { type DuckDBAppender, DuckDBInstance } from "@duckdb/node-api";
 import { messageOf } from "@portolan/kernel";
 import { createSession } from "@portolan/onnx/session";
 import type { Columns } from "../scoring/model-inputs.ts";
@@ -52,7 +52,8 @@ async function readChunk(job: ChunkJob): Promise<Columns> {
   const { columns: table, rows } = await withDuckDb((ask) =>
     ask(`select ${[...new Set(columns)].join(", ")} from ${sourceOf(job)} order by file_row_number`),
   );
-  if (rows !== job.rows) throw new Error(`the snapshot has ${rows} of the ${job.rows} rows from ${job.from} on`);
+  if (rows !== job.rows)
+    throw new Error(`the snapshot has ${rows} of the ${job.rows} rows from ${job.from} on`);
   return table;
 }
 
@@ -81,9 +82,16 @@ const columnTypes: Readonly<Record<string, string>> = {
   UINT64: "hugeint",
 };
 
-/** Scores beside keys, in the order of the rows: `_row` counts within the whole snapshot. */
-async function writeChunk(job: ChunkJob, { outputs }: ScoredRows, { accepted, refused }: SortedRows): Promise<void> {
-  const columns = [...outputs].flatMap(([name, { datatype, rows }]) => {
+interface ScoreColumn {
+  readonly name: string;
+  readonly type: string;
+  /** Of an accepted row, by its place among those. */
+  readonly valueOf: (at: number) => unknown;
+}
+
+/** A column per element of an output's row. */
+function scoreColumns({ outputs }: ScoredRows): ScoreColumn[] {
+  return [...outputs].flatMap(([name, { datatype, rows }]) => {
     const width = rows[0]?.length ?? 1;
     return Array.from({ length: width }, (_, index) => ({
       name: width === 1 ? name : `${name}_${index}`,
@@ -91,33 +99,21 @@ async function writeChunk(job: ChunkJob, { outputs }: ScoredRows, { accepted, re
       valueOf: (at: number): unknown => rows[at]?.[index],
     }));
   });
+}
+
+/** Scores beside keys, in the order of the rows: `_row` counts within the whole snapshot. */
+async function writeChunk(job: ChunkJob, scored: ScoredRows, sorted: SortedRows): Promise<void> {
+  const columns = scoreColumns(scored);
   requireDistinct([...job.keys, ...columns.map(({ name }) => name)]);
-  const instance = await DuckDBInstance.create(":memory:", { autoinstall_known_extensions: "false", threads: "1" });
+  const instance = await DuckDBInstance.create(":memory:", {
+    autoinstall_known_extensions: "false",
+    threads: "1",
+  });
   const connection = await instance.connect();
   try {
     const declared = columns.map(({ name, type }) => `${quotedName(name)} ${type}`);
     await connection.run(`create table scores (${["_row bigint", ...declared, "_refused varchar"].join(", ")})`);
-    const appender = await connection.createAppender("scores");
-    const placeOf = new Map(accepted.map((row, at) => [row, at]));
-    for (let row = 0; row < job.rows; row++) {
-      const why = refused.get(row);
-      const at = placeOf.get(row);
-      appender.appendBigInt(BigInt(job.from + row));
-      for (const { type, valueOf } of columns) {
-        const value = why === undefined && at !== undefined ? valueOf(at) : undefined;
-        if (value === undefined) appender.appendNull();
-        else if (type === "varchar") appender.appendVarchar(String(value));
-        else if (type === "boolean") appender.appendBoolean(Boolean(value));
-        else if (type === "float") appender.appendFloat(Number(value));
-        else if (type === "double") appender.appendDouble(Number(value));
-        else if (type === "hugeint") appender.appendHugeInt(BigInt(value as bigint | number));
-        else appender.appendBigInt(BigInt(value as bigint | number));
-      }
-      if (why === undefined) appender.appendNull();
-      else appender.appendVarchar(why);
-      appender.endRow();
-    }
-    appender.closeSync();
+    appendRows(await connection.createAppender("scores"), job, columns, sorted);
     const keys = job.keys.map((key) => `source.${quotedName(key)}`);
     const shown = columns.map(({ name }) => `scores.${quotedName(name)}`);
     const selected = ["scores._row", ...keys, ...shown, "scores._refused", `${quotedText(job.label)} as _model`];
@@ -129,6 +125,36 @@ async function writeChunk(job: ChunkJob, { outputs }: ScoredRows, { accepted, re
     connection.closeSync();
     instance.closeSync();
   }
+}
+
+function appendRows(
+  appender: DuckDBAppender,
+  job: ChunkJob,
+  columns: readonly ScoreColumn[],
+  { accepted, refused }: SortedRows,
+): void {
+  const placeOf = new Map(accepted.map((row, at) => [row, at]));
+  for (let row = 0; row < job.rows; row++) {
+    const why = refused.get(row);
+    const at = placeOf.get(row);
+    appender.appendBigInt(BigInt(job.from + row));
+    for (const { type, valueOf } of columns)
+      appendScore(appender, type, why === undefined && at !== undefined ? valueOf(at) : undefined);
+    if (why === undefined) appender.appendNull();
+    else appender.appendVarchar(why);
+    appender.endRow();
+  }
+  appender.closeSync();
+}
+
+function appendScore(appender: DuckDBAppender, type: string, value: unknown): void {
+  if (typeof value === "string") appender.appendVarchar(value);
+  else if (typeof value !== "number" && typeof value !== "bigint") appender.appendNull();
+  else if (type === "boolean") appender.appendBoolean(Boolean(value));
+  else if (type === "float") appender.appendFloat(Number(value));
+  else if (type === "double") appender.appendDouble(Number(value));
+  else if (type === "hugeint") appender.appendHugeInt(BigInt(value));
+  else appender.appendBigInt(BigInt(value));
 }
 
 function requireDistinct(names: readonly string[]): void {

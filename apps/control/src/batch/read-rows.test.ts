@@ -35,7 +35,19 @@ test("gaps, NaN and infinities fare as at the endpoint: refused, missing, or sto
     refused: ["2 non_finite: a", "3 non_finite: a"],
     values: [1, 5, 9, 6],
   });
-  expect(sorted({ nonFinite: "missing" }, [9, null])).toEqual({ refused: [], values: [1, 5, 9, 6, 9, 7, 9, 8] });
-  expect(sorted({ nonFinite: "missing" }, [null, null]).values).toEqual([1, 5, Number.NaN, 6, Number.NaN, 7, Number.NaN, 8]);
+  expect(sorted({ nonFinite: "missing" }, [9, null])).toEqual({
+    refused: [],
+    values: [1, 5, 9, 6, 9, 7, 9, 8],
+  });
+  expect(sorted({ nonFinite: "missing" }, [null, null]).values).toEqual([
+    1,
+    5,
+    Number.NaN,
+    6,
+    Number.NaN,
+    7,
+    Number.NaN,
+    8,
+  ]);
   expect(sorted({}, ["NaN", null]).values).toEqual([1, 5, Number.NaN, 6]);
 });

@@ -1,5 +1,5 @@
-import { type Tensor, type TensorData, numericKinds } from "@portolan/serving/policy";
 import type { FilledColumn, InputPlan } from "@portolan/scoring/policy";
+import { numericKinds, type Tensor, type TensorData } from "@portolan/serving/policy";
 import type { Columns } from "../scoring/model-inputs.ts";
 
 /** A row's element as the model gets it, or why the row is refused. */

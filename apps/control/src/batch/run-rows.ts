@@ -11,7 +11,10 @@ const triedRows = 64;
 
 export interface ScoredRows {
   /** Per output of the model, the values of each accepted row. */
-  readonly outputs: ReadonlyMap<string, { readonly datatype: Tensor["datatype"]; readonly rows: unknown[][] }>;
+  readonly outputs: ReadonlyMap<
+    string,
+    { readonly datatype: Tensor["datatype"]; readonly rows: unknown[][] }
+  >;
   readonly rowsPerRun: number;
 }
 
@@ -26,7 +29,9 @@ export async function runRows(
   places: readonly number[],
 ): Promise<ScoredRows> {
   const outputs = new Map<string, { datatype: Tensor["datatype"]; rows: unknown[][] }>();
-  const rowsPerRun = (await rowsAreApart(session, plan, table, places.slice(0, triedRows))) ? mostRowsPerRun : 1;
+  const rowsPerRun = (await rowsAreApart(session, plan, table, places.slice(0, triedRows)))
+    ? mostRowsPerRun
+    : 1;
   for (let from = 0; from < places.length; from += rowsPerRun) {
     const some = places.slice(from, from + rowsPerRun);
     for (const output of await session.run(tensorsOfRows(plan, table, some))) {
@@ -59,6 +64,7 @@ async function rowsAreApart(
 
 function rowOf({ name, data }: Tensor, row: number, rows: number): unknown[] {
   const width = data.length / rows;
-  if (!Number.isInteger(width)) throw new Error(`the output "${name}" has ${data.length} values for ${rows} rows`);
+  if (!Number.isInteger(width))
+    throw new Error(`the output "${name}" has ${data.length} values for ${rows} rows`);
   return Array.from({ length: width }, (_, column) => data[row * width + column]);
 }

@@ -7,11 +7,13 @@ import { type CallContext, type JobHandler, PortolanError, parseDigest } from "@
 import { recordBatchDigest } from "@portolan/ledger";
 import { cpuPrice, readShippedPrices } from "@portolan/planner";
 import { type RegistryDeps, readVersion } from "@portolan/registry";
+import type { ModelVersion } from "@portolan/registry/contract";
 import {
   type ScoringDeps,
-  type ScoringErrorCode,
   type ScoringTarget,
   scoringJob,
+  type TargetResource,
+  unknownTarget,
 } from "@portolan/scoring";
 import type { ScoringQuestion } from "@portolan/scoring/contract";
 import { findServedRoute, requireServable, type ServingRouteDeps } from "@portolan/serving";
@@ -44,7 +46,7 @@ export function wireScoring(base: Foundation, identity: IdentityWiring, parts: P
     objects,
     artifacts: parts.registry.artifacts,
     places: identity.directory.places,
-    targets: { find: (call, question) => findTarget(parts, call, question) },
+    targets: { find: (call, question, allow) => findTarget(parts, call, question, allow) },
     residency: parts.residency,
     scorer: createChunkScorer(objects, workFolder),
     engine: createDuckDbEngine({ threads: 1 }),
@@ -60,16 +62,37 @@ export function wireScoring(base: Foundation, identity: IdentityWiring, parts: P
   return { scoring, jobs: [scoringJob(scoring)] };
 }
 
-async function findTarget(parts: Parts, call: CallContext, question: ScoringQuestion): Promise<ScoringTarget> {
+type Allow = (resource: TargetResource) => Promise<void>;
+
+async function findTarget(
+  parts: Parts,
+  call: CallContext,
+  question: ScoringQuestion,
+  allow: Allow,
+): Promise<ScoringTarget> {
   const { endpoint, environment, model, version } = question;
   if (endpoint !== undefined) {
-    const route = await findServedRoute(parts.serving, call, environment, endpoint);
-    if (!route) throw unknownTarget(`there is no endpoint ${endpoint} in ${environment}`);
+    const route = await findServedRoute(parts.serving, call, environment, endpoint, (found) =>
+      allow(endpointOf(found)),
+    );
+    if (!route) throw unknownTarget(question);
     return targetOfRoute(parts, call, route);
   }
-  if (model === undefined || version === undefined)
-    throw unknownTarget("neither an endpoint nor a model and its version are named");
-  return targetOfVersion(parts, call, { environment, model, version });
+  if (model === undefined || version === undefined) throw unknownTarget(question);
+  const found = await readVersion(parts.registry, call, model, version);
+  await allow({ type: "Model", id: model, useCaseId: found.useCaseId });
+  if (environment !== "dev" && !found.stages.includes(environment)) throw unknownTarget(question);
+  return targetOfVersion(parts, call, environment, found);
+}
+
+function endpointOf({ endpoint, businessUnitId, teamId, useCaseId }: Route): TargetResource {
+  return {
+    type: "Endpoint",
+    id: endpoint,
+    businessUnitId,
+    ...(teamId === null ? {} : { teamId }),
+    useCaseId,
+  };
 }
 
 async function targetOfRoute(parts: Parts, call: CallContext, route: Route): Promise<ScoringTarget> {
@@ -77,12 +100,6 @@ async function targetOfRoute(parts: Parts, call: CallContext, route: Route): Pro
   const found = await inForceCharter(parts.charter, call, { useCaseId: route.useCaseId });
   return {
     useCaseId: route.useCaseId,
-    resource: {
-      type: "Endpoint",
-      id: route.endpoint,
-      businessUnitId: route.businessUnitId,
-      ...(route.teamId === null ? {} : { teamId: route.teamId }),
-    },
     model: { name, version, digest: requireDigest(digest) },
     signature,
     features: route.features,
@@ -97,32 +114,34 @@ async function targetOfRoute(parts: Parts, call: CallContext, route: Route): Pro
 async function targetOfVersion(
   parts: Parts,
   call: CallContext,
-  asked: { readonly environment: ScoringQuestion["environment"]; readonly model: string; readonly version: number },
+  environment: ScoringQuestion["environment"],
+  found: ModelVersion,
 ): Promise<ScoringTarget> {
-  const { environment, model, version } = asked;
-  const found = await readVersion(parts.registry, call, model, version);
-  const { useCaseId } = found;
-  if (environment !== "dev" && !found.stages.includes(environment))
-    throw unknownTarget(`${model}/${version} was not promoted to ${environment}`);
+  const { useCaseId, model, version } = found;
   const charter = await parts.serving.charters.inForce(call, useCaseId);
   requireServable(model, { environment }, charter, parts.serving.location);
   const terms = charter ? termsOf(charter.document) : undefined;
   return {
     useCaseId,
-    resource: { type: "Model", id: model },
     model: { name: model, version, digest: requireDigest(found.artifact) },
     signature: found.signature,
     features: null,
     nonFinite: terms?.nonFinite.inputs ?? "refuse",
     nonFiniteOutputs: terms?.nonFinite.outputs ?? "refuse",
     purposes: terms?.purposes ?? [],
-    charter: charter
-      ? { ...pick(charter), classification: charter.document.data.classification }
-      : null,
+    charter: charter ? { ...pick(charter), classification: charter.document.data.classification } : null,
   };
 }
 
-function pick({ id, version, digest }: { readonly id: string; readonly version: number; readonly digest: string }) {
+function pick({
+  id,
+  version,
+  digest,
+}: {
+  readonly id: string;
+  readonly version: number;
+  readonly digest: string;
+}) {
   return { id, version, digest };
 }
 
@@ -135,11 +154,4 @@ function requireDigest(text: string) {
   const digest = parseDigest(text);
   if (!digest) throw new PortolanError("kernel.internal", { detail: `${text.slice(0, 80)} is no digest` });
   return digest;
-}
-
-function unknownTarget(detail: string): PortolanError<ScoringErrorCode> {
-  return new PortolanError("scoring.target_unknown", {
-    detail,
-    mend: "See portolan endpoint list and portolan model list.",
-  });
 }
