@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { mlpModel } from "@portolan/onnx-format/testing";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
-import { drive, type Round } from "./load.ts";
+import { drive, median, pin, type Round } from "./load.ts";
 
 /**
  * One gateway process with everything on (authentication, limits, validation, metrics, log) beside the bare prototype
@@ -28,18 +28,13 @@ const levels = (process.env["BENCH_CONNECTIONS"] ?? "1,32,64,128").split(",").ma
 interface Server {
   readonly name: string;
   readonly url: string;
-  readonly pid: number;
+  readonly pids: readonly number[];
   readonly headers: Record<string, string>;
 }
 
 const installation = new TestInstallation();
 const folder = mkdtempSync(join(tmpdir(), "bench-gateway-"));
 const children: { kill(): void }[] = [];
-
-/** The server's process on the first processor alone. */
-function pin(pid: number): void {
-  spawn("taskset", ["-acp", "0", String(pid)], { stdio: "ignore" });
-}
 
 async function bare(name: string, bytes: Uint8Array): Promise<Server> {
   const file = join(folder, `${name}.onnx`);
@@ -50,11 +45,7 @@ async function bare(name: string, bytes: Uint8Array): Promise<Server> {
   const [port] = (await once(child.stdout, "data")) as [Buffer];
   const pid = child.pid ?? 0;
   pin(pid);
-  return { name: "bare", url: `http://127.0.0.1:${port.toString().trim()}/`, pid, headers: {} };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+  return { name: "bare", url: `http://127.0.0.1:${port.toString().trim()}/`, pids: [pid], headers: {} };
 }
 
 function show(
@@ -93,7 +84,7 @@ try {
   const headers = { authorization: `Bearer ${installation.apiKey}` };
   const governed = (name: string, durability: string): Server => {
     const url = `${gateway.url}/v2/models/${name}-${durability}/infer`;
-    return { name: durability, url, pid: gateway.child.pid ?? 0, headers };
+    return { name: durability, url, pids: [gateway.child.pid ?? 0], headers };
   };
   const load = loadavg().map((value) => value.toFixed(1));
   console.log(

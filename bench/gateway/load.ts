@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,22 +19,36 @@ export interface Load {
   readonly body: string;
   readonly connections: number;
   readonly seconds: number;
-  /** Process whose CPU time is read. */
-  readonly pid: number;
+  /** Processes whose CPU time is read. */
+  readonly pids: readonly number[];
 }
 
 const run = promisify(execFile);
 /** Clock ticks of /proc: 100 a second on every Linux that Node supports. */
 const tickMicros = 10_000;
 
-/** CPU time of a process and its threads so far, microseconds. */
-function cpuOf(pid: number): number {
+/** CPU time of the processes and their threads so far, microseconds. */
+function cpuOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + cpuOfOne(pid), 0);
+}
+
+function cpuOfOne(pid: number): number {
   const line = readFileSync(`/proc/${pid}/stat`, "latin1");
   const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * tickMicros;
 }
 
 /** Drives one server with `wrk` (Debian package), pinned to the last processor so that it takes none from the server. */
+/** The server's process, all its threads, on the first processor alone. */
+export function pin(pid: number): void {
+  spawn("taskset", ["-acp", "0", String(pid)], { stdio: "ignore" });
+}
+
+/** The middle one. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
 export async function drive(load: Load): Promise<Round> {
   const script = join(mkdtempSync(join(tmpdir(), "wrk-")), "post.lua");
   const headers = Object.entries({ "content-type": "application/json", ...load.headers })
@@ -49,10 +63,10 @@ done = function(summary, latency)
     latency:percentile(50), latency:percentile(99)))
 end\n`,
   );
-  const before = cpuOf(load.pid);
+  const before = cpuOf(load.pids);
   const args = ["-t1", `-c${load.connections}`, `-d${load.seconds}s`, "-s", script, load.url];
   const { stdout } = await run("taskset", ["-c", "1", "wrk", ...args]);
-  const spent = cpuOf(load.pid) - before;
+  const spent = cpuOf(load.pids) - before;
   const figures = /FIGURES (\d+) (\d+) (\d+) ([\d.]+) ([\d.]+)/.exec(stdout)?.slice(1).map(Number) ?? [];
   const [requests = 0, micros = 1, failed = 0, p50 = 0, p99 = 0] = figures;
   return {

@@ -13,6 +13,8 @@ import { type RunState, readLastState } from "../src/supervisor/state-file.ts";
 export const cliMain = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
 export type ProcessName = "control" | "gateway" | "postgres";
+/** Where several gateways run. */
+type FurtherProcess = "gateway-2";
 
 /** The whole product as `portolan up --detach` starts it, over a folder of its own. */
 export interface Product extends Api {
@@ -24,9 +26,9 @@ export interface Product extends Api {
   up(): Promise<void>;
   state(): RunState;
   /** SIGKILL, at once. */
-  kill(name: ProcessName | "supervisor"): number;
+  kill(name: ProcessName | FurtherProcess | "supervisor"): number;
   /** Milliseconds until a process of that name with another pid is on record. */
-  untilRestarted(name: ProcessName, oldPid: number): Promise<number>;
+  untilRestarted(name: ProcessName | FurtherProcess, oldPid: number): Promise<number>;
   untilReady(which: "control" | "gateway", limitMs: number): Promise<number>;
   /** Processes of this folder that live, by what the kernel says of them (Linux). */
   livingProcesses(): number[];
@@ -65,11 +67,12 @@ function run(args: readonly string[], options: ExecFileOptions): Promise<Command
 
 /**
  * `env` is the environment of every command and so of every process, this one's by default; `parent` the folder that
- * the state folder is made in.
+ * the state folder is made in; `gateways` how many processes share the gateway's port.
  */
 export async function startProduct(
   env: Readonly<Record<string, string | undefined>> = process.env,
   parent: string = tmpdir(),
+  gateways = 1,
 ): Promise<Product> {
   const home = await mkdtemp(join(parent, "portolan-product-"));
   await chmod(home, 0o711); // so that the account PostgreSQL runs under can reach its folder in here
@@ -80,7 +83,8 @@ export async function startProduct(
   const runCli = (...args: string[]) => runPortolan(["--home", home, ...args], env);
   const up = async (): Promise<void> => {
     const portArgs = ["--port", String(ports.control), "--gateway-port", String(ports.gateway)];
-    const { code, err } = await runCli("up", "--detach", ...portArgs, "--grpc-port", String(ports.grpc));
+    const gatewayArgs = ["--grpc-port", String(ports.grpc), "--gateways", String(gateways)];
+    const { code, err } = await runCli("up", "--detach", ...portArgs, ...gatewayArgs);
     if (code !== 0) throw new Error(`portolan up: ${err}\n${await lastLog(home)}`);
   };
   const state = (): RunState => {
@@ -125,7 +129,7 @@ export async function startProduct(
   };
 }
 
-function pidOf(state: RunState, name: ProcessName): number {
+function pidOf(state: RunState, name: ProcessName | FurtherProcess): number {
   const pid = state.processes[name]?.pid;
   if (pid === undefined) throw new Error(`no ${name} runs`);
   return pid;

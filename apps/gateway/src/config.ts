@@ -26,7 +26,12 @@ export const GatewayConfig = Type.Object({
   GATEWAY_NAME: Type.String({
     pattern: "^[a-z0-9][a-z0-9-]{0,40}$",
     default: "gateway",
-    description: "Name of this gateway on this machine; names its log folder",
+    description: "Name of this gateway on this machine; names its folders of state, log and keys",
+  }),
+  GATEWAY_SHARED_PORT: Type.Boolean({
+    default: false,
+    description:
+      "Several gateway processes, each with a GATEWAY_NAME of its own, listen on the same ports; the kernel hands each connection to one of them (Linux, FreeBSD)",
   }),
   GATEWAY_ENVIRONMENTS: Type.String({
     pattern: "^(dev|staging|production)(,(dev|staging|production))*$",

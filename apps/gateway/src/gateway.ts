@@ -23,7 +23,7 @@ import { createDelivery } from "./deliver-blocks.ts";
 import { type Drift, openDrift } from "./drift/open-drift.ts";
 import { grpcMethods } from "./grpc/methods.ts";
 import { type GrpcServer, listenGrpc } from "./grpc/server.ts";
-import { type HandleDeps, handle } from "./handle.ts";
+import { type HandleDeps, handle, readinessProblem } from "./handle.ts";
 import { type ListeningServer, listen } from "./http/server.ts";
 import { createAuthenticator } from "./infer/authenticate.ts";
 import { HealthBook } from "./infer/health-book.ts";
@@ -51,6 +51,10 @@ export interface RunningGateway {
 
 const version = "0.1.0";
 const lastDeliveryMs = 2000;
+/** The first gateway of an installation has its state where it always was. */
+const defaultName = "gateway";
+const longestUnreadyMs = 20_000;
+const readyPollMs = 20;
 
 /** Wires and starts a gateway. It answers health checks at once, and inferences as soon as it has a snapshot. */
 export async function startGateway(config: GatewayConfig): Promise<RunningGateway> {
@@ -81,11 +85,18 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     isDraining: () => draining,
     showsMetrics: config.METRICS_PORT === undefined && isLoopback(config.GATEWAY_HOST),
   };
-  const { server, grpc } = await listenAll(config, deps, parts.certificates);
-  const scrapes = await listenForMetrics(config, async (accept) => renderMetrics(deps, accept));
+  const scrapes = await listenForMetrics(config, {
+    render: async (accept) => renderMetrics(deps, accept),
+    readiness: () => readinessProblem(deps),
+  });
+  // Beside others on its port it is sent callers from its first moment: it comes when it can answer them.
+  const isShared = config.GATEWAY_SHARED_PORT;
+  const early = isShared ? undefined : await listenAll(config, deps, parts.certificates);
   credential.start();
   await snapshots.start();
   await parts.drift.prepare(snapshots.state?.routes.values() ?? []);
+  if (isShared) await untilReady(deps);
+  const { server, grpc } = early ?? (await listenAll(config, deps, parts.certificates));
   log.info(
     {
       port: server.port,
@@ -108,9 +119,15 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
   };
 }
 
+/** Not for ever: one that is not ready by then says so to whoever asks, as one that has its port to itself does. */
+async function untilReady(deps: HandleDeps): Promise<void> {
+  const deadlineMs = performance.now() + longestUnreadyMs;
+  while (readinessProblem(deps) !== undefined && performance.now() < deadlineMs) await sleep(readyPollMs);
+}
+
 /** Everything behind the listeners. */
 async function assemble(config: GatewayConfig, log: Logger) {
-  const folder = join(config.PORTOLAN_HOME, "gateway");
+  const folder = stateFolder(config);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const metrics = new Metrics();
   const standings = new Standings();
@@ -197,7 +214,8 @@ async function listenAll(
   deps: HandleDeps,
   certificates: ClientCertificates | undefined,
 ): Promise<{ readonly server: ListeningServer; readonly grpc?: GrpcServer }> {
-  const address = { host: config.GATEWAY_HOST, ...tlsOf(config), certificates };
+  const isShared = config.GATEWAY_SHARED_PORT;
+  const address = { host: config.GATEWAY_HOST, isShared, ...tlsOf(config), certificates };
   const server = await listen({
     ...address,
     port: config.GATEWAY_PORT,
@@ -215,6 +233,11 @@ function openTraces(config: GatewayConfig): Promise<Tracing> | undefined {
   if (token) requirePrivateTransport(url, "TRACES_URL");
   const headers = token ? { headers: { authorization: `Bearer ${token.reveal()}` } } : {};
   return openTracing({ url, ...headers, service: "portolan-gateway", version, instance });
+}
+
+/** Trust, snapshot, models and credential of one gateway; what several processes wrote would not be one state. */
+function stateFolder({ PORTOLAN_HOME: home, GATEWAY_NAME: name }: GatewayConfig): string {
+  return name === defaultName ? join(home, "gateway") : join(home, "gateways", name);
 }
 
 function logFolder(config: GatewayConfig): string {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { type JsonObject, newId, type PortolanError } from "@portolan/kernel";
+import { type JsonObject, newId } from "@portolan/kernel";
 import {
   gatewayOpenApi,
   judgeSnapshotAge,
@@ -109,18 +109,14 @@ export function readinessProblem(deps: HandleDeps): string | undefined {
   return log === "open" || log === "degraded" ? undefined : `prediction log ${log}`;
 }
 
-/** One inference by any protocol, unless this gateway takes none now. */
+/** One inference by any protocol; what a closing gateway is still asked over its open connections is answered, and they end with it. */
 export function inferNow(deps: HandleDeps, call: InferCall): Promise<Answer> {
   const state = deps.snapshots.state;
-  if (!deps.isDraining() && state) return infer(deps, state, call);
-  return refuse(deps, call, takesNone(state !== undefined));
-}
-
-function takesNone(isDraining: boolean): PortolanError {
-  return fault(
-    isDraining ? "serving.draining" : "serving.snapshot_expired",
-    "This gateway takes no requests now.",
-    "Try again in a moment.",
+  if (state) return infer(deps, state, call);
+  return refuse(
+    deps,
+    call,
+    fault("serving.snapshot_expired", "This gateway has no route snapshot yet.", "Try again in a moment."),
   );
 }
 

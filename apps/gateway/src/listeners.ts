@@ -7,14 +7,14 @@ export interface TlsFiles {
   readonly keyFile: string;
 }
 
-/** A listener for `/metrics` alone, where the operator wants one. */
+/** A listener for `/metrics` and `/readyz` of this process, where the operator wants one. */
 export function listenForMetrics(
   config: GatewayConfig,
-  render: MetricsListenerOptions["render"],
+  answers: Pick<MetricsListenerOptions, "render" | "readiness">,
 ): Promise<MetricsListener | undefined> {
   const { METRICS_HOST: host, METRICS_PORT: port, METRICS_TOKEN: token } = config;
   if (port === undefined) return Promise.resolve(undefined);
-  return listenForScrapes({ host, port, render, ...tlsOf(config), ...(token ? { token } : {}) });
+  return listenForScrapes({ host, port, ...answers, ...tlsOf(config), ...(token ? { token } : {}) });
 }
 
 /** Refuses addresses that others reach and that nothing protects, before anything listens. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -264,9 +264,9 @@ export class TestInstallation {
   }
 
   /** Every record of a gateway that has ended, opened with this installation's keys. */
-  records(): StoredPrediction[] {
-    const folder = join(this.home, "predictions/gateway");
-    return [...readLog(folder, join(this.home, "keys/prediction-log/gateway"))].flatMap((block) => [
+  records(name = "gateway"): StoredPrediction[] {
+    const folder = join(this.home, "predictions", name);
+    return [...readLog(folder, join(this.home, "keys/prediction-log", name))].flatMap((block) => [
       ...block.records,
     ]);
   }
@@ -274,6 +274,12 @@ export class TestInstallation {
   /** Plain `node apps/gateway/src/main.ts`, as `portolan up` starts it. */
   async start(environment: Readonly<Record<string, string>> = {}): Promise<TestGateway> {
     return TestGateway.await(this.#spawn(environment), this.apiKey);
+  }
+
+  /** Settings of a further process that begins with what the first one has on disk. */
+  another(name: string): Readonly<Record<string, string>> {
+    cpSync(join(this.home, "gateway"), join(this.home, "gateways", name), { recursive: true });
+    return { GATEWAY_NAME: name };
   }
 
   #spawn(environment: Readonly<Record<string, string>>): ChildProcess {

@@ -15,6 +15,8 @@ export interface MetricsListenerOptions {
   readonly render: (
     accept: string | undefined,
   ) => Promise<{ readonly contentType: string; readonly body: string | Uint8Array }>;
+  /** Why this process takes no requests now, `undefined` when it does: `GET /readyz`. Absent: that is not answered here. */
+  readonly readiness?: () => string | undefined;
 }
 
 export interface MetricsListener {
@@ -22,7 +24,10 @@ export interface MetricsListener {
   close(): Promise<void>;
 }
 
-/** `GET /metrics` on an address of its own, and nothing else: what operators see is not for those who call the API. */
+/**
+ * `GET /metrics`, and `/readyz` of the process itself where several share a port, on an address of its own, and nothing else: what
+ * operators see is not for those who call the API.
+ */
 export async function listenForScrapes(options: MetricsListenerOptions): Promise<MetricsListener> {
   const listener = (request: IncomingMessage, response: ServerResponse): void =>
     void answer(options, request, response).catch(() => response.destroy());
@@ -52,16 +57,23 @@ export async function listenForScrapes(options: MetricsListenerOptions): Promise
 }
 
 async function answer(
-  { token, render }: MetricsListenerOptions,
+  { token, render, readiness }: MetricsListenerOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const isScrape = request.method === "GET" && request.url?.split("?")[0] === "/metrics";
+  const path = request.method === "GET" ? request.url?.split("?")[0] : undefined;
+  // A probe learns a word, and carries no credential.
+  if (path === "/readyz" && readiness) {
+    const isReady = readiness() === undefined;
+    response.writeHead(isReady ? 200 : 503, { "content-type": "application/json" });
+    response.end(JSON.stringify({ ready: isReady }));
+    return;
+  }
   if (token && !isBearerOf(request.headers.authorization, token)) {
     response.writeHead(401, { "www-authenticate": 'Bearer realm="portolan-metrics"' }).end();
     return;
   }
-  if (!isScrape) {
+  if (path !== "/metrics") {
     response.writeHead(404).end();
     return;
   }

@@ -28,6 +28,5 @@ export const servingErrors = {
   "serving.features_unavailable": { status: 424, title: "Feature values are missing" },
   "serving.log_unavailable": { status: 503, title: "The prediction log cannot be written" },
   "serving.snapshot_expired": { status: 503, title: "Route snapshot is too old" },
-  "serving.draining": { status: 503, title: "The gateway is shutting down" },
 } as const satisfies Record<string, ErrorSpec>;
 export type ServingErrorCode = keyof typeof servingErrors;

@@ -58,7 +58,11 @@ async function runDemo(
   let world: World | undefined;
   await narrator.step("Start PostgreSQL, control and gateway", 20, async () => {
     const reused = state !== undefined;
-    state ??= await detach(context, { control: Number(options.port), gateway: Number(options.gatewayPort) });
+    state ??= await detach(context, {
+      control: Number(options.port),
+      gateway: Number(options.gatewayPort),
+      gateways: 1,
+    });
     world = {
       context,
       state,

@@ -4,7 +4,7 @@ import type { JobView } from "../client/jobs.ts";
 import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
-import { parsePort } from "../supervisor/ports.ts";
+import { parseGateways, parsePort } from "../supervisor/ports.ts";
 import { printLog } from "../supervisor/print-log.ts";
 import { readRunState } from "../supervisor/state-file.ts";
 import { describeGateway, detach, runUp, stopUp } from "../supervisor/up.ts";
@@ -14,6 +14,7 @@ interface UpOptions {
   readonly port: string;
   readonly gatewayPort: string;
   readonly grpcPort?: string;
+  readonly gateways: string;
 }
 
 export function registerServerCommands(program: Command, contextOf: ContextOf): void {
@@ -26,9 +27,10 @@ export function registerServerCommands(program: Command, contextOf: ContextOf): 
     .option("--port <port>", "port of the control API", "7400")
     .option("--gateway-port <port>", "port of the gateway", "7401")
     .option("--grpc-port <port>", "port of the gateway's gRPC protocol; without it gRPC is off")
+    .option("--gateways <count>", "gateway processes that share the port, one per processor at most", "1")
     .addHelpText(
       "after",
-      "\nExamples:\n  portolan up --detach && portolan status\n  portolan up --detach --grpc-port 7402",
+      "\nExamples:\n  portolan up --detach && portolan status\n  portolan up --detach --gateways 4\n  portolan up --detach --grpc-port 7402",
     )
     .action(async (options: UpOptions, command: Command) => {
       const context = contextOf(command);
@@ -36,6 +38,7 @@ export function registerServerCommands(program: Command, contextOf: ContextOf): 
         control: parsePort("--port", options.port),
         gateway: parsePort("--gateway-port", options.gatewayPort),
         ...(options.grpcPort === undefined ? {} : { grpc: parsePort("--grpc-port", options.grpcPort) }),
+        gateways: parseGateways(options.gateways),
       };
       const state = options.detach ? await detach(context, ports) : await runUp(context, ports);
       context.output.result(
@@ -76,7 +79,9 @@ function registerStatus(program: Command, contextOf: ContextOf): void {
       }
       const parts = await Promise.all([
         readiness("control", state.controlUrl),
-        readiness("gateway", state.gatewayUrl),
+        ...(state.gateways?.map(({ name, metricsUrl }) =>
+          readiness(name, metricsUrl.replace(/\/metrics$/, ""), state.gatewayUrl),
+        ) ?? [readiness("gateway", state.gatewayUrl)]),
       ]);
       if (parts.some((part) => !part.ready)) process.exitCode = 1;
       const rows = parts.map((part) => {
@@ -131,12 +136,14 @@ function registerLogs(program: Command, contextOf: ContextOf): void {
     );
 }
 
+/** @param shown the address for callers, where the one that is asked is the process's own */
 async function readiness(
   name: string,
-  url: string,
+  askedUrl: string,
+  url = askedUrl,
 ): Promise<{ name: string; url: string; ready: boolean; detail: string }> {
   try {
-    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(3000) });
+    const response = await fetch(`${askedUrl}/readyz`, { signal: AbortSignal.timeout(3000) });
     return {
       name,
       url,

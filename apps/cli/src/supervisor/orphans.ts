@@ -15,7 +15,8 @@ export async function endOrphans(home: string): Promise<string[]> {
   const state = readLastState(home);
   if (!state || isAlive(state.supervisor)) return [];
   const ended: string[] = [];
-  for (const name of ["gateway", "control"]) {
+  const gateways = Object.keys(state.processes).filter((name) => /^gateway(-\d+)?$/.test(name));
+  for (const name of [...gateways, "control"]) {
     const orphan = state.processes[name];
     if (!orphan || !isAlive(orphan)) continue;
     await end(orphan);

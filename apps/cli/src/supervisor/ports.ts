@@ -12,6 +12,36 @@ export function parsePort(setting: string, text: string): number {
   });
 }
 
+/** A port that nobody has now. */
+export async function freePort(host: string): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, host, resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (typeof address === "object" && address) return address.port;
+  throw new PortolanError("kernel.internal", { detail: "the system gave no port" });
+}
+
+const mostGateways = 64;
+
+/** @throws PortolanError `cli.bad_usage` */
+export function parseGateways(text: string): number {
+  const count = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (count > 1 && process.platform !== "linux")
+    throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+      detail: `--gateways ${count}: only Linux hands the connections of one port to several processes`,
+      mend: "Run one gateway here, or several behind a load balancer.",
+    });
+  if (count >= 1 && count <= mostGateways) return count;
+  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail: `--gateways "${text.slice(0, 20)}" is not a number of processes`,
+    mend: `Give a whole number from 1 to ${mostGateways}; more than the machine has processors gain nothing.`,
+  });
+}
+
 /** @throws PortolanError `cli.port_in_use` naming the setting that chooses another port. */
 export async function requireFreePort(host: string, port: number, setting: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {

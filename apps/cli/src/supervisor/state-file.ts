@@ -15,6 +15,8 @@ export interface RunState {
   readonly gatewayUrl: string;
   /** `host:port` of the gateway's gRPC listener, when it has one. */
   readonly grpcAddress?: string;
+  /** Where several gateways share the port: each one's own address. */
+  readonly gateways?: readonly { readonly name: string; readonly metricsUrl: string }[];
   readonly database: string;
   readonly processes: Readonly<Record<string, RunningProcess>>;
 }

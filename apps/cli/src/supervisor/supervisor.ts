@@ -6,6 +6,7 @@ import { createLogger, type Logger, messageOf, type Secret } from "@portolan/ker
 import type { CliContext } from "../context.ts";
 import { prepareInstallation, readGatewayKey } from "./installation.ts";
 import { lastFault } from "./last-words.ts";
+import { freePort } from "./ports.ts";
 import { identityOf } from "./process-identity.ts";
 import { type RunningProcess, type RunState, removeRunState, writeRunState } from "./state-file.ts";
 import { type ProcessSpec, SupervisedProcess } from "./supervised-process.ts";
@@ -16,6 +17,14 @@ export interface Ports {
   readonly gateway: number;
   /** Of the gateway's gRPC protocol; absent leaves it off. */
   readonly grpc?: number;
+  /** Gateway processes that share those ports. */
+  readonly gateways: number;
+}
+
+/** Gateways that share a port have an address each for their own metrics and readiness. */
+export interface GatewayAddress {
+  readonly name: string;
+  readonly metricsUrl: string;
 }
 
 /** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
@@ -30,6 +39,11 @@ const databaseRestartMs = 200;
 /** Deaths before it was ever ready that end the waiting: one may be bad luck, three are not. */
 const hopelessDeaths = 3;
 
+/** The first has the name that it had when it was the only one. */
+function gatewayNames(count: number): string[] {
+  return Array.from({ length: count }, (_, at) => (at === 0 ? "gateway" : `gateway-${at + 1}`));
+}
+
 /** Keeps PostgreSQL, control and gateway alive on this machine, and says in `run/state.json` what runs. */
 export class Supervisor {
   readonly #context: CliContext;
@@ -37,6 +51,9 @@ export class Supervisor {
   readonly #log: Logger;
   readonly #processes = new Map<string, SupervisedProcess>();
   readonly #running: Record<string, RunningProcess> = {};
+  readonly #gatewayNames: readonly string[];
+  /** Ports of their metrics, by name; empty where one gateway has the port to itself. */
+  readonly #metricsPorts = new Map<string, number>();
   #database: EmbeddedPostgres | undefined;
   #databaseLoop: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
@@ -46,6 +63,7 @@ export class Supervisor {
   constructor(context: CliContext, ports: Ports) {
     this.#context = context;
     this.#ports = ports;
+    this.#gatewayNames = gatewayNames(ports.gateways);
     // Standard output belongs to the command: under --json it is one document.
     this.#log = createLogger({ name: "supervisor", destination: process.stderr });
   }
@@ -57,6 +75,7 @@ export class Supervisor {
       controlUrl: `http://127.0.0.1:${this.#ports.control}`,
       gatewayUrl: `http://127.0.0.1:${this.#ports.gateway}`,
       ...(this.#ports.grpc === undefined ? {} : { grpcAddress: `127.0.0.1:${this.#ports.grpc}` }),
+      ...(this.#isShared ? { gateways: this.#gatewayAddresses() } : {}),
       database:
         this.#context.env["DATABASE_URL"] === undefined
           ? this.#database
@@ -81,35 +100,63 @@ export class Supervisor {
     // A gateway that was here before serves from what it has on disk, without waiting for anything else.
     const knownKey = await readGatewayKey(home);
     signal.throwIfAborted();
-    if (knownKey) this.#launch("gateway", this.#gatewaySpec(knownKey));
+    if (this.#isShared)
+      for (const name of this.#gatewayNames) this.#metricsPorts.set(name, await freePort("127.0.0.1"));
+    if (knownKey) this.#launchGateways(knownKey);
     const databaseUrl = this.#context.env["DATABASE_URL"] ?? (await this.#startDatabase());
     signal.throwIfAborted();
     const control = this.#launch("control", this.#controlSpec(databaseUrl));
     await this.#firstReady("control", `${this.state.controlUrl}/readyz`, control);
     const gatewayKey = await prepareInstallation(home, this.state.controlUrl);
     signal.throwIfAborted();
-    const gateway = await this.#gatewayWith(gatewayKey, knownKey);
+    await this.#gatewaysWith(gatewayKey, knownKey);
     signal.throwIfAborted();
-    await this.#firstReady("gateway", `${this.state.gatewayUrl}/healthz`, gateway);
+    await Promise.all(this.#gatewayNames.map((name) => this.#gatewayAnswers(name)));
     await this.#servingSoon();
     this.#ready = true;
     this.#publish();
     return this.state;
   }
 
-  /** The gateway that runs already, unless control no longer takes the key that it was started with. */
-  async #gatewayWith(key: Secret, startedWith: Secret | undefined): Promise<SupervisedProcess> {
-    const running = this.#processes.get("gateway");
-    if (running && startedWith?.reveal() === key.reveal()) return running;
-    await running?.stop();
+  get #isShared(): boolean {
+    return this.#gatewayNames.length > 1;
+  }
+
+  #gatewayAddresses(): GatewayAddress[] {
+    return [...this.#metricsPorts].map(([name, port]) => ({
+      name,
+      metricsUrl: `http://127.0.0.1:${port}/metrics`,
+    }));
+  }
+
+  /** The gateways that run already, unless control no longer takes the key that they were started with. */
+  async #gatewaysWith(key: Secret, startedWith: Secret | undefined): Promise<void> {
+    if (startedWith?.reveal() === key.reveal()) return;
+    await this.#stopGateways();
     this.#stop.signal.throwIfAborted();
-    return this.#launch("gateway", this.#gatewaySpec(key));
+    this.#launchGateways(key);
+  }
+
+  #launchGateways(key: Secret): void {
+    for (const name of this.#gatewayNames) this.#launch(name, this.#gatewaySpec(name, key));
+  }
+
+  async #stopGateways(): Promise<void> {
+    await Promise.all(this.#gatewayNames.map(async (name) => this.#processes.get(name)?.stop()));
+  }
+
+  /** Lives, whether it has something to serve or not. */
+  async #gatewayAnswers(name: string): Promise<void> {
+    const child = this.#processes.get(name);
+    const port = this.#metricsPorts.get(name);
+    const url = port === undefined ? `${this.state.gatewayUrl}/healthz` : `http://127.0.0.1:${port}/metrics`;
+    if (child) await this.#firstReady(name, url, child);
   }
 
   /** Callers first, then what they call: the gateway drains while control still takes its last blocks. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await this.#processes.get("gateway")?.stop();
+    await this.#stopGateways();
     await this.#processes.get("control")?.stop();
     await this.#starting; // which may be making the database, and starts nothing more after that
     await this.#database?.stop();
@@ -132,15 +179,14 @@ export class Supervisor {
    * its disk is full) is no reason not to start: `portolan status` says why.
    */
   async #servingSoon(): Promise<void> {
-    const [name, url] = ["gateway", `${this.state.gatewayUrl}/readyz`];
+    const urls = this.#isShared
+      ? [...this.#metricsPorts.values()].map((port) => `http://127.0.0.1:${port}/readyz`)
+      : [`${this.state.gatewayUrl}/readyz`];
+    const { signal } = this.#stop;
+    const gaveUp = () => undefined;
     try {
-      await waitReady({
-        name,
-        url,
-        limitMs: servingLimitMs,
-        gaveUp: () => undefined,
-        signal: this.#stop.signal,
-      });
+      for (const url of urls)
+        await waitReady({ name: "gateway", url, limitMs: servingLimitMs, gaveUp, signal });
     } catch (error) {
       this.#stop.signal.throwIfAborted();
       this.#log.warn({ error: messageOf(error) }, "supervisor.gateway.not_serving");
@@ -220,16 +266,23 @@ export class Supervisor {
   }
 
   #controlSpec(databaseUrl: string | undefined): ProcessSpec {
-    return this.#spec("control", {
+    return this.#spec("control", "control", {
       CONTROL_PORT: String(this.#ports.control),
       DEV_ISSUER: "true",
       ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
     });
   }
 
-  #gatewaySpec(gatewayKey: Secret): ProcessSpec {
-    return this.#spec("gateway", {
+  #gatewaySpec(name: string, gatewayKey: Secret): ProcessSpec {
+    const metricsPort = this.#metricsPorts.get(name);
+    return this.#spec("gateway", name, {
+      // Where they cannot count together, each keeps its part of a ceiling.
+      LIMITS_GATEWAYS: String(this.#gatewayNames.length),
       ...this.#inherit(inheritedByGateway),
+      GATEWAY_NAME: name,
+      ...(metricsPort === undefined
+        ? {}
+        : { METRICS_PORT: String(metricsPort), GATEWAY_SHARED_PORT: "true" }),
       GATEWAY_PORT: String(this.#ports.gateway),
       ...(this.#ports.grpc === undefined ? {} : { GRPC_PORT: String(this.#ports.grpc) }),
       CONTROL_URL: this.state.controlUrl,
@@ -245,11 +298,11 @@ export class Supervisor {
   }
 
   /** Children get the settings they know and what a Unix program needs, nothing else of our environment. */
-  #spec(name: "control" | "gateway", settings: Readonly<Record<string, string>>): ProcessSpec {
+  #spec(app: "control" | "gateway", name: string, settings: Readonly<Record<string, string>>): ProcessSpec {
     const { home, root } = this.#context;
     return {
       name,
-      args: [join(root, "apps", name, "src/main.ts")],
+      args: [join(root, "apps", app, "src/main.ts")],
       env: { ...this.#inherit(inherited), ...settings, PORTOLAN_HOME: home },
       logFile: join(home, "logs", `${name}.log`),
     };

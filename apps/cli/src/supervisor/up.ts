@@ -41,8 +41,12 @@ export async function runUp(context: CliContext, ports: Ports): Promise<RunState
 }
 
 /** Where the gateway answers, for people. */
-export function describeGateway({ gatewayUrl, grpcAddress }: RunState): string {
-  return `gateway  ${gatewayUrl}${grpcAddress === undefined ? "" : `  (gRPC: ${grpcAddress})`}`;
+export function describeGateway({ gatewayUrl, grpcAddress, gateways }: RunState): string {
+  const notes = [
+    ...(grpcAddress === undefined ? [] : [`gRPC: ${grpcAddress}`]),
+    ...(gateways === undefined ? [] : [`${gateways.length} processes`]),
+  ];
+  return `gateway  ${gatewayUrl}${notes.length === 0 ? "" : `  (${notes.join(", ")})`}`;
 }
 
 /** Refuses before anything is started, and ends what a killed supervisor left behind. */
@@ -82,6 +86,8 @@ export async function detach(context: CliContext, ports: Ports): Promise<RunStat
     "--gateway-port",
     String(ports.gateway),
     ...(ports.grpc === undefined ? [] : ["--grpc-port", String(ports.grpc)]),
+    "--gateways",
+    String(ports.gateways),
   ];
   const child = spawn(process.execPath, args, {
     cwd: context.cwd,

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import {
   type handleUnaryCall,
@@ -20,6 +21,8 @@ import type { GrpcMethods, GrpcRequest } from "./methods.ts";
 export interface GrpcServerOptions {
   readonly host: string;
   readonly port: number;
+  /** Whether other processes of this user may listen there too. */
+  readonly isShared?: boolean;
   readonly tls?: TlsFiles;
   readonly certificates?: ClientCertificates | undefined;
   readonly methods: GrpcMethods;
@@ -61,19 +64,47 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
     }
     server.addService(definition, handlers);
   }
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${options.host}:${options.port}`, credentialsOf(options), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
-  });
+  const bound = await (options.isShared ? bindShared(server, options) : bindAlone(server, options));
   return {
-    port,
+    port: bound.port,
     async close(drainMs) {
+      bound.stop();
       const late = setTimeout(() => server.forceShutdown(), drainMs);
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       clearTimeout(late);
     },
   };
+}
+
+interface Bound {
+  readonly port: number;
+  /** Takes no new connections. */
+  stop(): void;
+}
+
+function bindAlone(server: Server, options: GrpcServerOptions): Promise<Bound> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${options.host}:${options.port}`, credentialsOf(options), (error, port) =>
+      error ? reject(error) : resolve({ port, stop: () => undefined }),
+    );
+  });
+}
+
+/** The library cannot share a port; it takes connections from a listener that can. */
+function bindShared(server: Server, options: GrpcServerOptions): Promise<Bound> {
+  const { host, port } = options;
+  const injector = server.createConnectionInjector(credentialsOf(options));
+  const listener = createServer((socket) => injector.injectConnection(socket));
+  return new Promise((resolve, reject) => {
+    listener.once("error", reject);
+    listener.listen({ host, port, reusePort: true }, () => {
+      const address = listener.address();
+      resolve({
+        port: typeof address === "object" && address ? address.port : port,
+        stop: () => void listener.close(),
+      });
+    });
+  });
 }
 
 function definitionOf(

@@ -10,6 +10,8 @@ import { createSecureServer } from "./secure-server.ts";
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
+  /** Whether other processes of this user may listen there too. */
+  readonly isShared?: boolean;
   readonly tls?: TlsFiles;
   readonly certificates?: ClientCertificates | undefined;
   readonly handle: (request: IncomingMessage) => Promise<Answer>;
@@ -52,7 +54,8 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(options.port, options.host, resolve);
+    const { host, port, isShared = false } = options;
+    server.listen({ host, port, reusePort: isShared }, resolve);
   });
   const address = server.address();
   return {

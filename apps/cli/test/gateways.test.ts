@@ -1,0 +1,46 @@
+import { tmpdir } from "node:os";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Product, runPortolan, startProduct } from "./product.ts";
+
+let product: Product;
+beforeAll(async () => {
+  product = await startProduct(process.env, tmpdir(), 2);
+}, 120_000);
+afterAll(() => product[Symbol.asyncDispose](), 60_000);
+
+interface Status {
+  readonly parts: readonly { readonly name: string; readonly url: string; readonly ready: boolean }[];
+  readonly gateways: readonly { readonly name: string; readonly metricsUrl: string }[];
+}
+
+async function status(): Promise<Status> {
+  return JSON.parse((await product.cli("status", "--json")).out) as Status;
+}
+
+test("two gateways share the port, each with its own metrics; one that is killed is started again meanwhile", async () => {
+  const { parts, gateways } = await status();
+  expect(parts.map(({ name, ready }) => [name, ready])).toEqual([
+    ["control", true],
+    ["gateway", true],
+    ["gateway-2", true],
+  ]);
+  expect(new Set(parts.slice(1).map(({ url }) => url))).toEqual(new Set([product.gatewayUrl]));
+  for (const { metricsUrl } of gateways)
+    expect(await (await fetch(metricsUrl)).text()).toContain("portolan_gateway_snapshot_version");
+
+  const pid = product.kill("gateway-2");
+  for (let n = 0; n < 20; n++) expect((await fetch(`${product.gatewayUrl}/healthz`)).status).toBe(200);
+  await product.untilRestarted("gateway-2", pid);
+  for (let n = 0; n < 600 && !(await status()).parts.every(({ ready }) => ready); n++)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  expect((await status()).parts.every(({ ready }) => ready)).toBe(true);
+  expect(product.livingProcesses().length).toBeGreaterThanOrEqual(4);
+  await product.cli("down");
+  expect(product.livingProcesses()).toEqual([]);
+}, 120_000);
+
+test.each(["0", "65", "two"])("%s gateways are refused before anything starts", async (count) => {
+  const { code, err } = await runPortolan(["--home", product.home, "up", "--gateways", count]);
+  expect(code).toBe(1);
+  expect(err).toContain("Give a whole number from 1 to 64");
+});
