@@ -138,7 +138,7 @@ test("counts are those of the logged requests to the row, through lost answers, 
   rows += await ask(gateway, 40);
   await until(async () => deliveredRows() === rows && sent > taken.size);
   mood = "away";
-  await until(async () => (await waitingAt(gateway)) === 1);
+  await until(async () => (await waitingAt(gateway)) > 0);
   // What is on disk outlives the process; nothing else is in memory now.
   await gateway.end("SIGKILL");
   mood = "takes";

@@ -220,8 +220,7 @@ export function unknownTarget({
   model,
   version,
 }: ScoringQuestion): PortolanError<ScoringErrorCode> {
-  const named =
-    endpoint === undefined ? `version ${model ?? "?"}@${version ?? "?"}` : `endpoint ${endpoint}`;
+  const named = endpoint === undefined ? `version ${model ?? "?"}@${version ?? "?"}` : `endpoint ${endpoint}`;
   return new PortolanError("scoring.target_unknown", {
     detail: `there is no ${named} to score with in ${environment}`,
     mend: "See portolan endpoint list and portolan model list; outside dev a version must be promoted first.",

@@ -112,11 +112,19 @@ async function writeChunk(job: ChunkJob, scored: ScoredRows, sorted: SortedRows)
   const connection = await instance.connect();
   try {
     const declared = columns.map(({ name, type }) => `${quotedName(name)} ${type}`);
-    await connection.run(`create table scores (${["_row bigint", ...declared, "_refused varchar"].join(", ")})`);
+    await connection.run(
+      `create table scores (${["_row bigint", ...declared, "_refused varchar"].join(", ")})`,
+    );
     appendRows(await connection.createAppender("scores"), job, columns, sorted);
     const keys = job.keys.map((key) => `source.${quotedName(key)}`);
     const shown = columns.map(({ name }) => `scores.${quotedName(name)}`);
-    const selected = ["scores._row", ...keys, ...shown, "scores._refused", `${quotedText(job.label)} as _model`];
+    const selected = [
+      "scores._row",
+      ...keys,
+      ...shown,
+      "scores._refused",
+      `${quotedText(job.label)} as _model`,
+    ];
     await connection.run(
       `copy (select ${selected.join(", ")} from scores join ${sourceOf(job)} as source on source.file_row_number = scores._row
         order by scores._row) to ${quotedText(job.output)} (format parquet, compression zstd)`,

@@ -32,8 +32,8 @@ export interface Drift {
 
 const loopResolutionMs = 20;
 const heedEveryMs = 1000;
-/** While control is away counts are gathered for longer: windows are five minutes long. */
-const awayFlushMs = 300_000;
+/** While control is away counts are gathered for longer: by default for five minutes, as long as a window is. */
+const awayFactor = 10;
 const lastDeliveryMs = 2000;
 
 /** Starts counting and delivering. */
@@ -88,7 +88,7 @@ function flushing(
   let lastMs = performance.now();
   let running: Promise<void> | undefined;
   const timer = setInterval(() => {
-    const waitMs = spool.waiting > 0 ? Math.max(flushMs, awayFlushMs) : flushMs;
+    const waitMs = spool.waiting > 0 ? flushMs * awayFactor : flushMs;
     // What waits is tried at the usual pace; new counts are written down at the slower one.
     const work = performance.now() - lastMs >= waitMs ? flush : () => spool.ship();
     if (running) return;

@@ -21,6 +21,10 @@ export async function scoringRoutes(app: FastifyInstance, deps: ScoringDeps): Pr
     },
     async (request, reply) => reply.code(202).send(await startScoring(deps, request.call, request.body)),
   );
+  readRoutes(app, deps);
+}
+
+function readRoutes(app: FastifyInstance, deps: ScoringDeps): void {
   app.get<{ Querystring: Static<typeof PlanQuery> }>(
     "/v1/scoring-plan",
     {
