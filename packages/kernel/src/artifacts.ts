@@ -11,6 +11,7 @@ export type ArtifactKind =
   | "dead_letters"
   | "training_set"
   | "reference_profile"
+  | "compute_profile"
   | "scored_snapshot"
   | "model"
   | "signature"

@@ -21,6 +21,7 @@ import {
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { type Lineage, type ModelSignature, type ModelVersion, modelFileName } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
+import { enqueueMeasurement } from "./measure-version.ts";
 import type { CharterLookup, TrainedArtifact, TrainingRecord } from "./ports.ts";
 import { signFiles } from "./sign-files.ts";
 import { findSameVersion, insertVersion, lockModel, type NewVersion, takeVersionNumber } from "./store.ts";
@@ -190,6 +191,7 @@ async function addVersion(
       lineage: lineageDigest,
     },
   });
+  await enqueueMeasurement(tx, created, request.environment);
   await announce?.(tx, created);
   return created;
 }

@@ -12,10 +12,17 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { deriveRoute, type RouteFacts, requireServable } from "./derive-route.ts";
-import type { DeployRequest } from "./endpoint.ts";
+import type { ComputeVerdict, DeployedRoute, DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
 import { findPlanProblems } from "./feature-plan.ts";
-import type { CharterInForce, DeployableModel, ModelLookup, ServedCharter, UseCaseLookup } from "./ports.ts";
+import type {
+  CharterInForce,
+  ComputeJudge,
+  DeployableModel,
+  ModelLookup,
+  ServedCharter,
+  UseCaseLookup,
+} from "./ports.ts";
 import { findRoutingProblems } from "./routing/routing-problems.ts";
 import type { ModelReference, Route, ServedVersion, Variant } from "./snapshot/schema.ts";
 import { type ExistingEndpoint, findDeployedModel, findEndpoint, saveDeployment } from "./store.ts";
@@ -27,6 +34,7 @@ export interface DeployDeps {
   readonly useCases: UseCaseLookup;
   readonly charters: CharterInForce;
   readonly models: ModelLookup;
+  readonly compute: ComputeJudge;
   /** Where this installation keeps what gateways deliver; each gateway declares its own place. */
   readonly location: Place;
 }
@@ -46,7 +54,7 @@ export async function deployEndpoint(
   call: CallContext,
   name: string,
   request: DeployRequest,
-): Promise<Route> {
+): Promise<DeployedRoute> {
   const { organisationId } = call.actor;
   const useCase = await deps.useCases.find(call, request.useCaseId);
   await deps.authorizer.require(call, "serving:deploy", {
@@ -71,7 +79,9 @@ export async function deployEndpoint(
   const beside = await requireVersionsBeside(deps, call, request);
   const facts = { useCase, charter, model, ...beside };
   requireRouting(request, facts);
-  return deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts));
+  const compute = await deps.compute.judge(call, model, charter);
+  const route = await deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts, compute));
+  return { ...route, compute };
 }
 
 /** What a charter excludes is refused with a row: somebody wanted it, and the record says who. */
@@ -91,6 +101,7 @@ async function writeDeployment(
   name: string,
   request: DeployRequest,
   facts: Omit<RouteFacts, "previous">,
+  compute: ComputeVerdict | null,
 ): Promise<Route> {
   const { organisationId } = tx.call.actor;
   const existing = await findEndpoint(tx.sql, organisationId, request.environment, name);
@@ -121,6 +132,7 @@ async function writeDeployment(
       model: `${request.model}/${request.version}`,
       modelDigest: route.model.digest,
       charter: route.charter ? route.charter.digest : null,
+      ...(compute ? { tier: compute.tier, disagreements: compute.disagreements } : {}),
     },
   });
   await tx.intend(publishIntent, { organisationId });

@@ -1,5 +1,6 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import type { CallContext, Digest, Environment, JsonValue, SigningKey } from "@portolan/kernel";
+import type { ComputeVerdict } from "./endpoint.ts";
 import type { ModelReference, ProfileReference } from "./snapshot/schema.ts";
 
 /** What serving must know of a use case; `identity` has it. */
@@ -32,6 +33,16 @@ export interface DeployableModel {
 }
 export interface ModelLookup {
   find(call: CallContext, model: string, version: number): Promise<DeployableModel | undefined>;
+}
+
+/** Holds what was measured of a version against the plan of its charter; `registry` and `planner` know. */
+export interface ComputeJudge {
+  /** Null while it is not measured, or where no charter is in force. */
+  judge(
+    call: CallContext,
+    model: Pick<ModelReference, "name" | "version">,
+    charter: ServedCharter | undefined,
+  ): Promise<ComputeVerdict | null>;
 }
 
 /** Reference profiles of model versions; `monitoring` has them. */

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Evaluation } from "@portolan/evaluation/contract";
-import { asEpochMicros, type SigningKey } from "@portolan/kernel";
+import { asEpochMicros, isPortolanError, type SigningKey } from "@portolan/kernel";
+import type { ReferenceProfile } from "@portolan/monitoring/contract";
 import { type ModelVersion, modelFileName } from "@portolan/registry/contract";
 import { verifyModelBundle } from "@portolan/registry/policy";
 import type { Command } from "commander";
@@ -58,7 +59,9 @@ function registerList(model: Command, contextOf: ContextOf): void {
 function registerShow(model: Command, contextOf: ContextOf): void {
   model
     .command("show <name> <version>")
-    .description("One version: signature, lineage, evaluations")
+    .description(
+      "One version: signature, lineage, evaluations, what it takes of a machine, its reference profile",
+    )
     .addHelpText("after", "\nExample:\n  portolan model show flight-delays 1 --json")
     .action(async (name: string, version: string, _options: object, command: Command) => {
       const context = contextOf(command);
@@ -68,8 +71,32 @@ function registerShow(model: Command, contextOf: ContextOf): void {
       const { evaluations } = await api.json<{ evaluations: readonly Evaluation[] }>({
         path: `${path}/evaluations`,
       });
-      context.output.result({ ...found, evaluations }, JSON.stringify({ ...found, evaluations }, null, 2));
+      const evidence = {
+        ...found,
+        evaluations,
+        compute: await unlessMissing(api.json<object>({ path: `${path}/compute-profile` })),
+        reference: await unlessMissing(referenceOf(api, path)),
+      };
+      context.output.result(evidence, JSON.stringify(evidence, null, 2));
     });
+}
+
+/** The reference profile without its cells, which are for machines. */
+async function referenceOf(api: ApiClient, path: string): Promise<object> {
+  const { profile, ...signed } = await api.json<{ profile: ReferenceProfile }>({
+    path: `${path}/reference-profile`,
+  });
+  return { ...signed, data: profile.data, columns: profile.inputs.length + profile.outputs.length };
+}
+
+/** Null for what is not there yet: both are made by jobs after the registration. */
+async function unlessMissing(asked: Promise<object>): Promise<object | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isPortolanError(error) && error.code === "kernel.not_found") return null;
+    throw error;
+  }
 }
 
 function registerImport(model: Command, contextOf: ContextOf): void {

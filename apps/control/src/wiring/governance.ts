@@ -5,9 +5,10 @@ import { judgeGates } from "@portolan/evaluation/policy";
 import { asEpochMicros, type JobHandler, PortolanError, parseDigest, type Sql } from "@portolan/kernel";
 import { profileTrained } from "@portolan/monitoring";
 import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
-import { createArtifactCatalogue, type RegistryDeps, readVersion } from "@portolan/registry";
+import { createArtifactCatalogue, measureJob, type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import { findRun } from "@portolan/training";
+import { createChildMeasurer } from "../profiling/child-measurer.ts";
 import { createChildScorer } from "../scoring/child-scorer.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
@@ -70,7 +71,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     planner: wirePlanner(base, identity, charter),
     registry,
     evaluation,
-    jobs: [evaluationJob(evaluation)],
+    jobs: [evaluationJob(evaluation), measureJob({ ...registry, measurer: createChildMeasurer(objects) })],
   };
 }
 

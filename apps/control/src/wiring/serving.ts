@@ -6,6 +6,7 @@ import {
   asEpochMicros,
   type CallContext,
   type Id,
+  isPortolanError,
   messageOf,
   newId,
   PortolanError,
@@ -15,6 +16,7 @@ import {
   systemActor,
 } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
+import { judgeCompute } from "@portolan/planner";
 import {
   createPredictionsDeps,
   type DataClasses,
@@ -22,7 +24,7 @@ import {
   type PredictionsDeps,
   type RetentionTerms,
 } from "@portolan/predictions";
-import { type RegistryDeps, readVersion } from "@portolan/registry";
+import { type RegistryDeps, readComputeProfile, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import {
   type CharterInForce,
@@ -30,9 +32,11 @@ import {
   type ProfileLookup,
   type PublicKeys,
   publishIntent,
+  type ServedCharter,
   type ServingRouteDeps,
   type SnapshotPublisher,
 } from "@portolan/serving";
+import type { ComputeVerdict } from "@portolan/serving/contract";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
@@ -79,6 +83,7 @@ export function wireServing(
         find: async (call, model, version) => deployable(await readVersion(registry, call, model, version)),
       },
       location: locationOf(base),
+      compute: { judge: (call, model, served) => judgeModel(registry, call, model, served) },
     },
     predictions,
     retention: {
@@ -104,6 +109,31 @@ export function wireServing(
       }
     },
   };
+}
+
+async function judgeModel(
+  registry: RegistryDeps,
+  call: CallContext,
+  { name, version }: { readonly name: string; readonly version: number },
+  charter: ServedCharter | undefined,
+): Promise<ComputeVerdict | null> {
+  const measured = charter && (await readComputeProfile(registry, call, name, version).catch(notThere));
+  if (!charter || !measured) return null;
+  const { single, memory } = measured.profile;
+  const verdict = judgeCompute(charter.document, {
+    p95Ms: single.p95Micros / 1000,
+    cpuMs: single.cpuMicros / 1000,
+    modelBytes: memory.modelBytes,
+  });
+  return verdict
+    ? { ...verdict, disagreements: [...verdict.disagreements], p95Micros: single.p95Micros }
+    : null;
+}
+
+/** Who may list endpoints need not see versions. */
+function notThere(error: unknown): undefined {
+  if (isPortolanError(error) && error.code === "registry.version_not_found") return undefined;
+  throw error;
 }
 
 function locationOf({ config }: Foundation) {
