@@ -31,7 +31,7 @@ export interface GatewayAddress {
 const inherited =
   /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
 /** What a gateway may see besides: how it counts limits and whose certificates it takes. */
-const inheritedByGateway = /^(LIMITS|SPIFFE)_[A-Z_]+$/;
+const inheritedByGateway = /^(LIMITS|SPIFFE|DRIFT)_[A-Z_]+$/;
 /** A gateway follows control within a second or two; beyond this its state is for people to look at. */
 const servingLimitMs = 20_000;
 const readyLimitMs = 60_000;
