@@ -8,6 +8,7 @@ import { registerCharterCommands } from "./commands/charter.ts";
 import { registerDemoCommand } from "./commands/demo.ts";
 import { registerDoctorCommand } from "./commands/doctor.ts";
 import { registerDriftCommands } from "./commands/drift.ts";
+import { registerEdgeCommands } from "./commands/edge.ts";
 import { registerEndpointCommands } from "./commands/endpoint.ts";
 import { registerIdentityCommands } from "./commands/identity.ts";
 import { registerModelCommands } from "./commands/model.ts";
@@ -101,6 +102,7 @@ export function createProgram(run: CliRun): Command {
   registerServerCommands(program, contextOf);
   registerIdentityCommands(program, contextOf);
   registerModelCommands(program, contextOf);
+  registerEdgeCommands(program, contextOf);
   registerEndpointCommands(program, contextOf);
   registerPredictionCommands(program, contextOf);
   registerPredictionsCommands(program, contextOf);

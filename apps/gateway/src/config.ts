@@ -38,6 +38,11 @@ export const GatewayConfig = Type.Object({
     default: "dev,staging,production",
     description: "Environments that this gateway serves",
   }),
+  GATEWAY_ENDPOINTS: Type.String({
+    pattern: "^([a-z0-9][a-z0-9-]{0,62}(,[a-z0-9][a-z0-9-]{0,62})*)?$",
+    default: "",
+    description: "Endpoints that this gateway serves, comma-separated; empty: all of its environments",
+  }),
   LOCATION_REGION: Type.String({
     minLength: 1,
     maxLength: 64,
@@ -111,6 +116,12 @@ export const GatewayConfig = Type.Object({
     minimum: 64,
     default: 2048,
     description: "Resident MiB beyond which a runner process is killed",
+  }),
+  LOG_BUDGET: Type.Integer({
+    minimum: 0,
+    default: 0,
+    description:
+      "MiB that the prediction log may take on disk, at least 32; near it payloads are dropped first, then requests refused; 0: the disk",
   }),
   DRAIN_MS: Type.Integer({
     minimum: 0,

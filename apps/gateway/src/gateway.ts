@@ -55,6 +55,8 @@ const lastDeliveryMs = 2000;
 const defaultName = "gateway";
 const longestUnreadyMs = 20_000;
 const readyPollMs = 20;
+/** Room for the reserve twice and for a block. */
+const leastLogMiB = 32;
 
 /** Wires and starts a gateway. It answers health checks at once, and inferences as soon as it has a snapshot. */
 export async function startGateway(config: GatewayConfig): Promise<RunningGateway> {
@@ -197,6 +199,7 @@ function followSnapshots(config: GatewayConfig, { writer, drift, ...deps }: Foll
   return new SnapshotManager({
     ...deps,
     environments: environments.filter((name) => config.GATEWAY_ENVIRONMENTS.split(",").includes(name)),
+    endpoints: new Set(config.GATEWAY_ENDPOINTS.split(",").filter((name) => name !== "")),
     place: placeOf(config),
     clock: systemClock,
     onModelRefused: (route) => void recordRefusedModel(writer, route, deps.log),
@@ -262,6 +265,7 @@ async function openWriter(config: GatewayConfig, log: Logger): Promise<Predictio
     keysFolder: logKeysFolder(config),
     writerId,
     clock: systemClock,
+    ...(config.LOG_BUDGET === 0 ? {} : { budgetBytes: Math.max(leastLogMiB, config.LOG_BUDGET) * 2 ** 20 }),
     onFailure: (reason) => log.error({ reason }, "gateway.log.failed"),
     onRecovered: (epoch) => log.info({ epoch }, "gateway.log.recovered"),
   });

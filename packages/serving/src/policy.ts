@@ -84,7 +84,7 @@ export type {
   VerifiedModel,
 } from "./runtime.ts";
 export { buildSnapshot, type SnapshotContent } from "./snapshot/build-snapshot.ts";
-export { mayServe } from "./snapshot/placed-parts.ts";
+export { fetchableOf, mayServe } from "./snapshot/placed-parts.ts";
 export {
   checkedJson,
   judgeSnapshotAge,

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@portolan/database";
 import { createLogger, type Logger, messageOf, type Secret } from "@portolan/kernel";
 import type { CliContext } from "../context.ts";
+import { childEnvironment } from "./child-environment.ts";
 import { prepareInstallation, readGatewayKey } from "./installation.ts";
 import { lastFault } from "./last-words.ts";
 import { freePort } from "./ports.ts";
@@ -27,11 +28,6 @@ export interface GatewayAddress {
   readonly metricsUrl: string;
 }
 
-/** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
-const inherited =
-  /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
-/** What a gateway may see besides: how it counts limits and whose certificates it takes. */
-const inheritedByGateway = /^(LIMITS|SPIFFE|DRIFT)_[A-Z_]+$/;
 /** A gateway follows control within a second or two; beyond this its state is for people to look at. */
 const servingLimitMs = 20_000;
 const readyLimitMs = 60_000;
@@ -277,8 +273,7 @@ export class Supervisor {
     const metricsPort = this.#metricsPorts.get(name);
     return this.#spec("gateway", name, {
       // Where they cannot count together, each keeps its part of a ceiling.
-      LIMITS_GATEWAYS: String(this.#gatewayNames.length),
-      ...this.#inherit(inheritedByGateway),
+      LIMITS_GATEWAYS: this.#context.env["LIMITS_GATEWAYS"] ?? String(this.#gatewayNames.length),
       GATEWAY_NAME: name,
       ...(metricsPort === undefined
         ? {}
@@ -290,20 +285,12 @@ export class Supervisor {
     });
   }
 
-  #inherit(names: RegExp): Record<string, string> {
-    const own: Record<string, string> = {};
-    for (const [key, value] of Object.entries(this.#context.env))
-      if (value !== undefined && names.test(key)) own[key] = value;
-    return own;
-  }
-
-  /** Children get the settings they know and what a Unix program needs, nothing else of our environment. */
   #spec(app: "control" | "gateway", name: string, settings: Readonly<Record<string, string>>): ProcessSpec {
     const { home, root } = this.#context;
     return {
       name,
       args: [join(root, "apps", app, "src/main.ts")],
-      env: { ...this.#inherit(inherited), ...settings, PORTOLAN_HOME: home },
+      env: childEnvironment(this.#context.env, app, { ...settings, PORTOLAN_HOME: home }),
       logFile: join(home, "logs", `${name}.log`),
     };
   }

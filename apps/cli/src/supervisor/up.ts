@@ -146,7 +146,8 @@ function alreadyRunning(home: string, how: string): PortolanError<CliErrorCode> 
   });
 }
 
-function stopSignal(): Promise<void> {
+/** Resolves at the first SIGINT or SIGTERM. */
+export function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());

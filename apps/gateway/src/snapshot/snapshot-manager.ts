@@ -19,6 +19,8 @@ export interface SnapshotManagerDeps {
   readonly control: ControlClient;
   readonly pool: ModelPool;
   readonly environments: readonly Environment[];
+  /** Endpoints that this gateway serves; empty: all. */
+  readonly endpoints: ReadonlySet<string>;
   /** Where this gateway stands. */
   readonly place: Place;
   readonly log: Logger;
@@ -169,9 +171,13 @@ export class SnapshotManager {
     const note = from === "disk" ? readAgeNote(cache.readJson(ageFile)) : undefined;
     // A snapshot that lacks a part proves nothing about what that part would say: the age runs on.
     const ageMs = isWhole || !this.#state ? startAge(this.#deps.clock, manifest, note) : this.#state.ageMs;
+    const { endpoints } = this.#deps;
+    const asked = uniqueRoutes(parts).filter(
+      ({ endpoint }) => endpoints.size === 0 || endpoints.has(endpoint),
+    );
     const routes = this.#models.begin({
       manifest,
-      routes: placedHere(uniqueRoutes(parts), this.#deps.place, this.#deps),
+      routes: placedHere(asked, this.#deps.place, this.#deps),
       keys: modelKeys(parts),
     });
     this.#state = { manifest, grants: parts.grants, routes, ageMs };

@@ -1,0 +1,122 @@
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createLogger, PortolanError, Secret } from "@portolan/kernel";
+import type { CliContext } from "../context.ts";
+import type { CliErrorCode } from "../errors.ts";
+import { childEnvironment } from "../supervisor/child-environment.ts";
+import { openHome } from "../supervisor/installation.ts";
+import { lastFault } from "../supervisor/last-words.ts";
+import { requireFreePort } from "../supervisor/ports.ts";
+import { SupervisedProcess } from "../supervisor/supervised-process.ts";
+import { waitReady } from "../supervisor/wait-ready.ts";
+import { bundleFiles, type EdgeSettings, objectPath, readBundle, readJson } from "./edge-bundle.ts";
+
+export interface EdgeRun {
+  readonly folder: string;
+  readonly port: number;
+  /** MiB that the prediction log may take; 0: the disk. */
+  readonly logBudget: number;
+  /** Ends the gateway. */
+  readonly stopped: Promise<void>;
+  readonly onReady: (settings: EdgeSettings, url: string) => void;
+}
+
+const readyLimitMs = 60_000;
+const hopelessDeaths = 3;
+
+/** Serves from a bundle, without control, until it is stopped; a gateway that dies is started again. */
+export async function runEdge(context: CliContext, run: EdgeRun): Promise<void> {
+  const settings = await readBundle(run.folder);
+  await openHome(context.home);
+  await requireFreePort("127.0.0.1", run.port, "--port");
+  await unpack(context.home, run.folder, settings);
+  const log = createLogger({ name: "edge", destination: process.stderr });
+  const key = new Secret((await readFile(join(run.folder, bundleFiles.key), "utf8")).trim());
+  const child = new SupervisedProcess(
+    {
+      name: settings.gateway,
+      args: [join(context.root, "apps/gateway/src/main.ts")],
+      env: childEnvironment(context.env, "gateway", {
+        PORTOLAN_HOME: context.home,
+        GATEWAY_NAME: settings.gateway,
+        GATEWAY_PORT: String(run.port),
+        GATEWAY_ENVIRONMENTS: settings.environment,
+        GATEWAY_ENDPOINTS: settings.endpoints.join(","),
+        LOCATION_REGION: settings.region,
+        LOCATION_OWNER: settings.owner,
+        CONTROL_URL: settings.controlUrl,
+        CONTROL_TOKEN: key.reveal(),
+        LOG_BUDGET: String(run.logBudget),
+      }),
+      logFile: join(context.home, "logs", `${settings.gateway}.log`),
+    },
+    {
+      started: (process, pid, restarts) =>
+        log.info({ process, childPid: pid, restarts }, "edge.gateway.started"),
+      died: (process, how) => log.error({ process, how }, "edge.gateway.died"),
+    },
+  );
+  const abort = new AbortController();
+  void run.stopped.then(() => abort.abort());
+  child.start();
+  try {
+    const url = `http://127.0.0.1:${run.port}`;
+    const gaveUp = () => (child.restarts < hopelessDeaths ? undefined : lastFault(child.logFile));
+    await waitReady({
+      name: settings.gateway,
+      url: `${url}/readyz`,
+      limitMs: readyLimitMs,
+      gaveUp,
+      signal: abort.signal,
+    });
+    run.onReady(settings, url);
+    await run.stopped;
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+  } finally {
+    await child.stop();
+  }
+}
+
+/** A newer bundle of the same organisation replaces what lies here; log, key and trust stay. */
+async function unpack(home: string, folder: string, settings: EdgeSettings): Promise<void> {
+  const state = join(home, "gateways", settings.gateway);
+  await mkdir(join(state, bundleFiles.objects), { recursive: true, mode: 0o700 });
+  const trust = await readJson(folder, bundleFiles.trust);
+  const pinned = await readJson(state, bundleFiles.trust).catch(() => undefined);
+  if (pinned === undefined) await write(state, bundleFiles.trust, trust);
+  else if (organisationOf(pinned) !== organisationOf(trust))
+    throw new PortolanError<CliErrorCode>("cli.bad_file", {
+      detail: `${state} belongs to another organisation than the bundle`,
+      mend: "Give the bundle a folder of its own with --home.",
+    });
+  for (const digest of settings.objects)
+    await copyFile(objectPath(folder, digest), objectPath(state, digest));
+  const here = versionOf(await readJson(state, bundleFiles.snapshot).catch(() => undefined));
+  // What control has sent since is newer than any bundle from before.
+  if (here >= settings.snapshotVersion) return;
+  await write(state, bundleFiles.snapshot, await readJson(folder, bundleFiles.snapshot));
+}
+
+async function write(state: string, name: string, value: unknown): Promise<void> {
+  await writeFile(join(state, name), JSON.stringify(value), { mode: 0o600 });
+}
+
+function organisationOf(trust: unknown): unknown {
+  return typeof trust === "object" && trust !== null && "organisationId" in trust
+    ? trust.organisationId
+    : undefined;
+}
+
+/** Unverified, for comparison alone: the gateway verifies what it serves from. */
+function versionOf(signed: unknown): number {
+  if (typeof signed !== "object" || signed === null || !("payload" in signed)) return 0;
+  try {
+    const manifest: unknown = JSON.parse(Buffer.from(String(signed.payload), "base64").toString());
+    return typeof manifest === "object" && manifest !== null && "version" in manifest
+      ? Number(manifest.version)
+      : 0;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,24 @@
+/** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
+const inherited =
+  /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
+/** What a gateway may see besides: how it counts limits and drift, and whose certificates it takes. */
+const inheritedByGateway = /^(LIMITS|SPIFFE|DRIFT)_[A-Z_]+$/;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The environment of a child: the settings it knows and what a Unix program needs, nothing else of ours.
+ * @param settings win over what is inherited
+ */
+export function childEnvironment(
+  ours: Environment,
+  app: "control" | "gateway",
+  settings: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const own: Record<string, string> = {};
+  for (const [key, value] of Object.entries(ours)) {
+    const isSeen = inherited.test(key) || (app === "gateway" && inheritedByGateway.test(key));
+    if (value !== undefined && isSeen) own[key] = value;
+  }
+  return { ...own, ...settings };
+}

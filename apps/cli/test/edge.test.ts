@@ -1,0 +1,183 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { logisticModel } from "@portolan/onnx-format/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { freePort } from "../../control/test/control-process.ts";
+import { type CommandResult, cliMain, type Product, runPortolan, startProduct } from "./product.ts";
+
+let product: Product;
+let folder: string;
+let bundle: string;
+let key: string;
+let device: Device | undefined;
+
+async function done(line: string, ...rest: string[]): Promise<CommandResult> {
+  const result = await product.cli(...line.split(" "), ...rest);
+  if (result.code !== 0) throw new Error(`${line}: ${result.err}${result.out}`);
+  return result;
+}
+
+async function soon(holds: () => Promise<boolean>): Promise<void> {
+  for (let n = 0; n < 300; n++) {
+    if (await holds()) return;
+    await sleep(100);
+  }
+  throw new Error("it did not come true within half a minute");
+}
+
+/** `portolan edge run` over a state folder of its own. */
+class Device {
+  readonly home = join(folder, "device");
+  readonly url: string;
+  readonly #port: number;
+  #child: ChildProcess | undefined;
+  output = "";
+
+  constructor(port: number) {
+    this.#port = port;
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  async start(): Promise<void> {
+    const args = [
+      "--home",
+      this.home,
+      "edge",
+      "run",
+      bundle,
+      "--port",
+      String(this.#port),
+      "--log-budget",
+      "32",
+    ];
+    const child = spawn(process.execPath, [cliMain, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk: Buffer) => (this.output += String(chunk)));
+    this.#child = child;
+    await soon(async () => this.output.includes("stop with Ctrl-C") || child.exitCode !== null);
+    if (child.exitCode !== null) throw new Error(this.output);
+  }
+
+  gatewayPid(): number {
+    return Number([...this.output.matchAll(/"childPid":(\d+)/g)].at(-1)?.[1]);
+  }
+
+  async predict(value: number): Promise<number> {
+    const tensor = { name: "x", shape: [1, 2], datatype: "FP32", data: [value, 1] };
+    const response = await fetch(`${this.url}/v2/models/delays/infer`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}` },
+      body: JSON.stringify({ inputs: [tensor] }),
+    });
+    await response.arrayBuffer();
+    return response.status;
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child || child.exitCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    await ended;
+  }
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "portolan-edge-"));
+  bundle = join(folder, "press-7");
+  product = await startProduct();
+  await done("business-unit create operations");
+  await done("team create planning --business-unit operations");
+  await done("use-case create delays --team planning");
+  for (const name of ["ci", "shop"]) await done(`service-account create ${name}`);
+  const { organisationId } = JSON.parse((await done("whoami --json")).out) as { organisationId: string };
+  await done(`grant ci --to ci --scope ${organisationId}`);
+  await done("grant application --to shop --scope-kind use_case --scope delays");
+  const model = join(folder, "model.onnx");
+  writeFileSync(model, logisticModel([1, 2], 0));
+  await done(`--as ci model import ${model} --name delays --use-case delays --environment dev`);
+  await done("endpoint deploy delays delays 1 --use-case delays --environment dev");
+  key = (
+    JSON.parse((await done("api-key create edge-app --for shop --environment dev --json")).out) as {
+      text: string;
+    }
+  ).text;
+}, 120_000);
+afterAll(async () => {
+  await device?.stop();
+  await product[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+const bundleLine = (name: string, out: string): string =>
+  `edge bundle ${out} --name ${name} --environment dev --region DE --owner self --json`;
+
+test("a device serves from its bundle while control is gone, survives kill -9, and delivers each record once, in order", async () => {
+  const made = JSON.parse((await done(bundleLine("press-7", bundle))).out) as {
+    endpoints: string[];
+    objects: string[];
+  };
+  expect(made.endpoints).toEqual(["delays"]);
+  expect(statSync(join(bundle, "key")).mode & 0o077).toBe(0);
+  await product.cli("down");
+
+  device = new Device(await freePort());
+  await device.start();
+  for (let n = 0; n < 20; n++) expect(await device.predict(n / 10)).toBe(200);
+  const before = device.gatewayPid();
+  process.kill(before, "SIGKILL");
+  await soon(async () => device?.gatewayPid() !== before);
+  await soon(async () => (await device?.predict(5).catch(() => 0)) === 200);
+  for (let n = 0; n < 20; n++) expect(await device.predict(n / 10)).toBe(200);
+
+  await product.up();
+  const listed = async (): Promise<
+    { header: { id: string; receivedAt: number; status: { kind: string } } }[]
+  > => {
+    const { out } = await done("predictions list --endpoint delays --limit 1000 --json");
+    const { predictions } = JSON.parse(out) as { predictions: Awaited<ReturnType<typeof listed>> };
+    return predictions.filter(({ header }) => header.status.kind === "ok");
+  };
+  await soon(async () => (await listed()).length >= 41);
+  const records = await listed();
+  expect(records).toHaveLength(41);
+  expect(new Set(records.map(({ header }) => header.id)).size).toBe(41);
+  expect((await done("audit verify")).code).toBe(0);
+  await device.stop();
+}, 120_000);
+
+test("a bundle with one changed byte serves nobody, and says which", async () => {
+  const other = join(folder, "press-8");
+  await done(bundleLine("press-8", other));
+  const name = readdirSync(join(other, "objects"))[0] ?? "";
+  const path = join(other, "objects", name);
+  const bytes = readFileSync(path);
+  bytes[0] = (bytes[0] ?? 0) ^ 1;
+  writeFileSync(path, bytes);
+  const { code, err } = await runPortolan(["--home", join(folder, "other"), "edge", "run", other]);
+  expect(code).toBe(1);
+  expect(err).toContain(name);
+  expect(err).toContain("Copy it again");
+}, 60_000);
+
+test.each([
+  ["an endpoint that is not there", "--endpoint nothing", "no endpoint"],
+  ["an environment that is none", "--environment moon", "Give one of dev, staging, production"],
+  ["a key for ever", "--key-days 4000", "from 1 to 365"],
+])(
+  "%s is refused before anything is written",
+  async (_, options, said) => {
+    const out = join(folder, "refused");
+    const line = `edge bundle ${out} --name van --region DE --owner self --environment dev ${options}`;
+    const { code, err } = await product.cli(...line.split(" "));
+    expect(code).toBe(1);
+    expect(err).toContain(said);
+    expect(readdirSync(folder)).not.toContain("refused");
+  },
+  60_000,
+);
