@@ -12,7 +12,13 @@ const purpose = "staff-planning";
 
 async function jobDone(product: Product, id: string): Promise<void> {
   for (;;) {
-    const { state, error } = await must(product, "GET", `/v1/jobs/${id}`, undefined, await product.token("ci"));
+    const { state, error } = await must(
+      product,
+      "GET",
+      `/v1/jobs/${id}`,
+      undefined,
+      await product.token("ci"),
+    );
     if (state === "done") return;
     if (state === "failed" || state === "cancelled") throw new Error(`job ${id}: ${String(error)}`);
     await sleep(100);
@@ -40,7 +46,13 @@ async function trainingSet(product: Product, setting: Setting): Promise<string> 
   await must(product, "PUT", "/v1/contracts/visits", { document: visitsContract }, lea);
   await must(product, "PUT", "/v1/feature-views/visits-by-place", { document: visitsView }, lea);
   const sources = [{ object: await upload(product, setting, visitsCsv), format: "csv" }];
-  const { id: ingestion } = await must(product, "POST", "/v1/ingestions", { contract: "visits", ...place, sources }, ci);
+  const { id: ingestion } = await must(
+    product,
+    "POST",
+    "/v1/ingestions",
+    { contract: "visits", ...place, sources },
+    ci,
+  );
   const until = async (path: string, wanted: string): Promise<void> => {
     for (;;) {
       const found = await must(product, "GET", path, undefined, ci);
@@ -92,7 +104,13 @@ test.skipIf(!hasEmbeddedPostgres() && process.env["CI"] !== "true")(
     const place = { environment: "dev", useCaseId: setting.useCaseId };
     const lineage = { origin: "imported", source: "model.onnx" };
     await must(product, "POST", "/v1/models/waits/versions", { ...place, artifact, lineage }, ci);
-    await must(product, "PUT", "/v1/endpoints/waits", { ...place, model: "waits", version: 1 }, setting.admin);
+    await must(
+      product,
+      "PUT",
+      "/v1/endpoints/waits",
+      { ...place, model: "waits", version: 1 },
+      setting.admin,
+    );
     const path = "/v1/models/waits/versions/1/reference-profile";
     const { job } = await must(product, "POST", path, { trainingSetId: set }, ci);
     await jobDone(product, String(job));
