@@ -1,4 +1,7 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { identityModel, logisticModel, onnxType } from "@portolan/onnx-format/testing";
+import { createUpstreamProbe, openUpstreamAccess } from "@portolan/upstream";
 import { expect } from "vitest";
 import { type TestGateway, TestInstallation } from "../../apps/gateway/test/installation.ts";
 import { runCommand } from "../../tools/run-command.ts";
@@ -19,6 +22,27 @@ export async function startForClients(): Promise<{
   installation.add("half", identityModel(onnxType.float16, [null]), { limits });
   await installation.publish(1);
   return { installation, gateway: await installation.start() };
+}
+
+/** Another gateway that runs none of these models itself: it asks the first one, over the Open Inference Protocol. */
+export async function startBehind(
+  first: TestGateway,
+  apiKey: string,
+): Promise<{ readonly installation: TestInstallation; readonly gateway: TestGateway }> {
+  const installation = new TestInstallation();
+  const credentials = join(installation.home, "credentials");
+  mkdirSync(credentials);
+  const credential = { origin: first.url, headers: { authorization: `Bearer ${apiKey}` } };
+  writeFileSync(join(credentials, "first.json"), JSON.stringify(credential));
+  const probe = createUpstreamProbe(openUpstreamAccess("127.0.0.1", credentials));
+  const place = { region: "local", owner: "self", credential: "first" };
+  for (const model of ["score", "echo", "text", "half"]) {
+    const stated = { protocol: "open-inference" as const, url: first.url, model, ...place };
+    installation.addUpstream(model, installation.upstream(model, 1, stated, await probe.describe(stated)));
+  }
+  await installation.publish(1);
+  const environment = { UPSTREAM_ALLOWED_HOSTS: "127.0.0.1", UPSTREAM_CREDENTIALS: credentials };
+  return { installation, gateway: await installation.start(environment) };
 }
 
 /** What `client.py` in `folder` says: one JSON line `{"name": …, "value": …}` for everything that it tried. */

@@ -53,6 +53,18 @@ export const ControlConfig = Type.Object({
         "Hosts, addresses and networks inside that keys of token issuers may be fetched from, separated by commas; all others inside are refused",
     }),
   ),
+  UPSTREAM_ALLOWED_HOSTS: Type.Optional(
+    Type.String({
+      description:
+        "Hosts, addresses and networks inside where other servers may run models, separated by commas; http://host allows plain http; all others inside are refused",
+    }),
+  ),
+  UPSTREAM_CREDENTIALS: Type.Optional(
+    Type.String({
+      description:
+        "Folder of credentials for such servers, one file <name>.json each, bound to one origin; read again while running",
+    }),
+  ),
   SOURCE_FOLDERS: Type.Optional(
     Type.String({
       description:

@@ -22,6 +22,7 @@ import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
 import { registerScoringRoutes, scoringErrors } from "@portolan/scoring";
 import { registerServingRoutes, servingErrors } from "@portolan/serving";
 import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
+import { upstreamErrors } from "@portolan/upstream";
 import type { FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import { backupJob } from "./backup/backups.ts";
@@ -65,6 +66,7 @@ export const errorCatalogue = {
   ...predictionsErrors,
   ...registryErrors,
   ...scoringErrors,
+  ...upstreamErrors,
   ...servingErrors,
 };
 

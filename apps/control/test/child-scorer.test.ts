@@ -2,27 +2,33 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runAnalysis } from "@portolan/duckdb";
-import { systemClock } from "@portolan/kernel";
+import { createLogger, systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { logisticModel } from "@portolan/onnx-format/testing";
+import { encodeUpstream } from "@portolan/registry/policy";
+import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
+import { TensorServer } from "@portolan/upstream/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createChildScorer } from "../src/scoring/child-scorer.ts";
 
+const access = openUpstreamAccess("127.0.0.1", undefined);
+const upstreams = createUpstreamRuntime({ access, log: createLogger({ name: "test", level: "silent" }) });
 const folder = mkdtempSync(join(tmpdir(), "scorer-"));
 let rows: Uint8Array;
+let fewRows: Uint8Array;
 beforeAll(async () => {
   writeFileSync(join(folder, "local-credential"), "secret");
-  const file = join(folder, "work/rows.parquet");
+  const [many, few] = [join(folder, "work/rows.parquet"), join(folder, "work/few.parquet")];
+  const copy = (count: number, file: string) => ({
+    sql: `copy (select (i % 2)::int as label, (i % 7)::double as a, (i % 5)::double as b from range(${count}) t(i)) to '${file}' (format parquet)`,
+  });
   await runAnalysis({
-    statements: [
-      {
-        sql: `copy (select (i % 2)::int as label, (i % 7)::double as a, 1.0::double as b from range(3000000) t(i)) to '${file}' (format parquet)`,
-      },
-    ],
+    statements: [copy(3_000_000, many), copy(10_000, few)],
     readable: [],
     workFolder: join(folder, "work"),
   });
-  rows = readFileSync(file);
+  rows = readFileSync(many);
+  fewRows = readFileSync(few);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -45,7 +51,7 @@ test("an unproven model is scored in a process that sees its own two files and n
   const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
   const model = await objects.put(logisticModel([0.5, -0.25], 0.1));
   const dataset = await objects.put(rows);
-  const scorer = createChildScorer(objects);
+  const scorer = createChildScorer(objects, upstreams);
   const request = { model, dataset, labelColumn: "label", featureColumns: ["a", "b"] };
   let isOver = false;
   const scoring = scorer.score(request, new AbortController().signal).finally(() => (isOver = true));
@@ -74,7 +80,44 @@ test("scoring that is stopped ends at once and says so", async () => {
   const dataset = await objects.put(rows);
   const stop = new AbortController();
   const request = { model, dataset, labelColumn: "label", featureColumns: ["a", "b"] };
-  const scoring = createChildScorer(objects).score(request, stop.signal);
+  const scoring = createChildScorer(objects, upstreams).score(request, stop.signal);
   stop.abort();
   await expect(scoring).rejects.toMatchObject({ code: "evaluation.not_scorable" });
+});
+
+test("a version that another server runs is scored there, row by row as here, and what that server fails at is said", async () => {
+  const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
+  const table = { datatype: "FP32", shape: [-1, 2] };
+  const server = await TensorServer.start([{ name: "x", ...table }], [{ name: "y", ...table }]);
+  try {
+    const stated = {
+      protocol: "open-inference" as const,
+      url: server.url,
+      model: "echo",
+      region: "local",
+      owner: "self",
+    };
+    const found = await createUpstreamProbe(access).describe(stated);
+    const model = await objects.put(encodeUpstream(stated, found));
+    const dataset = await objects.put(fewRows);
+    const score = () =>
+      createChildScorer(objects, upstreams).score(
+        { model, dataset, labelColumn: "label", featureColumns: ["a", "b"] },
+        new AbortController().signal,
+      );
+    const { scores } = await score();
+    // The server answers what it was asked: its last column is the second feature.
+    expect(scores).toHaveLength(10_000);
+    expect(Array.from(scores.slice(4_094, 4_100))).toEqual(
+      [4094, 4095, 4096, 4097, 4098, 4099].map((i) => i % 5),
+    );
+    expect(server.seen.length).toBe(3);
+    server.mode = "refuse";
+    await expect(score()).rejects.toMatchObject({
+      code: "evaluation.not_scorable",
+      detail: expect.stringContaining("the third column is negative"),
+    });
+  } finally {
+    await server.close();
+  }
 });

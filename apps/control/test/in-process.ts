@@ -32,12 +32,18 @@ export interface DeclaredRoute {
 export async function openControl() {
   const home = await mkdtemp(join(tmpdir(), "portolan-in-process-"));
   const test = await openTestDatabase({ migrations: migrationSets });
-  const settings = loadConfig(ControlConfig, { PORTOLAN_HOME: home, DEV_ISSUER: "true", LOG_LEVEL: "error" });
+  const settings = loadConfig(ControlConfig, {
+    PORTOLAN_HOME: home,
+    DEV_ISSUER: "true",
+    LOG_LEVEL: "error",
+    UPSTREAM_ALLOWED_HOSTS: "127.0.0.1",
+  });
   // As main.ts does: finding a Python and building an environment needs the machine's own.
   const config = { ...settings, installEnvironment: { PATH: process.env["PATH"] ?? "", HOME: home } };
   const log = createLogger({ name: "control", level: config.LOG_LEVEL });
   const base = await layFoundation(config, log, systemClock, test.database);
   const routes: DeclaredRoute[] = [];
+  const ends: (() => Promise<void>)[] = [];
   const { app, wiring } = await assembleControl(base, (server) => {
     server.addHook("onRoute", (route) => void routes.push(...declared(route)));
   });
@@ -103,7 +109,10 @@ export async function openControl() {
       monitoring: wiring.monitoring.jobs,
       scoring: wiring.scoring.jobs,
     },
+    /** Ends with this control. */
+    alsoClose: (end: () => Promise<void>): void => void ends.push(end),
     async close(): Promise<void> {
+      await Promise.all(ends.map((end) => end()));
       await app.close();
       await wiring.data.close();
       await test.close();

@@ -5,6 +5,7 @@ import { asEpochMicros, type Environment, type Id, newId, systemClock } from "@p
 import type { ReferenceProfile } from "@portolan/monitoring/contract";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { createShipper, openPredictionWriter } from "@portolan/predictions";
+import { TensorServer } from "@portolan/upstream/testing";
 import { must } from "./api.ts";
 import { productionSet } from "./mutating-routes-data.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
@@ -18,6 +19,14 @@ const acceptedFirst = Object.fromEntries(
     "anchored by the next leaf, before it is acknowledged (docs/spec/prediction-log.md, P16)",
   ]),
 );
+
+/** A server that runs a model, for as long as this control lives. */
+async function upstreamUrl({ control }: World): Promise<string> {
+  const tensor = { datatype: "FP32", shape: [-1, 2] };
+  const server = await TensorServer.start([{ name: "x", ...tensor }], [{ name: "y", ...tensor }]);
+  control.alsoClose(() => server.close());
+  return server.url;
+}
 
 /** Models, endpoints and predictions. */
 export const modelRoutes: readonly MutatingRoute[] = [
@@ -46,6 +55,25 @@ export const modelRoutes: readonly MutatingRoute[] = [
     ledger: "governed",
     events: ["registry.version.promoted"],
     request: () => ({ url: "/v1/models/delays/versions/1/promotions", body: { to: "dev" } }),
+  },
+  {
+    route: "POST /v1/models/:model/upstreams",
+    as: "ci",
+    ledger: "governed",
+    events: ["registry.version.created"],
+    request: async (world) => ({
+      url: "/v1/models/elsewhere/upstreams",
+      body: {
+        useCaseId: known(world, "useCase"),
+        upstream: {
+          protocol: "open-inference",
+          url: await upstreamUrl(world),
+          model: "echo",
+          region: "local",
+          owner: "self",
+        },
+      },
+    }),
   },
   {
     route: "PUT /v1/gateways/:name",

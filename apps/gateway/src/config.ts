@@ -140,6 +140,18 @@ export const GatewayConfig = Type.Object({
       description: "Trust domain of the bundle, `example.org`; required with it",
     }),
   ),
+  UPSTREAM_ALLOWED_HOSTS: Type.Optional(
+    Type.String({
+      description:
+        "Hosts, addresses and networks inside where other servers may run models, separated by commas; http://host allows plain http; all others inside are refused",
+    }),
+  ),
+  UPSTREAM_CREDENTIALS: Type.Optional(
+    Type.String({
+      description:
+        "Folder of credentials for such servers, one file <name>.json each, bound to one origin; read again while running",
+    }),
+  ),
   LIMITS_FAILED_CREDENTIALS: Type.Number({
     minimum: 0,
     default: 2,

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { type JsonObject, newId } from "@portolan/kernel";
+import { type JsonObject, newId, type PortolanError } from "@portolan/kernel";
 import {
   gatewayOpenApi,
   judgeSnapshotAge,
@@ -8,6 +8,7 @@ import {
   type Operation,
   readPath,
   serverMetadata,
+  type TextOperation,
 } from "@portolan/serving/policy";
 import { type Answer, errorAnswer, fault, json } from "./http/answers.ts";
 import { v1Call, v2Call } from "./http/infer-calls.ts";
@@ -20,13 +21,17 @@ import {
   indexOf,
   judgeRepositoryChange,
   metadataOf,
+  modelListOf,
   readinessOf,
   statisticsOf,
+  textCardOf,
 } from "./models/describe-models.ts";
 import { type Asking, visibleModel, visibleModels } from "./models/visible-models.ts";
 import { renderMetrics } from "./render-metrics.ts";
 import { nowhere } from "./snapshot/serving-state.ts";
 import type { SnapshotManager } from "./snapshot/snapshot-manager.ts";
+import { answerText } from "./text/answer-text.ts";
+import { inOpenAiShape } from "./text/openai-errors.ts";
 
 export interface HandleDeps extends InferDeps {
   readonly snapshots: SnapshotManager;
@@ -58,6 +63,8 @@ async function answerOther(
   operation: Exclude<Operation, { readonly kind: "infer" | "v1_predict" }>,
 ): Promise<Answer> {
   switch (operation.kind) {
+    case "text":
+      return textNow(deps, request, operation.operation);
     case "server_live":
       return json(200, { live: true });
     case "healthz":
@@ -113,10 +120,26 @@ export function readinessProblem(deps: HandleDeps): string | undefined {
 export function inferNow(deps: HandleDeps, call: InferCall): Promise<Answer> {
   const state = deps.snapshots.state;
   if (state) return infer(deps, state, call);
-  return refuse(
-    deps,
-    call,
-    fault("serving.snapshot_expired", "This gateway has no route snapshot yet.", "Try again in a moment."),
+  return refuse(deps, call, noSnapshotYet());
+}
+
+/** One text request, as `inferNow`. */
+async function textNow(
+  deps: HandleDeps,
+  request: IncomingMessage,
+  operation: TextOperation,
+): Promise<Answer> {
+  const state = deps.snapshots.state;
+  if (state) return answerText(deps, state, request, operation);
+  const error = noSnapshotYet();
+  return inOpenAiShape(error, await refuse(deps, askingOf(request), error));
+}
+
+function noSnapshotYet(): PortolanError {
+  return fault(
+    "serving.snapshot_expired",
+    "This gateway has no route snapshot yet.",
+    "Try again in a moment.",
   );
 }
 
@@ -166,8 +189,9 @@ async function describe(
     const actives = await visibleModels(deps, asking);
     switch (operation.kind) {
       case "model_list":
-      case "v1_model_list":
         return json(200, { models: actives.map(({ route }) => route.endpoint) });
+      case "v1_model_list":
+        return json(200, modelListOf(actives));
       case "all_statistics":
         return json(200, statisticsOf(actives, deps.statistics));
       case "repository_index": {
@@ -204,7 +228,8 @@ async function describeOne(
     }
     default: {
       const readiness = readinessOf(active, ageMsOf(deps));
-      return json(readiness.ready ? 200 : 503, { name: operation.model, ...readiness });
+      const card = operation.kind === "v1_model_ready" ? textCardOf(active) : undefined;
+      return json(readiness.ready ? 200 : 503, { name: operation.model, ...readiness, ...card });
     }
   }
 }

@@ -12,7 +12,8 @@ const inFlight = "portolan_gateway_requests_in_flight";
 const room = "portolan_gateway_concurrency_limit";
 const queued = "portolan_gateway_queued_rows";
 const workers = "portolan_gateway_model_workers";
-const versionGauges = [circuit, inFlight, room, queued, workers];
+const tier = "portolan_gateway_model_tier";
+const versionGauges = [circuit, inFlight, room, queued, workers, tier];
 
 export interface RenderMetricsDeps {
   readonly metrics: Metrics;
@@ -70,6 +71,9 @@ function scrapeVersion(metrics: Metrics, version: ActiveRoute, { breaker, limit 
     labels,
     version.model?.usage().lanes ?? 0,
   );
+  const state = version.model?.state();
+  if (state?.kind === "ready")
+    metrics.gauge(tier, "1 for the tier in which the model runs now", { ...labels, tier: state.tier }, 1);
   metrics.gauge(queued, "Rows that wait for a run", labels, version.model?.usage().queuedRows ?? 0);
 }
 

@@ -53,6 +53,7 @@ class Versions {
       digest,
       signature,
       origin: "trained",
+      form: "onnx",
       loadBytes: async () => bytes,
     });
     open.push(model);

@@ -7,9 +7,11 @@ import { fileURLToPath } from "node:url";
 import type { GatewayGrants, GatewayPrincipal } from "@portolan/identity/contract";
 import {
   canonicalBytes,
+  type Digest,
   digestBytes,
   digestHex,
   type EpochMicros,
+  environments,
   type Id,
   type JsonValue,
   newId,
@@ -19,10 +21,18 @@ import {
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { readLog } from "@portolan/predictions";
 import type { StoredPrediction } from "@portolan/predictions/contract";
-import { modelFileName } from "@portolan/registry/contract";
-import { modelBundle, modelStatement } from "@portolan/registry/policy";
+import {
+  type FoundUpstream,
+  modelFileName,
+  type StatedUpstream,
+  upstreamFileName,
+} from "@portolan/registry/contract";
+import { encodeUpstream, modelBundle, modelStatement } from "@portolan/registry/policy";
 import type { Route, SnapshotManifest } from "@portolan/serving/contract";
 import { buildSnapshot } from "@portolan/serving/policy";
+import { TestGateway } from "./test-gateway.ts";
+
+export { TestGateway } from "./test-gateway.ts";
 
 const organisationId = "org_00000000000000000000000000" as Id<"organisation">;
 const principalId = "sa_11111111111111111111111111";
@@ -118,6 +128,10 @@ export class TestInstallation {
   }
 
   add(endpoint: string, bytes: Uint8Array, over: Partial<Route> = {}): Route {
+    return this.#push(endpoint, this.reference(endpoint, 1, bytes), over);
+  }
+
+  #push(endpoint: string, model: Route["model"], over: Partial<Route>): Route {
     const route: Route = {
       endpointId: `ep_${endpoint}`,
       endpoint,
@@ -128,7 +142,7 @@ export class TestInstallation {
       useCaseId: "uc_1",
       environment: "dev",
       variant: "champion",
-      model: this.reference(endpoint, 1, bytes),
+      model,
       charter: null,
       limits: { ratePerSecond: 100_000, burst: 100_000, timeoutMs: 2000, bodyBytes: 100_000 },
       purposes: [],
@@ -154,18 +168,37 @@ export class TestInstallation {
   /** A stored and signed model that a route may name beside its own. */
   reference(name: string, version: number, bytes: Uint8Array, origin: "trained" | "imported" = "trained") {
     const digest = this.#store(bytes);
-    const statement = modelStatement("model", [{ name: modelFileName, sha256: digestHex(digest) }]);
-    const signature = sign("sha256", statement.toSign, this.#models.privateKey);
-    const bundle = this.#store(modelBundle(statement, signature, this.#models.key));
     return {
       name,
       version,
       digest,
       sizeBytes: bytes.length,
-      bundle: { digest: bundle, signedAt: systemClock.now() - 1000 },
+      bundle: this.#sign(modelFileName, digest),
       signature: structuredClone(signatureOf(readOnnxModel(bytes))) as Route["model"]["signature"],
       origin,
     };
+  }
+
+  /** A signed description of where another server runs a version, as control registers it. */
+  upstream(name: string, version: number, stated: StatedUpstream, found: FoundUpstream): Route["model"] {
+    const bytes = encodeUpstream(stated, found);
+    const digest = this.#store(bytes);
+    const { protocol, region, owner, environments: named } = stated;
+    return {
+      name,
+      version,
+      digest,
+      sizeBytes: bytes.length,
+      bundle: this.#sign(upstreamFileName, digest),
+      signature: structuredClone(found.signature),
+      origin: "imported",
+      upstream: { protocol, region, owner, environments: named ?? [...environments] },
+    };
+  }
+
+  /** An endpoint behind a version that another server runs. */
+  addUpstream(endpoint: string, model: Route["model"], over: Partial<Route> = {}): Route {
+    return this.#push(endpoint, model, over);
   }
 
   /** Lets the client name others whom it acts for. */
@@ -302,66 +335,16 @@ export class TestInstallation {
     rmSync(this.home, { recursive: true, force: true });
   }
 
+  #sign(file: string, digest: Digest) {
+    const statement = modelStatement("model", [{ name: file, sha256: digestHex(digest) }]);
+    const signature = sign("sha256", statement.toSign, this.#models.privateKey);
+    const bundle = this.#store(modelBundle(statement, signature, this.#models.key));
+    return { digest: bundle, signedAt: systemClock.now() - 1000 };
+  }
+
   #store(bytes: Uint8Array) {
     const digest = digestBytes(bytes);
     writeFileSync(this.objectPath(digest, this.#place), bytes);
     return digest;
-  }
-}
-
-export class TestGateway {
-  readonly child: ChildProcess;
-  readonly url: string;
-  /** `host:port` of the gRPC listener. */
-  readonly grpcAddress: string;
-  readonly #apiKey: string;
-  output = "";
-
-  private constructor(child: ChildProcess, port: number, grpcPort: number, apiKey: string) {
-    this.child = child;
-    this.url = `http://127.0.0.1:${port}`;
-    this.grpcAddress = `127.0.0.1:${grpcPort}`;
-    this.#apiKey = apiKey;
-  }
-
-  static async await(child: ChildProcess, apiKey: string): Promise<TestGateway> {
-    let output = "";
-    const ports = await new Promise<[number, number]>((resolve, reject) => {
-      const read = (chunk: Buffer): void => {
-        output += chunk.toString();
-        const match = /"port":(\d+),"grpcPort":(\d+).*"event":"gateway.started"/.exec(output);
-        if (match) resolve([Number(match[1]), Number(match[2])]);
-      };
-      child.stdout?.on("data", read);
-      child.stderr?.on("data", read);
-      child.once("exit", (code) => reject(new Error(`the gateway ended with ${code}: ${output}`)));
-    });
-    const gateway = new TestGateway(child, ...ports, apiKey);
-    gateway.output = output;
-    child.stdout?.on("data", (chunk: Buffer) => (gateway.output += chunk.toString()));
-    return gateway;
-  }
-
-  post(
-    path: string,
-    body: string | Uint8Array,
-    headers: Readonly<Record<string, string>> = {},
-  ): Promise<Response> {
-    const bytes = typeof body === "string" ? body : Buffer.from(body);
-    return fetch(this.url + path, {
-      method: "POST",
-      headers: { authorization: `Bearer ${this.#apiKey}`, ...headers },
-      body: bytes,
-    });
-  }
-
-  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
-    return fetch(this.url + path, { headers: { authorization: `Bearer ${this.#apiKey}`, ...headers } });
-  }
-
-  async end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
-    const exited = new Promise<number | null>((resolve) => this.child.once("exit", (code) => resolve(code)));
-    this.child.kill(signal);
-    return exited;
   }
 }

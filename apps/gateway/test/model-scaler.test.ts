@@ -29,6 +29,7 @@ test("a model under load gets more workers and answers all the while; without lo
     digest: digestBytes(bytes),
     signature: signatureOf(readOnnxModel(bytes)),
     origin: "trained",
+    form: "onnx",
     loadBytes: async () => bytes,
   });
   try {

@@ -81,7 +81,14 @@ function latencyFindings(document: CharterDocument): Finding[] {
 
 function loadFindings(document: CharterDocument): Finding[] {
   const findings: Finding[] = [];
-  const { ceiling } = document.requirements.throughput;
+  const { ceiling, tokens } = document.requirements.throughput;
+  if (tokens !== undefined && parseRate(tokens) <= 0) {
+    findings.push({
+      pointer: "/requirements/throughput/tokens",
+      detail: "no token is promised",
+      mend: "Promise some, e.g. 60000 tpm, or leave it out.",
+    });
+  }
   if (parseRate(ceiling) <= 0) {
     findings.push({
       pointer: "/requirements/throughput/ceiling",

@@ -8,6 +8,7 @@ export const controlNames = [
   "residency",
   "purpose_required",
   "rate_limit",
+  "token_limit",
   "request_timeout",
   "load_shedding",
   "load_queueing",

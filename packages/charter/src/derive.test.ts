@@ -97,6 +97,20 @@ describe("derivation", () => {
     });
   });
 
+  test("tokens of text are a limit beside the requests, a minute of them at once", () => {
+    const document = template("flight-delays");
+    const { requirements } = document;
+    const throughput = { ...requirements.throughput, tokens: "90000 tpm" };
+    const derived = deriveFromCharter({ ...document, requirements: { ...requirements, throughput } });
+    expect(derived.terms.rateLimit.tokens).toEqual({ tokensPerSecond: 1500, burst: 90_000 });
+    expect(derived.items.find((item) => item.control === "token_limit")).toMatchObject({
+      statement: "At most 90000 tokens of text a minute, 90000 at once.",
+      from: [{ pointer: "/requirements/throughput/tokens" }],
+      enforcement: { kind: "enforced", by: "gateway" },
+    });
+    expect(deriveFromCharter(document).items.some((item) => item.control === "token_limit")).toBe(false);
+  });
+
   test("a regulation makes the log durable without being told", () => {
     const document = template("flight-delays");
     const regulated = {

@@ -119,7 +119,7 @@ function latency(terms: CharterTerms): Fact[] {
 function throughput(terms: CharterTerms): Fact[] {
   const at = "/requirements/throughput";
   const { beyond } = terms.rateLimit;
-  const limit = rateLimitFact(at, terms.rateLimit);
+  const limits = [rateLimitFact(at, terms.rateLimit), ...tokenLimitFacts(at, terms.rateLimit)];
   const quota = fact(
     "concurrency_quota",
     "limit",
@@ -127,16 +127,24 @@ function throughput(terms: CharterTerms): Fact[] {
     `At most ${terms.concurrencyLimit} requests in flight.`,
     { requestsInFlight: terms.concurrencyLimit },
   );
-  if (beyond === "reject") return [limit, quota];
+  if (beyond === "reject") return [...limits, quota];
   const [control, statement] =
     beyond === "shed"
       ? (["load_shedding", "Beyond the ceiling the least important requests are dropped first."] as const)
       : (["load_queueing", "Beyond the ceiling requests wait, as long as the p99 allows."] as const);
-  return [limit, quota, fact(control, "limit", `${at}/beyond`, statement, beyond)];
+  return [...limits, quota, fact(control, "limit", `${at}/beyond`, statement, beyond)];
+}
+
+function tokenLimitFacts(at: string, { tokens }: CharterTerms["rateLimit"]): Fact[] {
+  if (!tokens) return [];
+  const { tokensPerSecond, burst } = tokens;
+  const minute = Number((tokensPerSecond * 60).toFixed(3));
+  const statement = `At most ${minute} tokens of text a minute, ${burst} at once.`;
+  return [fact("token_limit", "limit", `${at}/tokens`, statement, { tokensPerSecond, burst })];
 }
 
 function rateLimitFact(at: string, rate: CharterTerms["rateLimit"]): Fact {
-  const { requestsPerSecond, burst, beyond: _, weight = "requests", ...shares } = rate;
+  const { requestsPerSecond, burst, beyond: _, tokens: __, weight = "requests", ...shares } = rate;
   const percent = (share: number): string => `${Number((share * 100).toFixed(6))}%`;
   const { clientShare, tenantShare, counting } = shares;
   const parts = [

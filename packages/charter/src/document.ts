@@ -3,7 +3,14 @@ import { type Static, Type } from "typebox";
 import { controlNames } from "./controls.ts";
 import { metricNames } from "./metrics.ts";
 import { closed, ListOf, OneOf, Prose, Slug } from "./schema-parts.ts";
-import { ByteSizeText, DurationText, MonthlyMoneyText, PercentText, RateText } from "./unit-texts.ts";
+import {
+  ByteSizeText,
+  DurationText,
+  MonthlyMoneyText,
+  PercentText,
+  RateText,
+  TokenRateText,
+} from "./unit-texts.ts";
 
 /** Version of the charter format; a document names it, so that an old charter keeps its meaning. */
 export const charterApiVersion = "portolan/v1";
@@ -89,6 +96,11 @@ const Requirements = Type.Object(
           OneOf(
             ["requests", "rows"],
             "What the ceiling counts: requests (the default), or the rows in them.",
+          ),
+        ),
+        tokens: Type.Optional(
+          TokenRateText(
+            "For text: the most tokens of prompts and answers that are promised, beside the ceiling; a minute's worth may come at once. The shares apply to it too. Absent: no bound.",
           ),
         ),
         counting: Type.Optional(

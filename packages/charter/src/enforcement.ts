@@ -14,9 +14,16 @@ export interface EnforcementEntry {
 export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   required_signatures: { by: "charter", how: "without every signature the version does not come into force" },
   environment_limits: { by: "charter", how: "a placement in another environment is refused" },
-  residency: { by: "charter", how: "a store or gateway that declares another location is refused" },
+  residency: {
+    by: "charter",
+    how: "a store, gateway or upstream that declares another location is refused",
+  },
   purpose_required: { by: "gateway", how: "a request without a listed purpose is refused" },
   rate_limit: { by: "gateway", how: "beyond the ceiling a request is refused with 429" },
+  token_limit: {
+    by: "gateway",
+    how: "beyond it a text request is refused with 429; what an answer used is settled when it is known",
+  },
   request_timeout: {
     by: "gateway",
     how: "a runner that takes longer is ended; a model in the gateway's own thread has proved itself fast",

@@ -46,6 +46,14 @@ export interface RateLimit {
   readonly tenantShare?: number;
   readonly weight?: "requests" | "rows";
   readonly counting?: "leased" | "strict";
+  /** Tokens of text, beside the requests; absent: no bound. */
+  readonly tokens?: TokenLimit;
+}
+
+export interface TokenLimit {
+  readonly tokensPerSecond: number;
+  /** Tokens that may come at once: a minute's worth. */
+  readonly burst: number;
 }
 
 /** How old the snapshot may be that a gateway without control answers from, and what it does beyond. */
@@ -105,7 +113,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
 }
 
 function rateLimit(throughput: CharterDocument["requirements"]["throughput"]): RateLimit {
-  const { ceiling, beyond, clientShare, tenantShare, weight, counting } = throughput;
+  const { ceiling, beyond, clientShare, tenantShare, weight, counting, tokens } = throughput;
   const requestsPerSecond = parseRate(ceiling);
   return {
     requestsPerSecond,
@@ -115,6 +123,7 @@ function rateLimit(throughput: CharterDocument["requirements"]["throughput"]): R
     ...(tenantShare === undefined ? {} : { tenantShare: parsePercent(tenantShare) }),
     ...(weight === undefined ? {} : { weight }),
     ...(counting === undefined ? {} : { counting }),
+    ...(tokens === undefined ? {} : { tokens: tokenLimit(tokens) }),
   };
 }
 
@@ -175,11 +184,23 @@ function accuracyBound(accuracy: CharterDocument["requirements"]["accuracy"]): A
     : { metric, kind: "ceiling", value: accuracy.ceiling ?? metrics[metric].most, below };
 }
 
-const perSecond: Readonly<Record<string, number>> = { rps: 1, rpm: 60, rph: 3600 };
+const perSecond: Readonly<Record<string, number>> = {
+  rps: 1,
+  rpm: 60,
+  rph: 3600,
+  tps: 1,
+  tpm: 60,
+  tph: 3600,
+};
 
-/** `500 rps`, `30 rpm` in requests a second. */
+function tokenLimit(text: string): TokenLimit {
+  const tokensPerSecond = parseRate(text);
+  return { tokensPerSecond, burst: Math.max(1, Math.ceil(tokensPerSecond * 60)) };
+}
+
+/** `500 rps`, `30 rpm` in requests a second, `60000 tpm` in tokens a second. */
 export function parseRate(text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*(rp[smh])$/.exec(text) ?? [];
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([rt]p[smh])$/.exec(text) ?? [];
   return Number(number) / (perSecond[unit ?? ""] ?? Number.NaN);
 }
 

@@ -6,6 +6,7 @@ import { type TString, Type } from "typebox";
  */
 const durationPattern = "^\\d+(\\.\\d+)?\\s*(ms|s|min|h|d|w|y)$";
 const ratePattern = "^\\d+(\\.\\d+)?\\s*(rps|rpm|rph)$";
+const tokenRatePattern = "^\\d+(\\.\\d+)?\\s*(tps|tpm|tph)$";
 const bytesPattern = "^\\d+(\\.\\d+)?\\s*(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$";
 const monthlyMoneyPattern = "^\\d+(\\.\\d{1,9})?\\s+[A-Z]{3}/month$";
 const percentPattern = "^\\d{1,3}(\\.\\d+)?%$";
@@ -15,6 +16,9 @@ export function DurationText(description: string): TString {
 }
 export function RateText(description: string): TString {
   return Type.String({ pattern: ratePattern, description, examples: ["500 rps"] });
+}
+export function TokenRateText(description: string): TString {
+  return Type.String({ pattern: tokenRatePattern, description, examples: ["60000 tpm"] });
 }
 export function ByteSizeText(description: string): TString {
   return Type.String({ pattern: bytesPattern, description, examples: ["12 MB", "2 GiB"] });
@@ -30,6 +34,7 @@ export function PercentText(description: string): TString {
 export const unitMends: Readonly<Record<string, string>> = {
   [durationPattern]: "Write a number and a unit (ms, s, min, h, d, w or y), e.g. 80ms, 24h or 2y.",
   [ratePattern]: "Write a number and rps, rpm or rph (requests a second, minute or hour), e.g. 500 rps.",
+  [tokenRatePattern]: "Write a number and tps, tpm or tph (tokens a second, minute or hour), e.g. 60000 tpm.",
   [bytesPattern]: "Write a number and a unit, e.g. 12 MB or 2 GiB.",
   [monthlyMoneyPattern]: "Write an amount, an ISO 4217 currency and /month, e.g. 2000 USD/month.",
   [percentPattern]: "Write a percentage, e.g. 99.9%.",

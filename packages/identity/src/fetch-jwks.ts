@@ -1,10 +1,8 @@
-import { lookup } from "node:dns";
 import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import type { LookupFunction } from "node:net";
+import { type AddressRules, guardedLookup, hostOf, judgeUrl } from "@portolan/kernel";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
-import { type AddressRules, hostOf, judgeAddress, judgeUrl } from "./outbound-addresses.ts";
 import type { FetchJwks } from "./tokens/issuer-keys.ts";
 import { maxPublishedKeys } from "./tokens/verification-keys.ts";
 
@@ -60,19 +58,4 @@ async function readAll(response: IncomingMessage): Promise<Buffer> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-/** One address inside is enough to refuse the name: the connection may try them all. */
-function guardedLookup(rules: AddressRules, host: string): LookupFunction {
-  return (name, options, callback) => {
-    lookup(name, { ...options, all: true }, (error, addresses) => {
-      if (error) return callback(error, "");
-      const refused = addresses.find(({ address }) => judgeAddress(rules, host, address).kind === "refused");
-      const [first] = addresses;
-      if (refused || !first)
-        return callback(new Error("key set: its address lies inside a private network"), "");
-      if (options.all) return callback(null, addresses);
-      callback(null, first.address, first.family);
-    });
-  };
 }

@@ -1,14 +1,15 @@
 import {
+  type AddressRules,
   type CallContext,
   digestJson,
   type Environment,
+  judgeUrl,
   PortolanError,
   type Sql,
   type Transaction,
 } from "@portolan/kernel";
 import { isOwnAudience } from "./development-issuer.ts";
 import type { DirectoryDeps } from "./directory.ts";
-import { type AddressRules, judgeUrl } from "./outbound-addresses.ts";
 import { addRevocation, identityTables, type OidcIssuerRow } from "./store.ts";
 import { type JsonWebKeySet, type TrustedIssuer, tokenAlgorithms } from "./tokens/trusted-issuer.ts";
 

@@ -2,7 +2,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { problemContentType, toProblem } from "@portolan/http-contract";
-import { type Environment, environments, isPortolanError, PortolanError } from "@portolan/kernel";
+import {
+  type Environment,
+  environments,
+  isPortolanError,
+  PortolanError,
+  readAddressRules,
+} from "@portolan/kernel";
 import { fakeClock, openTestDatabase } from "@portolan/testkit";
 import Fastify from "fastify";
 import {
@@ -17,7 +23,6 @@ import {
   identityErrors,
   identityMigrations,
   openLocalCredential,
-  readAddressRules,
   registerAuthentication,
   registerIdentityRoutes,
 } from "../src/index.ts";

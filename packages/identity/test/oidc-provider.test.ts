@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { createServer, type Server } from "node:http";
-import { asEpochMicros, type Clock, systemClock } from "@portolan/kernel";
+import { asEpochMicros, type Clock, readAddressRules, systemClock } from "@portolan/kernel";
 import Provider from "oidc-provider";
 import { afterEach, describe, expect, test } from "vitest";
-import { createJwksFetcher, readAddressRules } from "../src/index.ts";
+import { createJwksFetcher } from "../src/index.ts";
 import { createTokenVerifier } from "../src/policy.ts";
 import type { TrustedIssuer } from "../src/tokens/trusted-issuer.ts";
 

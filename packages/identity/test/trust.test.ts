@@ -1,6 +1,6 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { asEpochMicros } from "@portolan/kernel";
+import { asEpochMicros, readAddressRules } from "@portolan/kernel";
 import { aCall } from "@portolan/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -10,7 +10,6 @@ import {
   createJwksFetcher,
   grantsForSnapshot,
   listTrustedIssuers,
-  readAddressRules,
 } from "../src/index.ts";
 import type { TrustedIssuer } from "../src/tokens/trusted-issuer.ts";
 import { bootstrapped, type Installation, openInstallation } from "./installation.ts";

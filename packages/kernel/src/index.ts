@@ -15,6 +15,7 @@ export * from "./logging.ts";
 export * from "./migrations.ts";
 export * from "./money.ts";
 export * from "./object-store.ts";
+export * from "./outbound-addresses.ts";
 export * from "./place.ts";
 export * from "./secret.ts";
 export * from "./signing.ts";

@@ -13,7 +13,7 @@ import {
 import { type Engine, within } from "./engine.ts";
 
 /** Longest run of a batch by tier, microseconds: inline it holds up the whole gateway, elsewhere only its own callers. */
-const longestBatchMicros = { inline: 2000, worker: 25_000, runner: 25_000 } as const;
+const longestBatchMicros = { inline: 2000, worker: 25_000, runner: 25_000, upstream: 0 } as const;
 
 /** A model as the gateway has it: an engine that may be exchanged for a safer one, and a batcher before it. */
 export class OnnxModel implements LoadedModel {

@@ -167,6 +167,7 @@ export class RunnerEngine implements Engine {
         return "The model's runner is starting again.";
       case "ready":
         return "The model's runner has just ended and is starting again.";
+      case "unavailable":
       case "closed":
         return "The model is not loaded.";
     }

@@ -28,6 +28,7 @@ function verified(bytes: Uint8Array, origin: VerifiedModel["origin"]): VerifiedM
     digest: digestBytes(bytes),
     signature: signatureOf(readOnnxModel(bytes)),
     origin,
+    form: "onnx",
     loadBytes: async () => bytes,
   };
 }

@@ -83,6 +83,18 @@ export const PredictionStatus = Type.Union([
 ]);
 export type PredictionStatus = Static<typeof PredictionStatus>;
 
+/** What a text model used and how it ended; no word of it. */
+export const TextGeneration = Type.Object({
+  operation: Type.Enum(["chat", "completions", "embeddings"]),
+  promptTokens: Type.Integer({ minimum: 0 }),
+  completionTokens: Type.Integer({ minimum: 0 }),
+  estimated: Type.Boolean({ description: "The upstream did not say how many tokens; they were guessed" }),
+  streamed: Type.Boolean(),
+  firstTokenMicros: Type.Optional(micros("From the request's first byte to the first of a stream's")),
+  finishReason: Type.Optional(text(60, "As the upstream gave it, e.g. `stop`, `length`")),
+});
+export type TextGeneration = Static<typeof TextGeneration>;
+
 /** The part of a record that is kept for as long as the log: no personal data, no inputs, no outputs. */
 export const PredictionHeader = Type.Object({
   id: text(120, "Prediction id"),
@@ -100,6 +112,7 @@ export const PredictionHeader = Type.Object({
   latency: LatencyBreakdown,
   status: PredictionStatus,
   fallbackReason: Type.Optional(text(200, "Why a fallback answered")),
+  text: Type.Optional(TextGeneration),
   inputsType: Type.Optional(text(200, "Media type of the inputs")),
   outputsType: Type.Optional(text(200, "Media type of the outputs")),
 });
@@ -153,6 +166,7 @@ export interface PredictionRecord extends PredictionPayload {
   readonly latency: LatencyBreakdown;
   readonly status: PredictionStatus;
   readonly fallbackReason?: string;
+  readonly text?: TextGeneration;
 }
 
 /**

@@ -35,7 +35,7 @@ export interface PreparedRecord {
  */
 export function prepareRecord(id: string, record: PredictionRecord): PreparedRecord {
   const context = contexts.get(record.context) ?? encodeContext(record.context);
-  const { inputs, outputs, purpose, eventTime, replayOf, fallbackReason, status } = record;
+  const { inputs, outputs, purpose, eventTime, replayOf, fallbackReason, status, text } = record;
   let header = `{"id":"${id}","principal":${quoted(record.principal)}`;
   if (purpose !== undefined) header += `,"purpose":${quoted(purpose)}`;
   header += `,"requestId":${quoted(record.requestId)},"receivedAt":${whole(record.receivedAt)}`;
@@ -44,6 +44,7 @@ export function prepareRecord(id: string, record: PredictionRecord): PreparedRec
   header += `,"latency":${latencyJson(record.latency)}`;
   header += status.kind === "ok" ? ',"status":{"kind":"ok"}' : `,"status":${statusJson(status)}`;
   if (fallbackReason !== undefined) header += `,"fallbackReason":${quoted(fallbackReason)}`;
+  if (text) header += `,"text":${ascii(JSON.stringify(text))}`;
   if (inputs) header += `,"inputsType":${quoted(inputs.mediaType)}`;
   if (outputs) header += `,"outputsType":${quoted(outputs.mediaType)}`;
   header += "}";

@@ -2,6 +2,16 @@ export { ComputeProfile } from "./compute-profile.ts";
 
 import { datatypes } from "@portolan/onnx-format";
 import { type Static, Type } from "typebox";
+import { StatedUpstream } from "./upstream.ts";
+
+export {
+  FoundUpstream,
+  StatedUpstream,
+  type TextOperation,
+  textOperations,
+  UpstreamDescription,
+  upstreamFileName,
+} from "./upstream.ts";
 
 export const Sha256 = Type.String({
   pattern: "^sha256:[0-9a-f]{64}$",
@@ -47,6 +57,7 @@ export const Lineage = Type.Object(
     charterId: Type.Optional(Type.String()),
     charterDigest: Type.Optional(Sha256),
     source: Type.Optional(Type.String({ maxLength: 500, description: "Where an imported model came from" })),
+    upstream: Type.Optional(StatedUpstream),
   },
   { additionalProperties: false },
 );

@@ -8,3 +8,4 @@ export {
   verifyModelBundle,
 } from "./model-signing.ts";
 export { judgePromotion, type PromotionEvidence, type PromotionVerdict } from "./promotion.ts";
+export { encodeUpstream, readUpstream } from "./upstream.ts";

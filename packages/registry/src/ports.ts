@@ -1,5 +1,6 @@
 import type { Sql } from "@portolan/kernel";
 import type { GateResult } from "./contract.ts";
+import type { FoundUpstream, StatedUpstream } from "./upstream.ts";
 
 /** What the registry must know of the charter that governs a use case. */
 export interface GoverningCharter {
@@ -36,4 +37,10 @@ export interface TrainingRecord {
 export interface GateEvidence {
   /** The newest evaluation of a version, judged by the charter in force now; empty when there was none. */
   latest(sql: Sql, versionId: string, useCaseId: string): Promise<readonly GateResult[]>;
+}
+
+/** Asks another inference server what it serves. */
+export interface UpstreamProbe {
+  /** @throws PortolanError `upstream.*` when it may not be asked, does not answer, or serves no such model */
+  describe(stated: StatedUpstream): Promise<FoundUpstream>;
 }

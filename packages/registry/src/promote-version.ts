@@ -8,11 +8,11 @@ import {
   parseDigest,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { charterMissing, heldBy } from "./add-version.ts";
 import type { ModelVersion } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
 import type { CharterLookup, GateEvidence } from "./ports.ts";
 import { judgePromotion, type PromotionVerdict } from "./promotion.ts";
-import { charterMissing, heldBy } from "./push-version.ts";
 import { findVersion, insertPromotion, listVersions, promotedVersionId, promotionHistory } from "./store.ts";
 
 export interface PromoteDeps {

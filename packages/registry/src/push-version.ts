@@ -1,16 +1,11 @@
 import {
   type ArtifactCatalogue,
-  type ArtifactReference,
   type Authorizer,
   type CallContext,
   type Clock,
-  type Digest,
-  digestHex,
-  digestJson,
   type Environment,
   type KeyRing,
   locate,
-  newId,
   type ObjectStore,
   type PlaceDirectory,
   PortolanError,
@@ -19,12 +14,11 @@ import {
   type WorkPlace,
 } from "@portolan/kernel";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
-import { type Lineage, type ModelSignature, type ModelVersion, modelFileName } from "./contract.ts";
+import { addVersion, charterMissing, heldBy, type SignedFile, signFile } from "./add-version.ts";
+import { type Lineage, type ModelVersion, modelFileName } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
 import { enqueueMeasurement } from "./measure-version.ts";
 import type { CharterLookup, TrainedArtifact, TrainingRecord } from "./ports.ts";
-import { signFiles } from "./sign-files.ts";
-import { findSameVersion, insertVersion, lockModel, type NewVersion, takeVersionNumber } from "./store.ts";
 
 export interface PushDeps {
   readonly work: UnitOfWork;
@@ -83,7 +77,12 @@ export async function pushVersion(
       : proved;
     const { environment } = request;
     await deps.artifacts.note(tx, { environment, ...place }, heldBy(signed));
-    return addVersion(deps, tx, request, signed, lineage);
+    const version = await addVersion(tx, request, signed, lineage);
+    // The same version again was measured when it came first.
+    if (version.signedAt !== signed.signedAt) return version;
+    await enqueueMeasurement(tx, version, environment);
+    await deps.created?.(tx, version);
+    return version;
   });
 }
 
@@ -112,117 +111,16 @@ function isOfOther(run: TrainedArtifact, useCaseId: string): boolean {
   return run.useCaseId !== undefined && run.useCaseId !== useCaseId;
 }
 
-interface SignedArtifact {
-  readonly artifact: Digest;
-  readonly sizeBytes: number;
-  readonly bundle: Digest;
-  readonly keyId: string;
-  readonly signedAt: number;
-  readonly signature: ModelSignature;
-}
-
 /** Reading, checking and signing happen before the transaction: it must not wait for files. */
 async function signArtifact(
   deps: PushDeps,
   call: CallContext,
   request: PushRequest,
   place: WorkPlace,
-): Promise<SignedArtifact> {
-  const { environment } = request;
+): Promise<SignedFile> {
+  const { environment, model } = request;
   const artifact = await deps.artifacts.require(call, request.artifact, { environment, ...place });
   const bytes = await deps.objects.get(artifact);
-  const signature = signatureOf(readOnnxModel(bytes));
-  const signed = await signFiles(deps, request.model, [{ name: modelFileName, sha256: digestHex(artifact) }]);
-  return {
-    artifact,
-    sizeBytes: bytes.length,
-    bundle: await deps.objects.put(signed.bundle),
-    keyId: signed.keyId,
-    signedAt: signed.signedAt,
-    signature: {
-      inputs: signature.inputs.map(({ name, datatype, shape }) => ({ name, datatype, shape: [...shape] })),
-      outputs: signature.outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape: [...shape] })),
-    },
-  };
-}
-
-/** What a place holds with a version: the model and its signature bundle. */
-export function heldBy(version: { readonly artifact: string; readonly bundle: string }): ArtifactReference[] {
-  return [
-    { digest: version.artifact, kind: "model" },
-    { digest: version.bundle, kind: "signature" },
-  ];
-}
-
-async function addVersion(
-  { created: announce }: Pick<PushDeps, "created">,
-  tx: Transaction,
-  request: PushRequest,
-  signed: SignedArtifact,
-  lineage: Lineage,
-): Promise<ModelVersion> {
-  const organisationId = tx.call.actor.organisationId;
-  const owner = { organisationId, name: request.model, useCaseId: request.useCaseId, now: tx.now };
-  const lineageDigest = digestJson(lineage);
-  const useCaseId = await lockModel(tx.sql, owner);
-  if (useCaseId !== request.useCaseId) {
-    throw new PortolanError<RegistryErrorCode>("registry.model_owned_elsewhere", {
-      detail: `the name ${request.model} is taken by another use case`,
-      mend: "Choose another model name.",
-    });
-  }
-  const identity = { organisationId, model: request.model, artifact: signed.artifact, lineageDigest };
-  const same = await findSameVersion(tx.sql, identity);
-  if (same) {
-    await tx.record({ event: "registry.version.confirmed", subject: same.id, after: signed.artifact });
-    return same;
-  }
-  const version = await takeVersionNumber(tx.sql, organisationId, request.model);
-  const created = await insertVersion(tx.sql, versionRow(tx, request, signed, lineage), version);
-  await tx.record({
-    event: "registry.version.created",
-    subject: created.id,
-    after: signed.artifact,
-    detail: {
-      model: request.model,
-      version,
-      bundle: signed.bundle,
-      signingKey: signed.keyId,
-      lineage: lineageDigest,
-    },
-  });
-  await enqueueMeasurement(tx, created, request.environment);
-  await announce?.(tx, created);
-  return created;
-}
-
-function versionRow(
-  tx: Transaction,
-  request: PushRequest,
-  signed: SignedArtifact,
-  lineage: Lineage,
-): NewVersion {
-  return {
-    id: newId("modelVersion", tx.now),
-    organisation_id: tx.call.actor.organisationId,
-    model: request.model,
-    use_case_id: request.useCaseId,
-    artifact: signed.artifact,
-    size_bytes: signed.sizeBytes,
-    bundle: signed.bundle,
-    signing_key_id: signed.keyId,
-    signed_at: signed.signedAt,
-    signature: signed.signature,
-    lineage,
-    lineage_digest: digestJson(lineage),
-    created_by: tx.call.actor.id,
-    created_at: tx.now,
-  };
-}
-
-export function charterMissing(useCaseId: string): PortolanError {
-  return new PortolanError<RegistryErrorCode>("registry.charter_missing", {
-    detail: `use case ${useCaseId} has no charter in force`,
-    mend: "Submit its charter.yaml and have the required roles sign it (portolan sign), or work in the dev environment.",
-  });
+  const file = { name: modelFileName, digest: artifact, sizeBytes: bytes.length };
+  return signFile(deps, model, file, signatureOf(readOnnxModel(bytes)));
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import {
   asEpochMicros,
   type CallContext,
+  type Digest,
   digestBytes,
   digestHex,
   type EnvironmentPlace,
@@ -18,14 +19,16 @@ import { openFolderObjectStore } from "@portolan/objectstore";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { aCall, namedPlaces, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { upstreamFileName } from "../src/contract.ts";
 import {
   createArtifactCatalogue,
   promoteVersion,
   pushVersion,
   readVersion,
+  registerUpstream,
   registryMigrations,
 } from "../src/index.ts";
-import { verifyModelBundle } from "../src/policy.ts";
+import { readUpstream, verifyModelBundle } from "../src/policy.ts";
 import type { GateEvidence, GoverningCharter } from "../src/ports.ts";
 
 const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
@@ -248,4 +251,49 @@ test("a promotion gives the environment its own reference to the same digest", a
   await expect(inStaging()).rejects.toMatchObject({ code: "registry.artifact_not_found" });
   await promoteVersion(deps(), asCi(), { model: "moves", version: version.version, to: "staging" });
   expect(await inStaging()).toBe(version.artifact);
+});
+
+test("a version that another server runs is a signed description of where, with what that server says of itself", async () => {
+  charters.set("uc_flights", someCharter);
+  const upstream = {
+    protocol: "open-inference" as const,
+    url: "https://triton.example",
+    model: "delays",
+    region: "eu-central-1",
+    owner: "self",
+    credential: "triton",
+  };
+  const asked: unknown[] = [];
+  let signature = {
+    inputs: [{ name: "x", datatype: "BF16" as const, shape: [-1, 2] }],
+    outputs: [{ name: "y", datatype: "FP32" as const, shape: [-1, 1] }],
+  };
+  const describe = async (stated: unknown) => {
+    asked.push(stated);
+    return { signature, binaryTensors: true };
+  };
+  const register = (call = asCi()) =>
+    registerUpstream({ ...deps(), upstreams: { describe } }, call, {
+      model: "elsewhere",
+      useCaseId: "uc_flights",
+      upstream,
+      environment: "production",
+    });
+  await expect(register(aCall({ roles: ["data_scientist"] }))).rejects.toMatchObject({
+    code: "identity.forbidden",
+  });
+  expect(asked, "whoever may not register has nobody asked").toEqual([]);
+  const first = await register();
+  expect(first).toMatchObject({ version: 1, signature, lineage: { origin: "imported", upstream } });
+  expect(await register()).toEqual(first);
+  const bytes = await objects.get(first.artifact as Digest);
+  expect(readUpstream(bytes)).toMatchObject({ ...upstream, signature, binaryTensors: true });
+  const verdict = verifyModelBundle(await objects.get(first.bundle as Digest), {
+    files: [{ name: upstreamFileName, sha256: digestHex(first.artifact as Digest) }],
+    signedAt: asEpochMicros(first.signedAt),
+    keys: [await keys.current("model")],
+  });
+  expect(verdict.kind).toBe("valid");
+  signature = { ...signature, outputs: [{ name: "y", datatype: "FP32", shape: [-1, 3] }] };
+  expect((await register()).version, "another signature is another version").toBe(2);
 });

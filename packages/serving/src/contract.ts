@@ -26,6 +26,7 @@ export {
   SnapshotPart,
   SnapshotTrust,
   snapshotFormat,
+  type UpstreamPlace,
   Variant,
 } from "./snapshot/schema.ts";
 export { Traffic, VariantName } from "./snapshot/traffic-schema.ts";

@@ -26,6 +26,7 @@ import type {
 import { findRoutingProblems } from "./routing/routing-problems.ts";
 import type { ModelReference, Route, ServedVersion, Variant } from "./snapshot/schema.ts";
 import { type ExistingEndpoint, findDeployedModel, findEndpoint, saveDeployment } from "./store.ts";
+import { requireUpstreamPlace } from "./upstream-places.ts";
 
 export interface DeployDeps {
   readonly work: UnitOfWork;
@@ -78,10 +79,28 @@ export async function deployEndpoint(
   const { reference: model } = await requireModel(deps, call, request, request);
   const beside = await requireVersionsBeside(deps, call, request);
   const facts = { useCase, charter, model, ...beside };
+  await requireUpstreamPlaces(deps, call, name, request, facts);
   requireRouting(request, facts);
   const compute = await deps.compute.judge(call, model, charter);
   const route = await deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts, compute));
   return { ...route, compute };
+}
+
+/** No version of the endpoint is asked where the charter does not allow it, whatever its part in the route. */
+async function requireUpstreamPlaces(
+  deps: DeployDeps,
+  call: CallContext,
+  name: string,
+  { environment }: DeployRequest,
+  { charter, model, secondary, variants }: Pick<RouteFacts, "charter" | "model" | "secondary" | "variants">,
+): Promise<void> {
+  const beside = [...(secondary ? [secondary] : []), ...variants].map((version) => version.model);
+  try {
+    for (const one of [model, ...beside]) requireUpstreamPlace(one, environment, charter);
+  } catch (error) {
+    if (isPortolanError(error)) await recordRefusal(deps, call, name, error);
+    throw error;
+  }
 }
 
 /** What a charter excludes is refused with a row: somebody wanted it, and the record says who. */

@@ -139,7 +139,7 @@ function nonFinite(terms: CharterTerms | undefined): Pick<Route, "nonFinite" | "
 
 /** Only what the charter states: where it is silent the route of today has the bytes of yesterday. */
 function rateLimits(rate: RateLimit): Omit<Limits, "timeoutMs" | "bodyBytes"> {
-  const { requestsPerSecond, burst, beyond, clientShare, tenantShare, weight, counting } = rate;
+  const { requestsPerSecond, burst, beyond, clientShare, tenantShare, weight, counting, tokens } = rate;
   return {
     ratePerSecond: requestsPerSecond,
     burst,
@@ -148,6 +148,7 @@ function rateLimits(rate: RateLimit): Omit<Limits, "timeoutMs" | "bodyBytes"> {
     ...(tenantShare === undefined ? {} : { tenantShare }),
     ...(weight === undefined ? {} : { weight }),
     ...(counting === undefined ? {} : { counting }),
+    ...(tokens ? { tokens: { perSecond: tokens.tokensPerSecond, burst: tokens.burst } } : {}),
   };
 }
 

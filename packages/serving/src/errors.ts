@@ -25,6 +25,8 @@ export const servingErrors = {
   "serving.model_unavailable": { status: 503, title: "The model is not available" },
   "serving.model_refused": { status: 503, title: "Model bytes or signature refused" },
   "serving.model_failed": { status: 502, title: "The model failed on this input" },
+  "serving.upstream_broke_off": { status: 502, title: "The upstream broke off within its answer" },
+  "serving.client_gone": { status: 499, title: "The caller left before the answer" },
   "serving.features_unavailable": { status: 424, title: "Feature values are missing" },
   "serving.log_unavailable": { status: 503, title: "The prediction log cannot be written" },
   "serving.snapshot_expired": { status: 503, title: "Route snapshot is too old" },

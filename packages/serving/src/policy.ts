@@ -35,7 +35,7 @@ export {
 } from "./feature-plan.ts";
 export { Bucket, type RateLimitSpec } from "./limits/bucket.ts";
 export { LayeredLimit, type LimitLayer } from "./limits/layered-limit.ts";
-export { callerLimit, type LimitHolder, longestTurnMs } from "./limits/limit-layers.ts";
+export { callerLimit, callerTokens, type LimitHolder, longestTurnMs } from "./limits/limit-layers.ts";
 export { rateLimitPolicy, rateLimitStanding, retryAfterSeconds } from "./limits/rate-limit-headers.ts";
 export { RateLimiter, type RateLimiterOptions } from "./limits/rate-limiter.ts";
 export type { CountAnswer, CountedBucket, SharedCounts, TakeAnswer } from "./limits/shared-counts.ts";
@@ -47,6 +47,9 @@ export {
   type TokenVerdict,
 } from "./limits/token-budget.ts";
 export { badRequest } from "./protocol/bad-request.ts";
+export { type BytesForm, packedElements, withText } from "./protocol/binary-tensor.ts";
+export { readInferResponse } from "./protocol/client/read-infer-response.ts";
+export { type WrittenRequest, writeInferRequest } from "./protocol/client/write-infer-request.ts";
 export { inferResponseMessage, readGrpcInfer, readInferTarget } from "./protocol/grpc/infer-codec.ts";
 export { type MessageCodec, messages, protoFields } from "./protocol/grpc/messages.ts";
 export {
@@ -57,6 +60,14 @@ export {
 } from "./protocol/infer-request.ts";
 export { type InferAnswer, type WrittenResponse, writeInferResponse } from "./protocol/infer-response.ts";
 export { modelConfig, modelMetadata, serverMetadata } from "./protocol/metadata.ts";
+export { EventSplitter, type StreamEvent } from "./protocol/openai/event-stream.ts";
+export {
+  readTextRequest,
+  type TextOperation,
+  type TextRequest,
+  writeTextRequest,
+} from "./protocol/openai/text-request.ts";
+export { TextMeter, type TextUsage } from "./protocol/openai/text-usage.ts";
 export { gatewayOpenApi } from "./protocol/openapi/document.ts";
 export { type ModelOperation, type ModelsOperation, type Operation, readPath } from "./protocol/paths.ts";
 export { readRawRequest } from "./protocol/raw-request.ts";
@@ -81,6 +92,8 @@ export type {
   RunOutcome,
   RuntimeState,
   RuntimeTier,
+  TextModel,
+  TextOutcome,
   VerifiedModel,
 } from "./runtime.ts";
 export { buildSnapshot, type SnapshotContent } from "./snapshot/build-snapshot.ts";

@@ -1,13 +1,14 @@
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { ProfiledRows } from "./batching/batch-plan.ts";
 import type { RunPriority } from "./batching/job-queue.ts";
+import type { TextOperation } from "./protocol/openai/text-request.ts";
 import type { Tensor } from "./protocol/tensor.ts";
 
 /**
  * Where a model runs: `inline` is the gateway's own thread, `worker` a thread of its own, `runner` a child process that
- * may be killed.
+ * may be killed, `upstream` another server over the network.
  */
-export type RuntimeTier = "inline" | "worker" | "runner";
+export type RuntimeTier = "inline" | "worker" | "runner" | "upstream";
 
 /** A model whose bytes were verified; a runtime never sees any other. */
 export interface VerifiedModel {
@@ -15,6 +16,8 @@ export interface VerifiedModel {
   readonly label: string;
   readonly digest: string;
   readonly signature: ModelSignature;
+  /** `upstream`: the bytes describe where another server runs it. */
+  readonly form: "onnx" | "upstream";
   /** `trained` by this platform's pipeline, or `imported`, which has to prove itself in a runner. */
   readonly origin: "trained" | "imported";
   /** Reads and verifies the bytes anew at every load, so that a byte changed on disk is found at the next start. */
@@ -52,6 +55,8 @@ export type RuntimeState =
       readonly profile: readonly ProfiledRows[];
     }
   | { readonly kind: "starting" }
+  /** The server elsewhere does not answer, or serves another model than the registered one; it is asked again by itself. */
+  | { readonly kind: "unavailable"; readonly detail: string }
   | { readonly kind: "quarantined"; readonly detail: string }
   | { readonly kind: "closed" };
 
@@ -65,6 +70,28 @@ export interface RunOptions {
   readonly longestMs?: number;
   /** Default `normal`. */
   readonly priority?: RunPriority;
+}
+
+/** How a question to a text model began to be answered. Faults are values, as for `RunOutcome`. */
+export type TextOutcome =
+  /** What follows may still break off. */
+  | { readonly kind: "answered"; readonly contentType: string; readonly body: AsyncIterable<Uint8Array> }
+  /** The upstream refused the request: it is the caller's to mend. */
+  | { readonly kind: "refused"; readonly status: number; readonly body: Uint8Array }
+  | Extract<RunOutcome, { readonly kind: "timeout" | "overloaded" | "unavailable" }>;
+
+/** A text model, which another server runs. */
+export interface TextModel {
+  /** Its name there. */
+  readonly name: string;
+  readonly operations: readonly TextOperation[];
+  /** Most tokens of prompt and answer together, where the upstream says so. */
+  readonly contextTokens?: number;
+  /**
+   * Never rejects; `signal` ends it, and the body of its answer.
+   * @param body as `writeTextRequest` makes it
+   */
+  readonly ask: (operation: TextOperation, body: Uint8Array, signal: AbortSignal) => Promise<TextOutcome>;
 }
 
 /** What a model version does now. */
@@ -84,13 +111,15 @@ export interface LoadedModel {
   /** Never rejects. */
   readonly run: (inputs: readonly Tensor[], options: RunOptions) => Promise<RunOutcome>;
   readonly usage: () => ModelUsage;
+  /** Present where the version speaks text: then it takes no tensors. */
+  readonly text?: TextModel | undefined;
   /** Brings the lanes to that number; absent where there is one lane for ever. */
   readonly scale?: ((lanes: number) => Promise<void>) | undefined;
   /** Ends the runner or releases the session once requests in flight are answered. */
   readonly close: () => Promise<void>;
 }
 
-/** Implemented by `onnx`. */
+/** Implemented by `onnx` and `upstream`. */
 export interface ModelRuntime {
   /**
    * Verifies, loads and warms up.

@@ -10,8 +10,9 @@ import {
 import { deriveRoute, requireServable } from "./derive-route.ts";
 import type { DeployRequest, Stop } from "./endpoint.ts";
 import type { CharterInForce, ServedCharter } from "./ports.ts";
-import type { Route, ServedVersion } from "./snapshot/schema.ts";
+import type { ModelReference, Route, ServedVersion } from "./snapshot/schema.ts";
 import type { Deployed } from "./store.ts";
+import { mayBeAsked, requireUpstreamPlace } from "./upstream-places.ts";
 
 /** What the charter in force makes of a deployment: its route of today, or the reason why it stops. */
 export type Served =
@@ -70,11 +71,15 @@ function serve(deployed: Deployed, lookup: CharterLookup, location: Place): Serv
   const { request, route, name, endpointId, deploymentId } = deployed;
   try {
     requireServable(name, request, charter, location);
+    requireUpstreamPlace(route.model, request.environment, charter);
   } catch (error) {
     if (!isPortolanError(error)) throw error;
     return { kind: "stopped", deployed, stop: stopOf(error) };
   }
   const { organisationId, businessUnitId, teamId, useCaseId } = route;
+  // A fallback crosses no border: what the charter of today keeps from being asked is left out, and the champion goes on.
+  const isAllowed = (model: ModelReference) => mayBeAsked(model, request.environment, charter);
+  const allowed = (version: ServedVersion | null) => version && (isAllowed(version.model) ? version : null);
   return {
     kind: "route",
     deployed,
@@ -82,12 +87,14 @@ function serve(deployed: Deployed, lookup: CharterLookup, location: Place): Serv
       useCase: { useCaseId, businessUnitId, teamId },
       charter,
       model: route.model,
-      previous: deployed.previous,
-      secondary: asked(route.secondary, request.secondary),
-      variants: route.variants.map((variant) => ({
-        ...variant,
-        features: request.variants?.find(({ name: asked }) => asked === variant.name)?.features ?? null,
-      })),
+      previous: allowed(deployed.previous),
+      secondary: allowed(asked(route.secondary, request.secondary)),
+      variants: route.variants
+        .filter(({ model }) => isAllowed(model))
+        .map((variant) => ({
+          ...variant,
+          features: request.variants?.find(({ name: asked }) => asked === variant.name)?.features ?? null,
+        })),
     }),
   };
 }

@@ -2,7 +2,7 @@ import { protoFields } from "@portolan/serving/policy";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TestGateway, TestInstallation } from "../../../apps/gateway/test/installation.ts";
 import { pythonClient } from "../../../tools/python-client.ts";
-import { clientSays, scored, startForClients } from "../client-script.ts";
+import { clientSays, scored, startBehind, startForClients } from "../client-script.ts";
 
 /** Triton's own Python clients, unmodified, against a gateway: what they send is binary, and they read little else. */
 const python = await pythonClient("tritonclient");
@@ -75,6 +75,22 @@ describe.skipIf(python === undefined)("tritonclient of Python", () => {
       index,
       stream: [1, 2, true],
     });
+  });
+
+  test("through a second gateway whose versions the first one runs, both protocols say the same", async () => {
+    const behind = await startBehind(gateway, installation.apiKey);
+    try {
+      const { apiKey } = behind.installation;
+      for (const [mode, address] of [
+        ["http", behind.gateway.url.replace("http://", "")],
+        ["grpc", behind.gateway.grpcAddress],
+      ] as const)
+        expect(await clientSays(python ?? "", import.meta.dirname, [mode, address, apiKey])).toMatchObject(
+          both,
+        );
+    } finally {
+      behind.installation.dispose();
+    }
   });
 
   test("every field of our .proto has the number that the client's descriptors give it", async () => {

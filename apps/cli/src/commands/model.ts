@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import type { Evaluation } from "@portolan/evaluation/contract";
 import { asEpochMicros, isPortolanError, type SigningKey } from "@portolan/kernel";
 import type { ReferenceProfile } from "@portolan/monitoring/contract";
-import { type ModelVersion, modelFileName } from "@portolan/registry/contract";
+import { type ModelVersion, modelFileName, upstreamFileName } from "@portolan/registry/contract";
 import { verifyModelBundle } from "@portolan/registry/policy";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
@@ -17,15 +17,17 @@ import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { progressBar } from "../progress.ts";
 import { registerProfile } from "./model-profile.ts";
+import { registerUpstreamCommand } from "./model-upstream.ts";
 
 export function registerModelCommands(program: Command, contextOf: ContextOf): void {
   const model = program
     .command("model")
-    .description("Model versions: import, list, evaluate, profile, promote, verify")
+    .description("Model versions: import, register-upstream, list, evaluate, profile, promote, verify")
     .addHelpText("after", "\nExample:\n  portolan model list churn");
   registerList(model, contextOf);
   registerShow(model, contextOf);
   registerImport(model, contextOf);
+  registerUpstreamCommand(model, contextOf);
   registerEvaluate(model, contextOf);
   registerProfile(model, contextOf);
   registerPromote(model, contextOf);
@@ -45,7 +47,7 @@ function registerList(model: Command, contextOf: ContextOf): void {
       const rows = versions.map((one) => [
         one.model,
         String(one.version),
-        one.lineage.origin,
+        one.lineage.upstream ? "upstream" : one.lineage.origin,
         one.stages.join(", "),
         one.artifact.slice(0, 19),
       ]);
@@ -217,7 +219,7 @@ async function verifyVersion(api: ApiClient, name: string, version: string, file
   });
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   return verifyModelBundle(bundle, {
-    files: [{ name: modelFileName, sha256 }],
+    files: [{ name: found.lineage.upstream ? upstreamFileName : modelFileName, sha256 }],
     signedAt: asEpochMicros(found.signedAt),
     keys,
   });

@@ -290,8 +290,19 @@ export class Supervisor {
     return {
       name,
       args: [join(root, "apps", app, "src/main.ts")],
-      env: childEnvironment(this.#context.env, app, { ...settings, PORTOLAN_HOME: home }),
+      env: childEnvironment({ ...developmentUpstreams(home), ...this.#context.env }, app, {
+        ...settings,
+        PORTOLAN_HOME: home,
+      }),
       logFile: join(home, "logs", `${name}.log`),
     };
   }
+}
+
+/** A development installation may ask servers on this very machine, as it may ask issuers here. The operator's own words win. */
+function developmentUpstreams(home: string): Record<string, string> {
+  return {
+    UPSTREAM_ALLOWED_HOSTS: "localhost, 127.0.0.1, ::1",
+    UPSTREAM_CREDENTIALS: join(home, "upstream-credentials"),
+  };
 }

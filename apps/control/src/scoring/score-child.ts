@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { messageOf } from "@portolan/kernel";
 import * as ort from "onnxruntime-node";
-import type { ScoreJob, ScoreReply } from "./score-messages.ts";
+import type { RowsAnswered, RowsAsked, ScoreJob, ScoreReply } from "./score-messages.ts";
 
 /**
  * Runs one model over held-out rows in a process of its own: an unproven model may crash or hang this process, and
@@ -94,29 +94,46 @@ function withMean(values: readonly unknown[]): Float64Array {
   );
 }
 
+/** Runs rows and gives the FP32 outputs, in the model's order. */
+type RunRows = (batch: Float32Array, rows: number) => Promise<readonly Float32Array[]>;
+
 async function runModel(job: ScoreJob, features: Float32Array, rows: number): Promise<Float64Array> {
-  const session = await ort.InferenceSession.create(await readFile(job.modelPath), { intraOpNumThreads: 2 });
-  const [input] = session.inputNames;
-  if (input === undefined || session.inputNames.length !== 1)
-    throw new Error("the model does not take exactly one input tensor");
+  const run = job.modelPath === undefined ? runByParent : await openModel(job.modelPath);
   const width = job.featureColumns.length;
   const scores = new Float64Array(rows);
   for (let start = 0; start < rows; start += batchRows) {
     const count = Math.min(batchRows, rows - start);
-    const batch = features.subarray(start * width, (start + count) * width);
-    const output = await session.run({ [input]: new ort.Tensor("float32", batch, [count, width]) });
-    scores.set(positiveScores(session.outputNames, output, count), start);
+    const batch = features.slice(start * width, (start + count) * width);
+    scores.set(positiveScores(await run(batch, count), count), start);
   }
   return scores;
 }
 
+async function openModel(path: string): Promise<RunRows> {
+  const session = await ort.InferenceSession.create(await readFile(path), { intraOpNumThreads: 2 });
+  const [input] = session.inputNames;
+  if (input === undefined || session.inputNames.length !== 1)
+    throw new Error("the model does not take exactly one input tensor");
+  return async (batch, rows) => {
+    const tensor = new ort.Tensor("float32", batch, [rows, batch.length / rows]);
+    const output = await session.run({ [input]: tensor });
+    const values = session.outputNames.map((name) => output[name]?.data);
+    return values.filter((value) => value instanceof Float32Array);
+  };
+}
+
+/** The parent asks the server that runs the model; one batch at a time. */
+async function runByParent(batch: Float32Array, rows: number): Promise<readonly Float32Array[]> {
+  const answered = new Promise<RowsAnswered>((resolve) => process.once("message", resolve));
+  process.send?.({ kind: "run", batch, rows } satisfies RowsAsked);
+  const answer = await answered;
+  if (answer.kind === "failed") throw new Error(answer.reason);
+  return answer.outputs;
+}
+
 /** The probability of the positive class: the last floating-point output, its last column. */
-function positiveScores(
-  names: readonly string[],
-  output: ort.InferenceSession.OnnxValueMapType,
-  rows: number,
-): Float64Array {
-  const data = names.map((name) => output[name]?.data).findLast((values) => values instanceof Float32Array);
+function positiveScores(outputs: readonly Float32Array[], rows: number): Float64Array {
+  const data = outputs.at(-1);
   if (!data) throw new Error("the model gives no float32 probabilities");
   const columns = data.length / rows;
   if (!Number.isInteger(columns)) throw new Error(`the model gives ${data.length} values for ${rows} rows`);

@@ -1,11 +1,24 @@
 /** What the scoring child gets, once, over IPC. */
 export interface ScoreJob {
-  readonly modelPath: string;
+  /** Absent where another server runs the model: the child then asks its parent, as it reaches no network. */
+  readonly modelPath?: string;
   readonly datasetPath: string;
   readonly labelColumn: string;
   readonly featureColumns: readonly string[];
   readonly baselineColumn?: string;
 }
+
+/** Rows that the child wants scored elsewhere: row-major, as many columns as the job has features. */
+export interface RowsAsked {
+  readonly kind: "run";
+  readonly batch: Float32Array;
+  readonly rows: number;
+}
+
+/** The model's FP32 outputs for those rows, in its order, or why there are none. */
+export type RowsAnswered =
+  | { readonly kind: "ran"; readonly outputs: readonly Float32Array[] }
+  | { readonly kind: "failed"; readonly reason: string };
 
 export type ScoreReply =
   | {

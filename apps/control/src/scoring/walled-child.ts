@@ -10,6 +10,8 @@ export interface WalledJob {
   readonly memoryBytes: number;
   /** Milliseconds after which it is killed. */
   readonly limitMs: number;
+  /** What the child asks on its way, and the answer; `undefined`: the message is its reply. */
+  readonly answer?: (question: unknown) => Promise<object> | undefined;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function askWalledChild<Reply>(
   over.addEventListener("abort", kill, { once: true });
   if (over.aborted) kill();
   try {
-    const reply = replyOf<Reply>(child, (how) => {
+    const reply = replyOf<Reply>(child, walled.answer, (how) => {
       if (over.aborted) return refuse("it was stopped");
       return refuse(
         isTooLarge ? "the model and the rows take too much memory" : `the model ended its process (${how})`,
@@ -59,9 +61,17 @@ export async function askWalledChild<Reply>(
   }
 }
 
-function replyOf<Reply>(child: ChildProcess, explain: (how: string) => Error): Promise<Reply> {
+function replyOf<Reply>(
+  child: ChildProcess,
+  answer: WalledJob["answer"],
+  explain: (how: string) => Error,
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    child.once("message", (reply: Reply) => resolve(reply));
+    child.on("message", (message: Reply) => {
+      const answered = answer?.(message);
+      if (answered === undefined) resolve(message);
+      else answered.then((found) => void (child.connected && child.send(found)), reject);
+    });
     child.once("error", (error) => reject(explain(error.message)));
     child.once("exit", (code, signal) => reject(explain(signal ?? `exit code ${code}`)));
   });

@@ -1,14 +1,24 @@
 import { type CharterDeps, findInForce, productionBlockers, readCharter, termsOf } from "@portolan/charter";
+import { placementRefused, residencyRefusals } from "@portolan/charter/policy";
 import { type EvaluationDeps, evaluationJob, latestEvidence } from "@portolan/evaluation";
 import { evaluationGates } from "@portolan/evaluation/contract";
 import { judgeGates } from "@portolan/evaluation/policy";
-import { asEpochMicros, type JobHandler, PortolanError, parseDigest, type Sql } from "@portolan/kernel";
+import {
+  asEpochMicros,
+  type CallContext,
+  type JobHandler,
+  PortolanError,
+  parseDigest,
+  type Sql,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import { profileTrained } from "@portolan/monitoring";
 import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
 import { createArtifactCatalogue, measureJob, type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import { findRun } from "@portolan/training";
 import { createChildMeasurer } from "../profiling/child-measurer.ts";
+import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import { createChildScorer } from "../scoring/child-scorer.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
@@ -39,6 +49,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
       },
     },
   };
+  const access = openUpstreamAccess(base.config.UPSTREAM_ALLOWED_HOSTS, base.config.UPSTREAM_CREDENTIALS);
   const registry: RegistryDeps = {
     work,
     authorizer,
@@ -50,6 +61,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     charters: { inForce: governingCharter },
     runs: { find: trainedArtifact },
     created: (tx, version) => profileTrained(tx, profiledVersion(version)),
+    upstreams: createUpstreamProbe(access),
     evidence: {
       latest: async (sql, versionId, useCaseId) => {
         const [found, bound] = [await latestEvidence(sql, versionId), await accuracyBound(sql, useCaseId)];
@@ -61,10 +73,14 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     work,
     authorizer,
     versions: {
-      find: async (call, model, version) => evaluated(await readVersion(registry, call, model, version)),
+      find: async (call, model, version) => {
+        const found = await readVersion(registry, call, model, version);
+        await requirePlaceToEvaluate(work, call, found);
+        return evaluated(found);
+      },
     },
     accuracy: { bound: accuracyBound },
-    scorer: createChildScorer(objects),
+    scorer: createChildScorer(objects, createUpstreamRuntime({ access, log: base.log })),
   };
   return {
     charter,
@@ -73,6 +89,26 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     evaluation,
     jobs: [evaluationJob(evaluation), measureJob({ ...registry, measurer: createChildMeasurer(objects) })],
   };
+}
+
+/** Held-out rows go to the server that runs the version: only where the charter lets them. */
+async function requirePlaceToEvaluate(
+  work: UnitOfWork,
+  call: CallContext,
+  { id, model, version, useCaseId, lineage }: ModelVersion,
+): Promise<void> {
+  const { upstream } = lineage;
+  const charter = upstream && (await work.read(call, (sql) => findInForce(sql, { useCaseId })));
+  if (!upstream || !charter) return;
+  const { region, owner } = upstream;
+  const place = { kind: "upstream", name: `${model}/${version}`, region, owner } as const;
+  const refusals = residencyRefusals(charter.charter, place);
+  if (refusals.length === 0) return;
+  const error = placementRefused(refusals);
+  await work.write(call, (tx) =>
+    tx.record({ event: "evaluation.refused", subject: id, detail: { code: error.code, region, owner } }),
+  );
+  throw error;
 }
 
 function evaluated(found: ModelVersion) {

@@ -1,5 +1,4 @@
 import {
-  type AddressRules,
   type Authenticator,
   createAuthenticator,
   createAuthorizer,
@@ -16,14 +15,15 @@ import {
   listTrustedIssuers,
   type OnDenied,
   openLocalCredential,
-  readAddressRules,
 } from "@portolan/identity";
 import {
+  type AddressRules,
   type CallContext,
   type Id,
   messageOf,
   newId,
   parseId,
+  readAddressRules,
   type Secret,
   systemActor,
 } from "@portolan/kernel";

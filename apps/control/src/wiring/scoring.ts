@@ -10,6 +10,7 @@ import { type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import {
   type ScoringDeps,
+  type ScoringErrorCode,
   type ScoringTarget,
   scoringJob,
   type TargetResource,
@@ -96,6 +97,7 @@ function endpointOf({ endpoint, businessUnitId, teamId, useCaseId }: Route): Tar
 }
 
 async function targetOfRoute(parts: Parts, call: CallContext, route: Route): Promise<ScoringTarget> {
+  requireOwnRuntime(route.model.upstream !== undefined);
   const { name, version, digest, signature } = route.model;
   const found = await inForceCharter(parts.charter, call, { useCaseId: route.useCaseId });
   return {
@@ -118,6 +120,7 @@ async function targetOfVersion(
   found: ModelVersion,
 ): Promise<ScoringTarget> {
   const { useCaseId, model, version } = found;
+  requireOwnRuntime(found.lineage.upstream !== undefined);
   const charter = await parts.serving.charters.inForce(call, useCaseId);
   requireServable(model, { environment }, charter, parts.serving.location);
   const terms = charter ? termsOf(charter.document) : undefined;
@@ -131,6 +134,15 @@ async function targetOfVersion(
     purposes: terms?.purposes ?? [],
     charter: charter ? { ...pick(charter), classification: charter.document.data.classification } : null,
   };
+}
+
+/** Rows go to no other server: a batch would be its busiest client, and knows nothing of its limits. */
+function requireOwnRuntime(isElsewhere: boolean): void {
+  if (!isElsewhere) return;
+  throw new PortolanError<ScoringErrorCode>("scoring.target_unknown", {
+    detail: "the version is run by another server, and batches run here",
+    mend: "Score with a version whose model file is registered.",
+  });
 }
 
 function pick({

@@ -5,6 +5,7 @@ import { createDecisionMemory, grantsForSnapshot } from "@portolan/identity";
 import {
   asEpochMicros,
   type CallContext,
+  environments,
   type Id,
   isPortolanError,
   messageOf,
@@ -36,7 +37,7 @@ import {
   type ServingRouteDeps,
   type SnapshotPublisher,
 } from "@portolan/serving";
-import type { ComputeVerdict } from "@portolan/serving/contract";
+import type { ComputeVerdict, ModelReference } from "@portolan/serving/contract";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
@@ -209,8 +210,16 @@ function deployable(version: ModelVersion) {
       bundle: { digest: bundle, signedAt: asEpochMicros(version.signedAt) },
       signature: version.signature,
       origin: version.lineage.origin,
+      ...placeOfUpstream(version),
     },
   };
+}
+
+/** What is judged of a version that another server runs; the rest of its description travels as its bytes. */
+function placeOfUpstream({ lineage: { upstream } }: ModelVersion): Pick<ModelReference, "upstream"> {
+  if (!upstream) return {};
+  const { protocol, region, owner, environments: named } = upstream;
+  return { upstream: { protocol, region, owner, environments: named ?? [...environments] } };
 }
 
 function publishHandler(publisher: SnapshotPublisher): IntentHandler {

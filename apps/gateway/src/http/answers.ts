@@ -8,6 +8,8 @@ export interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly body: Uint8Array | string;
+  /** In place of `body`: written as it comes. */
+  readonly stream?: AsyncIterable<Uint8Array>;
   readonly headers: Record<string, string>;
   /** Error code, empty for successes. */
   readonly code: string;

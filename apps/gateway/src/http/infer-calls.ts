@@ -31,9 +31,11 @@ export function v2Call(request: IncomingMessage, operation: ModelOperation): Inf
   return {
     ...common(request, operation),
     mediaType: header === undefined ? jsonType : binaryType,
-    read(body, signature) {
+    read(body, signature, bytesForm) {
       const jsonBytes = jsonLength(header, body.length);
-      return jsonBytes === 0 ? readRawRequest(body, signature) : readInferRequest(body, jsonBytes, signature);
+      return jsonBytes === 0
+        ? readRawRequest(body, signature, bytesForm)
+        : readInferRequest(body, jsonBytes, signature, bytesForm);
     },
     write(answer, { outputs }) {
       const { body, jsonBytes } = writeInferResponse(answer, outputs);

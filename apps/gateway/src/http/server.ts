@@ -97,7 +97,32 @@ async function respond(
   }
   const accepted = request.headers["accept-encoding"];
   if (accepted !== undefined) answer = await compressAnswer(answer, accepted);
-  write(request, response, answer, isClosing());
+  if (answer.stream) await writeStream(response, answer, answer.stream);
+  else write(request, response, answer, isClosing());
+}
+
+/** Writes parts as they come; the next is asked for when the caller has taken the last. Leaving early ends the source. */
+async function writeStream(
+  response: ServerResponse,
+  { status, headers, contentType }: Answer,
+  stream: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  response.writeHead(status, { ...headers, "content-type": contentType });
+  response.flushHeaders();
+  // Its `destroyed` is not asked: responses of HTTP/2 have none.
+  let isClosed = false;
+  const closed = new Promise<void>((resolve) =>
+    response.once("close", () => {
+      isClosed = true;
+      resolve();
+    }),
+  );
+  for await (const part of stream) {
+    if (isClosed) break;
+    if (response.write(part)) continue;
+    await Promise.race([new Promise<void>((resolve) => response.once("drain", resolve)), closed]);
+  }
+  response.end();
 }
 
 function write(request: IncomingMessage, response: ServerResponse, answer: Answer, closing: boolean): void {

@@ -17,6 +17,12 @@ export interface Admission {
   readonly onBehalfOf?: string;
 }
 
+/** What of a request admission depends on. */
+export type AdmissionCall = Pick<
+  InferCall,
+  "model" | "version" | "headers" | "remoteAddress" | "connection" | "certificate"
+>;
+
 export interface AdmissionDeps {
   readonly authenticator: Authenticator;
   readonly limits: CallerLimits;
@@ -45,7 +51,7 @@ const memos = new WeakMap<object, Memo>();
 export function admit(
   deps: AdmissionDeps,
   state: ServingState,
-  call: InferCall,
+  call: AdmissionCall,
   progress: Progress,
 ): Admission | Promise<Admission> {
   const memo = call.connection && memos.get(call.connection);
@@ -58,6 +64,14 @@ export function admit(
   return admission;
 }
 
+/** Whether the connection's last request was admitted under the same credential, which still counts. */
+export function isKnownHere(state: ServingState, call: AdmissionCall, receivedAt: number): boolean {
+  const memo = call.connection && memos.get(call.connection);
+  return (
+    memo?.state === state && receivedAt < memo.untilMicros && memo.said[0] === call.headers.authorization
+  );
+}
+
 /** All words that admission depends on, with the model's name and version. */
 const admittingHeaders = [
   "authorization",
@@ -66,7 +80,7 @@ const admittingHeaders = [
   "x-portolan-on-behalf-of",
 ] as const;
 
-function saysTheSame({ headers, model, version }: InferCall, memo: Memo): boolean {
+function saysTheSame({ headers, model, version }: AdmissionCall, memo: Memo): boolean {
   if (model !== memo.model || version !== memo.version) return false;
   for (let at = 0; at < admittingHeaders.length; at++)
     if (headers[admittingHeaders[at] ?? ""] !== memo.said[at]) return false;
@@ -76,7 +90,7 @@ function saysTheSame({ headers, model, version }: InferCall, memo: Memo): boolea
 async function admitAnew(
   deps: AdmissionDeps,
   state: ServingState,
-  call: InferCall,
+  call: AdmissionCall,
   progress: Progress,
 ): Promise<Admission> {
   const known = await deps.authenticator.authenticate(call.headers.authorization, state, call);
@@ -131,7 +145,7 @@ function turnOf({ limit: { isExcess } }: CallerLimit, waitMs: number): RunPriori
 /** The version that is to answer: the champion, or the variant that rules and shares give the request to. */
 export function chosenVersion(
   { champion, caller }: Pick<Admission, "champion" | "caller">,
-  { headers }: InferCall,
+  { headers }: Pick<InferCall, "headers">,
   requestId: string,
 ): ActiveRoute {
   const { traffic } = champion.route;

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ModelSignature } from "@portolan/onnx-format";
-import type { InferAnswer, InferRequest } from "@portolan/serving/policy";
+import type { BytesForm, InferAnswer, InferRequest } from "@portolan/serving/policy";
 import type { CredentialSource } from "./authenticate.ts";
 
 /** An answer in a protocol's own bytes. */
@@ -28,6 +28,6 @@ export interface InferCall {
   /** The whole body, uncompressed. */
   readonly readBody: (maxBytes: number) => Promise<Uint8Array>;
   /** @throws PortolanError `serving.bad_request` */
-  readonly read: (body: Uint8Array, signature: ModelSignature) => InferRequest;
+  readonly read: (body: Uint8Array, signature: ModelSignature, bytesForm: BytesForm) => InferRequest;
   readonly write: (answer: InferAnswer, request: InferRequest) => WrittenAnswer;
 }

@@ -1,5 +1,5 @@
 import { type Clock, newId } from "@portolan/kernel";
-import { type InferRequest, type RunPriority, rowsOf } from "@portolan/serving/policy";
+import { badRequest, type InferRequest, type RunPriority, rowsOf } from "@portolan/serving/policy";
 import { type Answer, errorAnswer } from "../http/answers.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
 import type { ExtractionGuard } from "../limits/extraction/extraction-guard.ts";
@@ -44,7 +44,7 @@ export async function infer(deps: InferDeps, state: ServingState, call: InferCal
   try {
     answer = await predict(deps, state, call, progress);
   } catch (error) {
-    answer = await refuse(deps, state, progress, error);
+    answer = await refusePrediction(deps, state, progress, error);
   }
   measure(deps.metrics, progress, answer);
   deps.traces?.finish(progress, answer);
@@ -72,14 +72,15 @@ async function predict(
   const readyMs = performance.now();
   const chosen = chosenVersion(admission, call, progress.requestId);
   progress.active = chosen;
-  const request = call.read(body, chosen.requestSignature);
+  requireTensors(chosen);
+  const request = call.read(body, chosen.requestSignature, chosen.bytesForm);
   const readMs = performance.now() - readyMs;
   chargeRows(admission, request, readyMs);
   const asked: Asked = {
     chosen,
     champion: admission.champion,
     request,
-    readFor: (version) => call.read(body, version.requestSignature),
+    readFor: (version) => call.read(body, version.requestSignature, version.bytesForm),
     receivedAt: progress.receivedAt,
     priority: priorityOf(request, priority),
     timeoutMs: timeoutOf(request, chosen),
@@ -88,6 +89,16 @@ async function predict(
   const answer = await answerByChain(deps, asked);
   progress.timed = { ...answer, readyMs: readyMs + readMs, isFallback: answer.fallback !== undefined };
   return reply(deps, call, { asked, answer, admission, progress, readMs });
+}
+
+/** @throws PortolanError `serving.bad_request` for a version that speaks text */
+function requireTensors({ route }: ActiveRoute): void {
+  if (route.model.upstream?.protocol !== "openai") return;
+  throw badRequest(
+    `${route.endpoint} takes text, not tensors.`,
+    "",
+    "Ask it by POST /v1/chat/completions, with its name as the model.",
+  );
 }
 
 interface Answered {
@@ -143,7 +154,7 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
 
 const noParameters = {};
 
-/** Where the model that answered runs: `inline`, `worker`, `runner`. */
+/** Where the model that answered runs: `inline`, `worker`, `runner`, `upstream`. */
 function tierHeader({ by, runMicros }: ChainAnswer): Record<string, string> | undefined {
   const state = runMicros === undefined ? undefined : by.model?.state();
   return state?.kind === "ready" ? { "x-portolan-tier": state.tier } : undefined;
@@ -208,7 +219,7 @@ function stillServing(deps: InferDeps, admitted: Admission, call: InferCall, pro
 }
 
 /** Logs the refusal, then answers it. A fault of ours is a record with its inputs; a caller's fault is counted. */
-async function refuse(
+export async function refusePrediction(
   deps: InferDeps,
   state: ServingState,
   progress: Progress,

@@ -8,6 +8,7 @@ import {
   ruleColumns,
   type Tensor,
   type TensorData,
+  withText,
 } from "@portolan/serving/policy";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 
@@ -60,9 +61,11 @@ function ruleValues(
   const values: Answer[] = [];
   try {
     const rule = ruleOf(active, source);
+    // Bytes that are no text have no form in a rule: it says nothing of such a row.
+    const texts = inputs.map((tensor) => withText(tensor) ?? notText(tensor));
     for (let row = 0; row < rows; row++) {
       const cells: Record<string, Value> = {};
-      for (const { name, datatype, data } of inputs) cells[name] = cell(datatype, data[row]);
+      for (const { name, datatype, data } of texts) cells[name] = cell(datatype, data[row]);
       const value = evaluate(rule, cells satisfies Row);
       // A gap in, a gap out: no answer.
       if (value === null || (typeof value === "number" && !Number.isFinite(value))) return undefined;
@@ -72,6 +75,10 @@ function ruleValues(
   } catch {
     return undefined; // a division by zero, say; deployment has checked that the rule fits
   }
+}
+
+function notText({ name }: Tensor): never {
+  throw new TypeError(`${name} holds bytes that are no text`);
 }
 
 function cell(datatype: Tensor["datatype"], value: number | bigint | string | undefined): Value {

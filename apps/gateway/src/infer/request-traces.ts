@@ -20,7 +20,7 @@ export class RequestTraces {
     this.#share = share;
   }
 
-  begin({ headers }: InferCall): TraceContext {
+  begin({ headers }: Pick<InferCall, "headers">): TraceContext {
     const { traceparent } = headers;
     return beginTrace(typeof traceparent === "string" ? traceparent : undefined, this.#share);
   }

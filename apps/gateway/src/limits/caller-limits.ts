@@ -1,5 +1,6 @@
 import {
   callerLimit,
+  callerTokens,
   type LayeredLimit,
   longestTurnMs,
   type RateLimiter,
@@ -19,6 +20,8 @@ export interface CallerLimit {
   readonly policy: string;
   readonly maxWaitMs: number;
   readonly countsRows: boolean;
+  /** Budgets of text; absent where the charter bounds no tokens. */
+  readonly tokens?: LayeredLimit;
   /** Whether each request is counted by a round trip: then `takeStrictly`, else `take`. */
   readonly isStrict: boolean;
   /** What the caller's way of asking has brought it; changes under our hands. */
@@ -81,19 +84,16 @@ export class CallerLimits {
     const { organisationId, environment, endpoint, limits } = active.route;
     const principal = state.grants.get(environment)?.principals.get(principalId);
     const tenantId = principal?.businessUnitId ?? organisationId;
-    const limit = callerLimit(this.#limiter, limits, {
-      organisationId,
-      environment,
-      endpoint,
-      tenantId,
-      principalId,
-    });
+    const holder = { organisationId, environment, endpoint, tenantId, principalId };
+    const limit = callerLimit(this.#limiter, limits, holder);
+    const tokens = callerTokens(this.#limiter, limits, holder);
     const unit = limits.weight ?? "requests";
     const made = {
       limit,
       policy: rateLimitPolicy(limit, unit),
       maxWaitMs: longestTurnMs(limits),
       countsRows: unit === "rows",
+      ...(tokens ? { tokens } : {}),
       isStrict: limits.counting === "strict" && this.#shared !== undefined,
       standing: this.#standings?.of(active.route.endpointId, principalId),
     };

@@ -1,5 +1,5 @@
 import type { JsonObject } from "@portolan/kernel";
-import { judgeSnapshotAge, modelConfig, modelMetadata } from "@portolan/serving/policy";
+import { judgeSnapshotAge, modelConfig, modelMetadata, type RuntimeState } from "@portolan/serving/policy";
 import { fault } from "../http/answers.ts";
 import type { StatisticsBook } from "../infer/statistics-book.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
@@ -15,15 +15,32 @@ export function readinessOf(active: ActiveRoute, ageMs: number): Readiness {
   if (judgeSnapshotAge(route.snapshotAge, ageMs) === "expired")
     return { ready: false, problem: "The route snapshot is older than the charter allows." };
   const state = active.model?.state();
-  if (state?.kind !== "ready")
-    return { ready: false, problem: problem?.detail ?? state?.kind ?? "not loaded" };
+  if (state?.kind !== "ready") return { ready: false, problem: problem?.detail ?? stateText(state) };
   if (!isStandIn) return { ready: true, tier: state.tier };
   const standIn = `${route.model.name}/${route.model.version}`;
   return { ready: true, tier: state.tier, standIn, ...(problem ? { problem: problem.detail } : {}) };
 }
 
+function stateText(state: RuntimeState | undefined): string {
+  return state?.kind === "unavailable" ? state.detail : (state?.kind ?? "not loaded");
+}
+
 export function metadataOf({ route, requestSignature }: ActiveRoute): JsonObject {
   return modelMetadata(route.endpoint, String(route.model.version), requestSignature);
+}
+
+/** An entry of OpenAI's list of models; `undefined` for a model that takes tensors. */
+export function textCardOf({ route }: ActiveRoute): JsonObject | undefined {
+  const { endpoint, model, organisationId } = route;
+  if (model.upstream?.protocol !== "openai") return undefined;
+  const created = Math.floor(model.bundle.signedAt / 1_000_000);
+  return { id: endpoint, object: "model", created, owned_by: organisationId };
+}
+
+/** `GET /v1/models`: two protocols share the path. KServe's clients read `models`, OpenAI's read `data`, where only text models are. */
+export function modelListOf(actives: readonly ActiveRoute[]): JsonObject {
+  const cards = actives.map(textCardOf).filter((card) => card !== undefined);
+  return { models: actives.map(({ route }) => route.endpoint), object: "list", data: cards };
 }
 
 export function configOf({ route, requestSignature }: ActiveRoute): JsonObject {

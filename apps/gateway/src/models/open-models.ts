@@ -3,6 +3,7 @@ import { type Logger, systemClock } from "@portolan/kernel";
 import { createOnnxRuntime, createQuarantine, defaultInlineMicros, findRunnerWalls } from "@portolan/onnx";
 import type { ModelRuntime } from "@portolan/serving/policy";
 import type { Metrics } from "@portolan/telemetry";
+import { createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import type { GatewayConfig } from "../config.ts";
 import { ModelPool, type ModelPoolDeps } from "../snapshot/model-pool.ts";
 import { ModelScaler, mostWorkers } from "./model-scaler.ts";
@@ -55,11 +56,14 @@ function createRuntime(config: GatewayConfig, folder: string, log: Logger): Mode
   void findRunnerWalls().then(({ level: walls, ownAccount, networkBlocked }) =>
     log.info({ walls, ownAccount, networkBlocked }, "gateway.runner.walls"),
   );
-  return createOnnxRuntime({
+  const here = createOnnxRuntime({
     quarantine: createQuarantine(join(folder, "quarantine.json"), systemClock),
     clock: systemClock,
     inlineMicros: defaultInlineMicros,
     loadTimeoutMs,
     memoryBytes: config.RUNNER_MEMORY * 2 ** 20,
   });
+  const access = openUpstreamAccess(config.UPSTREAM_ALLOWED_HOSTS, config.UPSTREAM_CREDENTIALS);
+  const elsewhere = createUpstreamRuntime({ access, log });
+  return { load: (model) => (model.form === "upstream" ? elsewhere : here).load(model) };
 }

@@ -45,7 +45,7 @@ export class MemoryBudget {
 
   #byUse(nowMs: number): OnDemandModel[] {
     return this.#models()
-      .filter(({ isLoaded }) => isLoaded)
+      .filter(({ isLoaded, bytes }) => isLoaded && bytes > 0)
       .toSorted((a, b) => a.lastUsedMs(nowMs) - b.lastUsedMs(nowMs));
   }
 }

@@ -1,5 +1,5 @@
 import { digestBytes, digestHex, PortolanError, parseDigest, type SigningKey } from "@portolan/kernel";
-import { modelFileName } from "@portolan/registry/contract";
+import { modelFileName, upstreamFileName } from "@portolan/registry/contract";
 import { verifyModelBundle } from "@portolan/registry/policy";
 import type { ModelReference } from "@portolan/serving/contract";
 import type { LoadedModel, ModelRuntime, ServingErrorCode, VerifiedModel } from "@portolan/serving/policy";
@@ -95,6 +95,7 @@ export class ModelPool {
       label: labelOf(reference),
       digest: reference.digest,
       signature: reference.signature,
+      form: reference.upstream ? "upstream" : "onnx",
       origin: reference.origin,
       loadBytes: async () => {
         const bytes = await this.#bytes(reference.digest);
@@ -104,7 +105,9 @@ export class ModelPool {
     };
     const load = (): Promise<LoadedModel> => this.#deps.runtime.load(model);
     const onWake = (awake: OnDemandModel): void => void this.#memory.makeRoomFor(awake);
-    const fresh = new OnDemandModel(await load(), reference.sizeBytes, load, onWake);
+    // Another server's model takes no memory here, so nothing is gained by putting it to sleep.
+    const bytes = reference.upstream ? 0 : reference.sizeBytes;
+    const fresh = new OnDemandModel(await load(), bytes, load, onWake);
     this.#loaded.set(reference.digest, fresh);
     await this.#memory.makeRoomFor(fresh);
     return fresh;
@@ -130,7 +133,12 @@ function verify(
 ): void {
   const digest = parseDigest(bytes ? digestBytes(bytes) : reference.digest);
   const verdict = verifyModelBundle(bundle, {
-    files: [{ name: modelFileName, sha256: digest ? digestHex(digest) : "" }],
+    files: [
+      {
+        name: reference.upstream ? upstreamFileName : modelFileName,
+        sha256: digest ? digestHex(digest) : "",
+      },
+    ],
     signedAt: reference.bundle.signedAt as SigningKey["validFrom"],
     keys: keys.filter((key) => key.purpose === "model"),
   });

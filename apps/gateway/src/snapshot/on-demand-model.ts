@@ -6,6 +6,7 @@ import type {
   RunOutcome,
   RuntimeState,
   Tensor,
+  TextModel,
 } from "@portolan/serving/policy";
 
 /**
@@ -59,6 +60,11 @@ export class OnDemandModel implements LoadedModel {
 
   usage(): ModelUsage {
     return this.#loaded?.usage() ?? { lanes: 0, busyMs: 0, queuedRows: 0, inFlight: 0 };
+  }
+
+  /** Text models are never asleep: they take no memory here. */
+  get text(): TextModel | undefined {
+    return this.#loaded?.text;
   }
 
   get scale(): ((lanes: number) => Promise<void>) | undefined {

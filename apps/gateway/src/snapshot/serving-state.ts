@@ -9,7 +9,7 @@ import {
   type ServedVersion,
   type SnapshotManifest,
 } from "@portolan/serving/contract";
-import { type LoadedModel, requestSignatureOf } from "@portolan/serving/policy";
+import { type BytesForm, type LoadedModel, requestSignatureOf } from "@portolan/serving/policy";
 
 /**
  * One model version of a route as requests use it: everything that can be computed once is. The champion knows the
@@ -20,6 +20,8 @@ export interface ActiveRoute {
   readonly requestSignature: ModelSignature;
   /** Equal where the same body can be read for both. */
   readonly requestForm: string;
+  /** How binary BYTES are read: packed where another server runs the version, which takes them as they are. */
+  readonly bytesForm: BytesForm;
   readonly context: PredictionContext;
   /** Context of what this version answers in place of another. */
   readonly fallbackContext: PredictionContext;
@@ -180,10 +182,12 @@ function versionOf(
     version: String(route.model.version),
     digest: route.model.digest,
   };
+  const bytesForm = route.model.upstream && !route.features ? "packed" : "text";
   return {
     route,
     requestSignature,
-    requestForm: canonicalJson(requestSignature),
+    requestForm: `${bytesForm} ${canonicalJson(requestSignature)}`,
+    bytesForm,
     context: { ...withoutModel, model: reference, variant },
     fallbackContext: { ...withoutModel, model: reference, variant: "fallback" },
     ruleContext: { ...withoutModel, variant: "fallback" },

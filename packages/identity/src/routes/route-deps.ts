@@ -1,8 +1,8 @@
+import type { AddressRules } from "@portolan/kernel";
 import type { BootstrapDeps } from "../bootstrap.ts";
 import type { DevelopmentIssuer } from "../development-issuer.ts";
 import type { DirectoryDeps } from "../directory.ts";
 import type { ManagedKeyRing } from "../key-ring.ts";
-import type { AddressRules } from "../outbound-addresses.ts";
 import type { IssuerKeys } from "../tokens/issuer-keys.ts";
 
 /** What the routes of this package are wired with. */

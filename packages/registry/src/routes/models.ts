@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import type { ArtifactDeps } from "../artifacts.ts";
 import { ComputeProfile } from "../compute-profile.ts";
-import { EnvironmentName, Lineage, ModelName, ModelVersion, Sha256 } from "../contract.ts";
+import { EnvironmentName, Lineage, ModelName, ModelVersion, Sha256, StatedUpstream } from "../contract.ts";
 import type { RegistryErrorCode } from "../errors.ts";
 import {
   listReadableVersions,
@@ -15,12 +15,21 @@ import {
 } from "../promote-version.ts";
 import { type PushDeps, pushVersion } from "../push-version.ts";
 import { readComputeProfile } from "../read-compute-profile.ts";
+import { type RegisterUpstreamDeps, registerUpstream } from "../register-upstream.ts";
 
 const NewVersion = Type.Object(
   {
     useCaseId: Type.String({ minLength: 1, maxLength: 60 }),
     artifact: Sha256,
     lineage: Lineage,
+    environment: Type.Optional(EnvironmentName),
+  },
+  { additionalProperties: false },
+);
+const NewUpstream = Type.Object(
+  {
+    useCaseId: Type.String({ minLength: 1, maxLength: 60 }),
+    upstream: StatedUpstream,
     environment: Type.Optional(EnvironmentName),
   },
   { additionalProperties: false },
@@ -36,10 +45,11 @@ const Measured = Type.Object({
 });
 const Promotion = Type.Object({ to: EnvironmentName }, { additionalProperties: false });
 
-export type RegistryDeps = PushDeps & PromoteDeps & ArtifactDeps;
+export type RegistryDeps = PushDeps & PromoteDeps & ArtifactDeps & RegisterUpstreamDeps;
 
 export async function modelRoutes(app: FastifyInstance, deps: RegistryDeps): Promise<void> {
   writeRoutes(app, deps);
+  upstreamRoutes(app, deps);
   readRoutes(app, deps);
 }
 
@@ -93,6 +103,27 @@ function writeRoutes(app: FastifyInstance, deps: RegistryDeps): void {
             })),
           });
       }
+    },
+  );
+}
+
+function upstreamRoutes(app: FastifyInstance, deps: RegistryDeps): void {
+  app.post<{ Params: Static<typeof NameParams>; Body: Static<typeof NewUpstream> }>(
+    "/v1/models/:model/upstreams",
+    {
+      config: routeConfig("registry:import", "governed"),
+      schema: {
+        summary: "Register a version that another inference server runs",
+        tags: ["registry"],
+        params: NameParams,
+        body: NewUpstream,
+        response: { 201: ModelVersion },
+      },
+    },
+    async (request, reply) => {
+      const { environment = "production", ...body } = request.body;
+      const named = { ...body, model: request.params.model, environment };
+      return reply.code(201).send(await registerUpstream(deps, request.call, named));
     },
   );
 }

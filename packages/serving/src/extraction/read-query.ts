@@ -34,7 +34,7 @@ export interface RowAnswer {
  * output's whole number. What is none of these has neither.
  */
 export function readAnswer(outputs: readonly Tensor[], at: number): RowAnswer {
-  const numeric = outputs.filter(({ data }) => ArrayBuffer.isView(data));
+  const numeric = outputs.filter(({ datatype, data }) => datatype !== "BYTES" && ArrayBuffer.isView(data));
   const vector = numeric.find(({ shape }) => shape.length === 2 && (shape[1] ?? 0) > 1);
   if (vector) return ofVector(vector, at);
   for (const { data, datatype } of numeric) {

@@ -19,6 +19,32 @@ export interface LimitHolder {
  */
 export function callerLimit(limiter: RateLimiter, limits: Limits, holder: LimitHolder): LayeredLimit {
   const place = `${holder.organisationId}/${holder.environment}/${holder.endpoint}`;
+  return layered(limiter, place, limits, holder);
+}
+
+/**
+ * The token budgets of one caller at one endpoint, in the same layers; `undefined` where the charter bounds no tokens. They refuse, whatever
+ * happens to requests beyond their ceiling.
+ */
+export function callerTokens(
+  limiter: RateLimiter,
+  { tokens, clientShare, tenantShare }: Limits,
+  holder: LimitHolder,
+): LayeredLimit | undefined {
+  if (!tokens) return undefined;
+  const place = `${holder.organisationId}/${holder.environment}/${holder.endpoint}/tokens`;
+  const ceiling = {
+    ratePerSecond: tokens.perSecond,
+    burst: tokens.burst,
+    ...(clientShare === undefined ? {} : { clientShare }),
+    ...(tenantShare === undefined ? {} : { tenantShare }),
+  };
+  return layered(limiter, place, ceiling, holder);
+}
+
+type Ceiling = Pick<Limits, "ratePerSecond" | "burst" | "clientShare" | "tenantShare" | "beyond">;
+
+function layered(limiter: RateLimiter, place: string, limits: Ceiling, holder: LimitHolder): LayeredLimit {
   const layers: LimitLayer[] = [
     {
       policy: "client",
@@ -45,6 +71,6 @@ export function longestTurnMs({ beyond, timeoutMs }: Limits): number {
   return beyond === "queue" ? Math.floor(timeoutMs / 4) : 0;
 }
 
-function shareOf({ ratePerSecond, burst }: Limits, share: number): RateLimitSpec {
+function shareOf({ ratePerSecond, burst }: Ceiling, share: number): RateLimitSpec {
   return { ratePerSecond: ratePerSecond * share, burst: Math.max(1, Math.floor(burst * share)) };
 }

@@ -1,6 +1,6 @@
 import type { ModelSignature } from "@portolan/onnx-format";
 import { badRequest } from "./bad-request.ts";
-import { readBinaryTensor } from "./binary-tensor.ts";
+import { type BytesForm, readBinaryTensor } from "./binary-tensor.ts";
 import { parseWireJson, type WireJson, type WireObject } from "./json.ts";
 import { readJsonTensor } from "./json-tensor.ts";
 import { readPlainRequest } from "./plain-request.ts";
@@ -32,16 +32,18 @@ const maxIdLength = 256;
  * (`Inference-Header-Content-Length`), and checks it against what the endpoint takes.
  *
  * @param jsonBytes length of the JSON part; `undefined` when the whole body is JSON
+ * @param bytesForm how binary BYTES are kept
  * @throws PortolanError `serving.bad_request` with a JSON pointer and the mend
  */
 export function readInferRequest(
   body: Uint8Array,
   jsonBytes: number | undefined,
   signature: ModelSignature,
+  bytesForm: BytesForm = "text",
 ): InferRequest {
   return (
     (jsonBytes === undefined ? readPlainRequest(body, signature) : undefined) ??
-    readAnyRequest(body, jsonBytes, signature)
+    readAnyRequest(body, jsonBytes, signature, bytesForm)
   );
 }
 
@@ -50,10 +52,11 @@ export function readAnyRequest(
   body: Uint8Array,
   jsonBytes: number | undefined,
   signature: ModelSignature,
+  bytesForm: BytesForm = "text",
 ): InferRequest {
   const json = parseWireJson(jsonBytes === undefined ? body : body.subarray(0, jsonBytes));
   if (!isObject(json)) throw badRequest("The request is not a JSON object.", "", 'Send {"inputs": […]}.');
-  const binary = new BinaryTail(body.subarray(jsonBytes ?? body.length));
+  const binary = new BinaryTail(body.subarray(jsonBytes ?? body.length), bytesForm);
   const parameters = readParameters(json["parameters"], "/parameters");
   const inputs = readInputs(json["inputs"], binary, signature);
   binary.requireEmpty();
@@ -65,8 +68,10 @@ export function readAnyRequest(
 /** Hands out the binary tail in the order of the tensors. */
 class BinaryTail {
   #rest: Uint8Array;
-  constructor(bytes: Uint8Array) {
+  readonly bytesForm: BytesForm;
+  constructor(bytes: Uint8Array, bytesForm: BytesForm) {
     this.#rest = bytes;
+    this.bytesForm = bytesForm;
   }
   take(length: number, pointer: string): Uint8Array {
     if (length > this.#rest.length) {
@@ -130,7 +135,13 @@ function readData(
     );
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
     throw badRequest("binary_data_size is not a whole number.", sizePointer, "Send the number of bytes.");
-  return readBinaryTensor(binary.take(size, sizePointer), spec.datatype, shape, sizePointer);
+  return readBinaryTensor(
+    binary.take(size, sizePointer),
+    spec.datatype,
+    shape,
+    sizePointer,
+    binary.bytesForm,
+  );
 }
 
 function readOutputs(

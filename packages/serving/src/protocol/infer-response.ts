@@ -1,6 +1,6 @@
 import { PortolanError } from "@portolan/kernel";
 import type { ServingErrorCode } from "../errors.ts";
-import { isTyped, writeBinaryTensor } from "./binary-tensor.ts";
+import { isTyped, withText, writeBinaryTensor } from "./binary-tensor.ts";
 import type { Parameter, RequestedOutput } from "./infer-request.ts";
 import type { Tensor, TensorData } from "./tensor.ts";
 
@@ -65,7 +65,7 @@ function writeOutput(tensor: Tensor, asBinary: boolean, binary: Uint8Array[]): s
 
 function jsonElements(tensor: Tensor): string {
   const { data, datatype } = tensor;
-  if (!isTyped(data) || datatype === "BOOL") return elementTexts(tensor).join(",");
+  if (!isTyped(data) || datatype === "BOOL" || datatype === "BYTES") return elementTexts(tensor).join(",");
   requireJsonForm(tensor);
   return data.join(",");
 }
@@ -75,13 +75,23 @@ function jsonElements(tensor: Tensor): string {
  * @throws PortolanError `serving.bad_request` or `serving.model_failed` for what JSON cannot carry
  */
 export function elementTexts(tensor: Tensor): string[] {
-  const { data, datatype } = tensor;
+  const { data, datatype } = requireText(tensor);
   if (!isTyped(data)) return data.map((text) => JSON.stringify(text));
   if (datatype === "BOOL") return Array.from(data as Uint8Array, (bit) => (bit === 0 ? "false" : "true"));
   requireJsonForm(tensor);
   return data instanceof BigInt64Array || data instanceof BigUint64Array
     ? Array.from(data, String)
     : Array.from(data, String);
+}
+
+function requireText(tensor: Tensor): Tensor {
+  const text = withText(tensor);
+  if (text) return text;
+  throw new PortolanError<ServingErrorCode>("serving.bad_request", {
+    detail: `The output "${tensor.name}" holds bytes that are not UTF-8, which JSON cannot carry.`,
+    mend: "Ask for this output as binary data.",
+    at: { pointer: "/outputs" },
+  });
 }
 
 function requireJsonForm({ name, datatype, data }: Tensor): void {

@@ -1,8 +1,11 @@
+import type { TextOperation } from "./openai/text-request.ts";
+
 /** What a request to the gateway asks for, by method and path alone. */
 export type Operation =
   | ServerOperation
   | ModelOperation
   | ModelsOperation
+  | TextPath
   | { readonly kind: "unknown" }
   | { readonly kind: "wrong_method"; readonly allow: string };
 
@@ -21,6 +24,12 @@ export interface ServerOperation {
 /** A question about all models that the caller may use. */
 export interface ModelsOperation {
   readonly kind: "model_list" | "v1_model_list" | "all_statistics" | "repository_index";
+}
+
+/** A request of the OpenAI-compatible protocol; its body names the model. */
+export interface TextPath {
+  readonly kind: "text";
+  readonly operation: TextOperation;
 }
 
 /** An operation on one model. */
@@ -50,6 +59,9 @@ const fixed: Readonly<Record<string, Operation>> = {
   "/v2/models/stats": { kind: "all_statistics" },
   "/v2/repository/index": { kind: "repository_index" },
   "/v1/models": { kind: "v1_model_list" },
+  "/v1/chat/completions": { kind: "text", operation: "chat" },
+  "/v1/completions": { kind: "text", operation: "completions" },
+  "/v1/embeddings": { kind: "text", operation: "embeddings" },
   "/openapi.json": { kind: "openapi" },
   "/healthz": { kind: "healthz" },
   "/readyz": { kind: "readyz" },
@@ -70,6 +82,7 @@ const ofSuffix: Readonly<Record<string, ModelOperation["kind"]>> = {
 
 const posted: ReadonlySet<Operation["kind"]> = new Set<Operation["kind"]>([
   "infer",
+  "text",
   "v1_predict",
   "repository_index",
   "repository_load",

@@ -1,6 +1,6 @@
 import type { ModelSignature } from "@portolan/onnx-format";
 import { badRequest } from "./bad-request.ts";
-import { readBinaryTensor } from "./binary-tensor.ts";
+import { type BytesForm, packElements, readBinaryTensor } from "./binary-tensor.ts";
 import type { InferRequest } from "./infer-request.ts";
 import { elementsOf, numericKinds } from "./tensor.ts";
 
@@ -10,7 +10,11 @@ import { elementsOf, numericKinds } from "./tensor.ts";
  *
  * @throws PortolanError `serving.bad_request` when the model has several inputs or the bytes fill no whole shape
  */
-export function readRawRequest(body: Uint8Array, signature: ModelSignature): InferRequest {
+export function readRawRequest(
+  body: Uint8Array,
+  signature: ModelSignature,
+  bytesForm: BytesForm = "text",
+): InferRequest {
   const [spec] = signature.inputs;
   if (!spec || signature.inputs.length > 1)
     throw badRequest(
@@ -22,7 +26,7 @@ export function readRawRequest(body: Uint8Array, signature: ModelSignature): Inf
   const shape = spec.datatype === "BYTES" ? spec.shape.map(() => 1) : shapeOf(body.length, spec);
   const data =
     spec.datatype === "BYTES"
-      ? readBinaryTensor(withLength(body), "BYTES", shape, "")
+      ? readBinaryTensor(packElements([body]), "BYTES", shape, "", bytesForm)
       : readBinaryTensor(body, spec.datatype, shape, "");
   return { parameters: {}, inputs: [{ name: spec.name, datatype: spec.datatype, shape, data }], outputs };
 }
@@ -48,10 +52,4 @@ function shapeOf(bytes: number, spec: ModelSignature["inputs"][number]): number[
       `Send whole rows of ${unit} bytes.`,
     );
   return known.map((dim, index) => (index === free ? size : dim));
-}
-
-function withLength(bytes: Uint8Array): Uint8Array {
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(bytes.length);
-  return Buffer.concat([length, bytes]);
 }

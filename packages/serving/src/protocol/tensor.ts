@@ -1,6 +1,9 @@
 import type { Datatype } from "@portolan/onnx-format";
 
-/** Row-major elements. BOOL is one byte each, FP16 its bits, BYTES are strings (in process: UTF-8 only). */
+/**
+ * Row-major elements. BOOL is one byte each, FP16 and BF16 their bits. BYTES are strings; on their way through to a server elsewhere,
+ * which alone takes bytes that are no UTF-8, they stay packed: a Uint8Array of elements, each behind its length (4 bytes, little-endian).
+ */
 export type TensorData =
   | Float32Array
   | Float64Array

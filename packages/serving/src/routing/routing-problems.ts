@@ -14,18 +14,36 @@ interface RoutedVersions {
 
 /** Why a deployment's versions, shares and fallbacks do not go together; empty when they do. Pure. */
 export function findRoutingProblems(
-  request: Pick<DeployRequest, "features" | "traffic">,
+  request: Pick<DeployRequest, "features" | "traffic" | "cacheMebibytes">,
   { model, secondary, variants }: RoutedVersions,
   fallbacks: readonly { readonly kind: string; readonly expression?: string }[],
 ): string[] {
   const own = requestSignatureOf(model.signature, request.features ?? null);
-  const problems: string[] = [];
+  const problems: string[] = protocolProblems(request, { model, secondary, variants });
   for (const variant of variants)
     problems.push(...differences(own, variant).map((what) => `variant ${variant.name} ${what}`));
   if (secondary) problems.push(...differences(own, secondary).map((what) => `the secondary model ${what}`));
   for (const { kind, expression } of fallbacks)
     if (kind === "rule" && expression !== undefined) problems.push(...ruleProblems(expression, own));
   return [...problems, ...shareProblems(request.traffic, variants)];
+}
+
+/** Text is asked for by another protocol than tensors, and has no columns. */
+function protocolProblems(
+  { features, cacheMebibytes }: Pick<DeployRequest, "features" | "cacheMebibytes">,
+  { model, secondary, variants }: RoutedVersions,
+): string[] {
+  const isText = ({ upstream }: ModelReference): boolean => upstream?.protocol === "openai";
+  const beside = [...variants, ...(secondary ? [secondary] : [])].map((version) => version.model);
+  const other = beside.find((one) => isText(one) !== isText(model));
+  return [
+    ...(other ? [`${other.name}/${other.version} speaks another protocol than ${model.name}`] : []),
+    ...(isText(model) && features ? ["a text endpoint takes no features"] : []),
+    ...(isText(model) && cacheMebibytes !== undefined ? ["a text endpoint keeps no answers"] : []),
+    ...(isText(model) && variants.some(({ kind }) => kind === "shadow")
+      ? ["a text endpoint shows copies to no shadow"]
+      : []),
+  ];
 }
 
 /** Callers send one form of request, and read one form of answer, whichever version gets it. */

@@ -27,6 +27,20 @@ const Tensor = Type.Object(
 );
 export const Signature = Type.Object({ inputs: Type.Array(Tensor), outputs: Type.Array(Tensor) }, closed);
 
+/** Where a version runs that another server runs: what a charter and a gateway judge before anything is sent there. */
+const UpstreamPlace = Type.Object(
+  {
+    protocol: Type.Union([Type.Literal("open-inference"), Type.Literal("openai")], {
+      description: "open-inference: tensors; openai: text",
+    }),
+    region: Type.String({ minLength: 1, maxLength: 64 }),
+    owner: Type.String({ minLength: 1, maxLength: 64 }),
+    environments: Type.Array(EnvironmentName, { minItems: 1, description: "What it may serve" }),
+  },
+  closed,
+);
+export type UpstreamPlace = Static<typeof UpstreamPlace>;
+
 export const ModelReference = Type.Object(
   {
     name: Type.String(),
@@ -38,6 +52,7 @@ export const ModelReference = Type.Object(
     origin: Type.Union([Type.Literal("trained"), Type.Literal("imported")], {
       description: "An imported model runs in a runner process until it has earned more",
     }),
+    upstream: Type.Optional(UpstreamPlace),
   },
   closed,
 );
@@ -72,6 +87,15 @@ export const Limits = Type.Object(
       Type.Union([Type.Literal("leased"), Type.Literal("strict")], {
         description: "Over several gateways: by leases, or each request by a round trip; absent: leased",
       }),
+    ),
+    tokens: Type.Optional(
+      Type.Object(
+        {
+          perSecond: Type.Number({ exclusiveMinimum: 0 }),
+          burst: Type.Integer({ minimum: 1, description: "Tokens at once" }),
+        },
+        { ...closed, description: "Ceiling of prompt and answer tokens, for text; absent: no bound" },
+      ),
     ),
     timeoutMs: Type.Integer({ minimum: 1, description: "From the request's last byte to the answer" }),
     bodyBytes: Type.Integer({ minimum: 1 }),

@@ -1,4 +1,12 @@
-import { type Bucket, RateLimiter, readAnswer, readRow, rowsOf, type Tensor } from "@portolan/serving/policy";
+import {
+  type Bucket,
+  packedElements,
+  RateLimiter,
+  readAnswer,
+  readRow,
+  rowsOf,
+  type Tensor,
+} from "@portolan/serving/policy";
 import type { SampleBatch } from "./messages.ts";
 
 /** Requests of one client that are looked at in a second; a slow client is seen whole, a fast one in part. */
@@ -37,8 +45,9 @@ export class QuerySampler {
     sampled.asked += rows;
     this.#isTouched = true;
     if (sampled.bucket.take(nowMs) !== 0 || this.#overall.take(nowMs) !== 0) return false;
+    const legible = inputs.map(unpacked);
     for (let at = 0; at < Math.min(rows, rowsPerRequest); at++) {
-      const row = readRow(inputs, at);
+      const row = readRow(legible, at);
       // A request may leave optional parts out; rows of other lengths cannot be compared.
       if (this.#rows[0] && row.length !== this.#rows[0].length) continue;
       const { label, margin } = readAnswer(outputs, at);
@@ -83,4 +92,10 @@ export class QuerySampler {
     this.#clients.set(client, made);
     return made;
   }
+}
+
+/** Bytes that go elsewhere undecoded are compared as they are: a character each. */
+function unpacked(tensor: Tensor): Tensor {
+  const packed = packedElements(tensor);
+  return packed ? { ...tensor, data: packed.map((bytes) => Buffer.from(bytes).toString("latin1")) } : tensor;
 }

@@ -1,6 +1,6 @@
 import type { ModelSignature } from "@portolan/onnx-format";
 import { badRequest } from "../bad-request.ts";
-import { readBinaryTensor, writeBinaryTensor } from "../binary-tensor.ts";
+import { type BytesForm, readBinaryTensor, writeBinaryTensor } from "../binary-tensor.ts";
 import type { InferRequest, Parameter, RequestedOutput } from "../infer-request.ts";
 import { findOutput, type InferAnswer } from "../infer-response.ts";
 import { checkOutputName, describeTensors, SignatureCheck } from "../signature-check.ts";
@@ -39,7 +39,11 @@ export function readInferTarget(bytes: Uint8Array): ModelTarget {
  *
  * @throws PortolanError `serving.bad_request` with a pointer and the mend
  */
-export function readGrpcInfer(bytes: Uint8Array, signature: ModelSignature): InferRequest {
+export function readGrpcInfer(
+  bytes: Uint8Array,
+  signature: ModelSignature,
+  bytesForm: BytesForm = "text",
+): InferRequest {
   const message = reading(() => messages.inferRequest.decode(bytes));
   const { inputs, raw_input_contents: raw } = message;
   if (inputs.length === 0)
@@ -61,8 +65,14 @@ export function readGrpcInfer(bytes: Uint8Array, signature: ModelSignature): Inf
     check.add(
       checked,
       bytes === undefined
-        ? readTypedContents(input.contents ?? {}, checked.spec.datatype, checked.shape, `${pointer}/contents`)
-        : readBinaryTensor(bytes, checked.spec.datatype, checked.shape, `/raw_input_contents/${index}`),
+        ? readTypedContents(input.contents ?? {}, checked, `${pointer}/contents`, bytesForm)
+        : readBinaryTensor(
+            bytes,
+            checked.spec.datatype,
+            checked.shape,
+            `/raw_input_contents/${index}`,
+            bytesForm,
+          ),
     );
   });
   return {

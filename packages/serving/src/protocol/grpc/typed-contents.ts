@@ -1,6 +1,7 @@
 import type { Datatype } from "@portolan/onnx-format";
 import { badRequest } from "../bad-request.ts";
-import { isTyped } from "../binary-tensor.ts";
+import { type BytesForm, isTyped, packElements, packedElements } from "../binary-tensor.ts";
+import type { CheckedInput } from "../signature-check.ts";
 import { elementsOf, numericKinds, type Tensor, type TensorData } from "../tensor.ts";
 import { bigintOf, type ContentsMessage, type Int64, longOf } from "./messages.ts";
 
@@ -28,9 +29,9 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** @throws PortolanError `serving.bad_request` when contents and shape or datatype disagree */
 export function readTypedContents(
   contents: ContentsMessage,
-  datatype: Datatype,
-  shape: readonly number[],
+  { spec: { datatype }, shape }: CheckedInput,
   pointer: string,
+  bytesForm: BytesForm,
 ): TensorData {
   const field = fields[datatype];
   if (field === undefined)
@@ -46,7 +47,10 @@ export function readTypedContents(
       pointer,
       "Make shape and contents agree.",
     );
-  if (datatype === "BYTES") return (values as readonly Uint8Array[]).map((bytes) => text(bytes, pointer));
+  if (datatype === "BYTES") {
+    const elements = values as readonly Uint8Array[];
+    return bytesForm === "packed" ? packElements(elements) : elements.map((bytes) => text(bytes, pointer));
+  }
   return fill(values as readonly (boolean | Int64)[], datatype, pointer);
 }
 
@@ -92,6 +96,8 @@ export function writeTypedContents(tensor: Tensor): ContentsMessage | undefined 
   const { data, datatype } = tensor;
   const field = fields[datatype];
   if (field === undefined) return undefined;
+  const packed = packedElements(tensor);
+  if (packed) return { bytes_contents: packed };
   if (!isTyped(data)) return { bytes_contents: data.map((value) => Buffer.from(value, "utf8")) };
   if (data instanceof BigInt64Array) return { int64_contents: Array.from(data, (v) => longOf(v, false)) };
   if (data instanceof BigUint64Array) return { uint64_contents: Array.from(data, (v) => longOf(v, true)) };

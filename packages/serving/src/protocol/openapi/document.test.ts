@@ -14,7 +14,8 @@ test("each documented call is one that the gateway routes, under its own name, a
   for (const { path, method, operation } of operations) {
     const routed = readPath(method, path.replace("{model}", "m").replace("{version}", "1"));
     expect([path, routed.kind]).not.toEqual([path, expect.stringMatching(/unknown|wrong_method/)]);
-    const name = routed.kind.replaceAll(/_(\w)/g, (_all, letter: string) => letter.toUpperCase());
+    const operationName = "operation" in routed ? `text_${routed.operation}` : routed.kind;
+    const name = operationName.replaceAll(/_(\w)/g, (_all, letter: string) => letter.toUpperCase());
     const suffix = "version" in routed ? "OfVersion" : "";
     expect(operation.operationId).toBe(path === "/" ? "v1Live" : `${name}${suffix}`);
     expect(operation.requestBody !== undefined).toBe(method === "POST");
@@ -41,6 +42,7 @@ test("no operation of the protocols is left out", () => {
     "server_live",
     "server_metadata",
     "server_ready",
+    "text",
     "v1_model_list",
     "v1_model_ready",
     "v1_predict",

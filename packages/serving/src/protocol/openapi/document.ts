@@ -11,6 +11,8 @@ interface Call {
   readonly open?: true;
   /** Also answered with 503, of the same form. */
   readonly not?: true;
+  /** Streams where the request asks for it, and refuses in OpenAI's shape. */
+  readonly text?: true;
 }
 
 const infer = { schema: "InferRequest", required: true, binary: true } as const;
@@ -77,6 +79,31 @@ const calls: Readonly<Record<string, Call>> = {
   },
 };
 
+/** The OpenAI-compatible protocol, as far as it is read here; whatever else a request says is the upstream's to judge. */
+const textCalls: Readonly<Record<string, Call>> = {
+  "POST /v1/chat/completions": {
+    id: "textChat",
+    summary: "The next message of a chat, whole or streamed",
+    answer: "TextResponse",
+    body: { schema: "ChatRequest", required: true },
+    text: true,
+  },
+  "POST /v1/completions": {
+    id: "textCompletions",
+    summary: "The continuation of a text, whole or streamed",
+    answer: "TextResponse",
+    body: { schema: "CompletionRequest", required: true },
+    text: true,
+  },
+  "POST /v1/embeddings": {
+    id: "textEmbeddings",
+    summary: "Texts as vectors",
+    answer: "EmbeddingResponse",
+    body: { schema: "EmbeddingRequest", required: true },
+    text: true,
+  },
+};
+
 function ofModel(path: string, suffix: string): Record<string, Call> {
   return {
     [`GET ${path}`]: {
@@ -113,6 +140,8 @@ const json = (schema: string): JsonObject => ({
   "application/json": { schema: { $ref: `#/components/schemas/${schema}` } },
 });
 
+const events: JsonObject = { "text/event-stream": { schema: { type: "string" } } };
+
 /** JSON followed by raw tensors; the header `Inference-Header-Content-Length` says where they begin. */
 const octets: JsonObject = { "application/octet-stream": { schema: { type: "string", format: "binary" } } };
 
@@ -124,7 +153,7 @@ function operation(path: string, call: Call): JsonObject {
     required: true,
     schema: { type: "string", minLength: 1, maxLength: name === "version" ? 64 : 200 },
   }));
-  const answered = { ...json(call.answer), ...(body?.binary ? octets : {}) };
+  const answered = { ...json(call.answer), ...(body?.binary ? octets : {}), ...(call.text ? events : {}) };
   return {
     operationId: call.id,
     summary: call.summary,
@@ -141,7 +170,7 @@ function operation(path: string, call: Call): JsonObject {
     responses: {
       "200": { description: call.summary, content: answered },
       ...(call.not ? { "503": { description: "Not now", content: json(call.answer) } } : {}),
-      default: { $ref: "#/components/responses/Problem" },
+      default: { $ref: `#/components/responses/${call.text ? "TextProblem" : "Problem"}` },
     },
   };
 }
@@ -149,7 +178,7 @@ function operation(path: string, call: Call): JsonObject {
 /** The gateway's REST API as an OpenAPI 3.1 document: no names of models, nothing that depends on who asks. */
 export function gatewayOpenApi(version: string): JsonObject {
   const paths: Record<string, Record<string, JsonObject>> = {};
-  for (const [route, call] of Object.entries(calls)) {
+  for (const [route, call] of Object.entries({ ...calls, ...textCalls })) {
     const [method = "", path = ""] = route.split(" ");
     (paths[path] ??= {})[method.toLowerCase()] = operation(path, call);
   }
@@ -159,7 +188,7 @@ export function gatewayOpenApi(version: string): JsonObject {
       title: "Portolan gateway API",
       version,
       description:
-        "Predictions by the Open Inference Protocol v2 (with binary tensors) and KServe's V1. Errors are RFC 9457 problem details with the protocols' `error` beside them.",
+        "Predictions by the Open Inference Protocol v2 (with binary tensors), KServe's V1 and the OpenAI-compatible protocol. Errors are RFC 9457 problem details with the protocols' `error` beside them.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/" }],
@@ -171,6 +200,10 @@ export function gatewayOpenApi(version: string): JsonObject {
       },
       schemas: { ...schemas },
       responses: {
+        TextProblem: {
+          description: "A refusal in the shape that OpenAI's clients read",
+          content: json("TextProblem"),
+        },
         Problem: {
           description: "A problem (RFC 9457); `code` names its page under docs/errors",
           content: {

@@ -23,6 +23,8 @@ const tensorParts = {
 };
 
 const duration = ref("Duration");
+/** A text, several, or tokens. */
+const promptOrTokens = { type: ["string", "array"] };
 
 /** `components.schemas`: the bodies of the gateway's API. Numbers of INT64 and UINT64 are exact beyond 2^53. */
 export const schemas: Readonly<Record<string, JsonObject>> = {
@@ -113,7 +115,42 @@ export const schemas: Readonly<Record<string, JsonObject>> = {
     },
     ["name", "ready"],
   ),
-  ModelList: object({ models: list(text) }, ["models"]),
+  ModelList: object(
+    {
+      models: list(text),
+      object: { const: "list" },
+      data: { ...list(ref("TextModel")), description: "Text models, for OpenAI's clients." },
+    },
+    ["models"],
+  ),
+  TextModel: object({ id: text, object: { const: "model" }, created: count, owned_by: text }, [
+    "id",
+    "object",
+    "created",
+    "owned_by",
+  ]),
+  ChatRequest: textRequest({ messages: list({ type: "object", required: ["role"] }) }, "messages"),
+  CompletionRequest: textRequest({ prompt: promptOrTokens }, "prompt"),
+  EmbeddingRequest: object({ model: text, input: promptOrTokens }, ["model", "input"]),
+  TextResponse: object(
+    { id: text, model: text, choices: list({ type: "object" }), usage: ref("TextUsage") },
+    ["choices"],
+  ),
+  EmbeddingResponse: object({ model: text, data: list({ type: "object" }), usage: ref("TextUsage") }, [
+    "data",
+  ]),
+  TextUsage: object({ prompt_tokens: count, completion_tokens: count, total_tokens: count }, [
+    "prompt_tokens",
+  ]),
+  TextProblem: object(
+    {
+      error: object({ message: text, type: text, param: { type: ["string", "null"] }, code: text }, [
+        "message",
+        "type",
+      ]),
+    },
+    ["error"],
+  ),
   RepositoryIndex: list(
     object({ name: text, version: text, state: { enum: ["READY", "UNAVAILABLE"] }, reason: text }, [
       "name",
@@ -172,6 +209,24 @@ export const schemas: Readonly<Record<string, JsonObject>> = {
     ["error", "title", "status", "code"],
   ),
 };
+
+/** A request for text: what is read of it here. */
+function textRequest(prompt: Record<string, JsonObject>, name: string): JsonObject {
+  const bound = { type: "integer", minimum: 0 };
+  const options = object({ include_usage: { type: "boolean" } }, []);
+  return object(
+    {
+      model: { ...text, description: "Name of the endpoint." },
+      ...prompt,
+      max_tokens: bound,
+      max_completion_tokens: bound,
+      n: { type: "integer", minimum: 0, maximum: 128 },
+      stream: { type: "boolean" },
+      stream_options: options,
+    },
+    ["model", name],
+  );
+}
 
 function durations(names: readonly string[]): JsonObject {
   return object(Object.fromEntries(names.map((name) => [name, duration])), names);

@@ -4,7 +4,7 @@ import { judgeAddress, judgeUrl, readAddressRules } from "./outbound-addresses.t
 const strict = readAddressRules(undefined, false);
 const development = readAddressRules("", true);
 
-describe("where keys may be fetched from", () => {
+describe("which addresses may be asked", () => {
   test.each([
     "http://id.example/keys",
     "ftp://id.example/keys",
@@ -58,7 +58,14 @@ describe("where keys may be fetched from", () => {
     expect(judgeUrl(rules, "https://[fd12::8]/keys").kind).toBe("refused");
     expect(judgeUrl(rules, "http://id.bank.internal/keys").kind).toBe("refused");
   });
-  test.each(["10.0.0.0/99", "https://id.example", "a b", "10.0.0.0/8/8", "*"])(
+  test("plain http is for the hosts that the operator names with it", () => {
+    const rules = readAddressRules("http://triton.ml.svc, http://[fd12::7], 10.0.0.0/8", false);
+    expect(judgeUrl(rules, "http://triton.ml.svc:8000").kind).toBe("allowed");
+    expect(judgeUrl(rules, "http://[fd12::7]:8000").kind).toBe("allowed");
+    expect(judgeAddress(rules, "triton.ml.svc", "10.9.9.9").kind).toBe("allowed");
+    expect(judgeUrl(rules, "http://10.0.0.1:8000").kind).toBe("refused");
+  });
+  test.each(["10.0.0.0/99", "http://10.0.0.0/8", "https://id.example", "a b", "10.0.0.0/8/8", "*"])(
     "%s is no entry of the list",
     (entry) => {
       expect(() => readAddressRules(entry, false)).toThrow(RangeError);

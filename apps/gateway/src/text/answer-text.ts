@@ -1,0 +1,218 @@
+import type { IncomingMessage } from "node:http";
+import { newId } from "@portolan/kernel";
+import {
+  readTextRequest,
+  TextMeter,
+  type TextOperation,
+  type TokenEstimate,
+  type TokenReservation,
+} from "@portolan/serving/policy";
+import { type Answer, errorAnswer, fault } from "../http/answers.ts";
+import { readBody } from "../http/read-body.ts";
+import { admit, chosenVersion, isKnownHere, takeTurn } from "../infer/admission.ts";
+import { type InferDeps, refusePrediction } from "../infer/infer.ts";
+import { measure } from "../infer/measure.ts";
+import { type Progress, sinceMicros } from "../infer/progress.ts";
+import { snapshotAgeHeaders } from "../infer/snapshot-age.ts";
+import { rateHeaders } from "../limits/caller-limits.ts";
+import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
+import { type CallerGone, watchCaller } from "./caller-gone.ts";
+import { inOpenAiShape } from "./openai-errors.ts";
+import { relayStream } from "./relay-stream.ts";
+import { beginText, type TextAsked, type TextBeginning } from "./text-chain.ts";
+import { endText, type TextAnswering } from "./text-ending.ts";
+import { legacyHeaders, takeTokens } from "./token-limits.ts";
+
+/** Read before the endpoint is known, which the body names; the endpoint's own bound is asked after. */
+const mostBodyBytes = 4 * 1024 * 1024;
+
+/**
+ * One request of the OpenAI-compatible protocol: the same admission, limits, versions and records as every prediction. A stream is
+ * recorded when it ends.
+ */
+export async function answerText(
+  deps: InferDeps,
+  state: ServingState,
+  request: IncomingMessage,
+  operation: TextOperation,
+): Promise<Answer> {
+  const receivedAt = deps.clock.now();
+  const progress: Progress = {
+    requestId: newId("request", receivedAt),
+    receivedAt,
+    startMs: performance.now(),
+    principal: request.socket.remoteAddress ?? "unknown",
+    headers: {},
+  };
+  if (deps.traces) progress.traced = deps.traces.begin(request);
+  const caller = watchCaller(request);
+  try {
+    return await generate(deps, state, { request, operation, progress, caller });
+  } catch (error) {
+    caller.end();
+    const { limit } = progress.admission ?? {};
+    if (limit) progress.headers = { ...progress.headers, ...legacyHeaders(limit, performance.now()) };
+    const answer = inOpenAiShape(error, await refusePrediction(deps, state, progress, error));
+    measure(deps.metrics, progress, answer);
+    deps.traces?.finish(progress, answer);
+    return answer;
+  }
+}
+
+interface TextArrival {
+  readonly request: IncomingMessage;
+  readonly operation: TextOperation;
+  readonly progress: Progress;
+  readonly caller: CallerGone;
+}
+
+async function generate(deps: InferDeps, state: ServingState, arrival: TextArrival): Promise<Answer> {
+  const { request, operation, progress, caller } = arrival;
+  const source = callOf(request);
+  if (!isKnownHere(state, source, progress.receivedAt)) await requireKnown(deps, state, source);
+  const body = await readBody(request, mostBodyBytes);
+  progress.body = body;
+  // What was taken away while the body came counts.
+  const current = deps.snapshots.state ?? state;
+  const readyMs = performance.now();
+  const asked = readTextRequest(operation, body);
+  const call = { ...source, model: asked.model };
+  const admission = await admit(deps, current, call, progress);
+  const { champion, limit } = admission;
+  if (body.length > champion.route.limits.bodyBytes)
+    throw fault(
+      "serving.body_too_large",
+      `The body exceeds ${champion.route.limits.bodyBytes} bytes.`,
+      "Send less at a time.",
+    );
+  progress.headers = { ...snapshotAgeHeaders(champion, current), "x-request-id": progress.requestId };
+  const priority = await takeTurn(deps, admission);
+  progress.authMicros = sinceMicros(progress);
+  const chosen = chosenVersion(admission, call, progress.requestId);
+  progress.active = chosen;
+  const reservation = takeTokens(limit, performance.now(), boundedBy(chosen, asked.estimate));
+  const text: TextAsked = {
+    chosen,
+    champion,
+    request: asked,
+    priority,
+    timeoutMs: chosen.route.limits.timeoutMs,
+    elapsedMs: () => performance.now() - readyMs,
+    gone: caller.signal,
+  };
+  const beginning = await begin(deps, text, reservation);
+  const answering: TextAnswering = {
+    deps,
+    asked: text,
+    beginning,
+    admission,
+    progress,
+    reservation,
+    meter: new TextMeter(asked),
+    ...(asked.isStream ? { firstTokenMicros: sinceMicros(progress) } : {}),
+  };
+  return asked.isStream ? streamed(answering, caller) : whole(answering, caller);
+}
+
+/** What nobody answered used nothing. */
+async function begin(
+  { health }: InferDeps,
+  asked: TextAsked,
+  reservation: TokenReservation | undefined,
+): Promise<TextBeginning> {
+  try {
+    return await beginText(health, asked);
+  } catch (error) {
+    // The upstream may have worked for a caller that left.
+    const { promptTokens } = asked.request.estimate;
+    reservation?.settle(performance.now(), asked.gone.aborted ? promptTokens : 0);
+    throw error;
+  }
+}
+
+function boundedBy({ model }: ActiveRoute, { promptTokens, maxTokens }: TokenEstimate): TokenEstimate {
+  const most = model?.text?.contextTokens ?? Number.MAX_SAFE_INTEGER;
+  return { promptTokens, maxTokens: Math.min(maxTokens, most) };
+}
+
+async function whole(answering: TextAnswering, caller: CallerGone): Promise<Answer> {
+  const { beginning, meter, progress } = answering;
+  const { first } = beginning;
+  caller.end();
+  const document = parse(first);
+  if (document === undefined) {
+    await endText(answering, "serving.upstream_broke_off", first);
+    const error = fault("serving.upstream_broke_off", "The upstream's answer is not JSON.", "Ask again.");
+    return inOpenAiShape(error, errorAnswer(error, progress.requestId, headersOf(answering)));
+  }
+  meter.note(document);
+  const id = await endText(answering, meter.hasError ? "serving.model_failed" : "ok", first);
+  return {
+    status: 200,
+    code: "",
+    contentType: "application/json",
+    body: first,
+    headers: { ...headersOf(answering), "x-portolan-prediction-id": id },
+  };
+}
+
+function streamed(answering: TextAnswering, caller: CallerGone): Answer {
+  const log = answering.deps.writer.status().state;
+  if (log !== "open" && log !== "degraded") {
+    answering.beginning.abort();
+    answering.beginning.ended(true);
+    answering.reservation?.settle(performance.now(), answering.meter.usage().promptTokens);
+    throw fault("serving.log_unavailable", "The answer could not be recorded.", "Try again in a moment.");
+  }
+  return {
+    status: 200,
+    code: "",
+    contentType: "text/event-stream",
+    body: "",
+    stream: relayStream(answering, () => caller.end()),
+    headers: { ...headersOf(answering), "cache-control": "no-cache" },
+  };
+}
+
+function headersOf({ admission, beginning, progress }: TextAnswering): Record<string, string> {
+  const nowMs = performance.now();
+  const { fallback } = beginning;
+  return {
+    ...progress.headers,
+    ...rateHeaders(admission.limit, nowMs),
+    ...legacyHeaders(admission.limit, nowMs),
+    "x-portolan-tier": "upstream",
+    ...(fallback
+      ? { "x-portolan-fallback": fallback.reason, "x-portolan-answered-by": fallback.answeredBy }
+      : {}),
+  };
+}
+
+function callOf(request: IncomingMessage) {
+  const { headers, socket } = request;
+  return { model: "", headers, remoteAddress: socket.remoteAddress ?? "unknown", connection: socket };
+}
+
+/** Nobody's body is read whose credential does not count. */
+async function requireKnown(
+  { authenticator }: InferDeps,
+  state: ServingState,
+  call: ReturnType<typeof callOf>,
+): Promise<void> {
+  const known = await authenticator.authenticate(call.headers.authorization, state, call);
+  if (known.kind === "unknown")
+    throw fault(
+      "serving.unauthenticated",
+      "The request carries no credential that counts here.",
+      "Send `Authorization: Bearer` with a valid API key or access token.",
+    );
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

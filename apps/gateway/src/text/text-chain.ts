@@ -1,0 +1,218 @@
+import { isPortolanError } from "@portolan/kernel";
+import type { RunPriority, TextModel, TextRequest } from "@portolan/serving/policy";
+import { badRequest, writeTextRequest } from "@portolan/serving/policy";
+import { fault } from "../http/answers.ts";
+import type { AnsweredBy, FallbackReason } from "../infer/answer-chain.ts";
+import type { HealthBook } from "../infer/health-book.ts";
+import { faultOf } from "../infer/run-model.ts";
+import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import { upstreamRefusal } from "./openai-errors.ts";
+
+/** The beginning of a text answer: from here on no other version is asked. */
+export interface TextBeginning {
+  readonly by: ActiveRoute;
+  readonly fallback?: { readonly reason: FallbackReason; readonly answeredBy: AnsweredBy };
+  readonly contentType: string;
+  /** Of a stream its first part; otherwise the whole answer. */
+  readonly first: Uint8Array;
+  /** What follows the first part of a stream. */
+  readonly rest: AsyncIterator<Uint8Array>;
+  /** Ends the upstream's work, where it has not ended. */
+  readonly abort: () => void;
+  /** To be called once, when the answer has ended; `isSound` when as it should. */
+  readonly ended: (isSound: boolean) => void;
+}
+
+export interface TextAsked {
+  readonly chosen: ActiveRoute;
+  readonly champion: ActiveRoute;
+  readonly request: TextRequest;
+  readonly priority: RunPriority;
+  /** Until the answer, or the first part of a stream. */
+  readonly timeoutMs: number;
+  readonly elapsedMs: () => number;
+  /** Aborted when the caller has left. */
+  readonly gone: AbortSignal;
+}
+
+/** Part of the time that is kept for the versions after the first. */
+const reserve = 0.2;
+/** With the prompt it has to find room in a record. */
+const mostAnswerBytes = 8 * 1024 * 1024;
+
+type Attempt =
+  | { readonly kind: "begun"; readonly beginning: TextBeginning }
+  | { readonly kind: "not"; readonly reason: FallbackReason; readonly fault: Error };
+
+/**
+ * The chosen version, else the champion, else the versions of the charter's fallback chain. Rules and constants say nothing in text.
+ * @throws PortolanError the first version's fault when none begins to answer; the request's own fault at once
+ */
+export async function beginText(health: HealthBook, asked: TextAsked): Promise<TextBeginning> {
+  const [first, ...others] = versionsOf(asked);
+  const attempt = await tryVersion(health, asked, first.version, others.length > 0);
+  if (attempt.kind === "begun") return attempt.beginning;
+  for (const [at, { version, answeredBy }] of others.entries()) {
+    // Whoever is turned away for want of capacity would only take it from somebody else.
+    if (attempt.reason === "overloaded") break;
+    const next = await tryVersion(health, asked, version, at < others.length - 1);
+    if (next.kind === "begun") return { ...next.beginning, fallback: { reason: attempt.reason, answeredBy } };
+  }
+  throw attempt.fault;
+}
+
+interface Step {
+  readonly version: ActiveRoute;
+  readonly answeredBy: AnsweredBy;
+}
+
+function versionsOf({ chosen, champion }: TextAsked): [Step, ...Step[]] {
+  const back = chosen === champion ? [] : [{ version: champion, answeredBy: "champion" as const }];
+  const { secondary, previous } = champion.others;
+  const steps = champion.route.fallbacks.flatMap(({ kind }): Step[] => {
+    const version =
+      kind === "secondary_model" ? secondary : kind === "previous_version" ? previous : undefined;
+    return version ? [{ version, answeredBy: kind }] : [];
+  });
+  return [{ version: chosen, answeredBy: "champion" }, ...back, ...steps];
+}
+
+async function tryVersion(
+  health: HealthBook,
+  asked: TextAsked,
+  version: ActiveRoute,
+  hasMore: boolean,
+): Promise<Attempt> {
+  const { breaker, limit } = health.of(version);
+  const text = requireText(version, asked);
+  const startMs = performance.now();
+  if (!breaker.admit(startMs)) return not("breaker_open", unavailable("The model failed again and again."));
+  if (!limit.acquire(asked.priority)) {
+    breaker.abstained();
+    return not(
+      "overloaded",
+      fault("serving.overloaded", "As many requests are under way as can be.", "Try again."),
+    );
+  }
+  let isUnderWay = false;
+  try {
+    const begun = text
+      ? await begin(text, asked, hasMore)
+      : not("unavailable", unavailable(version.problem?.detail ?? "The model is not loaded."));
+    if (begun.kind === "not") {
+      if (begun.reason === "overloaded" || asked.gone.aborted) breaker.abstained();
+      else breaker.failed(performance.now());
+      if (asked.gone.aborted) throw gone();
+      return begun;
+    }
+    isUnderWay = true;
+    const tookMs = performance.now() - startMs;
+    const ended = (isSound: boolean): void => {
+      if (isSound) breaker.succeeded(performance.now(), tookMs);
+      else breaker.failed(performance.now());
+      limit.release(0, performance.now());
+    };
+    return { kind: "begun", beginning: { ...begun.beginning, by: version, ended } };
+  } catch (error) {
+    breaker.abstained();
+    throw error;
+  } finally {
+    if (!isUnderWay) limit.release(undefined, performance.now());
+  }
+}
+
+/** @throws PortolanError `serving.bad_request` when the version takes no such request */
+function requireText(version: ActiveRoute, { request }: TextAsked): TextModel | undefined {
+  if (version.route.model.upstream?.protocol !== "openai")
+    throw badRequest(
+      `${request.model} takes tensors, not text.`,
+      "/model",
+      `Ask it by POST /v2/models/${request.model}/infer.`,
+    );
+  const text = version.model?.text;
+  if (text && !text.operations.includes(request.operation))
+    throw badRequest(
+      `${request.model} does not do ${request.operation}.`,
+      "/model",
+      `It does ${text.operations.join(", ")}.`,
+    );
+  return text;
+}
+
+type Begun =
+  | { readonly kind: "begun"; readonly beginning: Omit<TextBeginning, "by" | "ended"> }
+  | Extract<Attempt, { kind: "not" }>;
+
+async function begin(text: TextModel, asked: TextAsked, hasMore: boolean): Promise<Begun> {
+  const { request, gone: left, timeoutMs } = asked;
+  const control = new AbortController();
+  const abort = (): void => control.abort();
+  left.addEventListener("abort", abort, { once: true });
+  if (left.aborted) abort();
+  const leftMs = timeoutMs * (hasMore ? 1 - reserve : 1) - asked.elapsedMs();
+  const timer = setTimeout(abort, Math.max(1, leftMs));
+  let isUnderWay = false;
+  try {
+    const outcome = await text.ask(request.operation, writeTextRequest(request, text.name), control.signal);
+    if (outcome.kind === "refused") throw upstreamRefusal(outcome.body);
+    if (outcome.kind !== "answered") return not(outcome.kind, faultOf(outcome, timeoutMs));
+    const rest = outcome.body[Symbol.asyncIterator]();
+    const first = request.isStream ? await firstOf(rest) : await wholeOf(rest);
+    if (!first) return not("unavailable", unavailable("The upstream broke off before it answered."));
+    isUnderWay = true;
+    const { contentType } = outcome;
+    // An abort makes an exception, which costs more than all else here: a body that was read to its end needs none.
+    const end = (): void => {
+      left.removeEventListener("abort", abort);
+      if (request.isStream) abort();
+    };
+    if (!request.isStream) end();
+    return { kind: "begun", beginning: { contentType, first, rest, abort: end } };
+  } catch (error) {
+    if (control.signal.aborted) return not("timeout", faultOf({ kind: "timeout" }, timeoutMs));
+    if (isPortolanError(error)) throw error;
+    return not("unavailable", unavailable("The upstream broke off before it answered."));
+  } finally {
+    clearTimeout(timer);
+    if (!isUnderWay) {
+      left.removeEventListener("abort", abort);
+      abort();
+    }
+  }
+}
+
+/** `undefined` when the body broke off, or holds nothing. Rejects when it was aborted. */
+async function firstOf(rest: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+  const next = await nextOf(rest);
+  return next?.length === 0 ? firstOf(rest) : next;
+}
+
+async function wholeOf(rest: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const next = await rest.next();
+    if (next.done === true) return Buffer.concat(parts, length);
+    length += next.value.length;
+    if (length > mostAnswerBytes) return undefined;
+    parts.push(next.value);
+  }
+}
+
+/** The next part of a body; `undefined` at its end. */
+export async function nextOf(rest: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+  const next = await rest.next();
+  return next.done === true ? undefined : next.value;
+}
+
+function not(reason: FallbackReason, error: Error): Extract<Attempt, { kind: "not" }> {
+  return { kind: "not", reason, fault: error };
+}
+
+function unavailable(detail: string): Error {
+  return fault("serving.model_unavailable", detail, "Try again in a moment.");
+}
+
+export function gone(): Error {
+  return fault("serving.client_gone", "The caller left before the answer.", "Wait for it.");
+}

@@ -1,0 +1,87 @@
+import { guardedLookup, hostOf } from "@portolan/kernel";
+import { Pool } from "undici";
+import { requireAllowed, type UpstreamAccess } from "./access.ts";
+import { type Credential, readCredential } from "./credentials.ts";
+
+export interface UpstreamAddress {
+  readonly url: string;
+  readonly credential?: string;
+}
+
+export interface UpstreamRequest {
+  readonly method: "GET" | "POST";
+  /** Below the base address, with its slash. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  readonly signal: AbortSignal;
+}
+
+/** Requests under way at once, per upstream model and gateway process. */
+export const mostConnections = 128;
+/** Answers beyond it are given up: as much as Triton takes by default. */
+export const mostAnswerBytes = 64 * 1024 * 1024;
+const connectMs = 2000;
+
+/**
+ * Kept-alive connections to one origin. Redirects are not followed, names are resolved under the operator's rules at every
+ * connection, and the credential goes to its own origin alone.
+ */
+export class Connection {
+  readonly #pool: Pool;
+  readonly #base: string;
+  readonly #origin: string;
+  readonly #access: UpstreamAccess;
+  readonly #name: string | undefined;
+  #credential: Credential = {};
+
+  /** @throws PortolanError `upstream.address_refused` */
+  constructor(address: UpstreamAddress, access: UpstreamAccess) {
+    const url = requireAllowed(access, address);
+    this.#base = url.pathname.replace(/\/+$/, "");
+    this.#origin = url.origin;
+    this.#access = access;
+    this.#name = address.credential;
+    this.#pool = new Pool(url.origin, {
+      connections: mostConnections,
+      pipelining: 1,
+      keepAliveTimeout: 30_000,
+      // Deadlines are each request's own.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxResponseSize: mostAnswerBytes,
+      connect: { timeout: connectMs, lookup: guardedLookup(access.rules, hostOf(url)) },
+    });
+  }
+
+  /**
+   * Reads the credential anew, as its file may have been exchanged.
+   * @throws PortolanError `upstream.credential_unusable`
+   */
+  async renewCredential(): Promise<void> {
+    if (this.#name !== undefined)
+      this.#credential = await readCredential(this.#access.credentials, this.#name, this.#origin);
+  }
+
+  /** Rejects as undici does: nothing was answered. */
+  request({ method, path, headers = {}, body, signal }: UpstreamRequest) {
+    const credential: Record<string, string> = {};
+    for (const [name, value] of Object.entries(this.#credential)) credential[name] = value.reveal();
+    return this.#pool.request({
+      method,
+      path: this.#base + path,
+      headers: { ...headers, ...credential },
+      body: body ?? null,
+      signal,
+    });
+  }
+
+  /** Open requests end first. */
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+
+  destroy(): Promise<void> {
+    return this.#pool.destroy();
+  }
+}

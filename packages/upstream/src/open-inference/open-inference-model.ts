@@ -1,0 +1,192 @@
+import { isPortolanError, type Logger, messageOf } from "@portolan/kernel";
+import type { UpstreamDescription } from "@portolan/registry/contract";
+import {
+  type LoadedModel,
+  type ModelUsage,
+  RetryBudget,
+  type RunOptions,
+  type RunOutcome,
+  type RuntimeState,
+  readInferResponse,
+  type Tensor,
+  type WrittenRequest,
+  writeInferRequest,
+} from "@portolan/serving/policy";
+import { parse, readBounded } from "../ask-json.ts";
+import { Availability } from "../availability.ts";
+import { type Connection, mostConnections } from "../connection.ts";
+import { differenceOf, modelPath, readModelFacts } from "./model-facts.ts";
+
+const checkMs = 2000;
+const mostErrorBytes = 64 * 1024;
+const lengthHeader = "inference-header-content-length";
+
+/** A model that a server of the Open Inference Protocol runs, such as Triton, KServe, or another gateway. */
+export class OpenInferenceModel implements LoadedModel {
+  readonly #description: UpstreamDescription;
+  readonly #connection: Connection;
+  readonly #availability: Availability;
+  readonly #retries = new RetryBudget();
+  readonly #path: string;
+  #inFlight = 0;
+  #busyMs = 0;
+  #countedMs = performance.now();
+
+  constructor(description: UpstreamDescription, connection: Connection, label: string, log: Logger) {
+    this.#description = description;
+    this.#connection = connection;
+    this.#path = modelPath(description);
+    this.#availability = new Availability({ label, log, check: (isThorough) => this.#check(isThorough) });
+  }
+
+  /** Waits for the server for a moment; one that is away is loaded all the same, and comes when it can. */
+  start(waitMs: number): Promise<void> {
+    return this.#availability.start(waitMs);
+  }
+
+  state(): RuntimeState {
+    return this.#availability.state;
+  }
+
+  usage(): ModelUsage {
+    this.#count(0);
+    return {
+      lanes: mostConnections,
+      busyMs: this.#busyMs,
+      queuedRows: Math.max(0, this.#inFlight - mostConnections),
+      inFlight: this.#inFlight,
+    };
+  }
+
+  async run(inputs: readonly Tensor[], { timeoutMs }: RunOptions): Promise<RunOutcome> {
+    const { state } = this.#availability;
+    if (state.kind !== "ready") return { kind: "unavailable", detail: detailOf(state) };
+    let request: WrittenRequest;
+    try {
+      request = writeInferRequest(inputs, this.#description.binaryTensors);
+    } catch (error) {
+      return { kind: "failed", detail: messageOf(error) };
+    }
+    const startMs = performance.now();
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), timeoutMs);
+    this.#count(1);
+    this.#retries.earn();
+    try {
+      return await this.#ask(request, deadline.signal, startMs);
+    } catch (error) {
+      if (deadline.signal.aborted) return { kind: "timeout" };
+      this.#availability.lookSoon();
+      return { kind: "unavailable", detail: faultText(error) };
+    } finally {
+      clearTimeout(timer);
+      this.#count(-1);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#availability.close();
+    await this.#connection.close();
+  }
+
+  async #ask(request: WrittenRequest, signal: AbortSignal, startMs: number): Promise<RunOutcome> {
+    const body = Buffer.concat(request.parts, request.bytes);
+    const headers = {
+      "content-type": request.jsonBytes === undefined ? "application/json" : "application/octet-stream",
+      ...(request.jsonBytes === undefined ? {} : { [lengthHeader]: String(request.jsonBytes) }),
+    };
+    const send = () =>
+      this.#connection.request({ method: "POST", path: `${this.#path}/infer`, headers, body, signal });
+    const response = await send().catch((error: unknown) => {
+      // A connection that was kept for too long: nobody has seen the request, or has answered it.
+      const mayRetry = isBroken(error) && !signal.aborted && this.#retries.spend(performance.now());
+      if (!mayRetry) throw error;
+      return send();
+    });
+    if (response.statusCode !== 200)
+      return this.#refused(response.statusCode, await readBounded(response.body, mostErrorBytes));
+    const answer = new Uint8Array(await response.body.arrayBuffer());
+    const runMicros = Math.round((performance.now() - startMs) * 1000);
+    try {
+      const jsonBytes = lengthOf(response.headers[lengthHeader], answer.length);
+      return {
+        kind: "ok",
+        outputs: readInferResponse(answer, jsonBytes, this.#description.signature),
+        runMicros,
+      };
+    } catch (error) {
+      this.#availability.lookSoon();
+      const what = isPortolanError(error) ? error.detail : messageOf(error);
+      return { kind: "unavailable", detail: `The upstream's answer does not fit its signature: ${what}` };
+    }
+  }
+
+  #refused(status: number, body: Buffer | undefined): RunOutcome {
+    // The protocol's refusals of an input; what else is refused says nothing about it.
+    if (status === 400 || status === 413 || status === 422)
+      return { kind: "failed", detail: errorText(body) ?? `the upstream answered ${status}` };
+    if (status === 429) return { kind: "overloaded", detail: "The upstream takes no more requests now." };
+    this.#availability.lookSoon();
+    return { kind: "unavailable", detail: `The upstream answered ${status}.` };
+  }
+
+  async #check(isThorough: boolean): Promise<string | undefined> {
+    await this.#connection.renewCredential();
+    const { signature, binaryTensors } = this.#description;
+    const signal = AbortSignal.timeout(checkMs);
+    const { statusCode, body } = await this.#connection.request({
+      method: "GET",
+      path: `${this.#path}/ready`,
+      signal,
+    });
+    await body.dump();
+    if (statusCode !== 200) throw new Error(`/ready answered ${statusCode}`);
+    if (!isThorough) return undefined;
+    const facts = await readModelFacts(this.#connection, this.#description, checkMs);
+    const difference = differenceOf(signature, facts.signature);
+    if (difference !== undefined)
+      return `The upstream serves another model than the registered one: ${difference}.`;
+    return binaryTensors && !facts.binaryTensors
+      ? "The upstream no longer offers the binary tensor extension."
+      : undefined;
+  }
+
+  #count(change: number): void {
+    const now = performance.now();
+    this.#busyMs += Math.min(this.#inFlight, mostConnections) * (now - this.#countedMs);
+    this.#countedMs = now;
+    this.#inFlight += change;
+  }
+}
+
+function detailOf(state: RuntimeState): string {
+  if (state.kind === "unavailable") return state.detail;
+  return state.kind === "closed" ? "The model is not loaded." : "The upstream has not answered yet.";
+}
+
+/** The connection ended before any answer came. */
+function isBroken(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
+}
+
+/** Without the address: what is inside is none of the callers' business. */
+function faultText(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "UND_ERR_RES_EXCEEDED_MAX_SIZE") return "The upstream's answer is too large.";
+  return "The upstream cannot be reached, or broke off.";
+}
+
+function errorText(body: Buffer | undefined): string | undefined {
+  const value = parse(body);
+  const text = typeof value === "object" && value !== null && "error" in value ? value.error : undefined;
+  return typeof text === "string" && text !== "" ? text : undefined;
+}
+
+/** @throws Error when the header is no length of a part of the body */
+function lengthOf(header: string | string[] | undefined, bodyBytes: number): number | undefined {
+  if (header === undefined) return undefined;
+  const length = typeof header === "string" && /^\d{1,10}$/.test(header) ? Number(header) : -1;
+  if (length < 1 || length > bodyBytes) throw new Error("its header names no length of the JSON part.");
+  return length;
+}

@@ -1,0 +1,107 @@
+import type { Logger } from "@portolan/kernel";
+import type { UpstreamDescription } from "@portolan/registry/contract";
+import type {
+  LoadedModel,
+  ModelUsage,
+  RunOutcome,
+  RuntimeState,
+  TextModel,
+  TextOperation,
+  TextOutcome,
+} from "@portolan/serving/policy";
+import { readBounded } from "../ask-json.ts";
+import { Availability } from "../availability.ts";
+import { type Connection, mostConnections } from "../connection.ts";
+import { findTextModel } from "./text-facts.ts";
+
+const checkMs = 2000;
+const mostErrorBytes = 64 * 1024;
+
+const paths: Readonly<Record<TextOperation, string>> = {
+  chat: "/v1/chat/completions",
+  completions: "/v1/completions",
+  embeddings: "/v1/embeddings",
+};
+
+/** A text model that an OpenAI-compatible server runs, such as vLLM. */
+export class TextServerModel implements LoadedModel {
+  readonly text: TextModel;
+  readonly #description: UpstreamDescription;
+  readonly #connection: Connection;
+  readonly #availability: Availability;
+  #inFlight = 0;
+
+  constructor(description: UpstreamDescription, connection: Connection, label: string, log: Logger) {
+    this.#description = description;
+    this.#connection = connection;
+    this.#availability = new Availability({ label, log, check: () => this.#check() });
+    const { contextTokens } = description;
+    this.text = {
+      name: description.model,
+      ...(contextTokens === undefined ? {} : { contextTokens }),
+      operations: description.operations ?? ["chat", "completions"],
+      ask: (operation, body, signal) => this.#ask(operation, body, signal),
+    };
+  }
+
+  /** Waits for the server for a moment; one that is away is loaded all the same, and comes when it can. */
+  start(waitMs: number): Promise<void> {
+    return this.#availability.start(waitMs);
+  }
+
+  state(): RuntimeState {
+    return this.#availability.state;
+  }
+
+  usage(): ModelUsage {
+    return { lanes: mostConnections, busyMs: 0, queuedRows: 0, inFlight: this.#inFlight };
+  }
+
+  async run(): Promise<RunOutcome> {
+    return { kind: "failed", detail: "this model takes text, not tensors" };
+  }
+
+  async close(): Promise<void> {
+    await this.#availability.close();
+    await this.#connection.close();
+  }
+
+  async #ask(operation: TextOperation, body: Uint8Array, signal: AbortSignal): Promise<TextOutcome> {
+    const { state } = this.#availability;
+    if (state.kind !== "ready") return { kind: "unavailable", detail: detailOf(state) };
+    this.#inFlight++;
+    try {
+      const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+      const request = { method: "POST", path: paths[operation], headers, body, signal } as const;
+      const { statusCode, headers: given, body: answer } = await this.#connection.request(request);
+      if (statusCode === 200)
+        return { kind: "answered", contentType: String(given["content-type"] ?? ""), body: answer };
+      return this.#refused(statusCode, (await readBounded(answer, mostErrorBytes)) ?? Buffer.alloc(0));
+    } catch {
+      if (signal.aborted) return { kind: "timeout" };
+      this.#availability.lookSoon();
+      return { kind: "unavailable", detail: "The upstream cannot be reached, or broke off." };
+    } finally {
+      this.#inFlight--;
+    }
+  }
+
+  #refused(status: number, body: Uint8Array): TextOutcome {
+    // A credential that it does not take, or a model that it does not have, is not the caller's to mend.
+    if (status === 400 || status === 413 || status === 422) return { kind: "refused", status, body };
+    if (status === 429) return { kind: "overloaded", detail: "The upstream takes no more requests now." };
+    this.#availability.lookSoon();
+    return { kind: "unavailable", detail: `The upstream answered ${status}.` };
+  }
+
+  async #check(): Promise<string | undefined> {
+    await this.#connection.renewCredential();
+    const found = await findTextModel(this.#connection, this.#description.model, checkMs);
+    return found ? undefined : `The upstream no longer serves ${this.#description.model}.`;
+  }
+}
+
+function detailOf(state: RuntimeState): string {
+  if (state.kind === "unavailable") return state.detail;
+  return state.kind === "closed" ? "The model is not loaded." : "The upstream has not answered yet.";
+}
