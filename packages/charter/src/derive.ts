@@ -263,24 +263,25 @@ function freshnessAndAvailability(document: CharterDocument, terms: CharterTerms
   ];
 }
 
-const nonFiniteInputs = {
-  refuse: "A request with NaN or infinity is refused.",
-  missing: "NaN and infinity in a request count as missing values.",
-  fallback: "The fallback answers requests with NaN or infinity.",
-} as const;
-const nonFiniteOutputs = {
-  refuse: "An answer with NaN or infinity is not given out.",
-  missing: "NaN in an answer stands for a missing value.",
-  fallback: "The fallback answers where the model says NaN or infinity.",
+const nonFiniteStatements = {
+  inputs: {
+    refuse: "A request with NaN or infinity is refused.",
+    missing: "NaN and infinity in a request count as missing values.",
+    fallback: "The fallback answers requests with NaN or infinity.",
+  },
+  outputs: {
+    refuse: "An answer with NaN or infinity is not given out.",
+    missing: "NaN in an answer stands for a missing value.",
+    fallback: "The fallback answers where the model says NaN or infinity.",
+  },
 } as const;
 
 function nonFinite({ requirements }: CharterDocument, { nonFinite: policy }: CharterTerms): Fact[] {
-  const at = (side: "inputs" | "outputs") =>
-    requirements.nonFinite?.[side] === undefined ? "/requirements" : `/requirements/nonFinite/${side}`;
-  return [
-    fact("non_finite_inputs", "policy", at("inputs"), nonFiniteInputs[policy.inputs], policy.inputs),
-    fact("non_finite_outputs", "policy", at("outputs"), nonFiniteOutputs[policy.outputs], policy.outputs),
-  ];
+  return (["inputs", "outputs"] as const).map((side) => {
+    const at = requirements.nonFinite?.[side] === undefined ? "" : `/nonFinite/${side}`;
+    const statement = nonFiniteStatements[side][policy[side]];
+    return fact(`non_finite_${side}`, "policy", `/requirements${at}`, statement, policy[side]);
+  });
 }
 
 function nonNegotiables(document: CharterDocument, terms: CharterTerms): Fact[] {

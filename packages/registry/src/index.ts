@@ -18,8 +18,8 @@ export type {
 export { promoteVersion, readVersion } from "./promote-version.ts";
 export { pushVersion } from "./push-version.ts";
 export { readComputeProfile } from "./read-compute-profile.ts";
-export { type SignedFiles, signFiles } from "./sign-files.ts";
 export { registerUpstream } from "./register-upstream.ts";
+export { type SignedFiles, signFiles } from "./sign-files.ts";
 export type { RegistryDeps };
 
 export const registryMigrations: MigrationSet = {

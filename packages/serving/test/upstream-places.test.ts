@@ -77,7 +77,7 @@ function deploy(name: string, model: string, over: object = {}) {
     clock: systemClock,
     useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
     compute: { judge: async () => null },
-  charters,
+    charters,
     models: {
       find: async (_call: unknown, asked: string) =>
         versions.find(({ reference }) => reference.name === asked),
