@@ -133,6 +133,17 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     artifact: sha256("ab"),
     lineage: { origin: "imported", source: "model.onnx" },
   })),
+  named("POST /v1/models/:model/upstreams", (world) => ({
+    useCaseId: world.known.get("useCase"),
+    environment: production,
+    upstream: {
+      protocol: "open-inference",
+      url: "http://127.0.0.1:9",
+      model: "elsewhere",
+      region: "local",
+      owner: "self",
+    },
+  })),
   named("POST /v1/models/:model/versions/:version/promotions", { to: production }),
   named("POST /v1/evaluations", {
     model: "arrivals",

@@ -5,6 +5,7 @@ import { demandsFor } from "./demands.ts";
 import type { DerivedCharter, DerivedGroup, DerivedItem, Enforcement } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { enforcement } from "./enforcement.ts";
+import { nonFiniteStatements } from "./non-finite-statements.ts";
 import { provenance } from "./provenance.ts";
 import { requiredSignatures } from "./required-signatures.ts";
 import { type CharterTerms, termsOf } from "./terms.ts";
@@ -262,19 +263,6 @@ function freshnessAndAvailability(document: CharterDocument, terms: CharterTerms
     snapshotAgeFact(document, terms),
   ];
 }
-
-const nonFiniteStatements = {
-  inputs: {
-    refuse: "A request with NaN or infinity is refused.",
-    missing: "NaN and infinity in a request count as missing values.",
-    fallback: "The fallback answers requests with NaN or infinity.",
-  },
-  outputs: {
-    refuse: "An answer with NaN or infinity is not given out.",
-    missing: "NaN in an answer stands for a missing value.",
-    fallback: "The fallback answers where the model says NaN or infinity.",
-  },
-} as const;
 
 function nonFinite({ requirements }: CharterDocument, { nonFinite: policy }: CharterTerms): Fact[] {
   return (["inputs", "outputs"] as const).map((side) => {
