@@ -62,7 +62,11 @@ beforeAll(async () => {
       });
     }
   }
-  installation.add("bits", identityModel(onnxType.float, [null]), { limits, nonFinite: "allow" });
+  installation.add("bits", identityModel(onnxType.float, [null]), {
+    limits,
+    nonFinite: "allow",
+    nonFiniteOutputs: "allow",
+  });
   await installation.publish(1);
   gateway = await installation.start({ RUNNER_MEMORY: "1024" });
 });

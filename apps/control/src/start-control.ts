@@ -13,11 +13,13 @@ import {
 } from "@portolan/identity";
 import { type Clock, isLoopback, kernelErrors, type Logger, messageOf } from "@portolan/kernel";
 import { createVerifyJob, ledgerErrors, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
+import { monitoringErrors, registerMonitoringRoutes } from "@portolan/monitoring";
 import { objectstoreErrors } from "@portolan/objectstore";
 import { onnxFormatErrors } from "@portolan/onnx-format";
 import { plannerErrors, registerPlannerRoutes } from "@portolan/planner";
 import { predictionsErrors, registerPredictionsRoutes } from "@portolan/predictions";
 import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
+import { registerScoringRoutes, scoringErrors } from "@portolan/scoring";
 import { registerServingRoutes, servingErrors } from "@portolan/serving";
 import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
 import { upstreamErrors } from "@portolan/upstream";
@@ -36,6 +38,8 @@ import { createDestinations } from "./wiring/destinations.ts";
 import { type Foundation, openFoundation } from "./wiring/foundation.ts";
 import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
+import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
+import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
 import { type ServingWiring, wireServing } from "./wiring/serving.ts";
 
 export interface Control {
@@ -57,9 +61,11 @@ export const errorCatalogue = {
   ...featureErrors,
   ...trainingErrors,
   ...objectstoreErrors,
+  ...monitoringErrors,
   ...onnxFormatErrors,
   ...predictionsErrors,
   ...registryErrors,
+  ...scoringErrors,
   ...upstreamErrors,
   ...servingErrors,
 };
@@ -69,8 +75,10 @@ export interface Wiring {
   readonly base: Foundation;
   readonly identity: IdentityWiring;
   readonly governance: GovernanceWiring;
+  readonly monitoring: MonitoringWiring;
   readonly serving: ServingWiring;
   readonly data: DataWiring;
+  readonly scoring: ScoringWiring;
 }
 
 const refreshEveryMs = 2000;
@@ -120,9 +128,16 @@ export async function assembleControl(
   const { config, log, clock } = base;
   const identity = await wireIdentity(base);
   const governance = wireGovernance(base, identity);
-  const serving = wireServing(base, identity, governance.charter, governance.registry);
+  const monitoring = wireMonitoring(base, identity, governance.registry);
+  const serving = wireServing(base, identity, governance.charter, governance.registry, monitoring.profiles);
   const data = wireData(base, identity, governance.charter, governance.registry.artifacts);
-  const wiring: Wiring = { base, identity, governance, serving, data };
+  const scoring = wireScoring(base, identity, {
+    charter: governance.charter,
+    registry: governance.registry,
+    serving: serving.serving,
+    residency: data.residency,
+  });
+  const wiring: Wiring = { base, identity, governance, monitoring, serving, data, scoring };
   const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tlsOf(config) });
   watch?.(app);
   const metrics = await registerRoutes(app, wiring);
@@ -161,7 +176,7 @@ function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<M
 
 async function registerRoutes(
   app: FastifyInstance,
-  { base, identity, governance, serving, data }: Wiring,
+  { base, identity, governance, monitoring, serving, data, scoring }: Wiring,
 ): Promise<Registry> {
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
@@ -198,11 +213,13 @@ async function registerRoutes(
   await registerPlannerRoutes(app, governance.planner);
   await registerRegistryRoutes(app, governance.registry);
   await registerEvaluationRoutes(app, governance.evaluation);
+  await registerMonitoringRoutes(app, monitoring.monitoring);
   await registerServingRoutes(app, serving.serving);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
   await registerFeaturesRoutes(app, data.features);
   await registerTrainingRoutes(app, data.training);
+  await registerScoringRoutes(app, scoring.scoring);
   await app.register((scope) =>
     backupRoutes(scope, {
       work: base.work,
@@ -229,7 +246,7 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
 }
 
 async function startBackground(
-  { base, identity, governance, serving, data }: Wiring,
+  { base, identity, governance, monitoring, serving, data, scoring }: Wiring,
   sequencer: Sequencer,
 ): Promise<{ stop(): Promise<void> }> {
   const { database, clock, log, work, jobs } = base;
@@ -244,7 +261,9 @@ async function startBackground(
   );
   const handlers = [
     ...governance.jobs,
+    ...monitoring.jobs,
     ...data.jobs,
+    ...scoring.jobs,
     createVerifyJob(ledgerDeps(base, identity)),
     archiving.pausing(backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() })),
   ];

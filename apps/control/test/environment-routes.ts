@@ -1,4 +1,5 @@
 import type { ApiMethod } from "./api.ts";
+import { drift } from "./mutating-routes-models.ts";
 import type { ValidRequest, World } from "./mutating-world.ts";
 
 /** Something in production, and one of the kind that does not exist: what an answer must not tell apart. */
@@ -132,12 +133,46 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     artifact: sha256("ab"),
     lineage: { origin: "imported", source: "model.onnx" },
   })),
+  named("POST /v1/models/:model/upstreams", (world) => ({
+    useCaseId: world.known.get("useCase"),
+    environment: production,
+    upstream: {
+      protocol: "open-inference",
+      url: "http://127.0.0.1:9",
+      model: "elsewhere",
+      region: "local",
+      owner: "self",
+    },
+  })),
   named("POST /v1/models/:model/versions/:version/promotions", { to: production }),
   named("POST /v1/evaluations", {
     model: "arrivals",
     version: 1,
     trainingSetId: missingId("ts"),
   }),
+  named("POST /v1/models/:model/versions/:version/reference-profile", {}),
+  named("POST /v1/drift-counts", (world) => drift(world, sha256("ab"), [1], production)),
+  {
+    kind: "listed",
+    route: "GET /v1/endpoints/:name/drift-counts",
+    url: "/v1/endpoints/arrivals/drift-counts",
+    of: "counted",
+  },
+  named("POST /v1/scorings", {
+    environment: production,
+    endpoint: "arrivals",
+    datasetId: missingId("ds"),
+    out: "scored",
+  }),
+  {
+    kind: "named",
+    route: "GET /v1/scoring-plan",
+    request: () => ({
+      url: `/v1/scoring-plan?environment=production&endpoint=arrivals&datasetId=${missingId("ds")}`,
+    }),
+  },
+  { kind: "listed", route: "GET /v1/scorings", url: "/v1/scorings", of: "scoring" },
+  found("GET /v1/scorings/:id", "scoring", missingId("sco")),
   { kind: "listed", route: "GET /v1/endpoints", url: "/v1/endpoints", of: "endpoint" },
   named("PUT /v1/endpoints/:name", (world) => ({
     environment: production,

@@ -50,6 +50,15 @@ async function fillProduction(): Promise<void> {
     await control.token("ci"),
   );
   known.set("artifact", String(artifact["digest"])).set("part", String(artifact["digest"]));
+  const empty = { tensor: "x", column: 0, name: "x", kind: "levels", levels: [], counts: [1, 0] };
+  const reference = await must(
+    control,
+    "POST",
+    "/v1/artifacts?environment=production",
+    Buffer.from(JSON.stringify({ inputs: [empty], outputs: [] })),
+    await control.token("ci"),
+  );
+  known.set("counted", "counted-model");
   const key = await must(control, "POST", "/v1/api-keys", { name: "k", environment: "production" }, insider);
   known.set("apiKey", (key["apiKey"] as { id: string }).id);
   const claim = { environment: "production", reason: "a claim" };
@@ -109,6 +118,33 @@ async function fillProduction(): Promise<void> {
       `insert into features.materializations (id, organisation_id, environment, view, view_digest, dataset_id, as_of, state, started_at)
        values ($1, $2, 'production', 'visits-by-place@1', 'd', $3, 1, 'done', $4)`,
       [id("materialization", "job"), organisation, dataset, now],
+    );
+    await insert(
+      `insert into monitoring.drift_windows (organisation_id, environment, use_case_id, endpoint_id, endpoint, variant, model,
+         version, profile, window_start, one_in, rows, counts)
+       values ($1, 'production', $2, 'ep', 'arrivals', 'champion', $3, 1, $4, 0, 1, 1, '{1,0}')`,
+      [organisation, known.get("useCase"), known.get("counted"), reference["digest"]],
+    );
+    await insert(
+      `insert into scoring.runs (id, organisation_id, environment, use_case_id, name, request, plan, job, state, started_by, started_at)
+       values ($1, $2, 'production', $3, 'scored', $4, $5, 'job', 'failed', 'x', $6)`,
+      [
+        id("scoring", "scoring"),
+        organisation,
+        known.get("useCase"),
+        JSON.stringify({ environment: "production", datasetId: "ds", out: "scored" }),
+        JSON.stringify({
+          useCaseId: "uc",
+          model: { name: "arrivals", version: 1, digest },
+          charter: null,
+          dataset: { id: "ds", name: "visits", object: digest },
+          rows: 1,
+          chunks: 1,
+          inputs: [],
+          keys: [],
+        }),
+        now,
+      ],
     );
     const [endpoint, deployment] = [id("endpoint", "endpoint"), id("deployment", "deployment")];
     await insert(

@@ -103,7 +103,12 @@ export async function openControl() {
         await worker.stop();
       }
     },
-    jobs: { data: wiring.data.jobs, governance: wiring.governance.jobs },
+    jobs: {
+      data: wiring.data.jobs,
+      governance: wiring.governance.jobs,
+      monitoring: wiring.monitoring.jobs,
+      scoring: wiring.scoring.jobs,
+    },
     /** Ends with this control. */
     alsoClose: (end: () => Promise<void>): void => void ends.push(end),
     async close(): Promise<void> {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asEpochMicros, type Environment, type Id, newId, systemClock } from "@portolan/kernel";
+import type { ReferenceProfile } from "@portolan/monitoring/contract";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { createShipper, openPredictionWriter } from "@portolan/predictions";
 import { TensorServer } from "@portolan/upstream/testing";
@@ -35,7 +36,7 @@ export const modelRoutes: readonly MutatingRoute[] = [
     ledger: "governed",
     events: ["registry.version.created"],
     request: async (world) => {
-      const bytes = Buffer.from(logisticModel([1, 2], 0.5));
+      const bytes = Buffer.from(logisticModel([1, 2, 3], 0.5));
       const upload = `/v1/artifacts?environment=production&useCaseId=${known(world, "useCase")}`;
       const artifact = await must(world.api, "POST", upload, bytes, await world.api.token("ci"));
       return {
@@ -92,6 +93,34 @@ export const modelRoutes: readonly MutatingRoute[] = [
     }),
   },
   {
+    route: "POST /v1/models/:model/versions/:version/reference-profile",
+    as: "ci",
+    ledger: "governed",
+    events: ["monitoring.reference_profile.started"],
+    request: async (world) => ({
+      url: "/v1/models/delays/versions/1/reference-profile",
+      body: { trainingSetId: await productionSet(world) },
+    }),
+    learn: async (body, { api, control, known: ids }) => {
+      await control.runJobs(control.jobs.monitoring);
+      const { result } = await must(
+        api,
+        "GET",
+        `/v1/jobs/${String(body["job"])}`,
+        undefined,
+        await api.token("ci"),
+      );
+      ids.set("profile", String((result as { profile: string }).profile));
+    },
+  },
+  {
+    route: "POST /v1/drift-counts",
+    as: "gateway-1",
+    ledger: "recorded",
+    events: ["monitoring.drift.counted"],
+    request: async (world) => ({ url: "/v1/drift-counts", body: await driftOf(world) }),
+  },
+  {
     route: "PUT /v1/endpoints/:name",
     as: "ci",
     ledger: "governed",
@@ -99,6 +128,16 @@ export const modelRoutes: readonly MutatingRoute[] = [
     request: (world) => ({
       url: "/v1/endpoints/delays",
       body: { environment: "dev", useCaseId: known(world, "useCase"), model: "delays", version: 1 },
+    }),
+  },
+  {
+    route: "POST /v1/scorings",
+    as: "ci",
+    ledger: "governed",
+    events: ["scoring.run.started"],
+    request: async (world) => ({
+      url: "/v1/scorings",
+      body: { environment: "dev", endpoint: "delays", datasetId: await devVisits(world), ...visitsOut },
     }),
   },
   {
@@ -158,6 +197,53 @@ export const modelRoutes: readonly MutatingRoute[] = [
     }),
   },
 ];
+
+const visitsOut = { purpose: "staff-planning", columns: ["wait", "wait", "wait"], out: "visits-scored" };
+
+/** A dataset snapshot of the use case in dev; resolves to its id. */
+async function devVisits(world: World): Promise<string> {
+  const max = await world.api.token("max");
+  const { datasets } = await must(world.api, "GET", "/v1/datasets?contract=visits", undefined, max);
+  const found = (datasets as { id: string; environment: string }[]).find((one) => one.environment === "dev");
+  if (!found) throw new Error("no visits were ingested in dev");
+  return found.id;
+}
+
+/** What a gateway counted of one row, under the profile that was made before. */
+async function driftOf(world: World) {
+  const path = "/v1/models/delays/versions/1/reference-profile";
+  const { profile } = await must(world.api, "GET", path, undefined, await world.api.token("ada"));
+  const { inputs, outputs } = profile as ReferenceProfile;
+  return drift(
+    world,
+    known(world, "profile"),
+    [...inputs, ...outputs].flatMap(({ counts }) => counts),
+  );
+}
+
+/** A delivery of one part. */
+export function drift(
+  world: World,
+  profile: string,
+  counts: readonly number[],
+  environment: Environment = "dev",
+) {
+  const part = {
+    environment,
+    useCaseId: known(world, "useCase"),
+    endpointId: "ep_1",
+    endpoint: "delays",
+    variant: "champion",
+    model: "delays",
+    version: 1,
+    profile,
+    windowStart: 0,
+    oneIn: 1,
+    rows: 1,
+    counts,
+  };
+  return { writer: newId("writer", systemClock.now()), epoch: 1, sequence: 1, parts: [part] };
+}
 
 /** A gateway's log with one prediction in it, as the bytes that it would deliver. */
 export async function oneBlock(world: World, environment: Environment = "dev"): Promise<Buffer> {

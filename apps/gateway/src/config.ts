@@ -166,6 +166,19 @@ export const GatewayConfig = Type.Object({
         "What is done about clients whose queries look like the copying of a model: nobody watches, they are put on record, get a tenth of their limits for an hour, or are refused for an hour",
     },
   ),
+  DRIFT_FLUSH_S: Type.Integer({
+    minimum: 1,
+    maximum: 300,
+    default: 30,
+    description: "Seconds between deliveries of drift counts to control; a `kill -9` loses no more than that",
+  }),
+  DRIFT_LAG_MS: Type.Integer({
+    minimum: 0,
+    maximum: 10_000,
+    default: 50,
+    description:
+      "Delay of the event loop (p99 of a second) beyond which only a part of the requests is counted for drift; 0: all are, always",
+  }),
   LIMITS_EXTRACTION_WINDOW: Type.Integer({
     minimum: 50,
     maximum: 5000,

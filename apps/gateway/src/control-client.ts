@@ -11,7 +11,13 @@ export interface ControlClient {
   part(digest: string): Promise<Uint8Array>;
   /** Organisation and snapshot keys, for the very first start only. */
   trust(): Promise<unknown>;
-  post(path: string, body: Uint8Array, signal: AbortSignal): Promise<{ status: number; body: unknown }>;
+  /** @param type default `application/octet-stream` */
+  post(
+    path: string,
+    body: Uint8Array,
+    signal: AbortSignal,
+    type?: string,
+  ): Promise<{ status: number; body: unknown }>;
 }
 
 const timeoutMs = 10_000;
@@ -65,10 +71,10 @@ export function createControlClient(
     async trust() {
       return readJson(await ok("/v1/snapshots/trust", await asking.get("/v1/snapshots/trust")));
     },
-    async post(path, body, signal) {
+    async post(path, body, signal, type = "application/octet-stream") {
       const limited = AbortSignal.any([signal, AbortSignal.timeout(60_000)]);
       const init = { method: "POST", body: Buffer.from(body), signal: limited };
-      const response = await send(path, init, "application/octet-stream");
+      const response = await send(path, init, type);
       const text = await response.text();
       return { status: response.status, body: parse(text) };
     },

@@ -20,6 +20,7 @@ import type { GatewayConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
 import { createCredential } from "./credential.ts";
 import { createDelivery } from "./deliver-blocks.ts";
+import { type Drift, openDrift } from "./drift/open-drift.ts";
 import { grpcMethods } from "./grpc/methods.ts";
 import { type GrpcServer, listenGrpc } from "./grpc/server.ts";
 import { type HandleDeps, handle, readinessProblem } from "./handle.ts";
@@ -69,6 +70,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     writer,
     limits: parts.limits.callers,
     guard: parts.guard,
+    drift: parts.drift.book,
     health: new HealthBook(),
     authenticator: createGuardedAuthenticator({
       tokens: createAuthenticator(systemClock, () => snapshots.state),
@@ -94,6 +96,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
   const early = isShared ? undefined : await listenAll(config, deps, parts.certificates);
   credential.start();
   await snapshots.start();
+  await parts.drift.prepare(snapshots.state?.routes.values() ?? []);
   if (isShared) await untilReady(deps);
   const { server, grpc } = early ?? (await listenAll(config, deps, parts.certificates));
   log.info(
@@ -142,7 +145,9 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const guard = openGuard(config, { standings, metrics, log, writer, clock: systemClock });
   const tracing = await openTraces(config);
   const models = openModels(config, { folder, cache, control, metrics, log });
-  const snapshots = followSnapshots(config, { cache, control, pool: models.pool, log, metrics, writer });
+  const drift = openDrift({ ...driftSettings(config, folder), cache, control, writer, metrics, log });
+  const following = { cache, control, pool: models.pool, log, metrics, writer, drift };
+  const snapshots = followSnapshots(config, following);
   const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), log);
   const shipper = createShipper({
     folder: logFolder(config),
@@ -153,6 +158,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
     metrics,
     limits,
     guard,
+    drift,
     certificates: openCertificates(config, systemClock, log),
     writer,
     credential,
@@ -166,6 +172,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
       await snapshots.close();
       await limits.close();
       await guard?.close();
+      await drift.close();
       // The last block closes with the writer; control gets it now if it is there, else after the next start.
       await writer.close();
       await Promise.race([shipper.flush().catch(() => undefined), sleep(lastDeliveryMs)]);
@@ -175,11 +182,20 @@ async function assemble(config: GatewayConfig, log: Logger) {
   };
 }
 
+function driftSettings({ DRIFT_FLUSH_S, DRIFT_LAG_MS, GATEWAY_NAME }: GatewayConfig, folder: string) {
+  return {
+    folder: join(folder, "drift", GATEWAY_NAME),
+    flushMs: DRIFT_FLUSH_S * 1000,
+    laggingMs: DRIFT_LAG_MS,
+  };
+}
+
 type FollowDeps = Pick<SnapshotManagerDeps, "cache" | "control" | "pool" | "log" | "metrics"> & {
   readonly writer: PredictionWriter;
+  readonly drift: Drift;
 };
 
-function followSnapshots(config: GatewayConfig, { writer, ...deps }: FollowDeps): SnapshotManager {
+function followSnapshots(config: GatewayConfig, { writer, drift, ...deps }: FollowDeps): SnapshotManager {
   return new SnapshotManager({
     ...deps,
     environments: environments.filter((name) => config.GATEWAY_ENVIRONMENTS.split(",").includes(name)),
@@ -187,6 +203,7 @@ function followSnapshots(config: GatewayConfig, { writer, ...deps }: FollowDeps)
     place: placeOf(config),
     clock: systemClock,
     onModelRefused: (route) => void recordRefusedModel(writer, route, deps.log),
+    onServing: (routes) => void drift.prepare(routes),
   });
 }
 

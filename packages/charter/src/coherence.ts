@@ -20,6 +20,7 @@ export function coherenceFindings(document: CharterDocument): Finding[] {
     ...latencyFindings(document),
     ...loadFindings(document),
     ...accuracyFindings(document),
+    ...nonFiniteFindings(document),
     ...regulationFindings(document),
     ...snapshotAgeFindings(document),
     ...policyFindings(document),
@@ -129,6 +130,18 @@ function loadFindings(document: CharterDocument): Finding[] {
     });
   }
   return findings;
+}
+
+function nonFiniteFindings(document: CharterDocument): Finding[] {
+  const { nonFinite, fallbacks } = termsOf(document);
+  if (fallbacks.length > 0) return [];
+  return (["inputs", "outputs"] as const)
+    .filter((side) => nonFinite[side] === "fallback")
+    .map((side) => ({
+      pointer: `/requirements/nonFinite/${side}`,
+      detail: "the fallback is to answer, and the charter has none",
+      mend: "State a fallback, or refuse.",
+    }));
 }
 
 function accuracyFindings(document: CharterDocument): Finding[] {

@@ -27,6 +27,8 @@ export const controlNames = [
   "accuracy_fallback",
   "accuracy_stop",
   "feature_freshness",
+  "non_finite_inputs",
+  "non_finite_outputs",
   "drift_alert",
   "fairness_gate",
   "explainability",

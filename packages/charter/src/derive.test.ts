@@ -31,6 +31,25 @@ describe("derivation", () => {
     }
   });
 
+  test("NaN and infinities are refused on both sides unless the charter says otherwise", () => {
+    const document = template("flight-delays");
+    const said = (nonFinite?: CharterDocument["requirements"]["nonFinite"]) => {
+      const { requirements } = document;
+      const changed = { ...document, requirements: { ...requirements, ...(nonFinite ? { nonFinite } : {}) } };
+      return deriveFromCharter(changed).items.filter(({ control }) => control.startsWith("non_finite"));
+    };
+    expect(said().map(({ value, from }) => [value, from[0]?.pointer])).toEqual([
+      ["refuse", "/requirements"],
+      ["refuse", "/requirements"],
+    ]);
+    expect(
+      said({ inputs: "missing", outputs: "fallback" }).map(({ value, from }) => [value, from[0]?.pointer]),
+    ).toEqual([
+      ["missing", "/requirements/nonFinite/inputs"],
+      ["fallback", "/requirements/nonFinite/outputs"],
+    ]);
+  });
+
   test("numbers come out as written", () => {
     const { terms } = deriveFromCharter(template("flight-delays"));
     expect(terms).toMatchObject({

@@ -5,6 +5,7 @@ import { demandsFor } from "./demands.ts";
 import type { DerivedCharter, DerivedGroup, DerivedItem, Enforcement } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { enforcement } from "./enforcement.ts";
+import { nonFiniteStatements } from "./non-finite-statements.ts";
 import { provenance } from "./provenance.ts";
 import { requiredSignatures } from "./required-signatures.ts";
 import { type CharterTerms, termsOf } from "./terms.ts";
@@ -22,6 +23,7 @@ export function deriveFromCharter(document: CharterDocument, lines?: SourceLines
     ...throughput(terms),
     ...accuracy(terms),
     ...freshnessAndAvailability(document, terms),
+    ...nonFinite(document, terms),
     ...nonNegotiables(document, terms),
     ...keeping(document, terms),
     ...obligations(document),
@@ -260,6 +262,14 @@ function freshnessAndAvailability(document: CharterDocument, terms: CharterTerms
     ),
     snapshotAgeFact(document, terms),
   ];
+}
+
+function nonFinite({ requirements }: CharterDocument, { nonFinite: policy }: CharterTerms): Fact[] {
+  return (["inputs", "outputs"] as const).map((side) => {
+    const at = requirements.nonFinite?.[side] === undefined ? "" : `/nonFinite/${side}`;
+    const statement = nonFiniteStatements[side][policy[side]];
+    return fact(`non_finite_${side}`, "policy", `/requirements${at}`, statement, policy[side]);
+  });
 }
 
 function nonNegotiables(document: CharterDocument, terms: CharterTerms): Fact[] {

@@ -1,7 +1,8 @@
 import { environments } from "@portolan/kernel";
-import { type Static, type TArray, type TEnum, Type } from "typebox";
+import { type Static, Type } from "typebox";
 import { controlNames } from "./controls.ts";
 import { metricNames } from "./metrics.ts";
+import { closed, ListOf, OneOf, Prose, Slug } from "./schema-parts.ts";
 import {
   ByteSizeText,
   DurationText,
@@ -21,27 +22,12 @@ export type Regulation = (typeof regulations)[number];
 export const signingRoles = ["team_lead", "approver_risk", "approver_compliance", "finance"] as const;
 export type SigningRole = (typeof signingRoles)[number];
 
+/** What becomes of NaN and infinities; `missing`: they count as values that are absent. */
+export const nonFinitePolicies = ["refuse", "missing", "fallback"] as const;
+export type NonFinitePolicy = (typeof nonFinitePolicies)[number];
+
 export const latencyClasses = ["real_time", "interactive", "batch"] as const;
 export type LatencyClass = (typeof latencyClasses)[number];
-
-const closed = { additionalProperties: false } as const;
-const slug = "^[a-z0-9]+(-[a-z0-9]+)*$";
-
-function Slug(description: string) {
-  return Type.String({
-    pattern: slug,
-    description: `${description} Lower case letters, digits and hyphens.`,
-  });
-}
-function Prose(description: string) {
-  return Type.String({ minLength: 10, maxLength: 4000, description });
-}
-function OneOf<Value extends string>(values: readonly Value[], description: string): TEnum<Value[]> {
-  return Type.Enum([...values], { description });
-}
-function ListOf<Value extends string>(values: readonly Value[], description: string): TArray<TEnum<Value[]>> {
-  return Type.Array(Type.Enum([...values]), { uniqueItems: true, maxItems: 64, description });
-}
 
 const UseCase = Type.Object(
   {
@@ -132,6 +118,25 @@ const Requirements = Type.Object(
       OneOf(
         ["arrival", "stated"],
         "The instant at which a feature's age is judged: the request's arrival (the default), or one that callers may state, e.g. to replay past events; such predictions are marked.",
+      ),
+    ),
+    nonFinite: Type.Optional(
+      Type.Object(
+        {
+          inputs: Type.Optional(
+            OneOf(
+              nonFinitePolicies,
+              "In a request: refuse it (the default), take the value for a missing one, or answer by the fallback.",
+            ),
+          ),
+          outputs: Type.Optional(
+            OneOf(
+              nonFinitePolicies,
+              "In a model's answer: refuse to give it out (the default), give out NaN for a missing value where the encoding has it, or answer by the fallback.",
+            ),
+          ),
+        },
+        { ...closed, description: "What becomes of NaN and infinities." },
       ),
     ),
     availability: PercentText("Share of requests answered in a month, e.g. 99.9%."),

@@ -40,6 +40,14 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   rule_fallback: { by: "gateway", how: "the rule answers, marked, when the model does not" },
   concurrency_quota: { by: "gateway", how: "beyond it a request is refused with 503, per gateway process" },
   feature_freshness: { by: "gateway", how: "an older feature value counts as missing" },
+  non_finite_inputs: {
+    by: "gateway",
+    how: "NaN or infinity in a request is refused, counts as missing, or sends it to the fallback, as the charter says",
+  },
+  non_finite_outputs: {
+    by: "gateway",
+    how: "NaN or infinity in an answer is refused, given out as missing, or has the fallback answer, as the charter says",
+  },
   snapshot_age: {
     by: "gateway",
     how: "with an older snapshot predictions are refused, or answered with their age stated",
@@ -60,7 +68,7 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   accuracy_alert: { how: "outcomes are joined, nobody is alerted" },
   accuracy_fallback: { how: "accuracy in production changes no route" },
   accuracy_stop: { how: "accuracy in production stops no endpoint" },
-  drift_alert: { how: "drift is not watched" },
+  drift_alert: { how: "drift is counted, nobody is alerted" },
   fairness_gate: { how: "groups are not compared" },
   explainability: { how: "explanations are not made" },
   human_review: { how: "predictions do not wait for a person" },

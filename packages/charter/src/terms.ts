@@ -1,5 +1,5 @@
 import { type Environment, type Money, money, parseBytes, parseDurationMs } from "@portolan/kernel";
-import type { CharterDocument, FallbackStep, LatencyClass, Regulation } from "./document.ts";
+import type { CharterDocument, FallbackStep, LatencyClass, NonFinitePolicy, Regulation } from "./document.ts";
 import { type MetricName, metrics } from "./metrics.ts";
 import { regulationRules } from "./regulations.ts";
 
@@ -16,6 +16,8 @@ export interface CharterTerms {
   readonly featureFreshnessMs?: number;
   /** `stated`: callers may state the instant at which a feature's age is judged. */
   readonly featureTime: "arrival" | "stated";
+  /** What becomes of NaN and infinities. */
+  readonly nonFinite: { readonly inputs: NonFinitePolicy; readonly outputs: NonFinitePolicy };
   /** Between 0 and 1. */
   readonly availability: number;
   readonly snapshotAge: SnapshotAgeBound;
@@ -89,6 +91,10 @@ export function termsOf(document: CharterDocument): CharterTerms {
     accuracy: accuracyBound(requirements.accuracy),
     ...(freshness === undefined ? {} : { featureFreshnessMs: parseDurationMs(freshness) }),
     featureTime: requirements.featureTime ?? "arrival",
+    nonFinite: {
+      inputs: requirements.nonFinite?.inputs ?? "refuse",
+      outputs: requirements.nonFinite?.outputs ?? "refuse",
+    },
     availability: parsePercent(requirements.availability),
     snapshotAge: snapshotAge(document),
     regulations: nonNegotiables.regulations,

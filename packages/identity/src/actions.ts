@@ -97,6 +97,7 @@ export const actions = {
   "serving:read": action("reads", "one", "serving:read", "Read endpoints, their state and snapshots"),
   "serving:declare_gateway": action("serves", "one", "serving:read", "Declare where a gateway stands"),
   "serving:predict": action("serves", "one", "serving:read", "Ask an endpoint for predictions"),
+  "scoring:run": action("works", "one", "data:read_dataset", "Score a dataset snapshot with a version"),
   "predictions:read": action("reads", "one", "predictions:read", "Read prediction records"),
   "predictions:deliver": action("serves", "one", "predictions:read", "Deliver a gateway's prediction blocks"),
   "predictions:erase": action("administers", "one", "predictions:read", "Erase payloads of predictions"),

@@ -10,6 +10,9 @@ export type ArtifactKind =
   | "quarantine"
   | "dead_letters"
   | "training_set"
+  | "reference_profile"
+  | "compute_profile"
+  | "scored_snapshot"
   | "model"
   | "signature"
   | "training_log";

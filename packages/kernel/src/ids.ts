@@ -37,6 +37,7 @@ export const idPrefixes = {
   erasure: "ers",
   archive: "arc",
   legalHold: "hld",
+  scoring: "sco",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -11,5 +11,7 @@ export function quantile(sorted: ArrayLike<number>, p: number): number {
   const low = Math.floor(position);
   const below = sorted[low] ?? Number.NaN;
   const above = sorted[Math.min(low + 1, sorted.length - 1)] ?? Number.NaN;
-  return below + (above - below) * (position - low);
+  // The nearer end is where the way starts, as numpy does it: equal ends give exactly that value, and bits agree.
+  const part = position - low;
+  return part < 0.5 ? below + (above - below) * part : above - (above - below) * (1 - part);
 }

@@ -1,3 +1,4 @@
+export { type ComputeJudgement, judgeCompute, type MeasuredCompute } from "./compute-judgement.ts";
 export { choosePlacement, placementThresholds } from "./placement-choice.ts";
 export { judgeBudget, planCharter } from "./plan-charter.ts";
 export { planJson } from "./plan-json.ts";

@@ -13,7 +13,7 @@ import {
 import type { ModelSignature as ReadSignature } from "@portolan/onnx-format";
 import type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
-import { modelBundle, modelStatement } from "./model-signing.ts";
+import { signFiles } from "./sign-files.ts";
 import { findSameVersion, insertVersion, lockModel, type NewVersion, takeVersionNumber } from "./store.ts";
 
 export interface SigningDeps {
@@ -49,10 +49,8 @@ export async function signFile(
   file: { readonly name: string; readonly digest: Digest; readonly sizeBytes: number },
   { inputs, outputs }: Pick<ReadSignature, "inputs" | "outputs">,
 ): Promise<SignedFile> {
-  const key = await deps.keys.current("model");
-  const statement = modelStatement(model, [{ name: file.name, sha256: digestHex(file.digest) }]);
-  const sealed = await deps.keys.sign(key.id, statement.toSign);
-  const bundle = await deps.objects.put(modelBundle(statement, sealed, key));
+  const signed = await signFiles(deps, model, [{ name: file.name, sha256: digestHex(file.digest) }]);
+  const bundle = await deps.objects.put(signed.bundle);
   const plain = ({ name, datatype, shape }: ReadSignature["inputs"][number]) => ({
     name,
     datatype,
@@ -62,8 +60,8 @@ export async function signFile(
     artifact: file.digest,
     sizeBytes: file.sizeBytes,
     bundle,
-    keyId: key.id,
-    signedAt: deps.clock.now(),
+    keyId: signed.keyId,
+    signedAt: signed.signedAt,
     signature: { inputs: inputs.map(plain), outputs: outputs.map(plain) },
   };
 }

@@ -1,3 +1,5 @@
+export { ComputeProfile } from "./compute-profile.ts";
+
 import { datatypes } from "@portolan/onnx-format";
 import { type Static, Type } from "typebox";
 import { StatedUpstream } from "./upstream.ts";

@@ -6,6 +6,7 @@ export const registryErrors = {
   "registry.lineage_unproved": { status: 422, title: "Lineage is not proved" },
   "registry.charter_missing": { status: 409, title: "No signed charter covers this use case" },
   "registry.promotion_blocked": { status: 409, title: "Release gates are not passed" },
+  "registry.not_measurable": { status: 422, title: "The version cannot be measured" },
   "registry.model_owned_elsewhere": { status: 409, title: "Model name belongs to another use case" },
 } as const satisfies Record<string, ErrorSpec>;
 

@@ -6,6 +6,7 @@ import { modelRoutes, type RegistryDeps } from "./routes/models.ts";
 export { createArtifactCatalogue } from "./artifacts.ts";
 export type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
 export { registryErrors } from "./errors.ts";
+export { type ComputeMeasurer, type MeasureDeps, measureJob } from "./measure-version.ts";
 export type {
   CharterLookup,
   GateEvidence,
@@ -16,7 +17,9 @@ export type {
 } from "./ports.ts";
 export { promoteVersion, readVersion } from "./promote-version.ts";
 export { pushVersion } from "./push-version.ts";
+export { readComputeProfile } from "./read-compute-profile.ts";
 export { registerUpstream } from "./register-upstream.ts";
+export { type SignedFiles, signFiles } from "./sign-files.ts";
 export type { RegistryDeps };
 
 export const registryMigrations: MigrationSet = {

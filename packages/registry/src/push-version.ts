@@ -17,6 +17,7 @@ import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { addVersion, charterMissing, heldBy, type SignedFile, signFile } from "./add-version.ts";
 import { type Lineage, type ModelVersion, modelFileName } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
+import { enqueueMeasurement } from "./measure-version.ts";
 import type { CharterLookup, TrainedArtifact, TrainingRecord } from "./ports.ts";
 
 export interface PushDeps {
@@ -29,6 +30,8 @@ export interface PushDeps {
   readonly clock: Clock;
   readonly charters: CharterLookup;
   readonly runs: TrainingRecord;
+  /** Told of every new version in its own transaction, so that others can enqueue what they make of it. */
+  readonly created?: (tx: Transaction, version: ModelVersion) => Promise<void>;
 }
 
 export interface PushRequest {
@@ -74,7 +77,12 @@ export async function pushVersion(
       : proved;
     const { environment } = request;
     await deps.artifacts.note(tx, { environment, ...place }, heldBy(signed));
-    return addVersion(tx, request, signed, lineage);
+    const version = await addVersion(tx, request, signed, lineage);
+    // The same version again was measured when it came first.
+    if (version.signedAt !== signed.signedAt) return version;
+    await enqueueMeasurement(tx, version, environment);
+    await deps.created?.(tx, version);
+    return version;
   });
 }
 

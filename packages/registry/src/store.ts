@@ -1,5 +1,6 @@
 import type { Environment, Sql } from "@portolan/kernel";
 import type { Insertable, JSONColumnType, Selectable } from "kysely";
+import type { ComputeProfile } from "./compute-profile.ts";
 import type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
 
 type ModelTable = {
@@ -37,7 +38,18 @@ type PromotionTable = {
   promoted_at: number;
 };
 
+type ComputeProfileTable = {
+  version_id: string;
+  digest: string;
+  profile: JSONColumnType<ComputeProfile>;
+  bundle: string;
+  signing_key_id: string;
+  signed_at: number;
+  measured_at: number;
+};
+
 type RegistryTables = {
+  "registry.compute_profiles": ComputeProfileTable;
   "registry.models": ModelTable;
   "registry.versions": VersionTable;
   "registry.promotions": PromotionTable;
@@ -173,6 +185,31 @@ export async function promotedVersionId(
     .where("environment", "=", environment)
     .executeTakeFirst();
   return row?.version_id;
+}
+
+/** A measured version: the same digest again changes nothing. */
+export async function insertComputeProfile(
+  sql: Sql,
+  row: Omit<Insertable<ComputeProfileTable>, "profile"> & { readonly profile: ComputeProfile },
+): Promise<void> {
+  await tables(sql)
+    .insertInto("registry.compute_profiles")
+    .values({ ...row, profile: JSON.stringify(row.profile) })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+/** The newest one. */
+export async function findComputeProfile(
+  sql: Sql,
+  versionId: string,
+): Promise<Selectable<ComputeProfileTable> | undefined> {
+  return tables(sql)
+    .selectFrom("registry.compute_profiles")
+    .selectAll()
+    .where("version_id", "=", versionId)
+    .orderBy("measured_at", "desc")
+    .executeTakeFirst();
 }
 
 async function toVersion(sql: Sql, row: Selectable<VersionTable>): Promise<ModelVersion> {

@@ -1,5 +1,13 @@
 /** What others may see of serving: endpoints, and the route snapshot that gateways live on. */
-export { DeployRequest, Endpoint, EndpointList, Gateway, GatewayDeclaration } from "./endpoint.ts";
+export {
+  type ComputeVerdict,
+  DeployedRoute,
+  DeployRequest,
+  Endpoint,
+  EndpointList,
+  Gateway,
+  GatewayDeclaration,
+} from "./endpoint.ts";
 export { FallbackStep, Resilience } from "./snapshot/resilience-schema.ts";
 export {
   FeaturePlan,
@@ -7,6 +15,7 @@ export {
   Limits,
   ModelReference,
   Placement,
+  ProfileReference,
   Route,
   RoutesPart,
   routeKey,

@@ -12,10 +12,17 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { deriveRoute, type RouteFacts, requireServable } from "./derive-route.ts";
-import type { DeployRequest } from "./endpoint.ts";
+import type { ComputeVerdict, DeployedRoute, DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
 import { findPlanProblems } from "./feature-plan.ts";
-import type { CharterInForce, DeployableModel, ModelLookup, ServedCharter, UseCaseLookup } from "./ports.ts";
+import type {
+  CharterInForce,
+  ComputeJudge,
+  DeployableModel,
+  ModelLookup,
+  ServedCharter,
+  UseCaseLookup,
+} from "./ports.ts";
 import { findRoutingProblems } from "./routing/routing-problems.ts";
 import type { ModelReference, Route, ServedVersion, Variant } from "./snapshot/schema.ts";
 import { type ExistingEndpoint, findDeployedModel, findEndpoint, saveDeployment } from "./store.ts";
@@ -28,6 +35,7 @@ export interface DeployDeps {
   readonly useCases: UseCaseLookup;
   readonly charters: CharterInForce;
   readonly models: ModelLookup;
+  readonly compute: ComputeJudge;
   /** Where this installation keeps what gateways deliver; each gateway declares its own place. */
   readonly location: Place;
 }
@@ -47,7 +55,7 @@ export async function deployEndpoint(
   call: CallContext,
   name: string,
   request: DeployRequest,
-): Promise<Route> {
+): Promise<DeployedRoute> {
   const { organisationId } = call.actor;
   const useCase = await deps.useCases.find(call, request.useCaseId);
   await deps.authorizer.require(call, "serving:deploy", {
@@ -73,7 +81,9 @@ export async function deployEndpoint(
   const facts = { useCase, charter, model, ...beside };
   await requireUpstreamPlaces(deps, call, name, request, facts);
   requireRouting(request, facts);
-  return deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts));
+  const compute = await deps.compute.judge(call, model, charter);
+  const route = await deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts, compute));
+  return { ...route, compute };
 }
 
 /** No version of the endpoint is asked where the charter does not allow it, whatever its part in the route. */
@@ -110,6 +120,7 @@ async function writeDeployment(
   name: string,
   request: DeployRequest,
   facts: Omit<RouteFacts, "previous">,
+  compute: ComputeVerdict | null,
 ): Promise<Route> {
   const { organisationId } = tx.call.actor;
   const existing = await findEndpoint(tx.sql, organisationId, request.environment, name);
@@ -140,6 +151,7 @@ async function writeDeployment(
       model: `${request.model}/${request.version}`,
       modelDigest: route.model.digest,
       charter: route.charter ? route.charter.digest : null,
+      ...(compute ? { tier: compute.tier, disagreements: compute.disagreements } : {}),
     },
   });
   await tx.intend(publishIntent, { organisationId });

@@ -117,7 +117,7 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
       : devLimits,
     purposes: [...(terms?.purposes ?? [])],
     durability: terms?.logDurability ?? "buffered",
-    nonFinite: "refuse",
+    ...nonFinite(terms),
     placement: charter ? placementOf(charter.document) : null,
     fallbacks: terms ? terms.fallbacks.map((step) => stepFor(step, model)) : (request.fallbacks ?? []),
     resilience: terms ? resilienceFor(terms) : devResilience,
@@ -129,6 +129,12 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
     previous: version(facts.previous),
     snapshotAge: terms ? { ...terms.snapshotAge } : null,
   };
+}
+
+/** Where the charter is silent the route has the bytes that it had before there was a choice. */
+function nonFinite(terms: CharterTerms | undefined): Pick<Route, "nonFinite" | "nonFiniteOutputs"> {
+  const { inputs, outputs } = terms?.nonFinite ?? { inputs: "refuse", outputs: "refuse" };
+  return { nonFinite: inputs, ...(outputs === "refuse" ? {} : { nonFiniteOutputs: outputs }) };
 }
 
 /** Only what the charter states: where it is silent the route of today has the bytes of yesterday. */

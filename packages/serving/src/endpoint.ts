@@ -73,6 +73,23 @@ export type DeployRequest = Static<typeof DeployRequest>;
 const Stop = Type.Object({ code: Type.String(), detail: Type.String() });
 export type Stop = Static<typeof Stop>;
 
+/** What a version takes of a machine, beside what the charter's plan took for granted. */
+export const ComputeVerdict = Type.Object({
+  tier: Type.Enum(["cpu", "gpu", "edge"], { description: "Hardware by the measurement" }),
+  plannedTier: Type.Enum(["cpu", "gpu", "edge"], { description: "Hardware by the plan" }),
+  p95Micros: Type.Integer({ description: "One row a run, on the machine that measured it" }),
+  disagreements: Type.Array(Type.String(), { description: "Empty: plan and measurement agree" }),
+});
+export type ComputeVerdict = Static<typeof ComputeVerdict>;
+
+const Compute = Type.Union([ComputeVerdict, Type.Null()], {
+  description: "Null: not measured yet, or no charter has a plan",
+});
+
+/** What a deployment answers. */
+export const DeployedRoute = Type.Object({ ...Route.properties, compute: Compute });
+export type DeployedRoute = Static<typeof DeployedRoute>;
+
 export const Endpoint = Type.Object({
   id: Type.String(),
   name: EndpointName,
@@ -85,6 +102,7 @@ export const Endpoint = Type.Object({
     description: "First snapshot that carries this deployment; null until it is published",
   }),
   route: Route,
+  compute: Compute,
   stopped: Type.Union([Stop, Type.Null()], {
     description: "Why snapshots leave it out: the charter in force forbids it, or there is none",
   }),

@@ -110,6 +110,9 @@ function readColumn(
 ): UsedFeature {
   if (column.from.kind === "request") {
     const value = request.get(column.from.name)?.data[row];
+    const isGap = typeof value === "number" && !Number.isFinite(value);
+    if (isGap && column.missing !== null)
+      return { name: column.from.name, value: column.missing, source: "default" };
     return {
       name: column.from.name,
       value: typeof value === "bigint" ? Number(value) : (value ?? null),

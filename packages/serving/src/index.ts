@@ -6,7 +6,9 @@ import { gatewayRoutes } from "./routes/gateways.ts";
 import { type SnapshotRouteDeps, snapshotRoutes } from "./routes/snapshots.ts";
 
 export { type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
+export { requireServable } from "./derive-route.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
+export { findServedRoute } from "./find-served-route.ts";
 export type * from "./ports.ts";
 export {
   createSnapshotPublisher,

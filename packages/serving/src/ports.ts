@@ -1,6 +1,7 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import type { CallContext, Digest, Environment, JsonValue, SigningKey } from "@portolan/kernel";
-import type { ModelReference } from "./snapshot/schema.ts";
+import type { ComputeVerdict } from "./endpoint.ts";
+import type { ModelReference, ProfileReference } from "./snapshot/schema.ts";
 
 /** What serving must know of a use case; `identity` has it. */
 export interface ServedUseCase {
@@ -32,6 +33,25 @@ export interface DeployableModel {
 }
 export interface ModelLookup {
   find(call: CallContext, model: string, version: number): Promise<DeployableModel | undefined>;
+}
+
+/** Holds what was measured of a version against the plan of its charter; `registry` and `planner` know. */
+export interface ComputeJudge {
+  /** Null while it is not measured, or where no charter is in force. */
+  judge(
+    call: CallContext,
+    model: Pick<ModelReference, "name" | "version">,
+    charter: ServedCharter | undefined,
+  ): Promise<ComputeVerdict | null>;
+}
+
+/** Reference profiles of model versions; `monitoring` has them. */
+export interface ProfileLookup {
+  /** Of those that have one, by `name/version`. */
+  find(
+    call: CallContext,
+    versions: readonly Pick<ModelReference, "name" | "version">[],
+  ): Promise<ReadonlyMap<string, ProfileReference>>;
 }
 
 /** Identity's grants for one organisation and environment, as gateways get them (`GatewayGrants`). */

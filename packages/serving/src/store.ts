@@ -145,7 +145,7 @@ export async function saveDeployment(session: Sql, deployment: NewDeployment): P
 }
 
 /** An endpoint with the deployment in force, before any charter of today is asked. */
-export interface Deployed extends Omit<Endpoint, "id" | "stopped"> {
+export interface Deployed extends Omit<Endpoint, "id" | "stopped" | "compute"> {
   readonly endpointId: string;
   readonly request: DeployRequest;
   readonly previous: ServedVersion | null;

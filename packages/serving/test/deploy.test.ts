@@ -79,6 +79,7 @@ const deps = () => ({
   clock: systemClock,
   useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
   charters: { inForce: async () => undefined },
+  compute: { judge: async () => null },
   models: { find: async (_call: unknown, name: string) => (name === "score" ? model : undefined) },
   location,
 });
@@ -98,6 +99,7 @@ const publisher = (
         endpoints: endpoints.map((e) => e.endpoint),
       }),
     },
+    profiles: { find: async () => new Map() },
     keys: { list: async (purpose) => (purpose === "snapshot" ? [key] : []) },
     charters,
     location,

@@ -1,4 +1,5 @@
 import { digestBytes, systemClock } from "@portolan/kernel";
+import { searchLedger } from "@portolan/ledger";
 import {
   aCall,
   openTestDatabase,
@@ -57,6 +58,7 @@ const deps = () => ({
   clock: systemClock,
   useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
   charters: noCharter,
+  compute: { judge: async () => null },
   models: {
     find: async (_call: unknown, name: string, number: number) =>
       name === "score" ? version(number) : undefined,
@@ -129,4 +131,29 @@ describe("versions beside an endpoint's own", () => {
       detail: expect.stringContaining(why) as string,
     });
   });
+});
+
+test("where a measurement contradicts the plan, the deployment says so in its answer and on the ledger", async () => {
+  const compute = {
+    tier: "cpu",
+    plannedTier: "gpu",
+    p95Micros: 90,
+    disagreements: ["the plan takes a GPU, the measurement says a CPU"],
+  } as const;
+  const judged = { ...compute, disagreements: [...compute.disagreements] };
+  const asked: unknown[] = [];
+  const judge = async (_call: unknown, { name, version }: { name: string; version: number }) => {
+    asked.push(`${name}/${version}`);
+    return judged;
+  };
+  const call = engineer();
+  const route = await deployEndpoint({ ...deps(), compute: { judge } }, call, "judged", request);
+  expect(route.compute).toEqual(judged);
+  expect(asked).toEqual(["score/1"]);
+  const { entries } = await searchLedger(
+    { uow: db.uow, authorizer: testAuthorizer({ ml_engineer: ["*"] }), clock: systemClock } as never,
+    aCall({ roles: ["ml_engineer"] }),
+    { event: "serving.endpoint.deployed", requestId: call.requestId },
+  );
+  expect(entries[0]?.detail).toMatchObject({ tier: "cpu", disagreements: compute.disagreements });
 });

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
-import type { EndpointList, Route } from "@portolan/serving/contract";
+import type { ComputeVerdict, DeployedRoute, EndpointList, Route } from "@portolan/serving/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { findUseCase } from "../client/use-cases.ts";
@@ -53,7 +53,7 @@ Examples:
         const routing = parseRouting(options);
         const api = await connect(context);
         const useCase = await findUseCase(api, options.useCase);
-        const route = await api.json<Route>({
+        const route = await api.json<DeployedRoute>({
           method: "PUT",
           path: `/v1/endpoints/${encodeURIComponent(name)}`,
           body: {
@@ -66,6 +66,7 @@ Examples:
           },
         });
         const snapshot = await untilPublished(api, route.deploymentId);
+        for (const one of route.compute?.disagreements ?? []) context.output.note(`warning: ${one}`);
         context.output.result(
           { ...route, snapshotVersion: snapshot },
           `${name} serves ${servesOf(route)} in ${options.environment}, from snapshot ${snapshot} on`,
@@ -116,14 +117,25 @@ function registerList(endpoint: Command, contextOf: ContextOf): void {
     .action(async (_options: object, command: Command) => {
       const context = contextOf(command);
       const answer = await (await connect(context)).json<EndpointList>({ path: "/v1/endpoints" });
-      const rows = answer.endpoints.map(({ name, environment, route, snapshotVersion }) => [
+      const rows = answer.endpoints.map(({ name, environment, route, snapshotVersion, compute }) => [
         name,
         environment,
         servesOf(route),
         String(snapshotVersion ?? "not yet published"),
+        tierOf(compute),
       ]);
-      context.output.result(answer, table(["endpoint", "environment", "serves", "snapshot"], rows));
+      context.output.result(
+        answer,
+        table(["endpoint", "environment", "serves", "snapshot", "hardware"], rows),
+      );
     });
+}
+
+function tierOf(compute: ComputeVerdict | null): string {
+  if (!compute) return "not measured";
+  return compute.disagreements.length === 0
+    ? compute.tier
+    : `${compute.tier}, unlike the plan (--json says why)`;
 }
 
 function parseFeatures(text: string): unknown {

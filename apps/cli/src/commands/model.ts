@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Evaluation } from "@portolan/evaluation/contract";
-import { asEpochMicros, type SigningKey } from "@portolan/kernel";
+import { asEpochMicros, isPortolanError, type SigningKey } from "@portolan/kernel";
+import type { ReferenceProfile } from "@portolan/monitoring/contract";
 import { type ModelVersion, modelFileName, upstreamFileName } from "@portolan/registry/contract";
 import { verifyModelBundle } from "@portolan/registry/policy";
 import type { Command } from "commander";
@@ -10,22 +11,25 @@ import type { ApiClient } from "../client/api-client.ts";
 import { uploadArtifact } from "../client/artifacts.ts";
 import { waitForJob } from "../client/jobs.ts";
 import { findUseCase } from "../client/use-cases.ts";
+import { versionPath } from "../client/version-path.ts";
 import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { progressBar } from "../progress.ts";
+import { registerProfile } from "./model-profile.ts";
 import { registerUpstreamCommand } from "./model-upstream.ts";
 
 export function registerModelCommands(program: Command, contextOf: ContextOf): void {
   const model = program
     .command("model")
-    .description("Model versions: import, register-upstream, list, evaluate, promote, verify")
+    .description("Model versions: import, register-upstream, list, evaluate, profile, promote, verify")
     .addHelpText("after", "\nExample:\n  portolan model list churn");
   registerList(model, contextOf);
   registerShow(model, contextOf);
   registerImport(model, contextOf);
   registerUpstreamCommand(model, contextOf);
   registerEvaluate(model, contextOf);
+  registerProfile(model, contextOf);
   registerPromote(model, contextOf);
   registerVerify(model, contextOf);
 }
@@ -57,7 +61,9 @@ function registerList(model: Command, contextOf: ContextOf): void {
 function registerShow(model: Command, contextOf: ContextOf): void {
   model
     .command("show <name> <version>")
-    .description("One version: signature, lineage, evaluations")
+    .description(
+      "One version: signature, lineage, evaluations, what it takes of a machine, its reference profile",
+    )
     .addHelpText("after", "\nExample:\n  portolan model show flight-delays 1 --json")
     .action(async (name: string, version: string, _options: object, command: Command) => {
       const context = contextOf(command);
@@ -67,8 +73,32 @@ function registerShow(model: Command, contextOf: ContextOf): void {
       const { evaluations } = await api.json<{ evaluations: readonly Evaluation[] }>({
         path: `${path}/evaluations`,
       });
-      context.output.result({ ...found, evaluations }, JSON.stringify({ ...found, evaluations }, null, 2));
+      const evidence = {
+        ...found,
+        evaluations,
+        compute: await unlessMissing(api.json<object>({ path: `${path}/compute-profile` })),
+        reference: await unlessMissing(referenceOf(api, path)),
+      };
+      context.output.result(evidence, JSON.stringify(evidence, null, 2));
     });
+}
+
+/** The reference profile without its cells, which are for machines. */
+async function referenceOf(api: ApiClient, path: string): Promise<object> {
+  const { profile, ...signed } = await api.json<{ profile: ReferenceProfile }>({
+    path: `${path}/reference-profile`,
+  });
+  return { ...signed, data: profile.data, columns: profile.inputs.length + profile.outputs.length };
+}
+
+/** Null for what is not there yet: both are made by jobs after the registration. */
+async function unlessMissing(asked: Promise<object>): Promise<object | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isPortolanError(error) && error.code === "kernel.not_found") return null;
+    throw error;
+  }
 }
 
 function registerImport(model: Command, contextOf: ContextOf): void {
@@ -193,8 +223,4 @@ async function verifyVersion(api: ApiClient, name: string, version: string, file
     signedAt: asEpochMicros(found.signedAt),
     keys,
   });
-}
-
-function versionPath(name: string, version: string): string {
-  return `/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`;
 }

@@ -1,8 +1,8 @@
 /** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
 const inherited =
   /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|UPSTREAM_[A-Z_]+|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
-/** What a gateway may see besides: how it counts limits and whose certificates it takes. */
-const inheritedByGateway = /^(LIMITS|SPIFFE)_[A-Z_]+$/;
+/** What a gateway may see besides: how it counts limits and drift, and whose certificates it takes. */
+const inheritedByGateway = /^(LIMITS|SPIFFE|DRIFT)_[A-Z_]+$/;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

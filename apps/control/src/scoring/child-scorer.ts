@@ -1,13 +1,12 @@
-import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { ScoreRequest, Scorer } from "@portolan/evaluation";
 import { type ObjectStore, PortolanError } from "@portolan/kernel";
-import { spawnWalledNode, watchMemory } from "@portolan/sandbox";
 import type { ModelRuntime } from "@portolan/serving/policy";
 import type { RowsAnswered, RowsAsked, ScoreJob, ScoreReply } from "./score-messages.ts";
 import { loadUpstream, runElsewhere, upstreamOf } from "./upstream-rows.ts";
+import { askWalledChild } from "./walled-child.ts";
 
-const childFile = fileURLToPath(new URL("./score-child.ts", import.meta.url));
+const entry = fileURLToPath(new URL("./score-child.ts", import.meta.url));
 
 /** A model that has not answered by then hangs. A million rows of a small model take seconds. */
 const limitMs = 10 * 60_000;
@@ -50,52 +49,18 @@ export function createChildScorer(objects: ObjectStore, upstreams: ModelRuntime)
 
 type RunRows = (asked: RowsAsked) => Promise<RowsAnswered>;
 
-async function ask(job: ScoreJob, run: RunRows, signal: AbortSignal): Promise<ScoreReply> {
-  const over = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-  const child = await spawnWalledNode({
-    entry: childFile,
+function ask(job: ScoreJob, run: RunRows, signal: AbortSignal): Promise<ScoreReply> {
+  const walled = {
+    entry,
     readable: [...(job.modelPath === undefined ? [] : [job.modelPath]), job.datasetPath],
-    writable: [],
-    // Objects are the server's own files.
-    keepsAccount: true,
-    dataBytes: memoryBytes + 2 ** 30,
-    heapMegabytes: 2048,
-    env: { TZ: "UTC" },
-    stdio: ["ignore", "ignore", "ignore", "ipc"],
-  });
-  const kill = (): void => void child.kill("SIGKILL");
-  let isTooLarge = false;
-  const watch = watchMemory(child, memoryBytes, () => {
-    isTooLarge = true;
-    kill();
-  });
-  over.addEventListener("abort", kill, { once: true });
-  if (over.aborted) kill();
-  try {
-    const reply = replyOf(child, run, (how) => {
-      if (over.aborted) return "scoring was stopped";
-      return isTooLarge
-        ? "the model and the rows take too much memory"
-        : `the model ended its process (${how})`;
-    });
-    child.send(job);
-    return await reply;
-  } finally {
-    clearInterval(watch);
-    over.removeEventListener("abort", kill);
-    kill();
-  }
-}
-
-function replyOf(child: ChildProcess, run: RunRows, explain: (how: string) => string): Promise<ScoreReply> {
-  return new Promise((resolve, reject) => {
-    child.on("message", (message: ScoreReply | RowsAsked) => {
-      if (message.kind !== "run") return resolve(message);
-      run(message).then((answer) => void (child.connected && child.send(answer)), reject);
-    });
-    child.once("error", (error) => reject(notScorable(explain(error.message))));
-    child.once("exit", (code, signal) => reject(notScorable(explain(signal ?? `exit code ${code}`))));
-  });
+    memoryBytes,
+    limitMs,
+    answer: (message: unknown) => {
+      const asked = message as ScoreReply | RowsAsked;
+      return asked.kind === "run" ? run(asked) : undefined;
+    },
+  };
+  return askWalledChild<ScoreReply>(walled, job, signal, notScorable);
 }
 
 function notScorable(detail: string): PortolanError {

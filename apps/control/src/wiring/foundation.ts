@@ -21,10 +21,12 @@ import {
   type Sequencer,
   startSequencer,
 } from "@portolan/ledger";
+import { monitoringMigrations } from "@portolan/monitoring";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { plannerMigrations } from "@portolan/planner";
 import { predictionsMigrations } from "@portolan/predictions";
 import { registryMigrations } from "@portolan/registry";
+import { scoringMigrations } from "@portolan/scoring";
 import { servingMigrations } from "@portolan/serving";
 import { trainingMigrations } from "@portolan/training";
 import type { ControlSettings } from "../config.ts";
@@ -58,6 +60,8 @@ export const migrationSets = [
   predictionsMigrations,
   dataMigrations,
   featuresMigrations,
+  monitoringMigrations,
+  scoringMigrations,
   trainingMigrations,
 ];
 

@@ -12,14 +12,17 @@ import {
   type Sql,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { profileTrained } from "@portolan/monitoring";
 import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
-import { createArtifactCatalogue, type RegistryDeps, readVersion } from "@portolan/registry";
+import { createArtifactCatalogue, measureJob, type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import { findRun } from "@portolan/training";
 import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
+import { createChildMeasurer } from "../profiling/child-measurer.ts";
 import { createChildScorer } from "../scoring/child-scorer.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { profiledVersion } from "./monitoring.ts";
 
 export interface GovernanceWiring {
   readonly charter: CharterDeps;
@@ -57,6 +60,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     clock,
     charters: { inForce: governingCharter },
     runs: { find: trainedArtifact },
+    created: (tx, version) => profileTrained(tx, profiledVersion(version)),
     upstreams: createUpstreamProbe(access),
     evidence: {
       latest: async (sql, versionId, useCaseId) => {
@@ -83,7 +87,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     planner: wirePlanner(base, identity, charter),
     registry,
     evaluation,
-    jobs: [evaluationJob(evaluation)],
+    jobs: [evaluationJob(evaluation), measureJob({ ...registry, measurer: createChildMeasurer(objects) })],
   };
 }
 

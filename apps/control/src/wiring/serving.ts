@@ -7,6 +7,7 @@ import {
   type CallContext,
   environments,
   type Id,
+  isPortolanError,
   messageOf,
   newId,
   PortolanError,
@@ -16,6 +17,7 @@ import {
   systemActor,
 } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
+import { judgeCompute } from "@portolan/planner";
 import {
   createPredictionsDeps,
   type DataClasses,
@@ -23,17 +25,19 @@ import {
   type PredictionsDeps,
   type RetentionTerms,
 } from "@portolan/predictions";
-import { type RegistryDeps, readVersion } from "@portolan/registry";
+import { type RegistryDeps, readComputeProfile, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import {
   type CharterInForce,
   createSnapshotPublisher,
+  type ProfileLookup,
   type PublicKeys,
   publishIntent,
+  type ServedCharter,
   type ServingRouteDeps,
   type SnapshotPublisher,
 } from "@portolan/serving";
-import type { ModelReference } from "@portolan/serving/contract";
+import type { ComputeVerdict, ModelReference } from "@portolan/serving/contract";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
@@ -55,11 +59,12 @@ export function wireServing(
   identity: IdentityWiring,
   charter: CharterDeps,
   registry: RegistryDeps,
+  profiles: ProfileLookup,
 ): ServingWiring {
   const { work, clock, objects, config } = base;
   const { authorizer, directory } = identity;
   const charters = chartersInForce(charter);
-  const publisher = wirePublisher(base, identity, charters);
+  const publisher = wirePublisher(base, identity, charters, profiles);
   const predictions = createPredictionsDeps(
     { uow: work, authorizer, clock, recordBatch: recordBatchDigest },
     join(config.PORTOLAN_HOME, "accepted"),
@@ -79,6 +84,7 @@ export function wireServing(
         find: async (call, model, version) => deployable(await readVersion(registry, call, model, version)),
       },
       location: locationOf(base),
+      compute: { judge: (call, model, served) => judgeModel(registry, call, model, served) },
     },
     predictions,
     retention: {
@@ -106,6 +112,31 @@ export function wireServing(
   };
 }
 
+async function judgeModel(
+  registry: RegistryDeps,
+  call: CallContext,
+  { name, version }: { readonly name: string; readonly version: number },
+  charter: ServedCharter | undefined,
+): Promise<ComputeVerdict | null> {
+  const measured = charter && (await readComputeProfile(registry, call, name, version).catch(notThere));
+  if (!charter || !measured) return null;
+  const { single, memory } = measured.profile;
+  const verdict = judgeCompute(charter.document, {
+    p95Ms: single.p95Micros / 1000,
+    cpuMs: single.cpuMicros / 1000,
+    modelBytes: memory.modelBytes,
+  });
+  return verdict
+    ? { ...verdict, disagreements: [...verdict.disagreements], p95Micros: single.p95Micros }
+    : null;
+}
+
+/** Who may list endpoints need not see versions. */
+function notThere(error: unknown): undefined {
+  if (isPortolanError(error) && error.code === "registry.version_not_found") return undefined;
+  throw error;
+}
+
 function locationOf({ config }: Foundation) {
   return { region: config.LOCATION_REGION, owner: config.LOCATION_OWNER };
 }
@@ -126,6 +157,7 @@ function wirePublisher(
   base: Foundation,
   { developmentIssuer, issuerKeys }: IdentityWiring,
   charters: CharterInForce,
+  profiles: ProfileLookup,
 ): SnapshotPublisher {
   const decisions = createDecisionMemory();
   const { work, clock, keys, objects } = base;
@@ -155,6 +187,7 @@ function wirePublisher(
       },
     },
     keys: publicKeys,
+    profiles,
     charters,
     location: locationOf(base),
     refreshAfterMs,

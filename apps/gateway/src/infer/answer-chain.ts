@@ -10,15 +10,18 @@ import type {
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { HealthBook } from "./health-book.ts";
 import { localAnswer } from "./local-answers.ts";
+import { nonFiniteInput, nonFiniteOutput, withoutInfinities } from "./non-finite.ts";
 import { faultOf, type RunDeps, runVersion, type VersionAnswer } from "./run-model.ts";
 
 /** Who answered in the model's place, as it is named in the response. */
 export type AnsweredBy = "champion" | FallbackStep["kind"];
 /** Why the model that should have answered did not. */
-export type FallbackReason = Exclude<RunOutcome["kind"], "ok" | "failed"> | "breaker_open";
+export type FallbackReason = Exclude<RunOutcome["kind"], "ok" | "failed"> | "breaker_open" | "non_finite";
 
 export interface ChainAnswer {
   readonly outputs: readonly Tensor[];
+  /** What the model that answered got; absent where none did. */
+  readonly inputs?: readonly Tensor[] | undefined;
   /** The request as the version that answered read it. */
   readonly request: InferRequest;
   /** The version that answered; for a rule or a fixed answer, the one that should have. */
@@ -122,6 +125,11 @@ async function tryVersion(
   let waitMs: number | undefined;
   try {
     const request = readAs(asked, version);
+    const gap = version.route.nonFinite === "fallback" ? nonFiniteInput(request.inputs) : undefined;
+    if (gap) {
+      breaker.abstained();
+      return { kind: "not", reason: "non_finite", fault: gap };
+    }
     const leftMs = asked.timeoutMs * (hasMore ? 1 - reserve : 1) - asked.elapsedMs();
     const longestMs = version.route.limits.timeoutMs;
     const timeoutMs = Math.max(1, Math.floor(leftMs));
@@ -130,9 +138,17 @@ async function tryVersion(
     const { outcome } = ran;
     const now = performance.now();
     if (outcome.kind === "ok") {
-      breaker.succeeded(now, now - startMs);
       waitMs = (ran.queueMicros ?? 0) / 1000;
-      return { kind: "answered", answer: chainAnswer(version, request, ran, outcome, cache !== undefined) };
+      const judged = judgeOutputs(version, outcome.outputs);
+      if (judged.fault) {
+        // Whoever sends what makes a model say NaN must not take it from the others.
+        if (version.route.nonFiniteOutputs !== "fallback") throw judged.fault;
+        breaker.abstained();
+        return { kind: "not", reason: "non_finite", fault: judged.fault };
+      }
+      breaker.succeeded(now, now - startMs);
+      const given = { ...outcome, outputs: judged.outputs };
+      return { kind: "answered", answer: chainAnswer(version, request, ran, given, cache !== undefined) };
     }
     if (outcome.kind === "overloaded") waitMs = Number.MAX_VALUE;
     const fault = faultOf(outcome, asked.timeoutMs);
@@ -151,15 +167,40 @@ async function tryVersion(
   }
 }
 
+interface Judged {
+  readonly outputs: readonly Tensor[];
+  readonly fault?: PortolanError<ServingErrorCode>;
+}
+
+/** What of an answer may be given out, by the charter's word on NaN and infinities. */
+function judgeOutputs({ route }: ActiveRoute, outputs: readonly Tensor[]): Judged {
+  if (route.nonFiniteOutputs === "allow") return { outputs };
+  if (route.nonFiniteOutputs === "missing") return { outputs: withoutInfinities(outputs) };
+  const fault = nonFiniteOutput(outputs);
+  return fault ? { outputs, fault } : { outputs };
+}
+
 function chainAnswer(
   by: ActiveRoute,
   request: InferRequest,
-  { used, statedTime, featuresMicros, queueMicros }: VersionAnswer,
+  { inputs, used, statedTime, featuresMicros, queueMicros }: VersionAnswer,
   { outputs, runMicros, batchRows, isCached }: Extract<RunOutcome, { kind: "ok" }>,
   isKept: boolean,
 ): ChainAnswer {
   const cache = isKept ? (isCached ? "hit" : "miss") : undefined;
-  return { outputs, request, by, used, statedTime, featuresMicros, queueMicros, runMicros, batchRows, cache };
+  return {
+    outputs,
+    inputs,
+    request,
+    by,
+    used,
+    statedTime,
+    featuresMicros,
+    queueMicros,
+    runMicros,
+    batchRows,
+    cache,
+  };
 }
 
 function readAs({ chosen, request, readFor }: Asked, version: ActiveRoute): InferRequest {

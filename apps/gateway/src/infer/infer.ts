@@ -7,6 +7,7 @@ import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/servin
 import { type Admission, type AdmissionDeps, admit, chosenVersion, takeTurn } from "./admission.ts";
 import { findRoute, readPurpose } from "./admit.ts";
 import { type Asked, answerByChain, type ChainAnswer } from "./answer-chain.ts";
+import { countForDrift } from "./count-for-drift.ts";
 import type { InferCall } from "./infer-call.ts";
 import { measure } from "./measure.ts";
 import { type MirrorDeps, mirror } from "./mirror.ts";
@@ -128,6 +129,7 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
   const endMs = performance.now();
   progress.logEndMs = endMs;
   if (!fallback) note(deps, answered, { outputMs: logStart - writeStart, totalMs: endMs - progress.startMs });
+  countForDrift(deps.drift, progress, call, answer);
   if (!fallback) deps.guard?.observe(by, admission.caller.principalId, request.inputs, answer.outputs);
   if (asked.champion.others.shadows.length > 0) mirror(deps, asked, call, progress);
   return {

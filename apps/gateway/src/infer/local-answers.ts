@@ -67,7 +67,8 @@ function ruleValues(
       const cells: Record<string, Value> = {};
       for (const { name, datatype, data } of texts) cells[name] = cell(datatype, data[row]);
       const value = evaluate(rule, cells satisfies Row);
-      if (value === null) return undefined;
+      // A gap in, a gap out: no answer.
+      if (value === null || (typeof value === "number" && !Number.isFinite(value))) return undefined;
       values.push(typeof value === "bigint" ? Number(value) : value);
     }
     return values;

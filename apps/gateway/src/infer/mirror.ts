@@ -1,8 +1,10 @@
 import type { PredictionWriter } from "@portolan/predictions/contract";
 import { type InferRequest, rowsOf } from "@portolan/serving/policy";
 import type { Metrics } from "@portolan/telemetry";
+import type { DriftBook } from "../drift/drift-book.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { Asked, ChainDeps } from "./answer-chain.ts";
+import { isReplay } from "./count-for-drift.ts";
 import type { InferCall } from "./infer-call.ts";
 import type { Progress } from "./progress.ts";
 import { appendRecord } from "./record-prediction.ts";
@@ -11,6 +13,8 @@ import { runVersion, type VersionAnswer } from "./run-model.ts";
 export interface MirrorDeps extends ChainDeps {
   readonly writer: PredictionWriter;
   readonly metrics: Metrics;
+  /** Counts what models see and say. */
+  readonly drift: DriftBook;
 }
 
 /** Copies under way at once, over all endpoints: a shadow that hangs must not gather requests without end. */
@@ -57,7 +61,15 @@ async function show(
     const startMs = performance.now();
     const answer = await runVersion(deps, version, request, receivedAt, options);
     await record(deps, { version, request, call, progress }, answer, performance.now() - startMs);
-    count(deps.metrics, version, answer.outcome.kind);
+    const { outcome, inputs, used, statedTime } = answer;
+    if (outcome.kind === "ok" && !isReplay(call))
+      deps.drift.count(version, false, {
+        inputs,
+        outputs: outcome.outputs,
+        used,
+        at: statedTime ?? receivedAt,
+      });
+    count(deps.metrics, version, outcome.kind);
   } catch {
     // The copy could not be read as the shadow wants it, or not be recorded: its callers were answered long ago.
     count(deps.metrics, version, "failed");

@@ -15,10 +15,13 @@ import {
 } from "@portolan/serving/policy";
 import type { OnlinePlace } from "../online-features.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import { nonFiniteInput, withoutInfinities } from "./non-finite.ts";
 
 /** What one version made of a request, and where the time went. */
 export interface VersionAnswer {
   readonly outcome: RunOutcome;
+  /** As the model got them. */
+  readonly inputs: readonly Tensor[];
   readonly used: readonly UsedFeature[];
   /** The instant that the caller stated for the event, if it did. */
   readonly statedTime?: EpochMicros | undefined;
@@ -45,25 +48,34 @@ export function runVersion(
   cache?: ResponseCache,
 ): Promise<VersionAnswer> {
   const { route, model } = active;
-  if (route.nonFinite === "refuse") refuseNonFinite(request.inputs);
+  if (route.nonFinite === "refuse" || route.nonFinite === "fallback") {
+    const fault = nonFiniteInput(request.inputs);
+    if (fault) throw fault;
+  }
   const { inputs, used, statedTime, featuresMicros } = modelInputs(deps, active, request, receivedAt);
   const key = cache && cacheKey(inputs);
   const kept = key === undefined ? undefined : cache?.get(key);
   if (kept) {
     const outcome = { kind: "ok", outputs: kept, runMicros: 0, isCached: true } as const;
-    return Promise.resolve({ outcome, used, statedTime, featuresMicros, queueMicros: 0 });
+    return Promise.resolve({ outcome, inputs, used, statedTime, featuresMicros, queueMicros: 0 });
   }
   if (!model) {
     const detail = active.problem?.detail ?? "The model is not loaded.";
-    return Promise.resolve({ outcome: { kind: "unavailable", detail }, used, statedTime, featuresMicros });
+    return Promise.resolve({
+      outcome: { kind: "unavailable", detail },
+      inputs,
+      used,
+      statedTime,
+      featuresMicros,
+    });
   }
   const startMs = performance.now();
   return model.run(inputs, options).then((outcome) => {
-    if (outcome.kind !== "ok") return { outcome, used, statedTime, featuresMicros };
+    if (outcome.kind !== "ok") return { outcome, inputs, used, statedTime, featuresMicros };
     if (key !== undefined) cache?.put(key, outcome.outputs);
     const spentMicros = Math.round((performance.now() - startMs) * 1000);
     const queueMicros = Math.max(0, spentMicros - outcome.runMicros);
-    return { outcome, used, statedTime, featuresMicros, queueMicros };
+    return { outcome, inputs, used, statedTime, featuresMicros, queueMicros };
   });
 }
 
@@ -80,7 +92,10 @@ function modelInputs(
   receivedAt: EpochMicros,
 ): ModelInputs {
   const { route } = active;
-  if (!route.features) return { inputs: request.inputs, used: noFeatures };
+  if (!route.features) {
+    const { inputs } = request;
+    return { inputs: route.nonFinite === "missing" ? withoutInfinities(inputs) : inputs, used: noFeatures };
+  }
   const start = performance.now();
   const time = eventTimeOf(route.features, request.parameters[eventTimeParameter], receivedAt);
   const assembled = assembleInputs(
@@ -95,24 +110,6 @@ function modelInputs(
     ...(time.isStated ? { statedTime: time.at } : {}),
     featuresMicros: Math.round((performance.now() - start) * 1000),
   };
-}
-
-function refuseNonFinite(inputs: readonly Tensor[]): void {
-  for (const { name, datatype, data } of inputs) {
-    if ((datatype !== "FP32" && datatype !== "FP64") || !ArrayBuffer.isView(data)) continue;
-    const at = firstNonFinite(data as Float64Array);
-    if (at === -1) continue;
-    throw new PortolanError<ServingErrorCode>("serving.bad_request", {
-      detail: `The input "${name}" holds NaN or infinity at element ${at}.`,
-      mend: "Send finite numbers; the charter decides whether others are allowed.",
-      at: { pointer: "/inputs" },
-    });
-  }
-}
-
-function firstNonFinite(data: Float32Array | Float64Array): number {
-  for (let at = 0; at < data.length; at++) if (!Number.isFinite(data[at])) return at;
-  return -1;
 }
 
 /** What the caller is told when nothing answers in the model's place. */

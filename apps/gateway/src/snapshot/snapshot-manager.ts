@@ -27,6 +27,8 @@ export interface SnapshotManagerDeps {
   readonly metrics: Metrics;
   /** Called for every model that is refused: it becomes a record. */
   readonly onModelRefused: (route: ActiveRoute) => void;
+  /** Called with the routes of every snapshot that comes into force. */
+  readonly onServing?: (routes: Iterable<ActiveRoute>) => void;
 }
 
 const waitMs = 20_000;
@@ -179,6 +181,7 @@ export class SnapshotManager {
       keys: modelKeys(parts),
     });
     this.#state = { manifest, grants: parts.grants, routes, ageMs };
+    this.#deps.onServing?.(routes.values());
     this.#parts = parts;
     this.#signed = signed;
     log.info({ version: manifest.version, from, routes: routes.size }, "gateway.snapshot.serving");

@@ -3,6 +3,7 @@ import { PortolanError } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import type { ArtifactDeps } from "../artifacts.ts";
+import { ComputeProfile } from "../compute-profile.ts";
 import { EnvironmentName, Lineage, ModelName, ModelVersion, Sha256, StatedUpstream } from "../contract.ts";
 import type { RegistryErrorCode } from "../errors.ts";
 import {
@@ -13,6 +14,7 @@ import {
   readVersion,
 } from "../promote-version.ts";
 import { type PushDeps, pushVersion } from "../push-version.ts";
+import { readComputeProfile } from "../read-compute-profile.ts";
 import { type RegisterUpstreamDeps, registerUpstream } from "../register-upstream.ts";
 
 const NewVersion = Type.Object(
@@ -34,6 +36,13 @@ const NewUpstream = Type.Object(
 );
 const NameParams = Type.Object({ model: ModelName });
 const VersionParams = Type.Object({ model: ModelName, version: Type.Integer({ minimum: 1 }) });
+const Measured = Type.Object({
+  digest: Sha256,
+  bundle: Sha256,
+  signingKeyId: Type.String(),
+  signedAt: Type.Integer({ description: "Epoch microseconds" }),
+  profile: ComputeProfile,
+});
 const Promotion = Type.Object({ to: EnvironmentName }, { additionalProperties: false });
 
 export type RegistryDeps = PushDeps & PromoteDeps & ArtifactDeps & RegisterUpstreamDeps;
@@ -158,6 +167,32 @@ function readRoutes(app: FastifyInstance, deps: RegistryDeps): void {
       },
     },
     async (request) => readVersion(deps, request.call, request.params.model, request.params.version),
+  );
+  evidenceRoutes(app, deps);
+}
+
+/** What was signed with a version. */
+function evidenceRoutes(app: FastifyInstance, deps: RegistryDeps): void {
+  app.get<{ Params: Static<typeof VersionParams> }>(
+    "/v1/models/:model/versions/:version/compute-profile",
+    {
+      config: routeConfig("registry:read", "read"),
+      schema: {
+        summary: "What a version takes of a machine, as measured at its registration",
+        tags: ["registry"],
+        params: VersionParams,
+        response: { 200: Measured },
+      },
+    },
+    async (request) => {
+      const { model, version } = request.params;
+      const found = await readComputeProfile(deps, request.call, model, version);
+      if (found) return found;
+      throw new PortolanError("kernel.not_found", {
+        detail: `${model}/${version} is not measured yet`,
+        mend: "The measurement is a job that starts with the registration; see GET /v1/jobs.",
+      });
+    },
   );
   app.get<{ Params: Static<typeof VersionParams> }>(
     "/v1/models/:model/versions/:version/bundle",

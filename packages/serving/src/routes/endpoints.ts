@@ -2,9 +2,8 @@ import { routeConfig } from "@portolan/http-contract";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import { type DeployDeps, deployEndpoint } from "../deploy-endpoint.ts";
-import { DeployRequest, type Endpoint, EndpointList, EndpointName } from "../endpoint.ts";
+import { DeployedRoute, DeployRequest, type Endpoint, EndpointList, EndpointName } from "../endpoint.ts";
 import { type Served, servedRoutes } from "../served-routes.ts";
-import { Route } from "../snapshot/schema.ts";
 import { listDeployed } from "../store.ts";
 
 const Params = Type.Object({ name: EndpointName });
@@ -19,7 +18,7 @@ export async function endpointRoutes(app: FastifyInstance, deps: DeployDeps): Pr
         tags: ["serving"],
         params: Params,
         body: DeployRequest,
-        response: { 200: Route },
+        response: { 200: DeployedRoute },
       },
     },
     (request) => deployEndpoint(deps, request.call, request.params.name, request.body),
@@ -35,7 +34,8 @@ export async function endpointRoutes(app: FastifyInstance, deps: DeployDeps): Pr
       const { organisationId } = request.call.actor;
       const deployed = await deps.work.read(request.call, (sql) => listDeployed(sql, organisationId));
       const visible = [];
-      for (const endpoint of (await servedRoutes(deps, request.call, deployed)).map(viewOf)) {
+      for (const served of await servedRoutes(deps, request.call, deployed)) {
+        const endpoint = viewOf(served);
         const { allowed } = await deps.authorizer.decide(request.call, "serving:read", {
           type: "Endpoint",
           id: endpoint.name,
@@ -45,7 +45,12 @@ export async function endpointRoutes(app: FastifyInstance, deps: DeployDeps): Pr
           useCaseId: endpoint.useCaseId,
           environment: endpoint.environment,
         });
-        if (allowed) visible.push(endpoint);
+        if (!allowed) continue;
+        const charter = await deps.charters.inForce(request.call, endpoint.useCaseId).catch(() => undefined);
+        visible.push({
+          ...endpoint,
+          compute: await deps.compute.judge(request.call, endpoint.route.model, charter),
+        });
       }
       return { endpoints: visible };
     },
@@ -53,7 +58,7 @@ export async function endpointRoutes(app: FastifyInstance, deps: DeployDeps): Pr
 }
 
 /** The route as the next snapshot carries it; of a stopped endpoint, as it was deployed. */
-function viewOf(served: Served): Endpoint {
+function viewOf(served: Served): Omit<Endpoint, "compute"> {
   const { endpointId, name, environment, useCaseId, route, ...deployment } = served.deployed;
   const { deploymentId, deployedAt, deployedBy, snapshotVersion } = deployment;
   return {

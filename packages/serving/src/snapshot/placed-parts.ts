@@ -1,5 +1,5 @@
 import { allowsPlace, canonicalJson, type Environment, type Place } from "@portolan/kernel";
-import type { Placement, Route, SnapshotManifest } from "./schema.ts";
+import type { ModelReference, Placement, Route, SnapshotManifest } from "./schema.ts";
 
 /** Routes that the same places may serve: one part of the snapshot, handed to gateways in those places alone. */
 export interface PlacedRoutes {
@@ -36,13 +36,18 @@ export function fetchableOf(manifest: SnapshotManifest, routes: readonly Route[]
       placement,
       environment,
     })),
-    ...routes.flatMap(({ model, previous, secondary, variants, placement, environment }) =>
-      [{ model }, previous, secondary, ...variants]
-        .flatMap((version) => (version ? [version.model] : []))
-        .flatMap((one) => [one.digest, one.bundle.digest])
-        .map((digest) => ({ digest, placement, environment })),
+    ...routes.flatMap((route) =>
+      [
+        ...versionsIn(route).flatMap((one) => [one.digest, one.bundle.digest]),
+        ...(route.profiles ?? []).map((profile) => profile.digest),
+      ].map((digest) => ({ digest, placement: route.placement, environment: route.environment })),
     ),
   ];
+}
+
+/** Every model version that a route names. */
+export function versionsIn({ model, previous, secondary, variants }: Route): ModelReference[] {
+  return [{ model }, previous, secondary, ...variants].flatMap((version) => (version ? [version.model] : []));
 }
 
 export function mayServe(placement: Placement | null | undefined, place: Place): boolean {

@@ -13,12 +13,13 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { noteExclusions } from "../gateways.ts";
-import type { GrantsSource, PublicKeys } from "../ports.ts";
+import type { GrantsSource, ProfileLookup, PublicKeys } from "../ports.ts";
 import { changeOf, markOf, type Served, type ServedDeps, servedRoutes } from "../served-routes.ts";
 import { latestSnapshot, listDeployed, markServed, type SnapshotRow, saveSnapshot } from "../store.ts";
 import { buildParts, buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
 import { fetchableOf, placedRoutes } from "./placed-parts.ts";
 import type { KeysPart, Route, SnapshotTrust } from "./schema.ts";
+import { withProfiles } from "./with-profiles.ts";
 
 export interface PublishDeps extends ServedDeps {
   readonly work: UnitOfWork;
@@ -26,6 +27,7 @@ export interface PublishDeps extends ServedDeps {
   readonly objects: ObjectStore;
   readonly keyRing: KeyRing;
   readonly grants: GrantsSource;
+  readonly profiles: ProfileLookup;
   readonly keys: PublicKeys;
   /** An unchanged snapshot is signed anew after this long, so that its age says that control is alive. */
   readonly refreshAfterMs: number;
@@ -94,7 +96,11 @@ async function tryPublish(
     await listDeployed(sql, organisationId),
   ]);
   const served = await servedRoutes(deps, call, deployed);
-  const routes = served.flatMap((one) => (one.kind === "route" ? [one.route] : []));
+  const routes = await withProfiles(
+    deps.profiles,
+    call,
+    served.flatMap((one) => (one.kind === "route" ? [one.route] : [])),
+  );
   const content = await contentOf(deps, organisationId, routes);
   const contentDigest = digestJson([...buildParts(content).parts]);
   const now = deps.clock.now();

@@ -171,6 +171,18 @@ export const ServedVersion = Type.Object(
 );
 export type ServedVersion = Static<typeof ServedVersion>;
 
+/** The frozen reference profile of a model version; `monitoring` makes it. */
+export const ProfileReference = Type.Object(
+  {
+    model: Type.String(),
+    version: Type.Integer({ minimum: 1 }),
+    digest: Sha256,
+    sizeBytes: Type.Integer({ minimum: 1 }),
+  },
+  closed,
+);
+export type ProfileReference = Static<typeof ProfileReference>;
+
 /** A version beside the champion. */
 export const Variant = Type.Object(
   {
@@ -205,9 +217,19 @@ export const Route = Type.Object(
     limits: Limits,
     purposes: Type.Array(Type.String(), { description: "Empty: a request need not declare a purpose" }),
     durability: Type.Union([Type.Literal("buffered"), Type.Literal("durable")]),
-    nonFinite: Type.Union([Type.Literal("refuse"), Type.Literal("allow")], {
-      description: "NaN and infinities in binary inputs",
-    }),
+    nonFinite: Type.Union(
+      [Type.Literal("refuse"), Type.Literal("missing"), Type.Literal("fallback"), Type.Literal("allow")],
+      {
+        description:
+          "NaN and infinities in binary inputs: a bad request, missing values, a case for the fallback, or what they are",
+      },
+    ),
+    nonFiniteOutputs: Type.Optional(
+      Type.Union(
+        [Type.Literal("refuse"), Type.Literal("missing"), Type.Literal("fallback"), Type.Literal("allow")],
+        { description: "The same in a model's answer; absent: refuse" },
+      ),
+    ),
     placement: Type.Union([Placement, Type.Null()], {
       description: "Where predictions of this endpoint may be made; null: no charter says",
     }),
@@ -234,6 +256,12 @@ export const Route = Type.Object(
       {
         description: "The one model that may stand in for `model` while its bytes cannot be had",
       },
+    ),
+    profiles: Type.Optional(
+      Type.Array(ProfileReference, {
+        description:
+          "Reference profiles of the route's versions, to count drift against; absent: none is known",
+      }),
     ),
     snapshotAge: Type.Union([SnapshotAge, Type.Null()], {
       description: "Null: no charter bounds it (dev only)",

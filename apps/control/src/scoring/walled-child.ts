@@ -1,0 +1,78 @@
+import type { ChildProcess } from "node:child_process";
+import { spawnWalledNode, watchMemory } from "@portolan/sandbox";
+
+/** A program that is told one job over IPC, answers once, and sees its own files and nothing else. */
+export interface WalledJob {
+  readonly entry: string;
+  readonly readable: readonly string[];
+  readonly writable?: readonly string[];
+  /** Resident memory beyond which it is killed. */
+  readonly memoryBytes: number;
+  /** Milliseconds after which it is killed. */
+  readonly limitMs: number;
+  /** What the child asks on its way, and the answer; `undefined`: the message is its reply. */
+  readonly answer?: (question: unknown) => Promise<object> | undefined;
+}
+
+/**
+ * Runs it; killed when it hangs, takes too much memory, or the signal says so.
+ *
+ * @throws what `refuse` makes of the reason why it gave no answer
+ */
+export async function askWalledChild<Reply>(
+  walled: WalledJob,
+  message: object,
+  signal: AbortSignal,
+  refuse: (reason: string) => Error,
+): Promise<Reply> {
+  const over = AbortSignal.any([signal, AbortSignal.timeout(walled.limitMs)]);
+  const child = await spawnWalledNode({
+    entry: walled.entry,
+    readable: walled.readable,
+    writable: walled.writable ?? [],
+    // Objects are the server's own files.
+    keepsAccount: true,
+    dataBytes: walled.memoryBytes + 2 ** 30,
+    heapMegabytes: 2048,
+    env: { TZ: "UTC" },
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
+  const kill = (): void => void child.kill("SIGKILL");
+  let isTooLarge = false;
+  const watch = watchMemory(child, walled.memoryBytes, () => {
+    isTooLarge = true;
+    kill();
+  });
+  over.addEventListener("abort", kill, { once: true });
+  if (over.aborted) kill();
+  try {
+    const reply = replyOf<Reply>(child, walled.answer, (how) => {
+      if (over.aborted) return refuse("it was stopped");
+      return refuse(
+        isTooLarge ? "the model and the rows take too much memory" : `the model ended its process (${how})`,
+      );
+    });
+    child.send(message);
+    return await reply;
+  } finally {
+    clearInterval(watch);
+    over.removeEventListener("abort", kill);
+    kill();
+  }
+}
+
+function replyOf<Reply>(
+  child: ChildProcess,
+  answer: WalledJob["answer"],
+  explain: (how: string) => Error,
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    child.on("message", (message: Reply) => {
+      const answered = answer?.(message);
+      if (answered === undefined) resolve(message);
+      else answered.then((found) => void (child.connected && child.send(found)), reject);
+    });
+    child.once("error", (error) => reject(explain(error.message)));
+    child.once("exit", (code, signal) => reject(explain(signal ?? `exit code ${code}`)));
+  });
+}

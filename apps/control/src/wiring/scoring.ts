@@ -1,0 +1,169 @@
+import { join } from "node:path";
+import { type CharterDeps, inForceCharter } from "@portolan/charter";
+import { termsOf } from "@portolan/charter/policy";
+import type { ResidencyCheck } from "@portolan/data";
+import { createDuckDbEngine } from "@portolan/duckdb";
+import { type CallContext, type JobHandler, PortolanError, parseDigest } from "@portolan/kernel";
+import { recordBatchDigest } from "@portolan/ledger";
+import { cpuPrice, readShippedPrices } from "@portolan/planner";
+import { type RegistryDeps, readVersion } from "@portolan/registry";
+import type { ModelVersion } from "@portolan/registry/contract";
+import {
+  type ScoringDeps,
+  type ScoringErrorCode,
+  type ScoringTarget,
+  scoringJob,
+  type TargetResource,
+  unknownTarget,
+} from "@portolan/scoring";
+import type { ScoringQuestion } from "@portolan/scoring/contract";
+import { findServedRoute, requireServable, type ServingRouteDeps } from "@portolan/serving";
+import type { Route } from "@portolan/serving/contract";
+import { createChunkScorer } from "../batch/child-chunk-scorer.ts";
+import type { Foundation } from "./foundation.ts";
+import type { IdentityWiring } from "./identity.ts";
+
+export interface ScoringWiring {
+  readonly scoring: ScoringDeps;
+  readonly jobs: readonly JobHandler[];
+}
+
+interface Parts {
+  readonly charter: CharterDeps;
+  readonly registry: RegistryDeps;
+  readonly serving: ServingRouteDeps;
+  readonly residency: ResidencyCheck;
+}
+
+/** Batch scoring: endpoints' versions and rules over snapshots. */
+export function wireScoring(base: Foundation, identity: IdentityWiring, parts: Parts): ScoringWiring {
+  const { work, clock, objects, config } = base;
+  const workFolder = join(config.PORTOLAN_HOME, "work");
+  const prices = readShippedPrices();
+  const scoring: ScoringDeps = {
+    work,
+    authorizer: identity.authorizer,
+    clock,
+    objects,
+    artifacts: parts.registry.artifacts,
+    places: identity.directory.places,
+    targets: { find: (call, question, allow) => findTarget(parts, call, question, allow) },
+    residency: parts.residency,
+    scorer: createChunkScorer(objects, workFolder),
+    engine: createDuckDbEngine({ threads: 1 }),
+    prices: {
+      of: async (call, useCaseId) => {
+        const found = await inForceCharter(parts.charter, call, { useCaseId });
+        return found && cpuPrice(found.charter, prices, clock.now());
+      },
+    },
+    recordBatch: recordBatchDigest,
+    workFolder,
+  };
+  return { scoring, jobs: [scoringJob(scoring)] };
+}
+
+type Allow = (resource: TargetResource) => Promise<void>;
+
+async function findTarget(
+  parts: Parts,
+  call: CallContext,
+  question: ScoringQuestion,
+  allow: Allow,
+): Promise<ScoringTarget> {
+  const { endpoint, environment, model, version } = question;
+  if (endpoint !== undefined) {
+    const route = await findServedRoute(parts.serving, call, environment, endpoint, (found) =>
+      allow(endpointOf(found)),
+    );
+    if (!route) throw unknownTarget(question);
+    return targetOfRoute(parts, call, route);
+  }
+  if (model === undefined || version === undefined) throw unknownTarget(question);
+  const found = await readVersion(parts.registry, call, model, version);
+  await allow({ type: "Model", id: model, useCaseId: found.useCaseId });
+  if (environment !== "dev" && !found.stages.includes(environment)) throw unknownTarget(question);
+  return targetOfVersion(parts, call, environment, found);
+}
+
+function endpointOf({ endpoint, businessUnitId, teamId, useCaseId }: Route): TargetResource {
+  return {
+    type: "Endpoint",
+    id: endpoint,
+    businessUnitId,
+    ...(teamId === null ? {} : { teamId }),
+    useCaseId,
+  };
+}
+
+async function targetOfRoute(parts: Parts, call: CallContext, route: Route): Promise<ScoringTarget> {
+  requireOwnRuntime(route.model.upstream !== undefined);
+  const { name, version, digest, signature } = route.model;
+  const found = await inForceCharter(parts.charter, call, { useCaseId: route.useCaseId });
+  return {
+    useCaseId: route.useCaseId,
+    model: { name, version, digest: requireDigest(digest) },
+    signature,
+    features: route.features,
+    nonFinite: route.nonFinite,
+    nonFiniteOutputs: route.nonFiniteOutputs ?? "refuse",
+    purposes: route.purposes,
+    charter: found ? charterOf(found) : null,
+  };
+}
+
+/** A version by itself, where an endpoint of it could be served. */
+async function targetOfVersion(
+  parts: Parts,
+  call: CallContext,
+  environment: ScoringQuestion["environment"],
+  found: ModelVersion,
+): Promise<ScoringTarget> {
+  const { useCaseId, model, version } = found;
+  requireOwnRuntime(found.lineage.upstream !== undefined);
+  const charter = await parts.serving.charters.inForce(call, useCaseId);
+  requireServable(model, { environment }, charter, parts.serving.location);
+  const terms = charter ? termsOf(charter.document) : undefined;
+  return {
+    useCaseId,
+    model: { name: model, version, digest: requireDigest(found.artifact) },
+    signature: found.signature,
+    features: null,
+    nonFinite: terms?.nonFinite.inputs ?? "refuse",
+    nonFiniteOutputs: terms?.nonFinite.outputs ?? "refuse",
+    purposes: terms?.purposes ?? [],
+    charter: charter ? { ...pick(charter), classification: charter.document.data.classification } : null,
+  };
+}
+
+/** Rows go to no other server: a batch would be its busiest client, and knows nothing of its limits. */
+function requireOwnRuntime(isElsewhere: boolean): void {
+  if (!isElsewhere) return;
+  throw new PortolanError<ScoringErrorCode>("scoring.target_unknown", {
+    detail: "the version is run by another server, and batches run here",
+    mend: "Score with a version whose model file is registered.",
+  });
+}
+
+function pick({
+  id,
+  version,
+  digest,
+}: {
+  readonly id: string;
+  readonly version: number;
+  readonly digest: string;
+}) {
+  return { id, version, digest };
+}
+
+function charterOf(found: NonNullable<Awaited<ReturnType<typeof inForceCharter>>>) {
+  const { charterId: id, version, digest, charter } = found;
+  return { id, version, digest, classification: charter.data.classification };
+}
+
+function requireDigest(text: string) {
+  const digest = parseDigest(text);
+  if (!digest) throw new PortolanError("kernel.internal", { detail: `${text.slice(0, 80)} is no digest` });
+  return digest;
+}

@@ -1,0 +1,90 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runAnalysis } from "@portolan/duckdb";
+import { type Digest, type ObjectStore, systemClock } from "@portolan/kernel";
+import { openFolderObjectStore } from "@portolan/objectstore";
+import { createSession } from "@portolan/onnx/session";
+import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
+import { mlpModel } from "@portolan/onnx-format/testing";
+import type { InputPlan } from "@portolan/scoring/policy";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createChunkScorer } from "../src/batch/child-chunk-scorer.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "chunks-"));
+const bytes = mlpModel([3, 16, 2]);
+const signature = signatureOf(readOnnxModel(bytes));
+const [input] = signature.inputs;
+let objects: ObjectStore;
+let dataset: Digest;
+let model: Digest;
+beforeAll(async () => {
+  const file = join(folder, "work/rows.parquet");
+  await analyse(
+    `copy (select i as id, sin(i * 0.7) as a, case when i % 50 = 7 then null else cos(i * 1.3) * 3 end as b,
+       case when i % 90 = 11 then 'nan'::double else (i % 13)::double end as c from range(2000) t(i)) to '${file}' (format parquet)`,
+    [],
+  );
+  objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
+  dataset = await objects.put(readFileSync(file));
+  model = await objects.put(bytes);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function analyse(sql: string, readable: readonly string[]) {
+  const workFolder = join(folder, readable.length === 0 ? "work" : "spill");
+  const result = await runAnalysis({ statements: [{ sql, returns: "rows" }], readable, workFolder });
+  return result.rows["rows"] ?? [];
+}
+
+const plan = (): InputPlan => ({
+  signature,
+  inputs: input
+    ? [{ spec: input, columns: ["a", "b", "c"].map((column) => ({ column, standIn: null })) }]
+    : [],
+  nonFinite: "refuse",
+  nonFiniteOutputs: "refuse",
+});
+
+test("scores are those of a row by itself to the bit, beside their keys; refused rows say why; the same rows give the same bytes", async () => {
+  const scorer = createChunkScorer(objects, join(folder, "scoring"));
+  const chunk = { model, dataset, plan: plan(), keys: ["id"], from: 500, rows: 700, label: "m/1" };
+  const signal = new AbortController().signal;
+  const scored = await scorer.score(chunk, signal);
+  const path = await objects.localPath(scored.object);
+  const rows = await analyse(`select * from read_parquet('${path}') order by _row`, [path]);
+  expect(rows).toHaveLength(700);
+  const refused = rows.filter((row) => row["_refused"] !== null);
+  expect(scored.refused).toBe(refused.length);
+  expect(new Set(refused.map((row) => row["_refused"]))).toEqual(new Set(["missing: b", "non_finite: c"]));
+
+  const session = await createSession(bytes, signature);
+  const [first] = signature.outputs;
+  for (const row of rows) {
+    const id = Number(row["id"]);
+    expect([Number(row["_row"]), row["_model"]]).toEqual([id, "m/1"]);
+    const outputs = Object.keys(row).filter((name) => name.startsWith(first?.name ?? "?"));
+    if (row["_refused"] !== null) {
+      expect(outputs.map((name) => row[name])).toEqual(outputs.map(() => null));
+      continue;
+    }
+    const data = Float32Array.of(Math.sin(id * 0.7), Math.cos(id * 1.3) * 3, id % 13);
+    const [alone] = await session.run([{ name: input?.name ?? "", datatype: "FP32", shape: [1, 3], data }]);
+    expect(outputs.map((name) => Math.fround(Number(row[name])))).toEqual([...(alone?.data ?? [])]);
+  }
+  expect(scored.cpuSeconds).toBeGreaterThan(0);
+  expect((await scorer.score(chunk, signal)).object).toBe(scored.object);
+});
+
+test("a chunk beyond the snapshot's end, and a column that is none, are refused with what is wrong", async () => {
+  const scorer = createChunkScorer(objects, join(folder, "scoring"));
+  const chunk = { model, dataset, plan: plan(), keys: ["id"], from: 1900, rows: 700, label: "m/1" };
+  const signal = new AbortController().signal;
+  await expect(scorer.score(chunk, signal)).rejects.toMatchObject({
+    code: "scoring.chunk_failed",
+    detail: expect.stringContaining("100 of the 700 rows"),
+  });
+  await expect(scorer.score({ ...chunk, rows: 5, keys: ["_model"] }, signal)).rejects.toMatchObject({
+    code: "scoring.chunk_failed",
+  });
+});

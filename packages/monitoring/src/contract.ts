@@ -1,0 +1,80 @@
+/** What others may see of monitoring: reference profiles, the counts that gateways deliver, and how both are shown. */
+import { environments } from "@portolan/kernel";
+import { type Static, Type } from "typebox";
+import { ProfiledColumn } from "./profile-schema.ts";
+
+export { LevelsColumn, NumericColumn, ProfiledColumn, ReferenceProfile } from "./profile-schema.ts";
+
+const closed = { additionalProperties: false } as const;
+const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
+const Name = Type.String({ minLength: 1, maxLength: 200 });
+const Count = Type.Integer({ minimum: 0, maximum: 2 ** 32 - 1 });
+const EnvironmentName = Type.Enum([...environments]);
+const VariantKind = Type.Enum(["champion", "canary", "shadow", "fallback"]);
+const Micros = Type.Integer({ description: "Epoch microseconds" });
+const OneIn = Type.Integer({ minimum: 1, maximum: 64, description: "One of so many requests was counted" });
+
+/** Most columns' cells of one profile: 2,000 numeric columns. */
+export const mostCells = 52_000;
+
+/** Counts of one model version at one endpoint in one window of event time. */
+export const DriftPart = Type.Object(
+  {
+    environment: EnvironmentName,
+    useCaseId: Name,
+    endpointId: Name,
+    endpoint: Name,
+    variant: VariantKind,
+    model: Name,
+    version: Type.Integer({ minimum: 1 }),
+    profile: Sha256,
+    windowStart: Micros,
+    oneIn: OneIn,
+    rows: Count,
+    counts: Type.Array(Count, {
+      maxItems: mostCells,
+      description: "Rows per cell, inputs first, in the profile's order",
+    }),
+  },
+  closed,
+);
+export type DriftPart = Static<typeof DriftPart>;
+
+/** What one gateway process counted since its last delivery. Sent again under the same numbers until it is acknowledged. */
+export const DriftDelivery = Type.Object(
+  {
+    writer: Type.String({ pattern: "^wr_[0-9a-z]{26}$", description: "The gateway's log writer" }),
+    epoch: Type.Integer({ minimum: 0, description: "Start of that writer" }),
+    sequence: Type.Integer({ minimum: 1, description: "Grows with each delivery of an epoch" }),
+    parts: Type.Array(DriftPart, { minItems: 1, maxItems: 1000 }),
+  },
+  closed,
+);
+export type DriftDelivery = Static<typeof DriftDelivery>;
+
+export const DriftReceipt = Type.Object({
+  kind: Type.Union([Type.Literal("accepted"), Type.Literal("duplicate")]),
+});
+export type DriftReceipt = Static<typeof DriftReceipt>;
+
+const CountedColumn = Type.Object({
+  reference: ProfiledColumn,
+  cells: Type.Array(Type.String(), { description: "What each cell holds" }),
+  counts: Type.Array(Type.Integer(), { description: "Rows counted, per cell" }),
+});
+
+/** The counts of one version at an endpoint over a stretch of event time, beside its reference. */
+export const DriftCounts = Type.Object({
+  environment: EnvironmentName,
+  endpoint: Name,
+  variant: VariantKind,
+  model: Name,
+  version: Type.Integer(),
+  profile: Sha256,
+  rows: Type.Integer({ description: "Rows counted" }),
+  estimatedRows: Type.Integer({ description: "Rows that came, where only some were counted" }),
+  windows: Type.Array(Type.Object({ start: Micros, rows: Type.Integer(), oneIn: OneIn })),
+  inputs: Type.Array(CountedColumn),
+  outputs: Type.Array(CountedColumn),
+});
+export type DriftCounts = Static<typeof DriftCounts>;

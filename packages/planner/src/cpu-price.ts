@@ -1,0 +1,24 @@
+import type { CharterDocument } from "@portolan/charter/contract";
+import { termsOf } from "@portolan/charter/policy";
+import type { EpochMicros, Money } from "@portolan/kernel";
+import { assumptionsOf } from "./assumptions.ts";
+import { choosePlacement } from "./placement-choice.ts";
+import type { PriceBook } from "./price-book.ts";
+import { choosePrice, planCurrency } from "./price-choice.ts";
+
+export interface CpuPrice {
+  /** A core for an hour, expected. */
+  readonly cpuHour: Money;
+  /** CPU time of one prediction that the plan rests on, milliseconds, expected. */
+  readonly realTimeCpuMs: number;
+}
+
+/** What the plan takes for inference where the charter lets it be made; `undefined` where it lets it be nowhere. Pure. */
+export function cpuPrice(document: CharterDocument, book: PriceBook, now: EpochMicros): CpuPrice | undefined {
+  const { chosen: placement } = choosePlacement(document, "inference");
+  if (placement === undefined) return undefined;
+  const currency = planCurrency(book, termsOf(document).costCeilingPerMonth.currency);
+  const { price } = choosePrice(book, { resource: "cpu_core_hour", placement, currency, now });
+  const { cpuMsPerPrediction } = assumptionsOf(document, {});
+  return { cpuHour: price.expected, realTimeCpuMs: cpuMsPerPrediction.value.expected };
+}

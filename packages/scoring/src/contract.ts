@@ -1,0 +1,142 @@
+/** What others may see of batch scoring: requests, runs and the manifests of scored snapshots. */
+import { environments } from "@portolan/kernel";
+import { type Static, Type } from "typebox";
+
+const closed = { additionalProperties: false } as const;
+const Name = Type.String({ minLength: 1, maxLength: 200 });
+const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
+const Micros = Type.Integer({ description: "Epoch microseconds" });
+const EnvironmentName = Type.Enum([...environments]);
+
+export const JobWindow = Type.Object(
+  {
+    from: Type.String({ pattern: "^([01]\\d|2[0-3]):[0-5]\\d$", description: "UTC, e.g. 22:00" }),
+    to: Type.String({
+      pattern: "^([01]\\d|2[0-3]):[0-5]\\d$",
+      description: "UTC; before `from`: on the next day",
+    }),
+  },
+  closed,
+);
+export type JobWindow = Static<typeof JobWindow>;
+
+const asked = {
+  environment: EnvironmentName,
+  endpoint: Type.Optional(
+    Type.String({
+      maxLength: 100,
+      description: "Scores as this endpoint answers: its champion, columns and rules",
+    }),
+  ),
+  model: Type.Optional(
+    Type.String({ maxLength: 100, description: "Instead of an endpoint: a version, its inputs as they are" }),
+  ),
+  version: Type.Optional(Type.Integer({ minimum: 1 })),
+  datasetId: Type.String({
+    maxLength: 60,
+    description: "A dataset snapshot (ds_…) or a training set (ts_…)",
+  }),
+  purpose: Type.Optional(Type.String({ maxLength: 100 })),
+  columns: Type.Optional(
+    Type.Array(Name, {
+      minItems: 1,
+      maxItems: 2000,
+      description:
+        "Columns that fill the model's inputs, in their order; absent: by name, or a training set's features",
+    }),
+  ),
+  keys: Type.Optional(
+    Type.Array(Name, {
+      maxItems: 50,
+      uniqueItems: true,
+      description: "Columns that are put beside the scores",
+    }),
+  ),
+};
+
+/** The same question without an effect. */
+export const ScoringQuestion = Type.Object(asked, closed);
+export type ScoringQuestion = Static<typeof ScoringQuestion>;
+
+export const ScoringRequest = Type.Object(
+  {
+    ...asked,
+    out: Type.String({ pattern: "^[a-z0-9][a-z0-9._-]{0,99}$", description: "Name of the scored snapshot" }),
+    windows: Type.Optional(
+      Type.Array(JobWindow, {
+        minItems: 1,
+        maxItems: 12,
+        description: "Works within these only; absent: at any time",
+      }),
+    ),
+    priority: Type.Optional(
+      Type.Integer({
+        minimum: -10,
+        maximum: 10,
+        description: "Among waiting jobs, the highest first; default 0",
+      }),
+    ),
+  },
+  closed,
+);
+export type ScoringRequest = Static<typeof ScoringRequest>;
+
+const Charter = Type.Object({
+  id: Type.String(),
+  version: Type.Integer(),
+  digest: Sha256,
+  classification: Type.String({ description: "The most sensitive data in it" }),
+});
+
+export const ScoringPlan = Type.Object({
+  useCaseId: Type.String(),
+  model: Type.Object({ name: Name, version: Type.Integer(), digest: Sha256 }),
+  charter: Type.Union([Charter, Type.Null()]),
+  dataset: Type.Object({ id: Type.String(), name: Type.String(), object: Sha256 }),
+  rows: Type.Integer(),
+  chunks: Type.Integer(),
+  inputs: Type.Array(Type.Object({ tensor: Name, columns: Type.Array(Name) })),
+  keys: Type.Array(Name),
+});
+export type ScoringPlan = Static<typeof ScoringPlan>;
+
+const Cost = Type.Object({
+  perThousandRows: Type.String({ description: "e.g. 0.000012 USD" }),
+  perThousandRealTime: Type.String({
+    description: "The same number of predictions one by one, as the plan prices them",
+  }),
+  cpuHour: Type.String({ description: "Price of a core for an hour" }),
+  realTimeCpuMs: Type.Number({ description: "CPU time of one prediction that the plan assumes" }),
+});
+
+/** The immutable list of what was scored, how, and from what. */
+export const ScoredManifest = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  object: Sha256,
+  sizeBytes: Type.Integer(),
+  rows: Type.Integer(),
+  refusedRows: Type.Integer({ description: "Rows without scores; the column `_refused` says why" }),
+  plan: ScoringPlan,
+  chunks: Type.Array(Type.Object({ rows: Type.Integer(), object: Sha256 })),
+  rowsPerRun: Type.Integer({
+    description: "1 where rows of one run would not equal rows of their own, to the bit",
+  }),
+  cpuSeconds: Type.Number(),
+  cost: Type.Union([Cost, Type.Null()]),
+});
+export type ScoredManifest = Static<typeof ScoredManifest>;
+
+export const Scoring = Type.Object({
+  id: Type.String(),
+  state: Type.Enum(["waiting", "running", "ready", "failed", "cancelled"]),
+  request: ScoringRequest,
+  plan: ScoringPlan,
+  job: Type.String(),
+  manifest: Type.Optional(ScoredManifest),
+  failure: Type.Optional(Type.String()),
+  startedBy: Type.String(),
+  startedAt: Micros,
+  finishedAt: Type.Optional(Micros),
+});
+export type Scoring = Static<typeof Scoring>;

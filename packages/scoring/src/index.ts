@@ -1,0 +1,35 @@
+import type { MigrationSet } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { scoringRoutes } from "./routes/scorings.ts";
+import type { ScoringDeps } from "./start-scoring.ts";
+
+export { type ScoringErrorCode, scoringErrors } from "./errors.ts";
+export type {
+  ChunkRequest,
+  ChunkScorer,
+  CpuPrices,
+  ScoredChunk,
+  ScoringTarget,
+  ScoringTargets,
+  TargetResource,
+} from "./ports.ts";
+export { scoringJob } from "./scoring-job.ts";
+export {
+  listScorings,
+  planScoring,
+  readScoring,
+  type ScoringDeps,
+  scoringQueue,
+  startScoring,
+  unknownTarget,
+} from "./start-scoring.ts";
+
+export const scoringMigrations: MigrationSet = {
+  package: "scoring",
+  directory: new URL("../migrations/", import.meta.url),
+  after: ["data", "features"],
+};
+
+export async function registerScoringRoutes(app: FastifyInstance, deps: ScoringDeps): Promise<void> {
+  await app.register((scope) => scoringRoutes(scope, deps));
+}

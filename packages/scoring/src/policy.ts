@@ -1,0 +1,9 @@
+/** Pure: how rows become inputs, and when a job works. */
+export {
+  type FilledColumn,
+  type FilledTensor,
+  type InputPlan,
+  planInputs,
+  type SnapshotColumns,
+} from "./input-plan.ts";
+export { untilWindow } from "./job-window.ts";

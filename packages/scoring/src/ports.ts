@@ -1,0 +1,96 @@
+import type {
+  CallContext,
+  Digest,
+  Environment,
+  JsonObject,
+  Money,
+  ResourceRef,
+  Transaction,
+} from "@portolan/kernel";
+import type { ModelSignature } from "@portolan/onnx-format";
+import type { FeaturePlan } from "@portolan/serving/contract";
+import type { ScoringPlan, ScoringQuestion } from "./contract.ts";
+import type { InputPlan } from "./input-plan.ts";
+
+/** What scores: a version as an endpoint serves it, or by itself. */
+export interface ScoringTarget {
+  readonly useCaseId: string;
+  readonly model: { readonly name: string; readonly version: number; readonly digest: Digest };
+  readonly signature: ModelSignature;
+  readonly features: FeaturePlan | null;
+  readonly nonFinite: "refuse" | "missing" | "fallback" | "allow";
+  readonly nonFiniteOutputs: "refuse" | "missing" | "fallback" | "allow";
+  /** Empty: none need be named. */
+  readonly purposes: readonly string[];
+  readonly charter: ScoringPlan["charter"];
+}
+
+/** The endpoint or the model that the caller must be allowed to score with. */
+export type TargetResource = Omit<ResourceRef, "organisationId" | "environment">;
+
+export interface ScoringTargets {
+  /**
+   * @param allow asked as soon as it is known what the target is, before anything about it is told
+   * @throws PortolanError 404s, what `allow` throws, and why the charter lets nothing be served
+   */
+  find(
+    call: CallContext,
+    question: ScoringQuestion,
+    allow: (resource: TargetResource) => Promise<void>,
+  ): Promise<ScoringTarget>;
+}
+
+/** Whether what the charter protects may be kept and worked on here; `data`'s residency check fits it. */
+export interface Residency {
+  require(
+    call: CallContext,
+    what: { readonly useCaseId?: string; readonly environment: Environment; readonly name: string },
+  ): Promise<void>;
+}
+
+export interface ChunkRequest {
+  readonly model: Digest;
+  readonly dataset: Digest;
+  readonly plan: InputPlan;
+  readonly keys: readonly string[];
+  /** Rows of the file, in its order. */
+  readonly from: number;
+  readonly rows: number;
+  /** What `_model` says. */
+  readonly label: string;
+}
+
+export interface ScoredChunk {
+  readonly object: Digest;
+  readonly rows: number;
+  readonly refused: number;
+  readonly rowsPerRun: number;
+  readonly cpuSeconds: number;
+}
+
+/** Scores rows behind walls and stores them as Parquet; the same rows give the same bytes. */
+export interface ChunkScorer {
+  /** @throws PortolanError `scoring.chunk_failed` */
+  score(request: ChunkRequest, signal: AbortSignal): Promise<ScoredChunk>;
+}
+
+/** What a core costs, and what the plan takes for a prediction that is asked for by itself. */
+export interface CpuPrices {
+  of(
+    call: CallContext,
+    useCaseId: string,
+  ): Promise<{ readonly cpuHour: Money; readonly realTimeCpuMs: number } | undefined>;
+}
+
+/** The one leaf of a batch; `ledger`'s `recordBatchDigest` fits it. */
+export type RecordBatch = (
+  tx: Transaction,
+  leaf: {
+    readonly event: string;
+    readonly subject: string;
+    readonly digest: string;
+    readonly count: number;
+    readonly key: string;
+    readonly detail?: JsonObject;
+  },
+) => Promise<string>;

@@ -1,0 +1,283 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { quoteText } from "@portolan/expressions";
+import {
+  type Digest,
+  digestJson,
+  formatMoney,
+  type JobEnd,
+  type JobHandler,
+  type JobRun,
+  type JsonObject,
+  multiplyMoney,
+  PortolanError,
+  parseDigest,
+  type Transaction,
+} from "@portolan/kernel";
+import type { ScoredManifest, Scoring } from "./contract.ts";
+import type { ScoringErrorCode } from "./errors.ts";
+import { untilWindow } from "./job-window.ts";
+import type { ScoredChunk } from "./ports.ts";
+import { chunkRows, planScoring, type Resolved, type ScoringDeps, scoringQueue } from "./start-scoring.ts";
+import { closeRun, findRun, finishRun, insertChunk, markRunning } from "./store.ts";
+
+/**
+ * Scores a snapshot chunk by chunk. What scores is pinned first; a chunk's rows, its record and its ledger leaf are one
+ * transaction; the snapshot becomes visible whole. After `kill -9` the chunk that was under way is scored again, to the same bytes.
+ */
+export function scoringJob(deps: ScoringDeps): JobHandler {
+  return { queue: scoringQueue, retries: 2, run: (job) => runScoring(deps, job), abandoned };
+}
+
+async function abandoned(tx: Transaction, { payload, state, reason }: JobEnd): Promise<void> {
+  const { scoringId: id } = payload as { scoringId: string };
+  if (await closeRun(tx.sql, id, { state, reason, now: tx.now }))
+    await tx.record({ event: `scoring.run.${state}`, subject: id });
+}
+
+async function runScoring(deps: ScoringDeps, job: JobRun): Promise<JsonObject> {
+  const scoring = await readRun(deps, job);
+  const pinned = await pin(deps, job, scoring);
+  const chunks: ScoredChunk[] = [];
+  for (let at = 0; at < scoring.plan.chunks; at++) {
+    const chunk = await scoreChunk(deps, job, { scoring, pinned, at });
+    chunks.push(chunk);
+    const rows = Math.min((at + 1) * chunkRows, scoring.plan.rows);
+    await job.progress(0.95 * (rows / scoring.plan.rows), `${rows} of ${scoring.plan.rows} rows`);
+  }
+  const merged = await job.effect("merge", () => merge(deps, job, scoring.id, chunks));
+  const cost = await costOf(deps, job, scoring, chunks);
+  return job.step("publish", async (tx) => {
+    const manifest = manifestOf(scoring, chunks, merged, cost);
+    await publish(deps, tx, scoring, manifest);
+    return {
+      scoringId: scoring.id,
+      object: manifest.object,
+      rows: manifest.rows,
+      refusedRows: manifest.refusedRows,
+    };
+  });
+}
+
+async function readRun(deps: ScoringDeps, job: JobRun): Promise<Scoring> {
+  const { scoringId: id } = job.payload as { scoringId: string };
+  const { organisationId } = job.call.actor;
+  const found = await deps.work.read(job.call, (sql) => findRun(sql, organisationId, id));
+  if (!found)
+    throw new PortolanError<ScoringErrorCode>("scoring.not_found", { detail: `there is no scoring ${id}` });
+  return found.scoring;
+}
+
+/** What scores, as it was when the job began: a deployment meanwhile must not make half of a snapshot another version's. */
+async function pin(deps: ScoringDeps, job: JobRun, scoring: Scoring): Promise<Resolved> {
+  const resolved = await job.effect(
+    "pin",
+    async () => (await resolve(deps, job, scoring)) as unknown as JsonObject,
+  );
+  await job.step("begin", async (tx) => {
+    await markRunning(tx.sql, scoring.id);
+    return null;
+  });
+  const pinned = resolved as unknown as Resolved;
+  const [asked, now] = [scoring.plan, pinned.plan].map(({ model, dataset }) =>
+    digestJson({ model, dataset }),
+  );
+  if (asked === now) return pinned;
+  throw new PortolanError<ScoringErrorCode>("scoring.target_unknown", {
+    detail: "another version was deployed between the request and its start",
+    mend: "Start the scoring again.",
+  });
+}
+
+function resolve(deps: ScoringDeps, job: JobRun, { request }: Scoring): Promise<Resolved> {
+  const { out: _, windows: __, priority: ___, ...question } = request;
+  return planScoring(deps, job.call, question);
+}
+
+interface Chunk {
+  readonly scoring: Scoring;
+  readonly pinned: Resolved;
+  readonly at: number;
+}
+
+async function scoreChunk(
+  deps: ScoringDeps,
+  job: JobRun,
+  { scoring, pinned, at }: Chunk,
+): Promise<ScoredChunk> {
+  const { plan, request, id } = scoring;
+  const from = at * chunkRows;
+  const scored = await job.effect(`score ${at}`, async () => {
+    await waitForWindow(deps, job, scoring);
+    // What the charter has taken away since the last chunk counts from here on.
+    await resolve(deps, job, scoring);
+    const { model, dataset } = plan;
+    const found = await deps.scorer.score(
+      {
+        model: digestOf(model.digest),
+        dataset: digestOf(dataset.object),
+        plan: pinned.inputs,
+        keys: plan.keys,
+        from,
+        rows: Math.min(chunkRows, plan.rows - from),
+        label: `${model.name}/${model.version}`,
+      },
+      job.signal,
+    );
+    return found as unknown as JsonObject;
+  });
+  const chunk = scored as unknown as ScoredChunk;
+  await job.step(`keep ${at}`, async (tx) => {
+    const { object, rows, refused, cpuSeconds } = chunk;
+    const cpu_micros = Math.round(cpuSeconds * 1e6);
+    await insertChunk(tx.sql, {
+      run_id: id,
+      chunk: at,
+      first_row: from,
+      rows,
+      refused,
+      object,
+      cpu_micros,
+      scored_at: tx.now,
+    });
+    await deps.artifacts.note(tx, placeOf(scoring), [{ digest: object, kind: "scored_snapshot" }]);
+    await deps.recordBatch(tx, {
+      event: "scoring.chunk.scored",
+      subject: id,
+      digest: object,
+      count: rows,
+      key: `scoring:${id}:${at}`,
+      detail: { environment: request.environment, from, refused },
+    });
+    return null;
+  });
+  return chunk;
+}
+
+/** Looked at this often, so that a wish to stop is heard. */
+const lookMs = 1000;
+
+async function waitForWindow({ clock }: ScoringDeps, job: JobRun, { request }: Scoring): Promise<void> {
+  const left = (): number => untilWindow(request.windows, Math.floor(clock.now() / 1000));
+  if (left() === 0) return;
+  await job.progress(0, "waits for its window");
+  for (let ms = left(); ms > 0; ms = left())
+    await sleep(Math.min(ms, lookMs), undefined, { signal: job.signal });
+}
+
+interface Merged extends JsonObject {
+  readonly object: string;
+  readonly sizeBytes: number;
+}
+
+async function merge(
+  deps: ScoringDeps,
+  job: JobRun,
+  id: string,
+  chunks: readonly ScoredChunk[],
+): Promise<Merged> {
+  const folder = join(deps.workFolder, id);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  try {
+    const parts: string[] = [];
+    for (const { object } of chunks) parts.push(await deps.objects.localPath(object));
+    const list = parts.map(quoteText).join(", ");
+    const output = join(folder, "scored.parquet");
+    await deps.engine.run({
+      statements: [
+        {
+          sql: `copy (select * from read_parquet([${list}]) order by _row) to ${quoteText(output)} (format parquet, compression zstd)`,
+        },
+      ],
+      readable: parts,
+      workFolder: folder,
+      threads: 1,
+      signal: job.signal,
+    });
+    const { digest, sizeBytes } = await deps.objects.putFile(output);
+    return { object: digest, sizeBytes };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function costOf(
+  deps: ScoringDeps,
+  job: JobRun,
+  { plan }: Scoring,
+  chunks: readonly ScoredChunk[],
+): Promise<ScoredManifest["cost"]> {
+  const prices = await deps.prices.of(job.call, plan.useCaseId);
+  if (!prices || plan.rows === 0) return null;
+  const { cpuHour, realTimeCpuMs } = prices;
+  const micros = BigInt(Math.round(1e6 * totalOf(chunks, ({ cpuSeconds }) => cpuSeconds)));
+  const hour = 3_600_000_000n;
+  return {
+    perThousandRows: formatMoney(multiplyMoney(cpuHour, micros * 1000n, hour * BigInt(plan.rows))),
+    perThousandRealTime: formatMoney(multiplyMoney(cpuHour, BigInt(Math.round(realTimeCpuMs * 1e6)), hour)),
+    cpuHour: formatMoney(cpuHour),
+    realTimeCpuMs,
+  };
+}
+
+function manifestOf(
+  { id, request, plan }: Scoring,
+  chunks: readonly ScoredChunk[],
+  { object, sizeBytes }: Merged,
+  cost: ScoredManifest["cost"],
+): ScoredManifest {
+  return {
+    id,
+    name: request.out,
+    object,
+    sizeBytes,
+    rows: totalOf(chunks, ({ rows }) => rows),
+    refusedRows: totalOf(chunks, ({ refused }) => refused),
+    plan,
+    chunks: chunks.map(({ rows, object: part }) => ({ rows, object: part })),
+    rowsPerRun: Math.min(...chunks.map(({ rowsPerRun }) => rowsPerRun)),
+    cpuSeconds: totalOf(chunks, ({ cpuSeconds }) => cpuSeconds),
+    cost,
+  };
+}
+
+async function publish(
+  { artifacts }: ScoringDeps,
+  tx: Transaction,
+  scoring: Scoring,
+  manifest: ScoredManifest,
+): Promise<void> {
+  await finishRun(tx.sql, scoring.id, manifest, tx.now);
+  await artifacts.note(tx, placeOf(scoring), [{ digest: manifest.object, kind: "scored_snapshot" }]);
+  const { model, dataset, charter } = manifest.plan;
+  await tx.record({
+    event: "scoring.snapshot.published",
+    subject: scoring.id,
+    after: manifest.object as Digest,
+    detail: {
+      name: manifest.name,
+      rows: manifest.rows,
+      refused: manifest.refusedRows,
+      model: model.digest,
+      data: dataset.object,
+      charter: charter?.digest ?? null,
+    },
+  });
+}
+
+/** The narrowest place: scores are as sensitive as what they were made of. */
+function placeOf({ request, plan }: Scoring) {
+  return { environment: request.environment, useCaseId: plan.useCaseId };
+}
+
+function totalOf(chunks: readonly ScoredChunk[], of: (chunk: ScoredChunk) => number): number {
+  return chunks.reduce((sum, chunk) => sum + of(chunk), 0);
+}
+
+function digestOf(text: string): Digest {
+  const digest = parseDigest(text);
+  if (!digest) throw new PortolanError("kernel.internal", { detail: `${text.slice(0, 80)} is no digest` });
+  return digest;
+}

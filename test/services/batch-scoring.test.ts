@@ -1,0 +1,185 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { hasEmbeddedPostgres } from "@portolan/database";
+import { runAnalysis } from "@portolan/duckdb";
+import type { Scoring } from "@portolan/scoring/contract";
+import { expect, test } from "vitest";
+import { type Product, startProduct } from "../../apps/cli/test/product.ts";
+import { must } from "../../apps/control/test/api.ts";
+import { endpoint, prepareUseCase, type Setting } from "../chaos/workload.ts";
+
+const purpose = "staff-planning";
+const rows = 180_000;
+const kills = 5;
+
+const contract = `apiVersion: v3.1.0
+kind: DataContract
+id: customers
+name: Customers
+version: 1.0.0
+status: active
+description:
+  purpose: Rows to score, for tests.
+servers:
+  - server: local
+    type: local
+    path: customers
+schema:
+  - name: customers
+    logicalType: object
+    properties:
+      - name: id
+        logicalType: integer
+        required: true
+      - name: a
+        logicalType: number
+        required: true
+      - name: b
+        logicalType: number
+        required: true
+`;
+
+/** A snapshot in dev of rows whose values float32 rounds; resolves to its id. */
+async function ingest(product: Product, setting: Setting): Promise<string> {
+  const ci = await product.token("ci");
+  await must(product, "PUT", "/v1/contracts/customers", { document: contract }, await product.token("lea"));
+  const lines = Array.from({ length: rows }, (_, i) => `${i},${Math.sin(i * 0.7)},${Math.cos(i * 1.3) * 3}`);
+  const response = await fetch(new URL("/v1/artifacts?environment=dev", product.controlUrl), {
+    method: "POST",
+    headers: { authorization: `Bearer ${ci}`, "content-type": "application/octet-stream" },
+    body: `id,a,b\n${lines.join("\n")}\n`,
+  });
+  const { digest } = (await response.json()) as { digest: string };
+  const sources = [{ object: digest, format: "csv" }];
+  const place = { environment: "dev", useCaseId: setting.useCaseId };
+  const { id } = await must(
+    product,
+    "POST",
+    "/v1/ingestions",
+    { contract: "customers", ...place, sources },
+    ci,
+  );
+  for (;;) {
+    const found = await must(product, "GET", `/v1/ingestions/${String(id)}`, undefined, ci);
+    const { datasetId, state } = found as { datasetId?: string; state: string };
+    if (datasetId !== undefined) return datasetId;
+    if (["failed", "refused"].includes(state)) throw new Error(JSON.stringify(found));
+    await sleep(100);
+  }
+}
+
+async function start(product: Product, datasetId: string): Promise<string> {
+  const body = {
+    environment: "dev",
+    endpoint,
+    datasetId,
+    purpose,
+    columns: ["a", "b"],
+    keys: ["id"],
+    out: "scored",
+  };
+  return String((await must(product, "POST", "/v1/scorings", body, await product.token("ci")))["id"]);
+}
+
+async function read(product: Product, id: string): Promise<Scoring> {
+  return (await must(
+    product,
+    "GET",
+    `/v1/scorings/${id}`,
+    undefined,
+    await product.token("ci"),
+  )) as unknown as Scoring;
+}
+
+async function untilReady(product: Product, id: string): Promise<Scoring> {
+  for (;;) {
+    const found = await read(product, id);
+    if (found.state === "ready") return found;
+    if (found.state !== "waiting" && found.state !== "running") throw new Error(JSON.stringify(found));
+    await sleep(200);
+  }
+}
+
+/** How many of a scoring's events the ledger has. */
+async function eventsOf(product: Product, event: string, subject: string): Promise<number> {
+  const query = new URLSearchParams({ event, subject, limit: "100" });
+  const { entries } = await must(
+    product,
+    "GET",
+    `/v1/ledger/entries?${query.toString()}`,
+    undefined,
+    await product.token("admin"),
+  );
+  return (entries as unknown[]).length;
+}
+
+/** What the endpoint answers now, one row a request. */
+async function live(product: Product, setting: Setting, a: number, b: number): Promise<number[]> {
+  const inputs = [{ name: "x", shape: [1, 2], datatype: "FP32", data: [a, b] }];
+  const response = await fetch(`${product.gatewayUrl}/v2/models/${endpoint}/infer`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${setting.applicationKey}`, "x-portolan-purpose": purpose },
+    body: JSON.stringify({ inputs }),
+  });
+  const { outputs } = (await response.json()) as { outputs: { data: number[] }[] };
+  return outputs.flatMap(({ data }) => data);
+}
+
+test.skipIf(!hasEmbeddedPostgres() && process.env["CI"] !== "true")(
+  `a scoring is the endpoint's answers to the bit, once and whole, through ${kills} kills of control`,
+  async () => {
+    await using product = await startProduct();
+    const setting = await prepareUseCase(product);
+    const datasetId = await ingest(product, setting);
+    const killed = await start(product, datasetId);
+    for (let kill = 0; kill < kills; kill++) {
+      await sleep(300 + 450 * kill);
+      const pid = product.kill("control");
+      await product.untilRestarted("control", pid);
+      await product.untilReady("control", 120_000);
+    }
+    const { manifest } = await untilReady(product, killed);
+    const chunks = Math.ceil(rows / 50_000);
+    expect(manifest).toMatchObject({ rows, refusedRows: 0, name: "scored" });
+    expect(manifest?.chunks).toHaveLength(chunks);
+    expect(await eventsOf(product, "scoring.chunk.scored", killed)).toBe(chunks);
+    expect(await eventsOf(product, "scoring.snapshot.published", killed)).toBe(1);
+
+    const undisturbed = await untilReady(product, await start(product, datasetId));
+    expect(undisturbed.manifest?.object, "the same rows give the same bytes").toBe(manifest?.object);
+
+    const folder = await mkdtemp(join(tmpdir(), "scored-"));
+    try {
+      const file = join(folder, "scored.parquet");
+      const bytes = await fetch(new URL(`/v1/artifacts/${manifest?.object}`, product.controlUrl), {
+        headers: { authorization: `Bearer ${await product.token("ci")}` },
+      });
+      await writeFile(file, Buffer.from(await bytes.arrayBuffer()));
+      const result = await runAnalysis({
+        statements: [
+          { sql: `select count(distinct id)::int as n from read_parquet('${file}')`, returns: "ids" },
+          { sql: `select * from read_parquet('${file}') where id % 1213 = 0 order by id`, returns: "rows" },
+        ],
+        readable: [file],
+        workFolder: join(folder, "work"),
+      });
+      expect(result.rows["ids"]?.[0]?.["n"], "each row once").toBe(rows);
+      const sample = result.rows["rows"] ?? [];
+      expect(sample.length).toBeGreaterThan(100);
+      for (const row of sample) {
+        const id = Number(row["id"]);
+        const scores = Object.entries(row).filter(([name]) => !name.startsWith("_") && name !== "id");
+        const answered = await live(product, setting, Math.sin(id * 0.7), Math.cos(id * 1.3) * 3);
+        expect(scores.map(([, score]) => Math.fround(Number(score)))).toEqual(answered.map(Math.fround));
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+    process.stderr.write(
+      `scored ${rows} rows: ${undisturbed.manifest?.cpuSeconds.toFixed(1)} s CPU, ${JSON.stringify(undisturbed.manifest?.cost)}\n`,
+    );
+  },
+  600_000,
+);
