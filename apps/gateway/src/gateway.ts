@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   asEpochMicros,
   createLogger,
+  type Environment,
   environments,
   type Id,
   isLoopback,
@@ -67,6 +68,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
   let draining = false;
   const deps = {
     clock: systemClock,
+    homeEnvironment: servedEnvironments(config).at(-1) ?? "production",
     writer,
     limits: parts.limits.callers,
     guard: parts.guard,
@@ -153,6 +155,16 @@ async function assemble(config: GatewayConfig, log: Logger) {
     folder: logFolder(config),
     keysFolder: logKeysFolder(config),
     deliver: createDelivery(control),
+    onProblem(problem) {
+      metrics.gauge(
+        "portolan_gateway_log_delivered",
+        "1 while control takes the prediction log, 0 while it waits here",
+        {},
+        problem === undefined ? 1 : 0,
+      );
+      if (problem === undefined) log.info({}, "gateway.log.delivered");
+      else log.warn({ reason: problem }, "gateway.log.undelivered");
+    },
   });
   return {
     metrics,
@@ -198,13 +210,18 @@ type FollowDeps = Pick<SnapshotManagerDeps, "cache" | "control" | "pool" | "log"
 function followSnapshots(config: GatewayConfig, { writer, drift, ...deps }: FollowDeps): SnapshotManager {
   return new SnapshotManager({
     ...deps,
-    environments: environments.filter((name) => config.GATEWAY_ENVIRONMENTS.split(",").includes(name)),
+    environments: servedEnvironments(config),
     endpoints: new Set(config.GATEWAY_ENDPOINTS.split(",").filter((name) => name !== "")),
     place: placeOf(config),
     clock: systemClock,
     onModelRefused: (route) => void recordRefusedModel(writer, route, deps.log),
     onServing: (routes) => void drift.prepare(routes),
   });
+}
+
+/** In the order of promotion. */
+function servedEnvironments({ GATEWAY_ENVIRONMENTS: names }: GatewayConfig): Environment[] {
+  return environments.filter((name) => names.split(",").includes(name));
 }
 
 function placeOf({ LOCATION_REGION: region, LOCATION_OWNER: owner }: GatewayConfig): Place {

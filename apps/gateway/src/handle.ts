@@ -163,7 +163,7 @@ export function refuse(
   const receivedAt = deps.clock.now();
   const requestId = newId("request", receivedAt);
   const { organisationId, state } = deps.snapshots;
-  const environment = caller?.environments[0] ?? "production";
+  const environment = caller?.environments[0] ?? deps.homeEnvironment;
   const version = state?.manifest.version ?? 0;
   const refused = {
     context: organisationId === undefined ? undefined : nowhere(organisationId, environment, version),

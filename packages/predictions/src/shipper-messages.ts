@@ -1,6 +1,6 @@
 import type { DeliveryAnswer, ShipperOptions, ShipperStatus } from "./shipper.ts";
 
-export type ShipperThreadOptions = Omit<ShipperOptions, "deliver">;
+export type ShipperThreadOptions = Omit<ShipperOptions, "deliver" | "onProblem">;
 
 /** Main thread → shipper's thread. A delivery is answered before the next one is asked for. */
 export type ToShipperThread =

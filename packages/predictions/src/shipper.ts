@@ -16,6 +16,8 @@ export type DeliverBlocks = (bytes: Uint8Array, signal: AbortSignal) => Promise<
 export interface ShipperOptions {
   readonly folder: string;
   readonly deliver: DeliverBlocks;
+  /** Called when deliveries begin to fail, fail for another reason, or succeed again (`undefined`). */
+  readonly onProblem?: (problem: string | undefined) => void;
   /** Where the log's key-encryption keys lie: what is sealed at rest travels in the clear, inside TLS, and control seals it anew. */
   readonly keysFolder?: string;
   /** How often the folder is looked at. Default 200 ms. */
@@ -47,6 +49,7 @@ export function createShipper(options: ShipperOptions): Shipper {
 /** This side of the thread: it carries the blocks to control, which needs this process's credentials and connections. */
 class ThreadedShipper implements Shipper {
   readonly #deliver: DeliverBlocks;
+  readonly #onProblem: ShipperOptions["onProblem"];
   readonly #threadOptions: ShipperThreadOptions;
   readonly #stop = new AbortController();
   readonly #flushes = new Map<number, PromiseWithResolvers<void>>();
@@ -55,8 +58,9 @@ class ThreadedShipper implements Shipper {
   #thread: Worker;
   #exited: Promise<void> = Promise.resolve();
 
-  constructor({ deliver, ...threadOptions }: ShipperOptions) {
+  constructor({ deliver, onProblem, ...threadOptions }: ShipperOptions) {
     this.#deliver = deliver;
+    this.#onProblem = onProblem;
     this.#threadOptions = threadOptions;
     this.#thread = this.#start();
   }
@@ -88,7 +92,7 @@ class ThreadedShipper implements Shipper {
       workerData: this.#threadOptions,
     });
     thread.on("message", (message: FromShipperThread) => void this.#onMessage(thread, message));
-    thread.on("error", (error) => this.#say(messageOf(error)));
+    thread.on("error", (error) => this.#note({ ...this.#status, problem: messageOf(error) }));
     this.#exited = new Promise((resolve) => thread.once("exit", () => resolve()));
     thread.once("exit", () => void this.#startAgain());
     return thread;
@@ -104,7 +108,7 @@ class ThreadedShipper implements Shipper {
   }
 
   async #onMessage(thread: Worker, message: FromShipperThread): Promise<void> {
-    if (message.kind === "status") this.#status = message.status;
+    if (message.kind === "status") this.#note(message.status);
     else if (message.kind === "flushed") this.#settle(message.number, message.problem);
     else {
       let reply: ToShipperThread;
@@ -132,8 +136,10 @@ class ThreadedShipper implements Shipper {
     this.#flushes.clear();
   }
 
-  #say(problem: string): void {
-    this.#status = { ...this.#status, problem };
+  #note(status: ShipperStatus): void {
+    const isNews = status.problem !== this.#status.problem;
+    this.#status = status;
+    if (isNews) this.#onProblem?.(status.problem);
   }
 
   #post(message: ToShipperThread): void {

@@ -1,10 +1,12 @@
 import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   asEpochMicros,
   digestBytes,
   formatInstant,
   isMissingFile,
+  isPortolanError,
   microsPerDay,
   PortolanError,
   systemClock,
@@ -49,12 +51,27 @@ export async function makeBundle(
   await refuseExisting(order.folder);
   const { id, text } = await deviceKey(api, order);
   try {
-    return await fillBundle(text, api.url, order, onProgress);
+    return await againWhileItMoves(() => fillBundle(text, api.url, order, onProgress));
   } catch (error) {
     // Nobody has the key: it must not wait for somebody who finds it.
     const body = { reason: "its edge bundle was not made" };
     await api.json({ path: `/v1/api-keys/${id}/revoke`, body }).catch(() => undefined);
     throw error;
+  }
+}
+
+const moves = 5;
+const pauseMs = 500;
+
+/** A snapshot that is followed by another gives its parts out no more: the device's own key brings one about. */
+async function againWhileItMoves<T>(work: () => Promise<T>): Promise<T> {
+  for (let move = 1; ; move++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isPortolanError(error) || error.code !== "serving.part_not_found" || move === moves) throw error;
+      await sleep(pauseMs);
+    }
   }
 }
 

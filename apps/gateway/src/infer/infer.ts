@@ -1,4 +1,4 @@
-import { type Clock, newId } from "@portolan/kernel";
+import { type Clock, type Environment, newId } from "@portolan/kernel";
 import { badRequest, type InferRequest, type RunPriority, rowsOf } from "@portolan/serving/policy";
 import { type Answer, errorAnswer } from "../http/answers.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
@@ -20,6 +20,8 @@ import type { StatisticsBook } from "./statistics-book.ts";
 
 export interface InferDeps extends MirrorDeps, AdmissionDeps {
   readonly clock: Clock;
+  /** What is refused before anybody knows for which environment is filed under this one: the last that this gateway serves. */
+  readonly homeEnvironment: Environment;
   readonly statistics: StatisticsBook;
   /** Absent where no collector is configured. */
   readonly traces?: RequestTraces;
@@ -244,7 +246,7 @@ export async function refusePrediction(
       // Falls through: a refusal without payload may still find room, and what finds none is counted.
     }
   }
-  const environment = admission?.caller?.environments[0] ?? "production";
+  const environment = admission?.caller?.environments[0] ?? deps.homeEnvironment;
   const { organisationId, version } = state.manifest;
   const { principal, requestId, receivedAt } = progress;
   const context = active?.context ?? nowhere(organisationId, environment, version);
