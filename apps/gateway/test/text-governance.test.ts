@@ -26,7 +26,7 @@ beforeAll(async () => {
     placement: { regions: ["eu-*"], owners: ["self"] },
   });
   await installation.publish(1);
-  gateway = await installation.start({ UPSTREAM_ALLOWED_HOSTS: "127.0.0.1" });
+  gateway = await installation.start({ UPSTREAM_ALLOWED_HOSTS: "127.0.0.1", DRAIN_MS: "200" });
   client = installation.client(gateway);
 });
 afterAll(() => installation.end());
@@ -110,4 +110,27 @@ test("a server that always fails is asked five times, and then not", async () =>
 test("a server beyond the charter's border does not exist here", async () => {
   await expect(client.chat.completions.create(ask("abroad"))).rejects.toMatchObject({ status: 404 });
   expect(serverOf("abroad").bodies).toEqual([]);
+});
+
+test("a stream that is under way when the gateway ends is cut off, and on the record", async () => {
+  const cutting = serverOf("cutting");
+  cutting.mode = "ok";
+  cutting.pauseMs = 100;
+  const stream = await client.chat.completions.create({
+    ...ask("cutting", { messages: [{ role: "user", content: "x ".repeat(100).trim() }] }),
+    stream: true,
+  });
+  let parts = 0;
+  const heard = (async () => {
+    for await (const _ of stream) parts++;
+  })().catch(() => undefined);
+  await expect.poll(() => parts).toBeGreaterThan(0);
+  expect(await gateway.end("SIGTERM")).toBe(0);
+  await heard;
+  const last = installation.records().at(-1);
+  expect(last?.header).toMatchObject({
+    context: { endpoint: "cutting" },
+    status: { kind: "error", reason: "serving.client_gone" },
+    text: { streamed: true, estimated: true },
+  });
 });

@@ -41,6 +41,20 @@ export class Availability {
     return this.#state;
   }
 
+  /** Why the server is not asked now, for callers; `undefined` when it is. */
+  get refusal(): string | undefined {
+    switch (this.#state.kind) {
+      case "ready":
+        return undefined;
+      case "unavailable":
+        return this.#state.detail;
+      case "closed":
+        return "The model is not loaded.";
+      default:
+        return "The upstream has not answered yet.";
+    }
+  }
+
   /** Resolves after the first check, or after `waitMs`: then the rest happens by itself. */
   async start(waitMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientCertificates } from "../limits/client-certificates.ts";
 import type { TlsFiles } from "../listeners.ts";
 import { type Answer, errorAnswer } from "./answers.ts";
@@ -6,6 +7,8 @@ import { compressAnswer } from "./compress.ts";
 import { endStream } from "./http2-sessions.ts";
 import { malformedAnswer } from "./malformed.ts";
 import { createSecureServer } from "./secure-server.ts";
+
+const lastWordsMs = 1000;
 
 export interface ServerOptions {
   readonly host: string;
@@ -38,13 +41,16 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
   let open = 0;
   let closing = false;
   let idle: (() => void) | undefined;
+  const running = new Set<Promise<void>>();
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     open++;
     response.on("close", () => {
       open--;
       if (open === 0) idle?.();
     });
-    void respond(options.handle, request, response, () => closing);
+    const answered = respond(options.handle, request, response, () => closing);
+    running.add(answered);
+    void answered.finally(() => running.delete(answered));
   };
   const server: Server = options.tls
     ? createSecureServer(options.tls, options.certificates, limits, listener)
@@ -72,6 +78,8 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
       }
       server.closeAllConnections();
       await closed;
+      // Streams that were cut off have their records to write.
+      await Promise.race([Promise.allSettled(running), sleep(lastWordsMs)]);
     },
   };
 }
@@ -101,8 +109,23 @@ async function respond(
   else write(request, response, answer, isClosing());
 }
 
-/** Writes parts as they come; the next is asked for when the caller has taken the last. Leaving early ends the source. */
+/**
+ * Writes parts as they come; the next is asked for when the caller has taken the last. Leaving early ends the source, and a source that
+ * fails ends the response in the middle, so that nobody takes it for whole. Never rejects.
+ */
 async function writeStream(
+  response: ServerResponse,
+  answer: Answer,
+  stream: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  try {
+    await writeParts(response, answer, stream);
+  } catch {
+    response.destroy();
+  }
+}
+
+async function writeParts(
   response: ServerResponse,
   { status, headers, contentType }: Answer,
   stream: AsyncIterable<Uint8Array>,

@@ -59,8 +59,8 @@ export class OpenInferenceModel implements LoadedModel {
   }
 
   async run(inputs: readonly Tensor[], { timeoutMs }: RunOptions): Promise<RunOutcome> {
-    const { state } = this.#availability;
-    if (state.kind !== "ready") return { kind: "unavailable", detail: detailOf(state) };
+    const { refusal } = this.#availability;
+    if (refusal !== undefined) return { kind: "unavailable", detail: refusal };
     let request: WrittenRequest;
     try {
       request = writeInferRequest(inputs, this.#description.binaryTensors);
@@ -157,11 +157,6 @@ export class OpenInferenceModel implements LoadedModel {
     this.#countedMs = now;
     this.#inFlight += change;
   }
-}
-
-function detailOf(state: RuntimeState): string {
-  if (state.kind === "unavailable") return state.detail;
-  return state.kind === "closed" ? "The model is not loaded." : "The upstream has not answered yet.";
 }
 
 /** The connection ended before any answer came. */

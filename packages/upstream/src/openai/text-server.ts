@@ -67,8 +67,8 @@ export class TextServerModel implements LoadedModel {
   }
 
   async #ask(operation: TextOperation, body: Uint8Array, signal: AbortSignal): Promise<TextOutcome> {
-    const { state } = this.#availability;
-    if (state.kind !== "ready") return { kind: "unavailable", detail: detailOf(state) };
+    const { refusal } = this.#availability;
+    if (refusal !== undefined) return { kind: "unavailable", detail: refusal };
     this.#inFlight++;
     try {
       const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
@@ -99,9 +99,4 @@ export class TextServerModel implements LoadedModel {
     const found = await findTextModel(this.#connection, this.#description.model, checkMs);
     return found ? undefined : `The upstream no longer serves ${this.#description.model}.`;
   }
-}
-
-function detailOf(state: RuntimeState): string {
-  if (state.kind === "unavailable") return state.detail;
-  return state.kind === "closed" ? "The model is not loaded." : "The upstream has not answered yet.";
 }
