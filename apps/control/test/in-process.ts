@@ -93,10 +93,12 @@ export async function openControl() {
     database: test.database,
     /** Publishes the organisation's next snapshot, as the intent of a deployment does. */
     publish: (organisationId: Id<"organisation">) => wiring.serving.publisher.publish(organisationId),
-    /** Lets the waiting jobs of these handlers run to their end. */
+    /** Lets the waiting jobs of these handlers run to their end; others find theirs too, as in control. */
     async runJobs(handlers: readonly JobHandler[]): Promise<void> {
       const { jobs, work: uow, database, clock } = base;
-      const worker = await startJobWorker({ database, uow, jobs, clock, handlers, log });
+      const { data, governance, monitoring, scoring } = wiring;
+      const every = [...data.jobs, ...governance.jobs, ...monitoring.jobs, ...scoring.jobs];
+      const worker = await startJobWorker({ database, uow, jobs, clock, handlers: every, log });
       try {
         await untilNoneOpen(test.database, handlers);
       } finally {

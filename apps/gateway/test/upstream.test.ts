@@ -19,6 +19,7 @@ test("a version that another server runs answers like any other, says its tier, 
     outputs: [{ name: "score", data: [1, 2] }],
   });
   expect(await (await gateway.get("/v2/models/score/ready")).json()).toMatchObject({ tier: "upstream" });
+  expect(await (await gateway.get("/v2/models/score")).json()).toMatchObject({ platform: "upstream" });
   expect(await (await gateway.get("/metrics")).text()).toMatch(
     /portolan_gateway_model_tier\{.*model="score\/1",tier="upstream"\} 1/,
   );

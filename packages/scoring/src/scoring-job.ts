@@ -109,7 +109,7 @@ async function scoreChunk(
   const { plan, request, id } = scoring;
   const from = at * chunkRows;
   const scored = await job.effect(`score ${at}`, async () => {
-    await waitForWindow(deps, job, scoring);
+    await waitForWindow(deps, job, scoring, from / plan.rows);
     // What the charter has taken away since the last chunk counts from here on.
     await resolve(deps, job, scoring);
     const { model, dataset } = plan;
@@ -158,10 +158,15 @@ async function scoreChunk(
 /** Looked at this often, so that a wish to stop is heard. */
 const lookMs = 1000;
 
-async function waitForWindow({ clock }: ScoringDeps, job: JobRun, { request }: Scoring): Promise<void> {
+async function waitForWindow(
+  { clock }: ScoringDeps,
+  job: JobRun,
+  { request }: Scoring,
+  fraction: number,
+): Promise<void> {
   const left = (): number => untilWindow(request.windows, Math.floor(clock.now() / 1000));
   if (left() === 0) return;
-  await job.progress(0, "waits for its window");
+  await job.progress(0.95 * fraction, "waits for its window");
   for (let ms = left(); ms > 0; ms = left())
     await sleep(Math.min(ms, lookMs), undefined, { signal: job.signal });
 }

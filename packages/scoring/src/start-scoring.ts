@@ -77,6 +77,7 @@ export async function planScoring(
   );
   requirePurpose(target, question.purpose);
   const snapshot = await requireSnapshot(deps, call, question, target.useCaseId);
+  if (snapshot.rows === 0) throw doesNotFit("the snapshot has no rows", "Score one that has some.");
   await deps.residency.require(call, { useCaseId: target.useCaseId, environment, name: "a scored snapshot" });
   const verdict = planInputs(target, snapshot, question.columns);
   if (verdict.kind === "refused") throw doesNotFit(verdict.reason, verdict.mend);

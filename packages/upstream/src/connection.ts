@@ -1,4 +1,5 @@
 import { guardedLookup, hostOf } from "@portolan/kernel";
+import { RetryBudget } from "@portolan/serving/policy";
 import { Pool } from "undici";
 import { requireAllowed, type UpstreamAccess } from "./access.ts";
 import { type Credential, readCredential } from "./credentials.ts";
@@ -33,6 +34,7 @@ export class Connection {
   readonly #origin: string;
   readonly #access: UpstreamAccess;
   readonly #name: string | undefined;
+  readonly #retries = new RetryBudget();
   #credential: Credential = {};
 
   /** @throws PortolanError `upstream.address_refused` */
@@ -63,8 +65,21 @@ export class Connection {
       this.#credential = await readCredential(this.#access.credentials, this.#name, this.#origin);
   }
 
-  /** Rejects as undici does: nothing was answered. */
-  request({ method, path, headers = {}, body, signal }: UpstreamRequest) {
+  /**
+   * Rejects as undici does: nothing was answered. Sent a second time where the connection broke before any answer, as one does that was
+   * kept for too long; a fifth of the requests at most.
+   */
+  async request(asked: UpstreamRequest) {
+    this.#retries.earn();
+    try {
+      return await this.#send(asked);
+    } catch (error) {
+      if (!isBroken(error) || asked.signal.aborted || !this.#retries.spend(performance.now())) throw error;
+      return this.#send(asked);
+    }
+  }
+
+  #send({ method, path, headers = {}, body, signal }: UpstreamRequest) {
     const credential: Record<string, string> = {};
     for (const [name, value] of Object.entries(this.#credential)) credential[name] = value.reveal();
     return this.#pool.request({
@@ -84,4 +99,10 @@ export class Connection {
   destroy(): Promise<void> {
     return this.#pool.destroy();
   }
+}
+
+/** The connection ended before any answer came. */
+function isBroken(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
 }

@@ -28,6 +28,8 @@ export class TensorServer {
   outputs: ServedTensor[];
   mode: TensorServerMode = "ok";
   isReady = true;
+  /** Inferences to come whose connection ends without a word. */
+  drops = 0;
   binary = true;
   readonly seen: SeenInference[] = [];
   /** Paths of all requests, health checks included. */
@@ -83,6 +85,11 @@ export class TensorServer {
 
   #infer(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
     this.seen.push({ headers: request.headers, body });
+    if (this.drops > 0) {
+      this.drops--;
+      response.destroy();
+      return;
+    }
     switch (this.mode) {
       case "fail":
         return this.#json(response, { error: "out of memory" }, 500);

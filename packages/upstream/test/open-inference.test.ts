@@ -115,6 +115,16 @@ describe("how it ends", () => {
     expect(await kindOf(model)).toBe("ok");
   });
 
+  test("a connection that broke before any answer costs one more attempt, and no more", async () => {
+    const model = await load();
+    server.drops = 1;
+    expect(await kindOf(model)).toBe("ok");
+    expect(server.seen).toHaveLength(2);
+    server.drops = 2;
+    expect(await kindOf(model)).toBe("unavailable");
+    expect(server.seen).toHaveLength(4);
+  });
+
   test("a request ends at its deadline, and the next one is answered", async () => {
     const model = await load();
     server.mode = "hang";

@@ -99,6 +99,7 @@ async function findRecords(
 function whyNot({ header, withheld, inputs, features }: Recorded): string | undefined {
   if (header.status.kind !== "ok") return "was not answered";
   if (header.replayOf !== undefined) return "is a replay itself";
+  if (header.text !== undefined) return "is text, which is said anew each time";
   if (withheld !== undefined || !inputs) return "payload is gone";
   if (inputs.text === undefined || !inputs.mediaType.startsWith("application/json"))
     return "inputs are not JSON";

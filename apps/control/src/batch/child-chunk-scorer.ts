@@ -10,6 +10,8 @@ const entry = fileURLToPath(new URL("./chunk-child.ts", import.meta.url));
 /** Fifty thousand rows of a slow model, on a machine whose live traffic comes first. */
 const limitMs = 60 * 60_000;
 const memoryBytes = 4 * 2 ** 30;
+/** It takes what the machine's other work leaves. */
+const niceness = 19;
 
 /** Scores chunks in a child process that sees the model, the rows and its own folder, and nothing else. */
 export function createChunkScorer(objects: ObjectStore, workFolder: string): ChunkScorer {
@@ -30,7 +32,7 @@ export function createChunkScorer(objects: ObjectStore, workFolder: string): Chu
           label,
         };
         const readable = [job.modelPath, job.datasetPath];
-        const walled = { entry, readable, writable: [folder], memoryBytes, limitMs };
+        const walled = { entry, readable, writable: [folder], memoryBytes, limitMs, niceness };
         const reply = await askWalledChild<ChunkReply>(walled, job, signal, failed);
         if (reply.kind === "refused") throw failed(reply.reason);
         const { digest } = await objects.putFile(output);

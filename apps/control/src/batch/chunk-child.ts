@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { setPriority } from "node:os";
 import { type DuckDBAppender, DuckDBInstance } from "@duckdb/node-api";
 import { messageOf } from "@portolan/kernel";
 import { createSession } from "@portolan/onnx/session";
@@ -10,8 +9,7 @@ import type { ChunkJob, ChunkReply } from "./chunk-messages.ts";
 import { type SortedRows, sortRows } from "./read-rows.ts";
 import { runRows, type ScoredRows } from "./run-rows.ts";
 
-/** Scores one chunk of a snapshot in a process of its own, which takes what the machine's other work leaves. */
-const lowestPriority = 19;
+/** Scores one chunk of a snapshot in a process of its own. */
 
 process.once("message", (job: ChunkJob) => {
   score(job)
@@ -21,7 +19,6 @@ process.once("message", (job: ChunkJob) => {
 });
 
 async function score(job: ChunkJob): Promise<ChunkReply> {
-  setPriority(lowestPriority);
   const { plan } = job;
   const table = await readChunk(job);
   const rows = table.size === 0 ? 0 : job.rows;

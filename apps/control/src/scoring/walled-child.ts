@@ -1,4 +1,5 @@
 import type { ChildProcess } from "node:child_process";
+import { setPriority } from "node:os";
 import { spawnWalledNode, watchMemory } from "@portolan/sandbox";
 
 /** A program that is told one job over IPC, answers once, and sees its own files and nothing else. */
@@ -10,6 +11,8 @@ export interface WalledJob {
   readonly memoryBytes: number;
   /** Milliseconds after which it is killed. */
   readonly limitMs: number;
+  /** Nice value from its first moment, so that its start is as modest as its work; default: the parent's. */
+  readonly niceness?: number;
   /** What the child asks on its way, and the answer; `undefined`: the message is its reply. */
   readonly answer?: (question: unknown) => Promise<object> | undefined;
 }
@@ -37,6 +40,7 @@ export async function askWalledChild<Reply>(
     env: { TZ: "UTC" },
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
+  if (walled.niceness !== undefined && child.pid !== undefined) lower(child.pid, walled.niceness);
   const kill = (): void => void child.kill("SIGKILL");
   let isTooLarge = false;
   const watch = watchMemory(child, walled.memoryBytes, () => {
@@ -58,6 +62,15 @@ export async function askWalledChild<Reply>(
     clearInterval(watch);
     over.removeEventListener("abort", kill);
     kill();
+  }
+}
+
+/** Its threads inherit it. One that has ended already needs none. */
+function lower(pid: number, niceness: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // Gone: its exit is what is reported.
   }
 }
 

@@ -22,6 +22,8 @@ export class ProfileBook {
   readonly #profiles = new Map<string, ReferenceProfile>();
   /** When a profile that could not be had may be asked for again. */
   readonly #notBefore = new Map<string, number>();
+  /** Profiles whose absence was logged: an edge without control would say it for days. */
+  readonly #missed = new Set<string>();
 
   constructor(deps: ProfileBookDeps) {
     this.#deps = deps;
@@ -59,10 +61,13 @@ export class ProfileBook {
       if (cached.kind !== "found") cache.write(digest, bytes);
       this.#profiles.set(digest, value);
       this.#notBefore.delete(digest);
+      this.#missed.delete(digest);
       const [oldest] = this.#profiles.size > mostKept ? this.#profiles.keys() : [];
       if (oldest !== undefined) this.#profiles.delete(oldest);
     } catch (error) {
-      log.warn({ profile: digest, reason: messageOf(error) }, "gateway.drift.profile_unavailable");
+      if (!this.#missed.has(digest))
+        log.warn({ profile: digest, reason: messageOf(error) }, "gateway.drift.profile_unavailable");
+      this.#missed.add(digest);
     }
   }
 }

@@ -26,7 +26,8 @@ function stateText(state: RuntimeState | undefined): string {
 }
 
 export function metadataOf({ route, requestSignature }: ActiveRoute): JsonObject {
-  return modelMetadata(route.endpoint, String(route.model.version), requestSignature);
+  const platform = route.model.upstream ? "upstream" : undefined;
+  return modelMetadata(route.endpoint, String(route.model.version), requestSignature, platform);
 }
 
 /** An entry of OpenAI's list of models; `undefined` for a model that takes tensors. */

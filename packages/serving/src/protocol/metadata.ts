@@ -14,12 +14,20 @@ export function serverMetadata(version: string): {
   };
 }
 
-/** Body of `GET /v2/models/{name}`. */
-export function modelMetadata(name: string, version: string, signature: ModelSignature): JsonObject {
+/**
+ * Body of `GET /v2/models/{name}`.
+ * @param platform what runs it, in Triton's words; `upstream` for what another server runs
+ */
+export function modelMetadata(
+  name: string,
+  version: string,
+  signature: ModelSignature,
+  platform = "onnx_onnxv1",
+): JsonObject {
   return {
     name,
     versions: [version],
-    platform: "onnx_onnxv1",
+    platform,
     inputs: signature.inputs.map(tensorMetadata),
     outputs: signature.outputs.map(tensorMetadata),
   };

@@ -3,7 +3,6 @@ import type { UpstreamDescription } from "@portolan/registry/contract";
 import {
   type LoadedModel,
   type ModelUsage,
-  RetryBudget,
   type RunOptions,
   type RunOutcome,
   type RuntimeState,
@@ -26,7 +25,6 @@ export class OpenInferenceModel implements LoadedModel {
   readonly #description: UpstreamDescription;
   readonly #connection: Connection;
   readonly #availability: Availability;
-  readonly #retries = new RetryBudget();
   readonly #path: string;
   #inFlight = 0;
   #busyMs = 0;
@@ -65,13 +63,15 @@ export class OpenInferenceModel implements LoadedModel {
     try {
       request = writeInferRequest(inputs, this.#description.binaryTensors);
     } catch (error) {
-      return { kind: "failed", detail: messageOf(error) };
+      return {
+        kind: "failed",
+        detail: (isPortolanError(error) ? error.detail : undefined) ?? messageOf(error),
+      };
     }
     const startMs = performance.now();
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), timeoutMs);
     this.#count(1);
-    this.#retries.earn();
     try {
       return await this.#ask(request, deadline.signal, startMs);
     } catch (error) {
@@ -95,13 +95,12 @@ export class OpenInferenceModel implements LoadedModel {
       "content-type": request.jsonBytes === undefined ? "application/json" : "application/octet-stream",
       ...(request.jsonBytes === undefined ? {} : { [lengthHeader]: String(request.jsonBytes) }),
     };
-    const send = () =>
-      this.#connection.request({ method: "POST", path: `${this.#path}/infer`, headers, body, signal });
-    const response = await send().catch((error: unknown) => {
-      // A connection that was kept for too long: nobody has seen the request, or has answered it.
-      const mayRetry = isBroken(error) && !signal.aborted && this.#retries.spend(performance.now());
-      if (!mayRetry) throw error;
-      return send();
+    const response = await this.#connection.request({
+      method: "POST",
+      path: `${this.#path}/infer`,
+      headers,
+      body,
+      signal,
     });
     if (response.statusCode !== 200)
       return this.#refused(response.statusCode, await readBounded(response.body, mostErrorBytes));
@@ -157,12 +156,6 @@ export class OpenInferenceModel implements LoadedModel {
     this.#countedMs = now;
     this.#inFlight += change;
   }
-}
-
-/** The connection ended before any answer came. */
-function isBroken(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
 }
 
 /** Without the address: what is inside is none of the callers' business. */
