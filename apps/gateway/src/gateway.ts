@@ -1,26 +1,21 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-  asEpochMicros,
   createLogger,
   type Environment,
   environments,
-  type Id,
   isLoopback,
   type Logger,
-  newId,
   type Place,
-  parseId,
   requirePrivateTransport,
   systemClock,
 } from "@portolan/kernel";
-import { createShipper, openPredictionWriter, type PredictionWriter } from "@portolan/predictions";
+import type { PredictionWriter } from "@portolan/predictions";
 import { Metrics, openTracing, type Tracing } from "@portolan/telemetry";
 import type { GatewayConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
 import { createCredential } from "./credential.ts";
-import { createDelivery } from "./deliver-blocks.ts";
 import { type Drift, openDrift } from "./drift/open-drift.ts";
 import { grpcMethods } from "./grpc/methods.ts";
 import { type GrpcServer, listenGrpc } from "./grpc/server.ts";
@@ -38,11 +33,11 @@ import { createGuardedAuthenticator } from "./limits/guarded-authenticator.ts";
 import { openCertificates } from "./limits/open-certificates.ts";
 import { openLimits } from "./limits/open-limits.ts";
 import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
+import { openShipper, openWriter, recordRefusedModel } from "./log/open-log.ts";
 import { openModels } from "./models/open-models.ts";
 import { createOnlineFeatures } from "./online-features.ts";
 import { renderMetrics } from "./render-metrics.ts";
 import { openDiskCache } from "./snapshot/disk-cache.ts";
-import type { ActiveRoute } from "./snapshot/serving-state.ts";
 import { SnapshotManager, type SnapshotManagerDeps } from "./snapshot/snapshot-manager.ts";
 
 export interface RunningGateway {
@@ -56,8 +51,6 @@ const lastDeliveryMs = 2000;
 const defaultName = "gateway";
 const longestUnreadyMs = 20_000;
 const readyPollMs = 20;
-/** Room for the reserve twice and for a block. */
-const leastLogMiB = 32;
 
 /** Wires and starts a gateway. It answers health checks at once, and inferences as soon as it has a snapshot. */
 export async function startGateway(config: GatewayConfig): Promise<RunningGateway> {
@@ -94,23 +87,19 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     readiness: () => readinessProblem(deps),
   });
   // Beside others on its port it is sent callers from its first moment: it comes when it can answer them.
-  const isShared = config.GATEWAY_SHARED_PORT;
+  const { GATEWAY_SHARED_PORT: isShared } = config;
   const early = isShared ? undefined : await listenAll(config, deps, parts.certificates);
   credential.start();
   await snapshots.start();
   await parts.drift.prepare(snapshots.state?.routes.values() ?? []);
   if (isShared) await untilReady(deps);
   const { server, grpc } = early ?? (await listenAll(config, deps, parts.certificates));
-  log.info(
-    {
-      port: server.port,
-      ...(grpc ? { grpcPort: grpc.port } : {}),
-      ...(scrapes ? { metricsPort: scrapes.port } : {}),
-      writer: writer.writerId,
-      epoch: writer.epoch,
-    },
-    "gateway.started",
-  );
+  const { writerId, epoch } = writer;
+  const ports = {
+    ...(grpc ? { grpcPort: grpc.port } : {}),
+    ...(scrapes ? { metricsPort: scrapes.port } : {}),
+  };
+  log.info({ port: server.port, ...ports, writer: writerId, epoch }, "gateway.started");
   return {
     port: server.port,
     async close() {
@@ -151,21 +140,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const following = { cache, control, pool: models.pool, log, metrics, writer, drift };
   const snapshots = followSnapshots(config, following);
   const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), log);
-  const shipper = createShipper({
-    folder: logFolder(config),
-    keysFolder: logKeysFolder(config),
-    deliver: createDelivery(control),
-    onProblem(problem) {
-      metrics.gauge(
-        "portolan_gateway_log_delivered",
-        "1 while control takes the prediction log, 0 while it waits here",
-        {},
-        problem === undefined ? 1 : 0,
-      );
-      if (problem === undefined) log.info({}, "gateway.log.delivered");
-      else log.warn({ reason: problem }, "gateway.log.undelivered");
-    },
-  });
+  const shipper = openShipper(config, { control, metrics, log });
   return {
     metrics,
     limits,
@@ -258,48 +233,4 @@ function openTraces(config: GatewayConfig): Promise<Tracing> | undefined {
 /** Trust, snapshot, models and credential of one gateway; what several processes wrote would not be one state. */
 function stateFolder({ PORTOLAN_HOME: home, GATEWAY_NAME: name }: GatewayConfig): string {
   return name === defaultName ? join(home, "gateway") : join(home, "gateways", name);
-}
-
-function logFolder(config: GatewayConfig): string {
-  return join(config.PORTOLAN_HOME, "predictions", config.GATEWAY_NAME);
-}
-
-/** Apart from the log: whoever gets one of the two folders reads no payloads. */
-function logKeysFolder(config: GatewayConfig): string {
-  return join(config.PORTOLAN_HOME, "keys", "prediction-log", config.GATEWAY_NAME);
-}
-
-/** The writer's identity survives restarts: control knows a gateway's blocks by it. */
-async function openWriter(config: GatewayConfig, log: Logger): Promise<PredictionWriter> {
-  const folder = logFolder(config);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = join(folder, "writer.id");
-  const known = existsSync(file) ? parseId("writer", readFileSync(file, "utf8").trim()) : undefined;
-  const writerId: Id<"writer"> = known ?? newId("writer", systemClock.now());
-  if (!known) writeFileSync(file, `${writerId}\n`, { mode: 0o600 });
-  return openPredictionWriter({
-    folder,
-    keysFolder: logKeysFolder(config),
-    writerId,
-    clock: systemClock,
-    ...(config.LOG_BUDGET === 0 ? {} : { budgetBytes: Math.max(leastLogMiB, config.LOG_BUDGET) * 2 ** 20 }),
-    onFailure: (reason) => log.error({ reason }, "gateway.log.failed"),
-    onRecovered: (epoch) => log.info({ epoch }, "gateway.log.recovered"),
-  });
-}
-
-/** A model whose bytes or signature were refused is a denial of its own, on the record. */
-async function recordRefusedModel(writer: PredictionWriter, route: ActiveRoute, log: Logger): Promise<void> {
-  try {
-    await writer.refuse({
-      context: route.context,
-      principal: "gateway",
-      requestId: newId("request", systemClock.now()),
-      receivedAt: asEpochMicros(systemClock.now()),
-      httpStatus: 503,
-      reason: route.problem?.code ?? "serving.model_unavailable",
-    });
-  } catch (error) {
-    log.error({ err: error }, "gateway.refusal.unlogged");
-  }
 }

@@ -1,5 +1,5 @@
 import type { DeliverBlocks } from "@portolan/predictions";
-import type { ControlClient } from "./control-client.ts";
+import type { ControlClient } from "../control-client.ts";
 
 /** Statuses that say nothing about the blocks: they are sent again. */
 const passing: ReadonlySet<number> = new Set([401, 403, 404, 408, 429]);
