@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../../control/test/control-process.ts";
-import { type CommandResult, cliMain, type Product, runPortolan, startProduct } from "./product.ts";
+import { createDelays, createShopKey, doneBy, soon } from "./delays.ts";
+import { cliMain, type Product, runPortolan, startProduct } from "./product.ts";
 
 let product: Product;
 let folder: string;
@@ -15,19 +15,7 @@ let bundle: string;
 let key: string;
 let device: Device | undefined;
 
-async function done(line: string, ...rest: string[]): Promise<CommandResult> {
-  const result = await product.cli(...line.split(" "), ...rest);
-  if (result.code !== 0) throw new Error(`${line}: ${result.err}${result.out}`);
-  return result;
-}
-
-async function soon(holds: () => Promise<boolean>): Promise<void> {
-  for (let n = 0; n < 300; n++) {
-    if (await holds()) return;
-    await sleep(100);
-  }
-  throw new Error("it did not come true within half a minute");
-}
+const done = doneBy(() => product);
 
 async function predictAt(url: string, value: number): Promise<number> {
   const tensor = { name: "x", shape: [1, 2], datatype: "FP32", data: [value, 1] };
@@ -95,22 +83,12 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "portolan-edge-"));
   bundle = join(folder, "press-7");
   product = await startProduct();
-  await done("business-unit create operations");
-  await done("team create planning --business-unit operations");
-  await done("use-case create delays --team planning");
-  for (const name of ["ci", "shop"]) await done(`service-account create ${name}`);
-  const { organisationId } = JSON.parse((await done("whoami --json")).out) as { organisationId: string };
-  await done(`grant ci --to ci --scope ${organisationId}`);
-  await done("grant application --to shop --scope-kind use_case --scope delays");
+  await createDelays(done);
   const model = join(folder, "model.onnx");
   writeFileSync(model, logisticModel([1, 2], 0));
   await done(`--as ci model import ${model} --name delays --use-case delays --environment dev`);
   await done("endpoint deploy delays delays 1 --use-case delays --environment dev");
-  key = (
-    JSON.parse((await done("api-key create edge-app --for shop --environment dev --json")).out) as {
-      text: string;
-    }
-  ).text;
+  key = await createShopKey(done);
   // A bundle holds what is in force when it is made.
   await soon(async () => (await predictAt(product.gatewayUrl, 0)) === 200);
 }, 120_000);

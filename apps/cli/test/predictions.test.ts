@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createDelays, doneBy, soon } from "./delays.ts";
 import { type CommandResult, type Product, startProduct } from "./product.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portolan-predictions-"));
@@ -13,20 +13,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function done(line: string, ...more: string[]): Promise<CommandResult> {
-  const result = await product.cli(...line.split(" "), ...more);
-  expect(result.code, `${line}: ${result.err}`).toBe(0);
-  return result;
-}
-
-/** Again and again until it succeeds: a snapshot and a delivered block take their seconds. */
-async function soon(work: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 120; i++) {
-    if (await work()) return;
-    await sleep(500);
-  }
-  throw new Error("it did not happen within a minute");
-}
+const done = doneBy(() => product);
 
 const predict = (value: number): Promise<CommandResult> => {
   const tensor = { name: "x", shape: [1, 2], datatype: "FP32", data: [value, 1] };
@@ -59,13 +46,7 @@ async function deploy(version: number): Promise<void> {
 
 beforeAll(async () => {
   product = await startProduct();
-  await done("business-unit create operations");
-  await done("team create planning --business-unit operations");
-  await done("use-case create delays --team planning");
-  for (const name of ["ci", "shop"]) await done(`service-account create ${name}`);
-  const { organisationId } = JSON.parse((await done("whoami --json")).out) as { organisationId: string };
-  await done(`grant ci --to ci --scope ${organisationId}`);
-  await done("grant application --to shop --scope-kind use_case --scope delays");
+  await createDelays(done);
   for (const [version, weights] of [
     [1, [1, 2]],
     [2, [1, 2.5]],

@@ -1,18 +1,15 @@
 import { TensorServer, TextServer } from "@portolan/upstream/testing";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type CommandResult, type Product, startProduct } from "./product.ts";
+import { createDelays, createShopKey, doneBy } from "./delays.ts";
+import { type Product, startProduct } from "./product.ts";
 
 let product: Product;
 let tensors: TensorServer;
 let text: TextServer;
 let key: string;
 
-async function done(line: string): Promise<CommandResult> {
-  const result = await product.cli(...line.split(" "));
-  if (result.code !== 0) throw new Error(`${line}: ${result.err}${result.out}`);
-  return result;
-}
+const done = doneBy(() => product);
 
 const ofDelays = "--use-case delays --environment dev";
 
@@ -21,18 +18,8 @@ beforeAll(async () => {
   tensors = await TensorServer.start([{ name: "x", ...table }], [{ name: "y", ...table }]);
   text = await TextServer.start();
   product = await startProduct();
-  await done("business-unit create operations");
-  await done("team create planning --business-unit operations");
-  await done("use-case create delays --team planning");
-  for (const name of ["ci", "shop"]) await done(`service-account create ${name}`);
-  const { organisationId } = JSON.parse((await done("whoami --json")).out) as { organisationId: string };
-  await done(`grant ci --to ci --scope ${organisationId}`);
-  await done("grant application --to shop --scope-kind use_case --scope delays");
-  key = (
-    JSON.parse((await done("api-key create app --for shop --environment dev --json")).out) as {
-      text: string;
-    }
-  ).text;
+  await createDelays(done);
+  key = await createShopKey(done);
 }, 120_000);
 afterAll(async () => {
   await product[Symbol.asyncDispose]();
