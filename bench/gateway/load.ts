@@ -38,10 +38,9 @@ function cpuOfOne(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * tickMicros;
 }
 
-/** Drives one server with `wrk` (Debian package), pinned to the last processor so that it takes none from the server. */
-/** The server's process, all its threads, on the first processor alone. */
-export function pin(pid: number): void {
-  spawn("taskset", ["-acp", "0", String(pid)], { stdio: "ignore" });
+/** The process, all its threads, on one processor alone: the first for servers, the second for clients. */
+export function pin(pid: number, processor = 0): void {
+  spawn("taskset", ["-acp", String(processor), String(pid)], { stdio: "ignore" });
 }
 
 /** The middle one. */
@@ -49,6 +48,7 @@ export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
+/** Drives one server with `wrk` (Debian package), pinned to the last processor so that it takes none from the server. */
 export async function drive(load: Load): Promise<Round> {
   const script = join(mkdtempSync(join(tmpdir(), "wrk-")), "post.lua");
   const headers = Object.entries({ "content-type": "application/json", ...load.headers })

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { StatedUpstream } from "@portolan/registry/contract";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
-import { drive, type Round } from "../gateway/load.ts";
+import { drive, pin, type Round } from "../gateway/load.ts";
 
 /**
  * What a proxy adds to a server that has its answer ready: Portolan's gateway with everything on (authentication, limits, circuit, token
@@ -39,10 +39,6 @@ interface Target {
 
 const children: ChildProcess[] = [];
 const installation = new TestInstallation();
-
-function pin(pid: number, processor: number): void {
-  spawn("taskset", ["-acp", String(processor), String(pid)], { stdio: "ignore" });
-}
 
 async function startUpstream(): Promise<{ readonly url: string; readonly pid: number }> {
   const entry = fileURLToPath(new URL("./fixed-upstream.ts", import.meta.url));
