@@ -28,6 +28,7 @@ import type { Registry } from "prom-client";
 import { backupJob } from "./backup/backups.ts";
 import type { ControlSettings } from "./config.ts";
 import { recordCharterRefusals } from "./http/charter-refusals.ts";
+import { recordDamagedObjects } from "./http/damaged-objects.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createServer } from "./http/server.ts";
 import { backupRoutes } from "./routes/backups.ts";
@@ -181,6 +182,7 @@ async function registerRoutes(
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
   recordCharterRefusals(app, onDenied);
+  recordDamagedObjects(app, onDenied);
   const metrics = healthRoutes(app, {
     showsMetrics: base.config.METRICS_PORT === undefined && isLoopback(base.config.CONTROL_HOST),
     checks: [

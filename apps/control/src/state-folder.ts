@@ -2,7 +2,8 @@ import { chmod, lstat, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Ours alone. `inbox` is left as it is: others may deliver there; `postgres` belongs to the account that PostgreSQL runs under. */
-const closed = "accepted backups features gateway keys ledger logs objects pglite predictions run".split(" ");
+const closed =
+  "accepted backups features gateway gateways keys ledger logs objects pglite predictions run".split(" ");
 /** Way to what is handed to a trainer's account by name; nobody else can list them. */
 const passed = ["work"];
 /** Python environments, which such an account runs from. */

@@ -1,4 +1,5 @@
-import { environments } from "@portolan/kernel";
+import { chmod, writeFile } from "node:fs/promises";
+import { type Digest, environments, parseDigest } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Answer } from "./api.ts";
 import { bare, openTeamWorld, prepareData, type TeamWork, type TeamWorld } from "./team-world.ts";
@@ -46,6 +47,20 @@ test("two organisations that upload the same bytes hold them each for itself, an
     expect((await read(own, ada)).status).toBe(200);
     await expectHidden(own, gus);
   }
+});
+
+test("stored bytes that have changed are given to nobody, and the first of those who asked is on the ledger", async () => {
+  const { control } = world;
+  const ada = await world.as("ada");
+  const digest = await world.upload("sam", work.place, Buffer.from("bytes that a disk will change"));
+  const path = await control.objects.localPath(parseDigest(digest) as Digest);
+  await chmod(path, 0o600);
+  await writeFile(path, "bytes that a disk has changed");
+  for (let n = 0; n < 3; n++)
+    expect(await read(digest, ada)).toMatchObject({ status: 500, body: { code: "objectstore.corrupt" } });
+  const entries = `/v1/ledger/entries?class=denied&subject=${digest}`;
+  const { body } = await control.call("GET", entries, undefined, ada);
+  expect(body["entries"]).toMatchObject([{ subject: digest, detail: { reason: "objectstore.corrupt" } }]);
 });
 
 test("a credential of dev reads no bytes of production, whatever the role", async () => {

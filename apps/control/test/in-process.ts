@@ -91,6 +91,7 @@ export async function openControl() {
     routes,
     work: base.work,
     database: test.database,
+    objects: base.objects,
     /** Publishes the organisation's next snapshot, as the intent of a deployment does. */
     publish: (organisationId: Id<"organisation">) => wiring.serving.publisher.publish(organisationId),
     /** Lets the waiting jobs of these handlers run to their end; others find theirs too, as in control. */
