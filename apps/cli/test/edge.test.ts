@@ -140,6 +140,26 @@ test("a device serves from its bundle while control is gone, survives kill -9, a
   await device.stop();
 }, 180_000);
 
+test("a device that is revoked gets nothing any more, whatever keys it had; a forged snapshot takes no good one's place", async () => {
+  const out = join(folder, "press-9");
+  await done(bundleLine("press-9", out));
+  const secret = readFileSync(join(out, "key"), "utf8").trim();
+  const ask = (): Promise<number> =>
+    fetch(`${product.controlUrl}/v1/whoami`, { headers: { authorization: `Bearer ${secret}` } }).then(
+      ({ status }) => status,
+    );
+  expect(await ask()).toBe(200);
+  await done("edge revoke press-9 --reason stolen");
+  expect(await ask()).toBe(401);
+  const snapshot = join(out, "snapshot.json");
+  const { payload, ...rest } = JSON.parse(readFileSync(snapshot, "utf8")) as { payload: string };
+  const forged = Buffer.from(payload, "base64").toString().replace('"version":', '"version":9');
+  writeFileSync(snapshot, JSON.stringify({ ...rest, payload: Buffer.from(forged).toString("base64") }));
+  const { code, err } = await runPortolan(["--home", join(folder, "forged"), "edge", "run", out]);
+  expect(code).toBe(1);
+  expect(err).toContain("signature does not match");
+}, 60_000);
+
 test("a bundle with one changed byte serves nobody, and says which", async () => {
   const other = join(folder, "press-8");
   await done(bundleLine("press-8", other));

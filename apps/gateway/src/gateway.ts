@@ -7,6 +7,7 @@ import {
   environments,
   isLoopback,
   type Logger,
+  messageOf,
   type Place,
   requirePrivateTransport,
   systemClock,
@@ -154,12 +155,11 @@ async function assemble(config: GatewayConfig, log: Logger) {
     ...(tracing ? { traces: new RequestTraces(tracing, config.TRACES_SAMPLE) } : {}),
     async close() {
       models.close();
-      await tracing?.close();
-      await credential.close();
-      await snapshots.close();
-      await limits.close();
-      await guard?.close();
-      await drift.close();
+      // What one of them cannot finish must not keep the log from being closed and delivered.
+      for (const part of [tracing, credential, snapshots, limits, guard, drift])
+        await part
+          ?.close()
+          .catch((error: unknown) => log.error({ error: messageOf(error) }, "gateway.stop.failed"));
       // The last block closes with the writer; control gets it now if it is there, else after the next start.
       await writer.close();
       await Promise.race([shipper.flush().catch(() => undefined), sleep(lastDeliveryMs)]);

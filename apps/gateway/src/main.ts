@@ -11,7 +11,13 @@ try {
   const stop = (): void => {
     if (stopping) return;
     stopping = true;
-    void gateway.close().then(() => process.exit(0));
+    gateway.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`gateway: it did not end as it should: ${String(error)}\n`);
+        process.exit(1);
+      },
+    );
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);

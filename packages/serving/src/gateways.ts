@@ -32,10 +32,17 @@ export async function declareGateway(
   const resource = { type: "Gateway", organisationId };
   const served = await environmentsAllowing(deps.authorizer, call, "serving:declare_gateway", resource);
   const known = await deps.work.read(call, (sql) => findGateway(sql, organisationId, name));
-  // What another gateway gets depends on its declaration: that of one in production is not changed from below.
-  if (known && known.declaredBy !== call.actor.id && !served.includes("production")) {
+  // What another gateway gets depends on its declaration: that of one in production is not changed from below, and a gateway
+  // changes none that somebody else made.
+  const isAnothers = known !== undefined && known.declaredBy !== call.actor.id;
+  const isChanged = known?.region !== region || known.owner !== owner;
+  if (
+    isAnothers &&
+    (!served.includes("production") || (isChanged && call.actor.kind === "service_account"))
+  ) {
     const production = { ...resource, environment: "production" } as const;
-    await deps.authorizer.require(call, "serving:declare_gateway", production);
+    const action = served.includes("production") ? "identity:manage" : "serving:declare_gateway";
+    await deps.authorizer.require(call, action, production);
   }
   return deps.work.write(call, async (tx) => {
     const before = await findGateway(tx.sql, organisationId, name);

@@ -1,8 +1,9 @@
 import { basename, resolve } from "node:path";
 import { environments, PortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
+import { listItems } from "../client/directory.ts";
 import { type CliContext, connect } from "../context.ts";
-import { type MadeBundle, makeBundle } from "../edge/make-bundle.ts";
+import { accountOf, type MadeBundle, makeBundle } from "../edge/make-bundle.ts";
 import { runEdge } from "../edge/run-edge.ts";
 import type { CliErrorCode } from "../errors.ts";
 import type { ContextOf } from "../program.ts";
@@ -37,6 +38,7 @@ export function registerEdgeCommands(program: Command, contextOf: ContextOf): vo
     );
   registerBundle(edge, contextOf);
   registerRun(edge, contextOf);
+  registerRevoke(edge, contextOf);
 }
 
 function registerBundle(edge: Command, contextOf: ContextOf): void {
@@ -114,6 +116,32 @@ function registerRun(edge: Command, contextOf: ContextOf): void {
           if (context.output.isJson) context.output.result({ url, endpoints, controlUrl }, "");
         },
       });
+    });
+}
+
+function registerRevoke(edge: Command, contextOf: ContextOf): void {
+  edge
+    .command("revoke <name>")
+    .description("Shut a device out: its account is disabled, and every key that it ever had with it")
+    .requiredOption("--reason <text>", "kept on the ledger")
+    .addHelpText("after", '\nExample:\n  portolan edge revoke press-7 --reason "stolen from the hall"')
+    .action(async (name: string, options: { reason: string }, command: Command) => {
+      const context = contextOf(command);
+      const api = await connect(context);
+      const account = (await listItems(api, "/v1/service-accounts")).find(
+        (one) => one.name === accountOf(name),
+      );
+      if (!account)
+        throw badUsage(
+          `there is no device "${name.slice(0, 60)}"`,
+          "See the gateways with: portolan service-account list",
+        );
+      const path = `/v1/service-accounts/${account.id}/disable`;
+      await api.text({ method: "POST", path, body: { reason: options.reason } });
+      context.output.result(
+        { name, account: account.id },
+        `${name} gets nothing and delivers nothing any more`,
+      );
     });
 }
 

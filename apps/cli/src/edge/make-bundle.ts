@@ -50,6 +50,9 @@ export async function makeBundle(
 ): Promise<MadeBundle> {
   await refuseExisting(order.folder);
   const { id, text } = await deviceKey(api, order);
+  // By whoever makes the bundle, not by the device: what is declared about it is not the device's to change.
+  const { gateway, region, owner } = order;
+  await api.json({ method: "PUT", path: `/v1/gateways/${gateway}`, body: { region, owner } });
   try {
     return await againWhileItMoves(() => fillBundle(text, api.url, order, onProgress));
   } catch (error) {
@@ -85,7 +88,6 @@ async function fillBundle(
 ): Promise<MadeBundle> {
   const device = new ApiClient({ url, token: key });
   const { gateway, region, owner } = order;
-  await device.json({ method: "PUT", path: `/v1/gateways/${gateway}`, body: { region, owner } });
   const stated = new URLSearchParams({ gateway, region, owner }).toString();
   const trust = await device.json<unknown>({ path: "/v1/snapshots/trust" });
   const signed = await device.json<SignedSnapshot>({ path: `/v1/snapshots/latest?${stated}` });
@@ -175,13 +177,18 @@ async function refuseExisting(folder: string): Promise<void> {
   });
 }
 
+/** Name of a device's service account. */
+export function accountOf(gateway: string): string {
+  return `gateway-${gateway}`;
+}
+
 /** A service account per device, so that one that is lost is shut out alone. */
 async function deviceKey(
   api: ApiClient,
   order: BundleOrder,
 ): Promise<{ readonly id: string; readonly text: string }> {
   const { environment, gateway, keyDays } = order;
-  const name = `gateway-${gateway}`;
+  const name = accountOf(gateway);
   const account = await findOrCreate(api, "/v1/service-accounts", {
     name,
     displayName: `Gateway ${gateway}`,

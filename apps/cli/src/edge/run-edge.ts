@@ -1,6 +1,9 @@
-import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createLogger, PortolanError, Secret } from "@portolan/kernel";
+import { createLogger, PortolanError, Secret, type SigningKey, writeFileDurablySync } from "@portolan/kernel";
+import { SnapshotTrust } from "@portolan/serving/contract";
+import { verifySnapshot } from "@portolan/serving/policy";
+import { Compile } from "typebox/compile";
 import type { CliContext } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { childEnvironment } from "../supervisor/child-environment.ts";
@@ -21,6 +24,7 @@ export interface EdgeRun {
   readonly onReady: (settings: EdgeSettings, url: string) => void;
 }
 
+const trustShape = Compile(SnapshotTrust);
 const readyLimitMs = 60_000;
 const hopelessDeaths = 3;
 
@@ -78,34 +82,54 @@ export async function runEdge(context: CliContext, run: EdgeRun): Promise<void> 
   }
 }
 
-/** A newer bundle of the same organisation replaces what lies here; log, key and trust stay. */
+/**
+ * A newer bundle of the same organisation replaces what lies here; log and key stay. It is verified before: a bundle that the gateway would
+ * refuse must not take the place of a snapshot that it serves from.
+ */
 async function unpack(home: string, folder: string, settings: EdgeSettings): Promise<void> {
   const state = join(home, "gateways", settings.gateway);
   await mkdir(join(state, bundleFiles.objects), { recursive: true, mode: 0o700 });
-  const trust = await readJson(folder, bundleFiles.trust);
-  const pinned = await readJson(state, bundleFiles.trust).catch(() => undefined);
-  if (pinned === undefined) await write(state, bundleFiles.trust, trust);
-  else if (organisationOf(pinned) !== organisationOf(trust))
+  const brought = trustOf(await readJson(folder, bundleFiles.trust));
+  const pinned = trustOf(await readJson(state, bundleFiles.trust).catch(() => undefined));
+  if (!brought) throw unusable(folder, `its ${bundleFiles.trust} has another form`);
+  if (pinned && pinned.organisationId !== brought.organisationId)
     throw new PortolanError<CliErrorCode>("cli.bad_file", {
       detail: `${state} belongs to another organisation than the bundle`,
       mend: "Give the bundle a folder of its own with --home.",
     });
+  const trust = { ...brought, keys: joined(pinned?.keys ?? [], brought.keys) };
+  const signed = await readJson(folder, bundleFiles.snapshot);
+  const keys = trust.keys as unknown as SigningKey[];
+  const verdict = verifySnapshot(signed, { keys, organisationId: trust.organisationId });
+  if (verdict.kind === "refused") throw unusable(folder, verdict.detail);
   for (const digest of settings.objects)
     await copyFile(objectPath(folder, digest), objectPath(state, digest));
+  write(state, bundleFiles.trust, trust);
   const here = versionOf(await readJson(state, bundleFiles.snapshot).catch(() => undefined));
   // What control has sent since is newer than any bundle from before.
-  if (here >= settings.snapshotVersion) return;
-  await write(state, bundleFiles.snapshot, await readJson(folder, bundleFiles.snapshot));
+  if (here < settings.snapshotVersion) write(state, bundleFiles.snapshot, signed);
 }
 
-async function write(state: string, name: string, value: unknown): Promise<void> {
-  await writeFile(join(state, name), JSON.stringify(value), { mode: 0o600 });
+function write(state: string, name: string, value: unknown): void {
+  writeFileDurablySync(join(state, name), Buffer.from(JSON.stringify(value)), 0o600);
 }
 
-function organisationOf(trust: unknown): unknown {
-  return typeof trust === "object" && trust !== null && "organisationId" in trust
-    ? trust.organisationId
-    : undefined;
+function trustOf(value: unknown): SnapshotTrust | undefined {
+  return trustShape.Check(value) ? value : undefined;
+}
+
+/** Keys of both; the end of a key counts, whoever knows of it. */
+function joined(ours: SnapshotTrust["keys"], theirs: SnapshotTrust["keys"]): SnapshotTrust["keys"] {
+  const byId = new Map(ours.map((key) => [key.id, key]));
+  for (const key of theirs) byId.set(key.id, { ...byId.get(key.id), ...key });
+  return [...byId.values()];
+}
+
+function unusable(folder: string, why: string): PortolanError<CliErrorCode> {
+  return new PortolanError<CliErrorCode>("cli.bad_file", {
+    detail: `the bundle in ${folder} cannot be served from: ${why}`,
+    mend: "Make it anew with: portolan edge bundle. What was here before is untouched.",
+  });
 }
 
 /** Unverified, for comparison alone: the gateway verifies what it serves from. */
