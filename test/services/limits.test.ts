@@ -247,7 +247,7 @@ describe.skipIf(program === "")("two gateway processes and a real Redis", () => 
       await installation.publish(1);
       const more = { LIMITS_REDIS_URL: `redis://127.0.0.1:${redis.port}` };
       const gateways = await Promise.all(
-        ["a", "b"].map((name) => installation.start({ GATEWAY_NAME: name, ...more })),
+        ["a", "b"].map((name) => installation.start({ ...installation.another(name), ...more })),
       );
       const metric = async (name: string): Promise<string[]> =>
         Promise.all(

@@ -70,7 +70,7 @@ test("it declares its place before the first snapshot, and states it with every 
     await installation.publish(1);
     await installation.start({
       CONTROL_URL: `http://127.0.0.1:${(control.address() as AddressInfo).port}`,
-      GATEWAY_NAME: "north",
+      ...installation.another("north"),
       LOCATION_REGION: "eu-north-1",
       LOCATION_OWNER: "Acme & Co",
     });

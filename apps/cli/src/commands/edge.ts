@@ -101,7 +101,7 @@ function registerRun(edge: Command, contextOf: ContextOf): void {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  portolan --home /var/lib/portolan edge run ./press-7\n  portolan edge run ./press-7 --port 8080 --log-budget 256",
+      "\nExamples:\n  portolan edge run ./press-7 --home /var/lib/portolan\n  portolan edge run ./press-7 --port 8080 --log-budget 256",
     )
     .action(async (folder: string, options: RunOptions, command: Command) => {
       const context = contextOf(command);
