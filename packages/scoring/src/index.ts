@@ -4,6 +4,7 @@ import { scoringRoutes } from "./routes/scorings.ts";
 import type { ScoringDeps } from "./start-scoring.ts";
 
 export { type ScoringErrorCode, scoringErrors } from "./errors.ts";
+export { mergeChunks } from "./merge-chunks.ts";
 export type {
   ChunkRequest,
   ChunkScorer,

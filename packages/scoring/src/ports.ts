@@ -65,6 +65,8 @@ export interface ScoredChunk {
   readonly rows: number;
   readonly refused: number;
   readonly rowsPerRun: number;
+  /** Of the object, in their order. */
+  readonly columns: readonly string[];
   readonly cpuSeconds: number;
 }
 

@@ -1,7 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { quoteText } from "@portolan/expressions";
 import {
   type Digest,
   digestJson,
@@ -18,6 +15,7 @@ import {
 import type { ScoredManifest, Scoring } from "./contract.ts";
 import type { ScoringErrorCode } from "./errors.ts";
 import { untilWindow } from "./job-window.ts";
+import { type MergedChunks, mergeChunks } from "./merge-chunks.ts";
 import type { ScoredChunk } from "./ports.ts";
 import { chunkRows, planScoring, type Resolved, type ScoringDeps, scoringQueue } from "./start-scoring.ts";
 import { closeRun, findRun, finishRun, insertChunk, markRunning } from "./store.ts";
@@ -46,7 +44,9 @@ async function runScoring(deps: ScoringDeps, job: JobRun): Promise<JsonObject> {
     const rows = Math.min((at + 1) * chunkRows, scoring.plan.rows);
     await job.progress(0.95 * (rows / scoring.plan.rows), `${rows} of ${scoring.plan.rows} rows`);
   }
-  const merged = await job.effect("merge", () => merge(deps, job, scoring.id, chunks));
+  const merged = await job.effect("merge", () =>
+    mergeChunks(deps, { id: scoring.id, rows: scoring.plan.rows, chunks }, job.signal),
+  );
   const cost = await costOf(deps, job, scoring, chunks);
   return job.step("publish", async (tx) => {
     const manifest = manifestOf(scoring, chunks, merged, cost);
@@ -171,43 +171,6 @@ async function waitForWindow(
     await sleep(Math.min(ms, lookMs), undefined, { signal: job.signal });
 }
 
-interface Merged extends JsonObject {
-  readonly object: string;
-  readonly sizeBytes: number;
-}
-
-async function merge(
-  deps: ScoringDeps,
-  job: JobRun,
-  id: string,
-  chunks: readonly ScoredChunk[],
-): Promise<Merged> {
-  const folder = join(deps.workFolder, id);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  try {
-    const parts: string[] = [];
-    for (const { object } of chunks) parts.push(await deps.objects.localPath(object));
-    const list = parts.map(quoteText).join(", ");
-    const output = join(folder, "scored.parquet");
-    await deps.engine.run({
-      statements: [
-        {
-          sql: `copy (select * from read_parquet([${list}]) order by _row) to ${quoteText(output)} (format parquet, compression zstd)`,
-        },
-      ],
-      readable: parts,
-      workFolder: folder,
-      threads: 1,
-      signal: job.signal,
-    });
-    const { digest, sizeBytes } = await deps.objects.putFile(output);
-    return { object: digest, sizeBytes };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
 async function costOf(
   deps: ScoringDeps,
   job: JobRun,
@@ -230,7 +193,7 @@ async function costOf(
 function manifestOf(
   { id, request, plan }: Scoring,
   chunks: readonly ScoredChunk[],
-  { object, sizeBytes }: Merged,
+  { object, sizeBytes }: MergedChunks,
   cost: ScoredManifest["cost"],
 ): ScoredManifest {
   return {

@@ -26,13 +26,14 @@ async function score(job: ChunkJob): Promise<ChunkReply> {
   const session = await createSession(await readFile(job.modelPath), plan.signature);
   const scored = await runRows(session, plan, table, sorted.accepted);
   const judged = judgeOutputs(plan.nonFiniteOutputs, scored, sorted);
-  await writeChunk(job, scored, judged);
+  const columns = await writeChunk(job, scored, judged);
   const { user, system } = process.cpuUsage();
   return {
     kind: "scored",
     rows,
     refused: judged.refused.size,
     rowsPerRun: scored.rowsPerRun,
+    columns,
     cpuSeconds: (user + system) / 1e6,
   };
 }
@@ -62,7 +63,7 @@ function judgeOutputs(
 ): SortedRows {
   if (policy === "allow" || policy === "missing") return { accepted, refused };
   const why = new Map(refused);
-  for (const [name, { rows }] of outputs)
+  for (const { name, rows } of outputs)
     rows.forEach((row, at) => {
       const isGap = row.some((value) => typeof value === "number" && !Number.isFinite(value));
       const place = accepted[at];
@@ -88,18 +89,21 @@ interface ScoreColumn {
 
 /** A column per element of an output's row. */
 function scoreColumns({ outputs }: ScoredRows): ScoreColumn[] {
-  return [...outputs].flatMap(([name, { datatype, rows }]) => {
-    const width = rows[0]?.length ?? 1;
-    return Array.from({ length: width }, (_, index) => ({
+  return outputs.flatMap(({ name, datatype, width, rows }) =>
+    Array.from({ length: width }, (_, index) => ({
       name: width === 1 ? name : `${name}_${index}`,
       type: columnTypes[datatype] ?? "bigint",
       valueOf: (at: number): unknown => rows[at]?.[index],
-    }));
-  });
+    })),
+  );
 }
 
-/** Scores beside keys, in the order of the rows: `_row` counts within the whole snapshot. */
-async function writeChunk(job: ChunkJob, scored: ScoredRows, sorted: SortedRows): Promise<void> {
+/**
+ * Scores beside keys, in the order of the rows: `_row` counts within the whole snapshot.
+ *
+ * @returns the names of the columns, in their order
+ */
+async function writeChunk(job: ChunkJob, scored: ScoredRows, sorted: SortedRows): Promise<string[]> {
   const columns = scoreColumns(scored);
   requireDistinct([...job.keys, ...columns.map(({ name }) => name)]);
   const instance = await DuckDBInstance.create(":memory:", {
@@ -130,6 +134,7 @@ async function writeChunk(job: ChunkJob, scored: ScoredRows, sorted: SortedRows)
     connection.closeSync();
     instance.closeSync();
   }
+  return ["_row", ...job.keys, ...columns.map(({ name }) => name), "_refused", "_model"];
 }
 
 function appendRows(

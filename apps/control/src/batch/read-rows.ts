@@ -1,4 +1,4 @@
-import type { FilledColumn, InputPlan } from "@portolan/scoring/policy";
+import type { FilledColumn, FilledTensor, InputPlan } from "@portolan/scoring/policy";
 import { numericKinds, type Tensor, type TensorData } from "@portolan/serving/policy";
 import type { Columns } from "../scoring/model-inputs.ts";
 
@@ -37,12 +37,11 @@ export function tensorsOfRows(
   table: Columns,
   places: readonly number[],
 ): Tensor[] {
-  return inputs.map(({ spec, columns }) => {
+  return inputs.map((input) => {
+    const { spec, columns } = input;
     const width = columns.length;
-    const data =
-      spec.datatype === "BYTES"
-        ? Array.from({ length: places.length * width }, () => "")
-        : numericKinds[spec.datatype].make(places.length * width);
+    const tensor = emptyTensor(input, places.length);
+    const data = tensor.data as Exclude<TensorData, readonly string[]>;
     columns.forEach((column, index) => {
       const values = table.get(column.column) ?? [];
       places.forEach((row, at) => {
@@ -50,9 +49,24 @@ export function tensorsOfRows(
         if (cell.kind === "value") data[at * width + index] = cell.value as never;
       });
     });
-    const shape = [places.length, ...spec.shape.slice(1).map((dim) => (dim === -1 ? width : dim))];
-    return { name: spec.name, datatype: spec.datatype, shape, data: data as TensorData };
+    return tensor;
   });
+}
+
+/** One row of zeros and empty texts. */
+export function zeroRow({ inputs }: InputPlan): Tensor[] {
+  return inputs.map((input) => emptyTensor(input, 1));
+}
+
+function emptyTensor({ spec, columns }: FilledTensor, rows: number): Tensor {
+  const { name, datatype } = spec;
+  const width = columns.length;
+  const shape = [rows, ...spec.shape.slice(1).map((dim) => (dim === -1 ? width : dim))];
+  const data =
+    datatype === "BYTES"
+      ? Array.from({ length: rows * width }, () => "")
+      : numericKinds[datatype].make(rows * width);
+  return { name, datatype, shape, data };
 }
 
 function cellOf(
