@@ -6,7 +6,7 @@ import { type Digest, type ObjectStore, systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { createSession } from "@portolan/onnx/session";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
-import { mlpModel } from "@portolan/onnx-format/testing";
+import { identityModel, mlpModel, onnxType } from "@portolan/onnx-format/testing";
 import { mergeChunks } from "@portolan/scoring";
 import type { InputPlan } from "@portolan/scoring/policy";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -124,4 +124,34 @@ test("a chunk whose every row is refused has the columns of scores too, declared
       mergeChunks(deps, { id: "sco_x", rows: 4, chunks: [bare, narrow] }, signal),
     ).rejects.toMatchObject({ code: "scoring.chunk_failed", detail: expect.stringContaining("chunk 1 has") });
   }
+});
+
+test("a half-precision model's scores are numbers, as its inputs were", async () => {
+  const halves = identityModel(onnxType.float16, ["batch", 2]);
+  const own = signatureOf(readOnnxModel(halves));
+  const [spec] = own.inputs;
+  const columns = ["a", "c"].map((column) => ({ column, standIn: null }));
+  const scorer = createChunkScorer(objects, join(folder, "scoring"));
+  const { object } = await scorer.score(
+    {
+      model: await objects.put(halves),
+      dataset,
+      plan: { ...plan(), signature: own, inputs: spec ? [{ spec, columns }] : [] },
+      keys: [],
+      from: 0,
+      rows: 20,
+      label: "half/1",
+    },
+    new AbortController().signal,
+  );
+  const path = await objects.localPath(object);
+  const rows = await analyse(`select * from read_parquet('${path}') order by _row`, [path]);
+  const name = own.outputs[0]?.name ?? "?";
+  expect(rows.map((row) => [row["_refused"], row[`${name}_0`], row[`${name}_1`]])).toEqual(
+    rows.map((_, at) =>
+      at === 11
+        ? ["non_finite: c", null, null]
+        : [null, Math.f16round(Math.sin(at * 0.7)), Math.f16round(at % 13)],
+    ),
+  );
 });

@@ -1,12 +1,11 @@
 import { readFile } from "node:fs/promises";
-import { type DuckDBAppender, DuckDBInstance } from "@duckdb/node-api";
+import { type DuckDBAppender, DuckDBDecimalValue, DuckDBInstance } from "@duckdb/node-api";
 import { messageOf } from "@portolan/kernel";
 import { createSession } from "@portolan/onnx/session";
 import type { Columns } from "../scoring/model-inputs.ts";
-import { readAs } from "../scoring/model-inputs.ts";
 import { quotedName, quotedText, withDuckDb } from "../scoring/read-table.ts";
 import type { ChunkJob, ChunkReply } from "./chunk-messages.ts";
-import { type SortedRows, sortRows } from "./read-rows.ts";
+import { readExactly, type SortedRows, sortRows } from "./read-rows.ts";
 import { runRows, type ScoredRows } from "./run-rows.ts";
 
 /** Scores one chunk of a snapshot in a process of its own. */
@@ -45,14 +44,21 @@ function sourceOf({ datasetPath, from, rows }: ChunkJob): string {
 
 async function readChunk(job: ChunkJob): Promise<Columns> {
   const columns = job.plan.inputs.flatMap(({ spec, columns: filled }) =>
-    filled.map(({ column }) => `${readAs(spec, quotedName(column))} as ${quotedName(column)}`),
+    filled.map(({ column }) => `${readExactly(spec, quotedName(column))} as ${quotedName(column)}`),
   );
   const { columns: table, rows } = await withDuckDb((ask) =>
     ask(`select ${[...new Set(columns)].join(", ")} from ${sourceOf(job)} order by file_row_number`),
   );
   if (rows !== job.rows)
     throw new Error(`the snapshot has ${rows} of the ${job.rows} rows from ${job.from} on`);
-  return table;
+  return new Map([...table].map(([name, values]) => [name, values.map(plainNumber)]));
+}
+
+/** Decimals as numbers: whole ones exactly. */
+function plainNumber(value: unknown): unknown {
+  if (!(value instanceof DuckDBDecimalValue)) return value;
+  const one = 10n ** BigInt(value.scale);
+  return value.value % one === 0n ? value.value / one : value.toDouble();
 }
 
 /** A row whose answer may not be given out has none. What the endpoint's fallback would say is not a score. */
@@ -74,6 +80,7 @@ function judgeOutputs(
 
 const columnTypes: Readonly<Record<string, string>> = {
   BOOL: "boolean",
+  FP16: "float",
   FP32: "float",
   FP64: "double",
   BYTES: "varchar",

@@ -1,7 +1,7 @@
 import type { Session } from "@portolan/onnx/session";
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { InputPlan } from "@portolan/scoring/policy";
-import { elementsOf, type Tensor } from "@portolan/serving/policy";
+import { elementsOf, halfNumber, type Tensor } from "@portolan/serving/policy";
 import type { Columns } from "../scoring/model-inputs.ts";
 import { tensorsOfRows, zeroRow } from "./read-rows.ts";
 
@@ -107,9 +107,12 @@ async function rowsAreApart(
   return true;
 }
 
-function rowOf({ name, data }: Tensor, row: number, rows: number): unknown[] {
+function rowOf({ name, datatype, data }: Tensor, row: number, rows: number): unknown[] {
   const width = data.length / rows;
   if (!Number.isInteger(width))
     throw new Error(`the output "${name}" has ${data.length} values for ${rows} rows`);
-  return Array.from({ length: width }, (_, column) => data[row * width + column]);
+  return Array.from({ length: width }, (_, column) => {
+    const value = data[row * width + column];
+    return datatype === "FP16" ? halfNumber(Number(value)) : value;
+  });
 }
