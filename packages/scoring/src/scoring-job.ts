@@ -17,7 +17,14 @@ import type { ScoringErrorCode } from "./errors.ts";
 import { untilWindow } from "./job-window.ts";
 import { type MergedChunks, mergeChunks } from "./merge-chunks.ts";
 import type { ScoredChunk } from "./ports.ts";
-import { chunkRows, planScoring, type Resolved, type ScoringDeps, scoringQueue } from "./start-scoring.ts";
+import {
+  chunkRows,
+  planScoring,
+  type Resolved,
+  requireStillAllowed,
+  type ScoringDeps,
+  scoringQueue,
+} from "./start-scoring.ts";
 import { closeRun, findRun, finishRun, insertChunk, markRunning } from "./store.ts";
 
 /**
@@ -35,8 +42,10 @@ async function abandoned(tx: Transaction, { payload, state, reason }: JobEnd): P
 }
 
 async function runScoring(deps: ScoringDeps, job: JobRun): Promise<JsonObject> {
-  const scoring = await readRun(deps, job);
-  const pinned = await pin(deps, job, scoring);
+  const asked = await readRun(deps, job);
+  const pinned = await pin(deps, job, asked);
+  // What the manifest says is what scored, not what was foreseen.
+  const scoring = { ...asked, plan: pinned.plan };
   const chunks: ScoredChunk[] = [];
   for (let at = 0; at < scoring.plan.chunks; at++) {
     const chunk = await scoreChunk(deps, job, { scoring, pinned, at });
@@ -111,7 +120,7 @@ async function scoreChunk(
   const scored = await job.effect(`score ${at}`, async () => {
     await waitForWindow(deps, job, scoring, from / plan.rows);
     // What the charter has taken away since the last chunk counts from here on.
-    await resolve(deps, job, scoring);
+    await requireStillAllowed(deps, job.call, request, pinned);
     const { model, dataset } = plan;
     const found = await deps.scorer.score(
       {
