@@ -37,7 +37,10 @@ beforeAll(async () => {
   const max = await control.token("max");
   await must(control, "PUT", "/v1/contracts/visits", { document: visitsContract }, max);
   const place = { environment: "dev", useCaseId: acme.useCaseId };
-  const { digest } = await post(`/v1/artifacts?${new URLSearchParams(place)}`, Buffer.from(visitsCsv));
+  const { digest } = await post(
+    `/v1/artifacts?${new URLSearchParams(place).toString()}`,
+    Buffer.from(visitsCsv),
+  );
   const sources = [{ object: digest, format: "csv" }];
   const { id } = await post("/v1/ingestions", { contract: "visits", ...place, sources });
   await control.runJobs(control.jobs.data);
@@ -52,6 +55,15 @@ beforeAll(async () => {
   await deploy(1, [0.5]);
 }, 120_000);
 afterAll(() => control.close());
+
+async function untilOver(id: string): Promise<Scoring> {
+  for (;;) {
+    const token = await control.token("sam");
+    const found = await must(control, "GET", `/v1/scorings/${id}`, undefined, token);
+    if (["ready", "failed"].includes(String(found["state"]))) return found as unknown as Scoring;
+    await sleep(50);
+  }
+}
 
 /** Runs a scoring whose world changes when it is pinned and before its first chunk. */
 async function score(out: string, meanwhile: () => Promise<void>): Promise<Scoring> {
@@ -82,12 +94,7 @@ async function score(out: string, meanwhile: () => Promise<void>): Promise<Scori
   const jobs = createJobQueue(database);
   const worker = await startJobWorker({ database, uow, jobs, clock: systemClock, handlers, log });
   try {
-    for (;;) {
-      const token = await control.token("sam");
-      const found = await must(control, "GET", `/v1/scorings/${String(id)}`, undefined, token);
-      if (["ready", "failed"].includes(String(found["state"]))) return found as unknown as Scoring;
-      await sleep(50);
-    }
+    return await untilOver(String(id));
   } finally {
     await worker.stop();
   }
@@ -110,4 +117,37 @@ test("what the charter takes away meanwhile ends it", async () => {
   const scored = await score("ended", async () => void (await putInForce(control, other)));
   expect(scored.state).toBe("failed");
   expect(scored.failure).toContain("the charter does not allow this purpose");
+}, 120_000);
+
+test("a scoring that waits for its window keeps no other from running", async () => {
+  const hour = (ahead: number): string =>
+    new Date(Date.now() + ahead * 3_600_000).toISOString().slice(11, 16);
+  const asked = {
+    environment: "dev",
+    model: "waits",
+    version: 1,
+    datasetId,
+    purpose: "crew-planning",
+    columns: ["wait"],
+  };
+  const windows = [{ from: hour(2), to: hour(3) }];
+  const waiting = await post("/v1/scorings", { ...asked, out: "waits", windows }, "sam");
+  const at = await post("/v1/scorings", { ...asked, out: "at-once" }, "sam");
+  const { database, work: uow } = control;
+  const log = createLogger({ name: "scoring-pins", level: "error" });
+  const deps = { database, uow, jobs: createJobQueue(database), clock: systemClock, log };
+  const worker = await startJobWorker({ ...deps, handlers: control.jobs.scoring });
+  try {
+    expect((await untilOver(String(at["id"]))).state).toBe("ready");
+    const job = await must(
+      control,
+      "GET",
+      `/v1/jobs/${String(waiting["job"])}`,
+      undefined,
+      await control.token("sam"),
+    );
+    expect(job).toMatchObject({ state: "waiting", note: "waits for its window" });
+  } finally {
+    await worker.stop();
+  }
 }, 120_000);

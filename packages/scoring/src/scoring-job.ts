@@ -1,8 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import {
+  asEpochMicros,
   type Digest,
   digestJson,
   formatMoney,
+  JobDeferred,
   type JobEnd,
   type JobHandler,
   type JobRun,
@@ -118,7 +119,7 @@ async function scoreChunk(
   const { plan, request, id } = scoring;
   const from = at * chunkRows;
   const scored = await job.effect(`score ${at}`, async () => {
-    await waitForWindow(deps, job, scoring, from / plan.rows);
+    await requireWindow(deps, job, scoring, from / plan.rows);
     // What the charter has taken away since the last chunk counts from here on.
     await requireStillAllowed(deps, job.call, request, pinned);
     const { model, dataset } = plan;
@@ -164,20 +165,19 @@ async function scoreChunk(
   return chunk;
 }
 
-/** Looked at this often, so that a wish to stop is heard. */
-const lookMs = 1000;
-
-async function waitForWindow(
+/** @throws JobDeferred outside the windows: a batch that waits keeps no other from running */
+async function requireWindow(
   { clock }: ScoringDeps,
   job: JobRun,
   { request }: Scoring,
   fraction: number,
 ): Promise<void> {
-  const left = (): number => untilWindow(request.windows, Math.floor(clock.now() / 1000));
-  if (left() === 0) return;
-  await job.progress(0.95 * fraction, "waits for its window");
-  for (let ms = left(); ms > 0; ms = left())
-    await sleep(Math.min(ms, lookMs), undefined, { signal: job.signal });
+  const now = clock.now();
+  const ms = untilWindow(request.windows, Math.floor(now / 1000));
+  if (ms === 0) return;
+  const note = "waits for its window";
+  await job.progress(0.95 * fraction, note);
+  throw new JobDeferred(asEpochMicros(now + ms * 1000), note);
 }
 
 async function costOf(
