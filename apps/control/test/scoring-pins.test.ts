@@ -106,19 +106,6 @@ test("a scoring goes on with the version that it pinned, whatever is deployed me
   expect(scored.manifest).toMatchObject({ rows: 48, refusedRows: 0, plan: { model: { version: 1 } } });
 }, 120_000);
 
-test("what the charter takes away meanwhile ends it", async () => {
-  await post("/v1/endpoints/waits", {
-    environment: "dev",
-    useCaseId: acme.useCaseId,
-    model: "waits",
-    version: 1,
-  });
-  const other = readTemplate("flight-delays").replaceAll("staff-planning", "crew-planning");
-  const scored = await score("ended", async () => void (await putInForce(control, other)));
-  expect(scored.state).toBe("failed");
-  expect(scored.failure).toContain("the charter does not allow this purpose");
-}, 120_000);
-
 test("a scoring that waits for its window keeps no other from running", async () => {
   const hour = (ahead: number): string =>
     new Date(Date.now() + ahead * 3_600_000).toISOString().slice(11, 16);
@@ -127,7 +114,7 @@ test("a scoring that waits for its window keeps no other from running", async ()
     model: "waits",
     version: 1,
     datasetId,
-    purpose: "crew-planning",
+    purpose: "staff-planning",
     columns: ["wait"],
   };
   const windows = [{ from: hour(2), to: hour(3) }];
@@ -150,4 +137,17 @@ test("a scoring that waits for its window keeps no other from running", async ()
   } finally {
     await worker.stop();
   }
+}, 120_000);
+
+test("what the charter takes away meanwhile ends it", async () => {
+  await post("/v1/endpoints/waits", {
+    environment: "dev",
+    useCaseId: acme.useCaseId,
+    model: "waits",
+    version: 1,
+  });
+  const other = readTemplate("flight-delays").replaceAll("staff-planning", "crew-planning");
+  const scored = await score("ended", async () => void (await putInForce(control, other)));
+  expect(scored.state).toBe("failed");
+  expect(scored.failure).toContain("the charter does not allow this purpose");
 }, 120_000);
