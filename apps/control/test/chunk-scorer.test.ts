@@ -1,12 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runAnalysis } from "@portolan/duckdb";
+import { createDuckDbEngine, runAnalysis } from "@portolan/duckdb";
 import { type Digest, type ObjectStore, systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { createSession } from "@portolan/onnx/session";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
-import { mlpModel } from "@portolan/onnx-format/testing";
+import { identityModel, mlpModel, onnxType } from "@portolan/onnx-format/testing";
+import { mergeChunks } from "@portolan/scoring";
 import type { InputPlan } from "@portolan/scoring/policy";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createChunkScorer } from "../src/batch/child-chunk-scorer.ts";
@@ -87,4 +88,70 @@ test("a chunk beyond the snapshot's end, and a column that is none, are refused 
   await expect(scorer.score({ ...chunk, rows: 5, keys: ["_model"] }, signal)).rejects.toMatchObject({
     code: "scoring.chunk_failed",
   });
+});
+
+test("a chunk whose every row is refused has the columns of scores too, declared or open, and merges with the others", async () => {
+  const scorer = createChunkScorer(objects, join(folder, "scoring"));
+  const signal = new AbortController().signal;
+  const open = {
+    ...plan(),
+    signature: { ...signature, outputs: signature.outputs.map((output) => ({ ...output, shape: [-1, -1] })) },
+  };
+  const deps = { objects, engine: createDuckDbEngine({ threads: 1 }), workFolder: join(folder, "merge") };
+  for (const [id, each] of [plan(), open].entries()) {
+    const asked = { model, dataset, plan: each, keys: ["id"], label: "m/1" };
+    const bare = await scorer.score({ ...asked, from: 7, rows: 1 }, signal);
+    const scored = await scorer.score({ ...asked, from: 8, rows: 3 }, signal);
+    expect(bare).toMatchObject({ rows: 1, refused: 1 });
+    expect(bare.columns).toEqual(["_row", "id", "y_0", "y_1", "_refused", "_model"]);
+    expect(scored.columns).toEqual(bare.columns);
+    const chunks = [bare, scored];
+    const { object } = await mergeChunks(deps, { id: `sco_${id}`, rows: 4, chunks }, signal);
+    const path = await objects.localPath(object as Digest);
+    const rows = await analyse(`select * from read_parquet('${path}')`, [path]);
+    expect(rows.map((row) => [Number(row["_row"]), row["_refused"], row["y_0"] === null])).toEqual([
+      [7, "missing: b", true],
+      [8, null, false],
+      [9, null, false],
+      [10, null, false],
+    ]);
+    await expect(mergeChunks(deps, { id: "sco_x", rows: 5, chunks }, signal)).rejects.toMatchObject({
+      code: "scoring.chunk_failed",
+      detail: expect.stringContaining("4 of the snapshot's 5 rows"),
+    });
+    const narrow = { ...scored, columns: ["_row", "id", "y", "_refused", "_model"] };
+    await expect(
+      mergeChunks(deps, { id: "sco_x", rows: 4, chunks: [bare, narrow] }, signal),
+    ).rejects.toMatchObject({ code: "scoring.chunk_failed", detail: expect.stringContaining("chunk 1 has") });
+  }
+});
+
+test("a half-precision model's scores are numbers, as its inputs were", async () => {
+  const halves = identityModel(onnxType.float16, ["batch", 2]);
+  const own = signatureOf(readOnnxModel(halves));
+  const [spec] = own.inputs;
+  const columns = ["a", "c"].map((column) => ({ column, standIn: null }));
+  const scorer = createChunkScorer(objects, join(folder, "scoring"));
+  const { object } = await scorer.score(
+    {
+      model: await objects.put(halves),
+      dataset,
+      plan: { ...plan(), signature: own, inputs: spec ? [{ spec, columns }] : [] },
+      keys: [],
+      from: 0,
+      rows: 20,
+      label: "half/1",
+    },
+    new AbortController().signal,
+  );
+  const path = await objects.localPath(object);
+  const rows = await analyse(`select * from read_parquet('${path}') order by _row`, [path]);
+  const name = own.outputs[0]?.name ?? "?";
+  expect(rows.map((row) => [row["_refused"], row[`${name}_0`], row[`${name}_1`]])).toEqual(
+    rows.map((_, at) =>
+      at === 11
+        ? ["non_finite: c", null, null]
+        : [null, Math.f16round(Math.sin(at * 0.7)), Math.f16round(at % 13)],
+    ),
+  );
 });

@@ -1,5 +1,6 @@
 import type { CallContext } from "./actor.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
+import type { EpochMicros } from "./time.ts";
 import type { Transaction } from "./unit-of-work.ts";
 
 /** What a running job can use. After `kill -9` the job runs again, and finished steps are not run twice. */
@@ -25,6 +26,21 @@ export interface JobRun {
   progress(fraction: number, note: string): Promise<void>;
   /** Appends a line to the job's log, e.g. what its child process printed. */
   log(line: string): Promise<void>;
+}
+
+/**
+ * What a handler throws whose job is to go on later. It is no failure: the start ends, other jobs of the queue run meanwhile, and at
+ * `notBefore` the job runs again, its finished steps kept.
+ */
+export class JobDeferred extends Error {
+  override readonly name = "JobDeferred";
+  readonly notBefore: EpochMicros;
+
+  /** @param note what it waits for, shown as the job's progress */
+  constructor(notBefore: EpochMicros, note: string) {
+    super(note);
+    this.notBefore = notBefore;
+  }
 }
 
 /** How a job ended that did not come to its own end. */

@@ -4,10 +4,12 @@ import { scoringRoutes } from "./routes/scorings.ts";
 import type { ScoringDeps } from "./start-scoring.ts";
 
 export { type ScoringErrorCode, scoringErrors } from "./errors.ts";
+export { mergeChunks } from "./merge-chunks.ts";
 export type {
   ChunkRequest,
   ChunkScorer,
   CpuPrices,
+  PinnedVersion,
   ScoredChunk,
   ScoringTarget,
   ScoringTargets,
@@ -18,6 +20,7 @@ export {
   listScorings,
   planScoring,
   readScoring,
+  requireStillAllowed,
   type ScoringDeps,
   scoringQueue,
   startScoring,

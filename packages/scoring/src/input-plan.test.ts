@@ -32,7 +32,7 @@ test("a training set's features fill the inputs in their order, with the endpoin
   expect(columnsOf(planInputs({ signature: wide, features, ...rules }, snapshot))).toEqual([
     [
       { column: "miles", standIn: 0 },
-      { column: "delay_3h", standIn: "NaN" },
+      { column: "delay_3h", standIn: "NaN", isFeature: true },
     ],
   ]);
 });

@@ -7,6 +7,8 @@ export interface FilledColumn {
   readonly column: string;
   /** What stands in for an absent value, `NaN` as text included; null: the row is refused. */
   readonly standIn: number | string | null;
+  /** True where the endpoint looks the value up: one that is absent, and has no stand-in, is refused whatever the rules on NaN. */
+  readonly isFeature?: boolean;
 }
 
 export interface FilledTensor {
@@ -75,7 +77,7 @@ function inOrder(
     at += width;
     return {
       spec,
-      columns: own.map((column, index) => ({ column, standIn: standInOf(features, spec.name, index) })),
+      columns: own.map((column, index) => ({ column, ...rulesOf(features, spec.name, index) })),
     };
   });
   return at === columns.length &&
@@ -100,16 +102,20 @@ function byName(
       if (!columns.includes(column))
         problems.push(looked ? `the feature ${looked} is looked up online` : `there is no column ${column}`);
       else if (width > 1 && !from) problems.push(`nothing names the ${width} columns of "${spec.name}"`);
-      return { column, standIn: standInOf(features, spec.name, index) };
+      return { column, ...rulesOf(features, spec.name, index) };
     });
     return { spec, columns: own };
   });
   return problems[0] ?? filled;
 }
 
-function standInOf(features: FeaturePlan | null, tensor: string, index: number): number | string | null {
+function rulesOf(
+  features: FeaturePlan | null,
+  tensor: string,
+  index: number,
+): Pick<FilledColumn, "standIn" | "isFeature"> {
   const found = features?.columns.find(({ input, index: at }) => input === tensor && (at ?? 0) === index);
-  return found?.missing ?? null;
+  return { standIn: found?.missing ?? null, ...(found?.from.kind === "feature" ? { isFeature: true } : {}) };
 }
 
 /** Elements of one row; dimensions that the model leaves open take `open` together. */

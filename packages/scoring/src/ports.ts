@@ -38,6 +38,18 @@ export interface ScoringTargets {
     question: ScoringQuestion,
     allow: (resource: TargetResource) => Promise<void>,
   ): Promise<ScoringTarget>;
+  /**
+   * Whether a version that was found earlier may go on scoring, by its name, whatever its endpoint serves by now.
+   *
+   * @throws PortolanError 404s, and why the charter in force lets it not be served
+   */
+  stillServes(call: CallContext, pinned: PinnedVersion): Promise<Pick<ScoringTarget, "purposes">>;
+}
+
+export interface PinnedVersion {
+  readonly environment: Environment;
+  readonly useCaseId: string;
+  readonly model: Pick<ScoringTarget["model"], "name" | "version">;
 }
 
 /** Whether what the charter protects may be kept and worked on here; `data`'s residency check fits it. */
@@ -65,6 +77,8 @@ export interface ScoredChunk {
   readonly rows: number;
   readonly refused: number;
   readonly rowsPerRun: number;
+  /** Of the object, in their order. */
+  readonly columns: readonly string[];
   readonly cpuSeconds: number;
 }
 

@@ -1,11 +1,9 @@
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { quoteText } from "@portolan/expressions";
 import {
+  asEpochMicros,
   type Digest,
   digestJson,
   formatMoney,
+  JobDeferred,
   type JobEnd,
   type JobHandler,
   type JobRun,
@@ -18,8 +16,16 @@ import {
 import type { ScoredManifest, Scoring } from "./contract.ts";
 import type { ScoringErrorCode } from "./errors.ts";
 import { untilWindow } from "./job-window.ts";
+import { type MergedChunks, mergeChunks } from "./merge-chunks.ts";
 import type { ScoredChunk } from "./ports.ts";
-import { chunkRows, planScoring, type Resolved, type ScoringDeps, scoringQueue } from "./start-scoring.ts";
+import {
+  chunkRows,
+  planScoring,
+  type Resolved,
+  requireStillAllowed,
+  type ScoringDeps,
+  scoringQueue,
+} from "./start-scoring.ts";
 import { closeRun, findRun, finishRun, insertChunk, markRunning } from "./store.ts";
 
 /**
@@ -37,8 +43,10 @@ async function abandoned(tx: Transaction, { payload, state, reason }: JobEnd): P
 }
 
 async function runScoring(deps: ScoringDeps, job: JobRun): Promise<JsonObject> {
-  const scoring = await readRun(deps, job);
-  const pinned = await pin(deps, job, scoring);
+  const asked = await readRun(deps, job);
+  const pinned = await pin(deps, job, asked);
+  // What the manifest says is what scored, not what was foreseen.
+  const scoring = { ...asked, plan: pinned.plan };
   const chunks: ScoredChunk[] = [];
   for (let at = 0; at < scoring.plan.chunks; at++) {
     const chunk = await scoreChunk(deps, job, { scoring, pinned, at });
@@ -46,7 +54,9 @@ async function runScoring(deps: ScoringDeps, job: JobRun): Promise<JsonObject> {
     const rows = Math.min((at + 1) * chunkRows, scoring.plan.rows);
     await job.progress(0.95 * (rows / scoring.plan.rows), `${rows} of ${scoring.plan.rows} rows`);
   }
-  const merged = await job.effect("merge", () => merge(deps, job, scoring.id, chunks));
+  const merged = await job.effect("merge", () =>
+    mergeChunks(deps, { id: scoring.id, rows: scoring.plan.rows, chunks }, job.signal),
+  );
   const cost = await costOf(deps, job, scoring, chunks);
   return job.step("publish", async (tx) => {
     const manifest = manifestOf(scoring, chunks, merged, cost);
@@ -109,9 +119,9 @@ async function scoreChunk(
   const { plan, request, id } = scoring;
   const from = at * chunkRows;
   const scored = await job.effect(`score ${at}`, async () => {
-    await waitForWindow(deps, job, scoring, from / plan.rows);
+    await requireWindow(deps, job, scoring, from / plan.rows);
     // What the charter has taken away since the last chunk counts from here on.
-    await resolve(deps, job, scoring);
+    await requireStillAllowed(deps, job.call, request, pinned);
     const { model, dataset } = plan;
     const found = await deps.scorer.score(
       {
@@ -155,57 +165,19 @@ async function scoreChunk(
   return chunk;
 }
 
-/** Looked at this often, so that a wish to stop is heard. */
-const lookMs = 1000;
-
-async function waitForWindow(
+/** @throws JobDeferred outside the windows: a batch that waits keeps no other from running */
+async function requireWindow(
   { clock }: ScoringDeps,
   job: JobRun,
   { request }: Scoring,
   fraction: number,
 ): Promise<void> {
-  const left = (): number => untilWindow(request.windows, Math.floor(clock.now() / 1000));
-  if (left() === 0) return;
-  await job.progress(0.95 * fraction, "waits for its window");
-  for (let ms = left(); ms > 0; ms = left())
-    await sleep(Math.min(ms, lookMs), undefined, { signal: job.signal });
-}
-
-interface Merged extends JsonObject {
-  readonly object: string;
-  readonly sizeBytes: number;
-}
-
-async function merge(
-  deps: ScoringDeps,
-  job: JobRun,
-  id: string,
-  chunks: readonly ScoredChunk[],
-): Promise<Merged> {
-  const folder = join(deps.workFolder, id);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  try {
-    const parts: string[] = [];
-    for (const { object } of chunks) parts.push(await deps.objects.localPath(object));
-    const list = parts.map(quoteText).join(", ");
-    const output = join(folder, "scored.parquet");
-    await deps.engine.run({
-      statements: [
-        {
-          sql: `copy (select * from read_parquet([${list}]) order by _row) to ${quoteText(output)} (format parquet, compression zstd)`,
-        },
-      ],
-      readable: parts,
-      workFolder: folder,
-      threads: 1,
-      signal: job.signal,
-    });
-    const { digest, sizeBytes } = await deps.objects.putFile(output);
-    return { object: digest, sizeBytes };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const now = clock.now();
+  const ms = untilWindow(request.windows, Math.floor(now / 1000));
+  if (ms === 0) return;
+  const note = "waits for its window";
+  await job.progress(0.95 * fraction, note);
+  throw new JobDeferred(asEpochMicros(now + ms * 1000), note);
 }
 
 async function costOf(
@@ -230,7 +202,7 @@ async function costOf(
 function manifestOf(
   { id, request, plan }: Scoring,
   chunks: readonly ScoredChunk[],
-  { object, sizeBytes }: Merged,
+  { object, sizeBytes }: MergedChunks,
   cost: ScoredManifest["cost"],
 ): ScoredManifest {
   return {

@@ -26,6 +26,7 @@ import type {
   Residency,
   ScoringTarget,
   ScoringTargets,
+  TargetResource,
 } from "./ports.ts";
 import { findRun, findSnapshot, insertRun, listRuns, type ScorableSnapshot } from "./store.ts";
 
@@ -53,6 +54,8 @@ export const chunkRows = 50_000;
 export interface Resolved {
   readonly plan: ScoringPlan;
   readonly inputs: InputPlan;
+  /** What the caller was allowed to score with. */
+  readonly target: Pick<TargetResource, "type" | "id">;
 }
 
 /**
@@ -67,14 +70,17 @@ export async function planScoring(
 ): Promise<Resolved> {
   const { organisationId } = call.actor;
   const { environment } = question;
-  const target = await deps.targets.find(call, question, (resource) =>
-    requireSeen(
+  let asked: Resolved["target"] | undefined;
+  const target = await deps.targets.find(call, question, async (resource) => {
+    asked = { type: resource.type, ...(resource.id === undefined ? {} : { id: resource.id }) };
+    await requireSeen(
       deps.authorizer,
       call,
       { action: "scoring:run", resource: { ...resource, organisationId, environment } },
       () => unknownTarget(question),
-    ),
-  );
+    );
+  });
+  if (!asked) throw unknownTarget(question);
   requirePurpose(target, question.purpose);
   const snapshot = await requireSnapshot(deps, call, question, target.useCaseId);
   if (snapshot.rows === 0) throw doesNotFit("the snapshot has no rows", "Score one that has some.");
@@ -87,6 +93,7 @@ export async function planScoring(
     throw doesNotFit(`the snapshot has no column ${unknown.join(", ")}`, "Name others as --keys.");
   const { name, version, digest } = target.model;
   return {
+    target: asked,
     inputs: verdict.plan,
     plan: {
       useCaseId: target.useCaseId,
@@ -104,7 +111,31 @@ export async function planScoring(
   };
 }
 
-function requirePurpose({ purposes }: ScoringTarget, purpose: string | undefined): void {
+/**
+ * Whether what was resolved may go on: asks permission, purpose, residency and the charter again, of the version that was resolved and
+ * not of what its endpoint serves by now.
+ *
+ * @throws PortolanError as `planScoring`
+ */
+export async function requireStillAllowed(
+  deps: Pick<ScoringDeps, "work" | "authorizer" | "places" | "targets" | "residency">,
+  call: CallContext,
+  question: ScoringQuestion,
+  { plan, target }: Resolved,
+): Promise<void> {
+  const { organisationId } = call.actor;
+  const { environment } = question;
+  const { useCaseId, model } = plan;
+  const resource = { ...target, organisationId, environment, useCaseId };
+  await requireSeen(deps.authorizer, call, { action: "scoring:run", resource }, () =>
+    unknownTarget(question),
+  );
+  requirePurpose(await deps.targets.stillServes(call, { environment, useCaseId, model }), question.purpose);
+  await requireSnapshot(deps, call, question, useCaseId);
+  await deps.residency.require(call, { useCaseId, environment, name: "a scored snapshot" });
+}
+
+function requirePurpose({ purposes }: Pick<ScoringTarget, "purposes">, purpose: string | undefined): void {
   if (purposes.length === 0 || (purpose !== undefined && purposes.includes(purpose))) return;
   throw new PortolanError<ScoringErrorCode>("scoring.purpose_required", {
     detail: purpose === undefined ? "no purpose is declared" : "the charter does not allow this purpose",
@@ -114,7 +145,7 @@ function requirePurpose({ purposes }: ScoringTarget, purpose: string | undefined
 
 /** What the caller may not read, or what belongs to other work, is a snapshot that does not exist. */
 async function requireSnapshot(
-  deps: ScoringDeps,
+  deps: Pick<ScoringDeps, "work" | "authorizer" | "places">,
   call: CallContext,
   { environment, datasetId: id }: ScoringQuestion,
   useCaseId: string,
@@ -220,7 +251,7 @@ export function unknownTarget({
   endpoint,
   model,
   version,
-}: ScoringQuestion): PortolanError<ScoringErrorCode> {
+}: Pick<ScoringQuestion, "environment" | "endpoint" | "model" | "version">): PortolanError<ScoringErrorCode> {
   const named = endpoint === undefined ? `version ${model ?? "?"}@${version ?? "?"}` : `endpoint ${endpoint}`;
   return new PortolanError("scoring.target_unknown", {
     detail: `there is no ${named} to score with in ${environment}`,

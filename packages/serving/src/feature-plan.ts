@@ -1,6 +1,7 @@
 import { type EpochMicros, PortolanError, parseInstant } from "@portolan/kernel";
 import type { ModelSignature, TensorSpec } from "@portolan/onnx-format";
 import type { ServingErrorCode } from "./errors.ts";
+import { halfBits } from "./protocol/half.ts";
 import { elementsOf, numericKinds, type Tensor, type TensorData } from "./protocol/tensor.ts";
 import type { FeaturePlan } from "./snapshot/schema.ts";
 
@@ -110,9 +111,8 @@ function readColumn(
 ): UsedFeature {
   if (column.from.kind === "request") {
     const value = request.get(column.from.name)?.data[row];
-    const isGap = typeof value === "number" && !Number.isFinite(value);
-    if (isGap && column.missing !== null)
-      return { name: column.from.name, value: column.missing, source: "default" };
+    const standIn = standInFor(column, value);
+    if (standIn !== undefined) return { name: column.from.name, value: standIn, source: "default" };
     return {
       name: column.from.name,
       value: typeof value === "bigint" ? Number(value) : (value ?? null),
@@ -125,16 +125,48 @@ function readColumn(
   const value = online?.values[feature] ?? null;
   const isTooOld = online !== undefined && plan.maxAgeMs !== null && at - online.at > plan.maxAgeMs * 1000;
   const isStale = isTooOld || online?.isStale === true;
-  if (online && value !== null && !isStale) return { name, value, at: online.at, source: "online" };
-  if (column.missing !== null) {
+  const standIn = standInFor(column, isStale ? null : value);
+  if (standIn !== undefined) {
     const source = isStale ? "stale" : "default";
-    return { name, value: column.missing, ...(online ? { at: online.at } : {}), source };
+    return { name, value: standIn, ...(online ? { at: online.at } : {}), source };
   }
+  if (online && value !== null && !isStale) return { name, value, at: online.at, source: "online" };
   throw new PortolanError<ServingErrorCode>("serving.features_unavailable", {
     detail: `The feature ${name} of row ${row} is ${isStale ? "older than the charter allows" : "not known"}.`,
     mend: "Materialize the view for this entity, or give the column a stand-in in the deployment.",
     at: { pointer: "/inputs" },
   });
+}
+
+/**
+ * What stands in for a value that is absent, NaN or infinite; undefined: the value counts as it is, or the column has no stand-in.
+ * Requests and batches share it. Pure.
+ */
+export function standInFor(
+  { missing }: Pick<Column, "missing">,
+  value: unknown,
+): Exclude<Column["missing"], null> | undefined {
+  const isGap =
+    value === null || value === undefined || (typeof value === "number" && !Number.isFinite(value));
+  return isGap ? (missing ?? undefined) : undefined;
+}
+
+/**
+ * A feature or a stand-in as an element of an input. Models trained with gaps take NaN for them; JSON has no NaN, so a plan's stand-in
+ * says it as text. Undefined: it is none of the datatype. Pure.
+ */
+export function elementOf(
+  datatype: Tensor["datatype"],
+  value: FeatureScalar,
+): number | bigint | string | undefined {
+  if (datatype === "BYTES") return String(value);
+  const isFloat = datatype === "FP16" || datatype === "FP32" || datatype === "FP64";
+  const number = isFloat && value === "NaN" ? Number.NaN : typeof value === "boolean" ? Number(value) : value;
+  if (typeof number !== "number" || datatype === "BF16") return undefined;
+  if (datatype === "FP16") return halfBits(number);
+  if (isFloat) return number;
+  if (!Number.isFinite(number)) return undefined;
+  return datatype === "INT64" || datatype === "UINT64" ? BigInt(Math.trunc(number)) : number;
 }
 
 function emptyInput(spec: TensorSpec, rows: number): Tensor {
@@ -150,22 +182,13 @@ function emptyInput(spec: TensorSpec, rows: number): Tensor {
 function writeCell(input: Tensor, row: number, index: number | null, found: UsedFeature): void {
   const width = elementsOf(input.shape) / (input.shape[0] || 1);
   const at = row * width + (index ?? 0);
-  const data = input.data;
-  if (!ArrayBuffer.isView(data)) {
-    (data as string[])[at] = String(found.value);
-    return;
-  }
-  // Models trained with gaps take NaN for them; JSON has no NaN, so a plan's stand-in says it as text.
-  const isGap = found.value === "NaN" && (data instanceof Float32Array || data instanceof Float64Array);
-  const number = isGap ? Number.NaN : typeof found.value === "boolean" ? Number(found.value) : found.value;
-  if (typeof number !== "number") {
+  const element = elementOf(input.datatype, found.value);
+  if (element === undefined)
     throw new PortolanError<ServingErrorCode>("serving.features_unavailable", {
-      detail: `The feature ${found.name} is text where the model takes ${input.datatype}.`,
+      detail: `The feature ${found.name} is no value of ${input.datatype}, which the model takes.`,
       mend: "Correct the feature view or the deployment's columns.",
     });
-  }
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[at] = BigInt(Math.trunc(number));
-  else data[at] = number;
+  (input.data as (number | bigint | string)[])[at] = element;
 }
 
 function inputOf(model: ModelSignature, name: string): TensorSpec {

@@ -24,6 +24,7 @@ export { readAnswer, readRow } from "./extraction/read-query.ts";
 export { type Draws, seededDraws } from "./extraction/seeded-draws.ts";
 export {
   assembleInputs,
+  elementOf,
   eventTimeOf,
   eventTimeParameter,
   type FeatureScalar,
@@ -31,6 +32,7 @@ export {
   type OnlineRow,
   type ReadOnline,
   requestSignatureOf,
+  standInFor,
   type UsedFeature,
 } from "./feature-plan.ts";
 export { Bucket, type RateLimitSpec } from "./limits/bucket.ts";
@@ -52,6 +54,7 @@ export { readInferResponse } from "./protocol/client/read-infer-response.ts";
 export { type WrittenRequest, writeInferRequest } from "./protocol/client/write-infer-request.ts";
 export { inferResponseMessage, readGrpcInfer, readInferTarget } from "./protocol/grpc/infer-codec.ts";
 export { type MessageCodec, messages, protoFields } from "./protocol/grpc/messages.ts";
+export { halfBits, halfNumber } from "./protocol/half.ts";
 export {
   type InferRequest,
   type Parameter,

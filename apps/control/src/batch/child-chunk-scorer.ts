@@ -36,8 +36,8 @@ export function createChunkScorer(objects: ObjectStore, workFolder: string): Chu
         const reply = await askWalledChild<ChunkReply>(walled, job, signal, failed);
         if (reply.kind === "refused") throw failed(reply.reason);
         const { digest } = await objects.putFile(output);
-        const { rows: scored, refused, rowsPerRun, cpuSeconds } = reply;
-        return { object: digest, rows: scored, refused, rowsPerRun, cpuSeconds };
+        const { rows: scored, refused, rowsPerRun, columns, cpuSeconds } = reply;
+        return { object: digest, rows: scored, refused, rowsPerRun, columns, cpuSeconds };
       } finally {
         await rm(folder, { recursive: true, force: true });
       }

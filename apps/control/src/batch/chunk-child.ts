@@ -1,12 +1,11 @@
 import { readFile } from "node:fs/promises";
-import { type DuckDBAppender, DuckDBInstance } from "@duckdb/node-api";
+import { type DuckDBAppender, DuckDBDecimalValue, DuckDBInstance } from "@duckdb/node-api";
 import { messageOf } from "@portolan/kernel";
 import { createSession } from "@portolan/onnx/session";
 import type { Columns } from "../scoring/model-inputs.ts";
-import { readAs } from "../scoring/model-inputs.ts";
 import { quotedName, quotedText, withDuckDb } from "../scoring/read-table.ts";
 import type { ChunkJob, ChunkReply } from "./chunk-messages.ts";
-import { type SortedRows, sortRows } from "./read-rows.ts";
+import { readExactly, type SortedRows, sortRows } from "./read-rows.ts";
 import { runRows, type ScoredRows } from "./run-rows.ts";
 
 /** Scores one chunk of a snapshot in a process of its own. */
@@ -26,13 +25,14 @@ async function score(job: ChunkJob): Promise<ChunkReply> {
   const session = await createSession(await readFile(job.modelPath), plan.signature);
   const scored = await runRows(session, plan, table, sorted.accepted);
   const judged = judgeOutputs(plan.nonFiniteOutputs, scored, sorted);
-  await writeChunk(job, scored, judged);
+  const columns = await writeChunk(job, scored, judged);
   const { user, system } = process.cpuUsage();
   return {
     kind: "scored",
     rows,
     refused: judged.refused.size,
     rowsPerRun: scored.rowsPerRun,
+    columns,
     cpuSeconds: (user + system) / 1e6,
   };
 }
@@ -44,14 +44,21 @@ function sourceOf({ datasetPath, from, rows }: ChunkJob): string {
 
 async function readChunk(job: ChunkJob): Promise<Columns> {
   const columns = job.plan.inputs.flatMap(({ spec, columns: filled }) =>
-    filled.map(({ column }) => `${readAs(spec, quotedName(column))} as ${quotedName(column)}`),
+    filled.map(({ column }) => `${readExactly(spec, quotedName(column))} as ${quotedName(column)}`),
   );
   const { columns: table, rows } = await withDuckDb((ask) =>
     ask(`select ${[...new Set(columns)].join(", ")} from ${sourceOf(job)} order by file_row_number`),
   );
   if (rows !== job.rows)
     throw new Error(`the snapshot has ${rows} of the ${job.rows} rows from ${job.from} on`);
-  return table;
+  return new Map([...table].map(([name, values]) => [name, values.map(plainNumber)]));
+}
+
+/** Decimals as numbers: whole ones exactly. */
+function plainNumber(value: unknown): unknown {
+  if (!(value instanceof DuckDBDecimalValue)) return value;
+  const one = 10n ** BigInt(value.scale);
+  return value.value % one === 0n ? value.value / one : value.toDouble();
 }
 
 /** A row whose answer may not be given out has none. What the endpoint's fallback would say is not a score. */
@@ -62,7 +69,7 @@ function judgeOutputs(
 ): SortedRows {
   if (policy === "allow" || policy === "missing") return { accepted, refused };
   const why = new Map(refused);
-  for (const [name, { rows }] of outputs)
+  for (const { name, rows } of outputs)
     rows.forEach((row, at) => {
       const isGap = row.some((value) => typeof value === "number" && !Number.isFinite(value));
       const place = accepted[at];
@@ -73,6 +80,7 @@ function judgeOutputs(
 
 const columnTypes: Readonly<Record<string, string>> = {
   BOOL: "boolean",
+  FP16: "float",
   FP32: "float",
   FP64: "double",
   BYTES: "varchar",
@@ -88,18 +96,21 @@ interface ScoreColumn {
 
 /** A column per element of an output's row. */
 function scoreColumns({ outputs }: ScoredRows): ScoreColumn[] {
-  return [...outputs].flatMap(([name, { datatype, rows }]) => {
-    const width = rows[0]?.length ?? 1;
-    return Array.from({ length: width }, (_, index) => ({
+  return outputs.flatMap(({ name, datatype, width, rows }) =>
+    Array.from({ length: width }, (_, index) => ({
       name: width === 1 ? name : `${name}_${index}`,
       type: columnTypes[datatype] ?? "bigint",
       valueOf: (at: number): unknown => rows[at]?.[index],
-    }));
-  });
+    })),
+  );
 }
 
-/** Scores beside keys, in the order of the rows: `_row` counts within the whole snapshot. */
-async function writeChunk(job: ChunkJob, scored: ScoredRows, sorted: SortedRows): Promise<void> {
+/**
+ * Scores beside keys, in the order of the rows: `_row` counts within the whole snapshot.
+ *
+ * @returns the names of the columns, in their order
+ */
+async function writeChunk(job: ChunkJob, scored: ScoredRows, sorted: SortedRows): Promise<string[]> {
   const columns = scoreColumns(scored);
   requireDistinct([...job.keys, ...columns.map(({ name }) => name)]);
   const instance = await DuckDBInstance.create(":memory:", {
@@ -130,6 +141,7 @@ async function writeChunk(job: ChunkJob, scored: ScoredRows, sorted: SortedRows)
     connection.closeSync();
     instance.closeSync();
   }
+  return ["_row", ...job.keys, ...columns.map(({ name }) => name), "_refused", "_model"];
 }
 
 function appendRows(

@@ -19,6 +19,8 @@ export type ChunkReply =
       readonly rows: number;
       readonly refused: number;
       readonly rowsPerRun: number;
+      /** Of the file that it wrote, in their order. */
+      readonly columns: readonly string[];
       readonly cpuSeconds: number;
     }
   | { readonly kind: "refused"; readonly reason: string };

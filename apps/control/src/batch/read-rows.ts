@@ -1,6 +1,22 @@
-import type { FilledColumn, InputPlan } from "@portolan/scoring/policy";
-import { numericKinds, type Tensor, type TensorData } from "@portolan/serving/policy";
+import type { TensorSpec } from "@portolan/onnx-format";
+import type { FilledColumn, FilledTensor, InputPlan } from "@portolan/scoring/policy";
+import {
+  elementOf,
+  halfBits,
+  numericKinds,
+  standInFor,
+  type Tensor,
+  type TensorData,
+} from "@portolan/serving/policy";
 import type { Columns } from "../scoring/model-inputs.ts";
+
+const floats: ReadonlySet<Tensor["datatype"]> = new Set(["FP16", "FP32", "FP64"]);
+
+/** The expression that reads a column for an input of this datatype without rounding it. */
+export function readExactly({ datatype }: TensorSpec, quotedName: string): string {
+  if (datatype === "BYTES") return `cast(${quotedName} as varchar)`;
+  return floats.has(datatype) ? `cast(${quotedName} as double)` : quotedName;
+}
 
 /** A row's element as the model gets it, or why the row is refused. */
 type Cell =
@@ -37,12 +53,11 @@ export function tensorsOfRows(
   table: Columns,
   places: readonly number[],
 ): Tensor[] {
-  return inputs.map(({ spec, columns }) => {
+  return inputs.map((input) => {
+    const { spec, columns } = input;
     const width = columns.length;
-    const data =
-      spec.datatype === "BYTES"
-        ? Array.from({ length: places.length * width }, () => "")
-        : numericKinds[spec.datatype].make(places.length * width);
+    const tensor = emptyTensor(input, places.length);
+    const data = tensor.data as Exclude<TensorData, readonly string[]>;
     columns.forEach((column, index) => {
       const values = table.get(column.column) ?? [];
       places.forEach((row, at) => {
@@ -50,37 +65,79 @@ export function tensorsOfRows(
         if (cell.kind === "value") data[at * width + index] = cell.value as never;
       });
     });
-    const shape = [places.length, ...spec.shape.slice(1).map((dim) => (dim === -1 ? width : dim))];
-    return { name: spec.name, datatype: spec.datatype, shape, data: data as TensorData };
+    return tensor;
   });
 }
 
-function cellOf(
+/** One row of zeros and empty texts. */
+export function zeroRow({ inputs }: InputPlan): Tensor[] {
+  return inputs.map((input) => emptyTensor(input, 1));
+}
+
+function emptyTensor({ spec, columns }: FilledTensor, rows: number): Tensor {
+  const { name, datatype } = spec;
+  const width = columns.length;
+  const shape = [rows, ...spec.shape.slice(1).map((dim) => (dim === -1 ? width : dim))];
+  const data =
+    datatype === "BYTES"
+      ? Array.from({ length: rows * width }, () => "")
+      : numericKinds[datatype].make(rows * width);
+  return { name, datatype, shape, data };
+}
+
+/**
+ * One element of a row, by the rules of the endpoint: of its request's reader, of its feature plan, of its charter on NaN. Pure.
+ *
+ * @param value null or undefined: absent; otherwise as `readExactly` gives it
+ */
+export function cellOf(
   datatype: Tensor["datatype"],
-  { column, standIn }: FilledColumn,
+  { column, standIn, isFeature }: FilledColumn,
   value: unknown,
   nonFinite: InputPlan["nonFinite"],
 ): Cell {
-  const isFloat = datatype === "FP32" || datatype === "FP64";
-  const isGap = typeof value === "number" && isFloat && !Number.isFinite(value);
+  const isFloat = floats.has(datatype);
+  const isAbsent = value === null || value === undefined;
+  const isGap = typeof value === "number" && !Number.isFinite(value);
   if (isGap && (nonFinite === "refuse" || nonFinite === "fallback"))
     return { kind: "refused", why: `non_finite: ${column}` };
-  if (isGap && nonFinite === "allow") return { kind: "value", value };
-  if (value !== null && value !== undefined && !isGap) return converted(datatype, column, value);
-  // Absent, or a gap that counts as absent.
-  if (standIn === "NaN" && isFloat) return { kind: "value", value: Number.NaN };
-  if (standIn !== null) return converted(datatype, column, standIn);
-  if (isFloat && nonFinite === "missing") return { kind: "value", value: Number.NaN };
-  return { kind: "refused", why: `missing: ${column}` };
+  const given = standInFor({ missing: standIn }, value);
+  if (given !== undefined) {
+    const element = elementOf(datatype, given);
+    if (element !== undefined) return { kind: "value", value: element };
+    return { kind: "refused", why: `not_a_number: ${column}` };
+  }
+  const isNaNGiven = isFloat && nonFinite === "missing";
+  if (isAbsent && (isFeature === true || !isNaNGiven)) return { kind: "refused", why: `missing: ${column}` };
+  const read = readElement(datatype, isAbsent || (isGap && isNaNGiven) ? Number.NaN : value);
+  return typeof read === "object"
+    ? { kind: "refused", why: `${read.why}: ${column}` }
+    : { kind: "value", value: read };
 }
 
-function converted(datatype: Tensor["datatype"], column: string, value: unknown): Cell {
-  if (datatype === "BYTES") return { kind: "value", value: String(value) };
-  if (datatype === "INT64" || datatype === "UINT64")
-    return typeof value === "bigint" || Number.isInteger(value)
-      ? { kind: "value", value: BigInt(value as bigint | number) }
-      : { kind: "refused", why: `not_whole: ${column}` };
-  const number = Number(value);
-  if (typeof value === "boolean" || typeof value === "number") return { kind: "value", value: number };
-  return { kind: "refused", why: `not_a_number: ${column}` };
+/** As a request's reader takes a value of JSON; NaN and infinities as its binary form takes them. */
+function readElement(
+  datatype: Tensor["datatype"],
+  value: unknown,
+): number | bigint | string | { readonly why: string } {
+  if (datatype === "BYTES") return String(value);
+  if (datatype === "BOOL") return typeof value === "boolean" ? Number(value) : { why: "not_a_boolean" };
+  if (typeof value !== "number" && typeof value !== "bigint") return { why: "not_a_number" };
+  const { whole } = numericKinds[datatype];
+  if (whole) {
+    if (typeof value === "number" && !Number.isInteger(value)) return { why: "not_whole" };
+    if (typeof value === "number" && !Number.isSafeInteger(value)) return { why: "out_of_range" };
+    if (value < whole.low || value > whole.high) return { why: "out_of_range" };
+    return datatype === "INT64" || datatype === "UINT64" ? BigInt(value) : Number(value);
+  }
+  const float = Number(value);
+  const rounded = roundTo(datatype, float);
+  if (Number.isFinite(float) && !Number.isFinite(rounded)) return { why: "out_of_range" };
+  return datatype === "FP16" ? halfBits(float) : float;
+}
+
+/** The nearest number of the datatype; infinite beyond its range. */
+function roundTo(datatype: Tensor["datatype"], value: number): number {
+  if (datatype === "FP16") return Math.f16round(value);
+  return datatype === "FP32" ? Math.fround(value) : value;
 }

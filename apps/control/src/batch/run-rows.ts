@@ -1,20 +1,27 @@
 import type { Session } from "@portolan/onnx/session";
+import type { ModelSignature } from "@portolan/onnx-format";
 import type { InputPlan } from "@portolan/scoring/policy";
-import type { Tensor } from "@portolan/serving/policy";
+import { elementsOf, halfNumber, type Tensor } from "@portolan/serving/policy";
 import type { Columns } from "../scoring/model-inputs.ts";
-import { tensorsOfRows } from "./read-rows.ts";
+import { tensorsOfRows, zeroRow } from "./read-rows.ts";
 
 /** Rows of one run, where rows of one run equal rows of their own. */
 const mostRowsPerRun = 256;
 /** Rows on which that is tried, each by itself and all together. */
 const triedRows = 64;
 
+export interface ScoredOutput {
+  readonly name: string;
+  readonly datatype: Tensor["datatype"];
+  /** Elements of a row. */
+  readonly width: number;
+  /** The values of each accepted row. */
+  readonly rows: readonly (readonly unknown[])[];
+}
+
 export interface ScoredRows {
-  /** Per output of the model, the values of each accepted row. */
-  readonly outputs: ReadonlyMap<
-    string,
-    { readonly datatype: Tensor["datatype"]; readonly rows: unknown[][] }
-  >;
+  /** In the model's order, also where no row was accepted. */
+  readonly outputs: readonly ScoredOutput[];
   readonly rowsPerRun: number;
 }
 
@@ -28,19 +35,57 @@ export async function runRows(
   table: Columns,
   places: readonly number[],
 ): Promise<ScoredRows> {
-  const outputs = new Map<string, { datatype: Tensor["datatype"]; rows: unknown[][] }>();
+  const rowsOf = new Map<string, unknown[][]>(plan.signature.outputs.map(({ name }) => [name, []]));
   const rowsPerRun = (await rowsAreApart(session, plan, table, places.slice(0, triedRows)))
     ? mostRowsPerRun
     : 1;
   for (let from = 0; from < places.length; from += rowsPerRun) {
     const some = places.slice(from, from + rowsPerRun);
     for (const output of await session.run(tensorsOfRows(plan, table, some))) {
-      const kept = outputs.get(output.name) ?? { datatype: output.datatype, rows: [] };
-      outputs.set(output.name, kept);
-      for (let row = 0; row < some.length; row++) kept.rows.push(rowOf(output, row, some.length));
+      const kept = rowsOf.get(output.name);
+      for (let row = 0; row < some.length; row++) kept?.push(rowOf(output, row, some.length));
     }
   }
+  const widths = await widthsOf(session, plan, rowsOf);
+  const outputs = plan.signature.outputs.map(({ name, datatype }, at) => {
+    const [width = 0, rows = []] = [widths[at], rowsOf.get(name)];
+    const other = rows.find((row) => row.length !== width);
+    if (other)
+      throw new Error(
+        `the output "${name}" has ${width} values for some rows and ${other.length} for others`,
+      );
+    return { name, datatype, width, rows };
+  });
   return { outputs, rowsPerRun };
+}
+
+/** Elements of a row of each output: what the model declares, or where it leaves them open, what it gives. */
+async function widthsOf(
+  session: Session,
+  plan: InputPlan,
+  rowsOf: ReadonlyMap<string, readonly (readonly unknown[])[]>,
+): Promise<number[]> {
+  const declared = plan.signature.outputs.map(declaredWidth);
+  const given = declared.map((width, at) => width ?? firstRowOf(plan.signature.outputs[at], rowsOf)?.length);
+  if (given.every((width) => width !== undefined)) return given;
+  // No row was accepted: a row of zeros tells the shape; its scores are thrown away.
+  const zeros = await session.run(zeroRow(plan));
+  return given.map((width, at) => width ?? zeros[at]?.data.length ?? 0);
+}
+
+type Output = ModelSignature["outputs"][number];
+
+/** Undefined: the model leaves it open. */
+function declaredWidth({ shape }: Output): number | undefined {
+  const [rows = 1, ...row] = shape;
+  return row.includes(-1) ? undefined : elementsOf(row) * (rows === -1 ? 1 : rows);
+}
+
+function firstRowOf(
+  output: Output | undefined,
+  rowsOf: ReadonlyMap<string, readonly (readonly unknown[])[]>,
+): readonly unknown[] | undefined {
+  return rowsOf.get(output?.name ?? "")?.[0];
 }
 
 async function rowsAreApart(
@@ -62,9 +107,12 @@ async function rowsAreApart(
   return true;
 }
 
-function rowOf({ name, data }: Tensor, row: number, rows: number): unknown[] {
+function rowOf({ name, datatype, data }: Tensor, row: number, rows: number): unknown[] {
   const width = data.length / rows;
   if (!Number.isInteger(width))
     throw new Error(`the output "${name}" has ${data.length} values for ${rows} rows`);
-  return Array.from({ length: width }, (_, column) => data[row * width + column]);
+  return Array.from({ length: width }, (_, column) => {
+    const value = data[row * width + column];
+    return datatype === "FP16" ? halfNumber(Number(value)) : value;
+  });
 }

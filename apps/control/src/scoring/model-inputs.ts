@@ -1,5 +1,5 @@
 import type { ModelSignature, TensorSpec } from "@portolan/onnx-format";
-import { elementsOf, numericKinds, type Tensor, type TensorData } from "@portolan/serving/policy";
+import { elementsOf, halfBits, numericKinds, type Tensor, type TensorData } from "@portolan/serving/policy";
 
 /** One of a model's inputs and the columns of a table that fill its rows, in order. */
 export interface FilledInput {
@@ -54,7 +54,7 @@ export function tensorsOf(
     const data = emptyData(spec, rows * width);
     columns.forEach((column, at) => {
       const values = table.get(column) ?? [];
-      for (let row = 0; row < rows; row++) write(data, row * width + at, values[from + row]);
+      for (let row = 0; row < rows; row++) write(spec.datatype, data, row * width + at, values[from + row]);
     });
     return { name: spec.name, datatype: spec.datatype, shape, data: data as TensorData };
   });
@@ -66,11 +66,12 @@ function emptyData({ datatype }: TensorSpec, length: number): Writable {
   return datatype === "BYTES" ? Array.from({ length }, () => "") : numericKinds[datatype].make(length);
 }
 
-function write(data: Writable, at: number, value: unknown): void {
+function write(datatype: TensorSpec["datatype"], data: Writable, at: number, value: unknown): void {
   if (Array.isArray(data)) data[at] = typeof value === "string" ? value : "";
   else if (data instanceof BigInt64Array || data instanceof BigUint64Array)
     data[at] = typeof value === "bigint" ? value : 0n;
   else if (data instanceof Float32Array || data instanceof Float64Array)
     data[at] = typeof value === "number" ? value : Number.NaN;
+  else if (datatype === "FP16") data[at] = halfBits(typeof value === "number" ? value : Number.NaN);
   else data[at] = typeof value === "number" ? value : 0;
 }

@@ -9,6 +9,7 @@ import { cpuPrice, readShippedPrices } from "@portolan/planner";
 import { type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import {
+  type PinnedVersion,
   type ScoringDeps,
   type ScoringErrorCode,
   type ScoringTarget,
@@ -47,7 +48,10 @@ export function wireScoring(base: Foundation, identity: IdentityWiring, parts: P
     objects,
     artifacts: parts.registry.artifacts,
     places: identity.directory.places,
-    targets: { find: (call, question, allow) => findTarget(parts, call, question, allow) },
+    targets: {
+      find: (call, question, allow) => findTarget(parts, call, question, allow),
+      stillServes: (call, pinned) => stillServes(parts, call, pinned),
+    },
     residency: parts.residency,
     scorer: createChunkScorer(objects, workFolder),
     engine: createDuckDbEngine({ threads: 1 }),
@@ -82,8 +86,28 @@ async function findTarget(
   if (model === undefined || version === undefined) throw unknownTarget(question);
   const found = await readVersion(parts.registry, call, model, version);
   await allow({ type: "Model", id: model, useCaseId: found.useCaseId });
-  if (environment !== "dev" && !found.stages.includes(environment)) throw unknownTarget(question);
+  requireStage(found, environment);
   return targetOfVersion(parts, call, environment, found);
+}
+
+async function stillServes(
+  parts: Parts,
+  call: CallContext,
+  { environment, useCaseId, model: { name, version } }: PinnedVersion,
+): Promise<Pick<ScoringTarget, "purposes">> {
+  requireStage(await readVersion(parts.registry, call, name, version), environment);
+  const charter = await parts.serving.charters.inForce(call, useCaseId);
+  requireServable(name, { environment }, charter, parts.serving.location);
+  return { purposes: charter ? termsOf(charter.document).purposes : [] };
+}
+
+/** Outside dev a version must have been promoted. */
+function requireStage(
+  { model, version, stages }: ModelVersion,
+  environment: ScoringQuestion["environment"],
+): void {
+  if (environment === "dev" || stages.includes(environment)) return;
+  throw unknownTarget({ environment, model, version });
 }
 
 function endpointOf({ endpoint, businessUnitId, teamId, useCaseId }: Route): TargetResource {

@@ -93,8 +93,7 @@ function modelInputs(
 ): ModelInputs {
   const { route } = active;
   if (!route.features) {
-    const { inputs } = request;
-    return { inputs: route.nonFinite === "missing" ? withoutInfinities(inputs) : inputs, used: noFeatures };
+    return { inputs: withGaps(route, request.inputs), used: noFeatures };
   }
   const start = performance.now();
   const time = eventTimeOf(route.features, request.parameters[eventTimeParameter], receivedAt);
@@ -107,9 +106,15 @@ function modelInputs(
   );
   return {
     ...assembled,
+    inputs: withGaps(route, assembled.inputs),
     ...(time.isStated ? { statedTime: time.at } : {}),
     featuresMicros: Math.round((performance.now() - start) * 1000),
   };
+}
+
+/** An infinity is a gap where the charter has gaps count as missing. */
+function withGaps({ nonFinite }: ActiveRoute["route"], inputs: readonly Tensor[]): readonly Tensor[] {
+  return nonFinite === "missing" ? withoutInfinities(inputs) : inputs;
 }
 
 /** What the caller is told when nothing answers in the model's place. */

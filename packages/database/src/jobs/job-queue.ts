@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { type JobRequest, newId, PortolanError } from "@portolan/kernel";
+import { type EpochMicros, formatInstant, type JobRequest, newId, PortolanError } from "@portolan/kernel";
+import type { PgBoss } from "pg-boss";
 import type { Database } from "../database.ts";
 import type { JobSink, TransactionContext } from "../unit-of-work.ts";
-import { bossConnection, lane, newBoss } from "./boss.ts";
+import { type BossConnection, bossConnection, lane, newBoss } from "./boss.ts";
 import { jobTables } from "./job-tables.ts";
 
 /** Adds jobs inside the caller's transaction, and stops those that nobody wants any more. */
@@ -12,7 +13,7 @@ export interface JobQueue extends JobSink {
    * @returns false when there is no such job in the caller's organisation, or it is over already.
    */
   cancel(tx: TransactionContext, jobId: string): Promise<boolean>;
-  /** Gives an unfinished job to the next free worker at once, under a new queue entry. For the job worker. */
+  /** Gives an unfinished job to the next free worker, at once or later, under a new queue entry. For the job worker. */
   redispatch(tx: Pick<TransactionContext, "sql" | "now">, job: Redispatched): Promise<void>;
 }
 
@@ -22,6 +23,8 @@ export interface Redispatched {
   readonly boss_id: string;
   readonly priority: number;
   readonly note: string;
+  /** Absent: at once. */
+  readonly notBefore?: EpochMicros;
 }
 
 /** The queue needs no started pg-boss: sending is one INSERT and a NOTIFY that the commit delivers. */
@@ -65,26 +68,44 @@ export function createJobQueue(database: Database): JobQueue {
     if (over) await connection.within(tx.sql, () => boss.cancel(lane, job.boss_id));
     return true;
   };
-  const redispatch: JobQueue["redispatch"] = async (tx, job) => {
-    const bossId = randomUUID();
-    const moved = await jobTables(tx.sql)
-      .updateTable("database.job_runs")
-      .set({ boss_id: bossId, state: "waiting", note: job.note })
-      .where("id", "=", job.id)
-      .where("boss_id", "=", job.boss_id)
-      .where("state", "in", ["waiting", "running", "retrying"])
-      .executeTakeFirst();
-    if (moved.numUpdatedRows === 0n) return;
-    await connection.within(tx.sql, async () => {
-      await boss.cancel(lane, job.boss_id);
-      await boss.send(
-        lane,
-        { jobId: job.id },
-        { id: bossId, priority: job.priority, group: { id: job.queue } },
-      );
-    });
-  };
+  const redispatch: JobQueue["redispatch"] = (tx, job) => redispatchJob(connection, boss, tx, job);
   return { enqueue, cancel, redispatch };
+}
+
+async function redispatchJob(
+  connection: BossConnection,
+  boss: PgBoss,
+  tx: Pick<TransactionContext, "sql" | "now">,
+  job: Redispatched,
+): Promise<void> {
+  const bossId = randomUUID();
+  const { notBefore } = job;
+  const moved = await jobTables(tx.sql)
+    .updateTable("database.job_runs")
+    .set((eb) => ({
+      boss_id: bossId,
+      state: "waiting" as const,
+      note: job.note,
+      deferrals: eb("deferrals", "+", notBefore === undefined ? 0 : 1),
+    }))
+    .where("id", "=", job.id)
+    .where("boss_id", "=", job.boss_id)
+    .where("state", "in", ["waiting", "running", "retrying"])
+    .executeTakeFirst();
+  if (moved.numUpdatedRows === 0n) return;
+  await connection.within(tx.sql, async () => {
+    await boss.cancel(lane, job.boss_id);
+    await boss.send(
+      lane,
+      { jobId: job.id },
+      {
+        id: bossId,
+        priority: job.priority,
+        group: { id: job.queue },
+        ...(notBefore === undefined ? {} : { startAfter: formatInstant(notBefore) }),
+      },
+    );
+  });
 }
 
 async function insertRun(

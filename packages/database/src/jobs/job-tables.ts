@@ -24,6 +24,7 @@ export type JobRunsTable = {
   readonly note: Generated<string>;
   readonly attempts: Generated<number>;
   readonly failures: Generated<number>;
+  readonly deferrals: Generated<number>;
   readonly cancel_requested: Generated<boolean>;
   readonly settled: Generated<boolean>;
   readonly result: ColumnType<JsonValue, string | null, string | null>;

@@ -1,4 +1,12 @@
-import { type Clock, type JobHandler, type Logger, messageOf, type UnitOfWork } from "@portolan/kernel";
+import {
+  type Clock,
+  type EpochMicros,
+  JobDeferred,
+  type JobHandler,
+  type Logger,
+  messageOf,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import type { Job, PgBoss } from "pg-boss";
 import type { Database } from "../database.ts";
 import { bossConnection, lane, newBoss, prepareJobQueue } from "./boss.ts";
@@ -35,7 +43,7 @@ const defaultRetries = 3;
 const mostCrashes = 25;
 const cancelPollMs = 500;
 
-/** Runs the handlers' jobs until stopped. Failures are tried again with growing delay; crashes go on by step. */
+/** Runs the handlers' jobs until stopped. Failures are tried again with growing delay; crashes and deferred jobs go on by step. */
 export async function startJobWorker(deps: JobWorkerDeps): Promise<JobWorker> {
   await prepareJobQueue(deps.database);
   const runner = new JobRunner(deps);
@@ -152,7 +160,7 @@ class JobRunner {
     if (job.cancel_requested) return this.#claims.finish(claim, "cancelled", {});
     if (handler === undefined)
       return this.#fail(claim, undefined, new Error(`no handler for queue ${job.queue}`));
-    if (claim.attempt - job.failures > mostCrashes) {
+    if (claim.attempt - job.failures - job.deferrals > mostCrashes) {
       return this.#claims.finish(claim, "failed", {
         error: `its process ended ${mostCrashes} times while it ran`,
       });
@@ -166,6 +174,7 @@ class JobRunner {
     } catch (error) {
       const stopped = signal.aborted && signal.reason instanceof JobStopped ? signal.reason : error;
       if (stopped instanceof JobStopped) return this.#endStopped(claim, stopped);
+      if (error instanceof JobDeferred) return this.#giveBack(job, error.message, error.notBefore);
       return this.#fail(claim, handler, error);
     }
   }
@@ -192,10 +201,10 @@ class JobRunner {
     throw error;
   }
 
-  async #giveBack(job: Claim["job"], note: string): Promise<void> {
+  /** @param notBefore absent: it may go on at once */
+  async #giveBack(job: Claim["job"], note: string, notBefore?: EpochMicros): Promise<void> {
     const { clock, database, jobs } = this.#deps;
-    await database.sql
-      .transaction()
-      .execute((trx) => jobs.redispatch({ sql: trx, now: clock.now() }, { ...job, note }));
+    const again = { ...job, note, ...(notBefore === undefined ? {} : { notBefore }) };
+    await database.sql.transaction().execute((trx) => jobs.redispatch({ sql: trx, now: clock.now() }, again));
   }
 }
