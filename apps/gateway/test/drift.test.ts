@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { canonicalBytes, digestBytes, type JsonValue } from "@portolan/kernel";
 import type { DriftDelivery, NumericColumn, ReferenceProfile } from "@portolan/monitoring/contract";
 import { numericReference } from "@portolan/monitoring/policy";
@@ -162,4 +163,29 @@ test("replays and what no model answered are not counted", async () => {
   expect((await gateway.post("/v2/models/score/infer", body)).status).toBe(200);
   await gateway.end("SIGTERM");
   expect(deliveredRows()).toBe(1);
+});
+
+const droppedBy = async (gateway: TestGateway, reason: string): Promise<number> => {
+  const page = await (await gateway.get("/metrics")).text();
+  return Number(new RegExp(`drift_dropped_total\\{reason="${reason}"\\} (\\d+)`).exec(page)?.[1] ?? 0);
+};
+
+test("a disk that takes nothing loses no count while the gateway runs, and does not keep it from closing", async () => {
+  const start = await startCounting();
+  const gateway = await start();
+  const folder = join(installation.home, "gateway/drift/gateway");
+  rmSync(folder, { recursive: true });
+  const rows = await ask(gateway, 20);
+  await until(async () => gateway.output.includes("gateway.drift.not_written"));
+  expect(deliveredRows()).toBe(0);
+  mkdirSync(folder);
+  await until(async () => deliveredRows() === rows);
+  expect(await droppedBy(gateway, "disk")).toBe(0);
+  rmSync(folder, { recursive: true });
+  await ask(gateway, 20);
+  await gateway.end("SIGTERM");
+  // What is closed after the counts is closed all the same.
+  await until(async () => gateway.output.includes("gateway.stopped"));
+  expect(gateway.output).toContain('"reason":"disk"');
+  expect(deliveredRows()).toBe(rows);
 });

@@ -59,6 +59,11 @@ export class DriftBook {
     return parts;
   }
 
+  /** Keeps what could not be written down for the next call of {@link drain}. */
+  giveBack(parts: readonly DriftPart[]): void {
+    this.#leftover.unshift(...parts);
+  }
+
   #watchedOf(active: ActiveRoute, isFallback: boolean): Watched | null {
     const book = isFallback ? this.#standingIn : this.#own;
     const known = book.get(active);

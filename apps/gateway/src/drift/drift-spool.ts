@@ -7,14 +7,19 @@ import type { DriftDelivery, DriftPart } from "@portolan/monitoring/contract";
 export type DeliveryVerdict = "taken" | "refused" | "away";
 export type DeliverDrift = (body: Uint8Array, signal: AbortSignal) => Promise<DeliveryVerdict>;
 
+/** `refused`: by control; `full`: pushed out by newer ones; `disk`: not written, or not there any more. */
+export type DropReason = "refused" | "full" | "disk";
+
 export interface DriftSpoolOptions {
   readonly folder: string;
   readonly writer: string;
   /** Start of this process: with the writer and a sequence it names each delivery once and for all. */
   readonly epoch: number;
   readonly deliver: DeliverDrift;
-  /** Deliveries given up: refused by control, or pushed out by newer ones. */
-  readonly onDropped: (reason: "refused" | "full", deliveries: number) => void;
+  /** Deliveries given up. */
+  readonly onDropped: (reason: DropReason, deliveries: number) => void;
+  /** The disk did not take a delivery. */
+  readonly onUnwritten: (error: unknown) => void;
 }
 
 /** Weeks of one endpoint's counts; beyond it the oldest goes. */
@@ -47,20 +52,40 @@ export class DriftSpool {
     return this.#names.length;
   }
 
-  /** Puts parts on disk. */
-  async keep(parts: readonly DriftPart[]): Promise<void> {
+  /**
+   * Puts parts on disk. Never rejects.
+   *
+   * @returns those that the disk did not take
+   */
+  async keep(parts: readonly DriftPart[]): Promise<DriftPart[]> {
+    const unwritten: DriftPart[] = [];
     for (let from = 0; from < parts.length; from += mostParts) {
-      const { folder, writer, epoch } = this.#options;
-      const sequence = ++this.#sequence;
-      const delivery: DriftDelivery = { writer, epoch, sequence, parts: parts.slice(from, from + mostParts) };
-      const file = `${digits(epoch)}-${digits(sequence)}.json`;
-      const bytes = Buffer.from(JSON.stringify(delivery));
-      await writeFile(join(folder, `${file}.new`), bytes, { mode: 0o600 });
-      await rename(join(folder, `${file}.new`), join(folder, file));
-      this.#names.push(file);
-      this.#bytes.set(file, bytes.length);
+      const some = parts.slice(from, from + mostParts);
+      if (!(await this.#write(some))) unwritten.push(...some);
     }
     await this.#makeRoom();
+    return unwritten;
+  }
+
+  async #write(parts: DriftPart[]): Promise<boolean> {
+    const { folder, writer, epoch, onUnwritten } = this.#options;
+    const sequence = ++this.#sequence;
+    const delivery: DriftDelivery = { writer, epoch, sequence, parts };
+    const file = `${digits(epoch)}-${digits(sequence)}.json`;
+    const bytes = Buffer.from(JSON.stringify(delivery));
+    const unnamed = join(folder, `${file}.new`);
+    try {
+      await writeFile(unnamed, bytes, { mode: 0o600 });
+      await rename(unnamed, join(folder, file));
+    } catch (error) {
+      onUnwritten(error);
+      // A full disk is not to be filled by halves of files.
+      await rm(unnamed, { force: true }).catch(() => undefined);
+      return false;
+    }
+    this.#names.push(file);
+    this.#bytes.set(file, bytes.length);
+    return true;
   }
 
   /** Delivers what waits, until all is taken or control is away. Several callers share one round. */
@@ -77,9 +102,10 @@ export class DriftSpool {
   async #round(): Promise<void> {
     const { folder, deliver, onDropped } = this.#options;
     for (let file = this.#names[0]; file !== undefined; file = this.#names[0]) {
-      const verdict = await deliver(await readFile(join(folder, file)), this.#stop.signal);
+      const body = await readFile(join(folder, file)).catch(() => undefined);
+      const verdict = body ? await deliver(body, this.#stop.signal) : "lost";
       if (verdict === "away") return;
-      if (verdict === "refused") onDropped("refused", 1);
+      if (verdict !== "taken") onDropped(verdict === "lost" ? "disk" : "refused", 1);
       await this.#remove(file);
     }
   }
@@ -87,7 +113,8 @@ export class DriftSpool {
   async #remove(file: string): Promise<void> {
     this.#names = this.#names.filter((known) => known !== file);
     this.#bytes.delete(file);
-    await rm(join(this.#options.folder, file), { force: true });
+    // One that stays is sent again after the next start: control knows its number.
+    await rm(join(this.#options.folder, file), { force: true }).catch(() => undefined);
   }
 
   async #makeRoom(): Promise<void> {
@@ -104,7 +131,10 @@ export class DriftSpool {
   async #sizeOf(file: string): Promise<number> {
     const known = this.#bytes.get(file);
     if (known !== undefined) return known;
-    const { size } = await stat(join(this.#options.folder, file));
+    const size = await stat(join(this.#options.folder, file)).then(
+      (found) => found.size,
+      () => 0,
+    );
     this.#bytes.set(file, size);
     return size;
   }

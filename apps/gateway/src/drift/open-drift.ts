@@ -7,7 +7,7 @@ import type { ControlClient } from "../control-client.ts";
 import type { DiskCache } from "../snapshot/disk-cache.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import { DriftBook } from "./drift-book.ts";
-import { type DeliverDrift, DriftSpool } from "./drift-spool.ts";
+import { type DeliverDrift, DriftSpool, type DropReason } from "./drift-spool.ts";
 import { ProfileBook } from "./profile-book.ts";
 
 export interface OpenDriftDeps {
@@ -26,7 +26,7 @@ export interface Drift {
   readonly book: DriftBook;
   /** Fetches the reference profiles that routes name. Never rejects. */
   prepare(routes: Iterable<ActiveRoute>): Promise<void>;
-  /** Writes down what was counted and delivers what it can. */
+  /** Writes down what was counted and delivers what it can. Never rejects. */
   close(): Promise<void>;
 }
 
@@ -41,24 +41,23 @@ export function openDrift(deps: OpenDriftDeps): Drift {
   const { folder, writer, metrics, log, control, cache } = deps;
   const profiles = new ProfileBook({ cache, control, log, nowMs: () => performance.now() });
   const book = new DriftBook(profiles, deps.laggingMs);
+  const dropped = (reason: DropReason, deliveries: number): void => {
+    log.error({ reason, deliveries }, "gateway.drift.dropped");
+    const help = "Deliveries of counts that were given up";
+    metrics.count("portolan_gateway_drift_dropped_total", help, { reason }, deliveries);
+  };
   const spool = new DriftSpool({
     folder,
     writer: writer.writerId,
     epoch: writer.epoch,
     deliver: deliverTo(control),
-    onDropped: (reason, deliveries) => {
-      log.error({ reason, deliveries }, "gateway.drift.dropped");
-      metrics.count(
-        "portolan_gateway_drift_dropped_total",
-        "Deliveries of counts that were given up",
-        { reason },
-        deliveries,
-      );
-    },
+    onDropped: dropped,
+    onUnwritten: (error) => log.warn({ reason: messageOf(error) }, "gateway.drift.not_written"),
   });
   metrics.onScrape(() => scrape(metrics, book, spool));
+  const keep = async (): Promise<void> => book.giveBack(await spool.keep(book.drain()));
   const flush = async (): Promise<void> => {
-    await spool.keep(book.drain());
+    await keep();
     await spool.ship();
   };
   const stopFlushing = flushing(deps, spool, flush);
@@ -72,7 +71,8 @@ export function openDrift(deps: OpenDriftDeps): Drift {
     async close() {
       stopHeeding();
       await stopFlushing();
-      await spool.keep(book.drain());
+      const lost = await spool.keep(book.drain());
+      if (lost.length > 0) dropped("disk", 1);
       await Promise.race([spool.ship().catch(() => undefined), sleep(lastDeliveryMs)]);
       await spool.close();
     },
