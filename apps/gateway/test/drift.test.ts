@@ -161,8 +161,12 @@ test("replays and what no model answered are not counted", async () => {
   expect((await gateway.post("/v2/models/score/infer", body, replayed)).status).toBe(200);
   expect((await gateway.post("/v2/models/score/infer", "{}")).status).toBe(400);
   expect((await gateway.post("/v2/models/score/infer", body)).status).toBe(200);
+  const claimed = { "x-portolan-replay-of": "yes" };
+  expect((await gateway.post("/v2/models/score/infer", body, claimed)).status).toBe(200);
   await gateway.end("SIGTERM");
-  expect(deliveredRows()).toBe(1);
+  const records = installation.records().filter(({ header }) => header.status.kind === "ok");
+  expect(records.filter(({ header }) => header.replayOf === undefined)).toHaveLength(2);
+  expect(deliveredRows(), "what the log holds for no replay is counted").toBe(2);
 });
 
 const droppedBy = async (gateway: TestGateway, reason: string): Promise<number> => {
