@@ -1,14 +1,15 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { DriftDelivery, DriftPart } from "@portolan/monitoring/contract";
+import type { CountedPart } from "./counted-part.ts";
+import { cutDeliveries, deliveryText, halves } from "./cut-deliveries.ts";
 
-/** How control took a delivery. `away`: it did not say, so the same is sent again. */
-export type DeliveryVerdict = "taken" | "refused" | "away";
+/** How control took a delivery. `away`: it did not say, so the same is sent again; `too_large`: it comes in halves. */
+export type DeliveryVerdict = "taken" | "refused" | "too_large" | "away";
 export type DeliverDrift = (body: Uint8Array, signal: AbortSignal) => Promise<DeliveryVerdict>;
 
-/** `refused`: by control; `full`: pushed out by newer ones; `disk`: not written, or not there any more. */
-export type DropReason = "refused" | "full" | "disk";
+/** `refused`, `too_large`: by control, the latter with a single part; `full`: pushed out by newer ones; `disk`: not written, or not there any more. */
+export type DropReason = "refused" | "too_large" | "full" | "disk";
 
 export interface DriftSpoolOptions {
   readonly folder: string;
@@ -24,8 +25,9 @@ export interface DriftSpoolOptions {
 
 /** Weeks of one endpoint's counts; beyond it the oldest goes. */
 const mostBytes = 64 * 2 ** 20;
-const mostParts = 500;
-const name = /^\d{10}-\d{10}\.json$/;
+const name = /^\d{10}-\d{10}-[a-z]+\.json$/;
+/** Of a file that is not whole yet, or never will be. */
+const unnamed = ".new";
 
 /**
  * Deliveries on disk until control has acknowledged them, in order. Written under a name of their own and then renamed: a `kill -9`
@@ -36,15 +38,20 @@ export class DriftSpool {
   #sequence = 0;
   #names: string[];
   #bytes = new Map<string, number>();
+  #written: Promise<unknown> = Promise.resolve();
+  #underWay: string | undefined;
   #shipping: Promise<void> | undefined;
   readonly #stop = new AbortController();
+  /** Control did not answer when it was asked last. */
+  isAway = false;
 
   constructor(options: DriftSpoolOptions) {
     this.#options = options;
-    mkdirSync(options.folder, { recursive: true, mode: 0o700 });
-    this.#names = readdirSync(options.folder)
-      .filter((file) => name.test(file))
-      .sort();
+    const { folder } = options;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const files = readdirSync(folder);
+    for (const file of files) if (file.endsWith(unnamed)) rmSync(join(folder, file), { force: true });
+    this.#names = files.filter((file) => name.test(file)).sort();
   }
 
   /** Deliveries that control has not acknowledged. */
@@ -57,35 +64,18 @@ export class DriftSpool {
    *
    * @returns those that the disk did not take
    */
-  async keep(parts: readonly DriftPart[]): Promise<DriftPart[]> {
-    const unwritten: DriftPart[] = [];
-    for (let from = 0; from < parts.length; from += mostParts) {
-      const some = parts.slice(from, from + mostParts);
-      if (!(await this.#write(some))) unwritten.push(...some);
+  async keep(parts: readonly CountedPart[]): Promise<CountedPart[]> {
+    const left: CountedPart[] = [];
+    for (const { environment, parts: some, texts } of cutDeliveries(parts)) {
+      const isWritten = await this.#writing(async () => {
+        const [file, text] = this.#next(environment, texts);
+        await this.#write(file, text);
+        await this.#show(file);
+      });
+      if (!isWritten) left.push(...some);
     }
     await this.#makeRoom();
-    return unwritten;
-  }
-
-  async #write(parts: DriftPart[]): Promise<boolean> {
-    const { folder, writer, epoch, onUnwritten } = this.#options;
-    const sequence = ++this.#sequence;
-    const delivery: DriftDelivery = { writer, epoch, sequence, parts };
-    const file = `${digits(epoch)}-${digits(sequence)}.json`;
-    const bytes = Buffer.from(JSON.stringify(delivery));
-    const unnamed = join(folder, `${file}.new`);
-    try {
-      await writeFile(unnamed, bytes, { mode: 0o600 });
-      await rename(unnamed, join(folder, file));
-    } catch (error) {
-      onUnwritten(error);
-      // A full disk is not to be filled by halves of files.
-      await rm(unnamed, { force: true }).catch(() => undefined);
-      return false;
-    }
-    this.#names.push(file);
-    this.#bytes.set(file, bytes.length);
-    return true;
+    return left;
   }
 
   /** Delivers what waits, until all is taken or control is away. Several callers share one round. */
@@ -100,14 +90,90 @@ export class DriftSpool {
   }
 
   async #round(): Promise<void> {
-    const { folder, deliver, onDropped } = this.#options;
     for (let file = this.#names[0]; file !== undefined; file = this.#names[0]) {
-      const body = await readFile(join(folder, file)).catch(() => undefined);
-      const verdict = body ? await deliver(body, this.#stop.signal) : "lost";
-      if (verdict === "away") return;
-      if (verdict !== "taken") onDropped(verdict === "lost" ? "disk" : "refused", 1);
-      await this.#remove(file);
+      this.#underWay = file;
+      const isSettled = await this.#send(file).finally(() => (this.#underWay = undefined));
+      this.isAway = !isSettled;
+      if (!isSettled) return;
     }
+  }
+
+  /** @returns whether the next one may be sent */
+  async #send(file: string): Promise<boolean> {
+    const { folder, deliver } = this.#options;
+    const body = await readFile(join(folder, file)).catch(() => undefined);
+    if (!body) return this.#drop(file, "disk");
+    const verdict = await deliver(body, this.#stop.signal);
+    if (verdict === "away") return false;
+    if (verdict === "too_large") return this.#split(file, body);
+    if (verdict === "refused") return this.#drop(file, "refused");
+    await this.#remove(file);
+    return true;
+  }
+
+  /** Control did not take it under its number: half of it is sent under that number, half under the next one. */
+  async #split(file: string, body: Uint8Array): Promise<boolean> {
+    const both = halves(body);
+    if (!both) return this.#drop(file, "too_large");
+    const [first, rest] = both;
+    const environment = first.parts[0]?.environment ?? "";
+    return this.#writing(async () => {
+      const [second, text] = this.#next(
+        environment,
+        rest.map((part) => JSON.stringify(part)),
+      );
+      await this.#write(second, text);
+      await this.#write(file, JSON.stringify(first));
+      // A kill between these two loses the second half; the other way about it would be counted twice.
+      await this.#show(file);
+      await this.#show(second);
+    });
+  }
+
+  /** The file of the next delivery, and what it holds. */
+  #next(environment: string, texts: readonly string[]): [file: string, text: string] {
+    const { writer, epoch } = this.#options;
+    const sequence = ++this.#sequence;
+    const file = `${digits(epoch)}-${digits(sequence)}-${environment}.json`;
+    return [file, deliveryText({ writer, epoch, sequence }, texts)];
+  }
+
+  async #write(file: string, text: string): Promise<void> {
+    const bytes = Buffer.from(text);
+    const path = join(this.#options.folder, file + unnamed);
+    try {
+      await writeFile(path, bytes, { mode: 0o600 });
+    } catch (error) {
+      // A full disk is not to be filled by halves of files.
+      await rm(path, { force: true }).catch(() => undefined);
+      throw error;
+    }
+    this.#bytes.set(file, bytes.length);
+  }
+
+  async #show(file: string): Promise<void> {
+    const path = join(this.#options.folder, file);
+    await rename(path + unnamed, path);
+    if (!this.#names.includes(file)) this.#names.push(file);
+  }
+
+  /** One after the other: what has the lower number is there first. */
+  #writing(work: () => Promise<void>): Promise<boolean> {
+    const done = this.#written.then(work).then(
+      () => true,
+      (error: unknown) => {
+        this.#options.onUnwritten(error);
+        return false;
+      },
+    );
+    this.#written = done;
+    return done;
+  }
+
+  async #drop(file: string, reason: DropReason): Promise<true> {
+    this.#options.onDropped(reason, 1);
+    await this.#remove(file);
+    return true;
   }
 
   async #remove(file: string): Promise<void> {
@@ -120,11 +186,11 @@ export class DriftSpool {
   async #makeRoom(): Promise<void> {
     let total = 0;
     for (const file of this.#names) total += await this.#sizeOf(file);
-    // The first may be on its way: it is left alone.
-    for (let at = this.#names[1]; total > mostBytes && at !== undefined; at = this.#names[1]) {
-      total -= await this.#sizeOf(at);
-      await this.#remove(at);
-      this.#options.onDropped("full", 1);
+    for (const file of this.#names) {
+      if (total <= mostBytes) return;
+      if (file === this.#underWay || !this.#names.includes(file)) continue;
+      total -= this.#bytes.get(file) ?? 0;
+      await this.#drop(file, "full");
     }
   }
 
