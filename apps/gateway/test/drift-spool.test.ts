@@ -76,3 +76,27 @@ test("what is too large for whoever stands between comes in halves, under number
   expect(new Set(numbers).size).toBe(numbers.length);
   expect(dropped).toEqual(["too_large"]);
 });
+
+test("a forbidden environment holds up no other, is delivered in order once it is allowed, and is given up in the end", async () => {
+  let isAllowed = false;
+  let asked = 0;
+  const spool = open(({ parts }) => {
+    const isProduction = parts[0]?.environment === "production";
+    if (isProduction) asked++;
+    return isProduction && !isAllowed ? "forbidden" : "taken";
+  });
+  await spool.keep([part(1, 5, "production"), part(2, 5), part(3, 5, "staging")]);
+  await spool.keep([part(4, 5, "production"), part(5, 5)]);
+  await spool.ship();
+  expect(starts()).toEqual([2, 3, 5]);
+  expect([asked, spool.waiting, spool.isAway]).toEqual([1, 2, false]);
+  isAllowed = true;
+  await spool.ship();
+  expect(starts()).toEqual([2, 3, 5, 1, 4]);
+  isAllowed = false;
+  await spool.keep([part(6, 5, "production"), part(7, 5, "production")]);
+  for (let round = 0; round < 120; round++) await spool.ship();
+  expect([spool.waiting, dropped]).toEqual([1, []]);
+  await spool.ship();
+  expect([spool.waiting, dropped]).toEqual([0, ["forbidden"]]);
+});

@@ -22,6 +22,7 @@ type WriterTable = {
   organisation_id: string;
   writer: string;
   epoch: number;
+  environment: string;
   principal: string;
   last_sequence: number;
 };
@@ -124,35 +125,38 @@ export async function cellsOf(
 /** `taken`: the writer's numbers belong to somebody else. */
 export type Turn = "new" | "duplicate" | "taken";
 
-/** Moves the writer on, unless this delivery was added before. The writer is locked to the end of the transaction. */
+/** Moves the writer on in an environment, unless this delivery was added there before. The writer is locked to the end of the transaction. */
 export async function takeSequence(
   sql: Sql,
-  owner: { readonly organisationId: string; readonly principal: string },
+  owner: { readonly organisationId: string; readonly principal: string; readonly environment: string },
   { writer, epoch, sequence }: DriftDelivery,
 ): Promise<Turn> {
-  const key = { organisation_id: owner.organisationId, writer, epoch };
+  const { organisationId, principal, environment } = owner;
   await tables(sql)
     .insertInto("monitoring.drift_writers")
-    .values({ ...key, principal: owner.principal, last_sequence: 0 })
+    .values({ organisation_id: organisationId, writer, epoch, environment, principal, last_sequence: 0 })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  const mine = tables(sql)
-    .updateTable("monitoring.drift_writers")
-    .set({ last_sequence: sequence })
-    .where("organisation_id", "=", owner.organisationId)
-    .where("writer", "=", writer)
-    .where("epoch", "=", epoch)
-    .where("principal", "=", owner.principal)
-    .where("last_sequence", "<", sequence);
-  if (await mine.returning("writer").executeTakeFirst()) return "new";
-  const known = await tables(sql)
+  const others = await tables(sql)
     .selectFrom("monitoring.drift_writers")
     .select("principal")
-    .where("organisation_id", "=", owner.organisationId)
+    .where("organisation_id", "=", organisationId)
     .where("writer", "=", writer)
     .where("epoch", "=", epoch)
+    .where("principal", "!=", principal)
     .executeTakeFirst();
-  return known?.principal === owner.principal ? "duplicate" : "taken";
+  if (others) return "taken";
+  const moved = await tables(sql)
+    .updateTable("monitoring.drift_writers")
+    .set({ last_sequence: sequence })
+    .where("organisation_id", "=", organisationId)
+    .where("writer", "=", writer)
+    .where("epoch", "=", epoch)
+    .where("environment", "=", environment)
+    .where("last_sequence", "<", sequence)
+    .returning("writer")
+    .executeTakeFirst();
+  return moved ? "new" : "duplicate";
 }
 
 /** Adds a part to its window, cell by cell. */

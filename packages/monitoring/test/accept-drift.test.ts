@@ -151,6 +151,20 @@ test("a restart counts on under its own epoch; windows and samplings stay apart 
   expect(total?.inputs[1]).toMatchObject({ cells: ["a", "others", "null"], reference: { name: "place" } });
 });
 
+test("numbers are of one environment: what had to wait in one is added after later ones of another, and once", async () => {
+  const one = writer();
+  const dev = delivery(one, 1, [part("mixed", counted(1), { environment: "dev" })]);
+  expect(await acceptDrift(deps(), gateway("sa_1"), delivery(one, 2, [part("mixed", counted(2))]))).toEqual({
+    kind: "accepted",
+  });
+  expect(await acceptDrift(deps(), gateway("sa_1"), dev)).toEqual({ kind: "accepted" });
+  expect(await acceptDrift(deps(), gateway("sa_1"), dev)).toEqual({ kind: "duplicate" });
+  const both = [part("mixed", counted(3)), part("mixed", counted(4), { environment: "dev" })];
+  expect(await acceptDrift(deps(), gateway("sa_1"), delivery(one, 2, both))).toEqual({ kind: "accepted" });
+  const rows = Object.fromEntries((await read("mixed")).map((found) => [found.environment, found.rows]));
+  expect(rows).toEqual({ production: counted(2)[0], dev: (counted(1)[0] ?? 0) + (counted(4)[0] ?? 0) });
+});
+
 test("counts that fit no profile, another's writer and a foreign organisation change nothing", async () => {
   const one = writer();
   const short = delivery(one, 1, [part("none", counted(1)), part("none", [1, 2, 3], { version: 2 })]);

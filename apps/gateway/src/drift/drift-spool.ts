@@ -4,12 +4,18 @@ import { join } from "node:path";
 import type { CountedPart } from "./counted-part.ts";
 import { cutDeliveries, deliveryText, halves } from "./cut-deliveries.ts";
 
-/** How control took a delivery. `away`: it did not say, so the same is sent again; `too_large`: it comes in halves. */
-export type DeliveryVerdict = "taken" | "refused" | "too_large" | "away";
+/**
+ * How control took a delivery. `away`: it did not say, so the same is sent again; `forbidden`: this environment's counts are, perhaps
+ * only for now; `too_large`: it comes in halves.
+ */
+export type DeliveryVerdict = "taken" | "refused" | "forbidden" | "too_large" | "away";
 export type DeliverDrift = (body: Uint8Array, signal: AbortSignal) => Promise<DeliveryVerdict>;
 
-/** `refused`, `too_large`: by control, the latter with a single part; `full`: pushed out by newer ones; `disk`: not written, or not there any more. */
-export type DropReason = "refused" | "too_large" | "full" | "disk";
+/**
+ * `refused`: by control; `forbidden`: for so long that nobody seems to mean otherwise; `too_large`: with a single part; `full`: pushed
+ * out by newer ones; `disk`: not written, or not there any more.
+ */
+export type DropReason = "refused" | "forbidden" | "too_large" | "full" | "disk";
 
 export interface DriftSpoolOptions {
   readonly folder: string;
@@ -25,7 +31,9 @@ export interface DriftSpoolOptions {
 
 /** Weeks of one endpoint's counts; beyond it the oldest goes. */
 const mostBytes = 64 * 2 ** 20;
-const name = /^\d{10}-\d{10}-[a-z]+\.json$/;
+const name = /^\d{10}-\d{10}-([a-z]+)\.json$/;
+/** Rounds in which control forbids an environment before its counts are given up: an hour at the usual pace. */
+const mostForbidden = 120;
 /** Of a file that is not whole yet, or never will be. */
 const unnamed = ".new";
 
@@ -42,6 +50,8 @@ export class DriftSpool {
   #underWay: string | undefined;
   #shipping: Promise<void> | undefined;
   readonly #stop = new AbortController();
+  /** Rounds in a row in which control forbade an environment. */
+  readonly #forbidden = new Map<string, number>();
   /** Control did not answer when it was asked last. */
   isAway = false;
 
@@ -78,7 +88,7 @@ export class DriftSpool {
     return left;
   }
 
-  /** Delivers what waits, until all is taken or control is away. Several callers share one round. */
+  /** Delivers what waits, until all is taken, forbidden, or control is away. Several callers share one round. */
   ship(): Promise<void> {
     this.#shipping ??= this.#round().finally(() => (this.#shipping = undefined));
     return this.#shipping;
@@ -90,36 +100,49 @@ export class DriftSpool {
   }
 
   async #round(): Promise<void> {
-    for (let file = this.#names[0]; file !== undefined; file = this.#names[0]) {
+    const putOff = new Set<string>();
+    const next = () => this.#names.find((file) => !putOff.has(environmentOf(file)));
+    for (let file = next(); file !== undefined; file = next()) {
       this.#underWay = file;
-      const isSettled = await this.#send(file).finally(() => (this.#underWay = undefined));
-      this.isAway = !isSettled;
-      if (!isSettled) return;
+      const then = await this.#send(file).finally(() => (this.#underWay = undefined));
+      this.isAway = then === "stop";
+      if (then === "stop") return;
+      // Control numbers per environment: the others go on, and in this one none overtakes another.
+      if (then === "put off") putOff.add(environmentOf(file));
     }
   }
 
-  /** @returns whether the next one may be sent */
-  async #send(file: string): Promise<boolean> {
+  async #send(file: string): Promise<"go on" | "put off" | "stop"> {
     const { folder, deliver } = this.#options;
     const body = await readFile(join(folder, file)).catch(() => undefined);
     if (!body) return this.#drop(file, "disk");
     const verdict = await deliver(body, this.#stop.signal);
-    if (verdict === "away") return false;
+    if (verdict === "away") return "stop";
+    if (verdict === "forbidden") return this.#forbid(file);
+    this.#forbidden.delete(environmentOf(file));
     if (verdict === "too_large") return this.#split(file, body);
     if (verdict === "refused") return this.#drop(file, "refused");
     await this.#remove(file);
-    return true;
+    return "go on";
+  }
+
+  /** Somebody may yet allow it: it waits for the next rounds, and not for ever. */
+  async #forbid(file: string): Promise<"go on" | "put off"> {
+    const environment = environmentOf(file);
+    const rounds = (this.#forbidden.get(environment) ?? 0) + 1;
+    if (rounds > mostForbidden) return this.#drop(file, "forbidden");
+    this.#forbidden.set(environment, rounds);
+    return "put off";
   }
 
   /** Control did not take it under its number: half of it is sent under that number, half under the next one. */
-  async #split(file: string, body: Uint8Array): Promise<boolean> {
+  async #split(file: string, body: Uint8Array): Promise<"go on" | "stop"> {
     const both = halves(body);
     if (!both) return this.#drop(file, "too_large");
     const [first, rest] = both;
-    const environment = first.parts[0]?.environment ?? "";
-    return this.#writing(async () => {
+    const isWritten = await this.#writing(async () => {
       const [second, text] = this.#next(
-        environment,
+        environmentOf(file),
         rest.map((part) => JSON.stringify(part)),
       );
       await this.#write(second, text);
@@ -128,6 +151,7 @@ export class DriftSpool {
       await this.#show(file);
       await this.#show(second);
     });
+    return isWritten ? "go on" : "stop";
   }
 
   /** The file of the next delivery, and what it holds. */
@@ -170,10 +194,10 @@ export class DriftSpool {
     return done;
   }
 
-  async #drop(file: string, reason: DropReason): Promise<true> {
+  async #drop(file: string, reason: DropReason): Promise<"go on"> {
     this.#options.onDropped(reason, 1);
     await this.#remove(file);
-    return true;
+    return "go on";
   }
 
   async #remove(file: string): Promise<void> {
@@ -204,6 +228,10 @@ export class DriftSpool {
     this.#bytes.set(file, size);
     return size;
   }
+}
+
+function environmentOf(file: string): string {
+  return name.exec(file)?.[1] ?? "";
 }
 
 function digits(value: number): string {

@@ -150,13 +150,14 @@ function heeding(book: DriftBook): () => void {
 }
 
 /** Statuses that say nothing about the counts: they are sent again. */
-const passing: ReadonlySet<number> = new Set([401, 403, 404, 408, 429]);
+const passing: ReadonlySet<number> = new Set([401, 404, 408, 429]);
 
 function deliverTo(control: ControlClient): DeliverDrift {
   return async (body, signal) => {
     try {
       const { status } = await control.post("/v1/drift-counts", body, signal, "application/json");
       if (status === 200) return "taken";
+      if (status === 403) return "forbidden";
       if (status === 413) return "too_large";
       return status >= 500 || passing.has(status) ? "away" : "refused";
     } catch {
