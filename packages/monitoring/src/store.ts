@@ -61,11 +61,17 @@ const tables = (sql: Sql) => sql.withTables<MonitoringTables>();
 
 export type ProfileRow = Selectable<ProfileTable>;
 
+/** Makes this the newest profile of its version, also when it was that before another one. */
 export async function insertProfile(sql: Sql, row: ProfileTable): Promise<void> {
+  const { bundle, signing_key_id, signed_at, training_set_id, created_by, created_at } = row;
   await tables(sql)
     .insertInto("monitoring.reference_profiles")
     .values(row)
-    .onConflict((conflict) => conflict.doNothing())
+    .onConflict((conflict) =>
+      conflict
+        .columns(["organisation_id", "version_id", "digest"])
+        .doUpdateSet({ bundle, signing_key_id, signed_at, training_set_id, created_by, created_at }),
+    )
     .execute();
 }
 

@@ -19,7 +19,7 @@ import { cellCount } from "../src/cells.ts";
 import type { DriftDelivery, DriftPart, ReferenceProfile } from "../src/contract.ts";
 import { acceptDrift, monitoringMigrations, readDrift } from "../src/index.ts";
 import { levelsReference, numericReference } from "../src/reference-profile.ts";
-import { insertProfile } from "../src/store.ts";
+import { findProfile, findProfiles, insertProfile } from "../src/store.ts";
 
 const inputs = [
   numericReference({ tensor: "x", column: 0, name: "miles" }, [1, 2, 3, 4]),
@@ -39,28 +39,29 @@ const profile: ReferenceProfile = {
 const bytes = canonicalBytes(profile as unknown as JsonValue);
 const digest = digestBytes(bytes);
 
+const profileRow = {
+  organisation_id: testOrganisation,
+  version_id: "mv_1",
+  model: "delays",
+  version: 1,
+  digest: digest as string,
+  size_bytes: bytes.length,
+  bundle: "sha256:",
+  signing_key_id: "sgk_1",
+  signed_at: 1,
+  cells,
+  training_set_id: "ts_1",
+  created_by: "usr_1",
+  created_at: 1,
+};
+const publish = (row: typeof profileRow) => db.uow.write(aCall(), (tx) => insertProfile(tx.sql, row));
+
 let db: TestDatabase;
 beforeAll(async () => {
   db = await openTestDatabase({
     migrations: [ledgerMigrations, { ...monitoringMigrations, after: [] }],
   });
-  await db.uow.write(aCall(), (tx) =>
-    insertProfile(tx.sql, {
-      organisation_id: testOrganisation,
-      version_id: "mv_1",
-      model: "delays",
-      version: 1,
-      digest,
-      size_bytes: bytes.length,
-      bundle: "sha256:",
-      signing_key_id: "sgk_1",
-      signed_at: 1,
-      cells,
-      training_set_id: "ts_1",
-      created_by: "usr_1",
-      created_at: 1,
-    }),
-  );
+  await publish(profileRow);
 });
 afterAll(() => db.close());
 
@@ -185,4 +186,23 @@ test("counts that fit no profile, another's writer and a foreign organisation ch
     acceptDrift(deps(), gateway("sa_2"), delivery(one, 99, [part("mine", counted(1))])),
   ).rejects.toMatchObject({ code: "monitoring.writer_taken" });
   await expect(read("mine", aCall({ roles: [] }))).rejects.toMatchObject({ code: "identity.forbidden" });
+});
+
+test("a version that is profiled on A, on B and on A again has the profile of A, as it was signed last", async () => {
+  const own = { ...profileRow, version_id: "mv_2", model: "again" };
+  const a = { ...own, digest: `sha256:${"0a".repeat(32)}`, training_set_id: "ts_a" };
+  const b = { ...own, digest: `sha256:${"0b".repeat(32)}`, training_set_id: "ts_b" };
+  const newest = async () => {
+    const found = await db.uow.read(aCall(), (sql) => findProfile(sql, testOrganisation, "again", 1));
+    const [listed] = await db.uow.read(aCall(), (sql) =>
+      findProfiles(sql, testOrganisation, [{ name: "again", version: 1 }]),
+    );
+    expect(listed).toEqual(found);
+    return found;
+  };
+  await publish({ ...a, created_at: 10, bundle: "sha256:first" });
+  await publish({ ...b, created_at: 20 });
+  expect(await newest()).toMatchObject({ digest: b.digest, training_set_id: "ts_b" });
+  await publish({ ...a, created_at: 30, signed_at: 29, bundle: "sha256:second" });
+  expect(await newest()).toMatchObject({ digest: a.digest, signed_at: 29, bundle: "sha256:second" });
 });
