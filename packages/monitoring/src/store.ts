@@ -57,7 +57,8 @@ type MonitoringTables = {
   };
 };
 
-const tables = (sql: Sql) => sql.withTables<MonitoringTables>();
+/** What this package stores and reads. */
+export const tables = (sql: Sql) => sql.withTables<MonitoringTables>();
 
 export type ProfileRow = Selectable<ProfileTable>;
 
@@ -205,51 +206,6 @@ export async function addPart(sql: Sql, organisationId: string, part: DriftPart)
         }),
     )
     .execute();
-}
-
-export interface WindowFilter {
-  readonly organisationId: string;
-  readonly endpoint: string;
-  readonly environments: readonly string[];
-  /** Starts of windows, epoch microseconds, both inclusive. */
-  readonly from?: number;
-  readonly to?: number;
-  readonly limit: number;
-}
-
-export interface StoredWindow {
-  readonly part: Omit<DriftPart, "counts">;
-  readonly counts: readonly number[];
-}
-
-/** Newest first. */
-export async function listWindows(sql: Sql, filter: WindowFilter): Promise<StoredWindow[]> {
-  let query = tables(sql)
-    .selectFrom("monitoring.drift_windows")
-    .selectAll()
-    .select(raw<string>`array_to_string(counts, ',')`.as("cells"))
-    .where("organisation_id", "=", filter.organisationId)
-    .where("endpoint", "=", filter.endpoint)
-    .where("environment", "in", filter.environments);
-  if (filter.from !== undefined) query = query.where("window_start", ">=", filter.from);
-  if (filter.to !== undefined) query = query.where("window_start", "<=", filter.to);
-  const rows = await query.orderBy("window_start", "desc").limit(filter.limit).execute();
-  return rows.map((row) => ({
-    part: {
-      environment: row.environment as DriftPart["environment"],
-      useCaseId: row.use_case_id,
-      endpointId: row.endpoint_id,
-      endpoint: row.endpoint,
-      variant: row.variant as DriftPart["variant"],
-      model: row.model,
-      version: row.version,
-      profile: row.profile,
-      windowStart: row.window_start,
-      oneIn: row.one_in,
-      rows: row.rows,
-    },
-    counts: row.cells.split(",").map(Number),
-  }));
 }
 
 export interface ReferenceSet {

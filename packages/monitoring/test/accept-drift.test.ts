@@ -1,4 +1,5 @@
 import {
+  type CallContext,
   canonicalBytes,
   type Digest,
   digestBytes,
@@ -18,6 +19,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { cellCount } from "../src/cells.ts";
 import type { DriftDelivery, DriftPart, ReferenceProfile } from "../src/contract.ts";
 import { acceptDrift, monitoringMigrations, readDrift } from "../src/index.ts";
+import type { ReadingBounds } from "../src/read-drift.ts";
 import { levelsReference, numericReference } from "../src/reference-profile.ts";
 import { findProfile, findProfiles, insertProfile } from "../src/store.ts";
 
@@ -69,8 +71,16 @@ const authorizer = testAuthorizer({ gateway: ["predictions:deliver"], auditor: [
 const deps = () => ({ work: db.uow, authorizer, recordBatch: recordBatchDigest });
 const gateway = (id: string, organisationId = testOrganisation) =>
   aCall({ kind: "service_account", id, roles: ["gateway"], organisationId });
-const read = (endpoint: string, call = aCall({ roles: ["auditor"] })) =>
-  readDrift({ work: db.uow, authorizer, objects: { get: async () => bytes } as never }, call, { endpoint });
+const reading = (
+  endpoint: string,
+  call = aCall({ roles: ["auditor"] }),
+  ...more: [query?: object, most?: ReadingBounds]
+) => {
+  const [query, most] = more;
+  const objects = { get: async () => bytes } as never;
+  return readDrift({ work: db.uow, authorizer, objects }, call, { endpoint, ...query }, most);
+};
+const read = async (endpoint: string, call?: CallContext) => (await reading(endpoint, call)).counts;
 
 function part(endpoint: string, counts: readonly number[], over: Partial<DriftPart> = {}): DriftPart {
   return {
@@ -205,4 +215,57 @@ test("a version that is profiled on A, on B and on A again has the profile of A,
   expect(await newest()).toMatchObject({ digest: b.digest, training_set_id: "ts_b" });
   await publish({ ...a, created_at: 30, signed_at: 29, bundle: "sha256:second" });
   expect(await newest()).toMatchObject({ digest: a.digest, signed_at: 29, bundle: "sha256:second" });
+});
+
+test("a long stretch is added up as far as one answer goes, every version over the same part of it, and the answer says so", async () => {
+  const one = writer();
+  const windowOf = (at: number, over: Partial<DriftPart> = {}) =>
+    part("long", counted(at), { windowStart: at * 300_000_000, rows: at, ...over });
+  const parts = [1, 2, 3, 4].flatMap((at) => [windowOf(at), windowOf(at, { variant: "shadow" })]);
+  await acceptDrift(deps(), gateway("sa_1"), delivery(one, 1, parts));
+  const auditor = aCall({ roles: ["auditor"] });
+  const whole = await reading("long", auditor);
+  expect(whole).toMatchObject({ truncated: false, coveredFrom: 300_000_000 });
+  expect(whole.counts.map(({ rows }) => rows)).toEqual([10, 10]);
+  const cellsOf = (found: typeof whole) =>
+    found.counts.map(({ inputs: own, outputs: said }) => [...own, ...said].flatMap(({ counts }) => counts));
+  const sum = (...of: number[]) =>
+    counted(0).map((_, cell) => of.reduce((total, at) => total + (counted(at)[cell] ?? 0), 0));
+  expect(cellsOf(whole)).toEqual([sum(1, 2, 3, 4), sum(1, 2, 3, 4)]);
+  for (const most of [
+    { windows: 5, cells: 1e9 },
+    { windows: 1000, cells: 5 * cells },
+  ]) {
+    const newest = await reading("long", auditor, {}, most);
+    expect(newest).toMatchObject({ truncated: true, coveredFrom: 900_000_000 });
+    expect(cellsOf(newest)).toEqual([sum(3, 4), sum(3, 4)]);
+    const before = await reading("long", auditor, { to: 900_000_000 - 1 }, most);
+    expect(before).toMatchObject({ truncated: false, coveredFrom: 300_000_000 });
+    expect(cellsOf(before)).toEqual([sum(1, 2), sum(1, 2)]);
+  }
+  expect(await reading("nowhere", auditor)).toEqual({ counts: [], truncated: false });
+});
+
+test("only what the reader may see of an endpoint is added up, decided once per use case", async () => {
+  const own = [1, 2, 3].map((at) => part("shared", counted(at), { windowStart: at * 300_000_000 }));
+  const other = own.map((one) => ({ ...one, endpointId: "ep_other", useCaseId: "uc_2", rows: 1000 }));
+  await acceptDrift(deps(), gateway("sa_1"), delivery(writer(), 1, [...own, ...other]));
+  let decisions = 0;
+  const narrow: typeof authorizer = {
+    ...authorizer,
+    async decide(call, action, resource) {
+      decisions++;
+      if (resource.useCaseId === "uc_2") return { allowed: false, reason: "another team's" };
+      return authorizer.decide(call, action, resource);
+    },
+  };
+  const objects = { get: async () => bytes } as never;
+  const auditor = aCall({ roles: ["auditor"] });
+  const seen = await readDrift({ work: db.uow, authorizer: narrow, objects }, auditor, {
+    endpoint: "shared",
+  });
+  expect(seen.counts.map(({ rows }) => rows)).toEqual([
+    [1, 2, 3].reduce((sum, at) => sum + (counted(at)[0] ?? 0), 0),
+  ]);
+  expect(decisions).toBeLessThanOrEqual(2 + 3);
 });
