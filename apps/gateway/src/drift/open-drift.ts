@@ -127,7 +127,7 @@ function flushing({ flushMs, log }: OpenDriftDeps, spool: DriftSpool, keep: () =
     async stop() {
       clearInterval(timer);
       clearTimeout(early);
-      await Promise.all([keeping, shipping]);
+      await Promise.allSettled([keeping, shipping]);
     },
   };
 }
