@@ -14,7 +14,7 @@ export function bytesOfCells(cells: number): number {
 }
 
 /** Two parts may be added up exactly when they have one key. */
-export function keyOfPart({ rows, counts, ...key }: CountedPart): string {
+export function keyOfPart({ rows: _rows, counts: _counts, ...key }: CountedPart): string {
   return JSON.stringify(Object.values(key));
 }
 
