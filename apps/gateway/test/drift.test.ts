@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { canonicalBytes, digestBytes, type JsonValue } from "@portolan/kernel";
 import type { DriftDelivery, NumericColumn, ReferenceProfile } from "@portolan/monitoring/contract";
 import { numericReference } from "@portolan/monitoring/policy";
@@ -92,6 +93,17 @@ async function ask(gateway: TestGateway, requests: number): Promise<number> {
 const deliveredRows = () =>
   [...taken.values()].flatMap(({ parts }) => parts).reduce((sum, { rows }) => sum + rows, 0);
 
+/** The same, with what waits on disk behind a delivery that control does not acknowledge. */
+function keptRows(): number {
+  const folder = join(installation.home, "gateway/drift/gateway");
+  const kept = new Map(taken);
+  for (const file of readdirSync(folder).filter((one) => one.endsWith(".json"))) {
+    const delivery = JSON.parse(readFileSync(join(folder, file), "utf8")) as DriftDelivery;
+    kept.set(`${delivery.writer} ${delivery.epoch} ${delivery.sequence}`, delivery);
+  }
+  return [...kept.values()].flatMap(({ parts }) => parts).reduce((sum, { rows }) => sum + rows, 0);
+}
+
 /** All deliveries added up, cell by cell. */
 function deliveredCounts(): number[] {
   const sum: number[] = [];
@@ -137,7 +149,7 @@ test("counts are those of the logged requests to the row, through lost answers, 
   await until(async () => deliveredRows() === rows);
   mood = "takes but does not say so";
   rows += await ask(gateway, 40);
-  await until(async () => deliveredRows() === rows && sent > taken.size);
+  await until(async () => keptRows() === rows && sent > taken.size);
   mood = "away";
   await until(async () => (await waitingAt(gateway)) > 0);
   // What is on disk outlives the process; nothing else is in memory now.
@@ -160,6 +172,35 @@ test("replays and what no model answered are not counted", async () => {
   expect((await gateway.post("/v2/models/score/infer", body, replayed)).status).toBe(200);
   expect((await gateway.post("/v2/models/score/infer", "{}")).status).toBe(400);
   expect((await gateway.post("/v2/models/score/infer", body)).status).toBe(200);
+  const claimed = { "x-portolan-replay-of": "yes" };
+  expect((await gateway.post("/v2/models/score/infer", body, claimed)).status).toBe(200);
   await gateway.end("SIGTERM");
-  expect(deliveredRows()).toBe(1);
+  const records = installation.records().filter(({ header }) => header.status.kind === "ok");
+  expect(records.filter(({ header }) => header.replayOf === undefined)).toHaveLength(2);
+  expect(deliveredRows(), "what the log holds for no replay is counted").toBe(2);
+});
+
+const droppedBy = async (gateway: TestGateway, reason: string): Promise<number> => {
+  const page = await (await gateway.get("/metrics")).text();
+  return Number(new RegExp(`drift_dropped_total\\{reason="${reason}"\\} (\\d+)`).exec(page)?.[1] ?? 0);
+};
+
+test("a disk that takes nothing loses no count while the gateway runs, and does not keep it from closing", async () => {
+  const start = await startCounting();
+  const gateway = await start();
+  const folder = join(installation.home, "gateway/drift/gateway");
+  rmSync(folder, { recursive: true });
+  const rows = await ask(gateway, 20);
+  await until(async () => gateway.output.includes("gateway.drift.not_written"));
+  expect(deliveredRows()).toBe(0);
+  mkdirSync(folder);
+  await until(async () => deliveredRows() === rows);
+  expect(await droppedBy(gateway, "disk")).toBe(0);
+  rmSync(folder, { recursive: true });
+  await ask(gateway, 20);
+  await gateway.end("SIGTERM");
+  // What is closed after the counts is closed all the same.
+  await until(async () => gateway.output.includes("gateway.stopped"));
+  expect(gateway.output).toContain('"reason":"disk"');
+  expect(deliveredRows()).toBe(rows);
 });

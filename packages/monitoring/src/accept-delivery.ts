@@ -3,6 +3,7 @@ import {
   type CallContext,
   digestJson,
   PortolanError,
+  type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { DriftDelivery, DriftPart, DriftReceipt } from "./contract.ts";
@@ -18,7 +19,7 @@ export interface AcceptDriftDeps {
 
 /**
  * Adds what a gateway counted to the windows that it belongs to, and its digest to the ledger, in one transaction with the
- * delivery's number: sent again it changes nothing.
+ * delivery's number: sent again it changes nothing. Numbers grow per environment.
  *
  * @throws PortolanError `monitoring.profile_unknown`, `monitoring.counts_malformed`, `monitoring.writer_taken`, and what the
  * authorizer throws, for each environment that a part speaks for.
@@ -28,20 +29,20 @@ export async function acceptDrift(
   call: CallContext,
   delivery: DriftDelivery,
 ): Promise<DriftReceipt> {
-  const { id: principal, organisationId } = call.actor;
-  for (const environment of new Set(delivery.parts.map((part) => part.environment)))
+  const { organisationId } = call.actor;
+  const environments = [...new Set(delivery.parts.map((part) => part.environment))].sort();
+  for (const environment of environments)
     await deps.authorizer.require(call, "predictions:deliver", {
       type: "Prediction",
       organisationId,
       environment,
     });
   return deps.work.write(call, async (tx) => {
-    const turn = await takeSequence(tx.sql, { organisationId, principal }, delivery);
-    if (turn === "taken") throw writerTaken(delivery.writer);
-    if (turn === "duplicate") return { kind: "duplicate" };
-    const digests = [...new Set(delivery.parts.map(({ profile }) => profile))];
-    const cells = await cellsOf(tx.sql, organisationId, digests);
-    for (const part of inOneOrder(delivery.parts)) {
+    const fresh = await environmentsToAdd(tx, delivery, environments);
+    if (fresh.size === 0) return { kind: "duplicate" };
+    const added = delivery.parts.filter(({ environment }) => fresh.has(environment));
+    const cells = await cellsOf(tx.sql, organisationId, [...new Set(added.map(({ profile }) => profile))]);
+    for (const part of inOneOrder(added)) {
       requireFit(part, cells.get(part.profile));
       await addPart(tx.sql, organisationId, part);
     }
@@ -56,6 +57,22 @@ export async function acceptDrift(
     });
     return { kind: "accepted" };
   });
+}
+
+/** Those in which the delivery's number is new. */
+async function environmentsToAdd(
+  tx: Transaction,
+  delivery: DriftDelivery,
+  environments: readonly DriftPart["environment"][],
+): Promise<Set<DriftPart["environment"]>> {
+  const { id: principal, organisationId } = tx.call.actor;
+  const fresh = new Set<DriftPart["environment"]>();
+  for (const environment of environments) {
+    const turn = await takeSequence(tx.sql, { organisationId, principal, environment }, delivery);
+    if (turn === "taken") throw writerTaken(delivery.writer);
+    if (turn === "new") fresh.add(environment);
+  }
+  return fresh;
 }
 
 /** Two gateways that add to the same windows lock them in the same order. */

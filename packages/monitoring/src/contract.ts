@@ -78,3 +78,17 @@ export const DriftCounts = Type.Object({
   outputs: Type.Array(CountedColumn),
 });
 export type DriftCounts = Static<typeof DriftCounts>;
+
+/** What was counted at an endpoint. Of a long stretch only the newest part is added up, and that is said. */
+export const DriftReading = Type.Object({
+  counts: Type.Array(DriftCounts),
+  truncated: Type.Boolean({
+    description: "Older windows of the stretch are left out: ask for them with `to` before `coveredFrom`",
+  }),
+  coveredFrom: Type.Optional(
+    Type.Integer({
+      description: "Start of the oldest window added up, epoch microseconds; absent without any",
+    }),
+  ),
+});
+export type DriftReading = Static<typeof DriftReading>;

@@ -22,6 +22,7 @@ type WriterTable = {
   organisation_id: string;
   writer: string;
   epoch: number;
+  environment: string;
   principal: string;
   last_sequence: number;
 };
@@ -56,15 +57,22 @@ type MonitoringTables = {
   };
 };
 
-const tables = (sql: Sql) => sql.withTables<MonitoringTables>();
+/** What this package stores and reads. */
+export const tables = (sql: Sql) => sql.withTables<MonitoringTables>();
 
 export type ProfileRow = Selectable<ProfileTable>;
 
+/** Makes this the newest profile of its version, also when it was that before another one. */
 export async function insertProfile(sql: Sql, row: ProfileTable): Promise<void> {
+  const { bundle, signing_key_id, signed_at, training_set_id, created_by, created_at } = row;
   await tables(sql)
     .insertInto("monitoring.reference_profiles")
     .values(row)
-    .onConflict((conflict) => conflict.doNothing())
+    .onConflict((conflict) =>
+      conflict
+        .columns(["organisation_id", "version_id", "digest"])
+        .doUpdateSet({ bundle, signing_key_id, signed_at, training_set_id, created_by, created_at }),
+    )
     .execute();
 }
 
@@ -124,35 +132,38 @@ export async function cellsOf(
 /** `taken`: the writer's numbers belong to somebody else. */
 export type Turn = "new" | "duplicate" | "taken";
 
-/** Moves the writer on, unless this delivery was added before. The writer is locked to the end of the transaction. */
+/** Moves the writer on in an environment, unless this delivery was added there before. The writer is locked to the end of the transaction. */
 export async function takeSequence(
   sql: Sql,
-  owner: { readonly organisationId: string; readonly principal: string },
+  owner: { readonly organisationId: string; readonly principal: string; readonly environment: string },
   { writer, epoch, sequence }: DriftDelivery,
 ): Promise<Turn> {
-  const key = { organisation_id: owner.organisationId, writer, epoch };
+  const { organisationId, principal, environment } = owner;
   await tables(sql)
     .insertInto("monitoring.drift_writers")
-    .values({ ...key, principal: owner.principal, last_sequence: 0 })
+    .values({ organisation_id: organisationId, writer, epoch, environment, principal, last_sequence: 0 })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  const mine = tables(sql)
-    .updateTable("monitoring.drift_writers")
-    .set({ last_sequence: sequence })
-    .where("organisation_id", "=", owner.organisationId)
-    .where("writer", "=", writer)
-    .where("epoch", "=", epoch)
-    .where("principal", "=", owner.principal)
-    .where("last_sequence", "<", sequence);
-  if (await mine.returning("writer").executeTakeFirst()) return "new";
-  const known = await tables(sql)
+  const others = await tables(sql)
     .selectFrom("monitoring.drift_writers")
     .select("principal")
-    .where("organisation_id", "=", owner.organisationId)
+    .where("organisation_id", "=", organisationId)
     .where("writer", "=", writer)
     .where("epoch", "=", epoch)
+    .where("principal", "!=", principal)
     .executeTakeFirst();
-  return known?.principal === owner.principal ? "duplicate" : "taken";
+  if (others) return "taken";
+  const moved = await tables(sql)
+    .updateTable("monitoring.drift_writers")
+    .set({ last_sequence: sequence })
+    .where("organisation_id", "=", organisationId)
+    .where("writer", "=", writer)
+    .where("epoch", "=", epoch)
+    .where("environment", "=", environment)
+    .where("last_sequence", "<", sequence)
+    .returning("writer")
+    .executeTakeFirst();
+  return moved ? "new" : "duplicate";
 }
 
 /** Adds a part to its window, cell by cell. */
@@ -195,51 +206,6 @@ export async function addPart(sql: Sql, organisationId: string, part: DriftPart)
         }),
     )
     .execute();
-}
-
-export interface WindowFilter {
-  readonly organisationId: string;
-  readonly endpoint: string;
-  readonly environments: readonly string[];
-  /** Starts of windows, epoch microseconds, both inclusive. */
-  readonly from?: number;
-  readonly to?: number;
-  readonly limit: number;
-}
-
-export interface StoredWindow {
-  readonly part: Omit<DriftPart, "counts">;
-  readonly counts: readonly number[];
-}
-
-/** Newest first. */
-export async function listWindows(sql: Sql, filter: WindowFilter): Promise<StoredWindow[]> {
-  let query = tables(sql)
-    .selectFrom("monitoring.drift_windows")
-    .selectAll()
-    .select(raw<string>`array_to_string(counts, ',')`.as("cells"))
-    .where("organisation_id", "=", filter.organisationId)
-    .where("endpoint", "=", filter.endpoint)
-    .where("environment", "in", filter.environments);
-  if (filter.from !== undefined) query = query.where("window_start", ">=", filter.from);
-  if (filter.to !== undefined) query = query.where("window_start", "<=", filter.to);
-  const rows = await query.orderBy("window_start", "desc").limit(filter.limit).execute();
-  return rows.map((row) => ({
-    part: {
-      environment: row.environment as DriftPart["environment"],
-      useCaseId: row.use_case_id,
-      endpointId: row.endpoint_id,
-      endpoint: row.endpoint,
-      variant: row.variant as DriftPart["variant"],
-      model: row.model,
-      version: row.version,
-      profile: row.profile,
-      windowStart: row.window_start,
-      oneIn: row.one_in,
-      rows: row.rows,
-    },
-    counts: row.cells.split(",").map(Number),
-  }));
 }
 
 export interface ReferenceSet {

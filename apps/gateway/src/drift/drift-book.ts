@@ -1,10 +1,12 @@
-import type { DriftPart } from "@portolan/monitoring/contract";
 import { nextSampling } from "@portolan/monitoring/policy";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import type { CountBudget } from "./count-budget.ts";
+import { bytesOfCells, type CountedPart } from "./counted-part.ts";
 import { DriftSeries, type Seen, type SeriesKey } from "./drift-series.ts";
+import { HeldParts } from "./held-parts.ts";
 import type { ProfileBook } from "./profile-book.ts";
 
-/** Versions that are counted at once; beyond it the one that came first starts anew, once its counts are delivered. */
+/** Versions that are counted at once; beyond it the one that was not asked for longest makes room. */
 const mostSeries = 200;
 
 interface Watched {
@@ -20,17 +22,21 @@ export class DriftBook {
   /** By route, and apart from it what it answers in another's place; null: its version has no profile. */
   readonly #own = new WeakMap<ActiveRoute, Watched | null>();
   readonly #standingIn = new WeakMap<ActiveRoute, Watched | null>();
-  /** Counts of series that made room for others. */
-  #leftover: DriftPart[] = [];
+  readonly #budget: CountBudget;
+  /** Counts of series that made room for others, and what could not be written down. */
+  readonly #held: HeldParts;
+  #uses = 0;
   #seed = 0x9e3779b9;
   #oneIn = 1;
   /** Rows since the start. */
   rows = 0;
 
   /** @param laggingMs delay of the event loop beyond which fewer requests are counted; 0: never */
-  constructor(profiles: ProfileBook, laggingMs: number) {
+  constructor(profiles: ProfileBook, laggingMs: number, budget: CountBudget) {
     this.#laggingMs = laggingMs;
     this.#profiles = profiles;
+    this.#budget = budget;
+    this.#held = new HeldParts(budget);
   }
 
   /** One of how many requests is counted now. */
@@ -44,7 +50,9 @@ export class DriftBook {
     if (watched === null || !this.#isDrawn()) return;
     if (watched.series?.isRetired) watched.series = undefined;
     watched.series ??= this.#open(active, isFallback, watched.profile);
-    if (watched.series) this.rows += watched.series.count(seen, this.#oneIn);
+    if (!watched.series) return;
+    watched.series.lastUse = ++this.#uses;
+    this.rows += watched.series.count(seen, this.#oneIn);
   }
 
   /** @param delayMsP99 how late the event loop was since the last call */
@@ -52,11 +60,21 @@ export class DriftBook {
     this.#oneIn = nextSampling(this.#oneIn, delayMsP99, this.#laggingMs);
   }
 
-  /** Everything that was counted since the last call. */
-  drain(): DriftPart[] {
-    const parts = [...this.#leftover, ...[...this.#series.values()].flatMap((series) => series.drain())];
-    this.#leftover = [];
-    return parts;
+  /** Everything that was counted since the last call. It keeps its room until it is settled. */
+  drain(): CountedPart[] {
+    return [...this.#held.take(), ...[...this.#series.values()].flatMap((series) => series.drain())];
+  }
+
+  /**
+   * Ends what {@link drain} began: what was written down makes room, the rest comes with the next call of it.
+   *
+   * @param unwritten some of `drained`
+   */
+  settle(drained: readonly CountedPart[], unwritten: readonly CountedPart[]): void {
+    const rest = new Set(unwritten);
+    for (const part of drained)
+      if (rest.has(part)) this.#held.add(part);
+      else this.#budget.release(bytesOfCells(part.counts.length));
   }
 
   #watchedOf(active: ActiveRoute, isFallback: boolean): Watched | null {
@@ -77,14 +95,17 @@ export class DriftBook {
     const key = keyOf(active, isFallback, digest);
     const plan = active.route.features;
     const name = JSON.stringify([key, plan?.columns.map(({ input, index }) => [input, index]) ?? null]);
-    const series = this.#series.get(name) ?? new DriftSeries(key, profile, plan);
+    const series = this.#series.get(name) ?? new DriftSeries(key, profile, plan, this.#budget);
+    if (!this.#series.has(name) && this.#series.size >= mostSeries) this.#closeOne();
     this.#series.set(name, series);
-    const [oldest] = this.#series.size > mostSeries ? this.#series : [];
-    if (oldest) {
-      this.#leftover.push(...oldest[1].retire());
-      this.#series.delete(oldest[0]);
-    }
     return series;
+  }
+
+  #closeOne(): void {
+    const all = [...this.#series];
+    const [name, series] = all.reduce((least, one) => (one[1].lastUse < least[1].lastUse ? one : least));
+    for (const part of series.retire()) this.#held.add(part);
+    this.#series.delete(name);
   }
 
   /** One of `oneIn`, by a xorshift: a draw per request costs a nanosecond or two. */

@@ -1,8 +1,10 @@
 import type { ReferenceProfile } from "@portolan/monitoring/contract";
-import { numericReference, splitCounts, windowMicros } from "@portolan/monitoring/policy";
+import { cellCount, numericReference, splitCounts, windowMicros } from "@portolan/monitoring/policy";
 import type { FeaturePlan } from "@portolan/serving/contract";
 import type { Tensor, UsedFeature } from "@portolan/serving/policy";
 import { expect, test } from "vitest";
+import { CountBudget } from "./count-budget.ts";
+import { bytesOfCells } from "./counted-part.ts";
 import { DriftSeries, type SeriesKey } from "./drift-series.ts";
 
 const inputs = [0, 1].map((column) =>
@@ -27,6 +29,10 @@ const key: SeriesKey = {
   version: 1,
   profile: `sha256:${"cd".repeat(32)}`,
 };
+/** Room for so many windows. */
+const budget = (windows = 1000, onFilling = () => undefined as void) =>
+  new CountBudget(windows * bytesOfCells(cells), onFilling);
+const cells = inputs.reduce((sum, column) => sum + cellCount(column), 0);
 const x = (...data: number[]): Tensor => ({
   name: "x",
   datatype: "FP32",
@@ -36,7 +42,7 @@ const x = (...data: number[]): Tensor => ({
 const seen = (at: number, ...data: number[]) => ({ inputs: [x(...data)], outputs: [], used: [], at });
 
 test("rows go to the window of their own event time, however late they come", () => {
-  const series = new DriftSeries(key, profile, null);
+  const series = new DriftSeries(key, profile, null, budget());
   series.count(seen(windowMicros, 1, 2), 1);
   series.count(seen(5 * windowMicros + 1, 1, 2, 2, 2), 1);
   series.count(seen(2 * windowMicros - 1, 3, 3), 1);
@@ -48,16 +54,23 @@ test("rows go to the window of their own event time, however late they come", ()
   expect(series.drain()).toEqual([]);
 });
 
-test("however many windows a replay of the past touches, few are open, and none is lost", () => {
-  const series = new DriftSeries(key, profile, null);
-  for (let at = 0; at < 500; at++) series.count(seen(at * windowMicros, 1, 1), 1);
+test("callers who state times all over the past take no more memory than there is; what is not counted is said", () => {
+  let calls = 0;
+  const room = budget(10, () => void calls++);
+  const series = new DriftSeries(key, profile, null, room);
+  const counted = Array.from({ length: 500 }, (_, at) => series.count(seen(at * windowMicros, 1, 1), 1));
+  expect(counted.reduce((sum, rows) => sum + rows, 0)).toBe(10);
+  expect(room.uncountedRows).toBe(490);
+  expect(calls, "it is time to write down from the sixth window on").toBe(5);
+  expect(series.count(seen(3 * windowMicros, 1, 1), 1), "windows that are there count on").toBe(1);
   const parts = series.drain();
-  expect(parts).toHaveLength(500);
-  expect(parts.every(({ rows }) => rows === 1)).toBe(true);
+  expect(parts.map(({ rows }) => rows)).toEqual([1, 1, 1, 2, 1, 1, 1, 1, 1, 1]);
+  for (const { counts } of parts) room.release(bytesOfCells(counts.length));
+  expect(series.count(seen(99 * windowMicros, 1, 1), 1)).toBe(1);
 });
 
 test("what was counted at one rate of sampling is not mixed with another", () => {
-  const series = new DriftSeries(key, profile, null);
+  const series = new DriftSeries(key, profile, null, budget());
   series.count(seen(0, 1, 1), 1);
   series.count(seen(0, 1, 1), 4);
   series.count(seen(0, 1, 1), 4);
@@ -79,7 +92,7 @@ test("a stand-in of the plan is counted as absent, in the column that the plan f
     ],
     maxAgeMs: null,
   };
-  const series = new DriftSeries(key, profile, plan);
+  const series = new DriftSeries(key, profile, plan, budget());
   const feature = (name: string, source: UsedFeature["source"]): UsedFeature => ({ name, value: 1, source });
   const used = [
     feature("b", "online"),
@@ -88,7 +101,7 @@ test("a stand-in of the plan is counted as absent, in the column that the plan f
     feature("a", "online"),
   ];
   series.count({ inputs: [x(1, 2, 1, 2)], outputs: [], used, at: 0 }, 1);
-  const [a, b] = splitCounts(inputs, series.drain()[0]?.counts ?? []);
+  const [a, b] = splitCounts(inputs, [...(series.drain()[0]?.counts ?? [])]);
   const [one, two, absent] = [1, 2, 5];
   expect([a?.counts[one], a?.counts[absent]]).toEqual([1, 1]);
   expect([b?.counts[two], b?.counts[absent]]).toEqual([1, 1]);

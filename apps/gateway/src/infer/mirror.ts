@@ -4,10 +4,10 @@ import type { Metrics } from "@portolan/telemetry";
 import type { DriftBook } from "../drift/drift-book.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { Asked, ChainDeps } from "./answer-chain.ts";
-import { isReplay } from "./count-for-drift.ts";
 import type { InferCall } from "./infer-call.ts";
 import type { Progress } from "./progress.ts";
 import { appendRecord } from "./record-prediction.ts";
+import { replayedId } from "./replayed-id.ts";
 import { runVersion, type VersionAnswer } from "./run-model.ts";
 
 export interface MirrorDeps extends ChainDeps {
@@ -62,7 +62,7 @@ async function show(
     const answer = await runVersion(deps, version, request, receivedAt, options);
     await record(deps, { version, request, call, progress }, answer, performance.now() - startMs);
     const { outcome, inputs, used, statedTime } = answer;
-    if (outcome.kind === "ok" && !isReplay(call))
+    if (outcome.kind === "ok" && replayedId(call) === undefined)
       deps.drift.count(version, false, {
         inputs,
         outputs: outcome.outputs,

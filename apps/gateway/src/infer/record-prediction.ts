@@ -2,15 +2,14 @@ import { isPortolanError, PortolanError } from "@portolan/kernel";
 import type {
   Durability,
   PredictionContext,
-  PredictionId,
   PredictionRecord,
   PredictionWriter,
 } from "@portolan/predictions/contract";
-import { parsePredictionId } from "@portolan/predictions/policy";
 import type { ServingErrorCode } from "@portolan/serving/policy";
 import type { ChainAnswer } from "./answer-chain.ts";
 import type { InferCall, WrittenAnswer } from "./infer-call.ts";
 import { latencyOf, type Progress } from "./progress.ts";
+import { replayedId } from "./replayed-id.ts";
 
 type Ending = Pick<PredictionRecord, "latency" | "status"> & Partial<PredictionRecord>;
 
@@ -64,7 +63,7 @@ export function appendAnswer(
   { answer, written }: { readonly answer: ChainAnswer; readonly written: WrittenAnswer },
 ): Promise<string> {
   const { by, fallback } = answer;
-  const replayOf = replayedId(call.headers["x-portolan-replay-of"]);
+  const replayOf = replayedId(call);
   return appendRecord(
     writer,
     progress,
@@ -80,11 +79,6 @@ export function appendAnswer(
       status: { kind: "ok" },
     },
   );
-}
-
-/** A replay says so itself; what is no prediction id marks nothing. */
-function replayedId(header: string | readonly string[] | undefined): PredictionId | undefined {
-  return typeof header === "string" && parsePredictionId(header) ? (header as PredictionId) : undefined;
 }
 
 function contextOf({ by, fallback }: ChainAnswer): PredictionContext {

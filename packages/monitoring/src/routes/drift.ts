@@ -3,7 +3,7 @@ import { PortolanError } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import { type AcceptDriftDeps, acceptDrift } from "../accept-delivery.ts";
-import { DriftCounts, DriftDelivery, DriftReceipt, ReferenceProfile } from "../contract.ts";
+import { DriftDelivery, DriftReading, DriftReceipt, ReferenceProfile } from "../contract.ts";
 import { type ProfileDeps, startProfile } from "../make-profile.ts";
 import { type ReadDriftDeps, readDrift, readVersionProfile } from "../read-drift.ts";
 
@@ -58,12 +58,10 @@ export async function driftRoutes(app: FastifyInstance, deps: DriftRouteDeps): P
         tags,
         params: EndpointParams,
         querystring: Stretch,
-        response: { 200: Type.Object({ counts: Type.Array(DriftCounts) }) },
+        response: { 200: DriftReading },
       },
     },
-    async (request) => ({
-      counts: await readDrift(deps, request.call, { endpoint: request.params.name, ...request.query }),
-    }),
+    (request) => readDrift(deps, request.call, { endpoint: request.params.name, ...request.query }),
   );
   profileRoutes(app, deps);
 }
