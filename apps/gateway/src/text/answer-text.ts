@@ -170,6 +170,7 @@ function streamed(answering: TextAnswering, caller: CallerGone): Answer {
     contentType: "text/event-stream",
     body: "",
     stream: relayStream(answering, () => caller.end()),
+    stallMs: answering.asked.timeoutMs,
     headers: { ...headersOf(answering), "cache-control": "no-cache" },
   };
 }
