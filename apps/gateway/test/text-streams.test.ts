@@ -11,6 +11,14 @@ const servers: Record<string, TextServer> = {};
 beforeAll(async () => {
   installation = new TextInstallation();
   servers["unread"] = await installation.addText("unread", { limits });
+  servers["long"] = await installation.addText("long", { limits });
+  const standby = await installation.textVersion("standby", 4);
+  servers["standby"] = standby.server;
+  servers["hung"] = await installation.addText("hung", {
+    limits: { ...limits, timeoutMs: 1000 },
+    secondary: { model: standby.model, features: null },
+    fallbacks: [{ kind: "secondary_model" }],
+  });
   await installation.publish(1);
   gateway = await installation.start({ UPSTREAM_ALLOWED_HOSTS: "127.0.0.1" });
 });
@@ -32,6 +40,44 @@ function askUnread(model: string, content: string): Socket {
   socket.write(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
   return socket;
 }
+
+const ask = (model: string, content = "hello there") => ({
+  model,
+  messages: [{ role: "user" as const, content }],
+});
+
+test("a circuit closes once three streams have begun, however long they last", async () => {
+  const client = installation.client(gateway);
+  const server = serverOf("long");
+  server.mode = "fail";
+  for (let i = 0; i < 5; i++)
+    await expect(client.chat.completions.create(ask("long"))).rejects.toMatchObject({ status: 503 });
+  server.mode = "ok";
+  server.pauseMs = 500;
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  const streams = await Promise.all(
+    [1, 2, 3].map(() =>
+      client.chat.completions.create({ ...ask("long", "x ".repeat(100).trim()), stream: true }),
+    ),
+  );
+  server.pauseMs = 0;
+  const { choices } = await client.chat.completions.create(ask("long"));
+  expect(choices[0]?.message.content).toBe("hello there");
+  for (const stream of streams) stream.controller.abort();
+});
+
+test("a hung version does not open the circuit of the one that had only what it left", async () => {
+  const client = installation.client(gateway);
+  const [hung, standby] = [serverOf("hung"), serverOf("standby")];
+  hung.mode = "silent";
+  standby.mode = "silent";
+  for (let i = 0; i < 5; i++)
+    await expect(client.chat.completions.create(ask("hung"))).rejects.toMatchObject({ status: 504 });
+  standby.mode = "ok";
+  const { data, response } = await client.chat.completions.create(ask("hung")).withResponse();
+  expect(data.choices[0]?.message.content).toBe("hello there");
+  expect(response.headers.get("x-portolan-fallback")).toBe("breaker_open");
+});
 
 test("a caller that does not read is left after the charter's time, and on the record", async () => {
   const server = serverOf("unread");

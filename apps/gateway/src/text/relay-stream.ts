@@ -1,7 +1,7 @@
 import { EventSplitter, type StreamEvent } from "@portolan/serving/policy";
 import { errorAnswer, fault } from "../http/answers.ts";
+import { nextOf } from "./first-answer.ts";
 import { openAiError } from "./openai-errors.ts";
-import { nextOf } from "./text-chain.ts";
 import { endText, noteEnd, type TextAnswering, type TextEnd } from "./text-ending.ts";
 
 /** What is kept of a stream for the record; of a longer one the beginning. */
