@@ -2,7 +2,7 @@ import { guardedLookup, hostOf } from "@portolan/kernel";
 import { RetryBudget } from "@portolan/serving/policy";
 import { Pool } from "undici";
 import { requireAllowed, type UpstreamAccess } from "./access.ts";
-import { type Credential, readCredential } from "./credentials.ts";
+import { type Credential, type CredentialUse, readCredential } from "./credentials.ts";
 
 export interface UpstreamAddress {
   readonly url: string;
@@ -34,16 +34,21 @@ export class Connection {
   readonly #origin: string;
   readonly #access: UpstreamAccess;
   readonly #name: string | undefined;
+  readonly #use: CredentialUse | undefined;
   readonly #retries = new RetryBudget();
   #credential: Credential = {};
 
-  /** @throws PortolanError `upstream.address_refused` */
-  constructor(address: UpstreamAddress, access: UpstreamAccess) {
+  /**
+   * @param use for whom its credential is to be used; absent: for nobody
+   * @throws PortolanError `upstream.address_refused`
+   */
+  constructor(address: UpstreamAddress, access: UpstreamAccess, use: CredentialUse | undefined) {
     const url = requireAllowed(access, address);
     this.#base = url.pathname.replace(/\/+$/, "");
     this.#origin = url.origin;
     this.#access = access;
     this.#name = address.credential;
+    this.#use = use;
     this.#pool = new Pool(url.origin, {
       connections: mostConnections,
       pipelining: 1,
@@ -62,7 +67,7 @@ export class Connection {
    */
   async renewCredential(): Promise<void> {
     if (this.#name !== undefined)
-      this.#credential = await readCredential(this.#access.credentials, this.#name, this.#origin);
+      this.#credential = await readCredential(this.#access.credentials, this.#name, this.#origin, this.#use);
   }
 
   /**
