@@ -20,6 +20,10 @@ export interface UpstreamRequest {
 
 /** Requests under way at once, per upstream model and gateway process. */
 export const mostConnections = 128;
+/** What callers beyond that hear: waiting behind streams would say nothing about the server. */
+export const tooMany = "As many requests are at the upstream as this gateway sends at once.";
+/** Of checks, which must not wait for requests. */
+const checkConnections = 2;
 /** Answers beyond it are given up: as much as Triton takes by default. */
 export const mostAnswerBytes = 64 * 1024 * 1024;
 const connectMs = 2000;
@@ -30,6 +34,7 @@ const connectMs = 2000;
  */
 export class Connection {
   readonly #pool: Pool;
+  readonly #checks: Pool;
   readonly #base: string;
   readonly #origin: string;
   readonly #access: UpstreamAccess;
@@ -49,8 +54,7 @@ export class Connection {
     this.#access = access;
     this.#name = address.credential;
     this.#use = use;
-    this.#pool = new Pool(url.origin, {
-      connections: mostConnections,
+    const options = {
       pipelining: 1,
       keepAliveTimeout: 30_000,
       // Deadlines are each request's own.
@@ -58,7 +62,9 @@ export class Connection {
       bodyTimeout: 0,
       maxResponseSize: mostAnswerBytes,
       connect: { timeout: connectMs, lookup: guardedLookup(access.rules, hostOf(url)) },
-    });
+    };
+    this.#pool = new Pool(url.origin, { ...options, connections: mostConnections });
+    this.#checks = new Pool(url.origin, { ...options, connections: checkConnections });
   }
 
   /**
@@ -74,20 +80,29 @@ export class Connection {
    * Rejects as undici does: nothing was answered. Sent a second time where the connection broke before any answer, as one does that was
    * kept for too long; a fifth of the requests at most.
    */
-  async request(asked: UpstreamRequest) {
+  request(asked: UpstreamRequest) {
+    return this.#ask(this.#pool, asked);
+  }
+
+  /** The same beside the requests: however many there are, a server that is well is not taken to be away. */
+  check(asked: UpstreamRequest) {
+    return this.#ask(this.#checks, asked);
+  }
+
+  async #ask(pool: Pool, asked: UpstreamRequest) {
     this.#retries.earn();
     try {
-      return await this.#send(asked);
+      return await this.#send(pool, asked);
     } catch (error) {
       if (!isBroken(error) || asked.signal.aborted || !this.#retries.spend(performance.now())) throw error;
-      return this.#send(asked);
+      return this.#send(pool, asked);
     }
   }
 
-  #send({ method, path, headers = {}, body, signal }: UpstreamRequest) {
+  #send(pool: Pool, { method, path, headers = {}, body, signal }: UpstreamRequest) {
     const credential: Record<string, string> = {};
     for (const [name, value] of Object.entries(this.#credential)) credential[name] = value.reveal();
-    return this.#pool.request({
+    return pool.request({
       method,
       path: this.#base + path,
       headers: { ...headers, ...credential },
@@ -97,12 +112,12 @@ export class Connection {
   }
 
   /** Open requests end first. */
-  close(): Promise<void> {
-    return this.#pool.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.close(), this.#checks.close()]);
   }
 
-  destroy(): Promise<void> {
-    return this.#pool.destroy();
+  async destroy(): Promise<void> {
+    await Promise.all([this.#pool.destroy(), this.#checks.destroy()]);
   }
 }
 

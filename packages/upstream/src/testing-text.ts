@@ -35,6 +35,8 @@ export class TextServer {
   repeats = 1;
   /** Between two words of a stream. */
   pauseMs = 0;
+  /** How often it was asked for its models. */
+  listed = 0;
   readonly bodies: Record<string, unknown>[] = [];
   readonly authorizations: (string | undefined)[] = [];
   /** Streams that their readers left before the end. */
@@ -65,6 +67,7 @@ export class TextServer {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     if (request.method === "GET") {
+      this.listed++;
       json(response, 200, { object: "list", data: this.models.map((id) => ({ id, max_model_len: 4096 })) });
       return;
     }

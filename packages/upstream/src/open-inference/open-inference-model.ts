@@ -13,7 +13,7 @@ import {
 } from "@portolan/serving/policy";
 import { parse, readBounded } from "../ask-json.ts";
 import { Availability } from "../availability.ts";
-import { type Connection, mostConnections } from "../connection.ts";
+import { type Connection, mostConnections, tooMany } from "../connection.ts";
 import { differenceOf, modelPath, readModelFacts } from "./model-facts.ts";
 
 const checkMs = 2000;
@@ -51,7 +51,7 @@ export class OpenInferenceModel implements LoadedModel {
     return {
       lanes: mostConnections,
       busyMs: this.#busyMs,
-      queuedRows: Math.max(0, this.#inFlight - mostConnections),
+      queuedRows: 0,
       inFlight: this.#inFlight,
     };
   }
@@ -59,6 +59,7 @@ export class OpenInferenceModel implements LoadedModel {
   async run(inputs: readonly Tensor[], { timeoutMs }: RunOptions): Promise<RunOutcome> {
     const { refusal } = this.#availability;
     if (refusal !== undefined) return { kind: "unavailable", detail: refusal };
+    if (this.#inFlight >= mostConnections) return { kind: "overloaded", detail: tooMany };
     let request: WrittenRequest;
     try {
       request = writeInferRequest(inputs, this.#description.binaryTensors);
@@ -133,7 +134,7 @@ export class OpenInferenceModel implements LoadedModel {
     await this.#connection.renewCredential();
     const { signature, binaryTensors } = this.#description;
     const signal = AbortSignal.timeout(checkMs);
-    const { statusCode, body } = await this.#connection.request({
+    const { statusCode, body } = await this.#connection.check({
       method: "GET",
       path: `${this.#path}/ready`,
       signal,
@@ -152,7 +153,7 @@ export class OpenInferenceModel implements LoadedModel {
 
   #count(change: number): void {
     const now = performance.now();
-    this.#busyMs += Math.min(this.#inFlight, mostConnections) * (now - this.#countedMs);
+    this.#busyMs += this.#inFlight * (now - this.#countedMs);
     this.#countedMs = now;
     this.#inFlight += change;
   }
