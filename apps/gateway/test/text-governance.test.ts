@@ -94,6 +94,12 @@ test("before anything was said another version may answer; once something was, n
     expect(data.choices[0]?.message.content).toBe("hello there");
     expect(response.headers.get("x-portolan-fallback")).toBe("unavailable");
   }
+  serverOf("misleading").mode = "page";
+  const page = await client.chat.completions
+    .create(ask("misleading", { stream: true }) as OpenAI.ChatCompletionCreateParamsStreaming)
+    .withResponse();
+  expect(page.response.headers.get("x-portolan-fallback")).toBe("unavailable");
+  page.data.controller.abort();
   const asked = serverOf("standby").bodies.length;
   serverOf("cutting").mode = "cut";
   const stream = await client.chat.completions.create({ ...ask("cutting"), stream: true });

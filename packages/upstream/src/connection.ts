@@ -24,8 +24,8 @@ export const mostConnections = 128;
 export const tooMany = "As many requests are at the upstream as this gateway sends at once.";
 /** Of checks, which must not wait for requests. */
 const checkConnections = 2;
-/** Answers beyond it are given up: as much as Triton takes by default. */
-export const mostAnswerBytes = 64 * 1024 * 1024;
+/** Answers beyond it are given up: no record takes more (docs/spec/prediction-log.md, P2), and what is not recorded is not answered. */
+export const mostAnswerBytes = 16 * 1024 * 1024;
 const connectMs = 2000;
 
 /**

@@ -1,3 +1,4 @@
+import { isPortolanError } from "@portolan/kernel";
 import { EventSplitter, type StreamEvent } from "@portolan/serving/policy";
 import { errorAnswer, fault } from "../http/answers.ts";
 import { nextOf } from "./first-answer.ts";
@@ -30,7 +31,8 @@ export async function* relayStream(answering: TextAnswering, stop: () => void): 
   } catch (error) {
     // Only the log itself throws here: what is not on the record does not end as if it were.
     if (!isRecorded) throw error;
-    noteEnd(answering, "serving.log_unavailable");
+    const isTooLarge = isPortolanError(error) && error.code === "serving.record_too_large";
+    noteEnd(answering, isTooLarge ? "serving.record_too_large" : "serving.log_unavailable");
     yield errorEvent(error);
   } finally {
     // The caller left while it was being sent something, or had not taken it.
