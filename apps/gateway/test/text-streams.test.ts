@@ -1,16 +1,21 @@
 import { connect, type Socket } from "node:net";
-import type { TextServer } from "@portolan/upstream/testing";
+import { TensorServer, type TextServer } from "@portolan/upstream/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { TestGateway } from "./installation.ts";
 import { TextInstallation } from "./text-installation.ts";
+import { body, scores } from "./upstream-installation.ts";
 
 const limits = { ratePerSecond: 1000, burst: 1000, timeoutMs: 2000, bodyBytes: 4_000_000 };
 let installation: TextInstallation;
 let gateway: TestGateway;
+let tensors: TensorServer;
 const servers: Record<string, TextServer> = {};
 beforeAll(async () => {
   installation = new TextInstallation();
   servers["unread"] = await installation.addText("unread", { limits });
+  servers["talkative"] = await installation.addText("talkative", {
+    limits: { ...limits, timeoutMs: 10_000 },
+  });
   servers["long"] = await installation.addText("long", { limits });
   const standby = await installation.textVersion("standby", 4);
   servers["standby"] = standby.server;
@@ -19,10 +24,31 @@ beforeAll(async () => {
     secondary: { model: standby.model, features: null },
     fallbacks: [{ kind: "secondary_model" }],
   });
+  tensors = await TensorServer.start([...scores.signature.inputs], [...scores.signature.outputs]);
+  const place = { region: "local", owner: "self" };
+  const elsewhere = installation.upstream(
+    "tensors",
+    1,
+    { protocol: "open-inference", url: tensors.url, model: "echo", ...place },
+    scores,
+  );
+  servers["crossed"] = await installation.addText("crossed", {
+    limits,
+    previous: { model: elsewhere, features: null },
+    secondary: { model: standby.model, features: null },
+    fallbacks: [{ kind: "previous_version" }, { kind: "secondary_model" }],
+  });
+  installation.addUpstream("crossed-tensors", elsewhere, {
+    previous: { model: standby.model, features: null },
+    fallbacks: [{ kind: "previous_version" }, { kind: "fixed", outputs: { score: 0.25 } }],
+  });
   await installation.publish(1);
   gateway = await installation.start({ UPSTREAM_ALLOWED_HOSTS: "127.0.0.1" });
 });
-afterAll(() => installation.end());
+afterAll(async () => {
+  await installation.end();
+  await tensors.close();
+});
 
 function serverOf(name: string): TextServer {
   const server = servers[name];
@@ -79,6 +105,30 @@ test("a hung version does not open the circuit of the one that had only what it 
   expect(response.headers.get("x-portolan-fallback")).toBe("breaker_open");
 });
 
+test("a previous version of the other protocol is passed over", async () => {
+  serverOf("standby").mode = "ok";
+  serverOf("crossed").mode = "fail";
+  const client = installation.client(gateway);
+  const { data, response } = await client.chat.completions.create(ask("crossed")).withResponse();
+  expect(data.choices[0]?.message.content).toBe("hello there");
+  expect(response.headers.get("x-portolan-answered-by")).toBe("secondary_model");
+  tensors.mode = "fail";
+  const answer = await gateway.post("/v2/models/crossed-tensors/infer", body);
+  expect(answer.headers.get("x-portolan-answered-by")).toBe("fixed");
+});
+
+test("of a stream of more than 8 MiB the beginning is kept, and the record says so", async () => {
+  const server = serverOf("talkative");
+  server.repeats = 5;
+  const client = installation.client(gateway);
+  const stream = await client.chat.completions.create({
+    ...ask("talkative", "x".repeat(20_000).concat(" ").repeat(100).trim()),
+    stream: true,
+  });
+  for await (const _ of stream);
+  expect(server.written).toBe(500);
+});
+
 test("a caller that does not read is left after the charter's time, and on the record", async () => {
   const server = serverOf("unread");
   server.repeats = 200;
@@ -87,6 +137,9 @@ test("a caller that does not read is left after the charter's time, and on the r
   await expect.poll(() => server.left, { timeout: 10_000 }).toBe(1);
   socket.destroy();
   await gateway.end("SIGTERM");
+  const kept = installation.records().find(({ header }) => header.context.endpoint === "talkative");
+  expect(kept?.header).toMatchObject({ status: { kind: "ok" }, text: { truncated: true } });
+  expect(kept?.payload?.outputs?.bytes.length).toBe(8 * 2 ** 20);
   expect(installation.records().at(-1)?.header).toMatchObject({
     context: { endpoint: "unread" },
     status: { kind: "error", reason: "serving.client_gone" },

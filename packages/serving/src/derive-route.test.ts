@@ -12,8 +12,8 @@ const model: RouteFacts["model"] = {
   origin: "imported",
 };
 
-test("without a charter text has a minute, and tensors a second", () => {
-  const derive = (of: RouteFacts["model"]) =>
+test("without a charter text has a minute, and tensors a second; neither stands in for the other", () => {
+  const derive = (of: RouteFacts["model"], previous: RouteFacts["previous"] = null) =>
     deriveRoute(
       ids,
       { useCaseId: "uc_1", environment: "dev", model: "helper", version: 1 } as Parameters<typeof deriveRoute>[1],
@@ -21,7 +21,7 @@ test("without a charter text has a minute, and tensors a second", () => {
         useCase: { useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null },
         charter: undefined,
         model: of,
-        previous: null,
+        previous,
         secondary: null,
         variants: [],
       } as RouteFacts,
@@ -32,4 +32,7 @@ test("without a charter text has a minute, and tensors a second", () => {
   expect(text.limits.timeoutMs).toBe(60_000);
   expect(text.resilience.slowMs).toBeGreaterThan(tensors.resilience.slowMs);
   expect([tensors.limits.timeoutMs, derive(model).limits.timeoutMs]).toEqual([1000, 1000]);
+  const before = { model, features: null };
+  expect(derive(tensors.model, before).previous).toEqual(before);
+  expect(derive(text.model, before).previous).toBeNull();
 });

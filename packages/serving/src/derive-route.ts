@@ -128,7 +128,8 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
     traffic: trafficOf(ids.endpointId, request),
     secondary: version(facts.secondary),
     features: fed(request.features ?? null),
-    previous: version(facts.previous),
+    // Requests of one protocol are not read by a version of the other.
+    previous: version(facts.previous && isText(facts.previous.model) === isText(model) ? facts.previous : null),
     snapshotAge: terms ? { ...terms.snapshotAge } : null,
   };
 }

@@ -4,8 +4,8 @@ import {
   readTextRequest,
   TextMeter,
   type TextOperation,
-  type TokenEstimate,
   type TokenReservation,
+  tokensToReserve,
 } from "@portolan/serving/policy";
 import { type Answer, fault } from "../http/answers.ts";
 import { readBody } from "../http/read-body.ts";
@@ -15,7 +15,7 @@ import { measure } from "../infer/measure.ts";
 import { type Progress, sinceMicros } from "../infer/progress.ts";
 import { snapshotAgeHeaders } from "../infer/snapshot-age.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
-import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
+import type { ServingState } from "../snapshot/serving-state.ts";
 import { type CallerGone, watchCaller } from "./caller-gone.ts";
 import { inOpenAiShape } from "./openai-errors.ts";
 import { relayStream } from "./relay-stream.ts";
@@ -90,7 +90,7 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
   progress.authMicros = sinceMicros(progress);
   const chosen = chosenVersion(admission, call, progress.requestId);
   progress.active = chosen;
-  const reservation = takeTokens(limit, performance.now(), boundedBy(chosen, asked.estimate));
+  const reservation = takeTokens(limit, performance.now(), tokensToReserve(asked, chosen.model?.text?.contextTokens));
   const text: TextAsked = {
     chosen,
     champion,
@@ -128,11 +128,6 @@ async function begin(
     reservation?.settle(performance.now(), asked.gone.aborted ? promptTokens : 0);
     throw error;
   }
-}
-
-function boundedBy({ model }: ActiveRoute, { promptTokens, maxTokens }: TokenEstimate): TokenEstimate {
-  const most = model?.text?.contextTokens ?? Number.MAX_SAFE_INTEGER;
-  return { promptTokens, maxTokens: Math.min(maxTokens, most) };
 }
 
 async function whole(answering: TextAnswering, caller: CallerGone): Promise<Answer> {

@@ -5,8 +5,8 @@ import { nextOf } from "./first-answer.ts";
 import { openAiError } from "./openai-errors.ts";
 import { endText, noteEnd, type TextAnswering, type TextEnd } from "./text-ending.ts";
 
-/** What is kept of a stream for the record; of a longer one the beginning. */
-const mostKeptBytes = 1024 * 1024;
+/** What is kept of a stream for the record, as of a whole answer; of a longer one the beginning, and the record says so. */
+const mostKeptBytes = 8 * 1024 * 1024;
 const done = "[DONE]";
 
 /**
@@ -25,7 +25,7 @@ export async function* relayStream(answering: TextAnswering, stop: () => void): 
     }
     const end = relay.end();
     isRecorded = true;
-    const id = await endText(answering, end, relay.sent());
+    const id = await endText(answering, end, relay.sent(), relay.isTruncated);
     const named = Buffer.from(`: prediction ${id}\n\n`);
     yield end === "ok" ? Buffer.concat([named, relay.last()]) : Buffer.concat([named, errorEvent(end)]);
   } catch (error) {
@@ -36,7 +36,7 @@ export async function* relayStream(answering: TextAnswering, stop: () => void): 
     yield errorEvent(error);
   } finally {
     // The caller left while it was being sent something, or had not taken it.
-    if (!isRecorded) await endText(answering, "serving.client_gone", relay.sent()).catch(() => undefined);
+    if (!isRecorded) await endText(answering, "serving.client_gone", relay.sent(), relay.isTruncated).catch(() => undefined);
     answering.beginning.abort();
     stop();
   }
@@ -47,6 +47,8 @@ class Relay {
   readonly #splitter = new EventSplitter();
   readonly #kept: Uint8Array[] = [];
   #keptBytes = 0;
+  /** More was sent than is kept. */
+  isTruncated = false;
   #done: Buffer | undefined;
   #fault: TextEnd | undefined;
 
@@ -129,6 +131,7 @@ class Relay {
 
   #keep(bytes: Uint8Array): void {
     const room = mostKeptBytes - this.#keptBytes;
+    this.isTruncated ||= bytes.length > room;
     if (room <= 0 || bytes.length === 0) return;
     this.#kept.push(bytes.subarray(0, room));
     this.#keptBytes += Math.min(room, bytes.length);

@@ -71,7 +71,7 @@ interface Step {
   readonly answeredBy: AnsweredBy;
 }
 
-function versionsOf({ chosen, champion }: TextAsked): [Step, ...Step[]] {
+function versionsOf({ chosen, champion, request }: TextAsked): [Step, ...Step[]] {
   const back = chosen === champion ? [] : [{ version: champion, answeredBy: "champion" as const }];
   const { secondary, previous } = champion.others;
   const steps = champion.route.fallbacks.flatMap(({ kind }): Step[] => {
@@ -79,7 +79,8 @@ function versionsOf({ chosen, champion }: TextAsked): [Step, ...Step[]] {
       kind === "secondary_model" ? secondary : kind === "previous_version" ? previous : undefined;
     return version ? [{ version, answeredBy: kind }] : [];
   });
-  return [{ version: chosen, answeredBy: "champion" }, ...back, ...steps];
+  const fit = [...back, ...steps].filter(({ version }) => findMisfit(version, request) === undefined);
+  return [{ version: chosen, answeredBy: "champion" }, ...fit];
 }
 
 async function tryVersion(
@@ -89,7 +90,9 @@ async function tryVersion(
   hasMore: boolean,
 ): Promise<Attempt> {
   const { breaker, limit } = health.of(version);
-  const text = requireText(version, asked);
+  const misfit = findMisfit(version, asked.request);
+  if (misfit) throw misfit;
+  const text = version.model?.text;
   const startMs = performance.now();
   if (!breaker.admit(startMs)) return not("breaker_open", unavailable("The model failed again and again."));
   if (!limit.acquire(asked.priority)) {
@@ -127,22 +130,22 @@ async function tryVersion(
   }
 }
 
-/** @throws PortolanError `serving.bad_request` when the version takes no such request */
-function requireText(version: ActiveRoute, { request }: TextAsked): TextModel | undefined {
+/** Why the version takes no such request; `undefined` when it does. */
+function findMisfit(version: ActiveRoute, request: TextRequest): Error | undefined {
   if (version.route.model.upstream?.protocol !== "openai")
-    throw badRequest(
+    return badRequest(
       `${request.model} takes tensors, not text.`,
       "/model",
       `Ask it by POST /v2/models/${request.model}/infer.`,
     );
   const text = version.model?.text;
   if (text && !text.operations.includes(request.operation))
-    throw badRequest(
+    return badRequest(
       `${request.model} does not do ${request.operation}.`,
       "/model",
       `It does ${text.operations.join(", ")}.`,
     );
-  return text;
+  return undefined;
 }
 
 type Begun =
