@@ -33,7 +33,11 @@ export async function startBehind(
   const credentials = join(installation.home, "credentials");
   mkdirSync(credentials);
   const { organisationId } = installation;
-  const credential = { organisation: organisationId, origin: first.url, headers: { authorization: `Bearer ${apiKey}` } };
+  const credential = {
+    organisation: organisationId,
+    origin: first.url,
+    headers: { authorization: `Bearer ${apiKey}` },
+  };
   writeFileSync(join(credentials, "first.json"), JSON.stringify(credential));
   const probe = createUpstreamProbe(openUpstreamAccess("127.0.0.1", credentials));
   const place = { region: "local", owner: "self", credential: "first" };

@@ -16,7 +16,9 @@ test("without a charter text has a minute, and tensors a second; neither stands 
   const derive = (of: RouteFacts["model"], previous: RouteFacts["previous"] = null) =>
     deriveRoute(
       ids,
-      { useCaseId: "uc_1", environment: "dev", model: "helper", version: 1 } as Parameters<typeof deriveRoute>[1],
+      { useCaseId: "uc_1", environment: "dev", model: "helper", version: 1 } as Parameters<
+        typeof deriveRoute
+      >[1],
       {
         useCase: { useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null },
         charter: undefined,
@@ -28,7 +30,10 @@ test("without a charter text has a minute, and tensors a second; neither stands 
     );
   const upstream = { region: "local", owner: "self", environments: ["dev"] } as const;
   const text = derive({ ...model, upstream: { ...upstream, protocol: "openai", environments: ["dev"] } });
-  const tensors = derive({ ...model, upstream: { ...upstream, protocol: "open-inference", environments: ["dev"] } });
+  const tensors = derive({
+    ...model,
+    upstream: { ...upstream, protocol: "open-inference", environments: ["dev"] },
+  });
   expect(text.limits.timeoutMs).toBe(60_000);
   expect(text.resilience.slowMs).toBeGreaterThan(tensors.resilience.slowMs);
   expect([tensors.limits.timeoutMs, derive(model).limits.timeoutMs]).toEqual([1000, 1000]);

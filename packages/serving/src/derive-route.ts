@@ -129,7 +129,9 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
     secondary: version(facts.secondary),
     features: fed(request.features ?? null),
     // Requests of one protocol are not read by a version of the other.
-    previous: version(facts.previous && isText(facts.previous.model) === isText(model) ? facts.previous : null),
+    previous: version(
+      facts.previous && isText(facts.previous.model) === isText(model) ? facts.previous : null,
+    ),
     snapshotAge: terms ? { ...terms.snapshotAge } : null,
   };
 }

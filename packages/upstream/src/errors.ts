@@ -14,5 +14,9 @@ export function upstreamFault(
   mend: string,
   cause?: unknown,
 ): PortolanError<UpstreamErrorCode> {
-  return new PortolanError<UpstreamErrorCode>(code, { detail, mend, ...(cause === undefined ? {} : { cause }) });
+  return new PortolanError<UpstreamErrorCode>(code, {
+    detail,
+    mend,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

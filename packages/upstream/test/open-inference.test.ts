@@ -188,7 +188,9 @@ describe("what may be asked", () => {
     ["https://user:word@triton.example", undefined],
   ])("%s is refused where %s is allowed", async (url, allowed) => {
     const probe = createUpstreamProbe(openUpstreamAccess(allowed, undefined));
-    await expect(probe.describe(stated({ url }), registrant)).rejects.toMatchObject({ code: "upstream.address_refused" });
+    await expect(probe.describe(stated({ url }), registrant)).rejects.toMatchObject({
+      code: "upstream.address_refused",
+    });
   });
 
   test("a name that resolves to the inside is not connected to", async () => {

@@ -43,9 +43,7 @@ test("as many streams as there are connections leave the server available, and o
   const control = new AbortController();
   const body = Buffer.from(JSON.stringify(request));
   server.pauseMs = 60_000;
-  const streams = await Promise.all(
-    Array.from({ length: 128 }, () => ask("chat", body, control.signal)),
-  );
+  const streams = await Promise.all(Array.from({ length: 128 }, () => ask("chat", body, control.signal)));
   expect(new Set(streams.map(({ kind }) => kind))).toEqual(new Set(["answered"]));
   expect((await ask("chat", body, control.signal)).kind).toBe("overloaded");
   const { listed } = server;

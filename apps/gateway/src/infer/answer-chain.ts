@@ -100,7 +100,8 @@ function stepsOf({ chosen, champion }: Asked): readonly ChainStep[] {
     else {
       const version = step.kind === "secondary_model" ? champion.others.secondary : champion.others.previous;
       // An older snapshot may name a text model, which reads no tensors.
-      if (version && version.route.model.upstream?.protocol !== "openai") steps.push({ kind: "version", version, answeredBy: step.kind });
+      if (version && version.route.model.upstream?.protocol !== "openai")
+        steps.push({ kind: "version", version, answeredBy: step.kind });
     }
   }
   return steps;

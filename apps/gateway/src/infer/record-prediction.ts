@@ -51,7 +51,8 @@ export function appendRecord(
 function unavailable(cause: unknown): PortolanError<ServingErrorCode> {
   if (isPortolanError(cause) && cause.code === "predictions.record_too_large")
     return new PortolanError<ServingErrorCode>("serving.record_too_large", {
-      detail: "Request and answer together are larger than a record takes, so the prediction is not answered.",
+      detail:
+        "Request and answer together are larger than a record takes, so the prediction is not answered.",
       mend: "Send fewer rows at a time.",
       cause,
     });

@@ -90,7 +90,11 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
   progress.authMicros = sinceMicros(progress);
   const chosen = chosenVersion(admission, call, progress.requestId);
   progress.active = chosen;
-  const reservation = takeTokens(limit, performance.now(), tokensToReserve(asked, chosen.model?.text?.contextTokens));
+  const reservation = takeTokens(
+    limit,
+    performance.now(),
+    tokensToReserve(asked, chosen.model?.text?.contextTokens),
+  );
   const text: TextAsked = {
     chosen,
     champion,

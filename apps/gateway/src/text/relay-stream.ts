@@ -36,7 +36,8 @@ export async function* relayStream(answering: TextAnswering, stop: () => void): 
     yield errorEvent(error);
   } finally {
     // The caller left while it was being sent something, or had not taken it.
-    if (!isRecorded) await endText(answering, "serving.client_gone", relay.sent(), relay.isTruncated).catch(() => undefined);
+    if (!isRecorded)
+      await endText(answering, "serving.client_gone", relay.sent(), relay.isTruncated).catch(() => undefined);
     answering.beginning.abort();
     stop();
   }

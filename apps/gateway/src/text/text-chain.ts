@@ -148,9 +148,7 @@ function findMisfit(version: ActiveRoute, request: TextRequest): Error | undefin
   return undefined;
 }
 
-type Begun =
-  | { readonly kind: "begun"; readonly beginning: Omit<TextBeginning, "by" | "ended"> }
-  | NotBegun;
+type Begun = { readonly kind: "begun"; readonly beginning: Omit<TextBeginning, "by" | "ended"> } | NotBegun;
 
 interface Time {
   /** Some of it is kept for further versions. */

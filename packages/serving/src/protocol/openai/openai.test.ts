@@ -31,7 +31,8 @@ describe("what is asked", () => {
     expect(reserved({ max_tokens: 10, n: 3, best_of: 5 })).toBe(50);
     expect(reserved({ max_tokens: 10_000, n: 3 }, 4096), "the context bounds each choice").toBe(3 * 4096);
     const prompts = (prompt: unknown) =>
-      tokensToReserve(readTextRequest("completions", bytes({ model: "m", prompt, max_tokens: 10, n: 2 }))).maxTokens;
+      tokensToReserve(readTextRequest("completions", bytes({ model: "m", prompt, max_tokens: 10, n: 2 })))
+        .maxTokens;
     expect([prompts("a"), prompts(["a", "b", "c"]), prompts([1, 2, 3]), prompts([[1], [2]])]).toEqual([
       20, 60, 20, 40,
     ]);
