@@ -32,13 +32,20 @@ export async function startBehind(
   const installation = new TestInstallation();
   const credentials = join(installation.home, "credentials");
   mkdirSync(credentials);
-  const credential = { origin: first.url, headers: { authorization: `Bearer ${apiKey}` } };
+  const { organisationId } = installation;
+  const credential = {
+    organisation: organisationId,
+    origin: first.url,
+    headers: { authorization: `Bearer ${apiKey}` },
+  };
   writeFileSync(join(credentials, "first.json"), JSON.stringify(credential));
   const probe = createUpstreamProbe(openUpstreamAccess("127.0.0.1", credentials));
   const place = { region: "local", owner: "self", credential: "first" };
+  const registrant = { organisationId, useCaseId: "uc_1", environment: "dev" as const };
   for (const model of ["score", "echo", "text", "half"]) {
     const stated = { protocol: "open-inference" as const, url: first.url, model, ...place };
-    installation.addUpstream(model, installation.upstream(model, 1, stated, await probe.describe(stated)));
+    const found = await probe.describe(stated, registrant);
+    installation.addUpstream(model, installation.upstream(model, 1, stated, found));
   }
   await installation.publish(1);
   const environment = { UPSTREAM_ALLOWED_HOSTS: "127.0.0.1", UPSTREAM_CREDENTIALS: credentials };

@@ -62,7 +62,7 @@ export const ControlConfig = Type.Object({
   UPSTREAM_CREDENTIALS: Type.Optional(
     Type.String({
       description:
-        "Folder of credentials for such servers, one file <name>.json each, bound to one origin; read again while running",
+        "Folder of credentials for such servers, one file <name>.json each, bound to one origin and organisation; read again while running",
     }),
   ),
   SOURCE_FOLDERS: Type.Optional(

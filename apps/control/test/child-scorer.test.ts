@@ -97,8 +97,9 @@ test("a version that another server runs is scored there, row by row as here, an
       region: "local",
       owner: "self",
     };
-    const found = await createUpstreamProbe(access).describe(stated);
-    const model = await objects.put(encodeUpstream(stated, found));
+    const holder = { organisationId: "org_1", useCaseId: "uc_1" };
+    const found = await createUpstreamProbe(access).describe(stated, { ...holder, environment: "dev" });
+    const model = await objects.put(encodeUpstream(stated, found, holder));
     const dataset = await objects.put(fewRows);
     const score = () =>
       createChildScorer(objects, upstreams).score(

@@ -149,7 +149,7 @@ export const GatewayConfig = Type.Object({
   UPSTREAM_CREDENTIALS: Type.Optional(
     Type.String({
       description:
-        "Folder of credentials for such servers, one file <name>.json each, bound to one origin; read again while running",
+        "Folder of credentials for such servers, one file <name>.json each, bound to one origin and organisation; read again while running",
     }),
   ),
   LIMITS_FAILED_CREDENTIALS: Type.Number({

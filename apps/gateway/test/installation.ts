@@ -181,7 +181,7 @@ export class TestInstallation {
 
   /** A signed description of where another server runs a version, as control registers it. */
   upstream(name: string, version: number, stated: StatedUpstream, found: FoundUpstream): Route["model"] {
-    const bytes = encodeUpstream(stated, found);
+    const bytes = encodeUpstream(stated, found, { organisationId, useCaseId: "uc_1" });
     const digest = this.#store(bytes);
     const { protocol, region, owner, environments: named } = stated;
     return {

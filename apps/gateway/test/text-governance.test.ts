@@ -19,7 +19,7 @@ beforeAll(async () => {
   servers["standby"] = standby;
   const secondary = { model, features: null };
   const fallbacks = [{ kind: "secondary_model" as const }];
-  for (const name of ["fragile", "cutting"])
+  for (const name of ["fragile", "misleading", "cutting"])
     servers[name] = await installation.addText(name, { limits, secondary, fallbacks });
   servers["alone"] = await installation.addText("alone", { limits });
   servers["abroad"] = await installation.addText("abroad", {
@@ -76,7 +76,7 @@ test("a token budget takes the estimate, settles what was used, and refuses beyo
 
 test("before anything was said another version may answer; once something was, none does", async () => {
   const fragile = serverOf("fragile");
-  for (const mode of ["fail", "silent", "empty"] as const) {
+  for (const mode of ["fail", "silent", "empty", "excuse"] as const) {
     fragile.mode = mode;
     const { data, response } = await client.chat.completions
       .create(ask("fragile", { stream: true }) as OpenAI.ChatCompletionCreateParamsStreaming)
@@ -87,6 +87,19 @@ test("before anything was said another version may answer; once something was, n
     expect(response.headers.get("x-portolan-answered-by")).toBe("secondary_model");
     expect(response.headers.get("x-portolan-fallback")).toBe(mode === "silent" ? "timeout" : "unavailable");
   }
+  // Whatever its status says, what is no whole answer is none.
+  for (const mode of ["page", "excuse", "garbled"] as const) {
+    serverOf("misleading").mode = mode;
+    const { data, response } = await client.chat.completions.create(ask("misleading")).withResponse();
+    expect(data.choices[0]?.message.content).toBe("hello there");
+    expect(response.headers.get("x-portolan-fallback")).toBe("unavailable");
+  }
+  serverOf("misleading").mode = "page";
+  const page = await client.chat.completions
+    .create(ask("misleading", { stream: true }) as OpenAI.ChatCompletionCreateParamsStreaming)
+    .withResponse();
+  expect(page.response.headers.get("x-portolan-fallback")).toBe("unavailable");
+  page.data.controller.abort();
   const asked = serverOf("standby").bodies.length;
   serverOf("cutting").mode = "cut";
   const stream = await client.chat.completions.create({ ...ask("cutting"), stream: true });

@@ -147,6 +147,7 @@ describe("what goes wrong", () => {
   ] as const)("a stream that is %s ends with an error, after what came", async (mode, text) => {
     server.mode = mode;
     const heard = await hear(await client.chat.completions.create({ ...ask("a b c d"), stream: true }));
+    expect(heard.text).not.toBe("");
     expect(text.startsWith(heard.text.trim()), heard.text).toBe(true);
     expect(heard.error).toBeInstanceOf(OpenAI.APIError);
     // One failure in a row is none: the next request is answered.

@@ -74,6 +74,34 @@ test("BF16, and BYTES that are no UTF-8, pass through; in process such bytes get
   expect(asJson.status).toBe(400);
 });
 
+test("what is larger than a record is refused for good, without a word about the disk or a fault of the server", async () => {
+  installation.addUpstream("score", installation.elsewhere(), {
+    limits: { ratePerSecond: 100, burst: 100, timeoutMs: 10_000, bodyBytes: 20 * 2 ** 20 },
+  });
+  const gateway = await installation.serve();
+  const send = (bytes: number) => {
+    const json = JSON.stringify({
+      parameters: { binary_data_output: true },
+      inputs: [
+        { name: "x", shape: [bytes / 8, 2], datatype: "FP32", parameters: { binary_data_size: bytes } },
+      ],
+    });
+    const sent = Buffer.concat([Buffer.from(json), Buffer.alloc(bytes)]);
+    return gateway.post("/v2/models/score/infer", sent, {
+      "inference-header-content-length": String(json.length),
+    });
+  };
+  const refused = await send(9 * 2 ** 20);
+  expect(refused.status).toBe(413);
+  expect(refused.headers.get("retry-after")).toBeNull();
+  expect(await refused.json()).toMatchObject({ code: "serving.record_too_large" });
+  const failed = await send(17 * 2 ** 20);
+  expect(failed.status).toBe(502);
+  expect(await failed.text()).toContain("larger than 16 MiB");
+  for (let i = 0; i < 5; i++) expect((await send(9 * 2 ** 20)).status).toBe(413);
+  expect((await ask(gateway)).status).toBe(200);
+});
+
 describe("a server that is away", () => {
   test("keeps neither the gateway nor other routes, and is served again when it is back", async () => {
     const { server } = installation;

@@ -92,6 +92,11 @@ export const TextGeneration = Type.Object({
   streamed: Type.Boolean(),
   firstTokenMicros: Type.Optional(micros("From the request's first byte to the first of a stream's")),
   finishReason: Type.Optional(text(60, "As the upstream gave it, e.g. `stop`, `length`")),
+  truncated: Type.Optional(
+    Type.Boolean({
+      description: "The stream was longer than what is kept of one: the outputs are its beginning",
+    }),
+  ),
 });
 export type TextGeneration = Static<typeof TextGeneration>;
 

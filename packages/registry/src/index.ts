@@ -14,6 +14,7 @@ export type {
   TrainedArtifact,
   TrainingRecord,
   UpstreamProbe,
+  UpstreamRegistrant,
 } from "./ports.ts";
 export { promoteVersion, readVersion } from "./promote-version.ts";
 export { pushVersion } from "./push-version.ts";

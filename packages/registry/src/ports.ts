@@ -1,6 +1,6 @@
-import type { Sql } from "@portolan/kernel";
+import type { Environment, Sql } from "@portolan/kernel";
 import type { GateResult } from "./contract.ts";
-import type { FoundUpstream, StatedUpstream } from "./upstream.ts";
+import type { FoundUpstream, StatedUpstream, UpstreamHolder } from "./upstream.ts";
 
 /** What the registry must know of the charter that governs a use case. */
 export interface GoverningCharter {
@@ -39,8 +39,13 @@ export interface GateEvidence {
   latest(sql: Sql, versionId: string, useCaseId: string): Promise<readonly GateResult[]>;
 }
 
+/** For whom, and in which environment, a version is being registered. */
+export interface UpstreamRegistrant extends UpstreamHolder {
+  readonly environment: Environment;
+}
+
 /** Asks another inference server what it serves. */
 export interface UpstreamProbe {
   /** @throws PortolanError `upstream.*` when it may not be asked, does not answer, or serves no such model */
-  describe(stated: StatedUpstream): Promise<FoundUpstream>;
+  describe(stated: StatedUpstream, registrant: UpstreamRegistrant): Promise<FoundUpstream>;
 }

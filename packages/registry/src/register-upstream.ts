@@ -40,9 +40,10 @@ export async function registerUpstream(
   });
   const place = await locate(deps.places, organisationId, { useCaseId: named.useCaseId });
   const request = { ...named, useCaseId: place.useCaseId ?? named.useCaseId };
+  const holder = { organisationId, useCaseId: request.useCaseId };
   // Network and files come before the transaction.
-  const found = await deps.upstreams.describe(upstream);
-  const bytes = encodeUpstream(upstream, found);
+  const found = await deps.upstreams.describe(upstream, { ...holder, environment });
+  const bytes = encodeUpstream(upstream, found, holder);
   const digest = await deps.objects.put(bytes);
   const file = { name: upstreamFileName, digest, sizeBytes: bytes.length };
   const signed = await signFile(deps, model, file, found.signature);

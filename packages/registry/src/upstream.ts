@@ -87,9 +87,25 @@ export const FoundUpstream = Type.Object(
 );
 export type FoundUpstream = Static<typeof FoundUpstream>;
 
+/** Who registered it, by ids: what its credential may be used for is judged by them wherever it is loaded. */
+export const UpstreamHolder = Type.Object(
+  {
+    organisationId: Type.String({ minLength: 1, maxLength: 64 }),
+    useCaseId: Type.String({ minLength: 1, maxLength: 64 }),
+  },
+  closed,
+);
+export type UpstreamHolder = Static<typeof UpstreamHolder>;
+
 /** The signed content of such a version: its canonical JSON is the artifact, and its digest the version's. */
 export const UpstreamDescription = Type.Object(
-  { format: Type.Literal(upstreamFormat), ...StatedUpstream.properties, ...FoundUpstream.properties },
+  {
+    format: Type.Literal(upstreamFormat),
+    ...StatedUpstream.properties,
+    ...FoundUpstream.properties,
+    // Of those that name a credential; without it theirs is refused.
+    registeredFor: Type.Optional(UpstreamHolder),
+  },
   closed,
 );
 export type UpstreamDescription = Static<typeof UpstreamDescription>;
@@ -97,8 +113,18 @@ export type UpstreamDescription = Static<typeof UpstreamDescription>;
 const shape = Compile(UpstreamDescription);
 
 /** The artifact of a version that another server runs. The same words give the same bytes. Pure. */
-export function encodeUpstream(stated: StatedUpstream, found: FoundUpstream): Uint8Array {
-  return canonicalBytes({ format: upstreamFormat, ...stated, ...found });
+export function encodeUpstream(
+  stated: StatedUpstream,
+  found: FoundUpstream,
+  { organisationId, useCaseId }: UpstreamHolder,
+): Uint8Array {
+  const registeredFor = { organisationId, useCaseId };
+  return canonicalBytes({
+    format: upstreamFormat,
+    ...stated,
+    ...found,
+    ...(stated.credential === undefined ? {} : { registeredFor }),
+  });
 }
 
 /** @returns `undefined` for bytes that are no description */

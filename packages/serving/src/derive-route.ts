@@ -22,6 +22,8 @@ import type {
 
 /** Limits of an endpoint in dev without a charter: enough to try, too little to live on. */
 const devLimits: Limits = { ratePerSecond: 50, burst: 50, timeoutMs: 1000, bodyBytes: 1_048_576 };
+/** Text is written token by token: an answer of a second is a short one. */
+const devTextTimeoutMs = 60_000;
 const bodyBytes = 4 * 1_048_576;
 
 /**
@@ -114,19 +116,22 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
           timeoutMs: terms.requestTimeoutMs,
           bodyBytes,
         }
-      : devLimits,
+      : { ...devLimits, ...(isText(model) ? { timeoutMs: devTextTimeoutMs } : {}) },
     purposes: [...(terms?.purposes ?? [])],
     durability: terms?.logDurability ?? "buffered",
     ...nonFinite(terms),
     placement: charter ? placementOf(charter.document) : null,
     fallbacks: terms ? terms.fallbacks.map((step) => stepFor(step, model)) : (request.fallbacks ?? []),
-    resilience: terms ? resilienceFor(terms) : devResilience,
+    resilience: terms ? resilienceFor(terms) : isText(model) ? devTextResilience : devResilience,
     variants: facts.variants.map((variant) => ({ ...variant, features: fed(variant.features) })),
     cache: request.cacheMebibytes === undefined ? null : { maxBytes: request.cacheMebibytes * 1_048_576 },
     traffic: trafficOf(ids.endpointId, request),
     secondary: version(facts.secondary),
     features: fed(request.features ?? null),
-    previous: version(facts.previous),
+    // Requests of one protocol are not read by a version of the other.
+    previous: version(
+      facts.previous && isText(facts.previous.model) === isText(model) ? facts.previous : null,
+    ),
     snapshotAge: terms ? { ...terms.snapshotAge } : null,
   };
 }
@@ -160,6 +165,12 @@ function stepFor(step: CharterTerms["fallbacks"][number], { signature }: ModelRe
 }
 
 const devResilience: Resilience = { maxInFlight: 1000, slowMs: 500, targetWaitMs: 100 };
+/** What counts in text is the time to its first token, and a long prompt takes seconds to read. */
+const devTextResilience: Resilience = { ...devResilience, slowMs: 10_000 };
+
+function isText({ upstream }: ModelReference): boolean {
+  return upstream?.protocol === "openai";
+}
 
 /**
  * In flight at most what Little's law allows. An answer later than the p99 is a slow one; a wait of half the p95 leaves

@@ -10,6 +10,7 @@ export const servingErrors = {
   "serving.no_snapshot": { status: 404, title: "No snapshot published yet" },
   "serving.bad_request": { status: 400, title: "Inference request is not understood" },
   "serving.body_too_large": { status: 413, title: "Request body exceeds the limit" },
+  "serving.record_too_large": { status: 413, title: "The prediction is larger than a record" },
   "serving.unsupported_media": { status: 415, title: "Request encoding is not supported" },
   "serving.method_not_allowed": { status: 405, title: "Method not allowed" },
   "serving.unauthenticated": { status: 401, title: "Caller is not known" },

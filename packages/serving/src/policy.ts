@@ -68,6 +68,7 @@ export {
   readTextRequest,
   type TextOperation,
   type TextRequest,
+  tokensToReserve,
   writeTextRequest,
 } from "./protocol/openai/text-request.ts";
 export { TextMeter, type TextUsage } from "./protocol/openai/text-usage.ts";

@@ -13,7 +13,7 @@ export interface JsonAnswer {
 export async function askJson(connection: Connection, path: string, timeoutMs: number): Promise<JsonAnswer> {
   const signal = AbortSignal.timeout(timeoutMs);
   const headers = { accept: "application/json" };
-  const { statusCode, body } = await connection.request({ method: "GET", path, headers, signal });
+  const { statusCode, body } = await connection.check({ method: "GET", path, headers, signal });
   return { status: statusCode, body: parse(await readBounded(body, mostBytes)) };
 }
 

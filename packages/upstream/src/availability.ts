@@ -108,10 +108,10 @@ export class Availability {
       }
     } catch (error) {
       this.#failures++;
-      // What it says is no accident; that it says nothing may be one.
-      const said = isPortolanError(error) ? error.detail : undefined;
-      if (said === undefined && this.#state.kind === "ready" && this.#failures < failuresToLeave) return;
-      this.#enter({ kind: "unavailable", detail: said ?? "The upstream does not answer." }, messageOf(error));
+      // What the server says is no accident; that it says nothing, or that a file is being exchanged, may be one.
+      const isSaid = isPortolanError(error) && error.code !== "upstream.credential_unusable";
+      if (!isSaid && this.#state.kind === "ready" && this.#failures < failuresToLeave) return;
+      this.#enter({ kind: "unavailable", detail: refusalOf(error) }, reasonOf(error));
     }
   }
 
@@ -128,4 +128,19 @@ export class Availability {
     else if (next.kind === "unavailable")
       log.warn({ model: label, detail: next.detail, reason }, "upstream.unavailable");
   }
+}
+
+/** For callers, who are told neither names of credentials nor of models elsewhere. */
+function refusalOf(error: unknown): string {
+  if (!isPortolanError(error)) return "The upstream does not answer.";
+  return error.code === "upstream.credential_unusable"
+    ? "The upstream cannot be asked from here now."
+    : "The upstream does not serve the registered model.";
+}
+
+/** For the log. */
+function reasonOf(error: unknown): string {
+  if (!isPortolanError(error)) return messageOf(error);
+  const why = error.cause === undefined ? "" : ` (${messageOf(error.cause)})`;
+  return `${error.detail ?? error.message}${why}`;
 }

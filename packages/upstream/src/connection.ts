@@ -2,7 +2,7 @@ import { guardedLookup, hostOf } from "@portolan/kernel";
 import { RetryBudget } from "@portolan/serving/policy";
 import { Pool } from "undici";
 import { requireAllowed, type UpstreamAccess } from "./access.ts";
-import { type Credential, readCredential } from "./credentials.ts";
+import { type Credential, type CredentialUse, readCredential } from "./credentials.ts";
 
 export interface UpstreamAddress {
   readonly url: string;
@@ -20,8 +20,12 @@ export interface UpstreamRequest {
 
 /** Requests under way at once, per upstream model and gateway process. */
 export const mostConnections = 128;
-/** Answers beyond it are given up: as much as Triton takes by default. */
-export const mostAnswerBytes = 64 * 1024 * 1024;
+/** What callers beyond that hear: waiting behind streams would say nothing about the server. */
+export const tooMany = "As many requests are at the upstream as this gateway sends at once.";
+/** Of checks, which must not wait for requests. */
+const checkConnections = 2;
+/** Answers beyond it are given up: no record takes more (docs/spec/prediction-log.md, P2), and what is not recorded is not answered. */
+export const mostAnswerBytes = 16 * 1024 * 1024;
 const connectMs = 2000;
 
 /**
@@ -30,22 +34,27 @@ const connectMs = 2000;
  */
 export class Connection {
   readonly #pool: Pool;
+  readonly #checks: Pool;
   readonly #base: string;
   readonly #origin: string;
   readonly #access: UpstreamAccess;
   readonly #name: string | undefined;
+  readonly #use: CredentialUse | undefined;
   readonly #retries = new RetryBudget();
   #credential: Credential = {};
 
-  /** @throws PortolanError `upstream.address_refused` */
-  constructor(address: UpstreamAddress, access: UpstreamAccess) {
+  /**
+   * @param use for whom its credential is to be used; absent: for nobody
+   * @throws PortolanError `upstream.address_refused`
+   */
+  constructor(address: UpstreamAddress, access: UpstreamAccess, use: CredentialUse | undefined) {
     const url = requireAllowed(access, address);
     this.#base = url.pathname.replace(/\/+$/, "");
     this.#origin = url.origin;
     this.#access = access;
     this.#name = address.credential;
-    this.#pool = new Pool(url.origin, {
-      connections: mostConnections,
+    this.#use = use;
+    const options = {
       pipelining: 1,
       keepAliveTimeout: 30_000,
       // Deadlines are each request's own.
@@ -53,7 +62,9 @@ export class Connection {
       bodyTimeout: 0,
       maxResponseSize: mostAnswerBytes,
       connect: { timeout: connectMs, lookup: guardedLookup(access.rules, hostOf(url)) },
-    });
+    };
+    this.#pool = new Pool(url.origin, { ...options, connections: mostConnections });
+    this.#checks = new Pool(url.origin, { ...options, connections: checkConnections });
   }
 
   /**
@@ -62,27 +73,36 @@ export class Connection {
    */
   async renewCredential(): Promise<void> {
     if (this.#name !== undefined)
-      this.#credential = await readCredential(this.#access.credentials, this.#name, this.#origin);
+      this.#credential = await readCredential(this.#access.credentials, this.#name, this.#origin, this.#use);
   }
 
   /**
    * Rejects as undici does: nothing was answered. Sent a second time where the connection broke before any answer, as one does that was
    * kept for too long; a fifth of the requests at most.
    */
-  async request(asked: UpstreamRequest) {
+  request(asked: UpstreamRequest) {
+    return this.#ask(this.#pool, asked);
+  }
+
+  /** The same beside the requests: however many there are, a server that is well is not taken to be away. */
+  check(asked: UpstreamRequest) {
+    return this.#ask(this.#checks, asked);
+  }
+
+  async #ask(pool: Pool, asked: UpstreamRequest) {
     this.#retries.earn();
     try {
-      return await this.#send(asked);
+      return await this.#send(pool, asked);
     } catch (error) {
       if (!isBroken(error) || asked.signal.aborted || !this.#retries.spend(performance.now())) throw error;
-      return this.#send(asked);
+      return this.#send(pool, asked);
     }
   }
 
-  #send({ method, path, headers = {}, body, signal }: UpstreamRequest) {
+  #send(pool: Pool, { method, path, headers = {}, body, signal }: UpstreamRequest) {
     const credential: Record<string, string> = {};
     for (const [name, value] of Object.entries(this.#credential)) credential[name] = value.reveal();
-    return this.#pool.request({
+    return pool.request({
       method,
       path: this.#base + path,
       headers: { ...headers, ...credential },
@@ -92,12 +112,12 @@ export class Connection {
   }
 
   /** Open requests end first. */
-  close(): Promise<void> {
-    return this.#pool.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.close(), this.#checks.close()]);
   }
 
-  destroy(): Promise<void> {
-    return this.#pool.destroy();
+  async destroy(): Promise<void> {
+    await Promise.all([this.#pool.destroy(), this.#checks.destroy()]);
   }
 }
 

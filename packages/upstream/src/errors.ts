@@ -12,6 +12,11 @@ export function upstreamFault(
   code: UpstreamErrorCode,
   detail: string,
   mend: string,
+  cause?: unknown,
 ): PortolanError<UpstreamErrorCode> {
-  return new PortolanError<UpstreamErrorCode>(code, { detail, mend });
+  return new PortolanError<UpstreamErrorCode>(code, {
+    detail,
+    mend,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * What the server does with a request. `cut` ends the connection within a stream, `broken` sends an event that is no JSON, `quiet`
- * stops sending within one, `failing` reports an error in one, `silent` never answers.
+ * stops sending within one, `failing` reports an error in one, `silent` never answers. `page` answers 200 with a web page, `excuse` with an
+ * error, and `garbled` with what is no JSON.
  */
 export type TextServerMode =
   | "ok"
@@ -16,7 +17,10 @@ export type TextServerMode =
   | "broken"
   | "quiet"
   | "failing"
-  | "empty";
+  | "empty"
+  | "page"
+  | "excuse"
+  | "garbled";
 
 /**
  * A small OpenAI-compatible server for tests. It answers a chat with its last message, word by word in a stream, and counts a word as a
@@ -31,6 +35,8 @@ export class TextServer {
   repeats = 1;
   /** Between two words of a stream. */
   pauseMs = 0;
+  /** How often it was asked for its models. */
+  listed = 0;
   readonly bodies: Record<string, unknown>[] = [];
   readonly authorizations: (string | undefined)[] = [];
   /** Streams that their readers left before the end. */
@@ -61,6 +67,7 @@ export class TextServer {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     if (request.method === "GET") {
+      this.listed++;
       json(response, 200, { object: "list", data: this.models.map((id) => ({ id, max_model_len: 4096 })) });
       return;
     }
@@ -72,7 +79,14 @@ export class TextServer {
     else if (this.mode === "refuse")
       json(response, 400, { error: { message: "temperature must be at most 2", param: "temperature" } });
     else if (this.mode === "silent") await new Promise((resolve) => response.once("close", resolve));
-    else if (request.url === "/v1/embeddings") this.#embed(response, body);
+    else if (this.mode === "page")
+      response.writeHead(200, { "content-type": "text/html" }).end("<p>We will be back soon.</p>");
+    else if (this.mode === "excuse" || this.mode === "garbled") {
+      const text = this.mode === "excuse" ? '{"error":{"message":"no GPU"}}' : "{garbled";
+      const isStream = body["stream"] === true;
+      response.writeHead(200, { "content-type": isStream ? "text/event-stream" : "application/json" });
+      response.end(isStream ? `: hello\n\ndata: ${text}\n\n` : text);
+    } else if (request.url === "/v1/embeddings") this.#embed(response, body);
     else if (body["stream"] === true) await this.#stream(response, body, request.url === "/v1/completions");
     else this.#whole(response, body, request.url === "/v1/completions");
   }

@@ -1,5 +1,5 @@
-import { isPortolanError, messageOf } from "@portolan/kernel";
-import type { UpstreamProbe } from "@portolan/registry";
+import { environments, isPortolanError, messageOf } from "@portolan/kernel";
+import type { UpstreamProbe, UpstreamRegistrant } from "@portolan/registry";
 import type { FoundUpstream, StatedUpstream } from "@portolan/registry/contract";
 import type { UpstreamAccess } from "./access.ts";
 import { Connection } from "./connection.ts";
@@ -12,8 +12,11 @@ const timeoutMs = 5000;
 /** Asks a server, before anything is registered, what it serves. */
 export function createUpstreamProbe(access: UpstreamAccess): UpstreamProbe {
   return {
-    async describe(stated: StatedUpstream) {
-      const connection = new Connection(stated, access);
+    async describe(stated: StatedUpstream, registrant: UpstreamRegistrant) {
+      const { environment, ...holder } = registrant;
+      const serves = stated.environments ?? environments;
+      const use = { ...holder, environments: [...serves, environment] };
+      const connection = new Connection(stated, access, use);
       try {
         await connection.renewCredential();
         return stated.protocol === "openai"

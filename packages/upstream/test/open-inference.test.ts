@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createLogger, digestBytes } from "@portolan/kernel";
 import type { StatedUpstream } from "@portolan/registry/contract";
 import { encodeUpstream } from "@portolan/registry/policy";
@@ -11,6 +8,7 @@ import { TensorServer } from "../src/testing.ts";
 
 const here = openUpstreamAccess("127.0.0.1", undefined);
 const log = createLogger({ name: "test", level: "silent" });
+const registrant = { organisationId: "org_1", useCaseId: "uc_1", environment: "dev" as const };
 let server: TensorServer;
 const open: LoadedModel[] = [];
 beforeEach(async () => {
@@ -37,8 +35,8 @@ function stated(over: Partial<StatedUpstream> = {}): StatedUpstream {
 
 /** Registers what the server says, and loads it as a gateway does. */
 async function load(over: Partial<StatedUpstream> = {}, access = here): Promise<LoadedModel> {
-  const found = await createUpstreamProbe(access).describe(stated(over));
-  const bytes = encodeUpstream(stated(over), found);
+  const found = await createUpstreamProbe(access).describe(stated(over), registrant);
+  const bytes = encodeUpstream(stated(over), found, registrant);
   const model = await createUpstreamRuntime({ access, log }).load({
     label: "echo/1",
     digest: digestBytes(bytes),
@@ -190,13 +188,15 @@ describe("what may be asked", () => {
     ["https://user:word@triton.example", undefined],
   ])("%s is refused where %s is allowed", async (url, allowed) => {
     const probe = createUpstreamProbe(openUpstreamAccess(allowed, undefined));
-    await expect(probe.describe(stated({ url }))).rejects.toMatchObject({ code: "upstream.address_refused" });
+    await expect(probe.describe(stated({ url }), registrant)).rejects.toMatchObject({
+      code: "upstream.address_refused",
+    });
   });
 
   test("a name that resolves to the inside is not connected to", async () => {
     const probe = createUpstreamProbe(openUpstreamAccess("http://elsewhere.example", undefined));
     const named = stated({ url: `https://localhost:${server.port}` });
-    await expect(probe.describe(named)).rejects.toMatchObject({
+    await expect(probe.describe(named, registrant)).rejects.toMatchObject({
       code: "upstream.unreachable",
       detail: expect.stringContaining("private network"),
     });
@@ -205,31 +205,8 @@ describe("what may be asked", () => {
 
   test("a model that is not there is not registered", async () => {
     const probe = createUpstreamProbe(here);
-    await expect(probe.describe(stated({ model: "other" }))).rejects.toMatchObject({
+    await expect(probe.describe(stated({ model: "other" }), registrant)).rejects.toMatchObject({
       code: "upstream.model_unfit",
     });
   });
-});
-
-test("a credential goes to its own origin, and to no other", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "credentials-"));
-  try {
-    const access = openUpstreamAccess("127.0.0.1", folder);
-    const write = (origin: string) =>
-      writeFileSync(
-        join(folder, "triton.json"),
-        JSON.stringify({ origin, headers: { Authorization: "Bearer s3cret" } }),
-      );
-    const named = stated({ credential: "triton" });
-    const describeIt = () => createUpstreamProbe(access).describe(named);
-    await expect(describeIt()).rejects.toMatchObject({ code: "upstream.credential_unusable" });
-    write("https://triton.example");
-    await expect(describeIt()).rejects.toMatchObject({ code: "upstream.credential_unusable" });
-    expect(server.paths).toEqual([]);
-    write(server.url);
-    await run(await load({ credential: "triton" }, access));
-    expect(server.seen[0]?.headers.authorization).toBe("Bearer s3cret");
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 });

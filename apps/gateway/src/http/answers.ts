@@ -10,6 +10,8 @@ export interface Answer {
   readonly body: Uint8Array | string;
   /** In place of `body`: written as it comes. */
   readonly stream?: AsyncIterable<Uint8Array>;
+  /** How long the caller of a stream may leave what it was sent untaken, in milliseconds; then it has left. */
+  readonly stallMs?: number;
   readonly headers: Record<string, string>;
   /** Error code, empty for successes. */
   readonly code: string;

@@ -7,6 +7,7 @@ import { compressAnswer } from "./compress.ts";
 import { endStream } from "./http2-sessions.ts";
 import { malformedAnswer } from "./malformed.ts";
 import { createSecureServer } from "./secure-server.ts";
+import { writeStream } from "./write-stream.ts";
 
 const lastWordsMs = 1000;
 
@@ -105,47 +106,8 @@ async function respond(
   }
   const accepted = request.headers["accept-encoding"];
   if (accepted !== undefined) answer = await compressAnswer(answer, accepted);
-  if (answer.stream) await writeStream(response, answer, answer.stream);
+  if (answer.stream) await writeStream(request, response, answer);
   else write(request, response, answer, isClosing());
-}
-
-/**
- * Writes parts as they come; the next is asked for when the caller has taken the last. Leaving early ends the source, and a source that
- * fails ends the response in the middle, so that nobody takes it for whole. Never rejects.
- */
-async function writeStream(
-  response: ServerResponse,
-  answer: Answer,
-  stream: AsyncIterable<Uint8Array>,
-): Promise<void> {
-  try {
-    await writeParts(response, answer, stream);
-  } catch {
-    response.destroy();
-  }
-}
-
-async function writeParts(
-  response: ServerResponse,
-  { status, headers, contentType }: Answer,
-  stream: AsyncIterable<Uint8Array>,
-): Promise<void> {
-  response.writeHead(status, { ...headers, "content-type": contentType });
-  response.flushHeaders();
-  // Its `destroyed` is not asked: responses of HTTP/2 have none.
-  let isClosed = false;
-  const closed = new Promise<void>((resolve) =>
-    response.once("close", () => {
-      isClosed = true;
-      resolve();
-    }),
-  );
-  for await (const part of stream) {
-    if (isClosed) break;
-    if (response.write(part)) continue;
-    await Promise.race([new Promise<void>((resolve) => response.once("drain", resolve)), closed]);
-  }
-  response.end();
 }
 
 function write(request: IncomingMessage, response: ServerResponse, answer: Answer, closing: boolean): void {

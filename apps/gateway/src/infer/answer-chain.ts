@@ -99,7 +99,9 @@ function stepsOf({ chosen, champion }: Asked): readonly ChainStep[] {
     if (step.kind === "rule" || step.kind === "fixed") steps.push({ kind: "local", step });
     else {
       const version = step.kind === "secondary_model" ? champion.others.secondary : champion.others.previous;
-      if (version) steps.push({ kind: "version", version, answeredBy: step.kind });
+      // An older snapshot may name a text model, which reads no tensors.
+      if (version && version.route.model.upstream?.protocol !== "openai")
+        steps.push({ kind: "version", version, answeredBy: step.kind });
     }
   }
   return steps;

@@ -16,7 +16,7 @@ type Ending = Pick<PredictionRecord, "latency" | "status"> & Partial<PredictionR
 /**
  * Puts a prediction on the record.
  * @returns its id, once the record is as safe as the charter asks
- * @throws PortolanError `serving.log_unavailable`: what cannot be recorded is not answered
+ * @throws PortolanError `serving.log_unavailable`, `serving.record_too_large`: what cannot be recorded is not answered
  */
 export function appendRecord(
   writer: PredictionWriter,
@@ -48,6 +48,13 @@ export function appendRecord(
 }
 
 function unavailable(cause: unknown): PortolanError<ServingErrorCode> {
+  if (isPortolanError(cause) && cause.code === "predictions.record_too_large")
+    return new PortolanError<ServingErrorCode>("serving.record_too_large", {
+      detail:
+        "Request and answer together are larger than a record takes, so the prediction is not answered.",
+      mend: "Send fewer rows at a time.",
+      cause,
+    });
   return new PortolanError<ServingErrorCode>("serving.log_unavailable", {
     detail: `The prediction cannot be recorded${isPortolanError(cause) ? ` (${cause.code})` : ""}, so it is not answered.`,
     mend: "Make room on the gateway's disk.",

@@ -4,10 +4,10 @@ import {
   readTextRequest,
   TextMeter,
   type TextOperation,
-  type TokenEstimate,
   type TokenReservation,
+  tokensToReserve,
 } from "@portolan/serving/policy";
-import { type Answer, errorAnswer, fault } from "../http/answers.ts";
+import { type Answer, fault } from "../http/answers.ts";
 import { readBody } from "../http/read-body.ts";
 import { admit, chosenVersion, isKnownHere, takeTurn } from "../infer/admission.ts";
 import { type InferDeps, refusePrediction } from "../infer/infer.ts";
@@ -15,7 +15,7 @@ import { measure } from "../infer/measure.ts";
 import { type Progress, sinceMicros } from "../infer/progress.ts";
 import { snapshotAgeHeaders } from "../infer/snapshot-age.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
-import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
+import type { ServingState } from "../snapshot/serving-state.ts";
 import { type CallerGone, watchCaller } from "./caller-gone.ts";
 import { inOpenAiShape } from "./openai-errors.ts";
 import { relayStream } from "./relay-stream.ts";
@@ -90,7 +90,11 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
   progress.authMicros = sinceMicros(progress);
   const chosen = chosenVersion(admission, call, progress.requestId);
   progress.active = chosen;
-  const reservation = takeTokens(limit, performance.now(), boundedBy(chosen, asked.estimate));
+  const reservation = takeTokens(
+    limit,
+    performance.now(),
+    tokensToReserve(asked, chosen.model?.text?.contextTokens),
+  );
   const text: TextAsked = {
     chosen,
     champion,
@@ -130,23 +134,13 @@ async function begin(
   }
 }
 
-function boundedBy({ model }: ActiveRoute, { promptTokens, maxTokens }: TokenEstimate): TokenEstimate {
-  const most = model?.text?.contextTokens ?? Number.MAX_SAFE_INTEGER;
-  return { promptTokens, maxTokens: Math.min(maxTokens, most) };
-}
-
 async function whole(answering: TextAnswering, caller: CallerGone): Promise<Answer> {
-  const { beginning, meter, progress } = answering;
+  const { beginning, meter } = answering;
   const { first } = beginning;
   caller.end();
-  const document = parse(first);
-  if (document === undefined) {
-    await endText(answering, "serving.upstream_broke_off", first);
-    const error = fault("serving.upstream_broke_off", "The upstream's answer is not JSON.", "Ask again.");
-    return inOpenAiShape(error, errorAnswer(error, progress.requestId, headersOf(answering)));
-  }
-  meter.note(document);
-  const id = await endText(answering, meter.hasError ? "serving.model_failed" : "ok", first);
+  // Nothing begins that is not a whole document of JSON.
+  meter.note(JSON.parse(Buffer.from(first).toString("utf8")));
+  const id = await endText(answering, "ok", first);
   return {
     status: 200,
     code: "",
@@ -170,6 +164,7 @@ function streamed(answering: TextAnswering, caller: CallerGone): Answer {
     contentType: "text/event-stream",
     body: "",
     stream: relayStream(answering, () => caller.end()),
+    stallMs: answering.asked.timeoutMs,
     headers: { ...headersOf(answering), "cache-control": "no-cache" },
   };
 }
@@ -206,13 +201,4 @@ async function requireKnown(
       "The request carries no credential that counts here.",
       "Send `Authorization: Bearer` with a valid API key or access token.",
     );
-}
-
-function parse(bytes: Uint8Array): unknown {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

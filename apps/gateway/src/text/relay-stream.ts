@@ -1,11 +1,12 @@
+import { isPortolanError } from "@portolan/kernel";
 import { EventSplitter, type StreamEvent } from "@portolan/serving/policy";
 import { errorAnswer, fault } from "../http/answers.ts";
+import { nextOf } from "./first-answer.ts";
 import { openAiError } from "./openai-errors.ts";
-import { nextOf } from "./text-chain.ts";
 import { endText, noteEnd, type TextAnswering, type TextEnd } from "./text-ending.ts";
 
-/** What is kept of a stream for the record; of a longer one the beginning. */
-const mostKeptBytes = 1024 * 1024;
+/** What is kept of a stream for the record, as of a whole answer; of a longer one the beginning, and the record says so. */
+const mostKeptBytes = 8 * 1024 * 1024;
 const done = "[DONE]";
 
 /**
@@ -24,17 +25,19 @@ export async function* relayStream(answering: TextAnswering, stop: () => void): 
     }
     const end = relay.end();
     isRecorded = true;
-    const id = await endText(answering, end, relay.sent());
+    const id = await endText(answering, end, relay.sent(), relay.isTruncated);
     const named = Buffer.from(`: prediction ${id}\n\n`);
     yield end === "ok" ? Buffer.concat([named, relay.last()]) : Buffer.concat([named, errorEvent(end)]);
   } catch (error) {
     // Only the log itself throws here: what is not on the record does not end as if it were.
     if (!isRecorded) throw error;
-    noteEnd(answering, "serving.log_unavailable");
+    const isTooLarge = isPortolanError(error) && error.code === "serving.record_too_large";
+    noteEnd(answering, isTooLarge ? "serving.record_too_large" : "serving.log_unavailable");
     yield errorEvent(error);
   } finally {
     // The caller left while it was being sent something, or had not taken it.
-    if (!isRecorded) await endText(answering, "serving.client_gone", relay.sent()).catch(() => undefined);
+    if (!isRecorded)
+      await endText(answering, "serving.client_gone", relay.sent(), relay.isTruncated).catch(() => undefined);
     answering.beginning.abort();
     stop();
   }
@@ -45,6 +48,8 @@ class Relay {
   readonly #splitter = new EventSplitter();
   readonly #kept: Uint8Array[] = [];
   #keptBytes = 0;
+  /** More was sent than is kept. */
+  isTruncated = false;
   #done: Buffer | undefined;
   #fault: TextEnd | undefined;
 
@@ -127,6 +132,7 @@ class Relay {
 
   #keep(bytes: Uint8Array): void {
     const room = mostKeptBytes - this.#keptBytes;
+    this.isTruncated ||= bytes.length > room;
     if (room <= 0 || bytes.length === 0) return;
     this.#kept.push(bytes.subarray(0, room));
     this.#keptBytes += Math.min(room, bytes.length);

@@ -6,6 +6,7 @@ import type { AnsweredBy, FallbackReason } from "../infer/answer-chain.ts";
 import type { HealthBook } from "../infer/health-book.ts";
 import { faultOf } from "../infer/run-model.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import { documentOf, firstEventOf, isEventStream } from "./first-answer.ts";
 import { upstreamRefusal } from "./openai-errors.ts";
 
 /** The beginning of a text answer: from here on no other version is asked. */
@@ -37,12 +38,16 @@ export interface TextAsked {
 
 /** Part of the time that is kept for the versions after the first. */
 const reserve = 0.2;
-/** With the prompt it has to find room in a record. */
-const mostAnswerBytes = 8 * 1024 * 1024;
 
-type Attempt =
-  | { readonly kind: "begun"; readonly beginning: TextBeginning }
-  | { readonly kind: "not"; readonly reason: FallbackReason; readonly fault: Error };
+type Attempt = { readonly kind: "begun"; readonly beginning: TextBeginning } | NotBegun;
+
+interface NotBegun {
+  readonly kind: "not";
+  readonly reason: FallbackReason;
+  readonly fault: Error;
+  /** It had too little of its time left to say anything about it. */
+  readonly wasHurried?: boolean;
+}
 
 /**
  * The chosen version, else the champion, else the versions of the charter's fallback chain. Rules and constants say nothing in text.
@@ -66,7 +71,7 @@ interface Step {
   readonly answeredBy: AnsweredBy;
 }
 
-function versionsOf({ chosen, champion }: TextAsked): [Step, ...Step[]] {
+function versionsOf({ chosen, champion, request }: TextAsked): [Step, ...Step[]] {
   const back = chosen === champion ? [] : [{ version: champion, answeredBy: "champion" as const }];
   const { secondary, previous } = champion.others;
   const steps = champion.route.fallbacks.flatMap(({ kind }): Step[] => {
@@ -74,7 +79,8 @@ function versionsOf({ chosen, champion }: TextAsked): [Step, ...Step[]] {
       kind === "secondary_model" ? secondary : kind === "previous_version" ? previous : undefined;
     return version ? [{ version, answeredBy: kind }] : [];
   });
-  return [{ version: chosen, answeredBy: "champion" }, ...back, ...steps];
+  const fit = [...back, ...steps].filter(({ version }) => findMisfit(version, request) === undefined);
+  return [{ version: chosen, answeredBy: "champion" }, ...fit];
 }
 
 async function tryVersion(
@@ -84,7 +90,9 @@ async function tryVersion(
   hasMore: boolean,
 ): Promise<Attempt> {
   const { breaker, limit } = health.of(version);
-  const text = requireText(version, asked);
+  const misfit = findMisfit(version, asked.request);
+  if (misfit) throw misfit;
+  const text = version.model?.text;
   const startMs = performance.now();
   if (!breaker.admit(startMs)) return not("breaker_open", unavailable("The model failed again and again."));
   if (!limit.acquire(asked.priority)) {
@@ -97,19 +105,20 @@ async function tryVersion(
   let isUnderWay = false;
   try {
     const begun = text
-      ? await begin(text, asked, hasMore)
+      ? await begin(text, asked, { hasMore, longestMs: version.route.limits.timeoutMs })
       : not("unavailable", unavailable(version.problem?.detail ?? "The model is not loaded."));
     if (begun.kind === "not") {
-      if (begun.reason === "overloaded" || asked.gone.aborted) breaker.abstained();
-      else breaker.failed(performance.now());
       if (asked.gone.aborted) throw gone();
+      if (begun.reason === "overloaded" || begun.wasHurried) breaker.abstained();
+      else breaker.failed(performance.now());
       return begun;
     }
     isUnderWay = true;
-    const tookMs = performance.now() - startMs;
+    const now = performance.now();
+    // A version that begins to speak works, however long it speaks; how long a whole answer took says how long it is.
+    breaker.succeeded(now, asked.request.isStream ? now - startMs : 0);
     const ended = (isSound: boolean): void => {
-      if (isSound) breaker.succeeded(performance.now(), tookMs);
-      else breaker.failed(performance.now());
+      if (!isSound) breaker.failed(performance.now());
       limit.release(0, performance.now());
     };
     return { kind: "begun", beginning: { ...begun.beginning, by: version, ended } };
@@ -121,29 +130,34 @@ async function tryVersion(
   }
 }
 
-/** @throws PortolanError `serving.bad_request` when the version takes no such request */
-function requireText(version: ActiveRoute, { request }: TextAsked): TextModel | undefined {
+/** Why the version takes no such request; `undefined` when it does. */
+function findMisfit(version: ActiveRoute, request: TextRequest): Error | undefined {
   if (version.route.model.upstream?.protocol !== "openai")
-    throw badRequest(
+    return badRequest(
       `${request.model} takes tensors, not text.`,
       "/model",
       `Ask it by POST /v2/models/${request.model}/infer.`,
     );
   const text = version.model?.text;
   if (text && !text.operations.includes(request.operation))
-    throw badRequest(
+    return badRequest(
       `${request.model} does not do ${request.operation}.`,
       "/model",
       `It does ${text.operations.join(", ")}.`,
     );
-  return text;
+  return undefined;
 }
 
-type Begun =
-  | { readonly kind: "begun"; readonly beginning: Omit<TextBeginning, "by" | "ended"> }
-  | Extract<Attempt, { kind: "not" }>;
+type Begun = { readonly kind: "begun"; readonly beginning: Omit<TextBeginning, "by" | "ended"> } | NotBegun;
 
-async function begin(text: TextModel, asked: TextAsked, hasMore: boolean): Promise<Begun> {
+interface Time {
+  /** Some of it is kept for further versions. */
+  readonly hasMore: boolean;
+  /** What the version has when it is asked first. */
+  readonly longestMs: number;
+}
+
+async function begin(text: TextModel, asked: TextAsked, { hasMore, longestMs }: Time): Promise<Begun> {
   const { request, gone: left, timeoutMs } = asked;
   const control = new AbortController();
   const abort = (): void => control.abort();
@@ -151,16 +165,23 @@ async function begin(text: TextModel, asked: TextAsked, hasMore: boolean): Promi
   if (left.aborted) abort();
   const leftMs = timeoutMs * (hasMore ? 1 - reserve : 1) - asked.elapsedMs();
   const timer = setTimeout(abort, Math.max(1, leftMs));
+  const late = (): NotBegun => ({
+    ...not("timeout", faultOf({ kind: "timeout" }, timeoutMs)),
+    wasHurried: leftMs < longestMs / 2,
+  });
   let isUnderWay = false;
   try {
     const outcome = await text.ask(request.operation, writeTextRequest(request, text.name), control.signal);
     if (outcome.kind === "refused") throw upstreamRefusal(outcome.body);
+    if (outcome.kind === "timeout") return late();
     if (outcome.kind !== "answered") return not(outcome.kind, faultOf(outcome, timeoutMs));
     const rest = outcome.body[Symbol.asyncIterator]();
-    const first = request.isStream ? await firstOf(rest) : await wholeOf(rest);
+    const { contentType } = outcome;
+    if (request.isStream && !isEventStream(contentType))
+      return not("unavailable", unavailable("The upstream answered with no stream."));
+    const first = request.isStream ? await firstEventOf(rest) : await documentOf(rest);
     if (!first) return not("unavailable", unavailable("The upstream broke off before it answered."));
     isUnderWay = true;
-    const { contentType } = outcome;
     // An abort makes an exception, which costs more than all else here: a body that was read to its end needs none.
     const end = (): void => {
       left.removeEventListener("abort", abort);
@@ -169,7 +190,7 @@ async function begin(text: TextModel, asked: TextAsked, hasMore: boolean): Promi
     if (!request.isStream) end();
     return { kind: "begun", beginning: { contentType, first, rest, abort: end } };
   } catch (error) {
-    if (control.signal.aborted) return not("timeout", faultOf({ kind: "timeout" }, timeoutMs));
+    if (control.signal.aborted) return late();
     if (isPortolanError(error)) throw error;
     return not("unavailable", unavailable("The upstream broke off before it answered."));
   } finally {
@@ -181,31 +202,7 @@ async function begin(text: TextModel, asked: TextAsked, hasMore: boolean): Promi
   }
 }
 
-/** `undefined` when the body broke off, or holds nothing. Rejects when it was aborted. */
-async function firstOf(rest: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
-  const next = await nextOf(rest);
-  return next?.length === 0 ? firstOf(rest) : next;
-}
-
-async function wholeOf(rest: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const next = await rest.next();
-    if (next.done === true) return Buffer.concat(parts, length);
-    length += next.value.length;
-    if (length > mostAnswerBytes) return undefined;
-    parts.push(next.value);
-  }
-}
-
-/** The next part of a body; `undefined` at its end. */
-export async function nextOf(rest: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
-  const next = await rest.next();
-  return next.done === true ? undefined : next.value;
-}
-
-function not(reason: FallbackReason, error: Error): Extract<Attempt, { kind: "not" }> {
+function not(reason: FallbackReason, error: Error): NotBegun {
   return { kind: "not", reason, fault: error };
 }
 

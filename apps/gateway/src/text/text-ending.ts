@@ -33,10 +33,16 @@ export type TextEnd = "ok" | ServingErrorCode;
 
 /**
  * Settles budgets and circuit, counts, and puts the answer on the record with what was sent of it.
+ * @param sent what the caller got; its beginning where `isTruncated`
  * @returns the prediction's id
- * @throws PortolanError `serving.log_unavailable`
+ * @throws PortolanError `serving.log_unavailable`, `serving.record_too_large`
  */
-export async function endText(answering: TextAnswering, end: TextEnd, sent: Uint8Array): Promise<string> {
+export async function endText(
+  answering: TextAnswering,
+  end: TextEnd,
+  sent: Uint8Array,
+  isTruncated = false,
+): Promise<string> {
   const { deps, beginning, progress, reservation, meter, asked } = answering;
   const { by, fallback } = beginning;
   const usage = meter.usage();
@@ -52,6 +58,7 @@ export async function endText(answering: TextAnswering, end: TextEnd, sent: Uint
     streamed: asked.request.isStream,
     ...(answering.firstTokenMicros === undefined ? {} : { firstTokenMicros: answering.firstTokenMicros }),
     ...(meter.finishReason === undefined ? {} : { finishReason: meter.finishReason }),
+    ...(isTruncated ? { truncated: true } : {}),
   };
   const context = fallback ? by.fallbackContext : by.context;
   const id = await appendRecord(

@@ -13,7 +13,7 @@ import {
 } from "@portolan/serving/policy";
 import { parse, readBounded } from "../ask-json.ts";
 import { Availability } from "../availability.ts";
-import { type Connection, mostConnections } from "../connection.ts";
+import { type Connection, mostAnswerBytes, mostConnections, tooMany } from "../connection.ts";
 import { differenceOf, modelPath, readModelFacts } from "./model-facts.ts";
 
 const checkMs = 2000;
@@ -51,7 +51,7 @@ export class OpenInferenceModel implements LoadedModel {
     return {
       lanes: mostConnections,
       busyMs: this.#busyMs,
-      queuedRows: Math.max(0, this.#inFlight - mostConnections),
+      queuedRows: 0,
       inFlight: this.#inFlight,
     };
   }
@@ -59,6 +59,7 @@ export class OpenInferenceModel implements LoadedModel {
   async run(inputs: readonly Tensor[], { timeoutMs }: RunOptions): Promise<RunOutcome> {
     const { refusal } = this.#availability;
     if (refusal !== undefined) return { kind: "unavailable", detail: refusal };
+    if (this.#inFlight >= mostConnections) return { kind: "overloaded", detail: tooMany };
     let request: WrittenRequest;
     try {
       request = writeInferRequest(inputs, this.#description.binaryTensors);
@@ -76,8 +77,10 @@ export class OpenInferenceModel implements LoadedModel {
       return await this.#ask(request, deadline.signal, startMs);
     } catch (error) {
       if (deadline.signal.aborted) return { kind: "timeout" };
+      // What was asked made it long; another answer would be as long.
+      if (isTooLarge(error)) return { kind: "failed", detail: tooLarge };
       this.#availability.lookSoon();
-      return { kind: "unavailable", detail: faultText(error) };
+      return { kind: "unavailable", detail: "The upstream cannot be reached, or broke off." };
     } finally {
       clearTimeout(timer);
       this.#count(-1);
@@ -133,7 +136,7 @@ export class OpenInferenceModel implements LoadedModel {
     await this.#connection.renewCredential();
     const { signature, binaryTensors } = this.#description;
     const signal = AbortSignal.timeout(checkMs);
-    const { statusCode, body } = await this.#connection.request({
+    const { statusCode, body } = await this.#connection.check({
       method: "GET",
       path: `${this.#path}/ready`,
       signal,
@@ -152,17 +155,16 @@ export class OpenInferenceModel implements LoadedModel {
 
   #count(change: number): void {
     const now = performance.now();
-    this.#busyMs += Math.min(this.#inFlight, mostConnections) * (now - this.#countedMs);
+    this.#busyMs += this.#inFlight * (now - this.#countedMs);
     this.#countedMs = now;
     this.#inFlight += change;
   }
 }
 
-/** Without the address: what is inside is none of the callers' business. */
-function faultText(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (code === "UND_ERR_RES_EXCEEDED_MAX_SIZE") return "The upstream's answer is too large.";
-  return "The upstream cannot be reached, or broke off.";
+const tooLarge = `the upstream's answer is larger than ${mostAnswerBytes / 1024 / 1024} MiB`;
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "UND_ERR_RES_EXCEEDED_MAX_SIZE";
 }
 
 function errorText(body: Buffer | undefined): string | undefined {

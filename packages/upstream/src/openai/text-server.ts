@@ -11,7 +11,7 @@ import type {
 } from "@portolan/serving/policy";
 import { readBounded } from "../ask-json.ts";
 import { Availability } from "../availability.ts";
-import { type Connection, mostConnections } from "../connection.ts";
+import { type Connection, mostConnections, tooMany } from "../connection.ts";
 import { findTextModel } from "./text-facts.ts";
 
 const checkMs = 2000;
@@ -69,20 +69,26 @@ export class TextServerModel implements LoadedModel {
   async #ask(operation: TextOperation, body: Uint8Array, signal: AbortSignal): Promise<TextOutcome> {
     const { refusal } = this.#availability;
     if (refusal !== undefined) return { kind: "unavailable", detail: refusal };
+    if (this.#inFlight >= mostConnections) return { kind: "overloaded", detail: tooMany };
     this.#inFlight++;
+    let isUnderWay = false;
     try {
       const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
       const request = { method: "POST", path: paths[operation], headers, body, signal } as const;
       const { statusCode, headers: given, body: answer } = await this.#connection.request(request);
-      if (statusCode === 200)
+      if (statusCode === 200) {
+        isUnderWay = true;
+        // A stream holds its connection to its end.
+        answer.once("close", () => this.#inFlight--);
         return { kind: "answered", contentType: String(given["content-type"] ?? ""), body: answer };
+      }
       return this.#refused(statusCode, (await readBounded(answer, mostErrorBytes)) ?? Buffer.alloc(0));
     } catch {
       if (signal.aborted) return { kind: "timeout" };
       this.#availability.lookSoon();
       return { kind: "unavailable", detail: "The upstream cannot be reached, or broke off." };
     } finally {
-      this.#inFlight--;
+      if (!isUnderWay) this.#inFlight--;
     }
   }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EventSplitter } from "./event-stream.ts";
-import { readTextRequest, writeTextRequest } from "./text-request.ts";
+import { readTextRequest, tokensToReserve, writeTextRequest } from "./text-request.ts";
 import { TextMeter } from "./text-usage.ts";
 
 const bytes = (value: unknown) => Buffer.from(JSON.stringify(value));
@@ -25,7 +25,17 @@ describe("what is asked", () => {
   });
 
   test("the estimate bounds what the answer may use: its limit, for each choice", () => {
-    expect(read({ max_tokens: 10, n: 3 }).estimate.maxTokens).toBe(30);
+    const reserved = (over: object, contextTokens?: number) =>
+      tokensToReserve(read(over), contextTokens).maxTokens;
+    expect(reserved({ max_tokens: 10, n: 3 })).toBe(30);
+    expect(reserved({ max_tokens: 10, n: 3, best_of: 5 })).toBe(50);
+    expect(reserved({ max_tokens: 10_000, n: 3 }, 4096), "the context bounds each choice").toBe(3 * 4096);
+    const prompts = (prompt: unknown) =>
+      tokensToReserve(readTextRequest("completions", bytes({ model: "m", prompt, max_tokens: 10, n: 2 })))
+        .maxTokens;
+    expect([prompts("a"), prompts(["a", "b", "c"]), prompts([1, 2, 3]), prompts([[1], [2]])]).toEqual([
+      20, 60, 20, 40,
+    ]);
     expect(read({ max_tokens: 10, max_completion_tokens: 7 }).estimate.maxTokens).toBe(7);
     expect(read().estimate.maxTokens).toBe(1024);
     const tokens = { model: "m", input: [1, 2, 3] };

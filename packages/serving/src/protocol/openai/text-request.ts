@@ -15,8 +15,10 @@ export interface TextRequest {
   readonly isStream: boolean;
   /** The caller wants the usage at the end of a stream. */
   readonly wantsUsage: boolean;
-  /** Taken from token budgets before anybody knows better. */
+  /** Before anybody knows better; `maxTokens` is of each of the `answers`. */
   readonly estimate: TokenEstimate;
+  /** How many answers the upstream is to write: choices, for each prompt. */
+  readonly answers: number;
   readonly body: JsonObject;
 }
 
@@ -39,7 +41,20 @@ export function readTextRequest(operation: TextOperation, bytes: Uint8Array): Te
   const tools = body["tools"] ?? null;
   const promptTokens = estimateTokens(prompt) + (tools === null ? 0 : estimateTokens(tools));
   const maxTokens = operation === "embeddings" ? 0 : answerBound(body);
-  return { operation, model, isStream, wantsUsage, estimate: { promptTokens, maxTokens }, body };
+  const answers = choicesOf(body) * (operation === "completions" ? promptsIn(prompt) : 1);
+  return { operation, model, isStream, wantsUsage, estimate: { promptTokens, maxTokens }, answers, body };
+}
+
+/**
+ * What token budgets are charged before the answer, for a model whose prompt and answer together have at most `contextTokens`: each answer has
+ * that bound of its own. Pure.
+ */
+export function tokensToReserve(
+  { estimate: { promptTokens, maxTokens }, answers }: Pick<TextRequest, "estimate" | "answers">,
+  contextTokens = Number.MAX_SAFE_INTEGER,
+): TokenEstimate {
+  const all = Math.min(maxTokens, contextTokens) * answers;
+  return { promptTokens, maxTokens: Math.min(all, Number.MAX_SAFE_INTEGER) };
 }
 
 /**
@@ -81,13 +96,22 @@ function isPromptItem(value: JsonValue): boolean {
 }
 
 function answerBound(body: JsonObject): number {
-  const bound =
+  return (
     readCount(body["max_completion_tokens"], "/max_completion_tokens", Number.MAX_SAFE_INTEGER) ??
     readCount(body["max_tokens"], "/max_tokens", Number.MAX_SAFE_INTEGER) ??
-    openEndedTokens;
+    openEndedTokens
+  );
+}
+
+function choicesOf(body: JsonObject): number {
   const choices = readCount(body["n"], "/n", mostChoices) ?? 1;
   const best = readCount(body["best_of"], "/best_of", mostChoices) ?? 1;
-  return Math.min(bound * Math.max(choices, best), Number.MAX_SAFE_INTEGER);
+  return Math.max(choices, best);
+}
+
+/** A list of numbers is one prompt in tokens; any other list is one of prompts. */
+function promptsIn(prompt: JsonValue): number {
+  return Array.isArray(prompt) && !prompt.every((item) => typeof item === "number") ? prompt.length : 1;
 }
 
 function readCount(value: JsonValue | undefined, pointer: string, most: number): number | undefined {
