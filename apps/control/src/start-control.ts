@@ -181,8 +181,7 @@ async function registerRoutes(
 ): Promise<Registry> {
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
-  recordCharterRefusals(app, onDenied);
-  recordDamagedObjects(app, onDenied);
+  for (const keep of [recordCharterRefusals, recordDamagedObjects]) keep(app, onDenied);
   const metrics = healthRoutes(app, {
     showsMetrics: base.config.METRICS_PORT === undefined && isLoopback(base.config.CONTROL_HOST),
     checks: [
