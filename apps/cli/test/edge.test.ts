@@ -158,6 +158,12 @@ test("a device that is revoked gets nothing any more, whatever keys it had; a fo
   const { code, err } = await runPortolan(["--home", join(folder, "forged"), "edge", "run", out]);
   expect(code).toBe(1);
   expect(err).toContain("signature does not match");
+  const state = join(folder, "forged/gateways/press-9");
+  writeFileSync(join(state, "trust.json"), "{");
+  const damaged = await runPortolan(["--home", join(folder, "forged"), "edge", "run", out]);
+  expect(damaged.code).toBe(1);
+  expect(damaged.err).toContain("trust.json is damaged");
+  expect(readFileSync(join(state, "trust.json"), "utf8")).toBe("{");
 }, 60_000);
 
 test("a bundle with one changed byte serves nobody, and says which", async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createLogger, PortolanError, Secret, type SigningKey, writeFileDurablySync } from "@portolan/kernel";
@@ -90,7 +91,7 @@ async function unpack(home: string, folder: string, settings: EdgeSettings): Pro
   const state = join(home, "gateways", settings.gateway);
   await mkdir(join(state, bundleFiles.objects), { recursive: true, mode: 0o700 });
   const brought = trustOf(await readJson(folder, bundleFiles.trust));
-  const pinned = trustOf(await readJson(state, bundleFiles.trust).catch(() => undefined));
+  const pinned = await pinnedTrust(state);
   if (!brought) throw unusable(folder, `its ${bundleFiles.trust} has another form`);
   if (pinned && pinned.organisationId !== brought.organisationId)
     throw new PortolanError<CliErrorCode>("cli.bad_file", {
@@ -105,6 +106,7 @@ async function unpack(home: string, folder: string, settings: EdgeSettings): Pro
   for (const digest of settings.objects)
     await copyFile(objectPath(folder, digest), objectPath(state, digest));
   write(state, bundleFiles.trust, trust);
+  // A damaged snapshot is worth nothing and is replaced.
   const here = versionOf(await readJson(state, bundleFiles.snapshot).catch(() => undefined));
   // What control has sent since is newer than any bundle from before.
   if (here < settings.snapshotVersion) write(state, bundleFiles.snapshot, signed);
@@ -112,6 +114,27 @@ async function unpack(home: string, folder: string, settings: EdgeSettings): Pro
 
 function write(state: string, name: string, value: unknown): void {
   writeFileDurablySync(join(state, name), Buffer.from(JSON.stringify(value)), 0o600);
+}
+
+/** Damaged is not missing: whose signatures to believe is never replaced by what a folder brings. */
+async function pinnedTrust(state: string): Promise<SnapshotTrust | undefined> {
+  const path = join(state, bundleFiles.trust);
+  if (!existsSync(path)) return undefined;
+  const text = await readFile(path, "utf8");
+  const trust = trustOf(parse(text));
+  if (trust) return trust;
+  throw new PortolanError<CliErrorCode>("cli.bad_file", {
+    detail: `${path} is damaged`,
+    mend: "Restore it, or delete the gateway's folder to pin the bundle's keys anew.",
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 function trustOf(value: unknown): SnapshotTrust | undefined {
