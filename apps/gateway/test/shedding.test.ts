@@ -34,14 +34,15 @@ interface Reply {
 
 /** As the product's callers do: over connections that are kept. */
 function ask(gateway: TestGateway, agent: Agent, body = one): Promise<Reply> {
-  const headers = { authorization: `Bearer ${installation.apiKey}`, "content-length": String(body.length) };
+  const said = { authorization: `Bearer ${installation.apiKey}`, "content-length": String(body.length) };
   return new Promise((resolve, reject) => {
     const url = new URL("/v2/models/slow/infer", gateway.url);
-    const sent = httpRequest(url, { method: "POST", agent, headers }, async (response) => {
-      const localPort = response.socket.localPort;
+    const sent = httpRequest(url, { method: "POST", agent, headers: said }, (response) => {
+      const { statusCode = 0, headers, socket } = response;
+      const { localPort } = socket;
       let text = "";
-      for await (const chunk of response) text += String(chunk);
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, text, localPort });
+      response.on("data", (chunk) => (text += String(chunk)));
+      response.on("end", () => resolve({ status: statusCode, headers, text, localPort }));
     });
     sent.once("error", reject);
     sent.end(body);
