@@ -1,8 +1,15 @@
 import { type CharterDeps, findInForce, productionBlockers, readCharter, termsOf } from "@portolan/charter";
 import { placementRefused, residencyRefusals } from "@portolan/charter/policy";
-import { type EvaluationDeps, evaluationJob, latestEvidence } from "@portolan/evaluation";
+import {
+  type EvaluationDeps,
+  evaluationJob,
+  latestEvidence,
+  latestTextEvidence,
+  type TextEvaluationDeps,
+  textEvaluationJob,
+} from "@portolan/evaluation";
 import { evaluationGates } from "@portolan/evaluation/contract";
-import { judgeGates } from "@portolan/evaluation/policy";
+import { judgeGates, judgeTextGates } from "@portolan/evaluation/policy";
 import {
   asEpochMicros,
   type CallContext,
@@ -14,12 +21,13 @@ import {
 } from "@portolan/kernel";
 import { profileTrained } from "@portolan/monitoring";
 import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
-import { createArtifactCatalogue, measureJob, type RegistryDeps, readVersion } from "@portolan/registry";
+import { createArtifactCatalogue, measureJob, type RegistryDeps, readVersion, speechOf } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import { findRun } from "@portolan/training";
 import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import { createChildMeasurer } from "../profiling/child-measurer.ts";
 import { createChildScorer } from "../scoring/child-scorer.ts";
+import { createTextAsker } from "../scoring/text-asker.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { profiledVersion } from "./monitoring.ts";
@@ -29,6 +37,7 @@ export interface GovernanceWiring {
   readonly planner: PlannerDeps;
   readonly registry: RegistryDeps;
   readonly evaluation: EvaluationDeps;
+  readonly textEvaluation: TextEvaluationDeps;
   readonly jobs: readonly JobHandler[];
 }
 
@@ -64,11 +73,16 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     upstreams: createUpstreamProbe(access),
     evidence: {
       latest: async (sql, versionId, useCaseId) => {
-        const [found, bound] = [await latestEvidence(sql, versionId), await accuracyBound(sql, useCaseId)];
-        return found && bound ? judgeGates(found, bound) : [];
+        const bound = await accuracyBound(sql, useCaseId);
+        if (!bound) return [];
+        const found = await latestEvidence(sql, versionId);
+        if (found) return judgeGates(found, bound);
+        const text = await latestTextEvidence(sql, versionId);
+        return text ? judgeTextGates(text, bound) : [];
       },
     },
   };
+  const upstreams = createUpstreamRuntime({ access, log: base.log });
   const evaluation: EvaluationDeps = {
     work,
     authorizer,
@@ -80,14 +94,25 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
       },
     },
     accuracy: { bound: accuracyBound },
-    scorer: createChildScorer(objects, createUpstreamRuntime({ access, log: base.log })),
+    scorer: createChildScorer(objects, upstreams),
+  };
+  const textEvaluation: TextEvaluationDeps = {
+    work,
+    authorizer,
+    objects,
+    artifacts: registry.artifacts,
+    places: directory.places,
+    versions: evaluation.versions,
+    accuracy: evaluation.accuracy,
+    asker: createTextAsker(objects, upstreams),
   };
   return {
     charter,
     planner: wirePlanner(base, identity, charter),
     registry,
     evaluation,
-    jobs: [evaluationJob(evaluation), measureJob({ ...registry, measurer: createChildMeasurer(objects) })],
+    textEvaluation,
+    jobs: [evaluationJob(evaluation), textEvaluationJob(textEvaluation), measureJob({ ...registry, measurer: createChildMeasurer(objects) })],
   };
 }
 
@@ -122,6 +147,7 @@ function evaluated(found: ModelVersion) {
     useCaseId: found.useCaseId,
     ...(trainingSetId === undefined ? {} : { trainingSetId }),
     registeredAt: asEpochMicros(found.signedAt),
+    speaks: speechOf(found),
   };
 }
 
