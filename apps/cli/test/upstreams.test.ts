@@ -78,7 +78,10 @@ test("a text version is evaluated by a set of cases, by the commands of the page
     expect(told.out).toContain("1 of 2 cases passed");
     expect(told.out).toMatch(/2\s+its last number is another one\s+"four: 4"/);
     const { out } = await done("--as ci model evaluate helper 1 --evaluation-set questions@1 --json");
-    expect(JSON.parse(out)).toMatchObject({ metrics: { passed: 1 }, failed: [{ id: "2", answer: "four: 4" }] });
+    expect(JSON.parse(out)).toMatchObject({
+      metrics: { passed: 1 },
+      failed: [{ id: "2", answer: "four: 4" }],
+    });
     const wrong = await product.cli(..."--as ci model evaluate helper 1 --evaluation-set other".split(" "));
     expect(wrong.err).toContain("It has: questions");
     const none = await product.cli(..."--as ci model evaluate helper 1".split(" "));

@@ -88,7 +88,10 @@ test("a server that comes back while it is waited for is evaluated", async () =>
   await using model = await open();
   server.mode = "busy";
   setTimeout(() => (server.mode = "ok"), 60);
-  const [result] = await askCases(model, questions(1), never, { answerMs: 500, pausesMs: [30, 60, 120, 500] });
+  const [result] = await askCases(model, questions(1), never, {
+    answerMs: 500,
+    pausesMs: [30, 60, 120, 500],
+  });
   expect(result).toMatchObject({ passed: true });
 });
 
@@ -101,8 +104,8 @@ test("one that hangs is no model that knows nothing, and one that is cancelled e
   const cancelled = new AbortController();
   setTimeout(() => cancelled.abort(new Error("cancelled")), 50);
   const startMs = performance.now();
-  await expect(askCases(model, questions(8), cancelled.signal, { ...quick, answerMs: 30_000 })).rejects.toThrow(
-    "cancelled",
-  );
+  await expect(
+    askCases(model, questions(8), cancelled.signal, { ...quick, answerMs: 30_000 }),
+  ).rejects.toThrow("cancelled");
   expect(performance.now() - startMs).toBeLessThan(5000);
 });

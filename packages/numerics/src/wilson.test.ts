@@ -16,7 +16,9 @@ test("the interval is that of the published example: 81 of 263 at 95 % (Newcombe
 });
 
 test("the share lies within its interval, and the interval within 0 and 1", () => {
-  const cases = fc.integer({ min: 1, max: 5000 }).chain((count) => fc.tuple(fc.nat(count), fc.constant(count)));
+  const cases = fc
+    .integer({ min: 1, max: 5000 })
+    .chain((count) => fc.tuple(fc.nat(count), fc.constant(count)));
   fc.assert(
     fc.property(cases, ([successes, count]) => {
       const { low, high } = wilsonInterval(successes, count);

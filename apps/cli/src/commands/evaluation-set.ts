@@ -46,7 +46,10 @@ Example:
       const body = { name, useCaseId, artifact, ...(heldOut === undefined ? {} : { heldOut }) };
       const set = await api.json<TextSet>({ path: "/v1/evaluation-sets", body });
       const stated = set.heldOut === undefined ? "; nobody states that its cases are held out" : "";
-      context.output.result(set, `${set.name} version ${set.version}, ${set.cases} cases (${set.id})${stated}`);
+      context.output.result(
+        set,
+        `${set.name} version ${set.version}, ${set.cases} cases (${set.id})${stated}`,
+      );
     });
   sets
     .command("list")

@@ -26,7 +26,10 @@ export function registerEvaluate(model: Command, contextOf: ContextOf): void {
       "--training-set <id>",
       "held-out rows: a set that the platform built, of the same definition, later than the version's own",
     )
-    .option("--evaluation-set <name>", "of text: a set of cases, NAME for its newest version, NAME@2, or its id")
+    .option(
+      "--evaluation-set <name>",
+      "of text: a set of cases, NAME for its newest version, NAME@2, or its id",
+    )
     .addHelpText(
       "after",
       `

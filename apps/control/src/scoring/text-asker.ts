@@ -37,7 +37,11 @@ function asked(model: LoadedModel): AskedModel {
   };
 }
 
-async function ask(text: TextModel, { question, maxTokens }: TextCase, signal: AbortSignal): Promise<TextReply> {
+async function ask(
+  text: TextModel,
+  { question, maxTokens }: TextCase,
+  signal: AbortSignal,
+): Promise<TextReply> {
   const operation = "messages" in question ? "chat" : "completions";
   if (!text.operations.includes(operation))
     return { kind: "refused", detail: `the version was registered without ${operation}` };

@@ -11,6 +11,11 @@ const tags = ["evaluation"];
 const VersionParams = Type.Object({ model: Type.String(), version: Type.Integer({ minimum: 1 }) });
 
 export async function textEvaluationRoutes(app: FastifyInstance, deps: TextEvaluationDeps): Promise<void> {
+  setRoutes(app, deps);
+  runRoutes(app, deps);
+}
+
+function setRoutes(app: FastifyInstance, deps: TextEvaluationDeps): void {
   app.post<{ Body: NewTextSet }>(
     "/v1/evaluation-sets",
     {
@@ -36,6 +41,9 @@ export async function textEvaluationRoutes(app: FastifyInstance, deps: TextEvalu
     },
     async (request) => ({ sets: await listReadableSets(deps, request.call) }),
   );
+}
+
+function runRoutes(app: FastifyInstance, deps: TextEvaluationDeps): void {
   app.post<{ Body: TextEvaluationRequest }>(
     "/v1/text-evaluations",
     {

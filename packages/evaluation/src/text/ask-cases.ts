@@ -51,7 +51,8 @@ export async function askCases(
   await Promise.allSettled(askers);
   either.throwIfAborted();
   // Two or more in a set that all came too late are a server that hangs, not a model that does not know.
-  if (results.length > 1 && results.every(({ why }) => why === tooLate)) throw away("it answered nothing in time");
+  if (results.length > 1 && results.every(({ why }) => why === tooLate))
+    throw away("it answered nothing in time");
   return results;
 }
 

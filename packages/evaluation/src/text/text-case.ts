@@ -67,8 +67,7 @@ export type ReadCases =
 
 /** Reads a set of cases, one JSON object a line; empty lines are skipped. Pure. */
 export function readTextCases(bytes: Uint8Array): ReadCases {
-  if (bytes.length > mostSetBytes)
-    return refused([`the set has more than ${mostSetBytes / 2 ** 20} MiB`]);
+  if (bytes.length > mostSetBytes) return refused([`the set has more than ${mostSetBytes / 2 ** 20} MiB`]);
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);

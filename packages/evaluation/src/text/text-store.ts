@@ -57,7 +57,11 @@ export async function insertTextSet(sql: Sql, organisationId: string, set: TextS
     .execute();
 }
 
-export async function findTextSet(sql: Sql, organisationId: string, id: string): Promise<TextSet | undefined> {
+export async function findTextSet(
+  sql: Sql,
+  organisationId: string,
+  id: string,
+): Promise<TextSet | undefined> {
   const row = await tables(sql)
     .selectFrom("evaluation.text_sets")
     .selectAll()
