@@ -11,7 +11,7 @@ export type AnswerVerdict =
 const patternMs = 50;
 const matching = new Script("pattern.test(answer)");
 
-/** Whether an answer is what its case expects (docs/spec/promotion-gates.md, G8). Space at both ends does not count. Pure. */
+/** Whether an answer is what its case expects (docs/spec/promotion-gates.md, G8). Space at both ends does not count. */
 export function judgeAnswer(expect: Expectation, given: string): AnswerVerdict {
   const answer = given.trim();
   if (typeof expect === "string") return verdict(answer === expect.trim(), "it is another text");
