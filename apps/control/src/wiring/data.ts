@@ -12,7 +12,7 @@ import {
   PortolanError,
 } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
-import { pythonMinors, type TrainingDeps, trainingJob } from "@portolan/training";
+import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
@@ -34,6 +34,7 @@ export function wireData(
   identity: IdentityWiring,
   charter: CharterDeps,
   artifacts: ArtifactCatalogue,
+  tracking: RunTracking,
 ): DataWiring {
   const { work: uow, objects, config } = base;
   const { authorizer } = identity;
@@ -67,6 +68,7 @@ export function wireData(
         return { regulated: (found?.charter.nonNegotiables.regulations.length ?? 0) > 0 };
       },
     },
+    tracking,
     environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
     pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
     workFolder,
