@@ -21,7 +21,7 @@ import { predictionsErrors, registerPredictionsRoutes } from "@portolan/predicti
 import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
 import { registerScoringRoutes, scoringErrors } from "@portolan/scoring";
 import { registerServingRoutes, servingErrors } from "@portolan/serving";
-import { registerTrackingRoutes, type MlflowRouteDeps, trackingErrors } from "@portolan/tracking";
+import { type MlflowRouteDeps, registerTrackingRoutes, trackingErrors } from "@portolan/tracking";
 import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
 import { upstreamErrors } from "@portolan/upstream";
 import type { FastifyInstance } from "fastify";
@@ -146,7 +146,17 @@ export async function assembleControl(
     serving: serving.serving,
     residency: data.residency,
   });
-  const wiring: Wiring = { base, identity, governance, monitoring, serving, data, scoring, tracking, trainers };
+  const wiring: Wiring = {
+    base,
+    identity,
+    governance,
+    monitoring,
+    serving,
+    data,
+    scoring,
+    tracking,
+    trainers,
+  };
   const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tlsOf(config) });
   watch?.(app);
   const metrics = await registerRoutes(app, wiring);
@@ -218,18 +228,7 @@ async function registerRoutes(
         void (await destinations.require(call, { kind: "export", name: "ledger", whole: false }, stated)),
     },
   });
-  await registerCharterRoutes(app, governance.charter);
-  await registerPlannerRoutes(app, governance.planner);
-  await registerRegistryRoutes(app, governance.registry);
-  await registerEvaluationRoutes(app, governance.evaluation);
-  await registerMonitoringRoutes(app, monitoring.monitoring);
-  await registerServingRoutes(app, serving.serving);
-  await registerPredictionsRoutes(app, serving.predictions);
-  await registerDataRoutes(app, data.data);
-  await registerFeaturesRoutes(app, data.features);
-  await registerTrainingRoutes(app, data.training);
-  await registerTrackingRoutes(app, tracking);
-  await registerScoringRoutes(app, scoring.scoring);
+  await registerDomainRoutes(app, { governance, monitoring, serving, data, scoring, tracking });
   await app.register((scope) =>
     backupRoutes(scope, {
       work: base.work,
@@ -243,6 +242,31 @@ async function registerRoutes(
     jobRoutes(scope, { database: base.database, work: base.work, authorizer, jobs: base.jobs }),
   );
   return metrics;
+}
+
+async function registerDomainRoutes(
+  app: FastifyInstance,
+  {
+    governance,
+    monitoring,
+    serving,
+    data,
+    scoring,
+    tracking,
+  }: Omit<Wiring, "base" | "identity" | "trainers">,
+): Promise<void> {
+  await registerCharterRoutes(app, governance.charter);
+  await registerPlannerRoutes(app, governance.planner);
+  await registerRegistryRoutes(app, governance.registry);
+  await registerEvaluationRoutes(app, governance.evaluation);
+  await registerMonitoringRoutes(app, monitoring.monitoring);
+  await registerServingRoutes(app, serving.serving);
+  await registerPredictionsRoutes(app, serving.predictions);
+  await registerDataRoutes(app, data.data);
+  await registerFeaturesRoutes(app, data.features);
+  await registerTrainingRoutes(app, data.training);
+  await registerTrackingRoutes(app, tracking);
+  await registerScoringRoutes(app, scoring.scoring);
 }
 
 function ledgerDeps(base: Foundation, identity: IdentityWiring) {

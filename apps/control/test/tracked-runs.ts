@@ -14,7 +14,7 @@ export interface OpenRun {
   readonly socket: string;
   readonly folder: string;
   /** Ends the attempt. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Started by `principal`, a name; the row is the one that a training job works on. */
@@ -23,10 +23,24 @@ export async function openRun(
   acme: Acme,
   { principal, environment, folder }: { principal: string; environment: Environment; folder?: string },
 ): Promise<OpenRun> {
-  const { id: startedBy } = await must(control, "GET", "/v1/whoami", undefined, await control.token(principal));
+  const { id: startedBy } = await must(
+    control,
+    "GET",
+    "/v1/whoami",
+    undefined,
+    await control.token(principal),
+  );
   const now = systemClock.now();
   const id = newId("trainingRun", now);
-  const request = { environment, useCaseId: acme.useCaseId, trainingSetId: "ts", code: "c", locks: {}, params: {}, seed: 1 };
+  const request = {
+    environment,
+    useCaseId: acme.useCaseId,
+    trainingSetId: "ts",
+    code: "c",
+    locks: {},
+    params: {},
+    seed: 1,
+  };
   await control.database.session((session) =>
     session.query(
       `insert into training.runs (id, organisation_id, environment, use_case_id, request, state, started_by, started_at)

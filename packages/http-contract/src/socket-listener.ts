@@ -1,7 +1,7 @@
+import { once } from "node:events";
 import { open, rm } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import { basename, dirname } from "node:path";
-import { once } from "node:events";
 import { PortolanError } from "@portolan/kernel";
 
 export interface SocketListener {

@@ -57,28 +57,22 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
   }
 
   async function prepare(call: CallContext, action: string, resource: ResourceRef) {
-    return deps.unitOfWork.read(call, async (sql) => ({
+    const { engine, principal, facts } = await deps.unitOfWork.read(call, async (sql) => ({
       engine: await engineOf(sql, call.actor.organisationId),
       principal: factsOf(call, await bindingsOf(sql, call)),
       facts: await markHome(sql, action, await completeScopes(sql, resource)),
     }));
-  }
-
-  async function prepareJudge(call: CallContext, action: string, resource: ResourceRef) {
-    const { engine, principal, facts } = await prepare(call, action, resource);
     const judge = (asked: string): Decision => {
-      const outside = outsideCredential(call.actor.credential, asked, resource);
-      return outside === undefined
-        ? engine.decide(principal, asked, facts, call)
-        : { allowed: false, reason: outside };
+      const reason = outsideCredential(call.actor.credential, asked, resource);
+      return reason === undefined ? engine.decide(principal, asked, facts, call) : { allowed: false, reason };
     };
     return { judge, facts };
   }
 
   return {
-    decide: async (call, action, resource) => (await prepareJudge(call, action, resource)).judge(action),
+    decide: async (call, action, resource) => (await prepare(call, action, resource)).judge(action),
     async require(call, action, resource) {
-      const { judge, facts } = await prepareJudge(call, action, resource);
+      const { judge, facts } = await prepare(call, action, resource);
       const decision = judge(action);
       if (decision.allowed) return;
       const seen = isSeen(action, facts, (seenBy) => judge(seenBy).allowed);

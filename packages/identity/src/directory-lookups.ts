@@ -8,7 +8,13 @@ import {
   type UnitOfWork,
   type WorkPlace,
 } from "@portolan/kernel";
-import { findTeamPath, findUseCaseName, findUseCasePath, listBindings, type ScopePath } from "./directory-store.ts";
+import {
+  findTeamPath,
+  findUseCaseName,
+  findUseCasePath,
+  listBindings,
+  type ScopePath,
+} from "./directory-store.ts";
 import { identityTables } from "./store.ts";
 
 /** A use case with its place, for the domains that govern by use case. */

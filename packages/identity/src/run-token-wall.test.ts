@@ -12,7 +12,11 @@ test("the token of a run does two things to that run, of all actions there are",
 });
 
 test("it reaches no other run, not all of them, and nothing that only has the same id", () => {
-  for (const resource of [{ type: "TrainingRun", id: "run_2" }, { type: "TrainingRun" }, { type: "Model", id: "run_1" }])
+  for (const resource of [
+    { type: "TrainingRun", id: "run_2" },
+    { type: "TrainingRun" },
+    { type: "Model", id: "run_1" },
+  ])
     expect(outsideCredential(credential, "training:read", resource)).toBeDefined();
 });
 

@@ -58,7 +58,16 @@ export function walledCommand(walls: Walls, view: View, program: readonly string
     const owner = isRoot ? [] : ["--user", "--map-root-user"];
     const apart = ["--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child"];
     const raise = loopbackUp(view);
-    const inside = [...raise, "sh", enter, ownAccount ? uid : "-", view.cwd, ...shownTo(view), "--", ...program];
+    const inside = [
+      ...raise,
+      "sh",
+      enter,
+      ownAccount ? uid : "-",
+      view.cwd,
+      ...shownTo(view),
+      "--",
+      ...program,
+    ];
     return [...orphansDie, "unshare", ...owner, ...apart, ...inside];
   }
   const network = networkBlocked

@@ -2,8 +2,8 @@ import {
   type CallContext,
   type Clock,
   type Environment,
-  newId,
   type Id,
+  newId,
   type Secret,
   systemActor,
   type Transaction,
@@ -36,7 +36,7 @@ export async function beginAttempt(
   deps: AttemptDeps,
   call: CallContext,
   { runId, environment, useCaseId, lifetimeMs }: Attempt,
-): Promise<{ readonly token: Secret; end(): Promise<void> }> {
+): Promise<{ readonly token: Secret; readonly end: () => Promise<void> }> {
   const { token, sha256 } = mintRunToken(runId);
   await deps.work.write(call, (tx) =>
     openAttempt(tx.sql, {
@@ -66,7 +66,10 @@ export interface RunGrant {
 }
 
 /** The grant of a token, or why it is none; the reason is of a bounded set and for the record alone. */
-export async function verifyRunToken(deps: AttemptDeps, text: string): Promise<RunGrant | { reason: string }> {
+export async function verifyRunToken(
+  deps: AttemptDeps,
+  text: string,
+): Promise<RunGrant | { reason: string }> {
   const runId = runOfToken(text);
   if (runId === undefined) return { reason: "malformed" };
   const row = await deps.work.read(internalCall(deps.clock), (sql) => findRunRow(sql, runId));

@@ -80,10 +80,16 @@ export function keyViolations(key: string, pointer: string): Violation[] {
     return [{ detail: `a key has at most ${limits.keyLength} characters, not ${key.length}`, at }];
   if (!keyForm.test(key))
     return [
-      { detail: `${JSON.stringify(key)} is no key`, mend: "Use letters, digits and _ - . : / and blanks.", at },
+      {
+        detail: `${JSON.stringify(key)} is no key`,
+        mend: "Use letters, digits and _ - . : / and blanks.",
+        at,
+      },
     ];
   if (key.split("/").some((part) => part === "" || part === "." || part === ".."))
-    return [{ detail: `${JSON.stringify(key)} is no plain path`, mend: "Leave out empty parts, . and ..", at }];
+    return [
+      { detail: `${JSON.stringify(key)} is no plain path`, mend: "Leave out empty parts, . and ..", at },
+    ];
   return [];
 }
 

@@ -3,7 +3,14 @@ import type { FastifyInstance } from "fastify";
 import { type MlflowRouteDeps, mlflowRoutes } from "./routes/mlflow.ts";
 import { trackedDataRoutes } from "./routes/tracked-data.ts";
 
-export { type Attempt, type AttemptDeps, beginAttempt, type RunGrant, settleRun, verifyRunToken } from "./attempts.ts";
+export {
+  type Attempt,
+  type AttemptDeps,
+  beginAttempt,
+  type RunGrant,
+  settleRun,
+  verifyRunToken,
+} from "./attempts.ts";
 export { trackingErrors } from "./errors.ts";
 export type { RunDirectory, TrackedRun, UseCaseNames } from "./ports.ts";
 export { runOfToken } from "./run-token.ts";

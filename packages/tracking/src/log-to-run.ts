@@ -58,12 +58,18 @@ async function logParams(tx: Transaction, runId: string, params: readonly KeyVal
 
 /** @throws PortolanError `tracking.tag_not_found`, and as `logBatch`. */
 export async function deleteTag(deps: LogDeps, call: CallContext, runId: string, key: string): Promise<void> {
-  await write(deps, call, runId, { event: "tracking.tag.deleted", content: { key }, count: 1 }, async (tx) => {
-    if (await removeTag(tx.sql, runId, key)) return;
-    throw new PortolanError<TrackingErrorCode>("tracking.tag_not_found", {
-      detail: `the run ${runId} has no tag ${JSON.stringify(key)}`,
-    });
-  });
+  await write(
+    deps,
+    call,
+    runId,
+    { event: "tracking.tag.deleted", content: { key }, count: 1 },
+    async (tx) => {
+      if (await removeTag(tx.sql, runId, key)) return;
+      throw new PortolanError<TrackingErrorCode>("tracking.tag_not_found", {
+        detail: `the run ${runId} has no tag ${JSON.stringify(key)}`,
+      });
+    },
+  );
 }
 
 /** The tag that holds a run's name, in MLflow's clients too. */
@@ -143,7 +149,13 @@ async function write(
     await effect(tx);
     const digest = digestBytes(bytes);
     // The request's id is in the key: the same tag set, then changed, then set again is three facts.
-    await deps.recordBatch(tx, { event, subject: runId, digest, count, key: `tracking:${runId}:${call.requestId}` });
+    await deps.recordBatch(tx, {
+      event,
+      subject: runId,
+      digest,
+      count,
+      key: `tracking:${runId}:${call.requestId}`,
+    });
   });
   return run;
 }

@@ -1,4 +1,10 @@
-import { type Authorizer, type CallContext, environments, isPortolanError, PortolanError } from "@portolan/kernel";
+import {
+  type Authorizer,
+  type CallContext,
+  environments,
+  isPortolanError,
+  PortolanError,
+} from "@portolan/kernel";
 import type { TrackingErrorCode } from "./errors.ts";
 import { type Experiment, experimentIdOf, parseExperimentId } from "./experiment-id.ts";
 import type { RunDirectory, UseCaseNames } from "./ports.ts";
@@ -21,13 +27,7 @@ export async function readExperiment(
   call: CallContext,
   id: string,
 ): Promise<NamedExperiment> {
-  const { organisationId } = call.actor;
-  const experiment = parseExperimentId(organisationId, id);
-  if (experiment === undefined) throw missing(id);
-  const name = await nameOf(deps, experiment);
-  if (name === undefined) throw missing(id);
-  await requireSeen(deps, call, experiment, id);
-  return { id, name };
+  return read(deps, call, parseExperimentId(call.actor.organisationId, id), id);
 }
 
 /** By `<use case>/<environment>`. @throws PortolanError as `readExperiment` does. */
@@ -41,11 +41,22 @@ export async function readExperimentByName(
   const environment = environments.find((known) => known === name.slice(at + 1));
   if (at < 1 || environment === undefined) throw missing(name);
   const owner = name.slice(0, at);
-  if (owner === organisationId)
-    return readExperiment(deps, call, experimentIdOf({ organisationId, environment }));
+  if (owner === organisationId) return read(deps, call, { organisationId, environment }, name);
   const useCase = await deps.useCases.find(organisationId, owner);
-  if (useCase === undefined) throw missing(name);
-  return readExperiment(deps, call, experimentIdOf({ organisationId, useCaseId: useCase.id, environment }));
+  return read(deps, call, useCase && { organisationId, useCaseId: useCase.id, environment }, name);
+}
+
+/** @param asked how the caller named it: an answer to who may not see it says nothing else. */
+async function read(
+  deps: ExperimentDeps,
+  call: CallContext,
+  experiment: Experiment | undefined,
+  asked: string,
+): Promise<NamedExperiment> {
+  const name = experiment && (await nameOf(deps, experiment));
+  if (experiment === undefined || name === undefined) throw missing(asked);
+  await requireSeen(deps, call, experiment, asked);
+  return { id: experimentIdOf(experiment), name };
 }
 
 async function nameOf(deps: ExperimentDeps, experiment: Experiment): Promise<string | undefined> {
@@ -69,7 +80,11 @@ async function requireSeen(
     throw missing(asked);
   }
   try {
-    await deps.authorizer.require(call, "training:read", { type: "TrainingRun", ...experiment, organisationId });
+    await deps.authorizer.require(call, "training:read", {
+      type: "TrainingRun",
+      ...experiment,
+      organisationId,
+    });
   } catch (error) {
     if (isPortolanError(error) && ["kernel.not_found", "identity.forbidden"].includes(error.code))
       throw missing(asked);

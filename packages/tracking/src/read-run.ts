@@ -101,7 +101,11 @@ const pageForm = /^(-?\d+) (-?\d+) (NaN|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/;
 function parsePageToken(text: string): PointPosition {
   const [, timestamp, step, value] = pageForm.exec(Buffer.from(text, "base64url").toString("utf8")) ?? [];
   const position = { timestampMs: Number(timestamp), step: Number(step), value: Number(value) };
-  if (value !== undefined && Number.isSafeInteger(position.timestampMs) && Number.isSafeInteger(position.step))
+  if (
+    value !== undefined &&
+    Number.isSafeInteger(position.timestampMs) &&
+    Number.isSafeInteger(position.step)
+  )
     return position;
   throw new PortolanError<TrackingErrorCode>("tracking.invalid_value", {
     detail: "the page token is none that this server gave",

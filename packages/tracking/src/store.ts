@@ -1,5 +1,5 @@
 import type { Environment, Sql } from "@portolan/kernel";
-import { type JSONColumnType, type Selectable, sql as raw } from "kysely";
+import { type JSONColumnType, sql as raw, type Selectable } from "kysely";
 import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.ts";
 
 type RunTable = {
@@ -178,7 +178,12 @@ export interface StoredRun {
 /** Everything of a run but its points, each list by key. */
 export async function readRunData(sql: Sql, runId: string): Promise<StoredRun> {
   const texts = (table: "tracking.params" | "tracking.tags") =>
-    tables(sql).selectFrom(table).select(["key", "value"]).where("run_id", "=", runId).orderBy("key").execute();
+    tables(sql)
+      .selectFrom(table)
+      .select(["key", "value"])
+      .where("run_id", "=", runId)
+      .orderBy("key")
+      .execute();
   const metrics = await tables(sql)
     .selectFrom("tracking.latest_metrics")
     .select(["key", "value", "timestamp_ms", "step"])
@@ -196,9 +201,12 @@ export async function readRunData(sql: Sql, runId: string): Promise<StoredRun> {
     params: await texts("tracking.params"),
     tags: await texts("tracking.tags"),
     metrics: metrics.map(({ timestamp_ms: timestampMs, ...rest }) => ({ ...rest, timestampMs })),
-    inputs: inputs.map(({ run_id: _, source_type: sourceType, schema, profile, ...rest }) => ({
-      ...rest,
+    inputs: inputs.map(({ name, digest, source_type: sourceType, source, schema, profile, tags }) => ({
+      name,
+      digest,
       sourceType,
+      source,
+      tags,
       ...(schema === null ? {} : { schema }),
       ...(profile === null ? {} : { profile }),
     })),

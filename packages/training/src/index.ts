@@ -15,7 +15,13 @@ export type { CharterGate, RunTracking } from "./ports.ts";
 export { type Python, pythonMinors } from "./python.ts";
 export { findRun } from "./store.ts";
 export { runTrainer } from "./trainer-process.ts";
-export { readTrainingRun, startTrainingRun, type TrainingDeps, trainingJob, trainingQueue } from "./training-runs.ts";
+export {
+  readTrainingRun,
+  startTrainingRun,
+  type TrainingDeps,
+  trainingJob,
+  trainingQueue,
+} from "./training-runs.ts";
 
 export const trainingMigrations: MigrationSet = {
   package: "training",

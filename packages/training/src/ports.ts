@@ -32,7 +32,7 @@ export interface RunTracking {
   ): Promise<{
     readonly token: Secret;
     /** Ends both, once the trainer has ended. */
-    close(): Promise<void>;
+    readonly close: () => Promise<void>;
   }>;
   /** Ends whatever attempt is open, in the transaction in which the run settles. */
   settle(tx: Transaction, runId: string): Promise<void>;

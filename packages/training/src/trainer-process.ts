@@ -181,7 +181,12 @@ function commandOf(task: TrainerTask, places: Places): string[] {
   const cpu = `ulimit -S -t ${task.cpuSeconds}; ulimit -H -t ${task.cpuSeconds + 5}`;
   const files = `ulimit -f ${Math.floor(task.diskLimitBytes / 512)}`;
   const limits = `ulimit -c 0; ${files}; ${cpu}; ulimit -v ${Math.floor(task.memoryLimitBytes / 1024)}; exec "$@"`;
-  const given = [task.code, places.trainingSet, task.paramsFile, ...(tracking ? visibleOf(folder, tracking) : [])];
+  const given = [
+    task.code,
+    places.trainingSet,
+    task.paramsFile,
+    ...(tracking ? visibleOf(folder, tracking) : []),
+  ];
   const view = {
     folder,
     readable: [...task.readable, ...given],

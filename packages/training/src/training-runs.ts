@@ -221,18 +221,23 @@ async function produce(
   const spec = { params: request.params, features: set.features, label: set.label, seed: request.seed };
   const paramsFile = join(folder, "params.json");
   await writeFile(paramsFile, canonicalJson(spec));
-  const outcome = await tracked(deps, job, { id, request, folder }, {
-    interpreter: environment.interpreter,
-    code,
-    trainingSet: await deps.objects.localPath(set.object as Digest),
-    paramsFile,
-    folder,
-    readable: [environment.folder, python.prefix],
-    hidden: deps.hidden,
-    ...deps.limits,
-    ...(deps.isolation ? { isolation: deps.isolation } : {}),
-    signal: job.signal,
-  });
+  const outcome = await tracked(
+    deps,
+    job,
+    { id, request, folder },
+    {
+      interpreter: environment.interpreter,
+      code,
+      trainingSet: await deps.objects.localPath(set.object as Digest),
+      paramsFile,
+      folder,
+      readable: [environment.folder, python.prefix],
+      hidden: deps.hidden,
+      ...deps.limits,
+      ...(deps.isolation ? { isolation: deps.isolation } : {}),
+      signal: job.signal,
+    },
+  );
   const model = await deps.objects.putFile(outcome.model);
   const log = await deps.objects.putFile(outcome.log);
   return {
@@ -255,7 +260,11 @@ async function produce(
 async function tracked(
   deps: TrainingDeps,
   job: JobRun,
-  { id, request, folder }: { readonly id: string; readonly request: TrainingRunRequest; readonly folder: string },
+  {
+    id,
+    request,
+    folder,
+  }: { readonly id: string; readonly request: TrainingRunRequest; readonly folder: string },
   task: TrainerTask,
 ): Promise<TrainerOutcome> {
   const socket = join(folder, trackingSocketName);

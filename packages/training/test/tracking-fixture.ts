@@ -1,8 +1,21 @@
 import { listenAtSocket } from "@portolan/http-contract";
-import { type Authorizer, asPlace, type Clock, createLogger, PortolanError, type UnitOfWork } from "@portolan/kernel";
+import {
+  type Authorizer,
+  asPlace,
+  type Clock,
+  createLogger,
+  PortolanError,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
 import { aCall } from "@portolan/testkit";
-import { beginAttempt, registerMlflowRoutes, settleRun, trackingErrors, verifyRunToken } from "@portolan/tracking";
+import {
+  beginAttempt,
+  registerMlflowRoutes,
+  settleRun,
+  trackingErrors,
+  verifyRunToken,
+} from "@portolan/tracking";
 import Fastify from "fastify";
 import { trainingErrors } from "../src/errors.ts";
 import type { RunTracking } from "../src/ports.ts";

@@ -52,7 +52,14 @@ function alone<T extends object>(set: T): T & { readonly after: readonly string[
 
 async function aRun(): Promise<string> {
   const id = newId("trainingRun", systemClock.now());
-  const request = { environment: "dev", trainingSetId: "ts", code: "c", locks: {}, params: {}, seed: 1 } as const;
+  const request = {
+    environment: "dev",
+    trainingSetId: "ts",
+    code: "c",
+    locks: {},
+    params: {},
+    seed: 1,
+  } as const;
   await db.uow.write(call, async (tx) => {
     const organisationId = call.actor.organisationId;
     await insertRun(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
@@ -94,6 +101,15 @@ async function start(
   return { one, runId, token, folder, close };
 }
 
+/** The attempt ends with the trainer, as in a training job. */
+async function runWhole({ one, close }: Pick<Tracked, "one" | "close">): Promise<void> {
+  try {
+    await one.run();
+  } finally {
+    await close();
+  }
+}
+
 /** One that every account may run: that of these tests may lie where only its owner reaches it. */
 const systemPython = ["/usr/bin/python3"].find((path) => existsSync(path));
 const asUser: Isolation = { level: "namespaces", ownAccount: false, networkBlocked: true };
@@ -105,40 +121,47 @@ const levels: [string, Isolation, boolean][] = [
     { level: "account", ownAccount: true, networkBlocked: best.networkBlocked },
     isRoot && systemPython !== undefined,
   ],
-  ["with its network cut alone", { level: "none", ownAccount: false, networkBlocked: true }, best.networkBlocked],
+  [
+    "with its network cut alone",
+    { level: "none", ownAccount: false, networkBlocked: true },
+    best.networkBlocked,
+  ],
   ["without isolation", { level: "none", ownAccount: false, networkBlocked: false }, true],
 ];
 
 describe.skipIf(python === undefined)("a trainer", () => {
-  test.each(levels)("%s logs to its own run, and its address answers nothing else", async (name, isolation, able) => {
-    if (!able) return;
-    // Longer than the kernel takes for the path of a socket.
-    const folder = join(base, `${"deep-".repeat(25)}${levels.findIndex(([one]) => one === name)}`);
-    const wishes = isolation.level === "account" && systemPython ? { interpreter: systemPython } : {};
-    const { one, runId, token, close } = await start(folder, isolation, wishes);
-    await one.run().finally(close);
-    const log = await one.log();
-    expect(JSON.parse(log.trim().split("\n").at(-1) ?? "")).toEqual({
-      param: 200,
-      metric: [200, 200, 200],
-      batch: 200,
-      own: [{ key: "depth", value: "3" }],
-      elsewhere: [404, 404, 404, 404, 404],
-      network: !isolation.networkBlocked,
-      hasChildren: false,
-      tokenInArguments: false,
-    });
-    expect(log).not.toContain(token.reveal());
-    const stored = await db.database.session((session) =>
-      session.query("select key, value, step from tracking.latest_metrics where run_id = $1", [runId]),
-    );
-    expect(stored).toEqual([{ key: "loss", value: 0.2, step: 2 }]);
-    expect((await readdir(folder)).filter((file) => file.endsWith(".sock"))).toEqual([]);
-  });
+  test.each(levels)(
+    "%s logs to its own run, and its address answers nothing else",
+    async (name, isolation, able) => {
+      if (!able) return;
+      // Longer than the kernel takes for the path of a socket.
+      const folder = join(base, `${"deep-".repeat(25)}${levels.findIndex(([one]) => one === name)}`);
+      const wishes = isolation.level === "account" && systemPython ? { interpreter: systemPython } : {};
+      const { one, runId, token, close } = await start(folder, isolation, wishes);
+      await runWhole({ one, close });
+      const log = await one.log();
+      expect(JSON.parse(log.trim().split("\n").at(-1) ?? "")).toEqual({
+        param: 200,
+        metric: [200, 200, 200],
+        batch: 200,
+        own: [{ key: "depth", value: "3" }],
+        elsewhere: [404, 404, 404, 404, 404],
+        network: !isolation.networkBlocked,
+        hasChildren: false,
+        tokenInArguments: false,
+      });
+      expect(log).not.toContain(token.reveal());
+      const stored = await db.database.session((session) =>
+        session.query("select key, value, step from tracking.latest_metrics where run_id = $1", [runId]),
+      );
+      expect(stored).toEqual([{ key: "loss", value: 0.2, step: 2 }]);
+      expect((await readdir(folder)).filter((file) => file.endsWith(".sock"))).toEqual([]);
+    },
+  );
 
   test("that is told to stop can still log, and what forwards its calls ends with it", async () => {
     const { one, close, folder } = await start(join(base, "stopped"), best, { waits: "yes" });
-    const running = one.run().finally(close);
+    const running = runWhole({ one, close });
     await one.saw("waiting");
     one.stop.abort();
     await expect(running).rejects.toMatchObject({ code: "training.interrupted" });
@@ -148,14 +171,14 @@ describe.skipIf(python === undefined)("a trainer", () => {
 
   test("that never logs runs and fails as it would without an address", async () => {
     const idle = await start(join(base, "idle"), best, { source: fakeTrainer, mode: "environment" });
-    await idle.one.run().finally(idle.close);
+    await runWhole(idle);
     expect(JSON.parse((await idle.one.log()).split("\n")[0] ?? "")).toMatchObject({
       MLFLOW_RUN_ID: idle.runId,
       MLFLOW_TRACKING_TOKEN: idle.token.reveal(),
       MLFLOW_TRACKING_URI: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string,
     });
     const failing = await start(join(base, "failing"), best, { source: fakeTrainer, mode: "fail" });
-    await expect(failing.one.run().finally(failing.close)).rejects.toMatchObject({
+    await expect(runWhole(failing)).rejects.toMatchObject({
       code: "training.trainer_failed",
       detail: expect.stringContaining("no luck today") as string,
     });

@@ -48,10 +48,12 @@ describe.skipIf(python === undefined)("the Python client of MLflow", () => {
         tracking: { runId: run.id, socket: run.socket, token: run.token },
       },
     );
-    await one.run().finally(async () => {
+    try {
+      await one.run();
+    } finally {
       await run.close();
       await other.close();
-    });
+    }
     expect(saidIn(await one.log())).toEqual({
       run: [true, "RUNNING", "active"],
       experiment: "flight-delays/dev",

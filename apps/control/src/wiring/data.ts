@@ -28,6 +28,13 @@ export interface DataWiring {
 /** Long enough for a first environment on a slow line; a trainer that hangs is killed. */
 const trainingLimitMs = 60 * 60_000;
 const gib = 2 ** 30;
+const trainerLimits: TrainingDeps["limits"] = {
+  threads: 2,
+  memoryLimitBytes: 8 * gib,
+  cpuSeconds: trainingLimitMs / 1000,
+  timeoutMs: trainingLimitMs,
+  diskLimitBytes: 16 * gib,
+};
 
 export function wireData(
   base: Foundation,
@@ -72,13 +79,7 @@ export function wireData(
     environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
     pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
     workFolder,
-    limits: {
-      threads: 2,
-      memoryLimitBytes: 8 * gib,
-      cpuSeconds: trainingLimitMs / 1000,
-      timeoutMs: trainingLimitMs,
-      diskLimitBytes: 16 * gib,
-    },
+    limits: trainerLimits,
     hidden: [home],
   };
   return {

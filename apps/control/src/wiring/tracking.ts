@@ -1,5 +1,5 @@
 import { type ErrorCatalogue, listenAtSocket } from "@portolan/http-contract";
-import { registerAuthentication, type RunTokens } from "@portolan/identity";
+import { type RunTokens, registerAuthentication } from "@portolan/identity";
 import { parseId } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
 import {
@@ -41,7 +41,9 @@ export function wireTracking(
     log,
     catalogue,
     recordBatch: recordBatchDigest,
-    runs: { find: async (call, runId) => trackedRun(await readTrainingRun({ uow: work, authorizer }, call, runId)) },
+    runs: {
+      find: async (call, runId) => trackedRun(await readTrainingRun({ uow: work, authorizer }, call, runId)),
+    },
     useCases: {
       find: async (organisationId, idOrName) => {
         const id = parseId("organisation", organisationId);
@@ -82,7 +84,11 @@ export async function createRunTracking(
     open: async (call, attempt, socket) => {
       const { token, end } = await beginAttempt({ work, clock }, call, attempt);
       try {
-        const listener = await listenAtSocket(socket, (request, response) => app.routing(request, response), mostConnections);
+        const listener = await listenAtSocket(
+          socket,
+          (request, response) => app.routing(request, response),
+          mostConnections,
+        );
         return {
           token,
           close: async () => {

@@ -62,7 +62,12 @@ function inputAnswer({ name, digest, sourceType, source, schema, profile, tags }
 
 /** MLflow's answer to metrics/get-history. */
 export function historyAnswer(key: string, { points, nextPageToken }: MetricPage) {
-  const metrics = points.map(({ value, timestampMs, step }) => ({ key, value, timestamp: timestampMs, step }));
+  const metrics = points.map(({ value, timestampMs, step }) => ({
+    key,
+    value,
+    timestamp: timestampMs,
+    step,
+  }));
   return { metrics, ...(nextPageToken === undefined ? {} : { next_page_token: nextPageToken }) };
 }
 

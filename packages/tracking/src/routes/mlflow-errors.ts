@@ -11,10 +11,13 @@ export function answerAsMlflow(app: FastifyInstance, catalogue: ErrorCatalogue, 
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, code, detail, title, mend } = toProblem(translate(error), catalogue, request.id);
     if (status >= 500)
-      log.error({ err: error, requestId: request.id, route: request.routeOptions.url }, "tracking.request.failed");
+      log.error(
+        { err: error, requestId: request.id, route: request.routeOptions.url },
+        "tracking.request.failed",
+      );
     const answer = answerOf(status, code);
     const message = [`${detail ?? title}.`, ...(mend === undefined ? [] : [mend])].join(" ");
-    return reply.code(answer.status).send({ error_code: answer.errorCode, message: `${message} (${request.id})` });
+    return reply.code(answer.status).send({ error_code: answer.errorCode, message });
   });
   app.setNotFoundHandler((request, reply) =>
     // Clients fall back to an older call when they read this code.
@@ -27,7 +30,8 @@ export function answerAsMlflow(app: FastifyInstance, catalogue: ErrorCatalogue, 
 
 /** MLflow's name for an HTTP status (`mlflow/exceptions.py`), and the status that it goes with. */
 function answerOf(status: number, code: string): { readonly status: number; readonly errorCode: string } {
-  if (code === "kernel.conflict" || status === 503) return { status: 503, errorCode: "TEMPORARILY_UNAVAILABLE" };
+  if (code === "kernel.conflict" || status === 503)
+    return { status: 503, errorCode: "TEMPORARILY_UNAVAILABLE" };
   if (status === 401) return { status, errorCode: "UNAUTHENTICATED" };
   if (status === 403) return { status, errorCode: "PERMISSION_DENIED" };
   if (status === 404) return { status, errorCode: "RESOURCE_DOES_NOT_EXIST" };

@@ -29,6 +29,7 @@ type Metric = Static<typeof Metric>;
 const Text = Type.Object({ key: Key, value: Type.String() });
 
 export const RunQuery = Type.Object(run);
+export type RunNamed = Static<typeof RunQuery>;
 export const LogMetric = Type.Object({ ...run, ...metric });
 export const LogText = Type.Object({ ...run, key: Key, value: Type.String() });
 export const DeleteTag = Type.Object({ ...run, key: Key });
@@ -72,7 +73,7 @@ export const History = Type.Object({
 });
 
 /** @throws PortolanError `tracking.invalid_value` when the request names no run. */
-export function runIdOf({ run_id, run_uuid }: { run_id?: string; run_uuid?: string }): string {
+export function runIdOf({ run_id, run_uuid }: RunNamed): string {
   const id = run_id || run_uuid;
   if (!id) refuse([{ detail: "the request names no run", mend: "Send run_id.", at: { pointer: "/run_id" } }]);
   return id ?? "";
@@ -114,7 +115,9 @@ export function int64Of(value: number | string, pointer: string): number {
 /** @throws PortolanError `tracking.invalid_value` for logged models, which are not kept. */
 export function inputsOf({ datasets, models }: Static<typeof LogInputs>): DatasetInput[] {
   if (models !== undefined && models.length > 0)
-    refuse([{ detail: "logged models are not kept", mend: "Log data sets alone.", at: { pointer: "/models" } }]);
+    refuse([
+      { detail: "logged models are not kept", mend: "Log data sets alone.", at: { pointer: "/models" } },
+    ]);
   return (datasets ?? []).map(({ dataset, tags }) => ({
     name: dataset.name,
     digest: dataset.digest,

@@ -1,8 +1,8 @@
 import { type ErrorCatalogue, routeConfig } from "@portolan/http-contract";
-import type { Logger } from "@portolan/kernel";
+import type { CallContext, Logger } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type Static, type TObject, type TProperties, Type } from "typebox";
-import { limits } from "../check-values.ts";
+import { type Batch, limits } from "../check-values.ts";
 import { deleteTag, type LogDeps, logBatch, logInputs, reportRun } from "../log-to-run.ts";
 import { type ExperimentDeps, readExperiment, readExperimentByName } from "../read-experiment.ts";
 import { readMetricPage, readRun } from "../read-run.ts";
@@ -18,6 +18,7 @@ import {
   LogMetric,
   LogText,
   pointOf,
+  type RunNamed,
   RunQuery,
   runIdOf,
   UpdateRun,
@@ -80,36 +81,40 @@ function readingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
   app.get<{ Querystring: Static<typeof ExperimentName> }>(
     "/experiments/get-by-name",
     reading("MLflow: an experiment by its name, <use case>/<environment>", ExperimentName),
-    async ({ call, query }) => experimentAnswer(await readExperimentByName(deps, call, query.experiment_name)),
+    async ({ call, query }) =>
+      experimentAnswer(await readExperimentByName(deps, call, query.experiment_name)),
   );
 }
 
+const none = { metrics: [], params: [], tags: [] };
+
 function writingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
-  const none = { metrics: [], params: [], tags: [] };
+  const logged = async (call: CallContext, body: RunNamed, batch: Partial<Batch>): Promise<object> => {
+    await logBatch(deps, call, runIdOf(body), { ...none, ...batch });
+    return {};
+  };
   app.post<{ Body: Static<typeof LogMetric> }>(
     "/runs/log-metric",
     writing("MLflow: log one point of a metric", LogMetric),
-    async ({ call, body }) => {
-      await logBatch(deps, call, runIdOf(body), { ...none, metrics: [pointOf(body, "")] });
-      return {};
-    },
+    ({ call, body }) => logged(call, body, { metrics: [pointOf(body, "")] }),
   );
   app.post<{ Body: Static<typeof LogText> }>(
     "/runs/log-parameter",
     writing("MLflow: log a parameter", LogText),
-    async ({ call, body }) => {
-      const { key, value } = body;
-      await logBatch(deps, call, runIdOf(body), { ...none, params: [{ key, value }] });
-      return {};
-    },
+    ({ call, body }) => logged(call, body, { params: [{ key: body.key, value: body.value }] }),
   );
   app.post<{ Body: Static<typeof LogText> }>(
     "/runs/set-tag",
     writing("MLflow: set a tag", LogText),
-    async ({ call, body }) => {
-      const { key, value } = body;
-      await logBatch(deps, call, runIdOf(body), { ...none, tags: [{ key, value }] });
-      return {};
+    ({ call, body }) => logged(call, body, { tags: [{ key: body.key, value: body.value }] }),
+  );
+  app.post<{ Body: Static<typeof LogBatch> }>(
+    "/runs/log-batch",
+    writing("MLflow: log metrics, parameters and tags, all or none", LogBatch),
+    ({ call, body }) => {
+      const { metrics = [], params = [], tags: set = [] } = body;
+      const points = metrics.map((metric, i) => pointOf(metric, `/metrics/${i}`));
+      return logged(call, body, { metrics: points, params, tags: set });
     },
   );
   app.post<{ Body: Static<typeof DeleteTag> }>(
@@ -120,16 +125,10 @@ function writingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
       return {};
     },
   );
-  app.post<{ Body: Static<typeof LogBatch> }>(
-    "/runs/log-batch",
-    writing("MLflow: log metrics, parameters and tags, all or none", LogBatch),
-    async ({ call, body }) => {
-      const { metrics = [], params = [], tags: set = [] } = body;
-      const points = metrics.map((metric, i) => pointOf(metric, `/metrics/${i}`));
-      await logBatch(deps, call, runIdOf(body), { metrics: points, params, tags: set });
-      return {};
-    },
-  );
+  reportingRoutes(app, deps);
+}
+
+function reportingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
   app.post<{ Body: Static<typeof LogInputs> }>(
     "/runs/log-inputs",
     writing("MLflow: note the data sets that the trainer read", LogInputs),
