@@ -79,7 +79,12 @@ export const actions = {
   "features:build_training_set": action("works", "one", "features:read_training_set", "Build a training set"),
   "features:read_training_set": action("reads", "one", "features:read_training_set", "Read training sets"),
   "training:start": action("works", "one", "training:read", "Start or cancel a training run"),
-  "training:track": action("works", "one", "training:read", "Log parameters, metrics and artifacts of a run"),
+  "training:track": action(
+    "works",
+    "one",
+    "training:read",
+    "Log parameters and metrics of a run, with the token that its trainer was given",
+  ),
   "training:read": action("reads", "one", "training:read", "Read training runs and their logs"),
   "evaluation:run": action("works", "one", "evaluation:read", "Evaluate a model version"),
   "evaluation:register_set": action(
