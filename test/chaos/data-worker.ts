@@ -10,6 +10,7 @@ import { openFolderObjectStore } from "@portolan/objectstore";
 import { createArtifactCatalogue } from "@portolan/registry";
 import { namedPlaces, testAuthorizer } from "@portolan/testkit";
 import { type TrainingDeps, trainingJob } from "@portolan/training";
+import { openRunTracking } from "../../packages/training/test/tracking-fixture.ts";
 import { installEnvironment, pythonCandidates } from "../../packages/training/test/trainer-fixture.ts";
 
 /** Everything that data, features and training need on one database and one folder. */
@@ -35,6 +36,7 @@ export async function dataWorld(url: string, folder: string) {
   const training: TrainingDeps = {
     ...base,
     charters: { requireInForce: () => Promise.resolve({ regulated: false }) },
+    tracking: openRunTracking({ uow, authorizer, clock: systemClock }),
     environments: { folder: join(folder, "envs"), installEnvironment },
     pythons: pythonCandidates,
     limits: {

@@ -11,6 +11,7 @@ import { type Digest, systemClock } from "@portolan/kernel";
 import { ledgerMigrations } from "@portolan/ledger";
 import { registryMigrations } from "@portolan/registry";
 import { aCall } from "@portolan/testkit";
+import { trackingMigrations } from "@portolan/tracking";
 import { ensureEnvironment, startTrainingRun, trainingMigrations } from "@portolan/training";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { flightsCsv, hold } from "../../packages/data/test/data-fixture.ts";
@@ -78,7 +79,14 @@ describe.skipIf(python === undefined)(
       try {
         await migrate(
           world.database,
-          [ledgerMigrations, dataMigrations, featuresMigrations, registryMigrations, trainingMigrations],
+          [
+            ledgerMigrations,
+            dataMigrations,
+            featuresMigrations,
+            registryMigrations,
+            trainingMigrations,
+            trackingMigrations,
+          ],
           systemClock,
         );
         await prepareJobQueue(world.database);

@@ -74,7 +74,7 @@ class Fleet implements AsyncDisposable {
     await Promise.all(
       this.members.map(async ({ limit, shared }) => {
         while (nowMs() < end) {
-          const waitMs = strictly ? await shared.takeStrictly(limit, 1, 0) : limit.take(nowMs());
+          const waitMs = strictly ? (await shared.takeStrictly(limit, 1, 0)).waitMs : limit.take(nowMs());
           if (waitMs === 0) this.admittedMs.push(nowMs());
           else await new Promise((resolve) => setImmediate(resolve));
         }

@@ -21,6 +21,7 @@ import { predictionsErrors, registerPredictionsRoutes } from "@portolan/predicti
 import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
 import { registerScoringRoutes, scoringErrors } from "@portolan/scoring";
 import { registerServingRoutes, servingErrors } from "@portolan/serving";
+import { type MlflowRouteDeps, registerTrackingRoutes, trackingErrors } from "@portolan/tracking";
 import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
 import { upstreamErrors } from "@portolan/upstream";
 import type { FastifyInstance } from "fastify";
@@ -42,6 +43,7 @@ import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
 import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
 import { type ServingWiring, wireServing } from "./wiring/serving.ts";
+import { createRunTracking, runTokensOf, wireTracking } from "./wiring/tracking.ts";
 
 export interface Control {
   readonly app: FastifyInstance;
@@ -60,6 +62,7 @@ export const errorCatalogue = {
   ...dataErrors,
   ...evaluationErrors,
   ...featureErrors,
+  ...trackingErrors,
   ...trainingErrors,
   ...objectstoreErrors,
   ...monitoringErrors,
@@ -80,6 +83,8 @@ export interface Wiring {
   readonly serving: ServingWiring;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
+  readonly tracking: MlflowRouteDeps;
+  readonly trainers: Awaited<ReturnType<typeof createRunTracking>>;
 }
 
 const refreshEveryMs = 2000;
@@ -112,6 +117,7 @@ export async function startControl(
       await scrapes?.close();
       await background.stop();
       await sequencer.stop();
+      await wiring.trainers.close();
       await wiring.data.close();
       await base.database.close();
     },
@@ -127,18 +133,30 @@ export async function assembleControl(
   watch?: (app: FastifyInstance) => void,
 ): Promise<{ readonly app: FastifyInstance; readonly wiring: Wiring; readonly metrics: Registry }> {
   const { config, log, clock } = base;
-  const identity = await wireIdentity(base);
+  const identity = await wireIdentity(base, runTokensOf(base));
   const governance = wireGovernance(base, identity);
   const monitoring = wireMonitoring(base, identity, governance.registry);
   const serving = wireServing(base, identity, governance.charter, governance.registry, monitoring.profiles);
-  const data = wireData(base, identity, governance.charter, governance.registry.artifacts);
+  const tracking = wireTracking(base, identity, errorCatalogue);
+  const trainers = await createRunTracking(base, identity, tracking);
+  const data = wireData(base, identity, governance.charter, governance.registry.artifacts, trainers.tracking);
   const scoring = wireScoring(base, identity, {
     charter: governance.charter,
     registry: governance.registry,
     serving: serving.serving,
     residency: data.residency,
   });
-  const wiring: Wiring = { base, identity, governance, monitoring, serving, data, scoring };
+  const wiring: Wiring = {
+    base,
+    identity,
+    governance,
+    monitoring,
+    serving,
+    data,
+    scoring,
+    tracking,
+    trainers,
+  };
   const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tlsOf(config) });
   watch?.(app);
   const metrics = await registerRoutes(app, wiring);
@@ -177,7 +195,7 @@ function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<M
 
 async function registerRoutes(
   app: FastifyInstance,
-  { base, identity, governance, monitoring, serving, data, scoring }: Wiring,
+  { base, identity, governance, monitoring, serving, data, scoring, tracking }: Wiring,
 ): Promise<Registry> {
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
@@ -210,17 +228,7 @@ async function registerRoutes(
         void (await destinations.require(call, { kind: "export", name: "ledger", whole: false }, stated)),
     },
   });
-  await registerCharterRoutes(app, governance.charter);
-  await registerPlannerRoutes(app, governance.planner);
-  await registerRegistryRoutes(app, governance.registry);
-  await registerEvaluationRoutes(app, governance.evaluation);
-  await registerMonitoringRoutes(app, monitoring.monitoring);
-  await registerServingRoutes(app, serving.serving);
-  await registerPredictionsRoutes(app, serving.predictions);
-  await registerDataRoutes(app, data.data);
-  await registerFeaturesRoutes(app, data.features);
-  await registerTrainingRoutes(app, data.training);
-  await registerScoringRoutes(app, scoring.scoring);
+  await registerDomainRoutes(app, { governance, monitoring, serving, data, scoring, tracking });
   await app.register((scope) =>
     backupRoutes(scope, {
       work: base.work,
@@ -234,6 +242,31 @@ async function registerRoutes(
     jobRoutes(scope, { database: base.database, work: base.work, authorizer, jobs: base.jobs }),
   );
   return metrics;
+}
+
+async function registerDomainRoutes(
+  app: FastifyInstance,
+  {
+    governance,
+    monitoring,
+    serving,
+    data,
+    scoring,
+    tracking,
+  }: Omit<Wiring, "base" | "identity" | "trainers">,
+): Promise<void> {
+  await registerCharterRoutes(app, governance.charter);
+  await registerPlannerRoutes(app, governance.planner);
+  await registerRegistryRoutes(app, governance.registry);
+  await registerEvaluationRoutes(app, governance.evaluation, governance.textEvaluation);
+  await registerMonitoringRoutes(app, monitoring.monitoring);
+  await registerServingRoutes(app, serving.serving);
+  await registerPredictionsRoutes(app, serving.predictions);
+  await registerDataRoutes(app, data.data);
+  await registerFeaturesRoutes(app, data.features);
+  await registerTrainingRoutes(app, data.training);
+  await registerTrackingRoutes(app, tracking);
+  await registerScoringRoutes(app, scoring.scoring);
 }
 
 function ledgerDeps(base: Foundation, identity: IdentityWiring) {

@@ -70,6 +70,25 @@ function named(
   return { kind: "named", route, request };
 }
 
+const mlflow = "/api/2.0/mlflow";
+
+function asked(
+  route: EnvironmentRoute["route"],
+  of: string,
+  missing: string,
+  url: (id: string) => string,
+): EnvironmentRoute {
+  return { kind: "found", route, of, missing, request: (_world, id) => ({ url: url(id) }) };
+}
+
+/** One body for all of them: members that a call does not know are passed over. */
+function logging(call: string): EnvironmentRoute {
+  const url = `${mlflow}/runs/${call}` as const;
+  const body = { key: "loss", value: "1", timestamp: 1, step: 1 };
+  const request = (_world: World, id: string): ValidRequest => ({ url, body: { ...body, run_id: id } });
+  return { kind: "found", route: `POST ${url}`, of: "trainingRun", missing: missingId("run"), request };
+}
+
 /** Every route that touches things of one environment, and how a credential without production is tried at it. */
 export const environmentRoutes: readonly EnvironmentRoute[] = [
   {
@@ -127,6 +146,40 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   }),
   found("GET /v1/training-runs/:id", "trainingRun", missingId("run")),
   found("GET /v1/training-runs/:id/logs", "trainingRun", missingId("run")),
+  found("GET /v1/training-runs/:id/tracking", "trainingRun", missingId("run")),
+  asked(
+    "GET /v1/training-runs/:id/metrics",
+    "trainingRun",
+    missingId("run"),
+    (id) => `/v1/training-runs/${id}/metrics?key=loss`,
+  ),
+  asked(
+    "GET /api/2.0/mlflow/runs/get",
+    "trainingRun",
+    missingId("run"),
+    (id) => `${mlflow}/runs/get?run_id=${id}`,
+  ),
+  asked(
+    "GET /api/2.0/mlflow/metrics/get-history",
+    "trainingRun",
+    missingId("run"),
+    (id) => `${mlflow}/metrics/get-history?run_id=${id}&metric_key=loss`,
+  ),
+  asked(
+    "GET /api/2.0/mlflow/experiments/get",
+    "experiment",
+    `${missingId("uc")}-production`,
+    (id) => `${mlflow}/experiments/get?experiment_id=${id}`,
+  ),
+  asked(
+    "GET /api/2.0/mlflow/experiments/get-by-name",
+    "experimentName",
+    "no-such-use-case/production",
+    (id) => `${mlflow}/experiments/get-by-name?${new URLSearchParams({ experiment_name: id }).toString()}`,
+  ),
+  ...["log-metric", "log-parameter", "set-tag", "delete-tag", "log-batch", "log-inputs", "update"].map(
+    logging,
+  ),
   named("POST /v1/models/:model/versions", (world) => ({
     useCaseId: world.known.get("useCase"),
     environment: production,
@@ -150,6 +203,12 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     version: 1,
     trainingSetId: missingId("ts"),
   }),
+  named("POST /v1/evaluation-sets", (world) => ({
+    name: "questions",
+    useCaseId: world.known.get("useCase"),
+    artifact: sha256("ab"),
+  })),
+  named("POST /v1/text-evaluations", { model: "arrivals", version: 1, setId: missingId("evs") }),
   named("POST /v1/models/:model/versions/:version/reference-profile", {}),
   named("POST /v1/drift-counts", (world) => drift(world, sha256("ab"), [1], production)),
   {

@@ -21,6 +21,7 @@ beforeAll(async () => {
   world = { control, api: control, known: new Map() };
   const { organisationId, useCaseId } = await bootstrapAcme(control, control.secret);
   world.known.set("organisation", organisationId).set("useCase", useCaseId);
+  world.known.set("experiment", `${useCaseId}-production`).set("experimentName", "flight-delays/production");
   insider = await control.token("ada");
   await must(control, "POST", "/v1/users", { name: "dora", displayName: "Dora" }, insider);
   const scope = { kind: "organisation", id: organisationId };

@@ -92,6 +92,8 @@ export async function openControl() {
     work: base.work,
     database: test.database,
     objects: base.objects,
+    /** What takes trainers' tracking calls. */
+    tracking: wiring.trainers.tracking,
     /** Publishes the organisation's next snapshot, as the intent of a deployment does. */
     publish: (organisationId: Id<"organisation">) => wiring.serving.publisher.publish(organisationId),
     /** Lets the waiting jobs of these handlers run to their end; others find theirs too, as in control. */
@@ -117,6 +119,7 @@ export async function openControl() {
     async close(): Promise<void> {
       await Promise.all(ends.map((end) => end()));
       await app.close();
+      await wiring.trainers.close();
       await wiring.data.close();
       await test.close();
       await rm(home, { recursive: true, force: true });

@@ -68,7 +68,7 @@ describe("a granted request leaves its ledger rows in the transaction of its eff
   for (const entry of mutatingRoutes) {
     test(entry.route, async () => {
       const [method] = entry.route.split(" ") as [ApiMethod];
-      const token = entry.as === undefined ? undefined : await control.token(entry.as);
+      const token = entry.as === undefined ? entry.credential?.(world) : await control.token(entry.as);
       const { url, body } = await entry.request(world);
       await watch.take();
       const answer = await control.call(method, url, body, token);

@@ -1,5 +1,10 @@
-import { parseInstant } from "@portolan/kernel";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Id, parseInstant } from "@portolan/kernel";
+import { aCall } from "@portolan/testkit";
 import { must } from "./api.ts";
+import { trackingRoutes } from "./mutating-routes-tracking.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
 import { visitsContract, visitsCsv, visitsSet, visitsView } from "./visits.ts";
 
@@ -16,6 +21,19 @@ export async function productionSet(world: World): Promise<string> {
   const { id } = await must(api, "POST", "/v1/training-sets", visitsSet(place), ci);
   await control.runJobs(control.jobs.data);
   return String(id);
+}
+
+/** The run's trainer is at work: its calls are taken, with a token that the world knows. */
+async function openForLogging(body: Readonly<Record<string, unknown>>, world: World): Promise<void> {
+  const { control, api, known: ids } = world;
+  const runId = String(body["id"]);
+  const { id } = await must(api, "GET", "/v1/whoami", undefined, await api.token("max"));
+  const folder = await mkdtemp(join(tmpdir(), "portolan-tracked-"));
+  const call = aCall({ id: String(id), organisationId: known(world, "organisation") as Id<"organisation"> });
+  const attempt = { runId, environment: "dev", lifetimeMs: 60_000 } as const;
+  const { token, close } = await control.tracking.open(call, attempt, join(folder, "tracking.sock"));
+  control.alsoClose(() => close().then(() => rm(folder, { recursive: true })));
+  ids.set("trainingRun", runId).set("runToken", token.reveal());
 }
 
 /** Contracts, ingestion, features and training. */
@@ -100,7 +118,9 @@ export const dataRoutes: readonly MutatingRoute[] = [
         },
       };
     },
+    learn: openForLogging,
   },
+  ...trackingRoutes,
   {
     route: "POST /v1/jobs/:id/cancellation",
     as: "max",

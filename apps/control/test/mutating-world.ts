@@ -21,6 +21,8 @@ export interface MutatingRoute {
   readonly route: `${Exclude<ApiMethod, "GET">} /${string}`;
   /** Name of the caller; absent for the open routes. */
   readonly as?: string;
+  /** The caller's credential, where it is not the token of a principal. */
+  readonly credential?: (world: World) => string;
   readonly ledger: "governed" | "recorded";
   /** Events of the rows of that class: under the request's id when governed, by whatever batch when recorded. */
   readonly events: readonly string[];

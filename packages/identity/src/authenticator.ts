@@ -13,6 +13,8 @@ import { findApiKeyRow, storedApiKey } from "./api-keys.ts";
 import type { DevelopmentIssuer } from "./development-issuer.ts";
 import { findPrincipal, findSubject, type PrincipalRow } from "./directory-store.ts";
 import { listTrustedIssuers } from "./issuers.ts";
+import type { RunTokens } from "./ports.ts";
+import { runTokenScopes } from "./run-token-wall.ts";
 import { identityTables, revocationEpoch } from "./store.ts";
 import type { IssuerKeys } from "./tokens/issuer-keys.ts";
 import type { VerifiedToken } from "./tokens/token-claims.ts";
@@ -25,6 +27,8 @@ export interface AuthenticatorDeps {
   readonly developmentIssuer?: DevelopmentIssuer;
   /** Keys of outside issuers; absent: only keys given in place count. */
   readonly issuerKeys?: IssuerKeys;
+  /** Absent: no trainer is a caller here. */
+  readonly runTokens?: RunTokens;
 }
 
 export type Authentication =
@@ -83,8 +87,11 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   }
 
   return {
-    authenticate: (credential) =>
-      looksLikeApiKey(credential) ? byApiKey(deps, credential) : byToken(credential),
+    authenticate: (credential) => {
+      if (looksLikeApiKey(credential)) return byApiKey(deps, credential);
+      if (deps.runTokens?.claims(credential)) return byRunToken(deps, deps.runTokens, credential);
+      return byToken(credential);
+    },
   };
 }
 
@@ -218,6 +225,33 @@ async function byApiKey(deps: AuthenticatorDeps, text: string): Promise<Authenti
       environments: [verdict.environment],
       credential: { kind: "api_key", id: row.id },
       ...(verdict.scopes === undefined ? {} : { scopes: verdict.scopes }),
+    },
+  };
+}
+
+/** A trainer acts for whoever started its run, in that run alone: `run-token-wall.ts` holds it there. */
+async function byRunToken(
+  deps: AuthenticatorDeps,
+  runTokens: RunTokens,
+  text: string,
+): Promise<Authentication> {
+  const grant = await runTokens.verify(text);
+  if ("reason" in grant) return { kind: "refused", reason: `run_token:${grant.reason}` };
+  const organisationId = parseId("organisation", grant.organisationId);
+  const principal = await deps.unitOfWork.read(internalCall(deps.clock), (sql) =>
+    findPrincipal(sql, grant.organisationId, grant.principalId),
+  );
+  if (!organisationId || !principal || principal.disabledAt !== undefined)
+    return { kind: "refused", reason: "run_token:disabled_principal" };
+  return {
+    kind: "authenticated",
+    actor: {
+      kind: principal.kind,
+      id: principal.id,
+      organisationId,
+      environments: [grant.environment],
+      credential: { kind: "run_token", runId: grant.runId },
+      scopes: runTokenScopes,
     },
   };
 }

@@ -20,6 +20,7 @@ import {
 } from "./directory-store.ts";
 import type { OnDenied } from "./ports.ts";
 import type { Role } from "./roles.ts";
+import { outsideCredential } from "./run-token-wall.ts";
 import { findHomeOrganisation } from "./store.ts";
 
 export interface AuthorizerDeps {
@@ -56,25 +57,25 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
   }
 
   async function prepare(call: CallContext, action: string, resource: ResourceRef) {
-    return deps.unitOfWork.read(call, async (sql) => ({
+    const { engine, principal, facts } = await deps.unitOfWork.read(call, async (sql) => ({
       engine: await engineOf(sql, call.actor.organisationId),
       principal: factsOf(call, await bindingsOf(sql, call)),
       facts: await markHome(sql, action, await completeScopes(sql, resource)),
     }));
-  }
-
-  async function decide(call: CallContext, action: string, resource: ResourceRef): Promise<Decision> {
-    const { engine, principal, facts } = await prepare(call, action, resource);
-    return engine.decide(principal, action, facts, call);
+    const judge = (asked: string): Decision => {
+      const reason = outsideCredential(call.actor.credential, asked, resource);
+      return reason === undefined ? engine.decide(principal, asked, facts, call) : { allowed: false, reason };
+    };
+    return { judge, facts };
   }
 
   return {
-    decide,
+    decide: async (call, action, resource) => (await prepare(call, action, resource)).judge(action),
     async require(call, action, resource) {
-      const { engine, principal, facts } = await prepare(call, action, resource);
-      const decision = engine.decide(principal, action, facts, call);
+      const { judge, facts } = await prepare(call, action, resource);
+      const decision = judge(action);
       if (decision.allowed) return;
-      const seen = isSeen(action, facts, (seenBy) => engine.decide(principal, seenBy, facts, call).allowed);
+      const seen = isSeen(action, facts, (seenBy) => judge(seenBy).allowed);
       await deps.onDenied({
         kind: seen ? "forbidden" : "hidden",
         reason: decision.reason,
@@ -89,6 +90,7 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
     rolesAt: (call, resource) => rolesAt(deps, call, resource),
     couldEver: (call, action) =>
       deps.unitOfWork.read(call, async (sql) => {
+        if (outsideCredential(call.actor.credential, action) !== undefined) return false;
         const engine = await engineOf(sql, call.actor.organisationId);
         const principal = factsOf(call, await bindingsOf(sql, call));
         for (const resource of probes(call, principal)) {

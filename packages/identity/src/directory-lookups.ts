@@ -8,7 +8,13 @@ import {
   type UnitOfWork,
   type WorkPlace,
 } from "@portolan/kernel";
-import { findTeamPath, findUseCasePath, listBindings, type ScopePath } from "./directory-store.ts";
+import {
+  findTeamPath,
+  findUseCaseName,
+  findUseCasePath,
+  listBindings,
+  type ScopePath,
+} from "./directory-store.ts";
 import { identityTables } from "./store.ts";
 
 /** A use case with its place, for the domains that govern by use case. */
@@ -23,6 +29,11 @@ export interface UseCasePlace {
 export interface DirectoryLookups {
   /** By id or name, within the organisation. */
   findUseCase(organisationId: Id<"organisation">, idOrName: string): Promise<UseCasePlace | undefined>;
+  /** Id and name of a use case that is given by either. */
+  useCaseName(
+    organisationId: Id<"organisation">,
+    idOrName: string,
+  ): Promise<{ readonly id: string; readonly name: string } | undefined>;
   /** Teams and use cases by id or name, for whatever belongs to one. */
   readonly places: PlaceDirectory;
   /** True when a binding gives the role now, for one of these scopes. */
@@ -48,6 +59,8 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
         const path = await findUseCasePath(sql, organisationId, idOrName);
         return path && placeOf(path, await namesOf(sql, path));
       }),
+    useCaseName: (organisationId, idOrName) =>
+      unitOfWork.read(callOf(organisationId), (sql) => findUseCaseName(sql, organisationId, idOrName)),
     places: {
       find: (organisationId, named) =>
         unitOfWork.read(callOf(organisationId), (sql) => findPlace(sql, organisationId, named)),

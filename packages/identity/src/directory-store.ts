@@ -36,6 +36,20 @@ export async function findUseCasePath(
   );
 }
 
+/** Id and name of a use case that is given by either. */
+export async function findUseCaseName(
+  sql: Sql,
+  organisationId: string,
+  idOrName: string,
+): Promise<{ readonly id: string; readonly name: string } | undefined> {
+  return identityTables(sql)
+    .selectFrom("identity.use_cases")
+    .select(["id", "name"])
+    .where("organisation_id", "=", organisationId)
+    .where((where) => where.or([where("id", "=", idOrName), where("name", "=", idOrName)]))
+    .executeTakeFirst();
+}
+
 /** Finds a team by id or by name, with its business unit. */
 export async function findTeamPath(
   sql: Sql,

@@ -28,7 +28,7 @@ export { listTrustedIssuers } from "./issuers.ts";
 export { algorithmOf, createFileKeyRing, type FileKeyRingDeps, type ManagedKeyRing } from "./key-ring.ts";
 export { localCredentialFile, openLocalCredential } from "./local-credential.ts";
 export { retireLostKeys } from "./lost-keys.ts";
-export type { Denial, OnDenied } from "./ports.ts";
+export type { Denial, OnDenied, RunTokens } from "./ports.ts";
 export { possessionStatement } from "./possession.ts";
 export { registerIdentityRoutes } from "./routes/register.ts";
 export type { IdentityRouteDeps } from "./routes/route-deps.ts";

@@ -1,4 +1,4 @@
-import type { Id, ResourceRef } from "@portolan/kernel";
+import type { Environment, Id, ResourceRef } from "@portolan/kernel";
 
 /** A refused request, for the ledger's class *denied*: every one of an authenticated caller, the rest counted. */
 export interface Denial {
@@ -12,6 +12,22 @@ export interface Denial {
   readonly organisationId?: string;
   /** Remote address of an unauthenticated caller. */
   readonly source?: string;
+}
+
+/** Tokens that trainers hold for the time of one attempt of a run; `tracking` has them. */
+export interface RunTokens {
+  /** Whether a credential wants to be such a token, by its form alone. */
+  claims(credential: string): boolean;
+  /** Whom it speaks for, or why it is refused; the reason is of a bounded set. */
+  verify(credential: string): Promise<
+    | {
+        readonly runId: string;
+        readonly principalId: string;
+        readonly organisationId: string;
+        readonly environment: Environment;
+      }
+    | { readonly reason: string }
+  >;
 }
 
 /** Where an unauthenticated request came from. */

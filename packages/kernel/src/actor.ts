@@ -5,10 +5,14 @@ import type { EpochMicros } from "./time.ts";
 export const environments = ["dev", "staging", "production"] as const;
 export type Environment = (typeof environments)[number];
 
-/** What an actor was authenticated by. A token says when it was issued; a key says nothing of who holds it now. */
+/**
+ * What an actor was authenticated by. A token says when it was issued; a key says nothing of who holds it now; a run's token is held by
+ * the trainer of that run, and reaches nothing else.
+ */
 export type Credential =
   | { readonly kind: "token"; readonly issuedAt: EpochMicros }
-  | { readonly kind: "api_key"; readonly id: string };
+  | { readonly kind: "api_key"; readonly id: string }
+  | { readonly kind: "run_token"; readonly runId: string };
 
 /** Who acts. Made by authentication only (or `systemActor` for the processes themselves). */
 export interface Actor {

@@ -30,6 +30,8 @@ export interface Guest {
   readonly scratch: string;
   /** Kept out of sight also where it lies below something readable; what is readable below it is seen. */
   readonly hidden: readonly string[];
+  /** A Python, of which nothing but its standard library runs; its empty network then has a loopback address. */
+  readonly loopback?: string;
 }
 
 /** How far a child may be kept apart. */
@@ -55,14 +57,40 @@ export function walledCommand(walls: Walls, view: View, program: readonly string
   if (level === "namespaces") {
     const owner = isRoot ? [] : ["--user", "--map-root-user"];
     const apart = ["--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child"];
-    const inside = ["sh", enter, ownAccount ? uid : "-", view.cwd, ...shownTo(view), "--", ...program];
+    const raise = loopbackUp(view);
+    const inside = [
+      ...raise,
+      "sh",
+      enter,
+      ownAccount ? uid : "-",
+      view.cwd,
+      ...shownTo(view),
+      "--",
+      ...program,
+    ];
     return [...orphansDie, "unshare", ...owner, ...apart, ...inside];
   }
-  const network = networkBlocked ? ["unshare", ...(isRoot ? [] : ["--map-root-user"]), "--net"] : [];
+  const network = networkBlocked
+    ? ["unshare", ...(isRoot ? [] : ["--map-root-user"]), "--net", ...loopbackUp(view)]
+    : [];
   if (!ownAccount) return [...network, ...program];
   const account = ["--reuid", uid, "--regid", uid, "--clear-groups"];
   const noPrivileges = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"];
   return [...network, "setpriv", ...account, ...noPrivileges, ...program];
+}
+
+/**
+ * A new network has its loopback device down, and every machine has some program to raise it but none that all have. SIOCSIFFLAGS is
+ * 0x8914, IFF_UP 1 (netdevice(7)); where it is forbidden the child has no address.
+ */
+const raiseLoopback =
+  'import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sH22x", b"lo", 1))';
+
+/** Runs the rest once the loopback device is up. */
+function loopbackUp({ guest }: View): string[] {
+  if (guest?.loopback === undefined) return [];
+  const script = 'python=$1 code=$2; shift 2; "$python" -I -S -c "$code" 2>/dev/null; exec "$@"';
+  return ["sh", "-c", script, "sh", guest.loopback, raiseLoopback];
 }
 
 /** The arguments of `enter-sandbox.sh`, in the order in which it shows things. */

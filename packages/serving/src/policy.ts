@@ -36,17 +36,18 @@ export {
   type UsedFeature,
 } from "./feature-plan.ts";
 export { Bucket, type RateLimitSpec } from "./limits/bucket.ts";
-export { LayeredLimit, type LimitLayer } from "./limits/layered-limit.ts";
+export { LayeredLimit, type LimitLayer, type Taken } from "./limits/layered-limit.ts";
 export { callerLimit, callerTokens, type LimitHolder, longestTurnMs } from "./limits/limit-layers.ts";
+export type { TakeRequest } from "./limits/news-queue.ts";
 export { rateLimitPolicy, rateLimitStanding, retryAfterSeconds } from "./limits/rate-limit-headers.ts";
 export { RateLimiter, type RateLimiterOptions } from "./limits/rate-limiter.ts";
 export type { CountAnswer, CountedBucket, SharedCounts, TakeAnswer } from "./limits/shared-counts.ts";
 export { SharedLimits, type SharedLimitsOptions, type SharedLimitsStatus } from "./limits/shared-limits.ts";
 export {
-  reserveTokens,
+  reservationOf,
   type TokenEstimate,
   type TokenReservation,
-  type TokenVerdict,
+  tokenCost,
 } from "./limits/token-budget.ts";
 export { badRequest } from "./protocol/bad-request.ts";
 export { type BytesForm, packedElements, withText } from "./protocol/binary-tensor.ts";

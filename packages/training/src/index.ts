@@ -11,11 +11,17 @@ export {
 } from "./environment.ts";
 export { trainingErrors } from "./errors.ts";
 export { findIsolation, type Isolation } from "./isolation.ts";
-export type { CharterGate } from "./ports.ts";
+export type { CharterGate, RunTracking } from "./ports.ts";
 export { type Python, pythonMinors } from "./python.ts";
 export { findRun } from "./store.ts";
 export { runTrainer } from "./trainer-process.ts";
-export { startTrainingRun, type TrainingDeps, trainingJob, trainingQueue } from "./training-runs.ts";
+export {
+  readTrainingRun,
+  startTrainingRun,
+  type TrainingDeps,
+  trainingJob,
+  trainingQueue,
+} from "./training-runs.ts";
 
 export const trainingMigrations: MigrationSet = {
   package: "training",

@@ -14,6 +14,8 @@ export interface TrainerView {
   readonly scratch: string;
   /** Kept out of sight also where it lies below something readable. */
   readonly hidden: readonly string[];
+  /** A Python: the trainer then has a loopback address of its own, which leads nowhere but to itself. */
+  readonly loopback?: string;
 }
 
 /** systemd's table of uids calls 60578 to 61183 unused, so that no person, service or container has one of them. */
@@ -30,7 +32,7 @@ export function uidOf(folder: string): number {
 /** The command that runs a trainer behind walls; processes are replaced by it where nothing has to wait for it. */
 export function isolatedCommand(
   isolation: Isolation,
-  { folder, readable, writable, scratch, hidden }: TrainerView,
+  { folder, readable, writable, scratch, hidden, loopback }: TrainerView,
   program: readonly string[],
 ): string[] {
   const view = {
@@ -38,7 +40,7 @@ export function isolatedCommand(
     writable,
     cwd: folder,
     uid: uidOf(folder),
-    guest: { name: "trainer", scratch, hidden },
+    guest: { name: "trainer", scratch, hidden, ...(loopback === undefined ? {} : { loopback }) },
   };
   if (isolation.level !== "namespaces") return walledCommand(isolation, view, program);
   const counted = ["prlimit", `--nproc=${mostProcesses}:${mostProcesses}`, "--"];

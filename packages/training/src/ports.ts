@@ -1,4 +1,4 @@
-import type { CallContext, Environment } from "@portolan/kernel";
+import type { CallContext, Environment, Secret, Transaction } from "@portolan/kernel";
 
 /** Outside dev nothing trains without a charter in force. */
 export interface CharterGate {
@@ -10,4 +10,30 @@ export interface CharterGate {
     call: CallContext,
     what: { readonly useCaseId?: string; readonly environment: Environment },
   ): Promise<{ readonly regulated: boolean }>;
+}
+
+/** Where trainers log what they see of their runs; `tracking` has it. */
+export interface RunTracking {
+  /**
+   * Takes the tracking calls of one attempt of a run at a Unix socket, with a credential for it alone.
+   *
+   * @param socket a path in a folder that exists.
+   */
+  open(
+    call: CallContext,
+    attempt: {
+      readonly runId: string;
+      readonly environment: Environment;
+      readonly useCaseId?: string;
+      /** How long the trainer may take at most. */
+      readonly lifetimeMs: number;
+    },
+    socket: string,
+  ): Promise<{
+    readonly token: Secret;
+    /** Ends both, once the trainer has ended. */
+    readonly close: () => Promise<void>;
+  }>;
+  /** Ends whatever attempt is open, in the transaction in which the run settles. */
+  settle(tx: Transaction, runId: string): Promise<void>;
 }

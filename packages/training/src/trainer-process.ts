@@ -8,6 +8,13 @@ import { systemPath } from "@portolan/sandbox";
 import type { TrainingErrorCode } from "./errors.ts";
 import { findIsolation, type Isolation, isolatedCommand, uidOf } from "./isolation.ts";
 import { endTrainersOf, signalGroup } from "./stray-trainers.ts";
+import {
+  addressEnvironment,
+  forwarded,
+  prepareAddress,
+  type TrackingAddress,
+  visibleOf,
+} from "./tracking-address.ts";
 import { diskUsage, exceedsMemory } from "./trainer-limits.ts";
 
 export interface TrainerTask {
@@ -34,6 +41,8 @@ export interface TrainerTask {
   readonly graceMs?: number;
   /** By default the best that this machine permits. */
   readonly isolation?: Isolation;
+  /** The one address that it may reach; absent: none. The interpreter is a Python then. */
+  readonly tracking?: TrackingAddress;
 }
 
 export interface TrainerOutcome {
@@ -43,7 +52,8 @@ export interface TrainerOutcome {
   readonly isolation: Isolation;
 }
 
-const defaultGraceMs = 20_000;
+/** What a trainer has after SIGTERM, unless its task says otherwise. */
+export const defaultGraceMs = 20_000;
 const usagePollMs = 500;
 const mostMetricsBytes = 2 ** 20;
 
@@ -68,7 +78,7 @@ export async function runTrainer(task: TrainerTask): Promise<TrainerOutcome> {
   // One that outlived a killed control process would write beside the new one.
   await endTrainersOf(checkpoint);
   // What an earlier attempt left is not this one's; the checkpoint is.
-  await preparePlaces(task.folder, places);
+  await preparePlaces(task, places);
   if (task.signal.aborted) throw interrupted("before it started");
   const end = await supervise(task, await handOver(folder, places));
   await endTrainersOf(checkpoint);
@@ -106,7 +116,7 @@ async function handOver(folder: string, places: Places): Promise<Places> {
 }
 
 /** The trainer's account owns what it writes to and nothing else: not its program, nor the folder that holds it. */
-async function preparePlaces(folder: string, places: Places): Promise<void> {
+async function preparePlaces({ folder, tracking }: TrainerTask, places: Places): Promise<void> {
   const { output, checkpoint, scratch, isolation } = places;
   for (const path of [output, scratch]) await rm(path, { recursive: true, force: true });
   const uid = isolation.ownAccount ? uidOf(folder) : undefined;
@@ -118,6 +128,7 @@ async function preparePlaces(folder: string, places: Places): Promise<void> {
     await mkdir(path, { recursive: true, mode: 0o700 });
     if (uid !== undefined) await lchown(path, uid, uid);
   }
+  if (tracking) await prepareAddress(folder, tracking, uid);
 }
 
 interface End {
@@ -164,19 +175,29 @@ function endOf(code: number | null, signal: NodeJS.Signals | null): Pick<End, "c
 }
 
 function commandOf(task: TrainerTask, places: Places): string[] {
+  const { folder, tracking } = task;
   const { output, checkpoint, scratch, isolation } = places;
   // The hard limit is later: at the soft one the signal tells CPU time from any other kill.
   const cpu = `ulimit -S -t ${task.cpuSeconds}; ulimit -H -t ${task.cpuSeconds + 5}`;
   const files = `ulimit -f ${Math.floor(task.diskLimitBytes / 512)}`;
   const limits = `ulimit -c 0; ${files}; ${cpu}; ulimit -v ${Math.floor(task.memoryLimitBytes / 1024)}; exec "$@"`;
+  const given = [
+    task.code,
+    places.trainingSet,
+    task.paramsFile,
+    ...(tracking ? visibleOf(folder, tracking) : []),
+  ];
   const view = {
-    folder: task.folder,
-    readable: [...task.readable, task.code, places.trainingSet, task.paramsFile],
+    folder,
+    readable: [...task.readable, ...given],
     writable: [output, checkpoint, scratch],
     scratch,
     hidden: task.hidden,
+    ...(tracking ? { loopback: task.interpreter } : {}),
   };
-  return isolatedCommand(isolation, view, ["sh", "-c", limits, "sh", task.interpreter, task.code]);
+  const program = [task.interpreter, task.code];
+  const command = tracking ? forwarded(folder, tracking, program) : program;
+  return isolatedCommand(isolation, view, ["sh", "-c", limits, "sh", ...command]);
 }
 
 function environmentOf(task: TrainerTask, places: Places): NodeJS.ProcessEnv {
@@ -196,6 +217,7 @@ function environmentOf(task: TrainerTask, places: Places): NodeJS.ProcessEnv {
     PORTOLAN_PARAMS: task.paramsFile,
     PORTOLAN_OUTPUT: places.output,
     PORTOLAN_CHECKPOINT: places.checkpoint,
+    ...(task.tracking ? addressEnvironment(task.tracking) : {}),
   };
 }
 

@@ -27,10 +27,11 @@ import { type EnvironmentDeps, ensureEnvironment, findPython } from "./environme
 import type { TrainingErrorCode } from "./errors.ts";
 import { findIsolation, type Isolation } from "./isolation.ts";
 import { mayTrain } from "./isolation-level.ts";
-import type { CharterGate } from "./ports.ts";
+import type { CharterGate, RunTracking } from "./ports.ts";
 import { type PythonMinor, pythonMinors } from "./python.ts";
 import { closeRun, findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
-import { runTrainer } from "./trainer-process.ts";
+import { trackingSocketName } from "./tracking-address.ts";
+import { defaultGraceMs, runTrainer, type TrainerOutcome, type TrainerTask } from "./trainer-process.ts";
 
 export const trainingQueue = "training.run";
 
@@ -41,6 +42,7 @@ export interface TrainingDeps {
   readonly artifacts: ArtifactCatalogue;
   readonly places: PlaceDirectory;
   readonly charters: CharterGate;
+  readonly tracking: RunTracking;
   readonly environments: EnvironmentDeps;
   /** Commands to try for a Python, e.g. `python3.12`, best first. */
   readonly pythons: readonly string[];
@@ -97,7 +99,7 @@ export async function startTrainingRun(
 }
 
 export async function readTrainingRun(
-  deps: TrainingDeps,
+  deps: Pick<TrainingDeps, "uow" | "authorizer">,
   call: CallContext,
   id: string,
 ): Promise<TrainingRunView> {
@@ -131,6 +133,7 @@ export function trainingJob(deps: TrainingDeps): JobHandler {
       const { runId: id } = payload as { runId: string };
       if (await closeRun(tx.sql, id, { state, reason, now: tx.now }))
         await tx.record({ event: `training.run.${state}`, subject: id });
+      await deps.tracking.settle(tx, id);
       // Nobody goes on from its checkpoint; what it wrote stays to be read.
       const folder = join(deps.workFolder, id);
       for (const name of await readdir(folder).catch(() => []))
@@ -162,6 +165,7 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
     return await job.step("publish", async (tx) => {
       const found = result as unknown as TrainingRunResult;
       await updateRun(tx.sql, id, { result: found }, tx.now);
+      await deps.tracking.settle(tx, id);
       await deps.artifacts.note(tx, runPlace((pinned as unknown as Pinned).request), [
         { digest: found.model, kind: "model" },
         { digest: found.log, kind: "training_log" },
@@ -178,6 +182,7 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
     const failure = error instanceof Error ? error.message.slice(0, 800) : "failed";
     await job.step("fail", async (tx) => {
       await updateRun(tx.sql, id, { failure }, tx.now);
+      await deps.tracking.settle(tx, id);
       await tx.record({ event: "training.run.failed", subject: id });
       return null;
     });
@@ -216,18 +221,23 @@ async function produce(
   const spec = { params: request.params, features: set.features, label: set.label, seed: request.seed };
   const paramsFile = join(folder, "params.json");
   await writeFile(paramsFile, canonicalJson(spec));
-  const outcome = await runTrainer({
-    interpreter: environment.interpreter,
-    code,
-    trainingSet: await deps.objects.localPath(set.object as Digest),
-    paramsFile,
-    folder,
-    readable: [environment.folder, python.prefix],
-    hidden: deps.hidden,
-    ...deps.limits,
-    ...(deps.isolation ? { isolation: deps.isolation } : {}),
-    signal: job.signal,
-  });
+  const outcome = await tracked(
+    deps,
+    job,
+    { id, request, folder },
+    {
+      interpreter: environment.interpreter,
+      code,
+      trainingSet: await deps.objects.localPath(set.object as Digest),
+      paramsFile,
+      folder,
+      readable: [environment.folder, python.prefix],
+      hidden: deps.hidden,
+      ...deps.limits,
+      ...(deps.isolation ? { isolation: deps.isolation } : {}),
+      signal: job.signal,
+    },
+  );
   const model = await deps.objects.putFile(outcome.model);
   const log = await deps.objects.putFile(outcome.log);
   return {
@@ -244,6 +254,27 @@ async function produce(
     networkBlocked: outcome.isolation.networkBlocked,
     isolation: outcome.isolation.level,
   };
+}
+
+/** Runs the trainer with a tracking address, which is there for as long as it runs. */
+async function tracked(
+  deps: TrainingDeps,
+  job: JobRun,
+  {
+    id,
+    request,
+    folder,
+  }: { readonly id: string; readonly request: TrainingRunRequest; readonly folder: string },
+  task: TrainerTask,
+): Promise<TrainerOutcome> {
+  const socket = join(folder, trackingSocketName);
+  const lifetimeMs = task.timeoutMs + defaultGraceMs;
+  const session = await deps.tracking.open(job.call, { runId: id, ...runPlace(request), lifetimeMs }, socket);
+  try {
+    return await runTrainer({ ...task, tracking: { runId: id, socket, token: session.token } });
+  } finally {
+    await session.close();
+  }
 }
 
 function notIsolated(): PortolanError<TrainingErrorCode> {

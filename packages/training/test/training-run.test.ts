@@ -1,7 +1,8 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Digest, PortolanError } from "@portolan/kernel";
+import { type Digest, PortolanError, systemClock } from "@portolan/kernel";
+import { trackingMigrations } from "@portolan/tracking";
 import { sql as raw } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { flightsCsv, hold, waitFor } from "../../data/test/data-fixture.ts";
@@ -21,6 +22,7 @@ import {
 } from "../src/index.ts";
 import type { IsolationLevel } from "../src/isolation-level.ts";
 import { readTrainingLog, readTrainingRun } from "../src/training-runs.ts";
+import { openRunTracking } from "./tracking-fixture.ts";
 import { fakeTrainer, installEnvironment, pythonCandidates, requirePython } from "./trainer-fixture.ts";
 
 const python = await requirePython();
@@ -76,7 +78,7 @@ describe.skipIf(python === undefined)("training runs", () => {
 
   beforeAll(async () => {
     let made: TrainingDeps | undefined;
-    f = await featuresFixture([trainingMigrations], (base) => {
+    f = await featuresFixture([trainingMigrations, trackingMigrations], (base) => {
       made = {
         uow: base.uow,
         authorizer: base.authorizer,
@@ -89,6 +91,7 @@ describe.skipIf(python === undefined)("training runs", () => {
               ? Promise.resolve({ regulated: false })
               : Promise.reject(new PortolanError("charter.not_in_force", { detail: "not signed" })),
         },
+        tracking: openRunTracking({ ...base, clock: systemClock }),
         environments: { folder: join(base.workFolder, "..", "envs"), installEnvironment },
         pythons: pythonCandidates,
         workFolder: base.workFolder,

@@ -14,12 +14,14 @@ export interface ServerOptions {
   readonly log: Logger;
   readonly clock: Clock;
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** Whether it has its own description and pages; by default it has. */
+  readonly describes?: boolean;
 }
 
 /** JSON bodies: charters, contracts and policies are texts of a few hundred kB at most. */
 const bodyLimitBytes = 2 * 2 ** 20;
 
-/** The HTTP server without routes: OpenAPI, its pages under `/docs`, error answers and request ids. */
+/** The HTTP server without routes: error answers, request ids and, unless told otherwise, OpenAPI with its pages under `/docs`. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
   const settings = {
     bodyLimit: bodyLimitBytes,
@@ -39,6 +41,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   validateStrictly(app);
   refuseImpossibleValues(app);
   answerErrors(app, options.catalogue, options.log);
+  if (options.describes === false) return app;
   await app.register(swagger, openApiOptions);
   await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
   return app;

@@ -12,7 +12,7 @@ import {
   PortolanError,
 } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
-import { pythonMinors, type TrainingDeps, trainingJob } from "@portolan/training";
+import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
@@ -28,12 +28,20 @@ export interface DataWiring {
 /** Long enough for a first environment on a slow line; a trainer that hangs is killed. */
 const trainingLimitMs = 60 * 60_000;
 const gib = 2 ** 30;
+const trainerLimits: TrainingDeps["limits"] = {
+  threads: 2,
+  memoryLimitBytes: 8 * gib,
+  cpuSeconds: trainingLimitMs / 1000,
+  timeoutMs: trainingLimitMs,
+  diskLimitBytes: 16 * gib,
+};
 
 export function wireData(
   base: Foundation,
   identity: IdentityWiring,
   charter: CharterDeps,
   artifacts: ArtifactCatalogue,
+  tracking: RunTracking,
 ): DataWiring {
   const { work: uow, objects, config } = base;
   const { authorizer } = identity;
@@ -67,16 +75,11 @@ export function wireData(
         return { regulated: (found?.charter.nonNegotiables.regulations.length ?? 0) > 0 };
       },
     },
+    tracking,
     environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
     pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
     workFolder,
-    limits: {
-      threads: 2,
-      memoryLimitBytes: 8 * gib,
-      cpuSeconds: trainingLimitMs / 1000,
-      timeoutMs: trainingLimitMs,
-      diskLimitBytes: 16 * gib,
-    },
+    limits: trainerLimits,
     hidden: [home],
   };
   return {

@@ -28,6 +28,7 @@ import { predictionsMigrations } from "@portolan/predictions";
 import { registryMigrations } from "@portolan/registry";
 import { scoringMigrations } from "@portolan/scoring";
 import { servingMigrations } from "@portolan/serving";
+import { trackingMigrations } from "@portolan/tracking";
 import { trainingMigrations } from "@portolan/training";
 import type { ControlSettings } from "../config.ts";
 import { closeStateFolder } from "../state-folder.ts";
@@ -63,6 +64,7 @@ export const migrationSets = [
   monitoringMigrations,
   scoringMigrations,
   trainingMigrations,
+  trackingMigrations,
 ];
 
 /** Opens the database, brings its schema up to date and starts the ledger's sequencer. */

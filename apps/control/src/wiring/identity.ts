@@ -15,6 +15,7 @@ import {
   listTrustedIssuers,
   type OnDenied,
   openLocalCredential,
+  type RunTokens,
 } from "@portolan/identity";
 import {
   type AddressRules,
@@ -44,7 +45,7 @@ export interface IdentityWiring {
   readonly refreshIssuerKeys: () => Promise<void>;
 }
 
-export async function wireIdentity(base: Foundation): Promise<IdentityWiring> {
+export async function wireIdentity(base: Foundation, runTokens: RunTokens): Promise<IdentityWiring> {
   const { work, clock, keys, config } = base;
   const directory = createDirectoryLookups(work);
   const onDenied = denialsToLedger(base, directory);
@@ -63,7 +64,7 @@ export async function wireIdentity(base: Foundation): Promise<IdentityWiring> {
   const issuerKeys = createIssuerKeys(clock, createJwksFetcher(addresses), createIssuerKeyStore(work, clock));
   return {
     authorizer: createAuthorizer({ unitOfWork: work, onDenied }),
-    authenticator: createAuthenticator({ unitOfWork: work, clock, developmentIssuer, issuerKeys }),
+    authenticator: createAuthenticator({ unitOfWork: work, clock, developmentIssuer, issuerKeys, runTokens }),
     developmentIssuer,
     localCredential,
     directory,

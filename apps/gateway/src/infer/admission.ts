@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
 import { chooseVariant, type RunPriority, type ServingErrorCode } from "@portolan/serving/policy";
-import type { CallerLimit, CallerLimits } from "../limits/caller-limits.ts";
+import type { CallerLimit, CallerLimits, Turn } from "../limits/caller-limits.ts";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 import { findRoute, headerText, readOnBehalfOf, readPurpose } from "./admit.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
@@ -123,8 +123,8 @@ async function admitAnew(
 }
 
 /**
- * Takes the request's unit out of the caller's limits, and waits for its turn where the charter lets requests queue or counts
- * strictly; else at once.
+ * Takes the request's unit out of the caller's limits, and waits for its turn where the charter lets requests queue, and for the other
+ * gateways where it counts strictly or they have to be heard first; else at once.
  * @returns the request's priority: excess of a ceiling goes last, and is the first to be shed
  * @throws RateLimited
  */
@@ -132,12 +132,11 @@ export function takeTurn(
   { limits }: AdmissionDeps,
   { limit }: Admission,
 ): RunPriority | Promise<RunPriority> {
-  const nowMs = performance.now();
-  if (limit.isStrict) return limits.takeStrictly(limit, nowMs).then((waitMs) => turnOf(limit, waitMs));
-  return turnOf(limit, limits.take(limit, nowMs));
+  const turn = limits.take(limit, performance.now());
+  return turn instanceof Promise ? turn.then(priorityOf) : priorityOf(turn);
 }
 
-function turnOf({ limit: { isExcess } }: CallerLimit, waitMs: number): RunPriority | Promise<RunPriority> {
+function priorityOf({ waitMs, isExcess }: Turn): RunPriority | Promise<RunPriority> {
   const priority = isExcess ? "low" : "normal";
   return waitMs > 0 ? sleep(waitMs, priority) : priority;
 }

@@ -2,12 +2,15 @@ import {
   callerLimit,
   callerTokens,
   type LayeredLimit,
+  type LimitLayer,
   longestTurnMs,
   type RateLimiter,
   rateLimitPolicy,
   rateLimitStanding,
   retryAfterSeconds,
   type SharedLimits,
+  type Taken,
+  type TakeRequest,
 } from "@portolan/serving/policy";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 import type { Standing, Standings } from "./extraction/standings.ts";
@@ -22,17 +25,24 @@ export interface CallerLimit {
   readonly countsRows: boolean;
   /** Budgets of text; absent where the charter bounds no tokens. */
   readonly tokens?: LayeredLimit;
-  /** Whether each request is counted by a round trip: then `takeStrictly`, else `take`. */
+  /** Whether each request, and its tokens, are counted by a round trip. */
   readonly isStrict: boolean;
+  /** How long a request may wait to be told whether it passes: the charter's timeout. */
+  readonly patienceMs: number;
   /** What the caller's way of asking has brought it; changes under our hands. */
   readonly standing: Standing | undefined;
 }
 
 /** Thrown with the headers that tell the client when to come back. */
 export class RateLimited extends Limited {
-  constructor({ limit, policy, standing }: CallerLimit, nowMs: number, waitMs: number) {
+  constructor(
+    { limit, policy, standing }: CallerLimit,
+    nowMs: number,
+    waitMs: number,
+    tightest: LimitLayer | undefined,
+  ) {
     const seconds = retryAfterSeconds(waitMs);
-    const violated = limit.tightest?.policy ?? "client";
+    const violated = tightest?.policy ?? "client";
     const isSlowed = standing?.action === "slow" && standing.untilMs > nowMs;
     super("serving.rate_limited", {
       detail: `The limit of this ${violated} is used up.`,
@@ -94,6 +104,7 @@ export class CallerLimits {
       maxWaitMs: longestTurnMs(limits),
       countsRows: unit === "rows",
       ...(tokens ? { tokens } : {}),
+      patienceMs: limits.timeoutMs,
       isStrict: limits.counting === "strict" && this.#shared !== undefined,
       standing: this.#standings?.of(active.route.endpointId, principalId),
     };
@@ -102,39 +113,62 @@ export class CallerLimits {
   }
 
   /**
-   * Takes one unit. `own.limit.isExcess` says afterwards whether the request is the first to be shed.
-   * @returns milliseconds until the request's turn, 0 at once
-   * @throws RateLimited
+   * Takes a request's unit: at once, or, where it is counted strictly or the other gateways have to be heard first, when it is known what the other gateways took.
+   * @throws RateLimited, at once or by the promise
    */
-  take(own: CallerLimit, nowMs: number): number {
+  take(own: CallerLimit, nowMs: number): Turn | Promise<Turn> {
     this.#limiter.sweep(nowMs);
-    return this.#judge(own, nowMs, own.limit.take(nowMs, costOf(own, nowMs), own.maxWaitMs));
+    const { limit, maxWaitMs, patienceMs } = own;
+    const request = { cost: costOf(own, nowMs), maxWaitMs, patienceMs };
+    const taken = this.#take(own, limit, request, nowMs);
+    return taken instanceof Promise
+      ? taken.then((known) => this.#turnOf(own, known, performance.now()))
+      : this.#turnOf(own, taken, nowMs);
   }
 
   /**
-   * Takes one unit by a round trip, so that all gateways together keep the ceiling.
-   * @returns as `take`
-   * @throws RateLimited
+   * Takes tokens out of the caller's budgets, as `take` does units; nothing where the charter bounds none.
+   * @param cost tokens, above 0
+   * @param patienceMs how long the request may wait to be told
    */
-  async takeStrictly(own: CallerLimit, nowMs: number): Promise<number> {
-    if (!this.#shared) return this.take(own, nowMs);
-    this.#limiter.sweep(nowMs);
-    return this.#judge(
-      own,
-      nowMs,
-      await this.#shared.takeStrictly(own.limit, costOf(own, nowMs), own.maxWaitMs),
-    );
+  takeTokens(
+    own: CallerLimit,
+    nowMs: number,
+    cost: number,
+    patienceMs: number,
+  ): Taken | Promise<Taken> | undefined {
+    return own.tokens && this.#take(own, own.tokens, { cost, maxWaitMs: 0, patienceMs }, nowMs);
   }
 
-  #judge(own: CallerLimit, nowMs: number, waitMs: number): number {
-    const { limit } = own;
-    if (waitMs < 0) throw new RateLimited(own, nowMs, -waitMs);
-    if (!limit.isExcess || this.#takesExcess) return waitMs;
-    const endpoint = limit.layers.at(-1);
-    limit.tightest = endpoint;
-    throw new RateLimited(own, nowMs, endpoint?.bucket.waitFor(nowMs, 1) ?? 1);
+  #take(
+    { isStrict }: CallerLimit,
+    limit: LayeredLimit,
+    request: TakeRequest,
+    nowMs: number,
+  ): Taken | Promise<Taken> {
+    const { cost, maxWaitMs } = request;
+    if (isStrict && this.#shared) return this.#shared.takeStrictly(limit, cost, maxWaitMs);
+    const waitMs = limit.take(nowMs, cost, maxWaitMs);
+    return limit.needsNews && this.#shared
+      ? this.#shared.awaitNews(limit, request)
+      : waitMs === 0 && !limit.isExcess
+        ? atOnce
+        : limit.taken(waitMs);
+  }
+
+  #turnOf(own: CallerLimit, { waitMs, isExcess, tightest }: Taken, nowMs: number): Turn {
+    if (waitMs < 0) throw new RateLimited(own, nowMs, -waitMs, tightest);
+    if (!isExcess || this.#takesExcess) return waitMs === 0 && !isExcess ? atOnce : { waitMs, isExcess };
+    const endpoint = own.limit.layers.at(-1);
+    throw new RateLimited(own, nowMs, endpoint?.bucket.waitFor(nowMs, 1) ?? 1, endpoint);
   }
 }
+
+/** When a request that passed may go on, in milliseconds from now, and whether it is the first to be shed. */
+export type Turn = Pick<Taken, "waitMs" | "isExcess">;
+
+/** What nearly every request gets, so that it leaves no garbage. */
+const atOnce: Taken = { waitMs: 0, isExcess: false, tightest: undefined };
 
 /** @throws Limited `serving.abnormal_usage` for a blocked caller */
 function costOf({ standing }: CallerLimit, nowMs: number): number {

@@ -19,7 +19,7 @@ import type { ServingState } from "../snapshot/serving-state.ts";
 import { type CallerGone, watchCaller } from "./caller-gone.ts";
 import { inOpenAiShape } from "./openai-errors.ts";
 import { relayStream } from "./relay-stream.ts";
-import { beginText, type TextAsked, type TextBeginning } from "./text-chain.ts";
+import { beginText, gone, type TextAsked, type TextBeginning } from "./text-chain.ts";
 import { endText, type TextAnswering } from "./text-ending.ts";
 import { legacyHeaders, takeTokens } from "./token-limits.ts";
 
@@ -90,17 +90,16 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
   progress.authMicros = sinceMicros(progress);
   const chosen = chosenVersion(admission, call, progress.requestId);
   progress.active = chosen;
-  const reservation = takeTokens(
-    limit,
-    performance.now(),
-    tokensToReserve(asked, chosen.model?.text?.contextTokens),
-  );
+  const { timeoutMs } = chosen.route.limits;
+  const estimate = tokensToReserve(asked, chosen.model?.text?.contextTokens);
+  const leftMs = Math.max(1, timeoutMs - (performance.now() - readyMs));
+  const reservation = await takeTokens(deps.limits, limit, estimate, leftMs);
   const text: TextAsked = {
     chosen,
     champion,
     request: asked,
     priority,
-    timeoutMs: chosen.route.limits.timeoutMs,
+    timeoutMs,
     elapsedMs: () => performance.now() - readyMs,
     gone: caller.signal,
   };
@@ -124,6 +123,11 @@ async function begin(
   asked: TextAsked,
   reservation: TokenReservation | undefined,
 ): Promise<TextBeginning> {
+  if (asked.gone.aborted) {
+    // It left while it waited for its tokens: nobody was asked.
+    reservation?.settle(performance.now(), 0);
+    throw gone();
+  }
   try {
     return await beginText(health, asked);
   } catch (error) {

@@ -1,28 +1,33 @@
 import {
   type LayeredLimit,
-  reserveTokens,
+  reservationOf,
   retryAfterSeconds,
   type TokenEstimate,
   type TokenReservation,
+  tokenCost,
 } from "@portolan/serving/policy";
-import type { CallerLimit } from "../limits/caller-limits.ts";
+import type { CallerLimit, CallerLimits } from "../limits/caller-limits.ts";
 import { quotaExceeded } from "../limits/limited.ts";
 import { TokensLimited } from "./openai-errors.ts";
 
 /**
- * Takes what a request may use out of the caller's token budgets; nothing where the charter bounds no tokens.
+ * Takes what a request may use out of the caller's token budgets; nothing where the charter bounds no tokens. Waits where other gateways have to
+ * be heard first.
+ * @param patienceMs how long the request may wait for them
  * @throws TokensLimited
  */
-export function takeTokens(
-  { tokens }: CallerLimit,
-  nowMs: number,
+export async function takeTokens(
+  limits: CallerLimits,
+  own: CallerLimit,
   estimate: TokenEstimate,
-): TokenReservation | undefined {
-  if (!tokens) return undefined;
-  const verdict = reserveTokens(tokens, nowMs, estimate);
-  if (verdict.kind === "admitted") return verdict.reservation;
-  const seconds = retryAfterSeconds(verdict.retryAfterMs);
-  const violated = tokens.tightest?.policy ?? "client";
+  patienceMs: number,
+): Promise<TokenReservation | undefined> {
+  const cost = tokenCost(estimate);
+  const taken = await limits.takeTokens(own, performance.now(), cost, patienceMs);
+  if (!own.tokens || !taken) return undefined;
+  if (taken.waitMs === 0) return reservationOf(own.tokens, cost, taken);
+  const seconds = retryAfterSeconds(-taken.waitMs);
+  const violated = taken.tightest?.policy ?? "client";
   throw new TokensLimited("serving.rate_limited", {
     detail: `The token budget of this ${violated} is used up.`,
     mend: `Wait ${seconds} s, or bound the answer with max_completion_tokens.`,

@@ -17,14 +17,14 @@ export interface BucketHome {
   readonly leaseMs: number | undefined;
   /** The bucket that is listed under this one's key now; lists this one when none is. */
   relist(bucket: Bucket): Bucket;
-  /** Called when a bucket has units that the others do not know of. */
+  /** Called when a bucket has units that the others do not know of, or wants to know of theirs. */
   touched(bucket: Bucket): void;
 }
 
 /** Rounding of milliseconds as doubles must refuse nobody who waited as long as he was told. */
 const epsilonMs = 1e-6;
-/** While a lease is used up and the next is on its way. */
-const leaseWaitMs = 5;
+/** What adding and taking off the same units leaves of them. */
+const epsilonUnits = 1e-6;
 
 /**
  * One limit of one holder by the generic cell rate algorithm: its state is one number, the theoretical arrival time.
@@ -46,6 +46,10 @@ export class Bucket {
   #isListed = true;
   /** The common arrival time as last heard, on the clock of whoever counts; 0 before. */
   commonMicros = 0;
+  /** When that was heard, on the local monotonic clock. */
+  #heardMs = Number.NEGATIVE_INFINITY;
+  /** A request waits to hear of this bucket, and goes first. Set by the queue of those who wait alone. */
+  isAwaited = false;
 
   constructor(key: string, spec: RateLimitSpec, home: BucketHome) {
     this.key = key;
@@ -88,8 +92,19 @@ export class Bucket {
     const aheadMs = bucket.#arrivalMs > nowMs ? bucket.#arrivalMs - nowMs : 0;
     const wantedMs = cost * bucket.#intervalMs * bucket.#home.divisor;
     const excessMs = wantedMs > bucket.#toleranceMs ? aheadMs : aheadMs + wantedMs - bucket.#toleranceMs;
-    const waitMs = excessMs <= epsilonMs ? 0 : Math.ceil(excessMs);
-    return waitMs === 0 && bucket.#isLeaseSpent(cost) ? leaseWaitMs : waitMs;
+    return excessMs <= epsilonMs ? 0 : Math.ceil(excessMs);
+  }
+
+  /**
+   * Whether `cost` units would run ahead of the others by more than one lease, or by more than themselves where they are dearer; or somebody
+   * waits for that already. Says nothing about the limit: once the others know what was taken, the same may pass.
+   */
+  lacksLease(cost: number): boolean {
+    const bucket = this.current();
+    if (bucket.#home.leaseMs === undefined) return false;
+    if (bucket.isAwaited) return true;
+    // Units that were given back run ahead of nobody.
+    return bucket.#unshared > 0 && bucket.#unshared + cost > bucket.leaseUnits;
   }
 
   /** Takes `cost` units whether they conform or not; a negative cost gives units back. */
@@ -100,6 +115,19 @@ export class Bucket {
     if (bucket.#home.leaseMs === undefined) return;
     bucket.#unshared += cost;
     bucket.#home.touched(bucket);
+  }
+
+  /** Whether the others were last heard of longer ago than a lease: what they gave back since is not known here. */
+  isStale(nowMs: number): boolean {
+    const bucket = this.current();
+    const { leaseMs } = bucket.#home;
+    return leaseMs !== undefined && nowMs - bucket.#heardMs > leaseMs;
+  }
+
+  /** Asks how the bucket stands, with the next exchange, though there is nothing to tell. */
+  ask(): void {
+    const bucket = this.current();
+    if (bucket.#home.leaseMs !== undefined) bucket.#home.touched(bucket);
   }
 
   /** Units that would still pass at this instant. */
@@ -154,9 +182,12 @@ export class Bucket {
    * The common arrival time, in which `shared` of this bucket's units are counted.
    * @param arrivalMs on the local monotonic clock
    * @param commonMicros the same, on the clock of whoever counts
+   * @param heardMs when it was heard
    */
-  settleShared(arrivalMs: number, commonMicros: number, shared: number): void {
+  settleShared(arrivalMs: number, commonMicros: number, shared: number, heardMs: number): void {
+    this.#heardMs = heardMs;
     this.#unshared -= shared;
+    if (Math.abs(this.#unshared) < epsilonUnits) this.#unshared = 0;
     this.#arrivalMs = arrivalMs + this.#unshared * this.#intervalMs;
     this.commonMicros = commonMicros;
   }
@@ -176,10 +207,5 @@ export class Bucket {
     const aheadMs = Math.max(0, this.#arrivalMs - fromMs) / divisor;
     this.#arrivalMs = fromMs + aheadMs;
     this.#unshared = aheadMs / this.#intervalMs;
-  }
-
-  #isLeaseSpent(cost: number): boolean {
-    if (this.#home.leaseMs === undefined || this.#unshared === 0) return false;
-    return this.#unshared + cost > this.leaseUnits;
   }
 }

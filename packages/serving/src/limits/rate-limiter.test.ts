@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { LayeredLimit } from "./layered-limit.ts";
 import { callerLimit, longestTurnMs } from "./limit-layers.ts";
 import { RateLimiter } from "./rate-limiter.ts";
-import { reserveTokens } from "./token-budget.ts";
+import { reservationOf, type TokenEstimate, tokenCost } from "./token-budget.ts";
 
 const holder = { organisationId: "o", environment: "dev", endpoint: "e", tenantId: "t", principalId: "p" };
 
@@ -144,23 +144,31 @@ describe("token budgets (L10)", () => {
       },
     ]);
 
+  const reserve = (limit: LayeredLimit, nowMs: number, estimate: TokenEstimate) => {
+    const cost = tokenCost(estimate);
+    const taken = limit.taken(limit.take(nowMs, cost));
+    return { ...taken, reservation: reservationOf(limit, cost, taken) };
+  };
+
   test("what was not used is given back, once", () => {
     const limit = budget();
-    const verdict = reserveTokens(limit, 0, { promptTokens: 100, maxTokens: 900 });
-    if (verdict.kind === "refused") throw new Error("refused");
-    expect(limit.layers[0]?.bucket.remaining(0)).toBe(0);
-    verdict.reservation.settle(0, 150);
-    verdict.reservation.settle(0, 999_999);
+    const { waitMs, reservation } = reserve(limit, 0, { promptTokens: 100, maxTokens: 900 });
+    expect([waitMs, limit.layers[0]?.bucket.remaining(0)]).toEqual([0, 0]);
+    reservation.settle(0, 150);
+    reservation.settle(0, 999_999);
     expect(limit.layers[0]?.bucket.remaining(0)).toBe(850);
   });
 
   test("what was used beyond the estimate is paid off before the next request passes", () => {
     const limit = budget();
-    const verdict = reserveTokens(limit, 0, { promptTokens: 0, maxTokens: 1000 });
-    if (verdict.kind === "refused") throw new Error("refused");
-    verdict.reservation.settle(0, 1500);
-    const next = reserveTokens(limit, 0, { promptTokens: 1, maxTokens: 0 });
-    expect(next).toEqual({ kind: "refused", retryAfterMs: 5010 });
-    expect(reserveTokens(limit, 5010, { promptTokens: 1, maxTokens: 0 }).kind).toBe("admitted");
+    const { waitMs, reservation } = reserve(limit, 0, { promptTokens: 0, maxTokens: 1000 });
+    expect(waitMs).toBe(0);
+    reservation.settle(0, 1500);
+    expect(reserve(limit, 0, { promptTokens: 1, maxTokens: 0 }).waitMs).toBe(-5010);
+    expect(reserve(limit, 5010, { promptTokens: 1, maxTokens: 0 }).waitMs).toBe(0);
+  });
+
+  test("a request without a word costs a token all the same", () => {
+    expect(tokenCost({ promptTokens: 0, maxTokens: 0 })).toBe(1);
   });
 });

@@ -1,5 +1,6 @@
 import type { Bucket } from "./bucket.ts";
-import type { LayeredLimit } from "./layered-limit.ts";
+import type { LayeredLimit, LimitLayer, Taken } from "./layered-limit.ts";
+import { NewsQueue, type TakeRequest } from "./news-queue.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
 import type { CountAnswer, CountedBucket, SharedCounts } from "./shared-counts.ts";
 
@@ -43,6 +44,7 @@ interface Sent {
 export class SharedLimits {
   readonly #options: SharedLimitsOptions;
   readonly #touched = new Set<Bucket>();
+  readonly #queue = new NewsQueue();
   #isTogether = false;
   #gateways: number;
   #exchanges = 0;
@@ -79,18 +81,31 @@ export class SharedLimits {
     clearInterval(this.#timer);
     clearImmediate(this.#soon);
     this.#touched.clear();
+    // Nobody is left waiting for an answer that is not asked for any more.
+    this.#options.limiter.part(this.#gateways);
+    this.#queue.retry(this.#options.nowMs());
   }
 
   /**
-   * Takes by a round trip: what is admitted conforms over all gateways. While they are apart it is the local part, as for everybody.
-   * @returns as `LayeredLimit.take`
+   * For a request that `limit.take` refused because it `needsNews`: takes as soon as the others were heard, about a round trip later, and by the
+   * local part when they part. Refused after `patienceMs`, else as the limits say. Never rejects.
    */
-  async takeStrictly(limit: LayeredLimit, cost: number, maxWaitMs: number): Promise<number> {
+  awaitNews(limit: LayeredLimit, request: TakeRequest): Promise<Taken> {
+    const taken = this.#queue.wait(limit, request, this.#options.nowMs());
+    this.#exchangeSoon();
+    return taken;
+  }
+
+  /**
+   * Takes by a round trip: what is admitted conforms over all gateways. While they are apart it is the local part, as for everybody: nobody waits
+   * for longer than a lease.
+   */
+  async takeStrictly(limit: LayeredLimit, cost: number, maxWaitMs: number): Promise<Taken> {
     const { counts, leaseMs, nowMs } = this.#options;
     const askedMs = nowMs();
     // Who is refused by what is known here would be refused there: a flood does not reach the store.
-    if (!this.#isTogether || limit.waitFor(askedMs, cost) > maxWaitMs)
-      return limit.take(askedMs, cost, maxWaitMs);
+    if (!this.#isTogether || limit.surelyRefuses(askedMs, cost, maxWaitMs))
+      return limit.taken(limit.take(askedMs, cost, maxWaitMs));
     const buckets = limit.layers.map(({ kind, bucket }) => ({
       ...counted(bucket.current(), cost),
       isSoft: kind === "soft",
@@ -103,7 +118,7 @@ export class SharedLimits {
     } catch (error) {
       this.#failures++;
       this.#part(String(error));
-      return limit.take(nowMs(), cost, maxWaitMs);
+      return limit.taken(limit.take(nowMs(), cost, maxWaitMs));
     }
   }
 
@@ -135,7 +150,8 @@ export class SharedLimits {
       this.#gateways = Math.max(answer.gateways, this.#options.gateways);
       if (!this.#isTogether) this.#join();
       else if (epoch === this.#epoch) settleAll(sent, answer, this.#options.nowMs());
-      if (this.#touched.size > mostBuckets) this.#exchangeSoon();
+      this.#queue.retry(this.#options.nowMs());
+      if (this.#touched.size > mostBuckets || this.#queue.size > 0) this.#exchangeSoon();
     } catch (error) {
       this.#failures++;
       this.#isAsking = false;
@@ -180,6 +196,7 @@ export class SharedLimits {
     this.#isTogether = false;
     this.#touched.clear();
     limiter.part(this.#gateways);
+    this.#queue.retry(this.#options.nowMs());
     onChange?.(this.status, reason);
   }
 }
@@ -196,7 +213,8 @@ function counted(bucket: Bucket, units: number): CountedBucket {
 function settleAll(sent: readonly Sent[], answer: CountAnswer, heardMs: number): void {
   sent.forEach(({ bucket, units }, i) => {
     const arrival = answer.arrivalMicros[i];
-    if (arrival !== undefined) bucket.settleShared(localOf(arrival, answer, heardMs), arrival, units);
+    if (arrival !== undefined)
+      bucket.settleShared(localOf(arrival, answer, heardMs), arrival, units, heardMs);
   });
 }
 
@@ -206,25 +224,26 @@ function localOf(arrivalMicros: number, { nowMicros }: CountAnswer, heardMs: num
 }
 
 function settleTaken(
-  limit: LayeredLimit,
+  { layers }: LayeredLimit,
   answer: CountAnswer & { readonly waitMicros: readonly number[] },
   maxWaitMs: number,
   heardMs: number,
-): number {
+): Taken {
   let waitMs = 0;
-  limit.isExcess = false;
-  limit.layers.forEach((layer, i) => {
+  let isExcess = false;
+  let tightest: LimitLayer | undefined = layers[0];
+  layers.forEach((layer, i) => {
     const arrival = answer.arrivalMicros[i];
     if (arrival !== undefined)
-      layer.bucket.current().settleShared(localOf(arrival, answer, heardMs), arrival, 0);
+      layer.bucket.current().settleShared(localOf(arrival, answer, heardMs), arrival, 0, heardMs);
     const layerMs = Math.ceil((answer.waitMicros[i] ?? 0) / 1000);
-    if (layer.kind === "soft" && layerMs > 0) limit.isExcess = true;
+    if (layer.kind === "soft" && layerMs > 0) isExcess = true;
     else if (layerMs > waitMs) {
       waitMs = layerMs;
-      limit.tightest = layer;
+      tightest = layer;
     }
   });
-  return waitMs > maxWaitMs ? -waitMs : waitMs;
+  return { waitMs: waitMs > maxWaitMs ? -waitMs : waitMs, isExcess, tightest };
 }
 
 /** @throws Error when the answer does not come in time; it is then ignored */

@@ -1,4 +1,4 @@
-import type { LayeredLimit } from "./layered-limit.ts";
+import type { LayeredLimit, Taken } from "./layered-limit.ts";
 
 /** An estimate that was taken, to be settled once with what was used. */
 export interface TokenReservation {
@@ -9,38 +9,33 @@ export interface TokenReservation {
   settle(nowMs: number, usedTokens: number): void;
 }
 
-export type TokenVerdict =
-  | { readonly kind: "admitted"; readonly reservation: TokenReservation }
-  | { readonly kind: "refused"; readonly retryAfterMs: number };
-
 /** What a text request may use at most, before anybody knows: its prompt, and the longest answer that it allows. */
 export interface TokenEstimate {
   readonly promptTokens: number;
   readonly maxTokens: number;
 }
 
+/** What a request takes out of a budget before it goes out, in tokens. At least one. */
+export function tokenCost({ promptTokens, maxTokens }: TokenEstimate): number {
+  return Math.max(1, promptTokens + maxTokens);
+}
+
 /**
- * Tokens of a request whose usage is known afterwards. The estimate is taken before the request goes out, the real usage settled when
- * it is back: more becomes a debt that is paid off before the next request passes, less is given back.
- * @param nowMs monotonic milliseconds
+ * Tokens that were taken for a request whose usage is known afterwards. When it is back the real usage is settled: more becomes a debt that is
+ * paid off before the next request passes, less is given back, over all gateways that count together.
+ * @param takenTokens what the limit let pass
  */
-export function reserveTokens(
+export function reservationOf(
   limit: LayeredLimit,
-  nowMs: number,
-  { promptTokens, maxTokens }: TokenEstimate,
-): TokenVerdict {
-  const estimate = Math.max(1, promptTokens + maxTokens);
-  const waitMs = limit.take(nowMs, estimate);
-  if (waitMs < 0) return { kind: "refused", retryAfterMs: -waitMs };
+  takenTokens: number,
+  { isExcess }: Pick<Taken, "isExcess">,
+): TokenReservation {
   let isSettled = false;
   return {
-    kind: "admitted",
-    reservation: {
-      settle(atMs, usedTokens) {
-        if (isSettled) return;
-        isSettled = true;
-        limit.settle(atMs, estimate, Math.max(0, usedTokens));
-      },
+    settle(atMs, usedTokens) {
+      if (isSettled) return;
+      isSettled = true;
+      limit.settle(atMs, takenTokens, Math.max(0, usedTokens), isExcess);
     },
   };
 }

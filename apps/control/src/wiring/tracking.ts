@@ -1,0 +1,107 @@
+import { type ErrorCatalogue, listenAtSocket } from "@portolan/http-contract";
+import { type RunTokens, registerAuthentication } from "@portolan/identity";
+import { parseId } from "@portolan/kernel";
+import { recordBatchDigest } from "@portolan/ledger";
+import {
+  beginAttempt,
+  type MlflowRouteDeps,
+  registerMlflowRoutes,
+  runOfToken,
+  settleRun,
+  type TrackedRun,
+  verifyRunToken,
+} from "@portolan/tracking";
+import { type RunTracking, readTrainingRun } from "@portolan/training";
+import { createServer } from "../http/server.ts";
+import type { Foundation } from "./foundation.ts";
+import type { IdentityWiring } from "./identity.ts";
+
+/** Requests of one trainer that are in work at once; a client waits for its answers, so that more are of no use. */
+const mostConnections = 32;
+
+/** Tokens of trainers, for whoever authenticates callers. */
+export function runTokensOf({ work, clock }: Pick<Foundation, "work" | "clock">): RunTokens {
+  return {
+    claims: (credential) => runOfToken(credential) !== undefined,
+    verify: (credential) => verifyRunToken({ work, clock }, credential),
+  };
+}
+
+/** What the tracking routes stand on; runs are read with the rights of whoever asks. */
+export function wireTracking(
+  base: Foundation,
+  identity: IdentityWiring,
+  catalogue: ErrorCatalogue,
+): MlflowRouteDeps {
+  const { work, log } = base;
+  const { authorizer, directory } = identity;
+  return {
+    work,
+    authorizer,
+    log,
+    catalogue,
+    recordBatch: recordBatchDigest,
+    runs: {
+      find: async (call, runId) => trackedRun(await readTrainingRun({ uow: work, authorizer }, call, runId)),
+    },
+    useCases: {
+      find: async (organisationId, idOrName) => {
+        const id = parseId("organisation", organisationId);
+        return id && directory.useCaseName(id, idOrName);
+      },
+    },
+  };
+}
+
+function trackedRun(run: Awaited<ReturnType<typeof readTrainingRun>>): TrackedRun {
+  const { id, environment, state, startedAt, finishedAt, request } = run;
+  return {
+    id,
+    environment,
+    state,
+    startedAt,
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(request.useCaseId === undefined ? {} : { useCaseId: request.useCaseId }),
+  };
+}
+
+/**
+ * Takes trainers' calls at a socket in the folder of each run. Behind it stands a server that has the tracking calls and nothing else of
+ * control, so that what a trainer reaches is a matter of what is registered there, not of a filter on paths.
+ */
+export async function createRunTracking(
+  base: Foundation,
+  identity: IdentityWiring,
+  deps: MlflowRouteDeps,
+): Promise<{ readonly tracking: RunTracking; close(): Promise<void> }> {
+  const { work, clock, log } = base;
+  const { authenticator, authorizer, onDenied } = identity;
+  const app = await createServer({ catalogue: deps.catalogue, log, clock, describes: false });
+  registerAuthentication(app, { authenticator, authorizer, clock, onDenied });
+  await registerMlflowRoutes(app, deps);
+  await app.ready();
+  const tracking: RunTracking = {
+    open: async (call, attempt, socket) => {
+      const { token, end } = await beginAttempt({ work, clock }, call, attempt);
+      try {
+        const listener = await listenAtSocket(
+          socket,
+          (request, response) => app.routing(request, response),
+          mostConnections,
+        );
+        return {
+          token,
+          close: async () => {
+            await listener.close();
+            await end();
+          },
+        };
+      } catch (error) {
+        await end();
+        throw error;
+      }
+    },
+    settle: settleRun,
+  };
+  return { tracking, close: () => app.close() };
+}

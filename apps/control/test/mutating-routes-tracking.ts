@@ -1,0 +1,24 @@
+import { known, type MutatingRoute, type World } from "./mutating-world.ts";
+
+const credential = (world: World): string => known(world, "runToken");
+
+function logging(call: string, body: object, event = "tracking.batch.logged"): MutatingRoute {
+  const url = `/api/2.0/mlflow/runs/${call}` as const;
+  const request = (world: World) => ({ url, body: { run_id: known(world, "trainingRun"), ...body } });
+  return { route: `POST ${url}`, credential, ledger: "recorded", events: [event], request };
+}
+
+/** What a trainer calls, with the token of its run. */
+export const trackingRoutes: readonly MutatingRoute[] = [
+  logging("log-metric", { key: "loss", value: 0.5, timestamp: 1, step: 1 }),
+  logging("log-parameter", { key: "depth", value: "3" }),
+  logging("set-tag", { key: "kind", value: "trial" }),
+  logging("delete-tag", { key: "kind" }, "tracking.tag.deleted"),
+  logging("log-batch", { metrics: [{ key: "loss", value: "NaN", timestamp: "2", step: "2" }] }),
+  logging(
+    "log-inputs",
+    { datasets: [{ dataset: { name: "flights", digest: "d", source_type: "local", source: "{}" } }] },
+    "tracking.inputs.logged",
+  ),
+  logging("update", { status: "FINISHED", end_time: 3 }, "tracking.run.reported"),
+];

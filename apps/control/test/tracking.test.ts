@@ -1,0 +1,181 @@
+import { request as httpRequest } from "node:http";
+import { type Id, parseId } from "@portolan/kernel";
+import { aCall } from "@portolan/testkit";
+import { settleRun } from "@portolan/tracking";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Acme, bootstrapAcme, must } from "./api.ts";
+import { type InProcessControl, openControl } from "./in-process.ts";
+import { type OpenRun, openRun } from "./tracked-runs.ts";
+
+let control: InProcessControl;
+let acme: Acme;
+let run: OpenRun;
+let other: OpenRun;
+let sam: string;
+
+const mlflow = "/api/2.0/mlflow";
+const point = { key: "loss", value: 0.5, timestamp: 1, step: 1 };
+
+beforeAll(async () => {
+  control = await openControl();
+  acme = await bootstrapAcme(control, control.secret);
+  run = await openRun(control, acme, { principal: "sam", environment: "dev" });
+  other = await openRun(control, acme, { principal: "sam", environment: "dev" });
+  sam = await control.token("sam");
+});
+afterAll(async () => {
+  await run.close();
+  await other.close();
+  await control.close();
+});
+
+const log = (of: OpenRun, token: string, body: object = point) =>
+  control.call("POST", `${mlflow}/runs/log-metric`, { run_id: of.id, ...body }, token);
+
+/** Through the socket of a run, as what forwards a trainer's calls asks. */
+function throughSocket(path: string, token?: string): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const asked = httpRequest({ socketPath: run.socket, path, headers }, (answer) => {
+      let text = "";
+      answer.on("data", (chunk: Buffer) => {
+        text += chunk.toString("utf8");
+      });
+      answer.on("end", () => resolve({ status: answer.statusCode ?? 0, text }));
+    });
+    asked.once("error", reject);
+    asked.end();
+  });
+}
+
+const denials = (): Promise<string[]> =>
+  control.database.session(async (session) => {
+    const rows = await session.query<{ payload: string }>(
+      "select convert_from(payload, 'UTF8') as payload from ledger.rows where class = 'denied'",
+    );
+    return rows.map(({ payload }) => payload);
+  });
+
+test("the token of a run logs to that run, which people of its team read", async () => {
+  expect(await log(run, run.token.reveal())).toMatchObject({ status: 200, body: {} });
+  const { body } = await control.call("GET", `${mlflow}/runs/get?run_id=${run.id}`, undefined, sam);
+  expect(body).toMatchObject({
+    run: {
+      info: { run_id: run.id, run_uuid: run.id, status: "RUNNING", experiment_id: `${acme.useCaseId}-dev` },
+      data: { metrics: [{ key: "loss", value: 0.5, timestamp: 1, step: 1 }], params: [], tags: [] },
+    },
+  });
+  expect(await must(control, "GET", `/v1/training-runs/${run.id}/tracking`, undefined, sam)).toEqual({
+    runId: run.id,
+    params: {},
+    tags: {},
+    metrics: [{ key: "loss", value: 0.5, timestampMs: 1, step: 1 }],
+  });
+});
+
+test("another run answers that token like one that does not exist, and the refusal is on the ledger", async () => {
+  const token = run.token.reveal();
+  const missing = "run_00000000000000000000000000";
+  for (const call of [
+    (id: string) => control.call("GET", `${mlflow}/runs/get?run_id=${id}`, undefined, token),
+    (id: string) => control.call("POST", `${mlflow}/runs/log-metric`, { run_id: id, ...point }, token),
+  ]) {
+    const [there, gone] = [await call(other.id), await call(missing)];
+    expect(there).toMatchObject({ status: 404, body: { error_code: "RESOURCE_DOES_NOT_EXIST" } });
+    expect(there.text.replace(other.id, "")).toBe(gone.text.replace(missing, ""));
+    expect((await denials()).some((row) => row.includes(there.requestId) && row.includes(other.id))).toBe(
+      true,
+    );
+  }
+});
+
+test("it opens nothing else of the API, whatever whoever started the run may do", async () => {
+  const token = run.token.reveal();
+  const tries = [
+    ["GET", "/v1/whoami", undefined],
+    ["GET", "/v1/datasets", undefined],
+    ["GET", "/v1/models", undefined],
+    ["POST", "/v1/training-runs", {}],
+    ["POST", "/v1/api-keys", { name: "mine", environment: "dev" }],
+    ["GET", `/v1/training-runs/${other.id}/logs`, undefined],
+  ] as const;
+  const granted = [];
+  for (const [method, path, body] of tries) {
+    const { status } = await control.call(method, path, body, token);
+    if (status < 300) granted.push(path);
+  }
+  expect(granted).toEqual([]);
+});
+
+test("nobody but its trainer writes to a run, whatever their role; nobody of another place reads it", async () => {
+  for (const name of ["ada", "lea", "sam"])
+    expect(await log(run, await control.token(name))).toMatchObject({
+      status: 403,
+      body: { error_code: "PERMISSION_DENIED" },
+    });
+  const stranger = await control.token("eve");
+  const path = `${mlflow}/runs/get?run_id=${run.id}`;
+  expect(await control.call("GET", path, undefined, stranger)).toMatchObject({ status: 403 });
+  expect(await control.call("GET", path)).toMatchObject({
+    status: 401,
+    body: { error_code: "UNAUTHENTICATED" },
+  });
+});
+
+test("the socket of a run takes tracking calls alone, with a credential", async () => {
+  const token = run.token.reveal();
+  const own = `${mlflow}/runs/get?run_id=${run.id}`;
+  expect((await throughSocket(own, token)).status).toBe(200);
+  expect((await throughSocket(own)).status).toBe(401);
+  const elsewhere = [
+    "/v1/whoami",
+    `/v1/training-runs/${run.id}`,
+    "/healthz",
+    "/metrics",
+    "/docs/json",
+    "/docs",
+    `${mlflow}/../../../v1/whoami`,
+  ];
+  for (const path of elsewhere)
+    expect([path, (await throughSocket(path, token)).status]).toEqual([path, 404]);
+  // A person's credential opens no more there.
+  expect((await throughSocket("/v1/models", sam)).status).toBe(404);
+});
+
+test("a later attempt's token ends the earlier one's, and a settled run has none", async () => {
+  const { id } = await must(control, "GET", "/v1/whoami", undefined, sam);
+  const call = aCall({
+    id: String(id),
+    organisationId: parseId("organisation", acme.organisationId) as Id<"organisation">,
+  });
+  const earlier = other.token.reveal();
+  const attempt = {
+    runId: other.id,
+    environment: "dev",
+    useCaseId: acme.useCaseId,
+    lifetimeMs: 60_000,
+  } as const;
+  const later = await control.tracking.open(call, attempt, other.socket.replace("tracking", "later"));
+  expect(await log(other, earlier)).toMatchObject({ status: 401 });
+  // What ends the earlier attempt leaves the later one alone.
+  await other.close();
+  expect(await log(other, later.token.reveal())).toMatchObject({ status: 200 });
+  await control.work.write(call, (tx) => settleRun(tx, other.id));
+  expect(await log(other, later.token.reveal())).toMatchObject({ status: 401 });
+  await later.close();
+});
+
+test("a token is worth nothing once its time is over, or whoever started the run is disabled", async () => {
+  const { id } = await must(control, "GET", "/v1/whoami", undefined, sam);
+  const call = aCall({
+    id: String(id),
+    organisationId: parseId("organisation", acme.organisationId) as Id<"organisation">,
+  });
+  const short = { runId: other.id, environment: "dev", useCaseId: acme.useCaseId, lifetimeMs: 0 } as const;
+  const brief = await control.tracking.open(call, short, other.socket.replace("tracking", "brief"));
+  expect(await log(other, brief.token.reveal())).toMatchObject({ status: 401 });
+  await brief.close();
+  const ada = await control.token("ada");
+  await must(control, "POST", `/v1/users/${String(id)}/disable`, { reason: "left" }, ada);
+  expect(await log(run, run.token.reveal())).toMatchObject({ status: 401 });
+});

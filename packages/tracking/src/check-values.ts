@@ -1,0 +1,120 @@
+import { PortolanError, type Violation } from "@portolan/kernel";
+import type { KeyValue, MetricPoint } from "./contract.ts";
+import type { TrackingErrorCode } from "./errors.ts";
+
+/** MLflow's limits (`mlflow/utils/validation.py`). Longer values are refused: cut ones would be silently false evidence. */
+export const limits = {
+  metricsPerBatch: 1_000,
+  paramsPerBatch: 100,
+  tagsPerBatch: 100,
+  entitiesPerBatch: 1_000,
+  keyLength: 250,
+  paramLength: 6_000,
+  tagLength: 8_000,
+  requestBytes: 2 ** 20,
+  /** Ours, since a trainer is other people's code: all requests of one run together. */
+  runBytes: 256 * 2 ** 20,
+} as const;
+
+/** What one request logs. */
+export interface Batch {
+  readonly metrics: readonly MetricPoint[];
+  readonly params: readonly KeyValue[];
+  readonly tags: readonly KeyValue[];
+}
+
+/**
+ * Judges names, lengths and counts of a batch by MLflow's rules. Pure.
+ *
+ * @throws PortolanError `tracking.invalid_value` with every violation and its place.
+ */
+export function checkBatch({ metrics, params, tags }: Batch): void {
+  const violations = [
+    ...countViolations({ metrics, params, tags }),
+    ...metrics.flatMap(({ key }, i) => keyViolations(key, `/metrics/${i}/key`)),
+    ...params.flatMap((param, i) => textViolations(param, `/params/${i}`, limits.paramLength)),
+    ...tags.flatMap((tag, i) => textViolations(tag, `/tags/${i}`, limits.tagLength)),
+    ...twiceNamed(params),
+  ];
+  refuse(violations);
+}
+
+/** @throws PortolanError `tracking.invalid_value` unless there are none. */
+export function refuse(violations: readonly Violation[]): void {
+  const [first] = violations;
+  if (first === undefined) return;
+  const others = violations.length === 1 ? "" : ` (and ${violations.length - 1} more)`;
+  throw new PortolanError<TrackingErrorCode>("tracking.invalid_value", {
+    detail: `${first.at?.pointer ?? "/"}: ${first.detail}${others}`,
+    ...(first.mend === undefined ? {} : { mend: first.mend }),
+    violations,
+  });
+}
+
+function countViolations({ metrics, params, tags }: Batch): Violation[] {
+  const counts = [
+    { name: "metrics", count: metrics.length, most: limits.metricsPerBatch },
+    { name: "params", count: params.length, most: limits.paramsPerBatch },
+    { name: "tags", count: tags.length, most: limits.tagsPerBatch },
+    {
+      name: "",
+      count: metrics.length + params.length + tags.length,
+      most: limits.entitiesPerBatch,
+    },
+  ];
+  return counts
+    .filter(({ count, most }) => count > most)
+    .map(({ name, count, most }) => ({
+      detail: `a batch holds at most ${most} ${name || "metrics, params and tags together"}; this one holds ${count}`,
+      mend: "Send several batches.",
+      at: { pointer: `/${name}` },
+    }));
+}
+
+const keyForm = /^[\p{L}\p{M}\p{N}\p{Pc}/.\- :]+$/u;
+
+/** Letters, digits and `_ - . : / blank`, and a path that is its own shortest form: clients lay metrics out as files. */
+export function keyViolations(key: string, pointer: string): Violation[] {
+  const at = { pointer };
+  if (key.length > limits.keyLength)
+    return [{ detail: `a key has at most ${limits.keyLength} characters, not ${key.length}`, at }];
+  if (!keyForm.test(key))
+    return [
+      {
+        detail: `${JSON.stringify(key)} is no key`,
+        mend: "Use letters, digits and _ - . : / and blanks.",
+        at,
+      },
+    ];
+  if (key.split("/").some((part) => part === "" || part === "." || part === ".."))
+    return [
+      { detail: `${JSON.stringify(key)} is no plain path`, mend: "Leave out empty parts, . and ..", at },
+    ];
+  return [];
+}
+
+function textViolations({ key, value }: KeyValue, pointer: string, most: number): Violation[] {
+  const tooLong =
+    value.length > most
+      ? [
+          {
+            detail: `the value of ${JSON.stringify(key)} has ${value.length} characters, at most ${most} are kept`,
+            mend: "Log a shorter value, or the digest of it.",
+            at: { pointer: `${pointer}/value` },
+          },
+        ]
+      : [];
+  return [...keyViolations(key, `${pointer}/key`), ...tooLong];
+}
+
+/** A parameter is one value for the whole run: twice in one batch there is no first one. */
+function twiceNamed(params: readonly KeyValue[]): Violation[] {
+  const seen = new Map<string, string>();
+  return params.flatMap(({ key, value }, i) => {
+    const before = seen.get(key);
+    seen.set(key, value);
+    return before === undefined || before === value
+      ? []
+      : [{ detail: `the parameter ${JSON.stringify(key)} has two values`, at: { pointer: `/params/${i}` } }];
+  });
+}

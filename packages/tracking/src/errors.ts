@@ -1,0 +1,11 @@
+import type { ErrorSpec } from "@portolan/kernel";
+
+export const trackingErrors = {
+  "tracking.invalid_value": { status: 400, title: "What was logged is not usable" },
+  "tracking.param_changed": { status: 400, title: "A parameter cannot change" },
+  "tracking.too_much_logged": { status: 400, title: "The run has logged too much" },
+  "tracking.tag_not_found": { status: 404, title: "Tag not found" },
+  "tracking.experiment_not_found": { status: 404, title: "Experiment not found" },
+  "tracking.run_not_open": { status: 409, title: "The run is not open for logging" },
+} as const satisfies Record<string, ErrorSpec>;
+export type TrackingErrorCode = keyof typeof trackingErrors;

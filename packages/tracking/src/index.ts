@@ -1,0 +1,34 @@
+import type { MigrationSet } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { type MlflowRouteDeps, mlflowRoutes } from "./routes/mlflow.ts";
+import { trackedDataRoutes } from "./routes/tracked-data.ts";
+
+export {
+  type Attempt,
+  type AttemptDeps,
+  beginAttempt,
+  type RunGrant,
+  settleRun,
+  verifyRunToken,
+} from "./attempts.ts";
+export { trackingErrors } from "./errors.ts";
+export type { RunDirectory, TrackedRun, UseCaseNames } from "./ports.ts";
+export { runOfToken } from "./run-token.ts";
+export type { MlflowRouteDeps };
+
+export const trackingMigrations: MigrationSet = {
+  package: "tracking",
+  directory: new URL("../migrations/", import.meta.url),
+  after: [],
+};
+
+/** MLflow's tracking calls alone: all that a trainer may reach. */
+export async function registerMlflowRoutes(app: FastifyInstance, deps: MlflowRouteDeps): Promise<void> {
+  await app.register((scope) => mlflowRoutes(scope, deps), { prefix: "/api/2.0/mlflow" });
+}
+
+/** MLflow's tracking calls, and the same data as our own API shows it. */
+export async function registerTrackingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): Promise<void> {
+  await registerMlflowRoutes(app, deps);
+  await app.register((scope) => trackedDataRoutes(scope, deps));
+}

@@ -1,0 +1,184 @@
+import {
+  type Authorizer,
+  type CallContext,
+  canonicalBytes,
+  digestBytes,
+  digestJson,
+  type JsonObject,
+  PortolanError,
+  type Transaction,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import { type Batch, checkBatch, limits } from "./check-values.ts";
+import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.ts";
+import type { TrackingErrorCode } from "./errors.ts";
+import { latestPoints } from "./latest-points.ts";
+import { addBlock, raiseLatest } from "./points-store.ts";
+import type { RecordBatch, RunDirectory, TrackedRun } from "./ports.ts";
+import { addInputs, addParams, countLogged, removeTag, setReported, setTags } from "./store.ts";
+
+export interface LogDeps {
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly runs: RunDirectory;
+  readonly recordBatch: RecordBatch;
+}
+
+/**
+ * Logs metrics, parameters and tags; all or none. Sent again, it changes nothing.
+ *
+ * @throws PortolanError `tracking.invalid_value`, `tracking.param_changed`, `tracking.too_much_logged`, `tracking.run_not_open`,
+ * and what the authorizer throws.
+ */
+export async function logBatch(deps: LogDeps, call: CallContext, runId: string, batch: Batch): Promise<void> {
+  checkBatch(batch);
+  const metrics = batch.metrics.map(jsonPoint);
+  const logged = { metrics, params: batch.params.map(jsonText), tags: batch.tags.map(jsonText) };
+  const count = batch.metrics.length + batch.params.length + batch.tags.length;
+  if (count === 0) return;
+  await write(deps, call, runId, { event: "tracking.batch.logged", content: logged, count }, async (tx) => {
+    if (batch.params.length > 0) await logParams(tx, runId, batch.params);
+    if (batch.tags.length > 0) await setTags(tx.sql, runId, batch.tags);
+    if (batch.metrics.length === 0) return;
+    await addBlock(tx.sql, { runId, digest: digestJson(metrics), now: tx.now }, batch.metrics);
+    await raiseLatest(tx.sql, runId, latestPoints(batch.metrics));
+  });
+}
+
+async function logParams(tx: Transaction, runId: string, params: readonly KeyValue[]): Promise<void> {
+  const stored = await addParams(tx.sql, runId, params);
+  const changed = params.find(({ key, value }) => stored.get(key) !== value);
+  if (changed === undefined) return;
+  const shown = (value: string): string => JSON.stringify(value.slice(0, 100));
+  throw new PortolanError<TrackingErrorCode>("tracking.param_changed", {
+    detail: `the parameter ${JSON.stringify(changed.key)} is ${shown(stored.get(changed.key) ?? "")} and cannot become ${shown(changed.value)}`,
+    mend: "Log each parameter once; what changes is a metric or a tag.",
+  });
+}
+
+/** @throws PortolanError `tracking.tag_not_found`, and as `logBatch`. */
+export async function deleteTag(deps: LogDeps, call: CallContext, runId: string, key: string): Promise<void> {
+  await write(
+    deps,
+    call,
+    runId,
+    { event: "tracking.tag.deleted", content: { key }, count: 1 },
+    async (tx) => {
+      if (await removeTag(tx.sql, runId, key)) return;
+      throw new PortolanError<TrackingErrorCode>("tracking.tag_not_found", {
+        detail: `the run ${runId} has no tag ${JSON.stringify(key)}`,
+      });
+    },
+  );
+}
+
+/** The tag that holds a run's name, in MLflow's clients too. */
+export const nameTag = "mlflow.runName";
+
+/**
+ * Notes what the trainer says of the run's end, and its name. While the run is open that is what readers see; once it has settled the
+ * platform's own word counts. Throws as `logBatch` does.
+ */
+export async function reportRun(
+  deps: LogDeps,
+  call: CallContext,
+  runId: string,
+  report: { readonly status?: RunStatus; readonly endMs?: number; readonly name?: string },
+): Promise<TrackedRun> {
+  const tags = report.name === undefined ? [] : [{ key: nameTag, value: report.name }];
+  checkBatch({ metrics: [], params: [], tags });
+  return write(
+    deps,
+    call,
+    runId,
+    { event: "tracking.run.reported", content: { ...report }, count: 1 },
+    async (tx) => {
+      await setTags(tx.sql, runId, tags);
+      if (report.status !== undefined || report.endMs !== undefined) await setReported(tx.sql, runId, report);
+    },
+  );
+}
+
+/** Notes data sets that the trainer says it read. Throws as `logBatch` does. */
+export async function logInputs(
+  deps: LogDeps,
+  call: CallContext,
+  runId: string,
+  inputs: readonly DatasetInput[],
+): Promise<void> {
+  if (inputs.length === 0) return;
+  const content = { inputs: inputs.map((input) => ({ ...input, tags: input.tags.map(jsonText) })) };
+  await write(
+    deps,
+    call,
+    runId,
+    { event: "tracking.inputs.logged", content, count: inputs.length },
+    async (tx) => addInputs(tx.sql, runId, inputs),
+  );
+}
+
+interface Leaf {
+  readonly event: string;
+  readonly content: JsonObject;
+  readonly count: number;
+}
+
+/** One request: allowed, within the run's bound, and one leaf in the ledger, all with its effect. */
+async function write(
+  deps: LogDeps,
+  call: CallContext,
+  runId: string,
+  { event, content, count }: Leaf,
+  effect: (tx: Transaction) => Promise<void>,
+): Promise<TrackedRun> {
+  const { organisationId } = call.actor;
+  const run = await deps.runs.find(call, runId);
+  const { environment, useCaseId } = run;
+  const place = { environment, ...(useCaseId === undefined ? {} : { useCaseId }) };
+  await deps.authorizer.require(call, "training:track", {
+    type: "TrainingRun",
+    id: runId,
+    organisationId,
+    ...place,
+  });
+  const bytes = canonicalBytes(content);
+  await deps.work.write(call, async (tx) => {
+    const total = await countLogged(tx.sql, { organisationId, runId, now: tx.now }, bytes.length);
+    if (total === undefined) throw notOpen(runId);
+    if (total > limits.runBytes) throw tooMuch();
+    await effect(tx);
+    const digest = digestBytes(bytes);
+    // The request's id is in the key: the same tag set, then changed, then set again is three facts.
+    await deps.recordBatch(tx, {
+      event,
+      subject: runId,
+      digest,
+      count,
+      key: `tracking:${runId}:${call.requestId}`,
+    });
+  });
+  return run;
+}
+
+function jsonText({ key, value }: KeyValue): JsonObject {
+  return { key, value };
+}
+
+/** NaN has no JSON form; MLflow writes it as text. */
+function jsonPoint({ key, value, timestampMs, step }: MetricPoint): JsonObject {
+  return { key, value: Number.isNaN(value) ? "NaN" : value, timestampMs, step };
+}
+
+function notOpen(runId: string): PortolanError<TrackingErrorCode> {
+  return new PortolanError("tracking.run_not_open", {
+    detail: `no trainer of the run ${runId} is at work`,
+    mend: "Log while the run is running, from its own trainer.",
+  });
+}
+
+function tooMuch(): PortolanError<TrackingErrorCode> {
+  return new PortolanError("tracking.too_much_logged", {
+    detail: `one run logs at most ${limits.runBytes / 2 ** 20} MiB`,
+    mend: "Log fewer points: every n-th step is enough for a curve.",
+  });
+}

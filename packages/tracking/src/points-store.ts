@@ -1,0 +1,56 @@
+import type { Sql } from "@portolan/kernel";
+import { sql as raw } from "kysely";
+import type { MetricPoint } from "./contract.ts";
+
+/** Stores the points of one request as one row; the same points again change nothing. */
+export async function addBlock(
+  sql: Sql,
+  of: { readonly runId: string; readonly digest: string; readonly now: number },
+  points: readonly MetricPoint[],
+): Promise<void> {
+  const keys = [...new Set(points.map(({ key }) => key))];
+  const place = new Map(keys.map((key, i) => [key, i + 1]));
+  await raw`insert into tracking.metric_blocks
+      (run_id, digest, keys, key_of, point_values, timestamps_ms, steps, logged_at)
+    values (${of.runId}, ${of.digest}, ${keys}::text[], ${points.map(({ key }) => place.get(key))}::integer[],
+      ${points.map(({ value }) => value)}::float8[], ${points.map(({ timestampMs }) => timestampMs)}::bigint[],
+      ${points.map(({ step }) => step)}::bigint[], ${of.now})
+    on conflict do nothing`.execute(sql);
+}
+
+/** Moves latest values on, where these are greater by (step, timestamp, value). At most one point per key. */
+export async function raiseLatest(sql: Sql, runId: string, points: readonly MetricPoint[]): Promise<void> {
+  await raw`insert into tracking.latest_metrics as latest (run_id, key, value, timestamp_ms, step)
+    select ${runId}, p.key, p.value, p.timestamp_ms, p.step
+    from unnest(${points.map(({ key }) => key)}::text[], ${points.map(({ value }) => value)}::float8[],
+      ${points.map(({ timestampMs }) => timestampMs)}::bigint[], ${points.map(({ step }) => step)}::bigint[])
+      as p(key, value, timestamp_ms, step)
+    on conflict (run_id, key) do update
+    set value = excluded.value, timestamp_ms = excluded.timestamp_ms, step = excluded.step
+    where (excluded.step, excluded.timestamp_ms, excluded.value) > (latest.step, latest.timestamp_ms, latest.value)`.execute(
+    sql,
+  );
+}
+
+/** Where a page of points ends. */
+export type PointPosition = Omit<MetricPoint, "key">;
+
+/** Points of one metric after a position, each once, by (timestamp, step, value) as MLflow's own store sorts them. */
+export async function readPoints(
+  sql: Sql,
+  of: { readonly runId: string; readonly key: string },
+  page: { readonly after?: PointPosition; readonly most: number },
+): Promise<PointPosition[]> {
+  const after = page.after
+    ? raw`and (p.timestamp_ms, p.step, p.value) > (${page.after.timestampMs}::bigint, ${page.after.step}::bigint, ${page.after.value}::float8)`
+    : raw``;
+  const { rows } = await raw<{ value: number; timestamp_ms: number; step: number }>`
+    select p.value, p.timestamp_ms, p.step
+    from tracking.metric_blocks b
+    cross join lateral unnest(b.key_of, b.point_values, b.timestamps_ms, b.steps) as p(key, value, timestamp_ms, step)
+    where b.run_id = ${of.runId} and ${of.key} = any(b.keys) and b.keys[p.key] = ${of.key} ${after}
+    group by p.value, p.timestamp_ms, p.step
+    order by p.timestamp_ms, p.step, p.value
+    limit ${page.most}`.execute(sql);
+  return rows.map(({ value, timestamp_ms: timestampMs, step }) => ({ value, timestampMs, step }));
+}

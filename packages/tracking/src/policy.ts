@@ -1,0 +1,2 @@
+export { experimentIdOf, parseExperimentId } from "./experiment-id.ts";
+export { latestPoints } from "./latest-points.ts";

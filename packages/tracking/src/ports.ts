@@ -1,0 +1,39 @@
+import type { CallContext, Environment, JsonObject, Transaction } from "@portolan/kernel";
+
+/** A training run, as an MLflow run shows it; `training` has it. */
+export interface TrackedRun {
+  readonly id: string;
+  readonly environment: Environment;
+  readonly useCaseId?: string;
+  readonly state: "waiting" | "running" | "succeeded" | "failed" | "cancelled";
+  /** Epoch microseconds. */
+  readonly startedAt: number;
+  readonly finishedAt?: number;
+}
+
+export interface RunDirectory {
+  /** @throws PortolanError 404 when there is no such run or the caller may not read it. */
+  find(call: CallContext, runId: string): Promise<TrackedRun>;
+}
+
+/** Names of use cases; `identity` has them. */
+export interface UseCaseNames {
+  /** By id or name, within the organisation. */
+  find(
+    organisationId: string,
+    idOrName: string,
+  ): Promise<{ readonly id: string; readonly name: string } | undefined>;
+}
+
+/** The one leaf of a batch; `ledger`'s `recordBatchDigest` fits it. Same key, same row. */
+export type RecordBatch = (
+  tx: Transaction,
+  leaf: {
+    readonly event: string;
+    readonly subject: string;
+    readonly digest: string;
+    readonly count: number;
+    readonly key: string;
+    readonly detail?: JsonObject;
+  },
+) => Promise<string>;

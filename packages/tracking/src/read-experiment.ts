@@ -1,0 +1,100 @@
+import {
+  type Authorizer,
+  type CallContext,
+  environments,
+  isPortolanError,
+  PortolanError,
+} from "@portolan/kernel";
+import type { TrackingErrorCode } from "./errors.ts";
+import { type Experiment, experimentIdOf, parseExperimentId } from "./experiment-id.ts";
+import type { RunDirectory, UseCaseNames } from "./ports.ts";
+
+export interface ExperimentDeps {
+  readonly authorizer: Authorizer;
+  readonly runs: RunDirectory;
+  readonly useCases: UseCaseNames;
+}
+
+/** A use case in an environment, as MLflow names it: `flight-delays/production`. */
+export interface NamedExperiment {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** @throws PortolanError `tracking.experiment_not_found` when there is none or the caller may not see it. */
+export async function readExperiment(
+  deps: ExperimentDeps,
+  call: CallContext,
+  id: string,
+): Promise<NamedExperiment> {
+  return read(deps, call, parseExperimentId(call.actor.organisationId, id), id);
+}
+
+/** By `<use case>/<environment>`. @throws PortolanError as `readExperiment` does. */
+export async function readExperimentByName(
+  deps: ExperimentDeps,
+  call: CallContext,
+  name: string,
+): Promise<NamedExperiment> {
+  const { organisationId } = call.actor;
+  const at = name.lastIndexOf("/");
+  const environment = environments.find((known) => known === name.slice(at + 1));
+  if (at < 1 || environment === undefined) throw missing(name);
+  const owner = name.slice(0, at);
+  if (owner === organisationId) return read(deps, call, { organisationId, environment }, name);
+  const useCase = await deps.useCases.find(organisationId, owner);
+  return read(deps, call, useCase && { organisationId, useCaseId: useCase.id, environment }, name);
+}
+
+/** @param asked how the caller named it: an answer to who may not see it says nothing else. */
+async function read(
+  deps: ExperimentDeps,
+  call: CallContext,
+  experiment: Experiment | undefined,
+  asked: string,
+): Promise<NamedExperiment> {
+  const name = experiment && (await nameOf(deps, experiment));
+  if (experiment === undefined || name === undefined) throw missing(asked);
+  await requireSeen(deps, call, experiment, asked);
+  return { id: experimentIdOf(experiment), name };
+}
+
+async function nameOf(deps: ExperimentDeps, experiment: Experiment): Promise<string | undefined> {
+  const { organisationId, useCaseId, environment } = experiment;
+  if (useCaseId === undefined) return `${organisationId}/${environment}`;
+  const useCase = await deps.useCases.find(organisationId, useCaseId);
+  return useCase && `${useCase.name}/${environment}`;
+}
+
+/** A trainer sees the experiment of its own run; others see those whose runs they may read. */
+async function requireSeen(
+  deps: ExperimentDeps,
+  call: CallContext,
+  experiment: Experiment,
+  asked: string,
+): Promise<void> {
+  const { organisationId, credential } = call.actor;
+  if (credential?.kind === "run_token") {
+    const own = await deps.runs.find(call, credential.runId);
+    if (experimentIdOf({ ...own, organisationId }) === experimentIdOf(experiment)) return;
+    throw missing(asked);
+  }
+  try {
+    await deps.authorizer.require(call, "training:read", {
+      type: "TrainingRun",
+      ...experiment,
+      organisationId,
+    });
+  } catch (error) {
+    if (isPortolanError(error) && ["kernel.not_found", "identity.forbidden"].includes(error.code))
+      throw missing(asked);
+    throw error;
+  }
+}
+
+function missing(asked: string): PortolanError<TrackingErrorCode> {
+  return new PortolanError("tracking.experiment_not_found", {
+    detail: `there is no experiment ${JSON.stringify(asked.slice(0, 200))}`,
+    mend: "An experiment is a use case in an environment: <use case>/<environment>.",
+  });
+}

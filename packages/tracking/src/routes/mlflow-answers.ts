@@ -1,0 +1,85 @@
+import type { DatasetInput, MetricPage } from "../contract.ts";
+import { experimentIdOf } from "../experiment-id.ts";
+import { nameTag } from "../log-to-run.ts";
+import type { TrackedRun } from "../ports.ts";
+import type { NamedExperiment } from "../read-experiment.ts";
+import { standingOf } from "../read-run.ts";
+import type { StoredRun } from "../store.ts";
+
+// Answers as MLflow's server writes them: 64-bit integers as numbers, NaN as text, unset members left out.
+
+/** MLflow's `Run`. */
+export function runAnswer(organisationId: string, run: TrackedRun, data: StoredRun) {
+  const { params, tags, metrics, inputs } = data;
+  const points = metrics.map(({ key, value, timestampMs, step }) => ({
+    key,
+    value: Number.isNaN(value) ? "NaN" : value,
+    timestamp: timestampMs,
+    step,
+  }));
+  return {
+    run: {
+      info: runInfo(organisationId, run, data),
+      data: { metrics: points, params, tags },
+      inputs: inputs.length === 0 ? {} : { dataset_inputs: inputs.map(inputAnswer) },
+    },
+  };
+}
+
+/** MLflow's `RunInfo`. */
+export function runInfo(organisationId: string, run: TrackedRun, { row, tags }: StoredRun) {
+  const experimentId = experimentIdOf({ ...run, organisationId });
+  const { status, endMs } = standingOf(run, {
+    status: row?.reported_status ?? null,
+    endMs: row?.reported_end_ms ?? null,
+  });
+  return {
+    run_id: run.id,
+    run_uuid: run.id,
+    run_name: tags.find(({ key }) => key === nameTag)?.value ?? run.id,
+    experiment_id: experimentId,
+    status,
+    start_time: Math.floor(run.startedAt / 1000),
+    ...(endMs === undefined ? {} : { end_time: endMs }),
+    artifact_uri: `mlflow-artifacts:/${experimentId}/${run.id}/artifacts`,
+    lifecycle_stage: "active",
+  };
+}
+
+function inputAnswer({ name, digest, sourceType, source, schema, profile, tags }: DatasetInput) {
+  return {
+    tags,
+    dataset: {
+      name,
+      digest,
+      source_type: sourceType,
+      source,
+      ...(schema === undefined ? {} : { schema }),
+      ...(profile === undefined ? {} : { profile }),
+    },
+  };
+}
+
+/** MLflow's answer to metrics/get-history. */
+export function historyAnswer(key: string, { points, nextPageToken }: MetricPage) {
+  const metrics = points.map(({ value, timestampMs, step }) => ({
+    key,
+    value,
+    timestamp: timestampMs,
+    step,
+  }));
+  return { metrics, ...(nextPageToken === undefined ? {} : { next_page_token: nextPageToken }) };
+}
+
+/** MLflow's `Experiment`. */
+export function experimentAnswer({ id, name }: NamedExperiment) {
+  return {
+    experiment: {
+      experiment_id: id,
+      name,
+      artifact_location: `mlflow-artifacts:/${id}`,
+      lifecycle_stage: "active",
+      tags: [],
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import { type Static, Type } from "typebox";
+import { refuse } from "../check-values.ts";
+import { type DatasetInput, type KeyValue, type MetricPoint, runStatuses } from "../contract.ts";
+
+// MLflow's messages as JSON (mlflow/protos/service.proto). Members that we do not know are passed over, as protobuf does, so that a
+// newer client goes on working; numbers come as such or as text, which is how protobuf writes 64-bit integers.
+
+const Int64 = Type.Union([Type.Integer(), Type.String({ pattern: "^-?[0-9]{1,19}$" })]);
+const Double = Type.Union([
+  Type.Number(),
+  Type.String({ pattern: "^(NaN|-?Infinity|-?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?)$" }),
+]);
+const Key = Type.String({ minLength: 1 });
+const RunId = Type.String({ maxLength: 256 });
+
+/** `run_uuid` is the older name of `run_id`; clients send both. */
+const run = { run_id: Type.Optional(RunId), run_uuid: Type.Optional(RunId) };
+const metric = {
+  key: Key,
+  value: Double,
+  timestamp: Int64,
+  step: Type.Optional(Int64),
+  model_id: Type.Optional(Type.String()),
+  dataset_name: Type.Optional(Type.String()),
+  dataset_digest: Type.Optional(Type.String()),
+};
+const Metric = Type.Object(metric);
+type Metric = Static<typeof Metric>;
+const Text = Type.Object({ key: Key, value: Type.String() });
+
+export const RunQuery = Type.Object(run);
+export type RunNamed = Static<typeof RunQuery>;
+export const LogMetric = Type.Object({ ...run, ...metric });
+export const LogText = Type.Object({ ...run, key: Key, value: Type.String() });
+export const DeleteTag = Type.Object({ ...run, key: Key });
+export const LogBatch = Type.Object({
+  ...run,
+  metrics: Type.Optional(Type.Array(Metric)),
+  params: Type.Optional(Type.Array(Text)),
+  tags: Type.Optional(Type.Array(Text)),
+});
+export const UpdateRun = Type.Object({
+  ...run,
+  status: Type.Optional(Type.Union(runStatuses.map((status) => Type.Literal(status)))),
+  end_time: Type.Optional(Int64),
+  run_name: Type.Optional(Type.String()),
+});
+export const LogInputs = Type.Object({
+  ...run,
+  datasets: Type.Optional(
+    Type.Array(
+      Type.Object({
+        tags: Type.Optional(Type.Array(Text)),
+        dataset: Type.Object({
+          name: Type.String({ minLength: 1, maxLength: 500 }),
+          digest: Type.String({ minLength: 1, maxLength: 36 }),
+          source_type: Type.String(),
+          source: Type.String(),
+          schema: Type.Optional(Type.String()),
+          profile: Type.Optional(Type.String()),
+        }),
+      }),
+      { maxItems: 1000 },
+    ),
+  ),
+  models: Type.Optional(Type.Array(Type.Unknown())),
+});
+export const History = Type.Object({
+  ...run,
+  metric_key: Key,
+  page_token: Type.Optional(Type.String({ maxLength: 500 })),
+  max_results: Type.Optional(Type.Integer({ minimum: 1 })),
+});
+
+/** @throws PortolanError `tracking.invalid_value` when the request names no run. */
+export function runIdOf({ run_id, run_uuid }: RunNamed): string {
+  const id = run_id || run_uuid;
+  if (!id) refuse([{ detail: "the request names no run", mend: "Send run_id.", at: { pointer: "/run_id" } }]);
+  return id ?? "";
+}
+
+/** @throws PortolanError `tracking.invalid_value` for numbers that are not exact, and for what belongs to a logged model. */
+export function pointOf(one: Metric, pointer: string): MetricPoint {
+  if (one.model_id || one.dataset_name || one.dataset_digest)
+    refuse([
+      {
+        detail: "metrics of logged models and of data sets are not kept",
+        mend: "Log the metric without model_id and dataset.",
+        at: { pointer },
+      },
+    ]);
+  return {
+    key: one.key,
+    value: doubleOf(one.value),
+    timestampMs: int64Of(one.timestamp, `${pointer}/timestamp`),
+    step: int64Of(one.step ?? 0, `${pointer}/step`),
+  };
+}
+
+/** Infinities are the largest doubles, as MLflow stores them; minus zero is zero. */
+function doubleOf(value: number | string): number {
+  const number = Number(value);
+  if (Number.isNaN(number)) return number;
+  return Math.min(Math.max(number, -Number.MAX_VALUE), Number.MAX_VALUE) + 0;
+}
+
+/** @throws PortolanError `tracking.invalid_value` for an integer that a double does not hold exactly. */
+export function int64Of(value: number | string, pointer: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number))
+    refuse([{ detail: `${value} is beyond the integers that are kept exactly`, at: { pointer } }]);
+  return number + 0;
+}
+
+/** @throws PortolanError `tracking.invalid_value` for logged models, which are not kept. */
+export function inputsOf({ datasets, models }: Static<typeof LogInputs>): DatasetInput[] {
+  if (models !== undefined && models.length > 0)
+    refuse([
+      { detail: "logged models are not kept", mend: "Log data sets alone.", at: { pointer: "/models" } },
+    ]);
+  return (datasets ?? []).map(({ dataset, tags }) => ({
+    name: dataset.name,
+    digest: dataset.digest,
+    sourceType: dataset.source_type,
+    source: dataset.source,
+    ...(dataset.schema === undefined ? {} : { schema: dataset.schema }),
+    ...(dataset.profile === undefined ? {} : { profile: dataset.profile }),
+    tags: (tags ?? []).map(({ key, value }): KeyValue => ({ key, value })),
+  }));
+}

@@ -1,0 +1,155 @@
+import { type ErrorCatalogue, routeConfig } from "@portolan/http-contract";
+import type { CallContext, Logger } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { type Static, type TObject, type TProperties, Type } from "typebox";
+import { type Batch, limits } from "../check-values.ts";
+import { deleteTag, type LogDeps, logBatch, logInputs, reportRun } from "../log-to-run.ts";
+import { type ExperimentDeps, readExperiment, readExperimentByName } from "../read-experiment.ts";
+import { readMetricPage, readRun } from "../read-run.ts";
+import { experimentAnswer, historyAnswer, runAnswer, runInfo } from "./mlflow-answers.ts";
+import { answerAsMlflow } from "./mlflow-errors.ts";
+import {
+  DeleteTag,
+  History,
+  inputsOf,
+  int64Of,
+  LogBatch,
+  LogInputs,
+  LogMetric,
+  LogText,
+  pointOf,
+  type RunNamed,
+  RunQuery,
+  runIdOf,
+  UpdateRun,
+} from "./mlflow-forms.ts";
+
+export interface MlflowRouteDeps extends LogDeps, ExperimentDeps {
+  readonly log: Logger;
+  /** Statuses of all codes that may come up, those of other domains included. */
+  readonly catalogue: ErrorCatalogue;
+}
+
+const tags = ["tracking"];
+const Experiment = Type.Object({ experiment_id: Type.String({ maxLength: 256 }) });
+const ExperimentName = Type.Object({ experiment_name: Type.String({ maxLength: 500 }) });
+
+/** The calls of MLflow's REST API 2.0 that a trainer needs; register them below `/api/2.0/mlflow`. */
+export async function mlflowRoutes(app: FastifyInstance, deps: MlflowRouteDeps): Promise<void> {
+  answerAsMlflow(app, deps.catalogue, deps.log);
+  readingRoutes(app, deps);
+  writingRoutes(app, deps);
+}
+
+function reading<Query extends TObject<TProperties>>(summary: string, querystring: Query) {
+  return { config: routeConfig("training:read", "read"), schema: { summary, tags, querystring } };
+}
+
+function writing<Body extends TObject<TProperties>>(summary: string, body: Body) {
+  const schema = { summary, tags, body };
+  return { bodyLimit: limits.requestBytes, config: routeConfig("training:track", "recorded"), schema };
+}
+
+function readingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
+  app.get<{ Querystring: Static<typeof RunQuery> }>(
+    "/runs/get",
+    reading("MLflow: a run, its parameters, tags and latest metrics", RunQuery),
+    async (request) => {
+      const { run, data } = await readRun(deps, request.call, runIdOf(request.query));
+      return runAnswer(request.call.actor.organisationId, run, data);
+    },
+  );
+  app.get<{ Querystring: Static<typeof History> }>(
+    "/metrics/get-history",
+    reading("MLflow: all points of one metric, page by page", History),
+    async ({ call, query }) => {
+      const { metric_key: key, page_token: pageToken, max_results: maxResults } = query;
+      const page = await readMetricPage(deps, call, {
+        runId: runIdOf(query),
+        key,
+        ...(pageToken ? { pageToken } : {}),
+        ...(maxResults === undefined ? {} : { maxResults }),
+      });
+      return historyAnswer(key, page);
+    },
+  );
+  app.get<{ Querystring: Static<typeof Experiment> }>(
+    "/experiments/get",
+    reading("MLflow: an experiment, which is a use case in an environment", Experiment),
+    async ({ call, query }) => experimentAnswer(await readExperiment(deps, call, query.experiment_id)),
+  );
+  app.get<{ Querystring: Static<typeof ExperimentName> }>(
+    "/experiments/get-by-name",
+    reading("MLflow: an experiment by its name, <use case>/<environment>", ExperimentName),
+    async ({ call, query }) =>
+      experimentAnswer(await readExperimentByName(deps, call, query.experiment_name)),
+  );
+}
+
+const none = { metrics: [], params: [], tags: [] };
+
+function writingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
+  const logged = async (call: CallContext, body: RunNamed, batch: Partial<Batch>): Promise<object> => {
+    await logBatch(deps, call, runIdOf(body), { ...none, ...batch });
+    return {};
+  };
+  app.post<{ Body: Static<typeof LogMetric> }>(
+    "/runs/log-metric",
+    writing("MLflow: log one point of a metric", LogMetric),
+    ({ call, body }) => logged(call, body, { metrics: [pointOf(body, "")] }),
+  );
+  app.post<{ Body: Static<typeof LogText> }>(
+    "/runs/log-parameter",
+    writing("MLflow: log a parameter", LogText),
+    ({ call, body }) => logged(call, body, { params: [{ key: body.key, value: body.value }] }),
+  );
+  app.post<{ Body: Static<typeof LogText> }>(
+    "/runs/set-tag",
+    writing("MLflow: set a tag", LogText),
+    ({ call, body }) => logged(call, body, { tags: [{ key: body.key, value: body.value }] }),
+  );
+  app.post<{ Body: Static<typeof LogBatch> }>(
+    "/runs/log-batch",
+    writing("MLflow: log metrics, parameters and tags, all or none", LogBatch),
+    ({ call, body }) => {
+      const { metrics = [], params = [], tags: set = [] } = body;
+      const points = metrics.map((metric, i) => pointOf(metric, `/metrics/${i}`));
+      return logged(call, body, { metrics: points, params, tags: set });
+    },
+  );
+  app.post<{ Body: Static<typeof DeleteTag> }>(
+    "/runs/delete-tag",
+    writing("MLflow: remove a tag", DeleteTag),
+    async ({ call, body }) => {
+      await deleteTag(deps, call, runIdOf(body), body.key);
+      return {};
+    },
+  );
+  reportingRoutes(app, deps);
+}
+
+function reportingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
+  app.post<{ Body: Static<typeof LogInputs> }>(
+    "/runs/log-inputs",
+    writing("MLflow: note the data sets that the trainer read", LogInputs),
+    async ({ call, body }) => {
+      await logInputs(deps, call, runIdOf(body), inputsOf(body));
+      return {};
+    },
+  );
+  app.post<{ Body: Static<typeof UpdateRun> }>(
+    "/runs/update",
+    writing("MLflow: the trainer's word on how its run stands, and its name", UpdateRun),
+    async ({ call, body }) => {
+      const { status, end_time: end, run_name: name } = body;
+      const runId = runIdOf(body);
+      await reportRun(deps, call, runId, {
+        ...(status === undefined ? {} : { status }),
+        ...(end === undefined ? {} : { endMs: int64Of(end, "/end_time") }),
+        ...(name ? { name } : {}),
+      });
+      const { run, data } = await readRun(deps, call, runId);
+      return { run_info: runInfo(call.actor.organisationId, run, data) };
+    },
+  );
+}

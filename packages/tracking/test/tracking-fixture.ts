@@ -1,0 +1,92 @@
+import { type CallContext, createLogger, newId, PortolanError, systemClock } from "@portolan/kernel";
+import { recordBatchDigest } from "@portolan/ledger";
+import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import Fastify from "fastify";
+import { validateStrictly } from "../../../apps/control/src/http/validation.ts";
+import { beginAttempt, registerTrackingRoutes, trackingErrors, trackingMigrations } from "../src/index.ts";
+import type { TrackedRun } from "../src/ports.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+export interface TrackingFixture {
+  readonly db: TestDatabase;
+  readonly call: CallContext;
+  /** A run of an attempt that is open. */
+  aRun(): Promise<string>;
+  /** Settles it, as the job of a run does. */
+  finish(runId: string, state: "succeeded" | "failed"): void;
+  post(call: string, body: object): Promise<Answer>;
+  get(call: string, query: Readonly<Record<string, string>>): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+/** The routes over a real database; runs are kept here, since the package takes them from whoever has them. */
+export async function trackingFixture(): Promise<TrackingFixture> {
+  const db = await openTestDatabase({ migrations: [trackingMigrations] });
+  const work = db.uow;
+  const call = aCall({ roles: ["engineer"] });
+  const runs = new Map<string, TrackedRun>();
+  const app = Fastify();
+  // As control does it: a body says what it means, and nothing in it is coerced.
+  validateStrictly(app);
+  app.decorateRequest("call");
+  app.addHook("onRequest", async (request) => {
+    request.call = aCall({ roles: ["engineer"], id: call.actor.id });
+  });
+  await registerTrackingRoutes(app, {
+    work,
+    authorizer: testAuthorizer({ engineer: ["*"] }),
+    log: createLogger({ name: "tracking", level: "silent" }),
+    catalogue: trackingErrors,
+    recordBatch: recordBatchDigest,
+    runs: {
+      find: (_call, runId) => {
+        const run = runs.get(runId);
+        return run
+          ? Promise.resolve(run)
+          : Promise.reject(new PortolanError("kernel.not_found", { detail: runId }));
+      },
+    },
+    useCases: { find: (_organisation, name) => Promise.resolve({ id: `uc_${name}`, name }) },
+  });
+  const mlflow = "/api/2.0/mlflow/";
+  const answer = ({ statusCode, body }: { statusCode: number; body: string }): Answer => ({
+    status: statusCode,
+    body: JSON.parse(body) as Record<string, unknown>,
+  });
+  return {
+    db,
+    call,
+    aRun: async () => {
+      const id = newId("trainingRun", systemClock.now());
+      runs.set(id, { id, environment: "dev", state: "running", startedAt: 5_000_000 });
+      await beginAttempt({ work, clock: systemClock }, call, {
+        runId: id,
+        environment: "dev",
+        lifetimeMs: 60_000,
+      });
+      return id;
+    },
+    finish: (runId, state) => {
+      const run = runs.get(runId);
+      if (run) runs.set(runId, { ...run, state, finishedAt: 9_000_000 });
+    },
+    post: async (name, body) =>
+      answer(await app.inject({ method: "POST", url: mlflow + name, payload: body })),
+    get: async (name, query) =>
+      answer(
+        await app.inject({
+          method: "GET",
+          url: name.startsWith("/") ? name : mlflow + name,
+          query: { ...query },
+        }),
+      ),
+    close: async () => {
+      await app.close();
+      await db.close();
+    },
+  };
+}

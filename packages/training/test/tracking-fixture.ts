@@ -1,0 +1,63 @@
+import { listenAtSocket } from "@portolan/http-contract";
+import {
+  type Authorizer,
+  asPlace,
+  type Clock,
+  createLogger,
+  PortolanError,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import { recordBatchDigest } from "@portolan/ledger";
+import { aCall } from "@portolan/testkit";
+import {
+  beginAttempt,
+  registerMlflowRoutes,
+  settleRun,
+  trackingErrors,
+  verifyRunToken,
+} from "@portolan/tracking";
+import Fastify from "fastify";
+import { trainingErrors } from "../src/errors.ts";
+import type { RunTracking } from "../src/ports.ts";
+import { readTrainingRun } from "../src/training-runs.ts";
+
+/** The real tracking calls at the real socket, for tests without control: callers are known by their run's token, and are engineers. */
+export function openRunTracking(deps: {
+  readonly uow: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly clock: Clock;
+}): RunTracking & { close(): Promise<void> } {
+  const { uow: work, authorizer, clock } = deps;
+  const app = Fastify();
+  app.decorateRequest("call");
+  app.addHook("onRequest", async (request) => {
+    const token = request.headers.authorization?.replace("Bearer ", "") ?? "";
+    const grant = await verifyRunToken({ work, clock }, token);
+    if ("reason" in grant) throw new PortolanError("tracking.run_not_open", { detail: grant.reason });
+    request.call = aCall({ roles: ["engineer"], id: grant.principalId });
+  });
+  void registerMlflowRoutes(app, {
+    work,
+    authorizer,
+    log: createLogger({ name: "tracking", level: "silent" }),
+    catalogue: { ...trackingErrors, ...trainingErrors },
+    recordBatch: recordBatchDigest,
+    runs: {
+      find: async (call, id) => {
+        const { request, ...run } = await readTrainingRun(deps, call, id);
+        return { ...run, ...asPlace(request) };
+      },
+    },
+    useCases: { find: () => Promise.resolve(undefined) },
+  });
+  return {
+    open: async (call, attempt, socket) => {
+      await app.ready();
+      const { token, end } = await beginAttempt({ work, clock }, call, attempt);
+      const listener = await listenAtSocket(socket, (request, response) => app.routing(request, response), 8);
+      return { token, close: () => listener.close().then(end) };
+    },
+    settle: settleRun,
+    close: () => app.close(),
+  };
+}

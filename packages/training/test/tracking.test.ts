@@ -1,0 +1,195 @@
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type CallContext, newId, type Secret, systemClock } from "@portolan/kernel";
+import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import { trackingMigrations } from "@portolan/tracking";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { trainingMigrations } from "../src/index.ts";
+import { findIsolation, type Isolation } from "../src/isolation.ts";
+import { insertRun, updateRun } from "../src/store.ts";
+import { openRunTracking } from "./tracking-fixture.ts";
+import { fakeTrainer, requirePython, type Trial, trial } from "./trainer-fixture.ts";
+
+const python = await requirePython();
+const best = await findIsolation();
+const isRoot = process.getuid?.() === 0;
+const program = fileURLToPath(new URL("./tracking_trainer.py", import.meta.url));
+
+let base: string;
+let db: TestDatabase;
+let call: CallContext;
+let tracking: ReturnType<typeof openRunTracking>;
+let server: Server;
+let port = 0;
+
+beforeAll(async () => {
+  base = await mkdtemp(join(tmpdir(), "portolan-tracking-"));
+  await chmod(base, 0o711);
+  db = await openTestDatabase({ migrations: [trainingMigrations, trackingMigrations].map(alone) });
+  const authorizer = testAuthorizer({ engineer: ["*"] });
+  tracking = openRunTracking({ uow: db.uow, authorizer, clock: systemClock });
+  call = aCall({ roles: ["engineer"] });
+  server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  port = typeof address === "object" && address ? address.port : 0;
+});
+afterAll(async () => {
+  server.close();
+  await tracking.close();
+  await db.close();
+  await rm(base, { recursive: true, force: true });
+});
+
+/** Without the packages that a whole installation has beside them. */
+function alone<T extends object>(set: T): T & { readonly after: readonly string[] } {
+  return { ...set, after: [] };
+}
+
+async function aRun(): Promise<string> {
+  const id = newId("trainingRun", systemClock.now());
+  const request = {
+    environment: "dev",
+    trainingSetId: "ts",
+    code: "c",
+    locks: {},
+    params: {},
+    seed: 1,
+  } as const;
+  await db.uow.write(call, async (tx) => {
+    const organisationId = call.actor.organisationId;
+    await insertRun(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
+    await updateRun(tx.sql, id, "running", tx.now);
+  });
+  return id;
+}
+
+interface Wishes {
+  readonly source?: string;
+  readonly interpreter?: string;
+  readonly [param: string]: string | undefined;
+}
+
+interface Tracked {
+  readonly one: Trial;
+  readonly runId: string;
+  readonly token: Secret;
+  readonly folder: string;
+  readonly close: () => Promise<void>;
+}
+
+async function start(
+  folder: string,
+  isolation: Isolation,
+  { source = program, interpreter, ...params }: Wishes = {},
+): Promise<Tracked> {
+  if (!python) throw new Error("skipped");
+  const runId = await aRun();
+  const code = join(folder, "train.py");
+  await mkdir(folder, { recursive: true });
+  await writeFile(code, await readFile(source), { mode: 0o644 });
+  const socket = join(folder, "tracking.sock");
+  const attempt = { runId, environment: "dev", lifetimeMs: 60_000 } as const;
+  const { token, close } = await tracking.open(call, attempt, socket);
+  const address = { runId, socket, token };
+  const more = { code, isolation, tracking: address, ...(interpreter === undefined ? {} : { interpreter }) };
+  const one = await trial(python, folder, { port, ...params }, more);
+  return { one, runId, token, folder, close };
+}
+
+/** The attempt ends with the trainer, as in a training job. */
+async function runWhole({ one, close }: Pick<Tracked, "one" | "close">): Promise<void> {
+  try {
+    await one.run();
+  } finally {
+    await close();
+  }
+}
+
+/** One that every account may run: that of these tests may lie where only its owner reaches it. */
+const systemPython = ["/usr/bin/python3"].find((path) => existsSync(path));
+const asUser: Isolation = { level: "namespaces", ownAccount: false, networkBlocked: true };
+const levels: [string, Isolation, boolean][] = [
+  ["in namespaces under an account of its own", { ...asUser, ownAccount: true }, isRoot],
+  ["in the namespaces of an ordinary user", asUser, best.level === "namespaces"],
+  [
+    "under an account of its own alone",
+    { level: "account", ownAccount: true, networkBlocked: best.networkBlocked },
+    isRoot && systemPython !== undefined,
+  ],
+  [
+    "with its network cut alone",
+    { level: "none", ownAccount: false, networkBlocked: true },
+    best.networkBlocked,
+  ],
+  ["without isolation", { level: "none", ownAccount: false, networkBlocked: false }, true],
+];
+
+describe.skipIf(python === undefined)("a trainer", () => {
+  test.each(levels)(
+    "%s logs to its own run, and its address answers nothing else",
+    async (name, isolation, able) => {
+      if (!able) return;
+      // Longer than the kernel takes for the path of a socket.
+      const folder = join(base, `${"deep-".repeat(25)}${levels.findIndex(([one]) => one === name)}`);
+      const wishes = isolation.level === "account" && systemPython ? { interpreter: systemPython } : {};
+      const { one, runId, token, close } = await start(folder, isolation, wishes);
+      await runWhole({ one, close });
+      const log = await one.log();
+      expect(JSON.parse(log.trim().split("\n").at(-1) ?? "")).toEqual({
+        param: 200,
+        metric: [200, 200, 200],
+        batch: 200,
+        own: [{ key: "depth", value: "3" }],
+        elsewhere: [404, 404, 404, 404, 404],
+        network: !isolation.networkBlocked,
+        hasChildren: false,
+        tokenInArguments: false,
+      });
+      expect(log).not.toContain(token.reveal());
+      const stored = await db.database.session((session) =>
+        session.query("select key, value, step from tracking.latest_metrics where run_id = $1", [runId]),
+      );
+      expect(stored).toEqual([{ key: "loss", value: 0.2, step: 2 }]);
+      expect((await readdir(folder)).filter((file) => file.endsWith(".sock"))).toEqual([]);
+    },
+  );
+
+  test("that is told to stop can still log, and what forwards its calls ends with it", async () => {
+    const { one, close, folder } = await start(join(base, "stopped"), best, { waits: "yes" });
+    const running = runWhole({ one, close });
+    await one.saw("waiting");
+    one.stop.abort();
+    await expect(running).rejects.toMatchObject({ code: "training.interrupted" });
+    expect(await one.log()).toContain("last 200");
+    expect(await forwardersOf(folder)).toEqual([]);
+  });
+
+  test("that never logs runs and fails as it would without an address", async () => {
+    const idle = await start(join(base, "idle"), best, { source: fakeTrainer, mode: "environment" });
+    await runWhole(idle);
+    expect(JSON.parse((await idle.one.log()).split("\n")[0] ?? "")).toMatchObject({
+      MLFLOW_RUN_ID: idle.runId,
+      MLFLOW_TRACKING_TOKEN: idle.token.reveal(),
+      MLFLOW_TRACKING_URI: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string,
+    });
+    const failing = await start(join(base, "failing"), best, { source: fakeTrainer, mode: "fail" });
+    await expect(runWhole(failing)).rejects.toMatchObject({
+      code: "training.trainer_failed",
+      detail: expect.stringContaining("no luck today") as string,
+    });
+  });
+});
+
+async function forwardersOf(folder: string): Promise<string[]> {
+  const found = await Promise.all(
+    (await readdir("/proc"))
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")),
+  );
+  return found.filter((line) => line.includes(join(folder, "forward_tracking.py")));
+}

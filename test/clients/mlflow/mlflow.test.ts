@@ -1,0 +1,93 @@
+import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Acme, bootstrapAcme } from "../../../apps/control/test/api.ts";
+import { type InProcessControl, openControl } from "../../../apps/control/test/in-process.ts";
+import { openRun } from "../../../apps/control/test/tracked-runs.ts";
+import { trial } from "../../../packages/training/test/trainer-fixture.ts";
+import { pythonClient } from "../../../tools/python-client.ts";
+
+/** MLflow's own client, unmodified, in a trainer behind its walls. */
+const python = await pythonClient("mlflow");
+
+describe.skipIf(python === undefined)("the Python client of MLflow", () => {
+  let control: InProcessControl;
+  let acme: Acme;
+  let folder: string;
+  beforeAll(async () => {
+    control = await openControl();
+    acme = await bootstrapAcme(control, control.secret);
+    folder = await mkdtemp(join(tmpdir(), "portolan-mlflow-"));
+    await chmod(folder, 0o755);
+  });
+  afterAll(async () => {
+    await control.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test("logs from inside a trainer, knowing the three variables alone, and is refused on another run", async () => {
+    const interpreter = python ?? "";
+    const [run, other] = [
+      await openRun(control, acme, { principal: "sam", environment: "dev", folder }),
+      await openRun(control, acme, { principal: "sam", environment: "dev" }),
+    ];
+    const code = join(folder, "train.py");
+    await writeFile(code, await readFile(join(import.meta.dirname, "client.py")));
+    const path = await realpath(interpreter);
+    const prefix = dirname(dirname(path));
+    const one = await trial(
+      { path, prefix, minor: "3.11", version: "" },
+      folder,
+      { other: other.id },
+      {
+        code,
+        interpreter,
+        readable: [dirname(dirname(interpreter)), prefix],
+        memoryLimitBytes: 2 ** 33,
+        tracking: { runId: run.id, socket: run.socket, token: run.token },
+      },
+    );
+    try {
+      await one.run();
+    } finally {
+      await run.close();
+      await other.close();
+    }
+    expect(saidIn(await one.log())).toEqual({
+      run: [true, "RUNNING", "active"],
+      experiment: "flight-delays/dev",
+      same_param: "accepted",
+      changed_param: "INVALID_PARAMETER_VALUE",
+      bad_key: "INVALID_PARAMETER_VALUE",
+      other_metric: "RESOURCE_DOES_NOT_EXIST",
+      other_run: "RESOURCE_DOES_NOT_EXIST",
+      new_run: "ENDPOINT_NOT_FOUND",
+      status: "FINISHED",
+      run_name: "evening trial",
+      params: { learning_rate: "0.1", rounds: "100", name: "höhe / 1" },
+      tags: { team: "planning", stage: "trial" },
+      metrics: {
+        loss: "0.2",
+        auc: "0.75",
+        not_there: "nan",
+        beyond: "1.7976931348623157e+308",
+        curve: "0.999",
+        later: "1.0",
+      },
+      loss: [0, 1, 2, 3, 4].map((step) => [step, 1 / (step + 1)]),
+      curve: [1000, 999, 1_700_000_000_999, 0.999],
+    });
+  });
+});
+
+/** The JSON lines `{"name": …, "value": …}` among what it wrote. */
+function saidIn(log: string): Record<string, unknown> {
+  const lines = log.split("\n").filter((line) => line.startsWith('{"name"'));
+  return Object.fromEntries(
+    lines.map((line) => {
+      const { name, value } = JSON.parse(line) as { name: string; value: unknown };
+      return [name, value];
+    }),
+  );
+}
