@@ -1,12 +1,19 @@
 import { expect, test } from "vitest";
-import { summary, tallyOf } from "./tiers.ts";
+import { failuresOf, summary, tallyOf } from "./tiers.ts";
 
 const report = {
   numPassedTests: 3,
   numFailedTests: 0,
   numPendingTests: 1,
   numTodoTests: 1,
-  testResults: [{ status: "passed", assertionResults: [{ status: "passed" }] }],
+  testResults: [
+    {
+      name: "/repo/a.test.ts",
+      status: "passed",
+      message: "",
+      assertionResults: [{ status: "passed", fullName: "adds", failureMessages: [] }],
+    },
+  ],
 };
 
 test("a green run counts its tests, pending and todo as skipped", () => {
@@ -14,8 +21,31 @@ test("a green run counts its tests, pending and todo as skipped", () => {
 });
 
 test("a file that does not load is a failure though it holds no failed test", () => {
-  const broken = { ...report, testResults: [{ status: "failed", assertionResults: [] }] };
+  const file = {
+    name: "/repo/b.test.ts",
+    status: "failed",
+    message: "no such module\nat b",
+    assertionResults: [],
+  };
+  const broken = { ...report, testResults: [file] };
   expect(tallyOf(broken, 1).failed).toBe(1);
+  expect(failuresOf("/repo", "t1", broken)).toEqual(["FAILED t1 b.test.ts: no such module"]);
+});
+
+test("each failed test has its line: tier, file, test, and the first line of what went wrong", () => {
+  const failed = {
+    status: "failed",
+    fullName: "sums adds",
+    failureMessages: ["\u001b[31mError: 3\u001b[39m\n at x"],
+  };
+  const [file] = report.testResults;
+  const assertionResults = [...(file?.assertionResults ?? []), failed];
+  const broken = {
+    ...report,
+    testResults: [{ ...file, name: "/repo/a.test.ts", status: "failed", message: "", assertionResults }],
+  };
+  expect(failuresOf("/repo", "t0", broken)).toEqual(["FAILED t0 a.test.ts > sums adds: Error: 3"]);
+  expect(failuresOf("/repo", "t0", report)).toEqual([]);
 });
 
 test("a run that ends in an error without a failed test, or without a report, is a failure", () => {

@@ -1,6 +1,7 @@
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { type CommandResult, runCommand, secondsSince } from "./run-command.ts";
 
 export interface Tally {
@@ -53,9 +54,27 @@ interface JsonReport {
   readonly numPendingTests: number;
   readonly numTodoTests: number;
   readonly testResults: readonly {
+    /** The file's path. */
+    readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages: readonly string[];
+    }[];
   }[];
+}
+
+/** One line per failed test, or file that did not load: CI repeats them at its end, where a reader of a long log looks. */
+export function failuresOf(root: string, tier: string, { testResults }: JsonReport): string[] {
+  const line = (file: string, test: string, message = ""): string =>
+    `FAILED ${tier} ${relative(root, file)}${test && ` > ${test}`}: ${stripVTControlCharacters(message).split("\n")[0] ?? ""}`;
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const failed = assertionResults.filter((test) => test.status === "failed");
+    if (failed.length === 0) return status === "failed" ? [line(name, "", message)] : [];
+    return failed.map(({ fullName, failureMessages }) => line(name, fullName, failureMessages[0]));
+  });
 }
 
 /**
@@ -114,8 +133,10 @@ export async function runTier(
   try {
     const json = join(folder, "report.json");
     const result = await vitest(root, tier, json, options.live);
+    const report = readReport(json);
+    for (const failure of report ? failuresOf(root, tier.name, report) : []) console.log(failure);
     return {
-      tally: tallyOf(readReport(json), result.exitCode),
+      tally: tallyOf(report, result.exitCode),
       output: result.output,
       time: secondsSince(startedAt),
     };
