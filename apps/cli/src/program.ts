@@ -10,6 +10,7 @@ import { registerDoctorCommand } from "./commands/doctor.ts";
 import { registerDriftCommands } from "./commands/drift.ts";
 import { registerEdgeCommands } from "./commands/edge.ts";
 import { registerEndpointCommands } from "./commands/endpoint.ts";
+import { registerEvaluationSetCommands } from "./commands/evaluation-set.ts";
 import { registerIdentityCommands } from "./commands/identity.ts";
 import { registerModelCommands } from "./commands/model.ts";
 import { registerPolicyCommands } from "./commands/policy.ts";
@@ -102,6 +103,7 @@ export function createProgram(run: CliRun): Command {
   registerServerCommands(program, contextOf);
   registerIdentityCommands(program, contextOf);
   registerModelCommands(program, contextOf);
+  registerEvaluationSetCommands(program, contextOf);
   registerEdgeCommands(program, contextOf);
   registerEndpointCommands(program, contextOf);
   registerPredictionCommands(program, contextOf);

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { TensorServer, TextServer } from "@portolan/upstream/testing";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -20,7 +23,7 @@ beforeAll(async () => {
   product = await startProduct();
   await createDelays(done);
   key = await createShopKey(done);
-}, 120_000);
+});
 afterAll(async () => {
   await product[Symbol.asyncDispose]();
   await tensors.close();
@@ -59,4 +62,31 @@ test("versions that other servers run are registered, verified, deployed and ask
   });
   expect(answer.headers.get("x-portolan-tier")).toBe("upstream");
   expect(await answer.json()).toMatchObject({ outputs: [{ name: "y", data: [1, 2] }] });
+});
+
+test("a text version is evaluated by a set of cases, by the commands of the page", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "portolan-cases-"));
+  try {
+    const file = join(folder, "cases.jsonl");
+    const asked = (content: string, expect: unknown) =>
+      `${JSON.stringify({ messages: [{ role: "user", content }], expect })}\n`;
+    await writeFile(file, asked("Paris", "Paris") + asked("four: 4", { number: 5 }));
+    const added = await done(`--as ci evaluation-set add ${file} --name questions --use-case delays`);
+    expect(added.out).toMatch(/questions version 1, 2 cases .*nobody states/);
+    expect((await done("evaluation-set list")).out).toMatch(/questions\s+1\s+2\s+not stated/);
+    const told = await done("--as ci model evaluate helper 1 --evaluation-set questions");
+    expect(told.out).toContain("1 of 2 cases passed");
+    expect(told.out).toMatch(/2\s+its last number is another one\s+"four: 4"/);
+    const { out } = await done("--as ci model evaluate helper 1 --evaluation-set questions@1 --json");
+    expect(JSON.parse(out)).toMatchObject({
+      metrics: { passed: 1 },
+      failed: [{ id: "2", answer: "four: 4" }],
+    });
+    const wrong = await product.cli(..."--as ci model evaluate helper 1 --evaluation-set other".split(" "));
+    expect(wrong.err).toContain("It has: questions");
+    const none = await product.cli(..."--as ci model evaluate helper 1".split(" "));
+    expect(none.err).toContain("--evaluation-set NAME");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -258,7 +258,7 @@ async function registerDomainRoutes(
   await registerCharterRoutes(app, governance.charter);
   await registerPlannerRoutes(app, governance.planner);
   await registerRegistryRoutes(app, governance.registry);
-  await registerEvaluationRoutes(app, governance.evaluation);
+  await registerEvaluationRoutes(app, governance.evaluation, governance.textEvaluation);
   await registerMonitoringRoutes(app, monitoring.monitoring);
   await registerServingRoutes(app, serving.serving);
   await registerPredictionsRoutes(app, serving.predictions);

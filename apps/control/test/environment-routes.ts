@@ -203,6 +203,12 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     version: 1,
     trainingSetId: missingId("ts"),
   }),
+  named("POST /v1/evaluation-sets", (world) => ({
+    name: "questions",
+    useCaseId: world.known.get("useCase"),
+    artifact: sha256("ab"),
+  })),
+  named("POST /v1/text-evaluations", { model: "arrivals", version: 1, setId: missingId("evs") }),
   named("POST /v1/models/:model/versions/:version/reference-profile", {}),
   named("POST /v1/drift-counts", (world) => drift(world, sha256("ab"), [1], production)),
   {

@@ -5,7 +5,7 @@ import { asEpochMicros, type Environment, type Id, newId, systemClock } from "@p
 import type { ReferenceProfile } from "@portolan/monitoring/contract";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { createShipper, openPredictionWriter } from "@portolan/predictions";
-import { TensorServer } from "@portolan/upstream/testing";
+import { TensorServer, TextServer } from "@portolan/upstream/testing";
 import { must } from "./api.ts";
 import { productionSet } from "./mutating-routes-data.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
@@ -91,6 +91,43 @@ export const modelRoutes: readonly MutatingRoute[] = [
       url: "/v1/evaluations",
       body: { model: "delays", version: 1, trainingSetId: await productionSet(world) },
     }),
+  },
+  {
+    route: "POST /v1/evaluation-sets",
+    as: "ci",
+    ledger: "governed",
+    events: ["evaluation.text_set.registered"],
+    request: async (world) => {
+      const useCaseId = known(world, "useCase");
+      const upload = `/v1/artifacts?environment=production&useCaseId=${useCaseId}`;
+      const cases = Buffer.from('{"prompt":"hello","expect":"hello"}');
+      const { digest: artifact } = await must(world.api, "POST", upload, cases, await world.api.token("ci"));
+      return { url: "/v1/evaluation-sets", body: { name: "questions", useCaseId, artifact } };
+    },
+    learn: (body, world) => void world.known.set("textSet", String(body["id"])),
+  },
+  {
+    route: "POST /v1/text-evaluations",
+    as: "ci",
+    ledger: "governed",
+    events: ["evaluation.started"],
+    request: async (world) => {
+      const server = await TextServer.start();
+      world.control.alsoClose(() => server.close());
+      const upstream = {
+        protocol: "openai",
+        url: server.url,
+        model: "parrot",
+        region: "local",
+        owner: "self",
+      };
+      const body = { useCaseId: known(world, "useCase"), upstream };
+      await must(world.api, "POST", "/v1/models/speaker/upstreams", body, await world.api.token("ci"));
+      return {
+        url: "/v1/text-evaluations",
+        body: { model: "speaker", version: 1, setId: known(world, "textSet") },
+      };
+    },
   },
   {
     route: "POST /v1/models/:model/versions/:version/reference-profile",

@@ -8,6 +8,7 @@ export const metrics = {
   recall: { better: "higher", least: 0, most: 1 },
   f1: { better: "higher", least: 0, most: 1 },
   ndcg_at_10: { better: "higher", least: 0, most: 1 },
+  pass_rate: { better: "higher", least: 0, most: 1 },
   groundedness: { better: "higher", least: 0, most: 1 },
   r2: { better: "higher", least: -Number.MAX_VALUE, most: 1 },
   log_loss: { better: "lower", least: 0, most: Number.MAX_VALUE },

@@ -1,8 +1,17 @@
 import { type Static, Type } from "typebox";
+import { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
+
+export { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
+export {
+  NewTextSet,
+  TextCaseResult,
+  TextEvaluation,
+  TextEvaluationRequest,
+  TextMetrics,
+  TextSet,
+} from "./text/contract.ts";
 
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
-
-export const Interval = Type.Object({ low: Type.Number(), high: Type.Number(), level: Type.Number() });
 
 /** Metrics of a binary classifier on held-out rows, named as in the charter. */
 export const BinaryMetrics = Type.Object({
@@ -24,18 +33,6 @@ export const BinaryMetrics = Type.Object({
   ),
 });
 export type BinaryMetrics = Static<typeof BinaryMetrics>;
-
-export const GateResult = Type.Object({
-  gate: Type.String(),
-  passed: Type.Boolean(),
-  observed: Type.String(),
-  required: Type.String(),
-});
-export type GateResult = Static<typeof GateResult>;
-
-/** Whether the rows of an evaluation are shown to be none that the model learned from, and why. */
-export const HeldOut = Type.Object({ shown: Type.Boolean(), because: Type.String() });
-export type HeldOut = Static<typeof HeldOut>;
 
 export const EvaluationRequest = Type.Object(
   {
@@ -73,5 +70,8 @@ export const heldOutGate = "held-out";
 /** Name of the gate that demands that a model be better than the naive baseline of its training set. */
 export const baselineGate = "better-than-baseline";
 
-/** Every gate of an evaluation: a version leaves dev when each has a result and passed. */
-export const evaluationGates = [accuracyGate, heldOutGate, baselineGate] as const;
+/** The gates of an evaluation, by what a version speaks: it leaves dev when each has a result and passed. */
+export const evaluationGates = {
+  tensors: [accuracyGate, heldOutGate, baselineGate],
+  text: [accuracyGate, heldOutGate],
+} as const;

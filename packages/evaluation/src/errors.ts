@@ -3,6 +3,10 @@ import type { ErrorSpec } from "@portolan/kernel";
 export const evaluationErrors = {
   "evaluation.set_not_found": { status: 404, title: "Training set not found" },
   "evaluation.not_held_out": { status: 422, title: "Rows are not held out from this version" },
+  "evaluation.text_set_not_found": { status: 404, title: "Set of cases not found" },
+  "evaluation.text_set_invalid": { status: 422, title: "Set of cases cannot be read" },
+  "evaluation.not_text": { status: 422, title: "Version does not answer such cases" },
+  "evaluation.upstream_away": { status: 503, title: "The version's server does not answer" },
   "evaluation.not_scorable": { status: 422, title: "Held-out rows cannot be scored" },
 } as const satisfies Record<string, ErrorSpec>;
 

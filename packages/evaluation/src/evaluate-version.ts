@@ -17,6 +17,7 @@ import { Value } from "typebox/value";
 import { binaryMetrics } from "./binary-metrics.ts";
 import { BinaryMetrics, EvaluationRequest, type GateResult, type HeldOut } from "./contract.ts";
 import type { EvaluationErrorCode } from "./errors.ts";
+import { evidenceEnvironment } from "./evidence-environment.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
 import { judgeHeldOut } from "./held-out.ts";
 import type { AccuracyLookup, EvaluatedVersion, Scorer, VersionLookup } from "./ports.ts";
@@ -47,6 +48,7 @@ export async function startEvaluation(
     useCaseId,
     environment: evidenceEnvironment,
   });
+  if (version.speaks === "text") throw textHasNoRows();
   await requireSet(deps, call, request.trainingSetId);
   const { set } = await pairOf(deps, call, request, version);
   return deps.work.write(call, async (tx) => {
@@ -63,9 +65,6 @@ export async function startEvaluation(
     return job;
   });
 }
-
-/** An evaluation is what lets a version out of dev: a dev credential makes no such evidence, nor do dev data. */
-const evidenceEnvironment = "production";
 
 /** What the caller may not see is a set that does not exist. */
 async function requireSet(deps: EvaluationDeps, call: CallContext, id: string): Promise<void> {
@@ -213,6 +212,13 @@ function notHeldOut(id: string, reason: string): PortolanError<EvaluationErrorCo
   return new PortolanError("evaluation.not_held_out", {
     detail: `training set ${id} cannot judge this version: ${reason}`,
     mend: "Build a set of the same definition and use case in production, from the end of the training set on.",
+  });
+}
+
+function textHasNoRows(): PortolanError {
+  return new PortolanError<EvaluationErrorCode>("evaluation.not_scorable", {
+    detail: "the version speaks text, and has no rows to be scored on",
+    mend: "Ask it a set of cases: portolan model evaluate NAME VERSION --evaluation-set SET.",
   });
 }
 

@@ -1,12 +1,28 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import type { EvaluationDeps } from "./evaluate-version.ts";
+import type { TextEvaluationDeps } from "./ports.ts";
 import { evaluationRoutes } from "./routes/evaluations.ts";
+import { textEvaluationRoutes } from "./routes/text-evaluations.ts";
 
 export { evaluationErrors } from "./errors.ts";
 export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } from "./evaluate-version.ts";
-export type { AccuracyLookup, EvaluatedVersion, ScoreRequest, Scorer, VersionLookup } from "./ports.ts";
+export type {
+  AccuracyLookup,
+  AskedModel,
+  EvaluatedVersion,
+  ScoreRequest,
+  Scorer,
+  TextAsker,
+  TextEvaluationDeps,
+  TextReply,
+  VersionLookup,
+} from "./ports.ts";
 export { latestEvidence } from "./store.ts";
+export { type AskCasesOptions, askCases } from "./text/ask-cases.ts";
+export { startTextEvaluation, textEvaluationJob, textEvaluationQueue } from "./text/evaluate-text.ts";
+export type { TextCase } from "./text/text-case.ts";
+export { latestTextEvidence } from "./text/text-store.ts";
 
 export const evaluationMigrations: MigrationSet = {
   package: "evaluation",
@@ -14,6 +30,11 @@ export const evaluationMigrations: MigrationSet = {
   after: ["features"],
 };
 
-export async function registerEvaluationRoutes(app: FastifyInstance, deps: EvaluationDeps): Promise<void> {
+export async function registerEvaluationRoutes(
+  app: FastifyInstance,
+  deps: EvaluationDeps,
+  text: TextEvaluationDeps,
+): Promise<void> {
   await app.register((scope) => evaluationRoutes(scope, deps));
+  await app.register((scope) => textEvaluationRoutes(scope, text));
 }

@@ -1,6 +1,17 @@
 import type { AccuracyBound } from "@portolan/charter/contract";
-import type { CallContext, Digest, EpochMicros, Sql } from "@portolan/kernel";
+import type {
+  ArtifactCatalogue,
+  Authorizer,
+  CallContext,
+  Digest,
+  EpochMicros,
+  ObjectStore,
+  PlaceDirectory,
+  Sql,
+  UnitOfWork,
+} from "@portolan/kernel";
 import type { ScoredSet } from "@portolan/numerics";
+import type { TextCase } from "./text/text-case.ts";
 
 export interface ScoreRequest {
   readonly model: Digest;
@@ -26,6 +37,8 @@ export interface EvaluatedVersion {
   /** The set that a run of this platform trained it on; absent for a model from elsewhere. */
   readonly trainingSetId?: string;
   readonly registeredAt: EpochMicros;
+  /** Whether it takes tensors, or text of another server's model. */
+  readonly speaks: "tensors" | "text";
 }
 
 export interface VersionLookup {
@@ -36,4 +49,47 @@ export interface VersionLookup {
 export interface AccuracyLookup {
   /** The accuracy bound of the charter in force, if there is one. */
   bound(sql: Sql, useCaseId: string): Promise<AccuracyBound | undefined>;
+}
+
+/** What a text model said to one question. Faults of the question are values. */
+export type TextReply =
+  | {
+      readonly kind: "answered";
+      readonly text: string;
+      readonly finishReason?: string;
+      readonly promptTokens: number;
+      readonly completionTokens: number;
+      /** True where the server did not report the tokens. */
+      readonly isEstimated: boolean;
+    }
+  /** The model refuses this question. */
+  | { readonly kind: "refused"; readonly detail: string }
+  | { readonly kind: "timeout" }
+  /** The server is away or busy: the same question may be answered later. */
+  | { readonly kind: "unavailable"; readonly detail: string };
+
+/** A text version whose server can be asked. */
+export interface AskedModel extends AsyncDisposable {
+  /**
+   * One question at temperature 0. Never rejects.
+   * @param timeoutMs until the whole answer
+   */
+  ask(question: TextCase, timeoutMs: number, signal: AbortSignal): Promise<TextReply>;
+}
+
+/** Reaches the servers of text versions, as gateways do. */
+export interface TextAsker {
+  /** @throws PortolanError `evaluation.not_text`, `upstream.*` */
+  open(model: Digest): Promise<AskedModel>;
+}
+
+export interface TextEvaluationDeps {
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly objects: ObjectStore;
+  readonly artifacts: ArtifactCatalogue;
+  readonly places: PlaceDirectory;
+  readonly versions: VersionLookup;
+  readonly accuracy: AccuracyLookup;
+  readonly asker: TextAsker;
 }

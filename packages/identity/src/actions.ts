@@ -87,6 +87,12 @@ export const actions = {
   ),
   "training:read": action("reads", "one", "training:read", "Read training runs and their logs"),
   "evaluation:run": action("works", "one", "evaluation:read", "Evaluate a model version"),
+  "evaluation:register_set": action(
+    "works",
+    "one",
+    "evaluation:read",
+    "Register cases that text versions are evaluated by",
+  ),
   "evaluation:read": action("reads", "none", "evaluation:read", "Read evaluations and gates"),
   "registry:create_model": action("works", "none", "registry:read", "Create a registered model"),
   "registry:push_version": action("releases", "one", "registry:read", "Push a model version"),

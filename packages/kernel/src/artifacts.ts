@@ -12,6 +12,7 @@ export type ArtifactKind =
   | "training_set"
   | "reference_profile"
   | "compute_profile"
+  | "evaluation_results"
   | "scored_snapshot"
   | "model"
   | "signature"

@@ -26,6 +26,7 @@ export const idPrefixes = {
   trainingSet: "ts",
   trainingRun: "run",
   evaluation: "ev",
+  textSet: "evs",
   model: "mdl",
   modelVersion: "mv",
   endpoint: "ep",

@@ -5,3 +5,4 @@ export * from "./normal.ts";
 export * from "./proper-scores.ts";
 export * from "./quantile.ts";
 export * from "./roc-auc.ts";
+export * from "./wilson.ts";

@@ -6,8 +6,8 @@ import type { FoundUpstream, StatedUpstream, UpstreamHolder } from "./upstream.t
 export interface GoverningCharter {
   readonly charterId: string;
   readonly digest: string;
-  /** Names of the release gates derived from it. */
-  readonly requiredGates: readonly string[];
+  /** Names of the release gates derived from it, by what a version speaks. */
+  readonly requiredGates: Readonly<Record<"tensors" | "text", readonly string[]>>;
   /** Controls it demands that nothing enforces yet: they block production. */
   readonly notEnforced: readonly string[];
 }

@@ -54,7 +54,7 @@ export async function promoteVersion(
     const verdict = judgePromotion({
       to: request.to,
       gates,
-      required: charter?.requiredGates ?? [],
+      required: charter?.requiredGates[speechOf(found)] ?? [],
       promotedBefore: await promotionHistory(tx.sql, found.id),
       notEnforced: charter?.notEnforced ?? [],
     });
@@ -89,6 +89,11 @@ export async function promoteVersion(
     });
     return verdict;
   });
+}
+
+/** What a version speaks; text is always another server's. Pure. */
+export function speechOf({ lineage: { upstream } }: Pick<ModelVersion, "lineage">): "tensors" | "text" {
+  return upstream?.protocol === "openai" ? "text" : "tensors";
 }
 
 /** One version, or the same 404 whether it does not exist or may not be seen. */

@@ -88,7 +88,7 @@ function deps() {
 const someCharter: GoverningCharter = {
   charterId: "cht_1",
   digest: `sha256:${"a".repeat(64)}`,
-  requiredGates: ["accuracy"],
+  requiredGates: { tensors: ["accuracy"], text: ["accuracy"] },
   notEnforced: [],
 };
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { Evaluation } from "@portolan/evaluation/contract";
+import type { Evaluation, TextEvaluation } from "@portolan/evaluation/contract";
 import { asEpochMicros, isPortolanError, type SigningKey } from "@portolan/kernel";
 import type { ReferenceProfile } from "@portolan/monitoring/contract";
 import { type ModelVersion, modelFileName, upstreamFileName } from "@portolan/registry/contract";
@@ -9,13 +9,12 @@ import { verifyModelBundle } from "@portolan/registry/policy";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { uploadArtifact } from "../client/artifacts.ts";
-import { waitForJob } from "../client/jobs.ts";
 import { findUseCase } from "../client/use-cases.ts";
 import { versionPath } from "../client/version-path.ts";
 import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
-import { progressBar } from "../progress.ts";
+import { registerEvaluate } from "./model-evaluate.ts";
 import { registerProfile } from "./model-profile.ts";
 import { registerRun } from "./model-run.ts";
 import { registerUpstreamCommand } from "./model-upstream.ts";
@@ -77,9 +76,13 @@ function registerShow(model: Command, contextOf: ContextOf): void {
       const { evaluations } = await api.json<{ evaluations: readonly Evaluation[] }>({
         path: `${path}/evaluations`,
       });
+      const { evaluations: textEvaluations } = await api.json<{ evaluations: readonly TextEvaluation[] }>({
+        path: `${path}/text-evaluations`,
+      });
       const evidence = {
         ...found,
         evaluations,
+        textEvaluations,
         compute: await unlessMissing(api.json<object>({ path: `${path}/compute-profile` })),
         reference: await unlessMissing(referenceOf(api, path)),
       };
@@ -140,36 +143,6 @@ function registerImport(model: Command, contextOf: ContextOf): void {
         context.output.result(version, `${version.model} version ${version.version} (${version.artifact})`);
       },
     );
-}
-
-function registerEvaluate(model: Command, contextOf: ContextOf): void {
-  model
-    .command("evaluate <name> <version>")
-    .description("Measure a version on held-out rows and judge the charter's gates")
-    .requiredOption(
-      "--training-set <id>",
-      "held-out rows: a set that the platform built, of the same definition, later than the version's own",
-    )
-    .addHelpText("after", "\nExample:\n  portolan model evaluate flight-delays 1 --training-set ts_01m8…")
-    .action(async (name: string, version: string, options: { trainingSet: string }, command: Command) => {
-      const context = contextOf(command);
-      const api = await connect(context);
-      const body = { model: name, version: Number(version), trainingSetId: options.trainingSet };
-      const { job } = await api.json<{ job: string }>({ path: "/v1/evaluations", body });
-      using bar = progressBar(context.output, "evaluate");
-      const result = await waitForJob<Pick<Evaluation, "heldOut" | "metrics" | "gates">>(
-        api,
-        job,
-        bar.update,
-      );
-      const gates = result.gates.map((gate) => [
-        gate.gate,
-        gate.passed ? "passed" : "FAILED",
-        gate.observed,
-        gate.required,
-      ]);
-      context.output.result(result, table(["gate", "verdict", "observed", "required"], gates));
-    });
 }
 
 function registerPromote(model: Command, contextOf: ContextOf): void {

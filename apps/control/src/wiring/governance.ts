@@ -1,8 +1,15 @@
 import { type CharterDeps, findInForce, productionBlockers, readCharter, termsOf } from "@portolan/charter";
 import { placementRefused, residencyRefusals } from "@portolan/charter/policy";
-import { type EvaluationDeps, evaluationJob, latestEvidence } from "@portolan/evaluation";
+import {
+  type EvaluationDeps,
+  evaluationJob,
+  latestEvidence,
+  latestTextEvidence,
+  type TextEvaluationDeps,
+  textEvaluationJob,
+} from "@portolan/evaluation";
 import { evaluationGates } from "@portolan/evaluation/contract";
-import { judgeGates } from "@portolan/evaluation/policy";
+import { judgeGates, judgeTextGates } from "@portolan/evaluation/policy";
 import {
   asEpochMicros,
   type CallContext,
@@ -14,12 +21,20 @@ import {
 } from "@portolan/kernel";
 import { profileTrained } from "@portolan/monitoring";
 import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
-import { createArtifactCatalogue, measureJob, type RegistryDeps, readVersion } from "@portolan/registry";
+import {
+  createArtifactCatalogue,
+  measureJob,
+  type RegistryDeps,
+  readVersion,
+  speechOf,
+} from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
+import type { ModelRuntime } from "@portolan/serving/policy";
 import { findRun } from "@portolan/training";
 import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import { createChildMeasurer } from "../profiling/child-measurer.ts";
 import { createChildScorer } from "../scoring/child-scorer.ts";
+import { createTextAsker } from "../scoring/text-asker.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { profiledVersion } from "./monitoring.ts";
@@ -29,6 +44,7 @@ export interface GovernanceWiring {
   readonly planner: PlannerDeps;
   readonly registry: RegistryDeps;
   readonly evaluation: EvaluationDeps;
+  readonly textEvaluation: TextEvaluationDeps;
   readonly jobs: readonly JobHandler[];
 }
 
@@ -62,36 +78,62 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     runs: { find: trainedArtifact },
     created: (tx, version) => profileTrained(tx, profiledVersion(version)),
     upstreams: createUpstreamProbe(access),
-    evidence: {
-      latest: async (sql, versionId, useCaseId) => {
-        const [found, bound] = [await latestEvidence(sql, versionId), await accuracyBound(sql, useCaseId)];
-        return found && bound ? judgeGates(found, bound) : [];
-      },
-    },
+    evidence: { latest: gatesUnder },
   };
-  const evaluation: EvaluationDeps = {
-    work,
-    authorizer,
-    versions: {
-      find: async (call, model, version) => {
-        const found = await readVersion(registry, call, model, version);
-        await requirePlaceToEvaluate(work, call, found);
-        return evaluated(found);
-      },
-    },
-    accuracy: { bound: accuracyBound },
-    scorer: createChildScorer(objects, createUpstreamRuntime({ access, log: base.log })),
-  };
+  const upstreams = createUpstreamRuntime({ access, log: base.log });
+  const { evaluation, textEvaluation } = wireEvaluations(base, identity, registry, upstreams);
   return {
     charter,
     planner: wirePlanner(base, identity, charter),
     registry,
     evaluation,
-    jobs: [evaluationJob(evaluation), measureJob({ ...registry, measurer: createChildMeasurer(objects) })],
+    textEvaluation,
+    jobs: [
+      evaluationJob(evaluation),
+      textEvaluationJob(textEvaluation),
+      measureJob({ ...registry, measurer: createChildMeasurer(objects) }),
+    ],
   };
 }
 
-/** Held-out rows go to the server that runs the version: only where the charter lets them. */
+/** Of rows and of text: the same versions, bounds and borders. */
+function wireEvaluations(
+  { work, objects }: Foundation,
+  { authorizer, directory }: IdentityWiring,
+  registry: RegistryDeps,
+  upstreams: ModelRuntime,
+): Pick<GovernanceWiring, "evaluation" | "textEvaluation"> {
+  const versions: EvaluationDeps["versions"] = {
+    find: async (call, model, version) => {
+      const found = await readVersion(registry, call, model, version);
+      await requirePlaceToEvaluate(work, call, found);
+      return evaluated(found);
+    },
+  };
+  const common = { work, authorizer, versions, accuracy: { bound: accuracyBound } };
+  return {
+    evaluation: { ...common, scorer: createChildScorer(objects, upstreams) },
+    textEvaluation: {
+      ...common,
+      objects,
+      artifacts: registry.artifacts,
+      places: directory.places,
+      asker: createTextAsker(objects, upstreams),
+    },
+  };
+}
+
+/** The newest findings of a version, judged by the charter of the day. */
+async function gatesUnder(sql: Sql, versionId: string, useCaseId: string) {
+  const bound = await accuracyBound(sql, useCaseId);
+  if (!bound) return [];
+  const found = await latestEvidence(sql, versionId);
+  if (found) return judgeGates(found, bound);
+  const text = await latestTextEvidence(sql, versionId);
+  return text ? judgeTextGates(text, bound) : [];
+}
+
+/** Held-out rows and cases go to the server that runs the version: only where the charter lets them. */
 async function requirePlaceToEvaluate(
   work: UnitOfWork,
   call: CallContext,
@@ -122,6 +164,7 @@ function evaluated(found: ModelVersion) {
     useCaseId: found.useCaseId,
     ...(trainingSetId === undefined ? {} : { trainingSetId }),
     registeredAt: asEpochMicros(found.signedAt),
+    speaks: speechOf(found),
   };
 }
 

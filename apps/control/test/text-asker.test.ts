@@ -1,0 +1,111 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { askCases } from "@portolan/evaluation";
+import { createLogger, systemClock } from "@portolan/kernel";
+import { openFolderObjectStore } from "@portolan/objectstore";
+import { encodeUpstream } from "@portolan/registry/policy";
+import { createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
+import { TextServer } from "@portolan/upstream/testing";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { createTextAsker } from "../src/scoring/text-asker.ts";
+
+const access = openUpstreamAccess("127.0.0.1", undefined);
+const upstreams = createUpstreamRuntime({ access, log: createLogger({ name: "test", level: "silent" }) });
+const folder = mkdtempSync(join(tmpdir(), "asker-"));
+const quick = { answerMs: 500, pausesMs: [50, 50] };
+const never = new AbortController().signal;
+let server: TextServer;
+
+beforeAll(async () => void (server = await TextServer.start()));
+beforeEach(() => {
+  server.mode = "ok";
+  server.reportsUsage = true;
+});
+afterAll(async () => {
+  await server.close();
+  rmSync(folder, { recursive: true });
+});
+
+const questions = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    id: String(i),
+    question: { messages: [{ role: "user", content: `hello ${i}` }] },
+    maxTokens: 10,
+    expect: `hello ${i}`,
+  }));
+
+async function open() {
+  const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
+  const bytes = encodeUpstream(
+    { protocol: "openai", url: server.url, model: "parrot", region: "local", owner: "self" },
+    { signature: { inputs: [], outputs: [] }, binaryTensors: false },
+    { organisationId: "org_1", useCaseId: "uc_1" },
+  );
+  return createTextAsker(objects, upstreams).open(await objects.put(bytes));
+}
+
+test("every case is asked once, and results keep their order", async () => {
+  await using model = await open();
+  const results = await askCases(model, questions(30), never, quick);
+  expect(results.map(({ id, passed }) => [id, passed])).toEqual(
+    Array.from({ length: 30 }, (_, i) => [String(i), true]),
+  );
+  expect(server.bodies).toHaveLength(30);
+});
+
+test("tokens that the server does not report are estimated, and marked", async () => {
+  await using model = await open();
+  server.reportsUsage = false;
+  const [result] = await askCases(model, questions(1), never, quick);
+  expect(result).toMatchObject({ isEstimated: true, completionTokens: expect.any(Number) as number });
+});
+
+test("a question that the model refuses did not pass, and says why", async () => {
+  await using model = await open();
+  server.mode = "refuse";
+  const [result] = await askCases(model, questions(1), never, quick);
+  expect(result).toMatchObject({
+    passed: false,
+    why: expect.stringContaining("temperature must be at most 2") as string,
+  });
+});
+
+test.each(["fail", "busy", "page", "excuse"] as const)(
+  "a server that answers by %s says nothing about its model: no results, and it was asked again",
+  async (mode) => {
+    await using model = await open();
+    server.mode = mode;
+    const asked = server.bodies.length;
+    await expect(askCases(model, questions(1), never, quick)).rejects.toMatchObject({
+      code: "evaluation.upstream_away",
+    });
+    expect(server.bodies.length - asked).toBeGreaterThan(0);
+  },
+);
+
+test("a server that comes back while it is waited for is evaluated", async () => {
+  await using model = await open();
+  server.mode = "busy";
+  setTimeout(() => (server.mode = "ok"), 60);
+  const [result] = await askCases(model, questions(1), never, {
+    answerMs: 500,
+    pausesMs: [30, 60, 120, 500],
+  });
+  expect(result).toMatchObject({ passed: true });
+});
+
+test("one that hangs is no model that knows nothing, and one that is cancelled ends at once", async () => {
+  await using model = await open();
+  server.mode = "silent";
+  await expect(askCases(model, questions(3), never, quick)).rejects.toMatchObject({
+    code: "evaluation.upstream_away",
+  });
+  const cancelled = new AbortController();
+  setTimeout(() => cancelled.abort(new Error("cancelled")), 50);
+  const startMs = performance.now();
+  await expect(
+    askCases(model, questions(8), cancelled.signal, { ...quick, answerMs: 30_000 }),
+  ).rejects.toThrow("cancelled");
+  expect(performance.now() - startMs).toBeLessThan(5000);
+});

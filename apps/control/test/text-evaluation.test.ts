@@ -1,0 +1,169 @@
+import { readTemplate } from "@portolan/charter";
+import { TextServer } from "@portolan/upstream/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Acme, type ApiMethod, bootstrapAcme, must, putInForce } from "./api.ts";
+import { type InProcessControl, openControl } from "./in-process.ts";
+
+/** A use case whose charter bounds the share of passed cases, and a text version behind a server of its own. */
+let control: InProcessControl;
+let acme: Acme;
+let server: TextServer;
+
+const charter = readTemplate("flight-delays").replace("metric: roc_auc", "metric: pass_rate");
+const stated = "Written for this test, published nowhere.";
+
+beforeAll(async () => {
+  server = await TextServer.start();
+  control = await openControl();
+  control.alsoClose(() => server.close());
+  acme = await bootstrapAcme(control, control.secret);
+  await putInForce(control, charter);
+  await post("ci", "/v1/models/helper/upstreams", {
+    useCaseId: acme.useCaseId,
+    upstream: { protocol: "openai", url: server.url, model: "parrot", region: "local", owner: "self" },
+  });
+});
+afterAll(() => control.close());
+
+const call = async (who: string, method: ApiMethod, path: string, body?: unknown) =>
+  control.call(method, path, body, await control.token(who));
+const post = async (who: string, path: string, body: unknown) =>
+  must(control, "POST", path, body, await control.token(who));
+
+/** The server repeats what it is asked: a case passes when it expects its own words. */
+const lines = (passing: number, failing: number) =>
+  Array.from({ length: passing + failing }, (_, i) => {
+    const content = i < passing ? `word${i}` : "anything";
+    const messages = [{ role: "user", content }];
+    return `${JSON.stringify({ id: `case-${i}`, messages, expect: { exact: `word${i}` }, maxTokens: 20 })}\n`;
+  }).join("");
+
+async function upload(text: string): Promise<string> {
+  const path = `/v1/artifacts?${new URLSearchParams({ environment: "production", useCaseId: acme.useCaseId }).toString()}`;
+  return String((await post("ci", path, Buffer.from(text)))["digest"]);
+}
+
+async function addSet(name: string, text: string, heldOut?: string) {
+  const body = { name, useCaseId: acme.useCaseId, artifact: await upload(text) };
+  return call("ci", "POST", "/v1/evaluation-sets", {
+    ...body,
+    ...(heldOut === undefined ? {} : { heldOut }),
+  });
+}
+
+async function evaluate(setId: string): Promise<Readonly<Record<string, unknown>>> {
+  const { job } = await post("ci", "/v1/text-evaluations", { model: "helper", version: 1, setId });
+  await control.runJobs(control.jobs.governance);
+  const { body } = await call("ci", "GET", `/v1/jobs/${String(job)}`);
+  return body["result"] as Readonly<Record<string, unknown>>;
+}
+
+const promote = () => call("ci", "POST", "/v1/models/helper/versions/1/promotions", { to: "staging" });
+const refusals = (body: Readonly<Record<string, unknown>>) =>
+  ((body["violations"] ?? []) as { detail: string }[]).map(({ detail }) => detail);
+
+describe("sets of cases", () => {
+  test("a set that cannot be read is refused with its lines", async () => {
+    const { status, body } = await addSet("broken", '{"prompt":"x","expect":"y"}\n{"prompt":1}\n');
+    expect([status, body["code"]]).toEqual([422, "evaluation.text_set_invalid"]);
+    expect(body["detail"]).toContain("line 2: it is no case");
+  });
+
+  test("the same content is the same version, another content or statement is the next one", async () => {
+    const first = await addSet("numbered", lines(1, 0));
+    expect([first.status, first.body["version"], first.body["cases"]]).toEqual([201, 1, 1]);
+    expect((await addSet("numbered", lines(1, 0))).body["id"]).toBe(first.body["id"]);
+    expect((await addSet("numbered", lines(2, 0))).body["version"]).toBe(2);
+    expect((await addSet("numbered", lines(2, 0), stated)).body["version"]).toBe(3);
+  });
+
+  test("bytes that nobody uploaded for this use case in production are no set, and another team sees none", async () => {
+    const body = { name: "foreign", useCaseId: acme.useCaseId, artifact: `sha256:${"ab".repeat(32)}` };
+    const missing = await call("ci", "POST", "/v1/evaluation-sets", body);
+    expect([missing.status, missing.body["code"]]).toEqual([404, "registry.artifact_not_found"]);
+    await post("ada", "/v1/teams", { name: "crew", displayName: "crew", businessUnit: "operations" });
+    await post("ada", "/v1/users", { name: "tom", displayName: "tom" });
+    const scope = { kind: "team", id: "crew" };
+    await post("ada", "/v1/role-bindings", {
+      principal: "tom",
+      role: "ml_engineer",
+      scope,
+      environments: ["production"],
+    });
+    expect((await call("tom", "GET", "/v1/evaluation-sets")).body["sets"]).toEqual([]);
+    const { sets } = (await call("ci", "GET", "/v1/evaluation-sets")).body as { sets: { id: string }[] };
+    const named = { model: "helper", version: 1, setId: sets[0]?.id };
+    expect((await call("tom", "POST", "/v1/text-evaluations", named)).status).toBe(404);
+  });
+});
+
+describe("a text version and its gates (G8, G9)", () => {
+  test("without an evaluation it stays in dev, and the gates that it lacks are those of text", async () => {
+    const { status, body } = await promote();
+    expect(status).toBe(409);
+    expect(refusals(body).join("\n")).not.toContain("baseline");
+    expect(refusals(body)).toHaveLength(2);
+  });
+
+  test("cases that it fails, or that nobody states to be unseen, keep it there", async () => {
+    const { body: poor } = await addSet("poor", lines(50, 50), stated);
+    const result = await evaluate(String(poor["id"]));
+    expect(result).toMatchObject({
+      metrics: { cases: 100, passed: 50, values: { pass_rate: 0.5 }, unanswered: 0, isEstimated: false },
+      gates: [
+        { gate: "accuracy", passed: false },
+        { gate: "held-out", passed: true },
+      ],
+    });
+    expect((await promote()).status).toBe(409);
+    const { body: silent } = await addSet("silent", lines(60, 0));
+    expect(await evaluate(String(silent["id"]))).toMatchObject({
+      gates: [{ passed: true }, { gate: "held-out", passed: false }],
+    });
+    expect((await promote()).status).toBe(409);
+  });
+
+  test("with a statement and a share whose lower end reaches the floor it is promoted; each answer is kept", async () => {
+    server.bodies.length = 0;
+    const { body: set } = await addSet("good", lines(58, 2), stated);
+    const result = await evaluate(String(set["id"]));
+    expect(result["gates"]).toMatchObject([
+      { gate: "accuracy", passed: true, required: "pass_rate >= 0.6 at the interval's lower end" },
+      { gate: "held-out", passed: true, observed: expect.stringContaining(stated) as string },
+    ]);
+    const text = (await call("ci", "GET", `/v1/artifacts/${String(result["results"])}`)).text;
+    const cases = text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(cases.map(({ id }) => id)).toEqual(Array.from({ length: 60 }, (_, i) => `case-${i}`));
+    expect(cases[0]).toMatchObject({ passed: true, answer: "word0", promptTokens: 11, completionTokens: 1 });
+    expect(cases[59]).toMatchObject({ passed: false, answer: "anything", why: "it is another text" });
+    expect(server.bodies).toHaveLength(60);
+    expect(server.bodies[0]).toMatchObject({
+      model: "parrot",
+      temperature: 0,
+      max_completion_tokens: 20,
+    });
+    expect((await promote()).status).toBe(200);
+    const listed = await call("ci", "GET", "/v1/models/helper/versions/1/text-evaluations");
+    expect(listed.body["evaluations"]).toHaveLength(3);
+    const events = await call("ann", "GET", "/v1/ledger/entries?event=evaluation.completed");
+    const [row] = events.body["entries"] as { detail: object }[];
+    expect(row?.detail).toMatchObject({ passed: 58, of: 60, heldOut: true });
+  });
+
+  test("a charter that bounds the share higher decides at the next promotion, without a new evaluation", async () => {
+    await putInForce(control, charter.replace("floor: 0.60", "floor: 0.95"));
+    const { status, body } = await promote();
+    expect(status).toBe(409);
+    expect(refusals(body)[0]).toContain("pass_rate >= 0.95");
+  });
+
+  test("each kind of version is sent to its own evaluation", async () => {
+    const rows = { model: "helper", version: 1, trainingSetId: "ts_none" };
+    const answer = await call("ci", "POST", "/v1/evaluations", rows);
+    expect([answer.status, answer.body["code"]]).toEqual([422, "evaluation.not_scorable"]);
+    expect(String(answer.body["mend"])).toContain("--evaluation-set");
+  });
+});

@@ -1,0 +1,191 @@
+import type { AccuracyBound } from "@portolan/charter/contract";
+import {
+  type CallContext,
+  type JobHandler,
+  type JobRun,
+  type JsonObject,
+  newId,
+  PortolanError,
+  parseDigest,
+  type Transaction,
+} from "@portolan/kernel";
+import { Value } from "typebox/value";
+import type { EvaluationErrorCode } from "../errors.ts";
+import { evidenceEnvironment } from "../evidence-environment.ts";
+import type { EvaluatedVersion, TextEvaluationDeps } from "../ports.ts";
+import { askCases } from "./ask-cases.ts";
+import { TextCaseResult, TextEvaluationRequest, type TextSet } from "./contract.ts";
+import type { TextCase } from "./text-case.ts";
+import { judgeTextGates, statedHeldOut, textMetrics } from "./text-gates.ts";
+import { readCasesOf, requireTextSet } from "./text-sets.ts";
+import { insertTextEvaluation } from "./text-store.ts";
+
+export const textEvaluationQueue = "evaluation.text";
+
+/** Cases of one step: what a killed process has to ask again. */
+const chunkCases = 20;
+
+/** Starts the evaluation of one text version by a set of cases; resolves to the job's id. */
+export async function startTextEvaluation(
+  deps: TextEvaluationDeps,
+  call: CallContext,
+  request: TextEvaluationRequest,
+): Promise<string> {
+  const version = await deps.versions.find(call, request.model, request.version);
+  const { useCaseId } = version;
+  await deps.authorizer.require(call, "evaluation:run", {
+    type: "Model",
+    id: request.model,
+    organisationId: call.actor.organisationId,
+    useCaseId,
+    environment: evidenceEnvironment,
+  });
+  const set = await fittingSet(deps, call, request, version);
+  return deps.work.write(call, async (tx) => {
+    const job = await tx.enqueue({
+      queue: textEvaluationQueue,
+      payload: { ...request },
+      place: { environment: evidenceEnvironment, useCaseId },
+    });
+    await tx.record({
+      event: "evaluation.started",
+      subject: version.id,
+      detail: { job, set: set.id, cases: set.object },
+    });
+    return job;
+  });
+}
+
+async function fittingSet(
+  deps: TextEvaluationDeps,
+  call: CallContext,
+  request: TextEvaluationRequest,
+  version: EvaluatedVersion,
+): Promise<TextSet> {
+  const set = await requireTextSet(deps, call, request.setId);
+  if (version.speaks !== "text")
+    throw notText(
+      `${request.model} version ${request.version} takes tensors`,
+      "Evaluate it on held-out rows: portolan model evaluate NAME VERSION --training-set ID.",
+    );
+  if (set.useCaseId !== version.useCaseId)
+    throw notText(
+      `set ${set.name} belongs to another use case`,
+      "Register the cases for the version's use case: portolan evaluation-set add.",
+    );
+  return set;
+}
+
+/**
+ * Asks the cases chunk by chunk, each once although the process is killed between them, and commits metrics, gates and ledger row
+ * together.
+ */
+export function textEvaluationJob(deps: TextEvaluationDeps): JobHandler {
+  return {
+    queue: textEvaluationQueue,
+    retries: 2,
+    async run(job: JobRun) {
+      const request = Value.Parse(TextEvaluationRequest, job.payload);
+      const version = await deps.versions.find(job.call, request.model, request.version);
+      const set = await fittingSet(deps, job.call, request, version);
+      const cases = await readCasesOf(deps, set);
+      const results = await answersOf(deps, job, version, cases);
+      const object = await job.effect("results", () => deps.objects.put(linesOf(results)));
+      return job.step("record", async (tx) => {
+        const bound = await deps.accuracy.bound(tx.sql, version.useCaseId);
+        return recordEvaluation(deps, tx, { request, version, set, results, object }, bound);
+      });
+    },
+  };
+}
+
+/** The results of all cases, in their order. */
+async function answersOf(
+  deps: TextEvaluationDeps,
+  job: JobRun,
+  version: EvaluatedVersion,
+  cases: readonly TextCase[],
+): Promise<TextCaseResult[]> {
+  await using model = await deps.asker.open(version.artifact);
+  const results: TextCaseResult[] = [];
+  for (let from = 0; from < cases.length; from += chunkCases) {
+    const chunk = cases.slice(from, from + chunkCases);
+    const object = await job.effect(`cases-${from}`, async () =>
+      deps.objects.put(linesOf(await askCases(model, chunk, job.signal))),
+    );
+    results.push(...(await readLines(deps, object)));
+    const passed = results.filter((one) => one.passed).length;
+    const note = `${passed} of ${results.length} passed, ${cases.length - results.length} to come`;
+    await job.progress((results.length / cases.length) * 0.95, note);
+  }
+  return results;
+}
+
+function linesOf(results: readonly TextCaseResult[]): Uint8Array {
+  return Buffer.from(results.map((one) => `${JSON.stringify(one)}\n`).join(""));
+}
+
+async function readLines({ objects }: TextEvaluationDeps, object: string): Promise<TextCaseResult[]> {
+  const digest = parseDigest(object);
+  if (!digest) throw new PortolanError("kernel.internal", { detail: "a step names no object" });
+  const text = Buffer.from(await objects.get(digest)).toString("utf8");
+  const lines = text.split("\n").filter((line) => line !== "");
+  return lines.map((line) => Value.Parse(TextCaseResult, JSON.parse(line)));
+}
+
+interface Answered {
+  readonly request: TextEvaluationRequest;
+  readonly version: EvaluatedVersion;
+  readonly set: TextSet;
+  readonly results: readonly TextCaseResult[];
+  /** Digest of the results. */
+  readonly object: string;
+}
+
+async function recordEvaluation(
+  { artifacts }: TextEvaluationDeps,
+  tx: Transaction,
+  { request, version, set, results, object }: Answered,
+  bound: AccuracyBound | undefined,
+): Promise<JsonObject> {
+  const metrics = textMetrics(results);
+  const heldOut = statedHeldOut(set);
+  const gates = bound ? judgeTextGates({ metrics, heldOut }, bound) : [];
+  const id = newId("evaluation", tx.now);
+  await insertTextEvaluation(tx.sql, {
+    id,
+    organisationId: tx.call.actor.organisationId,
+    versionId: version.id,
+    model: request.model,
+    version: request.version,
+    artifact: version.artifact,
+    setId: set.id,
+    results: object,
+    heldOut,
+    metrics,
+    gates,
+    createdBy: tx.call.actor.id,
+    createdAt: tx.now,
+  });
+  const at = { environment: evidenceEnvironment, useCaseId: version.useCaseId } as const;
+  await artifacts.note(tx, at, [{ digest: object, kind: "evaluation_results" }]);
+  await tx.record({
+    event: "evaluation.completed",
+    subject: version.id,
+    detail: {
+      evaluation: id,
+      set: set.id,
+      cases: set.object,
+      results: object,
+      passed: metrics.passed,
+      of: metrics.cases,
+      heldOut: heldOut.shown,
+      gates: gates.map((gate) => `${gate.gate}: ${gate.passed ? "passed" : "failed"}`),
+    },
+  });
+  return { evaluation: id, results: object, heldOut, metrics, gates };
+}
+
+function notText(detail: string, mend: string): PortolanError<EvaluationErrorCode> {
+  return new PortolanError("evaluation.not_text", { detail, mend });
+}

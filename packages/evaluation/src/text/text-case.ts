@@ -1,0 +1,128 @@
+import { type ColumnTypes, parseExpression } from "@portolan/expressions";
+import { isPortolanError } from "@portolan/kernel";
+import { type Static, Type } from "typebox";
+import { Compile } from "typebox/compile";
+
+const closed = { additionalProperties: false } as const;
+const mostAnswerTokens = 4096;
+const usualAnswerTokens = 512;
+const Text = Type.String({ minLength: 1, maxLength: 20_000 });
+
+/** What an answer must be. One of them, or a text, which is `exact`. */
+export const Expectation = Type.Union([
+  Text,
+  Type.Object({ exact: Text, ignoreCase: Type.Optional(Type.Boolean()) }, closed),
+  Type.Object({ contains: Text, ignoreCase: Type.Optional(Type.Boolean()) }, closed),
+  Type.Object({ regex: Type.String({ minLength: 1, maxLength: 500 }) }, closed),
+  Type.Object({ number: Type.Number(), within: Type.Optional(Type.Number({ minimum: 0 })) }, closed),
+  Type.Object({ expression: Type.String({ minLength: 1, maxLength: 2000 }) }, closed),
+]);
+export type Expectation = Static<typeof Expectation>;
+
+const Common = {
+  id: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+  maxTokens: Type.Optional(Type.Integer({ minimum: 1, maximum: mostAnswerTokens })),
+  expect: Expectation,
+};
+const Line = Compile(
+  Type.Union([
+    Type.Object(
+      {
+        ...Common,
+        messages: Type.Array(Type.Object({ role: Type.String({ minLength: 1, maxLength: 40 }) }), {
+          minItems: 1,
+          maxItems: 200,
+        }),
+      },
+      closed,
+    ),
+    Type.Object({ ...Common, prompt: Text }, closed),
+  ]),
+);
+
+/** One question and what its answer must be. */
+export interface TextCase {
+  /** Unique in its set; the line's number where the line states none. */
+  readonly id: string;
+  /** `messages` are a chat's, a `prompt` a completion's. */
+  readonly question:
+    | { readonly messages: readonly { readonly role: string }[] }
+    | { readonly prompt: string };
+  /** Longest answer in tokens. */
+  readonly maxTokens: number;
+  readonly expect: Expectation;
+}
+
+/** Columns of the expressions that judge answers: its text without space at both ends, its last number, its length. */
+export const answerColumns: ColumnTypes = { answer: "text", number: "float", characters: "int" };
+
+export const mostCases = 5000;
+export const mostSetBytes = 16 * 2 ** 20;
+const mostProblems = 20;
+
+export type ReadCases =
+  | { readonly kind: "cases"; readonly cases: readonly TextCase[] }
+  /** With the line of each, at most twenty. */
+  | { readonly kind: "refused"; readonly problems: readonly string[] };
+
+/** Reads a set of cases, one JSON object a line; empty lines are skipped. Pure. */
+export function readTextCases(bytes: Uint8Array): ReadCases {
+  if (bytes.length > mostSetBytes) return refused([`the set has more than ${mostSetBytes / 2 ** 20} MiB`]);
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return refused(["the set is not UTF-8"]);
+  }
+  const problems: string[] = [];
+  const cases: TextCase[] = [];
+  const ids = new Set<string>();
+  for (const [index, line] of text.split("\n").entries()) {
+    if (problems.length >= mostProblems) break;
+    if (line.trim() === "") continue;
+    const read = readLine(line, String(index + 1));
+    if (typeof read === "string") problems.push(`line ${index + 1}: ${read}`);
+    else if (ids.has(read.id)) problems.push(`line ${index + 1}: the id "${read.id}" is there twice`);
+    else {
+      ids.add(read.id);
+      cases.push(read);
+    }
+  }
+  if (problems.length > 0) return refused(problems);
+  if (cases.length === 0) return refused(["the set has no cases"]);
+  if (cases.length > mostCases) return refused([`the set has more than ${mostCases} cases`]);
+  return { kind: "cases", cases };
+}
+
+function refused(problems: readonly string[]): ReadCases {
+  return { kind: "refused", problems };
+}
+
+function readLine(line: string, number: string): TextCase | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return "it is no JSON";
+  }
+  if (!Line.Check(value))
+    return 'it is no case: an object of "messages" or "prompt", and "expect" (a text, or one of exact, contains, regex, number, expression)';
+  const { id = number, maxTokens = usualAnswerTokens, expect } = value;
+  const problem = findProblem(expect);
+  if (problem !== undefined) return problem;
+  const question = "messages" in value ? { messages: value.messages } : { prompt: value.prompt };
+  return { id, question, maxTokens, expect };
+}
+
+function findProblem(expect: Expectation): string | undefined {
+  if (typeof expect === "string") return undefined;
+  try {
+    if ("regex" in expect) new RegExp(expect.regex, "u");
+    if ("expression" in expect && parseExpression(expect.expression, answerColumns).type !== "bool")
+      return "its expression is neither true nor false";
+    return undefined;
+  } catch (error) {
+    if (isPortolanError(error)) return `its expression cannot be read: ${error.detail}`;
+    return `its regular expression cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import type { TextCaseResult } from "./contract.ts";
+import { judgeTextGates, statedHeldOut, textMetrics } from "./text-gates.ts";
+
+const result = (passed: boolean, answer: string | undefined = "x"): TextCaseResult => ({
+  id: "1",
+  passed,
+  ...(answer === undefined ? {} : { answer }),
+  promptTokens: 10,
+  completionTokens: 2,
+  isEstimated: false,
+  latencyMs: 1,
+});
+const results = (passed: number, of: number) => Array.from({ length: of }, (_, i) => result(i < passed));
+const set = {
+  id: "evs_1",
+  name: "helpdesk",
+  version: 2,
+  useCaseId: "uc_1",
+  object: "",
+  cases: 1,
+  createdBy: "usr_rita",
+  createdAt: 0,
+};
+const stated = statedHeldOut({ ...set, heldOut: "written by us in November" });
+const floor = { metric: "pass_rate", kind: "floor", value: 0.9, below: "alert" } as const;
+const gatesOf = (passed: number, of: number) =>
+  judgeTextGates({ metrics: textMetrics(results(passed, of)), heldOut: stated }, floor);
+
+test("the interval's lower end decides, so that a few cases release nothing (G8)", () => {
+  expect(gatesOf(10, 10)[0]).toMatchObject({ gate: "accuracy", passed: false });
+  expect(gatesOf(100, 100)[0]).toMatchObject({
+    gate: "accuracy",
+    passed: true,
+    observed: "1.0000 [0.9630, 1.0000] of 100 cases",
+    required: "pass_rate >= 0.9 at the interval's lower end",
+  });
+  expect(gatesOf(92, 100)[0]).toMatchObject({ passed: false });
+});
+
+test("a charter that bounds another metric is not met by text", () => {
+  const evidence = { metrics: textMetrics(results(100, 100)), heldOut: stated };
+  expect(judgeTextGates(evidence, { ...floor, metric: "roc_auc" })[0]).toMatchObject({
+    passed: false,
+    observed: "roc_auc was not measured",
+  });
+});
+
+test("cases that nobody states to be unseen release nothing; a statement names its author (G9)", () => {
+  const evidence = { metrics: textMetrics(results(100, 100)), heldOut: statedHeldOut(set) };
+  expect(judgeTextGates(evidence, floor)[1]).toMatchObject({ gate: "held-out", passed: false });
+  expect(gatesOf(100, 100)[1]).toMatchObject({
+    passed: true,
+    observed: "stated by usr_rita: written by us in November",
+  });
+});
+
+test("what was not answered did not pass, and is counted", () => {
+  const { answer: _, ...silent } = result(false);
+  expect(textMetrics([silent, result(true), { ...result(true), isEstimated: true }])).toMatchObject({
+    cases: 3,
+    passed: 2,
+    unanswered: 1,
+    promptTokens: 30,
+    completionTokens: 6,
+    isEstimated: true,
+  });
+});

@@ -1,0 +1,73 @@
+import type { AccuracyBound } from "@portolan/charter/contract";
+import { wilsonInterval } from "@portolan/numerics";
+import { accuracyGate, type GateResult, type HeldOut, heldOutGate } from "../contract.ts";
+import type { TextCaseResult, TextMetrics, TextSet } from "./contract.ts";
+
+/** The charter's name of the share of passed cases. */
+export const passRate = "pass_rate";
+
+/** What an evaluation of text found out: all that its gates are judged by, now and again at promotion. */
+export interface TextEvidence {
+  readonly metrics: TextMetrics;
+  readonly heldOut: HeldOut;
+}
+
+/**
+ * Adds up the results of a set's cases. Pure.
+ * @param results at least one
+ */
+export function textMetrics(results: readonly TextCaseResult[]): TextMetrics {
+  const passed = results.filter((one) => one.passed).length;
+  const sum = (of: (one: TextCaseResult) => number) => results.reduce((total, one) => total + of(one), 0);
+  return {
+    cases: results.length,
+    passed,
+    values: { [passRate]: passed / results.length },
+    passRateInterval: wilsonInterval(passed, results.length),
+    unanswered: results.filter((one) => one.answer === undefined).length,
+    promptTokens: sum((one) => one.promptTokens),
+    completionTokens: sum((one) => one.completionTokens),
+    isEstimated: results.some((one) => one.isEstimated),
+  };
+}
+
+/** Nobody here can prove what another server's model has read; who wrote the cases can state it, and is named. Pure. */
+export function statedHeldOut({ heldOut, createdBy, name, version }: TextSet): HeldOut {
+  return heldOut === undefined
+    ? {
+        shown: false,
+        because: `nobody states that the model cannot have learned from ${name} version ${version}`,
+      }
+    : { shown: true, because: `stated by ${createdBy}: ${heldOut}` };
+}
+
+/**
+ * Release gates on one evaluation of text (docs/spec/promotion-gates.md, G8 and G9). Pure: same evidence, same results.
+ * What was not measured or not stated fails its gate.
+ */
+export function judgeTextGates({ metrics, heldOut }: TextEvidence, bound: AccuracyBound): GateResult[] {
+  return [
+    judgePassRate(metrics, bound),
+    {
+      gate: heldOutGate,
+      passed: heldOut.shown,
+      observed: heldOut.because,
+      required: "a statement by name that the model cannot have learned from the cases",
+    },
+  ];
+}
+
+/** The lower end of the 95 % Wilson interval must reach the floor: a few cases prove little. */
+function judgePassRate({ values, passRateInterval, cases }: TextMetrics, bound: AccuracyBound): GateResult {
+  const required = `${bound.metric} ${bound.kind === "floor" ? ">=" : "<="} ${bound.value}`;
+  const value = values[bound.metric];
+  if (value === undefined || bound.metric !== passRate)
+    return { gate: accuracyGate, passed: false, observed: `${bound.metric} was not measured`, required };
+  const { low, high } = passRateInterval;
+  return {
+    gate: accuracyGate,
+    passed: low >= bound.value,
+    observed: `${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}] of ${cases} cases`,
+    required: `${required} at the interval's lower end`,
+  };
+}
