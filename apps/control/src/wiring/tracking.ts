@@ -92,7 +92,13 @@ export async function createRunTracking(
         );
         return {
           token,
-          close: () => listener.close().finally(end),
+          close: async () => {
+            try {
+              await listener.close();
+            } finally {
+              await end();
+            }
+          },
         };
       } catch (error) {
         await end();
