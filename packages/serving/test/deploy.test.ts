@@ -336,30 +336,6 @@ test("a charter signed anew changes every term of a live route without a deploym
   expect(loosened?.features?.maxAgeMs, "what the deployer asked for is not lost").toBe(6 * 3_600_000);
 });
 
-test("a deployment states how its requests share runs, within a quarter of the charter's p95", async () => {
-  // The charter's p95 is 50 ms.
-  let inForce = charter;
-  const deploy = (maxDelayMs: number, preferredRows: readonly number[] = []) =>
-    deployEndpoint(
-      governed(() => inForce),
-      engineer(),
-      "batched",
-      { ...inProduction, features: plan, batching: { maxDelayMs, preferredRows: [...preferredRows] } },
-    );
-  await expect(deploy(13)).rejects.toMatchObject({
-    code: "serving.model_not_deployable",
-    detail: expect.stringContaining("a quarter of the charter's p95 of 50 ms, which is 12 ms") as string,
-  });
-  await expect(deploy(2, [16, 8])).rejects.toThrow(/do not ascend/);
-  expect((await deploy(12, [8, 16])).batching).toEqual({ maxDelayMs: 12, preferredRows: [8, 16] });
-  inForce = signedAnew(3, ({ requirements }) => (requirements.latency.p95 = "20ms"));
-  const served = (await servedRoutesOf(() => inForce)).find((one) => one.endpoint === "batched");
-  expect(served?.batching, "a shorter p95 shortens the delay of a live route").toEqual({
-    maxDelayMs: 5,
-    preferredRows: [8, 16],
-  });
-});
-
 test("a charter signed anew that forbids a live route stops it, says why, and lets it go on when it allows it again", async () => {
   let inForce = charter;
   await deployEndpoint(
