@@ -60,7 +60,8 @@ export default defineConfig({
           include: ["test/chaos/**/*.test.ts"],
           exclude: never,
           pool: "forks",
-          fileParallelism: false,
+          // Most of them wait for processes that start again.
+          maxWorkers: 2,
           testTimeout: 600_000,
           hookTimeout: 120_000,
         },

@@ -91,12 +91,12 @@ beforeAll(async () => {
   key = await createShopKey(done);
   // A bundle holds what is in force when it is made.
   await soon(async () => (await predictAt(product.gatewayUrl, 0)) === 200);
-}, 120_000);
+});
 afterAll(async () => {
   await device?.stop();
   await product[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 const bundleLine = (name: string, out: string): string =>
   `edge bundle ${out} --name ${name} --environment dev --region DE --owner self --json`;
@@ -164,7 +164,7 @@ test("a device that is revoked gets nothing any more, whatever keys it had; a fo
   expect(damaged.code).toBe(1);
   expect(damaged.err).toContain("trust.json is damaged");
   expect(readFileSync(join(state, "trust.json"), "utf8")).toBe("{");
-}, 60_000);
+});
 
 test("a bundle with one changed byte serves nobody, and says which", async () => {
   const other = join(folder, "press-8");
@@ -178,7 +178,7 @@ test("a bundle with one changed byte serves nobody, and says which", async () =>
   expect(code).toBe(1);
   expect(err).toContain(name);
   expect(err).toContain("Copy it again");
-}, 60_000);
+});
 
 test.each([
   ["an endpoint that is not there", "--endpoint nothing", "no endpoint"],

@@ -5,7 +5,7 @@ import { type Product, runPortolan, startProduct } from "./product.ts";
 let product: Product;
 beforeAll(async () => {
   product = await startProduct(process.env, tmpdir(), 2);
-}, 120_000);
+});
 afterAll(() => product[Symbol.asyncDispose](), 60_000);
 
 /** Connections that the killed process held are gone; what came to nothing is asked again, as clients do. */
@@ -43,7 +43,7 @@ test("two gateways share the port, each with its own metrics; one that is killed
   expect(product.livingProcesses().length).toBeGreaterThanOrEqual(4);
   await product.cli("down");
   expect(product.livingProcesses()).toEqual([]);
-}, 120_000);
+});
 
 test.each(["0", "65", "two"])("%s gateways are refused before anything starts", async (count) => {
   const { code, err } = await runPortolan(["--home", product.home, "up", "--gateways", count]);

@@ -23,7 +23,7 @@ beforeAll(async () => {
   product = await startProduct();
   await createDelays(done);
   key = await createShopKey(done);
-}, 120_000);
+});
 afterAll(async () => {
   await product[Symbol.asyncDispose]();
   await tensors.close();

@@ -1,7 +1,7 @@
 import type { Id } from "@portolan/kernel";
 import type { SignedSnapshot, SnapshotManifest } from "@portolan/serving/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Answer, type ApiMethod } from "./api.ts";
+import { type Answer, type ApiMethod, must } from "./api.ts";
 import { type InProcessControl, openControl } from "./in-process.ts";
 import { governanceRoutes } from "./mutating-routes-governance.ts";
 import { identityRoutes } from "./mutating-routes-identity.ts";
@@ -114,7 +114,53 @@ describe("gateways", () => {
     ]);
     expect(await rows("serving.gateway.routes_refused")).toHaveLength(2);
   });
+
+  test("a device's account speaks for its own gateway, where an administrator put it, and for no other", async () => {
+    const ada = await control.token("ada");
+    const { id: account, key } = await deviceAccount(ada);
+    const bind = (place: object, credential = ada) =>
+      control.call("PUT", "/v1/gateways/press", { ...place, account }, credential);
+    expect((await bind(abroad, gateway)).status).toBe(403);
+    expect((await bind(abroad)).body).toMatchObject({ ...abroad, account });
+    const say = (name: string, place: object) => control.call("PUT", `/v1/gateways/${name}`, place, key);
+    expect((await say("press", abroad)).status).toBe(200);
+    for (const [name, place] of [
+      ["press", here],
+      ["near", here],
+      ["another", here],
+    ] as const) {
+      const refused = await say(name, place);
+      expect([refused.status, refused.body["code"]]).toEqual([403, "serving.gateway_not_own"]);
+    }
+    const query = (name: string, place: object) =>
+      new URLSearchParams({ gateway: name, ...place }).toString();
+    const ask = (name: string, place: object) =>
+      control.call("GET", `/v1/snapshots/latest?${query(name, place)}`, undefined, key);
+    expect((await ask("press", abroad)).status).toBe(200);
+    expect((await ask("press", here)).status).toBe(409);
+    expect((await ask("near", here)).body["code"]).toBe("serving.gateway_not_own");
+    // The word of others about the place leaves the account bound.
+    expect((await control.call("PUT", "/v1/gateways/press", here, ada)).body).toMatchObject({ account });
+    expect((await rows("serving.gateway.declared")).at(-1)?.detail).toEqual({ ...here, account });
+  });
 });
+
+async function deviceAccount(admin: string): Promise<{ readonly id: string; readonly key: string }> {
+  const { id } = await must(
+    control,
+    "POST",
+    "/v1/service-accounts",
+    { name: "gateway-press", displayName: "Press" },
+    admin,
+  );
+  const { items } = await must(control, "GET", "/v1/organisations", undefined, admin);
+  const scope = { kind: "organisation", id: (items as { id: string }[])[0]?.id };
+  const binding = { principal: id, role: "gateway", scope, environments: ["dev"] };
+  await must(control, "POST", "/v1/role-bindings", binding, admin);
+  const wanted = { principal: id, name: "press", environment: "dev", expiresInDays: 1 };
+  const { text } = await must(control, "POST", "/v1/api-keys", wanted, admin);
+  return { id: String(id), key: String(text) };
+}
 
 describe("exports and backups", () => {
   test("an export goes where the charters in force allow it, and a refusal is on the ledger", async () => {

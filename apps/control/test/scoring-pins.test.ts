@@ -53,7 +53,7 @@ beforeAll(async () => {
   );
   datasetId = String(found["datasetId"]);
   await deploy(1, [0.5]);
-}, 120_000);
+});
 afterAll(() => control.close());
 
 async function untilOver(id: string): Promise<Scoring> {
@@ -104,7 +104,7 @@ test("a scoring goes on with the version that it pinned, whatever is deployed me
   const scored = await score("pinned", () => deploy(2, [0.5, 0.25, 0.125]));
   expect(scored.failure).toBeUndefined();
   expect(scored.manifest).toMatchObject({ rows: 48, refusedRows: 0, plan: { model: { version: 1 } } });
-}, 120_000);
+});
 
 test("a scoring that waits for its window keeps no other from running", async () => {
   const hour = (ahead: number): string =>
@@ -137,7 +137,7 @@ test("a scoring that waits for its window keeps no other from running", async ()
   } finally {
     await worker.stop();
   }
-}, 120_000);
+});
 
 test("what the charter takes away meanwhile ends it", async () => {
   await post("/v1/endpoints/waits", {
@@ -150,4 +150,4 @@ test("what the charter takes away meanwhile ends it", async () => {
   const scored = await score("ended", async () => void (await putInForce(control, other)));
   expect(scored.state).toBe("failed");
   expect(scored.failure).toContain("the charter does not allow this purpose");
-}, 120_000);
+});

@@ -165,25 +165,6 @@ describe("the fallback chain", () => {
   });
 });
 
-test("more requests than may be under way are refused at once with the time to come back", async () => {
-  const loop = loopModel(20_000n);
-  installation.add("slow", loop, {
-    model: installation.reference("slow", 1, loop, "imported"),
-    limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 30_000, bodyBytes: 1000 },
-    resilience: { maxInFlight: 4, slowMs: 60_000, targetWaitMs: 60_000 },
-  });
-  await installation.publish(1);
-  const gateway = await installation.start();
-  const one = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}';
-  const all = await Promise.all(Array.from({ length: 20 }, () => ask(gateway, "slow", {}, one)));
-  const kinds = all.map(({ status }) => status);
-  expect(kinds.filter((status) => status === 200).length).toBeGreaterThanOrEqual(4);
-  expect(new Set(kinds)).toEqual(new Set([200, 503]));
-  const refused = all.find(({ status }) => status === 503);
-  expect(refused?.headers.get("retry-after")).toBe("1");
-  expect(refused?.answer).toMatchObject({ code: "serving.overloaded" });
-});
-
 test("an endpoint that keeps answers gives the same one without a run, on the record all the same", async () => {
   installation.add("score", model(1), { cache: { maxBytes: 1_048_576 } });
   await installation.publish(1);

@@ -50,4 +50,4 @@ test("a job that is to go on later lets others of its queue run, keeps its steps
     await worker.stop();
     await db.close();
   }
-}, 60_000);
+});

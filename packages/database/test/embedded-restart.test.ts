@@ -36,4 +36,4 @@ test("a killed server is given up when it is gone, not when its last backend is;
   await again.end();
   await second.stop();
   await rm(folder, { recursive: true, force: true });
-}, 120_000);
+});

@@ -62,7 +62,7 @@ test("no statement reaches another file, the network, an extension or the way to
   }
   expect(await readFile(join(folder, "secret.csv"), "utf8")).toBe(before);
   expect((await readdir(folder)).toSorted()).toEqual(["in.csv", "secret.csv", "work"]);
-}, 120_000);
+});
 
 test("abort and time limit end the child, and say which of the two it was", async () => {
   const endless = "select count(*) from range(100000000000) a, range(1000) b";
@@ -86,7 +86,7 @@ test("memory beyond the limit is an error of the analysis, not of the caller", a
   await expect(run(sql, [], { memoryLimitBytes: 32 * 2 ** 20 })).rejects.toMatchObject({
     code: "data.analysis_failed",
   });
-}, 120_000);
+});
 
 test("the child gets nothing of the server's environment", async () => {
   process.env["PORTOLAN_TEST_SECRET"] = "hunter2";

@@ -1,14 +1,12 @@
 import type { Authorizer, Clock, MigrationSet, UnitOfWork } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
-import { Anchorer } from "./anchor.ts";
-import { PartFiles } from "./part-files.ts";
+import { PartFiles } from "./archive/part-files.ts";
+import { Anchorer } from "./control/anchor.ts";
 import type { RecordBatch } from "./ports.ts";
 import { deliveryRoutes } from "./routes/deliveries.ts";
 import { holdRoutes } from "./routes/holds.ts";
 import { predictionRoutes } from "./routes/predictions.ts";
 
-export { type AcceptDeps, type AcceptVerdict, acceptBlocks } from "./accept-blocks.ts";
-export { Anchorer } from "./anchor.ts";
 export {
   type ArchiveDeps,
   type ArchiveOptions,
@@ -17,30 +15,31 @@ export {
   archivePredictions,
   type DataClasses,
   removeLeftovers,
-} from "./archive-predictions.ts";
+} from "./archive/archive-predictions.ts";
+export { PartFiles } from "./archive/part-files.ts";
 export * from "./contract.ts";
+export { type AcceptDeps, type AcceptVerdict, acceptBlocks } from "./control/accept-blocks.ts";
+export { Anchorer } from "./control/anchor.ts";
 export {
   type ErasureResult,
   type ErasureSelector,
   erasePredictions,
   erasureIntentHandler,
   performErasure,
-} from "./erase-predictions.ts";
-export { predictionsErrors } from "./errors.ts";
-export { type HoldDeps, type HoldScope, placeHold, readHolds, releaseHold } from "./holds.ts";
-export { PartFiles } from "./part-files.ts";
-export type { BatchLeaf, RecordBatch } from "./ports.ts";
+} from "./control/erase-predictions.ts";
+export { type HoldDeps, type HoldScope, placeHold, readHolds, releaseHold } from "./control/holds.ts";
 export {
   getPrediction,
   listPredictions,
   type PredictionPage,
   type PredictionQuery,
   provePrediction,
-} from "./read-predictions.ts";
-export { findPrediction, type LoggedBlock, readLog } from "./reader.ts";
-export { type RecoveredLog, sealDeadWriter } from "./recovery.ts";
-export { type OutcomeReport, reportOutcomes } from "./report-outcomes.ts";
-export { applyRetention, type RetentionDeps, type RetentionTerms } from "./retention.ts";
+} from "./control/read-predictions.ts";
+export { type OutcomeReport, reportOutcomes } from "./control/report-outcomes.ts";
+export { applyRetention, type RetentionDeps, type RetentionTerms } from "./control/retention.ts";
+export { predictionsErrors } from "./errors.ts";
+export { findPrediction, type LoggedBlock, readLog } from "./format/reader.ts";
+export type { BatchLeaf, RecordBatch } from "./ports.ts";
 export type { HoldView } from "./routes/holds.ts";
 export {
   createShipper,
@@ -49,8 +48,9 @@ export {
   type Shipper,
   type ShipperOptions,
   type ShipperStatus,
-} from "./shipper.ts";
-export { openPredictionWriter, type WriterOptions } from "./writer.ts";
+} from "./shipping/shipper.ts";
+export { type RecoveredLog, sealDeadWriter } from "./writer/recovery.ts";
+export { openPredictionWriter, type WriterOptions } from "./writer/writer.ts";
 
 export const predictionsMigrations: MigrationSet = {
   package: "predictions",

@@ -2,11 +2,11 @@ import { type Digest, digestJson } from "@portolan/kernel";
 import { hashFromHex, verifyInclusion } from "@portolan/merkle";
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
-import { blockRoot, decodeBlockEnd, genesisRoot } from "./block.ts";
-import { decodeHeader, isCorrupt, readContext } from "./record-codec.ts";
-import { hashBytes, hashHex, hashOf, recordLeaf, toHashText } from "./record-leaf.ts";
+import { blockRoot, decodeBlockEnd, genesisRoot } from "./format/block.ts";
+import { decodeHeader, isCorrupt, readContext } from "./format/record-codec.ts";
+import { hashBytes, hashHex, hashOf, recordLeaf, toHashText } from "./format/record-leaf.ts";
 
-export { formatPredictionId, parsePredictionId } from "./position.ts";
+export { formatPredictionId, parsePredictionId } from "./format/position.ts";
 
 const hex32 = Type.String({ pattern: "^[0-9a-f]{64}$" });
 

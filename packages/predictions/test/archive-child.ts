@@ -5,12 +5,12 @@ import { createJobQueue, createUnitOfWork, migrate, openDatabase } from "@portol
 import { systemClock } from "@portolan/kernel";
 import { createRecorder, ledgerMigrations, recordBatchDigest } from "@portolan/ledger";
 import { aCall, testAuthorizer } from "@portolan/testkit";
-import { acceptBlocks } from "../src/accept-blocks.ts";
-import { archivePredictions, removeLeftovers } from "../src/archive-predictions.ts";
+import { archivePredictions, removeLeftovers } from "../src/archive/archive-predictions.ts";
+import { acceptBlocks } from "../src/control/accept-blocks.ts";
+import { closedBlocks, readFrom } from "../src/format/reader.ts";
+import { listSegments } from "../src/format/segment.ts";
 import { createPredictionsDeps, listPredictions, PartFiles, predictionsMigrations } from "../src/index.ts";
-import { closedBlocks, readFrom } from "../src/reader.ts";
-import { listSegments } from "../src/segment.ts";
-import { openPredictionWriter } from "../src/writer.ts";
+import { openPredictionWriter } from "../src/writer/writer.ts";
 import { aContext, aRecord, clock, organisationId, writerId } from "./records.ts";
 
 const [, , home = "", step = "check"] = process.argv;

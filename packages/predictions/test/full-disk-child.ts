@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import type { PredictionId } from "../src/contract.ts";
-import { readLog } from "../src/reader.ts";
-import { openPredictionWriter } from "../src/writer.ts";
+import { readLog } from "../src/format/reader.ts";
+import { openPredictionWriter } from "../src/writer/writer.ts";
 import { aContext, aRecord, clock, writerId } from "./records.ts";
 
 const disk = process.argv[2] ?? "";

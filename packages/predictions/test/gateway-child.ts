@@ -1,7 +1,7 @@
 // A gateway's log side as a process of its own, to be killed: node gateway-child.ts <folder> <durability> [<url>]
 import { writeSync } from "node:fs";
-import { createShipper } from "../src/shipper.ts";
-import { openPredictionWriter } from "../src/writer.ts";
+import { createShipper } from "../src/shipping/shipper.ts";
+import { openPredictionWriter } from "../src/writer/writer.ts";
 import { deliverOverHttp } from "./http-delivery.ts";
 import { aContext, aRecord, clock, otherOrganisationId, writerId } from "./records.ts";
 

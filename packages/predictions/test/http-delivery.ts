@@ -1,4 +1,4 @@
-import type { DeliverBlocks, DeliveryAnswer } from "../src/shipper.ts";
+import type { DeliverBlocks, DeliveryAnswer } from "../src/shipping/shipper.ts";
 
 /** The delivery port over HTTP, as the gateway app has it. */
 export function deliverOverHttp(url: string): DeliverBlocks {

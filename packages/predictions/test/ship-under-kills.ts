@@ -1,7 +1,7 @@
 import { sql } from "kysely";
-import { sealDeadWriter } from "../src/recovery.ts";
-import { createShipper } from "../src/shipper.ts";
-import type { PartSpot } from "../src/store.ts";
+import type { PartSpot } from "../src/control/store.ts";
+import { createShipper } from "../src/shipping/shipper.ts";
+import { sealDeadWriter } from "../src/writer/recovery.ts";
 import type { TestControl } from "./control.ts";
 import { deliverOverHttp } from "./http-delivery.ts";
 import { runAndKill } from "./kill-child.ts";

@@ -3,12 +3,12 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openBlock } from "../src/block.ts";
+import { openBlock } from "../src/format/block.ts";
+import { closedBlocks, readLog } from "../src/format/reader.ts";
+import { listSegments } from "../src/format/segment.ts";
 import { judgeBlock } from "../src/policy.ts";
-import { closedBlocks, readLog } from "../src/reader.ts";
-import { listSegments } from "../src/segment.ts";
-import { createShipper, type DeliveryAnswer } from "../src/shipper.ts";
-import { openPredictionWriter } from "../src/writer.ts";
+import { createShipper, type DeliveryAnswer } from "../src/shipping/shipper.ts";
+import { openPredictionWriter } from "../src/writer/writer.ts";
 import { aContext, aRecord, clock, writerId } from "./records.ts";
 
 let folder: string;

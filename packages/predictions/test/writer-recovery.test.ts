@@ -6,8 +6,8 @@ import { promisify } from "node:util";
 import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Durability, PredictionId, PredictionWriter } from "../src/contract.ts";
-import { readLog } from "../src/reader.ts";
-import { openPredictionWriter } from "../src/writer.ts";
+import { readLog } from "../src/format/reader.ts";
+import { openPredictionWriter } from "../src/writer/writer.ts";
 import { aContext, aRecord, clock, writerId } from "./records.ts";
 
 let folder: string;

@@ -11,12 +11,12 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { genesisRoot } from "../src/block.ts";
 import type { PredictionId, PredictionWriter } from "../src/contract.ts";
-import { readLog } from "../src/reader.ts";
-import { sealDeadWriter } from "../src/recovery.ts";
-import { listSegments } from "../src/segment.ts";
-import { openPredictionWriter } from "../src/writer.ts";
+import { genesisRoot } from "../src/format/block.ts";
+import { readLog } from "../src/format/reader.ts";
+import { listSegments } from "../src/format/segment.ts";
+import { sealDeadWriter } from "../src/writer/recovery.ts";
+import { openPredictionWriter } from "../src/writer/writer.ts";
 import { aContext, aRecord, clock, otherOrganisationId, writerId } from "./records.ts";
 
 let folder: string;

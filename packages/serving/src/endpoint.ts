@@ -117,7 +117,18 @@ export const GatewayName = Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,40}$" })
 
 /** What a gateway says of itself: `LOCATION_REGION` and `LOCATION_OWNER` of its process. */
 export const GatewayDeclaration = Type.Object(
-  { region: RegionName, owner: OwnerName },
+  {
+    region: RegionName,
+    owner: OwnerName,
+    account: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description:
+          "Id of the service account that from now on may speak for this gateway alone; takes `identity:manage`",
+      }),
+    ),
+  },
   { additionalProperties: false },
 );
 export type GatewayDeclaration = Static<typeof GatewayDeclaration>;
@@ -128,6 +139,7 @@ export const Gateway = Type.Object({
   owner: OwnerName,
   declaredAt: Type.Integer({ description: "Epoch microseconds" }),
   declaredBy: Type.String(),
+  account: Type.Optional(Type.String({ description: "The service account that may speak for it alone" })),
   excluded: Type.Array(Type.String(), {
     description:
       "Routes, such as `production/delays`, that it is not given: their charter excludes its place",

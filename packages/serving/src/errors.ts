@@ -6,6 +6,7 @@ export const servingErrors = {
   "serving.charter_blocks": { status: 409, title: "The charter blocks this deployment" },
   "serving.model_not_deployable": { status: 409, title: "Model version cannot be deployed" },
   "serving.gateway_not_declared": { status: 409, title: "Gateway has not declared its place" },
+  "serving.gateway_not_own": { status: 403, title: "Account speaks for another gateway alone" },
   "serving.part_not_found": { status: 404, title: "Not part of the current snapshot" },
   "serving.no_snapshot": { status: 404, title: "No snapshot published yet" },
   "serving.bad_request": { status: 400, title: "Inference request is not understood" },

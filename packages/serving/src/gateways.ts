@@ -11,7 +11,14 @@ import {
 import type { Gateway, GatewayDeclaration } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
 import { excludedRoutes, type PlacedRoute } from "./snapshot/placed-parts.ts";
-import { findGateway, latestSnapshot, listGateways, saveExclusions, saveGateway } from "./store.ts";
+import {
+  findGateway,
+  findGatewayOf,
+  latestSnapshot,
+  listGateways,
+  saveExclusions,
+  saveGateway,
+} from "./store.ts";
 
 export interface GatewayDeps {
   readonly work: UnitOfWork;
@@ -26,38 +33,69 @@ export async function declareGateway(
   deps: GatewayDeps,
   call: CallContext,
   name: string,
-  { region, owner }: GatewayDeclaration,
+  { region, owner, account: named }: GatewayDeclaration,
 ): Promise<Gateway> {
   const { organisationId } = call.actor;
   const resource = { type: "Gateway", organisationId };
   const served = await environmentsAllowing(deps.authorizer, call, "serving:declare_gateway", resource);
   const known = await deps.work.read(call, (sql) => findGateway(sql, organisationId, name));
+  const account = named ?? known?.account;
+  const isSame = known?.region === region && known.owner === owner && known.account === account;
+  const own = await requireOwn(deps, call, { name, isSame });
+  if (own) return own;
+  if (account !== known?.account) {
+    const everywhere = { ...resource, environment: "production" } as const;
+    await deps.authorizer.require(call, "identity:manage", everywhere);
+  }
   // What another gateway gets depends on its declaration: that of one in production is not changed from below, and a gateway
   // changes none that somebody else made.
   const isAnothers = known !== undefined && known.declaredBy !== call.actor.id;
-  const isChanged = known?.region !== region || known.owner !== owner;
-  if (
-    isAnothers &&
-    (!served.includes("production") || (isChanged && call.actor.kind === "service_account"))
-  ) {
+  if (isAnothers && (!served.includes("production") || (!isSame && call.actor.kind === "service_account"))) {
     const production = { ...resource, environment: "production" } as const;
     const action = served.includes("production") ? "identity:manage" : "serving:declare_gateway";
     await deps.authorizer.require(call, action, production);
   }
   return deps.work.write(call, async (tx) => {
     const before = await findGateway(tx.sql, organisationId, name);
-    if (before?.region === region && before.owner === owner) return before;
-    const declared = { name, region, owner, declaredAt: tx.now, declaredBy: call.actor.id, excluded: [] };
+    if (before?.region === region && before.owner === owner && before.account === account) return before;
+    const bound = account === undefined ? {} : { account };
+    const stated = { region, owner, ...bound };
+    const declared = { name, ...stated, declaredAt: tx.now, declaredBy: call.actor.id, excluded: [] };
     await saveGateway(tx.sql, organisationId, declared);
     await tx.record({
       event: "serving.gateway.declared",
       subject: name,
-      ...(before ? { before: digestJson({ region: before.region, owner: before.owner }) } : {}),
-      after: digestJson({ region, owner }),
-      detail: { region, owner },
+      ...(before ? { before: digestJson(placeOf(before)) } : {}),
+      after: digestJson(stated),
+      detail: stated,
     });
     const latest = await latestSnapshot(tx.sql, organisationId);
     return { ...declared, excluded: await noteFor(tx, declared, latest?.placed ?? []) };
+  });
+}
+
+/** What of a declaration counts. */
+function placeOf({ region, owner, account }: Gateway) {
+  return account === undefined ? { region, owner } : { region, owner, account };
+}
+
+/**
+ * An account that is kept to one gateway repeats what was declared of that one, and declares nothing else: whoever takes the key out of
+ * a device is no more than that device.
+ * @returns that gateway; `undefined` for accounts that are kept to none
+ * @throws PortolanError `serving.gateway_not_own`
+ */
+async function requireOwn(
+  { work }: GatewayDeps,
+  call: CallContext,
+  { name, isSame }: { readonly name: string; readonly isSame: boolean },
+): Promise<Gateway | undefined> {
+  const { organisationId, id } = call.actor;
+  const own = await work.read(call, (sql) => findGatewayOf(sql, organisationId, id));
+  if (!own || (own.name === name && isSame)) return own;
+  throw new PortolanError<ServingErrorCode>("serving.gateway_not_own", {
+    detail: `this account may speak for gateway ${own.name} alone, at the place that was declared for it`,
+    mend: "Let an administrator declare where the gateway stands now (portolan edge bundle).",
   });
 }
 
@@ -72,7 +110,7 @@ export async function readGateways(deps: GatewayDeps, call: CallContext): Promis
  * The place that a pull is answered for. What it states must be what was declared, for the declaration is what the
  * ledger holds.
  *
- * @throws PortolanError `serving.gateway_not_declared`
+ * @throws PortolanError `serving.gateway_not_declared`, `serving.gateway_not_own`
  */
 export async function requireDeclared(
   deps: GatewayDeps,
@@ -80,6 +118,7 @@ export async function requireDeclared(
   stated: Place & { readonly gateway: string },
 ): Promise<Place> {
   const { organisationId } = call.actor;
+  await requireOwn(deps, call, { name: stated.gateway, isSame: true });
   const declared = await deps.work.read(call, (sql) => findGateway(sql, organisationId, stated.gateway));
   if (declared?.region === stated.region && declared.owner === stated.owner) return declared;
   throw new PortolanError<ServingErrorCode>("serving.gateway_not_declared", {

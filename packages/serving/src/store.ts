@@ -49,6 +49,7 @@ type GatewaysTable = {
   readonly owner: string;
   readonly declared_at: number;
   readonly declared_by: string;
+  readonly account: string | null;
   readonly excluded: readonly string[];
 };
 
@@ -241,6 +242,21 @@ export async function findGateway(
   return row && toGateway(row);
 }
 
+/** The one gateway that an account may speak for, if it is kept to one. */
+export async function findGatewayOf(
+  session: Sql,
+  organisationId: string,
+  account: string,
+): Promise<Gateway | undefined> {
+  const row = await tables(session)
+    .selectFrom("serving.gateways")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("account", "=", account)
+    .executeTakeFirst();
+  return row && toGateway(row);
+}
+
 export async function listGateways(session: Sql, organisationId: string): Promise<Gateway[]> {
   const rows = await tables(session)
     .selectFrom("serving.gateways")
@@ -252,10 +268,11 @@ export async function listGateways(session: Sql, organisationId: string): Promis
 }
 
 export async function saveGateway(session: Sql, organisationId: string, gateway: Gateway): Promise<void> {
-  const { name, region, owner, declaredAt, declaredBy, excluded } = gateway;
+  const { name, region, owner, account = null, declaredAt, declaredBy, excluded } = gateway;
   const values = {
     region,
     owner,
+    account,
     declared_at: declaredAt,
     declared_by: declaredBy,
     excluded: json<readonly string[]>(excluded),
@@ -289,6 +306,7 @@ function toGateway(row: GatewaysTable): Gateway {
     owner,
     declaredAt: row.declared_at,
     declaredBy: row.declared_by,
+    ...(row.account === null ? {} : { account: row.account }),
     excluded: [...excluded],
   };
 }

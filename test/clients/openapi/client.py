@@ -28,6 +28,9 @@ BODIES = {
     "repositoryIndex": {"ready": True},
     "repositoryLoad": {},
     "repositoryUnload": {},
+    "textChat": {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]},
+    "textCompletions": {"model": MODEL, "prompt": "Hello"},
+    "textEmbeddings": {"model": MODEL, "input": "Hello"},
 }
 WRONG = {**TENSOR, "shape": [1, 3], "data": [1, 2, 3]}
 

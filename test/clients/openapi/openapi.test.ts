@@ -36,6 +36,8 @@ describe.skipIf(python === undefined)("openapi-core of Python", () => {
     const expected = (name: string): number => {
       if (name.endsWith(" by nobody")) return 401;
       if (name.endsWith(" of nothing")) return 404;
+      // The model of this gateway answers with tensors: of text there is nothing to be had.
+      if (name.startsWith("text")) return 400;
       return { "wrong shape": 400, repositoryUnload: 403 }[name] ?? 200;
     };
     expect(said.map(({ name, status }) => [name, status])).toEqual(

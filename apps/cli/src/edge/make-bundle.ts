@@ -49,10 +49,10 @@ export async function makeBundle(
   onProgress: (share: number, note: string) => void,
 ): Promise<MadeBundle> {
   await refuseExisting(order.folder);
-  const { id, text } = await deviceKey(api, order);
-  // By whoever makes the bundle, not by the device: what is declared about it is not the device's to change.
+  const { id, text, account } = await deviceKey(api, order);
+  // By whoever makes the bundle, not by the device: what is declared about it is not the device's to change, and its key is good for no other.
   const { gateway, region, owner } = order;
-  await api.json({ method: "PUT", path: `/v1/gateways/${gateway}`, body: { region, owner } });
+  await api.json({ method: "PUT", path: `/v1/gateways/${gateway}`, body: { region, owner, account } });
   try {
     return await againWhileItMoves(() => fillBundle(text, api.url, order, onProgress));
   } catch (error) {
@@ -186,7 +186,7 @@ export function accountOf(gateway: string): string {
 async function deviceKey(
   api: ApiClient,
   order: BundleOrder,
-): Promise<{ readonly id: string; readonly text: string }> {
+): Promise<{ readonly id: string; readonly text: string; readonly account: string }> {
   const { environment, gateway, keyDays } = order;
   const name = accountOf(gateway);
   const account = await findOrCreate(api, "/v1/service-accounts", {
@@ -209,7 +209,7 @@ async function deviceKey(
     path: "/v1/api-keys",
     body: { principal: account.id, name, environment, expiresInDays: keyDays },
   });
-  return { id: apiKey.id, text };
+  return { id: apiKey.id, text, account: account.id };
 }
 
 function isWanted({ kind, environment, placement }: SnapshotPart, order: BundleOrder): boolean {

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { ClientCertificates } from "../limits/client-certificates.ts";
 import type { TlsFiles } from "../listeners.ts";
 import { type Answer, errorAnswer } from "./answers.ts";
@@ -85,6 +85,9 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
   };
 }
 
+/** Bodies up to here mostly come with their headers. */
+const shortBodyBytes = 64 * 1024;
+
 /** Up to here copying a body costs less than a second buffer in its write. */
 const oneWriteBytes = 16 * 1024;
 
@@ -106,8 +109,17 @@ async function respond(
   }
   const accepted = request.headers["accept-encoding"];
   if (accepted !== undefined) answer = await compressAnswer(answer, accepted);
+  // What was refused by its headers alone is answered before the parser comes to the body that arrived with them.
+  if (!request.complete && answer.stream === undefined) await restOf(request);
   if (answer.stream) await writeStream(request, response, answer);
   else write(request, response, answer, isClosing());
+}
+
+/** Takes in the rest of a short body that is already here, so that a refusal does not cost the caller its connection. */
+async function restOf(request: IncomingMessage): Promise<void> {
+  if (!(Number(request.headers["content-length"]) <= shortBodyBytes)) return;
+  request.resume();
+  await nextTurn();
 }
 
 function write(request: IncomingMessage, response: ServerResponse, answer: Answer, closing: boolean): void {

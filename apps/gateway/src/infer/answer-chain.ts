@@ -12,6 +12,7 @@ import type { HealthBook } from "./health-book.ts";
 import { localAnswer } from "./local-answers.ts";
 import { nonFiniteInput, nonFiniteOutput, withoutInfinities } from "./non-finite.ts";
 import { faultOf, type RunDeps, runVersion, type VersionAnswer } from "./run-model.ts";
+import { overloaded } from "./shed.ts";
 
 /** Who answered in the model's place, as it is named in the response. */
 export type AnsweredBy = "champion" | FallbackStep["kind"];
@@ -214,12 +215,5 @@ function breakerOpen(): PortolanError<ServingErrorCode> {
   return new PortolanError<ServingErrorCode>("serving.model_unavailable", {
     detail: "The model failed again and again, and is not asked for a moment.",
     mend: "Try again: every second or so a few requests are let through to see whether it is back.",
-  });
-}
-
-function overloaded(): PortolanError<ServingErrorCode> {
-  return new PortolanError<ServingErrorCode>("serving.overloaded", {
-    detail: "As many requests are under way as can be answered in time.",
-    mend: "Try again after the time in Retry-After, or send fewer at once.",
   });
 }

@@ -15,6 +15,7 @@ import { latencyOf, type Progress, serverTiming } from "./progress.ts";
 import { appendAnswer, appendRecord } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
 import type { RequestTraces } from "./request-traces.ts";
+import { shedEarly } from "./shed.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 
@@ -66,6 +67,7 @@ async function predict(
   const turn = takeTurn(deps, admitted);
   const priority = typeof turn === "string" ? turn : await turn;
   progress.authMicros = Math.round((performance.now() - progress.startMs) * 1000);
+  shedEarly(deps.health, chosenVersion(admitted, call, progress.requestId), admitted.champion, priority);
   const body = await call.readBody(admitted.champion.route.limits.bodyBytes);
   progress.body = body;
   // From here to the model's queue nothing is awaited: a model that is open now takes the request before it closes.
@@ -220,7 +222,12 @@ function stillServing(deps: InferDeps, admitted: Admission, call: InferCall, pro
   return admission;
 }
 
-/** Logs the refusal, then answers it. A fault of ours is a record with its inputs; a caller's fault is counted. */
+const countedFaults: ReadonlySet<string> = new Set(["serving.log_unavailable", "serving.overloaded"]);
+
+/**
+ * Logs the refusal, then answers it. A fault of ours is a record with its inputs; a caller's fault is counted, and so is what was too much:
+ * a record of each would cost as much as its answer.
+ */
 export async function refusePrediction(
   deps: InferDeps,
   state: ServingState,
@@ -232,7 +239,7 @@ export async function refusePrediction(
   const answer = errorAnswer(error, progress.requestId, { ...progress.headers, ...limit });
   const { code } = answer;
   if (active) deps.statistics.of(active).failed(nanos(performance.now() - progress.startMs));
-  const isOurs = answer.status >= 500 && code !== "serving.log_unavailable";
+  const isOurs = answer.status >= 500 && !countedFaults.has(code);
   if (isOurs && active) {
     try {
       const place = { context: active.context, durability: active.route.durability };

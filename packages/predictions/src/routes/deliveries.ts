@@ -1,10 +1,10 @@
 import { routeConfig } from "@portolan/http-contract";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
-import { type AcceptDeps, acceptBlocks } from "../accept-blocks.ts";
 import { Outcome } from "../contract.ts";
-import { corrupt } from "../payload-codec.ts";
-import { type OutcomeDeps, reportOutcomes } from "../report-outcomes.ts";
+import { type AcceptDeps, acceptBlocks } from "../control/accept-blocks.ts";
+import { type OutcomeDeps, reportOutcomes } from "../control/report-outcomes.ts";
+import { corrupt } from "../format/payload-codec.ts";
 
 const tags = ["predictions"];
 // The largest block: its target, and a largest frame of either durability.

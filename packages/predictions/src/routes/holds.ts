@@ -2,8 +2,8 @@ import { routeConfig } from "@portolan/http-contract";
 import { asEpochMicros, environments, formatInstant, parseInstant } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
-import type { HoldRow } from "../hold-store.ts";
-import { type HoldDeps, placeHold, readHolds, releaseHold } from "../holds.ts";
+import type { HoldRow } from "../control/hold-store.ts";
+import { type HoldDeps, placeHold, readHolds, releaseHold } from "../control/holds.ts";
 
 const tags = ["predictions"];
 const reason = Type.String({ minLength: 3, maxLength: 200 });

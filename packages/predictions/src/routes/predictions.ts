@@ -3,9 +3,14 @@ import { parseInstant } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import { variants } from "../contract.ts";
-import { type EraseDeps, ErasureSelector, erasePredictions } from "../erase-predictions.ts";
+import { type EraseDeps, ErasureSelector, erasePredictions } from "../control/erase-predictions.ts";
+import {
+  getPrediction,
+  listPredictions,
+  provePrediction,
+  type ReadDeps,
+} from "../control/read-predictions.ts";
 import { PredictionProof } from "../policy.ts";
-import { getPrediction, listPredictions, provePrediction, type ReadDeps } from "../read-predictions.ts";
 import { PredictionView, viewPrediction } from "./views.ts";
 
 const tags = ["predictions"];

@@ -39,12 +39,16 @@ export class AdaptiveLimit {
     return this.#inFlight;
   }
 
+  /** Whether one more could come now. */
+  hasRoom(priority: RunPriority): boolean {
+    if (this.#inFlight < Math.max(1, this.#limit * shares[priority])) return true;
+    this.#wasFull = true;
+    return false;
+  }
+
   /** Whether one more may come; who may has to `release`. */
   acquire(priority: RunPriority): boolean {
-    if (this.#inFlight >= Math.max(1, this.#limit * shares[priority])) {
-      this.#wasFull = true;
-      return false;
-    }
+    if (!this.hasRoom(priority)) return false;
     this.#inFlight++;
     return true;
   }
