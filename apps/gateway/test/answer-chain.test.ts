@@ -147,3 +147,23 @@ test("who is turned away for want of room gets no other model, but what costs no
   limit.release(0, performance.now());
   expect((await answerByChain(deps, asked(route, versions))).fallback).toBeUndefined();
 });
+
+test("requests that find the model busy wait for company as long as their deployment says, and the first waits for nobody", async () => {
+  const versions = new Versions();
+  const route = installation.add("score", logisticModel([0.5, -0.25], 1), {
+    model: await versions.load(1),
+    batching: { maxDelayMs: 300, preferredRows: [4] },
+  });
+  const deps = { health: new HealthBook(), readOnline: () => () => undefined };
+  const together = async (count: number) => {
+    const answers = Array.from({ length: count }, () => answerByChain(deps, asked(route, versions)));
+    return (await Promise.all(answers)).map(({ batchRows = 1, queueMicros = 0 }) => [
+      batchRows,
+      queueMicros >= 250_000 ? "waited" : "went",
+    ]);
+  };
+  const alone = [1, "went"];
+  expect(await together(1)).toEqual([alone]);
+  expect(await together(5), "four are a preferred size").toEqual([alone, ...Array(4).fill([4, "went"])]);
+  expect(await together(3), "two are not").toEqual([alone, ...Array(2).fill([2, "waited"])]);
+});

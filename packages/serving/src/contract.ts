@@ -10,6 +10,7 @@ export {
 } from "./endpoint.ts";
 export { FallbackStep, Resilience } from "./snapshot/resilience-schema.ts";
 export {
+  Batching,
   FeaturePlan,
   KeysPart,
   Limits,

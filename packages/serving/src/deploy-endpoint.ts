@@ -11,6 +11,7 @@ import {
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { findBatchingProblems } from "./batching/batching-problems.ts";
 import { deriveRoute, type RouteFacts, requireServable } from "./derive-route.ts";
 import type { ComputeVerdict, DeployedRoute, DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
@@ -190,7 +191,11 @@ async function requireVersionsBeside(
 
 function requireRouting(request: DeployRequest, facts: Omit<RouteFacts, "previous" | "useCase">): void {
   const rules = facts.charter ? termsOf(facts.charter.document).fallbacks : (request.fallbacks ?? []);
-  const problems = findRoutingProblems(request, facts, rules);
+  const p95 = facts.charter && termsOf(facts.charter.document).latencyMsP95;
+  const problems = [
+    ...findRoutingProblems(request, facts, rules),
+    ...(request.batching ? findBatchingProblems(request.batching, facts.model, p95) : []),
+  ];
   if (problems[0])
     throw notDeployable(`The deployment does not fit together: ${problems.join("; ")}.`, "Correct it.");
 }

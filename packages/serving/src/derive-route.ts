@@ -6,12 +6,14 @@ import {
   termsOf,
 } from "@portolan/charter/policy";
 import { type Place, PortolanError } from "@portolan/kernel";
+import { longestBatchDelayMs } from "./batching/batching-problems.ts";
 import type { DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
 import type { ServedCharter, ServedUseCase } from "./ports.ts";
 import { placementOf } from "./snapshot/placement-of.ts";
 import type { FallbackStep, Resilience } from "./snapshot/resilience-schema.ts";
 import type {
+  Batching,
   FeaturePlan,
   Limits,
   ModelReference,
@@ -125,6 +127,7 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
     resilience: terms ? resilienceFor(terms) : isText(model) ? devTextResilience : devResilience,
     variants: facts.variants.map((variant) => ({ ...variant, features: fed(variant.features) })),
     cache: request.cacheMebibytes === undefined ? null : { maxBytes: request.cacheMebibytes * 1_048_576 },
+    ...(request.batching ? { batching: batchingFor(request.batching, terms) } : {}),
     traffic: trafficOf(ids.endpointId, request),
     secondary: version(facts.secondary),
     features: fed(request.features ?? null),
@@ -178,6 +181,12 @@ function isText({ upstream }: ModelReference): boolean {
  */
 function resilienceFor({ concurrencyLimit, latencyMsP95, latencyMsP99 }: CharterTerms): Resilience {
   return { maxInFlight: concurrencyLimit, slowMs: latencyMsP99, targetWaitMs: latencyMsP95 / 2 };
+}
+
+/** A charter that is signed later may promise a shorter p95 than the deployment was judged by. */
+function batchingFor({ maxDelayMs, preferredRows }: Batching, terms: CharterTerms | undefined): Batching {
+  const longest = terms ? longestBatchDelayMs(terms.latencyMsP95) : maxDelayMs;
+  return { maxDelayMs: Math.min(maxDelayMs, longest), preferredRows: [...preferredRows] };
 }
 
 function trafficOf(endpointId: string, { traffic }: DeployRequest): Route["traffic"] {

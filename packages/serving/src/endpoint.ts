@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
 import { FallbackStep } from "./snapshot/resilience-schema.ts";
-import { EnvironmentName, FeaturePlan, Route } from "./snapshot/schema.ts";
+import { Batching, EnvironmentName, FeaturePlan, Route } from "./snapshot/schema.ts";
 import { Traffic, VariantName } from "./snapshot/traffic-schema.ts";
 
 export const EndpointName = Type.String({
@@ -51,6 +51,7 @@ export const DeployRequest = Type.Object(
         description: "Keeps answers by exact inputs, for models whose answer depends on nothing else",
       }),
     ),
+    batching: Type.Optional(Batching),
     variants: Type.Optional(Type.Array(AskedVariant, { maxItems: 16 })),
     traffic: Type.Optional(
       Type.Object(

@@ -1,6 +1,12 @@
 /** Pure decisions and formats: what gateways run on, without database or HTTP framework. */
 
-export { type BatchPlan, noBatching, type ProfiledRows, planBatches } from "./batching/batch-plan.ts";
+export {
+  type BatchPlan,
+  type BatchTerms,
+  noBatching,
+  type ProfiledRows,
+  planBatches,
+} from "./batching/batch-plan.ts";
 export { Batcher } from "./batching/batcher.ts";
 export { type RunPriority, runPriorities } from "./batching/job-queue.ts";
 export { hasRowDimension, joinRows, splitRows } from "./batching/row-batch.ts";

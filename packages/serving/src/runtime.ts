@@ -1,5 +1,5 @@
 import type { ModelSignature } from "@portolan/onnx-format";
-import type { ProfiledRows } from "./batching/batch-plan.ts";
+import type { BatchTerms, ProfiledRows } from "./batching/batch-plan.ts";
 import type { RunPriority } from "./batching/job-queue.ts";
 import type { TextOperation } from "./protocol/openai/text-request.ts";
 import type { Tensor } from "./protocol/tensor.ts";
@@ -70,6 +70,8 @@ export interface RunOptions {
   readonly longestMs?: number;
   /** Default `normal`. */
   readonly priority?: RunPriority;
+  /** How the request's deployment has it share runs; absent: at once with whatever waits. */
+  readonly batching?: BatchTerms;
 }
 
 /** How a question to a text model began to be answered. Faults are values, as for `RunOutcome`. */

@@ -1,4 +1,6 @@
-import { digestBytes, systemClock } from "@portolan/kernel";
+import { readTemplate } from "@portolan/charter";
+import { parseCharter, requireValid } from "@portolan/charter/policy";
+import { digestBytes, digestJson, systemClock } from "@portolan/kernel";
 import { searchLedger } from "@portolan/ledger";
 import {
   aCall,
@@ -10,7 +12,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SnapshotManifest } from "../src/contract.ts";
 import { deployEndpoint, servingMigrations } from "../src/index.ts";
-import type { DeployableModel } from "../src/ports.ts";
+import type { DeployableModel, ServedCharter } from "../src/ports.ts";
 import { servedRoutes } from "../src/served-routes.ts";
 import { fetchableOf } from "../src/snapshot/placed-parts.ts";
 import { listDeployed } from "../src/store.ts";
@@ -156,4 +158,34 @@ test("where a measurement contradicts the plan, the deployment says so in its an
     { event: "serving.endpoint.deployed", requestId: call.requestId },
   );
   expect(entries[0]?.detail).toMatchObject({ tier: "cpu", disagreements: compute.disagreements });
+});
+
+test("a deployment states how its requests share runs, within a quarter of the charter's p95", async () => {
+  const template = requireValid(parseCharter(readTemplate("flight-delays")));
+  const charterOf = (p95: string): ServedCharter => {
+    const document = structuredClone(template.document);
+    document.requirements.latency.p95 = p95;
+    return { id: "cht_1", version: 1, digest: digestJson(document), document };
+  };
+  let charter = charterOf("50ms");
+  const governed = { ...deps(), charters: { inForce: async () => charter } };
+  const deploy = (maxDelayMs: number, preferredRows: number[] = []) =>
+    deployEndpoint(governed, engineer(), "batched", { ...request, batching: { maxDelayMs, preferredRows } });
+  await expect(deploy(13)).rejects.toMatchObject({
+    code: "serving.model_not_deployable",
+    detail: expect.stringContaining("a quarter of the charter's p95 of 50 ms, which is 12 ms") as string,
+  });
+  await expect(deploy(2, [16, 8])).rejects.toThrow(/do not ascend/);
+  expect((await deploy(12, [8, 16])).batching).toEqual({ maxDelayMs: 12, preferredRows: [8, 16] });
+  charter = charterOf("20ms");
+  const listed = await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation));
+  const [served] = await servedRoutes(
+    { charters: governed.charters, location },
+    engineer(),
+    listed.filter(({ name }) => name === "batched"),
+  );
+  expect(served, "a shorter p95 shortens the delay of a live route").toMatchObject({
+    kind: "route",
+    route: { batching: { maxDelayMs: 5, preferredRows: [8, 16] } },
+  });
 });

@@ -28,6 +28,10 @@ test("shares, shadows, rules and the secondary model are read as they are writte
     secondary: { model: "churn-small", version: 4 },
   });
   expect(parseRouting({})).toEqual({});
+  expect(parseRouting({ batchDelay: "2ms", preferredRows: "8, 16,32" })).toEqual({
+    batching: { maxDelayMs: 2, preferredRows: [8, 16, 32] },
+  });
+  expect(parseRouting({ preferredRows: "8" })).toEqual({ batching: { maxDelayMs: 0, preferredRows: [8] } });
 });
 
 test.each([
@@ -36,6 +40,9 @@ test.each([
   [{ shadow: ["trial"] }, "--shadow"],
   [{ secondary: "churn" }, "--secondary"],
   [{ rule: ["x-ring"] }, "--rule"],
+  [{ batchDelay: "2" }, "--batch-delay"],
+  [{ batchDelay: "0.5ms" }, "--batch-delay"],
+  [{ preferredRows: "8,x" }, "--preferred-rows"],
 ])("%j is refused with the form that is wanted", (options, option) => {
   expect(() => parseRouting(options)).toThrow(
     expect.objectContaining({ mend: expect.stringContaining(option) as string }),

@@ -11,9 +11,11 @@ export interface RoutingOptions {
   readonly secondary?: string;
   readonly sticky?: string;
   readonly cache?: string;
+  readonly batchDelay?: string;
+  readonly preferredRows?: string;
 }
 
-type Routing = Pick<DeployRequest, "variants" | "traffic" | "secondary" | "cacheMebibytes">;
+type Routing = Pick<DeployRequest, "variants" | "traffic" | "secondary" | "cacheMebibytes" | "batching">;
 type Traffic = NonNullable<DeployRequest["traffic"]>;
 
 export function addRoutingOptions(command: Command): Command {
@@ -30,6 +32,11 @@ export function addRoutingOptions(command: Command): Command {
       "principal",
     )
     .option("--cache <MiB>", "keep answers by exact inputs, per version and gateway process")
+    .option(
+      "--batch-delay <time>",
+      "how long requests that found the model busy may wait for company, e.g. 2ms; at most a quarter of the charter's p95 (default: not at all)",
+    )
+    .option("--preferred-rows <sizes>", "sizes of a run that the model computes best, e.g. 8,16,32")
     .option("--secondary <model/version>", "the simpler model of the charter's fallback chain");
 }
 
@@ -41,6 +48,8 @@ export function parseRouting({
   secondary,
   sticky,
   cache,
+  batchDelay,
+  preferredRows,
 }: RoutingOptions): Routing {
   const splits = split.map((text) => parseVariant(text, "--split", "next=churn/2:10"));
   const shadows = shadow.map((text) => parseVariant(text, "--shadow", "trial=churn/3"));
@@ -62,6 +71,9 @@ export function parseRouting({
     ...(variants.length === 0 ? {} : { variants }),
     ...(splits.length === 0 ? {} : { traffic }),
     ...(cache === undefined ? {} : { cacheMebibytes: parseMebibytes(cache) }),
+    ...(batchDelay === undefined && preferredRows === undefined
+      ? {}
+      : { batching: { maxDelayMs: parseDelay(batchDelay), preferredRows: parseSizes(preferredRows) } }),
     ...(secondary === undefined
       ? {}
       : { secondary: parseVersion(secondary, "--secondary", "churn-small/4") }),
@@ -93,6 +105,19 @@ function parseVersion(text: string, option: string, example: string) {
 function parseMebibytes(text: string): number {
   if (!/^\d{1,3}$/.test(text)) throw badUsage("--cache", text, "16");
   return Number(text);
+}
+
+/** Whole milliseconds: timers know no shorter time. */
+function parseDelay(text = "0ms"): number {
+  const [, number] = /^(\d{1,4})\s*ms$/.exec(text) ?? [];
+  if (number === undefined) throw badUsage("--batch-delay", text, "2ms");
+  return Number(number);
+}
+
+function parseSizes(text: string | undefined): number[] {
+  if (text === undefined) return [];
+  if (!/^\d{1,4}(\s*,\s*\d{1,4})*$/.test(text)) throw badUsage("--preferred-rows", text, "8,16,32");
+  return text.split(",").map(Number);
 }
 
 function parseRule(text: string) {

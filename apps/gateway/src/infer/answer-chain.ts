@@ -136,7 +136,8 @@ async function tryVersion(
     const leftMs = asked.timeoutMs * (hasMore ? 1 - reserve : 1) - asked.elapsedMs();
     const longestMs = version.route.limits.timeoutMs;
     const timeoutMs = Math.max(1, Math.floor(leftMs));
-    const options = { timeoutMs, longestMs, priority: asked.priority };
+    const { batching } = asked.champion.route;
+    const options = { timeoutMs, longestMs, priority: asked.priority, ...(batching ? { batching } : {}) };
     const ran = await runVersion(deps, version, request, asked.receivedAt, options, cache);
     const { outcome } = ran;
     const now = performance.now();

@@ -2,21 +2,28 @@
 export interface BatchPlan {
   /** Most rows of one run; 1 switches batching off. */
   readonly maxRows: number;
-  /** Sizes that the model computes best, ascending; empty: whatever waits goes. */
-  readonly preferredRows: readonly number[];
-  /**
-   * How long requests that found the model busy may wait for more of their kind, in microseconds, once it is free
-   * again. 0: never. A request that finds the model idle is run at once, whatever this says.
-   */
-  readonly maxDelayMicros: number;
   /** Rows that may wait; beyond it the answer is at once that there is no room. */
   readonly maxQueuedRows: number;
 }
 
+/**
+ * What a deployment states of how its requests share runs. It is theirs and not the model's: two endpoints may share one
+ * loaded model.
+ */
+export interface BatchTerms {
+  /** Sizes that the model computes best, in rows, ascending; empty: whatever waits goes. */
+  readonly preferredRows: readonly number[];
+  /**
+   * How long a request that found the model busy may wait for company once it is free again, in milliseconds. 0: not at all. A
+   * request that finds the model idle is run at once, whatever this says.
+   */
+  readonly maxDelayMs: number;
+}
+
+export const noTerms: BatchTerms = { preferredRows: [], maxDelayMs: 0 };
+
 export const noBatching: BatchPlan = {
   maxRows: 1,
-  preferredRows: [],
-  maxDelayMicros: 0,
   maxQueuedRows: 1024,
 };
 

@@ -1,6 +1,6 @@
 import { rowsOf, type Tensor } from "../protocol/tensor.ts";
 import type { RunOptions, RunOutcome } from "../runtime.ts";
-import type { BatchPlan } from "./batch-plan.ts";
+import { type BatchPlan, noTerms } from "./batch-plan.ts";
 import { type Job, JobQueue, settle } from "./job-queue.ts";
 import { joinRows, rowShapeOf, splitRows } from "./row-batch.ts";
 
@@ -8,8 +8,9 @@ import { joinRows, rowShapeOf, splitRows } from "./row-batch.ts";
 export type RunOnce = (inputs: readonly Tensor[], longestMs: number) => Promise<RunOutcome>;
 
 /**
- * Shares runs between requests of one model version: whatever waits when the model becomes free goes together. It never
- * waits for a batch to fill while the model is idle, so a lone request takes the same way as without it.
+ * Shares runs between requests of one model version: whatever waits when the model becomes free goes together, at once, or, where their
+ * deployment says so, after a bounded wait for a size that the model computes best. It never waits for a batch to fill while the model is
+ * idle, so a lone request takes the same way as without it.
  */
 export class Batcher {
   readonly #run: RunOnce;
@@ -22,7 +23,9 @@ export class Batcher {
   #countedMs = 0;
   /** Batches that are being run: their callers have deadlines too. */
   readonly #running = new Set<readonly Job[]>();
+  /** While a lane is free and those that wait hope for company: until when. */
   #delay: NodeJS.Timeout | undefined;
+  #delayedUntilMs = Number.POSITIVE_INFINITY;
   #deadlines: NodeJS.Timeout | undefined;
   #nextDeadlineMs = Number.POSITIVE_INFINITY;
 
@@ -51,12 +54,12 @@ export class Batcher {
 
   /** Call after the number of lanes has changed: what waits may go. */
   lanesChanged(): void {
-    this.#dispatch();
+    this.#dispatch(false);
   }
 
   /** Never rejects. */
   run(inputs: readonly Tensor[], options: RunOptions): Promise<RunOutcome> {
-    const { timeoutMs, longestMs = timeoutMs, priority = "normal" } = options;
+    const { timeoutMs, longestMs = timeoutMs, priority = "normal", batching = noTerms } = options;
     const isIdle = this.#busy < this.#lanes() && this.#queue.rows === 0;
     // Who gives up before the run must end needs a deadline of its own.
     if (isIdle && timeoutMs >= longestMs) return this.#runAlone(inputs, longestMs);
@@ -67,6 +70,7 @@ export class Batcher {
         rows,
         rowShape: rowShapeOf(inputs),
         priority,
+        terms: batching,
         longestMs,
         deadlineMs: performance.now() + timeoutMs,
         settle: resolve,
@@ -75,8 +79,8 @@ export class Batcher {
       if (!this.#makeRoom(job)) return;
       this.#queue.push(job);
       this.#watch(job.deadlineMs);
-      // Others may wait for company while a lane is free; they have it now, or soon.
-      if (this.#busy < this.#lanes()) this.#dispatch();
+      // An impatient request that found the model idle; or company for those that wait for it while a lane is free.
+      if (this.#busy < this.#lanes()) this.#dispatch(isIdle);
     });
   }
 
@@ -105,31 +109,53 @@ export class Batcher {
   #end(): void {
     this.busyMs(performance.now());
     this.#busy--;
-    this.#free();
+    this.#dispatch(false);
   }
 
-  #free(): void {
-    if (this.#queue.rows === 0) return;
-    const { maxDelayMicros, preferredRows, maxRows } = this.#plan;
-    const enough = preferredRows[0] ?? maxRows;
-    if (maxDelayMicros === 0 || this.#queue.rows >= enough) this.#dispatch();
-    else this.#delay ??= setTimeout(() => this.#dispatch(), maxDelayMicros / 1000);
-  }
-
-  #dispatch(): void {
-    clearTimeout(this.#delay);
-    this.#delay = undefined;
+  /** @param isDue those that wait have waited for company as long as they would */
+  #dispatch(isDue: boolean): void {
     while (this.#busy < this.#lanes() && this.#queue.rows > 0) {
+      const delayMs = isDue || this.#hasEnough() ? 0 : this.#queue.shortestDelayMs();
+      if (delayMs > 0) return this.#wait(delayMs);
       const jobs = this.#queue.take(this.#rowsNow(), performance.now());
-      if (jobs.length === 0) return;
+      if (jobs.length === 0) break;
       void this.#runJointly(jobs);
     }
+    this.#stopWaiting();
+  }
+
+  /** Whether as many rows wait as their deployment waits for. */
+  #hasEnough(): boolean {
+    const { maxRows } = this.#plan;
+    const smallest = this.#queue.firstTerms()?.preferredRows[0] ?? maxRows;
+    return this.#queue.rows >= Math.min(smallest, maxRows);
+  }
+
+  /** For company: no longer than from when the first began to, and for no more than half of the time that the most urgent has left. */
+  #wait(delayMs: number): void {
+    const nowMs = performance.now();
+    const leftMs = Math.max(0, this.#queue.earliestDeadlineMs() - nowMs);
+    const untilMs = nowMs + Math.min(delayMs, leftMs / 2);
+    if (untilMs >= this.#delayedUntilMs) return;
+    clearTimeout(this.#delay);
+    this.#delayedUntilMs = untilMs;
+    this.#delay = setTimeout(() => {
+      this.#stopWaiting();
+      this.#dispatch(true);
+    }, untilMs - nowMs);
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#delay);
+    this.#delay = undefined;
+    this.#delayedUntilMs = Number.POSITIVE_INFINITY;
   }
 
   /** The largest preferred size that is there; the whole queue when there is none. */
   #rowsNow(): number {
-    const { preferredRows, maxRows } = this.#plan;
+    const { maxRows } = this.#plan;
     const waiting = Math.min(this.#queue.rows, maxRows);
+    const { preferredRows } = this.#queue.firstTerms() ?? noTerms;
     return preferredRows.findLast((rows) => rows <= waiting) ?? maxRows;
   }
 

@@ -1,5 +1,6 @@
 import type { Tensor } from "../protocol/tensor.ts";
 import type { RunOutcome } from "../runtime.ts";
+import type { BatchTerms } from "./batch-plan.ts";
 
 /** Who goes first while requests wait. Within one priority the order of arrival counts. */
 export const runPriorities = ["high", "normal", "low"] as const;
@@ -11,6 +12,7 @@ export interface Job {
   readonly rows: number;
   readonly rowShape: string;
   readonly priority: RunPriority;
+  readonly terms: BatchTerms;
   /** How long the run itself may take. */
   readonly longestMs: number;
   /** When its caller gives up, monotonic milliseconds. */
@@ -77,6 +79,27 @@ export class JobQueue {
     for (const priority of runPriorities)
       for (const { deadlineMs } of this.#lists[priority]) earliest = Math.min(earliest, deadlineMs);
     return earliest;
+  }
+
+  /** What the first that is due states; whoever joins its run goes by its word. */
+  firstTerms(): BatchTerms | undefined {
+    for (const priority of runPriorities) {
+      const [first] = this.#lists[priority];
+      if (first) return first.terms;
+    }
+    return undefined;
+  }
+
+  /** How long those that wait let a free lane wait for company, in milliseconds: as long as the least patient, and high priority not at all. */
+  shortestDelayMs(): number {
+    if (this.#lists.high.length > 0) return 0;
+    let shortest = Number.POSITIVE_INFINITY;
+    for (const priority of runPriorities)
+      for (const { terms } of this.#lists[priority]) {
+        shortest = Math.min(shortest, terms.maxDelayMs);
+        if (shortest === 0) return 0;
+      }
+    return shortest;
   }
 
   /** Takes out the youngest request of a lower priority than `priority`, to make room for it. */
