@@ -1,11 +1,12 @@
 import { flushCompileCache } from "node:module";
-import { isPortolanError, loadConfig } from "@portolan/kernel";
+import { isPortolanError, loadConfig, PortolanError } from "@portolan/kernel";
 import { GatewayConfig } from "./config.ts";
 import { startGateway } from "./gateway.ts";
 
 /** The process: configuration in, signals out. The only file of this app that reads the environment. */
 try {
   const gateway = await startGateway(loadConfig(GatewayConfig, process.env));
+  PortolanError.tracesStack = false; // from here on they are mostly answers to callers
   flushCompileCache(); // now, not at the end: a process that is killed has no end
   let stopping = false;
   const stop = (): void => {

@@ -50,6 +50,11 @@ export const kernelErrors = {
  * there, so that a code and its status are stated once.
  */
 export class PortolanError<Code extends string = string> extends Error {
+  /**
+   * Whether new ones say where they were made. A process that answers thousands of refusals a second switches it off: code and detail say what
+   * went wrong, and walking the stack costs more than all the rest of a refusal.
+   */
+  static tracesStack = true;
   override readonly name = "PortolanError";
   readonly code: Code;
   readonly detail: string | undefined;
@@ -58,7 +63,10 @@ export class PortolanError<Code extends string = string> extends Error {
   readonly violations: readonly Violation[];
 
   constructor(code: Code, context: ErrorContext = {}) {
+    const { stackTraceLimit } = Error;
+    if (!PortolanError.tracesStack) Error.stackTraceLimit = 0;
     super(context.detail ? `${code}: ${context.detail}` : code, { cause: context.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
     this.detail = context.detail;
     this.mend = context.mend;

@@ -30,13 +30,18 @@ export type RunOutcome =
       readonly kind: "ok";
       readonly outputs: readonly Tensor[];
       readonly runMicros: number;
+      /** How long it waited for its run, the way back from a busy thread not included; absent where nothing queues. */
+      readonly waitMicros?: number;
       /** Rows of the run that this answer came out of; absent when it had one for itself. */
       readonly batchRows?: number;
       /** True when it was kept from an earlier run with the very same inputs. */
       readonly isCached?: boolean;
     }
-  /** The deadline passed; a runner was killed for it. */
-  | { readonly kind: "timeout" }
+  /**
+   * The deadline passed; a runner was killed for it. `ranMs`: how long the run had been going on when this caller's time was up, 0 when its turn
+   * never came; absent where the model itself took too long.
+   */
+  | { readonly kind: "timeout"; readonly ranMs?: number }
   /** The model refused this input, or computed nothing usable. */
   | { readonly kind: "failed"; readonly detail: string }
   /** The runner or thread died under this request. `byModel`: the same request would do it again, for all we know. */

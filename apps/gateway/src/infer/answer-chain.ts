@@ -142,7 +142,7 @@ async function tryVersion(
     const { outcome } = ran;
     const now = performance.now();
     if (outcome.kind === "ok") {
-      waitMs = (ran.queueMicros ?? 0) / 1000;
+      waitMs = (outcome.waitMicros ?? ran.queueMicros ?? 0) / 1000;
       const judged = judgeOutputs(version, outcome.outputs);
       if (judged.fault) {
         // Whoever sends what makes a model say NaN must not take it from the others.
@@ -150,16 +150,18 @@ async function tryVersion(
         breaker.abstained();
         return { kind: "not", reason: "non_finite", fault: judged.fault };
       }
-      breaker.succeeded(now, now - startMs);
+      // The wait for a turn is what the in-flight bound sees to; the model is slow when its runs are.
+      breaker.succeeded(now, outcome.waitMicros === undefined ? now - startMs : outcome.runMicros / 1000);
       const given = { ...outcome, outputs: judged.outputs };
       return { kind: "answered", answer: chainAnswer(version, request, ran, given, cache !== undefined) };
     }
-    if (outcome.kind === "overloaded") waitMs = Number.MAX_VALUE;
+    const hadNoTurn = outcome.kind === "overloaded" || (outcome.kind === "timeout" && outcome.ranMs === 0);
+    if (hadNoTurn) waitMs = Number.MAX_VALUE;
     const fault = faultOf(outcome, asked.timeoutMs);
     if (outcome.kind === "failed") throw fault;
-    // A caller that asked for less time, or a step that had little left, says nothing about the model.
-    const wasHurried = outcome.kind === "timeout" && timeoutMs < longestMs / 2;
-    if (outcome.kind === "overloaded" || wasHurried) breaker.abstained();
+    // A caller that asked for less time, a step that had little left, or a run that came late says nothing about the model.
+    const wasHurried = outcome.kind === "timeout" && (outcome.ranMs ?? timeoutMs) < longestMs / 2;
+    if (hadNoTurn || wasHurried) breaker.abstained();
     else breaker.failed(now);
     return { kind: "not", reason: outcome.kind, fault };
   } catch (error) {

@@ -9,13 +9,14 @@ import { findRoute, readPurpose } from "./admit.ts";
 import { type Asked, answerByChain, type ChainAnswer } from "./answer-chain.ts";
 import { countForDrift } from "./count-for-drift.ts";
 import type { InferCall } from "./infer-call.ts";
+import { LoopTurn } from "./loop-turn.ts";
 import { measure } from "./measure.ts";
 import { type MirrorDeps, mirror } from "./mirror.ts";
 import { latencyOf, type Progress, serverTiming } from "./progress.ts";
 import { appendAnswer, appendRecord } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
 import type { RequestTraces } from "./request-traces.ts";
-import { shedEarly } from "./shed.ts";
+import { isShed, shedAnswer } from "./shed.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 
@@ -54,20 +55,28 @@ export async function infer(deps: InferDeps, state: ServingState, call: InferCal
   return answer;
 }
 
+const turn = new LoopTurn();
+
 async function predict(
   deps: InferDeps,
   state: ServingState,
   call: InferCall,
   progress: Progress,
 ): Promise<Answer> {
+  const waitedMs = turn.waitedMs(progress.startMs);
   // What is known at once is not awaited: each turn of the loop costs as much as the decision.
   const asAdmitted = admit(deps, state, call, progress);
   const admitted = asAdmitted instanceof Promise ? await asAdmitted : asAdmitted;
   progress.headers = snapshotAgeHeaders(admitted.champion, state);
-  const turn = takeTurn(deps, admitted);
-  const priority = typeof turn === "string" ? turn : await turn;
+  const limited = takeTurn(deps, admitted);
+  const priority = typeof limited === "string" ? limited : await limited;
   progress.authMicros = Math.round((performance.now() - progress.startMs) * 1000);
-  shedEarly(deps.health, chosenVersion(admitted, call, progress.requestId), admitted.champion, priority);
+  const candidate = chosenVersion(admitted, call, progress.requestId);
+  const versions = { chosen: candidate, champion: admitted.champion };
+  if (isShed(deps.health, versions, priority, waitedMs)) {
+    progress.active = candidate;
+    return shed(deps, state, progress, admitted);
+  }
   const body = await call.readBody(admitted.champion.route.limits.bodyBytes);
   progress.body = body;
   // From here to the model's queue nothing is awaited: a model that is open now takes the request before it closes.
@@ -253,9 +262,30 @@ export async function refusePrediction(
       // Falls through: a refusal without payload may still find room, and what finds none is counted.
     }
   }
+  return putOnRecord(deps, state, progress, answer);
+}
+
+/** One of more than can be answered: known, judged, unread. */
+function shed(
+  deps: InferDeps,
+  state: ServingState,
+  progress: Progress,
+  { limit }: Admission,
+): Promise<Answer> {
+  const now = performance.now();
+  const answer = shedAnswer(progress.requestId, { ...progress.headers, ...rateHeaders(limit, now) });
+  if (progress.active) deps.statistics.of(progress.active).failed(nanos(now - progress.startMs));
+  return putOnRecord(deps, state, progress, answer);
+}
+
+function putOnRecord(
+  deps: InferDeps,
+  state: ServingState,
+  { active, admission, principal, requestId, receivedAt }: Progress,
+  answer: Answer,
+): Promise<Answer> {
   const environment = admission?.caller?.environments[0] ?? deps.homeEnvironment;
   const { organisationId, version } = state.manifest;
-  const { principal, requestId, receivedAt } = progress;
   const context = active?.context ?? nowhere(organisationId, environment, version);
   const known = { context, principal, requestId, receivedAt };
   const purpose = admission?.purpose;

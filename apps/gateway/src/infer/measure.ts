@@ -5,29 +5,19 @@ import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { Progress } from "./progress.ts";
 
 interface Meters {
-  readonly ok: Counter;
+  readonly count: Counter;
   readonly seconds: Histogram;
 }
 
-/** Series by version, so that a request puts no labels together. */
-const metersOf = new WeakMap<Metrics, WeakMap<ActiveRoute, Meters>>();
-
-const requests = "portolan_gateway_requests_total";
-const requestsHelp = "Inference requests";
+/** Series by version and outcome, so that a request puts no labels together. */
+const metersOf = new WeakMap<Metrics, WeakMap<ActiveRoute, Map<string, Meters>>>();
 
 export function measure(metrics: Metrics, progress: Progress, answer: Answer): void {
   const { active } = progress;
-  const seconds = (performance.now() - progress.startMs) / 1000;
-  if (answer.status === 200 && active) {
-    const meters = find(metrics, active);
-    meters.ok.value++;
-    meters.seconds.observe(seconds, exemplarOf(progress));
-    return;
-  }
-  const labels = placeOf(active);
-  const reason = answer.code in servingErrors ? answer.code : "other";
-  metrics.count(requests, requestsHelp, { ...labels, status: String(answer.status), reason });
-  durations(metrics, labels).observe(seconds);
+  const { count, seconds } = active ? known(metrics, active, answer) : meters(metrics, active, answer);
+  count.value++;
+  const took = (performance.now() - progress.startMs) / 1000;
+  seconds.observe(took, answer.status === 200 ? exemplarOf(progress) : undefined);
 }
 
 /** A request whose trace is kept stands for the bucket that it fell into. */
@@ -35,18 +25,28 @@ function exemplarOf({ traced, receivedAt }: Progress) {
   return traced?.isSampled ? { traceId: traced.traceId, epochMs: receivedAt / 1000 } : undefined;
 }
 
-function find(metrics: Metrics, active: ActiveRoute): Meters {
-  const byRoute = metersOf.get(metrics) ?? new WeakMap<ActiveRoute, Meters>();
+function known(metrics: Metrics, active: ActiveRoute, answer: Answer): Meters {
+  const byRoute = metersOf.get(metrics) ?? new WeakMap<ActiveRoute, Map<string, Meters>>();
   metersOf.set(metrics, byRoute);
-  const known = byRoute.get(active);
-  if (known) return known;
+  const byOutcome = byRoute.get(active) ?? new Map<string, Meters>();
+  byRoute.set(active, byOutcome);
+  // The status goes with the code; a success has none.
+  const found = byOutcome.get(answer.code) ?? meters(metrics, active, answer);
+  byOutcome.set(answer.code, found);
+  return found;
+}
+
+function meters(metrics: Metrics, active: ActiveRoute | undefined, { status, code }: Answer): Meters {
   const labels = placeOf(active);
-  const meters = {
-    ok: metrics.counter(requests, requestsHelp, { ...labels, status: "200", reason: "ok" }),
+  const reason = status === 200 ? "ok" : code in servingErrors ? code : "other";
+  return {
+    count: metrics.counter("portolan_gateway_requests_total", "Inference requests", {
+      ...labels,
+      status: String(status),
+      reason,
+    }),
     seconds: durations(metrics, labels),
   };
-  byRoute.set(active, meters);
-  return meters;
 }
 
 function durations(metrics: Metrics, labels: Record<string, string>): Histogram {

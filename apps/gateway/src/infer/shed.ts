@@ -1,23 +1,26 @@
 import { PortolanError } from "@portolan/kernel";
 import type { RunPriority, ServingErrorCode } from "@portolan/serving/policy";
+import { type Answer, errorAnswer } from "../http/answers.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { HealthBook } from "./health-book.ts";
 
 /**
- * Turns a request away before its body is read, where that is what would become of it: as many are under way as may be, and the charter names
- * no answer that needs no model. What refusing costs is taken from those that are answered, so it must be little.
- * @throws PortolanError `serving.overloaded`
+ * Whether a request is turned away before its body is read: as many are under way as may be, or it has waited for this process alone for longer than the
+ * charter's latency bears; and the charter names no answer that needs no model. What refusing costs is taken from those that are answered, so it must
+ * be little.
+ * @param waitedMs for the event loop, so far
  */
-export function shedEarly(
+export function isShed(
   health: HealthBook,
-  chosen: ActiveRoute,
-  champion: ActiveRoute,
+  { chosen, champion }: { readonly chosen: ActiveRoute; readonly champion: ActiveRoute },
   priority: RunPriority,
-): void {
-  if (champion.route.fallbacks.some(({ kind }) => kind === "rule" || kind === "fixed")) return;
+  waitedMs: number,
+): boolean {
+  if (champion.route.fallbacks.some(({ kind }) => kind === "rule" || kind === "fixed")) return false;
   const { breaker, limit } = health.of(chosen);
   // Where the circuit is not closed, the chain says who answers.
-  if (breaker.state === "closed" && !limit.hasRoom(priority)) throw overloaded();
+  if (breaker.state !== "closed") return false;
+  return waitedMs > chosen.route.resilience.targetWaitMs || !limit.hasRoom(priority);
 }
 
 export function overloaded(): PortolanError<ServingErrorCode> {
@@ -25,4 +28,13 @@ export function overloaded(): PortolanError<ServingErrorCode> {
     detail: "As many requests are under way as can be answered in time.",
     mend: "Try again after the time in Retry-After, or send fewer at once.",
   });
+}
+
+const placeholder = "(request)";
+const model = errorAnswer(overloaded(), placeholder);
+const [before = "", after = ""] = String(model.body).split(placeholder);
+
+/** The answer to `overloaded()`, put together once and not for each. */
+export function shedAnswer(requestId: string, headers: Readonly<Record<string, string>>): Answer {
+  return { ...model, body: before + requestId + after, headers: { ...headers, ...model.headers } };
 }

@@ -64,6 +64,7 @@ export class Batcher {
     // Who gives up before the run must end needs a deadline of its own.
     if (isIdle && timeoutMs >= longestMs) return this.#runAlone(inputs, longestMs);
     const rows = rowsOf(inputs[0]?.shape ?? []);
+    const nowMs = performance.now();
     return new Promise((resolve) => {
       const job: Job = {
         inputs,
@@ -72,7 +73,8 @@ export class Batcher {
         priority,
         terms: batching,
         longestMs,
-        deadlineMs: performance.now() + timeoutMs,
+        queuedMs: nowMs,
+        deadlineMs: nowMs + timeoutMs,
         settle: resolve,
         isSettled: false,
       };
@@ -89,7 +91,7 @@ export class Batcher {
     this.#begin();
     const outcome = await this.#run(inputs, longestMs);
     this.#end();
-    return outcome;
+    return outcome.kind === "ok" ? { ...outcome, waitMicros: 0 } : outcome;
   }
 
   #makeRoom(job: Job): boolean {
@@ -162,6 +164,8 @@ export class Batcher {
   async #runJointly(jobs: readonly Job[]): Promise<void> {
     this.#begin();
     this.#running.add(jobs);
+    const startMs = performance.now();
+    for (const job of jobs) job.waitMicros = Math.round((startMs - job.queuedMs) * 1000);
     const [first] = jobs;
     if (jobs.length === 1 && first) settle(first, await this.#run(first.inputs, first.longestMs));
     else await this.#runBatch(jobs);
@@ -213,9 +217,13 @@ export class Batcher {
     this.#queue.expire(now);
     let next = this.#queue.earliestDeadlineMs();
     for (const job of [...this.#running].flat()) {
-      if (job.deadlineMs <= now) settle(job, { kind: "timeout" });
+      if (job.deadlineMs <= now) settle(job, { kind: "timeout", ranMs: ranMs(job, now) });
       else if (!job.isSettled) next = Math.min(next, job.deadlineMs);
     }
     if (next < Number.POSITIVE_INFINITY) this.#watch(next);
   }
+}
+
+function ranMs({ queuedMs, waitMicros = 0 }: Job, nowMs: number): number {
+  return Math.max(0, nowMs - queuedMs - waitMicros / 1000);
 }

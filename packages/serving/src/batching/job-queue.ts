@@ -15,9 +15,13 @@ export interface Job {
   readonly terms: BatchTerms;
   /** How long the run itself may take. */
   readonly longestMs: number;
+  /** When it came, monotonic milliseconds. */
+  readonly queuedMs: number;
   /** When its caller gives up, monotonic milliseconds. */
   readonly deadlineMs: number;
   readonly settle: (outcome: RunOutcome) => void;
+  /** How long it waited for its run; absent while it waits. */
+  waitMicros?: number;
   isSettled: boolean;
 }
 
@@ -117,7 +121,7 @@ export class JobQueue {
   #drop(job: Job): void {
     this.#rows -= job.rows;
     // A request past its deadline is not run.
-    settle(job, { kind: "timeout" });
+    settle(job, { kind: "timeout", ranMs: 0 });
   }
 }
 
@@ -129,5 +133,6 @@ function fits(job: Job, taken: readonly Job[], rows: number, maxRows: number): b
 export function settle(job: Job, outcome: RunOutcome): void {
   if (job.isSettled) return;
   job.isSettled = true;
-  job.settle(outcome);
+  const { waitMicros } = job;
+  job.settle(outcome.kind === "ok" && waitMicros !== undefined ? { ...outcome, waitMicros } : outcome);
 }
