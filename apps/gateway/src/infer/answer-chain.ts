@@ -140,22 +140,10 @@ async function tryVersion(
     const longestMs = version.route.limits.timeoutMs;
     const timeoutMs = Math.max(1, Math.floor(leftMs));
     const { batching } = asked.champion.route;
-    const call = asked.upstreams?.begin(version);
-    const options = {
-      timeoutMs,
-      longestMs,
-      priority: asked.priority,
-      ...(batching ? { batching } : {}),
-      ...(call ? { trace: call.headers } : {}),
-    };
-    const ran = await runVersion(deps, version, request, asked.receivedAt, options, cache).catch(
-      (error: unknown) => {
-        call?.end("bad_request");
-        throw error;
-      },
-    );
+    const { priority, upstreams } = asked;
+    const options = { timeoutMs, longestMs, priority, upstreams, ...(batching ? { batching } : {}) };
+    const ran = await runVersion(deps, version, request, asked.receivedAt, options, cache);
     const { outcome } = ran;
-    call?.end(outcome.kind === "ok" ? undefined : outcome.kind);
     const now = performance.now();
     if (outcome.kind === "ok") {
       waitMs = (ran.queueMicros ?? 0) / 1000;

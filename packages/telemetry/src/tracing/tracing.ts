@@ -1,4 +1,12 @@
-import { type Context, context, SpanKind, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
+import {
+  type Context,
+  context,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
@@ -80,17 +88,6 @@ export function createTracing(options: TracingOptions): Tracing {
     spanProcessors: [new BatchSpanProcessor({ exporter, maxQueueSize: 4096, scheduledDelayMillis: 1000 })],
   });
   const tracer = provider.getTracer("portolan");
-  const endHop = ({ name, startMs, endMs, call }: Hop, inside: Context): void => {
-    if (call) next = { spanId: call.spanId };
-    const kind = call ? SpanKind.CLIENT : SpanKind.INTERNAL;
-    const span = tracer.startSpan(
-      name,
-      { kind, startTime: startMs, attributes: call?.attributes ?? {} },
-      inside,
-    );
-    if (call?.error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: call.error });
-    span.end(endMs);
-  };
   return {
     finish({ traceId, spanId, parentSpanId }, { name, startMs, endMs, hops, attributes, error }) {
       const caller =
@@ -105,7 +102,10 @@ export function createTracing(options: TracingOptions): Tracing {
       next = { traceId, spanId };
       const span = tracer.startSpan(name, { kind: SpanKind.SERVER, startTime: startMs, attributes }, caller);
       const inside = trace.setSpan(caller, span);
-      for (const hop of hops) endHop(hop, inside);
+      for (const hop of hops) {
+        if (hop.call) next = { spanId: hop.call.spanId };
+        makeHop(tracer, hop, inside);
+      }
       if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error });
       span.end(endMs);
     },
@@ -114,4 +114,15 @@ export function createTracing(options: TracingOptions): Tracing {
       await Promise.race([provider.shutdown().catch(() => undefined), late]);
     },
   };
+}
+
+function makeHop(tracer: Tracer, { name, startMs, endMs, call }: Hop, inside: Context): void {
+  const kind = call ? SpanKind.CLIENT : SpanKind.INTERNAL;
+  const span = tracer.startSpan(
+    name,
+    { kind, startTime: startMs, attributes: call?.attributes ?? {} },
+    inside,
+  );
+  if (call?.error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: call.error });
+  span.end(endMs);
 }
