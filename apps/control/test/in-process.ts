@@ -92,6 +92,8 @@ export async function openControl() {
     work: base.work,
     database: test.database,
     objects: base.objects,
+    /** Takes requests at an address as well; resolves to its URL. */
+    listen: () => app.listen({ host: "127.0.0.1", port: 0 }),
     /** What takes trainers' tracking calls. */
     tracking: wiring.trainers.tracking,
     /** Publishes the organisation's next snapshot, as the intent of a deployment does. */

@@ -2,7 +2,8 @@
 
 The trainer contract: the environment names a Parquet file (PORTOLAN_TRAINING_SET), a JSON file with params, features and label
 (PORTOLAN_PARAMS), an output folder and a checkpoint folder. model.onnx and metrics.json are left in the output folder. On SIGTERM
-the work so far is kept as a checkpoint; started again, it goes on from there, and ends with the same model.
+the work so far is kept as a checkpoint; started again, it goes on from there, and ends with the same model. What it sees on the
+way is logged to the run (MLFLOW_TRACKING_URI, MLFLOW_RUN_ID, MLFLOW_TRACKING_TOKEN), as MLflow's own client would.
 """
 import json
 import os
@@ -10,6 +11,7 @@ import pickle
 import signal
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss, roc_auc_score
 
 STEP = 20  # boosting rounds between two checkpoints
+SCORED = 5_000  # rows, about, that the curve over the rounds is measured on
 stopping = False
 
 
@@ -47,10 +50,14 @@ def main():
         max_iter=0,
     )
     rounds = params.get("rounds", 100)
+    log({}, 0, {**params, "seed": spec["seed"], "rows": len(y)})
+    scored = slice(cut, None, max(1, (len(y) - cut) // SCORED))
     while model.max_iter < rounds:
         model.set_params(max_iter=min(model.max_iter + STEP, rounds))
         model.fit(x[:cut], y[:cut])
         save(checkpoints, spec, model)
+        loss = log_loss(y[scored], model.predict_proba(x[scored])[:, 1])
+        log({"sampled_log_loss": float(loss)}, model.max_iter)
         print(f"rounds {model.max_iter}/{rounds}", flush=True)
         if stopping:
             print("stopped; a checkpoint is kept", flush=True)
@@ -68,6 +75,7 @@ def finish(output, model, x, y, cut, features):
         "validation_log_loss": float(log_loss(y[cut:], scores)),
         "positive_share": float(y[:cut].mean()),
     }
+    log(metrics, model.max_iter)
     onnx = to_onnx(
         model,
         initial_types=[("features", FloatTensorType([None, len(features)]))],
@@ -79,6 +87,25 @@ def finish(output, model, x, y, cut, features):
         part = output / f"{name}.part"
         part.write_bytes(data)
         part.rename(output / name)
+
+
+def log(metrics, step, params=None):
+    """Logs to the run by MLflow's REST API. Where that is away, training goes on without it."""
+    address = os.environ.get("MLFLOW_TRACKING_URI")
+    if not address:
+        return
+    now = int(time.time() * 1000)
+    batch = {
+        "run_id": os.environ["MLFLOW_RUN_ID"],
+        "metrics": [{"key": key, "value": value, "timestamp": now, "step": step} for key, value in metrics.items()],
+        "params": [{"key": key, "value": str(value)} for key, value in (params or {}).items()],
+    }
+    headers = {"Authorization": f"Bearer {os.environ['MLFLOW_TRACKING_TOKEN']}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{address}/api/2.0/mlflow/runs/log-batch", json.dumps(batch).encode(), headers)
+    try:
+        urllib.request.urlopen(request, timeout=10).close()
+    except OSError as error:
+        print(f"not logged: {error}", flush=True)
 
 
 def resume(folder, spec):

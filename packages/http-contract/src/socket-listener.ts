@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { open, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm, symlink } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
-import { basename, dirname } from "node:path";
-import { PortolanError } from "@portolan/kernel";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 export interface SocketListener {
   /** Ends what is open and takes the socket away. */
@@ -13,34 +13,34 @@ export interface SocketListener {
 const mostPathBytes = 103;
 
 /**
- * Listens on a Unix socket, whose path may be longer than the kernel takes at once. What a killed process left there is taken away.
+ * Listens for HTTP on a Unix socket. Where the path is longer than the kernel takes, a link lies there and the socket among the
+ * machine's temporary files. What a killed process left at the path is taken away.
  *
- * @param path below a folder that exists; the socket has the modes of the process until its owner changes them.
- * @param mostConnections at once; further ones are refused.
- * @throws PortolanError `kernel.bad_configuration` where such a path cannot be listened on.
+ * @param path in a folder that exists; its modes are the process's until its owner changes them
+ * @param most requests that are in work at once, of all connections; further ones wait. Of connections eight times as many are
+ *   taken, and further ones are closed.
  */
 export async function listenAtSocket(
   path: string,
   handle: RequestListener,
-  mostConnections: number,
+  most: number,
 ): Promise<SocketListener> {
   await rm(path, { force: true });
-  const server = createServer({ requestTimeout: 60_000, headersTimeout: 30_000 }, handle);
-  server.maxConnections = mostConnections;
-  // By the folder's descriptor the path is short, whatever the folder is called.
-  const folder = Buffer.byteLength(path) > mostPathBytes ? await open(dirname(path), "r") : undefined;
-  if (folder && process.platform !== "linux") {
-    await folder.close();
-    throw new PortolanError("kernel.bad_configuration", {
-      detail: `${path} is longer than the path of a socket may be`,
-      mend: "Set PORTOLAN_HOME to a shorter path.",
-    });
-  }
+  const server = createServer({ requestTimeout: 60_000, headersTimeout: 30_000 }, inTurns(handle, most));
+  server.maxConnections = 8 * most;
+  const short = Buffer.byteLength(path) > mostPathBytes ? await shortFolder() : undefined;
+  const remove = async (): Promise<void> => {
+    await rm(path, { force: true });
+    if (short !== undefined) await rm(short, { recursive: true, force: true });
+  };
   try {
-    server.listen(folder ? `/proc/self/fd/${folder.fd}/${basename(path)}` : path);
+    const place = short === undefined ? path : join(short, "socket");
+    server.listen(place);
     await once(server, "listening");
+    if (short !== undefined) await symlink(place, path);
   } catch (error) {
-    await folder?.close();
+    server.close();
+    await remove();
     throw error;
   }
   return {
@@ -49,8 +49,38 @@ export async function listenAtSocket(
       server.close();
       server.closeAllConnections();
       await closed;
-      await folder?.close();
-      await rm(path, { force: true });
+      await remove();
     },
+  };
+}
+
+/** Nobody lists it; the modes of the socket say who may connect. */
+async function shortFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "portolan-"));
+  await chmod(folder, 0o711);
+  return folder;
+}
+
+/** Requests that wait, of all connections together: a client that sends more without reading answers is none. */
+const mostWaiting = 1_000;
+
+/** Whoever is on the other side, however many connections it opens, has so many requests in work. */
+function inTurns(handle: RequestListener, most: number): RequestListener {
+  const waiting: Parameters<RequestListener>[] = [];
+  let working = 0;
+  const start = ([request, response]: Parameters<RequestListener>): void => {
+    working += 1;
+    response.once("close", () => {
+      working -= 1;
+      const next = waiting.splice(0).filter(([{ socket }]) => !socket.destroyed);
+      waiting.push(...next.slice(1));
+      if (next[0]) start(next[0]);
+    });
+    handle(request, response);
+  };
+  return (request, response) => {
+    if (working < most) start([request, response]);
+    else if (waiting.length < mostWaiting) waiting.push([request, response]);
+    else request.socket.destroy();
   };
 }

@@ -14,6 +14,8 @@ export const limits = {
   requestBytes: 2 ** 20,
   /** Ours, since a trainer is other people's code: all requests of one run together. */
   runBytes: 256 * 2 ** 20,
+  /** What a request counts as at least: it takes a row of the ledger, which is kept for good. */
+  leastBytes: 1024,
 } as const;
 
 /** What one request logs. */

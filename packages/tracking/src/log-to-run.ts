@@ -1,11 +1,14 @@
 import {
   type Authorizer,
+  asPlace,
   type CallContext,
   canonicalBytes,
   digestBytes,
   digestJson,
   type JsonObject,
+  newId,
   PortolanError,
+  requireSeen,
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
@@ -14,8 +17,8 @@ import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.
 import type { TrackingErrorCode } from "./errors.ts";
 import { latestPoints } from "./latest-points.ts";
 import { addBlock, raiseLatest } from "./points-store.ts";
-import type { RecordBatch, RunDirectory, TrackedRun } from "./ports.ts";
-import { addInputs, addParams, countLogged, removeTag, setReported, setTags } from "./store.ts";
+import type { RecordBatch, RunDirectory } from "./ports.ts";
+import { addInputs, addParams, countLogged, findRunRow, removeTag, setReported, setTags } from "./store.ts";
 
 export interface LogDeps {
   readonly work: UnitOfWork;
@@ -84,16 +87,16 @@ export async function reportRun(
   call: CallContext,
   runId: string,
   report: { readonly status?: RunStatus; readonly endMs?: number; readonly name?: string },
-): Promise<TrackedRun> {
+): Promise<void> {
   const tags = report.name === undefined ? [] : [{ key: nameTag, value: report.name }];
   checkBatch({ metrics: [], params: [], tags });
-  return write(
+  await write(
     deps,
     call,
     runId,
     { event: "tracking.run.reported", content: { ...report }, count: 1 },
     async (tx) => {
-      await setTags(tx.sql, runId, tags);
+      if (tags.length > 0) await setTags(tx.sql, runId, tags);
       if (report.status !== undefined || report.endMs !== undefined) await setReported(tx.sql, runId, report);
     },
   );
@@ -130,34 +133,35 @@ async function write(
   runId: string,
   { event, content, count }: Leaf,
   effect: (tx: Transaction) => Promise<void>,
-): Promise<TrackedRun> {
+): Promise<void> {
+  await requireTrainer(deps, call, runId);
   const { organisationId } = call.actor;
-  const run = await deps.runs.find(call, runId);
-  const { environment, useCaseId } = run;
-  const place = { environment, ...(useCaseId === undefined ? {} : { useCaseId }) };
-  await deps.authorizer.require(call, "training:track", {
-    type: "TrainingRun",
-    id: runId,
-    organisationId,
-    ...place,
-  });
   const bytes = canonicalBytes(content);
   await deps.work.write(call, async (tx) => {
-    const total = await countLogged(tx.sql, { organisationId, runId, now: tx.now }, bytes.length);
+    const counted = Math.max(bytes.length, limits.leastBytes);
+    const total = await countLogged(tx.sql, { organisationId, runId, now: tx.now }, counted);
     if (total === undefined) throw notOpen(runId);
     if (total > limits.runBytes) throw tooMuch();
     await effect(tx);
-    const digest = digestBytes(bytes);
-    // The request's id is in the key: the same tag set, then changed, then set again is three facts.
-    await deps.recordBatch(tx, {
-      event,
-      subject: runId,
-      digest,
-      count,
-      key: `tracking:${runId}:${call.requestId}`,
-    });
+    // A key of its own: the same tag set, changed and set again is three facts, whatever id the requests claim.
+    const key = `tracking:${runId}:${newId("request", tx.now)}`;
+    await deps.recordBatch(tx, { event, subject: runId, digest: digestBytes(bytes), count, key });
   });
-  return run;
+}
+
+/** The run's place is on the row of its attempt. A run that has none may exist all the same: its own package knows. */
+async function requireTrainer(deps: LogDeps, call: CallContext, runId: string): Promise<void> {
+  const { organisationId } = call.actor;
+  const row = await deps.work.read(call, (sql) => findRunRow(sql, runId));
+  const place =
+    row?.organisation_id === organisationId
+      ? { environment: row.environment, useCaseId: row.use_case_id ?? undefined }
+      : await deps.runs.find(call, runId);
+  const { environment } = place;
+  const resource = { type: "TrainingRun", id: runId, organisationId, environment, ...asPlace(place) };
+  await requireSeen(deps.authorizer, call, { action: "training:track", resource }, () =>
+    deps.runs.missing(runId),
+  );
 }
 
 function jsonText({ key, value }: KeyValue): JsonObject {
@@ -179,6 +183,6 @@ function notOpen(runId: string): PortolanError<TrackingErrorCode> {
 function tooMuch(): PortolanError<TrackingErrorCode> {
   return new PortolanError("tracking.too_much_logged", {
     detail: `one run logs at most ${limits.runBytes / 2 ** 20} MiB`,
-    mend: "Log fewer points: every n-th step is enough for a curve.",
+    mend: "Log every n-th step, and several points in one request, which counts as a KiB at least.",
   });
 }

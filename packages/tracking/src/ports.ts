@@ -1,4 +1,4 @@
-import type { CallContext, Environment, JsonObject, Transaction } from "@portolan/kernel";
+import type { CallContext, Environment, JsonObject, PortolanError, Transaction } from "@portolan/kernel";
 
 /** A training run, as an MLflow run shows it; `training` has it. */
 export interface TrackedRun {
@@ -14,6 +14,8 @@ export interface TrackedRun {
 export interface RunDirectory {
   /** @throws PortolanError 404 when there is no such run or the caller may not read it. */
   find(call: CallContext, runId: string): Promise<TrackedRun>;
+  /** How a run that does not exist is answered, for one that the caller may not see. */
+  missing(runId: string): PortolanError;
 }
 
 /** Names of use cases; `identity` has them. */

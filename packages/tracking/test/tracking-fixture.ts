@@ -23,6 +23,9 @@ export interface TrackingFixture {
   close(): Promise<void>;
 }
 
+const missing = (runId: string) =>
+  new PortolanError("kernel.not_found", { detail: `there is no run ${runId}` });
+
 /** The routes over a real database; runs are kept here, since the package takes them from whoever has them. */
 export async function trackingFixture(): Promise<TrackingFixture> {
   const db = await openTestDatabase({ migrations: [trackingMigrations] });
@@ -45,10 +48,9 @@ export async function trackingFixture(): Promise<TrackingFixture> {
     runs: {
       find: (_call, runId) => {
         const run = runs.get(runId);
-        return run
-          ? Promise.resolve(run)
-          : Promise.reject(new PortolanError("kernel.not_found", { detail: runId }));
+        return run ? Promise.resolve(run) : Promise.reject(missing(runId));
       },
+      missing,
     },
     useCases: { find: (_organisation, name) => Promise.resolve({ id: `uc_${name}`, name }) },
   });

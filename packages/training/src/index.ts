@@ -16,6 +16,7 @@ export { type Python, pythonMinors } from "./python.ts";
 export { findRun } from "./store.ts";
 export { runTrainer } from "./trainer-process.ts";
 export {
+  noSuchRun,
   readTrainingRun,
   startTrainingRun,
   type TrainingDeps,

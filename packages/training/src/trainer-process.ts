@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmod, chown, copyFile, lchown, link, lstat, mkdir, open, readFile, rm } from "node:fs/promises";
+import { chmod, chown, copyFile, lchown, link, mkdir, open, rm } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -16,6 +16,7 @@ import {
   visibleOf,
 } from "./tracking-address.ts";
 import { diskUsage, exceedsMemory } from "./trainer-limits.ts";
+import { failed, lastLines, readOutput } from "./trainer-output.ts";
 
 export interface TrainerTask {
   readonly interpreter: string;
@@ -55,7 +56,6 @@ export interface TrainerOutcome {
 /** What a trainer has after SIGTERM, unless its task says otherwise. */
 export const defaultGraceMs = 20_000;
 const usagePollMs = 500;
-const mostMetricsBytes = 2 ** 20;
 
 /**
  * Runs a trainer to its end: own session, empty environment, limits, isolated as far as the machine permits. On abort it gets
@@ -88,10 +88,7 @@ export async function runTrainer(task: TrainerTask): Promise<TrainerOutcome> {
   if (end.signal === "SIGXCPU") throw failed("the trainer used more CPU time than its limit");
   if (end.signal !== null) throw interrupted(`killed by ${end.signal}`);
   if (end.code !== 0) throw failed(`the trainer ended with ${end.code}: ${await lastLines(log)}`);
-  const model = join(output, "model.onnx");
-  if (!(await isPlainFile(model))) throw failed(`the trainer left no model.onnx: ${await lastLines(log)}`);
-  const metrics = await readMetrics(join(output, "metrics.json"));
-  return { model, metrics, log, isolation: places.isolation };
+  return { ...(await readOutput(output, log)), log, isolation: places.isolation };
 }
 
 interface Places {
@@ -281,46 +278,9 @@ function watchUsage(pid: number | undefined, task: TrainerTask, places: Places) 
   };
 }
 
-async function readMetrics(path: string): Promise<Record<string, number>> {
-  if (!(await isPlainFile(path))) throw failed("the trainer left no metrics.json");
-  if ((await lstat(path)).size > mostMetricsBytes) throw failed("metrics.json is larger than a mebibyte");
-  const text = await readFile(path, "utf8");
-  try {
-    const found: unknown = JSON.parse(text);
-    if (typeof found === "object" && found !== null && !Array.isArray(found)) {
-      const entries = Object.entries(found);
-      if (entries.every(([, value]) => typeof value === "number" && Number.isFinite(value)))
-        return Object.fromEntries(entries) as Record<string, number>;
-    }
-  } catch {
-    // NaN and Infinity, which Python writes, are no JSON: the answer below says what is wanted.
-  }
-  throw failed("metrics.json is not an object of finite numbers");
-}
-
-async function lastLines(log: string): Promise<string> {
-  const text = await readFile(log, "utf8").catch(() => "");
-  return text.trim().split("\n").slice(-3).join(" | ").slice(-600);
-}
-
-function failed(detail: string): PortolanError<TrainingErrorCode> {
-  return new PortolanError("training.trainer_failed", {
-    detail,
-    mend: "Read its log with GET /v1/training-runs/<id>/logs.",
-  });
-}
-
 function interrupted(how: string): PortolanError<TrainingErrorCode> {
   return new PortolanError("training.interrupted", {
     detail: `the trainer was ${how}; its checkpoint is kept`,
     mend: "Nothing: the job goes on by itself.",
   });
-}
-
-/** A link would let the trainer have files published that it was never given. */
-async function isPlainFile(path: string): Promise<boolean> {
-  return lstat(path).then(
-    (found) => found.isFile() && found.size > 0,
-    () => false,
-  );
 }

@@ -105,12 +105,16 @@ export async function readTrainingRun(
 ): Promise<TrainingRunView> {
   const organisationId = call.actor.organisationId;
   const found = await deps.uow.read(call, (sql) => findRun(sql, organisationId, id));
-  const missing = () =>
-    new PortolanError<TrainingErrorCode>("training.run_not_found", { detail: `there is no run ${id}` });
+  const missing = () => noSuchRun(id);
   if (!found) throw missing();
   const resource = { type: "TrainingRun", id, organisationId, ...runPlace(found.request) };
   await requireSeen(deps.authorizer, call, { action: "training:read", resource }, missing);
   return found;
+}
+
+/** How a run that does not exist is answered, and one that the caller may not see. */
+export function noSuchRun(id: string): PortolanError<TrainingErrorCode> {
+  return new PortolanError("training.run_not_found", { detail: `there is no run ${id}` });
 }
 
 function runPlace({ environment, ...request }: TrainingRunRequest): EnvironmentPlace {

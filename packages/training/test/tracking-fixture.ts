@@ -19,7 +19,7 @@ import {
 import Fastify from "fastify";
 import { trainingErrors } from "../src/errors.ts";
 import type { RunTracking } from "../src/ports.ts";
-import { readTrainingRun } from "../src/training-runs.ts";
+import { noSuchRun, readTrainingRun } from "../src/training-runs.ts";
 
 /** The real tracking calls at the real socket, for tests without control: callers are known by their run's token, and are engineers. */
 export function openRunTracking(deps: {
@@ -47,6 +47,7 @@ export function openRunTracking(deps: {
         const { request, ...run } = await readTrainingRun(deps, call, id);
         return { ...run, ...asPlace(request) };
       },
+      missing: noSuchRun,
     },
     useCases: { find: () => Promise.resolve(undefined) },
   });
@@ -54,7 +55,7 @@ export function openRunTracking(deps: {
     open: async (call, attempt, socket) => {
       await app.ready();
       const { token, end } = await beginAttempt({ work, clock }, call, attempt);
-      const listener = await listenAtSocket(socket, (request, response) => app.routing(request, response), 8);
+      const listener = await listenAtSocket(socket, (request, response) => app.routing(request, response), 4);
       return { token, close: () => listener.close().then(end) };
     },
     settle: settleRun,

@@ -169,6 +169,22 @@ describe.skipIf(python === undefined)("a trainer", () => {
     expect(await forwardersOf(folder)).toEqual([]);
   });
 
+  test("of the documentation does what its page says, as it stands there", async () => {
+    const page = await readFile(fileURLToPath(new URL("../../../docs/training.md", import.meta.url)), "utf8");
+    const source = join(base, "documented.py");
+    await writeFile(source, /^```python\n(.*?)^```$/ms.exec(page)?.[1] ?? "");
+    const documented = await start(join(base, "documented"), best, { source });
+    await runWhole(documented);
+    const stored = await db.database.session((session) =>
+      session.query(
+        `select p.key, p.value, m.value as loss from tracking.params p
+         join tracking.latest_metrics m on m.run_id = p.run_id where p.run_id = $1`,
+        [documented.runId],
+      ),
+    );
+    expect(stored).toEqual([{ key: "rounds", value: "3", loss: 1 / 3 }]);
+  });
+
   test("that never logs runs and fails as it would without an address", async () => {
     const idle = await start(join(base, "idle"), best, { source: fakeTrainer, mode: "environment" });
     await runWhole(idle);

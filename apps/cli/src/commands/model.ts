@@ -16,15 +16,19 @@ import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { registerEvaluate } from "./model-evaluate.ts";
 import { registerProfile } from "./model-profile.ts";
+import { registerRun } from "./model-run.ts";
 import { registerUpstreamCommand } from "./model-upstream.ts";
 
 export function registerModelCommands(program: Command, contextOf: ContextOf): void {
   const model = program
     .command("model")
-    .description("Model versions: import, register-upstream, list, evaluate, profile, promote, verify")
+    .description(
+      "Model versions and the runs that made them: import, register-upstream, list, run, evaluate, profile, promote, verify",
+    )
     .addHelpText("after", "\nExample:\n  portolan model list churn");
   registerList(model, contextOf);
   registerShow(model, contextOf);
+  registerRun(model, contextOf);
   registerImport(model, contextOf);
   registerUpstreamCommand(model, contextOf);
   registerEvaluate(model, contextOf);

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Evaluation } from "@portolan/evaluation/contract";
 import { parseInstant } from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
+import type { MetricPage } from "@portolan/tracking/contract";
 import { waitForJob } from "../client/jobs.ts";
 import { check } from "./narrator.ts";
 import { count, modelName, type TrainingSet, upload, type World } from "./world.ts";
@@ -195,7 +196,11 @@ export async function trainStep(world: World): Promise<string[]> {
     },
   });
   world.version = version.version;
+  const { points } = await ada.json<MetricPage>({
+    path: `/v1/training-runs/${done.id}/metrics?key=sampled_log_loss`,
+  });
   return [
+    `${points.length} points of its loss logged by MLflow's API on the way`,
     `Python ${result.python}, ${Math.round(result.modelSizeBytes / 1000)} kB of ONNX${result.networkBlocked ? ", without network" : ""}`,
     `registered and signed as ${modelName} version ${version.version}, ${version.artifact.slice(0, 19)}…`,
   ];

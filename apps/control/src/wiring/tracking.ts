@@ -11,13 +11,13 @@ import {
   type TrackedRun,
   verifyRunToken,
 } from "@portolan/tracking";
-import { type RunTracking, readTrainingRun } from "@portolan/training";
+import { noSuchRun, type RunTracking, readTrainingRun } from "@portolan/training";
 import { createServer } from "../http/server.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
-/** Requests of one trainer that are in work at once; a client waits for its answers, so that more are of no use. */
-const mostConnections = 32;
+/** Requests of one trainer that are in work at once: control has others to answer. */
+const mostInWork = 4;
 
 /** Tokens of trainers, for whoever authenticates callers. */
 export function runTokensOf({ work, clock }: Pick<Foundation, "work" | "clock">): RunTokens {
@@ -43,6 +43,7 @@ export function wireTracking(
     recordBatch: recordBatchDigest,
     runs: {
       find: async (call, runId) => trackedRun(await readTrainingRun({ uow: work, authorizer }, call, runId)),
+      missing: noSuchRun,
     },
     useCases: {
       find: async (organisationId, idOrName) => {
@@ -87,13 +88,16 @@ export async function createRunTracking(
         const listener = await listenAtSocket(
           socket,
           (request, response) => app.routing(request, response),
-          mostConnections,
+          mostInWork,
         );
         return {
           token,
           close: async () => {
-            await listener.close();
-            await end();
+            try {
+              await listener.close();
+            } finally {
+              await end();
+            }
           },
         };
       } catch (error) {
