@@ -10,6 +10,7 @@ import {
 import { actions, isOfInstallation, parseAction, reachOf } from "./actions.ts";
 import type { HeldRole, PrincipalFacts, ResourceFacts } from "./authorization/facts.ts";
 import { createPolicyEngine, type PolicyEngine } from "./authorization/policy-engine.ts";
+import { rememberDecisions } from "./authorization/remember-decisions.ts";
 import {
   findBusinessUnitPath,
   findPolicySet,
@@ -102,7 +103,7 @@ function createEngines(): (sql: Sql, organisationId: string) => Promise<PolicyEn
     const set = await findPolicySet(sql, organisationId);
     const known = engines.get(organisationId);
     if (known && known.version === (set?.version ?? 0)) return known.engine;
-    const engine = createPolicyEngine(`organisation/${organisationId}`, set?.files ?? []);
+    const engine = rememberDecisions(createPolicyEngine(`organisation/${organisationId}`, set?.files ?? []));
     engines.set(organisationId, { version: set?.version ?? 0, engine });
     return engine;
   };
