@@ -20,7 +20,7 @@ import {
 } from "./directory-store.ts";
 import type { OnDenied } from "./ports.ts";
 import type { Role } from "./roles.ts";
-import { outsideCredential } from "./run-token-wall.ts";
+import { outsideCredential, trackingAction } from "./run-token-wall.ts";
 import { findHomeOrganisation } from "./store.ts";
 
 export interface AuthorizerDeps {
@@ -142,7 +142,10 @@ async function rolesAt(deps: AuthorizerDeps, call: CallContext, resource: Resour
 export function forbidden(action: string): PortolanError {
   return new PortolanError("identity.forbidden", {
     detail: `${action} is not allowed here with this credential`,
-    mend: "Ask a platform admin or team lead for a role that allows it; docs/policies.md says which do.",
+    mend:
+      action === trackingAction
+        ? "Only the trainer of a run logs to it, with the token that it was given."
+        : "Ask a platform admin or team lead for a role that allows it; docs/policies.md says which do.",
   });
 }
 
