@@ -18,7 +18,7 @@ import type { RequestTraces } from "./request-traces.ts";
 import { shedEarly } from "./shed.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
-import { UpstreamCalls } from "./upstream-calls.ts";
+import { upstreamCallsOf } from "./upstream-calls.ts";
 
 export interface InferDeps extends MirrorDeps, AdmissionDeps {
   readonly clock: Clock;
@@ -77,8 +77,8 @@ async function predict(
   const readyMs = performance.now();
   const chosen = chosenVersion(admission, call, progress.requestId);
   progress.active = chosen;
-  const upstreams = new UpstreamCalls(progress.traced, call.headers);
-  progress.upstreams = upstreams;
+  const upstreams = upstreamCallsOf(progress, call.headers);
+  if (upstreams) progress.upstreams = upstreams;
   requireTensors(chosen);
   const request = call.read(body, chosen.requestSignature, chosen.bytesForm);
   const readMs = performance.now() - readyMs;
@@ -92,7 +92,7 @@ async function predict(
     priority: priorityOf(request, priority),
     timeoutMs: timeoutOf(request, chosen),
     elapsedMs: () => performance.now() - readyMs,
-    upstreams,
+    ...(upstreams ? { upstreams } : {}),
   };
   const answer = await answerByChain(deps, asked);
   progress.timed = { ...answer, readyMs: readyMs + readMs, isFallback: answer.fallback !== undefined };

@@ -45,7 +45,7 @@ export function runVersion(
   active: ActiveRoute,
   request: InferRequest,
   receivedAt: EpochMicros,
-  { upstreams, ...options }: RunOptions & { readonly upstreams?: UpstreamCalls | undefined },
+  options: RunOptions & { readonly upstreams?: UpstreamCalls | undefined },
   cache?: ResponseCache,
 ): Promise<VersionAnswer> {
   const { route, model } = active;
@@ -71,7 +71,7 @@ export function runVersion(
     });
   }
   const startMs = performance.now();
-  const call = upstreams?.begin(active);
+  const call = options.upstreams?.begin(active);
   return model.run(inputs, call ? { ...options, trace: call.headers } : options).then((outcome) => {
     call?.end(outcome.kind === "ok" ? undefined : outcome.kind);
     if (outcome.kind !== "ok") return { outcome, inputs, used, statedTime, featuresMicros };

@@ -56,6 +56,14 @@ export class UpstreamCalls {
   }
 }
 
+/** Those of a request that is traced here or by its caller; `undefined` for all others, which pay nothing for it. */
+export function upstreamCallsOf(
+  { traced }: { readonly traced?: TraceContext },
+  headers: CallerHeaders,
+): UpstreamCalls | undefined {
+  return traced || headers["traceparent"] !== undefined ? new UpstreamCalls(traced, headers) : undefined;
+}
+
 function textOf(value: string | string[] | undefined): string | undefined {
   return typeof value === "string" ? value : undefined;
 }

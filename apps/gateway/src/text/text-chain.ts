@@ -35,7 +35,8 @@ export interface TextAsked {
   readonly elapsedMs: () => number;
   /** Aborted when the caller has left. */
   readonly gone: AbortSignal;
-  readonly upstreams: UpstreamCalls;
+  /** Absent where nobody is told of a trace. */
+  readonly upstreams?: UpstreamCalls;
 }
 
 /** Part of the time that is kept for the versions after the first. */
@@ -105,7 +106,7 @@ async function tryVersion(
     );
   }
   let isUnderWay = false;
-  const call = text && asked.upstreams.begin(version);
+  const call = text && asked.upstreams?.begin(version);
   let failure = "bad_request";
   try {
     const begun = text
