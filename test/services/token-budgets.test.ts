@@ -20,6 +20,10 @@ describe.skipIf(program === "")("token budgets of two gateway processes and a re
     // A lease is ten tokens, and each request dearer: each request has to wait until the other gateway knows of the one before.
     const tokens = { perSecond: 10, burst: 100_000 };
     servers["leased"] = await installation.addText("leased", { limits: { ...limits, tokens } });
+    // And here a lease is dearer than a request: those that find it spent stand in line.
+    servers["queued"] = await installation.addText("queued", {
+      limits: { ...limits, tokens: { perSecond: 300, burst: 100_000 } },
+    });
     servers["strict"] = await installation.addText("strict", {
       limits: { ...limits, counting: "strict", tokens: { perSecond: 1, burst: 1000 } },
     });
@@ -78,7 +82,8 @@ describe.skipIf(program === "")("token budgets of two gateway processes and a re
 
   test("within the budget nobody is refused because a lease is under way, and each gateway learns what both used (L10, L11)", async () => {
     const each = 25;
-    expect(new Set(await askAll("leased", each, 192))).toEqual(new Set([200]));
+    for (const endpoint of ["leased", "queued"])
+      expect(new Set(await askAll(endpoint, each, 192))).toEqual(new Set([200]));
     const used = 2 * each * 14;
     for (const gateway of gateways) {
       // With what it tells of the first request a gateway hears what all have used and given back; the second answer says so.

@@ -82,6 +82,13 @@ describe.skipIf(python === undefined)("people of one team do its whole work", ()
     expect(trained.body).toMatchObject({ state: "succeeded" });
     const { model } = trained.body["result"] as { model: string };
     expect((await get("sam", `/v1/training-runs/${run}/logs`)).status).toBe(200);
+    // Logged from behind the walls; how it ended is the platform's word.
+    expect((await get("sam", `/v1/training-runs/${run}/tracking`)).body).toMatchObject({
+      metrics: [{ key: "rows", value: 24, step: 3 }],
+    });
+    expect((await get("sam", `/api/2.0/mlflow/runs/get?run_id=${run}`)).body).toMatchObject({
+      run: { info: { status: "FINISHED" } },
+    });
     expect((await get("sam", `/v1/artifacts/${model}`)).status).toBe(200);
     const { jobs } = (await get("sam", "/v1/jobs")).body as { jobs: { id: string; queue: string }[] };
     expect(new Set(jobs.map((job) => job.queue))).toEqual(
@@ -154,6 +161,9 @@ describe.skipIf(python === undefined)("people of one team do its whole work", ()
       [(name) => `/v1/training-sets/${name}`, work.heldOut, unknown("ts")],
       [(name) => `/v1/training-runs/${name}`, run, unknown("run")],
       [(name) => `/v1/training-runs/${name}/logs`, run, unknown("run")],
+      [(name) => `/v1/training-runs/${name}/tracking`, run, unknown("run")],
+      [(name) => `/v1/training-runs/${name}/metrics?key=rows`, run, unknown("run")],
+      [(name) => `/api/2.0/mlflow/runs/get?run_id=${name}`, run, unknown("run")],
       [(name) => `/v1/models/${name}/versions/1`, "visits", "missing"],
       [(name) => `/v1/models/${name}/versions/1/evaluations`, "visits", "missing"],
       [(name) => `/v1/jobs/${name}`, jobs[0]?.id ?? "", unknown("job")],

@@ -112,9 +112,13 @@ export async function buildSet(world: TeamWorld, request: object, who = "sam"): 
 /** Looks at `wait_now` alone, on which the label depends. */
 export const visitsModel = logisticModel([0.5, 0, 0], -5);
 
-/** A trainer of the standard library alone: its model is the one above, whatever the rows. */
-export const visitsTrainer = `import base64, json, os
+/** A trainer of the standard library alone: its model is the one above, whatever the rows; it logs one metric. */
+export const visitsTrainer = `import base64, json, os, urllib.request
 from pathlib import Path
+point = {"run_id": os.environ["MLFLOW_RUN_ID"], "key": "rows", "value": 24, "timestamp": 1, "step": 3}
+urllib.request.urlopen(urllib.request.Request(
+    os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/log-metric", json.dumps(point).encode(),
+    {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"], "Content-Type": "application/json"}))
 output = Path(os.environ["PORTOLAN_OUTPUT"])
 (output / "model.onnx").write_bytes(base64.b64decode("${Buffer.from(visitsModel).toString("base64")}"))
 (output / "metrics.json").write_text(json.dumps({"rows": 24}))

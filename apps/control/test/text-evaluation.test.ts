@@ -160,6 +160,32 @@ describe("a text version and its gates (G8, G9)", () => {
     expect(refusals(body)[0]).toContain("pass_rate >= 0.95");
   });
 
+  test("cases go to no server where the charter excludes its place, and the refusal is on the ledger", async () => {
+    const upstream = {
+      protocol: "openai",
+      url: server.url,
+      model: "parrot",
+      region: "us-east-1",
+      owner: "aws",
+    };
+    await post("ci", "/v1/models/abroad/upstreams", { useCaseId: acme.useCaseId, upstream });
+    const asked = server.bodies.length;
+    const { body: set } = await addSet("good", lines(58, 2), stated);
+    const named = { model: "abroad", version: 1, setId: set["id"] };
+    const { status, body } = await call("ci", "POST", "/v1/text-evaluations", named);
+    expect([status, body["code"]]).toEqual([403, "charter.placement_refused"]);
+    const rows = await call("ann", "GET", "/v1/ledger/entries?event=evaluation.refused");
+    expect(rows.body["entries"]).toMatchObject([{ detail: { region: "us-east-1" } }]);
+    // Who only reads what is on record asks nobody, and is refused nothing.
+    for (const what of ["evaluations", "text-evaluations"]) {
+      const read = await call("ci", "GET", `/v1/models/abroad/versions/1/${what}`);
+      expect([read.status, read.body["evaluations"]]).toEqual([200, []]);
+    }
+    const after = await call("ann", "GET", "/v1/ledger/entries?event=evaluation.refused");
+    expect(after.body["entries"]).toHaveLength(1);
+    expect(server.bodies).toHaveLength(asked);
+  });
+
   test("each kind of version is sent to its own evaluation", async () => {
     const rows = { model: "helper", version: 1, trainingSetId: "ts_none" };
     const answer = await call("ci", "POST", "/v1/evaluations", rows);

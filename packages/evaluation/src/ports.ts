@@ -42,8 +42,14 @@ export interface EvaluatedVersion {
 }
 
 export interface VersionLookup {
-  /** @throws PortolanError 404 when it does not exist or the caller may not see it. */
+  /**
+   * A version that is to be evaluated.
+   * @throws PortolanError 404 when it does not exist or the caller may not see it; `charter.placement_refused`, with a ledger row, when
+   * it runs where its charter lets no rows and no cases go
+   */
   find(call: CallContext, model: string, version: number): Promise<EvaluatedVersion>;
+  /** For whoever reads what is on record. @throws PortolanError 404 as above */
+  requireSeen(call: CallContext, model: string, version: number): Promise<void>;
 }
 
 export interface AccuracyLookup {

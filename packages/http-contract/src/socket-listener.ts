@@ -17,7 +17,7 @@ const mostPathBytes = 103;
  * machine's temporary files. What a killed process left at the path is taken away.
  *
  * @param path in a folder that exists; its modes are the process's until its owner changes them
- * @param most requests that are in work at once, of all connections; further ones wait. Of connections eight times as many are
+ * @param most answers that are awaited at once, on all connections; further requests wait. Of connections eight times as many are
  *   taken, and further ones are closed.
  */
 export async function listenAtSocket(
@@ -26,7 +26,9 @@ export async function listenAtSocket(
   most: number,
 ): Promise<SocketListener> {
   await rm(path, { force: true });
-  const server = createServer({ requestTimeout: 60_000, headersTimeout: 30_000 }, inTurns(handle, most));
+  // Clients keep connections and find out at their next request that one was closed.
+  const limits = { requestTimeout: 60_000, headersTimeout: 30_000, keepAliveTimeout: 120_000 };
+  const server = createServer(limits, inTurns(handle, most));
   server.maxConnections = 8 * most;
   const short = Buffer.byteLength(path) > mostPathBytes ? await shortFolder() : undefined;
   const remove = async (): Promise<void> => {
@@ -64,7 +66,7 @@ async function shortFolder(): Promise<string> {
 /** Requests that wait, of all connections together: a client that sends more without reading answers is none. */
 const mostWaiting = 1_000;
 
-/** Whoever is on the other side, however many connections it opens, has so many requests in work. */
+/** Whoever is on the other side, however many connections it opens, waits for so many answers at once. */
 function inTurns(handle: RequestListener, most: number): RequestListener {
   const waiting: Parameters<RequestListener>[] = [];
   let working = 0;

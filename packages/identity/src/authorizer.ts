@@ -10,6 +10,7 @@ import {
 import { actions, isOfInstallation, parseAction, reachOf } from "./actions.ts";
 import type { HeldRole, PrincipalFacts, ResourceFacts } from "./authorization/facts.ts";
 import { createPolicyEngine, type PolicyEngine } from "./authorization/policy-engine.ts";
+import { rememberDecisions } from "./authorization/remember-decisions.ts";
 import {
   findBusinessUnitPath,
   findPolicySet,
@@ -20,7 +21,7 @@ import {
 } from "./directory-store.ts";
 import type { OnDenied } from "./ports.ts";
 import type { Role } from "./roles.ts";
-import { outsideCredential } from "./run-token-wall.ts";
+import { outsideCredential, trackingAction } from "./run-token-wall.ts";
 import { findHomeOrganisation } from "./store.ts";
 
 export interface AuthorizerDeps {
@@ -102,7 +103,7 @@ function createEngines(): (sql: Sql, organisationId: string) => Promise<PolicyEn
     const set = await findPolicySet(sql, organisationId);
     const known = engines.get(organisationId);
     if (known && known.version === (set?.version ?? 0)) return known.engine;
-    const engine = createPolicyEngine(`organisation/${organisationId}`, set?.files ?? []);
+    const engine = rememberDecisions(createPolicyEngine(`organisation/${organisationId}`, set?.files ?? []));
     engines.set(organisationId, { version: set?.version ?? 0, engine });
     return engine;
   };
@@ -142,7 +143,10 @@ async function rolesAt(deps: AuthorizerDeps, call: CallContext, resource: Resour
 export function forbidden(action: string): PortolanError {
   return new PortolanError("identity.forbidden", {
     detail: `${action} is not allowed here with this credential`,
-    mend: "Ask a platform admin or team lead for a role that allows it; docs/policies.md says which do.",
+    mend:
+      action === trackingAction
+        ? "Only the trainer of a run logs to it, with the token that it was given."
+        : "Ask a platform admin or team lead for a role that allows it; docs/policies.md says which do.",
   });
 }
 

@@ -1,7 +1,9 @@
 import type { Credential } from "@portolan/kernel";
 
+/** What nothing but the token of a run is good for. */
+export const trackingAction = "training:track";
 /** All that the token of a run is good for. */
-export const runTokenScopes: readonly string[] = ["training:track", "training:read"];
+export const runTokenScopes: readonly string[] = [trackingAction, "training:read"];
 
 /**
  * Why a credential stands outside an action, before any policy is asked; `undefined` when it does not. Pure.
@@ -17,7 +19,7 @@ export function outsideCredential(
   resource?: { readonly type: string; readonly id?: string },
 ): string | undefined {
   if (credential?.kind !== "run_token")
-    return action === "training:track" ? "only the trainer of a run logs to it" : undefined;
+    return action === trackingAction ? "only the trainer of a run logs to it" : undefined;
   if (!runTokenScopes.includes(action)) return "the token of a run is for tracking alone";
   const own = resource === undefined || (resource.type === "TrainingRun" && resource.id === credential.runId);
   return own ? undefined : "the token of a run reaches no other";

@@ -105,6 +105,7 @@ export type {
   RuntimeTier,
   TextModel,
   TextOutcome,
+  TraceHeaders,
   VerifiedModel,
 } from "./runtime.ts";
 export { buildSnapshot, type SnapshotContent } from "./snapshot/build-snapshot.ts";

@@ -65,6 +65,12 @@ export type RuntimeState =
   | { readonly kind: "quarantined"; readonly detail: string }
   | { readonly kind: "closed" };
 
+/** W3C trace context, as a server elsewhere is told it beside the request. */
+export interface TraceHeaders {
+  readonly traceparent: string;
+  readonly tracestate?: string;
+}
+
 export interface RunOptions {
   /** Milliseconds from now within which an answer is worth something to the caller. */
   readonly timeoutMs: number;
@@ -77,6 +83,8 @@ export interface RunOptions {
   readonly priority?: RunPriority;
   /** How the request's deployment has it share runs; absent: at once with whatever waits. */
   readonly batching?: BatchTerms;
+  /** For a model that another server runs; nobody else looks at it. */
+  readonly trace?: TraceHeaders;
 }
 
 /** How a question to a text model began to be answered. Faults are values, as for `RunOutcome`. */
@@ -98,7 +106,12 @@ export interface TextModel {
    * Never rejects; `signal` ends it, and the body of its answer.
    * @param body as `writeTextRequest` makes it
    */
-  readonly ask: (operation: TextOperation, body: Uint8Array, signal: AbortSignal) => Promise<TextOutcome>;
+  readonly ask: (
+    operation: TextOperation,
+    body: Uint8Array,
+    signal: AbortSignal,
+    trace?: TraceHeaders,
+  ) => Promise<TextOutcome>;
 }
 
 /** What a model version does now. */

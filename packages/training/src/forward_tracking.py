@@ -69,6 +69,9 @@ def main():
     path, program = sys.argv[1], sys.argv[2:]
     try:
         listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        # Where the loopback device is down an address can be bound all the same.
+        with socket.create_connection(listener.getsockname(), timeout=5):
+            listener.accept()[0].close()
     except OSError as error:
         print(f"tracking cannot be reached from here: {error}", file=sys.stderr, flush=True)
         os.execvp(program[0], program)

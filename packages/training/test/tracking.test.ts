@@ -1,9 +1,11 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { type CallContext, newId, type Secret, systemClock } from "@portolan/kernel";
 import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
 import { trackingMigrations } from "@portolan/tracking";
@@ -200,6 +202,18 @@ describe.skipIf(python === undefined)("a trainer", () => {
     });
   });
 });
+
+test.skipIf(python === undefined || !best.networkBlocked)(
+  "where there is no loopback address a trainer runs without the variable, and its log says why",
+  async () => {
+    const forwarder = fileURLToPath(new URL("../src/forward_tracking.py", import.meta.url));
+    const says = "import os; print('MLFLOW_TRACKING_URI' in os.environ)";
+    const command = [python?.path ?? "", "-I", "-S", forwarder, "none.sock", python?.path ?? "", "-c", says];
+    const { stdout, stderr } = await promisify(execFile)("unshare", ["--map-root-user", "--net", ...command]);
+    expect(stdout).toBe("False\n");
+    expect(stderr).toContain("tracking cannot be reached from here");
+  },
+);
 
 async function forwardersOf(folder: string): Promise<string[]> {
   const found = await Promise.all(

@@ -39,6 +39,8 @@ export class TextServer {
   listed = 0;
   readonly bodies: Record<string, unknown>[] = [];
   readonly authorizations: (string | undefined)[] = [];
+  /** Of the same requests. */
+  readonly headers: IncomingMessage["headers"][] = [];
   /** Streams that their readers left before the end. */
   left = 0;
   /** Words that were written to streams. */
@@ -74,6 +76,7 @@ export class TextServer {
     const body = JSON.parse(Buffer.concat(chunks).toString("utf8")) as Record<string, unknown>;
     this.bodies.push(body);
     this.authorizations.push(request.headers.authorization);
+    this.headers.push(request.headers);
     if (this.mode === "fail") json(response, 500, { error: { message: "out of memory" } });
     else if (this.mode === "busy") json(response, 429, { error: { message: "slow down" } });
     else if (this.mode === "refuse")

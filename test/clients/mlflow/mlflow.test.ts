@@ -1,11 +1,12 @@
-import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { findPython, pythonMinors } from "@portolan/training";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Acme, bootstrapAcme } from "../../../apps/control/test/api.ts";
 import { type InProcessControl, openControl } from "../../../apps/control/test/in-process.ts";
 import { openRun } from "../../../apps/control/test/tracked-runs.ts";
-import { trial } from "../../../packages/training/test/trainer-fixture.ts";
+import { installEnvironment, trial } from "../../../packages/training/test/trainer-fixture.ts";
 import { pythonClient } from "../../../tools/python-client.ts";
 
 /** MLflow's own client, unmodified, in a trainer behind its walls. */
@@ -34,16 +35,15 @@ describe.skipIf(python === undefined)("the Python client of MLflow", () => {
     ];
     const code = join(folder, "train.py");
     await writeFile(code, await readFile(join(import.meta.dirname, "client.py")));
-    const path = await realpath(interpreter);
-    const prefix = dirname(dirname(path));
+    const base = await findPython([interpreter], pythonMinors, installEnvironment);
     const one = await trial(
-      { path, prefix, minor: "3.11", version: "" },
+      base,
       folder,
       { other: other.id },
       {
         code,
         interpreter,
-        readable: [dirname(dirname(interpreter)), prefix],
+        readable: [dirname(dirname(interpreter)), base.prefix],
         memoryLimitBytes: 2 ** 33,
         tracking: { runId: run.id, socket: run.socket, token: run.token },
       },

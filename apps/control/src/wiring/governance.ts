@@ -109,6 +109,7 @@ function wireEvaluations(
       await requirePlaceToEvaluate(work, call, found);
       return evaluated(found);
     },
+    requireSeen: async (call, model, version) => void (await readVersion(registry, call, model, version)),
   };
   const common = { work, authorizer, versions, accuracy: { bound: accuracyBound } };
   return {

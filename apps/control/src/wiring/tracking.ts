@@ -16,8 +16,8 @@ import { createServer } from "../http/server.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
-/** Requests of one trainer that are in work at once: control has others to answer. */
-const mostInWork = 4;
+/** Answers that one trainer waits for at once: control has others to answer. */
+const mostAwaited = 4;
 
 /** Tokens of trainers, for whoever authenticates callers. */
 export function runTokensOf({ work, clock }: Pick<Foundation, "work" | "clock">): RunTokens {
@@ -88,7 +88,7 @@ export async function createRunTracking(
         const listener = await listenAtSocket(
           socket,
           (request, response) => app.routing(request, response),
-          mostInWork,
+          mostAwaited,
         );
         return {
           token,

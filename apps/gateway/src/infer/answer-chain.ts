@@ -13,6 +13,7 @@ import { localAnswer } from "./local-answers.ts";
 import { nonFiniteInput, nonFiniteOutput, withoutInfinities } from "./non-finite.ts";
 import { faultOf, type RunDeps, runVersion, type VersionAnswer } from "./run-model.ts";
 import { overloaded } from "./shed.ts";
+import type { UpstreamCalls } from "./upstream-calls.ts";
 
 /** Who answered in the model's place, as it is named in the response. */
 export type AnsweredBy = "champion" | FallbackStep["kind"];
@@ -55,6 +56,8 @@ export interface Asked {
   /** The whole time, from the request's last byte to the answer. */
   readonly timeoutMs: number;
   readonly elapsedMs: () => number;
+  /** Absent where nobody is told of a trace. */
+  readonly upstreams?: UpstreamCalls;
 }
 
 /** Part of the time that is kept for the steps after the first, so that they answer within the contract too. */
@@ -137,7 +140,8 @@ async function tryVersion(
     const longestMs = version.route.limits.timeoutMs;
     const timeoutMs = Math.max(1, Math.floor(leftMs));
     const { batching } = asked.champion.route;
-    const options = { timeoutMs, longestMs, priority: asked.priority, ...(batching ? { batching } : {}) };
+    const { priority, upstreams } = asked;
+    const options = { timeoutMs, longestMs, priority, upstreams, ...(batching ? { batching } : {}) };
     const ran = await runVersion(deps, version, request, asked.receivedAt, options, cache);
     const { outcome } = ran;
     const now = performance.now();

@@ -19,6 +19,7 @@ import type { RequestTraces } from "./request-traces.ts";
 import { isShed, shedAnswer } from "./shed.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
+import { upstreamCallsOf } from "./upstream-calls.ts";
 
 export interface InferDeps extends MirrorDeps, AdmissionDeps {
   readonly clock: Clock;
@@ -85,6 +86,8 @@ async function predict(
   const readyMs = performance.now();
   const chosen = chosenVersion(admission, call, progress.requestId);
   progress.active = chosen;
+  const upstreams = upstreamCallsOf(progress, call.headers);
+  if (upstreams) progress.upstreams = upstreams;
   requireTensors(chosen);
   const request = call.read(body, chosen.requestSignature, chosen.bytesForm);
   const readMs = performance.now() - readyMs;
@@ -98,6 +101,7 @@ async function predict(
     priority: priorityOf(request, priority),
     timeoutMs: timeoutOf(request, chosen),
     elapsedMs: () => performance.now() - readyMs,
+    ...(upstreams ? { upstreams } : {}),
   };
   const answer = await answerByChain(deps, asked);
   progress.timed = { ...answer, readyMs: readyMs + readMs, isFallback: answer.fallback !== undefined };

@@ -4,6 +4,7 @@ import type { TraceContext } from "@portolan/telemetry";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { Admission } from "./admission.ts";
 import type { ChainAnswer } from "./answer-chain.ts";
+import type { UpstreamCalls } from "./upstream-calls.ts";
 
 /** What is known of a request so far; a refusal is logged with whatever there is. */
 export interface Progress {
@@ -17,6 +18,8 @@ export interface Progress {
   authMicros?: number;
   /** Where it stands in a trace; absent where none are made. */
   traced?: TraceContext;
+  /** What it asked of servers elsewhere. */
+  upstreams?: UpstreamCalls;
   /** Where the time of the answer went. `readyMs`: when the body was there. */
   timed?: Timed & { readonly readyMs: number; readonly isFallback: boolean };
   logStartMs?: number;

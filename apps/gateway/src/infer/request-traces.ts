@@ -21,8 +21,12 @@ export class RequestTraces {
   }
 
   begin({ headers }: Pick<InferCall, "headers">): TraceContext {
-    const { traceparent } = headers;
-    return beginTrace(typeof traceparent === "string" ? traceparent : undefined, this.#share);
+    const { traceparent, tracestate } = headers;
+    return beginTrace(
+      typeof traceparent === "string" ? traceparent : undefined,
+      this.#share,
+      typeof tracestate === "string" ? tracestate : undefined,
+    );
   }
 
   finish(progress: Progress, answer: Answer): void {
@@ -41,8 +45,8 @@ function describe(progress: Progress, answer: Answer): TracedRequest {
     name: route ? `infer ${route.endpoint}` : "infer",
     startMs: epochOf(startMs),
     endMs: epochOf(performance.now()),
-    hops: hopsOf(progress).map(({ name, startMs: from, endMs: to }) => ({
-      name,
+    hops: hopsOf(progress).map(({ startMs: from, endMs: to, ...hop }) => ({
+      ...hop,
       startMs: epochOf(from),
       endMs: epochOf(to),
     })),
@@ -70,14 +74,17 @@ function taken(headers: Answer["headers"], header: string, attribute: string): R
 }
 
 /** The parts of the way, one after the other, from the times that were taken anyway. */
-function hopsOf({ startMs, authMicros, timed, logStartMs, logEndMs }: Progress): Hop[] {
-  const hops: Hop[] = [];
+function hopsOf({ startMs, authMicros, timed, upstreams, logStartMs, logEndMs }: Progress): Hop[] {
+  const calls = upstreams?.hops ?? [];
+  const hops: Hop[] = [...calls];
+  // What another server answered is a span already.
+  const isElsewhere = calls.some(({ call }) => call?.error === undefined);
   if (authMicros !== undefined) hops.push({ name: "auth", startMs, endMs: startMs + authMicros / 1000 });
   let at = timed?.readyMs ?? startMs;
   const parts = [
     ["features", timed?.featuresMicros],
     ["queue", timed?.queueMicros],
-    [timed?.isFallback ? "fallback" : "run", timed?.runMicros],
+    [timed?.isFallback ? "fallback" : "run", isElsewhere ? undefined : timed?.runMicros],
   ] as const;
   for (const [name, micros] of parts) {
     if (micros === undefined) continue;

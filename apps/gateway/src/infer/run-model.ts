@@ -16,6 +16,7 @@ import {
 import type { OnlinePlace } from "../online-features.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import { nonFiniteInput, withoutInfinities } from "./non-finite.ts";
+import type { UpstreamCalls } from "./upstream-calls.ts";
 
 /** What one version made of a request, and where the time went. */
 export interface VersionAnswer {
@@ -36,7 +37,7 @@ export interface RunDeps {
 
 /**
  * Features, then the model.
- * @param options the time that is left, features included
+ * @param options the time that is left, features included; `upstreams` are told when another server is asked
  * @throws PortolanError when the request is at fault, or its features are missing
  */
 export function runVersion(
@@ -44,7 +45,7 @@ export function runVersion(
   active: ActiveRoute,
   request: InferRequest,
   receivedAt: EpochMicros,
-  options: RunOptions,
+  options: RunOptions & { readonly upstreams?: UpstreamCalls | undefined },
   cache?: ResponseCache,
 ): Promise<VersionAnswer> {
   const { route, model } = active;
@@ -70,7 +71,9 @@ export function runVersion(
     });
   }
   const startMs = performance.now();
-  return model.run(inputs, options).then((outcome) => {
+  const call = options.upstreams?.begin(active);
+  return model.run(inputs, call ? { ...options, trace: call.headers } : options).then((outcome) => {
+    call?.end(outcome.kind === "ok" ? undefined : outcome.kind);
     if (outcome.kind !== "ok") return { outcome, inputs, used, statedTime, featuresMicros };
     if (key !== undefined) cache?.put(key, outcome.outputs);
     const spentMicros = Math.round((performance.now() - startMs) * 1000);

@@ -14,6 +14,7 @@ import { type InferDeps, refusePrediction } from "../infer/infer.ts";
 import { measure } from "../infer/measure.ts";
 import { type Progress, sinceMicros } from "../infer/progress.ts";
 import { snapshotAgeHeaders } from "../infer/snapshot-age.ts";
+import { upstreamCallsOf } from "../infer/upstream-calls.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
 import type { ServingState } from "../snapshot/serving-state.ts";
 import { type CallerGone, watchCaller } from "./caller-gone.ts";
@@ -94,6 +95,8 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
   const estimate = tokensToReserve(asked, chosen.model?.text?.contextTokens);
   const leftMs = Math.max(1, timeoutMs - (performance.now() - readyMs));
   const reservation = await takeTokens(deps.limits, limit, estimate, leftMs);
+  const upstreams = upstreamCallsOf(progress, request.headers);
+  if (upstreams) progress.upstreams = upstreams;
   const text: TextAsked = {
     chosen,
     champion,
@@ -102,6 +105,7 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
     timeoutMs,
     elapsedMs: () => performance.now() - readyMs,
     gone: caller.signal,
+    ...(upstreams ? { upstreams } : {}),
   };
   const beginning = await begin(deps, text, reservation);
   const answering: TextAnswering = {

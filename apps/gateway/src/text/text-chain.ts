@@ -5,6 +5,7 @@ import { fault } from "../http/answers.ts";
 import type { AnsweredBy, FallbackReason } from "../infer/answer-chain.ts";
 import type { HealthBook } from "../infer/health-book.ts";
 import { faultOf } from "../infer/run-model.ts";
+import type { UpstreamCall, UpstreamCalls } from "../infer/upstream-calls.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import { documentOf, firstEventOf, isEventStream } from "./first-answer.ts";
 import { upstreamRefusal } from "./openai-errors.ts";
@@ -34,6 +35,8 @@ export interface TextAsked {
   readonly elapsedMs: () => number;
   /** Aborted when the caller has left. */
   readonly gone: AbortSignal;
+  /** Absent where nobody is told of a trace. */
+  readonly upstreams?: UpstreamCalls;
 }
 
 /** Part of the time that is kept for the versions after the first. */
@@ -103,11 +106,14 @@ async function tryVersion(
     );
   }
   let isUnderWay = false;
+  const call = text && asked.upstreams?.begin(version);
+  let failure = "bad_request";
   try {
     const begun = text
-      ? await begin(text, asked, { hasMore, longestMs: version.route.limits.timeoutMs })
+      ? await begin(text, asked, { hasMore, longestMs: version.route.limits.timeoutMs }, call)
       : not("unavailable", unavailable(version.problem?.detail ?? "The model is not loaded."));
     if (begun.kind === "not") {
+      failure = begun.reason;
       if (asked.gone.aborted) throw gone();
       if (begun.reason === "overloaded" || begun.wasHurried) breaker.abstained();
       else breaker.failed(performance.now());
@@ -119,6 +125,7 @@ async function tryVersion(
     breaker.succeeded(now, asked.request.isStream ? now - startMs : 0);
     const ended = (isSound: boolean): void => {
       if (!isSound) breaker.failed(performance.now());
+      call?.end(isSound ? undefined : "broke_off");
       limit.release(0, performance.now());
     };
     return { kind: "begun", beginning: { ...begun.beginning, by: version, ended } };
@@ -126,7 +133,10 @@ async function tryVersion(
     breaker.abstained();
     throw error;
   } finally {
-    if (!isUnderWay) limit.release(undefined, performance.now());
+    if (!isUnderWay) {
+      limit.release(undefined, performance.now());
+      call?.end(asked.gone.aborted ? "client_gone" : failure);
+    }
   }
 }
 
@@ -157,7 +167,12 @@ interface Time {
   readonly longestMs: number;
 }
 
-async function begin(text: TextModel, asked: TextAsked, { hasMore, longestMs }: Time): Promise<Begun> {
+async function begin(
+  text: TextModel,
+  asked: TextAsked,
+  { hasMore, longestMs }: Time,
+  call: UpstreamCall | undefined,
+): Promise<Begun> {
   const { request, gone: left, timeoutMs } = asked;
   const control = new AbortController();
   const abort = (): void => control.abort();
@@ -171,7 +186,8 @@ async function begin(text: TextModel, asked: TextAsked, { hasMore, longestMs }: 
   });
   let isUnderWay = false;
   try {
-    const outcome = await text.ask(request.operation, writeTextRequest(request, text.name), control.signal);
+    const body = writeTextRequest(request, text.name);
+    const outcome = await text.ask(request.operation, body, control.signal, call?.headers);
     if (outcome.kind === "refused") throw upstreamRefusal(outcome.body);
     if (outcome.kind === "timeout") return late();
     if (outcome.kind !== "answered") return not(outcome.kind, faultOf(outcome, timeoutMs));

@@ -36,7 +36,7 @@ export async function evaluationRoutes(app: FastifyInstance, deps: EvaluationDep
     },
     async (request) => {
       const { model, version } = request.params;
-      await deps.versions.find(request.call, model, version);
+      await deps.versions.requireSeen(request.call, model, version);
       const organisationId = request.call.actor.organisationId;
       return {
         evaluations: await deps.work.read(request.call, (sql) =>

@@ -70,7 +70,7 @@ function runRoutes(app: FastifyInstance, deps: TextEvaluationDeps): void {
       },
     },
     async ({ call, params: { model, version } }) => {
-      await deps.versions.find(call, model, version);
+      await deps.versions.requireSeen(call, model, version);
       const { organisationId } = call.actor;
       return {
         evaluations: await deps.work.read(call, (sql) =>

@@ -89,8 +89,14 @@ export class SharedLimits {
   /**
    * For a request that `limit.take` refused because it `needsNews`: takes as soon as the others were heard, about a round trip later, and by the
    * local part when they part. Refused after `patienceMs`, else as the limits say. Never rejects.
+   *
+   * One that is dearer than a lease is taken in the store itself: each of its kind would need an exchange of its own, one after the
+   * other, and so they go side by side.
    */
   awaitNews(limit: LayeredLimit, request: TakeRequest): Promise<Taken> {
+    const { cost, maxWaitMs } = request;
+    if (limit.layers.some(({ bucket }) => cost > bucket.current().leaseUnits))
+      return this.takeStrictly(limit, cost, maxWaitMs);
     const taken = this.#queue.wait(limit, request, this.#options.nowMs());
     this.#exchangeSoon();
     return taken;

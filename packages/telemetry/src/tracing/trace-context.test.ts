@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { beginTrace, formatTraceparent, parseTraceparent } from "./trace-context.ts";
+import { beginHop, beginTrace, parseTraceparent, parseTracestate, passOn } from "./trace-context.ts";
 
 const traceId = "0af7651916cd43dd8448eb211c80319c";
 const parent = "b7ad6b7169203331";
@@ -12,7 +12,9 @@ test("a caller's trace goes on, and its decision counts", () => {
   ] as const) {
     const traced = beginTrace(`00-${traceId}-${parent}-${flags}`, 1);
     expect(traced).toMatchObject({ traceId, parentSpanId: parent, isSampled });
-    expect(formatTraceparent(traced)).toBe(`00-${traceId}-${traced.spanId}-${isSampled ? "01" : "00"}`);
+    const { spanId, headers } = beginHop(traced);
+    expect(spanId).not.toBe(traced.spanId);
+    expect(headers).toEqual({ traceparent: `00-${traceId}-${spanId}-${isSampled ? "01" : "00"}` });
   }
 });
 
@@ -47,4 +49,44 @@ test("by chance about the share that is asked for is kept", () => {
   );
   expect(kept.length).toBeGreaterThan(1700);
   expect(kept.length).toBeLessThan(2300);
+});
+
+// Section 3.3 of the same.
+test.each([
+  "congo=t61rcWkgMzE",
+  "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
+  "rojo=1 , , congo=2",
+  "fw529a3039@dt=FfAAA,1a-b_c/d*e@vendor=x y",
+])("the tracestate %s goes on as it came", (state) => {
+  expect(parseTracestate(state)).toBe(state);
+  expect(beginHop(beginTrace(`00-${traceId}-${parent}-01`, 0, state)).headers.tracestate).toBe(state);
+  expect(passOn(`00-${traceId}-${parent}-00`, state)).toEqual({
+    traceparent: `00-${traceId}-${parent}-00`,
+    tracestate: state,
+  });
+});
+
+test.each([
+  undefined,
+  "",
+  " , ",
+  "congo",
+  "Congo=1",
+  "a=1,a=2",
+  "a=1=2",
+  "a=",
+  "a=é",
+  "a=1\r\nx: y",
+  Array.from({ length: 33 }, (_, i) => `k${i}=1`).join(","),
+  `a=${"x".repeat(300)}`,
+  Array.from({ length: 5 }, (_, i) => `k${i}=${"x".repeat(120)}`).join(","),
+])("the tracestate %j does not go on, and the trace does", (state) => {
+  expect(parseTracestate(state)).toBeUndefined();
+  expect(passOn(`00-${traceId}-${parent}-01`, state)).toEqual({ traceparent: `00-${traceId}-${parent}-01` });
+});
+
+test("without a traceparent that is understood a tracestate says nothing", () => {
+  expect(passOn(undefined, "a=1")).toBeUndefined();
+  expect(passOn("00-1-2-3", "a=1")).toBeUndefined();
+  expect(beginHop(beginTrace("00-1-2-3", 1, "a=1")).headers.tracestate).toBeUndefined();
 });

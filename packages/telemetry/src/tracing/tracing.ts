@@ -1,4 +1,12 @@
-import { context, SpanKind, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
+import {
+  type Context,
+  context,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
@@ -9,6 +17,13 @@ export interface Hop {
   readonly name: string;
   readonly startMs: number;
   readonly endMs: number;
+  /** Given out where another service was asked: its spans hang below it. */
+  readonly call?: {
+    readonly spanId: string;
+    readonly attributes: TracedRequest["attributes"];
+    /** Why it brought no answer; absent when it did. */
+    readonly error?: string;
+  };
 }
 
 /** A request that is over, as its spans tell it. Attributes never hold personal values. */
@@ -51,7 +66,7 @@ export function createTracing(options: TracingOptions): Tracing {
     timeoutMillis: 5000,
   });
   /** Ids were given out at arrival; the SDK asks for them while it makes the span. */
-  let next: { traceId: string; spanId: string } | undefined;
+  let next: { traceId?: string; spanId: string } | undefined;
   const random = (bytes: number): string =>
     Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString("hex");
   const provider = new TracerProvider({
@@ -87,7 +102,10 @@ export function createTracing(options: TracingOptions): Tracing {
       next = { traceId, spanId };
       const span = tracer.startSpan(name, { kind: SpanKind.SERVER, startTime: startMs, attributes }, caller);
       const inside = trace.setSpan(caller, span);
-      for (const hop of hops) tracer.startSpan(hop.name, { startTime: hop.startMs }, inside).end(hop.endMs);
+      for (const hop of hops) {
+        if (hop.call) next = { spanId: hop.call.spanId };
+        makeHop(tracer, hop, inside);
+      }
       if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error });
       span.end(endMs);
     },
@@ -96,4 +114,15 @@ export function createTracing(options: TracingOptions): Tracing {
       await Promise.race([provider.shutdown().catch(() => undefined), late]);
     },
   };
+}
+
+function makeHop(tracer: Tracer, { name, startMs, endMs, call }: Hop, inside: Context): void {
+  const kind = call ? SpanKind.CLIENT : SpanKind.INTERNAL;
+  const span = tracer.startSpan(
+    name,
+    { kind, startTime: startMs, attributes: call?.attributes ?? {} },
+    inside,
+  );
+  if (call?.error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: call.error });
+  span.end(endMs);
 }

@@ -8,6 +8,7 @@ import {
   type RuntimeState,
   readInferResponse,
   type Tensor,
+  type TraceHeaders,
   type WrittenRequest,
   writeInferRequest,
 } from "@portolan/serving/policy";
@@ -56,7 +57,7 @@ export class OpenInferenceModel implements LoadedModel {
     };
   }
 
-  async run(inputs: readonly Tensor[], { timeoutMs }: RunOptions): Promise<RunOutcome> {
+  async run(inputs: readonly Tensor[], { timeoutMs, trace }: RunOptions): Promise<RunOutcome> {
     const { refusal } = this.#availability;
     if (refusal !== undefined) return { kind: "unavailable", detail: refusal };
     if (this.#inFlight >= mostConnections) return { kind: "overloaded", detail: tooMany };
@@ -74,7 +75,7 @@ export class OpenInferenceModel implements LoadedModel {
     const timer = setTimeout(() => deadline.abort(), timeoutMs);
     this.#count(1);
     try {
-      return await this.#ask(request, deadline.signal, startMs);
+      return await this.#ask(request, trace, deadline.signal, startMs);
     } catch (error) {
       if (deadline.signal.aborted) return { kind: "timeout" };
       // What was asked made it long; another answer would be as long.
@@ -92,11 +93,17 @@ export class OpenInferenceModel implements LoadedModel {
     await this.#connection.close();
   }
 
-  async #ask(request: WrittenRequest, signal: AbortSignal, startMs: number): Promise<RunOutcome> {
+  async #ask(
+    request: WrittenRequest,
+    trace: TraceHeaders | undefined,
+    signal: AbortSignal,
+    startMs: number,
+  ): Promise<RunOutcome> {
     const body = Buffer.concat(request.parts, request.bytes);
     const headers = {
       "content-type": request.jsonBytes === undefined ? "application/json" : "application/octet-stream",
       ...(request.jsonBytes === undefined ? {} : { [lengthHeader]: String(request.jsonBytes) }),
+      ...trace,
     };
     const response = await this.#connection.request({
       method: "POST",

@@ -8,6 +8,7 @@ import type {
   TextModel,
   TextOperation,
   TextOutcome,
+  TraceHeaders,
 } from "@portolan/serving/policy";
 import { readBounded } from "../ask-json.ts";
 import { Availability } from "../availability.ts";
@@ -40,7 +41,7 @@ export class TextServerModel implements LoadedModel {
       name: description.model,
       ...(contextTokens === undefined ? {} : { contextTokens }),
       operations: description.operations ?? ["chat", "completions"],
-      ask: (operation, body, signal) => this.#ask(operation, body, signal),
+      ask: (operation, body, signal, trace) => this.#ask(operation, body, signal, trace),
     };
   }
 
@@ -66,14 +67,20 @@ export class TextServerModel implements LoadedModel {
     await this.#connection.close();
   }
 
-  async #ask(operation: TextOperation, body: Uint8Array, signal: AbortSignal): Promise<TextOutcome> {
+  async #ask(
+    operation: TextOperation,
+    body: Uint8Array,
+    signal: AbortSignal,
+    trace: TraceHeaders | undefined,
+  ): Promise<TextOutcome> {
     const { refusal } = this.#availability;
     if (refusal !== undefined) return { kind: "unavailable", detail: refusal };
     if (this.#inFlight >= mostConnections) return { kind: "overloaded", detail: tooMany };
     this.#inFlight++;
     let isUnderWay = false;
     try {
-      const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+      const accept = "application/json, text/event-stream";
+      const headers = { "content-type": "application/json", accept, ...trace };
       const request = { method: "POST", path: paths[operation], headers, body, signal } as const;
       const { statusCode, headers: given, body: answer } = await this.#connection.request(request);
       if (statusCode === 200) {
