@@ -37,6 +37,9 @@ const limits = {
   connectionsCheckingInterval: 2000,
 };
 
+/** A burst of new connections waits here; what finds no room is tried again by its client after 1, 3, 7 … seconds. The kernel may allow fewer. */
+const backlog = 4096;
+
 /** node:http itself: a framework's routing and hooks would cost more than the whole governance does. */
 export async function listen(options: ServerOptions): Promise<ListeningServer> {
   let open = 0;
@@ -62,7 +65,7 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     const { host, port, isShared = false } = options;
-    server.listen({ host, port, reusePort: isShared }, resolve);
+    server.listen({ host, port, reusePort: isShared, backlog }, resolve);
   });
   const address = server.address();
   return {
