@@ -12,13 +12,16 @@ afterEach(() => installation.dispose());
 
 const one = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}';
 
-/** A gateway whose model takes long, and may have six requests under way, one after the other. */
-async function startBusy(fallbacks: readonly FallbackStep[]): Promise<TestGateway> {
+/** A gateway whose model takes long, and runs one request after the other, and by default may have six under way. */
+async function startBusy(
+  fallbacks: readonly FallbackStep[],
+  { timeoutMs = 60_000, maxInFlight = 6 } = {},
+): Promise<TestGateway> {
   const loop = loopModel(200_000n);
   installation.add("slow", loop, {
     model: installation.reference("slow", 1, loop, "imported"),
-    limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 60_000, bodyBytes: 1000 },
-    resilience: { maxInFlight: 6, slowMs: 60_000, targetWaitMs: 60_000 },
+    limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs, bodyBytes: 1000 },
+    resilience: { maxInFlight, slowMs: 60_000, targetWaitMs: 60_000 },
     fallbacks: [...fallbacks],
   });
   await installation.publish(1);
@@ -90,5 +93,18 @@ test("where the charter names an answer that needs no model, it is given instead
   const reply = await ask(gateway, agent);
   expect([reply.status, reply.headers["x-portolan-fallback"]]).toEqual([200, "overloaded"]);
   await Promise.all(underWay);
+  agent.destroy();
+});
+
+test("requests whose time runs out while they wait say nothing against the model", async () => {
+  const gateway = await startBusy([], { timeoutMs: 2000, maxInFlight: 1000 });
+  const agent = new Agent({ keepAlive: true, maxSockets: 500 });
+  const statuses = (await Promise.all(Array.from({ length: 500 }, () => ask(gateway, agent)))).map(
+    ({ status }) => status,
+  );
+  expect(new Set(statuses)).toEqual(new Set([200, 504]));
+  expect(statuses.filter((status) => status === 504).length).toBeGreaterThan(20);
+  expect(await (await gateway.get("/metrics")).text()).toMatch(/portolan_gateway_circuit_open\{[^}]*\} 0/);
+  expect((await ask(gateway, agent)).status).toBe(200);
   agent.destroy();
 });

@@ -105,6 +105,28 @@ describe("the plan", () => {
 });
 
 describe("the batcher", () => {
+  test("an answer says how long it waited for its run, and who ran out of time whether the run had begun", async () => {
+    const model = new Doubler();
+    const batcher = new Batcher(model.run, plan);
+    const first = batcher.run([tensor(1, 1)], options);
+    const [waiting, impatient] = [
+      batcher.run([tensor(1, 1)], options),
+      batcher.run([tensor(1, 1)], { timeoutMs: 20, longestMs: 10_000 }),
+    ];
+    expect(await impatient).toEqual({ kind: "timeout", ranMs: 0 });
+    await model.step();
+    expect(await first).toMatchObject({ kind: "ok", waitMicros: 0 });
+    const hurried = batcher.run([tensor(1, 1)], options);
+    await model.step();
+    const outcome = await waiting;
+    expect(outcome.kind === "ok" && outcome.waitMicros).toBeGreaterThan(15_000);
+    await model.finish();
+    await hurried;
+    const late = await batcher.run([tensor(1, 1)], { timeoutMs: 30, longestMs: 10_000 });
+    expect(late.kind === "timeout" && late.ranMs).toBeGreaterThan(20);
+    await model.finish();
+  });
+
   test("a request that finds the model idle runs at once; what comes meanwhile goes together", async () => {
     const model = new Doubler();
     const batcher = new Batcher(model.run, plan);

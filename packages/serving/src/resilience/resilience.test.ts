@@ -133,6 +133,19 @@ describe("the adaptive limit", () => {
     expect(overload(limit, 800, 1, 10).shed).toBe(0);
   });
 
+  test("asking for room takes none, and keeps the places of the lower priorities", () => {
+    const limit = new AdaptiveLimit({ most: 4, targetWaitMs: 20 });
+    for (let i = 0; i < 3; i++) expect(limit.acquire("normal")).toBe(true);
+    expect([limit.hasRoom("low"), limit.hasRoom("normal"), limit.hasRoom("high"), limit.inFlight]).toEqual([
+      false,
+      true,
+      true,
+      3,
+    ]);
+    expect(limit.acquire("high")).toBe(true);
+    expect(limit.hasRoom("high")).toBe(false);
+  });
+
   test("after an overload the room comes back", () => {
     const limit = new AdaptiveLimit({ most: 500, targetWaitMs: 5 });
     overload(limit, 3000, 1, 5);
