@@ -117,6 +117,23 @@ describe.skipIf(program === "")("limits over several gateways, with a real Redis
     }
   });
 
+  test("a process that was held up for longer than a lease hears the answer that was there, and stays together (L13)", async () => {
+    await using redis = await RedisServer.start(program);
+    await using fleet = new Fleet(`redis://127.0.0.1:${redis.port}`, 1);
+    await fleet.until(true);
+    const [one] = fleet.members;
+    if (!one) throw new Error("no gateway");
+    const { failures } = one.shared.status;
+    for (let i = 0; i < 5; i++) {
+      const taken = one.shared.takeStrictly(one.limit, 1, 0);
+      // The question is out; nothing of this process runs until the answer has long been here.
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const end = nowMs() + 2 * leaseMs; nowMs() < end; );
+      expect((await taken).waitMs).toBe(0);
+      expect(one.shared.status).toMatchObject({ isTogether: true, failures });
+    }
+  });
+
   test("strictly counted gateways exceed nothing", async () => {
     await using redis = await RedisServer.start(program);
     await using fleet = new Fleet(`redis://127.0.0.1:${redis.port}`, 3);

@@ -112,14 +112,17 @@ export class SharedLimits {
     // Who is refused by what is known here would be refused there: a flood does not reach the store.
     if (!this.#isTogether || limit.surelyRefuses(askedMs, cost, maxWaitMs))
       return limit.taken(limit.take(askedMs, cost, maxWaitMs));
+    const epoch = this.#epoch;
     const buckets = limit.layers.map(({ kind, bucket }) => ({
       ...counted(bucket.current(), cost),
       isSoft: kind === "soft",
     }));
     try {
-      const answer = await within(counts.take(buckets, maxWaitMs * 1000), leaseMs);
+      const answer = await within(counts.take(buckets, maxWaitMs * 1000), leaseMs, nowMs);
       this.#exchanges++;
       this.#gateways = Math.max(answer.gateways, this.#options.gateways);
+      // The gateways parted meanwhile: the local parts know nothing of the store's count, and are asked instead.
+      if (epoch !== this.#epoch) return limit.taken(limit.take(nowMs(), cost, maxWaitMs));
       return settleTaken(limit, answer, maxWaitMs, nowMs());
     } catch (error) {
       this.#failures++;
@@ -252,10 +255,22 @@ function settleTaken(
   return { waitMs: waitMs > maxWaitMs ? -waitMs : waitMs, isExcess, tightest };
 }
 
-/** @throws Error when the answer does not come in time; it is then ignored */
-async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
+/** A timer that fires later than this share of its time says that the process itself was held up. */
+const heldUp = 0.2;
+
+/**
+ * A process that was held up finds its timers due before it reads its sockets, or even before it wrote to them: it says nothing of the store, and the time
+ * begins anew, once.
+ * @throws Error when the answer does not come in time; it is then ignored
+ */
+async function within<T>(answer: Promise<T>, ms: number, nowMs: () => number): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error("no answer within a lease")), ms);
+  const dueMs = nowMs() + ms;
+  let timer = setTimeout(() => {
+    if (nowMs() - dueMs <= heldUp * ms) late();
+    else timer = setTimeout(late, ms);
+  }, ms);
+  const late = (): void => reject(new Error("no answer within a lease"));
   try {
     return await Promise.race([answer, promise]);
   } finally {
