@@ -142,17 +142,23 @@ describe("gateways", () => {
     // The word of others about the place leaves the account bound.
     expect((await control.call("PUT", "/v1/gateways/press", here, ada)).body).toMatchObject({ account });
     expect((await rows("serving.gateway.declared")).at(-1)?.detail).toEqual({ ...here, account });
+    // An account stays with its gateway: it is given to no other, and is not free when another one follows it.
+    const elsewhere = await control.call("PUT", "/v1/gateways/near", { ...here, account }, ada);
+    expect([elsewhere.status, elsewhere.body["code"]]).toEqual([403, "serving.gateway_not_own"]);
+    const next = await deviceAccount(ada, "gateway-press-2");
+    const followed = { ...here, account: next.id };
+    expect((await control.call("PUT", "/v1/gateways/press", followed, ada)).status).toBe(200);
+    expect((await say("another", here)).body["code"]).toBe("serving.gateway_not_own");
+    expect((await ask("press", here)).body["code"]).toBe("serving.gateway_not_own");
+    expect((await control.call("PUT", "/v1/gateways/press", here, next.key)).status).toBe(200);
   });
 });
 
-async function deviceAccount(admin: string): Promise<{ readonly id: string; readonly key: string }> {
-  const { id } = await must(
-    control,
-    "POST",
-    "/v1/service-accounts",
-    { name: "gateway-press", displayName: "Press" },
-    admin,
-  );
+async function deviceAccount(
+  admin: string,
+  name = "gateway-press",
+): Promise<{ readonly id: string; readonly key: string }> {
+  const { id } = await must(control, "POST", "/v1/service-accounts", { name, displayName: "Press" }, admin);
   const { items } = await must(control, "GET", "/v1/organisations", undefined, admin);
   const scope = { kind: "organisation", id: (items as { id: string }[])[0]?.id };
   const binding = { principal: id, role: "gateway", scope, environments: ["dev"] };

@@ -14,6 +14,7 @@ import { excludedRoutes, type PlacedRoute } from "./snapshot/placed-parts.ts";
 import {
   findGateway,
   findGatewayOf,
+  keepAccount,
   latestSnapshot,
   listGateways,
   saveExclusions,
@@ -58,6 +59,7 @@ export async function declareGateway(
   return deps.work.write(call, async (tx) => {
     const before = await findGateway(tx.sql, organisationId, name);
     if (before?.region === region && before.owner === owner && before.account === account) return before;
+    if (account !== undefined) await keepToOne(tx, account, name);
     const bound = account === undefined ? {} : { account };
     const stated = { region, owner, ...bound };
     const declared = { name, ...stated, declaredAt: tx.now, declaredBy: call.actor.id, excluded: [] };
@@ -71,6 +73,19 @@ export async function declareGateway(
     });
     const latest = await latestSnapshot(tx.sql, organisationId);
     return { ...declared, excluded: await noteFor(tx, declared, latest?.placed ?? []) };
+  });
+}
+
+/** @throws PortolanError `serving.gateway_not_own` for an account that is kept to another gateway */
+async function keepToOne({ sql, call }: Transaction, account: string, name: string): Promise<void> {
+  const { organisationId } = call.actor;
+  await keepAccount(sql, organisationId, account, name);
+  const kept = await findGatewayOf(sql, organisationId, account);
+  // A gateway that is declared in this very transaction has no row yet.
+  if (!kept || kept.name === name) return;
+  throw new PortolanError<ServingErrorCode>("serving.gateway_not_own", {
+    detail: `the account is kept to gateway ${kept.name}`,
+    mend: "Make a service account for each gateway (portolan edge bundle does).",
   });
 }
 
@@ -92,7 +107,8 @@ async function requireOwn(
 ): Promise<Gateway | undefined> {
   const { organisationId, id } = call.actor;
   const own = await work.read(call, (sql) => findGatewayOf(sql, organisationId, id));
-  if (!own || (own.name === name && isSame)) return own;
+  // An account that another one has followed speaks for nobody any more.
+  if (!own || (own.name === name && isSame && own.account === id)) return own;
   throw new PortolanError<ServingErrorCode>("serving.gateway_not_own", {
     detail: `this account may speak for gateway ${own.name} alone, at the place that was declared for it`,
     mend: "Let an administrator declare where the gateway stands now (portolan edge bundle).",

@@ -53,8 +53,15 @@ type GatewaysTable = {
   readonly excluded: readonly string[];
 };
 
+type GatewayAccountsTable = {
+  readonly organisation_id: string;
+  readonly account: string;
+  readonly gateway: string;
+};
+
 type ServingTables = {
   "serving.gateways": GatewaysTable;
+  "serving.gateway_accounts": GatewayAccountsTable;
   "serving.endpoints": EndpointsTable;
   "serving.deployments": DeploymentsTable;
   "serving.snapshots": SnapshotsTable;
@@ -242,19 +249,36 @@ export async function findGateway(
   return row && toGateway(row);
 }
 
-/** The one gateway that an account may speak for, if it is kept to one. */
+/** The one gateway that an account may speak for, if it is or ever was kept to one. */
 export async function findGatewayOf(
   session: Sql,
   organisationId: string,
   account: string,
 ): Promise<Gateway | undefined> {
   const row = await tables(session)
-    .selectFrom("serving.gateways")
-    .selectAll()
-    .where("organisation_id", "=", organisationId)
-    .where("account", "=", account)
+    .selectFrom("serving.gateway_accounts as a")
+    .innerJoin("serving.gateways as g", (join) =>
+      join.onRef("g.organisation_id", "=", "a.organisation_id").onRef("g.name", "=", "a.gateway"),
+    )
+    .selectAll("g")
+    .where("a.organisation_id", "=", organisationId)
+    .where("a.account", "=", account)
     .executeTakeFirst();
   return row && toGateway(row);
+}
+
+/** Keeps an account to a gateway for good; the one that it was kept to before stays. */
+export async function keepAccount(
+  session: Sql,
+  organisationId: string,
+  account: string,
+  gateway: string,
+): Promise<void> {
+  await tables(session)
+    .insertInto("serving.gateway_accounts")
+    .values({ organisation_id: organisationId, account, gateway })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
 }
 
 export async function listGateways(session: Sql, organisationId: string): Promise<Gateway[]> {
