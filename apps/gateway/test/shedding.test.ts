@@ -1,31 +1,30 @@
 import { Agent, request as httpRequest } from "node:http";
 import { loopModel } from "@portolan/onnx-format/testing";
 import type { FallbackStep } from "@portolan/serving/contract";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { type TestGateway, TestInstallation } from "./installation.ts";
+import { UpstreamInstallation } from "./upstream-installation.ts";
 
 let installation: TestInstallation;
-beforeEach(() => {
-  installation = new TestInstallation();
-});
-afterEach(() => installation.dispose());
+afterEach(() => (installation instanceof UpstreamInstallation ? installation.end() : installation.dispose()));
 
-const one = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}';
+const one = '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}';
 
-/** A gateway whose model takes long, and runs one request after the other, and by default may have six under way. */
-async function startBusy(
-  fallbacks: readonly FallbackStep[],
-  { timeoutMs = 60_000, maxInFlight = 6 } = {},
-): Promise<TestGateway> {
-  const loop = loopModel(200_000n);
-  installation.add("slow", loop, {
-    model: installation.reference("slow", 1, loop, "imported"),
-    limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs, bodyBytes: 1000 },
-    resilience: { maxInFlight, slowMs: 60_000, targetWaitMs: 60_000 },
+/** A gateway whose model answers nobody, and may have two requests under way. */
+async function startFull(fallbacks: readonly FallbackStep[]) {
+  const upstream = await UpstreamInstallation.open();
+  installation = upstream;
+  upstream.addUpstream("slow", upstream.elsewhere(), {
+    limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 4000, bodyBytes: 1000 },
+    resilience: { maxInFlight: 2, slowMs: 60_000, targetWaitMs: 60_000 },
     fallbacks: [...fallbacks],
   });
-  await installation.publish(1);
-  return installation.start();
+  const gateway = await upstream.serve();
+  upstream.server.mode = "hang";
+  const agent = new Agent({ keepAlive: true });
+  const underWay = [ask(gateway, agent), ask(gateway, agent)];
+  await untilFull(gateway);
+  return { gateway, server: upstream.server, underWay, agent };
 }
 
 interface Reply {
@@ -56,14 +55,12 @@ function ask(gateway: TestGateway, agent: Agent, body = one): Promise<Reply> {
 async function untilFull(gateway: TestGateway): Promise<void> {
   await expect
     .poll(async () => (await gateway.get("/metrics")).text(), { timeout: 30_000, interval: 20 })
-    .toMatch(/portolan_gateway_requests_in_flight\{[^}]*\} 6/);
+    .toMatch(/portolan_gateway_requests_in_flight\{[^}]*\} 2/);
 }
 
 test("what is too much is refused unread, over a connection that stays, and each is counted in the record", async () => {
-  const gateway = await startBusy([]);
-  const [busy, other] = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true, maxSockets: 1 })];
-  const underWay = Array.from({ length: 6 }, () => ask(gateway, busy));
-  await untilFull(gateway);
+  const { gateway, server, underWay, agent } = await startFull([]);
+  const other = new Agent({ keepAlive: true, maxSockets: 1 });
   const refused: Reply[] = [];
   // That the last is no JSON nobody finds out: its body is not read.
   for (const body of [one, one, one, one, one, one, one, "no JSON"])
@@ -72,10 +69,11 @@ test("what is too much is refused unread, over a connection that stays, and each
   expect(new Set(refused.map(({ localPort }) => localPort)).size).toBe(1);
   expect(refused.at(-1)?.headers).toMatchObject({ "retry-after": "1" });
   expect(JSON.parse(refused.at(-1)?.text ?? "")).toMatchObject({ code: "serving.overloaded" });
-  expect((await Promise.all(underWay)).map(({ status }) => status)).toEqual(underWay.map(() => 200));
+  server.mode = "ok";
+  // Those two were given up by the charter's time; there is room again, and bodies are read.
+  expect((await Promise.all(underWay)).map(({ status }) => status)).toEqual([504, 504]);
   expect((await ask(gateway, other, "no JSON")).status).toBe(400);
-  busy.destroy();
-  other.destroy();
+  for (const each of [agent, other]) each.destroy();
   await gateway.end("SIGTERM");
   const shed = installation
     .records()
@@ -86,25 +84,31 @@ test("what is too much is refused unread, over a connection that stays, and each
 });
 
 test("where the charter names an answer that needs no model, it is given instead", async () => {
-  const gateway = await startBusy([{ kind: "fixed", outputs: { y: 0.25 } }]);
-  const agent = new Agent({ keepAlive: true });
-  const underWay = Array.from({ length: 6 }, () => ask(gateway, agent));
-  await untilFull(gateway);
+  const { gateway, underWay, agent } = await startFull([{ kind: "fixed", outputs: { score: 0.25 } }]);
   const reply = await ask(gateway, agent);
   expect([reply.status, reply.headers["x-portolan-fallback"]]).toEqual([200, "overloaded"]);
-  await Promise.all(underWay);
+  const given = (await Promise.all(underWay)).map(({ headers }) => headers["x-portolan-fallback"]);
+  expect(given).toEqual(["timeout", "timeout"]);
   agent.destroy();
 });
 
 test("requests whose time runs out while they wait say nothing against the model", async () => {
-  const gateway = await startBusy([], { timeoutMs: 2000, maxInFlight: 1000 });
+  installation = new TestInstallation();
+  const loop = loopModel(200_000n);
+  installation.add("slow", loop, {
+    model: installation.reference("slow", 1, loop, "imported"),
+    limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 2000, bodyBytes: 1000 },
+    resilience: { maxInFlight: 1000, slowMs: 60_000, targetWaitMs: 60_000 },
+  });
+  await installation.publish(1);
+  const gateway = await installation.start();
+  const scalar = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}';
   const agent = new Agent({ keepAlive: true, maxSockets: 500 });
-  const statuses = (await Promise.all(Array.from({ length: 500 }, () => ask(gateway, agent)))).map(
-    ({ status }) => status,
-  );
+  const all = await Promise.all(Array.from({ length: 500 }, () => ask(gateway, agent, scalar)));
+  const statuses = all.map(({ status }) => status);
   expect(new Set(statuses)).toEqual(new Set([200, 504]));
   expect(statuses.filter((status) => status === 504).length).toBeGreaterThan(20);
   expect(await (await gateway.get("/metrics")).text()).toMatch(/portolan_gateway_circuit_open\{[^}]*\} 0/);
-  expect((await ask(gateway, agent)).status).toBe(200);
+  expect((await ask(gateway, agent, scalar)).status).toBe(200);
   agent.destroy();
 });
