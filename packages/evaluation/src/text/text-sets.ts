@@ -110,7 +110,8 @@ async function readCases(
 ): Promise<readonly TextCase[]> {
   const path = await objects.localPath(object);
   const { size } = await stat(path);
-  if (size > mostSetBytes) throw invalid([`the set has ${size} bytes, more than ${mostSetBytes / 2 ** 20} MiB`]);
+  if (size > mostSetBytes)
+    throw invalid([`the set has ${size} bytes, more than ${mostSetBytes / 2 ** 20} MiB`]);
   const read = readTextCases(await readFile(path));
   if (read.kind === "cases") return read.cases;
   throw invalid(read.problems);
