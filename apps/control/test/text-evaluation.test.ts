@@ -199,6 +199,17 @@ describe("a text version and its gates (G8, G9)", () => {
     expect(String(answer.body["mend"])).toContain("--evaluation-set");
   });
 
+  test("a server that ignores the length of answers fills neither memory nor store", async () => {
+    const { body: set } = await addSet("flooded", lines(25, 0), stated);
+    server.repeats = 50_000;
+    const result = await evaluate(String(set["id"]));
+    server.repeats = 1;
+    expect(result).toMatchObject({ metrics: { cases: 25, passed: 0, unanswered: 0 } });
+    const { text } = await call("ci", "GET", `/v1/artifacts/${String(result["results"])}`);
+    expect(text.match(/"isCut":true/g)).toHaveLength(25);
+    expect(text.length).toBeLessThan(25 * 1400);
+  });
+
   // The last test: its job is left to be tried again.
   test("where the server refuses every case nothing is recorded, and the error has its words", async () => {
     const recorded = async () =>
