@@ -13,7 +13,9 @@ import { createTextAsker } from "../src/scoring/text-asker.ts";
 const access = openUpstreamAccess("127.0.0.1", undefined);
 const upstreams = createUpstreamRuntime({ access, log: createLogger({ name: "test", level: "silent" }) });
 const folder = mkdtempSync(join(tmpdir(), "asker-"));
-const quick = { answerMs: 500, pausesMs: [50, 50] };
+/** Only a server that hangs takes so long. */
+const quick = { answerMs: 10_000, pausesMs: [50, 50] };
+const hanging = { ...quick, answerMs: 500 };
 const never = new AbortController().signal;
 let server: TextServer;
 
@@ -21,6 +23,7 @@ beforeAll(async () => void (server = await TextServer.start()));
 beforeEach(() => {
   server.mode = "ok";
   server.reportsUsage = true;
+  server.repeats = 1;
 });
 afterAll(async () => {
   await server.close();
@@ -67,7 +70,7 @@ test("a question that the model refuses did not pass, and says why", async () =>
   const [result] = await askCases(model, questions(1), never, quick);
   expect(result).toMatchObject({
     passed: false,
-    why: expect.stringContaining("temperature must be at most 2") as string,
+    why: expect.stringMatching(/^refused: 400 .*temperature must be at most 2/) as string,
   });
 });
 
@@ -89,16 +92,35 @@ test("a server that comes back while it is waited for is evaluated", async () =>
   server.mode = "busy";
   setTimeout(() => (server.mode = "ok"), 60);
   const [result] = await askCases(model, questions(1), never, {
-    answerMs: 500,
+    answerMs: 10_000,
     pausesMs: [30, 60, 120, 500],
   });
   expect(result).toMatchObject({ passed: true });
 });
 
+test("late answers after answered ones did not pass: a server that hangs at the end of a set is evaluated", async () => {
+  await using model = await open();
+  server.mode = "silent";
+  const late = await askCases(model, questions(2), never, { ...hanging, answeredBefore: 40 });
+  expect(late).toMatchObject([
+    { id: "0", passed: false, why: "no answer in time" },
+    { id: "1", passed: false, why: "no answer in time" },
+  ]);
+});
+
+test("an answer that goes on behind its tokens did not pass, and its beginning is kept", async () => {
+  await using model = await open();
+  server.repeats = 60_000;
+  const [result] = await askCases(model, questions(1), never, quick);
+  expect(result).toMatchObject({ passed: false, isCut: true, why: "it is longer than 10 tokens can be" });
+  expect(result?.answer).toMatch(/^hello 0 hello/);
+  expect(Buffer.byteLength(JSON.stringify(result?.answer))).toBeLessThanOrEqual(1024);
+});
+
 test("one that hangs is no model that knows nothing, and one that is cancelled ends at once", async () => {
   await using model = await open();
   server.mode = "silent";
-  await expect(askCases(model, questions(3), never, quick)).rejects.toMatchObject({
+  await expect(askCases(model, questions(3), never, hanging)).rejects.toMatchObject({
     code: "evaluation.upstream_away",
   });
   const cancelled = new AbortController();

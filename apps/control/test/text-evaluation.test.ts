@@ -69,6 +69,12 @@ describe("sets of cases", () => {
     expect(body["detail"]).toContain("line 2: it is no case");
   });
 
+  test("one that is too large is refused by its size", async () => {
+    const { status, body } = await addSet("large", " ".repeat(17 * 2 ** 20));
+    expect([status, body["code"]]).toEqual([422, "evaluation.text_set_invalid"]);
+    expect(body["detail"]).toBe("the set has 17825792 bytes, more than 16 MiB");
+  });
+
   test("the same content is the same version, another content or statement is the next one", async () => {
     const first = await addSet("numbered", lines(1, 0));
     expect([first.status, first.body["version"], first.body["cases"]]).toEqual([201, 1, 1]);
@@ -191,5 +197,29 @@ describe("a text version and its gates (G8, G9)", () => {
     const answer = await call("ci", "POST", "/v1/evaluations", rows);
     expect([answer.status, answer.body["code"]]).toEqual([422, "evaluation.not_scorable"]);
     expect(String(answer.body["mend"])).toContain("--evaluation-set");
+  });
+
+  test("a server that ignores the length of answers fills neither memory nor store", async () => {
+    const { body: set } = await addSet("flooded", lines(25, 0), stated);
+    server.repeats = 50_000;
+    const result = await evaluate(String(set["id"]));
+    server.repeats = 1;
+    expect(result).toMatchObject({ metrics: { cases: 25, passed: 0, unanswered: 0 } });
+    const { text } = await call("ci", "GET", `/v1/artifacts/${String(result["results"])}`);
+    expect(text.match(/"isCut":true/g)).toHaveLength(25);
+    expect(text.length).toBeLessThan(25 * 1400);
+  });
+
+  // The last test: its job is left to be tried again.
+  test("where the server refuses every case nothing is recorded, and the error has its words", async () => {
+    const recorded = async () =>
+      (await call("ci", "GET", "/v1/models/helper/versions/1/text-evaluations")).body["evaluations"];
+    const before = await recorded();
+    const { body: set } = await addSet("refused", lines(25, 0), stated);
+    server.mode = "refuse";
+    await expect(evaluate(String(set["id"]))).rejects.toThrow(
+      /evaluation\.all_refused: none of 25 cases was answered; the first: refused: 400 .*temperature must be/,
+    );
+    expect(await recorded()).toEqual(before);
   });
 });

@@ -7,6 +7,8 @@ export const evaluationErrors = {
   "evaluation.text_set_invalid": { status: 422, title: "Set of cases cannot be read" },
   "evaluation.not_text": { status: 422, title: "Version does not answer such cases" },
   "evaluation.upstream_away": { status: 503, title: "The version's server does not answer" },
+  "evaluation.case_not_judged": { status: 422, title: "An answer cannot be judged" },
+  "evaluation.all_refused": { status: 422, title: "No case was answered" },
   "evaluation.not_scorable": { status: 422, title: "Held-out rows cannot be scored" },
 } as const satisfies Record<string, ErrorSpec>;
 

@@ -51,7 +51,8 @@ async function ask(
     const request = readTextRequest(operation, Buffer.from(JSON.stringify(body)));
     const outcome = await text.ask(operation, writeTextRequest(request, text.name), signal);
     if (outcome.kind === "timeout") return { kind: "timeout" };
-    if (outcome.kind === "refused") return { kind: "refused", detail: shortened(outcome.body) };
+    if (outcome.kind === "refused")
+      return { kind: "refused", detail: `${outcome.status} ${shortened(outcome.body)}` };
     if (outcome.kind !== "answered") return { kind: "unavailable", detail: outcome.detail };
     const bytes = await readAnswer(outcome.body);
     if (!bytes) return { kind: "refused", detail: "the answer has more than a mebibyte" };

@@ -4,6 +4,7 @@ import type { EvaluationErrorCode } from "../errors.ts";
 import type { AskedModel, TextReply } from "../ports.ts";
 import type { TextCaseResult } from "./contract.ts";
 import { judgeAnswer } from "./judge-answer.ts";
+import { cutToBytes, keptBytesOf } from "./kept-answer.ts";
 import type { TextCase } from "./text-case.ts";
 
 /** Cases under way at once: an evaluation is a guest of a server that others use. */
@@ -13,6 +14,8 @@ const answerMs = 60_000;
 const pausesMs = [500, 1000, 2000, 4000, 8000];
 
 export interface AskCasesOptions {
+  /** Cases of the same set that were answered before these. */
+  readonly answeredBefore?: number;
   /** Of one answer; default a minute. */
   readonly answerMs?: number;
   /** Before a case is asked again that found its server away. */
@@ -23,7 +26,7 @@ export interface AskCasesOptions {
  * Asks each case once and judges its answer; the results are in the order of the cases. A question that the model refuses, or does not
  * answer in time, did not pass. A server that is away says nothing about its model: then there are no results at all.
  *
- * @throws PortolanError `evaluation.upstream_away`; what `signal` was aborted with
+ * @throws PortolanError `evaluation.upstream_away`, `evaluation.case_not_judged`; what `signal` was aborted with
  */
 export async function askCases(
   model: AskedModel,
@@ -50,8 +53,8 @@ export async function askCases(
   // All have ended before anybody hears of it: nobody asks on behind the caller's back.
   await Promise.allSettled(askers);
   either.throwIfAborted();
-  // Two or more in a set that all came too late are a server that hangs, not a model that does not know.
-  if (results.length > 1 && results.every(({ why }) => why === tooLate))
+  // Where all came too late, and nothing was answered before, the server hangs: that is no model that does not know.
+  if (!options.answeredBefore && results.every(({ why }) => why === tooLate))
     throw away("it answered nothing in time");
   return results;
 }
@@ -76,10 +79,11 @@ async function askCase(
 }
 
 function judged(
-  { id, expect }: TextCase,
+  one: TextCase,
   reply: Exclude<TextReply, { kind: "unavailable" }>,
   latencyMs: number,
 ): TextCaseResult {
+  const { id } = one;
   const none = { promptTokens: 0, completionTokens: 0, isEstimated: false, latencyMs };
   switch (reply.kind) {
     case "timeout":
@@ -87,8 +91,12 @@ function judged(
     case "refused":
       return { id, passed: false, why: `refused: ${reply.detail}`, ...none };
     case "answered": {
-      const { kind: _, text: answer, ...told } = reply;
-      return { id, ...judgeAnswer(expect, answer), answer, ...told, latencyMs };
+      const { kind: _, text, ...told } = reply;
+      const answer = cutToBytes(text, keptBytesOf(one));
+      if (answer.length === text.length)
+        return { id, ...judgeAnswer(one, answer), answer, ...told, latencyMs };
+      const why = `it is longer than ${one.maxTokens} tokens can be`;
+      return { id, passed: false, why, answer, isCut: true, ...told, latencyMs };
     }
   }
 }

@@ -69,6 +69,9 @@ export const TextCaseResult = Type.Object({
   passed: Type.Boolean(),
   why: Type.Optional(Type.String({ description: "Why it did not pass" })),
   answer: Type.Optional(Type.String({ description: "Absent when there was none" })),
+  isCut: Type.Optional(
+    Type.Boolean({ description: "True where the answer went on: it was longer than its tokens can be" }),
+  ),
   finishReason: Type.Optional(Type.String()),
   promptTokens: Type.Integer(),
   completionTokens: Type.Integer(),

@@ -6,24 +6,19 @@ import {
   type JsonObject,
   newId,
   PortolanError,
-  parseDigest,
   type Transaction,
 } from "@portolan/kernel";
 import { Value } from "typebox/value";
 import type { EvaluationErrorCode } from "../errors.ts";
 import { evidenceEnvironment } from "../evidence-environment.ts";
 import type { EvaluatedVersion, TextEvaluationDeps } from "../ports.ts";
-import { askCases } from "./ask-cases.ts";
-import { TextCaseResult, TextEvaluationRequest, type TextSet } from "./contract.ts";
-import type { TextCase } from "./text-case.ts";
+import { TextEvaluationRequest, type TextSet } from "./contract.ts";
+import { answersOf, type TextAnswers } from "./text-answers.ts";
 import { judgeTextGates, statedHeldOut, textMetrics } from "./text-gates.ts";
 import { readCasesOf, requireTextSet } from "./text-sets.ts";
 import { insertTextEvaluation } from "./text-store.ts";
 
 export const textEvaluationQueue = "evaluation.text";
-
-/** Cases of one step: what a killed process has to ask again. */
-const chunkCases = 20;
 
 /** Starts the evaluation of one text version by a set of cases; resolves to the job's id. */
 export async function startTextEvaluation(
@@ -89,66 +84,30 @@ export function textEvaluationJob(deps: TextEvaluationDeps): JobHandler {
       const version = await deps.versions.find(job.call, request.model, request.version);
       const set = await fittingSet(deps, job.call, request, version);
       const cases = await readCasesOf(deps, set);
-      const results = await answersOf(deps, job, version, cases);
-      const object = await job.effect("results", () => deps.objects.put(linesOf(results)));
+      await using model = await deps.asker.open(version.artifact);
+      const answers = await answersOf(deps.objects, job, model, cases);
       return job.step("record", async (tx) => {
         const bound = await deps.accuracy.bound(tx.sql, version.useCaseId);
-        return recordEvaluation(deps, tx, { request, version, set, results, object }, bound);
+        return recordEvaluation(deps, tx, { request, version, set, answers }, bound);
       });
     },
   };
-}
-
-/** The results of all cases, in their order. */
-async function answersOf(
-  deps: TextEvaluationDeps,
-  job: JobRun,
-  version: EvaluatedVersion,
-  cases: readonly TextCase[],
-): Promise<TextCaseResult[]> {
-  await using model = await deps.asker.open(version.artifact);
-  const results: TextCaseResult[] = [];
-  for (let from = 0; from < cases.length; from += chunkCases) {
-    const chunk = cases.slice(from, from + chunkCases);
-    const object = await job.effect(`cases-${from}`, async () =>
-      deps.objects.put(linesOf(await askCases(model, chunk, job.signal))),
-    );
-    results.push(...(await readLines(deps, object)));
-    const passed = results.filter((one) => one.passed).length;
-    const note = `${passed} of ${results.length} passed, ${cases.length - results.length} to come`;
-    await job.progress((results.length / cases.length) * 0.95, note);
-  }
-  return results;
-}
-
-function linesOf(results: readonly TextCaseResult[]): Uint8Array {
-  return Buffer.from(results.map((one) => `${JSON.stringify(one)}\n`).join(""));
-}
-
-async function readLines({ objects }: TextEvaluationDeps, object: string): Promise<TextCaseResult[]> {
-  const digest = parseDigest(object);
-  if (!digest) throw new PortolanError("kernel.internal", { detail: "a step names no object" });
-  const text = Buffer.from(await objects.get(digest)).toString("utf8");
-  const lines = text.split("\n").filter((line) => line !== "");
-  return lines.map((line) => Value.Parse(TextCaseResult, JSON.parse(line)));
 }
 
 interface Answered {
   readonly request: TextEvaluationRequest;
   readonly version: EvaluatedVersion;
   readonly set: TextSet;
-  readonly results: readonly TextCaseResult[];
-  /** Digest of the results. */
-  readonly object: string;
+  readonly answers: TextAnswers;
 }
 
 async function recordEvaluation(
   { artifacts }: TextEvaluationDeps,
   tx: Transaction,
-  { request, version, set, results, object }: Answered,
+  { request, version, set, answers: { tally, object } }: Answered,
   bound: AccuracyBound | undefined,
 ): Promise<JsonObject> {
-  const metrics = textMetrics(results);
+  const metrics = textMetrics(tally);
   const heldOut = statedHeldOut(set);
   const gates = bound ? judgeTextGates({ metrics, heldOut }, bound) : [];
   const id = newId("evaluation", tx.now);

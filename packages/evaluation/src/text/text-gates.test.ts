@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { TextCaseResult } from "./contract.ts";
 import { judgeTextGates, statedHeldOut, textMetrics } from "./text-gates.ts";
+import { addTallies, tallyOf } from "./text-tally.ts";
 
 const result = (passed: boolean, answer: string | undefined = "x"): TextCaseResult => ({
   id: "1",
@@ -25,7 +26,7 @@ const set = {
 const stated = statedHeldOut({ ...set, heldOut: "written by us in November" });
 const floor = { metric: "pass_rate", kind: "floor", value: 0.9, below: "alert" } as const;
 const gatesOf = (passed: number, of: number) =>
-  judgeTextGates({ metrics: textMetrics(results(passed, of)), heldOut: stated }, floor);
+  judgeTextGates({ metrics: textMetrics(tallyOf(results(passed, of))), heldOut: stated }, floor);
 
 test("the interval's lower end decides, so that a few cases release nothing (G8)", () => {
   expect(gatesOf(10, 10)[0]).toMatchObject({ gate: "accuracy", passed: false });
@@ -39,7 +40,7 @@ test("the interval's lower end decides, so that a few cases release nothing (G8)
 });
 
 test("a charter that bounds another metric is not met by text", () => {
-  const evidence = { metrics: textMetrics(results(100, 100)), heldOut: stated };
+  const evidence = { metrics: textMetrics(tallyOf(results(100, 100))), heldOut: stated };
   expect(judgeTextGates(evidence, { ...floor, metric: "roc_auc" })[0]).toMatchObject({
     passed: false,
     observed: "roc_auc was not measured",
@@ -47,7 +48,7 @@ test("a charter that bounds another metric is not met by text", () => {
 });
 
 test("cases that nobody states to be unseen release nothing; a statement names its author (G9)", () => {
-  const evidence = { metrics: textMetrics(results(100, 100)), heldOut: statedHeldOut(set) };
+  const evidence = { metrics: textMetrics(tallyOf(results(100, 100))), heldOut: statedHeldOut(set) };
   expect(judgeTextGates(evidence, floor)[1]).toMatchObject({ gate: "held-out", passed: false });
   expect(gatesOf(100, 100)[1]).toMatchObject({
     passed: true,
@@ -57,7 +58,7 @@ test("cases that nobody states to be unseen release nothing; a statement names i
 
 test("what was not answered did not pass, and is counted", () => {
   const { answer: _, ...silent } = result(false);
-  expect(textMetrics([silent, result(true), { ...result(true), isEstimated: true }])).toMatchObject({
+  expect(textMetrics(tallyOf([silent, result(true), { ...result(true), isEstimated: true }]))).toMatchObject({
     cases: 3,
     passed: 2,
     unanswered: 1,
@@ -65,4 +66,12 @@ test("what was not answered did not pass, and is counted", () => {
     completionTokens: 6,
     isEstimated: true,
   });
+});
+
+test("tallies of parts add up to the tally of all, whatever the parts", () => {
+  const { answer: _, ...silent } = { ...result(false), why: "refused: 400" };
+  const all = [result(true), result(false), silent, { ...silent, why: "late" }, result(true)];
+  for (let at = 0; at <= all.length; at++)
+    expect(addTallies(tallyOf(all.slice(0, at)), tallyOf(all.slice(at)))).toEqual(tallyOf(all));
+  expect(tallyOf(all)).toMatchObject({ cases: 5, passed: 2, answered: 3, firstUnanswered: "refused: 400" });
 });

@@ -1,7 +1,8 @@
 import type { AccuracyBound } from "@portolan/charter/contract";
 import { wilsonInterval } from "@portolan/numerics";
 import { accuracyGate, type GateResult, type HeldOut, heldOutGate } from "../contract.ts";
-import type { TextCaseResult, TextMetrics, TextSet } from "./contract.ts";
+import type { TextMetrics, TextSet } from "./contract.ts";
+import type { TextTally } from "./text-tally.ts";
 
 /** The charter's name of the share of passed cases. */
 export const passRate = "pass_rate";
@@ -13,21 +14,20 @@ export interface TextEvidence {
 }
 
 /**
- * Adds up the results of a set's cases. Pure.
- * @param results at least one
+ * What the answers to a set's cases were worth. Pure.
+ * @param tally of one case at least
  */
-export function textMetrics(results: readonly TextCaseResult[]): TextMetrics {
-  const passed = results.filter((one) => one.passed).length;
-  const sum = (of: (one: TextCaseResult) => number) => results.reduce((total, one) => total + of(one), 0);
+export function textMetrics(tally: TextTally): TextMetrics {
+  const { cases, passed, answered, promptTokens, completionTokens, isEstimated } = tally;
   return {
-    cases: results.length,
+    cases,
     passed,
-    values: { [passRate]: passed / results.length },
-    passRateInterval: wilsonInterval(passed, results.length),
-    unanswered: results.filter((one) => one.answer === undefined).length,
-    promptTokens: sum((one) => one.promptTokens),
-    completionTokens: sum((one) => one.completionTokens),
-    isEstimated: results.some((one) => one.isEstimated),
+    values: { [passRate]: passed / cases },
+    passRateInterval: wilsonInterval(passed, cases),
+    unanswered: cases - answered,
+    promptTokens,
+    completionTokens,
+    isEstimated,
   };
 }
 

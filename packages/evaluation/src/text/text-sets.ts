@@ -1,3 +1,4 @@
+import { readFile, stat } from "node:fs/promises";
 import {
   type CallContext,
   type Digest,
@@ -12,7 +13,7 @@ import type { EvaluationErrorCode } from "../errors.ts";
 import { evidenceEnvironment } from "../evidence-environment.ts";
 import type { TextEvaluationDeps } from "../ports.ts";
 import type { NewTextSet, TextSet } from "./contract.ts";
-import { readTextCases, type TextCase } from "./text-case.ts";
+import { mostSetBytes, readTextCases, type TextCase } from "./text-case.ts";
 import { findTextSet, insertTextSet, listTextSets } from "./text-store.ts";
 
 /**
@@ -38,7 +39,7 @@ export async function registerTextSet(
   const place = await locate(deps.places, organisationId, named);
   const useCaseId = place.useCaseId ?? asked.useCaseId;
   const object = await deps.artifacts.require(call, asked.artifact, { environment, ...place });
-  const cases = casesOf(await deps.objects.get(object));
+  const cases = await readCases(deps, object);
   return deps.work.write(call, async (tx) => {
     const [newest] = await listTextSets(tx.sql, organisationId, { useCaseId, name: asked.name });
     if (newest?.object === object && newest.heldOut === asked.heldOut) return newest;
@@ -99,14 +100,26 @@ export async function readCasesOf(
   { objects }: Pick<TextEvaluationDeps, "objects">,
   set: TextSet,
 ): Promise<readonly TextCase[]> {
-  return casesOf(await objects.get(requireDigest(set.object)));
+  return readCases({ objects }, requireDigest(set.object));
 }
 
-function casesOf(bytes: Uint8Array): readonly TextCase[] {
-  const read = readTextCases(bytes);
+/** Its size is judged before it is in memory: an upload may be far larger than a set. */
+async function readCases(
+  { objects }: Pick<TextEvaluationDeps, "objects">,
+  object: Digest,
+): Promise<readonly TextCase[]> {
+  const path = await objects.localPath(object);
+  const { size } = await stat(path);
+  if (size > mostSetBytes)
+    throw invalid([`the set has ${size} bytes, more than ${mostSetBytes / 2 ** 20} MiB`]);
+  const read = readTextCases(await readFile(path));
   if (read.kind === "cases") return read.cases;
-  throw new PortolanError<EvaluationErrorCode>("evaluation.text_set_invalid", {
-    detail: read.problems.join("; "),
+  throw invalid(read.problems);
+}
+
+function invalid(problems: readonly string[]): PortolanError<EvaluationErrorCode> {
+  return new PortolanError<EvaluationErrorCode>("evaluation.text_set_invalid", {
+    detail: problems.join("; "),
     mend: 'Write one case a line, e.g. {"messages": [{"role": "user", "content": "2+2?"}], "expect": {"number": 4}}; docs/upstreams.md has the rest.',
   });
 }
