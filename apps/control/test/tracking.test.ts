@@ -117,16 +117,13 @@ test("it opens nothing else of the API, whatever whoever started the run may do"
     ["GET", "/v1/whoami", undefined],
     ["GET", "/v1/datasets", undefined],
     ["GET", "/v1/models", undefined],
-    ["POST", "/v1/training-runs", {}],
     ["POST", "/v1/api-keys", { name: "mine", environment: "dev" }],
-    ["GET", `/v1/training-runs/${other.id}/logs`, undefined],
   ] as const;
-  const granted = [];
   for (const [method, path, body] of tries) {
-    const { status } = await control.call(method, path, body, token);
-    if (status < 300) granted.push(path);
+    expect([path, (await control.call(method, path, body, token)).status]).toEqual([path, 403]);
+    // Whoever started the run may.
+    expect([path, (await control.call(method, path, body, sam)).status < 300]).toEqual([path, true]);
   }
-  expect(granted).toEqual([]);
 });
 
 test("nobody but its trainer writes to a run, whatever their role; nobody of another place reads it", async () => {
