@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { chmod, mkdtemp, rm, symlink } from "node:fs/promises";
+import { chmod, mkdtemp, readlink, rm, rmdir, symlink } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 export interface SocketListener {
   /** Ends what is open and takes the socket away. */
@@ -25,7 +25,7 @@ export async function listenAtSocket(
   handle: RequestListener,
   most: number,
 ): Promise<SocketListener> {
-  await rm(path, { force: true });
+  await removeLeft(path);
   // Clients keep connections and find out at their next request that one was closed.
   const limits = { requestTimeout: 60_000, headersTimeout: 30_000, keepAliveTimeout: 120_000 };
   const server = createServer(limits, inTurns(handle, most));
@@ -56,9 +56,23 @@ export async function listenAtSocket(
   };
 }
 
+const shortPrefix = "portolan-";
+
+/** Takes away what lies at the path; behind a link also the folder of its socket, if it is one that `shortFolder` made. */
+async function removeLeft(path: string): Promise<void> {
+  const target = await readlink(path).catch(() => undefined);
+  await rm(path, { force: true });
+  if (target === undefined || basename(target) !== "socket") return;
+  const short = dirname(target);
+  if (dirname(short) !== tmpdir() || !basename(short).startsWith(shortPrefix)) return;
+  // The socket and then the folder, which goes only if nothing else lies in it.
+  await rm(target, { force: true });
+  await rmdir(short).catch(() => undefined);
+}
+
 /** Nobody lists it; the modes of the socket say who may connect. */
 async function shortFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "portolan-"));
+  const folder = await mkdtemp(join(tmpdir(), shortPrefix));
   await chmod(folder, 0o711);
   return folder;
 }

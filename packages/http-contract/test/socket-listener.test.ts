@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { Agent, request as httpRequest, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,6 +56,22 @@ test("a path that is longer than the kernel takes is reached all the same", asyn
   await listener.close();
   expect(await readdir(deep)).toEqual([]);
   expect(await readdir(folder)).toEqual([name]);
+});
+
+test("behind a link that a killed process left its folder goes too, but nothing that is not ours", async () => {
+  const temporary = join(folder, "temporary");
+  vi.stubEnv("TMPDIR", temporary);
+  const path = join(folder, "linked.sock");
+  for (const name of ["portolan-left", "else"]) {
+    await mkdir(join(temporary, name), { recursive: true });
+    await writeFile(join(temporary, name, "socket"), "");
+    await symlink(join(temporary, name, "socket"), path);
+    const listener = await listenAtSocket(path, hello, 4);
+    expect(await ask(path)).toBe("hello");
+    await listener.close();
+  }
+  expect(await readdir(temporary)).toEqual(["else"]);
+  await rm(temporary, { recursive: true });
 });
 
 test("so many answers are awaited at once and no more; whoever has gone holds up nobody", async () => {

@@ -11,6 +11,7 @@ import { actions, isOfInstallation, parseAction, reachOf } from "./actions.ts";
 import type { HeldRole, PrincipalFacts, ResourceFacts } from "./authorization/facts.ts";
 import { createPolicyEngine, type PolicyEngine } from "./authorization/policy-engine.ts";
 import { rememberDecisions } from "./authorization/remember-decisions.ts";
+import { deniedCaller } from "./denied-caller.ts";
 import {
   findBusinessUnitPath,
   findPolicySet,
@@ -81,8 +82,7 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
         requestId: call.requestId,
         action,
         resource,
-        principalId: call.actor.id,
-        organisationId: call.actor.organisationId,
+        ...deniedCaller(call),
       });
       throw seen ? forbidden(action) : new PortolanError("kernel.not_found");
     },

@@ -10,6 +10,8 @@ export interface Denial {
   readonly resource?: ResourceRef;
   readonly principalId?: string;
   readonly organisationId?: string;
+  /** The run whose token the caller showed: its trainer asks as often as it likes. */
+  readonly trainingRunId?: string;
   /** Remote address of an unauthenticated caller. */
   readonly source?: string;
 }

@@ -30,7 +30,10 @@ export interface Guest {
   readonly scratch: string;
   /** Kept out of sight also where it lies below something readable; what is readable below it is seen. */
   readonly hidden: readonly string[];
-  /** A Python, of which nothing but its standard library runs; its empty network then has a loopback address. */
+  /**
+   * A Python, of which nothing but its standard library runs; its empty network then has a loopback address. It runs outside the
+   * walls, with the server's own rights: never one out of an environment that somebody else's packages were unpacked into.
+   */
   readonly loopback?: string;
 }
 

@@ -18,7 +18,16 @@ import type { TrackingErrorCode } from "./errors.ts";
 import { latestPoints } from "./latest-points.ts";
 import { addBlock, raiseLatest } from "./points-store.ts";
 import type { RecordBatch, RunDirectory } from "./ports.ts";
-import { addInputs, addParams, countLogged, findRunRow, removeTag, setReported, setTags } from "./store.ts";
+import {
+  addInputs,
+  addParams,
+  countKeys,
+  countLogged,
+  findRunRow,
+  removeTag,
+  setReported,
+  setTags,
+} from "./store.ts";
 
 export interface LogDeps {
   readonly work: UnitOfWork;
@@ -39,13 +48,24 @@ export async function logBatch(deps: LogDeps, call: CallContext, runId: string, 
   const logged = { metrics, params: batch.params.map(jsonText), tags: batch.tags.map(jsonText) };
   const count = batch.metrics.length + batch.params.length + batch.tags.length;
   if (count === 0) return;
-  await write(deps, call, runId, { event: "tracking.batch.logged", content: logged, count }, async (tx) => {
-    if (batch.params.length > 0) await logParams(tx, runId, batch.params);
-    if (batch.tags.length > 0) await setTags(tx.sql, runId, batch.tags);
-    if (batch.metrics.length === 0) return;
-    await addBlock(tx.sql, { runId, digest: digestJson(metrics), now: tx.now }, batch.metrics);
-    await raiseLatest(tx.sql, runId, latestPoints(batch.metrics));
-  });
+  const kinds: Kind[] = [
+    ...(batch.params.length > 0 ? (["params"] as const) : []),
+    ...(batch.tags.length > 0 ? (["tags"] as const) : []),
+    ...(batch.metrics.length > 0 ? (["latest_metrics"] as const) : []),
+  ];
+  await write(
+    deps,
+    call,
+    runId,
+    { event: "tracking.batch.logged", content: logged, count, kinds },
+    async (tx) => {
+      if (batch.params.length > 0) await logParams(tx, runId, batch.params);
+      if (batch.tags.length > 0) await setTags(tx.sql, runId, batch.tags);
+      if (batch.metrics.length === 0) return;
+      await addBlock(tx.sql, { runId, digest: digestJson(metrics), now: tx.now }, batch.metrics);
+      await raiseLatest(tx.sql, runId, latestPoints(batch.metrics));
+    },
+  );
 }
 
 async function logParams(tx: Transaction, runId: string, params: readonly KeyValue[]): Promise<void> {
@@ -65,7 +85,7 @@ export async function deleteTag(deps: LogDeps, call: CallContext, runId: string,
     deps,
     call,
     runId,
-    { event: "tracking.tag.deleted", content: { key }, count: 1 },
+    { event: "tracking.tag.deleted", content: { key }, count: 1, kinds: [] },
     async (tx) => {
       if (await removeTag(tx.sql, runId, key)) return;
       throw new PortolanError<TrackingErrorCode>("tracking.tag_not_found", {
@@ -94,7 +114,7 @@ export async function reportRun(
     deps,
     call,
     runId,
-    { event: "tracking.run.reported", content: { ...report }, count: 1 },
+    { event: "tracking.run.reported", content: { ...report }, count: 1, kinds: ["tags"] },
     async (tx) => {
       if (tags.length > 0) await setTags(tx.sql, runId, tags);
       if (report.status !== undefined || report.endMs !== undefined) await setReported(tx.sql, runId, report);
@@ -115,7 +135,7 @@ export async function logInputs(
     deps,
     call,
     runId,
-    { event: "tracking.inputs.logged", content, count: inputs.length },
+    { event: "tracking.inputs.logged", content, count: inputs.length, kinds: ["inputs"] },
     async (tx) => addInputs(tx.sql, runId, inputs),
   );
 }
@@ -124,6 +144,25 @@ interface Leaf {
   readonly event: string;
   readonly content: JsonObject;
   readonly count: number;
+  /** What it may add keys of. */
+  readonly kinds: readonly Kind[];
+}
+
+type Kind = keyof typeof limits.runKeys;
+const kindNames = {
+  params: "parameters",
+  tags: "tags",
+  latest_metrics: "metrics",
+  inputs: "data sets",
+} as const satisfies Record<Kind, string>;
+
+async function refuseTooManyKeys(tx: Transaction, runId: string, kind: Kind): Promise<void> {
+  const most = limits.runKeys[kind];
+  if ((await countKeys(tx.sql, runId, kind)) <= most) return;
+  throw new PortolanError<TrackingErrorCode>("tracking.too_much_logged", {
+    detail: `one run has at most ${most} different ${kindNames[kind]}`,
+    mend: "Log what changes from step to step under one key, with the step beside it.",
+  });
 }
 
 /** One request: allowed, within the run's bound, and one leaf in the ledger, all with its effect. */
@@ -131,7 +170,7 @@ async function write(
   deps: LogDeps,
   call: CallContext,
   runId: string,
-  { event, content, count }: Leaf,
+  { event, content, count, kinds }: Leaf,
   effect: (tx: Transaction) => Promise<void>,
 ): Promise<void> {
   await requireTrainer(deps, call, runId);
@@ -143,6 +182,7 @@ async function write(
     if (total === undefined) throw notOpen(runId);
     if (total > limits.runBytes) throw tooMuch();
     await effect(tx);
+    for (const kind of kinds) await refuseTooManyKeys(tx, runId, kind);
     // A key of its own: the same tag set, changed and set again is three facts, whatever id the requests claim.
     const key = `tracking:${runId}:${newId("request", tx.now)}`;
     await deps.recordBatch(tx, { event, subject: runId, digest: digestBytes(bytes), count, key });

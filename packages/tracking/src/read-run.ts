@@ -3,7 +3,7 @@ import type { MetricPage, RunStatus, TrackedData } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
 import { type PointPosition, readPoints } from "./points-store.ts";
 import type { RunDirectory, TrackedRun } from "./ports.ts";
-import { readRunData, type StoredRun } from "./store.ts";
+import { readRunData, readRunHead, type StoredRun } from "./store.ts";
 
 export interface ReadDeps {
   readonly work: UnitOfWork;
@@ -21,6 +21,17 @@ export async function readRun(
 ): Promise<{ readonly run: TrackedRun; readonly data: StoredRun }> {
   const run = await deps.runs.find(call, runId);
   return { run, data: await deps.work.read(call, (sql) => readRunData(sql, runId)) };
+}
+
+/** A run as `RunInfo` shows it. @throws PortolanError 404 as `runs.find` does. */
+export async function readRunInfo(
+  deps: ReadDeps,
+  call: CallContext,
+  runId: string,
+  nameKey: string,
+): Promise<{ readonly run: TrackedRun; readonly data: Pick<StoredRun, "row" | "tags"> }> {
+  const run = await deps.runs.find(call, runId);
+  return { run, data: await deps.work.read(call, (sql) => readRunHead(sql, runId, nameKey)) };
 }
 
 /** The same as our own API shows it. */

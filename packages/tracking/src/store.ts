@@ -167,6 +167,32 @@ export async function addInputs(sql: Sql, runId: string, inputs: readonly Datase
     .execute();
 }
 
+/** How many keys, or data sets, a run has of one kind. */
+export async function countKeys(
+  sql: Sql,
+  runId: string,
+  kind: "params" | "tags" | "latest_metrics" | "inputs",
+): Promise<number> {
+  const { rows } = await raw<{ n: number }>`
+    select count(*)::int as n from ${raw.table(`tracking.${kind}`)} where run_id = ${runId}`.execute(sql);
+  return rows[0]?.n ?? 0;
+}
+
+/** What `RunInfo` shows, without all that was logged. */
+export async function readRunHead(
+  sql: Sql,
+  runId: string,
+  nameKey: string,
+): Promise<Pick<StoredRun, "row" | "tags">> {
+  const tags = await tables(sql)
+    .selectFrom("tracking.tags")
+    .select(["key", "value"])
+    .where("run_id", "=", runId)
+    .where("key", "=", nameKey)
+    .execute();
+  return { row: await findRunRow(sql, runId), tags };
+}
+
 export interface StoredRun {
   readonly params: readonly KeyValue[];
   readonly tags: readonly KeyValue[];

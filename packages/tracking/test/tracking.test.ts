@@ -231,6 +231,28 @@ describe("runs", () => {
   });
 });
 
+test("a run has a bounded number of keys of each kind; keys that it has can be set again", async () => {
+  const run = await f.aRun();
+  await f.db.database.session(async (session) => {
+    const fill = (what: string) => session.query(`insert into tracking.${what}`, [run]);
+    await fill("params select $1, 'k' || n, 'v' from generate_series(1, 2000) n");
+    await fill("tags select $1, 'k' || n, 'v' from generate_series(1, 1000) n");
+    await fill("latest_metrics select $1, 'k' || n, 1, 1, 1 from generate_series(1, 10000) n");
+    await fill("inputs select $1, 'k' || n, 'd', 's', 's', null, null, '[]' from generate_series(1, 32) n");
+  });
+  const dataset = (name: string) => ({ dataset: { name, digest: "d", source_type: "s", source: "s" } });
+  const all = (key: string) => [
+    batch(run, { params: [{ key, value: "v" }] }),
+    batch(run, { tags: [{ key, value: "w" }] }),
+    batch(run, { metrics: [{ ...metric(2, 2), key }] }),
+    f.post("runs/log-inputs", { run_id: run, datasets: [dataset(key)] }),
+  ];
+  for (const answer of all("k1")) expect((await answer).status).toBe(200);
+  for (const answer of all("new")) expect(await refusal(answer)).toEqual(invalid);
+  const data = await dataOf(run);
+  expect([data.params.length, data.tags.length, data.metrics.length]).toEqual([2_000, 1_000, 10_000]);
+});
+
 describe("requests", () => {
   test("bad ones are 400 with what is wrong, never a fault; unknown calls say so in the code that clients fall back on", async () => {
     const run = await f.aRun();

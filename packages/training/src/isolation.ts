@@ -14,7 +14,10 @@ export interface TrainerView {
   readonly scratch: string;
   /** Kept out of sight also where it lies below something readable. */
   readonly hidden: readonly string[];
-  /** A Python: the trainer then has a loopback address of its own, which leads nowhere but to itself. */
+  /**
+   * The machine's own Python, which runs outside the walls for a moment: the trainer then has a loopback address of its own, which
+   * leads nowhere but to itself.
+   */
   readonly loopback?: string;
 }
 

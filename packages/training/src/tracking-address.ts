@@ -9,6 +9,11 @@ export interface TrackingAddress {
   /** A Unix socket directly in the run's folder that the server listens on. */
   readonly socket: string;
   readonly token: Secret;
+  /**
+   * The Python that the trainer's environment was built from. It raises the loopback device outside the walls, so that it must not be
+   * the environment's own: any package may have replaced that one.
+   */
+  readonly python: string;
 }
 
 const program = fileURLToPath(new URL("./forward_tracking.py", import.meta.url));

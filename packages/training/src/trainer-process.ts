@@ -190,7 +190,7 @@ function commandOf(task: TrainerTask, places: Places): string[] {
     writable: [output, checkpoint, scratch],
     scratch,
     hidden: task.hidden,
-    ...(tracking ? { loopback: task.interpreter } : {}),
+    ...(tracking ? { loopback: tracking.python } : {}),
   };
   const program = [task.interpreter, task.code];
   const command = tracking ? forwarded(folder, tracking, program) : program;

@@ -228,7 +228,7 @@ async function produce(
   const outcome = await tracked(
     deps,
     job,
-    { id, request, folder },
+    { id, request, folder, python: python.path },
     {
       interpreter: environment.interpreter,
       code,
@@ -260,22 +260,26 @@ async function produce(
   };
 }
 
+interface TrackedTask {
+  readonly id: string;
+  readonly request: TrainingRunRequest;
+  readonly folder: string;
+  /** The machine's own, not the environment's. */
+  readonly python: string;
+}
+
 /** Runs the trainer with a tracking address, which is there for as long as it runs. */
 async function tracked(
   deps: TrainingDeps,
   job: JobRun,
-  {
-    id,
-    request,
-    folder,
-  }: { readonly id: string; readonly request: TrainingRunRequest; readonly folder: string },
+  { id, request, folder, python }: TrackedTask,
   task: TrainerTask,
 ): Promise<TrainerOutcome> {
   const socket = join(folder, trackingSocketName);
   const lifetimeMs = task.timeoutMs + defaultGraceMs;
   const session = await deps.tracking.open(job.call, { runId: id, ...runPlace(request), lifetimeMs }, socket);
   try {
-    return await runTrainer({ ...task, tracking: { runId: id, socket, token: session.token } });
+    return await runTrainer({ ...task, tracking: { runId: id, socket, token: session.token, python } });
   } finally {
     await session.close();
   }

@@ -73,6 +73,8 @@ async function aRun(): Promise<string> {
 interface Wishes {
   readonly source?: string;
   readonly interpreter?: string;
+  /** Of an interpreter that lies in none of the machine's. */
+  readonly environment?: string;
   readonly [param: string]: string | undefined;
 }
 
@@ -87,7 +89,7 @@ interface Tracked {
 async function start(
   folder: string,
   isolation: Isolation,
-  { source = program, interpreter, ...params }: Wishes = {},
+  { source = program, interpreter, environment, ...params }: Wishes = {},
 ): Promise<Tracked> {
   if (!python) throw new Error("skipped");
   const runId = await aRun();
@@ -97,8 +99,14 @@ async function start(
   const socket = join(folder, "tracking.sock");
   const attempt = { runId, environment: "dev", lifetimeMs: 60_000 } as const;
   const { token, close } = await tracking.open(call, attempt, socket);
-  const address = { runId, socket, token };
-  const more = { code, isolation, tracking: address, ...(interpreter === undefined ? {} : { interpreter }) };
+  const address = { runId, socket, token, python: python.path };
+  const more = {
+    code,
+    isolation,
+    tracking: address,
+    ...(interpreter === undefined ? {} : { interpreter }),
+    ...(environment === undefined ? {} : { readable: [environment, python.prefix] }),
+  };
   const one = await trial(python, folder, { port, ...params }, more);
   return { one, runId, token, folder, close };
 }
@@ -132,10 +140,8 @@ const levels: [string, Isolation, boolean][] = [
 ];
 
 describe.skipIf(python === undefined)("a trainer", () => {
-  test.each(levels)(
-    "%s logs to its own run, and its address answers nothing else",
-    async (name, isolation, able) => {
-      if (!able) return;
+  for (const [name, isolation, able] of levels)
+    test.skipIf(!able)(`${name} logs to its own run, and its address answers nothing else`, async () => {
       // Longer than the kernel takes for the path of a socket.
       const folder = join(base, `${"deep-".repeat(25)}${levels.findIndex(([one]) => one === name)}`);
       const wishes = isolation.level === "account" && systemPython ? { interpreter: systemPython } : {};
@@ -158,8 +164,26 @@ describe.skipIf(python === undefined)("a trainer", () => {
       );
       expect(stored).toEqual([{ key: "loss", value: 0.2, step: 2 }]);
       expect((await readdir(folder)).filter((file) => file.endsWith(".sock"))).toEqual([]);
-    },
-  );
+    });
+
+  // Where there are no walls around files, its environment reaches whatever the server does.
+  for (const [name, isolation, able] of levels.filter(([, { level }]) => level !== "none"))
+    test.skipIf(!able)(`${name} has nothing of its environment run outside its walls`, async () => {
+      const environment = join(base, `hostile-${levels.findIndex(([one]) => one === name)}`);
+      const outside = join(base, `outside-${isolation.level}-${isolation.ownAccount}`);
+      const real = isolation.level === "account" ? systemPython : python?.path;
+      const interpreter = join(environment, "bin", "python");
+      await mkdir(join(environment, "bin"), { recursive: true });
+      await writeFile(interpreter, `#!/bin/sh\n(echo >"${outside}") 2>/dev/null\nexec "${real}" "$@"\n`, {
+        mode: 0o755,
+      });
+      const wishes = { source: fakeTrainer, mode: "environment", interpreter, environment };
+      const { one, close } = await start(`${environment}-run`, isolation, wishes);
+      await runWhole({ one, close });
+      // It ran, and had the address that only a raised loopback device gives.
+      expect(await one.log()).toContain("MLFLOW_TRACKING_URI");
+      expect(existsSync(outside)).toBe(false);
+    });
 
   test("that is told to stop can still log, and what forwards its calls ends with it", async () => {
     const { one, close, folder } = await start(join(base, "stopped"), best, { waits: "yes" });

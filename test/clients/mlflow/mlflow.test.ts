@@ -45,7 +45,7 @@ describe.skipIf(python === undefined)("the Python client of MLflow", () => {
         interpreter,
         readable: [dirname(dirname(interpreter)), base.prefix],
         memoryLimitBytes: 2 ** 33,
-        tracking: { runId: run.id, socket: run.socket, token: run.token },
+        tracking: { runId: run.id, socket: run.socket, token: run.token, python: base.path },
       },
     );
     try {

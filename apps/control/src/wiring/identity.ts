@@ -30,6 +30,7 @@ import {
 } from "@portolan/kernel";
 import { createDenialTally, recordDenial } from "@portolan/ledger";
 import type { Foundation } from "./foundation.ts";
+import { createRunRefusals } from "./run-refusals.ts";
 
 export interface IdentityWiring {
   readonly authorizer: IdentityAuthorizer;
@@ -84,10 +85,14 @@ function identityCall({ clock }: Foundation): CallContext {
   };
 }
 
-/** An authenticated caller's refusal is a row of its own; the rest is counted per source, reason and minute. */
+/**
+ * An authenticated caller's refusal is a row of its own, and so are the first of a run's token; the rest is counted per source, reason and
+ * minute, with a run as the source where its token was shown.
+ */
 function denialsToLedger(base: Foundation, directory: DirectoryLookups): OnDenied {
   const { work, database, clock, log } = base;
   const tally = createDenialTally({ sql: database.sql, clock });
+  const runRefusals = createRunRefusals();
   let platform: Promise<Id<"organisation"> | undefined> | undefined;
   const platformOrganisation = async () => {
     const [first] = await directory.organisations();
@@ -98,7 +103,9 @@ function denialsToLedger(base: Foundation, directory: DirectoryLookups): OnDenie
     const own =
       denial.organisationId === undefined ? undefined : parseId("organisation", denial.organisationId);
     const action = denial.action ?? "unknown";
-    if (denial.principalId !== undefined && own) {
+    const { trainingRunId: run } = denial;
+    const hasRow = run === undefined || runRefusals.hasRow(run);
+    if (denial.principalId !== undefined && own && hasRow) {
       const call: CallContext = {
         actor: {
           ...systemActor("control", own),
@@ -119,7 +126,7 @@ function denialsToLedger(base: Foundation, directory: DirectoryLookups): OnDenie
     platform ??= platformOrganisation();
     const organisationId = own ?? (await platform);
     if (organisationId)
-      await tally.add({ organisationId, source: denial.source ?? "unknown", reason: denial.reason });
+      await tally.add({ organisationId, source: run ?? denial.source ?? "unknown", reason: denial.reason });
   };
   return (denial) =>
     keep(denial).catch((error: unknown) =>

@@ -5,6 +5,7 @@ import { parseAction } from "../actions.ts";
 import type { Authenticator } from "../authenticator.ts";
 import { forbidden, type IdentityAuthorizer } from "../authorizer.ts";
 import { bearerCredential } from "../bearer-credential.ts";
+import { deniedCaller } from "../denied-caller.ts";
 import type { OnDenied } from "../ports.ts";
 
 export interface AuthenticationDeps {
@@ -81,8 +82,7 @@ async function authenticateRequest(
       reason: "no role allows it anywhere",
       requestId,
       action,
-      principalId: call.actor.id,
-      organisationId: call.actor.organisationId,
+      ...deniedCaller(call),
     });
     throw forbidden(action);
   }
@@ -100,8 +100,7 @@ async function refuseForeignPrincipal(deps: AuthenticationDeps, call: CallContex
     reason: "may not act for others",
     requestId: call.requestId,
     action: "identity:act_for",
-    principalId: call.actor.id,
-    organisationId: call.actor.organisationId,
+    ...deniedCaller(call),
   });
   throw forbidden("identity:act_for");
 }

@@ -27,7 +27,11 @@ export function runAnswer(organisationId: string, run: TrackedRun, data: StoredR
 }
 
 /** MLflow's `RunInfo`. */
-export function runInfo(organisationId: string, run: TrackedRun, { row, tags }: StoredRun) {
+export function runInfo(
+  organisationId: string,
+  run: TrackedRun,
+  { row, tags }: Pick<StoredRun, "row" | "tags">,
+) {
   const experimentId = experimentIdOf({ ...run, organisationId });
   const { status, endMs } = standingOf(run, {
     status: row?.reported_status ?? null,

@@ -3,9 +3,9 @@ import type { CallContext, Logger } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { type Batch, limits } from "../check-values.ts";
-import { deleteTag, type LogDeps, logBatch, logInputs, reportRun } from "../log-to-run.ts";
+import { deleteTag, type LogDeps, logBatch, logInputs, nameTag, reportRun } from "../log-to-run.ts";
 import { type ExperimentDeps, readExperiment, readExperimentByName } from "../read-experiment.ts";
-import { readMetricPage, readRun } from "../read-run.ts";
+import { readMetricPage, readRun, readRunInfo } from "../read-run.ts";
 import { experimentAnswer, historyAnswer, runAnswer, runInfo } from "./mlflow-answers.ts";
 import { answerAsMlflow } from "./mlflow-errors.ts";
 import {
@@ -148,7 +148,7 @@ function reportingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
         ...(end === undefined ? {} : { endMs: int64Of(end, "/end_time") }),
         ...(name ? { name } : {}),
       });
-      const { run, data } = await readRun(deps, call, runId);
+      const { run, data } = await readRunInfo(deps, call, runId, nameTag);
       return { run_info: runInfo(call.actor.organisationId, run, data) };
     },
   );
