@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { environments } from "@portolan/kernel";
+import { compileCache } from "../../../tools/compile-cache.ts";
 import type { Answer, Api, ApiMethod } from "../../control/test/api.ts";
 import { freePort } from "../../control/test/control-process.ts";
 import { type RunState, readLastState } from "../src/supervisor/state-file.ts";
@@ -45,7 +46,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Runs one command line as a user would, with plain `node`. */
 export function runPortolan(args: readonly string[], env: Environment = process.env): Promise<CommandResult> {
-  return run(args, { env: { ...env } });
+  return run(args, { env: { ...compileCache, ...env } });
 }
 
 /** The same under another uid; only root may. */

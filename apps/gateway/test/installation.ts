@@ -30,6 +30,7 @@ import {
 import { encodeUpstream, modelBundle, modelStatement } from "@portolan/registry/policy";
 import type { Route, SnapshotManifest } from "@portolan/serving/contract";
 import { buildSnapshot } from "@portolan/serving/policy";
+import { compileCache } from "../../../tools/compile-cache.ts";
 import { TestGateway } from "./test-gateway.ts";
 
 export { TestGateway } from "./test-gateway.ts";
@@ -318,6 +319,7 @@ export class TestInstallation {
   #spawn(environment: Readonly<Record<string, string>>): ChildProcess {
     const child = spawn(process.execPath, [main], {
       env: {
+        ...compileCache,
         PORTOLAN_HOME: this.home,
         GATEWAY_PORT: "0",
         GRPC_PORT: "0",
