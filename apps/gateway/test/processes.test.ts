@@ -73,13 +73,17 @@ test("two processes on one port share the connections, each with a log of its ow
   expect(new Set(await many(one, 100))).toEqual(new Set([200]));
   const during = many(one, 200);
   const ended = two.end("SIGTERM");
-  expect(new Set(await during)).toEqual(new Set([200]));
+  const statuses = await during;
+  // A connection that came in the very moment in which it stopped listening is reset, unanswered (ADR 0100): one at most of all.
+  const broken = statuses.filter((status) => status !== 200);
+  expect(broken.filter((status) => typeof status === "number")).toEqual([]);
+  expect(broken.length).toBeLessThanOrEqual(1);
   expect(await ended).toBe(0);
   expect(await many(one, 20)).toEqual(Array.from({ length: 20 }, () => 200));
   expect(await one.end("SIGTERM")).toBe(0);
 
   const [first, other] = [installation.records(), installation.records("gateway-2")];
-  expect(first.length + other.length).toBe(320);
+  expect(first.length + other.length).toBe(320 - broken.length);
   // The kernel spreads connections by hash: each gets some of a hundred, but for a chance of 2^-99.
   expect(other.length).toBeGreaterThan(0);
   expect(first.length).toBeGreaterThan(20);

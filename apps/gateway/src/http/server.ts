@@ -10,6 +10,7 @@ import { createSecureServer } from "./secure-server.ts";
 import { writeStream } from "./write-stream.ts";
 
 const lastWordsMs = 1000;
+const lastArrivalsMs = 500;
 
 export interface ServerOptions {
   readonly host: string;
@@ -72,6 +73,7 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
     port: typeof address === "object" && address ? address.port : options.port,
     async close(drainMs) {
       closing = true;
+      await untilNobodyComes(server);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       if (open > 0) {
@@ -90,6 +92,24 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
 
 /** Bodies up to here mostly come with their headers. */
 const shortBodyBytes = 64 * 1024;
+
+/**
+ * Connections that the kernel has completed and nobody has accepted are reset when a socket stops listening: those that are there now are taken in
+ * first. Under a steady stream of new ones it is given up after a moment.
+ */
+async function untilNobodyComes(server: Server): Promise<void> {
+  let came = 0;
+  const count = (): void => void came++;
+  server.on("connection", count);
+  const endMs = performance.now() + lastArrivalsMs;
+  for (let before = -1; before !== came && performance.now() < endMs; ) {
+    before = came;
+    // The first turn's rest, and then one whole look at the sockets.
+    await nextTurn();
+    await nextTurn();
+  }
+  server.off("connection", count);
+}
 
 /** Up to here copying a body costs less than a second buffer in its write. */
 const oneWriteBytes = 16 * 1024;
