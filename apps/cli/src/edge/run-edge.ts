@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createLogger, PortolanError, Secret, type SigningKey, writeFileDurablySync } from "@portolan/kernel";
+import { createLogger, PortolanError, Secret, writeFileDurablySync } from "@portolan/kernel";
 import { SnapshotTrust } from "@portolan/serving/contract";
 import { verifySnapshot } from "@portolan/serving/policy";
 import { Compile } from "typebox/compile";
@@ -100,8 +100,7 @@ async function unpack(home: string, folder: string, settings: EdgeSettings): Pro
     });
   const trust = { ...brought, keys: joined(pinned?.keys ?? [], brought.keys) };
   const signed = await readJson(folder, bundleFiles.snapshot);
-  const keys = trust.keys as unknown as SigningKey[];
-  const verdict = verifySnapshot(signed, { keys, organisationId: trust.organisationId });
+  const verdict = verifySnapshot(signed, trust);
   if (verdict.kind === "refused") throw unusable(folder, verdict.detail);
   for (const digest of settings.objects)
     await copyFile(objectPath(folder, digest), objectPath(state, digest));

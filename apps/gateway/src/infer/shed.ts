@@ -31,10 +31,10 @@ export function overloaded(): PortolanError<ServingErrorCode> {
 }
 
 const placeholder = "(request)";
-const model = errorAnswer(overloaded(), placeholder);
-const [before = "", after = ""] = String(model.body).split(placeholder);
+const template = errorAnswer(overloaded(), placeholder);
+const [before = "", after = ""] = String(template.body).split(placeholder);
 
 /** The answer to `overloaded()`, put together once and not for each. */
 export function shedAnswer(requestId: string, headers: Readonly<Record<string, string>>): Answer {
-  return { ...model, body: before + requestId + after, headers: { ...headers, ...model.headers } };
+  return { ...template, body: before + requestId + after, headers: { ...headers, ...template.headers } };
 }

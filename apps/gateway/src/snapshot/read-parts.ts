@@ -14,7 +14,7 @@ import { ControlAway, type ControlClient } from "../control-client.ts";
 import type { DiskCache } from "./disk-cache.ts";
 import { isForHere } from "./placement-guard.ts";
 import { type GrantsIndex, indexGrants, keyOf } from "./serving-state.ts";
-import { signingKeys, type Trust } from "./trust.ts";
+import type { Trust } from "./trust.ts";
 
 /** What the small parts of a snapshot say; models are apart. */
 export interface Parts {
@@ -132,5 +132,5 @@ async function partBytes(
 }
 
 export function modelKeys(parts: Parts): SigningKey[] {
-  return signingKeys(parts.keys);
+  return parts.keys;
 }

@@ -11,7 +11,7 @@ import { modelKeys, type Parts, readParts, uniqueRoutes } from "./read-parts.ts"
 import { RouteModels } from "./route-models.ts";
 import { type ActiveRoute, keyOf, type ServingState } from "./serving-state.ts";
 import { noteAge, readAgeNote, startAge } from "./snapshot-age.ts";
-import { learnKeys, loadTrust, signingKeys, type Trust } from "./trust.ts";
+import { learnKeys, loadTrust, type Trust } from "./trust.ts";
 
 export interface SnapshotManagerDeps {
   readonly clock: Clock;
@@ -141,7 +141,7 @@ export class SnapshotManager {
     const { log, metrics } = this.#deps;
     if (!this.#trust) throw new ControlAway("no trust anchor");
     const verdict = verifySnapshot(signed, {
-      keys: signingKeys(this.#trust.keys),
+      keys: this.#trust.keys,
       organisationId: this.#trust.organisationId,
       ...(this.#state ? { current: this.#state.manifest } : {}),
     });

@@ -1,4 +1,4 @@
-import { PortolanError, type SigningKey } from "@portolan/kernel";
+import { PortolanError } from "@portolan/kernel";
 import { SnapshotTrust } from "@portolan/serving/contract";
 import { Compile } from "typebox/compile";
 import type { ControlClient } from "../control-client.ts";
@@ -35,8 +35,4 @@ export function learnKeys(cache: DiskCache, trust: Trust, keys: Trust["keys"]): 
   const next = { ...trust, keys: [...byId.values()] };
   if (JSON.stringify(next) !== JSON.stringify(trust)) cache.writeJson(file, next);
   return next;
-}
-
-export function signingKeys(keys: Trust["keys"]): SigningKey[] {
-  return keys as unknown as SigningKey[];
 }

@@ -1,4 +1,4 @@
-import { type Environment, environments } from "@portolan/kernel";
+import { type Environment, type EpochMicros, environments } from "@portolan/kernel";
 import { type Datatype, datatypes } from "@portolan/onnx-format";
 import { type Static, Type } from "typebox";
 import { FallbackStep, Resilience } from "./resilience-schema.ts";
@@ -293,6 +293,9 @@ export const RoutesPart = Type.Object({ routes: Type.Array(Route) }, closed);
 export type RoutesPart = Static<typeof RoutesPart>;
 
 /** Public keys of the platform with their lives: models' and snapshots' (the latter so that rotation reaches gateways). */
+/** What was checked to be an integer of microseconds is an instant: keys that were read are used as they are. */
+const Instant = Type.Unsafe<EpochMicros>(Micros);
+
 export const KeysPart = Type.Object(
   {
     keys: Type.Array(
@@ -302,9 +305,9 @@ export const KeysPart = Type.Object(
           purpose: Type.Union([Type.Literal("model"), Type.Literal("snapshot")]),
           algorithm: Type.Union([Type.Literal("ed25519"), Type.Literal("ecdsa-p256")]),
           publicKeyPem: Type.String(),
-          validFrom: Micros,
-          retiredAt: Type.Optional(Micros),
-          revokedAt: Type.Optional(Micros),
+          validFrom: Instant,
+          retiredAt: Type.Optional(Instant),
+          revokedAt: Type.Optional(Instant),
         },
         closed,
       ),
