@@ -22,6 +22,7 @@ import { type Evidence, judgeGates } from "./gates.ts";
 import { judgeHeldOut } from "./held-out.ts";
 import type { AccuracyLookup, EvaluatedVersion, Scorer, VersionLookup } from "./ports.ts";
 import { type EvaluationSet, findSet, insertEvaluation } from "./store.ts";
+import { versionToEvaluate } from "./version-to-evaluate.ts";
 
 export const evaluationQueue = "evaluation.run";
 
@@ -39,15 +40,8 @@ export async function startEvaluation(
   call: CallContext,
   request: EvaluationRequest,
 ): Promise<string> {
-  const version = await deps.versions.find(call, request.model, request.version);
+  const version = await versionToEvaluate(deps, call, request);
   const { useCaseId } = version;
-  await deps.authorizer.require(call, "evaluation:run", {
-    type: "Model",
-    id: request.model,
-    organisationId: call.actor.organisationId,
-    useCaseId,
-    environment: evidenceEnvironment,
-  });
   if (version.speaks === "text") throw textHasNoRows();
   await requireSet(deps, call, request.trainingSetId);
   const { set } = await pairOf(deps, call, request, version);

@@ -12,6 +12,7 @@ import { Value } from "typebox/value";
 import type { EvaluationErrorCode } from "../errors.ts";
 import { evidenceEnvironment } from "../evidence-environment.ts";
 import type { EvaluatedVersion, TextEvaluationDeps } from "../ports.ts";
+import { versionToEvaluate } from "../version-to-evaluate.ts";
 import { TextEvaluationRequest, type TextSet } from "./contract.ts";
 import { answersOf, type TextAnswers } from "./text-answers.ts";
 import { judgeTextGates, statedHeldOut, textMetrics } from "./text-gates.ts";
@@ -26,15 +27,8 @@ export async function startTextEvaluation(
   call: CallContext,
   request: TextEvaluationRequest,
 ): Promise<string> {
-  const version = await deps.versions.find(call, request.model, request.version);
+  const version = await versionToEvaluate(deps, call, request);
   const { useCaseId } = version;
-  await deps.authorizer.require(call, "evaluation:run", {
-    type: "Model",
-    id: request.model,
-    organisationId: call.actor.organisationId,
-    useCaseId,
-    environment: evidenceEnvironment,
-  });
   const set = await fittingSet(deps, call, request, version);
   return deps.work.write(call, async (tx) => {
     const job = await tx.enqueue({
