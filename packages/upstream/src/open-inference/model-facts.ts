@@ -1,6 +1,5 @@
 import { type Datatype, datatypes, type TensorSpec } from "@portolan/onnx-format";
-import { Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, Type } from "@portolan/typebox";
 import { askJson } from "../ask-json.ts";
 import type { Connection } from "../connection.ts";
 import { upstreamFault } from "../errors.ts";
