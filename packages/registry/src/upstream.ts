@@ -1,7 +1,6 @@
 import { canonicalBytes, environments } from "@portolan/kernel";
 import { datatypes } from "@portolan/onnx-format";
-import { type Static, Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, type Static, Type } from "@portolan/typebox";
 
 /** File name of the description inside the signed folder of a version that another server runs. */
 export const upstreamFileName = "upstream.json";

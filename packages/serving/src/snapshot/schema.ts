@@ -1,6 +1,6 @@
 import { type Environment, type EpochMicros, environments } from "@portolan/kernel";
 import { type Datatype, datatypes } from "@portolan/onnx-format";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { FallbackStep, Resilience } from "./resilience-schema.ts";
 import { Traffic, VariantName } from "./traffic-schema.ts";
 

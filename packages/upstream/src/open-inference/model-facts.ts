@@ -1,6 +1,5 @@
 import { type Datatype, datatypes, type TensorSpec } from "@portolan/onnx-format";
-import { Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, Type } from "@portolan/typebox";
 import { upstreamFault } from "../errors.ts";
 
 /** Names a model at a server of the protocol. */
