@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { registerAuditCommands } from "./commands/audit.ts";
 import { registerBackupCommands } from "./commands/backup.ts";
 import { registerCharterCommands } from "./commands/charter.ts";
+import { registerContractCommands } from "./commands/contract.ts";
 import { registerDemoCommand } from "./commands/demo.ts";
 import { registerDoctorCommand } from "./commands/doctor.ts";
 import { registerDriftCommands } from "./commands/drift.ts";
@@ -100,6 +101,7 @@ export function createProgram(run: CliRun): Command {
   };
   registerProjectCommands(program, contextOf);
   registerCharterCommands(program, contextOf);
+  registerContractCommands(program, contextOf);
   registerServerCommands(program, contextOf);
   registerIdentityCommands(program, contextOf);
   registerModelCommands(program, contextOf);
