@@ -9,14 +9,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import {
-  createJobQueue,
-  createUnitOfWork,
-  migrate,
-  openDatabase,
-  prepareJobQueue,
-  startEmbeddedPostgres,
-} from "@portolan/database";
+import { createJobQueue, createUnitOfWork, migrate, openDatabase, prepareJobQueue } from "@portolan/database";
+import { startEmbeddedPostgres } from "@portolan/database/embedded";
 import {
   type CallContext,
   type Id,

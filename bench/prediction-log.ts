@@ -5,12 +5,8 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { newId, systemClock } from "@portolan/kernel";
-import {
-  type Durability,
-  openPredictionWriter,
-  type PredictionRecord,
-  type PredictionWriter,
-} from "@portolan/predictions";
+import { type Durability, type PredictionRecord, type PredictionWriter } from "@portolan/predictions";
+import { openPredictionWriter } from "@portolan/predictions/log";
 
 const organisationId = newId("organisation", systemClock.now());
 const context: PredictionRecord["context"] = {

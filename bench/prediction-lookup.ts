@@ -6,18 +6,18 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createUnitOfWork, migrate, openDatabase, startEmbeddedPostgres } from "@portolan/database";
+import { createUnitOfWork, migrate, openDatabase } from "@portolan/database";
+import { startEmbeddedPostgres } from "@portolan/database/embedded";
 import { asEpochMicros, newId, systemClock } from "@portolan/kernel";
 import { createRecorder, ledgerMigrations, recordBatchDigest } from "@portolan/ledger";
 import {
   acceptBlocks,
   archivePredictions,
   createPredictionsDeps,
-  createShipper,
   getPrediction,
-  openPredictionWriter,
   predictionsMigrations,
 } from "@portolan/predictions";
+import { createShipper, openPredictionWriter } from "@portolan/predictions/log";
 import { formatPredictionId } from "@portolan/predictions/policy";
 import { aCall, testAuthorizer } from "@portolan/testkit";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { Agent, request as httpRequest } from "node:http";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { startEmbeddedPostgres } from "@portolan/database";
+import { startEmbeddedPostgres } from "@portolan/database/embedded";
 import { bootstrapAcme } from "../apps/control/test/api.ts";
 import { openControl } from "../apps/control/test/in-process.ts";
 import { openRun } from "../apps/control/test/tracked-runs.ts";

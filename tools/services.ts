@@ -1,9 +1,10 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { chown, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
-import { createConnection, createServer } from "node:net";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "../apps/cli/src/supervisor/ports.ts";
 
 const run = promisify(execFile);
 
@@ -61,16 +62,6 @@ export async function requireService(name: ServiceName): Promise<string | undefi
       `CI=true and ${name} is neither here nor installable (apt-get ${services[name].debian.join(" ")})`,
     );
   return installed;
-}
-
-/** A port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 export interface RunningService extends AsyncDisposable {

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasEmbeddedPostgres } from "@portolan/database";
+import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import { expect, test } from "vitest";
 import { type Product, startProduct } from "../../apps/cli/test/product.ts";
 import { must } from "../../apps/control/test/api.ts";

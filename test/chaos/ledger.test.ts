@@ -9,12 +9,11 @@ import {
   createJobQueue,
   createUnitOfWork,
   type Database,
-  hasEmbeddedPostgres,
   migrate,
   openDatabase,
   prepareJobQueue,
-  startEmbeddedPostgres,
 } from "@portolan/database";
+import { hasEmbeddedPostgres, startEmbeddedPostgres } from "@portolan/database/embedded";
 import { asEpochMicros, type KeyRing, systemClock } from "@portolan/kernel";
 import {
   advisorySequencerLock,

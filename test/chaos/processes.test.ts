@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasEmbeddedPostgres, openDatabase } from "@portolan/database";
+import { openDatabase } from "@portolan/database";
+import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import { Secret } from "@portolan/kernel";
 import { verifyExport } from "@portolan/ledger/policy";
 import { expect, test } from "vitest";

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasEmbeddedPostgres } from "@portolan/database";
+import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import { runAnalysis } from "@portolan/duckdb";
 import type { Scoring } from "@portolan/scoring/contract";
 import { expect, test } from "vitest";
@@ -26,6 +26,7 @@ servers:
   - server: local
     type: local
     path: customers
+    format: csv
 schema:
   - name: customers
     logicalType: object

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePort } from "../../tools/services.ts";
+import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 import { expectWholeRoad } from "./demo-result.ts";
 
 const root = resolve(import.meta.dirname, "../..");

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasEmbeddedPostgres } from "@portolan/database";
+import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import type { DriftCounts, NumericColumn } from "@portolan/monitoring/contract";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { expect, test } from "vitest";

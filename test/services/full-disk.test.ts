@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hasEmbeddedPostgres } from "@portolan/database";
+import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import { afterAll, describe, expect, test } from "vitest";
+import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 import { runPortolan, startProduct } from "../../apps/cli/test/product.ts";
-import { freePort } from "../../tools/services.ts";
 
 const mounts: string[] = [];
 afterAll(() => {

@@ -3,8 +3,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { describe, expect, test } from "vitest";
+import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
-import { freePort, requireService, startService } from "../../tools/services.ts";
+import { requireService, startService } from "../../tools/services.ts";
 
 const program = await requireService("prometheus");
 const body = '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}';

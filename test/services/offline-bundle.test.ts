@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 import { runCommand } from "../../tools/run-command.ts";
-import { freePort } from "../../tools/services.ts";
 import { expectWholeRoad } from "./demo-result.ts";
 
 const root = resolve(import.meta.dirname, "../..");

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openPredictionWriter, readLog } from "@portolan/predictions";
+import { openPredictionWriter, readLog } from "@portolan/predictions/log";
 import { afterAll, describe, expect, test } from "vitest";
 import { aContext, aRecord, clock, writerId } from "../../packages/predictions/test/records.ts";
 

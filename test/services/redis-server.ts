@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../tools/services.ts";
+import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 
 /** A real Redis that forgets everything when it dies, on a port that it keeps over its deaths. */
 export class RedisServer implements AsyncDisposable {

@@ -4,7 +4,7 @@ import type { DataContract } from "@portolan/data/contract";
 import { readContract } from "@portolan/data/policy";
 import { digestBytes, PortolanError } from "@portolan/kernel";
 import type { CliErrorCode } from "./errors.ts";
-import { readAll, readText } from "./project-files.ts";
+import { readText } from "./project-files.ts";
 
 export interface ContractFile {
   readonly contract: DataContract;
@@ -36,10 +36,22 @@ export async function contractFiles(cwd: string, target: string | undefined): Pr
  */
 export async function openContract(path: string): Promise<ContractFile> {
   const { text } = await readText(path);
-  const folder = dirname(path);
-  const tables = [...(await readAll(dirname(folder), [".csv"])), ...(await readAll(folder, [".csv"]))];
-  const digests = tables.map((table) => [basename(table.path), digestBytes(new TextEncoder().encode(table.text))]);
+  const paths = await namedTables(path, text);
+  const tables = await Promise.all(Object.values(paths).map(readText));
+  const digests = tables.map((table) => [
+    basename(table.path),
+    digestBytes(new TextEncoder().encode(table.text)),
+  ]);
   const contract = readContract(text, path, Object.fromEntries(digests));
-  const named = tables.filter((table) => Object.hasOwn(contract.references, basename(table.path)));
-  return { contract, tables: Object.fromEntries(named.map((table) => [basename(table.path), table.path])) };
+  const used = Object.entries(paths).filter(([name]) => Object.hasOwn(contract.references, name));
+  return { contract, tables: Object.fromEntries(used) };
+}
+
+/** CSV files that the document names, in its folder or the one above; data that lies there too is none of its tables. */
+async function namedTables(path: string, document: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const folder of [dirname(dirname(path)), dirname(path)])
+    for (const name of await readdir(folder).catch(() => []))
+      if (name.endsWith(".csv") && document.includes(name)) found[name] = join(folder, name);
+  return found;
 }

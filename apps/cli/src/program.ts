@@ -2,24 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PortolanError } from "@portolan/kernel";
 import { Command, CommanderError } from "commander";
-import { registerAuditCommands } from "./commands/audit.ts";
-import { registerBackupCommands } from "./commands/backup.ts";
-import { registerCharterCommands } from "./commands/charter.ts";
-import { registerContractCommands } from "./commands/contract.ts";
-import { registerDemoCommand } from "./commands/demo.ts";
-import { registerDoctorCommand } from "./commands/doctor.ts";
-import { registerDriftCommands } from "./commands/drift.ts";
-import { registerEdgeCommands } from "./commands/edge.ts";
-import { registerEndpointCommands } from "./commands/endpoint.ts";
-import { registerEvaluationSetCommands } from "./commands/evaluation-set.ts";
-import { registerIdentityCommands } from "./commands/identity.ts";
-import { registerModelCommands } from "./commands/model.ts";
-import { registerPolicyCommands } from "./commands/policy.ts";
-import { registerPredictionCommands } from "./commands/prediction.ts";
-import { registerPredictionsCommands } from "./commands/predictions.ts";
-import { registerProjectCommands } from "./commands/project.ts";
-import { registerScoreCommand } from "./commands/score.ts";
-import { registerServerCommands } from "./commands/server.ts";
+import { groupsFor } from "./command-groups.ts";
 import { type CliContext, type CliEnvironment, homeOf } from "./context.ts";
 import type { CliErrorCode } from "./errors.ts";
 import { Output, type OutputStreams } from "./output.ts";
@@ -34,8 +17,8 @@ export type ContextOf = (command: Command) => CliContext;
 
 /** Runs one command line; resolves to the exit code: 0 done, 1 failed, 2 not understood. */
 export async function runCli(args: readonly string[], run: CliRun): Promise<number> {
-  const program = createProgram(run);
   try {
+    const program = await createProgram(run, args);
     await program.parseAsync([...args], { from: "user" });
     return typeof process.exitCode === "number" ? process.exitCode : 0;
   } catch (error) {
@@ -75,7 +58,8 @@ function misunderstood(error: CommanderError): PortolanError<CliErrorCode> {
   });
 }
 
-export function createProgram(run: CliRun): Command {
+/** The program with the commands that `args` may mean; without `args` with all of them. */
+export async function createProgram(run: CliRun, args: readonly string[] = []): Promise<Command> {
   const program = new Command("portolan")
     .description("From proof of concept to governed production: one charter, enforced.")
     .option("--home <folder>", "state folder (default: PORTOLAN_HOME, else .portolan here)")
@@ -99,23 +83,8 @@ export function createProgram(run: CliRun): Command {
       persona: options.as,
     };
   };
-  registerProjectCommands(program, contextOf);
-  registerCharterCommands(program, contextOf);
-  registerContractCommands(program, contextOf);
-  registerServerCommands(program, contextOf);
-  registerIdentityCommands(program, contextOf);
-  registerModelCommands(program, contextOf);
-  registerEvaluationSetCommands(program, contextOf);
-  registerEdgeCommands(program, contextOf);
-  registerEndpointCommands(program, contextOf);
-  registerPredictionCommands(program, contextOf);
-  registerPredictionsCommands(program, contextOf);
-  registerScoreCommand(program, contextOf);
-  registerDriftCommands(program, contextOf);
-  registerAuditCommands(program, contextOf);
-  registerBackupCommands(program, contextOf);
-  registerPolicyCommands(program, contextOf);
-  registerDoctorCommand(program, contextOf);
-  registerDemoCommand(program, contextOf);
+  const { operands, unknown } = program.parseOptions([...args]);
+  const isVersion = operands.length === 0 && /^(-V|--version)$/.test(unknown[0] ?? "");
+  for (const group of isVersion ? [] : groupsFor(operands[0])) (await group.load())(program, contextOf);
   return program;
 }

@@ -14,8 +14,8 @@ import {
 } from "@portolan/onnx-format/testing";
 import { messages } from "@portolan/serving/policy";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { freePort } from "../../../tools/services.ts";
 import { GrpcClient } from "../../gateway/test/grpc-client.ts";
+import { freePort } from "../src/supervisor/ports.ts";
 import { type CommandResult, type Product, runAs, runPortolan, startProduct } from "./product.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portolan-also-try-"));

@@ -1,14 +1,15 @@
 import { execFile } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { newId, systemClock } from "@portolan/kernel";
 import { verifyExport } from "@portolan/ledger/policy";
-import { createShipper, openPredictionWriter, type PredictionRecord } from "@portolan/predictions";
+import { type PredictionRecord } from "@portolan/predictions";
+import { createShipper, openPredictionWriter } from "@portolan/predictions/log";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ApiClient } from "../src/client/api-client.ts";
 import { personaToken } from "../src/client/credentials.ts";
+import { freePort } from "../src/supervisor/ports.ts";
 
 // Four starts of the whole product, two of them for restores: 20 s alone, three times that on a busy machine.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -24,14 +25,6 @@ function portolan(home: string, ...args: string[]): Promise<{ code: number; out:
       done({ code: error === null ? 0 : Number(error.code ?? 1), out: stdout + stderr }),
     );
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 /** Starts everything from a home; the client acts as the administrator. */

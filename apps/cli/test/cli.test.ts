@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bootstrapAcme } from "../../control/test/api.ts";
 import { type ControlProcess, startControlProcess } from "../../control/test/control-process.ts";
 import type { Change } from "../src/client/apply.ts";
+import { commandGroups } from "../src/command-groups.ts";
 import { createProgram, runCli } from "../src/program.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
@@ -46,8 +47,20 @@ function isLeaf(path: readonly string[], all: readonly (readonly string[])[]): b
 }
 
 const streams = { out: { write: () => true }, err: { write: () => true } };
-const all = commandLines(createProgram({ environment: { cwd: folder, env: {}, root }, streams }));
+const run = { environment: { cwd: folder, env: {}, root }, streams };
+const all = commandLines(await createProgram(run));
 const leaves = all.filter((path) => isLeaf(path, all));
+
+test("a command line loads the group of its command alone, and each group has the commands that it names", async () => {
+  for (const { names } of commandGroups)
+    for (const name of names) {
+      const program = await createProgram(run, ["--home", "status", "--json", name, "demo", "--help"]);
+      expect(program.commands.map((command) => command.name())).toEqual(names);
+    }
+  const every = commandGroups.flatMap(({ names }) => names);
+  for (const args of [[], ["--help"], ["help", "up"], ["unknown"], ["--home", "up"]])
+    expect((await createProgram(run, args)).commands.map((command) => command.name())).toEqual(every);
+});
 
 test("the program has the commands of the foundation", () => {
   const first = new Set(all.map(([word]) => word));

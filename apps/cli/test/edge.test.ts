@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePort } from "../../control/test/control-process.ts";
+import { freePort } from "../src/supervisor/ports.ts";
 import { createDelays, createShopKey, doneBy, soon } from "./delays.ts";
 import { cliMain, type Product, runPortolan, startProduct } from "./product.ts";
 

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { hasEmbeddedPostgres } from "@portolan/database";
+import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, expect, test } from "vitest";
-import { freePort } from "../../../tools/services.ts";
+import { freePort } from "../src/supervisor/ports.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const page = readFileSync(join(root, "docs/getting-started.md"), "utf8");

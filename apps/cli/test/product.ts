@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { environments } from "@portolan/kernel";
 import { compileCache } from "../../../tools/compile-cache.ts";
 import type { Answer, Api, ApiMethod } from "../../control/test/api.ts";
-import { freePort } from "../../control/test/control-process.ts";
+import { freePort } from "../src/supervisor/ports.ts";
 import { type RunState, readLastState } from "../src/supervisor/state-file.ts";
 
 export const cliMain = fileURLToPath(new URL("../src/main.ts", import.meta.url));

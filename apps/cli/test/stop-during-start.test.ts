@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { freePort } from "../../control/test/control-process.ts";
+import { freePort } from "../src/supervisor/ports.ts";
 import { type RunState, readLastState } from "../src/supervisor/state-file.ts";
 import { cliMain, processesOf } from "./product.ts";
 

@@ -1,5 +1,5 @@
 import { secretText } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 
 /** Settings of the control process; generates its part of docs/configuration.md. */
 export const ControlConfig = Type.Object({

@@ -5,7 +5,7 @@ import { systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { mlpModel } from "@portolan/onnx-format/testing";
 import { ComputeProfile } from "@portolan/registry/contract";
-import { Value } from "typebox/value";
+import { Value } from "@portolan/typebox";
 import { afterAll, expect, test } from "vitest";
 import { createChildMeasurer } from "../src/profiling/child-measurer.ts";
 

@@ -2,10 +2,15 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readTemplate } from "@portolan/charter";
-import { type EmbeddedPostgres, hasEmbeddedPostgres, startEmbeddedPostgres } from "@portolan/database";
+import {
+  type EmbeddedPostgres,
+  hasEmbeddedPostgres,
+  startEmbeddedPostgres,
+} from "@portolan/database/embedded";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../cli/src/supervisor/ports.ts";
 import { bootstrapAcme, must, putInForce } from "./api.ts";
-import { type ControlProcess, controlExit, freePort, startControlProcess } from "./control-process.ts";
+import { type ControlProcess, controlExit, startControlProcess } from "./control-process.ts";
 
 const supported = hasEmbeddedPostgres();
 

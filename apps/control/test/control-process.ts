@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { environments } from "@portolan/kernel";
+import { freePort } from "../../cli/src/supervisor/ports.ts";
 import type { Answer, Api, ApiMethod } from "./api.ts";
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
@@ -126,15 +126,6 @@ async function untilReady(url: string, running: Running): Promise<void> {
 async function end(running: Running, signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
   running.child.kill(signal);
   return running.exited;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port was given");
-  return address.port;
 }
 
 function httpApi(url: string): Api["call"] {

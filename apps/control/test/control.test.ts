@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readTemplate } from "@portolan/charter";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../cli/src/supervisor/ports.ts";
 import { type Acme, bootstrapAcme, must, putInForce } from "./api.ts";
-import { type ControlProcess, controlExit, freePort, startControlProcess } from "./control-process.ts";
+import { type ControlProcess, controlExit, startControlProcess } from "./control-process.ts";
 
 let control: ControlProcess;
 let home: string;

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeTestCertificate } from "@portolan/testkit/certificate";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { controlExit, freePort } from "./control-process.ts";
+import { freePort } from "../../cli/src/supervisor/ports.ts";
+import { controlExit } from "./control-process.ts";
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 /** An address that others reach, as the rules judge it; every machine has it. */

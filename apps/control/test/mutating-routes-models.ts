@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { asEpochMicros, type Environment, type Id, newId, systemClock } from "@portolan/kernel";
 import type { ReferenceProfile } from "@portolan/monitoring/contract";
 import { logisticModel } from "@portolan/onnx-format/testing";
-import { createShipper, openPredictionWriter } from "@portolan/predictions";
+import { createShipper, openPredictionWriter } from "@portolan/predictions/log";
 import { TensorServer, TextServer } from "@portolan/upstream/testing";
 import { must } from "./api.ts";
 import { productionSet } from "./mutating-routes-data.ts";

@@ -1,7 +1,6 @@
 import { parseApiKey } from "@portolan/identity/policy";
 import { type Clock, digestBytes, type Logger, messageOf, microsPerDay, Secret } from "@portolan/kernel";
-import { Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, Type } from "@portolan/typebox";
 import type { ControlCredential } from "./control-client.ts";
 import type { DiskCache } from "./snapshot/disk-cache.ts";
 

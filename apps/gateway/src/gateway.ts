@@ -12,7 +12,7 @@ import {
   requirePrivateTransport,
   systemClock,
 } from "@portolan/kernel";
-import type { PredictionWriter } from "@portolan/predictions";
+import type { PredictionWriter } from "@portolan/predictions/contract";
 import { Metrics, openTracing, type Tracing } from "@portolan/telemetry";
 import type { GatewayConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
@@ -125,7 +125,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const metrics = new Metrics();
   const standings = new Standings();
-  const limits = openLimits(config, metrics, log, standings);
+  const limits = await openLimits(config, metrics, log, standings);
   const cache = openDiskCache(folder);
   const { CONTROL_URL: controlUrl, CONTROL_TOKEN: given } = config;
   const credential = createCredential({ controlUrl, given, cache, clock: systemClock, log });

@@ -19,8 +19,8 @@ import {
   systemClock,
 } from "@portolan/kernel";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
-import { readLog } from "@portolan/predictions";
 import type { StoredPrediction } from "@portolan/predictions/contract";
+import { readLog } from "@portolan/predictions/log";
 import {
   type FoundUpstream,
   modelFileName,

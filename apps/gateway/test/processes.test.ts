@@ -1,8 +1,8 @@
 import { request as httpRequest } from "node:http";
-import { createServer } from "node:net";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { messages } from "@portolan/serving/policy";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { freePort } from "../../cli/src/supervisor/ports.ts";
 import { GrpcClient } from "./grpc-client.ts";
 import { type TestGateway, TestInstallation } from "./installation.ts";
 
@@ -17,14 +17,6 @@ beforeEach(async () => {
 afterEach(() => installation.dispose());
 
 const body = '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address ? address.port : 0;
-}
 
 async function sharedPorts(): Promise<Record<string, string>> {
   const [http, grpc] = [await freePort(), await freePort()];

@@ -1,5 +1,5 @@
 import { environments } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { controlNames } from "./controls.ts";
 import { metricNames } from "./metrics.ts";
 import { closed, ListOf, OneOf, Prose, Slug } from "./schema-parts.ts";

@@ -1,5 +1,4 @@
-import type { TSchema } from "typebox";
-import { Value } from "typebox/value";
+import { type TSchema, Value } from "@portolan/typebox";
 import { didYouMean } from "./did-you-mean.ts";
 import { CharterDocument } from "./document.ts";
 import { unitMends } from "./unit-texts.ts";

@@ -1,4 +1,4 @@
-import { type TArray, type TEnum, Type } from "typebox";
+import { type TArray, type TEnum, Type } from "@portolan/typebox";
 
 /** What the charter's schema is made of, member by member. */
 export const closed = { additionalProperties: false } as const;

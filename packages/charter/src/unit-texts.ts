@@ -1,4 +1,4 @@
-import { type TString, Type } from "typebox";
+import { type TString, Type } from "@portolan/typebox";
 
 /**
  * Quantities are written as texts with units, so that a reader never guesses. Each pattern is unique: the parser

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { CharterDocument, signingRoles } from "./document.ts";
 
 export const charterStatuses = ["draft", "partially_signed", "in_force", "superseded", "withdrawn"] as const;

@@ -82,7 +82,9 @@ export function judgeBatch(contract: DataContract, figures: BatchFigures, asOf: 
   for (const [index, rule] of contract.batchRules.entries()) {
     const value = figures.values[index] ?? Number.NaN;
     if (!holds(rule, value))
-      (rule.advisory ? warnings : failures).push(`${rule.name} is ${value}; ${rule.operator} ${rule.limits.join(" and ")}`);
+      (rule.advisory ? warnings : failures).push(
+        `${rule.name} is ${value}; ${rule.operator} ${rule.limits.join(" and ")}`,
+      );
   }
   return failures.length === 0 ? { kind: "passed", warnings } : { kind: "failed", failures, warnings };
 }

@@ -72,7 +72,9 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
     if (seen.failures.length > 0)
       return await job.step("refuse", (tx) => refuseUnread(tx, batch, seen.columns, seen.failures));
     const split = await job.effect("split", () => splitBatch(deps, job, { ...batch, sources: seen.sources }));
-    return await job.step("publish", (tx) => publishBatch(deps, tx, { ...batch, split, observed: seen.columns }));
+    return await job.step("publish", (tx) =>
+      publishBatch(deps, tx, { ...batch, split, observed: seen.columns }),
+    );
   } catch (error) {
     // A failure that will be tried again is none yet: whoever waits for this ingestion would give up too early.
     if (job.signal.aborted || !job.finalAttempt) throw error;
@@ -159,4 +161,3 @@ async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promi
     await rm(folder, { recursive: true, force: true });
   }
 }
-

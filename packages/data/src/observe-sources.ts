@@ -97,7 +97,9 @@ export function schemaDrift(
   const found = new Map(observed.flat().map(({ name, type }) => [name.toLowerCase(), { name, type }]));
   const old = new Map((before ?? []).map(({ name, type }) => [name.toLowerCase(), type]));
   return {
-    added: [...found.values()].flatMap(({ name }) => (known.has(name.toLowerCase()) ? [] : [name])).toSorted(),
+    added: [...found.values()]
+      .flatMap(({ name }) => (known.has(name.toLowerCase()) ? [] : [name]))
+      .toSorted(),
     missing: readColumns(contract).flatMap(({ source }) => (found.has(source.toLowerCase()) ? [] : [source])),
     changed: [...found].flatMap(([key, { name, type }]) => {
       const was = old.get(key);
@@ -124,7 +126,9 @@ export function missingColumns(
     const has = (observed[index] ?? []).map(({ name }) => name).slice(0, 20);
     return lacks.length === 0
       ? []
-      : [`${source.path.split("/").at(-1) ?? ""} lacks ${lacks.join(", ")}; it has ${has.join(", ") || "no columns"}`];
+      : [
+          `${source.path.split("/").at(-1) ?? ""} lacks ${lacks.join(", ")}; it has ${has.join(", ") || "no columns"}`,
+        ];
   });
 }
 

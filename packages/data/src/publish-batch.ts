@@ -34,7 +34,11 @@ interface Publication extends Judged {
 }
 
 /** Answers with the dataset of an earlier ingestion of the same bytes, or null. */
-export async function reuseBatch(tx: Transaction, ingestion: Ingestion, sourceDigest: string): Promise<string | null> {
+export async function reuseBatch(
+  tx: Transaction,
+  ingestion: Ingestion,
+  sourceDigest: string,
+): Promise<string | null> {
   const earlier = await findSameIngestion(tx.sql, {
     organisationId: tx.call.actor.organisationId,
     contractId: ingestion.contractId,
@@ -80,7 +84,11 @@ async function refused(
   ingestion: Ingestion,
   failures: readonly string[],
 ): Promise<JsonObject> {
-  await tx.record({ event: "data.ingestion.refused", subject: ingestion.id, detail: { failures: [...failures] } });
+  await tx.record({
+    event: "data.ingestion.refused",
+    subject: ingestion.id,
+    detail: { failures: [...failures] },
+  });
   return { refused: true, failures: [...failures] };
 }
 
@@ -126,9 +134,7 @@ export async function publishBatch(
     rules,
     warnings: verdict.warnings,
     observed,
-    ...(ingestion.replayOf === undefined
-      ? { drift: await driftOf(tx, ingestion, contract, observed) }
-      : {}),
+    ...(ingestion.replayOf === undefined ? { drift: await driftOf(tx, ingestion, contract, observed) } : {}),
     nulls: split.nulls,
     elapsed_ms: split.elapsedMs,
     ...(maxEventTime === null ? {} : { max_event_time: maxEventTime }),

@@ -4,7 +4,7 @@ import type { BatchRule, ColumnType, ContractColumn, NamedRowRule } from "./cont
 import { logicalTypes } from "./odcs/document-shape.ts";
 import { readOptions } from "./read-options.ts";
 import { readPropertyQuality } from "./read-quality.ts";
-import { type TextFormat, readTextFormat } from "./values/text-format.ts";
+import { readTextFormat, type TextFormat } from "./values/text-format.ts";
 
 const columnName = /^[A-Za-z][A-Za-z0-9_]{0,62}$/;
 /** They stand in JSON paths and headers as they are. */
@@ -45,11 +45,15 @@ function readColumn(property: YamlNode, references: Readonly<Record<string, Dige
     property.get("name").report("is not a column name", "Use letters, digits and underscores.");
   const source = property.get("physicalName").text() ?? name;
   if (!sourceName.test(source))
-    property.get("physicalName").report("holds quotes, backslashes or control characters", "Rename the column.");
+    property
+      .get("physicalName")
+      .report("holds quotes, backslashes or control characters", "Rename the column.");
   const options = property.get("logicalTypeOptions");
   const zone = options.get("defaultTimezone").text();
   if (zone !== undefined && !isZone(zone))
-    options.get("defaultTimezone").report(`is ${zone}, which is no time zone`, "Write an IANA name such as Europe/Paris.");
+    options
+      .get("defaultTimezone")
+      .report(`is ${zone}, which is no time zone`, "Write an IANA name such as Europe/Paris.");
   const local = readLocalTime(property, references);
   const type = typeOf(property, zone, local);
   const classification = property.get("classification").text();
@@ -58,7 +62,10 @@ function readColumn(property: YamlNode, references: Readonly<Record<string, Dige
     if (property.get(nested).present)
       property
         .get(nested)
-        .report("describes nested values, which nothing here checks", "Flatten them into columns, or leave the description out.");
+        .report(
+          "describes nested values, which nothing here checks",
+          "Flatten them into columns, or leave the description out.",
+        );
   return {
     name,
     source,

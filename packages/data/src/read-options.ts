@@ -42,7 +42,10 @@ function readLimit(node: YamlNode, column: ContractColumn): number | undefined {
   const { type, defaultTimeZone } = column;
   const value = parseText({ type, ...(defaultTimeZone === undefined ? {} : { defaultTimeZone }) }, text);
   if (typeof value === "bigint") return Number(value);
-  node.report(`is no ${type === "instant" || type === "local" ? "timestamp" : type}`, "Write it as in ISO 8601.");
+  node.report(
+    `is no ${type === "instant" || type === "local" ? "timestamp" : type}`,
+    "Write it as in ISO 8601.",
+  );
   return undefined;
 }
 
@@ -77,7 +80,8 @@ const textFormats: Readonly<Record<string, string>> = {
     "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$",
   uuid: "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$",
   uri: "^[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-\\[\\]_a-z~%]+$",
-  hostname: "^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
+  hostname:
+    "^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
   ipv4: "^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\\.|$)){4}$",
   ipv6: ipv6Pattern(),
   byte: "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
@@ -126,7 +130,8 @@ function formatRules(node: YamlNode, column: ContractColumn, format: string): Na
 /** RFC 4291 §2.2: eight groups, or fewer around one `::`; the last two may be an IPv4 address. */
 function ipv6Pattern(): string {
   const group = "[0-9A-Fa-f]{1,4}";
-  const v4 = "(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+  const v4 =
+    "(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
   const last = `(?:${group}:${group}|${v4})`;
   const forms = [`(?:${group}:){6}${last}`];
   for (let before = 0; before <= 5; before++) {

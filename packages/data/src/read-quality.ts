@@ -149,7 +149,8 @@ function readListed(item: YamlNode, columns: readonly ContractColumn[]): ListedV
       ? parseText({ type, ...(defaultTimeZone === undefined ? {} : { defaultTimeZone }) }, written)
       : undefined;
   if (typeof parsed === "bigint" && Number.isSafeInteger(Number(parsed))) return [Number(parsed)];
-  if (typeof parsed === "string" || typeof parsed === "number" || typeof parsed === "boolean") return [parsed];
+  if (typeof parsed === "string" || typeof parsed === "number" || typeof parsed === "boolean")
+    return [parsed];
   item.report(`is no ${type}, as the column is`, type === "string" ? "Put it in quotes." : undefined);
   return [];
 }
@@ -182,6 +183,7 @@ function readQuery(node: YamlNode, column: ContractColumn | undefined): string {
   if (!/^(select|with)\b/i.test(plain) || plain.includes(";"))
     node.get("query").report("is not one SELECT", "Only reading queries are allowed.");
   if (!plain.includes("{table}")) node.get("query").report("does not read {table}");
-  if (plain.includes("{column}")) node.get("query").report("reads {column}, but stands at the table", "Name the column.");
+  if (plain.includes("{column}"))
+    node.get("query").report("reads {column}, but stands at the table", "Name the column.");
   return query;
 }

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import type { SchemaDrift } from "./observe-sources.ts";
 
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });
@@ -71,7 +71,9 @@ export const IngestionView = Type.Object({
   quarantine: Type.Optional(Type.String()),
   deadLetters: Type.Optional(Type.String()),
   replayOf: Type.Optional(Type.String({ description: "Ingestion whose rows were judged again" })),
-  warnings: Type.Optional(Type.Array(Type.String(), { description: "Rules that only advise, and do not hold" })),
+  warnings: Type.Optional(
+    Type.Array(Type.String(), { description: "Rules that only advise, and do not hold" }),
+  ),
   drift: Type.Optional(
     Type.Object({
       added: Type.Array(Type.String()),

@@ -34,7 +34,9 @@ export function sourceSql(
   const named = (column: ContractColumn): string =>
     source.has && !source.has.has(column.source.toLowerCase()) ? "null::varchar" : quoteName(column.source);
   if (source.format === "parquet")
-    return { rows: rowsSql(columns, `${base} + file_row_number`, parquetReader(source), named, typedValueSql) };
+    return {
+      rows: rowsSql(columns, `${base} + file_row_number`, parquetReader(source), named, typedValueSql),
+    };
   if (source.format === "csv") {
     const from = csvReader(source, index);
     return {
@@ -90,8 +92,12 @@ function rowsSql(
 ): string {
   const names = columns.map((column) => quoteName(column.name));
   const raw = columns.map((column, index) => `${names[index]} := ${read(column)}`).join(", ");
-  const typed = columns.map((column, index) => `${valueOf(column, `raw.${names[index]}`)} as ${names[index]}`);
-  const said = names.map((name) => `${name} := ${valueOf === jsonValueSql ? `raw.${name} ->> '$'` : `raw.${name}::varchar`}`);
+  const typed = columns.map(
+    (column, index) => `${valueOf(column, `raw.${names[index]}`)} as ${names[index]}`,
+  );
+  const said = names.map(
+    (name) => `${name} := ${valueOf === jsonValueSql ? `raw.${name} ->> '$'` : `raw.${name}::varchar`}`,
+  );
   return `select _row, ${typed.join(", ")}, struct_pack(${said.join(", ")}) as raw
     from (select (${row})::bigint as _row, struct_pack(${raw}) as raw from ${from})`;
 }

@@ -81,7 +81,9 @@ function annotateSql(contract: DataContract): string {
         `case when ${quoteName(column.name)} is null then ${quoteText(`${column.name}.time_zone`)} end`,
     ),
     ...judgedRules(contract).map((rule) => {
-      const raw = derived.some((column) => column.name === rule.column) ? "null" : `raw.${quoteName(rule.column)}`;
+      const raw = derived.some((column) => column.name === rule.column)
+        ? "null"
+        : `raw.${quoteName(rule.column)}`;
       return `case when ${brokenSql(rule, typeOf(contract, rule), raw)} then ${quoteText(ruleLabel(rule))} end`;
     }),
   ];

@@ -193,14 +193,19 @@ test("CSV is read by the delimiter under which its header has the contract's col
   const text = flightsCsv(40, 3).replaceAll(",", ";").replace("destination", "destination;note");
   const rows = text.replaceAll(/(?<=;[A-Z]{3})$/gm, ";a, b");
   const done = await f.ingest("semicolons.csv", rows);
-  expect(done).toMatchObject({ state: "published", counts: { accepted: 40, quarantined: 0, deadLetters: 0 } });
+  expect(done).toMatchObject({
+    state: "published",
+    counts: { accepted: 40, quarantined: 0, deadLetters: 0 },
+  });
   expect(done.drift).toEqual({ added: ["note"], missing: [], changed: [] });
 });
 
 test("a row of ten megabytes is judged like any other, and the rows around it are kept", async () => {
   const [head = "", ...lines] = flightsCsv(12, 17).trim().split("\n");
   const long = "x".repeat(10 * 2 ** 20);
-  const csv = [head, ...lines.slice(0, 6), `2001-01-01 09:00:00,1,2,BOS,${long}`, ...lines.slice(6)].join("\n");
+  const csv = [head, ...lines.slice(0, 6), `2001-01-01 09:00:00,1,2,BOS,${long}`, ...lines.slice(6)].join(
+    "\n",
+  );
   expect(await f.ingest("long.csv", csv)).toMatchObject({
     state: "published",
     counts: { accepted: 12, quarantined: 1, deadLetters: 0 },

@@ -8,13 +8,6 @@ export {
 } from "./backup/manifest.ts";
 export { type RestoreOptions, type RestoreReport, restoreDatabase } from "./backup/restore-database.ts";
 export type { Database, Listening, Session } from "./database.ts";
-export { hasEmbeddedPostgres } from "./embedded/binaries.ts";
-export {
-  type EmbeddedPostgres,
-  type EmbeddedPostgresOptions,
-  startEmbeddedPostgres,
-} from "./embedded/embedded-postgres.ts";
-export { endOrphan } from "./embedded/orphan.ts";
 export { databaseErrors } from "./errors.ts";
 export {
   type Intent,
@@ -39,7 +32,6 @@ export { type JobState, jobStates } from "./jobs/job-tables.ts";
 export { type JobWorker, type JobWorkerDeps, startJobWorker } from "./jobs/job-worker.ts";
 export { type AppliedMigration, databaseMigrations, migrate } from "./migrate.ts";
 export { type DatabaseTarget, openDatabase, unaskedDatabase } from "./open-database.ts";
-export { type FolderLock, lockFolder } from "./pglite/folder-lock.ts";
 export {
   createUnitOfWork,
   type JobSink,

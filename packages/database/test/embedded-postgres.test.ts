@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "../src/index.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../src/embedded.ts";
 import { databaseSuite } from "./shared-suite.ts";
 
 let folder: string;

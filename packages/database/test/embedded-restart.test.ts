@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
 import { expect, test } from "vitest";
-import { startEmbeddedPostgres } from "../src/index.ts";
+import { startEmbeddedPostgres } from "../src/embedded.ts";
 
 test("a killed server is given up when it is gone, not when its last backend is; then it starts again", async () => {
   const folder = await mkdtemp(join(tmpdir(), "portolan-pg-restart-"));

@@ -8,16 +8,15 @@ import { systemClock } from "@portolan/kernel";
 import { createRecorder, ledgerMigrations } from "@portolan/ledger";
 import { aCall, testOrganisation } from "@portolan/testkit";
 import { expect } from "vitest";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../src/embedded.ts";
 import {
   createJobQueue,
   createUnitOfWork,
   type Database,
-  type EmbeddedPostgres,
   listJobs,
   migrate,
   openDatabase,
   prepareJobQueue,
-  startEmbeddedPostgres,
 } from "../src/index.ts";
 
 const stepsPerJob = 6;

@@ -3,7 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "@portolan/kernel";
 import { ledgerMigrations } from "@portolan/ledger";
 import { expect, test } from "vitest";
-import { migrate, openDatabase, startEmbeddedPostgres } from "../src/index.ts";
+import { startEmbeddedPostgres } from "../src/embedded.ts";
+import { migrate, openDatabase } from "../src/index.ts";
 import { expectExactlyOnce, killFixture, killUntilDone } from "./kill-suite.ts";
 
 test("jobs killed with kill -9 at random moments finish with each effect exactly once", async () => {

@@ -13,7 +13,7 @@ import {
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { Value } from "typebox/value";
+import { Value } from "@portolan/typebox";
 import { binaryMetrics } from "./binary-metrics.ts";
 import { BinaryMetrics, EvaluationRequest, type GateResult, type HeldOut } from "./contract.ts";
 import type { EvaluationErrorCode } from "./errors.ts";

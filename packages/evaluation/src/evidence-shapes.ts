@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 
 export const Interval = Type.Object({ low: Type.Number(), high: Type.Number(), level: Type.Number() });
 

@@ -5,7 +5,7 @@ import {
   kernelErrors,
   type Violation,
 } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 
 /** RFC 9457 problem details, with our extension members. Content type `application/problem+json`. */
 export const Problem = Type.Object(

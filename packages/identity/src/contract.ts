@@ -1,5 +1,5 @@
 import { type Environment, environments } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { type Role, roleNames } from "./roles.ts";
 
 export {

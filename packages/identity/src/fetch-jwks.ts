@@ -1,8 +1,7 @@
 import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { type AddressRules, guardedLookup, hostOf, judgeUrl } from "@portolan/kernel";
-import { Type } from "typebox";
-import { Value } from "typebox/value";
+import { Type, Value } from "@portolan/typebox";
 import type { FetchJwks } from "./tokens/issuer-keys.ts";
 import { maxPublishedKeys } from "./tokens/verification-keys.ts";
 

@@ -1,5 +1,4 @@
-import { type Static, type TObject, type TSchema, type TUnsafe, Type } from "typebox";
-import { Value } from "typebox/value";
+import { type Static, type TObject, type TSchema, type TUnsafe, Type, Value } from "@portolan/typebox";
 import { PortolanError, type Violation } from "./errors.ts";
 import { Secret } from "./secret.ts";
 

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
+import { Type } from "@portolan/typebox";
 import fc from "fast-check";
-import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
 import {
   asEpochMicros,

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { rowClasses } from "./row-format.ts";
 
 /** A ledger row as readers see it. */

@@ -1,6 +1,6 @@
 /** What others may see of monitoring: reference profiles, the counts that gateways deliver, and how both are shown. */
 import { environments } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { ProfiledColumn } from "./profile-schema.ts";
 
 export { LevelsColumn, NumericColumn, ProfiledColumn, ReferenceProfile } from "./profile-schema.ts";

@@ -1,5 +1,5 @@
 import { formatMoney } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import type { CostBreakdown, CostLine } from "./costs.ts";
 import { type CharterPlan, pricedOn } from "./plan-charter.ts";
 import { type Cost, mapRange } from "./range.ts";

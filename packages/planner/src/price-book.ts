@@ -9,9 +9,8 @@ import {
   parseInstant,
   type Violation,
 } from "@portolan/kernel";
+import { type Static, Type, Value } from "@portolan/typebox";
 import { readYaml, type YamlKind } from "@portolan/yaml-source";
-import { type Static, Type } from "typebox";
-import { Value } from "typebox/value";
 
 export const placements = ["local", "on_prem", "cloud", "edge"] as const;
 export type Placement = (typeof placements)[number];

@@ -1,6 +1,6 @@
 import type { EpochMicros, Id } from "@portolan/kernel";
 import { environments } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 
 declare const predictionIdOf: unique symbol;
 

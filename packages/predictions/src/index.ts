@@ -38,19 +38,8 @@ export {
 export { type OutcomeReport, reportOutcomes } from "./control/report-outcomes.ts";
 export { applyRetention, type RetentionDeps, type RetentionTerms } from "./control/retention.ts";
 export { predictionsErrors } from "./errors.ts";
-export { findPrediction, type LoggedBlock, readLog } from "./format/reader.ts";
 export type { BatchLeaf, RecordBatch } from "./ports.ts";
 export type { HoldView } from "./routes/holds.ts";
-export {
-  createShipper,
-  type DeliverBlocks,
-  type DeliveryAnswer,
-  type Shipper,
-  type ShipperOptions,
-  type ShipperStatus,
-} from "./shipping/shipper.ts";
-export { type RecoveredLog, sealDeadWriter } from "./writer/recovery.ts";
-export { openPredictionWriter, type WriterOptions } from "./writer/writer.ts";
 
 export const predictionsMigrations: MigrationSet = {
   package: "predictions",

@@ -1,7 +1,6 @@
 import { type Digest, digestJson } from "@portolan/kernel";
 import { hashFromHex, verifyInclusion } from "@portolan/merkle";
-import { type Static, Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, type Static, Type } from "@portolan/typebox";
 import { blockRoot, decodeBlockEnd, genesisRoot } from "./format/block.ts";
 import { decodeHeader, isCorrupt, readContext } from "./format/record-codec.ts";
 import { hashBytes, hashHex, hashOf, recordLeaf, toHashText } from "./format/record-leaf.ts";

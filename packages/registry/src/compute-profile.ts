@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 
 const closed = { additionalProperties: false } as const;
 const Micros = Type.Integer({ minimum: 0, description: "Microseconds" });

@@ -1,7 +1,7 @@
 export { ComputeProfile } from "./compute-profile.ts";
 
 import { datatypes } from "@portolan/onnx-format";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { StatedUpstream } from "./upstream.ts";
 
 export {

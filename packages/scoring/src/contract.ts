@@ -1,6 +1,6 @@
 /** What others may see of batch scoring: requests, runs and the manifests of scored snapshots. */
 import { environments } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 
 const closed = { additionalProperties: false } as const;
 const Name = Type.String({ minLength: 1, maxLength: 200 });

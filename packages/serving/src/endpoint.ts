@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { FallbackStep } from "./snapshot/resilience-schema.ts";
 import { Batching, EnvironmentName, FeaturePlan, Route } from "./snapshot/schema.ts";
 import { Traffic, VariantName } from "./snapshot/traffic-schema.ts";

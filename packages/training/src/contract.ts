@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 
 const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { access, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hasEmbeddedPostgres, lockFolder, startEmbeddedPostgres } from "@portolan/database";
+import { hasEmbeddedPostgres, lockFolder, startEmbeddedPostgres } from "@portolan/database/embedded";
 import { PortolanError, type Secret } from "@portolan/kernel";
 import type { CliEnvironment } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";

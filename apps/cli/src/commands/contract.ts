@@ -13,7 +13,7 @@ import { createDuckDbEngine } from "@portolan/duckdb";
 import { isPortolanError, PortolanError, parseInstant, systemClock, type Violation } from "@portolan/kernel";
 import type { Command } from "commander";
 import { connect } from "../context.ts";
-import { contractFiles, type ContractFile, openContract } from "../contract-files.ts";
+import { type ContractFile, contractFiles, openContract } from "../contract-files.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { errorText, table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
@@ -21,7 +21,9 @@ import type { ContextOf } from "../program.ts";
 export function registerContractCommands(program: Command, contextOf: ContextOf): void {
   const contract = program
     .command("contract")
-    .description("Check data contracts, try them on files, and compare their versions; none of it needs a server")
+    .description(
+      "Check data contracts, try them on files, and compare their versions; none of it needs a server",
+    )
     .addHelpText(
       "after",
       "\nExamples:\n  portolan contract lint contracts/\n  portolan contract test contracts/flights.odcs.yaml --data flights.parquet",
@@ -149,9 +151,13 @@ async function tryFiles(
 }
 
 function formatOf(path: string): SourceFormat {
-  const format = { ".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl" }[
-    extname(path).toLowerCase()
-  ];
+  const format = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+  }[extname(path).toLowerCase()];
   if (format === "parquet" || format === "csv" || format === "jsonl") return format;
   throw new PortolanError<CliErrorCode>("cli.bad_usage", {
     detail: `${basename(path)} has an ending that says no format`,
@@ -171,14 +177,22 @@ function trialText(report: TrialReport): string {
   const { counts, rules = {}, drift } = report;
   const lines: string[] = [];
   if (counts)
-    lines.push(`${counts.accepted} accepted, ${counts.quarantined} quarantined, ${counts.deadLetters} dead letters`);
+    lines.push(
+      `${counts.accepted} accepted, ${counts.quarantined} quarantined, ${counts.deadLetters} dead letters`,
+    );
   if (Object.keys(rules).length > 0)
-    lines.push(table(["broken rule", "rows"], Object.entries(rules).map(([name, rows]) => [name, String(rows)])));
+    lines.push(
+      table(
+        ["broken rule", "rows"],
+        Object.entries(rules).map(([name, rows]) => [name, String(rows)]),
+      ),
+    );
   for (const row of report.quarantined ?? [])
     lines.push(`row ${row.row} breaks ${row.violations.join(", ")}: ${JSON.stringify(row.raw)}`);
   for (const letter of report.deadLetters ?? [])
     lines.push(`${letter.file}, line ${letter.line}: ${letter.error.split("\n")[0] ?? ""}`);
-  if (drift.added.length > 0) lines.push(`columns that the contract does not know: ${drift.added.join(", ")}`);
+  if (drift.added.length > 0)
+    lines.push(`columns that the contract does not know: ${drift.added.join(", ")}`);
   if (drift.missing.length > 0) lines.push(`columns that are not there: ${drift.missing.join(", ")}`);
   for (const warning of report.warnings) lines.push(`warning: ${warning}`);
   for (const failure of report.failures) lines.push(`refused: ${failure}`);
@@ -225,4 +239,3 @@ function diffText({ changes, demands, versioned }: ContractDiff, version: string
     `these changes are a ${demands} version${versioned === false ? `; ${version} does not say so` : ""}`,
   ].join("\n");
 }
-

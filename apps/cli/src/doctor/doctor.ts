@@ -1,5 +1,5 @@
 import { totalmem } from "node:os";
-import { hasEmbeddedPostgres } from "@portolan/database";
+import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import { onnxRuntimeProblem } from "@portolan/onnx/platform";
 import { findIsolation } from "@portolan/training";
 import {

@@ -1,8 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { digestBytes, digestHex, messageOf, PortolanError, parseDigest } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, type Static, Type } from "@portolan/typebox";
 import type { CliErrorCode } from "../errors.ts";
 
 /** What a bundle says of itself, in `edge.json`. The folder besides: trust, snapshot, objects by digest, and the device's key. */

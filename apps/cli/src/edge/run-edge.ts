@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createLogger, PortolanError, Secret, writeFileDurablySync } from "@portolan/kernel";
 import { SnapshotTrust } from "@portolan/serving/contract";
 import { verifySnapshot } from "@portolan/serving/policy";
-import { Compile } from "typebox/compile";
+import { Compile } from "@portolan/typebox";
 import type { CliContext } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { childEnvironment } from "../supervisor/child-environment.ts";

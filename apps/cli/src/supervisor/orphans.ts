@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { endOrphan } from "@portolan/database";
+import { endOrphan } from "@portolan/database/embedded";
 import { isAlive, type ProcessIdentity } from "./process-identity.ts";
 import { readLastState, removeRunState } from "./state-file.ts";
 

@@ -1,3 +1,5 @@
+import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { createServer } from "node:net";
 import { PortolanError } from "@portolan/kernel";
 import type { CliErrorCode } from "../errors.ts";
@@ -12,17 +14,31 @@ export function parsePort(setting: string, text: string): number {
   });
 }
 
-/** A port that nobody has now. */
-export async function freePort(host: string): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, host, resolve);
+/** Below those that Linux and macOS give to outgoing connections, and above what services are usually configured with. */
+const firstOwnPort = 20_000;
+const ownPorts = 12_000;
+
+/** A port that nobody has now, and that no outgoing connection gets in the moment before it is listened on. */
+export async function freePort(host = "127.0.0.1"): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const port = firstOwnPort + randomInt(ownPorts);
+    if (await isFree(host, port)) return port;
+  }
+  throw new PortolanError("kernel.internal", {
+    detail: `no port of ${host} from ${firstOwnPort} on is free`,
   });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address === "object" && address) return address.port;
-  throw new PortolanError("kernel.internal", { detail: "the system gave no port" });
+}
+
+async function isFree(host: string, port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    await once(server.listen(port, host), "listening");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
 }
 
 const mostGateways = 64;

@@ -1,7 +1,7 @@
 import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "@portolan/database";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "@portolan/database/embedded";
 import { createLogger, type Logger, messageOf, type Secret } from "@portolan/kernel";
 import type { CliContext } from "../context.ts";
 import { childEnvironment } from "./child-environment.ts";
@@ -96,8 +96,7 @@ export class Supervisor {
     // A gateway that was here before serves from what it has on disk, without waiting for anything else.
     const knownKey = await readGatewayKey(home);
     signal.throwIfAborted();
-    if (this.#isShared)
-      for (const name of this.#gatewayNames) this.#metricsPorts.set(name, await freePort("127.0.0.1"));
+    if (this.#isShared) for (const name of this.#gatewayNames) this.#metricsPorts.set(name, await freePort());
     if (knownKey) this.#launchGateways(knownKey);
     const databaseUrl = this.#context.env["DATABASE_URL"] ?? (await this.#startDatabase());
     signal.throwIfAborted();

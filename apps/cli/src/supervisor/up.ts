@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { lockFolder } from "@portolan/database";
+import { lockFolder } from "@portolan/database/embedded";
 import { isPortolanError, PortolanError } from "@portolan/kernel";
 import { requireRestored } from "../backup/restore-offline.ts";
 import type { CliContext } from "../context.ts";

@@ -14,7 +14,7 @@ import {
   systemActor,
 } from "@portolan/kernel";
 import { verifyLedger } from "@portolan/ledger";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { ControlConfig, type InstallSettings } from "../config.ts";
 import { type Foundation, layFoundation, migrationSets } from "../wiring/foundation.ts";
 import { backupQueue } from "./backups.ts";

@@ -1,8 +1,8 @@
 import { access } from "node:fs/promises";
 import { routeConfig } from "@portolan/http-contract";
 import { type Authorizer, type Clock, formatInstant, PortolanError, type UnitOfWork } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { backupFolder, backupName, backupQueue, listBackups } from "../backup/backups.ts";
 import type { Destinations } from "../wiring/destinations.ts";
 

@@ -17,8 +17,8 @@ import {
   requireSeen,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 
 const JobView = Type.Object({
   id: Type.String(),

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Logger, messageOf } from "@portolan/kernel";
-import type { PredictionWriter } from "@portolan/predictions";
+import type { PredictionWriter } from "@portolan/predictions/contract";
 import type { Metrics } from "@portolan/telemetry";
 import type { ControlClient } from "../control-client.ts";
 import type { DiskCache } from "../snapshot/disk-cache.ts";

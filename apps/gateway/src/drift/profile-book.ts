@@ -1,6 +1,6 @@
 import { digestBytes, type Logger, messageOf } from "@portolan/kernel";
 import { ReferenceProfile } from "@portolan/monitoring/contract";
-import { Compile } from "typebox/compile";
+import { Compile } from "@portolan/typebox";
 import type { ControlClient } from "../control-client.ts";
 import type { DiskCache } from "../snapshot/disk-cache.ts";
 

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { isLoopback, type Logger, PortolanError, type Secret } from "@portolan/kernel";
-import { createRedisCounts } from "@portolan/redis";
 import { RateLimiter, SharedLimits } from "@portolan/serving/policy";
 import type { Metrics } from "@portolan/telemetry";
 import type { GatewayConfig } from "../config.ts";
@@ -19,17 +18,17 @@ export interface OpenLimits {
 }
 
 /**
- * The limits of this process, counted together with other gateways where a store for that is configured. Waits for nothing:
+ * The limits of this process, counted together with other gateways where a store for that is configured. Waits for no store:
  * until the store answers this gateway counts apart.
  *
  * @throws PortolanError `kernel.bad_configuration` when the address is none, or would carry a password in clear
  */
-export function openLimits(
+export async function openLimits(
   config: LimitsConfig,
   metrics: Metrics,
   log: Logger,
   standings?: Standings,
-): OpenLimits {
+): Promise<OpenLimits> {
   const { LIMITS_REDIS_URL: url, LIMITS_GATEWAYS: gateways, LIMITS_LEASE_MS: leaseMs } = config;
   const limiter = new RateLimiter({ gateways });
   if (!url)
@@ -39,6 +38,8 @@ export function openLimits(
     };
   requireSafeStore(url);
   const caFile = config.LIMITS_REDIS_CA_FILE;
+  // Its client is a quarter of all that a gateway would load.
+  const { createRedisCounts } = await import("@portolan/redis");
   const counts = createRedisCounts({
     url,
     ...(caFile === undefined ? {} : { ca: readFileSync(caFile, "utf8") }),

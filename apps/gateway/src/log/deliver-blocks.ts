@@ -1,4 +1,4 @@
-import type { DeliverBlocks } from "@portolan/predictions";
+import type { DeliverBlocks } from "@portolan/predictions/log";
 import type { ControlClient } from "../control-client.ts";
 
 /** Statuses that say nothing about the blocks: they are sent again. */

@@ -1,12 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { asEpochMicros, type Id, type Logger, newId, parseId, systemClock } from "@portolan/kernel";
-import {
-  createShipper,
-  openPredictionWriter,
-  type PredictionWriter,
-  type Shipper,
-} from "@portolan/predictions";
+import type { PredictionWriter } from "@portolan/predictions/contract";
+import { createShipper, openPredictionWriter, type Shipper } from "@portolan/predictions/log";
 import type { Metrics } from "@portolan/telemetry";
 import type { GatewayConfig } from "../config.ts";
 import type { ControlClient } from "../control-client.ts";

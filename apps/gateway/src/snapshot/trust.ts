@@ -1,6 +1,6 @@
 import { PortolanError } from "@portolan/kernel";
 import { SnapshotTrust } from "@portolan/serving/contract";
-import { Compile } from "typebox/compile";
+import { Compile } from "@portolan/typebox";
 import type { ControlClient } from "../control-client.ts";
 import type { DiskCache } from "./disk-cache.ts";
 

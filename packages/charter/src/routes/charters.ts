@@ -1,6 +1,6 @@
 import { routeConfig } from "@portolan/http-contract";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import type { CharterDeps } from "../deps.ts";
 import { explanationMarkdown } from "../explain.ts";
 import { explainStoredCharter, exportCharterBundle, readCharter, readCharters } from "../read-charters.ts";

@@ -70,7 +70,11 @@ function diffTable(before: DataContract, after: DataContract): ContractChange[] 
 
 /** Levels of which less is stricter; the first reason is that of a stricter one, and whom it breaks. */
 const levelReasons = {
-  freshnessMs: ["producer", "batches must be fresher: those that passed may be refused", "batches may be older"],
+  freshnessMs: [
+    "producer",
+    "batches must be fresher: those that passed may be refused",
+    "batches may be older",
+  ],
   maxBadShare: [
     "producer",
     "fewer bad rows are allowed: batches that passed may be refused",

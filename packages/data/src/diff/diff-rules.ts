@@ -9,8 +9,7 @@ export function diffRowRules(before: DataContract, after: DataContract): Contrac
   const now = new Map(after.rowRules.map((rule) => [ruleKey(rule), rule]));
   const changes: ContractChange[] = [];
   // Rules of a column that came or went are told by the column itself.
-  for (const [key, rule] of now)
-    if (had.has(rule.column)) changes.push(...diffRowRule(old.get(key), rule));
+  for (const [key, rule] of now) if (had.has(rule.column)) changes.push(...diffRowRule(old.get(key), rule));
   for (const [key, rule] of old) {
     if (now.has(key) || !has.has(rule.column)) continue;
     const path = `rules.${rule.name}`;
@@ -32,8 +31,8 @@ function ruleKey({ column, name }: NamedRowRule): string {
 }
 
 /** What a rule says, without its name and column. */
-function said({ name: _, column: __, ...rest }: NamedRowRule): object {
-  return rest;
+function said(rule: NamedRowRule): object {
+  return Object.fromEntries(Object.entries(rule).filter(([key]) => key !== "name" && key !== "column"));
 }
 
 function diffRowRule(was: NamedRowRule | undefined, is: NamedRowRule): ContractChange[] {
@@ -71,9 +70,14 @@ export function diffBatchRules(before: DataContract, after: DataContract): Contr
   for (const [key, rule] of old)
     if (!now.has(key))
       changes.push(
-        compatible("consumer", `batch.${rule.name}`, "a demand on batches is gone: who reads them has its promise no more", {
-          before: threshold(rule),
-        }),
+        compatible(
+          "consumer",
+          `batch.${rule.name}`,
+          "a demand on batches is gone: who reads them has its promise no more",
+          {
+            before: threshold(rule),
+          },
+        ),
       );
   return changes;
 }

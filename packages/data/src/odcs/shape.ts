@@ -3,7 +3,13 @@ import type { YamlNode } from "@portolan/yaml-source";
 /** Checks one value of a document and reports what does not fit; a value that is absent is its parent's matter. */
 export type Shape = (node: YamlNode) => void;
 
-const nouns = { text: "text", number: "a number", boolean: "true or false", list: "a list", map: "a mapping" };
+const nouns = {
+  text: "text",
+  number: "a number",
+  boolean: "true or false",
+  list: "a list",
+  map: "a mapping",
+};
 
 function expectKind(node: YamlNode, wanted: keyof typeof nouns): boolean {
   const { kind } = node;

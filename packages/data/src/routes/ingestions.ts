@@ -1,7 +1,7 @@
 import { routeConfig } from "@portolan/http-contract";
 import { PortolanError } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import type { DataErrorCode } from "../errors.ts";
 import { type IngestionDeps, listPublishedDatasets, readIngestion, startIngestion } from "../ingestions.ts";
 import { readQuarantine } from "../quarantine.ts";

@@ -58,7 +58,8 @@ function identity(cell: JsonCell): string {
   if ("number" in cell)
     return /^-?[0-9]+$/.test(cell.number) ? cell.number : `float ${String(Number(cell.number))}`;
   const members = membersOf(cell);
-  if (members) return `{${[...members].map(([key, one]) => `${JSON.stringify(key)}:${identity(one)}`).join()}}`;
+  if (members)
+    return `{${[...members].map(([key, one]) => `${JSON.stringify(key)}:${identity(one)}`).join()}}`;
   return `[${(cell as readonly JsonCell[]).map(identity).join()}]`;
 }
 

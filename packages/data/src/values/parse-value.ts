@@ -2,8 +2,8 @@ import { zonedMicros } from "@portolan/kernel";
 import type { ColumnType, ContractColumn } from "../contract-model.ts";
 import { daysOf } from "./calendar.ts";
 import type { JsonCell } from "./json-cell.ts";
-import { falseWords, textForms, trueWords } from "./text-forms.ts";
 import { toIso } from "./text-format.ts";
+import { falseWords, textForms, trueWords } from "./text-forms.ts";
 
 /**
  * A value inside: integers and times are bigint (microseconds; dates are days since 1970), floats finite, objects and arrays
@@ -16,7 +16,10 @@ const forms = Object.fromEntries(
 ) as Readonly<Record<keyof typeof textForms, RegExp>>;
 
 /** The value that a text stands for, or undefined when it is none of the column's type: rules D4 and D7. Pure. */
-export function parseText(column: Pick<ContractColumn, "type" | "format" | "defaultTimeZone">, raw: string): Value | undefined {
+export function parseText(
+  column: Pick<ContractColumn, "type" | "format" | "defaultTimeZone">,
+  raw: string,
+): Value | undefined {
   if (column.type === "string") return raw;
   const trimmed = raw.replaceAll(/^ +| +$/g, "");
   const text = column.format ? toIso(trimmed, column.format) : trimmed;

@@ -80,5 +80,7 @@ function escaped(text: string): string {
 /** The ISO 8601 text of a value in a format, or undefined when it is not written so. */
 export function toIso(text: string, format: TextFormat): string | undefined {
   const found = new RegExp(`^(?:${format.pattern})$`, "u").exec(text);
-  return found ? format.replacement.replaceAll(/\\([1-9])/g, (_, n: string) => found[Number(n)] ?? "") : undefined;
+  return found
+    ? format.replacement.replaceAll(/\\([1-9])/g, (_, n: string) => found[Number(n)] ?? "")
+    : undefined;
 }

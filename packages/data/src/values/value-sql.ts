@@ -1,23 +1,9 @@
 import { quoteText } from "@portolan/expressions";
-import type { ColumnType, ContractColumn } from "../contract-model.ts";
+import type { ContractColumn } from "../contract-model.ts";
 import { isUtc } from "./parse-value.ts";
 import { falseWords, textForms, trueWords } from "./text-forms.ts";
 
 type Readable = Pick<ContractColumn, "type" | "format" | "defaultTimeZone">;
-
-/** What a column's values are in the engine, where they are not the text itself. */
-export const storedTypes: Readonly<Record<ColumnType, string>> = {
-  string: "varchar",
-  integer: "bigint",
-  number: "double",
-  boolean: "boolean",
-  instant: "bigint",
-  local: "bigint",
-  date: "date",
-  time: "time",
-  object: "json",
-  array: "json",
-};
 
 /** SQL of `parseText`: the value of a VARCHAR expression, or null. */
 export function textValueSql(column: Readable, text: string): string {

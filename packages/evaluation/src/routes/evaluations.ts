@@ -1,6 +1,6 @@
 import { routeConfig } from "@portolan/http-contract";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { Evaluation, EvaluationRequest } from "../contract.ts";
 import { type EvaluationDeps, startEvaluation } from "../evaluate-version.ts";
 import { listEvaluations } from "../store.ts";

@@ -1,6 +1,6 @@
 import { routeConfig } from "@portolan/http-contract";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import type { TextEvaluationDeps } from "../ports.ts";
 import { NewTextSet, TextEvaluation, TextEvaluationRequest, TextSet } from "../text/contract.ts";
 import { startTextEvaluation } from "../text/evaluate-text.ts";

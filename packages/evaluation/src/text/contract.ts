@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { GateResult, HeldOut, Interval } from "../evidence-shapes.ts";
 
 const closed = { additionalProperties: false } as const;

@@ -8,7 +8,7 @@ import {
   PortolanError,
   type Transaction,
 } from "@portolan/kernel";
-import { Value } from "typebox/value";
+import { Value } from "@portolan/typebox";
 import type { EvaluationErrorCode } from "../errors.ts";
 import { evidenceEnvironment } from "../evidence-environment.ts";
 import type { EvaluatedVersion, TextEvaluationDeps } from "../ports.ts";

@@ -1,7 +1,6 @@
 import { type ColumnTypes, parseExpression } from "@portolan/expressions";
 import { isPortolanError } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, type Static, Type } from "@portolan/typebox";
 
 const closed = { additionalProperties: false } as const;
 const mostAnswerTokens = 4096;

@@ -1,6 +1,6 @@
 import { routeConfig } from "@portolan/http-contract";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { readMaterialization, startMaterialization } from "../materializations.ts";
 import {
   FeatureViewResource,

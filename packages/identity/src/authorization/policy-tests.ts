@@ -1,6 +1,5 @@
 import { PortolanError } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
-import { Value } from "typebox/value";
+import { type Static, Type, Value } from "@portolan/typebox";
 import { type ActionName, actionNames } from "../actions.ts";
 import { EnvironmentName, RoleName } from "../contract.ts";
 import type { ResourceFacts } from "./facts.ts";

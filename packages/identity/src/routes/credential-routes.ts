@@ -1,7 +1,7 @@
 import { routeConfig } from "@portolan/http-contract";
 import { keyPurposes } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { createApiKey, maxApiKeyDays, revokeApiKey } from "../api-keys.ts";
 import {
   ApiKey,

@@ -1,7 +1,7 @@
 import { publicRoute, routeConfig } from "@portolan/http-contract";
 import { parseId } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { type Static, Type } from "typebox";
 import { bootstrap } from "../bootstrap.ts";
 import { DisplayName, EnvironmentName, Name, Organisation } from "../contract.ts";
 import { distrustIssuer, listTrustedIssuers, trustIssuer } from "../issuers.ts";

@@ -1,6 +1,6 @@
 import { routeConfig } from "@portolan/http-contract";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { LedgerEntry, LedgerPage, LedgerQuery, LedgerReceipt } from "../contract.ts";
 import { type LedgerDeps, proveRow, readEntry, receiptFor, searchLedger } from "../ledger.ts";
 

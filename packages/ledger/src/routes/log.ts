@@ -2,8 +2,8 @@ import { Readable } from "node:stream";
 import { routeConfig } from "@portolan/http-contract";
 import { type CallContext, PortolanError } from "@portolan/kernel";
 import { encodeBundle, parsePositionPath } from "@portolan/merkle";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { ConsistencyProof } from "../contract.ts";
 import {
   demand,

@@ -1,7 +1,7 @@
 import { routeConfig } from "@portolan/http-contract";
 import { digestJson, type JsonObject } from "@portolan/kernel";
+import { Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { Type } from "typebox";
 import { LedgerVerification, ledgerVerifyQueue, VerifyRequest } from "../contract.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import { rowsToVerify, verifyLedger } from "../verify-ledger.ts";

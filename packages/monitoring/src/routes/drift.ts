@@ -1,7 +1,7 @@
 import { routeConfig } from "@portolan/http-contract";
 import { PortolanError } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { type AcceptDriftDeps, acceptDrift } from "../accept-delivery.ts";
 import { DriftDelivery, DriftReading, DriftReceipt, ReferenceProfile } from "../contract.ts";
 import { type ProfileDeps, startProfile } from "../make-profile.ts";

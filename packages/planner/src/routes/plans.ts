@@ -1,7 +1,7 @@
 import { routeConfig } from "@portolan/http-contract";
 import { PortolanError } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { PlanDocument } from "../plan-json.ts";
 import { makePlan, type PlannerDeps, type PlanRequest, readPlan } from "../plans.ts";
 import { renderPlan } from "../render-plan.ts";

@@ -1,5 +1,5 @@
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { Compile } from "typebox/compile";
+import { Compile } from "@portolan/typebox";
 import { corrupt, parseJson } from "../format/payload-codec.ts";
 import { openSealed, seal, WrappedKey } from "../format/sealing.ts";
 

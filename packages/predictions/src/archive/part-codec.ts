@@ -1,4 +1,4 @@
-import { Compile } from "typebox/compile";
+import { Compile } from "@portolan/typebox";
 import type { OpenedBlock } from "../format/block.ts";
 import { EntryPacker } from "../format/entry-packer.ts";
 import { encodeFrame, frameAt, frameKinds, openFrame, unsealFrames } from "../format/frame.ts";

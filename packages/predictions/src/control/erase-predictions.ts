@@ -10,8 +10,7 @@ import {
   PortolanError,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, Type } from "@portolan/typebox";
 import { listArchives, resizeArchive } from "../archive/archive-store.ts";
 import { heldBy } from "../archive/hold-policy.ts";
 import { followingMoves, type PartFiles } from "../archive/part-files.ts";

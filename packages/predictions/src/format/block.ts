@@ -1,6 +1,6 @@
 import { canonicalBytes, type Id, parseId } from "@portolan/kernel";
 import { leafHash, toHex } from "@portolan/merkle";
-import { Compile } from "typebox/compile";
+import { Compile } from "@portolan/typebox";
 import { BlockEnd, type OrganisationRoot, type PredictionHeader } from "../contract.ts";
 import { type Frame, frameKinds, openFrame, scanFrames } from "./frame.ts";
 import { maxBlockEndBytes, maxBlockRawBytes, maxBlockRecords } from "./limits.ts";

@@ -1,6 +1,5 @@
 import { PortolanError } from "@portolan/kernel";
-import { Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, Type } from "@portolan/typebox";
 import { FeatureValue, type PredictionPayload } from "../contract.ts";
 
 /** Section tags (P5). A tag is never reused; readers skip those they do not know. */

@@ -1,5 +1,5 @@
 import { isPortolanError } from "@portolan/kernel";
-import { Compile } from "typebox/compile";
+import { Compile } from "@portolan/typebox";
 import {
   PredictionContext,
   PredictionHeader,

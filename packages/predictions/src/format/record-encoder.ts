@@ -1,5 +1,5 @@
 import { PortolanError } from "@portolan/kernel";
-import { Compile } from "typebox/compile";
+import { Compile } from "@portolan/typebox";
 import { type LatencyBreakdown, PredictionContext, type PredictionRecord } from "../contract.ts";
 import { maxHeaderBytes, maxPayloadBytes } from "./limits.ts";
 import { sectionHeadBytes, sections } from "./payload-codec.ts";

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { corrupt } from "./payload-codec.ts";
 
 const nonceBytes = 12;

@@ -1,8 +1,7 @@
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalBytes, syncFolderSync } from "@portolan/kernel";
-import { type Static, Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, type Static, Type } from "@portolan/typebox";
 import { encodeFrame, type Frame, frameKinds, openFrame } from "./frame.ts";
 import type { LogKeys } from "./log-keys.ts";
 import { corrupt, parseJson } from "./payload-codec.ts";

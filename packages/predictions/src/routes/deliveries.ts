@@ -1,6 +1,6 @@
 import { routeConfig } from "@portolan/http-contract";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { Outcome } from "../contract.ts";
 import { type AcceptDeps, acceptBlocks } from "../control/accept-blocks.ts";
 import { type OutcomeDeps, reportOutcomes } from "../control/report-outcomes.ts";

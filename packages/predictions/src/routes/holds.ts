@@ -1,7 +1,7 @@
 import { routeConfig } from "@portolan/http-contract";
 import { asEpochMicros, environments, formatInstant, parseInstant } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import type { HoldRow } from "../control/hold-store.ts";
 import { type HoldDeps, placeHold, readHolds, releaseHold } from "../control/holds.ts";
 

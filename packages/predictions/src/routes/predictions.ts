@@ -1,7 +1,7 @@
 import { routeConfig } from "@portolan/http-contract";
 import { parseInstant } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { variants } from "../contract.ts";
 import { type EraseDeps, ErasureSelector, erasePredictions } from "../control/erase-predictions.ts";
 import {

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { FeatureValue, PredictionHeader, type StoredPrediction } from "../contract.ts";
 
 const Body = Type.Object({

@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
 import { routeConfig } from "@portolan/http-contract";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { type ArtifactDeps, largestArtifactBytes, readArtifact, uploadArtifact } from "../artifacts.ts";
 import { EnvironmentName, Sha256 } from "../contract.ts";
 

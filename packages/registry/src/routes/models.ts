@@ -1,7 +1,7 @@
 import { routeConfig } from "@portolan/http-contract";
 import { PortolanError } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import type { ArtifactDeps } from "../artifacts.ts";
 import { ComputeProfile } from "../compute-profile.ts";
 import { EnvironmentName, Lineage, ModelName, ModelVersion, Sha256, StatedUpstream } from "../contract.ts";

@@ -1,6 +1,6 @@
 import { routeConfig } from "@portolan/http-contract";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { Scoring, ScoringPlan, ScoringQuestion, ScoringRequest } from "../contract.ts";
 import { listScorings, planScoring, readScoring, type ScoringDeps, startScoring } from "../start-scoring.ts";
 

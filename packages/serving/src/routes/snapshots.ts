@@ -9,8 +9,8 @@ import {
   parseDigest,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { GatewayDeclaration, GatewayName } from "../endpoint.ts";
 import type { ServingErrorCode } from "../errors.ts";
 import { requireDeclared } from "../gateways.ts";

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 
 const closed = { additionalProperties: false } as const;
 /** `champion` is the deployment's own version; every other variant has its own name. */

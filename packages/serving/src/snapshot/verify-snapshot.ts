@@ -1,6 +1,6 @@
 import { createPublicKey, verify } from "node:crypto";
 import { canonicalJson, digestBytes, type JsonValue, keyCounts, type SigningKey } from "@portolan/kernel";
-import { Compile } from "typebox/compile";
+import { Compile } from "@portolan/typebox";
 import {
   KeysPart,
   RoutesPart,

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "@portolan/typebox";
 import { refuse } from "../check-values.ts";
 import { type DatasetInput, type KeyValue, type MetricPoint, runStatuses } from "../contract.ts";
 

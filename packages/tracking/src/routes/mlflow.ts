@@ -1,7 +1,7 @@
 import { type ErrorCatalogue, routeConfig } from "@portolan/http-contract";
 import type { CallContext, Logger } from "@portolan/kernel";
+import { type Static, type TObject, type TProperties, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { type Batch, limits } from "../check-values.ts";
 import { deleteTag, type LogDeps, logBatch, logInputs, nameTag, reportRun } from "../log-to-run.ts";
 import { type ExperimentDeps, readExperiment, readExperimentByName } from "../read-experiment.ts";

@@ -1,6 +1,6 @@
 import { routeConfig } from "@portolan/http-contract";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { MetricPage, TrackedData } from "../contract.ts";
 import { type ReadDeps, readMetricPage, readTrackedData } from "../read-run.ts";
 

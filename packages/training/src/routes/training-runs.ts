@@ -1,6 +1,6 @@
 import { routeConfig } from "@portolan/http-contract";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Static, Type } from "typebox";
 import { TrainingRunRequest, TrainingRunView } from "../contract.ts";
 import { readTrainingLog, readTrainingRun, startTrainingRun, type TrainingDeps } from "../training-runs.ts";
 

@@ -1,5 +1,4 @@
-import { Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, Type } from "@portolan/typebox";
 import { askJson } from "../ask-json.ts";
 import type { Connection } from "../connection.ts";
 

@@ -1,0 +1,68 @@
+import type { Command } from "commander";
+import type { ContextOf } from "./program.ts";
+
+type Register = (program: Command, contextOf: ContextOf) => void;
+
+interface CommandGroup {
+  /** First words of the commands that it registers, in the order of `--help`. */
+  readonly names: readonly string[];
+  load(): Promise<Register>;
+}
+
+/** Each is loaded when one of its commands is asked for: all of them together take as long as most commands do. */
+export const commandGroups: readonly CommandGroup[] = [
+  {
+    names: ["init", "plan", "apply"],
+    load: async () => (await import("./commands/project.ts")).registerProjectCommands,
+  },
+  {
+    names: ["charter", "sign"],
+    load: async () => (await import("./commands/charter.ts")).registerCharterCommands,
+  },
+  {
+    names: ["contract"],
+    load: async () => (await import("./commands/contract.ts")).registerContractCommands,
+  },
+  {
+    names: ["up", "down", "status", "logs"],
+    load: async () => (await import("./commands/server.ts")).registerServerCommands,
+  },
+  {
+    names: ["business-unit", "team", "use-case", "user", "service-account", "whoami", "grant", "api-key"],
+    load: async () => (await import("./commands/identity.ts")).registerIdentityCommands,
+  },
+  { names: ["model"], load: async () => (await import("./commands/model.ts")).registerModelCommands },
+  {
+    names: ["evaluation-set"],
+    load: async () => (await import("./commands/evaluation-set.ts")).registerEvaluationSetCommands,
+  },
+  { names: ["edge"], load: async () => (await import("./commands/edge.ts")).registerEdgeCommands },
+  {
+    names: ["endpoint"],
+    load: async () => (await import("./commands/endpoint.ts")).registerEndpointCommands,
+  },
+  {
+    names: ["predict", "outcome"],
+    load: async () => (await import("./commands/prediction.ts")).registerPredictionCommands,
+  },
+  {
+    names: ["predictions"],
+    load: async () => (await import("./commands/predictions.ts")).registerPredictionsCommands,
+  },
+  { names: ["score"], load: async () => (await import("./commands/score.ts")).registerScoreCommand },
+  { names: ["drift"], load: async () => (await import("./commands/drift.ts")).registerDriftCommands },
+  { names: ["audit"], load: async () => (await import("./commands/audit.ts")).registerAuditCommands },
+  {
+    names: ["backup", "restore", "backups"],
+    load: async () => (await import("./commands/backup.ts")).registerBackupCommands,
+  },
+  { names: ["policy"], load: async () => (await import("./commands/policy.ts")).registerPolicyCommands },
+  { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).registerDoctorCommand },
+  { names: ["demo"], load: async () => (await import("./commands/demo.ts")).registerDemoCommand },
+];
+
+/** The group of that command, or all of them where no command has that name: help and suggestions name every one. */
+export function groupsFor(name: string | undefined): readonly CommandGroup[] {
+  const group = commandGroups.find(({ names }) => name !== undefined && names.includes(name));
+  return group ? [group] : commandGroups;
+}
