@@ -6,8 +6,8 @@ import {
   termsOf,
 } from "@portolan/charter/policy";
 import { type Place, PortolanError } from "@portolan/kernel";
-import { longestBatchDelayMs } from "./batching/batching-problems.ts";
 import type { Backends } from "./backends/backend-schema.ts";
+import { longestBatchDelayMs } from "./batching/batching-problems.ts";
 import type { DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
 import type { ServedCharter, ServedUseCase } from "./ports.ts";

@@ -57,7 +57,8 @@ export const DeployRequest = Type.Object(
       Type.Array(AskedBackend, {
         minItems: 1,
         maxItems: 4,
-        description: "Other places where this model runs; requests go to the cheapest that keeps the charter's p95",
+        description:
+          "Other places where this model runs; requests go to the cheapest that keeps the charter's p95",
       }),
     ),
     variants: Type.Optional(Type.Array(AskedVariant, { maxItems: 16 })),

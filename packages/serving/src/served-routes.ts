@@ -1,3 +1,4 @@
+import { termsOf } from "@portolan/charter/policy";
 import {
   type CallContext,
   type Digest,
@@ -7,7 +8,6 @@ import {
   type Place,
   type PortolanError,
 } from "@portolan/kernel";
-import { termsOf } from "@portolan/charter/policy";
 import { chooseBackends } from "./backends/choose-backend.ts";
 import { deriveRoute, requireServable } from "./derive-route.ts";
 import type { DeployRequest, Stop } from "./endpoint.ts";

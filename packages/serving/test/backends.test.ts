@@ -106,7 +106,14 @@ function deploy(name: string, over: object = {}, call = aCall({ roles: ["ml_engi
     location,
   };
   const backends = [gpu, edge];
-  const request = { environment: "production", useCaseId: "uc_1", model: "own", version: 1, backends, ...over };
+  const request = {
+    environment: "production",
+    useCaseId: "uc_1",
+    model: "own",
+    version: 1,
+    backends,
+    ...over,
+  };
   return deployEndpoint(deps, call, name, request as Parameters<typeof deployEndpoint>[3]);
 }
 

@@ -97,7 +97,8 @@ function backendsOf({ backends }: Route): string {
     unmeasured: "it is not measured yet: deploy again once it is",
   }[backends.why];
   const lines = backends.order.map(({ hardware, model, latencyMicrosP95, costPerThousand, evidence }, at) => {
-    const known = evidence === "none" ? "unknown" : `${(latencyMicrosP95 ?? 0) / 1000} ms, ${costPerThousand}`;
+    const known =
+      evidence === "none" ? "unknown" : `${(latencyMicrosP95 ?? 0) / 1000} ms, ${costPerThousand}`;
     const part = at === 0 ? `first: ${why}` : "when those before are down";
     return `\n  ${hardware}: ${versionText(model)} (${known} per 1,000, ${evidence}), ${part}`;
   });

@@ -31,10 +31,24 @@ test("shares, shadows, rules and the secondary model are read as they are writte
   expect(parseRouting({ batchDelay: "2ms", preferredRows: "8, 16,32" })).toEqual({
     batching: { maxDelayMs: 2, preferredRows: [8, 16, 32] },
   });
-  expect(parseRouting({ backend: ["gpu=churn-gpu/1:8.5ms:0.02EUR", "edge=churn-edge/2:40ms:0 EUR"] })).toEqual({
+  expect(
+    parseRouting({ backend: ["gpu=churn-gpu/1:8.5ms:0.02EUR", "edge=churn-edge/2:40ms:0 EUR"] }),
+  ).toEqual({
     backends: [
-      { hardware: "gpu", model: "churn-gpu", version: 1, latencyMicrosP95: 8500, costPerThousand: "0.02 EUR" },
-      { hardware: "edge", model: "churn-edge", version: 2, latencyMicrosP95: 40_000, costPerThousand: "0 EUR" },
+      {
+        hardware: "gpu",
+        model: "churn-gpu",
+        version: 1,
+        latencyMicrosP95: 8500,
+        costPerThousand: "0.02 EUR",
+      },
+      {
+        hardware: "edge",
+        model: "churn-edge",
+        version: 2,
+        latencyMicrosP95: 40_000,
+        costPerThousand: "0 EUR",
+      },
     ],
   });
   expect(parseRouting({ preferredRows: "8" })).toEqual({ batching: { maxDelayMs: 0, preferredRows: [8] } });

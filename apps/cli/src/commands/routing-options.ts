@@ -16,7 +16,10 @@ export interface RoutingOptions {
   readonly backend?: readonly string[];
 }
 
-type Routing = Pick<DeployRequest, "variants" | "traffic" | "secondary" | "cacheMebibytes" | "batching" | "backends">;
+type Routing = Pick<
+  DeployRequest,
+  "variants" | "traffic" | "secondary" | "cacheMebibytes" | "batching" | "backends"
+>;
 type Traffic = NonNullable<DeployRequest["traffic"]>;
 
 export function addRoutingOptions(command: Command): Command {

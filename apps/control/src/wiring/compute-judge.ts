@@ -8,8 +8,7 @@ export function createComputeJudge(registry: RegistryDeps, clock: Clock): Comput
   const prices = readShippedPrices();
   return {
     async judge(call, { name, version }, charter) {
-      const measured =
-        charter && (await readComputeProfile(registry, call, name, version).catch(notThere));
+      const measured = charter && (await readComputeProfile(registry, call, name, version).catch(notThere));
       if (!charter || !measured) return null;
       const { single, memory } = measured.profile;
       const verdict = judgeCompute(charter.document, {

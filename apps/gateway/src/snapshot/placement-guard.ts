@@ -38,7 +38,12 @@ function mayAsk({ placement, environment }: Route, { upstream }: ModelReference)
 /** The route without the versions beside its champion that are run where its charter does not allow it. */
 function withoutMisplaced(route: Route, log: Logger): Route {
   const { previous, secondary, variants, backends } = route;
-  const beside = [...(backends?.order ?? []), ...variants, ...(previous ? [previous] : []), ...(secondary ? [secondary] : [])];
+  const beside = [
+    ...(backends?.order ?? []),
+    ...variants,
+    ...(previous ? [previous] : []),
+    ...(secondary ? [secondary] : []),
+  ];
   const misplaced = beside.filter(({ model }) => !mayAsk(route, model));
   if (misplaced.length === 0) return route;
   const { environment, endpoint } = route;

@@ -41,6 +41,8 @@ export interface ActiveRoute {
 
 export interface ActiveBackend {
   readonly hardware: Hardware;
+  /** The deployment's own version, which runs here too. */
+  readonly own: ModelReference;
   /** Why requests go there first. */
   readonly why: Backends["why"];
   /** Context of what it answers because the places before it are down. */
@@ -154,6 +156,11 @@ export function versionsOf(active: ActiveRoute): ActiveRoute[] {
   return [active, ...backends, ...splits.values(), ...shadows.map(({ version }) => version), ...fallbacks];
 }
 
+/** The version whose statistics of rows and callers a place adds to: wherever it runs, the model is one. */
+export function watchedModel({ route, backend }: ActiveRoute): ModelReference {
+  return backend?.own ?? route.model;
+}
+
 function othersOf(route: Route, snapshotVersion: number, ready: ReadyModel): OtherVersions {
   const version = (served: ServedVersion, variant: PredictionContext["variant"]) =>
     versionOf(
@@ -184,7 +191,7 @@ function backendsOf(route: Route, snapshotVersion: number, ready: ReadyModel): A
   return order.map(({ hardware, model }) => {
     const version = versionOf({ ...route, model }, snapshotVersion, "champion", ready(model));
     const at = (reason: string) => ({ ...version.context, backend: { hardware, why: reason } });
-    const backend = { hardware, why, failoverContext: at("failover") };
+    const backend = { hardware, own: route.model, why, failoverContext: at("failover") };
     return { ...version, context: at(why), backend };
   });
 }

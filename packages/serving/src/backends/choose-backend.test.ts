@@ -26,15 +26,41 @@ const said = ({ order, why }: Pick<Backends, "order" | "why">) =>
 
 test.each([
   ["the cheapest that keeps the latency goes first", 30, "0.01 EUR", 8, "0.05 EUR", 50, "cpu gpu: cheapest"],
-  ["a dearer one does where the cheap one is too slow", 80, "0.01 EUR", 8, "0.05 EUR", 50, "gpu cpu: cheapest"],
+  [
+    "a dearer one does where the cheap one is too slow",
+    80,
+    "0.01 EUR",
+    8,
+    "0.05 EUR",
+    50,
+    "gpu cpu: cheapest",
+  ],
   ["the bound itself is kept", 50, "0.01 EUR", 8, "0.05 EUR", 50, "cpu gpu: cheapest"],
-  ["where none keeps it the fastest goes first, whatever it costs", 80, "0.01 EUR", 60, "9 EUR", 50, "gpu cpu: fastest"],
-  ["without a charter every latency is in time", 800, "0.01 EUR", 8, "0.05 EUR", undefined, "cpu gpu: cheapest"],
+  [
+    "where none keeps it the fastest goes first, whatever it costs",
+    80,
+    "0.01 EUR",
+    60,
+    "9 EUR",
+    50,
+    "gpu cpu: fastest",
+  ],
+  [
+    "without a charter every latency is in time",
+    800,
+    "0.01 EUR",
+    8,
+    "0.05 EUR",
+    undefined,
+    "cpu gpu: cheapest",
+  ],
   ["equal costs go to the faster one", 30, "0.05 EUR", 8, "0.050 EUR", 50, "gpu cpu: cheapest"],
   ["what is not measured is asked first", undefined, undefined, 8, "0.05 EUR", 50, "cpu gpu: unmeasured"],
   ["a latency alone is no measurement", 30, undefined, 8, "0.05 EUR", 50, "cpu gpu: unmeasured"],
 ] as const)("%s", (_, cpuMs, cpuCost, gpuMs, gpuCost, bound, result) => {
-  expect(said(chooseBackends(offer("cpu", cpuMs, cpuCost), [offer("gpu", gpuMs, gpuCost)], bound))).toBe(result);
+  expect(said(chooseBackends(offer("cpu", cpuMs, cpuCost), [offer("gpu", gpuMs, gpuCost)], bound))).toBe(
+    result,
+  );
 });
 
 test("nothing is lost, and the first is never beaten", () => {

@@ -57,7 +57,10 @@ export function withBackends(
 }
 
 /** For the ledger. Pure. */
-export function backendFacts(backends: Backends | undefined): { backends?: string[]; backendChosen?: string } {
+export function backendFacts(backends: Backends | undefined): {
+  backends?: string[];
+  backendChosen?: string;
+} {
   if (!backends) return {};
   const order = backends.order.map(({ hardware, model }) => `${hardware} ${model.name}/${model.version}`);
   return { backends: order, backendChosen: backends.why };

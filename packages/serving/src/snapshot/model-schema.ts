@@ -20,7 +20,7 @@ const Tensor = Type.Object(
   },
   closed,
 );
-export const Signature = Type.Object({ inputs: Type.Array(Tensor), outputs: Type.Array(Tensor) }, closed);
+const Signature = Type.Object({ inputs: Type.Array(Tensor), outputs: Type.Array(Tensor) }, closed);
 
 /** Where a version runs that another server runs: what a charter and a gateway judge before anything is sent there. */
 const UpstreamPlace = Type.Object(

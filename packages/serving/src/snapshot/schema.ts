@@ -5,7 +5,7 @@ import { EnvironmentName, Micros, ModelReference, Sha256 } from "./model-schema.
 import { FallbackStep, Resilience } from "./resilience-schema.ts";
 import { Traffic, VariantName } from "./traffic-schema.ts";
 
-export { EnvironmentName, ModelReference, Sha256, Signature, type UpstreamPlace } from "./model-schema.ts";
+export { EnvironmentName, ModelReference, Sha256, type UpstreamPlace } from "./model-schema.ts";
 
 const closed = { additionalProperties: false } as const;
 
