@@ -26,6 +26,7 @@ servers:
   - server: local
     type: local
     path: customers
+    format: csv
 schema:
   - name: customers
     logicalType: object

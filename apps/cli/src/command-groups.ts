@@ -20,6 +20,10 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/charter.ts")).registerCharterCommands,
   },
   {
+    names: ["contract"],
+    load: async () => (await import("./commands/contract.ts")).registerContractCommands,
+  },
+  {
     names: ["up", "down", "status", "logs"],
     load: async () => (await import("./commands/server.ts")).registerServerCommands,
   },

@@ -13,6 +13,7 @@ servers:
   - server: local
     type: local
     path: visits
+    format: csv
 schema:
   - name: visits
     logicalType: object

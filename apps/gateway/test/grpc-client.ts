@@ -69,6 +69,21 @@ export class GrpcClient {
     });
   }
 
+  /** Asks, and calls it off after `afterMs`. */
+  async leave(method: string, message: Uint8Array, afterMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const call = this.#client.makeUnaryRequest(
+        `/inference.GRPCInferenceService/${method}`,
+        asBuffer,
+        (given) => given,
+        message,
+        this.#metadata,
+        () => resolve(),
+      );
+      setTimeout(() => call.cancel(), afterMs);
+    });
+  }
+
   close(): void {
     this.#client.close();
   }

@@ -12,6 +12,8 @@ export { ingestJob } from "./ingest-job.ts";
 export { type IngestionDeps, ingestQueue, startIngestion } from "./ingestions.ts";
 export type { ResidencyCheck } from "./ports.ts";
 export { readQuarantine } from "./quarantine.ts";
+export type { SourceFile, SourceFormat } from "./source-plan.ts";
+export { type ContractTrial, type TrialReport, tryContract } from "./try-contract.ts";
 
 export const dataMigrations: MigrationSet = {
   package: "data",

@@ -1,58 +1,34 @@
-import { mkdir, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { quoteText } from "@portolan/expressions";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
 import {
   asPlace,
   type Digest,
   digestJson,
-  type Environment,
   type EnvironmentPlace,
   type JobEnd,
   type JobHandler,
   type JobRun,
   type JsonObject,
   locate,
-  newId,
   PortolanError,
   type Transaction,
 } from "@portolan/kernel";
-import { type AnalysisResult, integerCell } from "./analysis.ts";
-import { batchMetricSql, judgeBatch } from "./batch-metrics.ts";
 import type { DataContract } from "./contract-model.ts";
 import { digestFile } from "./digest-file.ts";
 import type { DataErrorCode } from "./errors.ts";
 import { type IngestionDeps, ingestionPlace, ingestQueue } from "./ingestions.ts";
-import type { DatasetManifest, IngestionView } from "./resources.ts";
+import { judgeFiles } from "./judge-files.ts";
+import {
+  missingColumns,
+  type ObservedColumn,
+  observeSources,
+  withColumns,
+  withDialects,
+} from "./observe-sources.ts";
+import { type Ingestion, publishBatch, refuseUnread, reuseBatch, type Split } from "./publish-batch.ts";
 import type { SourceFile } from "./source-plan.ts";
 import { locateSources, unreadable } from "./sources.ts";
-import { splitPlan } from "./split-plan.ts";
-import {
-  closeIngestion,
-  findIngestion,
-  findSameIngestion,
-  getContract,
-  insertDataset,
-  type StoredContract,
-  updateIngestion,
-} from "./store.ts";
-
-type Ingestion = IngestionView & { readonly contractId: string };
-
-/** What the split left behind; recorded as the step's result, so that a restart does not split again. */
-interface Split {
-  readonly [key: string]: number | string | number[] | Record<string, number> | null;
-  readonly accepted: number;
-  readonly quarantined: number;
-  readonly deadLetters: number;
-  readonly minEventTime: number | null;
-  readonly maxEventTime: number | null;
-  readonly values: number[];
-  readonly rules: Record<string, number>;
-  readonly object: string;
-  readonly sizeBytes: number;
-  readonly quarantine: string;
-  readonly deadLetterObject: string;
-}
+import { closeIngestion, findIngestion, getContract, type StoredContract, updateIngestion } from "./store.ts";
 
 /**
  * Ingests one batch: digest the sources, split, judge, publish. Each step resumes after a crash; publication and its
@@ -79,22 +55,26 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
     return { ingestion: found, contract: await getContract(sql, organisationId, found.contractId) };
   });
   try {
-    const sources = await locateSources(
+    const located = await locateSources(
       deps,
       { call: job.call, at: await workPlace(deps, job, ingestion) },
       ingestion.sources,
     );
-    const sourceDigest = await job.effect("digest sources", () => digestSources(sources));
+    const sourceDigest = await job.effect("digest sources", () => digestSources(located));
     const earlier = await job.step("look for the same batch", async (tx) => {
-      const found = await reuse(tx, ingestion, sourceDigest);
+      const found = await reuseBatch(tx, ingestion, sourceDigest);
       if (found === null) await updateIngestion(tx.sql, ingestion.id, { state: "running" });
       return found;
     });
     if (earlier !== null) return { datasetId: earlier, reused: true };
-    const split = await job.effect("split", () =>
-      splitBatch(deps, job, { ingestion, contract, sources, sourceDigest }),
+    const batch = { ingestion, contract, sourceDigest };
+    const seen = await observe(deps, job, contract.body, located);
+    if (seen.failures.length > 0)
+      return await job.step("refuse", (tx) => refuseUnread(tx, batch, seen.columns, seen.failures));
+    const split = await job.effect("split", () => splitBatch(deps, job, { ...batch, sources: seen.sources }));
+    return await job.step("publish", (tx) =>
+      publishBatch(deps, tx, { ...batch, split, observed: seen.columns }),
     );
-    return await job.step("publish", (tx) => publish(deps, tx, { ingestion, contract, sourceDigest, split }));
   } catch (error) {
     // A failure that will be tried again is none yet: whoever waits for this ingestion would give up too early.
     if (job.signal.aborted || !job.finalAttempt) throw error;
@@ -118,27 +98,26 @@ async function digestSources(sources: readonly SourceFile[]): Promise<string> {
   return digestJson(parts);
 }
 
-/** Answers with the dataset of an earlier ingestion of the same bytes, or null. */
-async function reuse(tx: Transaction, ingestion: Ingestion, sourceDigest: string): Promise<string | null> {
-  const earlier = await findSameIngestion(tx.sql, {
-    organisationId: tx.call.actor.organisationId,
-    contractId: ingestion.contractId,
-    environment: ingestion.environment,
-    sourceDigest,
-    ...(ingestion.useCaseId === undefined ? {} : { useCaseId: ingestion.useCaseId }),
-  });
-  if (!earlier?.datasetId) return null;
-  await updateIngestion(tx.sql, ingestion.id, {
-    state: "published",
-    finished_at: tx.now,
-    dataset_id: earlier.datasetId,
-    ...(earlier.counts ? { counts: earlier.counts } : {}),
-    ...(earlier.rules ? { rules: earlier.rules } : {}),
-    ...(earlier.quarantine ? { quarantine: earlier.quarantine } : {}),
-    ...(earlier.deadLetters ? { dead_letters: earlier.deadLetters } : {}),
-  });
-  await tx.record({ event: "data.ingestion.reused", subject: ingestion.id, detail: { of: earlier.id } });
-  return earlier.datasetId;
+/** What the files are: how CSV is written, which columns there are, and whether the batch can be read at all. */
+async function observe(
+  deps: IngestionDeps,
+  job: JobRun,
+  contract: DataContract,
+  located: readonly SourceFile[],
+): Promise<{ sources: SourceFile[]; columns: ObservedColumn[]; failures: string[] }> {
+  const dialects = await withDialects(located, contract.columns);
+  await mkdir(deps.workFolder, { recursive: true });
+  const workFolder = await mkdtemp(join(deps.workFolder, "look-"));
+  try {
+    const columns = await observeSources(deps.engine, dialects, workFolder, job.signal);
+    return {
+      sources: withColumns(dialects, columns),
+      columns: columns.flat(),
+      failures: missingColumns(contract, dialects, columns),
+    };
+  } finally {
+    await rm(workFolder, { recursive: true, force: true });
+  }
 }
 
 interface Batch {
@@ -147,9 +126,6 @@ interface Batch {
   readonly sources: readonly SourceFile[];
   readonly sourceDigest: string;
 }
-
-/** A hundred times what three million rows took: beyond it the source or the contract is at fault. */
-const splitTimeoutMs = 1_800_000;
 
 async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promise<Split> {
   const { contract, sources } = batch;
@@ -160,11 +136,11 @@ async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promi
     const references: Record<string, string> = {};
     for (const [name, digest] of Object.entries(contract.body.references))
       references[name] = await deps.objects.localPath(digest as Digest);
-    const result = await deps.engine.run({
-      statements: splitPlan({ contract: contract.body, sources, references, output: folder }),
-      readable: [...sources.map((source) => source.path), ...Object.values(references)],
-      workFolder: folder,
-      timeoutMs: splitTimeoutMs,
+    const figures = await judgeFiles(deps.engine, {
+      contract: contract.body,
+      sources,
+      references,
+      folder,
       signal: job.signal,
       onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),
     });
@@ -175,8 +151,7 @@ async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promi
     const quarantine = await deps.objects.putFile(join(folder, "quarantine.parquet"));
     const deadLetters = await deps.objects.putFile(join(folder, "dead-letter.parquet"));
     return {
-      ...figuresOf(result),
-      values: await batchValues(deps, job, contract.body, join(folder, "accepted.parquet")),
+      ...figures,
       object: accepted.digest,
       sizeBytes: accepted.sizeBytes,
       quarantine: quarantine.digest,
@@ -185,144 +160,4 @@ async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promi
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** Longer than any figure over a batch should take; a rule's query may be a runaway. */
-const ruleTimeoutMs = 120_000;
-/** A figure needs little disk; a cross join that somebody wrote would take all there is. */
-const ruleSpillBytes = 2 ** 30;
-
-/**
- * Figures of the contract's batch rules. A process of its own that can read the accepted rows and nothing else: rules may carry
- * SQL that somebody wrote, and neither the source, nor what was kept out, nor any other file is theirs to read.
- */
-async function batchValues(
-  deps: IngestionDeps,
-  job: JobRun,
-  contract: DataContract,
-  accepted: string,
-): Promise<number[]> {
-  if (contract.batchRules.length === 0) return [];
-  const workFolder = `${dirname(accepted)}-rules`;
-  await mkdir(workFolder, { recursive: true });
-  try {
-    const result = await deps.engine.run({
-      statements: [
-        { sql: `create view accepted as select * from read_parquet(${quoteText(accepted)})` },
-        ...contract.batchRules.map((rule, index) => ({
-          sql: batchMetricSql(rule),
-          returns: `batch_${index}`,
-          note: `rule ${rule.name}`,
-        })),
-      ],
-      readable: [accepted],
-      workFolder,
-      timeoutMs: ruleTimeoutMs,
-      spillLimitBytes: ruleSpillBytes,
-      outputLimitBytes: ruleSpillBytes,
-      signal: job.signal,
-    });
-    return contract.batchRules.map((_, index) => Number(result.rows[`batch_${index}`]?.[0]?.["value"] ?? 0));
-  } finally {
-    await rm(workFolder, { recursive: true, force: true });
-  }
-}
-
-function figuresOf(result: AnalysisResult) {
-  const counts = result.rows["counts"]?.[0];
-  const time = (name: string): number | null =>
-    typeof counts?.[name] === "string" ? integerCell(counts, name) : null;
-  return {
-    accepted: integerCell(counts, "accepted"),
-    quarantined: integerCell(counts, "quarantined"),
-    deadLetters: integerCell(counts, "dead_letters"),
-    minEventTime: time("min_event_time"),
-    maxEventTime: time("max_event_time"),
-    rules: Object.fromEntries(
-      (result.rows["rules"] ?? []).map((row) => [String(row["rule"]), integerCell(row, "rows")]),
-    ),
-  };
-}
-
-interface Publication {
-  readonly ingestion: Ingestion;
-  readonly contract: StoredContract;
-  readonly sourceDigest: string;
-  readonly split: Split;
-}
-
-async function publish(
-  deps: Pick<IngestionDeps, "artifacts">,
-  tx: Transaction,
-  publication: Publication,
-): Promise<JsonObject> {
-  const { ingestion, contract, sourceDigest, split } = publication;
-  // Asked again in the very transaction that publishes: another worker may have split the same batch meanwhile.
-  const earlier = await reuse(tx, ingestion, sourceDigest);
-  if (earlier !== null) return { datasetId: earlier, reused: true };
-  const { accepted, quarantined, deadLetters, rules } = split;
-  const outcome = {
-    source_digest: sourceDigest,
-    counts: { accepted, quarantined, deadLetters },
-    rules,
-    quarantine: split.quarantine,
-    dead_letters: split.deadLetterObject,
-    finished_at: tx.now,
-  };
-  const figures = {
-    accepted,
-    quarantined,
-    deadLetters,
-    values: split.values,
-    ...(split.maxEventTime === null ? {} : { maxEventTime: split.maxEventTime }),
-  };
-  await deps.artifacts.note(tx, ingestionPlace(ingestion), [
-    { digest: split.quarantine, kind: "quarantine" },
-    { digest: split.deadLetterObject, kind: "dead_letters" },
-  ]);
-  const verdict = judgeBatch(contract.body, figures, ingestion.asOf ?? tx.now);
-  if (verdict.kind === "failed") {
-    await updateIngestion(tx.sql, ingestion.id, { state: "refused", failures: verdict.failures, ...outcome });
-    await tx.record({
-      event: "data.ingestion.refused",
-      subject: ingestion.id,
-      detail: { failures: verdict.failures },
-    });
-    return { refused: true, failures: verdict.failures };
-  }
-  const manifest = manifestOf(tx, publication);
-  await insertDataset(tx.sql, tx.call.actor.organisationId, manifest);
-  await deps.artifacts.note(tx, ingestionPlace(ingestion), [{ digest: split.object, kind: "dataset" }]);
-  await updateIngestion(tx.sql, ingestion.id, { state: "published", dataset_id: manifest.id, ...outcome });
-  await tx.record({
-    event: "data.dataset.published",
-    subject: manifest.id,
-    after: split.object as Digest,
-    detail: { contract: contract.name, version: contract.version, accepted, quarantined, deadLetters },
-  });
-  return { datasetId: manifest.id, reused: false };
-}
-
-function manifestOf(
-  tx: Transaction,
-  { ingestion, contract, sourceDigest, split }: Publication,
-): DatasetManifest {
-  const { eventTime, columns } = contract.body;
-  return {
-    id: newId("dataset", tx.now),
-    contract: contract.name,
-    contractDigest: contract.digest,
-    environment: ingestion.environment as Environment,
-    ...(ingestion.useCaseId === undefined ? {} : { useCaseId: ingestion.useCaseId }),
-    object: split.object,
-    sizeBytes: split.sizeBytes,
-    sourceDigest,
-    rowCount: split.accepted,
-    columns: columns.map(({ name, type }) => ({ name, type })),
-    ...(eventTime === undefined ? {} : { eventTime }),
-    ...(split.minEventTime === null ? {} : { minEventTime: split.minEventTime }),
-    ...(split.maxEventTime === null ? {} : { maxEventTime: split.maxEventTime }),
-    ingestionId: ingestion.id,
-    publishedAt: tx.now,
-  };
 }

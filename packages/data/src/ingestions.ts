@@ -83,6 +83,7 @@ export async function startIngestion(
       use_case_id: useCaseId ?? null,
       sources,
       as_of: input.asOf ?? null,
+      replay_of: null,
       started_by: call.actor.id,
       started_at: tx.now,
     });

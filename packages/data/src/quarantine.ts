@@ -4,14 +4,7 @@ import { quoteText } from "@portolan/expressions";
 import { type CallContext, type Digest, PortolanError } from "@portolan/kernel";
 import type { DataErrorCode } from "./errors.ts";
 import { type IngestionDeps, readIngestion } from "./ingestions.ts";
-
-export interface QuarantinedRow {
-  /** Number of the row in the batch; the same at every reading. */
-  readonly row: string;
-  readonly violations: string[];
-  /** What the source said, as text. */
-  readonly raw: Record<string, string | null>;
-}
+import { type QuarantinedRow, quarantinedRow } from "./quarantined-row.ts";
 
 /** One page of the rows that an ingestion kept out, in the order of the source, after the row named by `after`. */
 export async function readQuarantine(
@@ -41,11 +34,7 @@ export async function readQuarantine(
       workFolder,
       timeoutMs: 30_000,
     });
-    const found = (result.rows["rows"] ?? []).map((row) => ({
-      row: String(row["row"]),
-      violations: row["violations"] as string[],
-      raw: JSON.parse(String(row["raw"])) as Record<string, string | null>,
-    }));
+    const found = (result.rows["rows"] ?? []).map(quarantinedRow);
     const rows = found.slice(0, page.limit);
     const last = rows.at(-1)?.row;
     return { rows, ...(found.length > page.limit && last !== undefined ? { next: last } : {}) };

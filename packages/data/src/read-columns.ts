@@ -1,39 +1,14 @@
 import type { Digest } from "@portolan/kernel";
 import type { YamlNode } from "@portolan/yaml-source";
-import { checkPattern } from "./check-pattern.ts";
-import type { BatchRule, ColumnType, ContractColumn, NamedRowRule, RangeBound } from "./contract-model.ts";
+import type { BatchRule, ColumnType, ContractColumn, NamedRowRule } from "./contract-model.ts";
+import { logicalTypes } from "./odcs/document-shape.ts";
+import { readOptions } from "./read-options.ts";
 import { readPropertyQuality } from "./read-quality.ts";
+import { readTextFormat, type TextFormat } from "./values/text-format.ts";
 
-const propertyKeys = [
-  "id",
-  "name",
-  "physicalName",
-  "logicalType",
-  "physicalType",
-  "logicalTypeOptions",
-  "required",
-  "unique",
-  "primaryKey",
-  "primaryKeyPosition",
-  "partitioned",
-  "partitionKeyPosition",
-  "description",
-  "businessName",
-  "classification",
-  "encryptedName",
-  "criticalDataElement",
-  "transformSourceObjects",
-  "transformLogic",
-  "transformDescription",
-  "examples",
-  "tags",
-  "quality",
-  "customProperties",
-  "authoritativeDefinitions",
-  "relationships",
-] as const;
-const logicalTypes = ["string", "integer", "number", "boolean", "timestamp"] as const;
 const columnName = /^[A-Za-z][A-Za-z0-9_]{0,62}$/;
+/** They stand in JSON paths and headers as they are. */
+const sourceName = /^[^"\\\p{Cc}]{1,128}$/u;
 
 interface Columns {
   readonly columns: ContractColumn[];
@@ -48,38 +23,95 @@ export function readColumns(table: YamlNode, references: Readonly<Record<string,
   const properties = table.get("properties").items();
   if (properties.length === 0 || properties.length > 500)
     table.get("properties").report("must hold 1 to 500 columns");
+  const names = new Set<string>();
   for (const property of properties) {
     const column = readColumn(property, references);
-    if (result.columns.some((other) => other.name === column.name)) property.report("repeats a column name");
+    // Column names are compared without case: SQL and Parquet readers do.
+    if (names.has(column.name.toLowerCase())) property.report("repeats a column name");
+    names.add(column.name.toLowerCase());
     result.columns.push(column);
     readRules(property, column, result);
   }
+  result.primaryKey.push(...readPrimaryKey(properties));
+  if (result.primaryKey.length > 0)
+    result.batchRules.push(duplicates("primary_key.unique", result.primaryKey));
   checkDerived(properties, result.columns);
   return result;
 }
 
 function readColumn(property: YamlNode, references: Readonly<Record<string, Digest>>): ContractColumn {
-  property.only(propertyKeys);
   const name = property.get("name").requiredText("Name the column.");
   if (!columnName.test(name))
     property.get("name").report("is not a column name", "Use letters, digits and underscores.");
-  const logical =
-    property.get("logicalType").oneOf(logicalTypes, `Use one of: ${logicalTypes.join(", ")}.`) ?? "string";
+  const source = property.get("physicalName").text() ?? name;
+  if (!sourceName.test(source))
+    property
+      .get("physicalName")
+      .report("holds quotes, backslashes or control characters", "Rename the column.");
   const options = property.get("logicalTypeOptions");
-  const naive = options.get("timezone").present && !options.get("timezone").boolean();
   const zone = options.get("defaultTimezone").text();
+  if (zone !== undefined && !isZone(zone))
+    options
+      .get("defaultTimezone")
+      .report(`is ${zone}, which is no time zone`, "Write an IANA name such as Europe/Paris.");
   const local = readLocalTime(property, references);
-  const type: ColumnType = logical !== "timestamp" ? logical : naive && !zone && !local ? "local" : "instant";
+  const type = typeOf(property, zone, local);
   const classification = property.get("classification").text();
+  const format = readFormat(options, type);
+  for (const nested of ["properties", "items"])
+    if (property.get(nested).present)
+      property
+        .get(nested)
+        .report(
+          "describes nested values, which nothing here checks",
+          "Flatten them into columns, or leave the description out.",
+        );
   return {
     name,
-    source: property.get("physicalName").text() ?? name,
+    source,
     type,
     required: property.get("required").boolean() || property.get("primaryKey").boolean(),
     ...(classification === undefined ? {} : { classification }),
-    ...(zone === undefined ? {} : { defaultTimeZone: zone }),
+    ...(format === undefined ? {} : { format }),
+    ...(zone === undefined || type !== "instant" ? {} : { defaultTimeZone: zone }),
     ...(local === undefined ? {} : { localTime: local }),
   };
+}
+
+function typeOf(
+  property: YamlNode,
+  zone: string | undefined,
+  local: ContractColumn["localTime"],
+): ColumnType {
+  const logical = property.get("logicalType").oneOf(logicalTypes) ?? "string";
+  const timezone = property.get("logicalTypeOptions").get("timezone");
+  if (logical === "time" && timezone.boolean())
+    timezone.report("gives a time of day a zone", "Use a timestamp, or leave it out.");
+  if (logical !== "timestamp") return logical as ColumnType;
+  return timezone.present && !timezone.boolean() && zone === undefined && !local ? "local" : "instant";
+}
+
+function isZone(name: string): boolean {
+  try {
+    return Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
+
+function readFormat(options: YamlNode, type: ColumnType): TextFormat | undefined {
+  if (type !== "date" && type !== "time" && type !== "local" && type !== "instant") return undefined;
+  const format = options.get("format").text();
+  if (format === undefined) return undefined;
+  const read = readTextFormat(format, type);
+  if (!read)
+    options
+      .get("format")
+      .report(
+        `is "${format.slice(0, 40)}", which is not understood`,
+        "Use yyyy, MM, dd, HH, mm, ss, S and X, each once, with text in single quotes.",
+      );
+  return read;
 }
 
 function readLocalTime(
@@ -116,60 +148,29 @@ function checkDerived(properties: readonly YamlNode[], columns: readonly Contrac
   }
 }
 
+/** Columns of the primary key, in the order of their positions; without positions, in that of the document. */
+function readPrimaryKey(properties: readonly YamlNode[]): string[] {
+  return properties
+    .filter((property) => property.get("primaryKey").boolean())
+    .map((property, index) => ({
+      name: property.get("name").text() ?? "",
+      position: property.get("primaryKeyPosition").number() ?? -1,
+      index,
+    }))
+    .toSorted((a, b) => a.position - b.position || a.index - b.index)
+    .map(({ name }) => name);
+}
+
 function readRules(property: YamlNode, column: ContractColumn, into: Columns): void {
   const { name } = column;
-  if (property.get("primaryKey").boolean()) into.primaryKey.push(name);
   if (column.required) into.rowRules.push({ kind: "required", name: `${name}.required`, column: name });
-  if (property.get("unique").boolean()) {
-    into.batchRules.push({
-      name: `${name}.unique`,
-      metric: "duplicateValues",
-      columns: [name],
-      unit: "rows",
-      operator: "mustBe",
-      limits: [0],
-    });
-  }
-  readOptions(property.get("logicalTypeOptions"), column, into.rowRules);
-  const quality = readPropertyQuality(property, name);
+  if (property.get("unique").boolean()) into.batchRules.push(duplicates(`${name}.unique`, [name]));
+  into.rowRules.push(...readOptions(property.get("logicalTypeOptions"), column));
+  const quality = readPropertyQuality(property, column);
   into.rowRules.push(...quality.rowRules);
   into.batchRules.push(...quality.batchRules);
 }
 
-const bounds: Readonly<Record<string, RangeBound>> = {
-  minimum: "min",
-  maximum: "max",
-  exclusiveMinimum: "exclusive_min",
-  exclusiveMaximum: "exclusive_max",
-  multipleOf: "multiple_of",
-};
-const optionsByType: Readonly<Record<ColumnType, readonly string[]>> = {
-  string: ["minLength", "maxLength", "pattern", "format"],
-  integer: [...Object.keys(bounds), "format"],
-  number: [...Object.keys(bounds), "format"],
-  boolean: [],
-  instant: ["timezone", "defaultTimezone", "format"],
-  local: ["timezone", "defaultTimezone", "format"],
-};
-
-function readOptions(options: YamlNode, column: ContractColumn, into: NamedRowRule[]): void {
-  options.only(optionsByType[column.type]);
-  for (const [key, bound] of Object.entries(bounds)) {
-    const limit = options.get(key).number();
-    if (limit !== undefined)
-      into.push({ kind: "range", name: `${column.name}.${key}`, column: column.name, bound, limit });
-  }
-  for (const [key, bound] of [
-    ["minLength", "min"],
-    ["maxLength", "max"],
-  ] as const) {
-    const limit = options.get(key).number();
-    if (limit !== undefined)
-      into.push({ kind: "length", name: `${column.name}.${key}`, column: column.name, bound, limit });
-  }
-  const pattern = options.get("pattern").text();
-  if (pattern !== undefined) {
-    checkPattern(options.get("pattern"), pattern);
-    into.push({ kind: "pattern", name: `${column.name}.pattern`, column: column.name, pattern });
-  }
+function duplicates(name: string, columns: readonly string[]): BatchRule {
+  return { name, metric: "duplicateValues", columns, unit: "rows", operator: "mustBe", limits: [0] };
 }

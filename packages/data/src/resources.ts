@@ -1,4 +1,5 @@
 import { type Static, Type } from "@portolan/typebox";
+import type { SchemaDrift } from "./observe-sources.ts";
 
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });
 const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
@@ -14,6 +15,18 @@ export const Source = Type.Object(
     path: Type.Optional(Type.String({ maxLength: 1000 })),
     object: Type.Optional(Sha256),
     format: Type.Optional(Type.Union([Type.Literal("parquet"), Type.Literal("csv"), Type.Literal("jsonl")])),
+    csv: Type.Optional(
+      Type.Object(
+        {
+          delimiter: Type.String({ minLength: 1, maxLength: 1 }),
+          quote: Type.String({ minLength: 1, maxLength: 1, default: '"' }),
+        },
+        {
+          additionalProperties: false,
+          description: "How a CSV file is written; by default found by its header and the contract",
+        },
+      ),
+    ),
   },
   { additionalProperties: false },
 );
@@ -57,6 +70,23 @@ export const IngestionView = Type.Object({
   datasetId: Type.Optional(Type.String()),
   quarantine: Type.Optional(Type.String()),
   deadLetters: Type.Optional(Type.String()),
+  replayOf: Type.Optional(Type.String({ description: "Ingestion whose rows were judged again" })),
+  warnings: Type.Optional(
+    Type.Array(Type.String(), { description: "Rules that only advise, and do not hold" }),
+  ),
+  drift: Type.Optional(
+    Type.Object({
+      added: Type.Array(Type.String()),
+      missing: Type.Array(Type.String()),
+      changed: Type.Array(
+        Type.Object({ column: Type.String(), before: Type.String(), after: Type.String() }),
+      ),
+    }),
+  ),
+  nulls: Type.Optional(
+    Type.Record(Type.String(), Type.Integer(), { description: "Accepted rows in which a column is null" }),
+  ),
+  elapsedMs: Type.Optional(Type.Integer({ description: "What judging took, milliseconds" })),
   startedAt: Micros,
   finishedAt: Type.Optional(Micros),
 });
@@ -77,6 +107,11 @@ export interface IngestionView {
   readonly datasetId?: string;
   readonly quarantine?: string;
   readonly deadLetters?: string;
+  readonly replayOf?: string;
+  readonly warnings?: readonly string[];
+  readonly drift?: SchemaDrift;
+  readonly nulls?: Readonly<Record<string, number>>;
+  readonly elapsedMs?: number;
   readonly startedAt: number;
   readonly finishedAt?: number;
 }

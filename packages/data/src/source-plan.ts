@@ -1,5 +1,7 @@
 import { quoteName, quoteText } from "@portolan/expressions";
 import type { ContractColumn } from "./contract-model.ts";
+import type { CsvDialect } from "./csv-dialect.ts";
+import { jsonValueSql, textValueSql, typedValueSql } from "./values/value-sql.ts";
 
 export const sourceFormats = ["parquet", "csv", "jsonl"] as const;
 export type SourceFormat = (typeof sourceFormats)[number];
@@ -7,10 +9,16 @@ export type SourceFormat = (typeof sourceFormats)[number];
 export interface SourceFile {
   readonly path: string;
   readonly format: SourceFormat;
+  /** How a CSV file is written; a comma and double quotes where nothing is said. */
+  readonly csv?: CsvDialect;
+  /** Columns that the file has, in lower case; all that the contract reads where nothing is said. */
+  readonly has?: ReadonlySet<string>;
 }
 
 /** Rows of one file lie this far apart from the next file's, so that `_row` names a row of the batch for good. */
 const rowsPerFile = 2 ** 40;
+/** A line, or a row of CSV, may be this long and is judged like any other; a file with a longer one is not read at all. */
+const maxLineBytes = 32 * 2 ** 20;
 
 /**
  * Reads a file as `_row`, the typed columns, and `raw`: a struct of what the source said, kept for quarantine.
@@ -22,68 +30,74 @@ export function sourceSql(
   columns: readonly ContractColumn[],
 ): { readonly rows: string; readonly deadLetters?: string } {
   const base = index * rowsPerFile;
-  const path = quoteText(source.path);
   const file = quoteText(source.path.split("/").at(-1) ?? "");
-  if (source.format === "parquet") {
-    const from = `read_parquet(${path}, file_row_number = true, hive_partitioning = false)`;
+  const named = (column: ContractColumn): string =>
+    source.has && !source.has.has(column.source.toLowerCase()) ? "null::varchar" : quoteName(column.source);
+  if (source.format === "parquet")
     return {
-      rows: rowsSql(columns, `${base} + file_row_number`, (column) => quoteName(column.source), from),
+      rows: rowsSql(columns, `${base} + file_row_number`, parquetReader(source), named, typedValueSql),
     };
-  }
   if (source.format === "csv") {
-    const from = `read_csv(${path}, hive_partitioning = false, delim = ',', quote = '"', escape = '"', header = true, all_varchar = true, store_rejects = true, rejects_limit = 0, parallel = false, rejects_table = 'rejects_${index}', rejects_scan = 'rejects_scan_${index}')`;
+    const from = csvReader(source, index);
     return {
-      rows: rowsSql(columns, `${base} + row_number() over ()`, (column) => quoteName(column.source), from),
-      deadLetters: `select ${file}, line, first(error_message order by error_message), first(csv_line order by error_message) from rejects_${index} group by line`,
+      rows: rowsSql(columns, `${base} + row_number() over ()`, from, named, textValueSql),
+      deadLetters: `select ${file}, line, first(error_message order by error_message), first(csv_line[:2000] order by error_message) from rejects_${index} group by line`,
     };
   }
-  const lines = `(select row_number() over () as n, line from read_csv(${path}, header = false, columns = {'line': 'varchar'}, delim = '\\x01', quote = '', escape = '', parallel = false))`;
+  const lines = `(select row_number() over () as n, line from ${jsonLines(source)})`;
   const object = "(case when json_valid(line) then json_type(line) = 'OBJECT' else false end)";
   return {
     rows: rowsSql(
       columns,
       `${base} + n`,
-      (column) =>
-        `json_extract_string(case when json_valid(line) then line end, ${quoteText(`$."${column.source}"`)})`,
       `${lines} where ${object}`,
+      (column) =>
+        `json_extract(case when json_valid(line) then line end, ${quoteText(`$."${column.source}"`)})`,
+      jsonValueSql,
     ),
     deadLetters: `select ${file}, n, 'not a JSON object', line[:2000] from ${lines} where not ${object}`,
   };
 }
 
+export function parquetReader({ path }: SourceFile): string {
+  return `read_parquet(${quoteText(path)}, file_row_number = true, hive_partitioning = false)`;
+}
+
+/** @param index numbers the tables that receive rejected rows; without it they are not kept */
+export function csvReader({ path, csv }: SourceFile, index?: number): string {
+  const { delimiter, quote } = csv ?? { delimiter: ",", quote: '"' };
+  return `read_csv(${quoteText(path)}, hive_partitioning = false, delim = ${quoteText(delimiter)}, quote = ${quoteText(quote)}, escape = ${quoteText(quote)}, header = true, all_varchar = true, parallel = false, max_line_size = ${maxLineBytes}, ${rejects(index)})`;
+}
+
+function rejects(index: number | undefined): string {
+  return index === undefined
+    ? "ignore_errors = true"
+    : `store_rejects = true, rejects_limit = 0, rejects_table = 'rejects_${index}', rejects_scan = 'rejects_scan_${index}'`;
+}
+
+/** The lines of a file, each a text in `line`, in their order. */
+export function jsonLines({ path }: SourceFile): string {
+  return `read_csv(${quoteText(path)}, header = false, columns = {'line': 'varchar'}, delim = '\\x01', quote = '', escape = '', auto_detect = false, parallel = false, max_line_size = ${maxLineBytes})`;
+}
+
+/** How cells of a source are read: text, JSON, or values that have a type already. */
+type CellReading = (column: ContractColumn, raw: string) => string;
+
 function rowsSql(
   columns: readonly ContractColumn[],
   row: string,
-  read: (column: ContractColumn) => string,
   from: string,
+  read: (column: ContractColumn) => string,
+  valueOf: CellReading,
 ): string {
   const names = columns.map((column) => quoteName(column.name));
   const raw = columns.map((column, index) => `${names[index]} := ${read(column)}`).join(", ");
   const typed = columns.map(
-    (column, index) => `${parseSql(column, `raw.${names[index]}`)} as ${names[index]}`,
+    (column, index) => `${valueOf(column, `raw.${names[index]}`)} as ${names[index]}`,
   );
-  return `select _row, ${typed.join(", ")}, struct_pack(${columns
-    .map((_, index) => `${names[index]} := raw.${names[index]}::varchar`)
-    .join(", ")}) as raw from (select (${row})::bigint as _row, struct_pack(${raw}) as raw from ${from})`;
-}
-
-/** Null when the value does not parse as the column's type: docs/spec/data-contracts.md D7. */
-function parseSql(column: ContractColumn, raw: string): string {
-  switch (column.type) {
-    case "string":
-      return `try_cast(${raw} as varchar)`;
-    case "boolean":
-      return `try_cast(${raw} as boolean)`;
-    case "number":
-      return `(case when isfinite(try_cast(${raw} as double)) then try_cast(${raw} as double) end)`;
-    case "integer":
-      // A cast alone would round 1.5 to 2.
-      return `(case when try_cast(${raw} as double) = try_cast(${raw} as bigint)::double then try_cast(${raw} as bigint) end)`;
-    case "local":
-      return `epoch_us(try_cast(${raw} as timestamp))`;
-    case "instant":
-      return column.defaultTimeZone && column.defaultTimeZone !== "UTC"
-        ? `epoch_us(timezone(${quoteText(column.defaultTimeZone)}, try_cast(${raw} as timestamp)))`
-        : `epoch_us(try_cast(${raw} as timestamptz))`;
-  }
+  const said = names.map(
+    (name) => `${name} := ${valueOf === jsonValueSql ? `raw.${name} ->> '$'` : `raw.${name}::varchar`}`,
+  );
+  return `select _row, ${typed.join(", ")}, struct_pack(${said.join(", ")}) as raw
+    from (select (${row})::bigint as _row, struct_pack(${raw}) as raw from ${from})`;
 }

@@ -44,7 +44,7 @@ export async function locateSources(
       source.path === undefined
         ? await objectPath(places, reader, source.object ?? "")
         : await realSource(places.sourceFolders, source.path);
-    files.push({ path, format });
+    files.push({ path, format, ...(source.csv ? { csv: source.csv } : {}) });
   }
   return files;
 }

@@ -2,7 +2,10 @@ import { quoteName, quoteText } from "@portolan/expressions";
 import type { AnalysisStatement } from "./analysis.ts";
 import type { ColumnType, DataContract, NamedRowRule } from "./contract-model.ts";
 import { localTimeStatements } from "./local-time-plan.ts";
+import { ruleLabel } from "./rules/rule-label.ts";
+import { brokenSql } from "./rules/rule-sql.ts";
 import { type SourceFile, sourceSql } from "./source-plan.ts";
+import { judgedRules } from "./validate-row.ts";
 
 export interface SplitPlanInput {
   readonly contract: DataContract;
@@ -77,12 +80,12 @@ function annotateSql(contract: DataContract): string {
       (column) =>
         `case when ${quoteName(column.name)} is null then ${quoteText(`${column.name}.time_zone`)} end`,
     ),
-    ...contract.rowRules
-      .filter((rule) => !(rule.kind === "required" && derived.some((column) => column.name === rule.column)))
-      .map(
-        (rule) =>
-          `case when ${brokenSql(rule, typeOf(contract, rule))} then ${quoteText(ruleLabel(rule))} end`,
-      ),
+    ...judgedRules(contract).map((rule) => {
+      const raw = derived.some((column) => column.name === rule.column)
+        ? "null"
+        : `raw.${quoteName(rule.column)}`;
+      return `case when ${brokenSql(rule, typeOf(contract, rule), raw)} then ${quoteText(ruleLabel(rule))} end`;
+    }),
   ];
   const names = contract.columns.map((column) => quoteName(column.name)).join(", ");
   return `create table staged as select _row, ${names}, violations,
@@ -90,43 +93,9 @@ function annotateSql(contract: DataContract): string {
     from (select _row, ${names}, raw, concat_ws(',', ${broken.join(",\n")}) as violations from timed)`;
 }
 
-/** Commas separate rules inside the annotation, so a name loses its own. */
-function ruleLabel(rule: NamedRowRule): string {
-  return rule.name.replaceAll(",", ";");
-}
-
-/** True for a row that breaks the rule; null never breaks any rule but `required`. */
-function brokenSql(rule: NamedRowRule, type: ColumnType): string {
-  const column = quoteName(rule.column);
-  switch (rule.kind) {
-    case "required":
-      // A value that is there but of the wrong type is reported as that, not as missing.
-      return `${column} is null and raw.${column} is null`;
-    case "range":
-      return rule.bound === "multiple_of"
-        ? `${column} % ${rule.limit} <> 0`
-        : `${column} ${rangeSymbols[rule.bound]} ${rule.limit}`;
-    case "length":
-      return `length(${column}) ${rule.bound === "min" ? "<" : ">"} ${rule.limit}`;
-    case "pattern":
-      return `not regexp_matches(${column}::varchar, ${quoteText(rule.pattern)})`;
-    case "valid_values":
-      return validValuesSql(column, type, rule.values);
-  }
-}
-
-/** Numbers compare as numbers, everything else as text: a text beside a number must not make the engine convert it. */
-function validValuesSql(column: string, type: ColumnType, values: readonly (string | number)[]): string {
-  const numeric = type !== "string" && values.every((value) => typeof value === "number");
-  const listed = values.map((value) => (numeric ? value : quoteText(String(value)))).join(", ");
-  return `${numeric ? column : `${column}::varchar`} not in (${listed})`;
-}
-
 function typeOf(contract: DataContract, rule: NamedRowRule): ColumnType {
   return contract.columns.find((column) => column.name === rule.column)?.type ?? "string";
 }
-
-const rangeSymbols = { min: "<", max: ">", exclusive_min: "<=", exclusive_max: ">=" } as const;
 
 function summaryStatements(contract: DataContract): AnalysisStatement[] {
   const event = contract.eventTime ? quoteName(contract.eventTime) : "null::bigint";
@@ -137,6 +106,10 @@ function summaryStatements(contract: DataContract): AnalysisStatement[] {
         min(${event}) filter (violations = '') as min_event_time, max(${event}) filter (violations = '') as max_event_time from staged`,
       returns: "counts",
       note: "counting",
+    },
+    {
+      sql: `select ${contract.columns.map(({ name }) => `count(*) filter (${quoteName(name)} is null) as ${quoteName(name)}`).join(", ")} from staged where violations = ''`,
+      returns: "nulls",
     },
     {
       sql: `select rule, count(*) as rows from (select unnest(string_split(violations, ',')) as rule from staged where violations <> '')

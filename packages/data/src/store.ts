@@ -1,6 +1,7 @@
 import { type JsonObject, placeOf, type Sql, type WorkPlace } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
 import type { DataContract } from "./contract-model.ts";
+import type { ObservedColumn, SchemaDrift } from "./observe-sources.ts";
 import type { ContractView, DatasetManifest, IngestionView } from "./resources.ts";
 
 type ContractTable = {
@@ -34,6 +35,14 @@ type IngestionTable = {
   dataset_id: string | null;
   quarantine: string | null;
   dead_letters: string | null;
+  replay_of: string | null;
+  warnings: JSONColumnType<readonly string[]> | null;
+  observed: JSONColumnType<readonly ObservedColumn[]> | null;
+  drift: JSONColumnType<SchemaDrift> | null;
+  nulls: JSONColumnType<Readonly<Record<string, number>>> | null;
+  max_event_time: number | null;
+  elapsed_ms: number | null;
+  withheld: string | null;
   started_by: string;
   started_at: number;
   finished_at: number | null;
@@ -134,6 +143,7 @@ export async function insertIngestion(
     | "environment"
     | "use_case_id"
     | "as_of"
+    | "replay_of"
     | "started_by"
     | "started_at"
   > & { sources: IngestionView["sources"] },
@@ -153,18 +163,31 @@ export interface IngestionUpdate {
   readonly dataset_id?: string;
   readonly quarantine?: string;
   readonly dead_letters?: string;
+  readonly warnings?: readonly string[];
+  readonly observed?: readonly ObservedColumn[];
+  readonly drift?: SchemaDrift;
+  readonly nulls?: Readonly<Record<string, number>>;
+  readonly max_event_time?: number;
+  readonly elapsed_ms?: number;
+  readonly withheld?: string;
   readonly finished_at?: number;
 }
 
 export async function updateIngestion(sql: Sql, id: string, update: IngestionUpdate): Promise<void> {
-  const { counts, rules, failures, ...plain } = update;
+  const { counts, rules, failures, warnings, observed, drift, nulls, ...plain } = update;
+  const text = (value: unknown) => (value === undefined ? undefined : json(value));
   await tables(sql)
     .updateTable("data.ingestions")
     .set({
       ...plain,
-      ...(counts ? { counts: json(counts) } : {}),
-      ...(rules ? { rules: json(rules) } : {}),
-      ...(failures ? { failures: json(failures) } : {}),
+      // What is undefined is left as it is.
+      counts: text(counts),
+      rules: text(rules),
+      failures: text(failures),
+      warnings: text(warnings),
+      observed: text(observed),
+      drift: text(drift),
+      nulls: text(nulls),
     })
     .where("id", "=", id)
     .execute();
@@ -241,9 +264,33 @@ function ingestionOf(row: Selectable<IngestionTable>): IngestionView & { contrac
     ...(row.dataset_id === null ? {} : { datasetId: row.dataset_id }),
     ...(row.quarantine === null ? {} : { quarantine: row.quarantine }),
     ...(row.dead_letters === null ? {} : { deadLetters: row.dead_letters }),
+    ...(row.replay_of === null ? {} : { replayOf: row.replay_of }),
+    ...(row.warnings === null ? {} : { warnings: row.warnings }),
+    ...(row.drift === null ? {} : { drift: row.drift }),
+    ...(row.nulls === null ? {} : { nulls: row.nulls }),
+    ...(row.elapsed_ms === null ? {} : { elapsedMs: row.elapsed_ms }),
     startedAt: row.started_at,
     ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
   };
+}
+
+/** Columns of the contract's last batch that was judged in the same place. */
+export async function lastObserved(
+  sql: Sql,
+  of: { organisationId: string; contract: string; environment: string; useCaseId?: string },
+): Promise<readonly ObservedColumn[] | undefined> {
+  const row = await tables(sql)
+    .selectFrom("data.ingestions")
+    .select("observed")
+    .where("organisation_id", "=", of.organisationId)
+    .where("contract", "=", of.contract)
+    .where("environment", "=", of.environment)
+    .where("use_case_id", "is not distinct from", of.useCaseId ?? null)
+    .where("observed", "is not", null)
+    .where("replay_of", "is", null)
+    .orderBy("started_at", "desc")
+    .executeTakeFirst();
+  return row?.observed ?? undefined;
 }
 
 export async function insertDataset(

@@ -166,8 +166,19 @@ test("a batch that fails its gate publishes nothing, and says why on the ledger"
   expect(await events()).toContainEqual({ event: "data.ingestion.refused", subject: done.id });
 });
 
-test("a source that was read to its end but lacks a column fails for good only after its retries", async () => {
-  const started = await f.ingest("columns.csv", "date,delay\n2001-01-01 09:00:00,1\n");
+test("a file without a column that every row needs is refused at once, and what is there is said", async () => {
+  const done = await f.ingest("columns.csv", "date,delay\n2001-01-01 09:00:00,1\n");
+  expect(done).toMatchObject({
+    state: "refused",
+    failures: ["columns.csv lacks distance, origin, destination; it has date, delay"],
+    drift: { missing: ["distance", "origin", "destination"] },
+  });
+  expect(done.datasetId).toBeUndefined();
+  expect(await events()).toContainEqual({ event: "data.ingestion.refused", subject: done.id });
+});
+
+test("a source that is not what its name says fails for good only after its retries", async () => {
+  const started = await f.ingest("broken.parquet", "no Parquet at all");
   expect(started.state).toBe("failed");
   const jobs = await raw<{ failures: number; state: string }>`select failures, state from database.job_runs
     where payload ->> 'ingestionId' = ${started.id}`.execute(f.db.sql);
@@ -176,6 +187,30 @@ test("a source that was read to its end but lacks a column fails for good only a
     "data.ingestion.started",
     "data.ingestion.failed",
   ]);
+});
+
+test("CSV is read by the delimiter under which its header has the contract's columns; what is new is drift", async () => {
+  const text = flightsCsv(40, 3).replaceAll(",", ";").replace("destination", "destination;note");
+  const rows = text.replaceAll(/(?<=;[A-Z]{3})$/gm, ";a, b");
+  const done = await f.ingest("semicolons.csv", rows);
+  expect(done).toMatchObject({
+    state: "published",
+    counts: { accepted: 40, quarantined: 0, deadLetters: 0 },
+  });
+  expect(done.drift).toEqual({ added: ["note"], missing: [], changed: [] });
+});
+
+test("a row of ten megabytes is judged like any other, and the rows around it are kept", async () => {
+  const [head = "", ...lines] = flightsCsv(12, 17).trim().split("\n");
+  const long = "x".repeat(10 * 2 ** 20);
+  const csv = [head, ...lines.slice(0, 6), `2001-01-01 09:00:00,1,2,BOS,${long}`, ...lines.slice(6)].join(
+    "\n",
+  );
+  expect(await f.ingest("long.csv", csv)).toMatchObject({
+    state: "published",
+    counts: { accepted: 12, quarantined: 1, deadLetters: 0 },
+    rules: { "destination.pattern": 1 },
+  });
 });
 
 test("a path outside the source folders is refused, also through links, and so is a file that is no file", async () => {

@@ -63,3 +63,10 @@ export function zonedInstant(wallClock: string, timeZone: string): EpochMicros {
   });
   return asEpochMicros(Number(zoned.epochNanoseconds / 1000n));
 }
+
+/** The same for microseconds on the wall clock, in and out, of any year. @throws RangeError for a zone that is not known */
+export function zonedMicros(wallClock: bigint, timeZone: string): bigint {
+  const local = Polyfill.Instant.fromEpochNanoseconds(wallClock * 1000n).toZonedDateTimeISO("UTC");
+  const zoned = local.toPlainDateTime().toZonedDateTime(timeZone, { disambiguation: "compatible" });
+  return zoned.epochNanoseconds / 1000n;
+}

@@ -10,6 +10,9 @@ const upstreamFormat = "portolan.upstream/1";
 export const textOperations = ["chat", "completions", "embeddings"] as const;
 export type TextOperation = (typeof textOperations)[number];
 
+/** What servers elsewhere are spoken to in: tensors over REST or gRPC, or text. */
+export const upstreamProtocols = ["open-inference", "open-inference-grpc", "openai"] as const;
+
 const closed = { additionalProperties: false } as const;
 const Word = (description: string) =>
   Type.String({ minLength: 1, maxLength: 60, pattern: "^[^\\s]+$", description });
@@ -17,14 +20,14 @@ const Word = (description: string) =>
 /** Where another server runs a model, as whoever registers it states it. Never a secret: a credential is named only. */
 export const StatedUpstream = Type.Object(
   {
-    protocol: Type.Enum(["open-inference", "openai"], {
+    protocol: Type.Enum([...upstreamProtocols], {
       description:
-        "open-inference: REST v2, as Triton, KServe or another gateway speak it; openai: chat, completions, embeddings, as vLLM speaks them",
+        "open-inference: REST v2, as Triton, KServe or another gateway speak it; open-inference-grpc: the same over gRPC; openai: chat, completions, embeddings, as vLLM speaks them",
     }),
     url: Type.String({
       maxLength: 500,
       pattern: "^https?://[^\\s?#]+$",
-      description: "Base address, before /v2 or /v1",
+      description: "Base address, before /v2 or /v1; open-inference-grpc: scheme, host and port alone",
     }),
     model: Type.String({ minLength: 1, maxLength: 200, description: "Name of the model at that server" }),
     version: Type.Optional(
@@ -75,9 +78,11 @@ export const FoundUpstream = Type.Object(
   {
     signature: Type.Object(
       { inputs: Type.Array(Tensor, { maxItems: 256 }), outputs: Type.Array(Tensor, { maxItems: 256 }) },
-      { ...closed, description: "open-inference: what it takes and gives; openai: empty" },
+      { ...closed, description: "What it takes and gives; openai: empty" },
     ),
-    binaryTensors: Type.Boolean({ description: "It speaks the binary tensor extension" }),
+    binaryTensors: Type.Boolean({
+      description: "It takes and gives tensors as bytes: the binary tensor extension, or gRPC",
+    }),
     contextTokens: Type.Optional(
       Type.Integer({ minimum: 1, description: "Most tokens of prompt and answer together" }),
     ),

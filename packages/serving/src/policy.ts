@@ -59,8 +59,17 @@ export { badRequest } from "./protocol/bad-request.ts";
 export { type BytesForm, packedElements, withText } from "./protocol/binary-tensor.ts";
 export { readInferResponse } from "./protocol/client/read-infer-response.ts";
 export { type WrittenRequest, writeInferRequest } from "./protocol/client/write-infer-request.ts";
+export { readGrpcAnswer, writeGrpcInfer } from "./protocol/grpc/client-codec.ts";
 export { inferResponseMessage, readGrpcInfer, readInferTarget } from "./protocol/grpc/infer-codec.ts";
-export { type MessageCodec, messages, protoFields } from "./protocol/grpc/messages.ts";
+export {
+  bigintOf,
+  type InferRequestMessage,
+  type InferResponseMessage,
+  type MessageCodec,
+  type ModelTarget,
+  messages,
+  protoFields,
+} from "./protocol/grpc/messages.ts";
 export { halfBits, halfNumber } from "./protocol/half.ts";
 export {
   type InferRequest,

@@ -85,6 +85,8 @@ export interface RunOptions {
   readonly batching?: BatchTerms;
   /** For a model that another server runs; nobody else looks at it. */
   readonly trace?: TraceHeaders;
+  /** Aborted when the caller has left, and nobody needs the answer; for a model that another server runs, as above. */
+  readonly gone?: AbortSignal | undefined;
 }
 
 /** How a question to a text model began to be answered. Faults are values, as for `RunOutcome`. */

@@ -2,7 +2,8 @@ import { guardedLookup, hostOf } from "@portolan/kernel";
 import { RetryBudget } from "@portolan/serving/policy";
 import { Pool } from "undici";
 import { requireAllowed, type UpstreamAccess } from "./access.ts";
-import { type Credential, type CredentialUse, readCredential } from "./credentials.ts";
+import type { CredentialUse } from "./credentials.ts";
+import { HeldCredential } from "./held-credential.ts";
 
 export interface UpstreamAddress {
   readonly url: string;
@@ -36,12 +37,8 @@ export class Connection {
   readonly #pool: Pool;
   readonly #checks: Pool;
   readonly #base: string;
-  readonly #origin: string;
-  readonly #access: UpstreamAccess;
-  readonly #name: string | undefined;
-  readonly #use: CredentialUse | undefined;
+  readonly #credential: HeldCredential;
   readonly #retries = new RetryBudget();
-  #credential: Credential = {};
 
   /**
    * @param use for whom its credential is to be used; absent: for nobody
@@ -50,10 +47,7 @@ export class Connection {
   constructor(address: UpstreamAddress, access: UpstreamAccess, use: CredentialUse | undefined) {
     const url = requireAllowed(access, address);
     this.#base = url.pathname.replace(/\/+$/, "");
-    this.#origin = url.origin;
-    this.#access = access;
-    this.#name = address.credential;
-    this.#use = use;
+    this.#credential = new HeldCredential(access, address.credential, url.origin, use);
     const options = {
       pipelining: 1,
       keepAliveTimeout: 30_000,
@@ -71,9 +65,8 @@ export class Connection {
    * Reads the credential anew, as its file may have been exchanged.
    * @throws PortolanError `upstream.credential_unusable`
    */
-  async renewCredential(): Promise<void> {
-    if (this.#name !== undefined)
-      this.#credential = await readCredential(this.#access.credentials, this.#name, this.#origin, this.#use);
+  renewCredential(): Promise<void> {
+    return this.#credential.renew();
   }
 
   /**
@@ -100,12 +93,10 @@ export class Connection {
   }
 
   #send(pool: Pool, { method, path, headers = {}, body, signal }: UpstreamRequest) {
-    const credential: Record<string, string> = {};
-    for (const [name, value] of Object.entries(this.#credential)) credential[name] = value.reveal();
     return pool.request({
       method,
       path: this.#base + path,
-      headers: { ...headers, ...credential },
+      headers: { ...headers, ...this.#credential.reveal() },
       body: body ?? null,
       signal,
     });

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
+export { type GrpcServerMode, GrpcTensorServer } from "./testing-grpc.ts";
 export { TextServer, type TextServerMode } from "./testing-text.ts";
 
 interface ServedTensor {

@@ -4,7 +4,8 @@ import type { FoundUpstream, StatedUpstream } from "@portolan/registry/contract"
 import type { UpstreamAccess } from "./access.ts";
 import { Connection } from "./connection.ts";
 import { upstreamFault } from "./errors.ts";
-import { readModelFacts } from "./open-inference/model-facts.ts";
+import type { InferenceClient } from "./open-inference/inference-client.ts";
+import { openInferenceClient } from "./open-inference/open-client.ts";
 import { findTextModel } from "./openai/text-facts.ts";
 
 const timeoutMs = 5000;
@@ -16,12 +17,14 @@ export function createUpstreamProbe(access: UpstreamAccess): UpstreamProbe {
       const { environment, ...holder } = registrant;
       const serves = stated.environments ?? environments;
       const use = { ...holder, environments: [...serves, environment] };
-      const connection = new Connection(stated, access, use);
+      const { protocol } = stated;
+      const asked =
+        protocol === "openai"
+          ? textServer(new Connection(stated, access, use), stated)
+          : tensorServer(await openInferenceClient({ ...stated, protocol }, access, use));
       try {
-        await connection.renewCredential();
-        return stated.protocol === "openai"
-          ? await textFacts(connection, stated)
-          : await tensorFacts(connection, stated);
+        await asked.server.renewCredential();
+        return await asked.describe();
       } catch (error) {
         if (isPortolanError(error)) throw error;
         throw upstreamFault(
@@ -30,32 +33,47 @@ export function createUpstreamProbe(access: UpstreamAccess): UpstreamProbe {
           "Check the address, and that the server runs and may be reached from here.",
         );
       } finally {
-        await connection.destroy();
+        await asked.server.destroy();
       }
     },
   };
 }
 
-async function tensorFacts(connection: Connection, stated: StatedUpstream): Promise<FoundUpstream> {
-  const { signature, binaryTensors } = await readModelFacts(connection, stated, timeoutMs);
-  const plain = ({ name, datatype, shape }: (typeof signature.inputs)[number]) => ({
-    name,
-    datatype,
-    shape: [...shape],
-  });
+interface AskedServer {
+  readonly server: { renewCredential(): Promise<void>; destroy(): Promise<void> };
+  describe(): Promise<FoundUpstream>;
+}
+
+function tensorServer(server: InferenceClient): AskedServer {
   return {
-    signature: { inputs: signature.inputs.map(plain), outputs: signature.outputs.map(plain) },
-    binaryTensors,
+    server,
+    async describe() {
+      const { signature, binaryTensors } = await server.facts(timeoutMs);
+      const plain = ({ name, datatype, shape }: (typeof signature.inputs)[number]) => ({
+        name,
+        datatype,
+        shape: [...shape],
+      });
+      return {
+        signature: { inputs: signature.inputs.map(plain), outputs: signature.outputs.map(plain) },
+        binaryTensors,
+      };
+    },
   };
 }
 
-async function textFacts(connection: Connection, { model }: StatedUpstream): Promise<FoundUpstream> {
-  const facts = await findTextModel(connection, model, timeoutMs);
-  if (!facts)
-    throw upstreamFault(
-      "upstream.model_unfit",
-      `The upstream does not list ${model} among its models.`,
-      "Check the model's name there (GET /v1/models), and the credential.",
-    );
-  return { signature: { inputs: [], outputs: [] }, binaryTensors: false, ...facts };
+function textServer(server: Connection, { model }: StatedUpstream): AskedServer {
+  return {
+    server,
+    async describe() {
+      const facts = await findTextModel(server, model, timeoutMs);
+      if (!facts)
+        throw upstreamFault(
+          "upstream.model_unfit",
+          `The upstream does not list ${model} among its models.`,
+          "Check the model's name there (GET /v1/models), and the credential.",
+        );
+      return { signature: { inputs: [], outputs: [] }, binaryTensors: false, ...facts };
+    },
+  };
 }

@@ -6,6 +6,7 @@ import type { UpstreamAccess } from "./access.ts";
 import { Connection } from "./connection.ts";
 import type { CredentialUse } from "./credentials.ts";
 import { upstreamFault } from "./errors.ts";
+import { openInferenceClient } from "./open-inference/open-client.ts";
 import { OpenInferenceModel } from "./open-inference/open-inference-model.ts";
 import { TextServerModel } from "./openai/text-server.ts";
 
@@ -17,13 +18,8 @@ export interface UpstreamRuntimeOptions {
 /** How long loading waits for a server: then the gateway goes on without it. */
 const firstWaitMs = 1000;
 
-/** What its signed description says of who registered it, and where it may serve. */
-function useOf({ registeredFor, environments: named }: UpstreamDescription): CredentialUse | undefined {
-  return registeredFor && { ...registeredFor, environments: named ?? environments };
-}
-
 /** Models that other servers run. What is verified is the description of where. */
-export function createUpstreamRuntime({ access, log }: UpstreamRuntimeOptions): ModelRuntime {
+export function createUpstreamRuntime(options: UpstreamRuntimeOptions): ModelRuntime {
   return {
     async load(model) {
       const description = readUpstream(await model.loadBytes());
@@ -33,11 +29,27 @@ export function createUpstreamRuntime({ access, log }: UpstreamRuntimeOptions): 
           `${model.label} is no description of an upstream.`,
           "Register it with: portolan model register-upstream.",
         );
-      const connection = new Connection(description, access, useOf(description));
-      const Model = description.protocol === "openai" ? TextServerModel : OpenInferenceModel;
-      const loaded = new Model(description, connection, model.label, log);
+      const loaded = await open(description, model.label, options);
       await loaded.start(firstWaitMs);
       return loaded;
     },
   };
+}
+
+async function open(
+  description: UpstreamDescription,
+  label: string,
+  { access, log }: UpstreamRuntimeOptions,
+): Promise<OpenInferenceModel | TextServerModel> {
+  const { protocol } = description;
+  const use = useOf(description);
+  if (protocol === "openai")
+    return new TextServerModel(description, new Connection(description, access, use), label, log);
+  const client = await openInferenceClient({ ...description, protocol }, access, use);
+  return new OpenInferenceModel(client, description, label, log);
+}
+
+/** What its signed description says of who registered it, and where it may serve. */
+function useOf({ registeredFor, environments: named }: UpstreamDescription): CredentialUse | undefined {
+  return registeredFor && { ...registeredFor, environments: named ?? environments };
 }

@@ -16,6 +16,24 @@ export class YamlNode {
     this.#pointer = pointer;
   }
 
+  /** What stands there; `null` is a key without a value. */
+  get kind(): "missing" | "null" | "text" | "number" | "boolean" | "list" | "map" {
+    const value = this.#value;
+    if (value === undefined) return "missing";
+    if (value === null) return "null";
+    if (isList(value)) return "list";
+    switch (typeof value) {
+      case "string":
+        return "text";
+      case "number":
+        return "number";
+      case "boolean":
+        return "boolean";
+      default:
+        return "map";
+    }
+  }
+
   get present(): boolean {
     return this.#value !== undefined && this.#value !== null;
   }
@@ -70,9 +88,15 @@ export class YamlNode {
     return this.#value === true;
   }
 
-  /** A number or a text, as lists of valid values hold them. */
-  value(): string | number | undefined {
-    return typeof this.#value === "string" || typeof this.#value === "number" ? this.#value : undefined;
+  /** A number, a text or a truth value, as lists of valid values hold them. */
+  value(): string | number | boolean | undefined {
+    const value = this.#value;
+    return typeof value === "object" || value === undefined ? undefined : value;
+  }
+
+  /** The value as it was read, with all below it. */
+  json(): JsonValue | undefined {
+    return this.#value;
   }
 
   oneOf<T extends string>(values: readonly T[], mend?: string): T | undefined {
@@ -120,7 +144,9 @@ export class YamlSource {
     this.root = new YamlNode(this, reading.kind === "read" ? reading.value : undefined, [], "");
   }
 
+  /** Keeps a finding; the same one at the same place counts once. */
   report(pointer: string, detail: string, mend: string | undefined): void {
+    if (this.violations.some((known) => known.detail === detail && known.at?.pointer === pointer)) return;
     const at = { file: this.#file, ...placeOf(pointer, this.#lines), pointer };
     this.violations.push({ detail, ...(mend === undefined ? {} : { mend }), at });
   }

@@ -26,12 +26,15 @@ export function registerUpstreamCommand(model: Command, contextOf: ContextOf): v
       "Register a version that another server runs: control asks it what it serves, signs that, and sends it nothing else",
     )
     .requiredOption("--use-case <name>", "use case that it belongs to")
-    .requiredOption("--url <address>", "base address of the server, before /v2 or /v1")
+    .requiredOption(
+      "--url <address>",
+      "base address of the server, before /v2 or /v1; for gRPC scheme, host and port",
+    )
     .requiredOption("--location <region>", "region in which that server stands")
     .requiredOption("--owner <name>", "who owns its machines: self, or the provider")
     .option(
       "--protocol <name>",
-      "open-inference (Triton, KServe, a gateway) or openai (vLLM)",
+      "open-inference (Triton, KServe, a gateway; REST), open-inference-grpc (the same, gRPC) or openai (vLLM)",
       "open-inference",
     )
     .option("--model <name>", "its name there, if it is another one")
@@ -46,6 +49,7 @@ export function registerUpstreamCommand(model: Command, contextOf: ContextOf): v
 Examples:
   portolan model register-upstream churn --use-case churn --url https://triton.example --location eu-central-1 --owner self --credential triton
   portolan model register-upstream churn --use-case churn --url http://127.0.0.1:8000 --model churn_v2 --location local --owner self --environment dev
+  portolan model register-upstream churn --use-case churn --protocol open-inference-grpc --url https://triton.example:8001 --location eu-central-1 --owner self
   portolan model register-upstream helper --use-case helpdesk --protocol openai --url https://vllm.example --model llama --location eu-west-1 --owner hoster --credential vllm --json`,
     )
     .action(async (name: string, options: UpstreamOptions, command: Command) => {

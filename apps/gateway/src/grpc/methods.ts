@@ -10,6 +10,7 @@ import {
 } from "@portolan/serving/policy";
 import { ageMsOf, type HandleDeps, inferNow, readinessProblem, refuse } from "../handle.ts";
 import { errorAnswer, fault } from "../http/answers.ts";
+import type { CallerGone } from "../http/caller-gone.ts";
 import type { InferCall } from "../infer/infer-call.ts";
 import {
   configOf,
@@ -24,6 +25,8 @@ import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import { detailsOf, type GrpcAnswer, ofAnswer, ok } from "./grpc-answer.ts";
 
 export interface GrpcRequest extends Asking {
+  /** Watches whether the call is called off. */
+  readonly watchCaller: () => CallerGone;
   readonly message: Uint8Array;
 }
 
@@ -187,6 +190,7 @@ function inferCall(request: GrpcRequest): InferCall {
     remoteAddress: request.remoteAddress,
     ...(request.certificate ? { certificate: request.certificate } : {}),
     headers: request.headers,
+    watchCaller: request.watchCaller,
     mediaType,
     async readBody(maxBytes) {
       if (request.message.length > maxBytes)

@@ -13,6 +13,7 @@ import {
   status,
 } from "@grpc/grpc-js";
 import type { Answer } from "../http/answers.ts";
+import type { CallerGone } from "../http/caller-gone.ts";
 import type { ClientCertificates, PresentedCertificate } from "../limits/client-certificates.ts";
 import type { TlsFiles } from "../listeners.ts";
 import { asAnswer, type GrpcAnswer } from "./grpc-answer.ts";
@@ -145,16 +146,26 @@ function credentialsOf({ tls, certificates }: GrpcServerOptions): ServerCredenti
   return credentials;
 }
 
-function requestOf(
-  call: { readonly metadata: Metadata; getPeer(): string; getAuthContext(): AuthContext },
-  message: Uint8Array,
-): GrpcRequest {
+type ServerCall = (ServerUnaryCall<Uint8Array, Uint8Array> | ServerDuplexStream<Uint8Array, Uint8Array>) & {
+  getAuthContext(): AuthContext;
+};
+
+function requestOf(call: ServerCall, message: Uint8Array): GrpcRequest {
   const headers: Record<string, string> = {};
   for (const [key, value] of Object.entries(call.metadata.getMap()))
     if (typeof value === "string") headers[key] = value;
   // `ipv4:port` or `[ipv6]:port`, as node:net names peers.
   const remoteAddress = call.getPeer().replace(/:\d+$/, "");
-  return { message, headers, remoteAddress, certificate: () => certificateOf(call) };
+  const watch = () => watchCall(call);
+  return { message, headers, remoteAddress, watchCaller: watch, certificate: () => certificateOf(call) };
+}
+
+function watchCall(call: ServerCall): CallerGone {
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  call.once("cancelled", leave);
+  if (call.cancelled) leave();
+  return { signal: gone.signal, end: () => void call.off("cancelled", leave) };
 }
 
 /** gRPC hands over certificates whose chain TLS verified, and no others. */

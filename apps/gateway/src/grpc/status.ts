@@ -16,6 +16,8 @@ export function grpcStatusOf(httpStatus: number): status {
       return status.RESOURCE_EXHAUSTED;
     case 424:
       return status.FAILED_PRECONDITION;
+    case 499:
+      return status.CANCELLED;
     case 503:
       return status.UNAVAILABLE;
     case 504:

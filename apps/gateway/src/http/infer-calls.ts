@@ -9,6 +9,7 @@ import {
 } from "@portolan/serving/policy";
 import type { InferCall } from "../infer/infer-call.ts";
 import { fault } from "./answers.ts";
+import { watchCaller } from "./caller-gone.ts";
 import { readBody } from "./read-body.ts";
 
 const jsonType = "application/json";
@@ -21,6 +22,7 @@ function common(request: IncomingMessage, { model, version }: ModelOperation) {
     remoteAddress: request.socket.remoteAddress ?? "unknown",
     connection: request.socket,
     headers: request.headers,
+    watchCaller: () => watchCaller(request),
     readBody: (maxBytes: number) => readBody(request, maxBytes),
   };
 }

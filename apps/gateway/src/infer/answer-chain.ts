@@ -56,6 +56,8 @@ export interface Asked {
   /** The whole time, from the request's last byte to the answer. */
   readonly timeoutMs: number;
   readonly elapsedMs: () => number;
+  /** Aborted when the caller has left; absent where no server elsewhere would be working for it. */
+  readonly gone?: AbortSignal | undefined;
   /** Absent where nobody is told of a trace. */
   readonly upstreams?: UpstreamCalls;
 }
@@ -140,8 +142,8 @@ async function tryVersion(
     const longestMs = version.route.limits.timeoutMs;
     const timeoutMs = Math.max(1, Math.floor(leftMs));
     const { batching } = asked.champion.route;
-    const { priority, upstreams } = asked;
-    const options = { timeoutMs, longestMs, priority, upstreams, ...(batching ? { batching } : {}) };
+    const { priority, upstreams, gone } = asked;
+    const options = { timeoutMs, longestMs, priority, upstreams, gone, ...(batching ? { batching } : {}) };
     const ran = await runVersion(deps, version, request, asked.receivedAt, options, cache);
     const { outcome } = ran;
     const now = performance.now();

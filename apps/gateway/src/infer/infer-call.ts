@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { BytesForm, InferAnswer, InferRequest } from "@portolan/serving/policy";
+import type { CallerGone } from "../http/caller-gone.ts";
 import type { CredentialSource } from "./authenticate.ts";
 
 /** An answer in a protocol's own bytes. */
@@ -23,6 +24,8 @@ export interface InferCall {
   readonly certificate?: CredentialSource["certificate"];
   /** HTTP headers; gRPC metadata have the same names. */
   readonly headers: IncomingHttpHeaders;
+  /** Watches whether the caller is still there. */
+  readonly watchCaller: () => CallerGone;
   /** Media type under which the body goes on the record. */
   readonly mediaType: string;
   /** The whole body, uncompressed. */

@@ -103,9 +103,21 @@ async function predict(
     elapsedMs: () => performance.now() - readyMs,
     ...(upstreams ? { upstreams } : {}),
   };
-  const answer = await answerByChain(deps, asked);
+  const answer = await answerFor(deps, asked, call);
   progress.timed = { ...answer, readyMs: readyMs + readMs, isFallback: answer.fallback !== undefined };
   return reply(deps, call, { asked, answer, admission, progress, readMs });
+}
+
+/** Servers elsewhere are told when the caller leaves; what runs here is over before that pays. */
+async function answerFor(deps: InferDeps, asked: Asked, call: InferCall): Promise<ChainAnswer> {
+  const { chosen, champion } = asked;
+  if (!chosen.route.model.upstream && !champion.route.model.upstream) return answerByChain(deps, asked);
+  const caller = call.watchCaller();
+  try {
+    return await answerByChain(deps, { ...asked, gone: caller.signal });
+  } finally {
+    caller.end();
+  }
 }
 
 /** @throws PortolanError `serving.bad_request` for a version that speaks text */

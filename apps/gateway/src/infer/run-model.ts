@@ -16,7 +16,7 @@ import {
 import type { OnlinePlace } from "../online-features.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import { nonFiniteInput, withoutInfinities } from "./non-finite.ts";
-import type { UpstreamCalls } from "./upstream-calls.ts";
+import type { UpstreamCall, UpstreamCalls } from "./upstream-calls.ts";
 
 /** What one version made of a request, and where the time went. */
 export interface VersionAnswer {
@@ -38,7 +38,7 @@ export interface RunDeps {
 /**
  * Features, then the model.
  * @param options the time that is left, features included; `upstreams` are told when another server is asked
- * @throws PortolanError when the request is at fault, or its features are missing
+ * @throws PortolanError when the request is at fault, its features are missing, or the caller has left
  */
 export function runVersion(
   deps: RunDeps,
@@ -73,13 +73,21 @@ export function runVersion(
   const startMs = performance.now();
   const call = options.upstreams?.begin(active);
   return model.run(inputs, call ? { ...options, trace: call.headers } : options).then((outcome) => {
-    call?.end(outcome.kind === "ok" ? undefined : outcome.kind);
-    if (outcome.kind !== "ok") return { outcome, inputs, used, statedTime, featuresMicros };
+    if (call) endCall(call, outcome, options.gone);
+    if (outcome.kind !== "ok") {
+      if (options.gone?.aborted) throw callerGone();
+      return { outcome, inputs, used, statedTime, featuresMicros };
+    }
     if (key !== undefined) cache?.put(key, outcome.outputs);
     const spentMicros = Math.round((performance.now() - startMs) * 1000);
     const queueMicros = Math.max(0, spentMicros - outcome.runMicros);
     return { outcome, inputs, used, statedTime, featuresMicros, queueMicros };
   });
+}
+
+function endCall(call: UpstreamCall, { kind }: RunOutcome, gone: AbortSignal | undefined): void {
+  if (kind === "ok") call.end();
+  else call.end(gone?.aborted ? "client_gone" : kind);
 }
 
 const noFeatures: readonly UsedFeature[] = [];
@@ -118,6 +126,14 @@ function modelInputs(
 /** An infinity is a gap where the charter has gaps count as missing. */
 function withGaps({ nonFinite }: ActiveRoute["route"], inputs: readonly Tensor[]): readonly Tensor[] {
   return nonFinite === "missing" ? withoutInfinities(inputs) : inputs;
+}
+
+/** Nobody hears it; it is what the record says. */
+export function callerGone(): PortolanError<ServingErrorCode> {
+  return new PortolanError("serving.client_gone", {
+    detail: "The caller left before the answer.",
+    mend: "Wait for it.",
+  });
 }
 
 /** What the caller is told when nothing answers in the model's place. */

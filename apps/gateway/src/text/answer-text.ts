@@ -8,19 +8,20 @@ import {
   tokensToReserve,
 } from "@portolan/serving/policy";
 import { type Answer, fault } from "../http/answers.ts";
+import { type CallerGone, watchCaller } from "../http/caller-gone.ts";
 import { readBody } from "../http/read-body.ts";
 import { admit, chosenVersion, isKnownHere, takeTurn } from "../infer/admission.ts";
 import { type InferDeps, refusePrediction } from "../infer/infer.ts";
 import { measure } from "../infer/measure.ts";
 import { type Progress, sinceMicros } from "../infer/progress.ts";
+import { callerGone } from "../infer/run-model.ts";
 import { snapshotAgeHeaders } from "../infer/snapshot-age.ts";
 import { upstreamCallsOf } from "../infer/upstream-calls.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
 import type { ServingState } from "../snapshot/serving-state.ts";
-import { type CallerGone, watchCaller } from "./caller-gone.ts";
 import { inOpenAiShape } from "./openai-errors.ts";
 import { relayStream } from "./relay-stream.ts";
-import { beginText, gone, type TextAsked, type TextBeginning } from "./text-chain.ts";
+import { beginText, type TextAsked, type TextBeginning } from "./text-chain.ts";
 import { endText, type TextAnswering } from "./text-ending.ts";
 import { legacyHeaders, takeTokens } from "./token-limits.ts";
 
@@ -130,7 +131,7 @@ async function begin(
   if (asked.gone.aborted) {
     // It left while it waited for its tokens: nobody was asked.
     reservation?.settle(performance.now(), 0);
-    throw gone();
+    throw callerGone();
   }
   try {
     return await beginText(health, asked);

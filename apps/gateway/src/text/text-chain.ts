@@ -4,7 +4,7 @@ import { badRequest, writeTextRequest } from "@portolan/serving/policy";
 import { fault } from "../http/answers.ts";
 import type { AnsweredBy, FallbackReason } from "../infer/answer-chain.ts";
 import type { HealthBook } from "../infer/health-book.ts";
-import { faultOf } from "../infer/run-model.ts";
+import { callerGone, faultOf } from "../infer/run-model.ts";
 import type { UpstreamCall, UpstreamCalls } from "../infer/upstream-calls.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import { documentOf, firstEventOf, isEventStream } from "./first-answer.ts";
@@ -114,7 +114,7 @@ async function tryVersion(
       : not("unavailable", unavailable(version.problem?.detail ?? "The model is not loaded."));
     if (begun.kind === "not") {
       failure = begun.reason;
-      if (asked.gone.aborted) throw gone();
+      if (asked.gone.aborted) throw callerGone();
       if (begun.reason === "overloaded" || begun.wasHurried) breaker.abstained();
       else breaker.failed(performance.now());
       return begun;
@@ -224,8 +224,4 @@ function not(reason: FallbackReason, error: Error): NotBegun {
 
 function unavailable(detail: string): Error {
   return fault("serving.model_unavailable", detail, "Try again in a moment.");
-}
-
-export function gone(): Error {
-  return fault("serving.client_gone", "The caller left before the answer.", "Wait for it.");
 }

@@ -30,9 +30,10 @@ export const Signature = Type.Object({ inputs: Type.Array(Tensor), outputs: Type
 /** Where a version runs that another server runs: what a charter and a gateway judge before anything is sent there. */
 const UpstreamPlace = Type.Object(
   {
-    protocol: Type.Union([Type.Literal("open-inference"), Type.Literal("openai")], {
-      description: "open-inference: tensors; openai: text",
-    }),
+    protocol: Type.Union(
+      [Type.Literal("open-inference"), Type.Literal("open-inference-grpc"), Type.Literal("openai")],
+      { description: "open-inference, open-inference-grpc: tensors; openai: text" },
+    ),
     region: Type.String({ minLength: 1, maxLength: 64 }),
     owner: Type.String({ minLength: 1, maxLength: 64 }),
     environments: Type.Array(EnvironmentName, { minItems: 1, description: "What it may serve" }),

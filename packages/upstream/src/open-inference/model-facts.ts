@@ -1,7 +1,5 @@
 import { type Datatype, datatypes, type TensorSpec } from "@portolan/onnx-format";
 import { Compile, Type } from "@portolan/typebox";
-import { askJson } from "../ask-json.ts";
-import type { Connection } from "../connection.ts";
 import { upstreamFault } from "../errors.ts";
 
 /** Names a model at a server of the protocol. */
@@ -12,7 +10,7 @@ export interface ModelTarget {
 
 export interface ModelFacts {
   readonly signature: { readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] };
-  /** It speaks the binary tensor extension. */
+  /** It takes and gives tensors as bytes: the binary tensor extension of REST, or gRPC. */
   readonly binaryTensors: boolean;
 }
 
@@ -30,35 +28,26 @@ const Metadata = Compile(
     outputs: Type.Array(Tensor, { minItems: 1, maxItems: 256 }),
   }),
 );
-const Server = Compile(Type.Object({ extensions: Type.Array(Type.String()) }));
-
-export function modelPath({ model, version }: ModelTarget): string {
-  const suffix = version === undefined ? "" : `/versions/${encodeURIComponent(version)}`;
-  return `/v2/models/${encodeURIComponent(model)}${suffix}`;
-}
 
 /**
- * What the server says of itself and of the model.
- * @throws PortolanError `upstream.model_unfit`; rejects otherwise when it does not answer
+ * A server's metadata of a model, whichever protocol it came by.
+ * @param described may be anything
+ * @throws PortolanError `upstream.model_unfit`
  */
-export async function readModelFacts(
-  connection: Connection,
-  target: ModelTarget,
-  timeoutMs: number,
-): Promise<ModelFacts> {
-  const server = await askJson(connection, "/v2", timeoutMs);
-  const extensions = Server.Check(server.body) ? server.body.extensions : [];
-  const { status, body } = await askJson(connection, modelPath(target), timeoutMs);
-  if (status !== 200 || !Metadata.Check(body))
-    throw upstreamFault(
-      "upstream.model_unfit",
-      `The upstream answers ${status} when it is asked for the metadata of ${target.model}.`,
-      "Check the model's name and version there, and the credential.",
-    );
-  const binaryTensors = extensions.some((name) => name.startsWith("binary_tensor_data"));
-  const signature = { inputs: body.inputs.map(specOf), outputs: body.outputs.map(specOf) };
+export function factsOf(described: unknown, binaryTensors: boolean, model: string): ModelFacts {
+  if (!Metadata.Check(described)) throw metadataRefused("no metadata of tensors", model);
+  const signature = { inputs: described.inputs.map(specOf), outputs: described.outputs.map(specOf) };
   requireForm([...signature.inputs, ...signature.outputs], binaryTensors);
   return { signature, binaryTensors };
+}
+
+/** @param answered a status, or what came in place of metadata */
+export function metadataRefused(answered: string, model: string): Error {
+  return upstreamFault(
+    "upstream.model_unfit",
+    `The upstream answers ${answered} when it is asked for the metadata of ${model}.`,
+    "Check the model's name and version there, and the credential.",
+  );
 }
 
 function specOf({ name, datatype, shape }: { name: string; datatype: string; shape: (number | string)[] }) {

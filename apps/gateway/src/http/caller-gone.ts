@@ -8,7 +8,7 @@ export interface CallerGone {
   end(): void;
 }
 
-/** Watches whether the caller is still there: nobody generates text for one that has left. */
+/** Watches whether the caller is still there: no server elsewhere works for one that has left. */
 export function watchCaller(request: IncomingMessage): CallerGone {
   const gone = new AbortController();
   const leave = (): void => gone.abort();

@@ -1,0 +1,94 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { runCli } from "../src/program.ts";
+
+const root = resolve(import.meta.dirname, "../../..");
+let folder: string;
+
+async function portolan(...args: string[]) {
+  let out = "";
+  process.exitCode = 0;
+  const stream = { write: (text: string) => (out += text) };
+  const code = await runCli(args, {
+    environment: { cwd: folder, env: {}, root },
+    streams: { out: stream, err: stream },
+  });
+  return { code, out };
+}
+const contract = "contracts/flights.odcs.yaml";
+const edited = async (name: string, edit: (text: string) => string) => {
+  await writeFile(join(folder, name), edit(await readFile(join(folder, contract), "utf8")));
+  return name;
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "portolan-contract-"));
+  await cp(join(root, "examples/flight-delays"), folder, { recursive: true });
+});
+afterEach(() => {
+  process.exitCode = 0;
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test("lint finds the contracts of a folder and the tables beside them, and advises", async () => {
+  const { code, out } = await portolan("contract", "lint", "--json");
+  expect({ code, ...(JSON.parse(out) as object) }).toMatchObject({
+    code: 0,
+    valid: true,
+    contracts: [{ id: "flights", version: "1.0.0", violations: [], advice: expect.any(Array) as [] }],
+  });
+  expect((await portolan("contract", "lint", "--strict")).code).toBe(1);
+});
+
+test("lint names every finding with file, line and mend, and ends with 1", async () => {
+  const file = await edited("contracts/broken.odcs.yaml", (text) =>
+    text.replace("status: active", "status: 3").replace("format: parquet", "form: parquet"),
+  );
+  const { code, out } = await portolan("contract", "lint", file);
+  expect(code).toBe(1);
+  expect(out).toContain("broken.odcs.yaml:7:1: status must be text Put it in quotes.");
+  expect(out).toMatch(/broken\.odcs\.yaml:27:5: servers\.0\.form is not known here/);
+  await rm(join(folder, file));
+});
+
+test("a trial says what an ingestion would keep out and refuse, and keeps nothing", async () => {
+  const { code, out } = await portolan(
+    "contract",
+    "test",
+    contract,
+    "--data",
+    "planted-rows.csv",
+    "--rows",
+    "2",
+    "--json",
+  );
+  expect({ code, ...(JSON.parse(out) as object) }).toMatchObject({
+    code: 1,
+    passed: false,
+    counts: { accepted: 0, quarantined: 7, deadLetters: 3 },
+    quarantined: [
+      { row: "1", violations: ["destination.pattern"] },
+      { row: "2", violations: ["delay.type"] },
+    ],
+    failures: ["10 of 10 rows are bad; the contract allows 1 %", "rowCount is 0; mustBeGreaterThan 0"],
+  });
+});
+
+test("diff says what breaks and why; what only widens ends with 0", async () => {
+  const narrower = await edited("narrower.odcs.yaml", (text) =>
+    text.replace("maximum: 2880", "maximum: 100"),
+  );
+  const wider = await edited("wider.odcs.yaml", (text) => text.replace("maximum: 2880", "maximum: 9000"));
+  const broken = await portolan("contract", "diff", contract, narrower);
+  expect(broken.code).toBe(1);
+  expect(broken.out).toContain("breaking  rules.delay.maximum");
+  expect(broken.out).toContain("these changes are a major version; 1.0.0 does not say so");
+  const { code, out } = await portolan("contract", "diff", contract, wider, "--json");
+  expect({ code, ...(JSON.parse(out) as object) }).toMatchObject({
+    code: 0,
+    breaking: false,
+    demands: "minor",
+  });
+});

@@ -1,0 +1,127 @@
+import type { BatchRule, DataContract, NamedRowRule, RangeBound } from "../contract-model.ts";
+import { breaking, type ContractChange, compatible, same } from "./contract-change.ts";
+
+/** Rules that judge rows: one that lets less through breaks deliveries, one that lets more through breaks nobody. */
+export function diffRowRules(before: DataContract, after: DataContract): ContractChange[] {
+  const had = new Set(before.columns.map(({ name }) => name));
+  const has = new Set(after.columns.map(({ name }) => name));
+  const old = new Map(before.rowRules.map((rule) => [ruleKey(rule), rule]));
+  const now = new Map(after.rowRules.map((rule) => [ruleKey(rule), rule]));
+  const changes: ContractChange[] = [];
+  // Rules of a column that came or went are told by the column itself.
+  for (const [key, rule] of now) if (had.has(rule.column)) changes.push(...diffRowRule(old.get(key), rule));
+  for (const [key, rule] of old) {
+    if (now.has(key) || !has.has(rule.column)) continue;
+    const path = `rules.${rule.name}`;
+    changes.push(
+      rule.kind === "required"
+        ? breaking("consumer", path, "the column may now be null: who reads it may not expect that", {
+            before: said(rule),
+          })
+        : compatible("consumer", path, "a rule is gone: every row that was good still is", {
+            before: said(rule),
+          }),
+    );
+  }
+  return changes;
+}
+
+function ruleKey({ column, name }: NamedRowRule): string {
+  return `${column} ${name}`;
+}
+
+/** What a rule says, without its name and column. */
+function said(rule: NamedRowRule): object {
+  return Object.fromEntries(Object.entries(rule).filter(([key]) => key !== "name" && key !== "column"));
+}
+
+function diffRowRule(was: NamedRowRule | undefined, is: NamedRowRule): ContractChange[] {
+  const path = `rules.${is.name}`;
+  if (!was)
+    return [
+      breaking("producer", path, "a rule is new: rows that break it are kept out", { after: said(is) }),
+    ];
+  if (same(was, is)) return [];
+  const sides = { before: said(was), after: said(is) };
+  return [
+    letsMore(was, is)
+      ? compatible("consumer", path, "it allows more: every row that was good still is", sides)
+      : breaking("producer", path, "it allows less, or other: rows that were good are kept out", sides),
+  ];
+}
+
+const lower: readonly RangeBound[] = ["min", "exclusive_min"];
+
+/** Whether a rule of the same name lets every row through that it did. */
+function letsMore(was: NamedRowRule, is: NamedRowRule): boolean {
+  if (was.kind === "valid_values" && is.kind === "valid_values")
+    return was.values.every((value) => is.values.includes(value));
+  if (!("bound" in was) || !("bound" in is) || was.kind !== is.kind || was.bound !== is.bound) return false; // Nobody can tell of two patterns which allows less.
+  if (is.bound === "multiple_of") return was.limit % is.limit === 0;
+  return lower.includes(is.bound) ? is.limit <= was.limit : is.limit >= was.limit;
+}
+
+/** Rules that judge batches. */
+export function diffBatchRules(before: DataContract, after: DataContract): ContractChange[] {
+  const old = new Map(before.batchRules.map((rule) => [batchKey(rule), rule]));
+  const now = new Map(after.batchRules.map((rule) => [batchKey(rule), rule]));
+  const changes: ContractChange[] = [];
+  for (const [key, rule] of now) changes.push(...diffBatchRule(old.get(key), rule));
+  for (const [key, rule] of old)
+    if (!now.has(key))
+      changes.push(
+        compatible(
+          "consumer",
+          `batch.${rule.name}`,
+          "a demand on batches is gone: who reads them has its promise no more",
+          {
+            before: threshold(rule),
+          },
+        ),
+      );
+  return changes;
+}
+
+function batchKey({ name, metric, columns }: BatchRule): string {
+  return `${name} ${metric} ${columns.join()}`;
+}
+
+function threshold({ operator, limits, unit, advisory }: BatchRule): object {
+  return { operator, limits, unit, ...(advisory ? { advisory } : {}) };
+}
+
+function diffBatchRule(was: BatchRule | undefined, is: BatchRule): ContractChange[] {
+  if (was && same(was, is)) return [];
+  const path = `batch.${is.name}`;
+  const sides = { ...(was ? { before: threshold(was) } : {}), after: threshold(is) };
+  if (is.advisory) return [compatible("consumer", path, "it refuses no batch", sides)];
+  if (!was)
+    return [breaking("producer", path, "a demand on batches is new: those that miss it are refused", sides)];
+  return [
+    isLooser(was, is)
+      ? compatible("consumer", path, "it demands less: every batch that passed still does", sides)
+      : breaking("producer", path, "it demands more, or other: batches that passed may be refused", sides),
+  ];
+}
+
+/** The same figure against a threshold that every value meets which met the old one. */
+function isLooser(was: BatchRule, is: BatchRule): boolean {
+  if (was.advisory || !same({ ...was, limits: [] }, { ...is, limits: [] })) return false;
+  const [low, high = low] = is.limits;
+  const [oldLow, oldHigh = oldLow] = was.limits;
+  switch (is.operator) {
+    case "mustBeGreaterThan":
+    case "mustBeGreaterOrEqualTo":
+      return low <= oldLow;
+    case "mustBeLessThan":
+    case "mustBeLessOrEqualTo":
+      return low >= oldLow;
+    case "mustBeBetween":
+      return low <= oldLow && high >= oldHigh;
+    case "mustNotBeBetween":
+      return low >= oldLow && high <= oldHigh;
+    case "mustBe":
+    case "mustNotBe":
+      return false;
+  }
+}

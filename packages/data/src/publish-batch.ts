@@ -1,0 +1,192 @@
+import { type Digest, type Environment, type JsonObject, newId, type Transaction } from "@portolan/kernel";
+import { judgeBatch } from "./batch-metrics.ts";
+import { type IngestionDeps, ingestionPlace } from "./ingestions.ts";
+import type { FileFigures } from "./judge-files.ts";
+import { type ObservedColumn, type SchemaDrift, schemaDrift } from "./observe-sources.ts";
+import type { DatasetManifest, IngestionView } from "./resources.ts";
+import {
+  findSameIngestion,
+  insertDataset,
+  lastObserved,
+  type StoredContract,
+  updateIngestion,
+} from "./store.ts";
+
+export type Ingestion = IngestionView & { readonly contractId: string };
+
+/** What the split left behind; recorded as the step's result, so that a restart does not split again. */
+export type Split = FileFigures & {
+  readonly object: string;
+  readonly sizeBytes: number;
+  readonly quarantine: string;
+  readonly deadLetterObject: string;
+};
+
+interface Judged {
+  readonly ingestion: Ingestion;
+  readonly contract: StoredContract;
+  readonly sourceDigest: string;
+}
+
+interface Publication extends Judged {
+  readonly split: Split;
+  readonly observed: readonly ObservedColumn[];
+}
+
+/** Answers with the dataset of an earlier ingestion of the same bytes, or null. */
+export async function reuseBatch(
+  tx: Transaction,
+  ingestion: Ingestion,
+  sourceDigest: string,
+): Promise<string | null> {
+  const earlier = await findSameIngestion(tx.sql, {
+    organisationId: tx.call.actor.organisationId,
+    contractId: ingestion.contractId,
+    environment: ingestion.environment,
+    sourceDigest,
+    ...(ingestion.useCaseId === undefined ? {} : { useCaseId: ingestion.useCaseId }),
+  });
+  if (!earlier?.datasetId) return null;
+  await updateIngestion(tx.sql, ingestion.id, {
+    state: "published",
+    finished_at: tx.now,
+    dataset_id: earlier.datasetId,
+    ...(earlier.counts ? { counts: earlier.counts } : {}),
+    ...(earlier.rules ? { rules: earlier.rules } : {}),
+    ...(earlier.quarantine ? { quarantine: earlier.quarantine } : {}),
+    ...(earlier.deadLetters ? { dead_letters: earlier.deadLetters } : {}),
+  });
+  await tx.record({ event: "data.ingestion.reused", subject: ingestion.id, detail: { of: earlier.id } });
+  return earlier.datasetId;
+}
+
+/** Refuses a batch that could not be read at all, such as one without a column that every row needs. */
+export async function refuseUnread(
+  tx: Transaction,
+  { ingestion, contract, sourceDigest }: Judged,
+  observed: readonly ObservedColumn[],
+  failures: readonly string[],
+): Promise<JsonObject> {
+  const drift = await driftOf(tx, ingestion, contract, observed);
+  await updateIngestion(tx.sql, ingestion.id, {
+    state: "refused",
+    source_digest: sourceDigest,
+    failures,
+    observed,
+    drift,
+    finished_at: tx.now,
+  });
+  return refused(tx, ingestion, failures);
+}
+
+async function refused(
+  tx: Transaction,
+  ingestion: Ingestion,
+  failures: readonly string[],
+): Promise<JsonObject> {
+  await tx.record({
+    event: "data.ingestion.refused",
+    subject: ingestion.id,
+    detail: { failures: [...failures] },
+  });
+  return { refused: true, failures: [...failures] };
+}
+
+async function driftOf(
+  tx: Transaction,
+  ingestion: Ingestion,
+  contract: StoredContract,
+  observed: readonly ObservedColumn[],
+): Promise<SchemaDrift> {
+  const before = await lastObserved(tx.sql, {
+    organisationId: tx.call.actor.organisationId,
+    contract: ingestion.contract,
+    environment: ingestion.environment,
+    ...(ingestion.useCaseId === undefined ? {} : { useCaseId: ingestion.useCaseId }),
+  });
+  return schemaDrift(contract.body, [observed], before);
+}
+
+/** Judges a batch that was split, and publishes it whole or not at all: state, artifacts and ledger row in one transaction. */
+export async function publishBatch(
+  deps: Pick<IngestionDeps, "artifacts">,
+  tx: Transaction,
+  publication: Publication,
+): Promise<JsonObject> {
+  const { ingestion, contract, sourceDigest, split, observed } = publication;
+  // Asked again in the very transaction that publishes: another worker may have split the same batch meanwhile.
+  const earlier = await reuseBatch(tx, ingestion, sourceDigest);
+  if (earlier !== null) return { datasetId: earlier, reused: true };
+  const { accepted, quarantined, deadLetters, rules, values, maxEventTime } = split;
+  const at = maxEventTime === null ? {} : { maxEventTime };
+  const verdict = judgeBatch(
+    contract.body,
+    { accepted, quarantined, deadLetters, values, ...at },
+    ingestion.asOf ?? tx.now,
+  );
+  await deps.artifacts.note(tx, ingestionPlace(ingestion), [
+    { digest: split.quarantine, kind: "quarantine" },
+    { digest: split.deadLetterObject, kind: "dead_letters" },
+  ]);
+  const outcome = {
+    source_digest: sourceDigest,
+    counts: { accepted, quarantined, deadLetters },
+    rules,
+    warnings: verdict.warnings,
+    observed,
+    ...(ingestion.replayOf === undefined ? { drift: await driftOf(tx, ingestion, contract, observed) } : {}),
+    nulls: split.nulls,
+    elapsed_ms: split.elapsedMs,
+    ...(maxEventTime === null ? {} : { max_event_time: maxEventTime }),
+    quarantine: split.quarantine,
+    dead_letters: split.deadLetterObject,
+    finished_at: tx.now,
+  };
+  if (verdict.kind === "failed") {
+    const { failures } = verdict;
+    // Held like quarantine: nobody reads it as a dataset, and a replay under a mended contract finds the rows.
+    await deps.artifacts.note(tx, ingestionPlace(ingestion), [{ digest: split.object, kind: "quarantine" }]);
+    await updateIngestion(tx.sql, ingestion.id, {
+      state: "refused",
+      failures,
+      withheld: split.object,
+      ...outcome,
+    });
+    return refused(tx, ingestion, failures);
+  }
+  const manifest = manifestOf(tx, publication);
+  await insertDataset(tx.sql, tx.call.actor.organisationId, manifest);
+  await deps.artifacts.note(tx, ingestionPlace(ingestion), [{ digest: split.object, kind: "dataset" }]);
+  await updateIngestion(tx.sql, ingestion.id, { state: "published", dataset_id: manifest.id, ...outcome });
+  await tx.record({
+    event: "data.dataset.published",
+    subject: manifest.id,
+    after: split.object as Digest,
+    detail: { contract: contract.name, version: contract.version, accepted, quarantined, deadLetters },
+  });
+  return { datasetId: manifest.id, reused: false };
+}
+
+function manifestOf(
+  tx: Transaction,
+  { ingestion, contract, sourceDigest, split }: Publication,
+): DatasetManifest {
+  const { eventTime, columns } = contract.body;
+  return {
+    id: newId("dataset", tx.now),
+    contract: contract.name,
+    contractDigest: contract.digest,
+    environment: ingestion.environment as Environment,
+    ...(ingestion.useCaseId === undefined ? {} : { useCaseId: ingestion.useCaseId }),
+    object: split.object,
+    sizeBytes: split.sizeBytes,
+    sourceDigest,
+    rowCount: split.accepted,
+    columns: columns.map(({ name, type }) => ({ name, type })),
+    ...(eventTime === undefined ? {} : { eventTime }),
+    ...(split.minEventTime === null ? {} : { minEventTime: split.minEventTime }),
+    ...(split.maxEventTime === null ? {} : { maxEventTime: split.maxEventTime }),
+    ingestionId: ingestion.id,
+    publishedAt: tx.now,
+  };
+}

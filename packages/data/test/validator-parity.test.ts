@@ -1,0 +1,371 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createDuckDbEngine } from "@portolan/duckdb";
+import { digestBytes } from "@portolan/kernel";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ColumnType, DataContract } from "../src/contract-model.ts";
+import { readContract } from "../src/read-contract.ts";
+import type { SourceFormat } from "../src/source-plan.ts";
+import { splitPlan } from "../src/split-plan.ts";
+import { RowValidator, type RowVerdict } from "../src/validate-row.ts";
+import { membersOf, readJsonCell } from "../src/values/json-cell.ts";
+import type { Value } from "../src/values/parse-value.ts";
+
+/** docs/spec/data-contracts.md D17: the plan in DuckDB and the validator of events read and judge every row alike. */
+
+const engine = createDuckDbEngine();
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "portolan-contracts-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const zones = new Map([
+  ["BOS", "America/New_York"],
+  ["LHR", "Europe/London"],
+  ["KTM", "Asia/Kathmandu"],
+]);
+
+type Options = Readonly<Record<string, unknown>>;
+const invalidValues = (validValues: readonly unknown[]) => ({
+  metric: "invalidValues",
+  name: "listed",
+  arguments: { validValues },
+  mustBe: 0,
+});
+/** What a column of each kind may demand; one of each is drawn per contract. */
+const variants: Readonly<Record<string, readonly Options[]>> = {
+  string: [
+    {},
+    { logicalTypeOptions: { minLength: 2, maxLength: 5 } },
+    { logicalTypeOptions: { pattern: "^[A-Z]{3}$" } },
+    { logicalTypeOptions: { pattern: "\\s.|\\p{L}\\d?$" } },
+    { logicalTypeOptions: { format: "email" } },
+    { logicalTypeOptions: { format: "ipv6" } },
+    { quality: [invalidValues(["a", "é", "👍", "1"])] },
+  ],
+  integer: [
+    { required: true },
+    { logicalTypeOptions: { minimum: -3, exclusiveMaximum: 2 ** 60 } },
+    { logicalTypeOptions: { minimum: 0.5, multipleOf: 3 } },
+    { logicalTypeOptions: { format: "i8", multipleOf: 0.5 } },
+    { quality: [invalidValues([1, 2, 7, -1])] },
+  ],
+  number: [
+    {},
+    { logicalTypeOptions: { exclusiveMinimum: 0.1, maximum: 1e18 } },
+    { logicalTypeOptions: { multipleOf: 0.01 } },
+    { logicalTypeOptions: { format: "f32" } },
+    { quality: [invalidValues([0.5, 1, -0.25])] },
+  ],
+  boolean: [{}, { quality: [invalidValues([true])] }],
+  date: [
+    {},
+    { logicalTypeOptions: { minimum: "2000-02-29", exclusiveMaximum: "2024-01-01" } },
+    { logicalTypeOptions: { format: "dd.MM.yyyy" } },
+    { quality: [invalidValues(["2001-01-01", "1960-02-29"])] },
+  ],
+  time: [{}, { logicalTypeOptions: { minimum: "06:00", maximum: "18:30:00.000001" } }],
+  instant: [
+    {},
+    { logicalTypeOptions: { minimum: "2001-01-01T00:00:00Z" } },
+    { logicalTypeOptions: { defaultTimezone: "Europe/Paris" } },
+    { logicalTypeOptions: { format: "yyyyMMdd'T'HHmmss.SSSX" } },
+  ],
+  array: [{}, { logicalTypeOptions: { minItems: 1, maxItems: 2, uniqueItems: true } }],
+  object: [{}, { logicalTypeOptions: { minProperties: 1, maxProperties: 2, required: ["a"] } }],
+};
+const logical = (kind: string): string => (kind === "instant" ? "timestamp" : kind);
+
+const contractArbitrary = fc
+  .record(
+    Object.fromEntries(Object.entries(variants).map(([kind, list]) => [kind, fc.constantFrom(...list)])),
+  )
+  .map((chosen) =>
+    readContract(
+      JSON.stringify({
+        apiVersion: "v3.1.0",
+        kind: "DataContract",
+        id: "anything",
+        version: "1.0.0",
+        status: "active",
+        schema: [
+          {
+            name: "anything",
+            properties: [
+              ...Object.entries(chosen).map(([kind, options]) => ({
+                name: kind,
+                physicalName: `the ${kind}`,
+                logicalType: logical(kind),
+                ...options,
+              })),
+              { name: "wall", logicalType: "timestamp", logicalTypeOptions: { timezone: false } },
+              { name: "airport", logicalType: "string" },
+              {
+                name: "derived",
+                logicalType: "timestamp",
+                customProperties: [
+                  {
+                    property: "portolan.localTime",
+                    value: { from: "wall", key: "airport", zones: "airports.csv" },
+                  },
+                ],
+              },
+            ],
+          },
+        ],
+      }),
+      "anything.odcs.yaml",
+      { "airports.csv": digestBytes(new Uint8Array()) },
+    ),
+  );
+
+const digits = (length: number) =>
+  fc.string({ unit: fc.constantFrom("0", "1", "2", "5", "7", "9"), minLength: 1, maxLength: length });
+/** Times near what is special: leap days, clock changes, both ends of the calendar. */
+const moment = fc
+  .tuple(
+    fc.constantFrom(
+      "2001-01-01",
+      "2000-02-29",
+      "2001-02-29",
+      "1960-02-29",
+      "2023-10-29",
+      "2024-03-31",
+      "2001-10-28",
+      "0001-01-01",
+      "9999-12-31",
+      "0000-00-00",
+      "2001-1-1",
+    ),
+    fc.constantFrom("", " ", "T"),
+    fc.constantFrom(
+      "",
+      "00:00",
+      "02:30:00",
+      "01:59:59.999999",
+      "23:59:60",
+      "24:00:00",
+      "10:00:00.1234567",
+      "10:00:00.5000000",
+      "9:00",
+    ),
+    fc.constantFrom("", "Z", "+01", "-0530", "+14:59", "+15:00", " Z", "z", " Europe/Paris"),
+  )
+  .map((parts) => parts.join(""));
+const word = fc.oneof(
+  { weight: 3, arbitrary: moment },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(
+        fc.constantFrom("", "-", "+", " "),
+        digits(20),
+        fc.constantFrom("", ".0", ".00", ".5", ".", "e3", "E-2", "e400", "_0", " "),
+      )
+      .map((parts) => parts.join("")),
+  },
+  fc.constantFrom(
+    "true",
+    "FALSE",
+    "Yes",
+    "n",
+    "T",
+    "NaN",
+    "inf",
+    "null",
+    "0x10",
+    ".5",
+    "-0",
+    "-.25",
+    "0.3",
+    "1.1",
+    "0.07",
+    "129",
+    "-128",
+  ),
+  fc.constantFrom(
+    "a",
+    "é",
+    "e\u0301",
+    "👍",
+    "BOS",
+    "ABC",
+    "abc",
+    "a b",
+    "a\u00a0b",
+    "a\tb",
+    "A1",
+    "x@y.org",
+    "x@y",
+    "::1",
+    "1::",
+    "::ffff:1.2.3.4",
+    "1:2:3:4:5:6:7",
+    "01.01.2001",
+    "29.02.2001",
+    "20010101T100000.5Z",
+    "20011301T100000.1+01:00",
+    "06:00",
+    "18:30:00.000002",
+    "24:00",
+  ),
+  fc.string({ maxLength: 6 }).filter((text) => !/[\r\n\0]/.test(text)),
+);
+const csvCell = fc.oneof({ weight: 8, arbitrary: word }, fc.constant(""));
+const jsonNumber = fc.oneof(
+  fc.integer(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.constantFrom(0, -0, 1, 0.3, 0.07, 129, 1e3, 2 ** 53, 2 ** 60, 1e300, -1.5),
+);
+const jsonLeaf = fc.oneof(
+  { weight: 4, arbitrary: word.map((text) => JSON.stringify(text)) },
+  { weight: 3, arbitrary: jsonNumber.map(String) },
+  fc.constantFrom(
+    "true",
+    "false",
+    "null",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775809",
+    "18446744073709551616",
+    "123456789012345678901234567890",
+    "1.0",
+    "1e3",
+    "1E-2",
+    "12.50",
+  ),
+);
+const jsonCell = fc.oneof(
+  { weight: 6, arbitrary: jsonLeaf },
+  fc.array(jsonLeaf, { maxLength: 3 }).map((items) => `[${items.join(",")}]`),
+  fc
+    .uniqueArray(fc.constantFrom("a", "b", "c"), { maxLength: 3 })
+    .chain((keys) =>
+      fc
+        .tuple(...keys.map(() => jsonLeaf))
+        .map((cells) => `{${keys.map((key, at) => `"${key}":${cells[at] ?? "null"}`).join(",")}}`),
+    ),
+);
+const airport = fc.constantFrom("BOS", "LHR", "KTM", "ZZZ");
+
+interface Judged {
+  readonly violations: readonly string[];
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+async function bySql(contract: DataContract, format: SourceFormat, text: string): Promise<Judged[]> {
+  const work = await mkdtemp(join(folder, "run-"));
+  const [source, airports, output] = [
+    join(work, `rows.${format}`),
+    join(work, "airports.csv"),
+    join(work, "out"),
+  ];
+  await mkdir(output);
+  await writeFile(source, text);
+  await writeFile(airports, `airport,zone\n${[...zones].map((pair) => pair.join(",")).join("\n")}\n`);
+  const columns = contract.columns.map(({ name, type }) => `${shown(name, type)} as "${name}"`).join(", ");
+  const result = await engine.run({
+    statements: [
+      ...splitPlan({
+        contract,
+        sources: [{ path: source, format }],
+        references: { "airports.csv": airports },
+        output,
+      }),
+      { sql: `select violations as "rule names", ${columns} from staged order by _row`, returns: "rows" },
+      { sql: "select count(*) as n from dead_letter", returns: "dead" },
+    ],
+    readable: [source, airports],
+    workFolder: output,
+  });
+  expect(Number(result.rows["dead"]?.[0]?.["n"])).toBe(0);
+  return (result.rows["rows"] ?? []).map(({ "rule names": names, ...values }) => ({
+    violations: names === "" ? [] : String(names).split(","),
+    values,
+  }));
+}
+
+/** Values as text that loses nothing; doubles by their bits. */
+function shown(name: string, type: ColumnType): string {
+  const column = `"${name}"`;
+  if (type === "date") return `date_diff('day', date '1970-01-01', ${column})::varchar`;
+  if (type === "time") return `epoch_us(${column})::varchar`;
+  if (type === "number") return `${column}::double`;
+  if (type === "array" || type === "object") return `json_type(${column})`;
+  return `${column}::varchar`;
+}
+
+function shownValue(value: Value | null): unknown {
+  if (value === null || typeof value === "number") return value;
+  if (typeof value === "object") return Array.isArray(value.json) ? "ARRAY" : "OBJECT";
+  return String(value);
+}
+
+function judged({ violations, values }: RowVerdict): Judged {
+  return {
+    violations,
+    values: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, shownValue(value)])),
+  };
+}
+
+/** Each seed draws a contract and its rows; a failure names its seed, its row and the contract's rules. */
+const seeds = [1, 2, 3, 4, 5];
+const rowCount = 250;
+
+function expectAlike(
+  contract: DataContract,
+  rows: readonly unknown[],
+  ours: readonly RowVerdict[],
+  theirs: readonly Judged[],
+): void {
+  expect(theirs).toHaveLength(ours.length);
+  for (const [index, verdict] of ours.entries()) {
+    const rules = contract.rowRules.map(({ name }) => name);
+    expect({ row: rows[index], rules, ...theirs[index] }).toEqual({
+      row: rows[index],
+      rules,
+      ...judged(verdict),
+    });
+  }
+}
+
+test.each(seeds)(
+  "a row of CSV is read and judged alike by the plan and by the validator (seed %i)",
+  async (seed) => {
+    const [contract] = fc.sample(contractArbitrary, { seed, numRuns: 1 });
+    if (!contract) return;
+    const names = contract.columns.filter((column) => !column.localTime).map(({ source }) => source);
+    const row = fc.tuple(...names.map((name) => (name === "airport" ? airport : csvCell)));
+    const rows = fc.sample(row, { seed, numRuns: rowCount });
+    const quoted = (cell: string): string => (cell === "" ? "" : `"${cell.replaceAll('"', '""')}"`);
+    const text = [names, ...rows].map((cells) => cells.map(quoted).join(",")).join("\n");
+    const validator = new RowValidator(contract, { "airports.csv": zones });
+    const ours = rows.map((cells) =>
+      validator.judgeText(new Map(names.map((name, index) => [name, cells[index] || null]))),
+    );
+    expectAlike(contract, rows, ours, await bySql(contract, "csv", `${text}\n`));
+  },
+);
+
+test.each(seeds)(
+  "a row of JSON is read and judged alike by the plan and by the validator (seed %i)",
+  async (seed) => {
+    const [contract] = fc.sample(contractArbitrary, { seed: seed + 100, numRuns: 1 });
+    if (!contract) return;
+    const names = contract.columns.filter((column) => !column.localTime).map(({ source }) => source);
+    const member = (name: string) =>
+      (name === "airport" ? airport.map((at) => JSON.stringify(at)) : jsonCell).map(
+        (cell) => `${JSON.stringify(name)}:${cell}`,
+      );
+    const line = fc
+      .tuple(fc.tuple(...names.map(member)), fc.nat(names.length))
+      .map(([members, absent]) => `{${members.filter((_, index) => index !== absent).join(",")}}`);
+    const lines = fc.sample(line, { seed, numRuns: rowCount });
+    const validator = new RowValidator(contract, { "airports.csv": zones });
+    const ours = lines.map((text) => validator.judgeJson(membersOf(readJsonCell(text)) ?? new Map()));
+    expectAlike(contract, lines, ours, await bySql(contract, "jsonl", `${lines.join("\n")}\n`));
+  },
+);
