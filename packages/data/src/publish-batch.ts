@@ -3,16 +3,16 @@ import { judgeBatch } from "./batch-metrics.ts";
 import { type IngestionDeps, ingestionPlace } from "./ingestions.ts";
 import type { FileFigures } from "./judge-files.ts";
 import { type ObservedColumn, type SchemaDrift, schemaDrift } from "./observe-sources.ts";
-import type { DatasetManifest, IngestionView } from "./resources.ts";
+import { type Occasion, raiseNotices } from "./notices.ts";
+import type { DatasetManifest } from "./resources.ts";
 import {
   findSameIngestion,
   insertDataset,
   lastObserved,
   type StoredContract,
+  type StoredIngestion as Ingestion,
   updateIngestion,
 } from "./store.ts";
-
-export type Ingestion = IngestionView & { readonly contractId: string };
 
 /** What the split left behind; recorded as the step's result, so that a restart does not split again. */
 export type Split = FileFigures & {
@@ -67,7 +67,7 @@ export async function refuseUnread(
   observed: readonly ObservedColumn[],
   failures: readonly string[],
 ): Promise<JsonObject> {
-  const drift = await driftOf(tx, ingestion, contract, observed);
+  const { drift } = await driftOf(tx, ingestion, contract, observed);
   await updateIngestion(tx.sql, ingestion.id, {
     state: "refused",
     source_digest: sourceDigest,
@@ -76,14 +76,12 @@ export async function refuseUnread(
     drift,
     finished_at: tx.now,
   });
-  return refused(tx, ingestion, failures);
+  return refused(tx, { kind: "refused", ingestion, contract, reasons: failures });
 }
 
-async function refused(
-  tx: Transaction,
-  ingestion: Ingestion,
-  failures: readonly string[],
-): Promise<JsonObject> {
+async function refused(tx: Transaction, occasion: Occasion): Promise<JsonObject> {
+  const { ingestion, reasons: failures } = occasion;
+  await raiseNotices(tx, occasion);
   await tx.record({
     event: "data.ingestion.refused",
     subject: ingestion.id,
@@ -97,14 +95,20 @@ async function driftOf(
   ingestion: Ingestion,
   contract: StoredContract,
   observed: readonly ObservedColumn[],
-): Promise<SchemaDrift> {
+): Promise<{ readonly drift: SchemaDrift; readonly news: SchemaDrift }> {
   const before = await lastObserved(tx.sql, {
     organisationId: tx.call.actor.organisationId,
     contract: ingestion.contract,
     environment: ingestion.environment,
     ...(ingestion.useCaseId === undefined ? {} : { useCaseId: ingestion.useCaseId }),
   });
-  return schemaDrift(contract.body, [observed], before);
+  const drift = schemaDrift(contract.body, [observed], before);
+  const had = new Set(before?.map(({ name }) => name));
+  // What was so in the batch before has been told.
+  const news = before
+    ? { ...drift, added: drift.added.filter((name) => !had.has(name)), missing: drift.missing.filter((name) => had.has(name)) }
+    : drift;
+  return { drift, news };
 }
 
 /** Judges a batch that was split, and publishes it whole or not at all: state, artifacts and ledger row in one transaction. */
@@ -128,13 +132,16 @@ export async function publishBatch(
     { digest: split.quarantine, kind: "quarantine" },
     { digest: split.deadLetterObject, kind: "dead_letters" },
   ]);
+  // Rows that are judged again come from nowhere new.
+  const isNew = ingestion.replayOf === undefined;
+  const seen = isNew ? await driftOf(tx, ingestion, contract, observed) : undefined;
   const outcome = {
     source_digest: sourceDigest,
     counts: { accepted, quarantined, deadLetters },
     rules,
     warnings: verdict.warnings,
     observed,
-    ...(ingestion.replayOf === undefined ? { drift: await driftOf(tx, ingestion, contract, observed) } : {}),
+    ...(seen ? { drift: seen.drift } : {}),
     nulls: split.nulls,
     elapsed_ms: split.elapsedMs,
     ...(maxEventTime === null ? {} : { max_event_time: maxEventTime }),
@@ -152,7 +159,8 @@ export async function publishBatch(
       withheld: split.object,
       ...outcome,
     });
-    return refused(tx, ingestion, failures);
+    const { counts } = outcome;
+    return refused(tx, { kind: "refused", ingestion, contract, reasons: failures, counts, rules });
   }
   const manifest = manifestOf(tx, publication);
   await insertDataset(tx.sql, tx.call.actor.organisationId, manifest);
@@ -164,7 +172,35 @@ export async function publishBatch(
     after: split.object as Digest,
     detail: { contract: contract.name, version: contract.version, accepted, quarantined, deadLetters },
   });
+  const occasion = occasionOf(publication, seen?.news);
+  if (occasion) await raiseNotices(tx, occasion);
   return { datasetId: manifest.id, reused: false };
+}
+
+/** What owners have to know of a batch that was published all the same. */
+function occasionOf(
+  { ingestion, contract, split }: Publication,
+  drift: SchemaDrift | undefined,
+): Occasion | undefined {
+  const { accepted, quarantined, deadLetters, rules } = split;
+  const reasons = [
+    ...(quarantined > 0 ? [`${quarantined} rows are in quarantine`] : []),
+    ...(deadLetters > 0 ? [`${deadLetters} lines are no rows`] : []),
+    ...driftReasons(drift),
+  ];
+  if (reasons.length === 0) return undefined;
+  const counts = { accepted, quarantined, deadLetters };
+  const kind = quarantined + deadLetters > 0 ? "quarantined" : "drift";
+  return { kind, ingestion, contract, reasons, counts, rules };
+}
+
+function driftReasons(drift: SchemaDrift | undefined): string[] {
+  const { added = [], missing = [], changed = [] } = drift ?? {};
+  return [
+    ...(added.length > 0 ? [`the source has columns that the contract does not know: ${added.join(", ")}`] : []),
+    ...(missing.length > 0 ? [`the source lacks columns of the contract: ${missing.join(", ")}`] : []),
+    ...changed.map(({ column, before, after }) => `${column} was ${before} and is ${after}`),
+  ];
 }
 
 function manifestOf(
