@@ -35,7 +35,7 @@ export default defineConfig({
       {
         test: {
           name: "t2",
-          include: ["test/services/**/*.test.ts"],
+          include: ["test/services/**/*.test.ts", "test/product/**/*.test.ts"],
           exclude: never,
           pool: "forks",
           testTimeout: 300_000,

@@ -43,7 +43,12 @@ export const tiers: readonly Tier[] = [
     files: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
     budgetMinutes: 12,
   },
-  { name: "t2", title: "services", files: ["test/services/**/*.test.ts"], budgetMinutes: 15 },
+  {
+    name: "t2",
+    title: "services and the whole product",
+    files: ["test/services/**/*.test.ts", "test/product/**/*.test.ts"],
+    budgetMinutes: 15,
+  },
   { name: "t3", title: "foreign clients", files: ["test/clients/**/*.test.ts"], budgetMinutes: 20 },
   { name: "t4", title: "kill and fuzz loops", files: ["test/chaos/**/*.test.ts"], budgetMinutes: 10 },
 ];

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TensorServer, TextServer } from "@portolan/upstream/testing";
+import { GrpcTensorServer, TensorServer, TextServer } from "@portolan/upstream/testing";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createDelays, createShopKey, doneBy } from "./delays.ts";
@@ -9,6 +9,7 @@ import { type Product, startProduct } from "./product.ts";
 
 let product: Product;
 let tensors: TensorServer;
+let overGrpc: GrpcTensorServer;
 let text: TextServer;
 let key: string;
 
@@ -19,6 +20,7 @@ const ofDelays = "--use-case delays --environment dev";
 beforeAll(async () => {
   const table = { datatype: "FP32", shape: [-1, 2] };
   tensors = await TensorServer.start([{ name: "x", ...table }], [{ name: "y", ...table }]);
+  overGrpc = await GrpcTensorServer.start([{ name: "x", ...table }], [{ name: "y", ...table }]);
   text = await TextServer.start();
   product = await startProduct();
   await createDelays(done);
@@ -27,6 +29,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await product[Symbol.asyncDispose]();
   await tensors.close();
+  await overGrpc.close();
   await text.close();
 });
 
@@ -39,6 +42,9 @@ test("versions that other servers run are registered, verified, deployed and ask
   await done(
     `--as ci model register-upstream helper ${ofDelays} --protocol openai --url ${text.url} --model parrot ${place} --json`,
   );
+  await done(
+    `--as ci model register-upstream called ${ofDelays} --protocol open-inference-grpc --url ${overGrpc.url} --model echo ${place}`,
+  );
   expect((await done("model verify echoed 1")).out).toContain("valid, signed by");
   expect((await done("model list echoed")).out).toMatch(/echoed\s+1\s+upstream/);
   const missing = await product.cli(
@@ -47,7 +53,8 @@ test("versions that other servers run are registered, verified, deployed and ask
   );
   expect(missing.code).not.toBe(0);
   expect(missing.err).toContain("upstream.model_unfit");
-  for (const name of ["echoed", "helper"]) await done(`endpoint deploy ${name} ${name} 1 ${ofDelays}`);
+  for (const name of ["echoed", "called", "helper"])
+    await done(`endpoint deploy ${name} ${name} 1 ${ofDelays}`);
   const client = new OpenAI({ baseURL: `${product.gatewayUrl}/v1`, apiKey: key, maxRetries: 0 });
   const chat = { model: "helper", messages: [{ role: "user" as const, content: "hello there" }] };
   await expect
@@ -55,13 +62,15 @@ test("versions that other servers run are registered, verified, deployed and ask
       timeout: 30_000,
     })
     .toBe("hello there");
-  const answer = await fetch(`${product.gatewayUrl}/v2/models/echoed/infer`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${key}` },
-    body: '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}',
-  });
-  expect(answer.headers.get("x-portolan-tier")).toBe("upstream");
-  expect(await answer.json()).toMatchObject({ outputs: [{ name: "y", data: [1, 2] }] });
+  for (const name of ["echoed", "called"]) {
+    const answer = await fetch(`${product.gatewayUrl}/v2/models/${name}/infer`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}` },
+      body: '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}',
+    });
+    expect(answer.headers.get("x-portolan-tier")).toBe("upstream");
+    expect(await answer.json()).toMatchObject({ outputs: [{ name: "y", data: [1, 2] }] });
+  }
 });
 
 test("a text version is evaluated by a set of cases, by the commands of the page", async () => {

@@ -13,6 +13,7 @@ const room = "portolan_gateway_concurrency_limit";
 const queued = "portolan_gateway_queued_rows";
 const workers = "portolan_gateway_model_workers";
 const tier = "portolan_gateway_model_tier";
+const unplanned = "portolan_gateway_backend_unplanned";
 const versionGauges = [circuit, inFlight, room, queued, workers, tier];
 
 export interface RenderMetricsDeps {
@@ -48,7 +49,7 @@ export function renderMetrics(
     log.droppedPayloads,
   );
   metrics.gauge("portolan_gateway_log_pending_bytes", "Bytes not yet written", {}, log.pendingBytes);
-  for (const name of [problems, ready, overdue, ...versionGauges]) metrics.clear(name);
+  for (const name of [problems, ready, overdue, unplanned, ...versionGauges]) metrics.clear(name);
   health.keepOnly(state?.routes.values() ?? []);
   for (const active of state?.routes.values() ?? []) {
     scrapeRoute(metrics, active, state?.ageMs() ?? 0);
@@ -88,6 +89,14 @@ function scrapeRoute(metrics: Metrics, active: ActiveRoute, ageMs: number): void
       "1 while the route's own model does not serve: why, and what answers instead",
       { ...place, reason: active.problem.code, serving: active.isStandIn ? "previous" : "nothing" },
       1,
+    );
+  const { order: [first] = [], planned = null } = active.route.backends ?? {};
+  if (first && planned !== null)
+    metrics.gauge(
+      unplanned,
+      "1 while requests go to other hardware than the charter's plan takes",
+      { ...place, hardware: first.hardware, planned },
+      first.hardware === planned ? 0 : 1,
     );
   const age = judgeSnapshotAge(snapshotAge, ageMs);
   metrics.gauge(

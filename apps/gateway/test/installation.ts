@@ -197,7 +197,7 @@ export class TestInstallation {
     };
   }
 
-  /** An endpoint behind a version that another server runs. */
+  /** An endpoint behind a version that is stored already, such as one that another server runs. */
   addUpstream(endpoint: string, model: Route["model"], over: Partial<Route> = {}): Route {
     return this.#push(endpoint, model, over);
   }

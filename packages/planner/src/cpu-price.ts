@@ -1,6 +1,6 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import { termsOf } from "@portolan/charter/policy";
-import type { EpochMicros, Money } from "@portolan/kernel";
+import { type EpochMicros, type Money, multiplyMoney } from "@portolan/kernel";
 import { assumptionsOf } from "./assumptions.ts";
 import { choosePlacement } from "./placement-choice.ts";
 import type { PriceBook } from "./price-book.ts";
@@ -21,4 +21,22 @@ export function cpuPrice(document: CharterDocument, book: PriceBook, now: EpochM
   const { price } = choosePrice(book, { resource: "cpu_core_hour", placement, currency, now });
   const { cpuMsPerPrediction } = assumptionsOf(document, {});
   return { cpuHour: price.expected, realTimeCpuMs: cpuMsPerPrediction.value.expected };
+}
+
+const microsPerHour = 3_600_000_000n;
+
+/**
+ * What 1,000 predictions of one row cost in a model's own CPU time, at the plan's price of a core; `undefined` where the charter lets
+ * inference be made nowhere. What the gateway takes beside it is the same wherever the model runs. Pure.
+ *
+ * @param cpuMicros measured, one row a run
+ */
+export function cpuCostPerThousand(
+  document: CharterDocument,
+  book: PriceBook,
+  now: EpochMicros,
+  cpuMicros: number,
+): Money | undefined {
+  const price = cpuPrice(document, book, now);
+  return price && multiplyMoney(price.cpuHour, BigInt(cpuMicros) * 1000n, microsPerHour);
 }

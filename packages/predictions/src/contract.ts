@@ -43,6 +43,12 @@ export const PredictionContext = Type.Object({
     }),
   ),
   variant: Type.Enum([...variants]),
+  backend: Type.Optional(
+    Type.Object({
+      hardware: text(20, "What the model ran on: cpu, gpu or edge"),
+      why: text(20, "Why there: cheapest, fastest, unmeasured, or failover from the places before"),
+    }),
+  ),
   charter: Type.Optional(
     Type.Object({ version: Type.Integer({ minimum: 0 }), digest: text(80, "Digest of the charter") }),
   ),
@@ -116,7 +122,7 @@ export const PredictionHeader = Type.Object({
   ),
   latency: LatencyBreakdown,
   status: PredictionStatus,
-  fallbackReason: Type.Optional(text(200, "Why a fallback answered")),
+  fallbackReason: Type.Optional(text(200, "Why a fallback, or the next place of the same model, answered")),
   text: Type.Optional(TextGeneration),
   inputsType: Type.Optional(text(200, "Media type of the inputs")),
   outputsType: Type.Optional(text(200, "Media type of the outputs")),

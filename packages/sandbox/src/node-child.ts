@@ -1,7 +1,16 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { findWalls, systemPath, type View, type Walls, type WallWishes, walledCommand } from "./walls.ts";
+import { compiledModulesFor } from "./compiled-modules.ts";
+import {
+  findWalls,
+  systemPath,
+  uidBehind,
+  type View,
+  type Walls,
+  type WallWishes,
+  walledCommand,
+} from "./walls.ts";
 
 export interface WalledNode extends WallWishes {
   /** The program: a file of this repository. */
@@ -14,24 +23,34 @@ export interface WalledNode extends WallWishes {
   /** Largest heap of JavaScript, in MiB. */
   readonly heapMegabytes: number;
   readonly stdio: StdioOptions;
-  /** Variables that it gets; nothing else is in its environment but the search path of the system. */
+  /** Variables that it gets; nothing else is in its environment but the search path of the system and where its modules lie compiled. */
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeFlags?: readonly string[];
 }
 
 /**
- * Starts Node behind the best walls that the machine permits: no environment, a session of its own, no descriptor but those in
+ * Starts Node behind the best walls that the machine permits: hardly an environment, a session of its own, no descriptor but those in
  * `stdio`, the named files, no network, no core dump, no second program. A `SIGKILL` to it ends all that it started.
  */
 export async function spawnWalledNode(child: WalledNode): Promise<ChildProcess> {
-  const view = viewOf(child);
   const walls = await wallsFor(child);
-  const program = [...(hasPrlimit ? limitsOf(child) : []), nodeFile, ...flagsOf(child, view), child.entry];
+  const modules = walls.level === "none" ? undefined : compiledModulesFor(child.entry, uidBehind(walls));
+  const view = viewOf(child, modules);
+  const program = [
+    ...(hasPrlimit ? limitsOf(child) : []),
+    nodeFile,
+    ...flagsOf(child, view, modules),
+    child.entry,
+  ];
   const [command = "", ...args] = walledCommand(walls, view, program);
   return spawn(command, args, {
     cwd: view.cwd,
     detached: true,
-    env: { PATH: systemPath, ...child.env },
+    env: {
+      PATH: systemPath,
+      ...(modules === undefined ? {} : { NODE_COMPILE_CACHE: modules }),
+      ...child.env,
+    },
     serialization: "advanced",
     stdio: child.stdio,
   });
@@ -50,11 +69,15 @@ export function wallsFor({
 const hasPrlimit = ["/usr/bin/prlimit", "/bin/prlimit"].some((path) => existsSync(path));
 const nodeFile = realpathSync(process.execPath);
 
-function viewOf(child: WalledNode): View {
+function viewOf(child: WalledNode, modules: string | undefined): View {
   // Shown at the path that was given, links or not: the child knows it by that one.
   const writable = child.writable.map((path) => resolve(path));
   return {
-    readable: [...codeOf(child.entry), ...child.readable.map((path) => resolve(path))],
+    readable: [
+      ...codeOf(child.entry),
+      ...(modules === undefined ? [] : [modules]),
+      ...child.readable.map((path) => resolve(path)),
+    ],
     writable,
     cwd: writable[0] ?? "/",
   };
@@ -81,7 +104,7 @@ function limitsOf({ dataBytes }: WalledNode): string[] {
  * Node's own permissions as a second wall, for what runs as JavaScript: native code, and so the model's runtime, is not bound by
  * them. No child processes, no workers, no WASI; files only as named.
  */
-function flagsOf(child: WalledNode, view: View): string[] {
+function flagsOf(child: WalledNode, view: View, modules: string | undefined): string[] {
   return [
     `--max-old-space-size=${child.heapMegabytes}`,
     "--permission",
@@ -89,6 +112,8 @@ function flagsOf(child: WalledNode, view: View): string[] {
     "--disable-warning=SecurityWarning",
     ...[...view.readable, ...view.writable].map((path) => `--allow-fs-read=${path}`),
     ...view.writable.map((path) => `--allow-fs-write=${path}`),
+    // Node uses no compile cache that it may not write as far as it knows; the walls know better.
+    ...(modules === undefined ? [] : [`--allow-fs-write=${modules}`]),
     ...(child.nodeFlags ?? []),
   ];
 }

@@ -118,6 +118,13 @@ function shownTo({ readable, writable, cwd, guest }: View): string[] {
   ];
 }
 
+/** As what account a child that names none runs, as it sees it itself. */
+export function uidBehind({ level, ownAccount }: Walls): number {
+  if (ownAccount) return childUid;
+  const uid = process.getuid?.() ?? 0;
+  return level === "namespaces" ? 0 : uid;
+}
+
 const found = new Map<string, Promise<Walls>>();
 
 /**

@@ -1,12 +1,13 @@
 // A child that tries what it must not be able to do, asked for by its parent.
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { getCompileCacheDir } from "node:module";
 import { connect } from "node:net";
 
 export type Attempt =
   | { readonly kind: "read" | "write" | "execute"; readonly path: string }
   | { readonly kind: "connect"; readonly port: number }
-  | { readonly kind: "environment" | "abort" | "grow" };
+  | { readonly kind: "environment" | "compiled" | "abort" | "grow" };
 
 const hoard: Buffer[] = [];
 
@@ -25,6 +26,8 @@ function attempt(asked: Attempt): Promise<string> | string {
       });
     case "environment":
       return Object.keys(process.env).toSorted().join(" ");
+    case "compiled":
+      return getCompileCacheDir() ?? "compiles for itself";
     case "abort":
       return process.abort();
     case "grow":

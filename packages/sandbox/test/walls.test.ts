@@ -1,5 +1,15 @@
 import { type ChildProcess, execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { enableCompileCache } from "node:module";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -173,6 +183,35 @@ describe.skipIf(!isWalled)("in namespaces, whatever the program does", () => {
       } finally {
         child.kill("SIGKILL");
       }
+    },
+  );
+});
+
+describe.skipIf(walls.level === "none")("modules that this process compiled", () => {
+  enableCompileCache(join(folder, "compiled"));
+  test.each([true, false])(
+    "are read by a later child (keeps its account: %s), which cannot write there",
+    async (keepsAccount) => {
+      const of = async (attempt: Attempt): Promise<Answer> => {
+        const child = await start({ keepsAccount });
+        try {
+          return await ask(child, attempt);
+        } finally {
+          child.kill("SIGKILL");
+        }
+      };
+      let place = await of({ kind: "compiled" });
+      for (let i = 0; i < 200 && place.result === "compiles for itself"; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        place = await of({ kind: "compiled" });
+      }
+      const compiled = place.result ?? "";
+      expect(compiled.startsWith(join(folder, "compiled/walled/curious-child-"))).toBe(true);
+      const [module = ""] = readdirSync(compiled);
+      const before = readFileSync(join(compiled, module));
+      expect((await of({ kind: "write", path: join(compiled, module) })).error).toMatch(/EROFS|EACCES/);
+      expect((await of({ kind: "write", path: join(compiled, "new") })).error).toMatch(/EROFS|EACCES/);
+      expect(readFileSync(join(compiled, module))).toEqual(before);
     },
   );
 });

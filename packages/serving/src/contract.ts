@@ -1,4 +1,5 @@
 /** What others may see of serving: endpoints, and the route snapshot that gateways live on. */
+export { Backend, Backends, Hardware } from "./backends/backend-schema.ts";
 export {
   type ComputeVerdict,
   DeployedRoute,

@@ -11,6 +11,7 @@ import {
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { backendFacts, chosenBackends, withBackends } from "./backends/deployed-backends.ts";
 import { findBatchingProblems } from "./batching/batching-problems.ts";
 import { deriveRoute, type RouteFacts, requireServable } from "./derive-route.ts";
 import type { ComputeVerdict, DeployedRoute, DeployRequest } from "./endpoint.ts";
@@ -79,10 +80,13 @@ export async function deployEndpoint(
   }
   const { reference: model } = await requireModel(deps, call, request, request);
   const beside = await requireVersionsBeside(deps, call, request);
-  const facts = { useCase, charter, model, ...beside };
+  const measured = await deps.compute.judge(call, model, charter);
+  const find = async (asked: AskedVersion) => (await requireModel(deps, call, request, asked)).reference;
+  const backends = await chosenBackends(request, { model, charter, measured }, find);
+  const facts = { useCase, charter, model, ...beside, backends };
   await requireUpstreamPlaces(deps, call, name, request, facts);
   requireRouting(request, facts);
-  const compute = await deps.compute.judge(call, model, charter);
+  const compute = withBackends(measured, backends);
   const route = await deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts, compute));
   return { ...route, compute };
 }
@@ -93,9 +97,16 @@ async function requireUpstreamPlaces(
   call: CallContext,
   name: string,
   { environment }: DeployRequest,
-  { charter, model, secondary, variants }: Pick<RouteFacts, "charter" | "model" | "secondary" | "variants">,
+  {
+    charter,
+    model,
+    secondary,
+    variants,
+    backends,
+  }: Pick<RouteFacts, "charter" | "model" | "secondary" | "variants" | "backends">,
 ): Promise<void> {
-  const beside = [...(secondary ? [secondary] : []), ...variants].map((version) => version.model);
+  const others = [...(secondary ? [secondary] : []), ...variants, ...(backends?.order ?? [])];
+  const beside = others.map((version) => version.model);
   try {
     for (const one of [model, ...beside]) requireUpstreamPlace(one, environment, charter);
   } catch (error) {
@@ -152,6 +163,7 @@ async function writeDeployment(
       model: `${request.model}/${request.version}`,
       modelDigest: route.model.digest,
       charter: route.charter ? route.charter.digest : null,
+      ...backendFacts(route.backends),
       ...(compute ? { tier: compute.tier, disagreements: compute.disagreements } : {}),
     },
   });

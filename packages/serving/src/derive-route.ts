@@ -6,6 +6,7 @@ import {
   termsOf,
 } from "@portolan/charter/policy";
 import { type Place, PortolanError } from "@portolan/kernel";
+import type { Backends } from "./backends/backend-schema.ts";
 import { longestBatchDelayMs } from "./batching/batching-problems.ts";
 import type { DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
@@ -91,6 +92,8 @@ export interface RouteFacts {
   readonly previous: ServedVersion | null;
   readonly secondary: ServedVersion | null;
   readonly variants: readonly Variant[];
+  /** Absent where the model runs in one place. */
+  readonly backends?: Backends | undefined;
 }
 
 /** The route of a deployment under a charter: everything but the version comes from it. Pure. */
@@ -128,6 +131,7 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
     variants: facts.variants.map((variant) => ({ ...variant, features: fed(variant.features) })),
     cache: request.cacheMebibytes === undefined ? null : { maxBytes: request.cacheMebibytes * 1_048_576 },
     ...(request.batching ? { batching: batchingFor(request.batching, terms) } : {}),
+    ...(facts.backends ? { backends: facts.backends } : {}),
     traffic: trafficOf(ids.endpointId, request),
     secondary: version(facts.secondary),
     features: fed(request.features ?? null),

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@portolan/typebox";
+import { AskedBackend, Cost } from "./backends/backend-schema.ts";
 import { FallbackStep } from "./snapshot/resilience-schema.ts";
 import { Batching, EnvironmentName, FeaturePlan, Route } from "./snapshot/schema.ts";
 import { Traffic, VariantName } from "./snapshot/traffic-schema.ts";
@@ -52,6 +53,14 @@ export const DeployRequest = Type.Object(
       }),
     ),
     batching: Type.Optional(Batching),
+    backends: Type.Optional(
+      Type.Array(AskedBackend, {
+        minItems: 1,
+        maxItems: 4,
+        description:
+          "Other places where this model runs; requests go to the cheapest that keeps the charter's p95",
+      }),
+    ),
     variants: Type.Optional(Type.Array(AskedVariant, { maxItems: 16 })),
     traffic: Type.Optional(
       Type.Object(
@@ -79,6 +88,7 @@ export const ComputeVerdict = Type.Object({
   tier: Type.Enum(["cpu", "gpu", "edge"], { description: "Hardware by the measurement" }),
   plannedTier: Type.Enum(["cpu", "gpu", "edge"], { description: "Hardware by the plan" }),
   p95Micros: Type.Integer({ description: "One row a run, on the machine that measured it" }),
+  costPerThousand: Type.Optional(Cost),
   disagreements: Type.Array(Type.String(), { description: "Empty: plan and measurement agree" }),
 });
 export type ComputeVerdict = Static<typeof ComputeVerdict>;

@@ -1,3 +1,4 @@
+import { termsOf } from "@portolan/charter/policy";
 import {
   type CallContext,
   type Digest,
@@ -7,6 +8,7 @@ import {
   type Place,
   type PortolanError,
 } from "@portolan/kernel";
+import { chooseBackends } from "./backends/choose-backend.ts";
 import { deriveRoute, requireServable } from "./derive-route.ts";
 import type { DeployRequest, Stop } from "./endpoint.ts";
 import type { CharterInForce, ServedCharter } from "./ports.ts";
@@ -88,6 +90,7 @@ function serve(deployed: Deployed, lookup: CharterLookup, location: Place): Serv
       charter,
       model: route.model,
       previous: allowed(deployed.previous),
+      backends: backendsUnder(route, charter, isAllowed),
       secondary: allowed(asked(route.secondary, request.secondary)),
       variants: route.variants
         .filter(({ model }) => isAllowed(model))
@@ -97,6 +100,20 @@ function serve(deployed: Deployed, lookup: CharterLookup, location: Place): Serv
         })),
     }),
   };
+}
+
+/** The choice under the charter of today, by what was known when it was deployed. */
+function backendsUnder(
+  { model, backends }: Route,
+  charter: ServedCharter | undefined,
+  isAllowed: (model: ModelReference) => boolean,
+): Route["backends"] {
+  const isOwn = (one: ModelReference) => one.name === model.name && one.version === model.version;
+  const own = backends?.order.find((one) => isOwn(one.model));
+  if (!backends || !own) return undefined;
+  const others = backends.order.filter((one) => !isOwn(one.model) && isAllowed(one.model));
+  const bound = charter && termsOf(charter.document).latencyMsP95;
+  return { ...chooseBackends(own, others, bound), planned: backends.planned };
 }
 
 /** The version of the deployment with the columns as they were asked for: the charter's bounds are put on anew. */

@@ -34,11 +34,25 @@ function registerCounts(drift: Command, contextOf: ContextOf): void {
       for (const side of ["from", "to"] as const)
         if (options[side] !== undefined) query.set(side, String(parseInstant(options[side])));
       const path = `/v1/endpoints/${encodeURIComponent(endpoint)}/drift-counts?${query.toString()}`;
-      const answer = await (await connect(context)).json<{ counts: readonly DriftCounts[] }>({ path });
+      const answer = await (await connect(context)).json<DriftCountsAnswer>({ path });
       if (options.column !== undefined) requireColumn(answer.counts, options.column);
       const text = answer.counts.map((counts) => describe(counts, options.column)).join("\n\n");
-      context.output.result(answer, text === "" ? nothing(endpoint) : text);
+      context.output.result(answer, text === "" ? nothing(endpoint) : text + leftOut(answer));
     });
+}
+
+interface DriftCountsAnswer {
+  readonly counts: readonly DriftCounts[];
+  readonly truncated: boolean;
+  /** Epoch microseconds. */
+  readonly coveredFrom?: number;
+}
+
+/** What the answer had no room for, and how to ask for it. */
+export function leftOut({ truncated, coveredFrom }: DriftCountsAnswer): string {
+  if (!truncated || coveredFrom === undefined) return "";
+  const before = formatInstant(asEpochMicros(coveredFrom - 1));
+  return `\n\nOlder windows are not in these counts; ask for them with --to ${before}`;
 }
 
 function nothing(endpoint: string): string {

@@ -41,6 +41,7 @@ function registerDeploy(endpoint: Command, contextOf: ContextOf): void {
 Examples:
   portolan endpoint deploy churn churn 1 --use-case churn --environment dev --as lee
   portolan endpoint deploy churn churn 1 --use-case churn --split next=churn/2:10 --as lee
+  portolan endpoint deploy churn churn 1 --use-case churn --backend gpu=churn-gpu/1:8ms:0.02EUR --as lee
   portolan endpoint deploy churn churn 1 --use-case churn --shadow trial=churn/3 --secondary churn-small/4 --as lee`,
     )
     .action(
@@ -69,7 +70,7 @@ Examples:
         for (const one of route.compute?.disagreements ?? []) context.output.note(`warning: ${one}`);
         context.output.result(
           { ...route, snapshotVersion: snapshot },
-          `${name} serves ${servesOf(route)} in ${options.environment}, from snapshot ${snapshot} on`,
+          `${name} serves ${servesOf(route)} in ${options.environment}, from snapshot ${snapshot} on${backendsOf(route)}`,
         );
       },
     );
@@ -85,6 +86,23 @@ function servesOf({ model, variants, traffic, secondary }: Route): string {
   );
   const fallback = secondary ? [`secondary ${versionText(secondary.model)}`] : [];
   return [versionText(model), ...beside, ...fallback].join(", ");
+}
+
+/** Where requests go and why, a line for each place. */
+function backendsOf({ backends }: Route): string {
+  if (!backends) return "";
+  const why = {
+    cheapest: "the cheapest that keeps the charter's latency",
+    fastest: "none keeps the charter's latency, this is the fastest",
+    unmeasured: "it is not measured yet: deploy again once it is",
+  }[backends.why];
+  const lines = backends.order.map(({ hardware, model, latencyMicrosP95, costPerThousand, evidence }, at) => {
+    const known =
+      evidence === "none" ? "unknown" : `${(latencyMicrosP95 ?? 0) / 1000} ms, ${costPerThousand}`;
+    const part = at === 0 ? `first: ${why}` : "when those before are down";
+    return `\n  ${hardware}: ${versionText(model)} (${known} per 1,000, ${evidence}), ${part}`;
+  });
+  return lines.join("");
 }
 
 function versionText({ name, version }: Route["model"]): string {
@@ -122,7 +140,7 @@ function registerList(endpoint: Command, contextOf: ContextOf): void {
         environment,
         servesOf(route),
         String(snapshotVersion ?? "not yet published"),
-        tierOf(compute),
+        tierOf(compute, route),
       ]);
       context.output.result(
         answer,
@@ -131,11 +149,13 @@ function registerList(endpoint: Command, contextOf: ContextOf): void {
     });
 }
 
-function tierOf(compute: ComputeVerdict | null): string {
-  if (!compute) return "not measured";
-  return compute.disagreements.length === 0
-    ? compute.tier
-    : `${compute.tier}, unlike the plan (--json says why)`;
+/** What requests go to where there is a choice, else what the measurement asks for. */
+function tierOf(compute: ComputeVerdict | null, { backends }: Route): string {
+  const hardware = backends?.order[0]?.hardware ?? compute?.tier;
+  if (hardware === undefined) return "not measured";
+  return compute && compute.disagreements.length > 0
+    ? `${hardware}, unlike the plan (--json says why)`
+    : hardware;
 }
 
 function parseFeatures(text: string): unknown {

@@ -31,6 +31,26 @@ test("shares, shadows, rules and the secondary model are read as they are writte
   expect(parseRouting({ batchDelay: "2ms", preferredRows: "8, 16,32" })).toEqual({
     batching: { maxDelayMs: 2, preferredRows: [8, 16, 32] },
   });
+  expect(
+    parseRouting({ backend: ["gpu=churn-gpu/1:8.5ms:0.02EUR", "edge=churn-edge/2:40ms:0 EUR"] }),
+  ).toEqual({
+    backends: [
+      {
+        hardware: "gpu",
+        model: "churn-gpu",
+        version: 1,
+        latencyMicrosP95: 8500,
+        costPerThousand: "0.02 EUR",
+      },
+      {
+        hardware: "edge",
+        model: "churn-edge",
+        version: 2,
+        latencyMicrosP95: 40_000,
+        costPerThousand: "0 EUR",
+      },
+    ],
+  });
   expect(parseRouting({ preferredRows: "8" })).toEqual({ batching: { maxDelayMs: 0, preferredRows: [8] } });
 });
 
@@ -42,6 +62,8 @@ test.each([
   [{ rule: ["x-ring"] }, "--rule"],
   [{ batchDelay: "2" }, "--batch-delay"],
   [{ batchDelay: "0.5ms" }, "--batch-delay"],
+  [{ backend: ["tpu=churn/1:8ms:0.02EUR"] }, "--backend"],
+  [{ backend: ["gpu=churn/1:8ms"] }, "--backend"],
   [{ preferredRows: "8,x" }, "--preferred-rows"],
 ])("%j is refused with the form that is wanted", (options, option) => {
   expect(() => parseRouting(options)).toThrow(

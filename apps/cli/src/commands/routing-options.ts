@@ -13,9 +13,13 @@ export interface RoutingOptions {
   readonly cache?: string;
   readonly batchDelay?: string;
   readonly preferredRows?: string;
+  readonly backend?: readonly string[];
 }
 
-type Routing = Pick<DeployRequest, "variants" | "traffic" | "secondary" | "cacheMebibytes" | "batching">;
+type Routing = Pick<
+  DeployRequest,
+  "variants" | "traffic" | "secondary" | "cacheMebibytes" | "batching" | "backends"
+>;
 type Traffic = NonNullable<DeployRequest["traffic"]>;
 
 export function addRoutingOptions(command: Command): Command {
@@ -37,6 +41,10 @@ export function addRoutingOptions(command: Command): Command {
       "how long requests that found the model busy may wait for company, e.g. 2ms; at most a quarter of the charter's p95 (default: not at all)",
     )
     .option("--preferred-rows <sizes>", "sizes of a run that the model computes best, e.g. 8,16,32")
+    .option(
+      "--backend <hardware=model/version:p95:cost...>",
+      "another server that runs this model (an upstream version), on gpu, cpu or edge, with its p95 of one row and its cost of 1,000, e.g. gpu=churn-gpu/1:8ms:0.02EUR; requests go to the cheapest that keeps the charter's p95",
+    )
     .option("--secondary <model/version>", "the simpler model of the charter's fallback chain");
 }
 
@@ -50,6 +58,7 @@ export function parseRouting({
   cache,
   batchDelay,
   preferredRows,
+  backend = [],
 }: RoutingOptions): Routing {
   const splits = split.map((text) => parseVariant(text, "--split", "next=churn/2:10"));
   const shadows = shadow.map((text) => parseVariant(text, "--shadow", "trial=churn/3"));
@@ -74,6 +83,7 @@ export function parseRouting({
     ...(batchDelay === undefined && preferredRows === undefined
       ? {}
       : { batching: { maxDelayMs: parseDelay(batchDelay), preferredRows: parseSizes(preferredRows) } }),
+    ...(backend.length === 0 ? {} : { backends: backend.map(parseBackend) }),
     ...(secondary === undefined
       ? {}
       : { secondary: parseVersion(secondary, "--secondary", "churn-small/4") }),
@@ -100,6 +110,20 @@ function parseVersion(text: string, option: string, example: string) {
   const [, model = "", version = ""] = /^(.+)\/(\d+)$/.exec(text) ?? [];
   if (model === "") throw badUsage(option, text, example);
   return { model, version: Number(version) };
+}
+
+const backendForm = /^(cpu|gpu|edge)=([^:]+):(\d{1,6}(?:\.\d{1,3})?)ms:(\d+(?:\.\d{1,9})?)\s*([A-Z]{3})$/;
+
+function parseBackend(text: string) {
+  const example = "gpu=churn-gpu/1:8ms:0.02EUR";
+  const [, hardware, version = "", p95 = "", amount = "", currency = ""] = backendForm.exec(text) ?? [];
+  if (hardware === undefined) throw badUsage("--backend", text, example);
+  return {
+    hardware: hardware as NonNullable<DeployRequest["backends"]>[number]["hardware"],
+    ...parseVersion(version, "--backend", example),
+    latencyMicrosP95: Math.round(Number(p95) * 1000),
+    costPerThousand: `${amount} ${currency}`,
+  };
 }
 
 function parseMebibytes(text: string): number {

@@ -7,7 +7,6 @@ import {
   type CallContext,
   environments,
   type Id,
-  isPortolanError,
   messageOf,
   newId,
   PortolanError,
@@ -17,7 +16,6 @@ import {
   systemActor,
 } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
-import { judgeCompute } from "@portolan/planner";
 import {
   createPredictionsDeps,
   type DataClasses,
@@ -25,7 +23,7 @@ import {
   type PredictionsDeps,
   type RetentionTerms,
 } from "@portolan/predictions";
-import { type RegistryDeps, readComputeProfile, readVersion } from "@portolan/registry";
+import { type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import {
   type CharterInForce,
@@ -33,11 +31,11 @@ import {
   type ProfileLookup,
   type PublicKeys,
   publishIntent,
-  type ServedCharter,
   type ServingRouteDeps,
   type SnapshotPublisher,
 } from "@portolan/serving";
-import type { ComputeVerdict, ModelReference } from "@portolan/serving/contract";
+import type { ModelReference } from "@portolan/serving/contract";
+import { createComputeJudge } from "./compute-judge.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
@@ -84,7 +82,7 @@ export function wireServing(
         find: async (call, model, version) => deployable(await readVersion(registry, call, model, version)),
       },
       location: locationOf(base),
-      compute: { judge: (call, model, served) => judgeModel(registry, call, model, served) },
+      compute: createComputeJudge(registry, clock),
     },
     predictions,
     retention: {
@@ -110,31 +108,6 @@ export function wireServing(
       }
     },
   };
-}
-
-async function judgeModel(
-  registry: RegistryDeps,
-  call: CallContext,
-  { name, version }: { readonly name: string; readonly version: number },
-  charter: ServedCharter | undefined,
-): Promise<ComputeVerdict | null> {
-  const measured = charter && (await readComputeProfile(registry, call, name, version).catch(notThere));
-  if (!charter || !measured) return null;
-  const { single, memory } = measured.profile;
-  const verdict = judgeCompute(charter.document, {
-    p95Ms: single.p95Micros / 1000,
-    cpuMs: single.cpuMicros / 1000,
-    modelBytes: memory.modelBytes,
-  });
-  return verdict
-    ? { ...verdict, disagreements: [...verdict.disagreements], p95Micros: single.p95Micros }
-    : null;
-}
-
-/** Who may list endpoints need not see versions. */
-function notThere(error: unknown): undefined {
-  if (isPortolanError(error) && error.code === "registry.version_not_found") return undefined;
-  throw error;
 }
 
 function locationOf({ config }: Foundation) {

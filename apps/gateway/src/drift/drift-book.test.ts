@@ -82,3 +82,16 @@ test("what could not be written down comes again with what was counted since, in
   book.settle(parts, []);
   expect([before > 0, budget.usedBytes]).toEqual([true, 0]);
 });
+
+test("a place elsewhere counts for the deployment's own version, whose model it runs", async () => {
+  const { book } = await openBook(10 * 2 ** 20);
+  const own = route("e");
+  const elsewhere = {
+    ...own,
+    route: { ...own.route, model: { name: "m-gpu", version: 4 } },
+    backend: { hardware: "gpu", own: own.route.model },
+  } as unknown as ActiveRoute;
+  book.count(own, false, seen(0));
+  book.count(elsewhere, false, seen(0));
+  expect(book.drain()).toMatchObject([{ model: "m", version: 1, rows: 2 }]);
+});

@@ -1,5 +1,5 @@
 import { nextSampling } from "@portolan/monitoring/policy";
-import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import { type ActiveRoute, watchedModel } from "../snapshot/serving-state.ts";
 import type { CountBudget } from "./count-budget.ts";
 import { bytesOfCells, type CountedPart } from "./counted-part.ts";
 import { DriftSeries, type Seen, type SeriesKey } from "./drift-series.ts";
@@ -81,7 +81,7 @@ export class DriftBook {
     const book = isFallback ? this.#standingIn : this.#own;
     const known = book.get(active);
     if (known !== undefined) return known;
-    const { name, version } = active.route.model;
+    const { name, version } = watchedModel(active);
     const profile = active.route.profiles?.find((one) => one.model === name && one.version === version);
     const watched = profile ? { profile: profile.digest, series: undefined } : null;
     book.set(active, watched);
@@ -120,8 +120,10 @@ export class DriftBook {
   }
 }
 
-function keyOf({ route, context }: ActiveRoute, isFallback: boolean, profile: string): SeriesKey {
-  const { environment, useCaseId, endpointId, endpoint, model } = route;
+function keyOf(active: ActiveRoute, isFallback: boolean, profile: string): SeriesKey {
+  const { route, context } = active;
+  const { environment, useCaseId, endpointId, endpoint } = route;
+  const model = watchedModel(active);
   const variant = isFallback ? "fallback" : context.variant;
   return {
     environment,

@@ -141,18 +141,19 @@ function priorityOf({ waitMs, isExcess }: Turn): RunPriority | Promise<RunPriori
   return waitMs > 0 ? sleep(waitMs, priority) : priority;
 }
 
-/** The version that is to answer: the champion, or the variant that rules and shares give the request to. */
+/** The version that is to answer: the champion where it is asked first, or the variant that rules and shares give the request to. */
 export function chosenVersion(
   { champion, caller }: Pick<Admission, "champion" | "caller">,
   { headers }: Pick<InferCall, "headers">,
   requestId: string,
 ): ActiveRoute {
   const { traffic } = champion.route;
-  if (!traffic) return champion;
+  const first = champion.others.backends[0] ?? champion;
+  if (!traffic) return first;
   const variant = chooseVariant(traffic, {
     principalId: caller.principalId,
     requestId,
     header: (name) => headerText(headers[name]),
   });
-  return champion.others.splits.get(variant) ?? champion;
+  return champion.others.splits.get(variant) ?? first;
 }

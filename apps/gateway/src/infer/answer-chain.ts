@@ -29,6 +29,8 @@ export interface ChainAnswer {
   /** The version that answered; for a rule or a fixed answer, the one that should have. */
   readonly by: ActiveRoute;
   readonly fallback?: { readonly reason: FallbackReason; readonly answeredBy: AnsweredBy } | undefined;
+  /** Why the places before this one did not answer; absent where the first did. */
+  readonly failover?: FallbackReason | undefined;
   readonly used: VersionAnswer["used"];
   readonly statedTime?: EpochMicros | undefined;
   readonly featuresMicros?: number | undefined;
@@ -83,14 +85,20 @@ export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<Chai
     }
     // Whoever is turned away for want of capacity would only take it from somebody else.
     if (reason === "overloaded") continue;
+    // The same model says the same of the same input, wherever it runs.
+    if (step.kind === "backend" && reason === "non_finite") continue;
     const next = await tryVersion(deps, asked, step.version, at < steps.length - 1);
-    if (next.kind === "answered")
-      return { ...next.answer, fallback: { reason, answeredBy: step.answeredBy } };
+    if (next.kind === "not") continue;
+    return step.kind === "backend"
+      ? { ...next.answer, failover: reason }
+      : { ...next.answer, fallback: { reason, answeredBy: step.answeredBy } };
   }
   throw first.fault;
 }
 
 type ChainStep =
+  /** Another place of the same model. */
+  | { readonly kind: "backend"; readonly version: ActiveRoute }
   | { readonly kind: "version"; readonly version: ActiveRoute; readonly answeredBy: AnsweredBy }
   | { readonly kind: "local"; readonly step: Extract<FallbackStep, { kind: "rule" | "fixed" }> };
 
@@ -99,8 +107,7 @@ const noSteps: readonly ChainStep[] = [];
 /** What may answer when the chosen version does not. A variant's requests go back to the champion first. */
 function stepsOf({ chosen, champion }: Asked): readonly ChainStep[] {
   if (chosen === champion && champion.route.fallbacks.length === 0) return noSteps;
-  const steps: ChainStep[] = [];
-  if (chosen !== champion) steps.push({ kind: "version", version: champion, answeredBy: "champion" });
+  const steps: ChainStep[] = championSteps(chosen, champion);
   for (const step of champion.route.fallbacks) {
     if (step.kind === "rule" || step.kind === "fixed") steps.push({ kind: "local", step });
     else {
@@ -111,6 +118,23 @@ function stepsOf({ chosen, champion }: Asked): readonly ChainStep[] {
     }
   }
   return steps;
+}
+
+function championSteps(chosen: ActiveRoute, champion: ActiveRoute): ChainStep[] {
+  const { backends } = champion.others;
+  if (backends.length === 0)
+    return chosen === champion ? [] : [{ kind: "version", version: champion, answeredBy: "champion" }];
+  const isPlace = backends.includes(chosen);
+  const places = backends
+    .filter((version) => version !== chosen)
+    .map(
+      (version): ChainStep =>
+        isPlace ? { kind: "backend", version } : { kind: "version", version, answeredBy: "champion" },
+    );
+  // Whose own model is not here yet has a stand-in, which is none of its places.
+  return champion.isStandIn
+    ? [...places, { kind: "version", version: champion, answeredBy: "previous_version" }]
+    : places;
 }
 
 type Attempt =

@@ -20,6 +20,7 @@ import { isShed, shedAnswer } from "./shed.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 import { upstreamCallsOf } from "./upstream-calls.ts";
+import { whereHeaders } from "./where-headers.ts";
 
 export interface InferDeps extends MirrorDeps, AdmissionDeps {
   readonly clock: Clock;
@@ -111,13 +112,18 @@ async function predict(
 /** Servers elsewhere are told when the caller leaves; what runs here is over before that pays. */
 async function answerFor(deps: InferDeps, asked: Asked, call: InferCall): Promise<ChainAnswer> {
   const { chosen, champion } = asked;
-  if (!chosen.route.model.upstream && !champion.route.model.upstream) return answerByChain(deps, asked);
+  if (!runsElsewhere(chosen) && !runsElsewhere(champion) && !champion.others.backends.some(runsElsewhere))
+    return answerByChain(deps, asked);
   const caller = call.watchCaller();
   try {
     return await answerByChain(deps, { ...asked, gone: caller.signal });
   } finally {
     caller.end();
   }
+}
+
+function runsElsewhere({ route }: ActiveRoute): boolean {
+  return route.model.upstream !== undefined;
 }
 
 /** @throws PortolanError `serving.bad_request` for a version that speaks text */
@@ -172,7 +178,7 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
       ...written.headers,
       "x-portolan-prediction-id": id,
       "server-timing": serverTiming(progress, answer, Math.round((endMs - logStart) * 1000)),
-      ...tierHeader(answer),
+      ...whereHeaders(deps.metrics, answer),
       ...(answer.cache === undefined ? undefined : { "x-portolan-cache": answer.cache }),
       ...(fallback
         ? { "x-portolan-fallback": fallback.reason, "x-portolan-answered-by": fallback.answeredBy }
@@ -182,12 +188,6 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
 }
 
 const noParameters = {};
-
-/** Where the model that answered runs: `inline`, `worker`, `runner`, `upstream`. */
-function tierHeader({ by, runMicros }: ChainAnswer): Record<string, string> | undefined {
-  const state = runMicros === undefined ? undefined : by.model?.state();
-  return state?.kind === "ready" ? { "x-portolan-tier": state.tier } : undefined;
-}
 
 function note(
   deps: InferDeps,
@@ -238,13 +238,18 @@ function nanos(ms: number): number {
  */
 function stillServing(deps: InferDeps, admitted: Admission, call: InferCall, progress: Progress): Admission {
   const { state } = deps.snapshots;
-  if (admitted.champion.model?.state().kind !== "closed" || !state) return admitted;
-  const { purpose: _, ...before } = admitted;
+  const { champion: before, ...stated } = admitted;
+  if (!state || (!isClosed(before) && !before.others.backends.some(isClosed))) return admitted;
+  const { purpose: _, ...kept } = stated;
   const champion = findRoute(state, admitted.caller, call);
   const purpose = readPurpose(champion, call.headers);
-  const admission = { ...before, champion, ...(purpose === undefined ? {} : { purpose }) };
+  const admission = { ...kept, champion, ...(purpose === undefined ? {} : { purpose }) };
   progress.admission = admission;
   return admission;
+}
+
+function isClosed({ model }: ActiveRoute): boolean {
+  return model?.state().kind === "closed";
 }
 
 const countedFaults: ReadonlySet<string> = new Set(["serving.log_unavailable", "serving.overloaded"]);

@@ -70,6 +70,7 @@ export function appendAnswer(
   { answer, written }: { readonly answer: ChainAnswer; readonly written: WrittenAnswer },
 ): Promise<string> {
   const { by, fallback } = answer;
+  const whyNotFirst = fallback?.reason ?? answer.failover;
   const replayOf = replayedId(call);
   return appendRecord(
     writer,
@@ -79,7 +80,7 @@ export function appendAnswer(
       inputs: { mediaType: call.mediaType, bytes: progress.body ?? new Uint8Array() },
       outputs: { mediaType: written.contentType, bytes: written.body },
       ...(answer.used.length === 0 ? {} : { features: answer.used }),
-      ...(fallback === undefined ? {} : { fallbackReason: fallback.reason }),
+      ...(whyNotFirst === undefined ? {} : { fallbackReason: whyNotFirst }),
       ...(answer.statedTime === undefined ? {} : { eventTime: answer.statedTime }),
       ...(replayOf === undefined ? {} : { replayOf }),
       latency: latencyOf(progress, answer),
@@ -88,8 +89,8 @@ export function appendAnswer(
   );
 }
 
-function contextOf({ by, fallback }: ChainAnswer): PredictionContext {
-  if (!fallback) return by.context;
+function contextOf({ by, fallback, failover }: ChainAnswer): PredictionContext {
+  if (!fallback) return failover && by.backend ? by.backend.failoverContext : by.context;
   const isLocal = fallback.answeredBy === "rule" || fallback.answeredBy === "fixed";
   return isLocal ? by.ruleContext : by.fallbackContext;
 }

@@ -37,8 +37,13 @@ function mayAsk({ placement, environment }: Route, { upstream }: ModelReference)
 
 /** The route without the versions beside its champion that are run where its charter does not allow it. */
 function withoutMisplaced(route: Route, log: Logger): Route {
-  const { previous, secondary, variants } = route;
-  const beside = [...variants, ...(previous ? [previous] : []), ...(secondary ? [secondary] : [])];
+  const { previous, secondary, variants, backends } = route;
+  const beside = [
+    ...(backends?.order ?? []),
+    ...variants,
+    ...(previous ? [previous] : []),
+    ...(secondary ? [secondary] : []),
+  ];
   const misplaced = beside.filter(({ model }) => !mayAsk(route, model));
   if (misplaced.length === 0) return route;
   const { environment, endpoint } = route;
@@ -46,6 +51,9 @@ function withoutMisplaced(route: Route, log: Logger): Route {
   log.error({ environment, endpoint, models }, "gateway.upstream.misplaced");
   return {
     ...route,
+    ...(backends
+      ? { backends: { ...backends, order: backends.order.filter(({ model }) => mayAsk(route, model)) } }
+      : {}),
     variants: variants.filter(({ model }) => mayAsk(route, model)),
     previous: previous && mayAsk(route, previous.model) ? previous : null,
     secondary: secondary && mayAsk(route, secondary.model) ? secondary : null,

@@ -3,6 +3,8 @@ import { canonicalJson, type Environment } from "@portolan/kernel";
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { PredictionContext } from "@portolan/predictions/contract";
 import {
+  type Backends,
+  type Hardware,
   type ModelReference,
   type Route,
   routeKey,
@@ -27,6 +29,8 @@ export interface ActiveRoute {
   readonly fallbackContext: PredictionContext;
   /** Context of what a rule or a fixed answer stood in for: no model gave it. */
   readonly ruleContext: PredictionContext;
+  /** The place that this is, where the route's model runs in several. */
+  readonly backend?: ActiveBackend;
   readonly model: LoadedModel | undefined;
   /** Why the route's own model does not serve. */
   readonly problem?: RouteProblem;
@@ -35,15 +39,27 @@ export interface ActiveRoute {
   readonly others: OtherVersions;
 }
 
+export interface ActiveBackend {
+  readonly hardware: Hardware;
+  /** The deployment's own version, which runs here too. */
+  readonly own: ModelReference;
+  /** Why requests go there first. */
+  readonly why: Backends["why"];
+  /** Context of what it answers because the places before it are down. */
+  readonly failoverContext: PredictionContext;
+}
+
 /** What a route serves beside its champion. */
 export interface OtherVersions {
+  /** The places where the champion's model runs, in the order in which they are asked, its own among them; empty: in one. */
+  readonly backends: readonly ActiveRoute[];
   readonly splits: ReadonlyMap<string, ActiveRoute>;
   readonly shadows: readonly { readonly version: ActiveRoute; readonly sample: number }[];
   readonly previous?: ActiveRoute;
   readonly secondary?: ActiveRoute;
 }
 
-const noOthers: OtherVersions = { splits: new Map(), shadows: [] };
+const noOthers: OtherVersions = { backends: [], splits: new Map(), shadows: [] };
 
 export interface RouteProblem {
   readonly code: string;
@@ -126,16 +142,23 @@ export function standInOf(
 
 /** Every model that a route may need, the champion's first. */
 export function modelsOf(route: Route): ModelReference[] {
-  const beside = [...route.variants, ...(route.secondary ? [route.secondary] : [])].map(({ model }) => model);
+  const elsewhere = (route.backends?.order ?? []).filter(({ model }) => model.digest !== route.model.digest);
+  const named = [...elsewhere, ...route.variants, ...(route.secondary ? [route.secondary] : [])];
+  const beside = named.map(({ model }) => model);
   const keepsPrevious = route.fallbacks.some(({ kind }) => kind === "previous_version");
   return [route.model, ...beside, ...(keepsPrevious && route.previous ? [route.previous.model] : [])];
 }
 
 /** The route's own version and all others. */
 export function versionsOf(active: ActiveRoute): ActiveRoute[] {
-  const { splits, shadows, previous, secondary } = active.others;
+  const { backends, splits, shadows, previous, secondary } = active.others;
   const fallbacks = [previous, secondary].filter((version) => version !== undefined);
-  return [active, ...splits.values(), ...shadows.map(({ version }) => version), ...fallbacks];
+  return [active, ...backends, ...splits.values(), ...shadows.map(({ version }) => version), ...fallbacks];
+}
+
+/** The version whose statistics of rows and callers a place adds to: wherever it runs, the model is one. */
+export function watchedModel({ route, backend }: ActiveRoute): ModelReference {
+  return backend?.own ?? route.model;
 }
 
 function othersOf(route: Route, snapshotVersion: number, ready: ReadyModel): OtherVersions {
@@ -150,6 +173,7 @@ function othersOf(route: Route, snapshotVersion: number, ready: ReadyModel): Oth
   const shadows = route.variants.filter(({ kind }) => kind === "shadow");
   const isNamed = (step: string) => route.fallbacks.some(({ kind }) => kind === step);
   return {
+    backends: backendsOf(route, snapshotVersion, ready),
     splits: new Map(splits.map((variant) => [variant.name, version(variant, "canary")])),
     shadows: shadows.map((variant) => ({ version: version(variant, "shadow"), sample: variant.sample })),
     ...(route.previous && isNamed("previous_version")
@@ -159,6 +183,17 @@ function othersOf(route: Route, snapshotVersion: number, ready: ReadyModel): Oth
       ? { secondary: version(route.secondary, "fallback") }
       : {}),
   };
+}
+
+/** Each place as a version of its own; all take the columns of the champion, whose model they run. */
+function backendsOf(route: Route, snapshotVersion: number, ready: ReadyModel): ActiveRoute[] {
+  const { order = [], why = "cheapest" } = route.backends ?? {};
+  return order.map(({ hardware, model }) => {
+    const version = versionOf({ ...route, model }, snapshotVersion, "champion", ready(model));
+    const at = (reason: string) => ({ ...version.context, backend: { hardware, why: reason } });
+    const backend = { hardware, own: route.model, why, failoverContext: at("failover") };
+    return { ...version, context: at(why), backend };
+  });
 }
 
 function versionOf(

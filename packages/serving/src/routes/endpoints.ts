@@ -1,6 +1,7 @@
 import { routeConfig } from "@portolan/http-contract";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
+import { withBackends } from "../backends/deployed-backends.ts";
 import { type DeployDeps, deployEndpoint } from "../deploy-endpoint.ts";
 import { DeployedRoute, DeployRequest, type Endpoint, EndpointList, EndpointName } from "../endpoint.ts";
 import { type Served, servedRoutes } from "../served-routes.ts";
@@ -49,7 +50,10 @@ export async function endpointRoutes(app: FastifyInstance, deps: DeployDeps): Pr
         const charter = await deps.charters.inForce(request.call, endpoint.useCaseId).catch(() => undefined);
         visible.push({
           ...endpoint,
-          compute: await deps.compute.judge(request.call, endpoint.route.model, charter),
+          compute: withBackends(
+            await deps.compute.judge(request.call, endpoint.route.model, charter),
+            endpoint.route.backends,
+          ),
         });
       }
       return { endpoints: visible };

@@ -46,8 +46,11 @@ export function fetchableOf(manifest: SnapshotManifest, routes: readonly Route[]
 }
 
 /** Every model version that a route names. */
-export function versionsIn({ model, previous, secondary, variants }: Route): ModelReference[] {
-  return [{ model }, previous, secondary, ...variants].flatMap((version) => (version ? [version.model] : []));
+export function versionsIn({ model, previous, secondary, variants, backends }: Route): ModelReference[] {
+  const elsewhere = backends?.order.filter((one) => one.model.digest !== model.digest) ?? [];
+  return [{ model }, previous, secondary, ...variants, ...elsewhere].flatMap((version) =>
+    version ? [version.model] : [],
+  );
 }
 
 export function mayServe(placement: Placement | null | undefined, place: Place): boolean {

@@ -3,7 +3,7 @@ import { type Clock, type Logger, messageOf } from "@portolan/kernel";
 import type { PredictionContext } from "@portolan/predictions/contract";
 import type { Finding, Tensor } from "@portolan/serving/policy";
 import type { Metrics } from "@portolan/telemetry";
-import type { ActiveRoute } from "../../snapshot/serving-state.ts";
+import { type ActiveRoute, watchedModel } from "../../snapshot/serving-state.ts";
 import type { GuardReport, GuardSettings } from "./messages.ts";
 import { QuerySampler } from "./query-sampler.ts";
 import type { ExtractionAction, Standings } from "./standings.ts";
@@ -85,9 +85,10 @@ export class ExtractionGuard {
    * A new snapshot makes new routes of the same endpoint and model: they go on with what was learnt. Versions that were replaced are
    * forgotten in the order in which they last came into force.
    */
-  #samplerOf({ route, context }: ActiveRoute): QuerySampler {
-    const { endpointId, endpoint, environment, model } = route;
-    const key = `${endpointId}/${model.digest}`;
+  #samplerOf(active: ActiveRoute): QuerySampler {
+    const { route, context } = active;
+    const { endpointId, endpoint, environment } = route;
+    const key = `${endpointId}/${watchedModel(active).digest}`;
     const sampler = this.#samplers.get(key)?.sampler ?? new QuerySampler(key);
     this.#samplers.delete(key);
     this.#samplers.set(key, { sampler, endpointId, endpoint, environment, context });

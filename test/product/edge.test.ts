@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePort } from "../src/supervisor/ports.ts";
-import { createDelays, createShopKey, doneBy, soon } from "./delays.ts";
-import { cliMain, type Product, runPortolan, startProduct } from "./product.ts";
+import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
+import { createDelays, createShopKey, doneBy, soon } from "../../apps/cli/test/delays.ts";
+import { cliMain, type Product, runPortolan, startProduct } from "../../apps/cli/test/product.ts";
 
 let product: Product;
 let folder: string;

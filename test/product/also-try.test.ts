@@ -14,9 +14,15 @@ import {
 } from "@portolan/onnx-format/testing";
 import { messages } from "@portolan/serving/policy";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { GrpcClient } from "../../gateway/test/grpc-client.ts";
-import { freePort } from "../src/supervisor/ports.ts";
-import { type CommandResult, type Product, runAs, runPortolan, startProduct } from "./product.ts";
+import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
+import {
+  type CommandResult,
+  type Product,
+  runAs,
+  runPortolan,
+  startProduct,
+} from "../../apps/cli/test/product.ts";
+import { GrpcClient } from "../../apps/gateway/test/grpc-client.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portolan-also-try-"));
 const home = join(folder, "home");
@@ -142,10 +148,7 @@ async function msOf(work: () => Promise<unknown>): Promise<number> {
 }
 
 describe("a broken charter", () => {
-  const valid = readFileSync(
-    new URL("../../../packages/charter/templates/churn.yaml", import.meta.url),
-    "utf8",
-  );
+  const valid = readFileSync(new URL("../../packages/charter/templates/churn.yaml", import.meta.url), "utf8");
   const bomb = [
     "a: &a [x, x, x, x, x, x, x, x, x]",
     ...Array.from(

@@ -6,9 +6,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, expect, test } from "vitest";
-import { freePort } from "../src/supervisor/ports.ts";
+import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 
-const root = resolve(import.meta.dirname, "../../..");
+const root = resolve(import.meta.dirname, "../..");
 const page = readFileSync(join(root, "docs/getting-started.md"), "utf8");
 const blocks = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block ?? "");
 

@@ -7,14 +7,14 @@ import { verifyExport } from "@portolan/ledger/policy";
 import { type PredictionRecord } from "@portolan/predictions";
 import { createShipper, openPredictionWriter } from "@portolan/predictions/log";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { ApiClient } from "../src/client/api-client.ts";
-import { personaToken } from "../src/client/credentials.ts";
-import { freePort } from "../src/supervisor/ports.ts";
+import { ApiClient } from "../../apps/cli/src/client/api-client.ts";
+import { personaToken } from "../../apps/cli/src/client/credentials.ts";
+import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 
 // Four starts of the whole product, two of them for restores: 20 s alone, three times that on a busy machine.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
-const root = resolve(import.meta.dirname, "../../..");
+const root = resolve(import.meta.dirname, "../..");
 let folder: string;
 const at = (name: string) => join(folder, name);
 

@@ -1,0 +1,55 @@
+import { type Environment, environments } from "@portolan/kernel";
+import { type Datatype, datatypes } from "@portolan/onnx-format";
+import { type Static, Type } from "@portolan/typebox";
+
+const closed = { additionalProperties: false } as const;
+export const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
+// `Unsafe` names the static type: a union over a mapped list is inferred as `never`.
+export const EnvironmentName = Type.Unsafe<Environment>(
+  Type.Union(environments.map((name) => Type.Literal(name))),
+);
+const DatatypeName = Type.Unsafe<Datatype>(Type.Union(datatypes.map((name) => Type.Literal(name))));
+export const Micros = Type.Integer({ description: "Epoch microseconds" });
+
+const Tensor = Type.Object(
+  {
+    name: Type.String(),
+    datatype: DatatypeName,
+    shape: Type.Array(Type.Integer({ minimum: -1 })),
+    symbols: Type.Optional(Type.Array(Type.Union([Type.String(), Type.Null()]))),
+  },
+  closed,
+);
+const Signature = Type.Object({ inputs: Type.Array(Tensor), outputs: Type.Array(Tensor) }, closed);
+
+/** Where a version runs that another server runs: what a charter and a gateway judge before anything is sent there. */
+const UpstreamPlace = Type.Object(
+  {
+    protocol: Type.Union(
+      [Type.Literal("open-inference"), Type.Literal("open-inference-grpc"), Type.Literal("openai")],
+      { description: "open-inference, open-inference-grpc: tensors; openai: text" },
+    ),
+    region: Type.String({ minLength: 1, maxLength: 64 }),
+    owner: Type.String({ minLength: 1, maxLength: 64 }),
+    environments: Type.Array(EnvironmentName, { minItems: 1, description: "What it may serve" }),
+  },
+  closed,
+);
+export type UpstreamPlace = Static<typeof UpstreamPlace>;
+
+export const ModelReference = Type.Object(
+  {
+    name: Type.String(),
+    version: Type.Integer({ minimum: 1 }),
+    digest: Sha256,
+    sizeBytes: Type.Integer({ minimum: 1 }),
+    bundle: Type.Object({ digest: Sha256, signedAt: Micros }, closed),
+    signature: Signature,
+    origin: Type.Union([Type.Literal("trained"), Type.Literal("imported")], {
+      description: "An imported model runs in a runner process until it has earned more",
+    }),
+    upstream: Type.Optional(UpstreamPlace),
+  },
+  closed,
+);
+export type ModelReference = Static<typeof ModelReference>;
