@@ -13,8 +13,16 @@ afterAll(() => db.close());
 const ingestion = (id: string, at: number, more: Readonly<Record<string, unknown>>) =>
   db.database.session(async (session) => {
     const row: Record<string, unknown> = {
-      ...{ id, organisation_id: "org_1", contract_id: "ctr_1", contract: "flights", environment: "dev" },
-      ...{ sources: "[]", state: "published", started_by: "x", started_at: at, finished_at: at },
+      id,
+      organisation_id: "org_1",
+      contract_id: "ctr_1",
+      contract: "flights",
+      environment: "dev",
+      sources: "[]",
+      state: "published",
+      started_by: "x",
+      started_at: at,
+      finished_at: at,
       ...more,
     };
     const names = Object.keys(row);

@@ -100,9 +100,21 @@ async function fillProduction(): Promise<void> {
       [ingestion, organisation, contract, now],
     );
     const event = JSON.stringify({
-      ...{ specversion: "1.0", id: "n", source: "s", type: "t", subject: "i", time: "t" },
+      specversion: "1.0",
+      id: "n",
+      source: "s",
+      type: "t",
+      subject: "i",
+      time: "t",
       datacontenttype: "application/json",
-      data: { contract: "visits", version: "1.0.0", environment: "production", ingestion, people: [], reasons: [] },
+      data: {
+        contract: "visits",
+        version: "1.0.0",
+        environment: "production",
+        ingestion,
+        people: [],
+        reasons: [],
+      },
     });
     await insert(
       `insert into data.notices (id, organisation_id, contract, contract_version, environment, ingestion_id, kind, people, state, event, created_at)

@@ -20,7 +20,11 @@ export interface ContractHealth {
 }
 
 export interface JudgedBatch {
-  readonly counts: { readonly accepted: number; readonly quarantined: number; readonly deadLetters: number } | null;
+  readonly counts: {
+    readonly accepted: number;
+    readonly quarantined: number;
+    readonly deadLetters: number;
+  } | null;
   readonly nulls: Readonly<Record<string, number>> | null;
   readonly drift: {
     readonly added: readonly string[];
@@ -29,25 +33,28 @@ export interface JudgedBatch {
   } | null;
 }
 
+/** Sums and 64-bit integers come as text from one driver and as numbers from the other. */
+interface HealthRow {
+  organisation_id: string;
+  contract: string;
+  environment: string;
+  use_case_id: string | null;
+  ingestions: Record<string, number>;
+  newest_event: string | number | null;
+  newest_publication: string | number | null;
+  processing_ms: string | number;
+  reprocessing_ms: string | number;
+  reprocessed_rows: string | number;
+  batches: JudgedBatch[] | null;
+}
+
 /** Every contract that anything was ever ingested under, up to `limit` places: figures of operation, and no row of data. */
 export async function contractHealth(
   sql: Sql,
   limit: number,
   filter: { readonly organisationId?: string; readonly contract?: string } = {},
 ): Promise<ContractHealth[]> {
-  const { rows } = await text<{
-    organisation_id: string;
-    contract: string;
-    environment: string;
-    use_case_id: string | null;
-    ingestions: Record<string, number>;
-    newest_event: string | number | null;
-    newest_publication: string | number | null;
-    processing_ms: string | number;
-    reprocessing_ms: string | number;
-    reprocessed_rows: string | number;
-    batches: JudgedBatch[] | null;
-  }>`
+  const { rows } = await text<HealthRow>`
     with places as (
       select organisation_id, contract, environment, use_case_id,
         count(*) filter (where state = 'published') as published,
@@ -79,7 +86,11 @@ export async function contractHealth(
         order by started_at desc limit 2
       ) as newest
     ) as last`.execute(sql);
-  return rows.map((row) => ({
+  return rows.map(healthOf);
+}
+
+function healthOf(row: HealthRow): ContractHealth {
+  return {
     organisationId: row.organisation_id,
     contract: row.contract,
     environment: row.environment,
@@ -91,5 +102,5 @@ export async function contractHealth(
     reprocessingMs: Number(row.reprocessing_ms),
     reprocessedRows: Number(row.reprocessed_rows),
     batches: row.batches ?? [],
-  }));
+  };
 }

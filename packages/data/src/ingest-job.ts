@@ -18,6 +18,7 @@ import { digestFile } from "./digest-file.ts";
 import type { DataErrorCode } from "./errors.ts";
 import { type IngestionDeps, ingestionPlace, ingestQueue } from "./ingestions.ts";
 import { judgeFiles } from "./judge-files.ts";
+import { raiseNotices } from "./notices.ts";
 import {
   missingColumns,
   type ObservedColumn,
@@ -25,11 +26,17 @@ import {
   withColumns,
   withDialects,
 } from "./observe-sources.ts";
-import { raiseNotices } from "./notices.ts";
 import { publishBatch, refuseUnread, reuseBatch, type Split } from "./publish-batch.ts";
 import type { SourceFile } from "./source-plan.ts";
 import { locateSources, unreadable } from "./sources.ts";
-import { closeIngestion, findIngestion, getContract, type StoredContract, type StoredIngestion as Ingestion, updateIngestion } from "./store.ts";
+import {
+  closeIngestion,
+  findIngestion,
+  getContract,
+  type StoredIngestion as Ingestion,
+  type StoredContract,
+  updateIngestion,
+} from "./store.ts";
 
 /**
  * Ingests one batch: digest the sources, split, judge, publish. Each step resumes after a crash; publication and its

@@ -39,9 +39,12 @@ export const NoticeView = Type.Object({
   people: Type.Array(Type.String(), { description: "Members of the contract's team on that day" }),
   channel: Type.Optional(Type.String()),
   url: Type.Optional(Type.String()),
-  state: Type.Union((["kept", "waiting", "sent", "failed"] as const).map((state) => Type.Literal(state)), {
-    description: "kept: the channel has no address that a notice can be sent to",
-  }),
+  state: Type.Union(
+    (["kept", "waiting", "sent", "failed"] as const).map((state) => Type.Literal(state)),
+    {
+      description: "kept: the channel has no address that a notice can be sent to",
+    },
+  ),
   failure: Type.Optional(Type.String()),
   event: NoticeEvent,
   createdAt: Micros,

@@ -1,6 +1,6 @@
 import {
-  asPlace,
   type Authorizer,
+  asPlace,
   type CallContext,
   type EpochMicros,
   formatInstant,
@@ -46,7 +46,12 @@ export async function raiseNotices(tx: Transaction, occasion: Occasion): Promise
     await tx.record({
       event: "data.notice.raised",
       subject: notice.id,
-      detail: { kind: notice.kind, contract: notice.contract, ingestion: notice.ingestionId, state: notice.state },
+      detail: {
+        kind: notice.kind,
+        contract: notice.contract,
+        ingestion: notice.ingestionId,
+        state: notice.state,
+      },
     });
   }
 }

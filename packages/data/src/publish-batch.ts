@@ -2,15 +2,15 @@ import { type Digest, type Environment, type JsonObject, newId, type Transaction
 import { judgeBatch } from "./batch-metrics.ts";
 import { type IngestionDeps, ingestionPlace } from "./ingestions.ts";
 import type { FileFigures } from "./judge-files.ts";
-import { type ObservedColumn, type SchemaDrift, schemaDrift } from "./observe-sources.ts";
 import { type Occasion, raiseNotices } from "./notices.ts";
+import { type ObservedColumn, type SchemaDrift, schemaDrift } from "./observe-sources.ts";
 import type { DatasetManifest } from "./resources.ts";
 import {
   findSameIngestion,
+  type StoredIngestion as Ingestion,
   insertDataset,
   lastObserved,
   type StoredContract,
-  type StoredIngestion as Ingestion,
   updateIngestion,
 } from "./store.ts";
 
@@ -106,7 +106,11 @@ async function driftOf(
   const had = new Set(before?.map(({ name }) => name));
   // What was so in the batch before has been told.
   const news = before
-    ? { ...drift, added: drift.added.filter((name) => !had.has(name)), missing: drift.missing.filter((name) => had.has(name)) }
+    ? {
+        ...drift,
+        added: drift.added.filter((name) => !had.has(name)),
+        missing: drift.missing.filter((name) => had.has(name)),
+      }
     : drift;
   return { drift, news };
 }
@@ -121,50 +125,30 @@ export async function publishBatch(
   // Asked again in the very transaction that publishes: another worker may have split the same batch meanwhile.
   const earlier = await reuseBatch(tx, ingestion, sourceDigest);
   if (earlier !== null) return { datasetId: earlier, reused: true };
-  const { accepted, quarantined, deadLetters, rules, values, maxEventTime } = split;
+  const { accepted, quarantined, deadLetters, values, maxEventTime } = split;
   const at = maxEventTime === null ? {} : { maxEventTime };
-  const verdict = judgeBatch(
-    contract.body,
-    { accepted, quarantined, deadLetters, values, ...at },
-    ingestion.asOf ?? tx.now,
-  );
-  await deps.artifacts.note(tx, ingestionPlace(ingestion), [
+  const figures = { accepted, quarantined, deadLetters, values, ...at };
+  const verdict = judgeBatch(contract.body, figures, ingestion.asOf ?? tx.now);
+  const place = ingestionPlace(ingestion);
+  await deps.artifacts.note(tx, place, [
     { digest: split.quarantine, kind: "quarantine" },
     { digest: split.deadLetterObject, kind: "dead_letters" },
+    // What is refused is held like quarantine: nobody reads it as a dataset, and a replay finds the rows.
+    { digest: split.object, kind: verdict.kind === "failed" ? "quarantine" : "dataset" },
   ]);
   // Rows that are judged again come from nowhere new.
-  const isNew = ingestion.replayOf === undefined;
-  const seen = isNew ? await driftOf(tx, ingestion, contract, observed) : undefined;
-  const outcome = {
-    source_digest: sourceDigest,
-    counts: { accepted, quarantined, deadLetters },
-    rules,
-    warnings: verdict.warnings,
-    observed,
-    ...(seen ? { drift: seen.drift } : {}),
-    nulls: split.nulls,
-    elapsed_ms: split.elapsedMs,
-    ...(maxEventTime === null ? {} : { max_event_time: maxEventTime }),
-    quarantine: split.quarantine,
-    dead_letters: split.deadLetterObject,
-    finished_at: tx.now,
-  };
+  const seen =
+    ingestion.replayOf === undefined ? await driftOf(tx, ingestion, contract, observed) : undefined;
+  const outcome = outcomeOf(tx, publication, verdict.warnings, seen?.drift);
   if (verdict.kind === "failed") {
     const { failures } = verdict;
-    // Held like quarantine: nobody reads it as a dataset, and a replay under a mended contract finds the rows.
-    await deps.artifacts.note(tx, ingestionPlace(ingestion), [{ digest: split.object, kind: "quarantine" }]);
-    await updateIngestion(tx.sql, ingestion.id, {
-      state: "refused",
-      failures,
-      withheld: split.object,
-      ...outcome,
-    });
-    const { counts } = outcome;
+    const withheld = split.object;
+    await updateIngestion(tx.sql, ingestion.id, { state: "refused", failures, withheld, ...outcome });
+    const { counts, rules } = outcome;
     return refused(tx, { kind: "refused", ingestion, contract, reasons: failures, counts, rules });
   }
   const manifest = manifestOf(tx, publication);
   await insertDataset(tx.sql, tx.call.actor.organisationId, manifest);
-  await deps.artifacts.note(tx, ingestionPlace(ingestion), [{ digest: split.object, kind: "dataset" }]);
   await updateIngestion(tx.sql, ingestion.id, { state: "published", dataset_id: manifest.id, ...outcome });
   await tx.record({
     event: "data.dataset.published",
@@ -175,6 +159,29 @@ export async function publishBatch(
   const occasion = occasionOf(publication, seen?.news);
   if (occasion) await raiseNotices(tx, occasion);
   return { datasetId: manifest.id, reused: false };
+}
+
+function outcomeOf(
+  tx: Transaction,
+  { sourceDigest, split, observed }: Publication,
+  warnings: readonly string[],
+  drift: SchemaDrift | undefined,
+) {
+  const { accepted, quarantined, deadLetters, rules, nulls, elapsedMs, maxEventTime } = split;
+  return {
+    source_digest: sourceDigest,
+    counts: { accepted, quarantined, deadLetters },
+    rules,
+    warnings,
+    observed,
+    ...(drift ? { drift } : {}),
+    nulls,
+    elapsed_ms: elapsedMs,
+    ...(maxEventTime === null ? {} : { max_event_time: maxEventTime }),
+    quarantine: split.quarantine,
+    dead_letters: split.deadLetterObject,
+    finished_at: tx.now,
+  };
 }
 
 /** What owners have to know of a batch that was published all the same. */
@@ -197,7 +204,9 @@ function occasionOf(
 function driftReasons(drift: SchemaDrift | undefined): string[] {
   const { added = [], missing = [], changed = [] } = drift ?? {};
   return [
-    ...(added.length > 0 ? [`the source has columns that the contract does not know: ${added.join(", ")}`] : []),
+    ...(added.length > 0
+      ? [`the source has columns that the contract does not know: ${added.join(", ")}`]
+      : []),
     ...(missing.length > 0 ? [`the source lacks columns of the contract: ${missing.join(", ")}`] : []),
     ...changed.map(({ column, before, after }) => `${column} was ${before} and is ${after}`),
   ];

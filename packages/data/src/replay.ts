@@ -81,11 +81,7 @@ export async function startReplay(
   });
 }
 
-async function readReplayable(
-  deps: IngestionDeps,
-  call: CallContext,
-  id: string,
-): Promise<StoredIngestion> {
+async function readReplayable(deps: IngestionDeps, call: CallContext, id: string): Promise<StoredIngestion> {
   const organisationId = call.actor.organisationId;
   const found = await deps.uow.read(call, (sql) => findIngestion(sql, organisationId, id));
   const missing = () =>
@@ -101,10 +97,9 @@ function sourcesOf(first: StoredIngestion, accepted: string | undefined): Source
   const clean = first.state === "published" && first.counts?.quarantined === 0;
   if (first.quarantine === undefined || accepted === undefined || clean)
     throw new PortolanError<DataErrorCode>("data.nothing_to_replay", {
-      detail:
-        clean
-          ? `${first.id} kept no row in quarantine`
-          : `${first.id} has not split its batch (it is ${first.state})`,
+      detail: clean
+        ? `${first.id} kept no row in quarantine`
+        : `${first.id} has not split its batch (it is ${first.state})`,
       mend: "Ingest the corrected source instead.",
     });
   return [

@@ -37,7 +37,9 @@ export type Source = Static<typeof Source>;
 const SourceView = Type.Object({
   ...Source.properties,
   format: Type.Optional(
-    Type.Union((["parquet", "csv", "jsonl", "accepted", "quarantine"] as const).map((one) => Type.Literal(one))),
+    Type.Union(
+      (["parquet", "csv", "jsonl", "accepted", "quarantine"] as const).map((one) => Type.Literal(one)),
+    ),
   ),
 });
 export type SourceView = Omit<Source, "format"> & { readonly format?: SourceFormat };

@@ -43,15 +43,17 @@ afterAll(async () => {
   receiver.close();
 });
 
-const contract = (version: string, share: number, pattern = "^[A-Z]{3}$") => (text: string) =>
-  text
-    .replace("version: 1.0.0", `version: ${version}`)
-    .replace("value: 0.01", `value: ${share}`)
-    .replaceAll('"^[A-Z]{3}$"', JSON.stringify(pattern))
-    .replace(
-      "mailto:data-platform@example.com",
-      `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/notices`,
-    );
+const contract =
+  (version: string, share: number, pattern = "^[A-Z]{3}$") =>
+  (text: string) =>
+    text
+      .replace("version: 1.0.0", `version: ${version}`)
+      .replace("value: 0.01", `value: ${share}`)
+      .replaceAll('"^[A-Z]{3}$"', JSON.stringify(pattern))
+      .replace(
+        "mailto:data-platform@example.com",
+        `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/notices`,
+      );
 const planted = "2001-01-03 10:01:00,5,500,BOS,lax\n2001-01-03 10:02:00,none,600,LAX,BOS\n";
 const replayed = async (id: string, version?: string) =>
   f.settled((await startReplay(f.deps, f.call, id, version === undefined ? {} : { version })).id);
@@ -93,7 +95,10 @@ test("a batch that was refused whole is published by a replay under a contract t
   const refused = await f.ingest("refused.csv", `${lines}${planted}`, { version: "1.1.0" });
   expect(refused).toMatchObject({ state: "refused", counts: { accepted: 4 + 1, quarantined: 1 } });
   await f.publishFlights(contract("1.2.0", 0.5, "^[A-Za-z]{3}$"));
-  expect(await replayed(refused.id)).toMatchObject({ state: "published", counts: { accepted: 5, quarantined: 1 } });
+  expect(await replayed(refused.id)).toMatchObject({
+    state: "published",
+    counts: { accepted: 5, quarantined: 1 },
+  });
 });
 
 test("what kept nothing out has nothing to replay", async () => {
@@ -118,7 +123,11 @@ test("owners hear of each occasion once they can be reached, under one id, witho
   expect(refused).toMatchObject({
     specversion: "1.0",
     type: "portolan.data.ingestion.refused",
-    data: { contract: "flights", version: "1.1.0", reasons: ["1 of 6 rows are bad; the contract allows 10 %"] },
+    data: {
+      contract: "flights",
+      version: "1.1.0",
+      reasons: ["1 of 6 rows are bad; the contract allows 10 %"],
+    },
   });
   expect(JSON.stringify(received)).not.toContain("none");
 });

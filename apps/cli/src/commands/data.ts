@@ -2,11 +2,11 @@ import { resolve } from "node:path";
 import { parseInstant } from "@portolan/kernel";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
+import type { Ingestion } from "../client/ingestions.ts";
 import { waitForIngestion } from "../client/ingestions.ts";
 import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
-import type { Ingestion } from "../client/ingestions.ts";
 
 export function registerDataCommands(program: Command, contextOf: ContextOf): void {
   const data = program
@@ -85,7 +85,12 @@ function ingestionText(ingestion: Ingestion): string {
       ? [`${counts.accepted} accepted, ${counts.quarantined} quarantined, ${counts.deadLetters} dead letters`]
       : []),
     ...(Object.keys(rules).length > 0
-      ? [table(["broken rule", "rows"], Object.entries(rules).map(([name, rows]) => [name, String(rows)]))]
+      ? [
+          table(
+            ["broken rule", "rows"],
+            Object.entries(rules).map(([name, rows]) => [name, String(rows)]),
+          ),
+        ]
       : []),
     ...warnings.map((warning) => `warning: ${warning}`),
     ...failures.map((failure) => `refused: ${failure}`),
@@ -100,7 +105,9 @@ function registerShow(data: Command, contextOf: ContextOf): void {
     .addHelpText("after", "\nExample:\n  portolan data show ing_… --json")
     .action(async (id: string, _options: object, command: Command) => {
       const context = contextOf(command);
-      const found = await (await connect(context)).json<Ingestion>({ path: `/v1/ingestions/${encodeURIComponent(id)}` });
+      const found = await (await connect(context)).json<Ingestion>({
+        path: `/v1/ingestions/${encodeURIComponent(id)}`,
+      });
       context.output.result(found, ingestionText(found));
     });
 }
@@ -123,7 +130,10 @@ function registerQuarantine(data: Command, contextOf: ContextOf): void {
     .addHelpText("after", "\nExample:\n  portolan data quarantine ing_… --limit 100 --json")
     .action(async (id: string, options: { limit: string; after?: string }, command: Command) => {
       const context = contextOf(command);
-      const query = new URLSearchParams({ limit: options.limit, ...(options.after ? { after: options.after } : {}) });
+      const query = new URLSearchParams({
+        limit: options.limit,
+        ...(options.after ? { after: options.after } : {}),
+      });
       const page = await (await connect(context)).json<QuarantinePage>({
         path: `/v1/ingestions/${encodeURIComponent(id)}/quarantine?${query.toString()}`,
       });
@@ -144,15 +154,13 @@ function registerReplay(data: Command, contextOf: ContextOf): void {
     .option("--contract-version <version>", "a version of the contract (default: the newest)")
     .option("--detach", "do not wait for the end")
     .addHelpText("after", "\nExample:\n  portolan apply . && portolan data replay ing_…")
-    .action(
-      async (id: string, options: { contractVersion?: string; detach?: boolean }, command: Command) => {
-        const api = await connect(contextOf(command));
-        const body = options.contractVersion === undefined ? {} : { version: options.contractVersion };
-        const path = `/v1/ingestions/${encodeURIComponent(id)}/replay`;
-        const started = await api.json<Ingestion>({ path, body });
-        await tellEnd(contextOf, command, api, started, options.detach === true);
-      },
-    );
+    .action(async (id: string, options: { contractVersion?: string; detach?: boolean }, command: Command) => {
+      const api = await connect(contextOf(command));
+      const body = options.contractVersion === undefined ? {} : { version: options.contractVersion };
+      const path = `/v1/ingestions/${encodeURIComponent(id)}/replay`;
+      const started = await api.json<Ingestion>({ path, body });
+      await tellEnd(contextOf, command, api, started, options.detach === true);
+    });
 }
 
 interface Notice {

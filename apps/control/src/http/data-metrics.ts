@@ -56,7 +56,8 @@ export function addDataMetrics(registry: Registry, { work, clock }: DataMetricsD
       rows.set({ ...labels, outcome: "quarantined" }, figures.rows.quarantined);
       rows.set({ ...labels, outcome: "dead_letter" }, figures.rows.deadLetters);
     }
-    for (const [state, count] of Object.entries(health.ingestions)) ingestions.set({ ...labels, state }, count);
+    for (const [state, count] of Object.entries(health.ingestions))
+      ingestions.set({ ...labels, state }, count);
     for (const [kind, count] of Object.entries(figures.driftedColumns)) drift.set({ ...labels, kind }, count);
     const worst = Object.entries(figures.nullShares).toSorted(([, a], [, b]) => b - a);
     for (const [column, share] of worst.slice(0, mostColumns)) nulls.set({ ...labels, column }, share);
@@ -73,5 +74,8 @@ export function addDataMetrics(registry: Registry, { work, clock }: DataMetricsD
 }
 
 function systemCall(clock: Clock): CallContext {
-  return { actor: systemActor("metrics", "" as Id<"organisation">), requestId: newId("request", clock.now()) };
+  return {
+    actor: systemActor("metrics", "" as Id<"organisation">),
+    requestId: newId("request", clock.now()),
+  };
 }

@@ -94,7 +94,13 @@ export function wireData(
     features,
     training,
     residency,
-    jobs: [ingestJob(data), noticeJob({ uow, sender }), trainingSetJob(features), materializeJob(features), trainingJob(training)],
+    jobs: [
+      ingestJob(data),
+      noticeJob({ uow, sender }),
+      trainingSetJob(features),
+      materializeJob(features),
+      trainingJob(training),
+    ],
     close: () => online.close(),
   };
 }

@@ -18,7 +18,8 @@ export async function noticeRoutes(
     {
       config: routeConfig("data:read_ingestion", "read"),
       schema: {
-        summary: "What owners of contracts were told of: refused batches, quarantined rows, drift; newest first",
+        summary:
+          "What owners of contracts were told of: refused batches, quarantined rows, drift; newest first",
         tags: ["data"],
         querystring: Query,
         response: { 200: Type.Object({ notices: Type.Array(NoticeView) }) },
