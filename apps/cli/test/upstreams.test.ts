@@ -85,10 +85,14 @@ test("a model that runs in the gateway and on another server is asked where its 
     await done(
       `--as ci model register-upstream same-gpu ${ofDelays} --protocol open-inference-grpc --url ${server.url} --model echo --location local --owner self`,
     );
-    const { out } = await done(`endpoint deploy same same 1 ${ofDelays} --backend gpu=same-gpu/1:8ms:0.02USD`);
+    const { out } = await done(
+      `endpoint deploy same same 1 ${ofDelays} --backend gpu=same-gpu/1:8ms:0.02USD`,
+    );
     // Without a charter there is no price of a core, so nothing says that the other place is the better one.
     expect(out).toContain("cpu: same version 1 (not measured), first: it is not measured yet");
-    expect(out).toContain("gpu: same-gpu version 1 (8 ms, 0.02 USD per 1,000, stated), when those before are down");
+    expect(out).toContain(
+      "gpu: same-gpu version 1 (8 ms, 0.02 USD per 1,000, stated), when those before are down",
+    );
     expect((await done("endpoint list")).out).toMatch(/same\s+dev\s+same version 1\s+\d+\s+cpu/);
     const ask = () =>
       fetch(`${product.gatewayUrl}/v2/models/same/infer`, {
