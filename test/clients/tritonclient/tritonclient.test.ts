@@ -77,8 +77,11 @@ describe.skipIf(python === undefined)("tritonclient of Python", () => {
     });
   });
 
-  test("through a second gateway whose versions the first one runs, both protocols say the same", async () => {
-    const behind = await startBehind(gateway, installation.apiKey);
+  test.each([
+    "open-inference",
+    "open-inference-grpc",
+  ] as const)("through a second gateway that asks the first one by %s, both protocols say the same", async (protocol) => {
+    const behind = await startBehind(gateway, installation.apiKey, protocol);
     try {
       const { apiKey } = behind.installation;
       for (const [mode, address] of [
