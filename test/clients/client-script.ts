@@ -24,18 +24,20 @@ export async function startForClients(): Promise<{
   return { installation, gateway: await installation.start() };
 }
 
-/** Another gateway that runs none of these models itself: it asks the first one, over the Open Inference Protocol. */
+/** Another gateway that runs none of these models itself: it asks the first one, over the Open Inference Protocol's REST or gRPC form. */
 export async function startBehind(
   first: TestGateway,
   apiKey: string,
+  protocol: "open-inference" | "open-inference-grpc" = "open-inference",
 ): Promise<{ readonly installation: TestInstallation; readonly gateway: TestGateway }> {
   const installation = new TestInstallation();
   const credentials = join(installation.home, "credentials");
   mkdirSync(credentials);
   const { organisationId } = installation;
+  const url = protocol === "open-inference" ? first.url : `http://${first.grpcAddress}`;
   const credential = {
     organisation: organisationId,
-    origin: first.url,
+    origin: url,
     headers: { authorization: `Bearer ${apiKey}` },
   };
   writeFileSync(join(credentials, "first.json"), JSON.stringify(credential));
@@ -43,7 +45,7 @@ export async function startBehind(
   const place = { region: "local", owner: "self", credential: "first" };
   const registrant = { organisationId, useCaseId: "uc_1", environment: "dev" as const };
   for (const model of ["score", "echo", "text", "half"]) {
-    const stated = { protocol: "open-inference" as const, url: first.url, model, ...place };
+    const stated = { protocol, url, model, ...place };
     const found = await probe.describe(stated, registrant);
     installation.addUpstream(model, installation.upstream(model, 1, stated, found));
   }

@@ -23,6 +23,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["contract"],
     load: async () => (await import("./commands/contract.ts")).registerContractCommands,
   },
+  { names: ["data"], load: async () => (await import("./commands/data.ts")).registerDataCommands },
   {
     names: ["up", "down", "status", "logs"],
     load: async () => (await import("./commands/server.ts")).registerServerCommands,

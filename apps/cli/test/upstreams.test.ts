@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { identityModel, onnxType } from "@portolan/onnx-format/testing";
 import { GrpcTensorServer, TensorServer, TextServer } from "@portolan/upstream/testing";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -70,6 +71,41 @@ test("versions that other servers run are registered, verified, deployed and ask
     });
     expect(answer.headers.get("x-portolan-tier")).toBe("upstream");
     expect(await answer.json()).toMatchObject({ outputs: [{ name: "y", data: [1, 2] }] });
+  }
+});
+
+test("a model that runs in the gateway and on another server is asked where its deployment says, and why is said", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "portolan-places-"));
+  const twin = [{ name: "in", datatype: "INT64", shape: [-1] }];
+  const server = await GrpcTensorServer.start(twin, [{ name: "out", datatype: "INT64", shape: [-1] }]);
+  try {
+    const file = join(folder, "model.onnx");
+    await writeFile(file, identityModel(onnxType.int64, [null]));
+    await done(`--as ci model import ${file} --name same ${ofDelays}`);
+    await done(
+      `--as ci model register-upstream same-gpu ${ofDelays} --protocol open-inference-grpc --url ${server.url} --model echo --location local --owner self`,
+    );
+    const { out } = await done(
+      `endpoint deploy same same 1 ${ofDelays} --backend gpu=same-gpu/1:8ms:0.02USD`,
+    );
+    // Without a charter there is no price of a core, so nothing says that the other place is the better one.
+    expect(out).toContain("cpu: same version 1 (not measured), first: it is not measured yet");
+    expect(out).toContain(
+      "gpu: same-gpu version 1 (8 ms, 0.02 USD per 1,000, stated), when those before are down",
+    );
+    expect((await done("endpoint list")).out).toMatch(/same\s+dev\s+same version 1\s+\d+\s+cpu/);
+    const ask = () =>
+      fetch(`${product.gatewayUrl}/v2/models/same/infer`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${key}` },
+        body: '{"inputs":[{"name":"in","shape":[1],"datatype":"INT64","data":[7]}]}',
+      });
+    await expect
+      .poll(async () => (await ask()).headers.get("x-portolan-backend"), { timeout: 30_000 })
+      .toBe("cpu;why=unmeasured");
+  } finally {
+    await server.close();
+    await rm(folder, { recursive: true });
   }
 });
 

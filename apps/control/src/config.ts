@@ -65,6 +65,15 @@ export const ControlConfig = Type.Object({
         "Folder of credentials for such servers, one file <name>.json each, bound to one origin and organisation; read again while running",
     }),
   ),
+  NOTICE_ALLOWED_HOSTS: Type.Optional(
+    Type.String({
+      description:
+        "Hosts, addresses and networks inside that notices to owners of data contracts may be posted to, separated by commas; http://host allows plain http; all others inside are refused",
+    }),
+  ),
+  NOTICE_SECRET: Type.Optional(
+    secretText("Signs notices to owners of data contracts (Standard Webhooks, HMAC-SHA256); unset: unsigned"),
+  ),
   SOURCE_FOLDERS: Type.Optional(
     Type.String({
       description:

@@ -30,6 +30,7 @@ import { backupJob } from "./backup/backups.ts";
 import type { ControlSettings } from "./config.ts";
 import { recordCharterRefusals } from "./http/charter-refusals.ts";
 import { recordDamagedObjects } from "./http/damaged-objects.ts";
+import { addDataMetrics } from "./http/data-metrics.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createServer } from "./http/server.ts";
 import { backupRoutes } from "./routes/backups.ts";
@@ -209,6 +210,7 @@ async function registerRoutes(
       },
     ],
   });
+  addDataMetrics(metrics, { work: base.work, clock: base.clock });
   await registerIdentityRoutes(app, {
     unitOfWork: base.work,
     authorizer,

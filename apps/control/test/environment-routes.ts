@@ -116,6 +116,8 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   }),
   found("GET /v1/ingestions/:id", "ingestion", missingId("ing")),
   found("GET /v1/ingestions/:id/quarantine", "ingestion", missingId("ing")),
+  found("POST /v1/ingestions/:id/replay", "ingestion", missingId("ing"), {}),
+  { kind: "listed", route: "GET /v1/notices", url: "/v1/notices", of: "ingestion" },
   { kind: "listed", route: "GET /v1/datasets", url: "/v1/datasets", of: "dataset" },
   found("GET /v1/datasets/:id", "dataset", missingId("ds")),
   named("POST /v1/feature-views/:name/materializations", { environment: production, asOf: 0 }),

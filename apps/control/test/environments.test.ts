@@ -99,6 +99,28 @@ async function fillProduction(): Promise<void> {
        values ($1, $2, $3, 'visits', 'production', '[]', 'published', 'x', $4)`,
       [ingestion, organisation, contract, now],
     );
+    const event = JSON.stringify({
+      specversion: "1.0",
+      id: "n",
+      source: "s",
+      type: "t",
+      subject: "i",
+      time: "t",
+      datacontenttype: "application/json",
+      data: {
+        contract: "visits",
+        version: "1.0.0",
+        environment: "production",
+        ingestion,
+        people: [],
+        reasons: [],
+      },
+    });
+    await insert(
+      `insert into data.notices (id, organisation_id, contract, contract_version, environment, ingestion_id, kind, people, state, event, created_at)
+       values ('ntc_1', $1, 'visits', '1.0.0', 'production', $2, 'refused', '[]', 'kept', $3, $4)`,
+      [organisation, ingestion, event, now],
+    );
     await insert(
       `insert into data.datasets (id, organisation_id, contract, contract_digest, environment, object, size_bytes, source_digest,
          row_count, columns, ingestion_id, published_at)

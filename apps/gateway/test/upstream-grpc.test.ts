@@ -189,6 +189,15 @@ describe("a gRPC server with faults", () => {
     expect(reasons.slice(0, 6)).toEqual([...Array<string>(5).fill("unavailable"), "breaker_open"]);
     expect(server.seen.length).toBe(5);
   });
+
+  test("the callers that left are counted on the record", async () => {
+    await gateway.end("SIGTERM");
+    const left = installation
+      .records()
+      .flatMap(({ header: { status } }) => (status.kind === "refused" ? [status] : []))
+      .filter(({ reason }) => reason === "serving.client_gone");
+    expect(left.reduce((sum, { count }) => sum + count, 0)).toBe(7);
+  });
 });
 
 const request = messages.inferRequest.encode({

@@ -4,14 +4,19 @@ import type { ContractDeps } from "./contracts.ts";
 import type { IngestionDeps } from "./ingestions.ts";
 import { contractRoutes } from "./routes/contracts.ts";
 import { ingestionRoutes } from "./routes/ingestions.ts";
+import { noticeRoutes } from "./routes/notices.ts";
 
 export type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "./analysis.ts";
 export { type ContractDeps, publishContract } from "./contracts.ts";
 export { dataErrors } from "./errors.ts";
+export { type HealthFigures, healthFigures } from "./health.ts";
+export { type ContractHealth, contractHealth } from "./health-store.ts";
 export { ingestJob } from "./ingest-job.ts";
 export { type IngestionDeps, ingestQueue, startIngestion } from "./ingestions.ts";
-export type { ResidencyCheck } from "./ports.ts";
+export { noticeJob } from "./notices.ts";
+export type { NoticeSender, OutgoingNotice, ResidencyCheck } from "./ports.ts";
 export { readQuarantine } from "./quarantine.ts";
+export { startReplay } from "./replay.ts";
 export type { SourceFile, SourceFormat } from "./source-plan.ts";
 export { type ContractTrial, type TrialReport, tryContract } from "./try-contract.ts";
 
@@ -26,4 +31,5 @@ export type DataDeps = ContractDeps & IngestionDeps;
 export async function registerDataRoutes(app: FastifyInstance, deps: DataDeps): Promise<void> {
   await app.register((scope) => contractRoutes(scope, deps));
   await app.register((scope) => ingestionRoutes(scope, deps));
+  await app.register((scope) => noticeRoutes(scope, deps));
 }

@@ -18,6 +18,7 @@ import { digestFile } from "./digest-file.ts";
 import type { DataErrorCode } from "./errors.ts";
 import { type IngestionDeps, ingestionPlace, ingestQueue } from "./ingestions.ts";
 import { judgeFiles } from "./judge-files.ts";
+import { raiseNotices } from "./notices.ts";
 import {
   missingColumns,
   type ObservedColumn,
@@ -25,10 +26,17 @@ import {
   withColumns,
   withDialects,
 } from "./observe-sources.ts";
-import { type Ingestion, publishBatch, refuseUnread, reuseBatch, type Split } from "./publish-batch.ts";
+import { publishBatch, refuseUnread, reuseBatch, type Split } from "./publish-batch.ts";
 import type { SourceFile } from "./source-plan.ts";
 import { locateSources, unreadable } from "./sources.ts";
-import { closeIngestion, findIngestion, getContract, type StoredContract, updateIngestion } from "./store.ts";
+import {
+  closeIngestion,
+  findIngestion,
+  getContract,
+  type StoredIngestion as Ingestion,
+  type StoredContract,
+  updateIngestion,
+} from "./store.ts";
 
 /**
  * Ingests one batch: digest the sources, split, judge, publish. Each step resumes after a crash; publication and its
@@ -48,18 +56,21 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
   const payload = job.payload["ingestionId"];
   const id = typeof payload === "string" ? payload : "";
   const organisationId = job.call.actor.organisationId;
-  const { ingestion, contract } = await deps.uow.read(job.call, async (sql) => {
+  const { ingestion, contract, before } = await deps.uow.read(job.call, async (sql) => {
     const found = await findIngestion(sql, organisationId, id);
     if (!found)
       throw new PortolanError<DataErrorCode>("data.ingestion_not_found", { detail: `there is no ${id}` });
-    return { ingestion: found, contract: await getContract(sql, organisationId, found.contractId) };
+    const first = found.replayOf && (await findIngestion(sql, organisationId, found.replayOf));
+    return {
+      ingestion: found,
+      contract: await getContract(sql, organisationId, found.contractId),
+      ...(first ? { before: (await getContract(sql, organisationId, first.contractId)).body.columns } : {}),
+    };
   });
   try {
-    const located = await locateSources(
-      deps,
-      { call: job.call, at: await workPlace(deps, job, ingestion) },
-      ingestion.sources,
-    );
+    const at = await workPlace(deps, job, ingestion);
+    const files = await locateSources(deps, { call: job.call, at }, ingestion.sources);
+    const located = files.map((file) => (before ? { ...file, before } : file));
     const sourceDigest = await job.effect("digest sources", () => digestSources(located));
     const earlier = await job.step("look for the same batch", async (tx) => {
       const found = await reuseBatch(tx, ingestion, sourceDigest);
@@ -81,6 +92,7 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
     await deps.uow.write(job.call, async (tx) => {
       const failure = error instanceof Error ? error.message.slice(0, 500) : "failed";
       await updateIngestion(tx.sql, id, { state: "failed", failures: [failure], finished_at: tx.now });
+      await raiseNotices(tx, { kind: "failed", ingestion, contract, reasons: [failure] });
       await tx.record({ event: "data.ingestion.failed", subject: id });
     });
     throw error;

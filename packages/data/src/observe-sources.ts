@@ -2,7 +2,7 @@ import { quoteText } from "@portolan/expressions";
 import type { AnalysisEngine, AnalysisStatement } from "./analysis.ts";
 import type { DataContract } from "./contract-model.ts";
 import { sniffCsv } from "./csv-dialect.ts";
-import { csvReader, jsonLines, parquetReader, type SourceFile } from "./source-plan.ts";
+import { csvReader, jsonLines, type SourceFile } from "./source-plan.ts";
 
 /** A column that a source has. JSON lines have no types of their own. */
 export interface ObservedColumn {
@@ -43,7 +43,7 @@ export function withColumns(
   observed: readonly (readonly ObservedColumn[])[],
 ): SourceFile[] {
   return sources.map((source, index) =>
-    source.format === "jsonl"
+    source.format === "jsonl" || source.before
       ? source
       : { ...source, has: new Set((observed[index] ?? []).map(({ name }) => name.toLowerCase())) },
   );
@@ -75,7 +75,10 @@ function observeStatement(source: SourceFile, index: number): AnalysisStatement 
   const returns = `source_${index}`;
   const note = `looking at ${source.path.split("/").at(-1) ?? ""}`;
   if (source.format !== "jsonl") {
-    const from = source.format === "parquet" ? parquetReader(source) : csvReader(source);
+    const from =
+      source.format === "csv"
+        ? csvReader(source)
+        : `read_parquet(${quoteText(source.path)}, hive_partitioning = false)`;
     return { sql: `describe select * from ${from}`, returns, note };
   }
   return {
@@ -118,7 +121,7 @@ export function missingColumns(
   observed: readonly (readonly ObservedColumn[])[],
 ): string[] {
   return sources.flatMap((source, index) => {
-    if (source.format === "jsonl") return [];
+    if (source.format === "jsonl" || source.before) return [];
     const names = new Set((observed[index] ?? []).map(({ name }) => name.toLowerCase()));
     const lacks = readColumns(contract)
       .filter((column) => column.required && !names.has(column.source.toLowerCase()))

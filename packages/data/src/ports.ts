@@ -8,3 +8,18 @@ export interface ResidencyCheck {
     what: { readonly useCaseId?: string; readonly environment: Environment; readonly name: string },
   ): Promise<void>;
 }
+
+/** A notice on its way to where a contract's support channel says. */
+export interface OutgoingNotice {
+  /** The same at every attempt: the receiver may drop what it has. */
+  readonly id: string;
+  readonly url: string;
+  /** A CloudEvent in JSON. */
+  readonly body: string;
+}
+
+/** Delivers notices to addresses that people wrote into contracts. */
+export interface NoticeSender {
+  /** Resolves once the receiver took it, with a status of 200 to 299. @throws when it did not, or its address may not be asked */
+  send(notice: OutgoingNotice): Promise<void>;
+}

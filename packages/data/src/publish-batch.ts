@@ -2,17 +2,17 @@ import { type Digest, type Environment, type JsonObject, newId, type Transaction
 import { judgeBatch } from "./batch-metrics.ts";
 import { type IngestionDeps, ingestionPlace } from "./ingestions.ts";
 import type { FileFigures } from "./judge-files.ts";
+import { type Occasion, raiseNotices } from "./notices.ts";
 import { type ObservedColumn, type SchemaDrift, schemaDrift } from "./observe-sources.ts";
-import type { DatasetManifest, IngestionView } from "./resources.ts";
+import type { DatasetManifest } from "./resources.ts";
 import {
   findSameIngestion,
+  type StoredIngestion as Ingestion,
   insertDataset,
   lastObserved,
   type StoredContract,
   updateIngestion,
 } from "./store.ts";
-
-export type Ingestion = IngestionView & { readonly contractId: string };
 
 /** What the split left behind; recorded as the step's result, so that a restart does not split again. */
 export type Split = FileFigures & {
@@ -67,7 +67,7 @@ export async function refuseUnread(
   observed: readonly ObservedColumn[],
   failures: readonly string[],
 ): Promise<JsonObject> {
-  const drift = await driftOf(tx, ingestion, contract, observed);
+  const { drift } = await driftOf(tx, ingestion, contract, observed);
   await updateIngestion(tx.sql, ingestion.id, {
     state: "refused",
     source_digest: sourceDigest,
@@ -76,14 +76,12 @@ export async function refuseUnread(
     drift,
     finished_at: tx.now,
   });
-  return refused(tx, ingestion, failures);
+  return refused(tx, { kind: "refused", ingestion, contract, reasons: failures });
 }
 
-async function refused(
-  tx: Transaction,
-  ingestion: Ingestion,
-  failures: readonly string[],
-): Promise<JsonObject> {
+async function refused(tx: Transaction, occasion: Occasion): Promise<JsonObject> {
+  const { ingestion, reasons: failures } = occasion;
+  await raiseNotices(tx, occasion);
   await tx.record({
     event: "data.ingestion.refused",
     subject: ingestion.id,
@@ -97,14 +95,24 @@ async function driftOf(
   ingestion: Ingestion,
   contract: StoredContract,
   observed: readonly ObservedColumn[],
-): Promise<SchemaDrift> {
+): Promise<{ readonly drift: SchemaDrift; readonly news: SchemaDrift }> {
   const before = await lastObserved(tx.sql, {
     organisationId: tx.call.actor.organisationId,
     contract: ingestion.contract,
     environment: ingestion.environment,
     ...(ingestion.useCaseId === undefined ? {} : { useCaseId: ingestion.useCaseId }),
   });
-  return schemaDrift(contract.body, [observed], before);
+  const drift = schemaDrift(contract.body, [observed], before);
+  const had = new Set(before?.map(({ name }) => name));
+  // What was so in the batch before has been told.
+  const news = before
+    ? {
+        ...drift,
+        added: drift.added.filter((name) => !had.has(name)),
+        missing: drift.missing.filter((name) => had.has(name)),
+      }
+    : drift;
+  return { drift, news };
 }
 
 /** Judges a batch that was split, and publishes it whole or not at all: state, artifacts and ledger row in one transaction. */
@@ -117,46 +125,30 @@ export async function publishBatch(
   // Asked again in the very transaction that publishes: another worker may have split the same batch meanwhile.
   const earlier = await reuseBatch(tx, ingestion, sourceDigest);
   if (earlier !== null) return { datasetId: earlier, reused: true };
-  const { accepted, quarantined, deadLetters, rules, values, maxEventTime } = split;
+  const { accepted, quarantined, deadLetters, values, maxEventTime } = split;
   const at = maxEventTime === null ? {} : { maxEventTime };
-  const verdict = judgeBatch(
-    contract.body,
-    { accepted, quarantined, deadLetters, values, ...at },
-    ingestion.asOf ?? tx.now,
-  );
-  await deps.artifacts.note(tx, ingestionPlace(ingestion), [
+  const figures = { accepted, quarantined, deadLetters, values, ...at };
+  const verdict = judgeBatch(contract.body, figures, ingestion.asOf ?? tx.now);
+  const place = ingestionPlace(ingestion);
+  await deps.artifacts.note(tx, place, [
     { digest: split.quarantine, kind: "quarantine" },
     { digest: split.deadLetterObject, kind: "dead_letters" },
+    // What is refused is held like quarantine: nobody reads it as a dataset, and a replay finds the rows.
+    { digest: split.object, kind: verdict.kind === "failed" ? "quarantine" : "dataset" },
   ]);
-  const outcome = {
-    source_digest: sourceDigest,
-    counts: { accepted, quarantined, deadLetters },
-    rules,
-    warnings: verdict.warnings,
-    observed,
-    ...(ingestion.replayOf === undefined ? { drift: await driftOf(tx, ingestion, contract, observed) } : {}),
-    nulls: split.nulls,
-    elapsed_ms: split.elapsedMs,
-    ...(maxEventTime === null ? {} : { max_event_time: maxEventTime }),
-    quarantine: split.quarantine,
-    dead_letters: split.deadLetterObject,
-    finished_at: tx.now,
-  };
+  // Rows that are judged again come from nowhere new.
+  const seen =
+    ingestion.replayOf === undefined ? await driftOf(tx, ingestion, contract, observed) : undefined;
+  const outcome = outcomeOf(tx, publication, verdict.warnings, seen?.drift);
   if (verdict.kind === "failed") {
     const { failures } = verdict;
-    // Held like quarantine: nobody reads it as a dataset, and a replay under a mended contract finds the rows.
-    await deps.artifacts.note(tx, ingestionPlace(ingestion), [{ digest: split.object, kind: "quarantine" }]);
-    await updateIngestion(tx.sql, ingestion.id, {
-      state: "refused",
-      failures,
-      withheld: split.object,
-      ...outcome,
-    });
-    return refused(tx, ingestion, failures);
+    const withheld = split.object;
+    await updateIngestion(tx.sql, ingestion.id, { state: "refused", failures, withheld, ...outcome });
+    const { counts, rules } = outcome;
+    return refused(tx, { kind: "refused", ingestion, contract, reasons: failures, counts, rules });
   }
   const manifest = manifestOf(tx, publication);
   await insertDataset(tx.sql, tx.call.actor.organisationId, manifest);
-  await deps.artifacts.note(tx, ingestionPlace(ingestion), [{ digest: split.object, kind: "dataset" }]);
   await updateIngestion(tx.sql, ingestion.id, { state: "published", dataset_id: manifest.id, ...outcome });
   await tx.record({
     event: "data.dataset.published",
@@ -164,7 +156,60 @@ export async function publishBatch(
     after: split.object as Digest,
     detail: { contract: contract.name, version: contract.version, accepted, quarantined, deadLetters },
   });
+  const occasion = occasionOf(publication, seen?.news);
+  if (occasion) await raiseNotices(tx, occasion);
   return { datasetId: manifest.id, reused: false };
+}
+
+function outcomeOf(
+  tx: Transaction,
+  { sourceDigest, split, observed }: Publication,
+  warnings: readonly string[],
+  drift: SchemaDrift | undefined,
+) {
+  const { accepted, quarantined, deadLetters, rules, nulls, elapsedMs, maxEventTime } = split;
+  return {
+    source_digest: sourceDigest,
+    counts: { accepted, quarantined, deadLetters },
+    rules,
+    warnings,
+    observed,
+    ...(drift ? { drift } : {}),
+    nulls,
+    elapsed_ms: elapsedMs,
+    ...(maxEventTime === null ? {} : { max_event_time: maxEventTime }),
+    quarantine: split.quarantine,
+    dead_letters: split.deadLetterObject,
+    finished_at: tx.now,
+  };
+}
+
+/** What owners have to know of a batch that was published all the same. */
+function occasionOf(
+  { ingestion, contract, split }: Publication,
+  drift: SchemaDrift | undefined,
+): Occasion | undefined {
+  const { accepted, quarantined, deadLetters, rules } = split;
+  const reasons = [
+    ...(quarantined > 0 ? [`${quarantined} rows are in quarantine`] : []),
+    ...(deadLetters > 0 ? [`${deadLetters} lines are no rows`] : []),
+    ...driftReasons(drift),
+  ];
+  if (reasons.length === 0) return undefined;
+  const counts = { accepted, quarantined, deadLetters };
+  const kind = quarantined + deadLetters > 0 ? "quarantined" : "drift";
+  return { kind, ingestion, contract, reasons, counts, rules };
+}
+
+function driftReasons(drift: SchemaDrift | undefined): string[] {
+  const { added = [], missing = [], changed = [] } = drift ?? {};
+  return [
+    ...(added.length > 0
+      ? [`the source has columns that the contract does not know: ${added.join(", ")}`]
+      : []),
+    ...(missing.length > 0 ? [`the source lacks columns of the contract: ${missing.join(", ")}`] : []),
+    ...changed.map(({ column, before, after }) => `${column} was ${before} and is ${after}`),
+  ];
 }
 
 function manifestOf(

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@portolan/typebox";
 import type { SchemaDrift } from "./observe-sources.ts";
+import type { SourceFormat } from "./source-plan.ts";
 
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });
 const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
@@ -32,6 +33,17 @@ export const Source = Type.Object(
 );
 export type Source = Static<typeof Source>;
 
+/** A source as an ingestion shows it: of a replay, what the first one accepted and kept out. */
+const SourceView = Type.Object({
+  ...Source.properties,
+  format: Type.Optional(
+    Type.Union(
+      (["parquet", "csv", "jsonl", "accepted", "quarantine"] as const).map((one) => Type.Literal(one)),
+    ),
+  ),
+});
+export type SourceView = Omit<Source, "format"> & { readonly format?: SourceFormat };
+
 export const ContractView = Type.Object({
   id: Type.String(),
   name: Type.String(),
@@ -56,7 +68,7 @@ export const IngestionView = Type.Object({
   contract: Type.String(),
   environment: Type.String(),
   useCaseId: Type.Optional(Type.String()),
-  sources: Type.Array(Source),
+  sources: Type.Array(SourceView),
   asOf: Type.Optional(Micros),
   state: Type.Union(
     (["waiting", "running", "published", "refused", "failed", "cancelled"] as const).map((state) =>
@@ -95,7 +107,7 @@ export interface IngestionView {
   readonly contract: string;
   readonly environment: string;
   readonly useCaseId?: string;
-  readonly sources: readonly Source[];
+  readonly sources: readonly SourceView[];
   readonly asOf?: number;
   readonly state: "waiting" | "running" | "published" | "refused" | "failed" | "cancelled";
   readonly sourceDigest?: string;

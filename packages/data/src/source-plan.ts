@@ -1,16 +1,19 @@
 import { quoteName, quoteText } from "@portolan/expressions";
 import type { ContractColumn } from "./contract-model.ts";
 import type { CsvDialect } from "./csv-dialect.ts";
+import { keptRowsSql } from "./kept-rows.ts";
 import { jsonValueSql, textValueSql, typedValueSql } from "./values/value-sql.ts";
 
-export const sourceFormats = ["parquet", "csv", "jsonl"] as const;
-export type SourceFormat = (typeof sourceFormats)[number];
+/** `accepted` and `quarantine` are what an earlier ingestion left, and never what a caller sends. */
+export type SourceFormat = "parquet" | "csv" | "jsonl" | "accepted" | "quarantine";
 
 export interface SourceFile {
   readonly path: string;
   readonly format: SourceFormat;
   /** How a CSV file is written; a comma and double quotes where nothing is said. */
   readonly csv?: CsvDialect;
+  /** The columns of the contract that wrote it, for a file of our own: rows that are judged again. */
+  readonly before?: readonly ContractColumn[];
   /** Columns that the file has, in lower case; all that the contract reads where nothing is said. */
   readonly has?: ReadonlySet<string>;
 }
@@ -37,6 +40,8 @@ export function sourceSql(
     return {
       rows: rowsSql(columns, `${base} + file_row_number`, parquetReader(source), named, typedValueSql),
     };
+  if (source.format === "accepted" || source.format === "quarantine")
+    return { rows: keptRowsSql(source, `${base} + file_row_number`, columns) };
   if (source.format === "csv") {
     const from = csvReader(source, index);
     return {
@@ -59,7 +64,7 @@ export function sourceSql(
   };
 }
 
-export function parquetReader({ path }: SourceFile): string {
+function parquetReader({ path }: SourceFile): string {
   return `read_parquet(${quoteText(path)}, file_row_number = true, hive_partitioning = false)`;
 }
 

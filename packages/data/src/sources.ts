@@ -8,7 +8,7 @@ import {
   PortolanError,
 } from "@portolan/kernel";
 import type { DataErrorCode } from "./errors.ts";
-import type { Source } from "./resources.ts";
+import type { SourceView } from "./resources.ts";
 import type { SourceFile, SourceFormat } from "./source-plan.ts";
 
 export interface SourcePlaces {
@@ -33,7 +33,7 @@ export interface SourceReader {
 export async function locateSources(
   places: SourcePlaces,
   reader: SourceReader,
-  sources: readonly Source[],
+  sources: readonly SourceView[],
 ): Promise<SourceFile[]> {
   const files: SourceFile[] = [];
   for (const source of sources) {
@@ -75,7 +75,7 @@ function contains(folder: string, path: string): boolean {
   return below !== "" && below !== ".." && !below.startsWith("../") && !isAbsolute(below);
 }
 
-function formatOf(source: Source): SourceFormat {
+function formatOf(source: SourceView): SourceFormat {
   if (source.format) return source.format;
   const ending = source.path?.split(".").at(-1)?.toLowerCase();
   if (ending === "parquet" || ending === "csv" || ending === "jsonl") return ending;

@@ -212,7 +212,7 @@ export async function findIngestion(
   sql: Sql,
   organisationId: string,
   id: string,
-): Promise<(IngestionView & { contractId: string }) | undefined> {
+): Promise<StoredIngestion | undefined> {
   const row = await tables(sql)
     .selectFrom("data.ingestions")
     .selectAll()
@@ -232,7 +232,7 @@ export async function findSameIngestion(
     sourceDigest: string;
     useCaseId?: string;
   },
-): Promise<(IngestionView & { contractId: string }) | undefined> {
+): Promise<StoredIngestion | undefined> {
   const row = await tables(sql)
     .selectFrom("data.ingestions")
     .selectAll()
@@ -247,7 +247,13 @@ export async function findSameIngestion(
   return row && ingestionOf(row);
 }
 
-function ingestionOf(row: Selectable<IngestionTable>): IngestionView & { contractId: string } {
+export type StoredIngestion = IngestionView & {
+  readonly contractId: string;
+  /** Rows that a refused batch would have published. */
+  readonly withheld?: string;
+};
+
+function ingestionOf(row: Selectable<IngestionTable>): StoredIngestion {
   return {
     id: row.id,
     contractId: row.contract_id,
@@ -264,6 +270,7 @@ function ingestionOf(row: Selectable<IngestionTable>): IngestionView & { contrac
     ...(row.dataset_id === null ? {} : { datasetId: row.dataset_id }),
     ...(row.quarantine === null ? {} : { quarantine: row.quarantine }),
     ...(row.dead_letters === null ? {} : { deadLetters: row.dead_letters }),
+    ...(row.withheld === null ? {} : { withheld: row.withheld }),
     ...(row.replay_of === null ? {} : { replayOf: row.replay_of }),
     ...(row.warnings === null ? {} : { warnings: row.warnings }),
     ...(row.drift === null ? {} : { drift: row.drift }),

@@ -39,6 +39,7 @@ export const idPrefixes = {
   archive: "arc",
   legalHold: "hld",
   scoring: "sco",
+  notice: "ntc",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -77,21 +77,24 @@ describe.skipIf(python === undefined)("tritonclient of Python", () => {
     });
   });
 
-  test("through a second gateway whose versions the first one runs, both protocols say the same", async () => {
-    const behind = await startBehind(gateway, installation.apiKey);
-    try {
-      const { apiKey } = behind.installation;
-      for (const [mode, address] of [
-        ["http", behind.gateway.url.replace("http://", "")],
-        ["grpc", behind.gateway.grpcAddress],
-      ] as const)
-        expect(await clientSays(python ?? "", import.meta.dirname, [mode, address, apiKey])).toMatchObject(
-          both,
-        );
-    } finally {
-      behind.installation.dispose();
-    }
-  });
+  test.each(["open-inference", "open-inference-grpc"] as const)(
+    "through a second gateway that asks the first one by %s, both protocols say the same",
+    async (protocol) => {
+      const behind = await startBehind(gateway, installation.apiKey, protocol);
+      try {
+        const { apiKey } = behind.installation;
+        for (const [mode, address] of [
+          ["http", behind.gateway.url.replace("http://", "")],
+          ["grpc", behind.gateway.grpcAddress],
+        ] as const)
+          expect(await clientSays(python ?? "", import.meta.dirname, [mode, address, apiKey])).toMatchObject(
+            both,
+          );
+      } finally {
+        behind.installation.dispose();
+      }
+    },
+  );
 
   test("every field of our .proto has the number that the client's descriptors give it", async () => {
     const { fields, methods } = (await said("fields", "-")) as {

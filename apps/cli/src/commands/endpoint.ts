@@ -41,7 +41,7 @@ function registerDeploy(endpoint: Command, contextOf: ContextOf): void {
 Examples:
   portolan endpoint deploy churn churn 1 --use-case churn --environment dev --as lee
   portolan endpoint deploy churn churn 1 --use-case churn --split next=churn/2:10 --as lee
-  portolan endpoint deploy churn churn 1 --use-case churn --backend gpu=churn-gpu/1:8ms:0.02EUR --as lee
+  portolan endpoint deploy churn churn 1 --use-case churn --backend gpu=churn-gpu/1:8ms:0.02USD --as lee
   portolan endpoint deploy churn churn 1 --use-case churn --shadow trial=churn/3 --secondary churn-small/4 --as lee`,
     )
     .action(
@@ -98,9 +98,11 @@ function backendsOf({ backends }: Route): string {
   }[backends.why];
   const lines = backends.order.map(({ hardware, model, latencyMicrosP95, costPerThousand, evidence }, at) => {
     const known =
-      evidence === "none" ? "unknown" : `${(latencyMicrosP95 ?? 0) / 1000} ms, ${costPerThousand}`;
+      evidence === "none"
+        ? "not measured"
+        : `${(latencyMicrosP95 ?? 0) / 1000} ms, ${costPerThousand} per 1,000, ${evidence}`;
     const part = at === 0 ? `first: ${why}` : "when those before are down";
-    return `\n  ${hardware}: ${versionText(model)} (${known} per 1,000, ${evidence}), ${part}`;
+    return `\n  ${hardware}: ${versionText(model)} (${known}), ${part}`;
   });
   return lines.join("");
 }

@@ -43,7 +43,7 @@ export function addRoutingOptions(command: Command): Command {
     .option("--preferred-rows <sizes>", "sizes of a run that the model computes best, e.g. 8,16,32")
     .option(
       "--backend <hardware=model/version:p95:cost...>",
-      "another server that runs this model (an upstream version), on gpu, cpu or edge, with its p95 of one row and its cost of 1,000, e.g. gpu=churn-gpu/1:8ms:0.02EUR; requests go to the cheapest that keeps the charter's p95",
+      "another server that runs this model (an upstream version), on gpu, cpu or edge, with its p95 of one row and its cost of 1,000, e.g. gpu=churn-gpu/1:8ms:0.02USD; requests go to the cheapest that keeps the charter's p95",
     )
     .option("--secondary <model/version>", "the simpler model of the charter's fallback chain");
 }
@@ -115,7 +115,7 @@ function parseVersion(text: string, option: string, example: string) {
 const backendForm = /^(cpu|gpu|edge)=([^:]+):(\d{1,6}(?:\.\d{1,3})?)ms:(\d+(?:\.\d{1,9})?)\s*([A-Z]{3})$/;
 
 function parseBackend(text: string) {
-  const example = "gpu=churn-gpu/1:8ms:0.02EUR";
+  const example = "gpu=churn-gpu/1:8ms:0.02USD";
   const [, hardware, version = "", p95 = "", amount = "", currency = ""] = backendForm.exec(text) ?? [];
   if (hardware === undefined) throw badUsage("--backend", text, example);
   return {

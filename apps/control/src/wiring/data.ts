@@ -1,7 +1,7 @@
 import { delimiter, join } from "node:path";
 import { type CharterDeps, type InForceCharter, inForceCharter } from "@portolan/charter";
 import { assertPlacement } from "@portolan/charter/policy";
-import { type DataDeps, ingestJob, type ResidencyCheck } from "@portolan/data";
+import { type DataDeps, ingestJob, noticeJob, type ResidencyCheck } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
 import {
@@ -10,9 +10,11 @@ import {
   type Environment,
   type JobHandler,
   PortolanError,
+  readAddressRules,
 } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
 import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
+import { createWebhookSender } from "../notices/webhook-sender.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
@@ -82,12 +84,23 @@ export function wireData(
     limits: trainerLimits,
     hidden: [home],
   };
+  const sender = createWebhookSender({
+    addresses: readAddressRules(config.NOTICE_ALLOWED_HOSTS, config.DEV_ISSUER),
+    clock: base.clock,
+    ...(config.NOTICE_SECRET ? { secret: config.NOTICE_SECRET } : {}),
+  });
   return {
     data,
     features,
     training,
     residency,
-    jobs: [ingestJob(data), trainingSetJob(features), materializeJob(features), trainingJob(training)],
+    jobs: [
+      ingestJob(data),
+      noticeJob({ uow, sender }),
+      trainingSetJob(features),
+      materializeJob(features),
+      trainingJob(training),
+    ],
     close: () => online.close(),
   };
 }

@@ -5,6 +5,7 @@ import type { FastifyInstance } from "fastify";
 import type { DataErrorCode } from "../errors.ts";
 import { type IngestionDeps, listPublishedDatasets, readIngestion, startIngestion } from "../ingestions.ts";
 import { readQuarantine } from "../quarantine.ts";
+import { startReplay } from "../replay.ts";
 import { DatasetManifest, EnvironmentName, IngestionView, Source } from "../resources.ts";
 
 const NewIngestion = Type.Object(
@@ -15,6 +16,14 @@ const NewIngestion = Type.Object(
     useCaseId: Type.Optional(Type.String({ maxLength: 60 })),
     sources: Type.Array(Source, { minItems: 1, maxItems: 64 }),
     asOf: Type.Optional(Type.Integer({ minimum: 0 })),
+  },
+  { additionalProperties: false },
+);
+const NewReplay = Type.Object(
+  {
+    version: Type.Optional(
+      Type.String({ maxLength: 50, description: "Version of the contract; by default the newest" }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -75,6 +84,21 @@ export async function ingestionRoutes(app: FastifyInstance, deps: IngestionDeps)
       },
     },
     (request) => readQuarantine(deps, request.call, request.params.id, request.query),
+  );
+  app.post<{ Params: Static<typeof IdParams>; Body: Static<typeof NewReplay> }>(
+    "/v1/ingestions/:id/replay",
+    {
+      config: routeConfig("data:ingest", "governed"),
+      schema: {
+        summary: "Judge all rows of an ingestion again under another version of its contract",
+        tags: ["data"],
+        params: IdParams,
+        body: NewReplay,
+        response: { 202: IngestionView },
+      },
+    },
+    async (request, reply) =>
+      reply.code(202).send(await startReplay(deps, request.call, request.params.id, request.body)),
   );
   datasetRoutes(app, deps);
 }

@@ -1,0 +1,69 @@
+import { dataMigrations } from "@portolan/data";
+import { openTestDatabase, type TestDatabase } from "@portolan/testkit";
+import { Registry } from "prom-client";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { addDataMetrics } from "../src/http/data-metrics.ts";
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await openTestDatabase({ migrations: [dataMigrations] });
+});
+afterAll(() => db.close());
+
+const ingestion = (id: string, at: number, more: Readonly<Record<string, unknown>>) =>
+  db.database.session(async (session) => {
+    const row: Record<string, unknown> = {
+      id,
+      organisation_id: "org_1",
+      contract_id: "ctr_1",
+      contract: "flights",
+      environment: "dev",
+      sources: "[]",
+      state: "published",
+      started_by: "x",
+      started_at: at,
+      finished_at: at,
+      ...more,
+    };
+    const names = Object.keys(row);
+    await session.query(
+      `insert into data.ingestions (${names.join(", ")}) values (${names.map((_, index) => `$${index + 1}`).join(", ")})`,
+      Object.values(row),
+    );
+  });
+
+test("each scrape shows what the batches are now", async () => {
+  const registry = new Registry();
+  addDataMetrics(registry, { work: db.uow, clock: db.clock });
+  expect(await registry.metrics()).not.toContain("portolan_data_ingestions{");
+  await db.database.session((session) =>
+    session.query(
+      `insert into data.contracts (id, organisation_id, name, version, digest, document, body, published_by, published_at)
+       values ('ctr_1', 'org_1', 'flights', '1.0.0', 'd', '', '{}', 'x', 1)`,
+      [],
+    ),
+  );
+  const drift = JSON.stringify({ added: ["x"], missing: [], changed: [] });
+  const counts = JSON.stringify({ accepted: 10, quarantined: 2, deadLetters: 1 });
+  const nulls = (delay: number) => JSON.stringify({ delay, origin: 0 });
+  const newest = db.clock.now() - 90_000_000;
+  await ingestion("ing_1", 1, { counts, drift, nulls: nulls(1), elapsed_ms: 400 });
+  await ingestion("ing_2", 2, { counts, drift, nulls: nulls(4), elapsed_ms: 600, max_event_time: newest });
+  await ingestion("ing_3", 3, { counts, elapsed_ms: 500, replay_of: "ing_1" });
+  await ingestion("ing_4", 4, { state: "failed" });
+  const text = await registry.metrics();
+  const of = 'organisation="org_1",contract="flights",environment="dev",use_case=""';
+  const value = (name: string, more = "") =>
+    Number(text.split(`portolan_data_${name}{${of}${more}} `)[1]?.split("\n")[0]);
+  expect(value("freshness_lag_seconds")).toBeCloseTo(90, 0);
+  expect(value("batch_rows", ',outcome="quarantined"')).toBe(2);
+  expect(value("ingestions", ',state="published"')).toBe(3);
+  expect(value("ingestions", ',state="failed"')).toBe(1);
+  expect(value("schema_drift_columns", ',kind="added"')).toBe(1);
+  expect(value("null_share", ',column="delay"')).toBeCloseTo(0.4);
+  expect(value("null_share_rise")).toBeCloseTo(0.3);
+  expect(value("processing_seconds", ',kind="first"')).toBe(1);
+  expect(value("processing_seconds", ',kind="again"')).toBe(0.5);
+  expect(value("reprocessed_rows")).toBe(12);
+  expect(text).not.toContain('column="origin"');
+});
