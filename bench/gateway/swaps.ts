@@ -4,8 +4,8 @@ import type { AddressInfo } from "node:net";
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mlpModel } from "@portolan/onnx-format/testing";
-import { TestInstallation } from "../../apps/gateway/test/installation.ts";
 import { gatewayMemory } from "../../apps/cli/src/supervisor/child-environment.ts";
+import { TestInstallation } from "../../apps/gateway/test/installation.ts";
 import { drive, pin, type Round } from "./load.ts";
 
 /**
