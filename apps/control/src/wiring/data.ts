@@ -1,7 +1,7 @@
 import { delimiter, join } from "node:path";
 import { type CharterDeps, type InForceCharter, inForceCharter } from "@portolan/charter";
 import { assertPlacement } from "@portolan/charter/policy";
-import { type DataDeps, ingestJob, noticeJob, type ResidencyCheck } from "@portolan/data";
+import { type DataDeps, eventBatchJob, ingestJob, noticeJob, type ResidencyCheck } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
 import {
@@ -62,6 +62,7 @@ export function wireData(
     residency,
     sourceFolders: sourceFolders(base),
     workFolder,
+    eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
   };
   const online = openOnlineStore({ folder: join(home, "features", "online") });
   const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
@@ -96,6 +97,7 @@ export function wireData(
     residency,
     jobs: [
       ingestJob(data),
+      eventBatchJob(data),
       noticeJob({ uow, sender }),
       trainingSetJob(features),
       materializeJob(features),
