@@ -34,6 +34,7 @@ export async function openControl() {
   const test = await openTestDatabase({ migrations: migrationSets });
   const settings = loadConfig(ControlConfig, {
     PORTOLAN_HOME: home,
+    EVENT_WINDOW_SECONDS: "1",
     DEV_ISSUER: "true",
     LOG_LEVEL: "error",
     UPSTREAM_ALLOWED_HOSTS: "127.0.0.1",

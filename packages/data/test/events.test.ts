@@ -1,6 +1,7 @@
 import type { Digest } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readQuarantine, receiveEvents } from "../src/index.ts";
+import { claimEvents } from "../src/events/event-store.ts";
+import { eventBatchJob, readQuarantine, receiveEvents } from "../src/index.ts";
 import type { IngestionView } from "../src/resources.ts";
 import { type DataFixture, dataFixture, waitFor } from "./data-fixture.ts";
 
@@ -82,4 +83,20 @@ test("who may not ingest posts nothing, and a contract that is not there takes n
   ).rejects.toMatchObject({ code: "data.contract_not_found" });
   expect(await post("", " ")).toEqual({ accepted: 0, quarantined: [], deadLetters: [] });
   expect(await waiting()).toBe(0);
+});
+
+test("events that a job claimed and could not make a batch of wait for the next", async () => {
+  const before = (await ingestions()).length;
+  await post(flight(50));
+  const [event] = await f.db.database.session((session) =>
+    session.query<{ organisation_id: string }>("select organisation_id from data.events", []),
+  );
+  const payload = { contract: "flights", environment: "dev", window: 7 };
+  await f.db.uow.write(f.call, async (tx) => {
+    const place = { organisationId: event?.organisation_id ?? "", contract: "flights", environment: "dev" };
+    await claimEvents(tx.sql, place, `${place.organisationId}:flights:dev::7.0`, 10);
+    await eventBatchJob(f.deps).abandoned?.(tx, { payload, state: "failed", reason: "no disk" });
+  });
+  await waitFor(waiting, (left) => left === 0);
+  expect((await ingestions()).length).toBe(before + 1);
 });

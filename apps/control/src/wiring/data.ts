@@ -1,7 +1,14 @@
 import { delimiter, join } from "node:path";
 import { type CharterDeps, type InForceCharter, inForceCharter } from "@portolan/charter";
 import { assertPlacement } from "@portolan/charter/policy";
-import { type DataDeps, eventBatchJob, ingestJob, noticeJob, type ResidencyCheck } from "@portolan/data";
+import {
+  type DataDeps,
+  eventBatchJob,
+  ingestJob,
+  type NoticeSender,
+  noticeJob,
+  type ResidencyCheck,
+} from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
 import {
@@ -85,11 +92,6 @@ export function wireData(
     limits: trainerLimits,
     hidden: [home],
   };
-  const sender = createWebhookSender({
-    addresses: readAddressRules(config.NOTICE_ALLOWED_HOSTS, config.DEV_ISSUER),
-    clock: base.clock,
-    ...(config.NOTICE_SECRET ? { secret: config.NOTICE_SECRET } : {}),
-  });
   return {
     data,
     features,
@@ -98,7 +100,7 @@ export function wireData(
     jobs: [
       ingestJob(data),
       eventBatchJob(data),
-      noticeJob({ uow, sender }),
+      noticeJob({ uow, sender: noticeSender(base) }),
       trainingSetJob(features),
       materializeJob(features),
       trainingJob(training),
@@ -122,6 +124,12 @@ async function requireCharter(
     detail: `no signed charter is in force for ${what.useCaseId ?? "this work"}`,
     mend: "Name a use case whose charter is signed, or work in the dev environment.",
   });
+}
+
+function noticeSender({ config, clock }: Foundation): NoticeSender {
+  const { NOTICE_ALLOWED_HOSTS: allowed, NOTICE_SECRET: secret, DEV_ISSUER: development } = config;
+  const addresses = readAddressRules(allowed, development);
+  return createWebhookSender({ addresses, clock, ...(secret ? { secret } : {}) });
 }
 
 function sourceFolders(base: Foundation): string[] {

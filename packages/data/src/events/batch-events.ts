@@ -1,9 +1,10 @@
 import {
   asEpochMicros,
+  type CallContext,
   type Digest,
   type Environment,
-  type Id,
   JobDeferred,
+  type JobEnd,
   type JobHandler,
   type JobRun,
   type JsonObject,
@@ -16,7 +17,7 @@ import {
 import { contractNotFound } from "../contracts.ts";
 import { ingestionPlace, ingestQueue } from "../ingestions.ts";
 import { findContract, insertIngestion } from "../store.ts";
-import { claimEvents, deleteBatch, type EventPlace, linesOf } from "./event-store.ts";
+import { claimEvents, deleteBatch, type EventPlace, linesOf, releaseEvents } from "./event-store.ts";
 import { type EventDeps, eventQueue } from "./receive-events.ts";
 
 /** A request that began in a window has committed by then. */
@@ -29,14 +30,25 @@ const mostPerBatch = 50_000;
  * one transaction, so that no event is in two batches or in none.
  */
 export function eventBatchJob(deps: EventDeps): JobHandler {
-  return { queue: eventQueue, retries: 5, run: (job) => batchEvents(deps, job) };
+  return { queue: eventQueue, retries: 5, run: (job) => batchEvents(deps, job), abandoned: releaseClaims };
+}
+
+/** What a job could not make a batch of waits for the next one. */
+async function releaseClaims(tx: Transaction, { payload }: JobEnd): Promise<void> {
+  await releaseEvents(tx.sql, batchPrefix(placeOf(tx.call, payload)));
+}
+
+function batchPrefix({ organisationId, contract, environment, useCaseId, window }: Window): string {
+  return `${[organisationId, contract, environment, useCaseId ?? "", window].join(":")}.`;
 }
 
 async function batchEvents(deps: EventDeps, job: JobRun): Promise<JsonObject> {
-  const { window, ...place } = placeOf(job);
+  const { window, ...place } = placeOf(job.call, job.payload);
+  const { organisationId } = job.call.actor;
+  const owner = ownerOf(await locate(deps.places, organisationId, { useCaseId: place.useCaseId }));
   const ingestions: string[] = [];
   for (let number = 0; ; number += 1) {
-    const batch = `${job.id}.${number}`;
+    const batch = `${batchPrefix({ ...place, window })}${number}`;
     const claimed = await job.step(`claim ${number}`, async (tx): Promise<number> => {
       const over = asEpochMicros((window + 1) * deps.eventWindowMs * 1000 + graceMs * 1000);
       if (tx.now < over) throw new JobDeferred(over, "events of this window are still coming");
@@ -48,29 +60,32 @@ async function batchEvents(deps: EventDeps, job: JobRun): Promise<JsonObject> {
       return deps.objects.put(new TextEncoder().encode(`${lines.join("\n")}\n`));
     });
     ingestions.push(
-      await job.step(`ingest ${number}`, (tx) => startBatch(deps, tx, place, { object, batch })),
+      await job.step(`ingest ${number}`, (tx) =>
+        startBatch(deps, tx, { ...place, owner }, { object, batch }),
+      ),
     );
   }
 }
 
-function placeOf(job: JobRun): EventPlace & { readonly window: number } {
-  const { contract, environment, useCaseId, window } = job.payload as {
+type Window = EventPlace & { readonly window: number };
+
+function placeOf(call: CallContext, payload: JsonObject): Window {
+  const { contract, environment, useCaseId, window } = payload as {
     contract: string;
     environment: string;
     useCaseId?: string;
     window: number;
   };
-  const { organisationId } = job.call.actor;
+  const { organisationId } = call.actor;
   return { organisationId, contract, environment, window, ...(useCaseId === undefined ? {} : { useCaseId }) };
 }
 
 async function startBatch(
   deps: EventDeps,
   tx: Transaction,
-  place: EventPlace,
+  place: EventPlace & { readonly owner: WorkPlace },
   { object, batch }: { readonly object: string; readonly batch: string },
 ): Promise<string> {
-  const owner = await ownerOfPlace(deps, place);
   const contract = await findContract(tx.sql, place.organisationId, place.contract);
   if (!contract) throw contractNotFound(place.contract);
   const environment = place.environment as Environment;
@@ -94,7 +109,7 @@ async function startBatch(
     queue: ingestQueue,
     payload: { ingestionId: id },
     key: id,
-    place: { environment, ...owner },
+    place: { environment, ...place.owner },
   });
   await tx.record({
     event: "data.ingestion.started",
@@ -102,8 +117,4 @@ async function startBatch(
     detail: { contract: place.contract, version: contract.version, environment, events: true },
   });
   return id;
-}
-
-async function ownerOfPlace(deps: EventDeps, { organisationId, useCaseId }: EventPlace): Promise<WorkPlace> {
-  return ownerOf(await locate(deps.places, organisationId as Id<"organisation">, { useCaseId }));
 }

@@ -1,5 +1,5 @@
 import type { Sql } from "@portolan/kernel";
-import type { Generated } from "kysely";
+import { type Generated, sql as text } from "kysely";
 
 type EventTable = {
   seq: Generated<number>;
@@ -94,4 +94,13 @@ export async function linesOf(sql: Sql, batch: string): Promise<string[]> {
 
 export async function deleteBatch(sql: Sql, batch: string): Promise<void> {
   await tables(sql).deleteFrom("data.events").where("batch", "=", batch).execute();
+}
+
+/** Events of all batches of that beginning wait again. */
+export async function releaseEvents(sql: Sql, prefix: string): Promise<void> {
+  await tables(sql)
+    .updateTable("data.events")
+    .set({ batch: null })
+    .where(text<boolean>`starts_with(batch, ${prefix})`)
+    .execute();
 }

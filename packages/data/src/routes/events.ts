@@ -38,13 +38,11 @@ export async function eventRoutes(app: FastifyInstance, deps: EventDeps): Promis
       },
     },
     async (request, reply) =>
-      reply
-        .code(202)
-        .send(
-          await receiveEvents(deps, request.call, request.params.name, {
-            ...request.query,
-            body: request.body,
-          }),
-        ),
+      reply.code(202).send(
+        await receiveEvents(deps, request.call, request.params.name, {
+          ...request.query,
+          body: request.body,
+        }),
+      ),
   );
 }
