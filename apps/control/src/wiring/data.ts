@@ -97,14 +97,7 @@ export function wireData(
     features,
     training,
     residency,
-    jobs: [
-      ingestJob(data),
-      eventBatchJob(data),
-      noticeJob({ uow, sender: noticeSender(base) }),
-      trainingSetJob(features),
-      materializeJob(features),
-      trainingJob(training),
-    ],
+    jobs: dataJobs(base, { data, features, training }),
     close: () => online.close(),
   };
 }
@@ -124,6 +117,20 @@ async function requireCharter(
     detail: `no signed charter is in force for ${what.useCaseId ?? "this work"}`,
     mend: "Name a use case whose charter is signed, or work in the dev environment.",
   });
+}
+
+function dataJobs(
+  base: Foundation,
+  { data, features, training }: Pick<DataWiring, "data" | "features" | "training">,
+): JobHandler[] {
+  return [
+    ingestJob(data),
+    eventBatchJob(data),
+    noticeJob({ uow: base.work, sender: noticeSender(base) }),
+    trainingSetJob(features),
+    materializeJob(features),
+    trainingJob(training),
+  ];
 }
 
 function noticeSender({ config, clock }: Foundation): NoticeSender {
