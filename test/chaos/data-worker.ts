@@ -32,6 +32,7 @@ export async function dataWorld(url: string, folder: string) {
     ...base,
     residency: { require: () => Promise.resolve() },
     sourceFolders: [join(folder, "inbox")],
+    eventWindowMs: 60_000,
   };
   const training: TrainingDeps = {
     ...base,

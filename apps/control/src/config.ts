@@ -65,6 +65,12 @@ export const ControlConfig = Type.Object({
         "Folder of credentials for such servers, one file <name>.json each, bound to one origin and organisation; read again while running",
     }),
   ),
+  EVENT_WINDOW_SECONDS: Type.Integer({
+    minimum: 1,
+    maximum: 86_400,
+    default: 300,
+    description: "Events posted under a data contract become a batch once so long a window is over, seconds",
+  }),
   NOTICE_ALLOWED_HOSTS: Type.Optional(
     Type.String({
       description:

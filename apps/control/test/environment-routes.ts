@@ -114,6 +114,14 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     environment: production,
     sources: [{ object: sha256("ab"), format: "csv" }],
   }),
+  {
+    kind: "named",
+    route: "POST /v1/contracts/:name/events",
+    request: () => ({
+      url: "/v1/contracts/visits/events?environment=production",
+      body: Buffer.from("{}\n"),
+    }),
+  },
   found("GET /v1/ingestions/:id", "ingestion", missingId("ing")),
   found("GET /v1/ingestions/:id/quarantine", "ingestion", missingId("ing")),
   found("POST /v1/ingestions/:id/replay", "ingestion", missingId("ing"), {}),

@@ -34,6 +34,7 @@ export async function openControl() {
   const test = await openTestDatabase({ migrations: migrationSets });
   const settings = loadConfig(ControlConfig, {
     PORTOLAN_HOME: home,
+    EVENT_WINDOW_SECONDS: "1",
     DEV_ISSUER: "true",
     LOG_LEVEL: "error",
     UPSTREAM_ALLOWED_HOSTS: "127.0.0.1",
@@ -53,7 +54,7 @@ export async function openControl() {
   const call: Api["call"] = async (method, path, body, token): Promise<Answer> => {
     const headers = {
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(Buffer.isBuffer(body) ? { "content-type": "application/octet-stream" } : {}),
+      ...(Buffer.isBuffer(body) ? { "content-type": bytesType(path) } : {}),
     };
     const response = await app.inject({
       method,
@@ -155,4 +156,9 @@ async function untilNoneOpen(
     await sleep(50);
   }
   throw new Error(`jobs of ${queues.join()} did not end`);
+}
+
+/** Bytes are what they are, but for events, which are lines of JSON. */
+function bytesType(path: string): string {
+  return /\/events(\?|$)/.test(path) ? "application/x-ndjson" : "application/octet-stream";
 }

@@ -69,6 +69,16 @@ export const dataRoutes: readonly MutatingRoute[] = [
     learn: async (_, { control }) => control.runJobs(control.jobs.data),
   },
   {
+    route: "POST /v1/contracts/:name/events",
+    as: "max",
+    ledger: "governed",
+    events: ["data.events.received"],
+    request: () => ({
+      url: "/v1/contracts/visits/events?environment=dev",
+      body: Buffer.from('{"seen_at":"2026-03-02T10:00:00Z","place":"north","wait":3}\n'),
+    }),
+  },
+  {
     route: "POST /v1/ingestions/:id/replay",
     as: "max",
     ledger: "governed",

@@ -12,6 +12,7 @@ export const dataErrors = {
   "data.dataset_not_found": { status: 404, title: "Dataset not found" },
   "data.nothing_to_replay": { status: 409, title: "No rows to judge again" },
   "data.notice_undeliverable": { status: 502, title: "Notice was not delivered" },
+  "data.too_many_events": { status: 429, title: "Too many events wait" },
   "data.source_unreadable": { status: 400, title: "Source cannot be read" },
   "data.analysis_failed": { status: 422, title: "Analysis failed" },
   "data.analysis_too_large": { status: 422, title: "Analysis needs too much disk" },

@@ -143,11 +143,9 @@ function readListed(item: YamlNode, columns: readonly ContractColumn[]): ListedV
   const [column] = columns;
   if (item.kind === "null" || value === undefined || !column) return [];
   const { type, defaultTimeZone } = column;
-  const written = String(value);
-  const parsed =
-    (type === "string") === (typeof value === "string") || type !== "string"
-      ? parseText({ type, ...(defaultTimeZone === undefined ? {} : { defaultTimeZone }) }, written)
-      : undefined;
+  const fits = type !== "string" || typeof value === "string";
+  const zone = defaultTimeZone === undefined ? {} : { defaultTimeZone };
+  const parsed = fits ? parseText({ type, ...zone }, String(value)) : undefined;
   if (typeof parsed === "bigint" && Number.isSafeInteger(Number(parsed))) return [Number(parsed)];
   if (typeof parsed === "string" || typeof parsed === "number" || typeof parsed === "boolean")
     return [parsed];

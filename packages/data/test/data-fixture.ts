@@ -18,7 +18,14 @@ import {
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { aCall, namedPlaces, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
 import { createArtifactCatalogue, registryMigrations } from "../../registry/src/index.ts";
-import { type DataDeps, dataMigrations, ingestJob, publishContract, startIngestion } from "../src/index.ts";
+import {
+  type DataDeps,
+  dataMigrations,
+  eventBatchJob,
+  ingestJob,
+  publishContract,
+  startIngestion,
+} from "../src/index.ts";
 import { readIngestion } from "../src/ingestions.ts";
 import type { IngestionView } from "../src/resources.ts";
 
@@ -65,6 +72,7 @@ export async function dataFixture(
     residency: { require: () => Promise.resolve() },
     sourceFolders: [inbox],
     workFolder: join(folder, "work"),
+    eventWindowMs: 1000,
   };
   const call = aCall({ roles: ["engineer"] });
   const worker: JobWorker = await startJobWorker({
@@ -73,7 +81,7 @@ export async function dataFixture(
     jobs: db.jobs,
     clock: db.clock,
     log: createLogger({ name: "test", level: "silent" }),
-    handlers: [ingestJob(deps), ...more(deps)],
+    handlers: [ingestJob(deps), eventBatchJob(deps), ...more(deps)],
   });
   const settled = (id: string): Promise<IngestionView> =>
     waitFor(

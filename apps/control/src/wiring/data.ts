@@ -1,7 +1,14 @@
 import { delimiter, join } from "node:path";
 import { type CharterDeps, type InForceCharter, inForceCharter } from "@portolan/charter";
 import { assertPlacement } from "@portolan/charter/policy";
-import { type DataDeps, ingestJob, noticeJob, type ResidencyCheck } from "@portolan/data";
+import {
+  type DataDeps,
+  eventBatchJob,
+  ingestJob,
+  type NoticeSender,
+  noticeJob,
+  type ResidencyCheck,
+} from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
 import {
@@ -62,6 +69,7 @@ export function wireData(
     residency,
     sourceFolders: sourceFolders(base),
     workFolder,
+    eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
   };
   const online = openOnlineStore({ folder: join(home, "features", "online") });
   const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
@@ -84,23 +92,12 @@ export function wireData(
     limits: trainerLimits,
     hidden: [home],
   };
-  const sender = createWebhookSender({
-    addresses: readAddressRules(config.NOTICE_ALLOWED_HOSTS, config.DEV_ISSUER),
-    clock: base.clock,
-    ...(config.NOTICE_SECRET ? { secret: config.NOTICE_SECRET } : {}),
-  });
   return {
     data,
     features,
     training,
     residency,
-    jobs: [
-      ingestJob(data),
-      noticeJob({ uow, sender }),
-      trainingSetJob(features),
-      materializeJob(features),
-      trainingJob(training),
-    ],
+    jobs: dataJobs(base, { data, features, training }),
     close: () => online.close(),
   };
 }
@@ -120,6 +117,26 @@ async function requireCharter(
     detail: `no signed charter is in force for ${what.useCaseId ?? "this work"}`,
     mend: "Name a use case whose charter is signed, or work in the dev environment.",
   });
+}
+
+function dataJobs(
+  base: Foundation,
+  { data, features, training }: Pick<DataWiring, "data" | "features" | "training">,
+): JobHandler[] {
+  return [
+    ingestJob(data),
+    eventBatchJob(data),
+    noticeJob({ uow: base.work, sender: noticeSender(base) }),
+    trainingSetJob(features),
+    materializeJob(features),
+    trainingJob(training),
+  ];
+}
+
+function noticeSender({ config, clock }: Foundation): NoticeSender {
+  const { NOTICE_ALLOWED_HOSTS: allowed, NOTICE_SECRET: secret, DEV_ISSUER: development } = config;
+  const addresses = readAddressRules(allowed, development);
+  return createWebhookSender({ addresses, clock, ...(secret ? { secret } : {}) });
 }
 
 function sourceFolders(base: Foundation): string[] {

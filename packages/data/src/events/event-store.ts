@@ -1,0 +1,106 @@
+import type { Sql } from "@portolan/kernel";
+import { type Generated, sql as text } from "kysely";
+
+type EventTable = {
+  seq: Generated<number>;
+  organisation_id: string;
+  contract: string;
+  environment: string;
+  use_case_id: string | null;
+  received_at: number;
+  line: string;
+  batch: string | null;
+};
+
+/** Whose events, under which contract. */
+export interface EventPlace {
+  readonly organisationId: string;
+  readonly contract: string;
+  readonly environment: string;
+  readonly useCaseId?: string;
+}
+
+const tables = (sql: Sql) => sql.withTables<{ "data.events": EventTable }>();
+/** Rows per statement: PostgreSQL takes 65,535 parameters. */
+const rowsPerInsert = 5000;
+
+export async function insertEvents(
+  sql: Sql,
+  place: EventPlace,
+  receivedAt: number,
+  lines: readonly string[],
+): Promise<void> {
+  for (let from = 0; from < lines.length; from += rowsPerInsert) {
+    const rows = lines.slice(from, from + rowsPerInsert).map((line) => ({
+      organisation_id: place.organisationId,
+      contract: place.contract,
+      environment: place.environment,
+      use_case_id: place.useCaseId ?? null,
+      received_at: receivedAt,
+      line,
+      batch: null,
+    }));
+    await tables(sql).insertInto("data.events").values(rows).execute();
+  }
+}
+
+const unclaimed = (sql: Sql, place: EventPlace) =>
+  tables(sql)
+    .selectFrom("data.events")
+    .where("organisation_id", "=", place.organisationId)
+    .where("contract", "=", place.contract)
+    .where("environment", "=", place.environment)
+    .where("use_case_id", "is not distinct from", place.useCaseId ?? null)
+    .where("batch", "is", null);
+
+/** How many wait, counted up to a limit. */
+export async function countEvents(sql: Sql, place: EventPlace, limit: number): Promise<number> {
+  const counted = unclaimed(sql, place).select("seq").limit(limit).as("waiting");
+  const row = await sql
+    .selectFrom(counted)
+    .select(({ fn }) => fn.countAll<string | number>().as("count"))
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}
+
+/**
+ * Gives the first events that wait to a batch; resolves to how many. By name, not up to a number: a request that began earlier may
+ * commit later, and its events are then the next batch's.
+ */
+export async function claimEvents(
+  sql: Sql,
+  place: EventPlace,
+  batch: string,
+  limit: number,
+): Promise<number> {
+  const claimed = await tables(sql)
+    .updateTable("data.events")
+    .set({ batch })
+    .where("seq", "in", unclaimed(sql, place).select("seq").orderBy("seq").limit(limit))
+    .executeTakeFirst();
+  return Number(claimed.numUpdatedRows);
+}
+
+/** Lines of a batch, in the order in which they came. */
+export async function linesOf(sql: Sql, batch: string): Promise<string[]> {
+  const rows = await tables(sql)
+    .selectFrom("data.events")
+    .select("line")
+    .where("batch", "=", batch)
+    .orderBy("seq")
+    .execute();
+  return rows.map(({ line }) => line);
+}
+
+export async function deleteBatch(sql: Sql, batch: string): Promise<void> {
+  await tables(sql).deleteFrom("data.events").where("batch", "=", batch).execute();
+}
+
+/** Events of all batches of that beginning wait again. */
+export async function releaseEvents(sql: Sql, prefix: string): Promise<void> {
+  await tables(sql)
+    .updateTable("data.events")
+    .set({ batch: null })
+    .where(text<boolean>`starts_with(batch, ${prefix})`)
+    .execute();
+}

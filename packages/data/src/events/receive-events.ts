@@ -1,0 +1,139 @@
+import { readFile } from "node:fs/promises";
+import {
+  asPlace,
+  type CallContext,
+  covers,
+  digestBytes,
+  type Environment,
+  locate,
+  ownerOf,
+  PortolanError,
+} from "@portolan/kernel";
+import type { DataContract } from "../contract-model.ts";
+import { contractNotFound } from "../contracts.ts";
+import type { DataErrorCode } from "../errors.ts";
+import type { IngestionDeps } from "../ingestions.ts";
+import { findContract } from "../store.ts";
+import { RowValidator, type ZoneTables } from "../validate-row.ts";
+import { countEvents, insertEvents } from "./event-store.ts";
+import { type JudgedEvents, judgeEvents } from "./judge-events.ts";
+
+export const eventQueue = "data.batch_events";
+
+/** Beyond this many waiting events of one place senders have to wait: they are rows of a database, and no queue without end. */
+const mostWaiting = 500_000;
+
+export interface EventDeps extends IngestionDeps {
+  /** Events of so long a time become one batch. */
+  readonly eventWindowMs: number;
+}
+
+export interface NewEvents {
+  readonly environment: Environment;
+  readonly useCaseId?: string;
+  /** JSON lines. */
+  readonly body: string;
+}
+
+/**
+ * Takes events in under the newest version of a contract. When it resolves they are on disk, with a job that makes a batch of them once their
+ * window is over; the answer says of each what the batch will say.
+ *
+ * @throws PortolanError `data.contract_not_found`, `data.too_many_events`
+ */
+export async function receiveEvents(
+  deps: EventDeps,
+  call: CallContext,
+  name: string,
+  input: NewEvents,
+): Promise<Omit<JudgedEvents, "lines">> {
+  const { organisationId } = call.actor;
+  const { environment } = input;
+  await deps.authorizer.require(call, "data:ingest", {
+    type: "Contract",
+    id: name,
+    organisationId,
+    environment,
+    ...asPlace(input),
+  });
+  const place = await locate(deps.places, organisationId, { useCaseId: input.useCaseId });
+  const owner = ownerOf(place);
+  await deps.residency.require(call, { environment, name: `events ${name}`, ...owner });
+  const contract = await deps.uow.read(call, (sql) => findContract(sql, organisationId, name));
+  if (!contract || !covers(contract.owner, place)) throw contractNotFound(name);
+  const validator = await validatorOf(deps, contract.digest, contract.body);
+  const { lines, ...judged } = judgeEvents(validator, input.body);
+  if (lines.length === 0) return judged;
+  const { useCaseId } = place;
+  const of = {
+    organisationId,
+    contract: name,
+    environment,
+    ...(useCaseId === undefined ? {} : { useCaseId }),
+  };
+  await deps.uow.write(call, async (tx) => {
+    if ((await countEvents(tx.sql, of, mostWaiting)) >= mostWaiting)
+      throw new PortolanError<DataErrorCode>("data.too_many_events", {
+        detail: `${mostWaiting} events under ${name} wait to become a batch`,
+        mend: "Send them again after a minute.",
+      });
+    await insertEvents(tx.sql, of, tx.now, lines);
+    const window = Math.floor(tx.now / (deps.eventWindowMs * 1000));
+    await tx.enqueue({
+      queue: eventQueue,
+      payload: { contract: name, environment, window, ...(useCaseId === undefined ? {} : { useCaseId }) },
+      key: [name, environment, useCaseId ?? "", window].join(":"),
+      place: { environment, ...owner },
+    });
+    await tx.record({
+      event: "data.events.received",
+      subject: contract.id,
+      after: digestBytes(new TextEncoder().encode(lines.join("\n"))),
+      detail: {
+        contract: name,
+        version: contract.version,
+        environment,
+        accepted: judged.accepted,
+        quarantined: judged.quarantined.length,
+        deadLetters: judged.deadLetters.length,
+      },
+    });
+  });
+  return judged;
+}
+
+/** Compiled contracts by their digest: patterns and tables are read once. */
+const compiled = new Map<string, RowValidator>();
+const mostCompiled = 100;
+
+async function validatorOf(
+  deps: Pick<IngestionDeps, "objects">,
+  digest: string,
+  contract: DataContract,
+): Promise<RowValidator> {
+  const known = compiled.get(digest);
+  if (known) return known;
+  const tables = await Promise.all(
+    Object.entries(contract.references).map(async ([file, of]) => [
+      file,
+      zoneTable(await readFile(await deps.objects.localPath(of), "utf8")),
+    ]),
+  );
+  const validator = new RowValidator(contract, Object.fromEntries(tables) as ZoneTables);
+  const [oldest] = compiled.keys();
+  if (compiled.size >= mostCompiled && oldest !== undefined) compiled.delete(oldest);
+  compiled.set(digest, validator);
+  return validator;
+}
+
+/** Two columns under a header, as the plan of an ingestion reads them. */
+function zoneTable(text: string): ReadonlyMap<string, string> {
+  const unquoted = (cell = ""): string => cell.trim().replace(/^"(.*)"$/, "$1");
+  const rows = text.split(/\r?\n/).slice(1);
+  return new Map(
+    rows.flatMap((row) => {
+      const [key, zone] = row.split(",");
+      return key === undefined || zone === undefined ? [] : [[unquoted(key), unquoted(zone)]];
+    }),
+  );
+}

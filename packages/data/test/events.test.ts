@@ -1,0 +1,102 @@
+import type { Digest } from "@portolan/kernel";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { claimEvents } from "../src/events/event-store.ts";
+import { eventBatchJob, readQuarantine, receiveEvents } from "../src/index.ts";
+import type { IngestionView } from "../src/resources.ts";
+import { type DataFixture, dataFixture, waitFor } from "./data-fixture.ts";
+
+/** Events that are posted one by one end as a batch, judged there as they were at the door. */
+let f: DataFixture;
+beforeAll(async () => {
+  f = await dataFixture();
+  await f.publishFlights((text) => text.replace("value: 0.01", "value: 0.9"));
+});
+afterAll(() => f.close());
+
+const flight = (minute: number, more: object = {}) =>
+  JSON.stringify({
+    date: `2001-01-01 09:${String(minute).padStart(2, "0")}:00`,
+    delay: minute,
+    distance: 500,
+    origin: "BOS",
+    destination: "LAX",
+    ...more,
+  });
+const post = (...lines: string[]) =>
+  receiveEvents(f.deps, f.call, "flights", { environment: "dev", body: `${lines.join("\n")}\n` });
+const ingestions = async (): Promise<IngestionView[]> => {
+  const rows = await f.db.database.session((session) =>
+    session.query<{ id: string }>("select id from data.ingestions order by started_at", []),
+  );
+  return Promise.all(rows.map(({ id }) => f.settled(id)));
+};
+const waiting = async () =>
+  Number(
+    (
+      await f.db.database.session((session) =>
+        session.query<{ n: number | string }>("select count(*) as n from data.events", []),
+      )
+    )[0]?.n,
+  );
+
+test("what the door says of each event is what its batch says, and none is lost or comes twice", async () => {
+  const first = await post(
+    flight(1),
+    flight(2, { delay: "late" }),
+    '{"date": "2001-01-01 09:03:00", "delay": 1,}',
+    flight(4, { origin: "ZZZ", extra: { "a\u2028b": [] } }).replace("[]", "[1.50]"),
+    "",
+    flight(5, { delay: 9_999 }),
+    "[1]",
+  );
+  expect(first).toEqual({
+    accepted: 1,
+    quarantined: [
+      { index: 1, violations: ["delay.type"] },
+      { index: 3, violations: ["departed_at.time_zone"] },
+      { index: 4, violations: ["delay.maximum"] },
+    ],
+    deadLetters: [
+      { index: 2, error: "it is no JSON" },
+      { index: 5, error: "it is no JSON object" },
+    ],
+  });
+  const many = await Promise.all(Array.from({ length: 20 }, (_, n) => post(flight(10 + n), flight(30 + n))));
+  expect(many.every(({ accepted }) => accepted === 2)).toBe(true);
+  await waitFor(waiting, (left) => left === 0);
+  const batches = await ingestions();
+  const sum = (of: "accepted" | "quarantined" | "deadLetters") =>
+    batches.reduce((total, { counts }) => total + (counts?.[of] ?? 0), 0);
+  expect([sum("accepted"), sum("quarantined"), sum("deadLetters")]).toEqual([41, 3, 2]);
+  const [batch] = batches;
+  const kept = await readQuarantine(f.deps, f.call, batch?.id ?? "", { limit: 10 });
+  expect(kept.rows.map(({ violations }) => violations)).toEqual(
+    first.quarantined.map(({ violations }) => violations),
+  );
+  const source = await f.deps.objects.get(batch?.sources[0]?.object as Digest);
+  expect(new TextDecoder().decode(source)).toContain("1.50");
+});
+
+test("who may not ingest posts nothing, and a contract that is not there takes nothing", async () => {
+  await expect(
+    receiveEvents(f.deps, f.call, "nothing", { environment: "dev", body: "{}" }),
+  ).rejects.toMatchObject({ code: "data.contract_not_found" });
+  expect(await post("", " ")).toEqual({ accepted: 0, quarantined: [], deadLetters: [] });
+  expect(await waiting()).toBe(0);
+});
+
+test("events that a job claimed and could not make a batch of wait for the next", async () => {
+  const before = (await ingestions()).length;
+  await post(flight(50));
+  const [event] = await f.db.database.session((session) =>
+    session.query<{ organisation_id: string }>("select organisation_id from data.events", []),
+  );
+  const payload = { contract: "flights", environment: "dev", window: 7 };
+  await f.db.uow.write(f.call, async (tx) => {
+    const place = { organisationId: event?.organisation_id ?? "", contract: "flights", environment: "dev" };
+    await claimEvents(tx.sql, place, `${place.organisationId}:flights:dev::7.0`, 10);
+    await eventBatchJob(f.deps).abandoned?.(tx, { payload, state: "failed", reason: "no disk" });
+  });
+  await waitFor(waiting, (left) => left === 0);
+  expect((await ingestions()).length).toBe(before + 1);
+});
