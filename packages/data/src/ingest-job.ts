@@ -11,6 +11,7 @@ import {
   type JsonObject,
   locate,
   PortolanError,
+  type Sql,
   type Transaction,
 } from "@portolan/kernel";
 import type { DataContract } from "./contract-model.ts";
@@ -64,14 +65,15 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
     return {
       ingestion: found,
       contract: await getContract(sql, organisationId, found.contractId),
-      ...(first ? { before: (await getContract(sql, organisationId, first.contractId)).body.columns } : {}),
+      ...(first ? { before: await readBefore(sql, organisationId, first) } : {}),
     };
   });
   try {
     const at = await workPlace(deps, job, ingestion);
     const files = await locateSources(deps, { call: job.call, at }, ingestion.sources);
-    const located = files.map((file) => (before ? { ...file, before } : file));
-    const sourceDigest = await job.effect("digest sources", () => digestSources(located));
+    const located = files.map((file) => (before ? { ...file, before: before.columns } : file));
+    const lost = before?.lost;
+    const sourceDigest = await job.effect("digest sources", () => digestSources(located, lost));
     const earlier = await job.step("look for the same batch", async (tx) => {
       const found = await reuseBatch(tx, ingestion, sourceDigest);
       if (found === null) await updateIngestion(tx.sql, ingestion.id, { state: "running" });
@@ -82,7 +84,10 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
     const seen = await observe(deps, job, contract.body, located);
     if (seen.failures.length > 0)
       return await job.step("refuse", (tx) => refuseUnread(tx, batch, seen.columns, seen.failures));
-    const split = await job.effect("split", () => splitBatch(deps, job, { ...batch, sources: seen.sources }));
+    const found = await job.effect("split", () =>
+      splitBatch(deps, job, { ...batch, sources: seen.sources, ...(lost ? { lost } : {}) }),
+    );
+    const split = lost ? { ...found, deadLetters: lost.lines, deadLetterObject: lost.object } : found;
     return await job.step("publish", (tx) =>
       publishBatch(deps, tx, { ...batch, split, observed: seen.columns }),
     );
@@ -104,9 +109,31 @@ async function workPlace(deps: IngestionDeps, job: JobRun, ingestion: Ingestion)
   return { ...ingestionPlace(ingestion), ...place };
 }
 
-async function digestSources(sources: readonly SourceFile[]): Promise<string> {
+/** Lines of a batch that were no rows when it first came: nothing judges them again, and they count as bad all the same. */
+interface LostLines {
+  readonly lines: number;
+  /** The object that holds them. */
+  readonly object: string;
+}
+
+/** What the first ingestion of a batch says about the rows that it left. */
+async function readBefore(
+  sql: Sql,
+  organisationId: string,
+  { contractId, counts, deadLetters }: Ingestion,
+): Promise<{ readonly columns: DataContract["columns"]; readonly lost?: LostLines }> {
+  const { columns } = (await getContract(sql, organisationId, contractId)).body;
+  const lines = counts?.deadLetters ?? 0;
+  return lines > 0 && deadLetters !== undefined
+    ? { columns, lost: { lines, object: deadLetters } }
+    : { columns };
+}
+
+/** Two batches with the same rows are not the same where one of them has lost lines. */
+async function digestSources(sources: readonly SourceFile[], lost?: LostLines): Promise<string> {
   const parts: JsonObject[] = [];
   for (const source of sources) parts.push({ format: source.format, digest: await digestFile(source.path) });
+  if (lost) parts.push({ format: "dead_letters", digest: lost.object });
   return digestJson(parts);
 }
 
@@ -137,10 +164,11 @@ interface Batch {
   readonly contract: StoredContract;
   readonly sources: readonly SourceFile[];
   readonly sourceDigest: string;
+  readonly lost?: LostLines;
 }
 
 async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promise<Split> {
-  const { contract, sources } = batch;
+  const { contract, sources, lost } = batch;
   const folder = join(deps.workFolder, batch.ingestion.id);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
@@ -157,7 +185,7 @@ async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promi
       onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),
     });
     // What was digested must be what was split, or the manifest would name bytes that nobody judged.
-    if ((await digestSources(sources)) !== batch.sourceDigest)
+    if ((await digestSources(sources, lost)) !== batch.sourceDigest)
       throw unreadable("a source changed while it was read", "Deliver files whole, then ingest them again.");
     const accepted = await deps.objects.putFile(join(folder, "accepted.parquet"));
     const quarantine = await deps.objects.putFile(join(folder, "quarantine.parquet"));

@@ -101,6 +101,25 @@ test("a batch that was refused whole is published by a replay under a contract t
   });
 });
 
+test("lines that were no rows count against a replay too, and under one contract the same batch is refused again", async () => {
+  await f.publishFlights(contract("1.3.0", 0.3, "^[A-Za-z]{3}$"));
+  const torn = "torn\n".repeat(9);
+  const rows = `${flightsCsv(6, 31)}${planted}`;
+  // The same rows without the torn lines: what comes of its replay is no answer to the other's.
+  const whole = await f.ingest("whole.csv", rows, { version: "1.3.0" });
+  expect(await replayed(whole.id, "1.3.0")).toMatchObject({ state: "published" });
+  const first = await f.ingest("torn.csv", `${rows}${torn}`, { version: "1.3.0" });
+  const counts = { accepted: 7, quarantined: 1, deadLetters: 9 };
+  expect(first).toMatchObject({ state: "refused", counts });
+  const second = await replayed(first.id, "1.3.0");
+  expect(second).toMatchObject({ state: "refused", counts, deadLetters: first.deadLetters });
+  expect(second.failures).toEqual(first.failures);
+  // And so is a replay of the replay; a contract that allows as many takes it, and says how many are lost.
+  await f.publishFlights(contract("1.4.0", 0.9, "^[A-Za-z]{3}$"));
+  expect(await replayed(second.id, "1.3.0")).toMatchObject({ state: "refused", counts });
+  expect(await replayed(second.id)).toMatchObject({ state: "published", counts });
+});
+
 test("what kept nothing out has nothing to replay", async () => {
   const clean = await f.ingest("clean.csv", flightsCsv(6, 23));
   await expect(startReplay(f.deps, f.call, clean.id, {})).rejects.toMatchObject({
@@ -137,7 +156,7 @@ test("what operates the data is known: age, rows, drift, and what judging again 
   if (!health) throw new Error("there is no health");
   expect(health).toMatchObject({
     environment: "dev",
-    ingestions: { published: 6, refused: 1, failed: 0 },
+    ingestions: { published: 9, refused: 4, failed: 0 },
     newestEvent: Date.UTC(2001, 0, 3, 15, 1) * 1000,
   });
   expect(health.reprocessingMs).toBeGreaterThan(0);

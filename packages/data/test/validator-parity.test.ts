@@ -79,48 +79,48 @@ const variants: Readonly<Record<string, readonly Options[]>> = {
 };
 const logical = (kind: string): string => (kind === "instant" ? "timestamp" : kind);
 
-const contractArbitrary = fc
-  .record(
-    Object.fromEntries(Object.entries(variants).map(([kind, list]) => [kind, fc.constantFrom(...list)])),
-  )
-  .map((chosen) =>
-    readContract(
-      JSON.stringify({
-        apiVersion: "v3.1.0",
-        kind: "DataContract",
-        id: "anything",
-        version: "1.0.0",
-        status: "active",
-        schema: [
-          {
-            name: "anything",
-            properties: [
-              ...Object.entries(chosen).map(([kind, options]) => ({
-                name: kind,
-                physicalName: `the ${kind}`,
-                logicalType: logical(kind),
-                ...options,
-              })),
-              { name: "wall", logicalType: "timestamp", logicalTypeOptions: { timezone: false } },
-              { name: "airport", logicalType: "string" },
-              {
-                name: "derived",
-                logicalType: "timestamp",
-                customProperties: [
-                  {
-                    property: "portolan.localTime",
-                    value: { from: "wall", key: "airport", zones: "airports.csv" },
-                  },
-                ],
-              },
-            ],
-          },
-        ],
-      }),
-      "anything.odcs.yaml",
-      { "airports.csv": digestBytes(new Uint8Array()) },
-    ),
+/** Takes the next variant of every kind with each number, so that a few numbers see them all. */
+function aContract(number: number): DataContract {
+  const chosen = Object.entries(variants).map(
+    ([kind, list]) => [kind, list[number % list.length] ?? {}] as const,
   );
+  return readContract(
+    JSON.stringify({
+      apiVersion: "v3.1.0",
+      kind: "DataContract",
+      id: "anything",
+      version: "1.0.0",
+      status: "active",
+      schema: [
+        {
+          name: "anything",
+          properties: [
+            ...chosen.map(([kind, options]) => ({
+              name: kind,
+              physicalName: `the ${kind}`,
+              logicalType: logical(kind),
+              ...options,
+            })),
+            { name: "wall", logicalType: "timestamp", logicalTypeOptions: { timezone: false } },
+            { name: "airport", logicalType: "string" },
+            {
+              name: "derived",
+              logicalType: "timestamp",
+              customProperties: [
+                {
+                  property: "portolan.localTime",
+                  value: { from: "wall", key: "airport", zones: "airports.csv" },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    }),
+    "anything.odcs.yaml",
+    { "airports.csv": digestBytes(new Uint8Array()) },
+  );
+}
 
 const digits = (length: number) =>
   fc.string({ unit: fc.constantFrom("0", "1", "2", "5", "7", "9"), minLength: 1, maxLength: length });
@@ -155,7 +155,7 @@ const moment = fc
     fc.constantFrom("", "Z", "+01", "-0530", "+14:59", "+15:00", " Z", "z", " Europe/Paris"),
   )
   .map((parts) => parts.join(""));
-const word = fc.oneof(
+const word: fc.Arbitrary<string> = fc.oneof(
   { weight: 3, arbitrary: moment },
   {
     weight: 2,
@@ -214,7 +214,15 @@ const word = fc.oneof(
   ),
   fc.string({ maxLength: 6 }).filter((text) => !/[\r\n\0]/.test(text)),
 );
-const csvCell = fc.oneof({ weight: 8, arbitrary: word }, fc.constant(""));
+/** Wall clocks that exist twice, or not at all, in one of the zones. */
+const changing = fc.constantFrom(
+  "2001-10-28 02:30:00",
+  "2001-03-25 02:30:00",
+  "2023-10-29T02:15:00.5",
+  "2001-10-28T01:30:00",
+  "2001-04-01 02:30:00",
+);
+const csvCell = fc.oneof({ weight: 8, arbitrary: word }, { weight: 3, arbitrary: changing }, fc.constant(""));
 const jsonNumber = fc.oneof(
   fc.integer(),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
@@ -222,6 +230,7 @@ const jsonNumber = fc.oneof(
 );
 const jsonLeaf = fc.oneof(
   { weight: 4, arbitrary: word.map((text) => JSON.stringify(text)) },
+  { weight: 2, arbitrary: changing.map((text) => JSON.stringify(text)) },
   { weight: 3, arbitrary: jsonNumber.map(String) },
   fc.constantFrom(
     "true",
@@ -236,6 +245,11 @@ const jsonLeaf = fc.oneof(
     "1e3",
     "1E-2",
     "12.50",
+    "1e400",
+    "-0",
+    "-0.0",
+    "1e18",
+    "9007199254740994.0",
   ),
 );
 const jsonCell = fc.oneof(
@@ -312,8 +326,8 @@ function judged({ violations, values }: RowVerdict): Judged {
 }
 
 /** Each seed draws a contract and its rows; a failure names its seed, its row and the contract's rules. */
-const seeds = [1, 2, 3, 4, 5];
-const rowCount = 250;
+const seeds = [1, 2, 3, 4, 5, 6, 7];
+const rowCount = 200;
 
 function expectAlike(
   contract: DataContract,
@@ -335,8 +349,7 @@ function expectAlike(
 test.each(seeds)(
   "a row of CSV is read and judged alike by the plan and by the validator (seed %i)",
   async (seed) => {
-    const [contract] = fc.sample(contractArbitrary, { seed, numRuns: 1 });
-    if (!contract) return;
+    const contract = aContract(seed);
     const names = contract.columns.filter((column) => !column.localTime).map(({ source }) => source);
     const row = fc.tuple(...names.map((name) => (name === "airport" ? airport : csvCell)));
     const rows = fc.sample(row, { seed, numRuns: rowCount });
@@ -353,8 +366,7 @@ test.each(seeds)(
 test.each(seeds)(
   "a row of JSON is read and judged alike by the plan and by the validator (seed %i)",
   async (seed) => {
-    const [contract] = fc.sample(contractArbitrary, { seed: seed + 100, numRuns: 1 });
-    if (!contract) return;
+    const contract = aContract(seed + 2);
     const names = contract.columns.filter((column) => !column.localTime).map(({ source }) => source);
     const member = (name: string) =>
       (name === "airport" ? airport.map((at) => JSON.stringify(at)) : jsonCell).map(

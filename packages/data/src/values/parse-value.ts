@@ -63,7 +63,7 @@ export function parseJson(
   if (typeof cell === "boolean") return type === "boolean" ? cell : undefined;
   if (kindOf(cell) !== "number") return undefined;
   const { number } = cell as { readonly number: string };
-  if (type === "boolean") return number === "1" ? true : number === "0" ? false : undefined;
+  if (type === "boolean") return number === "1" ? true : /^-?0$/.test(number) ? false : undefined;
   if (type === "number") return finite(Number(number));
   if (type !== "integer") return undefined;
   if (/^-?[0-9]+$/.test(number)) return int64(BigInt(number));
