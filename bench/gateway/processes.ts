@@ -4,12 +4,14 @@ import { type TestGateway, TestInstallation } from "../../apps/gateway/test/inst
 import { drive, median, pin, type Round } from "./load.ts";
 
 /**
- * CPU per request of two gateway processes on one port beside one process, in interleaved rounds on the same single processor:
- * what more processes cost, apart from what more processors bring. Needs `wrk` and two processors.
+ * CPU per request of two gateway processes on one port beside one process, in interleaved rounds. Needs `wrk` and two processors.
+ * `shared`: both on one processor, with the same 64 connections as the one: what more processes cost, apart from what more processors bring.
+ * `own`: a processor and 32 connections each, as they are meant to run; with two processors the client takes its part of the second one.
  *
- * Usage: node bench/gateway/processes.ts [seconds per round] [rounds]
+ * Usage: node bench/gateway/processes.ts [seconds per round] [rounds] [shared|own]
  */
 const [seconds = 3, rounds = 5] = process.argv.slice(2).map(Number);
+const hasOwn = process.argv[4] === "own";
 const row = Array.from({ length: 30 }, (_, i) => (i / 30).toFixed(3)).join(",");
 const body = `{"inputs":[{"name":"x","shape":[1,30],"datatype":"FP32","data":[${row}]}]}`;
 const limits = { ratePerSecond: 1e6, burst: 1e6, timeoutMs: 5000, bodyBytes: 100_000 };
@@ -32,7 +34,7 @@ async function start(
     gateways.push(
       await installation.start({ ...shared, ...(n === 1 ? {} : installation.another(`gateway-${n}`)) }),
     );
-  for (const { child } of gateways) pin(child.pid ?? 0);
+  for (const [at, { child }] of gateways.entries()) pin(child.pid ?? 0, hasOwn ? at : 0);
   return { installation, gateways };
 }
 
@@ -49,7 +51,7 @@ try {
       pids: gateways.map(({ child }) => child.pid ?? 0),
       headers: { authorization: `Bearer ${installation.apiKey}` },
       body,
-      connections: 64,
+      connections: hasOwn ? 32 * gateways.length : 64,
       seconds: forSeconds,
     });
   for (const side of sides) await shot(side, 5);

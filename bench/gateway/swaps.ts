@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mlpModel } from "@portolan/onnx-format/testing";
+import { gatewayMemory } from "../../apps/cli/src/supervisor/child-environment.ts";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
 import { drive, pin, type Round } from "./load.ts";
 
@@ -17,7 +18,8 @@ const [swaps = 1000, connections = 16] = process.argv.slice(2).map(Number);
 const row = Array.from({ length: 30 }, (_, i) => (i / 30).toFixed(3)).join(",");
 const body = `{"inputs":[{"name":"x","shape":[1,30],"datatype":"FP32","data":[${row}]}]}`;
 const limits = { ratePerSecond: 1e6, burst: 1e6, timeoutMs: 5000, bodyBytes: 100_000 };
-/** Memory settles before it is compared: the first swaps fill pools, caches and compiled code. */
+/** Memory settles before it is compared: traffic and the first swaps fill pools, caches and compiled code. */
+const settleSeconds = 30;
 const settled = Math.min(100, Math.floor(swaps / 10));
 
 const installation = new TestInstallation();
@@ -50,7 +52,10 @@ try {
   installation.add("score", mlpModel([30, 64, 32, 2]), { limits });
   await installation.publish(1);
   const address = control.address() as AddressInfo;
-  const gateway = await installation.start({ CONTROL_URL: `http://127.0.0.1:${address.port}` });
+  const gateway = await installation.start({
+    ...gatewayMemory,
+    CONTROL_URL: `http://127.0.0.1:${address.port}`,
+  });
   const pid = gateway.child.pid ?? 0;
   pin(pid);
   const served = async (): Promise<number> => {
@@ -62,6 +67,8 @@ try {
   );
   const headers = { authorization: `Bearer ${installation.apiKey}` };
   const url = `${gateway.url}/v2/models/score/infer`;
+  // JavaScript's own heap grows with the traffic, swaps or none.
+  await drive({ url, pids: [pid], headers, body, connections: 64, seconds: settleSeconds });
   let isOver = false;
   const rounds: Round[] = [];
   const load = (async () => {

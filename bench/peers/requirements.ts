@@ -4,6 +4,7 @@ export const requirements = {
   litserve: ["litserve==0.2.19", "onnxruntime==1.32.0"],
   mlserver: ["mlserver==1.7.1", "onnxruntime==1.32.0"],
   bentoml: ["bentoml==1.4.40", "onnxruntime==1.32.0"],
+  triton: ["nvidia-pytriton==0.7.0", "onnxruntime==1.32.0"],
   ray: ["ray[serve]==2.60.0", "onnxruntime==1.32.0"],
 } as const;
 export type PeerName = keyof typeof requirements;

@@ -70,6 +70,13 @@ export const peers: readonly PeerOrder[] = [
     body: `{"rows":[[${row}]]}`,
   },
   {
+    name: "triton",
+    environment: "triton",
+    command: async (model, port) => [join(here, "triton_server.py"), model, String(port)],
+    path: infer,
+    body: v2Body,
+  },
+  {
     name: "ray",
     environment: "ray",
     command: async (model, port) => [join(here, "ray_server.py"), model, String(port)],

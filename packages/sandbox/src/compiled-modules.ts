@@ -14,6 +14,9 @@ import { getCompileCacheDir } from "node:module";
 import { basename, dirname, join } from "node:path";
 
 const compileMs = 30_000;
+const draftPrefix = ".compiling-";
+/** A program's modules are compiled anew after so long. */
+const keptMs = 30 * 24 * 3600 * 1000;
 const tried = new Set<string>();
 
 /**
@@ -44,11 +47,20 @@ function named(own: string, uid: number): string {
   return own.replace(/-\d+$/, `-${uid}`);
 }
 
-/** Outside the walls: it runs nothing but our own code, on nothing. What comes of it appears at once and whole. */
+/**
+ * Outside the walls: it runs nothing but our own code, on nothing. What comes of it appears at once and whole. Where nothing can be
+ * written children compile for themselves.
+ */
 function compile(entry: string, compiled: string): void {
   const all = dirname(dirname(compiled));
-  mkdirSync(all, { recursive: true, mode: 0o755 });
-  const draft = mkdtempSync(join(all, ".compiling-"));
+  let draft: string;
+  try {
+    mkdirSync(all, { recursive: true, mode: 0o755 });
+    removeOld(all);
+    draft = mkdtempSync(join(all, draftPrefix));
+  } catch {
+    return;
+  }
   const child = spawn(process.execPath, [entry], {
     env: { NODE_COMPILE_CACHE: draft },
     stdio: "ignore",
@@ -56,16 +68,32 @@ function compile(entry: string, compiled: string): void {
     killSignal: "SIGKILL",
   });
   child.unref();
-  child.once("error", () => rmSync(draft, { recursive: true, force: true }));
+  child.once("error", () => remove(draft));
   child.once("exit", () => {
     try {
       publish(draft, compiled);
     } catch {
-      // Another process was faster, or the disk is full: children compile for themselves, as before.
-    } finally {
-      rmSync(draft, { recursive: true, force: true });
+      // Another process was faster, or the disk is full.
     }
+    remove(draft);
   });
+}
+
+function remove(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // The next process that compiles tries again.
+  }
+}
+
+/** Of processes that ended while they compiled, and of programs as they were before. */
+function removeOld(all: string): void {
+  const now = performance.timeOrigin + performance.now();
+  for (const name of readdirSync(all)) {
+    const ageMs = now - statSync(join(all, name)).mtimeMs;
+    if (ageMs > (name.startsWith(draftPrefix) ? 10 * compileMs : keptMs)) remove(join(all, name));
+  }
 }
 
 /** Node keeps its files to the account that wrote them; these are ours to read for every child, and nobody else's to write. */

@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compiledModulesFor } from "../src/compiled-modules.ts";
 import { spawnWalledNode, watchMemory } from "../src/index.ts";
 import { findWalls, type View, type Walls, walledCommand } from "../src/walls.ts";
 import type { Attempt } from "./curious-child.ts";
@@ -214,6 +215,15 @@ describe.skipIf(walls.level === "none")("modules that this process compiled", ()
       expect(readFileSync(join(compiled, module))).toEqual(before);
     },
   );
+});
+
+test("a cache that cannot be written to leaves every child to compile for itself", async () => {
+  const other = fileURLToPath(new URL("../src/watch-memory.ts", import.meta.url));
+  const place = join(folder, "compiled/walled");
+  rmSync(place, { recursive: true, force: true });
+  writeFileSync(place, "in the way");
+  expect(compiledModulesFor(other, 1)).toBeUndefined();
+  expect(compiledModulesFor(other, 1)).toBeUndefined();
 });
 
 test("in CI the walls are the best ones, so that the tests above ran", () => {

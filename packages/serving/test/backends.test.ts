@@ -62,6 +62,7 @@ function version(name: string, region?: string, inputs = [tensor]): DeployableMo
 
 const versions = [
   version("own"),
+  version("other"),
   version("gpu", "eu-central-1"),
   version("edge", "local"),
   version("wide", "local", [{ ...tensor, shape: [-1, 3] }]),
@@ -171,6 +172,7 @@ describe("what is refused", () => {
     [[{ ...gpu, model: "own" }], "own/1 is named twice"],
     [[{ ...gpu, costPerThousand: "0.02 USD" }], "costs are stated in EUR and USD"],
     [[{ ...gpu, model: "missing" }], "no model version missing/1"],
+    [[{ ...gpu, model: "other" }], "other/1 is run by this gateway itself"],
   ])("%j: %s", async (backends, why) => {
     await expect(deploy("refused", { backends })).rejects.toMatchObject({
       code: "serving.model_not_deployable",

@@ -1,8 +1,14 @@
 /** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
 const inherited =
   /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|UPSTREAM_[A-Z_]+|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
-/** What a gateway may see besides: how it counts limits and drift, and whose certificates it takes. */
-const inheritedByGateway = /^(LIMITS|SPIFFE|DRIFT)_[A-Z_]+$/;
+/** What a gateway may see besides: how it counts limits and drift, whose certificates it takes, and how its memory is kept. */
+const inheritedByGateway = /^(LIMITS|SPIFFE|DRIFT|MALLOC)_[A-Z_]+$/;
+
+/**
+ * glibc's allocator, for a process that loads and lets go models all the time: few arenas, and what is free at an arena's end goes back. By default the
+ * native part of a gateway's memory grew by 0.2 MiB with every version that it swapped in; with these it stays where it was.
+ */
+export const gatewayMemory = { MALLOC_ARENA_MAX: "2", MALLOC_TRIM_THRESHOLD_: "131072" } as const;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -15,7 +21,7 @@ export function childEnvironment(
   app: "control" | "gateway",
   settings: Readonly<Record<string, string>>,
 ): Record<string, string> {
-  const own: Record<string, string> = {};
+  const own: Record<string, string> = app === "gateway" ? { ...gatewayMemory } : {};
   for (const [key, value] of Object.entries(ours)) {
     const isSeen = inherited.test(key) || (app === "gateway" && inheritedByGateway.test(key));
     if (value !== undefined && isSeen) own[key] = value;

@@ -64,8 +64,10 @@ export interface Asked {
   readonly upstreams?: UpstreamCalls;
 }
 
-/** Part of the time that is kept for the steps after the first, so that they answer within the contract too. */
+/** Part of the time that is left which is kept for each later step, so that it answers within the contract too; at most half in all. */
 const reserve = 0.2;
+/** A step with less is not begun: it would send the inputs to be called off. */
+const leastMs = 2;
 
 /**
  * The model, else what the charter's fallback chain names, in its order. Versions whose circuit is open are not waited for.
@@ -73,7 +75,7 @@ const reserve = 0.2;
  */
 export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<ChainAnswer> {
   const steps = stepsOf(asked);
-  const first = await tryVersion(deps, asked, asked.chosen, steps.length > 0);
+  const first = await tryVersion(deps, asked, asked.chosen, shareMs(asked, steps.length));
   if (first.kind === "answered") return first.answer;
   const { reason } = first;
   for (const [at, step] of steps.entries()) {
@@ -87,13 +89,23 @@ export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<Chai
     if (reason === "overloaded") continue;
     // The same model says the same of the same input, wherever it runs.
     if (step.kind === "backend" && reason === "non_finite") continue;
-    const next = await tryVersion(deps, asked, step.version, at < steps.length - 1);
+    const timeMs = shareMs(asked, steps.length - 1 - at);
+    if (timeMs < leastMs) continue;
+    const next = await tryVersion(deps, asked, step.version, timeMs);
     if (next.kind === "not") continue;
     return step.kind === "backend"
       ? { ...next.answer, failover: reason }
       : { ...next.answer, fallback: { reason, answeredBy: step.answeredBy } };
   }
   throw first.fault;
+}
+
+/** How long a step may take that so many may follow, milliseconds. */
+export function shareMs(
+  { timeoutMs, elapsedMs }: Pick<Asked, "timeoutMs" | "elapsedMs">,
+  later: number,
+): number {
+  return (timeoutMs - elapsedMs()) * Math.max(0.5, 1 - reserve * later);
 }
 
 type ChainStep =
@@ -145,7 +157,7 @@ async function tryVersion(
   deps: ChainDeps,
   asked: Asked,
   version: ActiveRoute,
-  hasMore: boolean,
+  timeMs: number,
 ): Promise<Attempt> {
   const { breaker, limit, cache } = deps.health.of(version);
   const startMs = performance.now();
@@ -162,9 +174,8 @@ async function tryVersion(
       breaker.abstained();
       return { kind: "not", reason: "non_finite", fault: gap };
     }
-    const leftMs = asked.timeoutMs * (hasMore ? 1 - reserve : 1) - asked.elapsedMs();
     const longestMs = version.route.limits.timeoutMs;
-    const timeoutMs = Math.max(1, Math.floor(leftMs));
+    const timeoutMs = Math.max(1, Math.floor(timeMs));
     const { batching } = asked.champion.route;
     const { priority, upstreams, gone } = asked;
     const options = { timeoutMs, longestMs, priority, upstreams, gone, ...(batching ? { batching } : {}) };

@@ -13,6 +13,12 @@ export function findBackendProblems(own: OfferedBackend, others: readonly Offere
   for (const { model } of others) {
     if (seen.has(labelOf(model))) problems.push(`${labelOf(model)} is named twice`);
     seen.add(labelOf(model));
+    if (!model.upstream)
+      problems.push(
+        `${labelOf(model)} is run by this gateway itself: another place of ${labelOf(own.model)} is a version that another server runs`,
+      );
+    if (model.upstream?.protocol === "openai")
+      problems.push(`${labelOf(model)} speaks text, and has one place`);
     if (formOf(model) !== formOf(own.model))
       problems.push(`${labelOf(model)} takes or gives other tensors than ${labelOf(own.model)}`);
   }
