@@ -92,11 +92,12 @@ export async function listNotices(
   if (filter.ingestionId !== undefined) query = query.where("ingestion_id", "=", filter.ingestionId);
   if (filter.after !== undefined) {
     const { after } = filter;
-    query = query.where(({ eb, refTuple, selectFrom }) =>
+    query = query.where((eb) =>
       eb(
-        refTuple("created_at", "id"),
+        eb.refTuple("created_at", "id"),
         "<",
-        selectFrom("data.notices as last")
+        eb
+          .selectFrom("data.notices as last")
           .select(["last.created_at", "last.id"])
           .where("last.organisation_id", "=", organisationId)
           .where("last.id", "=", after)

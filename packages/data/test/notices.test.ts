@@ -40,7 +40,8 @@ test("the first row of a file without a header stays out of the ledger and of no
     drift: { added: ["+44 7700 900123", "Alice Smith"] },
   });
   const notices = await readNotices(f.deps, f.call, { ingestionId: done.id });
-  expect(notices.map(({ channel }) => channel).toSorted()).toEqual(["a", "data-platform"]);
+  expect(new Set(notices.map(({ channel }) => channel))).toEqual(new Set(["a", "data-platform"]));
+  expect(notices).toHaveLength(2;
   expect(JSON.stringify(notices)).not.toContain("Alice");
   expect(await ledger()).not.toContain("Alice");
 });
