@@ -41,7 +41,7 @@ test("the first row of a file without a header stays out of the ledger and of no
   });
   const notices = await readNotices(f.deps, f.call, { ingestionId: done.id });
   expect(new Set(notices.map(({ channel }) => channel))).toEqual(new Set(["a", "data-platform"]));
-  expect(notices).toHaveLength(2;
+  expect(notices).toHaveLength(2);
   expect(JSON.stringify(notices)).not.toContain("Alice");
   expect(await ledger()).not.toContain("Alice");
 });
