@@ -209,4 +209,30 @@ describe("apply", () => {
     expect(out).toMatch(/~ charter flight-delays .*\n {4}\/requirements\/availability: .* -> /);
     expect(out).toMatch(/~ contract flights .*\n {4}\+ # a remark/);
   });
+
+  test("contract diff compares with the tables that the server's version was published with", async () => {
+    const contract = join(target, "contracts", "flights.odcs.yaml");
+    const airports = join(target, "airports.csv");
+    const diff = async () => {
+      const { out, err } = await portolan(["--json", "contract", "diff", contract], env);
+      return JSON.parse(out || err) as unknown;
+    };
+    const before = { contract: readFileSync(contract, "utf8"), airports: readFileSync(airports, "utf8") };
+    expect(await diff()).toMatchObject({ changes: [] });
+    writeFileSync(airports, `${before.airports}ZZZ,Europe/Paris\n`);
+    expect(await diff()).toMatchObject({
+      demands: "major",
+      changes: [{ kind: "breaking", path: "references.airports.csv" }],
+    });
+    writeFileSync(airports, before.airports);
+    const derived = / +customProperties:\n +- property: portolan.localTime\n.*\n/;
+    expect(before.contract).toMatch(derived);
+    writeFileSync(contract, before.contract.replace(derived, ""));
+    expect(await diff(), "a version that names no table any more").toMatchObject({
+      changes: expect.arrayContaining([
+        expect.objectContaining({ path: "columns.departed_at.localTime" }),
+      ]) as [],
+    });
+    writeFileSync(contract, before.contract);
+  });
 });

@@ -92,3 +92,18 @@ test("diff says what breaks and why; what only widens ends with 0", async () => 
     demands: "minor",
   });
 });
+
+test("a row that breaks two rules of one name counts once under it", async () => {
+  const file = await edited("contracts/listed.odcs.yaml", (text) =>
+    text.replace(
+      'pattern: "^[A-Z]{3}$" }',
+      'minLength: 3 }\n        quality: [{ metric: invalidValues, name: known, arguments: { validValues: [BOS, LAX], pattern: "^[A-Z]+$" }, mustBe: 0 }]',
+    ),
+  );
+  await writeFile(
+    join(folder, "two.csv"),
+    "date,delay,distance,origin,destination\n2001-01-01 10:00:00,5,500,bos,LAX\n2001-01-01 11:00:00,5,500,BOS,LAX\n",
+  );
+  const { out } = await portolan("contract", "test", file, "--data", "two.csv", "--json");
+  expect(JSON.parse(out)).toMatchObject({ counts: { quarantined: 1 }, rules: { known: 1 } });
+});

@@ -78,7 +78,9 @@ export const ControlConfig = Type.Object({
     }),
   ),
   NOTICE_SECRET: Type.Optional(
-    secretText("Signs notices to owners of data contracts (Standard Webhooks, HMAC-SHA256); unset: unsigned"),
+    secretText(
+      "Signs notices to owners of data contracts (Standard Webhooks: whsec_ and the base64 of 24 to 64 bytes); unset: unsigned",
+    ),
   ),
   SOURCE_FOLDERS: Type.Optional(
     Type.String({

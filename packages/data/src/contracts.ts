@@ -103,7 +103,7 @@ async function addContract(tx: Transaction, contract: Published): Promise<Contra
   });
   const detail = { name, version };
   await tx.record({ event: "data.contract.published", subject: id, after: digest, detail });
-  return { ...row, ...owner, publishedBy: publisher, publishedAt: tx.now };
+  return { ...row, ...owner, references: body.references, publishedBy: publisher, publishedAt: tx.now };
 }
 
 export async function readPublishedContract(
@@ -130,6 +130,6 @@ export function contractNotFound(name: string, version?: string): PortolanError<
 }
 
 function viewOf(stored: StoredContract): ContractView {
-  const { body: _, owner, ...view } = stored;
-  return { ...view, ...owner };
+  const { body, owner, ...view } = stored;
+  return { ...view, ...owner, references: body.references };
 }

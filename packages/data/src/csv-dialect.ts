@@ -33,18 +33,20 @@ export async function sniffCsv(path: string, columns: readonly ContractColumn[])
 export function dialectOf(head: string, columns: readonly ContractColumn[]): CsvDialect {
   const header = head.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/, 1)[0] ?? "";
   const wanted = new Set(columns.map(({ source }) => source.toLowerCase()));
-  const quote = quotes.find((mark) => header.includes(mark)) ?? '"';
-  let best = { delimiter: ",", found: 0 };
+  let best = { delimiter: ",", quote: '"', found: 0 };
   for (const delimiter of delimiters) {
-    const names = header.split(delimiter).map((cell) => unquoted(cell.trim(), quote).toLowerCase());
+    const cells = header.split(delimiter).map((cell) => cell.trim());
+    // A mark within a name, as in driver's, quotes nothing.
+    const quote = quotes.find((mark) => cells.some((cell) => isQuoted(cell, mark))) ?? '"';
+    const names = cells.map((cell) => (isQuoted(cell, quote) ? cell.slice(1, -1) : cell).toLowerCase());
     const found = names.filter((name) => wanted.has(name)).length;
-    if (found > best.found) best = { delimiter, found };
+    if (found > best.found) best = { delimiter, quote, found };
   }
-  return { delimiter: best.delimiter, quote };
+  return { delimiter: best.delimiter, quote: best.quote };
 }
 
-function unquoted(cell: string, quote: string): string {
-  return cell.length > 1 && cell.startsWith(quote) && cell.endsWith(quote) ? cell.slice(1, -1) : cell;
+function isQuoted(cell: string, quote: string): boolean {
+  return cell.length > 1 && cell.startsWith(quote) && cell.endsWith(quote);
 }
 
 async function readHead(path: string): Promise<Uint8Array> {

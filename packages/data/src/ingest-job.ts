@@ -49,8 +49,21 @@ export function ingestJob(deps: IngestionDeps): JobHandler {
 
 async function abandoned(tx: Transaction, { payload, state, reason }: JobEnd): Promise<void> {
   const { ingestionId: id } = payload as { ingestionId: string };
-  if (await closeIngestion(tx.sql, id, { state, reason, now: tx.now }))
-    await tx.record({ event: `data.ingestion.${state}`, subject: id });
+  if (!(await closeIngestion(tx.sql, id, { state, reason, now: tx.now }))) return;
+  await tx.record({ event: `data.ingestion.${state}`, subject: id });
+  const { organisationId } = tx.call.actor;
+  const ingestion = state === "failed" ? await findIngestion(tx.sql, organisationId, id) : undefined;
+  if (!ingestion) return;
+  const contract = await getContract(tx.sql, organisationId, ingestion.contractId);
+  const reasons = ["its worker ended at the last attempt"];
+  await raiseNotices(tx, { kind: "failed", ingestion, contract, reasons });
+}
+
+/** Where a batch failed, in names that are ours or the contract's: the engine's own words may quote a row. */
+function failedAt(error: unknown, { batchRules }: DataContract): string {
+  if (!(error instanceof PortolanError)) return "it failed by an internal fault";
+  const rule = batchRules.find(({ name }) => error.detail?.startsWith(`rule ${name}: `));
+  return `it failed with ${error.code}${rule ? ` in the rule ${rule.name}` : ""}`;
 }
 
 async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObject> {
@@ -97,7 +110,12 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
     await deps.uow.write(job.call, async (tx) => {
       const failure = error instanceof Error ? error.message.slice(0, 500) : "failed";
       await updateIngestion(tx.sql, id, { state: "failed", failures: [failure], finished_at: tx.now });
-      await raiseNotices(tx, { kind: "failed", ingestion, contract, reasons: [failure] });
+      await raiseNotices(tx, {
+        kind: "failed",
+        ingestion,
+        contract,
+        reasons: [failedAt(error, contract.body)],
+      });
       await tx.record({ event: "data.ingestion.failed", subject: id });
     });
     throw error;

@@ -71,11 +71,18 @@ export async function settleNotice(
   return settled.numUpdatedRows === 1n;
 }
 
-/** Newest first. */
+export interface NoticeFilter {
+  readonly contract?: string;
+  readonly ingestionId?: string;
+  /** Only those that come after this notice in the list: older ones. */
+  readonly after?: string;
+}
+
+/** Newest first, up to `limit`. */
 export async function listNotices(
   sql: Sql,
   organisationId: string,
-  filter: { readonly contract?: string; readonly ingestionId?: string },
+  { limit, ...filter }: NoticeFilter & { readonly limit: number },
 ): Promise<NoticeView[]> {
   let query = tables(sql)
     .selectFrom("data.notices")
@@ -83,7 +90,22 @@ export async function listNotices(
     .where("organisation_id", "=", organisationId);
   if (filter.contract !== undefined) query = query.where("contract", "=", filter.contract);
   if (filter.ingestionId !== undefined) query = query.where("ingestion_id", "=", filter.ingestionId);
-  const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(200).execute();
+  if (filter.after !== undefined) {
+    const { after } = filter;
+    query = query.where((eb) =>
+      eb(
+        eb.refTuple("created_at", "id"),
+        "<",
+        eb
+          .selectFrom("data.notices as last")
+          .select(["last.created_at", "last.id"])
+          .where("last.organisation_id", "=", organisationId)
+          .where("last.id", "=", after)
+          .$asTuple("created_at", "id"),
+      ),
+    );
+  }
+  const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
   return rows.map(noticeOf);
 }
 

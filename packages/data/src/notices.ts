@@ -12,7 +12,7 @@ import {
 } from "@portolan/kernel";
 import type { DataContract, SupportChannel } from "./contract-model.ts";
 import { ingestionPlace } from "./ingestions.ts";
-import { getNotice, insertNotice, listNotices, settleNotice } from "./notice-store.ts";
+import { getNotice, insertNotice, listNotices, type NoticeFilter, settleNotice } from "./notice-store.ts";
 import type { NoticeView } from "./notice-view.ts";
 import type { NoticeSender } from "./ports.ts";
 import type { StoredContract, StoredIngestion } from "./store.ts";
@@ -31,7 +31,7 @@ export interface Occasion {
 
 /** Raises a notice for each support channel of the contract, in the transaction that gave the occasion: it cannot be lost, nor sent for nothing. */
 export async function raiseNotices(tx: Transaction, occasion: Occasion): Promise<void> {
-  const { support } = occasion.contract.body;
+  const support = distinct(occasion.contract.body.support);
   const channels: readonly (SupportChannel | undefined)[] = support.length === 0 ? [undefined] : support;
   for (const channel of channels) {
     const notice = noticeOf(occasion, channel, tx.now);
@@ -54,6 +54,13 @@ export async function raiseNotices(tx: Transaction, occasion: Occasion): Promise
       },
     });
   }
+}
+
+/** Channels that share an address are told once. */
+function distinct(channels: readonly SupportChannel[]): SupportChannel[] {
+  return channels.filter(
+    ({ url }, index) => url === undefined || channels.findIndex((other) => other.url === url) === index,
+  );
 }
 
 function noticeOf(
@@ -152,23 +159,41 @@ function noticeIdOf(payload: JobEnd["payload"]): string {
   return typeof id === "string" ? id : "";
 }
 
-/** Notices about ingestions that the caller may read, newest first. */
+/** Notices of one answer, and of one look into the table. */
+const pageSize = 200;
+
+/** Notices about ingestions that the caller may read, newest first; `after` the last of them come the next. */
 export async function readNotices(
   deps: Pick<NoticeDeps, "uow" | "authorizer">,
   call: CallContext,
-  filter: { readonly contract?: string; readonly ingestionId?: string },
+  filter: NoticeFilter,
 ): Promise<NoticeView[]> {
   const { organisationId } = call.actor;
-  const found = await deps.uow.read(call, (sql) => listNotices(sql, organisationId, filter));
   const readable: NoticeView[] = [];
-  for (const notice of found) {
-    const resource = {
-      type: "Ingestion",
-      id: notice.ingestionId,
-      organisationId,
-      ...ingestionPlace({ environment: notice.environment, ...asPlace(notice) }),
-    };
-    if ((await deps.authorizer.decide(call, "data:read_ingestion", resource)).allowed) readable.push(notice);
+  let page = { ...filter, limit: pageSize };
+  // What others are told of must not push out what this caller may read.
+  for (;;) {
+    const found = await deps.uow.read(call, (sql) => listNotices(sql, organisationId, page));
+    for (const notice of found) {
+      if (await mayRead(deps, call, notice)) readable.push(notice);
+      if (readable.length === pageSize) return readable;
+    }
+    const last = found.at(-1);
+    if (!last || found.length < pageSize) return readable;
+    page = { ...page, after: last.id };
   }
-  return readable;
+}
+
+async function mayRead(
+  { authorizer }: Pick<NoticeDeps, "authorizer">,
+  call: CallContext,
+  notice: NoticeView,
+): Promise<boolean> {
+  const resource = {
+    type: "Ingestion",
+    id: notice.ingestionId,
+    organisationId: call.actor.organisationId,
+    ...ingestionPlace({ environment: notice.environment, ...asPlace(notice) }),
+  };
+  return (await authorizer.decide(call, "data:read_ingestion", resource)).allowed;
 }

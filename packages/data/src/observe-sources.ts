@@ -113,7 +113,8 @@ export function schemaDrift(
 
 /**
  * What keeps a batch from being read at all: a file without a column that every row needs. JSON lines are judged row by row, for
- * there each row has columns of its own.
+ * there each row has columns of its own. Of a file without a header the first row is the header: names that the contract does not
+ * know may be somebody's data, and are counted only.
  */
 export function missingColumns(
   contract: DataContract,
@@ -122,15 +123,18 @@ export function missingColumns(
 ): string[] {
   return sources.flatMap((source, index) => {
     if (source.format === "jsonl" || source.before) return [];
+    const columns = readColumns(contract);
     const names = new Set((observed[index] ?? []).map(({ name }) => name.toLowerCase()));
-    const lacks = readColumns(contract)
+    const lacks = columns
       .filter((column) => column.required && !names.has(column.source.toLowerCase()))
       .map((column) => column.source);
-    const has = (observed[index] ?? []).map(({ name }) => name).slice(0, 20);
+    const has = columns.map((column) => column.source).filter((name) => names.has(name.toLowerCase()));
+    const unknown = names.size - has.length;
+    const more = unknown > 0 ? ` and ${unknown} that the contract does not know` : "";
     return lacks.length === 0
       ? []
       : [
-          `${source.path.split("/").at(-1) ?? ""} lacks ${lacks.join(", ")}; it has ${has.join(", ") || "no columns"}`,
+          `${source.path.split("/").at(-1) ?? ""} lacks ${lacks.join(", ")}; it has ${has.join(", ") || "none of the contract's columns"}${more}`,
         ];
   });
 }

@@ -1,5 +1,6 @@
 import { type Digest, type Environment, type JsonObject, newId, type Transaction } from "@portolan/kernel";
 import { judgeBatch } from "./batch-metrics.ts";
+import type { DataContract } from "./contract-model.ts";
 import { type IngestionDeps, ingestionPlace } from "./ingestions.ts";
 import type { FileFigures } from "./judge-files.ts";
 import { type Occasion, raiseNotices } from "./notices.ts";
@@ -193,7 +194,7 @@ function occasionOf(
   const reasons = [
     ...(quarantined > 0 ? [`${quarantined} rows are in quarantine`] : []),
     ...(deadLetters > 0 ? [`${deadLetters} lines are no rows`] : []),
-    ...driftReasons(drift),
+    ...driftReasons(drift, contract.body),
   ];
   if (reasons.length === 0) return undefined;
   const counts = { accepted, quarantined, deadLetters };
@@ -201,14 +202,15 @@ function occasionOf(
   return { kind, ingestion, contract, reasons, counts, rules };
 }
 
-function driftReasons(drift: SchemaDrift | undefined): string[] {
+/** Names only columns that the contract knows: of a file without a header, others are its first row. */
+function driftReasons(drift: SchemaDrift | undefined, { columns }: DataContract): string[] {
   const { added = [], missing = [], changed = [] } = drift ?? {};
+  const known = new Set(columns.map(({ source }) => source.toLowerCase()));
+  const changes = changed.filter(({ column }) => known.has(column.toLowerCase()));
   return [
-    ...(added.length > 0
-      ? [`the source has columns that the contract does not know: ${added.join(", ")}`]
-      : []),
+    ...(added.length > 0 ? [`the source has columns that the contract does not know (${added.length})`] : []),
     ...(missing.length > 0 ? [`the source lacks columns of the contract: ${missing.join(", ")}`] : []),
-    ...changed.map(({ column, before, after }) => `${column} was ${before} and is ${after}`),
+    ...changes.map(({ column, before, after }) => `${column} was ${before} and is ${after}`),
   ];
 }
 

@@ -52,6 +52,9 @@ export const ContractView = Type.Object({
   useCaseId: Type.Optional(Type.String()),
   digest: Type.String(),
   document: Type.String(),
+  references: Type.Record(Type.String(), Type.String(), {
+    description: "Digests of the tables that it refers to, by file name",
+  }),
   publishedBy: Type.String(),
   publishedAt: Micros,
 });

@@ -112,7 +112,7 @@ function summaryStatements(contract: DataContract): AnalysisStatement[] {
       returns: "nulls",
     },
     {
-      sql: `select rule, count(*) as rows from (select unnest(string_split(violations, ',')) as rule from staged where violations <> '')
+      sql: `select rule, count(*) as rows from (select unnest(list_distinct(string_split(violations, ','))) as rule from staged where violations <> '')
         group by rule order by rule`,
       returns: "rules",
     },

@@ -76,7 +76,7 @@ type DataTables = {
 const tables = (sql: Sql) => sql.withTables<DataTables>();
 const json = (value: unknown): string => JSON.stringify(value);
 
-export interface StoredContract extends Omit<ContractView, "teamId" | "useCaseId"> {
+export interface StoredContract extends Omit<ContractView, "teamId" | "useCaseId" | "references"> {
   readonly owner: WorkPlace;
   readonly body: DataContract;
 }

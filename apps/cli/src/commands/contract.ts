@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, extname, join, resolve } from "node:path";
 import { type SourceFormat, type TrialReport, tryContract } from "@portolan/data";
+import type { DataContract } from "@portolan/data/contract";
 import {
   adviseContract,
   type ContractDiff,
@@ -200,6 +201,9 @@ function trialText(report: TrialReport): string {
   return lines.join("\n");
 }
 
+/** What the server says of a version: the digests are those of the tables that were published with it. */
+type PublishedContract = Pick<DataContract, "version" | "references"> & { readonly document: string };
+
 function registerDiff(contract: Command, contextOf: ContextOf): void {
   contract
     .command("diff <before> [after]")
@@ -215,12 +219,12 @@ function registerDiff(contract: Command, contextOf: ContextOf): void {
       const file = await openContract(resolve(context.cwd, after ?? before));
       const old =
         after === undefined
-          ? await (await connect(context)).json<{ document: string; version: string }>({
+          ? await (await connect(context)).json<PublishedContract>({
               path: `/v1/contracts/${file.contract.id}`,
             })
           : undefined;
       const was = old
-        ? readContract(old.document, `${file.contract.id} ${old.version}`, file.contract.references)
+        ? readContract(old.document, `${file.contract.id} ${old.version}`, old.references)
         : (await openContract(resolve(context.cwd, before))).contract;
       const diff = diffContracts(was, file.contract);
       if (diff.breaking) process.exitCode = 1;

@@ -18,18 +18,21 @@ export interface WebhookOptions {
   /** Which addresses may be asked: people write them into contracts. */
   readonly addresses: AddressRules;
   readonly clock: Clock;
-  /** Shared with the receivers; without it notices go unsigned. */
+  /** Shared with the receivers, as `whsec_` and base64; without it notices go unsigned. */
   readonly secret?: Secret;
 }
 
 /**
  * Posts CloudEvents as the specification Standard Webhooks says (`webhook-id`, `webhook-timestamp`, `webhook-signature`: HMAC-SHA256 over
- * id, time and body). Only to addresses that the rules allow, without redirects; the answer's body is not read.
+ * id, time and body, under the bytes that the secret's base64 stands for). Only to addresses that the rules allow, without redirects; the answer's body is not read.
+ *
+ * @throws PortolanError `kernel.bad_configuration` for a secret of another form
  */
-export function createWebhookSender(options: WebhookOptions): NoticeSender {
+export function createWebhookSender({ addresses, clock, secret }: WebhookOptions): NoticeSender {
+  const options = { addresses, clock, ...(secret ? { key: keyOf(secret) } : {}) };
   return {
     send: async (notice) => {
-      const verdict = judgeUrl(options.addresses, notice.url);
+      const verdict = judgeUrl(addresses, notice.url);
       if (verdict.kind === "refused") throw undeliverable(verdict.why);
       const response = await post(new URL(notice.url), notice, options);
       const status = response.statusCode ?? 0;
@@ -49,7 +52,7 @@ function undeliverable(why: string): PortolanError {
 function post(
   url: URL,
   { id, body }: OutgoingNotice,
-  { addresses, clock, secret }: WebhookOptions,
+  { addresses, clock, key }: Omit<WebhookOptions, "secret"> & { readonly key?: Buffer },
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const send = url.protocol === "https:" ? requestHttps : requestHttp;
@@ -64,7 +67,7 @@ function post(
       "user-agent": "portolan",
       "webhook-id": id,
       "webhook-timestamp": seconds,
-      ...(secret ? { "webhook-signature": signature(secret, `${id}.${seconds}.${body}`) } : {}),
+      ...(key ? { "webhook-signature": signature(key, `${id}.${seconds}.${body}`) } : {}),
     },
     lookup: guardedLookup(addresses, hostOf(url)),
   });
@@ -74,6 +77,17 @@ function post(
   return promise;
 }
 
-function signature(secret: Secret, text: string): string {
-  return `v1,${createHmac("sha256", secret.reveal()).update(text).digest("base64")}`;
+/** The key of a symmetric secret of Standard Webhooks: 24 to 64 bytes. */
+function keyOf(secret: Secret): Buffer {
+  const text = /^whsec_(?<key>[A-Za-z0-9+/]+={0,2})$/.exec(secret.reveal())?.groups?.["key"];
+  const key = Buffer.from(text ?? "", "base64");
+  if (key.length >= 24 && key.length <= 64) return key;
+  throw new PortolanError("kernel.bad_configuration", {
+    detail: "NOTICE_SECRET is not whsec_ and the base64 of 24 to 64 bytes",
+    mend: 'Make one: echo "whsec_$(openssl rand -base64 32)".',
+  });
+}
+
+function signature(key: Buffer, text: string): string {
+  return `v1,${createHmac("sha256", key).update(text).digest("base64")}`;
 }

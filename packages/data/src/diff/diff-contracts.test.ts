@@ -138,6 +138,57 @@ test("a list of valid values that shrinks is breaking, one that grows is not", (
   expect(diff(listed("BOS"), listed("BOS, LAX")).demands).toBe("minor");
 });
 
+const listedBeside = (values: string) =>
+  edit(
+    'pattern: "^[A-Z]{3}$" }',
+    `minLength: 3 }\n        quality: [{ metric: invalidValues, name: known, arguments: { validValues: [${values}], pattern: "^[A-Z]+$" }, mustBe: 0 }]`,
+  )(flights);
+const inFormat = (format: string) =>
+  edit("{ minimum: 1, maximum: 6000 }", `{ minimum: 1, maximum: 6000, format: ${format} }`)(flights);
+const rowCounts = (least: number, most: number) =>
+  edit(
+    "    quality:\n",
+    `    quality:\n      - { metric: rowCount, mustBeGreaterThan: ${least} }\n      - { metric: rowCount, mustBeLessThan: ${most} }\n`,
+  )(flights);
+
+test("rules that share a column and a name are each compared with their own kind", () => {
+  expect(diff(listedBeside("BOS, LAX"), listedBeside("BOS"))).toMatchObject({
+    demands: "major",
+    changes: [{ kind: "breaking", path: "rules.known", after: { kind: "valid_values", values: ["BOS"] } }],
+  });
+  expect(diff(listedBeside("BOS"), listedBeside("BOS, LAX")).demands).toBe("minor");
+  for (const [signed, unsigned] of [
+    ["i8", "u8"],
+    ["i32", "u32"],
+  ] as const)
+    expect(diff(inFormat(signed), inFormat(unsigned)).changes).toMatchObject([
+      { kind: "breaking", path: "rules.distance.format", before: { bound: "min" }, after: { limit: 0 } },
+      { kind: "compatible", path: "rules.distance.format", before: { bound: "max" } },
+    ]);
+});
+
+test("two demands on one figure are compared each with its own", () => {
+  expect(diff(rowCounts(1, 1000), rowCounts(2, 1000)).changes).toMatchObject([
+    { kind: "breaking", path: "batch.rowCount", before: { limits: [1] }, after: { limits: [2] } },
+  ]);
+  expect(diff(rowCounts(1, 1000), rowCounts(1, 2000)).demands).toBe("minor");
+});
+
+test("of rules that share even their kind, equal ones belong together", () => {
+  const patterns = (...list: string[]) =>
+    edit(
+      'pattern: "^[A-Z]{3}$" }',
+      `minLength: 3 }\n        quality: [${list.map((one) => `{ metric: invalidValues, arguments: { pattern: "${one}" }, mustBe: 0 }`).join(", ")}]`,
+    )(flights);
+  expect(diff(patterns("^A", "B$"), patterns("B$", "^A")).changes).toEqual([]);
+  expect(diff(patterns("^A", "B$"), patterns("B$", "^C")).changes).toMatchObject([
+    { kind: "breaking", before: { pattern: "^A" }, after: { pattern: "^C" } },
+  ]);
+  expect(diff(patterns("^A", "B$"), patterns("B$")).changes).toMatchObject([
+    { kind: "compatible", before: { pattern: "^A" } },
+  ]);
+});
+
 test("the version has to grow by what the changes demand", () => {
   const to = (version: string) => edit("version: 1.0.0", `version: ${version}`);
   const narrower = edit("maximum: 2880", "maximum: 100");

@@ -1,33 +1,29 @@
 import type { BatchRule, DataContract, NamedRowRule, RangeBound } from "../contract-model.ts";
 import { breaking, type ContractChange, compatible, same } from "./contract-change.ts";
+import { pairRules } from "./pair-rules.ts";
 
 /** Rules that judge rows: one that lets less through breaks deliveries, one that lets more through breaks nobody. */
 export function diffRowRules(before: DataContract, after: DataContract): ContractChange[] {
   const had = new Set(before.columns.map(({ name }) => name));
   const has = new Set(after.columns.map(({ name }) => name));
-  const old = new Map(before.rowRules.map((rule) => [ruleKey(rule), rule]));
-  const now = new Map(after.rowRules.map((rule) => [ruleKey(rule), rule]));
-  const changes: ContractChange[] = [];
-  // Rules of a column that came or went are told by the column itself.
-  for (const [key, rule] of now) if (had.has(rule.column)) changes.push(...diffRowRule(old.get(key), rule));
-  for (const [key, rule] of old) {
-    if (now.has(key) || !has.has(rule.column)) continue;
-    const path = `rules.${rule.name}`;
-    changes.push(
-      rule.kind === "required"
-        ? breaking("consumer", path, "the column may now be null: who reads it may not expect that", {
-            before: said(rule),
-          })
-        : compatible("consumer", path, "a rule is gone: every row that was good still is", {
-            before: said(rule),
-          }),
-    );
-  }
-  return changes;
+  return pairRules(before.rowRules, after.rowRules, ruleKey).flatMap(({ was, is }) => {
+    // Rules of a column that came or went are told by the column itself.
+    if (is) return had.has(is.column) ? diffRowRule(was, is) : [];
+    return was && has.has(was.column) ? [goneRowRule(was)] : [];
+  });
 }
 
-function ruleKey({ column, name }: NamedRowRule): string {
-  return `${column} ${name}`;
+function goneRowRule(rule: NamedRowRule): ContractChange {
+  const path = `rules.${rule.name}`;
+  const sides = { before: said(rule) };
+  return rule.kind === "required"
+    ? breaking("consumer", path, "the column may now be null: who reads it may not expect that", sides)
+    : compatible("consumer", path, "a rule is gone: every row that was good still is", sides);
+}
+
+/** Rules of one column and name are usual: a format has two bounds, a quality rule a list and a pattern. */
+function ruleKey(rule: NamedRowRule): string {
+  return JSON.stringify([rule.column, rule.name, rule.kind, "bound" in rule ? rule.bound : ""]);
 }
 
 /** What a rule says, without its name and column. */
@@ -63,27 +59,20 @@ function letsMore(was: NamedRowRule, is: NamedRowRule): boolean {
 
 /** Rules that judge batches. */
 export function diffBatchRules(before: DataContract, after: DataContract): ContractChange[] {
-  const old = new Map(before.batchRules.map((rule) => [batchKey(rule), rule]));
-  const now = new Map(after.batchRules.map((rule) => [batchKey(rule), rule]));
-  const changes: ContractChange[] = [];
-  for (const [key, rule] of now) changes.push(...diffBatchRule(old.get(key), rule));
-  for (const [key, rule] of old)
-    if (!now.has(key))
-      changes.push(
-        compatible(
-          "consumer",
-          `batch.${rule.name}`,
-          "a demand on batches is gone: who reads them has its promise no more",
-          {
-            before: threshold(rule),
-          },
-        ),
-      );
-  return changes;
+  return pairRules(before.batchRules, after.batchRules, batchKey).flatMap(({ was, is }) => {
+    if (is) return diffBatchRule(was, is);
+    return was ? [goneBatchRule(was)] : [];
+  });
 }
 
-function batchKey({ name, metric, columns }: BatchRule): string {
-  return `${name} ${metric} ${columns.join()}`;
+function goneBatchRule(rule: BatchRule): ContractChange {
+  const reason = "a demand on batches is gone: who reads them has its promise no more";
+  return compatible("consumer", `batch.${rule.name}`, reason, { before: threshold(rule) });
+}
+
+/** A figure may have a least and a largest value, as two rules of one name. */
+function batchKey({ name, metric, columns, operator }: BatchRule): string {
+  return JSON.stringify([name, metric, columns, operator]);
 }
 
 function threshold({ operator, limits, unit, advisory }: BatchRule): object {

@@ -23,6 +23,12 @@ test("the smallest document is well formed, and each member that the standard re
     expect(findings({ ...whole, [key]: undefined })).toEqual([`/${key} ${key} is missing`]);
 });
 
+test("a contract has at most ten support channels: each batch may be told to all of them", () => {
+  const channels = (count: number) => ({ ...whole, support: Array(count).fill({ channel: "a" }) });
+  expect(findings(channels(10))).toEqual([]);
+  expect(findings(channels(11))).toEqual(["/support support has 11 items"]);
+});
+
 test.each([
   ["a number where text belongs", { ...whole, version: 1 }, "/version version must be text"],
   ["a key without a value", { ...whole, domain: null }, "/domain domain is empty"],

@@ -81,6 +81,8 @@ const teamObject = mapOf({
 /** An object with members since v3.1; the older list of members is accepted too. */
 const team: Shape = (node) => (node.kind === "list" ? listOf(member) : teamObject)(node);
 
+/** Each is a notice, and perhaps a request to somebody's server, for each batch. */
+const mostChannels = 10;
 const support = listOf(
   mapOf(
     {
@@ -95,6 +97,8 @@ const support = listOf(
     },
     ["channel"],
   ),
+  0,
+  mostChannels,
 );
 
 const sla = listOf(

@@ -51,11 +51,12 @@ export function matching(pattern: RegExp, mend: string): Shape {
   };
 }
 
-export function listOf(item: Shape, least = 0): Shape {
+export function listOf(item: Shape, least = 0, most = Number.POSITIVE_INFINITY): Shape {
   return (node) => {
     if (!expectKind(node, "list")) return;
     const items = node.items();
     if (items.length < least) node.report("is an empty list", "Name at least one item.");
+    if (items.length > most) node.report(`has ${items.length} items`, `Name ${most} at most.`);
     for (const one of items) item(one);
   };
 }

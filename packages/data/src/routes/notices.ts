@@ -7,6 +7,9 @@ import { type NoticeDeps, readNotices } from "../notices.ts";
 const Query = Type.Object({
   contract: Type.Optional(Type.String({ maxLength: 63 })),
   ingestion: Type.Optional(Type.String({ maxLength: 60 })),
+  after: Type.Optional(
+    Type.String({ maxLength: 60, description: "The last notice of the page before: those that are older" }),
+  ),
 });
 
 export async function noticeRoutes(
@@ -26,10 +29,11 @@ export async function noticeRoutes(
       },
     },
     async (request) => {
-      const { contract, ingestion } = request.query;
+      const { contract, ingestion, after } = request.query;
       const filter = {
         ...(contract === undefined ? {} : { contract }),
         ...(ingestion === undefined ? {} : { ingestionId: ingestion }),
+        ...(after === undefined ? {} : { after }),
       };
       return { notices: await readNotices(deps, request.call, filter) };
     },
