@@ -26,15 +26,7 @@ export interface DataMetricsDeps {
  * registry. Where the database does not answer they are absent, and everything else of the registry is there all the same.
  */
 export function addDataMetrics(registry: Registry, { work, clock }: DataMetricsDeps): void {
-  // All of them wait for the one read of their scrape.
-  let reading: Promise<void> | undefined;
-  let readAt: number | undefined;
-  const collect = (): Promise<void> => {
-    if (readAt !== undefined && clock.now() - readAt < restMicros) return reading ?? Promise.resolve();
-    readAt = clock.now();
-    reading = refresh();
-    return reading;
-  };
+  const collect = sharedForAWhile(clock, () => refresh());
   const up = new Gauge({
     name: "portolan_data_figures_up",
     help: "Whether the database gave the figures of data, 1 or 0",
@@ -84,15 +76,29 @@ export function addDataMetrics(registry: Registry, { work, clock }: DataMetricsD
     again.set(labels, health.reprocessedRows);
   };
   const refresh = async (): Promise<void> => {
-    const since = clock.now() - shownMicros;
-    const answer = work
-      .read(systemCall(clock), (sql) => contractHealth(sql, mostPlaces, { since }))
-      .catch(() => undefined);
-    const found = await Promise.race([answer, delay(patienceMs, undefined, { ref: false })]);
+    const found = await healthInTime(work, clock);
     for (const one of all) one.reset();
     for (const health of found ?? []) show(health);
     up.set(found ? 1 : 0);
   };
+}
+
+/** All metrics wait for the one read of their scrape; scrapes that follow soon show the same. */
+function sharedForAWhile(clock: Clock, read: () => Promise<void>): () => Promise<void> {
+  let last: { readonly at: number; readonly reading: Promise<void> } | undefined;
+  return () => {
+    if (!last || clock.now() - last.at >= restMicros) last = { at: clock.now(), reading: read() };
+    return last.reading;
+  };
+}
+
+/** Undefined where the database does not answer, or not in time. */
+async function healthInTime(work: UnitOfWork, clock: Clock): Promise<ContractHealth[] | undefined> {
+  const since = clock.now() - shownMicros;
+  const answer = work
+    .read(systemCall(clock), (sql) => contractHealth(sql, mostPlaces, { since }))
+    .catch(() => undefined);
+  return Promise.race([answer, delay(patienceMs, undefined, { ref: false })]);
 }
 
 function systemCall(clock: Clock): CallContext {
