@@ -51,16 +51,19 @@ export function sourceSql(
   }
   const lines = `(select row_number() over () as n, line from ${jsonLines(source)})`;
   const object = "(case when json_valid(line) then json_type(line) = 'OBJECT' else false end)";
+  // Which of two values a member has would be each reader's own guess.
+  const once = "len(json_keys(line)) = list_unique(json_keys(line))";
+  const row = `(case when ${object} then ${once} else false end)`;
   return {
     rows: rowsSql(
       columns,
       `${base} + n`,
-      `${lines} where ${object}`,
+      `${lines} where ${row}`,
       (column) =>
         `json_extract(case when json_valid(line) then line end, ${quoteText(`$."${column.source}"`)})`,
       jsonValueSql,
     ),
-    deadLetters: `select ${file}, n, 'not a JSON object', line[:2000] from ${lines} where not ${object}`,
+    deadLetters: `select ${file}, n, case when ${object} then 'names a member twice' else 'not a JSON object' end, line[:2000] from ${lines} where not ${row}`,
   };
 }
 

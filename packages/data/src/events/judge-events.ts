@@ -1,4 +1,5 @@
 import type { RowValidator } from "../validate-row.ts";
+import { countMembers } from "../values/count-members.ts";
 import { jsonText, membersOf, readJsonCell } from "../values/json-cell.ts";
 
 export interface JudgedEvents {
@@ -29,7 +30,7 @@ export function judgeEvents(validator: RowValidator, body: string): JudgedEvents
     }
     const { violations } = validator.judgeJson(members);
     if (violations.length > 0) quarantined.push({ index, violations });
-    // As it was understood: of a member that stands twice, the last.
+    // As it was understood: of a member that stands twice in an object within, the last.
     lines.push(jsonText({ members }));
   }
   const accepted = lines.length - quarantined.length - deadLetters.length;
@@ -38,7 +39,9 @@ export function judgeEvents(validator: RowValidator, body: string): JudgedEvents
 
 function readMembers(text: string): NonNullable<ReturnType<typeof membersOf>> | string {
   try {
-    return membersOf(readJsonCell(text)) ?? "it is no JSON object";
+    const members = membersOf(readJsonCell(text));
+    if (!members) return "it is no JSON object";
+    return countMembers(text) > members.size ? "it names a member twice" : members;
   } catch {
     return "it is no JSON";
   }

@@ -17,7 +17,7 @@ export function brokenSql(rule: NamedRowRule, type: ColumnType, raw: string): st
     case "length":
       return `length(${column}) ${rule.bound === "min" ? "<" : ">"} ${rule.limit}`;
     case "size":
-      return `${type === "array" ? `json_array_length(${column})` : `len(json_keys(${column}))`} ${rule.bound === "min" ? "<" : ">"} ${rule.limit}`;
+      return `${type === "array" ? `json_array_length(${column})` : `list_unique(json_keys(${column}))`} ${rule.bound === "min" ? "<" : ">"} ${rule.limit}`;
     case "unique_items":
       return `len(list_distinct((${column} -> '$[*]')::varchar[])) < json_array_length(${column})`;
     case "member":
