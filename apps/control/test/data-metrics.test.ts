@@ -1,12 +1,13 @@
 import { dataMigrations } from "@portolan/data";
-import { openTestDatabase, type TestDatabase } from "@portolan/testkit";
-import { Registry } from "prom-client";
+import { fakeClock, openTestDatabase, type TestDatabase } from "@portolan/testkit";
+import { Counter, Registry } from "prom-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { addDataMetrics } from "../src/http/data-metrics.ts";
 
 let db: TestDatabase;
+const clock = fakeClock();
 beforeAll(async () => {
-  db = await openTestDatabase({ migrations: [dataMigrations] });
+  db = await openTestDatabase({ migrations: [dataMigrations], clock });
 });
 afterAll(() => db.close());
 
@@ -32,7 +33,7 @@ const ingestion = (id: string, at: number, more: Readonly<Record<string, unknown
     );
   });
 
-test("each scrape shows what the batches are now", async () => {
+test("a scrape shows what the batches of late are, read at most twice a minute", async () => {
   const registry = new Registry();
   addDataMetrics(registry, { work: db.uow, clock: db.clock });
   expect(await registry.metrics()).not.toContain("portolan_data_ingestions{");
@@ -47,15 +48,27 @@ test("each scrape shows what the batches are now", async () => {
   const counts = JSON.stringify({ accepted: 10, quarantined: 2, deadLetters: 1 });
   const nulls = (delay: number) => JSON.stringify({ delay, origin: 0 });
   const newest = db.clock.now() - 90_000_000;
-  await ingestion("ing_1", 1, { counts, drift, nulls: nulls(1), elapsed_ms: 400 });
-  await ingestion("ing_2", 2, { counts, drift, nulls: nulls(4), elapsed_ms: 600, max_event_time: newest });
-  await ingestion("ing_3", 3, { counts, elapsed_ms: 500, replay_of: "ing_1" });
-  await ingestion("ing_4", 4, { state: "failed" });
+  const day = 86_400_000_000;
+  const t = db.clock.now() - day;
+  await ingestion("ing_0", t - 30 * day, { contract: "old", counts, elapsed_ms: 1 });
+  await ingestion("ing_1", t + 1, { counts, drift, nulls: nulls(1), elapsed_ms: 400 });
+  await ingestion("ing_2", t + 2, {
+    counts,
+    drift,
+    nulls: nulls(4),
+    elapsed_ms: 600,
+    max_event_time: newest,
+  });
+  await ingestion("ing_3", t + 3, { counts, elapsed_ms: 500, replay_of: "ing_1" });
+  await ingestion("ing_4", t + 4, { state: "failed" });
+  clock.advance(29_000_000);
+  expect(await registry.metrics()).not.toContain("portolan_data_ingestions{");
+  clock.advance(1_000_000);
   const text = await registry.metrics();
   const of = 'organisation="org_1",contract="flights",environment="dev",use_case=""';
   const value = (name: string, more = "") =>
     Number(text.split(`portolan_data_${name}{${of}${more}} `)[1]?.split("\n")[0]);
-  expect(value("freshness_lag_seconds")).toBeCloseTo(90, 0);
+  expect(value("freshness_lag_seconds")).toBeCloseTo(120, 0);
   expect(value("batch_rows", ',outcome="quarantined"')).toBe(2);
   expect(value("ingestions", ',state="published"')).toBe(3);
   expect(value("ingestions", ',state="failed"')).toBe(1);
@@ -66,4 +79,17 @@ test("each scrape shows what the batches are now", async () => {
   expect(value("processing_seconds", ',kind="again"')).toBe(0.5);
   expect(value("reprocessed_rows")).toBe(12);
   expect(text).not.toContain('column="origin"');
+  expect(text).not.toContain('contract="old"');
+  expect(text).toContain("portolan_data_figures_up 1");
+});
+
+test("without the database the figures of data are absent, and all others are there", async () => {
+  const registry = new Registry();
+  const away = await openTestDatabase({ migrations: [dataMigrations], clock });
+  addDataMetrics(registry, { work: away.uow, clock });
+  new Counter({ name: "requests_total", help: "Requests", registers: [registry] }).inc();
+  await away.close();
+  const text = await registry.metrics();
+  expect(text).toContain("portolan_data_figures_up 0");
+  expect(text).toContain("requests_total 1");
 });

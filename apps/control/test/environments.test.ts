@@ -123,8 +123,8 @@ async function fillProduction(): Promise<void> {
     );
     await insert(
       `insert into data.datasets (id, organisation_id, contract, contract_digest, environment, object, size_bytes, source_digest,
-         row_count, columns, ingestion_id, published_at)
-       values ($1, $2, 'visits', 'd', 'production', 'o', 1, 's', 1, '[]', $3, $4)`,
+         row_count, columns, ingestion_id, published_at, batch_at)
+       values ($1, $2, 'visits', 'd', 'production', 'o', 1, 's', 1, '[]', $3, $4, $4)`,
       [dataset, organisation, ingestion, now],
     );
     await insert(

@@ -48,12 +48,16 @@ interface HealthRow {
   batches: JudgedBatch[] | null;
 }
 
-/** Every contract that anything was ever ingested under, up to `limit` places: figures of operation, and no row of data. */
+/**
+ * Every contract that anything was ingested under since `since` (epoch microseconds; ever, where it is absent), up to `limit` places: figures of
+ * operation over that time, and no row of data. Gives up after five seconds.
+ */
 export async function contractHealth(
   sql: Sql,
   limit: number,
-  filter: { readonly organisationId?: string; readonly contract?: string } = {},
+  filter: { readonly organisationId?: string; readonly contract?: string; readonly since?: number } = {},
 ): Promise<ContractHealth[]> {
+  await text`select set_config('statement_timeout', '5000', true)`.execute(sql);
   const { rows } = await text<HealthRow>`
     with places as (
       select organisation_id, contract, environment, use_case_id,
@@ -69,6 +73,7 @@ export async function contractHealth(
       from data.ingestions
       where (${filter.organisationId ?? null}::text is null or organisation_id = ${filter.organisationId ?? null}::text)
         and (${filter.contract ?? null}::text is null or contract = ${filter.contract ?? null}::text)
+        and started_at >= ${filter.since ?? 0}::bigint
       group by organisation_id, contract, environment, use_case_id
       order by organisation_id, contract, environment, use_case_id
       limit ${limit}

@@ -7,6 +7,7 @@ import { type Occasion, raiseNotices } from "./notices.ts";
 import { type ObservedColumn, type SchemaDrift, schemaDrift } from "./observe-sources.ts";
 import type { DatasetManifest } from "./resources.ts";
 import {
+  findIngestion,
   findSameIngestion,
   type StoredIngestion as Ingestion,
   insertDataset,
@@ -148,7 +149,7 @@ export async function publishBatch(
     const { counts, rules } = outcome;
     return refused(tx, { kind: "refused", ingestion, contract, reasons: failures, counts, rules });
   }
-  const manifest = manifestOf(tx, publication);
+  const manifest = manifestOf(tx, publication, await batchAtOf(tx, ingestion));
   await insertDataset(tx.sql, tx.call.actor.organisationId, manifest);
   await updateIngestion(tx.sql, ingestion.id, { state: "published", dataset_id: manifest.id, ...outcome });
   await tx.record({
@@ -214,9 +215,21 @@ function driftReasons(drift: SchemaDrift | undefined, { columns }: DataContract)
   ];
 }
 
+/** When a batch first came to its end: now, or then if its rows are judged again. */
+async function batchAtOf(tx: Transaction, ingestion: Ingestion): Promise<number> {
+  let first = ingestion;
+  while (first.replayOf !== undefined) {
+    const before = await findIngestion(tx.sql, tx.call.actor.organisationId, first.replayOf);
+    if (!before) break;
+    first = before;
+  }
+  return first === ingestion ? tx.now : (first.finishedAt ?? first.startedAt);
+}
+
 function manifestOf(
   tx: Transaction,
   { ingestion, contract, sourceDigest, split }: Publication,
+  batchAt: number,
 ): DatasetManifest {
   const { eventTime, columns } = contract.body;
   return {
@@ -235,5 +248,6 @@ function manifestOf(
     ...(split.maxEventTime === null ? {} : { maxEventTime: split.maxEventTime }),
     ingestionId: ingestion.id,
     publishedAt: tx.now,
+    batchAt,
   };
 }

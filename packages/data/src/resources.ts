@@ -147,5 +147,9 @@ export const DatasetManifest = Type.Object({
   maxEventTime: Type.Optional(Micros),
   ingestionId: Type.String(),
   publishedAt: Micros,
+  batchAt: Type.Integer({
+    description:
+      "When its batch first came to its end, microseconds since 1970-01-01T00:00:00Z; the newest is read",
+  }),
 });
 export type DatasetManifest = Static<typeof DatasetManifest>;

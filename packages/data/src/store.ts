@@ -65,6 +65,7 @@ type DatasetTable = {
   max_event_time: number | null;
   ingestion_id: string;
   published_at: number;
+  batch_at: number;
 };
 
 type DataTables = {
@@ -324,6 +325,7 @@ export async function insertDataset(
       max_event_time: manifest.maxEventTime ?? null,
       ingestion_id: manifest.ingestionId,
       published_at: manifest.publishedAt,
+      batch_at: manifest.batchAt,
     })
     .execute();
 }
@@ -360,5 +362,6 @@ function datasetOf(row: Selectable<DatasetTable>): DatasetManifest {
     ...(row.max_event_time === null ? {} : { maxEventTime: row.max_event_time }),
     ingestionId: row.ingestion_id,
     publishedAt: row.published_at,
+    batchAt: row.batch_at,
   };
 }

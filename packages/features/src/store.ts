@@ -65,6 +65,7 @@ type DatasetView = {
   columns: JSONColumnType<readonly { name: string; type: string }[]>;
   event_time: string | null;
   published_at: number;
+  batch_at: number;
 };
 type ContractColumnsView = {
   organisation_id: string;
@@ -106,7 +107,7 @@ export async function contractColumns(
   return row && covers(placeOf(row), at) ? row.columns : undefined;
 }
 
-/** The named dataset, or the newest of a contract in an environment; of exactly that use case, or of none. */
+/** The named dataset, or that of a contract's newest batch in an environment, as it was judged last; of exactly that use case, or of none. */
 export async function findDataset(
   sql: Sql,
   of: {
@@ -125,7 +126,11 @@ export async function findDataset(
     .where("environment", "=", of.environment)
     .where("use_case_id", "is not distinct from", of.useCaseId ?? null);
   if (of.datasetId !== undefined) query = query.where("id", "=", of.datasetId);
-  return query.orderBy("published_at", "desc").orderBy("id", "desc").executeTakeFirst();
+  return query
+    .orderBy("batch_at", "desc")
+    .orderBy("published_at", "desc")
+    .orderBy("id", "desc")
+    .executeTakeFirst();
 }
 
 export async function insertView(

@@ -1,9 +1,16 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type ContractHealth, contractHealth, healthFigures } from "@portolan/data";
 import { type CallContext, type Clock, type Id, newId, systemActor, type UnitOfWork } from "@portolan/kernel";
 import { Gauge, type Registry } from "prom-client";
 
 /** Places that are shown; a scrape is no report. */
 const mostPlaces = 500;
+/** Places without an ingestion for so long are shown no more: a scrape must not grow with age. */
+const shownMicros = 30 * 86_400_000_000;
+/** What was read so lately is shown again. */
+const restMicros = 30_000_000;
+/** A scraper waits ten seconds, as a rule; the other figures must not be lost for these. */
+const patienceMs = 6_000;
 /** Columns of one contract whose share of nulls is shown, the largest first. */
 const mostColumns = 20;
 
@@ -14,16 +21,18 @@ export interface DataMetricsDeps {
   readonly clock: Clock;
 }
 
-/** Freshness, rows, drift, nulls and cost of data, read from the database when they are asked for. Adds them to the registry. */
+/**
+ * Freshness, rows, drift, nulls and cost of data, read from the database when they are asked for, at most twice a minute. Adds them to the
+ * registry. Where the database does not answer they are absent, and everything else of the registry is there all the same.
+ */
 export function addDataMetrics(registry: Registry, { work, clock }: DataMetricsDeps): void {
-  // All of them wait for the one read of their scrape.
-  let reading: Promise<void> | undefined;
-  const collect = (): Promise<void> => {
-    reading ??= refresh().finally(() => {
-      reading = undefined;
-    });
-    return reading;
-  };
+  const collect = sharedForAWhile(clock, () => refresh());
+  const up = new Gauge({
+    name: "portolan_data_figures_up",
+    help: "Whether the database gave the figures of data, 1 or 0",
+    registers: [registry],
+    collect,
+  });
   const gauge = (name: string, help: string, more: readonly string[] = []) =>
     new Gauge({
       name: `portolan_data_${name}`,
@@ -34,12 +43,12 @@ export function addDataMetrics(registry: Registry, { work, clock }: DataMetricsD
     });
   const lag = gauge("freshness_lag_seconds", "Age of the newest event that was published");
   const rows = gauge("batch_rows", "Rows of the newest batch that was judged", ["outcome"]);
-  const ingestions = gauge("ingestions", "Ingestions so far", ["state"]);
+  const ingestions = gauge("ingestions", "Ingestions of the last thirty days", ["state"]);
   const drift = gauge("schema_drift_columns", "Columns of the newest batch that differ", ["kind"]);
   const nulls = gauge("null_share", "Share of accepted rows in which a column is null", ["column"]);
   const rise = gauge("null_share_rise", "Largest rise of a column's share of nulls since the batch before");
-  const cost = gauge("processing_seconds", "What judging batches took so far", ["kind"]);
-  const again = gauge("reprocessed_rows", "Rows that were judged again so far");
+  const cost = gauge("processing_seconds", "What judging batches took in the last thirty days", ["kind"]);
+  const again = gauge("reprocessed_rows", "Rows that were judged again in the last thirty days");
   const all = [lag, rows, ingestions, drift, nulls, rise, cost, again];
 
   const show = (health: ContractHealth): void => {
@@ -67,10 +76,29 @@ export function addDataMetrics(registry: Registry, { work, clock }: DataMetricsD
     again.set(labels, health.reprocessedRows);
   };
   const refresh = async (): Promise<void> => {
-    const found = await work.read(systemCall(clock), (sql) => contractHealth(sql, mostPlaces));
+    const found = await healthInTime(work, clock);
     for (const one of all) one.reset();
-    for (const health of found) show(health);
+    for (const health of found ?? []) show(health);
+    up.set(found ? 1 : 0);
   };
+}
+
+/** All metrics wait for the one read of their scrape; scrapes that follow soon show the same. */
+function sharedForAWhile(clock: Clock, read: () => Promise<void>): () => Promise<void> {
+  let last: { readonly at: number; readonly reading: Promise<void> } | undefined;
+  return () => {
+    if (!last || clock.now() - last.at >= restMicros) last = { at: clock.now(), reading: read() };
+    return last.reading;
+  };
+}
+
+/** Undefined where the database does not answer, or not in time. */
+async function healthInTime(work: UnitOfWork, clock: Clock): Promise<ContractHealth[] | undefined> {
+  const since = clock.now() - shownMicros;
+  const answer = work
+    .read(systemCall(clock), (sql) => contractHealth(sql, mostPlaces, { since }))
+    .catch(() => undefined);
+  return Promise.race([answer, delay(patienceMs, undefined, { ref: false })]);
 }
 
 function systemCall(clock: Clock): CallContext {
