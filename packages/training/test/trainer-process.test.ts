@@ -184,6 +184,11 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
       code: "training.trainer_failed",
       detail: expect.stringContaining("no luck today") as string,
     });
+    const crashing = await start("crash", { mode: "crash" });
+    await expect(crashing.run()).rejects.toMatchObject({
+      code: "training.trainer_failed",
+      detail: expect.stringMatching(/SIGSEGV|139/) as string,
+    });
     const busy = await start("spin", { mode: "spin" }, { cpuSeconds: 1 });
     await expect(busy.run()).rejects.toMatchObject({
       code: "training.trainer_failed",

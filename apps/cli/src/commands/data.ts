@@ -153,7 +153,10 @@ function registerReplay(data: Command, contextOf: ContextOf): void {
     )
     .option("--contract-version <version>", "a version of the contract (default: the newest)")
     .option("--detach", "do not wait for the end")
-    .addHelpText("after", "\nExample:\n  portolan apply . && portolan data replay ing_…")
+    .addHelpText(
+      "after",
+      "\nExample:\n  portolan data replay ing_…    once `portolan apply` has published the mended contract",
+    )
     .action(async (id: string, options: { contractVersion?: string; detach?: boolean }, command: Command) => {
       const api = await connect(contextOf(command));
       const body = options.contractVersion === undefined ? {} : { version: options.contractVersion };

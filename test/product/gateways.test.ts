@@ -1,6 +1,6 @@
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Product, runPortolan, startProduct } from "./product.ts";
+import { type Product, runPortolan, startProduct } from "../../apps/cli/test/product.ts";
 
 let product: Product;
 beforeAll(async () => {

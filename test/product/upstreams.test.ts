@@ -5,8 +5,8 @@ import { identityModel, onnxType } from "@portolan/onnx-format/testing";
 import { GrpcTensorServer, TensorServer, TextServer } from "@portolan/upstream/testing";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createDelays, createShopKey, doneBy } from "./delays.ts";
-import { type Product, startProduct } from "./product.ts";
+import { createDelays, createShopKey, doneBy } from "../../apps/cli/test/delays.ts";
+import { type Product, startProduct } from "../../apps/cli/test/product.ts";
 
 let product: Product;
 let tensors: TensorServer;

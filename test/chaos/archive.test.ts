@@ -10,7 +10,7 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 /** Runs the child; its output and how it ended. */
 async function run(step: string): Promise<{ out: string; end: number | NodeJS.Signals | null }> {
-  const script = fileURLToPath(new URL("./archive-child.ts", import.meta.url));
+  const script = fileURLToPath(new URL("../../packages/predictions/test/archive-child.ts", import.meta.url));
   const child = spawn(process.execPath, [script, home, step], { stdio: ["ignore", "pipe", "inherit"] });
   let out = "";
   child.stdout.on("data", (chunk: Buffer) => {

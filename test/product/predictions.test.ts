@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDelays, doneBy, soon } from "./delays.ts";
-import { type CommandResult, type Product, startProduct } from "./product.ts";
+import { createDelays, doneBy, soon } from "../../apps/cli/test/delays.ts";
+import { type CommandResult, type Product, startProduct } from "../../apps/cli/test/product.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portolan-predictions-"));
 let product: Product;

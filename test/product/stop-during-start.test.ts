@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { freePort } from "../src/supervisor/ports.ts";
-import { type RunState, readLastState } from "../src/supervisor/state-file.ts";
-import { cliMain, processesOf } from "./product.ts";
+import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
+import { type RunState, readLastState } from "../../apps/cli/src/supervisor/state-file.ts";
+import { cliMain, processesOf } from "../../apps/cli/test/product.ts";
 
 /** Moments of a start, by what the supervisor has on record then. */
 const moments: readonly (readonly [string, (state: RunState) => boolean])[] = [
