@@ -63,6 +63,11 @@ test.each([
   );
 });
 
+test("a place that states no cost counts as the dearest", () => {
+  const others = [offer("gpu", 8), offer("edge", 20, "0.9 EUR")];
+  expect(said(chooseBackends(offer("cpu", 30, "0.01 EUR"), others, 50))).toBe("cpu edge gpu: cheapest");
+});
+
 test("nothing is lost, and the first is never beaten", () => {
   const one = fc.record({
     ms: fc.integer({ min: 1, max: 200 }),

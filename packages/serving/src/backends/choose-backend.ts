@@ -30,13 +30,19 @@ export function chooseBackends(
 /** Ties go to the faster one. */
 function byWorth(a: Backend, b: Backend): number {
   if (a.keepsLatency !== b.keepsLatency) return a.keepsLatency ? -1 : 1;
-  const cost = a.keepsLatency ? compareMoney(costOf(a), costOf(b)) : 0;
+  const cost = a.keepsLatency ? byCost(a, b) : 0;
   return cost === 0 ? (a.latencyMicrosP95 ?? Infinity) - (b.latencyMicrosP95 ?? Infinity) : cost;
 }
 
-/** `0.02 EUR`; what has no cost is sorted apart. */
-function costOf({ costPerThousand = "0 XXX" }: Backend): Money {
-  const [amount = "", currency = ""] = costPerThousand.split(" ");
+/** What states no cost counts as the dearest. */
+function byCost({ costPerThousand: a }: Backend, { costPerThousand: b }: Backend): number {
+  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
+  return compareMoney(costOf(a), costOf(b));
+}
+
+/** `0.02 EUR` */
+function costOf(text: string): Money {
+  const [amount = "", currency = ""] = text.split(" ");
   return money(amount, currency);
 }
 
