@@ -17,7 +17,7 @@ export { type ContractHealth, contractHealth } from "./health-store.ts";
 export { ingestJob } from "./ingest-job.ts";
 export { type IngestionDeps, ingestQueue, startIngestion } from "./ingestions.ts";
 export { noticeJob } from "./notices.ts";
-export type { NoticeSender, OutgoingNotice, ResidencyCheck } from "./ports.ts";
+export type { FollowDataset, NoticeSender, OutgoingNotice, ResidencyCheck } from "./ports.ts";
 export { readQuarantine } from "./quarantine.ts";
 export { startReplay } from "./replay.ts";
 export type { SourceFile, SourceFormat } from "./source-plan.ts";

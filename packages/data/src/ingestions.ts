@@ -18,7 +18,7 @@ import {
 import type { AnalysisEngine } from "./analysis.ts";
 import { contractNotFound } from "./contracts.ts";
 import type { DataErrorCode } from "./errors.ts";
-import type { ResidencyCheck } from "./ports.ts";
+import type { FollowDataset, ResidencyCheck } from "./ports.ts";
 import type { DatasetManifest, IngestionView, Source } from "./resources.ts";
 import { locateSources } from "./sources.ts";
 import { findContract, findIngestion, insertIngestion, listDatasets } from "./store.ts";
@@ -33,6 +33,8 @@ export interface IngestionDeps {
   readonly places: PlaceDirectory;
   readonly engine: AnalysisEngine;
   readonly residency: ResidencyCheck;
+  /** What goes on from a dataset: feature logs that take it in. */
+  readonly followDataset?: FollowDataset;
   /** Folders on this host that a source path may lie in; a caller cannot read any other file. */
   readonly sourceFolders: readonly string[];
   /** Folder for the job's files; each job has its own below it. */

@@ -1,4 +1,8 @@
+export type { LogRecord } from "./log/log-record.ts";
 export type {
+  FoldPosition,
+  LogFold,
+  OnlineRecord,
   OnlineRow,
   OnlineStore,
   OnlineVector,

@@ -67,6 +67,30 @@ export const TrainingSetRequest = Type.Object(
 );
 export type TrainingSetRequest = Static<typeof TrainingSetRequest>;
 
+const TrainingSetViewPin = Type.Object({
+  view: Type.String({ description: "`name@version`" }),
+  digest: Sha256,
+  log: Type.Optional(
+    Type.Object(
+      {
+        id: Type.String(),
+        digest: {
+          ...Sha256,
+          description: "Digest of its last segment's manifest, which names all before it",
+        },
+        lastSequence: Type.Integer({ description: "Records that were read: those up to this one" }),
+      },
+      { description: "The feature log that its values are from" },
+    ),
+  ),
+  rows: Type.Optional(
+    Type.Object(
+      { found: Type.Integer(), notFound: Type.Integer(), outsideMaxAge: Type.Integer() },
+      { description: "Rows by what the log knew of their entity; they add up to all rows" },
+    ),
+  ),
+});
+
 export const TrainingSetManifest = Type.Object({
   object: Sha256,
   sizeBytes: Type.Integer(),
@@ -84,7 +108,7 @@ export const TrainingSetManifest = Type.Object({
     description:
       "Digest of what a row says: contract, views, features, label and baseline, whatever the time",
   },
-  views: Type.Array(Type.Object({ view: Type.String(), digest: Sha256 })),
+  views: Type.Array(TrainingSetViewPin),
   requestDigest: Sha256,
   parity: Type.Object({
     sampledRows: Type.Integer(),

@@ -84,7 +84,7 @@ type FeatureTables = {
   "data.contract_columns_v1": ContractColumnsView;
 };
 
-const tables = (sql: Sql) => sql.withTables<FeatureTables>();
+export const tables = (sql: Sql) => sql.withTables<FeatureTables>();
 const json = (value: unknown): string => JSON.stringify(value);
 
 export type StoredView = Selectable<ViewTable>;
@@ -291,13 +291,17 @@ export async function finishMaterialization(
     .execute();
 }
 
+export type StoredMaterialization = MaterializationView & {
+  readonly environment: Environment;
+  readonly owner: WorkPlace;
+  readonly datasetId: string;
+};
+
 export async function findMaterialization(
   sql: Sql,
   organisationId: string,
   id: string,
-): Promise<
-  (MaterializationView & { environment: Environment; owner: WorkPlace; datasetId: string }) | undefined
-> {
+): Promise<StoredMaterialization | undefined> {
   const row = await tables(sql)
     .selectFrom("features.materializations")
     .selectAll()
