@@ -21,6 +21,9 @@ create table features.log_segments (
   first_sequence bigint not null,
   last_sequence bigint not null,
   record_count bigint not null,
+  -- Event times of its records; null in a segment without records.
+  min_event bigint,
+  max_event bigint,
   object text not null,
   size_bytes bigint not null,
   dataset_id text not null,

@@ -233,7 +233,7 @@ async function materializeLog(
   // It may be older than all that the log follows.
   const segments = await appendDatasets(deps, call, log, view, datasetId);
   const asOf = asEpochMicros(materialization.asOf);
-  const keyCount = await foldOnline(deps, call, log, view, segments, asOf);
+  const keyCount = await foldOnline(deps, call, log, view, segments, { asOf });
   return { keyCount, supersededBy: null };
 }
 

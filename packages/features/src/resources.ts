@@ -176,3 +176,69 @@ export interface MaterializationView {
   readonly startedAt: number;
   readonly finishedAt?: number;
 }
+
+export const ReplayRequest = Type.Object(
+  {
+    environment: Environment,
+    useCaseId: Type.Optional(
+      Type.String({ maxLength: 63, description: "Whose data; by default the view's own use case" }),
+    ),
+    version: Type.Optional(Type.Integer({ minimum: 1 })),
+    rows: Type.Array(
+      Type.Object(
+        {
+          key: Type.Array(Type.String({ maxLength: 2000 }), {
+            minItems: 1,
+            maxItems: 4,
+            description: "In the view's key order; an integer in decimal form",
+          }),
+          at: { ...Micros, description: "The moment T that the values were read for, epoch microseconds" },
+          servedAt: {
+            ...Micros,
+            description:
+              "When they were read, by the clock on the wall, epoch microseconds: what came online later does not count",
+          },
+        },
+        { additionalProperties: false },
+      ),
+      { minItems: 1, maxItems: 1000 },
+    ),
+  },
+  { additionalProperties: false },
+);
+export type ReplayRequest = Static<typeof ReplayRequest>;
+
+export const ReplayedValues = Type.Object({
+  view: Type.String({ description: "`name@version`" }),
+  digest: Sha256,
+  rows: Type.Array(
+    Type.Array(
+      Type.Object({
+        status: Type.Union(
+          (["found", "not_found", "outside_max_age"] as const).map((status) => Type.Literal(status)),
+        ),
+        asOf: Type.Optional(Micros),
+        exactFrom: Type.Optional({
+          ...Micros,
+          description:
+            "Of earlier moments the online store says `outside_max_age` where it keeps nothing of them",
+        }),
+        values: Type.Record(Type.String(), Type.Union([Type.Number(), Type.Null()])),
+      }),
+      {
+        description:
+          "What may have been served: one answer, or more where values were going online at that very moment",
+      },
+    ),
+  ),
+});
+export interface ReplayedValues {
+  readonly view: string;
+  readonly digest: string;
+  readonly rows: readonly (readonly {
+    readonly status: "found" | "not_found" | "outside_max_age";
+    readonly asOf?: number;
+    readonly exactFrom?: number;
+    readonly values: Readonly<Record<string, number | null>>;
+  }[])[];
+}

@@ -8,7 +8,7 @@ import { type FeaturesFixture, featuresFixture } from "./features-fixture.ts";
 
 /** Accounts whose balance and rating change, are corrected and withdrawn; and payments that ask what was known. */
 
-const contract = (name: string, columns: string): string => `apiVersion: v3.1.0
+const contractText = (name: string, columns: string): string => `apiVersion: v3.1.0
 kind: DataContract
 id: ${name}
 name: ${name}
@@ -24,6 +24,16 @@ schema:
       - { name: account, logicalType: string }
       - { name: at, logicalType: timestamp }
 ${columns}`;
+
+export const changesContract = contractText(
+  "changes",
+  `      - { name: known, logicalType: timestamp }
+      - { name: op, logicalType: string }
+      - { name: cents, logicalType: integer }
+      - { name: rating, logicalType: number }
+`,
+);
+const paymentsContract = contractText("payments", "      - { name: amount, logicalType: integer }\n");
 
 export const accountsView = `apiVersion: portolan/v1
 kind: FeatureView
@@ -73,16 +83,11 @@ export interface AccountsFixture extends FeaturesFixture {
 
 export async function accountsFixture(): Promise<AccountsFixture> {
   const f = await featuresFixture();
-  const columns = `      - { name: known, logicalType: timestamp }
-      - { name: op, logicalType: string }
-      - { name: cents, logicalType: integer }
-      - { name: rating, logicalType: number }
-`;
-  for (const [name, more] of [
-    ["changes", columns],
-    ["payments", "      - { name: amount, logicalType: integer }\n"],
+  for (const [name, document] of [
+    ["changes", changesContract],
+    ["payments", paymentsContract],
   ] as const)
-    await publishContract(f.deps, f.call, name, { document: contract(name, more), references: {} });
+    await publishContract(f.deps, f.call, name, { document, references: {} });
   await publishView(f.deps, f.call, "accounts", { document: accountsView });
   const ingest = async (of: string, name: string, text: string) => {
     const done = await f.ingest(name, text, { contract: of });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { createDuckDbEngine } from "@portolan/duckdb";
 import { asEpochMicros } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../data/test/data-fixture.ts";
@@ -128,6 +129,25 @@ test("accepted events reach the log and the store without anybody asking", async
     asOf: minute(at),
     values: values(42, 1.5),
   });
+});
+
+test("a disk that is full in the middle of a segment leaves the log as it was, and the next writer goes on", async () => {
+  const { log, view } = await openAccounts();
+  const { object } = (await segments())[0] ?? {};
+  const before = await segments();
+  // Another definition's log, so that no follower of the file is faster.
+  const other = { ...view, version: 2 };
+  const place = { view: other, digest: `sha256:${"0".repeat(64)}`, environment: "dev" as const, owner: {} };
+  const fresh = await openLog(f.deps, f.call, place, before[0]?.dataset_id);
+  const full = { ...f.deps, engine: createDuckDbEngine({ outputLimitBytes: 1 }) };
+  await expect(appendDatasets(full, f.call, fresh, other)).rejects.toMatchObject({
+    code: "data.analysis_too_large",
+  });
+  const read = (of: string) => f.deps.uow.read(f.call, (sql) => segmentsOf(sql, of));
+  expect(await read(fresh.id)).toEqual([]);
+  expect(await read(log.id)).toEqual(before);
+  // The same datasets give the same bytes, whoever writes them.
+  expect((await appendDatasets(f.deps, f.call, fresh, other))[0]?.object).toBe(object);
 });
 
 test("two writers at once take turns: every dataset is in the log once, and no sequence is given twice", async () => {

@@ -15,6 +15,7 @@ import type { FeatureErrorCode } from "../errors.ts";
 import { findDataset, type StoredDataset } from "../store.ts";
 import { columnTypes, type ValueView, viewReference } from "../view-model.ts";
 import { type FeatureDeps, noDataset } from "../views.ts";
+import { numberCell } from "./fold-plan.ts";
 import {
   findLog,
   getLog,
@@ -169,7 +170,9 @@ async function writeSegment(
   const folder = await mkdtemp(join(deps.workFolder, `${log.id}-`));
   try {
     const [file = "", ...paths] = await Promise.all(
-      [dataset, ...segments].map(({ object }) => deps.objects.localPath(object as Digest)),
+      [dataset, ...overlapping(segments, dataset, view)].map(({ object }) =>
+        deps.objects.localPath(object as Digest),
+      ),
     );
     const lastSequence = last?.last_sequence ?? 0;
     const output = join(folder, "segment.parquet");
@@ -180,7 +183,8 @@ async function writeSegment(
       workFolder: folder,
       ...(deps.signal ? { signal: deps.signal } : {}),
     });
-    const count = integerCell(rows["counts"]?.[0], "records");
+    const counts = rows["counts"]?.[0];
+    const count = integerCell(counts, "records");
     const stored = await deps.objects.putFile(output);
     return {
       log_id: log.id,
@@ -188,6 +192,8 @@ async function writeSegment(
       first_sequence: lastSequence + 1,
       last_sequence: lastSequence + count,
       record_count: count,
+      min_event: numberCell(counts?.["min_event"]),
+      max_event: numberCell(counts?.["max_event"]),
       object: stored.digest,
       size_bytes: stored.sizeBytes,
       dataset_id: dataset.id,
@@ -198,6 +204,18 @@ async function writeSegment(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Segments that may hold a cell of the dataset: a batch of events need not read what is long past. */
+function overlapping(
+  segments: readonly StoredSegment[],
+  { event_time: column, min_event_time: from, max_event_time: to }: StoredDataset,
+  { eventTime }: ValueView,
+): StoredSegment[] {
+  if (column !== eventTime || from === null || to === null) return [...segments];
+  return segments.filter(
+    ({ min_event: first, max_event: last }) => first !== null && last !== null && first <= to && last >= from,
+  );
 }
 
 /** Resolves to false, and nothing is written, when another writer was there first: the segment would follow another one. */

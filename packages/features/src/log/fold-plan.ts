@@ -12,6 +12,8 @@ export interface FoldPlanInput {
   readonly after: number;
   /** Moments before this one are not asked for (epoch microseconds). */
   readonly exactFrom: number;
+  /** The newest availability up to this moment is counted as `newest` (epoch microseconds). */
+  readonly newestUntil: number;
   /** Parquet file to write: what `foldPage` reads. */
   readonly output: string;
 }
@@ -22,6 +24,7 @@ export function foldStatements({
   segments,
   after,
   exactFrom,
+  newestUntil,
   output,
 }: FoldPlanInput): AnalysisStatement[] {
   const keys = keyColumns(view).join(", ");
@@ -36,7 +39,7 @@ export function foldStatements({
     },
     { sql: `copy (select * from news order by n) to ${quoteText(output)} (format parquet)` },
     {
-      sql: `select count(*) as records, count(distinct (${keys})) as entities from news`,
+      sql: `select count(*) as records, count(distinct (${keys})) as entities, max(available) filter (available <= ${newestUntil}) as newest from news`,
       returns: "counts",
     },
   ];

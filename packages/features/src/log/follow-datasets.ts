@@ -63,12 +63,12 @@ async function followLog(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   );
   if (!stored || !isValueView(stored.body)) throw viewNotFound(log.view);
   const view = stored.body;
-  const asOf = asEpochMicros(await job.step("as of", async (tx): Promise<number> => tx.now));
+  const now = asEpochMicros(await job.step("now", async (tx): Promise<number> => tx.now));
   const active = { ...deps, signal: job.signal };
   const segments = await appendDatasets(active, job.call, log, view);
   const { organisation_id: organisationId, environment } = log;
   const position = deps.online.foldPosition(onlineHeader({ organisationId, environment, view }));
   if (position?.log !== log.id) return { segments: segments.length };
-  const entities = await foldOnline(active, job.call, log, view, segments, asOf);
+  const entities = await foldOnline(active, job.call, log, view, segments, { newestUntil: now });
   return { segments: segments.length, entities };
 }

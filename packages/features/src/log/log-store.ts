@@ -1,6 +1,8 @@
 import { type Digest, digestJson, type Environment, type Sql } from "@portolan/kernel";
 import type { Selectable } from "kysely";
+import type { OnlineRun } from "../replay/online-at.ts";
 import { tables as featureTables, type StoredDataset } from "../store.ts";
+import { historyMicros } from "./log-record.ts";
 
 type LogTable = {
   id: string;
@@ -20,6 +22,8 @@ type SegmentTable = {
   first_sequence: number;
   last_sequence: number;
   record_count: number;
+  min_event: number | null;
+  max_event: number | null;
   object: string;
   size_bytes: number;
   dataset_id: string;
@@ -160,22 +164,29 @@ export async function finishFold(sql: Sql, id: string, now: number): Promise<voi
     .execute();
 }
 
-/**
- * Sequences up to which the log may have been online at a moment of the wall clock: of the last fold that had ended, and of those that
- * ran. Empty before the first.
- */
-export async function foldedSequences(sql: Sql, logId: string, at: number): Promise<number[]> {
+/** A fold of a log, as it had gone on when it ended. */
+export interface LogRun extends OnlineRun {
+  /** The store answers earlier moments only where it still keeps what was visible then (F18); epoch microseconds. */
+  readonly exactFrom: number;
+}
+
+/** When which records of a log went online, in the order in which they did. */
+export async function foldsOf(sql: Sql, logId: string): Promise<LogRun[]> {
   const folds = await tables(sql)
     .selectFrom("features.log_folds")
     .selectAll()
     .where("log_id", "=", logId)
-    .where("started_at", "<=", at)
     .orderBy("last_sequence")
+    .orderBy("started_at")
     .execute();
-  const ended = folds.findLast(({ finished_at }) => finished_at !== null && finished_at <= at);
-  const running = folds.filter(
-    ({ finished_at, last_sequence }) =>
-      (finished_at === null || finished_at > at) && last_sequence > (ended?.last_sequence ?? -1),
-  );
-  return [...new Set([...(ended ? [ended] : []), ...running].map((fold) => fold.last_sequence))];
+  let exactFrom = Number.NEGATIVE_INFINITY;
+  return folds.map((fold) => {
+    exactFrom = Math.max(exactFrom, fold.as_of - historyMicros);
+    return {
+      position: fold.last_sequence,
+      startedAt: fold.started_at,
+      finishedAt: fold.finished_at,
+      exactFrom,
+    };
+  });
 }

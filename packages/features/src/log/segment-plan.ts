@@ -7,7 +7,7 @@ export interface SegmentPlanInput {
   readonly view: ValueView;
   /** Local Parquet file of the dataset. */
   readonly dataset: string;
-  /** Local Parquet files of the segments that the log has. */
+  /** Local Parquet files of the log's segments that may hold events of the dataset's times. */
   readonly segments: readonly string[];
   /** Sequence of the log's last record; 0 when it has none. */
   readonly lastSequence: number;
@@ -55,7 +55,10 @@ export function segmentStatements(input: SegmentPlanInput): AnalysisStatement[] 
         to ${quoteText(output)} (format parquet, compression zstd, row_group_size 122880)`,
       note: "writing the segment",
     },
-    { sql: "select count(*) as records from fresh", returns: "counts" },
+    {
+      sql: "select count(*) as records, min(event) as min_event, max(event) as max_event from fresh",
+      returns: "counts",
+    },
   ];
 }
 
