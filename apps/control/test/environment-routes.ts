@@ -89,6 +89,21 @@ function logging(call: string): EnvironmentRoute {
   return { kind: "found", route: `POST ${url}`, of: "trainingRun", missing: missingId("run"), request };
 }
 
+/** A run of another tool that wrote a table. */
+export function lineageEvent(table: string) {
+  return {
+    eventType: "COMPLETE",
+    eventTime: "2026-11-26T08:00:00Z",
+    producer: "https://example.com/etl",
+    run: { runId: "0190b6a2-5d7e-7d9c-8a43-0d6f5b1c2e3f" },
+    job: { namespace: "airflow", name: "payroll" },
+    outputs: [{ namespace: "postgres://db:5432", name: table }],
+  };
+}
+
+const graphOf = (path: string) => (id: string) =>
+  `${path}?nodeId=${encodeURIComponent(`dataset:postgres://db:5432:${id}`)}`;
+
 /** Every route that touches things of one environment, and how a credential without production is tried at it. */
 export const environmentRoutes: readonly EnvironmentRoute[] = [
   {
@@ -288,6 +303,24 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
       url: "/v1/prediction-erasures",
       body: { select: { predictionIds: [id] }, reason: "as asked" },
     }),
+  },
+  {
+    kind: "named",
+    route: "POST /api/v1/lineage",
+    request: () => ({ url: "/api/v1/lineage?environment=production", body: lineageEvent("mine") }),
+  },
+  {
+    kind: "named",
+    route: "POST /api/v1/lineage/batch",
+    request: () => ({ url: "/api/v1/lineage/batch?environment=production", body: [lineageEvent("mine")] }),
+  },
+  asked("GET /api/v1/lineage", "lineage", "no-such-table", graphOf("/api/v1/lineage")),
+  asked("GET /api/v1/column-lineage", "lineage", "no-such-table", graphOf("/api/v1/column-lineage")),
+  {
+    kind: "listed",
+    route: "GET /api/v1/lineage/events",
+    url: "/api/v1/lineage/events",
+    of: "lineage",
   },
   named("POST /v1/prediction-holds", { environment: production, reason: "a claim" }),
   { kind: "listed", route: "GET /v1/prediction-holds", url: "/v1/prediction-holds", of: "hold" },

@@ -1,4 +1,10 @@
-import { digestJson, type EpochMicros, type JsonObject, PortolanError, type Transaction } from "@portolan/kernel";
+import {
+  digestJson,
+  type EpochMicros,
+  type JsonObject,
+  PortolanError,
+  type Transaction,
+} from "@portolan/kernel";
 import type { Audience } from "./audience.ts";
 import type { LineageErrorCode } from "./errors.ts";
 import { columnEdges } from "./openlineage/column-lineage.ts";
@@ -56,12 +62,20 @@ export async function keepEvent(tx: Transaction, read: LineageEvent, audience: A
   ]);
   const sideOf = (wanted: "input" | "output") =>
     named.filter(({ side }) => side === wanted).map(({ dataset }) => idOf(dataset));
-  const runRow = run && (await advanceRun(tx, run, at.micros, { inputs: sideOf("input"), outputs: sideOf("output") }));
+  const runRow =
+    run && (await advanceRun(tx, run, at.micros, { inputs: sideOf("input"), outputs: sideOf("output") }));
   if (read.kind !== "dataset" && run) facets.push(...stated("job", run.key.jobId, read.event.job.facets));
   if (read.kind === "run" && runRow !== undefined)
     facets.push(...stated("run", runRow, read.event.run.facets));
-  for (const { ownerId, body: facet } of (await keepFacets(tx.sql, audienceId, at, facets)).filter(isColumnLineage))
-    await replaceColumnEdges(tx.sql, { audienceId, datasetId: ownerId }, columnEdges(facet ?? {}), datasetIds);
+  for (const { ownerId, body: facet } of (await keepFacets(tx.sql, audienceId, at, facets)).filter(
+    isColumnLineage,
+  ))
+    await replaceColumnEdges(
+      tx.sql,
+      { audienceId, datasetId: ownerId },
+      columnEdges(facet ?? {}),
+      datasetIds,
+    );
   return { digest, datasetIds, ...(runRow === undefined ? {} : { runRow }) };
 }
 
@@ -126,7 +140,9 @@ async function advanceRun(
 ): Promise<number> {
   // A job event says all that the job reads; the events of a run add up.
   const earlier =
-    state !== "stated" && before?.flowId ? await readFlow(tx.sql, before.flowId) : { inputs: [], outputs: [] };
+    state !== "stated" && before?.flowId
+      ? await readFlow(tx.sql, before.flowId)
+      : { inputs: [], outputs: [] };
   const flow = {
     inputs: [...earlier.inputs, ...said.inputs],
     outputs: [...earlier.outputs, ...said.outputs],
@@ -151,7 +167,9 @@ function isEnded(state: RunState): boolean {
 /** @throws PortolanError `lineage.run_ended` */
 function nextState(before: RunState | undefined, { eventType, run }: RunEvent): RunState {
   const ends =
-    eventType === "COMPLETE" || eventType === "FAIL" || eventType === "ABORT" ? terminal[eventType] : undefined;
+    eventType === "COMPLETE" || eventType === "FAIL" || eventType === "ABORT"
+      ? terminal[eventType]
+      : undefined;
   if (before === undefined || before === "running") return ends ?? "running";
   if (ends === undefined || ends === before) return before;
   throw new PortolanError<LineageErrorCode>("lineage.run_ended", {

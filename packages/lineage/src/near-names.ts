@@ -8,7 +8,9 @@ export function nearNames(asked: string, names: readonly string[]): string[] {
     return part || distance <= Math.max(2, wanted.length / 3) ? [{ name, distance }] : [];
   });
   return rated
-    .toSorted((a, b) => a.distance - b.distance || a.name.length - b.name.length || (a.name < b.name ? -1 : 1))
+    .toSorted(
+      (a, b) => a.distance - b.distance || a.name.length - b.name.length || (a.name < b.name ? -1 : 1),
+    )
     .slice(0, 5)
     .map(({ name }) => name);
 }

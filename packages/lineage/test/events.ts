@@ -31,7 +31,12 @@ export interface RunSaid {
 }
 
 export function aRunEvent(said: RunSaid = {}) {
-  const { runId = randomUUID(), eventType = "COMPLETE", eventTime = "2026-11-26T08:00:00Z", job = "load" } = said;
+  const {
+    runId = randomUUID(),
+    eventType = "COMPLETE",
+    eventTime = "2026-11-26T08:00:00Z",
+    job = "load",
+  } = said;
   return {
     eventType,
     eventTime,

@@ -24,7 +24,12 @@ async function graphOf(nodeId: string, query: Record<string, string> = {}) {
 }
 
 test("upstream and downstream go all the way, and each stops at the depth that was asked for", async () => {
-  for (const [from, to] of [["a", "b"], ["b", "c"], ["c", "d"]] as const) await link(from, to);
+  for (const [from, to] of [
+    ["a", "b"],
+    ["b", "c"],
+    ["c", "d"],
+  ] as const)
+    await link(from, to);
   expect(names(await graphOf(table("b")))).toEqual(["a", "b", "c", "d"]);
   expect(names(await graphOf(table("b"), { direction: "upstream" }))).toEqual(["a", "b"]);
   const near = await graphOf(table("a"), { depth: "2" });
@@ -37,7 +42,13 @@ test("upstream and downstream go all the way, and each stops at the depth that w
 });
 
 test("cycles end", async () => {
-  for (const [from, to] of [["x", "y"], ["y", "z"], ["z", "x"], ["z", "z"]] as const) await link(from, to);
+  for (const [from, to] of [
+    ["x", "y"],
+    ["y", "z"],
+    ["z", "x"],
+    ["z", "z"],
+  ] as const)
+    await link(from, to);
   expect(names(await graphOf(table("x"), { depth: "100" }))).toEqual(["x", "y", "z"]);
 });
 
@@ -49,7 +60,11 @@ test("a dataset comes from what its own run read, and not from all that the job 
 
 test("size bounds the answer, which says so", async () => {
   await api.post(
-    aRunEvent({ job: "wide", inputs: Array.from({ length: 60 }, (_, n) => aTable(`w${n}`)), outputs: [aTable("wide")] }),
+    aRunEvent({
+      job: "wide",
+      inputs: Array.from({ length: 60 }, (_, n) => aTable(`w${n}`)),
+      outputs: [aTable("wide")],
+    }),
   );
   const some = await graphOf(table("wide"), { size: "20" });
   expect([names(some).length, some.truncated]).toEqual([20, true]);
@@ -58,10 +73,14 @@ test("size bounds the answer, which says so", async () => {
 test("an unknown name is a 404 with those that are near", async () => {
   const { status, body } = await api.get("lineage", { nodeId: "shop.public.wyde" });
   expect(status).toBe(404);
-  expect(body).toMatchObject({ code: "lineage.node_not_found", mend: expect.stringContaining("shop.public.wide") });
+  expect(body).toMatchObject({
+    code: "lineage.node_not_found",
+    mend: expect.stringContaining("shop.public.wide"),
+  });
 });
 
-const field = (name: string, column: string) => `datasetField:postgres://db:5432:shop.public.${name}:${column}`;
+const field = (name: string, column: string) =>
+  `datasetField:postgres://db:5432:shop.public.${name}:${column}`;
 const inputField = (of: string, column: string, type: string, subtype: string) => ({
   namespace: "postgres://db:5432",
   name: `shop.public.${of}`,
@@ -102,7 +121,13 @@ test("columns are followed both ways, through what the whole dataset depends on 
   };
   const up = await columns(field("best", "best"), { direction: "upstream" });
   expect(up.graph.map(({ id }) => id).toSorted()).toEqual(
-    [field("best", "best"), field("orders", "amount"), field("orders", "region"), field("totals", "sum"), table("totals")].toSorted(),
+    [
+      field("best", "best"),
+      field("orders", "amount"),
+      field("orders", "region"),
+      field("totals", "sum"),
+      table("totals"),
+    ].toSorted(),
   );
   const sum = up.graph.find(({ id }) => id === field("totals", "sum"));
   expect(sum?.data.inputFields).toEqual([

@@ -49,7 +49,9 @@ describe("events", () => {
     );
     expect(end).toEqual({ status: 201, body: {} });
     const { graph, flows } = await graphOf(table("totals"));
-    expect(flows).toEqual([{ job: "job:airflow:load", inputs: [table("orders")], outputs: [table("totals")] }]);
+    expect(flows).toEqual([
+      { job: "job:airflow:load", inputs: [table("orders")], outputs: [table("totals")] },
+    ]);
     const at = (id: string) => graph.find((node) => node.id === id)?.data;
     expect(Object.keys(at(table("orders"))?.facets ?? {})).toEqual(["schema"]);
     expect(at("job:airflow:load")?.facets["sql"]).toMatchObject({ query: "select 1" });
@@ -81,7 +83,9 @@ describe("events", () => {
           eventTime,
           job: "late",
           outputs: [
-            aTable("late", { documentation: aFacet("DocumentationDatasetFacet", "1-1-0", { description, ...more }) }),
+            aTable("late", {
+              documentation: aFacet("DocumentationDatasetFacet", "1-1-0", { description, ...more }),
+            }),
           ],
         }),
       );
@@ -110,7 +114,11 @@ describe("events", () => {
   });
 
   test("job and dataset events need no run; a job event says anew what the job reads", async () => {
-    const { run: _, eventType: __, ...job } = aRunEvent({ job: "view", inputs: [aTable("old")], outputs: [aTable("view")] });
+    const {
+      run: _,
+      eventType: __,
+      ...job
+    } = aRunEvent({ job: "view", inputs: [aTable("old")], outputs: [aTable("view")] });
     await api.post(job);
     await api.post({ ...job, eventTime: "2026-11-26T10:00:00Z", inputs: [aTable("new")] });
     const { flows } = await graphOf(table("view"), { direction: "upstream" });
@@ -129,13 +137,19 @@ describe("events", () => {
     ["an unknown type", aRunEvent({ eventType: "DONE" }), "/eventType"],
     ["no time", aRunEvent({ eventTime: "yesterday" }), "/eventTime"],
     ["inputs that are none", { ...aRunEvent(), inputs: [{ name: "x" }] }, "/inputs/0"],
-    ["a facet that is a text", aRunEvent({ outputs: [aTable("x", { schema: "wide" })] }), "/outputs/0/facets/schema"],
+    [
+      "a facet that is a text",
+      aRunEvent({ outputs: [aTable("x", { schema: "wide" })] }),
+      "/outputs/0/facets/schema",
+    ],
     ["too many datasets", aRunEvent({ inputs: Array.from({ length: 1001 }, () => aTable("x")) }), "/inputs"],
   ])("an event with %s is a 400 that says where", async (_name, event, pointer) => {
     const { status, body } = await api.post(event);
     expect(status).toBe(400);
     expect(body).toMatchObject({ code: "lineage.invalid_event", mend: expect.any(String) });
-    expect((body["violations"] as { at: { pointer: string } }[]).map(({ at }) => at.pointer)).toContain(pointer);
+    expect((body["violations"] as { at: { pointer: string } }[]).map(({ at }) => at.pointer)).toContain(
+      pointer,
+    );
   });
 
   test("a body that is too large is refused before it is read", async () => {
@@ -158,7 +172,9 @@ describe("events", () => {
   });
 
   test("pages of the record, newest first, hold the events as they came", async () => {
-    const sent = Array.from({ length: 5 }, (_, n) => aRunEvent({ job: `page-${n}`, outputs: [aTable("paged")] }));
+    const sent = Array.from({ length: 5 }, (_, n) =>
+      aRunEvent({ job: `page-${n}`, outputs: [aTable("paged")] }),
+    );
     for (const event of sent) await api.post(event);
     const seen: unknown[] = [];
     for (let page: string | undefined = ""; page !== undefined && seen.length < 5; ) {
@@ -177,7 +193,11 @@ describe("who may report and read", () => {
     api.as({ environments: ["production"] });
     await api.post(secret);
     expect(await nodeOf(table("secret"))).toBeDefined();
-    for (const who of [{ environments: ["dev"] }, { organisationId: "org_other" as never }, { roles: [] }] as const) {
+    for (const who of [
+      { environments: ["dev"] },
+      { organisationId: "org_other" as never },
+      { roles: [] },
+    ] as const) {
       api.as(who);
       const { status, body } = await api.get("lineage", { nodeId: table("secret") });
       expect([status, body["code"]]).toEqual([404, "lineage.node_not_found"]);
@@ -188,8 +208,12 @@ describe("who may report and read", () => {
   });
 
   test("no path leads through what is not seen, and facets of a table come from what is", async () => {
-    const facets = (text: string) => ({ documentation: aFacet("DocumentationDatasetFacet", "1-1-0", { description: text }) });
-    await api.post(aRunEvent({ job: "one", inputs: [aTable("start")], outputs: [aTable("shared", facets("dev"))] }));
+    const facets = (text: string) => ({
+      documentation: aFacet("DocumentationDatasetFacet", "1-1-0", { description: text }),
+    });
+    await api.post(
+      aRunEvent({ job: "one", inputs: [aTable("start")], outputs: [aTable("shared", facets("dev"))] }),
+    );
     api.as({ environments: ["production"] });
     await api.post(
       aRunEvent({
@@ -205,7 +229,9 @@ describe("who may report and read", () => {
     expect((await nodeOf(table("shared")))?.facets["documentation"]).toMatchObject({ description: "dev" });
     api.as({ environments: ["dev", "production"] });
     expect((await graphOf(table("start"))).graph.map(({ id }) => id)).toContain(table("end"));
-    expect((await nodeOf(table("shared")))?.facets["documentation"]).toMatchObject({ description: "production" });
+    expect((await nodeOf(table("shared")))?.facets["documentation"]).toMatchObject({
+      description: "production",
+    });
   });
 
   test("a reader reports nothing, and a credential of several environments says which one it means", async () => {
@@ -220,8 +246,12 @@ describe("who may report and read", () => {
     const own = { namespace: "model://acme", name: "delays/1", facets: { schema: schemaFacet("forged") } };
     const { body } = await api.post(aRunEvent({ outputs: [own] }));
     expect(body).toMatchObject({ code: "lineage.reserved_name", mend: expect.any(String) });
-    expect((await api.post(aRunEvent({ job: "reads", inputs: [own], outputs: [aTable("scored")] }))).status).toBe(201);
+    expect(
+      (await api.post(aRunEvent({ job: "reads", inputs: [own], outputs: [aTable("scored")] }))).status,
+    ).toBe(201);
     expect((await nodeOf("dataset:model://acme:delays/1"))?.facets).toEqual({});
-    expect((await api.post(aRunEvent({ outputs: [{ namespace: "model://acme-2", name: "x" }] }))).status).toBe(201);
+    expect(
+      (await api.post(aRunEvent({ outputs: [{ namespace: "model://acme-2", name: "x" }] }))).status,
+    ).toBe(201);
   });
 });

@@ -74,7 +74,12 @@ async function fieldNamed(sql: Sql, scope: Scope, text: string): Promise<ColumnK
 }
 
 /** @throws PortolanError `lineage.node_not_found` with the columns that there are */
-async function requireColumn(sql: Sql, scope: Scope, datasets: readonly number[], column: string): Promise<void> {
+async function requireColumn(
+  sql: Sql,
+  scope: Scope,
+  datasets: readonly number[],
+  column: string,
+): Promise<void> {
   const facets = await readFacets(sql, scope, ["dataset"], datasets);
   const schemas = facets.filter(({ name }) => name === "schema");
   const columns = schemas.flatMap(({ body }) =>
@@ -105,7 +110,9 @@ async function walkColumns(sql: Sql, scope: Scope, starts: readonly ColumnKey[],
       if (depth >= asked.depth) break;
       for (const edge of found.slice(0, asked.size)) edges.set(JSON.stringify([edge.from, edge.to]), edge);
       const next = found.map(({ from, to }) => (direction === "upstream" ? from : to));
-      level = [...new Map(next.map((one) => [keyOf(one), one])).values()].filter((one) => !seen.has(keyOf(one)));
+      level = [...new Map(next.map((one) => [keyOf(one), one])).values()].filter(
+        (one) => !seen.has(keyOf(one)),
+      );
       for (const one of level) seen.add(keyOf(one));
       if (edges.size >= asked.size) {
         truncated ||= level.length > 0;

@@ -55,15 +55,31 @@ async function describe(sql: Sql, scope: Scope, { starts, walked, facets }: Foun
   const datasets = await readNames(sql, "datasets", [...walked.datasets]);
   const jobs = await readNames(sql, "jobs", [...walked.jobs]);
   const flows = [...walked.flows.values()];
-  const runs = await latestRuns(sql, flows.map(({ id }) => id));
+  const runs = await latestRuns(
+    sql,
+    flows.map(({ id }) => id),
+  );
   const facetsOf = (owners: readonly FacetOwner[], ids: readonly number[]) =>
     facets ? readFacets(sql, scope, owners, ids) : Promise.resolve([]);
   const known = {
-    dataset: await facetsOf(["dataset", "input", "output"], datasets.map(({ id }) => id)),
-    job: await facetsOf(["job"], jobs.map(({ id }) => id)),
-    run: await facetsOf(["run"], runs.map(({ id }) => id)),
+    dataset: await facetsOf(
+      ["dataset", "input", "output"],
+      datasets.map(({ id }) => id),
+    ),
+    job: await facetsOf(
+      ["job"],
+      jobs.map(({ id }) => id),
+    ),
+    run: await facetsOf(
+      ["run"],
+      runs.map(({ id }) => id),
+    ),
   };
-  const aliases = await aliasesOf(sql, scope, datasets.map(({ id }) => id));
+  const aliases = await aliasesOf(
+    sql,
+    scope,
+    datasets.map(({ id }) => id),
+  );
   const datasetId = new Map(datasets.map((one) => [one.id, nodeId("dataset", one)]));
   const jobId = new Map(jobs.map((one) => [one.id, nodeId("job", one)]));
   const idsOf = (ids: readonly number[]) => ids.flatMap((id) => datasetId.get(id) ?? []);
@@ -77,7 +93,14 @@ async function describe(sql: Sql, scope: Scope, { starts, walked, facets }: Foun
     roots: rootsOf(starts, walked, datasetId, jobId),
     graph: [
       ...datasets.map((one) => datasetNode(one, known.dataset, aliases, edges)),
-      ...jobs.map((one) => jobNode(one, known, runs.find((run) => run.jobId === one.id), edges)),
+      ...jobs.map((one) =>
+        jobNode(
+          one,
+          known,
+          runs.find((run) => run.jobId === one.id),
+          edges,
+        ),
+      ),
     ],
     flows: shown,
     truncated: walked.truncated,

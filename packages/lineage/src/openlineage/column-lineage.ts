@@ -37,7 +37,10 @@ function edgeOf(input: unknown, older: readonly Transformation[], field?: string
   const { namespace, name, field: from, transformations } = recordOf(input);
   if (typeof namespace !== "string" || typeof name !== "string" || typeof from !== "string") return [];
   const stated = listOf(transformations).flatMap(transformationOf);
-  const edge = { from: { namespace, name, field: from }, transformations: stated.length > 0 ? stated : older };
+  const edge = {
+    from: { namespace, name, field: from },
+    transformations: stated.length > 0 ? stated : older,
+  };
   return [field === undefined ? edge : { field, ...edge }];
 }
 

@@ -57,9 +57,12 @@ function violationsOf(shape: (typeof shapes)[keyof typeof shapes], value: unknow
     const missing = keyword === "required" ? params.requiredProperties.join(", ") : undefined;
     const pointer = instancePath;
     const what = missing === undefined ? message : `lacks ${missing}`;
-    if (!seen.has(pointer)) seen.set(pointer, { detail: `${pointer || "the event"} ${what}`, at: { pointer } });
+    if (!seen.has(pointer))
+      seen.set(pointer, { detail: `${pointer || "the event"} ${what}`, at: { pointer } });
   }
-  return seen.size > 0 ? [...seen.values()] : [{ detail: "the event is of no known form", at: { pointer: "" } }];
+  return seen.size > 0
+    ? [...seen.values()]
+    : [{ detail: "the event is of no known form", at: { pointer: "" } }];
 }
 
 function invalid(violations: readonly Violation[]): PortolanError<LineageErrorCode> {

@@ -23,6 +23,8 @@ export async function setAliases(
     await raw`insert into lineage.aliases (organisation_id, alias, kind, environment, audience_id, dataset_id, run_id)
       values (${organisationId}, ${one.alias}, ${one.kind}, ${one.environment ?? ""}, ${audienceId}, ${datasetId}, ${runRow})
       on conflict (organisation_id, alias, kind, environment) do update
-        set audience_id = excluded.audience_id, dataset_id = excluded.dataset_id, run_id = excluded.run_id`.execute(sql);
+        set audience_id = excluded.audience_id, dataset_id = excluded.dataset_id, run_id = excluded.run_id`.execute(
+      sql,
+    );
   }
 }

@@ -48,7 +48,9 @@ export async function replaceColumnEdges(
   datasetIds: ReadonlyMap<string, number>,
 ): Promise<void> {
   const { audienceId, datasetId } = of;
-  await raw`delete from lineage.column_edges where audience_id = ${audienceId} and dataset_id = ${datasetId}`.execute(sql);
+  await raw`delete from lineage.column_edges where audience_id = ${audienceId} and dataset_id = ${datasetId}`.execute(
+    sql,
+  );
   if (edges.length === 0) return;
   await raw`insert into lineage.column_edges (audience_id, dataset_id, field, from_dataset_id, from_field, transformations)
     select ${audienceId}, ${datasetId}, n.field, n.from_id, n.from_field, n.transformations::jsonb

@@ -89,7 +89,11 @@ function endingsOf(text: string): string[] {
 }
 
 /** Names and ids that the caller may see, to say what is near one that there is not; the newest first, a bounded number. */
-export async function listNames(sql: Sql, { organisationId, audiences }: Scope, limit: number): Promise<string[]> {
+export async function listNames(
+  sql: Sql,
+  { organisationId, audiences }: Scope,
+  limit: number,
+): Promise<string[]> {
   const { rows } = await raw<{ name: string }>`
     (select alias as name from lineage.aliases
       where organisation_id = ${organisationId} and audience_id = any(${audiences}::bigint[]) limit ${limit})

@@ -43,7 +43,12 @@ export async function flowsOfJobs(
 }
 
 export async function readFlows(sql: Sql, ids: readonly number[]): Promise<FlowRow[]> {
-  const { rows } = await raw<{ id: number; job_id: number; inputs: number[] | null; outputs: number[] | null }>`
+  const { rows } = await raw<{
+    id: number;
+    job_id: number;
+    inputs: number[] | null;
+    outputs: number[] | null;
+  }>`
     select f.id, f.job_id,
       json_agg(d.dataset_id order by d.dataset_id) filter (where d.direction = 'input') as inputs,
       json_agg(d.dataset_id order by d.dataset_id) filter (where d.direction = 'output') as outputs
@@ -63,7 +68,11 @@ export interface NamedNode {
   readonly name: string;
 }
 
-export async function readNames(sql: Sql, table: "datasets" | "jobs", ids: readonly number[]): Promise<NamedNode[]> {
+export async function readNames(
+  sql: Sql,
+  table: "datasets" | "jobs",
+  ids: readonly number[],
+): Promise<NamedNode[]> {
   const { rows } = await raw<NamedNode>`
     select id, namespace, name from ${raw.table(`lineage.${table}`)} where id = any(${ids}::bigint[]) order by id`.execute(
     sql,
@@ -85,7 +94,12 @@ export async function readFacets(
   owners: readonly FacetOwner[],
   ids: readonly number[],
 ): Promise<FacetRow[]> {
-  const { rows } = await raw<{ owner: FacetOwner; owner_id: number; name: string; body: FacetRow["body"] | null }>`
+  const { rows } = await raw<{
+    owner: FacetOwner;
+    owner_id: number;
+    name: string;
+    body: FacetRow["body"] | null;
+  }>`
     select distinct on (owner, owner_id, name) owner, owner_id, name, body from lineage.facets
     where owner = any(${owners}::text[]) and owner_id = any(${ids}::bigint[]) and audience_id = any(${audiences}::bigint[])
     order by owner, owner_id, name, event_at desc, event_nanos desc`.execute(sql);
@@ -113,7 +127,9 @@ export async function latestRuns(sql: Sql, flowIds: readonly number[]): Promise<
     started_at: number | null;
     ended_at: number | null;
   }>`select distinct on (job_id) id, job_id, run_id, state, started_at, ended_at from lineage.runs
-    where flow_id = any(${flowIds}::bigint[]) order by job_id, started_at desc nulls last, id desc`.execute(sql);
+    where flow_id = any(${flowIds}::bigint[]) order by job_id, started_at desc nulls last, id desc`.execute(
+    sql,
+  );
   return rows.map((row) => ({
     id: row.id,
     jobId: row.job_id,
@@ -131,7 +147,9 @@ export async function aliasesOf(
 ): Promise<{ readonly alias: string; readonly datasetId: number }[]> {
   const { rows } = await raw<{ alias: string; dataset_id: number }>`
     select distinct alias, dataset_id from lineage.aliases where organisation_id = ${organisationId}
-      and dataset_id = any(${datasetIds}::bigint[]) and audience_id = any(${audiences}::bigint[]) order by alias`.execute(sql);
+      and dataset_id = any(${datasetIds}::bigint[]) and audience_id = any(${audiences}::bigint[]) order by alias`.execute(
+    sql,
+  );
   return rows.map(({ alias, dataset_id: datasetId }) => ({ alias, datasetId }));
 }
 

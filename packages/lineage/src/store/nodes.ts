@@ -1,4 +1,4 @@
-import { placeOf, type Sql, type Environment } from "@portolan/kernel";
+import { type Environment, placeOf, type Sql } from "@portolan/kernel";
 import { sql as raw } from "kysely";
 import type { Audience } from "../audience.ts";
 
@@ -40,9 +40,13 @@ export async function takeNodes(
 export async function takeAudience(sql: Sql, organisationId: string, of: Audience): Promise<number> {
   const { action, resource, environment = null, teamId = null, useCaseId = null } = of;
   const find = () =>
-    raw<{ id: number }>`select id from lineage.audiences where organisation_id = ${organisationId} and action = ${action}
+    raw<{
+      id: number;
+    }>`select id from lineage.audiences where organisation_id = ${organisationId} and action = ${action}
       and resource = ${resource} and environment is not distinct from ${environment}
-      and team_id is not distinct from ${teamId} and use_case_id is not distinct from ${useCaseId}`.execute(sql);
+      and team_id is not distinct from ${teamId} and use_case_id is not distinct from ${useCaseId}`.execute(
+      sql,
+    );
   const known = (await find()).rows[0];
   if (known) return known.id;
   await raw`insert into lineage.audiences (organisation_id, action, resource, environment, team_id, use_case_id)
@@ -77,8 +81,14 @@ export async function listAudiences(
   }));
 }
 
-export async function addMentions(sql: Sql, audienceId: number, datasetIds: readonly number[]): Promise<void> {
+export async function addMentions(
+  sql: Sql,
+  audienceId: number,
+  datasetIds: readonly number[],
+): Promise<void> {
   if (datasetIds.length === 0) return;
   await raw`insert into lineage.mentions (dataset_id, audience_id)
-    select d, ${audienceId} from unnest(${[...new Set(datasetIds)]}::bigint[]) as d on conflict do nothing`.execute(sql);
+    select d, ${audienceId} from unnest(${[...new Set(datasetIds)]}::bigint[]) as d on conflict do nothing`.execute(
+    sql,
+  );
 }
