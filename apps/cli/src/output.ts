@@ -72,7 +72,12 @@ export function errorText(fault: unknown): string {
 
 function violationText(violation: Violation): string {
   const place = violation.at ? `${placeText(violation.at)}: ` : "";
-  return `${place}${violation.detail}${violation.mend === undefined ? "" : ` ${violation.mend}`}`;
+  return `${place}${violation.mend === undefined ? violation.detail : `${sentence(violation.detail)} ${violation.mend}`}`;
+}
+
+/** With its full stop: a mend follows. */
+function sentence(text: string): string {
+  return /[.!?:]$/.test(text) ? text : `${text}.`;
 }
 
 function placeText(at: NonNullable<Violation["at"]>): string {

@@ -6,4 +6,4 @@ export {
   type AnalysisStatement,
   integerCell,
 } from "./analysis.ts";
-export type { ContractColumn, DataContract } from "./contract-model.ts";
+export type { ContractColumn, DataContract } from "./contracts/contract-model.ts";

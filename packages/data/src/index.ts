@@ -1,6 +1,6 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
-import type { ContractDeps } from "./contracts.ts";
+import type { ContractDeps } from "./contracts/publish-contract.ts";
 import type { EventDeps } from "./events/receive-events.ts";
 import { contractRoutes } from "./routes/contracts.ts";
 import { eventRoutes } from "./routes/events.ts";
@@ -8,20 +8,21 @@ import { ingestionRoutes } from "./routes/ingestions.ts";
 import { noticeRoutes } from "./routes/notices.ts";
 
 export type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "./analysis.ts";
-export { type ContractDeps, publishContract } from "./contracts.ts";
+export { type ContractDeps, publishContract } from "./contracts/publish-contract.ts";
 export { dataErrors } from "./errors.ts";
 export { eventBatchJob } from "./events/batch-events.ts";
 export { receiveEvents } from "./events/receive-events.ts";
-export { type HealthFigures, healthFigures } from "./health.ts";
-export { type ContractHealth, contractHealth } from "./health-store.ts";
-export { ingestJob } from "./ingest-job.ts";
-export { type IngestionDeps, ingestQueue, startIngestion } from "./ingestions.ts";
-export { noticeJob } from "./notices.ts";
+export { type HealthFigures, healthFigures } from "./health/health-figures.ts";
+export { type ContractHealth, contractHealth } from "./health/health-store.ts";
+export { ingestQueue } from "./ingestion/begin-ingestion.ts";
+export { ingestJob } from "./ingestion/ingest-job.ts";
+export { readQuarantine } from "./ingestion/quarantine.ts";
+export { type IngestionDeps, startIngestion } from "./ingestion/start-ingestion.ts";
+export { startReplay } from "./ingestion/start-replay.ts";
+export { type ContractTrial, type TrialReport, tryContract } from "./judging/try-contract.ts";
+export { noticeJob } from "./notices/notices.ts";
 export type { NoticeSender, OutgoingNotice, ResidencyCheck } from "./ports.ts";
-export { readQuarantine } from "./quarantine.ts";
-export { startReplay } from "./replay.ts";
-export type { SourceFile, SourceFormat } from "./source-plan.ts";
-export { type ContractTrial, type TrialReport, tryContract } from "./try-contract.ts";
+export type { SourceFile, SourceFormat } from "./sources/source-plan.ts";
 
 export const dataMigrations: MigrationSet = {
   package: "data",

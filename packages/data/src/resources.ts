@@ -1,6 +1,6 @@
 import { type Static, Type } from "@portolan/typebox";
-import type { SchemaDrift } from "./observe-sources.ts";
-import type { SourceFormat } from "./source-plan.ts";
+import type { SchemaDrift } from "./sources/observe-sources.ts";
+import type { SourceFormat } from "./sources/source-plan.ts";
 
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });
 const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });

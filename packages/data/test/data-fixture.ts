@@ -26,7 +26,7 @@ import {
   publishContract,
   startIngestion,
 } from "../src/index.ts";
-import { readIngestion } from "../src/ingestions.ts";
+import { readIngestion } from "../src/ingestion/read-ingestion.ts";
 import type { IngestionView } from "../src/resources.ts";
 
 const example = (name: string): Promise<string> =>
@@ -47,6 +47,10 @@ export interface DataFixture {
     more?: Partial<Parameters<typeof startIngestion>[2]>,
   ): Promise<IngestionView>;
   settled(id: string): Promise<IngestionView>;
+  /** Rows of a stored Parquet object, as the engine gives them. */
+  rowsOf(object: string | undefined): Promise<Record<string, unknown>[]>;
+  /** The ledger, in its order: what happened, to what, and the whole row as text. */
+  ledger(): Promise<{ readonly event: string; readonly subject: string; readonly row: string }[]>;
   /** Starts something and cancels its job, again where it was over before; resolves to the first that was cancelled. */
   startAndCancel<T extends { readonly id: string }>(start: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -95,6 +99,24 @@ export async function dataFixture(
     deps,
     call,
     settled,
+    rowsOf: async (object = "") => {
+      const path = await deps.objects.localPath(object as Digest);
+      const { rows } = await deps.engine.run({
+        statements: [{ sql: `select * from read_parquet('${path}')`, returns: "rows" }],
+        readable: [path],
+        workFolder: join(folder, "look"),
+      });
+      return [...(rows["rows"] ?? [])];
+    },
+    ledger: async () => {
+      const rows = await db.database.session((session) =>
+        session.query<{ row: string }>(
+          "select convert_from(payload, 'UTF8') as row from ledger.rows order by id",
+          [],
+        ),
+      );
+      return rows.map(({ row }) => ({ ...(JSON.parse(row) as { event: string; subject: string }), row }));
+    },
     publishFlights: async (edit = (document) => document) => {
       const references = { "airports.csv": await example("airports.csv") };
       const document = edit(await example("contracts/flights.odcs.yaml"));

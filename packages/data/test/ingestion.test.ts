@@ -1,11 +1,11 @@
 import { mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Digest } from "@portolan/kernel";
 import { aCall } from "@portolan/testkit";
 import { sql as raw } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { listPublishedDatasets } from "../src/datasets/read-datasets.ts";
 import { publishContract, readQuarantine, startIngestion } from "../src/index.ts";
-import { listPublishedDatasets, readIngestion } from "../src/ingestions.ts";
+import { readIngestion } from "../src/ingestion/read-ingestion.ts";
 import { type DataFixture, dataFixture, flightsCsv, waitFor } from "./data-fixture.ts";
 
 let f: DataFixture;
@@ -17,27 +17,6 @@ beforeAll(async () => {
 afterAll(() => f.close());
 
 const datasets = () => listPublishedDatasets(f.deps, f.call, {});
-const events = async () =>
-  (
-    await raw<{
-      event: string;
-      subject: string;
-    }>`select convert_from(payload, 'UTF8')::jsonb ->> 'event' as event,
-    convert_from(payload, 'UTF8')::jsonb ->> 'subject' as subject from ledger.rows order by id`.execute(
-      f.db.sql,
-    )
-  ).rows;
-/** Rows of a stored Parquet object, each as JSON text. */
-const rowsOf = async (object: string): Promise<Record<string, unknown>[]> => {
-  const path = await f.deps.objects.localPath(object as Digest);
-  const { rows } = await f.deps.engine.run({
-    statements: [{ sql: `select * from read_parquet('${path}')`, returns: "rows" }],
-    readable: [path],
-    workFolder: join(f.folder, "look"),
-  });
-  return [...(rows["rows"] ?? [])];
-};
-
 const bad = [
   "2001-01-03 10:00:00,not-a-number,500,BOS,LAX",
   "2001-01-03 10:01:00,5,500,bos,LAX",
@@ -79,7 +58,7 @@ test("every row ends in exactly one place, and quarantine names the rules that a
   ]);
   expect(rows[0]?.raw).toMatchObject({ delay: "not-a-number", origin: "BOS" });
   expect(rest.next).toBeUndefined();
-  expect(await rowsOf(done.deadLetters ?? "")).toMatchObject([{ file: "planted.csv", line: "128" }]);
+  expect(await f.rowsOf(done.deadLetters)).toMatchObject([{ file: "planted.csv", line: "128" }]);
 });
 
 test("the accepted rows carry UTC by the airport's zone, in the order of event time", async () => {
@@ -88,7 +67,7 @@ test("the accepted rows carry UTC by the airport's zone, in the order of event t
     "date,delay,distance,origin,destination\n2001-01-01 09:00:00,1,10,LAX,BOS\n2001-01-01 11:00:00,2,10,BOS,LAX\n",
   );
   const [dataset] = await listPublishedDatasets(f.deps, f.call, { id: done.datasetId ?? "" });
-  const rows = await rowsOf(dataset?.object ?? "");
+  const rows = await f.rowsOf(dataset?.object);
   // 11:00 in Boston is 16:00 UTC, an hour before 09:00 in Los Angeles.
   expect(rows.map((row) => [row["origin"], Number(row["departed_at"])])).toEqual([
     ["BOS", Date.UTC(2001, 0, 1, 16) * 1000],
@@ -110,7 +89,7 @@ test("the same bytes under the same contract are published once, also by two ing
   const [first, second] = [await f.settled(a.id), await f.settled(b.id)];
   expect(first.datasetId).toBe(second.datasetId);
   expect((await datasets()).length).toBe(before + 1);
-  expect((await events()).filter((row) => row.subject === first.datasetId)).toHaveLength(1);
+  expect((await f.ledger()).filter((row) => row.subject === first.datasetId)).toHaveLength(1);
 });
 
 test("another use case does not get the dataset of the first, but the same content address", async () => {
@@ -163,7 +142,9 @@ test("a batch that fails its gate publishes nothing, and says why on the ledger"
   expect(done.failures?.[0]).toContain("6 of 16 rows are bad");
   expect(done.datasetId).toBeUndefined();
   expect((await datasets()).length).toBe(before);
-  expect(await events()).toContainEqual({ event: "data.ingestion.refused", subject: done.id });
+  expect(await f.ledger()).toContainEqual(
+    expect.objectContaining({ event: "data.ingestion.refused", subject: done.id }),
+  );
 });
 
 test("a file without a column that every row needs is refused at once, and what is there is said", async () => {
@@ -174,7 +155,9 @@ test("a file without a column that every row needs is refused at once, and what 
     drift: { missing: ["distance", "origin", "destination"] },
   });
   expect(done.datasetId).toBeUndefined();
-  expect(await events()).toContainEqual({ event: "data.ingestion.refused", subject: done.id });
+  expect(await f.ledger()).toContainEqual(
+    expect.objectContaining({ event: "data.ingestion.refused", subject: done.id }),
+  );
 });
 
 test("a source that is not what its name says fails for good only after its retries", async () => {
@@ -183,7 +166,7 @@ test("a source that is not what its name says fails for good only after its retr
   const jobs = await raw<{ failures: number; state: string }>`select failures, state from database.job_runs
     where payload ->> 'ingestionId' = ${started.id}`.execute(f.db.sql);
   expect(jobs.rows).toEqual([{ failures: 2, state: "failed" }]);
-  expect((await events()).filter((row) => row.subject === started.id).map((row) => row.event)).toEqual([
+  expect((await f.ledger()).filter((row) => row.subject === started.id).map((row) => row.event)).toEqual([
     "data.ingestion.started",
     "data.ingestion.failed",
   ]);
@@ -325,11 +308,6 @@ test("an ingestion whose job is cancelled reads cancelled, with its ledger row, 
   );
   expect(ended).toMatchObject({ state: "cancelled", finishedAt: expect.any(Number) as number });
   expect(ended.datasetId).toBeUndefined();
-  const events = await f.db.database.session((session) =>
-    session.query(
-      "select convert_from(payload, 'UTF8')::jsonb ->> 'event' as event from ledger.rows where convert_from(payload, 'UTF8')::jsonb ->> 'subject' = $1 order by id",
-      [id],
-    ),
-  );
-  expect(events).toEqual([{ event: "data.ingestion.started" }, { event: "data.ingestion.cancelled" }]);
+  const events = (await f.ledger()).flatMap(({ event, subject }) => (subject === id ? [event] : []));
+  expect(events).toEqual(["data.ingestion.started", "data.ingestion.cancelled"]);
 });

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { expect, test } from "vitest";
+import { readContract } from "../src/contracts/read-contract.ts";
 import { judgeEvents } from "../src/events/judge-events.ts";
-import { readContract } from "../src/read-contract.ts";
-import { tryContract } from "../src/try-contract.ts";
-import { RowValidator } from "../src/validate-row.ts";
+import { tryContract } from "../src/judging/try-contract.ts";
+import { RowValidator } from "../src/judging/validate-row.ts";
 
 const contract = readContract(
   JSON.stringify({

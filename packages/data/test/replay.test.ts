@@ -1,11 +1,10 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
-import type { Digest } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { listPublishedDatasets } from "../src/datasets/read-datasets.ts";
 import { contractHealth, healthFigures, noticeJob, startReplay } from "../src/index.ts";
-import { listPublishedDatasets, readIngestion } from "../src/ingestions.ts";
-import { readNotices } from "../src/notices.ts";
+import { readIngestion } from "../src/ingestion/read-ingestion.ts";
+import { readNotices } from "../src/notices/notices.ts";
 import { type DataFixture, dataFixture, flightsCsv, waitFor } from "./data-fixture.ts";
 
 /** Rows that were kept out come in once the contract is mended, and its owners hear of both. */
@@ -59,13 +58,7 @@ const replayed = async (id: string, version?: string) =>
   f.settled((await startReplay(f.deps, f.call, id, version === undefined ? {} : { version })).id);
 const rowsOf = async (datasetId: string | undefined) => {
   const [dataset] = await listPublishedDatasets(f.deps, f.call, { id: datasetId ?? "" });
-  const path = await f.deps.objects.localPath(dataset?.object as Digest);
-  const { rows } = await f.deps.engine.run({
-    statements: [{ sql: `select * exclude (_row) from read_parquet('${path}')`, returns: "rows" }],
-    readable: [path],
-    workFolder: join(f.folder, "look"),
-  });
-  return rows["rows"] ?? [];
+  return (await f.rowsOf(dataset?.object)).map(({ _row, ...row }) => row);
 };
 
 test("a replay under a mended contract takes in what it allows now, beside all that was accepted, and nothing twice", async () => {

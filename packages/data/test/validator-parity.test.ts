@@ -5,11 +5,11 @@ import { createDuckDbEngine } from "@portolan/duckdb";
 import { digestBytes } from "@portolan/kernel";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ColumnType, DataContract } from "../src/contract-model.ts";
-import { readContract } from "../src/read-contract.ts";
-import type { SourceFormat } from "../src/source-plan.ts";
-import { splitPlan } from "../src/split-plan.ts";
-import { RowValidator, type RowVerdict } from "../src/validate-row.ts";
+import type { ColumnType, DataContract } from "../src/contracts/contract-model.ts";
+import { readContract } from "../src/contracts/read-contract.ts";
+import { splitPlan } from "../src/judging/split-plan.ts";
+import { RowValidator, type RowVerdict } from "../src/judging/validate-row.ts";
+import type { SourceFormat } from "../src/sources/source-plan.ts";
 import { membersOf, readJsonCell } from "../src/values/json-cell.ts";
 import type { Value } from "../src/values/parse-value.ts";
 

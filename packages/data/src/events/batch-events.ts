@@ -3,20 +3,18 @@ import {
   type CallContext,
   type Digest,
   type Environment,
+  type EnvironmentPlace,
   JobDeferred,
   type JobEnd,
   type JobHandler,
   type JobRun,
   type JsonObject,
   locate,
-  newId,
   ownerOf,
   type Transaction,
-  type WorkPlace,
 } from "@portolan/kernel";
-import { contractNotFound } from "../contracts.ts";
-import { ingestionPlace, ingestQueue } from "../ingestions.ts";
-import { findContract, insertIngestion } from "../store.ts";
+import { requireContract } from "../contracts/require-contract.ts";
+import { beginIngestion } from "../ingestion/begin-ingestion.ts";
 import { claimEvents, deleteBatch, type EventPlace, linesOf, releaseEvents } from "./event-store.ts";
 import { type EventDeps, eventQueue } from "./receive-events.ts";
 
@@ -44,8 +42,10 @@ function batchPrefix({ organisationId, contract, environment, useCaseId, window 
 
 async function batchEvents(deps: EventDeps, job: JobRun): Promise<JsonObject> {
   const { window, ...place } = placeOf(job.call, job.payload);
-  const { organisationId } = job.call.actor;
-  const owner = ownerOf(await locate(deps.places, organisationId, { useCaseId: place.useCaseId }));
+  const at = {
+    environment: place.environment as Environment,
+    ...(await locate(deps.places, job.call.actor.organisationId, { useCaseId: place.useCaseId })),
+  };
   const ingestions: string[] = [];
   for (let number = 0; ; number += 1) {
     const batch = `${batchPrefix({ ...place, window })}${number}`;
@@ -61,7 +61,7 @@ async function batchEvents(deps: EventDeps, job: JobRun): Promise<JsonObject> {
     });
     ingestions.push(
       await job.step(`ingest ${number}`, (tx) =>
-        startBatch(deps, tx, { ...place, owner }, { object, batch }),
+        startBatch(tx, deps.artifacts, { contract: place.contract, at, object, batch }),
       ),
     );
   }
@@ -80,41 +80,27 @@ function placeOf(call: CallContext, payload: JsonObject): Window {
   return { organisationId, contract, environment, window, ...(useCaseId === undefined ? {} : { useCaseId }) };
 }
 
+interface WrittenBatch {
+  readonly contract: string;
+  readonly at: EnvironmentPlace;
+  readonly object: string;
+  readonly batch: string;
+}
+
 async function startBatch(
-  deps: EventDeps,
   tx: Transaction,
-  place: EventPlace & { readonly owner: WorkPlace },
-  { object, batch }: { readonly object: string; readonly batch: string },
+  artifacts: EventDeps["artifacts"],
+  { contract: name, at, object, batch }: WrittenBatch,
 ): Promise<string> {
-  const contract = await findContract(tx.sql, place.organisationId, place.contract);
-  if (!contract) throw contractNotFound(place.contract);
-  const environment = place.environment as Environment;
-  const id = newId("ingestion", tx.now);
-  await deps.artifacts.note(tx, ingestionPlace(place), [{ digest: object as Digest, kind: "upload" }]);
-  await insertIngestion(tx.sql, {
-    id,
-    organisation_id: place.organisationId,
-    contract_id: contract.id,
-    contract: place.contract,
-    environment,
-    use_case_id: place.useCaseId ?? null,
+  const contract = await requireContract(tx.sql, tx.call.actor.organisationId, at, name);
+  const { environment } = at;
+  await artifacts.note(tx, { environment, ...ownerOf(at) }, [{ digest: object as Digest, kind: "upload" }]);
+  const { id } = await beginIngestion(tx, {
+    contract,
+    place: at,
     sources: [{ object, format: "jsonl" }],
-    as_of: null,
-    replay_of: null,
-    started_by: tx.call.actor.id,
-    started_at: tx.now,
+    detail: { events: true },
   });
   await deleteBatch(tx.sql, batch);
-  await tx.enqueue({
-    queue: ingestQueue,
-    payload: { ingestionId: id },
-    key: id,
-    place: { environment, ...place.owner },
-  });
-  await tx.record({
-    event: "data.ingestion.started",
-    subject: id,
-    detail: { contract: place.contract, version: contract.version, environment, events: true },
-  });
   return id;
 }

@@ -1,4 +1,4 @@
-import type { RowValidator } from "../validate-row.ts";
+import type { RowValidator } from "../judging/validate-row.ts";
 import { countMembers } from "../values/count-members.ts";
 import { jsonText, membersOf, readJsonCell } from "../values/json-cell.ts";
 

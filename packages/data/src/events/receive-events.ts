@@ -2,19 +2,17 @@ import { readFile } from "node:fs/promises";
 import {
   asPlace,
   type CallContext,
-  covers,
   digestBytes,
   type Environment,
   locate,
   ownerOf,
   PortolanError,
 } from "@portolan/kernel";
-import type { DataContract } from "../contract-model.ts";
-import { contractNotFound } from "../contracts.ts";
+import type { DataContract } from "../contracts/contract-model.ts";
+import { requireContract } from "../contracts/require-contract.ts";
 import type { DataErrorCode } from "../errors.ts";
-import type { IngestionDeps } from "../ingestions.ts";
-import { findContract } from "../store.ts";
-import { RowValidator, type ZoneTables } from "../validate-row.ts";
+import type { IngestionDeps } from "../ingestion/start-ingestion.ts";
+import { RowValidator, type ZoneTables } from "../judging/validate-row.ts";
 import { countEvents, insertEvents } from "./event-store.ts";
 import { type JudgedEvents, judgeEvents } from "./judge-events.ts";
 
@@ -59,8 +57,7 @@ export async function receiveEvents(
   const place = await locate(deps.places, organisationId, { useCaseId: input.useCaseId });
   const owner = ownerOf(place);
   await deps.residency.require(call, { environment, name: `events ${name}`, ...owner });
-  const contract = await deps.uow.read(call, (sql) => findContract(sql, organisationId, name));
-  if (!contract || !covers(contract.owner, place)) throw contractNotFound(name);
+  const contract = await deps.uow.read(call, (sql) => requireContract(sql, organisationId, place, name));
   const validator = await validatorOf(deps, contract.digest, contract.body);
   const { lines, ...judged } = judgeEvents(validator, input.body);
   if (lines.length === 0) return judged;

@@ -1,7 +1,7 @@
 import { routeConfig } from "@portolan/http-contract";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type ContractDeps, publishContract, readPublishedContract } from "../contracts.ts";
+import { type ContractDeps, publishContract, readPublishedContract } from "../contracts/publish-contract.ts";
 import { ContractView } from "../resources.ts";
 
 const Params = Type.Object({ name: Type.String({ pattern: "^[a-z][a-z0-9-]{0,62}$" }) });

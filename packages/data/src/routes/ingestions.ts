@@ -2,10 +2,12 @@ import { routeConfig } from "@portolan/http-contract";
 import { PortolanError } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
+import { listPublishedDatasets } from "../datasets/read-datasets.ts";
 import type { DataErrorCode } from "../errors.ts";
-import { type IngestionDeps, listPublishedDatasets, readIngestion, startIngestion } from "../ingestions.ts";
-import { readQuarantine } from "../quarantine.ts";
-import { startReplay } from "../replay.ts";
+import { readQuarantine } from "../ingestion/quarantine.ts";
+import { readIngestion } from "../ingestion/read-ingestion.ts";
+import { type IngestionDeps, startIngestion } from "../ingestion/start-ingestion.ts";
+import { startReplay } from "../ingestion/start-replay.ts";
 import { DatasetManifest, EnvironmentName, IngestionView, Source } from "../resources.ts";
 
 const NewIngestion = Type.Object(

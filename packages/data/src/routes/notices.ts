@@ -1,8 +1,8 @@
 import { routeConfig } from "@portolan/http-contract";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { NoticeView } from "../notice-view.ts";
-import { type NoticeDeps, readNotices } from "../notices.ts";
+import { NoticeView } from "../notices/notice-view.ts";
+import { type NoticeDeps, readNotices } from "../notices/notices.ts";
 
 const Query = Type.Object({
   contract: Type.Optional(Type.String({ maxLength: 63 })),

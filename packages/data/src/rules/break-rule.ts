@@ -1,5 +1,5 @@
 import { RE2JS } from "re2js";
-import type { NamedRowRule, RangeBound } from "../contract-model.ts";
+import type { NamedRowRule, RangeBound } from "../contracts/contract-model.ts";
 import { type JsonCell, membersOf } from "../values/json-cell.ts";
 import type { Value } from "../values/parse-value.ts";
 import { multipleTolerance } from "./rule-sql.ts";

@@ -1,5 +1,5 @@
 import { quoteName, quoteText } from "@portolan/expressions";
-import type { ColumnType, NamedRowRule, RangeBound } from "../contract-model.ts";
+import type { ColumnType, NamedRowRule, RangeBound } from "../contracts/contract-model.ts";
 import { dateLimitSql, timeLimitSql } from "./limit-sql.ts";
 
 /**

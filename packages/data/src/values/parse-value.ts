@@ -1,5 +1,5 @@
 import { zonedMicros } from "@portolan/kernel";
-import type { ColumnType, ContractColumn } from "../contract-model.ts";
+import type { ColumnType, ContractColumn } from "../contracts/contract-model.ts";
 import { daysOf } from "./calendar.ts";
 import type { JsonCell } from "./json-cell.ts";
 import { toIso } from "./text-format.ts";

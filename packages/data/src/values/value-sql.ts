@@ -1,5 +1,5 @@
 import { quoteText } from "@portolan/expressions";
-import type { ContractColumn } from "../contract-model.ts";
+import type { ContractColumn } from "../contracts/contract-model.ts";
 import { isUtc } from "./parse-value.ts";
 import { falseWords, textForms, trueWords } from "./text-forms.ts";
 

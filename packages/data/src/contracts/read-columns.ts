@@ -1,0 +1,176 @@
+import type { Digest } from "@portolan/kernel";
+import type { YamlNode } from "@portolan/yaml-source";
+import { readTextFormat, type TextFormat } from "../values/text-format.ts";
+import type { BatchRule, ColumnType, ContractColumn, NamedRowRule } from "./contract-model.ts";
+import { logicalTypes } from "./odcs/document-shape.ts";
+import { readOptions } from "./read-options.ts";
+import { readPropertyQuality } from "./read-quality.ts";
+
+const columnName = /^[A-Za-z][A-Za-z0-9_]{0,62}$/;
+/** They stand in JSON paths and headers as they are. */
+const sourceName = /^[^"\\\p{Cc}]{1,128}$/u;
+
+interface Columns {
+  readonly columns: ContractColumn[];
+  readonly primaryKey: string[];
+  readonly rowRules: NamedRowRule[];
+  readonly batchRules: BatchRule[];
+}
+
+/** Columns of a table with the rules that stand at them. */
+export function readColumns(table: YamlNode, references: Readonly<Record<string, Digest>>): Columns {
+  const result: Columns = { columns: [], primaryKey: [], rowRules: [], batchRules: [] };
+  const properties = table.get("properties").items();
+  if (properties.length === 0 || properties.length > 500)
+    table.get("properties").report("must hold 1 to 500 columns");
+  const names = new Set<string>();
+  for (const property of properties) {
+    const column = readColumn(property, references);
+    // Column names are compared without case: SQL and Parquet readers do.
+    if (names.has(column.name.toLowerCase())) property.report("repeats a column name");
+    names.add(column.name.toLowerCase());
+    result.columns.push(column);
+    readRules(property, column, result);
+  }
+  result.primaryKey.push(...readPrimaryKey(properties));
+  if (result.primaryKey.length > 0)
+    result.batchRules.push(duplicates("primary_key.unique", result.primaryKey));
+  checkDerived(properties, result.columns);
+  return result;
+}
+
+function readColumn(property: YamlNode, references: Readonly<Record<string, Digest>>): ContractColumn {
+  const name = property.get("name").requiredText("Name the column.");
+  if (!columnName.test(name))
+    property.get("name").report("is not a column name", "Use letters, digits and underscores.");
+  const source = property.get("physicalName").text() ?? name;
+  if (!sourceName.test(source))
+    property
+      .get("physicalName")
+      .report("holds quotes, backslashes or control characters", "Rename the column.");
+  const options = property.get("logicalTypeOptions");
+  const zone = options.get("defaultTimezone").text();
+  if (zone !== undefined && !isZone(zone))
+    options
+      .get("defaultTimezone")
+      .report(`is ${zone}, which is no time zone`, "Write an IANA name such as Europe/Paris.");
+  const local = readLocalTime(property, references);
+  const type = typeOf(property, zone, local);
+  const classification = property.get("classification").text();
+  const format = readFormat(options, type);
+  for (const nested of ["properties", "items"])
+    if (property.get(nested).present)
+      property
+        .get(nested)
+        .report(
+          "describes nested values, which nothing here checks",
+          "Flatten them into columns, or leave the description out.",
+        );
+  return {
+    name,
+    source,
+    type,
+    required: property.get("required").boolean() || property.get("primaryKey").boolean(),
+    ...(classification === undefined ? {} : { classification }),
+    ...(format === undefined ? {} : { format }),
+    ...(zone === undefined || type !== "instant" ? {} : { defaultTimeZone: zone }),
+    ...(local === undefined ? {} : { localTime: local }),
+  };
+}
+
+function typeOf(
+  property: YamlNode,
+  zone: string | undefined,
+  local: ContractColumn["localTime"],
+): ColumnType {
+  const logical = property.get("logicalType").oneOf(logicalTypes) ?? "string";
+  const timezone = property.get("logicalTypeOptions").get("timezone");
+  if (logical === "time" && timezone.boolean())
+    timezone.report("gives a time of day a zone", "Use a timestamp, or leave it out.");
+  if (logical !== "timestamp") return logical as ColumnType;
+  return timezone.present && !timezone.boolean() && zone === undefined && !local ? "local" : "instant";
+}
+
+function isZone(name: string): boolean {
+  try {
+    return Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
+
+function readFormat(options: YamlNode, type: ColumnType): TextFormat | undefined {
+  if (type !== "date" && type !== "time" && type !== "local" && type !== "instant") return undefined;
+  const format = options.get("format").text();
+  if (format === undefined) return undefined;
+  const read = readTextFormat(format, type);
+  if (!read)
+    options
+      .get("format")
+      .report(
+        `is "${format.slice(0, 40)}", which is not understood`,
+        "Use yyyy, MM, dd, HH, mm, ss, S and X, each once, with text in single quotes.",
+      );
+  return read;
+}
+
+function readLocalTime(
+  property: YamlNode,
+  references: Readonly<Record<string, Digest>>,
+): ContractColumn["localTime"] {
+  const value = property
+    .get("customProperties")
+    .items()
+    .find((item) => item.get("property").text() === "portolan.localTime")
+    ?.get("value");
+  if (!value) return undefined;
+  const zones = value.get("zones").requiredText("Name the zone table, a CSV with two columns.");
+  if (!Object.hasOwn(references, zones))
+    value.get("zones").report(`names ${zones}, which did not come with the contract`, "Send it along.");
+  return {
+    from: value.get("from").requiredText("Name the local time column."),
+    key: value.get("key").requiredText("Name the column whose value selects the zone."),
+    zones,
+  };
+}
+
+function checkDerived(properties: readonly YamlNode[], columns: readonly ContractColumn[]): void {
+  for (const [index, column] of columns.entries()) {
+    if (!column.localTime) continue;
+    const { from, key } = column.localTime;
+    if (columns.find((other) => other.name === from)?.type !== "local")
+      properties[index]?.report(
+        `reads ${from}, which is no local time`,
+        "Give that column `timezone: false`.",
+      );
+    if (columns.find((other) => other.name === key)?.type !== "string")
+      properties[index]?.report(`selects the zone by ${key}, which is no string column`);
+  }
+}
+
+/** Columns of the primary key, in the order of their positions; without positions, in that of the document. */
+function readPrimaryKey(properties: readonly YamlNode[]): string[] {
+  return properties
+    .filter((property) => property.get("primaryKey").boolean())
+    .map((property, index) => ({
+      name: property.get("name").text() ?? "",
+      position: property.get("primaryKeyPosition").number() ?? -1,
+      index,
+    }))
+    .toSorted((a, b) => a.position - b.position || a.index - b.index)
+    .map(({ name }) => name);
+}
+
+function readRules(property: YamlNode, column: ContractColumn, into: Columns): void {
+  const { name } = column;
+  if (column.required) into.rowRules.push({ kind: "required", name: `${name}.required`, column: name });
+  if (property.get("unique").boolean()) into.batchRules.push(duplicates(`${name}.unique`, [name]));
+  into.rowRules.push(...readOptions(property.get("logicalTypeOptions"), column));
+  const quality = readPropertyQuality(property, column);
+  into.rowRules.push(...quality.rowRules);
+  into.batchRules.push(...quality.batchRules);
+}
+
+function duplicates(name: string, columns: readonly string[]): BatchRule {
+  return { name, metric: "duplicateValues", columns, unit: "rows", operator: "mustBe", limits: [0] };
+}

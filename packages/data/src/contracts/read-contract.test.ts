@@ -1,0 +1,119 @@
+import { readFileSync } from "node:fs";
+import { digestBytes, isPortolanError } from "@portolan/kernel";
+import { expect, test } from "vitest";
+import { judgeBatch } from "../judging/batch-metrics.ts";
+import { contractDigest, readContract } from "./read-contract.ts";
+
+const airports = { "airports.csv": digestBytes(new Uint8Array()) };
+const flights = readFileSync(
+  new URL("../../../../examples/flight-delays/contracts/flights.odcs.yaml", import.meta.url),
+  "utf8",
+);
+const read = (text: string) => readContract(text, "flights.odcs.yaml", airports);
+
+test("the contract of the example is understood whole", () => {
+  const contract = read(flights);
+  expect(contract).toMatchObject({
+    id: "flights",
+    eventTime: "departed_at",
+    maxBadShare: 0.01,
+    table: "flights",
+  });
+  expect(contract.columns.map(({ name, type }) => `${name} ${type}`)).toEqual([
+    "departure_local local",
+    "departed_at instant",
+    "delay integer",
+    "distance integer",
+    "origin string",
+    "destination string",
+  ]);
+  expect(contract.rowRules.map((rule) => rule.name)).toContain("origin.pattern");
+  expect(contract.batchRules).toHaveLength(2);
+});
+
+test("comments and layout change no digest; what a contract demands does (D3)", () => {
+  const digest = contractDigest(read(flights));
+  expect(contractDigest(read(`# note\n${flights}`))).toBe(digest);
+  expect(contractDigest(read(flights.replace("maximum: 2880", "maximum: 2881")))).not.toBe(digest);
+  expect(
+    contractDigest(readContract(flights, "f", { "airports.csv": digestBytes(new Uint8Array([1])) })),
+  ).not.toBe(digest);
+});
+
+test.each([
+  [
+    "an unknown key",
+    (text: string) => text.replace("status: active", "status: active\nfreshness: 1d"),
+    /freshness.*not known/,
+  ],
+  [
+    "a rule that nothing executes",
+    (text: string) => text.replace("- metric: rowCount", "- type: custom\n        metric: rowCount"),
+    /custom/,
+  ],
+  [
+    "a look-around pattern",
+    (text: string) => text.replace('"^[A-Z]{3}$"', '"^(?=A)[A-Z]{3}$"'),
+    /look-around/,
+  ],
+  [
+    "a table that did not come along",
+    (text: string) => text.replace("zones: airports.csv", "zones: other.csv"),
+    /did not come/,
+  ],
+  [
+    "an event time that is a wall clock",
+    (text: string) => text.replace("value: departed_at", "value: departure_local"),
+    /portolan.eventTime/,
+  ],
+  [
+    "two thresholds",
+    (text: string) => text.replace("mustBeGreaterThan: 0", "mustBeGreaterThan: 0\n        mustBe: 1"),
+    /exactly one threshold/,
+  ],
+  [
+    "a duplicate rule without columns",
+    (text: string) => text.replace(/arguments: .*\n/, "description: x\n"),
+    /which columns/,
+  ],
+  [
+    "another version of the standard",
+    (text: string) => text.replace("apiVersion: v3.1.0", "apiVersion: v2.2.2"),
+    /v2.2.2/,
+  ],
+  ["an alias", (text: string) => text.replace("id: flights", "id: &a flights\ntenant: *a"), /alias/i],
+  ["two documents", (text: string) => `${text}\n---\nid: x\n`, /document/i],
+])("%s is refused with its line", (_, edit, message) => {
+  const broken = edit(flights);
+  expect(broken).not.toBe(flights);
+  try {
+    read(broken);
+  } catch (error) {
+    if (!isPortolanError(error)) throw error;
+    expect(error.code).toBe("data.contract_invalid");
+    expect(error.violations.map((one) => one.detail).join("\n")).toMatch(message);
+    return;
+  }
+  expect.unreachable("it was accepted");
+});
+
+test("a batch is judged by its share of bad rows, its age and every figure, at the edge of each (D10)", () => {
+  const contract = read(
+    flights.replace(
+      "property: retention\n    value: 30\n    unit: y",
+      "property: latency\n    value: 2\n    unit: h",
+    ),
+  );
+  const hour = 3_600_000_000;
+  const good = { accepted: 99, quarantined: 1, deadLetters: 0, maxEventTime: 10 * hour, values: [99, 0] };
+  const kind = (changes: Partial<typeof good>, asOf = 12 * hour) =>
+    judgeBatch(contract, { ...good, ...changes }, asOf).kind;
+  expect(kind({})).toBe("passed");
+  expect(kind({ quarantined: 2, accepted: 98 })).toBe("failed");
+  expect(kind({ deadLetters: 1, accepted: 98 })).toBe("failed");
+  expect(kind({}, 12 * hour + 1000)).toBe("failed");
+  expect(kind({ values: [0, 0] })).toBe("failed");
+  expect(kind({ values: [99, 1] })).toBe("failed");
+  expect(kind({ values: [99] })).toBe("failed");
+  expect(kind({ accepted: 0, quarantined: 0, values: [1, 0] })).toBe("failed");
+});

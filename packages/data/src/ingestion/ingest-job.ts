@@ -1,0 +1,222 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  asPlace,
+  type Digest,
+  digestJson,
+  type EnvironmentPlace,
+  type JobEnd,
+  type JobHandler,
+  type JobRun,
+  type JsonObject,
+  locate,
+  PortolanError,
+  type Sql,
+  type Transaction,
+} from "@portolan/kernel";
+import type { DataContract } from "../contracts/contract-model.ts";
+import { getContract, type StoredContract } from "../contracts/contract-store.ts";
+import type { DataErrorCode } from "../errors.ts";
+import { judgeFiles } from "../judging/judge-files.ts";
+import { raiseNotices } from "../notices/notices.ts";
+import { digestFile } from "../sources/digest-file.ts";
+import { locateSources, unreadable } from "../sources/locate-sources.ts";
+import {
+  missingColumns,
+  type ObservedColumn,
+  observeSources,
+  withColumns,
+  withDialects,
+} from "../sources/observe-sources.ts";
+import type { SourceFile } from "../sources/source-plan.ts";
+import { ingestQueue } from "./begin-ingestion.ts";
+import {
+  closeIngestion,
+  findIngestion,
+  type StoredIngestion as Ingestion,
+  updateIngestion,
+} from "./ingestion-store.ts";
+import { publishBatch, refuseUnread, reuseBatch, type Split } from "./publish-batch.ts";
+import { ingestionPlace } from "./read-ingestion.ts";
+import type { IngestionDeps } from "./start-ingestion.ts";
+
+/**
+ * Ingests one batch: digest the sources, split, judge, publish. Each step resumes after a crash; publication and its
+ * ledger row are one transaction, so a batch is visible whole or not at all.
+ */
+export function ingestJob(deps: IngestionDeps): JobHandler {
+  return { queue: ingestQueue, retries: 2, run: (job) => runIngestion(deps, job), abandoned };
+}
+
+async function abandoned(tx: Transaction, { payload, state, reason }: JobEnd): Promise<void> {
+  const { ingestionId: id } = payload as { ingestionId: string };
+  if (!(await closeIngestion(tx.sql, id, { state, reason, now: tx.now }))) return;
+  await tx.record({ event: `data.ingestion.${state}`, subject: id });
+  const { organisationId } = tx.call.actor;
+  const ingestion = state === "failed" ? await findIngestion(tx.sql, organisationId, id) : undefined;
+  if (!ingestion) return;
+  const contract = await getContract(tx.sql, organisationId, ingestion.contractId);
+  const reasons = ["its worker ended at the last attempt"];
+  await raiseNotices(tx, { kind: "failed", ingestion, contract, reasons });
+}
+
+/** Where a batch failed, in names that are ours or the contract's: the engine's own words may quote a row. */
+function failedAt(error: unknown, { batchRules }: DataContract): string {
+  if (!(error instanceof PortolanError)) return "it failed by an internal fault";
+  const rule = batchRules.find(({ name }) => error.detail?.startsWith(`rule ${name}: `));
+  return `it failed with ${error.code}${rule ? ` in the rule ${rule.name}` : ""}`;
+}
+
+async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObject> {
+  const payload = job.payload["ingestionId"];
+  const id = typeof payload === "string" ? payload : "";
+  const organisationId = job.call.actor.organisationId;
+  const { ingestion, contract, before } = await deps.uow.read(job.call, async (sql) => {
+    const found = await findIngestion(sql, organisationId, id);
+    if (!found)
+      throw new PortolanError<DataErrorCode>("data.ingestion_not_found", { detail: `there is no ${id}` });
+    const first = found.replayOf && (await findIngestion(sql, organisationId, found.replayOf));
+    return {
+      ingestion: found,
+      contract: await getContract(sql, organisationId, found.contractId),
+      ...(first ? { before: await readBefore(sql, organisationId, first) } : {}),
+    };
+  });
+  try {
+    const at = await workPlace(deps, job, ingestion);
+    const files = await locateSources(deps, { call: job.call, at }, ingestion.sources);
+    const located = files.map((file) => (before ? { ...file, before: before.columns } : file));
+    const lost = before?.lost;
+    const sourceDigest = await job.effect("digest sources", () => digestSources(located, lost));
+    const earlier = await job.step("look for the same batch", async (tx) => {
+      const found = await reuseBatch(tx, ingestion, sourceDigest);
+      if (found === null) await updateIngestion(tx.sql, ingestion.id, { state: "running" });
+      return found;
+    });
+    if (earlier !== null) return { datasetId: earlier, reused: true };
+    const batch = { ingestion, contract, sourceDigest };
+    const seen = await observe(deps, job, contract.body, located);
+    if (seen.failures.length > 0)
+      return await job.step("refuse", (tx) => refuseUnread(tx, batch, seen.columns, seen.failures));
+    const found = await job.effect("split", () =>
+      splitBatch(deps, job, { ...batch, sources: seen.sources, ...(lost ? { lost } : {}) }),
+    );
+    const split = lost ? { ...found, deadLetters: lost.lines, deadLetterObject: lost.object } : found;
+    return await job.step("publish", (tx) =>
+      publishBatch(deps, tx, { ...batch, split, observed: seen.columns }),
+    );
+  } catch (error) {
+    // A failure that will be tried again is none yet: whoever waits for this ingestion would give up too early.
+    if (job.signal.aborted || !job.finalAttempt) throw error;
+    await deps.uow.write(job.call, async (tx) => {
+      const failure = error instanceof Error ? error.message.slice(0, 500) : "failed";
+      await updateIngestion(tx.sql, id, { state: "failed", failures: [failure], finished_at: tx.now });
+      await raiseNotices(tx, {
+        kind: "failed",
+        ingestion,
+        contract,
+        reasons: [failedAt(error, contract.body)],
+      });
+      await tx.record({ event: "data.ingestion.failed", subject: id });
+    });
+    throw error;
+  }
+}
+
+async function workPlace(deps: IngestionDeps, job: JobRun, ingestion: Ingestion): Promise<EnvironmentPlace> {
+  const place = await locate(deps.places, job.call.actor.organisationId, asPlace(ingestion));
+  return { ...ingestionPlace(ingestion), ...place };
+}
+
+/** Lines of a batch that were no rows when it first came: nothing judges them again, and they count as bad all the same. */
+interface LostLines {
+  readonly lines: number;
+  /** The object that holds them. */
+  readonly object: string;
+}
+
+/** What the first ingestion of a batch says about the rows that it left. */
+async function readBefore(
+  sql: Sql,
+  organisationId: string,
+  { contractId, counts, deadLetters }: Ingestion,
+): Promise<{ readonly columns: DataContract["columns"]; readonly lost?: LostLines }> {
+  const { columns } = (await getContract(sql, organisationId, contractId)).body;
+  const lines = counts?.deadLetters ?? 0;
+  return lines > 0 && deadLetters !== undefined
+    ? { columns, lost: { lines, object: deadLetters } }
+    : { columns };
+}
+
+/** Two batches with the same rows are not the same where one of them has lost lines. */
+async function digestSources(sources: readonly SourceFile[], lost?: LostLines): Promise<string> {
+  const parts: JsonObject[] = [];
+  for (const source of sources) parts.push({ format: source.format, digest: await digestFile(source.path) });
+  if (lost) parts.push({ format: "dead_letters", digest: lost.object });
+  return digestJson(parts);
+}
+
+/** What the files are: how CSV is written, which columns there are, and whether the batch can be read at all. */
+async function observe(
+  deps: IngestionDeps,
+  job: JobRun,
+  contract: DataContract,
+  located: readonly SourceFile[],
+): Promise<{ sources: SourceFile[]; columns: ObservedColumn[]; failures: string[] }> {
+  const dialects = await withDialects(located, contract.columns);
+  await mkdir(deps.workFolder, { recursive: true });
+  const workFolder = await mkdtemp(join(deps.workFolder, "look-"));
+  try {
+    const columns = await observeSources(deps.engine, dialects, workFolder, job.signal);
+    return {
+      sources: withColumns(dialects, columns),
+      columns: columns.flat(),
+      failures: missingColumns(contract, dialects, columns),
+    };
+  } finally {
+    await rm(workFolder, { recursive: true, force: true });
+  }
+}
+
+interface Batch {
+  readonly ingestion: Ingestion;
+  readonly contract: StoredContract;
+  readonly sources: readonly SourceFile[];
+  readonly sourceDigest: string;
+  readonly lost?: LostLines;
+}
+
+async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promise<Split> {
+  const { contract, sources, lost } = batch;
+  const folder = join(deps.workFolder, batch.ingestion.id);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  try {
+    const references: Record<string, string> = {};
+    for (const [name, digest] of Object.entries(contract.body.references))
+      references[name] = await deps.objects.localPath(digest as Digest);
+    const figures = await judgeFiles(deps.engine, {
+      contract: contract.body,
+      sources,
+      references,
+      folder,
+      signal: job.signal,
+      onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),
+    });
+    // What was digested must be what was split, or the manifest would name bytes that nobody judged.
+    if ((await digestSources(sources, lost)) !== batch.sourceDigest)
+      throw unreadable("a source changed while it was read", "Deliver files whole, then ingest them again.");
+    const accepted = await deps.objects.putFile(join(folder, "accepted.parquet"));
+    const quarantine = await deps.objects.putFile(join(folder, "quarantine.parquet"));
+    const deadLetters = await deps.objects.putFile(join(folder, "dead-letter.parquet"));
+    return {
+      ...figures,
+      object: accepted.digest,
+      sizeBytes: accepted.sizeBytes,
+      quarantine: quarantine.digest,
+      deadLetterObject: deadLetters.digest,
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,87 @@
+import { realpath, stat } from "node:fs/promises";
+import { isAbsolute, relative } from "node:path";
+import {
+  type ArtifactCatalogue,
+  type CallContext,
+  type EnvironmentPlace,
+  type ObjectStore,
+  PortolanError,
+} from "@portolan/kernel";
+import type { DataErrorCode } from "../errors.ts";
+import type { SourceView } from "../resources.ts";
+import type { SourceFile, SourceFormat } from "./source-plan.ts";
+
+export interface SourcePlaces {
+  readonly objects: ObjectStore;
+  readonly artifacts: ArtifactCatalogue;
+  /** Folders on this host that a source path may lie in; a caller cannot read any other file. */
+  readonly sourceFolders: readonly string[];
+}
+
+/** For whom files are read, and for work where: an object must be held there. */
+export interface SourceReader {
+  readonly call: CallContext;
+  readonly at: EnvironmentPlace;
+}
+
+/**
+ * The local file of each source. Links are followed before folders are compared, so that a link in an allowed folder does not
+ * lead out of it; asked when an ingestion starts and again when its job reads.
+ *
+ * @throws PortolanError `data.source_unreadable`, `registry.artifact_not_found`.
+ */
+export async function locateSources(
+  places: SourcePlaces,
+  reader: SourceReader,
+  sources: readonly SourceView[],
+): Promise<SourceFile[]> {
+  const files: SourceFile[] = [];
+  for (const source of sources) {
+    if ((source.path === undefined) === (source.object === undefined))
+      throw unreadable("a source needs a path, or an object and its format", "Name one of them.");
+    const format = formatOf(source);
+    const path =
+      source.path === undefined
+        ? await objectPath(places, reader, source.object ?? "")
+        : await realSource(places.sourceFolders, source.path);
+    files.push({ path, format, ...(source.csv ? { csv: source.csv } : {}) });
+  }
+  return files;
+}
+
+async function objectPath(places: SourcePlaces, reader: SourceReader, object: string): Promise<string> {
+  return places.objects.localPath(await places.artifacts.require(reader.call, object, reader.at));
+}
+
+async function realSource(folders: readonly string[], path: string): Promise<string> {
+  const refused = unreadable(
+    `${path} lies in none of the source folders`,
+    "Upload the file, or have its folder allowed.",
+  );
+  if (!isAbsolute(path)) throw refused;
+  const real = await realpath(path).catch(() => undefined);
+  const allowed = await Promise.all(folders.map((folder) => realpath(folder).catch(() => undefined)));
+  // Whether a file outside exists is not for the caller to learn: both answers are the same.
+  if (real === undefined || !allowed.some((folder) => folder !== undefined && contains(folder, real)))
+    throw refused;
+  if (!(await stat(real)).isFile()) throw unreadable(`${path} is no regular file`, "Name a file.");
+  // The engine would take them for patterns and read other files than the one that was digested.
+  if (/[*?[\]{}]/.test(real)) throw unreadable(`${path} holds pattern characters`, "Rename the file.");
+  return real;
+}
+
+function contains(folder: string, path: string): boolean {
+  const below = relative(folder, path);
+  return below !== "" && below !== ".." && !below.startsWith("../") && !isAbsolute(below);
+}
+
+function formatOf(source: SourceView): SourceFormat {
+  if (source.format) return source.format;
+  const ending = source.path?.split(".").at(-1)?.toLowerCase();
+  if (ending === "parquet" || ending === "csv" || ending === "jsonl") return ending;
+  throw unreadable("the format is not known by the name's ending", "State format: parquet, csv or jsonl.");
+}
+
+export function unreadable(detail: string, mend: string): PortolanError<DataErrorCode> {
+  return new PortolanError("data.source_unreadable", { detail, mend });
+}
