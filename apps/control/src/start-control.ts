@@ -93,6 +93,8 @@ export interface Wiring {
 }
 
 const refreshEveryMs = 2000;
+/** The ledger's rows have their order within a second; lineage is read by people. */
+const followEveryMs = 1000;
 
 /** Opens the database, starts sequencer, jobs and reconciler, and listens. `onFatal` ends the process. */
 export async function startControl(
@@ -290,7 +292,7 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
 }
 
 async function startBackground(
-  { base, identity, governance, monitoring, serving, data, scoring }: Wiring,
+  { base, identity, governance, monitoring, serving, data, scoring, lineage }: Wiring,
   sequencer: Sequencer,
 ): Promise<{ stop(): Promise<void> }> {
   const { database, clock, log, work, jobs } = base;
@@ -312,10 +314,12 @@ async function startBackground(
     archiving.pausing(backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() })),
   ];
   const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
+  await lineage.retell();
   // Side by side: a provider that does not answer must not keep a revocation from its gateways.
   const refreshing = [
     repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
     repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
+    repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
   ];
   return {
     stop: async () => {

@@ -1,4 +1,5 @@
 import type { ApiMethod } from "./api.ts";
+import { lineageEvent } from "./lineage-event.ts";
 import { drift } from "./mutating-routes-models.ts";
 import type { ValidRequest, World } from "./mutating-world.ts";
 
@@ -87,18 +88,6 @@ function logging(call: string): EnvironmentRoute {
   const body = { key: "loss", value: "1", timestamp: 1, step: 1 };
   const request = (_world: World, id: string): ValidRequest => ({ url, body: { ...body, run_id: id } });
   return { kind: "found", route: `POST ${url}`, of: "trainingRun", missing: missingId("run"), request };
-}
-
-/** A run of another tool that wrote a table. */
-export function lineageEvent(table: string) {
-  return {
-    eventType: "COMPLETE",
-    eventTime: "2026-11-26T08:00:00Z",
-    producer: "https://example.com/etl",
-    run: { runId: "0190b6a2-5d7e-7d9c-8a43-0d6f5b1c2e3f" },
-    job: { namespace: "airflow", name: "payroll" },
-    outputs: [{ namespace: "postgres://db:5432", name: table }],
-  };
 }
 
 const graphOf = (path: string) => (id: string) =>

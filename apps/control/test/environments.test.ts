@@ -4,8 +4,9 @@ import type { Route } from "@portolan/serving/contract";
 import { aCall } from "@portolan/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiMethod, bootstrapAcme, must } from "./api.ts";
-import { environmentRoutes, lineageEvent } from "./environment-routes.ts";
+import { environmentRoutes } from "./environment-routes.ts";
 import { type DeclaredRoute, type InProcessControl, openControl } from "./in-process.ts";
+import { lineageEvent } from "./lineage-event.ts";
 import { oneBlock } from "./mutating-routes-models.ts";
 import type { World } from "./mutating-world.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Id, parseInstant } from "@portolan/kernel";
 import { aCall } from "@portolan/testkit";
 import { must } from "./api.ts";
-import { lineageEvent } from "./environment-routes.ts";
+import { lineageEvent } from "./lineage-event.ts";
 import { trackingRoutes } from "./mutating-routes-tracking.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
 import { visitsContract, visitsCsv, visitsSet, visitsView } from "./visits.ts";

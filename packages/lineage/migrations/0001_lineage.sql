@@ -131,3 +131,13 @@ create table lineage.cursors (
   organisation_id text primary key,
   position bigint not null
 );
+
+-- Rows of the ledger of which nothing could be told: tried again when control starts.
+create table lineage.untold (
+  organisation_id text not null,
+  position bigint not null,
+  event text not null,
+  subject text not null,
+  reason text not null,
+  primary key (organisation_id, position)
+);

@@ -4,7 +4,8 @@ import type { ReportDeps } from "./report-events.ts";
 import { lineageRoutes } from "./routes/lineage.ts";
 
 export { lineageErrors } from "./errors.ts";
-export type { OrganisationNames, RecordBatch } from "./ports.ts";
+export { type FollowDeps, followLedger, retellUntold } from "./follow-ledger.ts";
+export type { MadeThings } from "./ports.ts";
 export type { ReportDeps as LineageDeps };
 
 export const lineageMigrations: MigrationSet = {

@@ -10,12 +10,14 @@ export interface Alias {
   readonly environment?: string;
 }
 
+export type GivenAlias = Alias & ({ readonly datasetId: number } | { readonly runRow: number });
+
 /** Gives the names to this dataset or run, and takes them from what had them before. */
 export async function setAliases(
   sql: Sql,
   organisationId: string,
   audienceId: number,
-  aliases: readonly (Alias & ({ readonly datasetId: number } | { readonly runRow: number }))[],
+  aliases: readonly GivenAlias[],
 ): Promise<void> {
   for (const one of aliases) {
     const datasetId = "datasetId" in one ? one.datasetId : null;
