@@ -143,10 +143,8 @@ describe.skipIf(python === undefined)("from the column of a file to the deployed
       columnMetrics: { wait: { nullCount: 0 } },
     });
     expect(snapshot?.aliases).toContain(work.datasetId);
-    const { assertions } = at("dataset:object:")?.inputFacets?.["dataQualityAssertions"] as {
-      assertions: object[];
-    };
-    expect(assertions).toContainEqual(
+    const found = at("dataset:object:")?.inputFacets?.["dataQualityAssertions"]?.["assertions"];
+    expect(found).toContainEqual(
       expect.objectContaining({ assertion: "not_null", column: "wait", success: true }),
     );
     expect(at("job:")?.latestRun).toMatchObject({ state: "completed" });

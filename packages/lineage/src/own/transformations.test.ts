@@ -11,7 +11,7 @@ const uses = (text: string) =>
 test("a column alone is itself, in an expression it is transformed, in the condition of an if it decides", () => {
   expect(uses("delay")).toEqual(["delay identity"]);
   expect(uses("delay > 15")).toEqual(["delay transformation"]);
-  expect(uses('if(carrier = "AA", delay + seats, 0)')).toEqual([
+  expect(uses("if(carrier = 'AA', delay + seats, 0)")).toEqual([
     "carrier condition",
     "delay transformation",
     "seats transformation",
