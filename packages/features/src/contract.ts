@@ -16,4 +16,12 @@ export {
   TrainingSetRequest,
   TrainingSetView,
 } from "./resources.ts";
-export { type FeatureView, viewReference, type WindowFeature } from "./view-model.ts";
+export {
+  columnTypes,
+  type FeatureView,
+  featureNamesOf,
+  isValueView,
+  type ValueFeature,
+  viewReference,
+  type WindowFeature,
+} from "./view-model.ts";

@@ -14,6 +14,7 @@ export {
 } from "./materializations.ts";
 export type { OnlineRow, OnlineStore, OnlineVector, OnlineViewHeader } from "./ports.ts";
 export { readTrainingSetColumns } from "./training-set-columns.ts";
+export { findMaterialization, findTrainingSet, findView } from "./store.ts";
 export {
   readTrainingSet,
   startTrainingSet,
