@@ -8,7 +8,9 @@ import { ingestionRoutes } from "./routes/ingestions.ts";
 import { noticeRoutes } from "./routes/notices.ts";
 
 export type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "./analysis.ts";
+export { findContract, getContract } from "./contracts/contract-store.ts";
 export { type ContractDeps, publishContract } from "./contracts/publish-contract.ts";
+export { listDatasets } from "./datasets/dataset-store.ts";
 export { dataErrors } from "./errors.ts";
 export { eventBatchJob } from "./events/batch-events.ts";
 export { receiveEvents } from "./events/receive-events.ts";
@@ -16,12 +18,13 @@ export { type HealthFigures, healthFigures } from "./health/health-figures.ts";
 export { type ContractHealth, contractHealth } from "./health/health-store.ts";
 export { ingestQueue } from "./ingestion/begin-ingestion.ts";
 export { ingestJob } from "./ingestion/ingest-job.ts";
+export { findIngestion } from "./ingestion/ingestion-store.ts";
 export { readQuarantine } from "./ingestion/quarantine.ts";
 export { type IngestionDeps, startIngestion } from "./ingestion/start-ingestion.ts";
 export { startReplay } from "./ingestion/start-replay.ts";
 export { type ContractTrial, type TrialReport, tryContract } from "./judging/try-contract.ts";
 export { noticeJob } from "./notices/notices.ts";
-export type { NoticeSender, OutgoingNotice, ResidencyCheck } from "./ports.ts";
+export type { FollowDataset, NoticeSender, OutgoingNotice, ResidencyCheck } from "./ports.ts";
 export type { SourceFile, SourceFormat } from "./sources/source-plan.ts";
 
 export const dataMigrations: MigrationSet = {
