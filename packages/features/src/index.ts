@@ -13,8 +13,8 @@ export {
   startMaterialization,
 } from "./materializations.ts";
 export type { OnlineRow, OnlineStore, OnlineVector, OnlineViewHeader } from "./ports.ts";
-export { readTrainingSetColumns } from "./training-set-columns.ts";
 export { findMaterialization, findTrainingSet, findView } from "./store.ts";
+export { readTrainingSetColumns } from "./training-set-columns.ts";
 export {
   readTrainingSet,
   startTrainingSet,
