@@ -24,7 +24,7 @@ export { type IngestionDeps, startIngestion } from "./ingestion/start-ingestion.
 export { startReplay } from "./ingestion/start-replay.ts";
 export { type ContractTrial, type TrialReport, tryContract } from "./judging/try-contract.ts";
 export { noticeJob } from "./notices/notices.ts";
-export type { NoticeSender, OutgoingNotice, ResidencyCheck } from "./ports.ts";
+export type { FollowDataset, NoticeSender, OutgoingNotice, ResidencyCheck } from "./ports.ts";
 export type { SourceFile, SourceFormat } from "./sources/source-plan.ts";
 
 export const dataMigrations: MigrationSet = {

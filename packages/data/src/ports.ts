@@ -1,4 +1,8 @@
-import type { CallContext, Environment } from "@portolan/kernel";
+import type { CallContext, Environment, Transaction } from "@portolan/kernel";
+import type { DatasetManifest } from "./resources.ts";
+
+/** Hears of every dataset, in the transaction that publishes it. */
+export type FollowDataset = (tx: Transaction, dataset: DatasetManifest) => Promise<void>;
 
 /** Whether data may be kept and processed here at all: answered from the charter in force. */
 export interface ResidencyCheck {

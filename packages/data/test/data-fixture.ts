@@ -56,10 +56,11 @@ export interface DataFixture {
   close(): Promise<void>;
 }
 
-/** Database, object store, engine and worker: everything real; `more` adds the handlers of packages above. */
+/** Database, object store, engine and worker: everything real; `more` adds the handlers of packages above, `followDataset` what they go on with. */
 export async function dataFixture(
   migrations: readonly MigrationSet[] = [],
   more: (deps: DataDeps) => readonly JobHandler[] = () => [],
+  followDataset?: DataDeps["followDataset"],
 ): Promise<DataFixture> {
   const folder = await mkdtemp(join(tmpdir(), "portolan-data-"));
   const inbox = join(folder, "inbox");
@@ -77,6 +78,7 @@ export async function dataFixture(
     sourceFolders: [inbox],
     workFolder: join(folder, "work"),
     eventWindowMs: 1000,
+    ...(followDataset ? { followDataset } : {}),
   };
   const call = aCall({ roles: ["engineer"] });
   const worker: JobWorker = await startJobWorker({

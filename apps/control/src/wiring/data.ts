@@ -10,7 +10,13 @@ import {
   type ResidencyCheck,
 } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
-import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
+import {
+  type FeatureDeps,
+  followDataset,
+  followLogJob,
+  materializeJob,
+  trainingSetJob,
+} from "@portolan/features";
 import {
   type ArtifactCatalogue,
   type CallContext,
@@ -67,6 +73,7 @@ export function wireData(
     places,
     engine,
     residency,
+    followDataset,
     sourceFolders: sourceFolders(base),
     workFolder,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
@@ -129,6 +136,7 @@ function dataJobs(
     noticeJob({ uow: base.work, sender: noticeSender(base) }),
     trainingSetJob(features),
     materializeJob(features),
+    followLogJob(features),
     trainingJob(training),
   ];
 }

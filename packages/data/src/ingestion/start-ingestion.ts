@@ -12,7 +12,7 @@ import {
 } from "@portolan/kernel";
 import type { AnalysisEngine } from "../analysis.ts";
 import { requireContract } from "../contracts/require-contract.ts";
-import type { ResidencyCheck } from "../ports.ts";
+import type { FollowDataset, ResidencyCheck } from "../ports.ts";
 import type { IngestionView, Source } from "../resources.ts";
 import { locateSources } from "../sources/locate-sources.ts";
 import { beginIngestion } from "./begin-ingestion.ts";
@@ -25,6 +25,8 @@ export interface IngestionDeps {
   readonly places: PlaceDirectory;
   readonly engine: AnalysisEngine;
   readonly residency: ResidencyCheck;
+  /** What goes on from a dataset: feature logs that take it in. */
+  readonly followDataset?: FollowDataset;
   /** Folders on this host that a source path may lie in; a caller cannot read any other file. */
   readonly sourceFolders: readonly string[];
   /** Folder for the job's files; each job has its own below it. */
