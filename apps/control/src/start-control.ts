@@ -304,6 +304,7 @@ async function startBackground(
     archiving.pausing(backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() })),
   ];
   const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
+  const subscriptions = await data.runSubscriptions();
   // Side by side: a provider that does not answer must not keep a revocation from its gateways.
   const refreshing = [
     repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
@@ -312,6 +313,7 @@ async function startBackground(
   return {
     stop: async () => {
       for (const one of refreshing) clearInterval(one);
+      await subscriptions.stop();
       await archiving.stop();
       await worker.stop();
       await reconciler.stop();

@@ -1,4 +1,5 @@
 import type { CallContext, Environment } from "@portolan/kernel";
+import type { KafkaConnection } from "./connections/read-connection.ts";
 
 /** Whether data may be kept and processed here at all: answered from the charter in force. */
 export interface ResidencyCheck {
@@ -22,4 +23,44 @@ export interface OutgoingNotice {
 export interface NoticeSender {
   /** Resolves once the receiver took it, with a status of 200 to 299. @throws when it did not, or its address may not be asked */
   send(notice: OutgoingNotice): Promise<void>;
+}
+
+/** A record of a topic, as the cluster keeps it. */
+export interface TopicRecord {
+  readonly partition: number;
+  readonly offset: bigint;
+  /** Null where a producer wrote none: a tombstone. */
+  readonly value: Uint8Array | null;
+}
+
+/** What a partition has: the offset of the oldest record that is still there, and of the next that will be written. */
+export interface TopicPartition {
+  readonly partition: number;
+  readonly earliest: bigint;
+  readonly next: bigint;
+}
+
+/** A member of a consumer group, which reads one topic. */
+export interface TopicSession extends AsyncDisposable {
+  /** The cluster's own id of the topic: one that is made anew under the name has another. */
+  readonly topicId: string;
+  readonly partitions: readonly TopicPartition[];
+  /**
+   * Reads on from these offsets, which it tells the group first; a partition that they lack is not read. Records come in the order of their
+   * partition, some of them perhaps again after the group changed. While nobody asks for the next batch, nothing more is fetched.
+   *
+   * @throws when the cluster is lost, or a partition begins after the offset: open another session then.
+   */
+  read(from: ReadonlyMap<number, bigint>): AsyncIterable<readonly TopicRecord[]>;
+  /** Tells the group which offsets come next: tools that watch its lag see it. What is read on from is said to `read`. */
+  commit(next: ReadonlyMap<number, bigint>): Promise<void>;
+}
+
+/** Reads topics of Apache Kafka. Implemented by `kafka`. */
+export interface TopicReader {
+  /** @throws PortolanError `data.connection_failed` without a credential in its words. */
+  open(
+    connection: KafkaConnection,
+    of: { readonly topic: string; readonly group: string; readonly signal: AbortSignal },
+  ): Promise<TopicSession>;
 }

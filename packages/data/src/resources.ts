@@ -38,7 +38,9 @@ const SourceView = Type.Object({
   ...Source.properties,
   format: Type.Optional(
     Type.Union(
-      (["parquet", "csv", "jsonl", "accepted", "quarantine"] as const).map((one) => Type.Literal(one)),
+      (["parquet", "csv", "jsonl", "events", "accepted", "quarantine"] as const).map((one) =>
+        Type.Literal(one),
+      ),
     ),
   ),
 });

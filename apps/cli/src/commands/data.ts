@@ -7,6 +7,7 @@ import { waitForIngestion } from "../client/ingestions.ts";
 import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { registerSubscriptionCommands, type Subscription, subscriptionText } from "./subscriptions.ts";
 
 export function registerDataCommands(program: Command, contextOf: ContextOf): void {
   const data = program
@@ -21,6 +22,7 @@ export function registerDataCommands(program: Command, contextOf: ContextOf): vo
   registerQuarantine(data, contextOf);
   registerReplay(data, contextOf);
   registerNotices(data, contextOf);
+  registerSubscriptionCommands(data, contextOf);
 }
 
 interface IngestOptions {
@@ -100,11 +102,19 @@ function ingestionText(ingestion: Ingestion): string {
 
 function registerShow(data: Command, contextOf: ContextOf): void {
   data
-    .command("show <ingestion>")
-    .description("State, counts, broken rules and drift of an ingestion")
-    .addHelpText("after", "\nExample:\n  portolan data show ing_… --json")
+    .command("show <ingestionOrSubscription>")
+    .description(
+      "State, counts, broken rules and drift of an ingestion; state, offsets and failures of a subscription",
+    )
+    .addHelpText("after", "\nExamples:\n  portolan data show ing_… --json\n  portolan data show sub_…")
     .action(async (id: string, _options: object, command: Command) => {
       const context = contextOf(command);
+      if (id.startsWith("sub_")) {
+        const path = `/v1/subscriptions/${encodeURIComponent(id)}`;
+        const subscription = await (await connect(context)).json<Subscription>({ path });
+        context.output.result(subscription, subscriptionText(subscription));
+        return;
+      }
       const found = await (await connect(context)).json<Ingestion>({
         path: `/v1/ingestions/${encodeURIComponent(id)}`,
       });

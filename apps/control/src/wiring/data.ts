@@ -8,9 +8,11 @@ import {
   type NoticeSender,
   noticeJob,
   type ResidencyCheck,
+  runSubscriptions,
 } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
+import { createTopicReader } from "@portolan/kafka";
 import {
   type ArtifactCatalogue,
   type CallContext,
@@ -31,6 +33,8 @@ export interface DataWiring {
   readonly training: TrainingDeps;
   readonly residency: ResidencyCheck;
   readonly jobs: readonly JobHandler[];
+  /** Reads the topics that somebody subscribed to, until it is stopped. */
+  readonly runSubscriptions: () => Promise<{ stop(): Promise<void> }>;
   readonly close: () => Promise<void>;
 }
 
@@ -70,6 +74,14 @@ export function wireData(
     sourceFolders: sourceFolders(base),
     workFolder,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
+    ...(config.DATA_CONNECTIONS === undefined
+      ? {}
+      : {
+          connections: {
+            path: config.DATA_CONNECTIONS,
+            onRefused: (connection, why) => base.log.warn({ connection, why }, "data.connection.refused"),
+          },
+        }),
   };
   const online = openOnlineStore({ folder: join(home, "features", "online") });
   const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
@@ -98,6 +110,8 @@ export function wireData(
     training,
     residency,
     jobs: dataJobs(base, { data, features, training }),
+    runSubscriptions: () =>
+      runSubscriptions({ ...data, topics: createTopicReader(), clock: base.clock, log: base.log }),
     close: () => online.close(),
   };
 }

@@ -2,7 +2,7 @@ import { quoteText } from "@portolan/expressions";
 import type { AnalysisEngine, AnalysisStatement } from "../analysis.ts";
 import type { DataContract } from "../contracts/contract-model.ts";
 import { sniffCsv } from "./csv-dialect.ts";
-import { csvReader, jsonLines, type SourceFile } from "./source-plan.ts";
+import { csvReader, isJsonLines, jsonLines, type SourceFile } from "./source-plan.ts";
 
 /** A column that a source has. JSON lines have no types of their own. */
 export interface ObservedColumn {
@@ -43,7 +43,7 @@ export function withColumns(
   observed: readonly (readonly ObservedColumn[])[],
 ): SourceFile[] {
   return sources.map((source, index) =>
-    source.format === "jsonl" || source.before
+    isJsonLines(source.format) || source.before
       ? source
       : { ...source, has: new Set((observed[index] ?? []).map(({ name }) => name.toLowerCase())) },
   );
@@ -74,7 +74,7 @@ export async function observeSources(
 function observeStatement(source: SourceFile, index: number): AnalysisStatement {
   const returns = `source_${index}`;
   const note = `looking at ${source.path.split("/").at(-1) ?? ""}`;
-  if (source.format !== "jsonl") {
+  if (!isJsonLines(source.format)) {
     const from =
       source.format === "csv"
         ? csvReader(source)
@@ -122,7 +122,7 @@ export function missingColumns(
   observed: readonly (readonly ObservedColumn[])[],
 ): string[] {
   return sources.flatMap((source, index) => {
-    if (source.format === "jsonl" || source.before) return [];
+    if (isJsonLines(source.format) || source.before) return [];
     const columns = readColumns(contract);
     const names = new Set((observed[index] ?? []).map(({ name }) => name.toLowerCase()));
     const lacks = columns
