@@ -99,9 +99,11 @@ export class KafkaBroker implements AsyncDisposable {
     const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}`);
     writeFileSync(join(this.folder, "server.properties"), lines.join("\n"), { mode: 0o600 });
     const { java, jars } = this.#program;
+    const format = ["-cp", jars, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk"];
     await run(java, [
-      ...["-cp", jars, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk"],
-      ...["-c", join(this.folder, "server.properties")],
+      ...format,
+      "-c",
+      join(this.folder, "server.properties"),
       "--add-scram",
       `SCRAM-SHA-512=[name=${kafkaUser.username},password=${kafkaUser.password}]`,
     ]);

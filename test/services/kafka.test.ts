@@ -87,7 +87,10 @@ describe.skipIf(program === undefined || !hasEmbeddedPostgres())("events from Ap
     ]) {
       const refused = await product.cli(
         ..."data subscribe measured".split(" "),
-        "--connection", connection ?? "", "--topic", topic ?? "",
+        "--connection",
+        connection ?? "",
+        "--topic",
+        topic ?? "",
       );
       expect(refused.err).toContain(`the connection ${connection} cannot be used for this`);
       expect(refused.err).toContain("(data.connection_unusable)");

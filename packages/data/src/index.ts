@@ -27,12 +27,16 @@ export { noticeJob } from "./notices/notices.ts";
 export type {
   NoticeSender,
   OutgoingNotice,
+  RelationReader,
+  RelationRequest,
+  RelationSnapshot,
   ResidencyCheck,
   TopicPartition,
   TopicReader,
   TopicRecord,
   TopicSession,
 } from "./ports.ts";
+export type { ObservedColumn } from "./sources/observe-sources.ts";
 export type { SourceFile, SourceFormat } from "./sources/source-plan.ts";
 export { runSubscriptions } from "./subscriptions/run-subscriptions.ts";
 export { type SubscriptionDeps, subscribe, unsubscribe } from "./subscriptions/subscriptions.ts";

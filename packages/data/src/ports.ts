@@ -1,5 +1,6 @@
 import type { CallContext, Environment } from "@portolan/kernel";
-import type { KafkaConnection } from "./connections/read-connection.ts";
+import type { KafkaConnection, PostgresqlConnection } from "./connections/read-connection.ts";
+import type { ObservedColumn } from "./sources/observe-sources.ts";
 
 /** Whether data may be kept and processed here at all: answered from the charter in force. */
 export interface ResidencyCheck {
@@ -63,4 +64,35 @@ export interface TopicReader {
     connection: KafkaConnection,
     of: { readonly topic: string; readonly group: string; readonly signal: AbortSignal },
   ): Promise<TopicSession>;
+}
+
+/** One table or view to be read, `schema.name`. */
+export interface RelationRequest<T> {
+  readonly relation: string;
+  /** Names of columns; those that it lacks are left out, and it is for the caller to see which they were. */
+  readonly wanted: readonly string[];
+  /** Takes its rows, one JSON object per line, as they come. */
+  readonly keep: (lines: AsyncIterable<Uint8Array>, maxBytes: number) => Promise<T>;
+}
+
+export interface RelationSnapshot<T> {
+  /** All columns that it has, with the server's own names of their types. */
+  readonly columns: readonly ObservedColumn[];
+  readonly rows: number;
+  /** Absent where it has none of the wanted columns: then it was not read. */
+  readonly kept?: T;
+}
+
+/** Reads tables and views. Implemented by `postgresql`. */
+export interface RelationReader {
+  /**
+   * Reads all of them in one snapshot, writing and locking nothing.
+   *
+   * @throws PortolanError `data.connection_failed`, `data.source_too_large`
+   */
+  read<T>(
+    connection: PostgresqlConnection,
+    requests: readonly RelationRequest<T>[],
+    signal: AbortSignal,
+  ): Promise<RelationSnapshot<T>[]>;
 }

@@ -1,5 +1,3 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { countWaiting } from "../src/events/event-store.ts";
 import type { TopicPartition, TopicRecord } from "../src/ports.ts";
@@ -14,34 +12,21 @@ import { type DataFixture, dataFixture, waitFor } from "./data-fixture.ts";
 
 /** How far a topic is read is kept with its events: test/services/kafka.test.ts reads a real one. */
 let f: DataFixture;
-let connections: string;
 beforeAll(async () => {
   f = await dataFixture();
-  connections = f.folder;
   await f.publishFlights((text) => text.replace("value: 0.01", "value: 0.9"));
-  const { organisationId } = f.call.actor;
-  const connection = {
+  await f.connect("main", {
     kind: "kafka",
-    organisation: organisationId,
     environments: ["dev"],
     brokers: ["localhost:9092"],
     topics: ["flights", "orders.*"],
-  };
-  await writeFile(join(connections, "main.json"), JSON.stringify(connection));
+  });
 });
 afterAll(() => f.close());
 
-const refusals: string[] = [];
 const follow = async (topic: string, startAt: "earliest" | "latest" = "earliest") => {
-  const deps = {
-    ...f.deps,
-    connections: {
-      path: connections,
-      onRefused: (name: string, why: string) => void refusals.push(`${name}: ${why}`),
-    },
-  };
   const input = { contract: "flights", environment: "dev", connection: "main", topic, startAt } as const;
-  const view = await subscribe(deps, f.call, input);
+  const view = await subscribe(f.deps, f.call, input);
   const stored = await f.db.uow.read(f.call, (sql) =>
     findSubscription(sql, f.call.actor.organisationId, view.id),
   );
@@ -96,7 +81,10 @@ test("a record that comes again is no event again, and dead letters of a batch s
     () => f.db.uow.read(f.call, (sql) => countWaiting(sql, place)),
     (waiting) => waiting === 0,
   );
-  const started = (await f.ledger()).find(({ event }) => event === "data.ingestion.started");
+  const started = await waitFor(
+    async () => (await f.ledger()).find(({ event }) => event === "data.ingestion.started"),
+    (found) => found !== undefined,
+  );
   const batch = await f.settled(started?.subject ?? "");
   expect(batch.counts).toEqual({ accepted: 0, quarantined: 3, deadLetters: 1 });
   expect(await f.rowsOf(batch.deadLetters)).toEqual([
@@ -138,5 +126,5 @@ test("one topic has one reader in a place; what is stopped takes nothing in, and
   await expect(take(one, record(0n))).rejects.toMatchObject({ name: "SubscriptionStopped" });
   expect((await follow("orders.sent")).id).not.toBe(one.id);
   await expect(follow("payments")).rejects.toMatchObject({ code: "data.connection_unusable" });
-  expect(refusals).toEqual(["main: it does not list the topic payments"]);
+  expect(f.refusals).toEqual(["main: it does not list the topic payments"]);
 });

@@ -1,1 +1,1 @@
-export {};
+export { createRelationReader } from "./relation-reader.ts";

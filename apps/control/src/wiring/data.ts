@@ -22,6 +22,7 @@ import {
   readAddressRules,
 } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
+import { createRelationReader } from "@portolan/postgresql";
 import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
 import { createWebhookSender } from "../notices/webhook-sender.ts";
 import type { Foundation } from "./foundation.ts";
@@ -74,14 +75,7 @@ export function wireData(
     sourceFolders: sourceFolders(base),
     workFolder,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
-    ...(config.DATA_CONNECTIONS === undefined
-      ? {}
-      : {
-          connections: {
-            path: config.DATA_CONNECTIONS,
-            onRefused: (connection, why) => base.log.warn({ connection, why }, "data.connection.refused"),
-          },
-        }),
+    ...connectionsOf(base),
   };
   const online = openOnlineStore({ folder: join(home, "features", "online") });
   const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
@@ -138,7 +132,7 @@ function dataJobs(
   { data, features, training }: Pick<DataWiring, "data" | "features" | "training">,
 ): JobHandler[] {
   return [
-    ingestJob(data),
+    ingestJob({ ...data, relations: createRelationReader() }),
     eventBatchJob(data),
     noticeJob({ uow: base.work, sender: noticeSender(base) }),
     trainingSetJob(features),
@@ -151,6 +145,15 @@ function noticeSender({ config, clock }: Foundation): NoticeSender {
   const { NOTICE_ALLOWED_HOSTS: allowed, NOTICE_SECRET: secret, DEV_ISSUER: development } = config;
   const addresses = readAddressRules(allowed, development);
   return createWebhookSender({ addresses, clock, ...(secret ? { secret } : {}) });
+}
+
+/** Why a connection was refused is for the operator alone. */
+function connectionsOf({ config, log }: Foundation): Pick<DataDeps, "connections"> {
+  const { DATA_CONNECTIONS: path } = config;
+  if (path === undefined) return {};
+  const onRefused = (connection: string, why: string): void =>
+    log.warn({ connection, why }, "data.connection.refused");
+  return { connections: { path, onRefused } };
 }
 
 function sourceFolders(base: Foundation): string[] {

@@ -57,17 +57,21 @@ export async function observeSources(
   signal?: AbortSignal,
 ): Promise<ObservedColumn[][]> {
   const { rows } = await engine.run({
-    statements: sources.map(observeStatement),
+    statements: sources.flatMap((source, index) =>
+      source.relation ? [] : [observeStatement(source, index)],
+    ),
     readable: sources.map(({ path }) => path),
     workFolder,
     timeoutMs: 60_000,
     ...(signal ? { signal } : {}),
   });
-  return sources.map((_, index) =>
-    (rows[`source_${index}`] ?? []).map((row) => ({
-      name: String(row["column_name"]),
-      type: String(row["column_type"]),
-    })),
+  return sources.map(({ relation }, index) =>
+    relation
+      ? [...relation]
+      : (rows[`source_${index}`] ?? []).map((row) => ({
+          name: String(row["column_name"]),
+          type: String(row["column_type"]),
+        })),
   );
 }
 
@@ -122,7 +126,7 @@ export function missingColumns(
   observed: readonly (readonly ObservedColumn[])[],
 ): string[] {
   return sources.flatMap((source, index) => {
-    if (isJsonLines(source.format) || source.before) return [];
+    if ((isJsonLines(source.format) && !source.relation) || source.before) return [];
     const columns = readColumns(contract);
     const names = new Set((observed[index] ?? []).map(({ name }) => name.toLowerCase()));
     const lacks = columns
@@ -134,7 +138,7 @@ export function missingColumns(
     return lacks.length === 0
       ? []
       : [
-          `${source.path.split("/").at(-1) ?? ""} lacks ${lacks.join(", ")}; it has ${has.join(", ") || "none of the contract's columns"}${more}`,
+          `${source.name ?? source.path.split("/").at(-1) ?? ""} lacks ${lacks.join(", ")}; it has ${has.join(", ") || "none of the contract's columns"}${more}`,
         ];
   });
 }

@@ -3,6 +3,7 @@ import type { ContractColumn } from "../contracts/contract-model.ts";
 import { jsonValueSql, textValueSql, typedValueSql } from "../values/value-sql.ts";
 import type { CsvDialect } from "./csv-dialect.ts";
 import { keptRowsSql } from "./kept-rows.ts";
+import type { ObservedColumn } from "./observe-sources.ts";
 
 /**
  * `events` are JSON lines of our own, in which an array is a dead letter: its source, position, error and text. `accepted` and `quarantine` are
@@ -22,6 +23,10 @@ export interface SourceFile {
   readonly csv?: CsvDialect;
   /** The columns of the contract that wrote it, for a file of our own: rows that are judged again. */
   readonly before?: readonly ContractColumn[];
+  /** What people call it, where its path is an object's. */
+  readonly name?: string;
+  /** Columns of the relation that the file was read from, with its own types; the file has those of them that the contract knows. */
+  readonly relation?: readonly ObservedColumn[];
   /** Columns that the file has, in lower case; all that the contract reads where nothing is said. */
   readonly has?: ReadonlySet<string>;
 }
@@ -41,7 +46,7 @@ export function sourceSql(
   columns: readonly ContractColumn[],
 ): { readonly rows: string; readonly deadLetters?: string } {
   const base = index * rowsPerFile;
-  const file = quoteText(source.path.split("/").at(-1) ?? "");
+  const file = quoteText(source.name ?? source.path.split("/").at(-1) ?? "");
   const named = (column: ContractColumn): string =>
     source.has && !source.has.has(column.source.toLowerCase()) ? "null::varchar" : quoteName(column.source);
   if (source.format === "parquet")

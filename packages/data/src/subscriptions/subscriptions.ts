@@ -8,7 +8,7 @@ import {
   PortolanError,
   requireSeen,
 } from "@portolan/kernel";
-import { type ConnectionFolder, readKafkaConnection } from "../connections/read-connection.ts";
+import { readKafkaConnection } from "../connections/read-connection.ts";
 import { requireContract } from "../contracts/require-contract.ts";
 import type { DataErrorCode } from "../errors.ts";
 import type { EventDeps } from "../events/receive-events.ts";
@@ -28,8 +28,6 @@ import {
 
 export interface SubscriptionDeps extends EventDeps {
   readonly topics: TopicReader;
-  /** The operator's connections; absent: there are none. */
-  readonly connections?: ConnectionFolder;
 }
 
 /**
