@@ -28,14 +28,15 @@ const run = promisify(execFile);
 const tickMicros = 10_000;
 
 /** CPU time of the processes and their threads so far, microseconds. */
-function cpuOf(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + cpuOfOne(pid), 0);
+export function cpuOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + ticksOf(`/proc/${pid}/stat`) * tickMicros, 0);
 }
 
-function cpuOfOne(pid: number): number {
-  const line = readFileSync(`/proc/${pid}/stat`, "latin1");
+/** Ticks in user and kernel mode, from a `stat` file of /proc. */
+export function ticksOf(file: string): number {
+  const line = readFileSync(file, "latin1");
   const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * tickMicros;
+  return Number(fields[11]) + Number(fields[12]);
 }
 
 /** The process, all its threads, on one processor alone: the first for servers, the second for clients. */

@@ -1,17 +1,21 @@
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { mlpModel } from "@portolan/onnx-format/testing";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
-import { drive, pin } from "./load.ts";
+import { drive, pin, ticksOf } from "./load.ts";
 import { OpenLoop } from "./open-loop.ts";
 
 /**
  * More requests than can be answered, in an open loop: clients come at a fixed rate whether they are answered or not. First the peak in a closed
  * loop, then so much of it for so long. Prints each ten seconds: answers within the deadline, refusals and how fast they came, memory.
  *
- * Usage: node bench/gateway/overload.ts [small|big] [percent of the peak] [seconds]
+ * With two processors, `shared` gives the server one of them and the client the other: what refusing costs is taken from the answers. `apart` gives
+ * the model's own thread the one, and all else, the client included, the other: as on a machine whose processors outnumber the busy threads.
+ *
+ * Usage: node bench/gateway/overload.ts [small|big] [percent of the peak] [seconds] [shared|apart]
  */
-const [model = "big", percentText = "300", secondsText = "60"] = process.argv.slice(2);
+const [model = "big", percentText = "300", secondsText = "60", processors = "shared"] = process.argv.slice(2);
 const percent = Number(percentText);
 const seconds = Number(secondsText);
 const deadlineMs = 250;
@@ -45,6 +49,25 @@ function ended(status: number, tookMs: number): void {
   } else now.broken++;
 }
 
+/** The processor time of a thread so far, in ticks. */
+function threadTicks(pid: number): Map<number, number> {
+  const ids = readdirSync(`/proc/${pid}/task`).map(Number);
+  return new Map(ids.map((id) => [id, ticksOf(`/proc/${pid}/task/${id}/stat`)]));
+}
+
+/** Moves all of a process to the second processor but the thread that computed most between both looks, beside its first. */
+function setApart(
+  pid: number,
+  before: ReadonlyMap<number, number>,
+  after: ReadonlyMap<number, number>,
+): void {
+  const spent = [...after].map(([id, ticks]) => [id, ticks - (before.get(id) ?? 0)] as const);
+  const [own] = spent.filter(([id]) => id !== pid).toSorted(([, a], [, b]) => b - a);
+  if (!own) throw new Error("the model has no thread of its own");
+  for (const [id] of spent)
+    spawnSync("taskset", ["-cp", id === own[0] ? "0" : "1", String(id)], { stdio: "ignore" });
+}
+
 function quantile(values: number[], share: number): string {
   const sorted = values.toSorted((a, b) => a - b);
   return (sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(1);
@@ -66,11 +89,13 @@ try {
   const url = `${gateway.url}/v2/models/score/infer`;
   const headers = { authorization: `Bearer ${installation.apiKey}` };
   const closed = { url, pids: [pid], headers, body, connections: 64, seconds: 5 };
+  const before = threadTicks(pid);
   await drive(closed);
+  if (processors === "apart") setApart(pid, before, threadTicks(pid));
   const peak = (await drive(closed)).perSecond;
   const rate = (peak * percent) / 100;
   console.log(
-    `node ${process.version}, load ${loadavg()[0]?.toFixed(1)}; ${model}: peak ${peak.toFixed(0)}/s, asked ${rate.toFixed(0)}/s for ${seconds} s, deadline ${deadlineMs} ms`,
+    `node ${process.version}, load ${loadavg()[0]?.toFixed(1)}; ${model}, processors ${processors}: peak ${peak.toFixed(0)}/s, asked ${rate.toFixed(0)}/s for ${seconds} s, deadline ${deadlineMs} ms`,
   );
   console.log(
     "    s   good/s  of peak  late/s refused/s broken unsent/s  p50/p99 good  p50/p99 refused   MiB",

@@ -13,6 +13,7 @@ import {
 } from "@portolan/identity";
 import { type Clock, isLoopback, kernelErrors, type Logger, messageOf } from "@portolan/kernel";
 import { createVerifyJob, ledgerErrors, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
+import { lineageErrors, registerLineageRoutes } from "@portolan/lineage";
 import { monitoringErrors, registerMonitoringRoutes } from "@portolan/monitoring";
 import { objectstoreErrors } from "@portolan/objectstore";
 import { onnxFormatErrors } from "@portolan/onnx-format";
@@ -41,6 +42,7 @@ import { createDestinations } from "./wiring/destinations.ts";
 import { type Foundation, openFoundation } from "./wiring/foundation.ts";
 import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
+import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
 import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
 import { type ServingWiring, wireServing } from "./wiring/serving.ts";
@@ -66,6 +68,7 @@ export const errorCatalogue = {
   ...trackingErrors,
   ...trainingErrors,
   ...objectstoreErrors,
+  ...lineageErrors,
   ...monitoringErrors,
   ...onnxFormatErrors,
   ...predictionsErrors,
@@ -84,11 +87,14 @@ export interface Wiring {
   readonly serving: ServingWiring;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
+  readonly lineage: LineageWiring;
   readonly tracking: MlflowRouteDeps;
   readonly trainers: Awaited<ReturnType<typeof createRunTracking>>;
 }
 
 const refreshEveryMs = 2000;
+/** The ledger's rows have their order within a second; lineage is read by people. */
+const followEveryMs = 1000;
 
 /** Opens the database, starts sequencer, jobs and reconciler, and listens. `onFatal` ends the process. */
 export async function startControl(
@@ -147,6 +153,7 @@ export async function assembleControl(
     serving: serving.serving,
     residency: data.residency,
   });
+  const lineage = wireLineage(base, identity);
   const wiring: Wiring = {
     base,
     identity,
@@ -155,6 +162,7 @@ export async function assembleControl(
     serving,
     data,
     scoring,
+    lineage,
     tracking,
     trainers,
   };
@@ -196,7 +204,7 @@ function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<M
 
 async function registerRoutes(
   app: FastifyInstance,
-  { base, identity, governance, monitoring, serving, data, scoring, tracking }: Wiring,
+  { base, identity, governance, monitoring, serving, data, scoring, lineage, tracking }: Wiring,
 ): Promise<Registry> {
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
@@ -230,7 +238,7 @@ async function registerRoutes(
         void (await destinations.require(call, { kind: "export", name: "ledger", whole: false }, stated)),
     },
   });
-  await registerDomainRoutes(app, { governance, monitoring, serving, data, scoring, tracking });
+  await registerDomainRoutes(app, { governance, monitoring, serving, data, scoring, lineage, tracking });
   await app.register((scope) =>
     backupRoutes(scope, {
       work: base.work,
@@ -254,6 +262,7 @@ async function registerDomainRoutes(
     serving,
     data,
     scoring,
+    lineage,
     tracking,
   }: Omit<Wiring, "base" | "identity" | "trainers">,
 ): Promise<void> {
@@ -269,6 +278,7 @@ async function registerDomainRoutes(
   await registerTrainingRoutes(app, data.training);
   await registerTrackingRoutes(app, tracking);
   await registerScoringRoutes(app, scoring.scoring);
+  await registerLineageRoutes(app, lineage.lineage);
 }
 
 function ledgerDeps(base: Foundation, identity: IdentityWiring) {
@@ -282,7 +292,7 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
 }
 
 async function startBackground(
-  { base, identity, governance, monitoring, serving, data, scoring }: Wiring,
+  { base, identity, governance, monitoring, serving, data, scoring, lineage }: Wiring,
   sequencer: Sequencer,
 ): Promise<{ stop(): Promise<void> }> {
   const { database, clock, log, work, jobs } = base;
@@ -305,10 +315,12 @@ async function startBackground(
   ];
   const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
   const subscriptions = await data.runSubscriptions();
+  await lineage.retell();
   // Side by side: a provider that does not answer must not keep a revocation from its gateways.
   const refreshing = [
     repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
     repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
+    repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
   ];
   return {
     stop: async () => {

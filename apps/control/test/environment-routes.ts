@@ -1,4 +1,5 @@
 import type { ApiMethod } from "./api.ts";
+import { lineageEvent } from "./lineage-event.ts";
 import { drift } from "./mutating-routes-models.ts";
 import type { ValidRequest, World } from "./mutating-world.ts";
 
@@ -88,6 +89,9 @@ function logging(call: string): EnvironmentRoute {
   const request = (_world: World, id: string): ValidRequest => ({ url, body: { ...body, run_id: id } });
   return { kind: "found", route: `POST ${url}`, of: "trainingRun", missing: missingId("run"), request };
 }
+
+const graphOf = (path: string) => (id: string) =>
+  `${path}?nodeId=${encodeURIComponent(`dataset:postgres://db:5432:${id}`)}`;
 
 /** Every route that touches things of one environment, and how a credential without production is tried at it. */
 export const environmentRoutes: readonly EnvironmentRoute[] = [
@@ -288,6 +292,24 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
       url: "/v1/prediction-erasures",
       body: { select: { predictionIds: [id] }, reason: "as asked" },
     }),
+  },
+  {
+    kind: "named",
+    route: "POST /api/v1/lineage",
+    request: () => ({ url: "/api/v1/lineage?environment=production", body: lineageEvent("mine") }),
+  },
+  {
+    kind: "named",
+    route: "POST /api/v1/lineage/batch",
+    request: () => ({ url: "/api/v1/lineage/batch?environment=production", body: [lineageEvent("mine")] }),
+  },
+  asked("GET /api/v1/lineage", "lineage", "no-such-table", graphOf("/api/v1/lineage")),
+  asked("GET /api/v1/column-lineage", "lineage", "no-such-table", graphOf("/api/v1/column-lineage")),
+  {
+    kind: "listed",
+    route: "GET /api/v1/lineage/events",
+    url: "/api/v1/lineage/events",
+    of: "lineage",
   },
   named("POST /v1/prediction-holds", { environment: production, reason: "a claim" }),
   { kind: "listed", route: "GET /v1/prediction-holds", url: "/v1/prediction-holds", of: "hold" },

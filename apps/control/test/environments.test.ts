@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiMethod, bootstrapAcme, must } from "./api.ts";
 import { environmentRoutes } from "./environment-routes.ts";
 import { type DeclaredRoute, type InProcessControl, openControl } from "./in-process.ts";
+import { lineageEvent } from "./lineage-event.ts";
 import { oneBlock } from "./mutating-routes-models.ts";
 import type { World } from "./mutating-world.ts";
 
@@ -62,6 +63,9 @@ async function fillProduction(): Promise<void> {
   known.set("counted", "counted-model");
   const key = await must(control, "POST", "/v1/api-keys", { name: "k", environment: "production" }, insider);
   known.set("apiKey", (key["apiKey"] as { id: string }).id);
+  const reported = lineageEvent("salaries");
+  await must(control, "POST", "/api/v1/lineage?environment=production", reported, insider);
+  known.set("lineage", "salaries");
   const claim = { environment: "production", reason: "a claim" };
   const hold = await must(control, "POST", "/v1/prediction-holds", { ...claim, endpoint: "none" }, insider);
   known.set("hold", String(hold["id"]));

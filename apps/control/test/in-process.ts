@@ -12,6 +12,7 @@ import {
   loadConfig,
   systemClock,
 } from "@portolan/kernel";
+import { startSequencer } from "@portolan/ledger";
 import { openTestDatabase } from "@portolan/testkit";
 import type { RouteOptions } from "fastify";
 import { ControlConfig } from "../src/config.ts";
@@ -99,6 +100,20 @@ export async function openControl() {
     tracking: wiring.trainers.tracking,
     /** Publishes the organisation's next snapshot, as the intent of a deployment does. */
     publish: (organisationId: Id<"organisation">) => wiring.serving.publisher.publish(organisationId),
+    /** Gives the ledger's rows their order and tells them in the lineage, as control does every second. */
+    async followLedger(): Promise<void> {
+      const { clock, keys, database } = base;
+      const sequencer = await startSequencer({
+        sql: database.sql,
+        clock,
+        keys,
+        folder: join(home, "ledger"),
+        log,
+      });
+      await sequencer.settled();
+      await sequencer.stop();
+      await wiring.lineage.follow();
+    },
     /** Lets the waiting jobs of these handlers run to their end; others find theirs too, as in control. */
     async runJobs(handlers: readonly JobHandler[]): Promise<void> {
       const { jobs, work: uow, database, clock } = base;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Id, parseInstant } from "@portolan/kernel";
 import { aCall } from "@portolan/testkit";
 import { must } from "./api.ts";
+import { lineageEvent } from "./lineage-event.ts";
 import { trackingRoutes } from "./mutating-routes-tracking.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
 import { visitsContract, visitsCsv, visitsSet, visitsView } from "./visits.ts";
@@ -147,6 +148,20 @@ export const dataRoutes: readonly MutatingRoute[] = [
     learn: openForLogging,
   },
   ...trackingRoutes,
+  {
+    route: "POST /api/v1/lineage",
+    as: "max",
+    ledger: "recorded",
+    events: ["lineage.events.received"],
+    request: () => ({ url: "/api/v1/lineage?environment=dev", body: lineageEvent("orders") }),
+  },
+  {
+    route: "POST /api/v1/lineage/batch",
+    as: "max",
+    ledger: "recorded",
+    events: ["lineage.events.received"],
+    request: () => ({ url: "/api/v1/lineage/batch?environment=dev", body: [lineageEvent("totals")] }),
+  },
   {
     route: "POST /v1/jobs/:id/cancellation",
     as: "max",

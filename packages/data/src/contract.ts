@@ -7,3 +7,4 @@ export {
   integerCell,
 } from "./analysis.ts";
 export type { ContractColumn, DataContract } from "./contracts/contract-model.ts";
+export type { DatasetManifest, IngestionView } from "./resources.ts";

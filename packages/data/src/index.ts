@@ -10,7 +10,9 @@ import type { SubscriptionDeps } from "./subscriptions/subscriptions.ts";
 
 export type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "./analysis.ts";
 export type { KafkaConnection, PostgresqlConnection, TlsMaterial } from "./connections/read-connection.ts";
+export { findContract, getContract } from "./contracts/contract-store.ts";
 export { type ContractDeps, publishContract } from "./contracts/publish-contract.ts";
+export { listDatasets } from "./datasets/dataset-store.ts";
 export { type DataErrorCode, dataErrors } from "./errors.ts";
 export { eventBatchJob } from "./events/batch-events.ts";
 export { receiveEvents } from "./events/receive-events.ts";
@@ -19,6 +21,7 @@ export { type HealthFigures, healthFigures } from "./health/health-figures.ts";
 export { type ContractHealth, contractHealth } from "./health/health-store.ts";
 export { ingestQueue } from "./ingestion/begin-ingestion.ts";
 export { ingestJob } from "./ingestion/ingest-job.ts";
+export { findIngestion } from "./ingestion/ingestion-store.ts";
 export { readQuarantine } from "./ingestion/quarantine.ts";
 export { type IngestionDeps, startIngestion } from "./ingestion/start-ingestion.ts";
 export { startReplay } from "./ingestion/start-replay.ts";

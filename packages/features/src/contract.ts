@@ -12,4 +12,4 @@ export {
   TrainingSetRequest,
   TrainingSetView,
 } from "./resources.ts";
-export { type FeatureView, viewReference, type WindowFeature } from "./view-model.ts";
+export { columnTypes, type FeatureView, viewReference, type WindowFeature } from "./view-model.ts";

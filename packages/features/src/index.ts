@@ -12,6 +12,7 @@ export {
   startMaterialization,
 } from "./materializations.ts";
 export type { OnlineRow, OnlineStore, OnlineVector, OnlineViewHeader } from "./ports.ts";
+export { findMaterialization, findTrainingSet, findView } from "./store.ts";
 export {
   readTrainingSet,
   readTrainingSetColumns,

@@ -43,6 +43,8 @@ export interface DirectoryLookups {
     role: string,
     scopeIds: readonly string[],
   ): Promise<boolean>;
+  /** The name of an organisation, which never changes. */
+  organisationName(organisationId: Id<"organisation">): Promise<string>;
   /** Ids of all organisations of this installation. */
   organisations(): Promise<readonly Id<"organisation">[]>;
 }
@@ -69,6 +71,15 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
       unitOfWork.read(callOf(organisationId), async (sql) => {
         const bindings = await listBindings(sql, organisationId, principalId);
         return bindings.some((binding) => binding.role === role && scopeIds.includes(binding.scope_id));
+      }),
+    organisationName: (organisationId) =>
+      unitOfWork.read(callOf(organisationId), async (sql) => {
+        const row = await identityTables(sql)
+          .selectFrom("identity.organisations")
+          .select("name")
+          .where("id", "=", organisationId)
+          .executeTakeFirstOrThrow();
+        return row.name;
       }),
     organisations: () =>
       unitOfWork.read(callOf("org_" as Id<"organisation">), async (sql) => {

@@ -6,6 +6,7 @@ export * from "./canonical-json.ts";
 export * from "./config.ts";
 export * from "./digest.ts";
 export * from "./durable-files.ts";
+export * from "./early-messages.ts";
 export * from "./environments-allowing.ts";
 export * from "./errors.ts";
 export * from "./ids.ts";

@@ -17,18 +17,33 @@ export interface Engine {
   readonly close: () => Promise<void>;
 }
 
-/** Called when a run took longer than it was given: such a model belongs in a runner. */
+/** Called when runs do not end in the time that they are given: such a model belongs in a runner. */
 export type OnLate = () => void;
 
+/**
+ * Calls `then` after `ms`, and after what has come in meanwhile is read: where this thread was busy itself, an answer that is already here is in
+ * time.
+ */
+export function afterArrivals(ms: number, then: () => void): { cancel(): void } {
+  let turn: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => (turn = setImmediate(then)), Math.max(0, ms));
+  return {
+    cancel() {
+      clearTimeout(timer);
+      clearImmediate(turn);
+    },
+  };
+}
+
 /** False when `promise` takes longer than `ms`. */
-export async function within(promise: Promise<void>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
+export async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: { cancel(): void } | undefined;
   const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.max(0, ms));
+    timer = afterArrivals(ms, () => resolve(false));
   });
   try {
     return await Promise.race([promise.then(() => true), late]);
   } finally {
-    clearTimeout(timer);
+    timer?.cancel();
   }
 }

@@ -2,6 +2,7 @@ import { messageOf, PortolanError } from "@portolan/kernel";
 import type { RunOutcome, RuntimeState, Tensor, VerifiedModel } from "@portolan/serving/policy";
 import type { Engine, OnLate } from "./engine.ts";
 import { loadFailed } from "./errors.ts";
+import { LateRuns, patienceMs } from "./late-runs.ts";
 import { createSession, type Session } from "./session.ts";
 import { type WarmUp, warmUp } from "./warm-up.ts";
 
@@ -9,6 +10,7 @@ import { type WarmUp, warmUp } from "./warm-up.ts";
 export class InlineEngine implements Engine {
   readonly #session: Session;
   readonly #onLate: OnLate;
+  readonly #lateRuns = new LateRuns();
   #state: RuntimeState;
   #inFlight = 0;
   #idle: (() => void) | undefined;
@@ -51,8 +53,11 @@ export class InlineEngine implements Engine {
     try {
       const outputs = await this.#session.run(inputs);
       const tookMs = performance.now() - startMs;
-      if (tookMs <= timeoutMs) return { kind: "ok", outputs, runMicros: Math.round(tookMs * 1000) };
-      this.#onLate();
+      if (tookMs <= timeoutMs) {
+        this.#lateRuns.inTime();
+        return { kind: "ok", outputs, runMicros: Math.round(tookMs * 1000) };
+      }
+      if (this.#lateRuns.late() || tookMs > timeoutMs + patienceMs(timeoutMs)) this.#onLate();
       return { kind: "timeout" };
     } catch (error) {
       return { kind: "failed", detail: messageOf(error) };

@@ -1,5 +1,5 @@
-import { Worker } from "node:worker_threads";
-import { messageOf } from "@portolan/kernel";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { earlyMessages, messageOf } from "@portolan/kernel";
 import type { RunOutcome, Tensor, VerifiedModel } from "@portolan/serving/policy";
 import { loadFailed } from "./errors.ts";
 import type { FromRunner, ToRunner } from "./runner-messages.ts";
@@ -23,15 +23,17 @@ export class ModelThread {
   #nextId = 1;
   #isOver = false;
 
-  private constructor(worker: Worker, measured: WarmUp) {
+  private constructor(worker: Worker, answers: MessagePort, measured: WarmUp) {
     this.#worker = worker;
     this.measured = measured;
+    earlyMessages.listen(answers, (message) => this.#receive(message as FromRunner));
+    answers.unref();
     // A run that does not end must not keep the process alive.
     worker.unref();
-    worker.on("message", (message: FromRunner) => this.#receive(message));
     worker.on("error", (error) => this.#end(messageOf(error)));
     this.exited = new Promise((resolve) => {
       worker.once("exit", () => {
+        earlyMessages.drain(answers);
         this.#end("its thread ended");
         resolve();
       });
@@ -41,7 +43,10 @@ export class ModelThread {
   /** @throws PortolanError `onnx.load_failed` */
   static async start(model: VerifiedModel): Promise<ModelThread> {
     const bytes = await model.loadBytes();
+    const { port1: answers, port2 } = new MessageChannel();
     const worker = new Worker(new URL("./worker-main.ts", import.meta.url), {
+      workerData: port2,
+      transferList: [port2],
       resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
       // Nothing of the gateway's environment is a model's business.
       env: {},
@@ -50,13 +55,13 @@ export class ModelThread {
     const answer = await new Promise<FromRunner>((resolve) => {
       const failed = (error: unknown): void => resolve({ kind: "load_failed", detail: messageOf(error) });
       worker.once("error", failed);
-      worker.once("message", (message: FromRunner) => {
+      answers.once("message", (message: FromRunner) => {
         worker.removeListener("error", failed);
         resolve(message);
       });
       worker.postMessage(load);
     });
-    if (answer.kind === "loaded") return new ModelThread(worker, answer);
+    if (answer.kind === "loaded") return new ModelThread(worker, answers, answer);
     worker.postMessage({ kind: "close" });
     throw loadFailed(model, answer.kind === "load_failed" ? answer.detail : "its thread gave another answer");
   }

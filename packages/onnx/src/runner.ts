@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { spawnWalledNode, type Walls, wallsFor, watchMemory } from "@portolan/sandbox";
 import type { RunOutcome, Tensor, VerifiedModel } from "@portolan/serving/policy";
+import { afterArrivals } from "./engine.ts";
 import { loadFailed } from "./errors.ts";
 import { causeOfExit, type DeathCause } from "./quarantine-policy.ts";
 import type { FromRunner, ToRunner } from "./runner-messages.ts";
@@ -31,7 +32,7 @@ interface Waiting {
   readonly inputs: readonly Tensor[];
   readonly timeoutMs: number;
   readonly settle: (outcome: RunOutcome) => void;
-  readonly deadline: NodeJS.Timeout;
+  readonly deadline: { cancel(): void };
   settled: boolean;
 }
 
@@ -41,7 +42,7 @@ interface Running {
   /** Monotonic milliseconds. */
   readonly startedMs: number;
   /** Kills the process: armed at the run's own start, so that time spent waiting is never held against the model. */
-  readonly kill: NodeJS.Timeout;
+  readonly kill: { cancel(): void };
 }
 
 /** What Node and its threads map for writing before a model is loaded (0.65 GiB), with room to breathe. */
@@ -123,7 +124,7 @@ export class Runner {
         timeoutMs,
         settle,
         settled: false,
-        deadline: setTimeout(() => this.#expire(request), timeoutMs),
+        deadline: afterArrivals(timeoutMs, () => this.#expire(request)),
       };
       this.#waiting.push(request);
       this.#dispatch();
@@ -147,7 +148,7 @@ export class Runner {
       // A request past its deadline is not run.
       if (request.settled) continue;
       const id = this.#nextId++;
-      const kill = setTimeout(() => this.#killLate(), request.timeoutMs);
+      const kill = afterArrivals(request.timeoutMs, () => this.#killLate());
       this.#running = { id, request, kill, startedMs: performance.now() };
       this.#child.send({ kind: "run", id, inputs: request.inputs } satisfies ToRunner, (error) => {
         if (error) this.#child.kill("SIGKILL"); // Its own exit says why; if it lives, it is deaf.
@@ -167,7 +168,7 @@ export class Runner {
   #receive(message: FromRunner): void {
     const running = this.#running;
     if ((message.kind !== "done" && message.kind !== "failed") || running?.id !== message.id) return;
-    clearTimeout(running.kill);
+    running.kill.cancel();
     this.#running = undefined;
     if (message.kind === "failed") settleOnce(running.request, { kind: "failed", detail: message.detail });
     else settleOnce(running.request, { kind: "ok", outputs: message.outputs, runMicros: message.runMicros });
@@ -176,7 +177,7 @@ export class Runner {
 
   #bury(death: Death): Death {
     this.#death ??= death;
-    if (this.#running) clearTimeout(this.#running.kill);
+    this.#running?.kill.cancel();
     const left = [...(this.#running ? [this.#running.request] : []), ...this.#waiting];
     for (const request of left) settleOnce(request, crashed(this.#death));
     return this.#death;
@@ -190,7 +191,7 @@ function crashed({ cause, detail }: Death): RunOutcome {
 function settleOnce(request: Waiting, outcome: RunOutcome): void {
   if (request.settled) return;
   request.settled = true;
-  clearTimeout(request.deadline);
+  request.deadline.cancel();
   request.settle(outcome);
 }
 

@@ -1,18 +1,20 @@
 import type { RunOutcome, RuntimeState, Tensor, VerifiedModel } from "@portolan/serving/policy";
-import type { Engine, OnLate } from "./engine.ts";
+import { type Engine, type OnLate, within } from "./engine.ts";
+import { LateRuns, patienceMs } from "./late-runs.ts";
 import { ModelThread } from "./model-thread.ts";
 
 /**
  * A trusted model that would hold up the gateway's own thread, in threads of its own. A run that does not end cannot be
- * interrupted: its caller is answered at the deadline, and the model is moved to a runner.
+ * interrupted: its caller is answered at the deadline, and the model is moved to a runner. So it is when runs come late again and again.
  */
 export class WorkerEngine implements Engine {
   readonly #model: VerifiedModel;
   readonly #onLate: OnLate;
+  readonly #lateRuns = new LateRuns();
   #threads: readonly ModelThread[];
   #state: RuntimeState;
-  /** Threads whose run is past its time and has not ended. */
-  readonly #late = new Set<ModelThread>();
+  /** Threads whose run is past its time and has not ended, with its end. */
+  readonly #late = new Map<ModelThread, Promise<void>>();
 
   private constructor(model: VerifiedModel, first: ModelThread, onLate: OnLate) {
     this.#model = model;
@@ -53,21 +55,36 @@ export class WorkerEngine implements Engine {
   }
 
   async run(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
-    const thread = this.#threads.find(({ isIdle }) => isIdle);
+    const startMs = performance.now();
+    const leftMs = () => timeoutMs - (performance.now() - startMs);
+    // Where all are past their time, the first that ends its run is waited for.
+    while (!this.#idleThread() && this.#late.size > 0 && leftMs() > 0)
+      await within(Promise.race(this.#late.values()), leftMs());
+    const thread = this.#idleThread();
     if (!thread || this.#state.kind !== "ready")
       return { kind: "unavailable", detail: "No thread of the model is free." };
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<RunOutcome>((resolve) => {
-      timer = setTimeout(() => {
-        this.#late.add(thread);
-        this.#onLate();
-        resolve({ kind: "timeout" });
-      }, timeoutMs);
+    const run = thread.run(inputs);
+    if (await within(run, leftMs())) {
+      this.#lateRuns.inTime();
+      return run;
+    }
+    this.#watchLate(thread, run, timeoutMs);
+    return { kind: "timeout" };
+  }
+
+  #idleThread(): ModelThread | undefined {
+    return this.#threads.find(({ isIdle }) => isIdle);
+  }
+
+  /** The caller has its answer; whether the model stays depends on whether the run ends, and on those before it. */
+  #watchLate(thread: ModelThread, run: Promise<RunOutcome>, timeoutMs: number): void {
+    if (this.#lateRuns.late()) this.#onLate();
+    const stuck = setTimeout(this.#onLate, patienceMs(timeoutMs)).unref();
+    const ended = run.then(() => {
+      clearTimeout(stuck);
+      this.#late.delete(thread);
     });
-    const outcome = await Promise.race([thread.run(inputs), late]);
-    clearTimeout(timer);
-    if (thread.isIdle) this.#late.delete(thread);
-    return outcome;
+    this.#late.set(thread, ended);
   }
 
   async close(): Promise<void> {

@@ -170,13 +170,52 @@ describe("worker threads", () => {
     expect(ticks).toBeGreaterThan(10);
   });
 
-  test("a run that outlives its deadline is answered then, and the model moves to a runner", async () => {
+  test("late runs are answered at their deadline; the third in a row moves the model to a runner, fewer do not", async () => {
     const runtime = createOnnxRuntime({ ...optionsOf(), inlineMicros: 1 });
     const model = await runtime.load(verified(loopModel(50_000n), "trained"));
     open.push(model);
-    expect((await model.run([one], { timeoutMs: 5 })).kind).toBe("timeout");
+    const late = async () => expect((await model.run([one], { timeoutMs: 5 })).kind).toBe("timeout");
+    const inTime = async () => expect((await model.run([one], { timeoutMs: 60_000 })).kind).toBe("ok");
+    // Whoever comes next waits for the late run's end.
+    for (let row = 1; row <= 2; row++) {
+      await late();
+      await inTime();
+      await late();
+      await inTime();
+    }
+    expect(tier(model)).toBe("worker");
+    for (let run = 1; run <= 3; run++) {
+      await late();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
     await until(() => tier(model) === "runner");
-    expect((await model.run([one], { timeoutMs: 60_000 })).kind).toBe("ok");
+    await inTime();
+  });
+
+  test("one run that does not end moves the model to a runner", async () => {
+    const late: number[] = [];
+    const engine = await WorkerEngine.start(verified(slow(), "trained"), () => late.push(performance.now()));
+    const startMs = performance.now();
+    // Some seconds, which is for ever beside a millisecond.
+    expect((await engine.run([batch(40_000)], 1)).kind).toBe("timeout");
+    expect(late).toEqual([]);
+    await until(() => late.length > 0);
+    expect((late[0] ?? 0) - startMs).toBeGreaterThan(1000);
+    await engine.close();
+  });
+
+  test("an answer that came while this thread was busy is in time", async () => {
+    const late: string[] = [];
+    const engine = await WorkerEngine.start(verified(loopModel(2000n), "trained"), () => late.push("late"));
+    for (let busy = 1; busy <= 4; busy++) {
+      const outcome = engine.run([one], 300);
+      await new Promise((resolve) => setImmediate(resolve));
+      // Nobody reads what comes meanwhile.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
+      expect((await outcome).kind).toBe("ok");
+    }
+    expect(late).toEqual([]);
+    await engine.close();
   });
 
   test("threads are added and ended while requests run, and none fails", async () => {
@@ -217,7 +256,8 @@ describe("closing", () => {
     const bytes = logisticModel([0.5, -0.25], 0.1);
     const model = await load(bytes, "trained");
     await until(() => runners().length === 0);
-    expect((await model.run([row], { timeoutMs: 0 })).kind).toBe("timeout");
+    for (let late = 1; late <= 3; late++)
+      expect((await model.run([row], { timeoutMs: 0 })).kind).toBe("timeout");
     await model.close();
     expect(runners()).toEqual([]);
   });

@@ -21,6 +21,7 @@ export { pushVersion } from "./push-version.ts";
 export { readComputeProfile } from "./read-compute-profile.ts";
 export { registerUpstream } from "./register-upstream.ts";
 export { type SignedFiles, signFiles } from "./sign-files.ts";
+export { findVersion } from "./store.ts";
 export type { RegistryDeps };
 
 export const registryMigrations: MigrationSet = {

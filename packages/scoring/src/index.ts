@@ -26,6 +26,7 @@ export {
   startScoring,
   unknownTarget,
 } from "./start-scoring.ts";
+export { findRun } from "./store.ts";
 
 export const scoringMigrations: MigrationSet = {
   package: "scoring",

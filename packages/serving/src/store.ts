@@ -100,6 +100,21 @@ export async function findDeployedModel(session: Sql, id: string): Promise<Serve
   return row && { model: row.route.model, features: row.request.features ?? null };
 }
 
+/** A deployment as it was made. */
+export async function findDeployment(
+  session: Sql,
+  organisationId: string,
+  id: string,
+): Promise<Route | undefined> {
+  const row = await tables(session)
+    .selectFrom("serving.deployments")
+    .where("organisation_id", "=", organisationId)
+    .where("id", "=", id)
+    .select("route")
+    .executeTakeFirst();
+  return row?.route;
+}
+
 export interface NewDeployment {
   readonly endpointId: string;
   readonly isNewEndpoint: boolean;

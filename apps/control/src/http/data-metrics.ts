@@ -55,10 +55,8 @@ export function addDataMetrics(registry: Registry, { work, clock }: DataMetricsD
   const rise = gauge("null_share_rise", "Largest rise of a column's share of nulls since the batch before");
   const cost = gauge("processing_seconds", "What judging batches took in the last thirty days", ["kind"]);
   const again = gauge("reprocessed_rows", "Rows that were judged again in the last thirty days");
-  const waiting = gauge("waiting_events", "Events that wait to become a batch");
-  const topicUp = gauge("topic_up", "Whether a topic that somebody subscribed to is read, 1 or 0", ["topic"]);
-  const records = gauge("topic_records", "Records of a topic so far", ["topic", "outcome"]);
-  const all = [lag, rows, ingestions, drift, nulls, rise, cost, again, waiting, topicUp, records];
+  const incoming = incomingGauges(gauge);
+  const all = [lag, rows, ingestions, drift, nulls, rise, cost, again, ...incoming.all];
 
   const show = (health: ContractHealth): void => {
     const labels = placeLabels(health);
@@ -79,22 +77,37 @@ export function addDataMetrics(registry: Registry, { work, clock }: DataMetricsD
     cost.set({ ...labels, kind: "again" }, health.reprocessingMs / 1000);
     again.set(labels, health.reprocessedRows);
   };
-  const showEvents = (figures: EventFigures): void => {
-    for (const place of figures.waiting) waiting.set(placeLabels(place), place.events);
-    for (const topic of figures.topics) {
-      const labels = { ...placeLabels(topic), topic: topic.topic };
-      topicUp.set(labels, topic.state === "reading" || topic.state === "full" ? 1 : 0);
-      records.set({ ...labels, outcome: "taken" }, topic.taken);
-      records.set({ ...labels, outcome: "dead_letter" }, topic.deadLetters);
-      records.set({ ...labels, outcome: "lost" }, topic.lost);
-    }
-  };
   const refresh = async (): Promise<void> => {
     const found = await figuresInTime(work, clock);
     for (const one of all) one.reset();
     for (const health of found?.health ?? []) show(health);
-    if (found) showEvents(found.events);
+    if (found) incoming.show(found.events);
     up.set(found ? 1 : 0);
+  };
+}
+
+type GaugeOf = (name: string, help: string, more?: readonly string[]) => Gauge;
+
+/** What is on its way in: events without a batch, and topics. */
+function incomingGauges(gauge: GaugeOf): {
+  readonly all: readonly Gauge[];
+  readonly show: (figures: EventFigures) => void;
+} {
+  const waiting = gauge("waiting_events", "Events that wait to become a batch");
+  const topicUp = gauge("topic_up", "Whether a topic that somebody subscribed to is read, 1 or 0", ["topic"]);
+  const records = gauge("topic_records", "Records of a topic so far", ["topic", "outcome"]);
+  return {
+    all: [waiting, topicUp, records],
+    show: (figures) => {
+      for (const place of figures.waiting) waiting.set(placeLabels(place), place.events);
+      for (const topic of figures.topics) {
+        const labels = { ...placeLabels(topic), topic: topic.topic };
+        topicUp.set(labels, topic.state === "reading" || topic.state === "full" ? 1 : 0);
+        records.set({ ...labels, outcome: "taken" }, topic.taken);
+        records.set({ ...labels, outcome: "dead_letter" }, topic.deadLetters);
+        records.set({ ...labels, outcome: "lost" }, topic.lost);
+      }
+    },
   };
 }
 

@@ -21,6 +21,7 @@ import {
   type Sequencer,
   startSequencer,
 } from "@portolan/ledger";
+import { lineageMigrations } from "@portolan/lineage";
 import { monitoringMigrations } from "@portolan/monitoring";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { plannerMigrations } from "@portolan/planner";
@@ -65,6 +66,7 @@ export const migrationSets = [
   scoringMigrations,
   trainingMigrations,
   trackingMigrations,
+  lineageMigrations,
 ];
 
 /** Opens the database, brings its schema up to date and starts the ledger's sequencer. */

@@ -1,4 +1,4 @@
-import { type Clock, type Environment, newId } from "@portolan/kernel";
+import { type Clock, type Environment, earlyMessages, newId } from "@portolan/kernel";
 import { badRequest, type InferRequest, type RunPriority, rowsOf } from "@portolan/serving/policy";
 import { type Answer, errorAnswer } from "../http/answers.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
@@ -65,6 +65,8 @@ async function predict(
   call: InferCall,
   progress: Progress,
 ): Promise<Answer> {
+  // Under many requests a turn of the loop is long: models and the log would stand idle until its end.
+  earlyMessages.take(progress.startMs);
   const waitedMs = turn.waitedMs(progress.startMs);
   // What is known at once is not awaited: each turn of the loop costs as much as the decision.
   const asAdmitted = admit(deps, state, call, progress);

@@ -5,9 +5,8 @@ import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { HealthBook } from "./health-book.ts";
 
 /**
- * Whether a request is turned away before its body is read: as many are under way as may be, or it has waited for this process alone for longer than the
- * charter's latency bears; and the charter names no answer that needs no model. What refusing costs is taken from those that are answered, so it must
- * be little.
+ * Whether a request is turned away before its body is read: as many are under way as may be, or fewer, where it has spent part of its time waiting for this
+ * process alone; and the charter names no answer that needs no model. What refusing costs is taken from those that are answered, so it must be little.
  * @param waitedMs for the event loop, so far
  */
 export function isShed(
@@ -20,7 +19,9 @@ export function isShed(
   const { breaker, limit } = health.of(chosen);
   // Where the circuit is not closed, the chain says who answers.
   if (breaker.state !== "closed") return false;
-  return waitedMs > chosen.route.resilience.targetWaitMs || !limit.hasRoom(priority);
+  // In a long turn the last ones still find a model that has something to do, and no longer queue before it than they can bear.
+  const leftShare = 1 - waitedMs / chosen.route.limits.timeoutMs;
+  return leftShare <= 0 || !limit.hasRoom(priority, leftShare);
 }
 
 export function overloaded(): PortolanError<ServingErrorCode> {

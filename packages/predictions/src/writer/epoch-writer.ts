@@ -1,5 +1,5 @@
-import type { Worker } from "node:worker_threads";
-import { type Clock, type Id, messageOf, PortolanError } from "@portolan/kernel";
+import type { MessagePort, Worker } from "node:worker_threads";
+import { type Clock, earlyMessages, type Id, messageOf, PortolanError } from "@portolan/kernel";
 import type {
   AppendOptions,
   Durability,
@@ -21,6 +21,8 @@ export interface EpochWriterOptions {
   readonly clock: Clock;
   readonly maxPendingBytes: number;
   readonly thread: Worker;
+  /** Where the thread answers. */
+  readonly answers: MessagePort;
   readonly degraded: boolean;
   /** Called once, when nothing more can be written in this epoch. */
   readonly onFailure: (reason: string) => void;
@@ -56,9 +58,13 @@ export class EpochWriter {
     this.#stem = predictionIdStem(options.writerId, options.epoch, 0);
     if (options.degraded) this.#state = "degraded";
     this.#thread = options.thread;
-    this.#thread.on("message", (message: FromLogThread) => this.#onMessage(message));
+    const { answers } = options;
+    earlyMessages.listen(answers, (message) => this.#onMessage(message as FromLogThread));
     this.#thread.on("error", (error) => this.#fail(messageOf(error)));
-    this.#thread.on("exit", () => this.#onExit());
+    this.#thread.on("exit", () => {
+      earlyMessages.drain(answers);
+      this.#onExit();
+    });
   }
 
   submit(record: PredictionRecord, { durability, isPersonal = true }: AppendOptions): Submitted {
@@ -131,7 +137,7 @@ export class EpochWriter {
   #planFlush(): void {
     if (this.#flushPlanned) return;
     this.#flushPlanned = true;
-    setImmediate(() => {
+    earlyMessages.soon(() => {
       this.#flushPlanned = false;
       this.#flush();
     });

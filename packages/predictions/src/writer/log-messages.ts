@@ -1,3 +1,12 @@
+import type { MessagePort } from "node:worker_threads";
+import type { AppenderOptions } from "./segment-appender.ts";
+
+/** What the log thread starts with. */
+export type LogThreadData = AppenderOptions & {
+  /** A port of its own: the gateway takes answers from it in the middle of a turn of its event loop. */
+  readonly answers: MessagePort;
+};
+
 /** Main thread → log thread; in order. */
 export type ToLogThread =
   | {

@@ -3,13 +3,14 @@ import { randomFillSync } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "@portolan/kernel";
 import { formAt, forms, headerLengthAt, recordHeadBytes, saltBytes } from "../format/record-codec.ts";
-import type { FromLogThread, ToLogThread } from "./log-messages.ts";
-import { type AppenderOptions, SegmentAppender } from "./segment-appender.ts";
+import type { FromLogThread, LogThreadData, ToLogThread } from "./log-messages.ts";
+import { SegmentAppender } from "./segment-appender.ts";
 
 const port = parentPort;
 if (!port) throw new Error("log-thread.ts runs as a worker thread only");
 
-const appender = new SegmentAppender(workerData as AppenderOptions);
+const { answers, ...options } = workerData as LogThreadData;
+const appender = new SegmentAppender(options);
 const saltPool = Buffer.alloc(64 * 1024);
 let saltAt = saltPool.length;
 const spare: ArrayBuffer[] = [];
@@ -19,7 +20,7 @@ let syncRunning = false;
 let stopping = false;
 
 function post(message: FromLogThread, transfer: ArrayBuffer[] = []): void {
-  port?.postMessage(message, transfer);
+  answers.postMessage(message, transfer);
 }
 
 /** Walks the entries' lengths and fills each salt in its place (P5). */

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { type Clock, type Id, isPortolanError, messageOf } from "@portolan/kernel";
 import type {
   AppendOptions,
@@ -14,7 +14,7 @@ import type {
 import { maxBlockMicros } from "../format/limits.ts";
 import { EpochWriter } from "./epoch-writer.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
-import type { FromLogThread } from "./log-messages.ts";
+import type { FromLogThread, LogThreadData } from "./log-messages.ts";
 import { recoverLog } from "./recovery.ts";
 import { RefusalCounter } from "./refusal-counter.ts";
 import type { AppenderOptions } from "./segment-appender.ts";
@@ -89,14 +89,19 @@ async function openEpoch(
     ...(options.budgetBytes === undefined ? {} : { budgetBytes: options.budgetBytes }),
     ...keysOf(options),
   };
-  const thread = new Worker(new URL("./log-thread.ts", import.meta.url), { workerData: appender });
+  const { port1: answers, port2 } = new MessageChannel();
+  const thread = new Worker(new URL("./log-thread.ts", import.meta.url), {
+    workerData: { ...appender, answers: port2 } satisfies LogThreadData,
+    transferList: [port2],
+  });
   return new EpochWriter({
     writerId: options.writerId,
     epoch: appender.epoch,
     clock: options.clock,
     maxPendingBytes: options.maxPendingBytes ?? 64 * 1024 * 1024,
     thread,
-    degraded: await started(thread),
+    answers,
+    degraded: await started(thread, answers),
     onFailure,
   });
 }
@@ -105,13 +110,13 @@ function keysOf({ keysFolder }: WriterOptions): Pick<WriterOptions, "keysFolder"
   return keysFolder === undefined ? {} : { keysFolder };
 }
 
-async function started(thread: Worker): Promise<boolean> {
+async function started(thread: Worker, answers: MessagePort): Promise<boolean> {
   try {
     return await new Promise<boolean>((resolve, reject) => {
       const onExit = (): void => reject(logFailed("the log thread did not start"));
       thread.once("error", reject);
       thread.once("exit", onExit);
-      thread.once("message", (message: FromLogThread) => {
+      answers.once("message", (message: FromLogThread) => {
         thread.removeListener("error", reject);
         thread.removeListener("exit", onExit);
         if (message.kind === "ready") resolve(message.degraded);

@@ -39,9 +39,9 @@ export class AdaptiveLimit {
     return this.#inFlight;
   }
 
-  /** Whether one more could come now. */
-  hasRoom(priority: RunPriority): boolean {
-    if (this.#inFlight < Math.max(1, this.#limit * shares[priority])) return true;
+  /** Whether one more could come now. @param share of the room, 0 to 1: less for those that have less of their time left */
+  hasRoom(priority: RunPriority, share = 1): boolean {
+    if (this.#inFlight < Math.max(1, this.#limit * shares[priority] * share)) return true;
     this.#wasFull = true;
     return false;
   }

@@ -146,6 +146,14 @@ describe("the adaptive limit", () => {
     expect(limit.hasRoom("high")).toBe(false);
   });
 
+  test("who has half of its time left finds half of the room", () => {
+    const limit = new AdaptiveLimit({ most: 100, targetWaitMs: 20 });
+    for (let i = 0; i < 40; i++) limit.acquire("normal");
+    expect([limit.hasRoom("normal", 0.5), limit.hasRoom("normal", 0.4)]).toEqual([true, false]);
+    for (let i = 0; i < 10; i++) limit.acquire("normal");
+    expect([limit.hasRoom("normal", 0.5), limit.hasRoom("normal")]).toEqual([false, true]);
+  });
+
   test("after an overload the room comes back", () => {
     const limit = new AdaptiveLimit({ most: 500, targetWaitMs: 5 });
     overload(limit, 3000, 1, 5);

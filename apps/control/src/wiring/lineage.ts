@@ -1,0 +1,67 @@
+import { findContract, findIngestion, getContract, listDatasets } from "@portolan/data";
+import { findMaterialization, findTrainingSet, findView } from "@portolan/features";
+import { type Id, messageOf, placeOf } from "@portolan/kernel";
+import { recordBatchDigest } from "@portolan/ledger";
+import {
+  type FollowDeps,
+  followLedger,
+  type LineageDeps,
+  type MadeThings,
+  retellUntold,
+} from "@portolan/lineage";
+import { findVersion } from "@portolan/registry";
+import { findRun as findScoring } from "@portolan/scoring";
+import { findDeployment } from "@portolan/serving";
+import { findRun as findTrainingRun } from "@portolan/training";
+import type { Foundation } from "./foundation.ts";
+import type { IdentityWiring } from "./identity.ts";
+
+export interface LineageWiring {
+  readonly lineage: LineageDeps;
+  /** Once, at the start: what an earlier version could not tell. */
+  readonly retell: () => Promise<void>;
+  /** Tells what the ledger has come to say since, for every organisation. */
+  readonly follow: () => Promise<void>;
+}
+
+/** Lineage of our own things and of what other tools report. */
+export function wireLineage(base: Foundation, { authorizer, directory }: IdentityWiring): LineageWiring {
+  const { work, clock, log } = base;
+  const organisations = {
+    nameOf: (organisationId: Id<"organisation">) => directory.organisationName(organisationId),
+  };
+  const following: FollowDeps = { work, clock, log, organisations, things: madeThings };
+  const forEach = async (doing: (organisationId: Id<"organisation">) => Promise<unknown>): Promise<void> => {
+    // One organisation's trouble is not the others'.
+    for (const organisationId of await directory.organisations())
+      await doing(organisationId).catch((error: unknown) => {
+        log.error({ organisationId, error: messageOf(error) }, "lineage.following.failed");
+      });
+  };
+  return {
+    lineage: { work, authorizer, places: directory.places, organisations, recordBatch: recordBatchDigest },
+    retell: () => forEach((organisationId) => retellUntold(following, organisationId)),
+    follow: () => forEach((organisationId) => followLedger(following, organisationId)),
+  };
+}
+
+/** The facts of things, from the packages that own them. */
+const madeThings: MadeThings = {
+  contract: findContract,
+  ingestion: async (sql, organisationId, id) => {
+    const found = await findIngestion(sql, organisationId, id);
+    const contract = found && (await getContract(sql, organisationId, found.contractId));
+    return contract && { ...found, contractBody: contract.body };
+  },
+  dataset: async (sql, organisationId, id) => (await listDatasets(sql, organisationId, { id }))[0],
+  view: async (sql, organisationId, name, version) => {
+    const found = await findView(sql, organisationId, name, version);
+    return found && { body: found.body, owner: placeOf(found) };
+  },
+  trainingSet: findTrainingSet,
+  materialization: findMaterialization,
+  trainingRun: findTrainingRun,
+  modelVersion: findVersion,
+  deployment: findDeployment,
+  scoring: findScoring,
+};

@@ -1,0 +1,58 @@
+import type { FeatureView, WindowFeature } from "@portolan/features/contract";
+import type { NodeName } from "../store/nodes.ts";
+import type { Columns, InputField } from "./facets.ts";
+import { aggregated, columnUses, indirect, transformationOf } from "./transformations.ts";
+
+/**
+ * What each feature of a view depends on in its source, column by column: the aggregated values directly, what decides which events
+ * count (their time, when they were known) and for whom (the keys) indirectly. Pure.
+ *
+ * @param source the dataset that the events are in: a contract, or a snapshot under it
+ */
+export function viewColumns(view: FeatureView, source: NodeName): Columns {
+  return Object.fromEntries(
+    view.features.map((feature) => [feature.name, featureInputs(view, feature, source)]),
+  );
+}
+
+export function featureInputs(view: FeatureView, feature: WindowFeature, source: NodeName): InputField[] {
+  const from = (field: string, one: InputField["transformations"][number]): InputField => ({
+    of: source,
+    field,
+    transformations: [one],
+  });
+  const window = `${feature.aggregate} over ${windowText(feature.windowMicros)}`;
+  const values = feature.of ? columnUses(feature.of) : [];
+  return merged([
+    ...values.map((use) =>
+      from(use.column, use.use === "condition" ? transformationOf(use) : aggregated(window)),
+    ),
+    ...view.entity.map(({ column }) => from(column, indirect("GROUP_BY", "entity key"))),
+    from(view.eventTime, indirect("WINDOW", window)),
+    ...columnUses(view.available).map(({ column }) => from(column, indirect("FILTER", "available by then"))),
+  ]);
+}
+
+/** One entry per column, with everything that it is used for. */
+export function merged(inputs: readonly InputField[]): InputField[] {
+  const byColumn = new Map<string, InputField>();
+  for (const one of inputs) {
+    const key = JSON.stringify([one.of.namespace, one.of.name, one.field]);
+    const before = byColumn.get(key);
+    const transformations = [...(before?.transformations ?? []), ...one.transformations];
+    byColumn.set(key, { ...one, transformations });
+  }
+  return [...byColumn.values()];
+}
+
+/** `90min` in the largest unit that divides it. */
+function windowText(micros: number): string {
+  const units = [
+    ["d", 86_400_000_000],
+    ["h", 3_600_000_000],
+    ["min", 60_000_000],
+    ["s", 1_000_000],
+  ] as const;
+  const [unit, size] = units.find(([, one]) => micros % one === 0) ?? ["us", 1];
+  return `${micros / size}${unit}`;
+}

@@ -1,0 +1,83 @@
+import type { DataContract, DatasetManifest, IngestionView } from "@portolan/data/contract";
+import type { FeatureView, TrainingSetView } from "@portolan/features/contract";
+import type { Environment, Id, JsonObject, Sql, Transaction, WorkPlace } from "@portolan/kernel";
+import type { ModelVersion } from "@portolan/registry/contract";
+import type { Scoring } from "@portolan/scoring/contract";
+import type { Route } from "@portolan/serving/contract";
+import type { TrainingRunView } from "@portolan/training/contract";
+
+/** The one leaf of a request; `ledger`'s `recordBatchDigest` fits it. Same key, same row. */
+export type RecordBatch = (
+  tx: Transaction,
+  leaf: {
+    readonly event: string;
+    readonly subject: string;
+    readonly digest: string;
+    readonly count: number;
+    readonly key: string;
+    readonly detail?: JsonObject;
+  },
+) => Promise<string>;
+
+/** Names of organisations, which are the authority in the names of their things; `identity` has them. */
+export interface OrganisationNames {
+  nameOf(organisationId: Id<"organisation">): Promise<string>;
+}
+
+export interface MadeContract {
+  readonly body: DataContract;
+  readonly owner: WorkPlace;
+}
+
+export interface MadeView {
+  readonly body: FeatureView;
+  readonly owner: WorkPlace;
+}
+
+export interface MadeMaterialization {
+  /** `name@version`. */
+  readonly view: string;
+  readonly environment: Environment;
+  readonly owner: WorkPlace;
+  readonly datasetId: string;
+  readonly keyCount?: number;
+  readonly failure?: string;
+}
+
+/** A scoring and where it works. */
+export interface MadeScoring {
+  readonly scoring: Scoring;
+  readonly environment: Environment;
+  readonly useCaseId: string;
+}
+
+/**
+ * The facts of Portolan's own things, as their packages have them. Nothing here asks who may know: what is told of them has an
+ * audience of its own.
+ */
+export interface MadeThings {
+  contract(
+    sql: Sql,
+    organisationId: string,
+    name: string,
+    version: string,
+  ): Promise<MadeContract | undefined>;
+  ingestion(
+    sql: Sql,
+    organisationId: string,
+    id: string,
+  ): Promise<(IngestionView & { readonly contractBody: DataContract }) | undefined>;
+  dataset(sql: Sql, organisationId: string, id: string): Promise<DatasetManifest | undefined>;
+  view(sql: Sql, organisationId: string, name: string, version: number): Promise<MadeView | undefined>;
+  trainingSet(sql: Sql, organisationId: string, id: string): Promise<TrainingSetView | undefined>;
+  materialization(sql: Sql, organisationId: string, id: string): Promise<MadeMaterialization | undefined>;
+  trainingRun(sql: Sql, organisationId: string, id: string): Promise<TrainingRunView | undefined>;
+  modelVersion(
+    sql: Sql,
+    organisationId: string,
+    model: string,
+    version: number,
+  ): Promise<ModelVersion | undefined>;
+  deployment(sql: Sql, organisationId: string, id: string): Promise<Route | undefined>;
+  scoring(sql: Sql, organisationId: string, id: string): Promise<MadeScoring | undefined>;
+}
