@@ -76,9 +76,17 @@ async function drive(server: Server, calls: number, forSeconds: number): Promise
   ];
   const before = cpuOf([server.pid]);
   const { stdout } = await run("taskset", [
-    ...["-c", "1", "h2load", "-t1", `-c${connections}`, `-m${calls / connections}`, `-D${forSeconds}`],
+    "-c",
+    "1",
+    "h2load",
+    "-t1",
+    `-c${connections}`,
+    `-m${calls / connections}`,
+    `-D${forSeconds}`,
     ...headers.flatMap((header) => ["-H", header]),
-    ...["-d", file, `http://${server.address}${method}`],
+    "-d",
+    file,
+    `http://${server.address}${method}`,
   ]);
   const spent = cpuOf([server.pid]) - before;
   const figure = (pattern: RegExp): number => {

@@ -5,6 +5,8 @@ export const requirements = {
   mlserver: ["mlserver==1.7.1", "onnxruntime==1.32.0"],
   bentoml: ["bentoml==1.4.40", "onnxruntime==1.32.0"],
   triton: ["nvidia-pytriton==0.7.0", "onnxruntime==1.32.0"],
+  feast: ["feast==0.66.0"],
+  polars: ["polars==1.44.0"],
   ray: ["ray[serve]==2.60.0", "onnxruntime==1.32.0"],
 } as const;
 export type PeerName = keyof typeof requirements;

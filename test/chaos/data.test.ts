@@ -266,6 +266,8 @@ const noStore = {
   get: () => ({ status: "not_found" as const, values: {} }),
   replace: () => Promise.resolve({}),
   update: () => Promise.resolve(),
+  foldPosition: () => undefined,
+  fold: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };
 

@@ -25,6 +25,10 @@ export const commandGroups: readonly CommandGroup[] = [
   },
   { names: ["data"], load: async () => (await import("./commands/data.ts")).registerDataCommands },
   {
+    names: ["features"],
+    load: async () => (await import("./commands/features.ts")).registerFeaturesCommands,
+  },
+  {
     names: ["up", "down", "status", "logs"],
     load: async () => (await import("./commands/server.ts")).registerServerCommands,
   },

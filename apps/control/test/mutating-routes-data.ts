@@ -138,6 +138,19 @@ export const dataRoutes: readonly MutatingRoute[] = [
     }),
   },
   {
+    route: "POST /v1/feature-views/:name/replays",
+    as: "max",
+    ledger: "governed",
+    events: ["features.values.replayed"],
+    request: () => {
+      const at = parseInstant("2026-03-03T00:00:00Z");
+      return {
+        url: "/v1/feature-views/visits-by-place/replays",
+        body: { environment: "dev", rows: [{ key: ["nowhere"], at, servedAt: at }] },
+      };
+    },
+  },
+  {
     route: "POST /v1/training-sets",
     as: "max",
     ledger: "governed",

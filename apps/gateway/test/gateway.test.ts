@@ -53,7 +53,7 @@ describe("with control away, from disk alone", () => {
     expect(await second.end("SIGTERM")).toBe(0);
   });
 
-  test("a prediction at an instant that its caller stated is marked in the record, a live one is not (F13)", async () => {
+  test("a prediction at an instant that its caller stated is marked in the record, a live one is not (F20)", async () => {
     const column = (index: number) => ({
       input: "x",
       index,

@@ -28,6 +28,7 @@ export { startReplay } from "./ingestion/start-replay.ts";
 export { type ContractTrial, type TrialReport, tryContract } from "./judging/try-contract.ts";
 export { noticeJob } from "./notices/notices.ts";
 export type {
+  FollowDataset,
   NoticeSender,
   OutgoingNotice,
   RelationReader,

@@ -1,6 +1,10 @@
-import type { CallContext, Environment } from "@portolan/kernel";
+import type { CallContext, Environment, Transaction } from "@portolan/kernel";
 import type { KafkaConnection, PostgresqlConnection } from "./connections/read-connection.ts";
+import type { DatasetManifest } from "./resources.ts";
 import type { ObservedColumn } from "./sources/observe-sources.ts";
+
+/** Hears of every dataset, in the transaction that publishes it. */
+export type FollowDataset = (tx: Transaction, dataset: DatasetManifest) => Promise<void>;
 
 /** Whether data may be kept and processed here at all: answered from the charter in force. */
 export interface ResidencyCheck {

@@ -61,10 +61,11 @@ export interface DataFixture {
   close(): Promise<void>;
 }
 
-/** Database, object store, engine and worker: everything real; `more` adds the handlers of packages above. */
+/** Database, object store, engine and worker: everything real; `more` adds the handlers of packages above, `followDataset` what they go on with. */
 export async function dataFixture(
   migrations: readonly MigrationSet[] = [],
   more: (deps: DataDeps) => readonly JobHandler[] = () => [],
+  followDataset?: DataDeps["followDataset"],
 ): Promise<DataFixture> {
   const folder = await mkdtemp(join(tmpdir(), "portolan-data-"));
   const inbox = join(folder, "inbox");
@@ -86,6 +87,7 @@ export async function dataFixture(
     workFolder: join(folder, "work"),
     connections: { path: connections, onRefused: (name, why) => void refusals.push(`${name}: ${why}`) },
     eventWindowMs: 1000,
+    ...(followDataset ? { followDataset } : {}),
   };
   const call = aCall({ roles: ["engineer"] });
   const worker: JobWorker = await startJobWorker({

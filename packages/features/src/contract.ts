@@ -1,4 +1,8 @@
+export type { LogRecord } from "./log/log-record.ts";
 export type {
+  FoldPosition,
+  LogFold,
+  OnlineRecord,
   OnlineRow,
   OnlineStore,
   OnlineVector,
@@ -12,4 +16,12 @@ export {
   TrainingSetRequest,
   TrainingSetView,
 } from "./resources.ts";
-export { columnTypes, type FeatureView, viewReference, type WindowFeature } from "./view-model.ts";
+export {
+  columnTypes,
+  type FeatureView,
+  featureNamesOf,
+  isValueView,
+  type ValueFeature,
+  viewReference,
+  type WindowFeature,
+} from "./view-model.ts";

@@ -13,5 +13,8 @@ export const featureErrors = {
   "features.parity_broken": { status: 500, title: "Values disagree between executors" },
   "features.newer_values_online": { status: 409, title: "Newer values are online" },
   "features.dataset_missing": { status: 409, title: "No dataset to read from" },
+  "features.dataset_unfit": { status: 409, title: "Dataset has not what the view reads" },
+  "features.log_busy": { status: 409, title: "Feature log is written elsewhere" },
+  "features.fold_gap": { status: 409, title: "Online values lack records before these" },
 } as const satisfies Record<string, ErrorSpec>;
 export type FeatureErrorCode = keyof typeof featureErrors;

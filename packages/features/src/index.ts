@@ -4,6 +4,7 @@ import { featureViewRoutes, trainingSetRoutes } from "./routes/feature-views.ts"
 import type { FeatureDeps } from "./views.ts";
 
 export { featureErrors } from "./errors.ts";
+export { followDataset, followLogJob } from "./log/follow-datasets.ts";
 export {
   applyEvents,
   materialize,
@@ -13,9 +14,9 @@ export {
 } from "./materializations.ts";
 export type { OnlineRow, OnlineStore, OnlineVector, OnlineViewHeader } from "./ports.ts";
 export { findMaterialization, findTrainingSet, findView } from "./store.ts";
+export { readTrainingSetColumns } from "./training-set-columns.ts";
 export {
   readTrainingSet,
-  readTrainingSetColumns,
   startTrainingSet,
   trainingSetJob,
   trainingSetQueue,

@@ -20,9 +20,12 @@ import {
   type WorkPlace,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "./errors.ts";
+import { appendDatasets, openLog } from "./log/append-datasets.ts";
+import { foldOnline } from "./log/fold-log.ts";
+import { numberCell } from "./log/fold-plan.ts";
 import { materializePlan } from "./materialize-plan.ts";
-import type { OnlineRow, OnlineStore, OnlineViewHeader } from "./ports.ts";
-import { featureViewDigest } from "./read-view.ts";
+import { onlineHeader, type PlacedView } from "./online-header.ts";
+import type { OnlineRow, OnlineStore } from "./ports.ts";
 import type { MaterializationRequest, MaterializationView } from "./resources.ts";
 import {
   closeMaterialization,
@@ -32,10 +35,11 @@ import {
   finishMaterialization,
   insertMaterialization,
   newestMaterialized,
+  type StoredMaterialization,
+  type StoredView,
 } from "./store.ts";
-import { noDataset } from "./training-sets.ts";
-import { type FeatureView, viewReference } from "./view-model.ts";
-import { type FeatureDeps, viewNotFound } from "./views.ts";
+import { isValueView, viewReference } from "./view-model.ts";
+import { type FeatureDeps, noDataset, viewNotFound } from "./views.ts";
 import type { WindowFold } from "./window-fold.ts";
 
 export const materializeQueue = "features.materialize";
@@ -162,30 +166,17 @@ async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
     version: number;
   };
   const organisationId = job.call.actor.organisationId;
-  const { view, dataset, asOf, environment } = await deps.uow.read(job.call, async (sql) => {
-    const materialization = await findMaterialization(sql, organisationId, materializationId);
-    const stored = await findView(sql, organisationId, name, version);
-    if (!materialization || !stored) throw viewNotFound(name);
-    const { environment, datasetId, owner } = materialization;
-    const found = await findDataset(sql, {
-      organisationId,
-      contract: stored.body.source,
-      environment,
-      ...useCaseOf(owner),
-      datasetId,
-    });
-    if (!found) throw noDataset(stored.body.source, environment);
-    return { view: stored.body, dataset: found, asOf: asEpochMicros(materialization.asOf), environment };
+  const { stored, materialization } = await deps.uow.read(job.call, async (sql) => {
+    const found = await findMaterialization(sql, organisationId, materializationId);
+    const view = await findView(sql, organisationId, name, version);
+    if (!found || !view) throw viewNotFound(name);
+    return { stored: view, materialization: found };
   });
-  const path = await deps.objects.localPath(dataset.object as Digest);
+  const view = stored.body;
+  const asOf = asEpochMicros(materialization.asOf);
+  const run = isValueView(view) ? materializeLog : materializeDataset;
   const { keyCount, supersededBy } = await job.effect("materialize", () =>
-    materialize(
-      { ...deps, signal: job.signal },
-      { organisationId, environment, view },
-      path,
-      asOf,
-      materializationId,
-    ),
+    run({ ...deps, signal: job.signal }, job.call, { stored, materialization }),
   );
   return job.step("publish", async (tx) => {
     if (supersededBy !== null) {
@@ -208,15 +199,46 @@ async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   });
 }
 
-function useCaseOf({ useCaseId }: WorkPlace): { readonly useCaseId?: string } {
-  return useCaseId === undefined ? {} : { useCaseId };
+interface Materialized {
+  readonly stored: StoredView;
+  readonly materialization: StoredMaterialization;
 }
 
-/** A view and whose values of it are meant. */
-export interface PlacedView {
-  readonly organisationId: string;
-  readonly environment: string;
-  readonly view: FeatureView;
+/** Windows: of one dataset, at one moment, whole. */
+async function materializeDataset(
+  deps: FeatureDeps & { readonly signal: AbortSignal },
+  call: CallContext,
+  { stored: { body: view }, materialization }: Materialized,
+): Promise<{ readonly keyCount: number; readonly supersededBy: number | null }> {
+  const { organisationId } = call.actor;
+  const { id, environment, owner, datasetId } = materialization;
+  const of = { organisationId, contract: view.source, environment, ...useCaseOf(owner), datasetId };
+  const dataset = await deps.uow.read(call, (sql) => findDataset(sql, of));
+  if (!dataset) throw noDataset(view.source, environment);
+  const path = await deps.objects.localPath(dataset.object as Digest);
+  const placed = { organisationId, environment, view };
+  return materialize(deps, placed, path, asEpochMicros(materialization.asOf), id);
+}
+
+/** Values: the log takes in what its source published, and what is new in it goes online. */
+async function materializeLog(
+  deps: FeatureDeps & { readonly signal: AbortSignal },
+  call: CallContext,
+  { stored: { body: view, digest }, materialization }: Materialized,
+): Promise<{ readonly keyCount: number; readonly supersededBy: null }> {
+  if (!isValueView(view)) throw viewNotFound(view.name);
+  const { environment, owner, datasetId } = materialization;
+  const log = await openLog(deps, call, { view, digest, environment, owner }, datasetId);
+  await appendDatasets(deps, call, log, view);
+  // It may be older than all that the log follows.
+  const segments = await appendDatasets(deps, call, log, view, datasetId);
+  const asOf = asEpochMicros(materialization.asOf);
+  const keyCount = await foldOnline(deps, call, log, view, segments, { asOf });
+  return { keyCount, supersededBy: null };
+}
+
+function useCaseOf({ useCaseId }: WorkPlace): { readonly useCaseId?: string } {
+  return useCaseId === undefined ? {} : { useCaseId };
 }
 
 /** Computes a view at one moment from a dataset file and puts it online, whole, unless newer values are there. */
@@ -240,9 +262,9 @@ export async function materialize(
     const rows: OnlineRow[] = (result.rows["rows"] ?? []).map((row) => ({
       key: view.entity.map((_, index) => row[`key_${index}`] as string | number),
       // Counts and sums travel as text; a model reads them as doubles.
-      values: view.features.map((_, index) => numberOrNull(row[`value_${index}`])),
+      values: view.features.map((_, index) => numberCell(row[`value_${index}`])),
     }));
-    const { supersededBy } = await deps.online.replace(headerOf(placed), asOf, rows);
+    const { supersededBy } = await deps.online.replace(onlineHeader(placed), asOf, rows);
     return { keyCount: rows.length, supersededBy: supersededBy ?? null };
   } finally {
     await rm(workFolder, { recursive: true, force: true });
@@ -259,24 +281,8 @@ export async function applyEvents(
 ): Promise<number> {
   for (const event of events) fold.apply(event);
   const rows = fold.keys().map((key) => ({ key, values: fold.valuesAt(key, BigInt(asOf)) }));
-  await online.update(headerOf(placed), asOf, rows);
+  await online.update(onlineHeader(placed), asOf, rows);
   // Only now: an entity whose last event just left its windows has been written as empty.
   fold.forget(BigInt(asOf));
   return rows.length;
-}
-
-function headerOf({ organisationId, environment, view }: PlacedView): OnlineViewHeader {
-  return {
-    organisationId,
-    environment,
-    view: viewReference(view),
-    digest: featureViewDigest(view),
-    ttlMicros: view.ttlMicros,
-    featureNames: view.features.map((feature) => feature.name),
-  };
-}
-
-function numberOrNull(value: unknown): number | null {
-  if (typeof value === "number") return value;
-  return typeof value === "string" ? Number(value) : null;
 }

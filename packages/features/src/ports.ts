@@ -1,11 +1,12 @@
 import type { EpochMicros } from "@portolan/kernel";
+import type { LogRecord } from "./log/log-record.ts";
 
 export type ValueStatus = "present" | "null" | "not_found" | "outside_max_age";
 
 /** The values of one view for one entity. */
 export interface OnlineVector {
   readonly status: "found" | "not_found" | "outside_max_age";
-  /** When the values were computed, epoch microseconds; absent when there are none. */
+  /** When the values were computed, or the event time of what states them; epoch microseconds, absent when there are none. */
   readonly asOf?: EpochMicros;
   /** By feature name; a value that is not present is null and says why. */
   readonly values: Readonly<Record<string, { readonly value: number | null; readonly status: ValueStatus }>>;
@@ -32,6 +33,32 @@ export interface OnlineViewHeader extends OnlineViewKey {
   readonly featureNames: readonly string[];
 }
 
+/** One record of a feature log and whose it is. */
+export interface OnlineRecord {
+  readonly key: readonly string[];
+  readonly record: LogRecord;
+}
+
+/** How far a log is folded into an online store. */
+export interface FoldPosition {
+  /** Id of the log. */
+  readonly log: string;
+  /** Sequence of the last record that is folded, 0 before the first. */
+  readonly sequence: number;
+  /** Up to when the values are known; they are exact from `historyMicros` before. */
+  readonly asOf: EpochMicros;
+}
+
+export interface LogFold {
+  readonly log: string;
+  /** The store has folded at least so far; 0 folds a log from its beginning. */
+  readonly after: number;
+  /** Sequence of the last record that the pages bring. */
+  readonly upTo: number;
+  readonly asOf: EpochMicros;
+  readonly pages: AsyncIterable<readonly OnlineRecord[]>;
+}
+
 /** The newest values per entity, read inside the gateway. One process writes, any number read. */
 export interface OnlineStore {
   /**
@@ -50,5 +77,13 @@ export interface OnlineStore {
   ): Promise<{ readonly supersededBy?: EpochMicros }>;
   /** Writes some entities of a view that is there already. */
   update(header: OnlineViewHeader, asOf: EpochMicros, rows: readonly OnlineRow[]): Promise<void>;
+  /** How far the view's log is folded; `undefined` when nothing of it is, or another definition is there. */
+  foldPosition(view: OnlineViewKey): FoldPosition | undefined;
+  /**
+   * Folds records of a view's log into the store; one fold at a time. Another log replaces the view whole, once its last page is there. Killed in the middle
+   * it is done again from the same position, with the same result.
+   * @throws PortolanError `features.fold_gap` when the store has not folded as far as `after`
+   */
+  fold(header: OnlineViewHeader, fold: LogFold): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { type ColumnTypes, type Expression, parseExpression } from "@portolan/expressions";
 import { type Digest, digestJson, isPortolanError, parseDurationMs } from "@portolan/kernel";
 import { type YamlKind, type YamlNode, YamlSource } from "@portolan/yaml-source";
-import type { FeatureView, WindowFeature } from "./view-model.ts";
+import type { FeatureView, ValueFeature, WindowFeature } from "./view-model.ts";
 
 const viewYaml: YamlKind = { noun: "feature view", maximumBytes: 256 * 1024 };
 const featureName = /^[a-z][a-z0-9_]{0,62}$/;
@@ -32,6 +32,7 @@ export function readFeatureView(
     "eventTime",
     "available",
     "ttl",
+    "tombstone",
     "features",
   ]);
   root.get("kind").oneOf(["FeatureView"], "Write `kind: FeatureView`.");
@@ -61,13 +62,6 @@ function readBody(root: YamlNode, contract: string, columns: ColumnTypes): Featu
   const available = readExpression(root.get("available"), columns, root.get("available").text() ?? eventTime);
   if (available && available.type !== "instant")
     root.get("available").report("is not an instant", "Write e.g. `departed_at + 30min`.");
-  const features = root
-    .get("features")
-    .items()
-    .map((node) => readFeature(node, columns));
-  if (features.length === 0) root.get("features").report("is empty", "Define at least one feature.");
-  const names = new Set(features.map((feature) => feature.name));
-  if (names.size < features.length) root.get("features").report("repeats a name");
   return {
     name: root.get("name").requiredText("Name the view."),
     version: root.get("version").number() ?? 1,
@@ -76,8 +70,42 @@ function readBody(root: YamlNode, contract: string, columns: ColumnTypes): Featu
     eventTime,
     available: available ?? { op: "column", name: eventTime, type: "instant" },
     ttlMicros: readDuration(root.get("ttl")),
-    features,
+    ...readFeatures(root, columns),
   };
+}
+
+function readFeatures(
+  root: YamlNode,
+  columns: ColumnTypes,
+): Pick<FeatureView, "features" | "values" | "tombstone"> {
+  const node = root.get("features");
+  const items = node.items();
+  if (items.length === 0) node.report("is empty", "Define at least one feature.");
+  const stated = items.filter((item) => item.get("value").present);
+  if (stated.length > 0 && stated.length < items.length)
+    node.report("mixes values and windows", "Put what has a window into a view of its own.");
+  const values = stated.map((item) => readValue(item, columns));
+  const features = items.filter((item) => !stated.includes(item)).map((item) => readWindow(item, columns));
+  const names = new Set([...features, ...values].map(({ name }) => name));
+  if (names.size < items.length) node.report("repeats a name");
+  const tombstone = readTombstone(root.get("tombstone"), columns);
+  if (tombstone && values.length === 0)
+    root
+      .get("tombstone")
+      .report("stands in a view of windows", "Events in windows are facts: only values are withdrawn.");
+  return {
+    features,
+    ...(values.length > 0 ? { values } : {}),
+    ...(tombstone ? { tombstone } : {}),
+  };
+}
+
+function readTombstone(node: YamlNode, columns: ColumnTypes): Expression | undefined {
+  if (!node.present) return undefined;
+  const tombstone = readExpression(node, columns, node.text() ?? "");
+  if (tombstone && tombstone.type !== "bool")
+    node.report(`is ${tombstone.type}, no truth value`, "Name a boolean column, or write e.g. `op = 'D'`.");
+  return tombstone;
 }
 
 function readEntity(node: YamlNode, columns: ColumnTypes): FeatureView["entity"] {
@@ -92,11 +120,27 @@ function readEntity(node: YamlNode, columns: ColumnTypes): FeatureView["entity"]
   return keys;
 }
 
-function readFeature(node: YamlNode, columns: ColumnTypes): WindowFeature {
-  node.only(["name", "aggregate", "of", "window", "description"]);
+function readName(node: YamlNode): string {
   const name = node.get("name").requiredText("Name the feature.");
   if (!featureName.test(name))
     node.get("name").report("is not a feature name", "Use lower case, digits and underscores.");
+  return name;
+}
+
+function readValue(node: YamlNode, columns: ColumnTypes): ValueFeature {
+  node.only(["name", "value", "description"]);
+  const name = readName(node);
+  const value = readExpression(node.get("value"), columns, node.get("value").text() ?? "");
+  if (value && value.type !== "int" && value.type !== "float" && value.type !== "bool")
+    node
+      .get("value")
+      .report(`is ${value.type}; a model takes numbers`, "Compare it, or take a part of it such as hour(…).");
+  return { name, value: value ?? { op: "literal", type: "int", value: "0" } };
+}
+
+function readWindow(node: YamlNode, columns: ColumnTypes): WindowFeature {
+  node.only(["name", "aggregate", "of", "window", "description"]);
+  const name = readName(node);
   const aggregate = node.get("aggregate").oneOf(["count", "sum", "mean"]) ?? "count";
   const of = node.get("of").present
     ? readExpression(node.get("of"), columns, node.get("of").text() ?? "")

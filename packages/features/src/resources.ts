@@ -67,6 +67,30 @@ export const TrainingSetRequest = Type.Object(
 );
 export type TrainingSetRequest = Static<typeof TrainingSetRequest>;
 
+const TrainingSetViewPin = Type.Object({
+  view: Type.String({ description: "`name@version`" }),
+  digest: Sha256,
+  log: Type.Optional(
+    Type.Object(
+      {
+        id: Type.String(),
+        digest: {
+          ...Sha256,
+          description: "Digest of its last segment's manifest, which names all before it",
+        },
+        lastSequence: Type.Integer({ description: "Records that were read: those up to this one" }),
+      },
+      { description: "The feature log that its values are from" },
+    ),
+  ),
+  rows: Type.Optional(
+    Type.Object(
+      { found: Type.Integer(), notFound: Type.Integer(), outsideMaxAge: Type.Integer() },
+      { description: "Rows by what the log knew of their entity; they add up to all rows" },
+    ),
+  ),
+});
+
 export const TrainingSetManifest = Type.Object({
   object: Sha256,
   sizeBytes: Type.Integer(),
@@ -84,7 +108,7 @@ export const TrainingSetManifest = Type.Object({
     description:
       "Digest of what a row says: contract, views, features, label and baseline, whatever the time",
   },
-  views: Type.Array(Type.Object({ view: Type.String(), digest: Sha256 })),
+  views: Type.Array(TrainingSetViewPin),
   requestDigest: Sha256,
   parity: Type.Object({
     sampledRows: Type.Integer(),
@@ -151,4 +175,70 @@ export interface MaterializationView {
   readonly failure?: string;
   readonly startedAt: number;
   readonly finishedAt?: number;
+}
+
+export const ReplayRequest = Type.Object(
+  {
+    environment: Environment,
+    useCaseId: Type.Optional(
+      Type.String({ maxLength: 63, description: "Whose data; by default the view's own use case" }),
+    ),
+    version: Type.Optional(Type.Integer({ minimum: 1 })),
+    rows: Type.Array(
+      Type.Object(
+        {
+          key: Type.Array(Type.String({ maxLength: 2000 }), {
+            minItems: 1,
+            maxItems: 4,
+            description: "In the view's key order; an integer in decimal form",
+          }),
+          at: { ...Micros, description: "The moment T that the values were read for, epoch microseconds" },
+          servedAt: {
+            ...Micros,
+            description:
+              "When they were read, by the clock on the wall, epoch microseconds: what came online later does not count",
+          },
+        },
+        { additionalProperties: false },
+      ),
+      { minItems: 1, maxItems: 1000 },
+    ),
+  },
+  { additionalProperties: false },
+);
+export type ReplayRequest = Static<typeof ReplayRequest>;
+
+export const ReplayedValues = Type.Object({
+  view: Type.String({ description: "`name@version`" }),
+  digest: Sha256,
+  rows: Type.Array(
+    Type.Array(
+      Type.Object({
+        status: Type.Union(
+          (["found", "not_found", "outside_max_age"] as const).map((status) => Type.Literal(status)),
+        ),
+        asOf: Type.Optional(Micros),
+        exactFrom: Type.Optional({
+          ...Micros,
+          description:
+            "Of earlier moments the online store says `outside_max_age` where it keeps nothing of them",
+        }),
+        values: Type.Record(Type.String(), Type.Union([Type.Number(), Type.Null()])),
+      }),
+      {
+        description:
+          "What may have been served: one answer, or more where values were going online at that very moment",
+      },
+    ),
+  ),
+});
+export interface ReplayedValues {
+  readonly view: string;
+  readonly digest: string;
+  readonly rows: readonly (readonly {
+    readonly status: "found" | "not_found" | "outside_max_age";
+    readonly asOf?: number;
+    readonly exactFrom?: number;
+    readonly values: Readonly<Record<string, number | null>>;
+  }[])[];
 }

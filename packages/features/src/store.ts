@@ -1,5 +1,6 @@
 import { covers, type Environment, placeOf, type Sql, type WorkPlace } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
+import type { OnlineRun } from "./replay/online-at.ts";
 import type {
   MaterializationView,
   TrainingSetManifest,
@@ -64,6 +65,8 @@ type DatasetView = {
   row_count: number;
   columns: JSONColumnType<readonly { name: string; type: string }[]>;
   event_time: string | null;
+  min_event_time: number | null;
+  max_event_time: number | null;
   published_at: number;
   batch_at: number;
 };
@@ -84,7 +87,7 @@ type FeatureTables = {
   "data.contract_columns_v1": ContractColumnsView;
 };
 
-const tables = (sql: Sql) => sql.withTables<FeatureTables>();
+export const tables = (sql: Sql) => sql.withTables<FeatureTables>();
 const json = (value: unknown): string => JSON.stringify(value);
 
 export type StoredView = Selectable<ViewTable>;
@@ -253,6 +256,36 @@ export async function insertMaterialization(
     .execute();
 }
 
+/** Materialisations of a view by which values of a place went online, and when they did. */
+export async function doneMaterializations(
+  sql: Sql,
+  of: {
+    readonly organisationId: string;
+    readonly environment: Environment;
+    readonly owner: WorkPlace;
+    readonly view: string;
+    readonly digest: string;
+  },
+): Promise<(OnlineRun & { readonly datasetId: string })[]> {
+  const rows = await tables(sql)
+    .selectFrom("features.materializations")
+    .select(["as_of", "dataset_id", "started_at", "finished_at"])
+    .where("organisation_id", "=", of.organisationId)
+    .where("environment", "=", of.environment)
+    .where("team_id", "is not distinct from", of.owner.teamId ?? null)
+    .where("use_case_id", "is not distinct from", of.owner.useCaseId ?? null)
+    .where("view", "=", of.view)
+    .where("view_digest", "=", of.digest)
+    .where("state", "in", ["done", "running", "waiting"])
+    .execute();
+  return rows.map((row) => ({
+    position: row.as_of,
+    datasetId: row.dataset_id,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+  }));
+}
+
 /** The moment of the newest values of a view that went online in an environment. */
 export async function newestMaterialized(
   sql: Sql,
@@ -291,13 +324,17 @@ export async function finishMaterialization(
     .execute();
 }
 
+export type StoredMaterialization = MaterializationView & {
+  readonly environment: Environment;
+  readonly owner: WorkPlace;
+  readonly datasetId: string;
+};
+
 export async function findMaterialization(
   sql: Sql,
   organisationId: string,
   id: string,
-): Promise<
-  (MaterializationView & { environment: Environment; owner: WorkPlace; datasetId: string }) | undefined
-> {
+): Promise<StoredMaterialization | undefined> {
   const row = await tables(sql)
     .selectFrom("features.materializations")
     .selectAll()

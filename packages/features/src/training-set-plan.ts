@@ -9,8 +9,10 @@ import {
 } from "@portolan/expressions";
 import { type Digest, digestJson, PortolanError } from "@portolan/kernel";
 import type { FeatureErrorCode } from "./errors.ts";
+import { segmentsRelation } from "./log/log-sql.ts";
+import { pointInTimeOracle, pointInTimeStatements } from "./log/point-in-time-plan.ts";
 import type { TrainingSetRequest } from "./resources.ts";
-import type { FeatureView } from "./view-model.ts";
+import { type FeatureView, featureNamesOf, isValueView } from "./view-model.ts";
 import { oracleStatement, windowStatements } from "./window-plan.ts";
 
 /** Rows whose values are derived a second time, straight from the definition, before a training set is published. */
@@ -23,15 +25,19 @@ export interface TrainingSetPlanInput {
   readonly eventTime: string;
   /** Local Parquet file of the dataset. */
   readonly dataset: string;
+  /** Local Parquet files of a view's log, by the view's place in the request; views of windows have none. */
+  readonly logs: Readonly<Record<number, readonly string[]>>;
   readonly output: string;
 }
 
 /** Columns that the model takes, in order: request features first, then each view's. */
 export function featureNames(request: TrainingSetRequest, views: readonly FeatureView[]): string[] {
-  return [
-    ...request.request.map((feature) => feature.name),
-    ...views.flatMap((view) => view.features.map((feature) => feature.name)),
-  ];
+  return [...request.request.map((feature) => feature.name), ...views.flatMap(featureNamesOf)];
+}
+
+/** The column that says of each row what a view of values knew: `found`, `not_found` or `outside_max_age`. */
+export function statusColumn(view: Pick<FeatureView, "name">): string {
+  return `_status_${view.name.replaceAll("-", "_")}`;
 }
 
 /**
@@ -53,7 +59,7 @@ export function definitionDigest(
 
 /**
  * Point-in-time training set: every entity row once, in the order of its moment, with what was visible at that moment and nothing
- * later. Results: `counts` (rows before and after) and `parity` (rows that the definition disagrees with).
+ * later. Results: `counts` (rows before and after), `parity` (rows that the definition disagrees with) and `statuses` (rows by view and status).
  */
 export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[] {
   const { request, views, output } = input;
@@ -62,24 +68,26 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
     throw invalid("two features or the label share a name", "Rename one of them.");
   if (request.baseline !== undefined && !names.includes(request.baseline))
     throw invalid(`the baseline ${request.baseline} is no feature of the set`, "Name one of the features.");
-  const probes = views.map((view, index) => windowsOf(input, view, index));
+  const derivations = views.map((view, index) => derivationOf(input, view, index));
   const joined = views.map((_, index) => `join w${index} on w${index}._row = p._row`);
-  const values = views.flatMap((view, index) =>
-    view.features.map((feature) => `w${index}.${quoteName(feature.name)}`),
-  );
+  const values = views.flatMap((view, index) => [
+    ...featureNamesOf(view).map((name) => `w${index}.${quoteName(name)}`),
+    ...(isValueView(view) ? [`w${index}._status as ${quoteName(statusColumn(view))}`] : []),
+  ]);
   const own = [...request.request, request.label].map((feature) => `p.${quoteName(feature.name)}`);
   const selected = ["p._row", "p._at", ...own, ...values].join(", ");
   return [
     { sql: eventsSql(input), note: "reading events" },
     { sql: probesSql(input), note: "reading entity rows" },
-    ...probes.flatMap(windowStatements),
+    ...derivations.flatMap(({ plan }) => plan),
     {
       sql: `create table training_set as select ${selected} from probes as p ${joined.join(" ")}`,
       note: "joining",
     },
     { sql: `create table sample as select * from probes order by hash(_row) limit ${paritySample}` },
-    ...probes.map((probe, index) => oracleStatement({ ...probe, probes: "sample", into: `o${index}` })),
+    ...derivations.map(({ oracle }) => oracle),
     { sql: paritySql(views), returns: "parity" },
+    { sql: statusesSql(views), returns: "statuses" },
     {
       sql: `copy (select * from training_set order by _at, _row) to ${quoteText(`${output}/training-set.parquet`)} (format parquet, compression zstd, row_group_size 122880)`,
       note: "writing",
@@ -92,18 +100,47 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
   ];
 }
 
-function windowsOf(input: TrainingSetPlanInput, view: FeatureView, index: number) {
-  const entity = input.request.views[index]?.entity ?? {};
-  const probeKeys = view.entity.map(({ name, column }) => {
+/** How a view's values are derived into `w<index>`, and again for the sample into `o<index>`. */
+function derivationOf(
+  input: TrainingSetPlanInput,
+  view: FeatureView,
+  index: number,
+): { readonly plan: AnalysisStatement[]; readonly oracle: AnalysisStatement } {
+  const probes = { probes: "probes", probeKeys: probeKeysOf(input, view, index), into: `w${index}` };
+  const sample = { ...probes, probes: "sample", into: `o${index}` };
+  if (isValueView(view)) {
+    const records = { view, records: segmentsRelation(input.logs[index] ?? []) };
+    return {
+      plan: pointInTimeStatements({ ...probes, ...records }),
+      oracle: pointInTimeOracle({ ...sample, ...records }),
+    };
+  }
+  if (view.source !== input.request.contract)
+    throw invalid(
+      `${view.name} has windows over ${view.source}, and the rows come from ${input.request.contract}`,
+      "Ask for rows of the view's own contract, or use a view of values.",
+    );
+  const events = { view, events: "events" };
+  return {
+    plan: windowStatements({ ...probes, ...events }),
+    oracle: oracleStatement({ ...sample, ...events }),
+  };
+}
+
+/** Columns of the entity rows that the view's keys are taken from; a log's keys are text, so that integers and texts meet there. */
+function probeKeysOf({ request, columns }: TrainingSetPlanInput, view: FeatureView, index: number): string[] {
+  const entity = request.views[index]?.entity ?? {};
+  return view.entity.map(({ name, column }) => {
     const probe = entity[name] ?? name;
-    if (input.columns[probe] === undefined || input.columns[probe] !== input.columns[column])
+    const type = columns[probe];
+    const isKey = isValueView(view) ? type === "text" || type === "int" : type === columns[column];
+    if (type === undefined || !isKey)
       throw invalid(
         `${view.name} takes ${name} from ${probe}, which is not a column of its type`,
         "Map the key to a column.",
       );
     return probe;
   });
-  return { view, events: "events", probes: "probes", probeKeys, into: `w${index}` };
 }
 
 /** Events older than the longest window before the first row cannot count, nor can any after the last row. */
@@ -129,13 +166,11 @@ function probesSql(input: TrainingSetPlanInput): string {
   const own = [...request.request, request.label].map(
     ({ name, expression }) => `${numberSql(parseRequest(name, expression, columns))} as ${quoteName(name)}`,
   );
+  const keyNames = [...new Set(input.views.flatMap((view, index) => probeKeysOf(input, view, index)))];
   const names = new Set([...request.request, request.label].map(({ name }) => name));
-  const clash = [...names].find(
-    (name) =>
-      columns[name] !== undefined && request.views.some((view) => Object.values(view.entity).includes(name)),
-  );
+  const clash = keyNames.find((name) => names.has(name));
   if (clash) throw invalid(`${clash} is the name of a key column`, "Rename the feature.");
-  const keys = [...new Set(request.views.flatMap((view) => Object.values(view.entity)))].map(quoteName);
+  const keys = keyNames.map(quoteName);
   return `create table probes as select _row, ${event} as _at, ${[...keys, ...own].join(", ")} from events
     where ${event} >= ${request.from} and _row % ${request.sampleEvery} = 0`;
 }
@@ -157,12 +192,22 @@ function numberSql(expression: Expression): string {
 
 function paritySql(views: readonly FeatureView[]): string {
   const parts = views.map((view, index) => {
-    const differs = view.features.map(
-      ({ name }) => `t.${quoteName(name)} is distinct from o${index}.${quoteName(name)}`,
+    const differs = featureNamesOf(view).map(
+      (name) => `t.${quoteName(name)} is distinct from o${index}.${quoteName(name)}`,
     );
+    if (isValueView(view)) differs.push(`t.${quoteName(statusColumn(view))} <> o${index}._status`);
     return `select count(*) filter (${differs.join(" or ")}) as wrong from o${index} join training_set as t on t._row = o${index}._row`;
   });
   return `select coalesce(sum(wrong), 0)::bigint as mismatches from (${parts.length > 0 ? parts.join(" union all ") : "select 0 as wrong"})`;
+}
+
+function statusesSql(views: readonly FeatureView[]): string {
+  const parts = views.flatMap((view, index) =>
+    isValueView(view)
+      ? [`select ${index} as view, _status as status, count(*) as rows from w${index} group by _status`]
+      : [],
+  );
+  return parts.length > 0 ? parts.join(" union all ") : "select 0 as view, '' as status, 0 as rows limit 0";
 }
 
 function invalid(detail: string, mend: string): PortolanError<FeatureErrorCode> {

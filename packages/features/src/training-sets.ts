@@ -1,7 +1,6 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type AnalysisResult, integerCell } from "@portolan/data/contract";
-import { quoteName, quoteText } from "@portolan/expressions";
 import {
   asPlace,
   type CallContext,
@@ -20,6 +19,7 @@ import {
   requireSeen,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "./errors.ts";
+import { logOf, type PinnedLogs, pinLogs } from "./log/pin-logs.ts";
 import type { TrainingSetManifest, TrainingSetRequest, TrainingSetView } from "./resources.ts";
 import {
   closeTrainingSet,
@@ -33,7 +33,7 @@ import {
 } from "./store.ts";
 import { definitionDigest, featureNames, trainingSetPlan } from "./training-set-plan.ts";
 import { columnTypes, viewReference } from "./view-model.ts";
-import { type FeatureDeps, viewNotFound } from "./views.ts";
+import { type FeatureDeps, noDataset, viewNotFound } from "./views.ts";
 
 export const trainingSetQueue = "features.training_set";
 
@@ -118,9 +118,13 @@ async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObjec
   try {
     const pinned = await pin(deps, job, id);
     const plan = pinned as unknown as Pinned;
+    const logs = (await job.effect(
+      "pin logs",
+      () => pinLogs(deps, job, plan) as Promise<unknown> as Promise<JsonObject>,
+    )) as unknown as PinnedLogs;
     const manifest = await job.effect(
       "build",
-      () => build(deps, job, id, plan) as Promise<unknown> as Promise<JsonObject>,
+      () => build(deps, job, id, plan, logs) as Promise<unknown> as Promise<JsonObject>,
     );
     return await job.step("publish", async (tx) => {
       const ready = manifest as unknown as TrainingSetManifest;
@@ -173,17 +177,11 @@ async function pin(deps: FeatureDeps, job: JobRun, id: string): Promise<JsonObje
   });
 }
 
-interface Pinned {
+/** What a set is built from, whatever is published meanwhile. */
+export interface Pinned {
   readonly request: TrainingSetRequest;
   readonly dataset: StoredDataset;
   readonly views: readonly StoredView[];
-}
-
-export function noDataset(contract: string, environment: string): PortolanError<FeatureErrorCode> {
-  return new PortolanError("features.dataset_missing", {
-    detail: `${contract} has no dataset in ${environment}`,
-    mend: "Ingest one with POST /v1/ingestions.",
-  });
 }
 
 async function build(
@@ -191,6 +189,7 @@ async function build(
   job: JobRun,
   id: string,
   pinned: Pinned,
+  logs: PinnedLogs,
 ): Promise<TrainingSetManifest> {
   const { request, dataset } = pinned;
   const views = pinned.views.map((view) => view.body);
@@ -198,6 +197,11 @@ async function build(
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const path = await deps.objects.localPath(dataset.object as Digest);
+  const segments: Record<number, string[]> = {};
+  for (const [index, { objects }] of Object.entries(logs))
+    segments[Number(index)] = await Promise.all(
+      (objects as Digest[]).map((object) => deps.objects.localPath(object)),
+    );
   const result = await deps.engine.run({
     statements: trainingSetPlan({
       request,
@@ -205,9 +209,10 @@ async function build(
       columns: columnTypes(dataset.columns),
       eventTime: dataset.event_time ?? "",
       dataset: path,
+      logs: segments,
       output: folder,
     }),
-    readable: [path],
+    readable: [path, ...Object.values(segments).flat()],
     workFolder: folder,
     signal: job.signal,
     onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),
@@ -228,7 +233,11 @@ async function build(
     label: request.label.name,
     ...(request.baseline === undefined ? {} : { baseline: request.baseline }),
     definition: definitionDigest(request, pinned.views),
-    views: pinned.views.map((view) => ({ view: viewReference(view), digest: view.digest })),
+    views: pinned.views.map((view, index) => ({
+      view: viewReference(view),
+      digest: view.digest,
+      ...logOf(logs[index], result, index),
+    })),
     requestDigest: digestJson(request),
     parity: { sampledRows: integerCell(counts, "sampled"), mismatches },
   };
@@ -245,44 +254,4 @@ function check(result: AnalysisResult) {
       mend: "This is a fault of the platform: please report it with the view.",
     });
   return { counts, mismatches };
-}
-
-/** The columns of a training set as arrays, in row order, for evaluation in the control process (null is NaN). */
-export async function readTrainingSetColumns(
-  deps: FeatureDeps,
-  call: CallContext,
-  id: string,
-): Promise<{
-  readonly manifest: TrainingSetManifest;
-  readonly columns: Readonly<Record<string, Float64Array>>;
-}> {
-  const { manifest } = await readTrainingSet(deps, call, id);
-  if (!manifest)
-    throw new PortolanError<FeatureErrorCode>("features.training_set_not_found", {
-      detail: `${id} is not ready`,
-    });
-  const path = await deps.objects.localPath(manifest.object as Digest);
-  await mkdir(deps.workFolder, { recursive: true });
-  const workFolder = await mkdtemp(join(deps.workFolder, "columns-"));
-  try {
-    const names = [...manifest.features, manifest.label];
-    const lists = names.map(
-      (name, index) => `list(${quoteName(name)}::double order by _at, _row) as c${index}`,
-    );
-    const result = await deps.engine.run({
-      statements: [
-        { sql: `select ${lists.join(", ")} from read_parquet(${quoteText(path)})`, returns: "columns" },
-      ],
-      readable: [path],
-      workFolder,
-    });
-    const row = result.rows["columns"]?.[0] ?? {};
-    const columns = names.map((name, index) => {
-      const cells = (row[`c${index}`] ?? []) as (number | null)[];
-      return [name, Float64Array.from(cells, (cell) => cell ?? Number.NaN)] as const;
-    });
-    return { manifest, columns: Object.fromEntries(columns) };
-  } finally {
-    await rm(workFolder, { recursive: true, force: true });
-  }
 }

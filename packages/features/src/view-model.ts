@@ -9,7 +9,17 @@ export interface WindowFeature {
   readonly windowMicros: number;
 }
 
-/** The canonical form of a feature view; its digest is its identity, a published version never changes. */
+/** A value that an event states: that of the newest event that is visible, no window. */
+export interface ValueFeature {
+  readonly name: string;
+  /** `int`, `float`, or `bool` (read as 0 and 1), over the columns of the source. */
+  readonly value: Expression;
+}
+
+/**
+ * The canonical form of a feature view; its digest is its identity, a published version never changes. It has windows or values, never
+ * both.
+ */
 export interface FeatureView {
   readonly name: string;
   readonly version: number;
@@ -20,9 +30,30 @@ export interface FeatureView {
   readonly eventTime: string;
   /** When the event's values were known, epoch microseconds; never before the event. */
   readonly available: Expression;
-  /** A materialised value older than this is outside its age. */
+  /** A value older than this is outside its age: one of a window since it was computed, any other since its event. */
   readonly ttlMicros: number;
+  /** Empty in a view of values. */
   readonly features: readonly WindowFeature[];
+  readonly values?: readonly ValueFeature[];
+  /** True in an event that withdraws its entity's values; only in a view of values. */
+  readonly tombstone?: Expression;
+}
+
+/** A view of values: its records lie in a feature log (docs/spec/features.md, §5). */
+export interface ValueView extends FeatureView {
+  readonly values: readonly ValueFeature[];
+}
+
+export function isValueView(view: FeatureView): view is ValueView {
+  return view.values !== undefined;
+}
+
+/** Names of a view's features, in its order. */
+export function featureNamesOf({
+  features,
+  values = [],
+}: Pick<FeatureView, "features" | "values">): string[] {
+  return [...features, ...values].map(({ name }) => name);
 }
 
 /** `origin-delays@1`: how stores and models name a view's version. */

@@ -21,7 +21,7 @@ import type { OnlineStore } from "./ports.ts";
 import { featureViewDigest, readFeatureView, sourceOf } from "./read-view.ts";
 import type { FeatureViewResource } from "./resources.ts";
 import { contractColumns, findView, insertView, type StoredView } from "./store.ts";
-import { columnTypes } from "./view-model.ts";
+import { columnTypes, featureNamesOf } from "./view-model.ts";
 
 export interface FeatureDeps {
   readonly uow: UnitOfWork;
@@ -134,6 +134,13 @@ export function viewNotFound(name: string): PortolanError<FeatureErrorCode> {
   });
 }
 
+export function noDataset(contract: string, environment: string): PortolanError<FeatureErrorCode> {
+  return new PortolanError("features.dataset_missing", {
+    detail: `${contract} has no dataset in ${environment}`,
+    mend: "Ingest one with POST /v1/ingestions.",
+  });
+}
+
 function resourceOf(row: StoredView): FeatureViewResource {
   return {
     id: row.id,
@@ -143,7 +150,7 @@ function resourceOf(row: StoredView): FeatureViewResource {
     digest: row.digest,
     document: row.document,
     source: row.body.source,
-    features: row.body.features.map((feature) => feature.name),
+    features: featureNamesOf(row.body),
     entity: row.body.entity.map((key) => key.name),
     publishedBy: row.published_by,
     publishedAt: row.published_at,

@@ -7,6 +7,8 @@ import { type DataFixture, dataFixture, waitFor } from "../../data/test/data-fix
 import {
   type FeatureDeps,
   featuresMigrations,
+  followDataset,
+  followLogJob,
   materializeJob,
   publishView,
   readTrainingSet,
@@ -31,10 +33,14 @@ export async function featuresFixture(
     return { ...deps, online };
   };
   let full: (DataDeps & FeatureDeps) | undefined;
-  const f = await dataFixture([featuresMigrations, ...migrations], (deps) => {
-    full = withOnline(deps);
-    return [trainingSetJob(full), materializeJob(full), ...more(full)];
-  });
+  const f = await dataFixture(
+    [featuresMigrations, ...migrations],
+    (deps) => {
+      full = withOnline(deps);
+      return [trainingSetJob(full), materializeJob(full), followLogJob(full), ...more(full)];
+    },
+    followDataset,
+  );
   if (!full) throw new Error("the worker asked for no handlers");
   const deps = full;
   return {

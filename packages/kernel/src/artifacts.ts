@@ -10,6 +10,7 @@ export type ArtifactKind =
   | "quarantine"
   | "dead_letters"
   | "training_set"
+  | "feature_log"
   | "reference_profile"
   | "compute_profile"
   | "evaluation_results"

@@ -24,6 +24,7 @@ export const idPrefixes = {
   dataset: "ds",
   featureView: "fv",
   trainingSet: "ts",
+  featureLog: "flg",
   trainingRun: "run",
   evaluation: "ev",
   textSet: "evs",

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import type {
   OnlineRow,
@@ -8,22 +7,17 @@ import type {
   OnlineViewKey,
 } from "@portolan/features/contract";
 import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
-import { open, type RootDatabase } from "lmdb";
-
-interface StoredHeader extends OnlineViewHeader {
-  readonly asOf: number;
-  /** The generation that readers look into. */
-  readonly generation: number;
-}
-
-interface StoredVector {
-  /** As of, epoch microseconds. */
-  readonly a: number;
-  readonly v: readonly (number | null)[];
-}
-
-type Key = (string | number)[];
-type Values = RootDatabase<StoredHeader | StoredVector, Key>;
+import { open } from "lmdb";
+import { foldLog, isRecords, readRecords } from "./log-fold.ts";
+import {
+  dropGenerationsBefore,
+  headerKey,
+  headerOf,
+  type StoredHeader,
+  type StoredVector,
+  type Values,
+  valueKey,
+} from "./stored-values.ts";
 
 /**
  * The embedded online store. The one writer opens it with `readOnly: false`; gateways read it from their own process.
@@ -37,6 +31,7 @@ export function openOnlineStore(options: {
   const readOnly = options.readOnly ?? false;
   if (!readOnly) mkdirSync(options.folder, { recursive: true });
   const values: Values = open({ path: `${options.folder}/online.lmdb`, readOnly, compression: false });
+  let folding: Promise<void> = Promise.resolve();
   return {
     get: (view, key, at) => read(values, view, key, at),
     replace: async (header, asOf, rows) => {
@@ -48,16 +43,32 @@ export function openOnlineStore(options: {
       await values.transaction(() => writeRows(values, header, asOf, rows));
       await values.flushed;
     },
-    close: () => values.close(),
+    foldPosition: (view) => {
+      const header = headerOf(values, view);
+      return header?.digest === view.digest && header.fold
+        ? { ...header.fold, asOf: asEpochMicros(header.asOf) }
+        : undefined;
+    },
+    fold: (header, fold) => {
+      const next = folding.then(() => foldLog(values, header, fold));
+      folding = next.catch(() => undefined);
+      return next;
+    },
+    close: async () => {
+      await folding;
+      await values.close();
+    },
   };
 }
 
 function read(values: Values, view: OnlineViewKey, key: OnlineRow["key"], at: EpochMicros): OnlineVector {
   const header = headerOf(values, view);
-  const vector = header && (values.get(valueKey(view, header.generation, key)) as StoredVector | undefined);
+  const stored = header && values.get(valueKey(view, header.generation, key));
   // Another definition under the same name: its values mean something else.
   if (header && header.digest !== view.digest) return { status: "not_found", values: {} };
-  if (!header || !vector) return { status: "not_found", values: notFound(header) };
+  if (!header || !stored) return { status: "not_found", values: notFound(header) };
+  if (isRecords(stored)) return readRecords(header, stored, at);
+  const vector = stored as StoredVector;
   const age = at - vector.a;
   const outside = age < 0 || age > header.ttlMicros;
   const found: Record<string, OnlineVector["values"][string]> = {};
@@ -80,12 +91,8 @@ function writeGeneration(
   if (before && before.digest === header.digest && before.asOf > asOf) return asEpochMicros(before.asOf);
   const generation = (before?.generation ?? 0) + 1;
   for (const row of rows) void values.put(valueKey(header, generation, row.key), { a: asOf, v: row.values });
-  void values.put(["view", ...placeOf(header)], { ...header, asOf, generation });
-  // The generation before stays: a reader that has read the old header, but not yet its values, still finds them.
-  const place = placeOf(header);
-  const range = { start: ["value", ...place], end: ["value", ...place, generation - 1] };
-  const old = Array.from(values.getKeys(range));
-  for (const key of old) void values.remove(key);
+  void values.put(headerKey(header), { ...header, asOf, generation });
+  dropGenerationsBefore(values, header, generation - 1);
   return undefined;
 }
 
@@ -102,31 +109,11 @@ function writeRows(
     const stored = values.get(key) as StoredVector | undefined;
     if (!stored || stored.a <= asOf) void values.put(key, { a: asOf, v: row.values });
   }
-  void values.put(["view", ...placeOf(header)], {
+  void values.put(headerKey(header), {
     ...header,
     asOf: Math.max(asOf, before?.asOf ?? 0),
     generation,
   });
-}
-
-function placeOf({ organisationId, environment, view }: OnlineViewKey): string[] {
-  return [organisationId, environment, view];
-}
-
-function headerOf(values: Values, view: OnlineViewKey): StoredHeader | undefined {
-  return values.get(["view", ...placeOf(view)]) as StoredHeader | undefined;
-}
-
-/** LMDB takes keys of at most 1,978 bytes; what a request asks for may be longer, and must be not found, not a fault. */
-const longestPart = 100;
-
-/** Keys are text: 64-bit integers have one form (decimal) whether they come from JSON, from DuckDB or from a stream. */
-function valueKey(view: OnlineViewKey, generation: number, key: OnlineRow["key"]): Key {
-  const parts = key.map((part) => {
-    const text = String(part);
-    return text.length <= longestPart ? `=${text}` : `#${createHash("sha256").update(text).digest("hex")}`;
-  });
-  return ["value", ...placeOf(view), generation, ...parts];
 }
 
 function notFound(header: StoredHeader | undefined): OnlineVector["values"] {

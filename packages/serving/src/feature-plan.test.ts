@@ -65,7 +65,7 @@ test("without a stand-in a missing value refuses the request", () => {
   expect(() => assemble(strict, undefined)).toThrow(/not known/);
 });
 
-test("T is the arrival, unless the deployment lets the caller state a past instant (F13)", () => {
+test("T is the arrival, unless the deployment lets the caller state a past instant (F20)", () => {
   const replay = aPlan({ eventTime: "request" });
   expect(eventTimeOf(aPlan(), undefined, at)).toEqual({ at, isStated: false });
   expect(eventTimeOf(replay, undefined, at)).toEqual({ at, isStated: false });

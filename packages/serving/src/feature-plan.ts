@@ -238,7 +238,7 @@ export interface EventTime {
 }
 
 /**
- * T is the request's arrival, or what the caller states where the plan says so (F13).
+ * T is the request's arrival, or what the caller states where the plan says so (F20).
  *
  * @throws PortolanError `serving.bad_request` when T is stated and not a past instant, or the endpoint does not take one
  */

@@ -259,7 +259,7 @@ test("a withdrawn charter takes its production route along, and dev goes on", as
   expect(endpoints.map((endpoint) => endpoint.name)).toContain("score");
 });
 
-test("whether callers may state the instant that features are judged at is the charter's to say (F13)", async () => {
+test("whether callers may state the instant that features are judged at is the charter's to say (F20)", async () => {
   const features = {
     service: "s",
     entityKeys: ["origin"],

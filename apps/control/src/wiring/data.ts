@@ -11,7 +11,13 @@ import {
   runSubscriptions,
 } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
-import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
+import {
+  type FeatureDeps,
+  followDataset,
+  followLogJob,
+  materializeJob,
+  trainingSetJob,
+} from "@portolan/features";
 import { createTopicReader } from "@portolan/kafka";
 import {
   type ArtifactCatalogue,
@@ -72,6 +78,7 @@ export function wireData(
     places,
     engine,
     residency,
+    followDataset,
     sourceFolders: sourceFolders(base),
     workFolder,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
@@ -137,6 +144,7 @@ function dataJobs(
     noticeJob({ uow: base.work, sender: noticeSender(base) }),
     trainingSetJob(features),
     materializeJob(features),
+    followLogJob(features),
     trainingJob(training),
   ];
 }

@@ -120,7 +120,7 @@ async function driftOf(
 
 /** Judges a batch that was split, and publishes it whole or not at all: state, artifacts and ledger row in one transaction. */
 export async function publishBatch(
-  deps: Pick<IngestionDeps, "artifacts">,
+  deps: Pick<IngestionDeps, "artifacts" | "followDataset">,
   tx: Transaction,
   publication: Publication,
 ): Promise<JsonObject> {
@@ -152,6 +152,7 @@ export async function publishBatch(
   }
   const manifest = manifestOf(tx, publication, await batchAtOf(tx, ingestion));
   await insertDataset(tx.sql, tx.call.actor.organisationId, manifest);
+  await deps.followDataset?.(tx, manifest);
   await updateIngestion(tx.sql, ingestion.id, { state: "published", dataset_id: manifest.id, ...outcome });
   await tx.record({
     event: "data.dataset.published",

@@ -13,7 +13,7 @@ import {
 import type { AnalysisEngine } from "../analysis.ts";
 import type { ConnectionFolder } from "../connections/read-connection.ts";
 import { requireContract } from "../contracts/require-contract.ts";
-import type { ResidencyCheck } from "../ports.ts";
+import type { FollowDataset, ResidencyCheck } from "../ports.ts";
 import type { IngestionView, Source } from "../resources.ts";
 import { locateSources } from "../sources/locate-sources.ts";
 import { beginIngestion } from "./begin-ingestion.ts";
@@ -26,6 +26,8 @@ export interface IngestionDeps {
   readonly places: PlaceDirectory;
   readonly engine: AnalysisEngine;
   readonly residency: ResidencyCheck;
+  /** What goes on from a dataset: feature logs that take it in. */
+  readonly followDataset?: FollowDataset;
   /** Folders on this host that a source path may lie in; a caller cannot read any other file. */
   readonly sourceFolders: readonly string[];
   /** The operator's connections to other systems; absent: there are none. */

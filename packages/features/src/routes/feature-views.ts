@@ -2,10 +2,13 @@ import { routeConfig } from "@portolan/http-contract";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { readMaterialization, startMaterialization } from "../materializations.ts";
+import { replayValues } from "../replay/replay-values.ts";
 import {
   FeatureViewResource,
   MaterializationRequest,
   MaterializationView,
+  ReplayedValues,
+  ReplayRequest,
   TrainingSetRequest,
   TrainingSetView,
 } from "../resources.ts";
@@ -58,6 +61,7 @@ export async function featureViewRoutes(app: FastifyInstance, deps: FeatureDeps)
     (request) => readView(deps, request.call, request.params.name, request.query.version),
   );
   materializationRoutes(app, deps);
+  replayRoutes(app, deps);
 }
 
 function materializationRoutes(app: FastifyInstance, deps: FeatureDeps): void {
@@ -88,6 +92,23 @@ function materializationRoutes(app: FastifyInstance, deps: FeatureDeps): void {
       },
     },
     (request) => readMaterialization(deps, request.call, request.params.id),
+  );
+}
+
+function replayRoutes(app: FastifyInstance, deps: FeatureDeps): void {
+  app.post<{ Params: Static<typeof NameParams>; Body: ReplayRequest }>(
+    "/v1/feature-views/:name/replays",
+    {
+      config: routeConfig("features:build_training_set", "governed"),
+      schema: {
+        summary: "Derive served values again, offline, from what was online when they were served",
+        tags: ["features"],
+        params: NameParams,
+        body: ReplayRequest,
+        response: { 200: ReplayedValues },
+      },
+    },
+    (request) => replayValues(deps, request.call, request.params.name, request.body),
   );
 }
 

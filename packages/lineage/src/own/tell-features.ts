@@ -1,6 +1,12 @@
 import type { DatasetManifest } from "@portolan/data/contract";
 import { parseExpression } from "@portolan/expressions";
-import { columnTypes, type TrainingSetView, viewReference } from "@portolan/features/contract";
+import {
+  columnTypes,
+  featureNamesOf,
+  isValueView,
+  type TrainingSetView,
+  viewReference,
+} from "@portolan/features/contract";
 import { asPlace, type Environment, isPortolanError } from "@portolan/kernel";
 import type { MadeView } from "../ports.ts";
 import type { NodeName } from "../store/nodes.ts";
@@ -35,7 +41,7 @@ export const tellView: Tell = async ({ row, names, things }) => {
   const view = {
     ...names.view(reference),
     facets: {
-      ...schema(numbers(body.features.map((feature) => feature.name))),
+      ...schema(numbers(featureNamesOf(body))),
       ...version(reference),
       ...datasetType("VIEW", "FEATURE_VIEW"),
       ...columnLineage(viewColumns(body, contract)),
@@ -144,7 +150,10 @@ function expressionInputs(text: string, { columns }: DatasetManifest, of: NodeNa
   }
 }
 
-/** A feature is the view's own, and through it what the view takes of the snapshot; rows find their entity by their own columns. */
+/**
+ * A feature is the view's own, and through it what a view of windows takes of the snapshot; values come from a log, whose datasets are
+ * their own. Rows find their entity by their own columns.
+ */
 function featureColumns(
   view: MadeView["body"],
   entity: Readonly<Record<string, string>>,
@@ -156,7 +165,7 @@ function featureColumns(
     name,
     merged([
       { of: definition, field: name, transformations: [identity] },
-      ...inputs,
+      ...(isValueView(view) ? [] : inputs),
       ...keys.map((field) => ({ of: snapshot, field, transformations: [indirect("JOIN", "entity key")] })),
     ]),
   ]);
@@ -208,7 +217,7 @@ function onlineDataset(
   return {
     ...name,
     facets: {
-      ...schema(numbers(body.features.map((feature) => feature.name))),
+      ...schema(numbers(featureNamesOf(body))),
       ...datasetType("TABLE", "ONLINE"),
       ...columnLineage(viewColumns(body, snapshot)),
     },

@@ -1,18 +1,35 @@
-import type { FeatureView, WindowFeature } from "@portolan/features/contract";
+import type { FeatureView, ValueFeature, WindowFeature } from "@portolan/features/contract";
 import type { NodeName } from "../store/nodes.ts";
 import type { Columns, InputField } from "./facets.ts";
 import { aggregated, columnUses, indirect, transformationOf } from "./transformations.ts";
 
 /**
- * What each feature of a view depends on in its source, column by column: the aggregated values directly, what decides which events
- * count (their time, when they were known) and for whom (the keys) indirectly. Pure.
+ * What each feature of a view depends on in its source, column by column: the values that it states or aggregates directly, what decides
+ * which events count (their time, when they were known, whether they withdraw) and for whom (the keys) indirectly. Pure.
  *
  * @param source the dataset that the events are in: a contract, or a snapshot under it
  */
 export function viewColumns(view: FeatureView, source: NodeName): Columns {
-  return Object.fromEntries(
-    view.features.map((feature) => [feature.name, featureInputs(view, feature, source)]),
-  );
+  return Object.fromEntries([
+    ...view.features.map((feature) => [feature.name, featureInputs(view, feature, source)] as const),
+    ...(view.values ?? []).map((feature) => [feature.name, valueInputs(view, feature, source)] as const),
+  ]);
+}
+
+function valueInputs(view: FeatureView, { value }: ValueFeature, source: NodeName): InputField[] {
+  const from = (field: string, one: InputField["transformations"][number]): InputField => ({
+    of: source,
+    field,
+    transformations: [one],
+  });
+  const withdrawn = view.tombstone ? columnUses(view.tombstone) : [];
+  return merged([
+    ...columnUses(value).map((use) => from(use.column, transformationOf(use))),
+    ...view.entity.map(({ column }) => from(column, indirect("GROUP_BY", "entity key"))),
+    from(view.eventTime, indirect("SORT", "the newest event")),
+    ...columnUses(view.available).map(({ column }) => from(column, indirect("FILTER", "available by then"))),
+    ...withdrawn.map(({ column }) => from(column, indirect("FILTER", "not withdrawn"))),
+  ]);
 }
 
 export function featureInputs(view: FeatureView, feature: WindowFeature, source: NodeName): InputField[] {

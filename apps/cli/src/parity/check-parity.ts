@@ -1,0 +1,146 @@
+import type { ApiClient } from "../client/api-client.ts";
+import { type DerivedValues, judgeServed, type Mismatch } from "./judge-served.ts";
+import { type LoggedPrediction, type ServedValues, type ServingPlan, servedValues } from "./served-values.ts";
+
+export interface ParityOrder {
+  readonly endpoint: string;
+  readonly useCase?: string;
+  /** Which records: as the search understands them. */
+  readonly query: Readonly<Record<string, string>>;
+  /** At most this many predictions are looked at. */
+  readonly limit: number;
+  /** Mismatches that are kept of each feature. */
+  readonly examples: number;
+}
+
+export interface FeatureParity {
+  /** `view@version.feature`. */
+  readonly feature: string;
+  readonly compared: number;
+  readonly mismatches: number;
+  readonly examples: readonly Mismatch[];
+}
+
+export interface ParityReport {
+  readonly predictions: number;
+  readonly compared: number;
+  readonly mismatches: number;
+  readonly features: readonly FeatureParity[];
+  /** Predictions passed over, by reason. */
+  readonly skipped: Readonly<Record<string, number>>;
+}
+
+/** As many as control derives at once. */
+const rowsPerReplay = 1000;
+
+/** Derives the served feature values of recorded predictions again, offline, and compares them bit for bit. */
+export async function checkParity(
+  api: ApiClient,
+  order: ParityOrder,
+  onProgress: (done: number, of: number) => void,
+): Promise<ParityReport> {
+  const plans = await plansOf(api, order);
+  const skipped: Record<string, number> = {};
+  const served: ServedValues[] = [];
+  let predictions = 0;
+  for await (const record of recordsOf(api, order)) {
+    const found = servedValues(record, plans.get(planKey(record)));
+    if (typeof found === "string") skipped[found] = (skipped[found] ?? 0) + 1;
+    else {
+      predictions += 1;
+      served.push(...found);
+    }
+  }
+  const tally = new Map<string, { compared: number; mismatches: number; examples: Mismatch[] }>();
+  let done = 0;
+  for (const ofView of Map.groupBy(served, ({ environment, view }) => `${environment} ${view}`).values())
+    for (let from = 0; from < ofView.length; from += rowsPerReplay) {
+      const rows = ofView.slice(from, from + rowsPerReplay);
+      const answers = await replay(api, order, rows);
+      for (const [index, one] of rows.entries()) compare(one, answers[index] ?? [], order.examples, tally);
+      done += rows.length;
+      onProgress(done, served.length);
+    }
+  const features = [...tally].map(([feature, of]) => ({ feature, ...of }));
+  const sum = (of: "compared" | "mismatches") => features.reduce((total, one) => total + one[of], 0);
+  return { predictions, compared: sum("compared"), mismatches: sum("mismatches"), features, skipped };
+}
+
+function compare(
+  served: ServedValues,
+  answers: readonly DerivedValues[],
+  examples: number,
+  tally: Map<string, { compared: number; mismatches: number; examples: Mismatch[] }>,
+): void {
+  for (const feature of served.features) {
+    const name = `${served.view}.${feature.name}`;
+    const of = tally.get(name) ?? { compared: 0, mismatches: 0, examples: [] };
+    tally.set(name, of);
+    of.compared += 1;
+    const mismatch = judgeServed(served, feature, answers);
+    if (!mismatch) continue;
+    of.mismatches += 1;
+    if (of.examples.length < examples) of.examples.push(mismatch);
+  }
+}
+
+/** Answers to rows of one view in one environment. */
+async function replay(
+  api: ApiClient,
+  { useCase }: ParityOrder,
+  rows: readonly ServedValues[],
+): Promise<readonly (readonly DerivedValues[])[]> {
+  const { view = "", environment } = rows[0] ?? {};
+  const [name = "", version = ""] = view.split("@");
+  const answer = await api.json<{ rows: readonly (readonly DerivedValues[])[] }>({
+    path: `/v1/feature-views/${encodeURIComponent(name)}/replays`,
+    body: {
+      environment,
+      version: Number(version),
+      ...(useCase === undefined ? {} : { useCaseId: useCase }),
+      rows: rows.map(({ key, at, servedAt }) => ({ key, at, servedAt })),
+    },
+    timeoutMs: 120_000,
+  });
+  return answer.rows;
+}
+
+interface Deployed {
+  readonly model: { readonly digest: string };
+  readonly features: ServingPlan | null;
+}
+
+/** The plans of the versions that the endpoint has now, by environment and the model's digest. */
+async function plansOf(api: ApiClient, { endpoint }: ParityOrder): Promise<Map<string, ServingPlan>> {
+  const { endpoints } = await api.json<{
+    endpoints: readonly {
+      readonly name: string;
+      readonly environment: string;
+      readonly route: Deployed & { readonly variants: readonly Deployed[] };
+    }[];
+  }>({ path: "/v1/endpoints" });
+  const plans = new Map<string, ServingPlan>();
+  for (const { name, environment, route } of endpoints)
+    for (const { model, features } of name === endpoint ? [route, ...route.variants] : [])
+      if (features) plans.set(`${environment} ${model.digest}`, features);
+  return plans;
+}
+
+function planKey({ header: { context } }: LoggedPrediction): string {
+  return `${context.environment} ${context.model?.digest ?? ""}`;
+}
+
+async function* recordsOf(api: ApiClient, order: ParityOrder): AsyncGenerator<LoggedPrediction> {
+  let left = order.limit;
+  let cursor: string | undefined;
+  do {
+    const query = new URLSearchParams({ ...order.query, endpoint: order.endpoint, limit: "100" });
+    if (cursor !== undefined) query.set("cursor", cursor);
+    const page = await api.json<{ predictions: readonly LoggedPrediction[]; next?: string }>({
+      path: `/v1/predictions?${query.toString()}`,
+    });
+    yield* page.predictions.slice(0, left);
+    left -= page.predictions.length;
+    cursor = page.next;
+  } while (cursor !== undefined && left > 0);
+}

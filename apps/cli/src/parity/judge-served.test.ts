@@ -1,0 +1,116 @@
+import { describe, expect, test } from "vitest";
+import { type DerivedValues, judgeServed } from "./judge-served.ts";
+import { servedValues } from "./served-values.ts";
+
+const at = 1_000_000;
+const plan = {
+  views: [{ name: "accounts@1", digest: "sha256:0", entityKeys: ["account", "branch"] }],
+  columns: [{}, {}, {}],
+};
+const features = (values: readonly [number | null, "online" | "stale" | "default"][]) =>
+  values.flatMap(([value, source], row) => [
+    { name: "amount", value: 5, source: "request" as const },
+    { name: "accounts@1.balance", value, source, ...(source === "default" ? {} : { at: 900_000 + row }) },
+    { name: "accounts@1.rating", value: 0.1, source: "online" as const, at: 900_000 + row },
+  ]);
+const record = (values: Parameters<typeof features>[0], more: object = {}) =>
+  ({
+    header: { id: "p1", context: { environment: "dev" }, receivedAt: at, ...more },
+    features: features(values),
+    inputs: {
+      mediaType: "application/json",
+      text: JSON.stringify({
+        inputs: [
+          { name: "account", datatype: "BYTES", shape: [2], data: ["a", "b"] },
+          { name: "branch", datatype: "INT64", shape: [2, 1], data: [[1], [2]] },
+        ],
+      }),
+    },
+  }) as unknown as Parameters<typeof servedValues>[0];
+
+describe("what a recorded prediction was given", () => {
+  test("is told row by row and view by view, with the key that was asked for", () => {
+    const served = servedValues(
+      record(
+        [
+          [7, "online"],
+          [null, "default"],
+        ],
+        { eventTime: 5 },
+      ),
+      plan,
+    );
+    expect(served).toEqual([
+      expect.objectContaining({ row: 0, key: ["a", "1"], at: 5, servedAt: at, view: "accounts@1" }),
+      expect.objectContaining({ row: 1, key: ["b", "2"], at: 5, servedAt: at }),
+    ]);
+    const names = typeof served === "string" ? [] : served[1]?.features.map(({ name }) => name);
+    expect(names).toEqual(["balance", "rating"]);
+  });
+
+  test("is not guessed where the record does not say it", () => {
+    const one = record([[7, "online"]]);
+    expect(servedValues({ ...one, withheld: "erased" }, plan)).toBe("payload is gone");
+    expect(servedValues(one, undefined)).toContain("not deployed");
+    expect(servedValues(one, { ...plan, columns: [{}, {}] })).toContain("another plan");
+    expect(servedValues({ ...one, inputs: { mediaType: "x", text: "no" } }, plan)).toContain("not JSON");
+    const other = { ...plan, views: [{ name: "accounts@1", digest: "", entityKeys: ["nothing"] }] };
+    expect(servedValues(one, other)).toContain("entity key");
+  });
+});
+
+describe("a served value agrees with the offline path", () => {
+  const found = (value: number | null, more: Partial<DerivedValues> = {}): DerivedValues => ({
+    status: "found",
+    asOf: 900_000,
+    values: { balance: value },
+    ...more,
+  });
+  const missing: DerivedValues = { status: "not_found", values: { balance: null } };
+  const expired: DerivedValues = { ...missing, status: "outside_max_age", asOf: 900_000 };
+  const judge = (
+    value: number | null,
+    source: "online" | "stale" | "default",
+    ...answers: readonly DerivedValues[]
+  ) => {
+    const [served] = servedValues(record([[value, source]]), plan) as Exclude<
+      ReturnType<typeof servedValues>,
+      string
+    >;
+    const feature = served?.features[0];
+    if (!served || !feature) throw new Error("nothing was served");
+    return judgeServed(served, feature, answers);
+  };
+
+  test("when it is the same number of the same event, and by nothing less", () => {
+    expect(judge(7, "online", found(7))).toBeUndefined();
+    for (const other of [
+      found(7.000000000000001),
+      found(null),
+      found(7, { asOf: 900_001 }),
+      missing,
+      expired,
+    ])
+      expect(judge(7, "online", other)).toMatchObject({ prediction: "p1", row: 0, served: { value: 7 } });
+    expect(judge(7, "online")).toBeDefined();
+  });
+
+  test("when either of two answers could have been served", () => {
+    expect(judge(7, "online", found(6), found(7))).toBeUndefined();
+    expect(judge(7, "online", found(6), found(8))?.derived).toHaveLength(2);
+  });
+
+  test("when a stand-in stood for what was not there, and not for what was", () => {
+    expect(judge(-1, "default", missing)).toBeUndefined();
+    expect(judge(-1, "default", found(null))).toBeUndefined();
+    expect(judge(-1, "default", found(7))).toBeDefined();
+    expect(judge(-1, "default", expired)).toBeDefined();
+  });
+
+  test("when it was too old, by the ttl, by the charter, or of a moment that online keeps nothing of", () => {
+    expect(judge(-1, "stale", expired)).toBeUndefined();
+    expect(judge(-1, "stale", found(7))).toBeUndefined();
+    expect(judge(-1, "stale", found(7, { asOf: 1 }))).toBeDefined();
+    expect(judge(-1, "stale", found(7, { asOf: 1, exactFrom: at + 1 }))).toBeUndefined();
+  });
+});

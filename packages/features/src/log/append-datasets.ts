@@ -1,0 +1,250 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { integerCell } from "@portolan/data/contract";
+import type { Expression } from "@portolan/expressions";
+import {
+  asPlace,
+  type CallContext,
+  type Digest,
+  type Environment,
+  newId,
+  PortolanError,
+  type WorkPlace,
+} from "@portolan/kernel";
+import type { FeatureErrorCode } from "../errors.ts";
+import { findDataset, type StoredDataset } from "../store.ts";
+import { columnTypes, type ValueView, viewReference } from "../view-model.ts";
+import { type FeatureDeps, noDataset } from "../views.ts";
+import { numberCell } from "./fold-plan.ts";
+import {
+  findLog,
+  getLog,
+  insertLog,
+  insertSegment,
+  pendingDatasets,
+  type SegmentManifest,
+  type StoredLog,
+  type StoredSegment,
+  segmentDigest,
+  segmentsOf,
+} from "./log-store.ts";
+import { segmentStatements } from "./segment-plan.ts";
+
+export type LogDeps = Pick<FeatureDeps, "uow" | "objects" | "artifacts" | "engine" | "workFolder">;
+
+/** A view whose log is meant, and where. */
+export interface LoggedView {
+  readonly view: ValueView;
+  readonly digest: string;
+  readonly environment: Environment;
+  readonly owner: WorkPlace;
+}
+
+/** Another writer may come in between so often before this one gives up. */
+const mostTurns = 5;
+
+/** The log of a view in a place; made where there is none, to begin with the named dataset or that of the source's newest batch. */
+export async function openLog(
+  deps: LogDeps,
+  call: CallContext,
+  { view, digest, environment, owner }: LoggedView,
+  datasetId?: string,
+): Promise<StoredLog> {
+  const { organisationId } = call.actor;
+  const useCase = owner.useCaseId === undefined ? {} : { useCaseId: owner.useCaseId };
+  const place = { organisationId, environment, ...useCase };
+  return deps.uow.write(call, async (tx) => {
+    const known = await findLog(tx.sql, { ...place, view: viewReference(view), digest });
+    if (known) return known;
+    const first = await findDataset(tx.sql, {
+      ...place,
+      contract: view.source,
+      ...(datasetId === undefined ? {} : { datasetId }),
+    });
+    if (!first) throw noDataset(view.source, environment);
+    const log = {
+      id: newId("featureLog", tx.now),
+      organisation_id: organisationId,
+      environment,
+      use_case_id: owner.useCaseId ?? null,
+      view: viewReference(view),
+      view_digest: digest,
+      source: view.source,
+      since: first.published_at,
+      created_at: tx.now,
+    };
+    await insertLog(tx.sql, log);
+    await tx.record({
+      event: "features.log.opened",
+      subject: log.id,
+      detail: { view: log.view, environment },
+    });
+    return log;
+  });
+}
+
+/**
+ * Appends what the source published since, batch by batch, or the one named dataset; a dataset that the log has adds nothing. A segment is
+ * complete in the object store before its row makes it one: a writer that is killed, or a full disk, leaves nothing that a reader sees.
+ *
+ * @returns the log's segments
+ * @throws PortolanError `features.dataset_unfit`, `features.log_busy`
+ */
+export async function appendDatasets(
+  deps: LogDeps & { readonly signal?: AbortSignal },
+  call: CallContext,
+  log: StoredLog,
+  view: ValueView,
+  datasetId?: string,
+): Promise<StoredSegment[]> {
+  const { organisationId } = call.actor;
+  const datasets = await deps.uow.read(call, async (sql) => {
+    if (datasetId === undefined) return pendingDatasets(sql, log);
+    const named = await findDataset(sql, {
+      organisationId,
+      contract: log.source,
+      environment: log.environment,
+      ...(log.use_case_id === null ? {} : { useCaseId: log.use_case_id }),
+      datasetId,
+    });
+    if (!named) throw noDataset(log.source, log.environment);
+    return [named];
+  });
+  for (const dataset of datasets) await appendDataset(deps, call, { log, view, dataset });
+  return deps.uow.read(call, (sql) => segmentsOf(sql, log.id));
+}
+
+interface Appended {
+  readonly log: StoredLog;
+  readonly view: ValueView;
+  readonly dataset: StoredDataset;
+}
+
+async function appendDataset(
+  deps: LogDeps & { readonly signal?: AbortSignal },
+  call: CallContext,
+  what: Appended,
+): Promise<void> {
+  const { log, dataset } = what;
+  requireColumns(what);
+  for (let turn = 0; turn < mostTurns; turn += 1) {
+    const segments = await deps.uow.read(call, (sql) => segmentsOf(sql, log.id));
+    if (segments.some((segment) => segment.dataset === dataset.object)) return;
+    const manifest = await writeSegment(deps, what, segments);
+    if (await publishSegment(deps, call, log, manifest)) return;
+  }
+  throw new PortolanError<FeatureErrorCode>("features.log_busy", {
+    detail: `other writers appended to the log of ${log.view} ${mostTurns} times meanwhile`,
+    mend: "Start it again.",
+  });
+}
+
+/** A view reads columns in the types that it was published with. */
+function requireColumns({ view, dataset }: Appended): void {
+  const types = columnTypes(dataset.columns);
+  const expressions = [view.available, view.tombstone, ...view.values.map(({ value }) => value)];
+  const unfit =
+    view.entity.find(({ column }) => types[column] !== "text" && types[column] !== "int")?.column ??
+    expressions.flatMap(columnsIn).find(({ name, type }) => types[name] !== type)?.name ??
+    (types[view.eventTime] === "instant" ? undefined : view.eventTime);
+  if (unfit === undefined) return;
+  throw new PortolanError<FeatureErrorCode>("features.dataset_unfit", {
+    detail: `${dataset.id} has no column ${unfit} as ${viewReference(view)} reads it`,
+    mend: "Replay its batch under a contract that has the column, or publish another version of the view.",
+  });
+}
+
+function columnsIn(expression: Expression | undefined): Extract<Expression, { op: "column" }>[] {
+  if (expression?.op === "column") return [expression];
+  return expression?.op === "call" ? expression.args.flatMap(columnsIn) : [];
+}
+
+async function writeSegment(
+  deps: LogDeps & { readonly signal?: AbortSignal },
+  { log, view, dataset }: Appended,
+  segments: readonly StoredSegment[],
+): Promise<SegmentManifest> {
+  const last = segments.at(-1);
+  const number = (last?.number ?? 0) + 1;
+  await mkdir(deps.workFolder, { recursive: true });
+  const folder = await mkdtemp(join(deps.workFolder, `${log.id}-`));
+  try {
+    const [file = "", ...paths] = await Promise.all(
+      [dataset, ...overlapping(segments, dataset, view)].map(({ object }) =>
+        deps.objects.localPath(object as Digest),
+      ),
+    );
+    const lastSequence = last?.last_sequence ?? 0;
+    const output = join(folder, "segment.parquet");
+    const isOlder = segments.some((segment) => segment.batch_at > dataset.batch_at);
+    const { rows } = await deps.engine.run({
+      statements: segmentStatements({ view, dataset: file, segments: paths, lastSequence, isOlder, output }),
+      readable: [file, ...paths],
+      workFolder: folder,
+      ...(deps.signal ? { signal: deps.signal } : {}),
+    });
+    const counts = rows["counts"]?.[0];
+    const count = integerCell(counts, "records");
+    const stored = await deps.objects.putFile(output);
+    return {
+      log_id: log.id,
+      number,
+      first_sequence: lastSequence + 1,
+      last_sequence: lastSequence + count,
+      record_count: count,
+      min_event: numberCell(counts?.["min_event"]),
+      max_event: numberCell(counts?.["max_event"]),
+      object: stored.digest,
+      size_bytes: stored.sizeBytes,
+      dataset_id: dataset.id,
+      dataset: dataset.object,
+      batch_at: dataset.batch_at,
+      previous: last?.digest ?? null,
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Segments that may hold a cell of the dataset: a batch of events need not read what is long past. */
+function overlapping(
+  segments: readonly StoredSegment[],
+  { event_time: column, min_event_time: from, max_event_time: to }: StoredDataset,
+  { eventTime }: ValueView,
+): StoredSegment[] {
+  if (column !== eventTime || from === null || to === null) return [...segments];
+  return segments.filter(
+    ({ min_event: first, max_event: last }) => first !== null && last !== null && first <= to && last >= from,
+  );
+}
+
+/** Resolves to false, and nothing is written, when another writer was there first: the segment would follow another one. */
+async function publishSegment(
+  deps: LogDeps,
+  call: CallContext,
+  log: StoredLog,
+  manifest: SegmentManifest,
+): Promise<boolean> {
+  return deps.uow.write(call, async (tx) => {
+    const last = (await segmentsOf(tx.sql, log.id)).at(-1);
+    if ((last?.digest ?? null) !== manifest.previous) return false;
+    const digest = segmentDigest(manifest);
+    await insertSegment(tx.sql, { ...manifest, digest, appended_at: tx.now });
+    const place = { environment: log.environment, ...asPlace({ useCaseId: log.use_case_id ?? undefined }) };
+    await deps.artifacts.note(tx, place, [{ digest: manifest.object, kind: "feature_log" }]);
+    await tx.record({
+      event: "features.log.appended",
+      subject: log.id,
+      after: digest,
+      detail: { view: log.view, segment: manifest.number, records: manifest.record_count },
+    });
+    return true;
+  });
+}
+
+/** A log by its id; for jobs that were given one. */
+export async function readLog(deps: LogDeps, call: CallContext, id: string): Promise<StoredLog> {
+  const log = await deps.uow.read(call, (sql) => getLog(sql, call.actor.organisationId, id));
+  if (log) return log;
+  throw new PortolanError<FeatureErrorCode>("features.view_not_found", { detail: `there is no log ${id}` });
+}

@@ -1,0 +1,105 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type AnalysisStatement, integerCell } from "@portolan/data/contract";
+import { asEpochMicros, type CallContext, type Digest, type EpochMicros, newId } from "@portolan/kernel";
+import { onlineHeader } from "../online-header.ts";
+import type { OnlineRecord } from "../ports.ts";
+import type { ValueView } from "../view-model.ts";
+import type { FeatureDeps } from "../views.ts";
+import { type FoldPlanInput, foldPage, foldStatements, onlineRecord } from "./fold-plan.ts";
+import { historyMicros } from "./log-record.ts";
+import { finishFold, insertFold, type StoredLog, type StoredSegment } from "./log-store.ts";
+
+/** Records of one page: what control holds in memory at once, and one transaction of the store. */
+const pageRecords = 50_000;
+
+type FoldDeps = Pick<FeatureDeps, "uow" | "objects" | "engine" | "online" | "workFolder"> & {
+  readonly signal?: AbortSignal;
+};
+
+/** Up to when values are known: stated, or as the records say, those of a time to come left aside. */
+export type KnownUntil = { readonly asOf: EpochMicros } | { readonly newestUntil: EpochMicros };
+
+/**
+ * Folds what is new in a log into the online store, from where the store is, and notes when which records were online. Begun again after a
+ * crash it goes on from there; the result is the same to the bit (F18).
+ *
+ * @returns how many entities have new records
+ */
+export async function foldOnline(
+  deps: FoldDeps,
+  call: CallContext,
+  log: StoredLog,
+  view: ValueView,
+  segments: readonly StoredSegment[],
+  until: KnownUntil,
+): Promise<number> {
+  const header = onlineHeader({
+    organisationId: log.organisation_id,
+    environment: log.environment,
+    view,
+  });
+  const position = deps.online.foldPosition(header);
+  const after = position?.log === log.id ? position.sequence : 0;
+  const upTo = Math.max(after, segments.at(-1)?.last_sequence ?? 0);
+  const newer = segments.filter((segment) => segment.last_sequence > after);
+  const stated = "asOf" in until ? until.asOf : undefined;
+  await mkdir(deps.workFolder, { recursive: true });
+  const folder = await mkdtemp(join(deps.workFolder, `${log.id}-fold-`));
+  try {
+    const news = await reduceNews(deps, folder, {
+      view,
+      segments: await Promise.all(newer.map(({ object }) => deps.objects.localPath(object as Digest))),
+      after,
+      exactFrom: (stated ?? position?.asOf ?? 0) - historyMicros,
+      newestUntil: "asOf" in until ? until.asOf : until.newestUntil,
+    });
+    const asOf = stated ?? asEpochMicros(Math.max(position?.asOf ?? 0, news.newest));
+    const id = await deps.uow.write(call, async (tx) => {
+      const fold = newId("job", tx.now);
+      const row = { log_id: log.id, last_sequence: upTo, as_of: asOf, started_at: tx.now };
+      await insertFold(tx.sql, { id: fold, ...row });
+      return fold;
+    });
+    await deps.online.fold(header, { log: log.id, after, upTo, asOf, pages: news.pages() });
+    await deps.uow.write(call, (tx) => finishFold(tx.sql, id, tx.now));
+    return news.entities;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface News {
+  readonly entities: number;
+  /** The newest availability that counts, epoch microseconds; 0 without any. */
+  readonly newest: number;
+  pages(): AsyncGenerator<OnlineRecord[]>;
+}
+
+/** What is left to fold, as a file in `folder` that is read page by page. */
+async function reduceNews(
+  deps: FoldDeps,
+  folder: string,
+  input: Omit<FoldPlanInput, "output">,
+): Promise<News> {
+  const { view, segments: readable } = input;
+  const output = join(folder, "news.parquet");
+  const run = async (statements: readonly AnalysisStatement[]) => {
+    const { signal } = deps;
+    const request = { statements, readable, workFolder: folder, ...(signal ? { signal } : {}) };
+    return (await deps.engine.run(request)).rows;
+  };
+  const counts =
+    readable.length === 0 ? undefined : (await run(foldStatements({ ...input, output })))["counts"]?.[0];
+  const records = integerCell(counts, "records");
+  return {
+    entities: integerCell(counts, "entities"),
+    newest: integerCell(counts, "newest"),
+    pages: async function* () {
+      for (let from = 0; from < records; from += pageRecords) {
+        const rows = await run([foldPage(view, output, from, from + pageRecords)]);
+        yield (rows["page"] ?? []).map((row) => onlineRecord(view, row));
+      }
+    },
+  };
+}

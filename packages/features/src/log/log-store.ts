@@ -1,0 +1,192 @@
+import { type Digest, digestJson, type Environment, type Sql } from "@portolan/kernel";
+import type { Selectable } from "kysely";
+import type { OnlineRun } from "../replay/online-at.ts";
+import { tables as featureTables, type StoredDataset } from "../store.ts";
+import { historyMicros } from "./log-record.ts";
+
+type LogTable = {
+  id: string;
+  organisation_id: string;
+  environment: Environment;
+  use_case_id: string | null;
+  view: string;
+  view_digest: string;
+  source: string;
+  since: number;
+  created_at: number;
+};
+
+type SegmentTable = {
+  log_id: string;
+  number: number;
+  first_sequence: number;
+  last_sequence: number;
+  record_count: number;
+  min_event: number | null;
+  max_event: number | null;
+  object: string;
+  size_bytes: number;
+  dataset_id: string;
+  dataset: string;
+  batch_at: number;
+  previous: string | null;
+  digest: string;
+  appended_at: number;
+};
+
+type FoldTable = {
+  id: string;
+  log_id: string;
+  last_sequence: number;
+  as_of: number;
+  started_at: number;
+  finished_at: number | null;
+};
+
+const tables = (sql: Sql) =>
+  sql.withTables<{
+    "features.logs": LogTable;
+    "features.log_segments": SegmentTable;
+    "features.log_folds": FoldTable;
+  }>();
+
+export type StoredLog = Selectable<LogTable>;
+export type StoredSegment = Selectable<SegmentTable>;
+
+/** Where a log lies, and of which definition it is. */
+export interface LogPlace {
+  readonly organisationId: string;
+  readonly environment: Environment;
+  readonly useCaseId?: string;
+  /** `name@version`. */
+  readonly view: string;
+  readonly digest: string;
+}
+
+export async function findLog(sql: Sql, place: LogPlace): Promise<StoredLog | undefined> {
+  return tables(sql)
+    .selectFrom("features.logs")
+    .selectAll()
+    .where("organisation_id", "=", place.organisationId)
+    .where("environment", "=", place.environment)
+    .where("use_case_id", "is not distinct from", place.useCaseId ?? null)
+    .where("view", "=", place.view)
+    .where("view_digest", "=", place.digest)
+    .executeTakeFirst();
+}
+
+export async function insertLog(sql: Sql, row: StoredLog): Promise<void> {
+  await tables(sql).insertInto("features.logs").values(row).execute();
+}
+
+export async function getLog(sql: Sql, organisationId: string, id: string): Promise<StoredLog | undefined> {
+  return tables(sql)
+    .selectFrom("features.logs")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("id", "=", id)
+    .executeTakeFirst();
+}
+
+/** Logs that take in datasets of a contract in exactly this place. */
+export async function logsOf(
+  sql: Sql,
+  of: {
+    readonly organisationId: string;
+    readonly environment: Environment;
+    readonly useCaseId?: string;
+    readonly source: string;
+  },
+): Promise<StoredLog[]> {
+  return tables(sql)
+    .selectFrom("features.logs")
+    .selectAll()
+    .where("organisation_id", "=", of.organisationId)
+    .where("environment", "=", of.environment)
+    .where("use_case_id", "is not distinct from", of.useCaseId ?? null)
+    .where("source", "=", of.source)
+    .orderBy("id")
+    .execute();
+}
+
+/** Segments of a log in their order; with `upTo` no more than the first so many. */
+export async function segmentsOf(sql: Sql, logId: string, upTo?: number): Promise<StoredSegment[]> {
+  let query = tables(sql).selectFrom("features.log_segments").selectAll().where("log_id", "=", logId);
+  if (upTo !== undefined) query = query.where("number", "<=", upTo);
+  return query.orderBy("number").execute();
+}
+
+/** Datasets that the log has yet to take in, the batches in their order. */
+export async function pendingDatasets(sql: Sql, log: StoredLog): Promise<StoredDataset[]> {
+  const taken = (await segmentsOf(sql, log.id)).map(({ dataset }) => dataset);
+  const found = await featureTables(sql)
+    .selectFrom("data.datasets_v1")
+    .selectAll()
+    .where("organisation_id", "=", log.organisation_id)
+    .where("contract", "=", log.source)
+    .where("environment", "=", log.environment)
+    .where("use_case_id", "is not distinct from", log.use_case_id)
+    .where("published_at", ">=", log.since)
+    .orderBy("batch_at")
+    .orderBy("published_at")
+    .orderBy("id")
+    .execute();
+  return found.filter(({ object }) => !taken.includes(object));
+}
+
+/** What a segment's digest is of: the manifest that its row is. */
+export type SegmentManifest = Omit<SegmentTable, "digest" | "appended_at">;
+
+export function segmentDigest(manifest: SegmentManifest): Digest {
+  return digestJson({ ...manifest });
+}
+
+export async function insertSegment(sql: Sql, row: SegmentTable): Promise<void> {
+  await tables(sql).insertInto("features.log_segments").values(row).execute();
+}
+
+export async function insertFold(
+  sql: Sql,
+  row: Pick<FoldTable, "id" | "log_id" | "last_sequence" | "as_of" | "started_at">,
+): Promise<void> {
+  await tables(sql)
+    .insertInto("features.log_folds")
+    .values({ ...row, finished_at: null })
+    .execute();
+}
+
+export async function finishFold(sql: Sql, id: string, now: number): Promise<void> {
+  await tables(sql)
+    .updateTable("features.log_folds")
+    .set({ finished_at: now })
+    .where("id", "=", id)
+    .where("finished_at", "is", null)
+    .execute();
+}
+
+/** A fold of a log, as it had gone on when it ended. */
+export interface LogRun extends OnlineRun {
+  /** The store answers earlier moments only where it still keeps what was visible then (F18); epoch microseconds. */
+  readonly exactFrom: number;
+}
+
+/** When which records of a log went online, in the order in which they did. */
+export async function foldsOf(sql: Sql, logId: string): Promise<LogRun[]> {
+  const folds = await tables(sql)
+    .selectFrom("features.log_folds")
+    .selectAll()
+    .where("log_id", "=", logId)
+    .orderBy("last_sequence")
+    .orderBy("started_at")
+    .execute();
+  let exactFrom = Number.NEGATIVE_INFINITY;
+  return folds.map((fold) => {
+    exactFrom = Math.max(exactFrom, fold.as_of - historyMicros);
+    return {
+      position: fold.last_sequence,
+      startedAt: fold.started_at,
+      finishedAt: fold.finished_at,
+      exactFrom,
+    };
+  });
+}

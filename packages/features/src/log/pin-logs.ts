@@ -1,0 +1,64 @@
+import { type AnalysisResult, integerCell } from "@portolan/data/contract";
+import { asPlace, type JobRun } from "@portolan/kernel";
+import type { TrainingSetManifest } from "../resources.ts";
+import type { Pinned } from "../training-sets.ts";
+import { isValueView } from "../view-model.ts";
+import { noDataset } from "../views.ts";
+import { appendDatasets, type LogDeps, openLog } from "./append-datasets.ts";
+
+/** Takes what the sources published into the logs that the set reads, and pins where they end. */
+export async function pinLogs(
+  deps: LogDeps,
+  job: JobRun,
+  { request, views }: Pick<Pinned, "request" | "views">,
+): Promise<PinnedLogs> {
+  const pinned: Record<number, PinnedLog> = {};
+  for (const [index, { body: view, digest }] of views.entries()) {
+    if (!isValueView(view)) continue;
+    const { environment, useCaseId } = request;
+    const owner = asPlace({ useCaseId });
+    const log = await openLog(deps, job.call, { view, digest, environment, owner });
+    const segments = await appendDatasets({ ...deps, signal: job.signal }, job.call, log, view);
+    const last = segments.at(-1);
+    if (!last) throw noDataset(view.source, environment);
+    pinned[index] = {
+      id: log.id,
+      digest: last.digest,
+      lastSequence: last.last_sequence,
+      objects: segments.map(({ object }) => object),
+    };
+  }
+  return pinned;
+}
+
+/** A log as far as a set reads it. */
+export interface PinnedLog {
+  readonly id: string;
+  readonly digest: string;
+  readonly lastSequence: number;
+  readonly objects: readonly string[];
+}
+/** By the view's place in the request. */
+export type PinnedLogs = Readonly<Record<number, PinnedLog>>;
+
+/** What a set's manifest says of a view's log; nothing of a view without one. */
+export function logOf(
+  log: PinnedLog | undefined,
+  result: AnalysisResult,
+  view: number,
+): Pick<TrainingSetManifest["views"][number], "log" | "rows"> {
+  if (!log) return {};
+  const rowsOf = (status: string): number =>
+    integerCell(
+      result.rows["statuses"]?.find((row) => Number(row["view"]) === view && row["status"] === status),
+      "rows",
+    );
+  return {
+    log: { id: log.id, digest: log.digest, lastSequence: log.lastSequence },
+    rows: {
+      found: rowsOf("found"),
+      notFound: rowsOf("not_found"),
+      outsideMaxAge: rowsOf("outside_max_age"),
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import type { AnalysisStatement } from "@portolan/data/contract";
+import { quoteName, quoteText, toDuckDbSql } from "@portolan/expressions";
+import type { ValueView } from "../view-model.ts";
+import { keyColumns, segmentsRelation, valueColumns } from "./log-sql.ts";
+
+export interface SegmentPlanInput {
+  readonly view: ValueView;
+  /** Local Parquet file of the dataset. */
+  readonly dataset: string;
+  /** Local Parquet files of the log's segments that may hold events of the dataset's times. */
+  readonly segments: readonly string[];
+  /** Sequence of the log's last record; 0 when it has none. */
+  readonly lastSequence: number;
+  /**
+   * True for a batch that is older than what the log has, e.g. one that was judged again: it adds what the log says nothing of, and restates
+   * nothing.
+   */
+  readonly isOlder: boolean;
+  /** Parquet file to write. */
+  readonly output: string;
+}
+
+/** Instants are exact in a double up to here (kernel, `EpochMicros`). */
+const lastInstant = Number.MAX_SAFE_INTEGER;
+
+/**
+ * The next segment of a log: the records that a dataset adds, in the order of its rows (F15, F21). A cell is what has one entity, event time
+ * and availability: of a dataset its last row counts, and what the log says already is not said again. Result: `counts`.
+ */
+export function segmentStatements(input: SegmentPlanInput): AnalysisStatement[] {
+  const { view, segments, lastSequence, output } = input;
+  const keys = keyColumns(view);
+  const values = valueColumns(view);
+  const cell = [...keys, "event", "available"].join(", ");
+  const said = `struct_pack(tombstone := tombstone, ${values.map((name) => `${name} := ${name}`).join(", ")})`;
+  const same = [...keys, "event", "available"].map((name) => `i.${name} = c.${name}`).join(" and ");
+  return [
+    {
+      sql: `create table incoming as select * from (${rowsSql(input)}) qualify row_number() over (partition by ${cell} order by _row desc) = 1`,
+      note: `records of ${view.name}`,
+    },
+    {
+      sql:
+        segments.length === 0
+          ? `create table cells as select ${cell}, ${said} as said from incoming limit 0`
+          : `create table cells as select ${cell}, arg_max(${said}, sequence) as said from ${segmentsRelation(segments)}
+              where event between (select min(event) from incoming) and (select max(event) from incoming) group by ${cell}`,
+    },
+    {
+      sql: `create table fresh as select i.* from (select *, ${said} as says from incoming) as i left join cells as c on ${same}
+        where c.event is null ${input.isOlder ? "" : "or i.says is distinct from c.said"}`,
+    },
+    {
+      sql: `copy (select ${lastSequence} + row_number() over (order by _row) as sequence, ${cell}, tombstone, ${values.join(", ")} from fresh order by sequence)
+        to ${quoteText(output)} (format parquet, compression zstd, row_group_size 122880)`,
+      note: "writing the segment",
+    },
+    {
+      sql: "select count(*) as records, min(event) as min_event, max(event) as max_event from fresh",
+      returns: "counts",
+    },
+  ];
+}
+
+/** The rows as records; what has no key, no event time or no availability is none (F3, F2). */
+function rowsSql({ view, dataset }: SegmentPlanInput): string {
+  const keys = view.entity.map(({ column }, index) => `cast(${quoteName(column)} as varchar) as k${index}`);
+  const event = quoteName(view.eventTime);
+  const available = toDuckDbSql(view.available);
+  const tombstone = view.tombstone ? `coalesce((${toDuckDbSql(view.tombstone)}), false)` : "false";
+  const values = view.values.map(({ value }, index) => {
+    const sql = value.type === "bool" ? `(${toDuckDbSql(value)})::bigint` : toDuckDbSql(value);
+    return `case when not ${tombstone} then ${sql} end as v${index}`;
+  });
+  const isRecord = [
+    ...view.entity.map((_, index) => `k${index} is not null`),
+    `event between ${-lastInstant} and ${lastInstant}`,
+    `available <= ${lastInstant}`,
+  ];
+  return `select * from (
+    select _row, ${keys.join(", ")}, ${event} as event,
+      case when (${available}) is not null then greatest(${event}, ${available}) end as available,
+      ${tombstone} as tombstone, ${values.join(", ")}
+    from read_parquet(${quoteText(dataset)})
+  ) where ${isRecord.join(" and ")}`;
+}

@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import { featureViewDigest, readFeatureView } from "./read-view.ts";
+import { featureNamesOf, isValueView } from "./view-model.ts";
+
+const types = {
+  account: "text",
+  at: "instant",
+  known: "instant",
+  op: "text",
+  cents: "int",
+  rating: "float",
+} as const;
+const text = (features: string, more = "") => `kind: FeatureView
+name: accounts
+source: changes
+entity: [account]
+eventTime: at
+ttl: 1h
+${more}features:
+${features}`;
+const read = (features: string, more?: string) =>
+  readFeatureView(text(features, more), "accounts.yaml", () => types);
+const values = "  - { name: balance, value: cents }\n  - { name: is_low, value: rating < 0.5 }\n";
+
+test("a view of values has its features in order, and a digest that its text's spaces do not enter", () => {
+  const view = read(values, "available: known\ntombstone: op = 'D'\n");
+  expect(isValueView(view)).toBe(true);
+  expect(featureNamesOf(view)).toEqual(["balance", "is_low"]);
+  expect(view.tombstone).toMatchObject({ type: "bool" });
+  const spaced = read(
+    values.replace("rating < 0.5", "( rating<0.5 )"),
+    "available: known\ntombstone: op='D'\n",
+  );
+  expect(featureViewDigest(spaced)).toBe(featureViewDigest(view));
+  expect(featureViewDigest(read(values))).not.toBe(featureViewDigest(view));
+});
+
+test("what is no view of values is refused where it stands, with what to write instead", () => {
+  const refused = (features: string, more?: string) => {
+    try {
+      read(features, more);
+    } catch (error) {
+      return error;
+    }
+    throw new Error("it was taken");
+  };
+  const windows = "  - { name: n, aggregate: count, window: 1h }\n";
+  const cases: readonly (readonly [unknown, number, string])[] = [
+    [refused(values + windows), 7, "view of its own"],
+    [refused(windows, "tombstone: op = 'D'\n"), 7, "only values are withdrawn"],
+    [refused(values, "tombstone: cents\n"), 7, "boolean column"],
+    [refused("  - { name: op, value: op }\n"), 8, "Compare it"],
+    [refused("  - { name: balance, value: cents, window: 1h }\n"), 8, ""],
+    [refused(values + values), 7, ""],
+    [refused("  - { name: balance, value: euros }\n"), 8, ""],
+  ];
+  for (const [error, line, mend] of cases) {
+    expect(error).toMatchObject({ code: "features.view_invalid", at: { line } });
+    expect(JSON.stringify(error)).toContain(mend);
+  }
+});

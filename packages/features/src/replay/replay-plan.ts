@@ -1,0 +1,114 @@
+import type { AnalysisRow, AnalysisStatement } from "@portolan/data/contract";
+import { quoteName, quoteText } from "@portolan/expressions";
+import { numberCell } from "../log/fold-plan.ts";
+import { keyColumns, segmentsRelation } from "../log/log-sql.ts";
+import { pointInTimeStatements } from "../log/point-in-time-plan.ts";
+import { materializePlan } from "../materialize-plan.ts";
+import { type FeatureView, featureNamesOf, type ValueView } from "../view-model.ts";
+
+/** One question: an entity at a moment, by what had come up to a position. */
+export interface Asked {
+  /** Unique among the questions of one run. */
+  readonly row: number;
+  readonly key: readonly string[];
+  readonly at: number;
+  /** Of a log: the last sequence that counts. */
+  readonly position: number;
+}
+
+export interface Derived {
+  readonly status: "found" | "not_found" | "outside_max_age";
+  /** Event time of a stated value, moment of computation of a window; epoch microseconds. */
+  readonly asOf?: number;
+  /** Of a log: before it, online says `outside_max_age` where it keeps nothing; epoch microseconds. */
+  readonly exactFrom?: number;
+  readonly values: Readonly<Record<string, number | null>>;
+}
+
+/** The questions as JSON lines, for `asked` below. */
+export function askedLines(asked: readonly Asked[]): string {
+  return asked
+    .map(({ row, key, at, position }) =>
+      JSON.stringify({
+        _row: row,
+        _at: at,
+        position,
+        ...Object.fromEntries(key.map((part, i) => [`k${i}`, part])),
+      }),
+    )
+    .join("\n");
+}
+
+function askedSql(view: FeatureView, file: string): AnalysisStatement {
+  const keys = keyColumns(view).map((key) => `${key}: 'varchar'`);
+  const columns = ["_row: 'bigint'", "_at: 'bigint'", "position: 'bigint'", ...keys].join(", ");
+  return {
+    sql: `create table asked as select * from read_json(${quoteText(file)}, format = 'newline_delimited', columns = {${columns}})`,
+  };
+}
+
+/** Answers to questions about a log by the very plan that training sets use, position by position. Results: `answers_<index>`. */
+export function logReplay(
+  view: ValueView,
+  file: string,
+  segments: readonly string[],
+  positions: readonly number[],
+): AnalysisStatement[] {
+  return [
+    askedSql(view, file),
+    ...positions.flatMap((position, index) => [
+      { sql: `create view asked_${index} as select * from asked where position = ${position}` },
+      ...pointInTimeStatements({
+        view,
+        records: `(select * from ${segmentsRelation(segments)} where sequence <= ${position})`,
+        probes: `asked_${index}`,
+        probeKeys: keyColumns(view),
+        into: `w${index}`,
+      }),
+      { sql: `select * from w${index} order by _row`, returns: `answers_${index}` },
+    ]),
+  ];
+}
+
+/** What a materialisation of windows wrote for the entities that are asked for. Result: `answers_0`; an entity without a row had none. */
+export function windowReplay(
+  view: FeatureView,
+  file: string,
+  dataset: string,
+  asOf: number,
+): AnalysisStatement[] {
+  const keys = keyColumns(view).map((key, index) => `cast(r.key_${index} as varchar) = a.${key}`);
+  const values = view.features.map(({ name }, index) => `r.value_${index} as ${quoteName(name)}`);
+  const statements = materializePlan(view, dataset, asOf, "asked");
+  return [
+    askedSql(view, file),
+    ...statements.map(({ returns, ...statement }) =>
+      returns === "rows" ? { ...statement, sql: `create table written as ${statement.sql}` } : statement,
+    ),
+    {
+      sql: `select a._row, ${ageSql(view, asOf)} as _status, ${asOf}::bigint as _as_of, ${values.join(", ")}
+        from asked as a join written as r on ${keys.join(" and ")} order by a._row`,
+      returns: "answers_0",
+    },
+  ];
+}
+
+function ageSql({ ttlMicros }: FeatureView, asOf: number): string {
+  return `case when a._at - ${asOf} between 0 and ${ttlMicros} then 'found' else 'outside_max_age' end`;
+}
+
+/** A row of an answer. */
+export function derivedOf(view: FeatureView, row: AnalysisRow | undefined): Derived {
+  const status = row?.["_status"];
+  const isFound = status === "found";
+  const values = featureNamesOf(view).map(
+    (name) => [name, isFound ? numberCell(row?.[name]) : null] as const,
+  );
+  const known = isFound || status === "outside_max_age";
+  const asOf = known ? numberCell(row?.["_as_of"]) : null;
+  return {
+    status: known ? (status as Derived["status"]) : "not_found",
+    ...(asOf === null ? {} : { asOf }),
+    values: Object.fromEntries(values),
+  };
+}

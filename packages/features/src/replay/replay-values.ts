@@ -1,0 +1,175 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type CallContext,
+  covers,
+  type Digest,
+  type Environment,
+  locate,
+  ownerOf,
+  PortolanError,
+  placeOf,
+  requireSeen,
+  type WorkPlace,
+} from "@portolan/kernel";
+import type { FeatureErrorCode } from "../errors.ts";
+import { findLog, foldsOf, segmentsOf } from "../log/log-store.ts";
+import type { ReplayedValues, ReplayRequest } from "../resources.ts";
+import { doneMaterializations, findDataset, findView, type StoredView } from "../store.ts";
+import { isValueView, type ValueView, viewReference } from "../view-model.ts";
+import { type FeatureDeps, noDataset, viewNotFound } from "../views.ts";
+import { type OnlineRun, onlineAt } from "./online-at.ts";
+import { type Asked, askedLines, type Derived, derivedOf, logReplay, windowReplay } from "./replay-plan.ts";
+
+/**
+ * Derives served values again, offline, from what was online when they were served: of a view of values by the point-in-time join over its log,
+ * of a view of windows by the plan of the materialisation.
+ *
+ * @throws PortolanError `features.view_not_found`, `features.view_invalid` when a key has not as many parts as the view's
+ */
+export async function replayValues(
+  deps: FeatureDeps,
+  call: CallContext,
+  name: string,
+  request: ReplayRequest,
+): Promise<ReplayedValues> {
+  const { organisationId } = call.actor;
+  const { environment, rows } = request;
+  const stored = await deps.uow.read(call, (sql) => findView(sql, organisationId, name, request.version));
+  if (!stored) throw viewNotFound(name);
+  const named = request.useCaseId === undefined ? placeOf(stored) : { useCaseId: request.useCaseId };
+  const resource = { type: "FeatureView", id: name, organisationId, environment, ...named };
+  await requireSeen(deps.authorizer, call, { action: "features:build_training_set", resource }, () =>
+    viewNotFound(name),
+  );
+  const place = await locate(deps.places, organisationId, named);
+  if (!covers(placeOf(stored), place)) throw viewNotFound(name);
+  requireKeys(stored, rows);
+  const of = { stored, environment, owner: ownerOf(place), rows };
+  const { body } = stored;
+  const answers = isValueView(body)
+    ? await replayLog(deps, call, { ...of, view: body })
+    : await replayWindows(deps, call, of);
+  const view = viewReference(body);
+  // Values of entities were read: who did is on the ledger, as it is of a training set.
+  await deps.uow.write(call, (tx) =>
+    tx.record({
+      event: "features.values.replayed",
+      subject: stored.id,
+      detail: { view, environment, rows: rows.length },
+    }),
+  );
+  return { view, digest: stored.digest, rows: answers };
+}
+
+interface Replay {
+  readonly stored: StoredView;
+  readonly environment: Environment;
+  readonly owner: WorkPlace;
+  readonly rows: ReplayRequest["rows"];
+}
+
+function requireKeys({ body }: StoredView, rows: ReplayRequest["rows"]): void {
+  const index = rows.findIndex(({ key }) => key.length !== body.entity.length);
+  if (index < 0) return;
+  throw new PortolanError<FeatureErrorCode>("features.view_invalid", {
+    detail: `row ${index} has a key of ${rows[index]?.key.length} parts; ${viewReference(body)} has ${body.entity.map(({ name }) => name).join(", ")}`,
+    mend: "Give each key of the view, in its order.",
+    at: { pointer: `/rows/${index}/key` },
+  });
+}
+
+const nothing = (view: StoredView["body"]): Derived => derivedOf(view, undefined);
+
+async function replayLog(
+  deps: FeatureDeps,
+  call: CallContext,
+  { stored, environment, owner, rows, view }: Replay & { readonly view: ValueView },
+): Promise<Derived[][]> {
+  const { organisationId } = call.actor;
+  const { useCaseId } = owner;
+  const of = { organisationId, environment, ...(useCaseId === undefined ? {} : { useCaseId }) };
+  const known = await deps.uow.read(call, async (sql) => {
+    const log = await findLog(sql, { ...of, view: viewReference(view), digest: stored.digest });
+    return log && { folds: await foldsOf(sql, log.id), segments: await segmentsOf(sql, log.id) };
+  });
+  const asked = known ? questions(rows, known.folds) : [];
+  const positions = [...new Set(asked.map(({ position }) => position))];
+  const answers = rows.map((): Derived[] => []);
+  if (known && asked.length > 0) {
+    const objects = known.segments.map(({ object }) => deps.objects.localPath(object as Digest));
+    const paths = await Promise.all(objects);
+    const found = await run(deps, asked, paths, (file) => logReplay(view, file, paths, positions));
+    const byRow = new Map(
+      positions.flatMap((_, index) =>
+        (found[`answers_${index}`] ?? []).map((row) => [Number(row["_row"]), row] as const),
+      ),
+    );
+    for (const {
+      row,
+      of: index,
+      run: { exactFrom },
+    } of asked)
+      answers[index]?.push({ ...derivedOf(view, byRow.get(row)), exactFrom });
+  }
+  return answers.map((some) => (some.length > 0 ? some : [nothing(view)]));
+}
+
+async function replayWindows(
+  deps: FeatureDeps,
+  call: CallContext,
+  { stored: { body: view, digest }, environment, owner, rows }: Replay,
+): Promise<Derived[][]> {
+  const { organisationId } = call.actor;
+  const of = { organisationId, environment, owner, view: viewReference(view), digest };
+  const runs = await deps.uow.read(call, (sql) => doneMaterializations(sql, of));
+  const asked = questions(rows, runs);
+  const answers = rows.map((): Derived[] => []);
+  const { useCaseId } = owner;
+  for (const [{ datasetId, position: asOf }, some] of Map.groupBy(asked, ({ run: one }) => one)) {
+    const dataset = await deps.uow.read(call, (sql) =>
+      findDataset(sql, {
+        organisationId,
+        environment,
+        contract: view.source,
+        ...(useCaseId === undefined ? {} : { useCaseId }),
+        datasetId,
+      }),
+    );
+    if (!dataset) throw noDataset(view.source, environment);
+    const path = await deps.objects.localPath(dataset.object as Digest);
+    const found = await run(deps, some, [path], (file) => windowReplay(view, file, path, asOf));
+    const byRow = new Map((found["answers_0"] ?? []).map((row) => [Number(row["_row"]), row]));
+    for (const { row, of: index } of some) answers[index]?.push(derivedOf(view, byRow.get(row)));
+  }
+  return answers.map((some) => (some.length > 0 ? some : [nothing(view)]));
+}
+
+/** One question for each run whose values a row may have been served from; `of` is the row's place in the request. */
+function questions<Run extends OnlineRun>(
+  rows: ReplayRequest["rows"],
+  runs: readonly Run[],
+): (Asked & { readonly of: number; readonly run: Run })[] {
+  return rows
+    .flatMap(({ key, at, servedAt }, of) =>
+      onlineAt(runs, servedAt).map((one) => ({ key, at, of, run: one, position: one.position })),
+    )
+    .map((question, row) => ({ ...question, row }));
+}
+
+async function run(
+  deps: Pick<FeatureDeps, "engine" | "workFolder">,
+  asked: readonly Asked[],
+  readable: readonly string[],
+  plan: (file: string) => Parameters<FeatureDeps["engine"]["run"]>[0]["statements"],
+) {
+  await mkdir(deps.workFolder, { recursive: true });
+  const workFolder = await mkdtemp(join(deps.workFolder, "replay-"));
+  try {
+    const file = join(workFolder, "asked.jsonl");
+    await writeFile(file, askedLines(asked));
+    return (await deps.engine.run({ statements: plan(file), readable, workFolder })).rows;
+  } finally {
+    await rm(workFolder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,111 @@
+import { asEpochMicros } from "@portolan/kernel";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { flightsCsv, waitFor } from "../../data/test/data-fixture.ts";
+import { readMaterialization, startMaterialization } from "../src/materializations.ts";
+import { replayValues } from "../src/replay/replay-values.ts";
+import type { ReplayedValues, ReplayRequest } from "../src/resources.ts";
+import { readView } from "../src/views.ts";
+import { type AccountsFixture, accountsFixture, minute } from "./accounts-fixture.ts";
+
+/** docs/spec/features.md F24: what was served is derived again from what was online then. */
+
+let f: AccountsFixture;
+beforeAll(async () => {
+  f = await accountsFixture();
+});
+afterAll(() => f.close());
+
+const clock = () => Number(f.db.clock.now());
+const replay = (name: string, rows: ReplayRequest["rows"]): Promise<ReplayedValues> =>
+  replayValues(f.deps, f.call, name, { environment: "dev", rows });
+/** Beyond what clocks may differ by. */
+const pause = () => new Promise((resolve) => setTimeout(resolve, 1_100));
+
+test("values of a log are derived from the records that were online then, whatever came later", async () => {
+  const before = clock();
+  await pause();
+  await f.changes(
+    "one.jsonl",
+    { account: "a", at: 0, cents: 1, rating: 0.1 },
+    { account: "b", at: 0, cents: 2 },
+  );
+  await f.materialized(10);
+  await pause();
+  const first = clock();
+  await pause();
+  // Late: it says that it was known before the first answer.
+  await f.changes("two.jsonl", { account: "a", at: 1, cents: 3 }, { account: "b", at: 2, op: "D" });
+  await f.materialized(20);
+  await pause();
+  const second = clock();
+  const row = (account: string, at: number, servedAt: number) => ({
+    key: [account],
+    at: minute(at),
+    servedAt,
+  });
+  const { rows, view } = await replay("accounts", [
+    row("a", 10, before),
+    row("a", 10, first),
+    row("a", 10, second),
+    row("b", 10, second),
+    row("b", 70, first),
+    row("nobody", 10, second),
+  ]);
+  expect(view).toBe("accounts@1");
+  expect(rows.map((answers) => answers.map(({ status, values }) => [status, values["balance"]]))).toEqual([
+    [["not_found", null]],
+    [["found", 1]],
+    [["found", 3]],
+    [["not_found", null]],
+    [["outside_max_age", null]],
+    [["not_found", null]],
+  ]);
+  expect(rows[1]?.[0]).toMatchObject({ asOf: minute(0), values: { rating: 0.1, is_overdrawn: 0 } });
+});
+
+test("values of windows are derived by the materialisation that was online then", async () => {
+  await f.publishExample();
+  await f.ingest("flights.csv", flightsCsv(40, 9));
+  const stored = await readView(f.deps, f.call, "origin-departures");
+  const at = (minutes: number) => asEpochMicros(978_307_200_000_000 + minutes * 60_000_000);
+  const asOf = at(11 * 60);
+  const { id } = await startMaterialization(f.deps, f.call, "origin-departures", {
+    environment: "dev",
+    asOf,
+  });
+  await waitFor(
+    () => readMaterialization(f.deps, f.call, id),
+    ({ state }) => state === "done",
+  );
+  await pause();
+  const servedAt = clock();
+  const moments = [asOf - 1, asOf, asOf + 24 * 3_600_000_000, asOf + 24 * 3_600_000_000 + 1].map(
+    asEpochMicros,
+  );
+  const { rows } = await replay("origin-departures", [
+    ...moments.map((moment) => ({ key: ["BOS"], at: moment, servedAt })),
+    { key: ["XXX"], at: asOf, servedAt },
+  ]);
+  const { organisationId } = f.call.actor;
+  const view = { organisationId, environment: "dev", view: "origin-departures@1", digest: stored.digest };
+  for (const [index, moment] of moments.entries()) {
+    const online = f.deps.online.get(view, ["BOS"], moment);
+    expect(rows[index]).toEqual([
+      {
+        status: online.status,
+        asOf,
+        values: Object.fromEntries(Object.entries(online.values).map(([name, { value }]) => [name, value])),
+      },
+    ]);
+  }
+  expect(rows[1]?.[0]?.values["origin_flights_3h"]).toBeGreaterThan(0);
+  expect(rows[4]).toMatchObject([{ status: "not_found" }]);
+});
+
+test("a key of another length is refused with its row", async () => {
+  const rows = [{ key: ["a", "b"], at: minute(0), servedAt: minute(0) }];
+  await expect(replay("accounts", rows)).rejects.toMatchObject({
+    code: "features.view_invalid",
+    at: { pointer: "/rows/0/key" },
+  });
+});
