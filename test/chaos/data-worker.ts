@@ -7,6 +7,7 @@ import { createLogger, systemClock } from "@portolan/kernel";
 import { createRecorder } from "@portolan/ledger";
 import { openOnlineStore } from "@portolan/lmdb";
 import { openFolderObjectStore } from "@portolan/objectstore";
+import { createRelationReader } from "@portolan/postgresql";
 import { createArtifactCatalogue } from "@portolan/registry";
 import { namedPlaces, testAuthorizer } from "@portolan/testkit";
 import { type TrainingDeps, trainingJob } from "@portolan/training";
@@ -63,7 +64,12 @@ async function work(url: string, folder: string): Promise<void> {
     clock: systemClock,
     log: createLogger({ name: "data-worker", level: "silent" }),
     perQueue: 2,
-    handlers: [ingestJob(data), trainingSetJob(features), materializeJob(features), trainingJob(training)],
+    handlers: [
+      ingestJob({ ...data, relations: createRelationReader() }),
+      trainingSetJob(features),
+      materializeJob(features),
+      trainingJob(training),
+    ],
   });
   process.stdout.write("ready\n");
 }

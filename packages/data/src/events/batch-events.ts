@@ -16,7 +16,8 @@ import {
 import { requireContract } from "../contracts/require-contract.ts";
 import { beginIngestion } from "../ingestion/begin-ingestion.ts";
 import { claimEvents, deleteBatch, type EventPlace, linesOf, releaseEvents } from "./event-store.ts";
-import { type EventDeps, eventQueue } from "./receive-events.ts";
+import { eventQueue } from "./keep-events.ts";
+import type { EventDeps } from "./receive-events.ts";
 
 /** A request that began in a window has committed by then. */
 const graceMs = 2000;
@@ -33,7 +34,8 @@ export function eventBatchJob(deps: EventDeps): JobHandler {
 
 /** What a job could not make a batch of waits for the next one. */
 async function releaseClaims(tx: Transaction, { payload }: JobEnd): Promise<void> {
-  await releaseEvents(tx.sql, batchPrefix(placeOf(tx.call, payload)));
+  const place = placeOf(tx.call, payload);
+  await releaseEvents(tx.sql, place, batchPrefix(place));
 }
 
 function batchPrefix({ organisationId, contract, environment, useCaseId, window }: Window): string {
@@ -98,7 +100,7 @@ async function startBatch(
   const { id } = await beginIngestion(tx, {
     contract,
     place: at,
-    sources: [{ object, format: "jsonl" }],
+    sources: [{ object, format: "events" }],
     detail: { events: true },
   });
   await deleteBatch(tx.sql, batch);

@@ -3,9 +3,18 @@ import type { ContractColumn } from "../contracts/contract-model.ts";
 import { jsonValueSql, textValueSql, typedValueSql } from "../values/value-sql.ts";
 import type { CsvDialect } from "./csv-dialect.ts";
 import { keptRowsSql } from "./kept-rows.ts";
+import type { ObservedColumn } from "./observe-sources.ts";
 
-/** `accepted` and `quarantine` are what an earlier ingestion left, and never what a caller sends. */
-export type SourceFormat = "parquet" | "csv" | "jsonl" | "accepted" | "quarantine";
+/**
+ * `events` are JSON lines of our own, in which an array is a dead letter: its source, position, error and text. `accepted` and `quarantine` are
+ * what an earlier ingestion left. None of the three is ever what a caller sends.
+ */
+export type SourceFormat = "parquet" | "csv" | "jsonl" | "events" | "accepted" | "quarantine";
+
+/** Whether a file is lines of JSON, each with members of its own. */
+export function isJsonLines(format: SourceFormat): boolean {
+  return format === "jsonl" || format === "events";
+}
 
 export interface SourceFile {
   readonly path: string;
@@ -14,6 +23,10 @@ export interface SourceFile {
   readonly csv?: CsvDialect;
   /** The columns of the contract that wrote it, for a file of our own: rows that are judged again. */
   readonly before?: readonly ContractColumn[];
+  /** What people call it, where its path is an object's. */
+  readonly name?: string;
+  /** Columns of the relation that the file was read from, with its own types; the file has those of them that the contract knows. */
+  readonly relation?: readonly ObservedColumn[];
   /** Columns that the file has, in lower case; all that the contract reads where nothing is said. */
   readonly has?: ReadonlySet<string>;
 }
@@ -33,7 +46,7 @@ export function sourceSql(
   columns: readonly ContractColumn[],
 ): { readonly rows: string; readonly deadLetters?: string } {
   const base = index * rowsPerFile;
-  const file = quoteText(source.path.split("/").at(-1) ?? "");
+  const file = quoteText(source.name ?? source.path.split("/").at(-1) ?? "");
   const named = (column: ContractColumn): string =>
     source.has && !source.has.has(column.source.toLowerCase()) ? "null::varchar" : quoteName(column.source);
   if (source.format === "parquet")
@@ -63,8 +76,21 @@ export function sourceSql(
         `json_extract(case when json_valid(line) then line end, ${quoteText(`$."${column.source}"`)})`,
       jsonValueSql,
     ),
-    deadLetters: `select ${file}, n, case when ${object} then 'names a member twice' else 'not a JSON object' end, line[:2000] from ${lines} where not ${row}`,
+    deadLetters:
+      source.format === "events" ? keptDeadLetters(lines, row) : jsonDeadLetters(file, lines, object, row),
   };
+}
+
+function jsonDeadLetters(file: string, lines: string, object: string, row: string): string {
+  return `select ${file}, n, case when ${object} then 'names a member twice' else 'not a JSON object' end, line[:2000] from ${lines} where not ${row}`;
+}
+
+/** Dead letters of events say themselves where they came from, and why they are none. */
+function keptDeadLetters(lines: string, row: string): string {
+  const array = "(case when json_valid(line) then json_type(line) = 'ARRAY' else false end)";
+  const part = (index: number): string => `(case when ${array} then line ->> ${index} end)`;
+  return `select coalesce(${part(0)}, 'events'), coalesce(try_cast(${part(1)} as bigint), n), coalesce(${part(2)}, 'not a JSON object'), coalesce(${part(3)}, line)[:2000]
+    from ${lines} where not ${row}`;
 }
 
 function parquetReader({ path }: SourceFile): string {
