@@ -1,7 +1,7 @@
 import type { AnalysisStatement } from "@portolan/data/contract";
 import { quoteName } from "@portolan/expressions";
 import { type PickFeature, pickedSql } from "./aggregates.ts";
-import { eventsSql, type WindowPart } from "./window-plan.ts";
+import { eventsSql, type WindowPart } from "./events-sql.ts";
 
 /** After every moment that is asked about. */
 const never = "9223372036854775807::bigint";

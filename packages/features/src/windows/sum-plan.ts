@@ -2,7 +2,7 @@ import type { AnalysisStatement } from "@portolan/data/contract";
 import { quoteName } from "@portolan/expressions";
 import type { WindowFeature } from "../view-model.ts";
 import { isWideSql, squareSql, summandSql, sumValueSql } from "./aggregates.ts";
-import { eventsSql, type WindowPart } from "./window-plan.ts";
+import { eventsSql, type WindowPart } from "./events-sql.ts";
 
 /**
  * Counts, sums, means and variances. An event that becomes available later than its window lasts never counts and is left out; every other one enters its

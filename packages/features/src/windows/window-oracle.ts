@@ -2,7 +2,7 @@ import type { AnalysisStatement } from "@portolan/data/contract";
 import { quoteName, toDuckDbSql } from "@portolan/expressions";
 import type { WindowFeature } from "../view-model.ts";
 import { isPick, isWideSql, pickedSql, squareSql, summandSql, sumValueSql } from "./aggregates.ts";
-import { availableSql, type WindowPlanInput } from "./window-plan.ts";
+import { availableSql, type WindowPlanInput } from "./events-sql.ts";
 
 /**
  * The same values straight from the definition, one join per probe: slow, and therefore a check on a sample. `check` becomes a table
