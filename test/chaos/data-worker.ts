@@ -33,6 +33,7 @@ export async function dataWorld(url: string, folder: string) {
     ...base,
     residency: { require: () => Promise.resolve() },
     sourceFolders: [join(folder, "inbox")],
+    clock: systemClock,
     eventWindowMs: 60_000,
   };
   const training: TrainingDeps = {

@@ -86,6 +86,7 @@ export async function dataFixture(
     sourceFolders: [inbox],
     workFolder: join(folder, "work"),
     connections: { path: connections, onRefused: (name, why) => void refusals.push(`${name}: ${why}`) },
+    clock: db.clock,
     eventWindowMs: 1000,
     ...(followDataset ? { followDataset } : {}),
   };

@@ -81,6 +81,7 @@ export function wireData(
     followDataset,
     sourceFolders: sourceFolders(base),
     workFolder,
+    clock: base.clock,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
     ...connectionsOf(base),
   };
@@ -111,8 +112,7 @@ export function wireData(
     training,
     residency,
     jobs: dataJobs(base, { data, features, training }),
-    runSubscriptions: () =>
-      runSubscriptions({ ...data, topics: createTopicReader(), clock: base.clock, log: base.log }),
+    runSubscriptions: () => runSubscriptions({ ...data, topics: createTopicReader(), log: base.log }),
     close: () => online.close(),
   };
 }

@@ -19,6 +19,19 @@ export async function isFull(sql: Sql, place: EventPlace): Promise<boolean> {
   return (await countWaiting(sql, place)) >= mostWaiting;
 }
 
+/** A request that began in a window has committed by then. */
+const graceMs = 2000;
+
+/** The window that an instant (epoch microseconds) is in: its events become one batch. */
+export function windowOf(now: number, windowMs: number): number {
+  return Math.floor(now / (windowMs * 1000));
+}
+
+/** When the events of a window become a batch, epoch microseconds; they are judged as of then, at the door too. */
+export function windowEnd(window: number, windowMs: number): number {
+  return (window + 1) * windowMs * 1000 + graceMs * 1000;
+}
+
 export interface EventsToKeep {
   readonly contract: Pick<StoredContract, "id" | "name" | "version">;
   readonly place: EnvironmentPlace;
@@ -34,7 +47,7 @@ export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise
   const { contract, place, lines, windowMs, detail } = events;
   const { environment, useCaseId } = place;
   await insertEvents(tx.sql, eventPlace(tx.call.actor.organisationId, contract.name, place), tx.now, lines);
-  const window = Math.floor(tx.now / (windowMs * 1000));
+  const window = windowOf(tx.now, windowMs);
   await tx.enqueue({
     queue: eventQueue,
     payload: {

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import {
   asPlace,
   type CallContext,
+  type Clock,
   type Environment,
   locate,
   ownerOf,
@@ -13,9 +14,10 @@ import type { DataErrorCode } from "../errors.ts";
 import type { IngestionDeps } from "../ingestion/start-ingestion.ts";
 import { RowValidator, type ZoneTables } from "../judging/validate-row.ts";
 import { type JudgedEvents, judgeEvents } from "./judge-events.ts";
-import { eventPlace, isFull, keepEvents, mostWaiting } from "./keep-events.ts";
+import { eventPlace, isFull, keepEvents, mostWaiting, windowEnd, windowOf } from "./keep-events.ts";
 
 export interface EventDeps extends IngestionDeps {
+  readonly clock: Clock;
   /** Events of so long a time become one batch. */
   readonly eventWindowMs: number;
 }
@@ -55,7 +57,10 @@ export async function receiveEvents(
   await deps.residency.require(call, { environment, name: `events ${name}`, ...ownerOf(place) });
   const contract = await deps.uow.read(call, (sql) => requireContract(sql, organisationId, place, name));
   const validator = await validatorOf(deps, contract.digest, contract.body);
-  const { lines, ...judged } = judgeEvents(validator, input.body, call.requestId);
+  const { lines, ...judged } = await judgeEvents(validator, input.body, {
+    source: call.requestId,
+    asOf: windowEnd(windowOf(deps.clock.now(), deps.eventWindowMs), deps.eventWindowMs),
+  });
   if (lines.length === 0) return judged;
   await deps.uow.write(call, async (tx) => {
     if (await isFull(tx.sql, eventPlace(organisationId, name, place)))

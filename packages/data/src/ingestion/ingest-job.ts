@@ -204,6 +204,8 @@ async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promi
       contract: contract.body,
       sources,
       references,
+      // The same through restarts, and in a replay what it was at first.
+      asOf: batch.ingestion.asOf ?? batch.ingestion.startedAt,
       folder,
       signal: job.signal,
       onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),

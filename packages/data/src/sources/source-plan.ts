@@ -33,7 +33,7 @@ export interface SourceFile {
 
 /** Rows of one file lie this far apart from the next file's, so that `_row` names a row of the batch for good. */
 const rowsPerFile = 2 ** 40;
-/** A line, or a row of CSV, may be this long and is judged like any other; a file with a longer one is not read at all. */
+/** A line, or a row of CSV, may be this long and is judged like any other. A longer line of JSON is a dead letter; a CSV file with a longer row is not read at all. */
 const maxLineBytes = 32 * 2 ** 20;
 
 /**
@@ -62,7 +62,9 @@ export function sourceSql(
       deadLetters: `select ${file}, line, first(error_message order by error_message), first(csv_line[:2000] order by error_message) from rejects_${index} group by line`,
     };
   }
-  const lines = `(select row_number() over () as n, line from ${jsonLines(source)})`;
+  const numbered = (reader: string): string => `(select row_number() over () as n, line from ${reader})`;
+  // Lines that cannot be read at all are told by the first reading; the second one passes them over.
+  const lines = numbered(jsonLines(source));
   const object = "(case when json_valid(line) then json_type(line) = 'OBJECT' else false end)";
   // Which of two values a member has would be each reader's own guess.
   const once = "len(json_keys(line)) = list_unique(json_keys(line))";
@@ -71,13 +73,13 @@ export function sourceSql(
     rows: rowsSql(
       columns,
       `${base} + n`,
-      `${lines} where ${row}`,
+      `${numbered(jsonLines(source, index))} where ${row}`,
       (column) =>
         `json_extract(case when json_valid(line) then line end, ${quoteText(`$."${column.source}"`)})`,
       jsonValueSql,
     ),
-    deadLetters:
-      source.format === "events" ? keptDeadLetters(lines, row) : jsonDeadLetters(file, lines, object, row),
+    deadLetters: `${source.format === "events" ? keptDeadLetters(lines, row) : jsonDeadLetters(file, lines, object, row)}
+      union all select ${file}, line, 'over 32 MiB, or not UTF-8', first(csv_line[:2000]) from rejects_${index} group by line`,
   };
 }
 
@@ -109,9 +111,13 @@ function rejects(index: number | undefined): string {
     : `store_rejects = true, rejects_limit = 0, rejects_table = 'rejects_${index}', rejects_scan = 'rejects_scan_${index}'`;
 }
 
-/** The lines of a file, each a text in `line`, in their order. */
-export function jsonLines({ path }: SourceFile): string {
-  return `read_csv(${quoteText(path)}, header = false, columns = {'line': 'varchar'}, delim = '\\x01', quote = '', escape = '', auto_detect = false, parallel = false, max_line_size = ${maxLineBytes})`;
+/**
+ * The lines of a file, each a text in `line`, in their order.
+ *
+ * @param index numbers the tables that receive lines that cannot be read; without it they are passed over
+ */
+export function jsonLines({ path }: SourceFile, index?: number): string {
+  return `read_csv(${quoteText(path)}, header = false, columns = {'line': 'varchar'}, delim = '\\x01', quote = '', escape = '', auto_detect = false, parallel = false, max_line_size = ${maxLineBytes}, ${rejects(index)})`;
 }
 
 /** How cells of a source are read: text, JSON, or values that have a type already. */

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import {
   type CallContext,
-  type Clock,
   type EnvironmentPlace,
   isPortolanError,
   type Logger,
@@ -21,7 +20,6 @@ import { type SubscriptionDeps, subscriptionPlace } from "./subscriptions.ts";
 import { SubscriptionStopped, startOffsets, takeRecords } from "./take-records.ts";
 
 export interface TopicReading extends SubscriptionDeps {
-  readonly clock: Clock;
   readonly log: Logger;
 }
 
