@@ -13,6 +13,8 @@ const services = {
   postgresql: { debian: ["postgresql"], program: "postgres" },
   redis: { debian: ["redis-server"], program: "redis-server" },
   prometheus: { debian: ["prometheus"], program: "prometheus" },
+  java: { debian: ["openjdk-17-jre-headless"], program: "java" },
+  maven: { debian: ["maven"], program: "mvn" },
 } as const satisfies Record<string, { readonly debian: readonly string[]; readonly program: string }>;
 
 export type ServiceName = keyof typeof services;

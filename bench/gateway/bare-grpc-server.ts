@@ -28,7 +28,7 @@ server.addService(
     ModelInfer(call: ServerUnaryCall<Uint8Array, Uint8Array>, callback: sendUnaryData<Uint8Array>) {
       const [raw = new Uint8Array()] = messages.inferRequest.decode(call.request).raw_input_contents;
       // Copied: the bytes of a message start anywhere.
-      batcher.push(new Float32Array(raw.slice().buffer), (outputs) =>
+      batcher.push(new Float32Array(new Uint8Array(raw).buffer), (outputs) =>
         callback(
           null,
           messages.inferResponse.encode({

@@ -4,8 +4,8 @@ import { TestInstallation } from "../../apps/gateway/test/installation.ts";
 import { drive, median, pin, type Round } from "./load.ts";
 
 /**
- * What turning a request away costs beside answering it, in interleaved rounds: one endpoint takes all requests, the other bears no wait, and so sheds
- * all but the first that it finds in a turn of its loop. Requests per second and CPU per request, all threads. Needs `wrk` and two processors.
+ * What turning a request away costs beside answering it, in interleaved rounds: one endpoint takes all requests, the other bears one at a
+ * time, and so sheds what comes meanwhile. Requests per second and CPU per request, all threads. Needs `wrk` and two processors.
  *
  * Usage: node bench/gateway/refusals.ts [seconds per round] [rounds]
  */
@@ -19,7 +19,7 @@ const installation = new TestInstallation();
 try {
   const bytes = mlpModel([30, 64, 32, 2]);
   installation.add("answered", bytes, { limits, resilience: patient });
-  installation.add("refused", bytes, { limits, resilience: { ...patient, targetWaitMs: 0.001 } });
+  installation.add("refused", bytes, { limits, resilience: { ...patient, maxInFlight: 1 } });
   await installation.publish(1);
   const gateway = await installation.start();
   const pid = gateway.child.pid ?? 0;

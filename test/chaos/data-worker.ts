@@ -7,6 +7,7 @@ import { createLogger, systemClock } from "@portolan/kernel";
 import { createRecorder } from "@portolan/ledger";
 import { openOnlineStore } from "@portolan/lmdb";
 import { openFolderObjectStore } from "@portolan/objectstore";
+import { createRelationReader } from "@portolan/postgresql";
 import { createArtifactCatalogue } from "@portolan/registry";
 import { namedPlaces, testAuthorizer } from "@portolan/testkit";
 import { type TrainingDeps, trainingJob } from "@portolan/training";
@@ -32,6 +33,7 @@ export async function dataWorld(url: string, folder: string) {
     ...base,
     residency: { require: () => Promise.resolve() },
     sourceFolders: [join(folder, "inbox")],
+    clock: systemClock,
     eventWindowMs: 60_000,
   };
   const training: TrainingDeps = {
@@ -63,7 +65,12 @@ async function work(url: string, folder: string): Promise<void> {
     clock: systemClock,
     log: createLogger({ name: "data-worker", level: "silent" }),
     perQueue: 2,
-    handlers: [ingestJob(data), trainingSetJob(features), materializeJob(features), trainingJob(training)],
+    handlers: [
+      ingestJob({ ...data, relations: createRelationReader() }),
+      trainingSetJob(features),
+      materializeJob(features),
+      trainingJob(training),
+    ],
   });
   process.stdout.write("ready\n");
 }

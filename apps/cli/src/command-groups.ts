@@ -24,6 +24,7 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/contract.ts")).registerContractCommands,
   },
   { names: ["data"], load: async () => (await import("./commands/data.ts")).registerDataCommands },
+  { names: ["lineage"], load: async () => (await import("./commands/lineage.ts")).registerLineageCommand },
   {
     names: ["features"],
     load: async () => (await import("./commands/features.ts")).registerFeaturesCommands,

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { templateNames } from "@portolan/charter/templates";
 import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -208,6 +209,36 @@ describe("apply", () => {
     expect(code).toBe(0);
     expect(out).toMatch(/~ charter flight-delays .*\n {4}\/requirements\/availability: .* -> /);
     expect(out).toMatch(/~ contract flights .*\n {4}\+ # a remark/);
+  });
+
+  test("lineage draws a contract and what is defined over it, in the terminal and to a file; a wrong name gets near ones", async () => {
+    const lineage = (...line: string[]) => portolan(["lineage", ...line], env);
+    // Told from the ledger, a second or so after it was published.
+    let shown = await lineage("flights");
+    for (let tries = 0; !shown.out.includes("origin-departures") && tries < 50; tries++) {
+      await delay(100);
+      shown = await lineage("flights");
+    }
+    expect(shown.out).toMatch(/^flights {2}contract:\/\/acme\n/);
+    expect(shown.out).toMatch(
+      /define\.origin-departures@1 \(stated\)\n.*origin-departures@1 {2}featurestore:\/\/acme/,
+    );
+    const columns = await lineage("origin-departures", "--columns", "--upstream");
+    expect(columns.out).toMatch(/flights\.\w+ {2}contract:\/\/acme {2}\[aggregation \(mean over 3h\)/);
+    const json = await portolan(["--json", "lineage", "flights", "--downstream", "--depth", "1"], env);
+    expect(JSON.parse(json.out)).toMatchObject({ roots: ["dataset:contract://acme:flights"] });
+    for (const [name, start] of [
+      ["a.svg", "<svg "],
+      ["a.html", "<!doctype html>"],
+      ["a.dot", "digraph lineage {"],
+    ] as const) {
+      const file = join(folder, name);
+      expect(await lineage("flights", "--out", file)).toMatchObject({ code: 0 });
+      expect(readFileSync(file, "utf8").startsWith(start), name).toBe(true);
+    }
+    const wrong = await lineage("flihgts");
+    expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining("Near it: flights") });
+    expect((await lineage("flights", "--format", "png", "--out", "x")).err).toContain("svg, html, dot");
   });
 
   test("contract diff compares with the tables that the server's version was published with", async () => {

@@ -71,6 +71,12 @@ export const ControlConfig = Type.Object({
     default: 300,
     description: "Events posted under a data contract become a batch once so long a window is over, seconds",
   }),
+  DATA_CONNECTIONS: Type.Optional(
+    Type.String({
+      description:
+        "Folder of systems that data may be read from, one file <name>.json each: Kafka clusters with their topics, PostgreSQL databases with their tables; read again while running (docs/data-sources.md)",
+    }),
+  ),
   NOTICE_ALLOWED_HOSTS: Type.Optional(
     Type.String({
       description:

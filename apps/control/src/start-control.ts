@@ -314,6 +314,7 @@ async function startBackground(
     archiving.pausing(backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() })),
   ];
   const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
+  const subscriptions = await data.runSubscriptions();
   await lineage.retell();
   // Side by side: a provider that does not answer must not keep a revocation from its gateways.
   const refreshing = [
@@ -324,6 +325,7 @@ async function startBackground(
   return {
     stop: async () => {
       for (const one of refreshing) clearInterval(one);
+      await subscriptions.stop();
       await archiving.stop();
       await worker.stop();
       await reconciler.stop();

@@ -126,6 +126,11 @@ async function fillProduction(): Promise<void> {
       [organisation, ingestion, event, now],
     );
     await insert(
+      `insert into data.subscriptions (id, organisation_id, contract, environment, connection, topic, start_at, call, state, started_at)
+       values ($1, $2, 'visits', 'production', 'main', 'visits', 'latest', '{}', 'starting', $3)`,
+      [id("subscription", "subscription"), organisation, now],
+    );
+    await insert(
       `insert into data.datasets (id, organisation_id, contract, contract_digest, environment, object, size_bytes, source_digest,
          row_count, columns, ingestion_id, published_at, batch_at)
        values ($1, $2, 'visits', 'd', 'production', 'o', 1, 's', 1, '[]', $3, $4, $4)`,

@@ -36,6 +36,7 @@ export async function openControl() {
   const settings = loadConfig(ControlConfig, {
     PORTOLAN_HOME: home,
     EVENT_WINDOW_SECONDS: "1",
+    DATA_CONNECTIONS: home,
     DEV_ISSUER: "true",
     LOG_LEVEL: "error",
     UPSTREAM_ALLOWED_HOSTS: "127.0.0.1",
@@ -90,6 +91,8 @@ export async function openControl() {
     call,
     token,
     secret,
+    /** The state folder, which holds connections of data sources too. */
+    home,
     routes,
     work: base.work,
     database: test.database,

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Id, parseInstant } from "@portolan/kernel";
@@ -78,6 +78,31 @@ export const dataRoutes: readonly MutatingRoute[] = [
       url: "/v1/contracts/visits/events?environment=dev",
       body: Buffer.from('{"seen_at":"2026-03-02T10:00:00Z","place":"north","wait":3}\n'),
     }),
+  },
+  {
+    route: "POST /v1/subscriptions",
+    as: "max",
+    ledger: "governed",
+    events: ["data.subscription.started"],
+    request: async (world) => {
+      const connection = {
+        kind: "kafka",
+        organisation: known(world, "organisation"),
+        brokers: ["localhost:9092"],
+        topics: ["visits"],
+      };
+      await writeFile(join(world.control.home, "main.json"), JSON.stringify(connection));
+      const body = { contract: "visits", environment: "dev", connection: "main", topic: "visits" };
+      return { url: "/v1/subscriptions", body };
+    },
+    learn: (body, world) => void world.known.set("subscription", String(body["id"])),
+  },
+  {
+    route: "DELETE /v1/subscriptions/:id",
+    as: "max",
+    ledger: "governed",
+    events: ["data.subscription.stopped"],
+    request: (world) => ({ url: `/v1/subscriptions/${known(world, "subscription")}` }),
   },
   {
     route: "POST /v1/ingestions/:id/replay",

@@ -1,19 +1,23 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import type { ContractDeps } from "./contracts/publish-contract.ts";
-import type { EventDeps } from "./events/receive-events.ts";
 import { contractRoutes } from "./routes/contracts.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { ingestionRoutes } from "./routes/ingestions.ts";
 import { noticeRoutes } from "./routes/notices.ts";
+import { subscriptionRoutes } from "./routes/subscriptions.ts";
+import type { SubscriptionDeps } from "./subscriptions/subscriptions.ts";
 
 export type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "./analysis.ts";
+export { type ConnectionAddress, readConnectionAddresses } from "./connections/connection-addresses.ts";
+export type { KafkaConnection, PostgresqlConnection, TlsMaterial } from "./connections/read-connection.ts";
 export { findContract, getContract } from "./contracts/contract-store.ts";
 export { type ContractDeps, publishContract } from "./contracts/publish-contract.ts";
 export { listDatasets } from "./datasets/dataset-store.ts";
-export { dataErrors } from "./errors.ts";
+export { type DataErrorCode, dataErrors } from "./errors.ts";
 export { eventBatchJob } from "./events/batch-events.ts";
 export { receiveEvents } from "./events/receive-events.ts";
+export { type EventFigures, eventFigures } from "./health/event-figures.ts";
 export { type HealthFigures, healthFigures } from "./health/health-figures.ts";
 export { type ContractHealth, contractHealth } from "./health/health-store.ts";
 export { ingestQueue } from "./ingestion/begin-ingestion.ts";
@@ -24,8 +28,24 @@ export { type IngestionDeps, startIngestion } from "./ingestion/start-ingestion.
 export { startReplay } from "./ingestion/start-replay.ts";
 export { type ContractTrial, type TrialReport, tryContract } from "./judging/try-contract.ts";
 export { noticeJob } from "./notices/notices.ts";
-export type { FollowDataset, NoticeSender, OutgoingNotice, ResidencyCheck } from "./ports.ts";
+export type {
+  FollowDataset,
+  NoticeSender,
+  OutgoingNotice,
+  RelationReader,
+  RelationRequest,
+  RelationSnapshot,
+  ResidencyCheck,
+  TopicPartition,
+  TopicReader,
+  TopicRecord,
+  TopicSession,
+} from "./ports.ts";
+export type { ObservedColumn } from "./sources/observe-sources.ts";
 export type { SourceFile, SourceFormat } from "./sources/source-plan.ts";
+export { runSubscriptions } from "./subscriptions/run-subscriptions.ts";
+export { findSubscription } from "./subscriptions/subscription-store.ts";
+export { type SubscriptionDeps, subscribe, unsubscribe } from "./subscriptions/subscriptions.ts";
 
 export const dataMigrations: MigrationSet = {
   package: "data",
@@ -33,11 +53,12 @@ export const dataMigrations: MigrationSet = {
   after: [],
 };
 
-export type DataDeps = ContractDeps & EventDeps;
+export type DataDeps = ContractDeps & Omit<SubscriptionDeps, "topics">;
 
 export async function registerDataRoutes(app: FastifyInstance, deps: DataDeps): Promise<void> {
   await app.register((scope) => contractRoutes(scope, deps));
   await app.register((scope) => ingestionRoutes(scope, deps));
   await app.register((scope) => eventRoutes(scope, deps));
   await app.register((scope) => noticeRoutes(scope, deps));
+  await app.register((scope) => subscriptionRoutes(scope, deps));
 }

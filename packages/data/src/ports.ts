@@ -1,5 +1,7 @@
 import type { CallContext, Environment, Transaction } from "@portolan/kernel";
+import type { KafkaConnection, PostgresqlConnection } from "./connections/read-connection.ts";
 import type { DatasetManifest } from "./resources.ts";
+import type { ObservedColumn } from "./sources/observe-sources.ts";
 
 /** Hears of every dataset, in the transaction that publishes it. */
 export type FollowDataset = (tx: Transaction, dataset: DatasetManifest) => Promise<void>;
@@ -26,4 +28,75 @@ export interface OutgoingNotice {
 export interface NoticeSender {
   /** Resolves once the receiver took it, with a status of 200 to 299. @throws when it did not, or its address may not be asked */
   send(notice: OutgoingNotice): Promise<void>;
+}
+
+/** A record of a topic, as the cluster keeps it. */
+export interface TopicRecord {
+  readonly partition: number;
+  readonly offset: bigint;
+  /** Null where a producer wrote none: a tombstone. */
+  readonly value: Uint8Array | null;
+}
+
+/** What a partition has: the offset of the oldest record that is still there, and of the next that will be written. */
+export interface TopicPartition {
+  readonly partition: number;
+  readonly earliest: bigint;
+  readonly next: bigint;
+}
+
+/** A member of a consumer group, which reads one topic. */
+export interface TopicSession extends AsyncDisposable {
+  /** The cluster's own id of the topic: one that is made anew under the name has another. */
+  readonly topicId: string;
+  readonly partitions: readonly TopicPartition[];
+  /**
+   * Reads on from these offsets, which it tells the group first; a partition that they lack is not read. Records come in the order of their
+   * partition, some of them perhaps again after the group changed. While nobody asks for the next batch, nothing more is fetched.
+   *
+   * @throws when the cluster is lost, or a partition begins after the offset: open another session then.
+   */
+  read(from: ReadonlyMap<number, bigint>): AsyncIterable<readonly TopicRecord[]>;
+  /** Tells the group which offsets come next: tools that watch its lag see it. What is read on from is said to `read`. */
+  commit(next: ReadonlyMap<number, bigint>): Promise<void>;
+}
+
+/** Reads topics of Apache Kafka. Implemented by `kafka`. */
+export interface TopicReader {
+  /** @throws PortolanError `data.connection_failed` without a credential in its words. */
+  open(
+    connection: KafkaConnection,
+    of: { readonly topic: string; readonly group: string; readonly signal: AbortSignal },
+  ): Promise<TopicSession>;
+}
+
+/** One table or view to be read, `schema.name`. */
+export interface RelationRequest<T> {
+  readonly relation: string;
+  /** Names of columns; those that it lacks are left out, and it is for the caller to see which they were. */
+  readonly wanted: readonly string[];
+  /** Takes its rows, one JSON object per line, as they come. */
+  readonly keep: (lines: AsyncIterable<Uint8Array>, maxBytes: number) => Promise<T>;
+}
+
+export interface RelationSnapshot<T> {
+  /** All columns that it has, with the server's own names of their types. */
+  readonly columns: readonly ObservedColumn[];
+  readonly rows: number;
+  /** Absent where it has none of the wanted columns: then it was not read. */
+  readonly kept?: T;
+}
+
+/** Reads tables and views. Implemented by `postgresql`. */
+export interface RelationReader {
+  /**
+   * Reads all of them in one snapshot, writing and locking nothing.
+   *
+   * @throws PortolanError `data.connection_failed`, `data.source_too_large`
+   */
+  read<T>(
+    connection: PostgresqlConnection,
+    requests: readonly RelationRequest<T>[],
+    signal: AbortSignal,
+  ): Promise<RelationSnapshot<T>[]>;
 }

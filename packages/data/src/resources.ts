@@ -10,10 +10,22 @@ export const EnvironmentName = Type.Union([
   Type.Literal("production"),
 ]);
 
-/** A file on the server's host (in a folder that it may read from), or an uploaded object. */
+/** A file on the server's host (in a folder that it may read from), an uploaded object, or a table of another system. */
 export const Source = Type.Object(
   {
     path: Type.Optional(Type.String({ maxLength: 1000 })),
+    connection: Type.Optional(
+      Type.String({
+        pattern: "^[a-z][a-z0-9-]{0,62}$",
+        description: "The operator's connection to the database that has the relation",
+      }),
+    ),
+    relation: Type.Optional(
+      Type.String({
+        pattern: "^[^.]{1,63}\\.[^.]{1,63}$",
+        description: "Table or view of a PostgreSQL database, schema.name",
+      }),
+    ),
     object: Type.Optional(Sha256),
     format: Type.Optional(Type.Union([Type.Literal("parquet"), Type.Literal("csv"), Type.Literal("jsonl")])),
     csv: Type.Optional(
@@ -38,7 +50,9 @@ const SourceView = Type.Object({
   ...Source.properties,
   format: Type.Optional(
     Type.Union(
-      (["parquet", "csv", "jsonl", "accepted", "quarantine"] as const).map((one) => Type.Literal(one)),
+      (["parquet", "csv", "jsonl", "events", "accepted", "quarantine"] as const).map((one) =>
+        Type.Literal(one),
+      ),
     ),
   ),
 });

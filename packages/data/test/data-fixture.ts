@@ -16,6 +16,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
+import { createRelationReader } from "@portolan/postgresql";
 import { aCall, namedPlaces, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
 import { createArtifactCatalogue, registryMigrations } from "../../registry/src/index.ts";
 import {
@@ -36,8 +37,12 @@ export interface DataFixture {
   readonly db: TestDatabase;
   readonly folder: string;
   readonly inbox: string;
+  /** Why connections were refused. */
+  readonly refusals: readonly string[];
   readonly deps: DataDeps;
   readonly call: CallContext;
+  /** Writes a connection of the operator's, for the caller's organisation. */
+  connect(name: string, connection: object): Promise<void>;
   /** Publishes the contract of the example, with lines replaced where a test wants them otherwise. */
   publishFlights(edit?: (document: string) => string): Promise<void>;
   /** Ingests one file of the inbox and waits for its end. */
@@ -65,6 +70,9 @@ export async function dataFixture(
   const folder = await mkdtemp(join(tmpdir(), "portolan-data-"));
   const inbox = join(folder, "inbox");
   await mkdir(inbox);
+  const connections = join(folder, "connections");
+  await mkdir(connections);
+  const refusals: string[] = [];
   const db = await openTestDatabase({ migrations: [dataMigrations, registryMigrations, ...migrations] });
   const authorizer = testAuthorizer({ engineer: ["*"] });
   const deps: DataDeps = {
@@ -77,6 +85,8 @@ export async function dataFixture(
     residency: { require: () => Promise.resolve() },
     sourceFolders: [inbox],
     workFolder: join(folder, "work"),
+    connections: { path: connections, onRefused: (name, why) => void refusals.push(`${name}: ${why}`) },
+    clock: db.clock,
     eventWindowMs: 1000,
     ...(followDataset ? { followDataset } : {}),
   };
@@ -87,7 +97,7 @@ export async function dataFixture(
     jobs: db.jobs,
     clock: db.clock,
     log: createLogger({ name: "test", level: "silent" }),
-    handlers: [ingestJob(deps), eventBatchJob(deps), ...more(deps)],
+    handlers: [ingestJob({ ...deps, relations: createRelationReader() }), eventBatchJob(deps), ...more(deps)],
   });
   const settled = (id: string): Promise<IngestionView> =>
     waitFor(
@@ -98,6 +108,7 @@ export async function dataFixture(
     db,
     folder,
     inbox,
+    refusals,
     deps,
     call,
     settled,
@@ -119,6 +130,11 @@ export async function dataFixture(
       );
       return rows.map(({ row }) => ({ ...(JSON.parse(row) as { event: string; subject: string }), row }));
     },
+    connect: (name, connection) =>
+      writeFile(
+        join(connections, `${name}.json`),
+        JSON.stringify({ organisation: call.actor.organisationId, ...connection }),
+      ),
     publishFlights: async (edit = (document) => document) => {
       const references = { "airports.csv": await example("airports.csv") };
       const document = edit(await example("contracts/flights.odcs.yaml"));

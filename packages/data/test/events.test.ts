@@ -77,6 +77,26 @@ test("what the door says of each event is what its batch says, and none is lost 
   expect(new TextDecoder().decode(source)).toContain("1.50");
 });
 
+test("an event from the future is kept out by name, at the door as in its batch; a little ahead is nothing", async () => {
+  const at = (aheadMs: number): string =>
+    new Date(f.db.clock.now() / 1000 + aheadMs).toISOString().slice(0, 19).replace("T", " ");
+  // Wall clocks of Boston, five hours behind UTC in winter and four in summer: twelve hours ahead is the future in both.
+  const judged = await post(
+    flight(1, { date: at(12 * 3_600_000) }),
+    flight(2, { date: at(-12 * 3_600_000) }),
+  );
+  expect(judged).toMatchObject({
+    accepted: 1,
+    quarantined: [{ index: 0, violations: ["departed_at.future"] }],
+  });
+  await waitFor(waiting, (left) => left === 0);
+  const batch = (await ingestions()).at(-1);
+  expect(batch).toMatchObject({
+    counts: { accepted: 1, quarantined: 1 },
+    rules: { "departed_at.future": 1 },
+  });
+});
+
 test("who may not ingest posts nothing, and a contract that is not there takes nothing", async () => {
   await expect(
     receiveEvents(f.deps, f.call, "nothing", { environment: "dev", body: "{}" }),

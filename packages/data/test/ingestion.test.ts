@@ -220,6 +220,27 @@ test("a path outside the source folders is refused, also through links, and so i
   }
 });
 
+test("a line over 32 MiB is a dead letter, and the rows around it are judged", async () => {
+  const line = (minute: number, more: object = {}) =>
+    JSON.stringify({
+      date: `2001-02-03 10:${minute}:00`,
+      delay: 1,
+      distance: 9,
+      origin: "BOS",
+      destination: "LAX",
+      ...more,
+    });
+  const long = line(11, { note: "x".repeat(33 * 2 ** 20) });
+  const done = await f.ingest(
+    "long.jsonl",
+    [line(10), long, line(12), line(13), line(14), line(15)].join("\n"),
+  );
+  expect(done).toMatchObject({ state: "published", counts: { accepted: 5, quarantined: 0, deadLetters: 1 } });
+  expect(await f.rowsOf(done.deadLetters)).toMatchObject([
+    { file: "long.jsonl", line: "2", error: "over 32 MiB, or not UTF-8" },
+  ]);
+});
+
 test("a link that appears after the ingestion was accepted is refused by the job", async () => {
   const path = join(f.inbox, "swap.csv");
   await writeFile(path, flightsCsv(4));

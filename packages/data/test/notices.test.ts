@@ -1,3 +1,4 @@
+import { createRelationReader } from "@portolan/postgresql";
 import { aCall } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findContract } from "../src/contracts/contract-store.ts";
@@ -68,8 +69,8 @@ test("owners hear once of an ingestion whose worker died at its last attempt", a
       started_at: tx.now,
     });
     const end = { payload: { ingestionId: id }, state: "failed" as const, reason: "heartbeat lost" };
-    await ingestJob(f.deps).abandoned?.(tx, end);
-    await ingestJob(f.deps).abandoned?.(tx, end);
+    await ingestJob({ ...f.deps, relations: createRelationReader() }).abandoned?.(tx, end);
+    await ingestJob({ ...f.deps, relations: createRelationReader() }).abandoned?.(tx, end);
   });
   const notices = await readNotices(f.deps, f.call, { ingestionId: id });
   expect(notices.map(({ kind, channel }) => `${kind} ${channel}`).toSorted()).toEqual([

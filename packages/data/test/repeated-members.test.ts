@@ -57,7 +57,10 @@ test("a row of JSON that names a member twice is none for both executors, and me
     shown: 20,
   });
   await rm(folder, { recursive: true });
-  const door = judgeEvents(new RowValidator(contract), lines.join("\n"));
+  const door = await judgeEvents(new RowValidator(contract), lines.join("\n"), {
+    source: "test",
+    asOf: 0,
+  });
   expect(batch.deadLetters?.map(({ line }) => Number(line))).toEqual([1, 2, 3, 4, 5, 6]);
   expect(door.deadLetters.map(({ index }) => index + 1)).toEqual([1, 2, 3, 4, 5, 6]);
   expect(batch.quarantined?.map(({ violations }) => violations)).toEqual([

@@ -15,6 +15,8 @@ import type { Value } from "../src/values/parse-value.ts";
 
 /** docs/spec/data-contracts.md D17: the plan in DuckDB and the validator of events read and judge every row alike. */
 
+/** Some of the instants are ahead of it, and so from the future. */
+const asOf = Date.UTC(2010, 0, 1) * 1000;
 const engine = createDuckDbEngine();
 let folder: string;
 beforeAll(async () => {
@@ -94,6 +96,7 @@ function aContract(number: number): DataContract {
       schema: [
         {
           name: "anything",
+          customProperties: [{ property: "portolan.eventTime", value: "instant" }],
           properties: [
             ...chosen.map(([kind, options]) => ({
               name: kind,
@@ -286,6 +289,7 @@ async function bySql(contract: DataContract, format: SourceFormat, text: string)
       ...splitPlan({
         contract,
         sources: [{ path: source, format }],
+        asOf,
         references: { "airports.csv": airports },
         output,
       }),
@@ -357,7 +361,7 @@ test.each(seeds)(
     const text = [names, ...rows].map((cells) => cells.map(quoted).join(",")).join("\n");
     const validator = new RowValidator(contract, { "airports.csv": zones });
     const ours = rows.map((cells) =>
-      validator.judgeText(new Map(names.map((name, index) => [name, cells[index] || null]))),
+      validator.judgeText(new Map(names.map((name, index) => [name, cells[index] || null])), asOf),
     );
     expectAlike(contract, rows, ours, await bySql(contract, "csv", `${text}\n`));
   },
@@ -377,7 +381,7 @@ test.each(seeds)(
       .map(([members, absent]) => `{${members.filter((_, index) => index !== absent).join(",")}}`);
     const lines = fc.sample(line, { seed, numRuns: rowCount });
     const validator = new RowValidator(contract, { "airports.csv": zones });
-    const ours = lines.map((text) => validator.judgeJson(membersOf(readJsonCell(text)) ?? new Map()));
+    const ours = lines.map((text) => validator.judgeJson(membersOf(readJsonCell(text)) ?? new Map(), asOf));
     expectAlike(contract, lines, ours, await bySql(contract, "jsonl", `${lines.join("\n")}\n`));
   },
 );

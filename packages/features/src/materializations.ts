@@ -40,7 +40,7 @@ import {
 } from "./store.ts";
 import { isValueView, viewReference } from "./view-model.ts";
 import { type FeatureDeps, noDataset, viewNotFound } from "./views.ts";
-import type { WindowFold } from "./window-fold.ts";
+import type { WindowFold } from "./windows/window-fold.ts";
 
 export const materializeQueue = "features.materialize";
 

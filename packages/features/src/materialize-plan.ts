@@ -1,7 +1,7 @@
 import type { AnalysisStatement } from "@portolan/data/contract";
 import { quoteName, quoteText } from "@portolan/expressions";
 import type { FeatureView } from "./view-model.ts";
-import { windowStatements } from "./window-plan.ts";
+import { windowStatements } from "./windows/window-plan.ts";
 
 /**
  * Values of every entity that has an event in reach at one moment, by the very plan that training sets use. Result: `rows`.

@@ -1,2 +1,2 @@
 export { featureViewDigest, readFeatureView } from "./read-view.ts";
-export { WindowFold } from "./window-fold.ts";
+export { WindowFold } from "./windows/window-fold.ts";

@@ -1,7 +1,13 @@
-import { type ColumnTypes, type Expression, parseExpression } from "@portolan/expressions";
+import { type ColumnTypes, type Expression, parseExpression, type ValueType } from "@portolan/expressions";
 import { type Digest, digestJson, isPortolanError, parseDurationMs } from "@portolan/kernel";
 import { type YamlKind, type YamlNode, YamlSource } from "@portolan/yaml-source";
-import type { FeatureView, ValueFeature, WindowFeature } from "./view-model.ts";
+import {
+  type FeatureView,
+  pickAggregates,
+  sumAggregates,
+  type ValueFeature,
+  type WindowFeature,
+} from "./view-model.ts";
 
 const viewYaml: YamlKind = { noun: "feature view", maximumBytes: 256 * 1024 };
 const featureName = /^[a-z][a-z0-9_]{0,62}$/;
@@ -138,22 +144,74 @@ function readValue(node: YamlNode, columns: ColumnTypes): ValueFeature {
   return { name, value: value ?? { op: "literal", type: "int", value: "0" } };
 }
 
+/** Types that an aggregate takes, beside `int` and `bool`. */
+const moreTypes: Partial<Record<WindowFeature["aggregate"], ValueType>> = {
+  min: "float",
+  max: "float",
+  last: "float",
+  distinct: "text",
+};
+const maxDistinct = 1000;
+
 function readWindow(node: YamlNode, columns: ColumnTypes): WindowFeature {
-  node.only(["name", "aggregate", "of", "window", "description"]);
+  node.only(["name", "aggregate", "of", "where", "window", "limit", "description"]);
   const name = readName(node);
-  const aggregate = node.get("aggregate").oneOf(["count", "sum", "mean"]) ?? "count";
+  const aggregate = node.get("aggregate").oneOf([...sumAggregates, ...pickAggregates]) ?? "count";
+  const of = readAggregated(node, aggregate, columns);
+  const limit = readLimit(node, aggregate);
+  return {
+    name,
+    aggregate,
+    ...(of ? { of } : {}),
+    windowMicros: readDuration(node.get("window")),
+    ...(limit === undefined ? {} : { limit }),
+  };
+}
+
+/** What is aggregated, null where the feature's condition does not hold. */
+function readAggregated(
+  node: YamlNode,
+  aggregate: WindowFeature["aggregate"],
+  columns: ColumnTypes,
+): Expression | undefined {
   const of = node.get("of").present
     ? readExpression(node.get("of"), columns, node.get("of").text() ?? "")
     : undefined;
-  if (of && of.type !== "int" && of.type !== "bool")
+  if (of && of.type !== "int" && of.type !== "bool" && of.type !== moreTypes[aggregate])
     node
       .get("of")
       .report(
-        `is ${of.type}; sums run on integers, where every executor gets the same bits`,
-        "Quantise it in the contract, e.g. cents or milliseconds.",
+        moreTypes[aggregate] === undefined
+          ? `is ${of.type}; sums run on integers, where every executor gets the same bits`
+          : `is ${of.type}, which ${aggregate} does not take`,
+        moreTypes[aggregate] === undefined
+          ? "Quantise it in the contract, e.g. cents or milliseconds."
+          : `Give it an integer, a truth value or a ${moreTypes[aggregate]}.`,
       );
   if (!of && aggregate !== "count") node.report(`needs \`of\` for a ${aggregate}`);
-  return { name, aggregate, ...(of ? { of } : {}), windowMicros: readDuration(node.get("window")) };
+  if (!node.get("where").present) return of;
+  const where = readExpression(node.get("where"), columns, node.get("where").text() ?? "");
+  if (where && where.type !== "bool")
+    node.get("where").report(`is ${where.type}, no truth value`, "Write a condition such as `delay > 15`.");
+  if (!where) return of;
+  const counted: Expression = of ?? { op: "literal", type: "bool", value: true };
+  const nothing: Expression = { op: "literal", type: "null", value: null };
+  return { op: "call", fn: "if", type: counted.type, args: [where, counted, nothing] };
+}
+
+function readLimit(node: YamlNode, aggregate: WindowFeature["aggregate"]): number | undefined {
+  const limit = node.get("limit").present ? node.get("limit").number() : undefined;
+  if (aggregate !== "distinct") {
+    if (limit !== undefined) node.get("limit").report(`bounds a distinct, and this is a ${aggregate}`);
+    return undefined;
+  }
+  if (limit !== undefined && Number.isInteger(limit) && limit >= 1 && limit <= maxDistinct) return limit;
+  const at = limit === undefined ? node : node.get("limit");
+  at.report(
+    limit === undefined ? "needs `limit` for a distinct" : "is no whole number from 1 to 1000",
+    "Say up to how many are told apart, e.g. `limit: 50`.",
+  );
+  return 1;
 }
 
 function readDuration(node: YamlNode): number {

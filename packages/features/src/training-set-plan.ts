@@ -13,7 +13,8 @@ import { segmentsRelation } from "./log/log-sql.ts";
 import { pointInTimeOracle, pointInTimeStatements } from "./log/point-in-time-plan.ts";
 import type { TrainingSetRequest } from "./resources.ts";
 import { type FeatureView, featureNamesOf, isValueView } from "./view-model.ts";
-import { oracleStatement, windowStatements } from "./window-plan.ts";
+import { oracleStatement } from "./windows/window-oracle.ts";
+import { windowStatements } from "./windows/window-plan.ts";
 
 /** Rows whose values are derived a second time, straight from the definition, before a training set is published. */
 const paritySample = 200;

@@ -1,12 +1,21 @@
 import type { ColumnTypes, Expression } from "@portolan/expressions";
 
-/** A window aggregate. Sums run on integers only, so every executor gives the same bits: docs/spec/features.md F5. */
+/** Aggregates of exact sums (F5, F26), and those of single values (F27, F28): docs/spec/features.md. */
+export const sumAggregates = ["count", "sum", "mean", "variance"] as const;
+export const pickAggregates = ["min", "max", "last", "distinct"] as const;
+
+/** A window aggregate. Every executor gives the same bits. */
 export interface WindowFeature {
   readonly name: string;
-  readonly aggregate: "count" | "sum" | "mean";
-  /** What is aggregated (`int`, or `bool` counted as 0 and 1); a count without it counts events. */
+  readonly aggregate: (typeof sumAggregates)[number] | (typeof pickAggregates)[number];
+  /**
+   * What is aggregated: `int`, or `bool` as 0 and 1; a `float` by `min`, `max` and `last`, a `text` by `distinct`. A count without it counts events. A
+   * condition of the definition (`where`) is part of it.
+   */
   readonly of?: Expression;
   readonly windowMicros: number;
+  /** Most that a `distinct` says. */
+  readonly limit?: number;
 }
 
 /** A value that an event states: that of the newest event that is visible, no window. */

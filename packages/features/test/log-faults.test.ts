@@ -9,7 +9,8 @@ import { describe, expect, test } from "vitest";
 import type * as Fold from "../src/log/log-record.ts";
 import { pointInTimeStatements } from "../src/log/point-in-time-plan.ts";
 import { readFeatureView } from "../src/read-view.ts";
-import { oracleStatement, windowStatements } from "../src/window-plan.ts";
+import { oracleStatement } from "../src/windows/window-oracle.ts";
+import { windowStatements } from "../src/windows/window-plan.ts";
 import { aSchedule, foldedAnswers, naiveAnswers, type Plan, plannedAnswers, together } from "./log-world.ts";
 
 /** Each fault that feature stores are known for is put into our own code: the comparison of log-parity.test.ts must see it. */

@@ -6,7 +6,7 @@ import { publishView, readTrainingSet, readTrainingSetColumns, startTrainingSet 
 import { applyEvents, readMaterialization, startMaterialization } from "../src/materializations.ts";
 import { featureViewDigest, readFeatureView } from "../src/read-view.ts";
 import { readView } from "../src/views.ts";
-import { WindowFold } from "../src/window-fold.ts";
+import { WindowFold } from "../src/windows/window-fold.ts";
 import { type FeaturesFixture, featuresFixture, flightsRequest } from "./features-fixture.ts";
 
 let f: FeaturesFixture;

@@ -41,6 +41,7 @@ export const idPrefixes = {
   legalHold: "hld",
   scoring: "sco",
   notice: "ntc",
+  subscription: "sub",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -16,7 +16,7 @@ import { type Names, namesOf } from "./own/names.ts";
 import type { OwnStatement, ToldRow } from "./own/statement.ts";
 import { tellingOf } from "./own/tell.ts";
 import { toldEvents } from "./own/told-events.ts";
-import type { MadeThings, OrganisationNames } from "./ports.ts";
+import type { ConnectionAddresses, MadeThings, OrganisationNames } from "./ports.ts";
 import { type GivenAlias, setAliases } from "./store/aliases.ts";
 import {
   dropUntold,
@@ -35,6 +35,7 @@ export interface FollowDeps {
   readonly log: Logger;
   readonly organisations: OrganisationNames;
   readonly things: MadeThings;
+  readonly connections: ConnectionAddresses;
 }
 
 const events = Object.keys(toldEvents);
@@ -52,7 +53,7 @@ const mostUntold = 1000;
  */
 export async function followLedger(deps: FollowDeps, organisationId: Id<"organisation">): Promise<number> {
   const call = callOf(deps, organisationId);
-  const names = namesOf(await deps.organisations.nameOf(organisationId));
+  const names = await namesFor(deps, organisationId);
   for (let told = 0; ; ) {
     const { rows, end, size } = await deps.work.read(call, async (sql) => {
       const from = await readCursor(sql, organisationId);
@@ -74,7 +75,7 @@ export async function followLedger(deps: FollowDeps, organisationId: Id<"organis
 /** Tries once more what could not be told, e.g. by the version before. */
 export async function retellUntold(deps: FollowDeps, organisationId: Id<"organisation">): Promise<void> {
   const call = callOf(deps, organisationId);
-  const names = namesOf(await deps.organisations.nameOf(organisationId));
+  const names = await namesFor(deps, organisationId);
   const positions = await deps.work.read(call, (sql) => listUntold(sql, organisationId, mostUntold));
   for (const position of positions) {
     const rows = await deps.work.read(call, (sql) =>
@@ -82,6 +83,14 @@ export async function retellUntold(deps: FollowDeps, organisationId: Id<"organis
     );
     for (const row of rows) await tellRow(deps, call, names, row);
   }
+}
+
+/** Files are read here, before any transaction. */
+async function namesFor(
+  { organisations, connections }: FollowDeps,
+  organisationId: Id<"organisation">,
+): Promise<Names> {
+  return namesOf(await organisations.nameOf(organisationId), await connections.read(organisationId));
 }
 
 function callOf({ clock }: FollowDeps, organisationId: Id<"organisation">): CallContext {

@@ -1,12 +1,14 @@
 import { resolve } from "node:path";
-import { parseInstant } from "@portolan/kernel";
+import { PortolanError, parseInstant } from "@portolan/kernel";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import type { Ingestion } from "../client/ingestions.ts";
 import { waitForIngestion } from "../client/ingestions.ts";
 import { connect } from "../context.ts";
+import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { registerSubscriptionCommands, type Subscription, subscriptionText } from "./subscriptions.ts";
 
 export function registerDataCommands(program: Command, contextOf: ContextOf): void {
   const data = program
@@ -21,9 +23,12 @@ export function registerDataCommands(program: Command, contextOf: ContextOf): vo
   registerQuarantine(data, contextOf);
   registerReplay(data, contextOf);
   registerNotices(data, contextOf);
+  registerSubscriptionCommands(data, contextOf);
 }
 
 interface IngestOptions {
+  readonly connection?: string;
+  readonly table?: readonly string[];
   readonly contract: string;
   readonly contractVersion?: string;
   readonly environment: string;
@@ -34,10 +39,12 @@ interface IngestOptions {
 
 function registerIngest(data: Command, contextOf: ContextOf): void {
   data
-    .command("ingest <files...>")
+    .command("ingest [files...]")
     .description(
-      "Ingest files that the server can read as one batch, and wait for its end (exit code 1 when nothing was published)",
+      "Ingest files that the server can read, or tables of a database, as one batch, and wait for its end (exit code 1 when nothing was published)",
     )
+    .option("--connection <name>", "the operator's connection that has the tables")
+    .option("--table <names...>", "tables or views of it, schema.name")
     .requiredOption("--contract <name>", "the contract that the rows come under")
     .option("--contract-version <version>", "a version of it (default: the newest)")
     .option("--environment <name>", "dev, staging or production", "dev")
@@ -46,7 +53,7 @@ function registerIngest(data: Command, contextOf: ContextOf): void {
     .option("--detach", "do not wait for the end")
     .addHelpText(
       "after",
-      "\nFiles lie in a folder that the server may read (SOURCE_FOLDERS, or inbox/ in its state folder).\n\nExample:\n  portolan data ingest .portolan/inbox/flights.parquet --contract flights --use-case flight-delays --json",
+      "\nFiles lie in a folder that the server may read (SOURCE_FOLDERS, or inbox/ in its state folder).\n\nExample:\n  portolan data ingest .portolan/inbox/flights.parquet --contract flights --use-case flight-delays --json\n  portolan data ingest --connection warehouse --table public.flights --contract flights",
     )
     .action(async (files: readonly string[], options: IngestOptions, command: Command) => {
       const context = contextOf(command);
@@ -54,7 +61,7 @@ function registerIngest(data: Command, contextOf: ContextOf): void {
       const body = {
         contract: options.contract,
         environment: options.environment,
-        sources: files.map((file) => ({ path: resolve(context.cwd, file) })),
+        sources: sourcesOf(context.cwd, files, options),
         ...(options.contractVersion === undefined ? {} : { version: options.contractVersion }),
         ...(options.useCase === undefined ? {} : { useCaseId: options.useCase }),
         ...(options.asOf === undefined ? {} : { asOf: parseInstant(options.asOf) }),
@@ -62,6 +69,23 @@ function registerIngest(data: Command, contextOf: ContextOf): void {
       const started = await api.json<Ingestion>({ path: "/v1/ingestions", body });
       await tellEnd(contextOf, command, api, started, options.detach === true);
     });
+}
+
+function sourcesOf(cwd: string, files: readonly string[], { connection, table: tables }: IngestOptions) {
+  if (files.length === 0 && tables === undefined)
+    throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+      detail: "there is nothing to ingest",
+      mend: "Name files, or tables with --connection and --table.",
+    });
+  if ((tables === undefined) !== (connection === undefined))
+    throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+      detail: "--table and --connection go together",
+      mend: "Give both, or files.",
+    });
+  return [
+    ...files.map((file) => ({ path: resolve(cwd, file) })),
+    ...(tables ?? []).map((relation) => ({ connection, relation })),
+  ];
 }
 
 async function tellEnd(
@@ -100,11 +124,19 @@ function ingestionText(ingestion: Ingestion): string {
 
 function registerShow(data: Command, contextOf: ContextOf): void {
   data
-    .command("show <ingestion>")
-    .description("State, counts, broken rules and drift of an ingestion")
-    .addHelpText("after", "\nExample:\n  portolan data show ing_… --json")
+    .command("show <ingestionOrSubscription>")
+    .description(
+      "State, counts, broken rules and drift of an ingestion; state, offsets and failures of a subscription",
+    )
+    .addHelpText("after", "\nExamples:\n  portolan data show ing_… --json\n  portolan data show sub_…")
     .action(async (id: string, _options: object, command: Command) => {
       const context = contextOf(command);
+      if (id.startsWith("sub_")) {
+        const path = `/v1/subscriptions/${encodeURIComponent(id)}`;
+        const subscription = await (await connect(context)).json<Subscription>({ path });
+        context.output.result(subscription, subscriptionText(subscription));
+        return;
+      }
       const found = await (await connect(context)).json<Ingestion>({
         path: `/v1/ingestions/${encodeURIComponent(id)}`,
       });

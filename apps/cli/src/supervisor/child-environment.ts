@@ -3,6 +3,8 @@ const inherited =
   /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|UPSTREAM_[A-Z_]+|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
 /** What a gateway may see besides: how it counts limits and drift, whose certificates it takes, and how its memory is kept. */
 const inheritedByGateway = /^(LIMITS|SPIFFE|DRIFT|MALLOC)_[A-Z_]+$/;
+/** What control may see besides: where data comes from, when events become a batch, whom notices go to. */
+const inheritedByControl = /^(DATA_CONNECTIONS|EVENT_WINDOW_SECONDS|NOTICE_(ALLOWED_HOSTS|SECRET))$/;
 
 /**
  * glibc's allocator, for a process that loads and lets go models all the time: few arenas, and what is free at an arena's end goes back. By default the
@@ -22,8 +24,9 @@ export function childEnvironment(
   settings: Readonly<Record<string, string>>,
 ): Record<string, string> {
   const own: Record<string, string> = app === "gateway" ? { ...gatewayMemory } : {};
+  const more = app === "gateway" ? inheritedByGateway : inheritedByControl;
   for (const [key, value] of Object.entries(ours)) {
-    const isSeen = inherited.test(key) || (app === "gateway" && inheritedByGateway.test(key));
+    const isSeen = inherited.test(key) || more.test(key);
     if (value !== undefined && isSeen) own[key] = value;
   }
   return { ...own, ...settings };

@@ -289,7 +289,7 @@ export class Supervisor {
     return {
       name,
       args: [join(root, "apps", app, "src/main.ts")],
-      env: childEnvironment({ ...developmentUpstreams(home), ...this.#context.env }, app, {
+      env: childEnvironment({ ...developmentFolders(home), ...this.#context.env }, app, {
         ...settings,
         PORTOLAN_HOME: home,
       }),
@@ -298,10 +298,11 @@ export class Supervisor {
   }
 }
 
-/** A development installation may ask servers on this very machine, as it may ask issuers here. The operator's own words win. */
-function developmentUpstreams(home: string): Record<string, string> {
+/** A development installation may ask servers on this very machine, as it may ask issuers here, and has its connections in the state folder. The operator's own words win. */
+function developmentFolders(home: string): Record<string, string> {
   return {
     UPSTREAM_ALLOWED_HOSTS: "localhost, 127.0.0.1, ::1",
     UPSTREAM_CREDENTIALS: join(home, "upstream-credentials"),
+    DATA_CONNECTIONS: join(home, "data-connections"),
   };
 }

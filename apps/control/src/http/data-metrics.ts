@@ -1,5 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type ContractHealth, contractHealth, healthFigures } from "@portolan/data";
+import {
+  type ContractHealth,
+  contractHealth,
+  type EventFigures,
+  eventFigures,
+  healthFigures,
+} from "@portolan/data";
 import { type CallContext, type Clock, type Id, newId, systemActor, type UnitOfWork } from "@portolan/kernel";
 import { Gauge, type Registry } from "prom-client";
 
@@ -49,15 +55,11 @@ export function addDataMetrics(registry: Registry, { work, clock }: DataMetricsD
   const rise = gauge("null_share_rise", "Largest rise of a column's share of nulls since the batch before");
   const cost = gauge("processing_seconds", "What judging batches took in the last thirty days", ["kind"]);
   const again = gauge("reprocessed_rows", "Rows that were judged again in the last thirty days");
-  const all = [lag, rows, ingestions, drift, nulls, rise, cost, again];
+  const incoming = incomingGauges(gauge);
+  const all = [lag, rows, ingestions, drift, nulls, rise, cost, again, ...incoming.all];
 
   const show = (health: ContractHealth): void => {
-    const labels = {
-      organisation: health.organisationId,
-      contract: health.contract,
-      environment: health.environment,
-      use_case: health.useCaseId ?? "",
-    };
+    const labels = placeLabels(health);
     const figures = healthFigures(health, clock.now());
     if (figures.freshnessLagSeconds !== undefined) lag.set(labels, figures.freshnessLagSeconds);
     if (figures.rows) {
@@ -76,10 +78,50 @@ export function addDataMetrics(registry: Registry, { work, clock }: DataMetricsD
     again.set(labels, health.reprocessedRows);
   };
   const refresh = async (): Promise<void> => {
-    const found = await healthInTime(work, clock);
+    const found = await figuresInTime(work, clock);
     for (const one of all) one.reset();
-    for (const health of found ?? []) show(health);
+    for (const health of found?.health ?? []) show(health);
+    if (found) incoming.show(found.events);
     up.set(found ? 1 : 0);
+  };
+}
+
+type GaugeOf = (name: string, help: string, more?: readonly string[]) => Gauge;
+
+/** What is on its way in: events without a batch, and topics. */
+function incomingGauges(gauge: GaugeOf): {
+  readonly all: readonly Gauge[];
+  readonly show: (figures: EventFigures) => void;
+} {
+  const waiting = gauge("waiting_events", "Events that wait to become a batch");
+  const topicUp = gauge("topic_up", "Whether a topic that somebody subscribed to is read, 1 or 0", ["topic"]);
+  const records = gauge("topic_records", "Records of a topic so far", ["topic", "outcome"]);
+  return {
+    all: [waiting, topicUp, records],
+    show: (figures) => {
+      for (const place of figures.waiting) waiting.set(placeLabels(place), place.events);
+      for (const topic of figures.topics) {
+        const labels = { ...placeLabels(topic), topic: topic.topic };
+        topicUp.set(labels, topic.state === "reading" || topic.state === "full" ? 1 : 0);
+        records.set({ ...labels, outcome: "taken" }, topic.taken);
+        records.set({ ...labels, outcome: "dead_letter" }, topic.deadLetters);
+        records.set({ ...labels, outcome: "lost" }, topic.lost);
+      }
+    },
+  };
+}
+
+function placeLabels(of: {
+  readonly organisationId: string;
+  readonly contract: string;
+  readonly environment: string;
+  readonly useCaseId: string | null;
+}): Record<(typeof labelNames)[number], string> {
+  return {
+    organisation: of.organisationId,
+    contract: of.contract,
+    environment: of.environment,
+    use_case: of.useCaseId ?? "",
   };
 }
 
@@ -93,10 +135,16 @@ function sharedForAWhile(clock: Clock, read: () => Promise<void>): () => Promise
 }
 
 /** Undefined where the database does not answer, or not in time. */
-async function healthInTime(work: UnitOfWork, clock: Clock): Promise<ContractHealth[] | undefined> {
+async function figuresInTime(
+  work: UnitOfWork,
+  clock: Clock,
+): Promise<{ readonly health: ContractHealth[]; readonly events: EventFigures } | undefined> {
   const since = clock.now() - shownMicros;
   const answer = work
-    .read(systemCall(clock), (sql) => contractHealth(sql, mostPlaces, { since }))
+    .read(systemCall(clock), async (sql) => ({
+      health: await contractHealth(sql, mostPlaces, { since }),
+      events: await eventFigures(sql, mostPlaces),
+    }))
     .catch(() => undefined);
   return Promise.race([answer, delay(patienceMs, undefined, { ref: false })]);
 }

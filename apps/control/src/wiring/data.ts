@@ -8,6 +8,7 @@ import {
   type NoticeSender,
   noticeJob,
   type ResidencyCheck,
+  runSubscriptions,
 } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import {
@@ -17,6 +18,7 @@ import {
   materializeJob,
   trainingSetJob,
 } from "@portolan/features";
+import { createTopicReader } from "@portolan/kafka";
 import {
   type ArtifactCatalogue,
   type CallContext,
@@ -26,6 +28,7 @@ import {
   readAddressRules,
 } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
+import { createRelationReader } from "@portolan/postgresql";
 import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
 import { createWebhookSender } from "../notices/webhook-sender.ts";
 import type { Foundation } from "./foundation.ts";
@@ -37,6 +40,8 @@ export interface DataWiring {
   readonly training: TrainingDeps;
   readonly residency: ResidencyCheck;
   readonly jobs: readonly JobHandler[];
+  /** Reads the topics that somebody subscribed to, until it is stopped. */
+  readonly runSubscriptions: () => Promise<{ stop(): Promise<void> }>;
   readonly close: () => Promise<void>;
 }
 
@@ -76,7 +81,9 @@ export function wireData(
     followDataset,
     sourceFolders: sourceFolders(base),
     workFolder,
+    clock: base.clock,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
+    ...connectionsOf(base),
   };
   const online = openOnlineStore({ folder: join(home, "features", "online") });
   const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
@@ -105,6 +112,7 @@ export function wireData(
     training,
     residency,
     jobs: dataJobs(base, { data, features, training }),
+    runSubscriptions: () => runSubscriptions({ ...data, topics: createTopicReader(), log: base.log }),
     close: () => online.close(),
   };
 }
@@ -131,7 +139,7 @@ function dataJobs(
   { data, features, training }: Pick<DataWiring, "data" | "features" | "training">,
 ): JobHandler[] {
   return [
-    ingestJob(data),
+    ingestJob({ ...data, relations: createRelationReader() }),
     eventBatchJob(data),
     noticeJob({ uow: base.work, sender: noticeSender(base) }),
     trainingSetJob(features),
@@ -145,6 +153,15 @@ function noticeSender({ config, clock }: Foundation): NoticeSender {
   const { NOTICE_ALLOWED_HOSTS: allowed, NOTICE_SECRET: secret, DEV_ISSUER: development } = config;
   const addresses = readAddressRules(allowed, development);
   return createWebhookSender({ addresses, clock, ...(secret ? { secret } : {}) });
+}
+
+/** Why a connection was refused is for the operator alone. */
+function connectionsOf({ config, log }: Foundation): Pick<DataDeps, "connections"> {
+  const { DATA_CONNECTIONS: path } = config;
+  if (path === undefined) return {};
+  const onRefused = (connection: string, why: string): void =>
+    log.warn({ connection, why }, "data.connection.refused");
+  return { connections: { path, onRefused } };
 }
 
 function sourceFolders(base: Foundation): string[] {

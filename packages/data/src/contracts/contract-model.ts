@@ -132,6 +132,8 @@ export interface DataContract {
   readonly eventTime?: string;
   /** Share of rows (0 to 1) that may be bad before the whole batch is refused. */
   readonly maxBadShare: number;
+  /** An event may be this far ahead of the moment that it is judged as of; five minutes where nothing is said. */
+  readonly futureSkewMs?: number;
   /** Newest event may be this old when the batch arrives: the stricter of `freshness` and `latency`. */
   readonly freshnessMs?: number;
   readonly retentionMs?: number;

@@ -1,4 +1,4 @@
-import { type Digest, digestJson } from "@portolan/kernel";
+import { type Digest, digestJson, parseDurationMs } from "@portolan/kernel";
 import { type YamlKind, type YamlNode, YamlSource } from "@portolan/yaml-source";
 import type { BatchRule, ContractColumn, DataContract, NamedRowRule } from "./contract-model.ts";
 import { checkDocument } from "./odcs/document-shape.ts";
@@ -60,6 +60,7 @@ function readBody(root: YamlNode, references: Readonly<Record<string, Digest>>):
     rowRules: [...columns.rowRules, ...quality.rowRules],
     batchRules: [...columns.batchRules, ...quality.batchRules],
     ...(eventTime === undefined ? {} : { eventTime }),
+    ...readFutureSkew(customNode(table, "portolan.futureSkew"), eventTime),
     maxBadShare: readBadShare(customNode(table, "portolan.maxBadShare")),
     ...readSla(root.get("slaProperties"), eventTime),
     team: readTeam(root.get("team")),
@@ -86,6 +87,23 @@ function readBadShare(node: YamlNode | undefined): number {
   const share = node?.number() ?? defaultMaxBadShare;
   if (share < 0 || share > 1) node?.report("is no share", "Write a number from 0 to 1.");
   return share;
+}
+
+const durationPattern = /^\d{1,9} *(s|min|h|d)$/;
+
+/** How far ahead an event may be: a duration, such as `10 min`. */
+function readFutureSkew(
+  node: YamlNode | undefined,
+  eventTime: string | undefined,
+): Pick<DataContract, "futureSkewMs"> {
+  if (!node) return {};
+  const text = node.text();
+  if (eventTime === undefined)
+    node.report("speaks of the future of data that has no event time", "Name it in portolan.eventTime.");
+  else if (text === undefined || !durationPattern.test(text.trim()))
+    node.report("is no duration", "Write a number and a unit: 30 s, 10 min, 2 h or 1 d.");
+  else return { futureSkewMs: parseDurationMs(text.replaceAll(" ", "")) };
+  return {};
 }
 
 const emptyColumns = {

@@ -16,10 +16,9 @@ import {
 import { requireContract } from "../contracts/require-contract.ts";
 import { beginIngestion } from "../ingestion/begin-ingestion.ts";
 import { claimEvents, deleteBatch, type EventPlace, linesOf, releaseEvents } from "./event-store.ts";
-import { type EventDeps, eventQueue } from "./receive-events.ts";
+import { eventQueue, windowEnd } from "./keep-events.ts";
+import type { EventDeps } from "./receive-events.ts";
 
-/** A request that began in a window has committed by then. */
-const graceMs = 2000;
 /** Events of one batch; what waits beyond becomes the next. */
 const mostPerBatch = 50_000;
 
@@ -33,7 +32,8 @@ export function eventBatchJob(deps: EventDeps): JobHandler {
 
 /** What a job could not make a batch of waits for the next one. */
 async function releaseClaims(tx: Transaction, { payload }: JobEnd): Promise<void> {
-  await releaseEvents(tx.sql, batchPrefix(placeOf(tx.call, payload)));
+  const place = placeOf(tx.call, payload);
+  await releaseEvents(tx.sql, place, batchPrefix(place));
 }
 
 function batchPrefix({ organisationId, contract, environment, useCaseId, window }: Window): string {
@@ -46,11 +46,11 @@ async function batchEvents(deps: EventDeps, job: JobRun): Promise<JsonObject> {
     environment: place.environment as Environment,
     ...(await locate(deps.places, job.call.actor.organisationId, { useCaseId: place.useCaseId })),
   };
+  const over = asEpochMicros(windowEnd(window, deps.eventWindowMs));
   const ingestions: string[] = [];
   for (let number = 0; ; number += 1) {
     const batch = `${batchPrefix({ ...place, window })}${number}`;
     const claimed = await job.step(`claim ${number}`, async (tx): Promise<number> => {
-      const over = asEpochMicros((window + 1) * deps.eventWindowMs * 1000 + graceMs * 1000);
       if (tx.now < over) throw new JobDeferred(over, "events of this window are still coming");
       return claimEvents(tx.sql, place, batch, mostPerBatch);
     });
@@ -61,7 +61,7 @@ async function batchEvents(deps: EventDeps, job: JobRun): Promise<JsonObject> {
     });
     ingestions.push(
       await job.step(`ingest ${number}`, (tx) =>
-        startBatch(tx, deps.artifacts, { contract: place.contract, at, object, batch }),
+        startBatch(tx, deps.artifacts, { contract: place.contract, at, asOf: over, object, batch }),
       ),
     );
   }
@@ -83,6 +83,8 @@ function placeOf(call: CallContext, payload: JsonObject): Window {
 interface WrittenBatch {
   readonly contract: string;
   readonly at: EnvironmentPlace;
+  /** What its events were judged as of at the door. */
+  readonly asOf: number;
   readonly object: string;
   readonly batch: string;
 }
@@ -90,7 +92,7 @@ interface WrittenBatch {
 async function startBatch(
   tx: Transaction,
   artifacts: EventDeps["artifacts"],
-  { contract: name, at, object, batch }: WrittenBatch,
+  { contract: name, at, asOf, object, batch }: WrittenBatch,
 ): Promise<string> {
   const contract = await requireContract(tx.sql, tx.call.actor.organisationId, at, name);
   const { environment } = at;
@@ -98,7 +100,8 @@ async function startBatch(
   const { id } = await beginIngestion(tx, {
     contract,
     place: at,
-    sources: [{ object, format: "jsonl" }],
+    asOf,
+    sources: [{ object, format: "events" }],
     detail: { events: true },
   });
   await deleteBatch(tx.sql, batch);

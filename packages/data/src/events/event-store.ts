@@ -20,7 +20,20 @@ export interface EventPlace {
   readonly useCaseId?: string;
 }
 
-const tables = (sql: Sql) => sql.withTables<{ "data.events": EventTable }>();
+type WaitingTable = {
+  organisation_id: string;
+  contract: string;
+  environment: string;
+  use_case_id: string;
+  slot: number;
+  waiting: number;
+};
+
+const tables = (sql: Sql) =>
+  sql.withTables<{ "data.events": EventTable; "data.waiting_events": WaitingTable }>();
+/** Slots of the count that senders share; the jobs that claim have one of their own. */
+const slots = 8;
+const claimSlot = slots;
 /** Rows per statement: PostgreSQL takes 65,535 parameters. */
 const rowsPerInsert = 5000;
 
@@ -42,6 +55,7 @@ export async function insertEvents(
     }));
     await tables(sql).insertInto("data.events").values(rows).execute();
   }
+  await addWaiting(sql, place, receivedAt % slots, lines.length);
 }
 
 const unclaimed = (sql: Sql, place: EventPlace) =>
@@ -53,14 +67,37 @@ const unclaimed = (sql: Sql, place: EventPlace) =>
     .where("use_case_id", "is not distinct from", place.useCaseId ?? null)
     .where("batch", "is", null);
 
-/** How many wait, counted up to a limit. */
-export async function countEvents(sql: Sql, place: EventPlace, limit: number): Promise<number> {
-  const counted = unclaimed(sql, place).select("seq").limit(limit).as("waiting");
-  const row = await sql
-    .selectFrom(counted)
-    .select(({ fn }) => fn.countAll<string | number>().as("count"))
+/** How many wait, as it is kept beside them: a few rows are read, however many wait. */
+export async function countWaiting(sql: Sql, place: EventPlace): Promise<number> {
+  const row = await tables(sql)
+    .selectFrom("data.waiting_events")
+    .select(({ fn }) => fn.sum<string | number | null>("waiting").as("waiting"))
+    .where("organisation_id", "=", place.organisationId)
+    .where("contract", "=", place.contract)
+    .where("environment", "=", place.environment)
+    .where("use_case_id", "=", place.useCaseId ?? "")
     .executeTakeFirstOrThrow();
-  return Number(row.count);
+  return Number(row.waiting ?? 0);
+}
+
+async function addWaiting(sql: Sql, place: EventPlace, slot: number, count: number): Promise<void> {
+  if (count === 0) return;
+  await tables(sql)
+    .insertInto("data.waiting_events")
+    .values({
+      organisation_id: place.organisationId,
+      contract: place.contract,
+      environment: place.environment,
+      use_case_id: place.useCaseId ?? "",
+      slot,
+      waiting: count,
+    })
+    .onConflict((conflict) =>
+      conflict
+        .columns(["organisation_id", "contract", "environment", "use_case_id", "slot"])
+        .doUpdateSet({ waiting: text<number>`data.waiting_events.waiting + excluded.waiting` }),
+    )
+    .execute();
 }
 
 /**
@@ -78,7 +115,9 @@ export async function claimEvents(
     .set({ batch })
     .where("seq", "in", unclaimed(sql, place).select("seq").orderBy("seq").limit(limit))
     .executeTakeFirst();
-  return Number(claimed.numUpdatedRows);
+  const count = Number(claimed.numUpdatedRows);
+  await addWaiting(sql, place, claimSlot, -count);
+  return count;
 }
 
 /** Lines of a batch, in the order in which they came. */
@@ -97,10 +136,11 @@ export async function deleteBatch(sql: Sql, batch: string): Promise<void> {
 }
 
 /** Events of all batches of that beginning wait again. */
-export async function releaseEvents(sql: Sql, prefix: string): Promise<void> {
-  await tables(sql)
+export async function releaseEvents(sql: Sql, place: EventPlace, prefix: string): Promise<void> {
+  const released = await tables(sql)
     .updateTable("data.events")
     .set({ batch: null })
     .where(text<boolean>`starts_with(batch, ${prefix})`)
-    .execute();
+    .executeTakeFirst();
+  await addWaiting(sql, place, claimSlot, Number(released.numUpdatedRows));
 }

@@ -1,6 +1,6 @@
+import { setImmediate as turn } from "node:timers/promises";
 import type { RowValidator } from "../judging/validate-row.ts";
-import { countMembers } from "../values/count-members.ts";
-import { jsonText, membersOf, readJsonCell } from "../values/json-cell.ts";
+import { eventLine } from "./event-line.ts";
 
 export interface JudgedEvents {
   readonly accepted: number;
@@ -11,38 +11,42 @@ export interface JudgedEvents {
   readonly lines: readonly string[];
 }
 
+/** Characters that are judged in one go: some milliseconds. Then others have their turn; one event is never divided. */
+const sliceCharacters = 256 * 1024;
+
 /**
- * Judges events at the door, with the verdicts that their batch will have. Pure. All are kept: those that break rules end in quarantine, and
- * what is no JSON object is kept as a text, which is none for every reader.
+ * Judges events at the door, with the verdicts that their batch will have. All are kept: those that break rules end in quarantine, and
+ * what is no JSON object among the dead letters. A large request is judged in slices, between which the process does other work.
+ *
+ * @param source what the dead letters name as their source
+ * @param asOf when their batch is judged, epoch microseconds
  */
-export function judgeEvents(validator: RowValidator, body: string): JudgedEvents {
+export async function judgeEvents(
+  validator: RowValidator,
+  body: string,
+  { source, asOf }: { readonly source: string; readonly asOf: number },
+): Promise<JudgedEvents> {
   const quarantined: { index: number; violations: readonly string[] }[] = [];
   const deadLetters: { index: number; error: string }[] = [];
   const lines: string[] = [];
-  for (const text of body.split("\n").map((line) => line.trim())) {
+  let inOneGo = 0;
+  for (const raw of body.split("\n")) {
+    const text = raw.trim();
     if (text === "") continue;
-    const index = lines.length;
-    const members = readMembers(text);
-    if (typeof members === "string") {
-      deadLetters.push({ index, error: members });
-      lines.push(JSON.stringify(text.toWellFormed()));
-      continue;
+    inOneGo += text.length;
+    if (inOneGo > sliceCharacters) {
+      await turn();
+      inOneGo = 0;
     }
-    const { violations } = validator.judgeJson(members);
-    if (violations.length > 0) quarantined.push({ index, violations });
-    // As it was understood: of a member that stands twice in an object within, the last.
-    lines.push(jsonText({ members }));
+    const index = lines.length;
+    const { line, members, error } = eventLine(text, { source, position: String(index) });
+    lines.push(line);
+    if (!members) deadLetters.push({ index, error: error ?? "" });
+    else {
+      const { violations } = validator.judgeJson(members, asOf);
+      if (violations.length > 0) quarantined.push({ index, violations });
+    }
   }
   const accepted = lines.length - quarantined.length - deadLetters.length;
   return { accepted, quarantined, deadLetters, lines };
-}
-
-function readMembers(text: string): NonNullable<ReturnType<typeof membersOf>> | string {
-  try {
-    const members = membersOf(readJsonCell(text));
-    if (!members) return "it is no JSON object";
-    return countMembers(text) > members.size ? "it names a member twice" : members;
-  } catch {
-    return "it is no JSON";
-  }
 }

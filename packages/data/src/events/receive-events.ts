@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import {
   asPlace,
   type CallContext,
-  digestBytes,
+  type Clock,
   type Environment,
   locate,
   ownerOf,
@@ -13,15 +13,11 @@ import { requireContract } from "../contracts/require-contract.ts";
 import type { DataErrorCode } from "../errors.ts";
 import type { IngestionDeps } from "../ingestion/start-ingestion.ts";
 import { RowValidator, type ZoneTables } from "../judging/validate-row.ts";
-import { countEvents, insertEvents } from "./event-store.ts";
 import { type JudgedEvents, judgeEvents } from "./judge-events.ts";
-
-export const eventQueue = "data.batch_events";
-
-/** Beyond this many waiting events of one place senders have to wait: they are rows of a database, and no queue without end. */
-const mostWaiting = 500_000;
+import { eventPlace, isFull, keepEvents, mostWaiting, windowEnd, windowOf } from "./keep-events.ts";
 
 export interface EventDeps extends IngestionDeps {
+  readonly clock: Clock;
   /** Events of so long a time become one batch. */
   readonly eventWindowMs: number;
 }
@@ -54,47 +50,27 @@ export async function receiveEvents(
     environment,
     ...asPlace(input),
   });
-  const place = await locate(deps.places, organisationId, { useCaseId: input.useCaseId });
-  const owner = ownerOf(place);
-  await deps.residency.require(call, { environment, name: `events ${name}`, ...owner });
+  const place = {
+    environment,
+    ...(await locate(deps.places, organisationId, { useCaseId: input.useCaseId })),
+  };
+  await deps.residency.require(call, { environment, name: `events ${name}`, ...ownerOf(place) });
   const contract = await deps.uow.read(call, (sql) => requireContract(sql, organisationId, place, name));
   const validator = await validatorOf(deps, contract.digest, contract.body);
-  const { lines, ...judged } = judgeEvents(validator, input.body);
+  const { lines, ...judged } = await judgeEvents(validator, input.body, {
+    source: call.requestId,
+    asOf: windowEnd(windowOf(deps.clock.now(), deps.eventWindowMs), deps.eventWindowMs),
+  });
   if (lines.length === 0) return judged;
-  const { useCaseId } = place;
-  const of = {
-    organisationId,
-    contract: name,
-    environment,
-    ...(useCaseId === undefined ? {} : { useCaseId }),
-  };
   await deps.uow.write(call, async (tx) => {
-    if ((await countEvents(tx.sql, of, mostWaiting)) >= mostWaiting)
+    if (await isFull(tx.sql, eventPlace(organisationId, name, place)))
       throw new PortolanError<DataErrorCode>("data.too_many_events", {
         detail: `${mostWaiting} events under ${name} wait to become a batch`,
         mend: "Send them again after a minute.",
       });
-    await insertEvents(tx.sql, of, tx.now, lines);
-    const window = Math.floor(tx.now / (deps.eventWindowMs * 1000));
-    await tx.enqueue({
-      queue: eventQueue,
-      payload: { contract: name, environment, window, ...(useCaseId === undefined ? {} : { useCaseId }) },
-      key: [name, environment, useCaseId ?? "", window].join(":"),
-      place: { environment, ...owner },
-    });
-    await tx.record({
-      event: "data.events.received",
-      subject: contract.id,
-      after: digestBytes(new TextEncoder().encode(lines.join("\n"))),
-      detail: {
-        contract: name,
-        version: contract.version,
-        environment,
-        accepted: judged.accepted,
-        quarantined: judged.quarantined.length,
-        deadLetters: judged.deadLetters.length,
-      },
-    });
+    const { accepted, quarantined, deadLetters } = judged;
+    const detail = { accepted, quarantined: quarantined.length, deadLetters: deadLetters.length };
+    await keepEvents(tx, { contract, place, lines, detail, windowMs: deps.eventWindowMs });
   });
   return judged;
 }

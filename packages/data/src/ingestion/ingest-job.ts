@@ -28,6 +28,7 @@ import {
   withColumns,
   withDialects,
 } from "../sources/observe-sources.ts";
+import { type RelationPlaces, readRelations } from "../sources/read-relations.ts";
 import type { SourceFile } from "../sources/source-plan.ts";
 import { ingestQueue } from "./begin-ingestion.ts";
 import {
@@ -40,11 +41,13 @@ import { publishBatch, refuseUnread, reuseBatch, type Split } from "./publish-ba
 import { ingestionPlace } from "./read-ingestion.ts";
 import type { IngestionDeps } from "./start-ingestion.ts";
 
+export type IngestJobDeps = IngestionDeps & RelationPlaces;
+
 /**
- * Ingests one batch: digest the sources, split, judge, publish. Each step resumes after a crash; publication and its
+ * Ingests one batch: read what other systems have, digest the sources, split, judge, publish. Each step resumes after a crash; publication and its
  * ledger row are one transaction, so a batch is visible whole or not at all.
  */
-export function ingestJob(deps: IngestionDeps): JobHandler {
+export function ingestJob(deps: IngestJobDeps): JobHandler {
   return { queue: ingestQueue, retries: 2, run: (job) => runIngestion(deps, job), abandoned };
 }
 
@@ -67,7 +70,7 @@ function failedAt(error: unknown, { batchRules }: DataContract): string {
   return `it failed with ${error.code}${rule ? ` in the rule ${rule.name}` : ""}`;
 }
 
-async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObject> {
+async function runIngestion(deps: IngestJobDeps, job: JobRun): Promise<JsonObject> {
   const payload = job.payload["ingestionId"];
   const id = typeof payload === "string" ? payload : "";
   const organisationId = job.call.actor.organisationId;
@@ -84,7 +87,9 @@ async function runIngestion(deps: IngestionDeps, job: JobRun): Promise<JsonObjec
   });
   try {
     const at = await workPlace(deps, job, ingestion);
-    const files = await locateSources(deps, { call: job.call, at }, ingestion.sources);
+    const { sources } = ingestion;
+    const copies = await readRelations(deps, job, at, { sources, contract: contract.body });
+    const files = await locateSources(deps, { call: job.call, at }, sources, copies);
     const located = files.map((file) => (before ? { ...file, before: before.columns } : file));
     const lost = before?.lost;
     const sourceDigest = await job.effect("digest sources", () => digestSources(located, lost));
@@ -199,6 +204,8 @@ async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promi
       contract: contract.body,
       sources,
       references,
+      // The same through restarts, and in a replay what it was at first.
+      asOf: batch.ingestion.asOf ?? batch.ingestion.startedAt,
       folder,
       signal: job.signal,
       onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),

@@ -11,6 +11,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { AnalysisEngine } from "../analysis.ts";
+import type { ConnectionFolder } from "../connections/read-connection.ts";
 import { requireContract } from "../contracts/require-contract.ts";
 import type { FollowDataset, ResidencyCheck } from "../ports.ts";
 import type { IngestionView, Source } from "../resources.ts";
@@ -29,6 +30,8 @@ export interface IngestionDeps {
   readonly followDataset?: FollowDataset;
   /** Folders on this host that a source path may lie in; a caller cannot read any other file. */
   readonly sourceFolders: readonly string[];
+  /** The operator's connections to other systems; absent: there are none. */
+  readonly connections?: ConnectionFolder;
   /** Folder for the job's files; each job has its own below it. */
   readonly workFolder: string;
 }

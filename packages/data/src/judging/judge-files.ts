@@ -12,6 +12,8 @@ export interface FileBatch {
   readonly sources: readonly SourceFile[];
   /** Local files of the contract's references, by name. */
   readonly references: Readonly<Record<string, string>>;
+  /** When the batch is judged, epoch microseconds. */
+  readonly asOf: number;
   /** An empty folder that receives accepted.parquet, quarantine.parquet and dead-letter.parquet. */
   readonly folder: string;
   readonly signal?: AbortSignal;
@@ -44,9 +46,9 @@ const ruleSpillBytes = 2 ** 30;
 
 /** Splits a batch of files by its contract and takes the figures that its gate judges. Leaves three Parquet files in the folder. */
 export async function judgeFiles(engine: AnalysisEngine, batch: FileBatch): Promise<FileFigures> {
-  const { contract, sources, references, folder, signal, onProgress } = batch;
+  const { contract, sources, references, asOf, folder, signal, onProgress } = batch;
   const split = await engine.run({
-    statements: splitPlan({ contract, sources, references, output: folder }),
+    statements: splitPlan({ contract, sources, references, asOf, output: folder }),
     readable: [...sources.map((source) => source.path), ...Object.values(references)],
     workFolder: folder,
     timeoutMs: splitTimeoutMs,

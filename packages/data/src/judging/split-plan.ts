@@ -4,6 +4,7 @@ import type { ColumnType, DataContract, NamedRowRule } from "../contracts/contra
 import { ruleLabel } from "../rules/rule-label.ts";
 import { brokenSql } from "../rules/rule-sql.ts";
 import { type SourceFile, sourceSql } from "../sources/source-plan.ts";
+import { futureRule, futureSql } from "./future-events.ts";
 import { localTimeStatements } from "./local-time-plan.ts";
 import { judgedRules } from "./validate-row.ts";
 
@@ -12,6 +13,8 @@ export interface SplitPlanInput {
   readonly sources: readonly SourceFile[];
   /** Local files of the contract's references, by name. */
   readonly references: Readonly<Record<string, string>>;
+  /** When the batch is judged, epoch microseconds: an event far ahead of it is none yet. */
+  readonly asOf: number;
   /** Folder that receives accepted.parquet, quarantine.parquet and dead-letter.parquet. */
   readonly output: string;
 }
@@ -28,7 +31,7 @@ export function splitPlan(input: SplitPlanInput): AnalysisStatement[] {
   return [
     ...loadStatements(input),
     ...localTimeStatements(contract, input.references),
-    { sql: annotateSql(contract), note: "judging rows" },
+    { sql: annotateSql(contract, input.asOf), note: "judging rows" },
     {
       sql: `create view accepted as select _row, ${columns} from staged where violations = ''`,
     },
@@ -68,7 +71,8 @@ function loadStatements(input: SplitPlanInput): AnalysisStatement[] {
 }
 
 /** One pass over the batch: typed values, and the broken rules' names joined by commas. */
-function annotateSql(contract: DataContract): string {
+function annotateSql(contract: DataContract, asOf: number): string {
+  const future = futureRule(contract, asOf);
   const plain = contract.columns.filter((column) => !column.localTime);
   const derived = contract.columns.filter((column) => column.localTime);
   const broken = [
@@ -86,6 +90,7 @@ function annotateSql(contract: DataContract): string {
         : `raw.${quoteName(rule.column)}`;
       return `case when ${brokenSql(rule, typeOf(contract, rule), raw)} then ${quoteText(ruleLabel(rule))} end`;
     }),
+    ...(future ? [futureSql(future)] : []),
   ];
   const names = contract.columns.map((column) => quoteName(column.name)).join(", ");
   return `create table staged as select _row, ${names}, violations,

@@ -60,7 +60,13 @@ export async function tryContract(engine: AnalysisEngine, trial: ContractTrial):
     const failures = missingColumns(contract, dialects, observed);
     if (failures.length > 0) return { passed: false, failures, warnings: [], drift };
     const sources = withColumns(dialects, observed);
-    const figures = await judgeFiles(engine, { contract, sources, references, folder });
+    const figures = await judgeFiles(engine, {
+      contract,
+      sources,
+      references,
+      asOf: trial.asOf,
+      folder,
+    });
     const { accepted, quarantined, deadLetters, values, rules, maxEventTime, elapsedMs } = figures;
     const verdict = judgeBatch(
       contract,

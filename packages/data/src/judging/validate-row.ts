@@ -4,6 +4,7 @@ import { compileRule, type RuleCheck } from "../rules/break-rule.ts";
 import { ruleLabel } from "../rules/rule-label.ts";
 import type { JsonCell } from "../values/json-cell.ts";
 import { parseJson, parseText, type Value } from "../values/parse-value.ts";
+import { futureRule } from "./future-events.ts";
 
 /** Tables that come with a contract, by file name: a key's IANA zone. */
 export type ZoneTables = Readonly<Record<string, ReadonlyMap<string, string>>>;
@@ -27,12 +28,14 @@ interface CompiledRule {
  * DuckDB (docs/spec/data-contracts.md D17; a property test compares the two).
  */
 export class RowValidator {
+  readonly #contract: DataContract;
   readonly #plain: readonly ContractColumn[];
   readonly #derived: readonly ContractColumn[];
   readonly #rules: readonly CompiledRule[];
   readonly #zones: ZoneTables;
 
   constructor(contract: DataContract, zones: ZoneTables = {}) {
+    this.#contract = contract;
     this.#plain = contract.columns.filter((column) => !column.localTime);
     this.#derived = contract.columns.filter((column) => column.localTime);
     this.#rules = judgedRules(contract).map((rule) => ({
@@ -43,23 +46,30 @@ export class RowValidator {
     this.#zones = zones;
   }
 
-  /** A row of JSON: cells by the columns' names in the source. */
-  judgeJson(cells: ReadonlyMap<string, JsonCell>): RowVerdict {
+  /**
+   * A row of JSON: cells by the columns' names in the source.
+   *
+   * @param asOf when its batch is judged, epoch microseconds
+   */
+  judgeJson(cells: ReadonlyMap<string, JsonCell>, asOf: number): RowVerdict {
     return this.#judge(
+      asOf,
       (column) => cells.get(column.source) ?? null,
       (column, cell) => parseJson(column, cell),
     );
   }
 
   /** A row of text, as CSV has it; null is a cell that is empty. */
-  judgeText(cells: ReadonlyMap<string, string | null>): RowVerdict {
+  judgeText(cells: ReadonlyMap<string, string | null>, asOf: number): RowVerdict {
     return this.#judge<string>(
+      asOf,
       (column) => cells.get(column.source) ?? null,
       (column, cell) => parseText(column, cell),
     );
   }
 
   #judge<Cell>(
+    asOf: number,
     read: (column: ContractColumn) => Cell | null,
     parse: (column: ContractColumn, cell: Cell) => Value | undefined,
   ): RowVerdict {
@@ -82,6 +92,9 @@ export class RowValidator {
       const value = values[column] ?? null;
       if (check ? value !== null && check(value) : absent.has(column)) violations.push(label);
     }
+    const future = futureRule(this.#contract, asOf);
+    const at = future && values[future.column];
+    if (future && typeof at === "bigint" && at > BigInt(future.latest)) violations.push(future.label);
     return { values, violations };
   }
 

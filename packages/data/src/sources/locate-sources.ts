@@ -7,6 +7,7 @@ import {
   type ObjectStore,
   PortolanError,
 } from "@portolan/kernel";
+import { type ConnectionFolder, readPostgresqlConnection } from "../connections/read-connection.ts";
 import type { DataErrorCode } from "../errors.ts";
 import type { SourceView } from "../resources.ts";
 import type { SourceFile, SourceFormat } from "./source-plan.ts";
@@ -16,6 +17,8 @@ export interface SourcePlaces {
   readonly artifacts: ArtifactCatalogue;
   /** Folders on this host that a source path may lie in; a caller cannot read any other file. */
   readonly sourceFolders: readonly string[];
+  /** The operator's connections to other systems; absent: there are none. */
+  readonly connections?: ConnectionFolder;
 }
 
 /** For whom files are read, and for work where: an object must be held there. */
@@ -25,28 +28,50 @@ export interface SourceReader {
 }
 
 /**
- * The local file of each source. Links are followed before folders are compared, so that a link in an allowed folder does not
- * lead out of it; asked when an ingestion starts and again when its job reads.
+ * The local file of each source, but of the tables of other systems, which are only asked for here. Links are followed before folders are
+ * compared, so that a link in an allowed folder does not lead out of it; asked when an ingestion starts and again when its job reads.
  *
- * @throws PortolanError `data.source_unreadable`, `registry.artifact_not_found`.
+ * @param copies files that tables were read into, by the number of their source
+ * @throws PortolanError `data.source_unreadable`, `data.connection_unusable`, `registry.artifact_not_found`.
  */
 export async function locateSources(
   places: SourcePlaces,
   reader: SourceReader,
   sources: readonly SourceView[],
+  copies: ReadonlyMap<number, SourceFile> = new Map(),
 ): Promise<SourceFile[]> {
   const files: SourceFile[] = [];
-  for (const source of sources) {
-    if ((source.path === undefined) === (source.object === undefined))
-      throw unreadable("a source needs a path, or an object and its format", "Name one of them.");
-    const format = formatOf(source);
-    const path =
-      source.path === undefined
-        ? await objectPath(places, reader, source.object ?? "")
-        : await realSource(places.sourceFolders, source.path);
-    files.push({ path, format, ...(source.csv ? { csv: source.csv } : {}) });
+  for (const [index, source] of sources.entries()) {
+    const copy = copies.get(index);
+    const file = copy ?? (await locateSource(places, reader, source));
+    if (file) files.push(file);
   }
   return files;
+}
+
+async function locateSource(
+  places: SourcePlaces,
+  reader: SourceReader,
+  source: SourceView,
+): Promise<SourceFile | undefined> {
+  const { path, object, relation, connection } = source;
+  if ([path, object, relation].filter((one) => one !== undefined).length !== 1)
+    throw unreadable(
+      "a source is a path, an object and its format, or a relation and its connection",
+      "Name one of them.",
+    );
+  if (relation !== undefined) {
+    const { organisationId } = reader.call.actor;
+    const use = { organisationId, ...reader.at };
+    await readPostgresqlConnection(places.connections, connection ?? "", relation, use);
+    return undefined;
+  }
+  const format = formatOf(source);
+  const located =
+    path === undefined
+      ? await objectPath(places, reader, object ?? "")
+      : await realSource(places.sourceFolders, path);
+  return { path: located, format, ...(source.csv ? { csv: source.csv } : {}) };
 }
 
 async function objectPath(places: SourcePlaces, reader: SourceReader, object: string): Promise<string> {

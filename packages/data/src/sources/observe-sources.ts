@@ -2,7 +2,7 @@ import { quoteText } from "@portolan/expressions";
 import type { AnalysisEngine, AnalysisStatement } from "../analysis.ts";
 import type { DataContract } from "../contracts/contract-model.ts";
 import { sniffCsv } from "./csv-dialect.ts";
-import { csvReader, jsonLines, type SourceFile } from "./source-plan.ts";
+import { csvReader, isJsonLines, jsonLines, type SourceFile } from "./source-plan.ts";
 
 /** A column that a source has. JSON lines have no types of their own. */
 export interface ObservedColumn {
@@ -43,7 +43,7 @@ export function withColumns(
   observed: readonly (readonly ObservedColumn[])[],
 ): SourceFile[] {
   return sources.map((source, index) =>
-    source.format === "jsonl" || source.before
+    isJsonLines(source.format) || source.before
       ? source
       : { ...source, has: new Set((observed[index] ?? []).map(({ name }) => name.toLowerCase())) },
   );
@@ -57,24 +57,28 @@ export async function observeSources(
   signal?: AbortSignal,
 ): Promise<ObservedColumn[][]> {
   const { rows } = await engine.run({
-    statements: sources.map(observeStatement),
+    statements: sources.flatMap((source, index) =>
+      source.relation ? [] : [observeStatement(source, index)],
+    ),
     readable: sources.map(({ path }) => path),
     workFolder,
     timeoutMs: 60_000,
     ...(signal ? { signal } : {}),
   });
-  return sources.map((_, index) =>
-    (rows[`source_${index}`] ?? []).map((row) => ({
-      name: String(row["column_name"]),
-      type: String(row["column_type"]),
-    })),
+  return sources.map(({ relation }, index) =>
+    relation
+      ? [...relation]
+      : (rows[`source_${index}`] ?? []).map((row) => ({
+          name: String(row["column_name"]),
+          type: String(row["column_type"]),
+        })),
   );
 }
 
 function observeStatement(source: SourceFile, index: number): AnalysisStatement {
   const returns = `source_${index}`;
   const note = `looking at ${source.path.split("/").at(-1) ?? ""}`;
-  if (source.format !== "jsonl") {
+  if (!isJsonLines(source.format)) {
     const from =
       source.format === "csv"
         ? csvReader(source)
@@ -122,7 +126,7 @@ export function missingColumns(
   observed: readonly (readonly ObservedColumn[])[],
 ): string[] {
   return sources.flatMap((source, index) => {
-    if (source.format === "jsonl" || source.before) return [];
+    if ((isJsonLines(source.format) && !source.relation) || source.before) return [];
     const columns = readColumns(contract);
     const names = new Set((observed[index] ?? []).map(({ name }) => name.toLowerCase()));
     const lacks = columns
@@ -134,7 +138,7 @@ export function missingColumns(
     return lacks.length === 0
       ? []
       : [
-          `${source.path.split("/").at(-1) ?? ""} lacks ${lacks.join(", ")}; it has ${has.join(", ") || "none of the contract's columns"}${more}`,
+          `${source.name ?? source.path.split("/").at(-1) ?? ""} lacks ${lacks.join(", ")}; it has ${has.join(", ") || "none of the contract's columns"}${more}`,
         ];
   });
 }

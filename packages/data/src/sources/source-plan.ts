@@ -3,9 +3,18 @@ import type { ContractColumn } from "../contracts/contract-model.ts";
 import { jsonValueSql, textValueSql, typedValueSql } from "../values/value-sql.ts";
 import type { CsvDialect } from "./csv-dialect.ts";
 import { keptRowsSql } from "./kept-rows.ts";
+import type { ObservedColumn } from "./observe-sources.ts";
 
-/** `accepted` and `quarantine` are what an earlier ingestion left, and never what a caller sends. */
-export type SourceFormat = "parquet" | "csv" | "jsonl" | "accepted" | "quarantine";
+/**
+ * `events` are JSON lines of our own, in which an array is a dead letter: its source, position, error and text. `accepted` and `quarantine` are
+ * what an earlier ingestion left. None of the three is ever what a caller sends.
+ */
+export type SourceFormat = "parquet" | "csv" | "jsonl" | "events" | "accepted" | "quarantine";
+
+/** Whether a file is lines of JSON, each with members of its own. */
+export function isJsonLines(format: SourceFormat): boolean {
+  return format === "jsonl" || format === "events";
+}
 
 export interface SourceFile {
   readonly path: string;
@@ -14,13 +23,17 @@ export interface SourceFile {
   readonly csv?: CsvDialect;
   /** The columns of the contract that wrote it, for a file of our own: rows that are judged again. */
   readonly before?: readonly ContractColumn[];
+  /** What people call it, where its path is an object's. */
+  readonly name?: string;
+  /** Columns of the relation that the file was read from, with its own types; the file has those of them that the contract knows. */
+  readonly relation?: readonly ObservedColumn[];
   /** Columns that the file has, in lower case; all that the contract reads where nothing is said. */
   readonly has?: ReadonlySet<string>;
 }
 
 /** Rows of one file lie this far apart from the next file's, so that `_row` names a row of the batch for good. */
 const rowsPerFile = 2 ** 40;
-/** A line, or a row of CSV, may be this long and is judged like any other; a file with a longer one is not read at all. */
+/** A line, or a row of CSV, may be this long and is judged like any other. A longer line of JSON is a dead letter; a CSV file with a longer row is not read at all. */
 const maxLineBytes = 32 * 2 ** 20;
 
 /**
@@ -33,7 +46,7 @@ export function sourceSql(
   columns: readonly ContractColumn[],
 ): { readonly rows: string; readonly deadLetters?: string } {
   const base = index * rowsPerFile;
-  const file = quoteText(source.path.split("/").at(-1) ?? "");
+  const file = quoteText(source.name ?? source.path.split("/").at(-1) ?? "");
   const named = (column: ContractColumn): string =>
     source.has && !source.has.has(column.source.toLowerCase()) ? "null::varchar" : quoteName(column.source);
   if (source.format === "parquet")
@@ -49,7 +62,9 @@ export function sourceSql(
       deadLetters: `select ${file}, line, first(error_message order by error_message), first(csv_line[:2000] order by error_message) from rejects_${index} group by line`,
     };
   }
-  const lines = `(select row_number() over () as n, line from ${jsonLines(source)})`;
+  const numbered = (reader: string): string => `(select row_number() over () as n, line from ${reader})`;
+  // Lines that cannot be read at all are told by the first reading; the second one passes them over.
+  const lines = numbered(jsonLines(source));
   const object = "(case when json_valid(line) then json_type(line) = 'OBJECT' else false end)";
   // Which of two values a member has would be each reader's own guess.
   const once = "len(json_keys(line)) = list_unique(json_keys(line))";
@@ -58,13 +73,26 @@ export function sourceSql(
     rows: rowsSql(
       columns,
       `${base} + n`,
-      `${lines} where ${row}`,
+      `${numbered(jsonLines(source, index))} where ${row}`,
       (column) =>
         `json_extract(case when json_valid(line) then line end, ${quoteText(`$."${column.source}"`)})`,
       jsonValueSql,
     ),
-    deadLetters: `select ${file}, n, case when ${object} then 'names a member twice' else 'not a JSON object' end, line[:2000] from ${lines} where not ${row}`,
+    deadLetters: `${source.format === "events" ? keptDeadLetters(lines, row) : jsonDeadLetters(file, lines, object, row)}
+      union all select ${file}, line, 'over 32 MiB, or not UTF-8', first(csv_line[:2000]) from rejects_${index} group by line`,
   };
+}
+
+function jsonDeadLetters(file: string, lines: string, object: string, row: string): string {
+  return `select ${file}, n, case when ${object} then 'names a member twice' else 'not a JSON object' end, line[:2000] from ${lines} where not ${row}`;
+}
+
+/** Dead letters of events say themselves where they came from, and why they are none. */
+function keptDeadLetters(lines: string, row: string): string {
+  const array = "(case when json_valid(line) then json_type(line) = 'ARRAY' else false end)";
+  const part = (index: number): string => `(case when ${array} then line ->> ${index} end)`;
+  return `select coalesce(${part(0)}, 'events'), coalesce(try_cast(${part(1)} as bigint), n), coalesce(${part(2)}, 'not a JSON object'), coalesce(${part(3)}, line)[:2000]
+    from ${lines} where not ${row}`;
 }
 
 function parquetReader({ path }: SourceFile): string {
@@ -83,9 +111,13 @@ function rejects(index: number | undefined): string {
     : `store_rejects = true, rejects_limit = 0, rejects_table = 'rejects_${index}', rejects_scan = 'rejects_scan_${index}'`;
 }
 
-/** The lines of a file, each a text in `line`, in their order. */
-export function jsonLines({ path }: SourceFile): string {
-  return `read_csv(${quoteText(path)}, header = false, columns = {'line': 'varchar'}, delim = '\\x01', quote = '', escape = '', auto_detect = false, parallel = false, max_line_size = ${maxLineBytes})`;
+/**
+ * The lines of a file, each a text in `line`, in their order.
+ *
+ * @param index numbers the tables that receive lines that cannot be read; without it they are passed over
+ */
+export function jsonLines({ path }: SourceFile, index?: number): string {
+  return `read_csv(${quoteText(path)}, header = false, columns = {'line': 'varchar'}, delim = '\\x01', quote = '', escape = '', auto_detect = false, parallel = false, max_line_size = ${maxLineBytes}, ${rejects(index)})`;
 }
 
 /** How cells of a source are read: text, JSON, or values that have a type already. */

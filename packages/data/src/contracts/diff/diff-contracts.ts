@@ -75,6 +75,11 @@ const levelReasons = {
     "batches must be fresher: those that passed may be refused",
     "batches may be older",
   ],
+  futureSkewMs: [
+    "producer",
+    "events may be less far ahead: those that passed may be kept out",
+    "events may be further ahead",
+  ],
   maxBadShare: [
     "producer",
     "fewer bad rows are allowed: batches that passed may be refused",

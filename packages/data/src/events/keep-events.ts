@@ -1,0 +1,73 @@
+import {
+  digestBytes,
+  type EnvironmentPlace,
+  type JsonObject,
+  ownerOf,
+  type Sql,
+  type Transaction,
+} from "@portolan/kernel";
+import type { StoredContract } from "../contracts/contract-store.ts";
+import { countWaiting, type EventPlace, insertEvents } from "./event-store.ts";
+
+export const eventQueue = "data.batch_events";
+
+/** Beyond this many waiting events of one place senders have to wait: they are rows of a database, and no queue without end. */
+export const mostWaiting = 500_000;
+
+/** Whether as many events wait there as may; a few may come beyond it at once. */
+export async function isFull(sql: Sql, place: EventPlace): Promise<boolean> {
+  return (await countWaiting(sql, place)) >= mostWaiting;
+}
+
+/** A request that began in a window has committed by then. */
+const graceMs = 2000;
+
+/** The window that an instant (epoch microseconds) is in: its events become one batch. */
+export function windowOf(now: number, windowMs: number): number {
+  return Math.floor(now / (windowMs * 1000));
+}
+
+/** When the events of a window become a batch, epoch microseconds; they are judged as of then, at the door too. */
+export function windowEnd(window: number, windowMs: number): number {
+  return (window + 1) * windowMs * 1000 + graceMs * 1000;
+}
+
+export interface EventsToKeep {
+  readonly contract: Pick<StoredContract, "id" | "name" | "version">;
+  readonly place: EnvironmentPlace;
+  readonly lines: readonly string[];
+  /** Counts, for the ledger. */
+  readonly detail: JsonObject;
+  /** Events of so long a time become one batch. */
+  readonly windowMs: number;
+}
+
+/** Keeps events in the caller's transaction, with their ledger row and the job that makes a batch of them once their window is over. */
+export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise<void> {
+  const { contract, place, lines, windowMs, detail } = events;
+  const { environment, useCaseId } = place;
+  await insertEvents(tx.sql, eventPlace(tx.call.actor.organisationId, contract.name, place), tx.now, lines);
+  const window = windowOf(tx.now, windowMs);
+  await tx.enqueue({
+    queue: eventQueue,
+    payload: {
+      contract: contract.name,
+      environment,
+      window,
+      ...(useCaseId === undefined ? {} : { useCaseId }),
+    },
+    key: [contract.name, environment, useCaseId ?? "", window].join(":"),
+    place: { environment, ...ownerOf(place) },
+  });
+  await tx.record({
+    event: "data.events.received",
+    subject: contract.id,
+    after: digestBytes(new TextEncoder().encode(lines.join("\n"))),
+    detail: { contract: contract.name, version: contract.version, environment, ...detail },
+  });
+}
+
+export function eventPlace(organisationId: string, contract: string, place: EnvironmentPlace): EventPlace {
+  const { environment, useCaseId } = place;
+  return { organisationId, contract, environment, ...(useCaseId === undefined ? {} : { useCaseId }) };
+}

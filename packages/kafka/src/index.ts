@@ -1,0 +1,1 @@
+export { createTopicReader } from "./topic-reader.ts";

@@ -1,0 +1,1 @@
+export { createRelationReader } from "./relation-reader.ts";

@@ -1,0 +1,137 @@
+import type {
+  DataErrorCode,
+  ObservedColumn,
+  PostgresqlConnection,
+  RelationReader,
+  RelationRequest,
+  RelationSnapshot,
+} from "@portolan/data";
+import { isPortolanError, PortolanError } from "@portolan/kernel";
+import { Client } from "pg";
+import { to as copyTo } from "pg-copy-streams";
+import { countedLines } from "./counted-lines.ts";
+import { faultOf } from "./sql-faults.ts";
+
+/** The port `RelationReader` of `data` on PostgreSQL's own protocol. */
+export function createRelationReader(): RelationReader {
+  return { read: readRelations };
+}
+
+async function readRelations<T>(
+  connection: PostgresqlConnection,
+  requests: readonly RelationRequest<T>[],
+  signal: AbortSignal,
+): Promise<RelationSnapshot<T>[]> {
+  const client = new Client({
+    host: connection.host,
+    port: connection.port,
+    database: connection.database,
+    user: connection.user,
+    ...(connection.password === undefined ? {} : { password: connection.password.reveal() }),
+    ...(connection.tls
+      ? {
+          ssl: {
+            ...(connection.tls.ca === undefined ? {} : { ca: connection.tls.ca }),
+            ...(connection.tls.cert === undefined ? {} : { cert: connection.tls.cert }),
+            ...(connection.tls.key === undefined ? {} : { key: connection.tls.key.reveal() }),
+          },
+        }
+      : {}),
+    application_name: "portolan",
+    connectionTimeoutMillis: 10_000,
+    // A relation is read row by row: a server that says nothing for so long is gone.
+    keepAlive: true,
+  });
+  // Its end is told by what was asked of it.
+  client.on("error", () => undefined);
+  const abort = (): void => void client.end().catch(() => undefined);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    await client.connect();
+    await beginSnapshot(client, connection);
+    const snapshots: RelationSnapshot<T>[] = [];
+    for (const request of requests) snapshots.push(await readRelation(client, connection, request));
+    await client.query("rollback");
+    return snapshots;
+  } catch (error) {
+    throw isPortolanError(error) ? error : connectionFailed(error);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** One snapshot for all that is read; values are written the same whatever the server's own settings are. */
+async function beginSnapshot(client: Client, { statementTimeoutMs }: PostgresqlConnection): Promise<void> {
+  await client.query("begin transaction isolation level repeatable read, read only");
+  const settings = {
+    TimeZone: "UTC",
+    DateStyle: "ISO",
+    IntervalStyle: "iso_8601",
+    bytea_output: "hex",
+    extra_float_digits: "1",
+    statement_timeout: String(statementTimeoutMs),
+    lock_timeout: "5000",
+    idle_in_transaction_session_timeout: "60000",
+  };
+  for (const [name, value] of Object.entries(settings))
+    await client.query("select set_config($1, $2, true)", [name, value]);
+}
+
+async function readRelation<T>(
+  client: Client,
+  { maxRows, maxBytes }: PostgresqlConnection,
+  { relation, wanted, keep }: RelationRequest<T>,
+): Promise<RelationSnapshot<T>> {
+  const columns = await columnsOf(client, relation);
+  const observed = columns.map(({ name, type }) => ({ name, type }));
+  const chosen = columns.filter(({ name }) => wanted.includes(name)).map(cellSql);
+  if (chosen.length === 0) return { columns: observed, rows: 0 };
+  const rows = `select row_to_json(r) from (select ${chosen.join(", ")} from ${quotedRelation(relation)} limit ${maxRows + 1}) r`;
+  // JSON has no control characters: with these as delimiter and quote each row is its own text, on a line of its own.
+  const stream = client.query(
+    copyTo(`copy (${rows}) to stdout (format csv, delimiter e'\\x02', quote e'\\x01')`),
+  );
+  const lines = countedLines(stream, { relation, maxRows });
+  const kept = await keep(lines.chunks, maxBytes);
+  return { columns: observed, rows: lines.count(), kept };
+}
+
+type Column = ObservedColumn & { readonly isNumber: boolean };
+
+/** All columns, with the server's own names of their types. */
+async function columnsOf(client: Client, relation: string): Promise<Column[]> {
+  const { rows } = await client.query<Column>(
+    `select a.attname as name, format_type(a.atttypid, a.atttypmod) as type, t.typcategory = 'N' as "isNumber"
+     from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
+     where a.attrelid = $1::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum`,
+    [quotedRelation(relation)],
+  );
+  return rows;
+}
+
+/** Numbers travel as their text, to the digit: what a contract calls a string keeps them so, and a number or an integer is read from it. */
+function cellSql({ name, isNumber }: Column): string {
+  const quoted = quoteIdentifier(name);
+  return isNumber ? `${quoted}::text as ${quoted}` : quoted;
+}
+
+/** @param relation `schema.name`; neither has a dot of its own */
+function quotedRelation(relation: string): string {
+  return relation.split(".").map(quoteIdentifier).join(".");
+}
+
+function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** In our own words and the server's code: in its words there may be a value. */
+function connectionFailed(error: unknown): PortolanError<DataErrorCode> {
+  const { detail, mend } = faultOf(error);
+  return new PortolanError<DataErrorCode>("data.connection_failed", {
+    detail: `the PostgreSQL database failed: ${detail}`,
+    mend,
+    cause: error,
+  });
+}
