@@ -11,7 +11,7 @@ import {
   planDeidentification,
 } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
-import { PortolanError, systemClock } from "@portolan/kernel";
+import { formatInstant, PortolanError, systemClock } from "@portolan/kernel";
 import type { Command } from "commander";
 import { openContract } from "../contract-files.ts";
 import type { CliErrorCode } from "../errors.ts";
@@ -116,7 +116,7 @@ async function requestOf(
     ...(options.subject === undefined ? {} : { subject: options.subject }),
     ...(options.quasi === undefined ? {} : { quasi: options.quasi }),
     leastGroup,
-    thisYear: new Date(systemClock.now() / 1000).getUTCFullYear(),
+    thisYear: Number(formatInstant(systemClock.now()).slice(0, 4)),
     workFolder,
   };
 }

@@ -2,14 +2,7 @@ import { quoteName, quoteText } from "@portolan/expressions";
 import { smallZips, valueForms } from "./identifiers.ts";
 import type { ColumnPlan } from "./plan.ts";
 
-/** What the statement's parameters are: bound, never written into it. */
-export interface KeyParameters {
-  /** Hexadecimal blocks of HMAC-SHA256's inner and outer key. */
-  readonly inner: string;
-  readonly outer: string;
-}
-
-/** HMAC-SHA256 in hexadecimal of a domain and a value, as RFC 2104 has it; a null has none. */
+/** HMAC-SHA256 in hexadecimal of a domain and a value, as RFC 2104 has it, under the blocks `$inner` and `$outer`; a null has none. */
 export function hmacSql(domain: string, value: string): string {
   const message = `encode(${quoteText(`${domain}\u0001`)} || (${value})::varchar)`;
   return `sha256(unhex($outer) || unhex(sha256(unhex($inner) || ${message})))`;

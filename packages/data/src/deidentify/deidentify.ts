@@ -3,7 +3,7 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { quoteName, quoteText } from "@portolan/expressions";
 import { PortolanError } from "@portolan/kernel";
-import { type AnalysisEngine, type AnalysisRow, integerCell } from "../analysis.ts";
+import { type AnalysisEngine, type AnalysisRow, type AnalysisStatement, integerCell } from "../analysis.ts";
 import type { DataErrorCode } from "../errors.ts";
 import { type Anonymity, anonymityStatement, isQuasi } from "./anonymity.ts";
 import { columnSql } from "./columns-sql.ts";
@@ -88,28 +88,8 @@ export async function deidentify(
   const quasi = request.quasi ?? left.filter(isQuasiColumn).map(({ column }) => column);
   const kept = quasi.filter((name) => left.some(({ column }) => column === name));
   const written = join(request.workFolder, "deidentified.parquet");
-  const params = keyParameters(request.key, request.purpose);
-  const grouped = kept.length === 0 ? "1" : `count(*) over (partition by ${kept.map(quoteName).join(", ")})`;
   const { rows } = await engine.run({
-    statements: [
-      { sql: `create view source as select * from ${sourceSql(request)}` },
-      { ...anonymityStatement("source", quasi, request.leastGroup), returns: "before" },
-      {
-        sql: `create table result as select ${selected.join(", ")} from source`,
-        ...(columns.some(({ action }) => action === "pseudonym" || action === "shift") ? { params } : {}),
-        note: "de-identifying",
-      },
-      {
-        sql: `create table large as select * exclude (group_size) from (select *, ${grouped} as group_size from result) where group_size >= ${kept.length === 0 ? 0 : request.leastGroup}`,
-      },
-      {
-        sql: "select (select count(*) from result) as row_count, (select count(*) from large) as left_over",
-        returns: "counts",
-      },
-      { ...anonymityStatement("large", kept, request.leastGroup), returns: "after" },
-      ...leakStatements(columns, left),
-      { sql: `copy large to ${quoteText(written)} (format parquet, compression zstd)` },
-    ],
+    statements: statementsOf(request, columns, { selected, quasi, kept, written }),
     readable: [request.file],
     workFolder: request.workFolder,
   });
@@ -137,6 +117,43 @@ export async function deidentify(
       warning === undefined ? [] : [`${column}: ${warning}`],
     ),
   };
+}
+
+interface Parts {
+  /** Columns as they leave. */
+  readonly selected: readonly string[];
+  readonly quasi: readonly string[];
+  /** Quasi-identifiers that are left. */
+  readonly kept: readonly string[];
+  readonly written: string;
+}
+
+function statementsOf(
+  request: DeidentifyRequest,
+  columns: readonly ColumnPlan[],
+  { selected, quasi, kept, written }: Parts,
+): AnalysisStatement[] {
+  const isKeyed = columns.some(({ action }) => action === "pseudonym" || action === "shift");
+  const grouped = kept.length === 0 ? "1" : `count(*) over (partition by ${kept.map(quoteName).join(", ")})`;
+  return [
+    { sql: `create view source as select * from ${sourceSql(request)}` },
+    { ...anonymityStatement("source", quasi, request.leastGroup), returns: "before" },
+    {
+      sql: `create table result as select ${selected.join(", ")} from source`,
+      ...(isKeyed ? { params: keyParameters(request.key, request.purpose) } : {}),
+      note: "de-identifying",
+    },
+    {
+      sql: `create table large as select * exclude (group_size) from (select *, ${grouped} as group_size from result) where group_size >= ${kept.length === 0 ? 0 : request.leastGroup}`,
+    },
+    {
+      sql: "select (select count(*) from result) as row_count, (select count(*) from large) as left_over",
+      returns: "counts",
+    },
+    { ...anonymityStatement("large", kept, request.leastGroup), returns: "after" },
+    ...leakStatements(columns),
+    { sql: `copy large to ${quoteText(written)} (format parquet, compression zstd)` },
+  ];
 }
 
 const coarse: ReadonlySet<ColumnPlan["action"]> = new Set(["year", "birth_year", "zip3", "age90"]);
@@ -241,7 +258,8 @@ function profileStatements(name: string, type: string, at: number): { sql: strin
 }
 
 /** Searches the result for every value of each column that was taken out, whole in any column, and inside of texts that were redacted. */
-function leakStatements(columns: readonly ColumnPlan[], left: readonly ColumnPlan[]) {
+function leakStatements(columns: readonly ColumnPlan[]) {
+  const left = columns.filter(({ action }) => action !== "drop");
   const cells = left
     .map(({ column }) => `select (${quoteName(column)})::varchar as cell from large`)
     .join(" union ");
