@@ -61,6 +61,15 @@ beforeAll(async () => {
   await soon(async () => (await listed()).length === 5);
 }, 300_000);
 
+test("portolan lineage of a prediction is that of the version that answered: from the file that was imported to the endpoint", async () => {
+  const [record] = await listed();
+  await soon(async () => (await product.cli("lineage", "delays/1")).out.includes("deploy.delays"));
+  const { out } = await done(`lineage ${record?.header.id ?? ""}`);
+  expect(out).toMatch(/^delays\/1 {2}model:\/\/\S+\n/);
+  expect(out).toMatch(/register\.delays \(completed\)\n.*sha256:\w{64} {2}object:/);
+  expect(out).toMatch(/deploy\.delays \(completed\)\n.*delays@dep_\w+ {2}endpoint:/);
+});
+
 describe("portolan predictions", () => {
   test("a replay at the same version answers the same, is marked, and is not replayed itself", async () => {
     const dry = await replay("--dry-run");

@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { parseInstant } from "@portolan/kernel";
 import type { ColumnGraph, LineageGraph } from "@portolan/lineage/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -162,6 +164,34 @@ describe.skipIf(python === undefined)("from the column of a file to the deployed
     ["a deployment", () => deployment, 1],
   ])("%s is found by the name that Portolan gives it", async (_what, name, atLeast) => {
     expect((await graphOf(name())).roots.length).toBeGreaterThanOrEqual(atLeast);
+  });
+
+  test("a topic that is read is behind the snapshots of the events that it brings, under its name in the standard", async () => {
+    const { control, post, acme } = world;
+    const brokers = ["bus.example.com:9092"];
+    const connection = { kind: "kafka", organisation: acme.organisationId, brokers, topics: ["visits"] };
+    await writeFile(join(control.home, "bus.json"), JSON.stringify(connection));
+    await post("mia", "/v1/subscriptions", {
+      ...work.place,
+      contract: "visits",
+      connection: "bus",
+      topic: "visits",
+    });
+    const event = { seen_at: "2026-03-02T10:00:00Z", place: "north", wait: 3 };
+    const query = new URLSearchParams(work.place).toString();
+    await post("mia", `/v1/contracts/visits/events?${query}`, Buffer.from(`${JSON.stringify(event)}\n`));
+    await control.runJobs(control.jobs.data);
+    await control.followLedger();
+    const { graph } = await graphOf("dataset:kafka://bus.example.com:9092:visits", {
+      direction: "downstream",
+    });
+    expect(shown(graph.map(({ id }) => id))).toEqual([
+      "dataset:dataset://acme/production:visits@ds",
+      "dataset:events://acme/production:visits",
+      "dataset:kafka://bus.example.com:9092:visits",
+      "job:portolan://acme/production:ingest.visits",
+      "job:portolan://acme/production:subscribe.visits.visits",
+    ]);
   });
 
   test("nobody of another team sees any of it, and a name that is near is told to those alone who see it", async () => {

@@ -9,6 +9,7 @@ import { subscriptionRoutes } from "./routes/subscriptions.ts";
 import type { SubscriptionDeps } from "./subscriptions/subscriptions.ts";
 
 export type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "./analysis.ts";
+export { type ConnectionAddress, readConnectionAddresses } from "./connections/connection-addresses.ts";
 export type { KafkaConnection, PostgresqlConnection, TlsMaterial } from "./connections/read-connection.ts";
 export { findContract, getContract } from "./contracts/contract-store.ts";
 export { type ContractDeps, publishContract } from "./contracts/publish-contract.ts";
@@ -43,6 +44,7 @@ export type {
 export type { ObservedColumn } from "./sources/observe-sources.ts";
 export type { SourceFile, SourceFormat } from "./sources/source-plan.ts";
 export { runSubscriptions } from "./subscriptions/run-subscriptions.ts";
+export { findSubscription } from "./subscriptions/subscription-store.ts";
 export { type SubscriptionDeps, subscribe, unsubscribe } from "./subscriptions/subscriptions.ts";
 
 export const dataMigrations: MigrationSet = {

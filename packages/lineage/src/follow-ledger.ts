@@ -16,7 +16,7 @@ import { type Names, namesOf } from "./own/names.ts";
 import type { OwnStatement, ToldRow } from "./own/statement.ts";
 import { tellingOf } from "./own/tell.ts";
 import { toldEvents } from "./own/told-events.ts";
-import type { MadeThings, OrganisationNames } from "./ports.ts";
+import type { ConnectionAddresses, MadeThings, OrganisationNames } from "./ports.ts";
 import { type GivenAlias, setAliases } from "./store/aliases.ts";
 import {
   dropUntold,
@@ -35,11 +35,12 @@ export interface FollowDeps {
   readonly log: Logger;
   readonly organisations: OrganisationNames;
   readonly things: MadeThings;
+  readonly connections: ConnectionAddresses;
 }
 
 const events = Object.keys(toldEvents);
 /** Positions that are looked at in one go. */
-const reach = 2000;
+const reach = 1000;
 /** Rows that were not told and are tried again when control starts. */
 const mostUntold = 1000;
 
@@ -52,29 +53,32 @@ const mostUntold = 1000;
  */
 export async function followLedger(deps: FollowDeps, organisationId: Id<"organisation">): Promise<number> {
   const call = callOf(deps, organisationId);
-  const names = namesOf(await deps.organisations.nameOf(organisationId));
+  const names = await namesFor(deps, organisationId);
   for (let told = 0; ; ) {
-    const { rows, end, size } = await deps.work.read(call, async (sql) => {
-      const from = await readCursor(sql, organisationId);
+    const { from, to, size, rows } = await deps.work.read(call, async (sql) => {
+      const position = await readCursor(sql, organisationId);
       const whole = await ledgerSize(sql, organisationId);
-      const to = Math.min(from + reach, whole);
-      return { rows: await rowsBetween(sql, { organisationId, events }, from, to), end: to, size: whole };
+      const end = Math.min(position + reach, whole);
+      const found = await rowsBetween(sql, { organisationId, events }, position, end);
+      return { from: position, to: end, size: whole, rows: found };
     });
     for (const row of rows) {
       await tellRow(deps, call, names, row);
       told += 1;
     }
-    await deps.work.write(call, async (tx) => {
-      if ((await readCursor(tx.sql, organisationId)) < end) await moveCursor(tx.sql, organisationId, end);
-    });
-    if (end >= size) return told;
+    // Most rows tell of nothing: they are looked at again until there are many, rather than each noted in a transaction of its own.
+    if (to - from >= reach)
+      await deps.work.write(call, async (tx) => {
+        if ((await readCursor(tx.sql, organisationId)) < to) await moveCursor(tx.sql, organisationId, to);
+      });
+    if (to >= size) return told;
   }
 }
 
 /** Tries once more what could not be told, e.g. by the version before. */
 export async function retellUntold(deps: FollowDeps, organisationId: Id<"organisation">): Promise<void> {
   const call = callOf(deps, organisationId);
-  const names = namesOf(await deps.organisations.nameOf(organisationId));
+  const names = await namesFor(deps, organisationId);
   const positions = await deps.work.read(call, (sql) => listUntold(sql, organisationId, mostUntold));
   for (const position of positions) {
     const rows = await deps.work.read(call, (sql) =>
@@ -82,6 +86,14 @@ export async function retellUntold(deps: FollowDeps, organisationId: Id<"organis
     );
     for (const row of rows) await tellRow(deps, call, names, row);
   }
+}
+
+/** Files are read here, before any transaction. */
+async function namesFor(
+  { organisations, connections }: FollowDeps,
+  organisationId: Id<"organisation">,
+): Promise<Names> {
+  return namesOf(await organisations.nameOf(organisationId), await connections.read(organisationId));
 }
 
 function callOf({ clock }: FollowDeps, organisationId: Id<"organisation">): CallContext {

@@ -1,4 +1,9 @@
-import type { DataContract, DatasetManifest, IngestionView } from "@portolan/data/contract";
+import type {
+  ConnectionAddress,
+  DataContract,
+  DatasetManifest,
+  IngestionView,
+} from "@portolan/data/contract";
 import type { FeatureView, TrainingSetView } from "@portolan/features/contract";
 import type { Environment, Id, JsonObject, Sql, Transaction, WorkPlace } from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
@@ -44,6 +49,14 @@ export interface MadeMaterialization {
   readonly failure?: string;
 }
 
+export interface MadeSubscription {
+  readonly contract: string;
+  readonly environment: Environment;
+  readonly useCaseId?: string;
+  readonly connection: string;
+  readonly topic: string;
+}
+
 /** A scoring and where it works. */
 export interface MadeScoring {
   readonly scoring: Scoring;
@@ -67,6 +80,7 @@ export interface MadeThings {
     organisationId: string,
     id: string,
   ): Promise<(IngestionView & { readonly contractBody: DataContract }) | undefined>;
+  subscription(sql: Sql, organisationId: string, id: string): Promise<MadeSubscription | undefined>;
   dataset(sql: Sql, organisationId: string, id: string): Promise<DatasetManifest | undefined>;
   view(sql: Sql, organisationId: string, name: string, version: number): Promise<MadeView | undefined>;
   trainingSet(sql: Sql, organisationId: string, id: string): Promise<TrainingSetView | undefined>;
@@ -80,4 +94,9 @@ export interface MadeThings {
   ): Promise<ModelVersion | undefined>;
   deployment(sql: Sql, organisationId: string, id: string): Promise<Route | undefined>;
   scoring(sql: Sql, organisationId: string, id: string): Promise<MadeScoring | undefined>;
+}
+
+/** Where the operator's connections lead, by name; `data` reads them. */
+export interface ConnectionAddresses {
+  read(organisationId: string): Promise<ReadonlyMap<string, ConnectionAddress>>;
 }

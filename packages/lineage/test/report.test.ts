@@ -113,6 +113,23 @@ describe("events", () => {
     expect((await nodeOf("job:airflow:ends"))?.latestRun).toMatchObject({ state: "completed" });
   });
 
+  test("events of one run that come at once are all taken, and add up", async () => {
+    const runId = randomUUID();
+    const sent = Array.from({ length: 8 }, (_, n) =>
+      aRunEvent({
+        runId,
+        job: "crowd",
+        eventType: "RUNNING",
+        inputs: [aTable(`crowd-${n}`)],
+        outputs: [aTable("crowd")],
+      }),
+    );
+    const answers = await Promise.all(sent.map((event) => api.post(event)));
+    expect(answers.map(({ status }) => status)).toEqual(sent.map(() => 201));
+    const { flows } = await graphOf(table("crowd"), { direction: "upstream" });
+    expect(flows.map(({ inputs }) => inputs.length)).toEqual([8]);
+  });
+
   test("job and dataset events need no run; a job event says anew what the job reads", async () => {
     const {
       run: _,

@@ -1,4 +1,11 @@
-import { findContract, findIngestion, getContract, listDatasets } from "@portolan/data";
+import {
+  findContract,
+  findIngestion,
+  findSubscription,
+  getContract,
+  listDatasets,
+  readConnectionAddresses,
+} from "@portolan/data";
 import { findMaterialization, findTrainingSet, findView } from "@portolan/features";
 import { type Id, messageOf, placeOf } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
@@ -26,11 +33,16 @@ export interface LineageWiring {
 
 /** Lineage of our own things and of what other tools report. */
 export function wireLineage(base: Foundation, { authorizer, directory }: IdentityWiring): LineageWiring {
-  const { work, clock, log } = base;
+  const { work, clock, log, config } = base;
   const organisations = {
     nameOf: (organisationId: Id<"organisation">) => directory.organisationName(organisationId),
   };
-  const following: FollowDeps = { work, clock, log, organisations, things: madeThings };
+  const { DATA_CONNECTIONS: folder } = config;
+  const connections: FollowDeps["connections"] = {
+    read: async (organisationId) =>
+      folder === undefined ? new Map() : readConnectionAddresses(folder, organisationId),
+  };
+  const following: FollowDeps = { work, clock, log, organisations, things: madeThings, connections };
   const forEach = async (doing: (organisationId: Id<"organisation">) => Promise<unknown>): Promise<void> => {
     // One organisation's trouble is not the others'.
     for (const organisationId of await directory.organisations())
@@ -52,6 +64,12 @@ const madeThings: MadeThings = {
     const found = await findIngestion(sql, organisationId, id);
     const contract = found && (await getContract(sql, organisationId, found.contractId));
     return contract && { ...found, contractBody: contract.body };
+  },
+  subscription: async (sql, organisationId, id) => {
+    const found = await findSubscription(sql, organisationId, id);
+    if (!found) return undefined;
+    const { contract, environment, connection, topic, use_case_id: useCaseId } = found;
+    return { contract, environment, connection, topic, ...(useCaseId === null ? {} : { useCaseId }) };
   },
   dataset: async (sql, organisationId, id) => (await listDatasets(sql, organisationId, { id }))[0],
   view: async (sql, organisationId, name, version) => {

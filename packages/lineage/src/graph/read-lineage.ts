@@ -54,57 +54,47 @@ interface Found {
 async function describe(sql: Sql, scope: Scope, { starts, walked, facets }: Found): Promise<LineageGraph> {
   const datasets = await readNames(sql, "datasets", [...walked.datasets]);
   const jobs = await readNames(sql, "jobs", [...walked.jobs]);
-  const flows = [...walked.flows.values()];
-  const runs = await latestRuns(
-    sql,
-    flows.map(({ id }) => id),
-  );
-  const facetsOf = (owners: readonly FacetOwner[], ids: readonly number[]) =>
-    facets ? readFacets(sql, scope, owners, ids) : Promise.resolve([]);
-  const known = {
-    dataset: await facetsOf(
-      ["dataset", "input", "output"],
-      datasets.map(({ id }) => id),
-    ),
-    job: await facetsOf(
-      ["job"],
-      jobs.map(({ id }) => id),
-    ),
-    run: await facetsOf(
-      ["run"],
-      runs.map(({ id }) => id),
-    ),
-  };
-  const aliases = await aliasesOf(
-    sql,
-    scope,
-    datasets.map(({ id }) => id),
-  );
-  const datasetId = new Map(datasets.map((one) => [one.id, nodeId("dataset", one)]));
-  const jobId = new Map(jobs.map((one) => [one.id, nodeId("job", one)]));
-  const idsOf = (ids: readonly number[]) => ids.flatMap((id) => datasetId.get(id) ?? []);
-  const shown = flows.map((flow) => ({
-    job: jobId.get(flow.jobId) ?? "",
-    inputs: idsOf(flow.inputs),
-    outputs: idsOf(flow.outputs),
+  const runs = await latestRuns(sql, [...walked.flows.keys()]);
+  const rows = facets ? await facetsOfAll(sql, scope, { datasets, jobs, runs }) : [];
+  const aliases = await aliasesOf(sql, scope, idsOf(datasets));
+  const datasetIds = new Map(datasets.map((one) => [one.id, nodeId("dataset", one)]));
+  const jobIds = new Map(jobs.map((one) => [one.id, nodeId("job", one)]));
+  const flows = [...walked.flows.values()].map((flow) => ({
+    job: jobIds.get(flow.jobId) ?? "",
+    inputs: flow.inputs.flatMap((id) => datasetIds.get(id) ?? []),
+    outputs: flow.outputs.flatMap((id) => datasetIds.get(id) ?? []),
   }));
-  const edges = edgesOf(shown);
+  const known = knownBy(rows, aliases, edgesOf(flows));
+  const runOf = new Map(runs.map((run) => [run.jobId, run]));
   return {
-    roots: rootsOf(starts, walked, datasetId, jobId),
+    roots: rootsOf(starts, walked, datasetIds, jobIds),
     graph: [
-      ...datasets.map((one) => datasetNode(one, known.dataset, aliases, edges)),
-      ...jobs.map((one) =>
-        jobNode(
-          one,
-          known,
-          runs.find((run) => run.jobId === one.id),
-          edges,
-        ),
-      ),
+      ...datasets.map((one) => datasetNode(one, known)),
+      ...jobs.map((one) => jobNode(one, known, runOf.get(one.id))),
     ],
-    flows: shown,
+    flows,
     truncated: walked.truncated,
   };
+}
+
+function idsOf(rows: readonly { readonly id: number }[]): number[] {
+  return rows.map(({ id }) => id);
+}
+
+async function facetsOfAll(
+  sql: Sql,
+  scope: Scope,
+  of: {
+    readonly datasets: readonly NamedNode[];
+    readonly jobs: readonly NamedNode[];
+    readonly runs: readonly RunRow[];
+  },
+): Promise<FacetRow[]> {
+  return [
+    ...(await readFacets(sql, scope, ["dataset", "input", "output"], idsOf(of.datasets))),
+    ...(await readFacets(sql, scope, ["job"], idsOf(of.jobs))),
+    ...(await readFacets(sql, scope, ["run"], idsOf(of.runs))),
+  ];
 }
 
 function nodeId(type: "dataset" | "job", { namespace, name }: Pick<NamedNode, "namespace" | "name">): string {
@@ -138,24 +128,33 @@ function edgesOf(flows: LineageGraph["flows"]): NodeEdge[] {
   return [...new Map(all.map((edge) => [JSON.stringify(edge), edge])).values()];
 }
 
-function edgesAt(id: string, edges: readonly NodeEdge[]): Pick<LineageNode, "inEdges" | "outEdges"> {
+/** What is known of the nodes, each found by its node's id. */
+interface Known {
+  readonly facetsOf: (owner: FacetOwner, id: number) => Record<string, Record<string, unknown>>;
+  readonly aliasesOf: (datasetId: number) => string[];
+  readonly edgesAt: (id: string) => Pick<LineageNode, "inEdges" | "outEdges">;
+}
+
+function knownBy(
+  facets: readonly FacetRow[],
+  aliases: readonly { readonly alias: string; readonly datasetId: number }[],
+  edges: readonly NodeEdge[],
+): Known {
+  const facetsBy = Map.groupBy(facets, ({ owner, ownerId }) => `${owner} ${ownerId}`);
+  const aliasesBy = Map.groupBy(aliases, ({ datasetId }) => datasetId);
+  const [into, outOf] = [
+    Map.groupBy(edges, ({ destination }) => destination),
+    Map.groupBy(edges, ({ origin }) => origin),
+  ];
   return {
-    inEdges: edges.filter(({ destination }) => destination === id),
-    outEdges: edges.filter(({ origin }) => origin === id),
+    facetsOf: (owner, id) =>
+      Object.fromEntries((facetsBy.get(`${owner} ${id}`) ?? []).map(({ name, body }) => [name, { ...body }])),
+    aliasesOf: (id) => (aliasesBy.get(id) ?? []).map(({ alias }) => alias),
+    edgesAt: (id) => ({ inEdges: into.get(id) ?? [], outEdges: outOf.get(id) ?? [] }),
   };
 }
 
-function facetsBy(rows: readonly FacetRow[], owner: FacetOwner, id: number) {
-  const own = rows.filter((row) => row.owner === owner && row.ownerId === id);
-  return Object.fromEntries(own.map(({ name, body }) => [name, body]));
-}
-
-function datasetNode(
-  one: NamedNode,
-  rows: readonly FacetRow[],
-  aliases: readonly { readonly alias: string; readonly datasetId: number }[],
-  edges: readonly NodeEdge[],
-): LineageNode {
+function datasetNode(one: NamedNode, { facetsOf, aliasesOf: names, edgesAt }: Known): LineageNode {
   const { namespace, name } = one;
   const id = nodeId("dataset", one);
   return {
@@ -165,21 +164,16 @@ function datasetNode(
       id: { namespace, name },
       namespace,
       name,
-      aliases: aliases.filter(({ datasetId }) => datasetId === one.id).map(({ alias }) => alias),
-      facets: facetsBy(rows, "dataset", one.id),
-      inputFacets: facetsBy(rows, "input", one.id),
-      outputFacets: facetsBy(rows, "output", one.id),
+      aliases: names(one.id),
+      facets: facetsOf("dataset", one.id),
+      inputFacets: facetsOf("input", one.id),
+      outputFacets: facetsOf("output", one.id),
     },
-    ...edgesAt(id, edges),
+    ...edgesAt(id),
   };
 }
 
-function jobNode(
-  one: NamedNode,
-  rows: { readonly job: readonly FacetRow[]; readonly run: readonly FacetRow[] },
-  run: RunRow | undefined,
-  edges: readonly NodeEdge[],
-): LineageNode {
+function jobNode(one: NamedNode, { facetsOf, edgesAt }: Known, run: RunRow | undefined): LineageNode {
   const { namespace, name } = one;
   const id = nodeId("job", one);
   return {
@@ -190,7 +184,7 @@ function jobNode(
       namespace,
       name,
       aliases: [],
-      facets: facetsBy(rows.job, "job", one.id),
+      facets: facetsOf("job", one.id),
       ...(run
         ? {
             latestRun: {
@@ -198,11 +192,11 @@ function jobNode(
               state: run.state,
               ...(run.startedAt === null ? {} : { startedAt: run.startedAt }),
               ...(run.endedAt === null ? {} : { endedAt: run.endedAt }),
-              facets: facetsBy(rows.run, "run", run.id),
+              facets: facetsOf("run", run.id),
             },
           }
         : {}),
     },
-    ...edgesAt(id, edges),
+    ...edgesAt(id),
   };
 }

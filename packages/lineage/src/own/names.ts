@@ -1,3 +1,4 @@
+import type { ConnectionAddress } from "@portolan/data/contract";
 import type { Environment } from "@portolan/kernel";
 import type { NodeName } from "../store/nodes.ts";
 
@@ -9,6 +10,8 @@ export interface Names {
   readonly contract: (name: string) => NodeName;
   readonly snapshot: (environment: Environment, contract: string, id: string) => NodeName;
   readonly events: (environment: Environment, contract: string) => NodeName;
+  /** A relation or topic of a connection: as the standard names it, or by the connection where nobody knows its address any more. */
+  readonly connected: (connection: string, name: string) => NodeName;
   readonly view: (reference: string) => NodeName;
   readonly onlineView: (environment: Environment, reference: string) => NodeName;
   readonly trainingSet: (environment: Environment, name: string, id: string) => NodeName;
@@ -24,6 +27,7 @@ const schemes = [
   "contract",
   "dataset",
   "events",
+  "connection",
   "featurestore",
   "trainingset",
   "object",
@@ -34,7 +38,7 @@ const schemes = [
 ] as const;
 type Scheme = (typeof schemes)[number];
 
-export function namesOf(authority: string): Names {
+export function namesOf(authority: string, addresses: ReadonlyMap<string, ConnectionAddress>): Names {
   const at = (scheme: Scheme, name: string, environment?: Environment): NodeName => ({
     namespace: `${scheme}://${authority}${environment === undefined ? "" : `/${environment}`}`,
     name,
@@ -43,6 +47,11 @@ export function namesOf(authority: string): Names {
     contract: (name) => at("contract", name),
     snapshot: (environment, contract, id) => at("dataset", `${contract}@${id}`, environment),
     events: (environment, contract) => at("events", contract, environment),
+    connected: (connection, name) =>
+      externalName(addresses.get(connection), name) ?? {
+        namespace: `connection://${authority}/${connection}`,
+        name,
+      },
     view: (reference) => at("featurestore", reference),
     onlineView: (environment, reference) => at("featurestore", reference, environment),
     trainingSet: (environment, name, id) => at("trainingset", `${name}@${id}`, environment),
@@ -52,6 +61,13 @@ export function namesOf(authority: string): Names {
     scores: (environment, name, id) => at("scores", `${name}@${id}`, environment),
     job: (environment, name) => at("portolan", name, environment),
   };
+}
+
+function externalName(address: ConnectionAddress | undefined, name: string): NodeName | undefined {
+  if (address === undefined) return undefined;
+  if (address.kind === "kafka") return { namespace: `kafka://${address.broker}`, name };
+  const { host, port, database } = address;
+  return { namespace: `postgres://${host}:${port}`, name: `${database}.${name}` };
 }
 
 /** Whether a namespace is one of Portolan's own in this organisation: only Portolan says how such a thing came to be. */

@@ -19,7 +19,7 @@ import {
   schema,
   version,
 } from "./facets.ts";
-import { datasetEvent, runEvent, type StatedDataset } from "./statement.ts";
+import { datasetEvent, jobEvent, runEvent, type StatedDataset } from "./statement.ts";
 import { endOf, type Tell, type Telling, textOf } from "./tell.ts";
 import { identity, indirect, transformed } from "./transformations.ts";
 
@@ -65,6 +65,20 @@ export const tellIngestionStart: Tell = async (telling) => {
   const events = row.detail["events"] === true ? [names.events(environment as Environment, contract)] : [];
   const inputs = [...events, ...(await inputsOf(telling, ingestion))];
   return [statementOf(telling, ingestion, "START", { inputs })];
+};
+
+/** A subscription: what a topic brings waits as events under its contract. */
+export const tellSubscription: Tell = async ({ row, names, things }) => {
+  const found = await things.subscription(row.subject);
+  if (!found) return [];
+  const { contract, environment, connection, topic } = found;
+  const source = { ...names.connected(connection, topic), facets: datasetType("TOPIC") };
+  const waiting = { ...names.events(environment, contract), facets: datasetType("STREAM") };
+  const job = names.job(environment, `subscribe.${contract}.${topic}`);
+  const told = { at: row.at, job, jobType: "SUBSCRIPTION", inputs: [source], outputs: [waiting] };
+  const place = asPlace({ useCaseId: found.useCaseId });
+  const audience = { action: "data:read_ingestion", resource: "Ingestion", environment, ...place };
+  return [{ event: jobEvent(told), audience, names: [] }];
 };
 
 /** A batch that was published, or was found to be published already. */
@@ -134,17 +148,29 @@ async function originsOf({ things, names }: Telling, ingestion: Ingestion): Prom
     if (!before) break;
     first = before;
   }
-  return first.sources.map(({ path, object }) => {
-    if (path === undefined) {
-      const of = names.object(object ?? "");
-      return { ...of, facets: { ...datasetType("FILE"), ...dataSource(of.namespace, of.namespace) } };
-    }
-    return {
-      namespace: "file",
-      name: path,
-      facets: { ...datasetType("FILE"), ...dataSource("file", `file://${path}`) },
-    };
-  });
+  return first.sources.map((source) => originOf(names, first, source));
+}
+
+function originOf(
+  names: Telling["names"],
+  { contract, environment }: Ingestion,
+  { path, object, format, relation, connection }: Ingestion["sources"][number],
+): StatedDataset {
+  if (path !== undefined) {
+    const facets = { ...datasetType("FILE"), ...dataSource("file", `file://${path}`) };
+    return { namespace: "file", name: path, facets };
+  }
+  if (relation !== undefined) {
+    const of = names.connected(connection ?? "", relation);
+    return { ...of, facets: { ...datasetType("TABLE"), ...dataSource(connection ?? "", of.namespace) } };
+  }
+  // Events wait under their contract before they are a batch.
+  if (format === "events") {
+    const of = names.events(environment as Environment, contract);
+    return { ...of, facets: datasetType("STREAM") };
+  }
+  const of = names.object(object ?? "");
+  return { ...of, facets: { ...datasetType("FILE"), ...dataSource(of.namespace, of.namespace) } };
 }
 
 /** Sources and contract: both make what comes out. */
@@ -168,8 +194,15 @@ function snapshotFacets(manifest: DatasetManifest, { contractBody, nulls }: Inge
   };
 }
 
-/** Each column from the column of the source that it was read from; which rows there are, from those that rules look at. */
-function columnsOf(contract: DataContract, origins: readonly StatedDataset[]): Facets {
+/** Entries that one facet holds of ours: sixty-four files of a few hundred columns each. */
+const mostInputFields = 20_000;
+
+/**
+ * Each column from the column of the source that it was read from; which rows there are, from those that rules look at. Of very many sources
+ * with very many columns the first alone: all of them are inputs of the run, and all have the same columns.
+ */
+function columnsOf(contract: DataContract, sources: readonly StatedDataset[]): Facets {
+  const origins = sources.slice(0, Math.max(1, Math.floor(mostInputFields / contract.columns.length)));
   const source = new Map(contract.columns.map((column) => [column.name, column.source]));
   const from = (name: string, transformation: InputField["transformations"][number]): InputField[] =>
     origins.map((of) => ({ of, field: source.get(name) ?? name, transformations: [transformation] }));

@@ -37,6 +37,7 @@ export function tellingOf(sql: Sql, things: MadeThings, names: Names, row: ToldR
     things: {
       contract: (...of) => things.contract(sql, organisationId, ...of),
       ingestion: (id) => things.ingestion(sql, organisationId, id),
+      subscription: (id) => things.subscription(sql, organisationId, id),
       dataset: (id) => things.dataset(sql, organisationId, id),
       view: (...of) => things.view(sql, organisationId, ...of),
       trainingSet: (id) => things.trainingSet(sql, organisationId, id),

@@ -1,11 +1,18 @@
 import type { Tell } from "./tell.ts";
-import { tellContract, tellDataset, tellIngestionEnd, tellIngestionStart } from "./tell-data.ts";
+import {
+  tellContract,
+  tellDataset,
+  tellIngestionEnd,
+  tellIngestionStart,
+  tellSubscription,
+} from "./tell-data.ts";
 import { tellMaterialization, tellTrainingSet, tellView } from "./tell-features.ts";
 import { tellDeployment, tellModelVersion, tellScoring, tellTrainingRun } from "./tell-models.ts";
 
 /** Which rows of the ledger are told, and how: a kind of thing that is not here is not in the lineage. */
 export const toldEvents: Readonly<Record<string, Tell>> = {
   "data.contract.published": tellContract,
+  "data.subscription.started": tellSubscription,
   "data.ingestion.started": tellIngestionStart,
   "data.ingestion.replayed": tellIngestionStart,
   "data.ingestion.reused": tellDataset,
