@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -34,5 +43,5 @@ export function fill(file: string, leave = 0): void {
     }
   }
   closeSync(handle);
-  if (leave > 0) execFileSync("truncate", ["-s", `-${leave}`, file]);
+  if (leave > 0) truncateSync(file, statSync(file).size - leave);
 }
