@@ -16,7 +16,7 @@ import {
 import { requireContract } from "../contracts/require-contract.ts";
 import { beginIngestion } from "../ingestion/begin-ingestion.ts";
 import { claimEvents, deleteBatch, type EventPlace, linesOf, releaseEvents } from "./event-store.ts";
-import { eventQueue, windowEnd } from "./keep-events.ts";
+import { eventQueue, nextWindow, windowEnd } from "./keep-events.ts";
 import type { EventDeps } from "./receive-events.ts";
 
 /** Events of one batch; what waits beyond becomes the next. */
@@ -42,17 +42,20 @@ function batchPrefix({ organisationId, contract, environment, useCaseId, window 
 
 async function batchEvents(deps: EventDeps, job: JobRun): Promise<JsonObject> {
   const { window, ...place } = placeOf(job.call, job.payload);
+  const { windowMs = deps.eventWindowMs } = job.payload as { windowMs?: number };
   const at = {
     environment: place.environment as Environment,
     ...(await locate(deps.places, job.call.actor.organisationId, { useCaseId: place.useCaseId })),
   };
-  const over = asEpochMicros(windowEnd(window, deps.eventWindowMs));
+  const over = asEpochMicros(windowEnd(window, windowMs));
+  // Later ones were judged at the door as of a later instant: they are a later batch's.
+  const receivedBefore = nextWindow(window, windowMs);
   const ingestions: string[] = [];
   for (let number = 0; ; number += 1) {
     const batch = `${batchPrefix({ ...place, window })}${number}`;
     const claimed = await job.step(`claim ${number}`, async (tx): Promise<number> => {
       if (tx.now < over) throw new JobDeferred(over, "events of this window are still coming");
-      return claimEvents(tx.sql, place, batch, mostPerBatch);
+      return claimEvents(tx.sql, place, { batch, receivedBefore, mostEvents: mostPerBatch });
     });
     if (claimed === 0) return { ingestions };
     const object = await job.effect(`write ${number}`, async () => {

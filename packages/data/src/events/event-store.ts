@@ -100,6 +100,14 @@ async function addWaiting(sql: Sql, place: EventPlace, slot: number, count: numb
     .execute();
 }
 
+export interface Claim {
+  /** Its name, that of no other batch. */
+  readonly batch: string;
+  /** Epoch microseconds: what was received then or later is left for the batch of its own window. */
+  readonly receivedBefore: number;
+  readonly mostEvents: number;
+}
+
 /**
  * Gives the first events that wait to a batch; resolves to how many. By name, not up to a number: a request that began earlier may
  * commit later, and its events are then the next batch's.
@@ -107,13 +115,17 @@ async function addWaiting(sql: Sql, place: EventPlace, slot: number, count: numb
 export async function claimEvents(
   sql: Sql,
   place: EventPlace,
-  batch: string,
-  limit: number,
+  { batch, receivedBefore, mostEvents }: Claim,
 ): Promise<number> {
+  const first = unclaimed(sql, place)
+    .select("seq")
+    .where("received_at", "<", receivedBefore)
+    .orderBy("seq")
+    .limit(mostEvents);
   const claimed = await tables(sql)
     .updateTable("data.events")
     .set({ batch })
-    .where("seq", "in", unclaimed(sql, place).select("seq").orderBy("seq").limit(limit))
+    .where("seq", "in", first)
     .executeTakeFirst();
   const count = Number(claimed.numUpdatedRows);
   await addWaiting(sql, place, claimSlot, -count);

@@ -27,9 +27,14 @@ export function windowOf(now: number, windowMs: number): number {
   return Math.floor(now / (windowMs * 1000));
 }
 
+/** When the next window begins, epoch microseconds. */
+export function nextWindow(window: number, windowMs: number): number {
+  return (window + 1) * windowMs * 1000;
+}
+
 /** When the events of a window become a batch, epoch microseconds; they are judged as of then, at the door too. */
 export function windowEnd(window: number, windowMs: number): number {
-  return (window + 1) * windowMs * 1000 + graceMs * 1000;
+  return nextWindow(window, windowMs) + graceMs * 1000;
 }
 
 export interface EventsToKeep {
@@ -54,6 +59,8 @@ export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise
       contract: contract.name,
       environment,
       window,
+      // A window's number means another time once the operator sets another length.
+      windowMs,
       ...(useCaseId === undefined ? {} : { useCaseId }),
     },
     key: [contract.name, environment, useCaseId ?? "", window].join(":"),
