@@ -5,6 +5,7 @@ import {
   findSubscription,
   offsetsOf,
   type StoredSubscription,
+  updateSubscription,
 } from "../src/subscriptions/subscription-store.ts";
 import { readSubscription, subscribe, unsubscribe } from "../src/subscriptions/subscriptions.ts";
 import { startOffsets, takeRecords } from "../src/subscriptions/take-records.ts";
@@ -124,6 +125,9 @@ test("one topic has one reader in a place; what is stopped takes nothing in, and
   expect((await follow("orders.sent")).id).toBe(one.id);
   expect((await unsubscribe(f.deps, f.call, one.id)).state).toBe("stopped");
   await expect(take(one, record(0n))).rejects.toMatchObject({ name: "SubscriptionStopped" });
+  // Its reader hears of it later than it is so, and may have failed meanwhile.
+  await f.db.uow.write(f.call, (tx) => updateSubscription(tx.sql, one.id, { state: "retrying", failures: 1 }));
+  expect((await readSubscription(f.deps, f.call, one.id)).state).toBe("stopped");
   expect((await follow("orders.sent")).id).not.toBe(one.id);
   await expect(follow("payments")).rejects.toMatchObject({ code: "data.connection_unusable" });
   expect(f.refusals).toEqual(["main: it does not list the topic payments"]);
