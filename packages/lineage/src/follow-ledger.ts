@@ -40,7 +40,7 @@ export interface FollowDeps {
 
 const events = Object.keys(toldEvents);
 /** Positions that are looked at in one go. */
-const reach = 2000;
+const reach = 1000;
 /** Rows that were not told and are tried again when control starts. */
 const mostUntold = 1000;
 
@@ -55,20 +55,23 @@ export async function followLedger(deps: FollowDeps, organisationId: Id<"organis
   const call = callOf(deps, organisationId);
   const names = await namesFor(deps, organisationId);
   for (let told = 0; ; ) {
-    const { rows, end, size } = await deps.work.read(call, async (sql) => {
-      const from = await readCursor(sql, organisationId);
+    const { from, to, size, rows } = await deps.work.read(call, async (sql) => {
+      const position = await readCursor(sql, organisationId);
       const whole = await ledgerSize(sql, organisationId);
-      const to = Math.min(from + reach, whole);
-      return { rows: await rowsBetween(sql, { organisationId, events }, from, to), end: to, size: whole };
+      const end = Math.min(position + reach, whole);
+      const found = await rowsBetween(sql, { organisationId, events }, position, end);
+      return { from: position, to: end, size: whole, rows: found };
     });
     for (const row of rows) {
       await tellRow(deps, call, names, row);
       told += 1;
     }
-    await deps.work.write(call, async (tx) => {
-      if ((await readCursor(tx.sql, organisationId)) < end) await moveCursor(tx.sql, organisationId, end);
-    });
-    if (end >= size) return told;
+    // Most rows tell of nothing: they are looked at again until there are many, rather than each noted in a transaction of its own.
+    if (to - from >= reach)
+      await deps.work.write(call, async (tx) => {
+        if ((await readCursor(tx.sql, organisationId)) < to) await moveCursor(tx.sql, organisationId, to);
+      });
+    if (to >= size) return told;
   }
 }
 

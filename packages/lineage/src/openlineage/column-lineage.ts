@@ -12,9 +12,6 @@ export interface Transformation {
   readonly masking?: boolean;
 }
 
-/** Edges that one facet may state: a thousand columns of a hundred sources each. */
-const mostEdges = 100_000;
-
 /**
  * The edges of a columnLineage facet, of any of its versions: 1-0 has one transformation beside the fields, 1-2 a list in each of
  * them. What is not in its form is passed over; the facet itself is kept as it is. Pure.
@@ -30,7 +27,7 @@ export function columnEdges(facet: Readonly<Record<string, unknown>>): ColumnEdg
     for (const input of listOf(inputFields)) edges.push(...edgeOf(input, older, field));
   }
   for (const input of listOf(facet["dataset"])) edges.push(...edgeOf(input, []));
-  return edges.slice(0, mostEdges);
+  return edges;
 }
 
 function edgeOf(input: unknown, older: readonly Transformation[], field?: string): ColumnEdge[] {

@@ -194,8 +194,15 @@ function snapshotFacets(manifest: DatasetManifest, { contractBody, nulls }: Inge
   };
 }
 
-/** Each column from the column of the source that it was read from; which rows there are, from those that rules look at. */
-function columnsOf(contract: DataContract, origins: readonly StatedDataset[]): Facets {
+/** Entries that one facet holds of ours: sixty-four files of a few hundred columns each. */
+const mostInputFields = 20_000;
+
+/**
+ * Each column from the column of the source that it was read from; which rows there are, from those that rules look at. Of very many sources
+ * with very many columns the first alone: all of them are inputs of the run, and all have the same columns.
+ */
+function columnsOf(contract: DataContract, sources: readonly StatedDataset[]): Facets {
+  const origins = sources.slice(0, Math.max(1, Math.floor(mostInputFields / contract.columns.length)));
   const source = new Map(contract.columns.map((column) => [column.name, column.source]));
   const from = (name: string, transformation: InputField["transformations"][number]): InputField[] =>
     origins.map((of) => ({ of, field: source.get(name) ?? name, transformations: [transformation] }));
