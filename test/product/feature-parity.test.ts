@@ -75,19 +75,16 @@ beforeAll(async () => {
     from: { kind: "feature", view: "accounts@1", feature },
     missing: 0,
   });
-  await call("PUT", "/v1/endpoints/delays", {
-    environment: "dev",
-    useCaseId: "delays",
-    model: "delays",
-    version: 1,
-    features: {
-      service: "accounts",
-      entityKeys: ["account"],
-      views: [{ name: "accounts@1", digest, entityKeys: ["account"] }],
-      columns: [column("balance", 0), column("rating", 1)],
-      maxAgeMs: null,
-    },
-  });
+  const plan = join(folder, "features.json");
+  const features = {
+    service: "accounts",
+    entityKeys: ["account"],
+    views: [{ name: "accounts@1", digest, entityKeys: ["account"] }],
+    columns: [column("balance", 0), column("rating", 1)],
+    maxAgeMs: null,
+  };
+  await writeFile(plan, JSON.stringify(features));
+  await done(`endpoint deploy delays delays 1 --use-case delays --environment dev --features ${plan}`);
   await soon(async () => (await predict("a")).code === 0);
 }, 300_000);
 afterAll(async () => {
