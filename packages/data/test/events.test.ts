@@ -1,6 +1,6 @@
 import type { Digest } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { claimEvents } from "../src/events/event-store.ts";
+import { claimEvents, insertEvents } from "../src/events/event-store.ts";
 import { eventBatchJob, readQuarantine, receiveEvents } from "../src/index.ts";
 import type { IngestionView } from "../src/resources.ts";
 import { type DataFixture, dataFixture, waitFor } from "./data-fixture.ts";
@@ -107,16 +107,29 @@ test("who may not ingest posts nothing, and a contract that is not there takes n
 
 test("events that a job claimed and could not make a batch of wait for the next", async () => {
   const before = (await ingestions()).length;
-  await post(flight(50));
+  await post(flight(50), flight(51));
   const [event] = await f.db.database.session((session) =>
     session.query<{ organisation_id: string }>("select organisation_id from data.events", []),
   );
   const payload = { contract: "flights", environment: "dev", window: 7 };
   await f.db.uow.write(f.call, async (tx) => {
     const place = { organisationId: event?.organisation_id ?? "", contract: "flights", environment: "dev" };
-    await claimEvents(tx.sql, place, `${place.organisationId}:flights:dev::7.0`, 10);
+    const batch = `${place.organisationId}:flights:dev::7.0`;
+    // However large it is, one event is a batch.
+    const most = { events: 10, bytes: 1 };
+    expect(await claimEvents(tx.sql, place, { batch, receivedBefore: tx.now + 1, most })).toBe(1);
     await eventBatchJob(f.deps).abandoned?.(tx, { payload, state: "failed", reason: "no disk" });
   });
   await waitFor(waiting, (left) => left === 0);
   expect((await ingestions()).length).toBe(before + 1);
+});
+
+test("a batch leaves the events of later windows, which were judged as of a later instant", async () => {
+  const place = { organisationId: f.call.actor.organisationId, contract: "flights", environment: "dev" };
+  const later = f.db.clock.now() + 3_600_000_000;
+  await f.db.uow.write(f.call, (tx) => insertEvents(tx.sql, place, later, [flight(51)]));
+  await post(flight(52));
+  await waitFor(waiting, (left) => left === 1);
+  expect((await ingestions()).at(-1)?.counts).toMatchObject({ accepted: 1, quarantined: 0 });
+  expect(await waiting()).toBe(1);
 });

@@ -1,5 +1,6 @@
 import {
   asEpochMicros,
+  asPlace,
   type CallContext,
   type Digest,
   type Environment,
@@ -16,24 +17,31 @@ import {
 import { requireContract } from "../contracts/require-contract.ts";
 import { beginIngestion } from "../ingestion/begin-ingestion.ts";
 import { claimEvents, deleteBatch, type EventPlace, linesOf, releaseEvents } from "./event-store.ts";
-import { eventQueue, windowEnd } from "./keep-events.ts";
+import { enqueueBatch, eventQueue, nextWindow, windowEnd } from "./keep-events.ts";
 import type { EventDeps } from "./receive-events.ts";
 
-/** Events of one batch; what waits beyond becomes the next. */
-const mostPerBatch = 50_000;
+/** One batch; what waits beyond becomes the next. Its lines are in memory while they are written. */
+const mostPerBatch = { events: 50_000, bytes: 64 * 2 ** 20 };
 
 /**
  * Makes batches of the events of a window: JSON lines as an object, an ingestion of it, and the events gone, in this order; the last two in
  * one transaction, so that no event is in two batches or in none.
  */
 export function eventBatchJob(deps: EventDeps): JobHandler {
-  return { queue: eventQueue, retries: 5, run: (job) => batchEvents(deps, job), abandoned: releaseClaims };
+  return {
+    queue: eventQueue,
+    retries: 5,
+    run: (job) => batchEvents(deps, job),
+    abandoned: (tx, end) => releaseClaims(deps, tx, end),
+  };
 }
 
-/** What a job could not make a batch of waits for the next one. */
-async function releaseClaims(tx: Transaction, { payload }: JobEnd): Promise<void> {
+/** What a job could not make a batch of waits for the next one, which may be long in coming: so there is one. */
+async function releaseClaims(deps: EventDeps, tx: Transaction, { payload }: JobEnd): Promise<void> {
   const place = placeOf(tx.call, payload);
-  await releaseEvents(tx.sql, place, batchPrefix(place));
+  if ((await releaseEvents(tx.sql, place, batchPrefix(place))) === 0) return;
+  const at = { ...asPlace(place), environment: place.environment as Environment };
+  await enqueueBatch(tx, place.contract, at, deps.eventWindowMs);
 }
 
 function batchPrefix({ organisationId, contract, environment, useCaseId, window }: Window): string {
@@ -42,17 +50,20 @@ function batchPrefix({ organisationId, contract, environment, useCaseId, window 
 
 async function batchEvents(deps: EventDeps, job: JobRun): Promise<JsonObject> {
   const { window, ...place } = placeOf(job.call, job.payload);
+  const { windowMs = deps.eventWindowMs } = job.payload as { windowMs?: number };
   const at = {
     environment: place.environment as Environment,
     ...(await locate(deps.places, job.call.actor.organisationId, { useCaseId: place.useCaseId })),
   };
-  const over = asEpochMicros(windowEnd(window, deps.eventWindowMs));
+  const over = asEpochMicros(windowEnd(window, windowMs));
+  // Later ones were judged at the door as of a later instant: they are a later batch's.
+  const receivedBefore = nextWindow(window, windowMs);
   const ingestions: string[] = [];
   for (let number = 0; ; number += 1) {
     const batch = `${batchPrefix({ ...place, window })}${number}`;
     const claimed = await job.step(`claim ${number}`, async (tx): Promise<number> => {
       if (tx.now < over) throw new JobDeferred(over, "events of this window are still coming");
-      return claimEvents(tx.sql, place, batch, mostPerBatch);
+      return claimEvents(tx.sql, place, { batch, receivedBefore, most: mostPerBatch });
     });
     if (claimed === 0) return { ingestions };
     const object = await job.effect(`write ${number}`, async () => {

@@ -27,9 +27,14 @@ export function windowOf(now: number, windowMs: number): number {
   return Math.floor(now / (windowMs * 1000));
 }
 
+/** When the next window begins, epoch microseconds. */
+export function nextWindow(window: number, windowMs: number): number {
+  return (window + 1) * windowMs * 1000;
+}
+
 /** When the events of a window become a batch, epoch microseconds; they are judged as of then, at the door too. */
 export function windowEnd(window: number, windowMs: number): number {
-  return (window + 1) * windowMs * 1000 + graceMs * 1000;
+  return nextWindow(window, windowMs) + graceMs * 1000;
 }
 
 export interface EventsToKeep {
@@ -45,25 +50,32 @@ export interface EventsToKeep {
 /** Keeps events in the caller's transaction, with their ledger row and the job that makes a batch of them once their window is over. */
 export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise<void> {
   const { contract, place, lines, windowMs, detail } = events;
-  const { environment, useCaseId } = place;
+  const { environment } = place;
   await insertEvents(tx.sql, eventPlace(tx.call.actor.organisationId, contract.name, place), tx.now, lines);
-  const window = windowOf(tx.now, windowMs);
-  await tx.enqueue({
-    queue: eventQueue,
-    payload: {
-      contract: contract.name,
-      environment,
-      window,
-      ...(useCaseId === undefined ? {} : { useCaseId }),
-    },
-    key: [contract.name, environment, useCaseId ?? "", window].join(":"),
-    place: { environment, ...ownerOf(place) },
-  });
+  await enqueueBatch(tx, contract.name, place, windowMs);
   await tx.record({
     event: "data.events.received",
     subject: contract.id,
     after: digestBytes(new TextEncoder().encode(lines.join("\n"))),
     detail: { contract: contract.name, version: contract.version, environment, ...detail },
+  });
+}
+
+/** The job that makes a batch of the events of the window that is now, once however often it is asked for. */
+export async function enqueueBatch(
+  tx: Transaction,
+  contract: string,
+  place: EnvironmentPlace,
+  windowMs: number,
+): Promise<void> {
+  const { environment, useCaseId } = place;
+  const window = windowOf(tx.now, windowMs);
+  await tx.enqueue({
+    queue: eventQueue,
+    // A window's number means another time once the operator sets another length.
+    payload: { contract, environment, window, windowMs, ...(useCaseId === undefined ? {} : { useCaseId }) },
+    key: [contract, environment, useCaseId ?? "", window].join(":"),
+    place: { environment, ...ownerOf(place) },
   });
 }
 

@@ -1,16 +1,10 @@
 import { type CallContext, PortolanError, type Sql } from "@portolan/kernel";
-import type { ColumnGraph, ColumnNode } from "../contract.ts";
+import type { ColumnGraph } from "../contract.ts";
 import type { LineageErrorCode } from "../errors.ts";
 import { findStarts, type Scope } from "../store/find-nodes.ts";
-import {
-  type ColumnEdgeRow,
-  type ColumnKey,
-  columnEdgesAt,
-  type NamedNode,
-  readFacets,
-  readNames,
-} from "../store/graph.ts";
+import { type ColumnEdgeRow, type ColumnKey, columnEdgesAt, readFacets, readNames } from "../store/graph.ts";
 import { type ReadDeps, visibleAudiences } from "../visible.ts";
+import { describeColumns, keyOf } from "./describe-columns.ts";
 import { type AskedDirection, directionsOf } from "./directions.ts";
 import { requireStarts } from "./require-starts.ts";
 import type { Bounds } from "./walk.ts";
@@ -44,7 +38,7 @@ export async function readColumnLineage(
     const names = await readNames(sql, "datasets", [
       ...new Set([...keys.values()].map(({ datasetId }) => datasetId)),
     ]);
-    return describe(starts, [...keys.values()], found, new Map(names.map((one) => [one.id, one])));
+    return describeColumns(starts, [...keys.values()], found, new Map(names.map((one) => [one.id, one])));
   });
 }
 
@@ -93,10 +87,6 @@ async function requireColumn(
   });
 }
 
-function keyOf({ datasetId, field }: ColumnKey): string {
-  return JSON.stringify([datasetId, field]);
-}
-
 async function walkColumns(sql: Sql, scope: Scope, starts: readonly ColumnKey[], asked: ColumnQuestion) {
   const edges = new Map<string, ColumnEdgeRow>();
   let truncated = false;
@@ -121,42 +111,4 @@ async function walkColumns(sql: Sql, scope: Scope, starts: readonly ColumnKey[],
     }
   }
   return { edges: [...edges.values()], truncated };
-}
-
-function describe(
-  starts: readonly ColumnKey[],
-  keys: readonly ColumnKey[],
-  { edges, truncated }: { readonly edges: readonly ColumnEdgeRow[]; readonly truncated: boolean },
-  names: ReadonlyMap<number, NamedNode>,
-): ColumnGraph {
-  const idOf = ({ datasetId, field }: ColumnKey): string => {
-    const { namespace = "", name = "" } = names.get(datasetId) ?? {};
-    return field === null ? `dataset:${namespace}:${name}` : `datasetField:${namespace}:${name}:${field}`;
-  };
-  const partsOf = ({ datasetId, field }: ColumnKey) => {
-    const { namespace = "", name = "" } = names.get(datasetId) ?? {};
-    return { namespace, dataset: name, ...(field === null ? {} : { field }) };
-  };
-  const same = (one: ColumnKey, other: ColumnKey) => keyOf(one) === keyOf(other);
-  const edgeOf = ({ from, to }: ColumnEdgeRow) => ({ origin: idOf(from), destination: idOf(to) });
-  return {
-    roots: starts.map(idOf),
-    graph: keys.map((key): ColumnNode => {
-      const into = edges.filter(({ to }) => same(to, key));
-      return {
-        id: idOf(key),
-        type: "DATASET_FIELD",
-        data: {
-          ...partsOf(key),
-          inputFields: into.map(({ from, transformations }) => ({
-            ...partsOf(from),
-            transformations: transformations as ColumnNode["data"]["inputFields"][number]["transformations"],
-          })),
-        },
-        inEdges: into.map(edgeOf),
-        outEdges: edges.filter(({ from }) => same(from, key)).map(edgeOf),
-      };
-    }),
-    truncated,
-  };
 }
