@@ -141,6 +141,22 @@ describe.skipIf(program === undefined)("tables of PostgreSQL as a source", () =>
     expect(bare.failures?.[0]).toMatch(/^public\.bare lacks paid_at; it has id, note/);
   });
 
+  test("a json document of many lines is one row, in arrays and composite types too, with its numbers and its order", async () => {
+    await sql.query(`
+      create type public.detail as (of json);
+      create table public.documents (id bigint, paid_at timestamptz, tags json[], more public.detail);
+      insert into public.documents values (1, now() - interval '1 hour', array[E'{\\n"t":\\r\\n1}'::json],
+        row(E'{\\n  "z": 1.10,\\r\\n  "a": "two\\\\nlines"\\n}'::json)::public.detail);
+      grant select on public.documents to reader;
+    `);
+    const done = await ingest("warehouse", "public.documents");
+    expect(done.counts).toEqual({ accepted: 1, quarantined: 0, deadLetters: 0 });
+    const [row] = await f.rowsOf(await objectOf(done.datasetId));
+    expect(JSON.parse(String(row?.["tags"]))).toEqual([{ t: 1 }]);
+    expect(row?.["more"]).toMatch(/"z":\s*1\.10,\s*"a"/);
+    expect(JSON.parse(String(row?.["more"]))).toEqual({ of: { z: 1.1, a: "two\nlines" } });
+  });
+
   test("what is larger than its connection allows is refused whole, and what may not be read says why", async () => {
     expect((await ingest("small", "public.large")).failures).toEqual([
       expect.stringContaining("public.large has more than 5001 rows, and none was taken"),

@@ -88,7 +88,8 @@ async function readRelation<T>(
   const observed = columns.map(({ name, type }) => ({ name, type }));
   const chosen = columns.filter(({ name }) => wanted.includes(name)).map(cellSql);
   if (chosen.length === 0) return { columns: observed, rows: 0 };
-  const rows = `select row_to_json(r) from (select ${chosen.join(", ")} from ${quotedRelation(relation)} limit ${maxRows + 1}) r`;
+  // A `json` value is copied as somebody wrote it, on many lines perhaps. Within JSON's strings there is no line break, and elsewhere a space is the same.
+  const rows = `select translate(row_to_json(r)::text, e'\\n\\r', '  ') from (select ${chosen.join(", ")} from ${quotedRelation(relation)} limit ${maxRows + 1}) r`;
   // JSON has no control characters: with these as delimiter and quote each row is its own text, on a line of its own.
   const stream = client.query(
     copyTo(`copy (${rows}) to stdout (format csv, delimiter e'\\x02', quote e'\\x01')`),
