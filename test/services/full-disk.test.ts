@@ -1,47 +1,10 @@
-import { execFileSync } from "node:child_process";
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import { afterAll, describe, expect, test } from "vitest";
 import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 import { runPortolan, startProduct } from "../../apps/cli/test/product.ts";
-
-const mounts: string[] = [];
-afterAll(() => {
-  for (const folder of mounts) {
-    execFileSync("umount", ["--lazy", folder]);
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
-
-/** A real small disk; `undefined` where only root could mount it. */
-function mountSmallDisk(megabytes: number): string | undefined {
-  const folder = mkdtempSync(join(tmpdir(), "portolan-small-disk-"));
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", folder], { stdio: "pipe" });
-  } catch (error) {
-    if (process.env["CI"] === "true") throw error;
-    rmSync(folder, { recursive: true });
-    return undefined;
-  }
-  mounts.push(folder);
-  chmodSync(folder, 0o755);
-  return folder;
-}
-
-/** Takes all that is left, down to the last block. */
-function fill(file: string): void {
-  const handle = openSync(file, "w");
-  for (let size = 1024 * 1024; size >= 512; ) {
-    try {
-      if (writeSync(handle, Buffer.alloc(size)) < size) size /= 2;
-    } catch {
-      size /= 2;
-    }
-  }
-  closeSync(handle);
-}
+import { fill, mountSmallDisk, unmount } from "./small-disk.ts";
 
 /** A state folder that has been in use before, with nothing running. */
 async function startedAndStopped(parent: string) {
@@ -57,6 +20,10 @@ async function startedAndStopped(parent: string) {
 
 const tooSmall = mountSmallDisk(30);
 const enough = mountSmallDisk(400);
+afterAll(() => {
+  unmount(tooSmall);
+  unmount(enough);
+});
 
 describe.skipIf(!hasEmbeddedPostgres() || tooSmall === undefined || enough === undefined)(
   "a full disk",

@@ -107,14 +107,16 @@ test("who may not ingest posts nothing, and a contract that is not there takes n
 
 test("events that a job claimed and could not make a batch of wait for the next", async () => {
   const before = (await ingestions()).length;
-  await post(flight(50));
+  await post(flight(50), flight(51));
   const [event] = await f.db.database.session((session) =>
     session.query<{ organisation_id: string }>("select organisation_id from data.events", []),
   );
   const payload = { contract: "flights", environment: "dev", window: 7 };
   await f.db.uow.write(f.call, async (tx) => {
     const place = { organisationId: event?.organisation_id ?? "", contract: "flights", environment: "dev" };
-    await claimEvents(tx.sql, place, `${place.organisationId}:flights:dev::7.0`, 10);
+    const most = { events: 10, bytes: 1 };
+    // However large it is, one event is a batch.
+    expect(await claimEvents(tx.sql, place, `${place.organisationId}:flights:dev::7.0`, most)).toBe(1);
     await eventBatchJob(f.deps).abandoned?.(tx, { payload, state: "failed", reason: "no disk" });
   });
   await waitFor(waiting, (left) => left === 0);

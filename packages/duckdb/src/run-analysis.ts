@@ -155,6 +155,9 @@ function failed(message: string, note?: string): PortolanError {
   // DuckDB names the setting in its message when the temporary files are used up.
   if (message.includes("max_temp_directory_size"))
     return tooLarge(`${note ? `${note}: ` : ""}its temporary files reached their limit`);
+  // In its words there is the path of this machine, and nothing to do about it.
+  if (/No space left on device|ENOSPC/.test(message))
+    return tooLarge(`${note ? `${note}: ` : ""}the disk of the work folder is full`);
   return new PortolanError("data.analysis_failed", {
     detail: `${note ? `${note}: ` : ""}${message.slice(0, 1000)}`,
     mend: "Check the source's columns and the free space of the work folder.",

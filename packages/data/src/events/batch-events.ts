@@ -1,5 +1,6 @@
 import {
   asEpochMicros,
+  asPlace,
   type CallContext,
   type Digest,
   type Environment,
@@ -16,24 +17,31 @@ import {
 import { requireContract } from "../contracts/require-contract.ts";
 import { beginIngestion } from "../ingestion/begin-ingestion.ts";
 import { claimEvents, deleteBatch, type EventPlace, linesOf, releaseEvents } from "./event-store.ts";
-import { eventQueue, windowEnd } from "./keep-events.ts";
+import { enqueueBatch, eventQueue, windowEnd, windowOf } from "./keep-events.ts";
 import type { EventDeps } from "./receive-events.ts";
 
-/** Events of one batch; what waits beyond becomes the next. */
-const mostPerBatch = 50_000;
+/** One batch; what waits beyond becomes the next. Its lines are in memory while they are written. */
+const mostPerBatch = { events: 50_000, bytes: 64 * 2 ** 20 };
 
 /**
  * Makes batches of the events of a window: JSON lines as an object, an ingestion of it, and the events gone, in this order; the last two in
  * one transaction, so that no event is in two batches or in none.
  */
 export function eventBatchJob(deps: EventDeps): JobHandler {
-  return { queue: eventQueue, retries: 5, run: (job) => batchEvents(deps, job), abandoned: releaseClaims };
+  return {
+    queue: eventQueue,
+    retries: 5,
+    run: (job) => batchEvents(deps, job),
+    abandoned: (tx, end) => releaseClaims(deps, tx, end),
+  };
 }
 
-/** What a job could not make a batch of waits for the next one. */
-async function releaseClaims(tx: Transaction, { payload }: JobEnd): Promise<void> {
+/** What a job could not make a batch of waits for the next one, which may be long in coming: so there is one. */
+async function releaseClaims(deps: EventDeps, tx: Transaction, { payload }: JobEnd): Promise<void> {
   const place = placeOf(tx.call, payload);
-  await releaseEvents(tx.sql, place, batchPrefix(place));
+  if ((await releaseEvents(tx.sql, place, batchPrefix(place))) === 0) return;
+  const at = { ...asPlace(place), environment: place.environment as Environment };
+  await enqueueBatch(tx, place.contract, at, windowOf(tx.now, deps.eventWindowMs));
 }
 
 function batchPrefix({ organisationId, contract, environment, useCaseId, window }: Window): string {

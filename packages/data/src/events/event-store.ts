@@ -101,19 +101,27 @@ async function addWaiting(sql: Sql, place: EventPlace, slot: number, count: numb
 }
 
 /**
- * Gives the first events that wait to a batch; resolves to how many. By name, not up to a number: a request that began earlier may
+ * Gives the first events that wait to a batch, one at least and not many more bytes than so many; resolves to how many. By name, not up to a number: a request that began earlier may
  * commit later, and its events are then the next batch's.
  */
 export async function claimEvents(
   sql: Sql,
   place: EventPlace,
   batch: string,
-  limit: number,
+  most: { readonly events: number; readonly bytes: number },
 ): Promise<number> {
+  const first = unclaimed(sql, place)
+    .select([
+      "seq",
+      text<number>`sum(octet_length(line)) over (order by seq) - octet_length(line)`.as("before"),
+    ])
+    .orderBy("seq")
+    .limit(most.events)
+    .as("first");
   const claimed = await tables(sql)
     .updateTable("data.events")
     .set({ batch })
-    .where("seq", "in", unclaimed(sql, place).select("seq").orderBy("seq").limit(limit))
+    .where("seq", "in", tables(sql).selectFrom(first).select("seq").where("before", "<", most.bytes))
     .executeTakeFirst();
   const count = Number(claimed.numUpdatedRows);
   await addWaiting(sql, place, claimSlot, -count);
@@ -135,12 +143,14 @@ export async function deleteBatch(sql: Sql, batch: string): Promise<void> {
   await tables(sql).deleteFrom("data.events").where("batch", "=", batch).execute();
 }
 
-/** Events of all batches of that beginning wait again. */
-export async function releaseEvents(sql: Sql, place: EventPlace, prefix: string): Promise<void> {
+/** Events of all batches of that beginning wait again; resolves to how many. */
+export async function releaseEvents(sql: Sql, place: EventPlace, prefix: string): Promise<number> {
   const released = await tables(sql)
     .updateTable("data.events")
     .set({ batch: null })
     .where(text<boolean>`starts_with(batch, ${prefix})`)
     .executeTakeFirst();
-  await addWaiting(sql, place, claimSlot, Number(released.numUpdatedRows));
+  const count = Number(released.numUpdatedRows);
+  await addWaiting(sql, place, claimSlot, count);
+  return count;
 }

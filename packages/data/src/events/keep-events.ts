@@ -45,25 +45,30 @@ export interface EventsToKeep {
 /** Keeps events in the caller's transaction, with their ledger row and the job that makes a batch of them once their window is over. */
 export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise<void> {
   const { contract, place, lines, windowMs, detail } = events;
-  const { environment, useCaseId } = place;
+  const { environment } = place;
   await insertEvents(tx.sql, eventPlace(tx.call.actor.organisationId, contract.name, place), tx.now, lines);
-  const window = windowOf(tx.now, windowMs);
-  await tx.enqueue({
-    queue: eventQueue,
-    payload: {
-      contract: contract.name,
-      environment,
-      window,
-      ...(useCaseId === undefined ? {} : { useCaseId }),
-    },
-    key: [contract.name, environment, useCaseId ?? "", window].join(":"),
-    place: { environment, ...ownerOf(place) },
-  });
+  await enqueueBatch(tx, contract.name, place, windowOf(tx.now, windowMs));
   await tx.record({
     event: "data.events.received",
     subject: contract.id,
     after: digestBytes(new TextEncoder().encode(lines.join("\n"))),
     detail: { contract: contract.name, version: contract.version, environment, ...detail },
+  });
+}
+
+/** The job that makes a batch of the events of a window, once however often it is asked for. */
+export async function enqueueBatch(
+  tx: Transaction,
+  contract: string,
+  place: EnvironmentPlace,
+  window: number,
+): Promise<void> {
+  const { environment, useCaseId } = place;
+  await tx.enqueue({
+    queue: eventQueue,
+    payload: { contract, environment, window, ...(useCaseId === undefined ? {} : { useCaseId }) },
+    key: [contract, environment, useCaseId ?? "", window].join(":"),
+    place: { environment, ...ownerOf(place) },
   });
 }
 
