@@ -1,6 +1,6 @@
 import type { Digest } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { claimEvents } from "../src/events/event-store.ts";
+import { claimEvents, insertEvents } from "../src/events/event-store.ts";
 import { eventBatchJob, readQuarantine, receiveEvents } from "../src/index.ts";
 import type { IngestionView } from "../src/resources.ts";
 import { type DataFixture, dataFixture, waitFor } from "./data-fixture.ts";
@@ -114,11 +114,22 @@ test("events that a job claimed and could not make a batch of wait for the next"
   const payload = { contract: "flights", environment: "dev", window: 7 };
   await f.db.uow.write(f.call, async (tx) => {
     const place = { organisationId: event?.organisation_id ?? "", contract: "flights", environment: "dev" };
-    const most = { events: 10, bytes: 1 };
+    const batch = `${place.organisationId}:flights:dev::7.0`;
     // However large it is, one event is a batch.
-    expect(await claimEvents(tx.sql, place, `${place.organisationId}:flights:dev::7.0`, most)).toBe(1);
+    const most = { events: 10, bytes: 1 };
+    expect(await claimEvents(tx.sql, place, { batch, receivedBefore: tx.now + 1, most })).toBe(1);
     await eventBatchJob(f.deps).abandoned?.(tx, { payload, state: "failed", reason: "no disk" });
   });
   await waitFor(waiting, (left) => left === 0);
   expect((await ingestions()).length).toBe(before + 1);
+});
+
+test("a batch leaves the events of later windows, which were judged as of a later instant", async () => {
+  const place = { organisationId: f.call.actor.organisationId, contract: "flights", environment: "dev" };
+  const later = f.db.clock.now() + 3_600_000_000;
+  await f.db.uow.write(f.call, (tx) => insertEvents(tx.sql, place, later, [flight(51)]));
+  await post(flight(52));
+  await waitFor(waiting, (left) => left === 1);
+  expect((await ingestions()).at(-1)?.counts).toMatchObject({ accepted: 1, quarantined: 0 });
+  expect(await waiting()).toBe(1);
 });

@@ -17,7 +17,7 @@ import {
 import { requireContract } from "../contracts/require-contract.ts";
 import { beginIngestion } from "../ingestion/begin-ingestion.ts";
 import { claimEvents, deleteBatch, type EventPlace, linesOf, releaseEvents } from "./event-store.ts";
-import { enqueueBatch, eventQueue, windowEnd, windowOf } from "./keep-events.ts";
+import { enqueueBatch, eventQueue, nextWindow, windowEnd } from "./keep-events.ts";
 import type { EventDeps } from "./receive-events.ts";
 
 /** One batch; what waits beyond becomes the next. Its lines are in memory while they are written. */
@@ -41,7 +41,7 @@ async function releaseClaims(deps: EventDeps, tx: Transaction, { payload }: JobE
   const place = placeOf(tx.call, payload);
   if ((await releaseEvents(tx.sql, place, batchPrefix(place))) === 0) return;
   const at = { ...asPlace(place), environment: place.environment as Environment };
-  await enqueueBatch(tx, place.contract, at, windowOf(tx.now, deps.eventWindowMs));
+  await enqueueBatch(tx, place.contract, at, deps.eventWindowMs);
 }
 
 function batchPrefix({ organisationId, contract, environment, useCaseId, window }: Window): string {
@@ -50,17 +50,20 @@ function batchPrefix({ organisationId, contract, environment, useCaseId, window 
 
 async function batchEvents(deps: EventDeps, job: JobRun): Promise<JsonObject> {
   const { window, ...place } = placeOf(job.call, job.payload);
+  const { windowMs = deps.eventWindowMs } = job.payload as { windowMs?: number };
   const at = {
     environment: place.environment as Environment,
     ...(await locate(deps.places, job.call.actor.organisationId, { useCaseId: place.useCaseId })),
   };
-  const over = asEpochMicros(windowEnd(window, deps.eventWindowMs));
+  const over = asEpochMicros(windowEnd(window, windowMs));
+  // Later ones were judged at the door as of a later instant: they are a later batch's.
+  const receivedBefore = nextWindow(window, windowMs);
   const ingestions: string[] = [];
   for (let number = 0; ; number += 1) {
     const batch = `${batchPrefix({ ...place, window })}${number}`;
     const claimed = await job.step(`claim ${number}`, async (tx): Promise<number> => {
       if (tx.now < over) throw new JobDeferred(over, "events of this window are still coming");
-      return claimEvents(tx.sql, place, batch, mostPerBatch);
+      return claimEvents(tx.sql, place, { batch, receivedBefore, most: mostPerBatch });
     });
     if (claimed === 0) return { ingestions };
     const object = await job.effect(`write ${number}`, async () => {

@@ -100,21 +100,30 @@ async function addWaiting(sql: Sql, place: EventPlace, slot: number, count: numb
     .execute();
 }
 
+export interface Claim {
+  /** Its name, that of no other batch. */
+  readonly batch: string;
+  /** Epoch microseconds: what was received then or later is left for the batch of its own window. */
+  readonly receivedBefore: number;
+  /** One event is claimed however large it is. */
+  readonly most: { readonly events: number; readonly bytes: number };
+}
+
 /**
- * Gives the first events that wait to a batch, one at least and not many more bytes than so many; resolves to how many. By name, not up to a number: a request that began earlier may
- * commit later, and its events are then the next batch's.
+ * Gives the first events that wait to a batch, and not many more bytes than so many; resolves to how many. By name, not up to a number:
+ * a request that began earlier may commit later, and its events are then the next batch's.
  */
 export async function claimEvents(
   sql: Sql,
   place: EventPlace,
-  batch: string,
-  most: { readonly events: number; readonly bytes: number },
+  { batch, receivedBefore, most }: Claim,
 ): Promise<number> {
   const first = unclaimed(sql, place)
     .select([
       "seq",
       text<number>`sum(octet_length(line)) over (order by seq) - octet_length(line)`.as("before"),
     ])
+    .where("received_at", "<", receivedBefore)
     .orderBy("seq")
     .limit(most.events)
     .as("first");

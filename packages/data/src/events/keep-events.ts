@@ -27,9 +27,14 @@ export function windowOf(now: number, windowMs: number): number {
   return Math.floor(now / (windowMs * 1000));
 }
 
+/** When the next window begins, epoch microseconds. */
+export function nextWindow(window: number, windowMs: number): number {
+  return (window + 1) * windowMs * 1000;
+}
+
 /** When the events of a window become a batch, epoch microseconds; they are judged as of then, at the door too. */
 export function windowEnd(window: number, windowMs: number): number {
-  return (window + 1) * windowMs * 1000 + graceMs * 1000;
+  return nextWindow(window, windowMs) + graceMs * 1000;
 }
 
 export interface EventsToKeep {
@@ -47,7 +52,7 @@ export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise
   const { contract, place, lines, windowMs, detail } = events;
   const { environment } = place;
   await insertEvents(tx.sql, eventPlace(tx.call.actor.organisationId, contract.name, place), tx.now, lines);
-  await enqueueBatch(tx, contract.name, place, windowOf(tx.now, windowMs));
+  await enqueueBatch(tx, contract.name, place, windowMs);
   await tx.record({
     event: "data.events.received",
     subject: contract.id,
@@ -56,17 +61,19 @@ export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise
   });
 }
 
-/** The job that makes a batch of the events of a window, once however often it is asked for. */
+/** The job that makes a batch of the events of the window that is now, once however often it is asked for. */
 export async function enqueueBatch(
   tx: Transaction,
   contract: string,
   place: EnvironmentPlace,
-  window: number,
+  windowMs: number,
 ): Promise<void> {
   const { environment, useCaseId } = place;
+  const window = windowOf(tx.now, windowMs);
   await tx.enqueue({
     queue: eventQueue,
-    payload: { contract, environment, window, ...(useCaseId === undefined ? {} : { useCaseId }) },
+    // A window's number means another time once the operator sets another length.
+    payload: { contract, environment, window, windowMs, ...(useCaseId === undefined ? {} : { useCaseId }) },
     key: [contract, environment, useCaseId ?? "", window].join(":"),
     place: { environment, ...ownerOf(place) },
   });

@@ -122,8 +122,14 @@ export interface SubscriptionUpdate {
   readonly stopped_at?: number;
 }
 
+/** What is stopped stays as it is: its reader may still have something to say. */
 export async function updateSubscription(sql: Sql, id: string, update: SubscriptionUpdate): Promise<void> {
-  await tables(sql).updateTable("data.subscriptions").set(update).where("id", "=", id).execute();
+  await tables(sql)
+    .updateTable("data.subscriptions")
+    .set(update)
+    .where("id", "=", id)
+    .where("stopped_at", "is", null)
+    .execute();
 }
 
 /** Adds to what was taken in, read away, or found gone. */
