@@ -141,6 +141,34 @@ describe.skipIf(program === undefined)("tables of PostgreSQL as a source", () =>
     expect(bare.failures?.[0]).toMatch(/^public\.bare lacks paid_at; it has id, note/);
   });
 
+  test("a json document of many lines is one row, in arrays and composite types too, its members in their order", async () => {
+    await sql.query(`
+      create type public.detail as (of json);
+      create table public.documents (id bigint, paid_at timestamptz, tags json[], more public.detail);
+      insert into public.documents values (1, now() - interval '1 hour', array[E'{\\n"t":\\r\\n1}'::json],
+        row(E'{\\n  "z": 1.10,\\r\\n  "a": "two\\\\nlines"\\n}'::json)::public.detail);
+      grant select on public.documents to reader;
+    `);
+    const done = await ingest("warehouse", "public.documents");
+    expect(done.counts).toEqual({ accepted: 1, quarantined: 0, deadLetters: 0 });
+    const [row] = await f.rowsOf(await objectOf(done.datasetId));
+    expect(JSON.parse(String(row?.["tags"]))).toEqual([{ t: 1 }]);
+    expect(row?.["more"]).toMatch(/"z".*"a"/);
+    expect(JSON.parse(String(row?.["more"]))).toEqual({ of: { z: 1.1, a: "two\nlines" } });
+  });
+
+  test("names of columns are matched in upper and lower case, as they are judged", async () => {
+    await sql.query(`
+      create table public.spelt ("ID" bigint, "Paid_At" timestamptz, amount numeric, "NEAR" real);
+      insert into public.spelt values (7, now() - interval '1 hour', 1.50, 2);
+      grant select on public.spelt to reader;
+    `);
+    const done = await ingest("warehouse", "public.spelt");
+    expect(done.counts).toEqual({ accepted: 1, quarantined: 0, deadLetters: 0 });
+    const [row] = await f.rowsOf(await objectOf(done.datasetId));
+    expect(row).toMatchObject({ id: "7", exact: "1.50", amount: 2 });
+  });
+
   test("what is larger than its connection allows is refused whole, and what may not be read says why", async () => {
     expect((await ingest("small", "public.large")).failures).toEqual([
       expect.stringContaining("public.large has more than 5001 rows, and none was taken"),

@@ -14,6 +14,13 @@ export type { KafkaConnection, PostgresqlConnection, TlsMaterial } from "./conne
 export { findContract, getContract } from "./contracts/contract-store.ts";
 export { type ContractDeps, publishContract } from "./contracts/publish-contract.ts";
 export { listDatasets } from "./datasets/dataset-store.ts";
+export {
+  type DeidentifyReport,
+  type DeidentifyRequest,
+  deidentify,
+  planDeidentification,
+} from "./deidentify/deidentify.ts";
+export { type ColumnAction, type ColumnPlan, columnActions } from "./deidentify/plan.ts";
 export { type DataErrorCode, dataErrors } from "./errors.ts";
 export { eventBatchJob } from "./events/batch-events.ts";
 export { receiveEvents } from "./events/receive-events.ts";

@@ -73,7 +73,7 @@ export interface TopicReader {
 /** One table or view to be read, `schema.name`. */
 export interface RelationRequest<T> {
   readonly relation: string;
-  /** Names of columns; those that it lacks are left out, and it is for the caller to see which they were. */
+  /** Names of columns, in upper or lower case: rows have them as they are spelt here. Those that it lacks are left out, and it is for the caller to see which they were. */
   readonly wanted: readonly string[];
   /** Takes its rows, one JSON object per line, as they come. */
   readonly keep: (lines: AsyncIterable<Uint8Array>, maxBytes: number) => Promise<T>;

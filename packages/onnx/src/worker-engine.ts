@@ -63,11 +63,14 @@ export class WorkerEngine implements Engine {
     const thread = this.#idleThread();
     if (!thread || this.#state.kind !== "ready")
       return { kind: "unavailable", detail: "No thread of the model is free." };
+    const givenMs = leftMs();
     const run = thread.run(inputs);
-    if (await within(run, leftMs())) {
+    if (await within(run, givenMs)) {
       this.#lateRuns.inTime();
       return run;
     }
+    // Who waited for another's late run, and had little time left, says nothing about the model.
+    if (givenMs >= timeoutMs / 2 && this.#lateRuns.late()) this.#onLate();
     this.#watchLate(thread, run, timeoutMs);
     return { kind: "timeout" };
   }
@@ -76,9 +79,8 @@ export class WorkerEngine implements Engine {
     return this.#threads.find(({ isIdle }) => isIdle);
   }
 
-  /** The caller has its answer; whether the model stays depends on whether the run ends, and on those before it. */
+  /** The caller has its answer; a run that does not end moves the model all the same. */
   #watchLate(thread: ModelThread, run: Promise<RunOutcome>, timeoutMs: number): void {
-    if (this.#lateRuns.late()) this.#onLate();
     const stuck = setTimeout(this.#onLate, patienceMs(timeoutMs)).unref();
     const ended = run.then(() => {
       clearTimeout(stuck);

@@ -86,9 +86,10 @@ async function readRelation<T>(
 ): Promise<RelationSnapshot<T>> {
   const columns = await columnsOf(client, relation);
   const observed = columns.map(({ name, type }) => ({ name, type }));
-  const chosen = columns.filter(({ name }) => wanted.includes(name)).map(cellSql);
+  const chosen = chosenColumns(columns, wanted).map(cellSql);
   if (chosen.length === 0) return { columns: observed, rows: 0 };
-  const rows = `select row_to_json(r) from (select ${chosen.join(", ")} from ${quotedRelation(relation)} limit ${maxRows + 1}) r`;
+  // A `json` value is copied as somebody wrote it, on many lines perhaps. Within JSON's strings there is no line break, and elsewhere a space is the same.
+  const rows = `select translate(row_to_json(r)::text, e'\\n\\r', '  ') from (select ${chosen.join(", ")} from ${quotedRelation(relation)} limit ${maxRows + 1}) r`;
   // JSON has no control characters: with these as delimiter and quote each row is its own text, on a line of its own.
   const stream = client.query(
     copyTo(`copy (${rows}) to stdout (format csv, delimiter e'\\x02', quote e'\\x01')`),
@@ -99,6 +100,7 @@ async function readRelation<T>(
 }
 
 type Column = ObservedColumn & { readonly isNumber: boolean };
+type ChosenColumn = Column & { readonly as: string };
 
 /** All columns, with the server's own names of their types. */
 async function columnsOf(client: Client, relation: string): Promise<Column[]> {
@@ -111,10 +113,20 @@ async function columnsOf(client: Client, relation: string): Promise<Column[]> {
   return rows;
 }
 
+/** The columns that are wanted, under the names that they are wanted by: exactly so spelt, else in upper or lower case as they are judged. */
+function chosenColumns(columns: readonly Column[], wanted: readonly string[]): ChosenColumn[] {
+  const byName = new Map(columns.map((column) => [column.name, column]));
+  const byLowerCase = new Map(columns.map((column) => [column.name.toLowerCase(), column]));
+  return [...new Set(wanted)].flatMap((as) => {
+    const column = byName.get(as) ?? byLowerCase.get(as.toLowerCase());
+    return column ? [{ ...column, as }] : [];
+  });
+}
+
 /** Numbers travel as their text, to the digit: what a contract calls a string keeps them so, and a number or an integer is read from it. */
-function cellSql({ name, isNumber }: Column): string {
+function cellSql({ name, isNumber, as }: ChosenColumn): string {
   const quoted = quoteIdentifier(name);
-  return isNumber ? `${quoted}::text as ${quoted}` : quoted;
+  return `${isNumber ? `${quoted}::text` : quoted} as ${quoteIdentifier(as)}`;
 }
 
 /** @param relation `schema.name`; neither has a dot of its own */

@@ -8,6 +8,7 @@ import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { registerDeidentify } from "./data-deidentify.ts";
 import { registerSubscriptionCommands, type Subscription, subscriptionText } from "./subscriptions.ts";
 
 export function registerDataCommands(program: Command, contextOf: ContextOf): void {
@@ -24,6 +25,7 @@ export function registerDataCommands(program: Command, contextOf: ContextOf): vo
   registerReplay(data, contextOf);
   registerNotices(data, contextOf);
   registerSubscriptionCommands(data, contextOf);
+  registerDeidentify(data, contextOf);
 }
 
 interface IngestOptions {

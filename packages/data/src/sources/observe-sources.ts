@@ -129,10 +129,12 @@ export function missingColumns(
     if ((isJsonLines(source.format) && !source.relation) || source.before) return [];
     const columns = readColumns(contract);
     const names = new Set((observed[index] ?? []).map(({ name }) => name.toLowerCase()));
-    const lacks = columns
-      .filter((column) => column.required && !names.has(column.source.toLowerCase()))
-      .map((column) => column.source);
     const has = columns.map((column) => column.source).filter((name) => names.has(name.toLowerCase()));
+    // Of a table with no column of the contract nothing is read: it is another table than was meant.
+    const isOther = source.relation !== undefined && has.length === 0;
+    const lacks = columns
+      .filter((column) => (column.required || isOther) && !names.has(column.source.toLowerCase()))
+      .map((column) => column.source);
     const unknown = names.size - has.length;
     const more = unknown > 0 ? ` and ${unknown} that the contract does not know` : "";
     return lacks.length === 0

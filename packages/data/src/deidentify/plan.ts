@@ -1,0 +1,137 @@
+import { type IdentifierKind, kindOfName, paragraphs, type ValueForm } from "./identifiers.ts";
+
+/** What becomes of a column. */
+export const columnActions = [
+  "keep",
+  "drop",
+  "pseudonym",
+  "year",
+  "birth_year",
+  "shift",
+  "zip3",
+  "age90",
+  "redact",
+] as const;
+export type ColumnAction = (typeof columnActions)[number];
+
+/** A column as it was found; counts are of all rows. */
+export interface ColumnProfile {
+  readonly name: string;
+  /** As DuckDB names it. */
+  readonly type: string;
+  readonly values: number;
+  readonly distinct: number;
+  /** Mean number of words of a text. */
+  readonly words: number;
+  /** Values that are a date or an instant, though their column is a text. */
+  readonly dates: number;
+  readonly found: readonly FormCount[];
+  /** From the data contract. */
+  readonly classification?: string;
+}
+
+export interface FormCount {
+  readonly form: Pick<ValueForm, "kind" | "name" | "leastShare">;
+  /** Values in which the form was found; where it has a checksum, those that pass it (estimated from a sample). */
+  readonly values: number;
+}
+
+export interface ColumnPlan {
+  readonly column: string;
+  readonly action: ColumnAction;
+  /** Absent where nothing points to an identifier. */
+  readonly kind?: IdentifierKind;
+  /** Paragraph of 45 CFR 164.514(b)(2)(i). */
+  readonly paragraph?: string;
+  /** Why, in words. */
+  readonly because: string;
+  /** Set where somebody's rule goes against what was found. */
+  readonly warning?: string;
+}
+
+export interface PlanRequest {
+  /** Column whose values name the person: it becomes the pseudonym that joins rows of one person. */
+  readonly subject?: string;
+  readonly rules: Readonly<Record<string, ColumnAction>>;
+}
+
+/** From here on texts are sentences, and no codes. */
+const freeTextWords = 4;
+const leastForUnique = 20;
+const uniqueShare = 0.9;
+const identifying = /identif|pii|phi|personal|direct/i;
+
+/** Pure. */
+export function planColumns(columns: readonly ColumnProfile[], request: PlanRequest): ColumnPlan[] {
+  return columns.map((column) => planColumn(column, request));
+}
+
+function planColumn(column: ColumnProfile, { subject, rules }: PlanRequest): ColumnPlan {
+  const found = kindOf(column);
+  const named = found && { kind: found.kind, paragraph: paragraphs[found.kind] };
+  const rule = Object.hasOwn(rules, column.name) ? rules[column.name] : undefined;
+  const proposed: ColumnAction =
+    column.name === subject ? "pseudonym" : found ? actionFor(found.kind, column) : "keep";
+  const because =
+    column.name === subject ? "it names the subject" : (found?.because ?? "nothing points to an identifier");
+  if (rule === undefined || rule === proposed)
+    return { column: column.name, action: proposed, ...named, because };
+  const isWeaker = found !== undefined && weaknesses.has(rule);
+  return {
+    column: column.name,
+    action: rule,
+    ...named,
+    because: "a rule says so",
+    ...(isWeaker ? { warning: `${found.because}: ${weaknesses.get(rule)}` } : {}),
+  };
+}
+
+/** Actions that leave more than Safe Harbor allows of an identifier. */
+const weaknesses: ReadonlyMap<ColumnAction, string> = new Map([
+  ["keep", "kept as it is, the result is not de-identified"],
+  ["shift", "shifted dates are no Safe Harbor; an expert has to determine the risk"],
+  ["redact", "only what has a known form is taken out of texts; names are not found"],
+  [
+    "pseudonym",
+    "a code that is derived from the identifier is no Safe Harbor unless its key stays away from the data",
+  ],
+]);
+
+function kindOf(column: ColumnProfile): { kind: IdentifierKind; because: string } | undefined {
+  const form = column.found.find(
+    ({ form, values }) => values > 0 && values >= form.leastShare * column.values,
+  );
+  const isText = /CHAR|TEXT|STRING/i.test(column.type);
+  const isProse = isText && column.words >= freeTextWords;
+  if (form && isProse)
+    return {
+      kind: "free_text",
+      because: `it is free text with a ${form.form.name} in ${form.values} values`,
+    };
+  if (form) return { kind: form.form.kind, because: `${form.values} values have a ${form.form.name}` };
+  const byName = kindOfName(column.name);
+  if (byName) return { kind: byName, because: "its name says so" };
+  if (column.classification !== undefined && identifying.test(column.classification))
+    return { kind: "unique_code", because: `its contract classifies it as ${column.classification}` };
+  if (/DATE|TIMESTAMP/i.test(column.type)) return { kind: "date", because: `it is a ${column.type}` };
+  if (!isText) return undefined;
+  if (column.dates > 0 && column.dates === column.values)
+    return { kind: "date", because: "all its values are dates" };
+  if (isProse) return { kind: "free_text", because: "it is free text, which may name anybody" };
+  if (column.values >= leastForUnique && column.distinct >= uniqueShare * column.values)
+    return { kind: "unique_code", because: "nearly every value is another one" };
+  return undefined;
+}
+
+function actionFor(kind: IdentifierKind, column: ColumnProfile): ColumnAction {
+  if (kind === "zip") return "zip3";
+  if (kind === "age") return isNumber(column.type) ? "age90" : "drop";
+  if (kind !== "date" && kind !== "birth_date") return "drop";
+  const isDate = /DATE|TIMESTAMP/i.test(column.type) || column.dates === column.values;
+  if (!isDate) return "drop";
+  return kind === "birth_date" ? "birth_year" : "year";
+}
+
+export function isNumber(type: string): boolean {
+  return /INT|DECIMAL|DOUBLE|FLOAT|REAL/i.test(type);
+}
