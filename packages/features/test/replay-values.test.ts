@@ -135,5 +135,8 @@ test("more states of a view than one request may have derived are refused unread
   await expect(replayValues(gone, f.call, "accounts", few)).rejects.toMatchObject({
     code: "data.analysis_cancelled",
   });
-  expect((await replay("accounts", rows.slice(0, 2))).rows.map(([one]) => one?.status)).toEqual(["found", "found"]);
+  expect((await replay("accounts", rows.slice(0, 2))).rows.map(([one]) => one?.status)).toEqual([
+    "found",
+    "found",
+  ]);
 });
