@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import type {
   DataErrorCode,
   ObservedColumn,
@@ -12,6 +13,9 @@ import { to as copyTo } from "pg-copy-streams";
 import { countedLines } from "./counted-lines.ts";
 import { faultOf } from "./sql-faults.ts";
 
+/** The server ends a statement by its own time limit; the network may keep that from us, and so long after it we wait no more. */
+const silenceGraceMs = 5000;
+
 /** The port `RelationReader` of `data` on PostgreSQL's own protocol. */
 export function createRelationReader(): RelationReader {
   return { read: readRelations };
@@ -22,7 +26,9 @@ async function readRelations<T>(
   requests: readonly RelationRequest<T>[],
   signal: AbortSignal,
 ): Promise<RelationSnapshot<T>[]> {
+  const socket = new Socket();
   const client = new Client({
+    stream: () => socket,
     host: connection.host,
     port: connection.port,
     database: connection.database,
@@ -39,13 +45,20 @@ async function readRelations<T>(
       : {}),
     application_name: "portolan",
     connectionTimeoutMillis: 10_000,
-    // A relation is read row by row: a server that says nothing for so long is gone.
+    // A peer that is gone is noticed while it owes us rows.
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   });
   // Its end is told by what was asked of it.
   client.on("error", () => undefined);
   const abort = (): void => void client.end().catch(() => undefined);
   signal.addEventListener("abort", abort, { once: true });
+  // Before TLS and beneath it: what is encrypted moves the same bytes.
+  let isSilent = false;
+  socket.setTimeout(connection.statementTimeoutMs + silenceGraceMs, () => {
+    isSilent = true;
+    abort();
+  });
   try {
     signal.throwIfAborted();
     await client.connect();
@@ -55,7 +68,8 @@ async function readRelations<T>(
     await client.query("rollback");
     return snapshots;
   } catch (error) {
-    throw isPortolanError(error) ? error : connectionFailed(error);
+    if (isPortolanError(error)) throw error;
+    throw connectionFailed(isSilent ? Object.assign(new Error("silence"), { code: "ETIMEDOUT" }) : error);
   } finally {
     signal.removeEventListener("abort", abort);
     await client.end().catch(() => undefined);

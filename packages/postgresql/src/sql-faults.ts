@@ -20,6 +20,10 @@ const faults: Readonly<Record<string, { readonly detail: string; readonly mend: 
     detail: "somebody holds a lock on it",
     mend: "It is tried again; see who alters the table so long.",
   },
+  ETIMEDOUT: {
+    detail: "it said nothing for too long",
+    mend: "It is tried again. See the network between, and whether something there keeps connections of a server that is gone.",
+  },
   "25006": {
     detail: "reading it would write",
     mend: "Name a table, or a view whose functions write nothing.",
