@@ -1,7 +1,7 @@
-import { createTopicReader } from "@portolan/kafka";
 import { createLogger } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { TopicPartition, TopicRecord } from "../src/ports.ts";
+import { readTopic } from "../src/subscriptions/read-topic.ts";
 import {
   findSubscription,
   offsetsOf,
@@ -10,7 +10,6 @@ import {
 } from "../src/subscriptions/subscription-store.ts";
 import { readSubscription, subscribe, unsubscribe } from "../src/subscriptions/subscriptions.ts";
 import { startOffsets, takeRecords } from "../src/subscriptions/take-records.ts";
-import { readTopic } from "../src/subscriptions/read-topic.ts";
 import { type DataFixture, dataFixture, waitFor } from "./data-fixture.ts";
 
 /** How far a topic is read is kept with its events: test/services/kafka.test.ts reads a real one. */
@@ -141,7 +140,7 @@ test("who is disabled has nothing read in their name; the ledger says so once, a
   const one = await follow("orders.returned");
   const reading = {
     ...f.deps,
-    topics: createTopicReader(),
+    topics: { open: () => Promise.reject(new Error("a refused subscription was read")) },
     rights: { isActive: () => Promise.resolve(false), whyNotHeld: () => Promise.resolve(undefined) },
     log: createLogger({ name: "test", level: "silent" }),
   };

@@ -157,7 +157,7 @@ describe("authentication", () => {
     expect((await one.call("GET", "/v1/whoami", key.text)).status).toBe(401);
   });
   test("work goes on in the name of who is active, until the key is revoked or the principal disabled", async () => {
-    const { isActive } = createDirectoryLookups(one.database.uow);
+    const directory = createDirectoryLookups(one.database.uow);
     const actorOf = async (credential: string) => {
       const found = await one.authenticator.authenticate(credential);
       if (found.kind !== "authenticated") throw new Error(found.reason);
@@ -168,11 +168,11 @@ describe("authentication", () => {
     const key = (await one.call("POST", "/v1/api-keys", token, { name: "k", environment: "dev" }))
       .body as unknown as { text: string; apiKey: { id: string } };
     const [byToken, byKey] = [await actorOf(token), await actorOf(key.text)];
-    expect([await isActive(byToken), await isActive(byKey)]).toEqual([true, true]);
+    expect([await directory.isActive(byToken), await directory.isActive(byKey)]).toEqual([true, true]);
     await one.call("POST", `/v1/api-keys/${key.apiKey.id}/revoke`, token, { reason: "lost" });
-    expect([await isActive(byToken), await isActive(byKey)]).toEqual([true, false]);
+    expect([await directory.isActive(byToken), await directory.isActive(byKey)]).toEqual([true, false]);
     expect((await one.call("POST", `/v1/users/${id}/disable`, admin, { reason: "left" })).status).toBe(204);
-    expect(await isActive(byToken)).toBe(false);
+    expect(await directory.isActive(byToken)).toBe(false);
   });
 });
 

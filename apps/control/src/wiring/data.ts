@@ -115,12 +115,7 @@ export function wireData(
     residency,
     jobs: dataJobs(base, { data, features, training }),
     runSubscriptions: () =>
-      runSubscriptions({
-        ...data,
-        topics: createTopicReader(),
-        rights: subscriberRights(base, identity, charter),
-        log: base.log,
-      }),
+      runSubscriptions({ ...data, ...readerOf(base), rights: subscriberRights(base, identity, charter) }),
     close: () => online.close(),
   };
 }
@@ -209,6 +204,8 @@ function assertHeldHere(
   assertPlacement(charter, { name, kind: "store", region, owner, environment });
 }
 
+const readerOf = ({ log }: Foundation) => ({ topics: createTopicReader(), log });
+
 /** The same questions, without a record of each answer. */
 function subscriberRights(
   base: Foundation,
@@ -216,7 +213,7 @@ function subscriberRights(
   charter: CharterDeps,
 ): SubscriberRights {
   return {
-    isActive: directory.isActive,
+    isActive: (actor) => directory.isActive(actor),
     whyNotHeld: async (call, what) => {
       try {
         const found = await requireCharter(charter, call, what);
