@@ -114,8 +114,7 @@ export function wireData(
     training,
     residency,
     jobs: dataJobs(base, { data, features, training }),
-    runSubscriptions: () =>
-      runSubscriptions({ ...data, ...readerOf(base), rights: subscriberRights(base, identity, charter) }),
+    runSubscriptions: () => runSubscriptions({ ...data, ...readerOf(base, identity, charter) }),
     close: () => online.close(),
   };
 }
@@ -204,8 +203,6 @@ function assertHeldHere(
   assertPlacement(charter, { name, kind: "store", region, owner, environment });
 }
 
-const readerOf = ({ log }: Foundation) => ({ topics: createTopicReader(), log });
-
 /** The same questions, without a record of each answer. */
 function subscriberRights(
   base: Foundation,
@@ -226,4 +223,9 @@ function subscriberRights(
       }
     },
   };
+}
+
+function readerOf(base: Foundation, identity: IdentityWiring, charter: CharterDeps) {
+  const rights = subscriberRights(base, identity, charter);
+  return { topics: createTopicReader(), rights, log: base.log };
 }
