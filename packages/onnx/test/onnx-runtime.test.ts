@@ -2,15 +2,14 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { digestBytes, systemClock } from "@portolan/kernel";
-import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
-import { identityModel, logisticModel, loopModel, mlpModel, onnxType } from "@portolan/onnx-format/testing";
+import { digestBytes } from "@portolan/kernel";
+import { identityModel, logisticModel, loopModel, onnxType } from "@portolan/onnx-format/testing";
 import type { LoadedModel, ModelRuntime, Tensor, VerifiedModel } from "@portolan/serving/policy";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createOnnxRuntime, createQuarantine, type OnnxRuntimeOptions } from "../src/index.ts";
+import { createOnnxRuntime } from "../src/index.ts";
 import { InlineEngine } from "../src/inline-engine.ts";
 import { OnnxModel } from "../src/onnx-model.ts";
-import { WorkerEngine } from "../src/worker-engine.ts";
+import { one, optionsWith, tier, until, verified } from "./onnx-fixture.ts";
 
 let folder = "";
 const open: LoadedModel[] = [];
@@ -22,31 +21,10 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function verified(bytes: Uint8Array, origin: VerifiedModel["origin"]): VerifiedModel {
-  return {
-    label: "m/1",
-    digest: digestBytes(bytes),
-    signature: signatureOf(readOnnxModel(bytes)),
-    origin,
-    form: "onnx",
-    loadBytes: async () => bytes,
-  };
-}
-
 const quarantineFile = () => join(folder, "quarantine.json");
 
-function optionsOf(memoryBytes = 2 ** 31): OnnxRuntimeOptions {
-  return {
-    quarantine: createQuarantine(quarantineFile(), systemClock),
-    clock: systemClock,
-    inlineMicros: 1000,
-    loadTimeoutMs: 60_000,
-    memoryBytes,
-  };
-}
-
 function runtimeOf(memoryBytes?: number): ModelRuntime {
-  return createOnnxRuntime(optionsOf(memoryBytes));
+  return createOnnxRuntime(optionsWith(quarantineFile(), memoryBytes));
 }
 
 async function load(
@@ -57,16 +35,6 @@ async function load(
   const model = await runtime.load(verified(bytes, origin));
   open.push(model);
   return model;
-}
-
-function tier(model: LoadedModel): string {
-  const state = model.state();
-  return state.kind === "ready" ? state.tier : state.kind;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 4000 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 25));
-  expect(condition()).toBe(true);
 }
 
 /** Processes that this one started for models. */
@@ -82,7 +50,6 @@ function runners(): string[] {
 }
 
 const row: Tensor = { name: "x", datatype: "FP32", shape: [1, 2], data: Float32Array.of(1, 2) };
-const one: Tensor = { name: "x", datatype: "FP32", shape: [1], data: Float32Array.of(1) };
 
 describe("tiers", () => {
   test("a fast trained model runs inline, the same model imported stays in a runner, both answer alike", async () => {
@@ -117,137 +84,6 @@ describe("tiers", () => {
       },
     );
     expect(bits.kind === "ok" && bits.outputs[0]?.data).toEqual(Uint16Array.of(0x3c01));
-  });
-});
-
-describe("worker threads", () => {
-  /** Too slow for the gateway's own thread on any machine. */
-  const slow = () => mlpModel([30, 1024, 1024, 1024, 2]);
-  const batch = (count: number): Tensor => ({
-    name: "x",
-    datatype: "FP32",
-    shape: [count, 30],
-    data: Float32Array.from({ length: count * 30 }, (_, i) => Math.sin(i)),
-  });
-
-  test("a slow trained model gets a thread, and requests that wait for it share runs with the same answers", async () => {
-    const runtime = createOnnxRuntime({ ...optionsOf(), inlineMicros: 1 });
-    // What is measured while something else computes may say that sharing brings nothing; then it is measured again.
-    for (let measured = 1; !(await sharesRuns(runtime)); measured++) expect(measured).toBeLessThan(5);
-  });
-
-  /** Whether any of eight requests shared a run; all have the answers of one request with their rows. */
-  async function sharesRuns(runtime: ReturnType<typeof createOnnxRuntime>): Promise<boolean> {
-    const model = await runtime.load(verified(slow(), "trained"));
-    open.push(model);
-    expect(tier(model)).toBe("worker");
-    const alone = await model.run([batch(8)], { timeoutMs: 60_000 });
-    const input = batch(8);
-    const outcomes = await Promise.all(
-      Array.from({ length: 8 }, (_, at) => {
-        const data = (input.data as Float32Array).subarray(at * 30, (at + 1) * 30);
-        return model.run([{ ...input, shape: [1, 30], data }], { timeoutMs: 60_000 });
-      }),
-    );
-    const together = outcomes.flatMap((outcome) =>
-      outcome.kind === "ok" ? [...(outcome.outputs[0]?.data ?? [])] : [],
-    );
-    const expected = alone.kind === "ok" ? [...(alone.outputs[0]?.data ?? [])] : [];
-    expect(together).toHaveLength(16);
-    together.forEach((value, at) => expect(value).toBeCloseTo(Number(expected[at]), 4));
-    return outcomes.some((outcome) => outcome.kind === "ok" && (outcome.batchRows ?? 1) > 1);
-  }
-
-  test("the gateway's own thread stays free while a worker computes", async () => {
-    const runtime = createOnnxRuntime({ ...optionsOf(), inlineMicros: 1 });
-    const model = await runtime.load(verified(loopModel(50_000n), "trained"));
-    open.push(model);
-    let ticks = 0;
-    const timer = setInterval(() => ticks++, 1);
-    const outcome = await model.run([one], { timeoutMs: 60_000 });
-    clearInterval(timer);
-    expect(outcome.kind).toBe("ok");
-    expect(ticks).toBeGreaterThan(10);
-  });
-
-  test("late runs are answered at their deadline; the third in a row moves the model to a runner, fewer do not", async () => {
-    const runtime = createOnnxRuntime({ ...optionsOf(), inlineMicros: 1 });
-    const model = await runtime.load(verified(loopModel(50_000n), "trained"));
-    open.push(model);
-    const late = async () => expect((await model.run([one], { timeoutMs: 5 })).kind).toBe("timeout");
-    const inTime = async () => expect((await model.run([one], { timeoutMs: 60_000 })).kind).toBe("ok");
-    // Whoever comes next waits for the late run's end.
-    for (let row = 1; row <= 2; row++) {
-      await late();
-      await inTime();
-      await late();
-      await inTime();
-    }
-    expect(tier(model)).toBe("worker");
-    for (let run = 1; run <= 3; run++) {
-      await late();
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    }
-    await until(() => tier(model) === "runner");
-    await inTime();
-  });
-
-  test("one run that does not end moves the model to a runner", async () => {
-    const late: number[] = [];
-    const engine = await WorkerEngine.start(verified(slow(), "trained"), () => late.push(performance.now()));
-    const startMs = performance.now();
-    // Some seconds, which is for ever beside a millisecond.
-    expect((await engine.run([batch(40_000)], 1)).kind).toBe("timeout");
-    expect(late).toEqual([]);
-    await until(() => late.length > 0);
-    expect((late[0] ?? 0) - startMs).toBeGreaterThan(1000);
-    await engine.close();
-  });
-
-  test("who comes behind a late run and has no time left is late by no fault of the model", async () => {
-    const late: string[] = [];
-    const engine = await WorkerEngine.start(verified(slow(), "trained"), () => late.push("late"));
-    const work = batch(800);
-    const measured = await engine.run([work], 60_000);
-    const runMs = measured.kind === "ok" ? measured.runMicros / 1000 : 0;
-    expect((await engine.run([work], 1)).kind).toBe("timeout");
-    // Each waits for the one before for most of its time, and is late itself: three in a row, of which the first alone had its time.
-    for (let behind = 1; behind <= 2; behind++)
-      expect((await engine.run([work], runMs * 1.2)).kind).toMatch(/^(timeout|unavailable)$/);
-    expect((await engine.run([batch(1)], 60_000)).kind).toBe("ok");
-    expect(late).toEqual([]);
-    await engine.close();
-  });
-
-  test("an answer that came while this thread was busy is in time", async () => {
-    const late: string[] = [];
-    const engine = await WorkerEngine.start(verified(loopModel(2000n), "trained"), () => late.push("late"));
-    for (let busy = 1; busy <= 2; busy++) {
-      const outcome = engine.run([one], 300);
-      await new Promise((resolve) => setImmediate(resolve));
-      // Nobody reads what comes meanwhile.
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
-      expect((await outcome).kind).toBe("ok");
-    }
-    expect(late).toEqual([]);
-    await engine.close();
-  });
-
-  test("threads are added and ended while requests run, and none fails", async () => {
-    const engine = await WorkerEngine.start(verified(slow(), "trained"), () => undefined);
-    const model = new OnnxModel(engine, () => Promise.resolve(engine));
-    open.push(model);
-    let isOver = false;
-    const kinds = new Set<string>();
-    const client = async (): Promise<void> => {
-      while (!isOver) kinds.add((await model.run([batch(1)], { timeoutMs: 60_000 })).kind);
-    };
-    const clients = Array.from({ length: 6 }, client);
-    for (const lanes of [2, 1, 3, 1]) await model.scale?.(lanes);
-    isOver = true;
-    await Promise.all(clients);
-    expect([...kinds]).toEqual(["ok"]);
-    expect(engine.lanes()).toBe(1);
   });
 });
 
