@@ -169,7 +169,13 @@ describe.skipIf(python === undefined)("from the column of a file to the deployed
   test("a topic that is read is behind the snapshots of the events that it brings, under its name in the standard", async () => {
     const { control, post, acme } = world;
     const brokers = ["bus.example.com:9092"];
-    const connection = { kind: "kafka", organisation: acme.organisationId, brokers, topics: ["visits"] };
+    const connection = {
+      kind: "kafka",
+      organisation: acme.organisationId,
+      brokers,
+      topics: ["visits"],
+      publishAddress: true,
+    };
     await writeFile(join(control.home, "bus.json"), JSON.stringify(connection));
     await post("mia", "/v1/subscriptions", {
       ...work.place,

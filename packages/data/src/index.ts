@@ -43,6 +43,7 @@ export type {
   RelationRequest,
   RelationSnapshot,
   ResidencyCheck,
+  SubscriberRights,
   TopicPartition,
   TopicReader,
   TopicRecord,

@@ -1,4 +1,4 @@
-import type { CallContext, Environment, Transaction } from "@portolan/kernel";
+import type { Actor, CallContext, Environment, Transaction } from "@portolan/kernel";
 import type { KafkaConnection, PostgresqlConnection } from "./connections/read-connection.ts";
 import type { DatasetManifest } from "./resources.ts";
 import type { ObservedColumn } from "./sources/observe-sources.ts";
@@ -13,6 +13,17 @@ export interface ResidencyCheck {
     call: CallContext,
     what: { readonly useCaseId?: string; readonly environment: Environment; readonly name: string },
   ): Promise<void>;
+}
+
+/** What whoever subscribed may still do, asked again and again: no answer leaves a record. */
+export interface SubscriberRights {
+  /** Whether neither the principal nor the API key that it came with was disabled or revoked since. */
+  isActive(actor: Actor): Promise<boolean>;
+  /** As `ResidencyCheck`; resolves to why the data may not be held here, undefined where it may. */
+  whyNotHeld(
+    call: CallContext,
+    what: { readonly useCaseId?: string; readonly environment: Environment; readonly name: string },
+  ): Promise<string | undefined>;
 }
 
 /** A notice on its way to where a contract's support channel says. */

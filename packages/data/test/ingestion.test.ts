@@ -92,6 +92,23 @@ test("the same bytes under the same contract are published once, also by two ing
   expect((await f.ledger()).filter((row) => row.subject === first.datasetId)).toHaveLength(1);
 });
 
+test("contents that come back after others are the newest again, and once however often they come", async () => {
+  const ingest = (count: number) => f.ingest("back.csv", flightsCsv(count));
+  const [first, other, again, twice] = [
+    await ingest(51),
+    await ingest(52),
+    await ingest(51),
+    await ingest(51),
+  ];
+  expect(again.datasetId).not.toBe(first.datasetId);
+  expect(again.counts).toEqual(first.counts);
+  expect(twice.datasetId).toBe(again.datasetId);
+  const [newest, , before] = await datasets();
+  expect(newest).toMatchObject({ id: again.datasetId, object: before?.object });
+  expect(before?.id).toBe(first.datasetId);
+  expect(other.datasetId).not.toBe(again.datasetId);
+});
+
 test("another use case does not get the dataset of the first, but the same content address", async () => {
   const one = await f.ingest("use.csv", flightsCsv(33), { useCaseId: "uc_one" });
   const two = await f.ingest("use.csv", flightsCsv(33), { useCaseId: "uc_two" });

@@ -1,5 +1,7 @@
+import { createLogger } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { TopicPartition, TopicRecord } from "../src/ports.ts";
+import { readTopic } from "../src/subscriptions/read-topic.ts";
 import {
   findSubscription,
   offsetsOf,
@@ -132,4 +134,36 @@ test("one topic has one reader in a place; what is stopped takes nothing in, and
   expect((await follow("orders.sent")).id).not.toBe(one.id);
   await expect(follow("payments")).rejects.toMatchObject({ code: "data.connection_unusable" });
   expect(f.refusals).toEqual(["main: it does not list the topic payments"]);
+});
+
+test("who is disabled has nothing read in their name; the ledger says so once, and once that it is allowed again", async () => {
+  const one = await follow("orders.returned");
+  const reading = {
+    ...f.deps,
+    topics: { open: () => Promise.reject(new Error("a refused subscription was read")) },
+    rights: { isActive: () => Promise.resolve(false), whyNotHeld: () => Promise.resolve(undefined) },
+    log: createLogger({ name: "test", level: "silent" }),
+  };
+  // Control starts three times: each time it is asked at once, and then only after minutes.
+  for (let start = 0; start < 3; start++) {
+    const stop = new AbortController();
+    const done = readTopic(reading, one, stop.signal);
+    await waitFor(
+      () => readSubscription(f.deps, f.call, one.id),
+      ({ state }) => state === "refused",
+    );
+    stop.abort();
+    await done;
+  }
+  const { failure } = await readSubscription(f.deps, f.call, one.id);
+  expect(failure).toBe("whoever subscribed was disabled, or the API key revoked");
+  await begin(one, "t5", partition(0n, 3n));
+  await begin(one, "t5", partition(0n, 3n));
+  expect((await readSubscription(f.deps, f.call, one.id)).state).toBe("reading");
+  const told = (await f.ledger()).filter(({ subject }) => subject === one.id).map(({ event }) => event);
+  expect(told).toEqual([
+    "data.subscription.started",
+    "data.subscription.refused",
+    "data.subscription.allowed",
+  ]);
 });

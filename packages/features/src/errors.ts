@@ -15,6 +15,7 @@ export const featureErrors = {
   "features.dataset_missing": { status: 409, title: "No dataset to read from" },
   "features.dataset_unfit": { status: 409, title: "Dataset has not what the view reads" },
   "features.log_busy": { status: 409, title: "Feature log is written elsewhere" },
+  "features.replay_too_large": { status: 413, title: "More to derive than one request may ask for" },
   "features.fold_gap": { status: 409, title: "Online values lack records before these" },
 } as const satisfies Record<string, ErrorSpec>;
 export type FeatureErrorCode = keyof typeof featureErrors;

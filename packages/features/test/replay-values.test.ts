@@ -109,3 +109,34 @@ test("a key of another length is refused with its row", async () => {
     at: { pointer: "/rows/0/key" },
   });
 });
+
+test("more states of a view than one request may have derived are refused unread; who is gone has nothing derived", async () => {
+  const from = clock() + 1_000_000_000_000;
+  const every = 10_000_000;
+  await f.db.database.session((session) =>
+    session.query(
+      `insert into features.log_folds (id, log_id, last_sequence, as_of, started_at, finished_at)
+       select 'many-' || n, (select id from features.logs limit 1), 1000 + n, 0, $1::bigint + n * $2::bigint, $1::bigint + n * $2::bigint
+       from generate_series(0, 39) as n`,
+      [from, every],
+    ),
+  );
+  const rows = Array.from({ length: 40 }, (_, n) => ({
+    key: ["a"],
+    at: minute(10),
+    servedAt: asEpochMicros(from + n * every + every / 2),
+  }));
+  await expect(replay("accounts", rows)).rejects.toMatchObject({
+    code: "features.replay_too_large",
+    detail: "the rows may have been served from 40 states of the view, and one request derives 32 at most",
+  });
+  const few = { environment: "dev", rows: rows.slice(0, 2) } as const;
+  const gone = { ...f.deps, signal: AbortSignal.abort() };
+  await expect(replayValues(gone, f.call, "accounts", few)).rejects.toMatchObject({
+    code: "data.analysis_cancelled",
+  });
+  expect((await replay("accounts", rows.slice(0, 2))).rows.map(([one]) => one?.status)).toEqual([
+    "found",
+    "found",
+  ]);
+});

@@ -1,4 +1,5 @@
 import {
+  type Actor,
   type CallContext,
   type Id,
   newId,
@@ -8,7 +9,9 @@ import {
   type UnitOfWork,
   type WorkPlace,
 } from "@portolan/kernel";
+import { findApiKeyRow } from "./api-keys.ts";
 import {
+  findPrincipal,
   findTeamPath,
   findUseCaseName,
   findUseCasePath,
@@ -43,6 +46,11 @@ export interface DirectoryLookups {
     role: string,
     scopeIds: readonly string[],
   ): Promise<boolean>;
+  /**
+   * Whether work may go on in the name of whoever once called: neither the principal nor the API key was disabled or revoked since. That the
+   * credential ran out does not count.
+   */
+  isActive(actor: Actor): Promise<boolean>;
   /** The name of an organisation, which never changes. */
   organisationName(organisationId: Id<"organisation">): Promise<string>;
   /** Ids of all organisations of this installation. */
@@ -71,6 +79,14 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
       unitOfWork.read(callOf(organisationId), async (sql) => {
         const bindings = await listBindings(sql, organisationId, principalId);
         return bindings.some((binding) => binding.role === role && scopeIds.includes(binding.scope_id));
+      }),
+    isActive: ({ id, organisationId, credential }) =>
+      unitOfWork.read(callOf(organisationId), async (sql) => {
+        const principal = await findPrincipal(sql, organisationId, id);
+        if (principal?.id !== id || principal.disabledAt !== undefined) return false;
+        if (credential?.kind !== "api_key") return true;
+        const key = await findApiKeyRow(sql, credential.id);
+        return key !== undefined && key.revoked_at === null;
       }),
     organisationName: (organisationId) =>
       unitOfWork.read(callOf(organisationId), async (sql) => {

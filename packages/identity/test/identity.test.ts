@@ -4,7 +4,7 @@ import { publicRoute } from "@portolan/http-contract";
 import { newId } from "@portolan/kernel";
 import Fastify from "fastify";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDevelopmentIssuer, registerAuthentication } from "../src/index.ts";
+import { createDevelopmentIssuer, createDirectoryLookups, registerAuthentication } from "../src/index.ts";
 import { bootstrapped, type Installation, openInstallation } from "./installation.ts";
 
 let one: Installation;
@@ -155,6 +155,24 @@ describe("authentication", () => {
     expect((await one.call("POST", `/v1/users/${id}/disable`, admin, { reason: "left" })).status).toBe(204);
     expect((await one.call("GET", "/v1/whoami", token)).status).toBe(401);
     expect((await one.call("GET", "/v1/whoami", key.text)).status).toBe(401);
+  });
+  test("work goes on in the name of who is active, until the key is revoked or the principal disabled", async () => {
+    const directory = createDirectoryLookups(one.database.uow);
+    const actorOf = async (credential: string) => {
+      const found = await one.authenticator.authenticate(credential);
+      if (found.kind !== "authenticated") throw new Error(found.reason);
+      return found.actor;
+    };
+    const id = await created("/v1/users", { name: "worker", displayName: "Worker" });
+    const { token } = await one.token("worker");
+    const key = (await one.call("POST", "/v1/api-keys", token, { name: "k", environment: "dev" }))
+      .body as unknown as { text: string; apiKey: { id: string } };
+    const [byToken, byKey] = [await actorOf(token), await actorOf(key.text)];
+    expect([await directory.isActive(byToken), await directory.isActive(byKey)]).toEqual([true, true]);
+    await one.call("POST", `/v1/api-keys/${key.apiKey.id}/revoke`, token, { reason: "lost" });
+    expect([await directory.isActive(byToken), await directory.isActive(byKey)]).toEqual([true, false]);
+    expect((await one.call("POST", `/v1/users/${id}/disable`, admin, { reason: "left" })).status).toBe(204);
+    expect(await directory.isActive(byToken)).toBe(false);
   });
 });
 

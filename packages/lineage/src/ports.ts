@@ -96,7 +96,7 @@ export interface MadeThings {
   scoring(sql: Sql, organisationId: string, id: string): Promise<MadeScoring | undefined>;
 }
 
-/** Where the operator's connections lead, by name; `data` reads them. */
+/** Where those of the operator's connections lead whose address may be published, by name; `data` reads them. */
 export interface ConnectionAddresses {
   read(organisationId: string): Promise<ReadonlyMap<string, ConnectionAddress>>;
 }

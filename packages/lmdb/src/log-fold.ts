@@ -34,18 +34,14 @@ export async function foldLog(values: Values, view: OnlineViewHeader, fold: LogF
     generation: goesOn ? before.generation : (before?.generation ?? 0) + 1,
     fold: { log: fold.log, sequence: folded },
   };
-  await values.transaction(() => {
-    // Before any record is dropped: whoever asks for an earlier moment must be told that it is not kept.
-    if (goesOn) void values.put(headerKey(view), header);
-    else dropGeneration(values, view, header.generation);
-  });
+  // Before any record is dropped: whoever asks for an earlier moment must be told that it is not kept.
+  if (goesOn) await values.put(headerKey(view), header);
+  else await dropGeneration(values, view, header.generation);
   for await (const page of fold.pages) await values.transaction(() => foldPage(values, header, page));
-  await values.transaction(() => {
-    const sequence = Math.max(folded, fold.upTo);
-    void values.put(headerKey(view), { ...header, fold: { log: fold.log, sequence } });
-    if (!goesOn) dropGenerationsBefore(values, view, header.generation - 1);
-  });
+  const sequence = Math.max(folded, fold.upTo);
+  await values.put(headerKey(view), { ...header, fold: { log: fold.log, sequence } });
   await values.flushed;
+  if (!goesOn) await dropGenerationsBefore(values, view, header.generation - 1);
 }
 
 function gap(view: string, after: number, folded: number): PortolanError {

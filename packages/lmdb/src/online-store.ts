@@ -35,9 +35,11 @@ export function openOnlineStore(options: {
   return {
     get: (view, key, at) => read(values, view, key, at),
     replace: async (header, asOf, rows) => {
-      const supersededBy = await values.transaction(() => writeGeneration(values, header, asOf, rows));
+      const written = await values.transaction(() => writeGeneration(values, header, asOf, rows));
       await values.flushed;
-      return supersededBy === undefined ? {} : { supersededBy };
+      if ("supersededBy" in written) return written;
+      await dropGenerationsBefore(values, header, written.generation - 1);
+      return {};
     },
     update: async (header, asOf, rows) => {
       await values.transaction(() => writeRows(values, header, asOf, rows));
@@ -86,14 +88,14 @@ function writeGeneration(
   header: OnlineViewHeader,
   asOf: EpochMicros,
   rows: readonly OnlineRow[],
-): EpochMicros | undefined {
+): { readonly generation: number } | { readonly supersededBy: EpochMicros } {
   const before = headerOf(values, header);
-  if (before && before.digest === header.digest && before.asOf > asOf) return asEpochMicros(before.asOf);
+  if (before && before.digest === header.digest && before.asOf > asOf)
+    return { supersededBy: asEpochMicros(before.asOf) };
   const generation = (before?.generation ?? 0) + 1;
   for (const row of rows) void values.put(valueKey(header, generation, row.key), { a: asOf, v: row.values });
   void values.put(headerKey(header), { ...header, asOf, generation });
-  dropGenerationsBefore(values, header, generation - 1);
-  return undefined;
+  return { generation };
 }
 
 function writeRows(

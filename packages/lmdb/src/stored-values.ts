@@ -51,20 +51,31 @@ export function valueKey(view: OnlineViewKey, generation: number, key: readonly 
 }
 
 /**
- * Removes generations up to, not including, this one; in a transaction. Callers leave the one before the newest: a reader that has read the
- * old header, but not yet its values, still finds them.
+ * Removes generations up to, not including, this one, after the switch to a newer one. Callers leave the one before the newest: a reader that
+ * has read the old header, but not yet its values, still finds them. What a crash leaves is in the range of the next call.
  */
-export function dropGenerationsBefore(values: Values, view: OnlineViewKey, generation: number): void {
-  dropRange(values, ["value", ...placeOf(view)], ["value", ...placeOf(view), generation]);
+export function dropGenerationsBefore(
+  values: Values,
+  view: OnlineViewKey,
+  generation: number,
+): Promise<void> {
+  return dropRange(values, ["value", ...placeOf(view)], ["value", ...placeOf(view), generation]);
 }
 
-/** Removes one generation; in a transaction. */
-export function dropGeneration(values: Values, view: OnlineViewKey, generation: number): void {
+/** Removes one generation that no header names. */
+export function dropGeneration(values: Values, view: OnlineViewKey, generation: number): Promise<void> {
   const place = ["value", ...placeOf(view)];
-  dropRange(values, [...place, generation], [...place, generation + 1]);
+  return dropRange(values, [...place, generation], [...place, generation + 1]);
 }
 
-function dropRange(values: Values, start: Key, end: Key): void {
-  const old = Array.from(values.getKeys({ start, end }));
-  for (const key of old) void values.remove(key);
+/** Keys that one transaction removes: a generation may have millions, and the caller's thread serves others too. */
+const keysPerTransaction = 1000;
+
+async function dropRange(values: Values, start: Key, end: Key): Promise<void> {
+  for (let removed = keysPerTransaction; removed === keysPerTransaction; )
+    removed = await values.transaction(() => {
+      const keys = Array.from(values.getKeys({ start, end, limit: keysPerTransaction }));
+      for (const key of keys) void values.remove(key);
+      return keys.length;
+    });
 }

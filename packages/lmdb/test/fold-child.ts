@@ -1,9 +1,13 @@
+import { createInterface } from "node:readline";
 import { setImmediate as pause } from "node:timers/promises";
 import type { OnlineRecord } from "@portolan/features/contract";
 import { asEpochMicros } from "@portolan/kernel";
 import { openOnlineStore } from "../src/index.ts";
 
-/** The fold of a made-up log in a process of its own: `node fold-child.ts <folder>`; it goes on from where the store is. */
+/**
+ * The fold of a made-up log in a process of its own: `node fold-child.ts <folder>`; it goes on from where the store is. After each fold it says
+ * `folded` and waits for a line, so that whoever kills it knows where it is however busy the machine.
+ */
 
 export const folds = 40;
 const recordsPerFold = 120;
@@ -34,7 +38,7 @@ export function recordOf(sequence: number): OnlineRecord {
   };
 }
 
-export async function foldAll(folder: string, onFold: () => void): Promise<void> {
+export async function foldAll(folder: string, onFold: () => Promise<void>): Promise<void> {
   const store = openOnlineStore({ folder });
   for (;;) {
     const after = store.foldPosition(foldHeader)?.sequence ?? 0;
@@ -42,7 +46,7 @@ export async function foldAll(folder: string, onFold: () => void): Promise<void>
     const upTo = after + recordsPerFold;
     const asOf = asEpochMicros(upTo * 200_000);
     await store.fold(foldHeader, { log: "flg_a", after, upTo, asOf, pages: pagesOf(after, upTo) });
-    onFold();
+    await onFold();
   }
   await store.close();
 }
@@ -56,7 +60,11 @@ async function* pagesOf(after: number, upTo: number): AsyncGenerator<OnlineRecor
 
 const [, program = "", folder] = process.argv;
 if (program.endsWith("fold-child.ts") && folder !== undefined) {
-  process.stdout.write("started\n");
-  await foldAll(folder, () => process.stdout.write("folded\n"));
+  const asked = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  await foldAll(folder, async () => {
+    process.stdout.write("folded\n");
+    await asked.next();
+  });
   process.stdout.write("done\n");
+  process.stdin.destroy();
 }

@@ -1,3 +1,4 @@
+import { isPortolanError } from "@portolan/kernel";
 import type { ApiClient } from "../client/api-client.ts";
 import { type DerivedValues, judgeServed, type Mismatch } from "./judge-served.ts";
 import { type LoggedPrediction, type ServedValues, type ServingPlan, servedValues } from "./served-values.ts";
@@ -84,8 +85,23 @@ function compare(
   }
 }
 
-/** Answers to rows of one view in one environment. */
+/** Answers to rows of one view in one environment; what is too much for one request is asked in halves. */
 async function replay(
+  api: ApiClient,
+  order: ParityOrder,
+  rows: readonly ServedValues[],
+): Promise<readonly (readonly DerivedValues[])[]> {
+  try {
+    return await replayOnce(api, order, rows);
+  } catch (error) {
+    if (rows.length < 2 || !isPortolanError(error) || error.code !== "features.replay_too_large") throw error;
+    const half = Math.ceil(rows.length / 2);
+    const first = await replay(api, order, rows.slice(0, half));
+    return [...first, ...(await replay(api, order, rows.slice(half)))];
+  }
+}
+
+async function replayOnce(
   api: ApiClient,
   { useCase }: ParityOrder,
   rows: readonly ServedValues[],

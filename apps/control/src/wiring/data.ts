@@ -9,6 +9,7 @@ import {
   noticeJob,
   type ResidencyCheck,
   runSubscriptions,
+  type SubscriberRights,
 } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import {
@@ -23,6 +24,7 @@ import {
   type ArtifactCatalogue,
   type CallContext,
   type Environment,
+  isPortolanError,
   type JobHandler,
   PortolanError,
   readAddressRules,
@@ -112,7 +114,7 @@ export function wireData(
     training,
     residency,
     jobs: dataJobs(base, { data, features, training }),
-    runSubscriptions: () => runSubscriptions({ ...data, topics: createTopicReader(), log: base.log }),
+    runSubscriptions: () => runSubscriptions({ ...data, ...readerOf(base, identity, charter) }),
     close: () => online.close(),
   };
 }
@@ -177,13 +179,7 @@ function residencyCheck(base: Foundation, charter: CharterDeps): ResidencyCheck 
       const found = await requireCharter(charter, call, what);
       if (!found) return;
       try {
-        assertPlacement(found.charter, {
-          name: what.name,
-          kind: "store",
-          region,
-          owner,
-          environment: what.environment,
-        });
+        assertHeldHere(base, found, what);
       } catch (error) {
         await base.work.write(call, (tx) =>
           tx.record({
@@ -196,4 +192,40 @@ function residencyCheck(base: Foundation, charter: CharterDeps): ResidencyCheck 
       }
     },
   };
+}
+
+/** @throws PortolanError where the charter keeps such data elsewhere */
+function assertHeldHere(
+  { config: { LOCATION_REGION: region, LOCATION_OWNER: owner } }: Foundation,
+  { charter }: InForceCharter,
+  { name, environment }: { readonly name: string; readonly environment: Environment },
+): void {
+  assertPlacement(charter, { name, kind: "store", region, owner, environment });
+}
+
+/** The same questions, without a record of each answer. */
+function subscriberRights(
+  base: Foundation,
+  { directory }: IdentityWiring,
+  charter: CharterDeps,
+): SubscriberRights {
+  return {
+    isActive: (actor) => directory.isActive(actor),
+    whyNotHeld: async (call, what) => {
+      try {
+        const found = await requireCharter(charter, call, what);
+        if (found) assertHeldHere(base, found, what);
+        return undefined;
+      } catch (error) {
+        // Only the charter's own answer is one: a database that does not answer is asked again.
+        if (!isPortolanError(error) || !error.code.startsWith("charter.")) throw error;
+        return error.detail ?? error.code;
+      }
+    },
+  };
+}
+
+function readerOf(base: Foundation, identity: IdentityWiring, charter: CharterDeps) {
+  const rights = subscriberRights(base, identity, charter);
+  return { topics: createTopicReader(), rights, log: base.log };
 }

@@ -1,13 +1,16 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { connectionShapes } from "./connection-file.ts";
+import { type ConnectionFile, connectionShapes } from "./connection-file.ts";
 
 /** Where a connection leads, for the names that others know the same system by; no credential is read. */
 export type ConnectionAddress =
   | { readonly kind: "kafka"; readonly broker: string }
   | { readonly kind: "postgresql"; readonly host: string; readonly port: number; readonly database: string };
 
-/** The operator's connections of one organisation, by name. What is no connection is passed over, as is a folder that is not there. */
+/**
+ * The operator's connections of one organisation, by name, whose file says that their address may be published. What is no connection is passed
+ * over, as is a folder that is not there.
+ */
 export async function readConnectionAddresses(
   folder: string,
   organisationId: string,
@@ -28,9 +31,11 @@ async function addressIn(path: string, organisationId: string): Promise<Connecti
   } catch {
     return undefined;
   }
-  if (connectionShapes.kafka.Check(value) && value.organisation === organisationId)
+  const isPublished = (file: ConnectionFile): boolean =>
+    file.organisation === organisationId && file.publishAddress === true;
+  if (connectionShapes.kafka.Check(value) && isPublished(value))
     return { kind: "kafka", broker: value.brokers[0] ?? "" };
-  if (connectionShapes.postgresql.Check(value) && value.organisation === organisationId) {
+  if (connectionShapes.postgresql.Check(value) && isPublished(value)) {
     const { host, port = 5432, database } = value;
     return { kind: "postgresql", host, port, database };
   }

@@ -11,6 +11,8 @@ const reach = {
   useCases: Type.Optional(Ids),
   /** Absent: all. */
   environments: Type.Optional(Type.Array(Type.Enum([...environments]))),
+  /** Whether lineage names its tables or topics by its address, for all who may see them there; absent: by the connection's name. */
+  publishAddress: Type.Optional(Type.Boolean()),
 };
 
 /** Paths are absolute, or relative to the folder of the connection's file. An empty object: TLS as the system trusts it. */

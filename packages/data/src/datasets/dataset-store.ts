@@ -68,6 +68,24 @@ export async function listDatasets(
   return rows.map(datasetOf);
 }
 
+/** The id of the dataset that a contract has in exactly this place now, as training sets and materializations take it; for a comparison. */
+export function newestDataset(
+  sql: Sql,
+  of: { organisationId: string; contract: string; environment: string; useCaseId?: string },
+) {
+  return tables(sql)
+    .selectFrom("data.datasets")
+    .select("id")
+    .where("organisation_id", "=", of.organisationId)
+    .where("contract", "=", of.contract)
+    .where("environment", "=", of.environment)
+    .where("use_case_id", "is not distinct from", of.useCaseId ?? null)
+    .orderBy("batch_at", "desc")
+    .orderBy("published_at", "desc")
+    .orderBy("id", "desc")
+    .limit(1);
+}
+
 function datasetOf(row: Selectable<DatasetTable>): DatasetManifest {
   return {
     id: row.id,

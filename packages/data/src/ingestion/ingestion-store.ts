@@ -1,5 +1,6 @@
 import type { JsonObject, Sql } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
+import { newestDataset } from "../datasets/dataset-store.ts";
 import type { IngestionView } from "../resources.ts";
 import type { ObservedColumn, SchemaDrift } from "../sources/observe-sources.ts";
 
@@ -126,7 +127,10 @@ export async function findIngestion(
   return row && ingestionOf(row);
 }
 
-/** An earlier ingestion of the same bytes under the same contract, which this one need not repeat. */
+/**
+ * An earlier ingestion of the same bytes under the same contract, which this one need not repeat. Where others were published since, what it
+ * published is no longer what its place has now: a batch that comes back is a new one.
+ */
 export async function findSameIngestion(
   sql: Sql,
   of: {
@@ -135,9 +139,11 @@ export async function findSameIngestion(
     environment: string;
     sourceDigest: string;
     useCaseId?: string;
+    /** The contract's name, where only the newest dataset of its place will do. */
+    newestOf?: string;
   },
 ): Promise<StoredIngestion | undefined> {
-  const row = await tables(sql)
+  let query = tables(sql)
     .selectFrom("data.ingestions")
     .selectAll()
     .where("organisation_id", "=", of.organisationId)
@@ -146,8 +152,10 @@ export async function findSameIngestion(
     .where("source_digest", "=", of.sourceDigest)
     // A dataset belongs to a use case: another one's is not this one's to be given.
     .where("use_case_id", "is not distinct from", of.useCaseId ?? null)
-    .where("state", "=", "published")
-    .executeTakeFirst();
+    .where("state", "=", "published");
+  if (of.newestOf !== undefined)
+    query = query.where("dataset_id", "=", newestDataset(sql, { ...of, contract: of.newestOf }));
+  const row = await query.executeTakeFirst();
   return row && ingestionOf(row);
 }
 

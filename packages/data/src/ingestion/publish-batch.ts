@@ -36,7 +36,7 @@ interface Publication extends Judged {
   readonly observed: readonly ObservedColumn[];
 }
 
-/** Answers with the dataset of an earlier ingestion of the same bytes, or null. */
+/** Answers with the dataset of an earlier ingestion of the same bytes, as long as it is the newest of its place, or null. */
 export async function reuseBatch(
   tx: Transaction,
   ingestion: Ingestion,
@@ -48,6 +48,8 @@ export async function reuseBatch(
     environment: ingestion.environment,
     sourceDigest,
     ...(ingestion.useCaseId === undefined ? {} : { useCaseId: ingestion.useCaseId }),
+    // A replay keeps the place of the batch whose rows it judges again, however many came since.
+    ...(ingestion.replayOf === undefined ? { newestOf: ingestion.contract } : {}),
   });
   if (!earlier?.datasetId) return null;
   await updateIngestion(tx.sql, ingestion.id, {

@@ -8,10 +8,13 @@ import {
   messageOf,
   newId,
   ownerOf,
+  type Transaction,
 } from "@portolan/kernel";
 import { readKafkaConnection } from "../connections/read-connection.ts";
 import { eventPlace, isFull } from "../events/keep-events.ts";
+import type { SubscriberRights } from "../ports.ts";
 import {
+  lockSubscription,
   type StoredSubscription,
   type SubscriptionUpdate,
   updateSubscription,
@@ -20,7 +23,13 @@ import { type SubscriptionDeps, subscriptionPlace } from "./subscriptions.ts";
 import { SubscriptionStopped, startOffsets, takeRecords } from "./take-records.ts";
 
 export interface TopicReading extends SubscriptionDeps {
+  readonly rights: SubscriberRights;
   readonly log: Logger;
+}
+
+/** Thrown where the subscriber may not bring the records in any more. */
+class SubscriptionRefused extends Error {
+  override readonly name = "SubscriptionRefused";
 }
 
 /** A cluster that is down is asked again after so long, twice as long each time, and never seldomer than this. */
@@ -30,6 +39,8 @@ const longestPauseMs = 30_000;
 const fullPauseMs = 1000;
 /** Rights of whoever subscribed are asked again after so long. */
 const rightsMicros = 60_000_000;
+/** A subscription that was refused is looked at again after so long. */
+const refusedPauseMs = 300_000;
 
 /** Reads one topic until it is stopped or aborted. What fails is said in the subscription, and tried again for ever. */
 export async function readTopic(
@@ -45,6 +56,11 @@ export async function readTopic(
       });
     } catch (error) {
       if (signal.aborted || error instanceof SubscriptionStopped) return;
+      if (error instanceof SubscriptionRefused) {
+        await sayRefused(reading, subscription, error.message);
+        await delay(refusedPauseMs, undefined, { signal }).catch(() => undefined);
+        continue;
+      }
       failures += 1;
       // In the client's words there may be more than a stranger should read: only our own errors are shown.
       const failure = isPortolanError(error) ? (error.detail ?? error.code) : "an internal fault";
@@ -95,18 +111,29 @@ async function readSession(
   if (!signal.aborted) throw new Error("the cluster ended the stream");
 }
 
-/** The subscriber's right to bring data in there, and the place's to hold it: asked as if the records were posted. */
+/**
+ * The subscriber's right to bring data in there, and the place's to hold it: asked as if the records were posted, but that a refusal leaves no
+ * record each time.
+ *
+ * @throws SubscriptionRefused
+ */
 async function allowedPlace(
-  { authorizer, places, residency, clock }: TopicReading,
+  { authorizer, places, rights, clock }: TopicReading,
   subscription: StoredSubscription,
 ): Promise<EnvironmentPlace> {
   const { organisationId } = subscription.call.actor;
   const { contract, environment } = subscription;
   const call = callOf({ clock }, subscription);
   const at = subscriptionPlace(subscription);
-  await authorizer.require(call, "data:ingest", { type: "Contract", id: contract, organisationId, ...at });
+  if (!(await rights.isActive(call.actor)))
+    throw new SubscriptionRefused("whoever subscribed was disabled, or the API key revoked");
+  const resource = { type: "Contract", id: contract, organisationId, ...at };
+  const { allowed } = await authorizer.decide(call, "data:ingest", resource);
+  if (!allowed) throw new SubscriptionRefused("whoever subscribed may not bring data in there any more");
   const place = { ...at, ...(await locate(places, organisationId, at)) };
-  await residency.require(call, { environment, name: `events ${contract}`, ...ownerOf(place) });
+  const what = { environment, name: `events ${contract}`, ...ownerOf(place) };
+  const why = await rights.whyNotHeld(call, what);
+  if (why !== undefined) throw new SubscriptionRefused(why);
   return place;
 }
 
@@ -128,20 +155,39 @@ async function untilRoom(
   }
 }
 
+/** On the ledger once, however often it is asked again; that it reads again is there, too. */
+async function sayRefused(
+  reading: TopicReading,
+  subscription: StoredSubscription,
+  failure: string,
+): Promise<void> {
+  const { id, contract, topic } = subscription;
+  const reason = failure.slice(0, 300);
+  await write(reading, subscription, async (tx) => {
+    const row = await lockSubscription(tx.sql, id);
+    if (!row || (row.state === "refused" && row.failure === reason)) return;
+    await updateSubscription(tx.sql, id, { state: "refused", failure: reason });
+    await tx.record({ event: "data.subscription.refused", subject: id, detail: { contract, topic, reason } });
+  });
+}
+
 /** Unless it was stopped meanwhile. A database that does not answer is no reason to give up: what it should hear is in the log. */
 async function say(
   reading: TopicReading,
   subscription: StoredSubscription,
   update: SubscriptionUpdate,
 ): Promise<void> {
-  await reading.uow
-    .write(callOf(reading, subscription), (tx) => updateSubscription(tx.sql, subscription.id, update))
-    .catch((error: unknown) => {
-      reading.log.warn(
-        { subscription: subscription.id, error: messageOf(error) },
-        "data.subscription.unsaid",
-      );
-    });
+  await write(reading, subscription, (tx) => updateSubscription(tx.sql, subscription.id, update));
+}
+
+async function write(
+  reading: TopicReading,
+  subscription: StoredSubscription,
+  work: (tx: Transaction) => Promise<void>,
+): Promise<void> {
+  await reading.uow.write(callOf(reading, subscription), work).catch((error: unknown) => {
+    reading.log.warn({ subscription: subscription.id, error: messageOf(error) }, "data.subscription.unsaid");
+  });
 }
 
 /** The subscriber's call, under a request of its own. */

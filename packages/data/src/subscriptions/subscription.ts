@@ -19,11 +19,11 @@ export const SubscriptionView = Type.Object({
   startAt: Type.Enum(["earliest", "latest"], {
     description: "Where reading begins that has no offset yet",
   }),
-  state: Type.Enum(["starting", "reading", "full", "retrying", "stopped"], {
+  state: Type.Enum(["starting", "reading", "full", "retrying", "refused", "stopped"], {
     description:
-      "full: so many events wait to become batches that no more are read; retrying: the cluster or the connection fails, see failure",
+      "full: so many events wait to become batches that no more are read; retrying: the cluster or the connection fails, see failure; refused: whoever subscribed may not any more, or the data may not be held here",
   }),
-  failure: Type.Optional(Type.String({ description: "Why it is tried again" })),
+  failure: Type.Optional(Type.String({ description: "Why it is tried again, or refused" })),
   failures: Type.Integer({ description: "Tries that failed one after another" }),
   partitions: Type.Array(PartitionView),
   taken: Type.Integer({ description: "Records taken in so far, dead letters among them" }),

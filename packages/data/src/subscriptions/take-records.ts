@@ -78,6 +78,10 @@ export async function startOffsets(
     if (from < earliest) await noteLost(tx, row, { partition, from, to: earliest });
   }
   await setOffsets(tx.sql, id, start);
+  if (row.state === "refused") {
+    const { contract, topic } = row;
+    await tx.record({ event: "data.subscription.allowed", subject: id, detail: { contract, topic } });
+  }
   await updateSubscription(tx.sql, id, {
     state: "reading",
     failure: null,

@@ -21,14 +21,23 @@ import { type FeatureDeps, noDataset, viewNotFound } from "../views.ts";
 import { type OnlineRun, onlineAt } from "./online-at.ts";
 import { type Asked, askedLines, type Derived, derivedOf, logReplay, windowReplay } from "./replay-plan.ts";
 
+/** Each materialisation, or position of a log, is a computation of its own. */
+const mostRuns = 32;
+/** Less than the CLI waits for an answer. */
+const longestMs = 100_000;
+
+/** `signal` aborts when the caller is gone: what is computed for it ends. */
+export type ReplayDeps = FeatureDeps & { readonly signal?: AbortSignal };
+
 /**
  * Derives served values again, offline, from what was online when they were served: of a view of values by the point-in-time join over its log,
  * of a view of windows by the plan of the materialisation.
  *
- * @throws PortolanError `features.view_not_found`, `features.view_invalid` when a key has not as many parts as the view's
+ * @throws PortolanError `features.view_not_found`, `features.view_invalid` when a key has not as many parts as the view's,
+ * `features.replay_too_large` when it is more than a request may take
  */
 export async function replayValues(
-  deps: FeatureDeps,
+  deps: ReplayDeps,
   call: CallContext,
   name: string,
   request: ReplayRequest,
@@ -47,9 +56,11 @@ export async function replayValues(
   requireKeys(stored, rows);
   const of = { stored, environment, owner: ownerOf(place), rows };
   const { body } = stored;
-  const answers = isValueView(body)
-    ? await replayLog(deps, call, { ...of, view: body })
-    : await replayWindows(deps, call, of);
+  const answers = await withinTime(deps.signal, (signal) =>
+    isValueView(body)
+      ? replayLog({ ...deps, signal }, call, { ...of, view: body })
+      : replayWindows({ ...deps, signal }, call, of),
+  );
   const view = viewReference(body);
   // Values of entities were read: who did is on the ledger, as it is of a training set.
   await deps.uow.write(call, (tx) =>
@@ -81,8 +92,37 @@ function requireKeys({ body }: StoredView, rows: ReplayRequest["rows"]): void {
 
 const nothing = (view: StoredView["body"]): Derived => derivedOf(view, undefined);
 
+/** @throws PortolanError `features.replay_too_large` when the work took too long; what it did is ended then */
+async function withinTime<T>(
+  gone: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const late = AbortSignal.timeout(longestMs);
+  try {
+    return await work(gone ? AbortSignal.any([gone, late]) : late);
+  } catch (error) {
+    throw late.aborted ? tooLarge(`it took longer than ${longestMs / 1000} seconds`) : error;
+  }
+}
+
+function requireBounded(runs: number): void {
+  if (runs > mostRuns)
+    throw tooLarge(
+      `the rows may have been served from ${runs} states of the view, and one request derives ${mostRuns} at most`,
+    );
+}
+
+function tooLarge(detail: string): PortolanError<FeatureErrorCode> {
+  return new PortolanError("features.replay_too_large", {
+    detail,
+    mend: "Ask for fewer rows at once, those that were served about the same time together.",
+  });
+}
+
+type TimedDeps = FeatureDeps & { readonly signal: AbortSignal };
+
 async function replayLog(
-  deps: FeatureDeps,
+  deps: TimedDeps,
   call: CallContext,
   { stored, environment, owner, rows, view }: Replay & { readonly view: ValueView },
 ): Promise<Derived[][]> {
@@ -95,6 +135,7 @@ async function replayLog(
   });
   const asked = known ? questions(rows, known.folds) : [];
   const positions = [...new Set(asked.map(({ position }) => position))];
+  requireBounded(positions.length);
   const answers = rows.map((): Derived[] => []);
   if (known && asked.length > 0) {
     const objects = known.segments.map(({ object }) => deps.objects.localPath(object as Digest));
@@ -116,7 +157,7 @@ async function replayLog(
 }
 
 async function replayWindows(
-  deps: FeatureDeps,
+  deps: TimedDeps,
   call: CallContext,
   { stored: { body: view, digest }, environment, owner, rows }: Replay,
 ): Promise<Derived[][]> {
@@ -126,7 +167,9 @@ async function replayWindows(
   const asked = questions(rows, runs);
   const answers = rows.map((): Derived[] => []);
   const { useCaseId } = owner;
-  for (const [{ datasetId, position: asOf }, some] of Map.groupBy(asked, ({ run: one }) => one)) {
+  const byRun = Map.groupBy(asked, ({ run: one }) => one);
+  requireBounded(byRun.size);
+  for (const [{ datasetId, position: asOf }, some] of byRun) {
     const dataset = await deps.uow.read(call, (sql) =>
       findDataset(sql, {
         organisationId,
@@ -158,7 +201,7 @@ function questions<Run extends OnlineRun>(
 }
 
 async function run(
-  deps: Pick<FeatureDeps, "engine" | "workFolder">,
+  deps: Pick<TimedDeps, "engine" | "workFolder" | "signal">,
   asked: readonly Asked[],
   readable: readonly string[],
   plan: (file: string) => Parameters<FeatureDeps["engine"]["run"]>[0]["statements"],
@@ -168,7 +211,8 @@ async function run(
   try {
     const file = join(workFolder, "asked.jsonl");
     await writeFile(file, askedLines(asked));
-    return (await deps.engine.run({ statements: plan(file), readable, workFolder })).rows;
+    const { signal } = deps;
+    return (await deps.engine.run({ statements: plan(file), readable, workFolder, signal })).rows;
   } finally {
     await rm(workFolder, { recursive: true, force: true });
   }

@@ -108,7 +108,7 @@ function replayRoutes(app: FastifyInstance, deps: FeatureDeps): void {
         response: { 200: ReplayedValues },
       },
     },
-    (request) => replayValues(deps, request.call, request.params.name, request.body),
+    ({ call, params, body, signal }) => replayValues({ ...deps, signal }, call, params.name, body),
   );
 }
 

@@ -10,7 +10,7 @@ export interface Names {
   readonly contract: (name: string) => NodeName;
   readonly snapshot: (environment: Environment, contract: string, id: string) => NodeName;
   readonly events: (environment: Environment, contract: string) => NodeName;
-  /** A relation or topic of a connection: as the standard names it, or by the connection where nobody knows its address any more. */
+  /** A relation or topic of a connection: as the standard names it where the operator publishes its address, else by the connection. */
   readonly connected: (connection: string, name: string) => NodeName;
   readonly view: (reference: string) => NodeName;
   readonly onlineView: (environment: Environment, reference: string) => NodeName;
