@@ -142,6 +142,10 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   { kind: "listed", route: "GET /v1/datasets", url: "/v1/datasets", of: "dataset" },
   found("GET /v1/datasets/:id", "dataset", missingId("ds")),
   named("POST /v1/feature-views/:name/materializations", { environment: production, asOf: 0 }),
+  named("POST /v1/feature-views/:name/replays", {
+    environment: production,
+    rows: [{ key: ["BOS"], at: 0, servedAt: 0 }],
+  }),
   // Views and jobs as such lie in no environment; a materialisation, and a job whose work does, are seen where it does.
   found("GET /v1/materializations/:id", "materialization", missingId("job")),
   { kind: "listed", route: "GET /v1/jobs", url: "/v1/jobs", of: "job" },
