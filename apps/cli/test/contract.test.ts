@@ -48,7 +48,7 @@ test("lint names every finding with file, line and mend, and ends with 1", async
   );
   const { code, out } = await portolan("contract", "lint", file);
   expect(code).toBe(1);
-  expect(out).toContain("broken.odcs.yaml:7:1: status must be text Put it in quotes.");
+  expect(out).toContain("broken.odcs.yaml:7:1: status must be text. Put it in quotes.");
   expect(out).toMatch(/broken\.odcs\.yaml:27:5: servers\.0\.form is not known here/);
   await rm(join(folder, file));
 });
