@@ -99,7 +99,7 @@ async function answers(
   child: ChildProcess,
   port: number,
   withinMs: number,
-  said: () => string,
+  { said, isReady = () => true }: { readonly said: () => string; readonly isReady?: Start["isReady"] },
 ): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (performance.now() < deadline) {
@@ -109,7 +109,7 @@ async function answers(
       socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
       socket.once("connect", () => socket.destroy());
     });
-    if (open) return;
+    if (open && isReady(said())) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`the service does not answer on port ${port}: ${said()}`);
@@ -120,6 +120,8 @@ interface Start {
   /** Runs before the service, as its user; e.g. initdb. */
   readonly prepare?: (folder: string, as: { uid?: number; gid?: number }) => Promise<unknown>;
   readonly args: (folder: string, port: number) => readonly string[];
+  /** Whether what it has printed says that it answers; an open port is enough without it. */
+  readonly isReady?: (said: string) => boolean;
   /** SIGINT is PostgreSQL's fast shutdown. */
   readonly stopWith?: NodeJS.Signals;
 }
@@ -150,7 +152,8 @@ export async function startService(start: Start): Promise<RunningService> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await answers(child, port, 30_000, () => tail);
+    const { isReady } = start;
+    await answers(child, port, 30_000, { said: () => tail, ...(isReady ? { isReady } : {}) });
   } catch (error) {
     await stop();
     throw error;
@@ -164,6 +167,8 @@ export function startPostgres(postgres: string): Promise<RunningService> {
   return startService({
     program: postgres,
     stopWith: "SIGINT",
+    // It opens its port before it lets anybody in.
+    isReady: (said) => said.includes("ready to accept connections"),
     prepare: (folder, as) =>
       run(initdb, ["-D", join(folder, "data"), "-U", "portolan", "-A", "trust", "-E", "UTF8", "--locale=C"], {
         ...as,
