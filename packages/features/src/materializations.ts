@@ -4,18 +4,14 @@ import type { Row } from "@portolan/expressions";
 import {
   asEpochMicros,
   type CallContext,
-  covers,
   type Digest,
   type EpochMicros,
   formatInstant,
   type JobHandler,
   type JobRun,
   type JsonObject,
-  locate,
   newId,
-  ownerOf,
   PortolanError,
-  placeOf,
   requireSeen,
   type WorkPlace,
 } from "@portolan/kernel";
@@ -39,7 +35,7 @@ import {
   type StoredView,
 } from "./store.ts";
 import { isValueView, viewReference } from "./view-model.ts";
-import { type FeatureDeps, noDataset, viewNotFound } from "./views.ts";
+import { type FeatureDeps, noDataset, viewForWork, viewNotFound } from "./views.ts";
 import type { WindowFold } from "./windows/window-fold.ts";
 
 export const materializeQueue = "features.materialize";
@@ -53,17 +49,7 @@ export async function startMaterialization(
 ): Promise<MaterializationView> {
   const organisationId = call.actor.organisationId;
   const { environment, asOf } = request;
-  const view = await deps.uow.read(call, (sql) => findView(sql, organisationId, name, request.version));
-  if (!view) throw viewNotFound(name);
-  const named = request.useCaseId === undefined ? placeOf(view) : { useCaseId: request.useCaseId };
-  const resource = { type: "FeatureView", id: name, organisationId, environment, ...named };
-  await requireSeen(deps.authorizer, call, { action: "features:materialize", resource }, () =>
-    viewNotFound(name),
-  );
-  const place = await locate(deps.places, organisationId, named);
-  // Another team's view is none for this work.
-  if (!covers(placeOf(view), place)) throw viewNotFound(name);
-  const owner = ownerOf(place);
+  const { view, owner } = await viewForWork(deps, call, name, { ...request, action: "features:materialize" });
   return deps.uow.write(call, async (tx) => {
     // Values of a moment to come would outrank every honest one until then.
     if (asOf > tx.now)

@@ -4,6 +4,8 @@ import {
   type Authorizer,
   asPlace,
   type CallContext,
+  covers,
+  type Environment,
   locate,
   newId,
   type ObjectStore,
@@ -101,6 +103,33 @@ export async function publishView(
     });
     return resourceOf(row);
   });
+}
+
+/**
+ * A view as work in an environment sees it, and whose work it is.
+ * @throws PortolanError `features.view_not_found`, the same for another team's view
+ */
+export async function viewForWork(
+  deps: FeatureDeps,
+  call: CallContext,
+  name: string,
+  work: {
+    readonly action: string;
+    readonly environment: Environment;
+    readonly useCaseId?: string | undefined;
+    readonly version?: number | undefined;
+  },
+): Promise<{ readonly view: StoredView; readonly owner: WorkPlace }> {
+  const { organisationId } = call.actor;
+  const { action, environment, useCaseId, version } = work;
+  const view = await deps.uow.read(call, (sql) => findView(sql, organisationId, name, version));
+  if (!view) throw viewNotFound(name);
+  const named = useCaseId === undefined ? placeOf(view) : { useCaseId };
+  const resource = { type: "FeatureView", id: name, organisationId, environment, ...named };
+  await requireSeen(deps.authorizer, call, { action, resource }, () => viewNotFound(name));
+  const place = await locate(deps.places, organisationId, named);
+  if (!covers(placeOf(view), place)) throw viewNotFound(name);
+  return { view, owner: ownerOf(place) };
 }
 
 function refuseForeignName(newest: StoredView | undefined, name: string, owner: WorkPlace): void {

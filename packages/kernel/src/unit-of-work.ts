@@ -57,3 +57,18 @@ export interface UnitOfWork {
   /** Read only; sees committed state. */
   read<T>(call: CallContext, work: (sql: Sql) => Promise<T>): Promise<T>;
 }
+
+/** What a request or delivery with many parts leaves in the ledger. */
+export interface BatchLeaf {
+  readonly event: string;
+  readonly subject: string;
+  /** Of all its parts. */
+  readonly digest: string;
+  readonly count: number;
+  /** Same key, same row. */
+  readonly key: string;
+  readonly detail?: JsonObject;
+}
+
+/** Writes the one leaf of a batch; `ledger`'s `recordBatchDigest` fits it. Resolves to the row's id. */
+export type RecordBatch = (tx: Transaction, leaf: BatchLeaf) => Promise<string>;

@@ -5,24 +5,11 @@ import type {
   IngestionView,
 } from "@portolan/data/contract";
 import type { FeatureView, TrainingSetView } from "@portolan/features/contract";
-import type { Environment, Id, JsonObject, Sql, Transaction, WorkPlace } from "@portolan/kernel";
+import type { Environment, Id, Sql, WorkPlace } from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
 import type { Scoring } from "@portolan/scoring/contract";
 import type { Route } from "@portolan/serving/contract";
 import type { TrainingRunView } from "@portolan/training/contract";
-
-/** The one leaf of a request; `ledger`'s `recordBatchDigest` fits it. Same key, same row. */
-export type RecordBatch = (
-  tx: Transaction,
-  leaf: {
-    readonly event: string;
-    readonly subject: string;
-    readonly digest: string;
-    readonly count: number;
-    readonly key: string;
-    readonly detail?: JsonObject;
-  },
-) => Promise<string>;
 
 /** Names of organisations, which are the authority in the names of their things; `identity` has them. */
 export interface OrganisationNames {

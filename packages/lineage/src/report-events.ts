@@ -9,6 +9,7 @@ import {
   ownerOf,
   type PlaceDirectory,
   PortolanError,
+  type RecordBatch,
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { Audience } from "./audience.ts";
@@ -17,7 +18,7 @@ import type { LineageErrorCode } from "./errors.ts";
 import { type Keeping, keepEvent } from "./keep-event.ts";
 import { type LineageEvent, readEvent } from "./openlineage/read-event.ts";
 import { isOwnNamespace } from "./own/names.ts";
-import type { OrganisationNames, RecordBatch } from "./ports.ts";
+import type { OrganisationNames } from "./ports.ts";
 import type { NodeName } from "./store/nodes.ts";
 
 export interface ReportDeps {

@@ -3,12 +3,12 @@ import {
   type CallContext,
   digestJson,
   PortolanError,
+  type RecordBatch,
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { DriftDelivery, DriftPart, DriftReceipt } from "./contract.ts";
 import type { MonitoringErrorCode } from "./errors.ts";
-import type { RecordBatch } from "./ports.ts";
 import { addPart, cellsOf, takeSequence } from "./store.ts";
 
 export interface AcceptDriftDeps {

@@ -1,18 +1,5 @@
-import type { CallContext, Digest, EpochMicros, JsonObject, Transaction } from "@portolan/kernel";
+import type { CallContext, Digest, EpochMicros } from "@portolan/kernel";
 import type { ProfiledColumn } from "./contract.ts";
-
-/** The one leaf of a batch; `ledger`'s `recordBatchDigest` fits it. Same key, same row. */
-export type RecordBatch = (
-  tx: Transaction,
-  leaf: {
-    readonly event: string;
-    readonly subject: string;
-    readonly digest: string;
-    readonly count: number;
-    readonly key: string;
-    readonly detail?: JsonObject;
-  },
-) => Promise<string>;
 
 /** A model version as a profile is made of it; `registry` has it. */
 export interface ProfiledVersion {

@@ -1,8 +1,7 @@
-import type { Authorizer, Clock, MigrationSet, UnitOfWork } from "@portolan/kernel";
+import type { Authorizer, Clock, MigrationSet, RecordBatch, UnitOfWork } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { PartFiles } from "./archive/part-files.ts";
 import { Anchorer } from "./control/anchor.ts";
-import type { RecordBatch } from "./ports.ts";
 import { deliveryRoutes } from "./routes/deliveries.ts";
 import { holdRoutes } from "./routes/holds.ts";
 import { predictionRoutes } from "./routes/predictions.ts";
@@ -38,7 +37,6 @@ export {
 export { type OutcomeReport, reportOutcomes } from "./control/report-outcomes.ts";
 export { applyRetention, type RetentionDeps, type RetentionTerms } from "./control/retention.ts";
 export { predictionsErrors } from "./errors.ts";
-export type { BatchLeaf, RecordBatch } from "./ports.ts";
 export type { HoldView } from "./routes/holds.ts";
 
 export const predictionsMigrations: MigrationSet = {

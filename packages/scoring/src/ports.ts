@@ -1,12 +1,4 @@
-import type {
-  CallContext,
-  Digest,
-  Environment,
-  JsonObject,
-  Money,
-  ResourceRef,
-  Transaction,
-} from "@portolan/kernel";
+import type { CallContext, Digest, Environment, Money, ResourceRef } from "@portolan/kernel";
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { FeaturePlan } from "@portolan/serving/contract";
 import type { ScoringPlan, ScoringQuestion } from "./contract.ts";
@@ -95,16 +87,3 @@ export interface CpuPrices {
     useCaseId: string,
   ): Promise<{ readonly cpuHour: Money; readonly realTimeCpuMs: number } | undefined>;
 }
-
-/** The one leaf of a batch; `ledger`'s `recordBatchDigest` fits it. */
-export type RecordBatch = (
-  tx: Transaction,
-  leaf: {
-    readonly event: string;
-    readonly subject: string;
-    readonly digest: string;
-    readonly count: number;
-    readonly key: string;
-    readonly detail?: JsonObject;
-  },
-) => Promise<string>;

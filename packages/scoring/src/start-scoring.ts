@@ -13,6 +13,7 @@ import {
   type ObjectStore,
   type PlaceDirectory,
   PortolanError,
+  type RecordBatch,
   requireSeen,
   type UnitOfWork,
 } from "@portolan/kernel";
@@ -22,7 +23,6 @@ import { type InputPlan, planInputs } from "./input-plan.ts";
 import type {
   ChunkScorer,
   CpuPrices,
-  RecordBatch,
   Residency,
   ScoringTarget,
   ScoringTargets,

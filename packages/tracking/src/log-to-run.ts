@@ -8,6 +8,7 @@ import {
   type JsonObject,
   newId,
   PortolanError,
+  type RecordBatch,
   requireSeen,
   type Transaction,
   type UnitOfWork,
@@ -17,7 +18,7 @@ import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.
 import type { TrackingErrorCode } from "./errors.ts";
 import { latestPoints } from "./latest-points.ts";
 import { addBlock, raiseLatest } from "./points-store.ts";
-import type { RecordBatch, RunDirectory } from "./ports.ts";
+import type { RunDirectory } from "./ports.ts";
 import {
   addInputs,
   addParams,

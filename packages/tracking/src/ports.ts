@@ -1,4 +1,4 @@
-import type { CallContext, Environment, JsonObject, PortolanError, Transaction } from "@portolan/kernel";
+import type { CallContext, Environment, PortolanError } from "@portolan/kernel";
 
 /** A training run, as an MLflow run shows it; `training` has it. */
 export interface TrackedRun {
@@ -26,16 +26,3 @@ export interface UseCaseNames {
     idOrName: string,
   ): Promise<{ readonly id: string; readonly name: string } | undefined>;
 }
-
-/** The one leaf of a batch; `ledger`'s `recordBatchDigest` fits it. Same key, same row. */
-export type RecordBatch = (
-  tx: Transaction,
-  leaf: {
-    readonly event: string;
-    readonly subject: string;
-    readonly digest: string;
-    readonly count: number;
-    readonly key: string;
-    readonly detail?: JsonObject;
-  },
-) => Promise<string>;

@@ -94,10 +94,11 @@ export async function deidentify(
     workFolder: request.workFolder,
   });
   await mkdir(dirname(out), { recursive: true });
-  await rename(written, out).catch(async () => {
+  await rename(written, out).catch((cause: unknown) => {
     throw new PortolanError<DataErrorCode>("data.source_unreadable", {
       detail: `${out} cannot be written`,
       mend: "Name a file in a folder on the same disk that you may write to.",
+      cause,
     });
   });
   await rm(request.workFolder, { recursive: true, force: true });

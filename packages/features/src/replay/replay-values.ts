@@ -2,22 +2,17 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type CallContext,
-  covers,
   type Digest,
   type Environment,
-  locate,
-  ownerOf,
   PortolanError,
-  placeOf,
-  requireSeen,
   type WorkPlace,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "../errors.ts";
 import { findLog, foldsOf, segmentsOf } from "../log/log-store.ts";
 import type { ReplayedValues, ReplayRequest } from "../resources.ts";
-import { doneMaterializations, findDataset, findView, type StoredView } from "../store.ts";
+import { doneMaterializations, findDataset, type StoredView } from "../store.ts";
 import { isValueView, type ValueView, viewReference } from "../view-model.ts";
-import { type FeatureDeps, noDataset, viewNotFound } from "../views.ts";
+import { type FeatureDeps, noDataset, viewForWork } from "../views.ts";
 import { type OnlineRun, onlineAt } from "./online-at.ts";
 import { type Asked, askedLines, type Derived, derivedOf, logReplay, windowReplay } from "./replay-plan.ts";
 
@@ -42,19 +37,13 @@ export async function replayValues(
   name: string,
   request: ReplayRequest,
 ): Promise<ReplayedValues> {
-  const { organisationId } = call.actor;
   const { environment, rows } = request;
-  const stored = await deps.uow.read(call, (sql) => findView(sql, organisationId, name, request.version));
-  if (!stored) throw viewNotFound(name);
-  const named = request.useCaseId === undefined ? placeOf(stored) : { useCaseId: request.useCaseId };
-  const resource = { type: "FeatureView", id: name, organisationId, environment, ...named };
-  await requireSeen(deps.authorizer, call, { action: "features:build_training_set", resource }, () =>
-    viewNotFound(name),
-  );
-  const place = await locate(deps.places, organisationId, named);
-  if (!covers(placeOf(stored), place)) throw viewNotFound(name);
+  const { view: stored, owner } = await viewForWork(deps, call, name, {
+    ...request,
+    action: "features:build_training_set",
+  });
   requireKeys(stored, rows);
-  const of = { stored, environment, owner: ownerOf(place), rows };
+  const of = { stored, environment, owner, rows };
   const { body } = stored;
   const answers = await withinTime(deps.signal, (signal) =>
     isValueView(body)

@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Clock, type Id, microsPerSecond, newId, systemActor, type UnitOfWork } from "@portolan/kernel";
+import {
+  type Clock,
+  type Id,
+  microsPerSecond,
+  newId,
+  type RecordBatch,
+  systemActor,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import { anchorDigest } from "../policy.ts";
-import type { RecordBatch } from "../ports.ts";
 import { blocksOfAnchor, insertAnchor, lastAnchorSecond, organisationsToAnchor } from "./store.ts";
 
 export interface AnchorDeps {

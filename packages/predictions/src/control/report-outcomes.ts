@@ -5,13 +5,13 @@ import {
   environmentsAllowing,
   PortolanError,
   parseInstant,
+  type RecordBatch,
   type UnitOfWork,
   type Violation,
 } from "@portolan/kernel";
 import type { PartFiles } from "../archive/part-files.ts";
 import type { Outcome } from "../contract.ts";
 import { parsePredictionId } from "../format/position.ts";
-import type { RecordBatch } from "../ports.ts";
 import { findEarlier, insertOutcome, joinOutcomes, type NewOutcome } from "./outcome-store.ts";
 
 export interface OutcomeDeps {
