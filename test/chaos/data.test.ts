@@ -263,10 +263,10 @@ async function openServer(): Promise<AsyncDisposable & { readonly url: string }>
 
 /** The request of a training set never touches the online store. */
 const noStore = {
-  get: () => ({ status: "not_found" as const, values: {} }),
+  read: () => Promise.resolve([]),
   replace: () => Promise.resolve({}),
   update: () => Promise.resolve(),
-  foldPosition: () => undefined,
+  foldPosition: () => Promise.resolve(undefined),
   fold: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };
