@@ -20,6 +20,7 @@ export {
   columnTypes,
   type FeatureView,
   featureNamesOf,
+  hasLog,
   isValueView,
   type ValueFeature,
   viewReference,

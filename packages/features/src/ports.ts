@@ -1,4 +1,5 @@
 import type { EpochMicros } from "@portolan/kernel";
+import type { EventRecord, WindowShape } from "./events/event-record.ts";
 import type { LogRecord } from "./log/log-record.ts";
 
 export type ValueStatus = "present" | "null" | "not_found" | "outside_max_age";
@@ -31,12 +32,14 @@ export interface OnlineViewKey {
 export interface OnlineViewHeader extends OnlineViewKey {
   readonly ttlMicros: number;
   readonly featureNames: readonly string[];
+  /** Of a view of windows whose events lie in a log: its values are folded when somebody asks. */
+  readonly windows?: WindowShape;
 }
 
-/** One record of a feature log and whose it is. */
+/** One record of a feature log and whose it is: of values, or of the events of a view of windows (`header.windows`). */
 export interface OnlineRecord {
   readonly key: readonly string[];
-  readonly record: LogRecord;
+  readonly record: LogRecord | EventRecord;
 }
 
 /** How far a log is folded into an online store. */
@@ -56,6 +59,7 @@ export interface LogFold {
   /** Sequence of the last record that the pages bring. */
   readonly upTo: number;
   readonly asOf: EpochMicros;
+  /** Of a view of windows an entity's lines come in the order of the log. */
   readonly pages: AsyncIterable<readonly OnlineRecord[]>;
 }
 

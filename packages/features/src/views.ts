@@ -64,8 +64,13 @@ export async function publishView(
   const owner = ownerOf(place);
   const file = `${name}.yaml`;
   const source = sourceOf(document, file);
-  const columns = await deps.uow.read(call, (sql) => contractColumns(sql, organisationId, source, place));
-  const body = readFeatureView(document, file, () => (columns ? columnTypes(columns) : undefined));
+  const contract = await deps.uow.read(call, (sql) => contractColumns(sql, organisationId, source, place));
+  const body = readFeatureView(
+    document,
+    file,
+    () => (contract ? columnTypes(contract.columns) : undefined),
+    () => contract?.primaryKey ?? [],
+  );
   if (body.name !== name)
     throw new PortolanError<FeatureErrorCode>("features.view_invalid", {
       detail: `the document's name is ${body.name}, its address ${name}`,
