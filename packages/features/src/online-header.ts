@@ -1,6 +1,6 @@
+import { windowShape } from "./events/window-shape.ts";
 import type { OnlineViewHeader } from "./ports.ts";
 import { featureViewDigest } from "./read-view.ts";
-import { windowShape } from "./events/window-shape.ts";
 import { type FeatureView, featureNamesOf, isEventView, viewReference } from "./view-model.ts";
 
 /** A view and whose values of it are meant. */

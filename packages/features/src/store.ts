@@ -114,9 +114,7 @@ export async function contractColumns(
     .where("name", "=", contract)
     .orderBy("published_at", "desc")
     .executeTakeFirst();
-  return row && covers(placeOf(row), at)
-    ? { columns: row.columns, primaryKey: row.primary_key }
-    : undefined;
+  return row && covers(placeOf(row), at) ? { columns: row.columns, primaryKey: row.primary_key } : undefined;
 }
 
 /** The named dataset, or that of a contract's newest batch in an environment, as it was judged last; of exactly that use case, or of none. */

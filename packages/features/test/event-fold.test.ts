@@ -3,7 +3,15 @@ import { expect, test } from "vitest";
 import { foldEntity, mostEventsPerEntity, sweepEntity } from "../src/events/entity-windows.ts";
 import { windowShape } from "../src/events/window-shape.ts";
 import { linesOf } from "./event-lines.ts";
-import { type Delivery, aReading, eventView, long, naiveValues, type Reading, TextStore } from "./event-world.ts";
+import {
+  aReading,
+  type Delivery,
+  eventView,
+  long,
+  naiveValues,
+  type Reading,
+  TextStore,
+} from "./event-world.ts";
 
 /** docs/spec/features.md F33 to F35: what an online store keeps of an entity, with enough events to fill its tiles. */
 
@@ -16,10 +24,13 @@ const aStream = fc
     batches: fc.array(fc.array(aReading, { minLength: 60, maxLength: 90 }), { minLength: 6, maxLength: 6 }),
     ids: fc.infiniteStream(fc.nat()),
     steps: fc.array(fc.constantFrom(0, 5, 20, 20), { minLength: 6, maxLength: 6 }),
-    probes: fc.array(fc.record({ station: fc.constantFrom("a", "b"), at: fc.integer({ min: 0, max: 250 }) }), {
-      minLength: 20,
-      maxLength: 20,
-    }),
+    probes: fc.array(
+      fc.record({ station: fc.constantFrom("a", "b"), at: fc.integer({ min: 0, max: 250 }) }),
+      {
+        minLength: 20,
+        maxLength: 20,
+      },
+    ),
   })
   .map(({ batches, ids, ...rest }) => ({
     ...rest,
@@ -33,7 +44,12 @@ const aStream = fc
 
 function fold(store: TextStore, lines: ReturnType<typeof linesOf>[number], exactFrom: number): void {
   for (const [station, of] of Map.groupBy(lines, (line) => line.station))
-    foldEntity(shape, store.of([station]), of.map(({ record }) => record), exactFrom);
+    foldEntity(
+      shape,
+      store.of([station]),
+      of.map(({ record }) => record),
+      exactFrom,
+    );
 }
 
 test("a fold says what the definition says, whatever is late, corrected, moved or withdrawn, and whatever has settled", () => {
@@ -67,7 +83,8 @@ test("the same lines in pages of one or in one page leave the same store, bit fo
       for (const line of all) fold(single, [line], 40);
       fold(single, all.slice(0, 9), 40);
       // Settling comes after so many lines: both settle at the end.
-      for (const store of [whole, single]) for (const station of ["a", "b", "it's"]) fold(store, last(station, all.length), 1000);
+      for (const store of [whole, single])
+        for (const station of ["a", "b", "it's"]) fold(store, last(station, all.length), 1000);
       expect([...single.rows].toSorted()).toEqual([...whole.rows].toSorted());
     }),
     { numRuns: 50 },
@@ -97,7 +114,12 @@ test("state is bounded: what no window reaches goes, and of too many events the 
   const store = new TextStore();
   const rows = store.of(["a"]);
   const [lines = []] = linesOf([Array.from({ length: 100 }, (_, index) => plain(index, index))]);
-  foldEntity(shape, rows, lines.map(({ record }) => record), 200);
+  foldEntity(
+    shape,
+    rows,
+    lines.map(({ record }) => record),
+    200,
+  );
   // All of them are older than the longest window before 200.
   expect(rows.summary()?.t ?? []).toEqual([]);
   expect(sweepEntity(shape, rows, 200)).toBe(false);

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { aDelivery, eventView, naiveValues, plannedValues, TextStore, together, writeLog } from "./event-world.ts";
+import {
+  aDelivery,
+  eventView,
+  naiveValues,
+  plannedValues,
+  TextStore,
+  together,
+  writeLog,
+} from "./event-world.ts";
 
 /** docs/spec/features.md F31 to F34: batch = fold = definition, bit for bit. */
 

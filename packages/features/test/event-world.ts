@@ -4,7 +4,14 @@ import { join } from "node:path";
 import type { AnalysisRow, AnalysisStatement } from "@portolan/data/contract";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import fc from "fast-check";
-import { type EntityRecent, type EntityRows, type EntitySummary, entityWindowsAt, foldEntity, type KeptEvent } from "../src/events/entity-windows.ts";
+import {
+  type EntityRecent,
+  type EntityRows,
+  type EntitySummary,
+  entityWindowsAt,
+  foldEntity,
+  type KeptEvent,
+} from "../src/events/entity-windows.ts";
 import { eventFoldPage, eventFoldStatements, onlineEvent } from "../src/events/event-fold-plan.ts";
 import { eventSegmentStatements } from "../src/events/event-segment-plan.ts";
 import { windowLogOracle, windowLogStatements } from "../src/events/window-log-plan.ts";
@@ -44,12 +51,24 @@ features:
   - { name: sizes, aggregate: distinct, of: v, limit: 100, window: 10ms }
 `,
     "stations.yaml",
-    () => ({ id: "text", station: "text", ts: "instant", known: "instant", gone: "bool", v: "int", f: "float", c: "text" }),
+    () => ({
+      id: "text",
+      station: "text",
+      ts: "instant",
+      known: "instant",
+      gone: "bool",
+      v: "int",
+      f: "float",
+      c: "text",
+    }),
     () => primaryKey,
   );
   if (!isEventView(view)) throw new Error("its events are in no log");
   // Microseconds in place of milliseconds: schedules meet both edges of each window.
-  return { ...view, features: view.features.map((one) => ({ ...one, windowMicros: one.windowMicros / 1000 })) };
+  return {
+    ...view,
+    features: view.features.map((one) => ({ ...one, windowMicros: one.windowMicros / 1000 })),
+  };
 }
 
 export interface Reading {
@@ -92,10 +111,13 @@ export const aReading: fc.Arbitrary<Reading> = fc
 
 export const aDelivery: fc.Arbitrary<Delivery> = fc.record({
   batches: fc.array(fc.array(aReading, { maxLength: 12 }), { minLength: 4, maxLength: 4 }),
-  probes: fc.array(fc.record({ station: fc.option(station, { freq: 12 }), at: fc.integer({ min: -1, max: 170 }) }), {
-    minLength: 1,
-    maxLength: 25,
-  }),
+  probes: fc.array(
+    fc.record({ station: fc.option(station, { freq: 12 }), at: fc.integer({ min: -1, max: 170 }) }),
+    {
+      minLength: 1,
+      maxLength: 25,
+    },
+  ),
 });
 
 /** Many deliveries as one, each with stations and events of its own. */
@@ -103,9 +125,16 @@ export function together(deliveries: readonly Delivery[]): Delivery {
   const own = (index: number, text: string): string => `${index} ${text}`;
   const named = deliveries.map(({ batches, probes }, index) => ({
     batches: batches.map((rows) =>
-      rows.map((row) => ({ ...row, id: own(index, row.id), station: row.station === null ? null : own(index, row.station) })),
+      rows.map((row) => ({
+        ...row,
+        id: own(index, row.id),
+        station: row.station === null ? null : own(index, row.station),
+      })),
     ),
-    probes: probes.map(({ station: whose, at }) => ({ station: whose === null ? null : own(index, whose), at })),
+    probes: probes.map(({ station: whose, at }) => ({
+      station: whose === null ? null : own(index, whose),
+      at,
+    })),
   }));
   return {
     batches: [0, 1, 2, 3].map((batch) => named.flatMap(({ batches }) => batches[batch] ?? [])),
@@ -171,8 +200,7 @@ export function naiveValues({ batches, probes }: Delivery, upTo = batches.length
 function variance(values: readonly bigint[]): number | null {
   const n = BigInt(values.length);
   if (n < 2n || values.some((v) => v > 2n ** 31n || v < -(2n ** 31n))) return null;
-  const top =
-    n * values.reduce((all, v) => all + v * v, 0n) - values.reduce((all, v) => all + v, 0n) ** 2n;
+  const top = n * values.reduce((all, v) => all + v * v, 0n) - values.reduce((all, v) => all + v, 0n) ** 2n;
   return (Number(top / 2n ** 62n) * 2 ** 62 + Number(top % 2n ** 62n)) / Number(n * (n - 1n));
 }
 
@@ -196,18 +224,24 @@ export async function writeLog(
   const paths: string[] = [];
   const run = async (statements: readonly AnalysisStatement[]) =>
     (await engine.run({ statements, readable: [], workFolder: folder, threads: 2 })).rows;
-  await run(
-    [
-      ...batches.flatMap((rows, index) => [
-        { sql: `create table b${index} (_row bigint, id varchar, station varchar, ts bigint, known bigint, gone boolean, v bigint, f double, c varchar)` },
-        ...insert(`b${index}`, rows.map((row, at) => [at, row.id, row.station, row.ts, row.known, row.gone, row.v, row.f, row.c])),
-        { sql: `copy b${index} to '${dataset(index)}' (format parquet)` },
-      ]),
-      { sql: "create table probes (_row bigint, _at bigint, station varchar)" },
-      ...insert("probes", probes.map(({ station: whose, at }, row) => [row, at, whose])),
-      { sql: `copy probes to '${join(folder, "probes.parquet")}' (format parquet)` },
-    ],
-  );
+  await run([
+    ...batches.flatMap((rows, index) => [
+      {
+        sql: `create table b${index} (_row bigint, id varchar, station varchar, ts bigint, known bigint, gone boolean, v bigint, f double, c varchar)`,
+      },
+      ...insert(
+        `b${index}`,
+        rows.map((row, at) => [at, row.id, row.station, row.ts, row.known, row.gone, row.v, row.f, row.c]),
+      ),
+      { sql: `copy b${index} to '${dataset(index)}' (format parquet)` },
+    ]),
+    { sql: "create table probes (_row bigint, _at bigint, station varchar)" },
+    ...insert(
+      "probes",
+      probes.map(({ station: whose, at }, row) => [row, at, whose]),
+    ),
+    { sql: `copy probes to '${join(folder, "probes.parquet")}' (format parquet)` },
+  ]);
   const ends: number[] = [];
   for (const index of batches.keys()) {
     const output = join(folder, `segment-${index}.parquet`);
@@ -221,9 +255,10 @@ export async function writeLog(
     paths,
     ends,
     run: (statements) =>
-      run(
-        [{ sql: `create table probes as select * from read_parquet('${join(folder, "probes.parquet")}')` }, ...statements],
-      ),
+      run([
+        { sql: `create table probes as select * from read_parquet('${join(folder, "probes.parquet")}')` },
+        ...statements,
+      ]),
     close: () => rm(folder, { recursive: true }),
   };
 }
@@ -255,7 +290,8 @@ export class TextStore {
       const text = this.rows.get(`${entity} ${row}`);
       return text === undefined ? undefined : (JSON.parse(text) as Of);
     };
-    const put = (row: string, value: unknown): void => void this.rows.set(`${entity} ${row}`, JSON.stringify(value));
+    const put = (row: string, value: unknown): void =>
+      void this.rows.set(`${entity} ${row}`, JSON.stringify(value));
     return {
       summary: () => read<EntitySummary>("summary"),
       recent: () => read<EntityRecent>("recent"),
@@ -276,12 +312,17 @@ export class TextStore {
     ]);
     const lines = page.map((row) => onlineEvent(view, row)).filter(({ record }) => record.sequence <= upTo);
     for (const [key, of] of Map.groupBy(lines, ({ key: whose }) => JSON.stringify(whose)))
-      foldEntity(windowShape(view), this.of(JSON.parse(key) as string[]), of.map(({ record }) => record), exactFrom);
+      foldEntity(
+        windowShape(view),
+        this.of(JSON.parse(key) as string[]),
+        of.map(({ record }) => record),
+        exactFrom,
+      );
   }
 
   valuesAt(view: EventView, probes: Delivery["probes"]): (Values | undefined[])[] {
-    return probes.map(({ station: whose, at }) =>
-      entityWindowsAt(windowShape(view), this.of([whose ?? ""]), at) as Values,
+    return probes.map(
+      ({ station: whose, at }) => entityWindowsAt(windowShape(view), this.of([whose ?? ""]), at) as Values,
     );
   }
 }
@@ -293,5 +334,9 @@ function insert(table: string, rows: readonly (readonly unknown[])[]): AnalysisS
     if (typeof cell === "number" && !Number.isInteger(cell)) return `'${cell}'::double`;
     return cell === -(2n ** 63n) ? "(-9223372036854775807 - 1)" : String(cell);
   };
-  return [{ sql: `insert into ${table} values ${rows.map((row) => `(${row.map(literal).join(", ")})`).join(", ")}` }];
+  return [
+    {
+      sql: `insert into ${table} values ${rows.map((row) => `(${row.map(literal).join(", ")})`).join(", ")}`,
+    },
+  ];
 }

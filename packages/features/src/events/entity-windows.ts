@@ -74,8 +74,12 @@ export function foldEntity(
   );
   const settled = kept.filter(([, available, , , until]) => until === null && available <= exactFrom);
   const isSettling = settled.length >= settleAtOnce;
-  if (isSettling) for (const [event, available, sequence, values] of settled) tiles.add([event, available, sequence, values]);
-  const unsettled = isSettling ? kept.filter(([, available, , , until]) => until !== null || available > exactFrom) : kept;
+  if (isSettling)
+    for (const [event, available, sequence, values] of settled)
+      tiles.add([event, available, sequence, values]);
+  const unsettled = isSettling
+    ? kept.filter(([, available, , , until]) => until !== null || available > exactFrom)
+    : kept;
   const byEvent = unsettled.toSorted((one, other) => one[0] - other[0] || one[2] - other[2]);
   const left = byEvent.slice(-mostRecentPerEntity);
   const overflow = byEvent.length > left.length ? (left[0]?.[0] ?? 0) + 1 : Number.NEGATIVE_INFINITY;
@@ -215,7 +219,9 @@ export function entityWindowsAt(
   at: number,
 ): (number | null | undefined)[] {
   const summary = rows.summary();
-  const recent = (rows.recent()?.e ?? []).filter(([, available, , , until]) => available <= at && (until === null || at < until));
+  const recent = (rows.recent()?.e ?? []).filter(
+    ([, available, , , until]) => available <= at && (until === null || at < until),
+  );
   const empty = new Aggregator(shape);
   const byWindow = new Map<number, Aggregator>();
   const sumOf = (windowMicros: number): Aggregator => {

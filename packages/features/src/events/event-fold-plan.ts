@@ -59,7 +59,11 @@ export function onlineEvent(
       values: operandsOf(view).map((of, index) => {
         const cell = row[valueColumn(index)];
         if (cell === null || cell === undefined) return null;
-        return keptType(of) === "text" ? String(cell) : keptType(of) === "float" ? Number(cell) : wholeCell(cell);
+        return keptType(of) === "text"
+          ? String(cell)
+          : keptType(of) === "float"
+            ? Number(cell)
+            : wholeCell(cell);
       }),
     },
   };

@@ -30,6 +30,8 @@ export interface WindowShape {
   readonly features: readonly ShapedFeature[];
   readonly operands: readonly ("int" | "float" | "text")[];
   readonly longestMicros: number;
+  /** How many parts an entity's key has. */
+  readonly keyParts: number;
   /** Width of the pre-aggregates. */
   readonly tileMicros: number;
 }

@@ -17,6 +17,7 @@ export function windowShape(view: EventView): WindowShape {
     })),
     operands: operands.map(keptType),
     longestMicros,
+    keyParts: view.entity.length,
     tileMicros: Math.ceil(longestMicros / tilesPerWindow),
   };
 }

@@ -212,7 +212,9 @@ async function writeSegment(
 }
 
 function statementsOf({ view, ...input }: SegmentPlanInput<LogView>) {
-  return isValueView(view) ? segmentStatements({ view, ...input }) : eventSegmentStatements({ view, ...input });
+  return isValueView(view)
+    ? segmentStatements({ view, ...input })
+    : eventSegmentStatements({ view, ...input });
 }
 
 /** Segments that may hold a cell of the dataset: a batch of events need not read what is long past. An event's versions may lie anywhere. */

@@ -10,7 +10,8 @@ import { availableSql, type WindowPlanInput } from "./events-sql.ts";
  */
 export function oracleStatement(input: WindowPlanInput): AnalysisStatement {
   const { view, events, probes, probeKeys, into, until } = input;
-  const stays = until === undefined ? "" : ` and (e.${quoteName(until)} is null or p._at < e.${quoteName(until)})`;
+  const stays =
+    until === undefined ? "" : ` and (e.${quoteName(until)} is null or p._at < e.${quoteName(until)})`;
   const event = `e.${quoteName(view.eventTime)}`;
   const available = availableSql(event, toDuckDbSql(view.available, "e"));
   const on = view.entity.map(
