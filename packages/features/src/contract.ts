@@ -3,6 +3,7 @@ export type {
   FoldPosition,
   LogFold,
   OnlineRecord,
+  OnlineState,
   OnlineRow,
   OnlineStore,
   OnlineVector,

@@ -36,6 +36,21 @@ export interface OnlineViewHeader extends OnlineViewKey {
   readonly windows?: WindowShape;
 }
 
+/** What a view's windows take in an online store, as it was when it was looked through last. */
+export interface OnlineState {
+  /** As of when; epoch microseconds. */
+  readonly at: number;
+  readonly entities: number;
+  readonly events: number;
+  /** Pre-aggregates of all entities, and of the one that has most. */
+  readonly tiles: number;
+  readonly mostTiles: number;
+  readonly bytes: number;
+  readonly mostBytes: number;
+  /** Event time at which the oldest one begins; absent without any. */
+  readonly oldestTile?: number;
+}
+
 /** One record of a feature log and whose it is: of values, or of the events of a view of windows (`header.windows`). */
 export interface OnlineRecord {
   readonly key: readonly string[];
@@ -89,5 +104,7 @@ export interface OnlineStore {
    * @throws PortolanError `features.fold_gap` when the store has not folded as far as `after`
    */
   fold(header: OnlineViewHeader, fold: LogFold): Promise<void>;
+  /** What a view's windows take; `undefined` of a view that has none, or is not there. */
+  windowState(view: OnlineViewKey): OnlineState | undefined;
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { publishContract, receiveEvents } from "@portolan/data";
 import { asEpochMicros } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../data/test/data-fixture.ts";
+import { onlineStates } from "../src/events/online-states.ts";
 import { appendDatasets, openLog } from "../src/log/append-datasets.ts";
 import { segmentsOf } from "../src/log/log-store.ts";
 import { readMaterialization, startMaterialization } from "../src/materializations.ts";
@@ -189,6 +190,16 @@ test("accepted events go on top without anybody asking, and a served window is d
     ]);
   }
   expect(rows[3]?.[0]?.status).toBe("outside_max_age");
+});
+
+test("what the windows take is counted as the view's time goes on", async () => {
+  const states = await f.deps.uow.read(f.call, (sql) => onlineStates(sql, f.deps.online, 10));
+  const own = states.find(({ view: name }) => name === "airports@1");
+  expect(own).toMatchObject({ environment: "dev", organisationId: f.call.actor.organisationId });
+  // All but the last event are months old, and gone.
+  expect(own).toMatchObject({ entities: 1, events: 1, tiles: 0, mostTiles: 0 });
+  expect(own?.bytes).toBe(own?.mostBytes);
+  expect(own?.bytes).toBeGreaterThan(10);
 });
 
 test("a training set sees each event as it was known at the row's moment", async () => {

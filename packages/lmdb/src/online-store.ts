@@ -20,7 +20,7 @@ import {
   type Values,
   valueKey,
 } from "./stored-values.ts";
-import { entityReader } from "./window-rows.ts";
+import { entityReader, windowState } from "./window-rows.ts";
 
 /**
  * The embedded online store. The one writer opens it with `readOnly: false`; gateways read it from their own process.
@@ -54,6 +54,7 @@ export function openOnlineStore(options: {
         ? { ...header.fold, asOf: asEpochMicros(header.asOf) }
         : undefined;
     },
+    windowState: (view) => windowState(values, view),
     fold: (header, fold) => {
       const next = folding.then(() => foldLog(values, header, fold));
       folding = next.catch(() => undefined);

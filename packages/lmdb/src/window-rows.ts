@@ -1,4 +1,4 @@
-import type { OnlineRecord, OnlineViewKey } from "@portolan/features/contract";
+import type { OnlineRecord, OnlineState, OnlineViewKey } from "@portolan/features/contract";
 import {
   type EntityReader,
   type EntityRecent,
@@ -55,28 +55,13 @@ export function foldWindowPage(
   }
 }
 
-/** What a view's windows take in an online store, as it was seen last. */
-export interface WindowState {
-  /** As of when it was seen; epoch microseconds. */
-  readonly at: number;
-  readonly entities: number;
-  readonly events: number;
-  /** Pre-aggregates of all entities, and of the one that has most. */
-  readonly tiles: number;
-  readonly mostTiles: number;
-  readonly bytes: number;
-  readonly mostBytes: number;
-  /** Event time at which the oldest one begins; absent without any. */
-  readonly oldestTile?: number;
-}
-
 function stateKey(view: OnlineViewKey): Key {
   return ["state", ...placeOf(view)];
 }
 
-export function windowState(values: Values, view: OnlineViewKey): WindowState | undefined {
+export function windowState(values: Values, view: OnlineViewKey): OnlineState | undefined {
   return headerOf(values, view)?.digest === view.digest
-    ? (values.get(stateKey(view)) as WindowState | undefined)
+    ? (values.get(stateKey(view)) as OnlineState | undefined)
     : undefined;
 }
 
@@ -91,10 +76,10 @@ const leastSweepMicros = 60_000_000;
  */
 export async function sweepWindows(values: Values, header: StoredHeader, shape: WindowShape): Promise<void> {
   const every = Math.max(shape.tileMicros, leastSweepMicros);
-  const last = values.get(stateKey(header)) as WindowState | undefined;
+  const last = values.get(stateKey(header)) as OnlineState | undefined;
   if (last && Math.floor(last.at / every) >= Math.floor(header.asOf / every)) return;
   const generation: Key = ["value", ...placeOf(header), header.generation];
-  let state: WindowState = {
+  let state: OnlineState = {
     at: header.asOf,
     entities: 0,
     events: 0,
@@ -133,8 +118,8 @@ function sweepOne(
   shape: WindowShape,
   key: Key,
   exactFrom: number,
-  state: WindowState,
-): WindowState {
+  state: OnlineState,
+): OnlineState {
   const rows = entityRows(values, key);
   if (!sweepEntity(shape, rows, exactFrom)) {
     void values.remove(key);

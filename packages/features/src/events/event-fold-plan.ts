@@ -3,7 +3,7 @@ import { quoteText } from "@portolan/expressions";
 import type { FoldPlanInput } from "../log/fold-plan.ts";
 import { keyColumns, segmentsRelation, valueColumn } from "../log/log-sql.ts";
 import type { EventView } from "../view-model.ts";
-import type { EventRecord } from "./event-record.ts";
+import type { EventCell, EventRecord } from "./event-record.ts";
 import { keptType, operandsOf } from "./operands.ts";
 
 /** What is left to fold, entity by entity in the order of the log: lines that a window may reach from `exactFrom` on. Result: `counts`. */
@@ -56,21 +56,15 @@ export function onlineEvent(
       available: Number(row["available"]),
       sequence: Number(row["sequence"]),
       ...(withdraws === null || withdraws === undefined ? {} : { withdraws: Number(withdraws) }),
-      values: operandsOf(view).map((of, index) => {
-        const cell = row[valueColumn(index)];
-        if (cell === null || cell === undefined) return null;
-        return keptType(of) === "text"
-          ? String(cell)
-          : keptType(of) === "float"
-            ? Number(cell)
-            : wholeCell(cell);
-      }),
+      values: operandsOf(view).map((of, index) => cellOf(keptType(of), row[valueColumn(index)])),
     },
   };
 }
 
-/** A 64-bit integer: a number where a double holds it, else its decimal text. */
-function wholeCell(cell: unknown): number | string {
+/** Results have 64-bit integers as text: it stays text where no double holds it. */
+function cellOf(type: "int" | "float" | "text", cell: unknown): EventCell {
+  if (typeof cell !== "string") return typeof cell === "number" ? cell : null;
+  if (type === "text") return cell;
   const number = Number(cell);
-  return Number.isSafeInteger(number) ? number : String(cell);
+  return Number.isSafeInteger(number) ? number : cell;
 }
