@@ -6,7 +6,15 @@ import {
   eventFigures,
   healthFigures,
 } from "@portolan/data";
-import { type CallContext, type Clock, type Id, newId, type Sql, systemActor, type UnitOfWork } from "@portolan/kernel";
+import {
+  type CallContext,
+  type Clock,
+  type Id,
+  newId,
+  type Sql,
+  systemActor,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import { Gauge, type Registry } from "prom-client";
 
 /** Places that are shown; a scrape is no report. */
