@@ -267,6 +267,7 @@ const noStore = {
   replace: () => Promise.resolve({}),
   update: () => Promise.resolve(),
   foldPosition: () => Promise.resolve(undefined),
+  windowState: () => Promise.resolve(undefined),
   fold: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };

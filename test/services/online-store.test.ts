@@ -5,6 +5,7 @@ import { foldSuite } from "../../packages/features/test/online-store/fold-suite.
 import { processesSuite } from "../../packages/features/test/online-store/processes-suite.ts";
 import { header, once, readOne, rowsOf } from "../../packages/features/test/online-store/store-world.ts";
 import { valuesSuite } from "../../packages/features/test/online-store/values-suite.ts";
+import { windowsSuite } from "../../packages/features/test/online-store/windows-suite.ts";
 import { openRedisWorld } from "../../packages/redis/test/redis-world.ts";
 import { requireService } from "../../tools/services.ts";
 import { RedisServer } from "./redis-server.ts";
@@ -24,6 +25,7 @@ describe.skipIf(program === "")("Redis keeps the contract of the online store", 
 
   valuesSuite(openWorld);
   foldSuite(openWorld);
+  windowsSuite(openWorld);
   processesSuite(openWorld);
 
   test("a replaced generation is gone from the server's memory", async () => {

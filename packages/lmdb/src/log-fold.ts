@@ -1,7 +1,7 @@
 import type { LogFold, OnlineRecord, OnlineViewHeader } from "@portolan/features/contract";
 import {
   byEntity,
-  foldEntity,
+  foldValues,
   goesOn,
   headerAfter,
   headerBefore,
@@ -10,6 +10,7 @@ import {
   writtenElsewhere,
 } from "@portolan/features/online-values";
 import { dropGenerationsBefore, headerKey, headerOf, stage, type Values, valueKey } from "./stored-values.ts";
+import { foldWindows, sweepWindows } from "./window-rows.ts";
 
 /** Where a fold writes. */
 interface Target {
@@ -34,6 +35,7 @@ export async function foldLog(values: Values, view: OnlineViewHeader, fold: LogF
     void values.put(headerKey(view), headerAfter(current, fold));
     target.end();
   });
+  if (view.windows) await sweepWindows(values, header, view.windows);
   await values.flushed;
   if (!isContinued) await dropGenerationsBefore(values, view, header.generation - 1);
 }
@@ -74,6 +76,7 @@ async function write(
 function writePage(values: Values, header: StoredHeader, page: readonly OnlineRecord[]): void {
   for (const { key, records } of byEntity(page)) {
     const at = valueKey(header, header.generation, key);
-    void values.put(at, foldEntity(header, values.get(at) as StoredEntity | undefined, records));
+    if (header.windows) foldWindows(values, header, header.windows, at, records);
+    else void values.put(at, foldValues(header, values.get(at) as StoredEntity | undefined, records));
   }
 }

@@ -6,17 +6,12 @@ import type {
   OnlineVector,
   OnlineViewHeader,
 } from "@portolan/features/contract";
-import {
-  answerOf,
-  newerOnline,
-  type StoredEntity,
-  type StoredVector,
-  writtenElsewhere,
-} from "@portolan/features/online-values";
+import { answerOf, newerOnline, type StoredVector, writtenElsewhere } from "@portolan/features/online-values";
 import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
 import { open } from "lmdb";
 import { foldLog } from "./log-fold.ts";
 import { dropGenerationsBefore, headerKey, headerOf, stage, type Values, valueKey } from "./stored-values.ts";
+import { entityReader, windowState } from "./window-rows.ts";
 
 /**
  * The embedded online store. The one writer opens it with `readOnly: false`; gateways read it from their own process.
@@ -52,6 +47,7 @@ export function openOnlineStore(options: {
         ? { ...header.fold, asOf: asEpochMicros(header.asOf) }
         : undefined;
     },
+    windowState: async (view) => windowState(values, view),
     fold: (header, fold) => inTurn(() => foldLog(values, header, fold)),
     close: async () => {
       await writing;
@@ -62,8 +58,7 @@ export function openOnlineStore(options: {
 
 function read(values: Values, { view, key }: OnlineQuestion, at: EpochMicros): OnlineVector {
   const header = headerOf(values, view);
-  const stored = header && (values.get(valueKey(view, header.generation, key)) as StoredEntity | undefined);
-  return answerOf(view, header, stored, at);
+  return answerOf(view, header, entityReader(values, valueKey(view, header?.generation ?? 0, key)), at);
 }
 
 async function replace(

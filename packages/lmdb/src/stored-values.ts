@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { OnlineViewKey } from "@portolan/features/contract";
+import type { OnlineState, OnlineViewKey } from "@portolan/features/contract";
 import { keyParts, type StoredEntity, type StoredHeader } from "@portolan/features/online-values";
 import type { RootDatabase } from "lmdb";
+import type { WindowRow } from "./window-rows.ts";
 
 /** Who writes the generation that nobody reads yet. */
 interface StoredStaging {
@@ -9,9 +10,9 @@ interface StoredStaging {
 }
 
 export type Key = (string | number)[];
-export type Values = RootDatabase<StoredHeader | StoredEntity | StoredStaging, Key>;
+export type Values = RootDatabase<StoredHeader | StoredEntity | WindowRow | OnlineState | StoredStaging, Key>;
 
-function placeOf({ organisationId, environment, view }: OnlineViewKey): string[] {
+export function placeOf({ organisationId, environment, view }: OnlineViewKey): string[] {
   return [organisationId, environment, view];
 }
 

@@ -5,11 +5,13 @@ import { describe, expect, test } from "vitest";
 import { foldSuite } from "../../features/test/online-store/fold-suite.ts";
 import { header, rowsOf } from "../../features/test/online-store/store-world.ts";
 import { valuesSuite } from "../../features/test/online-store/values-suite.ts";
+import { windowsSuite } from "../../features/test/online-store/windows-suite.ts";
 import { openWorld } from "./lmdb-world.ts";
 
 describe("LMDB keeps the contract of the online store", () => {
   valuesSuite(openWorld);
   foldSuite(openWorld);
+  windowsSuite(openWorld);
 });
 
 test("old generations do not pile up, and the last one stays for a reader that is in the middle", async () => {

@@ -1,12 +1,13 @@
 import type { OnlineQuestion, OnlineReader, OnlineVector, OnlineViewKey } from "@portolan/features/contract";
-import { answerOf, keyParts, type StoredEntity, type StoredHeader } from "@portolan/features/online-values";
+import { answerOf, keyParts, type StoredHeader } from "@portolan/features/online-values";
 import type { EpochMicros } from "@portolan/kernel";
 import { type ConnectionOptions, openConnection } from "./connect.ts";
+import { fieldsAt, HashEntity } from "./online-entity.ts";
 import { readValues } from "./online-scripts.ts";
 import { type RunScript, scriptRunner } from "./run-script.ts";
 
-/** Fields that one script reads or writes: the server does nothing else meanwhile. */
-export const fieldsAtOnce = 1000;
+/** Entities that one script reads or writes: the server does nothing else meanwhile, and takes 8,000 fields at once. */
+export const entitiesAtOnce = 100;
 
 /** Braces keep the keys of a view in one slot of a cluster. */
 export function viewKeys({ organisationId, environment, view }: OnlineViewKey) {
@@ -15,6 +16,7 @@ export function viewKeys({ organisationId, environment, view }: OnlineViewKey) {
     header: `${prefix}header`,
     revision: `${prefix}revision`,
     staging: `${prefix}staging`,
+    state: `${prefix}state`,
     values: (generation: number) => `${prefix}values:${generation}`,
   };
 }
@@ -31,28 +33,25 @@ export interface ViewState {
   readonly header: StoredHeader | undefined;
   /** Counts the writes to what readers see. */
   readonly revision: string;
-  /** In the order of the fields. */
-  readonly values: readonly (StoredEntity | undefined)[];
+  /** Of each field that was asked for its text, undefined where there is none. */
+  readonly fields: ReadonlyMap<string, string | undefined>;
 }
 
-/** The header of a view and the values of some fields, all of one moment. @throws Error of the client, or when the server says something else */
+/** The header of a view and some fields, all of one moment. @throws Error of the client, or when the server says something else */
 export async function readView(
   run: RunScript,
   view: OnlineViewKey,
   fields: readonly string[],
   parseHeader: (text: string) => StoredHeader = headerOf,
 ): Promise<ViewState> {
-  const { header, revision } = viewKeys(view);
-  const reply = await run(readValues, [header, revision], fields);
+  const keys = viewKeys(view);
+  const reply = await run(readValues, [keys.header, keys.revision], fields);
   if (!Array.isArray(reply)) throw new Error("the store answered something else");
-  const [headerReply, revisionReply, ...values] = reply as (string | null)[];
+  const [header, revision, ...texts] = reply as (string | null)[];
   return {
-    header: typeof headerReply === "string" ? parseHeader(headerReply) : undefined,
-    revision: revisionReply ?? "0",
-    values: fields.map((_, index) => {
-      const text = values[index];
-      return typeof text === "string" ? (JSON.parse(text) as StoredEntity) : undefined;
-    }),
+    header: typeof header === "string" ? parseHeader(header) : undefined,
+    revision: revision ?? "0",
+    fields: new Map(fields.map((field, index) => [field, texts[index] ?? undefined])),
   };
 }
 
@@ -93,6 +92,7 @@ export function createRead(
   { timeoutMs, log }: Pick<RedisReaderOptions, "timeoutMs" | "log">,
 ): OnlineReader["read"] {
   const parseHeader = headerReader();
+  const shapes: ReadContext["shapes"] = new Map();
   let isAnswering = true;
   const said = (answers: boolean, reason?: unknown): void => {
     if (answers === isAnswering) return;
@@ -101,59 +101,69 @@ export function createRead(
     else log.warn({ reason: String(reason) }, "redis.online.silent");
   };
   return async (questions, at) => {
-    const groups = [...groupByView(questions)];
-    const reads = groups.map(async ({ view, fields }) => {
+    const answers: OnlineVector[] = questions.map(() => unavailable);
+    const reads = [...groupByView(questions)].map(async ({ view, asked }) => {
       try {
-        const found = await readView(run, view, fields, parseHeader);
+        const found = await readAnswers(run, view, asked, { at, shapes, parseHeader });
+        for (const [index, { place }] of asked.entries()) answers[place] = found[index] ?? unavailable;
         said(true);
-        return found;
       } catch (error) {
         said(false, error);
-        return undefined;
       }
     });
-    const states = await inTime(Promise.all(reads), timeoutMs, () =>
-      said(false, "it did not answer in time"),
-    );
-    return answersOf(questions, groups, states, at);
+    await inTime(Promise.all(reads), timeoutMs, () => said(false, "it did not answer in time"));
+    // What comes later is of no use, and must not change what was answered.
+    return [...answers];
   };
-}
-
-interface ViewGroup {
-  readonly view: OnlineViewKey;
-  readonly fields: readonly string[];
-  /** Of each field, its place among the questions. */
-  readonly places: readonly number[];
-}
-
-/** Questions by view, in parts that one script may read. */
-function* groupByView(questions: readonly OnlineQuestion[]): Generator<ViewGroup> {
-  const indexed = questions.map((question, place) => ({ ...question, place }));
-  for (const group of Map.groupBy(indexed, ({ view }) => viewKeys(view).header + view.digest).values())
-    for (let from = 0; from < group.length; from += fieldsAtOnce) {
-      const part = group.slice(from, from + fieldsAtOnce);
-      const view = part[0]?.view;
-      if (view)
-        yield { view, fields: part.map(({ key }) => fieldOf(key)), places: part.map(({ place }) => place) };
-    }
 }
 
 const unavailable: OnlineVector = { status: "unavailable", values: {} };
 
-function answersOf(
+interface Asked {
+  readonly key: OnlineQuestion["key"];
+  /** Its place among the questions. */
+  readonly place: number;
+}
+
+/** Questions by view, in parts that one script may read. */
+function* groupByView(
   questions: readonly OnlineQuestion[],
-  groups: readonly ViewGroup[],
-  states: readonly (ViewState | undefined)[] | undefined,
-  at: EpochMicros,
-): OnlineVector[] {
-  const answers: OnlineVector[] = questions.map(() => unavailable);
-  for (const [index, { view, places }] of groups.entries()) {
-    const state = states?.[index];
-    if (!state) continue;
-    for (const [field, place] of places.entries())
-      answers[place] = answerOf(view, state.header, state.values[field], at);
+): Generator<{ readonly view: OnlineViewKey; readonly asked: readonly Asked[] }> {
+  const indexed = questions.map((question, place) => ({ ...question, place }));
+  for (const group of Map.groupBy(indexed, ({ view }) => viewKeys(view).header + view.digest).values())
+    for (let from = 0; from < group.length; from += entitiesAtOnce) {
+      const asked = group.slice(from, from + entitiesAtOnce);
+      if (asked[0]) yield { view: asked[0].view, asked };
+    }
+}
+
+interface ReadContext {
+  readonly at: EpochMicros;
+  /** Of views that were read before, whether they have windows: what is asked for then is read at once. */
+  readonly shapes: Map<string, StoredHeader["windows"]>;
+  readonly parseHeader: (text: string) => StoredHeader;
+}
+
+/** Reads until nothing is missing, all of it of one moment. */
+async function readAnswers(
+  run: RunScript,
+  view: OnlineViewKey,
+  asked: readonly Asked[],
+  { at, shapes, parseHeader }: ReadContext,
+): Promise<readonly OnlineVector[]> {
+  const name = viewKeys(view).header + view.digest;
+  const entities = asked.map(({ key }) => fieldOf(key));
+  const fields = new Set(entities.flatMap((field) => fieldsAt(field, shapes.get(name), at)));
+  for (;;) {
+    const state = await readView(run, view, [...fields], parseHeader);
+    shapes.set(name, state.header?.windows);
+    const missing = new Set<string>();
+    const answers = entities.map((field) =>
+      answerOf(view, state.header, new HashEntity(field, state.fields, missing), at),
+    );
+    if (missing.size === 0) return answers;
+    for (const field of missing) fields.add(field);
   }
-  return answers;
 }
 
 /** What it resolves to, or undefined when that takes longer. */

@@ -16,10 +16,12 @@ for i = 1, #ARGV do answer[i + 2] = values[i] end
 return answer
 `);
 
-/** KEYS: revision, header, values. ARGV: expected revision, header, then field and value in turn. 1 when nobody wrote in between. */
+/** KEYS: revision, header, values. ARGV: expected revision, header, then field and value in turn (none removes it). 1 when nobody wrote in between. */
 export const writeValues = script(`
 if (redis.call('GET', KEYS[1]) or '0') ~= ARGV[1] then return 0 end
-for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+for i = 3, #ARGV, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[3], ARGV[i]) else redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+end
 redis.call('SET', KEYS[2], ARGV[2])
 redis.call('INCR', KEYS[1])
 return 1
@@ -32,10 +34,12 @@ redis.call('UNLINK', KEYS[2])
 return 1
 `);
 
-/** KEYS: staging, values. ARGV: token, then field and value in turn. 1 while the token is the owner's. */
+/** KEYS: staging, values. ARGV: token, then field and value in turn (none removes it). 1 while the token is the owner's. */
 export const stageValues = script(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+for i = 2, #ARGV, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[2], ARGV[i]) else redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+end
 return 1
 `);
 
@@ -54,4 +58,25 @@ redis.call('INCR', KEYS[2])
 redis.call('DEL', KEYS[1])
 redis.call('UNLINK', KEYS[4])
 return 1
+`);
+
+/** KEYS: values. ARGV: cursor. Answers with the next cursor, and fields of some entities; a field may come twice. */
+export const scanEntities = script(`
+local found = redis.call('HSCAN', KEYS[1], ARGV[1], 'MATCH', '*]', 'COUNT', 300)
+local answer = { found[1] }
+for i = 1, #found[2], 2 do answer[#answer + 1] = found[2][i] end
+return answer
+`);
+
+/** KEYS: values. ARGV: fields. Answers with the bytes of each. */
+export const measureFields = script(`
+local answer = {}
+for i = 1, #ARGV do answer[i] = redis.call('HSTRLEN', KEYS[1], ARGV[i]) end
+return answer
+`);
+
+/** KEYS: a key. ARGV: what it is set to, if anything. Answers with what it is. */
+export const stateText = script(`
+if ARGV[1] then redis.call('SET', KEYS[1], ARGV[1]) end
+return redis.call('GET', KEYS[1])
 `);

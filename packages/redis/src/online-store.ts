@@ -2,6 +2,7 @@ import type { OnlineStore } from "@portolan/features/contract";
 import { messageOf, PortolanError } from "@portolan/kernel";
 import { type Connection, openConnection } from "./connect.ts";
 import { createRead, type RedisReaderOptions } from "./online-reader.ts";
+import { windowState } from "./online-sweep.ts";
 import { foldLog, foldPosition, replace, update } from "./online-writes.ts";
 import { type RunScript, scriptRunner } from "./run-script.ts";
 
@@ -29,6 +30,7 @@ export function openRedisOnlineStore(options: RedisReaderOptions): OnlineStore {
     replace: (header, asOf, rows) => inTurn(() => replace(run, header, asOf, rows)),
     update: (header, asOf, rows) => inTurn(() => update(run, header, asOf, rows)),
     foldPosition: (view) => foldPosition(run, view),
+    windowState: (view) => windowState(run, view),
     fold: (header, fold) => inTurn(() => foldLog(run, header, fold)),
     close: async () => {
       await writing;

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { asEpochMicros, type EpochMicros, PortolanError } from "@portolan/kernel";
 import type { FeatureErrorCode } from "../errors.ts";
+import type { EntityReader } from "../events/entity-windows.ts";
+import { readWindows } from "../events/read-windows.ts";
 import { foldRecords, historyMicros, type LogRecord, recordAt, statusAt } from "../log/log-record.ts";
 import type { LogFold, OnlineRecord, OnlineVector, OnlineViewHeader, OnlineViewKey } from "../ports.ts";
 
@@ -44,16 +46,23 @@ export function keyParts(key: readonly (string | number)[]): string[] {
   });
 }
 
+/** What a store has of one entity: its values, or the rows of its windows. */
+export interface EntityInStore extends EntityReader {
+  values(): StoredEntity | undefined;
+}
+
 /** What a store answers by what it has. */
 export function answerOf(
   view: OnlineViewKey,
   header: StoredHeader | undefined,
-  stored: StoredEntity | undefined,
+  entity: EntityInStore,
   at: EpochMicros,
 ): OnlineVector {
   // Another definition under the same name: its values mean something else.
   if (header && header.digest !== view.digest) return { status: "not_found", values: {} };
-  if (!header || !stored) return { status: "not_found", values: notFound(header) };
+  if (header?.windows) return readWindows({ ...header, windows: header.windows }, header.asOf, entity, at);
+  const stored = header && entity.values();
+  if (!stored) return { status: "not_found", values: notFound(header) };
   return isRecords(stored) ? readRecords(header, stored, at) : readVector(header, stored, at);
 }
 
@@ -100,18 +109,18 @@ function presence(value: number | null): "present" | "null" {
   return value === null ? "null" : "present";
 }
 
-function exactFromOf({ asOf }: Pick<StoredHeader, "asOf">): number {
+export function exactFromOf({ asOf }: Pick<StoredHeader, "asOf">): number {
   return asOf - historyMicros;
 }
 
-/** What is kept of one entity once more of its records came. */
-export function foldEntity(
+/** What is kept of an entity's values once more of its records came. */
+export function foldValues(
   header: StoredHeader,
   stored: StoredEntity | undefined,
-  incoming: readonly LogRecord[],
+  incoming: readonly OnlineRecord["record"][],
 ): StoredRecords {
   const kept = stored && isRecords(stored) ? stored.r.map(recordOf) : [];
-  return { r: foldRecords(kept, incoming, exactFromOf(header)).map(storedOf) };
+  return { r: foldRecords(kept, incoming as readonly LogRecord[], exactFromOf(header)).map(storedOf) };
 }
 
 function recordOf([event, available, sequence, tombstone, values]: StoredRecords["r"][number]): LogRecord {
@@ -131,7 +140,7 @@ function storedOf({
 /** Records of one page by entity: each with its key and its records. */
 export function byEntity(
   page: readonly OnlineRecord[],
-): { readonly key: readonly string[]; readonly records: readonly LogRecord[] }[] {
+): { readonly key: readonly string[]; readonly records: readonly OnlineRecord["record"][] }[] {
   const groups = Map.groupBy(page, ({ key }) => JSON.stringify(key));
   return [...groups.values()].map((group) => ({
     key: group[0]?.key ?? [],
