@@ -267,6 +267,8 @@ const noStore = {
   replace: () => Promise.resolve({}),
   update: () => Promise.resolve(),
   foldPosition: () => undefined,
+  countEntities: () => Promise.resolve(0),
+  forgetEntities: () => Promise.resolve(0),
   fold: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };

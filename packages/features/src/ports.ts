@@ -85,5 +85,15 @@ export interface OnlineStore {
    * @throws PortolanError `features.fold_gap` when the store has not folded as far as `after`
    */
   fold(header: OnlineViewHeader, fold: LogFold): Promise<void>;
+  /** How many entities of a view, whatever its definition, have this value as one part of their key. */
+  countEntities(view: OnlineViewKey, named: EntityPart): Promise<number>;
+  /** Removes those entities for good, from all that the store keeps of the view; resolves to how many there were. Repeatable. */
+  forgetEntities(view: OnlineViewKey, named: EntityPart): Promise<number>;
   close(): Promise<void>;
+}
+
+/** Part of an entity's key, by its place in the view's key order. */
+export interface EntityPart {
+  readonly part: number;
+  readonly value: string;
 }

@@ -63,6 +63,8 @@ export const actions = {
     "Read ingestions and quarantined rows",
   ),
   "data:read_dataset": action("reads", "one", "data:read_dataset", "Read published datasets"),
+  "data:erase": action("administers", "one", "data:read_dataset", "Erase what is known of a data subject"),
+  "data:hold": action("administers", "one", "data:read_dataset", "Place and release legal holds on data"),
   "features:publish_view": action(
     "works",
     "none",

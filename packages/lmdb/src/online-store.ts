@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import type {
+  EntityPart,
   OnlineRow,
   OnlineStore,
   OnlineVector,
@@ -13,6 +14,9 @@ import {
   dropGenerationsBefore,
   headerKey,
   headerOf,
+  type Key,
+  keysNamed,
+  keysPerTransaction,
   type StoredHeader,
   type StoredVector,
   type Values,
@@ -54,6 +58,16 @@ export function openOnlineStore(options: {
     fold: (header, fold) => {
       const next = folding.then(() => foldLog(values, header, fold));
       folding = next.catch(() => undefined);
+      return next;
+    },
+    countEntities: async (view, named) => entitiesIn(await keysNamed(values, view, named)),
+    forgetEntities: (view, named) => {
+      // In turn with folds: one that has read an entity's records would write them back.
+      const next = folding.then(() => forget(values, view, named));
+      folding = next.then(
+        () => undefined,
+        () => undefined,
+      );
       return next;
     },
     close: async () => {
@@ -116,6 +130,25 @@ function writeRows(
     asOf: Math.max(asOf, before?.asOf ?? 0),
     generation,
   });
+}
+
+async function forget(values: Values, view: OnlineViewKey, named: EntityPart): Promise<number> {
+  const keys = await keysNamed(values, view, named);
+  for (let from = 0; from < keys.length; from += keysPerTransaction)
+    await values.transaction(() => {
+      for (const key of keys.slice(from, from + keysPerTransaction)) void values.remove(key);
+    });
+  await values.flushed;
+  return entitiesIn(keys);
+}
+
+/** An entity may lie in two generations: it is one. */
+function entitiesIn(keys: readonly Key[]): number {
+  return new Set(
+    keys.map(([, organisation, environment, view, , ...parts]) =>
+      JSON.stringify([organisation, environment, view, ...parts]),
+    ),
+  ).size;
 }
 
 function notFound(header: StoredHeader | undefined): OnlineVector["values"] {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { OnlineViewHeader, OnlineViewKey } from "@portolan/features/contract";
+import type { EntityPart, OnlineViewHeader, OnlineViewKey } from "@portolan/features/contract";
 import type { RootDatabase } from "lmdb";
 
 export interface StoredHeader extends OnlineViewHeader {
@@ -43,11 +43,11 @@ const longestPart = 100;
 
 /** Keys are text: 64-bit integers have one form (decimal) whether they come from JSON, from DuckDB or from a stream. */
 export function valueKey(view: OnlineViewKey, generation: number, key: readonly (string | number)[]): Key {
-  const parts = key.map((part) => {
-    const text = String(part);
-    return text.length <= longestPart ? `=${text}` : `#${createHash("sha256").update(text).digest("hex")}`;
-  });
-  return ["value", ...placeOf(view), generation, ...parts];
+  return ["value", ...placeOf(view), generation, ...key.map((part) => storedPart(String(part)))];
+}
+
+function storedPart(text: string): string {
+  return text.length <= longestPart ? `=${text}` : `#${createHash("sha256").update(text).digest("hex")}`;
 }
 
 /**
@@ -69,7 +69,7 @@ export function dropGeneration(values: Values, view: OnlineViewKey, generation: 
 }
 
 /** Keys that one transaction removes: a generation may have millions, and the caller's thread serves others too. */
-const keysPerTransaction = 1000;
+export const keysPerTransaction = 1000;
 
 async function dropRange(values: Values, start: Key, end: Key): Promise<void> {
   for (let removed = keysPerTransaction; removed === keysPerTransaction; )
@@ -78,4 +78,33 @@ async function dropRange(values: Values, start: Key, end: Key): Promise<void> {
       for (const key of keys) void values.remove(key);
       return keys.length;
     });
+}
+
+/** Keys that are looked at before others get their turn. */
+const keysPerLook = 10_000;
+
+/** Where values of entities lie that have this value as a part of their key, in all generations of a view. */
+export async function keysNamed(
+  values: Values,
+  view: OnlineViewKey,
+  { part, value }: EntityPart,
+): Promise<Key[]> {
+  const place: Key = ["value", ...placeOf(view)];
+  const wanted = storedPart(value);
+  const at = place.length + 1 + part;
+  const end: Key = [...place, Number.POSITIVE_INFINITY];
+  const found: Key[] = [];
+  for (let start: Key = place; ; ) {
+    const keys = Array.from(values.getKeys({ start, end, limit: keysPerLook }));
+    found.push(...keys.filter((key) => key[at] === wanted));
+    const last = keys.at(-1);
+    if (!last || keys.length < keysPerLook) return dedupe(found);
+    // Begins with the last one again: it is counted once.
+    start = last;
+    await new Promise(setImmediate);
+  }
+}
+
+function dedupe(keys: readonly Key[]): Key[] {
+  return [...new Map(keys.map((key) => [JSON.stringify(key), key])).values()];
 }
