@@ -5,13 +5,14 @@ import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { mlpModel } from "@portolan/onnx-format/testing";
+import { gatewayProcess } from "@portolan/serving/contract";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
 import { drive, median, pin, type Round } from "./load.ts";
 
 /**
  * One gateway process with everything on (authentication, limits, validation, metrics, log) beside the bare prototype
  * (node:http, ONNX Runtime, batch-while-busy), in interleaved rounds, closed loop over keep-alive connections.
- * Needs `wrk` and two processors: the server has the first, the client the second.
+ * Needs `wrk` and two processors: the server has the first, the client the second. Both keep their memory alike (`gatewayProcess`).
  *
  * Usage: node bench/gateway/bench.ts [seconds per round] [rounds]
  */
@@ -22,6 +23,8 @@ const models = {
   small: mlpModel([30, 64, 32, 2]),
   big: mlpModel([30, 2048, 2048, 2048, 2]),
 };
+/** Tens of thousands of requests: before, engines still compile what they are asked most. */
+const warmUpSeconds = 8;
 const only = process.env["BENCH_MODELS"]?.split(",");
 const levels = (process.env["BENCH_CONNECTIONS"] ?? "1,32,64,128").split(",").map(Number);
 
@@ -40,7 +43,9 @@ async function bare(name: string, bytes: Uint8Array): Promise<Server> {
   const file = join(folder, `${name}.onnx`);
   writeFileSync(file, bytes);
   const entry = fileURLToPath(new URL("./bare-server.ts", import.meta.url));
-  const child = spawn(process.execPath, [entry, file, "x", "30"], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [...gatewayProcess.nodeFlags, entry, file, "x", "30"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   children.push(child);
   const [port] = (await once(child.stdout, "data")) as [Buffer];
   const pid = child.pid ?? 0;
@@ -100,7 +105,7 @@ try {
     ];
     const shot = (server: Server, connections: number, forSeconds: number): Promise<Round> =>
       drive({ ...server, body, connections, seconds: forSeconds });
-    for (const server of servers) await shot(server, 32, 1);
+    for (const server of servers) await shot(server, 32, warmUpSeconds);
     for (const connections of levels) {
       const results = new Map<Server, Round[]>(servers.map((server) => [server, []]));
       for (let round = 0; round < rounds; round++)

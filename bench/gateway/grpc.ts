@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { mlpModel } from "@portolan/onnx-format/testing";
+import { gatewayProcess } from "@portolan/serving/contract";
 import { messages } from "@portolan/serving/policy";
 import { GrpcClient } from "../../apps/gateway/test/grpc-client.ts";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
@@ -105,7 +106,7 @@ async function bare(name: string, bytes: Uint8Array): Promise<Server & { kill():
   const file = join(folder, `${name}.onnx`);
   writeFileSync(file, bytes);
   const entry = fileURLToPath(new URL("./bare-grpc-server.ts", import.meta.url));
-  const child = spawn(process.execPath, [entry, file, "x", String(columns)], {
+  const child = spawn(process.execPath, [...gatewayProcess.nodeFlags, entry, file, "x", String(columns)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const [port] = (await once(child.stdout, "data")) as [Buffer];
@@ -150,7 +151,7 @@ try {
     const servers: Server[] = [first, ...governed];
     for (const server of servers) {
       await demandAnswer(server);
-      await drive(server, 64, 2);
+      await drive(server, 64, 8);
     }
     for (const calls of atOnce) {
       const results = new Map<Server, Round[]>(servers.map((server) => [server, []]));

@@ -4,7 +4,6 @@ import type { AddressInfo } from "node:net";
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mlpModel } from "@portolan/onnx-format/testing";
-import { gatewayMemory } from "../../apps/cli/src/supervisor/child-environment.ts";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
 import { drive, pin, type Round } from "./load.ts";
 
@@ -53,7 +52,6 @@ try {
   await installation.publish(1);
   const address = control.address() as AddressInfo;
   const gateway = await installation.start({
-    ...gatewayMemory,
     CONTROL_URL: `http://127.0.0.1:${address.port}`,
   });
   const pid = gateway.child.pid ?? 0;

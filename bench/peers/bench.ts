@@ -5,6 +5,7 @@ import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { mlpModel } from "@portolan/onnx-format/testing";
+import { gatewayProcess } from "@portolan/serving/contract";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
 import { drive, median, pin, type Round } from "../gateway/load.ts";
 import { endPeer, peers, startPeer, treeOf } from "./servers.ts";
@@ -38,7 +39,9 @@ let port = 18_100;
 
 async function bare(file: string): Promise<{ target: Target; end: () => void }> {
   const entry = fileURLToPath(new URL("../gateway/bare-server.ts", import.meta.url));
-  const child = spawn(process.execPath, [entry, file, "x", "30"], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [...gatewayProcess.nodeFlags, entry, file, "x", "30"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [printed] = (await once(child.stdout, "data")) as [Buffer];
   const pid = child.pid ?? 0;
   pin(pid);
@@ -49,7 +52,7 @@ async function bare(file: string): Promise<{ target: Target; end: () => void }> 
 async function compare(model: string, ours: Target, other: Target): Promise<void> {
   const shot = (target: Target, connections: number, forSeconds: number): Promise<Round> =>
     drive({ ...target, connections, seconds: forSeconds });
-  for (const target of [ours, other]) await shot(target, 16, 2);
+  for (const target of [ours, other]) await shot(target, 16, 5);
   for (const connections of levels) {
     const pairs: (readonly [Round, Round])[] = [];
     for (let n = 0; n < rounds; n++)

@@ -19,7 +19,7 @@ import { drive, pin, type Round } from "../gateway/load.ts";
 const [seconds = 3, rounds = 3] = process.argv.slice(2).map(Number);
 const levels = [1, 32];
 /** Ten thousand requests or so: before, engines still compile what they are asked most. */
-const warmUpSeconds = 6;
+const warmUpSeconds = 15;
 const portkeyEntry = fileURLToPath(
   new URL("./node_modules/@portkey-ai/gateway/build/start-server.js", import.meta.url),
 );

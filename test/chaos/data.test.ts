@@ -269,6 +269,7 @@ const noStore = {
   foldPosition: () => undefined,
   countEntities: () => Promise.resolve(0),
   forgetEntities: () => Promise.resolve(0),
+  windowState: () => undefined,
   fold: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };

@@ -28,7 +28,7 @@ import {
   upstreamFileName,
 } from "@portolan/registry/contract";
 import { encodeUpstream, modelBundle, modelStatement } from "@portolan/registry/policy";
-import type { Route, SnapshotManifest } from "@portolan/serving/contract";
+import { gatewayProcess, type Route, type SnapshotManifest } from "@portolan/serving/contract";
 import { buildSnapshot } from "@portolan/serving/policy";
 import { compileCache } from "../../../tools/compile-cache.ts";
 import { TestGateway } from "./test-gateway.ts";
@@ -317,8 +317,9 @@ export class TestInstallation {
   }
 
   #spawn(environment: Readonly<Record<string, string>>): ChildProcess {
-    const child = spawn(process.execPath, [main], {
+    const child = spawn(process.execPath, [...gatewayProcess.nodeFlags, main], {
       env: {
+        ...gatewayProcess.environment,
         ...compileCache,
         PORTOLAN_HOME: this.home,
         GATEWAY_PORT: "0",

@@ -7,6 +7,7 @@ import type {
   OnlineViewHeader,
   OnlineViewKey,
 } from "@portolan/features/contract";
+import { readWindows } from "@portolan/features/online-windows";
 import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
 import { open } from "lmdb";
 import { foldLog, isRecords, readRecords } from "./log-fold.ts";
@@ -18,10 +19,12 @@ import {
   keysNamed,
   keysPerTransaction,
   type StoredHeader,
+  type StoredRecords,
   type StoredVector,
   type Values,
   valueKey,
 } from "./stored-values.ts";
+import { entityReader, windowState } from "./window-rows.ts";
 
 /**
  * The embedded online store. The one writer opens it with `readOnly: false`; gateways read it from their own process.
@@ -55,12 +58,13 @@ export function openOnlineStore(options: {
         ? { ...header.fold, asOf: asEpochMicros(header.asOf) }
         : undefined;
     },
+    windowState: (view) => windowState(values, view),
     fold: (header, fold) => {
       const next = folding.then(() => foldLog(values, header, fold));
       folding = next.catch(() => undefined);
       return next;
     },
-    countEntities: async (view, named) => entitiesIn(await keysNamed(values, view, named)),
+    countEntities: async (view, named) => entitiesIn(await keysNamed(values, view, named), named),
     forgetEntities: (view, named) => {
       // In turn with folds: one that has read an entity's records would write them back.
       const next = folding.then(() => forget(values, view, named));
@@ -79,11 +83,15 @@ export function openOnlineStore(options: {
 
 function read(values: Values, view: OnlineViewKey, key: OnlineRow["key"], at: EpochMicros): OnlineVector {
   const header = headerOf(values, view);
+  if (header?.windows && header.digest === view.digest) {
+    const entity = entityReader(values, valueKey(view, header.generation, key));
+    return readWindows({ ...header, windows: header.windows }, header.asOf, entity, at);
+  }
   const stored = header && values.get(valueKey(view, header.generation, key));
   // Another definition under the same name: its values mean something else.
   if (header && header.digest !== view.digest) return { status: "not_found", values: {} };
   if (!header || !stored) return { status: "not_found", values: notFound(header) };
-  if (isRecords(stored)) return readRecords(header, stored, at);
+  if (isRecords(stored as StoredRecords)) return readRecords(header, stored as StoredRecords, at);
   const vector = stored as StoredVector;
   const age = at - vector.a;
   const outside = age < 0 || age > header.ttlMicros;
@@ -139,16 +147,13 @@ async function forget(values: Values, view: OnlineViewKey, named: EntityPart): P
       for (const key of keys.slice(from, from + keysPerTransaction)) void values.remove(key);
     });
   await values.flushed;
-  return entitiesIn(keys);
+  return entitiesIn(keys, named);
 }
 
-/** An entity may lie in two generations: it is one. */
-function entitiesIn(keys: readonly Key[]): number {
-  return new Set(
-    keys.map(([, organisation, environment, view, , ...parts]) =>
-      JSON.stringify([organisation, environment, view, ...parts]),
-    ),
-  ).size;
+/** An entity may lie in two generations, and in several rows of each: it is one. */
+function entitiesIn(keys: readonly Key[], { parts }: EntityPart): number {
+  const entity = (key: Key): string => JSON.stringify([...key.slice(1, 4), ...key.slice(5, 5 + parts)]);
+  return new Set(keys.map(entity)).size;
 }
 
 function notFound(header: StoredHeader | undefined): OnlineVector["values"] {

@@ -9,6 +9,7 @@ export {
   Gateway,
   GatewayDeclaration,
 } from "./endpoint.ts";
+export { gatewayProcess } from "./gateway-process.ts";
 export { FallbackStep, Resilience } from "./snapshot/resilience-schema.ts";
 export {
   Batching,

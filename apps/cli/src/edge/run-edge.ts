@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createLogger, PortolanError, Secret, writeFileDurablySync } from "@portolan/kernel";
-import { SnapshotTrust } from "@portolan/serving/contract";
+import { gatewayProcess, SnapshotTrust } from "@portolan/serving/contract";
 import { verifySnapshot } from "@portolan/serving/policy";
 import { Compile } from "@portolan/typebox";
 import type { CliContext } from "../context.ts";
@@ -40,7 +40,7 @@ export async function runEdge(context: CliContext, run: EdgeRun): Promise<void> 
   const child = new SupervisedProcess(
     {
       name: settings.gateway,
-      args: [join(context.root, "apps/gateway/src/main.ts")],
+      args: [...gatewayProcess.nodeFlags, join(context.root, "apps/gateway/src/main.ts")],
       env: childEnvironment(context.env, "gateway", {
         PORTOLAN_HOME: context.home,
         GATEWAY_NAME: settings.gateway,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@portolan/database/embedded";
 import { createLogger, type Logger, messageOf, type Secret } from "@portolan/kernel";
+import { gatewayProcess } from "@portolan/serving/contract";
 import type { CliContext } from "../context.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { prepareInstallation, readGatewayKey } from "./installation.ts";
@@ -288,7 +289,7 @@ export class Supervisor {
     const { home, root } = this.#context;
     return {
       name,
-      args: [join(root, "apps", app, "src/main.ts")],
+      args: [...(app === "gateway" ? gatewayProcess.nodeFlags : []), join(root, "apps", app, "src/main.ts")],
       env: childEnvironment({ ...developmentFolders(home), ...this.#context.env }, app, {
         ...settings,
         PORTOLAN_HOME: home,

@@ -25,16 +25,29 @@ export function matchSql(match: RowMatch, subject: string, pathOf: (digest: Dige
       );
     case "rows_of": {
       const rows = matchSql(match.match, subject, pathOf);
-      const [key, options] =
-        match.by === "_row" ? ["_row", ""] : ["file_row_number", ", file_row_number = true"];
-      const from = `read_parquet(${quoteText(pathOf(match.object))}, hive_partitioning = false${options})`;
-      return `_row in (select ${key} from ${from} where ${rows})`;
+      const from = `read_parquet(${quoteText(pathOf(match.object))}, hive_partitioning = false, file_row_number = true)`;
+      const { own, theirs } = sameRowSql(match.by);
+      return `coalesce(${own} in (select ${theirs} from ${from} where ${rows}), false)`;
     }
+    case "any":
+      return anyOf(match.of, (one) => matchSql(one, subject, pathOf));
   }
+}
+
+/** What an object's row and the row that it was made of have in common. */
+function sameRowSql(by: Extract<RowMatch, { kind: "rows_of" }>["by"]): { own: string; theirs: string } {
+  if (by === "_row") return { own: "_row", theirs: "_row" };
+  if (by === "position") return { own: "_row", theirs: "file_row_number" };
+  const parts = by.columns.map((name) => `cast(${quoteName(name)} as varchar)`);
+  const list = `to_json([${parts.join(", ")}])::varchar`;
+  // Equal rows are told apart by a number behind the digest; the subject stands in all of them or in none.
+  if (!by.isKey) return { own: "split_part(id, '.', 1)", theirs: `sha256(${list})` };
+  return { own: "id", theirs: parts.length === 1 ? (parts[0] ?? list) : list };
 }
 
 /** All objects that a condition reads beside the one that it is of. Pure. */
 export function objectsRead(match: RowMatch | undefined): Digest[] {
+  if (match?.kind === "any") return match.of.flatMap(objectsRead);
   return match?.kind === "rows_of" ? [match.object, ...objectsRead(match.match)] : [];
 }
 
@@ -42,6 +55,6 @@ function isSubject(sql: string, subject: string): string {
   return `(${sql}) is not distinct from ${quoteText(subject)}`;
 }
 
-function anyOf(names: readonly string[], condition: (name: string) => string): string {
+function anyOf<T>(names: readonly T[], condition: (name: T) => string): string {
   return names.length === 0 ? "false" : `(${names.map(condition).join(" or ")})`;
 }

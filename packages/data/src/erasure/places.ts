@@ -19,13 +19,17 @@ export type RowMatch =
   | { readonly kind: "members"; readonly column: string; readonly members: readonly string[] }
   /** The value stands in one of these texts, as a word. */
   | { readonly kind: "words"; readonly columns: readonly string[] }
-  /** Its `_row` is that of a row of another object which is the subject's: the same column there, or where the row stands in the file. */
+  /**
+   * It was made of a row of another object which is the subject's. Its `_row` is that row's, or where the row stands in the file; or its `id`
+   * is that of the event which the row states (docs/spec/features.md, F30).
+   */
   | {
       readonly kind: "rows_of";
       readonly object: Digest;
       readonly match: RowMatch;
-      readonly by: "_row" | "position";
-    };
+      readonly by: "_row" | "position" | { readonly columns: readonly string[]; readonly isKey: boolean };
+    }
+  | { readonly kind: "any"; readonly of: readonly RowMatch[] };
 
 /** A stored object that may hold rows of data subjects. */
 export interface RowObject {

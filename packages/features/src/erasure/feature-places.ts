@@ -1,11 +1,18 @@
-import type { DirectPlace, ErasureScope, Finding, RowObject, RowPlace } from "@portolan/data/contract";
+import type {
+  DirectPlace,
+  ErasureScope,
+  Finding,
+  RowMatch,
+  RowObject,
+  RowPlace,
+} from "@portolan/data/contract";
 import type { Digest, Sql, UnitOfWork } from "@portolan/kernel";
 import { keyColumns } from "../log/log-sql.ts";
 import { logsWithin, renameInLog } from "../log/log-store.ts";
 import { onlineHeader } from "../online-header.ts";
 import type { EntityPart, OnlineStore, OnlineViewKey } from "../ports.ts";
 import { findView } from "../store.ts";
-import { isValueView } from "../view-model.ts";
+import { hasLog, isEventView, type LogView } from "../view-model.ts";
 import {
   datasetContracts,
   listAllViews,
@@ -60,29 +67,32 @@ const trainingSetPlace: RowPlace = {
   },
 };
 
-/** Records of feature logs whose entity is the subject. */
+/** Records of feature logs whose entity is the subject, and lines of events that were made of rows of the subject. */
 const featureLogPlace: RowPlace = {
   name: "feature logs",
   list: async (sql, scope) => {
     const subjects = await subjectColumnsByContract(sql, scope.organisationId, scope.columns);
+    const datasets = await datasetContracts(sql, scope.organisationId);
     const found: RowObject[] = [];
     for (const { log, segments } of await logsWithin(sql, scope.organisationId, scope.environments)) {
       const [name = "", version = ""] = log.view.split("@");
       const view = (await findView(sql, scope.organisationId, name, Number(version)))?.body;
-      if (!view || !isValueView(view)) continue;
-      const named = new Set(subjects.get(log.source) ?? []);
-      const columns = keyColumns(view).filter((_, index) => named.has(view.entity[index]?.column ?? ""));
-      if (columns.length === 0) continue;
-      for (const segment of segments)
-        found.push({
-          digest: segment.object as Digest,
-          owner: log.id,
-          what: `segment ${segment.number} of the log of ${log.view}`,
-          environment: log.environment,
-          contract: log.source,
-          ...(log.use_case_id === null ? {} : { useCaseId: log.use_case_id }),
-          match: { kind: "columns", columns },
-        });
+      if (!view || !hasLog(view)) continue;
+      const named = subjects.get(log.source) ?? [];
+      for (const segment of segments) {
+        const has = datasets.get(segment.dataset_id)?.columns.map((column) => column.name) ?? [];
+        const match = matchOf(view, named, { object: segment.dataset as Digest, has });
+        if (match)
+          found.push({
+            digest: segment.object as Digest,
+            owner: log.id,
+            what: `segment ${segment.number} of the log of ${log.view}`,
+            environment: log.environment,
+            contract: log.source,
+            ...(log.use_case_id === null ? {} : { useCaseId: log.use_case_id }),
+            match,
+          });
+      }
     }
     return found;
   },
@@ -100,6 +110,26 @@ const featureLogPlace: RowPlace = {
     }
   },
 };
+
+/** Of events a line tells whose it is by its key, or by the row of the dataset that it was made of. */
+function matchOf(
+  view: LogView,
+  named: readonly string[],
+  dataset: { readonly object: Digest; readonly has: readonly string[] },
+): RowMatch | undefined {
+  const keys = keyColumns(view).filter((_, index) => named.includes(view.entity[index]?.column ?? ""));
+  const byKey: RowMatch = { kind: "columns", columns: keys };
+  const columns = dataset.has.filter((name) => named.includes(name));
+  const isWhole = isEventView(view) && view.identity.columns.every((name) => dataset.has.includes(name));
+  if (!isWhole || columns.length === 0) return keys.length === 0 ? undefined : byKey;
+  const byRow: RowMatch = {
+    kind: "rows_of",
+    object: dataset.object,
+    match: { kind: "columns", columns },
+    by: view.identity,
+  };
+  return { kind: "any", of: [byKey, byRow] };
+}
 
 /** In the order in which they are erased: before the datasets that their rows are told by. */
 export const featurePlaces: readonly RowPlace[] = [trainingSetPlace, featureLogPlace];
@@ -152,7 +182,7 @@ async function namedViews(sql: Sql, scope: ErasureScope): Promise<NamedView[]> {
       (subjects.get(view.source) ?? []).includes(column)
         ? scope.environments.map((environment) => ({
             header: onlineHeader({ organisationId: scope.organisationId, environment, view }),
-            named: { part, value: scope.subject },
+            named: { part, parts: view.entity.length, value: scope.subject },
             source: view.source,
           }))
         : [],
