@@ -1,10 +1,5 @@
 import { createHash } from "node:crypto";
-import type {
-  EntityPart,
-  OnlineState,
-  OnlineViewHeader,
-  OnlineViewKey,
-} from "@portolan/features/contract";
+import type { EntityPart, OnlineState, OnlineViewHeader, OnlineViewKey } from "@portolan/features/contract";
 import type { RootDatabase } from "lmdb";
 import type { WindowRow } from "./window-rows.ts";
 

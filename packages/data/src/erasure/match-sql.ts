@@ -8,8 +8,15 @@ export function parquetSql(path: string): string {
   return `read_parquet(${quoteText(path)}, hive_partitioning = false)`;
 }
 
-/** A condition that is true of the subject's rows, and never null. `pathOf` gives the local file of an object. Pure. */
-export function matchSql(match: RowMatch, subject: string, pathOf: (digest: Digest) => string): string {
+/**
+ * A condition that is true of the subject's rows, and never null. `pathOf` gives the local file of an object, nothing of one that is gone: what
+ * was made of its rows cannot be told any more. Pure.
+ */
+export function matchSql(
+  match: RowMatch,
+  subject: string,
+  pathOf: (digest: Digest) => string | undefined,
+): string {
   switch (match.kind) {
     case "columns":
       return anyOf(match.columns, (name) => isSubject(`cast(${quoteName(name)} as varchar)`, subject));
@@ -24,8 +31,10 @@ export function matchSql(match: RowMatch, subject: string, pathOf: (digest: Dige
           `coalesce(regexp_matches(${quoteName(name)}, ${quoteText(wordPatternSql(subject))}), false)`,
       );
     case "rows_of": {
+      const path = pathOf(match.object);
+      if (path === undefined) return "false";
       const rows = matchSql(match.match, subject, pathOf);
-      const from = `read_parquet(${quoteText(pathOf(match.object))}, hive_partitioning = false, file_row_number = true)`;
+      const from = `read_parquet(${quoteText(path)}, hive_partitioning = false, file_row_number = true)`;
       const { own, theirs } = sameRowSql(match.by);
       return `coalesce(${own} in (select ${theirs} from ${from} where ${rows}), false)`;
     }

@@ -29,10 +29,10 @@ export async function countRows<T extends RowObject>(
   for (let from = 0; from < objects.length; from += objectsAtOnce) {
     const page = objects.slice(from, from + objectsAtOnce);
     const paths = await localPaths(reader, page);
-    const pathOf = (digest: Digest): string => paths.get(digest) ?? "";
+    const pathOf = (digest: Digest): string | undefined => paths.get(digest);
     const { rows } = await runHere(reader, {
       statements: page.map(({ digest, match }, index) => ({
-        sql: `select count(*) as found from ${parquetSql(pathOf(digest))} where ${match ? matchSql(match, subject, pathOf) : "false"}`,
+        sql: `select count(*) as found from ${parquetSql(pathOf(digest) ?? "")} where ${match ? matchSql(match, subject, pathOf) : "false"}`,
         returns: String(index),
       })),
       readable: [...paths.values()],
@@ -47,9 +47,12 @@ export async function countRows<T extends RowObject>(
 
 async function localPaths(reader: ObjectReader, objects: readonly RowObject[]): Promise<Map<Digest, string>> {
   const paths = new Map<Digest, string>();
-  for (const { digest, match } of objects)
-    for (const one of [digest, ...objectsRead(match)])
-      if (!paths.has(one)) paths.set(one, await reader.objects.localPath(one));
+  for (const { digest } of objects)
+    if (!paths.has(digest)) paths.set(digest, await reader.objects.localPath(digest));
+  // What retention removed is still named by what was made of it.
+  for (const one of objects.flatMap(({ match }) => objectsRead(match)))
+    if (!paths.has(one) && (await reader.objects.has(one)))
+      paths.set(one, await reader.objects.localPath(one));
   return paths;
 }
 
@@ -66,7 +69,7 @@ export async function withoutRows(
   objects: readonly RowObject[],
 ): Promise<Rewritten> {
   const paths = await localPaths(reader, objects);
-  const pathOf = (digest: Digest): string => paths.get(digest) ?? "";
+  const pathOf = (digest: Digest): string | undefined => paths.get(digest);
   const [first] = objects;
   if (!first) throw new Error("there is no object to write without rows");
   const conditions = objects.flatMap(({ match }) => (match ? [matchSql(match, subject, pathOf)] : []));
@@ -75,7 +78,7 @@ export async function withoutRows(
     const { rows } = await reader.engine.run({
       statements: [
         {
-          sql: `copy (select * from ${parquetSql(pathOf(first.digest))} where not (${conditions.join(" or ")}))
+          sql: `copy (select * from ${parquetSql(pathOf(first.digest) ?? "")} where not (${conditions.join(" or ")}))
             to '${output}' (format parquet, compression zstd, row_group_size 122880)`,
         },
         { sql: `select count(*) as left_rows from ${parquetSql(output)}`, returns: "counts" },
