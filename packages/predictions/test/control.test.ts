@@ -264,9 +264,9 @@ describe("erasure", () => {
     expect(verifyPredictionProof(await provePrediction(control.deps, control.person(), at(2))).kind).toBe(
       "proved",
     );
-    const { rows: outputs } = await sql<{ outputs: string | null }>`
-      select outputs from predictions.outcomes where prediction_id = ${at(0)}`.execute(control.sql);
-    expect(outputs).toEqual([{ outputs: null }]);
+    const { rows: outcomes } = await sql`
+      select outcome from predictions.outcomes where prediction_id = ${at(0)}`.execute(control.sql);
+    expect(outcomes, "what happened to somebody goes with what was predicted").toEqual([]);
     expect(await rows("ledger.rows where event like 'predictions.erasure.%'")).toBe(2);
   });
 
