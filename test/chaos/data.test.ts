@@ -267,6 +267,7 @@ const noStore = {
   replace: () => Promise.resolve({}),
   update: () => Promise.resolve(),
   foldPosition: () => undefined,
+  windowState: () => undefined,
   fold: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };

@@ -32,6 +32,7 @@ import type { ControlSettings } from "./config.ts";
 import { recordCharterRefusals } from "./http/charter-refusals.ts";
 import { recordDamagedObjects } from "./http/damaged-objects.ts";
 import { addDataMetrics } from "./http/data-metrics.ts";
+import { addFeatureMetrics } from "./http/feature-metrics.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createServer } from "./http/server.ts";
 import { backupRoutes } from "./routes/backups.ts";
@@ -219,6 +220,7 @@ async function registerRoutes(
     ],
   });
   addDataMetrics(metrics, { work: base.work, clock: base.clock });
+  addFeatureMetrics(metrics, { work: base.work, clock: base.clock, online: data.features.online });
   await registerIdentityRoutes(app, {
     unitOfWork: base.work,
     authorizer,

@@ -34,7 +34,7 @@ import {
   type StoredMaterialization,
   type StoredView,
 } from "./store.ts";
-import { isValueView, viewReference } from "./view-model.ts";
+import { hasLog, viewReference } from "./view-model.ts";
 import { type FeatureDeps, noDataset, viewForWork, viewNotFound } from "./views.ts";
 import type { WindowFold } from "./windows/window-fold.ts";
 
@@ -160,7 +160,7 @@ async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   });
   const view = stored.body;
   const asOf = asEpochMicros(materialization.asOf);
-  const run = isValueView(view) ? materializeLog : materializeDataset;
+  const run = hasLog(view) ? materializeLog : materializeDataset;
   const { keyCount, supersededBy } = await job.effect("materialize", () =>
     run({ ...deps, signal: job.signal }, job.call, { stored, materialization }),
   );
@@ -206,13 +206,13 @@ async function materializeDataset(
   return materialize(deps, placed, path, asEpochMicros(materialization.asOf), id);
 }
 
-/** Values: the log takes in what its source published, and what is new in it goes online. */
+/** Values, and windows over a log: it takes in what its source published, and what is new in it goes online. */
 async function materializeLog(
   deps: FeatureDeps & { readonly signal: AbortSignal },
   call: CallContext,
   { stored: { body: view, digest }, materialization }: Materialized,
 ): Promise<{ readonly keyCount: number; readonly supersededBy: null }> {
-  if (!isValueView(view)) throw viewNotFound(view.name);
+  if (!hasLog(view)) throw viewNotFound(view.name);
   const { environment, owner, datasetId } = materialization;
   const log = await openLog(deps, call, { view, digest, environment, owner }, datasetId);
   await appendDatasets(deps, call, log, view);

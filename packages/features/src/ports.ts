@@ -1,4 +1,5 @@
 import type { EpochMicros } from "@portolan/kernel";
+import type { EventRecord, WindowShape } from "./events/event-record.ts";
 import type { LogRecord } from "./log/log-record.ts";
 
 export type ValueStatus = "present" | "null" | "not_found" | "outside_max_age";
@@ -31,12 +32,29 @@ export interface OnlineViewKey {
 export interface OnlineViewHeader extends OnlineViewKey {
   readonly ttlMicros: number;
   readonly featureNames: readonly string[];
+  /** Of a view of windows whose events lie in a log: its values are folded when somebody asks. */
+  readonly windows?: WindowShape;
 }
 
-/** One record of a feature log and whose it is. */
+/** What a view's windows take in an online store, as it was when it was looked through last. */
+export interface OnlineState {
+  /** As of when; epoch microseconds. */
+  readonly at: number;
+  readonly entities: number;
+  readonly events: number;
+  /** Pre-aggregates of all entities, and of the one that has most. */
+  readonly tiles: number;
+  readonly mostTiles: number;
+  readonly bytes: number;
+  readonly mostBytes: number;
+  /** Event time at which the oldest one begins; absent without any. */
+  readonly oldestTile?: number;
+}
+
+/** One record of a feature log and whose it is: of values, or of the events of a view of windows (`header.windows`). */
 export interface OnlineRecord {
   readonly key: readonly string[];
-  readonly record: LogRecord;
+  readonly record: LogRecord | EventRecord;
 }
 
 /** How far a log is folded into an online store. */
@@ -56,6 +74,7 @@ export interface LogFold {
   /** Sequence of the last record that the pages bring. */
   readonly upTo: number;
   readonly asOf: EpochMicros;
+  /** Of a view of windows an entity's lines come in the order of the log. */
   readonly pages: AsyncIterable<readonly OnlineRecord[]>;
 }
 
@@ -85,5 +104,7 @@ export interface OnlineStore {
    * @throws PortolanError `features.fold_gap` when the store has not folded as far as `after`
    */
   fold(header: OnlineViewHeader, fold: LogFold): Promise<void>;
+  /** What a view's windows take; `undefined` of a view that has none, or is not there. */
+  windowState(view: OnlineViewKey): OnlineState | undefined;
   close(): Promise<void>;
 }

@@ -47,7 +47,7 @@ test("what is no view of values is refused where it stands, with what to write i
   const windows = "  - { name: n, aggregate: count, window: 1h }\n";
   const cases: readonly (readonly [unknown, number, string])[] = [
     [refused(values + windows), 7, "view of its own"],
-    [refused(windows, "tombstone: op = 'D'\n"), 7, "only values are withdrawn"],
+    [refused(windows, "tombstone: op = 'D'\n"), 7, "events: log"],
     [refused(values, "tombstone: cents\n"), 7, "boolean column"],
     [refused("  - { name: op, value: op }\n"), 8, "Compare it"],
     [refused("  - { name: n, aggregate: distinct, of: op, window: 1h }\n"), 8, "limit: 50"],

@@ -2,6 +2,7 @@ import { type ColumnTypes, type Expression, parseExpression, type ValueType } fr
 import { type Digest, digestJson, isPortolanError, parseDurationMs } from "@portolan/kernel";
 import { type YamlKind, type YamlNode, YamlSource } from "@portolan/yaml-source";
 import {
+  type EventIdentity,
   type FeatureView,
   pickAggregates,
   sumAggregates,
@@ -17,12 +18,14 @@ const maxWindowMs = 90 * 86_400_000;
  * Reads a feature view (YAML) into its canonical form. Pure.
  *
  * @param columnsOf types of the columns of a contract, or `undefined` when there is no such contract.
+ * @param primaryKeyOf columns of a contract's primary key, none where it states none.
  * @throws PortolanError `features.view_invalid` with line and mend of every finding.
  */
 export function readFeatureView(
   text: string,
   file: string,
   columnsOf: (contract: string) => ColumnTypes | undefined,
+  primaryKeyOf: (contract: string) => readonly string[] = () => [],
 ): FeatureView {
   const source = new YamlSource(text, viewYaml, file);
   source.settle("features.view_invalid");
@@ -38,6 +41,7 @@ export function readFeatureView(
     "eventTime",
     "available",
     "ttl",
+    "events",
     "tombstone",
     "features",
   ]);
@@ -46,7 +50,7 @@ export function readFeatureView(
   const columns = columnsOf(contract);
   if (!columns)
     root.get("source").report(`names ${contract}, which is not published`, "Publish the contract first.");
-  const view = readBody(root, contract, columns ?? {});
+  const view = readBody(root, contract, columns ?? {}, primaryKeyOf(contract));
   source.settle("features.view_invalid");
   return view;
 }
@@ -62,7 +66,12 @@ export function sourceOf(text: string, file: string): string {
   return source.root.get("source").text() ?? "";
 }
 
-function readBody(root: YamlNode, contract: string, columns: ColumnTypes): FeatureView {
+function readBody(
+  root: YamlNode,
+  contract: string,
+  columns: ColumnTypes,
+  primaryKey: readonly string[],
+): FeatureView {
   const eventTime = root.get("eventTime").requiredText("Name the column of the event time.");
   if (columns[eventTime] !== "instant") root.get("eventTime").report("is not a UTC timestamp column");
   const available = readExpression(root.get("available"), columns, root.get("available").text() ?? eventTime);
@@ -76,14 +85,15 @@ function readBody(root: YamlNode, contract: string, columns: ColumnTypes): Featu
     eventTime,
     available: available ?? { op: "column", name: eventTime, type: "instant" },
     ttlMicros: readDuration(root.get("ttl")),
-    ...readFeatures(root, columns),
+    ...readFeatures(root, columns, primaryKey),
   };
 }
 
 function readFeatures(
   root: YamlNode,
   columns: ColumnTypes,
-): Pick<FeatureView, "features" | "values" | "tombstone"> {
+  primaryKey: readonly string[],
+): Pick<FeatureView, "features" | "values" | "tombstone" | "identity"> {
   const node = root.get("features");
   const items = node.items();
   if (items.length === 0) node.report("is empty", "Define at least one feature.");
@@ -95,15 +105,34 @@ function readFeatures(
   const names = new Set([...features, ...values].map(({ name }) => name));
   if (names.size < items.length) node.report("repeats a name");
   const tombstone = readTombstone(root.get("tombstone"), columns);
-  if (tombstone && values.length === 0)
+  const identity = readIdentity(root.get("events"), columns, primaryKey);
+  if (identity && values.length > 0)
+    root.get("events").report("stands in a view of values", "Leave it out: values are in a log always.");
+  if (tombstone && values.length === 0 && !identity?.isKey)
     root
       .get("tombstone")
-      .report("stands in a view of windows", "Events in windows are facts: only values are withdrawn.");
+      .report(
+        "withdraws an event that nothing names",
+        "Write `events: log`, over a contract that has a primary key.",
+      );
   return {
     features,
     ...(values.length > 0 ? { values } : {}),
     ...(tombstone ? { tombstone } : {}),
+    ...(identity ? { identity } : {}),
   };
+}
+
+/** `events: log`; the identity is what the contract states, or all of a row where it states none. */
+function readIdentity(
+  node: YamlNode,
+  columns: ColumnTypes,
+  primaryKey: readonly string[],
+): EventIdentity | undefined {
+  if (!node.present) return undefined;
+  node.oneOf(["log"], "Write `events: log`, or leave it out.");
+  const isKey = primaryKey.length > 0;
+  return { columns: isKey ? [...primaryKey] : Object.keys(columns).toSorted(), isKey };
 }
 
 function readTombstone(node: YamlNode, columns: ColumnTypes): Expression | undefined {

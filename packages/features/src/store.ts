@@ -76,6 +76,7 @@ type ContractColumnsView = {
   use_case_id: string | null;
   name: string;
   columns: JSONColumnType<readonly { name: string; type: string }[]>;
+  primary_key: JSONColumnType<readonly string[]>;
   published_at: number;
 };
 
@@ -93,21 +94,27 @@ const json = (value: unknown): string => JSON.stringify(value);
 export type StoredView = Selectable<ViewTable>;
 export type StoredDataset = Selectable<DatasetView>;
 
-/** Columns of a contract that work at a place may use; another team's is none. */
+/** Columns and primary key of a contract that work at a place may use; another team's is none. */
 export async function contractColumns(
   sql: Sql,
   organisationId: string,
   contract: string,
   at: WorkPlace,
-): Promise<readonly { name: string; type: string }[] | undefined> {
+): Promise<
+  | {
+      readonly columns: readonly { name: string; type: string }[];
+      readonly primaryKey: readonly string[];
+    }
+  | undefined
+> {
   const row = await tables(sql)
     .selectFrom("data.contract_columns_v1")
-    .select(["columns", "team_id", "use_case_id"])
+    .select(["columns", "primary_key", "team_id", "use_case_id"])
     .where("organisation_id", "=", organisationId)
     .where("name", "=", contract)
     .orderBy("published_at", "desc")
     .executeTakeFirst();
-  return row && covers(placeOf(row), at) ? row.columns : undefined;
+  return row && covers(placeOf(row), at) ? { columns: row.columns, primaryKey: row.primary_key } : undefined;
 }
 
 /** The named dataset, or that of a contract's newest batch in an environment, as it was judged last; of exactly that use case, or of none. */

@@ -9,10 +9,11 @@ import {
 } from "@portolan/expressions";
 import { type Digest, digestJson, PortolanError } from "@portolan/kernel";
 import type { FeatureErrorCode } from "./errors.ts";
+import { windowLogOracle, windowLogStatements } from "./events/window-log-plan.ts";
 import { segmentsRelation } from "./log/log-sql.ts";
 import { pointInTimeOracle, pointInTimeStatements } from "./log/point-in-time-plan.ts";
 import type { TrainingSetRequest } from "./resources.ts";
-import { type FeatureView, featureNamesOf, isValueView } from "./view-model.ts";
+import { type FeatureView, featureNamesOf, hasLog, isEventView, isValueView } from "./view-model.ts";
 import { oracleStatement } from "./windows/window-oracle.ts";
 import { windowStatements } from "./windows/window-plan.ts";
 
@@ -26,7 +27,7 @@ export interface TrainingSetPlanInput {
   readonly eventTime: string;
   /** Local Parquet file of the dataset. */
   readonly dataset: string;
-  /** Local Parquet files of a view's log, by the view's place in the request; views of windows have none. */
+  /** Local Parquet files of a view's log, by the view's place in the request; views of windows over one dataset have none. */
   readonly logs: Readonly<Record<number, readonly string[]>>;
   readonly output: string;
 }
@@ -86,7 +87,7 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
       note: "joining",
     },
     { sql: `create table sample as select * from probes order by hash(_row) limit ${paritySample}` },
-    ...derivations.map(({ oracle }) => oracle),
+    ...derivations.flatMap(({ oracle }) => oracle),
     { sql: paritySql(views), returns: "parity" },
     { sql: statusesSql(views), returns: "statuses" },
     {
@@ -106,25 +107,29 @@ function derivationOf(
   input: TrainingSetPlanInput,
   view: FeatureView,
   index: number,
-): { readonly plan: AnalysisStatement[]; readonly oracle: AnalysisStatement } {
+): { readonly plan: AnalysisStatement[]; readonly oracle: AnalysisStatement[] } {
   const probes = { probes: "probes", probeKeys: probeKeysOf(input, view, index), into: `w${index}` };
   const sample = { ...probes, probes: "sample", into: `o${index}` };
-  if (isValueView(view)) {
-    const records = { view, records: segmentsRelation(input.logs[index] ?? []) };
+  const records = segmentsRelation(input.logs[index] ?? []);
+  if (isEventView(view))
     return {
-      plan: pointInTimeStatements({ ...probes, ...records }),
-      oracle: pointInTimeOracle({ ...sample, ...records }),
+      plan: windowLogStatements({ ...probes, view, records }),
+      oracle: windowLogOracle({ ...sample, view, records }),
     };
-  }
+  if (isValueView(view))
+    return {
+      plan: pointInTimeStatements({ ...probes, view, records }),
+      oracle: [pointInTimeOracle({ ...sample, view, records })],
+    };
   if (view.source !== input.request.contract)
     throw invalid(
       `${view.name} has windows over ${view.source}, and the rows come from ${input.request.contract}`,
-      "Ask for rows of the view's own contract, or use a view of values.",
+      "Ask for rows of the view's own contract, or keep its events in a log (`events: log`).",
     );
   const events = { view, events: "events" };
   return {
     plan: windowStatements({ ...probes, ...events }),
-    oracle: oracleStatement({ ...sample, ...events }),
+    oracle: [oracleStatement({ ...sample, ...events })],
   };
 }
 
@@ -134,7 +139,7 @@ function probeKeysOf({ request, columns }: TrainingSetPlanInput, view: FeatureVi
   return view.entity.map(({ name, column }) => {
     const probe = entity[name] ?? name;
     const type = columns[probe];
-    const isKey = isValueView(view) ? type === "text" || type === "int" : type === columns[column];
+    const isKey = hasLog(view) ? type === "text" || type === "int" : type === columns[column];
     if (type === undefined || !isKey)
       throw invalid(
         `${view.name} takes ${name} from ${probe}, which is not a column of its type`,
@@ -148,7 +153,9 @@ function probeKeysOf({ request, columns }: TrainingSetPlanInput, view: FeatureVi
 function eventsSql(input: TrainingSetPlanInput): string {
   const longest = Math.max(
     0,
-    ...input.views.flatMap((view) => view.features.map((feature) => feature.windowMicros)),
+    ...input.views.flatMap((view) =>
+      hasLog(view) ? [] : view.features.map((feature) => feature.windowMicros),
+    ),
   );
   const event = quoteName(input.eventTime);
   return `create table events as select * from read_parquet(${quoteText(input.dataset)})

@@ -236,7 +236,7 @@ async function build(
     views: pinned.views.map((view, index) => ({
       view: viewReference(view),
       digest: view.digest,
-      ...logOf(logs[index], result, index),
+      ...logOf(logs[index], result, index, view.body),
     })),
     requestDigest: digestJson(request),
     parity: { sampledRows: integerCell(counts, "sampled"), mismatches },

@@ -44,8 +44,18 @@ export interface FeatureView {
   /** Empty in a view of values. */
   readonly features: readonly WindowFeature[];
   readonly values?: readonly ValueFeature[];
-  /** True in an event that withdraws its entity's values; only in a view of values. */
+  /** True in a row that withdraws: its entity's values, or the event that it states again. */
   readonly tombstone?: Expression;
+  /** Which rows are one event, in a view of windows whose events lie in a log; absent where they are read from one dataset. */
+  readonly identity?: EventIdentity;
+}
+
+/** What two rows have in common that state the same event (docs/spec/features.md, F30). */
+export interface EventIdentity {
+  /** Columns of the source, as its contract was when the view was published. */
+  readonly columns: readonly string[];
+  /** True when they are the contract's primary key; else they are all of its columns, and equal rows of one dataset are as many events. */
+  readonly isKey: boolean;
 }
 
 /** A view of values: its records lie in a feature log (docs/spec/features.md, §5). */
@@ -55,6 +65,22 @@ export interface ValueView extends FeatureView {
 
 export function isValueView(view: FeatureView): view is ValueView {
   return view.values !== undefined;
+}
+
+/** A view of windows whose events lie in a feature log (docs/spec/features.md, §7). */
+export interface EventView extends FeatureView {
+  readonly identity: EventIdentity;
+}
+
+export function isEventView(view: FeatureView): view is EventView {
+  return view.identity !== undefined;
+}
+
+/** A view that has a feature log. */
+export type LogView = ValueView | EventView;
+
+export function hasLog(view: FeatureView): view is LogView {
+  return isValueView(view) || isEventView(view);
 }
 
 /** Names of a view's features, in its order. */

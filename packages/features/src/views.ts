@@ -23,7 +23,7 @@ import type { OnlineStore } from "./ports.ts";
 import { featureViewDigest, readFeatureView, sourceOf } from "./read-view.ts";
 import type { FeatureViewResource } from "./resources.ts";
 import { contractColumns, findView, insertView, type StoredView } from "./store.ts";
-import { columnTypes, featureNamesOf } from "./view-model.ts";
+import { columnTypes, type FeatureView, featureNamesOf } from "./view-model.ts";
 
 export interface FeatureDeps {
   readonly uow: UnitOfWork;
@@ -63,9 +63,7 @@ export async function publishView(
   const place = await locate(deps.places, organisationId, input);
   const owner = ownerOf(place);
   const file = `${name}.yaml`;
-  const source = sourceOf(document, file);
-  const columns = await deps.uow.read(call, (sql) => contractColumns(sql, organisationId, source, place));
-  const body = readFeatureView(document, file, () => (columns ? columnTypes(columns) : undefined));
+  const body = await readDocument(deps, call, { document, file, place });
   if (body.name !== name)
     throw new PortolanError<FeatureErrorCode>("features.view_invalid", {
       detail: `the document's name is ${body.name}, its address ${name}`,
@@ -103,6 +101,23 @@ export async function publishView(
     });
     return resourceOf(row);
   });
+}
+
+/** The view that a document means, by the contract that it names as the place has it. */
+async function readDocument(
+  { uow }: Pick<FeatureDeps, "uow">,
+  call: CallContext,
+  { document, file, place }: { readonly document: string; readonly file: string; readonly place: WorkPlace },
+): Promise<FeatureView> {
+  const source = sourceOf(document, file);
+  const { organisationId } = call.actor;
+  const contract = await uow.read(call, (sql) => contractColumns(sql, organisationId, source, place));
+  return readFeatureView(
+    document,
+    file,
+    () => (contract ? columnTypes(contract.columns) : undefined),
+    () => contract?.primaryKey ?? [],
+  );
 }
 
 /**

@@ -18,6 +18,7 @@ import {
   type Values,
   valueKey,
 } from "./stored-values.ts";
+import { foldWindowPage, sweepWindows } from "./window-rows.ts";
 
 /**
  * Folds records of a log into the store, page by page. The position moves with the last page and is on disk when it resolves; pages
@@ -37,9 +38,16 @@ export async function foldLog(values: Values, view: OnlineViewHeader, fold: LogF
   // Before any record is dropped: whoever asks for an earlier moment must be told that it is not kept.
   if (goesOn) await values.put(headerKey(view), header);
   else await dropGeneration(values, view, header.generation);
-  for await (const page of fold.pages) await values.transaction(() => foldPage(values, header, page));
+  const { windows } = view;
+  for await (const page of fold.pages)
+    await values.transaction(() =>
+      windows
+        ? foldWindowPage(values, header, windows, page, exactFromOf(header))
+        : foldPage(values, header, page),
+    );
   const sequence = Math.max(folded, fold.upTo);
   await values.put(headerKey(view), { ...header, fold: { log: fold.log, sequence } });
+  if (windows) await sweepWindows(values, header, windows);
   await values.flushed;
   if (!goesOn) await dropGenerationsBefore(values, view, header.generation - 1);
 }
@@ -57,10 +65,11 @@ function foldPage(values: Values, header: StoredHeader, page: readonly OnlineRec
   for (const records of byEntity.values()) {
     const key = valueKey(header, header.generation, records[0]?.key ?? []);
     const stored = values.get(key);
-    const kept = stored && isRecords(stored) ? stored.r.map(recordOf) : [];
+    const kept =
+      stored && isRecords(stored as StoredRecords) ? (stored as StoredRecords).r.map(recordOf) : [];
     const winners = foldRecords(
       kept,
-      records.map(({ record }) => record),
+      records.map(({ record }) => record as LogRecord),
       exactFrom,
     );
     void values.put(key, { r: winners.map(storedOf) });

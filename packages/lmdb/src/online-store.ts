@@ -6,6 +6,7 @@ import type {
   OnlineViewHeader,
   OnlineViewKey,
 } from "@portolan/features/contract";
+import { readWindows } from "@portolan/features/online-windows";
 import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
 import { open } from "lmdb";
 import { foldLog, isRecords, readRecords } from "./log-fold.ts";
@@ -14,10 +15,12 @@ import {
   headerKey,
   headerOf,
   type StoredHeader,
+  type StoredRecords,
   type StoredVector,
   type Values,
   valueKey,
 } from "./stored-values.ts";
+import { entityReader, windowState } from "./window-rows.ts";
 
 /**
  * The embedded online store. The one writer opens it with `readOnly: false`; gateways read it from their own process.
@@ -51,6 +54,7 @@ export function openOnlineStore(options: {
         ? { ...header.fold, asOf: asEpochMicros(header.asOf) }
         : undefined;
     },
+    windowState: (view) => windowState(values, view),
     fold: (header, fold) => {
       const next = folding.then(() => foldLog(values, header, fold));
       folding = next.catch(() => undefined);
@@ -65,11 +69,15 @@ export function openOnlineStore(options: {
 
 function read(values: Values, view: OnlineViewKey, key: OnlineRow["key"], at: EpochMicros): OnlineVector {
   const header = headerOf(values, view);
+  if (header?.windows && header.digest === view.digest) {
+    const entity = entityReader(values, valueKey(view, header.generation, key));
+    return readWindows({ ...header, windows: header.windows }, header.asOf, entity, at);
+  }
   const stored = header && values.get(valueKey(view, header.generation, key));
   // Another definition under the same name: its values mean something else.
   if (header && header.digest !== view.digest) return { status: "not_found", values: {} };
   if (!header || !stored) return { status: "not_found", values: notFound(header) };
-  if (isRecords(stored)) return readRecords(header, stored, at);
+  if (isRecords(stored as StoredRecords)) return readRecords(header, stored as StoredRecords, at);
   const vector = stored as StoredVector;
   const age = at - vector.a;
   const outside = age < 0 || age > header.ttlMicros;

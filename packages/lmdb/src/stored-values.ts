@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import type { OnlineViewHeader, OnlineViewKey } from "@portolan/features/contract";
+import type { OnlineState, OnlineViewHeader, OnlineViewKey } from "@portolan/features/contract";
 import type { RootDatabase } from "lmdb";
+import type { WindowRow } from "./window-rows.ts";
 
 export interface StoredHeader extends OnlineViewHeader {
   readonly asOf: number;
@@ -23,7 +24,7 @@ export interface StoredRecords {
 }
 
 export type Key = (string | number)[];
-export type Values = RootDatabase<StoredHeader | StoredVector | StoredRecords, Key>;
+export type Values = RootDatabase<StoredHeader | StoredVector | StoredRecords | WindowRow | OnlineState, Key>;
 
 export function placeOf({ organisationId, environment, view }: OnlineViewKey): string[] {
   return [organisationId, environment, view];

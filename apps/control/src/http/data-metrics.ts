@@ -6,7 +6,15 @@ import {
   eventFigures,
   healthFigures,
 } from "@portolan/data";
-import { type CallContext, type Clock, type Id, newId, systemActor, type UnitOfWork } from "@portolan/kernel";
+import {
+  type CallContext,
+  type Clock,
+  type Id,
+  newId,
+  type Sql,
+  systemActor,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import { Gauge, type Registry } from "prom-client";
 
 /** Places that are shown; a scrape is no report. */
@@ -126,7 +134,7 @@ function placeLabels(of: {
 }
 
 /** All metrics wait for the one read of their scrape; scrapes that follow soon show the same. */
-function sharedForAWhile(clock: Clock, read: () => Promise<void>): () => Promise<void> {
+export function sharedForAWhile(clock: Clock, read: () => Promise<void>): () => Promise<void> {
   let last: { readonly at: number; readonly reading: Promise<void> } | undefined;
   return () => {
     if (!last || clock.now() - last.at >= restMicros) last = { at: clock.now(), reading: read() };
@@ -140,12 +148,18 @@ async function figuresInTime(
   clock: Clock,
 ): Promise<{ readonly health: ContractHealth[]; readonly events: EventFigures } | undefined> {
   const since = clock.now() - shownMicros;
-  const answer = work
-    .read(systemCall(clock), async (sql) => ({
-      health: await contractHealth(sql, mostPlaces, { since }),
-      events: await eventFigures(sql, mostPlaces),
-    }))
-    .catch(() => undefined);
+  return readInTime({ work, clock }, async (sql) => ({
+    health: await contractHealth(sql, mostPlaces, { since }),
+    events: await eventFigures(sql, mostPlaces),
+  }));
+}
+
+/** Undefined where the database does not answer, or not in time. */
+export async function readInTime<Of>(
+  { work, clock }: DataMetricsDeps,
+  read: (sql: Sql) => Promise<Of>,
+): Promise<Of | undefined> {
+  const answer = work.read(systemCall(clock), read).catch(() => undefined);
   return Promise.race([answer, delay(patienceMs, undefined, { ref: false })]);
 }
 

@@ -12,8 +12,10 @@ import {
   type WorkPlace,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "../errors.ts";
+import { eventSegmentStatements } from "../events/event-segment-plan.ts";
+import { operandsOf } from "../events/operands.ts";
 import { findDataset, type StoredDataset } from "../store.ts";
-import { columnTypes, type ValueView, viewReference } from "../view-model.ts";
+import { columnTypes, isEventView, isValueView, type LogView, viewReference } from "../view-model.ts";
 import { type FeatureDeps, noDataset } from "../views.ts";
 import { numberCell } from "./fold-plan.ts";
 import {
@@ -28,13 +30,13 @@ import {
   segmentDigest,
   segmentsOf,
 } from "./log-store.ts";
-import { segmentStatements } from "./segment-plan.ts";
+import { type SegmentPlanInput, segmentStatements } from "./segment-plan.ts";
 
 export type LogDeps = Pick<FeatureDeps, "uow" | "objects" | "artifacts" | "engine" | "workFolder">;
 
 /** A view whose log is meant, and where. */
 export interface LoggedView {
-  readonly view: ValueView;
+  readonly view: LogView;
   readonly digest: string;
   readonly environment: Environment;
   readonly owner: WorkPlace;
@@ -94,7 +96,7 @@ export async function appendDatasets(
   deps: LogDeps & { readonly signal?: AbortSignal },
   call: CallContext,
   log: StoredLog,
-  view: ValueView,
+  view: LogView,
   datasetId?: string,
 ): Promise<StoredSegment[]> {
   const { organisationId } = call.actor;
@@ -116,7 +118,7 @@ export async function appendDatasets(
 
 interface Appended {
   readonly log: StoredLog;
-  readonly view: ValueView;
+  readonly view: LogView;
   readonly dataset: StoredDataset;
 }
 
@@ -142,10 +144,13 @@ async function appendDataset(
 /** A view reads columns in the types that it was published with. */
 function requireColumns({ view, dataset }: Appended): void {
   const types = columnTypes(dataset.columns);
-  const expressions = [view.available, view.tombstone, ...view.values.map(({ value }) => value)];
+  const kept = isValueView(view) ? view.values.map(({ value }) => value) : operandsOf(view);
+  const expressions = [view.available, view.tombstone, ...kept];
+  const identity = isEventView(view) ? view.identity.columns : [];
   const unfit =
     view.entity.find(({ column }) => types[column] !== "text" && types[column] !== "int")?.column ??
     expressions.flatMap(columnsIn).find(({ name, type }) => types[name] !== type)?.name ??
+    identity.find((column) => !dataset.columns.some(({ name }) => name === column)) ??
     (types[view.eventTime] === "instant" ? undefined : view.eventTime);
   if (unfit === undefined) return;
   throw new PortolanError<FeatureErrorCode>("features.dataset_unfit", {
@@ -178,7 +183,7 @@ async function writeSegment(
     const output = join(folder, "segment.parquet");
     const isOlder = segments.some((segment) => segment.batch_at > dataset.batch_at);
     const { rows } = await deps.engine.run({
-      statements: segmentStatements({ view, dataset: file, segments: paths, lastSequence, isOlder, output }),
+      statements: statementsOf({ view, dataset: file, segments: paths, lastSequence, isOlder, output }),
       readable: [file, ...paths],
       workFolder: folder,
       ...(deps.signal ? { signal: deps.signal } : {}),
@@ -206,13 +211,19 @@ async function writeSegment(
   }
 }
 
-/** Segments that may hold a cell of the dataset: a batch of events need not read what is long past. */
+function statementsOf({ view, ...input }: SegmentPlanInput<LogView>) {
+  return isValueView(view)
+    ? segmentStatements({ view, ...input })
+    : eventSegmentStatements({ view, ...input });
+}
+
+/** Segments that may hold a cell of the dataset: a batch of events need not read what is long past. An event's versions may lie anywhere. */
 function overlapping(
   segments: readonly StoredSegment[],
   { event_time: column, min_event_time: from, max_event_time: to }: StoredDataset,
-  { eventTime }: ValueView,
+  view: LogView,
 ): StoredSegment[] {
-  if (column !== eventTime || from === null || to === null) return [...segments];
+  if (isEventView(view) || column !== view.eventTime || from === null || to === null) return [...segments];
   return segments.filter(
     ({ min_event: first, max_event: last }) => first !== null && last !== null && first <= to && last >= from,
   );

@@ -1,10 +1,11 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type AnalysisStatement, integerCell } from "@portolan/data/contract";
+import { type AnalysisRow, type AnalysisStatement, integerCell } from "@portolan/data/contract";
 import { asEpochMicros, type CallContext, type Digest, type EpochMicros, newId } from "@portolan/kernel";
+import { eventFoldPage, eventFoldStatements, onlineEvent } from "../events/event-fold-plan.ts";
 import { onlineHeader } from "../online-header.ts";
 import type { OnlineRecord } from "../ports.ts";
-import type { ValueView } from "../view-model.ts";
+import { isValueView, type LogView } from "../view-model.ts";
 import type { FeatureDeps } from "../views.ts";
 import { type FoldPlanInput, foldPage, foldStatements, onlineRecord } from "./fold-plan.ts";
 import { historyMicros } from "./log-record.ts";
@@ -30,7 +31,7 @@ export async function foldOnline(
   deps: FoldDeps,
   call: CallContext,
   log: StoredLog,
-  view: ValueView,
+  view: LogView,
   segments: readonly StoredSegment[],
   until: KnownUntil,
 ): Promise<number> {
@@ -80,7 +81,7 @@ interface News {
 async function reduceNews(
   deps: FoldDeps,
   folder: string,
-  input: Omit<FoldPlanInput, "output">,
+  input: Omit<FoldPlanInput<LogView>, "output">,
 ): Promise<News> {
   const { view, segments: readable } = input;
   const output = join(folder, "news.parquet");
@@ -89,17 +90,38 @@ async function reduceNews(
     const request = { statements, readable, workFolder: folder, ...(signal ? { signal } : {}) };
     return (await deps.engine.run(request)).rows;
   };
+  const plan = foldPlan(view);
   const counts =
-    readable.length === 0 ? undefined : (await run(foldStatements({ ...input, output })))["counts"]?.[0];
+    readable.length === 0 ? undefined : (await run(plan.statements({ ...input, output })))["counts"]?.[0];
   const records = integerCell(counts, "records");
   return {
     entities: integerCell(counts, "entities"),
     newest: integerCell(counts, "newest"),
     pages: async function* () {
       for (let from = 0; from < records; from += pageRecords) {
-        const rows = await run([foldPage(view, output, from, from + pageRecords)]);
-        yield (rows["page"] ?? []).map((row) => onlineRecord(view, row));
+        const rows = await run([plan.page(output, from, from + pageRecords)]);
+        yield (rows["page"] ?? []).map(plan.record);
       }
     },
   };
+}
+
+interface FoldPlan {
+  readonly statements: (input: Omit<FoldPlanInput<LogView>, "view">) => AnalysisStatement[];
+  readonly page: (file: string, from: number, to: number) => AnalysisStatement;
+  readonly record: (row: AnalysisRow) => OnlineRecord;
+}
+
+function foldPlan(view: LogView): FoldPlan {
+  return isValueView(view)
+    ? {
+        statements: (input) => foldStatements({ ...input, view }),
+        page: (...part) => foldPage(view, ...part),
+        record: (row) => onlineRecord(view, row),
+      }
+    : {
+        statements: (input) => eventFoldStatements({ ...input, view }),
+        page: (...part) => eventFoldPage(view, ...part),
+        record: (row) => onlineEvent(view, row),
+      };
 }

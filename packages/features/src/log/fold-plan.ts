@@ -1,11 +1,11 @@
 import type { AnalysisRow, AnalysisStatement } from "@portolan/data/contract";
 import { quoteText } from "@portolan/expressions";
 import type { OnlineRecord } from "../ports.ts";
-import type { ValueView } from "../view-model.ts";
+import type { LogView, ValueView } from "../view-model.ts";
 import { keyColumns, segmentsRelation, valueColumns, winnersSql } from "./log-sql.ts";
 
-export interface FoldPlanInput {
-  readonly view: ValueView;
+export interface FoldPlanInput<View extends LogView = ValueView> {
+  readonly view: View;
   /** Local Parquet files of the segments that may hold newer records. */
   readonly segments: readonly string[];
   /** Sequence up to which the log is folded already. */

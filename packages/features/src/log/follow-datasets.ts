@@ -8,7 +8,7 @@ import {
 } from "@portolan/kernel";
 import { onlineHeader } from "../online-header.ts";
 import { findView } from "../store.ts";
-import { isValueView } from "../view-model.ts";
+import { hasLog } from "../view-model.ts";
 import { type FeatureDeps, viewNotFound } from "../views.ts";
 import { appendDatasets, readLog } from "./append-datasets.ts";
 import { foldOnline } from "./fold-log.ts";
@@ -61,7 +61,7 @@ async function followLog(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   const stored = await deps.uow.read(job.call, (sql) =>
     findView(sql, log.organisation_id, name, Number(version)),
   );
-  if (!stored || !isValueView(stored.body)) throw viewNotFound(log.view);
+  if (!stored || !hasLog(stored.body)) throw viewNotFound(log.view);
   const view = stored.body;
   const now = asEpochMicros(await job.step("now", async (tx): Promise<number> => tx.now));
   const active = { ...deps, signal: job.signal };

@@ -1,14 +1,57 @@
-import { quoteName, quoteText } from "@portolan/expressions";
-import type { ValueView } from "../view-model.ts";
+import { quoteName, quoteText, toDuckDbSql } from "@portolan/expressions";
+import { isEventView, type LogView, type ValueView } from "../view-model.ts";
+import { availableSql } from "../windows/events-sql.ts";
 
 /** Key columns of a log's segments: text, in the view's key order; an integer is its decimal form (F11). */
-export function keyColumns({ entity }: Pick<ValueView, "entity">): string[] {
+export function keyColumns({ entity }: Pick<LogView, "entity">): string[] {
   return entity.map((_, index) => `k${index}`);
+}
+
+/** Column of what a log keeps at a place: of a view's values, or of what its windows aggregate. */
+export function valueColumn(index: number): string {
+  return `v${index}`;
 }
 
 /** Value columns of a log's segments, in the order of the view's features. */
 export function valueColumns({ values }: Pick<ValueView, "values">): string[] {
-  return values.map((_, index) => `v${index}`);
+  return values.map((_, index) => valueColumn(index));
+}
+
+/** Instants are exact in a double up to here (kernel, `EpochMicros`). */
+const lastInstant = Number.MAX_SAFE_INTEGER;
+
+/**
+ * A dataset's rows as records of a log: keys as text, `event`, `available`, `tombstone`, and more columns; what has no key, no event time or no
+ * availability is none (F3, F2). A tombstone of a view of windows names an event, and needs no key.
+ *
+ * @param conditions what a record fulfils beside
+ */
+export function recordRowsSql(
+  view: LogView,
+  dataset: string,
+  columns: readonly string[],
+  conditions: readonly string[] = [],
+): string {
+  const keys = view.entity.map(({ column }, index) => `cast(${quoteName(column)} as varchar) as k${index}`);
+  const event = quoteName(view.eventTime);
+  const available = toDuckDbSql(view.available);
+  const isKeyed = view.entity.map((_, index) => `k${index} is not null`).join(" and ");
+  const isRecord = [
+    isEventView(view) ? `(tombstone or (${isKeyed}))` : isKeyed,
+    `event between ${-lastInstant} and ${lastInstant}`,
+    `available <= ${lastInstant}`,
+    ...conditions,
+  ];
+  return `select * from (
+    select _row, ${keys.join(", ")}, ${event} as event, ${availableSql(event, available)} as available,
+      ${tombstoneSql(view)} as tombstone, ${columns.join(", ")}
+    from read_parquet(${quoteText(dataset)})
+  ) where ${isRecord.join(" and ")}`;
+}
+
+/** Whether a row withdraws; null is false. */
+export function tombstoneSql({ tombstone }: LogView): string {
+  return tombstone ? `coalesce((${toDuckDbSql(tombstone)}), false)` : "false";
 }
 
 /** The relation of all records in these segments (Parquet files). */

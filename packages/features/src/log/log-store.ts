@@ -88,6 +88,17 @@ export async function getLog(sql: Sql, organisationId: string, id: string): Prom
     .executeTakeFirst();
 }
 
+/** Logs of all organisations, the newest first. */
+export async function allLogs(sql: Sql, most: number): Promise<StoredLog[]> {
+  return tables(sql)
+    .selectFrom("features.logs")
+    .selectAll()
+    .orderBy("created_at", "desc")
+    .orderBy("id")
+    .limit(most)
+    .execute();
+}
+
 /** Logs that take in datasets of a contract in exactly this place. */
 export async function logsOf(
   sql: Sql,

@@ -2,7 +2,7 @@ import { type AnalysisResult, integerCell } from "@portolan/data/contract";
 import { asPlace, type JobRun } from "@portolan/kernel";
 import type { TrainingSetManifest } from "../resources.ts";
 import type { Pinned } from "../training-sets.ts";
-import { isValueView } from "../view-model.ts";
+import { type FeatureView, hasLog, isValueView } from "../view-model.ts";
 import { noDataset } from "../views.ts";
 import { appendDatasets, type LogDeps, openLog } from "./append-datasets.ts";
 
@@ -14,7 +14,7 @@ export async function pinLogs(
 ): Promise<PinnedLogs> {
   const pinned: Record<number, PinnedLog> = {};
   for (const [index, { body: view, digest }] of views.entries()) {
-    if (!isValueView(view)) continue;
+    if (!hasLog(view)) continue;
     const { environment, useCaseId } = request;
     const owner = asPlace({ useCaseId });
     const log = await openLog(deps, job.call, { view, digest, environment, owner });
@@ -45,16 +45,20 @@ export type PinnedLogs = Readonly<Record<number, PinnedLog>>;
 export function logOf(
   log: PinnedLog | undefined,
   result: AnalysisResult,
-  view: number,
+  index: number,
+  view: FeatureView,
 ): Pick<TrainingSetManifest["views"][number], "log" | "rows"> {
   if (!log) return {};
   const rowsOf = (status: string): number =>
     integerCell(
-      result.rows["statuses"]?.find((row) => Number(row["view"]) === view && row["status"] === status),
+      result.rows["statuses"]?.find((row) => Number(row["view"]) === index && row["status"] === status),
       "rows",
     );
+  const read = { id: log.id, digest: log.digest, lastSequence: log.lastSequence };
+  // Windows have a value at every moment.
+  if (!isValueView(view)) return { log: read };
   return {
-    log: { id: log.id, digest: log.digest, lastSequence: log.lastSequence },
+    log: read,
     rows: {
       found: rowsOf("found"),
       notFound: rowsOf("not_found"),

@@ -1,10 +1,10 @@
 import type { AnalysisStatement } from "@portolan/data/contract";
-import { quoteName, quoteText, toDuckDbSql } from "@portolan/expressions";
-import type { ValueView } from "../view-model.ts";
-import { keyColumns, segmentsRelation, valueColumns } from "./log-sql.ts";
+import { quoteText, toDuckDbSql } from "@portolan/expressions";
+import type { LogView, ValueView } from "../view-model.ts";
+import { keyColumns, recordRowsSql, segmentsRelation, tombstoneSql, valueColumns } from "./log-sql.ts";
 
-export interface SegmentPlanInput {
-  readonly view: ValueView;
+export interface SegmentPlanInput<View extends LogView = ValueView> {
+  readonly view: View;
   /** Local Parquet file of the dataset. */
   readonly dataset: string;
   /** Local Parquet files of the log's segments that may hold events of the dataset's times. */
@@ -19,9 +19,6 @@ export interface SegmentPlanInput {
   /** Parquet file to write. */
   readonly output: string;
 }
-
-/** Instants are exact in a double up to here (kernel, `EpochMicros`). */
-const lastInstant = Number.MAX_SAFE_INTEGER;
 
 /**
  * The next segment of a log: the records that a dataset adds, in the order of its rows (F15, F21). A cell is what has one entity, event time
@@ -62,25 +59,12 @@ export function segmentStatements(input: SegmentPlanInput): AnalysisStatement[] 
   ];
 }
 
-/** The rows as records; what has no key, no event time or no availability is none (F3, F2). */
+/** The rows as records, with the values of the view's expressions; a tombstone has none. */
 function rowsSql({ view, dataset }: SegmentPlanInput): string {
-  const keys = view.entity.map(({ column }, index) => `cast(${quoteName(column)} as varchar) as k${index}`);
-  const event = quoteName(view.eventTime);
-  const available = toDuckDbSql(view.available);
-  const tombstone = view.tombstone ? `coalesce((${toDuckDbSql(view.tombstone)}), false)` : "false";
+  const tombstone = tombstoneSql(view);
   const values = view.values.map(({ value }, index) => {
     const sql = value.type === "bool" ? `(${toDuckDbSql(value)})::bigint` : toDuckDbSql(value);
     return `case when not ${tombstone} then ${sql} end as v${index}`;
   });
-  const isRecord = [
-    ...view.entity.map((_, index) => `k${index} is not null`),
-    `event between ${-lastInstant} and ${lastInstant}`,
-    `available <= ${lastInstant}`,
-  ];
-  return `select * from (
-    select _row, ${keys.join(", ")}, ${event} as event,
-      case when (${available}) is not null then greatest(${event}, ${available}) end as available,
-      ${tombstone} as tombstone, ${values.join(", ")}
-    from read_parquet(${quoteText(dataset)})
-  ) where ${isRecord.join(" and ")}`;
+  return recordRowsSql(view, dataset, values);
 }

@@ -1,10 +1,11 @@
 import type { AnalysisRow, AnalysisStatement } from "@portolan/data/contract";
 import { quoteName, quoteText } from "@portolan/expressions";
+import { windowLogStatements } from "../events/window-log-plan.ts";
 import { numberCell } from "../log/fold-plan.ts";
 import { keyColumns, segmentsRelation } from "../log/log-sql.ts";
-import { pointInTimeStatements } from "../log/point-in-time-plan.ts";
+import { type PointInTimeInput, pointInTimeStatements } from "../log/point-in-time-plan.ts";
 import { materializePlan } from "../materialize-plan.ts";
-import { type FeatureView, featureNamesOf, type ValueView } from "../view-model.ts";
+import { type FeatureView, featureNamesOf, isValueView, type LogView } from "../view-model.ts";
 
 /** One question: an entity at a moment, by what had come up to a position. */
 export interface Asked {
@@ -49,7 +50,7 @@ function askedSql(view: FeatureView, file: string): AnalysisStatement {
 
 /** Answers to questions about a log by the very plan that training sets use, position by position. Results: `answers_<index>`. */
 export function logReplay(
-  view: ValueView,
+  view: LogView,
   file: string,
   segments: readonly string[],
   positions: readonly number[],
@@ -58,8 +59,7 @@ export function logReplay(
     askedSql(view, file),
     ...positions.flatMap((position, index) => [
       { sql: `create view asked_${index} as select * from asked where position = ${position}` },
-      ...pointInTimeStatements({
-        view,
+      ...answers(view, {
         records: `(select * from ${segmentsRelation(segments)} where sequence <= ${position})`,
         probes: `asked_${index}`,
         probeKeys: keyColumns(view),
@@ -68,6 +68,12 @@ export function logReplay(
       { sql: `select * from w${index} order by _row`, returns: `answers_${index}` },
     ]),
   ];
+}
+
+function answers(view: LogView, input: Omit<PointInTimeInput, "view">): AnalysisStatement[] {
+  return isValueView(view)
+    ? pointInTimeStatements({ view, ...input })
+    : windowLogStatements({ view, ...input });
 }
 
 /** What a materialisation of windows wrote for the entities that are asked for. Result: `answers_0`; an entity without a row had none. */
@@ -95,6 +101,24 @@ export function windowReplay(
 
 function ageSql({ ttlMicros }: FeatureView, asOf: number): string {
   return `case when a._at - ${asOf} between 0 and ${ttlMicros} then 'found' else 'outside_max_age' end`;
+}
+
+/** Windows over a log at a moment, by a row of an answer: they are known up to `knownUntil`, and stale once that is older than the view allows (F34). */
+export function derivedWindows(
+  view: FeatureView,
+  row: AnalysisRow | undefined,
+  at: number,
+  knownUntil: number,
+): Derived {
+  const isStale = at - knownUntil > view.ttlMicros;
+  const values = featureNamesOf(view).map(
+    (name) => [name, isStale ? null : numberCell(row?.[name])] as const,
+  );
+  return {
+    status: isStale ? "outside_max_age" : "found",
+    asOf: Math.min(at, knownUntil),
+    values: Object.fromEntries(values),
+  };
 }
 
 /** A row of an answer. */

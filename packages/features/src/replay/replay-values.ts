@@ -8,13 +8,22 @@ import {
   type WorkPlace,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "../errors.ts";
+import { historyMicros } from "../log/log-record.ts";
 import { findLog, foldsOf, segmentsOf } from "../log/log-store.ts";
 import type { ReplayedValues, ReplayRequest } from "../resources.ts";
 import { doneMaterializations, findDataset, type StoredView } from "../store.ts";
-import { isValueView, type ValueView, viewReference } from "../view-model.ts";
+import { hasLog, isValueView, type LogView, viewReference } from "../view-model.ts";
 import { type FeatureDeps, noDataset, viewForWork } from "../views.ts";
 import { type OnlineRun, onlineAt } from "./online-at.ts";
-import { type Asked, askedLines, type Derived, derivedOf, logReplay, windowReplay } from "./replay-plan.ts";
+import {
+  type Asked,
+  askedLines,
+  type Derived,
+  derivedOf,
+  derivedWindows,
+  logReplay,
+  windowReplay,
+} from "./replay-plan.ts";
 
 /** Each materialisation, or position of a log, is a computation of its own. */
 const mostRuns = 32;
@@ -25,8 +34,8 @@ const longestMs = 100_000;
 export type ReplayDeps = FeatureDeps & { readonly signal?: AbortSignal };
 
 /**
- * Derives served values again, offline, from what was online when they were served: of a view of values by the point-in-time join over its log,
- * of a view of windows by the plan of the materialisation.
+ * Derives served values again, offline, from what was online when they were served: by the plans of training sets over a view's log, and of
+ * windows over one dataset by the plan of the materialisation.
  *
  * @throws PortolanError `features.view_not_found`, `features.view_invalid` when a key has not as many parts as the view's,
  * `features.replay_too_large` when it is more than a request may take
@@ -46,7 +55,7 @@ export async function replayValues(
   const of = { stored, environment, owner, rows };
   const { body } = stored;
   const answers = await withinTime(deps.signal, (signal) =>
-    isValueView(body)
+    hasLog(body)
       ? replayLog({ ...deps, signal }, call, { ...of, view: body })
       : replayWindows({ ...deps, signal }, call, of),
   );
@@ -113,7 +122,7 @@ type TimedDeps = FeatureDeps & { readonly signal: AbortSignal };
 async function replayLog(
   deps: TimedDeps,
   call: CallContext,
-  { stored, environment, owner, rows, view }: Replay & { readonly view: ValueView },
+  { stored, environment, owner, rows, view }: Replay & { readonly view: LogView },
 ): Promise<Derived[][]> {
   const { organisationId } = call.actor;
   const { useCaseId } = owner;
@@ -135,12 +144,14 @@ async function replayLog(
         (found[`answers_${index}`] ?? []).map((row) => [Number(row["_row"]), row] as const),
       ),
     );
-    for (const {
-      row,
-      of: index,
-      run: { exactFrom },
-    } of asked)
-      answers[index]?.push({ ...derivedOf(view, byRow.get(row)), exactFrom });
+    for (const { row, at, of: index, run: fold } of asked) {
+      const { exactFrom } = fold;
+      const answer = byRow.get(row);
+      const derived = isValueView(view)
+        ? derivedOf(view, answer)
+        : derivedWindows(view, answer, at, exactFrom + historyMicros);
+      answers[index]?.push({ ...derived, exactFrom });
+    }
   }
   return answers.map((some) => (some.length > 0 ? some : [nothing(view)]));
 }

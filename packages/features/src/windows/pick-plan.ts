@@ -1,7 +1,7 @@
 import type { AnalysisStatement } from "@portolan/data/contract";
 import { quoteName } from "@portolan/expressions";
 import { type PickFeature, pickedSql } from "./aggregates.ts";
-import { eventsSql, type WindowPart } from "./events-sql.ts";
+import { eventsSql, leavesSql, type WindowPart } from "./events-sql.ts";
 
 /** After every moment that is asked about. */
 const never = "9223372036854775807::bigint";
@@ -67,7 +67,7 @@ function windowStatements(
       sql: `create table ${ranges} as select e.first, m.place as past, e.event, e.available, ${picked.join(", ")} from (
           select e.*, m.place as first from (select * from ${source} where available is not null and available - event < ${window}) as e
           asof join ${moments} as m on ${same} and e.available <= m.t
-        ) as e asof join ${moments} as m on ${same} and e.event + ${window} <= m.t where m.place > e.first`,
+        ) as e asof join ${moments} as m on ${same} and ${leavesSql(input, window, "e.")} <= m.t where m.place > e.first`,
     },
     { sql: `create table ${nodes}_all as ${spread}` },
     { sql: `drop table ${ranges}` },

@@ -2,7 +2,7 @@ import type { AnalysisStatement } from "@portolan/data/contract";
 import { quoteName } from "@portolan/expressions";
 import type { WindowFeature } from "../view-model.ts";
 import { isWideSql, squareSql, summandSql, sumValueSql } from "./aggregates.ts";
-import { eventsSql, type WindowPart } from "./events-sql.ts";
+import { eventsSql, leavesSql, type WindowPart } from "./events-sql.ts";
 
 /**
  * Counts, sums, means and variances. An event that becomes available later than its window lasts never counts and is left out; every other one enters its
@@ -79,7 +79,7 @@ function entries(
     `select ${known}, available as t, 0 as probe, null::bigint as row, ${counts(1)} from ${source} where available is not null`,
     ...windows.map(
       (window) =>
-        `select ${known}, event + ${window} as t, 0 as probe, null::bigint as row, ${counts(-1, window)} from ${source} where available is not null`,
+        `select ${known}, ${leavesSql(input, window)} as t, 0 as probe, null::bigint as row, ${counts(-1, window)} from ${source} where available is not null`,
     ),
     `select ${probeKeys.map((key, index) => `${quoteName(key)} as ${keys[index]}`).join(", ")}, _at as t, 1 as probe, _row as row, ${nothing} from ${probes}`,
   ];

@@ -9,14 +9,16 @@ import { availableSql, type WindowPlanInput } from "./events-sql.ts";
  * with the columns of the fast plan.
  */
 export function oracleStatement(input: WindowPlanInput): AnalysisStatement {
-  const { view, events, probes, probeKeys, into } = input;
+  const { view, events, probes, probeKeys, into, until } = input;
+  const stays =
+    until === undefined ? "" : ` and (e.${quoteName(until)} is null or p._at < e.${quoteName(until)})`;
   const event = `e.${quoteName(view.eventTime)}`;
   const available = availableSql(event, toDuckDbSql(view.available, "e"));
   const on = view.entity.map(
     ({ column }, index) => `e.${quoteName(column)} = p.${quoteName(probeKeys[index] ?? column)}`,
   );
   const values = view.features.map((feature) => {
-    const inside = `filter (${event} > p._at - ${feature.windowMicros} and ${event} <= p._at and ${available} <= p._at)`;
+    const inside = `filter (${event} > p._at - ${feature.windowMicros} and ${event} <= p._at and ${available} <= p._at${stays})`;
     return `${valueSql(feature, { inside, event, available })} as ${quoteName(feature.name)}`;
   });
   return {

@@ -3,7 +3,7 @@ import { parseExpression } from "@portolan/expressions";
 import {
   columnTypes,
   featureNamesOf,
-  isValueView,
+  hasLog,
   type TrainingSetView,
   viewReference,
 } from "@portolan/features/contract";
@@ -151,8 +151,8 @@ function expressionInputs(text: string, { columns }: DatasetManifest, of: NodeNa
 }
 
 /**
- * A feature is the view's own, and through it what a view of windows takes of the snapshot; values come from a log, whose datasets are
- * their own. Rows find their entity by their own columns.
+ * A feature is the view's own, and through it what a view of windows takes of the snapshot; what comes from a log has datasets of
+ * its own. Rows find their entity by their own columns.
  */
 function featureColumns(
   view: MadeView["body"],
@@ -165,7 +165,7 @@ function featureColumns(
     name,
     merged([
       { of: definition, field: name, transformations: [identity] },
-      ...(isValueView(view) ? [] : inputs),
+      ...(hasLog(view) ? [] : inputs),
       ...keys.map((field) => ({ of: snapshot, field, transformations: [indirect("JOIN", "entity key")] })),
     ]),
   ]);

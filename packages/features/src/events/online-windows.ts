@@ -1,0 +1,12 @@
+export { historyMicros } from "../log/log-record.ts";
+export {
+  type EntityReader,
+  type EntityRecent,
+  type EntityRows,
+  type EntitySummary,
+  foldEntity,
+  type KeptEvent,
+  sweepEntity,
+} from "./entity-windows.ts";
+export type { EventRecord, WindowShape } from "./event-record.ts";
+export { readWindows } from "./read-windows.ts";
