@@ -4,7 +4,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { mlpModel } from "@portolan/onnx-format/testing";
+import { mlpModel, treesModel } from "@portolan/onnx-format/testing";
 import { gatewayProcess } from "@portolan/serving/contract";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
 import { drive, median, pin, type Round } from "./load.ts";
@@ -21,6 +21,7 @@ const row = Array.from({ length: 30 }, (_, i) => (i / 30).toFixed(3)).join(",");
 const body = `{"inputs":[{"name":"x","shape":[1,30],"datatype":"FP32","data":[${row}]}]}`;
 const models = {
   small: mlpModel([30, 64, 32, 2]),
+  trees: treesModel(200, 30, 6),
   big: mlpModel([30, 2048, 2048, 2048, 2]),
 };
 /** Tens of thousands of requests: before, engines still compile what they are asked most. */

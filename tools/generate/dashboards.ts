@@ -72,6 +72,12 @@ const panels: readonly Panel[] = [
     ],
   },
   {
+    title: "Event loop late by (p99 of each second)",
+    unit: "s",
+    width: 8,
+    targets: [{ expr: "portolan_gateway_event_loop_delay_seconds", legend: "{{instance}}" }],
+  },
+  {
     title: "Prediction log",
     unit: "bytes",
     width: 8,

@@ -118,6 +118,9 @@ describe("with control away, from disk alone", () => {
     expect(metrics).toContain(
       'portolan_gateway_requests_total{endpoint="score",environment="dev",status="200",reason="ok"} 1',
     );
+    await until(async () =>
+      /^portolan_gateway_event_loop_delay_seconds \d/m.test(await (await gateway.get("/metrics")).text()),
+    );
   });
 
   test("INT64 beyond 2^53 is exact there and back, as JSON and as binary", async () => {

@@ -108,6 +108,26 @@ export function intAttribute(name: string, value: number): WireWriter {
   return new WireWriter().text(1, name).integer(3, value).integer(20, 2);
 }
 
+export function intsAttribute(name: string, values: readonly number[]): WireWriter {
+  const writer = new WireWriter().text(1, name);
+  for (const value of values) writer.integer(8, value);
+  return writer.integer(20, 7);
+}
+
+export function floatsAttribute(name: string, values: readonly number[]): WireWriter {
+  // Packed: field 7, one length for all of them.
+  return new WireWriter()
+    .text(1, name)
+    .bytes(7, new Uint8Array(Float32Array.from(values).buffer))
+    .integer(20, 6);
+}
+
+export function textsAttribute(name: string, values: readonly string[]): WireWriter {
+  const writer = new WireWriter().text(1, name);
+  for (const value of values) writer.text(9, value);
+  return writer.integer(20, 8);
+}
+
 export function tensorAttribute(name: string, tensor: WireWriter): WireWriter {
   return new WireWriter().text(1, name).message(5, tensor).integer(20, 4);
 }
@@ -136,6 +156,7 @@ export function graph(parts: GraphParts): WireWriter {
 export function model(body: WireWriter, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   const writer = new WireWriter().integer(1, 8).text(2, "portolan-testing").message(7, body);
   writer.message(8, new WireWriter().text(1, "").integer(2, 17));
+  writer.message(8, new WireWriter().text(1, "ai.onnx.ml").integer(2, 3));
   for (const [key, value] of Object.entries(metadata)) {
     writer.message(14, new WireWriter().text(1, key).text(2, value));
   }
@@ -196,6 +217,89 @@ export function mlpModel(sizes: readonly number[]): Uint8Array {
       inputs: [valueInfo("x", onnxType.float, ["batch", sizes[0] ?? 1])],
       outputs: [valueInfo("y", onnxType.float, ["batch", sizes[last] ?? 1])],
       initializers,
+    }),
+  );
+}
+
+/**
+ * A classifier of full binary trees with thresholds and votes from a fixed linear congruence: x is FP32 [-1, `columns`], `label` INT64 [-1],
+ * `y` the scores of two classes, FP32 [-1, 2].
+ */
+export function treesModel(trees: number, columns: number, depth: number): Uint8Array {
+  let state = 1;
+  const random = (): number => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state / 2_147_483_648;
+  };
+  const inner = 2 ** depth - 1;
+  const perTree = 2 * inner + 1;
+  const all = Array.from({ length: trees * perTree }, (_, index) => {
+    const id = index % perTree;
+    return { tree: Math.floor(index / perTree), id, isLeaf: id >= inner };
+  });
+  const leaves = all.filter(({ isLeaf }) => isLeaf);
+  const of = (value: (node: (typeof all)[number]) => number) => all.map(value);
+  const classifier = node({
+    op: "TreeEnsembleClassifier",
+    domain: "ai.onnx.ml",
+    inputs: ["x"],
+    outputs: ["label", "y"],
+    attributes: [
+      intsAttribute(
+        "nodes_treeids",
+        of(({ tree }) => tree),
+      ),
+      intsAttribute(
+        "nodes_nodeids",
+        of(({ id }) => id),
+      ),
+      intsAttribute(
+        "nodes_featureids",
+        of(({ isLeaf }) => (isLeaf ? 0 : Math.floor(random() * columns))),
+      ),
+      floatsAttribute(
+        "nodes_values",
+        of(({ isLeaf }) => (isLeaf ? 0 : random())),
+      ),
+      textsAttribute(
+        "nodes_modes",
+        all.map(({ isLeaf }) => (isLeaf ? "LEAF" : "BRANCH_LEQ")),
+      ),
+      intsAttribute(
+        "nodes_truenodeids",
+        of(({ id, isLeaf }) => (isLeaf ? 0 : 2 * id + 1)),
+      ),
+      intsAttribute(
+        "nodes_falsenodeids",
+        of(({ id, isLeaf }) => (isLeaf ? 0 : 2 * id + 2)),
+      ),
+      intsAttribute(
+        "class_treeids",
+        leaves.flatMap(({ tree }) => [tree, tree]),
+      ),
+      intsAttribute(
+        "class_nodeids",
+        leaves.flatMap(({ id }) => [id, id]),
+      ),
+      intsAttribute(
+        "class_ids",
+        leaves.flatMap(() => [0, 1]),
+      ),
+      floatsAttribute(
+        "class_weights",
+        leaves.flatMap(() => {
+          const vote = random();
+          return [vote / trees, (1 - vote) / trees];
+        }),
+      ),
+      intsAttribute("classlabels_int64s", [0, 1]),
+    ],
+  });
+  return model(
+    graph({
+      nodes: [classifier],
+      inputs: [valueInfo("x", onnxType.float, ["batch", columns])],
+      outputs: [valueInfo("label", onnxType.int64, ["batch"]), valueInfo("y", onnxType.float, ["batch", 2])],
     }),
   );
 }

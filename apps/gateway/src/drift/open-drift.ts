@@ -1,9 +1,9 @@
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Logger, messageOf } from "@portolan/kernel";
 import type { PredictionWriter } from "@portolan/predictions/contract";
 import type { Metrics } from "@portolan/telemetry";
 import type { ControlClient } from "../control-client.ts";
+import { watchLoopDelay } from "../loop-delay.ts";
 import type { DiskCache } from "../snapshot/disk-cache.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import { CountBudget } from "./count-budget.ts";
@@ -31,8 +31,6 @@ export interface Drift {
   close(): Promise<void>;
 }
 
-const loopResolutionMs = 20;
-const heedEveryMs = 1000;
 /** While control is away counts are gathered for longer: by default for five minutes, as long as a window is. */
 const awayFactor = 10;
 const lastDeliveryMs = 2000;
@@ -69,7 +67,8 @@ export function openDrift(deps: OpenDriftDeps): Drift {
     return left.length;
   };
   const pace = flushing(deps, spool, keep);
-  const stopHeeding = heeding(book);
+  // Fewer requests are counted while the event loop is late.
+  const stopHeeding = watchLoopDelay(metrics, (lateMs) => book.heed(lateMs));
   return {
     book,
     prepare: (routes) =>
@@ -129,23 +128,6 @@ function flushing({ flushMs, log }: OpenDriftDeps, spool: DriftSpool, keep: () =
       clearTimeout(early);
       await Promise.allSettled([keeping, shipping]);
     },
-  };
-}
-
-/** Counts fewer requests while the event loop is late. @returns stops it */
-function heeding(book: DriftBook): () => void {
-  const delay = monitorEventLoopDelay({ resolution: loopResolutionMs });
-  delay.enable();
-  // A process that has just started was busy with that.
-  let isStarting = true;
-  const timer = setInterval(() => {
-    if (!isStarting) book.heed(delay.percentile(99) / 1e6 - loopResolutionMs);
-    isStarting = false;
-    delay.reset();
-  }, heedEveryMs).unref();
-  return () => {
-    clearInterval(timer);
-    delay.disable();
   };
 }
 
