@@ -33,6 +33,7 @@ import { openOnlineStore } from "@portolan/lmdb";
 import { createRelationReader } from "@portolan/postgresql";
 import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
 import { createWebhookSender } from "../notices/webhook-sender.ts";
+import { pseudonymKey } from "../pseudonym-key.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
@@ -85,6 +86,7 @@ export function wireData(
     workFolder,
     clock: base.clock,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
+    ...accessOf(base, identity),
     ...connectionsOf(base),
   };
   const online = openOnlineStore({ folder: join(home, "features", "online") });
@@ -116,6 +118,29 @@ export function wireData(
     jobs: dataJobs(base, { data, features, training }),
     runSubscriptions: () => runSubscriptions({ ...data, ...readerOf(base, identity, charter) }),
     close: () => online.close(),
+  };
+}
+
+/** Whom policies on data are about, and what their pseudonyms are made under. */
+function accessOf(
+  { config }: Foundation,
+  { directory }: IdentityWiring,
+): Pick<DataDeps, "roles" | "pseudonyms"> {
+  return {
+    roles: {
+      heldAmong: async ({ actor }, roles, at) => {
+        const { organisationId } = actor;
+        const useCase =
+          at.useCaseId === undefined ? undefined : await directory.findUseCase(organisationId, at.useCaseId);
+        const scopes = [organisationId, useCase?.businessUnitId, at.teamId ?? useCase?.teamId, at.useCaseId];
+        const named = scopes.filter((scope) => scope !== undefined);
+        const held = await directory.rolesAt(organisationId, actor.id, at.environment, named);
+        return roles.filter((role) => held.includes(role));
+      },
+    },
+    pseudonyms: {
+      keyOf: (organisationId) => pseudonymKey(join(config.PORTOLAN_HOME, "keys", "access"), organisationId),
+    },
   };
 }
 
