@@ -3,6 +3,8 @@ export type {
   EntityPart,
   FoldPosition,
   LogFold,
+  OnlineQuestion,
+  OnlineReader,
   OnlineRecord,
   OnlineRow,
   OnlineState,

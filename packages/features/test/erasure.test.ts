@@ -18,6 +18,7 @@ import { type FeatureDeps, featurePlaces, onlinePlace } from "../src/index.ts";
 import { onlineHeader } from "../src/online-header.ts";
 import { findView } from "../src/store.ts";
 import { type AccountsFixture, accountsFixture, minute } from "./accounts-fixture.ts";
+import { readOnline } from "./features-fixture.ts";
 
 let f: AccountsFixture;
 let deps: EraseJobDeps;
@@ -106,7 +107,7 @@ async function onlineBalance(account: string): Promise<number | null | undefined
     environment: "dev",
     view: view.body,
   });
-  return f.deps.online.get(header, [account], asEpochMicros(minute(60))).values["balance"]?.value;
+  return (await readOnline(f, header, [account], asEpochMicros(minute(60)))).values["balance"]?.value;
 }
 
 /** Every digest that something of the organisation names, and whether its bytes are there. */

@@ -192,11 +192,8 @@ async function readCases(path: string): Promise<unknown> {
 }
 
 function cell(value: unknown): string {
-  return value === null || value === undefined
-    ? "-"
-    : typeof value === "object"
-      ? JSON.stringify(value)
-      : String(value);
+  if (value === null || value === undefined) return "-";
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function decisionText(decision: DecisionView): string {

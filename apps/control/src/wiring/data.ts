@@ -29,13 +29,13 @@ import {
   PortolanError,
   readAddressRules,
 } from "@portolan/kernel";
-import { openOnlineStore } from "@portolan/lmdb";
 import { createRelationReader } from "@portolan/postgresql";
 import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
 import { createWebhookSender } from "../notices/webhook-sender.ts";
 import { pseudonymKey } from "../pseudonym-key.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { openConfiguredStore } from "./online-store.ts";
 
 export interface DataWiring {
   readonly data: DataDeps;
@@ -59,13 +59,13 @@ const trainerLimits: TrainingDeps["limits"] = {
   diskLimitBytes: 16 * gib,
 };
 
-export function wireData(
+export async function wireData(
   base: Foundation,
   identity: IdentityWiring,
   charter: CharterDeps,
   artifacts: ArtifactCatalogue,
   tracking: RunTracking,
-): DataWiring {
+): Promise<DataWiring> {
   const { work: uow, objects, config } = base;
   const { authorizer } = identity;
   const { places } = identity.directory;
@@ -86,10 +86,9 @@ export function wireData(
     workFolder,
     clock: base.clock,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
-    ...accessOf(base, identity),
-    ...connectionsOf(base),
+    ...besideThis(base, identity),
   };
-  const online = openOnlineStore({ folder: join(home, "features", "online") });
+  const online = await openConfiguredStore(base);
   const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
   const training: TrainingDeps = {
     uow,
@@ -119,6 +118,14 @@ export function wireData(
     runSubscriptions: () => runSubscriptions({ ...data, ...readerOf(base, identity, charter) }),
     close: () => online.close(),
   };
+}
+
+/** What data needs of the operator and of other domains. */
+function besideThis(
+  base: Foundation,
+  identity: IdentityWiring,
+): Pick<DataDeps, "connections" | "roles" | "pseudonyms"> {
+  return { ...connectionsOf(base), ...accessOf(base, identity) };
 }
 
 /** Whom policies on data are about, and what their pseudonyms are made under. */

@@ -1,8 +1,8 @@
+import { PortolanError, parseInstant } from "@portolan/kernel";
+import { Compile, type Static, Type } from "@portolan/typebox";
+import type { DataErrorCode } from "../errors.ts";
 import { type AccessPolicy, type Mask, masks } from "./access-policy.ts";
 import { type AccessDecision, decideAccess, type TaggedColumn } from "./decide-access.ts";
-import { PortolanError, parseInstant } from "@portolan/kernel";
-import type { DataErrorCode } from "../errors.ts";
-import { Compile, type Static, Type } from "@portolan/typebox";
 
 const closed = { additionalProperties: false } as const;
 const Case = Type.Object(

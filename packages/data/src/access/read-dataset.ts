@@ -22,8 +22,8 @@ import { hmacBlocks } from "../deidentify/hmac-blocks.ts";
 import type { DataErrorCode } from "../errors.ts";
 import type { DatasetManifest } from "../resources.ts";
 import { type Allowed, visibleRelation, writeVisible } from "./access-plan.ts";
-import { policiesInForce } from "./access-store.ts";
 import type { PolicyDeps } from "./access-policies.ts";
+import { policiesInForce } from "./access-store.ts";
 import { type AccessDecision, decideAccess, type TaggedColumn, taggedColumns } from "./decide-access.ts";
 
 /** Which roles a caller holds where data lie. Implemented by `identity`. */
