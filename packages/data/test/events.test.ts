@@ -1,6 +1,7 @@
 import type { Digest } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { claimEvents, insertEvents } from "../src/events/event-store.ts";
+import { claimEvents, countWaiting, insertEvents } from "../src/events/event-store.ts";
+import { findFull } from "../src/events/keep-events.ts";
 import { eventBatchJob, readQuarantine, receiveEvents } from "../src/index.ts";
 import type { IngestionView } from "../src/resources.ts";
 import { type DataFixture, dataFixture, waitFor } from "./data-fixture.ts";
@@ -115,10 +116,15 @@ test("events that a job claimed and could not make a batch of wait for the next"
   await f.db.uow.write(f.call, async (tx) => {
     const place = { organisationId: event?.organisation_id ?? "", contract: "flights", environment: "dev" };
     const batch = `${place.organisationId}:flights:dev::7.0`;
+    const bytes = (...lines: string[]) => lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
+    const both = { events: 2, bytes: bytes(flight(50), flight(51)) };
+    expect(await countWaiting(tx.sql, place)).toEqual(both);
     // However large it is, one event is a batch.
     const most = { events: 10, bytes: 1 };
     expect(await claimEvents(tx.sql, place, { batch, receivedBefore: tx.now + 1, most })).toBe(1);
+    expect(await countWaiting(tx.sql, place)).toEqual({ events: 1, bytes: bytes(flight(51)) });
     await eventBatchJob(f.deps).abandoned?.(tx, { payload, state: "failed", reason: "no disk" });
+    expect(await countWaiting(tx.sql, place)).toEqual(both);
   });
   await waitFor(waiting, (left) => left === 0);
   expect((await ingestions()).length).toBe(before + 1);
@@ -132,4 +138,20 @@ test("a batch leaves the events of later windows, which were judged as of a late
   await waitFor(waiting, (left) => left === 1);
   expect((await ingestions()).at(-1)?.counts).toMatchObject({ accepted: 1, quarantined: 0 });
   expect(await waiting()).toBe(1);
+});
+
+test("few events that are large fill a place as many small ones do", async () => {
+  const place = { organisationId: f.call.actor.organisationId, contract: "flights", environment: "dev" };
+  expect(await f.db.uow.read(f.call, (sql) => findFull(sql, place))).toBeUndefined();
+  const set = (bytes: number) =>
+    f.db.database.session((session) =>
+      session.query("update data.waiting_events set bytes = bytes + $1 where slot = 8", [bytes]),
+    );
+  await set(2 ** 30);
+  await expect(post(flight(53))).rejects.toMatchObject({
+    code: "data.too_many_events",
+    detail: expect.stringMatching(/^\d events of 1024 MiB under flights wait/),
+  });
+  await set(-(2 ** 30));
+  expect(await post(flight(53))).toMatchObject({ accepted: 1 });
 });

@@ -102,12 +102,16 @@ function incomingGauges(gauge: GaugeOf): {
   readonly show: (figures: EventFigures) => void;
 } {
   const waiting = gauge("waiting_events", "Events that wait to become a batch");
+  const waitingBytes = gauge("waiting_event_bytes", "Size of the events that wait to become a batch");
   const topicUp = gauge("topic_up", "Whether a topic that somebody subscribed to is read, 1 or 0", ["topic"]);
   const records = gauge("topic_records", "Records of a topic so far", ["topic", "outcome"]);
   return {
-    all: [waiting, topicUp, records],
+    all: [waiting, waitingBytes, topicUp, records],
     show: (figures) => {
-      for (const place of figures.waiting) waiting.set(placeLabels(place), place.events);
+      for (const place of figures.waiting) {
+        waiting.set(placeLabels(place), place.events);
+        waitingBytes.set(placeLabels(place), place.bytes);
+      }
       for (const topic of figures.topics) {
         const labels = { ...placeLabels(topic), topic: topic.topic };
         topicUp.set(labels, topic.state === "reading" || topic.state === "full" ? 1 : 0);

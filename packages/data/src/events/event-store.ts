@@ -27,7 +27,14 @@ type WaitingTable = {
   use_case_id: string;
   slot: number;
   waiting: number;
+  bytes: number;
 };
+
+/** Events that wait, and their length as UTF-8. */
+export interface Waiting {
+  readonly events: number;
+  readonly bytes: number;
+}
 
 const tables = (sql: Sql) =>
   sql.withTables<{ "data.events": EventTable; "data.waiting_events": WaitingTable }>();
@@ -55,7 +62,8 @@ export async function insertEvents(
     }));
     await tables(sql).insertInto("data.events").values(rows).execute();
   }
-  await addWaiting(sql, place, receivedAt % slots, lines.length);
+  const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
+  await addWaiting(sql, place, receivedAt % slots, { events: lines.length, bytes });
 }
 
 const unclaimed = (sql: Sql, place: EventPlace) =>
@@ -67,21 +75,24 @@ const unclaimed = (sql: Sql, place: EventPlace) =>
     .where("use_case_id", "is not distinct from", place.useCaseId ?? null)
     .where("batch", "is", null);
 
-/** How many wait, as it is kept beside them: a few rows are read, however many wait. */
-export async function countWaiting(sql: Sql, place: EventPlace): Promise<number> {
+/** What waits, as it is kept beside the events: a few rows are read, however many wait. */
+export async function countWaiting(sql: Sql, place: EventPlace): Promise<Waiting> {
   const row = await tables(sql)
     .selectFrom("data.waiting_events")
-    .select(({ fn }) => fn.sum<string | number | null>("waiting").as("waiting"))
+    .select(({ fn }) => [
+      fn.sum<string | number | null>("waiting").as("waiting"),
+      fn.sum<string | number | null>("bytes").as("bytes"),
+    ])
     .where("organisation_id", "=", place.organisationId)
     .where("contract", "=", place.contract)
     .where("environment", "=", place.environment)
     .where("use_case_id", "=", place.useCaseId ?? "")
     .executeTakeFirstOrThrow();
-  return Number(row.waiting ?? 0);
+  return { events: Number(row.waiting ?? 0), bytes: Number(row.bytes ?? 0) };
 }
 
-async function addWaiting(sql: Sql, place: EventPlace, slot: number, count: number): Promise<void> {
-  if (count === 0) return;
+async function addWaiting(sql: Sql, place: EventPlace, slot: number, more: Waiting): Promise<void> {
+  if (more.events === 0) return;
   await tables(sql)
     .insertInto("data.waiting_events")
     .values({
@@ -90,12 +101,14 @@ async function addWaiting(sql: Sql, place: EventPlace, slot: number, count: numb
       environment: place.environment,
       use_case_id: place.useCaseId ?? "",
       slot,
-      waiting: count,
+      waiting: more.events,
+      bytes: more.bytes,
     })
     .onConflict((conflict) =>
-      conflict
-        .columns(["organisation_id", "contract", "environment", "use_case_id", "slot"])
-        .doUpdateSet({ waiting: text<number>`data.waiting_events.waiting + excluded.waiting` }),
+      conflict.columns(["organisation_id", "contract", "environment", "use_case_id", "slot"]).doUpdateSet({
+        waiting: text<number>`data.waiting_events.waiting + excluded.waiting`,
+        bytes: text<number>`data.waiting_events.bytes + excluded.bytes`,
+      }),
     )
     .execute();
 }
@@ -128,13 +141,29 @@ export async function claimEvents(
     .limit(most.events)
     .as("first");
   const claimed = await tables(sql)
-    .updateTable("data.events")
-    .set({ batch })
-    .where("seq", "in", tables(sql).selectFrom(first).select("seq").where("before", "<", most.bytes))
-    .executeTakeFirst();
-  const count = Number(claimed.numUpdatedRows);
-  await addWaiting(sql, place, claimSlot, -count);
-  return count;
+    .with("changed", (db) =>
+      db
+        .updateTable("data.events")
+        .set({ batch })
+        .where("seq", "in", tables(sql).selectFrom(first).select("seq").where("before", "<", most.bytes))
+        .returning(lineBytes),
+    )
+    .selectFrom("changed")
+    .select(totals)
+    .executeTakeFirstOrThrow();
+  const { events, bytes } = numbersOf(claimed);
+  await addWaiting(sql, place, claimSlot, { events: -events, bytes: -bytes });
+  return events;
+}
+
+const lineBytes = text<number>`octet_length(line)`.as("size");
+const totals = [
+  text<string | number>`count(*)`.as("events"),
+  text<string | number>`coalesce(sum(size), 0)`.as("bytes"),
+] as const;
+
+function numbersOf({ events, bytes }: { events: string | number; bytes: string | number }): Waiting {
+  return { events: Number(events), bytes: Number(bytes) };
 }
 
 /** Lines of a batch, in the order in which they came. */
@@ -154,14 +183,21 @@ export async function deleteBatch(sql: Sql, batch: string): Promise<void> {
 
 /** Events of all batches of that beginning wait again; resolves to how many. */
 export async function releaseEvents(sql: Sql, place: EventPlace, prefix: string): Promise<number> {
-  const released = await tables(sql)
-    .updateTable("data.events")
-    .set({ batch: null })
-    .where(text<boolean>`starts_with(batch, ${prefix})`)
-    .executeTakeFirst();
-  const count = Number(released.numUpdatedRows);
-  await addWaiting(sql, place, claimSlot, count);
-  return count;
+  const released = numbersOf(
+    await tables(sql)
+      .with("changed", (db) =>
+        db
+          .updateTable("data.events")
+          .set({ batch: null })
+          .where(text<boolean>`starts_with(batch, ${prefix})`)
+          .returning(lineBytes),
+      )
+      .selectFrom("changed")
+      .select(totals)
+      .executeTakeFirstOrThrow(),
+  );
+  await addWaiting(sql, place, claimSlot, released);
+  return released.events;
 }
 
 /** Takes one event away that waits; resolves to whether it still did. */
@@ -174,8 +210,8 @@ export async function dropWaiting(
     .where("seq", "=", seq)
     .where("organisation_id", "=", place.organisationId)
     .where("batch", "is", null)
+    .returning(lineBytes)
     .executeTakeFirst();
-  const wasThere = dropped.numDeletedRows === 1n;
-  if (wasThere) await addWaiting(sql, place, claimSlot, -1);
-  return wasThere;
+  if (dropped) await addWaiting(sql, place, claimSlot, { events: -1, bytes: -dropped.size });
+  return dropped !== undefined;
 }

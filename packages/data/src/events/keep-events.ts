@@ -7,16 +7,17 @@ import {
   type Transaction,
 } from "@portolan/kernel";
 import type { StoredContract } from "../contracts/contract-store.ts";
-import { countWaiting, type EventPlace, insertEvents } from "./event-store.ts";
+import { countWaiting, type EventPlace, insertEvents, type Waiting } from "./event-store.ts";
 
 export const eventQueue = "data.batch_events";
 
-/** Beyond this many waiting events of one place senders have to wait: they are rows of a database, and no queue without end. */
-export const mostWaiting = 500_000;
+/** Beyond so many waiting events of one place, or so many bytes, senders have to wait: they are rows of a database, and no queue without end. */
+export const mostWaiting: Waiting = { events: 500_000, bytes: 2 ** 30 };
 
-/** Whether as many events wait there as may; a few may come beyond it at once. */
-export async function isFull(sql: Sql, place: EventPlace): Promise<boolean> {
-  return (await countWaiting(sql, place)) >= mostWaiting;
+/** What waits there when that is as much as may; a few events may come beyond it at once. */
+export async function findFull(sql: Sql, place: EventPlace): Promise<Waiting | undefined> {
+  const waiting = await countWaiting(sql, place);
+  return waiting.events >= mostWaiting.events || waiting.bytes >= mostWaiting.bytes ? waiting : undefined;
 }
 
 /** A request that began in a window has committed by then. */

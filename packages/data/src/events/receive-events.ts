@@ -14,7 +14,7 @@ import type { DataErrorCode } from "../errors.ts";
 import type { IngestionDeps } from "../ingestion/start-ingestion.ts";
 import { RowValidator, type ZoneTables } from "../judging/validate-row.ts";
 import { type JudgedEvents, judgeEvents } from "./judge-events.ts";
-import { eventPlace, isFull, keepEvents, mostWaiting, windowEnd, windowOf } from "./keep-events.ts";
+import { eventPlace, findFull, keepEvents, windowEnd, windowOf } from "./keep-events.ts";
 
 export interface EventDeps extends IngestionDeps {
   readonly clock: Clock;
@@ -63,9 +63,10 @@ export async function receiveEvents(
   });
   if (lines.length === 0) return judged;
   await deps.uow.write(call, async (tx) => {
-    if (await isFull(tx.sql, eventPlace(organisationId, name, place)))
+    const full = await findFull(tx.sql, eventPlace(organisationId, name, place));
+    if (full)
       throw new PortolanError<DataErrorCode>("data.too_many_events", {
-        detail: `${mostWaiting} events under ${name} wait to become a batch`,
+        detail: `${full.events} events of ${Math.round(full.bytes / 2 ** 20)} MiB under ${name} wait to become a batch`,
         mend: "Send them again after a minute.",
       });
     const { accepted, quarantined, deadLetters } = judged;

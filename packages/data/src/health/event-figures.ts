@@ -1,4 +1,5 @@
 import type { Sql } from "@portolan/kernel";
+import type { Waiting } from "../events/event-store.ts";
 import type { SubscriptionState } from "../subscriptions/subscription.ts";
 
 interface Place {
@@ -10,7 +11,7 @@ interface Place {
 
 /** What is on its way in: events that are no batch yet, and topics that are read. */
 export interface EventFigures {
-  readonly waiting: readonly (Place & { readonly events: number })[];
+  readonly waiting: readonly (Place & Waiting)[];
   readonly topics: readonly (Place & {
     readonly topic: string;
     readonly state: SubscriptionState;
@@ -27,6 +28,7 @@ type Tables = {
     environment: string;
     use_case_id: string;
     waiting: number;
+    bytes: number;
   };
   "data.subscriptions": {
     organisation_id: string;
@@ -49,7 +51,10 @@ export async function eventFigures(sql: Sql, most: number): Promise<EventFigures
   const waiting = await tables
     .selectFrom("data.waiting_events")
     .select(["organisation_id", "contract", "environment", "use_case_id"])
-    .select(({ fn }) => fn.sum<string | number>("waiting").as("events"))
+    .select(({ fn }) => [
+      fn.sum<string | number>("waiting").as("events"),
+      fn.sum<string | number>("bytes").as("bytes"),
+    ])
     .groupBy(["organisation_id", "contract", "environment", "use_case_id"])
     .orderBy("events", "desc")
     .limit(most)
@@ -65,6 +70,7 @@ export async function eventFigures(sql: Sql, most: number): Promise<EventFigures
     waiting: waiting.map((row) => ({
       ...placeOf({ ...row, use_case_id: row.use_case_id === "" ? null : row.use_case_id }),
       events: Number(row.events),
+      bytes: Number(row.bytes),
     })),
     topics: topics.map((row) => ({
       ...placeOf(row),

@@ -11,7 +11,7 @@ import {
   type Transaction,
 } from "@portolan/kernel";
 import { readKafkaConnection } from "../connections/read-connection.ts";
-import { eventPlace, isFull } from "../events/keep-events.ts";
+import { eventPlace, findFull } from "../events/keep-events.ts";
 import type { SubscriberRights } from "../ports.ts";
 import {
   lockSubscription,
@@ -147,7 +147,7 @@ async function untilRoom(
   const of = eventPlace(subscription.organisation_id, subscription.contract, place);
   const call = callOf(reading, subscription);
   for (let wasFull = false; !signal.aborted; wasFull = true) {
-    const full = await reading.uow.read(call, (sql) => isFull(sql, of));
+    const full = await reading.uow.read(call, (sql) => findFull(sql, of));
     if (full && !wasFull) await say(reading, subscription, { state: "full" });
     if (!full && wasFull) await say(reading, subscription, { state: "reading" });
     if (!full) return;
