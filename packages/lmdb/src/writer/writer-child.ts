@@ -1,0 +1,69 @@
+import type { OnlineRecord } from "@portolan/features/contract";
+import { asEpochMicros, isPortolanError, messageOf } from "@portolan/kernel";
+import { openOnlineStore } from "../online-store.ts";
+import type { WriterReply, WriterRequest } from "./messages.ts";
+
+/**
+ * The one writer of an embedded online store, a process of its own: `node writer-child.ts <folder>`, told what to write over its IPC channel. It ends
+ * with its owner, at whatever place: what is half written is no state that anybody sees.
+ */
+
+const [folder = ""] = process.argv.slice(2);
+const store = openOnlineStore({ folder });
+/** Folds under way, waiting for a page. */
+const waiting = new Map<number, (request: WriterRequest) => void>();
+
+function say(reply: WriterReply): void {
+  process.send?.(reply);
+}
+
+async function* pagesOf(call: number): AsyncGenerator<readonly OnlineRecord[]> {
+  for (;;) {
+    const { promise, resolve } = Promise.withResolvers<WriterRequest>();
+    waiting.set(call, resolve);
+    say({ call, kind: "next" });
+    const answer = await promise;
+    if (answer.kind === "page") yield answer.page;
+    else if (answer.kind === "end" && answer.failed !== undefined) throw new Error(answer.failed);
+    else return;
+  }
+}
+
+async function work(request: WriterRequest): Promise<WriterReply> {
+  const { call } = request;
+  switch (request.kind) {
+    case "replace": {
+      const { supersededBy } = await store.replace(request.header, asEpochMicros(request.asOf), request.rows);
+      return { call, kind: "done", ...(supersededBy === undefined ? {} : { supersededBy }) };
+    }
+    case "update":
+      await store.update(request.header, asEpochMicros(request.asOf), request.rows);
+      return { call, kind: "done" };
+    case "fold":
+      await store.fold(request.header, { ...request.fold, pages: pagesOf(call) });
+      return { call, kind: "done" };
+    default:
+      throw new Error(`nobody waits for a ${request.kind}`);
+  }
+}
+
+function failure(call: number, error: unknown): WriterReply {
+  if (!isPortolanError(error)) return { call, kind: "failed", detail: messageOf(error) };
+  const { code, detail = code, mend } = error;
+  return { call, kind: "failed", code, detail, ...(mend === undefined ? {} : { mend }) };
+}
+
+process.on("message", (message) => {
+  const request = message as WriterRequest;
+  const { call } = request;
+  const resume = waiting.get(call);
+  if (resume) {
+    waiting.delete(call);
+    resume(request);
+    return;
+  }
+  void work(request)
+    .catch((error: unknown) => failure(call, error))
+    .then(say);
+});
+process.on("disconnect", () => process.exit(0));
