@@ -263,11 +263,11 @@ async function openServer(): Promise<AsyncDisposable & { readonly url: string }>
 
 /** The request of a training set never touches the online store. */
 const noStore = {
-  get: () => ({ status: "not_found" as const, values: {} }),
+  read: () => Promise.resolve([]),
   replace: () => Promise.resolve({}),
   update: () => Promise.resolve(),
-  foldPosition: () => undefined,
-  windowState: () => undefined,
+  foldPosition: () => Promise.resolve(undefined),
+  windowState: () => Promise.resolve(undefined),
   fold: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };

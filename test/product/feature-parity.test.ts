@@ -123,7 +123,7 @@ test("a value that online made up is found, by feature and with an example, and 
     ttlMicros: 3_600_000_000,
     featureNames: ["balance", "rating", "is_overdrawn"],
   };
-  const position = store.foldPosition(view);
+  const position = await store.foldPosition(view);
   if (!position) throw new Error("nothing is folded");
   const at = asEpochMicros(Date.now() * 1000);
   const made = { event: at, available: at, sequence: 10 ** 9, isTombstone: false, values: [999, 0.1, 0] };

@@ -77,6 +77,14 @@ export const ControlConfig = Type.Object({
         "Folder of systems that data may be read from, one file <name>.json each: Kafka clusters with their topics, PostgreSQL databases with their tables; read again while running (docs/data-sources.md)",
     }),
   ),
+  FEATURES_REDIS_URL: Type.Optional(
+    secretText(
+      "Redis or Valkey that holds the online features, `redis://` or `rediss://`; unset: LMDB in the state folder",
+    ),
+  ),
+  FEATURES_REDIS_CA_FILE: Type.Optional(
+    Type.String({ description: "PEM of the authority that signed its certificate; unset: the system's" }),
+  ),
   NOTICE_ALLOWED_HOSTS: Type.Optional(
     Type.String({
       description:

@@ -147,7 +147,8 @@ export async function assembleControl(
   const serving = wireServing(base, identity, governance.charter, governance.registry, monitoring.profiles);
   const tracking = wireTracking(base, identity, errorCatalogue);
   const trainers = await createRunTracking(base, identity, tracking);
-  const data = wireData(base, identity, governance.charter, governance.registry.artifacts, trainers.tracking);
+  const { artifacts } = governance.registry;
+  const data = await wireData(base, identity, governance.charter, artifacts, trainers.tracking);
   const scoring = wireScoring(base, identity, {
     charter: governance.charter,
     registry: governance.registry,

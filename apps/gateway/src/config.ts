@@ -201,6 +201,21 @@ export const GatewayConfig = Type.Object({
   LIMITS_REDIS_CA_FILE: Type.Optional(
     Type.String({ description: "PEM of the authority that signed its certificate; unset: the system's" }),
   ),
+  FEATURES_REDIS_URL: Type.Optional(
+    secretText(
+      "Redis or Valkey that holds the online features, `redis://` or `rediss://`, as control has it; unset: they are read from the state folder",
+    ),
+  ),
+  FEATURES_REDIS_CA_FILE: Type.Optional(
+    Type.String({ description: "PEM of the authority that signed its certificate; unset: the system's" }),
+  ),
+  FEATURES_TIMEOUT_MS: Type.Integer({
+    minimum: 1,
+    maximum: 10_000,
+    default: 50,
+    description:
+      "Longest wait for that store, milliseconds; what it has not said by then is unavailable, and the charter says what stands in",
+  }),
   LIMITS_LEASE_MS: Type.Integer({
     minimum: 10,
     maximum: 10_000,

@@ -36,7 +36,7 @@ import { openLimits } from "./limits/open-limits.ts";
 import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
 import { openShipper, openWriter, recordRefusedModel } from "./log/open-log.ts";
 import { openModels } from "./models/open-models.ts";
-import { createOnlineFeatures } from "./online-features.ts";
+import { openOnlineFeatures } from "./online-features.ts";
 import { renderMetrics } from "./render-metrics.ts";
 import { openDiskCache } from "./snapshot/disk-cache.ts";
 import { SnapshotManager, type SnapshotManagerDeps } from "./snapshot/snapshot-manager.ts";
@@ -140,7 +140,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const drift = openDrift({ ...driftSettings(config, folder), cache, control, writer, metrics, log });
   const following = { cache, control, pool: models.pool, log, metrics, writer, drift };
   const snapshots = followSnapshots(config, following);
-  const features = createOnlineFeatures(join(config.PORTOLAN_HOME, "features/online"), log);
+  const features = await openOnlineFeatures(config, log);
   const shipper = openShipper(config, { control, metrics, log });
   return {
     metrics,

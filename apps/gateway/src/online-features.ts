@@ -1,9 +1,10 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { OnlineStore } from "@portolan/features/contract";
+import type { OnlineReader, OnlineVector } from "@portolan/features/contract";
 import { type Logger, messageOf } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
-import type { ReadOnline } from "@portolan/serving/policy";
+import type { OnlineRow, ReadOnline } from "@portolan/serving/policy";
+import type { GatewayConfig } from "./config.ts";
 
 /** Whose values are read. */
 export interface OnlinePlace {
@@ -16,37 +17,73 @@ export interface OnlineFeatures {
   close(): Promise<void>;
 }
 
+export type OnlineConfig = Pick<
+  GatewayConfig,
+  "PORTOLAN_HOME" | "FEATURES_REDIS_URL" | "FEATURES_REDIS_CA_FILE" | "FEATURES_TIMEOUT_MS"
+>;
+
+/**
+ * The online store that is configured. Waits for none: until it answers, features are unavailable.
+ * @throws PortolanError `kernel.bad_configuration` when its address is none, or would carry a password in clear
+ */
+export async function openOnlineFeatures(config: OnlineConfig, log: Logger): Promise<OnlineFeatures> {
+  const { FEATURES_REDIS_URL: url, FEATURES_REDIS_CA_FILE: caFile, FEATURES_TIMEOUT_MS: timeoutMs } = config;
+  if (!url) return readingFrom(embeddedReader(join(config.PORTOLAN_HOME, "features/online"), log));
+  // Its client is a quarter of all that a gateway would load.
+  const { openRedisOnlineReader, requireSafeAddress } = await import("@portolan/redis");
+  requireSafeAddress(url, "FEATURES_REDIS_URL");
+  const ca = caFile === undefined ? {} : { ca: readFileSync(caFile, "utf8") };
+  return readingFrom(openRedisOnlineReader({ url, ...ca, log, timeoutMs }));
+}
+
+function readingFrom(store: OnlineReader): OnlineFeatures {
+  return {
+    reader:
+      ({ organisationId, environment }) =>
+      async (questions, at) => {
+        const asked = questions.map(({ view: { name, digest }, key }) => ({
+          view: { organisationId, environment, view: name, digest },
+          key,
+        }));
+        return (await store.read(asked, at)).map(rowOf);
+      },
+    close: () => store.close(),
+  };
+}
+
+function rowOf({ status, asOf, values }: OnlineVector): OnlineRow {
+  return {
+    status,
+    ...(asOf === undefined ? {} : { at: asOf }),
+    values: Object.fromEntries(Object.entries(values).map(([name, { value }]) => [name, value])),
+  };
+}
+
 const retryMs = 1000;
 
-/** Reads the online store that the writer keeps in `folder`, from the moment that it exists. */
-export function createOnlineFeatures(folder: string, log: Logger): OnlineFeatures {
-  let store: OnlineStore | undefined;
+/** Reads the store that its writer keeps in `folder`, from the moment that it exists. Before it, nobody has features. */
+function embeddedReader(folder: string, log: Logger): OnlineReader {
+  let store: OnlineReader | undefined;
   let nextTryMs = 0;
+  let whenClosed: "not_found" | "unavailable" = "not_found";
 
-  function open(): OnlineStore | undefined {
+  function open(): OnlineReader | undefined {
     if (store || performance.now() < nextTryMs) return store;
     nextTryMs = performance.now() + retryMs;
+    whenClosed = "not_found";
     if (!existsSync(join(folder, "online.lmdb"))) return undefined;
     try {
       store = openOnlineStore({ folder, readOnly: true });
     } catch (error) {
+      whenClosed = "unavailable";
       log.warn({ reason: messageOf(error) }, "gateway.features.unreadable");
     }
     return store;
   }
 
   return {
-    reader:
-      ({ organisationId, environment }) =>
-      (view, key, at) => {
-        const of = { organisationId, environment, view: view.name, digest: view.digest };
-        const found = open()?.get(of, key, at);
-        if (!found || found.asOf === undefined) return undefined;
-        const values = Object.fromEntries(
-          Object.entries(found.values).map(([name, { value }]) => [name, value]),
-        );
-        return { values, at: found.asOf, isStale: found.status === "outside_max_age" };
-      },
+    read: async (questions, at) =>
+      open()?.read(questions, at) ?? questions.map(() => ({ status: whenClosed, values: {} })),
     close: async () => store?.close(),
   };
 }

@@ -95,7 +95,7 @@ test("the version before, then the secondary model, then the rule: the first tha
       { kind: "fixed", outputs: { score: 0.25 } },
     ],
   });
-  const deps = { health: new HealthBook(), readOnline: () => () => undefined };
+  const deps = { health: new HealthBook(), readOnline: () => async () => [] };
   const told = async (): Promise<[string | undefined, string | undefined, number, number]> => {
     const { by, fallback, outputs } = await answerByChain(deps, asked(route, versions));
     const score = Number(outputs[0]?.data[0]);
@@ -121,7 +121,7 @@ test("a variant that fails gives its requests back to the endpoint's own version
     model: own,
     variants: [{ name: "next", kind: "split", model: next, features: null, sample: 1 }],
   });
-  const deps = { health: new HealthBook(), readOnline: () => () => undefined };
+  const deps = { health: new HealthBook(), readOnline: () => async () => [] };
   expect((await answerByChain(deps, asked(route, versions, "next"))).by.route.model.version).toBe(2);
   await versions.end(next);
   const answer = await answerByChain(deps, asked(route, versions, "next"));
@@ -138,7 +138,7 @@ test("who is turned away for want of room gets no other model, but what costs no
     fallbacks: [{ kind: "previous_version" }, { kind: "fixed", outputs: { score: 0.25 } }],
     resilience: { maxInFlight: 1, slowMs: 60_000, targetWaitMs: 60_000 },
   });
-  const deps = { health: new HealthBook(), readOnline: () => () => undefined };
+  const deps = { health: new HealthBook(), readOnline: () => async () => [] };
   const { limit } = deps.health.of(asked(route, versions).champion);
   // Health is kept by version, so another request that is under way is seen by this one.
   expect(limit.acquire("high")).toBe(true);
@@ -154,7 +154,7 @@ test("requests that find the model busy wait for company as long as their deploy
     model: await versions.load(1),
     batching: { maxDelayMs: 300, preferredRows: [4] },
   });
-  const deps = { health: new HealthBook(), readOnline: () => () => undefined };
+  const deps = { health: new HealthBook(), readOnline: () => async () => [] };
   const together = async (count: number) => {
     const answers = Array.from({ length: count }, () => answerByChain(deps, asked(route, versions)));
     return (await Promise.all(answers)).map(({ batchRows = 1, queueMicros = 0 }) => [

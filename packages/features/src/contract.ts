@@ -2,6 +2,8 @@ export type { LogRecord } from "./log/log-record.ts";
 export type {
   FoldPosition,
   LogFold,
+  OnlineQuestion,
+  OnlineReader,
   OnlineRecord,
   OnlineRow,
   OnlineState,

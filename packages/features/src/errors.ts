@@ -16,6 +16,8 @@ export const featureErrors = {
   "features.dataset_unfit": { status: 409, title: "Dataset has not what the view reads" },
   "features.log_busy": { status: 409, title: "Feature log is written elsewhere" },
   "features.replay_too_large": { status: 413, title: "More to derive than one request may ask for" },
+  "features.online_busy": { status: 409, title: "Online values are written elsewhere" },
+  "features.online_unavailable": { status: 503, title: "Online store does not answer" },
   "features.fold_gap": { status: 409, title: "Online values lack records before these" },
 } as const satisfies Record<string, ErrorSpec>;
 export type FeatureErrorCode = keyof typeof featureErrors;

@@ -4,7 +4,7 @@ import { featureViewRoutes, trainingSetRoutes } from "./routes/feature-views.ts"
 import type { FeatureDeps } from "./views.ts";
 
 export { featureErrors } from "./errors.ts";
-export { onlineStates, type PlacedState } from "./events/online-states.ts";
+export { onlineStates, type PlacedState, windowViews } from "./events/online-states.ts";
 export { followDataset, followLogJob } from "./log/follow-datasets.ts";
 export {
   applyEvents,

@@ -6,7 +6,8 @@ export type ValueStatus = "present" | "null" | "not_found" | "outside_max_age";
 
 /** The values of one view for one entity. */
 export interface OnlineVector {
-  readonly status: "found" | "not_found" | "outside_max_age";
+  /** `unavailable`: the store did not answer in time; nothing is known of the entity, and `values` is empty. */
+  readonly status: "found" | "not_found" | "outside_max_age" | "unavailable";
   /** When the values were computed, or the event time of what states them; epoch microseconds, absent when there are none. */
   readonly asOf?: EpochMicros;
   /** By feature name; a value that is not present is null and says why. */
@@ -78,15 +79,32 @@ export interface LogFold {
   readonly pages: AsyncIterable<readonly OnlineRecord[]>;
 }
 
-/** The newest values per entity, read inside the gateway. One process writes, any number read. */
-export interface OnlineStore {
+/** Which entity of which view is asked for. */
+export interface OnlineQuestion {
+  readonly view: OnlineViewKey;
+  readonly key: OnlineRow["key"];
+}
+
+/** The newest values per entity, as whoever serves reads them. Any number of processes read. */
+export interface OnlineReader {
   /**
-   * Synchronous, microseconds. `at` is the moment of the request: values older than the view's ttl, or computed after `at`
-   * (a look ahead), are outside their age.
+   * One answer per question, in their order. `at` is the moment of the request: values older than the view's ttl, or computed after `at`
+   * (a look ahead), are outside their age. Answers of one view are of one state of it: nobody sees half a replacement. Never rejects: what a store
+   * does not say in time is `unavailable`.
    */
-  get(view: OnlineViewKey, key: readonly (string | number)[], at: EpochMicros): OnlineVector;
+  read(questions: readonly OnlineQuestion[], at: EpochMicros): Promise<readonly OnlineVector[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * The newest values per entity, as their writer has them. One process writes; a second one at once is refused or changes nothing that the first
+ * one would not. What is written is there for every reader that asks after it resolved.
+ *
+ * @throws PortolanError `features.online_busy` when another writer came in between, `features.online_unavailable` when the store does not answer
+ */
+export interface OnlineStore extends OnlineReader {
   /**
-   * Replaces the whole view in one transaction: a reader sees the old values or the new ones. Older values never
+   * Replaces the whole view at once: a reader sees the old values or the new ones. Older values never
    * replace newer: then nothing is written, and it resolves to the moment of those that stay.
    */
   replace(
@@ -97,7 +115,7 @@ export interface OnlineStore {
   /** Writes some entities of a view that is there already. */
   update(header: OnlineViewHeader, asOf: EpochMicros, rows: readonly OnlineRow[]): Promise<void>;
   /** How far the view's log is folded; `undefined` when nothing of it is, or another definition is there. */
-  foldPosition(view: OnlineViewKey): FoldPosition | undefined;
+  foldPosition(view: OnlineViewKey): Promise<FoldPosition | undefined>;
   /**
    * Folds records of a view's log into the store; one fold at a time. Another log replaces the view whole, once its last page is there. Killed in the middle
    * it is done again from the same position, with the same result.
@@ -105,6 +123,5 @@ export interface OnlineStore {
    */
   fold(header: OnlineViewHeader, fold: LogFold): Promise<void>;
   /** What a view's windows take; `undefined` of a view that has none, or is not there. */
-  windowState(view: OnlineViewKey): OnlineState | undefined;
-  close(): Promise<void>;
+  windowState(view: OnlineViewKey): Promise<OnlineState | undefined>;
 }

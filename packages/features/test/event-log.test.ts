@@ -2,7 +2,7 @@ import { publishContract, receiveEvents } from "@portolan/data";
 import { asEpochMicros } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../data/test/data-fixture.ts";
-import { onlineStates } from "../src/events/online-states.ts";
+import { onlineStates, windowViews } from "../src/events/online-states.ts";
 import { appendDatasets, openLog } from "../src/log/append-datasets.ts";
 import { segmentsOf } from "../src/log/log-store.ts";
 import { readMaterialization, startMaterialization } from "../src/materializations.ts";
@@ -10,7 +10,7 @@ import { replayValues } from "../src/replay/replay-values.ts";
 import { findView } from "../src/store.ts";
 import { isEventView } from "../src/view-model.ts";
 import { publishView } from "../src/views.ts";
-import { type FeaturesFixture, featuresFixture } from "./features-fixture.ts";
+import { type FeaturesFixture, featuresFixture, readOnline } from "./features-fixture.ts";
 
 /** docs/spec/features.md §7, end to end: files and events in, windows out, offline and online. The tests follow one another on one log. */
 
@@ -111,7 +111,7 @@ async function online(airport: string, at: number) {
   const { organisationId } = f.call.actor;
   const { digest } = await stored();
   const of = { organisationId, environment: "dev", view: "airports@1", digest };
-  const { status, asOf, values } = f.deps.online.get(of, [airport], minute(at));
+  const { status, asOf, values } = await readOnline(f, of, [airport], minute(at));
   return { status, asOf, values: Object.values(values).map(({ value }) => value) };
 }
 
@@ -193,7 +193,8 @@ test("accepted events go on top without anybody asking, and a served window is d
 });
 
 test("what the windows take is counted as the view's time goes on", async () => {
-  const states = await f.deps.uow.read(f.call, (sql) => onlineStates(sql, f.deps.online, 10));
+  const views = await f.deps.uow.read(f.call, (sql) => windowViews(sql, 10));
+  const states = await onlineStates(f.deps.online, views);
   const own = states.find(({ view: name }) => name === "airports@1");
   expect(own).toMatchObject({ environment: "dev", organisationId: f.call.actor.organisationId });
   // All but the last event are months old, and gone.

@@ -8,6 +8,7 @@ import { type StoredSegment, segmentDigest, segmentsOf } from "../src/log/log-st
 import { findView } from "../src/store.ts";
 import { isValueView } from "../src/view-model.ts";
 import { type AccountsFixture, accountsFixture, minute } from "./accounts-fixture.ts";
+import { readOnline } from "./features-fixture.ts";
 
 /** docs/spec/features.md F15 to F19, end to end: files and events in, values out. The tests follow one another on one log. */
 
@@ -36,7 +37,7 @@ async function online(account: string, at: number) {
   const { digest } = await openAccounts();
   const { organisationId } = f.call.actor;
   const view = { organisationId, environment: "dev", view: "accounts@1", digest };
-  return f.deps.online.get(view, [account], minute(at));
+  return readOnline(f, view, [account], minute(at));
 }
 
 const values = (balance: number | null, rating: number | null) => ({
@@ -79,7 +80,8 @@ test("a materialisation takes the dataset into the log and the log into the stor
     view: "accounts@1",
     digest,
   };
-  expect(f.deps.online.get(view, ["a"], asEpochMicros(minute(20) - 1)).values["balance"]?.value).toBe(100);
+  const before = await readOnline(f, view, ["a"], asEpochMicros(minute(20) - 1));
+  expect(before.values["balance"]?.value).toBe(100);
   expect(await online("a", 20)).toEqual({ status: "found", asOf: minute(10), values: values(-200, 0.2) });
   expect(await online("b", 15)).toMatchObject({ values: { rating: { value: null, status: "null" } } });
   expect((await online("b", 65)).status).toBe("found");

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DataDeps } from "@portolan/data";
-import type { JobHandler, MigrationSet } from "@portolan/kernel";
+import type { EpochMicros, JobHandler, MigrationSet } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
 import { type DataFixture, dataFixture, waitFor } from "../../data/test/data-fixture.ts";
 import {
@@ -15,6 +15,7 @@ import {
   startTrainingSet,
   trainingSetJob,
 } from "../src/index.ts";
+import type { OnlineVector, OnlineViewKey } from "../src/ports.ts";
 import type { TrainingSetRequest, TrainingSetView } from "../src/resources.ts";
 
 export interface FeaturesFixture extends Omit<DataFixture, "deps"> {
@@ -65,6 +66,18 @@ export async function featuresFixture(
       await deps.online.close();
     },
   };
+}
+
+/** What is online of one entity at a moment. */
+export async function readOnline(
+  { deps }: Pick<FeaturesFixture, "deps">,
+  view: OnlineViewKey,
+  key: readonly string[],
+  at: EpochMicros,
+): Promise<OnlineVector> {
+  const [found] = await deps.online.read([{ view, key }], at);
+  if (!found) throw new Error("the store gave no answer");
+  return found;
 }
 
 /** Asks for every flight of the days [from, to) with the example's views. */

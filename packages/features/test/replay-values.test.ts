@@ -6,6 +6,7 @@ import { replayValues } from "../src/replay/replay-values.ts";
 import type { ReplayedValues, ReplayRequest } from "../src/resources.ts";
 import { readView } from "../src/views.ts";
 import { type AccountsFixture, accountsFixture, minute } from "./accounts-fixture.ts";
+import { readOnline } from "./features-fixture.ts";
 
 /** docs/spec/features.md F24: what was served is derived again from what was online then. */
 
@@ -93,7 +94,7 @@ test("values of windows are derived by the materialisation that was online then"
   const { organisationId } = f.call.actor;
   const view = { organisationId, environment: "dev", view: "origin-departures@1", digest: stored.digest };
   for (const [index, moment] of moments.entries()) {
-    const online = f.deps.online.get(view, ["BOS"], moment);
+    const online = await readOnline(f, view, ["BOS"], moment);
     expect(rows[index]).toEqual([
       {
         status: online.status,

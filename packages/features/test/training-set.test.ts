@@ -7,7 +7,7 @@ import { applyEvents, readMaterialization, startMaterialization } from "../src/m
 import { featureViewDigest, readFeatureView } from "../src/read-view.ts";
 import { readView } from "../src/views.ts";
 import { WindowFold } from "../src/windows/window-fold.ts";
-import { type FeaturesFixture, featuresFixture, flightsRequest } from "./features-fixture.ts";
+import { type FeaturesFixture, featuresFixture, flightsRequest, readOnline } from "./features-fixture.ts";
 
 let f: FeaturesFixture;
 let flights: Flight[];
@@ -163,14 +163,15 @@ test("online values are the offline values: materialised, and taken in event by 
   const stored = await readView(f.deps, f.call, "origin-departures");
   const place = { organisationId, environment: "dev" };
   const read = (over: object = {}) =>
-    f.deps.online.get(
+    readOnline(
+      f,
       { ...place, view: "origin-departures@1", digest: stored.digest, ...over },
       [probe?.origin ?? ""],
       at,
     );
-  expect(read()).toEqual({ status: "found", asOf: at, values: offline });
+  expect(await read()).toEqual({ status: "found", asOf: at, values: offline });
 
-  expect(read({ environment: "production" }).status).toBe("not_found");
+  expect((await read({ environment: "production" })).status).toBe("not_found");
 
   const view = readFeatureView(stored.document.replace("version: 1", "version: 2"), "v.yaml", () => ({
     origin: "text",
@@ -185,7 +186,7 @@ test("online values are the offline values: materialised, and taken in event by 
     delay: BigInt(one.delay),
   }));
   await applyEvents(f.deps.online, { ...place, view }, new WindowFold(view), events.toReversed(), at);
-  expect(read({ view: "origin-departures@2", digest: featureViewDigest(view) })).toEqual({
+  expect(await read({ view: "origin-departures@2", digest: featureViewDigest(view) })).toEqual({
     status: "found",
     asOf: at,
     values: offline,

@@ -1,37 +1,23 @@
-import { createHash } from "node:crypto";
-import type { OnlineState, OnlineViewHeader, OnlineViewKey } from "@portolan/features/contract";
+import { randomUUID } from "node:crypto";
+import type { OnlineState, OnlineViewKey } from "@portolan/features/contract";
+import { keyParts, type StoredEntity, type StoredHeader } from "@portolan/features/online-values";
 import type { RootDatabase } from "lmdb";
 import type { WindowRow } from "./window-rows.ts";
 
-export interface StoredHeader extends OnlineViewHeader {
-  readonly asOf: number;
-  /** The generation that readers look into. */
-  readonly generation: number;
-  /** How far a log is folded; absent where a materialisation wrote the values. */
-  readonly fold?: { readonly log: string; readonly sequence: number };
-}
-
-/** What a materialisation computed for one entity. */
-export interface StoredVector {
-  /** As of, epoch microseconds. */
-  readonly a: number;
-  readonly v: readonly (number | null)[];
-}
-
-/** Records of one entity that can still win: event, available, sequence, 1 for a tombstone, values. */
-export interface StoredRecords {
-  readonly r: readonly (readonly [number, number, number, 0 | 1, readonly (number | null)[]])[];
+/** Who writes the generation that nobody reads yet. */
+interface StoredStaging {
+  readonly token: string;
 }
 
 export type Key = (string | number)[];
-export type Values = RootDatabase<StoredHeader | StoredVector | StoredRecords | WindowRow | OnlineState, Key>;
+export type Values = RootDatabase<StoredHeader | StoredEntity | WindowRow | OnlineState | StoredStaging, Key>;
 
 export function placeOf({ organisationId, environment, view }: OnlineViewKey): string[] {
   return [organisationId, environment, view];
 }
 
 export function headerOf(values: Values, view: OnlineViewKey): StoredHeader | undefined {
-  return values.get(["view", ...placeOf(view)]) as StoredHeader | undefined;
+  return values.get(headerKey(view)) as StoredHeader | undefined;
 }
 
 /** Where the header of a view lies. */
@@ -39,16 +25,34 @@ export function headerKey(view: OnlineViewKey): Key {
   return ["view", ...placeOf(view)];
 }
 
-/** LMDB takes keys of at most 1,978 bytes; what a request asks for may be longer, and must be not found, not a fault. */
-const longestPart = 100;
-
-/** Keys are text: 64-bit integers have one form (decimal) whether they come from JSON, from DuckDB or from a stream. */
+/** LMDB takes keys of at most 1,978 bytes. */
 export function valueKey(view: OnlineViewKey, generation: number, key: readonly (string | number)[]): Key {
-  const parts = key.map((part) => {
-    const text = String(part);
-    return text.length <= longestPart ? `=${text}` : `#${createHash("sha256").update(text).digest("hex")}`;
+  return ["value", ...placeOf(view), generation, ...keyParts(key)];
+}
+
+/** The right to write the generation after the one that readers look into; whoever takes it next has it alone. */
+export interface Staging {
+  readonly generation: number;
+  /** Asked inside a transaction: still the owner? */
+  isHeld(): boolean;
+  /** Inside a transaction: lays it down. */
+  end(): void;
+}
+
+/** Takes the next generation, and clears away what an earlier owner left in it. */
+export async function stage(values: Values, view: OnlineViewKey): Promise<Staging> {
+  const key: Key = ["staging", ...placeOf(view)];
+  const token = randomUUID();
+  const generation = await values.transaction(() => {
+    void values.put(key, { token });
+    return (headerOf(values, view)?.generation ?? 0) + 1;
   });
-  return ["value", ...placeOf(view), generation, ...parts];
+  await dropGeneration(values, view, generation);
+  return {
+    generation,
+    isHeld: () => (values.get(key) as StoredStaging | undefined)?.token === token,
+    end: () => void values.remove(key),
+  };
 }
 
 /**

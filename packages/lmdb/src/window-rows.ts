@@ -1,17 +1,24 @@
 import type { OnlineRecord, OnlineState, OnlineViewKey } from "@portolan/features/contract";
 import {
-  type EntityReader,
+  type EntityInStore,
+  exactFromOf,
+  type StoredEntity,
+  type StoredHeader,
+} from "@portolan/features/online-values";
+import {
+  countIn,
   type EntityRecent,
   type EntityRows,
   type EntitySummary,
   type EventRecord,
+  emptyState,
   foldEntity,
-  historyMicros,
+  isSweepDue,
   type KeptEvent,
   sweepEntity,
   type WindowShape,
 } from "@portolan/features/online-windows";
-import { headerOf, type Key, placeOf, type StoredHeader, type Values, valueKey } from "./stored-values.ts";
+import { headerOf, type Key, placeOf, type Values } from "./stored-values.ts";
 
 /**
  * Rows of an entity of windows: what is recent lies under its key, the pre-aggregates and each tile's events beside it, so that a read takes what
@@ -21,8 +28,9 @@ export type WindowRow = EntityRecent | EntitySummary | { readonly k: readonly Ke
 
 const summaryPart = "summary";
 
-export function entityReader(values: Values, key: Key): EntityReader {
+export function entityReader(values: Values, key: Key): EntityInStore {
   return {
+    values: () => values.get(key) as StoredEntity | undefined,
     recent: () => values.get(key) as EntityRecent | undefined,
     summary: () => values.get([...key, summaryPart]) as EntitySummary | undefined,
     tile: (number) => (values.get([...key, number]) as { k: readonly KeptEvent[] } | undefined)?.k ?? [],
@@ -40,19 +48,15 @@ function entityRows(values: Values, key: Key): EntityRows {
   };
 }
 
-/** Folds one page into the entities that it is of; inside a transaction. */
-export function foldWindowPage(
+/** Folds lines of one entity in; inside a transaction. */
+export function foldWindows(
   values: Values,
   header: StoredHeader,
   shape: WindowShape,
-  page: readonly OnlineRecord[],
-  exactFrom: number,
+  key: Key,
+  lines: readonly OnlineRecord["record"][],
 ): void {
-  for (const of of Map.groupBy(page, ({ key }) => JSON.stringify(key)).values()) {
-    const key = valueKey(header, header.generation, of[0]?.key ?? []);
-    const lines = of.map(({ record }) => record as EventRecord);
-    foldEntity(shape, entityRows(values, key), lines, exactFrom);
-  }
+  foldEntity(shape, entityRows(values, key), lines as readonly EventRecord[], exactFromOf(header));
 }
 
 function stateKey(view: OnlineViewKey): Key {
@@ -67,31 +71,19 @@ export function windowState(values: Values, view: OnlineViewKey): OnlineState | 
 
 /** Entities of one transaction: the caller's thread serves others too. */
 const entitiesAtOnce = 500;
-/** Looked through no more often, whatever the windows are. */
-const leastSweepMicros = 60_000_000;
 
-/**
- * Looks through all entities of a view: what no window reaches any more goes, and what is left is counted. Once for each tile's width that the view's
- * time goes on, so that what is kept without need is one tile per entity and its last events.
- */
+/** Looks through all entities of a view when that is due: what no window reaches any more goes, and what is left is counted. */
 export async function sweepWindows(values: Values, header: StoredHeader, shape: WindowShape): Promise<void> {
-  const every = Math.max(shape.tileMicros, leastSweepMicros);
   const last = values.get(stateKey(header)) as OnlineState | undefined;
-  if (last && Math.floor(last.at / every) >= Math.floor(header.asOf / every)) return;
+  if (!isSweepDue(shape, last, header.asOf)) return;
   const generation: Key = ["value", ...placeOf(header), header.generation];
-  let state: OnlineState = {
-    at: header.asOf,
-    entities: 0,
-    events: 0,
-    tiles: 0,
-    mostTiles: 0,
-    bytes: 0,
-    mostBytes: 0,
-  };
+  let state = emptyState(header.asOf);
   let start: Key | undefined = generation;
   while (start) {
     const from: Key = start;
     start = await values.transaction(() => {
+      // Replaced meanwhile: its rows go as they are.
+      if (headerOf(values, header)?.generation !== header.generation) return undefined;
       const range = { start: from, end: [...generation.slice(0, -1), header.generation + 1] };
       const entities = new Map<string, Key>();
       let next: Key | undefined;
@@ -104,8 +96,7 @@ export async function sweepWindows(values: Values, header: StoredHeader, shape: 
         }
         entities.set(name, entity);
       }
-      for (const key of entities.values())
-        state = sweepOne(values, shape, key, header.asOf - historyMicros, state);
+      for (const key of entities.values()) state = sweepOne(values, shape, key, exactFromOf(header), state);
       return next;
     });
   }
@@ -127,22 +118,7 @@ function sweepOne(
     return state;
   }
   const tiles = rows.summary()?.t ?? [];
-  const events = tiles.reduce((sum, [, count]) => sum + count, rows.recent()?.e.length ?? 0);
   const kept: Key[] = [key, [...key, summaryPart], ...tiles.map(([number]) => [...key, number])];
   const bytes = kept.reduce((sum, row) => sum + (values.getBinary(row)?.length ?? 0), 0);
-  const first = tiles[0] && tiles[0][0] * shape.tileMicros;
-  const oldestTile = Math.min(
-    first ?? Number.POSITIVE_INFINITY,
-    state.oldestTile ?? Number.POSITIVE_INFINITY,
-  );
-  return {
-    at: state.at,
-    entities: state.entities + 1,
-    events: state.events + events,
-    tiles: state.tiles + tiles.length,
-    mostTiles: Math.max(state.mostTiles, tiles.length),
-    bytes: state.bytes + bytes,
-    mostBytes: Math.max(state.mostBytes, bytes),
-    ...(Number.isFinite(oldestTile) ? { oldestTile } : {}),
-  };
+  return countIn(state, shape, rows, bytes);
 }

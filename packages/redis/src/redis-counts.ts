@@ -1,17 +1,11 @@
-import { createHash } from "node:crypto";
-import { type Logger, messageOf, type Secret } from "@portolan/kernel";
 import type { CountedBucket, SharedCounts, TakeAnswer } from "@portolan/serving/policy";
-import { createClient } from "@redis/client";
+import { type ConnectionOptions, openConnection } from "./connect.ts";
 import { countsScript } from "./counts-script.ts";
+import { script, scriptRunner } from "./run-script.ts";
 
-export interface RedisCountsOptions {
-  /** `redis[s]://[user[:password]@]host[:port][/database]`. */
-  readonly url: Secret;
-  /** PEM of the authority that signed the server's certificate; absent: the system's. */
-  readonly ca?: string;
+export interface RedisCountsOptions extends ConnectionOptions {
   /** Name of this gateway process, unique among those that count together. */
   readonly member: string;
-  readonly log: Logger;
 }
 
 export interface RedisCounts extends SharedCounts {
@@ -22,72 +16,38 @@ export interface RedisCounts extends SharedCounts {
 const prefix = "{portolan:limits}:";
 /** A gateway that was not heard of for this long no longer counts. */
 const memberLifeMicros = 5_000_000;
-/** A connection that says nothing for so long is made anew; while it lives, a sign of life goes over it every second. */
-const silentMs = 5000;
-const slowestReconnectMs = 1000;
-const sha = createHash("sha1").update(countsScript).digest("hex");
+const counting = script(countsScript);
 
 /** Counts in Redis or Valkey. Never waits for a connection: without one, calls reject at once. */
-export function createRedisCounts({ url, ca, member, log }: RedisCountsOptions): RedisCounts {
-  const client = createClient({
-    url: url.reveal(),
-    disableOfflineQueue: true,
-    socket: {
-      ...(ca === undefined ? {} : { ca }),
-      connectTimeout: silentMs,
-      socketTimeout: silentMs,
-      reconnectStrategy: (retries: number) => Math.min(50 * 2 ** Math.min(retries, 8), slowestReconnectMs),
-    } as object,
-  });
-  let lastProblem = "";
-  // One line per kind of problem, not one per attempt. The client's messages name host and port, never the password.
-  client.on("error", (error: unknown) => {
-    const reason = messageOf(error);
-    if (reason !== lastProblem) log.warn({ reason }, "redis.connection.lost");
-    lastProblem = reason;
-  });
-  client.on("ready", () => {
-    lastProblem = "";
-    log.info({}, "redis.connection.ready");
-  });
-  // Rejects only when it is closed before it ever connected.
-  const opening = client.connect().catch(() => undefined);
+export function createRedisCounts({ member, ...options }: RedisCountsOptions): RedisCounts {
+  const connection = openConnection(options);
+  const runScript = scriptRunner(connection);
 
   async function run(
     mode: "add" | "take",
     buckets: readonly (CountedBucket & { readonly isSoft?: boolean })[],
     maxWaitMicros: number,
   ): Promise<TakeAnswer> {
-    const options = {
-      keys: [`${prefix}members`, ...buckets.map(({ key }) => prefix + key)],
-      arguments: [
-        mode,
-        member,
-        String(memberLifeMicros),
-        String(Math.round(maxWaitMicros)),
-        ...buckets.flatMap(({ costMicros, toleranceMicros, knownMicros, isSoft }) => [
-          String(costMicros),
-          String(toleranceMicros),
-          String(knownMicros),
-          isSoft ? "1" : "0",
-        ]),
-      ],
-    };
-    try {
-      return readAnswer(await client.evalSha(sha, options));
-    } catch (error) {
-      if (!messageOf(error).startsWith("NOSCRIPT")) throw error;
-      return readAnswer(await client.eval(countsScript, options));
-    }
+    const args = [
+      mode,
+      member,
+      String(memberLifeMicros),
+      String(Math.round(maxWaitMicros)),
+      ...buckets.flatMap(({ costMicros, toleranceMicros, knownMicros, isSoft }) => [
+        String(costMicros),
+        String(toleranceMicros),
+        String(knownMicros),
+        isSoft ? "1" : "0",
+      ]),
+    ];
+    const keys = [`${prefix}members`, ...buckets.map(({ key }) => prefix + key)];
+    return readAnswer(await runScript(counting, keys, args));
   }
 
   return {
     add: (buckets) => run("add", buckets, 0),
     take: (buckets, maxWaitMicros) => run("take", buckets, maxWaitMicros),
-    async close() {
-      client.destroy();
-      await opening;
-    },
+    close: () => connection.close(),
   };
 }
 

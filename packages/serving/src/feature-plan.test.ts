@@ -1,6 +1,6 @@
 import { asEpochMicros } from "@portolan/kernel";
 import { expect, test } from "vitest";
-import { assembleInputs, eventTimeOf, type OnlineRow } from "./feature-plan.ts";
+import { assembleInputs, eventTimeOf, type OnlineRow, type ReadOnline } from "./feature-plan.ts";
 import type { FeaturePlan } from "./snapshot/schema.ts";
 
 const digest = `sha256:${"0".repeat(64)}`;
@@ -34,35 +34,33 @@ const request = [
   { name: "miles", datatype: "FP32", shape: [2], data: Float32Array.of(100, 200) },
 ] as const;
 
-function assemble(plan: FeaturePlan, row: OnlineRow | undefined) {
-  const result = assembleInputs(
-    model,
-    plan,
-    request,
-    (_view, key) => (key[0] === "ATL" ? row : undefined),
-    at,
-  );
+const nobody: OnlineRow = { status: "not_found", values: {} };
+
+async function assemble(plan: FeaturePlan, row: OnlineRow) {
+  const read: ReadOnline = async (questions) => questions.map(({ key }) => (key[0] === "ATL" ? row : nobody));
+  const result = await assembleInputs(model, plan, request, read, at);
   return { values: [...(result.inputs[0]?.data ?? [])], sources: result.used.map((used) => used.source) };
 }
 
-test("each row takes its own columns and its own entity's features; what is missing takes the stand-in", () => {
-  const fresh = { values: { delay: 7 }, at: at - 1000 };
-  expect(assemble(aPlan(), fresh)).toEqual({
+test("each row takes its own columns and its own entity's features; what is missing takes the stand-in", async () => {
+  const fresh: OnlineRow = { status: "found", values: { delay: 7 }, at: at - 1000 };
+  expect(await assemble(aPlan(), fresh)).toEqual({
     values: [100, 7, 200, Number.NaN],
     sources: ["request", "online", "request", "default"],
   });
 });
 
-test("a value older than the charter allows counts as missing, and the log says stale", () => {
-  const old = { values: { delay: 7 }, at: at - 1_000_001 };
-  expect(assemble(aPlan(), old).sources[1]).toBe("stale");
-  const expired = { values: { delay: 7 }, at: at - 1, isStale: true };
-  expect(assemble(aPlan(), expired).values[1]).toBeNaN();
+test("a value older than the charter allows counts as missing, and the log says stale", async () => {
+  const old: OnlineRow = { status: "found", values: { delay: 7 }, at: at - 1_000_001 };
+  expect((await assemble(aPlan(), old)).sources[1]).toBe("stale");
+  const expired: OnlineRow = { status: "outside_max_age", values: { delay: 7 }, at: at - 1 };
+  expect((await assemble(aPlan(), expired)).values[1]).toBeNaN();
 });
 
-test("without a stand-in a missing value refuses the request", () => {
+test("without a stand-in a missing value refuses the request", async () => {
   const strict = aPlan({ columns: aPlan().columns.map((column) => ({ ...column, missing: null })) });
-  expect(() => assemble(strict, undefined)).toThrow(/not known/);
+  await expect(assemble(strict, nobody)).rejects.toThrow(/not known/);
+  await expect(assemble(strict, { status: "unavailable", values: {} })).rejects.toThrow(/does not answer/);
 });
 
 test("T is the arrival, unless the deployment lets the caller state a past instant (F20)", () => {

@@ -9,22 +9,24 @@ export type FeatureScalar = number | string | boolean | null;
 
 /** What the online store says of one entity in one view. */
 export interface OnlineRow {
+  /** `unavailable`: the store did not answer in time. Values are those of a found row alone. */
+  readonly status: "found" | "not_found" | "outside_max_age" | "unavailable";
   readonly values: Readonly<Record<string, FeatureScalar>>;
-  /** Event time of the values, epoch microseconds. */
-  readonly at: number;
-  /** True when the view's own time to live has passed; its values are then absent. */
-  readonly isStale?: boolean;
+  /** Event time of the values, epoch microseconds; absent when there are none. */
+  readonly at?: number;
 }
 
-/**
- * Reads one entity of one view as of an instant; `undefined` when the store has none. Implemented over the embedded
- * online store. `view` is `name@version`; `key` is in the order of the view's entity keys.
- */
+/** One entity of one view: `name` is `name@version`, `key` is in the order of the view's entity keys. */
+export interface OnlineQuestion {
+  readonly view: { readonly name: string; readonly digest: string };
+  readonly key: readonly string[];
+}
+
+/** Reads entities as of an instant: one answer per question, in their order. Never rejects. Implemented over the online store. */
 export type ReadOnline = (
-  view: { readonly name: string; readonly digest: string },
-  key: readonly string[],
+  questions: readonly OnlineQuestion[],
   at: EpochMicros,
-) => OnlineRow | undefined;
+) => Promise<readonly OnlineRow[]>;
 
 /** One feature as it was used, for the prediction log. */
 export interface UsedFeature {
@@ -54,30 +56,31 @@ export function requestSignatureOf(model: ModelSignature, plan: FeaturePlan | nu
 }
 
 /**
- * Fills the model's inputs from the request and the online store. Pure given `read`; the used values go into the log.
+ * Fills the model's inputs from the request and the online store, which is asked once for all rows and views; the used values go into the log.
  *
  * @param at the instant T of the event: values older than the plan's `maxAgeMs` count as missing
  * @throws PortolanError `serving.features_unavailable` when a value without a stand-in is missing
  */
-export function assembleInputs(
+export async function assembleInputs(
   model: ModelSignature,
   plan: FeaturePlan,
   request: readonly Tensor[],
   read: ReadOnline,
   at: EpochMicros,
-): { readonly inputs: readonly Tensor[]; readonly used: readonly UsedFeature[] } {
+): Promise<{ readonly inputs: readonly Tensor[]; readonly used: readonly UsedFeature[] }> {
   const byName = new Map(request.map((tensor) => [tensor.name, tensor]));
   const rows = request[0]?.shape[0] ?? 0;
   const inputs = model.inputs.map((spec) => emptyInput(spec, rows));
   const inputsByName = new Map(inputs.map((input) => [input.name, input]));
   const used: UsedFeature[] = [];
+  const found = await readViews(plan, byName, rows, read, at);
   for (let row = 0; row < rows; row++) {
-    const cells = readViews(plan, byName, row, read, at);
+    const cells = found[row] ?? noViews;
     for (const column of plan.columns) {
-      const found = readColumn(plan, column, byName, cells, row, at);
-      used.push(found);
+      const cell = readColumn(plan, column, byName, cells, row, at);
+      used.push(cell);
       const input = inputsByName.get(column.input);
-      if (input) writeCell(input, row, column.index, found);
+      if (input) writeCell(input, row, column.index, cell);
     }
   }
   return { inputs, used };
@@ -85,27 +88,42 @@ export function assembleInputs(
 
 type Column = FeaturePlan["columns"][number];
 
-function readViews(
-  plan: FeaturePlan,
+type ViewRows = ReadonlyMap<string, OnlineRow>;
+const noViews: ViewRows = new Map();
+
+/** Of each row of the request, what is online of it by the view's name. */
+async function readViews(
+  { views }: FeaturePlan,
   request: ReadonlyMap<string, Tensor>,
-  row: number,
+  rows: number,
   read: ReadOnline,
   at: EpochMicros,
-): Map<string, OnlineRow> {
-  const found = new Map<string, OnlineRow>();
-  for (const view of plan.views) {
-    const key = view.entityKeys.map((name) => String(request.get(name)?.data[row] ?? ""));
-    const online = read(view, key, at);
-    if (online) found.set(view.name, online);
-  }
-  return found;
+): Promise<ViewRows[]> {
+  if (views.length === 0) return [];
+  const places = Array.from({ length: rows }, (_, row) => row);
+  const answers = await read(
+    places.flatMap((row) =>
+      views.map((view) => ({
+        view,
+        key: view.entityKeys.map((name) => String(request.get(name)?.data[row] ?? "")),
+      })),
+    ),
+    at,
+  );
+  return places.map((row) => {
+    const entries = views.flatMap(({ name }, index): [string, OnlineRow][] => {
+      const answer = answers[row * views.length + index];
+      return answer ? [[name, answer]] : [];
+    });
+    return new Map(entries);
+  });
 }
 
 function readColumn(
   plan: FeaturePlan,
   column: Column,
   request: ReadonlyMap<string, Tensor>,
-  views: ReadonlyMap<string, OnlineRow>,
+  views: ViewRows,
   row: number,
   at: EpochMicros,
 ): UsedFeature {
@@ -123,16 +141,23 @@ function readColumn(
   const name = `${view}.${feature}`;
   const online = views.get(view);
   const value = online?.values[feature] ?? null;
-  const isTooOld = online !== undefined && plan.maxAgeMs !== null && at - online.at > plan.maxAgeMs * 1000;
-  const isStale = isTooOld || online?.isStale === true;
+  const asOf = online?.at;
+  const isTooOld = asOf !== undefined && plan.maxAgeMs !== null && at - asOf > plan.maxAgeMs * 1000;
+  const isStale = isTooOld || online?.status === "outside_max_age";
   const standIn = standInFor(column, isStale ? null : value);
   if (standIn !== undefined) {
     const source = isStale ? "stale" : "default";
-    return { name, value: standIn, ...(online ? { at: online.at } : {}), source };
+    return { name, value: standIn, ...(asOf === undefined ? {} : { at: asOf }), source };
   }
-  if (online && value !== null && !isStale) return { name, value, at: online.at, source: "online" };
+  if (asOf !== undefined && value !== null && !isStale) return { name, value, at: asOf, source: "online" };
+  const why =
+    online?.status === "unavailable"
+      ? "not to be had: the online store does not answer"
+      : isStale
+        ? "older than the charter allows"
+        : "not known";
   throw new PortolanError<ServingErrorCode>("serving.features_unavailable", {
-    detail: `The feature ${name} of row ${row} is ${isStale ? "older than the charter allows" : "not known"}.`,
+    detail: `The feature ${name} of row ${row} is ${why}.`,
     mend: "Materialize the view for this entity, or give the column a stand-in in the deployment.",
     at: { pointer: "/inputs" },
   });

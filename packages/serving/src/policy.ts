@@ -35,6 +35,7 @@ export {
   eventTimeParameter,
   type FeatureScalar,
   findPlanProblems,
+  type OnlineQuestion,
   type OnlineRow,
   type ReadOnline,
   requestSignatureOf,

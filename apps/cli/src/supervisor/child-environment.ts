@@ -4,9 +4,10 @@ import { gatewayProcess } from "@portolan/serving/contract";
 const inherited =
   /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|UPSTREAM_[A-Z_]+|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
 /** What a gateway may see besides: how it counts limits and drift, whose certificates it takes, and how its memory is kept. */
-const inheritedByGateway = /^(LIMITS|SPIFFE|DRIFT|MALLOC)_[A-Z_]+$/;
+const inheritedByGateway = /^(LIMITS|FEATURES|SPIFFE|DRIFT|MALLOC)_[A-Z_]+$/;
 /** What control may see besides: where data comes from, when events become a batch, whom notices go to. */
-const inheritedByControl = /^(DATA_CONNECTIONS|EVENT_WINDOW_SECONDS|NOTICE_(ALLOWED_HOSTS|SECRET))$/;
+const inheritedByControl =
+  /^(DATA_CONNECTIONS|FEATURES_REDIS_(URL|CA_FILE)|EVENT_WINDOW_SECONDS|NOTICE_(ALLOWED_HOSTS|SECRET))$/;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -104,7 +104,7 @@ function live(spec: TensorSpec, json: string): TensorData | undefined {
   }
 }
 
-test("a plan's stand-ins and gaps are those of the endpoint, under every policy that lets NaN in", () => {
+test("a plan's stand-ins and gaps are those of the endpoint, under every policy that lets NaN in", async () => {
   const spec: TensorSpec = { name: "x", datatype: "FP32", shape: [-1, 1] };
   const signature = { inputs: [spec], outputs: [] };
   for (const missing of [null, 9, "NaN"])
@@ -117,7 +117,13 @@ test("a plan's stand-ins and gaps are those of the endpoint, under every policy 
         maxAgeMs: null,
       };
       const request: Tensor = { name: "a", datatype: "FP32", shape: [1], data: Float32Array.of(value) };
-      const assembled = assembleInputs(signature, features, [request], () => undefined, asEpochMicros(1));
+      const assembled = await assembleInputs(
+        signature,
+        features,
+        [request],
+        async () => [],
+        asEpochMicros(1),
+      );
       const columns = [{ column: "a", standIn: missing }];
       const one = { ...plan({ nonFinite: "allow" }, []), inputs: [{ spec, columns }] };
       const [tensor] = tensorsOfRows(one, new Map([["a", [value]]]), [0]);

@@ -159,8 +159,12 @@ export async function readInTime<Of>(
   { work, clock }: DataMetricsDeps,
   read: (sql: Sql) => Promise<Of>,
 ): Promise<Of | undefined> {
-  const answer = work.read(systemCall(clock), read).catch(() => undefined);
-  return Promise.race([answer, delay(patienceMs, undefined, { ref: false })]);
+  return inTime(work.read(systemCall(clock), read));
+}
+
+/** Undefined where it fails, or takes longer than a scrape may wait. */
+export function inTime<Of>(work: Promise<Of>): Promise<Of | undefined> {
+  return Promise.race([work.catch(() => undefined), delay(patienceMs, undefined, { ref: false })]);
 }
 
 function systemCall(clock: Clock): CallContext {

@@ -1,6 +1,6 @@
-import { onlineStates, type PlacedState } from "@portolan/features";
+import { onlineStates, type PlacedState, windowViews } from "@portolan/features";
 import { Gauge, type Registry } from "prom-client";
-import { type DataMetricsDeps, readInTime, sharedForAWhile } from "./data-metrics.ts";
+import { type DataMetricsDeps, inTime, readInTime, sharedForAWhile } from "./data-metrics.ts";
 
 /** Logs that are shown. */
 const mostLogs = 500;
@@ -23,16 +23,17 @@ const figures = {
 } as const;
 
 /**
- * What the windows of views take in the online store, read when they are asked for, at most twice a minute. Where the database does not answer
- * they are absent.
+ * What the windows of views take in the online store, read when they are asked for, at most twice a minute. Where the database or the store does
+ * not answer they are absent.
  */
 export function addFeatureMetrics(
   registry: Registry,
-  deps: DataMetricsDeps & { readonly online: Parameters<typeof onlineStates>[1] },
+  deps: DataMetricsDeps & { readonly online: Parameters<typeof onlineStates>[0] },
 ): void {
   const gauges: { readonly gauge: Gauge; readonly of: (state: PlacedState) => number }[] = [];
   const collect = sharedForAWhile(deps.clock, async () => {
-    const states = (await readInTime(deps, (sql) => onlineStates(sql, deps.online, mostLogs))) ?? [];
+    const views = (await readInTime(deps, (sql) => windowViews(sql, mostLogs))) ?? [];
+    const states = (await inTime(onlineStates(deps.online, views))) ?? [];
     for (const { gauge, of } of gauges) {
       gauge.reset();
       for (const state of states) {

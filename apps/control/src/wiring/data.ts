@@ -29,12 +29,12 @@ import {
   PortolanError,
   readAddressRules,
 } from "@portolan/kernel";
-import { openOnlineStore } from "@portolan/lmdb";
 import { createRelationReader } from "@portolan/postgresql";
 import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
 import { createWebhookSender } from "../notices/webhook-sender.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { openConfiguredStore } from "./online-store.ts";
 
 export interface DataWiring {
   readonly data: DataDeps;
@@ -58,13 +58,13 @@ const trainerLimits: TrainingDeps["limits"] = {
   diskLimitBytes: 16 * gib,
 };
 
-export function wireData(
+export async function wireData(
   base: Foundation,
   identity: IdentityWiring,
   charter: CharterDeps,
   artifacts: ArtifactCatalogue,
   tracking: RunTracking,
-): DataWiring {
+): Promise<DataWiring> {
   const { work: uow, objects, config } = base;
   const { authorizer } = identity;
   const { places } = identity.directory;
@@ -87,7 +87,7 @@ export function wireData(
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
     ...connectionsOf(base),
   };
-  const online = openOnlineStore({ folder: join(home, "features", "online") });
+  const online = await openConfiguredStore(base);
   const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
   const training: TrainingDeps = {
     uow,

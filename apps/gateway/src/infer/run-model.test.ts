@@ -26,7 +26,7 @@ const plan = {
 };
 
 async function given(active: ActiveRoute): Promise<number[]> {
-  const deps = { readOnline: () => () => undefined };
+  const deps = { readOnline: () => async () => [] };
   const request = { parameters: {}, inputs: [x], outputs: [] };
   const { inputs } = await runVersion(deps, active, request, asEpochMicros(1), { timeoutMs: 100 });
   return [...((inputs[0]?.data ?? []) as Float32Array)];

@@ -40,7 +40,7 @@ export interface RunDeps {
  * @param options the time that is left, features included; `upstreams` are told when another server is asked
  * @throws PortolanError when the request is at fault, its features are missing, or the caller has left
  */
-export function runVersion(
+export async function runVersion(
   deps: RunDeps,
   active: ActiveRoute,
   request: InferRequest,
@@ -53,36 +53,29 @@ export function runVersion(
     const fault = nonFiniteInput(request.inputs);
     if (fault) throw fault;
   }
-  const { inputs, used, statedTime, featuresMicros } = modelInputs(deps, active, request, receivedAt);
+  const { inputs, used, statedTime, featuresMicros } = await modelInputs(deps, active, request, receivedAt);
   const key = cache && cacheKey(inputs);
   const kept = key === undefined ? undefined : cache?.get(key);
   if (kept) {
     const outcome = { kind: "ok", outputs: kept, runMicros: 0, isCached: true } as const;
-    return Promise.resolve({ outcome, inputs, used, statedTime, featuresMicros, queueMicros: 0 });
+    return { outcome, inputs, used, statedTime, featuresMicros, queueMicros: 0 };
   }
   if (!model) {
     const detail = active.problem?.detail ?? "The model is not loaded.";
-    return Promise.resolve({
-      outcome: { kind: "unavailable", detail },
-      inputs,
-      used,
-      statedTime,
-      featuresMicros,
-    });
+    return { outcome: { kind: "unavailable", detail }, inputs, used, statedTime, featuresMicros };
   }
   const startMs = performance.now();
   const call = options.upstreams?.begin(active);
-  return model.run(inputs, call ? { ...options, trace: call.headers } : options).then((outcome) => {
-    if (call) endCall(call, outcome, options.gone);
-    if (outcome.kind !== "ok") {
-      if (options.gone?.aborted) throw callerGone();
-      return { outcome, inputs, used, statedTime, featuresMicros };
-    }
-    if (key !== undefined) cache?.put(key, outcome.outputs);
-    const spentMicros = Math.round((performance.now() - startMs) * 1000);
-    const queueMicros = Math.max(0, spentMicros - outcome.runMicros);
-    return { outcome, inputs, used, statedTime, featuresMicros, queueMicros };
-  });
+  const outcome = await model.run(inputs, call ? { ...options, trace: call.headers } : options);
+  if (call) endCall(call, outcome, options.gone);
+  if (outcome.kind !== "ok") {
+    if (options.gone?.aborted) throw callerGone();
+    return { outcome, inputs, used, statedTime, featuresMicros };
+  }
+  if (key !== undefined) cache?.put(key, outcome.outputs);
+  const spentMicros = Math.round((performance.now() - startMs) * 1000);
+  const queueMicros = Math.max(0, spentMicros - outcome.runMicros);
+  return { outcome, inputs, used, statedTime, featuresMicros, queueMicros };
 }
 
 function endCall(call: UpstreamCall, { kind }: RunOutcome, gone: AbortSignal | undefined): void {
@@ -96,19 +89,19 @@ type ModelInputs = Pick<VersionAnswer, "used" | "statedTime" | "featuresMicros">
   readonly inputs: readonly Tensor[];
 };
 
-function modelInputs(
+async function modelInputs(
   deps: RunDeps,
   active: ActiveRoute,
   request: InferRequest,
   receivedAt: EpochMicros,
-): ModelInputs {
+): Promise<ModelInputs> {
   const { route } = active;
   if (!route.features) {
     return { inputs: withGaps(route, request.inputs), used: noFeatures };
   }
   const start = performance.now();
   const time = eventTimeOf(route.features, request.parameters[eventTimeParameter], receivedAt);
-  const assembled = assembleInputs(
+  const assembled = await assembleInputs(
     route.model.signature,
     route.features,
     request.inputs,

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { isLoopback, type Logger, PortolanError, type Secret } from "@portolan/kernel";
+import type { Logger } from "@portolan/kernel";
 import { RateLimiter, SharedLimits } from "@portolan/serving/policy";
 import type { Metrics } from "@portolan/telemetry";
 import type { GatewayConfig } from "../config.ts";
@@ -36,10 +36,10 @@ export async function openLimits(
       callers: new CallerLimits(limiter, { takesExcess: true, standings }),
       close: async () => undefined,
     };
-  requireSafeStore(url);
   const caFile = config.LIMITS_REDIS_CA_FILE;
   // Its client is a quarter of all that a gateway would load.
-  const { createRedisCounts } = await import("@portolan/redis");
+  const { createRedisCounts, requireSafeAddress } = await import("@portolan/redis");
+  requireSafeAddress(url, "LIMITS_REDIS_URL");
   const counts = createRedisCounts({
     url,
     ...(caFile === undefined ? {} : { ca: readFileSync(caFile, "utf8") }),
@@ -98,20 +98,4 @@ function scrape(metrics: Metrics, { status }: SharedLimits): void {
     { outcome: "failed" },
     failures,
   );
-}
-
-/** @throws PortolanError `kernel.bad_configuration` */
-export function requireSafeStore(url: Secret): void {
-  const parsed = URL.parse(url.reveal());
-  const isRedis = parsed?.protocol === "redis:" || parsed?.protocol === "rediss:";
-  if (!parsed || !isRedis)
-    throw new PortolanError("kernel.bad_configuration", {
-      detail: "LIMITS_REDIS_URL is not a redis:// or rediss:// address.",
-      mend: "Write rediss://user:password@host:port.",
-    });
-  if (parsed.protocol === "redis:" && parsed.password !== "" && !isLoopback(parsed.hostname))
-    throw new PortolanError("kernel.bad_configuration", {
-      detail: "LIMITS_REDIS_URL would carry its password in clear to another machine.",
-      mend: "Use rediss://, and LIMITS_REDIS_CA_FILE where the certificate is your own authority's.",
-    });
 }

@@ -1,7 +1,7 @@
 import type { Sql } from "@portolan/kernel";
 import { allLogs } from "../log/log-store.ts";
 import { onlineHeader } from "../online-header.ts";
-import type { OnlineState, OnlineStore } from "../ports.ts";
+import type { OnlineState, OnlineStore, OnlineViewHeader } from "../ports.ts";
 import { findView } from "../store.ts";
 import { isEventView } from "../view-model.ts";
 
@@ -12,19 +12,27 @@ export interface PlacedState extends OnlineState {
   readonly view: string;
 }
 
-/** What the windows of each view take that are online, of so many logs at most. */
-export async function onlineStates(
-  sql: Sql,
-  online: Pick<OnlineStore, "windowState">,
-  most: number,
-): Promise<PlacedState[]> {
-  const found = new Map<string, PlacedState>();
+/** Views of windows that have logs, of so many logs at most. */
+export async function windowViews(sql: Sql, most: number): Promise<OnlineViewHeader[]> {
+  const found: OnlineViewHeader[] = [];
   for (const { organisation_id: organisationId, environment, view: reference } of await allLogs(sql, most)) {
     const [name = "", version] = reference.split("@");
     const view = (await findView(sql, organisationId, name, Number(version)))?.body;
-    if (!view || !isEventView(view)) continue;
-    const state = online.windowState(onlineHeader({ organisationId, environment, view }));
-    const place = { organisationId, environment, view: reference };
+    if (view && isEventView(view)) found.push(onlineHeader({ organisationId, environment, view }));
+  }
+  return found;
+}
+
+/** What the windows of those of the views take that are online. */
+export async function onlineStates(
+  online: Pick<OnlineStore, "windowState">,
+  views: readonly OnlineViewHeader[],
+): Promise<PlacedState[]> {
+  const found = new Map<string, PlacedState>();
+  for (const header of views) {
+    const { organisationId, environment, view } = header;
+    const state = await online.windowState(header);
+    const place = { organisationId, environment, view };
     if (state) found.set(JSON.stringify(place), { ...state, ...place });
   }
   return [...found.values()];

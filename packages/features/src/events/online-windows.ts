@@ -9,4 +9,5 @@ export {
   sweepEntity,
 } from "./entity-windows.ts";
 export type { EventRecord, WindowShape } from "./event-record.ts";
+export { countIn, emptyState, isSweepDue } from "./online-tally.ts";
 export { readWindows } from "./read-windows.ts";

@@ -40,7 +40,7 @@ export async function foldOnline(
     environment: log.environment,
     view,
   });
-  const position = deps.online.foldPosition(header);
+  const position = await deps.online.foldPosition(header);
   const after = position?.log === log.id ? position.sequence : 0;
   const upTo = Math.max(after, segments.at(-1)?.last_sequence ?? 0);
   const newer = segments.filter((segment) => segment.last_sequence > after);

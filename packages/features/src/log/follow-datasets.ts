@@ -67,7 +67,7 @@ async function followLog(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   const active = { ...deps, signal: job.signal };
   const segments = await appendDatasets(active, job.call, log, view);
   const { organisation_id: organisationId, environment } = log;
-  const position = deps.online.foldPosition(onlineHeader({ organisationId, environment, view }));
+  const position = await deps.online.foldPosition(onlineHeader({ organisationId, environment, view }));
   if (position?.log !== log.id) return { segments: segments.length };
   const entities = await foldOnline(active, job.call, log, view, segments, { newestUntil: now });
   return { segments: segments.length, entities };

@@ -1,11 +1,11 @@
 import { Secret } from "@portolan/kernel";
 import { expect, test } from "vitest";
-import { requireSafeStore } from "./open-limits.ts";
+import { requireSafeAddress } from "./connect.ts";
 
 test("a password goes to another machine by TLS alone, and errors do not repeat it", () => {
   const judge = (url: string): string => {
     try {
-      requireSafeStore(new Secret(url));
+      requireSafeAddress(new Secret(url), "LIMITS_REDIS_URL");
       return "accepted";
     } catch (error) {
       return String(error);

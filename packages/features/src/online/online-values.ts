@@ -1,0 +1,200 @@
+import { createHash } from "node:crypto";
+import { asEpochMicros, type EpochMicros, PortolanError } from "@portolan/kernel";
+import type { FeatureErrorCode } from "../errors.ts";
+import type { EntityReader } from "../events/entity-windows.ts";
+import { readWindows } from "../events/read-windows.ts";
+import { foldRecords, historyMicros, type LogRecord, recordAt, statusAt } from "../log/log-record.ts";
+import type { LogFold, OnlineRecord, OnlineVector, OnlineViewHeader, OnlineViewKey } from "../ports.ts";
+
+/**
+ * What online stores keep and what they make of it: every driver of the port `OnlineStore` stores these values, and answers by these functions, so that
+ * no answer depends on the driver (docs/spec/features.md, F8 to F12, F16 and F18). Pure.
+ */
+
+/** What a store knows of a view as a whole. */
+export interface StoredHeader extends OnlineViewHeader {
+  /** Epoch microseconds; never goes back. */
+  readonly asOf: number;
+  /** The generation that readers look into, from 1. */
+  readonly generation: number;
+  /** How far a log is folded; absent where a materialisation wrote the values. */
+  readonly fold?: { readonly log: string; readonly sequence: number };
+}
+
+/** What a materialisation computed for one entity. */
+export interface StoredVector {
+  /** As of, epoch microseconds. */
+  readonly a: number;
+  readonly v: readonly (number | null)[];
+}
+
+/** Records of one entity that can still win: event, available, sequence, 1 for a tombstone, values. */
+export interface StoredRecords {
+  readonly r: readonly (readonly [number, number, number, 0 | 1, readonly (number | null)[]])[];
+}
+
+export type StoredEntity = StoredVector | StoredRecords;
+
+/** What a request asks for may be longer than a store's keys can be, and must be not found, not a fault. */
+const longestPart = 100;
+
+/** An entity's key, part by part: 64-bit integers have one form (decimal) whether they come from JSON, from DuckDB or from a stream. */
+export function keyParts(key: readonly (string | number)[]): string[] {
+  return key.map((part) => {
+    const text = String(part);
+    return text.length <= longestPart ? `=${text}` : `#${createHash("sha256").update(text).digest("hex")}`;
+  });
+}
+
+/** What a store has of one entity: its values, or the rows of its windows. */
+export interface EntityInStore extends EntityReader {
+  values(): StoredEntity | undefined;
+}
+
+/** What a store answers by what it has. */
+export function answerOf(
+  view: OnlineViewKey,
+  header: StoredHeader | undefined,
+  entity: EntityInStore,
+  at: EpochMicros,
+): OnlineVector {
+  // Another definition under the same name: its values mean something else.
+  if (header && header.digest !== view.digest) return { status: "not_found", values: {} };
+  if (header?.windows) return readWindows({ ...header, windows: header.windows }, header.asOf, entity, at);
+  const stored = header && entity.values();
+  if (!stored) return { status: "not_found", values: notFound(header) };
+  return isRecords(stored) ? readRecords(header, stored, at) : readVector(header, stored, at);
+}
+
+function notFound(header: StoredHeader | undefined): OnlineVector["values"] {
+  return Object.fromEntries(
+    (header?.featureNames ?? []).map((name) => [name, { value: null, status: "not_found" } as const]),
+  );
+}
+
+function isRecords(stored: StoredEntity): stored is StoredRecords {
+  return "r" in stored;
+}
+
+function readVector(header: StoredHeader, vector: StoredVector, at: EpochMicros): OnlineVector {
+  const age = at - vector.a;
+  const outside = age < 0 || age > header.ttlMicros;
+  const found: Record<string, OnlineVector["values"][string]> = {};
+  for (const [index, name] of header.featureNames.entries()) {
+    const value = vector.v[index] ?? null;
+    found[name] = outside ? { value: null, status: "outside_max_age" } : { value, status: presence(value) };
+  }
+  return { status: outside ? "outside_max_age" : "found", asOf: asEpochMicros(vector.a), values: found };
+}
+
+function readRecords(header: StoredHeader, stored: StoredRecords, at: EpochMicros): OnlineVector {
+  const records = stored.r.map(recordOf);
+  const record = recordAt(records, at);
+  // Whatever was visible then is not kept any more.
+  const isForgotten = !record && at < exactFromOf(header);
+  const status = isForgotten ? "outside_max_age" : statusAt(record, at, header.ttlMicros);
+  const values = header.featureNames.map((name, index) => {
+    const value = status === "found" ? (record?.values[index] ?? null) : null;
+    return [name, { value, status: status === "found" ? presence(value) : status }] as const;
+  });
+  const asOf = record?.event ?? (isForgotten ? records[0]?.event : undefined);
+  return {
+    status,
+    ...(asOf === undefined || status === "not_found" ? {} : { asOf: asEpochMicros(asOf) }),
+    values: Object.fromEntries(values),
+  };
+}
+
+function presence(value: number | null): "present" | "null" {
+  return value === null ? "null" : "present";
+}
+
+export function exactFromOf({ asOf }: Pick<StoredHeader, "asOf">): number {
+  return asOf - historyMicros;
+}
+
+/** What is kept of an entity's values once more of its records came. */
+export function foldValues(
+  header: StoredHeader,
+  stored: StoredEntity | undefined,
+  incoming: readonly OnlineRecord["record"][],
+): StoredRecords {
+  const kept = stored && isRecords(stored) ? stored.r.map(recordOf) : [];
+  return { r: foldRecords(kept, incoming as readonly LogRecord[], exactFromOf(header)).map(storedOf) };
+}
+
+function recordOf([event, available, sequence, tombstone, values]: StoredRecords["r"][number]): LogRecord {
+  return { event, available, sequence, isTombstone: tombstone === 1, values };
+}
+
+function storedOf({
+  event,
+  available,
+  sequence,
+  isTombstone,
+  values,
+}: LogRecord): StoredRecords["r"][number] {
+  return [event, available, sequence, isTombstone ? 1 : 0, values];
+}
+
+/** Records of one page by entity: each with its key and its records. */
+export function byEntity(
+  page: readonly OnlineRecord[],
+): { readonly key: readonly string[]; readonly records: readonly OnlineRecord["record"][] }[] {
+  const groups = Map.groupBy(page, ({ key }) => JSON.stringify(key));
+  return [...groups.values()].map((group) => ({
+    key: group[0]?.key ?? [],
+    records: group.map(({ record }) => record),
+  }));
+}
+
+/** Whether a fold adds to what is online, or begins a generation of its own because another log is there, or none. */
+export function goesOn(header: StoredHeader | undefined, view: OnlineViewKey, { log }: LogFold): boolean {
+  return header?.digest === view.digest && header.fold?.log === log;
+}
+
+/**
+ * The header before the first page: it says first what is not kept any more, for whoever asks for an earlier moment.
+ * @throws PortolanError `features.fold_gap`
+ */
+export function headerBefore(
+  before: StoredHeader | undefined,
+  view: OnlineViewHeader,
+  fold: LogFold,
+): StoredHeader {
+  const continued = before && goesOn(before, view, fold) ? before : undefined;
+  const folded = continued?.fold?.sequence ?? 0;
+  if (fold.after > folded)
+    throw new PortolanError<FeatureErrorCode>("features.fold_gap", {
+      detail: `${view.view} is folded up to record ${folded}, and records after ${fold.after} came`,
+      mend: "Start the materialisation again: it goes on from where the store is.",
+    });
+  return {
+    ...view,
+    asOf: continued ? Math.max(continued.asOf, fold.asOf) : fold.asOf,
+    generation: continued?.generation ?? (before?.generation ?? 0) + 1,
+    fold: { log: fold.log, sequence: folded },
+  };
+}
+
+/** The header after the last page: its records are online. */
+export function headerAfter(header: StoredHeader, { log, upTo }: LogFold): StoredHeader {
+  return { ...header, fold: { log, sequence: Math.max(header.fold?.sequence ?? 0, upTo) } };
+}
+
+/** Nothing of this write is to be seen; whoever was refused may do it again. */
+export function writtenElsewhere(view: OnlineViewKey): PortolanError<FeatureErrorCode> {
+  return new PortolanError("features.online_busy", {
+    detail: `Another process wrote the online values of ${view.view} at the same time.`,
+    mend: "Let one process write, and start the materialisation again.",
+  });
+}
+
+/** As of when what is online is newer than what would replace it. */
+export function newerOnline(
+  before: StoredHeader | undefined,
+  { digest }: OnlineViewKey,
+  asOf: EpochMicros,
+): EpochMicros | undefined {
+  return before && before.digest === digest && before.asOf > asOf ? asEpochMicros(before.asOf) : undefined;
+}

@@ -1,0 +1,26 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { open } from "lmdb";
+import type { StoreWorld } from "../../features/test/online-store/store-world.ts";
+import { openOnlineStore } from "../src/index.ts";
+
+/** A store in a folder of its own. */
+export async function openWorld(): Promise<StoreWorld & { readonly folder: string }> {
+  const folder = await mkdtemp(join(tmpdir(), "portolan-lmdb-"));
+  return {
+    folder,
+    address: `lmdb:${folder}`,
+    openWriter: () => openOnlineStore({ folder }),
+    openReader: () => openOnlineStore({ folder, readOnly: true }),
+    dump: async () => {
+      const raw = open({ path: join(folder, "online.lmdb"), readOnly: true, encoding: "binary" });
+      const entries = [...raw.getRange()].map(
+        ({ key, value }) => `${JSON.stringify(key)} ${(value as Buffer).toString("hex")}`,
+      );
+      await raw.close();
+      return entries;
+    },
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+  };
+}

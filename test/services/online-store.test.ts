@@ -1,0 +1,79 @@
+import { asEpochMicros, createLogger, Secret } from "@portolan/kernel";
+import { openRedisOnlineReader, openRedisOnlineStore } from "@portolan/redis";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { foldSuite } from "../../packages/features/test/online-store/fold-suite.ts";
+import { processesSuite } from "../../packages/features/test/online-store/processes-suite.ts";
+import { header, once, readOne, rowsOf } from "../../packages/features/test/online-store/store-world.ts";
+import { valuesSuite } from "../../packages/features/test/online-store/values-suite.ts";
+import { windowsSuite } from "../../packages/features/test/online-store/windows-suite.ts";
+import { openRedisWorld } from "../../packages/redis/test/redis-world.ts";
+import { requireService } from "../../tools/services.ts";
+import { RedisServer } from "./redis-server.ts";
+
+const program = (await requireService("redis")) ?? "";
+const log = createLogger({ name: "test", level: "silent" });
+
+describe.skipIf(program === "")("Redis keeps the contract of the online store", () => {
+  let server: RedisServer;
+  let worlds = 0;
+  beforeAll(async () => {
+    server = await RedisServer.start(program);
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  const openWorld = () => openRedisWorld(`redis://127.0.0.1:${server.port}/${worlds++ % 16}`);
+
+  valuesSuite(openWorld);
+  foldSuite(openWorld);
+  windowsSuite(openWorld);
+  processesSuite(openWorld);
+
+  test("a replaced generation is gone from the server's memory", async () => {
+    await using world = await openWorld();
+    const store = world.openWriter();
+    for (let turn = 1; turn <= 5; turn++) await store.replace(header, asEpochMicros(turn), rowsOf(turn));
+    const kept = (await world.dump()).filter((line) => line.includes(":values:"));
+    expect(kept).toHaveLength(50);
+    await store.close();
+  });
+});
+
+describe.skipIf(program === "")("where Redis does not answer", () => {
+  const t = asEpochMicros;
+  const record = { event: 5, available: 5, sequence: 1, isTombstone: false, values: [1, 2] };
+  const foldOne = { log: "flg_a", after: 0, upTo: 1, asOf: t(5) };
+
+  test("readers say unavailable in time, writers say so, and both go on once it is back", async () => {
+    await using server = await RedisServer.start(program);
+    const options = { url: new Secret(`redis://127.0.0.1:${server.port}`), log, timeoutMs: 200 };
+    const [store, reader] = [openRedisOnlineStore(options), openRedisOnlineReader(options)];
+    await store.fold(header, { ...foldOne, pages: once([{ key: ["x"], record }]) });
+    const until = async (status: string): Promise<void> => {
+      for (let i = 0; i < 400 && (await readOne(reader, header, ["x"], 5)).status !== status; i++)
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      expect((await readOne(reader, header, ["x"], 5)).status).toBe(status);
+    };
+    await until("found");
+    server.signal("SIGSTOP");
+    const startMs = performance.now();
+    expect(await readOne(reader, header, ["x"], 5)).toEqual({ status: "unavailable", values: {} });
+    expect(performance.now() - startMs).toBeLessThan(2000);
+    server.signal("SIGCONT");
+    await until("found");
+    await server.kill();
+    await until("unavailable");
+    await expect(store.replace(header, t(9), [])).rejects.toMatchObject({
+      code: "features.online_unavailable",
+    });
+    // It comes back without what it knew: the fold begins anew.
+    await server.start();
+    await until("not_found");
+    expect(await store.foldPosition(header)).toBeUndefined();
+    await expect(store.fold(header, { ...foldOne, after: 1, pages: once() })).rejects.toMatchObject({
+      code: "features.fold_gap",
+    });
+    await store.fold(header, { ...foldOne, pages: once([{ key: ["x"], record }]) });
+    await until("found");
+    await Promise.all([store.close(), reader.close()]);
+  });
+});
