@@ -55,9 +55,10 @@ function lineOf(sequence: number, event: number): OnlineRecord {
 
 /** A page as a fold brings it: entity by entity. */
 function pageOf(from: number, to: number, eventOf: (sequence: number) => number): OnlineRecord[] {
-  return Array.from({ length: to - from }, (_, index) => lineOf(from + index + 1, eventOf(from + index + 1))).toSorted(
-    (one, other) => (one.key[0] ?? "").localeCompare(other.key[0] ?? "") || one.record.sequence - other.record.sequence,
+  const lines = Array.from({ length: to - from }, (_, index) => from + index + 1).map((sequence) =>
+    lineOf(sequence, eventOf(sequence)),
   );
+  return [...Map.groupBy(lines, ({ key: [name] }) => name).values()].flat();
 }
 
 const folder = mkdtempSync(join(tmpdir(), "bench-windows-"));
@@ -106,11 +107,11 @@ note(`${Math.round(latencies.length / seconds)} events/s for ${seconds} s, due t
 const reads: number[] = [];
 for (let n = 0; n < 20_000; n += 1) {
   const from = performance.now();
-  store.get(header, [keyOf(n)], asEpochMicros(end + seconds * 1_000_000));
+  await store.read([{ view: header, key: [keyOf(n)] }], asEpochMicros(end + seconds * 1_000_000));
   reads.push((performance.now() - from) * 1000);
 }
 reads.sort((one, other) => one - other);
 note(`read of 6 windows of an entity: p50 ${(reads[10_000] ?? 0).toFixed(0)} µs, p99 ${(reads[19_800] ?? 0).toFixed(0)} µs`);
-note(`state ${JSON.stringify(store.windowState(header))}; load ${loadavg()[0]?.toFixed(1) ?? "?"}; memory ${Math.round(process.memoryUsage().rss / 2 ** 20)} MiB`);
+note(`state ${JSON.stringify(await store.windowState(header))}; load ${loadavg()[0]?.toFixed(1) ?? "?"}; memory ${Math.round(process.memoryUsage().rss / 2 ** 20)} MiB`);
 await store.close();
 rmSync(folder, { recursive: true });

@@ -56,12 +56,12 @@ test("a writer killed with kill -9 again and again leaves, bit for bit, the wind
   const lines = Array.from({ length: lastLine }, (_, index) => windowLine(index + 1));
   for (const key of ["k0", "k3"])
     for (const at of [end - historyMicros, end - 1, end, end + 30_000_000]) {
-      const answer = store.get(windowHeader, [key], asEpochMicros(at));
-      expect(Object.values(answer.values).map(({ value }) => value)).toEqual(valuesAt(lines, key, at));
+      const [answer] = await store.read([{ view: windowHeader, key: [key] }], asEpochMicros(at));
+      expect(Object.values(answer?.values ?? {}).map(({ value }) => value)).toEqual(valuesAt(lines, key, at));
     }
-  expect(store.windowState(windowHeader)).toMatchObject({ entities: 5, mostTiles: expect.any(Number) as number });
+  expect(await store.windowState(windowHeader)).toMatchObject({ entities: 5, mostTiles: expect.any(Number) as number });
   // Of forty minutes the last eleven are kept.
-  expect(store.windowState(windowHeader)?.events).toBeLessThan(lastLine / 2);
+  expect((await store.windowState(windowHeader))?.events).toBeLessThan(lastLine / 2);
   await store.close();
   await rm(folder, { recursive: true });
 });

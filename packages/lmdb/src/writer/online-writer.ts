@@ -77,9 +77,10 @@ export function openOnlineWriter(options: {
   };
 
   return {
-    get: (view, key, at) => read()?.get(view, key, at) ?? { status: "not_found", values: {} },
-    foldPosition: (view) => read()?.foldPosition(view),
-    windowState: (view) => read()?.windowState(view),
+    read: async (questions, at) =>
+      read()?.read(questions, at) ?? questions.map(() => ({ status: "not_found", values: {} }) as const),
+    foldPosition: async (view) => read()?.foldPosition(view),
+    windowState: async (view) => read()?.windowState(view),
     replace: async (header, asOf, rows) => {
       const { supersededBy } = await ask({ kind: "replace", header, asOf, rows });
       return supersededBy === undefined ? {} : { supersededBy: asEpochMicros(supersededBy) };
