@@ -20,12 +20,13 @@ export async function dataWorld(url: string, folder: string) {
   const jobs = createJobQueue(database);
   const uow = createUnitOfWork({ database, clock: systemClock, recorder: createRecorder(), jobs });
   const authorizer = testAuthorizer({ engineer: ["*"] });
+  const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
   const base = {
     uow,
     authorizer,
-    artifacts: createArtifactCatalogue({ work: uow, authorizer }),
+    artifacts: createArtifactCatalogue({ work: uow, authorizer, objects }),
     places: namedPlaces,
-    objects: await openFolderObjectStore(join(folder, "objects"), systemClock),
+    objects,
     engine: createDuckDbEngine({ threads: 1 }),
     workFolder: join(folder, "work"),
   };

@@ -268,6 +268,8 @@ const noStore = {
   update: () => Promise.resolve(),
   foldPosition: () => Promise.resolve(undefined),
   windowState: () => Promise.resolve(undefined),
+  countEntities: () => Promise.resolve(0),
+  forgetEntities: () => Promise.resolve(0),
   fold: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };

@@ -40,6 +40,7 @@ import { jobRoutes } from "./routes/jobs.ts";
 import { startArchiving } from "./wiring/archiving.ts";
 import { type DataWiring, wireData } from "./wiring/data.ts";
 import { createDestinations } from "./wiring/destinations.ts";
+import { type ErasureWiring, wireErasure } from "./wiring/erasure.ts";
 import { type Foundation, openFoundation } from "./wiring/foundation.ts";
 import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
@@ -88,6 +89,7 @@ export interface Wiring {
   readonly serving: ServingWiring;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
+  readonly erasure: ErasureWiring;
   readonly lineage: LineageWiring;
   readonly tracking: MlflowRouteDeps;
   readonly trainers: Awaited<ReturnType<typeof createRunTracking>>;
@@ -155,6 +157,7 @@ export async function assembleControl(
     serving: serving.serving,
     residency: data.residency,
   });
+  const erasure = wireErasure(base, data.features, serving.predictions);
   const lineage = wireLineage(base, identity);
   const wiring: Wiring = {
     base,
@@ -164,6 +167,7 @@ export async function assembleControl(
     serving,
     data,
     scoring,
+    erasure,
     lineage,
     tracking,
     trainers,
@@ -267,7 +271,7 @@ async function registerDomainRoutes(
     scoring,
     lineage,
     tracking,
-  }: Omit<Wiring, "base" | "identity" | "trainers">,
+  }: Omit<Wiring, "base" | "identity" | "trainers" | "erasure">,
 ): Promise<void> {
   await registerCharterRoutes(app, governance.charter);
   await registerPlannerRoutes(app, governance.planner);
@@ -295,7 +299,7 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
 }
 
 async function startBackground(
-  { base, identity, governance, monitoring, serving, data, scoring, lineage }: Wiring,
+  { base, identity, governance, monitoring, serving, data, scoring, erasure, lineage }: Wiring,
   sequencer: Sequencer,
 ): Promise<{ stop(): Promise<void> }> {
   const { database, clock, log, work, jobs } = base;
@@ -313,6 +317,7 @@ async function startBackground(
     ...monitoring.jobs,
     ...data.jobs,
     ...scoring.jobs,
+    ...erasure.jobs,
     createVerifyJob(ledgerDeps(base, identity)),
     archiving.pausing(backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() })),
   ];

@@ -141,6 +141,12 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   { kind: "listed", route: "GET /v1/notices", url: "/v1/notices", of: "ingestion" },
   { kind: "listed", route: "GET /v1/datasets", url: "/v1/datasets", of: "dataset" },
   found("GET /v1/datasets/:id", "dataset", missingId("ds")),
+  named("POST /v1/data-holds", { environment: production, reason: "a claim" }),
+  { kind: "listed", route: "GET /v1/data-holds", url: "/v1/data-holds", of: "dataHold" },
+  found("POST /v1/data-holds/:id/release", "dataHold", missingId("hld"), { reason: "settled" }),
+  named("POST /v1/data-erasures", { subject: "somebody", environments: [production], reason: "as asked" }),
+  { kind: "listed", route: "GET /v1/data-erasures", url: "/v1/data-erasures", of: "erasure" },
+  found("GET /v1/data-erasures/:id", "erasure", missingId("ers")),
   named("POST /v1/feature-views/:name/materializations", { environment: production, asOf: 0 }),
   named("POST /v1/feature-views/:name/replays", {
     environment: production,

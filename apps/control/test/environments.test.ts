@@ -69,6 +69,11 @@ async function fillProduction(): Promise<void> {
   const claim = { environment: "production", reason: "a claim" };
   const hold = await must(control, "POST", "/v1/prediction-holds", { ...claim, endpoint: "none" }, insider);
   known.set("hold", String(hold["id"]));
+  const dataHold = await must(control, "POST", "/v1/data-holds", { ...claim, contract: "none" }, insider);
+  known.set("dataHold", String(dataHold["id"]));
+  const order = { subject: "somebody", environments: ["production"], dryRun: true, reason: "as asked" };
+  const erasure = await must(control, "POST", "/v1/data-erasures", order, insider);
+  known.set("erasure", String(erasure["id"]));
   const { items } = await must(control, "GET", "/v1/role-bindings", undefined, insider);
   const bindings = items as { id: string; role: string }[];
   known.set("binding", bindings.find(({ role }) => role === "data_scientist")?.id ?? "");

@@ -120,8 +120,8 @@ export async function openControl() {
     /** Lets the waiting jobs of these handlers run to their end; others find theirs too, as in control. */
     async runJobs(handlers: readonly JobHandler[]): Promise<void> {
       const { jobs, work: uow, database, clock } = base;
-      const { data, governance, monitoring, scoring } = wiring;
-      const every = [...data.jobs, ...governance.jobs, ...monitoring.jobs, ...scoring.jobs];
+      const { data, governance, monitoring, scoring, erasure } = wiring;
+      const every = [...data.jobs, ...governance.jobs, ...monitoring.jobs, ...scoring.jobs, ...erasure.jobs];
       const worker = await startJobWorker({ database, uow, jobs, clock, handlers: every, log });
       try {
         await untilNoneOpen(test.database, handlers);
@@ -134,6 +134,7 @@ export async function openControl() {
       governance: wiring.governance.jobs,
       monitoring: wiring.monitoring.jobs,
       scoring: wiring.scoring.jobs,
+      erasure: wiring.erasure.jobs,
     },
     /** Ends with this control. */
     alsoClose: (end: () => Promise<void>): void => void ends.push(end),

@@ -201,6 +201,37 @@ export const dataRoutes: readonly MutatingRoute[] = [
     request: () => ({ url: "/api/v1/lineage/batch?environment=dev", body: [lineageEvent("totals")] }),
   },
   {
+    route: "POST /v1/data-holds",
+    as: "ada",
+    ledger: "governed",
+    events: ["data.hold.placed"],
+    request: () => ({
+      url: "/v1/data-holds",
+      body: { environment: "dev", contract: "visits", reason: "a claim of March" },
+    }),
+    learn: (body, world) => void world.known.set("dataHold", String(body["id"])),
+  },
+  {
+    route: "POST /v1/data-holds/:id/release",
+    as: "ada",
+    ledger: "governed",
+    events: ["data.hold.released"],
+    request: (world) => ({
+      url: `/v1/data-holds/${known(world, "dataHold")}/release`,
+      body: { reason: "the claim is settled" },
+    }),
+  },
+  {
+    route: "POST /v1/data-erasures",
+    as: "ada",
+    ledger: "governed",
+    events: ["data.erasure.ordered"],
+    request: () => ({
+      url: "/v1/data-erasures",
+      body: { subject: "nobody-at-all", environments: ["dev"], reason: "asked for by the person" },
+    }),
+  },
+  {
     route: "POST /v1/jobs/:id/cancellation",
     as: "max",
     ledger: "governed",

@@ -8,4 +8,17 @@ export {
 } from "./analysis.ts";
 export type { ConnectionAddress } from "./connections/connection-addresses.ts";
 export type { ContractColumn, DataContract } from "./contracts/contract-model.ts";
+export type {
+  DirectPlace,
+  ErasureScope,
+  Finding,
+  RowMatch,
+  RowObject,
+  RowPlace,
+  Succession,
+  TextSearch,
+  TrainedModel,
+} from "./erasure/places.ts";
+export type { ErasureReport, ErasureView } from "./erasure/report.ts";
+export { hasWord } from "./erasure/word-pattern.ts";
 export type { DatasetManifest, IngestionView } from "./resources.ts";

@@ -10,6 +10,8 @@ export const dataErrors = {
   "data.contract_not_found": { status: 404, title: "Contract not found" },
   "data.ingestion_not_found": { status: 404, title: "Ingestion not found" },
   "data.dataset_not_found": { status: 404, title: "Dataset not found" },
+  "data.erasure_not_found": { status: 404, title: "Erasure not found" },
+  "data.erasure_failed": { status: 500, title: "Erasure stopped" },
   "data.nothing_to_replay": { status: 409, title: "No rows to judge again" },
   "data.notice_undeliverable": { status: 502, title: "Notice was not delivered" },
   "data.connection_unusable": { status: 400, title: "Connection cannot be used for this" },

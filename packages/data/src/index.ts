@@ -2,7 +2,9 @@ import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import type { ContractDeps } from "./contracts/publish-contract.ts";
 import { contractRoutes } from "./routes/contracts.ts";
+import { erasureRoutes } from "./routes/erasures.ts";
 import { eventRoutes } from "./routes/events.ts";
+import { dataHoldRoutes } from "./routes/holds.ts";
 import { ingestionRoutes } from "./routes/ingestions.ts";
 import { noticeRoutes } from "./routes/notices.ts";
 import { subscriptionRoutes } from "./routes/subscriptions.ts";
@@ -21,12 +23,19 @@ export {
   planDeidentification,
 } from "./deidentify/deidentify.ts";
 export { type ColumnAction, type ColumnPlan, columnActions } from "./deidentify/plan.ts";
+export { dataPlaces } from "./erasure/data-places.ts";
+export { type EraseJobDeps, eraseJob } from "./erasure/erase-job.ts";
+export { eventPlace } from "./erasure/event-place.ts";
+export { orderErasure, readErasure } from "./erasure/order-erasure.ts";
+export { isContractReference } from "./erasure/place-store.ts";
+export type { DirectPlace, RowPlace, TextSearch } from "./erasure/places.ts";
 export { type DataErrorCode, dataErrors } from "./errors.ts";
 export { eventBatchJob } from "./events/batch-events.ts";
 export { receiveEvents } from "./events/receive-events.ts";
 export { type EventFigures, eventFigures } from "./health/event-figures.ts";
 export { type HealthFigures, healthFigures } from "./health/health-figures.ts";
 export { type ContractHealth, contractHealth } from "./health/health-store.ts";
+export { placeDataHold, releaseDataHold } from "./holds/holds.ts";
 export { ingestQueue } from "./ingestion/begin-ingestion.ts";
 export { ingestJob } from "./ingestion/ingest-job.ts";
 export { findIngestion } from "./ingestion/ingestion-store.ts";
@@ -67,6 +76,8 @@ export async function registerDataRoutes(app: FastifyInstance, deps: DataDeps): 
   await app.register((scope) => contractRoutes(scope, deps));
   await app.register((scope) => ingestionRoutes(scope, deps));
   await app.register((scope) => eventRoutes(scope, deps));
+  await app.register((scope) => erasureRoutes(scope, deps));
+  await app.register((scope) => dataHoldRoutes(scope, deps));
   await app.register((scope) => noticeRoutes(scope, deps));
   await app.register((scope) => subscriptionRoutes(scope, deps));
 }

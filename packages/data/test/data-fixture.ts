@@ -75,12 +75,13 @@ export async function dataFixture(
   const refusals: string[] = [];
   const db = await openTestDatabase({ migrations: [dataMigrations, registryMigrations, ...migrations] });
   const authorizer = testAuthorizer({ engineer: ["*"] });
+  const objects = await openFolderObjectStore(join(folder, "objects"), db.clock);
   const deps: DataDeps = {
     uow: db.uow,
     authorizer,
-    artifacts: createArtifactCatalogue({ work: db.uow, authorizer }),
+    artifacts: createArtifactCatalogue({ work: db.uow, authorizer, objects }),
     places: namedPlaces,
-    objects: await openFolderObjectStore(join(folder, "objects"), db.clock),
+    objects,
     engine: createDuckDbEngine(),
     residency: { require: () => Promise.resolve() },
     sourceFolders: [inbox],

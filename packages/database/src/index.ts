@@ -32,6 +32,7 @@ export { type JobState, jobStates } from "./jobs/job-tables.ts";
 export { type JobWorker, type JobWorkerDeps, startJobWorker } from "./jobs/job-worker.ts";
 export { type AppliedMigration, databaseMigrations, migrate } from "./migrate.ts";
 export { type DatabaseTarget, openDatabase, unaskedDatabase } from "./open-database.ts";
+export { searchText, type TextInTables } from "./search-text.ts";
 export {
   createUnitOfWork,
   type JobSink,

@@ -1,5 +1,6 @@
 export type { LogRecord } from "./log/log-record.ts";
 export type {
+  EntityPart,
   FoldPosition,
   LogFold,
   OnlineQuestion,

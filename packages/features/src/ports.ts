@@ -122,6 +122,18 @@ export interface OnlineStore extends OnlineReader {
    * @throws PortolanError `features.fold_gap` when the store has not folded as far as `after`
    */
   fold(header: OnlineViewHeader, fold: LogFold): Promise<void>;
+  /** How many entities of a view, whatever its definition, have this value as one part of their key. */
+  countEntities(view: OnlineViewKey, named: EntityPart): Promise<number>;
+  /** Removes those entities for good, from all that the store keeps of the view; resolves to how many there were. Repeatable. */
+  forgetEntities(view: OnlineViewKey, named: EntityPart): Promise<number>;
   /** What a view's windows take; `undefined` of a view that has none, or is not there. */
   windowState(view: OnlineViewKey): Promise<OnlineState | undefined>;
+}
+
+/** Part of an entity's key, by its place in the view's key order. */
+export interface EntityPart {
+  readonly part: number;
+  /** How many parts a key of the view has. */
+  readonly parts: number;
+  readonly value: string;
 }

@@ -75,7 +75,7 @@ type ContractColumnsView = {
   team_id: string | null;
   use_case_id: string | null;
   name: string;
-  columns: JSONColumnType<readonly { name: string; type: string }[]>;
+  columns: JSONColumnType<readonly { name: string; type: string; subject?: true }[]>;
   primary_key: JSONColumnType<readonly string[]>;
   published_at: number;
 };

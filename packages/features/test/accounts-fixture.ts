@@ -81,13 +81,17 @@ export interface AccountsFixture extends FeaturesFixture {
   materialized(asOf: number, datasetId?: string): Promise<MaterializationView>;
 }
 
-export async function accountsFixture(): Promise<AccountsFixture> {
-  const f = await featuresFixture();
+/** @param edit what a test wants otherwise in the two contracts */
+export async function accountsFixture(
+  more?: Parameters<typeof featuresFixture>[1],
+  edit: (document: string) => string = (document) => document,
+): Promise<AccountsFixture> {
+  const f = await featuresFixture([], more);
   for (const [name, document] of [
     ["changes", changesContract],
     ["payments", paymentsContract],
   ] as const)
-    await publishContract(f.deps, f.call, name, { document, references: {} });
+    await publishContract(f.deps, f.call, name, { document: edit(document), references: {} });
   await publishView(f.deps, f.call, "accounts", { document: accountsView });
   const ingest = async (of: string, name: string, text: string) => {
     const done = await f.ingest(name, text, { contract: of });

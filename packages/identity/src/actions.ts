@@ -63,6 +63,8 @@ export const actions = {
     "Read ingestions and quarantined rows",
   ),
   "data:read_dataset": action("reads", "one", "data:read_dataset", "Read published datasets"),
+  "data:erase": action("administers", "one", "data:read_dataset", "Erase what is known of a data subject"),
+  "data:hold": action("administers", "one", "data:read_dataset", "Place and release legal holds on data"),
   "features:publish_view": action(
     "works",
     "none",
@@ -77,6 +79,12 @@ export const actions = {
     "Write feature values to the online store",
   ),
   "features:build_training_set": action("works", "one", "features:read_training_set", "Build a training set"),
+  "features:replay_values": action(
+    "reads",
+    "one",
+    "features:read_view",
+    "Derive served feature values again, offline",
+  ),
   "features:read_training_set": action("reads", "one", "features:read_training_set", "Read training sets"),
   "training:start": action("works", "one", "training:read", "Start or cancel a training run"),
   "training:track": action(

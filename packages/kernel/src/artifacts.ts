@@ -1,6 +1,6 @@
-import type { CallContext } from "./actor.ts";
+import type { CallContext, Environment } from "./actor.ts";
 import type { Digest } from "./digest.ts";
-import type { Transaction } from "./unit-of-work.ts";
+import type { Sql, Transaction } from "./unit-of-work.ts";
 import type { EnvironmentPlace } from "./work-places.ts";
 
 /** What bytes are to the place that holds them. */
@@ -38,4 +38,37 @@ export interface ArtifactCatalogue {
    * @throws PortolanError `registry.artifact_not_found`, the same whatever is missing.
    */
   require(call: CallContext, digest: string, at: EnvironmentPlace): Promise<Digest>;
+}
+
+/** Bytes that an organisation holds in an environment. */
+export interface HeldBytes {
+  readonly digest: Digest;
+  readonly kind: ArtifactKind;
+  readonly environment: Environment;
+}
+
+/** Whether something that notes no reference names these bytes, in whatever organisation. */
+export type OtherHolder = (sql: Sql, digest: Digest) => Promise<boolean>;
+
+/**
+ * Takes bytes out of the object store, which keeps equal ones once for everybody: they go when the last reference has gone, and not before.
+ * Implemented by `registry`.
+ */
+export interface ByteRemoval {
+  /** What the caller's organisation holds in these environments. */
+  held(sql: Sql, organisationId: string, environments: readonly Environment[]): Promise<HeldBytes[]>;
+  /**
+   * References of the caller's organisation in these environments name the bytes that took the place, or go where none did. Other
+   * environments and organisations keep theirs. Repeatable.
+   */
+  succeed(
+    tx: Transaction,
+    environments: readonly Environment[],
+    change: { readonly before: Digest; readonly after?: Digest },
+  ): Promise<void>;
+  /**
+   * Removes bytes that nobody holds any more; `held` where somebody does, of whom nothing is told. Whoever stores the same bytes at that
+   * moment and notes them afterwards is refused and stores them again: nothing is ever noted whose bytes are gone. Repeatable.
+   */
+  discard(call: CallContext, digest: Digest): Promise<"removed" | "held">;
 }

@@ -18,4 +18,9 @@ export interface ObjectStore {
   get(digest: Digest): Promise<Uint8Array>;
   /** A local path to read-only bytes, for tools that want a file. Verified before it is handed out. */
   localPath(digest: Digest): Promise<string>;
+  /**
+   * Removes the bytes for good; resolves to whether they were there. For `ByteRemoval` alone, which knows whether somebody holds them:
+   * equal bytes are kept once for all.
+   */
+  remove(digest: Digest): Promise<boolean>;
 }

@@ -1,16 +1,28 @@
 import { mkdirSync } from "node:fs";
 import type {
+  EntityPart,
   OnlineQuestion,
   OnlineRow,
   OnlineStore,
   OnlineVector,
   OnlineViewHeader,
+  OnlineViewKey,
 } from "@portolan/features/contract";
 import { answerOf, newerOnline, type StoredVector, writtenElsewhere } from "@portolan/features/online-values";
 import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
 import { open } from "lmdb";
 import { foldLog } from "./log-fold.ts";
-import { dropGenerationsBefore, headerKey, headerOf, stage, type Values, valueKey } from "./stored-values.ts";
+import {
+  dropGenerationsBefore,
+  headerKey,
+  headerOf,
+  type Key,
+  keysNamed,
+  keysPerTransaction,
+  stage,
+  type Values,
+  valueKey,
+} from "./stored-values.ts";
 import { entityReader, windowState } from "./window-rows.ts";
 
 /**
@@ -49,6 +61,9 @@ export function openOnlineStore(options: {
     },
     windowState: async (view) => windowState(values, view),
     fold: (header, fold) => inTurn(() => foldLog(values, header, fold)),
+    countEntities: async (view, named) => entitiesIn(await keysNamed(values, view, named), named),
+    // In turn with folds: one that has read an entity's records would write them back.
+    forgetEntities: (view, named) => inTurn(() => forget(values, view, named)),
     close: async () => {
       await writing;
       await values.close();
@@ -106,4 +121,20 @@ function writeRows(
     asOf: Math.max(asOf, before?.asOf ?? 0),
     generation,
   });
+}
+
+async function forget(values: Values, view: OnlineViewKey, named: EntityPart): Promise<number> {
+  const keys = await keysNamed(values, view, named);
+  for (let from = 0; from < keys.length; from += keysPerTransaction)
+    await values.transaction(() => {
+      for (const key of keys.slice(from, from + keysPerTransaction)) void values.remove(key);
+    });
+  await values.flushed;
+  return entitiesIn(keys, named);
+}
+
+/** An entity may lie in two generations, and in several rows of each: it is one. */
+function entitiesIn(keys: readonly Key[], { parts }: EntityPart): number {
+  const entity = (key: Key): string => JSON.stringify([...key.slice(1, 4), ...key.slice(5, 5 + parts)]);
+  return new Set(keys.map(entity)).size;
 }

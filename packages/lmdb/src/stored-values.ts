@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { OnlineState, OnlineViewKey } from "@portolan/features/contract";
+import type { EntityPart, OnlineState, OnlineViewKey } from "@portolan/features/contract";
 import { keyParts, type StoredEntity, type StoredHeader } from "@portolan/features/online-values";
 import type { RootDatabase } from "lmdb";
 import type { WindowRow } from "./window-rows.ts";
@@ -74,7 +74,7 @@ export function dropGeneration(values: Values, view: OnlineViewKey, generation: 
 }
 
 /** Keys that one transaction removes: a generation may have millions, and the caller's thread serves others too. */
-const keysPerTransaction = 1000;
+export const keysPerTransaction = 1000;
 
 async function dropRange(values: Values, start: Key, end: Key): Promise<void> {
   for (let removed = keysPerTransaction; removed === keysPerTransaction; )
@@ -83,4 +83,33 @@ async function dropRange(values: Values, start: Key, end: Key): Promise<void> {
       for (const key of keys) void values.remove(key);
       return keys.length;
     });
+}
+
+/** Keys that are looked at before others get their turn. */
+const keysPerLook = 10_000;
+
+/** Where values of entities lie that have this value as a part of their key, in all generations of a view. */
+export async function keysNamed(
+  values: Values,
+  view: OnlineViewKey,
+  { part, value }: EntityPart,
+): Promise<Key[]> {
+  const place: Key = ["value", ...placeOf(view)];
+  const [wanted] = keyParts([value]);
+  const at = place.length + 1 + part;
+  const end: Key = [...place, Number.POSITIVE_INFINITY];
+  const found: Key[] = [];
+  for (let start: Key = place; ; ) {
+    const keys = Array.from(values.getKeys({ start, end, limit: keysPerLook }));
+    found.push(...keys.filter((key) => key[at] === wanted));
+    const last = keys.at(-1);
+    if (!last || keys.length < keysPerLook) return dedupe(found);
+    // Begins with the last one again: it is counted once.
+    start = last;
+    await new Promise(setImmediate);
+  }
+}
+
+function dedupe(keys: readonly Key[]): Key[] {
+  return [...new Map(keys.map((key) => [JSON.stringify(key), key])).values()];
 }

@@ -59,6 +59,7 @@ export async function openFolderObjectStore(folder: string, clock: Clock): Promi
       if ((await digestOfFile(path, digest)) !== digest) throw corrupt(digest);
       return path;
     },
+    remove: (digest) => removeFile(pathOf(digest), folder),
     list: () => listDigests(folder),
   };
 }
@@ -162,6 +163,18 @@ async function* listDigests(folder: string): AsyncIterable<Digest> {
       }
     }
   }
+}
+
+/** Resolves to whether it was there. Synced: after a power loss it does not come back. */
+async function removeFile(path: string, folder: string): Promise<boolean> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return false;
+    throw storageFault(error, folder);
+  }
+  await syncFolder(join(path, ".."));
+  return true;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -36,6 +36,7 @@ export {
 } from "./control/read-predictions.ts";
 export { type OutcomeReport, reportOutcomes } from "./control/report-outcomes.ts";
 export { applyRetention, type RetentionDeps, type RetentionTerms } from "./control/retention.ts";
+export { countSubjectRecords, type SubjectRecordDeps, searchPayloads } from "./control/subject-records.ts";
 export { predictionsErrors } from "./errors.ts";
 export type { HoldView } from "./routes/holds.ts";
 

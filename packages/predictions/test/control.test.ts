@@ -137,6 +137,11 @@ describe("reading", () => {
       cursor = page.next === undefined ? "" : `&cursor=${page.next}`;
     } while (cursor !== "");
     expect(found.toSorted()).toEqual(ids.filter((_, n) => n % 2 === 0).toSorted());
+    const { useCaseId } = aContext();
+    const own = await control.app.inject(`/v1/predictions?useCaseId=${useCaseId}&limit=1000`);
+    expect(own.json<{ predictions: unknown[] }>().predictions).toHaveLength(found.length);
+    const others = await control.app.inject("/v1/predictions?useCaseId=uc_0mwr2jm00zzzzzzzzzzzzzzzzz");
+    expect(others.json()).toEqual({ predictions: [] });
     const nobody = await control.app.inject("/v1/predictions?endpoint=churn");
     expect(nobody.json()).toEqual({ predictions: [] });
     const early = await control.app.inject("/v1/predictions?to=2026-11-18T11:06:40.005Z");
@@ -264,9 +269,9 @@ describe("erasure", () => {
     expect(verifyPredictionProof(await provePrediction(control.deps, control.person(), at(2))).kind).toBe(
       "proved",
     );
-    const { rows: outputs } = await sql<{ outputs: string | null }>`
-      select outputs from predictions.outcomes where prediction_id = ${at(0)}`.execute(control.sql);
-    expect(outputs).toEqual([{ outputs: null }]);
+    const { rows: outcomes } = await sql`
+      select outcome from predictions.outcomes where prediction_id = ${at(0)}`.execute(control.sql);
+    expect(outcomes, "what happened to somebody goes with what was predicted").toEqual([]);
     expect(await rows("ledger.rows where event like 'predictions.erasure.%'")).toBe(2);
   });
 

@@ -87,6 +87,11 @@ export class HashEntity implements EntityInStore, EntityRows {
 }
 
 // A key is a JSON array, which ends with a bracket: what follows it cannot be part of another key.
+/** Whose row a field is. */
+export function entityOf(field: string): string {
+  return field.slice(0, field.lastIndexOf("]") + 1);
+}
+
 function summaryField(field: string): string {
   return `${field}summary`;
 }

@@ -60,9 +60,9 @@ redis.call('UNLINK', KEYS[4])
 return 1
 `);
 
-/** KEYS: values. ARGV: cursor. Answers with the next cursor, and fields of some entities; a field may come twice. */
-export const scanEntities = script(`
-local found = redis.call('HSCAN', KEYS[1], ARGV[1], 'MATCH', '*]', 'COUNT', 300)
+/** KEYS: values. ARGV: cursor, pattern. Answers with the next cursor, and some fields; a field may come twice. */
+export const scanFields = script(`
+local found = redis.call('HSCAN', KEYS[1], ARGV[1], 'MATCH', ARGV[2], 'COUNT', 300)
 local answer = { found[1] }
 for i = 1, #found[2], 2 do answer[#answer + 1] = found[2][i] end
 return answer
@@ -73,6 +73,13 @@ export const measureFields = script(`
 local answer = {}
 for i = 1, #ARGV do answer[i] = redis.call('HSTRLEN', KEYS[1], ARGV[i]) end
 return answer
+`);
+
+/** KEYS: revision, values. ARGV: fields. Whoever has read them must read again before it writes. */
+export const removeFields = script(`
+for i = 1, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end
+redis.call('INCR', KEYS[1])
+return 1
 `);
 
 /** KEYS: a key. ARGV: what it is set to, if anything. Answers with what it is. */

@@ -2,6 +2,7 @@ import type { OnlineStore } from "@portolan/features/contract";
 import { messageOf, PortolanError } from "@portolan/kernel";
 import { type Connection, openConnection } from "./connect.ts";
 import { createRead, type RedisReaderOptions } from "./online-reader.ts";
+import { countEntities, forgetEntities } from "./online-scan.ts";
 import { windowState } from "./online-sweep.ts";
 import { foldLog, foldPosition, replace, update } from "./online-writes.ts";
 import { type RunScript, scriptRunner } from "./run-script.ts";
@@ -32,6 +33,9 @@ export function openRedisOnlineStore(options: RedisReaderOptions): OnlineStore {
     foldPosition: (view) => foldPosition(run, view),
     windowState: (view) => windowState(run, view),
     fold: (header, fold) => inTurn(() => foldLog(run, header, fold)),
+    countEntities: (view, named) => countEntities(run, view, named),
+    // In turn with folds: one that has read an entity's records would write them back.
+    forgetEntities: (view, named) => inTurn(() => forgetEntities(run, view, named)),
     close: async () => {
       await writing;
       await connection.close();

@@ -8,8 +8,9 @@ import {
   sweepEntity,
   type WindowShape,
 } from "@portolan/features/online-windows";
-import { entitiesAtOnce, readView, viewKeys } from "./online-reader.ts";
-import { measureFields, scanEntities, stateText } from "./online-scripts.ts";
+import { readView, viewKeys } from "./online-reader.ts";
+import { entityPattern, fieldsOf } from "./online-scan.ts";
+import { measureFields, stateText } from "./online-scripts.ts";
 import type { Change } from "./online-writes.ts";
 import type { RunScript } from "./run-script.ts";
 
@@ -34,7 +35,7 @@ export async function sweepWindows(
   const keys = viewKeys(header);
   const values = keys.values(header.generation);
   let state = emptyState(header.asOf);
-  for await (const fields of entitiesOf(run, values)) {
+  for await (const fields of fieldsOf(run, values, entityPattern)) {
     const left = new Map<string, { readonly entity: EntityReader; readonly fields: readonly string[] }>();
     const asked = fields.map((field) => ({ field }));
     const sameGeneration = (now: StoredHeader | undefined): StoredHeader => {
@@ -56,18 +57,4 @@ export async function sweepWindows(
     }
   }
   await run(stateText, [keys.state], [JSON.stringify(state)]);
-}
-
-/** Every entity once, some at a time: a cursor may come by one again. */
-async function* entitiesOf(run: RunScript, values: string): AsyncGenerator<string[]> {
-  const seen = new Set<string>();
-  for (let cursor: string | undefined = "0"; cursor !== undefined; ) {
-    const reply = (await run(scanEntities, [values], [cursor])) as string[];
-    const [next, ...found] = reply;
-    const fresh = found.filter((field) => !seen.has(field));
-    for (const field of fresh) seen.add(field);
-    for (let from = 0; from < fresh.length; from += entitiesAtOnce)
-      yield fresh.slice(from, from + entitiesAtOnce);
-    cursor = next === "0" ? undefined : next;
-  }
 }

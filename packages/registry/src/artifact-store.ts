@@ -1,4 +1,12 @@
-import { type Environment, type EnvironmentPlace, placeOf, type Sql } from "@portolan/kernel";
+import {
+  type ArtifactKind,
+  type Digest,
+  type Environment,
+  type EnvironmentPlace,
+  type HeldBytes,
+  placeOf,
+  type Sql,
+} from "@portolan/kernel";
 
 type ReferenceTable = {
   organisation_id: string;
@@ -11,7 +19,13 @@ type ReferenceTable = {
   noted_at: number;
 };
 
-const tables = (sql: Sql) => sql.withTables<{ "registry.artifact_references": ReferenceTable }>();
+type RemovedTable = { digest: string; state: "leaving" | "gone"; changed_at: number };
+
+const tables = (sql: Sql) =>
+  sql.withTables<{
+    "registry.artifact_references": ReferenceTable;
+    "registry.removed_bytes": RemovedTable;
+  }>();
 
 /** Adds references; those that are there already stay as they are. */
 export async function insertReferences(sql: Sql, rows: readonly ReferenceTable[]): Promise<void> {
@@ -37,4 +51,85 @@ export async function listHoldings(
     .where("digest", "=", digest)
     .execute();
   return rows.map((row) => ({ environment: row.environment, ...placeOf(row) }));
+}
+
+/** What an organisation holds in these environments. */
+export async function listHeld(
+  sql: Sql,
+  organisationId: string,
+  environments: readonly Environment[],
+): Promise<HeldBytes[]> {
+  const rows = await tables(sql)
+    .selectFrom("registry.artifact_references")
+    .select(["digest", "kind", "environment"])
+    .distinct()
+    .where("organisation_id", "=", organisationId)
+    .where("environment", "in", [...environments])
+    .orderBy("digest")
+    .execute();
+  return rows.map((row) => ({ ...row, digest: row.digest as Digest, kind: row.kind as ArtifactKind }));
+}
+
+/** References of an organisation to these bytes in these environments. */
+export function referencesTo(
+  sql: Sql,
+  organisationId: string,
+  digest: string,
+  environments: readonly Environment[],
+): Promise<ReferenceTable[]> {
+  return tables(sql)
+    .selectFrom("registry.artifact_references")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("digest", "=", digest)
+    .where("environment", "in", [...environments])
+    .execute();
+}
+
+export async function deleteReferences(
+  sql: Sql,
+  organisationId: string,
+  digest: string,
+  environments: readonly Environment[],
+): Promise<void> {
+  await tables(sql)
+    .deleteFrom("registry.artifact_references")
+    .where("organisation_id", "=", organisationId)
+    .where("digest", "=", digest)
+    .where("environment", "in", [...environments])
+    .execute();
+}
+
+/** Whether anybody holds the bytes, in whatever organisation. */
+export async function isReferenced(sql: Sql, digest: string): Promise<boolean> {
+  const row = await tables(sql)
+    .selectFrom("registry.artifact_references")
+    .select("digest")
+    .where("digest", "=", digest)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Notes what becomes of the file of bytes that nobody holds. */
+export async function markRemoved(sql: Sql, row: RemovedTable): Promise<void> {
+  await tables(sql)
+    .insertInto("registry.removed_bytes")
+    .values(row)
+    .onConflict((conflict) =>
+      conflict.column("digest").doUpdateSet({ state: row.state, changed_at: row.changed_at }),
+    )
+    .execute();
+}
+
+/** Those of the digests whose file went, or is about to. */
+export async function removedAmong(
+  sql: Sql,
+  digests: readonly string[],
+): Promise<Pick<RemovedTable, "digest" | "state">[]> {
+  if (digests.length === 0) return [];
+  return tables(sql)
+    .selectFrom("registry.removed_bytes")
+    .select(["digest", "state"])
+    .where("digest", "in", [...digests])
+    .execute();
 }

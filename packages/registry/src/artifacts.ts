@@ -17,16 +17,16 @@ import {
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { insertReferences, listHoldings } from "./artifact-store.ts";
+import { insertReferences, listHoldings, removedAmong } from "./artifact-store.ts";
 import type { RegistryErrorCode } from "./errors.ts";
 
 export interface CatalogueDeps {
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
+  readonly objects: ObjectStore;
 }
 
 export interface ArtifactDeps extends CatalogueDeps {
-  readonly objects: ObjectStore;
   readonly artifacts: ArtifactCatalogue;
   readonly places: PlaceDirectory;
 }
@@ -37,13 +37,14 @@ export const largestArtifactBytes = 2 ** 30;
 /** The rows of `registry.artifact_references`, for every domain that stores bytes or is named a digest. */
 export function createArtifactCatalogue(deps: CatalogueDeps): ArtifactCatalogue {
   return {
-    note: (tx, at, references) => note(tx, at, references),
+    note: (tx, at, references) => note(deps, tx, at, references),
     require: (call, digest, at) =>
       requireHolding(deps, call, digest, (held) => held.environment === at.environment && covers(held, at)),
   };
 }
 
 async function note(
+  { objects }: CatalogueDeps,
   tx: Transaction,
   at: EnvironmentPlace,
   references: Parameters<ArtifactCatalogue["note"]>[2],
@@ -62,6 +63,15 @@ async function note(
       noted_at: tx.now,
     })),
   );
+  const digests = references.map(({ digest }) => digest as Digest);
+  for (const { digest, state } of await removedAmong(tx.sql, digests)) {
+    // Stored, and gone again before they were noted: the last who held equal bytes had them removed just then.
+    if (state === "leaving" || !(await objects.has(digest as Digest)))
+      throw new PortolanError("kernel.conflict", {
+        detail: `the bytes ${digest} were removed while they were stored`,
+        mend: "Repeat it: they are stored anew.",
+      });
+  }
 }
 
 /** One of the fitting holdings must be readable; the refusal of the last one is left as a denial. */

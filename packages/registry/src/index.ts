@@ -20,8 +20,9 @@ export { promoteVersion, readVersion, speechOf } from "./promote-version.ts";
 export { pushVersion } from "./push-version.ts";
 export { readComputeProfile } from "./read-compute-profile.ts";
 export { registerUpstream } from "./register-upstream.ts";
+export { createByteRemoval } from "./remove-bytes.ts";
 export { type SignedFiles, signFiles } from "./sign-files.ts";
-export { findVersion } from "./store.ts";
+export { findVersion, versionsTrainedOn } from "./store.ts";
 export type { RegistryDeps };
 
 export const registryMigrations: MigrationSet = {

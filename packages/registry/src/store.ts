@@ -1,5 +1,5 @@
 import type { Environment, Sql } from "@portolan/kernel";
-import type { Insertable, JSONColumnType, Selectable } from "kysely";
+import { type Insertable, type JSONColumnType, type Selectable, sql } from "kysely";
 import type { ComputeProfile } from "./compute-profile.ts";
 import type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
 
@@ -233,4 +233,22 @@ async function toVersion(sql: Sql, row: Selectable<VersionTable>): Promise<Model
     createdBy: row.created_by,
     stages: stages.map((stage) => stage.environment as Environment),
   };
+}
+
+/** Versions that were trained on one of these training sets, by model and version. */
+export async function versionsTrainedOn(
+  session: Sql,
+  organisationId: string,
+  trainingSetIds: readonly string[],
+): Promise<ModelVersion[]> {
+  if (trainingSetIds.length === 0) return [];
+  const rows = await tables(session)
+    .selectFrom("registry.versions")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where(sql<string>`lineage ->> 'trainingSetId'`, "in", [...trainingSetIds])
+    .orderBy("model")
+    .orderBy("version")
+    .execute();
+  return Promise.all(rows.map((row) => toVersion(session, row)));
 }

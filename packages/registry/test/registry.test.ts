@@ -70,7 +70,7 @@ function deps() {
     work: db.uow,
     authorizer,
     objects,
-    artifacts: createArtifactCatalogue({ work: db.uow, authorizer }),
+    artifacts: createArtifactCatalogue({ work: db.uow, authorizer, objects }),
     places: namedPlaces,
     keys,
     clock: db.clock,

@@ -230,3 +230,42 @@ function storedRun(row: Selectable<RunTable>): StoredRun {
     },
   };
 }
+
+/** Scored snapshots that are ready, with their chunks, of an organisation in these environments. */
+export async function readyRuns(
+  sql: Sql,
+  organisationId: string,
+  environments: readonly Environment[],
+): Promise<{ readonly run: Selectable<RunTable>; readonly chunks: readonly string[] }[]> {
+  const runs = await tables(sql)
+    .selectFrom("scoring.runs")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("environment", "in", [...environments])
+    .where("state", "=", "ready")
+    .orderBy("id")
+    .execute();
+  return Promise.all(
+    runs.map(async (run) => {
+      const chunks = await tables(sql)
+        .selectFrom("scoring.chunks")
+        .select("object")
+        .where("run_id", "=", run.id)
+        .execute();
+      return { run, chunks: chunks.map(({ object }) => object) };
+    }),
+  );
+}
+
+/** A scored snapshot whose rows are gone: it is scored again where it is needed. */
+export async function withdrawRun(sql: Sql, id: string): Promise<void> {
+  await tables(sql)
+    .updateTable("scoring.runs")
+    .set({
+      state: "failed",
+      failure: "rows of a data subject were erased from what it was made of: score it again",
+    })
+    .where("id", "=", id)
+    .where("state", "=", "ready")
+    .execute();
+}

@@ -9,12 +9,16 @@ import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { registerDeidentify } from "./data-deidentify.ts";
+import { registerErase } from "./data-erase.ts";
+import { registerDataHolds } from "./data-holds.ts";
 import { registerSubscriptionCommands, type Subscription, subscriptionText } from "./subscriptions.ts";
 
 export function registerDataCommands(program: Command, contextOf: ContextOf): void {
   const data = program
     .command("data")
-    .description("Bring data in under its contract, see what was kept out, judge it again")
+    .description(
+      "Bring data in under its contract, see what was kept out, judge it again, erase what is known of somebody",
+    )
     .addHelpText(
       "after",
       "\nA trial without storing anything: portolan contract test\n\nExamples:\n  portolan data ingest flights.parquet --contract flights\n  portolan data quarantine ing_…\n  portolan data replay ing_…",
@@ -26,6 +30,8 @@ export function registerDataCommands(program: Command, contextOf: ContextOf): vo
   registerNotices(data, contextOf);
   registerSubscriptionCommands(data, contextOf);
   registerDeidentify(data, contextOf);
+  registerErase(data, contextOf);
+  registerDataHolds(data, contextOf);
 }
 
 interface IngestOptions {

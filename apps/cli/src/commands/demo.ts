@@ -7,7 +7,8 @@ import { assembleCast } from "../demo/cast.ts";
 import { planCharterStep, signCharterStep } from "../demo/govern.ts";
 import { gateStep, ingestStep, trainingSetStep, trainStep } from "../demo/learn.ts";
 import { Narrator } from "../demo/narrator.ts";
-import { auditStep, deployStep, replayStep } from "../demo/serve.ts";
+import { auditStep, parityStep } from "../demo/prove.ts";
+import { deployStep, replayStep } from "../demo/serve.ts";
 import { count, type DemoSummary, type World } from "../demo/world.ts";
 import type { ContextOf } from "../program.ts";
 import { readRunState } from "../supervisor/state-file.ts";
@@ -50,7 +51,7 @@ async function runDemo(
   options: DemoOptions,
 ): Promise<{ narrator: Narrator; world: World }> {
   const { output } = context;
-  const narrator = new Narrator(output, 10);
+  const narrator = new Narrator(output, 11);
   output.say(
     "Portolan demo: three million US flights of 2001 (vega-datasets), from a charter to governed predictions\n",
   );
@@ -84,6 +85,7 @@ async function runDemo(
   await narrator.step("Evaluate, gate, promote", 10, () => gateStep(ready));
   await narrator.step("Deploy the endpoint", 5, () => deployStep(ready));
   await narrator.step("Replay later weeks as live traffic, outcomes following", 40, () => replayStep(ready));
+  await narrator.step("Compare served features with training's", 20, () => parityStep(ready));
   await narrator.step("Audit", 10, () => auditStep(ready));
   return { narrator, world: ready };
 }
@@ -98,12 +100,21 @@ async function prepareFolder(context: CliContext): Promise<string> {
 }
 
 function closing(world: World, seconds: number, exits: boolean): string {
-  const { accepted = 0, quarantined = 0, auc, served = 0, latencyMs, verified }: DemoSummary = world.summary;
+  const {
+    accepted = 0,
+    quarantined = 0,
+    auc,
+    served = 0,
+    latencyMs,
+    parity,
+    verified,
+  }: DemoSummary = world.summary;
   const lines = [
     "",
     `rows       ${count(accepted)} accepted, ${quarantined} kept out`,
     `model      AUC ${auc?.value.toFixed(3)} [${auc?.low.toFixed(3)}, ${auc?.high.toFixed(3)}] on held-out later weeks; naive baseline ${auc?.baseline.toFixed(3)}`,
     `served     ${count(served)} predictions, p50 ${latencyMs?.p50.toFixed(1)} ms, p95 ${latencyMs?.p95.toFixed(1)} ms, p99 ${latencyMs?.p99.toFixed(1)} ms`,
+    `features   ${count(parity?.compared ?? 0)} served values derived again offline, ${parity?.mismatches} differ`,
     `audit      verified: ${count(verified?.rows ?? 0)} ledger rows under ${verified?.checkpoints ?? 0} signed checkpoints`,
     `took       ${seconds.toFixed(0)} s`,
   ];

@@ -1,5 +1,6 @@
 import { asEpochMicros, formatInstant, PortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
+import { findUseCase } from "../client/use-cases.ts";
 import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
@@ -32,7 +33,10 @@ function registerParity(features: Command, contextOf: ContextOf): void {
       "Derive served feature values of the prediction log again, offline, and compare them bit for bit (exit code 1 on any difference, or when nothing could be compared)",
     )
     .requiredOption("--endpoint <name>", "whose predictions")
-    .option("--use-case <name>", "whose data the values are of (default: the view's own use case)")
+    .option(
+      "--use-case <name>",
+      "whose predictions and values (needed by those who hold their roles in a team; default: all, and the view's own)",
+    )
     .option("--model-version <version>", "only predictions that this version answered")
     .option("--from <instant>", "arrived at or after (RFC 3339)")
     .option("--to <instant>", "arrived at or before (RFC 3339)")
@@ -44,10 +48,12 @@ function registerParity(features: Command, contextOf: ContextOf): void {
     )
     .action(async (options: ParityOptions, command: Command) => {
       const context = contextOf(command);
-      const { endpoint, useCase, modelVersion, from, to } = options;
+      const { endpoint, modelVersion, from, to } = options;
+      const api = await connect(context);
+      const useCase = options.useCase === undefined ? undefined : await findUseCase(api, options.useCase);
       const order = {
         endpoint,
-        ...(useCase === undefined ? {} : { useCase }),
+        ...(useCase === undefined ? {} : { useCaseId: useCase.id }),
         query: Object.fromEntries(
           Object.entries({ modelVersion, from, to }).flatMap(([name, value]) =>
             value === undefined ? [] : [[name, value]],
@@ -56,7 +62,7 @@ function registerParity(features: Command, contextOf: ContextOf): void {
         limit: countOf(options.limit, "--limit", 100_000),
         examples: countOf(options.examples, "--examples", 100),
       };
-      const report = await checkParity(await connect(context), order, (done, of) => {
+      const report = await checkParity(api, order, (done, of) => {
         if (done < of) context.output.note(`${done} of ${of} rows derived again`);
       });
       if (report.mismatches > 0 || report.compared === 0) process.exitCode = 1;

@@ -1,6 +1,7 @@
 import { asEpochMicros, formatInstant, PortolanError } from "@portolan/kernel";
 import type { StoredPrediction } from "@portolan/predictions/contract";
 import type { Command } from "commander";
+import { findUseCase } from "../client/use-cases.ts";
 import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
@@ -23,6 +24,7 @@ export function registerPredictionsCommands(program: Command, contextOf: Context
 type Listed = Pick<StoredPrediction, "header" | "withheld">;
 
 interface ListOptions {
+  readonly useCase?: string;
   readonly endpoint?: string;
   readonly modelVersion?: string;
   readonly variant?: string;
@@ -36,6 +38,7 @@ function registerList(predictions: Command, contextOf: ContextOf): void {
   predictions
     .command("list")
     .description("Records, newest first; a page ends with a block and may hold more than the limit")
+    .option("--use-case <name>", "of this use case (needed by those who hold their roles in a team)")
     .option("--endpoint <name>", "of this endpoint")
     .option("--model-version <version>", "answered by this version")
     .option("--variant <variant>", "champion, canary, shadow or fallback")
@@ -46,8 +49,11 @@ function registerList(predictions: Command, contextOf: ContextOf): void {
     .addHelpText("after", "\nExample:\n  portolan predictions list --endpoint churn --limit 10")
     .action(async (options: ListOptions, command: Command) => {
       const context = contextOf(command);
-      const query = new URLSearchParams(Object.entries({ ...options }));
-      const page = await (await connect(context)).json<{
+      const { useCase, ...rest } = options;
+      const query = new URLSearchParams(Object.entries(rest));
+      const api = await connect(context);
+      if (useCase !== undefined) query.set("useCaseId", (await findUseCase(api, useCase)).id);
+      const page = await api.json<{
         predictions: readonly Listed[];
         next?: string;
       }>({ path: `/v1/predictions?${query.toString()}` });

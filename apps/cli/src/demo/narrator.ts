@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
 import type { CliErrorCode } from "../errors.ts";
 import type { Output } from "../output.ts";
@@ -41,4 +42,15 @@ export function check(holds: boolean, detail: string): void {
     detail,
     mend: "See what happened with: portolan logs control; then run the demo again.",
   });
+}
+
+const waitLimitMs = 60_000;
+
+/** Asks ten times a second until it is so. @throws PortolanError `cli.check_failed` after a minute, with `failure` */
+export async function until(done: () => Promise<boolean>, failure: string): Promise<void> {
+  const deadline = performance.now() + waitLimitMs;
+  while (!(await done())) {
+    check(performance.now() < deadline, failure);
+    await delay(100);
+  }
 }

@@ -11,11 +11,11 @@ import {
   microsPerSecond,
   PortolanError,
   parseInstant,
+  systemClock,
 } from "@portolan/kernel";
 import { quantile, rocAuc } from "@portolan/numerics";
-import { fetchProof, judgeFetchedProof, verifyOnline } from "../commands/audit.ts";
 import type { CliErrorCode } from "../errors.ts";
-import { check } from "./narrator.ts";
+import { check, until } from "./narrator.ts";
 import { count, endpointName, modelName, type TrainingSet, type World } from "./world.ts";
 
 const purpose = "staff-planning";
@@ -135,6 +135,7 @@ export async function replayStep(world: World): Promise<string[]> {
   const file = join(world.context.home, "work", "demo-flights.parquet");
   await writeFile(file, dataset);
   const served: Served[] = [];
+  world.replayedFrom = systemClock.now();
   const moments = await nextDay(world);
   for (const [index, moment] of moments.entries()) {
     if (index > 0) await materialize(world, moment);
@@ -305,37 +306,4 @@ async function reportOutcomes(world: World, served: readonly Served[]): Promise<
   check(stored === served.length, `${served.length - stored} outcomes were not taken`);
   world.lastPrediction = served.at(-1)?.id ?? "";
   return stored;
-}
-
-/** Everything above is on the ledger: verified as a whole, and one prediction proved to an outsider. */
-export async function auditStep(world: World): Promise<string[]> {
-  const { otto } = world.cast.as;
-  const id = world.lastPrediction ?? "";
-  let proof: Awaited<ReturnType<typeof fetchProof>> | undefined;
-  await until(async () => {
-    proof = await fetchProof(otto, id).catch(() => undefined);
-    return proof !== undefined;
-  }, `prediction ${id} did not reach the ledger`);
-  const verdict = proof ? judgeFetchedProof(proof) : { proved: false, detail: "no proof" };
-  check(verdict.proved, `the proof does not hold: ${verdict.detail}`);
-  const report = await verifyOnline({ ...world.context, persona: "otto" });
-  check(
-    report.verified,
-    `the ledger does not verify: ${report.findings.map((finding) => finding.detail).join("; ")}`,
-  );
-  world.summary.verified = { rows: report.provedRows, checkpoints: report.checkpoints };
-  return [
-    `${count(report.provedRows)} rows verified under ${report.checkpoints} signed checkpoints`,
-    `prediction ${id} proved offline from its proof alone`,
-  ];
-}
-
-const waitLimitMs = 60_000;
-
-async function until(done: () => Promise<boolean>, failure: string): Promise<void> {
-  const deadline = performance.now() + waitLimitMs;
-  while (!(await done())) {
-    check(performance.now() < deadline, failure);
-    await delay(100);
-  }
 }

@@ -1,3 +1,4 @@
+import type { EpochMicros } from "@portolan/kernel";
 import { uploadArtifact } from "../client/artifacts.ts";
 import type { CliContext } from "../context.ts";
 import type { RunState } from "../supervisor/state-file.ts";
@@ -15,6 +16,8 @@ export interface World {
   trainingSet?: TrainingSet;
   heldOut?: TrainingSet;
   version?: number;
+  /** When the replayed traffic began to arrive. */
+  replayedFrom?: EpochMicros;
   lastPrediction?: string;
   summary: DemoSummary;
 }
@@ -35,6 +38,7 @@ export interface DemoSummary {
   auc?: { readonly value: number; readonly low: number; readonly high: number; readonly baseline: number };
   served?: number;
   latencyMs?: { readonly p50: number; readonly p95: number; readonly p99: number };
+  parity?: { readonly compared: number; readonly mismatches: number };
   verified?: { readonly rows: number; readonly checkpoints: number };
 }
 

@@ -5,7 +5,8 @@ import { type LoggedPrediction, type ServedValues, type ServingPlan, servedValue
 
 export interface ParityOrder {
   readonly endpoint: string;
-  readonly useCase?: string;
+  /** Whose predictions and values; absent: all that the caller may read, and each view's own use case. */
+  readonly useCaseId?: string;
   /** Which records: as the search understands them. */
   readonly query: Readonly<Record<string, string>>;
   /** At most this many predictions are looked at. */
@@ -103,7 +104,7 @@ async function replay(
 
 async function replayOnce(
   api: ApiClient,
-  { useCase }: ParityOrder,
+  { useCaseId }: ParityOrder,
   rows: readonly ServedValues[],
 ): Promise<readonly (readonly DerivedValues[])[]> {
   const { view = "", environment } = rows[0] ?? {};
@@ -113,7 +114,7 @@ async function replayOnce(
     body: {
       environment,
       version: Number(version),
-      ...(useCase === undefined ? {} : { useCaseId: useCase }),
+      ...(useCaseId === undefined ? {} : { useCaseId }),
       rows: rows.map(({ key, at, servedAt }) => ({ key, at, servedAt })),
     },
     timeoutMs: 120_000,
@@ -151,6 +152,7 @@ async function* recordsOf(api: ApiClient, order: ParityOrder): AsyncGenerator<Lo
   let cursor: string | undefined;
   do {
     const query = new URLSearchParams({ ...order.query, endpoint: order.endpoint, limit: "100" });
+    if (order.useCaseId !== undefined) query.set("useCaseId", order.useCaseId);
     if (cursor !== undefined) query.set("cursor", cursor);
     const page = await api.json<{ predictions: readonly LoggedPrediction[]; next?: string }>({
       path: `/v1/predictions?${query.toString()}`,

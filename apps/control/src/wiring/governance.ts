@@ -70,7 +70,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     work,
     authorizer,
     objects,
-    artifacts: createArtifactCatalogue({ work, authorizer }),
+    artifacts: createArtifactCatalogue({ work, authorizer, objects }),
     places: directory.places,
     keys,
     clock,

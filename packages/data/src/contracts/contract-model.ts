@@ -81,6 +81,10 @@ export interface ContractColumn {
   readonly type: ColumnType;
   readonly required: boolean;
   readonly classification?: string;
+  /** What access policies and readers tell columns apart by. */
+  readonly tags?: readonly string[];
+  /** True where a value of it names the person that the row is about: erasure looks for it there. */
+  readonly subject?: true;
   /** How a date or a time is written in the source, where it is not ISO 8601. */
   readonly format?: TextFormat;
   /** Reads a naive time as a wall clock of this zone; without it a naive time stays `local`. */

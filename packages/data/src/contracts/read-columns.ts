@@ -57,6 +57,7 @@ function readColumn(property: YamlNode, references: Readonly<Record<string, Dige
   const local = readLocalTime(property, references);
   const type = typeOf(property, zone, local);
   const classification = property.get("classification").text();
+  const tags = readTags(property);
   const format = readFormat(options, type);
   for (const nested of ["properties", "items"])
     if (property.get(nested).present)
@@ -72,6 +73,8 @@ function readColumn(property: YamlNode, references: Readonly<Record<string, Dige
     type,
     required: property.get("required").boolean() || property.get("primaryKey").boolean(),
     ...(classification === undefined ? {} : { classification }),
+    ...(tags.length === 0 ? {} : { tags }),
+    ...(namesSubject(property) ? { subject: true as const } : {}),
     ...(format === undefined ? {} : { format }),
     ...(zone === undefined || type !== "instant" ? {} : { defaultTimeZone: zone }),
     ...(local === undefined ? {} : { localTime: local }),
@@ -114,15 +117,29 @@ function readFormat(options: YamlNode, type: ColumnType): TextFormat | undefined
   return read;
 }
 
+/** In the order of the alphabet, each once: another order is no other contract. */
+function readTags(property: YamlNode): string[] {
+  const tags = property.get("tags").items();
+  return [...new Set(tags.flatMap((tag) => tag.text() ?? []))].toSorted();
+}
+
+function namesSubject(property: YamlNode): boolean {
+  return customProperty(property, "portolan.subject")?.boolean() ?? false;
+}
+
+function customProperty(property: YamlNode, name: string): YamlNode | undefined {
+  return property
+    .get("customProperties")
+    .items()
+    .find((item) => item.get("property").text() === name)
+    ?.get("value");
+}
+
 function readLocalTime(
   property: YamlNode,
   references: Readonly<Record<string, Digest>>,
 ): ContractColumn["localTime"] {
-  const value = property
-    .get("customProperties")
-    .items()
-    .find((item) => item.get("property").text() === "portolan.localTime")
-    ?.get("value");
+  const value = customProperty(property, "portolan.localTime");
   if (!value) return undefined;
   const zones = value.get("zones").requiredText("Name the zone table, a CSV with two columns.");
   if (!Object.hasOwn(references, zones))

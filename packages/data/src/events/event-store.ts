@@ -163,3 +163,19 @@ export async function releaseEvents(sql: Sql, place: EventPlace, prefix: string)
   await addWaiting(sql, place, claimSlot, count);
   return count;
 }
+
+/** Takes one event away that waits; resolves to whether it still did. */
+export async function dropWaiting(
+  sql: Sql,
+  { seq, ...place }: EventPlace & { readonly seq: number },
+): Promise<boolean> {
+  const dropped = await tables(sql)
+    .deleteFrom("data.events")
+    .where("seq", "=", seq)
+    .where("organisation_id", "=", place.organisationId)
+    .where("batch", "is", null)
+    .executeTakeFirst();
+  const wasThere = dropped.numDeletedRows === 1n;
+  if (wasThere) await addWaiting(sql, place, claimSlot, -1);
+  return wasThere;
+}

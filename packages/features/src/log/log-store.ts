@@ -201,3 +201,52 @@ export async function foldsOf(sql: Sql, logId: string): Promise<LogRun[]> {
     };
   });
 }
+
+/** Logs of an organisation in these environments, with their segments. */
+export async function logsWithin(
+  sql: Sql,
+  organisationId: string,
+  environments: readonly Environment[],
+): Promise<{ readonly log: StoredLog; readonly segments: StoredSegment[] }[]> {
+  const logs = await tables(sql)
+    .selectFrom("features.logs")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("environment", "in", [...environments])
+    .orderBy("id")
+    .execute();
+  return Promise.all(logs.map(async (log) => ({ log, segments: await segmentsOf(sql, log.id) })));
+}
+
+/**
+ * Segments whose bytes, or whose dataset's, are others now. Each names the one before by its digest, so that those after it are named anew
+ * too: a log stays a chain, of what is left. Sequences stay, with gaps where records were erased.
+ */
+export async function renameInLog(
+  sql: Sql,
+  log: StoredLog,
+  rename: (
+    segment: StoredSegment,
+  ) => Partial<Pick<StoredSegment, "object" | "size_bytes" | "record_count" | "dataset">>,
+): Promise<void> {
+  let previous: string | null = null;
+  for (const segment of await segmentsOf(sql, log.id)) {
+    const { digest: before, appended_at: _, ...rest } = segment;
+    const manifest: SegmentManifest = { ...rest, ...rename(segment), previous };
+    const digest: Digest = segmentDigest(manifest);
+    if (digest !== before) await updateSegment(sql, { ...manifest, digest });
+    previous = digest;
+  }
+}
+
+async function updateSegment(
+  sql: Sql,
+  { log_id: log, number, ...row }: SegmentManifest & { readonly digest: string },
+): Promise<void> {
+  await tables(sql)
+    .updateTable("features.log_segments")
+    .set(row)
+    .where("log_id", "=", log)
+    .where("number", "=", number)
+    .execute();
+}

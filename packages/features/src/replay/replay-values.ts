@@ -49,7 +49,7 @@ export async function replayValues(
   const { environment, rows } = request;
   const { view: stored, owner } = await viewForWork(deps, call, name, {
     ...request,
-    action: "features:build_training_set",
+    action: "features:replay_values",
   });
   requireKeys(stored, rows);
   const of = { stored, environment, owner, rows };

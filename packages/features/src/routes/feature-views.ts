@@ -99,7 +99,7 @@ function replayRoutes(app: FastifyInstance, deps: FeatureDeps): void {
   app.post<{ Params: Static<typeof NameParams>; Body: ReplayRequest }>(
     "/v1/feature-views/:name/replays",
     {
-      config: routeConfig("features:build_training_set", "governed"),
+      config: routeConfig("features:replay_values", "governed"),
       schema: {
         summary: "Derive served values again, offline, from what was online when they were served",
         tags: ["features"],

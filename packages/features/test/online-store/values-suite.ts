@@ -184,6 +184,31 @@ export function valuesSuite(openWorld: OpenWorld): void {
     );
   });
 
+  test("entities that a part of their key names are forgotten for good, and no others", async () => {
+    await connected();
+    const long = "x".repeat(500);
+    const rows = [
+      ["a", 1],
+      ["b", 1],
+      ["a", 11],
+      [long, 1],
+      ["a]", 1],
+    ].map((key) => ({ key, values: [1, 2] }));
+    await store.replace(header, t(1000), rows);
+    const one = { part: 1, parts: 2, value: "11" };
+    const first = { part: 0, parts: 2, value: "a" };
+    expect(await store.countEntities(header, first)).toBe(2);
+    expect(await store.forgetEntities(header, one)).toBe(1);
+    expect(await store.countEntities(header, first)).toBe(1);
+    expect(await store.forgetEntities(header, { part: 0, parts: 2, value: long })).toBe(1);
+    expect(await store.forgetEntities(header, first)).toBe(1);
+    expect(await store.forgetEntities(header, first)).toBe(0);
+    expect((await get(["a", 1], 1000)).status).toBe("not_found");
+    expect((await get(["b", 1], 1000)).status).toBe("found");
+    expect((await get(["a]", 1], 1000)).status).toBe("found");
+    expect(await store.countEntities({ ...header, organisationId: "org_b" }, first)).toBe(0);
+  });
+
   test("what was written is there when the store is opened again", async () => {
     await connected();
     await store.replace(header, t(1000), [{ key: ["x"], values: [1.5, null] }]);

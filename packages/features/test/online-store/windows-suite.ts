@@ -87,6 +87,12 @@ export function windowsSuite(openWorld: OpenWorld): void {
     await store.fold(header, { log: "flg_a", after: 0, upTo: 250, asOf: t(10), pages: once(early) });
     expect(await store.windowState(header)).toMatchObject({ entities: 250, events: 250 });
     expect(await store.windowState({ ...header, digest: "sha256:01" })).toBeUndefined();
+    // One of them is erased, with all of its rows.
+    const named = { part: 0, parts: 1, value: "s9" };
+    expect(await store.countEntities(header, named)).toBe(1);
+    expect(await store.forgetEntities(header, named)).toBe(1);
+    expect(await store.countEntities(header, named)).toBe(0);
+    expect((await world.dump()).filter((entry) => entry.includes('=s9"'))).toEqual([]);
     const asOf = t(2 * historyMicros + longest);
     const late = [line(251, asOf, "s7")];
     await store.fold(header, { log: "flg_a", after: 250, upTo: 251, asOf, pages: once(late) });

@@ -17,7 +17,7 @@ import { followingMoves, type PartFiles } from "../archive/part-files.ts";
 import { parsePredictionId } from "../format/position.ts";
 import { decodeEntry, decodeHeader, type StoredEntry } from "../format/record-codec.ts";
 import { activeHolds } from "./hold-store.ts";
-import { forgetOutputs } from "./outcome-store.ts";
+import { eraseOutcomes } from "./outcome-store.ts";
 import {
   completeErasure,
   findErasure,
@@ -126,7 +126,7 @@ async function perform(deps: PerformDeps, call: CallContext, erasureId: string):
   const held = new Set(await eraseIds(deps, call, ids));
   const gone = ids.filter((id) => !held.has(id));
   await deps.uow.write(call, async (tx) => {
-    await forgetOutputs(tx, gone);
+    await eraseOutcomes(tx, gone);
     if (!(await completeErasure(tx, erasureId, gone.length))) return;
     const after = digestJson([...gone].sort());
     // A hold that came between the order and its execution.
@@ -243,7 +243,7 @@ function notFound(id: string): PortolanError {
 }
 
 /** Payloads are not indexed by subject (the index would be personal data itself): everything is read. */
-async function findSubject(
+export async function findSubject(
   deps: PerformDeps,
   call: CallContext,
   subject: string,

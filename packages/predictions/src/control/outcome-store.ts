@@ -221,6 +221,18 @@ export async function forgetOutputs(tx: Transaction, predictionIds: readonly str
   }
 }
 
+/** What really happened to somebody is theirs as much as what was predicted: it goes with the payload. */
+export async function eraseOutcomes(tx: Transaction, predictionIds: readonly string[]): Promise<void> {
+  for (let at = 0; at < predictionIds.length; at += 1000) {
+    await tx.sql
+      .withTables<OutcomeTables>()
+      .deleteFrom("predictions.outcomes")
+      .where("organisation_id", "=", tx.call.actor.organisationId)
+      .where("prediction_id", "in", predictionIds.slice(at, at + 1000))
+      .execute();
+  }
+}
+
 // PostgreSQL text holds no NUL, and a binary answer has no text.
 function printable(bytes: Uint8Array): string | null {
   const text = Buffer.from(bytes).toString("utf8");

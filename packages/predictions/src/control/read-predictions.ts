@@ -116,6 +116,8 @@ async function requireReadable(
 }
 
 export interface PredictionQuery {
+  /** Absent: of the whole organisation, which takes a role in all of it. */
+  readonly useCaseId?: string;
   readonly endpoint?: string;
   readonly modelVersion?: string;
   readonly variant?: string;
@@ -138,7 +140,7 @@ interface Cursor {
 }
 
 /**
- * Predictions of the caller's organisation in the environments where it may read them, newest block first. A page ends with a block, so it
+ * Predictions of the caller's organisation, or of one use case, in the environments where it may read them, newest block first. A page ends with a block, so it
  * may hold more than `limit`; the index is per block, so a search costs what its blocks cost.
  */
 export async function listPredictions(
@@ -150,6 +152,7 @@ export async function listPredictions(
   const environments = await environmentsAllowing(deps.authorizer, call, "predictions:read", {
     type: "Prediction",
     organisationId,
+    ...(query.useCaseId === undefined ? {} : { useCaseId: query.useCaseId }),
   });
   const filter: PartFilter = { ...query, organisationId, environments };
   const predictions: StoredPrediction[] = [];
@@ -175,6 +178,7 @@ export function fits({ header }: StoredPrediction, filter: PartFilter): boolean 
   const { context, receivedAt } = header;
   return (
     filter.environments.includes(context.environment) &&
+    (filter.useCaseId === undefined || context.useCaseId === filter.useCaseId) &&
     (filter.endpoint === undefined || context.endpoint === filter.endpoint) &&
     (filter.modelVersion === undefined || (context.model?.version ?? "") === filter.modelVersion) &&
     (filter.variant === undefined || context.variant === filter.variant) &&

@@ -242,6 +242,7 @@ export function findPart(
 
 export interface PartFilter {
   readonly organisationId: string;
+  readonly useCaseId?: string;
   readonly endpoint?: string;
   readonly modelVersion?: string;
   readonly variant?: string;

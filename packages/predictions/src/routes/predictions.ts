@@ -18,6 +18,12 @@ const IdParams = Type.Object({ id: Type.String({ maxLength: 120 }) });
 
 const Query = Type.Object(
   {
+    useCaseId: Type.Optional(
+      Type.String({
+        maxLength: 64,
+        description: "All that the caller may read of its organisation when absent",
+      }),
+    ),
     endpoint: Type.Optional(Type.String({ maxLength: 200 })),
     modelVersion: Type.Optional(Type.String({ maxLength: 64 })),
     variant: Type.Optional(Type.Enum([...variants])),

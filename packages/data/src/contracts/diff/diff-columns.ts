@@ -56,5 +56,18 @@ function diffColumn(was: ContractColumn, is: ContractColumn): ContractChange[] {
         { before: was.classification, after: is.classification },
       ),
     );
+  for (const key of ["tags", "subject"] as const)
+    if (!same(was[key], is[key]))
+      changes.push(
+        compatible("consumer", `columns.${is.name}.${key}`, readings[key], {
+          before: was[key],
+          after: is[key],
+        }),
+      );
   return changes;
 }
+
+const readings = {
+  tags: "who may read it, and how, may change; no row is judged by it",
+  subject: "erasure looks for data subjects in other columns from now on",
+} as const;

@@ -1,0 +1,59 @@
+import { formatInstant } from "@portolan/kernel";
+import { fetchProof, judgeFetchedProof, verifyOnline } from "../commands/audit.ts";
+import { checkParity, type ParityReport } from "../parity/check-parity.ts";
+import { check, until } from "./narrator.ts";
+import { count, endpointName, type World } from "./world.ts";
+
+/** What the gateway served is what training would see: every value of the replayed traffic, derived again offline. */
+export async function parityStep(world: World): Promise<string[]> {
+  const { mara } = world.cast.as;
+  const { replayedFrom, summary } = world;
+  const order = {
+    endpoint: endpointName,
+    useCaseId: world.cast.useCaseId,
+    query: replayedFrom === undefined ? {} : { from: formatInstant(replayedFrom) },
+    limit: summary.served ?? 0,
+    examples: 1,
+  };
+  let report: ParityReport | undefined;
+  await until(async () => {
+    report = await checkParity(mara, order, () => undefined);
+    return report.predictions === summary.served;
+  }, "not all predictions of the replay reached the index");
+  const { compared = 0, mismatches = 0, features = [] } = report ?? {};
+  const example = features.flatMap(({ feature, examples }) =>
+    examples.map((one) => ({ feature, ...one })),
+  )[0];
+  check(compared > 0, "no served feature value could be compared");
+  check(
+    mismatches === 0,
+    `${mismatches} of ${compared} served values differ, such as ${JSON.stringify(example)}`,
+  );
+  summary.parity = { compared, mismatches };
+  return [
+    `${count(compared)} values of ${features.length} features derived again offline: ${mismatches} differ`,
+  ];
+}
+
+/** Everything above is on the ledger: verified as a whole, and one prediction proved to an outsider. */
+export async function auditStep(world: World): Promise<string[]> {
+  const { otto } = world.cast.as;
+  const id = world.lastPrediction ?? "";
+  let proof: Awaited<ReturnType<typeof fetchProof>> | undefined;
+  await until(async () => {
+    proof = await fetchProof(otto, id).catch(() => undefined);
+    return proof !== undefined;
+  }, `prediction ${id} did not reach the ledger`);
+  const verdict = proof ? judgeFetchedProof(proof) : { proved: false, detail: "no proof" };
+  check(verdict.proved, `the proof does not hold: ${verdict.detail}`);
+  const report = await verifyOnline({ ...world.context, persona: "otto" });
+  check(
+    report.verified,
+    `the ledger does not verify: ${report.findings.map((finding) => finding.detail).join("; ")}`,
+  );
+  world.summary.verified = { rows: report.provedRows, checkpoints: report.checkpoints };
+  return [
+    `${count(report.provedRows)} rows verified under ${report.checkpoints} signed checkpoints`,
+    `prediction ${id} proved offline from its proof alone`,
+  ];
+}

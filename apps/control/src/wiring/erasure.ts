@@ -1,0 +1,146 @@
+import { join } from "node:path";
+import {
+  type DirectPlace,
+  dataPlaces,
+  type EraseJobDeps,
+  eraseJob,
+  eventPlace,
+  isContractReference,
+  type RowPlace,
+  type TextSearch,
+} from "@portolan/data";
+import { hasWord, type RowMatch, type RowObject } from "@portolan/data/contract";
+import { searchText } from "@portolan/database";
+import { type FeatureDeps, featurePlaces, onlinePlace } from "@portolan/features";
+import type { ByteRemoval, Digest, JobHandler, Sql } from "@portolan/kernel";
+import {
+  countSubjectRecords,
+  erasePredictions,
+  type PredictionsDeps,
+  searchPayloads,
+} from "@portolan/predictions";
+import { createByteRemoval, versionsTrainedOn } from "@portolan/registry";
+import { listScored, withdrawScored } from "@portolan/scoring";
+import type { Foundation } from "./foundation.ts";
+
+export interface ErasureWiring {
+  readonly bytes: ByteRemoval;
+  readonly jobs: readonly JobHandler[];
+}
+
+/** Every place of the product where data subjects may be, for `portolan data erase`. */
+export function wireErasure(
+  base: Foundation,
+  { engine, online }: Pick<FeatureDeps, "engine" | "online">,
+  predictions: PredictionsDeps,
+): ErasureWiring {
+  const { work: uow, objects, config } = base;
+  const bytes = createByteRemoval({ work: uow, objects, otherHolders: [isContractReference] });
+  const deps: EraseJobDeps = {
+    uow,
+    objects,
+    engine,
+    workFolder: join(config.PORTOLAN_HOME, "work"),
+    bytes,
+    // What is told by rows of another object comes before that object.
+    rowPlaces: [scoredPlace, ...featurePlaces, ...dataPlaces],
+    directPlaces: [eventPlace({ uow }), onlinePlace({ uow, online }), predictionPlace(predictions)],
+    models: {
+      trainedOn: async (sql, organisationId, sets) =>
+        (await versionsTrainedOn(sql, organisationId, sets)).map(({ model, version, stages, lineage }) => ({
+          model,
+          version,
+          stages,
+          trainingSetId: lineage.trainingSetId ?? "",
+        })),
+    },
+    searches: [payloadSearch(predictions), tableSearch(base)],
+  };
+  return { bytes, jobs: [eraseJob(deps)] };
+}
+
+/** Scores: made of what is erased, and made again of what is left where somebody needs them. */
+const scoredPlace: RowPlace = {
+  name: "scored snapshots",
+  list: async (sql, scope) => {
+    const matches = await matchesByOwner(sql, scope);
+    return (await listScored(sql, scope.organisationId, scope.environments)).flatMap(
+      (scored): RowObject[] => {
+        const match = matches.get(scored.of.id);
+        if (!match) return [];
+        return [
+          {
+            digest: scored.object as Digest,
+            owner: scored.runId,
+            what: `scored snapshot ${scored.name}`,
+            environment: scored.environment,
+            useCaseId: scored.useCaseId,
+            isWhole: true,
+            match: { kind: "rows_of", object: scored.of.object as Digest, match, by: "position" },
+          },
+        ];
+      },
+    );
+  },
+  succeed: async (tx, { environments }, { before, after }) => {
+    if (!after) await withdrawScored(tx, environments, before);
+  },
+};
+
+/** How the subject's rows are told in each dataset and training set, by its id. */
+async function matchesByOwner(
+  sql: Sql,
+  scope: Parameters<RowPlace["list"]>[1],
+): Promise<Map<string, RowMatch>> {
+  const matches = new Map<string, RowMatch>();
+  for (const place of [...featurePlaces, ...dataPlaces])
+    for (const { owner, match } of await place.list(sql, scope)) if (match) matches.set(owner, match);
+  return matches;
+}
+
+/** Payloads of predictions that name the data subject, and what was reported of them later. */
+function predictionPlace(predictions: PredictionsDeps): DirectPlace {
+  return {
+    name: "predictions and outcomes",
+    find: async (call, { subject, environments }) =>
+      (await countSubjectRecords(predictions, call, subject, environments)).map(
+        ({ environment, useCaseId, records, holds }) => ({
+          owner: useCaseId,
+          what: "predictions",
+          rows: records,
+          environment,
+          useCaseId,
+          ...(holds.length === 0 ? {} : { heldBy: holds }),
+        }),
+      ),
+    erase: async (call, { subject }, reason) =>
+      (await erasePredictions(predictions, call, { subject }, reason)).erased,
+  };
+}
+
+/** Names in what was asked and answered, where the caller did not say whom it is about. */
+function payloadSearch(predictions: PredictionsDeps): TextSearch {
+  return {
+    name: "payloads of predictions",
+    search: async (call, { subject, environments }) => {
+      const isIn = (text: string): boolean => hasWord(text, subject);
+      const { looked, hits, predictionIds } = await searchPayloads(predictions, call, environments, isIn);
+      const what = `${predictionIds.join(", ")}${hits > predictionIds.length ? ", …" : ""}`;
+      return { looked, found: hits === 0 ? [] : [{ what, hits }] };
+    },
+  };
+}
+
+/** The order itself holds the subject until it is done. */
+const order = "data.erasures";
+
+function tableSearch({ work }: Foundation): TextSearch {
+  return {
+    name: "tables of the database",
+    search: (call, { organisationId, subject }) =>
+      work.read(call, async (sql) => {
+        const { tables, found } = await searchText(sql, { organisationId, text: subject, except: [order] });
+        return { looked: tables, found: found.map(({ table, rows }) => ({ what: table, hits: rows })) };
+      }),
+  };
+}

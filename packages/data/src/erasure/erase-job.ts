@@ -1,0 +1,203 @@
+import {
+  asEpochMicros,
+  JobDeferred,
+  type JobHandler,
+  type JobRun,
+  type JsonObject,
+  type ObjectStore,
+  PortolanError,
+  type Transaction,
+} from "@portolan/kernel";
+import type { AnalysisEngine } from "../analysis.ts";
+import type { DataErrorCode } from "../errors.ts";
+import { type EraseObjectsDeps, eraseObjects } from "./erase-objects.ts";
+import {
+  closeErasure,
+  findErasure,
+  isAnotherRunning,
+  markRunning,
+  type StoredErasure,
+} from "./erasure-store.ts";
+import { type LookDeps, lookForSubject, type Survey } from "./look-for-subject.ts";
+import { eraseQueue } from "./order-erasure.ts";
+import { unsettled } from "./place-store.ts";
+import type { ErasureScope } from "./places.ts";
+import type { ErasureReport, ErasureState } from "./report.ts";
+import { type SearchDeps, type SearchResult, searchEverywhere } from "./search-everywhere.ts";
+import type { ObjectReader } from "./survey.ts";
+
+export interface EraseJobDeps extends LookDeps, EraseObjectsDeps, SearchDeps {
+  readonly objects: ObjectStore;
+  readonly engine: AnalysisEngine;
+  readonly workFolder: string;
+}
+
+/** What came in while the job looked is found by its next round. */
+const mostRounds = 3;
+/** How long it waits for ingestions on their way before it looks again, microseconds. */
+const settleMicros = 1_000_000;
+
+/** Erases what an order names: look, erase place by place, look again, search. Each step resumes after a crash. */
+export function eraseJob(deps: EraseJobDeps): JobHandler {
+  return {
+    queue: eraseQueue,
+    retries: 2,
+    run: (job) => runErasure(deps, job),
+    abandoned: async (tx, { payload, state, reason }) => {
+      const { erasureId: id } = payload as { erasureId: string };
+      if (await closeErasure(tx.sql, id, { state, failure: reason, now: tx.now }))
+        await tx.record({ event: `data.erasure.${state}`, subject: id });
+    },
+  };
+}
+
+interface Work {
+  readonly job: JobRun;
+  readonly order: StoredErasure;
+  readonly scope: ErasureScope;
+  readonly reader: ObjectReader;
+}
+
+async function runErasure(deps: EraseJobDeps, job: JobRun): Promise<JsonObject> {
+  const { erasureId: id } = job.payload as { erasureId: string };
+  const { organisationId } = job.call.actor;
+  const order = await deps.uow.read(job.call, (sql) => findErasure(sql, organisationId, id));
+  if (!order)
+    throw new PortolanError<DataErrorCode>("data.erasure_not_found", { detail: `there is no erasure ${id}` });
+  const { environments, subject, columns } = order;
+  if (subject === null) return { erasureId: id, state: order.state };
+  const { objects, engine, workFolder } = deps;
+  const work = {
+    job,
+    order,
+    scope: { organisationId, environments, subject, columns },
+    reader: { objects, engine, workFolder, signal: job.signal },
+  };
+  try {
+    return await erase(deps, work);
+  } catch (error) {
+    if (job.signal.aborted || !isFault(error)) throw error;
+    const fault = withoutWords(error);
+    if (job.finalAttempt)
+      await deps.uow.write(job.call, async (tx) => {
+        await closeErasure(tx.sql, id, { state: "failed", failure: fault.message, now: tx.now });
+        await tx.record({ event: "data.erasure.failed", subject: id });
+      });
+    throw fault;
+  }
+}
+
+/** What the job's own machinery throws is none. */
+function isFault(error: unknown): error is Error {
+  return error instanceof Error && error.name !== "JobStopped" && error.name !== "JobDeferred";
+}
+
+/** The engine's words may quote a statement, and with it the subject: its code says where it failed. */
+function withoutWords(error: Error): PortolanError<DataErrorCode> {
+  const code = error instanceof PortolanError ? error.code : error.name;
+  return new PortolanError("data.erasure_failed", {
+    detail: `the erasure stopped with ${code}`,
+    mend: "Mend the cause, such as a full disk or a damaged object, and order it again: what is erased stays erased.",
+  });
+}
+
+async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
+  const { job, order } = work;
+  await settle(work);
+  const first = await look(deps, work, 0);
+  const held = first.items.some(({ heldBy }) => heldBy !== undefined);
+  if (order.dry_run || held) return close(work, order.dry_run ? "planned" : "refused", reportOf(first));
+  const erased: Record<string, number> = {};
+  const kept = new Set<string>();
+  let survey = first;
+  for (let round = 1; survey.items.length > 0 && round <= mostRounds; round += 1) {
+    const objects = { ...work, call: job.call, erasureId: order.id, round };
+    for (const digest of await eraseObjects(deps, objects, survey.objects)) kept.add(digest);
+    for (const { place, rows } of survey.objects) erased[place] = (erased[place] ?? 0) + rows;
+    for (const place of deps.directPlaces.filter(({ name }) =>
+      survey.items.some((item) => item.place === name),
+    )) {
+      const count = await job.effect(`erase ${round} ${place.name}`, () =>
+        place.erase(job.call, work.scope, order.reason),
+      );
+      if (count > 0) erased[place.name] = (erased[place.name] ?? 0) + count;
+    }
+    survey = await look(deps, work, round);
+    // A hold that was placed meanwhile: the rest stays, and is in the report as what remains.
+    if (survey.items.some(({ heldBy }) => heldBy !== undefined)) break;
+  }
+  const search = (await job.effect("search", async () => ({
+    ...(await searchEverywhere(deps, work.reader, job.call, work.scope, (note) => job.progress(0.9, note))),
+  }))) as unknown as SearchResult;
+  const left = survey.items.map(({ place, what, owner, rows }) => ({
+    where: place,
+    what: `${what} ${owner}`,
+    hits: rows,
+  }));
+  const remains = [...left, ...search.remains];
+  return close(work, remains.length === 0 ? "erased" : "incomplete", {
+    ...reportOf(first),
+    ...search,
+    remains,
+    erased,
+    bytesHeldElsewhere: [...kept],
+  });
+}
+
+/** Rows that are on their way from one place to another would be missed: what has begun comes to its end first. */
+async function settle({ job, order, scope }: Work): Promise<void> {
+  await job.step("settle", async (tx) => {
+    const again = asEpochMicros(tx.now + settleMicros);
+    if (await isAnotherRunning(tx.sql, order)) throw new JobDeferred(again, "another erasure is being done");
+    if (!order.dry_run && (await unsettled(tx.sql, scope)) > 0)
+      throw new JobDeferred(again, "ingestions that have begun are coming to their end");
+    await markRunning(tx.sql, order.id);
+    return {};
+  });
+}
+
+async function look(deps: EraseJobDeps, { job, scope, reader }: Work, round: number): Promise<Survey> {
+  const found = await job.effect(`look ${round}`, async () => {
+    const survey = await lookForSubject(deps, reader, job.call, scope, (note) => job.progress(0.1, note));
+    return survey as unknown as JsonObject;
+  });
+  return found as unknown as Survey;
+}
+
+function reportOf({ items, models, unmarked }: Survey): ErasureReport {
+  return {
+    found: [...items],
+    models: models.map((model) => ({ ...model, stages: [...model.stages] })),
+    erased: {},
+    bytesHeldElsewhere: [],
+    searched: [],
+    remains: [],
+    notSearched: [],
+    unmarked: [...unmarked],
+  };
+}
+
+async function close(
+  { job, order }: Work,
+  state: Extract<ErasureState, "planned" | "refused" | "erased" | "incomplete">,
+  report: ErasureReport,
+): Promise<JsonObject> {
+  return job.step("close", async (tx: Transaction) => {
+    await closeErasure(tx.sql, order.id, { state, report, now: tx.now });
+    const { found, remains, models } = report;
+    const rows = found.reduce((sum, one) => sum + one.rows, 0);
+    await tx.record({
+      event: closingEvents[state],
+      subject: order.id,
+      detail: { rows, remains: remains.length, models: models.length },
+    });
+    return { erasureId: order.id, state };
+  });
+}
+
+const closingEvents = {
+  planned: "data.erasure.planned",
+  refused: "data.erasure.refused",
+  erased: "data.erasure.completed",
+  incomplete: "data.erasure.left_incomplete",
+} as const;

@@ -1,0 +1,66 @@
+import type { ByteRemoval, CallContext, UnitOfWork } from "@portolan/kernel";
+import type { ErasureScope, TextSearch } from "./places.ts";
+import type { ErasureReport } from "./report.ts";
+import { searchObjects } from "./search-objects.ts";
+import type { ObjectReader } from "./survey.ts";
+import { leastWord } from "./word-pattern.ts";
+
+export interface SearchDeps {
+  readonly uow: UnitOfWork;
+  readonly bytes: ByteRemoval;
+  readonly searches: readonly TextSearch[];
+}
+
+export type SearchResult = Pick<ErasureReport, "searched" | "remains" | "notSearched">;
+
+/** What no search from here comes to. */
+const beyondReach = [
+  "backups that were made before: a restore brings the rows back, erase again after it",
+  "files in source folders, exports, and copies that somebody downloaded",
+  "gateways' own files of predictions that control has not accepted yet",
+  "free pages of the database, its log and the online store, until they are written over",
+  "what models, profiles and aggregates learned from the rows",
+  "contents of archives and other compressed files",
+];
+
+/**
+ * Looks for the subject's name as a word in all bytes that the organisation holds in the order's environments, and wherever the other
+ * searches look. A name of fewer characters than stand in any text by chance is looked for nowhere, and the result says so.
+ */
+export async function searchEverywhere(
+  deps: SearchDeps,
+  reader: ObjectReader,
+  call: CallContext,
+  scope: ErasureScope,
+  onProgress: (note: string) => Promise<void>,
+): Promise<SearchResult> {
+  if (scope.subject.length < leastWord)
+    return {
+      searched: [],
+      remains: [],
+      notSearched: [
+        `texts: a name of fewer than ${leastWord} characters stands in them by chance; the columns that name data subjects were looked at`,
+        ...beyondReach,
+      ],
+    };
+  const held = await deps.uow.read(call, (sql) =>
+    deps.bytes.held(sql, scope.organisationId, scope.environments),
+  );
+  const kinds = Map.groupBy(held, ({ digest }) => digest);
+  const remains: { where: string; what: string; hits: number }[] = [];
+  const searched = [{ where: "stored objects", looked: kinds.size }];
+  const hits = await searchObjects(reader, [...kinds.keys()], scope.subject, (looked) =>
+    onProgress(`searching objects (${looked} of ${kinds.size})`),
+  );
+  for (const [digest, count] of hits) {
+    const what = [...new Set(kinds.get(digest)?.map(({ kind }) => kind))].join(", ");
+    remains.push({ where: "stored objects", what: `${what} ${digest}`, hits: count });
+  }
+  for (const search of deps.searches) {
+    await onProgress(`searching ${search.name}`);
+    const result = await search.search(call, scope);
+    searched.push({ where: search.name, looked: result.looked });
+    remains.push(...result.found.map((found) => ({ where: search.name, ...found })));
+  }
+  return { searched, remains, notSearched: [...beyondReach] };
+}

@@ -1,0 +1,293 @@
+import {
+  type DataDeps,
+  dataPlaces,
+  type EraseJobDeps,
+  eraseJob,
+  eventPlace,
+  orderErasure,
+  placeDataHold,
+  readErasure,
+  receiveEvents,
+  releaseDataHold,
+} from "@portolan/data";
+import { asEpochMicros, type Digest, type JobRun, type JsonValue } from "@portolan/kernel";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { waitFor } from "../../data/test/data-fixture.ts";
+import { createByteRemoval } from "../../registry/src/index.ts";
+import { type FeatureDeps, featurePlaces, onlinePlace } from "../src/index.ts";
+import { onlineHeader } from "../src/online-header.ts";
+import { findView } from "../src/store.ts";
+import { type AccountsFixture, accountsFixture, minute } from "./accounts-fixture.ts";
+import { readOnline } from "./features-fixture.ts";
+
+let f: AccountsFixture;
+let deps: EraseJobDeps;
+
+const placesOf = (all: DataDeps & FeatureDeps): EraseJobDeps => ({
+  uow: all.uow,
+  objects: all.objects,
+  engine: all.engine,
+  workFolder: all.workFolder,
+  bytes: createByteRemoval({ work: all.uow, objects: all.objects, otherHolders: [] }),
+  rowPlaces: [...featurePlaces, ...dataPlaces],
+  directPlaces: [eventPlace(all), onlinePlace(all)],
+  models: { trainedOn: () => Promise.resolve([]) },
+  searches: [],
+});
+
+const people = Array.from({ length: 6 }, (_, n) => `customer-${String(n + 1).padStart(2, "0")}`);
+const marked =
+  "{ name: account, logicalType: string, customProperties: [{ property: portolan.subject, value: true }] }";
+
+beforeAll(async () => {
+  f = await accountsFixture(
+    (all) => [eraseJob(placesOf(all))],
+    (document) => document.replace("{ name: account, logicalType: string }", marked),
+  );
+  deps = placesOf(f.deps);
+  await f.changes(
+    "changes.jsonl",
+    ...people.map((account, n) => ({ account, at: n, cents: 100 + n, rating: 1 })),
+    ...people.map((account, n) => ({ account, at: 20 + n, cents: 200 + n, rating: 2 })),
+  );
+  await f.payments("payments.jsonl", ...people.map((account, n) => ({ account, at: 40 + n })));
+  await f.materialized(60);
+  // One row of each is kept out, and one line is no row.
+  const rows = people.map(
+    (account) => `{"account":"${account}","at":"2026-01-01T02:00:00Z","amount":"much"}`,
+  );
+  const lines = people.map((account) => `{"account": ${account} broken`);
+  await f.ingest(
+    "bad.jsonl",
+    `${[...rows, ...lines, '{"account":"x","at":"2026-01-01T02:00:00Z","amount":1}'].join("\n")}\n`,
+    {
+      contract: "payments",
+    },
+  );
+  const set = await f.trainingSet({
+    name: "payments",
+    environment: "dev",
+    contract: "payments",
+    from: minute(0),
+    to: minute(100),
+    sampleEvery: 1,
+    views: [{ view: "accounts", entity: { account: "account" } }],
+    request: [{ name: "paid", expression: "amount" }],
+    label: { name: "much", expression: "amount > 0" },
+  });
+  if (set.state !== "ready") throw new Error(JSON.stringify(set));
+  const body = people
+    .map((account) => JSON.stringify({ account, at: "2026-01-01T03:00:00Z", amount: 3 }))
+    .join("\n");
+  await receiveEvents({ ...f.deps, eventWindowMs: 3_600_000 }, f.call, "payments", {
+    environment: "dev",
+    body,
+  });
+}, 120_000);
+afterAll(() => f.close());
+
+async function ordered(subject: string, more: { dryRun?: boolean } = {}) {
+  const { id } = await orderErasure(f.deps, f.call, {
+    subject,
+    reason: "asked for",
+    environments: ["dev"],
+    ...more,
+  });
+  return waitFor(
+    () => readErasure(f.deps, f.call, id),
+    ({ finishedAt }) => finishedAt !== undefined,
+  );
+}
+
+async function onlineBalance(account: string): Promise<number | null | undefined> {
+  const view = await f.deps.uow.read(f.call, (sql) => findView(sql, f.call.actor.organisationId, "accounts"));
+  if (!view) throw new Error("no view");
+  const header = onlineHeader({
+    organisationId: f.call.actor.organisationId,
+    environment: "dev",
+    view: view.body,
+  });
+  return (await readOnline(f, header, [account], asEpochMicros(minute(60)))).values["balance"]?.value;
+}
+
+/** Every digest that something of the organisation names, and whether its bytes are there. */
+async function heldBytes(): Promise<string[]> {
+  const held = await f.deps.uow.read(f.call, (sql) =>
+    deps.bytes.held(sql, f.call.actor.organisationId, ["dev"]),
+  );
+  return held.map(({ digest }) => digest);
+}
+
+describe("erasing what is known of a data subject", () => {
+  const [first = "", second = "", third = ""] = people;
+
+  test("a dry run says what would go, place by place, and changes nothing", async () => {
+    const before = await heldBytes();
+    const { state, report } = await ordered(first, { dryRun: true });
+    expect(state).toBe("planned");
+    expect(Object.groupBy(report?.found ?? [], ({ place }) => place)).toMatchObject({
+      "dataset snapshots": [{ rows: 2 }, { rows: 1 }],
+      quarantine: [{ rows: 1 }],
+      "dead letters": [{ rows: 1 }],
+      "feature logs": [{ rows: 2 }],
+      "training sets": [{ rows: 1 }],
+      "waiting events": [{ rows: 1 }],
+      "online values": [{ rows: 1 }],
+    });
+    expect(await heldBytes()).toEqual(before);
+    expect(await onlineBalance(first)).toBe(200);
+  });
+
+  test("a legal hold refuses all of it, and says what it covers", async () => {
+    const hold = await placeDataHold(
+      { ...f.deps },
+      f.call,
+      { environment: "dev", contract: "payments" },
+      "a claim",
+    );
+    const { state, report } = await ordered(first);
+    expect(state).toBe("refused");
+    const held = report?.found.filter(({ heldBy }) => heldBy?.includes(hold.id)).map(({ place }) => place);
+    expect(held).toEqual(
+      expect.arrayContaining(["dataset snapshots", "quarantine", "training sets", "waiting events"]),
+    );
+    expect(report?.found.find(({ place }) => place === "feature logs")?.heldBy).toBeUndefined();
+    expect(await onlineBalance(first)).toBe(200);
+    await releaseDataHold({ ...f.deps }, f.call, hold.id, "settled");
+  });
+
+  test("reaches every place, leaves the others' rows, and finds the name nowhere afterwards", async () => {
+    const before = await heldBytes();
+    const { state, report } = await ordered(first);
+    expect([state, report?.remains]).toEqual(["erased", []]);
+    expect(report?.erased).toEqual({
+      "dataset snapshots": 3,
+      quarantine: 1,
+      "dead letters": 1,
+      "feature logs": 2,
+      "training sets": 1,
+      "waiting events": 1,
+      "online values": 1,
+    });
+    expect(await onlineBalance(first)).toBeNull();
+    expect(await onlineBalance(second)).toBe(201);
+    const after = await heldBytes();
+    for (const digest of after)
+      expect([digest, await f.deps.objects.has(digest as Digest)]).toEqual([digest, true]);
+    const gone = before.filter((digest) => !after.includes(digest));
+    expect(gone.length).toBeGreaterThan(4);
+    for (const digest of gone)
+      expect([digest, await f.deps.objects.has(digest as Digest)]).toEqual([digest, false]);
+  });
+
+  test("leaves tombstones in the ledger that name the old bytes and the new ones, and never the subject", async () => {
+    const rows = await f.ledger();
+    expect(rows.filter(({ event }) => event === "data.rows.erased").length).toBeGreaterThan(5);
+    expect(rows.some(({ event }) => event === "data.erasure.completed")).toBe(true);
+    expect(rows.filter(({ row }) => row.includes(first))).toEqual([]);
+  });
+
+  test("datasets that were written anew are not taken in by the logs once more, which stay chains", async () => {
+    await f.changes("later.jsonl", { account: second, at: 50, cents: 999 });
+    await f.materialized(61);
+    expect(await onlineBalance(second)).toBe(999);
+    expect(await onlineBalance(first)).toBeNull();
+    const segments = await f.db.database.session((session) =>
+      session.query<{ digest: string; previous: string | null }>(
+        "select digest, previous from features.log_segments order by log_id, number",
+        [],
+      ),
+    );
+    for (const [index, { previous }] of segments.entries())
+      expect(previous).toBe(segments[index - 1]?.digest ?? null);
+  });
+
+  test("a subject that nobody knows is erased at once, and one that stands elsewhere is reported", async () => {
+    expect((await ordered("nobody-at-all")).report).toMatchObject({ found: [], remains: [] });
+    const note = await f.deps.objects.put(new TextEncoder().encode(`a note about ${third}.`));
+    await f.deps.uow.write(f.call, (tx) =>
+      f.deps.artifacts.note(tx, { environment: "dev" }, [{ digest: note, kind: "training_log" }]),
+    );
+    const { state, report } = await ordered(third);
+    expect(state).toBe("incomplete");
+    expect(report?.remains).toEqual([{ where: "stored objects", what: `training_log ${note}`, hits: 1 }]);
+  });
+});
+
+/** A job that ends at its n-th step, before or after the step's effect is on the record, as `kill -9` would end it. */
+class Killed extends Error {}
+
+function killedAt(run: Omit<JobRun, "step" | "effect">, steps: Map<string, JsonValue>, at: number): JobRun {
+  let count = 0;
+  const tick = (): void => {
+    count += 1;
+    if (count === at) throw new Killed();
+  };
+  return {
+    ...run,
+    step: async <T extends JsonValue>(name: string, work: Parameters<JobRun["step"]>[1]) => {
+      if (steps.has(name)) return steps.get(name) as T;
+      tick();
+      const result = await f.deps.uow.write(f.call, work);
+      steps.set(name, result);
+      tick();
+      return result as T;
+    },
+    effect: async <T extends JsonValue>(name: string, work: (key: string) => Promise<JsonValue>) => {
+      if (steps.has(name)) return steps.get(name) as T;
+      const result = await work(name);
+      tick();
+      steps.set(name, result);
+      return result as T;
+    },
+  };
+}
+
+test("killed at any step, it goes on and ends as it would have", async () => {
+  const reports: unknown[] = [];
+  const subjects = people.slice(3);
+  for (const [index, subject] of subjects.entries()) {
+    // Its own job would do it: the queue never hears of this one.
+    const id = `ers_test_${index}`;
+    await f.db.database.session((session) =>
+      session.query(
+        `insert into data.erasures (id, organisation_id, environments, subject, columns, dry_run, reason, state, ordered_by, ordered_at)
+         values ($1, $2, '["dev"]', $3, '[]', false, 'asked', 'waiting', 'usr', 1)`,
+        [id, f.call.actor.organisationId, subject],
+      ),
+    );
+    const steps = new Map<string, JsonValue>();
+    const run = {
+      id: `job_${index}`,
+      payload: { erasureId: id },
+      call: f.call,
+      signal: new AbortController().signal,
+      finalAttempt: false,
+      progress: () => Promise.resolve(),
+      log: () => Promise.resolve(),
+    };
+    const job = eraseJob(deps);
+    // The last one is never killed: what the others are compared with.
+    const at = index === subjects.length - 1 ? 1_000_000 : index === 0 ? 6 : 17;
+    await job.run(killedAt(run, steps, at)).catch((error: unknown) => {
+      expect(String(error)).toMatch(/Error/);
+    });
+    await job.run(killedAt(run, steps, 1_000_000));
+    const [row] = await f.db.database.session((session) =>
+      session.query<{ state: string; subject: string | null; report: { erased: object; remains: object[] } }>(
+        "select state, subject, report from data.erasures where id = $1",
+        [id],
+      ),
+    );
+    reports.push({
+      state: row?.state,
+      subject: row?.subject,
+      erased: row?.report.erased,
+      remains: row?.report.remains,
+    });
+    expect(await onlineBalance(subject)).toBeNull();
+  }
+  for (const report of reports) expect(report).toEqual(reports.at(-1));
+  const left = await Promise.all((await heldBytes()).map((digest) => f.deps.objects.has(digest as Digest)));
+  expect(left.every(Boolean)).toBe(true);
+}, 240_000);

@@ -1,0 +1,58 @@
+import type { EntityPart, OnlineViewKey } from "@portolan/features/contract";
+import { keyParts } from "@portolan/features/online-values";
+import { entityOf } from "./online-entity.ts";
+import { entitiesAtOnce, readView, viewKeys } from "./online-reader.ts";
+import { removeFields, scanFields } from "./online-scripts.ts";
+import type { RunScript } from "./run-script.ts";
+
+/** One field of each entity. */
+export const entityPattern = "*]";
+const everyPattern = "*";
+
+/** Every field of a hash once, some at a time: a cursor may come by one again. */
+export async function* fieldsOf(run: RunScript, values: string, pattern: string): AsyncGenerator<string[]> {
+  const seen = new Set<string>();
+  for (let cursor: string | undefined = "0"; cursor !== undefined; ) {
+    const reply = (await run(scanFields, [values], [cursor, pattern])) as string[];
+    const [next, ...found] = reply;
+    const fresh = found.filter((field) => !seen.has(field));
+    for (const field of fresh) seen.add(field);
+    for (let from = 0; from < fresh.length; from += entitiesAtOnce)
+      yield fresh.slice(from, from + entitiesAtOnce);
+    cursor = next === "0" ? undefined : next;
+  }
+}
+
+/** Of each generation of a view, the one that readers look into and the one that is being written, the rows of entities that a part of the key names. */
+async function* rowsNamed(run: RunScript, view: OnlineViewKey, { part, value }: EntityPart) {
+  const [wanted] = keyParts([value]);
+  const keys = viewKeys(view);
+  const { header } = await readView(run, view, []);
+  const generation = header?.generation ?? 0;
+  for (const values of [keys.values(generation), keys.values(generation + 1)])
+    for await (const fields of fieldsOf(run, values, everyPattern)) {
+      const named = fields.filter((field) => (JSON.parse(entityOf(field)) as string[])[part] === wanted);
+      if (named.length > 0) yield { values, fields: named };
+    }
+}
+
+export async function countEntities(run: RunScript, view: OnlineViewKey, named: EntityPart): Promise<number> {
+  const entities = new Set<string>();
+  for await (const { fields } of rowsNamed(run, view, named))
+    for (const field of fields) entities.add(entityOf(field));
+  return entities.size;
+}
+
+export async function forgetEntities(
+  run: RunScript,
+  view: OnlineViewKey,
+  named: EntityPart,
+): Promise<number> {
+  const entities = new Set<string>();
+  const { revision } = viewKeys(view);
+  for await (const { values, fields } of rowsNamed(run, view, named)) {
+    await run(removeFields, [revision, values], fields);
+    for (const field of fields) entities.add(entityOf(field));
+  }
+  return entities.size;
+}

@@ -1,0 +1,85 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ByteRemoval, Digest, Environment } from "@portolan/kernel";
+import { systemClock } from "@portolan/kernel";
+import { type FolderObjectStore, openFolderObjectStore } from "@portolan/objectstore";
+import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createArtifactCatalogue, createByteRemoval, registryMigrations } from "../src/index.ts";
+
+let db: TestDatabase;
+let folder: string;
+let objects: FolderObjectStore;
+let bytes: ByteRemoval;
+let note: (digest: Digest, environment?: Environment, call?: typeof ours) => Promise<void>;
+const ours = aCall({ roles: ["engineer"] });
+const theirs = aCall({
+  roles: ["engineer"],
+  organisationId: "org_other" as typeof ours.actor.organisationId,
+});
+const heldByContract = new Set<string>();
+
+beforeAll(async () => {
+  db = await openTestDatabase({ migrations: [registryMigrations] });
+  folder = await mkdtemp(join(tmpdir(), "portolan-removal-"));
+  objects = await openFolderObjectStore(folder, systemClock);
+  const authorizer = testAuthorizer({ engineer: ["*"] });
+  const catalogue = createArtifactCatalogue({ work: db.uow, authorizer, objects });
+  const otherHolders = [(_: unknown, digest: Digest) => Promise.resolve(heldByContract.has(digest))];
+  bytes = createByteRemoval({ work: db.uow, objects, otherHolders });
+  note = (digest, environment = "dev", call = ours) =>
+    db.uow.write(call, (tx) => catalogue.note(tx, { environment }, [{ digest, kind: "dataset" }]));
+});
+afterAll(async () => {
+  await db.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const stored = (text: string): Promise<Digest> => objects.put(new TextEncoder().encode(text));
+const dropped = (digest: Digest, environments: Environment[] = ["dev"]) =>
+  db.uow.write(ours, (tx) => bytes.succeed(tx, environments, { before: digest }));
+
+test("bytes go when the last reference has gone, and not while another place or organisation holds equal ones", async () => {
+  const digest = await stored("held thrice");
+  await note(digest);
+  await note(digest, "production");
+  await note(digest, "dev", theirs);
+  await dropped(digest);
+  expect(await bytes.discard(ours, digest)).toBe("held");
+  await dropped(digest, ["production"]);
+  expect(await bytes.discard(ours, digest)).toBe("held");
+  expect(await objects.has(digest)).toBe(true);
+  await db.uow.write(theirs, (tx) => bytes.succeed(tx, ["dev"], { before: digest }));
+  expect(await bytes.discard(ours, digest)).toBe("removed");
+  expect(await objects.has(digest)).toBe(false);
+  expect(await bytes.discard(ours, digest)).toBe("removed");
+});
+
+test("references move to the bytes that took the place, in the environments that are meant", async () => {
+  const [before, after] = [await stored("before"), await stored("after")];
+  await note(before);
+  await note(before, "production");
+  await db.uow.write(ours, (tx) => bytes.succeed(tx, ["dev"], { before, after }));
+  const held = await db.uow.read(ours, (sql) =>
+    bytes.held(sql, ours.actor.organisationId, ["dev", "production"]),
+  );
+  expect(held.filter(({ digest }) => digest === before)).toMatchObject([{ environment: "production" }]);
+  expect(held.filter(({ digest }) => digest === after)).toMatchObject([{ environment: "dev" }]);
+});
+
+test("what a contract comes with stays, though nothing notes it", async () => {
+  const digest = await stored("airports");
+  heldByContract.add(digest);
+  expect(await bytes.discard(ours, digest)).toBe("held");
+});
+
+test("nothing is noted whose bytes went after they were stored; stored anew they are", async () => {
+  const digest = await stored("raced");
+  // Somebody stored equal bytes, found them there, and has yet to note them.
+  expect(await bytes.discard(ours, digest)).toBe("removed");
+  await expect(note(digest)).rejects.toThrow("were removed while they were stored");
+  await stored("raced");
+  await note(digest);
+  expect(await bytes.discard(ours, digest)).toBe("held");
+});
