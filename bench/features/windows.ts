@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { OnlineRecord } from "@portolan/features/contract";
 import { asEpochMicros } from "@portolan/kernel";
-import { openOnlineStore } from "@portolan/lmdb";
+import { openOnlineWriter } from "@portolan/lmdb";
 
 /**
  * Windows over a log in the embedded store: a replay of events, then events at a fixed rate, from the moment at which each is due until a reader sees it
- * (the fold has resolved, which is after the flush to disk). The writer alone: no HTTP, no contract, no segment.
+ * (the fold has resolved, which is after the flush to disk). The writer as control has it, a process of its own: no HTTP, no contract, no segment.
  *
  * Usage: node bench/features/windows.ts [events to replay] [events per second] [seconds] [entities]
  */
@@ -43,7 +43,7 @@ const header = {
 } as const;
 
 /** Numbers that look random, and are the same at every run. */
-const spread = (n: number, below: number): number => Math.imul(n, 2_654_435_761) >>> 0 % below;
+const spread = (n: number, below: number): number => Math.imul(n, 2_654_435_761) >>> (0 % below);
 const keyOf = (sequence: number): string => `e${(Math.imul(sequence, 2_654_435_761) >>> 8) % entities}`;
 
 function lineOf(sequence: number, event: number): OnlineRecord {
@@ -62,7 +62,7 @@ function pageOf(from: number, to: number, eventOf: (sequence: number) => number)
 }
 
 const folder = mkdtempSync(join(tmpdir(), "bench-windows-"));
-const store = openOnlineStore({ folder });
+const store = openOnlineWriter({ folder });
 const note = (text: string): void => void process.stdout.write(`${text}\n`);
 note(`${cpus().length} x ${cpus()[0]?.model ?? "?"}, load ${loadavg()[0]?.toFixed(1) ?? "?"}`);
 
@@ -76,9 +76,17 @@ async function* replay(): AsyncGenerator<OnlineRecord[]> {
 }
 const began = performance.now();
 const end = start + span;
-await store.fold(header, { log: "flg_bench", after: 0, upTo: replayed, asOf: asEpochMicros(end), pages: replay() });
+await store.fold(header, {
+  log: "flg_bench",
+  after: 0,
+  upTo: replayed,
+  asOf: asEpochMicros(end),
+  pages: replay(),
+});
 const took = (performance.now() - began) / 1000;
-note(`replay of ${replayed} events into ${entities} entities: ${took.toFixed(1)} s, ${Math.round(replayed / took)}/s`);
+note(
+  `replay of ${replayed} events into ${entities} entities: ${took.toFixed(1)} s, ${Math.round(replayed / took)}/s`,
+);
 
 const latencies: number[] = [];
 let sequence = replayed;
@@ -95,14 +103,24 @@ while (performance.now() - first < seconds * 1000) {
   const page = pageOf(after, after + count, at);
   sequence += count;
   const asOf = asEpochMicros(at(sequence));
-  await store.fold(header, { log: "flg_bench", after, upTo: sequence, asOf, pages: (async function* () { yield page; })() });
+  await store.fold(header, {
+    log: "flg_bench",
+    after,
+    upTo: sequence,
+    asOf,
+    pages: (async function* () {
+      yield page;
+    })(),
+  });
   const now = performance.now() - first;
   for (let number = after + 1; number <= sequence; number += 1)
     latencies.push(now - ((number - replayed) * 1000) / rate);
 }
 latencies.sort((one, other) => one - other);
 const part = (share: number): string => (latencies[Math.floor(latencies.length * share)] ?? 0).toFixed(1);
-note(`${Math.round(latencies.length / seconds)} events/s for ${seconds} s, due to readable: p50 ${part(0.5)} ms, p99 ${part(0.99)} ms, most ${part(0.9999)} ms`);
+note(
+  `${Math.round(latencies.length / seconds)} events/s for ${seconds} s, due to readable: p50 ${part(0.5)} ms, p99 ${part(0.99)} ms, most ${part(0.9999)} ms`,
+);
 
 const reads: number[] = [];
 for (let n = 0; n < 20_000; n += 1) {
@@ -111,7 +129,11 @@ for (let n = 0; n < 20_000; n += 1) {
   reads.push((performance.now() - from) * 1000);
 }
 reads.sort((one, other) => one - other);
-note(`read of 6 windows of an entity: p50 ${(reads[10_000] ?? 0).toFixed(0)} µs, p99 ${(reads[19_800] ?? 0).toFixed(0)} µs`);
-note(`state ${JSON.stringify(await store.windowState(header))}; load ${loadavg()[0]?.toFixed(1) ?? "?"}; memory ${Math.round(process.memoryUsage().rss / 2 ** 20)} MiB`);
+note(
+  `read of 6 windows of an entity: p50 ${(reads[10_000] ?? 0).toFixed(0)} µs, p99 ${(reads[19_800] ?? 0).toFixed(0)} µs`,
+);
+note(
+  `state ${JSON.stringify(await store.windowState(header))}; load ${loadavg()[0]?.toFixed(1) ?? "?"}; memory ${Math.round(process.memoryUsage().rss / 2 ** 20)} MiB`,
+);
 await store.close();
 rmSync(folder, { recursive: true });

@@ -7,7 +7,15 @@ import { describe, expect, test } from "vitest";
 import type * as EntityWindows from "../src/events/entity-windows.ts";
 import { windowLogStatements } from "../src/events/window-log-plan.ts";
 import { aStream, foldedStream, naiveStream } from "./event-stream.ts";
-import { aDelivery, type EventPlan, eventView, naiveValues, plannedValues, together, writeLog } from "./event-world.ts";
+import {
+  aDelivery,
+  type EventPlan,
+  eventView,
+  naiveValues,
+  plannedValues,
+  together,
+  writeLog,
+} from "./event-world.ts";
 
 /** Each fault that windows over a stream are known for is put into our own code: the comparisons of event-*.test.ts must see it. */
 
@@ -25,13 +33,19 @@ const foldFaults: Readonly<Record<string, readonly [string, string]>> = {
   "an event counts before it was available": ["available <= at && ", ""],
   "a correction counts beside what it corrects": [" && (until === null || at < until)", ""],
   "a correction holds a microsecond late": ["at < until", "at <= until"],
-  "a correction holds from when its event was": ["const until = Math.min(available,", "const until = Math.min(event,"],
+  "a correction holds from when its event was": [
+    "const until = Math.min(available,",
+    "const until = Math.min(event,",
+  ],
   "what is withdrawn stays in its tile": ["known ?? tiles.take(event, sequence)", "known"],
   "a tile that lost an event is not added up anew": ["tile.sum = undefined;", ""],
   "a page that comes twice counts twice": ["sequence > folded", "sequence > 0"],
   "what is not visible yet settles": ["until === null && available <= exactFrom", "until === null"],
   "what settles is lost": ["tiles.add([event, available, sequence, values])", "void values"],
-  "a window forgets its first tile": ["const isPast = end - 1 <= reached", "const isPast = end - width - 1 <= reached + width"],
+  "a window forgets its first tile": [
+    "const isPast = end - 1 <= reached",
+    "const isPast = end - width - 1 <= reached + width",
+  ],
 };
 
 const streams = fc.sample(aStream, { seed: 11, numRuns: 20 });
@@ -76,16 +90,19 @@ test("every known fault of the batch plan is caught, and the plan as it is passe
   const delivery = together(fc.sample(aDelivery, { seed: 5, numRuns: 60 }));
   const log = await writeLog(view, delivery.batches, delivery.probes);
   try {
-    const faulty = Object.values(planFaults).map((edit): EventPlan => (input) => {
-      let isDone = false;
-      const statements = windowLogStatements(input).map((statement) => {
-        if (!statement.sql.includes(edit[0])) return statement;
-        isDone = true;
-        return { ...statement, sql: edited(statement.sql, edit) };
-      });
-      if (!isDone) throw new Error(`there is no ${edit[0]} to replace`);
-      return statements;
-    });
+    const faulty = Object.values(planFaults).map(
+      (edit): EventPlan =>
+        (input) => {
+          let isDone = false;
+          const statements = windowLogStatements(input).map((statement) => {
+            if (!statement.sql.includes(edit[0])) return statement;
+            isDone = true;
+            return { ...statement, sql: edited(statement.sql, edit) };
+          });
+          if (!isDone) throw new Error(`there is no ${edit[0]} to replace`);
+          return statements;
+        },
+    );
     const upTo = delivery.batches.length;
     const [sound, ...others] = await plannedValues(view, log, upTo, windowLogStatements, ...faulty);
     const naive = naiveValues(delivery);

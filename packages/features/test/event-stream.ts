@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import * as entityWindows from "../src/events/entity-windows.ts";
 import { type Line, linesOf } from "./event-lines.ts";
-import { aReading, eventShape, eventView, naiveValues, type Reading, TextStore, type Values } from "./event-world.ts";
+import {
+  aReading,
+  eventShape,
+  eventView,
+  naiveValues,
+  type Reading,
+  TextStore,
+  type Values,
+} from "./event-world.ts";
 
 /** Batches of a busy station, folded one after the other: enough events that they settle, are withdrawn from their tiles, and go. */
 
@@ -34,7 +42,6 @@ export const aStream: fc.Arbitrary<Stream> = fc
       }),
     ),
   }));
-
 
 const view = eventView();
 const shape = eventShape(view);

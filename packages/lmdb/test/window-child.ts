@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { setImmediate as pause } from "node:timers/promises";
-import type { OnlineRecord } from "@portolan/features/contract";
+import type { OnlineRecord, OnlineStore } from "@portolan/features/contract";
 import type { EventRecord } from "@portolan/features/online-windows";
 import { asEpochMicros } from "@portolan/kernel";
 import { openOnlineStore } from "../src/index.ts";
@@ -43,7 +43,10 @@ export function windowLine(sequence: number): OnlineRecord {
     const withdrawn = target > 0 ? windowLine(target) : undefined;
     if (withdrawn) {
       const { values, event: at } = withdrawn.record as EventRecord;
-      return { key: withdrawn.key, record: { event: at, available: event + second, sequence, withdraws: target, values } };
+      return {
+        key: withdrawn.key,
+        record: { event: at, available: event + second, sequence, withdraws: target, values },
+      };
     }
   }
   return {
@@ -54,8 +57,8 @@ export function windowLine(sequence: number): OnlineRecord {
 
 export const lastLine = folds * eventsPerFold;
 
-export async function foldWindows(folder: string, onFold: () => Promise<void>): Promise<void> {
-  const store = openOnlineStore({ folder });
+/** Folds from where the store is to the end of the log. */
+export async function foldWindows(store: OnlineStore, onFold: () => Promise<void>): Promise<void> {
   for (;;) {
     const after = (await store.foldPosition(windowHeader))?.sequence ?? 0;
     if (after >= lastLine) break;
@@ -64,7 +67,6 @@ export async function foldWindows(folder: string, onFold: () => Promise<void>): 
     await store.fold(windowHeader, { log: "flg_w", after, upTo, asOf, pages: pagesOf(after, upTo) });
     await onFold();
   }
-  await store.close();
 }
 
 async function* pagesOf(after: number, upTo: number): AsyncGenerator<OnlineRecord[]> {
@@ -79,10 +81,12 @@ async function* pagesOf(after: number, upTo: number): AsyncGenerator<OnlineRecor
 const [, program = "", folder] = process.argv;
 if (program.endsWith("window-child.ts") && folder !== undefined) {
   const asked = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-  await foldWindows(folder, async () => {
+  const store = openOnlineStore({ folder });
+  await foldWindows(store, async () => {
     process.stdout.write("folded\n");
     await asked.next();
   });
+  await store.close();
   process.stdout.write("done\n");
   process.stdin.destroy();
 }

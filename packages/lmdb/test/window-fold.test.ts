@@ -47,7 +47,9 @@ async function dump(of: string): Promise<string[]> {
 test("a writer killed with kill -9 again and again leaves, bit for bit, the windows of one that was not; and they are right", async () => {
   const folder = await mkdtemp(join(tmpdir(), "portolan-windows-"));
   const [undisturbed, killed] = [join(folder, "undisturbed"), join(folder, "killed")];
-  await foldWindows(undisturbed, () => Promise.resolve());
+  const calm = openOnlineStore({ folder: undisturbed });
+  await foldWindows(calm, () => Promise.resolve());
+  await calm.close();
   expect(await foldKilled(killed)).toBeGreaterThan(2);
   const [expected, found] = await Promise.all([undisturbed, killed].map(dump));
   expect(found).toEqual(expected);
@@ -59,7 +61,10 @@ test("a writer killed with kill -9 again and again leaves, bit for bit, the wind
       const [answer] = await store.read([{ view: windowHeader, key: [key] }], asEpochMicros(at));
       expect(Object.values(answer?.values ?? {}).map(({ value }) => value)).toEqual(valuesAt(lines, key, at));
     }
-  expect(await store.windowState(windowHeader)).toMatchObject({ entities: 5, mostTiles: expect.any(Number) as number });
+  expect(await store.windowState(windowHeader)).toMatchObject({
+    entities: 5,
+    mostTiles: expect.any(Number) as number,
+  });
   // Of forty minutes the last eleven are kept.
   expect((await store.windowState(windowHeader))?.events).toBeLessThan(lastLine / 2);
   await store.close();
@@ -69,7 +74,11 @@ test("a writer killed with kill -9 again and again leaves, bit for bit, the wind
 /** Every line against the moment. */
 function valuesAt(lines: ReturnType<typeof windowLine>[], key: string, at: number): (number | null)[] {
   const own = lines.filter((line) => line.key[0] === key).map(({ record }) => record as EventRecord);
-  const gone = new Set(own.flatMap(({ withdraws, available }) => (withdraws !== undefined && available <= at ? [withdraws] : [])));
+  const gone = new Set(
+    own.flatMap(({ withdraws, available }) =>
+      withdraws !== undefined && available <= at ? [withdraws] : [],
+    ),
+  );
   const events = own.filter(
     ({ withdraws, available, sequence }) => withdraws === undefined && available <= at && !gone.has(sequence),
   );
@@ -82,4 +91,3 @@ function valuesAt(lines: ReturnType<typeof windowLine>[], key: string, at: numbe
     many.length === 0 ? null : Math.max(...many),
   ];
 }
-

@@ -1,13 +1,16 @@
-import type { LogFold, OnlineRecord, OnlineRow, OnlineViewHeader } from "@portolan/features/contract";
+import type { LogFold, OnlineRecord, OnlineStore, OnlineViewHeader } from "@portolan/features/contract";
+
+/** Writes that are told whole. */
+export type Write = {
+  [Name in "replace" | "update" | "forgetEntities"]: {
+    readonly name: Name;
+    readonly args: Parameters<OnlineStore[Name]>;
+  };
+}["replace" | "update" | "forgetEntities"];
 
 /** What the owner asks of the writer's process; `call` tells calls apart. */
 export type WriterRequest = { readonly call: number } & (
-  | {
-      readonly kind: "replace" | "update";
-      readonly header: OnlineViewHeader;
-      readonly asOf: number;
-      readonly rows: readonly OnlineRow[];
-    }
+  | { readonly kind: "write"; readonly write: Write }
   | { readonly kind: "fold"; readonly header: OnlineViewHeader; readonly fold: Omit<LogFold, "pages"> }
   /** The page that a fold asked for. */
   | { readonly kind: "page"; readonly page: readonly OnlineRecord[] }
@@ -16,9 +19,12 @@ export type WriterRequest = { readonly call: number } & (
 );
 
 /** What the writer's process says. */
-export type WriterReply = { readonly call: number } & (
-  /** The fold is ready for another page: whoever brings them waits, and nothing piles up between the two. */
+export type WriterReply = {
+  readonly call: number;
+} & /** The fold is ready for another page: whoever brings them waits, and nothing piles up between the two. */
+(
   | { readonly kind: "next" }
-  | { readonly kind: "done"; readonly supersededBy?: number }
+  /** With what the write resolved to. */
+  | { readonly kind: "done"; readonly result?: unknown }
   | { readonly kind: "failed"; readonly code?: string; readonly detail: string; readonly mend?: string }
 );

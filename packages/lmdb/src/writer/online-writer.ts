@@ -3,16 +3,20 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { LogFold, OnlineRecord, OnlineStore, OnlineViewHeader } from "@portolan/features/contract";
-import { asEpochMicros, messageOf, PortolanError } from "@portolan/kernel";
+import { messageOf, PortolanError } from "@portolan/kernel";
 import { openOnlineStore } from "../online-store.ts";
-import type { WriterReply, WriterRequest } from "./messages.ts";
+import type { Write, WriterReply, WriterRequest } from "./messages.ts";
 
 const program = fileURLToPath(new URL("./writer-child.ts", import.meta.url));
 /** Lines of one message and one transaction: some milliseconds of either process. */
 const linesAtOnce = 2_000;
 
 /** A request without the number of its call. */
-type Asked = WriterRequest extends infer Request ? (Request extends unknown ? Omit<Request, "call"> : never) : never;
+type Asked = WriterRequest extends infer Request
+  ? Request extends unknown
+    ? Omit<Request, "call">
+    : never
+  : never;
 
 interface Call {
   readonly resolve: (reply: Extract<WriterReply, { kind: "done" }>) => void;
@@ -37,7 +41,8 @@ export function openOnlineWriter(options: {
   let last = 0;
 
   const read = (): OnlineStore | undefined => {
-    if (!reader && existsSync(join(folder, "online.lmdb"))) reader = openOnlineStore({ folder, readOnly: true });
+    if (!reader && existsSync(join(folder, "online.lmdb")))
+      reader = openOnlineStore({ folder, readOnly: true });
     return reader;
   };
   const ended = (of: ChildProcess, how: string): void => {
@@ -49,7 +54,13 @@ export function openOnlineWriter(options: {
   };
   const running = (): ChildProcess => {
     if (child) return child;
-    const started = fork(program, [folder], { serialization: "advanced", stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const started = fork(program, [folder], {
+      // What is in the owner's environment is none of its business.
+      env: { TZ: "UTC" },
+      execArgv: [],
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
     child = started;
     started.on("message", (message) => hear(calls, message as WriterReply));
     started.once("error", (error) => ended(started, messageOf(error)));
@@ -76,16 +87,18 @@ export function openOnlineWriter(options: {
     });
   };
 
+  const write = async (one: Write): Promise<unknown> => (await ask({ kind: "write", write: one })).result;
+
   return {
     read: async (questions, at) =>
       read()?.read(questions, at) ?? questions.map(() => ({ status: "not_found", values: {} }) as const),
     foldPosition: async (view) => read()?.foldPosition(view),
     windowState: async (view) => read()?.windowState(view),
-    replace: async (header, asOf, rows) => {
-      const { supersededBy } = await ask({ kind: "replace", header, asOf, rows });
-      return supersededBy === undefined ? {} : { supersededBy: asEpochMicros(supersededBy) };
-    },
-    update: async (header, asOf, rows) => void (await ask({ kind: "update", header, asOf, rows })),
+    countEntities: async (view, named) => read()?.countEntities(view, named) ?? 0,
+    replace: async (...args) =>
+      (await write({ name: "replace", args })) as Awaited<ReturnType<OnlineStore["replace"]>>,
+    update: async (...args) => void (await write({ name: "update", args })),
+    forgetEntities: async (...args) => (await write({ name: "forgetEntities", args })) as number,
     fold: (header, fold) => foldThere(header, fold, ask, tell),
     pid: () => child?.pid,
     close: async () => {

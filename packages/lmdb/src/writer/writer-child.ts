@@ -1,7 +1,7 @@
 import type { OnlineRecord } from "@portolan/features/contract";
-import { asEpochMicros, isPortolanError, messageOf } from "@portolan/kernel";
+import { isPortolanError, messageOf } from "@portolan/kernel";
 import { openOnlineStore } from "../online-store.ts";
-import type { WriterReply, WriterRequest } from "./messages.ts";
+import type { Write, WriterReply, WriterRequest } from "./messages.ts";
 
 /**
  * The one writer of an embedded online store, a process of its own: `node writer-child.ts <folder>`, told what to write over its IPC channel. It ends
@@ -32,18 +32,24 @@ async function* pagesOf(call: number): AsyncGenerator<readonly OnlineRecord[]> {
 async function work(request: WriterRequest): Promise<WriterReply> {
   const { call } = request;
   switch (request.kind) {
-    case "replace": {
-      const { supersededBy } = await store.replace(request.header, asEpochMicros(request.asOf), request.rows);
-      return { call, kind: "done", ...(supersededBy === undefined ? {} : { supersededBy }) };
-    }
-    case "update":
-      await store.update(request.header, asEpochMicros(request.asOf), request.rows);
-      return { call, kind: "done" };
+    case "write":
+      return { call, kind: "done", result: await write(request.write) };
     case "fold":
       await store.fold(request.header, { ...request.fold, pages: pagesOf(call) });
       return { call, kind: "done" };
     default:
       throw new Error(`nobody waits for a ${request.kind}`);
+  }
+}
+
+function write(one: Write): Promise<unknown> {
+  switch (one.name) {
+    case "replace":
+      return store.replace(...one.args);
+    case "update":
+      return store.update(...one.args);
+    case "forgetEntities":
+      return store.forgetEntities(...one.args);
   }
 }
 
