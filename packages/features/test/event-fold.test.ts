@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { foldEntity, mostEventsPerEntity, sweepEntity } from "../src/events/entity-windows.ts";
 import { linesOf } from "./event-lines.ts";
-import { aStream, foldedStream, foldLines as fold, naiveStream } from "./event-stream.ts";
+import { aStream, foldLines as fold, foldedStream, naiveStream } from "./event-stream.ts";
 import { eventShape, eventView, long, type Reading, TextStore } from "./event-world.ts";
 
 /** docs/spec/features.md F33 to F35: what an online store keeps of an entity, with enough events to fill its tiles. */

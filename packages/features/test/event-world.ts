@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { AnalysisRow, AnalysisStatement } from "@portolan/data/contract";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import fc from "fast-check";
+import * as entityWindows from "../src/events/entity-windows.ts";
 import {
   type EntityRecent,
   type EntityRows,
@@ -11,11 +12,10 @@ import {
   foldEntity,
   type KeptEvent,
 } from "../src/events/entity-windows.ts";
-import * as entityWindows from "../src/events/entity-windows.ts";
 import { eventFoldPage, eventFoldStatements, onlineEvent } from "../src/events/event-fold-plan.ts";
+import type { WindowShape } from "../src/events/event-record.ts";
 import { eventSegmentStatements } from "../src/events/event-segment-plan.ts";
 import { windowLogOracle, windowLogStatements } from "../src/events/window-log-plan.ts";
-import type { WindowShape } from "../src/events/event-record.ts";
 import { windowShape } from "../src/events/window-shape.ts";
 import { segmentsRelation } from "../src/log/log-sql.ts";
 import { readFeatureView } from "../src/read-view.ts";

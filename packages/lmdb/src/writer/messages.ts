@@ -21,8 +21,7 @@ export type WriterRequest = { readonly call: number } & (
 /** What the writer's process says. */
 export type WriterReply = {
   readonly call: number;
-} & /** The fold is ready for another page: whoever brings them waits, and nothing piles up between the two. */
-(
+} /** The fold is ready for another page: whoever brings them waits, and nothing piles up between the two. */ & (
   | { readonly kind: "next" }
   /** With what the write resolved to. */
   | { readonly kind: "done"; readonly result?: unknown }

@@ -17,16 +17,24 @@ function say(reply: WriterReply): void {
   process.send?.(reply);
 }
 
+/** A transaction of the store, which waits for the disk, takes more lines than a message. */
+const linesPerTransaction = 25_000;
+
 async function* pagesOf(call: number): AsyncGenerator<readonly OnlineRecord[]> {
+  let page: OnlineRecord[] = [];
   for (;;) {
     const { promise, resolve } = Promise.withResolvers<WriterRequest>();
     waiting.set(call, resolve);
     say({ call, kind: "next" });
     const answer = await promise;
-    if (answer.kind === "page") yield answer.page;
-    else if (answer.kind === "end" && answer.failed !== undefined) throw new Error(answer.failed);
-    else return;
+    if (answer.kind === "end" && answer.failed !== undefined) throw new Error(answer.failed);
+    if (answer.kind !== "page") break;
+    page.push(...answer.page);
+    if (page.length < linesPerTransaction) continue;
+    yield page;
+    page = [];
   }
+  if (page.length > 0) yield page;
 }
 
 async function work(request: WriterRequest): Promise<WriterReply> {
