@@ -23,6 +23,7 @@ export function deriveFromCharter(document: CharterDocument, lines?: SourceLines
     ...throughput(terms),
     ...accuracy(terms),
     ...freshnessAndAvailability(document, terms),
+    ...missingFeatures(document, terms),
     ...nonFinite(document, terms),
     ...nonNegotiables(document, terms),
     ...keeping(document, terms),
@@ -263,6 +264,31 @@ function freshnessAndAvailability(document: CharterDocument, terms: CharterTerms
     snapshotAgeFact(document, terms),
   ];
 }
+
+/** Where the charter is silent nothing is derived: the deployment's stand-ins count, as they always did. */
+function missingFeatures(
+  { requirements }: CharterDocument,
+  { missingFeatures: policy }: CharterTerms,
+): Fact[] {
+  if (!requirements.missingFeatures) return [];
+  const views = Object.entries(policy.views).map(([view, then]) => `${view}: ${missingStatements[then]}`);
+  const statement = [
+    `Features that are missing or too old: ${missingStatements[policy.otherwise]}`,
+    ...views,
+  ];
+  return [
+    fact("missing_features", "policy", "/requirements/missingFeatures", `${statement.join("; ")}.`, {
+      otherwise: policy.otherwise,
+      views: policy.views,
+    }),
+  ];
+}
+
+const missingStatements = {
+  default: "the deployment's stand-in goes in",
+  refuse: "the request is refused",
+  fallback: "the fallback answers",
+} as const;
 
 function nonFinite({ requirements }: CharterDocument, { nonFinite: policy }: CharterTerms): Fact[] {
   return (["inputs", "outputs"] as const).map((side) => {

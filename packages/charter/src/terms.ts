@@ -1,5 +1,12 @@
 import { type Environment, type Money, money, parseBytes, parseDurationMs } from "@portolan/kernel";
-import type { CharterDocument, FallbackStep, LatencyClass, NonFinitePolicy, Regulation } from "./document.ts";
+import type {
+  CharterDocument,
+  FallbackStep,
+  LatencyClass,
+  MissingFeaturePolicy,
+  NonFinitePolicy,
+  Regulation,
+} from "./document.ts";
 import { type MetricName, metrics } from "./metrics.ts";
 import { regulationRules } from "./regulations.ts";
 
@@ -16,6 +23,11 @@ export interface CharterTerms {
   readonly featureFreshnessMs?: number;
   /** `stated`: callers may state the instant at which a feature's age is judged. */
   readonly featureTime: "arrival" | "stated";
+  /** What becomes of online features that are missing or too old, by the names of views, and of all others. */
+  readonly missingFeatures: {
+    readonly otherwise: MissingFeaturePolicy;
+    readonly views: Readonly<Record<string, MissingFeaturePolicy>>;
+  };
   /** What becomes of NaN and infinities. */
   readonly nonFinite: { readonly inputs: NonFinitePolicy; readonly outputs: NonFinitePolicy };
   /** Between 0 and 1. */
@@ -91,6 +103,10 @@ export function termsOf(document: CharterDocument): CharterTerms {
     accuracy: accuracyBound(requirements.accuracy),
     ...(freshness === undefined ? {} : { featureFreshnessMs: parseDurationMs(freshness) }),
     featureTime: requirements.featureTime ?? "arrival",
+    missingFeatures: {
+      otherwise: requirements.missingFeatures?.otherwise ?? "default",
+      views: requirements.missingFeatures?.views ?? {},
+    },
     nonFinite: {
       inputs: requirements.nonFinite?.inputs ?? "refuse",
       outputs: requirements.nonFinite?.outputs ?? "refuse",
