@@ -36,6 +36,8 @@ export async function dataWorld(url: string, folder: string) {
     sourceFolders: [join(folder, "inbox")],
     clock: systemClock,
     eventWindowMs: 60_000,
+    roles: { heldAmong: () => Promise.resolve([]) },
+    pseudonyms: { keyOf: () => Promise.resolve(new Uint8Array(32)) },
   };
   const training: TrainingDeps = {
     ...base,

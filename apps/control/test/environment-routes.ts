@@ -141,6 +141,13 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   { kind: "listed", route: "GET /v1/notices", url: "/v1/notices", of: "ingestion" },
   { kind: "listed", route: "GET /v1/datasets", url: "/v1/datasets", of: "dataset" },
   found("GET /v1/datasets/:id", "dataset", missingId("ds")),
+  asked(
+    "GET /v1/datasets/:id/access",
+    "dataset",
+    missingId("ds"),
+    (id) => `/v1/datasets/${id}/access?purpose=x`,
+  ),
+  found("POST /v1/datasets/:id/reads", "dataset", missingId("ds"), { purpose: "x" }),
   named("POST /v1/data-holds", { environment: production, reason: "a claim" }),
   { kind: "listed", route: "GET /v1/data-holds", url: "/v1/data-holds", of: "dataHold" },
   found("POST /v1/data-holds/:id/release", "dataHold", missingId("hld"), { reason: "settled" }),

@@ -201,6 +201,43 @@ export const dataRoutes: readonly MutatingRoute[] = [
     request: () => ({ url: "/api/v1/lineage/batch?environment=dev", body: [lineageEvent("totals")] }),
   },
   {
+    route: "PUT /v1/access-policies/:name",
+    as: "ada",
+    ledger: "governed",
+    events: ["data.access_policy.published"],
+    request: () => ({
+      url: "/v1/access-policies/planners",
+      body: {
+        document:
+          "kind: AccessPolicy\nname: planners\neffect: allow\npurposes: [staff-planning]\ncontracts: [visits]\n",
+      },
+    }),
+  },
+  {
+    route: "POST /v1/datasets/:id/reads",
+    as: "max",
+    ledger: "governed",
+    events: ["data.dataset.read"],
+    request: async (world) => {
+      const max = await world.api.token("max");
+      const { datasets } = await must(world.api, "GET", "/v1/datasets?contract=visits", undefined, max);
+      const dev = (datasets as { id: string; environment: string }[]).find(
+        (one) => one.environment === "dev",
+      );
+      return {
+        url: `/v1/datasets/${dev?.id ?? "none"}/reads`,
+        body: { purpose: "staff-planning", limit: 2 },
+      };
+    },
+  },
+  {
+    route: "DELETE /v1/access-policies/:name",
+    as: "ada",
+    ledger: "governed",
+    events: ["data.access_policy.withdrawn"],
+    request: () => ({ url: "/v1/access-policies/planners" }),
+  },
+  {
     route: "POST /v1/data-holds",
     as: "ada",
     ledger: "governed",

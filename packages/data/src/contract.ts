@@ -22,3 +22,4 @@ export type {
 export type { ErasureReport, ErasureView } from "./erasure/report.ts";
 export { hasWord } from "./erasure/word-pattern.ts";
 export type { DatasetManifest, IngestionView } from "./resources.ts";
+export type { DecisionView } from "./routes/access.ts";

@@ -1,6 +1,8 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
+import type { ReadDeps } from "./access/read-dataset.ts";
 import type { ContractDeps } from "./contracts/publish-contract.ts";
+import { accessRoutes } from "./routes/access.ts";
 import { contractRoutes } from "./routes/contracts.ts";
 import { erasureRoutes } from "./routes/erasures.ts";
 import { eventRoutes } from "./routes/events.ts";
@@ -10,6 +12,8 @@ import { noticeRoutes } from "./routes/notices.ts";
 import { subscriptionRoutes } from "./routes/subscriptions.ts";
 import type { SubscriptionDeps } from "./subscriptions/subscriptions.ts";
 
+export { publishAccessPolicy } from "./access/access-policies.ts";
+export { type HeldRoles, type PseudonymKeys, type ReadDeps, readDataset } from "./access/read-dataset.ts";
 export type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "./analysis.ts";
 export { type ConnectionAddress, readConnectionAddresses } from "./connections/connection-addresses.ts";
 export type { KafkaConnection, PostgresqlConnection, TlsMaterial } from "./connections/read-connection.ts";
@@ -70,12 +74,15 @@ export const dataMigrations: MigrationSet = {
   after: [],
 };
 
-export type DataDeps = ContractDeps & Omit<SubscriptionDeps, "topics">;
+export type DataDeps = ContractDeps &
+  Omit<SubscriptionDeps, "topics"> &
+  Pick<ReadDeps, "roles" | "pseudonyms">;
 
 export async function registerDataRoutes(app: FastifyInstance, deps: DataDeps): Promise<void> {
   await app.register((scope) => contractRoutes(scope, deps));
   await app.register((scope) => ingestionRoutes(scope, deps));
   await app.register((scope) => eventRoutes(scope, deps));
+  await app.register((scope) => accessRoutes(scope, deps));
   await app.register((scope) => erasureRoutes(scope, deps));
   await app.register((scope) => dataHoldRoutes(scope, deps));
   await app.register((scope) => noticeRoutes(scope, deps));

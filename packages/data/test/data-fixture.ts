@@ -41,6 +41,8 @@ export interface DataFixture {
   readonly refusals: readonly string[];
   readonly deps: DataDeps;
   readonly call: CallContext;
+  /** Roles that the caller holds, as policies on data ask for them. */
+  readonly heldRoles: Set<string>;
   /** Writes a connection of the operator's, for the caller's organisation. */
   connect(name: string, connection: object): Promise<void>;
   /** Publishes the contract of the example, with lines replaced where a test wants them otherwise. */
@@ -75,6 +77,8 @@ export async function dataFixture(
   const refusals: string[] = [];
   const db = await openTestDatabase({ migrations: [dataMigrations, registryMigrations, ...migrations] });
   const authorizer = testAuthorizer({ engineer: ["*"] });
+  /** Roles that policies on data ask for. */
+  const heldRoles = new Set<string>();
   const objects = await openFolderObjectStore(join(folder, "objects"), db.clock);
   const deps: DataDeps = {
     uow: db.uow,
@@ -89,6 +93,8 @@ export async function dataFixture(
     connections: { path: connections, onRefused: (name, why) => void refusals.push(`${name}: ${why}`) },
     clock: db.clock,
     eventWindowMs: 1000,
+    roles: { heldAmong: (_, roles) => Promise.resolve(roles.filter((role) => heldRoles.has(role))) },
+    pseudonyms: { keyOf: () => Promise.resolve(Buffer.alloc(32, 7)) },
     ...(followDataset ? { followDataset } : {}),
   };
   const call = aCall({ roles: ["engineer"] });
@@ -112,6 +118,7 @@ export async function dataFixture(
     refusals,
     deps,
     call,
+    heldRoles,
     settled,
     rowsOf: async (object = "") => {
       const path = await deps.objects.localPath(object as Digest);

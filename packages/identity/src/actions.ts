@@ -63,6 +63,19 @@ export const actions = {
     "Read ingestions and quarantined rows",
   ),
   "data:read_dataset": action("reads", "one", "data:read_dataset", "Read published datasets"),
+  "data:read_rows": action(
+    "reads",
+    "one",
+    "data:read_dataset",
+    "Read rows of datasets, as far as the policies on data allow",
+  ),
+  "data:read_policy": action("reads", "none", "data:read_policy", "Read the policies on data"),
+  "data:write_policy": action(
+    "administers",
+    "all",
+    "data:read_policy",
+    "Publish and withdraw policies on data",
+  ),
   "data:erase": action("administers", "one", "data:read_dataset", "Erase what is known of a data subject"),
   "data:hold": action("administers", "one", "data:read_dataset", "Place and release legal holds on data"),
   "features:publish_view": action(

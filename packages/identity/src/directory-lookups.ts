@@ -1,6 +1,7 @@
 import {
   type Actor,
   type CallContext,
+  type Environment,
   type Id,
   newId,
   type PlaceDirectory,
@@ -46,6 +47,13 @@ export interface DirectoryLookups {
     role: string,
     scopeIds: readonly string[],
   ): Promise<boolean>;
+  /** Roles that a principal holds in an environment at one of these scopes. */
+  rolesAt(
+    organisationId: Id<"organisation">,
+    principalId: string,
+    environment: Environment,
+    scopeIds: readonly string[],
+  ): Promise<string[]>;
   /**
    * Whether work may go on in the name of whoever once called: neither the principal nor the API key was disabled or revoked since. That the
    * credential ran out does not count.
@@ -79,6 +87,15 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
       unitOfWork.read(callOf(organisationId), async (sql) => {
         const bindings = await listBindings(sql, organisationId, principalId);
         return bindings.some((binding) => binding.role === role && scopeIds.includes(binding.scope_id));
+      }),
+    rolesAt: (organisationId, principalId, environment, scopeIds) =>
+      unitOfWork.read(callOf(organisationId), async (sql) => {
+        const bindings = await listBindings(sql, organisationId, principalId);
+        const there = bindings.filter(
+          ({ environments, scope_id: scope }) =>
+            environments.includes(environment) && scopeIds.includes(scope),
+        );
+        return [...new Set(there.map(({ role }) => role))];
       }),
     isActive: ({ id, organisationId, credential }) =>
       unitOfWork.read(callOf(organisationId), async (sql) => {

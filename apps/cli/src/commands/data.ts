@@ -8,6 +8,7 @@ import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { registerDataAccess } from "./data-access.ts";
 import { registerDeidentify } from "./data-deidentify.ts";
 import { registerErase } from "./data-erase.ts";
 import { registerDataHolds } from "./data-holds.ts";
@@ -30,6 +31,7 @@ export function registerDataCommands(program: Command, contextOf: ContextOf): vo
   registerNotices(data, contextOf);
   registerSubscriptionCommands(data, contextOf);
   registerDeidentify(data, contextOf);
+  registerDataAccess(data, contextOf);
   registerErase(data, contextOf);
   registerDataHolds(data, contextOf);
 }

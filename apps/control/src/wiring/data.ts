@@ -32,6 +32,7 @@ import {
 import { createRelationReader } from "@portolan/postgresql";
 import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
 import { createWebhookSender } from "../notices/webhook-sender.ts";
+import { pseudonymKey } from "../pseudonym-key.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { openConfiguredStore } from "./online-store.ts";
@@ -85,7 +86,7 @@ export async function wireData(
     workFolder,
     clock: base.clock,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
-    ...connectionsOf(base),
+    ...besideThis(base, identity),
   };
   const online = await openConfiguredStore(base);
   const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
@@ -116,6 +117,37 @@ export async function wireData(
     jobs: dataJobs(base, { data, features, training }),
     runSubscriptions: () => runSubscriptions({ ...data, ...readerOf(base, identity, charter) }),
     close: () => online.close(),
+  };
+}
+
+/** What data needs of the operator and of other domains. */
+function besideThis(
+  base: Foundation,
+  identity: IdentityWiring,
+): Pick<DataDeps, "connections" | "roles" | "pseudonyms"> {
+  return { ...connectionsOf(base), ...accessOf(base, identity) };
+}
+
+/** Whom policies on data are about, and what their pseudonyms are made under. */
+function accessOf(
+  { config }: Foundation,
+  { directory }: IdentityWiring,
+): Pick<DataDeps, "roles" | "pseudonyms"> {
+  return {
+    roles: {
+      heldAmong: async ({ actor }, roles, at) => {
+        const { organisationId } = actor;
+        const useCase =
+          at.useCaseId === undefined ? undefined : await directory.findUseCase(organisationId, at.useCaseId);
+        const scopes = [organisationId, useCase?.businessUnitId, at.teamId ?? useCase?.teamId, at.useCaseId];
+        const named = scopes.filter((scope) => scope !== undefined);
+        const held = await directory.rolesAt(organisationId, actor.id, at.environment, named);
+        return roles.filter((role) => held.includes(role));
+      },
+    },
+    pseudonyms: {
+      keyOf: (organisationId) => pseudonymKey(join(config.PORTOLAN_HOME, "keys", "access"), organisationId),
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Sql } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
+import type { DataContract } from "../contracts/contract-model.ts";
 import type { DatasetManifest } from "../resources.ts";
 
 type DatasetTable = {
@@ -22,7 +23,15 @@ type DatasetTable = {
   batch_at: number;
 };
 
-const tables = (sql: Sql) => sql.withTables<{ "data.datasets": DatasetTable }>();
+type ContractTable = {
+  organisation_id: string;
+  name: string;
+  digest: string;
+  body: JSONColumnType<DataContract>;
+};
+
+const tables = (sql: Sql) =>
+  sql.withTables<{ "data.datasets": DatasetTable; "data.contracts": ContractTable }>();
 
 export async function insertDataset(
   sql: Sql,
@@ -84,6 +93,22 @@ export function newestDataset(
     .orderBy("published_at", "desc")
     .orderBy("id", "desc")
     .limit(1);
+}
+
+/** The very version of the contract under which a dataset was published. */
+export async function datasetContract(
+  sql: Sql,
+  organisationId: string,
+  { contract, contractDigest }: Pick<DatasetManifest, "contract" | "contractDigest">,
+): Promise<DataContract | undefined> {
+  const row = await tables(sql)
+    .selectFrom("data.contracts")
+    .select("body")
+    .where("organisation_id", "=", organisationId)
+    .where("name", "=", contract)
+    .where("digest", "=", contractDigest)
+    .executeTakeFirst();
+  return row?.body;
 }
 
 function datasetOf(row: Selectable<DatasetTable>): DatasetManifest {

@@ -2,10 +2,14 @@ import { quoteName, quoteText } from "@portolan/expressions";
 import { smallZips, valueForms } from "./identifiers.ts";
 import type { ColumnPlan } from "./plan.ts";
 
-/** HMAC-SHA256 in hexadecimal of a domain and a value, as RFC 2104 has it, under the blocks `$inner` and `$outer`; a null has none. */
-export function hmacSql(domain: string, value: string): string {
+/** HMAC-SHA256 in hexadecimal of a domain and a value, as RFC 2104 has it, under the blocks of these parameters; a null has none. */
+export function hmacSql(
+  domain: string,
+  value: string,
+  { inner, outer } = { inner: "$inner", outer: "$outer" },
+): string {
   const message = `encode(${quoteText(`${domain}\u0001`)} || (${value})::varchar)`;
-  return `sha256(unhex($outer) || unhex(sha256(unhex($inner) || ${message})))`;
+  return `sha256(unhex(${outer}) || unhex(sha256(unhex(${inner}) || ${message})))`;
 }
 
 /** Longest shift of dates, days. */

@@ -1,4 +1,3 @@
-import { createHmac } from "node:crypto";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { quoteName, quoteText } from "@portolan/expressions";
@@ -7,6 +6,7 @@ import { type AnalysisEngine, type AnalysisRow, type AnalysisStatement, integerC
 import type { DataErrorCode } from "../errors.ts";
 import { type Anonymity, anonymityStatement, isQuasi } from "./anonymity.ts";
 import { columnSql } from "./columns-sql.ts";
+import { hmacBlocks } from "./hmac-blocks.ts";
 import { type ValueForm, valueForms } from "./identifiers.ts";
 import { type ColumnPlan, type ColumnProfile, type PlanRequest, planColumns } from "./plan.ts";
 
@@ -141,7 +141,7 @@ function statementsOf(
     { ...anonymityStatement("source", quasi, request.leastGroup), returns: "before" },
     {
       sql: `create table result as select ${selected.join(", ")} from source`,
-      ...(isKeyed ? { params: keyParameters(request.key, request.purpose) } : {}),
+      ...(isKeyed ? { params: hmacBlocks(request.key, `portolan deidentify ${request.purpose}`) } : {}),
       note: "de-identifying",
     },
     {
@@ -168,15 +168,6 @@ function sourceSql({ file, format }: Pick<DeidentifyRequest, "file" | "format">)
   return format === "csv"
     ? `read_csv(${quoteText(file)}, all_varchar = true, header = true)`
     : `read_parquet(${quoteText(file)})`;
-}
-
-function keyParameters(key: Uint8Array, purpose: string): { inner: string; outer: string } {
-  // A key of its own for each purpose; RFC 2104 pads it to the block of 64 bytes.
-  const own = createHmac("sha256", key).update(`portolan deidentify ${purpose}`).digest();
-  const padded = Buffer.alloc(64);
-  own.copy(padded);
-  const block = (mask: number): string => Buffer.from(padded.map((byte) => byte ^ mask)).toString("hex");
-  return { inner: block(0x36), outer: block(0x5c) };
 }
 
 async function profileColumns(engine: AnalysisEngine, request: DeidentifyRequest): Promise<ColumnProfile[]> {
