@@ -101,23 +101,7 @@ async function runIngestion(deps: IngestJobDeps, job: JobRun): Promise<JsonObjec
     });
     if (earlier !== null) return { datasetId: earlier, reused: true };
     const batch = { ingestion, contract, sourceDigest };
-    const seen = await observe(deps, job, contract.body, located);
-    const dataClass = seen.dataClass ?? before?.dataClass;
-    const failures = [...seen.failures, ...misplaced(dataClass, ingestion)];
-    if (failures.length > 0)
-      return await job.step("refuse", (tx) => refuseUnread(tx, batch, seen.columns, failures));
-    const found = await job.effect("split", () =>
-      splitBatch(deps, job, { ...batch, sources: seen.sources, ...(lost ? { lost } : {}) }),
-    );
-    const split = lost ? { ...found, deadLetters: lost.lines, deadLetterObject: lost.object } : found;
-    return await job.step("publish", (tx) =>
-      publishBatch(deps, tx, {
-        ...batch,
-        split,
-        observed: seen.columns,
-        ...(dataClass ? { dataClass } : {}),
-      }),
-    );
+    return await takeBatch(deps, job, { ...batch, sources: located, ...(before ? { before } : {}) });
   } catch (error) {
     // A failure that will be tried again is none yet: whoever waits for this ingestion would give up too early.
     if (job.signal.aborted || !job.finalAttempt) throw error;
@@ -134,6 +118,33 @@ async function runIngestion(deps: IngestJobDeps, job: JobRun): Promise<JsonObjec
     });
     throw error;
   }
+}
+
+/** Looks at a batch, splits and publishes it; or refuses it unread. */
+async function takeBatch(
+  deps: IngestJobDeps,
+  job: JobRun,
+  { sources: located, before, ...batch }: Omit<Batch, "lost"> & { readonly before?: Before },
+): Promise<JsonObject> {
+  const { ingestion, contract } = batch;
+  const lost = before?.lost;
+  const seen = await observe(deps, job, contract.body, located);
+  const dataClass = seen.dataClass ?? before?.dataClass;
+  const failures = [...seen.failures, ...misplaced(dataClass, ingestion)];
+  if (failures.length > 0)
+    return await job.step("refuse", (tx) => refuseUnread(tx, batch, seen.columns, failures));
+  const found = await job.effect("split", () =>
+    splitBatch(deps, job, { ...batch, sources: seen.sources, ...(lost ? { lost } : {}) }),
+  );
+  const split = lost ? { ...found, deadLetters: lost.lines, deadLetterObject: lost.object } : found;
+  return await job.step("publish", (tx) =>
+    publishBatch(deps, tx, {
+      ...batch,
+      split,
+      observed: seen.columns,
+      ...(dataClass ? { dataClass } : {}),
+    }),
+  );
 }
 
 /** What was made for research has no place where decisions about people are made. */
@@ -155,16 +166,18 @@ interface LostLines {
   readonly object: string;
 }
 
+interface Before {
+  readonly columns: DataContract["columns"];
+  readonly lost?: LostLines;
+  readonly dataClass?: DataClass;
+}
+
 /** What the first ingestion of a batch says about the rows that it left. */
 async function readBefore(
   sql: Sql,
   organisationId: string,
   { contractId, counts, deadLetters, dataClass }: Ingestion,
-): Promise<{
-  readonly columns: DataContract["columns"];
-  readonly lost?: LostLines;
-  readonly dataClass?: DataClass;
-}> {
+): Promise<Before> {
   const { columns } = (await getContract(sql, organisationId, contractId)).body;
   const lines = counts?.deadLetters ?? 0;
   return {
