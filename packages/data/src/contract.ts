@@ -1,3 +1,4 @@
+export type { DataClass } from "./data-class.ts";
 export {
   type AnalysisEngine,
   type AnalysisRequest,
