@@ -82,14 +82,16 @@ function update(
   const kept = [...recent.values()]
     .filter(([event, , , , until]) => event > reached && (until === null || until > exactFrom))
     .toSorted((one, other) => one[0] - other[0] || one[2] - other[2]);
-  const canSettle = ([, available, , , until]: RecentEvent): boolean => until === null && available <= exactFrom;
+  const canSettle = ([, available, , , until]: RecentEvent): boolean =>
+    until === null && available <= exactFrom;
   const settled = kept.filter(canSettle);
   const isSettling = settled.length >= leastSettled || kept.length > mostRecentPerEntity;
   const left = isSettling ? kept.filter((event) => !canSettle(event)) : kept;
   const newest = left.slice(-mostRecentPerEntity);
   rows.putRecent({ s: last, e: newest });
   if (isSettling) {
-    for (const [event, available, sequence, values] of settled) tiles.add([event, available, sequence, values]);
+    for (const [event, available, sequence, values] of settled)
+      tiles.add([event, available, sequence, values]);
     if (newest.length < left.length) tiles.forget((newest[0]?.[0] ?? 0) + 1);
     tiles.bound(reached, newest.length);
   }
