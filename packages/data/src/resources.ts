@@ -165,5 +165,10 @@ export const DatasetManifest = Type.Object({
     description:
       "When its batch first came to its end, microseconds since 1970-01-01T00:00:00Z; the newest is read",
   }),
+  dataClass: Type.Optional(
+    Type.Literal("research", {
+      description: "De-identified research data: nothing that is made of it reaches production",
+    }),
+  ),
 });
 export type DatasetManifest = Static<typeof DatasetManifest>;

@@ -114,6 +114,11 @@ export const TrainingSetManifest = Type.Object({
     sampledRows: Type.Integer(),
     mismatches: Type.Integer(),
   }),
+  dataClass: Type.Optional(
+    Type.Literal("research", {
+      description: "Made of de-identified research data: no model that learned from it reaches production",
+    }),
+  ),
 });
 export type TrainingSetManifest = Static<typeof TrainingSetManifest>;
 

@@ -1,3 +1,4 @@
+import type { DataClass } from "@portolan/data/contract";
 import { covers, type Environment, placeOf, type Sql, type WorkPlace } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
 import type { OnlineRun } from "./replay/online-at.ts";
@@ -69,6 +70,7 @@ type DatasetView = {
   max_event_time: number | null;
   published_at: number;
   batch_at: number;
+  data_class: DataClass | null;
 };
 type ContractColumnsView = {
   organisation_id: string;
@@ -363,4 +365,21 @@ export async function findMaterialization(
       ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
     }
   );
+}
+
+/** The class that any of these datasets has: what is made of several is of the strictest. */
+export async function dataClassAmong(
+  sql: Sql,
+  organisationId: string,
+  datasetIds: readonly string[],
+): Promise<DataClass | undefined> {
+  if (datasetIds.length === 0) return undefined;
+  const row = await tables(sql)
+    .selectFrom("data.datasets_v1")
+    .select("data_class")
+    .where("organisation_id", "=", organisationId)
+    .where("id", "in", [...datasetIds])
+    .where("data_class", "is not", null)
+    .executeTakeFirst();
+  return row?.data_class ?? undefined;
 }

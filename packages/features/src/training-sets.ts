@@ -240,7 +240,14 @@ async function build(
     })),
     requestDigest: digestJson(request),
     parity: { sampledRows: integerCell(counts, "sampled"), mismatches },
+    ...classOf(pinned, logs),
   };
+}
+
+/** What is made of research data is research data. */
+function classOf({ dataset }: Pinned, logs: PinnedLogs): Pick<TrainingSetManifest, "dataClass"> {
+  const found = dataset.data_class ?? Object.values(logs).find((log) => log.dataClass)?.dataClass;
+  return found ? { dataClass: found } : {};
 }
 
 /** A lost row or a value that the definition disagrees with stops the publication. */

@@ -4,15 +4,16 @@ import { join } from "node:path";
 import type { AnalysisRow, AnalysisStatement } from "@portolan/data/contract";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import fc from "fast-check";
+import * as entityWindows from "../src/events/entity-windows.ts";
 import {
   type EntityRecent,
   type EntityRows,
   type EntitySummary,
-  entityWindowsAt,
   foldEntity,
   type KeptEvent,
 } from "../src/events/entity-windows.ts";
 import { eventFoldPage, eventFoldStatements, onlineEvent } from "../src/events/event-fold-plan.ts";
+import type { WindowShape } from "../src/events/event-record.ts";
 import { eventSegmentStatements } from "../src/events/event-segment-plan.ts";
 import { windowLogOracle, windowLogStatements } from "../src/events/window-log-plan.ts";
 import { windowShape } from "../src/events/window-shape.ts";
@@ -69,6 +70,11 @@ features:
     ...view,
     features: view.features.map((one) => ({ ...one, windowMicros: one.windowMicros / 1000 })),
   };
+}
+
+/** Tiles of several moments, so that windows begin and end within them. */
+export function eventShape(view: EventView): WindowShape {
+  return { ...windowShape(view), tileMicros: 7 };
 }
 
 export interface Reading {
@@ -264,21 +270,29 @@ export async function writeLog(
 }
 
 /** What the batch plan and its definition say of each probe, by what the log held after so many batches. */
-export async function plannedValues(view: EventView, log: EventLog, upTo: number): Promise<Values[][]> {
+export async function plannedValues(
+  view: EventView,
+  log: EventLog,
+  upTo: number,
+  ...plans: readonly EventPlan[]
+): Promise<Values[][]> {
   const records = `(select * from ${segmentsRelation(log.paths)} where sequence <= ${log.ends[upTo - 1]})`;
   const input = { view, records, probes: "probes", probeKeys: ["station"] };
-  const rows = await log.run([
-    ...windowLogStatements({ ...input, into: "w" }),
-    ...windowLogOracle({ ...input, into: "o" }),
-    { sql: "select * from w order by _row", returns: "w" },
-    { sql: "select * from o order by _row", returns: "o" },
-  ]);
-  return ["w", "o"].map((of) =>
-    (rows[of] ?? []).map((row) =>
+  const run = plans.length === 0 ? [windowLogStatements, windowLogOracle] : plans;
+  const rows = await log.run(
+    run.flatMap((plan, index) => [
+      ...plan({ ...input, into: `w${index}` }),
+      { sql: `select * from w${index} order by _row`, returns: `w${index}` },
+    ]),
+  );
+  return run.map((_, index) =>
+    (rows[`w${index}`] ?? []).map((row) =>
       view.features.map(({ name }) => (row[name] === null ? null : Number(row[name]))),
     ),
   );
 }
+
+export type EventPlan = typeof windowLogStatements;
 
 /** An online store that keeps text alone, as a disk does: what is not written is lost with the process. */
 export class TextStore {
@@ -313,17 +327,19 @@ export class TextStore {
     const lines = page.map((row) => onlineEvent(view, row)).filter(({ record }) => record.sequence <= upTo);
     for (const [key, of] of Map.groupBy(lines, ({ key: whose }) => JSON.stringify(whose)))
       foldEntity(
-        windowShape(view),
+        eventShape(view),
         this.of(JSON.parse(key) as string[]),
         of.map(({ record }) => record),
         exactFrom,
       );
   }
 
-  valuesAt(view: EventView, probes: Delivery["probes"]): (Values | undefined[])[] {
-    return probes.map(
-      ({ station: whose, at }) => entityWindowsAt(windowShape(view), this.of([whose ?? ""]), at) as Values,
-    );
+  valuesAt(
+    view: EventView,
+    probes: Delivery["probes"],
+    { entityWindowsAt: valuesOf }: Pick<typeof entityWindows, "entityWindowsAt"> = entityWindows,
+  ): (number | null | undefined)[][] {
+    return probes.map(({ station: whose, at }) => valuesOf(eventShape(view), this.of([whose ?? ""]), at));
   }
 }
 

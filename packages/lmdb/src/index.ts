@@ -1,1 +1,2 @@
 export { openOnlineStore } from "./online-store.ts";
+export { openOnlineWriter } from "./writer/online-writer.ts";

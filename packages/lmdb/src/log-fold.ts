@@ -29,9 +29,16 @@ export async function foldLog(values: Values, view: OnlineViewHeader, fold: LogF
   const header = headerBefore(before, view, fold);
   const isContinued = goesOn(before, view, fold);
   const target = await (isContinued ? continued(values, header) : replacing(values, header));
-  for await (const page of fold.pages)
-    await write(values, target, header, (current) => writePage(values, current, page));
+  // The last page and what makes it count are one transaction: an event that comes alone costs no more than one.
+  let last: readonly OnlineRecord[] = [];
+  for await (const page of fold.pages) {
+    const before = last;
+    if (before.length > 0)
+      await write(values, target, header, (current) => writePage(values, current, before));
+    last = page;
+  }
   await write(values, target, header, (current) => {
+    writePage(values, current, last);
     void values.put(headerKey(view), headerAfter(current, fold));
     target.end();
   });
@@ -40,17 +47,17 @@ export async function foldLog(values: Values, view: OnlineViewHeader, fold: LogF
   if (!isContinued) await dropGenerationsBefore(values, view, header.generation - 1);
 }
 
-async function continued(values: Values, header: StoredHeader): Promise<Target> {
+function continued(values: Values, header: StoredHeader): Target {
   const current = () => {
     const now = headerOf(values, header);
-    return now?.generation === header.generation && now.fold?.log === header.fold?.log ? now : undefined;
+    if (now?.generation !== header.generation || now.fold?.log !== header.fold?.log) return undefined;
+    if (now.asOf >= header.asOf) return now;
+    // With the first record that is dropped: whoever asks for an earlier moment must be told that it is not kept.
+    const moved = { ...now, asOf: header.asOf };
+    void values.put(headerKey(header), moved);
+    return moved;
   };
-  const target = { current, end: () => undefined };
-  // Before any record is dropped: whoever asks for an earlier moment must be told that it is not kept.
-  await write(values, target, header, (now) => {
-    void values.put(headerKey(header), { ...now, asOf: Math.max(now.asOf, header.asOf) });
-  });
-  return target;
+  return { current, end: () => undefined };
 }
 
 async function replacing(values: Values, header: StoredHeader): Promise<Target> {

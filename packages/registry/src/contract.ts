@@ -49,6 +49,11 @@ export const Lineage = Type.Object(
     trainingRunId: Type.Optional(Type.String()),
     data: Type.Optional(Sha256),
     trainingSetId: Type.Optional(Type.String()),
+    dataClass: Type.Optional(
+      Type.Literal("research", {
+        description: "It learned from de-identified research data: it is never promoted to production",
+      }),
+    ),
     code: Type.Optional(Sha256),
     params: Type.Optional(Sha256),
     environmentLock: Type.Optional(Sha256),

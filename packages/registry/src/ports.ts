@@ -27,6 +27,8 @@ export interface TrainedArtifact {
   readonly params: string;
   readonly environmentLock: string;
   readonly seed: number;
+  /** Of the training set: a model is of the class of what it learned from. */
+  readonly dataClass?: "research";
 }
 
 export interface TrainingRecord {

@@ -57,6 +57,7 @@ export async function promoteVersion(
       required: charter?.requiredGates[speechOf(found)] ?? [],
       promotedBefore: await promotionHistory(tx.sql, found.id),
       notEnforced: charter?.notEnforced ?? [],
+      dataClass: found.lineage.dataClass,
     });
     if (verdict.kind === "blocked") {
       await tx.record({

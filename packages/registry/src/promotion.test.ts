@@ -22,10 +22,15 @@ test("dev takes anything", () => {
   expect(judgePromotion(someEvidence({ to: "dev", gates: [], promotedBefore: [] })).kind).toBe("promoted");
 });
 
+test("a model of research data goes to staging as any other", () => {
+  expect(judgePromotion(someEvidence({ to: "staging", dataClass: "research" })).kind).toBe("promoted");
+});
+
 test.each<[string, Partial<PromotionEvidence>, string]>([
   ["a failed gate", { gates: [{ ...passed, passed: false }] }, "accuracy-floor"],
   ["a gate that was never evaluated", { gates: [] }, "accuracy-floor"],
   ["production before staging", { promotedBefore: ["dev"] }, "staging-first"],
+  ["a model that learned from de-identified research data", { dataClass: "research" }, "data-class"],
   ["a demanded control that nothing enforces", { notEnforced: ["drift alerts"] }, "demanded-control"],
 ])("%s blocks production and is named", (_name, change, gate) => {
   const verdict = judgePromotion(someEvidence(change));

@@ -15,6 +15,8 @@ export interface PromotionEvidence {
   readonly promotedBefore: readonly Environment[];
   /** Controls that the charter demands and that nothing enforces yet. */
   readonly notEnforced: readonly string[];
+  /** Of the data that it learned from. */
+  readonly dataClass?: "research" | undefined;
 }
 
 /** Pure: same evidence, same verdict. The caller supplies the evidence and records the verdict. */
@@ -33,6 +35,14 @@ export function judgePromotion(evidence: PromotionEvidence): PromotionVerdict {
         passed: false,
         observed: "never in staging",
         required: "the same digest in staging",
+      });
+    }
+    if (evidence.dataClass === "research") {
+      failures.push({
+        gate: "data-class",
+        passed: false,
+        observed: "it learned from de-identified research data",
+        required: "data that may reach production: no gate and no signature changes this",
       });
     }
     for (const control of evidence.notEnforced) {

@@ -10,6 +10,7 @@ import {
 } from "@portolan/evaluation";
 import { evaluationGates } from "@portolan/evaluation/contract";
 import { judgeGates, judgeTextGates } from "@portolan/evaluation/policy";
+import { findTrainingSet } from "@portolan/features";
 import {
   asEpochMicros,
   type CallContext,
@@ -175,7 +176,9 @@ async function trainedArtifact(sql: Sql, organisationId: string, runId: string) 
   const { model, data, code, params, environmentLock, seed } = run.result;
   const { useCaseId, trainingSetId } = run.request;
   const owner = useCaseId === undefined ? {} : { useCaseId };
-  return { model, data, code, params, environmentLock, seed, trainingSetId, ...owner };
+  const dataClass = (await findTrainingSet(sql, organisationId, trainingSetId))?.manifest?.dataClass;
+  const kind = dataClass ? { dataClass } : {};
+  return { model, data, code, params, environmentLock, seed, trainingSetId, ...owner, ...kind };
 }
 
 async function accuracyBound(sql: Sql, useCaseId: string) {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { OnlineStore } from "@portolan/features";
-import { openOnlineStore } from "@portolan/lmdb";
+import { openOnlineWriter } from "@portolan/lmdb";
 import type { Foundation } from "./foundation.ts";
 
 /** Longest wait for a value; control reads none to serve it. */
@@ -13,7 +13,10 @@ const readTimeoutMs = 1000;
  */
 export async function openConfiguredStore({ config, log }: Foundation): Promise<OnlineStore> {
   const { FEATURES_REDIS_URL: url, FEATURES_REDIS_CA_FILE: caFile, PORTOLAN_HOME: home } = config;
-  if (!url) return openOnlineStore({ folder: join(home, "features", "online") });
+  if (!url) {
+    const onDied = (how: string): void => log.error({ how }, "control.online_writer.died");
+    return openOnlineWriter({ folder: join(home, "features", "online"), onDied });
+  }
   const { openRedisOnlineStore, requireSafeAddress } = await import("@portolan/redis");
   requireSafeAddress(url, "FEATURES_REDIS_URL");
   const ca = caFile === undefined ? {} : { ca: readFileSync(caFile, "utf8") };

@@ -1,6 +1,7 @@
 import type { Sql } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
 import type { DataContract } from "../contracts/contract-model.ts";
+import type { DataClass } from "../data-class.ts";
 import type { DatasetManifest } from "../resources.ts";
 
 type DatasetTable = {
@@ -21,6 +22,7 @@ type DatasetTable = {
   ingestion_id: string;
   published_at: number;
   batch_at: number;
+  data_class: DataClass | null;
 };
 
 type ContractTable = {
@@ -58,6 +60,7 @@ export async function insertDataset(
       ingestion_id: manifest.ingestionId,
       published_at: manifest.publishedAt,
       batch_at: manifest.batchAt,
+      data_class: manifest.dataClass ?? null,
     })
     .execute();
 }
@@ -129,5 +132,6 @@ function datasetOf(row: Selectable<DatasetTable>): DatasetManifest {
     ingestionId: row.ingestion_id,
     publishedAt: row.published_at,
     batchAt: row.batch_at,
+    ...(row.data_class === null ? {} : { dataClass: row.data_class }),
   };
 }

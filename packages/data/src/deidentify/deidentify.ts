@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { quoteName, quoteText } from "@portolan/expressions";
 import { PortolanError } from "@portolan/kernel";
 import { type AnalysisEngine, type AnalysisRow, type AnalysisStatement, integerCell } from "../analysis.ts";
+import { classMetadata } from "../data-class.ts";
 import type { DataErrorCode } from "../errors.ts";
 import { type Anonymity, anonymityStatement, isQuasi } from "./anonymity.ts";
 import { columnSql } from "./columns-sql.ts";
@@ -153,7 +154,9 @@ function statementsOf(
     },
     { ...anonymityStatement("large", kept, request.leastGroup), returns: "after" },
     ...leakStatements(columns),
-    { sql: `copy large to ${quoteText(written)} (format parquet, compression zstd)` },
+    {
+      sql: `copy large to ${quoteText(written)} (format parquet, compression zstd, ${classMetadata("research")})`,
+    },
   ];
 }
 

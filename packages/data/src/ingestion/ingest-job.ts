@@ -16,6 +16,7 @@ import {
 } from "@portolan/kernel";
 import type { DataContract } from "../contracts/contract-model.ts";
 import { getContract, type StoredContract } from "../contracts/contract-store.ts";
+import type { DataClass } from "../data-class.ts";
 import type { DataErrorCode } from "../errors.ts";
 import { judgeFiles } from "../judging/judge-files.ts";
 import { raiseNotices } from "../notices/notices.ts";
@@ -100,16 +101,7 @@ async function runIngestion(deps: IngestJobDeps, job: JobRun): Promise<JsonObjec
     });
     if (earlier !== null) return { datasetId: earlier, reused: true };
     const batch = { ingestion, contract, sourceDigest };
-    const seen = await observe(deps, job, contract.body, located);
-    if (seen.failures.length > 0)
-      return await job.step("refuse", (tx) => refuseUnread(tx, batch, seen.columns, seen.failures));
-    const found = await job.effect("split", () =>
-      splitBatch(deps, job, { ...batch, sources: seen.sources, ...(lost ? { lost } : {}) }),
-    );
-    const split = lost ? { ...found, deadLetters: lost.lines, deadLetterObject: lost.object } : found;
-    return await job.step("publish", (tx) =>
-      publishBatch(deps, tx, { ...batch, split, observed: seen.columns }),
-    );
+    return await takeBatch(deps, job, { ...batch, sources: located, ...(before ? { before } : {}) });
   } catch (error) {
     // A failure that will be tried again is none yet: whoever waits for this ingestion would give up too early.
     if (job.signal.aborted || !job.finalAttempt) throw error;
@@ -128,6 +120,40 @@ async function runIngestion(deps: IngestJobDeps, job: JobRun): Promise<JsonObjec
   }
 }
 
+/** Looks at a batch, splits and publishes it; or refuses it unread. */
+async function takeBatch(
+  deps: IngestJobDeps,
+  job: JobRun,
+  { sources: located, before, ...batch }: Omit<Batch, "lost"> & { readonly before?: Before },
+): Promise<JsonObject> {
+  const { ingestion, contract } = batch;
+  const lost = before?.lost;
+  const seen = await observe(deps, job, contract.body, located);
+  const dataClass = seen.dataClass ?? before?.dataClass;
+  const failures = [...seen.failures, ...misplaced(dataClass, ingestion)];
+  if (failures.length > 0)
+    return await job.step("refuse", (tx) => refuseUnread(tx, batch, seen.columns, failures));
+  const found = await job.effect("split", () =>
+    splitBatch(deps, job, { ...batch, sources: seen.sources, ...(lost ? { lost } : {}) }),
+  );
+  const split = lost ? { ...found, deadLetters: lost.lines, deadLetterObject: lost.object } : found;
+  return await job.step("publish", (tx) =>
+    publishBatch(deps, tx, {
+      ...batch,
+      split,
+      observed: seen.columns,
+      ...(dataClass ? { dataClass } : {}),
+    }),
+  );
+}
+
+/** What was made for research has no place where decisions about people are made. */
+function misplaced(dataClass: DataClass | undefined, { environment }: Ingestion): string[] {
+  return dataClass === "research" && environment === "production"
+    ? ["it is de-identified research data, which never reaches production"]
+    : [];
+}
+
 async function workPlace(deps: IngestionDeps, job: JobRun, ingestion: Ingestion): Promise<EnvironmentPlace> {
   const place = await locate(deps.places, job.call.actor.organisationId, asPlace(ingestion));
   return { ...ingestionPlace(ingestion), ...place };
@@ -140,17 +166,25 @@ interface LostLines {
   readonly object: string;
 }
 
+interface Before {
+  readonly columns: DataContract["columns"];
+  readonly lost?: LostLines;
+  readonly dataClass?: DataClass;
+}
+
 /** What the first ingestion of a batch says about the rows that it left. */
 async function readBefore(
   sql: Sql,
   organisationId: string,
-  { contractId, counts, deadLetters }: Ingestion,
-): Promise<{ readonly columns: DataContract["columns"]; readonly lost?: LostLines }> {
+  { contractId, counts, deadLetters, dataClass }: Ingestion,
+): Promise<Before> {
   const { columns } = (await getContract(sql, organisationId, contractId)).body;
   const lines = counts?.deadLetters ?? 0;
-  return lines > 0 && deadLetters !== undefined
-    ? { columns, lost: { lines, object: deadLetters } }
-    : { columns };
+  return {
+    columns,
+    ...(lines > 0 && deadLetters !== undefined ? { lost: { lines, object: deadLetters } } : {}),
+    ...(dataClass ? { dataClass } : {}),
+  };
 }
 
 /** Two batches with the same rows are not the same where one of them has lost lines. */
@@ -167,13 +201,14 @@ async function observe(
   job: JobRun,
   contract: DataContract,
   located: readonly SourceFile[],
-): Promise<{ sources: SourceFile[]; columns: ObservedColumn[]; failures: string[] }> {
+): Promise<{ sources: SourceFile[]; columns: ObservedColumn[]; failures: string[]; dataClass?: DataClass }> {
   const dialects = await withDialects(located, contract.columns);
   await mkdir(deps.workFolder, { recursive: true });
   const workFolder = await mkdtemp(join(deps.workFolder, "look-"));
   try {
-    const columns = await observeSources(deps.engine, dialects, workFolder, job.signal);
+    const { columns, ...said } = await observeSources(deps.engine, dialects, workFolder, job.signal);
     return {
+      ...said,
       sources: withColumns(dialects, columns),
       columns: columns.flat(),
       failures: missingColumns(contract, dialects, columns),

@@ -1,5 +1,6 @@
 import type { JsonObject, Sql } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
+import type { DataClass } from "../data-class.ts";
 import { newestDataset } from "../datasets/dataset-store.ts";
 import type { IngestionView } from "../resources.ts";
 import type { ObservedColumn, SchemaDrift } from "../sources/observe-sources.ts";
@@ -29,6 +30,7 @@ type IngestionTable = {
   max_event_time: number | null;
   elapsed_ms: number | null;
   withheld: string | null;
+  data_class: DataClass | null;
   started_by: string;
   started_at: number;
   finished_at: number | null;
@@ -75,6 +77,7 @@ export interface IngestionUpdate {
   readonly max_event_time?: number;
   readonly elapsed_ms?: number;
   readonly withheld?: string;
+  readonly data_class?: DataClass;
   readonly finished_at?: number;
 }
 
@@ -163,6 +166,7 @@ export type StoredIngestion = IngestionView & {
   readonly contractId: string;
   /** Rows that a refused batch would have published. */
   readonly withheld?: string;
+  readonly dataClass?: DataClass;
 };
 
 function ingestionOf(row: Selectable<IngestionTable>): StoredIngestion {
@@ -182,6 +186,7 @@ function ingestionOf(row: Selectable<IngestionTable>): StoredIngestion {
     ...(row.dataset_id === null ? {} : { datasetId: row.dataset_id }),
     ...(row.quarantine === null ? {} : { quarantine: row.quarantine }),
     ...(row.dead_letters === null ? {} : { deadLetters: row.dead_letters }),
+    ...(row.data_class === null ? {} : { dataClass: row.data_class }),
     ...(row.withheld === null ? {} : { withheld: row.withheld }),
     ...(row.replay_of === null ? {} : { replayOf: row.replay_of }),
     ...(row.warnings === null ? {} : { warnings: row.warnings }),

@@ -1,6 +1,7 @@
 import { type Digest, type Environment, type JsonObject, newId, type Transaction } from "@portolan/kernel";
 import type { DataContract } from "../contracts/contract-model.ts";
 import type { StoredContract } from "../contracts/contract-store.ts";
+import type { DataClass } from "../data-class.ts";
 import { insertDataset } from "../datasets/dataset-store.ts";
 import { judgeBatch } from "../judging/batch-metrics.ts";
 import type { FileFigures } from "../judging/judge-files.ts";
@@ -34,6 +35,7 @@ interface Judged {
 interface Publication extends Judged {
   readonly split: Split;
   readonly observed: readonly ObservedColumn[];
+  readonly dataClass?: DataClass;
 }
 
 /** Answers with the dataset of an earlier ingestion of the same bytes, as long as it is the newest of its place, or null. */
@@ -160,7 +162,14 @@ export async function publishBatch(
     event: "data.dataset.published",
     subject: manifest.id,
     after: split.object as Digest,
-    detail: { contract: contract.name, version: contract.version, accepted, quarantined, deadLetters },
+    detail: {
+      contract: contract.name,
+      version: contract.version,
+      accepted,
+      quarantined,
+      deadLetters,
+      ...(publication.dataClass ? { dataClass: publication.dataClass } : {}),
+    },
   });
   const occasion = occasionOf(publication, seen?.news);
   if (occasion) await raiseNotices(tx, occasion);
@@ -169,7 +178,7 @@ export async function publishBatch(
 
 function outcomeOf(
   tx: Transaction,
-  { sourceDigest, split, observed }: Publication,
+  { sourceDigest, split, observed, dataClass }: Publication,
   warnings: readonly string[],
   drift: SchemaDrift | undefined,
 ) {
@@ -186,6 +195,7 @@ function outcomeOf(
     ...(maxEventTime === null ? {} : { max_event_time: maxEventTime }),
     quarantine: split.quarantine,
     dead_letters: split.deadLetterObject,
+    ...(dataClass ? { data_class: dataClass } : {}),
     finished_at: tx.now,
   };
 }
@@ -232,7 +242,7 @@ async function batchAtOf(tx: Transaction, ingestion: Ingestion): Promise<number>
 
 function manifestOf(
   tx: Transaction,
-  { ingestion, contract, sourceDigest, split }: Publication,
+  { ingestion, contract, sourceDigest, split, dataClass }: Publication,
   batchAt: number,
 ): DatasetManifest {
   const { eventTime, columns } = contract.body;
@@ -253,5 +263,6 @@ function manifestOf(
     ingestionId: ingestion.id,
     publishedAt: tx.now,
     batchAt,
+    ...(dataClass ? { dataClass } : {}),
   };
 }

@@ -55,7 +55,7 @@ export async function tryContract(engine: AnalysisEngine, trial: ContractTrial):
   await mkdir(trial.workFolder, { recursive: true });
   const folder = await mkdtemp(join(trial.workFolder, "trial-"));
   try {
-    const observed = await observeSources(engine, dialects, folder);
+    const { columns: observed } = await observeSources(engine, dialects, folder);
     const drift = schemaDrift(contract, observed);
     const failures = missingColumns(contract, dialects, observed);
     if (failures.length > 0) return { passed: false, failures, warnings: [], drift };

@@ -1,6 +1,7 @@
 import { quoteText } from "@portolan/expressions";
 import type { AnalysisEngine, AnalysisStatement } from "../analysis.ts";
 import type { DataContract } from "../contracts/contract-model.ts";
+import { type DataClass, dataClassOf, dataClassStatement } from "../data-class.ts";
 import { sniffCsv } from "./csv-dialect.ts";
 import { csvReader, isJsonLines, jsonLines, type SourceFile } from "./source-plan.ts";
 
@@ -49,23 +50,39 @@ export function withColumns(
   );
 }
 
-/** The columns of each file, in the order of the files, by one look of the engine. */
+export interface Observed {
+  /** The columns of each file, in the order of the files. */
+  readonly columns: ObservedColumn[][];
+  /** What one of the files says of itself. */
+  readonly dataClass?: DataClass;
+}
+
+/** What the files are, by one look of the engine. */
 export async function observeSources(
   engine: AnalysisEngine,
   sources: readonly SourceFile[],
   workFolder: string,
   signal?: AbortSignal,
-): Promise<ObservedColumn[][]> {
+): Promise<Observed> {
+  const parquet = sources.filter(({ format, relation }) => format === "parquet" && !relation);
   const { rows } = await engine.run({
-    statements: sources.flatMap((source, index) =>
-      source.relation ? [] : [observeStatement(source, index)],
-    ),
+    statements: [
+      ...sources.flatMap((source, index) => (source.relation ? [] : [observeStatement(source, index)])),
+      ...(parquet.length === 0
+        ? []
+        : [
+            dataClassStatement(
+              parquet.map(({ path }) => path),
+              "class",
+            ),
+          ]),
+    ],
     readable: sources.map(({ path }) => path),
     workFolder,
     timeoutMs: 60_000,
     ...(signal ? { signal } : {}),
   });
-  return sources.map(({ relation }, index) =>
+  const columns = sources.map(({ relation }, index) =>
     relation
       ? [...relation]
       : (rows[`source_${index}`] ?? []).map((row) => ({
@@ -73,6 +90,8 @@ export async function observeSources(
           type: String(row["column_type"]),
         })),
   );
+  const dataClass = dataClassOf(rows["class"]);
+  return { columns, ...(dataClass ? { dataClass } : {}) };
 }
 
 function observeStatement(source: SourceFile, index: number): AnalysisStatement {

@@ -1,6 +1,7 @@
-import { type AnalysisResult, integerCell } from "@portolan/data/contract";
+import { type AnalysisResult, type DataClass, integerCell } from "@portolan/data/contract";
 import { asPlace, type JobRun } from "@portolan/kernel";
 import type { TrainingSetManifest } from "../resources.ts";
+import { dataClassAmong } from "../store.ts";
 import type { Pinned } from "../training-sets.ts";
 import { type FeatureView, hasLog, isValueView } from "../view-model.ts";
 import { noDataset } from "../views.ts";
@@ -21,7 +22,15 @@ export async function pinLogs(
     const segments = await appendDatasets({ ...deps, signal: job.signal }, job.call, log, view);
     const last = segments.at(-1);
     if (!last) throw noDataset(view.source, environment);
+    const dataClass = await deps.uow.read(job.call, (sql) =>
+      dataClassAmong(
+        sql,
+        log.organisation_id,
+        segments.map((segment) => segment.dataset_id),
+      ),
+    );
     pinned[index] = {
+      ...(dataClass ? { dataClass } : {}),
       id: log.id,
       digest: last.digest,
       lastSequence: last.last_sequence,
@@ -37,6 +46,8 @@ export interface PinnedLog {
   readonly digest: string;
   readonly lastSequence: number;
   readonly objects: readonly string[];
+  /** Of what it took in. */
+  readonly dataClass?: DataClass;
 }
 /** By the view's place in the request. */
 export type PinnedLogs = Readonly<Record<number, PinnedLog>>;
