@@ -52,11 +52,7 @@ function readingFrom(store: OnlineReader): OnlineFeatures {
 }
 
 function rowOf({ status, asOf, values }: OnlineVector): OnlineRow {
-  return {
-    status,
-    ...(asOf === undefined ? {} : { at: asOf }),
-    values: Object.fromEntries(Object.entries(values).map(([name, { value }]) => [name, value])),
-  };
+  return { status, values, ...(asOf === undefined ? {} : { at: asOf }) };
 }
 
 const retryMs = 1000;

@@ -21,6 +21,7 @@ export function coherenceFindings(document: CharterDocument): Finding[] {
     ...loadFindings(document),
     ...accuracyFindings(document),
     ...nonFiniteFindings(document),
+    ...missingFeatureFindings(document),
     ...regulationFindings(document),
     ...snapshotAgeFindings(document),
     ...policyFindings(document),
@@ -139,6 +140,19 @@ function nonFiniteFindings(document: CharterDocument): Finding[] {
     .filter((side) => nonFinite[side] === "fallback")
     .map((side) => ({
       pointer: `/requirements/nonFinite/${side}`,
+      detail: "the fallback is to answer, and the charter has none",
+      mend: "State a fallback, or refuse.",
+    }));
+}
+
+function missingFeatureFindings(document: CharterDocument): Finding[] {
+  const { missingFeatures, fallbacks } = termsOf(document);
+  if (fallbacks.length > 0) return [];
+  const views = Object.entries(missingFeatures.views).map(([view, then]) => [`views/${view}`, then] as const);
+  return [["otherwise", missingFeatures.otherwise] as const, ...views]
+    .filter(([, then]) => then === "fallback")
+    .map(([at]) => ({
+      pointer: `/requirements/missingFeatures/${at}`,
       detail: "the fallback is to answer, and the charter has none",
       mend: "State a fallback, or refuse.",
     }));

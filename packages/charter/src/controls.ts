@@ -27,6 +27,7 @@ export const controlNames = [
   "accuracy_fallback",
   "accuracy_stop",
   "feature_freshness",
+  "missing_features",
   "non_finite_inputs",
   "non_finite_outputs",
   "drift_alert",

@@ -50,6 +50,21 @@ describe("derivation", () => {
     ]);
   });
 
+  test("what becomes of missing features is said only where the charter says it, by view", () => {
+    const document = template("flight-delays");
+    const said = (missingFeatures?: CharterDocument["requirements"]["missingFeatures"]) => {
+      const requirements = { ...document.requirements, ...(missingFeatures ? { missingFeatures } : {}) };
+      const { items, terms } = deriveFromCharter({ ...document, requirements });
+      const item = items.find(({ control }) => control === "missing_features");
+      return [item?.statement, terms.missingFeatures];
+    };
+    expect(said()).toEqual([undefined, { otherwise: "default", views: {} }]);
+    expect(said({ views: { accounts: "fallback" } })).toEqual([
+      "Features that are missing or too old: the deployment's stand-in goes in; accounts: the fallback answers.",
+      { otherwise: "default", views: { accounts: "fallback" } },
+    ]);
+  });
+
   test("numbers come out as written", () => {
     const { terms } = deriveFromCharter(template("flight-delays"));
     expect(terms).toMatchObject({

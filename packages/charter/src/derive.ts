@@ -1,10 +1,12 @@
-import { formatDurationMs, formatMoney, type JsonValue } from "@portolan/kernel";
+import { formatDurationMs, formatMoney } from "@portolan/kernel";
 import type { SourceLines } from "@portolan/yaml-source";
 import type { ControlName } from "./controls.ts";
 import { demandsFor } from "./demands.ts";
-import type { DerivedCharter, DerivedGroup, DerivedItem, Enforcement } from "./derived.ts";
+import type { DerivedCharter, DerivedItem, Enforcement } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { enforcement } from "./enforcement.ts";
+import { type Fact, fact } from "./fact.ts";
+import { missingFeatureStatement } from "./missing-features.ts";
 import { nonFiniteStatements } from "./non-finite-statements.ts";
 import { provenance } from "./provenance.ts";
 import { requiredSignatures } from "./required-signatures.ts";
@@ -23,6 +25,7 @@ export function deriveFromCharter(document: CharterDocument, lines?: SourceLines
     ...throughput(terms),
     ...accuracy(terms),
     ...freshnessAndAvailability(document, terms),
+    ...missingFeatures(document, terms),
     ...nonFinite(document, terms),
     ...nonNegotiables(document, terms),
     ...keeping(document, terms),
@@ -30,14 +33,6 @@ export function deriveFromCharter(document: CharterDocument, lines?: SourceLines
     ...retraining(document),
   ];
   return { useCase: document.useCase.name, terms, items: facts.map((fact) => toItem(document, fact, lines)) };
-}
-
-interface Fact {
-  readonly control: ControlName;
-  readonly group: DerivedGroup;
-  readonly from: readonly string[];
-  readonly statement: string;
-  readonly value: JsonValue;
 }
 
 function toItem(document: CharterDocument, fact: Fact, lines: SourceLines | undefined): DerivedItem {
@@ -52,16 +47,6 @@ function toItem(document: CharterDocument, fact: Fact, lines: SourceLines | unde
 export function enforcementOf(control: ControlName): Enforcement {
   const { by, how } = enforcement[control];
   return by === undefined ? { kind: "not_enforced", why: how } : { kind: "enforced", by, how };
-}
-
-function fact(
-  control: ControlName,
-  group: DerivedGroup,
-  from: string | readonly string[],
-  statement: string,
-  value: JsonValue,
-): Fact {
-  return { control, group, from: typeof from === "string" ? [from] : from, statement, value };
 }
 
 function governance(document: CharterDocument): Fact[] {
@@ -262,6 +247,16 @@ function freshnessAndAvailability(document: CharterDocument, terms: CharterTerms
     ),
     snapshotAgeFact(document, terms),
   ];
+}
+
+/** Where the charter is silent nothing is derived: the deployment's stand-ins count, as they always did. */
+function missingFeatures(
+  { requirements }: CharterDocument,
+  { missingFeatures: terms }: CharterTerms,
+): Fact[] {
+  if (!requirements.missingFeatures) return [];
+  const statement = missingFeatureStatement(terms);
+  return [fact("missing_features", "policy", "/requirements/missingFeatures", statement, { ...terms })];
 }
 
 function nonFinite({ requirements }: CharterDocument, { nonFinite: policy }: CharterTerms): Fact[] {

@@ -2,6 +2,8 @@ import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import { controlNames } from "./controls.ts";
 import { metricNames } from "./metrics.ts";
+import { MissingFeatures } from "./missing-features.ts";
+import { nonFinitePolicies } from "./non-finite-statements.ts";
 import { closed, ListOf, OneOf, Prose, Slug } from "./schema-parts.ts";
 import {
   ByteSizeText,
@@ -21,10 +23,6 @@ export type Regulation = (typeof regulations)[number];
 /** Roles whose holders sign charters (names as in `identity`). */
 export const signingRoles = ["team_lead", "approver_risk", "approver_compliance", "finance"] as const;
 export type SigningRole = (typeof signingRoles)[number];
-
-/** What becomes of NaN and infinities; `missing`: they count as values that are absent. */
-export const nonFinitePolicies = ["refuse", "missing", "fallback"] as const;
-export type NonFinitePolicy = (typeof nonFinitePolicies)[number];
 
 export const latencyClasses = ["real_time", "interactive", "batch"] as const;
 export type LatencyClass = (typeof latencyClasses)[number];
@@ -120,6 +118,7 @@ const Requirements = Type.Object(
         "The instant at which a feature's age is judged: the request's arrival (the default), or one that callers may state, e.g. to replay past events; such predictions are marked.",
       ),
     ),
+    missingFeatures: Type.Optional(MissingFeatures),
     nonFinite: Type.Optional(
       Type.Object(
         {

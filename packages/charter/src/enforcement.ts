@@ -40,6 +40,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   rule_fallback: { by: "gateway", how: "the rule answers, marked, when the model does not" },
   concurrency_quota: { by: "gateway", how: "beyond it a request is refused with 503, per gateway process" },
   feature_freshness: { by: "gateway", how: "an older feature value counts as missing" },
+  missing_features: {
+    by: "gateway",
+    how: "a view's values that are missing or too old are stood in for, refused, or sent to the fallback, as the charter says",
+  },
   non_finite_inputs: {
     by: "gateway",
     how: "NaN or infinity in a request is refused, counts as missing, or sends it to the fallback, as the charter says",

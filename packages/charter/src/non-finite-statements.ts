@@ -1,3 +1,7 @@
+/** What becomes of NaN and infinities; `missing`: they count as values that are absent. */
+export const nonFinitePolicies = ["refuse", "missing", "fallback"] as const;
+export type NonFinitePolicy = (typeof nonFinitePolicies)[number];
+
 /** What a charter's word on NaN and infinities means, for people. */
 export const nonFiniteStatements = {
   inputs: {

@@ -1,6 +1,8 @@
 import { type Environment, type Money, money, parseBytes, parseDurationMs } from "@portolan/kernel";
-import type { CharterDocument, FallbackStep, LatencyClass, NonFinitePolicy, Regulation } from "./document.ts";
+import type { CharterDocument, FallbackStep, LatencyClass, Regulation } from "./document.ts";
 import { type MetricName, metrics } from "./metrics.ts";
+import { type MissingFeatureTerms, missingFeatureTerms } from "./missing-features.ts";
+import type { NonFinitePolicy } from "./non-finite-statements.ts";
 import { regulationRules } from "./regulations.ts";
 
 /** A charter's quantities as numbers, for those who enforce them. Pure reading: nothing is decided here twice. */
@@ -16,6 +18,8 @@ export interface CharterTerms {
   readonly featureFreshnessMs?: number;
   /** `stated`: callers may state the instant at which a feature's age is judged. */
   readonly featureTime: "arrival" | "stated";
+  /** What becomes of online features that are missing or too old, by the names of views, and of all others. */
+  readonly missingFeatures: MissingFeatureTerms;
   /** What becomes of NaN and infinities. */
   readonly nonFinite: { readonly inputs: NonFinitePolicy; readonly outputs: NonFinitePolicy };
   /** Between 0 and 1. */
@@ -91,6 +95,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     accuracy: accuracyBound(requirements.accuracy),
     ...(freshness === undefined ? {} : { featureFreshnessMs: parseDurationMs(freshness) }),
     featureTime: requirements.featureTime ?? "arrival",
+    missingFeatures: missingFeatureTerms(requirements.missingFeatures),
     nonFinite: {
       inputs: requirements.nonFinite?.inputs ?? "refuse",
       outputs: requirements.nonFinite?.outputs ?? "refuse",

@@ -142,6 +142,12 @@ export const FeatureValue = Type.Object({
     Type.Literal("default"),
     Type.Literal("missing"),
   ]),
+  /** Why there was no value online. */
+  status: Type.Optional(
+    Type.Enum(["null", "not_found", "outside_max_age", "unavailable"], {
+      description: "Why there was no value online, where one was looked for and another stands in",
+    }),
+  ),
 });
 export type FeatureValue = Static<typeof FeatureValue>;
 

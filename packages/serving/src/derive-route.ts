@@ -101,7 +101,11 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
   const { charter, useCase, model } = facts;
   const terms = charter ? termsOf(charter.document) : undefined;
   const fed = (plan: FeaturePlan | null) =>
-    plan && { ...plan, maxAgeMs: freshness(plan.maxAgeMs, terms?.featureFreshnessMs) };
+    plan && {
+      ...plan,
+      views: plan.views.map((view) => stricter(view, terms)),
+      maxAgeMs: freshness(plan.maxAgeMs, terms?.featureFreshnessMs),
+    };
   const version = (one: ServedVersion | null) => one && { model: one.model, features: fed(one.features) };
   return {
     endpointId: ids.endpointId,
@@ -141,6 +145,17 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
     ),
     snapshotAge: terms ? { ...terms.snapshotAge } : null,
   };
+}
+
+/** What the charter says of a view's missing values; where it leaves them to the deployment, that one's own word. */
+function stricter(
+  view: FeaturePlan["views"][number],
+  terms: CharterTerms | undefined,
+): FeaturePlan["views"][number] {
+  const [name = ""] = view.name.split("@");
+  const { views, otherwise } = terms?.missingFeatures ?? { views: {}, otherwise: "default" as const };
+  const missing = views[name] ?? otherwise;
+  return missing === "default" ? view : { ...view, missing };
 }
 
 /** Where the charter is silent the route has the bytes that it had before there was a choice. */

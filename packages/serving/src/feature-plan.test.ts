@@ -1,6 +1,12 @@
 import { asEpochMicros } from "@portolan/kernel";
 import { expect, test } from "vitest";
-import { assembleInputs, eventTimeOf, type OnlineRow, type ReadOnline } from "./feature-plan.ts";
+import {
+  assembleInputs,
+  eventTimeOf,
+  FeaturesMissing,
+  type OnlineRow,
+  type ReadOnline,
+} from "./feature-plan.ts";
 import type { FeaturePlan } from "./snapshot/schema.ts";
 
 const digest = `sha256:${"0".repeat(64)}`;
@@ -34,33 +40,65 @@ const request = [
   { name: "miles", datatype: "FP32", shape: [2], data: Float32Array.of(100, 200) },
 ] as const;
 
+function found(delay: number | null, asOf: number): OnlineRow {
+  const status = delay === null ? "null" : "present";
+  return { status: "found", values: { delay: { value: delay, status } }, at: asOf };
+}
+
 const nobody: OnlineRow = { status: "not_found", values: {} };
+
+const gone: OnlineRow = { status: "unavailable", values: {} };
 
 async function assemble(plan: FeaturePlan, row: OnlineRow) {
   const read: ReadOnline = async (questions) => questions.map(({ key }) => (key[0] === "ATL" ? row : nobody));
   const result = await assembleInputs(model, plan, request, read, at);
-  return { values: [...(result.inputs[0]?.data ?? [])], sources: result.used.map((used) => used.source) };
+  return {
+    values: [...(result.inputs[0]?.data ?? [])],
+    sources: result.used.map((used) => used.source),
+    statuses: result.used.flatMap(({ name, status }) => (name.startsWith("v@1.") ? [status] : [])),
+  };
 }
 
 test("each row takes its own columns and its own entity's features; what is missing takes the stand-in", async () => {
-  const fresh: OnlineRow = { status: "found", values: { delay: 7 }, at: at - 1000 };
+  const fresh = found(7, at - 1000);
   expect(await assemble(aPlan(), fresh)).toEqual({
     values: [100, 7, 200, Number.NaN],
     sources: ["request", "online", "request", "default"],
+    statuses: [undefined, "not_found"],
   });
 });
 
 test("a value older than the charter allows counts as missing, and the log says stale", async () => {
-  const old: OnlineRow = { status: "found", values: { delay: 7 }, at: at - 1_000_001 };
+  const old = found(7, at - 1_000_001);
   expect((await assemble(aPlan(), old)).sources[1]).toBe("stale");
-  const expired: OnlineRow = { status: "outside_max_age", values: { delay: 7 }, at: at - 1 };
+  const expired: OnlineRow = { status: "outside_max_age", values: {}, at: at - 1 };
   expect((await assemble(aPlan(), expired)).values[1]).toBeNaN();
 });
 
 test("without a stand-in a missing value refuses the request", async () => {
   const strict = aPlan({ columns: aPlan().columns.map((column) => ({ ...column, missing: null })) });
   await expect(assemble(strict, nobody)).rejects.toThrow(/not known/);
-  await expect(assemble(strict, { status: "unavailable", values: {} })).rejects.toThrow(/does not answer/);
+  await expect(assemble(strict, gone)).rejects.toThrow(/does not answer/);
+});
+
+test("by the charter's word on a view its missing and stale values are stood in for, refused, or the fallback's; null is a value", async () => {
+  const under = (missing?: "refuse" | "fallback") =>
+    aPlan({ views: aPlan().views.map((view) => ({ ...view, ...(missing ? { missing } : {}) })) });
+  const rows = { not_found: nobody, outside_max_age: found(7, at - 1_000_001), unavailable: gone };
+  for (const [status, row] of Object.entries(rows)) {
+    expect((await assemble(under(), row)).statuses[0]).toBe(status);
+    const refused = assemble(under("refuse"), row);
+    await expect(refused).rejects.toMatchObject({ code: "serving.features_unavailable" });
+    await expect(refused).rejects.not.toBeInstanceOf(FeaturesMissing);
+    await expect(assemble(under("fallback"), row)).rejects.toBeInstanceOf(FeaturesMissing);
+  }
+  for (const missing of ["refuse", "fallback"] as const) {
+    const plan = under(missing);
+    const known = async (row: OnlineRow) =>
+      assembleInputs(model, plan, request, async (questions) => questions.map(() => row), at);
+    expect((await known(found(7, at))).used[1]).toMatchObject({ value: 7, source: "online" });
+    expect((await known(found(null, at))).used[1]).toMatchObject({ source: "default", status: "null" });
+  }
 });
 
 test("T is the arrival, unless the deployment lets the caller state a past instant (F20)", () => {

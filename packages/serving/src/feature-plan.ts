@@ -7,11 +7,16 @@ import type { FeaturePlan } from "./snapshot/schema.ts";
 
 export type FeatureScalar = number | string | boolean | null;
 
+/** What the online store has of one feature of one entity. Whatever is not present has no value. */
+export type FeatureStatus = "present" | "null" | "not_found" | "outside_max_age" | "unavailable";
+
 /** What the online store says of one entity in one view. */
 export interface OnlineRow {
-  /** `unavailable`: the store did not answer in time. Values are those of a found row alone. */
+  /** `unavailable`: the store did not answer in time. */
   readonly status: "found" | "not_found" | "outside_max_age" | "unavailable";
-  readonly values: Readonly<Record<string, FeatureScalar>>;
+  readonly values: Readonly<
+    Record<string, { readonly value: FeatureScalar; readonly status: FeatureStatus }>
+  >;
   /** Event time of the values, epoch microseconds; absent when there are none. */
   readonly at?: number;
 }
@@ -34,7 +39,12 @@ export interface UsedFeature {
   readonly value: FeatureScalar;
   readonly at?: number;
   readonly source: "request" | "online" | "stale" | "default" | "missing";
+  /** Why there was no value online, where one was looked for and another stands in. */
+  readonly status?: Exclude<FeatureStatus, "present">;
 }
+
+/** A view's values are missing, and the charter has the fallback answer. */
+export class FeaturesMissing extends PortolanError<ServingErrorCode> {}
 
 /** What a caller sends: entity keys and request columns, each one value per row, instead of the model's own inputs. */
 export function requestSignatureOf(model: ModelSignature, plan: FeaturePlan | null): ModelSignature {
@@ -59,7 +69,8 @@ export function requestSignatureOf(model: ModelSignature, plan: FeaturePlan | nu
  * Fills the model's inputs from the request and the online store, which is asked once for all rows and views; the used values go into the log.
  *
  * @param at the instant T of the event: values older than the plan's `maxAgeMs` count as missing
- * @throws PortolanError `serving.features_unavailable` when a value without a stand-in is missing
+ * @throws PortolanError `serving.features_unavailable` when a value without a stand-in is missing, or one that the charter takes none for; a
+ * `FeaturesMissing` where the fallback is to answer
  */
 export async function assembleInputs(
   model: ModelSignature,
@@ -140,25 +151,56 @@ function readColumn(
   const { view, feature } = column.from;
   const name = `${view}.${feature}`;
   const online = views.get(view);
-  const value = online?.values[feature] ?? null;
   const asOf = online?.at;
-  const isTooOld = asOf !== undefined && plan.maxAgeMs !== null && at - asOf > plan.maxAgeMs * 1000;
-  const isStale = isTooOld || online?.status === "outside_max_age";
-  const standIn = standInFor(column, isStale ? null : value);
-  if (standIn !== undefined) {
-    const source = isStale ? "stale" : "default";
-    return { name, value: standIn, ...(asOf === undefined ? {} : { at: asOf }), source };
+  const age = asOf === undefined ? {} : { at: asOf };
+  const { value, status } = onlineCell(plan, online, feature, at);
+  if (status === "present") {
+    const standIn = standInFor(column, value);
+    if (standIn === undefined) return { name, value, ...age, source: "online" };
+    return { name, value: standIn, ...age, source: "default" };
   }
-  if (asOf !== undefined && value !== null && !isStale) return { name, value, at: asOf, source: "online" };
-  const why =
-    online?.status === "unavailable"
-      ? "not to be had: the online store does not answer"
-      : isStale
-        ? "older than the charter allows"
-        : "not known";
-  throw new PortolanError<ServingErrorCode>("serving.features_unavailable", {
-    detail: `The feature ${name} of row ${row} is ${why}.`,
-    mend: "Materialize the view for this entity, or give the column a stand-in in the deployment.",
+  // What is known to be null was null in training, too: it has a stand-in, or none.
+  const policy = status === "null" ? undefined : plan.views.find((one) => one.name === view)?.missing;
+  const standIn = policy === undefined ? standInFor(column, null) : undefined;
+  if (standIn === undefined) throw missingFeature(policy, name, row, status);
+  const source = status === "outside_max_age" ? "stale" : "default";
+  return { name, value: standIn, ...age, source, status };
+}
+
+/** What is online of one feature, by the view's own time to live and the charter's. */
+function onlineCell(
+  { maxAgeMs }: FeaturePlan,
+  online: OnlineRow | undefined,
+  feature: string,
+  at: EpochMicros,
+): { readonly value: FeatureScalar; readonly status: FeatureStatus } {
+  if (!online) return { value: null, status: "not_found" };
+  if (online.status !== "found") return { value: null, status: online.status };
+  const isTooOld = online.at !== undefined && maxAgeMs !== null && at - online.at > maxAgeMs * 1000;
+  if (isTooOld) return { value: null, status: "outside_max_age" };
+  return online.values[feature] ?? { value: null, status: "null" };
+}
+
+const missingBecause = {
+  null: "not known",
+  not_found: "not known",
+  outside_max_age: "older than the charter allows",
+  unavailable: "not to be had: the online store does not answer",
+} as const;
+
+function missingFeature(
+  policy: FeaturePlan["views"][number]["missing"],
+  name: string,
+  row: number,
+  status: Exclude<FeatureStatus, "present">,
+): PortolanError<ServingErrorCode> {
+  const Fault = policy === "fallback" ? FeaturesMissing : PortolanError<ServingErrorCode>;
+  return new Fault("serving.features_unavailable", {
+    detail: `The feature ${name} of row ${row} is ${missingBecause[status]}.`,
+    mend:
+      policy === undefined
+        ? "Materialize the view for this entity, or give the column a stand-in in the deployment."
+        : "Materialize the view for this entity; the charter takes no stand-in for it.",
     at: { pointer: "/inputs" },
   });
 }

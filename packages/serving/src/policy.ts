@@ -34,6 +34,8 @@ export {
   eventTimeOf,
   eventTimeParameter,
   type FeatureScalar,
+  type FeatureStatus,
+  FeaturesMissing,
   findPlanProblems,
   type OnlineQuestion,
   type OnlineRow,

@@ -59,6 +59,8 @@ export function servedValues(
         value.name.startsWith(`${view}.`) ? [{ ...value, name: value.name.slice(view.length + 1) }] : [],
       );
       if (own.length === 0) continue;
+      // Nothing was read: there is nothing to compare.
+      if (own.some(({ status }) => status === "unavailable")) return "the online store did not answer";
       if (key.includes(undefined)) return "an entity key is not among its inputs";
       served.push({
         prediction: header.id,

@@ -1,11 +1,12 @@
 import { type EpochMicros, PortolanError } from "@portolan/kernel";
 import type { FallbackStep } from "@portolan/serving/contract";
-import type {
-  InferRequest,
-  RunOutcome,
-  RunPriority,
-  ServingErrorCode,
-  Tensor,
+import {
+  FeaturesMissing,
+  type InferRequest,
+  type RunOutcome,
+  type RunPriority,
+  type ServingErrorCode,
+  type Tensor,
 } from "@portolan/serving/policy";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { HealthBook } from "./health-book.ts";
@@ -18,7 +19,11 @@ import type { UpstreamCalls } from "./upstream-calls.ts";
 /** Who answered in the model's place, as it is named in the response. */
 export type AnsweredBy = "champion" | FallbackStep["kind"];
 /** Why the model that should have answered did not. */
-export type FallbackReason = Exclude<RunOutcome["kind"], "ok" | "failed"> | "breaker_open" | "non_finite";
+export type FallbackReason =
+  | Exclude<RunOutcome["kind"], "ok" | "failed">
+  | "breaker_open"
+  | "non_finite"
+  | "features_missing";
 
 export interface ChainAnswer {
   readonly outputs: readonly Tensor[];
@@ -87,8 +92,8 @@ export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<Chai
     }
     // Whoever is turned away for want of capacity would only take it from somebody else.
     if (reason === "overloaded") continue;
-    // The same model says the same of the same input, wherever it runs.
-    if (step.kind === "backend" && reason === "non_finite") continue;
+    // The same model gets, and says of the same input, the same wherever it runs.
+    if (step.kind === "backend" && (reason === "non_finite" || reason === "features_missing")) continue;
     const timeMs = shareMs(asked, steps.length - 1 - at);
     if (timeMs < leastMs) continue;
     const next = await tryVersion(deps, asked, step.version, timeMs);
@@ -206,8 +211,9 @@ async function tryVersion(
     else breaker.failed(now);
     return { kind: "not", reason: outcome.kind, fault };
   } catch (error) {
-    // The request's fault says nothing about the model.
+    // The request's fault says nothing about the model, and neither do features that are missing.
     breaker.abstained();
+    if (error instanceof FeaturesMissing) return { kind: "not", reason: "features_missing", fault: error };
     throw error;
   } finally {
     limit.release(waitMs, performance.now());

@@ -8,6 +8,7 @@ import { type Admission, type AdmissionDeps, admit, chosenVersion, takeTurn } fr
 import { findRoute, readPurpose } from "./admit.ts";
 import { type Asked, answerByChain, type ChainAnswer } from "./answer-chain.ts";
 import { countForDrift } from "./count-for-drift.ts";
+import { featuresParameter } from "./features-used.ts";
 import type { InferCall } from "./infer-call.ts";
 import { LoopTurn } from "./loop-turn.ts";
 import { measure } from "./measure.ts";
@@ -155,7 +156,7 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
       modelName: call.model,
       modelVersion: String(by.route.model.version),
       ...(request.id === undefined ? {} : { id: request.id }),
-      parameters: fallback ? { fallback: fallback.reason, answered_by: fallback.answeredBy } : noParameters,
+      parameters: parametersOf(answer),
       outputs: answer.outputs,
     },
     request,
@@ -189,7 +190,14 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
   };
 }
 
-const noParameters = {};
+/** Who answered where it was not the model, and how fresh the features are that were read. */
+function parametersOf({ by, fallback, used }: ChainAnswer): Readonly<Record<string, string>> {
+  const features = featuresParameter(by.route.features, used);
+  return {
+    ...(fallback ? { fallback: fallback.reason, answered_by: fallback.answeredBy } : undefined),
+    ...(features === undefined ? undefined : { features }),
+  };
+}
 
 function note(
   deps: InferDeps,

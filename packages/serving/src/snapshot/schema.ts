@@ -81,7 +81,20 @@ export const FeaturePlan = Type.Object(
     service: Type.String(),
     entityKeys: Type.Array(Type.String(), { minItems: 1 }),
     views: Type.Array(
-      Type.Object({ name: Type.String(), digest: Sha256, entityKeys: Type.Array(Type.String()) }, closed),
+      Type.Object(
+        {
+          name: Type.String(),
+          digest: Sha256,
+          entityKeys: Type.Array(Type.String()),
+          missing: Type.Optional(
+            Type.Union([Type.Literal("refuse"), Type.Literal("fallback")], {
+              description:
+                "What becomes of its values that are not found, too old or not to be had, by the charter; absent: the columns' stand-ins",
+            }),
+          ),
+        },
+        closed,
+      ),
     ),
     columns: Type.Array(Column, { minItems: 1 }),
     eventTime: Type.Optional(
