@@ -1,4 +1,3 @@
-export type { DataClass } from "./data-class.ts";
 export {
   type AnalysisEngine,
   type AnalysisRequest,
@@ -9,6 +8,7 @@ export {
 } from "./analysis.ts";
 export type { ConnectionAddress } from "./connections/connection-addresses.ts";
 export type { ContractColumn, DataContract } from "./contracts/contract-model.ts";
+export type { DataClass } from "./data-class.ts";
 export type {
   DirectPlace,
   ErasureScope,

@@ -2,6 +2,7 @@ import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import type { ReadDeps } from "./access/read-dataset.ts";
 import type { ContractDeps } from "./contracts/publish-contract.ts";
+import type { RetentionDeps } from "./retention/apply-retention.ts";
 import { accessRoutes } from "./routes/access.ts";
 import { contractRoutes } from "./routes/contracts.ts";
 import { erasureRoutes } from "./routes/erasures.ts";
@@ -11,7 +12,6 @@ import { ingestionRoutes } from "./routes/ingestions.ts";
 import { noticeRoutes } from "./routes/notices.ts";
 import { retentionRoutes } from "./routes/retention.ts";
 import { subscriptionRoutes } from "./routes/subscriptions.ts";
-import type { RetentionDeps } from "./retention/apply-retention.ts";
 import type { SubscriptionDeps } from "./subscriptions/subscriptions.ts";
 
 export { publishAccessPolicy } from "./access/access-policies.ts";

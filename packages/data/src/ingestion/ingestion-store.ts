@@ -1,7 +1,7 @@
 import type { JsonObject, Sql } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
-import { newestDataset } from "../datasets/dataset-store.ts";
 import type { DataClass } from "../data-class.ts";
+import { newestDataset } from "../datasets/dataset-store.ts";
 import type { IngestionView } from "../resources.ts";
 import type { ObservedColumn, SchemaDrift } from "../sources/observe-sources.ts";
 

@@ -1,8 +1,8 @@
 import { routeConfig } from "@portolan/http-contract";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { applyRetentionNow, type RetentionDeps } from "../retention/apply-retention.ts";
 import { EnvironmentName } from "../resources.ts";
+import { applyRetentionNow, type RetentionDeps } from "../retention/apply-retention.ts";
 
 const NewRound = Type.Object(
   {
