@@ -24,3 +24,4 @@ export type { ErasureReport, ErasureView } from "./erasure/report.ts";
 export { hasWord } from "./erasure/word-pattern.ts";
 export type { DatasetManifest, IngestionView } from "./resources.ts";
 export type { DecisionView } from "./routes/access.ts";
+export type { RetentionRound } from "./routes/retention.ts";
