@@ -8,7 +8,7 @@ import { createRecorder } from "@portolan/ledger";
 import { openOnlineStore } from "@portolan/lmdb";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { createRelationReader } from "@portolan/postgresql";
-import { createArtifactCatalogue } from "@portolan/registry";
+import { createArtifactCatalogue, createByteRemoval } from "@portolan/registry";
 import { namedPlaces, testAuthorizer } from "@portolan/testkit";
 import { type TrainingDeps, trainingJob } from "@portolan/training";
 import { openRunTracking } from "../../packages/training/test/tracking-fixture.ts";
@@ -32,6 +32,7 @@ export async function dataWorld(url: string, folder: string) {
   };
   const data: DataDeps = {
     ...base,
+    bytes: createByteRemoval({ work: uow, objects, otherHolders: [] }),
     residency: { require: () => Promise.resolve() },
     sourceFolders: [join(folder, "inbox")],
     clock: systemClock,

@@ -27,12 +27,33 @@ async function ingest(name: string, ...changes: readonly object[]): Promise<void
   await done(`data ingest ${file} --contract changes`);
 }
 
-async function materialize(): Promise<{ readonly digest: string }> {
+/** Windows over the same log's source: folded when a prediction asks for them. */
+const activityView = `apiVersion: portolan/v1
+kind: FeatureView
+name: activity
+source: changes
+entity: [account]
+eventTime: at
+available: known
+events: log
+ttl: 1h
+features:
+  - { name: changes_1h, aggregate: count, window: 1h }
+  - { name: highest_10min, aggregate: max, of: cents, window: 10min }
+`;
+const views = ["accounts", "activity"];
+
+/** Brings both views online and resolves to their digests. */
+async function materialize(): Promise<readonly string[]> {
   const asOf = Date.now() * 1000 - 1_000_000;
-  const path = "/v1/feature-views/accounts/materializations";
-  const { id } = await call("POST", path, { environment: "dev", asOf });
-  await soon(async () => (await call("GET", `/v1/materializations/${String(id)}`))["state"] === "done");
-  return (await call("GET", "/v1/feature-views/accounts")) as { readonly digest: string };
+  const digests: string[] = [];
+  for (const name of views) {
+    const path = `/v1/feature-views/${name}/materializations`;
+    const { id } = await call("POST", path, { environment: "dev", asOf });
+    await soon(async () => (await call("GET", `/v1/materializations/${String(id)}`))["state"] === "done");
+    digests.push(String((await call("GET", `/v1/feature-views/${name}`))["digest"]));
+  }
+  return digests;
 }
 
 const predict = (...accounts: string[]): Promise<CommandResult> => {
@@ -64,23 +85,29 @@ beforeAll(async () => {
   await createDelays(done);
   await call("PUT", "/v1/contracts/changes", { document: changesContract, references: {} });
   await call("PUT", "/v1/feature-views/accounts", { document: accountsView });
+  await call("PUT", "/v1/feature-views/activity", { document: activityView });
   await ingest("first.jsonl", { account: "a", cents: 100, rating: 0.1 }, { account: "b", cents: -7 });
-  const { digest } = await materialize();
+  const digests = await materialize();
   const model = join(folder, "model.onnx");
-  await writeFile(model, logisticModel([0.01, 2], 0));
+  await writeFile(model, logisticModel([0.01, 2, 0.1, 0.001], 0));
   await done(`--as ci model import ${model} --name delays --use-case delays --environment dev`);
-  const column = (feature: string, index: number) => ({
+  const column = (view: string, feature: string, index: number) => ({
     input: "x",
     index,
-    from: { kind: "feature", view: "accounts@1", feature },
+    from: { kind: "feature", view, feature },
     missing: 0,
   });
   const plan = join(folder, "features.json");
   const features = {
     service: "accounts",
     entityKeys: ["account"],
-    views: [{ name: "accounts@1", digest, entityKeys: ["account"] }],
-    columns: [column("balance", 0), column("rating", 1)],
+    views: views.map((name, at) => ({ name: `${name}@1`, digest: digests[at], entityKeys: ["account"] })),
+    columns: [
+      column("accounts@1", "balance", 0),
+      column("accounts@1", "rating", 1),
+      column("activity@1", "changes_1h", 2),
+      column("activity@1", "highest_10min", 3),
+    ],
     maxAgeMs: null,
   };
   await writeFile(plan, JSON.stringify(features));
@@ -96,7 +123,7 @@ test("what was served is what the log says of that moment, also after correction
   expect((await predict("a", "b", "nobody")).code).toBe(0);
   await recorded(2);
   const first = await parity();
-  expect(first.report).toMatchObject({ predictions: 2, compared: 8, mismatches: 0, skipped: {} });
+  expect(first.report).toMatchObject({ predictions: 2, compared: 16, mismatches: 0, skipped: {} });
   expect(first.code).toBe(0);
   // Known before the predictions, and arrived after them: what was served is no less right.
   await ingest(
@@ -107,7 +134,7 @@ test("what was served is what the log says of that moment, also after correction
   await materialize();
   expect((await predict("a", "b")).code).toBe(0);
   await recorded(3);
-  expect((await parity()).report).toMatchObject({ predictions: 3, compared: 12, mismatches: 0 });
+  expect((await parity()).report).toMatchObject({ predictions: 3, compared: 24, mismatches: 0 });
 }, 200_000);
 
 test("a value that online made up is found, by feature and with an example, and the exit code says so", async () => {
@@ -140,7 +167,7 @@ test("a value that online made up is found, by feature and with an example, and 
   expect(report).toMatchObject({
     features: [
       { feature: "accounts@1.balance", examples: [{ key: ["a"], served: { value: 999, source: "online" } }] },
-      expect.anything(),
+      ...Array.from({ length: 3 }, () => expect.anything() as unknown),
     ],
   });
   const { out } = await product.cli("features", "parity", "--endpoint", "delays");

@@ -1,5 +1,5 @@
 import { charterErrors, registerCharterRoutes } from "@portolan/charter";
-import { dataErrors, registerDataRoutes } from "@portolan/data";
+import { applyRetentionRound, dataErrors, registerDataRoutes } from "@portolan/data";
 import { databaseErrors, startJobWorker, startReconciler } from "@portolan/database";
 import { evaluationErrors, registerEvaluationRoutes } from "@portolan/evaluation";
 import { featureErrors, registerFeaturesRoutes } from "@portolan/features";
@@ -98,6 +98,8 @@ export interface Wiring {
 const refreshEveryMs = 2000;
 /** The ledger's rows have their order within a second; lineage is read by people. */
 const followEveryMs = 1000;
+/** Contracts keep data for days and years. */
+const retainEveryMs = 3_600_000;
 
 /** Opens the database, starts sequencer, jobs and reconciler, and listens. `onFatal` ends the process. */
 export async function startControl(
@@ -157,7 +159,7 @@ export async function assembleControl(
     serving: serving.serving,
     residency: data.residency,
   });
-  const erasure = wireErasure(base, data.features, serving.predictions);
+  const erasure = wireErasure(base, data.features, data.data, serving.predictions);
   const lineage = wireLineage(base, identity);
   const wiring: Wiring = {
     base,
@@ -303,7 +305,12 @@ async function startBackground(
   sequencer: Sequencer,
 ): Promise<{ stop(): Promise<void> }> {
   const { database, clock, log, work, jobs } = base;
-  const reconciler = await startReconciler({ database, clock, log, handlers: serving.intents });
+  const reconciler = await startReconciler({
+    database,
+    clock,
+    log,
+    handlers: [...serving.intents, ...erasure.intents],
+  });
   base.onIntents = () => reconciler.wake();
   const home = base.config.PORTOLAN_HOME;
   const archiving = await startArchiving(
@@ -329,6 +336,7 @@ async function startBackground(
     repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
     repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
     repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
+    repeating(retainEveryMs, () => retainData({ base, identity, data }), log, "data.retention.failed"),
   ];
   return {
     stop: async () => {
@@ -339,6 +347,15 @@ async function startBackground(
       await reconciler.stop();
     },
   };
+}
+
+async function retainData({
+  base,
+  identity,
+  data,
+}: Pick<Wiring, "base" | "identity" | "data">): Promise<void> {
+  const gone = await applyRetentionRound(data.data, await identity.directory.organisations());
+  if (gone > 0) base.log.info({ gone }, "data.expired");
 }
 
 /** Runs it at every tick, and leaves out those that come while it still runs. */

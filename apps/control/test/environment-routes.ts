@@ -151,6 +151,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   named("POST /v1/data-holds", { environment: production, reason: "a claim" }),
   { kind: "listed", route: "GET /v1/data-holds", url: "/v1/data-holds", of: "dataHold" },
   found("POST /v1/data-holds/:id/release", "dataHold", missingId("hld"), { reason: "settled" }),
+  named("POST /v1/data-retention", { dryRun: true, environments: [production] }),
   named("POST /v1/data-erasures", { subject: "somebody", environments: [production], reason: "as asked" }),
   { kind: "listed", route: "GET /v1/data-erasures", url: "/v1/data-erasures", of: "erasure" },
   found("GET /v1/data-erasures/:id", "erasure", missingId("ers")),

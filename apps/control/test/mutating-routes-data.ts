@@ -259,6 +259,13 @@ export const dataRoutes: readonly MutatingRoute[] = [
     }),
   },
   {
+    route: "POST /v1/data-retention",
+    as: "ada",
+    ledger: "governed",
+    events: ["data.retention.surveyed"],
+    request: () => ({ url: "/v1/data-retention", body: { dryRun: true } }),
+  },
+  {
     route: "POST /v1/data-erasures",
     as: "ada",
     ledger: "governed",

@@ -1,4 +1,3 @@
-export type { DataClass } from "./data-class.ts";
 export {
   type AnalysisEngine,
   type AnalysisRequest,
@@ -9,6 +8,7 @@ export {
 } from "./analysis.ts";
 export type { ConnectionAddress } from "./connections/connection-addresses.ts";
 export type { ContractColumn, DataContract } from "./contracts/contract-model.ts";
+export type { DataClass } from "./data-class.ts";
 export type {
   DirectPlace,
   ErasureScope,
@@ -24,3 +24,4 @@ export type { ErasureReport, ErasureView } from "./erasure/report.ts";
 export { hasWord } from "./erasure/word-pattern.ts";
 export type { DatasetManifest, IngestionView } from "./resources.ts";
 export type { DecisionView } from "./routes/access.ts";
+export type { RetentionRound } from "./routes/retention.ts";

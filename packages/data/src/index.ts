@@ -2,6 +2,7 @@ import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import type { ReadDeps } from "./access/read-dataset.ts";
 import type { ContractDeps } from "./contracts/publish-contract.ts";
+import type { RetentionDeps } from "./retention/apply-retention.ts";
 import { accessRoutes } from "./routes/access.ts";
 import { contractRoutes } from "./routes/contracts.ts";
 import { erasureRoutes } from "./routes/erasures.ts";
@@ -9,6 +10,7 @@ import { eventRoutes } from "./routes/events.ts";
 import { dataHoldRoutes } from "./routes/holds.ts";
 import { ingestionRoutes } from "./routes/ingestions.ts";
 import { noticeRoutes } from "./routes/notices.ts";
+import { retentionRoutes } from "./routes/retention.ts";
 import { subscriptionRoutes } from "./routes/subscriptions.ts";
 import type { SubscriptionDeps } from "./subscriptions/subscriptions.ts";
 
@@ -62,6 +64,12 @@ export type {
   TopicRecord,
   TopicSession,
 } from "./ports.ts";
+export {
+  applyRetentionNow,
+  applyRetentionRound,
+  discardHandler,
+  type RetentionDeps,
+} from "./retention/apply-retention.ts";
 export type { ObservedColumn } from "./sources/observe-sources.ts";
 export type { SourceFile, SourceFormat } from "./sources/source-plan.ts";
 export { runSubscriptions } from "./subscriptions/run-subscriptions.ts";
@@ -76,7 +84,8 @@ export const dataMigrations: MigrationSet = {
 
 export type DataDeps = ContractDeps &
   Omit<SubscriptionDeps, "topics"> &
-  Pick<ReadDeps, "roles" | "pseudonyms">;
+  Pick<ReadDeps, "roles" | "pseudonyms"> &
+  Pick<RetentionDeps, "bytes">;
 
 export async function registerDataRoutes(app: FastifyInstance, deps: DataDeps): Promise<void> {
   await app.register((scope) => contractRoutes(scope, deps));
@@ -85,6 +94,7 @@ export async function registerDataRoutes(app: FastifyInstance, deps: DataDeps): 
   await app.register((scope) => accessRoutes(scope, deps));
   await app.register((scope) => erasureRoutes(scope, deps));
   await app.register((scope) => dataHoldRoutes(scope, deps));
+  await app.register((scope) => retentionRoutes(scope, deps));
   await app.register((scope) => noticeRoutes(scope, deps));
   await app.register((scope) => subscriptionRoutes(scope, deps));
 }

@@ -18,7 +18,7 @@ import {
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { createRelationReader } from "@portolan/postgresql";
 import { aCall, namedPlaces, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
-import { createArtifactCatalogue, registryMigrations } from "../../registry/src/index.ts";
+import { createArtifactCatalogue, createByteRemoval, registryMigrations } from "../../registry/src/index.ts";
 import {
   type DataDeps,
   dataMigrations,
@@ -84,6 +84,7 @@ export async function dataFixture(
     uow: db.uow,
     authorizer,
     artifacts: createArtifactCatalogue({ work: db.uow, authorizer, objects }),
+    bytes: createByteRemoval({ work: db.uow, objects, otherHolders: [] }),
     places: namedPlaces,
     objects,
     engine: createDuckDbEngine(),

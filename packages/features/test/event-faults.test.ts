@@ -39,12 +39,15 @@ const foldFaults: Readonly<Record<string, readonly [string, string]>> = {
   ],
   "what is withdrawn stays in its tile": ["known ?? tiles.take(event, sequence)", "known"],
   "a tile that lost an event is not added up anew": ["tile.sum = undefined;", ""],
-  "a page that comes twice counts twice": ["sequence > folded", "sequence > 0"],
-  "what is not visible yet settles": ["until === null && available <= exactFrom", "until === null"],
+  "a page that comes twice counts twice": ["if (line.sequence <= folded) continue;", ""],
+  "what is not visible yet settles": [
+    "=> until === null && available <= exactFrom",
+    "=> until === null || exactFrom < 0",
+  ],
   "what settles is lost": ["tiles.add([event, available, sequence, values])", "void values"],
   "a window forgets its first tile": [
-    "const isPast = end - 1 <= reached",
-    "const isPast = end - width - 1 <= reached + width",
+    "const isPast = end - 1 <= ",
+    "const isPast = end - 1 - this.#shape.tileMicros <= ",
   ],
 };
 

@@ -77,6 +77,12 @@ export const actions = {
     "Publish and withdraw policies on data",
   ),
   "data:erase": action("administers", "one", "data:read_dataset", "Erase what is known of a data subject"),
+  "data:apply_retention": action(
+    "administers",
+    "one",
+    "data:read_dataset",
+    "Remove data that is older than its contract keeps it",
+  ),
   "data:hold": action("administers", "one", "data:read_dataset", "Place and release legal holds on data"),
   "features:publish_view": action(
     "works",

@@ -66,6 +66,13 @@ export interface ByteRemoval {
     environments: readonly Environment[],
     change: { readonly before: Digest; readonly after?: Digest },
   ): Promise<void>;
+  /** References of these kinds, of the caller's organisation in these environments, go; others to the same bytes stay. Repeatable. */
+  release(
+    tx: Transaction,
+    environments: readonly Environment[],
+    digest: Digest,
+    kinds: readonly ArtifactKind[],
+  ): Promise<void>;
   /**
    * Removes bytes that nobody holds any more; `held` where somebody does, of whom nothing is told. Whoever stores the same bytes at that
    * moment and notes them afterwards is refused and stores them again: nothing is ever noted whose bytes are gone. Repeatable.

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { foldSuite } from "../../features/test/online-store/fold-suite.ts";
 import type { StoreWorld } from "../../features/test/online-store/store-world.ts";
@@ -41,4 +43,31 @@ test("its process, killed with kill -9 in the middle of folds, leaves bit for bi
   expect(deaths.length).toBeGreaterThan(2);
   expect(await killed.dump()).toEqual(await calm.dump());
   await Promise.all([calm, killed].map((world) => world[Symbol.asyncDispose]()));
+});
+
+test("the process ends with its owner, also one that is killed", async () => {
+  await using world = await openWorld();
+  const owner = `
+    const { openOnlineWriter } = await import(${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)});
+    const store = openOnlineWriter({ folder: ${JSON.stringify(world.folder)} });
+    const of = { organisationId: "o", environment: "dev", view: "v@1", digest: "d", ttlMicros: 1, featureNames: ["a"] };
+    await store.replace(of, 1, [{ key: ["k"], values: [1] }]);
+    process.stdout.write(String(store.pid()));
+    setInterval(() => undefined, 1000);`;
+  const program = spawn(process.execPath, ["--input-type=module", "-e", owner], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const pid = await new Promise<number>((resolve) => {
+    program.stdout.once("data", (text: Buffer) => resolve(Number(text.toString())));
+  });
+  program.kill("SIGKILL");
+  const isAlive = (): boolean => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+  for (let tries = 0; tries < 200 && isAlive(); tries += 1) await delay(25);
+  expect(isAlive()).toBe(false);
 });

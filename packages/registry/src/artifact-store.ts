@@ -91,13 +91,15 @@ export async function deleteReferences(
   organisationId: string,
   digest: string,
   environments: readonly Environment[],
+  kinds?: readonly ArtifactKind[],
 ): Promise<void> {
-  await tables(sql)
+  let query = tables(sql)
     .deleteFrom("registry.artifact_references")
     .where("organisation_id", "=", organisationId)
     .where("digest", "=", digest)
-    .where("environment", "in", [...environments])
-    .execute();
+    .where("environment", "in", [...environments]);
+  if (kinds !== undefined) query = query.where("kind", "in", [...kinds]);
+  await query.execute();
 }
 
 /** Whether anybody holds the bytes, in whatever organisation. */

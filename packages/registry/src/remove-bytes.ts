@@ -37,6 +37,8 @@ export function createByteRemoval(deps: ByteRemovalDeps): ByteRemoval {
       }
       if (after !== before) await deleteReferences(tx.sql, organisationId, before, environments);
     },
+    release: (tx, environments, digest, kinds) =>
+      deleteReferences(tx.sql, tx.call.actor.organisationId, digest, environments, kinds),
     discard: (call, digest) => discard(deps, call, digest),
   };
 }

@@ -12,6 +12,7 @@ import { registerDataAccess } from "./data-access.ts";
 import { registerDeidentify } from "./data-deidentify.ts";
 import { registerErase } from "./data-erase.ts";
 import { registerDataHolds } from "./data-holds.ts";
+import { registerRetention } from "./data-retention.ts";
 import { registerSubscriptionCommands, type Subscription, subscriptionText } from "./subscriptions.ts";
 
 export function registerDataCommands(program: Command, contextOf: ContextOf): void {
@@ -34,6 +35,7 @@ export function registerDataCommands(program: Command, contextOf: ContextOf): vo
   registerDataAccess(data, contextOf);
   registerErase(data, contextOf);
   registerDataHolds(data, contextOf);
+  registerRetention(data, contextOf);
 }
 
 interface IngestOptions {

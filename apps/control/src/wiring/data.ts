@@ -33,6 +33,7 @@ import { createRelationReader } from "@portolan/postgresql";
 import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
 import { createWebhookSender } from "../notices/webhook-sender.ts";
 import { pseudonymKey } from "../pseudonym-key.ts";
+import { wireByteRemoval } from "./erasure.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { openConfiguredStore } from "./online-store.ts";
@@ -124,8 +125,8 @@ export async function wireData(
 function besideThis(
   base: Foundation,
   identity: IdentityWiring,
-): Pick<DataDeps, "connections" | "roles" | "pseudonyms"> {
-  return { ...connectionsOf(base), ...accessOf(base, identity) };
+): Pick<DataDeps, "connections" | "roles" | "pseudonyms" | "bytes"> {
+  return { ...connectionsOf(base), ...accessOf(base, identity), bytes: wireByteRemoval(base) };
 }
 
 /** Whom policies on data are about, and what their pseudonyms are made under. */

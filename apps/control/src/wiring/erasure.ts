@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import {
+  type DataDeps,
   type DirectPlace,
   dataPlaces,
+  discardHandler,
   type EraseJobDeps,
   eraseJob,
   eventPlace,
@@ -24,18 +26,19 @@ import { listScored, withdrawScored } from "@portolan/scoring";
 import type { Foundation } from "./foundation.ts";
 
 export interface ErasureWiring {
-  readonly bytes: ByteRemoval;
   readonly jobs: readonly JobHandler[];
+  /** What the reconciler does. */
+  readonly intents: readonly ReturnType<typeof discardHandler>[];
 }
 
 /** Every place of the product where data subjects may be, for `portolan data erase`. */
 export function wireErasure(
   base: Foundation,
   { engine, online }: Pick<FeatureDeps, "engine" | "online">,
+  { bytes }: Pick<DataDeps, "bytes">,
   predictions: PredictionsDeps,
 ): ErasureWiring {
   const { work: uow, objects, config } = base;
-  const bytes = createByteRemoval({ work: uow, objects, otherHolders: [isContractReference] });
   const deps: EraseJobDeps = {
     uow,
     objects,
@@ -56,7 +59,12 @@ export function wireErasure(
     },
     searches: [payloadSearch(predictions), tableSearch(base)],
   };
-  return { bytes, jobs: [eraseJob(deps)] };
+  return { jobs: [eraseJob(deps)], intents: [discardHandler(bytes)] };
+}
+
+/** Bytes of the object store, and who holds them beside those that note it. */
+export function wireByteRemoval({ work, objects }: Foundation): ByteRemoval {
+  return createByteRemoval({ work, objects, otherHolders: [isContractReference] });
 }
 
 /** Scores: made of what is erased, and made again of what is left where somebody needs them. */

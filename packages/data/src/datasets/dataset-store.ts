@@ -23,6 +23,7 @@ type DatasetTable = {
   published_at: number;
   batch_at: number;
   data_class: DataClass | null;
+  expired_at: number | null;
 };
 
 type ContractTable = {
@@ -61,6 +62,7 @@ export async function insertDataset(
       published_at: manifest.publishedAt,
       batch_at: manifest.batchAt,
       data_class: manifest.dataClass ?? null,
+      expired_at: null,
     })
     .execute();
 }
@@ -73,7 +75,8 @@ export async function listDatasets(
   let query = tables(sql)
     .selectFrom("data.datasets")
     .selectAll()
-    .where("organisation_id", "=", organisationId);
+    .where("organisation_id", "=", organisationId)
+    .where("expired_at", "is", null);
   if (filter.contract !== undefined) query = query.where("contract", "=", filter.contract);
   if (filter.id !== undefined) query = query.where("id", "=", filter.id);
   const rows = await query.orderBy("published_at", "desc").orderBy("id", "desc").limit(200).execute();
@@ -92,6 +95,7 @@ export function newestDataset(
     .where("contract", "=", of.contract)
     .where("environment", "=", of.environment)
     .where("use_case_id", "is not distinct from", of.useCaseId ?? null)
+    .where("expired_at", "is", null)
     .orderBy("batch_at", "desc")
     .orderBy("published_at", "desc")
     .orderBy("id", "desc")

@@ -113,7 +113,7 @@ async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
   for (let round = 1; survey.items.length > 0 && round <= mostRounds; round += 1) {
     const objects = { ...work, call: job.call, erasureId: order.id, round };
     for (const digest of await eraseObjects(deps, objects, survey.objects)) kept.add(digest);
-    for (const { place, rows } of survey.objects) erased[place] = (erased[place] ?? 0) + rows;
+    for (const { place, rows } of eachOnce(survey.objects)) erased[place] = (erased[place] ?? 0) + rows;
     for (const place of deps.directPlaces.filter(({ name }) =>
       survey.items.some((item) => item.place === name),
     )) {
@@ -142,6 +142,11 @@ async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
     erased,
     bytesHeldElsewhere: [...kept],
   });
+}
+
+/** Several things may be made of the same bytes, which go once. */
+function eachOnce(objects: Survey["objects"]): Survey["objects"] {
+  return [...new Map(objects.map((object) => [`${object.place} ${object.digest}`, object])).values()];
 }
 
 /** Rows that are on their way from one place to another would be missed: what has begun comes to its end first. */

@@ -22,6 +22,7 @@ type DatasetTable = {
   size_bytes: number;
   row_count: number;
   columns: JSONColumnType<readonly { readonly name: string; readonly type: string }[]>;
+  expired_at: number | null;
 };
 type IngestionTable = {
   id: string;
@@ -56,7 +57,7 @@ const tables = (session: Sql) =>
 
 type Within = Pick<ErasureScope, "organisationId" | "environments">;
 
-export type PlacedDataset = Omit<Selectable<DatasetTable>, "organisation_id"> & {
+export type PlacedDataset = Omit<Selectable<DatasetTable>, "organisation_id" | "expired_at"> & {
   /** Columns of the contract under which it was published; of a contract that is gone, none. */
   readonly contractColumns: readonly ContractColumn[];
 };
@@ -99,6 +100,7 @@ export async function datasetsWithin(session: Sql, within: Within): Promise<Plac
     ])
     .where("organisation_id", "=", within.organisationId)
     .where("environment", "in", [...within.environments])
+    .where("expired_at", "is", null)
     .orderBy("id")
     .execute();
   return rows.map((row) => ({

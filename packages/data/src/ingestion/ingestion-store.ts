@@ -1,7 +1,7 @@
 import type { JsonObject, Sql } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
-import { newestDataset } from "../datasets/dataset-store.ts";
 import type { DataClass } from "../data-class.ts";
+import { newestDataset } from "../datasets/dataset-store.ts";
 import type { IngestionView } from "../resources.ts";
 import type { ObservedColumn, SchemaDrift } from "../sources/observe-sources.ts";
 
@@ -31,6 +31,7 @@ type IngestionTable = {
   elapsed_ms: number | null;
   withheld: string | null;
   data_class: DataClass | null;
+  expired_at: number | null;
   started_by: string;
   started_at: number;
   finished_at: number | null;
@@ -155,7 +156,8 @@ export async function findSameIngestion(
     .where("source_digest", "=", of.sourceDigest)
     // A dataset belongs to a use case: another one's is not this one's to be given.
     .where("use_case_id", "is not distinct from", of.useCaseId ?? null)
-    .where("state", "=", "published");
+    .where("state", "=", "published")
+    .where("expired_at", "is", null);
   if (of.newestOf !== undefined)
     query = query.where("dataset_id", "=", newestDataset(sql, { ...of, contract: of.newestOf }));
   const row = await query.executeTakeFirst();

@@ -55,43 +55,47 @@ export function foldEntity(
   lines: readonly EventRecord[],
   exactFrom: number,
 ): void {
-  const before = rows.summary() ?? { t: [] };
+  update(shape, rows, lines, exactFrom, settleAtOnce);
+}
+
+/** Settles when so many events can be; what was not asked for is not read. */
+function update(
+  shape: WindowShape,
+  rows: EntityRows,
+  lines: readonly EventRecord[],
+  exactFrom: number,
+  leastSettled: number,
+): void {
   const { s: folded, e: known } = rows.recent() ?? { s: 0, e: [] };
-  const fresh = lines.filter(({ sequence }) => sequence > folded);
-  const reached = Math.max(exactFrom - shape.longestMicros, (before.from ?? Number.NEGATIVE_INFINITY) - 1);
-  const tiles = new TileEdit(shape, rows, before);
+  const reached = exactFrom - shape.longestMicros;
+  const tiles = new TileEdit(shape, rows);
   const recent = new Map(known.map((event) => [event[2], event] as const));
   let last = folded;
-  for (const line of fresh) {
+  for (const line of lines) {
+    if (line.sequence <= folded) continue;
     last = Math.max(last, line.sequence);
     if (line.event <= reached) continue;
     if (line.withdraws === undefined)
       recent.set(line.sequence, [line.event, line.available, line.sequence, line.values, null]);
     else withdraw(recent, tiles, line, line.withdraws);
   }
-  const kept = [...recent.values()].filter(
-    ([event, , , , until]) => event > reached && (until === null || until > exactFrom),
-  );
-  const settled = kept.filter(([, available, , , until]) => until === null && available <= exactFrom);
-  const isSettling = settled.length >= settleAtOnce;
-  if (isSettling)
+  const kept = [...recent.values()]
+    .filter(([event, , , , until]) => event > reached && (until === null || until > exactFrom))
+    .toSorted((one, other) => one[0] - other[0] || one[2] - other[2]);
+  const canSettle = ([, available, , , until]: RecentEvent): boolean =>
+    until === null && available <= exactFrom;
+  const settled = kept.filter(canSettle);
+  const isSettling = settled.length >= leastSettled || kept.length > mostRecentPerEntity;
+  const left = isSettling ? kept.filter((event) => !canSettle(event)) : kept;
+  const newest = left.slice(-mostRecentPerEntity);
+  rows.putRecent({ s: last, e: newest });
+  if (isSettling) {
     for (const [event, available, sequence, values] of settled)
       tiles.add([event, available, sequence, values]);
-  const unsettled = isSettling
-    ? kept.filter(([, available, , , until]) => until !== null || available > exactFrom)
-    : kept;
-  const byEvent = unsettled.toSorted((one, other) => one[0] - other[0] || one[2] - other[2]);
-  const left = byEvent.slice(-mostRecentPerEntity);
-  const overflow = byEvent.length > left.length ? (left[0]?.[0] ?? 0) + 1 : Number.NEGATIVE_INFINITY;
-  const from = Math.max(
-    overflow,
-    tiles.bound(reached, left.length) ?? Number.NEGATIVE_INFINITY,
-    before.from ?? Number.NEGATIVE_INFINITY,
-  );
-  rows.putRecent({ s: last, e: left });
-  const written = tiles.write();
-  if (written || from > (before.from ?? Number.NEGATIVE_INFINITY))
-    rows.putSummary({ t: written ?? before.t, ...(Number.isFinite(from) ? { from } : {}) });
+    if (newest.length < left.length) tiles.forget((newest[0]?.[0] ?? 0) + 1);
+    tiles.bound(reached, newest.length);
+  }
+  tiles.write();
 }
 
 function withdraw(
@@ -108,7 +112,7 @@ function withdraw(
 
 /** Drops what no window reaches; resolves to whether anything of the entity is left. */
 export function sweepEntity(shape: WindowShape, rows: EntityRows, exactFrom: number): boolean {
-  foldEntity(shape, rows, [], exactFrom);
+  update(shape, rows, [], exactFrom, 0);
   return (rows.recent()?.e.length ?? 0) > 0 || (rows.summary()?.t.length ?? 0) > 0;
 }
 
@@ -116,29 +120,29 @@ export function sweepEntity(shape: WindowShape, rows: EntityRows, exactFrom: num
 class TileEdit {
   readonly #shape: WindowShape;
   readonly #rows: EntityRows;
-  readonly #known: Map<number, EntitySummary["t"][number]>;
   /** Events of the tiles that change, and what they add up to; undefined where it must be added up anew. */
   readonly #changed = new Map<number, { events: KeptEvent[]; sum: Aggregator | undefined }>();
   readonly #aggregator: Aggregator;
-  #isDropped = false;
+  #known: Map<number, EntitySummary["t"][number]> | undefined;
+  #from: number | undefined;
+  #isSummaryOld = false;
 
-  constructor(shape: WindowShape, rows: EntityRows, { t }: Pick<EntitySummary, "t">) {
+  constructor(shape: WindowShape, rows: EntityRows) {
     this.#shape = shape;
     this.#rows = rows;
-    this.#known = new Map(t.map((tile) => [tile[0], tile]));
     this.#aggregator = new Aggregator(shape);
   }
 
   add(event: KeptEvent): void {
-    const tile = this.#change(Math.floor(event[0] / this.#shape.tileMicros));
+    const tile = this.#change(this.#numberOf(event[0]));
     tile.events.push(event);
     tile.sum?.addEvent({ event: event[0], available: event[1], values: event[3] });
   }
 
   /** Takes the event of a sequence out of its tile. Nothing is ever subtracted: the rest is added up anew. */
   take(event: number, sequence: number): KeptEvent | undefined {
-    const number = Math.floor(event / this.#shape.tileMicros);
-    if (!this.#known.has(number) && !this.#changed.has(number)) return undefined;
+    const number = this.#numberOf(event);
+    if (!this.#tiles().has(number) && !this.#changed.has(number)) return undefined;
     const tile = this.#change(number);
     const at = tile.events.findIndex((kept) => kept[2] === sequence);
     if (at < 0) return undefined;
@@ -146,37 +150,36 @@ class TileEdit {
     return tile.events.splice(at, 1)[0];
   }
 
-  /**
-   * Drops tiles that no window reaches, and the oldest ones of an entity that has too many events; returns the first event time of which
-   * everything is kept then.
-   */
-  bound(reached: number, more: number): number | undefined {
-    const width = this.#shape.tileMicros;
-    const numbers = [...new Set([...this.#known.keys(), ...this.#changed.keys()])].toSorted((a, b) => a - b);
-    const countOf = (number: number): number =>
-      this.#changed.get(number)?.events.length ?? this.#known.get(number)?.[1] ?? 0;
-    let total = more + numbers.reduce((sum, number) => sum + countOf(number), 0);
-    let from: number | undefined;
-    for (const number of numbers) {
-      const end = (number + 1) * width;
-      const isPast = end - 1 <= reached;
-      if (!isPast && total <= mostEventsPerEntity) break;
-      if (!isPast) from = end;
-      total -= countOf(number);
-      this.#changed.delete(number);
-      if (this.#known.delete(number)) this.#rows.removeTile(number);
-      this.#isDropped = true;
-    }
-    return from;
+  /** Events before this one are not kept from now on. */
+  forget(before: number): void {
+    this.#tiles();
+    if (before <= (this.#from ?? Number.NEGATIVE_INFINITY)) return;
+    this.#from = before;
+    this.#isSummaryOld = true;
   }
 
-  /** Writes what changed; returns the tiles as the summary states them, `undefined` where nothing did. */
-  write(): EntitySummary["t"] | undefined {
-    if (this.#changed.size === 0 && !this.#isDropped) return undefined;
+  /** Drops tiles that no window reaches, and the oldest ones of an entity that has too many events, `more` of them elsewhere. */
+  bound(reached: number, more: number): void {
+    const known = this.#tiles();
+    const numbers = [...new Set([...known.keys(), ...this.#changed.keys()])].toSorted((a, b) => a - b);
+    const countOf = (number: number): number =>
+      this.#changed.get(number)?.events.length ?? known.get(number)?.[1] ?? 0;
+    let total = more + numbers.reduce((sum, number) => sum + countOf(number), 0);
+    for (const number of numbers) {
+      const end = (number + 1) * this.#shape.tileMicros;
+      const isPast = end - 1 <= Math.max(reached, (this.#from ?? Number.NEGATIVE_INFINITY) - 1);
+      if (!isPast && total <= mostEventsPerEntity) return;
+      total -= countOf(number);
+      if (!isPast) this.forget(end);
+      this.#drop(number);
+    }
+  }
+
+  /** Writes what changed. */
+  write(): void {
     for (const [number, { events, sum }] of this.#changed) {
       if (events.length === 0) {
-        this.#known.delete(number);
-        this.#rows.removeTile(number);
+        this.#drop(number);
         continue;
       }
       this.#rows.putTile(
@@ -184,15 +187,36 @@ class TileEdit {
         events.toSorted((one, other) => one[2] - other[2]),
       );
       const { count, operands } = (sum ?? this.#sumOf(events)).aggregate();
-      this.#known.set(number, [number, count, operands]);
+      this.#tiles().set(number, [number, count, operands]);
+      this.#isSummaryOld = true;
     }
-    return [...this.#known.values()].toSorted((one, other) => one[0] - other[0]);
+    if (!this.#isSummaryOld) return;
+    const t = [...this.#tiles().values()].toSorted((one, other) => one[0] - other[0]);
+    this.#rows.putSummary({ t, ...(this.#from === undefined ? {} : { from: this.#from }) });
+  }
+
+  #numberOf(event: number): number {
+    return Math.floor(event / this.#shape.tileMicros);
+  }
+
+  #tiles(): Map<number, EntitySummary["t"][number]> {
+    if (this.#known) return this.#known;
+    const { t, from } = this.#rows.summary() ?? { t: [] };
+    this.#from = from;
+    return (this.#known = new Map(t.map((tile) => [tile[0], tile])));
+  }
+
+  #drop(number: number): void {
+    this.#changed.delete(number);
+    if (!this.#tiles().delete(number)) return;
+    this.#rows.removeTile(number);
+    this.#isSummaryOld = true;
   }
 
   #change(number: number): { events: KeptEvent[]; sum: Aggregator | undefined } {
     const changed = this.#changed.get(number);
     if (changed) return changed;
-    const known = this.#known.get(number);
+    const known = this.#tiles().get(number);
     const sum = this.#aggregator.fresh();
     if (known) sum.addAggregate({ count: known[1], operands: known[2] });
     const tile = { events: known ? [...this.#rows.tile(number)] : [], sum };

@@ -153,6 +153,7 @@ describe("scope and environment", () => {
     const everywhere = actionNames.filter((name) => reachOf(name) === "all");
     expect(everywhere).toEqual([
       "charter:sign",
+      "data:write_policy",
       "identity:manage",
       "identity:create_organisation",
       "identity:register_key",
