@@ -8,7 +8,13 @@ import type {
   OnlineViewHeader,
   OnlineViewKey,
 } from "@portolan/features/contract";
-import { answerOf, newerOnline, type StoredVector, writtenElsewhere } from "@portolan/features/online-values";
+import {
+  answerOf,
+  newerOnline,
+  type StoredHeader,
+  type StoredVector,
+  writtenElsewhere,
+} from "@portolan/features/online-values";
 import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
 import { open } from "lmdb";
 import { foldLog } from "./log-fold.ts";
@@ -45,8 +51,7 @@ export function openOnlineStore(options: {
     return next;
   };
   return {
-    // Reads of one turn of the event loop are of one snapshot.
-    read: async (questions, at) => questions.map((question) => read(values, question, at)),
+    read: async (questions, at) => readAll(values, questions, at),
     replace: (header, asOf, rows) => inTurn(() => replace(values, header, asOf, rows)),
     update: (header, asOf, rows) =>
       inTurn(async () => {
@@ -71,9 +76,15 @@ export function openOnlineStore(options: {
   };
 }
 
-function read(values: Values, { view, key }: OnlineQuestion, at: EpochMicros): OnlineVector {
-  const header = headerOf(values, view);
-  return answerOf(view, header, entityReader(values, valueKey(view, header?.generation ?? 0, key)), at);
+/** Reads of one turn of the event loop are of one snapshot: a header counts for all questions about its view. */
+function readAll(values: Values, questions: readonly OnlineQuestion[], at: EpochMicros): OnlineVector[] {
+  const headers = new Map<string, StoredHeader | undefined>();
+  return questions.map(({ view, key }) => {
+    const place = `${view.organisationId}/${view.environment}/${view.view}`;
+    if (!headers.has(place)) headers.set(place, headerOf(values, view));
+    const header = headers.get(place);
+    return answerOf(view, header, entityReader(values, valueKey(view, header?.generation ?? 0, key)), at);
+  });
 }
 
 async function replace(

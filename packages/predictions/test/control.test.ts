@@ -275,6 +275,15 @@ describe("erasure", () => {
     expect(await rows("ledger.rows where event like 'predictions.erasure.%'")).toBe(2);
   });
 
+  test("an order that is for other environments leaves the prediction alone", async () => {
+    const elsewhere = ["dev", "staging"] as const;
+    const order = { subject: "flight-22" };
+    expect(
+      (await erasePredictions(control.deps, control.person(), order, "as asked", elsewhere)).erased,
+    ).toBe(0);
+    expect((await getPrediction(control.deps, control.person(), at(22))).withheld).toBeUndefined();
+  });
+
   test("by subject: every prediction about it, and the order forgets whom it was about", async () => {
     const answer = await control.app.inject({
       method: "POST",

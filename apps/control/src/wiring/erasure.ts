@@ -121,8 +121,8 @@ function predictionPlace(predictions: PredictionsDeps): DirectPlace {
           ...(holds.length === 0 ? {} : { heldBy: holds }),
         }),
       ),
-    erase: async (call, { subject }, reason) =>
-      (await erasePredictions(predictions, call, { subject }, reason)).erased,
+    erase: async (call, { subject, environments }, reason) =>
+      (await erasePredictions(predictions, call, { subject }, reason, environments)).erased,
   };
 }
 

@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Clock,
   digestJson,
+  type Environment,
   environmentsAllowing,
   type JsonObject,
   type JsonValue,
@@ -68,18 +69,22 @@ export interface ErasureResult {
  * Destroys salt and payload of predictions; headers, leaves and proofs stay (P18). A subject's predictions are erased in the
  * environments where the caller may erase. Ordered in one governed row,
  * done, and completed in another; an order that a crash interrupts is finished by the reconciler.
+ *
+ * @param within no others than these; by default all in which the caller may
  */
 export async function erasePredictions(
   deps: EraseDeps,
   call: CallContext,
   selector: ErasureSelector,
   reason: string,
+  within?: readonly Environment[],
 ): Promise<ErasureResult> {
   const { organisationId } = call.actor;
-  const environments = await environmentsAllowing(deps.authorizer, call, "predictions:erase", {
+  const allowing = await environmentsAllowing(deps.authorizer, call, "predictions:erase", {
     type: "Prediction",
     organisationId,
   });
+  const environments = allowing.filter((environment) => within?.includes(environment) ?? true);
   const erasureId = newId("erasure", deps.clock.now());
   // An unknown id refuses the whole order before anything is on the ledger; so does one that lies beyond the caller's reach.
   if ("predictionIds" in selector) await requireWithin(deps, call, selector.predictionIds, environments);
