@@ -146,6 +146,35 @@ describe("several versions behind one endpoint", () => {
   });
 });
 
+test("a shadow that fails is left alone by its circuit, costs what it ran, and its callers see nothing", async () => {
+  const loop = loopModel(400_000n);
+  const shadow = installation.reference("slow", 2, loop, "imported");
+  installation.add("quick", loopModel(1n), {
+    limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 100, bodyBytes: 1000 },
+    variants: [{ name: "trial", kind: "shadow", model: shadow, features: null, sample: 1 }],
+  });
+  await installation.publish(1);
+  const gateway = await installation.start();
+  const one = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[3]}]}';
+  const page = async () => (await gateway.get("/metrics")).text();
+  const isOpen =
+    /portolan_gateway_circuit_open\{endpoint="quick",environment="dev",model="slow\/2"\} (1|0.5)/;
+  await expect
+    .poll(
+      async () => {
+        const { score, status } = await ask(gateway, "quick", {}, one);
+        if (status === 200) expect(score).toBe(4);
+        return isOpen.test(await page());
+      },
+      { timeout: 60_000 },
+    )
+    .toBe(true);
+  await ask(gateway, "quick", {}, one);
+  await expect.poll(page).toMatch(/shadow_requests_total\{[^}]*outcome="breaker_open"\} \d/);
+  const [, seconds] = /shadow_run_seconds_total\{[^}]*\} (\S+)/.exec(await page()) ?? [];
+  expect(Number(seconds)).toBeGreaterThan(0.05);
+});
+
 describe("the fallback chain", () => {
   const one = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[3]}]}';
   /** An imported model that takes far longer than its callers have. */
