@@ -201,6 +201,18 @@ export const dataRoutes: readonly MutatingRoute[] = [
     request: () => ({ url: "/api/v1/lineage/batch?environment=dev", body: [lineageEvent("totals")] }),
   },
   {
+    route: "POST /v1/jobs/:id/cancellation",
+    as: "max",
+    ledger: "governed",
+    events: ["jobs.cancellation.requested"],
+    request: async (world) => {
+      const max = await world.api.token("max");
+      const { jobs } = await must(world.api, "GET", "/v1/jobs?limit=1", undefined, max);
+      const [newest] = jobs as { id: string }[];
+      return { url: `/v1/jobs/${newest?.id ?? "none"}/cancellation` };
+    },
+  },
+  {
     route: "PUT /v1/access-policies/:name",
     as: "ada",
     ledger: "governed",
@@ -274,17 +286,6 @@ export const dataRoutes: readonly MutatingRoute[] = [
       url: "/v1/data-erasures",
       body: { subject: "nobody-at-all", environments: ["dev"], reason: "asked for by the person" },
     }),
-  },
-  {
-    route: "POST /v1/jobs/:id/cancellation",
-    as: "max",
-    ledger: "governed",
-    events: ["jobs.cancellation.requested"],
-    request: async (world) => {
-      const max = await world.api.token("max");
-      const { jobs } = await must(world.api, "GET", "/v1/jobs?limit=1", undefined, max);
-      const [newest] = jobs as { id: string }[];
-      return { url: `/v1/jobs/${newest?.id ?? "none"}/cancellation` };
-    },
+    learn: (_, { control }) => control.runJobs(control.jobs.erasure),
   },
 ];
