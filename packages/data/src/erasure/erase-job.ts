@@ -139,6 +139,7 @@ async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
     ...reportOf(first),
     ...search,
     remains,
+    notSearched: [...survey.untold, ...search.notSearched],
     erased,
     bytesHeldElsewhere: [...kept],
   });
@@ -169,7 +170,7 @@ async function look(deps: EraseJobDeps, { job, scope, reader }: Work, round: num
   return found as unknown as Survey;
 }
 
-function reportOf({ items, models, unmarked }: Survey): ErasureReport {
+function reportOf({ items, models, unmarked, untold }: Survey): ErasureReport {
   return {
     found: [...items],
     models: models.map((model) => ({ ...model, stages: [...model.stages] })),
@@ -177,7 +178,7 @@ function reportOf({ items, models, unmarked }: Survey): ErasureReport {
     bytesHeldElsewhere: [],
     searched: [],
     remains: [],
-    notSearched: [],
+    notSearched: [...untold],
     unmarked: [...unmarked],
   };
 }

@@ -63,6 +63,8 @@ export type PlacedDataset = Omit<Selectable<DatasetTable>, "organisation_id" | "
 };
 export type PlacedIngestion = Selectable<IngestionTable> & {
   readonly contractColumns: readonly ContractColumn[];
+  /** What its sources may have: these, and the newest contract's, which may read more of the same source. */
+  readonly sourceColumns: readonly ContractColumn[];
 };
 
 /** Columns of every contract version of the organisation, by its digest and by its id. */
@@ -118,7 +120,11 @@ export async function ingestionsWithin(session: Sql, within: Within): Promise<Pl
     .where("environment", "in", [...within.environments])
     .orderBy("id")
     .execute();
-  return rows.map((row) => ({ ...row, contractColumns: columns.get(row.contract_id) ?? [] }));
+  const newest = await newestColumns(session, within.organisationId);
+  return rows.map((row) => {
+    const own = columns.get(row.contract_id) ?? [];
+    return { ...row, contractColumns: own, sourceColumns: [...own, ...(newest.get(row.contract) ?? [])] };
+  });
 }
 
 /** Datasets, quarantine, dead letters and withheld rows that were these bytes are others now. */

@@ -3,7 +3,7 @@ import type { ErasureScope, TextSearch } from "./places.ts";
 import type { ErasureReport } from "./report.ts";
 import { searchObjects } from "./search-objects.ts";
 import type { ObjectReader } from "./survey.ts";
-import { leastWord } from "./word-pattern.ts";
+import { isTooShort, leastWord } from "./word-pattern.ts";
 
 export interface SearchDeps {
   readonly uow: UnitOfWork;
@@ -34,12 +34,12 @@ export async function searchEverywhere(
   scope: ErasureScope,
   onProgress: (note: string) => Promise<void>,
 ): Promise<SearchResult> {
-  if (scope.subject.length < leastWord)
+  if (isTooShort(scope.subject))
     return {
       searched: [],
       remains: [],
       notSearched: [
-        `texts: a name of fewer than ${leastWord} characters stands in them by chance; the columns that name data subjects were looked at`,
+        `texts and dead letters: a name of fewer than ${leastWord} characters stands in them by chance; the columns that name data subjects were looked at`,
         ...beyondReach,
       ],
     };

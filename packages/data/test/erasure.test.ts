@@ -1,0 +1,127 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Digest } from "@portolan/kernel";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { eventPlace } from "../src/erasure/event-place.ts";
+import { dataPlaces, type EraseJobDeps, eraseJob, publishContract, startIngestion } from "../src/index.ts";
+import { orderErasure, readErasure } from "../src/index.ts";
+import type { DataDeps } from "../src/index.ts";
+import type { IngestionView } from "../src/resources.ts";
+import { type DataFixture, dataFixture, hold, waitFor } from "./data-fixture.ts";
+
+let f: DataFixture;
+
+const placesOf = (all: DataDeps): EraseJobDeps => ({
+  uow: all.uow,
+  objects: all.objects,
+  engine: all.engine,
+  workFolder: all.workFolder,
+  bytes: all.bytes,
+  rowPlaces: dataPlaces,
+  directPlaces: [eventPlace(all)],
+  models: { trainedOn: () => Promise.resolve([]) },
+  searches: [],
+});
+
+const mark = ", customProperties: [{ property: portolan.subject, value: true }]";
+const contract = (name: string, customer: string): string => `apiVersion: v3.1.0
+kind: DataContract
+id: ${name}
+name: ${name}
+version: 1.0.0
+status: active
+description: { purpose: test }
+team: { members: [{ username: o, role: owner }] }
+schema:
+  - name: ${name}
+    logicalType: object
+    customProperties: [{ property: portolan.eventTime, value: at }, { property: portolan.maxBadShare, value: 0.9 }]
+    properties:
+      - { name: customer, ${customer} }
+      - { name: at, logicalType: timestamp }
+      - { name: wait, logicalType: integer }
+`;
+
+beforeAll(async () => {
+  f = await dataFixture([], (all) => [eraseJob(placesOf(all))]);
+}, 60_000);
+afterAll(() => f.close());
+
+async function publish(name: string, customer: string): Promise<void> {
+  await publishContract(f.deps, f.call, name, { document: contract(name, customer), references: {} });
+}
+
+interface Delivered {
+  readonly objects: readonly Digest[];
+  readonly ingestion: IngestionView;
+}
+
+/** One batch of several files. */
+async function delivered(
+  name: string,
+  ...files: readonly (readonly ["csv" | "jsonl" | "parquet", string | Uint8Array])[]
+): Promise<Delivered> {
+  const sources: { object: Digest; format: (typeof files)[number][0] }[] = [];
+  for (const [format, bytes] of files) {
+    const object = await hold(f.deps, f.call, { environment: "dev" }, Buffer.from(bytes));
+    sources.push({ object, format });
+  }
+  const { id } = await startIngestion(f.deps, f.call, { contract: name, environment: "dev", sources });
+  return { objects: sources.map(({ object }) => object), ingestion: await f.settled(id) };
+}
+
+const there = (objects: readonly Digest[]): Promise<boolean[]> =>
+  Promise.all(objects.map((object) => f.deps.objects.has(object)));
+
+/** A Parquet file of what a query selects. */
+async function parquet(query: string): Promise<Uint8Array> {
+  const path = join(f.folder, "made.parquet");
+  const sql = `copy (${query}) to '${path}' (format parquet)`;
+  await f.deps.engine.run({ statements: [{ sql }], readable: [], workFolder: f.folder });
+  return readFile(path);
+}
+
+async function erased(subject: string) {
+  const order = { subject, reason: "asked for", environments: ["dev"] } as const;
+  const { id } = await orderErasure(f.deps, f.call, order);
+  return waitFor(
+    () => readErasure(f.deps, f.call, id),
+    ({ finishedAt }) => finishedAt !== undefined,
+  );
+}
+
+const row = (customer: string | number, wait: number): string =>
+  JSON.stringify({ customer, at: "2026-01-01T10:00:00Z", wait });
+
+test("a short name is told by the columns of a source: what holds it by chance is somebody else's, and stays", async () => {
+  await publish("people", `logicalType: string${mark}`);
+  const csv = (customer: string, wait: number): string =>
+    `customer;at;wait\n"${customer}";2026-01-01T10:00:00Z;${wait}\n`;
+  const table = (customer: string, note: string): Promise<Uint8Array> =>
+    parquet(
+      `select '${customer}' as customer, timestamptz '2026-01-01 10:00:00Z' as at, 3 as wait, '${note}' as note`,
+    );
+  const theirs = await delivered(
+    "people",
+    ["csv", csv("17", 3)],
+    ["jsonl", row("17", 4)],
+    ["parquet", await table("17", "x")],
+  );
+  const others = await delivered(
+    "people",
+    ["csv", csv("customer-a", 17)],
+    ["jsonl", `${row("customer-b", 17)}\n{"customer": 17 broken\n`],
+    ["parquet", await table("customer-c", "17 minutes late")],
+    ["csv", "at;wait\n2026-01-01T10:00:00Z;17\n"],
+  );
+  const damaged = await delivered("people", ["parquet", "no Parquet, and 17"]);
+  const { state, report } = await erased("17");
+  expect(state).toBe("erased");
+  expect(report?.erased).toEqual({ "dataset snapshots": 3, "stored sources": 3 });
+  expect(await there(theirs.objects)).toEqual([false, false, false]);
+  expect(await there([...others.objects, ...damaged.objects])).toEqual([true, true, true, true, true]);
+  expect(await f.rowsOf(others.ingestion.deadLetters)).toHaveLength(1);
+  const untold = report?.notSearched.find((line) => line.startsWith("source of people"));
+  expect(untold).toContain(others.ingestion.id);
+  expect(untold).toContain(damaged.ingestion.id);
+}, 120_000);
