@@ -1,11 +1,21 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Digest } from "@portolan/kernel";
+import type { Digest, JsonValue, Transaction } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventPlace } from "../src/erasure/event-place.ts";
-import { dataPlaces, type EraseJobDeps, eraseJob, publishContract, startIngestion } from "../src/index.ts";
-import { orderErasure, readErasure } from "../src/index.ts";
-import type { DataDeps } from "../src/index.ts";
+import {
+  type DataDeps,
+  dataPlaces,
+  type EraseJobDeps,
+  eraseJob,
+  orderErasure,
+  placeDataHold,
+  publishContract,
+  readErasure,
+  receiveEvents,
+  releaseDataHold,
+  startIngestion,
+} from "../src/index.ts";
 import type { IngestionView } from "../src/resources.ts";
 import { type DataFixture, dataFixture, hold, waitFor } from "./data-fixture.ts";
 
@@ -24,11 +34,11 @@ const placesOf = (all: DataDeps): EraseJobDeps => ({
 });
 
 const mark = ", customProperties: [{ property: portolan.subject, value: true }]";
-const contract = (name: string, customer: string): string => `apiVersion: v3.1.0
+const contract = (name: string, customer: string, version: string): string => `apiVersion: v3.1.0
 kind: DataContract
 id: ${name}
 name: ${name}
-version: 1.0.0
+version: ${version}
 status: active
 description: { purpose: test }
 team: { members: [{ username: o, role: owner }] }
@@ -47,8 +57,9 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => f.close());
 
-async function publish(name: string, customer: string): Promise<void> {
-  await publishContract(f.deps, f.call, name, { document: contract(name, customer), references: {} });
+async function publish(name: string, customer: string, version = "1.0.0"): Promise<void> {
+  const document = contract(name, customer, version);
+  await publishContract(f.deps, f.call, name, { document, references: {} });
 }
 
 interface Delivered {
@@ -124,4 +135,66 @@ test("a short name is told by the columns of a source: what holds it by chance i
   const untold = report?.notSearched.find((line) => line.startsWith("source of people"));
   expect(untold).toContain(others.ingestion.id);
   expect(untold).toContain(damaged.ingestion.id);
+}, 120_000);
+
+/** Runs an order as its job would, and something else once a step of this name is done. */
+async function interrupted(subject: string, after: string, doing: () => Promise<unknown>) {
+  const id = `ers_${after.split(" ")[0]}_${subject}`;
+  await f.db.database.session((session) =>
+    session.query(
+      `insert into data.erasures (id, organisation_id, environments, subject, columns, dry_run, reason, state, ordered_by, ordered_at)
+       values ($1, $2, '["dev"]', $3, '[]', false, 'asked', 'waiting', 'usr', 1)`,
+      [id, f.call.actor.organisationId, subject],
+    ),
+  );
+  let isDone = false;
+  const did = async <T>(name: string, result: T): Promise<T> => {
+    if (name.startsWith(after) && !isDone) {
+      isDone = true;
+      await doing();
+    }
+    return result;
+  };
+  await eraseJob(placesOf(f.deps)).run({
+    id: "job_interrupted",
+    payload: { erasureId: id },
+    call: f.call,
+    signal: new AbortController().signal,
+    finalAttempt: true,
+    progress: () => Promise.resolve(),
+    log: () => Promise.resolve(),
+    step: async <T extends JsonValue>(name: string, work: (tx: Transaction) => Promise<T>) =>
+      did(name, await f.deps.uow.write(f.call, work)),
+    effect: async <T extends JsonValue>(name: string, work: (key: string) => Promise<T>) =>
+      did(name, await work(name)),
+  });
+  return readErasure(f.deps, f.call, id);
+}
+
+test("a hold that is placed while an order runs keeps what is left, and the order says which", async () => {
+  await publish("held", `logicalType: string${mark}`);
+  for (const [index, after] of ["look 0", "rewrite 1", "replace 1"].entries()) {
+    const subject = `held-customer-${index}`;
+    const { objects } = await delivered("held", ["jsonl", row(subject, index)]);
+    const body = row(subject, 9);
+    await receiveEvents({ ...f.deps, eventWindowMs: 3_600_000 }, f.call, "held", {
+      environment: "dev",
+      body,
+    });
+    let hold = "";
+    const { state, report } = await interrupted(subject, after, async () => {
+      const scope = { environment: "dev", contract: "held" } as const;
+      hold = (await placeDataHold(f.deps, f.call, scope, "a claim")).id;
+    });
+    const kept = report?.remains.filter(({ heldBy }) => heldBy?.includes(hold)).map(({ where }) => where);
+    expect([after, state]).toEqual([after, "incomplete"]);
+    expect(report?.erased).toEqual(after === "replace 1" ? { "dataset snapshots": 1 } : {});
+    expect(kept).toEqual([
+      ...(after === "replace 1" ? [] : ["dataset snapshots"]),
+      "stored sources",
+      "waiting events",
+    ]);
+    expect(await there(objects)).toEqual([true]);
+    await releaseDataHold(f.deps, f.call, hold, "settled");
+  }
 }, 120_000);

@@ -18,6 +18,7 @@ import {
   markRunning,
   type StoredErasure,
 } from "./erasure-store.ts";
+import { holdsOnPlace } from "./held-now.ts";
 import { type LookDeps, lookForSubject, type Survey } from "./look-for-subject.ts";
 import { eraseQueue } from "./order-erasure.ts";
 import { unsettled } from "./place-store.ts";
@@ -112,14 +113,17 @@ async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
   let survey = first;
   for (let round = 1; survey.items.length > 0 && round <= mostRounds; round += 1) {
     const objects = { ...work, call: job.call, erasureId: order.id, round };
-    for (const digest of await eraseObjects(deps, objects, survey.objects)) kept.add(digest);
-    for (const { place, rows } of eachOnce(survey.objects)) erased[place] = (erased[place] ?? 0) + rows;
+    const outcome = await eraseObjects(deps, objects, survey.objects);
+    for (const digest of outcome.kept) kept.add(digest);
+    const gone = survey.objects.filter(({ digest }) => !outcome.held.includes(digest));
+    for (const { place, rows } of eachOnce(gone)) erased[place] = (erased[place] ?? 0) + rows;
     for (const place of deps.directPlaces.filter(({ name }) =>
       survey.items.some((item) => item.place === name),
     )) {
-      const count = await job.effect(`erase ${round} ${place.name}`, () =>
-        place.erase(job.call, work.scope, order.reason),
-      );
+      const count = await job.effect(`erase ${round} ${place.name}`, async () => {
+        const heldBy = await holdsOnPlace(deps.uow, job.call, place, work.scope);
+        return heldBy.length > 0 ? 0 : place.erase(job.call, work.scope, order.reason);
+      });
       if (count > 0) erased[place.name] = (erased[place.name] ?? 0) + count;
     }
     survey = await look(deps, work, round);
@@ -129,10 +133,11 @@ async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
   const search = (await job.effect("search", async () => ({
     ...(await searchEverywhere(deps, work.reader, job.call, work.scope, (note) => job.progress(0.9, note))),
   }))) as unknown as SearchResult;
-  const left = survey.items.map(({ place, what, owner, rows }) => ({
+  const left = survey.items.map(({ place, what, owner, rows, heldBy }) => ({
     where: place,
     what: `${what} ${owner}`,
     hits: rows,
+    ...(heldBy ? { heldBy } : {}),
   }));
   const remains = [...left, ...search.remains];
   return close(work, remains.length === 0 ? "erased" : "incomplete", {
