@@ -137,6 +137,22 @@ test("a short name is told by the columns of a source: what holds it by chance i
   expect(untold).toContain(damaged.ingestion.id);
 }, 120_000);
 
+test("a name that is a number is found in columns of numbers: where they are marked it goes, elsewhere it is reported", async () => {
+  await publish("visits", `logicalType: integer${mark}`);
+  const table = await parquet(
+    "select 471100::bigint as customer, timestamptz '2026-01-01 10:00:00Z' as at, 3 as wait",
+  );
+  const { objects } = await delivered("visits", ["parquet", table]);
+  // Nothing marks this one's column: it may be somebody else's number.
+  await publish("queues", "logicalType: integer");
+  await delivered("queues", ["jsonl", row("none", 471100)]);
+  const { state, report } = await erased("471100");
+  expect(report?.erased).toEqual({ "dataset snapshots": 1, "stored sources": 2 });
+  expect(await there(objects)).toEqual([false]);
+  expect(state).toBe("incomplete");
+  expect(report?.remains).toMatchObject([{ where: "stored objects", hits: 1 }]);
+}, 120_000);
+
 /** Runs an order as its job would, and something else once a step of this name is done. */
 async function interrupted(subject: string, after: string, doing: () => Promise<unknown>) {
   const id = `ers_${after.split(" ")[0]}_${subject}`;

@@ -49,9 +49,10 @@ export async function searchEverywhere(
   const kinds = Map.groupBy(held, ({ digest }) => digest);
   const remains: { where: string; what: string; hits: number }[] = [];
   const searched = [{ where: "stored objects", looked: kinds.size }];
-  const hits = await searchObjects(reader, [...kinds.keys()], scope.subject, (looked) =>
-    onProgress(`searching objects (${looked} of ${kinds.size})`),
-  );
+  const hits = await searchObjects(reader, [...kinds.keys()], scope.subject, {
+    columns: "all",
+    onProgress: (looked) => onProgress(`searching objects (${looked} of ${kinds.size})`),
+  });
   for (const [digest, count] of hits) {
     const what = [...new Set(kinds.get(digest)?.map(({ kind }) => kind))].join(", ");
     remains.push({ where: "stored objects", what: `${what} ${digest}`, hits: count });
