@@ -153,6 +153,19 @@ test("a name that is a number is found in columns of numbers: where they are mar
   expect(report?.remains).toMatchObject([{ where: "stored objects", hits: 1 }]);
 }, 120_000);
 
+test("a mark that came later counts for what was stored before it", async () => {
+  await publish("later", "logicalType: string");
+  const { objects, ingestion } = await delivered("later", ["jsonl", row("42", 1)]);
+  expect((await erased("42")).report).toMatchObject({ erased: {}, unmarked: ["later"] });
+  await publish("later", `logicalType: string${mark}`, "1.1.0");
+  expect((await erased("42")).report).toMatchObject({
+    erased: { "dataset snapshots": 1, "stored sources": 1 },
+    unmarked: [],
+  });
+  expect(await there(objects)).toEqual([false]);
+  expect(ingestion.datasetId).toBeDefined();
+}, 120_000);
+
 /** Runs an order as its job would, and something else once a step of this name is done. */
 async function interrupted(subject: string, after: string, doing: () => Promise<unknown>) {
   const id = `ers_${after.split(" ")[0]}_${subject}`;
