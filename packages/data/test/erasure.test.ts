@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { countOpenJobs } from "@portolan/database";
 import type { Digest, JsonValue, Transaction } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventPlace } from "../src/erasure/event-place.ts";
@@ -31,6 +32,8 @@ const placesOf = (all: DataDeps): EraseJobDeps => ({
   directPlaces: [eventPlace(all)],
   models: { trainedOn: () => Promise.resolve([]) },
   searches: [],
+  inFlight: (sql, { organisationId, environments }) =>
+    countOpenJobs(sql, { organisationId, environments, queues: ["features.follow_log"] }),
 });
 
 const mark = ", customProperties: [{ property: portolan.subject, value: true }]";
@@ -227,3 +230,35 @@ test("a hold that is placed while an order runs keeps what is left, and the orde
     await releaseDataHold(f.deps, f.call, hold, "settled");
   }
 }, 120_000);
+
+test("an order waits for what is being made of the data", async () => {
+  // No worker here takes it: it is under way until it is cancelled.
+  const place = { environment: "dev" } as const;
+  const jobId = await f.deps.uow.write(f.call, (tx) =>
+    tx.enqueue({ queue: "features.follow_log", payload: {}, key: "log:dataset", place }),
+  );
+  const order = { subject: "nobody-at-all", reason: "asked for", environments: ["dev"] } as const;
+  const { id } = await orderErasure(f.deps, f.call, order);
+  const deferred = await waitFor(
+    () => jobOf(id),
+    (job) => (job?.deferrals ?? 0) > 0,
+  );
+  expect(deferred?.state).toBe("waiting");
+  expect((await readErasure(f.deps, f.call, id)).state).toBe("waiting");
+  await f.deps.uow.write(f.call, (tx) => f.db.jobs.cancel(tx, jobId));
+  const done = await waitFor(
+    () => readErasure(f.deps, f.call, id),
+    ({ finishedAt }) => finishedAt !== undefined,
+  );
+  expect(done.state).toBe("erased");
+}, 60_000);
+
+async function jobOf(key: string): Promise<{ state: string; deferrals: number } | undefined> {
+  const [job] = await f.db.database.session((session) =>
+    session.query<{ state: string; deferrals: number }>(
+      "select state, deferrals from database.job_runs where key = $1",
+      [key],
+    ),
+  );
+  return job;
+}

@@ -6,6 +6,7 @@ import {
   type JsonObject,
   type ObjectStore,
   PortolanError,
+  type Sql,
   type Transaction,
 } from "@portolan/kernel";
 import type { AnalysisEngine } from "../analysis.ts";
@@ -31,6 +32,8 @@ export interface EraseJobDeps extends LookDeps, EraseObjectsDeps, SearchDeps {
   readonly objects: ObjectStore;
   readonly engine: AnalysisEngine;
   readonly workFolder: string;
+  /** How many jobs wait or run that read what an order erases, and store what they make of it. */
+  readonly inFlight: (sql: Sql, scope: ErasureScope) => Promise<number>;
 }
 
 /** What came in while the job looked is found by its next round. */
@@ -104,7 +107,7 @@ function withoutWords(error: Error): PortolanError<DataErrorCode> {
 
 async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
   const { job, order } = work;
-  await settle(work);
+  await settle(deps, work);
   const first = await look(deps, work, 0);
   const held = first.items.some(({ heldBy }) => heldBy !== undefined);
   if (order.dry_run || held) return close(work, order.dry_run ? "planned" : "refused", reportOf(first));
@@ -156,12 +159,15 @@ function eachOnce(objects: Survey["objects"]): Survey["objects"] {
 }
 
 /** Rows that are on their way from one place to another would be missed: what has begun comes to its end first. */
-async function settle({ job, order, scope }: Work): Promise<void> {
+async function settle({ inFlight }: EraseJobDeps, { job, order, scope }: Work): Promise<void> {
   await job.step("settle", async (tx) => {
     const again = asEpochMicros(tx.now + settleMicros);
     if (await isAnotherRunning(tx.sql, order)) throw new JobDeferred(again, "another erasure is being done");
     if (!order.dry_run && (await unsettled(tx.sql, scope)) > 0)
       throw new JobDeferred(again, "ingestions that have begun are coming to their end");
+    // An ingestion begins jobs that follow it in the transaction that ends it: none is missed between the two.
+    if (!order.dry_run && (await inFlight(tx.sql, scope)) > 0)
+      throw new JobDeferred(again, "what is being made of the data is coming to its end");
     await markRunning(tx.sql, order.id);
     return {};
   });

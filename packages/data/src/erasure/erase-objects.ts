@@ -1,4 +1,4 @@
-import type { ByteRemoval, CallContext, Digest, JobRun, JsonObject } from "@portolan/kernel";
+import type { ByteRemoval, CallContext, Digest, JobRun, JsonObject, Transaction } from "@portolan/kernel";
 import { insertTombstone } from "./erasure-store.ts";
 import { holdsOn } from "./held-now.ts";
 import type { LookDeps, Survey } from "./look-for-subject.ts";
@@ -54,37 +54,10 @@ export async function eraseObjects(
       held.push(digest);
       continue;
     }
-    const replaced = await job.step(`replace ${round} ${digest}`, async (tx): Promise<JsonObject> => {
-      const heldBy = await holdsOn(tx.sql, scope.organisationId, objects);
-      if (heldBy.length > 0) return { heldBy };
-      const change: Succession = after === null ? { before: digest } : { before: digest, after };
-      for (const place of deps.rowPlaces) await place.succeed(tx, scope, change);
-      const { before } = change;
-      await deps.bytes.succeed(tx, scope.environments, {
-        before,
-        ...(change.after ? { after: change.after.digest } : {}),
-      });
-      for (const { owner, place, rows: count } of objects) {
-        await insertTombstone(tx.sql, {
-          organisation_id: scope.organisationId,
-          owner,
-          place,
-          before,
-          after: change.after?.digest ?? null,
-          row_count: count,
-          cause: work.erasureId,
-          erased_at: tx.now,
-        });
-        await tx.record({
-          event: "data.rows.erased",
-          subject: owner,
-          before,
-          ...(change.after ? { after: change.after.digest } : {}),
-          detail: { place, rows: count, erasure: work.erasureId },
-        });
-      }
-      return {};
-    });
+    const change: Succession = after === null ? { before: digest } : { before: digest, after };
+    const replaced = await job.step(`replace ${round} ${digest}`, (tx) =>
+      replace(deps, tx, work, { objects, change }),
+    );
     if ("heldBy" in replaced) {
       held.push(digest);
       continue;
@@ -107,4 +80,39 @@ async function rewrite(
   if (heldBy.length > 0) return { heldBy };
   const rows = objects.filter(({ isWhole }) => !isWhole);
   return { ...(await withoutRows(reader, scope.subject, rows)) };
+}
+
+/** Everything that names the old bytes names the new ones, in one transaction, unless a hold covers some of it by now. */
+async function replace(
+  deps: EraseObjectsDeps,
+  tx: Transaction,
+  { scope, erasureId }: ObjectWork,
+  { objects, change }: { readonly objects: Survey["objects"]; readonly change: Succession },
+): Promise<JsonObject> {
+  const heldBy = await holdsOn(tx.sql, scope.organisationId, objects);
+  if (heldBy.length > 0) return { heldBy };
+  for (const place of deps.rowPlaces) await place.succeed(tx, scope, change);
+  const { before } = change;
+  const after = change.after?.digest;
+  await deps.bytes.succeed(tx, scope.environments, { before, ...(after ? { after } : {}) });
+  for (const { owner, place, rows: count } of objects) {
+    await insertTombstone(tx.sql, {
+      organisation_id: scope.organisationId,
+      owner,
+      place,
+      before,
+      after: after ?? null,
+      row_count: count,
+      cause: erasureId,
+      erased_at: tx.now,
+    });
+    await tx.record({
+      event: "data.rows.erased",
+      subject: owner,
+      before,
+      ...(after ? { after } : {}),
+      detail: { place, rows: count, erasure: erasureId },
+    });
+  }
+  return {};
 }
