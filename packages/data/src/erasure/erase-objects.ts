@@ -38,7 +38,7 @@ export async function eraseObjects(
   work: ObjectWork,
   found: Survey["objects"],
 ): Promise<ErasedObjects> {
-  const { job, scope, round } = work;
+  const { job, round } = work;
   const kept: Digest[] = [];
   const held: Digest[] = [];
   const groups = [...Map.groupBy(found, ({ digest }) => digest)];
