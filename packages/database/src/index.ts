@@ -18,6 +18,7 @@ export {
 } from "./intents/reconciler.ts";
 export { prepareJobQueue } from "./jobs/boss.ts";
 export {
+  countOpenJobs,
   getJob,
   type JobFilter,
   type JobLogLine,

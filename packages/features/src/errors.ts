@@ -10,6 +10,7 @@ export const featureErrors = {
   "features.view_not_found": { status: 404, title: "Feature view not found" },
   "features.training_set_invalid": { status: 400, title: "Training set is not usable" },
   "features.training_set_not_found": { status: 404, title: "Training set not found" },
+  "features.inputs_changed": { status: 409, title: "What it is made of has changed meanwhile" },
   "features.parity_broken": { status: 500, title: "Values disagree between executors" },
   "features.newer_values_online": { status: 409, title: "Newer values are online" },
   "features.dataset_missing": { status: 409, title: "No dataset to read from" },

@@ -6,7 +6,7 @@ import type { FeatureDeps } from "./views.ts";
 export { featurePlaces, onlinePlace } from "./erasure/feature-places.ts";
 export { featureErrors } from "./errors.ts";
 export { onlineStates, type PlacedState, windowViews } from "./events/online-states.ts";
-export { followDataset, followLogJob } from "./log/follow-datasets.ts";
+export { followDataset, followLogJob, followQueue } from "./log/follow-datasets.ts";
 export {
   applyEvents,
   materialize,

@@ -17,8 +17,10 @@ import {
   PortolanError,
   placeOf,
   requireSeen,
+  type Sql,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "./errors.ts";
+import { segmentsOf } from "./log/log-store.ts";
 import { logOf, type PinnedLogs, pinLogs } from "./log/pin-logs.ts";
 import type { TrainingSetManifest, TrainingSetRequest, TrainingSetView } from "./resources.ts";
 import {
@@ -115,6 +117,7 @@ export function trainingSetJob(deps: FeatureDeps): JobHandler {
 async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   const payload = job.payload["trainingSetId"];
   const id = typeof payload === "string" ? payload : "";
+  const { organisationId } = job.call.actor;
   try {
     const pinned = await pin(deps, job, id);
     const plan = pinned as unknown as Pinned;
@@ -128,6 +131,7 @@ async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObjec
     );
     return await job.step("publish", async (tx) => {
       const ready = manifest as unknown as TrainingSetManifest;
+      await requireStored(tx.sql, organisationId, plan, logs);
       await finishTrainingSet(tx.sql, id, { manifest: ready }, tx.now);
       await deps.artifacts.note(tx, setPlace(plan.request), [{ digest: ready.object, kind: "training_set" }]);
       await tx.record({
@@ -148,6 +152,36 @@ async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObjec
       });
     throw error;
   }
+}
+
+/**
+ * Bytes that were pinned and read are still those of the dataset and the logs: an erasure would not see a set that is published of old ones.
+ *
+ * @throws PortolanError `features.inputs_changed`
+ */
+async function requireStored(
+  sql: Sql,
+  organisationId: string,
+  { request, dataset }: Pinned,
+  logs: PinnedLogs,
+): Promise<void> {
+  const now = await findDataset(sql, {
+    organisationId,
+    contract: dataset.contract,
+    environment: dataset.environment,
+    ...(dataset.use_case_id === null ? {} : { useCaseId: dataset.use_case_id }),
+    datasetId: dataset.id,
+  });
+  let isStored = now?.object === dataset.object;
+  for (const { id, objects } of Object.values(logs)) {
+    const segments = new Set((await segmentsOf(sql, id)).map(({ object }) => object));
+    isStored &&= objects.every((object) => segments.has(object));
+  }
+  if (isStored) return;
+  throw new PortolanError<FeatureErrorCode>("features.inputs_changed", {
+    detail: `rows that the training set ${request.name} was built from are gone since`,
+    mend: "Start it again: it is built from what is left.",
+  });
 }
 
 /** Outside the step's transaction: the directory opens one of its own. */

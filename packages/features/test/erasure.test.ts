@@ -33,6 +33,7 @@ const placesOf = (all: DataDeps & FeatureDeps): EraseJobDeps => ({
   directPlaces: [eventPlace(all), onlinePlace(all)],
   models: { trainedOn: () => Promise.resolve([]) },
   searches: [],
+  inFlight: () => Promise.resolve(0),
 });
 
 const people = Array.from({ length: 6 }, (_, n) => `customer-${String(n + 1).padStart(2, "0")}`);

@@ -12,8 +12,15 @@ import {
   type TextSearch,
 } from "@portolan/data";
 import { hasWord, type RowMatch, type RowObject } from "@portolan/data/contract";
-import { searchText } from "@portolan/database";
-import { type FeatureDeps, featurePlaces, onlinePlace } from "@portolan/features";
+import { countOpenJobs, searchText } from "@portolan/database";
+import {
+  type FeatureDeps,
+  featurePlaces,
+  followQueue,
+  materializeQueue,
+  onlinePlace,
+  trainingSetQueue,
+} from "@portolan/features";
 import type { ByteRemoval, Digest, JobHandler, Sql } from "@portolan/kernel";
 import {
   countSubjectRecords,
@@ -22,8 +29,11 @@ import {
   searchPayloads,
 } from "@portolan/predictions";
 import { createByteRemoval, versionsTrainedOn } from "@portolan/registry";
-import { listScored, withdrawScored } from "@portolan/scoring";
+import { listScored, scoringQueue, withdrawScored } from "@portolan/scoring";
 import type { Foundation } from "./foundation.ts";
+
+/** Jobs that make something of stored rows, which would bring a subject back once its rows are gone. */
+const derivingQueues = [followQueue, trainingSetQueue, materializeQueue, scoringQueue];
 
 export interface ErasureWiring {
   readonly jobs: readonly JobHandler[];
@@ -57,6 +67,8 @@ export function wireErasure(
           trainingSetId: lineage.trainingSetId ?? "",
         })),
     },
+    inFlight: (sql, { organisationId, environments }) =>
+      countOpenJobs(sql, { organisationId, environments, queues: derivingQueues }),
     searches: [payloadSearch(predictions), tableSearch(base)],
   };
   return { jobs: [eraseJob(deps)], intents: [discardHandler(bytes)] };

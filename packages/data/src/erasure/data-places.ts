@@ -2,6 +2,7 @@ import type { Digest } from "@portolan/kernel";
 import type { ContractColumn } from "../contracts/contract-model.ts";
 import { datasetsWithin, ingestionsWithin, type PlacedIngestion, renameBytes } from "./place-store.ts";
 import type { ErasureScope, RowMatch, RowObject, RowPlace } from "./places.ts";
+import { isTooShort } from "./word-pattern.ts";
 
 /** Columns that name a data subject, as the contract says, and those that the order names. */
 export function subjectColumns(
@@ -9,6 +10,14 @@ export function subjectColumns(
   named: readonly string[],
 ): string[] {
   return columns.filter(({ name, subject }) => subject || named.includes(name)).map(({ name }) => name);
+}
+
+/** The same columns as sources call them; a column that the order names may be one that no contract reads. */
+function sourceColumns(ingestion: PlacedIngestion, named: readonly string[]): string[] {
+  const known = ingestion.sourceColumns.filter(
+    ({ name, source, subject }) => subject || named.includes(name) || named.includes(source),
+  );
+  return [...new Set([...known.map(({ source }) => source), ...named])];
 }
 
 /** Published datasets. */
@@ -49,16 +58,18 @@ export const quarantinePlace: RowPlace = {
   succeed: () => Promise.resolve(),
 };
 
-/** Lines that were no rows: nothing tells their columns apart. */
+/** Lines that were no rows: nothing tells their columns apart, and a name that stands in texts by chance tells nothing. */
 export const deadLetterPlace: RowPlace = {
   name: "dead letters",
-  list: (sql, scope) =>
-    ofIngestions(sql, scope, (ingestion) => [
+  list: async (sql, scope) => {
+    if (isTooShort(scope.subject)) return [];
+    return ofIngestions(sql, scope, (ingestion) => [
       object(ingestion, ingestion.dead_letters, "dead letters", {
         kind: "words",
         columns: ["content", "error"],
       }),
-    ]),
+    ]);
+  },
   succeed: () => Promise.resolve(),
 };
 
@@ -69,7 +80,11 @@ export const sourcePlace: RowPlace = {
     ofIngestions(sql, scope, (ingestion) =>
       ingestion.sources
         .filter(({ format }) => format !== "accepted" && format !== "quarantine")
-        .map(({ object: digest }) => object(ingestion, digest ?? null, "source")),
+        .map(({ object: digest, format = "jsonl", csv }) => {
+          const source = object(ingestion, digest ?? null, "source");
+          const columns = sourceColumns(ingestion, scope.columns);
+          return source && { ...source, source: { format, columns, ...(csv ? { csv } : {}) } };
+        }),
     ),
   succeed: () => Promise.resolve(),
 };

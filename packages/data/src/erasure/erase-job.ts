@@ -6,6 +6,7 @@ import {
   type JsonObject,
   type ObjectStore,
   PortolanError,
+  type Sql,
   type Transaction,
 } from "@portolan/kernel";
 import type { AnalysisEngine } from "../analysis.ts";
@@ -18,6 +19,7 @@ import {
   markRunning,
   type StoredErasure,
 } from "./erasure-store.ts";
+import { holdsOnPlace } from "./held-now.ts";
 import { type LookDeps, lookForSubject, type Survey } from "./look-for-subject.ts";
 import { eraseQueue } from "./order-erasure.ts";
 import { unsettled } from "./place-store.ts";
@@ -30,6 +32,8 @@ export interface EraseJobDeps extends LookDeps, EraseObjectsDeps, SearchDeps {
   readonly objects: ObjectStore;
   readonly engine: AnalysisEngine;
   readonly workFolder: string;
+  /** How many jobs wait or run that read what an order erases, and store what they make of it. */
+  readonly inFlight: (sql: Sql, scope: ErasureScope) => Promise<number>;
 }
 
 /** What came in while the job looked is found by its next round. */
@@ -103,7 +107,7 @@ function withoutWords(error: Error): PortolanError<DataErrorCode> {
 
 async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
   const { job, order } = work;
-  await settle(work);
+  await settle(deps, work);
   const first = await look(deps, work, 0);
   const held = first.items.some(({ heldBy }) => heldBy !== undefined);
   if (order.dry_run || held) return close(work, order.dry_run ? "planned" : "refused", reportOf(first));
@@ -112,14 +116,17 @@ async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
   let survey = first;
   for (let round = 1; survey.items.length > 0 && round <= mostRounds; round += 1) {
     const objects = { ...work, call: job.call, erasureId: order.id, round };
-    for (const digest of await eraseObjects(deps, objects, survey.objects)) kept.add(digest);
-    for (const { place, rows } of eachOnce(survey.objects)) erased[place] = (erased[place] ?? 0) + rows;
+    const outcome = await eraseObjects(deps, objects, survey.objects);
+    for (const digest of outcome.kept) kept.add(digest);
+    const gone = survey.objects.filter(({ digest }) => !outcome.held.includes(digest));
+    for (const { place, rows } of eachOnce(gone)) erased[place] = (erased[place] ?? 0) + rows;
     for (const place of deps.directPlaces.filter(({ name }) =>
       survey.items.some((item) => item.place === name),
     )) {
-      const count = await job.effect(`erase ${round} ${place.name}`, () =>
-        place.erase(job.call, work.scope, order.reason),
-      );
+      const count = await job.effect(`erase ${round} ${place.name}`, async () => {
+        const heldBy = await holdsOnPlace(deps.uow, job.call, place, work.scope);
+        return heldBy.length > 0 ? 0 : place.erase(job.call, work.scope, order.reason);
+      });
       if (count > 0) erased[place.name] = (erased[place.name] ?? 0) + count;
     }
     survey = await look(deps, work, round);
@@ -129,16 +136,18 @@ async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
   const search = (await job.effect("search", async () => ({
     ...(await searchEverywhere(deps, work.reader, job.call, work.scope, (note) => job.progress(0.9, note))),
   }))) as unknown as SearchResult;
-  const left = survey.items.map(({ place, what, owner, rows }) => ({
+  const left = survey.items.map(({ place, what, owner, rows, heldBy }) => ({
     where: place,
     what: `${what} ${owner}`,
     hits: rows,
+    ...(heldBy ? { heldBy } : {}),
   }));
   const remains = [...left, ...search.remains];
   return close(work, remains.length === 0 ? "erased" : "incomplete", {
     ...reportOf(first),
     ...search,
     remains,
+    notSearched: [...survey.untold, ...search.notSearched],
     erased,
     bytesHeldElsewhere: [...kept],
   });
@@ -150,12 +159,15 @@ function eachOnce(objects: Survey["objects"]): Survey["objects"] {
 }
 
 /** Rows that are on their way from one place to another would be missed: what has begun comes to its end first. */
-async function settle({ job, order, scope }: Work): Promise<void> {
+async function settle({ inFlight }: EraseJobDeps, { job, order, scope }: Work): Promise<void> {
   await job.step("settle", async (tx) => {
     const again = asEpochMicros(tx.now + settleMicros);
     if (await isAnotherRunning(tx.sql, order)) throw new JobDeferred(again, "another erasure is being done");
     if (!order.dry_run && (await unsettled(tx.sql, scope)) > 0)
       throw new JobDeferred(again, "ingestions that have begun are coming to their end");
+    // An ingestion begins jobs that follow it in the transaction that ends it: none is missed between the two.
+    if (!order.dry_run && (await inFlight(tx.sql, scope)) > 0)
+      throw new JobDeferred(again, "what is being made of the data is coming to its end");
     await markRunning(tx.sql, order.id);
     return {};
   });
@@ -169,7 +181,7 @@ async function look(deps: EraseJobDeps, { job, scope, reader }: Work, round: num
   return found as unknown as Survey;
 }
 
-function reportOf({ items, models, unmarked }: Survey): ErasureReport {
+function reportOf({ items, models, unmarked, untold }: Survey): ErasureReport {
   return {
     found: [...items],
     models: models.map((model) => ({ ...model, stages: [...model.stages] })),
@@ -177,7 +189,7 @@ function reportOf({ items, models, unmarked }: Survey): ErasureReport {
     bytesHeldElsewhere: [],
     searched: [],
     remains: [],
-    notSearched: [],
+    notSearched: [...untold],
     unmarked: [...unmarked],
   };
 }

@@ -4,12 +4,12 @@ import { dropWaiting } from "../events/event-store.ts";
 import { subjectColumns } from "./data-places.ts";
 import { newestColumns, type WaitingEvent, waitingWith } from "./place-store.ts";
 import type { DirectPlace, ErasureScope, Finding } from "./places.ts";
-import { hasWord } from "./word-pattern.ts";
+import { hasWord, isTooShort } from "./word-pattern.ts";
 
 /** Events that are read at once. */
 const page = 1000;
 
-/** Events that wait for their batch. A line that is no JSON goes when the subject stands in it as a word. */
+/** Events that wait for their batch. A line that is no JSON goes when the subject stands in it as a word, unless the name is too short to tell. */
 export function eventPlace({ uow }: { readonly uow: UnitOfWork }): DirectPlace {
   return {
     name: "waiting events",
@@ -65,7 +65,8 @@ function isOf({ line }: WaitingEvent, columns: readonly ContractColumn[], scope:
   const sources = columns.filter(({ name }) => names.has(name)).map(({ source }) => source);
   const event = parsed(line);
   // What is kept as an array was no event (ADR 0124).
-  if (event === undefined || Array.isArray(event)) return hasWord(line, scope.subject);
+  if (event === undefined || Array.isArray(event))
+    return !isTooShort(scope.subject) && hasWord(line, scope.subject);
   return sources.some((source) => {
     const value = event[source];
     return (typeof value === "string" || typeof value === "number") && String(value) === scope.subject;

@@ -1,4 +1,4 @@
-import type { CallContext, Digest, UnitOfWork } from "@portolan/kernel";
+import type { CallContext, UnitOfWork } from "@portolan/kernel";
 import { coveredBy } from "../holds/covered-by.ts";
 import { activeHolds } from "../holds/hold-store.ts";
 import { datasetPlace } from "./data-places.ts";
@@ -11,7 +11,7 @@ import type {
   TrainedModels,
 } from "./places.ts";
 import type { FoundItem } from "./report.ts";
-import { searchObjects } from "./search-objects.ts";
+import { findSources } from "./search-sources.ts";
 import { countRows, type FoundRows, type ObjectReader } from "./survey.ts";
 
 export interface LookDeps {
@@ -30,6 +30,8 @@ export interface Survey {
   readonly models: readonly TrainedModel[];
   /** Contracts with data that do not say which column names a data subject. */
   readonly unmarked: readonly string[];
+  /** Sources of which nothing tells whose they are. */
+  readonly untold: readonly string[];
 }
 
 /** Looks through all places; nothing is changed. */
@@ -50,10 +52,8 @@ export async function lookForSubject(
     for (const object of await deps.uow.read(call, (sql) => place.list(sql, scope)))
       listed.push({ ...object, place: place.name });
   await onProgress(`looking through ${new Set(listed.map(({ digest }) => digest)).size} objects`);
-  const objects = [
-    ...(await countRows(reader, scope.subject, listed)),
-    ...(await findNamed(reader, scope.subject, listed)),
-  ];
+  const sources = await findSources(reader, scope.subject, listed);
+  const objects = [...(await countRows(reader, scope.subject, listed)), ...sources.found];
   const items: FoundItem[] = objects.map((object) => ({
     place: object.place,
     owner: object.owner,
@@ -86,23 +86,19 @@ export async function lookForSubject(
     models: await deps.uow.read(call, (sql) =>
       deps.models.trainedOn(sql, scope.organisationId, [...new Set(sets)]),
     ),
+    untold: linesOf(sources.untold),
     unmarked: await deps.uow.read(call, (sql) => unmarkedContracts(sql, scope)),
   };
 }
 
-/** Objects of no rows in which the subject stands. Each is read once, however many things are made of it. */
-async function findNamed<T extends RowObject>(
-  reader: ObjectReader,
-  subject: string,
-  listed: readonly T[],
-): Promise<FoundRows<T>[]> {
-  const objects = listed.filter(({ match }) => match === undefined);
-  const there: Digest[] = [];
-  // What an earlier order removed is still named by the ingestions that were made of it.
-  for (const digest of new Set(objects.map((object) => object.digest)))
-    if (await reader.objects.has(digest)) there.push(digest);
-  const hits = await searchObjects(reader, there, subject);
-  return objects.filter(({ digest }) => hits.has(digest)).map((object) => ({ ...object, rows: 1 }));
+/** As reports say it: a line of each contract. */
+function linesOf(untold: readonly RowObject[]): string[] {
+  const ofContract = Map.groupBy(untold, ({ what }) => what);
+  return [...ofContract].map(([what, sources]) => {
+    const owners = [...new Set(sources.map(({ owner }) => owner))].toSorted();
+    const more = owners.length > 3 ? ` and ${owners.length - 3} more` : "";
+    return `${what}: no column tells whose it is, and the name is too short to look for it as a word (${owners.slice(0, 3).join(", ")}${more})`;
+  });
 }
 
 async function unmarkedContracts(

@@ -60,7 +60,8 @@ export function objectsRead(match: RowMatch | undefined): Digest[] {
   return match?.kind === "rows_of" ? [match.object, ...objectsRead(match.match)] : [];
 }
 
-function isSubject(sql: string, subject: string): string {
+/** Whether a text is exactly the subject's name; never null. Pure. */
+export function isSubject(sql: string, subject: string): string {
   return `(${sql}) is not distinct from ${quoteText(subject)}`;
 }
 

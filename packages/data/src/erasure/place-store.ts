@@ -58,11 +58,16 @@ const tables = (session: Sql) =>
 type Within = Pick<ErasureScope, "organisationId" | "environments">;
 
 export type PlacedDataset = Omit<Selectable<DatasetTable>, "organisation_id" | "expired_at"> & {
-  /** Columns of the contract under which it was published; of a contract that is gone, none. */
+  /**
+   * Columns of the contract under which it was published; of a contract that is gone, none. Those that the newest version marks name a data
+   * subject here, too.
+   */
   readonly contractColumns: readonly ContractColumn[];
 };
 export type PlacedIngestion = Selectable<IngestionTable> & {
   readonly contractColumns: readonly ContractColumn[];
+  /** What its sources may have: these, and the newest contract's, which may read more of the same source. */
+  readonly sourceColumns: readonly ContractColumn[];
 };
 
 /** Columns of every contract version of the organisation, by its digest and by its id. */
@@ -83,8 +88,15 @@ async function contractColumns(
   );
 }
 
+/** A mark that came later counts for what was stored before, and one that was taken away since does, too. */
+function withMarks(own: readonly ContractColumn[], newest: readonly ContractColumn[]): ContractColumn[] {
+  const marked = new Set(newest.filter(({ subject }) => subject).map(({ name }) => name));
+  return own.map((column) => (marked.has(column.name) ? { ...column, subject: true as const } : column));
+}
+
 export async function datasetsWithin(session: Sql, within: Within): Promise<PlacedDataset[]> {
   const columns = await contractColumns(session, within.organisationId);
+  const newest = await newestColumns(session, within.organisationId);
   const rows = await tables(session)
     .selectFrom("data.datasets")
     .select([
@@ -105,7 +117,10 @@ export async function datasetsWithin(session: Sql, within: Within): Promise<Plac
     .execute();
   return rows.map((row) => ({
     ...row,
-    contractColumns: columns.get(`${row.contract}:${row.contract_digest}`) ?? [],
+    contractColumns: withMarks(
+      columns.get(`${row.contract}:${row.contract_digest}`) ?? [],
+      newest.get(row.contract) ?? [],
+    ),
   }));
 }
 
@@ -118,7 +133,12 @@ export async function ingestionsWithin(session: Sql, within: Within): Promise<Pl
     .where("environment", "in", [...within.environments])
     .orderBy("id")
     .execute();
-  return rows.map((row) => ({ ...row, contractColumns: columns.get(row.contract_id) ?? [] }));
+  const newest = await newestColumns(session, within.organisationId);
+  return rows.map((row) => {
+    const now = newest.get(row.contract) ?? [];
+    const own = withMarks(columns.get(row.contract_id) ?? [], now);
+    return { ...row, contractColumns: own, sourceColumns: [...own, ...now] };
+  });
 }
 
 /** Datasets, quarantine, dead letters and withheld rows that were these bytes are others now. */

@@ -1,4 +1,5 @@
 import type { CallContext, Digest, Environment, Sql, Transaction } from "@portolan/kernel";
+import type { SourceFile } from "../sources/source-plan.ts";
 
 /** Whose data is looked for, and where. */
 export interface ErasureScope {
@@ -31,6 +32,12 @@ export type RowMatch =
     }
   | { readonly kind: "any"; readonly of: readonly RowMatch[] };
 
+/** A file as somebody wrote it, of which columns tell whose it is. */
+export interface SourceReading extends Pick<SourceFile, "format" | "csv"> {
+  /** As the source calls those that name data subjects; it may lack some. */
+  readonly columns: readonly string[];
+}
+
 /** A stored object that may hold rows of data subjects. */
 export interface RowObject {
   readonly digest: Digest;
@@ -41,8 +48,10 @@ export interface RowObject {
   readonly environment: Environment;
   readonly useCaseId?: string;
   readonly contract?: string;
-  /** Absent: it is of no rows, and the subject's where the name stands in it anywhere. */
+  /** Absent: it is a source, and the subject's where the name stands in it. */
   readonly match?: RowMatch;
+  /** How a source is read. */
+  readonly source?: SourceReading;
   /** It goes as a whole where any of it is the subject's: nothing here can write it anew, or it is made again from what is left. */
   readonly isWhole?: true;
 }

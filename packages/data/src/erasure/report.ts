@@ -36,9 +36,17 @@ export const ErasureReport = Type.Object({
       looked: Type.Integer({ description: "Objects, tables or records looked at" }),
     }),
   ),
-  remains: Type.Array(Type.Object({ where: Type.String(), what: Type.String(), hits: Type.Integer() }), {
-    description: "Where the subject's name still stands",
-  }),
+  remains: Type.Array(
+    Type.Object({
+      where: Type.String(),
+      what: Type.String(),
+      hits: Type.Integer(),
+      heldBy: Type.Optional(
+        Type.Array(Type.String(), { description: "Legal holds that were placed while the order ran" }),
+      ),
+    }),
+    { description: "Where the subject's name still stands" },
+  ),
   notSearched: Type.Array(Type.String(), { description: "What nothing here looks into, or reaches" }),
   unmarked: Type.Array(Type.String(), {
     description: "Contracts with data that do not say which column names a data subject",
@@ -63,7 +71,7 @@ export const ErasureView = Type.Object({
   id: Type.String(),
   state: Type.Enum([...erasureStates], {
     description:
-      "`planned`: a dry run; `refused`: a legal hold covers some of it, and nothing was erased; `incomplete`: erased, and the name was found afterwards",
+      "`planned`: a dry run; `refused`: a legal hold covers some of it, and nothing was erased; `incomplete`: erased, and the name was found afterwards, or a legal hold that was placed meanwhile kept the rest",
   }),
   dryRun: Type.Boolean(),
   reason: Type.String(),

@@ -3,7 +3,7 @@ import type { ErasureScope, TextSearch } from "./places.ts";
 import type { ErasureReport } from "./report.ts";
 import { searchObjects } from "./search-objects.ts";
 import type { ObjectReader } from "./survey.ts";
-import { leastWord } from "./word-pattern.ts";
+import { isTooShort, leastWord } from "./word-pattern.ts";
 
 export interface SearchDeps {
   readonly uow: UnitOfWork;
@@ -34,12 +34,12 @@ export async function searchEverywhere(
   scope: ErasureScope,
   onProgress: (note: string) => Promise<void>,
 ): Promise<SearchResult> {
-  if (scope.subject.length < leastWord)
+  if (isTooShort(scope.subject))
     return {
       searched: [],
       remains: [],
       notSearched: [
-        `texts: a name of fewer than ${leastWord} characters stands in them by chance; the columns that name data subjects were looked at`,
+        `texts and dead letters: a name of fewer than ${leastWord} characters stands in them by chance; the columns that name data subjects were looked at`,
         ...beyondReach,
       ],
     };
@@ -49,9 +49,10 @@ export async function searchEverywhere(
   const kinds = Map.groupBy(held, ({ digest }) => digest);
   const remains: { where: string; what: string; hits: number }[] = [];
   const searched = [{ where: "stored objects", looked: kinds.size }];
-  const hits = await searchObjects(reader, [...kinds.keys()], scope.subject, (looked) =>
-    onProgress(`searching objects (${looked} of ${kinds.size})`),
-  );
+  const hits = await searchObjects(reader, [...kinds.keys()], scope.subject, {
+    columns: "all",
+    onProgress: (looked) => onProgress(`searching objects (${looked} of ${kinds.size})`),
+  });
   for (const [digest, count] of hits) {
     const what = [...new Set(kinds.get(digest)?.map(({ kind }) => kind))].join(", ");
     remains.push({ where: "stored objects", what: `${what} ${digest}`, hits: count });

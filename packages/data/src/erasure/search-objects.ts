@@ -8,22 +8,31 @@ import { parquetSql } from "./match-sql.ts";
 import { type ObjectReader, objectsAtOnce, runHere } from "./survey.ts";
 import { hasWord, wordPatternSql } from "./word-pattern.ts";
 
-/** Types whose values are numbers or times: a subject's name is none of them. */
-const noText = /^(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN|DATE|TIME.*)$/i;
+/** Types whose values are times or truth values: a subject's name is none of them. */
+const noName = /^(?:BOOLEAN|DATE|TIME[^[]*)$/i;
+/** Nor a number, unless it reads as one. */
+const noText =
+  /^(?:BOOLEAN|DATE|TIME[^[]*|U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL[^[]*)$/i;
+
+export interface SearchOptions {
+  /** Of Parquet files: `all` looks into columns of numbers, too, for a name that reads as one. */
+  readonly columns: "texts" | "all";
+  readonly onProgress?: (looked: number) => Promise<void>;
+}
 
 /**
- * Looks for the text as a word in objects, whatever they are: in every column of a Parquet file that holds texts, in all bytes of any other.
+ * Looks for the text as a word in objects, whatever they are: in the columns of a Parquet file that may hold it, in all bytes of any other.
  * Resolves to those in which it stands and in how many rows; of what is no Parquet file, 1. What is compressed otherwise is not looked into.
  */
 export async function searchObjects(
   reader: ObjectReader,
   digests: readonly Digest[],
   text: string,
-  onProgress: (looked: number) => Promise<void> = () => Promise.resolve(),
+  { columns, onProgress }: SearchOptions,
 ): Promise<Map<Digest, number>> {
   const hits = new Map<Digest, number>();
   for (let from = 0; from < digests.length; from += objectsAtOnce) {
-    await onProgress(from);
+    await onProgress?.(from);
     const tables: { digest: Digest; path: string }[] = [];
     for (const digest of digests.slice(from, from + objectsAtOnce)) {
       const path = await reader.objects.localPath(digest);
@@ -34,6 +43,7 @@ export async function searchObjects(
       reader,
       tables.map(({ path }) => path),
       text,
+      columns === "all" && isNumber(text) ? noName : noText,
     );
     for (const [index, { digest }] of tables.entries())
       if ((counts[index] ?? 0) > 0) hits.set(digest, counts[index] ?? 0);
@@ -41,8 +51,17 @@ export async function searchObjects(
   return hits;
 }
 
-/** In how many rows of each Parquet file the text stands. One child finds the columns that hold texts, another one reads them. */
-async function searchTables(reader: ObjectReader, paths: readonly string[], text: string): Promise<number[]> {
+function isNumber(text: string): boolean {
+  return /^[+-]?\d+(?:\.\d+)?$/.test(text);
+}
+
+/** In how many rows of each Parquet file the text stands. One child finds the columns that may hold it, another one reads them. */
+async function searchTables(
+  reader: ObjectReader,
+  paths: readonly string[],
+  text: string,
+  passedOver: RegExp,
+): Promise<number[]> {
   if (paths.length === 0) return [];
   const described = await runHere(reader, {
     statements: paths.map((path, index) => ({
@@ -55,7 +74,7 @@ async function searchTables(reader: ObjectReader, paths: readonly string[], text
   const { rows } = await runHere(reader, {
     statements: paths.map((path, index) => {
       const conditions = (described.rows[String(index)] ?? [])
-        .filter(({ type }) => !noText.test(String(type)))
+        .filter(({ type }) => !passedOver.test(String(type)))
         .map(
           ({ name }) =>
             `coalesce(regexp_matches(cast(${quoteName(String(name))} as varchar), ${pattern}), false)`,

@@ -1,6 +1,11 @@
 /** Shorter values stand in other texts by chance. */
 export const leastWord = 5;
 
+/** Whether a name is looked for in columns that name data subjects alone, and in no text. Pure. */
+export function isTooShort(name: string): boolean {
+  return name.length < leastWord;
+}
+
 /** RE2 and JavaScript: the text between characters that belong to no word. */
 function escaped(text: string): string {
   return text.replaceAll(/[\\^$.|?*+()[\]{}]/g, "\\$&");

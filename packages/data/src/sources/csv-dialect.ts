@@ -19,7 +19,10 @@ const headBytes = 64 * 1024;
  *
  * @throws PortolanError `data.source_unreadable` for UTF-16, which would read as garbage.
  */
-export async function sniffCsv(path: string, columns: readonly ContractColumn[]): Promise<CsvDialect> {
+export async function sniffCsv(
+  path: string,
+  columns: readonly Pick<ContractColumn, "source">[],
+): Promise<CsvDialect> {
   const head = await readHead(path);
   if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff))
     throw new PortolanError<DataErrorCode>("data.source_unreadable", {
@@ -30,7 +33,7 @@ export async function sniffCsv(path: string, columns: readonly ContractColumn[])
 }
 
 /** Pure part of `sniffCsv`. @param head the beginning of the file */
-export function dialectOf(head: string, columns: readonly ContractColumn[]): CsvDialect {
+export function dialectOf(head: string, columns: readonly Pick<ContractColumn, "source">[]): CsvDialect {
   const header = head.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/, 1)[0] ?? "";
   const wanted = new Set(columns.map(({ source }) => source.toLowerCase()));
   let best = { delimiter: ",", quote: '"', found: 0 };

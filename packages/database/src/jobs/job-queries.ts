@@ -77,6 +77,28 @@ export async function listJobs(sql: Sql, filter: JobFilter): Promise<JobView[]> 
   return rows.map(toView);
 }
 
+/** How many jobs of these queues wait or run in these environments, or in none. */
+export async function countOpenJobs(
+  sql: Sql,
+  filter: {
+    readonly organisationId: string;
+    readonly queues: readonly string[];
+    readonly environments: readonly Environment[];
+  },
+): Promise<number> {
+  const { count } = await jobTables(sql)
+    .selectFrom("database.job_runs")
+    .select(({ fn }) => fn.countAll<string | number>().as("count"))
+    .where("organisation_id", "=", filter.organisationId)
+    .where("queue", "in", [...filter.queues])
+    .where("state", "in", ["waiting", "running", "retrying"])
+    .where((where) =>
+      where.or([where("environment", "is", null), where("environment", "in", [...filter.environments])]),
+    )
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
 /** The places that an organisation has jobs of: few, however many jobs there are. */
 export async function listJobPlaces(sql: Sql, organisationId: string): Promise<JobPlace[]> {
   const rows = await jobTables(sql)

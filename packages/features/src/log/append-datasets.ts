@@ -9,6 +9,7 @@ import {
   type Environment,
   newId,
   PortolanError,
+  type Sql,
   type WorkPlace,
 } from "@portolan/kernel";
 import type { FeatureErrorCode } from "../errors.ts";
@@ -99,16 +100,9 @@ export async function appendDatasets(
   view: LogView,
   datasetId?: string,
 ): Promise<StoredSegment[]> {
-  const { organisationId } = call.actor;
   const datasets = await deps.uow.read(call, async (sql) => {
     if (datasetId === undefined) return pendingDatasets(sql, log);
-    const named = await findDataset(sql, {
-      organisationId,
-      contract: log.source,
-      environment: log.environment,
-      ...(log.use_case_id === null ? {} : { useCaseId: log.use_case_id }),
-      datasetId,
-    });
+    const named = await storedDataset(sql, log, datasetId);
     if (!named) throw noDataset(log.source, log.environment);
     return [named];
   });
@@ -127,13 +121,18 @@ async function appendDataset(
   call: CallContext,
   what: Appended,
 ): Promise<void> {
-  const { log, dataset } = what;
+  const { log } = what;
   requireColumns(what);
+  let dataset: StoredDataset | undefined = what.dataset;
   for (let turn = 0; turn < mostTurns; turn += 1) {
+    const taken = dataset.object;
     const segments = await deps.uow.read(call, (sql) => segmentsOf(sql, log.id));
-    if (segments.some((segment) => segment.dataset === dataset.object)) return;
-    const manifest = await writeSegment(deps, what, segments);
+    if (segments.some((segment) => segment.dataset === taken)) return;
+    const manifest = await writeSegment(deps, { ...what, dataset }, segments);
     if (await publishSegment(deps, call, log, manifest)) return;
+    // Rows of it may have been erased meanwhile, or all of it may be gone.
+    dataset = await deps.uow.read(call, (sql) => storedDataset(sql, log, what.dataset.id));
+    if (!dataset) return;
   }
   throw new PortolanError<FeatureErrorCode>("features.log_busy", {
     detail: `other writers appended to the log of ${log.view} ${mostTurns} times meanwhile`,
@@ -229,7 +228,10 @@ function overlapping(
   );
 }
 
-/** Resolves to false, and nothing is written, when another writer was there first: the segment would follow another one. */
+/**
+ * Resolves to false, and nothing is written, when another writer was there first: the segment would follow another one, or was made of bytes that
+ * the dataset is no longer.
+ */
 async function publishSegment(
   deps: LogDeps,
   call: CallContext,
@@ -239,6 +241,8 @@ async function publishSegment(
   return deps.uow.write(call, async (tx) => {
     const last = (await segmentsOf(tx.sql, log.id)).at(-1);
     if ((last?.digest ?? null) !== manifest.previous) return false;
+    const dataset = await storedDataset(tx.sql, log, manifest.dataset_id);
+    if (dataset?.object !== manifest.dataset) return false;
     const digest = segmentDigest(manifest);
     await insertSegment(tx.sql, { ...manifest, digest, appended_at: tx.now });
     const place = { environment: log.environment, ...asPlace({ useCaseId: log.use_case_id ?? undefined }) };
@@ -250,6 +254,17 @@ async function publishSegment(
       detail: { view: log.view, segment: manifest.number, records: manifest.record_count },
     });
     return true;
+  });
+}
+
+/** A dataset that the log takes in, as it is now; nothing of one that is gone. */
+function storedDataset(sql: Sql, log: StoredLog, datasetId: string): Promise<StoredDataset | undefined> {
+  return findDataset(sql, {
+    organisationId: log.organisation_id,
+    contract: log.source,
+    environment: log.environment,
+    ...(log.use_case_id === null ? {} : { useCaseId: log.use_case_id }),
+    datasetId,
   });
 }
 

@@ -69,5 +69,5 @@ function diffColumn(was: ContractColumn, is: ContractColumn): ContractChange[] {
 
 const readings = {
   tags: "who may read it, and how, may change; no row is judged by it",
-  subject: "erasure looks for data subjects in other columns from now on",
+  subject: "erasure looks for data subjects in other columns, also of what is stored already",
 } as const;
