@@ -60,12 +60,15 @@ export interface ByteRemoval {
   /**
    * References of the caller's organisation in these environments name the bytes that took the place, or go where none did. Other
    * environments and organisations keep theirs. Repeatable.
+   *
+   * @returns `gone`: the bytes that were to take the place were removed after they were stored, and nothing was changed. They have to be
+   * stored anew.
    */
   succeed(
     tx: Transaction,
     environments: readonly Environment[],
     change: { readonly before: Digest; readonly after?: Digest },
-  ): Promise<void>;
+  ): Promise<"moved" | "gone">;
   /** References of these kinds, of the caller's organisation in these environments, go; others to the same bytes stay. Repeatable. */
   release(
     tx: Transaction,

@@ -14,6 +14,7 @@ import {
   markRemoved,
   referencesTo,
 } from "./artifact-store.ts";
+import { goneAmong } from "./gone-bytes.ts";
 
 export interface ByteRemovalDeps {
   readonly work: UnitOfWork;
@@ -29,6 +30,7 @@ export function createByteRemoval(deps: ByteRemovalDeps): ByteRemoval {
     succeed: async (tx, environments, { before, after }) => {
       const { organisationId } = tx.call.actor;
       if (after !== undefined && after !== before) {
+        if ((await goneAmong(tx.sql, deps.objects, [after])) !== undefined) return "gone";
         const rows = await referencesTo(tx.sql, organisationId, before, environments);
         await insertReferences(
           tx.sql,
@@ -36,6 +38,7 @@ export function createByteRemoval(deps: ByteRemovalDeps): ByteRemoval {
         );
       }
       if (after !== before) await deleteReferences(tx.sql, organisationId, before, environments);
+      return "moved";
     },
     release: (tx, environments, digest, kinds) =>
       deleteReferences(tx.sql, tx.call.actor.organisationId, digest, environments, kinds),

@@ -83,3 +83,18 @@ test("nothing is noted whose bytes went after they were stored; stored anew they
   await note(digest);
   expect(await bytes.discard(ours, digest)).toBe("held");
 });
+
+test("references never move to bytes that went after they were stored, and stay where they were", async () => {
+  const before = await stored("before the rewriting");
+  await note(before);
+  // Rewritten to bytes that another organisation holds and has removed just then.
+  const after = await stored("rewritten");
+  expect(await bytes.discard(theirs, after)).toBe("removed");
+  const succeed = () => db.uow.write(ours, (tx) => bytes.succeed(tx, ["dev"], { before, after }));
+  expect(await succeed()).toBe("gone");
+  expect(await bytes.discard(ours, before)).toBe("held");
+  await stored("rewritten");
+  expect(await succeed()).toBe("moved");
+  expect(await bytes.discard(ours, after)).toBe("held");
+  expect(await bytes.discard(ours, before)).toBe("removed");
+});

@@ -1,4 +1,12 @@
-import type { ByteRemoval, CallContext, Digest, JobRun, JsonObject } from "@portolan/kernel";
+import {
+  asEpochMicros,
+  type ByteRemoval,
+  type CallContext,
+  type Digest,
+  JobDeferred,
+  type JobRun,
+  type Transaction,
+} from "@portolan/kernel";
 import { insertTombstone } from "./erasure-store.ts";
 import type { LookDeps, Survey } from "./look-for-subject.ts";
 import type { ErasureScope, Succession } from "./places.ts";
@@ -29,7 +37,7 @@ export async function eraseObjects(
   work: ObjectWork,
   found: Survey["objects"],
 ): Promise<Digest[]> {
-  const { job, scope, reader, round } = work;
+  const { job, round } = work;
   const kept: Digest[] = [];
   const groups = [...Map.groupBy(found, ({ digest }) => digest)];
   for (const [index, [digest, objects]] of groups.entries()) {
@@ -37,46 +45,86 @@ export async function eraseObjects(
       0.3 + (0.4 * index) / groups.length,
       `erasing from ${objects[0]?.what ?? "an object"}`,
     );
-    const rows = objects.filter(({ isWhole }) => !isWhole);
-    const after =
-      rows.length === 0
-        ? null
-        : await job.effect(`rewrite ${round} ${digest}`, async () => ({
-            ...(await withoutRows(reader, scope.subject, rows)),
-          }));
-    await job.step(`replace ${round} ${digest}`, async (tx): Promise<JsonObject> => {
-      const change: Succession = after === null ? { before: digest } : { before: digest, after };
-      for (const place of deps.rowPlaces) await place.succeed(tx, scope, change);
-      const { before } = change;
-      await deps.bytes.succeed(tx, scope.environments, {
-        before,
-        ...(change.after ? { after: change.after.digest } : {}),
-      });
-      for (const { owner, place, rows: count } of objects) {
-        await insertTombstone(tx.sql, {
-          organisation_id: scope.organisationId,
-          owner,
-          place,
-          before,
-          after: change.after?.digest ?? null,
-          row_count: count,
-          cause: work.erasureId,
-          erased_at: tx.now,
-        });
-        await tx.record({
-          event: "data.rows.erased",
-          subject: owner,
-          before,
-          ...(change.after ? { after: change.after.digest } : {}),
-          detail: { place, rows: count, erasure: work.erasureId },
-        });
-      }
-      return {};
-    });
+    await replaceObject(deps, work, digest, objects);
     const outcome = await job.effect(`remove ${round} ${digest}`, () =>
       deps.bytes.discard(work.call, digest),
     );
     if (outcome === "held") kept.push(digest);
   }
   return kept;
+}
+
+/** How long it waits before it writes an object again whose bytes were removed, at first and at most, microseconds. */
+const againMicros = 1_000_000;
+const mostAgainMicros = 60_000_000;
+
+/**
+ * Nothing names the bytes until the step `replace` is done, so another organisation that held equal ones may have them removed before that:
+ * then they are written anew, under a name of their own, for the first writing is on the job's record.
+ */
+async function replaceObject(
+  deps: EraseObjectsDeps,
+  work: ObjectWork,
+  digest: Digest,
+  objects: Survey["objects"],
+): Promise<void> {
+  const { job, scope, reader } = work;
+  const rows = objects.filter(({ isWhole }) => !isWhole);
+  for (let attempt = 0; ; attempt += 1) {
+    const step = `${work.round} ${digest}${attempt === 0 ? "" : ` again ${attempt}`}`;
+    const after =
+      rows.length === 0
+        ? null
+        : await job.effect(`rewrite ${step}`, async () => ({
+            ...(await withoutRows(reader, scope.subject, rows)),
+          }));
+    const change: Succession = after === null ? { before: digest } : { before: digest, after };
+    let now = 0;
+    const { isGone } = await job.step(`replace ${step}`, async (tx): Promise<{ isGone?: true }> => {
+      now = tx.now;
+      return (await replaceIn(deps, work, tx, change, objects)) === "gone" ? { isGone: true } : {};
+    });
+    if (!isGone) return;
+    // Whoever removes them may be at it: each time it waits longer. A job that was resumed has waited.
+    const wait = Math.min(againMicros * 2 ** (attempt - 1), mostAgainMicros);
+    if (now > 0 && attempt > 0)
+      throw new JobDeferred(asEpochMicros(now + wait), "equal bytes are being removed by somebody else");
+  }
+}
+
+/** `gone`: the bytes that were to take the place were removed, and nothing was changed. */
+async function replaceIn(
+  deps: EraseObjectsDeps,
+  { scope, erasureId }: ObjectWork,
+  tx: Transaction,
+  change: Succession,
+  objects: Survey["objects"],
+): Promise<"moved" | "gone"> {
+  const { before, after } = change;
+  const outcome = await deps.bytes.succeed(tx, scope.environments, {
+    before,
+    ...(after ? { after: after.digest } : {}),
+  });
+  if (outcome === "gone") return outcome;
+  for (const place of deps.rowPlaces) await place.succeed(tx, scope, change);
+  for (const { owner, place, rows: count } of objects) {
+    await insertTombstone(tx.sql, {
+      organisation_id: scope.organisationId,
+      owner,
+      place,
+      before,
+      after: after?.digest ?? null,
+      row_count: count,
+      cause: erasureId,
+      erased_at: tx.now,
+    });
+    await tx.record({
+      event: "data.rows.erased",
+      subject: owner,
+      before,
+      ...(after ? { after: after.digest } : {}),
+      detail: { place, rows: count, erasure: erasureId },
+    });
+  }
+  return outcome;
 }
