@@ -135,3 +135,15 @@ export async function removedAmong(
     .where("digest", "in", [...digests])
     .execute();
 }
+
+/** Whether the file of these bytes is about to go; then nobody else takes it away before the transaction ends. */
+export async function lockLeaving(sql: Sql, digest: string): Promise<boolean> {
+  const row = await tables(sql)
+    .selectFrom("registry.removed_bytes")
+    .select("digest")
+    .where("digest", "=", digest)
+    .where("state", "=", "leaving")
+    .forUpdate()
+    .executeTakeFirst();
+  return row !== undefined;
+}

@@ -4,6 +4,7 @@ import type {
   Digest,
   ObjectStore,
   OtherHolder,
+  Sql,
   UnitOfWork,
 } from "@portolan/kernel";
 import {
@@ -11,6 +12,7 @@ import {
   insertReferences,
   isReferenced,
   listHeld,
+  lockLeaving,
   markRemoved,
   referencesTo,
 } from "./artifact-store.ts";
@@ -51,18 +53,41 @@ export function createByteRemoval(deps: ByteRemovalDeps): ByteRemoval {
  * before, and is found, or comes after, and finds the row (`note` of the catalogue).
  */
 async function discard(
-  { work, objects, otherHolders }: ByteRemovalDeps,
+  deps: ByteRemovalDeps,
   call: CallContext,
   digest: Digest,
 ): Promise<"removed" | "held"> {
-  const isFree = await work.write(call, async (tx) => {
-    if (await isReferenced(tx.sql, digest)) return false;
-    for (const holds of otherHolders) if (await holds(tx.sql, digest)) return false;
+  const isFree = await deps.work.write(call, async (tx) => {
+    if (await isHeld(deps, tx.sql, digest)) return false;
     await markRemoved(tx.sql, { digest, state: "leaving", changed_at: tx.now });
     return true;
   });
-  if (!isFree) return "held";
-  await objects.remove(digest);
-  await work.write(call, (tx) => markRemoved(tx.sql, { digest, state: "gone", changed_at: tx.now }));
-  return "removed";
+  return isFree ? finish(deps, call, digest) : "held";
+}
+
+/**
+ * Removes the file while it has the lock of the row `leaving`. Several may be at it, of several organisations: who gets the lock later finds the
+ * row `gone`, and leaves alone a file that somebody has stored and noted since. Run again after a conflict it is still right, for until the row is
+ * `gone` nobody notes the bytes.
+ */
+function finish(deps: ByteRemovalDeps, call: CallContext, digest: Digest): Promise<"removed" | "held"> {
+  return deps.work.write(call, async (tx) => {
+    const isLeaving = await lockLeaving(tx.sql, digest);
+    if (await isHeld(deps, tx.sql, digest)) {
+      // A contract that came with these bytes meanwhile. Who notes bytes that are `gone` is asked whether they are there.
+      if (isLeaving) await markRemoved(tx.sql, { digest, state: "gone", changed_at: tx.now });
+      return "held";
+    }
+    if (isLeaving) {
+      await deps.objects.remove(digest);
+      await markRemoved(tx.sql, { digest, state: "gone", changed_at: tx.now });
+    }
+    return "removed";
+  });
+}
+
+async function isHeld({ otherHolders }: ByteRemovalDeps, sql: Sql, digest: Digest): Promise<boolean> {
+  if (await isReferenced(sql, digest)) return true;
+  for (const holds of otherHolders) if (await holds(sql, digest)) return true;
+  return false;
 }
