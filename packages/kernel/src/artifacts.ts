@@ -1,5 +1,6 @@
 import type { CallContext, Environment } from "./actor.ts";
 import type { Digest } from "./digest.ts";
+import type { EpochMicros } from "./time.ts";
 import type { Sql, Transaction } from "./unit-of-work.ts";
 import type { EnvironmentPlace } from "./work-places.ts";
 
@@ -81,4 +82,11 @@ export interface ByteRemoval {
    * moment and notes them afterwards is refused and stores them again: nothing is ever noted whose bytes are gone. Repeatable.
    */
   discard(call: CallContext, digest: Digest): Promise<"removed" | "held">;
+  /**
+   * Finishes removals that began before that moment and that nobody finished: until then whoever stores the same bytes is refused. Those that
+   * somebody holds by now stay. Resolves to how many were finished; repeatable.
+   *
+   * @throws what the first that failed threw, after all others were tried
+   */
+  finishRemovals(call: CallContext, begunBefore: EpochMicros): Promise<number>;
 }

@@ -2,6 +2,7 @@ import type {
   ByteRemoval,
   CallContext,
   Digest,
+  EpochMicros,
   ObjectStore,
   OtherHolder,
   Sql,
@@ -11,6 +12,7 @@ import {
   deleteReferences,
   insertReferences,
   isReferenced,
+  leavingSince,
   listHeld,
   lockLeaving,
   markRemoved,
@@ -45,6 +47,7 @@ export function createByteRemoval(deps: ByteRemovalDeps): ByteRemoval {
     release: (tx, environments, digest, kinds) =>
       deleteReferences(tx.sql, tx.call.actor.organisationId, digest, environments, kinds),
     discard: (call, digest) => discard(deps, call, digest),
+    finishRemovals: (call, begunBefore) => finishRemovals(deps, call, begunBefore),
   };
 }
 
@@ -84,6 +87,20 @@ function finish(deps: ByteRemovalDeps, call: CallContext, digest: Digest): Promi
     }
     return "removed";
   });
+}
+
+/** A file that cannot be removed today, such as of a disk that became read-only, keeps no other from it. */
+async function finishRemovals(
+  deps: ByteRemovalDeps,
+  call: CallContext,
+  begunBefore: EpochMicros,
+): Promise<number> {
+  const digests = await deps.work.read(call, (sql) => leavingSince(sql, begunBefore));
+  const ends = [];
+  for (const digest of digests) ends.push(...(await Promise.allSettled([finish(deps, call, digest)])));
+  const failed = ends.find((end) => end.status === "rejected");
+  if (failed) throw failed.reason;
+  return ends.length;
 }
 
 async function isHeld({ otherHolders }: ByteRemovalDeps, sql: Sql, digest: Digest): Promise<boolean> {

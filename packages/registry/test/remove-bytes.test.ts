@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ByteRemoval, Digest, Environment, UnitOfWork } from "@portolan/kernel";
-import { systemClock } from "@portolan/kernel";
+import { addMicros, asEpochMicros, systemClock } from "@portolan/kernel";
 import { type FolderObjectStore, openFolderObjectStore } from "@portolan/objectstore";
 import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -97,6 +97,26 @@ test("references never move to bytes that went after they were stored, and stay 
   expect(await succeed()).toBe("moved");
   expect(await bytes.discard(ours, after)).toBe("held");
   expect(await bytes.discard(ours, before)).toBe("removed");
+});
+
+test("removals that a disk refused are finished later, and until then whoever stores the same bytes is refused", async () => {
+  const [digest, other] = [await stored("on a read-only disk"), await stored("on another one")];
+  const refused = (): Promise<never> => Promise.reject(new Error("EROFS"));
+  const broken = createByteRemoval({ work: db.uow, objects: { ...objects, remove: refused }, otherHolders });
+  for (const one of [digest, other]) await expect(broken.discard(ours, one)).rejects.toThrow("EROFS");
+  await stored("on a read-only disk");
+  await expect(note(digest)).rejects.toThrow("were removed while they were stored");
+  const later = addMicros(systemClock.now(), 1_000_000);
+  await expect(broken.finishRemovals(ours, later)).rejects.toThrow("EROFS");
+  // A contract came with one of them meanwhile.
+  heldByContract.add(other);
+  expect(await bytes.finishRemovals(ours, asEpochMicros(1))).toBe(0);
+  expect(await bytes.finishRemovals(ours, later)).toBe(2);
+  expect(await bytes.finishRemovals(ours, later)).toBe(0);
+  expect([await objects.has(digest), await objects.has(other)]).toEqual([false, true]);
+  await stored("on a read-only disk");
+  await note(digest);
+  await note(other);
 });
 
 /** Removal in whose way, between its first transaction and what follows, something else comes. */

@@ -14,7 +14,16 @@ import {
 import { hasWord, type RowMatch, type RowObject } from "@portolan/data/contract";
 import { searchText } from "@portolan/database";
 import { type FeatureDeps, featurePlaces, onlinePlace } from "@portolan/features";
-import type { ByteRemoval, Digest, JobHandler, Sql } from "@portolan/kernel";
+import {
+  addMicros,
+  type ByteRemoval,
+  type Digest,
+  type Id,
+  type JobHandler,
+  newId,
+  type Sql,
+  systemActor,
+} from "@portolan/kernel";
 import {
   countSubjectRecords,
   erasePredictions,
@@ -29,7 +38,12 @@ export interface ErasureWiring {
   readonly jobs: readonly JobHandler[];
   /** What the reconciler does. */
   readonly intents: readonly ReturnType<typeof discardHandler>[];
+  /** Finishes removals of bytes that were cut off; for a round of control's own. Resolves to how many. */
+  readonly finishRemovals: () => Promise<number>;
 }
+
+/** A removal that takes longer was cut off: its order was cancelled, its disk or its database away. */
+const removalMicros = 60_000_000;
 
 /** Every place of the product where data subjects may be, for `portolan data erase`. */
 export function wireErasure(
@@ -59,12 +73,26 @@ export function wireErasure(
     },
     searches: [payloadSearch(predictions), tableSearch(base)],
   };
-  return { jobs: [eraseJob(deps)], intents: [discardHandler(bytes)] };
+  return {
+    jobs: [eraseJob(deps)],
+    intents: [discardHandler(bytes)],
+    finishRemovals: () => finishRemovals(base, bytes),
+  };
 }
 
 /** Bytes of the object store, and who holds them beside those that note it. */
 export function wireByteRemoval({ work, objects }: Foundation): ByteRemoval {
   return createByteRemoval({ work, objects, otherHolders: [isContractReference] });
+}
+
+/** Bytes are kept once for all organisations: it is done for none of them. */
+function finishRemovals({ clock }: Foundation, bytes: ByteRemoval): Promise<number> {
+  const now = clock.now();
+  const call = {
+    actor: systemActor("control", "" as Id<"organisation">),
+    requestId: newId("request", now),
+  };
+  return bytes.finishRemovals(call, addMicros(now, -removalMicros));
 }
 
 /** Scores: made of what is erased, and made again of what is left where somebody needs them. */
