@@ -31,7 +31,7 @@ import {
   searchPayloads,
 } from "@portolan/predictions";
 import { createByteRemoval, versionsTrainedOn } from "@portolan/registry";
-import { listScored, withdrawScored } from "@portolan/scoring";
+import { listScored, type ScoredObject, withdrawScored } from "@portolan/scoring";
 import type { Foundation } from "./foundation.ts";
 
 export interface ErasureWiring {
@@ -60,7 +60,7 @@ export function wireErasure(
     workFolder: join(config.PORTOLAN_HOME, "work"),
     bytes,
     // What is told by rows of another object comes before that object.
-    rowPlaces: [scoredPlace, ...featurePlaces, ...dataPlaces],
+    rowPlaces: [scoredPlace(bytes), ...featurePlaces, ...dataPlaces],
     directPlaces: [eventPlace({ uow }), onlinePlace({ uow, online }), predictionPlace(predictions)],
     models: {
       trainedOn: async (sql, organisationId, sets) =>
@@ -95,15 +95,19 @@ function finishRemovals({ clock }: Foundation, bytes: ByteRemoval): Promise<numb
   return bytes.finishRemovals(call, addMicros(now, -removalMicros));
 }
 
-/** Scores: made of what is erased, and made again of what is left where somebody needs them. */
-const scoredPlace: RowPlace = {
-  name: "scored snapshots",
-  list: async (sql, scope) => {
-    const matches = await matchesByOwner(sql, scope);
-    return (await listScored(sql, scope.organisationId, scope.environments)).flatMap(
-      (scored): RowObject[] => {
+/** Scores: made of what is erased, and made again of what is left where somebody needs them. Those of runs that failed or were cancelled, too. */
+function scoredPlace(bytes: ByteRemoval): RowPlace {
+  return {
+    name: "scored snapshots",
+    list: async (sql, scope) => {
+      const matches = await matchesByOwner(sql, scope);
+      const held = await bytes.held(sql, scope.organisationId, scope.environments);
+      const there = new Set<string>(held.map(({ digest }) => digest));
+      const listed = await listScored(sql, scope.organisationId, scope.environments);
+      return listed.flatMap((scored): RowObject[] => {
         const match = matches.get(scored.of.id);
-        if (!match) return [];
+        // An earlier order removed what is held no more.
+        if (!match || !there.has(scored.object)) return [];
         return [
           {
             digest: scored.object as Digest,
@@ -112,16 +116,23 @@ const scoredPlace: RowPlace = {
             environment: scored.environment,
             useCaseId: scored.useCaseId,
             isWhole: true,
-            match: { kind: "rows_of", object: scored.of.object as Digest, match, by: "position" },
+            match: matchOfScores(scored, match),
           },
         ];
-      },
-    );
-  },
-  succeed: async (tx, { environments }, { before, after }) => {
-    if (!after) await withdrawScored(tx, environments, before);
-  },
-};
+      });
+    },
+    succeed: async (tx, { environments }, { before, after }) => {
+      if (!after) await withdrawScored(tx, environments, before);
+    },
+  };
+}
+
+/** By the row that was scored; and by the subject's columns beside the scores, for what was scored may be others' rows alone by now, or gone. */
+function matchOfScores({ of, keys }: ScoredObject, match: RowMatch): RowMatch {
+  const byRow: RowMatch = { kind: "rows_of", object: of.object as Digest, match, by: "position" };
+  const beside = match.kind === "columns" ? keys.filter((key) => match.columns.includes(key)) : [];
+  return beside.length === 0 ? byRow : { kind: "any", of: [byRow, { kind: "columns", columns: beside }] };
+}
 
 /** How the subject's rows are told in each dataset and training set, by its id. */
 async function matchesByOwner(
