@@ -13,7 +13,7 @@ import {
 } from "@portolan/data";
 import { hasWord, type RowMatch, type RowObject } from "@portolan/data/contract";
 import { searchText } from "@portolan/database";
-import { type FeatureDeps, featurePlaces, onlinePlace } from "@portolan/features";
+import { type FeatureDeps, featurePlaces, onlinePlace, refoldPlace } from "@portolan/features";
 import {
   addMicros,
   type ByteRemoval,
@@ -53,15 +53,22 @@ export function wireErasure(
   predictions: PredictionsDeps,
 ): ErasureWiring {
   const { work: uow, objects, config } = base;
+  const workFolder = join(config.PORTOLAN_HOME, "work");
+  const folds = { uow, objects, engine, online, workFolder };
   const deps: EraseJobDeps = {
     uow,
     objects,
     engine,
-    workFolder: join(config.PORTOLAN_HOME, "work"),
+    workFolder,
     bytes,
     // What is told by rows of another object comes before that object.
     rowPlaces: [scoredPlace(bytes), ...featurePlaces, ...dataPlaces],
-    directPlaces: [eventPlace({ uow }), onlinePlace({ uow, online }), predictionPlace(predictions)],
+    directPlaces: [
+      eventPlace({ uow }),
+      onlinePlace({ uow, online }),
+      refoldPlace(folds),
+      predictionPlace(predictions),
+    ],
     models: {
       trainedOn: async (sql, organisationId, sets) =>
         (await versionsTrainedOn(sql, organisationId, sets)).map(({ model, version, stages, lineage }) => ({
