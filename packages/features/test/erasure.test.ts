@@ -11,7 +11,6 @@ import {
   releaseDataHold,
 } from "@portolan/data";
 import { asEpochMicros, type Digest, type JobRun, type JsonValue } from "@portolan/kernel";
-import { aCall } from "@portolan/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../../data/test/data-fixture.ts";
 import { createByteRemoval } from "../../registry/src/index.ts";
@@ -318,10 +317,8 @@ test("bytes that another organisation has removed after they were rewritten are 
   };
   await expect(job.run(killed)).rejects.toThrow();
   // They held equal bytes until now, and nothing of ours names these yet.
-  const theirs = aCall({
-    roles: ["engineer"],
-    organisationId: "org_other" as typeof f.call.actor.organisationId,
-  });
+  const actor = { ...f.call.actor, organisationId: "org_other" as typeof f.call.actor.organisationId };
+  const theirs = { ...f.call, actor };
   expect(await deps.bytes.discard(theirs, written as Digest)).toBe("removed");
   expect(await job.run(whole)).toMatchObject({ state: "erased" });
   expect(

@@ -123,7 +123,7 @@ test("removals that a disk refused are finished later, and until then whoever st
 function removalWith(between: () => Promise<unknown>): ByteRemoval {
   let writes = 0;
   const work: UnitOfWork = {
-    read: db.uow.read,
+    read: (call, run) => db.uow.read(call, run),
     write: async (call, run) => {
       const result = await db.uow.write(call, run);
       writes += 1;

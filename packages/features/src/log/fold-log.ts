@@ -9,7 +9,7 @@ import { isValueView, type LogView } from "../view-model.ts";
 import type { FeatureDeps } from "../views.ts";
 import { type FoldPlanInput, foldPage, foldStatements, onlineRecord } from "./fold-plan.ts";
 import { historyMicros } from "./log-record.ts";
-import { finishFold, insertFold, segmentsOf, type StoredLog, type StoredSegment } from "./log-store.ts";
+import { finishFold, insertFold, type StoredLog, type StoredSegment, segmentsOf } from "./log-store.ts";
 
 /** Records of one page: what control holds in memory at once, and one transaction of the store. */
 const pageRecords = 50_000;
