@@ -28,7 +28,7 @@ import {
 } from "./models/describe-models.ts";
 import { type Asking, visibleModel, visibleModels } from "./models/visible-models.ts";
 import { renderMetrics } from "./render-metrics.ts";
-import { nowhere } from "./snapshot/serving-state.ts";
+import { addressable, nowhere } from "./snapshot/serving-state.ts";
 import type { SnapshotManager } from "./snapshot/snapshot-manager.ts";
 import { answerText } from "./text/answer-text.ts";
 import { inOpenAiShape } from "./text/openai-errors.ts";
@@ -193,7 +193,7 @@ async function describe(
       case "v1_model_list":
         return json(200, modelListOf(actives));
       case "all_statistics":
-        return json(200, statisticsOf(actives, deps.statistics));
+        return json(200, statisticsOf(actives.flatMap(addressable), deps.statistics));
       case "repository_index": {
         const readyOnly = (await optionalJson(request))["ready"] === true;
         // The extension wants a bare array.
@@ -217,7 +217,10 @@ async function describeOne(
     case "model_config":
       return json(200, configOf(active));
     case "model_statistics":
-      return json(200, statisticsOf([active], deps.statistics));
+      return json(
+        200,
+        statisticsOf(operation.version === undefined ? addressable(active) : [active], deps.statistics),
+      );
     case "repository_load":
     case "repository_unload": {
       const body = await optionalJson(request);

@@ -47,6 +47,52 @@ function variant(
 }
 
 describe("several versions behind one endpoint", () => {
+  test("a request that names a version is answered by that one, whatever the shares and rules say", async () => {
+    installation.add("score", model(0), {
+      variants: [variant("next", "split", 2, 1), variant("later", "shadow", 3, 2)],
+      traffic: {
+        seed: "s",
+        sticky: "request",
+        split: [{ variant: "next", weight: 50 }],
+        rules: [{ by: { header: "x-ring" }, values: ["beta"], variant: "next" }],
+      },
+    });
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const askVersion = (version: string, headers = {}) => ask(gateway, `score/versions/${version}`, headers);
+    for (const [version, bias] of [
+      ["1", 0],
+      ["2", 1],
+    ] as const)
+      for (let n = 0; n < 10; n++) {
+        const { answer, score } = await askVersion(version, n % 2 === 0 ? { "x-ring": "beta" } : {});
+        expect(answer.model_version).toBe(version);
+        expect(score).toBeCloseTo(scoreOf(bias), 5);
+      }
+    // A shadow answers nobody, and a version that is not there is none.
+    for (const version of ["3", "4"]) expect((await askVersion(version)).status).toBe(404);
+
+    const get = async <T>(path: string) => (await (await gateway.get(path)).json()) as T;
+    expect(await get("/v2/models/score")).toMatchObject({ versions: ["1", "2"] });
+    expect(await get("/v2/models/score/versions/2")).toMatchObject({ versions: ["2"] });
+    expect((await gateway.get("/v2/models/score/versions/2/ready")).status).toBe(200);
+    expect((await gateway.get("/v2/models/score/versions/3/ready")).status).toBe(404);
+    const statistics = (path: string) =>
+      get<{ model_stats: readonly { version: string; inference_count: number }[] }>(path);
+    const counted = async (path: string) =>
+      (await statistics(path)).model_stats.map((one) => [one.version, one.inference_count]);
+    expect(await counted("/v2/models/score/stats")).toEqual([
+      ["1", 10],
+      ["2", 10],
+    ]);
+    expect(await counted("/v2/models/score/versions/2/stats")).toEqual([["2", 10]]);
+    const index = await (await gateway.post("/v2/repository/index", "{}")).json();
+    expect(index).toMatchObject([
+      { name: "score", version: "1", state: "READY" },
+      { name: "score", version: "2", state: "READY" },
+    ]);
+  });
+
   test("shares, rules and shadows decide who answers; every record names its version and variant", async () => {
     installation.add("score", model(0), {
       variants: [variant("next", "split", 2, 1), variant("later", "shadow", 3, 2)],
@@ -98,6 +144,35 @@ describe("several versions behind one endpoint", () => {
     const refused = records.flatMap(({ status }) => (status.kind === "refused" ? [status.reason] : []));
     expect(refused).toEqual(["serving.model_refused"]);
   });
+});
+
+test("a shadow that fails is left alone by its circuit, costs what it ran, and its callers see nothing", async () => {
+  const loop = loopModel(400_000n);
+  const shadow = installation.reference("slow", 2, loop, "imported");
+  installation.add("quick", loopModel(1n), {
+    limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 100, bodyBytes: 1000 },
+    variants: [{ name: "trial", kind: "shadow", model: shadow, features: null, sample: 1 }],
+  });
+  await installation.publish(1);
+  const gateway = await installation.start();
+  const one = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[3]}]}';
+  const page = async () => (await gateway.get("/metrics")).text();
+  const isOpen =
+    /portolan_gateway_circuit_open\{endpoint="quick",environment="dev",model="slow\/2"\} (1|0.5)/;
+  await expect
+    .poll(
+      async () => {
+        const { score, status } = await ask(gateway, "quick", {}, one);
+        if (status === 200) expect(score).toBe(4);
+        return isOpen.test(await page());
+      },
+      { timeout: 60_000 },
+    )
+    .toBe(true);
+  await ask(gateway, "quick", {}, one);
+  await expect.poll(page).toMatch(/shadow_requests_total\{[^}]*outcome="breaker_open"\} \d/);
+  const [, seconds] = /shadow_run_seconds_total\{[^}]*\} (\S+)/.exec(await page()) ?? [];
+  expect(Number(seconds)).toBeGreaterThan(0.05);
 });
 
 describe("the fallback chain", () => {

@@ -41,8 +41,8 @@ const foldFaults: Readonly<Record<string, readonly [string, string]>> = {
   "a tile that lost an event is not added up anew": ["tile.sum = undefined;", ""],
   "a page that comes twice counts twice": ["if (line.sequence <= folded) continue;", ""],
   "what is not visible yet settles": [
-    "=> until === null && available <= exactFrom",
-    "=> until === null || exactFrom < 0",
+    "until === null && available <= exactFrom",
+    "until === null || exactFrom < 0",
   ],
   "what settles is lost": ["tiles.add([event, available, sequence, values])", "void values"],
   "a window forgets its first tile": [

@@ -153,10 +153,16 @@ export function graph(parts: GraphParts): WireWriter {
   return writer;
 }
 
-export function model(body: WireWriter, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+/** @param domains operator sets beside ONNX's own, by their version */
+export function model(
+  body: WireWriter,
+  metadata: Readonly<Record<string, string>> = {},
+  domains: Readonly<Record<string, number>> = {},
+): Uint8Array {
   const writer = new WireWriter().integer(1, 8).text(2, "portolan-testing").message(7, body);
   writer.message(8, new WireWriter().text(1, "").integer(2, 17));
-  writer.message(8, new WireWriter().text(1, "ai.onnx.ml").integer(2, 3));
+  for (const [domain, version] of Object.entries(domains))
+    writer.message(8, new WireWriter().text(1, domain).integer(2, version));
   for (const [key, value] of Object.entries(metadata)) {
     writer.message(14, new WireWriter().text(1, key).text(2, value));
   }
@@ -191,11 +197,8 @@ export function identityModel(elementType: number, dims: readonly Dim[]): Uint8A
 
 /** A multi-layer perceptron with ReLU between layers and weights from a fixed linear congruence. */
 export function mlpModel(sizes: readonly number[]): Uint8Array {
-  let state = 1;
-  const random = (): number => {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return (state / 2_147_483_648 - 0.5) * 0.1;
-  };
+  const next = congruence();
+  const random = (): number => (next() - 0.5) * 0.1;
   const nodes: WireWriter[] = [];
   const initializers: WireWriter[] = [];
   const last = sizes.length - 1;
@@ -226,82 +229,86 @@ export function mlpModel(sizes: readonly number[]): Uint8Array {
  * `y` the scores of two classes, FP32 [-1, 2].
  */
 export function treesModel(trees: number, columns: number, depth: number): Uint8Array {
-  let state = 1;
-  const random = (): number => {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return state / 2_147_483_648;
-  };
+  const domain = "ai.onnx.ml";
+  const classifier = node({
+    op: "TreeEnsembleClassifier",
+    domain,
+    inputs: ["x"],
+    outputs: ["label", "y"],
+    attributes: treeAttributes(trees, columns, depth),
+  });
+  const x = valueInfo("x", onnxType.float, ["batch", columns]);
+  const outputs = [
+    valueInfo("label", onnxType.int64, ["batch"]),
+    valueInfo("y", onnxType.float, ["batch", 2]),
+  ];
+  return model(graph({ nodes: [classifier], inputs: [x], outputs }), {}, { [domain]: 3 });
+}
+
+function treeAttributes(trees: number, columns: number, depth: number): WireWriter[] {
+  const random = congruence();
   const inner = 2 ** depth - 1;
   const perTree = 2 * inner + 1;
-  const all = Array.from({ length: trees * perTree }, (_, index) => {
+  const nodes = Array.from({ length: trees * perTree }, (_, index) => {
     const id = index % perTree;
     return { tree: Math.floor(index / perTree), id, isLeaf: id >= inner };
   });
-  const leaves = all.filter(({ isLeaf }) => isLeaf);
-  const of = (value: (node: (typeof all)[number]) => number) => all.map(value);
-  const classifier = node({
-    op: "TreeEnsembleClassifier",
-    domain: "ai.onnx.ml",
-    inputs: ["x"],
-    outputs: ["label", "y"],
-    attributes: [
-      intsAttribute(
-        "nodes_treeids",
-        of(({ tree }) => tree),
-      ),
-      intsAttribute(
-        "nodes_nodeids",
-        of(({ id }) => id),
-      ),
-      intsAttribute(
-        "nodes_featureids",
-        of(({ isLeaf }) => (isLeaf ? 0 : Math.floor(random() * columns))),
-      ),
-      floatsAttribute(
-        "nodes_values",
-        of(({ isLeaf }) => (isLeaf ? 0 : random())),
-      ),
-      textsAttribute(
-        "nodes_modes",
-        all.map(({ isLeaf }) => (isLeaf ? "LEAF" : "BRANCH_LEQ")),
-      ),
-      intsAttribute(
-        "nodes_truenodeids",
-        of(({ id, isLeaf }) => (isLeaf ? 0 : 2 * id + 1)),
-      ),
-      intsAttribute(
-        "nodes_falsenodeids",
-        of(({ id, isLeaf }) => (isLeaf ? 0 : 2 * id + 2)),
-      ),
-      intsAttribute(
-        "class_treeids",
-        leaves.flatMap(({ tree }) => [tree, tree]),
-      ),
-      intsAttribute(
-        "class_nodeids",
-        leaves.flatMap(({ id }) => [id, id]),
-      ),
-      intsAttribute(
-        "class_ids",
-        leaves.flatMap(() => [0, 1]),
-      ),
-      floatsAttribute(
-        "class_weights",
-        leaves.flatMap(() => {
-          const vote = random();
-          return [vote / trees, (1 - vote) / trees];
-        }),
-      ),
-      intsAttribute("classlabels_int64s", [0, 1]),
-    ],
-  });
-  return model(
-    graph({
-      nodes: [classifier],
-      inputs: [valueInfo("x", onnxType.float, ["batch", columns])],
-      outputs: [valueInfo("label", onnxType.int64, ["batch"]), valueInfo("y", onnxType.float, ["batch", 2])],
-    }),
-  );
+  const leaves = nodes.filter(({ isLeaf }) => isLeaf);
+  const each = (value: (one: (typeof nodes)[number]) => number) => nodes.map(value);
+  /** Of inner nodes; a leaf has 0. */
+  const ofInner = (value: (id: number) => number) => each(({ id, isLeaf }) => (isLeaf ? 0 : value(id)));
+  /** Two votes at each leaf. */
+  const twice = (value: (one: (typeof nodes)[number]) => number) =>
+    leaves.flatMap((leaf) => [value(leaf), value(leaf)]);
+  const modes = nodes.map(({ isLeaf }) => (isLeaf ? "LEAF" : "BRANCH_LEQ"));
+  const votes = leaves.map(() => random() / trees).flatMap((vote) => [vote, 1 / trees - vote]);
+  return [
+    intsAttribute(
+      "nodes_treeids",
+      each(({ tree }) => tree),
+    ),
+    intsAttribute(
+      "nodes_nodeids",
+      each(({ id }) => id),
+    ),
+    intsAttribute(
+      "nodes_featureids",
+      ofInner(() => Math.floor(random() * columns)),
+    ),
+    floatsAttribute("nodes_values", ofInner(random)),
+    textsAttribute("nodes_modes", modes),
+    intsAttribute(
+      "nodes_truenodeids",
+      ofInner((id) => 2 * id + 1),
+    ),
+    intsAttribute(
+      "nodes_falsenodeids",
+      ofInner((id) => 2 * id + 2),
+    ),
+    intsAttribute(
+      "class_treeids",
+      twice(({ tree }) => tree),
+    ),
+    intsAttribute(
+      "class_nodeids",
+      twice(({ id }) => id),
+    ),
+    intsAttribute(
+      "class_ids",
+      leaves.flatMap(() => [0, 1]),
+    ),
+    floatsAttribute("class_weights", votes),
+    intsAttribute("classlabels_int64s", [0, 1]),
+  ];
+}
+
+/** Numbers in [0, 1), the same at every run. */
+function congruence(): () => number {
+  let state = 1;
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state / 2_147_483_648;
+  };
 }
 
 /** Adds 1 to its input `rounds` times in a loop: a slow model, and with a large number an endless one. */

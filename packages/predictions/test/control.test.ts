@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PredictionId } from "../src/contract.ts";
 import { acceptBlocks } from "../src/control/accept-blocks.ts";
 import { erasePredictions } from "../src/control/erase-predictions.ts";
-import { getPrediction, provePrediction } from "../src/control/read-predictions.ts";
+import { getPrediction, listPredictions, provePrediction } from "../src/control/read-predictions.ts";
 import { closedBlocks } from "../src/format/reader.ts";
 import { listSegments } from "../src/format/segment.ts";
 import { type PredictionProof, verifyPredictionProof } from "../src/policy.ts";
@@ -142,6 +142,21 @@ describe("reading", () => {
     expect(own.json<{ predictions: unknown[] }>().predictions).toHaveLength(found.length);
     const others = await control.app.inject("/v1/predictions?useCaseId=uc_0mwr2jm00zzzzzzzzzzzzzzzzz");
     expect(others.json()).toEqual({ predictions: [] });
+    // Who finds little does not hold the process for all that there is.
+    const few = { ...control.deps, mostLookedThrough: 1 };
+    const pages: number[] = [];
+    let next: string | undefined;
+    do {
+      const page = await listPredictions(few, control.person(), {
+        limit: 100,
+        useCaseId: "uc_0mwr2jm00zzzzzzzzzzzzzzzzz",
+        ...(next === undefined ? {} : { cursor: next }),
+      });
+      pages.push(page.predictions.length);
+      next = page.next;
+    } while (next !== undefined);
+    expect(pages.length).toBeGreaterThan(2);
+    expect(new Set(pages)).toEqual(new Set([0]));
     const nobody = await control.app.inject("/v1/predictions?endpoint=churn");
     expect(nobody.json()).toEqual({ predictions: [] });
     const early = await control.app.inject("/v1/predictions?to=2026-11-18T11:06:40.005Z");

@@ -21,7 +21,7 @@ import {
   statisticsOf,
 } from "../models/describe-models.ts";
 import { type Asking, visibleModel, visibleModels } from "../models/visible-models.ts";
-import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import { type ActiveRoute, addressable } from "../snapshot/serving-state.ts";
 import { detailsOf, type GrpcAnswer, ofAnswer, ok } from "./grpc-answer.ts";
 
 export interface GrpcRequest extends Asking {
@@ -79,12 +79,11 @@ function modelMethods(deps: HandleDeps): Record<string, Unary> {
     ModelReady: about(messages.ready, (active) => ({ ready: readinessOf(active, ageMsOf(deps)).ready })),
     ModelMetadata: about(messages.modelMetadata, metadataOf),
     ModelConfig: about(messages.modelConfig, (active) => ({ config: configOf(active) })),
-    ModelStatistics: unary(messages.target, messages.statistics, async (target, asking) =>
-      statisticsOf(
-        target.name === "" ? await visibleModels(deps, asking) : [await one(asking, target)],
-        deps.statistics,
-      ),
-    ),
+    ModelStatistics: unary(messages.target, messages.statistics, async (target, asking) => {
+      const actives = target.name === "" ? await visibleModels(deps, asking) : [await one(asking, target)];
+      const versions = target.version === "" ? actives.flatMap(addressable) : actives;
+      return statisticsOf(versions, deps.statistics);
+    }),
     RepositoryIndex: unary(messages.indexRequest, messages.index, async ({ ready }, asking) => ({
       models: indexOf(await visibleModels(deps, asking), ready, ageMsOf(deps)).map((entry) => ({ ...entry })),
     })),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
 import { chooseVariant, type RunPriority, type ServingErrorCode } from "@portolan/serving/policy";
 import type { CallerLimit, CallerLimits, Turn } from "../limits/caller-limits.ts";
-import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
+import { type ActiveRoute, type ServingState, versionNamed } from "../snapshot/serving-state.ts";
 import { findRoute, headerText, readOnBehalfOf, readPurpose } from "./admit.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
 import type { InferCall } from "./infer-call.ts";
@@ -141,14 +141,19 @@ function priorityOf({ waitMs, isExcess }: Turn): RunPriority | Promise<RunPriori
   return waitMs > 0 ? sleep(waitMs, priority) : priority;
 }
 
-/** The version that is to answer: the champion where it is asked first, or the variant that rules and shares give the request to. */
+/**
+ * The version that is to answer: the one that the request names, which rules and shares do not move; else the variant that they give it to, or the
+ * champion where it is asked first.
+ */
 export function chosenVersion(
   { champion, caller }: Pick<Admission, "champion" | "caller">,
-  { headers }: Pick<InferCall, "headers">,
+  { headers, version }: Pick<InferCall, "headers" | "version">,
   requestId: string,
 ): ActiveRoute {
   const { traffic } = champion.route;
   const first = champion.others.backends[0] ?? champion;
+  const named = version === undefined ? undefined : versionNamed(champion, version);
+  if (named) return named === champion ? first : named;
   if (!traffic) return first;
   const variant = chooseVariant(traffic, {
     principalId: caller.principalId,

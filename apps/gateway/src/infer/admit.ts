@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { environments, PortolanError } from "@portolan/kernel";
 import { routeKey } from "@portolan/serving/contract";
 import type { ServingErrorCode } from "@portolan/serving/policy";
-import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
+import { type ActiveRoute, type ServingState, versionNamed } from "../snapshot/serving-state.ts";
 import { type Caller, mayActFor, mayPredict } from "./authenticate.ts";
 
 /** A caller at a route that it may use. */
@@ -35,7 +35,7 @@ export function findRoute(
     if (!mayPredict(state, caller, environment, request.model)) continue;
     const active = state.routes.get(routeKey(state.manifest.organisationId, environment, request.model));
     if (!active) continue;
-    if (request.version !== undefined && request.version !== String(active.route.model.version)) break;
+    if (request.version !== undefined && !versionNamed(active, request.version)) break;
     return active;
   }
   throw new PortolanError<ServingErrorCode>("serving.endpoint_not_found", {

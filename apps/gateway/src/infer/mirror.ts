@@ -1,5 +1,5 @@
 import type { PredictionWriter } from "@portolan/predictions/contract";
-import { type InferRequest, rowsOf } from "@portolan/serving/policy";
+import { type CircuitBreaker, type InferRequest, type RunOutcome, rowsOf } from "@portolan/serving/policy";
 import type { Metrics } from "@portolan/telemetry";
 import type { DriftBook } from "../drift/drift-book.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
@@ -55,11 +55,20 @@ async function show(
   call: InferCall,
   progress: Progress,
 ): Promise<void> {
+  const { breaker } = deps.health.of(version);
+  const startMs = performance.now();
+  if (!breaker.admit(startMs)) {
+    copies--;
+    count(deps.metrics, version, "breaker_open");
+    return;
+  }
+  let isTold = false;
   try {
     const request = readFor(version);
     const options = { timeoutMs: version.route.limits.timeoutMs, priority: "low" as const };
-    const startMs = performance.now();
     const answer = await runVersion(deps, version, request, receivedAt, options);
+    tell(breaker, answer.outcome);
+    isTold = true;
     await record(deps, { version, request, call, progress }, answer, performance.now() - startMs);
     const { outcome, inputs, used, statedTime } = answer;
     if (outcome.kind === "ok" && replayedId(call) === undefined)
@@ -74,8 +83,17 @@ async function show(
     // The copy could not be read as the shadow wants it, or not be recorded: its callers were answered long ago.
     count(deps.metrics, version, "failed");
   } finally {
+    if (!isTold) breaker.abstained();
     copies--;
   }
+}
+
+/** A copy goes behind every caller's request: one that never had its turn says nothing about the model, and neither does one that it cannot take. */
+function tell(breaker: CircuitBreaker, outcome: RunOutcome): void {
+  const hadNoTurn = outcome.kind === "overloaded" || (outcome.kind === "timeout" && outcome.ranMs === 0);
+  if (outcome.kind === "ok") breaker.succeeded(performance.now(), outcome.runMicros / 1000);
+  else if (hadNoTurn || outcome.kind === "failed") breaker.abstained();
+  else breaker.failed(performance.now());
 }
 
 async function record(
@@ -92,6 +110,8 @@ async function record(
   const place = { context: version.context, durability: "buffered" } as const;
   if (outcome.kind !== "ok") {
     const status = { kind: "error", httpStatus: 503, reason: `shadow ${outcome.kind}` } as const;
+    // A run that came to nothing took its time all the same.
+    if (outcome.kind === "timeout") meter(metrics, version, 0, (outcome.ranMs ?? totalMs) * 1000);
     await appendRecord(writer, progress, place, { inputs, latency, status });
     return;
   }

@@ -2,7 +2,7 @@ import type { JsonObject } from "@portolan/kernel";
 import { judgeSnapshotAge, modelConfig, modelMetadata, type RuntimeState } from "@portolan/serving/policy";
 import { fault } from "../http/answers.ts";
 import type { StatisticsBook } from "../infer/statistics-book.ts";
-import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import { type ActiveRoute, addressable } from "../snapshot/serving-state.ts";
 
 /** Whether a model answers now, and if not, why. A stand-in answers, and says that it is one and why. */
 export type Readiness =
@@ -25,9 +25,12 @@ function stateText(state: RuntimeState | undefined): string {
   return state?.kind === "unavailable" ? state.detail : (state?.kind ?? "not loaded");
 }
 
-export function metadataOf({ route, requestSignature }: ActiveRoute): JsonObject {
+/** Tensors are those of this version; of a route's own all versions are named that a request may ask for. */
+export function metadataOf(active: ActiveRoute): JsonObject {
+  const { route, requestSignature } = active;
   const platform = route.model.upstream ? "upstream" : undefined;
-  return modelMetadata(route.endpoint, String(route.model.version), requestSignature, platform);
+  const versions = addressable(active).map((version) => String(version.route.model.version));
+  return modelMetadata(route.endpoint, versions, requestSignature, platform);
 }
 
 /** An entry of OpenAI's list of models; `undefined` for a model that takes tensors. */
@@ -64,8 +67,10 @@ export interface IndexEntry {
   readonly reason: string;
 }
 
+/** One entry for each version that a request may ask for. */
 export function indexOf(actives: readonly ActiveRoute[], readyOnly: boolean, ageMs: number): IndexEntry[] {
   return actives
+    .flatMap(addressable)
     .map((active): IndexEntry => {
       const readiness = readinessOf(active, ageMs);
       return {

@@ -4,7 +4,7 @@ import { routeKey } from "@portolan/serving/contract";
 import { fault } from "../http/answers.ts";
 import { findRoute } from "../infer/admit.ts";
 import { type Authenticator, type Caller, type CredentialSource, mayPredict } from "../infer/authenticate.ts";
-import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
+import { type ActiveRoute, type ServingState, versionNamed } from "../snapshot/serving-state.ts";
 
 /** Who asks about models, by whichever protocol. */
 export interface Asking {
@@ -22,7 +22,7 @@ export interface VisibleModelsDeps {
 }
 
 /**
- * The model that the caller means.
+ * The model that the caller means: the version that it names, else the route's own.
  * @throws PortolanError `serving.unauthenticated`, or `serving.endpoint_not_found` for what is missing or not granted
  */
 export async function visibleModel(
@@ -31,7 +31,8 @@ export async function visibleModel(
   target: { readonly model: string; readonly version?: string },
 ): Promise<ActiveRoute> {
   const { state, caller } = await identify(deps, asking);
-  return findRoute(state, caller, { ...target, headers: asking.headers });
+  const active = findRoute(state, caller, { ...target, headers: asking.headers });
+  return (target.version === undefined ? undefined : versionNamed(active, target.version)) ?? active;
 }
 
 /** Every model that the caller may use; one entry per name, as a request without an environment would find it. */

@@ -156,6 +156,19 @@ export function versionsOf(active: ActiveRoute): ActiveRoute[] {
   return [active, ...backends, ...splits.values(), ...shadows.map(({ version }) => version), ...fallbacks];
 }
 
+/** Versions that a request may name by number: the route's own, and the variants that take requests. Of equal numbers the first counts. */
+export function addressable(active: ActiveRoute): ActiveRoute[] {
+  const byNumber = new Map<number, ActiveRoute>();
+  for (const version of [active, ...active.others.splits.values()])
+    if (!byNumber.has(version.route.model.version)) byNumber.set(version.route.model.version, version);
+  return [...byNumber.values()];
+}
+
+/** The version of that number; `undefined` when there is none that takes requests. */
+export function versionNamed(active: ActiveRoute, number: string): ActiveRoute | undefined {
+  return addressable(active).find(({ route }) => String(route.model.version) === number);
+}
+
 /** The version whose statistics of rows and callers a place adds to: wherever it runs, the model is one. */
 export function watchedModel({ route, backend }: ActiveRoute): ModelReference {
   return backend?.own ?? route.model;

@@ -25,6 +25,8 @@ export interface ReadDeps {
   readonly uow: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly files: PartFiles;
+  /** Of one search, in place of the usual bound. */
+  readonly mostLookedThrough?: number;
 }
 
 interface Located {
@@ -139,9 +141,12 @@ interface Cursor {
   readonly file: string;
 }
 
+/** Records that one request looks through: where few fit, the page ends before it is full, and says where to go on. */
+const mostLookedThrough = 20_000;
+
 /**
  * Predictions of the caller's organisation, or of one use case, in the environments where it may read them, newest block first. A page ends with a block, so it
- * may hold more than `limit`; the index is per block, so a search costs what its blocks cost.
+ * may hold more than `limit`; it holds less, or nothing, where few of the records that it looked through fit. The index is per block, so a search costs what its blocks cost.
  */
 export async function listPredictions(
   deps: ReadDeps,
@@ -157,7 +162,8 @@ export async function listPredictions(
   const filter: PartFilter = { ...query, organisationId, environments };
   const predictions: StoredPrediction[] = [];
   let after = query.cursor === undefined ? undefined : parseCursor(query.cursor);
-  while (predictions.length < query.limit) {
+  let lookedThrough = 0;
+  while (predictions.length < query.limit && lookedThrough < (deps.mostLookedThrough ?? mostLookedThrough)) {
     const seen = after;
     const found = await followingMoves(async () => {
       const [part] = await deps.uow.read(call, (sql) => searchParts(sql, filter, 1, seen));
@@ -169,6 +175,7 @@ export async function listPredictions(
       const prediction = decodeEntry(entry);
       if (fits(prediction, filter)) predictions.push(prediction);
     }
+    lookedThrough += entries.length;
     after = { lastAt: part.last_at, file: part.file };
   }
   return { predictions, ...(after === undefined ? {} : { next: formatCursor(after) }) };

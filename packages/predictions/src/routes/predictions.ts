@@ -47,7 +47,8 @@ export async function predictionRoutes(app: FastifyInstance, deps: ReadDeps & Er
     {
       config: routeConfig("predictions:read", "read"),
       schema: {
-        summary: "Search predictions by endpoint, time, version and variant, newest first",
+        summary:
+          "Search predictions by use case, endpoint, time, version and variant, newest first; a page may be short, or empty, and name the next",
         tags,
         querystring: Query,
         response: {

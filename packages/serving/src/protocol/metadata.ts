@@ -20,13 +20,13 @@ export function serverMetadata(version: string): {
  */
 export function modelMetadata(
   name: string,
-  version: string,
+  versions: readonly string[],
   signature: ModelSignature,
   platform = "onnx_onnxv1",
 ): JsonObject {
   return {
     name,
-    versions: [version],
+    versions: [...versions],
     platform,
     inputs: signature.inputs.map(tensorMetadata),
     outputs: signature.outputs.map(tensorMetadata),
