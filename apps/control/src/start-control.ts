@@ -100,6 +100,8 @@ const refreshEveryMs = 2000;
 const followEveryMs = 1000;
 /** Contracts keep data for days and years. */
 const retainEveryMs = 3_600_000;
+/** How often removals of bytes that were cut off are finished. */
+const finishEveryMs = 60_000;
 
 /** Opens the database, starts sequencer, jobs and reconciler, and listens. `onFatal` ends the process. */
 export async function startControl(
@@ -337,6 +339,7 @@ async function startBackground(
     repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
     repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
     repeating(retainEveryMs, () => retainData({ base, identity, data }), log, "data.retention.failed"),
+    repeating(finishEveryMs, () => finishRemovals({ base, erasure }), log, "registry.removal.failed"),
   ];
   return {
     stop: async () => {
@@ -356,6 +359,11 @@ async function retainData({
 }: Pick<Wiring, "base" | "identity" | "data">): Promise<void> {
   const gone = await applyRetentionRound(data.data, await identity.directory.organisations());
   if (gone > 0) base.log.info({ gone }, "data.expired");
+}
+
+async function finishRemovals({ base, erasure }: Pick<Wiring, "base" | "erasure">): Promise<void> {
+  const finished = await erasure.finishRemovals();
+  if (finished > 0) base.log.info({ finished }, "registry.removals.finished");
 }
 
 /** Runs it at every tick, and leaves out those that come while it still runs. */

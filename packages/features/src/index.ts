@@ -4,6 +4,7 @@ import { featureViewRoutes, trainingSetRoutes } from "./routes/feature-views.ts"
 import type { FeatureDeps } from "./views.ts";
 
 export { featurePlaces, onlinePlace } from "./erasure/feature-places.ts";
+export { refoldPlace } from "./erasure/refold-place.ts";
 export { featureErrors } from "./errors.ts";
 export { onlineStates, type PlacedState, windowViews } from "./events/online-states.ts";
 export { followDataset, followLogJob, followQueue } from "./log/follow-datasets.ts";

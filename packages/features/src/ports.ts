@@ -72,6 +72,8 @@ export interface LogFold {
   readonly log: string;
   /** The store has folded at least so far; 0 folds a log from its beginning. */
   readonly after: number;
+  /** Replaces the view whole though the same log is there, of which records were erased; `after` is 0. Nothing of what was there is kept. */
+  readonly isAnew?: true;
   /** Sequence of the last record that the pages bring. */
   readonly upTo: number;
   readonly asOf: EpochMicros;

@@ -36,7 +36,7 @@ const placesOf = (all: DataDeps & FeatureDeps): EraseJobDeps => ({
   inFlight: () => Promise.resolve(0),
 });
 
-const people = Array.from({ length: 6 }, (_, n) => `customer-${String(n + 1).padStart(2, "0")}`);
+const people = Array.from({ length: 7 }, (_, n) => `customer-${String(n + 1).padStart(2, "0")}`);
 const marked =
   "{ name: account, logicalType: string, customProperties: [{ property: portolan.subject, value: true }] }";
 
@@ -244,29 +244,38 @@ function killedAt(run: Omit<JobRun, "step" | "effect">, steps: Map<string, JsonV
   };
 }
 
+/** An order of which the queue never hears: a job of the test's own does it. */
+async function unqueued(id: string, subject: string): Promise<Omit<JobRun, "step" | "effect">> {
+  await f.db.database.session((session) =>
+    session.query(
+      `insert into data.erasures (id, organisation_id, environments, subject, columns, dry_run, reason, state, ordered_by, ordered_at)
+       values ($1, $2, '["dev"]', $3, '[]', false, 'asked', 'waiting', 'usr', 1)`,
+      [id, f.call.actor.organisationId, subject],
+    ),
+  );
+  return {
+    id: `job_${id}`,
+    payload: { erasureId: id },
+    call: f.call,
+    signal: new AbortController().signal,
+    finalAttempt: false,
+    progress: () => Promise.resolve(),
+    log: () => Promise.resolve(),
+  };
+}
+
+async function expectAllHeldThere(): Promise<void> {
+  const there = await Promise.all((await heldBytes()).map((digest) => f.deps.objects.has(digest as Digest)));
+  expect(there.every(Boolean)).toBe(true);
+}
+
 test("killed at any step, it goes on and ends as it would have", async () => {
   const reports: unknown[] = [];
-  const subjects = people.slice(3);
+  const subjects = people.slice(3, 6);
   for (const [index, subject] of subjects.entries()) {
-    // Its own job would do it: the queue never hears of this one.
     const id = `ers_test_${index}`;
-    await f.db.database.session((session) =>
-      session.query(
-        `insert into data.erasures (id, organisation_id, environments, subject, columns, dry_run, reason, state, ordered_by, ordered_at)
-         values ($1, $2, '["dev"]', $3, '[]', false, 'asked', 'waiting', 'usr', 1)`,
-        [id, f.call.actor.organisationId, subject],
-      ),
-    );
+    const run = await unqueued(id, subject);
     const steps = new Map<string, JsonValue>();
-    const run = {
-      id: `job_${index}`,
-      payload: { erasureId: id },
-      call: f.call,
-      signal: new AbortController().signal,
-      finalAttempt: false,
-      progress: () => Promise.resolve(),
-      log: () => Promise.resolve(),
-    };
     const job = eraseJob(deps);
     // The last one is never killed: what the others are compared with.
     const at = index === subjects.length - 1 ? 1_000_000 : index === 0 ? 6 : 17;
@@ -289,6 +298,32 @@ test("killed at any step, it goes on and ends as it would have", async () => {
     expect(await onlineBalance(subject)).toBeNull();
   }
   for (const report of reports) expect(report).toEqual(reports.at(-1));
-  const left = await Promise.all((await heldBytes()).map((digest) => f.deps.objects.has(digest as Digest)));
-  expect(left.every(Boolean)).toBe(true);
+  await expectAllHeldThere();
 }, 240_000);
+
+test("bytes that another organisation has removed after they were rewritten are written anew", async () => {
+  const run = await unqueued("ers_test_gone", people[6] ?? "");
+  const steps = new Map<string, JsonValue>();
+  const job = eraseJob(deps);
+  const whole = killedAt(run, steps, 1_000_000);
+  let written: Digest | undefined;
+  const killed: JobRun = {
+    ...whole,
+    effect: async <T extends JsonValue>(name: string, work: (key: string) => Promise<T>) => {
+      const result = await whole.effect<T>(name, work);
+      if (!name.startsWith("rewrite")) return result;
+      written = (result as { digest: Digest }).digest;
+      throw new Killed();
+    },
+  };
+  await expect(job.run(killed)).rejects.toThrow();
+  // They held equal bytes until now, and nothing of ours names these yet.
+  const actor = { ...f.call.actor, organisationId: "org_other" as typeof f.call.actor.organisationId };
+  const theirs = { ...f.call, actor };
+  expect(await deps.bytes.discard(theirs, written as Digest)).toBe("removed");
+  expect(await job.run(whole)).toMatchObject({ state: "erased" });
+  expect(
+    [...steps.keys()].filter((name) => name.startsWith("rewrite") && name.endsWith("again 1")),
+  ).toHaveLength(1);
+  await expectAllHeldThere();
+}, 120_000);

@@ -1,5 +1,6 @@
 import type { CallContext, Environment } from "./actor.ts";
 import type { Digest } from "./digest.ts";
+import type { EpochMicros } from "./time.ts";
 import type { Sql, Transaction } from "./unit-of-work.ts";
 import type { EnvironmentPlace } from "./work-places.ts";
 
@@ -60,12 +61,15 @@ export interface ByteRemoval {
   /**
    * References of the caller's organisation in these environments name the bytes that took the place, or go where none did. Other
    * environments and organisations keep theirs. Repeatable.
+   *
+   * @returns `gone`: the bytes that were to take the place were removed after they were stored, and nothing was changed. They have to be
+   * stored anew.
    */
   succeed(
     tx: Transaction,
     environments: readonly Environment[],
     change: { readonly before: Digest; readonly after?: Digest },
-  ): Promise<void>;
+  ): Promise<"moved" | "gone">;
   /** References of these kinds, of the caller's organisation in these environments, go; others to the same bytes stay. Repeatable. */
   release(
     tx: Transaction,
@@ -78,4 +82,11 @@ export interface ByteRemoval {
    * moment and notes them afterwards is refused and stores them again: nothing is ever noted whose bytes are gone. Repeatable.
    */
   discard(call: CallContext, digest: Digest): Promise<"removed" | "held">;
+  /**
+   * Finishes removals that began before that moment and that nobody finished: until then whoever stores the same bytes is refused. Those that
+   * somebody holds by now stay. Resolves to how many were finished; repeatable.
+   *
+   * @throws what the first that failed threw, after all others were tried
+   */
+  finishRemovals(call: CallContext, begunBefore: EpochMicros): Promise<number>;
 }

@@ -44,7 +44,10 @@ export async function foldLog(values: Values, view: OnlineViewHeader, fold: LogF
   });
   if (view.windows) await sweepWindows(values, header, view.windows);
   await values.flushed;
-  if (!isContinued) await dropGenerationsBefore(values, view, header.generation - 1);
+  if (isContinued) return;
+  // What was erased is not kept for readers of the old header either: they find the entity nowhere, for as long as they have that.
+  await dropGenerationsBefore(values, view, fold.isAnew ? header.generation : header.generation - 1);
+  if (fold.isAnew) await values.flushed;
 }
 
 function continued(values: Values, header: StoredHeader): Target {

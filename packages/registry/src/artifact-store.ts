@@ -3,6 +3,7 @@ import {
   type Digest,
   type Environment,
   type EnvironmentPlace,
+  type EpochMicros,
   type HeldBytes,
   placeOf,
   type Sql,
@@ -134,4 +135,28 @@ export async function removedAmong(
     .select(["digest", "state"])
     .where("digest", "in", [...digests])
     .execute();
+}
+
+/** Whether the file of these bytes is about to go; then nobody else takes it away before the transaction ends. */
+export async function lockLeaving(sql: Sql, digest: string): Promise<boolean> {
+  const row = await tables(sql)
+    .selectFrom("registry.removed_bytes")
+    .select("digest")
+    .where("digest", "=", digest)
+    .where("state", "=", "leaving")
+    .forUpdate()
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Bytes whose file has been about to go since before that moment. */
+export async function leavingSince(sql: Sql, before: EpochMicros): Promise<Digest[]> {
+  const rows = await tables(sql)
+    .selectFrom("registry.removed_bytes")
+    .select("digest")
+    .where("state", "=", "leaving")
+    .where("changed_at", "<", before)
+    .orderBy("digest")
+    .execute();
+  return rows.map(({ digest }) => digest as Digest);
 }

@@ -17,8 +17,9 @@ import {
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { insertReferences, listHoldings, removedAmong } from "./artifact-store.ts";
+import { insertReferences, listHoldings } from "./artifact-store.ts";
 import type { RegistryErrorCode } from "./errors.ts";
+import { goneAmong } from "./gone-bytes.ts";
 
 export interface CatalogueDeps {
   readonly work: UnitOfWork;
@@ -64,14 +65,12 @@ async function note(
     })),
   );
   const digests = references.map(({ digest }) => digest as Digest);
-  for (const { digest, state } of await removedAmong(tx.sql, digests)) {
-    // Stored, and gone again before they were noted: the last who held equal bytes had them removed just then.
-    if (state === "leaving" || !(await objects.has(digest as Digest)))
-      throw new PortolanError("kernel.conflict", {
-        detail: `the bytes ${digest} were removed while they were stored`,
-        mend: "Repeat it: they are stored anew.",
-      });
-  }
+  const gone = await goneAmong(tx.sql, objects, digests);
+  if (gone !== undefined)
+    throw new PortolanError("kernel.conflict", {
+      detail: `the bytes ${gone} were removed while they were stored`,
+      mend: "Repeat it: they are stored anew.",
+    });
 }
 
 /** One of the fitting holdings must be readable; the refusal of the last one is left as a denial. */

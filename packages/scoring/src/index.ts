@@ -15,7 +15,7 @@ export type {
   ScoringTargets,
   TargetResource,
 } from "./ports.ts";
-export { listScored, withdrawScored } from "./scored-rows.ts";
+export { listScored, type ScoredObject, withdrawScored } from "./scored-rows.ts";
 export { scoringJob } from "./scoring-job.ts";
 export {
   listScorings,

@@ -1,5 +1,5 @@
 import type { Environment, Sql, Transaction } from "@portolan/kernel";
-import { readyRuns, withdrawRun } from "./store.ts";
+import { runsWithChunks, withdrawRun } from "./store.ts";
 
 /** An object with scores: the snapshot, or one of the chunks that it was made of. */
 export interface ScoredObject {
@@ -10,35 +10,42 @@ export interface ScoredObject {
   readonly useCaseId: string;
   /** What was scored: the id of a dataset or a training set, and its bytes. */
   readonly of: { readonly id: string; readonly object: string };
+  /** Columns of it that stand beside the scores. */
+  readonly keys: readonly string[];
 }
 
-/** All objects with scores; `_row` is where the row stood in what was scored. */
+/**
+ * All objects with scores that a run came to, whatever became of it; some may have been erased before. `_row` is where the row stood in
+ * what was scored.
+ */
 export async function listScored(
   sql: Sql,
   organisationId: string,
   environments: readonly Environment[],
 ): Promise<ScoredObject[]> {
-  const runs = await readyRuns(sql, organisationId, environments);
+  const runs = await runsWithChunks(sql, organisationId, environments);
   return runs.flatMap(({ run, chunks }) => {
     const { manifest } = run;
-    if (!manifest) return [];
+    const { dataset, keys } = manifest?.plan ?? run.plan;
     const common = {
       runId: run.id,
       name: run.name,
       environment: run.environment,
       useCaseId: run.use_case_id,
-      of: { id: manifest.plan.dataset.id, object: manifest.plan.dataset.object },
+      of: { id: dataset.id, object: dataset.object },
+      keys,
     };
-    return [...new Set([manifest.object, ...chunks])].map((object) => ({ ...common, object }));
+    const objects = manifest ? [manifest.object, ...chunks] : chunks;
+    return [...new Set(objects)].map((object) => ({ ...common, object }));
   });
 }
 
-/** Withdraws the scored snapshots that name these bytes. */
+/** Withdraws the runs that name these bytes. */
 export async function withdrawScored(
   tx: Transaction,
   environments: readonly Environment[],
   object: string,
 ): Promise<void> {
   for (const scored of await listScored(tx.sql, tx.call.actor.organisationId, environments))
-    if (scored.object === object) await withdrawRun(tx.sql, scored.runId);
+    if (scored.object === object) await withdrawRun(tx.sql, scored.runId, tx.now);
 }

@@ -26,7 +26,7 @@ import {
   type ScoringDeps,
   scoringQueue,
 } from "./start-scoring.ts";
-import { closeRun, findRun, finishRun, insertChunk, markRunning } from "./store.ts";
+import { closeRun, findRun, finishRun, insertChunk, isRunning, markRunning } from "./store.ts";
 
 /**
  * Scores a snapshot chunk by chunk. What scores is pinned first; a chunk's rows, its record and its ledger leaf are one
@@ -139,6 +139,7 @@ async function scoreChunk(
   });
   const chunk = scored as unknown as ScoredChunk;
   await job.step(`keep ${at}`, async (tx) => {
+    await requireRunning(tx, id);
     const { object, rows, refused, cpuSeconds } = chunk;
     const cpu_micros = Math.round(cpuSeconds * 1e6);
     await insertChunk(tx.sql, {
@@ -226,6 +227,7 @@ async function publish(
   scoring: Scoring,
   manifest: ScoredManifest,
 ): Promise<void> {
+  await requireRunning(tx, scoring.id);
   await finishRun(tx.sql, scoring.id, manifest, tx.now);
   await artifacts.note(tx, placeOf(scoring), [{ digest: manifest.object, kind: "scored_snapshot" }]);
   const { model, dataset, charter } = manifest.plan;
@@ -241,6 +243,15 @@ async function publish(
       data: dataset.object,
       charter: charter?.digest ?? null,
     },
+  });
+}
+
+/** What an erasure withdrew must not come back by what was scored before it. */
+async function requireRunning(tx: Transaction, id: string): Promise<void> {
+  if (await isRunning(tx.sql, id)) return;
+  throw new PortolanError("kernel.conflict", {
+    detail: `the scoring ${id} was withdrawn while it ran`,
+    mend: "Score it again.",
   });
 }
 

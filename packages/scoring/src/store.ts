@@ -231,8 +231,8 @@ function storedRun(row: Selectable<RunTable>): StoredRun {
   };
 }
 
-/** Scored snapshots that are ready, with their chunks, of an organisation in these environments. */
-export async function readyRuns(
+/** Runs of every state, with the chunks that they came to, of an organisation in these environments. */
+export async function runsWithChunks(
   sql: Sql,
   organisationId: string,
   environments: readonly Environment[],
@@ -242,7 +242,6 @@ export async function readyRuns(
     .selectAll()
     .where("organisation_id", "=", organisationId)
     .where("environment", "in", [...environments])
-    .where("state", "=", "ready")
     .orderBy("id")
     .execute();
   return Promise.all(
@@ -257,15 +256,27 @@ export async function readyRuns(
   );
 }
 
-/** A scored snapshot whose rows are gone: it is scored again where it is needed. */
-export async function withdrawRun(sql: Sql, id: string): Promise<void> {
+/** A run whose rows are gone, ready or on its way: it is scored again where it is needed. */
+export async function withdrawRun(sql: Sql, id: string, now: number): Promise<void> {
   await tables(sql)
     .updateTable("scoring.runs")
     .set({
       state: "failed",
       failure: "rows of a data subject were erased from what it was made of: score it again",
+      finished_at: now,
     })
     .where("id", "=", id)
-    .where("state", "=", "ready")
+    .where("state", "in", ["waiting", "running", "ready"])
     .execute();
+}
+
+/** Asked in the transaction that adds to a run: one that was withdrawn, or has ended, takes nothing more. */
+export async function isRunning(sql: Sql, id: string): Promise<boolean> {
+  const row = await tables(sql)
+    .selectFrom("scoring.runs")
+    .select("id")
+    .where("id", "=", id)
+    .where("state", "=", "running")
+    .executeTakeFirst();
+  return row !== undefined;
 }

@@ -19,9 +19,19 @@ import {
   followQueue,
   materializeQueue,
   onlinePlace,
+  refoldPlace,
   trainingSetQueue,
 } from "@portolan/features";
-import type { ByteRemoval, Digest, JobHandler, Sql } from "@portolan/kernel";
+import {
+  addMicros,
+  type ByteRemoval,
+  type Digest,
+  type Id,
+  type JobHandler,
+  newId,
+  type Sql,
+  systemActor,
+} from "@portolan/kernel";
 import {
   countSubjectRecords,
   erasePredictions,
@@ -29,7 +39,7 @@ import {
   searchPayloads,
 } from "@portolan/predictions";
 import { createByteRemoval, versionsTrainedOn } from "@portolan/registry";
-import { listScored, scoringQueue, withdrawScored } from "@portolan/scoring";
+import { listScored, type ScoredObject, scoringQueue, withdrawScored } from "@portolan/scoring";
 import type { Foundation } from "./foundation.ts";
 
 /** Jobs that make something of stored rows, which would bring a subject back once its rows are gone. */
@@ -39,7 +49,12 @@ export interface ErasureWiring {
   readonly jobs: readonly JobHandler[];
   /** What the reconciler does. */
   readonly intents: readonly ReturnType<typeof discardHandler>[];
+  /** Finishes removals of bytes that were cut off; for a round of control's own. Resolves to how many. */
+  readonly finishRemovals: () => Promise<number>;
 }
+
+/** A removal that takes longer was cut off: its order was cancelled, its disk or its database away. */
+const removalMicros = 60_000_000;
 
 /** Every place of the product where data subjects may be, for `portolan data erase`. */
 export function wireErasure(
@@ -49,15 +64,22 @@ export function wireErasure(
   predictions: PredictionsDeps,
 ): ErasureWiring {
   const { work: uow, objects, config } = base;
+  const workFolder = join(config.PORTOLAN_HOME, "work");
+  const folds = { uow, objects, engine, online, workFolder };
   const deps: EraseJobDeps = {
     uow,
     objects,
     engine,
-    workFolder: join(config.PORTOLAN_HOME, "work"),
+    workFolder,
     bytes,
     // What is told by rows of another object comes before that object.
-    rowPlaces: [scoredPlace, ...featurePlaces, ...dataPlaces],
-    directPlaces: [eventPlace({ uow }), onlinePlace({ uow, online }), predictionPlace(predictions)],
+    rowPlaces: [scoredPlace(bytes), ...featurePlaces, ...dataPlaces],
+    directPlaces: [
+      eventPlace({ uow }),
+      onlinePlace({ uow, online }),
+      refoldPlace(folds),
+      predictionPlace(predictions),
+    ],
     models: {
       trainedOn: async (sql, organisationId, sets) =>
         (await versionsTrainedOn(sql, organisationId, sets)).map(({ model, version, stages, lineage }) => ({
@@ -71,7 +93,11 @@ export function wireErasure(
       countOpenJobs(sql, { organisationId, environments, queues: derivingQueues }),
     searches: [payloadSearch(predictions), tableSearch(base)],
   };
-  return { jobs: [eraseJob(deps)], intents: [discardHandler(bytes)] };
+  return {
+    jobs: [eraseJob(deps)],
+    intents: [discardHandler(bytes)],
+    finishRemovals: () => finishRemovals(base, bytes),
+  };
 }
 
 /** Bytes of the object store, and who holds them beside those that note it. */
@@ -79,15 +105,29 @@ export function wireByteRemoval({ work, objects }: Foundation): ByteRemoval {
   return createByteRemoval({ work, objects, otherHolders: [isContractReference] });
 }
 
-/** Scores: made of what is erased, and made again of what is left where somebody needs them. */
-const scoredPlace: RowPlace = {
-  name: "scored snapshots",
-  list: async (sql, scope) => {
-    const matches = await matchesByOwner(sql, scope);
-    return (await listScored(sql, scope.organisationId, scope.environments)).flatMap(
-      (scored): RowObject[] => {
+/** Bytes are kept once for all organisations: it is done for none of them. */
+function finishRemovals({ clock }: Foundation, bytes: ByteRemoval): Promise<number> {
+  const now = clock.now();
+  const call = {
+    actor: systemActor("control", "" as Id<"organisation">),
+    requestId: newId("request", now),
+  };
+  return bytes.finishRemovals(call, addMicros(now, -removalMicros));
+}
+
+/** Scores: made of what is erased, and made again of what is left where somebody needs them. Those of runs that failed or were cancelled, too. */
+function scoredPlace(bytes: ByteRemoval): RowPlace {
+  return {
+    name: "scored snapshots",
+    list: async (sql, scope) => {
+      const matches = await matchesByOwner(sql, scope);
+      const held = await bytes.held(sql, scope.organisationId, scope.environments);
+      const there = new Set<string>(held.map(({ digest }) => digest));
+      const listed = await listScored(sql, scope.organisationId, scope.environments);
+      return listed.flatMap((scored): RowObject[] => {
         const match = matches.get(scored.of.id);
-        if (!match) return [];
+        // An earlier order removed what is held no more.
+        if (!match || !there.has(scored.object)) return [];
         return [
           {
             digest: scored.object as Digest,
@@ -96,16 +136,23 @@ const scoredPlace: RowPlace = {
             environment: scored.environment,
             useCaseId: scored.useCaseId,
             isWhole: true,
-            match: { kind: "rows_of", object: scored.of.object as Digest, match, by: "position" },
+            match: matchOfScores(scored, match),
           },
         ];
-      },
-    );
-  },
-  succeed: async (tx, { environments }, { before, after }) => {
-    if (!after) await withdrawScored(tx, environments, before);
-  },
-};
+      });
+    },
+    succeed: async (tx, { environments }, { before, after }) => {
+      if (!after) await withdrawScored(tx, environments, before);
+    },
+  };
+}
+
+/** By the row that was scored; and by the subject's columns beside the scores, for what was scored may be others' rows alone by now, or gone. */
+function matchOfScores({ of, keys }: ScoredObject, match: RowMatch): RowMatch {
+  const byRow: RowMatch = { kind: "rows_of", object: of.object as Digest, match, by: "position" };
+  const beside = match.kind === "columns" ? keys.filter((key) => match.columns.includes(key)) : [];
+  return beside.length === 0 ? byRow : { kind: "any", of: [byRow, { kind: "columns", columns: beside }] };
+}
 
 /** How the subject's rows are told in each dataset and training set, by its id. */
 async function matchesByOwner(

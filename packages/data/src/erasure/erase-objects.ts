@@ -1,4 +1,12 @@
-import type { ByteRemoval, CallContext, Digest, JobRun, JsonObject, Transaction } from "@portolan/kernel";
+import {
+  asEpochMicros,
+  type ByteRemoval,
+  type CallContext,
+  type Digest,
+  JobDeferred,
+  type JobRun,
+  type Transaction,
+} from "@portolan/kernel";
 import { insertTombstone } from "./erasure-store.ts";
 import { holdsOn } from "./held-now.ts";
 import type { LookDeps, Survey } from "./look-for-subject.ts";
@@ -47,18 +55,7 @@ export async function eraseObjects(
       0.3 + (0.4 * index) / groups.length,
       `erasing from ${objects[0]?.what ?? "an object"}`,
     );
-    const after = objects.every(({ isWhole }) => isWhole)
-      ? null
-      : await job.effect(`rewrite ${round} ${digest}`, () => rewrite(deps, work, objects));
-    if (after !== null && "heldBy" in after) {
-      held.push(digest);
-      continue;
-    }
-    const change: Succession = after === null ? { before: digest } : { before: digest, after };
-    const replaced = await job.step(`replace ${round} ${digest}`, (tx) =>
-      replace(deps, tx, work, { objects, change }),
-    );
-    if ("heldBy" in replaced) {
+    if ((await replaceObject(deps, work, digest, objects)) === "held") {
       held.push(digest);
       continue;
     }
@@ -82,26 +79,69 @@ async function rewrite(
   return { ...(await withoutRows(reader, scope.subject, rows)) };
 }
 
-/** Everything that names the old bytes names the new ones, in one transaction, unless a hold covers some of it by now. */
-async function replace(
+/** How long it waits before it writes an object again whose bytes were removed, at first and at most, microseconds. */
+const againMicros = 1_000_000;
+const mostAgainMicros = 60_000_000;
+
+/**
+ * Nothing names the bytes until the step `replace` is done, so another organisation that held equal ones may have them removed before that:
+ * then they are written anew, under a name of their own, for the first writing is on the job's record.
+ */
+async function replaceObject(
   deps: EraseObjectsDeps,
-  tx: Transaction,
+  work: ObjectWork,
+  digest: Digest,
+  objects: Survey["objects"],
+): Promise<"moved" | "held"> {
+  const { job } = work;
+  for (let attempt = 0; ; attempt += 1) {
+    const step = `${work.round} ${digest}${attempt === 0 ? "" : ` again ${attempt}`}`;
+    const after = objects.every(({ isWhole }) => isWhole)
+      ? null
+      : await job.effect(`rewrite ${step}`, () => rewrite(deps, work, objects));
+    if (after !== null && "heldBy" in after) return "held";
+    const change: Succession = after === null ? { before: digest } : { before: digest, after };
+    let now = 0;
+    const replaced = await job.step(`replace ${step}`, async (tx): Promise<Replaced> => {
+      now = tx.now;
+      return replaceIn(deps, work, tx, change, objects);
+    });
+    if ("heldBy" in replaced) return "held";
+    if (!replaced.isGone) return "moved";
+    // Whoever removes them may be at it: each time it waits longer. A job that was resumed has waited.
+    const wait = Math.min(againMicros * 2 ** (attempt - 1), mostAgainMicros);
+    if (now > 0 && attempt > 0)
+      throw new JobDeferred(asEpochMicros(now + wait), "equal bytes are being removed by somebody else");
+  }
+}
+
+/** `isGone`: the bytes that were to take the place were removed, and nothing was changed. */
+type Replaced = { readonly heldBy: readonly string[] } | { readonly isGone?: true };
+
+/** Everything that names the old bytes names the new ones, in one transaction, unless a hold covers some of it by now. */
+async function replaceIn(
+  deps: EraseObjectsDeps,
   { scope, erasureId }: ObjectWork,
-  { objects, change }: { readonly objects: Survey["objects"]; readonly change: Succession },
-): Promise<JsonObject> {
+  tx: Transaction,
+  change: Succession,
+  objects: Survey["objects"],
+): Promise<Replaced> {
   const heldBy = await holdsOn(tx.sql, scope.organisationId, objects);
   if (heldBy.length > 0) return { heldBy };
+  const { before, after } = change;
+  const outcome = await deps.bytes.succeed(tx, scope.environments, {
+    before,
+    ...(after ? { after: after.digest } : {}),
+  });
+  if (outcome === "gone") return { isGone: true };
   for (const place of deps.rowPlaces) await place.succeed(tx, scope, change);
-  const { before } = change;
-  const after = change.after?.digest;
-  await deps.bytes.succeed(tx, scope.environments, { before, ...(after ? { after } : {}) });
   for (const { owner, place, rows: count } of objects) {
     await insertTombstone(tx.sql, {
       organisation_id: scope.organisationId,
       owner,
       place,
       before,
-      after: after ?? null,
+      after: after?.digest ?? null,
       row_count: count,
       cause: erasureId,
       erased_at: tx.now,
@@ -110,7 +150,7 @@ async function replace(
       event: "data.rows.erased",
       subject: owner,
       before,
-      ...(after ? { after } : {}),
+      ...(after ? { after: after.digest } : {}),
       detail: { place, rows: count, erasure: erasureId },
     });
   }

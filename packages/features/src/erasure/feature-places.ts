@@ -8,11 +8,11 @@ import type {
 } from "@portolan/data/contract";
 import type { Digest, Sql, UnitOfWork } from "@portolan/kernel";
 import { keyColumns } from "../log/log-sql.ts";
-import { logsWithin, renameInLog } from "../log/log-store.ts";
+import { logsWithin, noteErasedLines, renameInLog, type StoredLog } from "../log/log-store.ts";
 import { onlineHeader } from "../online-header.ts";
 import type { EntityPart, OnlineStore, OnlineViewKey } from "../ports.ts";
 import { findView } from "../store.ts";
-import { hasLog, isEventView, type LogView } from "../view-model.ts";
+import { type EventView, hasLog, isEventView, type LogView } from "../view-model.ts";
 import {
   datasetContracts,
   listAllViews,
@@ -107,9 +107,19 @@ const featureLogPlace: RowPlace = {
         // A dataset that was written anew is the one that the log has taken in: it is not another one.
         ...(dataset === before ? { dataset: after.digest } : {}),
       }));
+      // Of values the store forgets whose they are; events that somebody else's key has are in sums.
+      const erased = segments.some(({ object }) => object === before);
+      if (erased && (await eventViewOf(tx.sql, log))) await noteErasedLines(tx.sql, log.id, tx.now);
     }
   },
 };
+
+/** The view of a log of events; `undefined` of a log of values. */
+export async function eventViewOf(sql: Sql, log: StoredLog): Promise<EventView | undefined> {
+  const [name = "", version = ""] = log.view.split("@");
+  const view = (await findView(sql, log.organisation_id, name, Number(version)))?.body;
+  return view && isEventView(view) ? view : undefined;
+}
 
 /** Of events a line tells whose it is by its key, or by the row of the dataset that it was made of. */
 function matchOf(

@@ -9,17 +9,34 @@ import { isValueView, type LogView } from "../view-model.ts";
 import type { FeatureDeps } from "../views.ts";
 import { type FoldPlanInput, foldPage, foldStatements, onlineRecord } from "./fold-plan.ts";
 import { historyMicros } from "./log-record.ts";
-import { finishFold, insertFold, type StoredLog, type StoredSegment } from "./log-store.ts";
+import { finishFold, insertFold, type StoredLog, type StoredSegment, segmentsOf } from "./log-store.ts";
 
 /** Records of one page: what control holds in memory at once, and one transaction of the store. */
 const pageRecords = 50_000;
 
-type FoldDeps = Pick<FeatureDeps, "uow" | "objects" | "engine" | "online" | "workFolder"> & {
+export type FoldDeps = Pick<FeatureDeps, "uow" | "objects" | "engine" | "online" | "workFolder"> & {
   readonly signal?: AbortSignal;
 };
 
 /** Up to when values are known: stated, or as the records say, those of a time to come left aside. */
 export type KnownUntil = { readonly asOf: EpochMicros } | { readonly newestUntil: EpochMicros };
+
+/**
+ * Folds all of a log anew, of which records were erased: what is online is of what is left. Readers see the old values until then; what came meanwhile
+ * is folded on top.
+ */
+export async function refoldOnline(
+  deps: FoldDeps,
+  call: CallContext,
+  log: StoredLog,
+  view: LogView,
+  asOf: EpochMicros,
+): Promise<void> {
+  for (const anew of [{ isAnew: true } as const, {}]) {
+    const segments = await deps.uow.read(call, (sql) => segmentsOf(sql, log.id));
+    await foldOnline(deps, call, log, view, segments, { asOf, ...anew });
+  }
+}
 
 /**
  * Folds what is new in a log into the online store, from where the store is, and notes when which records were online. Begun again after a
@@ -33,7 +50,7 @@ export async function foldOnline(
   log: StoredLog,
   view: LogView,
   segments: readonly StoredSegment[],
-  until: KnownUntil,
+  until: KnownUntil & { readonly isAnew?: true },
 ): Promise<number> {
   const header = onlineHeader({
     organisationId: log.organisation_id,
@@ -41,7 +58,7 @@ export async function foldOnline(
     view,
   });
   const position = await deps.online.foldPosition(header);
-  const after = position?.log === log.id ? position.sequence : 0;
+  const after = position?.log === log.id && !until.isAnew ? position.sequence : 0;
   const upTo = Math.max(after, segments.at(-1)?.last_sequence ?? 0);
   const newer = segments.filter((segment) => segment.last_sequence > after);
   const stated = "asOf" in until ? until.asOf : undefined;
@@ -62,7 +79,14 @@ export async function foldOnline(
       await insertFold(tx.sql, { id: fold, ...row });
       return fold;
     });
-    await deps.online.fold(header, { log: log.id, after, upTo, asOf, pages: news.pages() });
+    await deps.online.fold(header, {
+      log: log.id,
+      after,
+      upTo,
+      asOf,
+      pages: news.pages(),
+      ...(until.isAnew ? { isAnew: true } : {}),
+    });
     await deps.uow.write(call, (tx) => finishFold(tx.sql, id, tx.now));
     return news.entities;
   } finally {

@@ -48,6 +48,7 @@ const tables = (sql: Sql) =>
     "features.logs": LogTable;
     "features.log_segments": SegmentTable;
     "features.log_folds": FoldTable;
+    "features.log_erasures": { log_id: string; erased_at: number };
   }>();
 
 export type StoredLog = Selectable<LogTable>;
@@ -248,5 +249,40 @@ async function updateSegment(
     .set(row)
     .where("log_id", "=", log)
     .where("number", "=", number)
+    .execute();
+}
+
+/** Notes that lines of a log were erased: what is online has to be folded anew. */
+export async function noteErasedLines(sql: Sql, logId: string, now: number): Promise<void> {
+  await tables(sql)
+    .insertInto("features.log_erasures")
+    .values({ log_id: logId, erased_at: now })
+    .onConflict((conflict) => conflict.column("log_id").doUpdateSet({ erased_at: now }))
+    .execute();
+}
+
+/** Logs that have to be folded anew, and since when. */
+export function logsToRefold(
+  sql: Sql,
+  organisationId: string,
+  environments: readonly Environment[],
+): Promise<(StoredLog & { readonly erased_at: number })[]> {
+  return tables(sql)
+    .selectFrom("features.logs")
+    .innerJoin("features.log_erasures", "features.log_erasures.log_id", "features.logs.id")
+    .selectAll("features.logs")
+    .select("features.log_erasures.erased_at")
+    .where("organisation_id", "=", organisationId)
+    .where("environment", "in", [...environments])
+    .orderBy("id")
+    .execute();
+}
+
+/** Nothing is to be folded anew but for lines that were erased after that moment. */
+export async function noteRefolded(sql: Sql, logId: string, erasedAt: number): Promise<void> {
+  await tables(sql)
+    .deleteFrom("features.log_erasures")
+    .where("log_id", "=", logId)
+    .where("erased_at", "<=", erasedAt)
     .execute();
 }

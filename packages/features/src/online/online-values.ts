@@ -148,9 +148,13 @@ export function byEntity(
   }));
 }
 
-/** Whether a fold adds to what is online, or begins a generation of its own because another log is there, or none. */
-export function goesOn(header: StoredHeader | undefined, view: OnlineViewKey, { log }: LogFold): boolean {
-  return header?.digest === view.digest && header.fold?.log === log;
+/** Whether a fold adds to what is online, or begins a generation of its own: another log is there, or none, or the fold says so. */
+export function goesOn(
+  header: StoredHeader | undefined,
+  view: OnlineViewKey,
+  { log, isAnew }: LogFold,
+): boolean {
+  return !isAnew && header?.digest === view.digest && header.fold?.log === log;
 }
 
 /**

@@ -125,6 +125,19 @@ export function foldSuite(openWorld: OpenWorld): void {
     expect(await store.foldPosition({ ...header, digest: "sha256:01" })).toBeUndefined();
   });
 
+  test("a log of which records were erased is folded anew, and nothing of what was there is kept", async () => {
+    await fold(0, [balance(1), balance(2, { key: "gone" }), balance(3)]);
+    const gone = { part: 0, parts: 1, value: "gone" };
+    expect(await store.countEntities(header, gone)).toBe(1);
+    const anew = { log: "flg_a", after: 0, upTo: 3, asOf: t(0), isAnew: true } as const;
+    await store.fold(header, { ...anew, pages: once([balance(1)]) });
+    expect((await valueAt(5))?.value).toBe(1);
+    expect(await store.countEntities(header, gone)).toBe(0);
+    expect(await store.foldPosition(header)).toEqual({ log: "flg_a", sequence: 3, asOf: 0 });
+    await fold(3, [balance(4)]);
+    expect((await valueAt(5))?.value).toBe(4);
+  });
+
   test("a fold that fails in the middle leaves its position, and the next one goes on from there", async () => {
     await fold(0, [balance(1)]);
     async function* broken(): AsyncGenerator<OnlineRecord[]> {
