@@ -6,16 +6,19 @@ interface DemoResult {
   readonly quarantined: number;
   readonly auc: { readonly low: number; readonly baseline: number };
   readonly served: number;
+  readonly parity: { readonly compared: number; readonly mismatches: number };
   readonly verified: { readonly rows: number };
 }
 
 /** What `portolan --json demo` printed says that the whole road was walked. */
 export function expectWholeRoad(printed: string): void {
   const result: DemoResult = JSON.parse(printed);
-  expect(result.steps).toHaveLength(10);
+  expect(result.steps).toHaveLength(11);
   expect([result.accepted, result.quarantined]).toEqual([2_999_997, 13]);
   expect(result.auc.low).toBeGreaterThan(0.7);
   expect(result.auc.low).toBeGreaterThan(result.auc.baseline);
   expect(result.served).toBeGreaterThan(500);
+  expect(result.parity.compared).toBeGreaterThan(5000);
+  expect(result.parity.mismatches).toBe(0);
   expect(result.verified.rows).toBeGreaterThan(50);
 }
