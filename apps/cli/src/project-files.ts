@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { messageOf, PortolanError } from "@portolan/kernel";
+import { parse } from "yaml";
 import type { CliErrorCode } from "./errors.ts";
 
 export interface TextFile {
@@ -69,4 +70,18 @@ export async function readAll(folder: string, endings: readonly string[]): Promi
   }
   const chosen = names.filter((name) => endings.some((ending) => name.endsWith(ending))).toSorted();
   return Promise.all(chosen.map((name) => readText(join(folder, name))));
+}
+
+/**
+ * A YAML file that nobody signs: not through yaml-source, as its author may well repeat something by an alias.
+ * @throws PortolanError `cli.bad_file`, with `mend`
+ */
+export async function readYaml(path: string, mend: string): Promise<unknown> {
+  const { text } = await readText(path);
+  try {
+    return parse(text);
+  } catch (cause) {
+    const detail = `${path} is not YAML: ${messageOf(cause).split("\n")[0]}`;
+    throw new PortolanError<CliErrorCode>("cli.bad_file", { detail, mend, cause });
+  }
 }

@@ -21,7 +21,6 @@ export {
   TrainingSetView,
 } from "./resources.ts";
 export {
-  columnTypes,
   type FeatureView,
   featureNamesOf,
   hasLog,

@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type AnalysisResult, integerCell } from "@portolan/data/contract";
+import { type AnalysisResult, columnTypes, integerCell } from "@portolan/data/contract";
 import {
   asPlace,
   type CallContext,
@@ -34,7 +34,7 @@ import {
   type StoredView,
 } from "./store.ts";
 import { definitionDigest, featureNames, trainingSetPlan } from "./training-set-plan.ts";
-import { columnTypes, viewReference } from "./view-model.ts";
+import { viewReference } from "./view-model.ts";
 import { type FeatureDeps, noDataset, viewNotFound } from "./views.ts";
 
 export const trainingSetQueue = "features.training_set";

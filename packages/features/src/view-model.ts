@@ -1,4 +1,4 @@
-import type { ColumnTypes, Expression } from "@portolan/expressions";
+import type { Expression } from "@portolan/expressions";
 
 /** Aggregates of exact sums (F5, F26), and those of single values (F27, F28): docs/spec/features.md. */
 export const sumAggregates = ["count", "sum", "mean", "variance"] as const;
@@ -94,23 +94,4 @@ export function featureNamesOf({
 /** `origin-delays@1`: how stores and models name a view's version. */
 export function viewReference(view: Pick<FeatureView, "name" | "version">): string {
   return `${view.name}@${view.version}`;
-}
-
-/** Types of a dataset's columns as expressions see them. */
-export function columnTypes(
-  columns: readonly { readonly name: string; readonly type: string }[],
-): ColumnTypes {
-  const types = {
-    string: "text",
-    integer: "int",
-    number: "float",
-    boolean: "bool",
-    instant: "instant",
-    local: "local",
-  } as const;
-  return Object.fromEntries(
-    columns.flatMap(({ name, type }) =>
-      Object.hasOwn(types, type) ? [[name, types[type as keyof typeof types]]] : [],
-    ),
-  );
 }

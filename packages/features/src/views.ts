@@ -1,4 +1,4 @@
-import type { AnalysisEngine } from "@portolan/data/contract";
+import { type AnalysisEngine, columnTypes } from "@portolan/data/contract";
 import {
   type ArtifactCatalogue,
   type Authorizer,
@@ -23,7 +23,7 @@ import type { OnlineStore } from "./ports.ts";
 import { featureViewDigest, readFeatureView, sourceOf } from "./read-view.ts";
 import type { FeatureViewResource } from "./resources.ts";
 import { contractColumns, findView, insertView, type StoredView } from "./store.ts";
-import { columnTypes, type FeatureView, featureNamesOf } from "./view-model.ts";
+import { type FeatureView, featureNamesOf } from "./view-model.ts";
 
 export interface FeatureDeps {
   readonly uow: UnitOfWork;

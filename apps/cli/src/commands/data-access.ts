@@ -1,15 +1,14 @@
 import { basename, resolve } from "node:path";
 import type { DecisionView } from "@portolan/data/contract";
 import { readAccessPolicy, runAccessTests, taggedColumns } from "@portolan/data/policy";
-import { asEpochMicros, formatInstant, messageOf, PortolanError, systemClock } from "@portolan/kernel";
+import { asEpochMicros, formatInstant, PortolanError, systemClock } from "@portolan/kernel";
 import type { Command } from "commander";
-import { parse } from "yaml";
 import { connect } from "../context.ts";
 import { contractFiles, openContract } from "../contract-files.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
-import { readAll, readText } from "../project-files.ts";
+import { readAll, readText, readYaml } from "../project-files.ts";
 
 interface Answer {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
@@ -151,7 +150,10 @@ function registerTest(policy: Command, contextOf: ContextOf): void {
           mend: "Name the folder with --policies: a test against none would prove nothing.",
         });
       const contracts = await contractsIn(resolve(context.cwd, options.contracts));
-      const document = await readCases(resolve(context.cwd, file));
+      const document = await readYaml(
+        resolve(context.cwd, file),
+        "See docs/data-access.md for the form of a file of cases.",
+      );
       const results = runAccessTests(document, policies, (name) => contracts.get(name), systemClock.now());
       const failed = results.filter(({ passed }) => !passed).length;
       if (failed > 0) process.exitCode = 1;
@@ -176,19 +178,6 @@ async function contractsIn(folder: string): Promise<Map<string, ReturnType<typeo
     found.set(contract.id, taggedColumns(contract.columns));
   }
   return found;
-}
-
-async function readCases(path: string): Promise<unknown> {
-  const { text } = await readText(path);
-  try {
-    return parse(text);
-  } catch (cause) {
-    throw new PortolanError<CliErrorCode>("cli.bad_file", {
-      detail: `${path} is not YAML: ${messageOf(cause).split("\n")[0]}`,
-      mend: "See docs/data-access.md for the form of a file of cases.",
-      cause,
-    });
-  }
 }
 
 function cell(value: unknown): string {

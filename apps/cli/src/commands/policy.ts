@@ -1,12 +1,11 @@
 import { access } from "node:fs/promises";
 import { basename, resolve } from "node:path";
-import { messageOf, PortolanError } from "@portolan/kernel";
+import { PortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
-import { parse } from "yaml";
 import type { CliContext } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import type { ContextOf } from "../program.ts";
-import { readAll, readText } from "../project-files.ts";
+import { readAll, readYaml } from "../project-files.ts";
 
 export function registerPolicyCommands(program: Command, contextOf: ContextOf): void {
   const policy = program
@@ -25,7 +24,10 @@ export function registerPolicyCommands(program: Command, contextOf: ContextOf): 
     )
     .action(async (file: string, options: { policies?: string }, command: Command) => {
       const context = contextOf(command);
-      const document = await readDocument(resolve(context.cwd, file));
+      const document = await readYaml(
+        resolve(context.cwd, file),
+        "See docs/policies.md for the form of a policy test file.",
+      );
       const policies = await readPolicies(context, options.policies);
       // Loaded here and not above: the policy engine is WebAssembly, which other commands need not wait for.
       const { runPolicyTests } = await import("@portolan/identity");
@@ -42,20 +44,6 @@ export function registerPolicyCommands(program: Command, contextOf: ContextOf): 
         ].join("\n"),
       );
     });
-}
-
-async function readDocument(path: string): Promise<unknown> {
-  const { text } = await readText(path);
-  try {
-    // Not through yaml-source: nobody signs this file, and its author may well repeat an actor by an alias.
-    return parse(text);
-  } catch (cause) {
-    throw new PortolanError<CliErrorCode>("cli.bad_file", {
-      detail: `${path} is not YAML: ${messageOf(cause).split("\n")[0]}`,
-      mend: "See docs/policies.md for the form of a policy test file.",
-      cause,
-    });
-  }
 }
 
 /** A folder that was named must hold policies: a test against none would prove nothing. */

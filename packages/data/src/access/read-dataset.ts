@@ -17,6 +17,7 @@ import {
 import type { AnalysisEngine, AnalysisRow } from "../analysis.ts";
 import type { DataContract } from "../contracts/contract-model.ts";
 import { findContract } from "../contracts/contract-store.ts";
+import { columnTypes } from "../datasets/column-types.ts";
 import { datasetContract, listDatasets } from "../datasets/dataset-store.ts";
 import { hmacBlocks } from "../deidentify/hmac-blocks.ts";
 import type { DataErrorCode } from "../errors.ts";
@@ -163,7 +164,7 @@ async function decided(deps: ReadDeps, call: CallContext, datasetId: string, pur
     policies.map(({ body }) => body),
   );
   const policyDigest = digestJson(policies.map(({ name, digest }) => ({ name, digest })));
-  return { dataset, types: columnTypesOf(dataset), decision, policyDigest };
+  return { dataset, types: columnTypes(dataset.columns), decision, policyDigest };
 }
 
 /**
@@ -183,22 +184,6 @@ function columnsOf(
       ...column,
       tags: [...new Set([...column.tags, ...(later.get(column.name) ?? [])])].toSorted(),
     }));
-}
-
-function columnTypesOf({ columns }: DatasetManifest): ColumnTypes {
-  const types = {
-    string: "text",
-    integer: "int",
-    number: "float",
-    boolean: "bool",
-    instant: "instant",
-    local: "local",
-  } as const;
-  return Object.fromEntries(
-    columns.flatMap(({ name, type }) =>
-      Object.hasOwn(types, type) ? [[name, types[type as keyof typeof types]]] : [],
-    ),
-  );
 }
 
 interface Answerable {

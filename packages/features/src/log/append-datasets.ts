@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { integerCell } from "@portolan/data/contract";
+import { columnTypes, integerCell } from "@portolan/data/contract";
 import type { Expression } from "@portolan/expressions";
 import {
   asPlace,
@@ -16,7 +16,7 @@ import type { FeatureErrorCode } from "../errors.ts";
 import { eventSegmentStatements } from "../events/event-segment-plan.ts";
 import { operandsOf } from "../events/operands.ts";
 import { findDataset, type StoredDataset } from "../store.ts";
-import { columnTypes, isEventView, isValueView, type LogView, viewReference } from "../view-model.ts";
+import { isEventView, isValueView, type LogView, viewReference } from "../view-model.ts";
 import { type FeatureDeps, noDataset } from "../views.ts";
 import { numberCell } from "./fold-plan.ts";
 import {

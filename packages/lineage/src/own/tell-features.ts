@@ -1,12 +1,6 @@
-import type { DatasetManifest } from "@portolan/data/contract";
+import { columnTypes, type DatasetManifest } from "@portolan/data/contract";
 import { parseExpression } from "@portolan/expressions";
-import {
-  columnTypes,
-  featureNamesOf,
-  hasLog,
-  type TrainingSetView,
-  viewReference,
-} from "@portolan/features/contract";
+import { featureNamesOf, hasLog, type TrainingSetView, viewReference } from "@portolan/features/contract";
 import { asPlace, type Environment, isPortolanError } from "@portolan/kernel";
 import type { MadeView } from "../ports.ts";
 import type { NodeName } from "../store/nodes.ts";
