@@ -179,10 +179,10 @@ describe("the fallback chain", () => {
   const one = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[3]}]}';
   /** An imported model that takes far longer than its callers have. */
   const slow = (fallbacks: Route["fallbacks"], over: Partial<Route> = {}) => {
-    const loop = loopModel(60_000n);
+    const loop = loopModel(400_000n);
     return installation.add("slow", loop, {
       model: installation.reference("slow", 2, loop, "imported"),
-      limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 10, bodyBytes: 1000 },
+      limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 40, bodyBytes: 1000 },
       fallbacks,
       ...over,
     });

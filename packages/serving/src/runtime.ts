@@ -38,8 +38,8 @@ export type RunOutcome =
       readonly isCached?: boolean;
     }
   /**
-   * The deadline passed; a runner was killed for it. `ranMs`: how long the run had been going on when this caller's time was up, 0 when its turn
-   * never came; absent where the model itself took too long.
+   * The deadline passed; a runner was killed for it. `ranMs`: how long this caller had waited for the model itself when its time was up, be it
+   * in its own run or behind runs that ended without an answer; 0 when others' answers took all of it; absent where the model itself took too long.
    */
   | { readonly kind: "timeout"; readonly ranMs?: number }
   /** The model refused this input, or computed nothing usable. */

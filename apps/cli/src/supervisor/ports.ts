@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { PortolanError } from "@portolan/kernel";
 import type { CliErrorCode } from "../errors.ts";
 
@@ -18,15 +18,38 @@ export function parsePort(setting: string, text: string): number {
 const firstOwnPort = 20_000;
 const ownPorts = 12_000;
 
-/** A port that nobody has now, and that no outgoing connection gets in the moment before it is listened on. */
+/** Ports that this process has chosen, with what keeps other processes from choosing them. */
+const chosen = new Map<number, Server | undefined>();
+
+/**
+ * A port that nobody has now, and that neither an outgoing connection nor another caller of this function gets in the moment before it is
+ * listened on: it stays this process's until it ends.
+ */
 export async function freePort(host = "127.0.0.1"): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
     const port = firstOwnPort + randomInt(ownPorts);
-    if (await isFree(host, port)) return port;
+    if (chosen.has(port)) continue;
+    chosen.set(port, undefined);
+    if ((await isReserved(port)) && (await isFree(host, port))) return port;
+    chosen.get(port)?.close();
+    chosen.delete(port);
   }
   throw new PortolanError("kernel.internal", {
     detail: `no port of ${host} from ${firstOwnPort} on is free`,
   });
+}
+
+/** By an address of the kernel's that no file holds and that goes with its process; other systems than Linux have none. */
+async function isReserved(port: number): Promise<boolean> {
+  if (process.platform !== "linux") return true;
+  const holder = createServer().unref();
+  try {
+    await once(holder.listen(`\0portolan-port-${port}`), "listening");
+  } catch {
+    return false;
+  }
+  chosen.set(port, holder);
+  return true;
 }
 
 async function isFree(host: string, port: number): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { shareMs } from "./answer-chain.ts";
+import { shareMs, wasHurried } from "./answer-chain.ts";
 
 test("steps that all hang leave each later one a part of the time, and together take no more than there is", () => {
   for (let steps = 1; steps <= 5; steps++) {
@@ -14,4 +14,14 @@ test("steps that all hang leave each later one a part of the time, and together 
     expect(shares[0]).toBe(Math.max(...shares));
   }
   expect(shareMs({ timeoutMs: 100, elapsedMs: () => 20 }, 1)).toBe(64);
+});
+
+test("a run that used up its step's part counts against its model, however many steps may follow", () => {
+  for (let later = 0; later <= 5; later++) {
+    // What a step has of a request whose body took a tenth of the time.
+    const share = shareMs({ timeoutMs: 100, elapsedMs: () => 10 }, later);
+    expect(wasHurried(share, 100, later)).toBe(false);
+    // Its caller gave it a tenth of the charter's time.
+    expect(wasHurried(shareMs({ timeoutMs: 10, elapsedMs: () => 1 }, later), 100, later)).toBe(true);
+  }
 });

@@ -80,7 +80,7 @@ const leastMs = 2;
  */
 export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<ChainAnswer> {
   const steps = stepsOf(asked);
-  const first = await tryVersion(deps, asked, asked.chosen, shareMs(asked, steps.length));
+  const first = await tryVersion(deps, asked, asked.chosen, steps.length);
   if (first.kind === "answered") return first.answer;
   const { reason } = first;
   for (const [at, step] of steps.entries()) {
@@ -94,9 +94,9 @@ export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<Chai
     if (reason === "overloaded") continue;
     // The same model gets, and says of the same input, the same wherever it runs.
     if (step.kind === "backend" && (reason === "non_finite" || reason === "features_missing")) continue;
-    const timeMs = shareMs(asked, steps.length - 1 - at);
-    if (timeMs < leastMs) continue;
-    const next = await tryVersion(deps, asked, step.version, timeMs);
+    const later = steps.length - 1 - at;
+    if (shareMs(asked, later) < leastMs) continue;
+    const next = await tryVersion(deps, asked, step.version, later);
     if (next.kind === "not") continue;
     return step.kind === "backend"
       ? { ...next.answer, failover: reason }
@@ -110,7 +110,20 @@ export function shareMs(
   { timeoutMs, elapsedMs }: Pick<Asked, "timeoutMs" | "elapsedMs">,
   later: number,
 ): number {
-  return (timeoutMs - elapsedMs()) * Math.max(0.5, 1 - reserve * later);
+  return (timeoutMs - elapsedMs()) * partFor(later);
+}
+
+/** Of the time that is left, for a step that so many may follow. */
+function partFor(later: number): number {
+  return Math.max(0.5, 1 - reserve * later);
+}
+
+/**
+ * Whether a run that was late had too little time to say anything about its model: its caller asked for less than the charter's time, its
+ * step had little left, or its turn came late. Measured by what such a step has of a request that comes in good time.
+ */
+export function wasHurried(ranMs: number, longestMs: number, later: number): boolean {
+  return ranMs < (longestMs * partFor(later)) / 2;
 }
 
 type ChainStep =
@@ -162,7 +175,7 @@ async function tryVersion(
   deps: ChainDeps,
   asked: Asked,
   version: ActiveRoute,
-  timeMs: number,
+  later: number,
 ): Promise<Attempt> {
   const { breaker, limit, cache } = deps.health.of(version);
   const startMs = performance.now();
@@ -180,7 +193,7 @@ async function tryVersion(
       return { kind: "not", reason: "non_finite", fault: gap };
     }
     const longestMs = version.route.limits.timeoutMs;
-    const timeoutMs = Math.max(1, Math.floor(timeMs));
+    const timeoutMs = Math.max(1, Math.floor(shareMs(asked, later)));
     const { batching } = asked.champion.route;
     const { priority, upstreams, gone } = asked;
     const options = { timeoutMs, longestMs, priority, upstreams, gone, ...(batching ? { batching } : {}) };
@@ -205,9 +218,9 @@ async function tryVersion(
     if (hadNoTurn) waitMs = Number.MAX_VALUE;
     const fault = faultOf(outcome, asked.timeoutMs);
     if (outcome.kind === "failed") throw fault;
-    // A caller that asked for less time, a step that had little left, or a run that came late says nothing about the model.
-    const wasHurried = outcome.kind === "timeout" && (outcome.ranMs ?? timeoutMs) < longestMs / 2;
-    if (hadNoTurn || wasHurried) breaker.abstained();
+    const isSilent =
+      hadNoTurn || (outcome.kind === "timeout" && wasHurried(outcome.ranMs ?? timeoutMs, longestMs, later));
+    if (isSilent) breaker.abstained();
     else breaker.failed(now);
     return { kind: "not", reason: outcome.kind, fault };
   } catch (error) {

@@ -14,13 +14,17 @@ export type RunOnce = (inputs: readonly Tensor[], longestMs: number) => Promise<
  */
 export class Batcher {
   readonly #run: RunOnce;
-  readonly #queue = new JobQueue();
+  readonly #queue = new JobQueue((job, nowMs) =>
+    settle(job, { kind: "timeout", ranMs: this.#ranMs(job, nowMs) }),
+  );
   readonly #lanes: () => number;
   #plan: BatchPlan;
   #busy = 0;
   /** Time that lanes have computed so far, milliseconds, up to `#countedMs`. */
   #busyMs = 0;
   #countedMs = 0;
+  /** Start of the first run since the last answer that the model owes an answer, monotonic milliseconds. */
+  #owedSinceMs = Number.POSITIVE_INFINITY;
   /** Batches that are being run: their callers have deadlines too. */
   readonly #running = new Set<readonly Job[]>();
   /** While a lane is free and those that wait hope for company: until when. */
@@ -88,8 +92,9 @@ export class Batcher {
 
   /** A request that finds the model idle: no queue, no timer, no copy. */
   async #runAlone(inputs: readonly Tensor[], longestMs: number): Promise<RunOutcome> {
-    this.#begin();
+    const startMs = this.#begin();
     const outcome = await this.#run(inputs, longestMs);
+    this.#note(outcome, startMs);
     this.#end();
     return outcome.kind === "ok" ? { ...outcome, waitMicros: 0 } : outcome;
   }
@@ -103,9 +108,18 @@ export class Batcher {
     return true;
   }
 
-  #begin(): void {
-    this.busyMs(performance.now());
+  /** Monotonic milliseconds of the beginning. */
+  #begin(): number {
+    const nowMs = performance.now();
+    this.busyMs(nowMs);
     this.#busy++;
+    return nowMs;
+  }
+
+  /** A request that fails by its own fault is answered too. */
+  #note({ kind }: RunOutcome, startMs: number): void {
+    if (kind === "ok" || kind === "failed") this.#owedSinceMs = Number.POSITIVE_INFINITY;
+    else if (kind !== "overloaded") this.#owedSinceMs = Math.min(this.#owedSinceMs, startMs);
   }
 
   #end(): void {
@@ -162,12 +176,11 @@ export class Batcher {
   }
 
   async #runJointly(jobs: readonly Job[]): Promise<void> {
-    this.#begin();
+    const startMs = this.#begin();
     this.#running.add(jobs);
-    const startMs = performance.now();
     for (const job of jobs) job.waitMicros = Math.round((startMs - job.queuedMs) * 1000);
     const [first] = jobs;
-    if (jobs.length === 1 && first) settle(first, await this.#run(first.inputs, first.longestMs));
+    if (jobs.length === 1 && first) settle(first, await this.#runNoted(first.inputs, first.longestMs));
     else await this.#runBatch(jobs);
     this.#running.delete(jobs);
     this.#end();
@@ -180,7 +193,7 @@ export class Batcher {
       jobs.map((job) => job.inputs),
       total,
     );
-    const outcome = await this.#run(inputs, Math.max(...jobs.map((job) => job.longestMs)));
+    const outcome = await this.#runNoted(inputs, Math.max(...jobs.map((job) => job.longestMs)));
     if (outcome.kind === "ok") {
       const parts = splitRows(outcome.outputs, rows);
       if (parts) {
@@ -194,11 +207,18 @@ export class Batcher {
     else for (const job of jobs) settle(job, outcome);
   }
 
+  async #runNoted(inputs: readonly Tensor[], longestMs: number): Promise<RunOutcome> {
+    const startMs = performance.now();
+    const outcome = await this.#run(inputs, longestMs);
+    this.#note(outcome, startMs);
+    return outcome;
+  }
+
   /** One request's bad value must not fail its neighbours: each gets its own verdict. */
   async #runSingly(jobs: readonly Job[]): Promise<void> {
     for (const job of jobs) {
       if (job.isSettled) continue;
-      settle(job, await this.#run(job.inputs, job.longestMs));
+      settle(job, await this.#runNoted(job.inputs, job.longestMs));
     }
   }
 
@@ -217,13 +237,16 @@ export class Batcher {
     this.#queue.expire(now);
     let next = this.#queue.earliestDeadlineMs();
     for (const job of [...this.#running].flat()) {
-      if (job.deadlineMs <= now) settle(job, { kind: "timeout", ranMs: ranMs(job, now) });
+      if (job.deadlineMs <= now) settle(job, { kind: "timeout", ranMs: this.#ranMs(job, now) });
       else if (!job.isSettled) next = Math.min(next, job.deadlineMs);
     }
     if (next < Number.POSITIVE_INFINITY) this.#watch(next);
   }
-}
 
-function ranMs({ queuedMs, waitMicros = 0 }: Job, nowMs: number): number {
-  return Math.max(0, nowMs - queuedMs - waitMicros / 1000);
+  /** How long a request has waited for the model itself: since its turn, or behind runs that ended without an answer. */
+  #ranMs({ queuedMs, waitMicros }: Job, nowMs: number): number {
+    const turnMs = waitMicros === undefined ? Number.POSITIVE_INFINITY : queuedMs + waitMicros / 1000;
+    const sinceMs = Math.max(queuedMs, Math.min(turnMs, this.#owedSinceMs));
+    return Math.max(0, nowMs - sinceMs);
+  }
 }

@@ -199,6 +199,30 @@ describe("the batcher", () => {
     expect(batcher.queuedRows).toBe(0);
   });
 
+  test("who runs out of time behind runs that end without an answer waited for the model, not for others", async () => {
+    const model = new Doubler();
+    const batcher = new Batcher(model.run, plan);
+    const { outcome } = model;
+    const short = { timeoutMs: 20, longestMs: 20 };
+    const first = batcher.run([tensor(1, 2)], options);
+    // The first run has not ended: whose waiting its neighbours' is nobody can say yet.
+    expect(await batcher.run([tensor(1, 2)], short)).toEqual({ kind: "timeout", ranMs: 0 });
+    model.outcome = () => ({ kind: "timeout" });
+    await model.step();
+    expect(await first).toEqual({ kind: "timeout" });
+    const second = batcher.run([tensor(1, 2)], options);
+    const behind = await batcher.run([tensor(1, 2)], short);
+    expect(behind).toMatchObject({ kind: "timeout", ranMs: expect.closeTo(20, -1) });
+    // An answer ends it.
+    model.outcome = outcome;
+    await model.step();
+    expect(await second).toMatchObject({ kind: "ok" });
+    const third = batcher.run([tensor(1, 2)], options);
+    expect(await batcher.run([tensor(1, 2)], short)).toEqual({ kind: "timeout", ranMs: 0 });
+    await model.finish();
+    expect(await third).toMatchObject({ kind: "ok" });
+  });
+
   test("a caller in a batch is answered at its deadline while the run goes on for the others", async () => {
     const model = new Doubler();
     const batcher = new Batcher(model.run, plan);

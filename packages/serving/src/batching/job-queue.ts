@@ -28,7 +28,13 @@ export interface Job {
 /** Requests in the order in which they are to run. */
 export class JobQueue {
   readonly #lists: Readonly<Record<RunPriority, Job[]>> = { high: [], normal: [], low: [] };
+  readonly #late: (job: Job, nowMs: number) => void;
   #rows = 0;
+
+  /** @param late answers a request whose time was over before its turn */
+  constructor(late: (job: Job, nowMs: number) => void) {
+    this.#late = late;
+  }
 
   /** Rows that wait. */
   get rows(): number {
@@ -55,7 +61,7 @@ export class JobQueue {
       for (; at < list.length && rows < maxRows; at++) {
         const job = list[at];
         if (!job) break;
-        if (job.isSettled || job.deadlineMs <= nowMs) this.#drop(job);
+        if (job.isSettled || job.deadlineMs <= nowMs) this.#drop(job, nowMs);
         else if (taken.length === 0 || fits(job, taken, rows, maxRows)) {
           taken.push(job);
           rows += job.rows;
@@ -74,7 +80,7 @@ export class JobQueue {
       const late = list.filter((job) => job.deadlineMs <= nowMs);
       if (late.length === 0) continue;
       this.#lists[priority].splice(0, list.length, ...list.filter((job) => job.deadlineMs > nowMs));
-      for (const job of late) this.#drop(job);
+      for (const job of late) this.#drop(job, nowMs);
     }
   }
 
@@ -118,10 +124,10 @@ export class JobQueue {
     return undefined;
   }
 
-  #drop(job: Job): void {
+  /** A request past its deadline is not run. */
+  #drop(job: Job, nowMs: number): void {
     this.#rows -= job.rows;
-    // A request past its deadline is not run.
-    settle(job, { kind: "timeout", ranMs: 0 });
+    this.#late(job, nowMs);
   }
 }
 
