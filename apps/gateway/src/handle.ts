@@ -10,6 +10,7 @@ import {
   serverMetadata,
   type TextOperation,
 } from "@portolan/serving/policy";
+import { readFeatures } from "./features/read-features.ts";
 import { type Answer, errorAnswer, fault, json } from "./http/answers.ts";
 import { v1Call, v2Call } from "./http/infer-calls.ts";
 import { readBody } from "./http/read-body.ts";
@@ -65,6 +66,8 @@ async function answerOther(
   switch (operation.kind) {
     case "text":
       return textNow(deps, request, operation.operation);
+    case "read_features":
+      return featuresNow(deps, request);
     case "server_live":
       return json(200, { live: true });
     case "healthz":
@@ -133,6 +136,11 @@ async function textNow(
   if (state) return answerText(deps, state, request, operation);
   const error = noSnapshotYet();
   return inOpenAiShape(error, await refuse(deps, askingOf(request), error));
+}
+
+function featuresNow(deps: HandleDeps, request: IncomingMessage): Promise<Answer> {
+  const state = deps.snapshots.state;
+  return state ? readFeatures(deps, state, request) : refuse(deps, askingOf(request), noSnapshotYet());
 }
 
 function noSnapshotYet(): PortolanError {
