@@ -90,6 +90,13 @@ export const GatewayConfig = Type.Object({
     description:
       "Share of requests whose spans are kept where the caller's traceparent does not decide; faults always are",
   }),
+  ACCESS_LOG: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        "File that gets a line of JSON for each prediction and refusal, `-` for standard output; it may be renamed at any time; unset: none (the prediction log has them all)",
+    }),
+  ),
   TLS_CERT_FILE: Type.Optional(
     Type.String({ description: "PEM certificate chain; required on a non-loopback address" }),
   ),

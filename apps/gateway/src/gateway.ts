@@ -34,6 +34,7 @@ import { createGuardedAuthenticator } from "./limits/guarded-authenticator.ts";
 import { openCertificates } from "./limits/open-certificates.ts";
 import { openLimits } from "./limits/open-limits.ts";
 import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
+import { AccessLog } from "./log/access-log.ts";
 import { openShipper, openWriter, recordRefusedModel } from "./log/open-log.ts";
 import { openModels } from "./models/open-models.ts";
 import { openOnlineFeatures } from "./online-features.ts";
@@ -78,6 +79,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     readOnline: features.reader,
     statistics: new StatisticsBook(),
     ...(parts.traces ? { traces: parts.traces } : {}),
+    ...(parts.accessLog ? { accessLog: parts.accessLog } : {}),
     snapshots,
     version,
     isDraining: () => draining,
@@ -141,6 +143,8 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const following = { cache, control, pool: models.pool, log, metrics, writer, drift };
   const snapshots = followSnapshots(config, following);
   const features = await openOnlineFeatures(config, log);
+  const { ACCESS_LOG: target } = config;
+  const accessLog = target === undefined ? undefined : new AccessLog({ target, metrics, log });
   const shipper = openShipper(config, { control, metrics, log });
   return {
     metrics,
@@ -152,11 +156,12 @@ async function assemble(config: GatewayConfig, log: Logger) {
     credential,
     snapshots,
     features,
+    ...(accessLog ? { accessLog } : {}),
     ...(tracing ? { traces: new RequestTraces(tracing, config.TRACES_SAMPLE) } : {}),
     async close() {
       models.close();
       // What one of them cannot finish must not keep the log from being closed and delivered.
-      for (const part of [tracing, credential, snapshots, limits, guard, drift])
+      for (const part of [tracing, accessLog, credential, snapshots, limits, guard, drift])
         await part
           ?.close()
           .catch((error: unknown) => log.error({ error: messageOf(error) }, "gateway.stop.failed"));

@@ -162,7 +162,7 @@ function nothingHere(deps: HandleDeps, request: IncomingMessage): Promise<Answer
 }
 
 /** A refusal that reached no route, by any protocol: on the record under whoever is known to have asked. */
-export function refuse(
+export async function refuse(
   deps: HandleDeps,
   { caller, remoteAddress }: Pick<Asking, "caller" | "remoteAddress">,
   error: unknown,
@@ -179,7 +179,11 @@ export function refuse(
     requestId,
     receivedAt,
   };
-  return recordRefusal(deps, refused, errorAnswer(error, requestId, headers));
+  const startMs = performance.now();
+  const answer = await recordRefusal(deps, refused, errorAnswer(error, requestId, headers));
+  const { principal } = refused;
+  deps.accessLog?.add({ receivedAt, requestId, principal, startMs, answer });
+  return answer;
 }
 
 /** Questions about models, and what the repository extension asks. */
