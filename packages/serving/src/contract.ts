@@ -22,6 +22,7 @@ export {
   Route,
   RoutesPart,
   routeKey,
+  Scaling,
   ServedVersion,
   SignedSnapshot,
   SnapshotAge,
