@@ -90,6 +90,13 @@ export const GatewayConfig = Type.Object({
     description:
       "Share of requests whose spans are kept where the caller's traceparent does not decide; faults always are",
   }),
+  ACCESS_LOG: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        "File that gets a line of JSON for each prediction and refusal, `-` for standard output; it may be renamed at any time; unset: none (the prediction log has them all)",
+    }),
+  ),
   TLS_CERT_FILE: Type.Optional(
     Type.String({ description: "PEM certificate chain; required on a non-loopback address" }),
   ),
@@ -122,6 +129,12 @@ export const GatewayConfig = Type.Object({
     default: 0,
     description:
       "MiB that the prediction log may take on disk, at least 32; near it payloads are dropped first, then requests refused; 0: the disk",
+  }),
+  LOG_ADOPT: Type.String({
+    pattern: "^([a-z0-9][a-z0-9-]{0,40}(,[a-z0-9][a-z0-9-]{0,40})*)?$",
+    default: "",
+    description:
+      "Names of gateways of this state folder that do not come back, comma-separated: this one closes their prediction logs and delivers them",
   }),
   DRAIN_MS: Type.Integer({
     minimum: 0,

@@ -10,6 +10,7 @@ import {
   serverMetadata,
   type TextOperation,
 } from "@portolan/serving/policy";
+import { readFeatures } from "./features/read-features.ts";
 import { type Answer, errorAnswer, fault, json } from "./http/answers.ts";
 import { v1Call, v2Call } from "./http/infer-calls.ts";
 import { readBody } from "./http/read-body.ts";
@@ -65,6 +66,8 @@ async function answerOther(
   switch (operation.kind) {
     case "text":
       return textNow(deps, request, operation.operation);
+    case "read_features":
+      return featuresNow(deps, request);
     case "server_live":
       return json(200, { live: true });
     case "healthz":
@@ -135,6 +138,11 @@ async function textNow(
   return inOpenAiShape(error, await refuse(deps, askingOf(request), error));
 }
 
+function featuresNow(deps: HandleDeps, request: IncomingMessage): Promise<Answer> {
+  const state = deps.snapshots.state;
+  return state ? readFeatures(deps, state, request) : refuse(deps, askingOf(request), noSnapshotYet());
+}
+
 function noSnapshotYet(): PortolanError {
   return fault(
     "serving.snapshot_expired",
@@ -154,7 +162,7 @@ function nothingHere(deps: HandleDeps, request: IncomingMessage): Promise<Answer
 }
 
 /** A refusal that reached no route, by any protocol: on the record under whoever is known to have asked. */
-export function refuse(
+export async function refuse(
   deps: HandleDeps,
   { caller, remoteAddress }: Pick<Asking, "caller" | "remoteAddress">,
   error: unknown,
@@ -171,7 +179,11 @@ export function refuse(
     requestId,
     receivedAt,
   };
-  return recordRefusal(deps, refused, errorAnswer(error, requestId, headers));
+  const startMs = performance.now();
+  const answer = await recordRefusal(deps, refused, errorAnswer(error, requestId, headers));
+  const { principal } = refused;
+  deps.accessLog?.add({ receivedAt, requestId, principal, startMs, answer });
+  return answer;
 }
 
 /** Questions about models, and what the repository extension asks. */

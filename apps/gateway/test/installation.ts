@@ -72,6 +72,7 @@ export class TestInstallation {
   readonly #routes: Route[] = [];
   #granted: string[] = [];
   #acting: string[] = [];
+  #reading: string[] = [];
   #children: ChildProcess[] = [];
   #place: "gateway/objects" | "control" = "gateway/objects";
   #isKeyRevoked = false;
@@ -207,6 +208,11 @@ export class TestInstallation {
     this.#acting.push(endpoint);
   }
 
+  /** Lets the client read the endpoint's features without a prediction. */
+  grantReading(endpoint: string): void {
+    this.#reading.push(endpoint);
+  }
+
   /** The endpoint with another version of its model; the one before may stand in for it. */
   deploy(endpoint: string, bytes: Uint8Array, version: number): void {
     const at = this.#routes.findIndex((route) => route.endpoint === endpoint);
@@ -253,6 +259,7 @@ export class TestInstallation {
         environment: "dev",
         principals: [principalId],
         actors: this.#acting.includes(endpoint) ? [principalId] : [],
+        readers: this.#reading.includes(endpoint) ? [principalId] : [],
       })),
     };
     const signing = async (bytes: Uint8Array) => ({

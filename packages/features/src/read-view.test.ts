@@ -35,6 +35,19 @@ test("a view of values has its features in order, and a digest that its text's s
   expect(featureViewDigest(read(values))).not.toBe(featureViewDigest(view));
 });
 
+test("the last k values are k features, the newest of them a plain last, and share a name with no other", () => {
+  const lasts = "  - { name: paid, aggregate: last_k, of: cents, k: 3, window: 1h }\n";
+  const { features } = read(lasts);
+  expect(features.map(({ name, aggregate, nth }) => [name, aggregate, nth])).toEqual([
+    ["paid_1", "last", undefined],
+    ["paid_2", "last", 2],
+    ["paid_3", "last", 3],
+  ]);
+  expect(() => read(`${lasts}  - { name: paid_2, aggregate: count, window: 1h }\n`)).toThrow(
+    /repeats a name/,
+  );
+});
+
 test("what is no view of values is refused where it stands, with what to write instead", () => {
   const refused = (features: string, more?: string) => {
     try {
@@ -60,6 +73,14 @@ test("what is no view of values is refused where it stands, with what to write i
     ],
     [refused("  - { name: n, aggregate: variance, of: rating, window: 1h }\n"), 8, "Quantise it"],
     [refused("  - { name: n, aggregate: count, where: cents, window: 1h }\n"), 8, "no truth value"],
+    [refused("  - { name: n, aggregate: last_k, of: cents, window: 1h }\n"), 8, "k: 3"],
+    [refused("  - { name: n, aggregate: last_k, of: cents, k: 33, window: 1h }\n"), 8, "1 to 32"],
+    [refused("  - { name: n, aggregate: last, of: cents, k: 3, window: 1h }\n"), 8, "is of a last_k"],
+    [
+      refused(`  - { name: ${"n".repeat(62)}, aggregate: last_k, of: cents, k: 3, window: 1h }\n`),
+      8,
+      "Shorten it",
+    ],
     [refused("  - { name: balance, value: cents, window: 1h }\n"), 8, ""],
     [refused(values + values), 7, ""],
     [refused("  - { name: balance, value: euros }\n"), 8, ""],

@@ -101,9 +101,11 @@ function readFeatures(
   if (stated.length > 0 && stated.length < items.length)
     node.report("mixes values and windows", "Put what has a window into a view of its own.");
   const values = stated.map((item) => readValue(item, columns));
-  const features = items.filter((item) => !stated.includes(item)).map((item) => readWindow(item, columns));
+  const features = items
+    .filter((item) => !stated.includes(item))
+    .flatMap((item) => readWindow(item, columns));
   const names = new Set([...features, ...values].map(({ name }) => name));
-  if (names.size < items.length) node.report("repeats a name");
+  if (names.size < features.length + values.length) node.report("repeats a name");
   const tombstone = readTombstone(root.get("tombstone"), columns);
   const identity = readIdentity(root.get("events"), columns, primaryKey);
   if (identity && values.length > 0)
@@ -182,19 +184,52 @@ const moreTypes: Partial<Record<WindowFeature["aggregate"], ValueType>> = {
 };
 const maxDistinct = 1000;
 
-function readWindow(node: YamlNode, columns: ColumnTypes): WindowFeature {
-  node.only(["name", "aggregate", "of", "where", "window", "limit", "description"]);
+/** One feature, or those of a `last_k`: a model takes numbers, so that each of its values is one. */
+function readWindow(node: YamlNode, columns: ColumnTypes): WindowFeature[] {
+  node.only(["name", "aggregate", "of", "where", "window", "limit", "k", "description"]);
   const name = readName(node);
-  const aggregate = node.get("aggregate").oneOf([...sumAggregates, ...pickAggregates]) ?? "count";
+  const named = node.get("aggregate").oneOf([...sumAggregates, ...pickAggregates, "last_k"]) ?? "count";
+  const aggregate = named === "last_k" ? "last" : named;
   const of = readAggregated(node, aggregate, columns);
   const limit = readLimit(node, aggregate);
-  return {
+  const feature = {
     name,
     aggregate,
     ...(of ? { of } : {}),
     windowMicros: readDuration(node.get("window")),
     ...(limit === undefined ? {} : { limit }),
   };
+  const count = readCount(node, named, name);
+  if (named !== "last_k") return [feature];
+  return Array.from({ length: count }, (_, index) => ({
+    ...feature,
+    name: `${name}_${index + 1}`,
+    ...(index === 0 ? {} : { nth: index + 1 }),
+  }));
+}
+
+const maxLast = 32;
+
+/** How many features a `last_k` is. */
+function readCount(node: YamlNode, aggregate: string, name: string): number {
+  const k = node.get("k").present ? node.get("k").number() : undefined;
+  if (aggregate !== "last_k") {
+    if (node.get("k").present) node.get("k").report(`is of a last_k, and this is a ${aggregate}`);
+    return 1;
+  }
+  if (k === undefined || !Number.isInteger(k) || k < 1 || k > maxLast) {
+    const at = node.get("k").present ? node.get("k") : node;
+    at.report(
+      node.get("k").present ? `is no whole number from 1 to ${maxLast}` : "needs `k` for a last_k",
+      "Say how many of the newest values there are, e.g. `k: 3`.",
+    );
+    return 1;
+  }
+  if (!featureName.test(`${name}_${k}`))
+    node
+      .get("name")
+      .report(`is too long for ${name}_${k}`, "Shorten it: each value is a feature of its own.");
+  return k;
 }
 
 /** What is aggregated, null where the feature's condition does not hold. */

@@ -16,6 +16,8 @@ export interface WindowFeature {
   readonly windowMicros: number;
   /** Most that a `distinct` says. */
   readonly limit?: number;
+  /** Of a `last`: the value of the nth newest event that has one, from 2; absent of the newest. */
+  readonly nth?: number;
 }
 
 /** A value that an event states: that of the newest event that is visible, no window. */

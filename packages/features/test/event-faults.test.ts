@@ -51,22 +51,49 @@ const foldFaults: Readonly<Record<string, readonly [string, string]>> = {
   ],
 };
 
+/** Of what tiles add up to. */
+const aggregateFaults: Readonly<Record<string, readonly [string, string]>> = {
+  "of two newest values the first that came stays": [
+    "order > 0 || (order === 0 && value > known.value)",
+    "order > 0",
+  ],
+  "a newest value of a tile hides those after it": ["...(other[8] ?? [])", ""],
+  "the newest values are one too few": [
+    "if (newest.length > most) newest.pop();",
+    "if (newest.length >= most && most > 2) newest.pop();",
+  ],
+  "the nth newest is the one before it": [
+    "of.newest[nth - 1]?.value",
+    "of.newest[Math.max(nth - 2, 0)]?.value",
+  ],
+};
+
 const streams = fc.sample(aStream, { seed: 11, numRuns: 20 });
 const expected = streams.map((stream) => JSON.stringify(naiveStream(stream)));
 const answered = (executor?: typeof EntityWindows): string[] =>
   streams.map((stream) => JSON.stringify(foldedStream(stream, executor).answers));
 
 describe("every known fault of the fold is caught", () => {
-  const source = new URL("../src/events/entity-windows.ts", import.meta.url);
-  test.for(Object.entries(foldFaults))("%s", async ([, edit]) => {
+  const source = new URL("../src/events/", import.meta.url);
+  /** The fold, with an edit in one of its two files. */
+  const withFault = async (folder: string, faulty: string, edit: readonly [string, string]) => {
+    for (const file of ["aggregate.ts", "entity-windows.ts"]) {
+      const text = await readFile(new URL(file, source), "utf8");
+      const moved = text.replaceAll(/"(\.\.\/windows\/.*|\.\/whole)\.ts"/g, (_, path: string) =>
+        JSON.stringify(new URL(`${path}.ts`, source).href),
+      );
+      await writeFile(join(folder, file), file === faulty ? edited(moved, edit) : moved);
+    }
+    return createRequire(import.meta.url)(join(folder, "entity-windows.ts")) as typeof EntityWindows;
+  };
+  const faults = [
+    ...Object.entries(foldFaults).map(([name, edit]) => [name, "entity-windows.ts", edit] as const),
+    ...Object.entries(aggregateFaults).map(([name, edit]) => [name, "aggregate.ts", edit] as const),
+  ];
+  test.for(faults)("%s", async ([, file, edit]) => {
     const folder = await mkdtemp(join(tmpdir(), "portolan-fault-"));
     try {
-      const aggregate = new URL("./aggregate.ts", source).href;
-      const text = edited(await readFile(source, "utf8"), ["./aggregate.ts", aggregate]);
-      const file = join(folder, "entity-windows.ts");
-      await writeFile(file, edited(text, edit));
-      const faulty = createRequire(import.meta.url)(file) as typeof EntityWindows;
-      expect(answered(faulty)).not.toEqual(expected);
+      expect(answered(await withFault(folder, file, edit))).not.toEqual(expected);
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -86,6 +113,9 @@ const planFaults: Readonly<Record<string, readonly [string, string]>> = {
   "the far edge is rounded to a hop": ["least(event + 60, until)", "least((event // 5) * 5 + 60, until)"],
   "an event counts before it was available": ["available as t, 0 as probe", "event as t, 0 as probe"],
   "picks ignore corrections": ["least(e.event + 60, e.until)", "e.event + 60"],
+  "the nth newest is counted from the oldest": ["'DESC')[3]", "'ASC')[3]"],
+  "a node keeps too few of the newest": [", 3) filter", ", 2) filter"],
+  "the nth newest is the one before it": ["'DESC')[2]", "'DESC')[1]"],
 };
 
 test("every known fault of the batch plan is caught, and the plan as it is passes", async () => {

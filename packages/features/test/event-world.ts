@@ -48,6 +48,8 @@ features:
   - { name: most, aggregate: max, of: f, window: 60ms }
   - { name: newest, aggregate: last, of: f, window: 60ms }
   - { name: newest_short, aggregate: last, of: v, window: 10ms }
+  - { name: lasts, aggregate: last_k, of: f, k: 3, window: 60ms }
+  - { name: lasts_short, aggregate: last_k, of: v, k: 2, window: 10ms }
   - { name: kinds, aggregate: distinct, of: c, limit: 2, window: 60ms }
   - { name: sizes, aggregate: distinct, of: v, limit: 100, window: 10ms }
 `,
@@ -172,15 +174,16 @@ export function naiveValues({ batches, probes }: Delivery, upTo = batches.length
     const sum = (values: readonly bigint[]) => values.reduce((all, v) => all + v, 0n);
     const fits = (value: bigint) => BigInt.asIntN(64, value) === value;
     const [shortSum, longSum] = [summed(few), summed(many)];
-    const newest = <Of>(of: typeof events, value: (one: (typeof events)[number]) => Of | null) => {
-      const [best] = of
+    const newest = <Of>(of: typeof events, value: (one: (typeof events)[number]) => Of | null, nth = 1) => {
+      const best = of
         .filter((one) => value(one) !== null)
         .toSorted(
           (one, other) =>
             other.ts - one.ts ||
             other.available - one.available ||
             Number((value(other) ?? 0) > (value(one) ?? 0)) - Number((value(other) ?? 0) < (value(one) ?? 0)),
-        );
+        )
+        .at(nth - 1);
       return best ? Number(value(best)) : null;
     };
     const floats = many.flatMap(({ f }) => (f === null ? [] : [f]));
@@ -196,6 +199,8 @@ export function naiveValues({ batches, probes }: Delivery, upTo = batches.length
       floats.length === 0 ? null : Math.max(...floats),
       newest(many, ({ f }) => f),
       newest(few, ({ v }) => v),
+      ...[1, 2, 3].map((nth) => newest(many, ({ f }) => f, nth)),
+      ...[1, 2].map((nth) => newest(few, ({ v }) => v, nth)),
       Math.min(texts.size, 2),
       new Set(whole(few)).size,
     ];

@@ -46,6 +46,8 @@ features:
   - { name: newest, aggregate: last, of: v, window: 60s }
   - { name: newest_high, aggregate: last, of: f, where: v > 15, window: 10s }
   - { name: is_high, aggregate: last, of: v > 15, window: 60s }
+  - { name: lasts, aggregate: last_k, of: v, k: 3, window: 60s }
+  - { name: lasts_high, aggregate: last_k, of: f, k: 2, where: v > 15, window: 10s }
   - { name: kinds, aggregate: distinct, of: c, limit: 3, window: 60s }
   - { name: sizes, aggregate: distinct, of: v, limit: 100, window: 10s }
 `,

@@ -104,6 +104,12 @@ export const actions = {
     "features:read_view",
     "Derive served feature values again, offline",
   ),
+  "features:read_online": action(
+    "serves",
+    "one",
+    "serving:read",
+    "Read the features of an endpoint online, without a prediction",
+  ),
   "features:read_training_set": action("reads", "one", "features:read_training_set", "Read training sets"),
   "training:start": action("works", "one", "training:read", "Start or cancel a training run"),
   "training:track": action(

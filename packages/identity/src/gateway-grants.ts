@@ -38,6 +38,8 @@ export interface GatewayEndpointGrant {
   readonly principals: readonly string[];
   /** Those of them that may name somebody else as the one they act for (`identity:act_for`), sorted. */
   readonly actors: readonly string[];
+  /** Principals that may read the features that it reads, without a prediction (`features:read_online`), sorted; absent where it reads none. */
+  readonly readers?: readonly string[];
 }
 
 /** Everything that a gateway needs to decide alone, for one organisation and environment. Plain JSON. */

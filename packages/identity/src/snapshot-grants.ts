@@ -32,6 +32,8 @@ export interface GrantedEndpoint {
   readonly useCaseId?: string;
   readonly teamId?: string;
   readonly businessUnitId?: string;
+  /** Whether it reads features. */
+  readonly hasFeatures?: boolean;
   readonly attributes?: Readonly<Record<string, string | boolean | number>>;
 }
 
@@ -71,17 +73,25 @@ async function decideAll(
 ): Promise<GatewayEndpointGrant[]> {
   const pass = memory.begin(organisationId, environment, loaded.policies);
   const grants: GatewayEndpointGrant[] = [];
-  for (const { endpoint, resource } of loaded.resources) {
+  for (const { endpoint, resource, hasFeatures } of loaded.resources) {
     const principals: string[] = [];
     const actors: string[] = [];
+    const readers: string[] = [];
     for (const { facts } of loaded.principals) {
+      if (hasFeatures && (await pass.allows(facts, "features:read_online", resource))) readers.push(facts.id);
       if (!(await pass.allows(facts, "serving:predict", resource))) continue;
       principals.push(facts.id);
       const mayAct =
         facts.kind === "service_account" && (await pass.allows(facts, "identity:act_for", resource));
       if (mayAct) actors.push(facts.id);
     }
-    grants.push({ endpoint, environment, principals: principals.toSorted(), actors: actors.toSorted() });
+    grants.push({
+      endpoint,
+      environment,
+      principals: principals.toSorted(),
+      actors: actors.toSorted(),
+      ...(hasFeatures ? { readers: readers.toSorted() } : {}),
+    });
   }
   pass.end();
   return grants;
@@ -125,8 +135,9 @@ async function load(
   const resources = await Promise.all(
     endpoints
       .filter((entry) => entry.environment === environment)
-      .map(async ({ endpoint, ...rest }) => ({
+      .map(async ({ endpoint, hasFeatures = false, ...rest }) => ({
         endpoint,
+        hasFeatures,
         resource: {
           type: "Endpoint",
           id: endpoint,

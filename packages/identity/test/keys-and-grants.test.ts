@@ -264,7 +264,7 @@ describe("signing keys", () => {
 describe("grants for a gateway's snapshot", () => {
   const endpoint = { endpoint: "cards-fraud", environment: "staging", useCaseId: "cards" } as const;
   const decisions = createDecisionMemory();
-  const grantsNow = async (memory = decisions) => {
+  const grantsNow = async (memory = decisions, hasFeatures = false) => {
     const verdict = await one.authenticator.authenticate(admin);
     if (verdict.kind !== "authenticated") throw new Error("not authenticated");
     const call = { actor: verdict.actor, requestId: newId("request", one.clock.now()) };
@@ -272,7 +272,7 @@ describe("grants for a gateway's snapshot", () => {
       { unitOfWork: one.database.uow, developmentIssuer: one.developmentIssuer, decisions: memory },
       call,
       "staging",
-      [endpoint],
+      [{ ...endpoint, hasFeatures }],
     );
   };
 
@@ -309,6 +309,13 @@ describe("grants for a gateway's snapshot", () => {
       ),
     ).toEqual({ allowed: false, reason: "scope" });
   });
+
+  test("features of an endpoint are read by those alone whom a policy names, and by the administrator", async () => {
+    const grants = await grantsNow(createDecisionMemory(), true);
+    expect(grants.endpoints[0]?.readers).toEqual([ids.adaId]);
+    expect((await grantsNow()).endpoints[0]).not.toHaveProperty("readers");
+  });
+
   test("what does not change is not decided again, and what changes is decided for those it concerns", async () => {
     const memory = createDecisionMemory();
     const first = await grantsNow(memory);

@@ -168,7 +168,7 @@ function readColumn(
 }
 
 /** What is online of one feature, by the view's own time to live and the charter's. */
-function onlineCell(
+export function onlineCell(
   { maxAgeMs }: FeaturePlan,
   online: OnlineRow | undefined,
   feature: string,

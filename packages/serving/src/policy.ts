@@ -62,6 +62,13 @@ export { badRequest } from "./protocol/bad-request.ts";
 export { type BytesForm, packedElements, withText } from "./protocol/binary-tensor.ts";
 export { readInferResponse } from "./protocol/client/read-infer-response.ts";
 export { type WrittenRequest, writeInferRequest } from "./protocol/client/write-infer-request.ts";
+export { type FeaturesAnswer, featureQuestions, writeFeatures } from "./protocol/features/features-answer.ts";
+export {
+  type AskedView,
+  askedViews,
+  type FeaturesRequest,
+  readFeaturesRequest,
+} from "./protocol/features/features-request.ts";
 export { readGrpcAnswer, writeGrpcInfer } from "./protocol/grpc/client-codec.ts";
 export { inferResponseMessage, readGrpcInfer, readInferTarget } from "./protocol/grpc/infer-codec.ts";
 export {

@@ -68,6 +68,8 @@ export interface GrantedEndpoint {
   readonly businessUnitId: string;
   readonly teamId: string | null;
   readonly useCaseId: string;
+  /** Whether its deployment reads features. */
+  readonly hasFeatures: boolean;
 }
 
 /** Public keys with their lives, retired and revoked ones too. */

@@ -7,13 +7,101 @@ import { table } from "../output.ts";
 import { checkParity, type ParityReport } from "../parity/check-parity.ts";
 import type { Mismatch } from "../parity/judge-served.ts";
 import type { ContextOf } from "../program.ts";
+import { callHeaders, connectGateway } from "./prediction.ts";
 
 export function registerFeaturesCommands(program: Command, contextOf: ContextOf): void {
   const features = program
     .command("features")
-    .description("Feature values: whether what was served is what training sees")
+    .description("Feature values: what is online, and whether what was served is what training sees")
     .addHelpText("after", "\nExample:\n  portolan features parity --endpoint churn");
+  registerGet(features, contextOf);
   registerParity(features, contextOf);
+}
+
+interface GetOptions {
+  readonly entity: readonly string[];
+  readonly feature?: readonly string[];
+  readonly purpose?: string;
+  readonly environment?: string;
+}
+
+interface OnlineFeatures {
+  readonly at: string;
+  readonly rows: number;
+  readonly views: readonly {
+    readonly name: string;
+    readonly event_times: readonly (string | null)[];
+    readonly features: readonly {
+      readonly name: string;
+      readonly values: readonly (number | string | boolean | null)[];
+      readonly statuses: readonly string[];
+    }[];
+  }[];
+}
+
+function registerGet(features: Command, contextOf: ContextOf): void {
+  const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+  features
+    .command("get <endpoint>")
+    .description("Read the features that an endpoint's model would be fed with now, without a prediction")
+    .requiredOption(
+      "--entity <key=value>",
+      "an entity key of one row; again for further keys and rows",
+      collect,
+    )
+    .option(
+      "--feature <name>",
+      "a view (name@1) or a feature (name@1.feature); again for more; default: all",
+      collect,
+    )
+    .option("--purpose <purpose>", "purpose of use, where the charter asks for one")
+    .option("--environment <name>", "where the endpoint is, for credentials of several environments")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan features get churn --entity account=a1\n  portolan features get churn --entity account=a1 --entity account=a2 --feature accounts@1 --json",
+    )
+    .action(async (endpoint: string, options: GetOptions, command: Command) => {
+      const context = contextOf(command);
+      const entities = entitiesOf(options.entity);
+      const gateway = await connectGateway(context);
+      const found = await gateway.json<OnlineFeatures>({
+        path: "/v1/features/online",
+        body: { endpoint, entities, ...(options.feature ? { features: options.feature } : {}) },
+        headers: callHeaders(options),
+      });
+      context.output.result(found, onlineText(found, entities));
+    });
+}
+
+function entitiesOf(given: readonly string[]): Record<string, string[]> {
+  const entities: Record<string, string[]> = {};
+  for (const text of given) {
+    const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+    if (key === undefined || value === undefined)
+      throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+        detail: `--entity ${text} names no key and value`,
+        mend: "Write e.g. --entity account=a1.",
+      });
+    (entities[key] ??= []).push(value);
+  }
+  return entities;
+}
+
+function onlineText({ at, rows, views }: OnlineFeatures, entities: Record<string, string[]>): string {
+  const lines = Array.from({ length: rows }, (_, row) =>
+    views.flatMap(({ name, event_times: times, features }) =>
+      features.map((feature) => [
+        Object.values(entities)
+          .map((values) => values[row] ?? "")
+          .join(", "),
+        `${name}.${feature.name}`,
+        String(feature.values[row] ?? "-"),
+        feature.statuses[row] ?? "",
+        times[row] ?? "",
+      ]),
+    ),
+  ).flat();
+  return `${table([Object.keys(entities).join(", "), "feature", "value", "status", "event time"], lines)}\nas of ${at}`;
 }
 
 interface ParityOptions {

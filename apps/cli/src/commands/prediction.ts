@@ -33,7 +33,7 @@ export function registerPredictionCommands(program: Command, contextOf: ContextO
       const { value, headers } = await gateway.answer<object>({
         path: `/v2/models/${encodeURIComponent(endpoint)}/infer`,
         body: await requestBody(context, options),
-        headers: headersOf(options),
+        headers: callHeaders(options),
       });
       const predictionId = headers.get("x-portolan-prediction-id") ?? undefined;
       context.output.result({ ...value, predictionId }, JSON.stringify(value, null, 2));
@@ -70,7 +70,11 @@ export async function connectGateway(context: CliContext, persona = context.pers
   return new ApiClient({ url: state?.gatewayUrl ?? control.url, token: control.token });
 }
 
-function headersOf({ purpose, environment }: PredictOptions): Record<string, string> {
+/** What a call to the gateway states in headers. */
+export function callHeaders({
+  purpose,
+  environment,
+}: Pick<PredictOptions, "purpose" | "environment">): Record<string, string> {
   return {
     ...(purpose === undefined ? {} : { "x-portolan-purpose": purpose }),
     ...(environment === undefined ? {} : { "x-portolan-environment": environment }),

@@ -130,7 +130,7 @@ async function admitAnew(
  */
 export function takeTurn(
   { limits }: AdmissionDeps,
-  { limit }: Admission,
+  { limit }: Pick<Admission, "limit">,
 ): RunPriority | Promise<RunPriority> {
   const turn = limits.take(limit, performance.now());
   return turn instanceof Promise ? turn.then(priorityOf) : priorityOf(turn);

@@ -136,6 +136,20 @@ export function mayActFor(
   );
 }
 
+/** True when the credential and the policy set let the caller read the features of this endpoint without a prediction. */
+export function mayReadFeatures(
+  state: ServingState,
+  caller: Caller,
+  environment: Environment,
+  endpoint: string,
+): boolean {
+  return (
+    caller.environments.includes(environment) &&
+    actionInScope(caller.scopes, "features:read_online") &&
+    state.grants.get(environment)?.readers.get(endpoint)?.has(caller.principalId) === true
+  );
+}
+
 function grantsOf(state: ServingState | undefined) {
   return [...(state?.grants.values() ?? [])];
 }

@@ -1,4 +1,5 @@
 import { type Clock, type Environment, earlyMessages, newId } from "@portolan/kernel";
+import type { ModelSignature } from "@portolan/onnx-format";
 import { badRequest, type InferRequest, type RunPriority, rowsOf } from "@portolan/serving/policy";
 import { type Answer, errorAnswer } from "../http/answers.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
@@ -7,29 +8,26 @@ import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/servin
 import { type Admission, type AdmissionDeps, admit, chosenVersion, takeTurn } from "./admission.ts";
 import { findRoute, readPurpose } from "./admit.ts";
 import { type Asked, answerByChain, type ChainAnswer } from "./answer-chain.ts";
+import { type ConcludeDeps, conclude } from "./conclude.ts";
 import { countForDrift } from "./count-for-drift.ts";
 import { featuresParameter } from "./features-used.ts";
 import type { InferCall } from "./infer-call.ts";
 import { LoopTurn } from "./loop-turn.ts";
-import { measure } from "./measure.ts";
 import { type MirrorDeps, mirror } from "./mirror.ts";
 import { latencyOf, type Progress, serverTiming } from "./progress.ts";
 import { appendAnswer, appendRecord } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
-import type { RequestTraces } from "./request-traces.ts";
 import { isShed, shedAnswer } from "./shed.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 import { upstreamCallsOf } from "./upstream-calls.ts";
 import { whereHeaders } from "./where-headers.ts";
 
-export interface InferDeps extends MirrorDeps, AdmissionDeps {
+export interface InferDeps extends MirrorDeps, AdmissionDeps, ConcludeDeps {
   readonly clock: Clock;
   /** What is refused before anybody knows for which environment is filed under this one: the last that this gateway serves. */
   readonly homeEnvironment: Environment;
   readonly statistics: StatisticsBook;
-  /** Absent where no collector is configured. */
-  readonly traces?: RequestTraces;
   /** Watches how clients ask; absent when nobody does. */
   readonly guard: ExtractionGuard | undefined;
   /** What is served now; a request may have begun under an earlier state. */
@@ -53,8 +51,7 @@ export async function infer(deps: InferDeps, state: ServingState, call: InferCal
   } catch (error) {
     answer = await refusePrediction(deps, state, progress, error);
   }
-  measure(deps.metrics, progress, answer);
-  deps.traces?.finish(progress, answer);
+  conclude(deps, progress, answer);
   return answer;
 }
 
@@ -129,13 +126,26 @@ function runsElsewhere({ route }: ActiveRoute): boolean {
   return route.model.upstream !== undefined;
 }
 
-/** @throws PortolanError `serving.bad_request` for a version that speaks text */
-function requireTensors({ route }: ActiveRoute): void {
-  if (route.model.upstream?.protocol !== "openai") return;
+/** @throws PortolanError `serving.bad_request` for a version that speaks text, or a datatype that only servers elsewhere compute */
+function requireTensors({ route, model, requestSignature }: ActiveRoute): void {
+  const { upstream } = route.model;
+  if (upstream === undefined && model === undefined) requireForms(route.endpoint, requestSignature);
+  if (upstream?.protocol !== "openai") return;
   throw badRequest(
     `${route.endpoint} takes text, not tensors.`,
     "",
     "Ask it by POST /v1/chat/completions, with its name as the model.",
+  );
+}
+
+/** A model that was not loaded may be one that cannot be. */
+function requireForms(endpoint: string, { inputs, outputs }: ModelSignature): void {
+  const tensor = [...inputs, ...outputs].find(({ datatype }) => datatype === "BF16");
+  if (!tensor) return;
+  throw badRequest(
+    `"${tensor.name}" of ${endpoint} is BF16, which no runtime of this gateway computes.`,
+    "",
+    "Have another server run the model (portolan model register-upstream), or export it with FP16 or FP32.",
   );
 }
 

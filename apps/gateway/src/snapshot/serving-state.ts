@@ -77,6 +77,8 @@ export interface GrantsIndex {
   readonly allowed: ReadonlyMap<string, ReadonlySet<string>>;
   /** Endpoint → those of them that may name somebody whom they act for. */
   readonly actors: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Endpoint → principals that may read its features. */
+  readonly readers: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** All that one accepted snapshot says, replaced as a whole. */
@@ -101,6 +103,7 @@ export function indexGrants(grants: GatewayGrants): GrantsIndex {
     revokedTokens: new Set(grants.revokedTokens),
     allowed: new Map(grants.endpoints.map((entry) => [entry.endpoint, new Set(entry.principals)])),
     actors: new Map(grants.endpoints.map((entry) => [entry.endpoint, new Set(entry.actors)])),
+    readers: new Map(grants.endpoints.map((entry) => [entry.endpoint, new Set(entry.readers)])),
   };
 }
 

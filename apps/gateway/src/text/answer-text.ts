@@ -11,8 +11,8 @@ import { type Answer, fault } from "../http/answers.ts";
 import { type CallerGone, watchCaller } from "../http/caller-gone.ts";
 import { readBody } from "../http/read-body.ts";
 import { admit, chosenVersion, isKnownHere, takeTurn } from "../infer/admission.ts";
+import { conclude } from "../infer/conclude.ts";
 import { type InferDeps, refusePrediction } from "../infer/infer.ts";
-import { measure } from "../infer/measure.ts";
 import { type Progress, sinceMicros } from "../infer/progress.ts";
 import { callerGone } from "../infer/run-model.ts";
 import { snapshotAgeHeaders } from "../infer/snapshot-age.ts";
@@ -55,8 +55,7 @@ export async function answerText(
     const { limit } = progress.admission ?? {};
     if (limit) progress.headers = { ...progress.headers, ...legacyHeaders(limit, performance.now()) };
     const answer = inOpenAiShape(error, await refusePrediction(deps, state, progress, error));
-    measure(deps.metrics, progress, answer);
-    deps.traces?.finish(progress, answer);
+    conclude(deps, progress, answer);
     return answer;
   }
 }

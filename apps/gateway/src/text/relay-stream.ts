@@ -32,7 +32,8 @@ export async function* relayStream(answering: TextAnswering, stop: () => void): 
     // Only the log itself throws here: what is not on the record does not end as if it were.
     if (!isRecorded) throw error;
     const isTooLarge = isPortolanError(error) && error.code === "serving.record_too_large";
-    noteEnd(answering, isTooLarge ? "serving.record_too_large" : "serving.log_unavailable");
+    const end = isTooLarge ? "serving.record_too_large" : "serving.log_unavailable";
+    noteEnd(answering, end, relay.sent().length);
     yield errorEvent(error);
   } finally {
     // The caller left while it was being sent something, or had not taken it.

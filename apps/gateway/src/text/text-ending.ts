@@ -8,8 +8,8 @@ import {
 } from "@portolan/serving/policy";
 import type { Counter, Metrics } from "@portolan/telemetry";
 import type { Admission } from "../infer/admission.ts";
+import { conclude } from "../infer/conclude.ts";
 import type { InferDeps } from "../infer/infer.ts";
-import { measure } from "../infer/measure.ts";
 import { latencyOf, type Progress, sinceMicros } from "../infer/progress.ts";
 import { appendRecord } from "../infer/record-prediction.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
@@ -74,17 +74,28 @@ export async function endText(
       status: end === "ok" ? { kind: "ok" } : { kind: "error", httpStatus: status, reason: end },
     },
   );
-  noteEnd(answering, end);
+  noteEnd(answering, end, sent.length, id);
   return id;
 }
 
-/** Metrics and trace of an answer that began; whoever refuses one does it for all other requests. */
-export function noteEnd({ deps, progress }: TextAnswering, end: TextEnd): void {
+/**
+ * Metrics, trace and log line of an answer that began; whoever refuses one does it for all other requests.
+ * @param id of the prediction; absent where the log did not take it
+ */
+export function noteEnd(
+  { deps, progress, beginning }: TextAnswering,
+  end: TextEnd,
+  bytesOut: number,
+  id?: string,
+): void {
   const isOk = end === "ok";
   const status = isOk ? 200 : servingErrors[end].status;
-  const seen = { status, code: isOk ? "" : end, headers: {}, contentType: "", body: "" };
-  measure(deps.metrics, progress, seen);
-  deps.traces?.finish(progress, seen);
+  const headers = {
+    ...(id === undefined ? {} : { "x-portolan-prediction-id": id }),
+    ...(beginning.fallback ? { "x-portolan-answered-by": beginning.fallback.answeredBy } : {}),
+  };
+  const seen = { status, code: isOk ? "" : end, headers, contentType: "", body: "" };
+  conclude(deps, progress, seen, bytesOut);
 }
 
 /** Counters by version and source, so that a request puts no labels together. */

@@ -7,7 +7,8 @@ type Newest = readonly [number, number, StoredWhole];
 
 /**
  * What is kept of one operand over some events, as far as a feature asks for it: how many values, their sum, the sum of their squares, how many
- * were too wide for a square; the least, the largest, the newest; and different ones, the first in order, no more than the largest limit.
+ * were too wide for a square; the least, the largest, the newest; different ones, the first in order, no more than the largest limit; and the newest
+ * after the first, where more are asked for.
  */
 export type OperandAggregate = readonly [
   count: number,
@@ -18,6 +19,7 @@ export type OperandAggregate = readonly [
   largest: StoredWhole | null,
   newest: Newest | null,
   distinct: readonly StoredWhole[],
+  others?: readonly Newest[],
 ];
 
 /** Of some events: how many there are, and their operands. */
@@ -36,7 +38,8 @@ interface Needs {
   readonly squares: boolean;
   readonly least: boolean;
   readonly largest: boolean;
-  readonly newest: boolean;
+  /** How many of the newest; 0 where no feature asks for one. */
+  readonly newest: number;
   /** 0 where no feature counts different values. */
   readonly distinct: number;
 }
@@ -52,7 +55,7 @@ function needsOf({ features, operands }: WindowShape): Needs[] {
       squares: asks("variance"),
       least: asks("min"),
       largest: asks("max"),
-      newest: asks("last"),
+      newest: Math.max(0, ...own.map(({ aggregate, nth = 1 }) => (aggregate === "last" ? nth : 0))),
       distinct: Math.max(0, ...own.map(({ limit }) => limit ?? 0)),
     };
   });
@@ -98,7 +101,8 @@ export class Aggregator {
       into.wide += other[3];
       if (other[4] !== null) into.least = least(into.least, this.#valueOf(index, other[4]));
       if (other[5] !== null) into.largest = largest(into.largest, this.#valueOf(index, other[5]));
-      if (other[6] !== null) addNewest(into, other[6], this.#valueOf(index, other[6][2]));
+      for (const one of [...(other[6] ? [other[6]] : []), ...(other[8] ?? [])])
+        addNewest(into, one, this.#valueOf(index, one[2]), needs.newest);
       for (const cell of other[7]) addDistinct(into, cell, needs.distinct);
     }
     return this;
@@ -106,23 +110,11 @@ export class Aggregator {
 
   /** As it is stored: equal events give equal bytes. */
   aggregate(): Aggregate {
-    return {
-      count: this.#count,
-      operands: this.#operands.map((of) => [
-        of.count,
-        storedWhole(of.sum),
-        storedWhole(of.squares),
-        of.wide,
-        of.least === null ? null : storedValue(of.least),
-        of.largest === null ? null : storedValue(of.largest),
-        of.newest,
-        of.distinct,
-      ]),
-    };
+    return { count: this.#count, operands: this.#operands.map(stored) };
   }
 
   /** A feature's value (docs/spec/features.md F4, F5, F26 to F28). */
-  valueOf({ aggregate, operand, limit = 1 }: ShapedFeature): number | null {
+  valueOf({ aggregate, operand, limit = 1, nth = 1 }: ShapedFeature): number | null {
     const of = this.#operands[operand];
     if (!of) return this.#count;
     switch (aggregate) {
@@ -140,7 +132,7 @@ export class Aggregator {
       case "max":
         return of.largest === null ? null : Number(of.largest);
       case "last":
-        return of.newest === null ? null : Number(of.newest[2]);
+        return of.newest.length < nth ? null : Number(of.newest[nth - 1]?.value);
       case "distinct":
         return Math.min(of.distinct.length, limit);
     }
@@ -159,9 +151,24 @@ interface Mutable {
   wide: number;
   least: Whole | null;
   largest: Whole | null;
-  newest: Newest | null;
-  newestValue: Whole;
+  /** Newest first. */
+  newest: { readonly stamp: Newest; readonly value: Whole }[];
   distinct: StoredWhole[];
+}
+
+function stored(of: Mutable): OperandAggregate {
+  const [newest, ...others] = of.newest.map(({ stamp }) => stamp);
+  const first = [
+    of.count,
+    storedWhole(of.sum),
+    storedWhole(of.squares),
+    of.wide,
+    of.least === null ? null : storedValue(of.least),
+    of.largest === null ? null : storedValue(of.largest),
+    newest ?? null,
+    of.distinct,
+  ] as const;
+  return others.length === 0 ? first : [...first, others];
 }
 
 function nothing(): Mutable {
@@ -172,8 +179,7 @@ function nothing(): Mutable {
     wide: 0,
     least: null,
     largest: null,
-    newest: null,
-    newestValue: 0,
+    newest: [],
     distinct: [],
   };
 }
@@ -196,7 +202,7 @@ function addCell(
   }
   if (needs.least) into.least = least(into.least, value);
   if (needs.largest) into.largest = largest(into.largest, value);
-  if (needs.newest) addNewest(into, newest, value);
+  if (needs.newest > 0) addNewest(into, newest, value, needs.newest);
   if (needs.distinct > 0) addDistinct(into, cell, needs.distinct);
 }
 
@@ -209,12 +215,17 @@ function largest(known: Whole | null, value: Whole): Whole {
 }
 
 /** By event time, then availability; of equal ones the larger value, so that no order of arrival decides (F27). */
-function addNewest(into: Mutable, newest: Newest, value: Whole): void {
-  const known = into.newest;
-  const order = known ? newest[0] - known[0] || newest[1] - known[1] : 1;
-  if (order < 0 || (order === 0 && value <= into.newestValue)) return;
-  into.newest = newest;
-  into.newestValue = value;
+function addNewest({ newest }: Mutable, stamp: Newest, value: Whole, most: number): void {
+  let at = newest.length;
+  for (let known = newest[at - 1]; known && isNewer(stamp, value, known); known = newest[at - 1]) at -= 1;
+  if (at >= most) return;
+  newest.splice(at, 0, { stamp, value });
+  if (newest.length > most) newest.pop();
+}
+
+function isNewer(stamp: Newest, value: Whole, known: Mutable["newest"][number]): boolean {
+  const order = stamp[0] - known.stamp[0] || stamp[1] - known.stamp[1];
+  return order > 0 || (order === 0 && value > known.value);
 }
 
 /** The first in their order, so that which ones are kept of too many does not depend on who came first. */

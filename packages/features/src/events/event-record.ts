@@ -19,7 +19,7 @@ export interface EventRecord {
   readonly values: readonly EventCell[];
 }
 
-export interface ShapedFeature extends Pick<WindowFeature, "aggregate" | "windowMicros" | "limit"> {
+export interface ShapedFeature extends Pick<WindowFeature, "aggregate" | "windowMicros" | "limit" | "nth"> {
   /** Place of what it aggregates among the operands; -1 of a count of events. */
   readonly operand: number;
 }

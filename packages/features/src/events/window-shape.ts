@@ -9,11 +9,12 @@ export function windowShape(view: EventView): WindowShape {
   const operands = operandsOf(view);
   const longestMicros = Math.max(...view.features.map(({ windowMicros }) => windowMicros));
   return {
-    features: view.features.map(({ aggregate, windowMicros, limit, ...feature }) => ({
+    features: view.features.map(({ aggregate, windowMicros, limit, nth, ...feature }) => ({
       aggregate,
       windowMicros,
       operand: operandIndex(operands, { aggregate, windowMicros, ...feature }),
       ...(limit === undefined ? {} : { limit }),
+      ...(nth === undefined ? {} : { nth }),
     })),
     operands: operands.map(keptType),
     longestMicros,

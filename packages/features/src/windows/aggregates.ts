@@ -26,6 +26,11 @@ export function pickedSql({ of }: PickFeature, table?: string): string {
   return of.type === "bool" ? `(${toDuckDbSql(of, table)})::bigint` : toDuckDbSql(of, table);
 }
 
+/** How a `last` is ordered: by event, availability and value (F27, F60). */
+export function stampedSql(event: string, available: string, value: string): string {
+  return `struct_pack(e := ${event}, a := ${available}, v := ${value})`;
+}
+
 /** Square of a summand that is not too wide, and whether it is. */
 export function squareSql(summand: string): string {
   return `case when abs(${summand}) <= ${widest} then (${summand}) * (${summand}) end`;

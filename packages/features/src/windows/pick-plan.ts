@@ -1,6 +1,6 @@
 import type { AnalysisStatement } from "@portolan/data/contract";
 import { quoteName } from "@portolan/expressions";
-import { type PickFeature, pickedSql } from "./aggregates.ts";
+import { type PickFeature, pickedSql, stampedSql } from "./aggregates.ts";
 import { eventsSql, leavesSql, type WindowPart } from "./events-sql.ts";
 
 /** After every moment that is asked about. */
@@ -75,7 +75,7 @@ function windowStatements(
       ? []
       : [
           {
-            sql: `create table ${nodes} as select level, node, ${plain.map(({ feature, index }) => `${gatherSql(feature, index)} as g${index}`).join(", ")} from ${nodes}_all group by level, node`,
+            sql: `create table ${nodes} as select level, node, ${plain.flatMap((one) => gatherSql(one, plain)).join(", ")} from ${nodes}_all group by level, node`,
           },
         ]),
     ...many.map(({ index }) => ({
@@ -85,7 +85,7 @@ function windowStatements(
       sql: `create table ${into}_${window} as select place, ${own
         .map(({ index }) => `f${index}`)
         .join(", ")} from (select place from ${moments})
-        ${plain.length === 0 ? "" : `left join (select m.place, ${plain.map(({ feature, index }) => `${mergeSql(feature, index)} as f${index}`).join(", ")} from ${aboveSql(moments, nodes)} group by m.place) using (place)`}
+        ${plain.length === 0 ? "" : `left join (select m.place, ${plain.map((one) => `${mergeSql(one, plain)} as f${one.index}`).join(", ")} from ${aboveSql(moments, nodes)} group by m.place) using (place)`}
         ${many
           .map(
             ({ feature, index }) =>
@@ -104,12 +104,40 @@ function aboveSql(moments: string, nodes: string): string {
   return `(select place, level from ${moments}, (select distinct level from ${nodes})) as m join ${nodes} as n on n.level = m.level and n.node = m.place >> m.level`;
 }
 
-function gatherSql({ aggregate }: PickFeature, index: number): string {
-  if (aggregate === "last")
-    return `max(struct_pack(e := event, a := available, v := v${index})) filter (v${index} is not null)`;
-  return `${aggregate}(v${index})`;
+/** A feature of a window, and its place among all features. */
+interface Placed {
+  readonly feature: PickFeature;
+  readonly index: number;
 }
 
-function mergeSql({ aggregate }: PickFeature, index: number): string {
-  return aggregate === "last" ? `max(n.g${index}).v` : `${aggregate}(n.g${index})`;
+/** What a node keeps of its events for a feature; of a value's newest events one list serves them all (F60). */
+function gatherSql(placed: Placed, all: readonly Placed[]): string[] {
+  const { index } = placed;
+  const { aggregate } = placed.feature;
+  if (aggregate !== "last") return [`${aggregate}(v${index}) as g${index}`];
+  const { first, most } = newestOf(placed, all);
+  if (first.index !== index) return [];
+  const newest = most === 1 ? "" : `, ${most}`;
+  return [
+    `max(${stampedSql("event", "available", `v${index}`)}${newest}) filter (v${index} is not null) as g${index}`,
+  ];
+}
+
+function mergeSql(placed: Placed, all: readonly Placed[]): string {
+  const { aggregate, nth = 1 } = placed.feature;
+  if (aggregate !== "last") return `${aggregate}(n.g${placed.index})`;
+  const { first, most } = newestOf(placed, all);
+  const kept = `n.g${first.index}`;
+  return most === 1 ? `max(${kept}).v` : `(list_sort(flatten(list(${kept})), 'DESC')[${nth}]).v`;
+}
+
+/** The feature under which the newest events of a value are kept, and how many of them are asked for. */
+function newestOf(
+  { feature }: Placed,
+  all: readonly Placed[],
+): { readonly first: Placed; readonly most: number } {
+  const of = pickedSql(feature);
+  const same = all.filter((one) => one.feature.aggregate === "last" && pickedSql(one.feature) === of);
+  const [first = { feature, index: -1 }] = same;
+  return { first, most: Math.max(...same.map((one) => one.feature.nth ?? 1)) };
 }

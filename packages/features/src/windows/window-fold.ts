@@ -104,13 +104,19 @@ function total({ aggregate }: WindowFeature, index: number, events: readonly Fol
 }
 
 function pick(
-  { aggregate, limit = 1 }: WindowFeature,
+  { aggregate, limit = 1, nth = 1 }: WindowFeature,
   index: number,
   events: readonly FoldedEvent[],
 ): number | null {
   const valued = events.filter(({ values }) => (values[index] ?? null) !== null);
   if (aggregate === "distinct")
     return Math.min(new Set(valued.map(({ values }) => values[index])).size, limit);
+  if (nth > 1) {
+    const newest = valued.toSorted((one, other) => (isBetter(aggregate, index, one, other) ? -1 : 1))[
+      nth - 1
+    ];
+    return newest ? Number(newest.values[index]) : null;
+  }
   const [first, ...others] = valued;
   if (!first) return null;
   const best = others.reduce(

@@ -1,7 +1,15 @@
 import type { AnalysisStatement } from "@portolan/data/contract";
 import { quoteName, toDuckDbSql } from "@portolan/expressions";
 import type { WindowFeature } from "../view-model.ts";
-import { isPick, isWideSql, pickedSql, squareSql, summandSql, sumValueSql } from "./aggregates.ts";
+import {
+  isPick,
+  isWideSql,
+  pickedSql,
+  squareSql,
+  stampedSql,
+  summandSql,
+  sumValueSql,
+} from "./aggregates.ts";
 import { availableSql, type WindowPlanInput } from "./events-sql.ts";
 
 /**
@@ -41,7 +49,10 @@ function valueSql(feature: WindowFeature, { inside, event, available }: EventSql
       return `least(count(distinct ${of}) ${inside}, ${feature.limit ?? 1})::bigint`;
     if (feature.aggregate !== "last") return `${feature.aggregate}(${of}) ${inside}`;
     const valued = inside.replace(/\)$/, ` and (${of}) is not null)`);
-    return `(max(struct_pack(e := ${event}, a := ${available}, v := ${of})) ${valued}).v`;
+    const stamped = stampedSql(event, available, of);
+    return feature.nth === undefined
+      ? `(max(${stamped}) ${valued}).v`
+      : `(list_sort(list(${stamped}) ${valued}, 'DESC')[${feature.nth}]).v`;
   }
   const of = summandSql(feature, "e");
   const total = (summand: string): string => `coalesce(sum(${summand}) ${inside}, 0)`;

@@ -18,7 +18,8 @@ export interface ServerOperation {
     | "openapi"
     | "healthz"
     | "readyz"
-    | "metrics";
+    | "metrics"
+    | "read_features";
 }
 
 /** A question about all models that the caller may use. */
@@ -62,6 +63,7 @@ const fixed: Readonly<Record<string, Operation>> = {
   "/v1/chat/completions": { kind: "text", operation: "chat" },
   "/v1/completions": { kind: "text", operation: "completions" },
   "/v1/embeddings": { kind: "text", operation: "embeddings" },
+  "/v1/features/online": { kind: "read_features" },
   "/openapi.json": { kind: "openapi" },
   "/healthz": { kind: "healthz" },
   "/readyz": { kind: "readyz" },
@@ -83,6 +85,7 @@ const ofSuffix: Readonly<Record<string, ModelOperation["kind"]>> = {
 const posted: ReadonlySet<Operation["kind"]> = new Set<Operation["kind"]>([
   "infer",
   "text",
+  "read_features",
   "v1_predict",
   "repository_index",
   "repository_load",

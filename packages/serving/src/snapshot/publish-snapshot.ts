@@ -161,12 +161,13 @@ async function contentOf(
   organisationId: string,
   routes: readonly Route[],
 ): Promise<SnapshotContent> {
-  const granted = routes.map(({ endpoint, environment, businessUnitId, teamId, useCaseId }) => ({
+  const granted = routes.map(({ endpoint, environment, businessUnitId, teamId, useCaseId, features }) => ({
     endpoint,
     environment,
     businessUnitId,
     teamId,
     useCaseId,
+    hasFeatures: (features?.views.length ?? 0) > 0,
   }));
   const grants = await Promise.all(
     environments.map(async (environment) => ({

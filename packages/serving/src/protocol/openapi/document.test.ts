@@ -35,6 +35,7 @@ test("no operation of the protocols is left out", () => {
     "model_metadata",
     "model_ready",
     "model_statistics",
+    "read_features",
     "readyz",
     "repository_index",
     "repository_load",

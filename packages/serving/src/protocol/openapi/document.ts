@@ -79,6 +79,16 @@ const calls: Readonly<Record<string, Call>> = {
   },
 };
 
+/** Beside predictions. */
+const featureCalls: Readonly<Record<string, Call>> = {
+  "POST /v1/features/online": {
+    id: "readFeatures",
+    summary: "Feature values that an endpoint's model would be fed with now, with status and event time",
+    answer: "FeaturesResponse",
+    body: { schema: "FeaturesRequest", required: true },
+  },
+};
+
 /** The OpenAI-compatible protocol, as far as it is read here; whatever else a request says is the upstream's to judge. */
 const textCalls: Readonly<Record<string, Call>> = {
   "POST /v1/chat/completions": {
@@ -178,7 +188,7 @@ function operation(path: string, call: Call): JsonObject {
 /** The gateway's REST API as an OpenAPI 3.1 document: no names of models, nothing that depends on who asks. */
 export function gatewayOpenApi(version: string): JsonObject {
   const paths: Record<string, Record<string, JsonObject>> = {};
-  for (const [route, call] of Object.entries({ ...calls, ...textCalls })) {
+  for (const [route, call] of Object.entries({ ...calls, ...featureCalls, ...textCalls })) {
     const [method = "", path = ""] = route.split(" ");
     (paths[path] ??= {})[method.toLowerCase()] = operation(path, call);
   }

@@ -129,6 +129,59 @@ export const schemas: Readonly<Record<string, JsonObject>> = {
     "created",
     "owned_by",
   ]),
+  FeaturesRequest: object(
+    {
+      endpoint: { ...text, minLength: 1, maxLength: 200 },
+      entities: {
+        type: "object",
+        minProperties: 1,
+        maxProperties: 16,
+        additionalProperties: list({ type: ["string", "integer"] }, { minItems: 1, maxItems: 1000 }),
+        description: "By entity key one value per row.",
+      },
+      features: list(text, {
+        minItems: 1,
+        maxItems: 1000,
+        description:
+          "Views (`name@1`) and features (`name@1.feature`); all that the endpoint reads when it is left out.",
+      }),
+    },
+    ["endpoint", "entities"],
+    { additionalProperties: false },
+  ),
+  FeaturesResponse: object(
+    {
+      endpoint: text,
+      service: text,
+      at: { ...text, format: "date-time", description: "The moment of the read: ages count from it." },
+      rows: count,
+      views: list(
+        object(
+          {
+            name: text,
+            event_times: list(
+              { type: ["string", "null"], format: "date-time" },
+              { description: "By row when its values were true; of windows as of when they are known." },
+            ),
+            features: list(
+              object(
+                {
+                  name: text,
+                  values: list({ type: ["number", "string", "boolean", "null"] }, { description: "By row." }),
+                  statuses: list({
+                    enum: ["present", "null", "not_found", "outside_max_age", "unavailable"],
+                  }),
+                },
+                ["name", "values", "statuses"],
+              ),
+            ),
+          },
+          ["name", "event_times", "features"],
+        ),
+      ),
+    },
+    ["endpoint", "service", "at", "rows", "views"],
+  ),
   ChatRequest: textRequest({ messages: list({ type: "object", required: ["role"] }) }, "messages"),
   CompletionRequest: textRequest({ prompt: promptOrTokens }, "prompt"),
   EmbeddingRequest: object({ model: text, input: promptOrTokens }, ["model", "input"]),

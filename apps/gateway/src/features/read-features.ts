@@ -1,0 +1,153 @@
+import type { IncomingMessage } from "node:http";
+import { environments, newId, type PortolanError } from "@portolan/kernel";
+import { routeKey } from "@portolan/serving/contract";
+import {
+  askedViews,
+  type FeaturesRequest,
+  featureQuestions,
+  type ReadOnline,
+  readFeaturesRequest,
+  writeFeatures,
+} from "@portolan/serving/policy";
+import { type Answer, errorAnswer, fault } from "../http/answers.ts";
+import { readBody } from "../http/read-body.ts";
+import { takeTurn } from "../infer/admission.ts";
+import { headerText, readPurpose } from "../infer/admit.ts";
+import { type Caller, mayReadFeatures } from "../infer/authenticate.ts";
+import type { InferDeps } from "../infer/infer.ts";
+import { recordRefusal } from "../infer/refusal.ts";
+import { snapshotAgeHeaders } from "../infer/snapshot-age.ts";
+import { rateHeaders } from "../limits/caller-limits.ts";
+import type { OnlinePlace } from "../online-features.ts";
+import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/serving-state.ts";
+
+export type FeatureReadDeps = Pick<
+  InferDeps,
+  "clock" | "authenticator" | "limits" | "writer" | "metrics" | "snapshots" | "homeEnvironment"
+> & { readonly readOnline: (place: OnlinePlace) => ReadOnline };
+
+/** A thousand entities of four keys fit. */
+const mostBodyBytes = 1024 * 1024;
+
+/** What is known of a request so far, for the record of a refusal. */
+interface Asked {
+  caller?: Caller;
+  active?: ActiveRoute;
+  purpose?: string;
+}
+
+/**
+ * `POST /v1/features/online`: the features that an endpoint's model would be fed with now, of some entities, without a prediction. Who may, the policy set says
+ * (`features:read_online`); purposes, limits and ages are the endpoint's. Refusals are on the record.
+ */
+export async function readFeatures(
+  deps: FeatureReadDeps,
+  state: ServingState,
+  request: IncomingMessage,
+): Promise<Answer> {
+  const asked: Asked = {};
+  try {
+    return await read(deps, state, request, asked);
+  } catch (error) {
+    return refuse(deps, state, request, asked, error);
+  }
+}
+
+async function read(
+  deps: FeatureReadDeps,
+  state: ServingState,
+  request: IncomingMessage,
+  asked: Asked,
+): Promise<Answer> {
+  const { headers, socket } = request;
+  const from = { remoteAddress: socket.remoteAddress ?? "unknown", connection: socket };
+  const known = await deps.authenticator.authenticate(headers.authorization, state, from);
+  if (known.kind === "unknown") throw unknownCaller();
+  asked.caller = known.caller;
+  const wanted = readFeaturesRequest(await readBody(request, mostBodyBytes));
+  // What was taken away while the body came counts.
+  const current = deps.snapshots.state ?? state;
+  const active = findReadable(current, known.caller, wanted, headers);
+  asked.active = active;
+  const purpose = readPurpose(active, headers);
+  if (purpose !== undefined) asked.purpose = purpose;
+  const aged = snapshotAgeHeaders(active, current);
+  const limit = deps.limits.of(current, active, known.caller.principalId);
+  await takeTurn(deps, { limit });
+  const { features: plan } = active.route;
+  const views = askedViews(plan, wanted);
+  if (!plan) throw unknownEndpoint();
+  if (limit.countsRows) limit.limit.settle(performance.now(), 1, wanted.rows);
+  const at = deps.clock.now();
+  const found = await deps.readOnline(active.route)(featureQuestions(views, wanted), at);
+  const { body, counts } = writeFeatures({ endpoint: wanted.endpoint, plan, views }, wanted.rows, found, at);
+  const { endpoint, environment } = active.route;
+  for (const [status, count] of counts)
+    deps.metrics.count(
+      "portolan_gateway_feature_values_total",
+      "Feature values that were read without a prediction",
+      { endpoint, environment, status },
+      count,
+    );
+  return {
+    status: 200,
+    code: "",
+    contentType: "application/json",
+    body,
+    headers: { ...aged, ...rateHeaders(limit, performance.now()) },
+  };
+}
+
+/** As `findRoute` finds the endpoint of a prediction, among those whose features the caller may read. */
+function findReadable(
+  state: ServingState,
+  caller: Caller,
+  { endpoint }: FeaturesRequest,
+  headers: IncomingMessage["headers"],
+): ActiveRoute {
+  const asked = headerText(headers["x-portolan-environment"]);
+  for (const environment of [...environments].reverse()) {
+    if (asked !== undefined && asked !== environment) continue;
+    if (!mayReadFeatures(state, caller, environment, endpoint)) continue;
+    const active = state.routes.get(routeKey(state.manifest.organisationId, environment, endpoint));
+    if (active) return active;
+  }
+  throw unknownEndpoint();
+}
+
+function unknownEndpoint(): PortolanError {
+  return fault(
+    "serving.endpoint_not_found",
+    "There is no endpoint of that name whose features this caller may read.",
+    "Check the name and the environment; features:read_online is granted by the organisation's policies.",
+  );
+}
+
+function unknownCaller(): PortolanError {
+  return fault(
+    "serving.unauthenticated",
+    "The request carries no credential that counts here.",
+    "Send `Authorization: Bearer` with a valid API key or access token.",
+  );
+}
+
+function refuse(
+  deps: FeatureReadDeps,
+  state: ServingState,
+  request: IncomingMessage,
+  { caller, active, purpose }: Asked,
+  error: unknown,
+): Promise<Answer> {
+  const receivedAt = deps.clock.now();
+  const requestId = newId("request", receivedAt);
+  const { organisationId, version } = state.manifest;
+  const environment = caller?.environments[0] ?? deps.homeEnvironment;
+  const refused = {
+    context: active?.context ?? nowhere(organisationId, environment, version),
+    principal: caller?.principalId ?? request.socket.remoteAddress ?? "unknown",
+    requestId,
+    receivedAt,
+    ...(purpose === undefined ? {} : { purpose }),
+  };
+  return recordRefusal(deps, refused, errorAnswer(error, requestId));
+}
