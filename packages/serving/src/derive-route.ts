@@ -13,8 +13,8 @@ import type { ServingErrorCode } from "./errors.ts";
 import type { ServedCharter, ServedUseCase } from "./ports.ts";
 import { placementOf } from "./snapshot/placement-of.ts";
 import type { FallbackStep, Resilience } from "./snapshot/resilience-schema.ts";
+import type { Batching } from "./snapshot/runs-schema.ts";
 import type {
-  Batching,
   FeaturePlan,
   Limits,
   ModelReference,

@@ -1,4 +1,4 @@
-import type { Scaling } from "../snapshot/schema.ts";
+import type { Scaling } from "../snapshot/runs-schema.ts";
 import type { ScaleParameters } from "./scale-policy.ts";
 
 /** Scaling with its defaults filled in. */

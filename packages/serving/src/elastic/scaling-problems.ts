@@ -1,4 +1,5 @@
-import type { ModelReference, Scaling } from "../snapshot/schema.ts";
+import type { Scaling } from "../snapshot/runs-schema.ts";
+import type { ModelReference } from "../snapshot/schema.ts";
 
 /** Why a deployment's scaling fits neither itself nor its model; empty when it does. Pure. */
 export function findScalingProblems(

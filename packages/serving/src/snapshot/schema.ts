@@ -3,6 +3,7 @@ import { type Static, Type } from "@portolan/typebox";
 import { Backends } from "../backends/backend-schema.ts";
 import { EnvironmentName, Micros, ModelReference, Sha256 } from "./model-schema.ts";
 import { FallbackStep, Resilience } from "./resilience-schema.ts";
+import { Batching, Scaling } from "./runs-schema.ts";
 import { Traffic, VariantName } from "./traffic-schema.ts";
 
 export { EnvironmentName, ModelReference, Sha256, type UpstreamPlace } from "./model-schema.ts";
@@ -75,6 +76,27 @@ const Column = Type.Object(
   closed,
 );
 
+const OnDemand = Type.Object(
+  {
+    request: Type.Array(
+      Type.Object(
+        { name: Type.String(), type: Type.Enum(["int", "float", "bool", "text", "instant", "local"]) },
+        closed,
+      ),
+      { description: "What the caller sends for them, beside entity keys; times in epoch microseconds" },
+    ),
+    stored: Type.Array(Type.String(), { description: "The view's features that the online store keeps" }),
+    features: Type.Array(
+      Type.Object({ name: Type.String(), expression: Type.String({ maxLength: 2000 }) }, closed),
+    ),
+  },
+  {
+    ...closed,
+    description:
+      "The view's features that are computed for each request; control states them, of the view as published",
+  },
+);
+
 /** How a request's entity keys and own columns become the model's inputs. */
 export const FeaturePlan = Type.Object(
   {
@@ -92,6 +114,7 @@ export const FeaturePlan = Type.Object(
                 "What becomes of its values that are not found, too old or not to be had, by the charter; absent: the columns' stand-ins",
             }),
           ),
+          onDemand: Type.Optional(OnDemand),
         },
         closed,
       ),
@@ -163,79 +186,6 @@ export const Variant = Type.Object(
   closed,
 );
 export type Variant = Static<typeof Variant>;
-
-/** How requests that found the model busy share its next run. */
-export const Batching = Type.Object(
-  {
-    maxDelayMs: Type.Integer({
-      minimum: 0,
-      maximum: 1000,
-      description: "Longest wait for company once the model is free; 0: none",
-    }),
-    preferredRows: Type.Array(Type.Integer({ minimum: 2, maximum: 4096 }), {
-      maxItems: 16,
-      description: "Sizes of a run that the model computes best, ascending; empty: whatever waits goes",
-    }),
-  },
-  { ...closed, description: "Absent: a run takes at once whatever waits" },
-);
-export type Batching = Static<typeof Batching>;
-
-/** How many workers (threads or runner processes) a gateway process gives the endpoint's models, and how fast that may change. */
-export const Scaling = Type.Object(
-  {
-    minimum: Type.Integer({
-      minimum: 0,
-      maximum: 64,
-      description: "0: a model that nobody asks for leaves memory, and the next request brings it back",
-    }),
-    maximum: Type.Integer({
-      minimum: 1,
-      maximum: 64,
-      description: "No more than the gateway's WORKER_THREADS, whatever is stated here",
-    }),
-    targetUtilisation: Type.Optional(
-      Type.Number({
-        minimum: 0.05,
-        maximum: 1,
-        description: "Share of the time that workers are to be busy; default 0.7",
-      }),
-    ),
-    queuedRowsPerWorker: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 100_000,
-        description: "Rows that may wait per worker; default 64",
-      }),
-    ),
-    upPerStep: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 64, description: "Most workers added in a second; default 2" }),
-    ),
-    downPerStep: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 64,
-        description: "Most workers taken away in a second; default 1",
-      }),
-    ),
-    stabilisationSeconds: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: 3600,
-        description: "For how long fewer workers have to be enough before any is taken away; default 60",
-      }),
-    ),
-    idleSeconds: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 86_400,
-        description: "Without a request after which a model with minimum 0 leaves memory; default 300",
-      }),
-    ),
-  },
-  { ...closed, description: "Absent: one worker to as many as the gateway has threads" },
-);
-export type Scaling = Static<typeof Scaling>;
 
 /** Everything that a gateway needs to answer for one endpoint in one environment. */
 export const Route = Type.Object(
