@@ -175,7 +175,7 @@ test("a value that online made up is found, by feature and with an example, and 
       ...Array.from({ length: 3 }, () => expect.anything() as unknown),
     ],
   });
-  const { out } = await product.cli("features", "parity", "--endpoint", "delays");
+  const { out } = await product.cli(..."features parity --endpoint delays --purpose parity".split(" "));
   expect(out).toContain("accounts@1.balance of a at ");
   expect(out).toContain("served 999 (online), offline 555");
 }, 200_000);

@@ -1,4 +1,5 @@
 export type { LogRecord } from "./log/log-record.ts";
+export type { OnDemandPlan, RequestField } from "./on-demand/on-demand-model.ts";
 export type {
   EntityPart,
   FoldPosition,
@@ -25,6 +26,7 @@ export {
   featureNamesOf,
   hasLog,
   isValueView,
+  onDemandPlanOf,
   type ValueFeature,
   viewReference,
   type WindowFeature,

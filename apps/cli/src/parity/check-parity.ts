@@ -118,7 +118,12 @@ async function replayOnce(
       version: Number(version),
       ...(useCaseId === undefined ? {} : { useCaseId }),
       ...(purpose === undefined ? {} : { purpose }),
-      rows: rows.map(({ key, at, servedAt }) => ({ key, at, servedAt })),
+      rows: rows.map(({ key, at, servedAt, request }) => ({
+        key,
+        at,
+        servedAt,
+        ...(request ? { request } : {}),
+      })),
     },
     timeoutMs: 120_000,
   });
