@@ -177,7 +177,7 @@ async function tryVersion(
   version: ActiveRoute,
   later: number,
 ): Promise<Attempt> {
-  const { breaker, limit, cache } = deps.health.of(version);
+  const { breaker, limit, cache, retries } = deps.health.of(version);
   const startMs = performance.now();
   if (!breaker.admit(startMs)) return { kind: "not", reason: "breaker_open", fault: breakerOpen() };
   if (!limit.acquire(asked.priority)) {
@@ -196,7 +196,15 @@ async function tryVersion(
     const timeoutMs = Math.max(1, Math.floor(shareMs(asked, later)));
     const { batching } = asked.champion.route;
     const { priority, upstreams, gone } = asked;
-    const options = { timeoutMs, longestMs, priority, upstreams, gone, ...(batching ? { batching } : {}) };
+    const options = {
+      timeoutMs,
+      longestMs,
+      priority,
+      retries,
+      upstreams,
+      gone,
+      ...(batching ? { batching } : {}),
+    };
     const ran = await runVersion(deps, version, request, asked.receivedAt, options, cache);
     const { outcome } = ran;
     const now = performance.now();
