@@ -1,4 +1,4 @@
-import { type AnalysisEngine, columnTypes } from "@portolan/data/contract";
+import { type AnalysisEngine, columnScales, columnTypes } from "@portolan/data/contract";
 import {
   type ArtifactCatalogue,
   type Authorizer,
@@ -117,6 +117,7 @@ async function readDocument(
     file,
     () => (contract ? columnTypes(contract.columns) : undefined),
     () => contract?.primaryKey ?? [],
+    () => columnScales(contract?.columns ?? []),
   );
 }
 

@@ -7,7 +7,7 @@ import { contractColumns, findDataset, findTrainingSet, findView, type StoredDat
 import { statusColumn } from "../training-set-plan.ts";
 import { isValueView } from "../view-model.ts";
 import { setsNaming } from "./set-store.ts";
-import { featureSources } from "./view-sources.ts";
+import { featureSources, requestFieldsRead } from "./view-sources.ts";
 
 /** Training sets and segments of feature logs, for the policies on the data that they are made of. */
 export const featureRows: DerivedRows = {
@@ -48,12 +48,19 @@ async function setRows(sql: Sql, organisationId: string, set: ReadySet): Promise
     timeColumn(base, dataset),
     ...[...request.request, request.label].map(({ name, expression }) => ownColumn(base, name, expression)),
   ];
-  for (const { view: reference } of manifest.views) {
+  for (const [index, { view: reference }] of manifest.views.entries()) {
     const [name = "", version = ""] = reference.split("@");
     const view = (await findView(sql, organisationId, name, Number(version)))?.body;
     if (!view) continue;
     const contracts = [...new Set([view.source, contract])];
-    columns.push(...featureSources(view).map((column) => ({ ...column, contracts })));
+    const stated = request.views[index]?.request ?? {};
+    columns.push(
+      ...featureSources(view).map((column) => {
+        const fields = requestFieldsRead(view, column.name);
+        const own = fields.flatMap((field) => ownColumn(base, field, stated[field] ?? field).from);
+        return { ...column, from: [...column.from, ...own], contracts };
+      }),
+    );
     if (isValueView(view)) columns.push({ name: statusColumn(view), type: "string", from: [], contracts });
   }
   return {
