@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { DataDeps } from "@portolan/data";
+import { createRowsAccess, type DataDeps } from "@portolan/data";
 import type { EpochMicros, JobHandler, MigrationSet } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
-import { type DataFixture, dataFixture, waitFor } from "../../data/test/data-fixture.ts";
+import { allowReading, type DataFixture, dataFixture, waitFor } from "../../data/test/data-fixture.ts";
 import {
   type FeatureDeps,
   featuresMigrations,
@@ -31,7 +31,7 @@ export async function featuresFixture(
 ): Promise<FeaturesFixture> {
   const withOnline = (deps: DataDeps): DataDeps & FeatureDeps => {
     const online = openOnlineStore({ folder: join(deps.workFolder, "..", "online") });
-    return { ...deps, online };
+    return { ...deps, online, access: createRowsAccess(deps) };
   };
   let full: (DataDeps & FeatureDeps) | undefined;
   const f = await dataFixture(
@@ -101,3 +101,7 @@ export function flightsRequest(from: number, to: number): TrainingSetRequest {
     label: { name: "late", expression: "delay > 15" },
   };
 }
+
+/** Without a policy no value of data is derived again for anybody. */
+export const allowParity = (f: Pick<FeaturesFixture, "deps" | "call">): Promise<void> =>
+  allowReading(f, "parity");

@@ -2,6 +2,7 @@ import { delimiter, join } from "node:path";
 import { type CharterDeps, type InForceCharter, inForceCharter } from "@portolan/charter";
 import { assertPlacement } from "@portolan/charter/policy";
 import {
+  createRowsAccess,
   type DataDeps,
   eventBatchJob,
   ingestJob,
@@ -90,7 +91,9 @@ export async function wireData(
     ...besideThis(base, identity),
   };
   const online = await openConfiguredStore(base);
-  const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
+  const access = createRowsAccess(data);
+  const common = { uow, authorizer, objects, artifacts, places, engine, workFolder };
+  const features: FeatureDeps = { ...common, online, access };
   const training: TrainingDeps = {
     uow,
     authorizer,

@@ -4,7 +4,7 @@ import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { listPublishedDatasets } from "../datasets/read-datasets.ts";
 import type { DataErrorCode } from "../errors.ts";
-import { readQuarantine } from "../ingestion/quarantine.ts";
+import { type QuarantineDeps, readQuarantine } from "../ingestion/quarantine.ts";
 import { readIngestion } from "../ingestion/read-ingestion.ts";
 import { type IngestionDeps, startIngestion } from "../ingestion/start-ingestion.ts";
 import { startReplay } from "../ingestion/start-replay.ts";
@@ -33,6 +33,9 @@ const IdParams = Type.Object({ id: Type.String({ maxLength: 60 }) });
 const Page = Type.Object({
   after: Type.Optional(Type.String({ pattern: "^[0-9]{1,18}$" })),
   limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+  purpose: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 100, description: "What the rows are read for" }),
+  ),
 });
 const QuarantinePage = Type.Object({
   rows: Type.Array(
@@ -46,7 +49,10 @@ const QuarantinePage = Type.Object({
 });
 const DatasetQuery = Type.Object({ contract: Type.Optional(Type.String({ maxLength: 63 })) });
 
-export async function ingestionRoutes(app: FastifyInstance, deps: IngestionDeps): Promise<void> {
+export async function ingestionRoutes(
+  app: FastifyInstance,
+  deps: IngestionDeps & QuarantineDeps,
+): Promise<void> {
   app.post<{ Body: Static<typeof NewIngestion> }>(
     "/v1/ingestions",
     {
@@ -78,7 +84,8 @@ export async function ingestionRoutes(app: FastifyInstance, deps: IngestionDeps)
     {
       config: routeConfig("data:read_ingestion", "read"),
       schema: {
-        summary: "Rows that an ingestion kept out, with the rules they broke",
+        summary:
+          "Rows that an ingestion kept out, with the rules they broke, for who may read all of the contract's rows as they are",
         tags: ["data"],
         params: IdParams,
         querystring: Page,

@@ -7,7 +7,7 @@ import { contractColumns, findDataset, findTrainingSet, findView, type StoredDat
 import { statusColumn } from "../training-set-plan.ts";
 import { isValueView } from "../view-model.ts";
 import { setsNaming } from "./set-store.ts";
-import { featureSources, requestFieldsRead } from "./view-sources.ts";
+import { featureSources } from "./view-sources.ts";
 
 /** Training sets and segments of feature logs, for the policies on the data that they are made of. */
 export const featureRows: DerivedRows = {
@@ -54,13 +54,8 @@ async function setRows(sql: Sql, organisationId: string, set: ReadySet): Promise
     if (!view) continue;
     const contracts = [...new Set([view.source, contract])];
     const stated = request.views[index]?.request ?? {};
-    columns.push(
-      ...featureSources(view).map((column) => {
-        const fields = requestFieldsRead(view, column.name);
-        const own = fields.flatMap((field) => ownColumn(base, field, stated[field] ?? field).from);
-        return { ...column, from: [...column.from, ...own], contracts };
-      }),
-    );
+    const ofRequest = (field: string) => fields(base, columnsRead(base, stated[field] ?? field));
+    columns.push(...featureSources(view, ofRequest).map((column) => ({ ...column, contracts })));
     if (isValueView(view)) columns.push({ name: statusColumn(view), type: "string", from: [], contracts });
   }
   return {
@@ -87,17 +82,19 @@ function timeColumn(base: Base, dataset: StoredDataset | undefined): SourcedColu
   };
 }
 
-/** Of an expression that the dataset's columns of today do not fit, every column counts. */
 function ownColumn(base: Base, name: string, expression: string): SourcedColumn {
-  const used = (): string[] => {
-    try {
-      return columnsOf(parseExpression(expression, base.types));
-    } catch (error) {
-      if (isPortolanError(error)) return Object.keys(base.types);
-      throw error;
-    }
-  };
-  return { name, type: "number", from: fields(base, used()), contracts: [base.contract] };
+  const from = fields(base, columnsRead(base, expression));
+  return { name, type: "number", from, contracts: [base.contract] };
+}
+
+/** Of an expression that the dataset's columns of today do not fit, every column counts. */
+function columnsRead({ types }: Base, expression: string): string[] {
+  try {
+    return columnsOf(parseExpression(expression, types));
+  } catch (error) {
+    if (isPortolanError(error)) return Object.keys(types);
+    throw error;
+  }
 }
 
 function fields({ contract }: Base, columns: readonly string[]): SourcedColumn["from"] {
