@@ -91,9 +91,7 @@ export async function wireData(
     ...besideThis(base, identity),
   };
   const online = await openConfiguredStore(base);
-  const access = createRowsAccess(data);
-  const common = { uow, authorizer, objects, artifacts, places, engine, workFolder };
-  const features: FeatureDeps = { ...common, online, access };
+  const features: FeatureDeps = { ...data, online, access: createRowsAccess(data) };
   const training: TrainingDeps = {
     uow,
     authorizer,

@@ -79,21 +79,6 @@ export async function ingestionRoutes(
     },
     (request) => readIngestion(deps, request.call, request.params.id),
   );
-  app.get<{ Params: Static<typeof IdParams>; Querystring: Static<typeof Page> }>(
-    "/v1/ingestions/:id/quarantine",
-    {
-      config: routeConfig("data:read_ingestion", "read"),
-      schema: {
-        summary:
-          "Rows that an ingestion kept out, with the rules they broke, for who may read all of the contract's rows as they are",
-        tags: ["data"],
-        params: IdParams,
-        querystring: Page,
-        response: { 200: QuarantinePage },
-      },
-    },
-    (request) => readQuarantine(deps, request.call, request.params.id, request.query),
-  );
   app.post<{ Params: Static<typeof IdParams>; Body: Static<typeof NewReplay> }>(
     "/v1/ingestions/:id/replay",
     {
@@ -109,7 +94,26 @@ export async function ingestionRoutes(
     async (request, reply) =>
       reply.code(202).send(await startReplay(deps, request.call, request.params.id, request.body)),
   );
+  quarantineRoutes(app, deps);
   datasetRoutes(app, deps);
+}
+
+function quarantineRoutes(app: FastifyInstance, deps: QuarantineDeps): void {
+  app.get<{ Params: Static<typeof IdParams>; Querystring: Static<typeof Page> }>(
+    "/v1/ingestions/:id/quarantine",
+    {
+      config: routeConfig("data:read_ingestion", "read"),
+      schema: {
+        summary:
+          "Rows that an ingestion kept out, with the rules they broke, for who may read all of the contract's rows as they are",
+        tags: ["data"],
+        params: IdParams,
+        querystring: Page,
+        response: { 200: QuarantinePage },
+      },
+    },
+    (request) => readQuarantine(deps, request.call, request.params.id, request.query),
+  );
 }
 
 function datasetRoutes(app: FastifyInstance, deps: IngestionDeps): void {

@@ -27,5 +27,5 @@ test("a feature is made of the values that enter it, and one on demand of what t
   const stated = { n: [], spent: from("cents", "fee"), share: from("cents", "fee") };
   expect(made(featureSources(view))).toEqual(stated);
   const paid = { contract: "orders", column: "amount" };
-  expect(made(featureSources(view, () => [paid]))["share"]).toEqual([...from("cents", "fee"), paid]);
+  expect(made(featureSources(view, () => [paid]))["share"]).toEqual([paid, ...from("cents", "fee")]);
 });
