@@ -1,5 +1,8 @@
+export type { EarlyLine } from "./early/early-line.ts";
 export type { LogRecord } from "./log/log-record.ts";
 export type {
+  AcceptedRange,
+  EarlyValues,
   EntityPart,
   FoldPosition,
   LogFold,

@@ -20,5 +20,6 @@ export function onlineHeader({ organisationId, environment, view }: PlacedView):
     ttlMicros: view.ttlMicros,
     featureNames: featureNamesOf(view),
     ...(isEventView(view) ? { windows: windowShape(view) } : {}),
+    ...(view.online === "accepted" ? { isEarly: true } : {}),
   };
 }

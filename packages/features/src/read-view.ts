@@ -42,6 +42,7 @@ export function readFeatureView(
     "available",
     "ttl",
     "events",
+    "online",
     "tombstone",
     "features",
   ]);
@@ -93,7 +94,7 @@ function readFeatures(
   root: YamlNode,
   columns: ColumnTypes,
   primaryKey: readonly string[],
-): Pick<FeatureView, "features" | "values" | "tombstone" | "identity"> {
+): Pick<FeatureView, "features" | "values" | "tombstone" | "identity" | "online"> {
   const node = root.get("features");
   const items = node.items();
   if (items.length === 0) node.report("is empty", "Define at least one feature.");
@@ -117,13 +118,41 @@ function readFeatures(
         "withdraws an event that nothing names",
         "Write `events: log`, over a contract that has a primary key.",
       );
+  const online = readOnline(root.get("online"), columns, values.length > 0, identity);
   return {
     features,
     ...(values.length > 0 ? { values } : {}),
     ...(tombstone ? { tombstone } : {}),
     ...(identity ? { identity } : {}),
+    ...(online ? { online } : {}),
   };
 }
+
+/** `online: accepted`: whoever takes an event in before its log has it must know it again when the log does. */
+function readOnline(
+  node: YamlNode,
+  columns: ColumnTypes,
+  hasValues: boolean,
+  identity: EventIdentity | undefined,
+): "accepted" | undefined {
+  if (!node.present) return undefined;
+  node.oneOf(["accepted"], "Write `online: accepted`, or leave it out.");
+  if (!hasValues && !identity?.isKey)
+    node.report(
+      "is for events that something names",
+      "Write `events: log`, over a contract that has a primary key.",
+    );
+  const inexact = hasValues ? undefined : identity?.columns.find((name) => !namingTypes.has(columns[name]));
+  if (inexact !== undefined)
+    node.report(
+      `names events by ${inexact}, which is ${columns[inexact]}`,
+      "Let the primary key be texts, integers or instants.",
+    );
+  return "accepted";
+}
+
+/** Of these every executor has the same text. */
+const namingTypes: ReadonlySet<ValueType | undefined> = new Set(["text", "int", "bool", "instant"]);
 
 /** `events: log`; the identity is what the contract states, or all of a row where it states none. */
 function readIdentity(

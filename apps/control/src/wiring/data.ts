@@ -7,12 +7,15 @@ import {
   ingestJob,
   type NoticeSender,
   noticeJob,
+  offerWaiting,
   type ResidencyCheck,
   runSubscriptions,
   type SubscriberRights,
 } from "@portolan/data";
+import type { AcceptedPlace } from "@portolan/data/contract";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import {
+  EarlyEvents,
   type FeatureDeps,
   followDataset,
   followLogJob,
@@ -44,6 +47,8 @@ export interface DataWiring {
   readonly training: TrainingDeps;
   readonly residency: ResidencyCheck;
   readonly jobs: readonly JobHandler[];
+  /** Brings accepted events online before their batch. */
+  readonly early: EarlyEvents;
   /** Reads the topics that somebody subscribed to, until it is stopped. */
   readonly runSubscriptions: () => Promise<{ stop(): Promise<void> }>;
   readonly close: () => Promise<void>;
@@ -74,6 +79,9 @@ export async function wireData(
   const residency = residencyCheck(base, charter);
   const engine = createDuckDbEngine();
   const workFolder = join(home, "work");
+  const online = await openConfiguredStore(base);
+  const offer = (call: CallContext, place: AcceptedPlace) => offerWaiting(data, call, place);
+  const early = new EarlyEvents({ uow, clock: base.clock, log: base.log, online, offer });
   const data: DataDeps = {
     uow,
     authorizer,
@@ -87,9 +95,9 @@ export async function wireData(
     workFolder,
     clock: base.clock,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
+    early,
     ...besideThis(base, identity),
   };
-  const online = await openConfiguredStore(base);
   const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
   const training: TrainingDeps = {
     uow,
@@ -116,6 +124,7 @@ export async function wireData(
     training,
     residency,
     jobs: dataJobs(base, { data, features, training }),
+    early,
     runSubscriptions: () => runSubscriptions({ ...data, ...readerOf(base, identity, charter) }),
     close: () => online.close(),
   };
