@@ -39,6 +39,7 @@ export async function dataWorld(url: string, folder: string) {
     eventWindowMs: 60_000,
     roles: { heldAmong: () => Promise.resolve([]) },
     pseudonyms: { keyOf: () => Promise.resolve(new Uint8Array(32)) },
+    derived: [],
   };
   const training: TrainingDeps = {
     ...base,

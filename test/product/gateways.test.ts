@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Product, runPortolan, startProduct } from "../../apps/cli/test/product.ts";
 
@@ -43,6 +45,15 @@ test("two gateways share the port, each with its own metrics; one that is killed
   expect(product.livingProcesses().length).toBeGreaterThanOrEqual(4);
   await product.cli("down");
   expect(product.livingProcesses()).toEqual([]);
+
+  // With one gateway fewer the first one takes care of what the other has logged.
+  const ports = [product.controlUrl, product.gatewayUrl].map((url) => new URL(url).port);
+  const [control = "", gateway = ""] = ports;
+  await product.cli("up", "--detach", "--port", control, "--gateway-port", gateway, "--gateways", "1");
+  await expect
+    .poll(() => readFileSync(join(product.home, "logs/gateway.log"), "utf8"), { timeout: 60_000 })
+    .toMatch(/"gateway":"gateway-2",[^\n]*"gateway.log.adopted"/);
+  await product.cli("down");
 });
 
 test.each(["0", "65", "two"])("%s gateways are refused before anything starts", async (count) => {

@@ -14,7 +14,7 @@ afterAll(() => world.control.close());
 
 const nothing = `sha256:${"0".repeat(64)}`;
 const read = (digest: string, token: string): Promise<Answer> =>
-  world.control.call("GET", `/v1/artifacts/${digest}`, undefined, token);
+  world.control.call("GET", `/v1/artifacts/${digest}?purpose=audit`, undefined, token);
 
 /** The answer about bytes that are there is the answer about bytes that are not. */
 async function expectHidden(digest: string, token: string): Promise<void> {
@@ -42,7 +42,10 @@ test("two organisations that upload the same bytes hold them each for itself, an
   expect(bare(second, digest)).toEqual(bare(first, digest));
   expect((await read(digest, gus)).text).toBe("the same bytes");
   expect((await read(digest, ada)).text).toBe("the same bytes");
-  // What one produced the other does not get by its digest.
+  // What one produced the other does not get by its digest, also where its policies allow all of it.
+  const document = "kind: AccessPolicy\nname: audit\neffect: allow\npurposes: [audit]\n";
+  for (const as of [ada, gus])
+    expect((await control.call("PUT", "/v1/access-policies/audit", { document }, as)).status).toBe(200);
   for (const own of [work.upload, work.dataset]) {
     expect((await read(own, ada)).status).toBe(200);
     await expectHidden(own, gus);

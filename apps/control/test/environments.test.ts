@@ -99,7 +99,7 @@ async function fillProduction(): Promise<void> {
     const contract = id("contract", "contract");
     await insert(
       `insert into data.contracts (id, organisation_id, name, version, digest, document, body, published_by, published_at)
-       values ($1, $2, 'visits', '1.0.0', 'd', '', '{}', 'x', $3)`,
+       values ($1, $2, 'visits', '1.0.0', 'd', '', '{"columns": []}', 'x', $3)`,
       [contract, organisation, now],
     );
     const [ingestion, dataset] = [id("ingestion", "ingestion"), id("dataset", "dataset")];

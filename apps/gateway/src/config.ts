@@ -130,6 +130,12 @@ export const GatewayConfig = Type.Object({
     description:
       "MiB that the prediction log may take on disk, at least 32; near it payloads are dropped first, then requests refused; 0: the disk",
   }),
+  LOG_ADOPT: Type.String({
+    pattern: "^([a-z0-9][a-z0-9-]{0,40}(,[a-z0-9][a-z0-9-]{0,40})*)?$",
+    default: "",
+    description:
+      "Names of gateways of this state folder that do not come back, comma-separated: this one closes their prediction logs and delivers them",
+  }),
   DRAIN_MS: Type.Integer({
     minimum: 0,
     default: 10_000,

@@ -35,7 +35,7 @@ import { openCertificates } from "./limits/open-certificates.ts";
 import { openLimits } from "./limits/open-limits.ts";
 import { listenForMetrics, requireSafeAddresses, tlsOf } from "./listeners.ts";
 import { AccessLog } from "./log/access-log.ts";
-import { openShipper, openWriter, recordRefusedModel } from "./log/open-log.ts";
+import { openDelivery, openWriter, recordRefusedModel } from "./log/open-log.ts";
 import { openModels } from "./models/open-models.ts";
 import { openOnlineFeatures } from "./online-features.ts";
 import { renderMetrics } from "./render-metrics.ts";
@@ -97,6 +97,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
   await parts.drift.prepare(snapshots.state?.routes.values() ?? []);
   if (isShared) await untilReady(deps);
   const { server, grpc } = early ?? (await listenAll(config, deps, parts.certificates));
+  parts.delivery.adopt();
   const { writerId, epoch } = writer;
   const ports = {
     ...(grpc ? { grpcPort: grpc.port } : {}),
@@ -145,7 +146,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const features = await openOnlineFeatures(config, log);
   const { ACCESS_LOG: target } = config;
   const accessLog = target === undefined ? undefined : new AccessLog({ target, metrics, log });
-  const shipper = openShipper(config, { control, metrics, log });
+  const delivery = openDelivery(config, { control, metrics, log });
   return {
     metrics,
     limits,
@@ -156,6 +157,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
     credential,
     snapshots,
     features,
+    delivery,
     ...(accessLog ? { accessLog } : {}),
     ...(tracing ? { traces: new RequestTraces(tracing, config.TRACES_SAMPLE) } : {}),
     async close() {
@@ -167,8 +169,8 @@ async function assemble(config: GatewayConfig, log: Logger) {
           .catch((error: unknown) => log.error({ error: messageOf(error) }, "gateway.stop.failed"));
       // The last block closes with the writer; control gets it now if it is there, else after the next start.
       await writer.close();
-      await Promise.race([shipper.flush().catch(() => undefined), sleep(lastDeliveryMs)]);
-      await shipper.close();
+      await Promise.race([delivery.flush().catch(() => undefined), sleep(lastDeliveryMs)]);
+      await delivery.close();
       await features.close();
     },
   };

@@ -1,3 +1,4 @@
+export type { ContractField, DerivedRows, PolicedRows, SourcedColumn } from "./access/policed-rows.ts";
 export {
   type AnalysisEngine,
   type AnalysisRequest,

@@ -1,6 +1,6 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
-import type { ReadDeps } from "./access/read-dataset.ts";
+import type { ReadDeps } from "./access/read-rows.ts";
 import type { ContractDeps } from "./contracts/publish-contract.ts";
 import type { RetentionDeps } from "./retention/apply-retention.ts";
 import { accessRoutes } from "./routes/access.ts";
@@ -15,7 +15,10 @@ import { subscriptionRoutes } from "./routes/subscriptions.ts";
 import type { SubscriptionDeps } from "./subscriptions/subscriptions.ts";
 
 export { publishAccessPolicy } from "./access/access-policies.ts";
-export { type HeldRoles, type PseudonymKeys, type ReadDeps, readDataset } from "./access/read-dataset.ts";
+export type { AccessDeps, HeldRoles } from "./access/access-to-rows.ts";
+export { type PseudonymKeys, type ReadDeps, readRows } from "./access/read-rows.ts";
+export { createRowBytes } from "./access/release-bytes.ts";
+export { datasetRows } from "./access/rows-store.ts";
 export type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "./analysis.ts";
 export { type ConnectionAddress, readConnectionAddresses } from "./connections/connection-addresses.ts";
 export type { KafkaConnection, PostgresqlConnection, TlsMaterial } from "./connections/read-connection.ts";
@@ -85,7 +88,7 @@ export const dataMigrations: MigrationSet = {
 
 export type DataDeps = ContractDeps &
   Omit<SubscriptionDeps, "topics"> &
-  Pick<ReadDeps, "roles" | "pseudonyms"> &
+  Pick<ReadDeps, "roles" | "pseudonyms" | "derived"> &
   Pick<RetentionDeps, "bytes">;
 
 export async function registerDataRoutes(app: FastifyInstance, deps: DataDeps): Promise<void> {

@@ -9,7 +9,7 @@ import { type Allowed, visibleRelation } from "../src/access/access-plan.ts";
 import { publishAccessPolicy, withdrawAccessPolicy } from "../src/access/access-policies.ts";
 import { type AccessPolicy, masks } from "../src/access/access-policy.ts";
 import { type AccessQuestion, decideAccess } from "../src/access/decide-access.ts";
-import { explainAccess, readDataset } from "../src/access/read-dataset.ts";
+import { explainAccess, readRows } from "../src/access/read-rows.ts";
 import { hmacBlocks } from "../src/deidentify/hmac-blocks.ts";
 import { type DataFixture, dataFixture } from "./data-fixture.ts";
 
@@ -275,7 +275,7 @@ describe("reading a dataset", () => {
     publishAccessPolicy(f.deps, f.call, name, `kind: AccessPolicy\nname: ${name}\n${text}`);
 
   test("is denied by default, and the refusal is on the ledger with who and what for", async () => {
-    await expect(readDataset(f.deps, f.call, id, { purpose: "planning", limit: 10 })).rejects.toMatchObject({
+    await expect(readRows(f.deps, f.call, id, { purpose: "planning", limit: 10 })).rejects.toMatchObject({
       code: "data.access_denied",
     });
     const refused = (await f.ledger()).find(({ event }) => event === "data.dataset.read_refused");
@@ -288,7 +288,7 @@ describe("reading a dataset", () => {
       "planners",
       "effect: allow\npurposes: [planning]\nroles: [planner]\ncontracts: [flights]\ncolumns: [delay, origin, destination]\n",
     );
-    await expect(readDataset(f.deps, f.call, id, { purpose: "planning", limit: 10 })).rejects.toMatchObject({
+    await expect(readRows(f.deps, f.call, id, { purpose: "planning", limit: 10 })).rejects.toMatchObject({
       code: "data.access_denied",
     });
     f.heldRoles.add("planner");
@@ -297,7 +297,7 @@ describe("reading a dataset", () => {
       "effect: restrict\nrows: delay < 9\nmasks: [{ tags: [place], with: pseudonym }]\n",
     );
     const read = (query?: string) =>
-      readDataset(f.deps, f.call, id, {
+      readRows(f.deps, f.call, id, {
         purpose: "planning",
         limit: 10,
         ...(query === undefined ? {} : { query }),
@@ -328,12 +328,12 @@ describe("reading a dataset", () => {
 
   test("a filter that does not fit reads nothing, and an expired policy allows nothing", async () => {
     await policy("broken", "effect: restrict\nrows: altitude > 3\n");
-    await expect(readDataset(f.deps, f.call, id, { purpose: "planning", limit: 10 })).rejects.toMatchObject({
+    await expect(readRows(f.deps, f.call, id, { purpose: "planning", limit: 10 })).rejects.toMatchObject({
       code: "data.access_policy_unfit",
     });
     await withdrawAccessPolicy(f.deps, f.call, "broken");
     await policy("planners", "effect: allow\npurposes: [planning]\nexpires: 2001-01-01T00:00:00Z\n");
-    await expect(readDataset(f.deps, f.call, id, { purpose: "planning", limit: 10 })).rejects.toMatchObject({
+    await expect(readRows(f.deps, f.call, id, { purpose: "planning", limit: 10 })).rejects.toMatchObject({
       code: "data.access_denied",
     });
   });

@@ -96,6 +96,7 @@ export async function dataFixture(
     eventWindowMs: 1000,
     roles: { heldAmong: (_, roles) => Promise.resolve(roles.filter((role) => heldRoles.has(role))) },
     pseudonyms: { keyOf: () => Promise.resolve(Buffer.alloc(32, 7)) },
+    derived: [],
     ...(followDataset ? { followDataset } : {}),
   };
   const call = aCall({ roles: ["engineer"] });

@@ -12,3 +12,4 @@ export {
 } from "./ir.ts";
 export { maxExpressionLength } from "./lexer.ts";
 export { parseExpression } from "./parse.ts";
+export { expressionText } from "./text.ts";

@@ -9,6 +9,8 @@ import {
   type ColumnTypes,
   type Expression,
   evaluate,
+  expressionText,
+  maxExpressionLength,
   parseExpression,
   type Row,
   toDuckDbSql,
@@ -193,6 +195,29 @@ function parse(source: string): Expression | undefined {
     throw error;
   }
 }
+
+test("the text of a typed form is read back into the same form", () => {
+  let read = 0;
+  fc.assert(
+    fc.property(expression, (source) => {
+      const tree = parse(source);
+      if (!tree || expressionText(tree).length > maxExpressionLength) return;
+      expect(parseExpression(expressionText(tree), columns), source).toEqual(tree);
+      read += 1;
+    }),
+    { numRuns: 500 },
+  );
+  expect(read).toBeGreaterThan(300);
+  for (const [source, text] of [
+    ["((i + j) + 7)", "i + j + 7"],
+    ["i - (j - 1)", "i - (j - 1)"],
+    ["not (b and c) or (i < 1) = b", "not (b and c) or (i < 1) = b"],
+    ["if(b, 1, if(c, 2, 3)) + 0", "case when b then 1 when c then 2 else 3 end + 0"],
+    ["f * 2 > 1", "f * float(2) > float(1)"],
+    ["t + 1h", "t + 3600000000"],
+  ] as const)
+    expect(expressionText(parseExpression(source, columns))).toBe(text);
+});
 
 test("evaluate and DuckDB agree on every expression, to the last bit", async () => {
   let compared = 0;

@@ -1,5 +1,6 @@
 export type { EarlyLine } from "./early/early-line.ts";
 export type { LogRecord } from "./log/log-record.ts";
+export type { OnDemandPlan, RequestField } from "./on-demand/on-demand-model.ts";
 export type {
   AcceptedRange,
   EarlyValues,
@@ -28,6 +29,7 @@ export {
   featureNamesOf,
   hasLog,
   isValueView,
+  onDemandPlanOf,
   type ValueFeature,
   viewReference,
   type WindowFeature,

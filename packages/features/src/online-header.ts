@@ -1,7 +1,7 @@
 import { windowShape } from "./events/window-shape.ts";
 import type { OnlineViewHeader } from "./ports.ts";
 import { featureViewDigest } from "./read-view.ts";
-import { type FeatureView, featureNamesOf, isEventView, viewReference } from "./view-model.ts";
+import { type FeatureView, isEventView, storedNamesOf, viewReference } from "./view-model.ts";
 
 /** A view and whose values of it are meant. */
 export interface PlacedView {
@@ -18,7 +18,7 @@ export function onlineHeader({ organisationId, environment, view }: PlacedView):
     view: viewReference(view),
     digest: featureViewDigest(view),
     ttlMicros: view.ttlMicros,
-    featureNames: featureNamesOf(view),
+    featureNames: storedNamesOf(view),
     ...(isEventView(view) ? { windows: windowShape(view) } : {}),
     ...(view.online === "accepted" ? { isEarly: true } : {}),
   };

@@ -1,2 +1,3 @@
+export { computeOnDemand, type OnDemandComputer } from "./on-demand/compute-on-demand.ts";
 export { featureViewDigest, readFeatureView } from "./read-view.ts";
 export { WindowFold } from "./windows/window-fold.ts";

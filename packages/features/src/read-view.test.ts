@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { featureViewDigest, readFeatureView } from "./read-view.ts";
-import { featureNamesOf, isValueView } from "./view-model.ts";
+import { featureNamesOf, isValueView, onDemandPlanOf } from "./view-model.ts";
 
 const types = {
   account: "text",
@@ -46,6 +46,30 @@ test("the last k values are k features, the newest of them a plain last, and sha
   expect(() => read(`${lasts}  - { name: paid_2, aggregate: count, window: 1h }\n`)).toThrow(
     /repeats a name/,
   );
+});
+
+test("on-demand features are read over request fields and stored features, and belong to a view with a log", () => {
+  const asked = "request:\n  - { name: paid, type: int }\n";
+  const view = read(`${values}  - { name: share, onDemand: paid / balance }\n`, asked);
+  expect(featureNamesOf(view)).toEqual(["balance", "is_low", "share"]);
+  expect(onDemandPlanOf(view)).toEqual({
+    request: [{ name: "paid", type: "int" }],
+    stored: ["balance", "is_low"],
+    features: [{ name: "share", expression: "float(paid) / balance" }],
+  });
+  expect(featureViewDigest(view)).not.toBe(featureViewDigest(read(values)));
+  const window = "  - { name: n, aggregate: count, window: 1h }\n";
+  const half = "  - { name: half, onDemand: n / 2 }\n";
+  expect(() => read(window + half)).toThrow(/none that a log keeps/);
+  expect(read(window + half, "events: log\n").onDemand).toHaveLength(1);
+  expect(() => read(values, asked)).toThrow(/read by no feature/);
+  expect(() => read(`${values}  - { name: x, onDemand: cents }\n`, asked)).toThrow(/no column cents/);
+  expect(() => read(`${values}  - { name: x, onDemand: paid }\n`, asked.replace("paid", "is_low"))).toThrow(
+    /share a name/,
+  );
+  expect(() =>
+    read(`${values}  - { name: share, onDemand: paid > 0 }\n`, asked.replace("int", "money")),
+  ).toThrow(/type/);
 });
 
 test("what is no view of values is refused where it stands, with what to write instead", () => {

@@ -1,6 +1,8 @@
-import { type ColumnTypes, type Expression, parseExpression, type ValueType } from "@portolan/expressions";
-import { type Digest, digestJson, isPortolanError, parseDurationMs } from "@portolan/kernel";
+import type { ColumnTypes, Expression, ValueType } from "@portolan/expressions";
+import { type Digest, digestJson, parseDurationMs } from "@portolan/kernel";
 import { type YamlKind, type YamlNode, YamlSource } from "@portolan/yaml-source";
+import { readOnDemand, readRequestFields } from "./on-demand/read-on-demand.ts";
+import { featureName, isNumeric, readExpression, readName } from "./read-expression.ts";
 import {
   type EventIdentity,
   type FeatureView,
@@ -11,7 +13,6 @@ import {
 } from "./view-model.ts";
 
 const viewYaml: YamlKind = { noun: "feature view", maximumBytes: 256 * 1024 };
-const featureName = /^[a-z][a-z0-9_]{0,62}$/;
 const maxWindowMs = 90 * 86_400_000;
 
 /**
@@ -44,6 +45,7 @@ export function readFeatureView(
     "events",
     "online",
     "tombstone",
+    "request",
     "features",
   ]);
   root.get("kind").oneOf(["FeatureView"], "Write `kind: FeatureView`.");
@@ -94,19 +96,22 @@ function readFeatures(
   root: YamlNode,
   columns: ColumnTypes,
   primaryKey: readonly string[],
-): Pick<FeatureView, "features" | "values" | "tombstone" | "identity" | "online"> {
+): Pick<FeatureView, "features" | "values" | "request" | "onDemand" | "tombstone" | "identity" | "online"> {
   const node = root.get("features");
   const items = node.items();
   if (items.length === 0) node.report("is empty", "Define at least one feature.");
-  const stated = items.filter((item) => item.get("value").present);
-  if (stated.length > 0 && stated.length < items.length)
+  const computed = items.filter((item) => item.get("onDemand").present);
+  const kept = items.filter((item) => !computed.includes(item));
+  const stated = kept.filter((item) => item.get("value").present);
+  if (stated.length > 0 && stated.length < kept.length)
     node.report("mixes values and windows", "Put what has a window into a view of its own.");
   const values = stated.map((item) => readValue(item, columns));
-  const features = items
-    .filter((item) => !stated.includes(item))
-    .flatMap((item) => readWindow(item, columns));
-  const names = new Set([...features, ...values].map(({ name }) => name));
-  if (names.size < features.length + values.length) node.report("repeats a name");
+  const features = kept.filter((item) => !stated.includes(item)).flatMap((item) => readWindow(item, columns));
+  const stored = [...features, ...values].map(({ name }) => name);
+  const request = readRequestFields(root.get("request"));
+  const onDemand = readOnDemand(node, computed, request, stored);
+  const names = new Set([...stored, ...onDemand.map(({ name }) => name)]);
+  if (names.size < stored.length + onDemand.length) node.report("repeats a name");
   const tombstone = readTombstone(root.get("tombstone"), columns);
   const identity = readIdentity(root.get("events"), columns, primaryKey);
   if (identity && values.length > 0)
@@ -118,10 +123,19 @@ function readFeatures(
         "withdraws an event that nothing names",
         "Write `events: log`, over a contract that has a primary key.",
       );
+  if (onDemand.length > 0 && ((!identity && values.length === 0) || stored.length === 0))
+    node.report(
+      "are computed on demand beside none that a log keeps",
+      "Add one with `value`, or windows with `events: log`.",
+    );
+  if (request.length > 0 && onDemand.length === 0)
+    root.get("request").report("is read by no feature", "Add one with `onDemand`, or leave it out.");
   const online = readOnline(root.get("online"), columns, values.length > 0, identity);
   return {
     features,
     ...(values.length > 0 ? { values } : {}),
+    ...(request.length > 0 ? { request } : {}),
+    ...(onDemand.length > 0 ? { onDemand } : {}),
     ...(tombstone ? { tombstone } : {}),
     ...(identity ? { identity } : {}),
     ...(online ? { online } : {}),
@@ -168,7 +182,7 @@ function readIdentity(
 
 function readTombstone(node: YamlNode, columns: ColumnTypes): Expression | undefined {
   if (!node.present) return undefined;
-  const tombstone = readExpression(node, columns, node.text() ?? "");
+  const tombstone = readExpression(node, columns);
   if (tombstone && tombstone.type !== "bool")
     node.report(`is ${tombstone.type}, no truth value`, "Name a boolean column, or write e.g. `op = 'D'`.");
   return tombstone;
@@ -186,18 +200,11 @@ function readEntity(node: YamlNode, columns: ColumnTypes): FeatureView["entity"]
   return keys;
 }
 
-function readName(node: YamlNode): string {
-  const name = node.get("name").requiredText("Name the feature.");
-  if (!featureName.test(name))
-    node.get("name").report("is not a feature name", "Use lower case, digits and underscores.");
-  return name;
-}
-
 function readValue(node: YamlNode, columns: ColumnTypes): ValueFeature {
   node.only(["name", "value", "description"]);
   const name = readName(node);
-  const value = readExpression(node.get("value"), columns, node.get("value").text() ?? "");
-  if (value && value.type !== "int" && value.type !== "float" && value.type !== "bool")
+  const value = readExpression(node.get("value"), columns);
+  if (value && !isNumeric(value))
     node
       .get("value")
       .report(`is ${value.type}; a model takes numbers`, "Compare it, or take a part of it such as hour(…).");
@@ -267,9 +274,7 @@ function readAggregated(
   aggregate: WindowFeature["aggregate"],
   columns: ColumnTypes,
 ): Expression | undefined {
-  const of = node.get("of").present
-    ? readExpression(node.get("of"), columns, node.get("of").text() ?? "")
-    : undefined;
+  const of = node.get("of").present ? readExpression(node.get("of"), columns) : undefined;
   if (of && of.type !== "int" && of.type !== "bool" && of.type !== moreTypes[aggregate])
     node
       .get("of")
@@ -283,7 +288,7 @@ function readAggregated(
       );
   if (!of && aggregate !== "count") node.report(`needs \`of\` for a ${aggregate}`);
   if (!node.get("where").present) return of;
-  const where = readExpression(node.get("where"), columns, node.get("where").text() ?? "");
+  const where = readExpression(node.get("where"), columns);
   if (where && where.type !== "bool")
     node.get("where").report(`is ${where.type}, no truth value`, "Write a condition such as `delay > 15`.");
   if (!where) return of;
@@ -317,14 +322,4 @@ function readDuration(node: YamlNode): number {
     node.report(`is "${text}", which is no duration`, "Write e.g. 3h or 7d.");
   }
   return 1;
-}
-
-function readExpression(node: YamlNode, columns: ColumnTypes, text: string): Expression | undefined {
-  try {
-    return parseExpression(text, columns);
-  } catch (error) {
-    if (!isPortolanError(error)) throw error;
-    node.report(error.detail ?? "is not understood", error.mend);
-    return undefined;
-  }
 }

@@ -42,6 +42,12 @@ export const TrainingSetRequest = Type.Object(
           entity: Type.Record(Type.String(), Type.String(), {
             description: "Column of the entity row for each of the view's keys",
           }),
+          request: Type.Optional(
+            Type.Record(FeatureName, Type.String({ maxLength: 2000 }), {
+              description:
+                "Of a view with on-demand features: each request field as an expression over the entity row; by default the column of its name",
+            }),
+          ),
         },
         { additionalProperties: false },
       ),
@@ -203,6 +209,15 @@ export const ReplayRequest = Type.Object(
             description:
               "When they were read, by the clock on the wall, epoch microseconds: what came online later does not count",
           },
+          request: Type.Optional(
+            Type.Record(
+              FeatureName,
+              Type.Union([Type.Number(), Type.String(), Type.Boolean(), Type.Null()]),
+              {
+                description: "Of a view with on-demand features: what the request brought, by field",
+              },
+            ),
+          ),
         },
         { additionalProperties: false },
       ),

@@ -241,18 +241,20 @@ export async function findTrainingSet(
     .where("organisation_id", "=", organisationId)
     .where("id", "=", id)
     .executeTakeFirst();
-  return (
-    row && {
-      id: row.id,
-      environment: row.environment,
-      state: row.state,
-      request: row.request,
-      ...(row.manifest === null ? {} : { manifest: row.manifest }),
-      ...(row.failure === null ? {} : { failure: row.failure }),
-      startedAt: row.started_at,
-      ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
-    }
-  );
+  return row && trainingSetOf(row);
+}
+
+export function trainingSetOf(row: Selectable<TrainingSetTable>): TrainingSetView {
+  return {
+    id: row.id,
+    environment: row.environment,
+    state: row.state,
+    request: row.request,
+    ...(row.manifest === null ? {} : { manifest: row.manifest }),
+    ...(row.failure === null ? {} : { failure: row.failure }),
+    startedAt: row.started_at,
+    ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
+  };
 }
 
 export async function insertMaterialization(

@@ -12,6 +12,7 @@ import type { FeatureErrorCode } from "./errors.ts";
 import { windowLogOracle, windowLogStatements } from "./events/window-log-plan.ts";
 import { segmentsRelation } from "./log/log-sql.ts";
 import { pointInTimeOracle, pointInTimeStatements } from "./log/point-in-time-plan.ts";
+import { withOnDemand } from "./on-demand/on-demand-plan.ts";
 import type { TrainingSetRequest } from "./resources.ts";
 import { type FeatureView, featureNamesOf, hasLog, isEventView, isValueView } from "./view-model.ts";
 import { oracleStatement } from "./windows/window-oracle.ts";
@@ -52,7 +53,11 @@ export function definitionDigest(
 ): Digest {
   return digestJson({
     contract,
-    views: views.map(({ entity }, index) => ({ digest: pinned[index]?.digest ?? "", entity })),
+    views: views.map(({ entity, request: fields }, index) => ({
+      digest: pinned[index]?.digest ?? "",
+      entity,
+      ...(fields ? { request: fields } : {}),
+    })),
     request,
     label,
     baseline: baseline ?? null,
@@ -111,15 +116,25 @@ function derivationOf(
   const probes = { probes: "probes", probeKeys: probeKeysOf(input, view, index), into: `w${index}` };
   const sample = { ...probes, probes: "sample", into: `o${index}` };
   const records = segmentsRelation(input.logs[index] ?? []);
+  const fields = (view.request ?? []).map((_, field) => requestColumn(index, field));
+  const derived = { view, fields };
   if (isEventView(view))
     return {
-      plan: windowLogStatements({ ...probes, view, records }),
-      oracle: windowLogOracle({ ...sample, view, records }),
+      plan: withOnDemand({ ...derived, requests: "probes", into: probes.into }, (into) =>
+        windowLogStatements({ ...probes, view, records, into }),
+      ),
+      oracle: withOnDemand({ ...derived, requests: "sample", into: sample.into }, (into) =>
+        windowLogOracle({ ...sample, view, records, into }),
+      ),
     };
   if (isValueView(view))
     return {
-      plan: pointInTimeStatements({ ...probes, view, records }),
-      oracle: [pointInTimeOracle({ ...sample, view, records })],
+      plan: withOnDemand({ ...derived, requests: "probes", into: probes.into }, (into) =>
+        pointInTimeStatements({ ...probes, view, records, into }),
+      ),
+      oracle: withOnDemand({ ...derived, requests: "sample", into: sample.into }, (into) => [
+        pointInTimeOracle({ ...sample, view, records, into }),
+      ]),
     };
   if (view.source !== input.request.contract)
     throw invalid(
@@ -179,8 +194,41 @@ function probesSql(input: TrainingSetPlanInput): string {
   const clash = keyNames.find((name) => names.has(name));
   if (clash) throw invalid(`${clash} is the name of a key column`, "Rename the feature.");
   const keys = keyNames.map(quoteName);
-  return `create table probes as select _row, ${event} as _at, ${[...keys, ...own].join(", ")} from events
+  const fields = input.views.flatMap((view, index) => requestFieldsSql(input, view, index));
+  return `create table probes as select _row, ${event} as _at, ${[...keys, ...own, ...fields].join(", ")} from events
     where ${event} >= ${request.from} and _row % ${request.sampleEvery} = 0`;
+}
+
+/** Column of the entity rows that a view's request field is in. */
+function requestColumn(view: number, field: number): string {
+  return `_request_${view}_${field}`;
+}
+
+/** What a request would have brought, taken from the entity rows: an expression over their columns, or the column of the field's name. */
+function requestFieldsSql(
+  { request, columns }: TrainingSetPlanInput,
+  view: FeatureView,
+  index: number,
+): string[] {
+  const stated = request.views[index]?.request ?? {};
+  const fields = view.request ?? [];
+  const unknown = Object.keys(stated).find((name) => !fields.some((field) => field.name === name));
+  if (unknown !== undefined)
+    throw invalid(
+      `${view.name} has no request field ${unknown}`,
+      `It has ${fields.map(({ name }) => name).join(", ") || "none"}.`,
+    );
+  return fields.map(({ name, type }, field) => {
+    const text = stated[name] ?? name;
+    const found = parseExpression(text, columns);
+    if (found.type !== type && !(type === "float" && found.type === "int"))
+      throw invalid(
+        `the request field ${name} of ${view.name} is ${type}, and ${text} is ${found.type}`,
+        "Derive it from the columns of the rows, under `request` of the view.",
+      );
+    const sql = toDuckDbSql(found);
+    return `${type === "float" ? `(${sql})::double` : sql} as ${requestColumn(index, field)}`;
+  });
 }
 
 function parseRequest(name: string, text: string, columns: ColumnTypes): Expression {

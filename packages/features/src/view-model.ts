@@ -1,4 +1,5 @@
-import type { Expression } from "@portolan/expressions";
+import { type Expression, expressionText } from "@portolan/expressions";
+import type { OnDemandFeature, OnDemandPlan, RequestField } from "./on-demand/on-demand-model.ts";
 
 /** Aggregates of exact sums (F5, F26), and those of single values (F27, F28): docs/spec/features.md. */
 export const sumAggregates = ["count", "sum", "mean", "variance"] as const;
@@ -46,6 +47,10 @@ export interface FeatureView {
   /** Empty in a view of values. */
   readonly features: readonly WindowFeature[];
   readonly values?: readonly ValueFeature[];
+  /** What on-demand features read of a request; absent where none does. */
+  readonly request?: readonly RequestField[];
+  /** Computed at the moment of a request; only where the view has a log. */
+  readonly onDemand?: readonly OnDemandFeature[];
   /** True in a row that withdraws: its entity's values, or the event that it states again. */
   readonly tombstone?: Expression;
   /** Which rows are one event, in a view of windows whose events lie in a log; absent where they are read from one dataset. */
@@ -87,12 +92,26 @@ export function hasLog(view: FeatureView): view is LogView {
   return isValueView(view) || isEventView(view);
 }
 
-/** Names of a view's features, in its order. */
-export function featureNamesOf({
-  features,
-  values = [],
-}: Pick<FeatureView, "features" | "values">): string[] {
+/** Names of the features that a store keeps, in the view's order. */
+export function storedNamesOf({ features, values = [] }: Pick<FeatureView, "features" | "values">): string[] {
   return [...features, ...values].map(({ name }) => name);
+}
+
+/** Names of a view's features: those that a store keeps, then those that are computed on demand. */
+export function featureNamesOf(view: Pick<FeatureView, "features" | "values" | "onDemand">): string[] {
+  return [...storedNamesOf(view), ...(view.onDemand ?? []).map(({ name }) => name)];
+}
+
+/** What whoever serves a view needs to know of its on-demand features; undefined where it has none. */
+export function onDemandPlanOf(view: FeatureView): OnDemandPlan | undefined {
+  const { request = [], onDemand } = view;
+  return (
+    onDemand && {
+      request,
+      stored: storedNamesOf(view),
+      features: onDemand.map(({ name, value }) => ({ name, expression: expressionText(value) })),
+    }
+  );
 }
 
 /** `origin-delays@1`: how stores and models name a view's version. */

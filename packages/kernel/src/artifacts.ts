@@ -7,6 +7,7 @@ import type { EnvironmentPlace } from "./work-places.ts";
 /** What bytes are to the place that holds them. */
 export type ArtifactKind =
   | "upload"
+  | "source"
   | "dataset"
   | "quarantine"
   | "dead_letters"
@@ -19,6 +20,17 @@ export type ArtifactKind =
   | "model"
   | "signature"
   | "training_log";
+
+/** Kinds of bytes that hold rows of data as they came or were made: policies on data decide who gets them. */
+export const rowKinds: readonly ArtifactKind[] = [
+  "source",
+  "dataset",
+  "quarantine",
+  "dead_letters",
+  "training_set",
+  "feature_log",
+  "scored_snapshot",
+];
 
 export interface ArtifactReference {
   readonly digest: string;
@@ -34,11 +46,33 @@ export interface ArtifactCatalogue {
   note(tx: Transaction, at: EnvironmentPlace, references: readonly ArtifactReference[]): Promise<void>;
   /**
    * A digest that a caller named, for work at a place: its organisation holds the bytes in that environment, for that
-   * use case, its team or everybody, and the caller may read them.
+   * use case, its team or everybody, and the caller may read them. Bytes that are only held as rows of data (`rowKinds`) are none that a caller
+   * may name: what is made of them would be past the policies that they are under. Work that goes on with its own rows says `rows`.
    *
    * @throws PortolanError `registry.artifact_not_found`, the same whatever is missing.
    */
-  require(call: CallContext, digest: string, at: EnvironmentPlace): Promise<Digest>;
+  require(call: CallContext, digest: string, at: EnvironmentPlace, held?: "rows"): Promise<Digest>;
+}
+
+/** Bytes that are about to be handed out, and where the caller may read artifacts among the places that hold them. */
+export interface BytesToRelease {
+  readonly digest: Digest;
+  readonly places: readonly EnvironmentPlace[];
+  /** Whether a place holds them as rows of data. */
+  readonly isRows: boolean;
+  /** What the caller says that they are read for. */
+  readonly purpose?: string;
+}
+
+/** Decides over bytes that hold rows of data, before they are handed out whole. Implemented by `data`, asked by `registry`. */
+export interface RowBytes {
+  /**
+   * Resolves when the bytes hold no rows that policies on data speak of, or when these allow the caller all of them, unmasked and unfiltered, for
+   * the purpose; that is on the ledger then, and so is a refusal.
+   *
+   * @throws PortolanError `data.access_denied`; `kernel.not_found` where the caller may read no rows
+   */
+  release(call: CallContext, bytes: BytesToRelease): Promise<void>;
 }
 
 /** Bytes that an organisation holds in an environment. */

@@ -38,20 +38,27 @@ export async function insertReferences(sql: Sql, rows: readonly ReferenceTable[]
     .execute();
 }
 
-/** The places where an organisation holds these bytes; of other organisations nothing is read. */
-export async function listHoldings(
-  sql: Sql,
-  organisationId: string,
-  digest: string,
-): Promise<EnvironmentPlace[]> {
+/** A place that holds bytes, and as what. */
+export interface Holding {
+  readonly place: EnvironmentPlace;
+  readonly kind: ArtifactKind;
+  readonly notedBy: string;
+}
+
+/** Where an organisation holds these bytes; of other organisations nothing is read. */
+export async function listHoldings(sql: Sql, organisationId: string, digest: string): Promise<Holding[]> {
   const rows = await tables(sql)
     .selectFrom("registry.artifact_references")
-    .select(["environment", "team_id", "use_case_id"])
-    .distinct()
+    .select(["environment", "team_id", "use_case_id", "kind", "noted_by"])
     .where("organisation_id", "=", organisationId)
     .where("digest", "=", digest)
+    .orderBy("noted_at")
     .execute();
-  return rows.map((row) => ({ environment: row.environment, ...placeOf(row) }));
+  return rows.map((row) => ({
+    place: { environment: row.environment, ...placeOf(row) },
+    kind: row.kind as ArtifactKind,
+    notedBy: row.noted_by,
+  }));
 }
 
 /** What an organisation holds in these environments. */

@@ -2,6 +2,7 @@ import {
   type ArtifactCatalogue,
   type Authorizer,
   asPlace,
+  type BytesToRelease,
   type CallContext,
   covers,
   type Digest,
@@ -14,10 +15,12 @@ import {
   PortolanError,
   parseDigest,
   type ResourceRef,
+  type RowBytes,
+  rowKinds,
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { insertReferences, listHoldings } from "./artifact-store.ts";
+import { type Holding, insertReferences, listHoldings } from "./artifact-store.ts";
 import type { RegistryErrorCode } from "./errors.ts";
 import { goneAmong } from "./gone-bytes.ts";
 
@@ -30,6 +33,7 @@ export interface CatalogueDeps {
 export interface ArtifactDeps extends CatalogueDeps {
   readonly artifacts: ArtifactCatalogue;
   readonly places: PlaceDirectory;
+  readonly rows: RowBytes;
 }
 
 /** Bytes. Models of classical machine learning are below this; larger artifacts go to an object store. */
@@ -39,8 +43,18 @@ export const largestArtifactBytes = 2 ** 30;
 export function createArtifactCatalogue(deps: CatalogueDeps): ArtifactCatalogue {
   return {
     note: (tx, at, references) => note(deps, tx, at, references),
-    require: (call, digest, at) =>
-      requireHolding(deps, call, digest, (held) => held.environment === at.environment && covers(held, at)),
+    require: async (call, text, at, held) => {
+      const { digest } = await requireHoldings(
+        deps,
+        call,
+        text,
+        ({ place, kind }) =>
+          place.environment === at.environment &&
+          covers(place, at) &&
+          (held === "rows" || !rowKinds.includes(kind)),
+      );
+      return digest;
+    },
   };
 }
 
@@ -73,28 +87,31 @@ async function note(
     });
 }
 
-/** One of the fitting holdings must be readable; the refusal of the last one is left as a denial. */
-async function requireHolding(
+/** Those of the fitting holdings that the caller may read, at least one; the refusal of the first is left as a denial. */
+async function requireHoldings(
   deps: CatalogueDeps,
   call: CallContext,
   text: string,
-  fits: (held: EnvironmentPlace) => boolean,
-): Promise<Digest> {
+  fits: (held: Holding) => boolean,
+): Promise<{ readonly digest: Digest; readonly holdings: readonly Holding[] }> {
   const digest = parseDigest(text);
   if (!digest) throw artifactNotFound(text);
   const { organisationId } = call.actor;
-  const holdings = await deps.work.read(call, (sql) => listHoldings(sql, organisationId, digest));
-  const fitting = holdings.filter(fits);
-  for (const held of fitting) {
+  const listed = await deps.work.read(call, (sql) => listHoldings(sql, organisationId, digest));
+  const fitting = listed.filter(fits);
+  const holdings: Holding[] = [];
+  for (const of of Map.groupBy(fitting, ({ place }) => JSON.stringify(place)).values()) {
+    const [{ place }] = of as [Holding, ...Holding[]];
     const { allowed } = await deps.authorizer.decide(
       call,
       "artifacts:read",
-      artifactResource(call, held, digest),
+      artifactResource(call, place, digest),
     );
-    if (allowed) return digest;
+    if (allowed) holdings.push(...of);
   }
+  if (holdings.length > 0) return { digest, holdings };
   const [denied] = fitting;
-  if (denied) await leaveDenial(deps, call, artifactResource(call, denied, digest));
+  if (denied) await leaveDenial(deps, call, artifactResource(call, denied.place, digest));
   throw artifactNotFound(digest);
 }
 
@@ -137,11 +154,36 @@ export async function uploadArtifact(
   return { digest, sizeBytes };
 }
 
-/** A file of verified bytes by their digest, when the caller may read them somewhere; the same 404 for all others and for none. */
-export async function readArtifact(deps: ArtifactDeps, call: CallContext, text: string): Promise<string> {
-  const digest = await requireHolding(deps, call, text, () => true);
+/**
+ * A file of verified bytes by their digest, when the caller may read them somewhere; the same 404 for all others and for none. Rows of data are
+ * handed out as far as the policies on them allow all of them; who uploaded bytes has them already.
+ */
+export async function readArtifact(
+  deps: ArtifactDeps,
+  call: CallContext,
+  text: string,
+  purpose?: string,
+): Promise<string> {
+  const { digest, holdings } = await requireHoldings(deps, call, text, () => true);
+  if (!holdings.some(({ kind, notedBy }) => kind === "upload" && notedBy === call.actor.id))
+    await release(deps, call, {
+      digest,
+      places: holdings.map(({ place }) => place),
+      isRows: holdings.every(({ kind }) => rowKinds.includes(kind)),
+      ...(purpose === undefined ? {} : { purpose }),
+    });
   if (!(await deps.objects.has(digest))) throw artifactNotFound(digest);
   return deps.objects.localPath(digest);
+}
+
+async function release({ rows }: ArtifactDeps, call: CallContext, bytes: BytesToRelease): Promise<void> {
+  try {
+    await rows.release(call, bytes);
+  } catch (error) {
+    throw isPortolanError(error) && error.code === "kernel.not_found"
+      ? artifactNotFound(bytes.digest)
+      : error;
+  }
 }
 
 function artifactResource(call: CallContext, held: EnvironmentPlace, digest: Digest): ResourceRef {

@@ -15,6 +15,7 @@ export type {
   ScoringTargets,
   TargetResource,
 } from "./ports.ts";
+export { scoredRows } from "./scored-access.ts";
 export { listScored, type ScoredObject, withdrawScored } from "./scored-rows.ts";
 export { scoringJob } from "./scoring-job.ts";
 export {

@@ -1,5 +1,5 @@
-import type { Environment, Sql } from "@portolan/kernel";
-import type { JSONColumnType, Selectable } from "kysely";
+import type { Digest, Environment, Sql } from "@portolan/kernel";
+import { type JSONColumnType, sql as raw, type Selectable } from "kysely";
 import type { ScoredManifest, Scoring, ScoringPlan, ScoringRequest } from "./contract.ts";
 
 type RunTable = {
@@ -193,6 +193,22 @@ export async function findRun(sql: Sql, organisationId: string, id: string): Pro
     .where("id", "=", id)
     .executeTakeFirst();
   return row && storedRun(row);
+}
+
+/** Runs whose snapshot, or a chunk of it, is these bytes. */
+export async function runsNaming(sql: Sql, organisationId: string, object: Digest): Promise<StoredRun[]> {
+  const rows = await tables(sql)
+    .selectFrom("scoring.runs")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where((where) =>
+      where.or([
+        raw<boolean>`manifest ->> 'object' = ${object}`,
+        where("id", "in", where.selectFrom("scoring.chunks").select("run_id").where("object", "=", object)),
+      ]),
+    )
+    .execute();
+  return rows.map(storedRun);
 }
 
 /** Newest first. */

@@ -17,6 +17,7 @@ import { deriveRoute, type RouteFacts, requireServable } from "./derive-route.ts
 import type { ComputeVerdict, DeployedRoute, DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
 import { findPlanProblems } from "./feature-plan.ts";
+import { resolveOnDemand } from "./on-demand.ts";
 import type {
   CharterInForce,
   ComputeJudge,
@@ -24,6 +25,7 @@ import type {
   ModelLookup,
   ServedCharter,
   UseCaseLookup,
+  ViewLookup,
 } from "./ports.ts";
 import { findRoutingProblems } from "./routing/routing-problems.ts";
 import type { ModelReference, Route, ServedVersion, Variant } from "./snapshot/schema.ts";
@@ -37,6 +39,7 @@ export interface DeployDeps {
   readonly useCases: UseCaseLookup;
   readonly charters: CharterInForce;
   readonly models: ModelLookup;
+  readonly views: ViewLookup;
   readonly compute: ComputeJudge;
   /** Where this installation keeps what gateways deliver; each gateway declares its own place. */
   readonly location: Place;
@@ -56,20 +59,21 @@ export async function deployEndpoint(
   deps: DeployDeps,
   call: CallContext,
   name: string,
-  request: DeployRequest,
+  asked: DeployRequest,
 ): Promise<DeployedRoute> {
   const { organisationId } = call.actor;
-  const useCase = await deps.useCases.find(call, request.useCaseId);
+  const useCase = await deps.useCases.find(call, asked.useCaseId);
   await deps.authorizer.require(call, "serving:deploy", {
     type: "Endpoint",
     id: name,
     organisationId,
     ...(useCase ? { businessUnitId: useCase.businessUnitId } : {}),
     ...(useCase?.teamId ? { teamId: useCase.teamId } : {}),
-    useCaseId: request.useCaseId,
-    environment: request.environment,
+    useCaseId: asked.useCaseId,
+    environment: asked.environment,
   });
   if (!useCase) throw new PortolanError("kernel.not_found", { detail: "There is no such use case." });
+  const request = await resolveOnDemand(deps.views, call, asked);
   const charter = await deps.charters.inForce(call, request.useCaseId);
   try {
     requireOwnFallback(request, charter);

@@ -4,9 +4,12 @@ import {
   assembleInputs,
   eventTimeOf,
   FeaturesMissing,
+  findPlanProblems,
   type OnlineRow,
   type ReadOnline,
+  requestSignatureOf,
 } from "./feature-plan.ts";
+import type { Tensor } from "./protocol/tensor.ts";
 import type { FeaturePlan } from "./snapshot/schema.ts";
 
 const digest = `sha256:${"0".repeat(64)}`;
@@ -99,6 +102,55 @@ test("by the charter's word on a view its missing and stale values are stood in 
     expect((await known(found(7, at))).used[1]).toMatchObject({ value: 7, source: "online" });
     expect((await known(found(null, at))).used[1]).toMatchObject({ source: "default", status: "null" });
   }
+});
+
+test("on-demand features are computed from the request and the view's values, and have the view's status", async () => {
+  const plan = aPlan({
+    views: [
+      {
+        name: "v@1",
+        digest,
+        entityKeys: ["origin"],
+        onDemand: {
+          request: [
+            { name: "miles", type: "float" },
+            { name: "left_at", type: "instant" },
+          ],
+          stored: ["delay"],
+          features: [
+            { name: "per_mile", expression: "delay / miles" },
+            { name: "hour", expression: "hour(left_at)" },
+          ],
+        },
+      },
+    ],
+    columns: ["per_mile", "hour"].map((feature, index) => ({
+      input: "features",
+      index,
+      from: { kind: "feature", view: "v@1", feature },
+      missing: "NaN",
+    })),
+  });
+  expect(requestSignatureOf(model, plan).inputs.map(({ name, datatype }) => [name, datatype])).toEqual([
+    ["origin", "BYTES"],
+    ["miles", "FP64"],
+    ["left_at", "INT64"],
+  ]);
+  const asked = (leftAt: bigint): Tensor[] => [
+    { name: "origin", datatype: "BYTES", shape: [2], data: ["ATL", "XXX"] },
+    { name: "miles", datatype: "FP64", shape: [2], data: Float64Array.of(100, 200) },
+    { name: "left_at", datatype: "INT64", shape: [2], data: BigInt64Array.of(leftAt, 0n) },
+  ];
+  const read: ReadOnline = async (questions) =>
+    questions.map(({ key }) => (key[0] === "ATL" ? found(7, at) : nobody));
+  const { inputs, used } = await assembleInputs(model, plan, asked(3_600_000_000n), read, at);
+  expect([...(inputs[0]?.data ?? [])]).toEqual([Math.fround(0.07), 1, Number.NaN, Number.NaN]);
+  expect(used[0]).toEqual({ name: "v@1.per_mile", value: 0.07, at, source: "online" });
+  expect(used[3]).toMatchObject({ name: "v@1.hour", source: "default", status: "not_found" });
+  await expect(assembleInputs(model, plan, asked(2n ** 60n), read, at)).rejects.toThrow(/within 2\^53/);
+  expect(findPlanProblems(model, plan)).toEqual([]);
+  const clash = { ...plan, entityKeys: ["origin", "miles"] };
+  expect(findPlanProblems(model, clash).join()).toContain('the request field "miles" of "v@1" is float');
 });
 
 test("T is the arrival, unless the deployment lets the caller state a past instant (F20)", () => {

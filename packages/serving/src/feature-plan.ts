@@ -1,6 +1,7 @@
 import { type EpochMicros, PortolanError, parseInstant } from "@portolan/kernel";
 import type { ModelSignature, TensorSpec } from "@portolan/onnx-format";
 import type { ServingErrorCode } from "./errors.ts";
+import { fieldDatatypes, findFieldProblems, requestFieldsOf, withOnDemand } from "./on-demand.ts";
 import { halfBits } from "./protocol/half.ts";
 import { elementsOf, numericKinds, type Tensor, type TensorData } from "./protocol/tensor.ts";
 import type { FeaturePlan } from "./snapshot/schema.ts";
@@ -52,6 +53,9 @@ export function requestSignatureOf(model: ModelSignature, plan: FeaturePlan | nu
   const columns = new Map<string, TensorSpec>();
   for (const key of plan.entityKeys)
     columns.set(key, { name: key, datatype: "BYTES", shape: [-1], symbols: ["rows"] });
+  for (const { name, type } of requestFieldsOf(plan))
+    if (!columns.has(name))
+      columns.set(name, { name, datatype: fieldDatatypes[type], shape: [-1], symbols: ["rows"] });
   for (const column of plan.columns) {
     if (column.from.kind !== "request" || columns.has(column.from.name)) continue;
     const input = inputOf(model, column.input);
@@ -122,9 +126,9 @@ async function readViews(
     at,
   );
   return places.map((row) => {
-    const entries = views.flatMap(({ name }, index): [string, OnlineRow][] => {
+    const entries = views.flatMap((view, index): [string, OnlineRow][] => {
       const answer = answers[row * views.length + index];
-      return answer ? [[name, answer]] : [];
+      return answer ? [[view.name, withOnDemand(view, answer, request, row)]] : [];
     });
     return new Map(entries);
   });
@@ -277,6 +281,7 @@ export function findPlanProblems(model: ModelSignature, plan: FeaturePlan): stri
     if (from.kind === "feature" && !plan.views.some((view) => view.name === from.view))
       problems.push(`no view "${from.view}" in the plan`);
   }
+  problems.push(...findFieldProblems(plan));
   for (const spec of model.inputs) {
     const width = spec.shape.slice(1).reduce((product, dim) => product * Math.max(dim, 1), 1);
     const filled = new Set(

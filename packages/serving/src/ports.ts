@@ -1,4 +1,5 @@
 import type { CharterDocument } from "@portolan/charter/contract";
+import type { OnDemandPlan } from "@portolan/features/contract";
 import type { CallContext, Digest, Environment, JsonValue, SigningKey } from "@portolan/kernel";
 import type { ComputeVerdict } from "./endpoint.ts";
 import type { ModelReference, ProfileReference } from "./snapshot/schema.ts";
@@ -43,6 +44,15 @@ export interface ComputeJudge {
     model: Pick<ModelReference, "name" | "version">,
     charter: ServedCharter | undefined,
   ): Promise<ComputeVerdict | null>;
+}
+
+/** Published feature views; `features` has them. */
+export interface ViewLookup {
+  /** What the view of this name and digest computes on demand; undefined where it computes nothing, or there is none. */
+  onDemand(
+    call: CallContext,
+    view: { readonly name: string; readonly digest: string },
+  ): Promise<OnDemandPlan | undefined>;
 }
 
 /** Reference profiles of model versions; `monitoring` has them. */

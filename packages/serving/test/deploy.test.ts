@@ -69,21 +69,21 @@ afterAll(async () => {
   await db.close();
   await rm(folder, { recursive: true });
 });
-
 const authorizer = testAuthorizer({ ml_engineer: ["serving:deploy"] });
 const engineer = () => aCall({ roles: ["ml_engineer"] });
 const location = { region: "local", owner: "self" };
+const noCharter: CharterInForce = { inForce: async () => undefined };
 const deps = () => ({
   work: db.uow,
   authorizer,
   clock: systemClock,
   useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
-  charters: { inForce: async () => undefined },
+  charters: noCharter,
+  views: { onDemand: async () => undefined },
   compute: { judge: async () => null },
   models: { find: async (_call: unknown, name: string) => (name === "score" ? model : undefined) },
   location,
 });
-const noCharter: CharterInForce = { inForce: async () => undefined };
 const publisher = (
   charters: CharterInForce = noCharter,
   over: Partial<Parameters<typeof createSnapshotPublisher>[0]> = {},

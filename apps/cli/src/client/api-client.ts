@@ -1,3 +1,6 @@
+import { createWriteStream } from "node:fs";
+import { rename, rm, stat } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
 import {
   type ErrorLocation,
   messageOf,
@@ -62,6 +65,21 @@ export class ApiClient {
 
   async bytes(request: ApiRequest): Promise<Uint8Array> {
     return new Uint8Array(await (await this.#send(request)).arrayBuffer());
+  }
+
+  /** The answer's bytes into a file, which is there whole or not at all; resolves to how many there were. */
+  async download(request: ApiRequest, file: string): Promise<number> {
+    const { body } = await this.#send(request);
+    const part = `${file}.part`;
+    try {
+      await pipeline(body ?? [], createWriteStream(part, { flags: "wx" }));
+      const { size } = await stat(part);
+      await rename(part, file);
+      return size;
+    } catch (error) {
+      await rm(part, { force: true });
+      throw error;
+    }
   }
 
   async text(request: ApiRequest): Promise<string> {

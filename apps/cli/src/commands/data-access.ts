@@ -20,8 +20,10 @@ interface Answer {
 /** Reading datasets through the policies on data, and the policies themselves. */
 export function registerDataAccess(data: Command, contextOf: ContextOf): void {
   data
-    .command("read <dataset>")
-    .description("Read rows of a dataset as the policies on data allow; each read is on the ledger")
+    .command("read <rows>")
+    .description(
+      "Read rows of a dataset, a training set or a scored snapshot as the policies on data allow; each read is on the ledger",
+    )
     .requiredOption("--purpose <name>", "what the data are read for")
     .option("--query <sql>", "one query over the relation `data`, which holds what may be read")
     .option("--limit <n>", "rows, up to 10000", "100")

@@ -10,6 +10,7 @@ import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { registerDataAccess } from "./data-access.ts";
 import { registerDeidentify } from "./data-deidentify.ts";
+import { registerDataDownload } from "./data-download.ts";
 import { registerErase } from "./data-erase.ts";
 import { registerDataHolds } from "./data-holds.ts";
 import { registerRetention } from "./data-retention.ts";
@@ -33,6 +34,7 @@ export function registerDataCommands(program: Command, contextOf: ContextOf): vo
   registerSubscriptionCommands(data, contextOf);
   registerDeidentify(data, contextOf);
   registerDataAccess(data, contextOf);
+  registerDataDownload(data, contextOf);
   registerErase(data, contextOf);
   registerDataHolds(data, contextOf);
   registerRetention(data, contextOf);

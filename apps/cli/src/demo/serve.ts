@@ -19,6 +19,13 @@ import { check, until } from "./narrator.ts";
 import { count, endpointName, modelName, type TrainingSet, type World } from "./world.ts";
 
 const purpose = "staff-planning";
+/** Whole rows are replayed, and read for nothing else: without a policy nobody reads any. */
+const replayPolicy = `kind: AccessPolicy
+name: demo-replay
+effect: allow
+purposes: [${purpose}]
+contracts: [flights]
+`;
 
 /** The endpoint: the promoted version behind the charter's limits, its features read in the gateway. */
 export async function deployStep(world: World): Promise<string[]> {
@@ -128,12 +135,15 @@ const connections = 4;
 
 /** Later weeks as live traffic: features as of that moment, predictions at departure, outcomes after the flight. */
 export async function replayStep(world: World): Promise<string[]> {
-  const dataset = await world.cast.as.ada.bytes({
-    path: `/v1/artifacts/${world.dataset ?? ""}`,
-    timeoutMs: 120_000,
+  const { ada } = world.cast.as;
+  await ada.json({
+    method: "PUT",
+    path: "/v1/access-policies/demo-replay",
+    body: { document: replayPolicy },
   });
+  const path = `/v1/artifacts/${world.dataset ?? ""}?purpose=${purpose}`;
   const file = join(world.context.home, "work", "demo-flights.parquet");
-  await writeFile(file, dataset);
+  await writeFile(file, await ada.bytes({ path, timeoutMs: 120_000 }));
   const served: Served[] = [];
   world.replayedFrom = systemClock.now();
   const moments = await nextDay(world);

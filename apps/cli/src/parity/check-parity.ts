@@ -115,7 +115,12 @@ async function replayOnce(
       environment,
       version: Number(version),
       ...(useCaseId === undefined ? {} : { useCaseId }),
-      rows: rows.map(({ key, at, servedAt }) => ({ key, at, servedAt })),
+      rows: rows.map(({ key, at, servedAt, request }) => ({
+        key,
+        at,
+        servedAt,
+        ...(request ? { request } : {}),
+      })),
     },
     timeoutMs: 120_000,
   });

@@ -48,6 +48,24 @@ describe("what a recorded prediction was given", () => {
     expect(names).toEqual(["balance", "rating"]);
   });
 
+  test("has what the request brought for on-demand features", () => {
+    const request = [
+      { name: "branch", type: "int" },
+      { name: "is_new", type: "bool" },
+    ];
+    const asking = { ...plan, views: plan.views.map((view) => ({ ...view, onDemand: { request } })) };
+    const one = record([[7, "online"]]);
+    expect(servedValues(one, asking)).toBe("a request field is not among its inputs");
+    const inputs = [
+      ...(JSON.parse(one.inputs?.text ?? "") as { inputs: object[] }).inputs,
+      { name: "is_new", datatype: "BOOL", shape: [2], data: [1, 0] },
+    ];
+    const whole = { ...one, inputs: { mediaType: "application/json", text: JSON.stringify({ inputs }) } };
+    expect(servedValues(whole, asking)).toEqual([
+      expect.objectContaining({ request: { branch: 1, is_new: true } }),
+    ]);
+  });
+
   test("is not guessed where the record does not say it", () => {
     const one = record([[7, "online"]]);
     expect(servedValues({ ...one, withheld: "erased" }, plan)).toBe("payload is gone");

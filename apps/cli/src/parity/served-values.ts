@@ -6,6 +6,8 @@ export interface ServingPlan {
     readonly name: string;
     readonly digest: string;
     readonly entityKeys: readonly string[];
+    /** What the view computes on demand reads these of a request. */
+    readonly onDemand?: { readonly request: readonly { readonly name: string; readonly type: string }[] };
   }[];
   readonly columns: readonly unknown[];
 }
@@ -26,6 +28,8 @@ export interface ServedValues {
   readonly view: string;
   readonly digest: string;
   readonly key: readonly string[];
+  /** What the request brought for its on-demand features. */
+  readonly request?: Readonly<Record<string, unknown>>;
   /** The moment T that the values were read for, epoch microseconds. */
   readonly at: number;
   /** By the clock on the wall, epoch microseconds. */
@@ -53,7 +57,7 @@ export function servedValues(
   );
   const served: ServedValues[] = [];
   for (const [row, values] of rows.entries())
-    for (const { name: view, digest, entityKeys } of plan.views) {
+    for (const { name: view, digest, entityKeys, onDemand } of plan.views) {
       const key = entityKeys.map((name) => columns.get(name)?.[row]);
       const own = values.flatMap((value) =>
         value.name.startsWith(`${view}.`) ? [{ ...value, name: value.name.slice(view.length + 1) }] : [],
@@ -62,6 +66,11 @@ export function servedValues(
       // Nothing was read: there is nothing to compare.
       if (own.some(({ status }) => status === "unavailable")) return "the online store did not answer";
       if (key.includes(undefined)) return "an entity key is not among its inputs";
+      const request = onDemand?.request.map(({ name, type }) => [
+        name,
+        cellOf(columns.get(name)?.[row], type),
+      ]);
+      if (request?.some(([, cell]) => cell === undefined)) return "a request field is not among its inputs";
       served.push({
         prediction: header.id,
         environment: header.context.environment,
@@ -69,12 +78,18 @@ export function servedValues(
         view,
         digest,
         key: key.map(String),
+        ...(request ? { request: Object.fromEntries(request) as Record<string, unknown> } : {}),
         at: header.eventTime ?? header.receivedAt,
         servedAt: header.receivedAt,
         features: own,
       });
     }
   return served;
+}
+
+/** Of a type as the offline path takes it: a truth value may have come as 0 or 1. */
+function cellOf(cell: unknown, type: string): unknown {
+  return type === "bool" && typeof cell === "number" ? cell !== 0 : cell;
 }
 
 /** Inputs by name, each flat: entity keys are one value per row. */

@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from "node:fs";
 import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -39,6 +40,11 @@ const hopelessDeaths = 3;
 /** The first has the name that it had when it was the only one. */
 function gatewayNames(count: number): string[] {
   return Array.from({ length: count }, (_, at) => (at === 0 ? "gateway" : `gateway-${at + 1}`));
+}
+
+/** What this supervisor names its gateways; whatever else lies in the folder of logs is nobody's to adopt. */
+function isGatewayName(name: string): boolean {
+  return /^gateway(-\d{1,3})?$/.test(name);
 }
 
 /** Keeps PostgreSQL, control and gateway alive on this machine, and says in `run/state.json` what runs. */
@@ -269,12 +275,20 @@ export class Supervisor {
     });
   }
 
+  /** Gateways that ran here before and are not started now: the first one takes care of what they logged. */
+  #formerGateways(): string {
+    const folder = join(this.#context.home, "predictions");
+    const names = existsSync(folder) ? readdirSync(folder).filter((name) => isGatewayName(name)) : [];
+    return names.filter((name) => !this.#gatewayNames.includes(name)).join(",");
+  }
+
   #gatewaySpec(name: string, gatewayKey: Secret): ProcessSpec {
     const metricsPort = this.#metricsPorts.get(name);
     return this.#spec("gateway", name, {
       // Where they cannot count together, each keeps its part of a ceiling.
       LIMITS_GATEWAYS: this.#context.env["LIMITS_GATEWAYS"] ?? String(this.#gatewayNames.length),
       GATEWAY_NAME: name,
+      ...(name === this.#gatewayNames[0] ? { LOG_ADOPT: this.#formerGateways() } : {}),
       ...(metricsPort === undefined
         ? {}
         : { METRICS_PORT: String(metricsPort), GATEWAY_SHARED_PORT: "true" }),

@@ -35,7 +35,7 @@ import {
 import { createRelationReader } from "@portolan/postgresql";
 import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
 import { createWebhookSender } from "../notices/webhook-sender.ts";
-import { pseudonymKey } from "../pseudonym-key.ts";
+import { wireDataAccess } from "./data-access.ts";
 import { wireByteRemoval } from "./erasure.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
@@ -134,31 +134,9 @@ export async function wireData(
 function besideThis(
   base: Foundation,
   identity: IdentityWiring,
-): Pick<DataDeps, "connections" | "roles" | "pseudonyms" | "bytes"> {
-  return { ...connectionsOf(base), ...accessOf(base, identity), bytes: wireByteRemoval(base) };
-}
-
-/** Whom policies on data are about, and what their pseudonyms are made under. */
-function accessOf(
-  { config }: Foundation,
-  { directory }: IdentityWiring,
-): Pick<DataDeps, "roles" | "pseudonyms"> {
-  return {
-    roles: {
-      heldAmong: async ({ actor }, roles, at) => {
-        const { organisationId } = actor;
-        const useCase =
-          at.useCaseId === undefined ? undefined : await directory.findUseCase(organisationId, at.useCaseId);
-        const scopes = [organisationId, useCase?.businessUnitId, at.teamId ?? useCase?.teamId, at.useCaseId];
-        const named = scopes.filter((scope) => scope !== undefined);
-        const held = await directory.rolesAt(organisationId, actor.id, at.environment, named);
-        return roles.filter((role) => held.includes(role));
-      },
-    },
-    pseudonyms: {
-      keyOf: (organisationId) => pseudonymKey(join(config.PORTOLAN_HOME, "keys", "access"), organisationId),
-    },
-  };
+): Pick<DataDeps, "connections" | "roles" | "pseudonyms" | "derived" | "bytes"> {
+  const { roles, pseudonyms, derived } = wireDataAccess(base, identity);
+  return { ...connectionsOf(base), roles, pseudonyms, derived, bytes: wireByteRemoval(base) };
 }
 
 /** Outside dev nothing is stored or trained for a use case without a charter in force. */

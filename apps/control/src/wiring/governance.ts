@@ -1,5 +1,6 @@
 import { type CharterDeps, findInForce, productionBlockers, readCharter, termsOf } from "@portolan/charter";
 import { placementRefused, residencyRefusals } from "@portolan/charter/policy";
+import { createRowBytes } from "@portolan/data";
 import {
   type EvaluationDeps,
   evaluationJob,
@@ -36,6 +37,7 @@ import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "
 import { createChildMeasurer } from "../profiling/child-measurer.ts";
 import { createChildScorer } from "../scoring/child-scorer.ts";
 import { createTextAsker } from "../scoring/text-asker.ts";
+import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { profiledVersion } from "./monitoring.ts";
@@ -73,6 +75,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     objects,
     artifacts: createArtifactCatalogue({ work, authorizer, objects }),
     places: directory.places,
+    rows: createRowBytes(wireDataAccess(base, identity)),
     keys,
     clock,
     charters: { inForce: governingCharter },

@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { type CharterDeps, inForceCharter, listInForce } from "@portolan/charter";
 import type { IntentHandler } from "@portolan/database";
+import { findView } from "@portolan/features";
+import { onDemandPlanOf } from "@portolan/features/contract";
 import { createDecisionMemory, grantsForSnapshot } from "@portolan/identity";
 import {
   asEpochMicros,
@@ -81,6 +83,7 @@ export function wireServing(
       models: {
         find: async (call, model, version) => deployable(await readVersion(registry, call, model, version)),
       },
+      views: { onDemand: (call, view) => publishedOnDemand(base, call, view) },
       location: locationOf(base),
       compute: createComputeJudge(registry, clock),
     },
@@ -108,6 +111,19 @@ export function wireServing(
       }
     },
   };
+}
+
+/** By digest too: a plan over another definition of the view computes nothing, as it finds nothing online. */
+async function publishedOnDemand(
+  { work }: Foundation,
+  call: CallContext,
+  { name: reference, digest }: { readonly name: string; readonly digest: string },
+) {
+  const [name = "", version = ""] = reference.split("@");
+  if (!/^\d{1,9}$/.test(version)) return undefined;
+  const { organisationId } = call.actor;
+  const found = await work.read(call, (sql) => findView(sql, organisationId, name, Number(version)));
+  return found?.digest === digest ? onDemandPlanOf(found.body) : undefined;
 }
 
 function locationOf({ config }: Foundation) {

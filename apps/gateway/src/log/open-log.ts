@@ -7,23 +7,23 @@ import type { Metrics } from "@portolan/telemetry";
 import type { GatewayConfig } from "../config.ts";
 import type { ControlClient } from "../control-client.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import { adoptLogs, type LogFolders } from "./adopt-logs.ts";
 import { createDelivery } from "./deliver-blocks.ts";
 
 /** Room for the reserve twice and for a block. */
 const leastLogMiB = 32;
 
-function logFolder(config: GatewayConfig): string {
-  return join(config.PORTOLAN_HOME, "predictions", config.GATEWAY_NAME);
-}
-
-/** Apart from the log: whoever gets one of the two folders reads no payloads. */
-function logKeysFolder(config: GatewayConfig): string {
-  return join(config.PORTOLAN_HOME, "keys", "prediction-log", config.GATEWAY_NAME);
+/** A log and its keys lie apart: whoever gets one of the two folders reads no payloads. */
+function foldersOf({ PORTOLAN_HOME: home }: GatewayConfig, name: string): LogFolders {
+  return {
+    folder: join(home, "predictions", name),
+    keysFolder: join(home, "keys", "prediction-log", name),
+  };
 }
 
 /** The writer's identity survives restarts: control knows a gateway's blocks by it. */
 export async function openWriter(config: GatewayConfig, log: Logger): Promise<PredictionWriter> {
-  const folder = logFolder(config);
+  const { folder, keysFolder } = foldersOf(config, config.GATEWAY_NAME);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, "writer.id");
   const known = existsSync(file) ? parseId("writer", readFileSync(file, "utf8").trim()) : undefined;
@@ -31,7 +31,7 @@ export async function openWriter(config: GatewayConfig, log: Logger): Promise<Pr
   if (!known) writeFileSync(file, `${writerId}\n`, { mode: 0o600 });
   return openPredictionWriter({
     folder,
-    keysFolder: logKeysFolder(config),
+    keysFolder,
     writerId,
     clock: systemClock,
     ...(config.LOG_BUDGET === 0 ? {} : { budgetBytes: Math.max(leastLogMiB, config.LOG_BUDGET) * 2 ** 20 }),
@@ -46,12 +46,17 @@ export interface ShipperDeps {
   readonly log: Logger;
 }
 
+export interface LogDelivery extends Pick<Shipper, "flush" | "close"> {
+  /** Begins to deliver what gateways left that do not come back: once, when this one serves. */
+  adopt(): void;
+}
+
 /** Brings the log to control, and says so while it cannot. */
-export function openShipper(config: GatewayConfig, { control, metrics, log }: ShipperDeps): Shipper {
-  return createShipper({
-    folder: logFolder(config),
-    keysFolder: logKeysFolder(config),
-    deliver: createDelivery(control),
+export function openDelivery(config: GatewayConfig, { control, metrics, log }: ShipperDeps): LogDelivery {
+  const deliver = createDelivery(control);
+  const shipper = createShipper({
+    ...foldersOf(config, config.GATEWAY_NAME),
+    deliver,
     onProblem(problem) {
       const help = "1 while control takes the prediction log, 0 while it waits here";
       metrics.gauge("portolan_gateway_log_delivered", help, {}, problem === undefined ? 1 : 0);
@@ -59,6 +64,19 @@ export function openShipper(config: GatewayConfig, { control, metrics, log }: Sh
       else log.warn({ reason: problem }, "gateway.log.undelivered");
     },
   });
+  let adopted: ReturnType<typeof adoptLogs> | undefined;
+  return {
+    flush: () => shipper.flush(),
+    adopt() {
+      const others = config.LOG_ADOPT.split(",").filter(
+        (name) => name !== "" && name !== config.GATEWAY_NAME,
+      );
+      adopted ??= adoptLogs(others, (name) => foldersOf(config, name), { deliver, log });
+    },
+    async close() {
+      await Promise.all([shipper.close(), adopted?.close()]);
+    },
+  };
 }
 
 /** A model whose bytes or signature were refused is a denial of its own, on the record. */

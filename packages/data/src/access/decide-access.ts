@@ -128,7 +128,7 @@ function masked({ name, type, tags }: TaggedColumn, limits: readonly AccessPolic
 }
 
 /** What a mask cannot be done to becomes nothing: a number has no last characters, and a text no year. */
-function fitting(mask: Mask, type: string): Mask {
+export function fitting(mask: Mask, type: string): Mask {
   if (mask === "year") return ["date", "instant", "local"].includes(type) ? mask : "null";
   if (mask === "partial") return type === "string" ? mask : "null";
   return mask;

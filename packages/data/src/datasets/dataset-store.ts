@@ -1,6 +1,5 @@
 import type { Sql } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
-import type { DataContract } from "../contracts/contract-model.ts";
 import type { DataClass } from "../data-class.ts";
 import type { DatasetManifest } from "../resources.ts";
 
@@ -26,15 +25,7 @@ type DatasetTable = {
   expired_at: number | null;
 };
 
-type ContractTable = {
-  organisation_id: string;
-  name: string;
-  digest: string;
-  body: JSONColumnType<DataContract>;
-};
-
-const tables = (sql: Sql) =>
-  sql.withTables<{ "data.datasets": DatasetTable; "data.contracts": ContractTable }>();
+const tables = (sql: Sql) => sql.withTables<{ "data.datasets": DatasetTable }>();
 
 export async function insertDataset(
   sql: Sql,
@@ -100,22 +91,6 @@ export function newestDataset(
     .orderBy("published_at", "desc")
     .orderBy("id", "desc")
     .limit(1);
-}
-
-/** The very version of the contract under which a dataset was published. */
-export async function datasetContract(
-  sql: Sql,
-  organisationId: string,
-  { contract, contractDigest }: Pick<DatasetManifest, "contract" | "contractDigest">,
-): Promise<DataContract | undefined> {
-  const row = await tables(sql)
-    .selectFrom("data.contracts")
-    .select("body")
-    .where("organisation_id", "=", organisationId)
-    .where("name", "=", contract)
-    .where("digest", "=", contractDigest)
-    .executeTakeFirst();
-  return row?.body;
 }
 
 function datasetOf(row: Selectable<DatasetTable>): DatasetManifest {

@@ -114,7 +114,7 @@ async function startBatch(
 ): Promise<string> {
   const contract = await requireContract(tx.sql, tx.call.actor.organisationId, at, name);
   const { environment } = at;
-  await artifacts.note(tx, { environment, ...ownerOf(at) }, [{ digest: object as Digest, kind: "upload" }]);
+  await artifacts.note(tx, { environment, ...ownerOf(at) }, [{ digest: object as Digest, kind: "source" }]);
   const { id } = await beginIngestion(tx, {
     contract,
     place: at,

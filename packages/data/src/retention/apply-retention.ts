@@ -49,7 +49,7 @@ export interface ExpiredData {
 }
 
 /** Kinds of references that data holds; equal bytes that somebody holds as something else stay. */
-const kinds = ["dataset", "quarantine", "dead_letters", "upload"] as const;
+const kinds = ["dataset", "quarantine", "dead_letters", "upload", "source"] as const;
 
 /** Intent that the reconciler hands to `discardHandler`; payload `{ digest }`. */
 export const discardIntent = "data.discard_bytes";

@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { listAccessPolicies, publishAccessPolicy, withdrawAccessPolicy } from "../access/access-policies.ts";
 import { masks } from "../access/access-policy.ts";
 import type { AccessDecision } from "../access/decide-access.ts";
-import { explainAccess, type ReadDeps, readDataset } from "../access/read-dataset.ts";
+import { explainAccess, type ReadDeps, readRows } from "../access/read-rows.ts";
 
 const tags = ["data"];
 const Purpose = Type.String({ minLength: 1, maxLength: 100, description: "What the data are read for" });
@@ -80,7 +80,8 @@ export async function accessRoutes(app: FastifyInstance, deps: ReadDeps): Promis
     {
       config: routeConfig("data:read_rows", "read"),
       schema: {
-        summary: "What the policies say of the caller, a dataset and a purpose; nothing is read",
+        summary:
+          "What the policies say of the caller, a dataset, a training set or a scored snapshot, and a purpose; nothing is read",
         tags,
         params: OfDataset,
         querystring: Type.Object({ purpose: Purpose }),
@@ -95,7 +96,8 @@ export async function accessRoutes(app: FastifyInstance, deps: ReadDeps): Promis
     {
       config: routeConfig("data:read_rows", "governed"),
       schema: {
-        summary: "Read rows of a dataset through the policies; each read is on the ledger",
+        summary:
+          "Read rows of a dataset, a training set or a scored snapshot through the policies; each read is on the ledger",
         tags,
         params: OfDataset,
         body: NewRead,
@@ -103,12 +105,7 @@ export async function accessRoutes(app: FastifyInstance, deps: ReadDeps): Promis
       },
     },
     async (request) => {
-      const { rows, decision, ...rest } = await readDataset(
-        deps,
-        request.call,
-        request.params.id,
-        request.body,
-      );
+      const { rows, decision, ...rest } = await readRows(deps, request.call, request.params.id, request.body);
       return { rows: [...rows], ...rest, decision: view(decision) };
     },
   );

@@ -69,14 +69,23 @@ async function locateSource(
   const format = formatOf(source);
   const located =
     path === undefined
-      ? await objectPath(places, reader, object ?? "")
+      ? await objectPath(places, reader, object ?? "", format)
       : await realSource(places.sourceFolders, path);
   return { path: located, format, ...(source.csv ? { csv: source.csv } : {}) };
 }
 
-async function objectPath(places: SourcePlaces, reader: SourceReader, object: string): Promise<string> {
-  return places.objects.localPath(await places.artifacts.require(reader.call, object, reader.at));
+/** Rows of an earlier ingestion, and events that waited, are named by the work itself; no caller can state these formats. */
+async function objectPath(
+  { objects, artifacts }: SourcePlaces,
+  { call, at }: SourceReader,
+  object: string,
+  format: SourceFormat,
+): Promise<string> {
+  const held = ownFormats.includes(format) ? "rows" : undefined;
+  return objects.localPath(await artifacts.require(call, object, at, held));
 }
+
+const ownFormats: readonly SourceFormat[] = ["accepted", "quarantine", "events"];
 
 async function realSource(folders: readonly string[], path: string): Promise<string> {
   const refused = unreadable(

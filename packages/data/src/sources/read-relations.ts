@@ -39,7 +39,7 @@ export async function readRelations(
       readSnapshot(places, job, at, { connection, wanted, contract }),
     );
     await job.step(`hold ${connection}`, async (tx) => {
-      const references = read.map(({ object }) => ({ digest: object, kind: "upload" }) as const);
+      const references = read.map(({ object }) => ({ digest: object, kind: "source" }) as const);
       await places.artifacts.note(tx, at, references);
       return null;
     });

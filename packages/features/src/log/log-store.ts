@@ -89,6 +89,24 @@ export async function getLog(sql: Sql, organisationId: string, id: string): Prom
     .executeTakeFirst();
 }
 
+/** Logs that have these bytes as a segment. */
+export async function logsNaming(sql: Sql, organisationId: string, object: Digest): Promise<StoredLog[]> {
+  return tables(sql)
+    .selectFrom("features.logs")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where((where) =>
+      where.exists(
+        where
+          .selectFrom("features.log_segments")
+          .select("number")
+          .whereRef("log_id", "=", "features.logs.id")
+          .where("object", "=", object),
+      ),
+    )
+    .execute();
+}
+
 /** Logs of all organisations, the newest first. */
 export async function allLogs(sql: Sql, most: number): Promise<StoredLog[]> {
   return tables(sql)

@@ -5,6 +5,8 @@ import { numberCell } from "../log/fold-plan.ts";
 import { keyColumns, segmentsRelation } from "../log/log-sql.ts";
 import { type PointInTimeInput, pointInTimeStatements } from "../log/point-in-time-plan.ts";
 import { materializePlan } from "../materialize-plan.ts";
+import type { RequestField } from "../on-demand/on-demand-model.ts";
+import { withOnDemand } from "../on-demand/on-demand-plan.ts";
 import { type FeatureView, featureNamesOf, isValueView, type LogView } from "../view-model.ts";
 
 /** One question: an entity at a moment, by what had come up to a position. */
@@ -15,7 +17,11 @@ export interface Asked {
   readonly at: number;
   /** Of a log: the last sequence that counts. */
   readonly position: number;
+  /** In the order of the view's request fields. */
+  readonly request: readonly RequestCell[];
 }
+
+export type RequestCell = string | number | boolean | null;
 
 export interface Derived {
   readonly status: "found" | "not_found" | "outside_max_age";
@@ -29,20 +35,35 @@ export interface Derived {
 /** The questions as JSON lines, for `asked` below. */
 export function askedLines(asked: readonly Asked[]): string {
   return asked
-    .map(({ row, key, at, position }) =>
+    .map(({ row, key, at, position, request }) =>
       JSON.stringify({
         _row: row,
         _at: at,
         position,
         ...Object.fromEntries(key.map((part, i) => [`k${i}`, part])),
+        ...Object.fromEntries(request.map((cell, i) => [requestColumn(i), cell])),
       }),
     )
     .join("\n");
 }
 
+const sqlTypes: Readonly<Record<RequestField["type"], string>> = {
+  int: "bigint",
+  float: "double",
+  bool: "boolean",
+  text: "varchar",
+  instant: "bigint",
+  local: "bigint",
+};
+
+function requestColumn(field: number): string {
+  return `r${field}`;
+}
+
 function askedSql(view: FeatureView, file: string): AnalysisStatement {
   const keys = keyColumns(view).map((key) => `${key}: 'varchar'`);
-  const columns = ["_row: 'bigint'", "_at: 'bigint'", "position: 'bigint'", ...keys].join(", ");
+  const fields = (view.request ?? []).map(({ type }, i) => `${requestColumn(i)}: '${sqlTypes[type]}'`);
+  const columns = ["_row: 'bigint'", "_at: 'bigint'", "position: 'bigint'", ...keys, ...fields].join(", ");
   return {
     sql: `create table asked as select * from read_json(${quoteText(file)}, format = 'newline_delimited', columns = {${columns}})`,
   };
@@ -71,9 +92,13 @@ export function logReplay(
 }
 
 function answers(view: LogView, input: Omit<PointInTimeInput, "view">): AnalysisStatement[] {
-  return isValueView(view)
-    ? pointInTimeStatements({ view, ...input })
-    : windowLogStatements({ view, ...input });
+  const fields = (view.request ?? []).map((_, i) => requestColumn(i));
+  const { probes: requests, into: whole } = input;
+  return withOnDemand({ view, requests, fields, into: whole }, (into) =>
+    isValueView(view)
+      ? pointInTimeStatements({ view, ...input, into })
+      : windowLogStatements({ view, ...input, into }),
+  );
 }
 
 /** What a materialisation of windows wrote for the entities that are asked for. Result: `answers_0`; an entity without a row had none. */

@@ -10,6 +10,7 @@ import {
 import type { FeatureErrorCode } from "../errors.ts";
 import { historyMicros } from "../log/log-record.ts";
 import { findLog, foldsOf, segmentsOf } from "../log/log-store.ts";
+import type { RequestField } from "../on-demand/on-demand-model.ts";
 import type { ReplayedValues, ReplayRequest } from "../resources.ts";
 import { doneMaterializations, findDataset, type StoredView } from "../store.ts";
 import { hasLog, isValueView, type LogView, viewReference } from "../view-model.ts";
@@ -22,6 +23,7 @@ import {
   derivedOf,
   derivedWindows,
   logReplay,
+  type RequestCell,
   windowReplay,
 } from "./replay-plan.ts";
 
@@ -52,7 +54,8 @@ export async function replayValues(
     action: "features:replay_values",
   });
   requireKeys(stored, rows);
-  const of = { stored, environment, owner, rows };
+  const requests = requestCells(stored, rows);
+  const of = { stored, environment, owner, rows, requests };
   const { body } = stored;
   const answers = await withinTime(deps.signal, (signal) =>
     hasLog(body)
@@ -76,6 +79,8 @@ interface Replay {
   readonly environment: Environment;
   readonly owner: WorkPlace;
   readonly rows: ReplayRequest["rows"];
+  /** Of each row the request's fields, in the view's order. */
+  readonly requests: readonly (readonly RequestCell[])[];
 }
 
 function requireKeys({ body }: StoredView, rows: ReplayRequest["rows"]): void {
@@ -86,6 +91,28 @@ function requireKeys({ body }: StoredView, rows: ReplayRequest["rows"]): void {
     mend: "Give each key of the view, in its order.",
     at: { pointer: `/rows/${index}/key` },
   });
+}
+
+/** What on-demand features are computed from again: every field of each row, of its type. */
+function requestCells({ body }: StoredView, rows: ReplayRequest["rows"]): RequestCell[][] {
+  const fields = body.request ?? [];
+  return rows.map(({ request = {} }, index) =>
+    fields.map(({ name, type }) => {
+      const cell = request[name];
+      if (cell !== undefined && (cell === null || isOfType(cell, type))) return cell;
+      throw new PortolanError<FeatureErrorCode>("features.view_invalid", {
+        detail: `row ${index} has no request field ${name} that is ${type}`,
+        mend: `Give what the request brought for ${viewReference(body)}: ${fields.map((field) => field.name).join(", ")}.`,
+        at: { pointer: `/rows/${index}/request/${name}` },
+      });
+    }),
+  );
+}
+
+function isOfType(cell: Exclude<RequestCell, null>, type: RequestField["type"]): boolean {
+  if (type === "text") return typeof cell === "string";
+  if (type === "bool") return typeof cell === "boolean";
+  return typeof cell === "number" && (type === "float" || Number.isSafeInteger(cell));
 }
 
 const nothing = (view: StoredView["body"]): Derived => derivedOf(view, undefined);
@@ -122,7 +149,7 @@ type TimedDeps = FeatureDeps & { readonly signal: AbortSignal };
 async function replayLog(
   deps: TimedDeps,
   call: CallContext,
-  { stored, environment, owner, rows, view }: Replay & { readonly view: LogView },
+  { stored, environment, owner, rows, requests, view }: Replay & { readonly view: LogView },
 ): Promise<Derived[][]> {
   const { organisationId } = call.actor;
   const { useCaseId } = owner;
@@ -131,7 +158,7 @@ async function replayLog(
     const log = await findLog(sql, { ...of, view: viewReference(view), digest: stored.digest });
     return log && { folds: await foldsOf(sql, log.id), segments: await segmentsOf(sql, log.id) };
   });
-  const asked = known ? questions(rows, known.folds) : [];
+  const asked = known ? questions(rows, requests, known.folds) : [];
   const positions = [...new Set(asked.map(({ position }) => position))];
   requireBounded(positions.length);
   const answers = rows.map((): Derived[] => []);
@@ -159,12 +186,12 @@ async function replayLog(
 async function replayWindows(
   deps: TimedDeps,
   call: CallContext,
-  { stored: { body: view, digest }, environment, owner, rows }: Replay,
+  { stored: { body: view, digest }, environment, owner, rows, requests }: Replay,
 ): Promise<Derived[][]> {
   const { organisationId } = call.actor;
   const of = { organisationId, environment, owner, view: viewReference(view), digest };
   const runs = await deps.uow.read(call, (sql) => doneMaterializations(sql, of));
-  const asked = questions(rows, runs);
+  const asked = questions(rows, requests, runs);
   const answers = rows.map((): Derived[] => []);
   const { useCaseId } = owner;
   const byRun = Map.groupBy(asked, ({ run: one }) => one);
@@ -191,11 +218,19 @@ async function replayWindows(
 /** One question for each run whose values a row may have been served from; `of` is the row's place in the request. */
 function questions<Run extends OnlineRun>(
   rows: ReplayRequest["rows"],
+  requests: Replay["requests"],
   runs: readonly Run[],
 ): (Asked & { readonly of: number; readonly run: Run })[] {
   return rows
     .flatMap(({ key, at, servedAt }, of) =>
-      onlineAt(runs, servedAt).map((one) => ({ key, at, of, run: one, position: one.position })),
+      onlineAt(runs, servedAt).map((one) => ({
+        key,
+        at,
+        of,
+        run: one,
+        position: one.position,
+        request: requests[of] ?? [],
+      })),
     )
     .map((question, row) => ({ ...question, row }));
 }

@@ -1,5 +1,5 @@
 import { columnTypes, type DatasetManifest } from "@portolan/data/contract";
-import { parseExpression } from "@portolan/expressions";
+import { columnsOf, parseExpression } from "@portolan/expressions";
 import { featureNamesOf, hasLog, type TrainingSetView, viewReference } from "@portolan/features/contract";
 import { asPlace, type Environment, isPortolanError } from "@portolan/kernel";
 import type { MadeView } from "../ports.ts";
@@ -114,7 +114,7 @@ async function madeSet(
       expressionInputs(expression, source, snapshot),
     ]),
     ...views.flatMap(({ body }, index) =>
-      featureColumns(body, request.views[index]?.entity ?? {}, snapshot, names.view(viewReference(body))),
+      featureColumns(body, request.views[index], snapshot, names.view(viewReference(body)), source),
     ),
   ]);
   const time: InputField[] =
@@ -150,16 +150,27 @@ function expressionInputs(text: string, { columns }: DatasetManifest, of: NodeNa
  */
 function featureColumns(
   view: MadeView["body"],
-  entity: Readonly<Record<string, string>>,
+  { entity = {}, request = {} }: Partial<TrainingSetView["request"]["views"][number]> = {},
   snapshot: NodeName,
   definition: NodeName,
+  source: DatasetManifest,
 ): [string, InputField[]][] {
+  const fields = new Map((view.request ?? []).map(({ name }) => [name, request[name] ?? name]));
+  /** What an on-demand feature takes of the row in place of a request. */
+  const requested = (feature: string): InputField[] => {
+    const value = view.onDemand?.find(({ name }) => name === feature)?.value;
+    return (value ? columnsOf(value) : []).flatMap((name) => {
+      const text = fields.get(name);
+      return text === undefined ? [] : expressionInputs(text, source, snapshot);
+    });
+  };
   const keys = view.entity.map(({ name }) => entity[name] ?? name);
   return Object.entries(viewColumns(view, snapshot)).map(([name, inputs]) => [
     name,
     merged([
       { of: definition, field: name, transformations: [identity] },
       ...(hasLog(view) ? [] : inputs),
+      ...requested(name),
       ...keys.map((field) => ({ of: snapshot, field, transformations: [indirect("JOIN", "entity key")] })),
     ]),
   ]);

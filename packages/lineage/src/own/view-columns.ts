@@ -1,3 +1,4 @@
+import type { Expression } from "@portolan/expressions";
 import type { FeatureView, ValueFeature, WindowFeature } from "@portolan/features/contract";
 import type { NodeName } from "../store/nodes.ts";
 import type { Columns, InputField } from "./facets.ts";
@@ -10,10 +11,26 @@ import { aggregated, columnUses, indirect, transformationOf } from "./transforma
  * @param source the dataset that the events are in: a contract, or a snapshot under it
  */
 export function viewColumns(view: FeatureView, source: NodeName): Columns {
-  return Object.fromEntries([
+  const stored: Columns = Object.fromEntries([
     ...view.features.map((feature) => [feature.name, featureInputs(view, feature, source)] as const),
     ...(view.values ?? []).map((feature) => [feature.name, valueInputs(view, feature, source)] as const),
   ]);
+  const onDemand = (view.onDemand ?? []).map(
+    ({ name, value }) => [name, onDemandInputs(value, stored)] as const,
+  );
+  return { ...stored, ...Object.fromEntries(onDemand) };
+}
+
+/** What the stored features that it reads depend on, transformed; request fields are in no dataset. */
+function onDemandInputs(value: Expression, stored: Columns): InputField[] {
+  return merged(
+    columnUses(value).flatMap((use) =>
+      (stored[use.column] ?? []).map((input) => ({
+        ...input,
+        transformations: [...input.transformations, transformationOf(use)],
+      })),
+    ),
+  );
 }
 
 function valueInputs(view: FeatureView, { value }: ValueFeature, source: NodeName): InputField[] {

@@ -15,6 +15,18 @@ const UploadPlace = Type.Object(
   { additionalProperties: false },
 );
 const ByDigest = Type.Object({ digest: Sha256 });
+const ReadFor = Type.Object(
+  {
+    purpose: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description: "What rows of data are read for; bytes that hold none need no purpose",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 /** Content-addressed bytes: stored once, held by whoever uploaded or produced them, and by nobody else. */
 export async function artifactRoutes(app: FastifyInstance, deps: ArtifactDeps): Promise<void> {
@@ -41,18 +53,20 @@ export async function artifactRoutes(app: FastifyInstance, deps: ArtifactDeps): 
     },
   );
 
-  app.get<{ Params: Static<typeof ByDigest> }>(
+  app.get<{ Params: Static<typeof ByDigest>; Querystring: Static<typeof ReadFor> }>(
     "/v1/artifacts/:digest",
     {
       config: routeConfig("artifacts:read", "read"),
       schema: {
-        summary: "Download an artifact that your organisation holds where you may read",
+        summary:
+          "Download an artifact that your organisation holds where you may read; rows of data only where the policies on them allow all of them",
         tags: ["registry"],
         params: ByDigest,
+        querystring: ReadFor,
       },
     },
     async (request, reply) => {
-      const path = await readArtifact(deps, request.call, request.params.digest);
+      const path = await readArtifact(deps, request.call, request.params.digest, request.query.purpose);
       return reply.type("application/octet-stream").send(createReadStream(path));
     },
   );

@@ -75,6 +75,27 @@ const Column = Type.Object(
   closed,
 );
 
+const OnDemand = Type.Object(
+  {
+    request: Type.Array(
+      Type.Object(
+        { name: Type.String(), type: Type.Enum(["int", "float", "bool", "text", "instant", "local"]) },
+        closed,
+      ),
+      { description: "What the caller sends for them, beside entity keys; times in epoch microseconds" },
+    ),
+    stored: Type.Array(Type.String(), { description: "The view's features that the online store keeps" }),
+    features: Type.Array(
+      Type.Object({ name: Type.String(), expression: Type.String({ maxLength: 2000 }) }, closed),
+    ),
+  },
+  {
+    ...closed,
+    description:
+      "The view's features that are computed for each request; control states them, of the view as published",
+  },
+);
+
 /** How a request's entity keys and own columns become the model's inputs. */
 export const FeaturePlan = Type.Object(
   {
@@ -92,6 +113,7 @@ export const FeaturePlan = Type.Object(
                 "What becomes of its values that are not found, too old or not to be had, by the charter; absent: the columns' stand-ins",
             }),
           ),
+          onDemand: Type.Optional(OnDemand),
         },
         closed,
       ),

@@ -151,13 +151,14 @@ function requireKeys(asked: readonly AskedView[], entities: FeaturesRequest["ent
 
 const byPlan = new WeakMap<FeaturePlan, AskedView[]>();
 
-/** The plan's views with the features that its columns take; of a plan it is found out once. */
+/** The plan's views with the stored features that its columns take (nobody sends a request to compute others from); of a plan it is found out once. */
 function featuresByView(plan: FeaturePlan): AskedView[] {
   const found = byPlan.get(plan);
   if (found) return found;
-  const views = plan.views.map(({ name, digest, entityKeys }) => {
+  const views = plan.views.map(({ name, digest, entityKeys, onDemand }) => {
+    const computed = new Set(onDemand?.features.map((feature) => feature.name));
     const features = plan.columns.flatMap(({ from }) =>
-      from.kind === "feature" && from.view === name ? [from.feature] : [],
+      from.kind === "feature" && from.view === name && !computed.has(from.feature) ? [from.feature] : [],
     );
     return { name, digest, entityKeys, features: [...new Set(features)] };
   });

@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openTeamWorld, prepareData, type TeamWork, type TeamWorld, visitsModel } from "./team-world.ts";
+
+let world: TeamWorld;
+let work: TeamWork;
+let trainingSet: string;
+let quarantine: string;
+beforeAll(async () => {
+  world = await openTeamWorld();
+  work = await prepareData(world);
+  trainingSet = String(
+    manifestOf((await world.get("sam", `/v1/training-sets/${work.trainingSet}`)).body)["object"],
+  );
+  quarantine = String((await world.get("sam", `/v1/ingestions/${work.ingestion}`)).body["quarantine"]);
+});
+afterAll(() => world.control.close());
+
+const manifestOf = (body: Readonly<Record<string, unknown>>) => body["manifest"] as Record<string, unknown>;
+const policy = async (name: string, text: string) => {
+  const document = `kind: AccessPolicy\nname: ${name}\n${text}`;
+  const answer = await world.control.call(
+    "PUT",
+    `/v1/access-policies/${name}`,
+    { document },
+    await world.as("ada"),
+  );
+  expect([answer.status, answer.text]).toEqual([200, answer.text]);
+};
+const withdraw = async (name: string) =>
+  world.control.call("DELETE", `/v1/access-policies/${name}`, undefined, await world.as("ada"));
+const bytes = async (who: string, digest: string, purpose?: string) =>
+  world.get(who, `/v1/artifacts/${digest}${purpose === undefined ? "" : `?purpose=${purpose}`}`);
+const rows = async (who: string, id: string, purpose = "care") =>
+  world.control.call("POST", `/v1/datasets/${id}/reads`, { purpose, limit: 5 }, await world.as(who));
+const ledger = async (subject: string) =>
+  (await world.get("ann", `/v1/ledger/entries?subject=${subject}`)).body["entries"] as Record<
+    string,
+    unknown
+  >[];
+
+test("bytes that hold rows are given to nobody whom no policy allows all of them, for a purpose that is named", async () => {
+  for (const digest of [work.dataset, quarantine, trainingSet])
+    for (const who of ["sam", "mia", "ada"])
+      expect(await bytes(who, digest, "care")).toMatchObject({
+        status: 403,
+        body: { code: "data.access_denied" },
+      });
+  const [refused] = (await ledger(work.dataset)).filter(({ event }) => event === "data.bytes.read_refused");
+  expect(refused).toMatchObject({ detail: { purpose: "care", rows: [work.datasetId] } });
+  await policy("care", "effect: allow\npurposes: [care]\nroles: [ml_engineer]\ncontracts: [visits]\n");
+  for (const digest of [work.dataset, quarantine, trainingSet]) {
+    expect(await bytes("mia", digest, "care")).toMatchObject({ status: 200 });
+    expect((await bytes("mia", digest, "marketing")).status).toBe(403);
+    expect((await bytes("mia", digest)).body["detail"]).toContain("no purpose");
+    // Whom the policy is not about.
+    expect((await bytes("ada", digest, "care")).status).toBe(403);
+    // Who may read nothing there does not learn that it is there.
+    expect((await bytes("tom", digest, "care")).status).toBe(404);
+  }
+  const [read] = (await ledger(trainingSet)).filter(({ event }) => event === "data.bytes.read");
+  expect(read).toMatchObject({ detail: { purpose: "care", policies: ["care"], rows: [work.trainingSet] } });
+});
+
+test("what somebody uploaded is the uploader's, and rows of the contract to everybody else once it was ingested", async () => {
+  expect((await bytes("sam", work.upload)).status).toBe(200);
+  expect((await bytes("mia", work.upload)).status).toBe(403);
+  expect((await bytes("mia", work.upload, "care")).status).toBe(200);
+  // What holds no rows of data needs no purpose.
+  const model = await world.upload("sam", work.place, visitsModel);
+  expect((await bytes("mia", model)).status).toBe(200);
+});
+
+test("rows of data are not named as the source of another contract: there other policies would hold", async () => {
+  for (const object of [work.dataset, trainingSet, quarantine]) {
+    const batch = { contract: "visits", ...work.place, sources: [{ object, format: "parquet" }] };
+    const answer = await world.control.call("POST", "/v1/ingestions", batch, await world.as("sam"));
+    expect(answer).toMatchObject({ status: 404, body: { code: "registry.artifact_not_found" } });
+  }
+});
+
+test("a training set is read through the policies on what it was made of, each mask with the policy that asked for it", async () => {
+  const clear = await rows("mia", work.trainingSet);
+  expect(clear.status).toBe(200);
+  expect((clear.body["rows"] as Record<string, unknown>[])[0]).toMatchObject({ _row: "1", wait_now: "0" });
+  await policy("waits", "effect: restrict\nmasks: [{ columns: [wait], with: pseudonym }]\n");
+  const masked = await rows("mia", work.trainingSet);
+  const [row] = masked.body["rows"] as Record<string, unknown>[];
+  for (const name of ["wait_now", "long"]) expect(row?.[name]).toMatch(/^p[0-9a-f]{32}$/);
+  const columns = (masked.body["decision"] as { columns: { name: string; mask?: unknown }[] }).columns;
+  const asked = Object.fromEntries(columns.map(({ name, mask }) => [name, mask]));
+  const by = { with: "pseudonym", by: "waits" };
+  expect(asked).toEqual({
+    _row: undefined,
+    _at: undefined,
+    wait_now: by,
+    long: by,
+    visits_3h: undefined,
+    wait_3h: by,
+  });
+  const reads = (await ledger(work.trainingSet)).filter(({ event }) => event === "data.dataset.read");
+  expect(JSON.stringify(reads)).toContain("wait_3h (pseudonym by waits)");
+  for (const digest of [work.dataset, trainingSet])
+    expect((await bytes("mia", digest, "care")).body["detail"]).toContain("a part of");
+  expect((await rows("tom", work.trainingSet)).status).toBe(404);
+  await withdraw("waits");
+});
+
+test("a row filter hides what was made of the rows; an allowance that has ended allows nothing", async () => {
+  await policy("north", "effect: restrict\ncontracts: [visits]\nrows: place = 'north'\n");
+  expect(await rows("mia", work.datasetId)).toMatchObject({ status: 200 });
+  expect(await rows("mia", work.trainingSet)).toMatchObject({
+    status: 403,
+    body: { detail: expect.stringContaining("north filters rows of visits") as string },
+  });
+  await withdraw("north");
+  await policy("care", "effect: allow\npurposes: [care]\nexpires: 2026-01-01T00:00:00Z\n");
+  for (const id of [work.datasetId, work.trainingSet])
+    expect(await rows("mia", id)).toMatchObject({ status: 403, body: { code: "data.access_denied" } });
+  expect((await bytes("mia", work.dataset, "care")).status).toBe(403);
+});

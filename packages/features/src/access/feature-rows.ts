@@ -1,0 +1,98 @@
+import { columnTypes, type DerivedRows, type PolicedRows, type SourcedColumn } from "@portolan/data/contract";
+import { type ColumnTypes, columnsOf, parseExpression } from "@portolan/expressions";
+import { asPlace, type Digest, isPortolanError, type Sql } from "@portolan/kernel";
+import { logsNaming } from "../log/log-store.ts";
+import type { TrainingSetManifest, TrainingSetView } from "../resources.ts";
+import { contractColumns, findDataset, findTrainingSet, findView, type StoredDataset } from "../store.ts";
+import { statusColumn } from "../training-set-plan.ts";
+import { isValueView } from "../view-model.ts";
+import { setsNaming } from "./set-store.ts";
+import { featureSources } from "./view-sources.ts";
+
+/** Training sets and segments of feature logs, for the policies on the data that they are made of. */
+export const featureRows: DerivedRows = {
+  find: async (sql, organisationId, id) => {
+    const set = await findTrainingSet(sql, organisationId, id);
+    return set?.manifest && setRows(sql, organisationId, { ...set, manifest: set.manifest });
+  },
+  named: async (sql, organisationId, object) => {
+    const found: PolicedRows[] = [];
+    for (const set of await setsNaming(sql, organisationId, object))
+      found.push(await setRows(sql, organisationId, set));
+    for (const log of await logsNaming(sql, organisationId, object)) {
+      const { environment, use_case_id: useCaseId } = log;
+      const at = { environment, ...(useCaseId === null ? {} : { useCaseId }) };
+      // Records hold keys and identities beside values: who reads them reads the contract's rows.
+      found.push({ id: log.id, object, at, contracts: [log.source], own: {} });
+    }
+    return found;
+  },
+};
+
+type ReadySet = TrainingSetView & { readonly manifest: TrainingSetManifest };
+
+async function setRows(sql: Sql, organisationId: string, set: ReadySet): Promise<PolicedRows> {
+  const { request, manifest, environment } = set;
+  const { contract, useCaseId } = request;
+  const dataset = await findDataset(sql, {
+    organisationId,
+    contract,
+    environment,
+    ...(useCaseId === undefined ? {} : { useCaseId }),
+    datasetId: manifest.datasetId,
+  });
+  const known = await contractColumns(sql, organisationId, contract, asPlace({ useCaseId }));
+  const base = { contract, types: columnTypes([...(known?.columns ?? []), ...(dataset?.columns ?? [])]) };
+  const columns: SourcedColumn[] = [
+    { name: "_row", type: "integer", from: [], contracts: [contract] },
+    timeColumn(base, dataset),
+    ...[...request.request, request.label].map(({ name, expression }) => ownColumn(base, name, expression)),
+  ];
+  for (const { view: reference } of manifest.views) {
+    const [name = "", version = ""] = reference.split("@");
+    const view = (await findView(sql, organisationId, name, Number(version)))?.body;
+    if (!view) continue;
+    const contracts = [...new Set([view.source, contract])];
+    columns.push(...featureSources(view).map((column) => ({ ...column, contracts })));
+    if (isValueView(view)) columns.push({ name: statusColumn(view), type: "string", from: [], contracts });
+  }
+  return {
+    id: set.id,
+    object: manifest.object as Digest,
+    at: { environment, ...asPlace(request) },
+    contracts: [...new Set(columns.flatMap((column) => column.contracts))],
+    columns,
+  };
+}
+
+interface Base {
+  readonly contract: string;
+  readonly types: ColumnTypes;
+}
+
+function timeColumn(base: Base, dataset: StoredDataset | undefined): SourcedColumn {
+  const eventTime = dataset?.event_time;
+  return {
+    name: "_at",
+    type: "instant",
+    from: fields(base, eventTime ? [eventTime] : Object.keys(base.types)),
+    contracts: [base.contract],
+  };
+}
+
+/** Of an expression that the dataset's columns of today do not fit, every column counts. */
+function ownColumn(base: Base, name: string, expression: string): SourcedColumn {
+  const used = (): string[] => {
+    try {
+      return columnsOf(parseExpression(expression, base.types));
+    } catch (error) {
+      if (isPortolanError(error)) return Object.keys(base.types);
+      throw error;
+    }
+  };
+  return { name, type: "number", from: fields(base, used()), contracts: [base.contract] };
+}
+
+function fields({ contract }: Base, columns: readonly string[]): SourcedColumn["from"] {
+  return columns.map((column) => ({ contract, column }));
+}
