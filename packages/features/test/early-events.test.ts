@@ -7,6 +7,7 @@ import { waitFor } from "../../data/test/data-fixture.ts";
 import { EarlyEvents } from "../src/early/early-events.ts";
 import { readMaterialization, startMaterialization } from "../src/materializations.ts";
 import { onlineHeader } from "../src/online-header.ts";
+import { replayValues } from "../src/replay/replay-values.ts";
 import { findView } from "../src/store.ts";
 import { publishView } from "../src/views.ts";
 import { type FeaturesFixture, featuresFixture, readOnline } from "./features-fixture.ts";
@@ -76,14 +77,15 @@ beforeAll(async () => {
   const first = line({ flight: "x1", airport: "a", at: 0, delay: 5 });
   const ingestion = await f.ingest("first.jsonl", first, { contract: "departures" });
   expect(ingestion.state).toBe("published");
-  for (const name of ["airports", "delays"]) {
+  const online = ["airports", "delays"].map(async (name) => {
     const started = await startMaterialization(f.deps, f.call, name, { environment: "dev", asOf: minute(1) });
     const done = await waitFor(
       () => readMaterialization(f.deps, f.call, started.id),
       ({ state }) => state === "done" || state === "failed",
     );
     expect(done.failure).toBeUndefined();
-  }
+  });
+  await Promise.all(online);
   await f.deps.early.look();
 });
 afterAll(() => f.close());
@@ -109,6 +111,8 @@ async function post(...departures: readonly Departure[]): Promise<void> {
   });
   await f.deps.early.idle();
 }
+
+const clock = () => Number(f.deps.clock.now());
 
 async function waiting(): Promise<number> {
   const found = await f.deps.online.early?.waiting(await headerOf("airports"));
@@ -157,21 +161,38 @@ test("an accepted event counts at once, in the version that is known, and goes o
   expect(await found(1)).toEqual([1, 5, 5]);
   expect(await found(3)).toEqual([2, 9, 9]);
   expect(await found(6)).toEqual([3, 20, 20]);
-  // A correction of what the log has, and one of what is early, to another airport.
-  await post(
-    { flight: "x1", airport: "a", at: 0, known: 4, delay: 7 },
-    { flight: "x3", airport: "b", at: 3, known: 7, delay: 21 },
-  );
-  expect(await found(4)).toEqual([2, 9, 9]);
-  expect(await found(7)).toEqual([2, 9, 20]);
-  expect(await found(7, "b")).toEqual([1, 21, 21]);
+  const first = clock();
+  // A correction of what the log has, at another airport from then on.
+  await post({ flight: "x1", airport: "b", at: 0, known: 7, delay: 21 });
+  const later = [
+    [4, "a", [2, 9, 9]],
+    [7, "a", [2, 20, 20]],
+    [7, "b", [1, 21, 21]],
+  ] as const;
+  for (const [at, airport, expected] of later) expect(await found(at, airport)).toEqual(expected);
+  const second = clock();
   expect(await datasets()).toBe(before);
   await settled();
   expect(await datasets()).toBeGreaterThan(before);
-  expect(await found(4)).toEqual([2, 9, 9]);
-  expect(await found(7)).toEqual([2, 9, 20]);
-  expect(await found(7, "b")).toEqual([1, 21, 21]);
+  for (const [at, airport, expected] of later.slice(1)) expect(await found(at, airport)).toEqual(expected);
   expect(await outcomes()).toEqual(["published"]);
+  // Derived again from the log, line by line as its events came in, by the same numbers.
+  const served = [
+    { key: ["a"], at: minute(6), servedAt: first, windows: "3 20", delay: "20" },
+    { key: ["a"], at: minute(7), servedAt: second, windows: "2 20", delay: "20" },
+    { key: ["b"], at: minute(7), servedAt: second, windows: "1 21", delay: "21" },
+  ];
+  const asked = served.map(({ key, at, servedAt }) => ({ key, at, servedAt }));
+  const windowed = await replayValues(f.deps, f.call, "airports", { environment: "dev", rows: asked });
+  const stated = await replayValues(f.deps, f.call, "delays", { environment: "dev", rows: asked });
+  expect(windowed.undecided).not.toContain(2);
+  for (const [index, { windows: both, delay }] of served.entries()) {
+    const derived = windowed.rows[index]?.map(
+      ({ values }) => `${values["flights_1h"]} ${values["worst_1h"]}`,
+    );
+    expect(derived).toContain(both);
+    expect(stated.rows[index]?.map(({ values }) => String(values["delay"]))).toContain(delay);
+  }
 });
 
 test("events of a batch that its gate refuses count until then, and are gone without a trace", async () => {
@@ -182,8 +203,12 @@ test("events of a batch that its gate refuses count until then, and are gone wit
     { flight: null, airport: "a", at: 8 },
   );
   expect(await found(20)).toEqual([3, 50, 50]);
+  const servedAt = clock();
   await settled();
   expect(await found(20)).toEqual(before);
+  const rows = [{ key: ["a"], at: minute(20), servedAt }];
+  const { undecided } = await replayValues(f.deps, f.call, "delays", { environment: "dev", rows });
+  expect(undecided).toEqual([0]);
   expect(await outcomes()).toEqual(["published", "withdrawn"]);
 });
 

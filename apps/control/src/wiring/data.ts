@@ -20,6 +20,7 @@ import {
   followDataset,
   followLogJob,
   materializeJob,
+  type OnlineStore,
   trainingSetJob,
 } from "@portolan/features";
 import { createTopicReader } from "@portolan/kafka";
@@ -80,8 +81,7 @@ export async function wireData(
   const engine = createDuckDbEngine();
   const workFolder = join(home, "work");
   const online = await openConfiguredStore(base);
-  const offer = (call: CallContext, place: AcceptedPlace) => offerWaiting(data, call, place);
-  const early = new EarlyEvents({ uow, clock: base.clock, log: base.log, online, offer });
+  const early = earlyEvents(base, online, () => data);
   const data: DataDeps = {
     uow,
     authorizer,
@@ -105,12 +105,7 @@ export async function wireData(
     objects,
     artifacts,
     places,
-    charters: {
-      requireInForce: async (call, what) => {
-        const found = await requireCharter(charter, call, what);
-        return { regulated: (found?.charter.nonNegotiables.regulations.length ?? 0) > 0 };
-      },
-    },
+    charters: { requireInForce: (call, what) => regulationOf(charter, call, what) },
     tracking,
     environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
     pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
@@ -128,6 +123,16 @@ export async function wireData(
     runSubscriptions: () => runSubscriptions({ ...data, ...readerOf(base, identity, charter) }),
     close: () => online.close(),
   };
+}
+
+/** Accepted events on their way to the online store; what waits for its batch is `data`'s to offer. */
+function earlyEvents(
+  { work, clock, log }: Foundation,
+  online: OnlineStore,
+  data: () => DataDeps,
+): EarlyEvents {
+  const offer = (call: CallContext, place: AcceptedPlace) => offerWaiting(data(), call, place);
+  return new EarlyEvents({ uow: work, clock, log, online, offer });
 }
 
 /** What data needs of the operator and of other domains. */
@@ -154,6 +159,14 @@ async function requireCharter(
     detail: `no signed charter is in force for ${what.useCaseId ?? "this work"}`,
     mend: "Name a use case whose charter is signed, or work in the dev environment.",
   });
+}
+
+/** Whether what is trained there is regulated. */
+async function regulationOf(
+  ...of: Parameters<typeof requireCharter>
+): Promise<{ readonly regulated: boolean }> {
+  const found = await requireCharter(...of);
+  return { regulated: (found?.charter.nonNegotiables.regulations.length ?? 0) > 0 };
 }
 
 function dataJobs(

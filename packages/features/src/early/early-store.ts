@@ -1,8 +1,9 @@
 import type { IngestionView } from "@portolan/data/contract";
 import type { Environment, Sql } from "@portolan/kernel";
-import type { JSONColumnType } from "kysely";
+import { type JSONColumnType, sql as text } from "kysely";
 import { type StoredLog, segmentsOf } from "../log/log-store.ts";
 import type { AcceptedRange } from "../ports.ts";
+import type { EarlyRun } from "../replay/early-positions.ts";
 import type { FeatureView } from "../view-model.ts";
 
 /** Read-only views of `data`, named in its contract. */
@@ -60,7 +61,7 @@ export async function earlyLogs(
   const views = await tables(sql)
     .selectFrom("features.views")
     .select(["organisation_id", "name", "version", "digest", "body"])
-    .where(({ eb, ref }) => eb(ref("body", "->>").key("online" as never), "=", "accepted" as never))
+    .where(text<boolean>`body ->> 'online' = 'accepted'`)
     .execute();
   if (views.length === 0) return [];
   const logs = await tables(sql)
@@ -102,7 +103,7 @@ export async function openBatches(sql: Sql, log: StoredLog): Promise<EarlyBatch[
     .where("b.contract", "=", log.source)
     .where("b.environment", "=", log.environment)
     .where("b.use_case_id", "is not distinct from", log.use_case_id)
-    .where(({ or, eb }) => or([eb("b.finished_at", "is", null), eb("b.finished_at", ">=", log.created_at)]))
+    .where(text<boolean>`b.finished_at is null or b.finished_at >= ${log.created_at}`)
     .where("e.log_id", "is", null)
     .orderBy("b.started_at")
     .execute();
@@ -166,4 +167,36 @@ export async function waitingNumbers(sql: Sql, log: StoredLog): Promise<Readonly
     .where("use_case_id", "is not distinct from", log.use_case_id)
     .execute();
   return new Set(rows.map(({ seq }) => Number(seq)));
+}
+
+/** Batches whose events count, or counted, online before the log had them. */
+export async function earlyRuns(sql: Sql, log: StoredLog): Promise<EarlyRun[]> {
+  const settled = await tables(sql)
+    .selectFrom("features.early_batches")
+    .selectAll()
+    .where("log_id", "=", log.id)
+    .execute();
+  const waiting = await tables(sql)
+    .selectFrom("data.waiting_events_v1")
+    .select(({ fn }) => fn.min<string | number | null>("received_at").as("first"))
+    .where("organisation_id", "=", log.organisation_id)
+    .where("contract", "=", log.source)
+    .where("environment", "=", log.environment)
+    .where("use_case_id", "is not distinct from", log.use_case_id)
+    .executeTakeFirst();
+  const open = (await openBatches(sql, log)).map(({ firstAt, end }) => ({
+    firstAt,
+    settledAt: null,
+    lastSequence: end?.lastSequence ?? null,
+  }));
+  const first = waiting?.first ?? null;
+  return [
+    ...settled.map((row) => ({
+      firstAt: Number(row.first_at),
+      settledAt: Number(row.settled_at),
+      lastSequence: row.last_sequence === null ? null : Number(row.last_sequence),
+    })),
+    ...open,
+    ...(first === null ? [] : [{ firstAt: Number(first), settledAt: null, lastSequence: null }]),
+  ];
 }

@@ -91,7 +91,7 @@ export function earlySuite(openWorld: OpenWorld): void {
       while (waiting[0] !== undefined && waiting[0] + (of.fates[waiting[0]]?.after ?? 0) <= batch)
         await end(waiting[0]);
     }
-    for (const batch of [...waiting]) await end(batch);
+    for (const batch of waiting) await end(batch);
     expect(await early().waiting(header)).toEqual([]);
   }
 
