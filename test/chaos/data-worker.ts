@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type DataDeps, ingestJob } from "@portolan/data";
+import { createRowsAccess, type DataDeps, ingestJob } from "@portolan/data";
 import { createJobQueue, createUnitOfWork, openDatabase, startJobWorker } from "@portolan/database";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
@@ -62,7 +62,8 @@ export async function dataWorld(url: string, folder: string) {
 /** A worker process for the kill loops: `node data-worker.ts <database url> <folder>`. */
 async function work(url: string, folder: string): Promise<void> {
   const { database, jobs, base, data, training } = await dataWorld(url, folder);
-  const features: FeatureDeps = { ...base, online: openOnlineStore({ folder: join(folder, "online") }) };
+  const online = openOnlineStore({ folder: join(folder, "online") });
+  const features: FeatureDeps = { ...base, online, access: createRowsAccess(data) };
   await startJobWorker({
     database,
     uow: base.uow,

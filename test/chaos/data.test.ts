@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { dataMigrations, publishContract, startIngestion } from "@portolan/data";
+import { createRowsAccess, dataMigrations, publishContract, startIngestion } from "@portolan/data";
 import { migrate, prepareJobQueue } from "@portolan/database";
 import { startEmbeddedPostgres } from "@portolan/database/embedded";
 import { featuresMigrations, startTrainingSet } from "@portolan/features";
@@ -134,7 +134,11 @@ describe.skipIf(python === undefined)(
         const build = () => {
           sets += 1;
           const spec = { ...flightsRequest(0, 2 ** 52), views: [], sampleEvery: 10 };
-          return startTrainingSet({ ...world.base, online: noStore }, call, spec);
+          return startTrainingSet(
+            { ...world.base, online: noStore, access: createRowsAccess(world.data) },
+            call,
+            spec,
+          );
         };
         const set = await build();
         await storm.rage(2, settled("features.training_sets", "'ready', 'failed'"), build);

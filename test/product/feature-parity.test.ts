@@ -74,7 +74,9 @@ async function parity(): Promise<{
   readonly code: number;
   readonly report: Readonly<Record<string, unknown>>;
 }> {
-  const { code, out, err } = await product.cli("features", "parity", "--endpoint", "delays", "--json");
+  const { code, out, err } = await product.cli(
+    ..."features parity --endpoint delays --purpose parity --json".split(" "),
+  );
   if (err !== "") throw new Error(err);
   return { code, report: JSON.parse(out) as Readonly<Record<string, unknown>> };
 }
@@ -86,6 +88,9 @@ beforeAll(async () => {
   await call("PUT", "/v1/contracts/changes", { document: changesContract, references: {} });
   await call("PUT", "/v1/feature-views/accounts", { document: accountsView });
   await call("PUT", "/v1/feature-views/activity", { document: activityView });
+  const document =
+    "kind: AccessPolicy\nname: parity\neffect: allow\npurposes: [parity]\ncontracts: [changes]\n";
+  await call("PUT", "/v1/access-policies/parity", { document });
   await ingest("first.jsonl", { account: "a", cents: 100, rating: 0.1 }, { account: "b", cents: -7 });
   const digests = await materialize();
   const model = join(folder, "model.onnx");
@@ -170,7 +175,7 @@ test("a value that online made up is found, by feature and with an example, and 
       ...Array.from({ length: 3 }, () => expect.anything() as unknown),
     ],
   });
-  const { out } = await product.cli("features", "parity", "--endpoint", "delays");
+  const { out } = await product.cli(..."features parity --endpoint delays --purpose parity".split(" "));
   expect(out).toContain("accounts@1.balance of a at ");
   expect(out).toContain("served 999 (online), offline 555");
 }, 200_000);

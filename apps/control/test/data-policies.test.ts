@@ -1,5 +1,16 @@
+import { digestJson } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openTeamWorld, prepareData, type TeamWork, type TeamWorld, visitsModel } from "./team-world.ts";
+import {
+  buildSet,
+  dayTwo,
+  noon,
+  openTeamWorld,
+  prepareData,
+  type TeamWork,
+  type TeamWorld,
+  visitsModel,
+} from "./team-world.ts";
+import { visitsSet } from "./visits.ts";
 
 let world: TeamWorld;
 let work: TeamWork;
@@ -103,6 +114,49 @@ test("a training set is read through the policies on what it was made of, each m
     expect((await bytes("mia", digest, "care")).body["detail"]).toContain("a part of");
   expect((await rows("tom", work.trainingSet)).status).toBe(404);
   await withdraw("waits");
+});
+
+test("quarantined rows and values that are derived again are shown as they are, or not at all", async () => {
+  const kept = (purpose?: string) =>
+    world.get(
+      "mia",
+      `/v1/ingestions/${work.ingestion}/quarantine${purpose === undefined ? "" : `?purpose=${purpose}`}`,
+    );
+  const at = noon;
+  const replayed = async (who: string, purpose?: string) => {
+    const body = {
+      ...work.place,
+      ...(purpose === undefined ? {} : { purpose }),
+      rows: [{ key: ["north"], at, servedAt: at }],
+    };
+    return world.control.call("POST", "/v1/feature-views/visits-by-place/replays", body, await world.as(who));
+  };
+  expect((await kept()).status).toBe(403);
+  expect(await kept("care")).toMatchObject({ status: 200, body: { rows: [] } });
+  expect((await replayed("mia")).body["code"]).toBe("data.access_denied");
+  expect((await replayed("mia", "care")).status).toBe(200);
+  expect((await replayed("sam", "care")).status).toBe(403);
+  await policy("waits", "effect: restrict\nmasks: [{ columns: [wait], with: year }]\n");
+  expect((await kept("care")).body["detail"]).toBe("waits masks wait, and here values are shown as they are");
+  expect((await replayed("mia", "care")).body["detail"]).toContain("waits masks wait_3h");
+  await withdraw("waits");
+  expect(JSON.stringify(await ledger(work.ingestion))).toContain("data.quarantine.read");
+});
+
+test("the manifest of a training set has the digest of the policies that were in force", async () => {
+  const { policies } = (await world.get("ada", "/v1/access-policies")).body as {
+    policies: { name: string; digest: string }[];
+  };
+  const inForce = digestJson(policies.map(({ name, digest }) => ({ name, digest })));
+  const built = async () => {
+    const id = await buildSet(world, visitsSet(work.place, { to: dayTwo }));
+    return manifestOf((await world.get("sam", `/v1/training-sets/${id}`)).body)["accessPolicies"];
+  };
+  expect(await built()).toBe(inForce);
+  await policy("other", "effect: deny\npurposes: [marketing]\n");
+  expect(await built()).not.toBe(inForce);
+  await withdraw("other");
+  expect(await built()).toBe(inForce);
 });
 
 test("a row filter hides what was made of the rows; an allowance that has ended allows nothing", async () => {

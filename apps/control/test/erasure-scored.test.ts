@@ -90,6 +90,45 @@ async function erased(subject: string): Promise<unknown> {
   return read(`/v1/data-erasures/${String(id)}`, "ada");
 }
 
+test("scores are read through the policies on what the model looked at, what stands beside them through its own", async () => {
+  const ready = await scored("read");
+  const { object } = ready["manifest"] as { object: string };
+  const allow = "effect: allow\npurposes: [care]\ncontracts: [visits]\n";
+  const mask = (column: string) => `effect: restrict\nmasks: [{ columns: [${column}], with: pseudonym }]\n`;
+  const policy = async (name: string, text: string) => {
+    const document = `kind: AccessPolicy\nname: ${name}\n${text}`;
+    await must(control, "PUT", `/v1/access-policies/${name}`, { document }, await control.token("ada"));
+  };
+  const asked = { purpose: "care", limit: 1 };
+  const rows = async () => {
+    const { rows: found } = await post(`/v1/datasets/${String(ready["id"])}/reads`, asked, "sam");
+    return (found as Record<string, unknown>[])[0] ?? {};
+  };
+  const bytes = async (purpose: string) =>
+    (
+      await control.call(
+        "GET",
+        `/v1/artifacts/${object}?purpose=${purpose}`,
+        undefined,
+        await control.token("sam"),
+      )
+    ).status;
+  expect(await bytes("care")).toBe(403);
+  await policy("care", allow);
+  const clear = await rows();
+  const names = Object.keys(clear).filter((name) => !["_row", "_refused", "visitor"].includes(name));
+  expect(names.length).toBeGreaterThan(0);
+  expect(clear["visitor"]).toBe("visitor-4711");
+  expect([await bytes("care"), await bytes("other")]).toEqual([200, 403]);
+  await policy("visitors", mask("visitor"));
+  const hidden = await rows();
+  expect(hidden).toEqual({ ...clear, visitor: expect.stringMatching(/^p[0-9a-f]{32}$/) as string });
+  await policy("waits", mask("wait"));
+  const masked = await rows();
+  for (const name of names) expect(masked[name], name).toMatch(/^p[0-9a-f]{32}$/);
+  expect(await bytes("care")).toBe(403);
+});
+
 test("chunks of a scoring that failed go as those of one that is ready, which is withdrawn", async () => {
   expect((await scored("failed", "merge"))["state"]).toBe("failed");
   const went = { "dataset snapshots": 1, "scored snapshots": 1 };

@@ -138,6 +138,19 @@ export const dataRoutes: readonly MutatingRoute[] = [
     }),
   },
   {
+    route: "PUT /v1/access-policies/:name",
+    as: "ada",
+    ledger: "governed",
+    events: ["data.access_policy.published"],
+    request: () => ({
+      url: "/v1/access-policies/planners",
+      body: {
+        document:
+          "kind: AccessPolicy\nname: planners\neffect: allow\npurposes: [staff-planning]\ncontracts: [visits]\n",
+      },
+    }),
+  },
+  {
     route: "POST /v1/feature-views/:name/replays",
     as: "max",
     ledger: "governed",
@@ -146,7 +159,11 @@ export const dataRoutes: readonly MutatingRoute[] = [
       const at = parseInstant("2026-03-03T00:00:00Z");
       return {
         url: "/v1/feature-views/visits-by-place/replays",
-        body: { environment: "dev", rows: [{ key: ["nowhere"], at, servedAt: at }] },
+        body: {
+          environment: "dev",
+          purpose: "staff-planning",
+          rows: [{ key: ["nowhere"], at, servedAt: at }],
+        },
       };
     },
   },
@@ -211,19 +228,6 @@ export const dataRoutes: readonly MutatingRoute[] = [
       const [newest] = jobs as { id: string }[];
       return { url: `/v1/jobs/${newest?.id ?? "none"}/cancellation` };
     },
-  },
-  {
-    route: "PUT /v1/access-policies/:name",
-    as: "ada",
-    ledger: "governed",
-    events: ["data.access_policy.published"],
-    request: () => ({
-      url: "/v1/access-policies/planners",
-      body: {
-        document:
-          "kind: AccessPolicy\nname: planners\neffect: allow\npurposes: [staff-planning]\ncontracts: [visits]\n",
-      },
-    }),
   },
   {
     route: "POST /v1/datasets/:id/reads",

@@ -117,7 +117,7 @@ export const GatewayConfig = Type.Object({
     maximum: 1024,
     default: 0,
     description:
-      "Most threads of one model in the worker tier; 0 takes the processors less one, at least one",
+      "Most threads or runner processes of one model; 0 takes the processors less one, at least one",
   }),
   RUNNER_MEMORY: Type.Integer({
     minimum: 64,

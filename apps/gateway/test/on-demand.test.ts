@@ -37,6 +37,19 @@ test("models that nobody asks for leave memory, and the next request brings them
   expect(await gateway.end("SIGTERM")).toBe(0);
 });
 
+test("a deployment may let its own model leave memory, and another keeps its", async () => {
+  const scaling = { minimum: 0, maximum: 1, idleSeconds: 1 };
+  installation.add("rare", logisticModel([0.5, -0.25], 1), { limits, scaling });
+  installation.add("busy", logisticModel([0.5, -0.25], 2), { limits });
+  await installation.publish(1);
+  const gateway = await installation.start();
+  await expect.poll(() => loaded(gateway), { timeout: 30_000, interval: 200 }).toBe(1);
+  for (const name of ["busy", "rare"])
+    expect((await gateway.post(`/v2/models/${name}/infer`, body)).status).toBe(200);
+  expect(await loaded(gateway)).toBe(2);
+  expect(await gateway.end("SIGTERM")).toBe(0);
+});
+
 test("beyond the memory's bound the least recently used leaves, and every request is answered all the same", async () => {
   // 0.8 MiB each: two of them fit into 2 MiB.
   const wide = (bias: number) =>

@@ -1,4 +1,5 @@
-export type { ContractField, DerivedRows, PolicedRows, SourcedColumn } from "./access/policed-rows.ts";
+export type { DerivedRows, NamedRows, PolicedRows, SourcedColumn } from "./access/policed-rows.ts";
+export type { RowsAccess } from "./access/rows-access.ts";
 export {
   type AnalysisEngine,
   type AnalysisRequest,

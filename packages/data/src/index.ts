@@ -18,6 +18,7 @@ export { publishAccessPolicy } from "./access/access-policies.ts";
 export type { AccessDeps, HeldRoles } from "./access/access-to-rows.ts";
 export { type PseudonymKeys, type ReadDeps, readRows } from "./access/read-rows.ts";
 export { createRowBytes } from "./access/release-bytes.ts";
+export { createRowsAccess } from "./access/rows-access.ts";
 export { datasetRows } from "./access/rows-store.ts";
 export type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "./analysis.ts";
 export { type ConnectionAddress, readConnectionAddresses } from "./connections/connection-addresses.ts";

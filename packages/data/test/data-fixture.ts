@@ -19,6 +19,7 @@ import { openFolderObjectStore } from "@portolan/objectstore";
 import { createRelationReader } from "@portolan/postgresql";
 import { aCall, namedPlaces, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
 import { createArtifactCatalogue, createByteRemoval, registryMigrations } from "../../registry/src/index.ts";
+import { publishAccessPolicy } from "../src/access/access-policies.ts";
 import {
   type DataDeps,
   dataMigrations,
@@ -218,4 +219,10 @@ export function flightsCsv(count: number, everyMinutes = 7): string {
     );
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** Without a policy nobody sees a row. */
+export async function allowReading(f: Pick<DataFixture, "deps" | "call">, purpose: string): Promise<void> {
+  const document = `kind: AccessPolicy\nname: ${purpose}\neffect: allow\npurposes: [${purpose}]\n`;
+  await publishAccessPolicy(f.deps, f.call, purpose, document);
 }

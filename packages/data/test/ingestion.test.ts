@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { listPublishedDatasets } from "../src/datasets/read-datasets.ts";
 import { publishContract, readQuarantine, startIngestion } from "../src/index.ts";
 import { readIngestion } from "../src/ingestion/read-ingestion.ts";
-import { type DataFixture, dataFixture, flightsCsv, waitFor } from "./data-fixture.ts";
+import { allowReading, type DataFixture, dataFixture, flightsCsv, waitFor } from "./data-fixture.ts";
 
 let f: DataFixture;
 
@@ -42,9 +42,16 @@ test("every row ends in exactly one place, and quarantine names the rules that a
       "distance.minimum": 1,
     },
   });
-  const first = await readQuarantine(f.deps, f.call, done.id, { limit: 4 });
+  await expect(
+    readQuarantine(f.deps, f.call, done.id, { limit: 4, purpose: "mending" }),
+  ).rejects.toMatchObject({
+    code: "data.access_denied",
+  });
+  await allowReading(f, "mending");
+  const first = await readQuarantine(f.deps, f.call, done.id, { limit: 4, purpose: "mending" });
   const rest = await readQuarantine(f.deps, f.call, done.id, {
     limit: 4,
+    purpose: "mending",
     ...(first.next ? { after: first.next } : {}),
   });
   const rows = [...first.rows, ...rest.rows];

@@ -116,6 +116,10 @@ export const TrainingSetManifest = Type.Object({
   },
   views: Type.Array(TrainingSetViewPin),
   requestDigest: Sha256,
+  accessPolicies: Type.Optional({
+    ...Sha256,
+    description: "Digest of all policies on data that were in force when its inputs were pinned",
+  }),
   parity: Type.Object({
     sampledRows: Type.Integer(),
     mismatches: Type.Integer(),
@@ -195,6 +199,14 @@ export const ReplayRequest = Type.Object(
       Type.String({ maxLength: 63, description: "Whose data; by default the view's own use case" }),
     ),
     version: Type.Optional(Type.Integer({ minimum: 1 })),
+    purpose: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description:
+          "What the values are read for: one for which the policies on data allow them as they are",
+      }),
+    ),
     rows: Type.Array(
       Type.Object(
         {

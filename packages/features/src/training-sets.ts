@@ -207,7 +207,8 @@ async function pin(deps: FeatureDeps, job: JobRun, id: string): Promise<JsonObje
       if (!found || !covers(placeOf(found), place)) throw viewNotFound(view);
       views.push(found);
     }
-    return { request: set.request, dataset, views } as unknown as JsonObject;
+    const accessPolicies = await deps.access.digestInForce(tx.sql, organisationId);
+    return { request: set.request, dataset, views, accessPolicies } as unknown as JsonObject;
   });
 }
 
@@ -216,6 +217,8 @@ export interface Pinned {
   readonly request: TrainingSetRequest;
   readonly dataset: StoredDataset;
   readonly views: readonly StoredView[];
+  /** Of the policies on data in force then; a set that was pinned by an older version has none. */
+  readonly accessPolicies?: Digest;
 }
 
 async function build(
@@ -273,6 +276,7 @@ async function build(
       ...logOf(logs[index], result, index, view.body),
     })),
     requestDigest: digestJson(request),
+    ...(pinned.accessPolicies === undefined ? {} : { accessPolicies: pinned.accessPolicies }),
     parity: { sampledRows: integerCell(counts, "sampled"), mismatches },
     ...classOf(pinned, logs),
   };

@@ -1,4 +1,4 @@
-import { type AnalysisEngine, columnTypes } from "@portolan/data/contract";
+import { type AnalysisEngine, columnTypes, type RowsAccess } from "@portolan/data/contract";
 import {
   type ArtifactCatalogue,
   type Authorizer,
@@ -32,6 +32,8 @@ export interface FeatureDeps {
   readonly artifacts: ArtifactCatalogue;
   readonly places: PlaceDirectory;
   readonly engine: AnalysisEngine;
+  /** Policies on the data that values are made of. */
+  readonly access: RowsAccess;
   /** The one writer of the online store. */
   readonly online: OnlineStore;
   /** Folder for the jobs' files. */

@@ -10,7 +10,7 @@ import { replayValues } from "../src/replay/replay-values.ts";
 import { findView } from "../src/store.ts";
 import { isEventView } from "../src/view-model.ts";
 import { publishView } from "../src/views.ts";
-import { type FeaturesFixture, featuresFixture, readOnline } from "./features-fixture.ts";
+import { allowParity, type FeaturesFixture, featuresFixture, readOnline } from "./features-fixture.ts";
 
 /** docs/spec/features.md §7, end to end: files and events in, windows out, offline and online. The tests follow one another on one log. */
 
@@ -177,8 +177,10 @@ test("accepted events go on top without anybody asking, and a served window is d
     { airport: "BOS", minutes: at },
     { airport: "LAX", minutes: at + 31 * 24 * 60 },
   ];
+  await allowParity(f);
   const { rows } = await replayValues(f.deps, f.call, "airports", {
     environment: "dev",
+    purpose: "parity",
     rows: asked.map(({ airport, minutes }) => ({ key: [airport], at: minute(minutes), servedAt })),
   });
   for (const [index, { airport, minutes }] of asked.entries()) {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type DataDeps, offerWaiting } from "@portolan/data";
+
+import { createRowsAccess, type DataDeps, offerWaiting } from "@portolan/data";
 import type { AcceptedPlace } from "@portolan/data/contract";
 import {
   type CallContext,
@@ -9,8 +10,9 @@ import {
   type JobHandler,
   type MigrationSet,
 } from "@portolan/kernel";
+
 import { openOnlineStore } from "@portolan/lmdb";
-import { type DataFixture, dataFixture, waitFor } from "../../data/test/data-fixture.ts";
+import { allowReading, type DataFixture, dataFixture, waitFor } from "../../data/test/data-fixture.ts";
 import {
   EarlyEvents,
   type FeatureDeps,
@@ -44,7 +46,7 @@ export async function featuresFixture(
     const log = createLogger({ name: "test", level: "silent" });
     const offer = (call: CallContext, place: AcceptedPlace) => offerWaiting({ ...deps, early }, call, place);
     const early = new EarlyEvents({ uow: deps.uow, clock: deps.clock, log, online, offer });
-    return { ...deps, online, early };
+    return { ...deps, online, early, access: createRowsAccess(deps) };
   };
   let full: FixtureDeps | undefined;
   const f = await dataFixture(
@@ -114,3 +116,7 @@ export function flightsRequest(from: number, to: number): TrainingSetRequest {
     label: { name: "late", expression: "delay > 15" },
   };
 }
+
+/** Without a policy no value of data is derived again for anybody. */
+export const allowParity = (f: Pick<FeaturesFixture, "deps" | "call">): Promise<void> =>
+  allowReading(f, "parity");

@@ -11,7 +11,7 @@ import { findView } from "../src/store.ts";
 import { trainingSetPlan } from "../src/training-set-plan.ts";
 import { onDemandPlanOf } from "../src/view-model.ts";
 import { type AccountsFixture, accountsFixture, accountsView, minute } from "./accounts-fixture.ts";
-import { readOnline } from "./features-fixture.ts";
+import { allowParity, readOnline } from "./features-fixture.ts";
 
 /** docs/spec/features.md F61 to F63, end to end: one definition in a training set, for a request, and in its replay. */
 
@@ -105,6 +105,7 @@ test("what a request was answered with is derived again from its fields", async 
   const ask = (fields: Readonly<Record<string, number | string>>) =>
     replayValues(f.deps, f.call, "spending", {
       environment: "dev",
+      purpose: "parity",
       rows: [
         {
           key: ["a"],
@@ -114,6 +115,7 @@ test("what a request was answered with is derived again from its fields", async 
         },
       ],
     });
+  await allowParity(f);
   const { rows } = await ask(paid);
   expect(rows[0]?.at(-1)?.values).toMatchObject({
     share: served["share"]?.value,

@@ -6,19 +6,20 @@ import { replayValues } from "../src/replay/replay-values.ts";
 import type { ReplayedValues, ReplayRequest } from "../src/resources.ts";
 import { readView } from "../src/views.ts";
 import { type AccountsFixture, accountsFixture, minute } from "./accounts-fixture.ts";
-import { readOnline } from "./features-fixture.ts";
+import { allowParity, readOnline } from "./features-fixture.ts";
 
 /** docs/spec/features.md F24: what was served is derived again from what was online then. */
 
 let f: AccountsFixture;
 beforeAll(async () => {
   f = await accountsFixture();
+  await allowParity(f);
 });
 afterAll(() => f.close());
 
 const clock = () => Number(f.db.clock.now());
 const replay = (name: string, rows: ReplayRequest["rows"]): Promise<ReplayedValues> =>
-  replayValues(f.deps, f.call, name, { environment: "dev", rows });
+  replayValues(f.deps, f.call, name, { environment: "dev", purpose: "parity", rows });
 /** Beyond what clocks may differ by. */
 const pause = () => new Promise((resolve) => setTimeout(resolve, 1_100));
 
@@ -135,7 +136,7 @@ test("more states of a view than one request may have derived are refused unread
     code: "features.replay_too_large",
     detail: "the rows may have been served from 40 states of the view, and one request derives 32 at most",
   });
-  const few = { environment: "dev", rows: rows.slice(0, 2) } as const;
+  const few = { environment: "dev", purpose: "parity", rows: rows.slice(0, 2) } as const;
   const gone = { ...f.deps, signal: AbortSignal.abort() };
   await expect(replayValues(gone, f.call, "accounts", few)).rejects.toMatchObject({
     code: "data.analysis_cancelled",

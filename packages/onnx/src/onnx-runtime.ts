@@ -3,6 +3,7 @@ import type { Engine } from "./engine.ts";
 import { InlineEngine } from "./inline-engine.ts";
 import { OnnxModel } from "./onnx-model.ts";
 import { RunnerEngine, type RunnerEngineOptions } from "./runner-engine.ts";
+import { RunnerFleet } from "./runner-fleet.ts";
 import { WorkerEngine } from "./worker-engine.ts";
 
 export interface OnnxRuntimeOptions extends RunnerEngineOptions {
@@ -35,11 +36,12 @@ export function createOnnxRuntime(options: OnnxRuntimeOptions): ModelRuntime {
   return {
     async load(model) {
       const startRunner = () => RunnerEngine.start(model, options);
+      const startFleet = async () => new RunnerFleet(await startRunner(), startRunner);
       let tier = proven.get(model.digest);
       if (tier === undefined) {
         const runner = await startRunner();
         tier = await tierOf(model, runner);
-        if (tier === undefined) return new OnnxModel(runner, startRunner);
+        if (tier === undefined) return new OnnxModel(new RunnerFleet(runner, startRunner), startFleet);
       }
       const onLate = (): void => {
         proven.delete(model.digest);
@@ -48,7 +50,7 @@ export function createOnnxRuntime(options: OnnxRuntimeOptions): ModelRuntime {
       const engine: Engine =
         tier === "inline" ? await InlineEngine.start(model, onLate) : await WorkerEngine.start(model, onLate);
       proven.set(model.digest, tier);
-      const promoted = new OnnxModel(engine, startRunner);
+      const promoted = new OnnxModel(engine, startFleet);
       return promoted;
     },
   };

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { spawnWalledNode, type Walls, wallsFor, watchMemory } from "@portolan/sandbox";
+import { endingSignal, spawnWalledNode, type Walls, wallsFor, watchMemory } from "@portolan/sandbox";
 import type { RunOutcome, Tensor, VerifiedModel } from "@portolan/serving/policy";
 import { afterArrivals } from "./engine.ts";
 import { loadFailed } from "./errors.ts";
@@ -87,7 +87,8 @@ export class Runner {
       child.kill("SIGKILL");
     });
     const exited = new Promise<Death>((resolve) => {
-      child.once("exit", (code, signal) => {
+      child.once("exit", (code, told) => {
+        const signal = endingSignal(child, code, told);
         const how = signal ? `killed by ${signal}` : `exit code ${code ?? 0}`;
         resolve(excess ?? { cause: causeOfExit(signal), detail: how });
       });

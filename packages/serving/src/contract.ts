@@ -11,8 +11,8 @@ export {
 } from "./endpoint.ts";
 export { gatewayProcess } from "./gateway-process.ts";
 export { FallbackStep, Resilience } from "./snapshot/resilience-schema.ts";
+export { Batching, Scaling } from "./snapshot/runs-schema.ts";
 export {
-  Batching,
   FeaturePlan,
   KeysPart,
   Limits,

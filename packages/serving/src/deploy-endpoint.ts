@@ -14,6 +14,7 @@ import {
 import { backendFacts, chosenBackends, withBackends } from "./backends/deployed-backends.ts";
 import { findBatchingProblems } from "./batching/batching-problems.ts";
 import { deriveRoute, type RouteFacts, requireServable } from "./derive-route.ts";
+import { findScalingProblems } from "./elastic/scaling-problems.ts";
 import type { ComputeVerdict, DeployedRoute, DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
 import { findPlanProblems } from "./feature-plan.ts";
@@ -211,6 +212,7 @@ function requireRouting(request: DeployRequest, facts: Omit<RouteFacts, "previou
   const problems = [
     ...findRoutingProblems(request, facts, rules),
     ...(request.batching ? findBatchingProblems(request.batching, facts.model, p95) : []),
+    ...(request.scaling ? findScalingProblems(request.scaling, facts.model) : []),
   ];
   if (problems[0])
     throw notDeployable(`The deployment does not fit together: ${problems.join("; ")}.`, "Correct it.");

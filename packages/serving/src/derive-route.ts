@@ -13,8 +13,8 @@ import type { ServingErrorCode } from "./errors.ts";
 import type { ServedCharter, ServedUseCase } from "./ports.ts";
 import { placementOf } from "./snapshot/placement-of.ts";
 import type { FallbackStep, Resilience } from "./snapshot/resilience-schema.ts";
+import type { Batching } from "./snapshot/runs-schema.ts";
 import type {
-  Batching,
   FeaturePlan,
   Limits,
   ModelReference,
@@ -135,6 +135,7 @@ export function deriveRoute(ids: RouteIds, request: DeployRequest, facts: RouteF
     variants: facts.variants.map((variant) => ({ ...variant, features: fed(variant.features) })),
     cache: request.cacheMebibytes === undefined ? null : { maxBytes: request.cacheMebibytes * 1_048_576 },
     ...(request.batching ? { batching: batchingFor(request.batching, terms) } : {}),
+    ...(request.scaling ? { scaling: request.scaling } : {}),
     ...(facts.backends ? { backends: facts.backends } : {}),
     traffic: trafficOf(ids.endpointId, request),
     secondary: version(facts.secondary),

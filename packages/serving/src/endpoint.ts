@@ -1,7 +1,8 @@
 import { type Static, Type } from "@portolan/typebox";
 import { AskedBackend, Cost } from "./backends/backend-schema.ts";
 import { FallbackStep } from "./snapshot/resilience-schema.ts";
-import { Batching, EnvironmentName, FeaturePlan, Route } from "./snapshot/schema.ts";
+import { Batching, Scaling } from "./snapshot/runs-schema.ts";
+import { EnvironmentName, FeaturePlan, Route } from "./snapshot/schema.ts";
 import { Traffic, VariantName } from "./snapshot/traffic-schema.ts";
 
 export const EndpointName = Type.String({
@@ -53,6 +54,7 @@ export const DeployRequest = Type.Object(
       }),
     ),
     batching: Type.Optional(Batching),
+    scaling: Type.Optional(Scaling),
     backends: Type.Optional(
       Type.Array(AskedBackend, {
         minItems: 1,

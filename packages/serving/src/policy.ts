@@ -11,6 +11,7 @@ export { Batcher } from "./batching/batcher.ts";
 export { type RunPriority, runPriorities } from "./batching/job-queue.ts";
 export { hasRowDimension, joinRows, splitRows } from "./batching/row-batch.ts";
 export { cacheKey, ResponseCache } from "./cache/response-cache.ts";
+export { type ScaleTerms, scaleTermsOf } from "./elastic/scale-parameters.ts";
 export {
   decideScale,
   noScaleMemory,

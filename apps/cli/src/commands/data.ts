@@ -167,17 +167,28 @@ interface QuarantinePage {
   readonly next?: string;
 }
 
+interface QuarantineOptions {
+  readonly purpose: string;
+  readonly limit: string;
+  readonly after?: string;
+}
+
 function registerQuarantine(data: Command, contextOf: ContextOf): void {
   data
     .command("quarantine <ingestion>")
     .description("Rows that an ingestion kept out, with the rules they broke")
+    .requiredOption(
+      "--purpose <name>",
+      "what the rows are read for; the policies on data must allow them whole",
+    )
     .option("--limit <n>", "rows per page, up to 1000", "20")
     .option("--after <row>", "only rows after this one")
-    .addHelpText("after", "\nExample:\n  portolan data quarantine ing_… --limit 100 --json")
-    .action(async (id: string, options: { limit: string; after?: string }, command: Command) => {
+    .addHelpText("after", "\nExample:\n  portolan data quarantine ing_… --purpose mending --limit 100 --json")
+    .action(async (id: string, options: QuarantineOptions, command: Command) => {
       const context = contextOf(command);
       const query = new URLSearchParams({
         limit: options.limit,
+        purpose: options.purpose,
         ...(options.after ? { after: options.after } : {}),
       });
       const page = await (await connect(context)).json<QuarantinePage>({

@@ -13,7 +13,7 @@ export function registerFeaturesCommands(program: Command, contextOf: ContextOf)
   const features = program
     .command("features")
     .description("Feature values: what is online, and whether what was served is what training sees")
-    .addHelpText("after", "\nExample:\n  portolan features parity --endpoint churn");
+    .addHelpText("after", "\nExample:\n  portolan features parity --endpoint churn --purpose parity");
   registerGet(features, contextOf);
   registerParity(features, contextOf);
 }
@@ -110,6 +110,7 @@ interface ParityOptions {
   readonly modelVersion?: string;
   readonly from?: string;
   readonly to?: string;
+  readonly purpose?: string;
   readonly limit: string;
   readonly examples: string;
 }
@@ -125,6 +126,7 @@ function registerParity(features: Command, contextOf: ContextOf): void {
       "--use-case <name>",
       "whose predictions and values (needed by those who hold their roles in a team; default: all, and the view's own)",
     )
+    .option("--purpose <name>", "what values are read for; the policies on data must allow them as they are")
     .option("--model-version <version>", "only predictions that this version answered")
     .option("--from <instant>", "arrived at or after (RFC 3339)")
     .option("--to <instant>", "arrived at or before (RFC 3339)")
@@ -132,7 +134,7 @@ function registerParity(features: Command, contextOf: ContextOf): void {
     .option("--examples <count>", "differences shown of each feature, up to 100", "3")
     .addHelpText(
       "after",
-      "\nExamples:\n  portolan features parity --endpoint churn --from 2026-11-01T00:00:00Z\n  portolan features parity --endpoint churn --limit 10000 --json    for a gate in CI",
+      "\nExamples:\n  portolan features parity --endpoint churn --purpose parity --from 2026-11-01T00:00:00Z\n  portolan features parity --endpoint churn --purpose parity --limit 10000 --json    for a gate in CI",
     )
     .action(async (options: ParityOptions, command: Command) => {
       const context = contextOf(command);
@@ -142,6 +144,7 @@ function registerParity(features: Command, contextOf: ContextOf): void {
       const order = {
         endpoint,
         ...(useCase === undefined ? {} : { useCaseId: useCase.id }),
+        ...(options.purpose === undefined ? {} : { purpose: options.purpose }),
         query: Object.fromEntries(
           Object.entries({ modelVersion, from, to }).flatMap(([name, value]) =>
             value === undefined ? [] : [[name, value]],

@@ -51,6 +51,9 @@ test("shares, shadows, rules and the secondary model are read as they are writte
       },
     ],
   });
+  expect(parseRouting({ workers: "0..4", scale: ["window=30s", "utilisation=0.5", "idle=60s"] })).toEqual({
+    scaling: { minimum: 0, maximum: 4, stabilisationSeconds: 30, targetUtilisation: 0.5, idleSeconds: 60 },
+  });
   expect(parseRouting({ preferredRows: "8" })).toEqual({ batching: { maxDelayMs: 0, preferredRows: [8] } });
 });
 
@@ -65,6 +68,11 @@ test.each([
   [{ backend: ["tpu=churn/1:8ms:0.02EUR"] }, "--backend"],
   [{ backend: ["gpu=churn/1:8ms"] }, "--backend"],
   [{ preferredRows: "8,x" }, "--preferred-rows"],
+  [{ workers: "4" }, "--workers"],
+  [{ scale: ["window=30s"] }, "--workers"],
+  [{ workers: "1..4", scale: ["windows=30s"] }, "--scale"],
+  [{ workers: "1..4", scale: ["constructor=1"] }, "--scale"],
+  [{ workers: "1..4", scale: ["utilisation=1.5"] }, "--scale"],
 ])("%j is refused with the form that is wanted", (options, option) => {
   expect(() => parseRouting(options)).toThrow(
     expect.objectContaining({ mend: expect.stringContaining(option) as string }),

@@ -2,6 +2,7 @@ import { PortolanError } from "@portolan/kernel";
 import type { DeployRequest } from "@portolan/serving/contract";
 import type { Command } from "commander";
 import type { CliErrorCode } from "../errors.ts";
+import { parseScaling } from "./scaling-options.ts";
 
 /** How a deployment shares requests out, as it is written on the command line. */
 export interface RoutingOptions {
@@ -13,12 +14,14 @@ export interface RoutingOptions {
   readonly cache?: string;
   readonly batchDelay?: string;
   readonly preferredRows?: string;
+  readonly workers?: string;
+  readonly scale?: readonly string[];
   readonly backend?: readonly string[];
 }
 
 type Routing = Pick<
   DeployRequest,
-  "variants" | "traffic" | "secondary" | "cacheMebibytes" | "batching" | "backends"
+  "variants" | "traffic" | "secondary" | "cacheMebibytes" | "batching" | "scaling" | "backends"
 >;
 type Traffic = NonNullable<DeployRequest["traffic"]>;
 
@@ -42,6 +45,14 @@ export function addRoutingOptions(command: Command): Command {
     )
     .option("--preferred-rows <sizes>", "sizes of a run that the model computes best, e.g. 8,16,32")
     .option(
+      "--workers <least..most>",
+      "threads or runner processes of the model in each gateway process, e.g. 1..4; 0..4 lets a model that nobody asks for leave memory",
+    )
+    .option(
+      "--scale <setting=value...>",
+      "how fast the number of workers follows the load: utilisation=0.7 rows=64 up=2 down=1 window=60s idle=300s (the defaults); needs --workers",
+    )
+    .option(
       "--backend <hardware=model/version:p95:cost...>",
       "another server that runs this model (an upstream version), on gpu, cpu or edge, with its p95 of one row and its cost of 1,000, e.g. gpu=churn-gpu/1:8ms:0.02USD; requests go to the cheapest that keeps the charter's p95",
     )
@@ -58,6 +69,8 @@ export function parseRouting({
   cache,
   batchDelay,
   preferredRows,
+  workers,
+  scale = [],
   backend = [],
 }: RoutingOptions): Routing {
   const splits = split.map((text) => parseVariant(text, "--split", "next=churn/2:10"));
@@ -83,6 +96,7 @@ export function parseRouting({
     ...(batchDelay === undefined && preferredRows === undefined
       ? {}
       : { batching: { maxDelayMs: parseDelay(batchDelay), preferredRows: parseSizes(preferredRows) } }),
+    ...(workers === undefined && scale.length === 0 ? {} : { scaling: parseScaling(workers, scale) }),
     ...(backend.length === 0 ? {} : { backends: backend.map(parseBackend) }),
     ...(secondary === undefined
       ? {}

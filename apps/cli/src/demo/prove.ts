@@ -2,6 +2,7 @@ import { formatInstant } from "@portolan/kernel";
 import { fetchProof, judgeFetchedProof, verifyOnline } from "../commands/audit.ts";
 import { checkParity, type ParityReport } from "../parity/check-parity.ts";
 import { check, until } from "./narrator.ts";
+import { purpose } from "./serve.ts";
 import { count, endpointName, type World } from "./world.ts";
 
 /** What the gateway served is what training would see: every value of the replayed traffic, derived again offline. */
@@ -11,6 +12,7 @@ export async function parityStep(world: World): Promise<string[]> {
   const order = {
     endpoint: endpointName,
     useCaseId: world.cast.useCaseId,
+    purpose,
     query: replayedFrom === undefined ? {} : { from: formatInstant(replayedFrom) },
     limit: summary.served ?? 0,
     examples: 1,

@@ -18,7 +18,7 @@ import type { CliErrorCode } from "../errors.ts";
 import { check, until } from "./narrator.ts";
 import { count, endpointName, modelName, type TrainingSet, type World } from "./world.ts";
 
-const purpose = "staff-planning";
+export const purpose = "staff-planning";
 /** Whole rows are replayed, and read for nothing else: without a policy nobody reads any. */
 const replayPolicy = `kind: AccessPolicy
 name: demo-replay

@@ -7,6 +7,8 @@ export interface ParityOrder {
   readonly endpoint: string;
   /** Whose predictions and values; absent: all that the caller may read, and each view's own use case. */
   readonly useCaseId?: string;
+  /** What values are read for; the policies on data must allow them. */
+  readonly purpose?: string;
   /** Which records: as the search understands them. */
   readonly query: Readonly<Record<string, string>>;
   /** At most this many predictions are looked at. */
@@ -123,7 +125,7 @@ async function replay(
 
 async function replayOnce(
   api: ApiClient,
-  { useCaseId }: ParityOrder,
+  { useCaseId, purpose }: ParityOrder,
   rows: readonly ServedValues[],
 ): Promise<readonly Answers[]> {
   const { view = "", environment } = rows[0] ?? {};
@@ -137,6 +139,7 @@ async function replayOnce(
       environment,
       version: Number(version),
       ...(useCaseId === undefined ? {} : { useCaseId }),
+      ...(purpose === undefined ? {} : { purpose }),
       rows: rows.map(({ key, at, servedAt, request }) => ({
         key,
         at,

@@ -2,6 +2,7 @@ import { delimiter, join } from "node:path";
 import { type CharterDeps, type InForceCharter, inForceCharter } from "@portolan/charter";
 import { assertPlacement } from "@portolan/charter/policy";
 import {
+  createRowsAccess,
   type DataDeps,
   eventBatchJob,
   ingestJob,
@@ -98,7 +99,7 @@ export async function wireData(
     early,
     ...besideThis(base, identity),
   };
-  const features: FeatureDeps = { uow, authorizer, objects, artifacts, places, engine, online, workFolder };
+  const features: FeatureDeps = { ...data, online, access: createRowsAccess(data) };
   const training: TrainingDeps = {
     uow,
     authorizer,

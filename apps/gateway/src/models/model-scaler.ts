@@ -5,28 +5,20 @@ import {
   type LoadedModel,
   noScaleMemory,
   type ScaleMemory,
-  type ScaleParameters,
+  type ScaleTerms,
 } from "@portolan/serving/policy";
 
 const stepMs = 1000;
-
-const parameters: Omit<ScaleParameters, "maximum"> = {
-  minimum: 1,
-  targetUtilisation: 0.7,
-  queuedRowsPerWorker: 64,
-  upPerStep: 2,
-  downPerStep: 1,
-  stabilisationMs: 60_000,
-};
 
 /** @param configured 0 for the processors less one: the gateway's own thread needs one too */
 export function mostWorkers(configured: number): number {
   return configured > 0 ? configured : Math.max(1, availableParallelism() - 1);
 }
 
+export type ScaledModel = Pick<LoadedModel, "scale" | "usage"> & { readonly terms: ScaleTerms };
+
 export interface ModelScalerDeps {
-  readonly models: () => readonly LoadedModel[];
-  readonly maximum: number;
+  readonly models: () => readonly ScaledModel[];
   readonly log: Logger;
 }
 
@@ -40,7 +32,7 @@ interface Watched {
 /** Gives each model as many workers as it needs, once a second. */
 export class ModelScaler {
   readonly #deps: ModelScalerDeps;
-  readonly #watched = new WeakMap<LoadedModel, Watched>();
+  readonly #watched = new WeakMap<ScaledModel, Watched>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(deps: ModelScalerDeps) {
@@ -60,7 +52,7 @@ export class ModelScaler {
     for (const model of this.#deps.models()) if (model.scale) this.#stepModel(model, nowMs);
   }
 
-  #stepModel(model: LoadedModel, nowMs: number): void {
+  #stepModel(model: ScaledModel, nowMs: number): void {
     const { lanes, busyMs, queuedRows } = model.usage();
     const before = this.#watched.get(model);
     if (!before) {
@@ -72,14 +64,13 @@ export class ModelScaler {
     before.atMs = nowMs;
     before.busyMs = busyMs;
     if (before.isChanging) return;
-    const bounded = { ...parameters, maximum: this.#deps.maximum };
     const seen = { atMs: nowMs, workers: lanes, utilisation, queuedRows };
-    const { workers, memory } = decideScale(bounded, before.memory, seen);
+    const { workers, memory } = decideScale(model.terms.parameters, before.memory, seen);
     before.memory = memory;
     if (workers !== lanes) void this.#change(model, before, lanes, workers);
   }
 
-  async #change(model: LoadedModel, watched: Watched, from: number, to: number): Promise<void> {
+  async #change(model: ScaledModel, watched: Watched, from: number, to: number): Promise<void> {
     watched.isChanging = true;
     try {
       await model.scale?.(to);

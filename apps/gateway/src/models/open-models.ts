@@ -30,13 +30,10 @@ export function openModels(
   { folder, metrics, log, ...deps }: OpenModelsDeps,
 ): OpenModels {
   const memory = { maxBytes: config.MODELS_MEMORY * 2 ** 20, idleMs: config.MODELS_IDLE_S * 1000, log };
-  const pool = new ModelPool({ ...deps, runtime: createRuntime(config, folder, log), memory });
+  const runtime = createRuntime(config, folder, log);
+  const pool = new ModelPool({ ...deps, runtime, memory, mostWorkers: mostWorkers(config.WORKER_THREADS) });
   const idle = setInterval(() => void pool.sleepIdle(performance.now()), idleCheckMs).unref();
-  const scaler = new ModelScaler({
-    models: () => pool.loaded(),
-    maximum: mostWorkers(config.WORKER_THREADS),
-    log,
-  });
+  const scaler = new ModelScaler({ models: () => pool.loaded(), log });
   scaler.start();
   metrics.onScrape(() => {
     const loaded = pool.loaded().filter(({ isLoaded }) => isLoaded).length;

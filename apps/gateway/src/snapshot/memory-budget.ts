@@ -35,12 +35,13 @@ export class MemoryBudget {
     if (loadedBytes > maxBytes) log.warn({ loadedBytes, maxBytes }, "gateway.models.over_budget");
   }
 
-  /** Puts to sleep whoever was idle for long enough. @param nowMs monotonic */
+  /** Puts to sleep whoever was idle for long enough, by its own scaling or by the process's. @param nowMs monotonic */
   async sleepIdle(nowMs: number): Promise<void> {
-    const { idleMs } = this.#options;
-    if (idleMs === 0) return;
-    for (const model of this.#byUse(nowMs))
-      if (nowMs - model.lastUsedMs(nowMs) >= idleMs) await model.sleep();
+    const forAll = this.#options.idleMs === 0 ? Number.POSITIVE_INFINITY : this.#options.idleMs;
+    for (const model of this.#byUse(nowMs)) {
+      const { idleMs = Number.POSITIVE_INFINITY } = model.terms;
+      if (nowMs - model.lastUsedMs(nowMs) >= Math.min(forAll, idleMs)) await model.sleep();
+    }
   }
 
   #byUse(nowMs: number): OnDemandModel[] {

@@ -1,18 +1,28 @@
 import { digestBytes, digestHex, PortolanError, parseDigest, type SigningKey } from "@portolan/kernel";
 import { modelFileName, upstreamFileName } from "@portolan/registry/contract";
 import { verifyModelBundle } from "@portolan/registry/policy";
-import type { ModelReference } from "@portolan/serving/contract";
-import type { LoadedModel, ModelRuntime, ServingErrorCode, VerifiedModel } from "@portolan/serving/policy";
+import type { ModelReference, Route, Scaling } from "@portolan/serving/contract";
+import {
+  type LoadedModel,
+  type ModelRuntime,
+  type ScaleTerms,
+  type ServingErrorCode,
+  scaleTermsOf,
+  type VerifiedModel,
+} from "@portolan/serving/policy";
 import type { ControlClient } from "../control-client.ts";
 import type { DiskCache } from "./disk-cache.ts";
 import { MemoryBudget, type MemoryBudgetOptions } from "./memory-budget.ts";
 import { OnDemandModel } from "./on-demand-model.ts";
+import { modelsOf } from "./serving-state.ts";
 
 export interface ModelPoolDeps {
   readonly cache: DiskCache;
   readonly control: ControlClient;
   readonly runtime: ModelRuntime;
   readonly memory: MemoryBudgetOptions;
+  /** Most workers of one model in this process. */
+  readonly mostWorkers: number;
 }
 
 /** Loaded models by digest, shared by all routes that use them. */
@@ -20,6 +30,8 @@ export class ModelPool {
   readonly #deps: ModelPoolDeps;
   readonly #loaded = new Map<string, OnDemandModel>();
   readonly #memory: MemoryBudget;
+  /** What each route that uses a model states of its workers, by the model's digest. */
+  readonly #stated = new Map<string, (Scaling | undefined)[]>();
   readonly #loading = new Map<string, Promise<LoadedModel>>();
   readonly #bundles = new Map<string, Uint8Array>();
 
@@ -71,6 +83,19 @@ export class ModelPool {
     return this.#memory.sleepIdle(nowMs);
   }
 
+  /** From now on models have the workers that these routes state. */
+  scaleBy(routes: readonly Route[]): void {
+    this.#stated.clear();
+    for (const route of routes)
+      for (const { digest } of modelsOf(route))
+        this.#stated.set(digest, [...(this.#stated.get(digest) ?? []), route.scaling]);
+    for (const [digest, model] of this.#loaded) model.terms = this.#termsOf(digest);
+  }
+
+  #termsOf(digest: string): ScaleTerms {
+    return scaleTermsOf(this.#stated.get(digest) ?? [], this.#deps.mostWorkers);
+  }
+
   /** Every model that routes use, asleep or not. */
   loaded(): OnDemandModel[] {
     return [...this.#loaded.values()];
@@ -107,7 +132,7 @@ export class ModelPool {
     const onWake = (awake: OnDemandModel): void => void this.#memory.makeRoomFor(awake);
     // Another server's model takes no memory here, so nothing is gained by putting it to sleep.
     const bytes = reference.upstream ? 0 : reference.sizeBytes;
-    const fresh = new OnDemandModel(await load(), bytes, load, onWake);
+    const fresh = new OnDemandModel(await load(), bytes, this.#termsOf(reference.digest), load, onWake);
     this.#loaded.set(reference.digest, fresh);
     await this.#memory.makeRoomFor(fresh);
     return fresh;

@@ -5,6 +5,7 @@ import type {
   RunOptions,
   RunOutcome,
   RuntimeState,
+  ScaleTerms,
   Tensor,
   TextModel,
 } from "@portolan/serving/policy";
@@ -16,6 +17,8 @@ import type {
 export class OnDemandModel implements LoadedModel {
   /** What it takes while it is loaded, as far as its file tells. */
   readonly bytes: number;
+  /** How many workers it may have, and when it may leave memory, by what its routes state. */
+  terms: ScaleTerms;
   readonly #load: () => Promise<LoadedModel>;
   readonly #onWake: (model: OnDemandModel) => void;
   #loaded: LoadedModel | undefined;
@@ -27,18 +30,21 @@ export class OnDemandModel implements LoadedModel {
   #lastUsedMs = performance.now();
 
   /**
+   * @param terms until its routes say otherwise
    * @param load loads it anew, verified
    * @param onWake called when it has been loaded again: others may have to leave for it
    */
   constructor(
     first: LoadedModel,
     bytes: number,
+    terms: ScaleTerms,
     load: () => Promise<LoadedModel>,
     onWake: (model: OnDemandModel) => void,
   ) {
     this.#loaded = first;
     this.#lastState = first.state();
     this.bytes = bytes;
+    this.terms = terms;
     this.#load = load;
     this.#onWake = onWake;
   }

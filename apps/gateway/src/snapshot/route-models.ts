@@ -62,6 +62,7 @@ export class RouteModels {
     this.#stop.abort();
     this.#stop = new AbortController();
     this.#current = generation;
+    this.#deps.pool.scaleBy(generation.routes);
     const active = new Map(
       generation.routes.map((route) => [keyOf(route), this.#now(route, generation)] as const),
     );

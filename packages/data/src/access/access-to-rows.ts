@@ -11,7 +11,7 @@ import type { PolicyDeps } from "./access-policies.ts";
 import { policiesInForce } from "./access-store.ts";
 import type { AccessDecision } from "./decide-access.ts";
 import { decideRows } from "./decide-rows.ts";
-import type { DerivedRows, PolicedRows } from "./policed-rows.ts";
+import type { DerivedRows, NamedRows, PolicedRows } from "./policed-rows.ts";
 import { contractVersions, datasetRows } from "./rows-store.ts";
 
 /** Which roles a caller holds where data lie. Implemented by `identity`. */
@@ -54,7 +54,7 @@ export function readsRows(
 export async function accessTo(
   deps: AccessDeps,
   call: CallContext,
-  rows: PolicedRows,
+  rows: NamedRows,
   purpose: string,
 ): Promise<{ readonly decision: AccessDecision; readonly policyDigest: Digest }> {
   const { organisationId } = call.actor;

@@ -8,7 +8,7 @@ import {
   type TaggedColumn,
   taggedColumns,
 } from "./decide-access.ts";
-import type { ContractVersion, PolicedRows, SourcedColumn } from "./policed-rows.ts";
+import type { ContractVersion, NamedRows, SourcedColumn } from "./policed-rows.ts";
 
 /** Who asks, and what for. */
 export type Asker = Omit<AccessQuestion, "contract" | "columns">;
@@ -24,7 +24,7 @@ type Decisions = ReadonlyMap<string, AccessDecision>;
  */
 export function decideRows(
   asker: Asker,
-  rows: PolicedRows,
+  rows: NamedRows,
   versions: ReadonlyMap<string, readonly ContractVersion[]>,
   policies: readonly AccessPolicy[],
 ): AccessDecision {
@@ -54,7 +54,7 @@ function tagsOf(versions: readonly ContractVersion[], digest: string | undefined
   });
 }
 
-function combine(rows: PolicedRows, decisions: Decisions): AccessDecision {
+function combine(rows: NamedRows, decisions: Decisions): AccessDecision {
   const columns: AllowedColumn[] = [];
   const hidden: { name: string; reason: string }[] = [];
   for (const column of rows.columns ?? []) {

@@ -39,6 +39,9 @@ export interface PolicedRows {
   readonly others?: Omit<SourcedColumn, "name">;
 }
 
+/** The same, of which the policies need not know the bytes. */
+export type NamedRows = Omit<PolicedRows, "object">;
+
 /** Rows that were made of datasets, with what each column is made of. Implemented by `features` and `scoring`. */
 export interface DerivedRows {
   find(sql: Sql, organisationId: string, id: string): Promise<PolicedRows | undefined>;

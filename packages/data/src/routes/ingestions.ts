@@ -4,7 +4,7 @@ import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { listPublishedDatasets } from "../datasets/read-datasets.ts";
 import type { DataErrorCode } from "../errors.ts";
-import { readQuarantine } from "../ingestion/quarantine.ts";
+import { type QuarantineDeps, readQuarantine } from "../ingestion/quarantine.ts";
 import { readIngestion } from "../ingestion/read-ingestion.ts";
 import { type IngestionDeps, startIngestion } from "../ingestion/start-ingestion.ts";
 import { startReplay } from "../ingestion/start-replay.ts";
@@ -33,6 +33,9 @@ const IdParams = Type.Object({ id: Type.String({ maxLength: 60 }) });
 const Page = Type.Object({
   after: Type.Optional(Type.String({ pattern: "^[0-9]{1,18}$" })),
   limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+  purpose: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 100, description: "What the rows are read for" }),
+  ),
 });
 const QuarantinePage = Type.Object({
   rows: Type.Array(
@@ -46,7 +49,10 @@ const QuarantinePage = Type.Object({
 });
 const DatasetQuery = Type.Object({ contract: Type.Optional(Type.String({ maxLength: 63 })) });
 
-export async function ingestionRoutes(app: FastifyInstance, deps: IngestionDeps): Promise<void> {
+export async function ingestionRoutes(
+  app: FastifyInstance,
+  deps: IngestionDeps & QuarantineDeps,
+): Promise<void> {
   app.post<{ Body: Static<typeof NewIngestion> }>(
     "/v1/ingestions",
     {
@@ -73,20 +79,6 @@ export async function ingestionRoutes(app: FastifyInstance, deps: IngestionDeps)
     },
     (request) => readIngestion(deps, request.call, request.params.id),
   );
-  app.get<{ Params: Static<typeof IdParams>; Querystring: Static<typeof Page> }>(
-    "/v1/ingestions/:id/quarantine",
-    {
-      config: routeConfig("data:read_ingestion", "read"),
-      schema: {
-        summary: "Rows that an ingestion kept out, with the rules they broke",
-        tags: ["data"],
-        params: IdParams,
-        querystring: Page,
-        response: { 200: QuarantinePage },
-      },
-    },
-    (request) => readQuarantine(deps, request.call, request.params.id, request.query),
-  );
   app.post<{ Params: Static<typeof IdParams>; Body: Static<typeof NewReplay> }>(
     "/v1/ingestions/:id/replay",
     {
@@ -102,7 +94,26 @@ export async function ingestionRoutes(app: FastifyInstance, deps: IngestionDeps)
     async (request, reply) =>
       reply.code(202).send(await startReplay(deps, request.call, request.params.id, request.body)),
   );
+  quarantineRoutes(app, deps);
   datasetRoutes(app, deps);
+}
+
+function quarantineRoutes(app: FastifyInstance, deps: QuarantineDeps): void {
+  app.get<{ Params: Static<typeof IdParams>; Querystring: Static<typeof Page> }>(
+    "/v1/ingestions/:id/quarantine",
+    {
+      config: routeConfig("data:read_ingestion", "read"),
+      schema: {
+        summary:
+          "Rows that an ingestion kept out, with the rules they broke, for who may read all of the contract's rows as they are",
+        tags: ["data"],
+        params: IdParams,
+        querystring: Page,
+        response: { 200: QuarantinePage },
+      },
+    },
+    (request) => readQuarantine(deps, request.call, request.params.id, request.query),
+  );
 }
 
 function datasetRoutes(app: FastifyInstance, deps: IngestionDeps): void {

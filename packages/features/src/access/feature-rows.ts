@@ -48,12 +48,14 @@ async function setRows(sql: Sql, organisationId: string, set: ReadySet): Promise
     timeColumn(base, dataset),
     ...[...request.request, request.label].map(({ name, expression }) => ownColumn(base, name, expression)),
   ];
-  for (const { view: reference } of manifest.views) {
+  for (const [index, { view: reference }] of manifest.views.entries()) {
     const [name = "", version = ""] = reference.split("@");
     const view = (await findView(sql, organisationId, name, Number(version)))?.body;
     if (!view) continue;
     const contracts = [...new Set([view.source, contract])];
-    columns.push(...featureSources(view).map((column) => ({ ...column, contracts })));
+    const stated = request.views[index]?.request ?? {};
+    const ofRequest = (field: string) => fields(base, columnsRead(base, stated[field] ?? field));
+    columns.push(...featureSources(view, ofRequest).map((column) => ({ ...column, contracts })));
     if (isValueView(view)) columns.push({ name: statusColumn(view), type: "string", from: [], contracts });
   }
   return {
@@ -80,17 +82,19 @@ function timeColumn(base: Base, dataset: StoredDataset | undefined): SourcedColu
   };
 }
 
-/** Of an expression that the dataset's columns of today do not fit, every column counts. */
 function ownColumn(base: Base, name: string, expression: string): SourcedColumn {
-  const used = (): string[] => {
-    try {
-      return columnsOf(parseExpression(expression, base.types));
-    } catch (error) {
-      if (isPortolanError(error)) return Object.keys(base.types);
-      throw error;
-    }
-  };
-  return { name, type: "number", from: fields(base, used()), contracts: [base.contract] };
+  const from = fields(base, columnsRead(base, expression));
+  return { name, type: "number", from, contracts: [base.contract] };
+}
+
+/** Of an expression that the dataset's columns of today do not fit, every column counts. */
+function columnsRead({ types }: Base, expression: string): string[] {
+  try {
+    return columnsOf(parseExpression(expression, types));
+  } catch (error) {
+    if (isPortolanError(error)) return Object.keys(types);
+    throw error;
+  }
 }
 
 function fields({ contract }: Base, columns: readonly string[]): SourcedColumn["from"] {

@@ -7,7 +7,10 @@ import {
   PortolanError,
   type WorkPlace,
 } from "@portolan/kernel";
+
+import { featureSources } from "../access/view-sources.ts";
 import { earlyRuns } from "../early/early-store.ts";
+
 import type { FeatureErrorCode } from "../errors.ts";
 import { historyMicros } from "../log/log-record.ts";
 import { findLog, foldsOf, type LogRun, type StoredSegment, segmentsOf } from "../log/log-store.ts";
@@ -41,7 +44,7 @@ export type ReplayDeps = FeatureDeps & { readonly signal?: AbortSignal };
  * Derives served values again, offline, from what was online when they were served: by the plans of training sets over a view's log, and of
  * windows over one dataset by the plan of the materialisation.
  *
- * @throws PortolanError `features.view_not_found`, `features.view_invalid` when a key has not as many parts as the view's,
+ * @throws PortolanError `features.view_not_found`, `data.access_denied`, `features.view_invalid` when a key has not as many parts as the view's,
  * `features.replay_too_large` when it is more than a request may take
  */
 export async function replayValues(
@@ -56,6 +59,16 @@ export async function replayValues(
     action: "features:replay_values",
   });
   requireKeys(stored, rows);
+  const granted = await deps.access.requireWhole(
+    call,
+    {
+      id: stored.id,
+      at: { environment, ...owner },
+      contracts: [stored.body.source],
+      columns: featureSources(stored.body),
+    },
+    request.purpose,
+  );
   const requests = requestCells(stored, rows);
   const of = { stored, environment, owner, rows, requests };
   const { body } = stored;
@@ -70,7 +83,7 @@ export async function replayValues(
     tx.record({
       event: "features.values.replayed",
       subject: stored.id,
-      detail: { view, environment, rows: rows.length },
+      detail: { view, environment, rows: rows.length, ...granted },
     }),
   );
   return {

@@ -1,4 +1,5 @@
-import type { Batching, ModelReference } from "../snapshot/schema.ts";
+import type { Batching } from "../snapshot/runs-schema.ts";
+import type { ModelReference } from "../snapshot/schema.ts";
 
 /**
  * The longest wait for company that a charter's p95 leaves room for, in whole milliseconds: a quarter of it. Half of the p95 is all that a request

@@ -3,6 +3,7 @@ import { type Static, Type } from "@portolan/typebox";
 import { Backends } from "../backends/backend-schema.ts";
 import { EnvironmentName, Micros, ModelReference, Sha256 } from "./model-schema.ts";
 import { FallbackStep, Resilience } from "./resilience-schema.ts";
+import { Batching, Scaling } from "./runs-schema.ts";
 import { Traffic, VariantName } from "./traffic-schema.ts";
 
 export { EnvironmentName, ModelReference, Sha256, type UpstreamPlace } from "./model-schema.ts";
@@ -186,23 +187,6 @@ export const Variant = Type.Object(
 );
 export type Variant = Static<typeof Variant>;
 
-/** How requests that found the model busy share its next run. */
-export const Batching = Type.Object(
-  {
-    maxDelayMs: Type.Integer({
-      minimum: 0,
-      maximum: 1000,
-      description: "Longest wait for company once the model is free; 0: none",
-    }),
-    preferredRows: Type.Array(Type.Integer({ minimum: 2, maximum: 4096 }), {
-      maxItems: 16,
-      description: "Sizes of a run that the model computes best, ascending; empty: whatever waits goes",
-    }),
-  },
-  { ...closed, description: "Absent: a run takes at once whatever waits" },
-);
-export type Batching = Static<typeof Batching>;
-
 /** Everything that a gateway needs to answer for one endpoint in one environment. */
 export const Route = Type.Object(
   {
@@ -251,6 +235,7 @@ export const Route = Type.Object(
       { description: "Answers kept per model version and gateway process, by exact inputs; null: none" },
     ),
     batching: Type.Optional(Batching),
+    scaling: Type.Optional(Scaling),
     backends: Type.Optional(Backends),
     secondary: Type.Union([ServedVersion, Type.Null()], {
       description: "The simpler model of the fallback chain",

@@ -1,0 +1,243 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { logisticModel } from "@portolan/onnx-format/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
+import { createDelays, createShopKey, doneBy, soon } from "../../apps/cli/test/delays.ts";
+import { type Product, startProduct } from "../../apps/cli/test/product.ts";
+import { must } from "../../apps/control/test/api.ts";
+import { accountsView, changesContract } from "../../packages/features/test/accounts-fixture.ts";
+import { requireService } from "../../tools/services.ts";
+import { RedisServer } from "../services/redis-server.ts";
+
+const program = (await requireService("redis")) ?? "";
+
+/** A collector of traces that can be away: the wire's other end, which counts what comes. */
+class Collector {
+  readonly port: number;
+  received = 0;
+  #server: Server | undefined;
+
+  constructor(port: number) {
+    this.port = port;
+  }
+
+  async start(): Promise<void> {
+    const server = createServer((request, response) => {
+      request.resume().on("end", () => {
+        this.received++;
+        response.writeHead(200, { "content-type": "application/json" }).end("{}");
+      });
+    });
+    this.#server = server;
+    await new Promise<void>((resolve) => server.listen(this.port, "127.0.0.1", resolve));
+  }
+
+  async stop(): Promise<void> {
+    this.#server?.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server?.close(() => resolve()) ?? resolve());
+  }
+}
+
+/** One thing that a gateway works with: how it goes away and comes back, and what the gateway says of it. */
+interface Part {
+  readonly name: string;
+  away(): Promise<void> | void;
+  back(): Promise<void> | void;
+  /** Resolves once the gateway says that it is away, or that it is here again. */
+  told(isAway: boolean): Promise<void>;
+}
+
+describe.skipIf(program === "")("with what it works with away", () => {
+  let product: Product;
+  let folder: string;
+  let limits: RedisServer;
+  let features: RedisServer;
+  let collector: Collector;
+  let key: string;
+  const done = doneBy(() => product);
+  const call = async (method: "POST" | "PUT" | "GET", path: string, body?: unknown) =>
+    must(product, method, path, body, await product.token("admin"));
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "portolan-stability-"));
+    [limits, features] = await Promise.all([RedisServer.start(program), RedisServer.start(program)]);
+    collector = new Collector(await freePort());
+    await collector.start();
+    product = await startProduct({
+      ...process.env,
+      LIMITS_REDIS_URL: `redis://127.0.0.1:${limits.port}`,
+      FEATURES_REDIS_URL: `redis://127.0.0.1:${features.port}`,
+      TRACES_URL: `http://127.0.0.1:${collector.port}/v1/traces`,
+      TRACES_SAMPLE: "1",
+    });
+    await createDelays(done);
+    key = await createShopKey(done);
+    await deploy(await materialize());
+    await soon(async () => (await ask()).status === 200);
+  }, 300_000);
+  afterAll(async () => {
+    await product[Symbol.asyncDispose]();
+    await collector.stop();
+    await Promise.all([limits, features].map((server) => server[Symbol.asyncDispose]()));
+    await rm(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  async function materialize(): Promise<string> {
+    await call("PUT", "/v1/contracts/changes", { document: changesContract, references: {} });
+    await call("PUT", "/v1/feature-views/accounts", { document: accountsView });
+    const at = new Date(Date.now() - 60_000).toISOString();
+    const file = join(product.home, "inbox", "changes.jsonl");
+    await mkdir(join(product.home, "inbox"), { recursive: true });
+    await writeFile(file, `${JSON.stringify({ account: "a", cents: 100, at, known: at, op: "U" })}\n`);
+    await done(`data ingest ${file} --contract changes`);
+    const asOf = Date.now() * 1000 - 1_000_000;
+    const { id } = await call("POST", "/v1/feature-views/accounts/materializations", {
+      environment: "dev",
+      asOf,
+    });
+    await soon(async () => (await call("GET", `/v1/materializations/${String(id)}`))["state"] === "done");
+    return String((await call("GET", "/v1/feature-views/accounts"))["digest"]);
+  }
+
+  async function deploy(digest: string): Promise<void> {
+    const model = join(folder, "model.onnx");
+    await writeFile(model, logisticModel([0.01], 0));
+    await done(`--as ci model import ${model} --name delays --use-case delays --environment dev`);
+    const plan = join(folder, "features.json");
+    const from = { kind: "feature", view: "accounts@1", feature: "balance" };
+    const view = { name: "accounts@1", digest, entityKeys: ["account"] };
+    const columns = [{ input: "x", index: 0, from, missing: 0 }];
+    await writeFile(
+      plan,
+      JSON.stringify({
+        service: "accounts",
+        entityKeys: ["account"],
+        views: [view],
+        columns,
+        maxAgeMs: null,
+      }),
+    );
+    await done(`endpoint deploy delays delays 1 --use-case delays --environment dev --features ${plan}`);
+  }
+
+  async function ask(): Promise<{ readonly status: number; readonly features: string }> {
+    const inputs = [{ name: "account", shape: [1], datatype: "BYTES", data: ["a"] }];
+    const response = await fetch(`${product.gatewayUrl}/v2/models/delays/infer`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}` },
+      body: JSON.stringify({ inputs }),
+      signal: AbortSignal.timeout(20_000),
+    });
+    return { status: response.status, features: await response.text() };
+  }
+
+  /** Asks without pause until stopped, and tells what came of it. */
+  function load(): { stop(): Promise<ReadonlyMap<number, number>> } {
+    const seen = new Map<number, number>();
+    let isOver = false;
+    const asking = (async () => {
+      while (!isOver) {
+        const { status } = await ask().catch(() => ({ status: 0 }));
+        seen.set(status, (seen.get(status) ?? 0) + 1);
+        // Below the limit of an endpoint without a charter.
+        await sleep(150);
+      }
+    })();
+    return {
+      async stop() {
+        isOver = true;
+        await asking;
+        return seen;
+      },
+    };
+  }
+
+  const metrics = async (): Promise<string> => (await fetch(`${product.gatewayUrl}/metrics`)).text();
+  const gauge = (name: string) => async (isAway: boolean) =>
+    soon(async () => new RegExp(`^${name} ${isAway ? 0 : 1}$`, "m").test(await metrics()));
+  const featuresSay = (isAway: boolean) =>
+    soon(async () => (await ask()).features.includes("unavailable") === isAway);
+  const spansCome = async (isAway: boolean) => {
+    const before = collector.received;
+    await soon(async () => (isAway ? (await ask()).status === 200 : collector.received > before));
+  };
+  const controlPid = () => product.state().processes.control?.pid ?? 0;
+
+  const parts: readonly Part[] = [
+    {
+      name: "control, hanging",
+      away: () => void process.kill(controlPid(), "SIGSTOP"),
+      back: () => void process.kill(controlPid(), "SIGCONT"),
+      told: gauge("portolan_gateway_control_reachable"),
+    },
+    {
+      name: "the store of shared limits, killed",
+      away: () => limits.kill(),
+      back: () => limits.start(),
+      told: gauge("portolan_gateway_limits_together"),
+    },
+    {
+      name: "the store of online features, hanging",
+      away: () => features.signal("SIGSTOP"),
+      back: () => features.signal("SIGCONT"),
+      told: featuresSay,
+    },
+    {
+      name: "the collector of traces",
+      away: () => collector.stop(),
+      back: () => collector.start(),
+      told: spansCome,
+    },
+  ];
+
+  test.each(parts)(
+    "$name: every request is answered, the gateway says so, and goes on when it is back",
+    async (part) => {
+      const asking = load();
+      try {
+        await part.away();
+        await part.told(true);
+        await sleep(500);
+        await part.back();
+        await part.told(false);
+      } finally {
+        expect([...(await asking.stop()).keys()]).toEqual([200]);
+      }
+    },
+    180_000,
+  );
+
+  test("PostgreSQL, killed three times: every request is answered", async () => {
+    const asking = load();
+    try {
+      for (let n = 0; n < 3; n++) await product.untilRestarted("postgres", product.kill("postgres"));
+      await product.untilReady("control", 120_000);
+    } finally {
+      expect([...(await asking.stop()).keys()]).toEqual([200]);
+    }
+  }, 180_000);
+
+  test("all of them at once: it serves, starts again from its disk alone, and everything comes back by itself", async () => {
+    const asking = load();
+    product.kill("postgres");
+    for (const part of parts) await part.away();
+    for (const part of parts) await part.told(true);
+    expect([...(await asking.stop()).keys()]).toEqual([200]);
+    await product.untilRestarted("gateway", product.kill("gateway"));
+    await soon(async () => (await ask().catch(() => ({ status: 0 }))).status === 200);
+    expect((await ask()).features).toContain("unavailable");
+    for (const part of parts) await part.back();
+    for (const part of parts) await part.told(false);
+    await product.untilReady("control", 120_000);
+    // What was answered meanwhile is on the record.
+    await soon(async () => {
+      const { out } = await done("predictions list --endpoint delays --limit 5 --json");
+      const { predictions } = JSON.parse(out) as { predictions: readonly unknown[] };
+      return predictions.length >= 5;
+    });
+  }, 300_000);
+});
