@@ -10,7 +10,7 @@ import { onlineHeader } from "../src/online-header.ts";
 import { replayValues } from "../src/replay/replay-values.ts";
 import { findView } from "../src/store.ts";
 import { publishView } from "../src/views.ts";
-import { type FeaturesFixture, featuresFixture, readOnline } from "./features-fixture.ts";
+import { allowParity, type FeaturesFixture, featuresFixture, readOnline } from "./features-fixture.ts";
 
 /** docs/spec/features.md F53 to F56, end to end: events in over the door, values and windows out before their batch. The tests follow one another. */
 
@@ -69,6 +69,7 @@ const line = ({ at, known = at, op = "U", ...more }: Departure): string =>
   `${JSON.stringify({ ...more, at: instant(at), known: instant(known), op })}\n`;
 
 let f: FeaturesFixture;
+const parity = { environment: "dev", purpose: "parity" } as const;
 beforeAll(async () => {
   f = await featuresFixture();
   await publishContract(f.deps, f.call, "departures", { document: contract, references: {} });
@@ -86,6 +87,7 @@ beforeAll(async () => {
     expect(done.failure).toBeUndefined();
   });
   await Promise.all(online);
+  await allowParity(f);
   await f.deps.early.look();
 });
 afterAll(() => f.close());
@@ -183,8 +185,8 @@ test("an accepted event counts at once, in the version that is known, and goes o
     { key: ["b"], at: minute(7), servedAt: second, windows: "1 21", delay: "21" },
   ];
   const asked = served.map(({ key, at, servedAt }) => ({ key, at, servedAt }));
-  const windowed = await replayValues(f.deps, f.call, "airports", { environment: "dev", rows: asked });
-  const stated = await replayValues(f.deps, f.call, "delays", { environment: "dev", rows: asked });
+  const windowed = await replayValues(f.deps, f.call, "airports", { ...parity, rows: asked });
+  const stated = await replayValues(f.deps, f.call, "delays", { ...parity, rows: asked });
   expect(windowed.undecided).not.toContain(2);
   for (const [index, { windows: both, delay }] of served.entries()) {
     const derived = windowed.rows[index]?.map(
@@ -207,7 +209,7 @@ test("events of a batch that its gate refuses count until then, and are gone wit
   await settled();
   expect(await found(20)).toEqual(before);
   const rows = [{ key: ["a"], at: minute(20), servedAt }];
-  const { undecided } = await replayValues(f.deps, f.call, "delays", { environment: "dev", rows });
+  const { undecided } = await replayValues(f.deps, f.call, "delays", { ...parity, rows });
   expect(undecided).toEqual([0]);
   expect(await outcomes()).toEqual(["published", "withdrawn"]);
 });
