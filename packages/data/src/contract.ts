@@ -11,7 +11,7 @@ export {
 export type { ConnectionAddress } from "./connections/connection-addresses.ts";
 export type { ContractColumn, DataContract } from "./contracts/contract-model.ts";
 export type { DataClass } from "./data-class.ts";
-export { columnTypes } from "./datasets/column-types.ts";
+export { columnScales, columnTypes } from "./datasets/column-types.ts";
 export type {
   DirectPlace,
   ErasureScope,

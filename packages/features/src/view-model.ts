@@ -17,6 +17,8 @@ export interface WindowFeature {
   readonly windowMicros: number;
   /** Most that a `distinct` says. */
   readonly limit?: number;
+  /** Of a sum, mean or variance: `of` counts units of this many digits after the point (F64); absent where it counts ones. */
+  readonly scale?: number;
   /** Of a `last`: the value of the nth newest event that has one, from 2; absent of the newest. */
   readonly nth?: number;
 }

@@ -43,18 +43,19 @@ export function linesOf(batches: readonly (readonly Reading[])[], withTombstones
 
 function line({ id, station, ts, available, sequence, gone, v, f, c }: Version, withdraws?: number): Line {
   const whole = (value: bigint) => (Number.isSafeInteger(Number(value)) ? Number(value) : String(value));
+  const tenths = f === null || Math.abs(f) > 1e17 ? null : Math.floor(f * 10 + 0.5);
   const high = v !== null && v > 1n ? 1 : null;
   return {
     id: identityKey([id]),
     station: station ?? "",
-    // In the order of the view's operands: `v` where it is above 1, v, f, c.
+    // In the order of the view's operands: `v` where it is above 1, v, f, f in tenths (those of 1e300 are no integer of 64 bits), c.
     record: {
       event: ts,
       available,
       sequence,
       ...(withdraws === undefined ? {} : { withdraws }),
       ...(gone ? { isTombstone: true } : {}),
-      values: [high, v === null ? null : whole(v), f, c],
+      values: [high, v === null ? null : whole(v), f, tenths, c],
     },
   };
 }

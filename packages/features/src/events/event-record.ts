@@ -21,7 +21,8 @@ export interface EventRecord {
   readonly values: readonly EventCell[];
 }
 
-export interface ShapedFeature extends Pick<WindowFeature, "aggregate" | "windowMicros" | "limit" | "nth"> {
+export interface ShapedFeature
+  extends Pick<WindowFeature, "aggregate" | "windowMicros" | "limit" | "nth" | "scale"> {
   /** Place of what it aggregates among the operands; -1 of a count of events. */
   readonly operand: number;
 }
