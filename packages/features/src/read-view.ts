@@ -166,7 +166,7 @@ function readOnline(
 }
 
 /** Of these every executor has the same text. */
-const namingTypes: ReadonlySet<ValueType | undefined> = new Set(["text", "int", "bool", "instant"]);
+const namingTypes: ReadonlySet<ColumnTypes[string] | undefined> = new Set(["text", "int", "bool", "instant"]);
 
 /** `events: log`; the identity is what the contract states, or all of a row where it states none. */
 function readIdentity(
