@@ -216,6 +216,23 @@ describe("the fallback chain", () => {
     expect(records.every(({ context }) => context.model === undefined)).toBe(true);
   });
 
+  test("the charter's own breaker opens after as many failures as it says, for as long as it says", async () => {
+    const breaker = { consecutiveFailures: 2, failureRate: 1, openMs: 60_000 };
+    slow([{ kind: "fixed", outputs: { y: 0.5 } }], {
+      resilience: { maxInFlight: 1000, slowMs: 60_000, targetWaitMs: 10_000, breaker },
+    });
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const reasons: (string | null)[] = [];
+    for (let i = 0; i < 8; i++)
+      reasons.push((await ask(gateway, "slow", {}, one)).headers.get("x-portolan-fallback"));
+    const opened = reasons.indexOf("breaker_open");
+    expect(opened).toBeGreaterThanOrEqual(2);
+    // A wait behind the first run, which has not ended, says nothing yet.
+    expect(opened).toBeLessThan(5);
+    expect(new Set(reasons.slice(opened))).toEqual(new Set(["breaker_open"]));
+  });
+
   test("callers that give up at once cost the model nothing: its runner lives, its circuit stays closed", async () => {
     slow([], { limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 60_000, bodyBytes: 1000 } });
     await installation.publish(1);

@@ -38,6 +38,7 @@ export function readFeatureView(
     "available",
     "ttl",
     "events",
+    "online",
     "tombstone",
     "request",
     "features",
@@ -94,7 +95,7 @@ function readBody(root: YamlNode, contract: string, source: Source): FeatureView
 function readFeatures(
   root: YamlNode,
   source: Source,
-): Pick<FeatureView, "features" | "values" | "request" | "onDemand" | "tombstone" | "identity"> {
+): Pick<FeatureView, "features" | "values" | "request" | "onDemand" | "tombstone" | "identity" | "online"> {
   const { columns, primaryKey } = source;
   const node = root.get("features");
   const items = node.items();
@@ -129,6 +130,7 @@ function readFeatures(
     );
   if (request.length > 0 && onDemand.length === 0)
     root.get("request").report("is read by no feature", "Add one with `onDemand`, or leave it out.");
+  const online = readOnline(root.get("online"), columns, values.length > 0, identity);
   return {
     features,
     ...(values.length > 0 ? { values } : {}),
@@ -136,8 +138,35 @@ function readFeatures(
     ...(onDemand.length > 0 ? { onDemand } : {}),
     ...(tombstone ? { tombstone } : {}),
     ...(identity ? { identity } : {}),
+    ...(online ? { online } : {}),
   };
 }
+
+/** `online: accepted`: whoever takes an event in before its log has it must know it again when the log does. */
+function readOnline(
+  node: YamlNode,
+  columns: ColumnTypes,
+  hasValues: boolean,
+  identity: EventIdentity | undefined,
+): "accepted" | undefined {
+  if (!node.present) return undefined;
+  node.oneOf(["accepted"], "Write `online: accepted`, or leave it out.");
+  if (!hasValues && !identity?.isKey)
+    node.report(
+      "is for events that something names",
+      "Write `events: log`, over a contract that has a primary key.",
+    );
+  const inexact = hasValues ? undefined : identity?.columns.find((name) => !namingTypes.has(columns[name]));
+  if (inexact !== undefined)
+    node.report(
+      `names events by ${inexact}, which is ${columns[inexact]}`,
+      "Let the primary key be texts, integers or instants.",
+    );
+  return "accepted";
+}
+
+/** Of these every executor has the same text. */
+const namingTypes: ReadonlySet<ColumnTypes[string] | undefined> = new Set(["text", "int", "bool", "instant"]);
 
 /** `events: log`; the identity is what the contract states, or all of a row where it states none. */
 function readIdentity(

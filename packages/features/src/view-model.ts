@@ -57,6 +57,8 @@ export interface FeatureView {
   readonly tombstone?: Expression;
   /** Which rows are one event, in a view of windows whose events lie in a log; absent where they are read from one dataset. */
   readonly identity?: EventIdentity;
+  /** Events count online once they are accepted, while their batch is under way (F53); absent: with their batch. */
+  readonly online?: "accepted";
 }
 
 /** What two rows have in common that state the same event (docs/spec/features.md, F30). */

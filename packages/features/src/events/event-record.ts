@@ -15,6 +15,8 @@ export interface EventRecord {
   readonly sequence: number;
   /** Sequence of the version that counts no more from `available` on; absent in a version. */
   readonly withdraws?: number;
+  /** It is no event: it withdraws the one that it names. Folded into nothing; for who knows events by their identity. */
+  readonly isTombstone?: true;
   /** In the order of the shape's operands. */
   readonly values: readonly EventCell[];
 }
