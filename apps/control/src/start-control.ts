@@ -97,6 +97,8 @@ export interface Wiring {
 
 const refreshEveryMs = 2000;
 /** The ledger's rows have their order within a second; lineage is read by people. */
+/** Views that come online, and batches that end, are noticed after so long. */
+const lookEarlyMs = 1000;
 const followEveryMs = 1000;
 /** Contracts keep data for days and years. */
 const retainEveryMs = 3_600_000;
@@ -338,6 +340,7 @@ async function startBackground(
     repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
     repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
     repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
+    repeating(lookEarlyMs, () => data.early.look(), log, "features.early.look_failed"),
     repeating(retainEveryMs, () => retainData({ base, identity, data }), log, "data.retention.failed"),
     repeating(finishEveryMs, () => finishRemovals({ base, erasure }), log, "registry.removal.failed"),
   ];

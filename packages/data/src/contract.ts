@@ -11,7 +11,7 @@ export {
 export type { ConnectionAddress } from "./connections/connection-addresses.ts";
 export type { ContractColumn, DataContract } from "./contracts/contract-model.ts";
 export type { DataClass } from "./data-class.ts";
-export { columnTypes } from "./datasets/column-types.ts";
+export { columnScales, columnTypes } from "./datasets/column-types.ts";
 export type {
   DirectPlace,
   ErasureScope,
@@ -25,6 +25,7 @@ export type {
 } from "./erasure/places.ts";
 export type { ErasureReport, ErasureView } from "./erasure/report.ts";
 export { hasWord } from "./erasure/word-pattern.ts";
+export type { AcceptedEvents, AcceptedPlace, EarlyTaker } from "./ports.ts";
 export type { DatasetManifest, IngestionView } from "./resources.ts";
 export type { DecisionView } from "./routes/access.ts";
 export type { RetentionRound } from "./routes/retention.ts";

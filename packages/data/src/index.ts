@@ -41,6 +41,7 @@ export { isContractReference } from "./erasure/place-store.ts";
 export type { DirectPlace, RowPlace, TextSearch } from "./erasure/places.ts";
 export { type DataErrorCode, dataErrors } from "./errors.ts";
 export { eventBatchJob } from "./events/batch-events.ts";
+export { offerWaiting } from "./events/offer-waiting.ts";
 export { receiveEvents } from "./events/receive-events.ts";
 export { type EventFigures, eventFigures } from "./health/event-figures.ts";
 export { type HealthFigures, healthFigures } from "./health/health-figures.ts";

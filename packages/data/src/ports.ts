@@ -2,6 +2,7 @@ import type { Actor, CallContext, Environment, Transaction } from "@portolan/ker
 import type { KafkaConnection, PostgresqlConnection } from "./connections/read-connection.ts";
 import type { DatasetManifest } from "./resources.ts";
 import type { ObservedColumn } from "./sources/observe-sources.ts";
+import type { Value } from "./values/parse-value.ts";
 
 /** Hears of every dataset, in the transaction that publishes it. */
 export type FollowDataset = (tx: Transaction, dataset: DatasetManifest) => Promise<void>;
@@ -110,4 +111,34 @@ export interface RelationReader {
     requests: readonly RelationRequest<T>[],
     signal: AbortSignal,
   ): Promise<RelationSnapshot<T>[]>;
+}
+
+/** Whose events, under which contract. */
+export interface AcceptedPlace {
+  readonly organisationId: string;
+  readonly contract: string;
+  readonly environment: string;
+  readonly useCaseId?: string;
+}
+
+/** Events of one request that break no rule of their contract, on disk already. */
+export interface AcceptedEvents {
+  /** Epoch microseconds. */
+  readonly acceptedAt: number;
+  /** What they take, about. */
+  readonly bytes: number;
+  readonly rows: readonly {
+    /** Its number among all events. */
+    readonly accepted: number;
+    /** By column, as a dataset of the contract would have them. */
+    readonly values: Readonly<Record<string, Value | null>>;
+  }[];
+}
+
+/** Who takes events when they are accepted, before their batch is judged as a whole. */
+export interface EarlyTaker {
+  /** Whether anybody wants those of this place. Asked for each request. */
+  wants(place: AcceptedPlace): boolean;
+  /** Resolves when there is room for more; until then whoever sends events waits for the answer. Never rejects. */
+  take(place: AcceptedPlace, events: AcceptedEvents): Promise<void>;
 }

@@ -61,6 +61,11 @@ const variants: Readonly<Record<string, readonly Options[]>> = {
     { logicalTypeOptions: { multipleOf: 0.01 } },
     { logicalTypeOptions: { format: "f32" } },
     { quality: [invalidValues([0.5, 1, -0.25])] },
+    { customProperties: [{ property: "portolan.scale", value: 2 }] },
+    {
+      logicalTypeOptions: { exclusiveMinimum: 0.1, multipleOf: 0.01 },
+      customProperties: [{ property: "portolan.scale", value: 9 }],
+    },
   ],
   boolean: [{}, { quality: [invalidValues([true])] }],
   date: [
@@ -166,7 +171,7 @@ const word: fc.Arbitrary<string> = fc.oneof(
       .tuple(
         fc.constantFrom("", "-", "+", " "),
         digits(20),
-        fc.constantFrom("", ".0", ".00", ".5", ".", "e3", "E-2", "e400", "_0", " "),
+        fc.constantFrom("", ".0", ".00", ".5", ".005", ".285", ".", "e3", "E-2", "e400", "_0", " "),
       )
       .map((parts) => parts.join("")),
   },

@@ -1,6 +1,9 @@
+export type { EarlyLine } from "./early/early-line.ts";
 export type { LogRecord } from "./log/log-record.ts";
 export type { OnDemandPlan, RequestField } from "./on-demand/on-demand-model.ts";
 export type {
+  AcceptedRange,
+  EarlyValues,
   EntityPart,
   FoldPosition,
   LogFold,

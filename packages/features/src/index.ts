@@ -4,6 +4,8 @@ import { featureViewRoutes, trainingSetRoutes } from "./routes/feature-views.ts"
 import type { FeatureDeps } from "./views.ts";
 
 export { featureRows } from "./access/feature-rows.ts";
+export { EarlyEvents } from "./early/early-events.ts";
+
 export { featurePlaces, onlinePlace } from "./erasure/feature-places.ts";
 export { refoldPlace } from "./erasure/refold-place.ts";
 export { featureErrors } from "./errors.ts";

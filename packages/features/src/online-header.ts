@@ -20,5 +20,6 @@ export function onlineHeader({ organisationId, environment, view }: PlacedView):
     ttlMicros: view.ttlMicros,
     featureNames: storedNamesOf(view),
     ...(isEventView(view) ? { windows: windowShape(view) } : {}),
+    ...(view.online === "accepted" ? { isEarly: true } : {}),
   };
 }

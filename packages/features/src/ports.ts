@@ -1,4 +1,5 @@
 import type { EpochMicros } from "@portolan/kernel";
+import type { EarlyLine } from "./early/early-line.ts";
 import type { EventRecord, WindowShape } from "./events/event-record.ts";
 import type { LogRecord } from "./log/log-record.ts";
 
@@ -35,6 +36,8 @@ export interface OnlineViewHeader extends OnlineViewKey {
   readonly featureNames: readonly string[];
   /** Of a view of windows whose events lie in a log: its values are folded when somebody asks. */
   readonly windows?: WindowShape;
+  /** Accepted events count before their batch is in the log (F53). */
+  readonly isEarly?: true;
 }
 
 /** What a view's windows take in an online store, as it was when it was looked through last. */
@@ -56,6 +59,24 @@ export interface OnlineState {
 export interface OnlineRecord {
   readonly key: readonly string[];
   readonly record: LogRecord | EventRecord;
+  /** Which event it states, in a view of windows whose early events are online; `identityKey` of it. */
+  readonly id?: string;
+}
+
+/** Numbers of accepted events that follow one another: the first and the last. */
+export type AcceptedRange = readonly [first: number, last: number];
+
+/** Accepted events whose batch is under way, over what the log's fold has: a reader sees both as if they were one log (docs/spec/features.md, F53). */
+export interface EarlyValues {
+  /**
+   * Takes lines in of a view into which this log is folded; those of any other are left out. They are there for every reader once it resolves; the
+   * same line again changes nothing.
+   */
+  accept(view: OnlineViewHeader, log: string, lines: readonly EarlyLine[]): Promise<void>;
+  /** Removes those with these numbers: the log has them now, or never will. Resolves to how many there were. */
+  settle(view: OnlineViewKey, accepted: readonly AcceptedRange[]): Promise<number>;
+  /** All that are there, by their number, with when they were accepted. */
+  waiting(view: OnlineViewKey): Promise<readonly Pick<EarlyLine, "accepted" | "acceptedAt">[]>;
 }
 
 /** How far a log is folded into an online store. */
@@ -105,6 +126,8 @@ export interface OnlineReader {
  * @throws PortolanError `features.online_busy` when another writer came in between, `features.online_unavailable` when the store does not answer
  */
 export interface OnlineStore extends OnlineReader {
+  /** Absent where events go online with their batch alone. */
+  readonly early?: EarlyValues;
   /**
    * Replaces the whole view at once: a reader sees the old values or the new ones. Older values never
    * replace newer: then nothing is written, and it resolves to the moment of those that stay.

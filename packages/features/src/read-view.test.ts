@@ -1,3 +1,4 @@
+import { parseExpression } from "@portolan/expressions";
 import { expect, test } from "vitest";
 import { featureViewDigest, readFeatureView } from "./read-view.ts";
 import { featureNamesOf, isValueView, onDemandPlanOf } from "./view-model.ts";
@@ -48,6 +49,33 @@ test("the last k values are k features, the newest of them a plain last, and sha
   );
 });
 
+test("a number whose contract states its scale is counted in units, under a condition too, and is a float to all else", () => {
+  const rated = (feature: string) =>
+    readFeatureView(
+      text(`  - { name: n, ${feature}, window: 1h }\n`),
+      "accounts.yaml",
+      () => types,
+      () => [],
+      () => ({ rating: 2 }),
+    ).features[0];
+  const units = parseExpression("floor(rating * 100.0 + 0.5)", types);
+  expect(rated("aggregate: sum, of: rating")).toMatchObject({ of: units, scale: 2 });
+  expect(rated("aggregate: distinct, of: rating, limit: 5")).toEqual({
+    name: "n",
+    aggregate: "distinct",
+    of: units,
+    windowMicros: 3_600_000_000,
+    limit: 5,
+  });
+  expect(rated("aggregate: mean, of: rating, where: cents > 1")).toMatchObject({
+    of: { fn: "if", type: "int" },
+    scale: 2,
+  });
+  expect(rated("aggregate: max, of: rating")).toMatchObject({ of: { op: "column", type: "float" } });
+  expect(rated("aggregate: max, of: rating")).not.toHaveProperty("scale");
+  expect(() => rated("aggregate: sum, of: rating * 2")).toThrow(/sums run on integers/);
+});
+
 test("on-demand features are read over request fields and stored features, and belong to a view with a log", () => {
   const asked = "request:\n  - { name: paid, type: int }\n";
   const view = read(`${values}  - { name: share, onDemand: paid / balance }\n`, asked);
@@ -95,7 +123,7 @@ test("what is no view of values is refused where it stands, with what to write i
       8,
       "integer, a truth value or a float",
     ],
-    [refused("  - { name: n, aggregate: variance, of: rating, window: 1h }\n"), 8, "Quantise it"],
+    [refused("  - { name: n, aggregate: variance, of: rating, window: 1h }\n"), 8, "portolan.scale"],
     [refused("  - { name: n, aggregate: count, where: cents, window: 1h }\n"), 8, "no truth value"],
     [refused("  - { name: n, aggregate: last_k, of: cents, window: 1h }\n"), 8, "k: 3"],
     [refused("  - { name: n, aggregate: last_k, of: cents, k: 33, window: 1h }\n"), 8, "1 to 32"],

@@ -243,6 +243,12 @@ export type ReplayRequest = Static<typeof ReplayRequest>;
 export const ReplayedValues = Type.Object({
   view: Type.String({ description: "`name@version`" }),
   digest: Sha256,
+  undecided: Type.Optional(
+    Type.Array(Type.Integer(), {
+      description:
+        "Rows, by their place, that may have been served of accepted events of which is not known which: their batch was refused or is under way, or several of its events are the row's",
+    }),
+  ),
   rows: Type.Array(
     Type.Array(
       Type.Object({
@@ -267,6 +273,7 @@ export const ReplayedValues = Type.Object({
 export interface ReplayedValues {
   readonly view: string;
   readonly digest: string;
+  readonly undecided?: readonly number[];
   readonly rows: readonly (readonly {
     readonly status: "found" | "not_found" | "outside_max_age";
     readonly asOf?: number;

@@ -104,7 +104,7 @@ export async function contractColumns(
   at: WorkPlace,
 ): Promise<
   | {
-      readonly columns: readonly { name: string; type: string }[];
+      readonly columns: readonly { name: string; type: string; scale?: number }[];
       readonly primaryKey: readonly string[];
     }
   | undefined

@@ -17,6 +17,8 @@ export interface WindowFeature {
   readonly windowMicros: number;
   /** Most that a `distinct` says. */
   readonly limit?: number;
+  /** Of a sum, mean or variance: `of` counts units of this many digits after the point (F64); absent where it counts ones. */
+  readonly scale?: number;
   /** Of a `last`: the value of the nth newest event that has one, from 2; absent of the newest. */
   readonly nth?: number;
 }
@@ -55,6 +57,8 @@ export interface FeatureView {
   readonly tombstone?: Expression;
   /** Which rows are one event, in a view of windows whose events lie in a log; absent where they are read from one dataset. */
   readonly identity?: EventIdentity;
+  /** Events count online once they are accepted, while their batch is under way (F53); absent: with their batch. */
+  readonly online?: "accepted";
 }
 
 /** What two rows have in common that state the same event (docs/spec/features.md, F30). */

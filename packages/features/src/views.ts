@@ -1,4 +1,5 @@
-import { type AnalysisEngine, columnTypes, type RowsAccess } from "@portolan/data/contract";
+import { type AnalysisEngine, columnScales, columnTypes, type RowsAccess } from "@portolan/data/contract";
+
 import {
   type ArtifactCatalogue,
   type Authorizer,
@@ -119,6 +120,7 @@ async function readDocument(
     file,
     () => (contract ? columnTypes(contract.columns) : undefined),
     () => contract?.primaryKey ?? [],
+    () => columnScales(contract?.columns ?? []),
   );
 }
 

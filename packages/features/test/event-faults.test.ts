@@ -113,6 +113,7 @@ const planFaults: Readonly<Record<string, readonly [string, string]>> = {
   "the far edge is rounded to a hop": ["least(event + 60, until)", "least((event // 5) * 5 + 60, until)"],
   "an event counts before it was available": ["available as t, 0 as probe", "event as t, 0 as probe"],
   "picks ignore corrections": ["least(e.event + 60, e.until)", "e.event + 60"],
+  "units are taken for ones": ["::double / '10'::double", "::double / '1'::double"],
   "the nth newest is counted from the oldest": ["'DESC')[3]", "'ASC')[3]"],
   "a node keeps too few of the newest": [", 3) filter", ", 2) filter"],
   "the nth newest is the one before it": ["'DESC')[2]", "'DESC')[1]"],

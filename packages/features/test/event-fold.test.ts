@@ -44,6 +44,7 @@ test("the same lines in pages of one or in one page leave the same store, bit fo
 function last(station: string, after: number): ReturnType<typeof linesOf>[number] {
   return Array.from({ length: 40 }, (_, index) => ({
     station,
+    id: String(index),
     record: { event: 1000, available: 1000, sequence: after + 1000 + index, values: [null, 1, null, null] },
   }));
 }

@@ -1,9 +1,11 @@
+import { identityKey } from "../src/early/early-line.ts";
 import type { EventRecord } from "../src/events/event-record.ts";
 import type { Reading } from "./event-world.ts";
 
 export interface Line {
   readonly station: string;
   readonly record: EventRecord;
+  readonly id: string;
 }
 
 interface Version extends Reading {
@@ -11,8 +13,11 @@ interface Version extends Reading {
   readonly sequence: number;
 }
 
-/** The lines of a log, batch by batch, as its definition has them (F31): versions, then the withdrawals that they bring about. */
-export function linesOf(batches: readonly (readonly Reading[])[]): Line[][] {
+/**
+ * The lines of a log, batch by batch, as its definition has them (F31): versions, then the withdrawals that they bring about; with the tombstones, where
+ * events are known by their identity.
+ */
+export function linesOf(batches: readonly (readonly Reading[])[], withTombstones = false): Line[][] {
   const versions = new Map<string, Version[]>();
   let sequence = 0;
   return batches.map((rows) => {
@@ -21,7 +26,7 @@ export function linesOf(batches: readonly (readonly Reading[])[]): Line[][] {
       .filter((row) => row.gone || row.station !== null)
       .map((row): Version => ({ ...row, available: Math.max(row.ts, row.known), sequence: (sequence += 1) }));
     for (const one of fresh) versions.set(one.id, [...(versions.get(one.id) ?? []), one]);
-    const lines = fresh.filter(({ gone }) => !gone).map((one) => line(one));
+    const lines = fresh.filter(({ gone }) => withTombstones || !gone).map((one) => line(one));
     for (const id of new Set(fresh.map((one) => one.id))) {
       const ordered = (versions.get(id) ?? []).toSorted(
         (one, other) => one.available - other.available || one.sequence - other.sequence,
@@ -36,18 +41,21 @@ export function linesOf(batches: readonly (readonly Reading[])[]): Line[][] {
   });
 }
 
-function line({ station, ts, available, sequence, v, f, c }: Version, withdraws?: number): Line {
+function line({ id, station, ts, available, sequence, gone, v, f, c }: Version, withdraws?: number): Line {
   const whole = (value: bigint) => (Number.isSafeInteger(Number(value)) ? Number(value) : String(value));
+  const tenths = f === null || Math.abs(f) > 1e17 ? null : Math.floor(f * 10 + 0.5);
   const high = v !== null && v > 1n ? 1 : null;
   return {
+    id: identityKey([id]),
     station: station ?? "",
-    // In the order of the view's operands: `v` where it is above 1, v, f, c.
+    // In the order of the view's operands: `v` where it is above 1, v, f, f in tenths (those of 1e300 are no integer of 64 bits), c.
     record: {
       event: ts,
       available,
       sequence,
       ...(withdraws === undefined ? {} : { withdraws }),
-      values: [high, v === null ? null : whole(v), f, c],
+      ...(gone ? { isTombstone: true } : {}),
+      values: [high, v === null ? null : whole(v), f, tenths, c],
     },
   };
 }

@@ -50,6 +50,8 @@ features:
   - { name: newest_short, aggregate: last, of: v, window: 10ms }
   - { name: lasts, aggregate: last_k, of: f, k: 3, window: 60ms }
   - { name: lasts_short, aggregate: last_k, of: v, k: 2, window: 10ms }
+  - { name: paid, aggregate: sum, of: f, window: 60ms }
+  - { name: paid_mean, aggregate: mean, of: f, window: 10ms }
   - { name: kinds, aggregate: distinct, of: c, limit: 2, window: 60ms }
   - { name: sizes, aggregate: distinct, of: v, limit: 100, window: 10ms }
 `,
@@ -65,6 +67,7 @@ features:
       c: "text",
     }),
     () => primaryKey,
+    () => ({ f: 1 }),
   );
   if (!isEventView(view)) throw new Error("its events are in no log");
   // Microseconds in place of milliseconds: schedules meet both edges of each window.
@@ -201,10 +204,26 @@ export function naiveValues({ batches, probes }: Delivery, upTo = batches.length
       newest(few, ({ v }) => v),
       ...[1, 2, 3].map((nth) => newest(many, ({ f }) => f, nth)),
       ...[1, 2].map((nth) => newest(few, ({ v }) => v, nth)),
+      scaledSum(floats),
+      scaledSum(
+        few.flatMap(({ f }) => (f === null ? [] : [f])),
+        true,
+      ),
       Math.min(texts.size, 2),
       new Set(whole(few)).size,
     ];
   });
+}
+
+/** As F64 says, of one digit after the point: what is beyond 64 bits of tenths takes no part. */
+function scaledSum(values: readonly number[], isMean = false): number | null {
+  const tenths = values
+    .map((value) => Math.floor(value * 10 + 0.5))
+    .filter((value) => Math.abs(value) < 2 ** 63)
+    .map(BigInt);
+  const sum = tenths.reduce((all, value) => all + value, 0n);
+  if (tenths.length === 0 || BigInt.asIntN(64, sum) !== sum) return null;
+  return Number(sum) / (isMean ? tenths.length * 10 : 10);
 }
 
 /** As F26 says, in its own words. */

@@ -1,10 +1,20 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createRowsAccess, type DataDeps } from "@portolan/data";
-import type { EpochMicros, JobHandler, MigrationSet } from "@portolan/kernel";
+
+import { createRowsAccess, type DataDeps, offerWaiting } from "@portolan/data";
+import type { AcceptedPlace } from "@portolan/data/contract";
+import {
+  type CallContext,
+  createLogger,
+  type EpochMicros,
+  type JobHandler,
+  type MigrationSet,
+} from "@portolan/kernel";
+
 import { openOnlineStore } from "@portolan/lmdb";
 import { allowReading, type DataFixture, dataFixture, waitFor } from "../../data/test/data-fixture.ts";
 import {
+  EarlyEvents,
   type FeatureDeps,
   featuresMigrations,
   followDataset,
@@ -18,8 +28,10 @@ import {
 import type { OnlineVector, OnlineViewKey } from "../src/ports.ts";
 import type { TrainingSetRequest, TrainingSetView } from "../src/resources.ts";
 
+type FixtureDeps = DataDeps & FeatureDeps & { readonly early: EarlyEvents };
+
 export interface FeaturesFixture extends Omit<DataFixture, "deps"> {
-  readonly deps: DataDeps & FeatureDeps;
+  readonly deps: FixtureDeps;
   /** Publishes the contract and the three views of the example. */
   publishExample(): Promise<void>;
   trainingSet(request: TrainingSetRequest): Promise<TrainingSetView>;
@@ -27,13 +39,16 @@ export interface FeaturesFixture extends Omit<DataFixture, "deps"> {
 
 export async function featuresFixture(
   migrations: readonly MigrationSet[] = [],
-  more: (deps: DataDeps & FeatureDeps) => readonly JobHandler[] = () => [],
+  more: (deps: FixtureDeps) => readonly JobHandler[] = () => [],
 ): Promise<FeaturesFixture> {
-  const withOnline = (deps: DataDeps): DataDeps & FeatureDeps => {
+  const withOnline = (deps: DataDeps): FixtureDeps => {
     const online = openOnlineStore({ folder: join(deps.workFolder, "..", "online") });
-    return { ...deps, online, access: createRowsAccess(deps) };
+    const log = createLogger({ name: "test", level: "silent" });
+    const offer = (call: CallContext, place: AcceptedPlace) => offerWaiting({ ...deps, early }, call, place);
+    const early = new EarlyEvents({ uow: deps.uow, clock: deps.clock, log, online, offer });
+    return { ...deps, online, early, access: createRowsAccess(deps) };
   };
-  let full: (DataDeps & FeatureDeps) | undefined;
+  let full: FixtureDeps | undefined;
   const f = await dataFixture(
     [featuresMigrations, ...migrations],
     (deps) => {

@@ -48,11 +48,28 @@ features:
   - { name: is_high, aggregate: last, of: v > 15, window: 60s }
   - { name: lasts, aggregate: last_k, of: v, k: 3, window: 60s }
   - { name: lasts_high, aggregate: last_k, of: f, k: 2, where: v > 15, window: 10s }
+  - { name: paid, aggregate: sum, of: p, window: 10s }
+  - { name: paid_mean, aggregate: mean, of: p, where: v > 15, window: 60s }
+  - { name: paid_spread, aggregate: variance, of: p, window: 60s }
+  - { name: prices, aggregate: distinct, of: p, limit: 100, window: 60s }
+  - { name: paid_last, aggregate: last, of: p, window: 60s }
   - { name: kinds, aggregate: distinct, of: c, limit: 3, window: 60s }
   - { name: sizes, aggregate: distinct, of: v, limit: 100, window: 10s }
 `,
   "sensors.yaml",
-  () => ({ site: "text", unit: "int", ts: "instant", lag: "int", v: "int", w: "int", f: "float", c: "text" }),
+  () => ({
+    site: "text",
+    unit: "int",
+    ts: "instant",
+    lag: "int",
+    v: "int",
+    w: "int",
+    f: "float",
+    p: "float",
+    c: "text",
+  }),
+  () => [],
+  () => ({ p: 2 }),
 );
 /** The largest of ours and beyond: sums that leave 64 bits, and doubles that round. */
 const extremes = [2n ** 63n - 1n, -(2n ** 63n), 2n ** 53n + 1n, -(2n ** 53n) - 3n, 0n, 15n, 16n];
@@ -103,6 +120,9 @@ const aCase: fc.Arbitrary<Case> = fc.record({
       f: fc.option(fc.constantFrom(0, -0, 0.1, -0.3, 1e300, -5e-324, Number.NaN, Number.POSITIVE_INFINITY), {
         freq: 6,
       }),
+      p: fc.option(fc.constantFrom(0, 0.1, 0.2, 0.3, -0.07, 1.005, 4503599627370.49, -21474836.49, 1e300), {
+        freq: 6,
+      }),
       c: fc.option(fc.constantFrom("a", "b", "c", "d", "A", ""), { freq: 6 }),
     }),
     { maxLength: 60 },
@@ -139,13 +159,13 @@ async function offline({ events, probes }: Case): Promise<{ plan: unknown[][]; o
   const { rows } = await engine.run({
     statements: [
       {
-        sql: "create table events (site varchar, unit bigint, ts bigint, lag bigint, v bigint, w bigint, f double, c varchar)",
+        sql: "create table events (site varchar, unit bigint, ts bigint, lag bigint, v bigint, w bigint, f double, p double, c varchar)",
       },
       ...(events.length === 0
         ? []
         : [
             {
-              sql: `insert into events values ${values(events.map((e) => [e["site"], e["unit"], e["ts"], e["lag"], e["v"], e["w"], e["f"], e["c"]]))}`,
+              sql: `insert into events values ${values(events.map((e) => [e["site"], e["unit"], e["ts"], e["lag"], e["v"], e["w"], e["f"], e["p"], e["c"]]))}`,
             },
           ]),
       { sql: "create table probes (_row bigint, _at bigint, site varchar, unit bigint)" },
@@ -210,6 +230,7 @@ test("the check notices each fault that feature stores are known for", async () 
     v,
     w: 0n,
     f: null,
+    p: null,
     c: null,
   });
   const base = [event(at - 5n * second, 0n, 7n)];

@@ -9,6 +9,7 @@ import {
   type StoredHeader,
   writtenElsewhere,
 } from "@portolan/features/online-values";
+import { noteVersions } from "./early-rows.ts";
 import { dropGenerationsBefore, headerKey, headerOf, stage, type Values, valueKey } from "./stored-values.ts";
 import { foldWindows, sweepWindows } from "./window-rows.ts";
 
@@ -84,9 +85,16 @@ async function write(
 }
 
 function writePage(values: Values, header: StoredHeader, page: readonly OnlineRecord[]): void {
-  for (const { key, records } of byEntity(page)) {
+  if (header.isEarly && header.windows) noteVersions(values, header, page);
+  // A tombstone names an event, and is none.
+  const lines = header.windows ? page.filter(({ record }) => !isNoEvent(record)) : page;
+  for (const { key, records } of byEntity(lines)) {
     const at = valueKey(header, header.generation, key);
     if (header.windows) foldWindows(values, header, header.windows, at, records);
     else void values.put(at, foldValues(header, values.get(at) as StoredEntity | undefined, records));
   }
+}
+
+function isNoEvent(record: OnlineRecord["record"]): boolean {
+  return !("isTombstone" in record) ? false : record.isTombstone === true;
 }

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import type {
+  EarlyValues,
   EntityPart,
   OnlineQuestion,
   OnlineRow,
@@ -17,6 +18,7 @@ import {
 } from "@portolan/features/online-values";
 import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
 import { open } from "lmdb";
+import { changesOf, earlyRecords, earlyValues, forgetEarly } from "./early-rows.ts";
 import { foldLog } from "./log-fold.ts";
 import {
   dropGenerationsBefore,
@@ -31,6 +33,8 @@ import {
 } from "./stored-values.ts";
 import { entityReader, windowState } from "./window-rows.ts";
 
+export type LmdbOnlineStore = OnlineStore & { readonly early: EarlyValues };
+
 /**
  * The embedded online store. The one writer opens it with `readOnly: false`; gateways read it from their own process.
  * A replacement writes a new generation and switches to it in one transaction, so no reader ever sees half a view.
@@ -39,7 +43,7 @@ import { entityReader, windowState } from "./window-rows.ts";
 export function openOnlineStore(options: {
   readonly folder: string;
   readonly readOnly?: boolean;
-}): OnlineStore {
+}): LmdbOnlineStore {
   const readOnly = options.readOnly ?? false;
   if (!readOnly) mkdirSync(options.folder, { recursive: true });
   const values: Values = open({ path: `${options.folder}/online.lmdb`, readOnly, compression: false });
@@ -68,7 +72,13 @@ export function openOnlineStore(options: {
     fold: (header, fold) => inTurn(() => foldLog(values, header, fold)),
     countEntities: async (view, named) => entitiesIn(await keysNamed(values, view, named), named),
     // In turn with folds: one that has read an entity's records would write them back.
-    forgetEntities: (view, named) => inTurn(() => forget(values, view, named)),
+    forgetEntities: (view, named) =>
+      inTurn(async () => {
+        await forgetEarly(values, view, named);
+        return forget(values, view, named);
+      }),
+    // Not in turn: between two pages of a fold an accepted event has its own.
+    early: earlyValues(values),
     close: async () => {
       await writing;
       await values.close();
@@ -83,7 +93,10 @@ function readAll(values: Values, questions: readonly OnlineQuestion[], at: Epoch
     const place = `${view.organisationId}/${view.environment}/${view.view}`;
     if (!headers.has(place)) headers.set(place, headerOf(values, view));
     const header = headers.get(place);
-    return answerOf(view, header, entityReader(values, valueKey(view, header?.generation ?? 0, key)), at);
+    const rows = entityReader(values, valueKey(view, header?.generation ?? 0, key));
+    if (!header?.isEarly) return answerOf(view, header, rows, at);
+    const early = () => earlyRecords(values, header, key);
+    return answerOf(view, header, { ...rows, early, changes: () => changesOf(values, header, key) }, at);
   });
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { EntityPart, OnlineState, OnlineViewKey } from "@portolan/features/contract";
 import { keyParts, type StoredEntity, type StoredHeader } from "@portolan/features/online-values";
 import type { RootDatabase } from "lmdb";
+import type { EarlyRow } from "./early-rows.ts";
 import type { WindowRow } from "./window-rows.ts";
 
 /** Who writes the generation that nobody reads yet. */
@@ -10,7 +11,10 @@ interface StoredStaging {
 }
 
 export type Key = (string | number)[];
-export type Values = RootDatabase<StoredHeader | StoredEntity | WindowRow | OnlineState | StoredStaging, Key>;
+export type Values = RootDatabase<
+  StoredHeader | StoredEntity | WindowRow | OnlineState | StoredStaging | EarlyRow,
+  Key
+>;
 
 export function placeOf({ organisationId, environment, view }: OnlineViewKey): string[] {
   return [organisationId, environment, view];
@@ -28,6 +32,11 @@ export function headerKey(view: OnlineViewKey): Key {
 /** LMDB takes keys of at most 1,978 bytes. */
 export function valueKey(view: OnlineViewKey, generation: number, key: readonly (string | number)[]): Key {
   return ["value", ...placeOf(view), generation, ...keyParts(key)];
+}
+
+/** Where the versions of an event lie that the log has, in a view whose early events are online. */
+export function identityKeyOf(view: OnlineViewKey, generation: number, id: string): Key {
+  return ["identity", ...placeOf(view), generation, id];
 }
 
 /** The right to write the generation after the one that readers look into; whoever takes it next has it alone. */
@@ -59,18 +68,23 @@ export async function stage(values: Values, view: OnlineViewKey): Promise<Stagin
  * Removes generations up to, not including, this one, after the switch to a newer one. Callers leave the one before the newest: a reader that
  * has read the old header, but not yet its values, still finds them. What a crash leaves is in the range of the next call.
  */
-export function dropGenerationsBefore(
+export async function dropGenerationsBefore(
   values: Values,
   view: OnlineViewKey,
   generation: number,
 ): Promise<void> {
-  return dropRange(values, ["value", ...placeOf(view)], ["value", ...placeOf(view), generation]);
+  for (const kind of generationKinds)
+    await dropRange(values, [kind, ...placeOf(view)], [kind, ...placeOf(view), generation]);
 }
 
+const generationKinds = ["value", "identity"];
+
 /** Removes one generation that no header names. */
-export function dropGeneration(values: Values, view: OnlineViewKey, generation: number): Promise<void> {
-  const place = ["value", ...placeOf(view)];
-  return dropRange(values, [...place, generation], [...place, generation + 1]);
+export async function dropGeneration(values: Values, view: OnlineViewKey, generation: number): Promise<void> {
+  for (const kind of generationKinds) {
+    const place = [kind, ...placeOf(view)];
+    await dropRange(values, [...place, generation], [...place, generation + 1]);
+  }
 }
 
 /** Keys that one transaction removes: a generation may have millions, and the caller's thread serves others too. */

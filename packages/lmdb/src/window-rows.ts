@@ -7,6 +7,7 @@ import {
 } from "@portolan/features/online-values";
 import {
   countIn,
+  type EntityReader,
   type EntityRecent,
   type EntityRows,
   type EntitySummary,
@@ -18,6 +19,7 @@ import {
   sweepEntity,
   type WindowShape,
 } from "@portolan/features/online-windows";
+import { sweepIdentities } from "./early-rows.ts";
 import { headerOf, type Key, placeOf, type Values } from "./stored-values.ts";
 
 /**
@@ -28,7 +30,7 @@ export type WindowRow = EntityRecent | EntitySummary | { readonly k: readonly Ke
 
 const summaryPart = "summary";
 
-export function entityReader(values: Values, key: Key): EntityInStore {
+export function entityReader(values: Values, key: Key): EntityReader & Pick<EntityInStore, "values"> {
   return {
     values: () => values.get(key) as StoredEntity | undefined,
     recent: () => values.get(key) as EntityRecent | undefined,
@@ -100,6 +102,7 @@ export async function sweepWindows(values: Values, header: StoredHeader, shape: 
       return next;
     });
   }
+  if (header.isEarly) await sweepIdentities(values, header, exactFromOf(header) - shape.longestMicros);
   await values.put(stateKey(header), state);
 }
 

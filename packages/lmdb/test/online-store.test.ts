@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { asEpochMicros } from "@portolan/kernel";
 import { open } from "lmdb";
 import { describe, expect, test } from "vitest";
+import { earlySuite } from "../../features/test/online-store/early-suite.ts";
 import { foldSuite } from "../../features/test/online-store/fold-suite.ts";
 import { header, rowsOf } from "../../features/test/online-store/store-world.ts";
 import { valuesSuite } from "../../features/test/online-store/values-suite.ts";
@@ -12,6 +13,7 @@ describe("LMDB keeps the contract of the online store", () => {
   valuesSuite(openWorld);
   foldSuite(openWorld);
   windowsSuite(openWorld);
+  earlySuite(openWorld);
 });
 
 test("old generations do not pile up, and the last one stays for a reader that is in the middle", async () => {

@@ -61,7 +61,11 @@ export async function checkParity(
     for (let from = 0; from < ofView.length; from += rowsPerReplay) {
       const rows = ofView.slice(from, from + rowsPerReplay);
       const answers = await replay(api, order, rows);
-      for (const [index, one] of rows.entries()) compare(one, answers[index] ?? [], order.examples, tally);
+      for (const [index, one] of rows.entries()) {
+        const found = answers[index] ?? { derived: [], isUndecided: false };
+        const unknown = compare(one, found, order.examples, tally);
+        if (unknown > 0) skipped[undecided] = (skipped[undecided] ?? 0) + unknown;
+      }
       done += rows.length;
       onProgress(done, served.length);
     }
@@ -70,22 +74,37 @@ export async function checkParity(
   return { predictions, compared: sum("compared"), mismatches: sum("mismatches"), features, skipped };
 }
 
+const undecided = "values that may be of some events of a batch that the log did not have yet";
+
+interface Answers {
+  readonly derived: readonly DerivedValues[];
+  /** It may have been served of what the log has not. */
+  readonly isUndecided: boolean;
+}
+
+/** Resolves to how many values could not be compared. */
 function compare(
   served: ServedValues,
-  answers: readonly DerivedValues[],
+  { derived, isUndecided }: Answers,
   examples: number,
   tally: Map<string, { compared: number; mismatches: number; examples: Mismatch[] }>,
-): void {
+): number {
+  let unknown = 0;
   for (const feature of served.features) {
     const name = `${served.view}.${feature.name}`;
     const of = tally.get(name) ?? { compared: 0, mismatches: 0, examples: [] };
     tally.set(name, of);
+    const mismatch = judgeServed(served, feature, derived);
+    if (mismatch && isUndecided) {
+      unknown += 1;
+      continue;
+    }
     of.compared += 1;
-    const mismatch = judgeServed(served, feature, answers);
     if (!mismatch) continue;
     of.mismatches += 1;
     if (of.examples.length < examples) of.examples.push(mismatch);
   }
+  return unknown;
 }
 
 /** Answers to rows of one view in one environment; what is too much for one request is asked in halves. */
@@ -93,7 +112,7 @@ async function replay(
   api: ApiClient,
   order: ParityOrder,
   rows: readonly ServedValues[],
-): Promise<readonly (readonly DerivedValues[])[]> {
+): Promise<readonly Answers[]> {
   try {
     return await replayOnce(api, order, rows);
   } catch (error) {
@@ -108,10 +127,13 @@ async function replayOnce(
   api: ApiClient,
   { useCaseId, purpose }: ParityOrder,
   rows: readonly ServedValues[],
-): Promise<readonly (readonly DerivedValues[])[]> {
+): Promise<readonly Answers[]> {
   const { view = "", environment } = rows[0] ?? {};
   const [name = "", version = ""] = view.split("@");
-  const answer = await api.json<{ rows: readonly (readonly DerivedValues[])[] }>({
+  const answer = await api.json<{
+    rows: readonly (readonly DerivedValues[])[];
+    undecided?: readonly number[];
+  }>({
     path: `/v1/feature-views/${encodeURIComponent(name)}/replays`,
     body: {
       environment,
@@ -127,7 +149,8 @@ async function replayOnce(
     },
     timeoutMs: 120_000,
   });
-  return answer.rows;
+  const unknown = new Set(answer.undecided);
+  return answer.rows.map((derived, index) => ({ derived, isUndecided: unknown.has(index) }));
 }
 
 interface Deployed {

@@ -8,16 +8,20 @@ import {
   ingestJob,
   type NoticeSender,
   noticeJob,
+  offerWaiting,
   type ResidencyCheck,
   runSubscriptions,
   type SubscriberRights,
 } from "@portolan/data";
+import type { AcceptedPlace } from "@portolan/data/contract";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import {
+  EarlyEvents,
   type FeatureDeps,
   followDataset,
   followLogJob,
   materializeJob,
+  type OnlineStore,
   trainingSetJob,
 } from "@portolan/features";
 import { createTopicReader } from "@portolan/kafka";
@@ -45,6 +49,8 @@ export interface DataWiring {
   readonly training: TrainingDeps;
   readonly residency: ResidencyCheck;
   readonly jobs: readonly JobHandler[];
+  /** Brings accepted events online before their batch. */
+  readonly early: EarlyEvents;
   /** Reads the topics that somebody subscribed to, until it is stopped. */
   readonly runSubscriptions: () => Promise<{ stop(): Promise<void> }>;
   readonly close: () => Promise<void>;
@@ -75,6 +81,8 @@ export async function wireData(
   const residency = residencyCheck(base, charter);
   const engine = createDuckDbEngine();
   const workFolder = join(home, "work");
+  const online = await openConfiguredStore(base);
+  const early = earlyEvents(base, online, () => data);
   const data: DataDeps = {
     uow,
     authorizer,
@@ -88,9 +96,9 @@ export async function wireData(
     workFolder,
     clock: base.clock,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
+    early,
     ...besideThis(base, identity),
   };
-  const online = await openConfiguredStore(base);
   const features: FeatureDeps = { ...data, online, access: createRowsAccess(data) };
   const training: TrainingDeps = {
     uow,
@@ -98,12 +106,7 @@ export async function wireData(
     objects,
     artifacts,
     places,
-    charters: {
-      requireInForce: async (call, what) => {
-        const found = await requireCharter(charter, call, what);
-        return { regulated: (found?.charter.nonNegotiables.regulations.length ?? 0) > 0 };
-      },
-    },
+    charters: { requireInForce: (call, what) => regulationOf(charter, call, what) },
     tracking,
     environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
     pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
@@ -117,9 +120,20 @@ export async function wireData(
     training,
     residency,
     jobs: dataJobs(base, { data, features, training }),
+    early,
     runSubscriptions: () => runSubscriptions({ ...data, ...readerOf(base, identity, charter) }),
     close: () => online.close(),
   };
+}
+
+/** Accepted events on their way to the online store; what waits for its batch is `data`'s to offer. */
+function earlyEvents(
+  { work, clock, log }: Foundation,
+  online: OnlineStore,
+  data: () => DataDeps,
+): EarlyEvents {
+  const offer = (call: CallContext, place: AcceptedPlace) => offerWaiting(data(), call, place);
+  return new EarlyEvents({ uow: work, clock, log, online, offer });
 }
 
 /** What data needs of the operator and of other domains. */
@@ -146,6 +160,14 @@ async function requireCharter(
     detail: `no signed charter is in force for ${what.useCaseId ?? "this work"}`,
     mend: "Name a use case whose charter is signed, or work in the dev environment.",
   });
+}
+
+/** Whether what is trained there is regulated. */
+async function regulationOf(
+  ...of: Parameters<typeof requireCharter>
+): Promise<{ readonly regulated: boolean }> {
+  const found = await requireCharter(...of);
+  return { regulated: (found?.charter.nonNegotiables.regulations.length ?? 0) > 0 };
 }
 
 function dataJobs(

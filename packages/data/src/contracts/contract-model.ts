@@ -87,6 +87,8 @@ export interface ContractColumn {
   readonly subject?: true;
   /** How a date or a time is written in the source, where it is not ISO 8601. */
   readonly format?: TextFormat;
+  /** Of a number: digits after the point that its values are rounded to at ingestion (docs/spec/data-contracts.md, D4a). */
+  readonly scale?: number;
   /** Reads a naive time as a wall clock of this zone; without it a naive time stays `local`. */
   readonly defaultTimeZone?: string;
   /** Derived: the UTC instant of a local column, by a table from a key column's value to an IANA zone. */

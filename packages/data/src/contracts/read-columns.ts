@@ -1,5 +1,6 @@
 import type { Digest } from "@portolan/kernel";
 import type { YamlNode } from "@portolan/yaml-source";
+import { mostDigits } from "../values/quantise.ts";
 import { readTextFormat, type TextFormat } from "../values/text-format.ts";
 import type { BatchRule, ColumnType, ContractColumn, NamedRowRule } from "./contract-model.ts";
 import { logicalTypes } from "./odcs/document-shape.ts";
@@ -59,6 +60,7 @@ function readColumn(property: YamlNode, references: Readonly<Record<string, Dige
   const classification = property.get("classification").text();
   const tags = readTags(property);
   const format = readFormat(options, type);
+  const scale = readScale(property, type);
   for (const nested of ["properties", "items"])
     if (property.get(nested).present)
       property
@@ -76,6 +78,7 @@ function readColumn(property: YamlNode, references: Readonly<Record<string, Dige
     ...(tags.length === 0 ? {} : { tags }),
     ...(namesSubject(property) ? { subject: true as const } : {}),
     ...(format === undefined ? {} : { format }),
+    ...(scale === undefined ? {} : { scale }),
     ...(zone === undefined || type !== "instant" ? {} : { defaultTimeZone: zone }),
     ...(local === undefined ? {} : { localTime: local }),
   };
@@ -115,6 +118,16 @@ function readFormat(options: YamlNode, type: ColumnType): TextFormat | undefined
         "Use yyyy, MM, dd, HH, mm, ss, S and X, each once, with text in single quotes.",
       );
   return read;
+}
+
+function readScale(property: YamlNode, type: ColumnType): number | undefined {
+  const node = customProperty(property, "portolan.scale");
+  if (!node) return undefined;
+  const scale = node.number();
+  if (type !== "number") node.report("is a scale of what is no number", "Write `logicalType: number`.");
+  if (scale !== undefined && Number.isInteger(scale) && scale >= 0 && scale <= mostDigits) return scale;
+  node.report(`is no whole number from 0 to ${mostDigits}`, "Say how many digits are kept after the point.");
+  return undefined;
 }
 
 /** In the order of the alphabet, each once: another order is no other contract. */

@@ -1,5 +1,14 @@
 import type { ColumnTypes } from "@portolan/expressions";
 
+/** Digits that a contract keeps after the point of its numbers, by column. */
+export function columnScales(
+  columns: readonly { readonly name: string; readonly scale?: number }[],
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    columns.flatMap(({ name, scale }) => (scale === undefined ? [] : [[name, scale]])),
+  );
+}
+
 /** Types of a dataset's columns as expressions see them. */
 export function columnTypes(
   columns: readonly { readonly name: string; readonly type: string }[],

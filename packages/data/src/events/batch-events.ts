@@ -16,7 +16,14 @@ import {
 } from "@portolan/kernel";
 import { requireContract } from "../contracts/require-contract.ts";
 import { beginIngestion } from "../ingestion/begin-ingestion.ts";
-import { claimEvents, deleteBatch, type EventPlace, linesOf, releaseEvents } from "./event-store.ts";
+import {
+  claimEvents,
+  deleteBatch,
+  type EventPlace,
+  insertEventBatch,
+  linesOf,
+  releaseEvents,
+} from "./event-store.ts";
 import { enqueueBatch, eventQueue, nextWindow, windowEnd } from "./keep-events.ts";
 import type { EventDeps } from "./receive-events.ts";
 
@@ -115,6 +122,6 @@ async function startBatch(
     sources: [{ object, format: "events" }],
     detail: { events: true },
   });
-  await deleteBatch(tx.sql, batch);
+  await insertEventBatch(tx.sql, id, await deleteBatch(tx.sql, batch));
   return id;
 }

@@ -1,5 +1,5 @@
 import type { Sql } from "@portolan/kernel";
-import { type Generated, sql as text } from "kysely";
+import { type Generated, type JSONColumnType, sql as text } from "kysely";
 
 type EventTable = {
   seq: Generated<number>;
@@ -36,20 +36,32 @@ export interface Waiting {
   readonly bytes: number;
 }
 
+type BatchTable = {
+  ingestion_id: string;
+  numbers: JSONColumnType<readonly [number, number][]>;
+  first_received_at: number;
+};
+
 const tables = (sql: Sql) =>
-  sql.withTables<{ "data.events": EventTable; "data.waiting_events": WaitingTable }>();
+  sql.withTables<{
+    "data.events": EventTable;
+    "data.waiting_events": WaitingTable;
+    "data.event_batches": BatchTable;
+  }>();
 /** Slots of the count that senders share; the jobs that claim have one of their own. */
 const slots = 8;
 const claimSlot = slots;
 /** Rows per statement: PostgreSQL takes 65,535 parameters. */
 const rowsPerInsert = 5000;
 
+/** Resolves to their numbers among all events, in their order. */
 export async function insertEvents(
   sql: Sql,
   place: EventPlace,
   receivedAt: number,
   lines: readonly string[],
-): Promise<void> {
+): Promise<number[]> {
+  const numbers: number[] = [];
   for (let from = 0; from < lines.length; from += rowsPerInsert) {
     const rows = lines.slice(from, from + rowsPerInsert).map((line) => ({
       organisation_id: place.organisationId,
@@ -60,10 +72,12 @@ export async function insertEvents(
       line,
       batch: null,
     }));
-    await tables(sql).insertInto("data.events").values(rows).execute();
+    const inserted = await tables(sql).insertInto("data.events").values(rows).returning("seq").execute();
+    numbers.push(...inserted.map(({ seq }) => Number(seq)).toSorted((one, other) => one - other));
   }
   const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
   await addWaiting(sql, place, receivedAt % slots, { events: lines.length, bytes });
+  return numbers;
 }
 
 const unclaimed = (sql: Sql, place: EventPlace) =>
@@ -166,6 +180,27 @@ function numbersOf({ events, bytes }: { events: string | number; bytes: string |
   return { events: Number(events), bytes: Number(bytes) };
 }
 
+/** Lines that are in no batch yet, claimed ones too, after that number. */
+export async function waitingLines(
+  sql: Sql,
+  place: EventPlace,
+  after: number,
+  most: number,
+): Promise<{ readonly seq: number; readonly receivedAt: number; readonly line: string }[]> {
+  const rows = await tables(sql)
+    .selectFrom("data.events")
+    .select(["seq", "received_at", "line"])
+    .where("organisation_id", "=", place.organisationId)
+    .where("contract", "=", place.contract)
+    .where("environment", "=", place.environment)
+    .where("use_case_id", "is not distinct from", place.useCaseId ?? null)
+    .where("seq", ">", after)
+    .orderBy("seq")
+    .limit(most)
+    .execute();
+  return rows.map((row) => ({ seq: Number(row.seq), receivedAt: Number(row.received_at), line: row.line }));
+}
+
 /** Lines of a batch, in the order in which they came. */
 export async function linesOf(sql: Sql, batch: string): Promise<string[]> {
   const rows = await tables(sql)
@@ -177,8 +212,50 @@ export async function linesOf(sql: Sql, batch: string): Promise<string[]> {
   return rows.map(({ line }) => line);
 }
 
-export async function deleteBatch(sql: Sql, batch: string): Promise<void> {
-  await tables(sql).deleteFrom("data.events").where("batch", "=", batch).execute();
+/** Resolves to what they were: their numbers, and when the first of them was received. */
+export async function deleteBatch(
+  sql: Sql,
+  batch: string,
+): Promise<{ readonly numbers: number[]; readonly firstReceivedAt: number }> {
+  const gone = await tables(sql)
+    .deleteFrom("data.events")
+    .where("batch", "=", batch)
+    .returning(["seq", "received_at"])
+    .execute();
+  return {
+    numbers: gone.map(({ seq }) => Number(seq)).toSorted((one, other) => one - other),
+    firstReceivedAt: gone.reduce(
+      (first, one) => Math.min(first, Number(one.received_at)),
+      Number.MAX_SAFE_INTEGER,
+    ),
+  };
+}
+
+/** Which events became which batch: whoever knows them by their numbers learns what became of them. */
+export async function insertEventBatch(
+  sql: Sql,
+  ingestionId: string,
+  { numbers, firstReceivedAt }: { readonly numbers: readonly number[]; readonly firstReceivedAt: number },
+): Promise<void> {
+  await tables(sql)
+    .insertInto("data.event_batches")
+    .values({
+      ingestion_id: ingestionId,
+      numbers: JSON.stringify(rangesOf(numbers)),
+      first_received_at: firstReceivedAt,
+    })
+    .execute();
+}
+
+/** Numbers in their order as the first and the last of each run. Pure. */
+export function rangesOf(numbers: readonly number[]): [first: number, last: number][] {
+  const ranges: [number, number][] = [];
+  for (const number of numbers) {
+    const last = ranges.at(-1);
+    if (last && last[1] + 1 === number) last[1] = number;
+    else ranges.push([number, number]);
+  }
+  return ranges;
 }
 
 /** Events of all batches of that beginning wait again; resolves to how many. */

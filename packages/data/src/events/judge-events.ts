@@ -1,5 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
-import type { RowValidator } from "../judging/validate-row.ts";
+import type { RowValidator, RowVerdict } from "../judging/validate-row.ts";
 import { eventLine } from "./event-line.ts";
 
 export interface JudgedEvents {
@@ -11,6 +11,15 @@ export interface JudgedEvents {
   readonly lines: readonly string[];
 }
 
+export interface JudgeOptions {
+  /** What the dead letters name as their source. */
+  readonly source: string;
+  /** When their batch is judged, epoch microseconds. */
+  readonly asOf: number;
+  /** Told of each event that breaks no rule. */
+  readonly onAccepted?: ((index: number, values: RowVerdict["values"]) => void) | undefined;
+}
+
 /** Characters that are judged in one go: some milliseconds. Then others have their turn; one event is never divided. */
 const sliceCharacters = 256 * 1024;
 
@@ -18,13 +27,11 @@ const sliceCharacters = 256 * 1024;
  * Judges events at the door, with the verdicts that their batch will have. All are kept: those that break rules end in quarantine, and
  * what is no JSON object among the dead letters. A large request is judged in slices, between which the process does other work.
  *
- * @param source what the dead letters name as their source
- * @param asOf when their batch is judged, epoch microseconds
  */
 export async function judgeEvents(
   validator: RowValidator,
   body: string,
-  { source, asOf }: { readonly source: string; readonly asOf: number },
+  { source, asOf, onAccepted }: JudgeOptions,
 ): Promise<JudgedEvents> {
   const quarantined: { index: number; violations: readonly string[] }[] = [];
   const deadLetters: { index: number; error: string }[] = [];
@@ -43,8 +50,9 @@ export async function judgeEvents(
     lines.push(line);
     if (!members) deadLetters.push({ index, error: error ?? "" });
     else {
-      const { violations } = validator.judgeJson(members, asOf);
+      const { values, violations } = validator.judgeJson(members, asOf);
       if (violations.length > 0) quarantined.push({ index, violations });
+      else onAccepted?.(index, values);
     }
   }
   const accepted = lines.length - quarantined.length - deadLetters.length;

@@ -48,11 +48,15 @@ export interface EventsToKeep {
   readonly windowMs: number;
 }
 
-/** Keeps events in the caller's transaction, with their ledger row and the job that makes a batch of them once their window is over. */
-export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise<void> {
+/**
+ * Keeps events in the caller's transaction, with their ledger row and the job that makes a batch of them once their window is over. Resolves to their
+ * numbers.
+ */
+export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise<number[]> {
   const { contract, place, lines, windowMs, detail } = events;
   const { environment } = place;
-  await insertEvents(tx.sql, eventPlace(tx.call.actor.organisationId, contract.name, place), tx.now, lines);
+  const at = eventPlace(tx.call.actor.organisationId, contract.name, place);
+  const numbers = await insertEvents(tx.sql, at, tx.now, lines);
   await enqueueBatch(tx, contract.name, place, windowMs);
   await tx.record({
     event: "data.events.received",
@@ -60,6 +64,7 @@ export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise
     after: digestBytes(new TextEncoder().encode(lines.join("\n"))),
     detail: { contract: contract.name, version: contract.version, environment, ...detail },
   });
+  return numbers;
 }
 
 /** The job that makes a batch of the events of the window that is now, once however often it is asked for. */

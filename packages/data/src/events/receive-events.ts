@@ -12,7 +12,8 @@ import type { DataContract } from "../contracts/contract-model.ts";
 import { requireContract } from "../contracts/require-contract.ts";
 import type { DataErrorCode } from "../errors.ts";
 import type { IngestionDeps } from "../ingestion/start-ingestion.ts";
-import { RowValidator, type ZoneTables } from "../judging/validate-row.ts";
+import { RowValidator, type RowVerdict, type ZoneTables } from "../judging/validate-row.ts";
+import type { EarlyTaker } from "../ports.ts";
 import { type JudgedEvents, judgeEvents } from "./judge-events.ts";
 import { eventPlace, findFull, keepEvents, windowEnd, windowOf } from "./keep-events.ts";
 
@@ -20,6 +21,8 @@ export interface EventDeps extends IngestionDeps {
   readonly clock: Clock;
   /** Events of so long a time become one batch. */
   readonly eventWindowMs: number;
+  /** Who wants accepted events before their batch; absent when nobody does. */
+  readonly early?: EarlyTaker;
 }
 
 export interface NewEvents {
@@ -57,13 +60,17 @@ export async function receiveEvents(
   await deps.residency.require(call, { environment, name: `events ${name}`, ...ownerOf(place) });
   const contract = await deps.uow.read(call, (sql) => requireContract(sql, organisationId, place, name));
   const validator = await validatorOf(deps, contract.digest, contract.body);
+  const at = eventPlace(organisationId, name, place);
+  const rows: { index: number; values: RowVerdict["values"] }[] = [];
+  const isWanted = deps.early?.wants(at) === true;
   const { lines, ...judged } = await judgeEvents(validator, input.body, {
     source: call.requestId,
+    onAccepted: isWanted ? (index, values) => void rows.push({ index, values }) : undefined,
     asOf: windowEnd(windowOf(deps.clock.now(), deps.eventWindowMs), deps.eventWindowMs),
   });
   if (lines.length === 0) return judged;
-  await deps.uow.write(call, async (tx) => {
-    const full = await findFull(tx.sql, eventPlace(organisationId, name, place));
+  const kept = await deps.uow.write(call, async (tx) => {
+    const full = await findFull(tx.sql, at);
     if (full)
       throw new PortolanError<DataErrorCode>("data.too_many_events", {
         detail: `${full.events} events of ${Math.round(full.bytes / 2 ** 20)} MiB under ${name} wait to become a batch`,
@@ -71,7 +78,13 @@ export async function receiveEvents(
       });
     const { accepted, quarantined, deadLetters } = judged;
     const detail = { accepted, quarantined: quarantined.length, deadLetters: deadLetters.length };
-    await keepEvents(tx, { contract, place, lines, detail, windowMs: deps.eventWindowMs });
+    const windowMs = deps.eventWindowMs;
+    return { at: tx.now, numbers: await keepEvents(tx, { contract, place, lines, detail, windowMs }) };
+  });
+  await deps.early?.take(at, {
+    acceptedAt: kept.at,
+    bytes: input.body.length,
+    rows: rows.map(({ index, values }) => ({ accepted: kept.numbers[index] ?? 0, values })),
   });
   return judged;
 }
@@ -80,7 +93,7 @@ export async function receiveEvents(
 const compiled = new Map<string, RowValidator>();
 const mostCompiled = 100;
 
-async function validatorOf(
+export async function validatorOf(
   deps: Pick<IngestionDeps, "objects">,
   digest: string,
   contract: DataContract,

@@ -1,5 +1,6 @@
 import { quoteName, quoteText } from "@portolan/expressions";
 import type { ContractColumn } from "../contracts/contract-model.ts";
+import type { ReadableColumn } from "../values/parse-value.ts";
 import { jsonValueSql, textValueSql } from "../values/value-sql.ts";
 import type { SourceFile } from "./source-plan.ts";
 
@@ -32,7 +33,10 @@ function storedCell(column: ContractColumn, was: ContractColumn | undefined): Ce
   const name = quoteName(column.name);
   const said = storedText(was, name);
   // The same type holds the same value; another reads it anew from what it would have been written as.
-  return { said, value: was.type === column.type ? name : valueOf({ type: column.type }, said) };
+  return {
+    said,
+    value: was.type === column.type && was.scale === column.scale ? name : valueOf(unwritten(column), said),
+  };
 }
 
 /** A stored value as ISO 8601 and other text that reads back as the same. */
@@ -52,7 +56,12 @@ function quarantinedCell(column: ContractColumn, was: ContractColumn | undefined
   return { said, value: `(case when not ${broken} then ${value} end)` };
 }
 
-function valueOf(column: Pick<ContractColumn, "type" | "format" | "defaultTimeZone">, text: string): string {
+/** Stored values are written as ISO 8601, whatever the source did. */
+function unwritten({ type, scale }: ContractColumn): ReadableColumn {
+  return { type, ...(scale === undefined ? {} : { scale }) };
+}
+
+function valueOf(column: ReadableColumn, text: string): string {
   if (column.type !== "object" && column.type !== "array") return textValueSql(column, text);
   return jsonValueSql(column, `(case when json_valid(${text}) then (${text})::json end)`);
 }

@@ -2,6 +2,7 @@ import { zonedMicros } from "@portolan/kernel";
 import type { ColumnType, ContractColumn } from "../contracts/contract-model.ts";
 import { daysOf } from "./calendar.ts";
 import type { JsonCell } from "./json-cell.ts";
+import { quantise } from "./quantise.ts";
 import { toIso } from "./text-format.ts";
 import { falseWords, textForms, trueWords } from "./text-forms.ts";
 
@@ -15,15 +16,17 @@ const forms = Object.fromEntries(
   Object.entries(textForms).map(([type, form]) => [type, new RegExp(`^(?:${form})$`)]),
 ) as Readonly<Record<keyof typeof textForms, RegExp>>;
 
+/** What decides which value a cell stands for. */
+export type ReadableColumn = Pick<ContractColumn, "type" | "format" | "defaultTimeZone" | "scale">;
+
 /** The value that a text stands for, or undefined when it is none of the column's type: rules D4 and D7. Pure. */
-export function parseText(
-  column: Pick<ContractColumn, "type" | "format" | "defaultTimeZone">,
-  raw: string,
-): Value | undefined {
+export function parseText(column: ReadableColumn, raw: string): Value | undefined {
   if (column.type === "string") return raw;
   const trimmed = raw.replaceAll(/^ +| +$/g, "");
   const text = column.format ? toIso(trimmed, column.format) : trimmed;
-  return text === undefined ? undefined : parseTrimmed(column.type, text, column.defaultTimeZone);
+  return text === undefined
+    ? undefined
+    : scaled(column, parseTrimmed(column.type, text, column.defaultTimeZone));
 }
 
 function parseTrimmed(
@@ -53,10 +56,7 @@ function parseTrimmed(
 }
 
 /** The value of a JSON cell: a number is no text, and a text stands for what it says (rule D7). Pure. */
-export function parseJson(
-  column: Pick<ContractColumn, "type" | "format" | "defaultTimeZone">,
-  cell: JsonCell,
-): Value | undefined {
+export function parseJson(column: ReadableColumn, cell: JsonCell): Value | undefined {
   const { type } = column;
   if (type === "object" || type === "array") return kindOf(cell) === type ? { json: cell } : undefined;
   if (typeof cell === "string") return parseText(column, cell);
@@ -64,12 +64,16 @@ export function parseJson(
   if (kindOf(cell) !== "number") return undefined;
   const { number } = cell as { readonly number: string };
   if (type === "boolean") return number === "1" ? true : /^-?0$/.test(number) ? false : undefined;
-  if (type === "number") return finite(Number(number));
+  if (type === "number") return scaled(column, finite(Number(number)));
   if (type !== "integer") return undefined;
   if (/^-?[0-9]+$/.test(number)) return int64(BigInt(number));
   const float = Number(number);
   // Beyond 2^53 a float does not say which integer it means.
   return Number.isInteger(float) && Math.abs(float) <= 2 ** 53 ? BigInt(float) : undefined;
+}
+
+function scaled({ scale }: ReadableColumn, value: Value | undefined): Value | undefined {
+  return scale === undefined || typeof value !== "number" ? value : quantise(value, scale);
 }
 
 function kindOf(cell: JsonCell): "object" | "array" | "number" | "other" {

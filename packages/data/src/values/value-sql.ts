@@ -1,17 +1,23 @@
 import { quoteText } from "@portolan/expressions";
-import type { ContractColumn } from "../contracts/contract-model.ts";
-import { isUtc } from "./parse-value.ts";
+import { isUtc, type ReadableColumn } from "./parse-value.ts";
+import { quantisedSql } from "./quantise.ts";
 import { falseWords, textForms, trueWords } from "./text-forms.ts";
 
-type Readable = Pick<ContractColumn, "type" | "format" | "defaultTimeZone">;
-
 /** SQL of `parseText`: the value of a VARCHAR expression, or null. */
-export function textValueSql(column: Readable, text: string): string {
+export function textValueSql(column: ReadableColumn, text: string): string {
   if (column.type === "string") return text;
+  return scaledSql(column, plainTextSql(column, text));
+}
+
+function plainTextSql(column: ReadableColumn, text: string): string {
   const trimmed = `trim(${text}, ' ')`;
   return column.format
     ? trimmedValueSql(column, isoSql(trimmed, column.format.pattern, column.format.replacement))
     : trimmedValueSql(column, trimmed);
+}
+
+function scaledSql({ type, scale }: ReadableColumn, value: string): string {
+  return type === "number" && scale !== undefined ? quantisedSql(value, scale) : value;
 }
 
 function isoSql(text: string, pattern: string, replacement: string): string {
@@ -19,7 +25,7 @@ function isoSql(text: string, pattern: string, replacement: string): string {
   return `case when regexp_matches(${text}, ${whole}) then regexp_replace(${text}, ${whole}, ${quoteText(replacement)}) end`;
 }
 
-function trimmedValueSql({ type, defaultTimeZone }: Readable, text: string): string {
+function trimmedValueSql({ type, defaultTimeZone }: ReadableColumn, text: string): string {
   const when = (form: string, value: string): string =>
     `(case when regexp_full_match(${text}, ${quoteText(form)}) then ${value} end)`;
   switch (type) {
@@ -70,10 +76,14 @@ export function zonedSql(local: string, zone: string): string {
 }
 
 /** SQL of `parseJson`: the value of a JSON expression, or null. */
-export function jsonValueSql(column: Readable, json: string): string {
+export function jsonValueSql(column: ReadableColumn, json: string): string {
+  return scaledSql(column, plainJsonSql(column, json));
+}
+
+function plainJsonSql(column: ReadableColumn, json: string): string {
   const kind = `json_type(${json})`;
   const text = `(${json} ->> '$')`;
-  const ofText = `when ${kind} = 'VARCHAR' then ${textValueSql(column, text)}`;
+  const ofText = `when ${kind} = 'VARCHAR' then ${column.type === "string" ? text : plainTextSql(column, text)}`;
   const float = `(${json})::double`;
   switch (column.type) {
     case "object":
@@ -95,12 +105,13 @@ export function jsonValueSql(column: Readable, json: string): string {
  * The value of a typed expression, as Parquet has them: a text in it reads like any text, all else is cast where nothing is lost.
  * Null when it is none of the column's type.
  */
-export function typedValueSql(column: Readable, value: string): string {
+export function typedValueSql(column: ReadableColumn, value: string): string {
   if (column.type === "string") return `try_cast(${value} as varchar)`;
-  return `(case when typeof(${value}) = 'VARCHAR' then ${textValueSql(column, `${value}::varchar`)} else ${castSql(column, value)} end)`;
+  const plain = `(case when typeof(${value}) = 'VARCHAR' then ${plainTextSql(column, `${value}::varchar`)} else ${castSql(column, value)} end)`;
+  return scaledSql(column, plain);
 }
 
-function castSql({ type, defaultTimeZone }: Readable, value: string): string {
+function castSql({ type, defaultTimeZone }: ReadableColumn, value: string): string {
   switch (type) {
     case "boolean":
       return `try_cast(${value} as boolean)`;

@@ -1,4 +1,4 @@
-import { varianceOf, widest } from "../windows/aggregates.ts";
+import { sumValueOf, widest } from "../windows/aggregates.ts";
 import type { EventCell, EventRecord, ShapedFeature, WindowShape } from "./event-record.ts";
 import { plus, readWhole, type StoredWhole, square, storedWhole, type Whole } from "./whole.ts";
 
@@ -114,19 +114,19 @@ export class Aggregator {
   }
 
   /** A feature's value (docs/spec/features.md F4, F5, F26 to F28). */
-  valueOf({ aggregate, operand, limit = 1, nth = 1 }: ShapedFeature): number | null {
+  valueOf(feature: ShapedFeature): number | null {
+    const { aggregate, operand, limit = 1, nth = 1 } = feature;
     const of = this.#operands[operand];
     if (!of) return this.#count;
     switch (aggregate) {
       case "count":
-        return of.count;
       case "sum":
       case "mean":
-        return of.count === 0 || BigInt.asIntN(64, BigInt(of.sum)) !== BigInt(of.sum)
-          ? null
-          : Number(of.sum) / (aggregate === "mean" ? of.count : 1);
+        return sumValueOf(feature, { count: of.count, sum: BigInt(of.sum), squares: 0n });
       case "variance":
-        return of.wide > 0 ? null : varianceOf(BigInt(of.count), BigInt(of.sum), BigInt(of.squares));
+        return of.wide > 0
+          ? null
+          : sumValueOf(feature, { count: of.count, sum: BigInt(of.sum), squares: BigInt(of.squares) });
       case "min":
         return of.least === null ? null : Number(of.least);
       case "max":

@@ -1,5 +1,6 @@
 import type { AnalysisRow, AnalysisStatement } from "@portolan/data/contract";
 import { quoteText } from "@portolan/expressions";
+import { loggedIdentity } from "../early/early-line.ts";
 import type { FoldPlanInput } from "../log/fold-plan.ts";
 import { keyColumns, segmentsRelation, valueColumn } from "../log/log-sql.ts";
 import type { EventView } from "../view-model.ts";
@@ -18,10 +19,14 @@ export function eventFoldStatements({
   const keys = keyColumns(view).join(", ");
   const longest = Math.max(...view.features.map(({ windowMicros }) => windowMicros));
   const fresh = `(select * from ${segmentsRelation(segments)} where sequence > ${after})`;
+  // Where early events are online, all versions of an event have to be known that may yet speak: its tombstones, and those that moved out of reach.
+  const isEarly = view.online === "accepted";
+  const counts = isEarly ? "true" : "not tombstone";
+  const reached = isEarly ? "available" : "event";
   return [
     {
       sql: `create table news as select *, row_number() over (order by ${keys}, sequence) as n from ${fresh}
-        where not tombstone and event > ${exactFrom - longest}`,
+        where ${counts} and ${reached} > ${exactFrom - longest}`,
       note: `new events of ${view.name}`,
     },
     { sql: `copy (select * from news order by n) to ${quoteText(output)} (format parquet)` },
@@ -36,7 +41,8 @@ export function eventFoldStatements({
 /** Rows `from` < n ≤ `to` of what `eventFoldStatements` wrote. Result: `page`. */
 export function eventFoldPage(view: EventView, file: string, from: number, to: number): AnalysisStatement {
   const values = operandsOf(view).map((_, index) => valueColumn(index));
-  const columns = ["event", "available", "sequence", "withdraws", ...keyColumns(view), ...values];
+  const named = view.online === "accepted" ? ["tombstone", "id"] : [];
+  const columns = ["event", "available", "sequence", "withdraws", ...named, ...keyColumns(view), ...values];
   return {
     sql: `select ${columns.join(", ")} from read_parquet(${quoteText(file)}) where n > ${from} and n <= ${to} order by n`,
     returns: "page",
@@ -47,15 +53,17 @@ export function eventFoldPage(view: EventView, file: string, from: number, to: n
 export function onlineEvent(
   view: EventView,
   row: AnalysisRow,
-): { readonly key: string[]; readonly record: EventRecord } {
-  const withdraws = row["withdraws"];
+): { readonly key: string[]; readonly record: EventRecord; readonly id?: string } {
+  const { withdraws, id } = row;
   return {
+    ...(typeof id === "string" ? { id: loggedIdentity(view.identity.columns, id) } : {}),
     key: keyColumns(view).map((name) => String(row[name])),
     record: {
       event: Number(row["event"]),
       available: Number(row["available"]),
       sequence: Number(row["sequence"]),
       ...(withdraws === null || withdraws === undefined ? {} : { withdraws: Number(withdraws) }),
+      ...(row["tombstone"] === true ? { isTombstone: true } : {}),
       values: operandsOf(view).map((of, index) => cellOf(keptType(of), row[valueColumn(index)])),
     },
   };

@@ -15,11 +15,14 @@ export interface EventRecord {
   readonly sequence: number;
   /** Sequence of the version that counts no more from `available` on; absent in a version. */
   readonly withdraws?: number;
+  /** It is no event: it withdraws the one that it names. Folded into nothing; for who knows events by their identity. */
+  readonly isTombstone?: true;
   /** In the order of the shape's operands. */
   readonly values: readonly EventCell[];
 }
 
-export interface ShapedFeature extends Pick<WindowFeature, "aggregate" | "windowMicros" | "limit" | "nth"> {
+export interface ShapedFeature
+  extends Pick<WindowFeature, "aggregate" | "windowMicros" | "limit" | "nth" | "scale"> {
   /** Place of what it aggregates among the operands; -1 of a count of events. */
   readonly operand: number;
 }

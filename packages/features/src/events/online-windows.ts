@@ -1,3 +1,5 @@
+export { earlyRecord, earlySequence } from "../early/early-line.ts";
+export { type EarlyChanges, type EventVersion, earlyChanges } from "../early/early-windows.ts";
 export { historyMicros } from "../log/log-record.ts";
 export {
   type EntityReader,

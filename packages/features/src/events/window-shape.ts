@@ -9,12 +9,13 @@ export function windowShape(view: EventView): WindowShape {
   const operands = operandsOf(view);
   const longestMicros = Math.max(...view.features.map(({ windowMicros }) => windowMicros));
   return {
-    features: view.features.map(({ aggregate, windowMicros, limit, nth, ...feature }) => ({
+    features: view.features.map(({ aggregate, windowMicros, limit, nth, scale, ...feature }) => ({
       aggregate,
       windowMicros,
       operand: operandIndex(operands, { aggregate, windowMicros, ...feature }),
       ...(limit === undefined ? {} : { limit }),
       ...(nth === undefined ? {} : { nth }),
+      ...(scale === undefined ? {} : { scale }),
     })),
     operands: operands.map(keptType),
     longestMicros,

@@ -1,9 +1,17 @@
 import { createHash } from "node:crypto";
 import { asEpochMicros, type EpochMicros, PortolanError } from "@portolan/kernel";
+import { type EarlyChanges, withEarly } from "../early/early-windows.ts";
 import type { FeatureErrorCode } from "../errors.ts";
 import type { EntityReader } from "../events/entity-windows.ts";
 import { readWindows } from "../events/read-windows.ts";
-import { foldRecords, historyMicros, type LogRecord, recordAt, statusAt } from "../log/log-record.ts";
+import {
+  compareRank,
+  foldRecords,
+  historyMicros,
+  type LogRecord,
+  recordAt,
+  statusAt,
+} from "../log/log-record.ts";
 import type { LogFold, OnlineRecord, OnlineVector, OnlineViewHeader, OnlineViewKey } from "../ports.ts";
 
 /**
@@ -49,6 +57,10 @@ export function keyParts(key: readonly (string | number)[]): string[] {
 /** What a store has of one entity: its values, or the rows of its windows. */
 export interface EntityInStore extends EntityReader {
   values(): StoredEntity | undefined;
+  /** Early records of a view of values, in any order; absent in a store that has no early values. */
+  early?(): readonly LogRecord[];
+  /** What early versions change about its windows. */
+  changes?(): EarlyChanges;
 }
 
 /** What a store answers by what it has. */
@@ -60,8 +72,16 @@ export function answerOf(
 ): OnlineVector {
   // Another definition under the same name: its values mean something else.
   if (header && header.digest !== view.digest) return { status: "not_found", values: {} };
-  if (header?.windows) return readWindows({ ...header, windows: header.windows }, header.asOf, entity, at);
+  const isEarly = header?.isEarly === true;
+  if (header?.windows) {
+    const { windows } = header;
+    const changes = isEarly ? entity.changes?.() : undefined;
+    const rows = changes ? withEarly(windows, entity, changes) : entity;
+    return readWindows({ ...header, windows }, header.asOf, rows, at);
+  }
   const stored = header && entity.values();
+  const early = (isEarly && entity.early?.()) || [];
+  if (header && early.length > 0) return readRecords(header, stored, at, early);
   if (!stored) return { status: "not_found", values: notFound(header) };
   return isRecords(stored) ? readRecords(header, stored, at) : readVector(header, stored, at);
 }
@@ -87,11 +107,17 @@ function readVector(header: StoredHeader, vector: StoredVector, at: EpochMicros)
   return { status: outside ? "outside_max_age" : "found", asOf: asEpochMicros(vector.a), values: found };
 }
 
-function readRecords(header: StoredHeader, stored: StoredRecords, at: EpochMicros): OnlineVector {
-  const records = stored.r.map(recordOf);
-  const record = recordAt(records, at);
+function readRecords(
+  header: StoredHeader,
+  stored: StoredEntity | undefined,
+  at: EpochMicros,
+  early: readonly LogRecord[] = [],
+): OnlineVector {
+  const records = stored && isRecords(stored) ? stored.r.map(recordOf) : [];
+  const logged = recordAt(records, at);
   // Whatever was visible then is not kept any more.
-  const isForgotten = !record && at < exactFromOf(header);
+  const isForgotten = stored !== undefined && !logged && at < exactFromOf(header);
+  const record = isForgotten ? undefined : newestAt(early, at, logged);
   const status = isForgotten ? "outside_max_age" : statusAt(record, at, header.ttlMicros);
   const values = header.featureNames.map((name, index) => {
     const value = status === "found" ? (record?.values[index] ?? null) : null;
@@ -103,6 +129,18 @@ function readRecords(header: StoredHeader, stored: StoredRecords, at: EpochMicro
     ...(asOf === undefined || status === "not_found" ? {} : { asOf: asEpochMicros(asOf) }),
     values: Object.fromEntries(values),
   };
+}
+
+/** Who wins at T of a log's winner and early records. */
+function newestAt(
+  early: readonly LogRecord[],
+  at: number,
+  logged: LogRecord | undefined,
+): LogRecord | undefined {
+  let best = logged;
+  for (const record of early)
+    if (record.available <= at && (!best || compareRank(record, best) > 0)) best = record;
+  return best;
 }
 
 function presence(value: number | null): "present" | "null" {

@@ -1,6 +1,6 @@
 import type { AnalysisRow, AnalysisStatement } from "@portolan/data/contract";
 import { quoteName, quoteText } from "@portolan/expressions";
-import { windowLogStatements } from "../events/window-log-plan.ts";
+import { windowLogOracle, windowLogStatements } from "../events/window-log-plan.ts";
 import { numberCell } from "../log/fold-plan.ts";
 import { keyColumns, segmentsRelation } from "../log/log-sql.ts";
 import { type PointInTimeInput, pointInTimeStatements } from "../log/point-in-time-plan.ts";
@@ -69,18 +69,23 @@ function askedSql(view: FeatureView, file: string): AnalysisStatement {
   };
 }
 
-/** Answers to questions about a log by the very plan that training sets use, position by position. Results: `answers_<index>`. */
+/**
+ * Answers to questions about a log by the very plan that training sets use, position by position. Results: `answers_<index>`.
+ *
+ * @param within positions within a batch: its withdrawals come after its events, so that those are derived from the definition
+ */
 export function logReplay(
   view: LogView,
   file: string,
   segments: readonly string[],
   positions: readonly number[],
+  within: ReadonlySet<number> = new Set(),
 ): AnalysisStatement[] {
   return [
     askedSql(view, file),
     ...positions.flatMap((position, index) => [
       { sql: `create view asked_${index} as select * from asked where position = ${position}` },
-      ...answers(view, {
+      ...answers(view, within.has(position), {
         records: `(select * from ${segmentsRelation(segments)} where sequence <= ${position})`,
         probes: `asked_${index}`,
         probeKeys: keyColumns(view),
@@ -91,13 +96,16 @@ export function logReplay(
   ];
 }
 
-function answers(view: LogView, input: Omit<PointInTimeInput, "view">): AnalysisStatement[] {
+function answers(
+  view: LogView,
+  isWithin: boolean,
+  input: Omit<PointInTimeInput, "view">,
+): AnalysisStatement[] {
+  const windowed = isWithin ? windowLogOracle : windowLogStatements;
   const fields = (view.request ?? []).map((_, i) => requestColumn(i));
   const { probes: requests, into: whole } = input;
   return withOnDemand({ view, requests, fields, into: whole }, (into) =>
-    isValueView(view)
-      ? pointInTimeStatements({ view, ...input, into })
-      : windowLogStatements({ view, ...input, into }),
+    isValueView(view) ? pointInTimeStatements({ view, ...input, into }) : windowed({ view, ...input, into }),
   );
 }
 

@@ -7,15 +7,19 @@ import {
   PortolanError,
   type WorkPlace,
 } from "@portolan/kernel";
+
 import { featureSources } from "../access/view-sources.ts";
+import { earlyRuns } from "../early/early-store.ts";
+
 import type { FeatureErrorCode } from "../errors.ts";
 import { historyMicros } from "../log/log-record.ts";
-import { findLog, foldsOf, segmentsOf } from "../log/log-store.ts";
+import { findLog, foldsOf, type LogRun, type StoredSegment, segmentsOf } from "../log/log-store.ts";
 import type { RequestField } from "../on-demand/on-demand-model.ts";
 import type { ReplayedValues, ReplayRequest } from "../resources.ts";
 import { doneMaterializations, findDataset, type StoredView } from "../store.ts";
 import { hasLog, isValueView, type LogView, viewReference } from "../view-model.ts";
 import { type FeatureDeps, noDataset, viewForWork } from "../views.ts";
+import { type EarlyRun, earlyPositions, earlyRanges, rangeLines } from "./early-positions.ts";
 import { type OnlineRun, onlineAt } from "./online-at.ts";
 import {
   type Asked,
@@ -68,7 +72,7 @@ export async function replayValues(
   const requests = requestCells(stored, rows);
   const of = { stored, environment, owner, rows, requests };
   const { body } = stored;
-  const answers = await withinTime(deps.signal, (signal) =>
+  const { answers, undecided = [] } = await withinTime(deps.signal, (signal) =>
     hasLog(body)
       ? replayLog({ ...deps, signal }, call, { ...of, view: body })
       : replayWindows({ ...deps, signal }, call, of),
@@ -82,7 +86,12 @@ export async function replayValues(
       detail: { view, environment, rows: rows.length, ...granted },
     }),
   );
-  return { view, digest: stored.digest, rows: answers };
+  return {
+    view,
+    digest: stored.digest,
+    rows: answers,
+    ...(undecided.length > 0 ? { undecided: [...undecided] } : {}),
+  };
 }
 
 interface Replay {
@@ -161,22 +170,29 @@ async function replayLog(
   deps: TimedDeps,
   call: CallContext,
   { stored, environment, owner, rows, requests, view }: Replay & { readonly view: LogView },
-): Promise<Derived[][]> {
+): Promise<Replayed> {
   const { organisationId } = call.actor;
   const { useCaseId } = owner;
   const of = { organisationId, environment, ...(useCaseId === undefined ? {} : { useCaseId }) };
   const known = await deps.uow.read(call, async (sql) => {
     const log = await findLog(sql, { ...of, view: viewReference(view), digest: stored.digest });
-    return log && { folds: await foldsOf(sql, log.id), segments: await segmentsOf(sql, log.id) };
+    if (!log) return undefined;
+    const batches = view.online === "accepted" ? await earlyRuns(sql, log) : [];
+    return { folds: await foldsOf(sql, log.id), segments: await segmentsOf(sql, log.id), batches };
   });
-  const asked = known ? questions(rows, requests, known.folds) : [];
+  const plain = known ? questions(rows, requests, known.folds) : [];
+  const early = known && known.batches.length > 0 ? await earlyQuestions(deps, view, rows, known) : noEarly;
+  const asked = [...plain, ...earlyAsked(early.positions, rows, requests, known?.folds ?? [], plain.length)];
+  const within = new Set(early.positions.map(({ position }) => position));
   const positions = [...new Set(asked.map(({ position }) => position))];
   requireBounded(positions.length);
   const answers = rows.map((): Derived[] => []);
   if (known && asked.length > 0) {
     const objects = known.segments.map(({ object }) => deps.objects.localPath(object as Digest));
     const paths = await Promise.all(objects);
-    const found = await run(deps, asked, paths, (file) => logReplay(view, file, paths, positions));
+    const found = await run(deps, askedLines(asked), paths, (file) =>
+      logReplay(view, file, paths, positions, within),
+    );
     const byRow = new Map(
       positions.flatMap((_, index) =>
         (found[`answers_${index}`] ?? []).map((row) => [Number(row["_row"]), row] as const),
@@ -191,14 +207,72 @@ async function replayLog(
       answers[index]?.push({ ...derived, exactFrom });
     }
   }
-  return answers.map((some) => (some.length > 0 ? some : [nothing(view)]));
+  return {
+    answers: answers.map((some) => (some.length > 0 ? some : [nothing(view)])),
+    undecided: early.undecided,
+  };
+}
+
+interface Replayed {
+  readonly answers: Derived[][];
+  /** Rows of which it cannot be told what was online. */
+  readonly undecided?: readonly number[];
+}
+
+interface EarlyPositions {
+  /** `of` is the row's place in the request. */
+  readonly positions: readonly { readonly of: number; readonly position: number }[];
+  readonly undecided: readonly number[];
+}
+const noEarly: EarlyPositions = { positions: [], undecided: [] };
+
+/** Up to which lines rows may have been served beside what was folded (F57). */
+async function earlyQuestions(
+  deps: TimedDeps,
+  view: LogView,
+  rows: ReplayRequest["rows"],
+  known: {
+    readonly folds: readonly OnlineRun[];
+    readonly segments: readonly StoredSegment[];
+    readonly batches: readonly EarlyRun[];
+  },
+): Promise<EarlyPositions> {
+  const { ranges, undecided } = earlyRanges(rows, known.folds, known.batches);
+  if (ranges.length === 0) return { positions: [], undecided };
+  const paths = await Promise.all(
+    known.segments.map(({ object }) => deps.objects.localPath(object as Digest)),
+  );
+  const found = await run(deps, rangeLines(ranges), paths, (file) => earlyPositions(view, file, paths));
+  const positions = (found["positions"] ?? []).map((row) => ({
+    of: Number(row["_row"]),
+    position: Number(row["sequence"]),
+  }));
+  // In which order its events were accepted the log does not say: of one event it need not.
+  const several = [...Map.groupBy(positions, ({ of }) => of)].filter(([, own]) => own.length > 1);
+  return { positions, undecided: [...new Set([...undecided, ...several.map(([of]) => of)])] };
+}
+
+function earlyAsked(
+  positions: EarlyPositions["positions"],
+  rows: ReplayRequest["rows"],
+  requests: Replay["requests"],
+  folds: readonly LogRun[],
+  firstRow: number,
+) {
+  return positions.flatMap(({ of, position }, index) => {
+    const row = rows[of];
+    const [fold] = row ? onlineAt(folds, row.servedAt) : [];
+    if (!row || !fold) return [];
+    const { key, at } = row;
+    return [{ key, at, of, run: fold, position, request: requests[of] ?? [], row: firstRow + index }];
+  });
 }
 
 async function replayWindows(
   deps: TimedDeps,
   call: CallContext,
   { stored: { body: view, digest }, environment, owner, rows, requests }: Replay,
-): Promise<Derived[][]> {
+): Promise<Replayed> {
   const { organisationId } = call.actor;
   const of = { organisationId, environment, owner, view: viewReference(view), digest };
   const runs = await deps.uow.read(call, (sql) => doneMaterializations(sql, of));
@@ -219,11 +293,11 @@ async function replayWindows(
     );
     if (!dataset) throw noDataset(view.source, environment);
     const path = await deps.objects.localPath(dataset.object as Digest);
-    const found = await run(deps, some, [path], (file) => windowReplay(view, file, path, asOf));
+    const found = await run(deps, askedLines(some), [path], (file) => windowReplay(view, file, path, asOf));
     const byRow = new Map((found["answers_0"] ?? []).map((row) => [Number(row["_row"]), row]));
     for (const { row, of: index } of some) answers[index]?.push(derivedOf(view, byRow.get(row)));
   }
-  return answers.map((some) => (some.length > 0 ? some : [nothing(view)]));
+  return { answers: answers.map((some) => (some.length > 0 ? some : [nothing(view)])) };
 }
 
 /** One question for each run whose values a row may have been served from; `of` is the row's place in the request. */
@@ -248,7 +322,7 @@ function questions<Run extends OnlineRun>(
 
 async function run(
   deps: Pick<TimedDeps, "engine" | "workFolder" | "signal">,
-  asked: readonly Asked[],
+  lines: string,
   readable: readonly string[],
   plan: (file: string) => Parameters<FeatureDeps["engine"]["run"]>[0]["statements"],
 ) {
@@ -256,7 +330,7 @@ async function run(
   const workFolder = await mkdtemp(join(deps.workFolder, "replay-"));
   try {
     const file = join(workFolder, "asked.jsonl");
-    await writeFile(file, askedLines(asked));
+    await writeFile(file, lines);
     const { signal } = deps;
     return (await deps.engine.run({ statements: plan(file), readable, workFolder, signal })).rows;
   } finally {

@@ -49,24 +49,47 @@ export interface SumsSql {
   readonly wide: string;
 }
 
-/** Value of an aggregate from its sums. Of no event a count is zero, all else null; what leaves 64 bits is null (F4, F5). */
+/** Units of a scale in one, exactly a double; of squares for the power 2. */
+export function unitsPerOne(scale: number, power: 1 | 2 = 1): number {
+  return Number(`1e${scale * power}`);
+}
+
+/** Value of an aggregate from its sums. Of no event a count is zero, all else null; what leaves 64 bits is null (F4, F5); units are divided by (F64). */
 export function sumValueSql(
-  aggregate: WindowFeature["aggregate"],
+  { aggregate, scale }: Pick<WindowFeature, "aggregate" | "scale">,
   { count, sum, squares, wide }: SumsSql,
 ): string {
   if (aggregate === "count") return `(${count})::bigint`;
   const whole = `try_cast(${sum} as bigint)`;
-  if (aggregate === "sum") return `case when ${count} > 0 then ${whole} end`;
-  if (aggregate === "mean") return `case when ${count} > 0 then ${whole}::double / (${count})::double end`;
+  const units = scale === undefined ? undefined : `'${unitsPerOne(scale)}'::double`;
+  if (aggregate === "sum")
+    return `case when ${count} > 0 then ${units ? `${whole}::double / ${units}` : whole} end`;
+  const parts = units ? `((${count})::double * ${units})` : `(${count})::double`;
+  if (aggregate === "mean") return `case when ${count} > 0 then ${whole}::double / ${parts} end`;
   const top = `((${count})::hugeint * (${squares}) - (${sum})::hugeint * (${sum}))`;
   const high = `try_cast(${top} // ${part} as bigint)::double * ${part}::double`;
   const low = `(${top} % ${part})::bigint::double`;
   const bottom = `try_cast((${count})::hugeint * (${count} - 1) as bigint)::double`;
-  return `case when ${count} > 1 and ${wide} = 0 then (${high} + ${low}) / ${bottom} end`;
+  const squared = scale === undefined ? "" : ` / '${unitsPerOne(scale, 2)}'::double`;
+  return `case when ${count} > 1 and ${wide} = 0 then (${high} + ${low}) / ${bottom}${squared} end`;
 }
 
-/** The same of the sums themselves. */
-export function varianceOf(count: bigint, sum: bigint, squares: bigint): number | null {
+/** The same of the sums themselves, which have no wide value among them. */
+export function sumValueOf(
+  { aggregate, scale }: Pick<WindowFeature, "aggregate" | "scale">,
+  { count, sum, squares }: { readonly count: number; readonly sum: bigint; readonly squares: bigint },
+): number | null {
+  if (aggregate === "count") return count;
+  if (aggregate === "variance") {
+    const variance = varianceOf(BigInt(count), sum, squares);
+    return variance === null || scale === undefined ? variance : variance / unitsPerOne(scale, 2);
+  }
+  if (count === 0 || BigInt.asIntN(64, sum) !== sum) return null;
+  const units = scale === undefined ? 1 : unitsPerOne(scale);
+  return Number(sum) / (aggregate === "sum" ? units : count * units);
+}
+
+function varianceOf(count: bigint, sum: bigint, squares: bigint): number | null {
   if (count < 2n) return null;
   const top = count * squares - sum * sum;
   const high = top / part;

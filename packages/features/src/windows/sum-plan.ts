@@ -89,7 +89,7 @@ function valueSql(feature: WindowFeature, sums: readonly RunningSum[]): string {
   const [values = -1, squares = -1, wide = -1] = summandsOf(feature).map((of) =>
     sums.findIndex((sum) => sum.of === of && sum.windowMicros === feature.windowMicros),
   );
-  return sumValueSql(feature.aggregate, {
+  return sumValueSql(feature, {
     count: `n${values}`,
     sum: `s${values}`,
     squares: `s${squares}`,

@@ -1,6 +1,6 @@
 import { evaluate, type Row, type Value } from "@portolan/expressions";
 import type { FeatureView, WindowFeature } from "../view-model.ts";
-import { isPick, varianceOf, widest } from "./aggregates.ts";
+import { isPick, sumValueOf, widest } from "./aggregates.ts";
 
 interface FoldedEvent {
   readonly event: bigint;
@@ -85,22 +85,15 @@ function cellOf(feature: WindowFeature, row: Row): Cell {
   return value === smallest && !isPick(feature) ? null : value;
 }
 
-/** A sum beyond 64 bits is null, and so is its mean. */
-function total({ aggregate }: WindowFeature, index: number, events: readonly FoldedEvent[]): number | null {
+function total(feature: WindowFeature, index: number, events: readonly FoldedEvent[]): number | null {
   const values = events.map((event) => event.values[index]).filter((value) => typeof value === "bigint");
-  const count = BigInt(values.length);
-  if (aggregate === "count") return values.length;
-  const sum = values.reduce((all, value) => all + value, 0n);
-  if (aggregate === "variance") {
-    if (values.some((value) => value > widest || value < -widest)) return null;
-    return varianceOf(
-      count,
-      sum,
-      values.reduce((all, value) => all + value * value, 0n),
-    );
-  }
-  if (count === 0n || BigInt.asIntN(64, sum) !== sum) return null;
-  return aggregate === "sum" ? Number(sum) : Number(sum) / values.length;
+  const isWide = (value: bigint): boolean => value > widest || value < -widest;
+  if (feature.aggregate === "variance" && values.some(isWide)) return null;
+  return sumValueOf(feature, {
+    count: values.length,
+    sum: values.reduce((all, value) => all + value, 0n),
+    squares: values.reduce((all, value) => all + value * value, 0n),
+  });
 }
 
 function pick(

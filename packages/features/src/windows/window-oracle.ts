@@ -56,7 +56,7 @@ function valueSql(feature: WindowFeature, { inside, event, available }: EventSql
   }
   const of = summandSql(feature, "e");
   const total = (summand: string): string => `coalesce(sum(${summand}) ${inside}, 0)`;
-  return sumValueSql(feature.aggregate, {
+  return sumValueSql(feature, {
     count: `(count(${of}) ${inside})`,
     sum: `(sum(${of}) ${inside})`,
     squares: total(squareSql(of)),

@@ -1,12 +1,22 @@
-import type { LogFold, OnlineRecord, OnlineStore, OnlineViewHeader } from "@portolan/features/contract";
+import type {
+  EarlyValues,
+  LogFold,
+  OnlineRecord,
+  OnlineStore,
+  OnlineViewHeader,
+} from "@portolan/features/contract";
 
 /** Writes that are told whole. */
-export type Write = {
-  [Name in "replace" | "update" | "forgetEntities"]: {
-    readonly name: Name;
-    readonly args: Parameters<OnlineStore[Name]>;
-  };
-}["replace" | "update" | "forgetEntities"];
+export type Write =
+  | {
+      [Name in "replace" | "update" | "forgetEntities"]: {
+        readonly name: Name;
+        readonly args: Parameters<OnlineStore[Name]>;
+      };
+    }["replace" | "update" | "forgetEntities"]
+  | {
+      [Name in "accept" | "settle"]: { readonly name: Name; readonly args: Parameters<EarlyValues[Name]> };
+    }["accept" | "settle"];
 
 /** What the owner asks of the writer's process; `call` tells calls apart. */
 export type WriterRequest = { readonly call: number } & (

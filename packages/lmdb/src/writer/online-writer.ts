@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { LogFold, OnlineRecord, OnlineStore, OnlineViewHeader } from "@portolan/features/contract";
 import { messageOf } from "@portolan/kernel";
-import { openOnlineStore } from "../online-store.ts";
+import { type LmdbOnlineStore, openOnlineStore } from "../online-store.ts";
 import type { Write } from "./messages.ts";
 import { WriterProcess } from "./writer-process.ts";
 
@@ -21,8 +21,8 @@ export function openOnlineWriter(options: {
 }): OnlineStore & { /** Of the writer's process, while it runs. */ pid(): number | undefined } {
   const { folder } = options;
   const writer = new WriterProcess(folder, (how) => options.onDied?.(how));
-  let reader: OnlineStore | undefined;
-  const read = (): OnlineStore | undefined => {
+  let reader: LmdbOnlineStore | undefined;
+  const read = (): LmdbOnlineStore | undefined => {
     if (!reader && existsSync(join(folder, "online.lmdb")))
       reader = openOnlineStore({ folder, readOnly: true });
     return reader;
@@ -40,6 +40,11 @@ export function openOnlineWriter(options: {
     update: async (...args) => void (await write({ name: "update", args })),
     forgetEntities: async (...args) => (await write({ name: "forgetEntities", args })) as number,
     fold: (header, fold) => foldThere(writer, header, fold),
+    early: {
+      accept: async (...args) => void (await write({ name: "accept", args })),
+      settle: async (...args) => (await write({ name: "settle", args })) as number,
+      waiting: async (view) => (await read()?.early.waiting(view)) ?? [],
+    },
     pid: () => writer.pid,
     close: async () => {
       await writer.close();

@@ -17,8 +17,15 @@ function say(reply: WriterReply): void {
   process.send?.(reply);
 }
 
-/** A transaction of the store, which waits for the disk, takes more lines than a message. */
-const linesPerTransaction = 25_000;
+/** A transaction of the store, which waits for the disk, takes more lines than a message; fewer while accepted events want their turn in between. */
+const linesPerTransaction = { alone: 25_000, besideEarly: 500 };
+const besideEarlyMs = 5_000;
+let earlyMs = Number.NEGATIVE_INFINITY;
+
+function isFull(lines: number): boolean {
+  const isBeside = performance.now() - earlyMs < besideEarlyMs;
+  return lines >= (isBeside ? linesPerTransaction.besideEarly : linesPerTransaction.alone);
+}
 
 async function* pagesOf(call: number): AsyncGenerator<readonly OnlineRecord[]> {
   let page: OnlineRecord[] = [];
@@ -29,10 +36,12 @@ async function* pagesOf(call: number): AsyncGenerator<readonly OnlineRecord[]> {
     const answer = await promise;
     if (answer.kind === "end" && answer.failed !== undefined) throw new Error(answer.failed);
     if (answer.kind !== "page") break;
-    page.push(...answer.page);
-    if (page.length < linesPerTransaction) continue;
-    yield page;
-    page = [];
+    for (const line of answer.page) {
+      page.push(line);
+      if (!isFull(page.length)) continue;
+      yield page;
+      page = [];
+    }
   }
   if (page.length > 0) yield page;
 }
@@ -58,6 +67,11 @@ function write(one: Write): Promise<unknown> {
       return store.update(...one.args);
     case "forgetEntities":
       return store.forgetEntities(...one.args);
+    case "accept":
+      earlyMs = performance.now();
+      return store.early.accept(...one.args);
+    case "settle":
+      return store.early.settle(...one.args);
   }
 }
 

@@ -36,6 +36,7 @@ const reasons = {
   type: ["consumer", "the type changed: stored values, and expressions over them, no longer fit"],
   source: ["producer", "it is read from a column of another name: sources that have the old one lack it"],
   format: ["producer", "the source writes it otherwise: what was written the old way is no value now"],
+  scale: ["consumer", "numbers are rounded otherwise: sums of old and new values differ"],
   defaultTimeZone: ["consumer", "the same text now means another instant"],
   localTime: ["consumer", "the same row now means another instant"],
 } as const;

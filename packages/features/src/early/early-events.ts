@@ -1,0 +1,185 @@
+import type { AcceptedEvents, AcceptedPlace, EarlyTaker } from "@portolan/data/contract";
+import type { Row } from "@portolan/expressions";
+import {
+  type CallContext,
+  type Clock,
+  type Id,
+  type Logger,
+  messageOf,
+  newId,
+  systemActor,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import type { StoredLog } from "../log/log-store.ts";
+import { onlineHeader } from "../online-header.ts";
+import type { OnlineStore, OnlineViewHeader } from "../ports.ts";
+import { hasLog, type LogView } from "../view-model.ts";
+import { type EarlyLine, earlyLine } from "./early-line.ts";
+import { earlyLogs } from "./early-store.ts";
+import { dropStrays, settleBatches } from "./settle-batches.ts";
+
+export interface EarlyDeps {
+  readonly uow: UnitOfWork;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly online: OnlineStore;
+  /** Brings what waits at a place once more, by `take`. */
+  readonly offer: (call: CallContext, place: AcceptedPlace) => Promise<void>;
+}
+
+/** A log whose view is online, and takes accepted events in. */
+export interface Followed {
+  readonly log: StoredLog;
+  readonly view: LogView;
+  readonly header: OnlineViewHeader;
+}
+
+/** Events that are held for the writer: whoever sends more waits for the answer. One request is taken however large it is. */
+const mostBytes = 32 * 2 ** 20;
+/** Rows that go to the writer at once. */
+const rowsAtOnce = 2_000;
+/** Lines whose events are gone, without a batch that told so: how often they are looked for. */
+const straysEveryMicros = 60_000_000;
+
+/**
+ * Brings accepted events online while their batch is under way, and takes them out again once it has ended (docs/spec/features.md, F53 to F56). What it
+ * holds is in the database as well; it may be lost at any moment.
+ */
+export class EarlyEvents implements EarlyTaker {
+  readonly #deps: EarlyDeps;
+  #followed = new Map<string, Followed[]>();
+  readonly #queue: { readonly place: string; readonly events: AcceptedEvents }[] = [];
+  #onTheirWay: readonly { readonly events: AcceptedEvents }[] = [];
+  #bytes = 0;
+  #working: Promise<void> | undefined;
+  #whenRoom: (() => void)[] = [];
+  /** Places of which lines may be missing online. */
+  readonly #behind = new Set<string>();
+  #straysAt = 0;
+
+  constructor(deps: EarlyDeps) {
+    this.#deps = deps;
+  }
+
+  wants(place: AcceptedPlace): boolean {
+    return this.#followed.has(placeKey(place));
+  }
+
+  async take(place: AcceptedPlace, events: AcceptedEvents): Promise<void> {
+    if (events.rows.length === 0 || !this.wants(place)) return;
+    while (this.#bytes > 0 && this.#bytes + events.bytes > mostBytes)
+      await new Promise<void>((resolve) => this.#whenRoom.push(resolve));
+    this.#queue.push({ place: placeKey(place), events });
+    this.#bytes += events.bytes;
+    this.#working ??= this.#work().finally(() => (this.#working = undefined));
+  }
+
+  /** Looks for views that came online, and for batches that ended. To be called again and again. */
+  async look(): Promise<void> {
+    const { uow, online, clock, offer } = this.#deps;
+    if (!online.early) return;
+    const before = this.#followed;
+    const followed = await this.#find();
+    this.#followed = Map.groupBy(followed, ({ log }) => placeKey(placeOf(log)));
+    for (const [key, [one]] of this.#followed) {
+      if (!one || (before.has(key) && !this.#behind.delete(key))) continue;
+      await offer(this.#callOf(one.log), placeOf(one.log));
+    }
+    const now = clock.now();
+    const isDue = now - this.#straysAt >= straysEveryMicros;
+    for (const one of followed) {
+      const call = this.#callOf(one.log);
+      await settleBatches({ uow, online, early: online.early }, call, one, this.#firstHeld());
+      if (isDue) await dropStrays({ uow, online, early: online.early }, call, one, now - straysEveryMicros);
+    }
+    if (isDue) this.#straysAt = now;
+  }
+
+  /** The least number of an event that is not online yet. */
+  #firstHeld(): number {
+    const held = [...this.#queue, ...this.#onTheirWay].flatMap(
+      ({ events }) => events.rows[0]?.accepted ?? [],
+    );
+    return held.reduce((first, one) => Math.min(first, one), Number.POSITIVE_INFINITY);
+  }
+
+  /** Resolves once all that was taken is online. */
+  async idle(): Promise<void> {
+    await this.#working;
+  }
+
+  async #find(): Promise<Followed[]> {
+    const { uow, online } = this.#deps;
+    const found = await uow.read(this.#callOf({ organisation_id: "" }), earlyLogs);
+    const followed: Followed[] = [];
+    for (const { log, view } of found) {
+      if (!hasLog(view)) continue;
+      const { organisation_id: organisationId, environment } = log;
+      const header = onlineHeader({ organisationId, environment, view });
+      const position = await online.foldPosition(header);
+      if (position?.log === log.id) followed.push({ log, view, header });
+    }
+    return followed;
+  }
+
+  async #work(): Promise<void> {
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      const taken = [next];
+      let rows = next.events.rows.length;
+      while (this.#queue[0]?.place === next.place && rows < rowsAtOnce) {
+        const more = this.#queue.shift();
+        if (!more) break;
+        taken.push(more);
+        rows += more.events.rows.length;
+      }
+      this.#onTheirWay = taken;
+      for (const one of this.#followed.get(next.place) ?? []) await this.#bring(one, next.place, taken);
+      this.#onTheirWay = [];
+      this.#bytes -= taken.reduce((sum, { events }) => sum + events.bytes, 0);
+      for (const resolve of this.#whenRoom.splice(0)) resolve();
+    }
+  }
+
+  async #bring(
+    { log, view, header }: Followed,
+    place: string,
+    taken: readonly { readonly events: AcceptedEvents }[],
+  ): Promise<void> {
+    try {
+      const lines = taken.flatMap(({ events }) => linesOf(view, events));
+      if (lines.length > 0) await this.#deps.online.early?.accept(header, log.id, lines);
+    } catch (error) {
+      // They come with their batch at the latest, and before that once the writer is there again.
+      this.#behind.add(place);
+      this.#deps.log.warn({ log: log.id, error: messageOf(error) }, "features.early.failed");
+    }
+  }
+
+  #callOf({ organisation_id: organisationId }: Pick<StoredLog, "organisation_id">): CallContext {
+    return {
+      actor: systemActor("features", organisationId as Id<"organisation">),
+      requestId: newId("request", this.#deps.clock.now()),
+    };
+  }
+}
+
+function linesOf(view: LogView, { rows, acceptedAt }: AcceptedEvents): EarlyLine[] {
+  return rows.flatMap(({ accepted, values }) => {
+    // Objects and arrays are read by no expression.
+    const row = Object.fromEntries(Object.entries(values).filter(([, value]) => !isJson(value)));
+    return earlyLine(view, row as Row, { accepted, acceptedAt }) ?? [];
+  });
+}
+
+function isJson(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
+function placeOf(log: StoredLog): AcceptedPlace {
+  const { organisation_id: organisationId, source: contract, environment, use_case_id: useCaseId } = log;
+  return { organisationId, contract, environment, ...(useCaseId === null ? {} : { useCaseId }) };
+}
+
+function placeKey({ organisationId, contract, environment, useCaseId = "" }: AcceptedPlace): string {
+  return [organisationId, contract, environment, useCaseId].join(":");
+}

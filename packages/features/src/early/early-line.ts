@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import { type Expression, evaluate, type Row, type Value } from "@portolan/expressions";
+import type { EventCell } from "../events/event-record.ts";
+import { operandsOf } from "../events/operands.ts";
+import type { LogRecord } from "../log/log-record.ts";
+import { isValueView, type LogView } from "../view-model.ts";
+
+/**
+ * An accepted event as a view's log would have it, while its batch is under way (docs/spec/features.md, F53). Plain data: it goes to the writer of
+ * the online store as it is.
+ */
+export interface EarlyLine {
+  /** Its number among all accepted events, from 1. */
+  readonly accepted: number;
+  /** When it was accepted, epoch microseconds. */
+  readonly acceptedAt: number;
+  /** In the view's key order; a tombstone of a view of windows may have none. */
+  readonly key: readonly string[] | undefined;
+  readonly event: number;
+  readonly available: number;
+  readonly isTombstone: boolean;
+  /** Of a view of windows: which event it states, `identityKey` of it. */
+  readonly id?: string;
+  /** Of values the values; of windows what they aggregate. */
+  readonly values: readonly EventCell[];
+}
+
+/** Instants are exact in a double up to here. */
+const lastInstant = BigInt(Number.MAX_SAFE_INTEGER);
+
+/**
+ * A row that its contract accepted, as a line of the view's log: the same that the plan of the log's segments makes of it. `undefined` when it is no record (F15, F30).
+ * Pure.
+ */
+export function earlyLine(
+  view: LogView,
+  row: Row,
+  { accepted, acceptedAt }: Pick<EarlyLine, "accepted" | "acceptedAt">,
+): EarlyLine | undefined {
+  const event = row[view.eventTime];
+  const known = evaluate(view.available, row);
+  if (typeof event !== "bigint" || typeof known !== "bigint") return undefined;
+  const available = known > event ? known : event;
+  if (event < -lastInstant || event > lastInstant || available > lastInstant) return undefined;
+  const isTombstone = view.tombstone !== undefined && evaluate(view.tombstone, row) === true;
+  const parts = view.entity.map(({ column }) => textOf(row[column] ?? null));
+  const key = parts.every((part) => part !== null) ? parts : undefined;
+  const line = { accepted, acceptedAt, key, event: Number(event), available: Number(available), isTombstone };
+  if (isValueView(view)) {
+    if (!key) return undefined;
+    return { ...line, values: view.values.map(({ value }) => (isTombstone ? null : numberOf(value, row))) };
+  }
+  const identity = view.identity.columns.map((column) => textOf(row[column] ?? null));
+  if (!identity.every((part) => part !== null) || (!key && !isTombstone)) return undefined;
+  return { ...line, id: identityKey(identity), values: operandsOf(view).map((of) => cellOf(of, row)) };
+}
+
+/** What an online store knows an event's identity by. */
+export function identityKey(parts: readonly string[]): string {
+  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url").slice(0, 24);
+}
+
+/** Where the log has an identity of several parts, it has them as a JSON list. */
+export function loggedIdentity(columns: readonly string[], id: string): string {
+  return identityKey(columns.length === 1 ? [id] : (JSON.parse(id) as string[]));
+}
+
+/** As a log has keys: an integer is its decimal form. */
+function textOf(value: Value): string | null {
+  return value === null ? null : String(value);
+}
+
+/** The double that a model reads. */
+function numberOf(of: Expression, row: Row): number | null {
+  const value = evaluate(of, row);
+  return value === null || typeof value === "string" ? null : Number(value);
+}
+
+function cellOf(of: Expression, row: Row): EventCell {
+  const value = evaluate(of, row);
+  if (typeof value === "boolean") return value ? 1 : 0;
+  if (typeof value !== "bigint") return value;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : String(value);
+}
+
+/** Their places are after all of the log: an early line is newer than what came before it. */
+const firstEarly = 2 ** 52;
+
+/** The place of an early line among those of the log; of two early ones that of the later one is greater. */
+export function earlySequence({ accepted }: Pick<EarlyLine, "accepted">): number {
+  return firstEarly + accepted;
+}
+
+/** A line of a view of values as a record beside those of the log. */
+export function earlyRecord(line: EarlyLine): LogRecord {
+  const { event, available, isTombstone, values } = line;
+  return {
+    event,
+    available,
+    isTombstone,
+    sequence: earlySequence(line),
+    values: values as (number | null)[],
+  };
+}

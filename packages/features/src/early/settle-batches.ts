@@ -1,0 +1,62 @@
+import type { CallContext, UnitOfWork } from "@portolan/kernel";
+import type { AcceptedRange, EarlyValues, OnlineStore } from "../ports.ts";
+import type { Followed } from "./early-events.ts";
+import { noteSettled, openBatches, waitingNumbers } from "./early-store.ts";
+
+export interface SettleDeps {
+  readonly uow: UnitOfWork;
+  readonly online: OnlineStore;
+  readonly early: EarlyValues;
+}
+
+/**
+ * Takes out what is early of batches that have ended: the log's fold has them, or they published nothing. In this order: a crash in between has it done
+ * again.
+ *
+ * @param firstHeld events from this number on are on their way to the store: their batches wait
+ */
+export async function settleBatches(
+  { uow, online, early }: SettleDeps,
+  call: CallContext,
+  { log, header }: Followed,
+  firstHeld: number,
+): Promise<void> {
+  const batches = await uow.read(call, (sql) => openBatches(sql, log));
+  for (const batch of batches) {
+    const { end } = batch;
+    if (!end || batch.numbers.some(([, last]) => last >= firstHeld)) continue;
+    const position = await online.foldPosition(header);
+    const isFolded = position?.log === log.id && position.sequence >= (end.lastSequence ?? 0);
+    if (!isFolded) continue;
+    await early.settle(header, batch.numbers);
+    await uow.write(call, (tx) => noteSettled(tx.sql, log, { ...batch, end }, tx.now));
+  }
+}
+
+/**
+ * Takes out lines whose event is nowhere any more: it was erased while it waited, or its batch ended while nobody looked.
+ *
+ * @param before lines that were accepted later are let be: their event may not be visible yet; epoch microseconds
+ */
+export async function dropStrays(
+  { uow, early }: SettleDeps,
+  call: CallContext,
+  { log, header }: Followed,
+  before: number,
+): Promise<void> {
+  const lines = (await early.waiting(header)).filter(({ acceptedAt }) => acceptedAt < before);
+  if (lines.length === 0) return;
+  const { waiting, open } = await uow.read(call, async (sql) => ({
+    waiting: await waitingNumbers(sql, log),
+    open: await openBatches(sql, log),
+  }));
+  const ranges = open.flatMap(({ numbers }) => numbers);
+  const strays = lines
+    .filter(({ accepted }) => !waiting.has(accepted) && !isWithin(ranges, accepted))
+    .map(({ accepted }): AcceptedRange => [accepted, accepted]);
+  if (strays.length > 0) await early.settle(header, strays);
+}
+
+function isWithin(ranges: readonly AcceptedRange[], number: number): boolean {
+  return ranges.some(([first, last]) => number >= first && number <= last);
+}

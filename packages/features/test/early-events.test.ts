@@ -1,0 +1,237 @@
+import { offerWaiting, publishContract, receiveEvents } from "@portolan/data";
+import type { AcceptedPlace } from "@portolan/data/contract";
+import { asEpochMicros, type CallContext, createLogger, type EpochMicros } from "@portolan/kernel";
+import { sql as text } from "kysely";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { waitFor } from "../../data/test/data-fixture.ts";
+import { EarlyEvents } from "../src/early/early-events.ts";
+import { readMaterialization, startMaterialization } from "../src/materializations.ts";
+import { onlineHeader } from "../src/online-header.ts";
+import { replayValues } from "../src/replay/replay-values.ts";
+import { findView } from "../src/store.ts";
+import { publishView } from "../src/views.ts";
+import { allowParity, type FeaturesFixture, featuresFixture, readOnline } from "./features-fixture.ts";
+
+/** docs/spec/features.md F53 to F56, end to end: events in over the door, values and windows out before their batch. The tests follow one another. */
+
+const contract = `apiVersion: v3.1.0
+kind: DataContract
+id: departures
+name: departures
+version: 1.0.0
+status: active
+description: { purpose: test }
+team: { members: [{ username: o, role: owner }] }
+schema:
+  - name: departures
+    logicalType: object
+    customProperties: [{ property: portolan.eventTime, value: at }, { property: portolan.maxBadShare, value: 0.5 }]
+    properties:
+      - { name: flight, logicalType: string, primaryKey: true, required: true }
+      - { name: airport, logicalType: string }
+      - { name: at, logicalType: timestamp }
+      - { name: known, logicalType: timestamp }
+      - { name: delay, logicalType: integer }
+      - { name: op, logicalType: string }
+`;
+
+const viewOf = (name: string, entity: string, rest: string): string => `apiVersion: portolan/v1
+kind: FeatureView
+name: ${name}
+source: departures
+entity: [${entity}]
+eventTime: at
+available: known
+tombstone: op = 'D'
+ttl: 30d
+online: accepted
+${rest}`;
+const windows = `events: log
+features:
+  - { name: flights_1h, aggregate: count, window: 1h }
+  - { name: worst_1h, aggregate: max, of: delay, window: 1h }
+`;
+const values = "features: [{ name: delay, value: delay }]\n";
+
+interface Departure {
+  readonly flight: string | null;
+  readonly airport: string;
+  /** Minutes after the first of January. */
+  readonly at: number;
+  readonly known?: number;
+  readonly delay?: number;
+  readonly op?: string;
+}
+
+const minute = (minutes: number) => asEpochMicros(1_767_225_600_000_000 + minutes * 60_000_000);
+const instant = (minutes: number) => new Date(minute(minutes) / 1000).toISOString();
+const line = ({ at, known = at, op = "U", ...more }: Departure): string =>
+  `${JSON.stringify({ ...more, at: instant(at), known: instant(known), op })}\n`;
+
+let f: FeaturesFixture;
+const parity = { environment: "dev", purpose: "parity" } as const;
+beforeAll(async () => {
+  f = await featuresFixture();
+  await publishContract(f.deps, f.call, "departures", { document: contract, references: {} });
+  await publishView(f.deps, f.call, "airports", { document: viewOf("airports", "airport", windows) });
+  await publishView(f.deps, f.call, "delays", { document: viewOf("delays", "airport", values) });
+  const first = line({ flight: "x1", airport: "a", at: 0, delay: 5 });
+  const ingestion = await f.ingest("first.jsonl", first, { contract: "departures" });
+  expect(ingestion.state).toBe("published");
+  const online = ["airports", "delays"].map(async (name) => {
+    const started = await startMaterialization(f.deps, f.call, name, { environment: "dev", asOf: minute(1) });
+    const done = await waitFor(
+      () => readMaterialization(f.deps, f.call, started.id),
+      ({ state }) => state === "done" || state === "failed",
+    );
+    expect(done.failure).toBeUndefined();
+  });
+  await Promise.all(online);
+  await allowParity(f);
+  await f.deps.early.look();
+});
+afterAll(() => f.close());
+
+async function headerOf(name: string) {
+  const { organisationId } = f.call.actor;
+  const stored = await f.deps.uow.read(f.call, (sql) => findView(sql, organisationId, name));
+  if (!stored) throw new Error("it is not published");
+  return onlineHeader({ organisationId, environment: "dev", view: stored.body });
+}
+
+async function found(at: number, airport = "a"): Promise<unknown[]> {
+  const moment: EpochMicros = minute(at);
+  const windowed = (await readOnline(f, await headerOf("airports"), [airport], moment)).values;
+  const stated = (await readOnline(f, await headerOf("delays"), [airport], moment)).values;
+  return [windowed["flights_1h"]?.value, windowed["worst_1h"]?.value, stated["delay"]?.value];
+}
+
+async function post(...departures: readonly Departure[]): Promise<void> {
+  await receiveEvents(f.deps, f.call, "departures", {
+    environment: "dev",
+    body: departures.map(line).join(""),
+  });
+  await f.deps.early.idle();
+}
+
+const clock = () => Number(f.deps.clock.now());
+
+async function waiting(): Promise<number> {
+  const found = await f.deps.online.early?.waiting(await headerOf("airports"));
+  return found?.length ?? 0;
+}
+
+/** Until nothing is early any more. */
+async function settled(): Promise<void> {
+  await waitFor(
+    async () => {
+      await f.deps.early.look();
+      return waiting();
+    },
+    (left) => left === 0,
+  );
+}
+
+async function datasets(): Promise<number> {
+  const found = await f.deps.uow.read(f.call, (sql) =>
+    text<{ n: unknown }>`select count(*) as n from data.datasets`.execute(
+      sql.withTables<Record<never, never>>(),
+    ),
+  );
+  return Number(found.rows[0]?.n);
+}
+
+async function outcomes(): Promise<unknown[]> {
+  const rows = await f.deps.uow.read(f.call, (sql) =>
+    text<{ outcome: string }>`select distinct outcome from features.early_batches order by 1`.execute(
+      sql.withTables<Record<never, never>>(),
+    ),
+  );
+  return rows.rows.map(({ outcome }) => outcome);
+}
+
+test("an accepted event counts at once, in the version that is known, and goes on counting once when its batch comes", async () => {
+  expect(await found(1)).toEqual([1, 5, 5]);
+  const before = await datasets();
+  await post(
+    { flight: "x2", airport: "a", at: 2, delay: 9 },
+    { flight: "x3", airport: "a", at: 3, known: 6, delay: 20 },
+    // Bad: it has no key, and is no event of the log.
+    { flight: null, airport: "a", at: 3, delay: 99 },
+  );
+  expect(await waiting()).toBe(2);
+  expect(await found(1)).toEqual([1, 5, 5]);
+  expect(await found(3)).toEqual([2, 9, 9]);
+  expect(await found(6)).toEqual([3, 20, 20]);
+  const first = clock();
+  // A correction of what the log has, at another airport from then on.
+  await post({ flight: "x1", airport: "b", at: 0, known: 7, delay: 21 });
+  const later = [
+    [4, "a", [2, 9, 9]],
+    [7, "a", [2, 20, 20]],
+    [7, "b", [1, 21, 21]],
+  ] as const;
+  for (const [at, airport, expected] of later) expect(await found(at, airport)).toEqual(expected);
+  const second = clock();
+  expect(await datasets()).toBe(before);
+  await settled();
+  expect(await datasets()).toBeGreaterThan(before);
+  for (const [at, airport, expected] of later.slice(1)) expect(await found(at, airport)).toEqual(expected);
+  expect(await outcomes()).toEqual(["published"]);
+  // Derived again from the log, line by line as its events came in, by the same numbers.
+  const served = [
+    { key: ["a"], at: minute(6), servedAt: first, windows: "3 20", delay: "20" },
+    { key: ["a"], at: minute(7), servedAt: second, windows: "2 20", delay: "20" },
+    { key: ["b"], at: minute(7), servedAt: second, windows: "1 21", delay: "21" },
+  ];
+  const asked = served.map(({ key, at, servedAt }) => ({ key, at, servedAt }));
+  const windowed = await replayValues(f.deps, f.call, "airports", { ...parity, rows: asked });
+  const stated = await replayValues(f.deps, f.call, "delays", { ...parity, rows: asked });
+  expect(windowed.undecided).not.toContain(2);
+  for (const [index, { windows: both, delay }] of served.entries()) {
+    const derived = windowed.rows[index]?.map(
+      ({ values }) => `${values["flights_1h"]} ${values["worst_1h"]}`,
+    );
+    expect(derived).toContain(both);
+    expect(stated.rows[index]?.map(({ values }) => String(values["delay"]))).toContain(delay);
+  }
+});
+
+test("events of a batch that its gate refuses count until then, and are gone without a trace", async () => {
+  const before = await found(20);
+  await post(
+    { flight: "x8", airport: "a", at: 8, delay: 50 },
+    { flight: null, airport: "a", at: 8 },
+    { flight: null, airport: "a", at: 8 },
+  );
+  expect(await found(20)).toEqual([3, 50, 50]);
+  const servedAt = clock();
+  await settled();
+  expect(await found(20)).toEqual(before);
+  const rows = [{ key: ["a"], at: minute(20), servedAt }];
+  const { undecided } = await replayValues(f.deps, f.call, "delays", { ...parity, rows });
+  expect(undecided).toEqual([0]);
+  expect(await outcomes()).toEqual(["published", "withdrawn"]);
+});
+
+test("who starts anew finds what waits, and an event that was erased while it waited goes", async () => {
+  const offer = (call: CallContext, place: AcceptedPlace) =>
+    offerWaiting({ ...f.deps, early: other }, call, place);
+  const log = createLogger({ name: "test", level: "silent" });
+  const now = { micros: 0 };
+  const clock = { ...f.deps.clock, now: () => asEpochMicros(f.deps.clock.now() + now.micros) };
+  const other = new EarlyEvents({ uow: f.deps.uow, clock, log, online: f.deps.online, offer });
+  const { early: _, ...unaware } = f.deps;
+  const body = line({ flight: "x30", airport: "a", at: 30, delay: 1 });
+  await receiveEvents(unaware, f.call, "departures", { environment: "dev", body });
+  expect((await found(30))[2]).not.toBe(1);
+  await other.look();
+  await other.idle();
+  expect((await found(30))[2]).toBe(1);
+  await f.deps.uow.write(f.call, (tx) =>
+    text`delete from data.events`.execute(tx.sql.withTables<Record<never, never>>()),
+  );
+  now.micros = 120_000_000;
+  await other.look();
+  expect((await found(30))[2]).not.toBe(1);
+});
