@@ -76,7 +76,7 @@ test("tenants that ask at once get their own answers and records, by shared runs
       });
       const { message } = await client.call("ModelInfer", bytes, messages.inferResponse);
       const given = message.outputs[0]?.contents?.bytes_contents?.map((text) => Buffer.from(text).toString());
-      if (JSON.stringify(given) !== JSON.stringify(data)) wrong.push(`${data[0]} → ${given}`);
+      if (JSON.stringify(given) !== JSON.stringify(data)) wrong.push(`${data[0]} → ${given?.join()}`);
     }
     client.close();
   });

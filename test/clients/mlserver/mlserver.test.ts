@@ -101,7 +101,7 @@ describe.skipIf(python === undefined)("MLServer behind a gateway", () => {
   });
 
   async function ask(name: string, datatype: string, shape: readonly number[], data: string) {
-    const body = `{"inputs":[{"name":"x","datatype":"${datatype}","shape":[${shape}],"data":${data}}]}`;
+    const body = `{"inputs":[{"name":"x","datatype":"${datatype}","shape":[${shape.join()}],"data":${data}}]}`;
     const response = await gateway.post(`/v2/models/${name}/infer`, body);
     const text = await response.text();
     return { status: response.status, text, by: response.headers.get("x-portolan-answered-by") };
