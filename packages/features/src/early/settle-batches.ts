@@ -13,18 +13,18 @@ export interface SettleDeps {
  * Takes out what is early of batches that have ended: the log's fold has them, or they published nothing. In this order: a crash in between has it done
  * again.
  *
- * @param firstHeld events from this number on are on their way to the store: their batches wait
+ * @param firstHeld asked once the batches are known: events from this number on are on their way to the store: their batches wait
  */
 export async function settleBatches(
   { uow, online, early }: SettleDeps,
   call: CallContext,
   { log, header }: Followed,
-  firstHeld: number,
+  firstHeld: () => number,
 ): Promise<void> {
   const batches = await uow.read(call, (sql) => openBatches(sql, log));
   for (const batch of batches) {
     const { end } = batch;
-    if (!end || batch.numbers.some(([, last]) => last >= firstHeld)) continue;
+    if (!end || batch.numbers.some(([, last]) => last >= firstHeld())) continue;
     const position = await online.foldPosition(header);
     const isFolded = position?.log === log.id && position.sequence >= (end.lastSequence ?? 0);
     if (!isFolded) continue;
