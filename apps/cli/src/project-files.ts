@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { messageOf, PortolanError } from "@portolan/kernel";
 import { parse } from "yaml";
 import type { CliErrorCode } from "./errors.ts";
+import { readViewModules } from "./view-modules.ts";
 
 export interface TextFile {
   /** Path as the user would write it, for messages. */
@@ -30,7 +31,10 @@ export async function readProject(cwd: string, folder: string): Promise<Project>
     folder: root,
     charter: await readText(join(root, "charter.yaml")),
     contracts: await readAll(join(root, "contracts"), [".odcs.yaml", ".odcs.yml"]),
-    featureViews: await readAll(join(root, "features"), [".yaml", ".yml"]),
+    featureViews: [
+      ...(await readAll(join(root, "features"), [".yaml", ".yml"])),
+      ...readViewModules(await pathsOf(join(root, "features"), [".view.ts"])),
+    ],
     tables: Object.fromEntries(
       (await readAll(root, [".csv"])).map((file) => [basename(file.path), file.text]),
     ),
@@ -62,6 +66,10 @@ export async function readText(path: string): Promise<TextFile> {
 
 /** Files of a folder by their endings, in order of their names; none when there is no such folder. */
 export async function readAll(folder: string, endings: readonly string[]): Promise<TextFile[]> {
+  return Promise.all((await pathsOf(folder, endings)).map(readText));
+}
+
+async function pathsOf(folder: string, endings: readonly string[]): Promise<string[]> {
   let names: string[];
   try {
     names = await readdir(folder);
@@ -69,7 +77,7 @@ export async function readAll(folder: string, endings: readonly string[]): Promi
     return []; // the folder is optional
   }
   const chosen = names.filter((name) => endings.some((ending) => name.endsWith(ending))).toSorted();
-  return Promise.all(chosen.map((name) => readText(join(folder, name))));
+  return chosen.map((name) => join(folder, name));
 }
 
 /**

@@ -103,8 +103,15 @@ describe("several versions behind one endpoint", () => {
         rules: [{ by: { header: "x-ring" }, values: ["beta"], variant: "next" }],
       },
     });
+    // The client belongs to no business unit: its tenant is the organisation.
+    const rule = { by: "tenant" as const, values: [installation.organisationId], variant: "next" };
+    installation.add("theirs", model(0), {
+      variants: [variant("next", "split", 2, 1)],
+      traffic: { seed: "s", sticky: "tenant", split: [], rules: [rule] },
+    });
     await installation.publish(1);
     const gateway = await installation.start();
+    expect((await ask(gateway, "theirs")).answer.model_version).toBe("2");
     const answers = await Promise.all(Array.from({ length: 100 }, () => ask(gateway, "score")));
     const next = answers.filter(({ answer }) => answer.model_version === "2");
     expect(next.length).toBeGreaterThan(10);
@@ -116,7 +123,8 @@ describe("several versions behind one endpoint", () => {
     await expect
       .poll(async () => (await (await gateway.get("/metrics")).text()).includes('outcome="ok"} 101'))
       .toBe(true);
-    const records = await recordsOf(gateway);
+    const all = await recordsOf(gateway);
+    const records = all.filter(({ context }) => context.endpoint === "score");
     const count = (variantName: string, version: string) =>
       records.filter(({ context }) => context.variant === variantName && context.model?.version === version)
         .length;
@@ -214,6 +222,23 @@ describe("the fallback chain", () => {
     expect(new Set(records.map(({ context }) => context.variant))).toEqual(new Set(["fallback"]));
     // No model gave these answers, and none is named.
     expect(records.every(({ context }) => context.model === undefined)).toBe(true);
+  });
+
+  test("the charter's own breaker opens after as many failures as it says, for as long as it says", async () => {
+    const breaker = { consecutiveFailures: 2, failureRate: 1, openMs: 60_000 };
+    slow([{ kind: "fixed", outputs: { y: 0.5 } }], {
+      resilience: { maxInFlight: 1000, slowMs: 60_000, targetWaitMs: 10_000, breaker },
+    });
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const reasons: (string | null)[] = [];
+    for (let i = 0; i < 8; i++)
+      reasons.push((await ask(gateway, "slow", {}, one)).headers.get("x-portolan-fallback"));
+    const opened = reasons.indexOf("breaker_open");
+    expect(opened).toBeGreaterThanOrEqual(2);
+    // A wait behind the first run, which has not ended, says nothing yet.
+    expect(opened).toBeLessThan(5);
+    expect(new Set(reasons.slice(opened))).toEqual(new Set(["breaker_open"]));
   });
 
   test("callers that give up at once cost the model nothing: its runner lives, its circuit stays closed", async () => {

@@ -7,10 +7,12 @@ import {
 } from "@portolan/kernel";
 import { deriveFromCharter } from "./derive.ts";
 import type { CharterDocument } from "./document.ts";
+import { faultToleranceFindings } from "./fault-tolerance.ts";
 import { metrics } from "./metrics.ts";
 import { regulationRules } from "./regulations.ts";
 import type { Finding } from "./schema-findings.ts";
-import { parsePercent, parseRate, termsOf } from "./terms.ts";
+import { parseRate, termsOf } from "./terms.ts";
+import { parsePercent } from "./unit-texts.ts";
 
 /** What a schema cannot say: promises that contradict each other, the metric's range, or a regulation. */
 export function coherenceFindings(document: CharterDocument): Finding[] {
@@ -21,6 +23,7 @@ export function coherenceFindings(document: CharterDocument): Finding[] {
     ...loadFindings(document),
     ...accuracyFindings(document),
     ...nonFiniteFindings(document),
+    ...faultToleranceFindings(document.requirements.faultTolerance, termsOf(document).latencyMsP99),
     ...missingFeatureFindings(document),
     ...regulationFindings(document),
     ...snapshotAgeFindings(document),

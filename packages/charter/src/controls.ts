@@ -10,6 +10,8 @@ export const controlNames = [
   "rate_limit",
   "token_limit",
   "request_timeout",
+  "retry_budget",
+  "circuit_breaker",
   "load_shedding",
   "load_queueing",
   "concurrency_quota",

@@ -65,6 +65,35 @@ describe("derivation", () => {
     ]);
   });
 
+  test("timeout, retries and circuit breaker are the defaults, silently, or what the charter says", () => {
+    const document = template("flight-delays");
+    const said = (faultTolerance?: CharterDocument["requirements"]["faultTolerance"]) => {
+      const requirements = { ...document.requirements, ...(faultTolerance ? { faultTolerance } : {}) };
+      const { items, terms } = deriveFromCharter({ ...document, requirements });
+      const controls = ["request_timeout", "retry_budget", "circuit_breaker"];
+      const found = items.filter(({ control }) => controls.includes(control));
+      return { terms, statements: found.map(({ statement }) => statement) };
+    };
+    const silent = said();
+    expect(silent.statements).toEqual(["A prediction is given up after 240ms (twice the p99)."]);
+    expect(silent.terms.faultTolerance).toEqual({
+      timeoutMs: 240,
+      retryShare: 0.2,
+      breaker: { consecutiveFailures: 5, failureRate: 0.5, slowMs: 120, openMs: 1000 },
+    });
+    const stated = said({
+      timeout: "300ms",
+      retries: "0%",
+      circuitBreaker: { consecutiveFailures: 2, failureRate: "12.5%", slowerThan: "200ms", openFor: "5s" },
+    });
+    expect(stated.statements).toEqual([
+      "A prediction is given up after 300ms.",
+      "No request is tried a second time.",
+      "After 2 failures in a row, or when 12.5 % of the answers fail or take longer than 200ms, the model is left alone for 5s.",
+    ]);
+    expect(stated.terms).toMatchObject({ requestTimeoutMs: 300, concurrencyLimit: 150 });
+  });
+
   test("numbers come out as written", () => {
     const { terms } = deriveFromCharter(template("flight-delays"));
     expect(terms).toMatchObject({

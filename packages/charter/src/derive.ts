@@ -6,8 +6,9 @@ import type { DerivedCharter, DerivedItem, Enforcement } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { enforcement } from "./enforcement.ts";
 import { type Fact, fact } from "./fact.ts";
+import { faultToleranceFacts } from "./fault-tolerance.ts";
 import { missingFeatureStatement } from "./missing-features.ts";
-import { nonFiniteStatements } from "./non-finite-statements.ts";
+import { nonFiniteStatements } from "./non-finite.ts";
 import { provenance } from "./provenance.ts";
 import { requiredSignatures } from "./required-signatures.ts";
 import { type CharterTerms, termsOf } from "./terms.ts";
@@ -21,7 +22,8 @@ export function deriveFromCharter(document: CharterDocument, lines?: SourceLines
   const terms = termsOf(document);
   const facts: Fact[] = [
     ...governance(document),
-    ...latency(terms),
+    ...latency(document, terms),
+    ...faultToleranceFacts(document.requirements.faultTolerance, terms.faultTolerance),
     ...throughput(terms),
     ...accuracy(terms),
     ...freshnessAndAvailability(document, terms),
@@ -73,12 +75,13 @@ function governance(document: CharterDocument): Fact[] {
   ];
 }
 
-function latency(terms: CharterTerms): Fact[] {
+function latency({ requirements }: CharterDocument, terms: CharterTerms): Fact[] {
   const at = "/requirements/latency";
   const p95 = formatDurationMs(terms.latencyMsP95);
   const p99 = formatDurationMs(terms.latencyMsP99);
   const value = { p95Ms: terms.latencyMsP95, p99Ms: terms.latencyMsP99 };
   const timeout = formatDurationMs(terms.requestTimeoutMs);
+  const isStated = requirements.faultTolerance?.timeout !== undefined;
   return [
     fact(
       "latency_slo",
@@ -93,8 +96,8 @@ function latency(terms: CharterTerms): Fact[] {
     fact(
       "request_timeout",
       "limit",
-      `${at}/p99`,
-      `A prediction is given up after ${timeout} (twice the p99).`,
+      isStated ? "/requirements/faultTolerance/timeout" : `${at}/p99`,
+      `A prediction is given up after ${timeout}${isStated ? "" : " (twice the p99)"}.`,
       {
         timeoutMs: terms.requestTimeoutMs,
       },

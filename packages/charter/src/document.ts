@@ -1,9 +1,10 @@
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import { controlNames } from "./controls.ts";
+import { FaultTolerance } from "./fault-tolerance.ts";
 import { metricNames } from "./metrics.ts";
 import { MissingFeatures } from "./missing-features.ts";
-import { nonFinitePolicies } from "./non-finite-statements.ts";
+import { NonFinite } from "./non-finite.ts";
 import { closed, ListOf, OneOf, Prose, Slug } from "./schema-parts.ts";
 import {
   ByteSizeText,
@@ -119,25 +120,8 @@ const Requirements = Type.Object(
       ),
     ),
     missingFeatures: Type.Optional(MissingFeatures),
-    nonFinite: Type.Optional(
-      Type.Object(
-        {
-          inputs: Type.Optional(
-            OneOf(
-              nonFinitePolicies,
-              "In a request: refuse it (the default), take the value for a missing one, or answer by the fallback.",
-            ),
-          ),
-          outputs: Type.Optional(
-            OneOf(
-              nonFinitePolicies,
-              "In a model's answer: refuse to give it out (the default), give out NaN for a missing value where the encoding has it, or answer by the fallback.",
-            ),
-          ),
-        },
-        { ...closed, description: "What becomes of NaN and infinities." },
-      ),
-    ),
+    nonFinite: Type.Optional(NonFinite),
+    faultTolerance: Type.Optional(FaultTolerance),
     availability: PercentText("Share of requests answered in a month, e.g. 99.9%."),
     snapshotAge: Type.Optional(
       Type.Object(

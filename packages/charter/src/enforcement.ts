@@ -28,6 +28,14 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     by: "gateway",
     how: "a runner that takes longer is ended; a model in the gateway's own thread has proved itself fast",
   },
+  retry_budget: {
+    by: "gateway",
+    how: "what ended by somebody else's doing is tried once more while the budget lasts, never what the model did to itself",
+  },
+  circuit_breaker: {
+    by: "gateway",
+    how: "a version that fails is not asked until trials succeed; the fallback answers, marked",
+  },
   constant_fallback: { by: "gateway", how: "the constant answers, marked, when the model does not" },
   previous_version_fallback: {
     by: "gateway",

@@ -1,16 +1,20 @@
 import { type Environment, type Money, money, parseBytes, parseDurationMs } from "@portolan/kernel";
 import type { CharterDocument, FallbackStep, LatencyClass, Regulation } from "./document.ts";
+import { type FaultToleranceTerms, faultToleranceTerms } from "./fault-tolerance.ts";
 import { type MetricName, metrics } from "./metrics.ts";
 import { type MissingFeatureTerms, missingFeatureTerms } from "./missing-features.ts";
-import type { NonFinitePolicy } from "./non-finite-statements.ts";
+import type { NonFinitePolicy } from "./non-finite.ts";
 import { regulationRules } from "./regulations.ts";
+import { parsePercent } from "./unit-texts.ts";
 
 /** A charter's quantities as numbers, for those who enforce them. Pure reading: nothing is decided here twice. */
 export interface CharterTerms {
   readonly latencyMsP95: number;
   readonly latencyMsP99: number;
-  /** A request is given up after this time: twice the p99, so that a slow answer is late but not hung. */
+  /** A request is given up after this time; where the charter is silent twice the p99, so that a slow answer is late but not hung. */
   readonly requestTimeoutMs: number;
+  /** Retries, and when a model is left alone. */
+  readonly faultTolerance: FaultToleranceTerms;
   readonly rateLimit: RateLimit;
   /** Requests in flight at once, by Little's law: ceiling times timeout; no fewer than may come at once. */
   readonly concurrencyLimit: number;
@@ -81,7 +85,8 @@ export interface AccuracyBound {
 export function termsOf(document: CharterDocument): CharterTerms {
   const { requirements, nonNegotiables, retention } = document;
   const latencyMsP99 = parseDurationMs(requirements.latency.p99);
-  const requestTimeoutMs = Math.ceil(latencyMsP99 * 2);
+  const faultTolerance = faultToleranceTerms(requirements.faultTolerance, latencyMsP99);
+  const requestTimeoutMs = faultTolerance.timeoutMs;
   const requestsPerSecond = parseRate(requirements.throughput.ceiling);
   const limit = rateLimit(requirements.throughput);
   const freshness = requirements.featureFreshness;
@@ -90,6 +95,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     latencyMsP95: parseDurationMs(requirements.latency.p95),
     latencyMsP99,
     requestTimeoutMs,
+    faultTolerance,
     rateLimit: limit,
     concurrencyLimit: Math.max(limit.burst, Math.ceil((requestsPerSecond * requestTimeoutMs) / 1000)),
     accuracy: accuracyBound(requirements.accuracy),
@@ -207,11 +213,6 @@ function tokenLimit(text: string): TokenLimit {
 export function parseRate(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([rt]p[smh])$/.exec(text) ?? [];
   return Number(number) / (perSecond[unit ?? ""] ?? Number.NaN);
-}
-
-/** `99.9%` as 0.999, rounded to the twelfth decimal so that it prints as it was written. */
-export function parsePercent(text: string): number {
-  return Number((Number(text.slice(0, -1)) / 100).toFixed(12));
 }
 
 /** `2000 USD/month` as money for one month. */

@@ -39,3 +39,8 @@ export const unitMends: Readonly<Record<string, string>> = {
   [monthlyMoneyPattern]: "Write an amount, an ISO 4217 currency and /month, e.g. 2000 USD/month.",
   [percentPattern]: "Write a percentage, e.g. 99.9%.",
 };
+
+/** `99.9%` as 0.999, rounded to the twelfth decimal so that it prints as it was written. */
+export function parsePercent(text: string): number {
+  return Number((Number(text.slice(0, -1)) / 100).toFixed(12));
+}

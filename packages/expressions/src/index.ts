@@ -13,3 +13,4 @@ export {
 export { maxExpressionLength } from "./lexer.ts";
 export { parseExpression } from "./parse.ts";
 export { expressionText } from "./text.ts";
+export { typedCall } from "./typing.ts";

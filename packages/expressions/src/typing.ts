@@ -12,8 +12,8 @@ export function typedColumn(name: string, columns: ColumnTypes, at: number): Exp
   return { op: "column", name, type };
 }
 
-/** A call with its type; ints become floats where the other side is a float, and nowhere else. */
-export function typedCall(fn: Operation, args: readonly Expression[], at: number): Expression {
+/** A call with its type, `at` the place in its text; ints become floats where the other side is a float, and nowhere else. */
+export function typedCall(fn: Operation, args: readonly Expression[], at = 0): Expression {
   const widened = sharesType(fn) ? widen(args) : args;
   const type = resultType(
     fn,

@@ -61,7 +61,8 @@ export class OnnxModel implements LoadedModel {
     if (this.#closed) return Promise.resolve({ kind: "unavailable", detail: "The model is not loaded." });
     this.#inFlight++;
     const startMs = performance.now();
-    this.#retries.earn();
+    const { retries = this.#retries } = options;
+    retries.earn();
     return this.#batcher.run(inputs, options).then((first) => {
       if (first.kind === "crashed" && !first.byModel) return this.#runAgain(inputs, options, startMs, first);
       this.#ended();
@@ -91,7 +92,8 @@ export class OnnxModel implements LoadedModel {
   ): Promise<RunOutcome> {
     try {
       const leftMs = (): number => options.timeoutMs - (performance.now() - startMs);
-      if (!this.#retries.spend(performance.now())) return first;
+      const { retries = this.#retries } = options;
+      if (!retries.spend(performance.now())) return first;
       const inTime = await within(this.#engine.recovered(), leftMs());
       if (!inTime || leftMs() < 1 || this.#engine.state().kind !== "ready") return first;
       const { timeoutMs, longestMs = timeoutMs } = options;

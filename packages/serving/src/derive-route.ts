@@ -199,8 +199,16 @@ function isText({ upstream }: ModelReference): boolean {
  * In flight at most what Little's law allows. An answer later than the p99 is a slow one; a wait of half the p95 leaves
  * the other half to the model.
  */
-function resilienceFor({ concurrencyLimit, latencyMsP95, latencyMsP99 }: CharterTerms): Resilience {
-  return { maxInFlight: concurrencyLimit, slowMs: latencyMsP99, targetWaitMs: latencyMsP95 / 2 };
+function resilienceFor({ concurrencyLimit, latencyMsP95, faultTolerance }: CharterTerms): Resilience {
+  const { retryShare, breaker } = faultTolerance;
+  const { slowMs, ...opens } = breaker;
+  return {
+    maxInFlight: concurrencyLimit,
+    slowMs,
+    targetWaitMs: latencyMsP95 / 2,
+    retryShare,
+    breaker: opens,
+  };
 }
 
 /** A charter that is signed later may promise a shorter p95 than the deployment was judged by. */

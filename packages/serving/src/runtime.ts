@@ -3,6 +3,7 @@ import type { BatchTerms, ProfiledRows } from "./batching/batch-plan.ts";
 import type { RunPriority } from "./batching/job-queue.ts";
 import type { TextOperation } from "./protocol/openai/text-request.ts";
 import type { Tensor } from "./protocol/tensor.ts";
+import type { RetryBudget } from "./resilience/retry-budget.ts";
 
 /**
  * Where a model runs: `inline` is the gateway's own thread, `worker` a thread of its own, `runner` a child process that
@@ -83,6 +84,8 @@ export interface RunOptions {
   readonly priority?: RunPriority;
   /** How the request's deployment has it share runs; absent: at once with whatever waits. */
   readonly batching?: BatchTerms;
+  /** What its endpoint may try a second time; absent: the model's own budget. */
+  readonly retries?: RetryBudget;
   /** For a model that another server runs; nobody else looks at it. */
   readonly trace?: TraceHeaders;
   /** Aborted when the caller has left, and nobody needs the answer; for a model that another server runs, as above. */

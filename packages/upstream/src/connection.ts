@@ -17,6 +17,8 @@ export interface UpstreamRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   readonly signal: AbortSignal;
+  /** What may be sent a second time; absent: this connection's own budget. */
+  readonly retries?: RetryBudget | undefined;
 }
 
 /** Requests under way at once, per upstream model and gateway process. */
@@ -71,7 +73,7 @@ export class Connection {
 
   /**
    * Rejects as undici does: nothing was answered. Sent a second time where the connection broke before any answer, as one does that was
-   * kept for too long; a fifth of the requests at most.
+   * kept for too long; as often as its budget allows.
    */
   request(asked: UpstreamRequest) {
     return this.#ask(this.#pool, asked);
@@ -83,11 +85,12 @@ export class Connection {
   }
 
   async #ask(pool: Pool, asked: UpstreamRequest) {
-    this.#retries.earn();
+    const { retries = this.#retries } = asked;
+    retries.earn();
     try {
       return await this.#send(pool, asked);
     } catch (error) {
-      if (!isBroken(error) || asked.signal.aborted || !this.#retries.spend(performance.now())) throw error;
+      if (!isBroken(error) || asked.signal.aborted || !retries.spend(performance.now())) throw error;
       return this.#send(pool, asked);
     }
   }

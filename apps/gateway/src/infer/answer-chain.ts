@@ -177,7 +177,7 @@ async function tryVersion(
   version: ActiveRoute,
   later: number,
 ): Promise<Attempt> {
-  const { breaker, limit, cache } = deps.health.of(version);
+  const { breaker, limit, cache, retries } = deps.health.of(version);
   const startMs = performance.now();
   if (!breaker.admit(startMs)) return { kind: "not", reason: "breaker_open", fault: breakerOpen() };
   if (!limit.acquire(asked.priority)) {
@@ -192,11 +192,7 @@ async function tryVersion(
       breaker.abstained();
       return { kind: "not", reason: "non_finite", fault: gap };
     }
-    const longestMs = version.route.limits.timeoutMs;
-    const timeoutMs = Math.max(1, Math.floor(shareMs(asked, later)));
-    const { batching } = asked.champion.route;
-    const { priority, upstreams, gone } = asked;
-    const options = { timeoutMs, longestMs, priority, upstreams, gone, ...(batching ? { batching } : {}) };
+    const options = { ...optionsOf(asked, version, later), retries };
     const ran = await runVersion(deps, version, request, asked.receivedAt, options, cache);
     const { outcome } = ran;
     const now = performance.now();
@@ -218,9 +214,10 @@ async function tryVersion(
     if (hadNoTurn) waitMs = Number.MAX_VALUE;
     const fault = faultOf(outcome, asked.timeoutMs);
     if (outcome.kind === "failed") throw fault;
-    const isSilent =
-      hadNoTurn || (outcome.kind === "timeout" && wasHurried(outcome.ranMs ?? timeoutMs, longestMs, later));
-    if (isSilent) breaker.abstained();
+    const { timeoutMs, longestMs } = options;
+    const isLate = outcome.kind === "timeout";
+    if (hadNoTurn || (isLate && wasHurried(outcome.ranMs ?? timeoutMs, longestMs, later)))
+      breaker.abstained();
     else breaker.failed(now);
     return { kind: "not", reason: outcome.kind, fault };
   } catch (error) {
@@ -231,6 +228,19 @@ async function tryVersion(
   } finally {
     limit.release(waitMs, performance.now());
   }
+}
+
+function optionsOf(asked: Asked, { route }: ActiveRoute, later: number) {
+  const { priority, upstreams, gone, champion } = asked;
+  const { batching } = champion.route;
+  return {
+    timeoutMs: Math.max(1, Math.floor(shareMs(asked, later))),
+    longestMs: route.limits.timeoutMs,
+    priority,
+    upstreams,
+    gone,
+    ...(batching ? { batching } : {}),
+  };
 }
 
 interface Judged {

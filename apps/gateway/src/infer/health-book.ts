@@ -1,10 +1,18 @@
-import { AdaptiveLimit, CircuitBreaker, defaultBreaker, ResponseCache } from "@portolan/serving/policy";
+import {
+  AdaptiveLimit,
+  CircuitBreaker,
+  defaultBreaker,
+  ResponseCache,
+  RetryBudget,
+} from "@portolan/serving/policy";
 import { type ActiveRoute, keyOf, versionsOf } from "../snapshot/serving-state.ts";
 
 /** What is known of how one model version does at one endpoint. */
 export interface VersionHealth {
   readonly breaker: CircuitBreaker;
   readonly limit: AdaptiveLimit;
+  /** What may be tried a second time of it. */
+  readonly retries: RetryBudget;
   /** Absent where the deployment asks for none. */
   readonly cache?: ResponseCache;
 }
@@ -18,10 +26,11 @@ export class HealthBook {
     const known = this.#byRoute.get(active);
     if (known) return known;
     const { model, resilience, cache } = active.route;
-    const { maxInFlight, slowMs, targetWaitMs } = resilience;
-    const key = `${keyOf(active.route)}/${model.digest}/${maxInFlight}/${slowMs}/${targetWaitMs}/${cache?.maxBytes}`;
+    const { maxInFlight, slowMs, targetWaitMs, retryShare, breaker } = resilience;
+    const key = `${keyOf(active.route)}/${model.digest}/${JSON.stringify(resilience)}/${cache?.maxBytes}`;
     const health = this.#byVersion.get(key) ?? {
-      breaker: new CircuitBreaker({ ...defaultBreaker, slowMs }),
+      breaker: new CircuitBreaker({ ...defaultBreaker, slowMs, ...breaker }),
+      retries: new RetryBudget(retryShare),
       limit: new AdaptiveLimit({ most: maxInFlight, targetWaitMs }),
       ...(cache ? { cache: new ResponseCache(cache.maxBytes) } : {}),
     };

@@ -192,4 +192,18 @@ describe("the retry budget", () => {
     expect(retried).toBeLessThanOrEqual(203);
     expect(retried).toBeGreaterThan(190);
   });
+
+  test("a charter may allow more, or none at all", () => {
+    const none = new RetryBudget(0);
+    const half = new RetryBudget(0.5);
+    let retried = 0;
+    for (let i = 0; i < 1000; i++) {
+      none.earn();
+      half.earn();
+      if (half.spend(1)) retried++;
+      expect(none.spend(20_000)).toBe(false);
+    }
+    expect(retried).toBeGreaterThan(490);
+    expect(retried).toBeLessThanOrEqual(503);
+  });
 });

@@ -41,6 +41,30 @@ export const Resilience = Type.Object(
       exclusiveMinimum: 0,
       description: "Wait for the model beyond which requests are shed, the lowest priority first",
     }),
+    retryShare: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description: "Share of the requests that may be tried a second time; absent: a fifth",
+      }),
+    ),
+    breaker: Type.Optional(
+      Type.Object(
+        {
+          consecutiveFailures: Type.Integer({
+            minimum: 1,
+            description: "Failures in a row that open the circuit",
+          }),
+          failureRate: Type.Number({
+            exclusiveMinimum: 0,
+            maximum: 1,
+            description: "Share of failures or slow answers within ten seconds that opens it",
+          }),
+          openMs: Type.Number({ exclusiveMinimum: 0, description: "How long it stays open the first time" }),
+        },
+        { ...closed, description: "When the circuit opens; absent: the defaults" },
+      ),
+    ),
   },
   closed,
 );

@@ -23,6 +23,8 @@ export interface GrpcCall {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly trace?: TraceHeaders | undefined;
+  /** What may be sent a second time; absent: this channel's own budget. */
+  readonly retries?: RetryBudget | undefined;
 }
 
 /** What the server, or the way to it, said instead of an answer. */
@@ -120,14 +122,15 @@ export class GrpcChannel {
 
   async #ask(asked: GrpcCall): Promise<Uint8Array> {
     const startMs = performance.now();
-    this.#retries.earn();
+    const { retries = this.#retries } = asked;
+    retries.earn();
     try {
       return await this.#send(this.#requests, asked, asked.timeoutMs);
     } catch (error) {
       const isBroken = error instanceof GrpcRefusal && !error.isSaid && error.status === status.UNAVAILABLE;
       const now = performance.now();
       const leftMs = asked.timeoutMs - (now - startMs);
-      if (!isBroken || asked.signal.aborted || leftMs < 1 || !this.#retries.spend(now)) throw error;
+      if (!isBroken || asked.signal.aborted || leftMs < 1 || !retries.spend(now)) throw error;
       return this.#send(this.#requests, asked, leftMs);
     }
   }

@@ -43,14 +43,14 @@ class GrpcInferenceClient implements InferenceClient {
 
   async infer(asked: AskedInference): Promise<RunOutcome> {
     const startMs = performance.now();
-    const { inputs, registered, timeoutMs, signal, trace } = asked;
+    const { inputs, registered, timeoutMs, ...how } = asked;
     try {
       const message = writeGrpcInfer(this.#target, inputs);
-      const call = { method: `${service}/ModelInfer`, message, timeoutMs, signal, trace };
+      const call = { method: `${service}/ModelInfer`, message, timeoutMs, ...how };
       const answer = await this.#channel.request(call);
       return answerOf(startMs, () => readGrpcAnswer(answer, registered.signature));
     } catch (error) {
-      if (!(error instanceof GrpcRefusal) || signal.aborted) throw error;
+      if (!(error instanceof GrpcRefusal) || how.signal.aborted) throw error;
       return refused(error);
     }
   }

@@ -1,5 +1,5 @@
 import { isPortolanError, messageOf } from "@portolan/kernel";
-import type { RunOutcome, Tensor, TraceHeaders } from "@portolan/serving/policy";
+import type { RetryBudget, RunOutcome, Tensor, TraceHeaders } from "@portolan/serving/policy";
 import { mostAnswerBytes } from "../connection.ts";
 import type { ModelFacts } from "./model-facts.ts";
 
@@ -13,6 +13,7 @@ export interface AskedInference {
   /** Aborted when they are over, or when nobody waits any more. */
   readonly signal: AbortSignal;
   readonly trace?: TraceHeaders | undefined;
+  readonly retries?: RetryBudget | undefined;
 }
 
 /** One model at a server of the Open Inference Protocol, over REST or gRPC. */

@@ -48,7 +48,7 @@ export class OpenInferenceModel implements LoadedModel {
     };
   }
 
-  async run(inputs: readonly Tensor[], { timeoutMs, trace, gone }: RunOptions): Promise<RunOutcome> {
+  async run(inputs: readonly Tensor[], { timeoutMs, trace, gone, retries }: RunOptions): Promise<RunOutcome> {
     const { refusal } = this.#availability;
     if (refusal !== undefined) return { kind: "unavailable", detail: refusal };
     if (this.#inFlight >= mostConnections) return { kind: "overloaded", detail: tooMany };
@@ -62,7 +62,7 @@ export class OpenInferenceModel implements LoadedModel {
     try {
       const { signal } = ended;
       const registered = this.#registered;
-      const outcome = await this.#client.infer({ inputs, registered, timeoutMs, signal, trace });
+      const outcome = await this.#client.infer({ inputs, registered, timeoutMs, signal, trace, retries });
       if (outcome.kind === "unavailable") this.#availability.lookSoon();
       return outcome;
     } catch {

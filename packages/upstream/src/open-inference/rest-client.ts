@@ -50,7 +50,10 @@ export class RestInferenceClient implements InferenceClient {
     }
   }
 
-  async #ask(request: WrittenRequest, { registered, signal, trace }: AskedInference): Promise<RunOutcome> {
+  async #ask(
+    request: WrittenRequest,
+    { registered, signal, trace, retries }: AskedInference,
+  ): Promise<RunOutcome> {
     const startMs = performance.now();
     const response = await this.#connection.request({
       method: "POST",
@@ -62,6 +65,7 @@ export class RestInferenceClient implements InferenceClient {
       },
       body: Buffer.concat(request.parts, request.bytes),
       signal,
+      retries,
     });
     if (response.statusCode !== 200)
       return refused(response.statusCode, await readBounded(response.body, mostErrorBytes));

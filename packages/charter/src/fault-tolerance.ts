@@ -1,0 +1,151 @@
+import { formatDurationMs, parseDurationMs } from "@portolan/kernel";
+import { type Static, Type } from "@portolan/typebox";
+import { type Fact, fact } from "./fact.ts";
+import type { Finding } from "./schema-findings.ts";
+import { closed } from "./schema-parts.ts";
+import { DurationText, PercentText, parsePercent } from "./unit-texts.ts";
+
+/** When a request is given up or tried again, and when a model is left alone. */
+export const FaultTolerance = Type.Object(
+  {
+    timeout: Type.Optional(DurationText("A prediction is given up after this time. Absent: twice the p99.")),
+    retries: Type.Optional(
+      PercentText(
+        "Share of the requests that may be tried a second time after somebody else ended their run; 0%: none. Absent: 20%.",
+      ),
+    ),
+    circuitBreaker: Type.Optional(
+      Type.Object(
+        {
+          consecutiveFailures: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: 1000, description: "Failures in a row. Absent: 5." }),
+          ),
+          failureRate: Type.Optional(
+            PercentText(
+              "Share of at least 20 answers within ten seconds that failed, or were slow. Absent: 50%.",
+            ),
+          ),
+          slowerThan: Type.Optional(
+            DurationText("An answer that took longer is a slow one. Absent: the p99."),
+          ),
+          openFor: Type.Optional(
+            DurationText(
+              "How long the model is left alone at first; doubled with each failed trial. Absent: 1s.",
+            ),
+          ),
+        },
+        {
+          ...closed,
+          description: "When a model version is taken to be broken, and only the fallback answers.",
+        },
+      ),
+    ),
+  },
+  {
+    ...closed,
+    description: "Timeouts, retries and the circuit breaker. Absent: the values that each field names.",
+  },
+);
+type Stated = Static<typeof FaultTolerance> | undefined;
+
+/** The same as numbers, where nothing is left open. */
+export interface FaultToleranceTerms {
+  readonly timeoutMs: number;
+  /** Between 0 and 1. */
+  readonly retryShare: number;
+  readonly breaker: {
+    readonly consecutiveFailures: number;
+    /** Between 0 and 1. */
+    readonly failureRate: number;
+    readonly slowMs: number;
+    readonly openMs: number;
+  };
+}
+
+/** @param p99 milliseconds */
+export function faultToleranceTerms(stated: Stated, p99: number): FaultToleranceTerms {
+  const { timeout, retries, circuitBreaker = {} } = stated ?? {};
+  const { consecutiveFailures = 5, failureRate, slowerThan, openFor } = circuitBreaker;
+  return {
+    timeoutMs: timeout === undefined ? Math.ceil(p99 * 2) : Math.ceil(parseDurationMs(timeout)),
+    retryShare: retries === undefined ? 0.2 : parsePercent(retries),
+    breaker: {
+      consecutiveFailures,
+      failureRate: failureRate === undefined ? 0.5 : parsePercent(failureRate),
+      slowMs: slowerThan === undefined ? p99 : parseDurationMs(slowerThan),
+      openMs: openFor === undefined ? 1000 : parseDurationMs(openFor),
+    },
+  };
+}
+
+const at = "/requirements/faultTolerance";
+const longestOpenMs = 3_600_000;
+
+/** What the charter itself says of it; its silence is the defaults, which derive nothing. */
+export function faultToleranceFacts(stated: Stated, { retryShare, breaker }: FaultToleranceTerms): Fact[] {
+  const facts: Fact[] = [];
+  if (stated?.retries !== undefined) {
+    const statement =
+      retryShare === 0
+        ? "No request is tried a second time."
+        : `At most ${stated.retries} of the requests are tried a second time.`;
+    facts.push(fact("retry_budget", "policy", `${at}/retries`, statement, { share: retryShare }));
+  }
+  if (stated?.circuitBreaker !== undefined) {
+    const { consecutiveFailures, failureRate, slowMs, openMs } = breaker;
+    const percent = Number((failureRate * 100).toFixed(6));
+    const statement = `After ${consecutiveFailures} failures in a row, or when ${percent} % of the answers fail or take longer than ${formatDurationMs(slowMs)}, the model is left alone for ${formatDurationMs(openMs)}.`;
+    facts.push(fact("circuit_breaker", "policy", `${at}/circuitBreaker`, statement, { ...breaker }));
+  }
+  return facts;
+}
+
+/** @param p99 milliseconds */
+export function faultToleranceFindings(stated: Stated, p99: number): Finding[] {
+  if (!stated) return [];
+  const { timeoutMs, retryShare, breaker } = faultToleranceTerms(stated, p99);
+  const [timeout, slow] = [formatDurationMs(timeoutMs), formatDurationMs(breaker.slowMs)];
+  const checks: readonly (readonly [boolean, Finding])[] = [
+    [
+      timeoutMs < p99,
+      {
+        pointer: `${at}/timeout`,
+        detail: `a timeout of ${timeout} gives up answers that the p99 of ${formatDurationMs(p99)} allows`,
+        mend: "State at least the p99.",
+      },
+    ],
+    [
+      retryShare > 0.5,
+      {
+        pointer: `${at}/retries`,
+        detail: `${stated.retries} of the requests tried again would make an overload worse`,
+        mend: "State at most 50%.",
+      },
+    ],
+    [
+      breaker.failureRate <= 0 || breaker.failureRate > 1,
+      {
+        pointer: `${at}/circuitBreaker/failureRate`,
+        detail: `a share of ${stated.circuitBreaker?.failureRate} is no part of the answers`,
+        mend: "State more than 0% and at most 100%.",
+      },
+    ],
+    [
+      breaker.slowMs > timeoutMs,
+      {
+        pointer: `${at}/circuitBreaker/slowerThan`,
+        detail: `no answer takes longer than ${slow}: it is given up after ${timeout}`,
+        mend: "State no more than the timeout.",
+      },
+    ],
+    [
+      breaker.openMs < 1 || breaker.openMs > longestOpenMs,
+      {
+        pointer: `${at}/circuitBreaker/openFor`,
+        detail: `${formatDurationMs(breaker.openMs)} is no time to leave a model alone for`,
+        mend: "State a time between 1ms and 1h.",
+      },
+    ],
+  ];
+  return checks.flatMap(([isWrong, finding]) => (isWrong ? [finding] : []));
+}
