@@ -83,7 +83,9 @@ export class EarlyEvents implements EarlyTaker {
     const followed = await this.#find();
     this.#followed = Map.groupBy(followed, ({ log }) => placeKey(placeOf(log)));
     for (const { log } of followed) if (!before.has(log.id)) this.#behind.add(placeKey(placeOf(log)));
-    for (const key of [...this.#behind]) await this.#offer(key);
+    // A copy: those that fail are put back.
+    const due = new Set(this.#behind);
+    for (const key of due) await this.#offer(key);
     const now = this.#deps.clock.now();
     const isDue = now - this.#straysAt >= straysEveryMicros;
     for (const one of followed) await this.#settle(one, isDue ? now - straysEveryMicros : undefined);
