@@ -116,13 +116,13 @@ test("what an ingestion took is nothing that others train with, nor a set of cas
     seed: 1,
   });
   for (const body of [run(work.upload, own), run(own, work.upload)])
-    expect(
-      await world.control.call("POST", "/v1/training-runs", body, await world.as("pia")),
-    ).toMatchObject(notThere);
+    expect(await world.control.call("POST", "/v1/training-runs", body, await world.as("pia"))).toMatchObject(
+      notThere,
+    );
   const cases = { name: "visits", useCaseId, artifact: work.upload };
-  expect(
-    await world.control.call("POST", "/v1/evaluation-sets", cases, await world.as("pia")),
-  ).toMatchObject(notThere);
+  expect(await world.control.call("POST", "/v1/evaluation-sets", cases, await world.as("pia"))).toMatchObject(
+    notThere,
+  );
 });
 
 test("a training set is read through the policies on what it was made of, each mask with the policy that asked for it", async () => {

@@ -17,7 +17,14 @@ import {
 } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { logisticModel } from "@portolan/onnx-format/testing";
-import { aCall, namedPlaces, noRows, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import {
+  aCall,
+  namedPlaces,
+  noRows,
+  openTestDatabase,
+  type TestDatabase,
+  testAuthorizer,
+} from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { upstreamFileName } from "../src/contract.ts";
 import {
