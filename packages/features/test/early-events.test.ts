@@ -1,4 +1,4 @@
-import { offerWaiting, publishContract, receiveEvents } from "@portolan/data";
+import { applyRetentionRound, offerWaiting, publishContract, receiveEvents } from "@portolan/data";
 import { asEpochMicros, createLogger, type EpochMicros } from "@portolan/kernel";
 import { sql as text } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -342,4 +342,27 @@ test("a flood waits for the writer, and what is held is bounded by its bytes", a
   await flooded.idle();
   expect(taken).toEqual([1_000_001, 1_000_002, 1_000_003]);
   expect((await found(50, "c"))[2]).toBe(1_000_003);
+});
+
+test("which batches were early is forgotten in time, and of what was served before it is not told", async () => {
+  const rows = [{ key: ["a"], at: minute(3), servedAt: clock() + 3_600_000_000 }];
+  const days = (count: number) => ({
+    ...f.deps.clock,
+    now: () => asEpochMicros(f.deps.clock.now() + count * 86_400_000_000),
+  });
+  const undecided = async (at: FeaturesFixture["deps"]["clock"]) =>
+    (await replayValues({ ...f.deps, clock: at }, f.call, "delays", { ...parity, rows })).undecided;
+  await anotherEarly({ clock: days(34) }).look();
+  expect(await outcomes()).toEqual(["published", "withdrawn"]);
+  expect(await undecided(days(34))).toBeUndefined();
+  const later = anotherEarly({ clock: days(36) });
+  await later.look();
+  expect(await outcomes()).toEqual([]);
+  expect(await undecided(days(36))).toEqual([0]);
+  // What it knows to be settled it does not settle anew.
+  await later.look();
+  expect(await outcomes()).toEqual([]);
+  const { organisationId } = f.call.actor;
+  await applyRetentionRound({ ...f.deps, clock: days(8) }, [organisationId]);
+  expect(await ended()).toBe(0);
 });

@@ -15,7 +15,7 @@ import { onlineHeader } from "../online-header.ts";
 import type { OnlineStore, OnlineViewHeader } from "../ports.ts";
 import { hasLog, type LogView } from "../view-model.ts";
 import { type EarlyLine, earlyLine } from "./early-line.ts";
-import { earlyLogs } from "./early-store.ts";
+import { earlyLogs, forgetSettled } from "./early-store.ts";
 import { dropStrays, settleBatches } from "./settle-batches.ts";
 
 export interface EarlyDeps {
@@ -60,6 +60,8 @@ export class EarlyEvents implements EarlyTaker {
   /** Places of which lines may be missing online. */
   readonly #behind = new Set<string>();
   #straysAt = 0;
+  /** By log: batches that ended before are settled. */
+  #settledTo = new Map<string, number>();
 
   constructor(deps: EarlyDeps) {
     this.#deps = deps;
@@ -100,7 +102,12 @@ export class EarlyEvents implements EarlyTaker {
     const now = this.#deps.clock.now();
     const isDue = now - this.#straysAt >= straysEveryMicros;
     for (const one of followed) await this.#settle(one, isDue ? now - straysEveryMicros : undefined);
-    if (isDue) this.#straysAt = now;
+    this.#settledTo = new Map(
+      [...this.#settledTo].filter(([id]) => followed.some(({ log }) => log.id === id)),
+    );
+    if (!isDue) return;
+    this.#straysAt = now;
+    await this.#deps.uow.write(this.#callOf({ organisation_id: "" }), (tx) => forgetSettled(tx.sql, now));
   }
 
   /** What waits at a place, once more. One that cannot be read costs no other its events, and is tried again at the next look. */
@@ -117,12 +124,15 @@ export class EarlyEvents implements EarlyTaker {
   }
 
   async #settle(one: Followed, straysBefore: number | undefined): Promise<void> {
-    const { uow, online, log } = this.#deps;
+    const { uow, online, log, clock } = this.#deps;
     if (!online.early) return;
     const deps = { uow, online, early: online.early };
     const call = this.#callOf(one.log);
     try {
-      await settleBatches(deps, call, one, () => this.#firstHeld());
+      const firstHeld = () => this.#firstHeld();
+      const from = this.#settledTo.get(one.log.id) ?? 0;
+      const settledTo = await settleBatches(deps, call, one, { firstHeld, from, now: clock.now() });
+      this.#settledTo.set(one.log.id, settledTo);
       if (straysBefore !== undefined) await dropStrays(deps, call, one, straysBefore);
     } catch (error) {
       log.warn({ log: one.log.id, error: messageOf(error) }, "features.early.settle_failed");
