@@ -121,7 +121,8 @@ export function mangled(random: Random, bytes: Uint8Array): Uint8Array {
   return out;
 }
 
-function json(random: Random, from: object): Uint8Array {
+/** JSON that is valid, damaged in one member, mangled in its bytes, or no JSON at all. */
+export function hostileJson(random: Random, from: object): Uint8Array {
   const kind = random();
   if (kind < 0.15) return Buffer.from(bomb(random));
   const text = JSON.stringify(kind < 0.7 ? damaged(random, from) : from) ?? "";
@@ -158,25 +159,25 @@ function binary(random: Random): Omit<HostileRequest, "path"> {
 export function hostileRequest(random: Random): HostileRequest {
   const v2 = "/v2/models/score/infer";
   return pick<() => HostileRequest>(random, [
-    () => ({ path: v2, headers: {}, body: json(random, pick(random, valid)) }),
-    () => ({ path: v2, headers: {}, body: json(random, pick(random, valid)) }),
+    () => ({ path: v2, headers: {}, body: hostileJson(random, pick(random, valid)) }),
+    () => ({ path: v2, headers: {}, body: hostileJson(random, pick(random, valid)) }),
     () => ({ path: v2, ...binary(random) }),
     () => ({ path: v2, ...binary(random) }),
-    () => ({ path: "/v1/models/score:predict", headers: {}, body: json(random, validRows) }),
+    () => ({ path: "/v1/models/score:predict", headers: {}, body: hostileJson(random, validRows) }),
     () => ({
       path: v2,
       headers: { "content-encoding": pick(random, ["gzip", "deflate", "br", "gzip, gzip", "x"]) },
-      body: json(random, pick(random, valid)),
+      body: hostileJson(random, pick(random, valid)),
     }),
     () => ({
       path: `/v2/models/${pick(random, ["%00", "%ff", "..%2f", "a/b", "score/versions/-1", "x".repeat(300)])}/infer`,
       headers: {},
-      body: json(random, pick(random, valid)),
+      body: hostileJson(random, pick(random, valid)),
     }),
     () => ({
       path: v2,
       headers: { "x-portolan-on-behalf-of": "x" },
-      body: json(random, pick(random, valid)),
+      body: hostileJson(random, pick(random, valid)),
     }),
   ])();
 }

@@ -74,7 +74,7 @@ async function ingest(product: Product, setting: Setting): Promise<string> {
 /** Whole rows are nobody's until a policy says so. */
 async function allowEverything(product: Product): Promise<void> {
   const document = "kind: AccessPolicy\nname: test\neffect: allow\npurposes: [test]\n";
-  await must(product, "PUT", "/v1/access-policies/test", { document }, await product.token("ada"));
+  await must(product, "PUT", "/v1/access-policies/test", { document }, await product.token("admin"));
 }
 
 async function start(product: Product, datasetId: string): Promise<string> {

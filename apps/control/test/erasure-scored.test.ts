@@ -1,9 +1,14 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readTemplate } from "@portolan/charter/templates";
 import { createJobQueue, startJobWorker } from "@portolan/database";
-import { createLogger, environments, type JobHandler, systemClock } from "@portolan/kernel";
+import { createDuckDbEngine } from "@portolan/duckdb";
+import { createLogger, environments, type Id, type JobHandler, systemClock } from "@portolan/kernel";
 import { logisticModel } from "@portolan/onnx-format/testing";
+import { aCall } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { datasetPlace } from "../../../packages/data/src/erasure/data-places.ts";
+import { withoutRows } from "../../../packages/data/src/erasure/survey.ts";
 import { type Acme, bootstrapAcme, must, putInForce } from "./api.ts";
 import { type InProcessControl, openControl } from "./in-process.ts";
 import { visitsContract } from "./visits.ts";
@@ -50,8 +55,23 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => control.close());
 
-/** A scoring with the visitors beside the scores, which fails at this step, or is done. */
-async function scored(out: string, failsAt?: string): Promise<Record<string, unknown>> {
+const fails = (): Promise<void> => Promise.reject(new Error("the disk is full"));
+
+/** What an erasure does to the dataset between two looks of work that is under way. */
+async function rewritten(subject: string): Promise<void> {
+  const organisationId = acme.organisationId as Id<"organisation">;
+  const call = aCall({ organisationId });
+  const scope = { organisationId, environments: ["dev"], subject, columns: [] } as const;
+  const { work, objects, home } = control;
+  const reader = { objects, engine: createDuckDbEngine(), workFolder: join(home, "work") };
+  for (const object of await work.read(call, (sql) => datasetPlace.list(sql, scope))) {
+    const after = await withoutRows(reader, subject, [object]);
+    await work.write(call, (tx) => datasetPlace.succeed(tx, scope, { before: object.digest, after }));
+  }
+}
+
+/** A scoring with the visitors beside the scores, which meets something at a step, or is done. */
+async function scored(out: string, at?: string, does = fails): Promise<Record<string, unknown>> {
   const asked = { environment: "dev", endpoint: "waits", datasetId, purpose: "staff-planning" };
   const { id } = await post("/v1/scorings", { ...asked, columns: ["wait"], keys: ["visitor"], out }, "sam");
   const handlers = control.jobs.scoring.map(
@@ -62,7 +82,7 @@ async function scored(out: string, failsAt?: string): Promise<Record<string, unk
         handler.run({
           ...job,
           effect: async (name, work) => {
-            if (name === failsAt) throw new Error("the disk is full");
+            if (name === at) await does();
             return job.effect(name, work);
           },
         }),
@@ -148,4 +168,18 @@ test("chunks of a scoring that failed go as those of one that is ready, which is
   });
   // What went before is not looked for again.
   expect(await erased("visitor-4711")).toMatchObject({ state: "erased", report: { erased: {} } });
+});
+
+test("a scoring that read rows which are gone since publishes none of them; what it kept goes with the next order", async () => {
+  const late = await scored("late", "merge", () => rewritten("visitor-0815"));
+  expect(late).toMatchObject({
+    state: "failed",
+    failure: expect.stringContaining("are gone since") as string,
+  });
+  // Nothing in the chunk tells whose row it was: it goes whoever the order is about.
+  expect(await erased("visitor-9999")).toMatchObject({
+    state: "erased",
+    report: { erased: { "scored snapshots": 1 }, remains: [] },
+  });
+  expect(await erased("visitor-9999")).toMatchObject({ report: { found: [], erased: {} } });
 });

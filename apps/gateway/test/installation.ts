@@ -61,6 +61,29 @@ function pair(purpose: "model" | "snapshot"): Pair {
   };
 }
 
+function keyText(id: Id<"apiKey">, secret: string): string {
+  return `ptk_dev_${id.slice("key_".length)}_${secret}`;
+}
+
+function grantedKey(id: Id<"apiKey">, secret: string, owner: string) {
+  return {
+    id,
+    secretSha256: createHash("sha256").update(secret).digest("hex"),
+    principalId: owner,
+    environment: "dev",
+    expiresAt: systemClock.now() + 3600e6,
+  };
+}
+
+/** A client of another business unit, which may ask the named endpoints. */
+interface Tenant {
+  readonly principalId: string;
+  readonly businessUnitId: string;
+  readonly keyId: Id<"apiKey">;
+  readonly secret: string;
+  readonly endpoints: readonly string[];
+}
+
 /** An installation that control would have left on disk: keys, a signed snapshot, its parts and models. */
 export class TestInstallation {
   readonly organisationId = organisationId;
@@ -78,6 +101,7 @@ export class TestInstallation {
   #isKeyRevoked = false;
   #issuers: GatewayGrants["issuers"] = [];
   #subjects: GatewayPrincipal["subjects"] = [];
+  readonly #tenants: Tenant[] = [];
 
   constructor() {
     mkdirSync(join(this.home, "gateway/objects"), { recursive: true });
@@ -87,7 +111,17 @@ export class TestInstallation {
   }
 
   get apiKey(): string {
-    return `ptk_dev_${this.#keyId.slice("key_".length)}_${this.#secret}`;
+    return keyText(this.#keyId, this.#secret);
+  }
+
+  /** @returns what it authenticates with, and the name that its records have */
+  addTenant(...endpoints: string[]): { readonly apiKey: string; readonly principalId: string } {
+    const number = String(this.#tenants.length + 2).padStart(26, "0");
+    const keyId = newId("apiKey", systemClock.now());
+    const secret = randomBytes(32).toString("base64url");
+    const tenant = { principalId: `sa_${number}`, businessUnitId: `bu_${number}`, keyId, secret, endpoints };
+    this.#tenants.push(tenant);
+    return { apiKey: keyText(keyId, secret), principalId: tenant.principalId };
   }
 
   objectPath(digest: string, place: "gateway/objects" | "control" = "gateway/objects"): string {
@@ -241,23 +275,27 @@ export class TestInstallation {
       issuers: structuredClone(this.#issuers) as unknown as JsonValue,
       principals: [
         { id: principalId, kind: "service_account", subjects: this.#subjects.map((one) => ({ ...one })) },
+        ...this.#tenants.map(({ principalId: id, businessUnitId }) => ({
+          id,
+          kind: "service_account" as const,
+          businessUnitId,
+          subjects: [],
+        })),
       ],
-      apiKeys: this.#isKeyRevoked
-        ? []
-        : [
-            {
-              id: this.#keyId,
-              secretSha256: createHash("sha256").update(this.#secret).digest("hex"),
-              principalId,
-              environment: "dev",
-              expiresAt: systemClock.now() + 3600e6,
-            },
-          ],
+      apiKeys: [
+        ...(this.#isKeyRevoked ? [] : [grantedKey(this.#keyId, this.#secret, principalId)]),
+        ...this.#tenants.map((one) => grantedKey(one.keyId, one.secret, one.principalId)),
+      ],
       revokedTokens: [],
       endpoints: this.#granted.map((endpoint) => ({
         endpoint,
         environment: "dev",
-        principals: [principalId],
+        principals: [
+          principalId,
+          ...this.#tenants
+            .filter(({ endpoints }) => endpoints.includes(endpoint))
+            .map((one) => one.principalId),
+        ],
         actors: this.#acting.includes(endpoint) ? [principalId] : [],
         readers: this.#reading.includes(endpoint) ? [principalId] : [],
       })),

@@ -98,7 +98,33 @@ test("a caller's trace goes on in one span per hop, faults are always kept, and 
     key: "portolan.fallback.answered_by",
     value: { stringValue: "fixed" },
   });
+  const below = spans().filter(({ parentSpanId }) => parentSpanId === fallback[0]?.spanId);
+  expect(below.map(({ name }) => name).toSorted()).toEqual(["auth", "fallback", "log"]);
   expect(new Set(spans().map((span) => span.traceId)).size).toBe(2);
   expect(JSON.stringify(received)).not.toContain(secret);
   expect(authorization).toBe("Bearer collector-secret");
+});
+
+test("features have a hop of their own, before the queue", async () => {
+  const digest = `sha256:${"0".repeat(64)}`;
+  const from = { kind: "feature" as const, view: "accounts@1", feature: "balance" };
+  const features = {
+    service: "s",
+    entityKeys: ["account"],
+    views: [{ name: "accounts@1", digest, entityKeys: ["account"] }],
+    columns: [{ input: "x", index: 0, from, missing: 0 }],
+    maxAgeMs: null,
+  };
+  installation.add("enriched", logisticModel([0.5], 0.1), { features });
+  await installation.publish(1);
+  const gateway = await installation.start({ TRACES_URL: url(), TRACES_SAMPLE: "1" });
+  const account = `{"inputs":[{"name":"account","shape":[1],"datatype":"BYTES","data":["${secret}"]}]}`;
+  expect((await gateway.post("/v2/models/enriched/infer", account)).status).toBe(200);
+  await gateway.end("SIGTERM");
+  const server = spans().find(({ name }) => name === "infer enriched");
+  const hops = spans().filter(({ parentSpanId }) => parentSpanId === server?.spanId);
+  expect(hops.map(({ name }) => name).toSorted()).toEqual(["auth", "features", "log", "queue", "run"]);
+  const start = (name: string) => BigInt(hops.find((hop) => hop.name === name)?.startTimeUnixNano ?? 0);
+  expect(start("features")).toBeLessThanOrEqual(start("queue"));
+  expect(JSON.stringify(received)).not.toContain(secret);
 });

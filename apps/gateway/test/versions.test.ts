@@ -103,8 +103,15 @@ describe("several versions behind one endpoint", () => {
         rules: [{ by: { header: "x-ring" }, values: ["beta"], variant: "next" }],
       },
     });
+    // The client belongs to no business unit: its tenant is the organisation.
+    const rule = { by: "tenant" as const, values: [installation.organisationId], variant: "next" };
+    installation.add("theirs", model(0), {
+      variants: [variant("next", "split", 2, 1)],
+      traffic: { seed: "s", sticky: "tenant", split: [], rules: [rule] },
+    });
     await installation.publish(1);
     const gateway = await installation.start();
+    expect((await ask(gateway, "theirs")).answer.model_version).toBe("2");
     const answers = await Promise.all(Array.from({ length: 100 }, () => ask(gateway, "score")));
     const next = answers.filter(({ answer }) => answer.model_version === "2");
     expect(next.length).toBeGreaterThan(10);
@@ -116,7 +123,8 @@ describe("several versions behind one endpoint", () => {
     await expect
       .poll(async () => (await (await gateway.get("/metrics")).text()).includes('outcome="ok"} 101'))
       .toBe(true);
-    const records = await recordsOf(gateway);
+    const all = await recordsOf(gateway);
+    const records = all.filter(({ context }) => context.endpoint === "score");
     const count = (variantName: string, version: string) =>
       records.filter(({ context }) => context.variant === variantName && context.model?.version === version)
         .length;

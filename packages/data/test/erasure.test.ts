@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { countOpenJobs } from "@portolan/database";
+import { listOpenJobs } from "@portolan/database";
 import type { Digest, JsonValue, Transaction } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventPlace } from "../src/erasure/event-place.ts";
@@ -33,7 +33,7 @@ const placesOf = (all: DataDeps): EraseJobDeps => ({
   models: { trainedOn: () => Promise.resolve([]) },
   searches: [],
   inFlight: (sql, { organisationId, environments }) =>
-    countOpenJobs(sql, { organisationId, environments, queues: ["features.follow_log"] }),
+    listOpenJobs(sql, { organisationId, environments, queues: ["features.follow_log"] }),
 });
 
 const mark = ", customProperties: [{ property: portolan.subject, value: true }]";
@@ -262,3 +262,23 @@ async function jobOf(key: string): Promise<{ state: string; deferrals: number } 
   );
   return job;
 }
+
+test("a name that a column of numbers holds is found however a number is written, and its neighbours stay", async () => {
+  await publish("meters", `logicalType: number${mark}`);
+  const lines = ["862900", "862900.0", "862901", "-862903"].map(
+    (customer, wait) => `${customer},2026-01-01T10:00:00Z,${wait}`,
+  );
+  const theirs = await delivered(
+    "meters",
+    ["csv", `customer,at,wait\n${lines.join("\n")}\n862900.00,never,1\n`],
+    [
+      "parquet",
+      await parquet("select 862902::double as customer, timestamptz '2026-01-01 10:00:00Z' as at, 3 as wait"),
+    ],
+  );
+  expect(theirs.ingestion).toMatchObject({ counts: { accepted: 5, quarantined: 1 } });
+  const { state, report } = await erased("862900");
+  expect([state, report?.remains]).toEqual(["erased", []]);
+  expect(report?.erased).toEqual({ "dataset snapshots": 2, quarantine: 1, "stored sources": 1 });
+  expect(await there(theirs.objects)).toEqual([false, true]);
+});

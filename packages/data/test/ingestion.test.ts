@@ -244,6 +244,15 @@ test("a path outside the source folders is refused, also through links, and so i
   }
 });
 
+test("a CSV row over 32 MiB says what is wrong, and quotes nothing of it", async () => {
+  const [head = "", ...lines] = flightsCsv(12, 23).trim().split("\n");
+  const long = `2001-01-01 09:00:00,1,2,BOS,"${"x".repeat(33 * 2 ** 20)}\nand more"`;
+  const done = await f.ingest("longest.csv", [head, ...lines, long, ...lines].join("\n"));
+  expect(done.state).toBe("failed");
+  expect(done.failures?.join(" ")).toContain("a row of a CSV file is over 32 MiB");
+  expect(done.failures?.join(" ")).not.toContain("xx");
+});
+
 test("a line over 32 MiB is a dead letter, and the rows around it are judged", async () => {
   const line = (minute: number, more: object = {}) =>
     JSON.stringify({

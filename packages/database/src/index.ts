@@ -18,7 +18,6 @@ export {
 } from "./intents/reconciler.ts";
 export { prepareJobQueue } from "./jobs/boss.ts";
 export {
-  countOpenJobs,
   getJob,
   type JobFilter,
   type JobLogLine,
@@ -26,6 +25,7 @@ export {
   type JobView,
   listJobPlaces,
   listJobs,
+  listOpenJobs,
   readJobLog,
 } from "./jobs/job-queries.ts";
 export { createJobQueue, type JobQueue } from "./jobs/job-queue.ts";

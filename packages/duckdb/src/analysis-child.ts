@@ -12,7 +12,7 @@ async function main(): Promise<void> {
     answer(JSON.parse(line) as ChildRequest).then(
       () => process.stdout.write("", () => process.exit(0)),
       (error: unknown) => {
-        say({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+        say({ kind: "failed", message: wordsOf(error) });
         process.stdout.write("", () => process.exit(1));
       },
     );
@@ -29,7 +29,7 @@ async function answer(request: ChildRequest): Promise<void> {
       const reader = await connection.runAndReadAll(statement.sql, { ...statement.params });
       if (statement.returns) rows[statement.returns] = reader.getRowObjectsJson() as AnalysisRow[];
     } catch (error) {
-      say({ kind: "failed", message: error instanceof Error ? error.message : String(error), note });
+      say({ kind: "failed", message: wordsOf(error), note });
       return;
     }
   }
@@ -70,6 +70,14 @@ async function open(request: ChildRequest): Promise<DuckDBConnection> {
 
 function list(paths: readonly string[]): string {
   return `[${paths.map((path) => `'${path.replaceAll("'", "''")}'`).join(", ")}]`;
+}
+
+const mostWords = 2000;
+
+/** An error may quote a row of any length: its beginning and its end say what it is about. */
+function wordsOf(error: unknown): string {
+  const words = error instanceof Error ? error.message : String(error);
+  return words.length <= 2 * mostWords ? words : `${words.slice(0, mostWords)} … ${words.slice(-mostWords)}`;
 }
 
 function say(message: ChildMessage): void {

@@ -158,6 +158,12 @@ function failed(message: string, note?: string): PortolanError {
   // In its words there is the path of this machine, and nothing to do about it.
   if (/No space left on device|ENOSPC/.test(message))
     return tooLarge(`${note ? `${note}: ` : ""}the disk of the work folder is full`);
+  // Its words quote the row, in which may be anything.
+  if (message.includes("Maximum line size of"))
+    return new PortolanError("data.source_too_large", {
+      detail: "a row of a CSV file is over 32 MiB, among those by which its columns are found",
+      mend: "Shorten or take out the row, or bring the file as Parquet.",
+    });
   return new PortolanError("data.analysis_failed", {
     detail: `${note ? `${note}: ` : ""}${message.slice(0, 1000)}`,
     mend: "Check the source's columns and the free space of the work folder.",

@@ -52,7 +52,7 @@ beforeAll(async () => {
       directPlaces: [onlinePlace(all), refoldPlace(all)],
       models: { trainedOn: () => Promise.resolve([]) },
       searches: [],
-      inFlight: async () => 0,
+      inFlight: async () => [],
     }),
   ]);
   await publishContract(f.deps, f.call, "boardings", { document, references: {} });

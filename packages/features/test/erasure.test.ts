@@ -33,8 +33,10 @@ const placesOf = (all: DataDeps & FeatureDeps): EraseJobDeps => ({
   directPlaces: [eventPlace(all), onlinePlace(all)],
   models: { trainedOn: () => Promise.resolve([]) },
   searches: [],
-  inFlight: () => Promise.resolve(0),
+  inFlight: () => meanwhile(),
 });
+/** Jobs that are open when the order asks. */
+let meanwhile: () => Promise<readonly string[]> = () => Promise.resolve([]);
 
 const people = Array.from({ length: 7 }, (_, n) => `customer-${String(n + 1).padStart(2, "0")}`);
 const marked =
@@ -327,3 +329,27 @@ test("bytes that another organisation has removed after they were rewritten are 
   ).toHaveLength(1);
   await expectAllHeldThere();
 }, 120_000);
+
+test("what began before the rows went and put them online afterwards has come to its end, and is looked at again", async () => {
+  const subject = "customer-who-came-back";
+  await f.changes("back.jsonl", { account: subject, at: 55, cents: 500 });
+  await f.materialized(62);
+  expect(await onlineBalance(subject)).toBe(500);
+  const { organisationId } = f.call.actor;
+  const view = await f.deps.uow.read(f.call, (sql) => findView(sql, organisationId, "accounts"));
+  if (!view) throw new Error("no view");
+  const header = onlineHeader({ organisationId, environment: "dev", view: view.body });
+  let asked = 0;
+  meanwhile = async () => {
+    asked += 1;
+    // The order waits for what there is; then a job begins, is seen twice, and ends.
+    if (asked === 1 || asked > 4) return [];
+    if (asked < 4) return ["job_of_old_rows"];
+    await f.deps.online.update(header, asEpochMicros(minute(62)), [{ key: [subject], values: [500, 1, 0] }]);
+    return [];
+  };
+  const { state, report } = await ordered(subject);
+  meanwhile = () => Promise.resolve([]);
+  expect([state, report?.remains, report?.erased["online values"]]).toEqual(["erased", [], 2]);
+  expect(await onlineBalance(subject)).toBeNull();
+}, 60_000);

@@ -118,6 +118,29 @@ test("segments are a chain of digests over their manifests, and their bytes are 
   }
 });
 
+test("rows that are stated again after others took their place are the log's last word (F21)", async () => {
+  const known = (await segments()).length;
+  const states = async (name: string, cents: number) => {
+    const at = new Date(minute(30) / 1000).toISOString();
+    const line = JSON.stringify({ account: "back", at, known: at, op: "U", cents, rating: 1 });
+    return f.ingest(name, `${line}\n`, { contract: "changes" });
+  };
+  const first = await states("a.jsonl", 1);
+  await states("b.jsonl", 2);
+  // The same rows are the same object, and another batch.
+  const again = await states("a-again.jsonl", 1);
+  expect(again.datasetId).not.toBe(first.datasetId);
+  const [a, b, last] = (await waitFor(segments, (found) => found.length === known + 3)).slice(-3);
+  expect([a?.record_count, b?.record_count, last?.record_count]).toEqual([1, 1, 1]);
+  expect([last?.dataset, last?.dataset_id]).toEqual([a?.dataset, again.datasetId]);
+  await waitFor(
+    async () => (await online("back", 31)).values["balance"]?.value,
+    (value) => value === 1,
+  );
+  // Nothing came in between: the very same delivery is the same batch.
+  expect((await states("a-once-more.jsonl", 1)).datasetId).toBe(again.datasetId);
+});
+
 test("accepted events reach the log and the store without anybody asking", async () => {
   const now = (Date.now() * 1000 - minute(0)) / 60_000_000;
   const at = Math.floor(now) - 1;
@@ -159,7 +182,7 @@ test("two writers at once take turns: every dataset is in the log once, and no s
   // The followers of the two files race with these.
   await Promise.all([1, 2, 3].map(() => appendDatasets(f.deps, f.call, log, view)));
   const found = await segments();
-  expect(new Set(found.map(({ dataset }) => dataset)).size).toBe(found.length);
+  expect(new Set(found.map(({ dataset_id: dataset }) => dataset)).size).toBe(found.length);
   let last = 0;
   for (const segment of found) {
     expect(segment.first_sequence).toBe(last + 1);

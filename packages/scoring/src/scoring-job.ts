@@ -26,7 +26,7 @@ import {
   type ScoringDeps,
   scoringQueue,
 } from "./start-scoring.ts";
-import { closeRun, findRun, finishRun, insertChunk, isRunning, markRunning } from "./store.ts";
+import { closeRun, findRun, findSnapshot, finishRun, insertChunk, isRunning, markRunning } from "./store.ts";
 
 /**
  * Scores a snapshot chunk by chunk. What scores is pinned first; a chunk's rows, its record and its ledger leaf are one
@@ -139,7 +139,7 @@ async function scoreChunk(
   });
   const chunk = scored as unknown as ScoredChunk;
   await job.step(`keep ${at}`, async (tx) => {
-    await requireRunning(tx, id);
+    await requireRunning(tx, scoring);
     const { object, rows, refused, cpuSeconds } = chunk;
     const cpu_micros = Math.round(cpuSeconds * 1e6);
     await insertChunk(tx.sql, {
@@ -227,7 +227,7 @@ async function publish(
   scoring: Scoring,
   manifest: ScoredManifest,
 ): Promise<void> {
-  await requireRunning(tx, scoring.id);
+  await requireRunning(tx, scoring);
   await finishRun(tx.sql, scoring.id, manifest, tx.now);
   await artifacts.note(tx, placeOf(scoring), [{ digest: manifest.object, kind: "scored_snapshot" }]);
   const { model, dataset, charter } = manifest.plan;
@@ -246,13 +246,22 @@ async function publish(
   });
 }
 
-/** What an erasure withdrew must not come back by what was scored before it. */
-async function requireRunning(tx: Transaction, id: string): Promise<void> {
-  if (await isRunning(tx.sql, id)) return;
-  throw new PortolanError("kernel.conflict", {
-    detail: `the scoring ${id} was withdrawn while it ran`,
-    mend: "Score it again.",
-  });
+/**
+ * What an erasure withdrew must not come back by what was scored before it, nor rows by bytes that were read before they were others: an order that
+ * looked meanwhile did not see what is only kept now.
+ */
+async function requireRunning(tx: Transaction, { id, plan: { dataset } }: Scoring): Promise<void> {
+  if (!(await isRunning(tx.sql, id)))
+    throw new PortolanError("kernel.conflict", {
+      detail: `the scoring ${id} was withdrawn while it ran`,
+      mend: "Score it again.",
+    });
+  const now = await findSnapshot(tx.sql, tx.call.actor.organisationId, dataset.id);
+  if (now?.object !== dataset.object)
+    throw new PortolanError("kernel.conflict", {
+      detail: `rows of ${dataset.id} that the scoring ${id} read are gone since`,
+      mend: "Score it again, what is left.",
+    });
 }
 
 /** The narrowest place: scores are as sensitive as what they were made of. */

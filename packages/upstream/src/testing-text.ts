@@ -165,7 +165,7 @@ export class TextServer {
 
   #words({ messages, prompt }: Record<string, unknown>): string[] {
     const last = Array.isArray(messages) ? (messages.at(-1) as { content?: unknown }).content : prompt;
-    const words = wordsOf(String(last));
+    const words = wordsOf(typeof last === "string" ? last : JSON.stringify(last ?? ""));
     return Array.from({ length: this.repeats }, () => words).flat();
   }
 }

@@ -1,3 +1,5 @@
+import { PortolanError } from "@portolan/kernel";
+import type { CliErrorCode } from "../errors.ts";
 import type { ApiClient } from "./api-client.ts";
 
 export interface NamedItem {
@@ -19,4 +21,27 @@ export async function findOrCreate(
 ): Promise<NamedItem> {
   const existing = (await listItems(api, path)).find((item) => item.name === body.name);
   return existing ?? api.json<NamedItem>({ path, body });
+}
+
+/**
+ * The one with that id or name of what lies under a path.
+ * @param what for people, such as `business_unit`
+ * @throws PortolanError `cli.bad_usage` with the names that there are
+ */
+export async function findNamed(
+  api: ApiClient,
+  path: string,
+  what: string,
+  wanted: string | undefined,
+): Promise<NamedItem> {
+  const items = await listItems<NamedItem>(api, path);
+  const found = items.find(({ id, name }) => id === wanted || name === wanted);
+  if (found) return found;
+  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail:
+      wanted === undefined
+        ? `the ${what} must be named`
+        : `there is no ${what} "${wanted.slice(0, 80)}" that you can see`,
+    mend: items.length === 0 ? "Create it first." : `You see: ${items.map(({ name }) => name).join(", ")}.`,
+  });
 }

@@ -4,13 +4,14 @@ import { PortolanError } from "@portolan/kernel";
 import type { ComputeVerdict, DeployedRoute, EndpointList, Route } from "@portolan/serving/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
+import { findNamed } from "../client/directory.ts";
 import { findUseCase } from "../client/use-cases.ts";
 import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { readText } from "../project-files.ts";
-import { addRoutingOptions, parseRouting, type RoutingOptions } from "./routing-options.ts";
+import { addRoutingOptions, parseRouting, type RoutingOptions, withTenantIds } from "./routing-options.ts";
 
 export function registerEndpointCommands(program: Command, contextOf: ContextOf): void {
   const endpoint = program
@@ -51,8 +52,12 @@ Examples:
           options.features === undefined
             ? {}
             : { features: parseFeatures((await readText(resolve(context.cwd, options.features))).text) };
-        const routing = parseRouting(options);
+        const asWritten = parseRouting(options);
         const api = await connect(context);
+        const routing = await withTenantIds(asWritten, async (unit) => {
+          const { id } = await findNamed(api, "/v1/business-units", "business unit", unit);
+          return id;
+        });
         const useCase = await findUseCase(api, options.useCase);
         const route = await api.json<DeployedRoute>({
           method: "PUT",

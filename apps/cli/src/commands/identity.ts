@@ -2,7 +2,7 @@ import { type ApiKey, type RoleBinding, roles, type WhoAmI } from "@portolan/ide
 import { PortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
-import { findOrCreate, listItems, type NamedItem } from "../client/directory.ts";
+import { findNamed, findOrCreate, listItems, type NamedItem } from "../client/directory.ts";
 import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
@@ -149,16 +149,7 @@ async function findScope(api: ApiClient, kind: string, wanted: string | undefine
   }
   if (wanted === undefined && kind === "organisation")
     return { kind, id: (await api.json<WhoAmI>({ path: "/v1/whoami" })).organisationId };
-  const items = await listItems<NamedItem>(api, path);
-  const found = items.find((item) => item.id === wanted || item.name === wanted);
-  if (found) return { kind, id: found.id };
-  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
-    detail:
-      wanted === undefined
-        ? `--scope must name the ${kind}`
-        : `there is no ${kind} "${wanted.slice(0, 80)}" that you can see`,
-    mend: items.length === 0 ? "Create it first." : `You see: ${items.map((item) => item.name).join(", ")}.`,
-  });
+  return { kind, id: (await findNamed(api, path, kind, wanted)).id };
 }
 
 function registerKey(program: Command, contextOf: ContextOf): void {

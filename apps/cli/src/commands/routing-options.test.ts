@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseRouting } from "./routing-options.ts";
+import { parseRouting, withTenantIds } from "./routing-options.ts";
 
 test("shares, shadows, rules and the secondary model are read as they are written", () => {
   expect(
@@ -77,4 +77,18 @@ test.each([
   expect(() => parseRouting(options)).toThrow(
     expect.objectContaining({ mend: expect.stringContaining(option) as string }),
   );
+});
+
+test("rules may look at who asks: tenants are written by name and sent by id", async () => {
+  const routing = parseRouting({
+    split: ["next=churn/2:10"],
+    rule: ["tenant=operations:next", "x-ring=beta:next"],
+  });
+  const idOf = async (name: string) => `bu_${name}`;
+  expect((await withTenantIds(routing, idOf)).traffic?.rules).toEqual([
+    { by: "tenant", values: ["bu_operations"], variant: "next" },
+    { by: { header: "x-ring" }, values: ["beta"], variant: "next" },
+  ]);
+  const plain = parseRouting({ sticky: "tenant", split: ["next=churn/2:10"] });
+  expect([await withTenantIds(plain, idOf), plain.traffic?.sticky]).toEqual([plain, "tenant"]);
 });

@@ -32,10 +32,13 @@ export function addRoutingOptions(command: Command): Command {
       "--shadow <name=model/version[:percent]...>",
       "another version that sees copies of the requests, unseen",
     )
-    .option("--rule <header=value:name...>", "requests with this header go to that split variant")
+    .option(
+      "--rule <header=value:name...>",
+      "requests with this header go to that split variant; tenant=operations:name and principal=sa_…:name look at who asks",
+    )
     .option(
       "--sticky <by>",
-      "principal, request, or a header's name: who keeps meeting the same version",
+      "principal, tenant, request, or a header's name: who keeps meeting the same version",
       "principal",
     )
     .option("--cache <MiB>", "keep answers by exact inputs, per version and gateway process")
@@ -105,7 +108,7 @@ export function parseRouting({
 }
 
 function stickyOf(text: string | undefined): NonNullable<Traffic["sticky"]> {
-  return text === undefined || text === "principal" || text === "request"
+  return text === undefined || text === "principal" || text === "tenant" || text === "request"
     ? (text ?? "principal")
     : { header: text.toLowerCase() };
 }
@@ -158,10 +161,11 @@ function parseSizes(text: string | undefined): number[] {
   return text.split(",").map(Number);
 }
 
-function parseRule(text: string) {
+function parseRule(text: string): NonNullable<Traffic["rules"]>[number] {
   const [, header = "", value = "", variant = ""] = /^([^=]+)=(.+):([^:]+)$/.exec(text) ?? [];
   if (header === "") throw badUsage("--rule", text, "x-ring=beta:next");
-  return { by: { header: header.toLowerCase() }, values: [value], variant };
+  const by = header === "tenant" || header === "principal" ? header : { header: header.toLowerCase() };
+  return { by, values: [value], variant };
 }
 
 function badUsage(option: string, text: string, example: string): PortolanError<CliErrorCode> {
@@ -169,4 +173,19 @@ function badUsage(option: string, text: string, example: string): PortolanError<
     detail: `${option} "${text.slice(0, 80)}" is not understood`,
     mend: `Write it like ${option} ${example}`,
   });
+}
+
+/** The routing with ids of business units in place of the names that rules by tenant were written with. */
+export async function withTenantIds(
+  routing: Routing,
+  idOf: (name: string) => Promise<string>,
+): Promise<Routing> {
+  const { traffic } = routing;
+  if (!traffic?.rules?.some(({ by }) => by === "tenant")) return routing;
+  const rules = await Promise.all(
+    traffic.rules.map(async (rule) =>
+      rule.by === "tenant" ? { ...rule, values: await Promise.all(rule.values.map(idOf)) } : rule,
+    ),
+  );
+  return { ...routing, traffic: { ...traffic, rules } };
 }

@@ -12,7 +12,7 @@ import {
   type TextSearch,
 } from "@portolan/data";
 import { hasWord, type RowMatch, type RowObject } from "@portolan/data/contract";
-import { countOpenJobs, searchText } from "@portolan/database";
+import { listOpenJobs, searchText } from "@portolan/database";
 import {
   type FeatureDeps,
   featurePlaces,
@@ -90,7 +90,7 @@ export function wireErasure(
         })),
     },
     inFlight: (sql, { organisationId, environments }) =>
-      countOpenJobs(sql, { organisationId, environments, queues: derivingQueues }),
+      listOpenJobs(sql, { organisationId, environments, queues: derivingQueues }),
     searches: [payloadSearch(predictions), tableSearch(base)],
   };
   return {
@@ -120,14 +120,14 @@ function scoredPlace(bytes: ByteRemoval): RowPlace {
   return {
     name: "scored snapshots",
     list: async (sql, scope) => {
-      const matches = await matchesByOwner(sql, scope);
+      const sources = await sourcesByOwner(sql, scope);
       const held = await bytes.held(sql, scope.organisationId, scope.environments);
       const there = new Set<string>(held.map(({ digest }) => digest));
       const listed = await listScored(sql, scope.organisationId, scope.environments);
       return listed.flatMap((scored): RowObject[] => {
-        const match = matches.get(scored.of.id);
+        const source = sources.get(scored.of.id);
         // An earlier order removed what is held no more.
-        if (!match || !there.has(scored.object)) return [];
+        if (!source || !there.has(scored.object)) return [];
         return [
           {
             digest: scored.object as Digest,
@@ -136,7 +136,7 @@ function scoredPlace(bytes: ByteRemoval): RowPlace {
             environment: scored.environment,
             useCaseId: scored.useCaseId,
             isWhole: true,
-            match: matchOfScores(scored, match),
+            match: matchOfScores(scored, source),
           },
         ];
       });
@@ -147,22 +147,29 @@ function scoredPlace(bytes: ByteRemoval): RowPlace {
   };
 }
 
-/** By the row that was scored; and by the subject's columns beside the scores, for what was scored may be others' rows alone by now, or gone. */
-function matchOfScores({ of, keys }: ScoredObject, match: RowMatch): RowMatch {
-  const byRow: RowMatch = { kind: "rows_of", object: of.object as Digest, match, by: "position" };
+/** Bytes of a dataset or a training set as they are now, and how the subject's rows are told in them. */
+type Source = Pick<RowObject, "digest"> & { readonly match: RowMatch };
+
+/**
+ * By the row that was scored; and by the subject's columns beside the scores, for what was scored may be others' rows alone by now, or gone. Scores of
+ * bytes that are others since were begun before somebody's rows went: nothing tells theirs any more, and all of them go.
+ */
+function matchOfScores({ of, keys }: ScoredObject, { digest, match }: Source): RowMatch {
+  if (digest !== of.object) return { kind: "all" };
+  const byRow: RowMatch = { kind: "rows_of", object: digest, match, by: "position" };
   const beside = match.kind === "columns" ? keys.filter((key) => match.columns.includes(key)) : [];
   return beside.length === 0 ? byRow : { kind: "any", of: [byRow, { kind: "columns", columns: beside }] };
 }
 
-/** How the subject's rows are told in each dataset and training set, by its id. */
-async function matchesByOwner(
+async function sourcesByOwner(
   sql: Sql,
   scope: Parameters<RowPlace["list"]>[1],
-): Promise<Map<string, RowMatch>> {
-  const matches = new Map<string, RowMatch>();
+): Promise<Map<string, Source>> {
+  const sources = new Map<string, Source>();
   for (const place of [...featurePlaces, ...dataPlaces])
-    for (const { owner, match } of await place.list(sql, scope)) if (match) matches.set(owner, match);
-  return matches;
+    for (const { owner, digest, match } of await place.list(sql, scope))
+      if (match) sources.set(owner, { digest, match });
+  return sources;
 }
 
 /** Payloads of predictions that name the data subject, and what was reported of them later. */

@@ -146,7 +146,7 @@ function priorityOf({ waitMs, isExcess }: Turn): RunPriority | Promise<RunPriori
  * champion where it is asked first.
  */
 export function chosenVersion(
-  { champion, caller }: Pick<Admission, "champion" | "caller">,
+  { champion, caller, limit }: Pick<Admission, "champion" | "caller" | "limit">,
   { headers, version }: Pick<InferCall, "headers" | "version">,
   requestId: string,
 ): ActiveRoute {
@@ -157,6 +157,7 @@ export function chosenVersion(
   if (!traffic) return first;
   const variant = chooseVariant(traffic, {
     principalId: caller.principalId,
+    tenantId: limit.tenantId,
     requestId,
     header: (name) => headerText(headers[name]),
   });

@@ -91,6 +91,9 @@ function hopsOf({ startMs, authMicros, timed, upstreams, logStartMs, logEndMs }:
     hops.push({ name, startMs: at, endMs: at + micros / 1000 });
     at += micros / 1000;
   }
+  // A rule or a fixed answer runs nothing: its hop is the time from the request to it, what the model was given of that included.
+  if (timed?.isFallback && timed.runMicros === undefined && logStartMs !== undefined)
+    hops.push({ name: "fallback", startMs: at, endMs: Math.max(at, logStartMs) });
   if (logStartMs !== undefined && logEndMs !== undefined)
     hops.push({ name: "log", startMs: logStartMs, endMs: logEndMs });
   return hops;

@@ -18,6 +18,8 @@ import { abnormalUsageDetected, Limited, quotaExceeded } from "./limited.ts";
 
 /** A caller's limits at one route, ready for the hot path: keep it for as long as the route is in force. */
 export interface CallerLimit {
+  /** Business unit of the caller, else its organisation: who shares a part of the ceiling, and of the traffic. */
+  readonly tenantId: string;
   readonly limit: LayeredLimit;
   /** The `RateLimit-Policy` field; never changes. */
   readonly policy: string;
@@ -99,6 +101,7 @@ export class CallerLimits {
     const tokens = callerTokens(this.#limiter, limits, holder);
     const unit = limits.weight ?? "requests";
     const made = {
+      tenantId,
       limit,
       policy: rateLimitPolicy(limit, unit),
       maxWaitMs: longestTurnMs(limits),

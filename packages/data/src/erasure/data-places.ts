@@ -51,6 +51,7 @@ export const quarantinePlace: RowPlace = {
           kind: "members",
           column: "raw",
           members: columns,
+          numbers: ingestion.contractColumns.filter(({ type }) => type === "number").map(({ name }) => name),
         }),
         object(ingestion, ingestion.withheld, "rows of a refused batch", { kind: "columns", columns }),
       ];
@@ -83,7 +84,18 @@ export const sourcePlace: RowPlace = {
         .map(({ object: digest, format = "jsonl", csv }) => {
           const source = object(ingestion, digest ?? null, "source");
           const columns = sourceColumns(ingestion, scope.columns);
-          return source && { ...source, source: { format, columns, ...(csv ? { csv } : {}) } };
+          const numbers = ingestion.sourceColumns.filter(({ type }) => type === "number");
+          return (
+            source && {
+              ...source,
+              source: {
+                format,
+                columns,
+                numbers: numbers.map(({ source: name }) => name),
+                ...(csv ? { csv } : {}),
+              },
+            }
+          );
         }),
     ),
   succeed: () => Promise.resolve(),

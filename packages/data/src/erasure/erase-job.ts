@@ -32,8 +32,8 @@ export interface EraseJobDeps extends LookDeps, EraseObjectsDeps, SearchDeps {
   readonly objects: ObjectStore;
   readonly engine: AnalysisEngine;
   readonly workFolder: string;
-  /** How many jobs wait or run that read what an order erases, and store what they make of it. */
-  readonly inFlight: (sql: Sql, scope: ErasureScope) => Promise<number>;
+  /** Jobs that wait or run, which read what an order erases and store what they make of it. */
+  readonly inFlight: (sql: Sql, scope: ErasureScope) => Promise<readonly string[]>;
 }
 
 /** What came in while the job looked is found by its next round. */
@@ -129,6 +129,7 @@ async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
       });
       if (count > 0) erased[place.name] = (erased[place.name] ?? 0) + count;
     }
+    await drain(deps, work, round);
     survey = await look(deps, work, round);
     // A hold that was placed meanwhile: the rest stays, and is in the report as what remains.
     if (survey.items.some(({ heldBy }) => heldBy !== undefined)) break;
@@ -166,9 +167,25 @@ async function settle({ inFlight }: EraseJobDeps, { job, order, scope }: Work): 
     if (!order.dry_run && (await unsettled(tx.sql, scope)) > 0)
       throw new JobDeferred(again, "ingestions that have begun are coming to their end");
     // An ingestion begins jobs that follow it in the transaction that ends it: none is missed between the two.
-    if (!order.dry_run && (await inFlight(tx.sql, scope)) > 0)
+    if (!order.dry_run && (await inFlight(tx.sql, scope)).length > 0)
       throw new JobDeferred(again, "what is being made of the data is coming to its end");
     await markRunning(tx.sql, order.id);
+    return {};
+  });
+}
+
+/** What began before the bytes were others may still put online, or publish, what it read: it comes to its end, and is looked at then. */
+async function drain({ inFlight }: EraseJobDeps, { job, scope }: Work, round: number): Promise<void> {
+  const { begun } = await job.step(`begun ${round}`, async (tx) => ({
+    begun: [...(await inFlight(tx.sql, scope))],
+  }));
+  await job.step(`drained ${round}`, async (tx) => {
+    const open = new Set(await inFlight(tx.sql, scope));
+    if (begun.some((id) => open.has(id)))
+      throw new JobDeferred(
+        asEpochMicros(tx.now + settleMicros),
+        "what was being made of the data is coming to its end",
+      );
     return {};
   });
 }

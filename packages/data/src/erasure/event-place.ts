@@ -2,6 +2,7 @@ import type { UnitOfWork } from "@portolan/kernel";
 import type { ContractColumn } from "../contracts/contract-model.ts";
 import { dropWaiting } from "../events/event-store.ts";
 import { subjectColumns } from "./data-places.ts";
+import { isExactNumber } from "./match-sql.ts";
 import { newestColumns, type WaitingEvent, waitingWith } from "./place-store.ts";
 import type { DirectPlace, ErasureScope, Finding } from "./places.ts";
 import { hasWord, isTooShort } from "./word-pattern.ts";
@@ -62,14 +63,16 @@ function inJson(text: string): string {
 
 function isOf({ line }: WaitingEvent, columns: readonly ContractColumn[], scope: ErasureScope): boolean {
   const names = new Set(subjectColumns(columns, scope.columns));
-  const sources = columns.filter(({ name }) => names.has(name)).map(({ source }) => source);
+  const theirs = columns.filter(({ name }) => names.has(name));
   const event = parsed(line);
   // What is kept as an array was no event (ADR 0124).
   if (event === undefined || Array.isArray(event))
     return !isTooShort(scope.subject) && hasWord(line, scope.subject);
-  return sources.some((source) => {
+  return theirs.some(({ source, type }) => {
     const value = event[source];
-    return (typeof value === "string" || typeof value === "number") && String(value) === scope.subject;
+    if (typeof value !== "string" && typeof value !== "number") return false;
+    if (String(value) === scope.subject) return true;
+    return type === "number" && isExactNumber(scope.subject) && Number(value) === Number(scope.subject);
   });
 }
 

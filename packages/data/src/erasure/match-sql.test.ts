@@ -25,3 +25,10 @@ test("what was made of another object's rows is read beside it, and cannot be to
     `id in (select to_json([cast("order" as varchar), cast("line" as varchar)])::varchar from read_parquet('/d.parquet'`,
   );
 });
+
+test("a name that reads as a number is looked for in doubles however they are written, and one that a double cannot tell is not", () => {
+  const match: RowMatch = { kind: "columns", columns: ["customer"] };
+  expect(matchSql(match, "4711", () => "x")).toContain(`typeof("customer") in ('DOUBLE', 'FLOAT')`);
+  for (const subject of ["9007199254740993", "customer-17", "0x12", "1e3"])
+    expect(matchSql(match, subject, () => "x")).not.toContain("double");
+});

@@ -19,11 +19,14 @@ export function matchSql(
 ): string {
   switch (match.kind) {
     case "columns":
-      return anyOf(match.columns, (name) => isSubject(`cast(${quoteName(name)} as varchar)`, subject));
+      return anyOf(match.columns, (name) => isSubjectColumn(name, subject));
     case "members":
-      return anyOf(match.members, (name) =>
-        isSubject(`json_extract_string(${quoteName(match.column)}, ${quoteText(`$."${name}"`)})`, subject),
-      );
+      return anyOf(match.members, (name) => {
+        const text = `json_extract_string(${quoteName(match.column)}, ${quoteText(`$."${name}"`)})`;
+        return match.numbers?.includes(name) ? isSubjectOrNumber(text, subject) : isSubject(text, subject);
+      });
+    case "all":
+      return "true";
     case "words":
       return anyOf(
         match.columns,
@@ -63,6 +66,24 @@ export function objectsRead(match: RowMatch | undefined): Digest[] {
 /** Whether a text is exactly the subject's name; never null. Pure. */
 export function isSubject(sql: string, subject: string): string {
   return `(${sql}) is not distinct from ${quoteText(subject)}`;
+}
+
+/** Whether a column of a file has the subject; of a double, however it is written. Never null. Pure. */
+function isSubjectColumn(name: string, subject: string): string {
+  const column = quoteName(name);
+  return isSubjectOrNumber(`cast(${column} as varchar)`, subject, `typeof(${column}) in ('DOUBLE', 'FLOAT')`);
+}
+
+/** A double is written in more ways than one: `4711` is `4711.0`. Never null. Pure. */
+export function isSubjectOrNumber(sql: string, subject: string, isNumber = "true"): string {
+  const equal = isSubject(sql, subject);
+  if (!isExactNumber(subject)) return equal;
+  return `(${equal} or (${isNumber} and coalesce(try_cast(${sql} as double) = ${quoteText(subject)}::double, false)))`;
+}
+
+/** One that a double tells from its neighbours: of a longer one it would name somebody else, too. Pure. */
+export function isExactNumber(text: string): boolean {
+  return /^-?\d{1,15}(\.\d{1,15})?$/.test(text) && text.replaceAll(/[-.]/g, "").length <= 15;
 }
 
 function anyOf<T>(names: readonly T[], condition: (name: T) => string): string {

@@ -17,7 +17,13 @@ export type RowMatch =
   /** One of these columns has the value. */
   | { readonly kind: "columns"; readonly columns: readonly string[] }
   /** Text of a JSON object in this column: one of these members has the value. */
-  | { readonly kind: "members"; readonly column: string; readonly members: readonly string[] }
+  | {
+      readonly kind: "members";
+      readonly column: string;
+      readonly members: readonly string[];
+      /** Those of them that a contract reads as numbers, however the text writes one. */
+      readonly numbers?: readonly string[];
+    }
   /** The value stands in one of these texts, as a word. */
   | { readonly kind: "words"; readonly columns: readonly string[] }
   /**
@@ -30,12 +36,16 @@ export type RowMatch =
       readonly match: RowMatch;
       readonly by: "_row" | "position" | { readonly columns: readonly string[]; readonly isKey: boolean };
     }
-  | { readonly kind: "any"; readonly of: readonly RowMatch[] };
+  | { readonly kind: "any"; readonly of: readonly RowMatch[] }
+  /** Every row: nothing tells them apart. */
+  | { readonly kind: "all" };
 
 /** A file as somebody wrote it, of which columns tell whose it is. */
 export interface SourceReading extends Pick<SourceFile, "format" | "csv"> {
   /** As the source calls those that name data subjects; it may lack some. */
   readonly columns: readonly string[];
+  /** Those of them that the contract reads as numbers. */
+  readonly numbers?: readonly string[];
 }
 
 /** A stored object that may hold rows of data subjects. */

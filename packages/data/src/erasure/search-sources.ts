@@ -3,7 +3,7 @@ import { type Digest, PortolanError } from "@portolan/kernel";
 import { type AnalysisStatement, integerCell } from "../analysis.ts";
 import { sniffCsv } from "../sources/csv-dialect.ts";
 import { csvReader, isJsonLines, jsonLines, type SourceFile } from "../sources/source-plan.ts";
-import { isSubject, parquetSql } from "./match-sql.ts";
+import { isSubject, isSubjectOrNumber, parquetSql } from "./match-sql.ts";
 import type { RowObject, SourceReading } from "./places.ts";
 import { searchObjects } from "./search-objects.ts";
 import { type FoundRows, type ObjectReader, objectsAtOnce, runHere } from "./survey.ts";
@@ -91,15 +91,15 @@ async function countPage(
     ),
     readable,
   });
-  const conditions = files.map(({ columns }, index) => {
+  const conditions = files.map(({ columns, numbers = [] }, index) => {
+    const isTheirs = (name: string, text: string): string =>
+      numbers.includes(name) ? isSubjectOrNumber(text, subject) : isSubject(text, subject);
     if (tables[index] === undefined)
-      return columns.map((name) =>
-        isSubject(`json_extract_string(line, ${quoteText(`$."${name}"`)})`, subject),
-      );
+      return columns.map((name) => isTheirs(name, `json_extract_string(line, ${quoteText(`$."${name}"`)})`));
     const has = new Set((described.rows[String(index)] ?? []).map(({ name }) => String(name).toLowerCase()));
     return columns
       .filter((name) => has.has(name.toLowerCase()))
-      .map((name) => isSubject(`cast(${quoteName(name)} as varchar)`, subject));
+      .map((name) => isTheirs(name, `cast(${quoteName(name)} as varchar)`));
   });
   const { rows } = await runHere(reader, {
     statements: files.flatMap((file, index): AnalysisStatement[] => {

@@ -77,26 +77,27 @@ export async function listJobs(sql: Sql, filter: JobFilter): Promise<JobView[]> 
   return rows.map(toView);
 }
 
-/** How many jobs of these queues wait or run in these environments, or in none. */
-export async function countOpenJobs(
+/** Jobs of these queues that wait or run, of an organisation in these environments and of those that have none. */
+export async function listOpenJobs(
   sql: Sql,
   filter: {
     readonly organisationId: string;
     readonly queues: readonly string[];
     readonly environments: readonly Environment[];
   },
-): Promise<number> {
-  const { count } = await jobTables(sql)
+): Promise<string[]> {
+  const rows = await jobTables(sql)
     .selectFrom("database.job_runs")
-    .select(({ fn }) => fn.countAll<string | number>().as("count"))
+    .select("id")
     .where("organisation_id", "=", filter.organisationId)
     .where("queue", "in", [...filter.queues])
     .where("state", "in", ["waiting", "running", "retrying"])
     .where((where) =>
       where.or([where("environment", "is", null), where("environment", "in", [...filter.environments])]),
     )
-    .executeTakeFirstOrThrow();
-  return Number(count);
+    .orderBy("id")
+    .execute();
+  return rows.map(({ id }) => id);
 }
 
 /** The places that an organisation has jobs of: few, however many jobs there are. */

@@ -98,7 +98,15 @@ export async function openBatches(sql: Sql, log: StoredLog): Promise<EarlyBatch[
     .leftJoin("features.early_batches as e", (join) =>
       join.onRef("e.ingestion_id", "=", "b.ingestion_id").on("e.log_id", "=", log.id),
     )
-    .select(["b.ingestion_id", "b.state", "b.numbers", "b.first_received_at", "d.object", "d.published_at"])
+    .select([
+      "b.ingestion_id",
+      "b.state",
+      "b.numbers",
+      "b.first_received_at",
+      "b.dataset_id",
+      "d.object",
+      "d.published_at",
+    ])
     .where("b.organisation_id", "=", log.organisation_id)
     .where("b.contract", "=", log.source)
     .where("b.environment", "=", log.environment)
@@ -110,7 +118,7 @@ export async function openBatches(sql: Sql, log: StoredLog): Promise<EarlyBatch[
   if (rows.length === 0) return [];
   const segments = await segmentsOf(sql, log.id);
   return rows.map((row) => {
-    const segment = segments.find(({ dataset }) => dataset === row.object);
+    const segment = segments.find((one) => one.dataset_id === row.dataset_id);
     const end = endOf(row, log, segment?.last_sequence);
     return {
       ingestionId: row.ingestion_id,

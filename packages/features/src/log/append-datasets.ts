@@ -24,6 +24,7 @@ import {
   getLog,
   insertLog,
   insertSegment,
+  lastSegment,
   pendingDatasets,
   type SegmentManifest,
   type StoredLog,
@@ -125,9 +126,8 @@ async function appendDataset(
   requireColumns(what);
   let dataset: StoredDataset | undefined = what.dataset;
   for (let turn = 0; turn < mostTurns; turn += 1) {
-    const taken = dataset.object;
     const segments = await deps.uow.read(call, (sql) => segmentsOf(sql, log.id));
-    if (segments.some((segment) => segment.dataset === taken)) return;
+    if (segments.some((segment) => segment.dataset_id === what.dataset.id)) return;
     const manifest = await writeSegment(deps, { ...what, dataset }, segments);
     if (await publishSegment(deps, call, log, manifest)) return;
     // Rows of it may have been erased meanwhile, or all of it may be gone.
@@ -239,7 +239,7 @@ async function publishSegment(
   manifest: SegmentManifest,
 ): Promise<boolean> {
   return deps.uow.write(call, async (tx) => {
-    const last = (await segmentsOf(tx.sql, log.id)).at(-1);
+    const last = await lastSegment(tx.sql, log.id);
     if ((last?.digest ?? null) !== manifest.previous) return false;
     const dataset = await storedDataset(tx.sql, log, manifest.dataset_id);
     if (dataset?.object !== manifest.dataset) return false;

@@ -148,8 +148,7 @@ export async function segmentsOf(sql: Sql, logId: string, upTo?: number): Promis
 
 /** Datasets that the log has yet to take in, the batches in their order. */
 export async function pendingDatasets(sql: Sql, log: StoredLog): Promise<StoredDataset[]> {
-  const taken = (await segmentsOf(sql, log.id)).map(({ dataset }) => dataset);
-  const found = await featureTables(sql)
+  return featureTables(sql)
     .selectFrom("data.datasets_v1")
     .selectAll()
     .where("organisation_id", "=", log.organisation_id)
@@ -157,11 +156,25 @@ export async function pendingDatasets(sql: Sql, log: StoredLog): Promise<StoredD
     .where("environment", "=", log.environment)
     .where("use_case_id", "is not distinct from", log.use_case_id)
     .where("published_at", ">=", log.since)
+    .where(
+      "id",
+      "not in",
+      tables(sql).selectFrom("features.log_segments").select("dataset_id").where("log_id", "=", log.id),
+    )
     .orderBy("batch_at")
     .orderBy("published_at")
     .orderBy("id")
     .execute();
-  return found.filter(({ object }) => !taken.includes(object));
+}
+
+/** The segment that the next one follows. */
+export function lastSegment(sql: Sql, logId: string): Promise<StoredSegment | undefined> {
+  return tables(sql)
+    .selectFrom("features.log_segments")
+    .selectAll()
+    .where("log_id", "=", logId)
+    .orderBy("number", "desc")
+    .executeTakeFirst();
 }
 
 /** What a segment's digest is of: the manifest that its row is. */

@@ -11,6 +11,7 @@ const even: Traffic = {
 };
 const traits = (principalId: string, headers: Record<string, string> = {}, requestId = "r") => ({
   principalId,
+  tenantId: principalId.startsWith("bu1") ? "bu_1" : "bu_2",
   requestId,
   header: (name: string) => headers[name],
 });
@@ -41,6 +42,20 @@ describe("the split", () => {
         },
       ),
     );
+  });
+
+  test("a tenant's callers meet one version, and a rule sends them where it says", () => {
+    const sticky = { ...even, sticky: "tenant" as const, split: [{ variant: "b", weight: 50 }] };
+    for (const unit of ["bu1", "bu2"]) {
+      const met = Array.from({ length: 50 }, (_, i) => chooseVariant(sticky, traits(`${unit}-sa${i}`)));
+      expect(new Set(met).size).toBe(1);
+    }
+    const rule = { by: "tenant" as const, values: ["bu_1"], variant: "b" };
+    const ruled = { ...even, split: [], rules: [rule] };
+    expect([chooseVariant(ruled, traits("bu1-a")), chooseVariant(ruled, traits("bu2-a"))]).toEqual([
+      "b",
+      "champion",
+    ]);
   });
 
   test("per request and by a header the key is another one", () => {

@@ -3,6 +3,8 @@ import type { Traffic } from "../snapshot/traffic-schema.ts";
 /** What a rule or a split may look at. */
 export interface RequestTraits {
   readonly principalId: string;
+  /** Business unit of the caller; its organisation where it belongs to none. */
+  readonly tenantId: string;
   /** The request's own header of that name, lower case. */
   readonly header: (name: string) => string | undefined;
   /** Decides where a request goes whose split is not sticky. */
@@ -15,7 +17,7 @@ export interface RequestTraits {
  */
 export function chooseVariant(traffic: Traffic, traits: RequestTraits): string {
   for (const rule of traffic.rules) {
-    const value = rule.by === "principal" ? traits.principalId : traits.header(rule.by.header);
+    const value = traitOf(rule.by, traits);
     if (value !== undefined && rule.values.includes(value)) return rule.variant;
   }
   if (traffic.split.length === 0) return champion;
@@ -30,10 +32,16 @@ export function chooseVariant(traffic: Traffic, traits: RequestTraits): string {
 
 export const champion = "champion";
 
-function stickyKey({ sticky }: Traffic, { principalId, header, requestId }: RequestTraits): string {
-  if (sticky === "request") return requestId;
-  if (sticky === "principal") return principalId;
-  return header(sticky.header) ?? principalId;
+function stickyKey({ sticky }: Traffic, traits: RequestTraits): string {
+  return sticky === "request" ? traits.requestId : (traitOf(sticky, traits) ?? traits.principalId);
+}
+
+function traitOf(
+  by: Traffic["rules"][number]["by"],
+  { principalId, tenantId, header }: RequestTraits,
+): string | undefined {
+  if (by === "principal") return principalId;
+  return by === "tenant" ? tenantId : header(by.header);
 }
 
 /** A number in [0, 1) from a text: 32-bit FNV-1a with murmur3's finish, which spreads short, similar keys. */

@@ -7,7 +7,10 @@ const HeaderName = Type.String({ pattern: "^[a-z0-9-]{1,64}$", description: "Low
 
 const TrafficRule = Type.Object(
   {
-    by: Type.Union([Type.Literal("principal"), Type.Object({ header: HeaderName }, closed)]),
+    by: Type.Union(
+      [Type.Literal("principal"), Type.Literal("tenant"), Type.Object({ header: HeaderName }, closed)],
+      { description: "tenant: the id of the caller's business unit, of the organisation where it has none" },
+    ),
     values: Type.Array(Type.String({ minLength: 1, maxLength: 200 }), { minItems: 1, maxItems: 100 }),
     variant: VariantName,
   },
@@ -24,7 +27,12 @@ export const Traffic = Type.Object(
       { maxItems: 16, description: "Percent; what they leave is the champion's" },
     ),
     sticky: Type.Union(
-      [Type.Literal("principal"), Type.Literal("request"), Type.Object({ header: HeaderName }, closed)],
+      [
+        Type.Literal("principal"),
+        Type.Literal("tenant"),
+        Type.Literal("request"),
+        Type.Object({ header: HeaderName }, closed),
+      ],
       { description: "Whose requests always meet the same variant" },
     ),
   },
