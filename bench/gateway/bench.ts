@@ -40,9 +40,23 @@ const installation = new TestInstallation();
 const folder = mkdtempSync(join(tmpdir(), "bench-gateway-"));
 const children: { kill(): void }[] = [];
 
-async function bare(name: string, bytes: Uint8Array): Promise<Server> {
+function fileOf(name: string, bytes: Uint8Array): string {
   const file = join(folder, `${name}.onnx`);
   writeFileSync(file, bytes);
+  return file;
+}
+
+/** ONNX Runtime alone, on the server's processor. */
+async function limitOf(name: string, bytes: Uint8Array): Promise<string> {
+  const entry = fileURLToPath(new URL("./bare-loop.ts", import.meta.url));
+  const loop = [process.execPath, entry, fileOf(name, bytes), "x", "30", String(seconds)];
+  const child = spawn("taskset", ["-c", "0", ...loop], { stdio: ["ignore", "pipe", "inherit"] });
+  const [told] = (await once(child.stdout, "data")) as [Buffer];
+  return told.toString().trim();
+}
+
+async function bare(name: string, bytes: Uint8Array): Promise<Server> {
+  const file = fileOf(name, bytes);
   const entry = fileURLToPath(new URL("./bare-server.ts", import.meta.url));
   const child = spawn(process.execPath, [...gatewayProcess.nodeFlags, entry, file, "x", "30"], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -63,6 +77,7 @@ function show(
 ): number {
   const of = (pick: (round: Round) => number): number => median(results.map(pick));
   const perSecond = of((round) => round.perSecond);
+  const rates = results.map((round) => round.perSecond);
   const cells = [
     model.padEnd(6),
     name.padEnd(9),
@@ -74,6 +89,8 @@ function show(
       .padStart(9),
     String(results.reduce((sum, round) => sum + round.failed, 0)).padStart(7),
     (base === undefined ? "" : `${((100 * perSecond) / base).toFixed(0)} %`).padStart(8),
+    // The spread of the rounds.
+    ` ${Math.min(...rates).toFixed(0)} to ${Math.max(...rates).toFixed(0)}/s`,
   ];
   console.log(cells.join(" "));
   return perSecond;
@@ -99,6 +116,7 @@ try {
   console.log(`one row of 30 columns, ${body.length} bytes; ${rounds} rounds of ${seconds} s, medians`);
   console.log("model  server    connections requests/s  p50 ms  p99 ms CPU µs/rq  failed   of bare");
   for (const name of Object.keys(models).filter((one) => only?.includes(one) ?? true)) {
+    console.log(`${name.padEnd(6)} limit     ${await limitOf(name, models[name as keyof typeof models])}`);
     const servers = [
       await bare(name, models[name as keyof typeof models]),
       governed(name, "buffered"),

@@ -196,17 +196,17 @@ export function identityModel(elementType: number, dims: readonly Dim[]): Uint8A
 }
 
 /** A multi-layer perceptron with ReLU between layers and weights from a fixed linear congruence. */
-export function mlpModel(sizes: readonly number[]): Uint8Array {
+export function mlpModel(sizes: readonly number[], rows: Dim = "batch"): Uint8Array {
   const next = congruence();
   const random = (): number => (next() - 0.5) * 0.1;
   const nodes: WireWriter[] = [];
   const initializers: WireWriter[] = [];
   const last = sizes.length - 1;
   for (let layer = 0; layer < last; layer++) {
-    const rows = sizes[layer] ?? 1;
+    const width = sizes[layer] ?? 1;
     const columns = sizes[layer + 1] ?? 1;
     initializers.push(
-      floatTensor(`w${layer}`, [rows, columns], Array.from({ length: rows * columns }, random)),
+      floatTensor(`w${layer}`, [width, columns], Array.from({ length: width * columns }, random)),
     );
     initializers.push(floatTensor(`b${layer}`, [columns], Array.from({ length: columns }, random)));
     const input = layer === 0 ? "x" : `r${layer - 1}`;
@@ -217,8 +217,8 @@ export function mlpModel(sizes: readonly number[]): Uint8Array {
   return model(
     graph({
       nodes,
-      inputs: [valueInfo("x", onnxType.float, ["batch", sizes[0] ?? 1])],
-      outputs: [valueInfo("y", onnxType.float, ["batch", sizes[last] ?? 1])],
+      inputs: [valueInfo("x", onnxType.float, [rows, sizes[0] ?? 1])],
+      outputs: [valueInfo("y", onnxType.float, [rows, sizes[last] ?? 1])],
       initializers,
     }),
   );
