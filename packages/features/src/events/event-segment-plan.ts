@@ -56,8 +56,7 @@ export function eventSegmentStatements(input: SegmentPlanInput<EventView>): Anal
 
 /** Versions that another one follows. What is identified by all of its columns has no other version. */
 function withdrawalsSql({ identity }: EventView, lastSequence: number): string {
-  if (!identity.isKey)
-    return "select *, null::bigint as until, null::bigint as next from fresh limit 0";
+  if (!identity.isKey) return "select *, null::bigint as until, null::bigint as next from fresh limit 0";
   return `select * from (
       select *, lead(available) over versions as until, lead(sequence) over versions as next
       from (select * from known union all by name select * from fresh) window versions as (partition by id order by available, sequence)
