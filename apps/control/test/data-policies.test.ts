@@ -11,7 +11,7 @@ import {
   type TeamWorld,
   visitsModel,
 } from "./team-world.ts";
-import { visitsContract, visitsSet } from "./visits.ts";
+import { visitsContract, visitsCsv, visitsSet } from "./visits.ts";
 
 let world: TeamWorld;
 let work: TeamWork;
@@ -123,6 +123,15 @@ test("what an ingestion took is nothing that others train with, nor a set of cas
   expect(await world.control.call("POST", "/v1/evaluation-sets", cases, await world.as("pia"))).toMatchObject(
     notThere,
   );
+});
+
+test("who uploads bytes that somebody else uploaded has them, too, and nobody else", async () => {
+  expect((await bytes("pia", work.upload)).status).toBe(403);
+  expect(await world.upload("pia", work.place, Buffer.from(visitsCsv))).toBe(work.upload);
+  expect((await bytes("pia", work.upload)).status).toBe(200);
+  expect((await ingested("pia", "mine", work.upload)).status).toBe(202);
+  expect((await bytes("sam", work.upload)).status).toBe(200);
+  expect((await bytes("mia", work.upload)).status).toBe(403);
 });
 
 test("a training set is read through the policies on what it was made of, each mask with the policy that asked for it", async () => {
