@@ -298,6 +298,7 @@ export class TestInstallation {
         ],
         actors: this.#acting.includes(endpoint) ? [principalId] : [],
         readers: this.#reading.includes(endpoint) ? [principalId] : [],
+        readPurposes: { [principalId]: ["care"] },
       })),
     };
     const signing = async (bytes: Uint8Array) => ({

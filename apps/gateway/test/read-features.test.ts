@@ -75,9 +75,11 @@ interface Body {
   }[];
 }
 
+const purposeful = { "x-portolan-purpose": "care" };
+
 async function ask(body: unknown, headers: Record<string, string> = {}) {
   const text = typeof body === "string" ? body : JSON.stringify(body);
-  const response = await gateway.post("/v1/features/online", text, headers);
+  const response = await gateway.post("/v1/features/online", text, { ...purposeful, ...headers });
   return { status: response.status, headers: response.headers, body: (await response.json()) as Body };
 }
 
@@ -123,7 +125,10 @@ describe("values", () => {
 
   test("the charter's freshness counts as it does for predictions, and so do its purposes", async () => {
     const asked = accountsOnly("fresh", ["a"]);
-    expect(await ask(asked)).toMatchObject({ status: 403, body: { code: "serving.purpose_required" } });
+    expect(await ask(asked, { "x-portolan-purpose": "" })).toMatchObject({
+      status: 403,
+      body: { code: "serving.purpose_required" },
+    });
     const { body } = await ask(asked, { "x-portolan-purpose": "care" });
     expect(body.views[0]?.features).toEqual([
       { name: "balance", values: [null], statuses: ["outside_max_age"] },
@@ -157,6 +162,13 @@ describe("who may, and what is refused", () => {
     expect(await ask(asked, { "x-portolan-environment": "production" })).toMatchObject({ status: 404 });
     const got = await gateway.get("/v1/features/online");
     expect([got.status, got.headers.get("allow")]).toEqual([405, "POST"]);
+  });
+
+  test("for a purpose for which the policies on data do not allow it as it is, nothing is read", async () => {
+    for (const purpose of ["", "marketing"]) {
+      const { status, body } = await ask(accountsOnly("churn", ["a"]), { "x-portolan-purpose": purpose });
+      expect([status, body.code, body.views]).toEqual([403, "serving.purpose_required", undefined]);
+    }
   });
 
   test("the endpoint's limits count", async () => {
@@ -216,7 +228,11 @@ test("refusals are on the record, each answer has a line in the access log, and 
   await gateway.end("SIGTERM");
   const target = join(installation.home, "features-access.log");
   const other = await installation.start({ FEATURES_REDIS_URL: "redis://127.0.0.1:9", ACCESS_LOG: target });
-  const response = await other.post("/v1/features/online", JSON.stringify(accountsOnly("churn", ["a"])));
+  const response = await other.post(
+    "/v1/features/online",
+    JSON.stringify(accountsOnly("churn", ["a"])),
+    purposeful,
+  );
   const body = (await response.json()) as { views: { features: unknown[] }[] };
   expect(body.views[0]?.features).toEqual([{ name: "balance", values: [null], statuses: ["unavailable"] }]);
   await other.post("/v1/features/online", JSON.stringify(accountsOnly("nowhere", ["a"])));

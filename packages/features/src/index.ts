@@ -4,6 +4,7 @@ import { featureViewRoutes, trainingSetRoutes } from "./routes/feature-views.ts"
 import type { FeatureDeps } from "./views.ts";
 
 export { featureRows } from "./access/feature-rows.ts";
+export { onlinePurposes, type ReadView } from "./access/online-purposes.ts";
 export { EarlyEvents } from "./early/early-events.ts";
 
 export { featurePlaces, onlinePlace } from "./erasure/feature-places.ts";

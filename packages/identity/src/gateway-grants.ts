@@ -40,6 +40,8 @@ export interface GatewayEndpointGrant {
   readonly actors: readonly string[];
   /** Principals that may read the features that it reads, without a prediction (`features:read_online`), sorted; absent where it reads none. */
   readonly readers?: readonly string[];
+  /** What for the policies on data let each of them read all of these features as they are; nothing where it is absent. */
+  readonly readPurposes?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Everything that a gateway needs to decide alone, for one organisation and environment. Plain JSON. */

@@ -78,8 +78,8 @@ export interface GrantedEndpoint {
   readonly businessUnitId: string;
   readonly teamId: string | null;
   readonly useCaseId: string;
-  /** Whether its deployment reads features. */
-  readonly hasFeatures: boolean;
+  /** Features that its deployment reads, by view (`name@version`). */
+  readonly views: readonly { readonly name: string; readonly digest: string; readonly features: string[] }[];
 }
 
 /** Public keys with their lives, retired and revoked ones too. */

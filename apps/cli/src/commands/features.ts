@@ -54,11 +54,14 @@ function registerGet(features: Command, contextOf: ContextOf): void {
       "a view (name@1) or a feature (name@1.feature); again for more; default: all",
       collect,
     )
-    .option("--purpose <purpose>", "purpose of use, where the charter asks for one")
+    .option(
+      "--purpose <purpose>",
+      "what values are read for; the policies on data must allow them as they are",
+    )
     .option("--environment <name>", "where the endpoint is, for credentials of several environments")
     .addHelpText(
       "after",
-      "\nExamples:\n  portolan features get churn --entity account=a1\n  portolan features get churn --entity account=a1 --entity account=a2 --feature accounts@1 --json",
+      "\nExamples:\n  portolan features get churn --entity account=a1 --purpose care\n  portolan features get churn --entity account=a1 --entity account=a2 --feature accounts@1 --purpose care --json",
     )
     .action(async (endpoint: string, options: GetOptions, command: Command) => {
       const context = contextOf(command);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { type CharterDeps, inForceCharter, listInForce } from "@portolan/charter";
+import { createRowsAccess } from "@portolan/data";
 import type { IntentHandler } from "@portolan/database";
 import { findView } from "@portolan/features";
 import { onDemandPlanOf } from "@portolan/features/contract";
@@ -38,8 +39,10 @@ import {
 } from "@portolan/serving";
 import type { ModelReference } from "@portolan/serving/contract";
 import { createComputeJudge } from "./compute-judge.ts";
+import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { withReadPurposes } from "./read-purposes.ts";
 
 export interface ServingWiring {
   readonly serving: ServingRouteDeps;
@@ -144,11 +147,13 @@ function chartersInForce(charter: CharterDeps): CharterInForce {
 
 function wirePublisher(
   base: Foundation,
-  { developmentIssuer, issuerKeys }: IdentityWiring,
+  identity: IdentityWiring,
   charters: CharterInForce,
   profiles: ProfileLookup,
 ): SnapshotPublisher {
   const decisions = createDecisionMemory();
+  const access = createRowsAccess(wireDataAccess(base, identity));
+  const { developmentIssuer, issuerKeys } = identity;
   const { work, clock, keys, objects } = base;
   const publicKeys: PublicKeys = { list: (purpose) => keys.list(purpose) };
   return createSnapshotPublisher({
@@ -159,19 +164,19 @@ function wirePublisher(
     grants: {
       read: async (organisationId, environment, endpoints) => {
         const call = controlCall(base, organisationId as Id<"organisation">);
-        const granted = endpoints.map(({ teamId, ...endpoint }) => ({
+        const granted = endpoints.map(({ teamId, views, ...endpoint }) => ({
           ...endpoint,
+          hasFeatures: views.length > 0,
           ...(teamId === null ? {} : { teamId }),
         }));
+        const grants = await grantsForSnapshot(
+          { unitOfWork: work, developmentIssuer, issuerKeys, decisions },
+          call,
+          environment,
+          granted,
+        );
         return JSON.parse(
-          JSON.stringify(
-            await grantsForSnapshot(
-              { unitOfWork: work, developmentIssuer, issuerKeys, decisions },
-              call,
-              environment,
-              granted,
-            ),
-          ),
+          JSON.stringify(await withReadPurposes({ uow: work, access }, call, grants, endpoints)),
         );
       },
     },

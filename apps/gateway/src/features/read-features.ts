@@ -13,7 +13,7 @@ import { type Answer, errorAnswer, fault } from "../http/answers.ts";
 import { readBody } from "../http/read-body.ts";
 import { takeTurn } from "../infer/admission.ts";
 import { headerText, readPurpose } from "../infer/admit.ts";
-import { type Caller, mayReadFeatures } from "../infer/authenticate.ts";
+import { type Caller, mayReadFeatures, mayReadFor } from "../infer/authenticate.ts";
 import type { InferDeps } from "../infer/infer.ts";
 import { recordRefusal } from "../infer/refusal.ts";
 import { snapshotAgeHeaders } from "../infer/snapshot-age.ts";
@@ -42,7 +42,7 @@ interface Asked {
 
 /**
  * `POST /v1/features/online`: the features that an endpoint's model would be fed with now, of some entities, without a prediction. Who may, the policy set says
- * (`features:read_online`); purposes, limits and ages are the endpoint's. Refusals are on the record.
+ * (`features:read_online`), what for, the policies on data, whose answer is in the snapshot; purposes, limits and ages are the endpoint's. Refusals are on the record.
  */
 export async function readFeatures(
   deps: FeatureReadDeps,
@@ -96,6 +96,7 @@ async function read(
   asked.active = active;
   const purpose = readPurpose(active, headers);
   if (purpose !== undefined) asked.purpose = purpose;
+  if (!mayReadFor(current, known.caller, active.route, purpose)) throw notFor(purpose);
   const aged = snapshotAgeHeaders(active, current);
   const limit = deps.limits.of(current, active, known.caller.principalId);
   await takeTurn(deps, { limit });
@@ -146,6 +147,16 @@ function unknownEndpoint(): PortolanError {
     "serving.endpoint_not_found",
     "There is no endpoint of that name whose features this caller may read.",
     "Check the name and the environment; features:read_online is granted by the organisation's policies.",
+  );
+}
+
+function notFor(purpose: string | undefined): PortolanError {
+  return fault(
+    "serving.purpose_required",
+    purpose === undefined
+      ? "These are values of data, and the request names no purpose."
+      : "No policy on data lets this caller read all of these features as they are for this purpose.",
+    "Send the header x-portolan-purpose with the purpose that your work was allowed for, or ask whoever writes the policies (portolan data policy list).",
   );
 }
 

@@ -150,6 +150,17 @@ export function mayReadFeatures(
   );
 }
 
+/** True when the policies on data let the caller read all of the endpoint's features, as they are, for the purpose. */
+export function mayReadFor(
+  state: ServingState,
+  { principalId }: Caller,
+  { environment, endpoint }: { readonly environment: Environment; readonly endpoint: string },
+  purpose: string | undefined,
+): boolean {
+  const purposes = state.grants.get(environment)?.readers.get(endpoint)?.get(principalId);
+  return purpose !== undefined && purposes?.has(purpose) === true;
+}
+
 function grantsOf(state: ServingState | undefined) {
   return [...(state?.grants.values() ?? [])];
 }

@@ -1,4 +1,9 @@
-import type { GatewayApiKey, GatewayGrants, GatewayPrincipal } from "@portolan/identity/contract";
+import type {
+  GatewayApiKey,
+  GatewayEndpointGrant,
+  GatewayGrants,
+  GatewayPrincipal,
+} from "@portolan/identity/contract";
 import { canonicalJson, type Environment } from "@portolan/kernel";
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { PredictionContext } from "@portolan/predictions/contract";
@@ -77,8 +82,8 @@ export interface GrantsIndex {
   readonly allowed: ReadonlyMap<string, ReadonlySet<string>>;
   /** Endpoint → those of them that may name somebody whom they act for. */
   readonly actors: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Endpoint → principals that may read its features. */
-  readonly readers: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Endpoint → principals that may read its features → what for the policies on data allow it. */
+  readonly readers: ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
 }
 
 /** All that one accepted snapshot says, replaced as a whole. */
@@ -103,8 +108,12 @@ export function indexGrants(grants: GatewayGrants): GrantsIndex {
     revokedTokens: new Set(grants.revokedTokens),
     allowed: new Map(grants.endpoints.map((entry) => [entry.endpoint, new Set(entry.principals)])),
     actors: new Map(grants.endpoints.map((entry) => [entry.endpoint, new Set(entry.actors)])),
-    readers: new Map(grants.endpoints.map((entry) => [entry.endpoint, new Set(entry.readers)])),
+    readers: new Map(grants.endpoints.map((entry) => [entry.endpoint, readersOf(entry)])),
   };
+}
+
+function readersOf({ readers = [], readPurposes = {} }: GatewayEndpointGrant) {
+  return new Map(readers.map((id) => [id, new Set(readPurposes[id])] as const));
 }
 
 export function subjectKey(issuer: string, subject: string): string {

@@ -57,6 +57,20 @@ export async function accessTo(
   rows: NamedRows,
   purpose: string,
 ): Promise<{ readonly decision: AccessDecision; readonly policyDigest: Digest }> {
+  const { decide, policyDigest } = await accessFor(deps, call, rows);
+  return { decision: decide(purpose), policyDigest };
+}
+
+/** The same for any purpose, and the purposes that some policy allows something for. */
+export async function accessFor(
+  deps: AccessDeps,
+  call: CallContext,
+  rows: NamedRows,
+): Promise<{
+  readonly decide: (purpose: string) => AccessDecision;
+  readonly purposes: ReadonlySet<string>;
+  readonly policyDigest: Digest;
+}> {
   const { organisationId } = call.actor;
   const { policies, versions } = await deps.uow.read(call, async (sql) => ({
     policies: await policiesInForce(sql, organisationId),
@@ -66,12 +80,16 @@ export async function accessTo(
   const asker = {
     principal: call.actor.id,
     roles: await deps.roles.heldAmong(call, named, rows.at),
-    purpose,
     environment: rows.at.environment,
     now: deps.clock.now(),
   };
   const bodies = policies.map(({ body }) => body);
-  return { decision: decideRows(asker, rows, versions, bodies), policyDigest: digestPolicies(policies) };
+  const allowing = bodies.filter(({ effect }) => effect === "allow");
+  return {
+    decide: (purpose) => decideRows({ ...asker, purpose }, rows, versions, bodies),
+    purposes: new Set(allowing.flatMap(({ purposes }) => purposes ?? [])),
+    policyDigest: digestPolicies(policies),
+  };
 }
 
 /** The address of what all policies in force say together. */

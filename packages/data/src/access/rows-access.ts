@@ -1,7 +1,7 @@
 import { type CallContext, type Digest, PortolanError, type Sql } from "@portolan/kernel";
 import type { DataErrorCode } from "../errors.ts";
 import { policiesInForce } from "./access-store.ts";
-import { type AccessDeps, accessTo, digestPolicies } from "./access-to-rows.ts";
+import { type AccessDeps, accessFor, accessTo, digestPolicies } from "./access-to-rows.ts";
 import { isWhole } from "./decide-rows.ts";
 import type { NamedRows } from "./policed-rows.ts";
 
@@ -21,6 +21,8 @@ export interface RowsAccess {
    * @throws PortolanError `data.access_denied`
    */
   requireWhole(call: CallContext, rows: NamedRows, purpose: string | undefined): Promise<GrantedRead>;
+  /** What for the policies allow the caller all of the rows, unmasked and unfiltered, sorted. Nothing is read, and nothing recorded. */
+  wholePurposes(call: CallContext, rows: NamedRows): Promise<string[]>;
   /** The address of all policies in force. */
   digestInForce(sql: Sql, organisationId: string): Promise<Digest>;
 }
@@ -28,8 +30,14 @@ export interface RowsAccess {
 export function createRowsAccess(deps: AccessDeps): RowsAccess {
   return {
     requireWhole: (call, rows, purpose) => requireWhole(deps, call, rows, purpose),
+    wholePurposes: (call, rows) => wholePurposes(deps, call, rows),
     digestInForce: async (sql, organisationId) => digestPolicies(await policiesInForce(sql, organisationId)),
   };
+}
+
+async function wholePurposes(deps: AccessDeps, call: CallContext, rows: NamedRows): Promise<string[]> {
+  const { decide, purposes } = await accessFor(deps, call, rows);
+  return [...purposes].filter((purpose) => isWhole(decide(purpose))).toSorted();
 }
 
 async function requireWhole(

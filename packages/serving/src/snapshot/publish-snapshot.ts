@@ -167,7 +167,13 @@ async function contentOf(
     businessUnitId,
     teamId,
     useCaseId,
-    hasFeatures: (features?.views.length ?? 0) > 0,
+    views: (features?.views ?? []).map(({ name, digest }) => ({
+      name,
+      digest,
+      features: (features?.columns ?? []).flatMap(({ from }) =>
+        from.kind === "feature" && from.view === name ? [from.feature] : [],
+      ),
+    })),
   }));
   const grants = await Promise.all(
     environments.map(async (environment) => ({
