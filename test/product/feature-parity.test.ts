@@ -124,6 +124,26 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+test("features are read without a prediction for a purpose that the policies on data allow, and for no other", async () => {
+  const get = (purpose: string) =>
+    product.cli(
+      ..."features get delays --environment dev --entity account=a --json --purpose".split(" "),
+      purpose,
+    );
+  const publish = (name: string, rest: string) => {
+    const document = `kind: AccessPolicy\nname: ${name}\npurposes: [care]\ncontracts: [changes]\n${rest}\n`;
+    return call("PUT", `/v1/access-policies/${name}`, { document });
+  };
+  expect((await get("care")).code).not.toBe(0);
+  await publish("care", "effect: allow");
+  await soon(async () => (await get("care")).code === 0);
+  const { out } = await get("care");
+  expect(JSON.parse(out)).toMatchObject({ endpoint: "delays", rows: 1 });
+  await publish("masked", "effect: restrict\nmasks: [{ columns: [cents], with: hash }]");
+  await soon(async () => (await get("care")).code !== 0);
+  expect((await get("parity")).code).toBe(0);
+}, 100_000);
+
 test("what was served is what the log says of that moment, also after corrections and withdrawals", async () => {
   expect((await predict("a", "b", "nobody")).code).toBe(0);
   await recorded(2);
