@@ -80,6 +80,8 @@ export function faultToleranceTerms(stated: Stated, p99: number): FaultTolerance
 
 const at = "/requirements/faultTolerance";
 const longestOpenMs = 3_600_000;
+/** Nobody waits longer for one prediction; timers of the kernel end at 24 days. */
+const longestTimeoutMs = 3_600_000;
 
 /** What the charter itself says of it; its silence is the defaults, which derive nothing. */
 export function faultToleranceFacts(stated: Stated, { retryShare, breaker }: FaultToleranceTerms): Fact[] {
@@ -88,7 +90,7 @@ export function faultToleranceFacts(stated: Stated, { retryShare, breaker }: Fau
     const statement =
       retryShare === 0
         ? "No request is tried a second time."
-        : `At most ${stated.retries} of the requests are tried a second time.`;
+        : `At most ${stated.retries} of the requests are tried a second time, or three in ten seconds where that is more.`;
     facts.push(fact("retry_budget", "policy", `${at}/retries`, statement, { share: retryShare }));
   }
   if (stated?.circuitBreaker !== undefined) {
@@ -115,6 +117,14 @@ export function faultToleranceFindings(stated: Stated, p99: number): Finding[] {
       },
     ],
     [
+      timeoutMs > longestTimeoutMs,
+      {
+        pointer: `${at}/timeout`,
+        detail: `nobody waits ${timeout} for one prediction`,
+        mend: "State at most 1h.",
+      },
+    ],
+    [
       retryShare > 0.5,
       {
         pointer: `${at}/retries`,
@@ -128,6 +138,14 @@ export function faultToleranceFindings(stated: Stated, p99: number): Finding[] {
         pointer: `${at}/circuitBreaker/failureRate`,
         detail: `a share of ${stated.circuitBreaker?.failureRate} is no part of the answers`,
         mend: "State more than 0% and at most 100%.",
+      },
+    ],
+    [
+      breaker.slowMs <= 0,
+      {
+        pointer: `${at}/circuitBreaker/slowerThan`,
+        detail: "every answer takes longer than no time",
+        mend: "State a time above 0, e.g. the p99.",
       },
     ],
     [
