@@ -19,6 +19,7 @@ export const routes = defineView({
   eventTime: "departed_at",
   available: ({ departed_at, distance }) => departed_at.plus(minutes(30)).plus(distance.times(7_500_000)),
   ttl: "24h",
+  events: "log",
   features: ({ delay }) => ({
     route_flights_7d: count({ window: "7d" }),
     route_delay_7d: mean(delay, { window: "7d" }),

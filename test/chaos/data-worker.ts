@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createRowsAccess, type DataDeps, ingestJob } from "@portolan/data";
+import { createRowBytes, createRowsAccess, type DataDeps, ingestJob } from "@portolan/data";
 import { createJobQueue, createUnitOfWork, openDatabase, startJobWorker } from "@portolan/database";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
@@ -21,10 +21,17 @@ export async function dataWorld(url: string, folder: string) {
   const uow = createUnitOfWork({ database, clock: systemClock, recorder: createRecorder(), jobs });
   const authorizer = testAuthorizer({ engineer: ["*"] });
   const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
+  const access = {
+    uow,
+    authorizer,
+    clock: systemClock,
+    roles: { heldAmong: () => Promise.resolve([]) },
+    derived: [],
+  };
   const base = {
     uow,
     authorizer,
-    artifacts: createArtifactCatalogue({ work: uow, authorizer, objects }),
+    artifacts: createArtifactCatalogue({ work: uow, authorizer, objects, rows: createRowBytes(access) }),
     places: namedPlaces,
     objects,
     engine: createDuckDbEngine({ threads: 1 }),
@@ -32,14 +39,12 @@ export async function dataWorld(url: string, folder: string) {
   };
   const data: DataDeps = {
     ...base,
+    ...access,
     bytes: createByteRemoval({ work: uow, objects, otherHolders: [] }),
     residency: { require: () => Promise.resolve() },
     sourceFolders: [join(folder, "inbox")],
-    clock: systemClock,
     eventWindowMs: 60_000,
-    roles: { heldAmong: () => Promise.resolve([]) },
     pseudonyms: { keyOf: () => Promise.resolve(new Uint8Array(32)) },
-    derived: [],
   };
   const training: TrainingDeps = {
     ...base,

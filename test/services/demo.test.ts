@@ -29,7 +29,7 @@ async function demo(): Promise<{ code: number; out: string; err: string }> {
 }
 
 test("the demo walks the whole road in an empty folder, and can be run again", {
-  timeout: 900_000,
+  timeout: 1_200_000,
 }, async () => {
   for (const round of ["first", "second"]) {
     const { code, out, err } = await demo();

@@ -1,5 +1,6 @@
-import { digestJson } from "@portolan/kernel";
+import { digestJson, environments } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { must } from "./api.ts";
 import {
   buildSet,
   dayTwo,
@@ -10,7 +11,7 @@ import {
   type TeamWorld,
   visitsModel,
 } from "./team-world.ts";
-import { visitsSet } from "./visits.ts";
+import { visitsContract, visitsCsv, visitsSet } from "./visits.ts";
 
 let world: TeamWorld;
 let work: TeamWork;
@@ -19,6 +20,10 @@ let quarantine: string;
 beforeAll(async () => {
   world = await openTeamWorld();
   work = await prepareData(world);
+  await world.post("ada", "/v1/users", { name: "pia", displayName: "pia" });
+  const scope = { kind: "team", id: "network-planning" };
+  const scientist = { principal: "pia", role: "data_scientist", scope, environments };
+  await world.post("ada", "/v1/role-bindings", scientist);
   trainingSet = String(
     manifestOf((await world.get("sam", `/v1/training-sets/${work.trainingSet}`)).body)["object"],
   );
@@ -43,6 +48,11 @@ const bytes = async (who: string, digest: string, purpose?: string) =>
   world.get(who, `/v1/artifacts/${digest}${purpose === undefined ? "" : `?purpose=${purpose}`}`);
 const rows = async (who: string, id: string, purpose = "care") =>
   world.control.call("POST", `/v1/datasets/${id}/reads`, { purpose, limit: 5 }, await world.as(who));
+const ingested = async (who: string, contract: string, object: string, format = "csv") => {
+  const batch = { contract, ...work.place, sources: [{ object, format }] };
+  return world.control.call("POST", "/v1/ingestions", batch, await world.as(who));
+};
+const notThere = { status: 404, body: { code: "registry.artifact_not_found" } };
 const ledger = async (subject: string) =>
   (await world.get("ann", `/v1/ledger/entries?subject=${subject}`)).body["entries"] as Record<
     string,
@@ -83,10 +93,45 @@ test("what somebody uploaded is the uploader's, and rows of the contract to ever
 
 test("rows of data are not named as the source of another contract: there other policies would hold", async () => {
   for (const object of [work.dataset, trainingSet, quarantine]) {
-    const batch = { contract: "visits", ...work.place, sources: [{ object, format: "parquet" }] };
-    const answer = await world.control.call("POST", "/v1/ingestions", batch, await world.as("sam"));
-    expect(answer).toMatchObject({ status: 404, body: { code: "registry.artifact_not_found" } });
+    expect(await ingested("sam", "visits", object, "parquet")).toMatchObject(notThere);
   }
+  const { useCaseId } = work.place;
+  const contract = { document: visitsContract.replace("id: visits", "id: mine"), useCaseId };
+  await must(world.control, "PUT", "/v1/contracts/mine", contract, await world.as("sam"));
+  const named = (who: string, object: string) => ingested(who, "mine", object);
+  expect(await named("pia", work.upload)).toMatchObject(notThere);
+  // Its uploader has the bytes; so has who uploads them, too.
+  expect((await named("sam", work.upload)).status).toBe(202);
+});
+
+test("what an ingestion took is nothing that others train with, nor a set of cases", async () => {
+  const { useCaseId } = work.place;
+  const own = await world.upload("pia", work.place, Buffer.from("pass\n"));
+  const run = (code: string, lock: string) => ({
+    ...work.place,
+    trainingSetId: work.trainingSet,
+    code,
+    locks: { "3.12": lock },
+    params: {},
+    seed: 1,
+  });
+  for (const body of [run(work.upload, own), run(own, work.upload)])
+    expect(await world.control.call("POST", "/v1/training-runs", body, await world.as("pia"))).toMatchObject(
+      notThere,
+    );
+  const cases = { name: "visits", useCaseId, artifact: work.upload };
+  expect(await world.control.call("POST", "/v1/evaluation-sets", cases, await world.as("pia"))).toMatchObject(
+    notThere,
+  );
+});
+
+test("who uploads bytes that somebody else uploaded has them, too, and nobody else", async () => {
+  expect((await bytes("pia", work.upload)).status).toBe(403);
+  expect(await world.upload("pia", work.place, Buffer.from(visitsCsv))).toBe(work.upload);
+  expect((await bytes("pia", work.upload)).status).toBe(200);
+  expect((await ingested("pia", "mine", work.upload)).status).toBe(202);
+  expect((await bytes("sam", work.upload)).status).toBe(200);
+  expect((await bytes("mia", work.upload)).status).toBe(403);
 });
 
 test("a training set is read through the policies on what it was made of, each mask with the policy that asked for it", async () => {

@@ -21,6 +21,7 @@ import { aCall, namedPlaces, openTestDatabase, type TestDatabase, testAuthorizer
 import { createArtifactCatalogue, createByteRemoval, registryMigrations } from "../../registry/src/index.ts";
 import { publishAccessPolicy } from "../src/access/access-policies.ts";
 import {
+  createRowBytes,
   type DataDeps,
   dataMigrations,
   eventBatchJob,
@@ -81,10 +82,19 @@ export async function dataFixture(
   /** Roles that policies on data ask for. */
   const heldRoles = new Set<string>();
   const objects = await openFolderObjectStore(join(folder, "objects"), db.clock);
-  const deps: DataDeps = {
+  const access = {
     uow: db.uow,
     authorizer,
-    artifacts: createArtifactCatalogue({ work: db.uow, authorizer, objects }),
+    clock: db.clock,
+    roles: {
+      heldAmong: (_: unknown, roles: readonly string[]) =>
+        Promise.resolve(roles.filter((role) => heldRoles.has(role))),
+    },
+    derived: [],
+  };
+  const deps: DataDeps = {
+    ...access,
+    artifacts: createArtifactCatalogue({ work: db.uow, authorizer, objects, rows: createRowBytes(access) }),
     bytes: createByteRemoval({ work: db.uow, objects, otherHolders: [] }),
     places: namedPlaces,
     objects,
@@ -93,11 +103,8 @@ export async function dataFixture(
     sourceFolders: [inbox],
     workFolder: join(folder, "work"),
     connections: { path: connections, onRefused: (name, why) => void refusals.push(`${name}: ${why}`) },
-    clock: db.clock,
     eventWindowMs: 1000,
-    roles: { heldAmong: (_, roles) => Promise.resolve(roles.filter((role) => heldRoles.has(role))) },
     pseudonyms: { keyOf: () => Promise.resolve(Buffer.alloc(32, 7)) },
-    derived: [],
     ...(followDataset ? { followDataset } : {}),
   };
   const call = aCall({ roles: ["engineer"] });

@@ -235,6 +235,8 @@ const jsonNumber = fc.oneof(
   fc.integer(),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
   fc.constantFrom(0, -0, 1, 0.3, 0.07, 129, 1e3, 2 ** 53, 2 ** 60, 1e300, -1.5),
+  // About the bound of a number of scale 2.
+  fc.constantFrom(22_517_998_136_852.48, 22_517_998_136_852.49, 22_517_998_136_852.47, 40_000_000_000_000.09),
 );
 const jsonLeaf = fc.oneof(
   { weight: 4, arbitrary: word.map((text) => JSON.stringify(text)) },

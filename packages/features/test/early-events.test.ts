@@ -235,3 +235,40 @@ test("who starts anew finds what waits, and an event that was erased while it wa
   await other.look();
   expect((await found(30))[2]).not.toBe(1);
 });
+
+test("a flood waits for the writer, and what is held is bounded by its bytes", async () => {
+  const { online } = f.deps;
+  const { early } = online;
+  if (!early) throw new Error("the store has no early values");
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const slow = {
+    ...early,
+    accept: async (...of: Parameters<typeof early.accept>) => {
+      await held;
+      await early.accept(...of);
+    },
+  };
+  const log = createLogger({ name: "test", level: "silent" });
+  const offer = () => Promise.resolve();
+  const flooded = new EarlyEvents({ ...f.deps, log, online: { ...online, early: slow }, offer });
+  await flooded.look();
+  const place = { organisationId: f.call.actor.organisationId, contract: "departures", environment: "dev" };
+  const at = BigInt(minute(50));
+  const request = (accepted: number) => {
+    const values = { flight: `y${accepted}`, airport: "c", at, known: at, delay: BigInt(accepted), op: "U" };
+    return flooded.take(place, { acceptedAt: 1, bytes: 5 * 2 ** 20, rows: [{ accepted, values }] });
+  };
+  const taken: number[] = [];
+  const all = [1_000_001, 1_000_002, 1_000_003].map(async (accepted) => {
+    await request(accepted);
+    taken.push(accepted);
+  });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(taken).toEqual([1_000_001]);
+  release();
+  await Promise.all(all);
+  await flooded.idle();
+  expect(taken).toEqual([1_000_001, 1_000_002, 1_000_003]);
+  expect((await found(50, "c"))[2]).toBe(1_000_003);
+});

@@ -46,8 +46,9 @@ export interface ArtifactCatalogue {
   note(tx: Transaction, at: EnvironmentPlace, references: readonly ArtifactReference[]): Promise<void>;
   /**
    * A digest that a caller named, for work at a place: its organisation holds the bytes in that environment, for that
-   * use case, its team or everybody, and the caller may read them. Bytes that are only held as rows of data (`rowKinds`) are none that a caller
-   * may name: what is made of them would be past the policies that they are under. Work that goes on with its own rows says `rows`.
+   * use case, its team or everybody, and the caller may read them. Bytes that are rows of data, or that an ingestion took, are none that a caller may
+   * name, who did not upload them: what is made of them would be past the policies that they are under. Work that goes on with its own rows says
+   * `rows`.
    *
    * @throws PortolanError `registry.artifact_not_found`, the same whatever is missing.
    */
@@ -64,7 +65,7 @@ export interface BytesToRelease {
   readonly purpose?: string;
 }
 
-/** Decides over bytes that hold rows of data, before they are handed out whole. Implemented by `data`, asked by `registry`. */
+/** Decides over bytes that hold rows of data, before they are handed out whole or named for work. Implemented by `data`, asked by `registry`. */
 export interface RowBytes {
   /**
    * Resolves when the bytes hold no rows that policies on data speak of, or when these allow the caller all of them, unmasked and unfiltered, for
@@ -73,6 +74,8 @@ export interface RowBytes {
    * @throws PortolanError `data.access_denied`; `kernel.not_found` where the caller may read no rows
    */
   release(call: CallContext, bytes: BytesToRelease): Promise<void>;
+  /** Whether bytes are rows of data there, whatever they were first held as: a dataset, what an ingestion took or kept out, what was made of datasets. */
+  areRows(call: CallContext, digest: Digest, environment: Environment): Promise<boolean>;
 }
 
 /** Bytes that an organisation holds in an environment. */

@@ -25,6 +25,7 @@ import {
   headerKey,
   headerOf,
   type Key,
+  KnownHeaders,
   keysNamed,
   keysPerTransaction,
   stage,
@@ -47,6 +48,7 @@ export function openOnlineStore(options: {
   const readOnly = options.readOnly ?? false;
   if (!readOnly) mkdirSync(options.folder, { recursive: true });
   const values: Values = open({ path: `${options.folder}/online.lmdb`, readOnly, compression: false });
+  const known = new KnownHeaders();
   let writing: Promise<unknown> = Promise.resolve();
   // One write at a time, in the order in which they came.
   const inTurn = <T>(write: () => Promise<T>): Promise<T> => {
@@ -55,7 +57,7 @@ export function openOnlineStore(options: {
     return next;
   };
   return {
-    read: async (questions, at) => readAll(values, questions, at),
+    read: async (questions, at) => readAll(values, known, questions, at),
     replace: (header, asOf, rows) => inTurn(() => replace(values, header, asOf, rows)),
     update: (header, asOf, rows) =>
       inTurn(async () => {
@@ -87,11 +89,16 @@ export function openOnlineStore(options: {
 }
 
 /** Reads of one turn of the event loop are of one snapshot: a header counts for all questions about its view. */
-function readAll(values: Values, questions: readonly OnlineQuestion[], at: EpochMicros): OnlineVector[] {
+function readAll(
+  values: Values,
+  known: KnownHeaders,
+  questions: readonly OnlineQuestion[],
+  at: EpochMicros,
+): OnlineVector[] {
   const headers = new Map<string, StoredHeader | undefined>();
   return questions.map(({ view, key }) => {
     const place = `${view.organisationId}/${view.environment}/${view.view}`;
-    if (!headers.has(place)) headers.set(place, headerOf(values, view));
+    if (!headers.has(place)) headers.set(place, known.of(values, view));
     const header = headers.get(place);
     const rows = entityReader(values, valueKey(view, header?.generation ?? 0, key));
     if (!header?.isEarly) return answerOf(view, header, rows, at);

@@ -24,6 +24,23 @@ export function headerOf(values: Values, view: OnlineViewKey): StoredHeader | un
   return values.get(headerKey(view)) as StoredHeader | undefined;
 }
 
+/** Headers as they were read last, decoded: they change with a fold, and are read with each request. */
+export class KnownHeaders {
+  readonly #byView = new Map<string, { readonly bytes: Buffer; readonly header: StoredHeader }>();
+
+  of(values: Values, view: OnlineViewKey): StoredHeader | undefined {
+    const key = headerKey(view);
+    const bytes = values.getBinary(key);
+    if (!bytes) return undefined;
+    const name = key.join("/");
+    const known = this.#byView.get(name);
+    if (known?.bytes.equals(bytes)) return known.header;
+    const header = headerOf(values, view);
+    if (header) this.#byView.set(name, { bytes, header });
+    return header;
+  }
+}
+
 /** Where the header of a view lies. */
 export function headerKey(view: OnlineViewKey): Key {
   return ["view", ...placeOf(view)];

@@ -9,16 +9,17 @@ import type { RunScript } from "./run-script.ts";
 export const entityPattern = "*]";
 const everyPattern = "*";
 
-/** Every field of a hash once, some at a time: a cursor may come by one again. */
+/**
+ * Every field of a hash, some at a time. A cursor may come by one again when the hash shrinks meanwhile: which were seen is not remembered, for there may
+ * be any number of them.
+ */
 export async function* fieldsOf(run: RunScript, values: string, pattern: string): AsyncGenerator<string[]> {
-  const seen = new Set<string>();
   for (let cursor: string | undefined = "0"; cursor !== undefined; ) {
     const reply = (await run(scanFields, [values], [cursor, pattern])) as string[];
     const [next, ...found] = reply;
-    const fresh = found.filter((field) => !seen.has(field));
-    for (const field of fresh) seen.add(field);
-    for (let from = 0; from < fresh.length; from += entitiesAtOnce)
-      yield fresh.slice(from, from + entitiesAtOnce);
+    const fields = [...new Set(found)];
+    for (let from = 0; from < fields.length; from += entitiesAtOnce)
+      yield fields.slice(from, from + entitiesAtOnce);
     cursor = next === "0" ? undefined : next;
   }
 }

@@ -75,6 +75,9 @@ for i = 1, #ARGV do answer[i] = redis.call('HSTRLEN', KEYS[1], ARGV[i]) end
 return answer
 `);
 
+/** KEYS: values. Answers with the number of fields. */
+export const countFields = script(`return redis.call('HLEN', KEYS[1])`);
+
 /** KEYS: revision, values. ARGV: fields. Whoever has read them must read again before it writes. */
 export const removeFields = script(`
 for i = 1, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end

@@ -28,7 +28,7 @@ const tables = (sql: Sql) =>
     "registry.removed_bytes": RemovedTable;
   }>();
 
-/** Adds references; those that are there already stay as they are. */
+/** Adds references; those that are there already stay as they are. An upload is each uploader's own. */
 export async function insertReferences(sql: Sql, rows: readonly ReferenceTable[]): Promise<void> {
   if (rows.length === 0) return;
   await tables(sql)

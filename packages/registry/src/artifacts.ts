@@ -28,12 +28,12 @@ export interface CatalogueDeps {
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly objects: ObjectStore;
+  readonly rows: RowBytes;
 }
 
 export interface ArtifactDeps extends CatalogueDeps {
   readonly artifacts: ArtifactCatalogue;
   readonly places: PlaceDirectory;
-  readonly rows: RowBytes;
 }
 
 /** Bytes. Models of classical machine learning are below this; larger artifacts go to an object store. */
@@ -44,7 +44,7 @@ export function createArtifactCatalogue(deps: CatalogueDeps): ArtifactCatalogue 
   return {
     note: (tx, at, references) => note(deps, tx, at, references),
     require: async (call, text, at, held) => {
-      const { digest } = await requireHoldings(
+      const { digest, holdings } = await requireHoldings(
         deps,
         call,
         text,
@@ -53,9 +53,15 @@ export function createArtifactCatalogue(deps: CatalogueDeps): ArtifactCatalogue 
           covers(place, at) &&
           (held === "rows" || !rowKinds.includes(kind)),
       );
+      const isOwn = held === "rows" || holdings.some((one) => one.kind !== "upload" || isUploader(call, one));
+      if (!isOwn && (await deps.rows.areRows(call, digest, at.environment))) throw artifactNotFound(digest);
       return digest;
     },
   };
+}
+
+function isUploader({ actor }: CallContext, { kind, notedBy }: Holding): boolean {
+  return kind === "upload" && notedBy === actor.id;
 }
 
 async function note(
@@ -165,7 +171,7 @@ export async function readArtifact(
   purpose?: string,
 ): Promise<string> {
   const { digest, holdings } = await requireHoldings(deps, call, text, () => true);
-  if (!holdings.some(({ kind, notedBy }) => kind === "upload" && notedBy === call.actor.id))
+  if (!holdings.some((one) => isUploader(call, one)))
     await release(deps, call, {
       digest,
       places: holdings.map(({ place }) => place),

@@ -17,7 +17,14 @@ import {
 } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { logisticModel } from "@portolan/onnx-format/testing";
-import { aCall, namedPlaces, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import {
+  aCall,
+  namedPlaces,
+  noRows,
+  openTestDatabase,
+  type TestDatabase,
+  testAuthorizer,
+} from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { upstreamFileName } from "../src/contract.ts";
 import {
@@ -70,7 +77,7 @@ function deps() {
     work: db.uow,
     authorizer,
     objects,
-    artifacts: createArtifactCatalogue({ work: db.uow, authorizer, objects }),
+    artifacts: createArtifactCatalogue({ work: db.uow, authorizer, objects, rows: noRows }),
     places: namedPlaces,
     keys,
     clock: db.clock,

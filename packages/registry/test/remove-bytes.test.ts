@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ByteRemoval, Digest, Environment, UnitOfWork } from "@portolan/kernel";
 import { addMicros, asEpochMicros, systemClock } from "@portolan/kernel";
 import { type FolderObjectStore, openFolderObjectStore } from "@portolan/objectstore";
-import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import { aCall, noRows, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createArtifactCatalogue, createByteRemoval, registryMigrations } from "../src/index.ts";
 
@@ -26,7 +26,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "portolan-removal-"));
   objects = await openFolderObjectStore(folder, systemClock);
   const authorizer = testAuthorizer({ engineer: ["*"] });
-  const catalogue = createArtifactCatalogue({ work: db.uow, authorizer, objects });
+  const catalogue = createArtifactCatalogue({ work: db.uow, authorizer, objects, rows: noRows });
   bytes = createByteRemoval({ work: db.uow, objects, otherHolders });
   note = (digest, environment = "dev", call = ours) =>
     db.uow.write(call, (tx) => catalogue.note(tx, { environment }, [{ digest, kind: "dataset" }]));

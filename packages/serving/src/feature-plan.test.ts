@@ -167,3 +167,36 @@ test("a stated T ahead of the gateway's clock by seconds is the arrival, further
   expect(eventTimeOf(replay, "1970-01-01T00:16:45Z", at)).toEqual({ at, isStated: true });
   expect(() => eventTimeOf(replay, "1970-01-01T00:16:46Z", at)).toThrow(/not an instant before now/);
 });
+
+test("a column of a request is of the kind that the field, the key or the other column of its name is", () => {
+  const onDemand = (type: "float" | "int" | "text") =>
+    aPlan({
+      views: [
+        {
+          name: "v@1",
+          digest,
+          entityKeys: ["origin"],
+          onDemand: { request: [{ name: "miles", type }], stored: [], features: [] },
+        },
+      ],
+    });
+  expect(findPlanProblems(model, onDemand("float"))).toEqual([]);
+  for (const type of ["text", "int"] as const)
+    expect(findPlanProblems(model, onDemand(type))).toEqual([
+      `the column "miles" of "features" is FP32, and ${type} elsewhere`,
+    ]);
+  const [first, second] = aPlan().columns;
+  const from = { kind: "request", name: "origin" } as const;
+  const keyed = aPlan({ columns: [first, second].flatMap((one) => (one ? [{ ...one, from }] : [])) });
+  expect(findPlanProblems(model, keyed)[0]).toBe(
+    'the column "origin" of "features" is FP32, and text elsewhere',
+  );
+  const texts = {
+    inputs: [...model.inputs, { name: "t", datatype: "BYTES", shape: [-1, 1] }],
+    outputs: [],
+  } as const;
+  const miles = { input: "t", index: 0, from: { kind: "request", name: "miles" }, missing: null } as const;
+  expect(findPlanProblems(texts, aPlan({ columns: [...aPlan().columns, miles] }))).toEqual([
+    'the column "miles" of "t" is BYTES, and FP32 elsewhere',
+  ]);
+});

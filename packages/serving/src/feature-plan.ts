@@ -281,7 +281,7 @@ export function findPlanProblems(model: ModelSignature, plan: FeaturePlan): stri
     if (from.kind === "feature" && !plan.views.some((view) => view.name === from.view))
       problems.push(`no view "${from.view}" in the plan`);
   }
-  problems.push(...findFieldProblems(plan));
+  problems.push(...findFieldProblems(model, plan));
   for (const spec of model.inputs) {
     const width = spec.shape.slice(1).reduce((product, dim) => product * Math.max(dim, 1), 1);
     const filled = new Set(

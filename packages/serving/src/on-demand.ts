@@ -1,7 +1,7 @@
 import type { OnDemandPlan } from "@portolan/features/contract";
 import { computeOnDemand, type OnDemandComputer } from "@portolan/features/policy";
 import { type CallContext, PortolanError } from "@portolan/kernel";
-import type { Datatype } from "@portolan/onnx-format";
+import type { Datatype, ModelSignature } from "@portolan/onnx-format";
 import type { DeployRequest } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
 import type { OnlineRow } from "./feature-plan.ts";
@@ -27,18 +27,37 @@ export function requestFieldsOf({ views }: FeaturePlan): OnDemandPlan["request"]
   return [...new Map(fields.map((field) => [field.name, field])).values()];
 }
 
-/** Fields that two views, or a view and an entity key, mean differently. */
-export function findFieldProblems({ entityKeys, views }: FeaturePlan): string[] {
-  const known = new Map<string, FieldType>(entityKeys.map((key) => [key, "text"]));
+/** Fields that two views, or a view and an entity key, mean differently; and columns of a request that are of another kind than these. */
+export function findFieldProblems({ inputs }: ModelSignature, plan: FeaturePlan): string[] {
+  const known = new Map<string, FieldType>(plan.entityKeys.map((key) => [key, "text"]));
   const problems: string[] = [];
-  for (const { name: view, onDemand } of views)
+  for (const { name: view, onDemand } of plan.views)
     for (const { name, type } of onDemand?.request ?? []) {
       const before = known.get(name) ?? type;
       known.set(name, before);
       if (fieldDatatypes[before] !== fieldDatatypes[type])
         problems.push(`the request field "${name}" of "${view}" is ${type}, and ${before} elsewhere`);
     }
+  const columns = new Map<string, Datatype>();
+  for (const { input, from } of plan.columns) {
+    const datatype = inputs.find(({ name }) => name === input)?.datatype;
+    if (from.kind !== "request" || datatype === undefined) continue;
+    const { name } = from;
+    const field = known.get(name);
+    const before = columns.get(name) ?? datatype;
+    columns.set(name, before);
+    if (field !== undefined && kindOf(fieldDatatypes[field]) !== kindOf(datatype))
+      problems.push(`the column "${name}" of "${input}" is ${datatype}, and ${field} elsewhere`);
+    else if (field === undefined && (before === "BYTES") !== (datatype === "BYTES"))
+      problems.push(`the column "${name}" of "${input}" is ${datatype}, and ${before} elsewhere`);
+  }
   return problems;
+}
+
+/** What a request states of a kind, an input of the kind takes: floats of any width, integers of any. */
+function kindOf(datatype: Datatype): string {
+  if (datatype === "BYTES" || datatype === "BOOL") return datatype;
+  return datatype.includes("INT") ? "INT" : "FP";
 }
 
 /** A plan's views are read once for every request that it serves. */

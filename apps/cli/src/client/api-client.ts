@@ -1,5 +1,4 @@
-import { createWriteStream } from "node:fs";
-import { rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import {
   type ErrorLocation,
@@ -69,14 +68,16 @@ export class ApiClient {
 
   /** The answer's bytes into a file, which is there whole or not at all; resolves to how many there were. */
   async download(request: ApiRequest, file: string): Promise<number> {
-    const { body } = await this.#send(request);
     const part = `${file}.part`;
+    const handle = await openPart(part);
     try {
-      await pipeline(body ?? [], createWriteStream(part, { flags: "wx" }));
+      const { body } = await this.#send(request);
+      await pipeline(body ?? [], handle.createWriteStream());
       const { size } = await stat(part);
       await rename(part, file);
       return size;
     } catch (error) {
+      await handle.close();
       await rm(part, { force: true });
       throw error;
     }
@@ -113,6 +114,19 @@ export class ApiClient {
         cause,
       });
     }
+  }
+}
+
+/** A file of this download alone: what another one writes, or left, is not touched. */
+async function openPart(part: string): Promise<FileHandle> {
+  try {
+    return await open(part, "wx");
+  } catch (cause) {
+    throw new PortolanError<CliErrorCode>("cli.bad_file", {
+      detail: `${part} cannot be written (${messageOf(cause)})`,
+      mend: "Name another file with --out; remove the part where no other download writes it.",
+      cause,
+    });
   }
 }
 

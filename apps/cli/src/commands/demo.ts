@@ -53,7 +53,7 @@ async function runDemo(
   const { output } = context;
   const narrator = new Narrator(output, 11);
   output.say(
-    "Portolan demo: three million US flights of 2001 (vega-datasets), from a charter to governed predictions\n",
+    "Portolan demo: three million US flights of 2001 (vega-datasets), half of them history, the others as they land; from a charter to governed predictions\n",
   );
   let state = readRunState(context.home);
   let world: World | undefined;

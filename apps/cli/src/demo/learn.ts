@@ -1,50 +1,21 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Evaluation } from "@portolan/evaluation/contract";
 import { parseInstant } from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
 import type { MetricPage } from "@portolan/tracking/contract";
 import { waitForJob } from "../client/jobs.ts";
-import { check } from "./narrator.ts";
+import { check, ended } from "./narrator.ts";
+import { historyFile, ingest } from "./source.ts";
 import { count, modelName, type TrainingSet, upload, type World } from "./world.ts";
 
-interface IngestionState {
-  readonly id: string;
-  readonly state: string;
-  readonly counts?: { readonly accepted: number; readonly quarantined: number; readonly deadLetters: number };
-  readonly rules?: Readonly<Record<string, number>>;
-  readonly failures?: readonly string[];
-  readonly datasetId?: string;
-}
-
-const pollMs = 200;
-
-/** Three million real flights enter under contract, with a handful of planted rows that must not. */
+/** The flights up to the replayed days enter under contract, with a handful of planted rows that must not. */
 export async function ingestStep(world: World): Promise<string[]> {
-  const { ada } = world.cast.as;
-  const flights = await upload(
-    world,
-    await readFile(join(world.context.root, "node_modules/vega-datasets/data/flights-3m.parquet")),
-  );
   const planted = await upload(world, await readFile(join(world.folder, "planted-rows.csv")));
-  const started = await ada.json<IngestionState>({
-    path: "/v1/ingestions",
-    body: {
-      contract: "flights",
-      environment: "production",
-      useCaseId: world.cast.useCaseId,
-      sources: [
-        { object: flights, format: "parquet" },
-        { object: planted, format: "csv" },
-      ],
-    },
-  });
-  const done = await until(
-    () => ada.json<IngestionState>({ path: `/v1/ingestions/${started.id}` }),
-    ["published", "refused", "failed", "cancelled"],
-  );
-  check(done.state === "published", `ingestion ended as ${done.state}: ${done.failures?.join("; ") ?? ""}`);
+  const done = await ingest(world, [
+    { object: await historyFile(world), format: "parquet" },
+    { object: planted, format: "csv" },
+  ]);
   const counts = done.counts ?? { accepted: 0, quarantined: 0, deadLetters: 0 };
   const keptOut = counts.quarantined + counts.deadLetters;
   const rows = sourceRows + plantedRows;
@@ -56,8 +27,7 @@ export async function ingestStep(world: World): Promise<string[]> {
     keptOut === plantedRows + impossibleRows,
     `${keptOut} rows were kept out, not ${plantedRows + impossibleRows}`,
   );
-  const dataset = await ada.json<{ object: string }>({ path: `/v1/datasets/${done.datasetId ?? ""}` });
-  Object.assign(world, { datasetId: done.datasetId, dataset: dataset.object });
+  Object.assign(world, { datasetId: done.datasetId });
   Object.assign(world.summary, {
     accepted: counts.accepted,
     quarantined: counts.quarantined + counts.deadLetters,
@@ -69,8 +39,8 @@ export async function ingestStep(world: World): Promise<string[]> {
   ];
 }
 
-/** Rows of flights-3m.parquet. */
-const sourceRows = 3_000_000;
+/** Rows of flights-3m.parquet before the replayed days. */
+const sourceRows = 1_627_625;
 /** Flights in it that landed three to nineteen hours before they were due: the contract finds them. */
 const impossibleRows = 3;
 /** Lines of planted-rows.csv without its header. */
@@ -112,7 +82,7 @@ export async function trainingSetStep(world: World): Promise<string[]> {
 async function buildSet(world: World, request: Record<string, unknown>): Promise<TrainingSet> {
   const { ada } = world.cast.as;
   const started = await ada.json<TrainingSetState>({ path: "/v1/training-sets", body: request });
-  const done = await until(
+  const done = await ended(
     () => ada.json<TrainingSetState>({ path: `/v1/training-sets/${started.id}` }),
     ["ready", "failed", "cancelled"],
   );
@@ -170,7 +140,7 @@ export async function trainStep(world: World): Promise<string[]> {
       seed: 7,
     },
   });
-  const done = await until(
+  const done = await ended(
     () => ada.json<RunState>({ path: `/v1/training-runs/${started.id}` }),
     ["succeeded", "failed", "cancelled"],
   );
@@ -234,20 +204,4 @@ export async function gateStep(world: World): Promise<string[]> {
     `AUC ${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}] on ${count(metrics.rows)} flights; naive baseline ${baseline.toFixed(3)}`,
     `${gates.map((gate) => `${gate.gate} passed`).join(", ")}; promoted to staging and production by rita`,
   ];
-}
-
-/** Beyond every budget, an environment built on a slow line included: a job that hangs must not hang the demo. */
-const waitLimitMs = 15 * 60_000;
-
-async function until<T extends { readonly state: string }>(
-  read: () => Promise<T>,
-  ends: readonly string[],
-): Promise<T> {
-  const deadline = performance.now() + waitLimitMs;
-  for (;;) {
-    const value = await read();
-    if (ends.includes(value.state)) return value;
-    check(performance.now() < deadline, `it is still ${value.state} after ${waitLimitMs / 60_000} minutes`);
-    await delay(pollMs);
-  }
 }

@@ -54,3 +54,21 @@ export async function until(done: () => Promise<boolean>, failure: string): Prom
     await delay(100);
   }
 }
+
+/** Beyond every budget, an environment built on a slow line included: a job that hangs must not hang the demo. */
+const jobLimitMs = 15 * 60_000;
+const pollMs = 200;
+
+/** Reads a job until it is in one of its last states. */
+export async function ended<T extends { readonly state: string }>(
+  read: () => Promise<T>,
+  ends: readonly string[],
+): Promise<T> {
+  const deadline = performance.now() + jobLimitMs;
+  for (;;) {
+    const value = await read();
+    if (ends.includes(value.state)) return value;
+    check(performance.now() < deadline, `it is still ${value.state} after ${jobLimitMs / 60_000} minutes`);
+    await delay(pollMs);
+  }
+}

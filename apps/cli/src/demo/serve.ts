@@ -1,7 +1,4 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { createDuckDbEngine } from "@portolan/duckdb";
 import {
   addMicros,
   asEpochMicros,
@@ -14,12 +11,14 @@ import {
   systemClock,
 } from "@portolan/kernel";
 import { quantile, rocAuc } from "@portolan/numerics";
+import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
-import { check, until } from "./narrator.ts";
+import { check, ended, until } from "./narrator.ts";
+import { type Flight, flightsBetween, ingest, landedFile } from "./source.ts";
 import { count, endpointName, modelName, type TrainingSet, type World } from "./world.ts";
 
 export const purpose = "staff-planning";
-/** Whole rows are replayed, and read for nothing else: without a policy nobody reads any. */
+/** Served values are derived again from whole rows, which are read for nothing else: without a policy nobody reads any. */
 const replayPolicy = `kind: AccessPolicy
 name: demo-replay
 effect: allow
@@ -104,16 +103,6 @@ function featurePlan(set: TrainingSet | undefined) {
   };
 }
 
-interface Flight {
-  readonly origin: string;
-  readonly destination: string;
-  readonly at: EpochMicros;
-  readonly minuteOfDay: number;
-  readonly dayOfWeek: number;
-  readonly distance: number;
-  readonly late: boolean;
-}
-
 interface Served {
   readonly flight: Flight;
   readonly id: string;
@@ -122,7 +111,7 @@ interface Served {
 }
 
 /**
- * Moments of a day in the held-out weeks; the flights of the next minutes are replayed at each. Online values only move
+ * Moments of the first day that lands while the demo runs; the flights of the next minutes are replayed at each. Online values only move
  * forward, so a demo that is run again replays the first day that was not replayed yet.
  */
 const firstDay = ["2001-04-10T15:00:00Z", "2001-04-10T21:00:00Z"].map(parseInstant);
@@ -133,23 +122,22 @@ const replayableDays = 80;
 const replayMinutes = 30;
 const connections = 4;
 
-/** Later weeks as live traffic: features as of that moment, predictions at departure, outcomes after the flight. */
+/** Days to come as live traffic: features of what has landed by then, predictions at departure, outcomes after the flight. */
 export async function replayStep(world: World): Promise<string[]> {
-  const { ada } = world.cast.as;
-  await ada.json({
+  const admin = await connect(world.context, "admin");
+  await admin.json({
     method: "PUT",
     path: "/v1/access-policies/demo-replay",
     body: { document: replayPolicy },
   });
-  const path = `/v1/artifacts/${world.dataset ?? ""}?purpose=${purpose}`;
-  const file = join(world.context.home, "work", "demo-flights.parquet");
-  await writeFile(file, await ada.bytes({ path, timeoutMs: 120_000 }));
   const served: Served[] = [];
   world.replayedFrom = systemClock.now();
   const moments = await nextDay(world);
+  let landed = 0;
   for (const [index, moment] of moments.entries()) {
-    if (index > 0) await materialize(world, moment);
-    served.push(...(await replay(world, await flightsFrom(world, file, moment))));
+    landed += await land(world, moments[index - 1] ?? asEpochMicros(0), moment);
+    const end = addMicros(moment, replayMinutes * 60 * microsPerSecond);
+    served.push(...(await replay(world, await flightsBetween(world, moment, end))));
   }
   const stored = await reportOutcomes(world, served);
   const latencies = Float64Array.from(served, (one) => one.millis).toSorted();
@@ -161,6 +149,7 @@ export async function replayStep(world: World): Promise<string[]> {
   Object.assign(world.summary, { served: served.length, latencyMs: { p50, p95, p99 } });
   return [
     `${count(served.length)} predictions at ${connections} connections: p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms${judged(p99)}`,
+    `${count(landed)} flights landed meanwhile and went into the feature logs as late events`,
     `${count(stored)} outcomes followed; AUC on this traffic ${live.auc.toFixed(3)}`,
   ];
 }
@@ -172,14 +161,15 @@ function judged(p99: number): string {
   return p99 <= p99BoundMs ? "" : ` (over the charter's ${p99BoundMs} ms: what else does this machine do?)`;
 }
 
-/** The moments of the first day whose values can go online; those of the first moment are when this resolves. */
+/** The moments of the first day whose values can go online; one view tells for all. */
 async function nextDay(world: World): Promise<EpochMicros[]> {
   for (let day = 0; day < replayableDays; day++) {
     const moments = firstDay.map((moment) => addMicros(moment, day * microsPerDay));
     const [first] = moments;
     if (first === undefined) break;
     try {
-      await materialize(world, first);
+      const [probe = ""] = viewNames(world);
+      await materializeView(world, probe, { asOf: first, datasetId: world.datasetId });
       return moments;
     } catch (error) {
       if (!isPortolanError(error) || error.code !== newerOnline) throw error;
@@ -191,51 +181,42 @@ async function nextDay(world: World): Promise<EpochMicros[]> {
   });
 }
 
-async function materialize(world: World, moment: EpochMicros): Promise<void> {
-  const { mara } = world.cast.as;
-  for (const { view } of world.heldOut?.views ?? []) {
-    const name = view.split("@")[0] ?? view;
-    const started = await mara.json<{ id: string }>({
-      path: `/v1/feature-views/${name}/materializations`,
-      body: { environment: "production", datasetId: world.datasetId, asOf: moment },
-    });
-    let state = "waiting";
-    await until(async () => {
-      const read = await mara.json<{ state: string; failure?: string }>({
-        path: `/v1/materializations/${started.id}`,
-      });
-      state = read.state;
-      check(state !== "failed", `materialising ${name} failed: ${read.failure ?? ""}`);
-      return state === "done";
-    }, `materialising ${name} did not end`);
-  }
+/** What has become known since goes into the feature logs, and online as of the moment. */
+async function land(world: World, after: EpochMicros, moment: EpochMicros): Promise<number> {
+  const { datasetId, counts } = await ingest(world, [
+    { object: await landedFile(world, after, moment), format: "parquet" },
+  ]);
+  await materialize(world, moment, datasetId);
+  return counts?.accepted ?? 0;
 }
 
-async function flightsFrom(world: World, file: string, moment: EpochMicros): Promise<Flight[]> {
-  const end = addMicros(moment, replayMinutes * 60 * microsPerSecond);
-  const { rows } = await createDuckDbEngine().run({
-    readable: [file],
-    workFolder: join(world.context.home, "work", "demo"),
-    statements: [
-      {
-        returns: "flights",
-        sql: `select origin, destination, departed_at as at, distance, delay > 15 as late,
-                hour(make_timestamp(departure_local)) * 60 + minute(make_timestamp(departure_local)) as minute_of_day,
-                dayofweek(make_timestamp(departure_local)) as day_of_week
-              from read_parquet($file) where departed_at >= $start and departed_at < $end order by departed_at, origin, destination limit 600`,
-        params: { file, start: moment, end },
-      },
-    ],
+/** All views at once: each has a log of its own. */
+async function materialize(world: World, asOf: EpochMicros, datasetId: string): Promise<void> {
+  await Promise.all(viewNames(world).map((name) => materializeView(world, name, { asOf, datasetId })));
+}
+
+function viewNames({ heldOut }: World): string[] {
+  return (heldOut?.views ?? []).map(({ view }) => view.split("@")[0] ?? view);
+}
+
+async function materializeView(
+  { cast }: World,
+  name: string,
+  of: { readonly asOf: EpochMicros; readonly datasetId: string | undefined },
+): Promise<void> {
+  const { mara } = cast.as;
+  const started = await mara.json<{ id: string }>({
+    path: `/v1/feature-views/${name}/materializations`,
+    body: { environment: "production", ...of },
   });
-  return (rows["flights"] ?? []).map((row) => ({
-    origin: String(row["origin"]),
-    destination: String(row["destination"]),
-    at: asEpochMicros(Number(row["at"])),
-    minuteOfDay: Number(row["minute_of_day"]),
-    dayOfWeek: Number(row["day_of_week"]),
-    distance: Number(row["distance"]),
-    late: row["late"] === true,
-  }));
+  const { state, failure = "" } = await ended(
+    () =>
+      mara.json<{ readonly state: string; readonly failure?: string }>({
+        path: `/v1/materializations/${started.id}`,
+      }),
+    ["done", "failed", "cancelled"],
+  );
+  check(state === "done", `materialising ${name} ended as ${state}: ${failure}`);
 }
 
 /** Below the charter's ceiling of 500 requests a second, which the gateway holds. */

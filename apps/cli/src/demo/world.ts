@@ -12,7 +12,6 @@ export interface World {
   /** The user's folder: charter, contracts, feature views, training. */
   readonly folder: string;
   datasetId?: string;
-  dataset?: string;
   trainingSet?: TrainingSet;
   heldOut?: TrainingSet;
   version?: number;

@@ -69,13 +69,11 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     },
   };
   const access = openUpstreamAccess(base.config.UPSTREAM_ALLOWED_HOSTS, base.config.UPSTREAM_CREDENTIALS);
+  const catalogue = { work, authorizer, objects, rows: createRowBytes(wireDataAccess(base, identity)) };
   const registry: RegistryDeps = {
-    work,
-    authorizer,
-    objects,
-    artifacts: createArtifactCatalogue({ work, authorizer, objects }),
+    ...catalogue,
+    artifacts: createArtifactCatalogue(catalogue),
     places: directory.places,
-    rows: createRowBytes(wireDataAccess(base, identity)),
     keys,
     clock,
     charters: { inForce: governingCharter },

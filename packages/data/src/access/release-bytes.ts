@@ -7,7 +7,11 @@ import { contractRows } from "./rows-store.ts";
 
 /** Bytes that hold rows are handed out whole or not at all: only who may read every row and column as it is gets them. */
 export function createRowBytes(deps: AccessDeps): RowBytes {
-  return { release: (call, bytes) => release(deps, call, bytes) };
+  return {
+    release: (call, bytes) => release(deps, call, bytes),
+    areRows: async (call, digest, environment) =>
+      (await rowsNamed(deps, call, digest)).some(({ at }) => at.environment === environment),
+  };
 }
 
 async function release(deps: AccessDeps, call: CallContext, bytes: BytesToRelease): Promise<void> {

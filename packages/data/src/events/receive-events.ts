@@ -7,6 +7,7 @@ import {
   locate,
   ownerOf,
   PortolanError,
+  type Transaction,
 } from "@portolan/kernel";
 import type { DataContract } from "../contracts/contract-model.ts";
 import { requireContract } from "../contracts/require-contract.ts";
@@ -14,6 +15,8 @@ import type { DataErrorCode } from "../errors.ts";
 import type { IngestionDeps } from "../ingestion/start-ingestion.ts";
 import { RowValidator, type RowVerdict, type ZoneTables } from "../judging/validate-row.ts";
 import type { EarlyTaker } from "../ports.ts";
+import type { Waiting } from "./event-store.ts";
+import { inTurn } from "./in-turn.ts";
 import { type JudgedEvents, judgeEvents } from "./judge-events.ts";
 import { eventPlace, findFull, keepEvents, windowEnd, windowOf } from "./keep-events.ts";
 
@@ -69,24 +72,28 @@ export async function receiveEvents(
     asOf: windowEnd(windowOf(deps.clock.now(), deps.eventWindowMs), deps.eventWindowMs),
   });
   if (lines.length === 0) return judged;
-  const kept = await deps.uow.write(call, async (tx) => {
+  const keep = async (tx: Transaction) => {
     const full = await findFull(tx.sql, at);
-    if (full)
-      throw new PortolanError<DataErrorCode>("data.too_many_events", {
-        detail: `${full.events} events of ${Math.round(full.bytes / 2 ** 20)} MiB under ${name} wait to become a batch`,
-        mend: "Send them again after a minute.",
-      });
+    if (full) throw tooMany(name, full);
     const { accepted, quarantined, deadLetters } = judged;
     const detail = { accepted, quarantined: quarantined.length, deadLetters: deadLetters.length };
     const windowMs = deps.eventWindowMs;
     return { at: tx.now, numbers: await keepEvents(tx, { contract, place, lines, detail, windowMs }) };
-  });
+  };
+  const kept = await inTurn(Object.values(at).join(":"), () => deps.uow.write(call, keep));
   await deps.early?.take(at, {
     acceptedAt: kept.at,
     bytes: input.body.length,
     rows: rows.map(({ index, values }) => ({ accepted: kept.numbers[index] ?? 0, values })),
   });
   return judged;
+}
+
+function tooMany(name: string, { events, bytes }: Waiting): PortolanError<DataErrorCode> {
+  return new PortolanError("data.too_many_events", {
+    detail: `${events} events of ${Math.round(bytes / 2 ** 20)} MiB under ${name} wait to become a batch`,
+    mend: "Send them again after a minute.",
+  });
 }
 
 /** Compiled contracts by their digest: patterns and tables are read once. */

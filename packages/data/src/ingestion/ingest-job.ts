@@ -90,7 +90,7 @@ async function runIngestion(deps: IngestJobDeps, job: JobRun): Promise<JsonObjec
     const at = await workPlace(deps, job, ingestion);
     const { sources } = ingestion;
     const copies = await readRelations(deps, job, at, { sources, contract: contract.body });
-    const files = await locateSources(deps, { call: job.call, at }, sources, copies);
+    const files = await locateSources(deps, { call: job.call, at, begun: true }, sources, copies);
     const located = files.map((file) => (before ? { ...file, before: before.columns } : file));
     const lost = before?.lost;
     const sourceDigest = await job.effect("digest sources", () => digestSources(located, lost));

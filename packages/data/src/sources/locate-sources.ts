@@ -25,6 +25,8 @@ export interface SourcePlaces {
 export interface SourceReader {
   readonly call: CallContext;
   readonly at: EnvironmentPlace;
+  /** The ingestion has begun: its sources are its own rows by now. */
+  readonly begun?: true;
 }
 
 /**
@@ -77,11 +79,11 @@ async function locateSource(
 /** Rows of an earlier ingestion, and events that waited, are named by the work itself; no caller can state these formats. */
 async function objectPath(
   { objects, artifacts }: SourcePlaces,
-  { call, at }: SourceReader,
+  { call, at, begun }: SourceReader,
   object: string,
   format: SourceFormat,
 ): Promise<string> {
-  const held = ownFormats.includes(format) ? "rows" : undefined;
+  const held = begun || ownFormats.includes(format) ? "rows" : undefined;
   return objects.localPath(await artifacts.require(call, object, at, held));
 }
 

@@ -23,6 +23,17 @@ test("what has more digits is rounded, halves up; what has no double of half a u
   expect(quantise(-0.125, 2)).toBe(-0.12);
   expect(quantise(-0.004, 2)).toBe(0);
   expect(quantise(1e300, 2)).toBeUndefined();
-  expect(quantise(2 ** 52, 0)).toBe(2 ** 52);
-  expect(quantise(2 ** 52 + 1, 0)).toBeUndefined();
+  expect(quantise(2 ** 51, 0)).toBe(2 ** 51);
+  expect(quantise(2 ** 51 + 1, 0)).toBeUndefined();
+});
+
+test("what would become another decimal is no value: every one near the bound is unchanged, or refused beyond it", () => {
+  expect(quantise(40_000_000_000_000.09, 2)).toBeUndefined();
+  for (let scale = 0; scale <= mostDigits; scale++)
+    for (let units = 2 ** 51 - 5000; units <= 2 ** 51 + 5000; units++) {
+      const text = String(units);
+      const value = Number(scale === 0 ? text : `${text.slice(0, -scale)}.${text.slice(-scale)}`);
+      if (quantise(value, scale) !== (units <= 2 ** 51 ? value : undefined))
+        throw new Error(`${value} of scale ${scale} is ${quantise(value, scale)}`);
+    }
 });

@@ -1,8 +1,8 @@
 /** Digits after the point that a contract may keep of a number. */
 export const mostDigits = 9;
 
-/** Beyond 2^52 units a double has no half of one to round. */
-const mostUnits = 2 ** 52;
+/** Up to here the product is nearer to its units than a half: beyond 2^51, where doubles are a half apart, it is not always. */
+const mostUnits = 2 ** 51;
 
 /** As a double, exactly. */
 function unitsPerOne(scale: number): number {
@@ -10,7 +10,7 @@ function unitsPerOne(scale: number): number {
 }
 
 /**
- * A number rounded to a scale: to the double that is nearest to so many units of its last digit, halves up. Undefined where it has more than 2^52
+ * A number rounded to a scale: to the double that is nearest to so many units of its last digit, halves up. Undefined where it has more than 2^51
  * of them. A decimal of that scale is unchanged. The same steps as `quantisedSql`, hence the same bits. Pure.
  */
 export function quantise(value: number, scale: number): number | undefined {

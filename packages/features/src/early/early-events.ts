@@ -34,8 +34,11 @@ export interface Followed {
   readonly header: OnlineViewHeader;
 }
 
-/** Events that are held for the writer: whoever sends more waits for the answer. One request is taken however large it is. */
-const mostBytes = 32 * 2 ** 20;
+/**
+ * Text of the events that are held for the writer, as rows some times as large: whoever sends more waits for the answer. One request is taken however
+ * large it is.
+ */
+const mostBytes = 8 * 2 ** 20;
 /** Rows that go to the writer at once. */
 const rowsAtOnce = 2_000;
 /** Lines whose events are gone, without a batch that told so: how often they are looked for. */
@@ -71,7 +74,15 @@ export class EarlyEvents implements EarlyTaker {
       await new Promise<void>((resolve) => this.#whenRoom.push(resolve));
     this.#queue.push({ place: placeKey(place), events });
     this.#bytes += events.bytes;
-    this.#working ??= this.#work().finally(() => (this.#working = undefined));
+    this.#start();
+  }
+
+  #start(): void {
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined;
+      // Whoever waited for room came after the last look at the queue.
+      if (this.#queue.length > 0) this.#start();
+    });
   }
 
   /** Looks for views that came online, and for batches that ended. To be called again and again. */
@@ -105,7 +116,7 @@ export class EarlyEvents implements EarlyTaker {
 
   /** Resolves once all that was taken is online. */
   async idle(): Promise<void> {
-    await this.#working;
+    while (this.#working) await this.#working;
   }
 
   async #find(): Promise<Followed[]> {

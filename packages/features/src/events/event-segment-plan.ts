@@ -34,12 +34,7 @@ export function eventSegmentStatements(input: SegmentPlanInput<EventView>): Anal
           on c.same = i.id and c.when_known = i.available
         where c.said is null or (${!input.isOlder} and c.said is distinct from i.says)`,
     },
-    {
-      sql: `create table withdrawals as select * from (
-          select *, lead(available) over versions as until, lead(sequence) over versions as next
-          from (select * from known union all by name select * from fresh) window versions as (partition by id order by available, sequence)
-        ) where not tombstone and until is not null and (sequence > ${lastSequence} or next > ${lastSequence})`,
-    },
+    { sql: `create table withdrawals as ${withdrawalsSql(view, lastSequence)}` },
     {
       sql: `copy (
           select sequence, ${columns}, null::bigint as withdraws from fresh
@@ -57,6 +52,15 @@ export function eventSegmentStatements(input: SegmentPlanInput<EventView>): Anal
       returns: "counts",
     },
   ];
+}
+
+/** Versions that another one follows. What is identified by all of its columns has no other version. */
+function withdrawalsSql({ identity }: EventView, lastSequence: number): string {
+  if (!identity.isKey) return "select *, null::bigint as until, null::bigint as next from fresh limit 0";
+  return `select * from (
+      select *, lead(available) over versions as until, lead(sequence) over versions as next
+      from (select * from known union all by name select * from fresh) window versions as (partition by id order by available, sequence)
+    ) where not tombstone and until is not null and (sequence > ${lastSequence} or next > ${lastSequence})`;
 }
 
 /** The rows as events, each with its identity (`id`); of a key that stands twice with one availability the last row counts. */

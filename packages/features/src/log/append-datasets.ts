@@ -216,13 +216,17 @@ function statementsOf({ view, ...input }: SegmentPlanInput<LogView>) {
     : eventSegmentStatements({ view, ...input });
 }
 
-/** Segments that may hold a cell of the dataset: a batch of events need not read what is long past. An event's versions may lie anywhere. */
+/**
+ * Segments that may hold a cell or an event of the dataset: a batch of this hour need not read what is long past. Versions of an event lie where its time
+ * is if that is part of its identity, and else anywhere.
+ */
 function overlapping(
   segments: readonly StoredSegment[],
   { event_time: column, min_event_time: from, max_event_time: to }: StoredDataset,
   view: LogView,
 ): StoredSegment[] {
-  if (isEventView(view) || column !== view.eventTime || from === null || to === null) return [...segments];
+  const isAnywhere = isEventView(view) && !view.identity.columns.includes(view.eventTime);
+  if (isAnywhere || column !== view.eventTime || from === null || to === null) return [...segments];
   return segments.filter(
     ({ min_event: first, max_event: last }) => first !== null && last !== null && first <= to && last >= from,
   );

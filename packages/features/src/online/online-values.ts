@@ -119,15 +119,17 @@ function readRecords(
   const isForgotten = stored !== undefined && !logged && at < exactFromOf(header);
   const record = isForgotten ? undefined : newestAt(early, at, logged);
   const status = isForgotten ? "outside_max_age" : statusAt(record, at, header.ttlMicros);
-  const values = header.featureNames.map((name, index) => {
+  const found: Record<string, OnlineVector["values"][string]> = {};
+  // As `readVector` does it: a request reads hundreds of rows of tens of values.
+  for (const [index, name] of header.featureNames.entries()) {
     const value = status === "found" ? (record?.values[index] ?? null) : null;
-    return [name, { value, status: status === "found" ? presence(value) : status }] as const;
-  });
+    found[name] = { value, status: status === "found" ? presence(value) : status };
+  }
   const asOf = record?.event ?? (isForgotten ? records[0]?.event : undefined);
   return {
     status,
     ...(asOf === undefined || status === "not_found" ? {} : { asOf: asEpochMicros(asOf) }),
-    values: Object.fromEntries(values),
+    values: found,
   };
 }
 

@@ -1,5 +1,5 @@
 import { asEpochMicros, type EpochMicros, formatInstant } from "@portolan/kernel";
-import type { FeatureStatus, OnlineQuestion, OnlineRow } from "../../feature-plan.ts";
+import type { FeatureScalar, FeatureStatus, OnlineQuestion, OnlineRow } from "../../feature-plan.ts";
 import { onlineCell } from "../../feature-plan.ts";
 import type { FeaturePlan } from "../../snapshot/schema.ts";
 import type { AskedView, FeaturesRequest } from "./features-request.ts";
@@ -62,15 +62,25 @@ function featureText(
 ): string {
   let values = "";
   let statuses = "";
+  let present = 0;
   for (const row of rows) {
     const { value, status } = onlineCell(plan, row, name, at);
-    // JSON has no NaN and no infinity; a text stands for them, as in a deployment's stand-ins.
-    const isText = typeof value === "string" || (typeof value === "number" && !Number.isFinite(value));
-    const separator = values === "" ? "" : ",";
-    values +=
-      separator + (status === "present" ? (isText ? JSON.stringify(String(value)) : String(value)) : "null");
-    statuses += `${separator}"${status}"`;
+    if (status === "present") {
+      present += 1;
+      values += `,${cellText(value)}`;
+      statuses += ',"present"';
+      continue;
+    }
+    values += ",null";
+    statuses += `,"${status}"`;
     counts.set(status, (counts.get(status) ?? 0) + 1);
   }
-  return `{"name":${JSON.stringify(name)},"values":[${values}],"statuses":[${statuses}]}`;
+  if (present > 0) counts.set("present", (counts.get("present") ?? 0) + present);
+  return `{"name":${JSON.stringify(name)},"values":[${values.slice(1)}],"statuses":[${statuses.slice(1)}]}`;
+}
+
+/** JSON has no NaN and no infinity; a text stands for them, as in a deployment's stand-ins. */
+function cellText(value: FeatureScalar): string {
+  const isText = typeof value === "string" || (typeof value === "number" && !Number.isFinite(value));
+  return isText ? JSON.stringify(String(value)) : String(value);
 }

@@ -1,0 +1,178 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { cpus, loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { asEpochMicros, systemClock } from "@portolan/kernel";
+import { openOnlineStore } from "@portolan/lmdb";
+import { quantile } from "@portolan/numerics";
+import { logisticModel } from "@portolan/onnx-format/testing";
+import { TestInstallation } from "../../apps/gateway/test/installation.ts";
+import { pythonOf } from "../peers/servers.ts";
+
+/**
+ * 50 features of 5 views over HTTP, of 1 and of 100 entities: the gateway's `POST /v1/features/online` (a credential, a grant, limits, ttl and status on; LMDB) beside
+ * Feast's own feature server (no authentication; SQLite, which was its fastest store on one machine; one worker, no access log). One connection each, kept alive,
+ * one request after the other, in turn. Needs Python 3 and, for the first run, a package index.
+ *
+ * Usage: node bench/features/http.ts [entities] [rounds]
+ */
+const [entities = 10_000, rounds = 1000] = process.argv.slice(2, 4).map(Number);
+const [views, features] = [5, 10];
+const warmUp = 50;
+const feastPort = 47_315;
+
+interface Target {
+  readonly name: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly agent: Agent;
+  readonly body: (keys: readonly string[]) => string;
+  /** How many values an answer has. */
+  readonly count: (answer: string) => number;
+}
+
+async function startOurs(installation: TestInstallation): Promise<Target> {
+  const digest = `sha256:${"0".repeat(64)}`;
+  const names = Array.from({ length: views }, (_, view) => `v${view}@1`);
+  const columns = names.flatMap((view, at) =>
+    Array.from({ length: features }, (_, index) => ({
+      input: "x",
+      index: at * features + index,
+      from: { kind: "feature" as const, view, feature: `v${at}_f${index}` },
+      missing: 0,
+    })),
+  );
+  const plan = {
+    service: "bench",
+    entityKeys: ["entity_id"],
+    views: names.map((name) => ({ name, digest, entityKeys: ["entity_id"] })),
+    columns,
+    maxAgeMs: null,
+  };
+  const model = logisticModel(
+    columns.map(() => 0.1),
+    0,
+  );
+  installation.add("bench", model, { features: plan });
+  installation.grantReading("bench");
+  await installation.publish(1);
+  const store = openOnlineStore({ folder: join(installation.home, "features/online") });
+  const asOf = asEpochMicros(systemClock.now() - 60_000_000);
+  for (const [view, name] of names.entries()) {
+    const featureNames = Array.from({ length: features }, (_, index) => `v${view}_f${index}`);
+    const place = { organisationId: installation.organisationId, environment: "dev", view: name, digest };
+    const values = featureNames.map((_, index) => index / 7);
+    const rows = Array.from({ length: entities }, (_, index) => ({ key: [`e${index}`], values }));
+    await store.replace({ ...place, ttlMicros: 3_600_000_000, featureNames }, asOf, rows);
+  }
+  await store.close();
+  const gateway = await installation.start();
+  return {
+    name: "portolan",
+    url: `${gateway.url}/v1/features/online`,
+    headers: { authorization: `Bearer ${installation.apiKey}` },
+    agent: new Agent({ keepAlive: true, maxSockets: 1 }),
+    body: (keys) => JSON.stringify({ endpoint: "bench", entities: { entity_id: keys } }),
+    count: (answer) => answer.split('"present"').length - 1,
+  };
+}
+
+async function startFeast(folder: string): Promise<Target & { end(): void }> {
+  const script = fileURLToPath(new URL("./feast_server.py", import.meta.url));
+  const args = [script, folder, views, features, entities, feastPort].map(String);
+  const child = spawn(await pythonOf("feast"), args, {
+    cwd: folder,
+    env: { ...process.env, FEAST_USAGE: "False" },
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  const target = {
+    name: "feast",
+    url: `http://127.0.0.1:${feastPort}/get-online-features`,
+    headers: {},
+    agent: new Agent({ keepAlive: true, maxSockets: 1 }),
+    body: (keys: readonly string[]) =>
+      JSON.stringify({ feature_service: "bench", entities: { entity_id: keys } }),
+    // The entity's own column has statuses, too.
+    count: (answer: string) =>
+      ((answer.split('"PRESENT"').length - 1) / (views * features + 1)) * views * features,
+    end: () => child.stdin.end(),
+  };
+  for (let tries = 0; tries < 1200 && child.exitCode === null; tries++) {
+    const answer = await ask(target, ["e1"]).catch(() => "");
+    if (target.count(answer) === views * features) return target;
+    await delay(500);
+  }
+  throw new Error("feast does not serve");
+}
+
+function ask({ url, headers, agent, body }: Target, keys: readonly string[]): Promise<string> {
+  const text = body(keys);
+  return new Promise((resolve, reject) => {
+    const length = String(Buffer.byteLength(text));
+    const sent = request(
+      url,
+      {
+        method: "POST",
+        agent,
+        headers: { ...headers, "content-type": "application/json", "content-length": length },
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => void chunks.push(chunk));
+        response.on("end", () => {
+          const answer = Buffer.concat(chunks).toString("utf8");
+          if (response.statusCode === 200) resolve(answer);
+          else reject(new Error(`${response.statusCode} ${answer.slice(0, 300)}`));
+        });
+      },
+    );
+    sent.on("error", reject);
+    sent.end(text);
+  });
+}
+
+async function measure(targets: readonly Target[], batch: number): Promise<void> {
+  const times = new Map<string, number[]>(targets.map(({ name }) => [name, []]));
+  for (let round = 0; round < rounds + warmUp; round++)
+    for (const target of targets) {
+      const keys = Array.from({ length: batch }, () => `e${Math.floor(Math.random() * entities)}`);
+      const start = performance.now();
+      const answer = await ask(target, keys);
+      const spent = performance.now() - start;
+      const values = target.count(answer);
+      if (values !== batch * views * features) throw new Error(`${target.name} answered ${values} values`);
+      if (round >= warmUp) times.get(target.name)?.push(spent);
+    }
+  const [ours, theirs] = targets.map(({ name }) => {
+    const sorted = Float64Array.from(times.get(name) ?? []).toSorted();
+    const [p50 = 0, p99 = 0] = [0.5, 0.99].map((p) => quantile(sorted, p));
+    console.log(`${name}, ${batch} entities: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`);
+    return { p50, p99 };
+  });
+  if (!ours || !theirs) return;
+  const [middle, late] = [theirs.p50 / ours.p50, theirs.p99 / ours.p99].map((ratio) => ratio.toFixed(1));
+  console.log(`feast beside portolan, ${batch} entities: p50 ${middle} x, p99 ${late} x`);
+}
+
+function machine(): string {
+  return `${cpus().length} x ${cpus()[0]?.model ?? "?"}, load ${loadavg()[0]?.toFixed(1) ?? "?"}, Node ${process.version}`;
+}
+
+const folder = mkdtempSync(join(tmpdir(), "bench-features-http-"));
+const installation = new TestInstallation();
+try {
+  const ours = await startOurs(installation);
+  const feast = await startFeast(folder);
+  console.log(`${machine()}; ${entities} entities, ${rounds} rounds`);
+  await measure([ours, feast], 1);
+  await measure([ours, feast], 100);
+  console.log(machine());
+  feast.end();
+  for (const { agent } of [ours, feast]) agent.destroy();
+} finally {
+  installation.dispose();
+  rmSync(folder, { recursive: true, force: true });
+}
