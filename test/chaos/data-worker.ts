@@ -68,7 +68,7 @@ export async function dataWorld(url: string, folder: string) {
 async function work(url: string, folder: string): Promise<void> {
   const { database, jobs, base, data, training } = await dataWorld(url, folder);
   const online = openOnlineStore({ folder: join(folder, "online") });
-  const features: FeatureDeps = { ...base, online, access: createRowsAccess(data) };
+  const features: FeatureDeps = { ...data, online, access: createRowsAccess(data) };
   await startJobWorker({
     database,
     uow: base.uow,

@@ -135,7 +135,7 @@ describe.skipIf(python === undefined)(
           sets += 1;
           const spec = { ...flightsRequest(0, 2 ** 52), views: [], sampleEvery: 10 };
           return startTrainingSet(
-            { ...world.base, online: noStore, access: createRowsAccess(world.data) },
+            { ...world.data, online: noStore, access: createRowsAccess(world.data) },
             call,
             spec,
           );

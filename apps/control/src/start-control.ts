@@ -96,9 +96,9 @@ export interface Wiring {
 }
 
 const refreshEveryMs = 2000;
-/** The ledger's rows have their order within a second; lineage is read by people. */
 /** Views that come online, and batches that end, are noticed after so long. */
 const lookEarlyMs = 1000;
+/** The ledger's rows have their order within a second; lineage is read by people. */
 const followEveryMs = 1000;
 /** Contracts keep data for days and years. */
 const retainEveryMs = 3_600_000;

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { asEpochMicros, formatInstant, systemClock } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
@@ -38,7 +39,8 @@ beforeAll(async () => {
   installation.add("plain", model);
   const limits = { ratePerSecond: 0.01, burst: 1, timeoutMs: 2000, bodyBytes: 100_000 };
   installation.add("slow", model, { features: plan(), limits });
-  for (const name of ["churn", "fresh", "plain", "slow"]) installation.grantReading(name);
+  installation.add("few", model, { features: plan(), limits: { ...limits, burst: 2 } });
+  for (const name of ["churn", "fresh", "plain", "slow", "few"]) installation.grantReading(name);
   await installation.publish(1);
   const store = openOnlineStore({ folder: join(installation.home, "features/online") });
   const header = {
@@ -168,6 +170,11 @@ describe("who may, and what is refused", () => {
     ]);
   });
 
+  test("each entity counts, not each request", async () => {
+    expect((await ask(accountsOnly("few", ["a", "b", "c"]))).status).toBe(200);
+    expect((await ask(accountsOnly("few", ["a"]))).status).toBe(429);
+  });
+
   test.each([
     ["no JSON", "{", ""],
     ["a list", [], ""],
@@ -205,13 +212,24 @@ describe("who may, and what is refused", () => {
   });
 });
 
-test("refusals are on the record, and a store that does not answer is a status", async () => {
+test("refusals are on the record, each answer has a line in the access log, and a store that does not answer is a status", async () => {
   await gateway.end("SIGTERM");
-  const other = await installation.start({ FEATURES_REDIS_URL: "redis://127.0.0.1:9" });
+  const target = join(installation.home, "features-access.log");
+  const other = await installation.start({ FEATURES_REDIS_URL: "redis://127.0.0.1:9", ACCESS_LOG: target });
   const response = await other.post("/v1/features/online", JSON.stringify(accountsOnly("churn", ["a"])));
   const body = (await response.json()) as { views: { features: unknown[] }[] };
   expect(body.views[0]?.features).toEqual([{ name: "balance", values: [null], statuses: ["unavailable"] }]);
+  await other.post("/v1/features/online", JSON.stringify(accountsOnly("nowhere", ["a"])));
   await other.end("SIGTERM");
+  const lines = (await readFile(target, "utf8"))
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(lines).toMatchObject([
+    { status: 200, endpoint: "churn", environment: "dev" },
+    { status: 404, code: "serving.endpoint_not_found" },
+  ]);
+  expect(new Set(lines.map((line) => line["principal"])).size).toBe(1);
   const reasons = installation.records().map(({ header }) => header.status);
   expect(JSON.stringify(reasons)).toContain("serving.endpoint_not_found");
 });

@@ -5,6 +5,7 @@ import {
   type Authorizer,
   asPlace,
   type CallContext,
+  type Clock,
   covers,
   type Environment,
   locate,
@@ -28,6 +29,7 @@ import { type FeatureView, featureNamesOf } from "./view-model.ts";
 
 export interface FeatureDeps {
   readonly uow: UnitOfWork;
+  readonly clock: Pick<Clock, "now">;
   readonly authorizer: Authorizer;
   readonly objects: ObjectStore;
   readonly artifacts: ArtifactCatalogue;

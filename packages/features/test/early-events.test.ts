@@ -1,10 +1,9 @@
-import { offerWaiting, publishContract, receiveEvents } from "@portolan/data";
-import type { AcceptedPlace } from "@portolan/data/contract";
-import { asEpochMicros, type CallContext, createLogger, type EpochMicros } from "@portolan/kernel";
+import { applyRetentionRound, offerWaiting, publishContract, receiveEvents } from "@portolan/data";
+import { asEpochMicros, createLogger, type EpochMicros } from "@portolan/kernel";
 import { sql as text } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../data/test/data-fixture.ts";
-import { EarlyEvents } from "../src/early/early-events.ts";
+import { type EarlyDeps, EarlyEvents } from "../src/early/early-events.ts";
 import { readMaterialization, startMaterialization } from "../src/materializations.ts";
 import { onlineHeader } from "../src/online-header.ts";
 import { replayValues } from "../src/replay/replay-values.ts";
@@ -141,6 +140,20 @@ async function datasets(): Promise<number> {
   return Number(found.rows[0]?.n);
 }
 
+const bad: Departure = { flight: null, airport: "a", at: 8 };
+
+/** How many batches of events have come to an end. */
+async function ended(): Promise<number> {
+  const found = await f.deps.uow.read(f.call, (sql) =>
+    text<{
+      n: unknown;
+    }>`select count(*) as n from data.event_batches_v1 where finished_at is not null`.execute(
+      sql.withTables<Record<never, never>>(),
+    ),
+  );
+  return Number(found.rows[0]?.n);
+}
+
 async function outcomes(): Promise<unknown[]> {
   const rows = await f.deps.uow.read(f.call, (sql) =>
     text<{ outcome: string }>`select distinct outcome from features.early_batches order by 1`.execute(
@@ -214,17 +227,32 @@ test("events of a batch that its gate refuses count until then, and are gone wit
   expect(await outcomes()).toEqual(["published", "withdrawn"]);
 });
 
-test("who starts anew finds what waits, and an event that was erased while it waited goes", async () => {
-  const offer = (call: CallContext, place: AcceptedPlace) =>
-    offerWaiting({ ...f.deps, early: other }, call, place);
+/** As another process would hold it, over the same store. */
+function anotherEarly(more: Partial<EarlyDeps> = {}): EarlyEvents {
+  const { uow, clock, online } = f.deps;
   const log = createLogger({ name: "test", level: "silent" });
-  const now = { micros: 0 };
+  const offer: EarlyDeps["offer"] = (call, place) => offerWaiting({ ...f.deps, early: other }, call, place);
+  const other: EarlyEvents = new EarlyEvents({ uow, clock, log, online, offer, ...more });
+  return other;
+}
+
+test("who starts anew finds what waits, though it could not be read at first, and an event that was erased while it waited goes", async () => {
+  const now = { micros: 0, isReadable: false };
   const clock = { ...f.deps.clock, now: () => asEpochMicros(f.deps.clock.now() + now.micros) };
-  const other = new EarlyEvents({ uow: f.deps.uow, clock, log, online: f.deps.online, offer });
+  const other = anotherEarly({
+    clock,
+    offer: async (call, place) => {
+      if (!now.isReadable) throw new Error("the database does not answer");
+      await offerWaiting({ ...f.deps, early: other }, call, place);
+    },
+  });
   const { early: _, ...unaware } = f.deps;
   const body = line({ flight: "x30", airport: "a", at: 30, delay: 1 });
   await receiveEvents(unaware, f.call, "departures", { environment: "dev", body });
+  await other.look();
+  await other.idle();
   expect((await found(30))[2]).not.toBe(1);
+  now.isReadable = true;
   await other.look();
   await other.idle();
   expect((await found(30))[2]).toBe(1);
@@ -232,8 +260,51 @@ test("who starts anew finds what waits, and an event that was erased while it wa
     text`delete from data.events`.execute(tx.sql.withTables<Record<never, never>>()),
   );
   now.micros = 120_000_000;
+  // What cannot be offered keeps nothing from being taken out.
+  now.isReadable = false;
   await other.look();
   expect((await found(30))[2]).not.toBe(1);
+});
+
+test("a batch waits to be taken out for its events that wait for room", async () => {
+  const early = f.deps.online.early;
+  if (!early) throw new Error("the store takes no early events");
+  const slow = Promise.withResolvers<void>();
+  const accept: typeof early.accept = async (...lines) => {
+    await slow.promise;
+    await early.accept(...lines);
+  };
+  const other = anotherEarly({
+    online: {
+      read: (...asked) => f.deps.online.read(...asked),
+      foldPosition: (header) => f.deps.online.foldPosition(header),
+      early: {
+        accept,
+        settle: (...gone) => early.settle(...gone),
+        waiting: (header) => early.waiting(header),
+      },
+    } as EarlyDeps["online"],
+  });
+  await other.look();
+  const { organisationId } = f.call.actor;
+  const place = { organisationId, contract: "departures", environment: "dev" };
+  const values = { flight: "x41", airport: "z", at: minute(41), known: minute(41), delay: 1, op: "U" };
+  const large = { acceptedAt: f.deps.clock.now(), bytes: 2 ** 25, rows: [{ accepted: 2 ** 40, values }] };
+  await other.take(place, large);
+  const departures = [{ flight: "x40", airport: "a", at: 40, delay: 77 }, ...[0, 0].map(() => bad)];
+  const body = departures.map(line).join("");
+  const posted = receiveEvents({ ...f.deps, early: other }, f.call, "departures", {
+    environment: "dev",
+    body,
+  });
+  const before = await ended();
+  await waitFor(ended, (now) => now > before);
+  await other.look();
+  slow.resolve();
+  await posted;
+  await other.idle();
+  await other.look();
+  expect((await found(40))[2]).not.toBe(77);
 });
 
 test("a flood waits for the writer, and what is held is bounded by its bytes", async () => {
@@ -271,4 +342,27 @@ test("a flood waits for the writer, and what is held is bounded by its bytes", a
   await flooded.idle();
   expect(taken).toEqual([1_000_001, 1_000_002, 1_000_003]);
   expect((await found(50, "c"))[2]).toBe(1_000_003);
+});
+
+test("which batches were early is forgotten in time, and of what was served before it is not told", async () => {
+  const rows = [{ key: ["a"], at: minute(3), servedAt: clock() + 3_600_000_000 }];
+  const days = (count: number) => ({
+    ...f.deps.clock,
+    now: () => asEpochMicros(f.deps.clock.now() + count * 86_400_000_000),
+  });
+  const undecided = async (at: FeaturesFixture["deps"]["clock"]) =>
+    (await replayValues({ ...f.deps, clock: at }, f.call, "delays", { ...parity, rows })).undecided;
+  await anotherEarly({ clock: days(34) }).look();
+  expect(await outcomes()).toEqual(["published", "withdrawn"]);
+  expect(await undecided(days(34))).toBeUndefined();
+  const later = anotherEarly({ clock: days(36) });
+  await later.look();
+  expect(await outcomes()).toEqual([]);
+  expect(await undecided(days(36))).toEqual([0]);
+  // What it knows to be settled it does not settle anew.
+  await later.look();
+  expect(await outcomes()).toEqual([]);
+  const { organisationId } = f.call.actor;
+  await applyRetentionRound({ ...f.deps, clock: days(8) }, [organisationId]);
+  expect(await ended()).toBe(0);
 });

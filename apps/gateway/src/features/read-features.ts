@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { environments, newId, type PortolanError } from "@portolan/kernel";
+import { type EpochMicros, environments, type Id, newId, type PortolanError } from "@portolan/kernel";
 import { routeKey } from "@portolan/serving/contract";
 import {
   askedViews,
@@ -23,14 +23,18 @@ import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/servin
 
 export type FeatureReadDeps = Pick<
   InferDeps,
-  "clock" | "authenticator" | "limits" | "writer" | "metrics" | "snapshots" | "homeEnvironment"
+  "clock" | "authenticator" | "limits" | "writer" | "metrics" | "snapshots" | "homeEnvironment" | "accessLog"
 > & { readonly readOnline: (place: OnlinePlace) => ReadOnline };
 
 /** A thousand entities of four keys fit. */
 const mostBodyBytes = 1024 * 1024;
 
-/** What is known of a request so far, for the record of a refusal. */
+/** What is known of a request so far, for its line in the access log and the record of a refusal. */
 interface Asked {
+  readonly receivedAt: EpochMicros;
+  readonly requestId: Id<"request">;
+  readonly startMs: number;
+  bytesIn?: number;
   caller?: Caller;
   active?: ActiveRoute;
   purpose?: string;
@@ -45,12 +49,31 @@ export async function readFeatures(
   state: ServingState,
   request: IncomingMessage,
 ): Promise<Answer> {
-  const asked: Asked = {};
-  try {
-    return await read(deps, state, request, asked);
-  } catch (error) {
-    return refuse(deps, state, request, asked, error);
-  }
+  const receivedAt = deps.clock.now();
+  const asked: Asked = {
+    receivedAt,
+    requestId: newId("request", receivedAt),
+    startMs: performance.now(),
+  };
+  const answer = await read(deps, state, request, asked).catch((error: unknown) =>
+    refuse(deps, state, request, asked, error),
+  );
+  const { requestId, startMs, bytesIn, active } = asked;
+  deps.accessLog?.add({
+    receivedAt,
+    requestId,
+    startMs,
+    bytesIn,
+    principal: principalOf(asked, request),
+    answer,
+    endpoint: active?.route.endpoint,
+    environment: active?.route.environment,
+  });
+  return answer;
+}
+
+function principalOf({ caller }: Asked, { socket }: IncomingMessage): string {
+  return caller?.principalId ?? socket.remoteAddress ?? "unknown";
 }
 
 async function read(
@@ -64,7 +87,9 @@ async function read(
   const known = await deps.authenticator.authenticate(headers.authorization, state, from);
   if (known.kind === "unknown") throw unknownCaller();
   asked.caller = known.caller;
-  const wanted = readFeaturesRequest(await readBody(request, mostBodyBytes));
+  const sent = await readBody(request, mostBodyBytes);
+  asked.bytesIn = sent.length;
+  const wanted = readFeaturesRequest(sent);
   // What was taken away while the body came counts.
   const current = deps.snapshots.state ?? state;
   const active = findReadable(current, known.caller, wanted, headers);
@@ -77,7 +102,8 @@ async function read(
   const { features: plan } = active.route;
   const views = askedViews(plan, wanted);
   if (!plan) throw unknownEndpoint();
-  if (limit.countsRows) limit.limit.settle(performance.now(), 1, wanted.rows);
+  // Many entities of one request are as much as one entity of each of many.
+  limit.limit.settle(performance.now(), 1, wanted.rows);
   const at = deps.clock.now();
   const found = await deps.readOnline(active.route)(featureQuestions(views, wanted), at);
   const { body, counts } = writeFeatures({ endpoint: wanted.endpoint, plan, views }, wanted.rows, found, at);
@@ -135,16 +161,15 @@ function refuse(
   deps: FeatureReadDeps,
   state: ServingState,
   request: IncomingMessage,
-  { caller, active, purpose }: Asked,
+  asked: Asked,
   error: unknown,
 ): Promise<Answer> {
-  const receivedAt = deps.clock.now();
-  const requestId = newId("request", receivedAt);
+  const { caller, active, purpose, requestId, receivedAt } = asked;
   const { organisationId, version } = state.manifest;
   const environment = caller?.environments[0] ?? deps.homeEnvironment;
   const refused = {
     context: active?.context ?? nowhere(organisationId, environment, version),
-    principal: caller?.principalId ?? request.socket.remoteAddress ?? "unknown",
+    principal: principalOf(asked, request),
     requestId,
     receivedAt,
     ...(purpose === undefined ? {} : { purpose }),

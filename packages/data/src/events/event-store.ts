@@ -47,6 +47,7 @@ const tables = (sql: Sql) =>
     "data.events": EventTable;
     "data.waiting_events": WaitingTable;
     "data.event_batches": BatchTable;
+    "data.ingestions": { id: string; organisation_id: string; finished_at: number | null };
   }>();
 /** Slots of the count that senders share; the jobs that claim have one of their own. */
 const slots = 8;
@@ -251,6 +252,20 @@ export async function insertEventBatch(
       numbers: JSON.stringify(rangesOf(numbers)),
       first_received_at: firstReceivedAt,
     })
+    .execute();
+}
+
+/** Which events were in batches that ended before is told nobody any more: whoever took them in early has learned it, or looks for what is left over. */
+export async function forgetEventBatches(sql: Sql, organisationId: string, before: number): Promise<void> {
+  await tables(sql)
+    .deleteFrom("data.event_batches")
+    .where("ingestion_id", "in", (ended) =>
+      ended
+        .selectFrom("data.ingestions")
+        .select("id")
+        .where("organisation_id", "=", organisationId)
+        .where("finished_at", "<", before),
+    )
     .execute();
 }
 

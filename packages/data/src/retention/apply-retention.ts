@@ -16,6 +16,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { insertTombstone } from "../erasure/erasure-store.ts";
+import { forgetEventBatches } from "../events/event-store.ts";
 import { coveredBy } from "../holds/covered-by.ts";
 import { activeHolds, type DataHold } from "../holds/hold-store.ts";
 import {
@@ -50,6 +51,9 @@ export interface ExpiredData {
 
 /** Kinds of references that data holds; equal bytes that somebody holds as something else stay. */
 const kinds = ["dataset", "quarantine", "dead_letters", "upload", "source"] as const;
+
+/** How long it is known which events were in which batch. */
+const eventBatchesMicros = 7 * 86_400_000_000;
 
 /** Intent that the reconciler hands to `discardHandler`; payload `{ digest }`. */
 export const discardIntent = "data.discard_bytes";
@@ -93,6 +97,8 @@ export async function applyRetentionRound(
       requestId: newId("request", deps.clock.now()),
     };
     gone += await remove(deps, call, await expired(deps, call, environments));
+    const before = deps.clock.now() - eventBatchesMicros;
+    await deps.uow.write(call, (tx) => forgetEventBatches(tx.sql, organisationId, before));
   }
   return gone;
 }

@@ -15,7 +15,7 @@ import { onlineHeader } from "../online-header.ts";
 import type { OnlineStore, OnlineViewHeader } from "../ports.ts";
 import { hasLog, type LogView } from "../view-model.ts";
 import { type EarlyLine, earlyLine } from "./early-line.ts";
-import { earlyLogs } from "./early-store.ts";
+import { earlyLogs, forgetSettled } from "./early-store.ts";
 import { dropStrays, settleBatches } from "./settle-batches.ts";
 
 export interface EarlyDeps {
@@ -52,13 +52,16 @@ export class EarlyEvents implements EarlyTaker {
   readonly #deps: EarlyDeps;
   #followed = new Map<string, Followed[]>();
   readonly #queue: { readonly place: string; readonly events: AcceptedEvents }[] = [];
-  #onTheirWay: readonly { readonly events: AcceptedEvents }[] = [];
+  /** What is not online yet: it waits for room, in the queue, or is being written. */
+  readonly #held = new Set<AcceptedEvents>();
   #bytes = 0;
   #working: Promise<void> | undefined;
   #whenRoom: (() => void)[] = [];
   /** Places of which lines may be missing online. */
   readonly #behind = new Set<string>();
   #straysAt = 0;
+  /** By log: batches that ended before are settled. */
+  #settledTo = new Map<string, number>();
 
   constructor(deps: EarlyDeps) {
     this.#deps = deps;
@@ -70,6 +73,7 @@ export class EarlyEvents implements EarlyTaker {
 
   async take(place: AcceptedPlace, events: AcceptedEvents): Promise<void> {
     if (events.rows.length === 0 || !this.wants(place)) return;
+    this.#held.add(events);
     while (this.#bytes > 0 && this.#bytes + events.bytes > mostBytes)
       await new Promise<void>((resolve) => this.#whenRoom.push(resolve));
     this.#queue.push({ place: placeKey(place), events });
@@ -87,31 +91,59 @@ export class EarlyEvents implements EarlyTaker {
 
   /** Looks for views that came online, and for batches that ended. To be called again and again. */
   async look(): Promise<void> {
-    const { uow, online, clock, offer } = this.#deps;
-    if (!online.early) return;
-    const before = this.#followed;
+    if (!this.#deps.online.early) return;
+    const before = new Set([...this.#followed.values()].flat().map(({ log }) => log.id));
     const followed = await this.#find();
     this.#followed = Map.groupBy(followed, ({ log }) => placeKey(placeOf(log)));
-    for (const [key, [one]] of this.#followed) {
-      if (!one || (before.has(key) && !this.#behind.delete(key))) continue;
-      await offer(this.#callOf(one.log), placeOf(one.log));
-    }
-    const now = clock.now();
+    for (const { log } of followed) if (!before.has(log.id)) this.#behind.add(placeKey(placeOf(log)));
+    // A copy: those that fail are put back.
+    const due = new Set(this.#behind);
+    for (const key of due) await this.#offer(key);
+    const now = this.#deps.clock.now();
     const isDue = now - this.#straysAt >= straysEveryMicros;
-    for (const one of followed) {
-      const call = this.#callOf(one.log);
-      await settleBatches({ uow, online, early: online.early }, call, one, this.#firstHeld());
-      if (isDue) await dropStrays({ uow, online, early: online.early }, call, one, now - straysEveryMicros);
+    for (const one of followed) await this.#settle(one, isDue ? now - straysEveryMicros : undefined);
+    this.#settledTo = new Map(
+      [...this.#settledTo].filter(([id]) => followed.some(({ log }) => log.id === id)),
+    );
+    if (!isDue) return;
+    this.#straysAt = now;
+    await this.#deps.uow.write(this.#callOf({ organisation_id: "" }), (tx) => forgetSettled(tx.sql, now));
+  }
+
+  /** What waits at a place, once more. One that cannot be read costs no other its events, and is tried again at the next look. */
+  async #offer(key: string): Promise<void> {
+    this.#behind.delete(key);
+    const log = this.#followed.get(key)?.[0]?.log;
+    if (!log) return;
+    try {
+      await this.#deps.offer(this.#callOf(log), placeOf(log));
+    } catch (error) {
+      this.#behind.add(key);
+      this.#deps.log.warn({ log: log.id, error: messageOf(error) }, "features.early.offer_failed");
     }
-    if (isDue) this.#straysAt = now;
+  }
+
+  async #settle(one: Followed, straysBefore: number | undefined): Promise<void> {
+    const { uow, online, log, clock } = this.#deps;
+    if (!online.early) return;
+    const deps = { uow, online, early: online.early };
+    const call = this.#callOf(one.log);
+    try {
+      const firstHeld = () => this.#firstHeld();
+      const from = this.#settledTo.get(one.log.id) ?? 0;
+      const settledTo = await settleBatches(deps, call, one, { firstHeld, from, now: clock.now() });
+      this.#settledTo.set(one.log.id, settledTo);
+      if (straysBefore !== undefined) await dropStrays(deps, call, one, straysBefore);
+    } catch (error) {
+      log.warn({ log: one.log.id, error: messageOf(error) }, "features.early.settle_failed");
+    }
   }
 
   /** The least number of an event that is not online yet. */
   #firstHeld(): number {
-    const held = [...this.#queue, ...this.#onTheirWay].flatMap(
-      ({ events }) => events.rows[0]?.accepted ?? [],
-    );
-    return held.reduce((first, one) => Math.min(first, one), Number.POSITIVE_INFINITY);
+    let first = Number.POSITIVE_INFINITY;
+    for (const { rows } of this.#held) first = Math.min(first, rows[0]?.accepted ?? first);
+    return first;
   }
 
   /** Resolves once all that was taken is online. */
@@ -143,9 +175,8 @@ export class EarlyEvents implements EarlyTaker {
         taken.push(more);
         rows += more.events.rows.length;
       }
-      this.#onTheirWay = taken;
       for (const one of this.#followed.get(next.place) ?? []) await this.#bring(one, next.place, taken);
-      this.#onTheirWay = [];
+      for (const { events } of taken) this.#held.delete(events);
       this.#bytes -= taken.reduce((sum, { events }) => sum + events.bytes, 0);
       for (const resolve of this.#whenRoom.splice(0)) resolve();
     }

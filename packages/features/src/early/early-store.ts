@@ -86,12 +86,18 @@ export interface EarlyBatch {
   readonly ingestionId: string;
   readonly numbers: readonly AcceptedRange[];
   readonly firstAt: number;
-  /** Undefined while it is under way. */
+  /** Null while it is under way. */
+  readonly finishedAt: number | null;
+  /** Undefined while it is under way, or the log has yet to take it in. */
   readonly end?: { readonly outcome: "published" | "withdrawn"; readonly lastSequence: number | null };
 }
 
-/** Batches of a log's source that it has not noted as settled. */
-export async function openBatches(sql: Sql, log: StoredLog): Promise<EarlyBatch[]> {
+/**
+ * Batches of a log's source that it has not noted as settled.
+ *
+ * @param from those that ended before are known to be settled
+ */
+export async function openBatches(sql: Sql, log: StoredLog, from = 0): Promise<EarlyBatch[]> {
   const rows = await tables(sql)
     .selectFrom("data.event_batches_v1 as b")
     .leftJoin("data.datasets_v1 as d", "d.id", "b.dataset_id")
@@ -103,6 +109,7 @@ export async function openBatches(sql: Sql, log: StoredLog): Promise<EarlyBatch[
       "b.state",
       "b.numbers",
       "b.first_received_at",
+      "b.finished_at",
       "b.dataset_id",
       "d.object",
       "d.published_at",
@@ -111,7 +118,7 @@ export async function openBatches(sql: Sql, log: StoredLog): Promise<EarlyBatch[
     .where("b.contract", "=", log.source)
     .where("b.environment", "=", log.environment)
     .where("b.use_case_id", "is not distinct from", log.use_case_id)
-    .where(text<boolean>`b.finished_at is null or b.finished_at >= ${log.created_at}`)
+    .where(text<boolean>`b.finished_at is null or b.finished_at >= ${Math.max(from, Number(log.created_at))}`)
     .where("e.log_id", "is", null)
     .orderBy("b.started_at")
     .execute();
@@ -124,6 +131,7 @@ export async function openBatches(sql: Sql, log: StoredLog): Promise<EarlyBatch[
       ingestionId: row.ingestion_id,
       numbers: row.numbers,
       firstAt: Number(row.first_received_at),
+      finishedAt: row.finished_at === null ? null : Number(row.finished_at),
       ...(end ? { end } : {}),
     };
   });
@@ -147,7 +155,11 @@ function endOf(
 export async function noteSettled(
   sql: Sql,
   log: StoredLog,
-  { ingestionId, firstAt, end }: EarlyBatch & Required<Pick<EarlyBatch, "end">>,
+  {
+    ingestionId,
+    firstAt,
+    end,
+  }: Pick<EarlyBatch, "ingestionId" | "firstAt"> & Required<Pick<EarlyBatch, "end">>,
   now: number,
 ): Promise<void> {
   await tables(sql)
@@ -177,12 +189,28 @@ export async function waitingNumbers(sql: Sql, log: StoredLog): Promise<Readonly
   return new Set(rows.map(({ seq }) => Number(seq)));
 }
 
-/** Batches whose events count, or counted, online before the log had them. */
-export async function earlyRuns(sql: Sql, log: StoredLog): Promise<EarlyRun[]> {
+/** How long it is known which batches' events counted early; of values that were served before, it is not told whether they were served of such events. */
+export const earlyHistoryMicros = 35 * 86_400_000_000;
+
+/** What settled longer ago than the history reaches is forgotten, of all logs. */
+export async function forgetSettled(sql: Sql, now: number): Promise<void> {
+  await tables(sql)
+    .deleteFrom("features.early_batches")
+    .where("settled_at", "<", now - earlyHistoryMicros)
+    .execute();
+}
+
+/**
+ * Batches whose events count, or counted, online before the log had them.
+ *
+ * @param since those that were settled by then are left out; epoch microseconds
+ */
+export async function earlyRuns(sql: Sql, log: StoredLog, since: number): Promise<EarlyRun[]> {
   const settled = await tables(sql)
     .selectFrom("features.early_batches")
     .selectAll()
     .where("log_id", "=", log.id)
+    .where("settled_at", ">=", since)
     .execute();
   const waiting = await tables(sql)
     .selectFrom("data.waiting_events_v1")

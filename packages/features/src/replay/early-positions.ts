@@ -26,11 +26,14 @@ export interface EarlyRange {
 /**
  * Which rows may have been served of events that the log took in later, and of events that it has not (`undecided`): of neither can be told how many of them were
  * accepted by then. Pure.
+ *
+ * @param knownFrom which batches were settled before is forgotten: rows that were served before are `undecided`; epoch microseconds
  */
 export function earlyRanges(
   rows: ReplayRequest["rows"],
   folds: readonly OnlineRun[],
   batches: readonly EarlyRun[],
+  knownFrom: number,
 ): { readonly ranges: EarlyRange[]; readonly undecided: number[] } {
   const ranges: EarlyRange[] = [];
   const undecided: number[] = [];
@@ -41,8 +44,9 @@ export function earlyRanges(
         (settledAt === null || servedAt <= settledAt + clockSlackMicros),
     );
     const after = onlineAt(folds, servedAt)[0]?.position;
-    if (early.length === 0 || after === undefined) continue;
-    if (early.some(({ lastSequence }) => lastSequence === null)) undecided.push(of);
+    if (after === undefined) continue;
+    const isUnknown = servedAt - clockSlackMicros < knownFrom;
+    if (isUnknown || early.some(({ lastSequence }) => lastSequence === null)) undecided.push(of);
     const upTo = Math.max(after, ...early.map(({ lastSequence }) => lastSequence ?? 0));
     if (upTo > after) ranges.push({ of, key, after, upTo });
   }

@@ -9,7 +9,7 @@ import {
 } from "@portolan/kernel";
 
 import { featureSources } from "../access/view-sources.ts";
-import { earlyRuns } from "../early/early-store.ts";
+import { earlyHistoryMicros, earlyRuns } from "../early/early-store.ts";
 
 import type { FeatureErrorCode } from "../errors.ts";
 import { historyMicros } from "../log/log-record.ts";
@@ -20,7 +20,7 @@ import { doneMaterializations, findDataset, type StoredView } from "../store.ts"
 import { hasLog, isValueView, type LogView, viewReference } from "../view-model.ts";
 import { type FeatureDeps, noDataset, viewForWork } from "../views.ts";
 import { type EarlyRun, earlyPositions, earlyRanges, rangeLines } from "./early-positions.ts";
-import { type OnlineRun, onlineAt } from "./online-at.ts";
+import { clockSlackMicros, type OnlineRun, onlineAt } from "./online-at.ts";
 import {
   type Asked,
   askedLines,
@@ -177,11 +177,18 @@ async function replayLog(
   const known = await deps.uow.read(call, async (sql) => {
     const log = await findLog(sql, { ...of, view: viewReference(view), digest: stored.digest });
     if (!log) return undefined;
-    const batches = view.online === "accepted" ? await earlyRuns(sql, log) : [];
+    const firstServed = rows.reduce(
+      (first, { servedAt }) => Math.min(first, servedAt),
+      Number.MAX_SAFE_INTEGER,
+    );
+    const batches =
+      view.online === "accepted" ? await earlyRuns(sql, log, firstServed - clockSlackMicros) : undefined;
     return { folds: await foldsOf(sql, log.id), segments: await segmentsOf(sql, log.id), batches };
   });
   const plain = known ? questions(rows, requests, known.folds) : [];
-  const early = known && known.batches.length > 0 ? await earlyQuestions(deps, view, rows, known) : noEarly;
+  const early = known?.batches
+    ? await earlyQuestions(deps, view, rows, { ...known, batches: known.batches })
+    : noEarly;
   const asked = [...plain, ...earlyAsked(early.positions, rows, requests, known?.folds ?? [], plain.length)];
   const within = new Set(early.positions.map(({ position }) => position));
   const positions = [...new Set(asked.map(({ position }) => position))];
@@ -237,7 +244,12 @@ async function earlyQuestions(
     readonly batches: readonly EarlyRun[];
   },
 ): Promise<EarlyPositions> {
-  const { ranges, undecided } = earlyRanges(rows, known.folds, known.batches);
+  const { ranges, undecided } = earlyRanges(
+    rows,
+    known.folds,
+    known.batches,
+    deps.clock.now() - earlyHistoryMicros,
+  );
   if (ranges.length === 0) return { positions: [], undecided };
   const paths = await Promise.all(
     known.segments.map(({ object }) => deps.objects.localPath(object as Digest)),
