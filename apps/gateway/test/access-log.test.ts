@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { logisticModel } from "@portolan/onnx-format/testing";
@@ -83,6 +84,32 @@ test("a log that cannot be written costs lines, which are counted, and no answer
   const page = async () => (await gateway.get("/metrics")).text();
   await expect.poll(page, { timeout: 10_000 }).toMatch(/portolan_gateway_access_log_dropped_total 5\b/);
   expect(gateway.output.match(/gateway\.access_log\.failed/g)).toHaveLength(1);
+});
+
+test("a reader of standard output that goes costs lines, and neither answers nor an orderly end", async () => {
+  await installation.publish(1);
+  const gateway = await installation.start({ ACCESS_LOG: "-" });
+  expect((await gateway.post(infer, body)).status).toBe(200);
+  gateway.child.stdout?.destroy();
+  for (let i = 0; i < 5; i++) {
+    expect((await gateway.post(infer, body)).status).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  const page = await (await gateway.get("/metrics")).text();
+  expect(page).toMatch(/portolan_gateway_access_log_dropped_total [1-9]/);
+  expect(await gateway.end("SIGTERM")).toBe(0);
+  expect(installation.records()).toHaveLength(6);
+});
+
+test("a target that takes nothing holds up no end", async () => {
+  await installation.publish(1);
+  const target = join(installation.home, "pipe");
+  execFileSync("mkfifo", [target]);
+  const gateway = await installation.start({ ACCESS_LOG: target });
+  expect((await gateway.post(infer, body)).status).toBe(200);
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(await gateway.end("SIGTERM")).toBe(0);
+  expect(installation.records()).toHaveLength(1);
 });
 
 test("standard output takes lines too", async () => {

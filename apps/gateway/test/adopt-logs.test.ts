@@ -58,6 +58,9 @@ test("what a killed gateway left is closed and delivered by another one, as soon
   const kept = new Set<unknown>(blocks.flatMap(({ records }) => records.map(({ header }) => header.id)));
   expect(ids.filter((id) => !kept.has(id))).toEqual([]);
   expect(first.output).not.toContain("not_adopted");
+  expect(await (await first.get("/metrics")).text()).toContain(
+    'portolan_gateway_log_adopted{gateway="gateway-2"} 1',
+  );
 });
 
 test("a gateway that lives after all keeps its log", async () => {
@@ -66,4 +69,16 @@ test("a gateway that lives after all keeps its log", async () => {
   const first = await installation.start({ CONTROL_URL: control.url, LOG_ADOPT: "gateway-2" });
   await expect.poll(() => first.output, { timeout: 30_000 }).toContain("gateway.log.not_adopted");
   expect((await second.post(infer, body)).status).toBe(200);
+  const page = async () => (await first.get("/metrics")).text();
+  expect(await page()).toContain('portolan_gateway_log_adopted{gateway="gateway-2"} 0');
+  // Once it has ended, it is taken over after all; where control takes nothing, the end does not wait for that.
+  control.also = (request, response) => {
+    if (request.url !== "/v1/prediction-blocks") return false;
+    request.resume().on("end", () => response.writeHead(422).end());
+    return true;
+  };
+  await second.end("SIGKILL");
+  await expect.poll(() => first.output, { timeout: 30_000 }).toContain("adopted.undelivered");
+  expect(await first.end("SIGTERM")).toBe(0);
+  expect(first.output).not.toContain('"event":"gateway.log.adopted"');
 });

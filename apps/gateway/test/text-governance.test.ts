@@ -21,6 +21,12 @@ beforeAll(async () => {
   const fallbacks = [{ kind: "secondary_model" as const }];
   for (const name of ["fragile", "misleading", "cutting"])
     servers[name] = await installation.addText(name, { limits, secondary, fallbacks });
+  const resilience = { maxInFlight: 1000, slowMs: 60_000, targetWaitMs: 10_000 };
+  servers["again"] = await installation.addText("again", { limits, resilience });
+  servers["once"] = await installation.addText("once", {
+    limits,
+    resilience: { ...resilience, retryShare: 0 },
+  });
   servers["alone"] = await installation.addText("alone", { limits });
   servers["abroad"] = await installation.addText("abroad", {
     placement: { regions: ["eu-*"], owners: ["self"] },
@@ -42,6 +48,18 @@ function serverOf(name: string): TextServer {
   if (!server) throw new Error(`no server ${name}`);
   return server;
 }
+
+test("a connection that ends without a word is asked again, and not where the charter wants no second time", async () => {
+  for (const name of ["again", "once"]) {
+    await client.chat.completions.create(ask(name));
+    serverOf(name).bodies.length = 0;
+    serverOf(name).drops = 1;
+  }
+  const said = await client.chat.completions.create(ask("again"));
+  expect([said.choices[0]?.message.content, serverOf("again").bodies.length]).toEqual(["hello there", 2]);
+  await expect(client.chat.completions.create(ask("once"))).rejects.toMatchObject({ status: 503 });
+  expect(serverOf("once").bodies).toHaveLength(1);
+});
 
 test("a token budget takes the estimate, settles what was used, and refuses beyond it as OpenAI does", async () => {
   const create = (over: object) =>

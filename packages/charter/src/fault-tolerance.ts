@@ -80,6 +80,8 @@ export function faultToleranceTerms(stated: Stated, p99: number): FaultTolerance
 
 const at = "/requirements/faultTolerance";
 const longestOpenMs = 3_600_000;
+/** Nobody waits longer for one prediction; timers of the kernel end at 24 days. */
+const longestTimeoutMs = 3_600_000;
 
 /** What the charter itself says of it; its silence is the defaults, which derive nothing. */
 export function faultToleranceFacts(stated: Stated, { retryShare, breaker }: FaultToleranceTerms): Fact[] {
@@ -88,7 +90,7 @@ export function faultToleranceFacts(stated: Stated, { retryShare, breaker }: Fau
     const statement =
       retryShare === 0
         ? "No request is tried a second time."
-        : `At most ${stated.retries} of the requests are tried a second time.`;
+        : `At most ${stated.retries} of the requests are tried a second time, or three in ten seconds where that is more.`;
     facts.push(fact("retry_budget", "policy", `${at}/retries`, statement, { share: retryShare }));
   }
   if (stated?.circuitBreaker !== undefined) {
@@ -103,49 +105,58 @@ export function faultToleranceFacts(stated: Stated, { retryShare, breaker }: Fau
 /** @param p99 milliseconds */
 export function faultToleranceFindings(stated: Stated, p99: number): Finding[] {
   if (!stated) return [];
-  const { timeoutMs, retryShare, breaker } = faultToleranceTerms(stated, p99);
-  const [timeout, slow] = [formatDurationMs(timeoutMs), formatDurationMs(breaker.slowMs)];
-  const checks: readonly (readonly [boolean, Finding])[] = [
-    [
-      timeoutMs < p99,
-      {
-        pointer: `${at}/timeout`,
-        detail: `a timeout of ${timeout} gives up answers that the p99 of ${formatDurationMs(p99)} allows`,
-        mend: "State at least the p99.",
-      },
-    ],
-    [
-      retryShare > 0.5,
-      {
-        pointer: `${at}/retries`,
-        detail: `${stated.retries} of the requests tried again would make an overload worse`,
-        mend: "State at most 50%.",
-      },
-    ],
-    [
-      breaker.failureRate <= 0 || breaker.failureRate > 1,
-      {
-        pointer: `${at}/circuitBreaker/failureRate`,
-        detail: `a share of ${stated.circuitBreaker?.failureRate} is no part of the answers`,
-        mend: "State more than 0% and at most 100%.",
-      },
-    ],
-    [
-      breaker.slowMs > timeoutMs,
-      {
-        pointer: `${at}/circuitBreaker/slowerThan`,
-        detail: `no answer takes longer than ${slow}: it is given up after ${timeout}`,
-        mend: "State no more than the timeout.",
-      },
-    ],
-    [
-      breaker.openMs < 1 || breaker.openMs > longestOpenMs,
-      {
-        pointer: `${at}/circuitBreaker/openFor`,
-        detail: `${formatDurationMs(breaker.openMs)} is no time to leave a model alone for`,
-        mend: "State a time between 1ms and 1h.",
-      },
-    ],
+  const terms = faultToleranceTerms(stated, p99);
+  const { retryShare } = terms;
+  const retries = {
+    pointer: `${at}/retries`,
+    detail: `${stated.retries} of the requests tried again would make an overload worse`,
+    mend: "State at most 50%.",
+  };
+  return [
+    ...timeoutFindings(terms, p99),
+    ...(retryShare > 0.5 ? [retries] : []),
+    ...breakerFindings(stated.circuitBreaker?.failureRate, terms),
   ];
-  return checks.flatMap(([isWrong, finding]) => (isWrong ? [finding] : []));
+}
+
+function timeoutFindings({ timeoutMs }: FaultToleranceTerms, p99: number): Finding[] {
+  const [pointer, timeout] = [`${at}/timeout`, formatDurationMs(timeoutMs)];
+  if (timeoutMs < p99) {
+    const detail = `a timeout of ${timeout} gives up answers that the p99 of ${formatDurationMs(p99)} allows`;
+    return [{ pointer, detail, mend: "State at least the p99." }];
+  }
+  return timeoutMs > longestTimeoutMs
+    ? [{ pointer, detail: `nobody waits ${timeout} for one prediction`, mend: "State at most 1h." }]
+    : [];
+}
+
+function breakerFindings(
+  statedRate: string | undefined,
+  { timeoutMs, breaker }: FaultToleranceTerms,
+): Finding[] {
+  const { failureRate, slowMs, openMs } = breaker;
+  const finding = (name: string, detail: string, mend: string): Finding => ({
+    pointer: `${at}/circuitBreaker/${name}`,
+    detail,
+    mend,
+  });
+  const findings: Finding[] = [];
+  if (failureRate <= 0 || failureRate > 1) {
+    const detail = `a share of ${statedRate} is no part of the answers`;
+    findings.push(finding("failureRate", detail, "State more than 0% and at most 100%."));
+  }
+  if (slowMs <= 0)
+    findings.push(
+      finding("slowerThan", "every answer takes longer than no time", "State a time above 0, e.g. the p99."),
+    );
+  if (slowMs > timeoutMs) {
+    const [slow, timeout] = [formatDurationMs(slowMs), formatDurationMs(timeoutMs)];
+    const detail = `no answer takes longer than ${slow}: it is given up after ${timeout}`;
+    findings.push(finding("slowerThan", detail, "State no more than the timeout."));
+  }
+  if (openMs < 1 || openMs > longestOpenMs) {
+    const detail = `${formatDurationMs(openMs)} is no time to leave a model alone for`;
+    findings.push(finding("openFor", detail, "State a time between 1ms and 1h."));
+  }
+  return findings;
 }

@@ -1,4 +1,4 @@
-import { failedExit, type ToRunner } from "./runner-messages.ts";
+import type { ToRunner } from "./runner-messages.ts";
 import { SessionServer } from "./session-server.ts";
 
 /**
@@ -7,7 +7,5 @@ import { SessionServer } from "./session-server.ts";
  */
 const server = new SessionServer((message) => process.send?.(message));
 process.on("message", (message: ToRunner) => server.take(message));
-// Told apart from the end of the wall before it.
-process.on("uncaughtException", () => process.exit(failedExit));
 // The gateway is gone: nobody is left to answer to.
 process.on("disconnect", () => process.exit(0));

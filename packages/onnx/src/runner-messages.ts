@@ -20,6 +20,3 @@ export type FromRunner =
       readonly runMicros: number;
     }
   | { readonly kind: "failed"; readonly id: number; readonly detail: string };
-
-/** Exit code of a runner whose own code fails; 1 is what the wall before it says of a SIGKILL. */
-export const failedExit = 70;

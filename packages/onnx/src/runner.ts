@@ -1,6 +1,13 @@
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { endingSignal, spawnWalledNode, type Walls, wallsFor, watchMemory } from "@portolan/sandbox";
+import {
+  endingSignal,
+  lastWords,
+  spawnWalledNode,
+  type Walls,
+  wallsFor,
+  watchMemory,
+} from "@portolan/sandbox";
 import type { RunOutcome, Tensor, VerifiedModel } from "@portolan/serving/policy";
 import { afterArrivals } from "./engine.ts";
 import { loadFailed } from "./errors.ts";
@@ -79,16 +86,18 @@ export class Runner {
       keepsAccount: false,
       dataBytes: options.memoryBytes + ownDataBytes,
       heapMegabytes: 256,
-      stdio: ["ignore", "ignore", "ignore", "ipc"],
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
+    const said = lastWords(child);
     let excess: Death | undefined;
     const watch = watchMemory(child, options.memoryBytes, () => {
       excess = { cause: "crash", detail: `it took more than ${options.memoryBytes} bytes of memory` };
       child.kill("SIGKILL");
     });
     const exited = new Promise<Death>((resolve) => {
-      child.once("exit", (code, told) => {
-        const signal = endingSignal(child, code, told);
+      // Once its standard error has ended too, which says what the code alone does not.
+      child.once("close", (code, told) => {
+        const signal = endingSignal(code, told, said());
         const how = signal ? `killed by ${signal}` : `exit code ${code ?? 0}`;
         resolve(excess ?? { cause: causeOfExit(signal), detail: how });
       });

@@ -88,3 +88,19 @@ test.skipIf(process.platform !== "linux")(
     expect([...kinds]).toEqual(["ok"]);
   },
 );
+
+test.skipIf(process.platform !== "linux")(
+  "fewer runners are those that are ready, whichever died; more come in the place of the dead",
+  async () => {
+    await model.scale?.(3);
+    const [first = 0] = runners();
+    process.kill(first, "SIGKILL");
+    await until(() => model.usage().lanes === 2);
+    await model.scale?.(1);
+    // At once, without a wait for the one that is starting again.
+    expect([model.usage().lanes, model.state().kind, (await ask()).kind]).toEqual([1, "ready", "ok"]);
+    await model.scale?.(3);
+    expect(model.usage().lanes).toBe(3);
+    await until(() => runners().length === 3);
+  },
+);

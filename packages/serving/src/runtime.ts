@@ -115,7 +115,7 @@ export interface TextModel {
     operation: TextOperation,
     body: Uint8Array,
     signal: AbortSignal,
-    trace?: TraceHeaders,
+    how?: Pick<RunOptions, "trace" | "retries">,
   ) => Promise<TextOutcome>;
 }
 

@@ -43,6 +43,8 @@ export class TextServer {
   readonly headers: IncomingMessage["headers"][] = [];
   /** Streams that their readers left before the end. */
   left = 0;
+  /** Requests to come whose connection ends without a word. */
+  drops = 0;
   /** Words that were written to streams. */
   written = 0;
 
@@ -77,6 +79,11 @@ export class TextServer {
     this.bodies.push(body);
     this.authorizations.push(request.headers.authorization);
     this.headers.push(request.headers);
+    if (this.drops > 0) {
+      this.drops--;
+      request.socket.destroy();
+      return;
+    }
     if (this.mode === "fail") json(response, 500, { error: { message: "out of memory" } });
     else if (this.mode === "busy") json(response, 429, { error: { message: "slow down" } });
     else if (this.mode === "refuse")

@@ -1,4 +1,6 @@
-import { appendFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type EpochMicros, formatInstant, type Logger, messageOf } from "@portolan/kernel";
 import type { Metrics } from "@portolan/telemetry";
 import type { Answer } from "../http/answers.ts";
@@ -37,6 +39,10 @@ const flushMs = 200;
 /** Lines that wait while the disk is slow or gone; beyond it new ones are dropped and counted. */
 const mostWaitingBytes = 4 * 1024 * 1024;
 const tellEveryMs = 60_000;
+/** One write of the kernel's, so that lines of several processes with one file stay whole. */
+const mostWriteCharacters = 128 * 1024;
+/** A reader that has stopped, or a mount that hangs, must not hold up whoever ends. */
+const longestCloseMs = 1000;
 
 /**
  * A line of JSON per request, for tools that read such logs. The prediction log is the record; this one never holds a request up, and says
@@ -55,6 +61,8 @@ export class AccessLog {
 
   constructor(options: AccessLogOptions) {
     this.#options = options;
+    // Its reader may go: that is told to each write, and is no reason to end.
+    if (options.target === "-") process.stdout.on("error", () => undefined);
     this.#dropped = options.metrics.counter(
       "portolan_gateway_access_log_dropped_total",
       "Requests that are not in the access log",
@@ -73,10 +81,13 @@ export class AccessLog {
     this.#timer ??= setTimeout(() => void this.#flush(), flushMs);
   }
 
-  /** Writes what waits. */
+  /** Writes what waits, if that is soon done. */
   async close(): Promise<void> {
-    await this.#writing;
-    await this.#flush();
+    const written = async (): Promise<void> => {
+      await this.#writing;
+      await this.#flush();
+    };
+    await Promise.race([written(), sleep(longestCloseMs, undefined, { ref: false })]);
   }
 
   async #flush(): Promise<void> {
@@ -93,15 +104,17 @@ export class AccessLog {
   }
 
   async #write(lines: readonly string[]): Promise<void> {
-    const text = lines.join("");
-    try {
-      if (this.#options.target === "-") await toStandardOutput(text);
-      else await appendFile(this.#options.target, text, { mode: 0o600 });
-    } catch (error) {
-      this.#dropped.value += lines.length;
-      this.#tell(error);
+    for (const some of portions(lines)) {
+      const text = some.join("");
+      try {
+        if (this.#options.target === "-") await toStandardOutput(text);
+        else await append(this.#options.target, text);
+      } catch (error) {
+        this.#dropped.value += some.length;
+        this.#tell(error);
+      }
+      this.#waiting -= text.length;
     }
-    this.#waiting -= text.length;
   }
 
   #tell(error: unknown): void {
@@ -110,6 +123,20 @@ export class AccessLog {
     this.#toldMs = nowMs;
     this.#options.log.error({ error: messageOf(error) }, "gateway.access_log.failed");
   }
+}
+
+function* portions(lines: readonly string[]): Generator<string[]> {
+  let some: string[] = [];
+  let size = 0;
+  for (const line of lines) {
+    if (size + line.length > mostWriteCharacters && some.length > 0) {
+      yield some;
+      [some, size] = [[], 0];
+    }
+    some.push(line);
+    size += line.length;
+  }
+  if (some.length > 0) yield some;
 }
 
 /** Times in milliseconds, sizes in bytes; what is not known of a request is left out. */
@@ -136,6 +163,18 @@ function lineOf({
     bytesOut: bytesOut ?? body.length,
   };
   return `${JSON.stringify(line)}\n`;
+}
+
+/** Without waiting where the target is a pipe: one that nobody reads would hold a thread for ever. */
+const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+
+async function append(target: string, text: string): Promise<void> {
+  const file = await open(target, flags, 0o600);
+  try {
+    await file.appendFile(text);
+  } finally {
+    await file.close();
+  }
 }
 
 function toStandardOutput(text: string): Promise<void> {

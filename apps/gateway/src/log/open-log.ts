@@ -71,7 +71,7 @@ export function openDelivery(config: GatewayConfig, { control, metrics, log }: S
       const others = config.LOG_ADOPT.split(",").filter(
         (name) => name !== "" && name !== config.GATEWAY_NAME,
       );
-      adopted ??= adoptLogs(others, (name) => foldersOf(config, name), { deliver, log });
+      adopted ??= adoptLogs(others, (name) => foldersOf(config, name), { deliver, metrics, log });
     },
     async close() {
       await Promise.all([shipper.close(), adopted?.close()]);

@@ -1,5 +1,5 @@
 import { isPortolanError } from "@portolan/kernel";
-import type { RunPriority, TextModel, TextRequest } from "@portolan/serving/policy";
+import type { RetryBudget, RunPriority, TextModel, TextRequest } from "@portolan/serving/policy";
 import { badRequest, writeTextRequest } from "@portolan/serving/policy";
 import { fault } from "../http/answers.ts";
 import type { AnsweredBy, FallbackReason } from "../infer/answer-chain.ts";
@@ -92,7 +92,7 @@ async function tryVersion(
   version: ActiveRoute,
   hasMore: boolean,
 ): Promise<Attempt> {
-  const { breaker, limit } = health.of(version);
+  const { breaker, limit, retries } = health.of(version);
   const misfit = findMisfit(version, asked.request);
   if (misfit) throw misfit;
   const text = version.model?.text;
@@ -110,7 +110,7 @@ async function tryVersion(
   let failure = "bad_request";
   try {
     const begun = text
-      ? await begin(text, asked, { hasMore, longestMs: version.route.limits.timeoutMs }, call)
+      ? await begin(text, asked, { hasMore, longestMs: version.route.limits.timeoutMs, retries }, call)
       : not("unavailable", unavailable(version.problem?.detail ?? "The model is not loaded."));
     if (begun.kind === "not") {
       failure = begun.reason;
@@ -165,12 +165,13 @@ interface Time {
   readonly hasMore: boolean;
   /** What the version has when it is asked first. */
   readonly longestMs: number;
+  readonly retries: RetryBudget;
 }
 
 async function begin(
   text: TextModel,
   asked: TextAsked,
-  { hasMore, longestMs }: Time,
+  { hasMore, longestMs, retries }: Time,
   call: UpstreamCall | undefined,
 ): Promise<Begun> {
   const { request, gone: left, timeoutMs } = asked;
@@ -187,7 +188,10 @@ async function begin(
   let isUnderWay = false;
   try {
     const body = writeTextRequest(request, text.name);
-    const outcome = await text.ask(request.operation, body, control.signal, call?.headers);
+    const outcome = await text.ask(request.operation, body, control.signal, {
+      retries,
+      ...(call ? { trace: call.headers } : {}),
+    });
     if (outcome.kind === "refused") throw upstreamRefusal(outcome.body);
     if (outcome.kind === "timeout") return late();
     if (outcome.kind !== "answered") return not(outcome.kind, faultOf(outcome, timeoutMs));

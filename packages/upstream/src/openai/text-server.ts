@@ -3,12 +3,12 @@ import type { UpstreamDescription } from "@portolan/registry/contract";
 import type {
   LoadedModel,
   ModelUsage,
+  RunOptions,
   RunOutcome,
   RuntimeState,
   TextModel,
   TextOperation,
   TextOutcome,
-  TraceHeaders,
 } from "@portolan/serving/policy";
 import { readBounded } from "../ask-json.ts";
 import { Availability } from "../availability.ts";
@@ -41,7 +41,7 @@ export class TextServerModel implements LoadedModel {
       name: description.model,
       ...(contextTokens === undefined ? {} : { contextTokens }),
       operations: description.operations ?? ["chat", "completions"],
-      ask: (operation, body, signal, trace) => this.#ask(operation, body, signal, trace),
+      ask: (operation, body, signal, how) => this.#ask(operation, body, signal, how),
     };
   }
 
@@ -71,7 +71,7 @@ export class TextServerModel implements LoadedModel {
     operation: TextOperation,
     body: Uint8Array,
     signal: AbortSignal,
-    trace: TraceHeaders | undefined,
+    { trace, retries }: Pick<RunOptions, "trace" | "retries"> = {},
   ): Promise<TextOutcome> {
     const { refusal } = this.#availability;
     if (refusal !== undefined) return { kind: "unavailable", detail: refusal };
@@ -81,7 +81,7 @@ export class TextServerModel implements LoadedModel {
     try {
       const accept = "application/json, text/event-stream";
       const headers = { "content-type": "application/json", accept, ...trace };
-      const request = { method: "POST", path: paths[operation], headers, body, signal } as const;
+      const request = { method: "POST", path: paths[operation], headers, body, signal, retries } as const;
       const { statusCode, headers: given, body: answer } = await this.#connection.request(request);
       if (statusCode === 200) {
         isUnderWay = true;
