@@ -13,7 +13,7 @@ from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAP
 from openapi_spec_validator import validate
 
 URL, BEARER, MODEL = sys.argv[1:4]
-HEADERS = {"authorization": f"Bearer {BEARER}"}
+HEADERS = {"authorization": f"Bearer {BEARER}", "x-portolan-purpose": "care"}
 
 document = requests.get(f"{URL}/openapi.json", timeout=30).json()
 validate(document)
@@ -28,6 +28,7 @@ BODIES = {
     "repositoryIndex": {"ready": True},
     "repositoryLoad": {},
     "repositoryUnload": {},
+    "readFeatures": {"endpoint": "enriched", "entities": {"account": ["a", "b"]}},
     "textChat": {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]},
     "textCompletions": {"model": MODEL, "prompt": "Hello"},
     "textEmbeddings": {"model": MODEL, "input": "Hello"},

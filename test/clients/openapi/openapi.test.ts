@@ -19,6 +19,18 @@ describe.skipIf(python === undefined)("openapi-core of Python", () => {
   beforeAll(async () => {
     installation = new TestInstallation();
     installation.add("score", logisticModel([0.5, -0.25], 0.1));
+    const from = { kind: "feature" as const, view: "accounts@1", feature: "balance" };
+    const views = [{ name: "accounts@1", digest: `sha256:${"0".repeat(64)}`, entityKeys: ["account"] }];
+    installation.add("enriched", logisticModel([0.5], 0.1), {
+      features: {
+        service: "s",
+        entityKeys: ["account"],
+        views,
+        columns: [{ input: "x", index: 0, from, missing: 0 }],
+        maxAgeMs: null,
+      },
+    });
+    installation.grantReading("enriched");
     await installation.publish(1);
     gateway = await installation.start();
   });
