@@ -73,7 +73,7 @@ async function startOurs(installation: TestInstallation): Promise<Target> {
   return {
     name: "portolan",
     url: `${gateway.url}/v1/features/online`,
-    headers: { authorization: `Bearer ${installation.apiKey}` },
+    headers: { authorization: `Bearer ${installation.apiKey}`, "x-portolan-purpose": "care" },
     agent: new Agent({ keepAlive: true, maxSockets: 1 }),
     body: (keys) => JSON.stringify({ endpoint: "bench", entities: { entity_id: keys } }),
     count: (answer) => answer.split('"present"').length - 1,
