@@ -122,6 +122,6 @@ async function startBatch(
     sources: [{ object, format: "events" }],
     detail: { events: true },
   });
-  await insertEventBatch(tx.sql, id, tx.now, await deleteBatch(tx.sql, batch));
+  await insertEventBatch(tx.sql, id, await deleteBatch(tx.sql, batch));
   return id;
 }

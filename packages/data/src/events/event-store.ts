@@ -1,4 +1,4 @@
-import { microsPerDay, type Sql } from "@portolan/kernel";
+import type { Sql } from "@portolan/kernel";
 import { type Generated, type JSONColumnType, sql as text } from "kysely";
 
 type EventTable = {
@@ -231,20 +231,12 @@ export async function deleteBatch(
   };
 }
 
-/** Whoever wants to know what became of events has asked by then. */
-const batchesKeptMicros = microsPerDay;
-
-/** Which events became which batch: whoever knows them by their numbers learns what became of them, for a day. */
+/** Which events became which batch: whoever knows them by their numbers learns what became of them, until `forgetEventBatches`. */
 export async function insertEventBatch(
   sql: Sql,
   ingestionId: string,
-  now: number,
   { numbers, firstReceivedAt }: { readonly numbers: readonly number[]; readonly firstReceivedAt: number },
 ): Promise<void> {
-  await tables(sql)
-    .deleteFrom("data.event_batches")
-    .where("first_received_at", "<", now - batchesKeptMicros)
-    .execute();
   await tables(sql)
     .insertInto("data.event_batches")
     .values({
