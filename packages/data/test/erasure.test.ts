@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { listOpenJobs } from "@portolan/database";
-import type { Digest, JsonValue, Transaction } from "@portolan/kernel";
+import type { Digest, JsonForm, Transaction } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventPlace } from "../src/erasure/event-place.ts";
 import {
@@ -195,9 +195,9 @@ async function interrupted(subject: string, after: string, doing: () => Promise<
     finalAttempt: true,
     progress: () => Promise.resolve(),
     log: () => Promise.resolve(),
-    step: async <T extends JsonValue>(name: string, work: (tx: Transaction) => Promise<T>) =>
+    step: async <T>(name: string, work: (tx: Transaction) => Promise<T & JsonForm<T>>) =>
       did(name, await f.deps.uow.write(f.call, work)),
-    effect: async <T extends JsonValue>(name: string, work: (key: string) => Promise<T>) =>
+    effect: async <T>(name: string, work: (key: string) => Promise<T & JsonForm<T>>) =>
       did(name, await work(name)),
   });
   return readErasure(f.deps, f.call, id);

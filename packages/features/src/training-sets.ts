@@ -119,18 +119,10 @@ async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObjec
   const id = typeof payload === "string" ? payload : "";
   const { organisationId } = job.call.actor;
   try {
-    const pinned = await pin(deps, job, id);
-    const plan = pinned as unknown as Pinned;
-    const logs = (await job.effect(
-      "pin logs",
-      () => pinLogs(deps, job, plan) as Promise<unknown> as Promise<JsonObject>,
-    )) as unknown as PinnedLogs;
-    const manifest = await job.effect(
-      "build",
-      () => build(deps, job, id, plan, logs) as Promise<unknown> as Promise<JsonObject>,
-    );
+    const plan = await pin(deps, job, id);
+    const logs = await job.effect("pin logs", () => pinLogs(deps, job, plan));
+    const ready = await job.effect("build", () => build(deps, job, id, plan, logs));
     return await job.step("publish", async (tx) => {
-      const ready = manifest as unknown as TrainingSetManifest;
       await requireStored(tx.sql, organisationId, plan, logs);
       await finishTrainingSet(tx.sql, id, { manifest: ready }, tx.now);
       await deps.artifacts.note(tx, setPlace(plan.request), [{ digest: ready.object, kind: "training_set" }]);
@@ -185,7 +177,7 @@ async function requireStored(
 }
 
 /** Outside the step's transaction: the directory opens one of its own. */
-async function pin(deps: FeatureDeps, job: JobRun, id: string): Promise<JsonObject> {
+async function pin(deps: FeatureDeps, job: JobRun, id: string): Promise<Pinned> {
   const organisationId = job.call.actor.organisationId;
   const set = await deps.uow.read(job.call, (sql) => findTrainingSet(sql, organisationId, id));
   if (!set) throw new PortolanError<FeatureErrorCode>("features.training_set_not_found", { detail: id });
@@ -208,7 +200,7 @@ async function pin(deps: FeatureDeps, job: JobRun, id: string): Promise<JsonObje
       views.push(found);
     }
     const accessPolicies = await deps.access.digestInForce(tx.sql, organisationId);
-    return { request: set.request, dataset, views, accessPolicies } as unknown as JsonObject;
+    return { request: set.request, dataset, views, accessPolicies };
   });
 }
 

@@ -10,7 +10,7 @@ import {
   receiveEvents,
   releaseDataHold,
 } from "@portolan/data";
-import { asEpochMicros, type Digest, type JobRun, type JsonValue } from "@portolan/kernel";
+import { asEpochMicros, type Digest, type JobRun, type JsonForm, type Transaction } from "@portolan/kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../../data/test/data-fixture.ts";
 import { createByteRemoval } from "../../registry/src/index.ts";
@@ -220,7 +220,7 @@ describe("erasing what is known of a data subject", () => {
 /** A job that ends at its n-th step, before or after the step's effect is on the record, as `kill -9` would end it. */
 class Killed extends Error {}
 
-function killedAt(run: Omit<JobRun, "step" | "effect">, steps: Map<string, JsonValue>, at: number): JobRun {
+function killedAt(run: Omit<JobRun, "step" | "effect">, steps: Map<string, unknown>, at: number): JobRun {
   let count = 0;
   const tick = (): void => {
     count += 1;
@@ -228,20 +228,20 @@ function killedAt(run: Omit<JobRun, "step" | "effect">, steps: Map<string, JsonV
   };
   return {
     ...run,
-    step: async <T extends JsonValue>(name: string, work: Parameters<JobRun["step"]>[1]) => {
+    step: async <T>(name: string, work: (tx: Transaction) => Promise<T & JsonForm<T>>) => {
       if (steps.has(name)) return steps.get(name) as T;
       tick();
       const result = await f.deps.uow.write(f.call, work);
       steps.set(name, result);
       tick();
-      return result as T;
+      return result;
     },
-    effect: async <T extends JsonValue>(name: string, work: (key: string) => Promise<JsonValue>) => {
+    effect: async <T>(name: string, work: (key: string) => Promise<T & JsonForm<T>>) => {
       if (steps.has(name)) return steps.get(name) as T;
       const result = await work(name);
       tick();
       steps.set(name, result);
-      return result as T;
+      return result;
     },
   };
 }
@@ -277,7 +277,7 @@ test("killed at any step, it goes on and ends as it would have", async () => {
   for (const [index, subject] of subjects.entries()) {
     const id = `ers_test_${index}`;
     const run = await unqueued(id, subject);
-    const steps = new Map<string, JsonValue>();
+    const steps = new Map<string, unknown>();
     const job = eraseJob(deps);
     // The last one is never killed: what the others are compared with.
     const at = index === subjects.length - 1 ? 1_000_000 : index === 0 ? 6 : 17;
@@ -305,13 +305,13 @@ test("killed at any step, it goes on and ends as it would have", async () => {
 
 test("bytes that another organisation has removed after they were rewritten are written anew", async () => {
   const run = await unqueued("ers_test_gone", people[6] ?? "");
-  const steps = new Map<string, JsonValue>();
+  const steps = new Map<string, unknown>();
   const job = eraseJob(deps);
   const whole = killedAt(run, steps, 1_000_000);
   let written: Digest | undefined;
   const killed: JobRun = {
     ...whole,
-    effect: async <T extends JsonValue>(name: string, work: (key: string) => Promise<T>) => {
+    effect: async <T>(name: string, work: (key: string) => Promise<T & JsonForm<T>>) => {
       const result = await whole.effect<T>(name, work);
       if (!name.startsWith("rewrite")) return result;
       written = (result as { digest: Digest }).digest;

@@ -1,4 +1,4 @@
-import type { JobRun, JsonValue } from "@portolan/kernel";
+import type { JobRun, JsonForm } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { datasetPlace } from "../../data/src/erasure/data-places.ts";
 import { withoutRows } from "../../data/src/erasure/survey.ts";
@@ -91,7 +91,7 @@ test("a training set that was built from rows which are gone is not published", 
       progress: () => Promise.resolve(),
       log: () => Promise.resolve(),
       step: (_, work) => f.deps.uow.write(f.call, work),
-      effect: async <T extends JsonValue>(name: string, work: (key: string) => Promise<T>): Promise<T> => {
+      effect: async <T>(name: string, work: (key: string) => Promise<T & JsonForm<T>>): Promise<T> => {
         const result = await work(name);
         if (name === "build") await meanwhile();
         return result;

@@ -1,5 +1,5 @@
 import type { CallContext } from "./actor.ts";
-import type { JsonObject, JsonValue } from "./json.ts";
+import type { JsonForm, JsonObject, JsonValue } from "./json.ts";
 import type { EpochMicros } from "./time.ts";
 import type { Transaction } from "./unit-of-work.ts";
 
@@ -16,12 +16,12 @@ export interface JobRun {
    * A step whose effect is SQL: the step's row commits with the effect, so it happens exactly once.
    * On resume the recorded result is returned and `work` is not called.
    */
-  step<T extends JsonValue>(name: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  step<T>(name: string, work: (tx: Transaction) => Promise<T & JsonForm<T>>): Promise<T>;
   /**
    * A step whose effect is elsewhere. `key` is the same at every attempt: pass it to the effect, which must
    * be idempotent by it. The result is recorded afterwards.
    */
-  effect<T extends JsonValue>(name: string, work: (key: string) => Promise<T>): Promise<T>;
+  effect<T>(name: string, work: (key: string) => Promise<T & JsonForm<T>>): Promise<T>;
   /** Progress between 0 and 1 with a short note, shown by `portolan logs` and the API. */
   progress(fraction: number, note: string): Promise<void>;
   /** Appends a line to the job's log, e.g. what its child process printed. */

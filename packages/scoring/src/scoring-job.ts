@@ -81,15 +81,11 @@ async function readRun(deps: ScoringDeps, job: JobRun): Promise<Scoring> {
 
 /** What scores, as it was when the job began: a deployment meanwhile must not make half of a snapshot another version's. */
 async function pin(deps: ScoringDeps, job: JobRun, scoring: Scoring): Promise<Resolved> {
-  const resolved = await job.effect(
-    "pin",
-    async () => (await resolve(deps, job, scoring)) as unknown as JsonObject,
-  );
+  const pinned = await job.effect("pin", () => resolve(deps, job, scoring));
   await job.step("begin", async (tx) => {
     await markRunning(tx.sql, scoring.id);
     return null;
   });
-  const pinned = resolved as unknown as Resolved;
   const [asked, now] = [scoring.plan, pinned.plan].map(({ model, dataset }) =>
     digestJson({ model, dataset }),
   );
@@ -118,12 +114,12 @@ async function scoreChunk(
 ): Promise<ScoredChunk> {
   const { plan, request, id } = scoring;
   const from = at * chunkRows;
-  const scored = await job.effect(`score ${at}`, async () => {
+  const chunk = await job.effect(`score ${at}`, async () => {
     await requireWindow(deps, job, scoring, from / plan.rows);
     // What the charter has taken away since the last chunk counts from here on.
     await requireStillAllowed(deps, job.call, request, pinned);
     const { model, dataset } = plan;
-    const found = await deps.scorer.score(
+    return deps.scorer.score(
       {
         model: digestOf(model.digest),
         dataset: digestOf(dataset.object),
@@ -135,9 +131,7 @@ async function scoreChunk(
       },
       job.signal,
     );
-    return found as unknown as JsonObject;
   });
-  const chunk = scored as unknown as ScoredChunk;
   await job.step(`keep ${at}`, async (tx) => {
     await requireRunning(tx, scoring);
     const { object, rows, refused, cpuSeconds } = chunk;

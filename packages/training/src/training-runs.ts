@@ -158,26 +158,27 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
         run && (await findReadyTrainingSet(tx.sql, { organisationId, ...runPlace(run.request), id: setId }));
       if (!run || !set) throw notReady(setId);
       await updateRun(tx.sql, id, "running", tx.now);
-      return { request: run.request, set } as unknown as JsonObject;
+      return { request: run.request, set };
     });
-    const result = await job.effect("train", async () => {
-      const done = await produce(deps, job, id, pinned as unknown as Pinned);
-      return done as unknown as JsonObject;
-    });
+    const result = await job.effect("train", () => produce(deps, job, id, pinned));
     // Model and log are in the object store and on the job's record: whoever reads "succeeded" finds no folder any more.
     await rm(join(deps.workFolder, id), { recursive: true, force: true });
     return await job.step("publish", async (tx) => {
-      const found = result as unknown as TrainingRunResult;
-      await updateRun(tx.sql, id, { result: found }, tx.now);
+      await updateRun(tx.sql, id, { result }, tx.now);
       await deps.tracking.settle(tx, id);
-      await deps.artifacts.note(tx, runPlace((pinned as unknown as Pinned).request), [
-        { digest: found.model, kind: "model" },
-        { digest: found.log, kind: "training_log" },
+      await deps.artifacts.note(tx, runPlace(pinned.request), [
+        { digest: result.model, kind: "model" },
+        { digest: result.log, kind: "training_log" },
       ]);
-      const { python, data, code, isolation } = found;
+      const { python, data, code, isolation } = result;
       const detail = { python, data, code, isolation };
-      await tx.record({ event: "training.run.succeeded", subject: id, after: found.model as Digest, detail });
-      return { runId: id, model: found.model };
+      await tx.record({
+        event: "training.run.succeeded",
+        subject: id,
+        after: result.model as Digest,
+        detail,
+      });
+      return { runId: id, model: result.model };
     });
   } catch (error) {
     // Trying again does not mend a trainer that fails by itself; anything else may pass, and is a failure only at the last try.

@@ -25,7 +25,7 @@ import { eraseQueue } from "./order-erasure.ts";
 import { unsettled } from "./place-store.ts";
 import type { ErasureScope } from "./places.ts";
 import type { ErasureReport, ErasureState } from "./report.ts";
-import { type SearchDeps, type SearchResult, searchEverywhere } from "./search-everywhere.ts";
+import { type SearchDeps, searchEverywhere } from "./search-everywhere.ts";
 import type { ObjectReader } from "./survey.ts";
 
 export interface EraseJobDeps extends LookDeps, EraseObjectsDeps, SearchDeps {
@@ -134,9 +134,9 @@ async function erase(deps: EraseJobDeps, work: Work): Promise<JsonObject> {
     // A hold that was placed meanwhile: the rest stays, and is in the report as what remains.
     if (survey.items.some(({ heldBy }) => heldBy !== undefined)) break;
   }
-  const search = (await job.effect("search", async () => ({
-    ...(await searchEverywhere(deps, work.reader, job.call, work.scope, (note) => job.progress(0.9, note))),
-  }))) as unknown as SearchResult;
+  const search = await job.effect("search", () =>
+    searchEverywhere(deps, work.reader, job.call, work.scope, (note) => job.progress(0.9, note)),
+  );
   const left = survey.items.map(({ place, what, owner, rows, heldBy }) => ({
     where: place,
     what: `${what} ${owner}`,
@@ -191,11 +191,9 @@ async function drain({ inFlight }: EraseJobDeps, { job, scope }: Work, round: nu
 }
 
 async function look(deps: EraseJobDeps, { job, scope, reader }: Work, round: number): Promise<Survey> {
-  const found = await job.effect(`look ${round}`, async () => {
-    const survey = await lookForSubject(deps, reader, job.call, scope, (note) => job.progress(0.1, note));
-    return survey as unknown as JsonObject;
-  });
-  return found as unknown as Survey;
+  return job.effect(`look ${round}`, () =>
+    lookForSubject(deps, reader, job.call, scope, (note) => job.progress(0.1, note)),
+  );
 }
 
 function reportOf({ items, models, unmarked, untold }: Survey): ErasureReport {

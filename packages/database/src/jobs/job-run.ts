@@ -1,5 +1,6 @@
 import {
   type JobRun,
+  type JsonForm,
   type JsonValue,
   PortolanError,
   type Transaction,
@@ -47,7 +48,7 @@ export function jobRun(deps: JobRunDeps, claim: Claim): JobRun {
     call: job.call,
     signal,
     finalAttempt: job.failures >= deps.retries,
-    step: async <T extends JsonValue>(name: string, work: (tx: Transaction) => Promise<T>): Promise<T> => {
+    step: async <T>(name: string, work: (tx: Transaction) => Promise<T & JsonForm<T>>): Promise<T> => {
       begin(name);
       return uow.write(job.call, async (tx) => {
         await fence(tx, claim);
@@ -58,7 +59,7 @@ export function jobRun(deps: JobRunDeps, claim: Claim): JobRun {
         return result;
       });
     },
-    effect: async <T extends JsonValue>(name: string, work: (key: string) => Promise<T>): Promise<T> => {
+    effect: async <T>(name: string, work: (key: string) => Promise<T & JsonForm<T>>): Promise<T> => {
       begin(name);
       const known = await uow.write(job.call, async (tx) => {
         await fence(tx, claim);
@@ -113,7 +114,7 @@ async function recorded(
     .executeTakeFirst();
 }
 
-async function record(tx: Transaction, jobId: string, name: string, result: JsonValue): Promise<void> {
+async function record(tx: Transaction, jobId: string, name: string, result: unknown): Promise<void> {
   await jobTables(tx.sql)
     .insertInto("database.job_steps")
     .values({ job_id: jobId, name, result: JSON.stringify(result), finished_at: tx.now })
