@@ -1,24 +1,28 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { chmod, mkdtemp, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { runCommand } from "../../../tools/run-command.ts";
+import { newerLibraries } from "./newer-libraries.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
+const cache = join(root, ".cache/clients");
 const lock = join(import.meta.dirname, "requirements.lock");
 
-/**
- * How to run perf_analyzer here. Its binary wants a C library of 2.38 (Debian 13, Ubuntu 24.04); on an older machine a folder
- * with such libraries may be named in `PERF_ANALYZER_LIBRARIES`. Undefined where it cannot run, also with CI=true: no package
- * of such a machine brings that library, and a test cannot.
- */
+/** perf_analyzer's binary wants a C library of 2.38 (Debian 13, Ubuntu 24.04): an older Debian gets one beside its own. Undefined where it cannot run. */
 export async function analyzerCommand(): Promise<string[] | undefined> {
-  const libraries = process.env["PERF_ANALYZER_LIBRARIES"];
-  const loader = join(libraries ?? "", "ld-linux-x86-64.so.2");
-  const isBrought = libraries !== undefined && existsSync(loader);
-  if (!isBrought && !hasLibrary(2, 38)) return undefined;
+  if (process.arch !== "x64" || process.platform !== "linux") return undefined;
+  const libraries = hasLibrary(2, 38) ? undefined : await newerLibraries(join(cache, "glibc-of-trixie"));
+  if (!libraries && !hasLibrary(2, 38)) {
+    if (process.env["CI"] === "true")
+      throw new Error(
+        "CI=true, the C library is older than 2.38, and apt has no Debian archive with a newer one",
+      );
+    return undefined;
+  }
   const program = join(await install(), "perf_analyzer/bin/perf_analyzer");
-  const command = isBrought ? [loader, "--library-path", libraries, program] : [program];
+  const loader = libraries && [join(libraries, "ld-linux-x86-64.so.2"), "--library-path", libraries];
+  const command = [...(loader ?? []), program];
   const [first = "", ...rest] = command;
   const { exitCode, output } = await runCommand(first, [...rest, "--version"], { cwd: root });
   if (exitCode !== 0) throw new Error(`perf_analyzer does not run: ${output}`);
@@ -26,7 +30,6 @@ export async function analyzerCommand(): Promise<string[] | undefined> {
 }
 
 function hasLibrary(major: number, minor: number): boolean {
-  if (process.arch !== "x64") return false;
   const report = process.report.getReport() as unknown as {
     header: { glibcVersionRuntime?: string };
   };
@@ -37,8 +40,9 @@ function hasLibrary(major: number, minor: number): boolean {
 /** Its files alone, for the platform that they are made for: pip refuses them to a machine with an older library. */
 async function install(): Promise<string> {
   const key = createHash("sha256").update(readFileSync(lock)).digest("hex").slice(0, 16);
-  const folder = join(root, ".cache/clients", `perf-analyzer-${key}`);
+  const folder = join(cache, `perf-analyzer-${key}`);
   if (existsSync(folder)) return folder;
+  await mkdir(cache, { recursive: true });
   const partial = await mkdtemp(`${folder}.`);
   const platform = ["--platform", "manylinux_2_38_x86_64", "--only-binary", ":all:"];
   const pinned = ["--no-deps", "--require-hashes", "-r", lock];
