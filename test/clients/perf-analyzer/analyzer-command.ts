@@ -12,8 +12,9 @@ const lock = join(import.meta.dirname, "requirements.lock");
 /** perf_analyzer's binary wants a C library of 2.38 (Debian 13, Ubuntu 24.04): an older Debian gets one beside its own. Undefined where it cannot run. */
 export async function analyzerCommand(): Promise<string[] | undefined> {
   if (process.arch !== "x64" || process.platform !== "linux") return undefined;
-  const libraries = hasLibrary(2, 38) ? undefined : await newerLibraries(join(cache, "glibc-of-trixie"));
-  if (!libraries && !hasLibrary(2, 38)) {
+  const isNewEnough = hasLibrary(2, 38);
+  const libraries = isNewEnough ? undefined : await newerLibraries(join(cache, "glibc-of-trixie"));
+  if (!isNewEnough && libraries === undefined) {
     if (process.env["CI"] === "true")
       throw new Error(
         "CI=true, the C library is older than 2.38, and apt has no Debian archive with a newer one",
@@ -21,8 +22,9 @@ export async function analyzerCommand(): Promise<string[] | undefined> {
     return undefined;
   }
   const program = join(await install(), "perf_analyzer/bin/perf_analyzer");
-  const loader = libraries && [join(libraries, "ld-linux-x86-64.so.2"), "--library-path", libraries];
-  const command = [...(loader ?? []), program];
+  const loader =
+    libraries === undefined ? [] : [join(libraries, "ld-linux-x86-64.so.2"), "--library-path", libraries];
+  const command = [...loader, program];
   const [first = "", ...rest] = command;
   const { exitCode, output } = await runCommand(first, [...rest, "--version"], { cwd: root });
   if (exitCode !== 0) throw new Error(`perf_analyzer does not run: ${output}`);
