@@ -11,3 +11,5 @@ export type {
   TensorSpec,
 } from "./model.ts";
 export { readOnnxModel } from "./read-onnx-model.ts";
+export { readTreeEnsemble } from "./read-tree-ensemble.ts";
+export { branchModes, type DecisionTree, type TreeEnsemble } from "./tree-ensemble.ts";

@@ -71,8 +71,36 @@ export class WireReader {
         if (into.length > limit) break;
       }
     }
-    if (into.length > limit)
-      throw malformed(`lists more than ${limit} integers in one field`, this.#position);
+    if (into.length > limit) throw tooMany(limit, this.#position);
+  }
+
+  /** Floats of a repeated field, packed or not, at the end of `into`. */
+  floats(into: number[], limit: number): void {
+    if (this.#wireType === wire.fixed32) {
+      this.#advance(4);
+      into.push(this.#view(this.#position - 4, 4).getFloat32(0, true));
+    } else {
+      const [start, end] = this.#span();
+      if ((end - start) % 4 !== 0) throw malformed("holds half a float", start);
+      if (into.length + (end - start) / 4 > limit) throw tooMany(limit, start);
+      const view = this.#view(start, end - start);
+      for (let at = 0; at < end - start; at += 4) into.push(view.getFloat32(at, true));
+    }
+    if (into.length > limit) throw tooMany(limit, this.#position);
+  }
+
+  /** Doubles of a repeated field, packed or not, at the end of `into`. */
+  doubles(into: number[], limit: number): void {
+    const [start, end] = this.#wireType === wire.fixed64 ? [this.#position, this.#position + 8] : this.#span();
+    if (this.#wireType === wire.fixed64) this.#advance(8);
+    if ((end - start) % 8 !== 0) throw malformed("holds half a double", start);
+    if (into.length + (end - start) / 8 > limit) throw tooMany(limit, start);
+    const view = this.#view(start, end - start);
+    for (let at = 0; at < end - start; at += 8) into.push(view.getFloat64(at, true));
+  }
+
+  #view(start: number, length: number): DataView {
+    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset + start, length);
   }
 
   /** Skips a repeated scalar field and says how many elements it held. */
@@ -162,6 +190,10 @@ export class WireReader {
   #unexpected(wanted: string): PortolanError {
     return malformed(`has wire type ${this.#wireType} where ${wanted} must be`, this.#position);
   }
+}
+
+function tooMany(limit: number, offset: number): PortolanError<OnnxFormatErrorCode> {
+  return malformed(`lists more than ${limit} numbers in one field`, offset);
 }
 
 export function malformed(what: string, offset: number): PortolanError<OnnxFormatErrorCode> {

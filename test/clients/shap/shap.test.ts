@@ -1,0 +1,60 @@
+import { countCovers, TreeShap } from "@portolan/explanations";
+import { readTreeEnsemble } from "@portolan/onnx-format";
+import { beforeAll, describe, expect, test } from "vitest";
+import { pythonClient } from "../../../tools/python-client.ts";
+import { clientSays } from "../client-script.ts";
+
+/** Shapley values against shap's own, on trees that scikit-learn and LightGBM trained and exported. */
+const python = await pythonClient("shap");
+const columns = 30;
+
+interface Explained {
+  readonly onnx: string;
+  readonly background: string;
+  readonly explained: string;
+  readonly values: string;
+  readonly targets: number;
+  readonly expected: readonly number[];
+}
+
+function bytes(text: string): ArrayBuffer {
+  return Uint8Array.from(Buffer.from(text, "base64")).buffer;
+}
+
+describe.skipIf(python === undefined)("TreeSHAP beside shap's", () => {
+  let said: Record<string, Explained>;
+  beforeAll(async () => {
+    const seed = Math.trunc(Date.now() / 1000);
+    console.log(`seed ${seed}`);
+    said = (await clientSays(python ?? "", import.meta.dirname, [String(seed)])) as Record<string, Explained>;
+  });
+
+  test.each([
+    "boosted classifier",
+    "boosted regressor",
+    "forest of three classes",
+    "boosted by LightGBM, with gaps",
+  ])("%s: every value to 1e-12", (name) => {
+    const found = said[name];
+    if (!found) throw new Error("shap said nothing of it");
+    const ensemble = readTreeEnsemble(new Uint8Array(bytes(found.onnx)));
+    if (!ensemble) throw new Error("no trees found");
+    expect(ensemble.targets).toBe(found.targets);
+    const covers = countCovers(ensemble, new Float32Array(bytes(found.background)), columns);
+    const shap = new TreeShap(ensemble, covers, columns);
+    const rows = new Float32Array(bytes(found.explained));
+    const expected = new Float64Array(bytes(found.values));
+    const width = columns * found.targets;
+    let largest = 0;
+    for (let row = 0; row * columns < rows.length; row++) {
+      const { values } = shap.explain(rows.subarray(row * columns, (row + 1) * columns));
+      for (const [at, value] of values.entries())
+        largest = Math.max(largest, Math.abs(value - (expected[row * width + at] ?? Number.NaN)));
+    }
+    expect(largest).toBeLessThan(1e-12);
+    // shap's mean is without the base values, which its dictionary of trees has no place for.
+    const { expected: means } = shap.explain(rows.subarray(0, columns));
+    for (const [target, mean] of found.expected.entries())
+      expect((means[target] ?? 0) - (ensemble.baseValues[target] ?? 0)).toBeCloseTo(mean, 11);
+  });
+});
