@@ -70,6 +70,15 @@ test("portolan lineage of a prediction is that of the version that answered: fro
   expect(out).toMatch(/deploy\.delays \(completed\)\n.*delays@dep_\w+ {2}endpoint:/);
 });
 
+test("portolan explain says what a prediction cannot be explained for, and how to mend it", async () => {
+  const [record] = await listed();
+  const { code, err } = await product.cli("explain", record?.header.id ?? "");
+  expect(code).toBe(1);
+  expect(err).toMatch(/delays\/1 has no background to explain against[^]*portolan model explainable delays 1/);
+  expect(err).toContain("(evaluation.no_background)");
+  expect((await product.cli("explain", "prd_none")).err).toContain("(kernel.not_found)");
+});
+
 describe("portolan predictions", () => {
   test("a replay at the same version answers the same, is marked, and is not replayed itself", async () => {
     const dry = await replay("--dry-run");

@@ -51,6 +51,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["predict", "outcome"],
     load: async () => (await import("./commands/prediction.ts")).registerPredictionCommands,
   },
+  { names: ["explain"], load: async () => (await import("./commands/explain.ts")).registerExplain },
   {
     names: ["predictions"],
     load: async () => (await import("./commands/predictions.ts")).registerPredictionsCommands,

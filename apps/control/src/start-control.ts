@@ -41,6 +41,7 @@ import { startArchiving } from "./wiring/archiving.ts";
 import { type DataWiring, wireData } from "./wiring/data.ts";
 import { createDestinations } from "./wiring/destinations.ts";
 import { type ErasureWiring, wireErasure } from "./wiring/erasure.ts";
+import { type ExplainingWiring, wireExplaining } from "./wiring/explaining.ts";
 import { type Foundation, openFoundation } from "./wiring/foundation.ts";
 import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
@@ -89,6 +90,7 @@ export interface Wiring {
   readonly serving: ServingWiring;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
+  readonly explaining: ExplainingWiring;
   readonly erasure: ErasureWiring;
   readonly lineage: LineageWiring;
   readonly tracking: MlflowRouteDeps;
@@ -163,6 +165,7 @@ export async function assembleControl(
     serving: serving.serving,
     residency: data.residency,
   });
+  const explaining = wireExplaining(base, identity, governance.registry, serving.predictions);
   const erasure = wireErasure(base, data.features, data.data, serving.predictions);
   const lineage = wireLineage(base, identity);
   const wiring: Wiring = {
@@ -173,6 +176,7 @@ export async function assembleControl(
     serving,
     data,
     scoring,
+    explaining,
     erasure,
     lineage,
     tracking,
@@ -216,7 +220,7 @@ function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<M
 
 async function registerRoutes(
   app: FastifyInstance,
-  { base, identity, governance, monitoring, serving, data, scoring, lineage, tracking }: Wiring,
+  { base, identity, governance, monitoring, serving, data, scoring, explaining, lineage, tracking }: Wiring,
 ): Promise<Registry> {
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
@@ -251,7 +255,16 @@ async function registerRoutes(
         void (await destinations.require(call, { kind: "export", name: "ledger", whole: false }, stated)),
     },
   });
-  await registerDomainRoutes(app, { governance, monitoring, serving, data, scoring, lineage, tracking });
+  await registerDomainRoutes(app, {
+    governance,
+    monitoring,
+    serving,
+    data,
+    scoring,
+    explaining,
+    lineage,
+    tracking,
+  });
   await app.register((scope) =>
     backupRoutes(scope, {
       work: base.work,
@@ -275,6 +288,7 @@ async function registerDomainRoutes(
     serving,
     data,
     scoring,
+    explaining,
     lineage,
     tracking,
   }: Omit<Wiring, "base" | "identity" | "trainers" | "erasure">,
@@ -282,7 +296,7 @@ async function registerDomainRoutes(
   await registerCharterRoutes(app, governance.charter);
   await registerPlannerRoutes(app, governance.planner);
   await registerRegistryRoutes(app, governance.registry);
-  await registerEvaluationRoutes(app, governance.evaluation, governance.textEvaluation);
+  await registerEvaluationRoutes(app, governance.evaluation, governance.textEvaluation, explaining.explain);
   await registerMonitoringRoutes(app, monitoring.monitoring);
   await registerServingRoutes(app, serving.serving);
   await registerPredictionsRoutes(app, serving.predictions);
@@ -305,7 +319,7 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
 }
 
 async function startBackground(
-  { base, identity, governance, monitoring, serving, data, scoring, erasure, lineage }: Wiring,
+  { base, identity, governance, monitoring, serving, data, scoring, explaining, erasure, lineage }: Wiring,
   sequencer: Sequencer,
 ): Promise<{ stop(): Promise<void> }> {
   const { database, clock, log, work, jobs } = base;
@@ -328,6 +342,7 @@ async function startBackground(
     ...monitoring.jobs,
     ...data.jobs,
     ...scoring.jobs,
+    ...explaining.jobs,
     ...erasure.jobs,
     createVerifyJob(ledgerDeps(base, identity)),
     archiving.pausing(backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() })),

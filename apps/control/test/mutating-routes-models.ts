@@ -151,6 +151,16 @@ export const modelRoutes: readonly MutatingRoute[] = [
     },
   },
   {
+    route: "POST /v1/models/:model/versions/:version/explanation-background",
+    as: "ci",
+    ledger: "governed",
+    events: ["evaluation.explanation_background.started"],
+    request: async (world) => ({
+      url: "/v1/models/delays/versions/1/explanation-background",
+      body: { trainingSetId: await productionSet(world) },
+    }),
+  },
+  {
     route: "POST /v1/drift-counts",
     as: "gateway-1",
     ledger: "recorded",

@@ -2,6 +2,7 @@ import { type Static, Type } from "@portolan/typebox";
 import { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
 
 export { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
+export { Contribution, Counterfactual, Explanation, type ExplanationBackground } from "./explain/contract.ts";
 export {
   NewTextSet,
   TextCaseResult,

@@ -10,6 +10,9 @@ export const evaluationErrors = {
   "evaluation.case_not_judged": { status: 422, title: "An answer cannot be judged" },
   "evaluation.all_refused": { status: 422, title: "No case was answered" },
   "evaluation.not_scorable": { status: 422, title: "Held-out rows cannot be scored" },
+  "evaluation.not_explainable": { status: 422, title: "Prediction cannot be explained" },
+  "evaluation.no_background": { status: 409, title: "Version has no background to explain against" },
+  "evaluation.explainer_busy": { status: 503, title: "Too many explanations are asked for" },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type EvaluationErrorCode = keyof typeof evaluationErrors;

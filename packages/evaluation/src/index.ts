@@ -1,12 +1,25 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import type { EvaluationDeps } from "./evaluate-version.ts";
+import type { ExplainDeps } from "./explain/ports.ts";
 import type { TextEvaluationDeps } from "./ports.ts";
 import { evaluationRoutes } from "./routes/evaluations.ts";
+import { explanationRoutes } from "./routes/explanations.ts";
 import { textEvaluationRoutes } from "./routes/text-evaluations.ts";
 
 export { evaluationErrors } from "./errors.ts";
 export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } from "./evaluate-version.ts";
+export { notExplainable } from "./explain/explain-prediction.ts";
+export { backgroundJob, backgroundQueue, explainTrained } from "./explain/make-background.ts";
+export type {
+  ExplainDeps,
+  ExplainedRow,
+  ExplainedVersion,
+  Explainer,
+  ExplainRequest,
+  FilledCell,
+  RecordedRow,
+} from "./explain/ports.ts";
 export type {
   AccuracyLookup,
   AskedModel,
@@ -34,7 +47,9 @@ export async function registerEvaluationRoutes(
   app: FastifyInstance,
   deps: EvaluationDeps,
   text: TextEvaluationDeps,
+  explain: ExplainDeps,
 ): Promise<void> {
   await app.register((scope) => evaluationRoutes(scope, deps));
+  await app.register((scope) => explanationRoutes(scope, explain));
   await app.register((scope) => textEvaluationRoutes(scope, text));
 }

@@ -2,8 +2,8 @@ import { type DecisionTree, readTreeEnsemble, type TreeEnsemble } from "@portola
 import { treesModel } from "@portolan/onnx-format/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { countCovers, fractionOf, nextNode, scoresOf, shareOf } from "./walk-trees.ts";
 import { TreeShap } from "./tree-shap.ts";
+import { countCovers, fractionOf, nextNode, scoresOf, shareOf } from "./walk-trees.ts";
 
 function ensembleOf(trees: number, columns: number, depth: number): TreeEnsemble {
   const read = readTreeEnsemble(treesModel(trees, columns, depth));
@@ -20,16 +20,23 @@ function rowsOf(seed: number, count: number, columns: number, gaps: boolean): Fl
 }
 
 /** The game's own definition: the mean score where only the columns of `known` are, by the background's shares elsewhere. */
-function meanScore(ensemble: TreeEnsemble, covers: readonly Float64Array[], row: Float32Array, known: number): number[] {
+function meanScore(
+  ensemble: TreeEnsemble,
+  covers: readonly Float64Array[],
+  row: Float32Array,
+  known: number,
+): number[] {
   const { trees, targets, baseValues } = ensemble;
   const sum = Array.from(baseValues);
   const follow = (tree: DecisionTree, cover: Float64Array, node: number, part: number): void => {
     if (tree.modes[node] === 0) {
       for (let target = 0; target < targets; target++)
-        sum[target] = (sum[target] ?? 0) + part * shareOf(ensemble) * (tree.weights[node * targets + target] ?? 0);
+        sum[target] =
+          (sum[target] ?? 0) + part * shareOf(ensemble) * (tree.weights[node * targets + target] ?? 0);
       return;
     }
-    if ((known >> (tree.features[node] ?? 0)) & 1) return follow(tree, cover, nextNode(tree, node, row), part);
+    if ((known >> (tree.features[node] ?? 0)) & 1)
+      return follow(tree, cover, nextNode(tree, node, row), part);
     for (const child of [tree.whenTrue[node] ?? 0, tree.whenFalse[node] ?? 0])
       follow(tree, cover, child, part * fractionOf(cover, node, child));
   };
@@ -38,7 +45,12 @@ function meanScore(ensemble: TreeEnsemble, covers: readonly Float64Array[], row:
 }
 
 /** Shapley's formula over all subsets. */
-function bruteForce(ensemble: TreeEnsemble, covers: readonly Float64Array[], row: Float32Array, columns: number): number[] {
+function bruteForce(
+  ensemble: TreeEnsemble,
+  covers: readonly Float64Array[],
+  row: Float32Array,
+  columns: number,
+): number[] {
   const { targets } = ensemble;
   const worth = Array.from({ length: 2 ** columns }, (_, known) => meanScore(ensemble, covers, row, known));
   const factorial = (n: number): number => (n <= 1 ? 1 : n * factorial(n - 1));
@@ -89,7 +101,10 @@ describe("Shapley values of trees", () => {
       const row = rows.subarray(at * columns, (at + 1) * columns);
       const { values, expected } = shap.explain(row);
       for (let target = 0; target < ensemble.targets; target++) {
-        const moved = values.reduce((sum, value, index) => (index % ensemble.targets === target ? sum + value : sum), 0);
+        const moved = values.reduce(
+          (sum, value, index) => (index % ensemble.targets === target ? sum + value : sum),
+          0,
+        );
         expect(moved + (expected[target] ?? 0)).toBeCloseTo(scoresOf(ensemble, row)[target] ?? 0, 10);
       }
       expect(shap.explain(row).values).toEqual(values);

@@ -28,8 +28,7 @@ export class TreeShap {
   readonly #zero: Float64Array;
   readonly #one: Float64Array;
   readonly #weight: Float64Array;
-  #tree: DecisionTree | undefined;
-  #cover = new Float64Array(0);
+  #cover: Float64Array = new Float64Array(0);
   #row: ArrayLike<number> = [];
   #values = new Float64Array(0);
 
@@ -56,7 +55,6 @@ export class TreeShap {
     this.#row = row;
     this.#values = new Float64Array(this.#columns * this.#ensemble.targets);
     for (const [at, tree] of this.#ensemble.trees.entries()) {
-      this.#tree = tree;
       this.#cover = this.#covers[at] ?? new Float64Array(tree.modes.length);
       this.#visit(tree, 0, 0, 0, 1, 1, -1);
     }

@@ -15,6 +15,7 @@ export type ArtifactKind =
   | "feature_log"
   | "reference_profile"
   | "compute_profile"
+  | "explanation_background"
   | "evaluation_results"
   | "scored_snapshot"
   | "model"

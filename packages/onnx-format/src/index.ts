@@ -12,4 +12,4 @@ export type {
 } from "./model.ts";
 export { readOnnxModel } from "./read-onnx-model.ts";
 export { readTreeEnsemble } from "./read-tree-ensemble.ts";
-export { branchModes, type DecisionTree, type TreeEnsemble } from "./tree-ensemble.ts";
+export { type BranchMode, branchModes, type DecisionTree, type TreeEnsemble } from "./tree-ensemble.ts";

@@ -1,6 +1,6 @@
-import { malformed, WireReader } from "./wire.ts";
 import { NodeAttributes } from "./read-attributes.ts";
 import { branchModes, type DecisionTree, type TreeEnsemble } from "./tree-ensemble.ts";
+import { malformed, WireReader } from "./wire.ts";
 
 /** Nodes × targets of one file: what its weights take in memory, in doubles. */
 const mostWeights = 32_000_000;
@@ -228,8 +228,7 @@ function depthOf({
     seen[place] = 1;
     found++;
     deepest = Math.max(deepest, depth);
-    if (modes[place] !== 0)
-      open.push([whenTrue[place] ?? 0, depth + 1], [whenFalse[place] ?? 0, depth + 1]);
+    if (modes[place] !== 0) open.push([whenTrue[place] ?? 0, depth + 1], [whenFalse[place] ?? 0, depth + 1]);
   }
   if (found !== modes.length) throw malformed("has a tree with nodes that its root does not reach", 0);
   return deepest;

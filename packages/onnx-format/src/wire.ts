@@ -91,7 +91,8 @@ export class WireReader {
 
   /** Doubles of a repeated field, packed or not, at the end of `into`. */
   doubles(into: number[], limit: number): void {
-    const [start, end] = this.#wireType === wire.fixed64 ? [this.#position, this.#position + 8] : this.#span();
+    const [start, end] =
+      this.#wireType === wire.fixed64 ? [this.#position, this.#position + 8] : this.#span();
     if (this.#wireType === wire.fixed64) this.#advance(8);
     if ((end - start) % 8 !== 0) throw malformed("holds half a double", start);
     if (into.length + (end - start) / 8 > limit) throw tooMany(limit, start);

@@ -85,20 +85,37 @@ export async function assembleInputs(
 ): Promise<{ readonly inputs: readonly Tensor[]; readonly used: readonly UsedFeature[] }> {
   const byName = new Map(request.map((tensor) => [tensor.name, tensor]));
   const rows = request[0]?.shape[0] ?? 0;
-  const inputs = model.inputs.map((spec) => emptyInput(spec, rows));
-  const inputsByName = new Map(inputs.map((input) => [input.name, input]));
   const used: UsedFeature[] = [];
   const found = await readViews(plan, byName, rows, read, at);
   for (let row = 0; row < rows; row++) {
     const cells = found[row] ?? noViews;
     for (const column of plan.columns) {
-      const cell = readColumn(plan, column, byName, cells, row, at);
-      used.push(cell);
-      const input = inputsByName.get(column.input);
-      if (input) writeCell(input, row, column.index, cell);
+      used.push(readColumn(plan, column, byName, cells, row, at));
     }
   }
-  return { inputs, used };
+  return { inputs: filledInputs(model, plan.columns, used, rows), used };
+}
+
+/**
+ * The model's inputs from the values of their columns, row by row: as they were assembled for a request, or as its record states them.
+ *
+ * @throws PortolanError `serving.features_unavailable` for a value that is none of its input's datatype
+ */
+export function filledInputs(
+  model: ModelSignature,
+  columns: readonly Pick<Column, "input" | "index">[],
+  values: readonly Pick<UsedFeature, "name" | "value">[],
+  rows = columns.length === 0 ? 0 : Math.floor(values.length / columns.length),
+): readonly Tensor[] {
+  const inputs = model.inputs.map((spec) => emptyInput(spec, rows));
+  const byName = new Map(inputs.map((input) => [input.name, input]));
+  for (let row = 0; row < rows; row++)
+    for (const [at, { input: name, index }] of columns.entries()) {
+      const input = byName.get(name);
+      const value = values[row * columns.length + at];
+      if (input && value) writeCell(input, row, index, value);
+    }
+  return inputs;
 }
 
 type Column = FeaturePlan["columns"][number];
@@ -250,7 +267,12 @@ function emptyInput(spec: TensorSpec, rows: number): Tensor {
   return { name: spec.name, datatype: spec.datatype, shape, data };
 }
 
-function writeCell(input: Tensor, row: number, index: number | null, found: UsedFeature): void {
+function writeCell(
+  input: Tensor,
+  row: number,
+  index: number | null,
+  found: Pick<UsedFeature, "name" | "value">,
+): void {
   const width = elementsOf(input.shape) / (input.shape[0] || 1);
   const at = row * width + (index ?? 0);
   const element = elementOf(input.datatype, found.value);

@@ -8,6 +8,7 @@ import { type SnapshotRouteDeps, snapshotRoutes } from "./routes/snapshots.ts";
 export { type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
 export { requireServable } from "./derive-route.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
+export { type Filling, findFillings } from "./find-fillings.ts";
 export { findServedRoute } from "./find-served-route.ts";
 export type * from "./ports.ts";
 export {

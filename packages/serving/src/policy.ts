@@ -37,6 +37,7 @@ export {
   type FeatureScalar,
   type FeatureStatus,
   FeaturesMissing,
+  filledInputs,
   findPlanProblems,
   type OnlineQuestion,
   type OnlineRow,

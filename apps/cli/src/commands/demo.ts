@@ -7,7 +7,7 @@ import { assembleCast } from "../demo/cast.ts";
 import { planCharterStep, signCharterStep } from "../demo/govern.ts";
 import { gateStep, ingestStep, trainingSetStep, trainStep } from "../demo/learn.ts";
 import { Narrator } from "../demo/narrator.ts";
-import { auditStep, parityStep } from "../demo/prove.ts";
+import { auditStep, explainStep, parityStep } from "../demo/prove.ts";
 import { deployStep, replayStep } from "../demo/serve.ts";
 import { count, type DemoSummary, type World } from "../demo/world.ts";
 import type { ContextOf } from "../program.ts";
@@ -51,7 +51,7 @@ async function runDemo(
   options: DemoOptions,
 ): Promise<{ narrator: Narrator; world: World }> {
   const { output } = context;
-  const narrator = new Narrator(output, 11);
+  const narrator = new Narrator(output, 12);
   output.say(
     "Portolan demo: three million US flights of 2001 (vega-datasets), half of them history, the others as they land; from a charter to governed predictions\n",
   );
@@ -86,6 +86,7 @@ async function runDemo(
   await narrator.step("Deploy the endpoint", 5, () => deployStep(ready));
   await narrator.step("Replay later weeks as live traffic, outcomes following", 40, () => replayStep(ready));
   await narrator.step("Compare served features with training's", 20, () => parityStep(ready));
+  await narrator.step("Explain a prediction", 5, () => explainStep(ready));
   await narrator.step("Audit", 10, () => auditStep(ready));
   return { narrator, world: ready };
 }

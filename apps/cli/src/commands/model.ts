@@ -14,6 +14,7 @@ import { versionPath } from "../client/version-path.ts";
 import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { registerExplainable } from "./explain.ts";
 import { registerEvaluate } from "./model-evaluate.ts";
 import { registerProfile } from "./model-profile.ts";
 import { registerRun } from "./model-run.ts";
@@ -23,7 +24,7 @@ export function registerModelCommands(program: Command, contextOf: ContextOf): v
   const model = program
     .command("model")
     .description(
-      "Model versions and the runs that made them: import, register-upstream, list, run, evaluate, profile, promote, verify",
+      "Model versions and the runs that made them: import, register-upstream, list, run, evaluate, profile, explainable, promote, verify",
     )
     .addHelpText("after", "\nExample:\n  portolan model list churn");
   registerList(model, contextOf);
@@ -33,6 +34,7 @@ export function registerModelCommands(program: Command, contextOf: ContextOf): v
   registerUpstreamCommand(model, contextOf);
   registerEvaluate(model, contextOf);
   registerProfile(model, contextOf);
+  registerExplainable(model, contextOf);
   registerPromote(model, contextOf);
   registerVerify(model, contextOf);
 }

@@ -1,4 +1,5 @@
-import { formatInstant } from "@portolan/kernel";
+import type { Explanation } from "@portolan/evaluation/contract";
+import { formatInstant, isPortolanError } from "@portolan/kernel";
 import { fetchProof, judgeFetchedProof, verifyOnline } from "../commands/audit.ts";
 import { checkParity, type ParityReport } from "../parity/check-parity.ts";
 import { check, until } from "./narrator.ts";
@@ -35,6 +36,36 @@ export async function parityStep(world: World): Promise<string[]> {
   return [
     `${count(compared)} values of ${features.length} features derived again offline: ${mismatches} differ`,
   ];
+}
+
+/** Why one prediction is what it is, from its record alone; the model is run again on what the record says that it got. */
+export async function explainStep(world: World): Promise<string[]> {
+  const { otto } = world.cast.as;
+  const id = world.lastPrediction ?? "";
+  const path = `/v1/predictions/${id}/explanation?top=3&fixed=distance_miles`;
+  let found = await otto.json<Explanation>({ path }).catch(notYetExplained);
+  await until(async () => {
+    found ??= await otto.json<Explanation>({ path }).catch(notYetExplained);
+    return found !== undefined;
+  }, `prediction ${id} could not be explained`);
+  if (!found) throw new Error("unreachable");
+  const { contributions, counterfactual, reproduced, score, expected } = found;
+  check(reproduced !== "no", `run again, the model gives another answer for ${id}`);
+  const turned = counterfactual?.changes.map(
+    ({ column, to }) => `${column} were ${Number(to.toPrecision(4))}`,
+  );
+  return [
+    `run again, the model gives the recorded answer ${reproduced === "exactly" ? "bit for bit" : "to rounding"}: log odds ${score.toFixed(2)}, the mean is ${expected.toFixed(2)}`,
+    ...contributions.map(({ reason }) => reason),
+    turned ? `otherwise if ${turned.join(" and ")}` : "no small change would turn it",
+  ];
+}
+
+/** The record is not in the index yet, or the background is still counted. */
+function notYetExplained(error: unknown): undefined {
+  if (isPortolanError(error) && ["kernel.not_found", "evaluation.no_background"].includes(error.code))
+    return undefined;
+  throw error;
 }
 
 /** Everything above is on the ledger: verified as a whole, and one prediction proved to an outsider. */

@@ -4,6 +4,7 @@ import { createRowBytes } from "@portolan/data";
 import {
   type EvaluationDeps,
   evaluationJob,
+  explainTrained,
   latestEvidence,
   latestTextEvidence,
   type TextEvaluationDeps,
@@ -78,7 +79,11 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     clock,
     charters: { inForce: governingCharter },
     runs: { find: trainedArtifact },
-    created: (tx, version) => profileTrained(tx, profiledVersion(version)),
+    created: async (tx, version) => {
+      const trained = profiledVersion(version);
+      await profileTrained(tx, trained);
+      await explainTrained(tx, trained);
+    },
     upstreams: createUpstreamProbe(access),
     evidence: { latest: gatesUnder },
   };

@@ -15,7 +15,15 @@ import { FrameSealer } from "./frame-sealer.ts";
 import { maxFrameBytes } from "./limits.ts";
 import { formatPredictionId, parsePredictionId } from "./position.ts";
 import { closedBlocks } from "./reader.ts";
-import { decodeEntry, isCorrupt, leafOf, readEntries, type StoredEntry } from "./record-codec.ts";
+import {
+  decodeEntry,
+  formAt,
+  forms,
+  isCorrupt,
+  leafOf,
+  readEntries,
+  type StoredEntry,
+} from "./record-codec.ts";
 import { prepareRecord } from "./record-encoder.ts";
 import { hashBytes } from "./record-leaf.ts";
 
@@ -53,6 +61,14 @@ function frameOf(list: readonly PredictionRecord[]): Buffer {
   for (const [index, record] of list.entries())
     batch.add(index, prepareRecord(formatPredictionId({ writerId, epoch: 1, block: 0, index }), record));
   return Buffer.from(batch.detach(), 0, batch.length);
+}
+
+/** By form: the text could be anywhere, for the places of salts hold whatever the memory held. */
+function contextsIn(raw: Buffer): number {
+  let count = 0;
+  for (let at = 0; at < raw.length; at += 4 + raw.readUInt32LE(at))
+    if (raw[at + formAt] === forms.context) count++;
+  return count;
 }
 
 function only(raw: Buffer): StoredEntry {
@@ -164,9 +180,7 @@ describe("contexts (P4)", () => {
         expect(entries.map((entry) => decodeEntry(entry).header.context)).toEqual(
           list.map(([, n]) => others[n] ?? context),
         );
-        expect(raw.toString("latin1").split('"organisationId"')).toHaveLength(
-          1 + new Set(list.map(([, n]) => n)).size,
-        );
+        expect(contextsIn(raw)).toBe(new Set(list.map(([, n]) => n)).size);
       }),
     );
   });

@@ -1,0 +1,112 @@
+import type { Explanation } from "@portolan/evaluation/contract";
+import type { Command } from "commander";
+import { waitForJob } from "../client/jobs.ts";
+import { versionPath } from "../client/version-path.ts";
+import { connect } from "../context.ts";
+import type { ContextOf } from "../program.ts";
+import { progressBar } from "../progress.ts";
+
+interface ExplainOptions {
+  readonly row?: string;
+  readonly top?: string;
+  readonly fixed?: string;
+}
+
+export function registerExplain(program: Command, contextOf: ContextOf): void {
+  program
+    .command("explain <predictionId>")
+    .description(
+      "Why a recorded prediction is what it is: what each column added, and the nearest change that turns it",
+    )
+    .option("--row <number>", "row of the request, from 0")
+    .option("--top <count>", "columns that are listed (default: 5)")
+    .option("--fixed <columns>", "columns that nobody can change, with commas between")
+    .addHelpText("after", "\nExample:\n  portolan explain prd_… --top 3 --fixed distance,hour")
+    .action(async (predictionId: string, options: ExplainOptions, command: Command) => {
+      const context = contextOf(command);
+      const query = new URLSearchParams(Object.entries(options) as [string, string][]);
+      const api = await connect(context);
+      const found = await api.json<Explanation>({
+        path: `/v1/predictions/${encodeURIComponent(predictionId)}/explanation?${query}`,
+      });
+      context.output.result(found, explanationText(found));
+    });
+}
+
+export function registerExplainable(model: Command, contextOf: ContextOf): void {
+  model
+    .command("explainable <name> <version>")
+    .description(
+      "Make what a version's answers are explained against; trained versions get theirs by themselves",
+    )
+    .option("--background <id>", "training set that holds the model's inputs (default: the version's own)")
+    .addHelpText("after", "\nExample:\n  portolan model explainable churn 1 --background ts_01m8…")
+    .action(async (name: string, version: string, options: { background?: string }, command: Command) => {
+      const context = contextOf(command);
+      const api = await connect(context);
+      const body = options.background === undefined ? {} : { trainingSetId: options.background };
+      const path = `${versionPath(name, version)}/explanation-background`;
+      const { job } = await api.json<{ job: string }>({ path, body });
+      using bar = progressBar(context.output, "background");
+      const result = await waitForJob<{ rows?: number; background?: string }>(api, job, bar.update);
+      context.output.result(
+        result,
+        result.background === undefined
+          ? "the model is no tree ensemble over one table of numbers: its answers cannot be explained yet"
+          : `${result.rows} rows counted, ${result.background}`,
+      );
+    });
+}
+
+const barWidth = 20;
+
+/** A bar per column, to the right where it raises the score and to the left where it lowers it. */
+export function explanationText(found: Explanation): string {
+  const { model, target, unit, score, expected, contributions, othersContribution, counterfactual } = found;
+  const unitName = unit === "log_odds" ? "log odds" : "score";
+  const probability = unit === "log_odds" ? `, ${percent(score)} %` : "";
+  const largest = Math.max(...contributions.map(({ contribution }) => Math.abs(contribution)), 1e-300);
+  const width = Math.max(...contributions.map(({ column }) => column.length), 6);
+  const bars = contributions.map(({ column, value, contribution }) => {
+    const length = Math.round((Math.abs(contribution) / largest) * barWidth);
+    const left = contribution < 0 ? "━".repeat(length) : "";
+    const right = contribution > 0 ? "━".repeat(length) : "";
+    const said = value === null ? "absent" : String(Number(value.toPrecision(6)));
+    return `  ${column.padEnd(width)} ${said.padStart(12)}  ${signed(contribution).padStart(9)}  ${left.padStart(barWidth)}│${right}`;
+  });
+  return [
+    `${model.name}/${model.version} says ${target}: ${unitName} ${score.toFixed(4)}${probability}; the mean is ${expected.toFixed(4)}${unit === "log_odds" ? `, ${percent(expected)} %` : ""}`,
+    ...bars,
+    ...(othersContribution === 0
+      ? []
+      : [`  ${"others".padEnd(width)} ${"".padStart(12)}  ${signed(othersContribution).padStart(9)}`]),
+    turnedText(counterfactual),
+    reproducedText(found),
+  ].join("\n");
+}
+
+function turnedText(counterfactual: Explanation["counterfactual"]): string {
+  if (!counterfactual) return "no small change of the columns was found that turns the decision";
+  const changes = counterfactual.changes.map(
+    ({ column, from, to }) => `${column} were ${to} in place of ${from ?? "nothing"}`,
+  );
+  return `it would be otherwise if ${changes.join(" and ")}`;
+}
+
+const reproducedTexts = {
+  exactly: "run again, the model gives the recorded answer bit for bit",
+  to_rounding: "run again, the model gives the recorded answer to the seventh digit",
+  no: "RUN AGAIN, THE MODEL GIVES ANOTHER ANSWER THAN THE RECORDED ONE",
+} as const;
+
+function reproducedText({ reproduced, background }: Explanation): string {
+  return `${reproducedTexts[reproduced]}; explained against ${background.rows} rows of ${background.trainingSetId}`;
+}
+
+function percent(logOdds: number): string {
+  return (100 / (1 + Math.exp(-logOdds))).toFixed(1);
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
+}

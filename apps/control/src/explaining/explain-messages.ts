@@ -1,0 +1,37 @@
+import type { ExplainedRow, RecordedRow } from "@portolan/evaluation";
+import type { ModelSignature } from "@portolan/onnx-format";
+
+/** What the explaining child gets, once, over IPC. */
+export type ExplainChildJob =
+  | {
+      readonly kind: "background";
+      readonly modelPath: string;
+      readonly signature: ModelSignature;
+      readonly datasetPath: string;
+      readonly features: readonly string[];
+    }
+  | {
+      readonly kind: "explain";
+      readonly modelPath: string;
+      readonly signature: ModelSignature;
+      readonly backgroundPath: string;
+      readonly recorded: RecordedRow;
+      readonly answer: string;
+      readonly row: number;
+      readonly top: number;
+      /** Columns that the nearest change leaves alone. */
+      readonly fixed: readonly string[];
+    };
+
+export interface CountedBackground {
+  readonly rows: number;
+  readonly sampledEvery: number;
+  readonly columns: readonly string[];
+  readonly covers: readonly (readonly number[])[];
+}
+
+export type ExplainChildReply =
+  | { readonly kind: "counted"; readonly counted: CountedBackground }
+  | { readonly kind: "unexplainable" }
+  | { readonly kind: "explained"; readonly explained: ExplainedRow }
+  | { readonly kind: "refused"; readonly reason: string };

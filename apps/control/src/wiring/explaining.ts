@@ -1,0 +1,40 @@
+import { backgroundJob, type ExplainDeps } from "@portolan/evaluation";
+import type { JobHandler } from "@portolan/kernel";
+import { getPrediction } from "@portolan/predictions";
+import { type RegistryDeps, readVersion } from "@portolan/registry";
+import { findFillings } from "@portolan/serving";
+import { createChildExplainer } from "../explaining/child-explainer.ts";
+import type { Foundation } from "./foundation.ts";
+import type { IdentityWiring } from "./identity.ts";
+import { profiledVersion } from "./monitoring.ts";
+
+export interface ExplainingWiring {
+  readonly explain: ExplainDeps;
+  readonly jobs: readonly JobHandler[];
+}
+
+/** Why recorded predictions are what they are: records, versions and deployments seen together. */
+export function wireExplaining(
+  { work, objects }: Foundation,
+  { authorizer }: IdentityWiring,
+  registry: RegistryDeps,
+  predictions: Parameters<typeof getPrediction>[0],
+): ExplainingWiring {
+  const explain: ExplainDeps = {
+    work,
+    authorizer,
+    objects,
+    artifacts: registry.artifacts,
+    versions: {
+      find: async (call, model, version) =>
+        profiledVersion(await readVersion(registry, call, model, version)),
+    },
+    predictions: { get: (call, id) => getPrediction(predictions, call, id) },
+    deployments: {
+      fillings: (call, asked) =>
+        work.read(call, (sql) => findFillings(sql, call.actor.organisationId, asked)),
+    },
+    explainer: createChildExplainer(objects),
+  };
+  return { explain, jobs: [backgroundJob(explain)] };
+}

@@ -1,0 +1,183 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runAnalysis } from "@portolan/duckdb";
+import type { ExplainRequest } from "@portolan/evaluation";
+import type { ExplanationBackground } from "@portolan/evaluation/contract";
+import { type Digest, type ObjectStore, systemClock } from "@portolan/kernel";
+import { openFolderObjectStore } from "@portolan/objectstore";
+import { createSession } from "@portolan/onnx/session";
+import { readOnnxModel, readTreeEnsemble, signatureOf } from "@portolan/onnx-format";
+import { logisticModel, treesModel } from "@portolan/onnx-format/testing";
+import type { Tensor } from "@portolan/serving/policy";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createChildExplainer } from "../src/explaining/child-explainer.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "explainer-"));
+const columns = ["a", "b", "c"];
+const trees = treesModel(20, columns.length, 4);
+const { signal } = new AbortController();
+let objects: ObjectStore;
+let dataset: Digest;
+let model: Digest;
+let background: Digest;
+
+beforeAll(async () => {
+  const file = join(folder, "work/rows.parquet");
+  // One column with gaps.
+  await runAnalysis({
+    statements: [
+      {
+        sql: `copy (select i as _row, ((i * 7919) % 1000) / 1000.0 as a, case when i % 10 = 0 then null else ((i * 104729) % 997) / 997.0 end as b,
+          ((i * 31) % 101) / 101.0 as c from range(5000) t(i)) to '${file}' (format parquet)`,
+        returns: "rows",
+      },
+    ],
+    readable: [],
+    workFolder: join(folder, "work"),
+  });
+  objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
+  dataset = await objects.put(readFileSync(file));
+  model = await objects.put(trees);
+  const counted = await createChildExplainer(objects).background(
+    { model, dataset, features: columns },
+    signal,
+  );
+  if (!counted) throw new Error("trees can be explained");
+  expect(counted).toMatchObject({ rows: 5000, sampledEvery: 1, columns });
+  const data = { trainingSetId: "ts_1", digest: dataset, rows: counted.rows, sampledEvery: 1 };
+  const stored: ExplanationBackground = { format: 1, model, data, columns, covers: counted.covers };
+  background = await objects.put(Buffer.from(JSON.stringify(stored)));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What a gateway would have answered. */
+async function answerTo(rows: readonly (readonly number[])[]): Promise<string> {
+  const session = await createSession(trees, signatureOf(readOnnxModel(trees)));
+  const input: Tensor = {
+    name: "x",
+    datatype: "FP32",
+    shape: [rows.length, columns.length],
+    data: Float32Array.from(rows.flat()),
+  };
+  const outputs = await session.run([input]);
+  return JSON.stringify({
+    outputs: outputs.map(({ name, data }) => ({ name, data: Array.from(data as Float32Array, Number) })),
+  });
+}
+
+function body(rows: readonly (readonly number[])[]): ExplainRequest["recorded"] {
+  const input = { name: "x", datatype: "FP32", shape: [rows.length, columns.length], data: rows.flat() };
+  return { kind: "body", text: JSON.stringify({ inputs: [input] }) };
+}
+
+const rows = [
+  [0.1, 0.2, 0.3],
+  [0.7, 0.65, 0.9],
+] as const;
+
+async function asked(change: Partial<ExplainRequest> = {}): Promise<ExplainRequest> {
+  return {
+    model,
+    background,
+    recorded: body(rows),
+    answer: await answerTo(rows),
+    row: 1,
+    top: 2,
+    fixed: [],
+    ...change,
+  };
+}
+
+test("the background counts the training rows at every node: the root has all, and each node's children share its rows", async () => {
+  const stored = JSON.parse(Buffer.from(await objects.get(background)).toString()) as ExplanationBackground;
+  const ensemble = readTreeEnsemble(trees);
+  expect(stored.covers).toHaveLength(20);
+  for (const [at, tree] of (ensemble?.trees ?? []).entries()) {
+    const cover = stored.covers[at] ?? [];
+    expect(cover[0]).toBe(5000);
+    for (const [node, mode] of tree.modes.entries())
+      if (mode !== 0)
+        expect((cover[tree.whenTrue[node] ?? 0] ?? 0) + (cover[tree.whenFalse[node] ?? 0] ?? 0)).toBe(
+          cover[node],
+        );
+  }
+  const root = ensemble?.trees[0];
+  const column = columns[root?.features[0] ?? 0];
+  const sql = `select count(*)::integer as n from read_parquet('${join(folder, "work/rows.parquet")}') where ${column}::float <= ${root?.thresholds[0]}`;
+  const counted = await runAnalysis({
+    statements: [{ sql, returns: "rows" }],
+    readable: [join(folder, "work/rows.parquet")],
+    workFolder: join(folder, "spill"),
+  });
+  expect(stored.covers[0]?.[root?.whenTrue[0] ?? 0]).toBe(counted.rows["rows"]?.[0]?.["n"]);
+});
+
+describe("a recorded row", () => {
+  test("is explained from the body: the contributions and the mean are the score, and the model says again what it said", async () => {
+    const found = await createChildExplainer(objects).explain(await asked(), signal);
+    const { contributions, othersContribution, expected, score, reproduced } = found;
+    expect(reproduced).toBe("exactly");
+    expect(contributions).toHaveLength(2);
+    const moved = contributions.reduce((sum, one) => sum + one.contribution, othersContribution);
+    expect(moved + expected).toBeCloseTo(score, 12);
+    expect(Math.abs(contributions[0]?.contribution ?? 0)).toBeGreaterThanOrEqual(
+      Math.abs(contributions[1]?.contribution ?? 0),
+    );
+    expect(contributions[0]?.reason).toMatch(
+      /^[abc] is 0\.\d+, which (raises|lowers) the score by [\d.e-]+$/,
+    );
+  });
+
+  test("is explained from the values that the gateway filled in, in whatever order it names them: the same", async () => {
+    const order = [2, 0, 1];
+    const cells = order.map((index) => ({ input: "x", index }));
+    const values = rows.flatMap((row) =>
+      order.map((index) => ({
+        name: columns[index] ?? "",
+        value: row[index] ?? null,
+        source: "request" as const,
+      })),
+    );
+    const explainer = createChildExplainer(objects);
+    const found = await explainer.explain(
+      await asked({ recorded: { kind: "cells", cells, values } }),
+      signal,
+    );
+    expect(found).toEqual(await explainer.explain(await asked(), signal));
+  });
+
+  test("that the model does not say again is told", async () => {
+    const other = (await answerTo(rows)).replace(/"data":\[[^\]]*\]\}\]/, '"data":[0.1,0.9,0.2,0.8]}]');
+    expect(await createChildExplainer(objects).explain(await asked({ answer: other }), signal)).toMatchObject(
+      {
+        reproduced: "no",
+      },
+    );
+  });
+
+  test("keeps columns that nobody can change out of the nearest change", async () => {
+    const explainer = createChildExplainer(objects);
+    const free = await explainer.explain(await asked(), signal);
+    for (const { column } of free.counterfactual?.changes ?? []) {
+      const { counterfactual } = await explainer.explain(await asked({ fixed: [column] }), signal);
+      expect(counterfactual?.changes.map((change) => change.column) ?? []).not.toContain(column);
+    }
+    expect(await explainer.explain(await asked({ fixed: columns }), signal)).not.toHaveProperty(
+      "counterfactual",
+    );
+  });
+});
+
+test("what cannot be explained is refused with its reason", async () => {
+  const explainer = createChildExplainer(objects);
+  await expect(explainer.explain(await asked({ row: 2 }), signal)).rejects.toMatchObject({
+    code: "evaluation.not_explainable",
+    detail: "the request has 2 rows, numbered from 0",
+  });
+  const logistic = await objects.put(logisticModel([0.5, 0.1, 0.2], 0.1));
+  await expect(explainer.explain(await asked({ model: logistic }), signal)).rejects.toMatchObject({
+    detail: "the model is no tree ensemble over one table of numbers",
+  });
+  expect(await explainer.background({ model: logistic, dataset, features: columns }, signal)).toBeUndefined();
+});

@@ -1,0 +1,63 @@
+import { type Static, Type } from "@portolan/typebox";
+
+/** What a version's answers are explained against, as it is stored. */
+export interface ExplanationBackground {
+  readonly format: 1;
+  readonly model: string;
+  readonly data: {
+    readonly trainingSetId: string;
+    readonly digest: string;
+    /** Rows that were looked at: every `sampledEvery`-th one. */
+    readonly rows: number;
+    readonly sampledEvery: number;
+  };
+  /** Names of the model's columns, in their order. */
+  readonly columns: readonly string[];
+  /** Rows that passed each node, by tree and node in the file's order. */
+  readonly covers: readonly (readonly number[])[];
+}
+
+const finite = (description: string) => Type.Number({ description });
+
+export const Contribution = Type.Object({
+  column: Type.String(),
+  value: Type.Union([Type.Number(), Type.Null()], { description: "As the model got it; null: absent (NaN)" }),
+  contribution: finite("What the value moved the score by, in the score's unit"),
+  reason: Type.String({ description: "The same in words" }),
+});
+
+export const Counterfactual = Type.Object({
+  changes: Type.Array(
+    Type.Object({
+      column: Type.String(),
+      from: Type.Union([Type.Number(), Type.Null()]),
+      to: Type.Number(),
+    }),
+  ),
+  score: finite("The score with these changes"),
+  distance: finite("Sum of the changes, each in interquartile ranges of the training rows' thresholds"),
+});
+
+export const Explanation = Type.Object({
+  predictionId: Type.String(),
+  row: Type.Integer({ minimum: 0, description: "Row of the request" }),
+  model: Type.Object({ name: Type.String(), version: Type.String(), digest: Type.String() }),
+  method: Type.Enum(["tree_shap"], { description: "Exact, path-dependent TreeSHAP" }),
+  background: Type.Object({
+    digest: Type.String(),
+    trainingSetId: Type.String(),
+    rows: Type.Integer(),
+  }),
+  target: Type.String({ description: "The class, or the value, whose score is explained" }),
+  unit: Type.Enum(["log_odds", "score"], { description: "Of scores and contributions" }),
+  score: finite("Of this row"),
+  expected: finite("Mean score over the background: the score is this and all contributions"),
+  contributions: Type.Array(Contribution, { description: "The largest first, by absolute value" }),
+  othersContribution: finite("Sum of the contributions that are not listed"),
+  counterfactual: Type.Optional(Counterfactual),
+  reproduced: Type.Enum(["exactly", "to_rounding", "no"], {
+    description:
+      "Whether the model, run again on what the record says that it got, gives the recorded answer: bit for bit, to the seventh digit, or not",
+  }),
+});
+export type Explanation = Static<typeof Explanation>;

@@ -1,0 +1,102 @@
+import type {
+  ArtifactCatalogue,
+  Authorizer,
+  CallContext,
+  Digest,
+  Environment,
+  ObjectStore,
+  UnitOfWork,
+} from "@portolan/kernel";
+import type { FeatureValue, StoredPrediction } from "@portolan/predictions/contract";
+import type { Explanation, ExplanationBackground } from "./contract.ts";
+
+/** A version whose answers may be explained; `registry` has it. */
+export interface ExplainedVersion {
+  readonly id: string;
+  readonly model: string;
+  readonly version: number;
+  readonly artifact: Digest;
+  readonly useCaseId: string;
+  /** What the platform trained it on; absent for a model from elsewhere. */
+  readonly trainingSetId?: string;
+}
+
+/** One element of the model's input that a feature or a column of the request filled. */
+export interface FilledCell {
+  readonly input: string;
+  readonly index: number | null;
+}
+
+export type RecordedRow =
+  /** As the gateway filled the model's inputs: a value for each cell, row by row. */
+  | {
+      readonly kind: "cells";
+      readonly cells: readonly FilledCell[];
+      readonly values: readonly FeatureValue[];
+    }
+  /** As the caller sent them: a body in JSON of the Open Inference Protocol or of its V1. */
+  | { readonly kind: "body"; readonly text: string };
+
+export interface ExplainRequest {
+  readonly model: Digest;
+  readonly background: Digest;
+  readonly recorded: RecordedRow;
+  /** The recorded answer, in JSON. */
+  readonly answer: string;
+  readonly row: number;
+  readonly top: number;
+  /** Columns that the nearest change leaves alone. */
+  readonly fixed: readonly string[];
+}
+
+export type ExplainedRow = Pick<
+  Explanation,
+  | "target"
+  | "unit"
+  | "score"
+  | "expected"
+  | "contributions"
+  | "othersContribution"
+  | "counterfactual"
+  | "reproduced"
+>;
+
+/** Works on models outside this process. */
+export interface Explainer {
+  /** @returns undefined for a model whose answers it cannot explain. @throws PortolanError `evaluation.not_explainable` when rows and model do not fit */
+  background(
+    request: { readonly model: Digest; readonly dataset: Digest; readonly features: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<
+    (Pick<ExplanationBackground, "covers" | "columns"> & { rows: number; sampledEvery: number }) | undefined
+  >;
+  /** @throws PortolanError `evaluation.not_explainable` */
+  explain(request: ExplainRequest, signal: AbortSignal): Promise<ExplainedRow>;
+}
+
+export interface ExplainDeps {
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly objects: ObjectStore;
+  readonly artifacts: ArtifactCatalogue;
+  readonly versions: {
+    /** @throws PortolanError 404 when it does not exist or the caller may not see it. */
+    find(call: CallContext, model: string, version: number): Promise<ExplainedVersion>;
+  };
+  readonly predictions: {
+    /** @throws PortolanError 404, 403 */
+    get(call: CallContext, id: string): Promise<StoredPrediction>;
+  };
+  readonly deployments: {
+    /** What filled the inputs of this model behind an endpoint, by each of its deployments, newest first: names as records state them, with their cells. */
+    fillings(
+      call: CallContext,
+      asked: {
+        readonly environment: Environment;
+        readonly endpoint: string;
+        readonly artifact: string;
+      },
+    ): Promise<readonly (readonly (FilledCell & { readonly name: string })[])[]>;
+  };
+  readonly explainer: Explainer;
+}

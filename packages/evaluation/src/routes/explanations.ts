@@ -1,0 +1,81 @@
+import { routeConfig } from "@portolan/http-contract";
+import { type Static, Type } from "@portolan/typebox";
+import type { FastifyInstance } from "fastify";
+import { Explanation } from "../explain/contract.ts";
+import { explainPrediction } from "../explain/explain-prediction.ts";
+import { startBackground } from "../explain/make-background.ts";
+import type { ExplainDeps } from "../explain/ports.ts";
+
+const IdParams = Type.Object({ id: Type.String({ maxLength: 120 }) });
+const Query = Type.Object(
+  {
+    row: Type.Optional(Type.Integer({ minimum: 0, default: 0, description: "Row of the request" })),
+    top: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1000, default: 5, description: "Contributions that are listed" }),
+    ),
+    fixed: Type.Optional(
+      Type.String({
+        maxLength: 4000,
+        description:
+          "Columns that nobody can change, with commas between: the counterfactual leaves them alone",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const VersionParams = Type.Object({ model: Type.String(), version: Type.Integer({ minimum: 1 }) });
+const Background = Type.Object(
+  {
+    trainingSetId: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 60,
+        description: "Rows to explain against; absent: those that the platform trained the version on",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export async function explanationRoutes(app: FastifyInstance, deps: ExplainDeps): Promise<void> {
+  app.get<{ Params: Static<typeof IdParams>; Querystring: Static<typeof Query> }>(
+    "/v1/predictions/:id/explanation",
+    {
+      config: routeConfig("predictions:read", "read"),
+      schema: {
+        summary:
+          "Explain one prediction from its record: contributions of its columns, and the nearest change",
+        tags: ["predictions"],
+        params: IdParams,
+        querystring: Query,
+        response: { 200: Explanation },
+      },
+    },
+    (request) => {
+      const { row = 0, top = 5, fixed = "" } = request.query;
+      const names = fixed.split(",").filter((name) => name !== "");
+      return explainPrediction(deps, request.call, request.params.id, { row, top, fixed: names });
+    },
+  );
+
+  app.post<{ Params: Static<typeof VersionParams>; Body: Static<typeof Background> }>(
+    "/v1/models/:model/versions/:version/explanation-background",
+    {
+      config: routeConfig("evaluation:run", "governed"),
+      schema: {
+        summary:
+          "Count a training set's rows at the nodes of a version's trees, so that its answers can be explained",
+        tags: ["evaluation"],
+        params: VersionParams,
+        body: Background,
+        response: { 202: Type.Object({ job: Type.String() }) },
+      },
+    },
+    async (request, reply) => {
+      const { model, version } = request.params;
+      const job = await startBackground(deps, request.call, { model, version, ...request.body });
+      return reply.code(202).send({ job });
+    },
+  );
+}
