@@ -74,7 +74,9 @@ test("portolan explain says what a prediction cannot be explained for, and how t
   const [record] = await listed();
   const { code, err } = await product.cli("explain", record?.header.id ?? "");
   expect(code).toBe(1);
-  expect(err).toMatch(/delays\/1 has no background to explain against[^]*portolan model explainable delays 1/);
+  expect(err).toMatch(
+    /delays\/1 has no background to explain against[^]*portolan model explainable delays 1/,
+  );
   expect(err).toContain("(evaluation.no_background)");
   expect((await product.cli("explain", "prd_none")).err).toContain("(kernel.not_found)");
 });

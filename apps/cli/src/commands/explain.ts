@@ -27,7 +27,7 @@ export function registerExplain(program: Command, contextOf: ContextOf): void {
       const query = new URLSearchParams(Object.entries(options) as [string, string][]);
       const api = await connect(context);
       const found = await api.json<Explanation>({
-        path: `/v1/predictions/${encodeURIComponent(predictionId)}/explanation?${query}`,
+        path: `/v1/predictions/${encodeURIComponent(predictionId)}/explanation?${query.toString()}`,
       });
       context.output.result(found, explanationText(found));
     });
