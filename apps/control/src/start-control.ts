@@ -218,10 +218,8 @@ function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<M
   });
 }
 
-async function registerRoutes(
-  app: FastifyInstance,
-  { base, identity, governance, monitoring, serving, data, scoring, explaining, lineage, tracking }: Wiring,
-): Promise<Registry> {
+async function registerRoutes(app: FastifyInstance, wiring: Wiring): Promise<Registry> {
+  const { base, identity, data } = wiring;
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
   for (const keep of [recordCharterRefusals, recordDamagedObjects]) keep(app, onDenied);
@@ -255,16 +253,7 @@ async function registerRoutes(
         void (await destinations.require(call, { kind: "export", name: "ledger", whole: false }, stated)),
     },
   });
-  await registerDomainRoutes(app, {
-    governance,
-    monitoring,
-    serving,
-    data,
-    scoring,
-    explaining,
-    lineage,
-    tracking,
-  });
+  await registerDomainRoutes(app, wiring);
   await app.register((scope) =>
     backupRoutes(scope, {
       work: base.work,
