@@ -12,6 +12,7 @@ export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } 
 export { notExplainable } from "./explain/explain-prediction.ts";
 export { backgroundJob, backgroundQueue, explainTrained } from "./explain/make-background.ts";
 export type {
+  CountedBackground,
   ExplainDeps,
   ExplainedRow,
   ExplainedVersion,

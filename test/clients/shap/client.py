@@ -110,6 +110,29 @@ def lightgbm(name):
     say(name, onnx, x, explained)
 
 
+def polynomial(x):
+    """The same in the test: products, a step, and a column that counts for nothing."""
+    return np.column_stack([x[:, 0] * x[:, 1] + (x[:, 2] > 0.25), x[:, 3] ** 2 - x[:, 0] * x[:, 4] * x[:, 5] + 0 * x[:, 6]])
+
+
+def kernel(columns):
+    background, row = random.randn(20, columns), random.randn(1, columns)
+    explainer = shap.KernelExplainer(polynomial, background)
+    values = np.asarray(explainer.shap_values(row, l1_reg=False, silent=True))[0]
+    line = {
+        "name": f"kernel {columns}",
+        "value": {
+            "background": background.ravel().tolist(),
+            "row": row.ravel().tolist(),
+            "values": values.ravel().tolist(),
+            "expected": np.atleast_1d(explainer.expected_value).tolist(),
+        },
+    }
+    print(json.dumps(line), flush=True)
+
+
+kernel(8)
+kernel(14)
 sklearn("boosted classifier", GradientBoostingClassifier(n_estimators=100, max_depth=6, random_state=1), lambda x, y: y)
 sklearn("boosted regressor", GradientBoostingRegressor(n_estimators=50, max_depth=4, random_state=1), lambda x, y: x[:, 0] * 3 + y)
 sklearn("forest of three classes", RandomForestClassifier(n_estimators=20, max_depth=6, bootstrap=False, max_features=5, random_state=1), lambda x, y: y + (x[:, 4] > 0.5))

@@ -1,4 +1,4 @@
-import { countCovers, TreeShap } from "@portolan/explanations";
+import { countCovers, kernelShap, TreeShap } from "@portolan/explanations";
 import { readTreeEnsemble } from "@portolan/onnx-format";
 import { beforeAll, describe, expect, test } from "vitest";
 import { pythonClient } from "../../../tools/python-client.ts";
@@ -22,19 +22,51 @@ function bytes(text: string): ArrayBuffer {
   return Uint8Array.from(Buffer.from(text, "base64")).buffer;
 }
 
-describe.skipIf(python === undefined)("TreeSHAP beside shap's", () => {
-  let said: Record<string, Explained>;
-  beforeAll(async () => {
-    said = (await clientSays(python ?? "", import.meta.dirname, [String(seed)])) as Record<string, Explained>;
-  });
+interface ExplainedByAsking {
+  readonly background: readonly number[];
+  readonly row: readonly number[];
+  readonly values: readonly number[];
+  readonly expected: readonly number[];
+}
 
+let said: Record<string, unknown> = {};
+beforeAll(async () => {
+  if (python !== undefined) said = await clientSays(python, import.meta.dirname, [String(seed)]);
+});
+
+describe.skipIf(python === undefined)("KernelSHAP beside shap's", () => {
+  /** As in the client. */
+  const polynomial = (width: number) => (rows: Float64Array) => {
+    const scores = Array.from({ length: rows.length / width }, (_, at) => {
+      const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = rows.subarray(at * width, (at + 1) * width);
+      return [a * b + Number(c > 0.25), d ** 2 - a * e * f];
+    });
+    return Promise.resolve(Float64Array.from(scores.flat()));
+  };
+
+  // shap asks all coalitions of 8 columns, and draws some of 14: there both are near the same values.
+  test.each([
+    [8, 1e-9],
+    [14, 0.02],
+  ])("of %i columns: within %d", async (width, tolerance) => {
+    const found = said[`kernel ${width}`] as ExplainedByAsking;
+    const background = Float64Array.from(found.background);
+    const terms = { columns: width, targets: 2, background, seed: 1 };
+    const { values, expected } = await kernelShap(found.row, terms, polynomial(width));
+    for (const [at, value] of found.values.entries())
+      expect(Math.abs((values[at] ?? 0) - value)).toBeLessThan(tolerance);
+    for (const [at, mean] of found.expected.entries()) expect(expected[at]).toBeCloseTo(mean, 10);
+  });
+});
+
+describe.skipIf(python === undefined)("TreeSHAP beside shap's", () => {
   test.each([
     "boosted classifier",
     "boosted regressor",
     "forest of three classes",
     "boosted by LightGBM, with gaps",
   ])("%s: every value to 1e-12", (name) => {
-    const found = said[name];
+    const found = said[name] as Explained | undefined;
     if (!found) throw new Error("shap said nothing of it");
     const ensemble = readTreeEnsemble(new Uint8Array(bytes(found.onnx)));
     if (!ensemble) throw new Error("no trees found");

@@ -52,8 +52,8 @@ export function registerExplainable(model: Command, contextOf: ContextOf): void 
       context.output.result(
         result,
         result.background === undefined
-          ? "the model is no tree ensemble over one table of numbers: its answers cannot be explained yet"
-          : `${result.rows} rows counted, ${result.background}`,
+          ? "the model does not take one table of numbers and give numbers back: its answers cannot be explained"
+          : `made of ${result.rows} rows, ${result.background}`,
       );
     });
 }
@@ -80,7 +80,7 @@ export function explanationText(found: Explanation): string {
     ...(othersContribution === 0
       ? []
       : [`  ${"others".padEnd(width)} ${"".padStart(12)}  ${signed(othersContribution).padStart(9)}`]),
-    turnedText(counterfactual),
+    ...(found.method === "tree_shap" ? [turnedText(counterfactual)] : []),
     reproducedText(found),
   ].join("\n");
 }

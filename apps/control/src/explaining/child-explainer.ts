@@ -56,5 +56,8 @@ async function modelOf(objects: ObjectStore, model: Parameters<ObjectStore["get"
 }
 
 function refused(reason: string): Error {
-  return notExplainable(reason, "Explain a prediction of a tree ensemble by its own columns.");
+  return notExplainable(
+    reason,
+    "Explain a prediction of a model that takes one table of numbers, by its own columns.",
+  );
 }

@@ -1,4 +1,4 @@
-import type { ExplainedRow, RecordedRow } from "@portolan/evaluation";
+import type { CountedBackground, ExplainedRow, RecordedRow } from "@portolan/evaluation";
 import type { ModelSignature } from "@portolan/onnx-format";
 
 /** What the explaining child gets, once, over IPC. */
@@ -22,13 +22,6 @@ export type ExplainChildJob =
       /** Columns that the nearest change leaves alone. */
       readonly fixed: readonly string[];
     };
-
-export interface CountedBackground {
-  readonly rows: number;
-  readonly sampledEvery: number;
-  readonly columns: readonly string[];
-  readonly covers: readonly (readonly number[])[];
-}
 
 export type ExplainChildReply =
   | { readonly kind: "counted"; readonly counted: CountedBackground }

@@ -5,8 +5,8 @@ import type { ProfiledColumn } from "@portolan/monitoring/contract";
 import { levelsReference, numericReference } from "@portolan/monitoring/policy";
 import { createSession, type Session } from "@portolan/onnx/session";
 import type { Tensor } from "@portolan/serving/policy";
-import { type Columns, type FilledInput, fillInputs, readAs, tensorsOf } from "../scoring/model-inputs.ts";
-import { quotedName, quotedText, withDuckDb } from "../scoring/read-table.ts";
+import { type Columns, type FilledInput, fillInputs, tensorsOf } from "../scoring/model-inputs.ts";
+import { readReference } from "../scoring/read-reference.ts";
 import type { ProfileChildJob, ProfileChildReply } from "./profile-messages.ts";
 
 /**
@@ -14,9 +14,6 @@ import type { ProfileChildJob, ProfileChildReply } from "./profile-messages.ts";
  * this process, and nothing else.
  */
 
-/** Rows times columns that are looked at: half a gigabyte while they are read. Larger sets are thinned out evenly. */
-const mostValues = 10_000_000;
-const mostRows = 250_000;
 /** Rows per run: bounds the memory of intermediate tensors. */
 const batchRows = 4096;
 /** Columns of one output; more are embeddings rather than answers. */
@@ -32,7 +29,7 @@ process.once("message", (job: ProfileChildJob) => {
 
 async function profile(job: ProfileChildJob): Promise<ProfiledData> {
   const inputs = fillInputs(job.signature, job.features);
-  const { table, rows, rowsOfSet, sampledEvery } = await readReference(job, inputs);
+  const { table, rows, rowsOfSet, sampledEvery } = await readReference(job.datasetPath, inputs);
   if (rows === 0) throw new Error("the reference data has no rows");
   const skipped: string[] = [];
   const session = await createSession(await readFile(job.modelPath), job.signature);
@@ -45,23 +42,6 @@ async function profile(job: ProfileChildJob): Promise<ProfiledData> {
     outputs,
     skipped,
   };
-}
-
-async function readReference(job: ProfileChildJob, inputs: readonly FilledInput[]) {
-  const source = `read_parquet(${quotedText(job.datasetPath)}, file_row_number = true)`;
-  return withDuckDb(async (ask) => {
-    const counted = await ask(`select count(*)::integer as n from ${source}`);
-    const rowsOfSet = Number(counted.columns.get("n")?.[0] ?? 0);
-    const most = Math.min(mostRows, Math.floor(mostValues / job.features.length));
-    const sampledEvery = Math.max(1, Math.ceil(rowsOfSet / most));
-    const columns = inputs.flatMap(({ spec, columns: names }) =>
-      names.map((name) => `${readAs(spec, quotedName(name))} as ${quotedName(name)}`),
-    );
-    const { columns: table, rows } = await ask(
-      `select ${columns.join(", ")} from ${source} where file_row_number % ${sampledEvery} = 0 order by file_row_number`,
-    );
-    return { table, rows, rowsOfSet, sampledEvery };
-  });
 }
 
 /** As the model sees them: after the rounding of its own datatype. What was null stays apart from what is NaN. */

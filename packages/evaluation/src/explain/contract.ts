@@ -13,8 +13,10 @@ export interface ExplanationBackground {
   };
   /** Names of the model's columns, in their order. */
   readonly columns: readonly string[];
-  /** Rows that passed each node, by tree and node in the file's order. */
-  readonly covers: readonly (readonly number[])[];
+  /** Of a tree ensemble: rows that passed each node, by tree and node in the file's order. */
+  readonly covers?: readonly (readonly number[])[];
+  /** Of any other model: values that stand in for absent ones, row by row, each column drawn by itself, so that no row is anybody's; null is NaN. */
+  readonly standIns?: readonly (readonly (number | null)[])[];
 }
 
 const finite = (description: string) => Type.Number({ description });
@@ -42,7 +44,10 @@ export const Explanation = Type.Object({
   predictionId: Type.String(),
   row: Type.Integer({ minimum: 0, description: "Row of the request" }),
   model: Type.Object({ name: Type.String(), version: Type.String(), digest: Type.String() }),
-  method: Type.Enum(["tree_shap"], { description: "Exact, path-dependent TreeSHAP" }),
+  method: Type.Enum(["tree_shap", "kernel_shap"], {
+    description:
+      "Path-dependent TreeSHAP, exact; or interventional Shapley values, exact up to twelve columns and from drawn coalitions beyond",
+  }),
   background: Type.Object({
     digest: Type.String(),
     trainingSetId: Type.String(),

@@ -57,7 +57,6 @@ export async function explainPrediction(
     predictionId: id,
     row,
     model: { name: model.name, version: model.version, digest },
-    method: "tree_shap",
     background: { digest: background, trainingSetId, rows },
     ...explained,
   };
@@ -102,7 +101,7 @@ export function notExplainable(detail: string, mend: string): PortolanError<Eval
 
 function noBackground(name: string, version: string): PortolanError<EvaluationErrorCode> {
   return new PortolanError("evaluation.no_background", {
-    detail: `${name}/${version} has no background to explain against: it was trained elsewhere, is no tree ensemble, or was registered a moment ago`,
+    detail: `${name}/${version} has no background to explain against: it was trained elsewhere, takes something else than one table of numbers, or was registered a moment ago`,
     mend: `Make one of its training rows: portolan model explainable ${name} ${version} --background ts_….`,
   });
 }

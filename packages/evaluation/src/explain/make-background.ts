@@ -28,7 +28,7 @@ export interface BackgroundAsked {
 }
 
 /**
- * Starts counting a version's training rows at the nodes of its trees; resolves to the job's id.
+ * Starts making what a version's answers are explained against; resolves to the job's id.
  *
  * @throws PortolanError `evaluation.set_not_found` when no set is named and none is known, and 404s
  */
@@ -150,13 +150,12 @@ async function makeBackground(
   const { artifact: model } = version;
   const counted = await deps.explainer.background({ model, dataset, features: set.features }, signal);
   if (!counted) return { unexplainable: true };
-  const { rows, sampledEvery, columns, covers } = counted;
+  const { rows, sampledEvery, ...found } = counted;
   const background: ExplanationBackground = {
     format: 1,
     model,
     data: { trainingSetId: set.id, digest: dataset, rows, sampledEvery },
-    columns,
-    covers,
+    ...found,
   };
   const bytes = canonicalBytes(background as unknown as JsonValue);
   return { background: await deps.objects.put(bytes), rows };

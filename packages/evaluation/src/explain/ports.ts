@@ -51,6 +51,7 @@ export interface ExplainRequest {
 
 export type ExplainedRow = Pick<
   Explanation,
+  | "method"
   | "target"
   | "unit"
   | "score"
@@ -61,15 +62,17 @@ export type ExplainedRow = Pick<
   | "reproduced"
 >;
 
+/** What there is to explain against, as it was counted. */
+export type CountedBackground = Pick<ExplanationBackground, "columns" | "covers" | "standIns"> &
+  Pick<ExplanationBackground["data"], "rows" | "sampledEvery">;
+
 /** Works on models outside this process. */
 export interface Explainer {
   /** @returns undefined for a model whose answers it cannot explain. @throws PortolanError `evaluation.not_explainable` when rows and model do not fit */
   background(
     request: { readonly model: Digest; readonly dataset: Digest; readonly features: readonly string[] },
     signal: AbortSignal,
-  ): Promise<
-    (Pick<ExplanationBackground, "covers" | "columns"> & { rows: number; sampledEvery: number }) | undefined
-  >;
+  ): Promise<CountedBackground | undefined>;
   /** @throws PortolanError `evaluation.not_explainable` */
   explain(request: ExplainRequest, signal: AbortSignal): Promise<ExplainedRow>;
 }

@@ -64,8 +64,7 @@ export async function explanationRoutes(app: FastifyInstance, deps: ExplainDeps)
     {
       config: routeConfig("evaluation:run", "governed"),
       schema: {
-        summary:
-          "Count a training set's rows at the nodes of a version's trees, so that its answers can be explained",
+        summary: "Make what a version's answers are explained against, of a training set's rows",
         tags: ["evaluation"],
         params: VersionParams,
         body: Background,
