@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { EntityPart, OnlineState, OnlineViewKey } from "@portolan/features/contract";
 import { keyParts, type StoredEntity, type StoredHeader } from "@portolan/features/online-values";
-import type { RootDatabase } from "lmdb";
+import type { Binary, RootDatabase } from "lmdb";
 import type { EarlyRow } from "./early-rows.ts";
 import type { WindowRow } from "./window-rows.ts";
 
@@ -12,7 +12,7 @@ interface StoredStaging {
 
 export type Key = (string | number)[];
 export type Values = RootDatabase<
-  StoredHeader | StoredEntity | WindowRow | OnlineState | StoredStaging | EarlyRow,
+  StoredHeader | StoredEntity | WindowRow | OnlineState | StoredStaging | EarlyRow | Binary,
   Key
 >;
 
@@ -24,19 +24,27 @@ export function headerOf(values: Values, view: OnlineViewKey): StoredHeader | un
   return values.get(headerKey(view)) as StoredHeader | undefined;
 }
 
+interface KnownHeader {
+  readonly key: Key;
+  /** As it was read last, and the same decoded. */
+  bytes: Buffer;
+  header: StoredHeader | undefined;
+}
+
 /** Headers as they were read last, decoded: they change with a fold, and are read with each request. */
 export class KnownHeaders {
-  readonly #byView = new Map<string, { readonly bytes: Buffer; readonly header: StoredHeader }>();
+  readonly #byView = new Map<string, KnownHeader>();
 
   of(values: Values, view: OnlineViewKey): StoredHeader | undefined {
-    const key = headerKey(view);
-    const bytes = values.getBinary(key);
-    if (!bytes) return undefined;
-    const name = key.join("/");
+    const name = `${view.organisationId}/${view.environment}/${view.view}`;
     const known = this.#byView.get(name);
-    if (known?.bytes.equals(bytes)) return known.header;
+    const key = known?.key ?? headerKey(view);
+    const bytes = values.getBinaryFast(key);
+    if (!bytes) return undefined;
+    if (known && known.bytes.compare(bytes, 0, bytes.length) === 0) return known.header;
+    const copy = Buffer.from(bytes.subarray(0, bytes.length));
     const header = headerOf(values, view);
-    if (header) this.#byView.set(name, { bytes, header });
+    this.#byView.set(name, { key, bytes: copy, header });
     return header;
   }
 }
@@ -48,7 +56,12 @@ export function headerKey(view: OnlineViewKey): Key {
 
 /** LMDB takes keys of at most 1,978 bytes. */
 export function valueKey(view: OnlineViewKey, generation: number, key: readonly (string | number)[]): Key {
-  return ["value", ...placeOf(view), generation, ...keyParts(key)];
+  return [...valuePlace(view, generation), ...keyParts(key)];
+}
+
+/** What the keys of a generation's values begin with. */
+export function valuePlace(view: OnlineViewKey, generation: number): Key {
+  return ["value", ...placeOf(view), generation];
 }
 
 /** Where the versions of an event lie that the log has, in a view whose early events are online. */

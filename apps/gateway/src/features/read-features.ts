@@ -5,7 +5,7 @@ import {
   askedViews,
   type FeaturesRequest,
   featureQuestions,
-  type ReadOnline,
+  type ReadFeatureColumns,
   readFeaturesRequest,
   writeFeatures,
 } from "@portolan/serving/policy";
@@ -24,7 +24,7 @@ import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/servin
 export type FeatureReadDeps = Pick<
   InferDeps,
   "clock" | "authenticator" | "limits" | "writer" | "metrics" | "snapshots" | "homeEnvironment" | "accessLog"
-> & { readonly readOnline: (place: OnlinePlace) => ReadOnline };
+> & { readonly readColumns: (place: OnlinePlace) => ReadFeatureColumns };
 
 /** A thousand entities of four keys fit. */
 const mostBodyBytes = 1024 * 1024;
@@ -106,7 +106,7 @@ async function read(
   // Many entities of one request are as much as one entity of each of many.
   limit.limit.settle(performance.now(), 1, wanted.rows);
   const at = deps.clock.now();
-  const found = await deps.readOnline(active.route)(featureQuestions(views, wanted), at);
+  const found = await deps.readColumns(active.route)(featureQuestions(views, wanted), at);
   const { body, counts } = writeFeatures({ endpoint: wanted.endpoint, plan, views }, wanted.rows, found, at);
   const { endpoint, environment } = active.route;
   for (const [status, count] of counts)
