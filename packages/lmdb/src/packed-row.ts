@@ -79,7 +79,9 @@ export interface PackedPart {
 
 /** What of a row is known without its values. */
 export interface PackedRow {
+  readonly bytes: DataView;
   readonly isVector: boolean;
+  /** A vector is one. */
   readonly parts: readonly PackedPart[];
 }
 
@@ -87,40 +89,47 @@ export interface PackedRow {
  * Reads a row's heads. Pure.
  * @throws Error for a form that this version does not know: a newer one wrote it
  */
-export function readPacked(bytes: Uint8Array): PackedRow {
-  const view = viewOf(bytes);
-  if (view.getUint8(1) !== formVersion)
+export function readPacked(row: Uint8Array): PackedRow {
+  const bytes = viewOf(row);
+  if (bytes.getUint8(1) !== formVersion)
     throw new Error(
-      `a row of the online store has the form ${view.getUint8(1)}, which a newer version wrote`,
+      `a row of the online store has the form ${bytes.getUint8(1)}, which a newer version wrote`,
     );
-  const isVector = view.getUint8(2) === vectorKind;
+  const isVector = bytes.getUint8(2) === vectorKind;
+  const left = bytes.getUint32(4, true);
+  // Nearly always there is one.
+  if (left === 1) return { bytes, isVector, parts: [partAt(bytes, isVector, rowHead)] };
   const parts: PackedPart[] = [];
-  let at = rowHead;
-  for (let left = view.getUint32(4, true); left > 0; left--) {
-    const count = view.getUint32(at + 8, true);
-    const lengths = at + (isVector ? vectorHead : recordHead);
-    parts.push({
-      event: view.getFloat64(at, true),
-      available: isVector ? 0 : view.getFloat64(at + 16, true),
-      sequence: isVector ? 0 : view.getFloat64(at + 24, true),
-      isTombstone: !isVector && view.getUint8(at + 32) === 1,
-      count,
-      lengths,
-      texts: lengths + count,
-    });
-    at = lengths + count + view.getUint32(at + 12, true);
+  for (let at = rowHead; parts.length < left; ) {
+    const part = partAt(bytes, isVector, at);
+    parts.push(part);
+    at = part.texts + bytes.getUint32(at + 12, true);
   }
-  return { isVector, parts };
+  return { bytes, isVector, parts };
 }
 
-let known: { readonly bytes: Uint8Array; readonly view: DataView } | undefined;
+function partAt(bytes: DataView, isVector: boolean, at: number): PackedPart {
+  const count = bytes.getUint32(at + 8, true);
+  const lengths = at + (isVector ? vectorHead : recordHead);
+  return {
+    event: bytes.getFloat64(at, true),
+    available: isVector ? 0 : bytes.getFloat64(at + 16, true),
+    sequence: isVector ? 0 : bytes.getFloat64(at + 24, true),
+    isTombstone: !isVector && bytes.getUint8(at + 32) === 1,
+    count,
+    lengths,
+    texts: lengths + count,
+  };
+}
+
+let known: { readonly row: Uint8Array; readonly bytes: DataView } | undefined;
 
 /** The store reads every row into one buffer, until one is longer than that. */
-function viewOf(bytes: Uint8Array): DataView {
-  if (known?.bytes === bytes) return known.view;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  known = { bytes, view };
-  return view;
+function viewOf(row: Uint8Array): DataView {
+  if (known?.row === row) return known.bytes;
+  const bytes = new DataView(row.buffer, row.byteOffset, row.byteLength);
+  known = { row, bytes };
+  return bytes;
 }
 
 /** The inverse of `packEntity`. Pure. @throws Error for a form that this version does not know */

@@ -41,9 +41,9 @@ export function readColumns(
     const rows: EncodedReader = values;
     keys.begin(valuePlace(header, header.generation));
     for (const [entity, key] of entities.entries()) {
-      const bytes = rows.getBinaryFast(keys.of(key));
-      if (!bytes) builder.absent(entity, "not_found");
-      else if (isPacked(bytes)) addRow(builder, entity, header, bytes, places, at);
+      const row = rows.getBinaryFast(keys.of(key));
+      if (!row) builder.absent(entity, "not_found");
+      else if (isPacked(row)) addRow(builder, entity, header, row, places, at);
       else builder.vector(entity, readVector(header, question.keys[entity] ?? []));
     }
     return builder.build();
@@ -56,20 +56,32 @@ function liesPacked(values: Values, header: StoredHeader, { view }: ColumnsQuest
   return !(header.isEarly && hasEarlyRecords(values, header));
 }
 
+interface KnownPlaces {
+  readonly features: readonly string[];
+  readonly places: Int32Array;
+}
+
+/** By the header that a view had when it was read last. */
+const knownPlaces = new WeakMap<StoredHeader, KnownPlaces>();
+
 /** Of each value of a row which of the features it is that are asked for, else -1. */
-function placesOf({ featureNames }: StoredHeader, { features }: ColumnsQuestion): Int32Array {
-  return Int32Array.from(featureNames, (name) => features.indexOf(name));
+function placesOf(header: StoredHeader, { features }: ColumnsQuestion): Int32Array {
+  const before = knownPlaces.get(header);
+  if (before?.features === features) return before.places;
+  const places = Int32Array.from(header.featureNames, (name) => features.indexOf(name));
+  knownPlaces.set(header, { features, places });
+  return places;
 }
 
 function addRow(
   builder: ColumnsBuilder,
   entity: number,
   header: StoredHeader,
-  bytes: Uint8Array,
+  row: Uint8Array,
   places: Int32Array,
   at: EpochMicros,
 ): void {
-  const { isVector, parts } = readPacked(bytes);
+  const { bytes, isVector, parts } = readPacked(row);
   const [first] = parts;
   const standing =
     isVector && first ? vectorStanding(header, first, first.event, at) : recordsStanding(header, parts, at);

@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { EntityPart, OnlineState, OnlineViewKey } from "@portolan/features/contract";
 import { keyParts, type StoredEntity, type StoredHeader } from "@portolan/features/online-values";
 import type { Binary, RootDatabase } from "lmdb";
+import { toBufferKey } from "ordered-binary";
 import type { EarlyRow } from "./early-rows.ts";
+import type { EncodedReader } from "./encoded-key.ts";
 import type { WindowRow } from "./window-rows.ts";
 
 /** Who writes the generation that nobody reads yet. */
@@ -25,10 +27,11 @@ export function headerOf(values: Values, view: OnlineViewKey): StoredHeader | un
 }
 
 interface KnownHeader {
-  readonly key: Key;
+  /** Encoded. */
+  readonly key: Uint8Array;
   /** As it was read last, and the same decoded. */
-  bytes: Buffer;
-  header: StoredHeader | undefined;
+  readonly bytes: Buffer;
+  readonly header: StoredHeader | undefined;
 }
 
 /** Headers as they were read last, decoded: they change with a fold, and are read with each request. */
@@ -36,10 +39,11 @@ export class KnownHeaders {
   readonly #byView = new Map<string, KnownHeader>();
 
   of(values: Values, view: OnlineViewKey): StoredHeader | undefined {
+    const reader: EncodedReader = values;
     const name = `${view.organisationId}/${view.environment}/${view.view}`;
     const known = this.#byView.get(name);
-    const key = known?.key ?? headerKey(view);
-    const bytes = values.getBinaryFast(key);
+    const key = known?.key ?? toBufferKey(headerKey(view));
+    const bytes = reader.getBinaryFast(key);
     if (!bytes) return undefined;
     if (known && known.bytes.compare(bytes, 0, bytes.length) === 0) return known.header;
     const copy = Buffer.from(bytes.subarray(0, bytes.length));

@@ -1,4 +1,4 @@
-import type { EpochMicros } from "@portolan/kernel";
+import { copyShort, type EpochMicros } from "@portolan/kernel";
 import type {
   CellStatus,
   ColumnsQuestion,
@@ -25,6 +25,13 @@ export function cellText(value: number): string {
 const [isPresent, isNull] = [0, 1];
 const numbers = new Map(cellStatuses.map((status, number) => [status, number]));
 
+/** Bytes of a double of 17 digits, or thereabouts. */
+const expectedText = 20;
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
 /** Puts the columns of one question together, entity by entity: each is told once. */
 export class ColumnsBuilder {
   readonly #features: readonly string[];
@@ -34,6 +41,7 @@ export class ColumnsBuilder {
   readonly #starts: Uint32Array;
   readonly #ends: Uint32Array;
   #text: Buffer;
+  #view: DataView;
   #used = 0;
 
   constructor({ features, keys }: Pick<ColumnsQuestion, "features" | "keys">) {
@@ -44,7 +52,8 @@ export class ColumnsBuilder {
     this.#statuses = new Uint8Array(cells).fill(isNull);
     this.#starts = new Uint32Array(cells);
     this.#ends = new Uint32Array(cells);
-    this.#text = Buffer.allocUnsafe(Math.max(256, cells * 20));
+    this.#text = Buffer.allocUnsafe(Math.max(256, cells * expectedText));
+    this.#view = viewOf(this.#text);
   }
 
   /** An entity of which nothing is told but why, and what it is as of where there is something. */
@@ -77,15 +86,15 @@ export class ColumnsBuilder {
 
   /**
    * An entity whose values lie in one row as the texts of `cellText`, one after the other.
-   * @param lengths from where in `bytes` on one byte says the length of each text; 0 for null
+   * @param lengths from where in `row` on one byte says the length of each text; 0 for null
    * @param count how many there are
-   * @param texts where in `bytes` they begin
+   * @param texts where in `row` they begin
    * @param places of each value which feature it is, -1 for one that is not asked for
    */
   row(
     entity: number,
     asOf: number,
-    bytes: Uint8Array,
+    row: DataView,
     { lengths, count, texts }: { readonly lengths: number; readonly count: number; readonly texts: number },
     places: Int32Array,
   ): void {
@@ -94,7 +103,7 @@ export class ColumnsBuilder {
     const from = this.#used;
     let at = from;
     for (let index = 0; index < count; index++) {
-      const length = bytes[lengths + index] ?? 0;
+      const length = row.getUint8(lengths + index);
       const place = places[index] ?? -1;
       if (place >= 0 && length > 0) {
         const cell = place * entities + entity;
@@ -105,7 +114,7 @@ export class ColumnsBuilder {
       at += length;
     }
     this.#reserve(at - from);
-    this.#text.set(bytes.subarray(texts, texts + at - from), from);
+    copyShort(row, texts, at - from, this.#view, from);
     this.#used = at;
   }
 
@@ -124,6 +133,7 @@ export class ColumnsBuilder {
     const larger = Buffer.allocUnsafe((this.#used + bytes) * 2);
     this.#text.copy(larger, 0, 0, this.#used);
     this.#text = larger;
+    this.#view = viewOf(larger);
   }
 }
 

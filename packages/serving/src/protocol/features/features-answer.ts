@@ -1,6 +1,6 @@
 import type { OnlineColumns } from "@portolan/features/contract";
 import { cellStatuses } from "@portolan/features/policy";
-import { asEpochMicros, type EpochMicros, formatInstant } from "@portolan/kernel";
+import { asEpochMicros, copyShort, type EpochMicros, formatInstant } from "@portolan/kernel";
 import type { FeatureStatus } from "../../feature-plan.ts";
 import type { FeaturePlan } from "../../snapshot/schema.ts";
 import type { AskedView, FeaturesRequest } from "./features-request.ts";
@@ -58,9 +58,7 @@ export function writeFeatures(
   at: EpochMicros,
 ): FeaturesAnswer {
   const { endpoint, plan, views } = asked;
-  const out = new AnswerBytes(
-    read.reduce((sum, { text, statuses }) => sum + text.length + statuses.length * 11, 512),
-  );
+  const out = new AnswerBytes(expectedBytes(views, rows, read));
   const time = instantTexts();
   const head = `{"endpoint":${JSON.stringify(endpoint)},"service":${JSON.stringify(plan.service)}`;
   out.text(`${head},"at":${time(at)},"rows":${rows},"views":[`);
@@ -68,22 +66,51 @@ export function writeFeatures(
   for (const [index, view] of views.entries()) {
     const columns = read[index];
     if (!columns) continue;
-    const times = Array.from(columns.asOf, (asOf) => (Number.isNaN(asOf) ? "null" : time(asOf)));
-    const comma = index === 0 ? "" : ",";
-    out.text(`${comma}{"name":${JSON.stringify(view.name)},"event_times":[${times.join()}],"features":[`);
+    const texts = textsOf(view);
+    out.text(index === 0 ? texts.head : `,${texts.head}`);
+    out.text(Array.from(columns.asOf, (asOf) => (Number.isNaN(asOf) ? "null" : time(asOf))).join());
     const statuses = statusesAt(columns, plan, at);
-    for (const [feature, name] of view.features.entries()) {
-      out.text(`${feature === 0 ? "" : ","}{"name":${JSON.stringify(name)},"values":[`);
+    for (const [feature, text] of texts.features.entries()) {
       const cells = { from: feature * rows, to: (feature + 1) * rows };
+      out.bytesOf(text);
       out.values(columns, statuses, cells);
-      out.text('],"statuses":[');
+      out.bytesOf(betweenText);
       out.statuses(statuses, cells, counts);
-      out.text("]}");
     }
-    out.text("]}");
+    out.text("]}]}");
   }
   out.text("]}");
   return { body: out.bytes(), counts: countsByStatus(counts) };
+}
+
+/** What of a view's answer is always the same. */
+interface ViewTexts {
+  readonly head: string;
+  /** What stands before the values of each feature. */
+  readonly features: readonly DataView[];
+}
+
+const betweenText = viewOf(Buffer.from('],"statuses":['));
+const textsByView = new WeakMap<AskedView, ViewTexts>();
+
+function textsOf(view: AskedView): ViewTexts {
+  const known = textsByView.get(view);
+  if (known) return known;
+  const head = `{"name":${JSON.stringify(view.name)},"event_times":[`;
+  const features = view.features.map((name, index) => {
+    const before = index === 0 ? '],"features":[' : "]},";
+    return viewOf(Buffer.from(`${before}{"name":${JSON.stringify(name)},"values":[`));
+  });
+  textsByView.set(view, { head, features });
+  return { head, features };
+}
+
+/** Nearly always enough: what is written last is not to need a second buffer. */
+function expectedBytes(views: readonly AskedView[], rows: number, read: readonly OnlineColumns[]): number {
+  const names = views.reduce((sum, { features }) => sum + 1 + features.length, 1) * 100;
+  const times = views.length * rows * 30;
+  const texts = read.reduce((sum, { text, statuses }) => sum + text.length + statuses.length * 11, 0);
+  return names + times + texts + rows * (longestValue + longestStatus);
 }
 
 function countsByStatus(counts: Uint32Array): Map<FeatureStatus, number> {
@@ -125,7 +152,8 @@ function statusesAt(
 }
 
 const statusTexts = cellStatuses.map((status) => Buffer.from(`,"${status}"`));
-const nullText = Buffer.from("null");
+/** `null`. */
+const nullText = 0x6e756c6c;
 /** A comma, and the longest double, `null`, or status. */
 const [longestValue, longestStatus] = [26, 20];
 const comma = 0x2c;
@@ -138,10 +166,12 @@ interface Cells {
 /** A text that grows. */
 class AnswerBytes {
   #bytes: Buffer;
+  #view: DataView;
   #at = 0;
 
   constructor(expected: number) {
     this.#bytes = Buffer.allocUnsafe(expected);
+    this.#view = viewOf(this.#bytes);
   }
 
   bytes(): Uint8Array {
@@ -154,18 +184,28 @@ class AnswerBytes {
     this.#at += this.#bytes.write(text, this.#at);
   }
 
+  bytesOf(text: DataView): void {
+    this.#reserve(text.byteLength);
+    copyShort(text, 0, text.byteLength, this.#view, this.#at);
+    this.#at += text.byteLength;
+  }
+
   values({ starts, ends, text }: OnlineColumns, statuses: Uint8Array, { from, to }: Cells): void {
     this.#reserve((to - from) * longestValue);
-    const bytes = this.#bytes;
+    const view = this.#view;
+    const source = new DataView(text.buffer, text.byteOffset, text.byteLength);
     let at = this.#at;
     for (let cell = from; cell < to; cell++) {
-      if (cell > from) bytes[at++] = comma;
-      const isPresent = statuses[cell] === present;
-      const source = isPresent ? text : nullText;
-      const end = isPresent ? (ends[cell] ?? 0) : nullText.length;
-      // A call to copy some bytes costs more than a few turns of a loop.
-      for (let place = isPresent ? (starts[cell] ?? 0) : 0; place < end; place++)
-        bytes[at++] = source[place] ?? 0;
+      if (cell > from) view.setUint8(at++, comma);
+      if (statuses[cell] === present) {
+        const start = starts[cell] ?? 0;
+        const length = (ends[cell] ?? 0) - start;
+        copyShort(source, start, length, view, at);
+        at += length;
+      } else {
+        view.setUint32(at, nullText);
+        at += 4;
+      }
     }
     this.#at = at;
   }
@@ -193,14 +233,19 @@ class AnswerBytes {
     const larger = Buffer.allocUnsafe((this.#at + bytes) * 2);
     this.#bytes.copy(larger, 0, 0, this.#at);
     this.#bytes = larger;
+    this.#view = viewOf(larger);
   }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
 
 const runs: Buffer[] = [];
 
 /** The text of a status as often as it stands there, each with a comma before it. */
 function runOf(status: number, length: number): Uint8Array {
-  const text = statusTexts[status] ?? nullText;
+  const text = statusTexts[status] ?? statusTexts[isNull] ?? Buffer.alloc(0);
   let run = runs[status];
   if (!run || run.length < text.length * length) {
     run = Buffer.alloc(text.length * Math.max(16, length * 2), text);
