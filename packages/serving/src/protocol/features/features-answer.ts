@@ -59,16 +59,15 @@ export function writeFeatures(
 ): FeaturesAnswer {
   const { endpoint, plan, views } = asked;
   const out = new AnswerBytes(expectedBytes(views, rows, read));
-  const time = instantTexts();
   const head = `{"endpoint":${JSON.stringify(endpoint)},"service":${JSON.stringify(plan.service)}`;
-  out.text(`${head},"at":${time(at)},"rows":${rows},"views":[`);
+  out.text(`${head},"at":"${formatInstant(at)}","rows":${rows},"views":[`);
   const counts = new Uint32Array(cellStatuses.length);
   for (const [index, view] of views.entries()) {
     const columns = read[index];
     if (!columns) continue;
     const texts = textsOf(view);
     out.text(index === 0 ? texts.head : `,${texts.head}`);
-    out.text(Array.from(columns.asOf, (asOf) => (Number.isNaN(asOf) ? "null" : time(asOf))).join());
+    out.text(timesText(columns.asOf));
     const statuses = statusesAt(columns, plan, at);
     for (const [feature, text] of texts.features.entries()) {
       const cells = { from: feature * rows, to: (feature + 1) * rows };
@@ -122,14 +121,23 @@ function countsByStatus(counts: Uint32Array): Map<FeatureStatus, number> {
   );
 }
 
-/** Times as JSON; many rows have the same. */
-function instantTexts(): (micros: number) => string {
-  const known = new Map<number, string>();
-  return (micros) => {
-    const text = known.get(micros) ?? `"${formatInstant(asEpochMicros(micros))}"`;
-    known.set(micros, text);
-    return text;
-  };
+/** Times as JSON, by microseconds: values of many entities, and of many requests, have the same. */
+const known = new Map<number, string>();
+const mostKnown = 10_000;
+
+function instantText(micros: number): string {
+  const text = known.get(micros);
+  if (text !== undefined) return text;
+  if (known.size >= mostKnown) known.clear();
+  const made = `"${formatInstant(asEpochMicros(micros))}"`;
+  known.set(micros, made);
+  return made;
+}
+
+function timesText(asOf: Float64Array): string {
+  let text = "";
+  for (const time of asOf) text += `,${Number.isNaN(time) ? "null" : instantText(time)}`;
+  return text.slice(1);
 }
 
 const present = cellStatuses.indexOf("present");
