@@ -12,7 +12,7 @@ test("an encoded key is the key as the store encodes it, whatever its parts are"
   fc.assert(
     fc.property(
       fc.nat(),
-      fc.array(fc.array(part, { minLength: 1, maxLength: 4 })),
+      fc.array(fc.array(part, { minLength: 1, maxLength: 4 }), { maxLength: 5 }),
       (generation, entities) => {
         const place = ["value", "org_a", "dev", "v@1", generation];
         keys.begin(place);
@@ -20,5 +20,6 @@ test("an encoded key is the key as the store encodes it, whatever its parts are"
           expect(Buffer.from(keys.of(parts)).equals(toBufferKey([...place, ...parts]))).toBe(true);
       },
     ),
+    { numRuns: 25 },
   );
 });
