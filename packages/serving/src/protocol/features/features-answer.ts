@@ -69,10 +69,11 @@ export function writeFeatures(
     out.text(index === 0 ? texts.head : `,${texts.head}`);
     out.text(timesText(columns.asOf));
     const statuses = statusesAt(columns, plan, at);
+    const values = viewOf(columns.text);
     for (const [feature, text] of texts.features.entries()) {
       const cells = { from: feature * rows, to: (feature + 1) * rows };
       out.bytesOf(text);
-      out.values(columns, statuses, cells);
+      out.values(columns, values, statuses, cells);
       out.bytesOf(betweenText);
       out.statuses(statuses, cells, counts);
     }
@@ -159,7 +160,9 @@ function statusesAt(
   );
 }
 
-const statusTexts = cellStatuses.map((status) => Buffer.from(`,"${status}"`));
+const statusTexts = cellStatuses.map((status) => viewOf(Buffer.from(`"${status}",`)));
+/** From so many equal statuses on one long copy costs less than many short ones. */
+const longRun = 8;
 /** `null`. */
 const nullText = 0x6e756c6c;
 /** A comma, and the longest double, `null`, or status. */
@@ -198,24 +201,24 @@ class AnswerBytes {
     this.#at += text.byteLength;
   }
 
-  values({ starts, ends, text }: OnlineColumns, statuses: Uint8Array, { from, to }: Cells): void {
+  values({ starts, ends }: OnlineColumns, texts: DataView, statuses: Uint8Array, { from, to }: Cells): void {
     this.#reserve((to - from) * longestValue);
     const view = this.#view;
-    const source = new DataView(text.buffer, text.byteOffset, text.byteLength);
     let at = this.#at;
     for (let cell = from; cell < to; cell++) {
-      if (cell > from) view.setUint8(at++, comma);
       if (statuses[cell] === present) {
         const start = starts[cell] ?? 0;
         const length = (ends[cell] ?? 0) - start;
-        copyShort(source, start, length, view, at);
+        copyShort(texts, start, length, view, at);
         at += length;
       } else {
         view.setUint32(at, nullText);
         at += 4;
       }
+      view.setUint8(at++, comma);
     }
-    this.#at = at;
+    // The last comma is written over.
+    this.#at = at - 1;
   }
 
   /** @param counts of each status; what is written is added */
@@ -226,14 +229,23 @@ class AnswerBytes {
       const status = statuses[cell] ?? isNull;
       let end = cell + 1;
       while (end < to && statuses[end] === status) end++;
-      const run = runOf(status, end - cell);
-      const skipped = cell === from ? 1 : 0;
-      this.#bytes.set(skipped === 1 ? run.subarray(1) : run, at);
-      at += run.length - skipped;
+      at += this.#repeat(status, end - cell, at);
       counts[status] = (counts[status] ?? 0) + end - cell;
       cell = end;
     }
-    this.#at = at;
+    this.#at = at - 1;
+  }
+
+  /** Writes a status with its comma some times over; @returns the bytes. */
+  #repeat(status: number, times: number, at: number): number {
+    const text = statusTexts[status];
+    if (!text) return 0;
+    const { byteLength } = text;
+    if (times > longRun) this.#bytes.set(runOf(status, text, times), at);
+    else
+      for (let time = 0; time < times; time++)
+        copyShort(text, 0, byteLength, this.#view, at + time * byteLength);
+    return times * byteLength;
   }
 
   #reserve(bytes: number): void {
@@ -251,13 +263,14 @@ function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
 
 const runs: Buffer[] = [];
 
-/** The text of a status as often as it stands there, each with a comma before it. */
-function runOf(status: number, length: number): Uint8Array {
-  const text = statusTexts[status] ?? statusTexts[isNull] ?? Buffer.alloc(0);
+/** The text of a status as often as it stands there. */
+function runOf(status: number, text: DataView, times: number): Uint8Array {
+  const length = text.byteLength * times;
   let run = runs[status];
-  if (!run || run.length < text.length * length) {
-    run = Buffer.alloc(text.length * Math.max(16, length * 2), text);
+  if (!run || run.length < length) {
+    const once = new Uint8Array(text.buffer, text.byteOffset, text.byteLength);
+    run = Buffer.alloc(length * 2, once);
     runs[status] = run;
   }
-  return run.subarray(0, text.length * length);
+  return run.subarray(0, length);
 }
