@@ -28,13 +28,18 @@ test("every double comes back bit for bit, of one vector and of any number of re
 });
 
 test("the bytes are those of the specification", () => {
-  const vector = packEntity({ a: 1, v: [0.5, null, -12] });
+  const u32 = (value: number) => `${value.toString(16).padStart(2, "0")}000000`;
+  const ascii = (text: string) => Buffer.from(text).toString("hex");
+  const [one, two, three] = ["000000000000f03f", "0000000000000040", "0000000000000840"];
+  const seventh = "922449922449c23f";
+  const vector = packEntity({ a: 1, v: [0.5, null, -12, 1 / 7] });
+  const texts = ascii("0.5-120.14285714285714285");
   expect(vector.toString("hex")).toBe(
-    `c1010000${"01000000"}${"000000000000f03f"}${"03000000"}${"06000000"}${"030003"}${Buffer.from("0.5-12").toString("hex")}`,
+    ["c1010000", u32(1), one, u32(4), u32(25), u32(1), "03000313", texts, seventh].join(""),
   );
   const record = packEntity({ r: [[1, 2, 3, 1, [null]]] });
   expect(record.toString("hex")).toBe(
-    `c1010100${"01000000"}${"000000000000f03f"}${"01000000"}${"00000000"}${"0000000000000040"}${"0000000000000840"}${"0100000000000000"}00`,
+    ["c1010100", u32(1), one, u32(1), u32(0), u32(0), two, three, "0100000000000000", "00"].join(""),
   );
 });
 

@@ -3,17 +3,19 @@ import type { StoredEntity, StoredRecords, StoredVector } from "@portolan/featur
 
 /**
  * How the values of one entity lie in the store (docs/spec/online-rows.md): each value as its JSON text behind a table of their lengths, so that a reader who
- * passes them on copies bytes. Rows of before are MessagePack, which never begins with this byte.
+ * passes them on copies bytes; and as a double, too, where its text takes long to read. Rows of before are MessagePack, which never begins with this byte.
  */
 const marker = 0xc1;
 const formVersion = 1;
 const [vectorKind, recordsKind] = [0, 1];
 
 const rowHead = 8;
-/** As-of or event time, how many values, and how many bytes of text. */
-const vectorHead = 16;
+/** As-of or event time, how many values, how many bytes of text, and how many doubles. */
+const vectorHead = 20;
 /** The same, and when it was available, its sequence, and whether it is a tombstone. */
-const recordHead = 40;
+const recordHead = 44;
+/** Up to 15 digits are exact as a double, and so is the power of ten below them: their quotient is rounded once, as the text's value is. */
+const shortText = 15;
 
 export function isPacked(bytes: Uint8Array): boolean {
   return bytes[0] === marker;
@@ -39,27 +41,33 @@ function recordPart([at, available, sequence, tombstone, values]: StoredRecords[
 }
 
 function packParts(kind: number, head: number, parts: readonly Part[]): Buffer {
-  const texts = parts.map(({ values }) => values.map((value) => (value === null ? "" : cellText(value))));
-  const sizes = texts.map((own) => own.reduce((sum, text) => sum + text.length, 0));
-  const total = texts.reduce((sum, own, index) => sum + head + own.length + (sizes[index] ?? 0), rowHead);
-  const bytes = Buffer.alloc(total);
-  bytes.set([marker, formVersion, kind]);
-  bytes.writeUInt32LE(parts.length, 4);
-  let at = rowHead;
-  for (const [index, part] of parts.entries()) {
-    const own = texts[index] ?? [];
-    bytes.writeDoubleLE(part.at, at);
-    bytes.writeUInt32LE(own.length, at + 8);
-    bytes.writeUInt32LE(sizes[index] ?? 0, at + 12);
-    if (kind === recordsKind) {
-      bytes.writeDoubleLE(part.available ?? 0, at + 16);
-      bytes.writeDoubleLE(part.sequence ?? 0, at + 24);
-      bytes.writeUInt8(part.tombstone ?? 0, at + 32);
-    }
-    at += head;
-    for (const text of own) bytes.writeUInt8(text.length, at++);
-    for (const text of own) at += bytes.write(text, at, "latin1");
+  const row = Buffer.alloc(rowHead);
+  row.set([marker, formVersion, kind]);
+  row.writeUInt32LE(parts.length, 4);
+  return Buffer.concat([row, ...parts.map((part) => packPart(head, part))]);
+}
+
+function packPart(head: number, { at, values, available, sequence, tombstone }: Part): Buffer {
+  const texts = values.map((value) => (value === null ? "" : cellText(value)));
+  const doubles = values.filter((_, index) => (texts[index]?.length ?? 0) > shortText);
+  const text = texts.join("");
+  const bytes = Buffer.alloc(head + texts.length + text.length + doubles.length * 8);
+  bytes.writeDoubleLE(at, 0);
+  bytes.writeUInt32LE(texts.length, 8);
+  bytes.writeUInt32LE(text.length, 12);
+  bytes.writeUInt32LE(doubles.length, 16);
+  if (head === recordHead) {
+    bytes.writeDoubleLE(available ?? 0, 20);
+    bytes.writeDoubleLE(sequence ?? 0, 28);
+    bytes.writeUInt8(tombstone ?? 0, 36);
   }
+  bytes.set(
+    texts.map(({ length }) => length),
+    head,
+  );
+  let place = head + texts.length;
+  place += bytes.write(text, place, "latin1");
+  for (const value of doubles) place = bytes.writeDoubleLE(value ?? 0, place);
   return bytes;
 }
 
@@ -72,9 +80,11 @@ export interface PackedPart {
   readonly isTombstone: boolean;
   /** How many values there are. */
   readonly count: number;
-  /** Where in the row their lengths and their texts begin. */
+  /** Where in the row their lengths, their texts, and the doubles of the long ones begin, and where the part ends. */
   readonly lengths: number;
   readonly texts: number;
+  readonly doubles: number;
+  readonly end: number;
 }
 
 /** What of a row is known without its values. */
@@ -103,7 +113,7 @@ export function readPacked(row: Uint8Array): PackedRow {
   for (let at = rowHead; parts.length < left; ) {
     const part = partAt(bytes, isVector, at);
     parts.push(part);
-    at = part.texts + bytes.getUint32(at + 12, true);
+    at = part.end;
   }
   return { bytes, isVector, parts };
 }
@@ -111,14 +121,18 @@ export function readPacked(row: Uint8Array): PackedRow {
 function partAt(bytes: DataView, isVector: boolean, at: number): PackedPart {
   const count = bytes.getUint32(at + 8, true);
   const lengths = at + (isVector ? vectorHead : recordHead);
+  const texts = lengths + count;
+  const doubles = texts + bytes.getUint32(at + 12, true);
   return {
     event: bytes.getFloat64(at, true),
-    available: isVector ? 0 : bytes.getFloat64(at + 16, true),
-    sequence: isVector ? 0 : bytes.getFloat64(at + 24, true),
-    isTombstone: !isVector && bytes.getUint8(at + 32) === 1,
+    available: isVector ? 0 : bytes.getFloat64(at + 20, true),
+    sequence: isVector ? 0 : bytes.getFloat64(at + 28, true),
+    isTombstone: !isVector && bytes.getUint8(at + 36) === 1,
     count,
     lengths,
-    texts: lengths + count,
+    texts,
+    doubles,
+    end: doubles + bytes.getUint32(at + 16, true) * 8,
   };
 }
 
@@ -133,8 +147,8 @@ function viewOf(row: Uint8Array): DataView {
 }
 
 /** The inverse of `packEntity`. Pure. @throws Error for a form that this version does not know */
-export function unpackEntity(bytes: Uint8Array): StoredVector | StoredRecords {
-  const { isVector, parts } = readPacked(bytes);
+export function unpackEntity(row: Uint8Array): StoredVector | StoredRecords {
+  const { bytes, isVector, parts } = readPacked(row);
   const [first] = parts;
   if (isVector && first) return { a: first.event, v: valuesOf(bytes, first) };
   return {
@@ -145,37 +159,38 @@ export function unpackEntity(bytes: Uint8Array): StoredVector | StoredRecords {
   };
 }
 
-function valuesOf(bytes: Uint8Array, { count, lengths, texts }: PackedPart): (number | null)[] {
+function valuesOf(bytes: DataView, { count, lengths, texts, doubles }: PackedPart): (number | null)[] {
   const values: (number | null)[] = [];
   let at = texts;
+  let double = doubles;
   for (let index = 0; index < count; index++) {
-    const length = bytes[lengths + index] ?? 0;
-    values.push(length === 0 ? null : numberAt(bytes, at, at + length));
+    const length = bytes.getUint8(lengths + index);
+    if (length === 0) values.push(null);
+    else if (length > shortText) {
+      values.push(bytes.getFloat64(double, true));
+      double += 8;
+    } else values.push(shortNumber(bytes, at, at + length));
     at += length;
   }
   return values;
 }
 
-const [quote, minus, point, digit0] = [0x22, 0x2d, 0x2e, 0x30];
-/** Up to 15 digits are exact as a double, and so is the power of ten below them: their quotient is rounded once, as the text's value is. */
-const exactLength = 15;
-const powers = Array.from({ length: exactLength + 1 }, (_, power) => Number(`1e${power}`));
+const [minus, point, digit0] = [0x2d, 0x2e, 0x30];
+const powers = Array.from({ length: shortText + 1 }, (_, power) => Number(`1e${power}`));
 
-/** The number that a text of `cellText` stands for. */
-function numberAt(bytes: Uint8Array, from: number, to: number): number {
-  if (bytes[from] === quote) return Number(textAt(bytes, from + 1, to - 1));
-  if (to - from > exactLength) return Number(textAt(bytes, from, to));
-  const isNegative = bytes[from] === minus;
+/** The number that a short text of `cellText` stands for. */
+function shortNumber(bytes: DataView, from: number, to: number): number {
+  const isNegative = bytes.getUint8(from) === minus;
   let whole = 0;
   let decimals = -1;
   for (let at = isNegative ? from + 1 : from; at < to; at++) {
-    const code = bytes[at] ?? 0;
+    const code = bytes.getUint8(at);
     if (code === point) {
       decimals = 0;
       continue;
     }
     const digit = code - digit0;
-    if (digit < 0 || digit > 9) return Number(textAt(bytes, from, to));
+    if (digit < 0 || digit > 9) return otherNumber(bytes, from, to);
     whole = whole * 10 + digit;
     if (decimals >= 0) decimals += 1;
   }
@@ -183,6 +198,8 @@ function numberAt(bytes: Uint8Array, from: number, to: number): number {
   return isNegative ? -value : value;
 }
 
-function textAt({ buffer, byteOffset }: Uint8Array, from: number, to: number): string {
-  return Buffer.from(buffer, byteOffset + from, to - from).toString("latin1");
+/** With an exponent, or a text for what JSON has no number for. */
+function otherNumber({ buffer, byteOffset }: DataView, from: number, to: number): number {
+  const text = Buffer.from(buffer, byteOffset + from, to - from).toString("latin1");
+  return Number(text.replaceAll('"', ""));
 }
