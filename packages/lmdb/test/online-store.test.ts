@@ -4,7 +4,7 @@ import { open } from "lmdb";
 import { describe, expect, test } from "vitest";
 import { earlySuite } from "../../features/test/online-store/early-suite.ts";
 import { foldSuite } from "../../features/test/online-store/fold-suite.ts";
-import { header, once, readOne, rowsOf } from "../../features/test/online-store/store-world.ts";
+import { header, once, readOne, rowOf, rowsOf } from "../../features/test/online-store/store-world.ts";
 import { valuesSuite } from "../../features/test/online-store/values-suite.ts";
 import { windowsSuite } from "../../features/test/online-store/windows-suite.ts";
 import { openWorld } from "./lmdb-world.ts";
@@ -27,6 +27,22 @@ test("old generations do not pile up, and the last one stays for a reader that i
   );
   await raw.close();
   expect([...generations]).toEqual([11, 12]);
+  await store.close();
+});
+
+test("what JSON has no number for is a text in columns, and a number to whoever computes with it", async () => {
+  await using world = await openWorld();
+  const store = world.openWriter();
+  const values = [Number.NaN, Number.NEGATIVE_INFINITY];
+  await store.replace(header, asEpochMicros(1000), [{ key: ["x"], values }]);
+  const asked = { view: header, keys: [["x"]], features: ["a", "b"] };
+  const [columns] = await store.readColumns([asked], asEpochMicros(1000));
+  expect(columns && rowOf(columns, 0, ["a", "b"]).cells).toEqual([
+    ["a", '"NaN"'],
+    ["b", '"-Infinity"'],
+  ]);
+  const [found] = await store.read([{ view: header, key: ["x"] }], asEpochMicros(1000));
+  expect(found && [found.values["a"]?.value, found.values["b"]?.value]).toEqual(values);
   await store.close();
 });
 

@@ -49,6 +49,7 @@ export interface FeaturesAnswer {
  * The answer of `POST /v1/features/online`: by view the time of each row's values, and by feature its values and their statuses, one per row. It is put
  * together as bytes, of values that are JSON already: of a hundred entities with fifty features it is ten thousand elements. Pure.
  *
+ * @param rows at least 1
  * @param read one per view
  */
 export function writeFeatures(
@@ -123,15 +124,15 @@ function countsByStatus(counts: Uint32Array): Map<FeatureStatus, number> {
 }
 
 /** Times as JSON, by microseconds: values of many entities, and of many requests, have the same. */
-const known = new Map<number, string>();
-const mostKnown = 10_000;
+const instants = new Map<number, string>();
+const mostInstants = 10_000;
 
 function instantText(micros: number): string {
-  const text = known.get(micros);
+  const text = instants.get(micros);
   if (text !== undefined) return text;
-  if (known.size >= mostKnown) known.clear();
+  if (instants.size >= mostInstants) instants.clear();
   const made = `"${formatInstant(asEpochMicros(micros))}"`;
-  known.set(micros, made);
+  instants.set(micros, made);
   return made;
 }
 
