@@ -25,7 +25,8 @@ now = datetime.now(timezone.utc)
 defined = []
 for view in range(views):
     names = [f"v{view}_f{index}" for index in range(features)]
-    frame = pd.DataFrame({name: [index / 7] * entities for index, name in enumerate(names)})
+    columns = {name: [(row * features + index) / 7 for row in range(entities)] for index, name in enumerate(names)}
+    frame = pd.DataFrame(columns)
     frame["entity_id"] = [f"e{index}" for index in range(entities)]
     frame["event_timestamp"] = now - timedelta(minutes=1)
     frame.to_parquet(folder / f"view{view}.parquet")

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { cpus, loadavg, tmpdir } from "node:os";
@@ -14,8 +15,9 @@ import { pythonOf } from "../peers/servers.ts";
 
 /**
  * 50 features of 5 views over HTTP, of 1 and of 100 entities: the gateway's `POST /v1/features/online` (a credential, a grant, limits, ttl and status on; LMDB) beside
- * Feast's own feature server (no authentication; SQLite, which was its fastest store on one machine; one worker, no access log). One connection each, kept alive,
- * one request after the other, in turn. Needs Python 3 and, for the first run, a package index.
+ * Feast's own feature server (no authentication; SQLite, which was its fastest store on one machine; one worker, no access log), and beside a bare server of
+ * node:http that answers as many bytes without any work: what the client, the sockets and the waking of processes cost. Every value is a double of its own.
+ * One connection each, kept alive, one request after the other, in turn. Needs Python 3 and, for the first run, a package index.
  *
  * Usage: node bench/features/http.ts [entities] [rounds]
  */
@@ -26,12 +28,13 @@ const feastPort = 47_315;
 
 interface Target {
   readonly name: string;
-  readonly url: string;
+  /** By the bytes of the gateway's answer. */
+  readonly url: (bytes: number) => string;
   readonly headers: Readonly<Record<string, string>>;
   readonly agent: Agent;
   readonly body: (keys: readonly string[]) => string;
-  /** How many values an answer has. */
-  readonly count: (answer: string) => number;
+  /** How many values an answer has; undefined where it has none. */
+  readonly count: (answer: string) => number | undefined;
 }
 
 async function startOurs(installation: TestInstallation): Promise<Target> {
@@ -64,15 +67,17 @@ async function startOurs(installation: TestInstallation): Promise<Target> {
   for (const [view, name] of names.entries()) {
     const featureNames = Array.from({ length: features }, (_, index) => `v${view}_f${index}`);
     const place = { organisationId: installation.organisationId, environment: "dev", view: name, digest };
-    const values = featureNames.map((_, index) => index / 7);
-    const rows = Array.from({ length: entities }, (_, index) => ({ key: [`e${index}`], values }));
+    const rows = Array.from({ length: entities }, (_, entity) => ({
+      key: [`e${entity}`],
+      values: featureNames.map((_, index) => (entity * features + index) / 7),
+    }));
     await store.replace({ ...place, ttlMicros: 3_600_000_000, featureNames }, asOf, rows);
   }
   await store.close();
   const gateway = await installation.start();
   return {
     name: "portolan",
-    url: `${gateway.url}/v1/features/online`,
+    url: () => `${gateway.url}/v1/features/online`,
     headers: { authorization: `Bearer ${installation.apiKey}`, "x-portolan-purpose": "care" },
     agent: new Agent({ keepAlive: true, maxSockets: 1 }),
     body: (keys) => JSON.stringify({ endpoint: "bench", entities: { entity_id: keys } }),
@@ -90,7 +95,7 @@ async function startFeast(folder: string): Promise<Target & { end(): void }> {
   });
   const target = {
     name: "feast",
-    url: `http://127.0.0.1:${feastPort}/get-online-features`,
+    url: () => `http://127.0.0.1:${feastPort}/get-online-features`,
     headers: {},
     agent: new Agent({ keepAlive: true, maxSockets: 1 }),
     body: (keys: readonly string[]) =>
@@ -108,12 +113,27 @@ async function startFeast(folder: string): Promise<Target & { end(): void }> {
   throw new Error("feast does not serve");
 }
 
-function ask({ url, headers, agent, body }: Target, keys: readonly string[]): Promise<string> {
+async function startBare(): Promise<Target & { end(): void }> {
+  const script = fileURLToPath(new URL("./bare-server.ts", import.meta.url));
+  const child = spawn(process.execPath, [script], { stdio: ["pipe", "pipe", "inherit"] });
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  return {
+    name: "bare node:http",
+    url: (bytes) => `http://127.0.0.1:${Number(line.toString())}/${bytes}`,
+    headers: {},
+    agent: new Agent({ keepAlive: true, maxSockets: 1 }),
+    body: (keys) => JSON.stringify({ endpoint: "bench", entities: { entity_id: keys } }),
+    count: () => undefined,
+    end: () => child.stdin.end(),
+  };
+}
+
+function ask({ url, headers, agent, body }: Target, keys: readonly string[], bytes = 0): Promise<string> {
   const text = body(keys);
   return new Promise((resolve, reject) => {
     const length = String(Buffer.byteLength(text));
     const sent = request(
-      url,
+      url(bytes),
       {
         method: "POST",
         agent,
@@ -134,16 +154,19 @@ function ask({ url, headers, agent, body }: Target, keys: readonly string[]): Pr
   });
 }
 
+/** @param targets ours first */
 async function measure(targets: readonly Target[], batch: number): Promise<void> {
   const times = new Map<string, number[]>(targets.map(({ name }) => [name, []]));
+  let bytes = 0;
   for (let round = 0; round < rounds + warmUp; round++)
     for (const target of targets) {
       const keys = Array.from({ length: batch }, () => `e${Math.floor(Math.random() * entities)}`);
       const start = performance.now();
-      const answer = await ask(target, keys);
+      const answer = await ask(target, keys, bytes);
       const spent = performance.now() - start;
-      const values = target.count(answer);
+      const values = target.count(answer) ?? batch * views * features;
       if (values !== batch * views * features) throw new Error(`${target.name} answered ${values} values`);
+      if (target === targets[0]) bytes = answer.length;
       if (round >= warmUp) times.get(target.name)?.push(spent);
     }
   const [ours, theirs] = targets.map(({ name }) => {
@@ -166,12 +189,14 @@ const installation = new TestInstallation();
 try {
   const ours = await startOurs(installation);
   const feast = await startFeast(folder);
+  const bare = await startBare();
   console.log(`${machine()}; ${entities} entities, ${rounds} rounds`);
-  await measure([ours, feast], 1);
-  await measure([ours, feast], 100);
+  await measure([ours, feast, bare], 1);
+  await measure([ours, feast, bare], 100);
   console.log(machine());
   feast.end();
-  for (const { agent } of [ours, feast]) agent.destroy();
+  bare.end();
+  for (const { agent } of [ours, feast, bare]) agent.destroy();
 } finally {
   installation.dispose();
   rmSync(folder, { recursive: true, force: true });

@@ -268,6 +268,7 @@ async function openServer(): Promise<AsyncDisposable & { readonly url: string }>
 /** The request of a training set never touches the online store. */
 const noStore = {
   read: () => Promise.resolve([]),
+  readColumns: () => Promise.resolve([]),
   replace: () => Promise.resolve({}),
   update: () => Promise.resolve(),
   foldPosition: () => Promise.resolve(undefined),

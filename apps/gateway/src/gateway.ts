@@ -77,6 +77,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     }),
     metrics,
     readOnline: features.reader,
+    readColumns: features.columnsReader,
     statistics: new StatisticsBook(),
     ...(parts.traces ? { traces: parts.traces } : {}),
     ...(parts.accessLog ? { accessLog: parts.accessLog } : {}),

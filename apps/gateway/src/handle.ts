@@ -10,7 +10,7 @@ import {
   serverMetadata,
   type TextOperation,
 } from "@portolan/serving/policy";
-import { readFeatures } from "./features/read-features.ts";
+import { type FeatureReadDeps, readFeatures } from "./features/read-features.ts";
 import { type Answer, errorAnswer, fault, json } from "./http/answers.ts";
 import { v1Call, v2Call } from "./http/infer-calls.ts";
 import { readBody } from "./http/read-body.ts";
@@ -34,7 +34,7 @@ import type { SnapshotManager } from "./snapshot/snapshot-manager.ts";
 import { answerText } from "./text/answer-text.ts";
 import { inOpenAiShape } from "./text/openai-errors.ts";
 
-export interface HandleDeps extends InferDeps {
+export interface HandleDeps extends InferDeps, FeatureReadDeps {
   readonly snapshots: SnapshotManager;
   readonly version: string;
   readonly isDraining: () => boolean;

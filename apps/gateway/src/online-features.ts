@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { OnlineReader, OnlineVector } from "@portolan/features/contract";
+import { columnsWithout } from "@portolan/features/online-columns";
 import { type Logger, messageOf } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
-import type { OnlineRow, ReadOnline } from "@portolan/serving/policy";
+import type { OnlineRow, ReadFeatureColumns, ReadOnline } from "@portolan/serving/policy";
 import type { GatewayConfig } from "./config.ts";
 
 /** Whose values are read. */
@@ -14,6 +15,7 @@ export interface OnlinePlace {
 
 export interface OnlineFeatures {
   readonly reader: (place: OnlinePlace) => ReadOnline;
+  readonly columnsReader: (place: OnlinePlace) => ReadFeatureColumns;
   close(): Promise<void>;
 }
 
@@ -47,6 +49,17 @@ function readingFrom(store: OnlineReader): OnlineFeatures {
         }));
         return (await store.read(asked, at)).map(rowOf);
       },
+    columnsReader:
+      ({ organisationId, environment }) =>
+      (questions, at) =>
+        store.readColumns(
+          questions.map(({ view: { name, digest }, keys, features }) => ({
+            view: { organisationId, environment, view: name, digest },
+            keys,
+            features,
+          })),
+          at,
+        ),
     close: () => store.close(),
   };
 }
@@ -80,6 +93,8 @@ function embeddedReader(folder: string, log: Logger): OnlineReader {
   return {
     read: async (questions, at) =>
       open()?.read(questions, at) ?? questions.map(() => ({ status: whenClosed, values: {} })),
+    readColumns: async (questions, at) =>
+      open()?.readColumns(questions, at) ?? questions.map((question) => columnsWithout(question, whenClosed)),
     close: async () => store?.close(),
   };
 }

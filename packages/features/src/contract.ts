@@ -3,10 +3,13 @@ export type { LogRecord } from "./log/log-record.ts";
 export type { OnDemandPlan, RequestField } from "./on-demand/on-demand-model.ts";
 export type {
   AcceptedRange,
+  CellStatus,
+  ColumnsQuestion,
   EarlyValues,
   EntityPart,
   FoldPosition,
   LogFold,
+  OnlineColumns,
   OnlineQuestion,
   OnlineReader,
   OnlineRecord,

@@ -108,6 +108,33 @@ export interface OnlineQuestion {
   readonly key: OnlineRow["key"];
 }
 
+/** Which features of which entities of a view are asked for. */
+export interface ColumnsQuestion {
+  readonly view: OnlineViewKey;
+  readonly keys: readonly OnlineRow["key"][];
+  /** Names of features of the view. */
+  readonly features: readonly string[];
+}
+
+/** Why a cell has its value, or none. `unavailable`: the store did not answer in time. */
+export type CellStatus = ValueStatus | "unavailable";
+
+/**
+ * Values of some features of a view, for whoever passes them on as JSON: a value is its text. The cell of a feature and an entity, each by its place in
+ * the question, is `feature * entities + entity`.
+ */
+export interface OnlineColumns {
+  /** Of each entity, as `OnlineVector.asOf`: epoch microseconds, NaN where there is none. */
+  readonly asOf: Float64Array;
+  /** Of each cell, by its place in `cellStatuses`. */
+  readonly statuses: Uint8Array;
+  /** Of each cell that is present, where in `text` its value begins and ends; elsewhere they say nothing. */
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+  /** JSON, in ASCII: a number, or a text for NaN and the infinities. */
+  readonly text: Uint8Array;
+}
+
 /** The newest values per entity, as whoever serves reads them. Any number of processes read. */
 export interface OnlineReader {
   /**
@@ -116,6 +143,8 @@ export interface OnlineReader {
    * does not say in time is `unavailable`.
    */
   read(questions: readonly OnlineQuestion[], at: EpochMicros): Promise<readonly OnlineVector[]>;
+  /** As `read`, feature by feature: the same values, statuses and times, one answer per question. */
+  readColumns(questions: readonly ColumnsQuestion[], at: EpochMicros): Promise<readonly OnlineColumns[]>;
   close(): Promise<void>;
 }
 

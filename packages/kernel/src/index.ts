@@ -4,6 +4,7 @@ export * from "./artifacts.ts";
 export * from "./authorizer.ts";
 export * from "./canonical-json.ts";
 export * from "./config.ts";
+export * from "./copy-bytes.ts";
 export * from "./digest.ts";
 export * from "./durable-files.ts";
 export * from "./early-messages.ts";

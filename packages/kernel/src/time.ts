@@ -56,9 +56,17 @@ export function formatInstant(instant: EpochMicros): string {
   // A `Date` knows the calendar to the second; what it would drop is written beside it. Temporal takes ten times as long, and an answer may have hundreds.
   const second = Math.floor(instant / microsPerSecond);
   const micros = instant - second * microsPerSecond;
-  const text = new Date(second * 1000).toISOString().slice(0, -".000Z".length);
+  const text = second === lastSecond.second ? lastSecond.text : secondText(second);
   if (micros === 0) return `${text}Z`;
   return `${text}.${String(micros).padStart(6, "0").replace(/0+$/, "")}Z`;
+}
+
+/** Most instants that are told are of this second. */
+let lastSecond = { second: 0, text: "1970-01-01T00:00:00" };
+
+function secondText(second: number): string {
+  lastSecond = { second, text: new Date(second * 1000).toISOString().slice(0, -".000Z".length) };
+  return lastSecond.text;
 }
 
 /** The UTC instant of a wall-clock time (`2001-01-14T21:35`) in an IANA zone; DST gaps go forward, overlaps take the earlier. */

@@ -160,6 +160,12 @@ export function earlyRecords(
   return Array.from(values.getRange(within(start)), ({ value }) => value as LogRecord);
 }
 
+/** Whether any entity of a view of values has early records. */
+export function hasEarlyRecords(values: Values, view: OnlineViewKey): boolean {
+  for (const _ of values.getKeys({ ...within(below(view, "e")), limit: 1 })) return true;
+  return false;
+}
+
 /** What early versions change about an entity of a view of windows. */
 export function changesOf(
   values: Values,

@@ -5,11 +5,11 @@ import {
   goesOn,
   headerAfter,
   headerBefore,
-  type StoredEntity,
   type StoredHeader,
   writtenElsewhere,
 } from "@portolan/features/online-values";
 import { noteVersions } from "./early-rows.ts";
+import { entityAt, putEntity } from "./entity-rows.ts";
 import { dropGenerationsBefore, headerKey, headerOf, stage, type Values, valueKey } from "./stored-values.ts";
 import { foldWindows, sweepWindows } from "./window-rows.ts";
 
@@ -91,7 +91,7 @@ function writePage(values: Values, header: StoredHeader, page: readonly OnlineRe
   for (const { key, records } of byEntity(lines)) {
     const at = valueKey(header, header.generation, key);
     if (header.windows) foldWindows(values, header, header.windows, at, records);
-    else void values.put(at, foldValues(header, values.get(at) as StoredEntity | undefined, records));
+    else putEntity(values, at, foldValues(header, entityAt(values, at), records));
   }
 }
 

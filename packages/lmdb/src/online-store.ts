@@ -19,7 +19,9 @@ import {
 import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
 import { open } from "lmdb";
 import { changesOf, earlyRecords, earlyValues, forgetEarly } from "./early-rows.ts";
+import { entityAt, putEntity } from "./entity-rows.ts";
 import { foldLog } from "./log-fold.ts";
+import { readColumns } from "./read-columns.ts";
 import {
   dropGenerationsBefore,
   headerKey,
@@ -58,6 +60,16 @@ export function openOnlineStore(options: {
   };
   return {
     read: async (questions, at) => readAll(values, known, questions, at),
+    readColumns: async (questions, at) =>
+      readColumns(
+        values,
+        known,
+        questions,
+        at,
+        ({ view }) =>
+          (header, key) =>
+            readOne(values, header, view, key, at),
+      ),
     replace: (header, asOf, rows) => inTurn(() => replace(values, header, asOf, rows)),
     update: (header, asOf, rows) =>
       inTurn(async () => {
@@ -99,12 +111,21 @@ function readAll(
   return questions.map(({ view, key }) => {
     const place = `${view.organisationId}/${view.environment}/${view.view}`;
     if (!headers.has(place)) headers.set(place, known.of(values, view));
-    const header = headers.get(place);
-    const rows = entityReader(values, valueKey(view, header?.generation ?? 0, key));
-    if (!header?.isEarly) return answerOf(view, header, rows, at);
-    const early = () => earlyRecords(values, header, key);
-    return answerOf(view, header, { ...rows, early, changes: () => changesOf(values, header, key) }, at);
+    return readOne(values, headers.get(place), view, key, at);
   });
+}
+
+function readOne(
+  values: Values,
+  header: StoredHeader | undefined,
+  view: OnlineViewKey,
+  key: OnlineQuestion["key"],
+  at: EpochMicros,
+): OnlineVector {
+  const rows = entityReader(values, valueKey(view, header?.generation ?? 0, key));
+  if (!header?.isEarly) return answerOf(view, header, rows, at);
+  const early = () => earlyRecords(values, header, key);
+  return answerOf(view, header, { ...rows, early, changes: () => changesOf(values, header, key) }, at);
 }
 
 async function replace(
@@ -120,7 +141,7 @@ async function replace(
     staging.end();
     const supersededBy = newerOnline(headerOf(values, header), header, asOf);
     if (supersededBy !== undefined) return { supersededBy };
-    for (const row of rows) void values.put(valueKey(header, generation, row.key), vectorOf(asOf, row));
+    for (const row of rows) putEntity(values, valueKey(header, generation, row.key), vectorOf(asOf, row));
     void values.put(headerKey(header), { ...header, asOf, generation });
     return {};
   });
@@ -144,8 +165,8 @@ function writeRows(
   const generation = before?.generation ?? 1;
   for (const row of rows) {
     const key = valueKey(header, generation, row.key);
-    const stored = values.get(key) as StoredVector | undefined;
-    if (!stored || stored.a <= asOf) void values.put(key, vectorOf(asOf, row));
+    const stored = entityAt(values, key) as StoredVector | undefined;
+    if (!stored || stored.a <= asOf) putEntity(values, key, vectorOf(asOf, row));
   }
   void values.put(headerKey(header), {
     ...header,

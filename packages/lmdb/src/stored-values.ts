@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { EntityPart, OnlineState, OnlineViewKey } from "@portolan/features/contract";
 import { keyParts, type StoredEntity, type StoredHeader } from "@portolan/features/online-values";
-import type { RootDatabase } from "lmdb";
+import type { Binary, RootDatabase } from "lmdb";
+import { toBufferKey } from "ordered-binary";
 import type { EarlyRow } from "./early-rows.ts";
+import type { EncodedReader } from "./encoded-key.ts";
 import type { WindowRow } from "./window-rows.ts";
 
 /** Who writes the generation that nobody reads yet. */
@@ -12,7 +14,7 @@ interface StoredStaging {
 
 export type Key = (string | number)[];
 export type Values = RootDatabase<
-  StoredHeader | StoredEntity | WindowRow | OnlineState | StoredStaging | EarlyRow,
+  StoredHeader | StoredEntity | WindowRow | OnlineState | StoredStaging | EarlyRow | Binary,
   Key
 >;
 
@@ -24,19 +26,29 @@ export function headerOf(values: Values, view: OnlineViewKey): StoredHeader | un
   return values.get(headerKey(view)) as StoredHeader | undefined;
 }
 
+interface KnownHeader {
+  /** Encoded. */
+  readonly key: Uint8Array;
+  /** As it was read last, and the same decoded. */
+  readonly bytes: Buffer;
+  readonly header: StoredHeader | undefined;
+}
+
 /** Headers as they were read last, decoded: they change with a fold, and are read with each request. */
 export class KnownHeaders {
-  readonly #byView = new Map<string, { readonly bytes: Buffer; readonly header: StoredHeader }>();
+  readonly #byView = new Map<string, KnownHeader>();
 
   of(values: Values, view: OnlineViewKey): StoredHeader | undefined {
-    const key = headerKey(view);
-    const bytes = values.getBinary(key);
-    if (!bytes) return undefined;
-    const name = key.join("/");
+    const reader: EncodedReader = values;
+    const name = `${view.organisationId}/${view.environment}/${view.view}`;
     const known = this.#byView.get(name);
-    if (known?.bytes.equals(bytes)) return known.header;
+    const key = known?.key ?? toBufferKey(headerKey(view));
+    const bytes = reader.getBinaryFast(key);
+    if (!bytes) return undefined;
+    if (known && known.bytes.compare(bytes, 0, bytes.length) === 0) return known.header;
+    const copy = Buffer.from(bytes.subarray(0, bytes.length));
     const header = headerOf(values, view);
-    if (header) this.#byView.set(name, { bytes, header });
+    this.#byView.set(name, { key, bytes: copy, header });
     return header;
   }
 }
@@ -48,7 +60,12 @@ export function headerKey(view: OnlineViewKey): Key {
 
 /** LMDB takes keys of at most 1,978 bytes. */
 export function valueKey(view: OnlineViewKey, generation: number, key: readonly (string | number)[]): Key {
-  return ["value", ...placeOf(view), generation, ...keyParts(key)];
+  return [...valuePlace(view, generation), ...keyParts(key)];
+}
+
+/** What the keys of a generation's values begin with. */
+export function valuePlace(view: OnlineViewKey, generation: number): Key {
+  return ["value", ...placeOf(view), generation];
 }
 
 /** Where the versions of an event lie that the log has, in a view whose early events are online. */

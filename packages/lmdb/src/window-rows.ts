@@ -1,10 +1,5 @@
 import type { OnlineRecord, OnlineState, OnlineViewKey } from "@portolan/features/contract";
-import {
-  type EntityInStore,
-  exactFromOf,
-  type StoredEntity,
-  type StoredHeader,
-} from "@portolan/features/online-values";
+import { type EntityInStore, exactFromOf, type StoredHeader } from "@portolan/features/online-values";
 import {
   countIn,
   type EntityReader,
@@ -20,6 +15,7 @@ import {
   type WindowShape,
 } from "@portolan/features/online-windows";
 import { sweepIdentities } from "./early-rows.ts";
+import { entityAt } from "./entity-rows.ts";
 import { headerOf, type Key, placeOf, type Values } from "./stored-values.ts";
 
 /**
@@ -32,7 +28,7 @@ const summaryPart = "summary";
 
 export function entityReader(values: Values, key: Key): EntityReader & Pick<EntityInStore, "values"> {
   return {
-    values: () => values.get(key) as StoredEntity | undefined,
+    values: () => entityAt(values, key),
     recent: () => values.get(key) as EntityRecent | undefined,
     summary: () => values.get([...key, summaryPart]) as EntitySummary | undefined,
     tile: (number) => (values.get([...key, number]) as { k: readonly KeptEvent[] } | undefined)?.k ?? [],

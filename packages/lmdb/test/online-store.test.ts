@@ -4,7 +4,7 @@ import { open } from "lmdb";
 import { describe, expect, test } from "vitest";
 import { earlySuite } from "../../features/test/online-store/early-suite.ts";
 import { foldSuite } from "../../features/test/online-store/fold-suite.ts";
-import { header, rowsOf } from "../../features/test/online-store/store-world.ts";
+import { header, once, readOne, rowOf, rowsOf } from "../../features/test/online-store/store-world.ts";
 import { valuesSuite } from "../../features/test/online-store/values-suite.ts";
 import { windowsSuite } from "../../features/test/online-store/windows-suite.ts";
 import { openWorld } from "./lmdb-world.ts";
@@ -27,5 +27,69 @@ test("old generations do not pile up, and the last one stays for a reader that i
   );
   await raw.close();
   expect([...generations]).toEqual([11, 12]);
+  await store.close();
+});
+
+test("what JSON has no number for is a text in columns, and a number to whoever computes with it", async () => {
+  await using world = await openWorld();
+  const store = world.openWriter();
+  const values = [Number.NaN, Number.NEGATIVE_INFINITY];
+  await store.replace(header, asEpochMicros(1000), [{ key: ["x"], values }]);
+  const asked = { view: header, keys: [["x"]], features: ["a", "b"] };
+  const [columns] = await store.readColumns([asked], asEpochMicros(1000));
+  expect(columns && rowOf(columns, 0, ["a", "b"]).cells).toEqual([
+    ["a", '"NaN"'],
+    ["b", '"-Infinity"'],
+  ]);
+  const [found] = await store.read([{ view: header, key: ["x"] }], asEpochMicros(1000));
+  expect(found && [found.values["a"]?.value, found.values["b"]?.value]).toEqual(values);
+  await store.close();
+});
+
+test("rows of a store of before are read as they are, and written anew in the form of today", async () => {
+  await using world = await openWorld();
+  let store = world.openWriter();
+  const folded = { ...header, view: "folded@1" };
+  const record = { event: 5, available: 6, sequence: 1, isTombstone: false, values: [1.5, null] };
+  const fold = (after: number, one: typeof record) =>
+    store.fold(folded, {
+      log: "flg_a",
+      after,
+      upTo: one.sequence,
+      asOf: asEpochMicros(0),
+      pages: once([{ key: ["x"], record: one }]),
+    });
+  await store.replace(header, asEpochMicros(1000), [
+    { key: ["x"], values: [0.25, null] },
+    { key: ["y"], values: [3, 4] },
+  ]);
+  await fold(0, record);
+  const packed = await world.dump();
+  await store.close();
+  // As the version before wrote them: MessagePack.
+  const raw = open({ path: join(world.folder, "online.lmdb") });
+  const place = (view: string, entity: string) => ["value", "org_a", "production", view, 1, `=${entity}`];
+  await raw.put(place("v@1", "x"), { a: 1000, v: [0.25, null] });
+  await raw.put(place("v@1", "y"), { a: 1000, v: [3, 4] });
+  await raw.put(place("folded@1", "x"), { r: [[5, 6, 1, 0, [1.5, null]]] });
+  await raw.close();
+  expect(await world.dump()).not.toEqual(packed);
+
+  store = world.openWriter();
+  expect(await readOne(store, header, ["x"], 1000)).toMatchObject({
+    asOf: 1000,
+    values: { a: { value: 0.25 }, b: { status: "null" } },
+  });
+  expect(await readOne(store, folded, ["x"], 6)).toMatchObject({ asOf: 5, values: { a: { value: 1.5 } } });
+  await store.update(header, asEpochMicros(999), [{ key: ["y"], values: [9, 9] }]);
+  expect((await readOne(store, header, ["y"], 1000)).values["a"]?.value).toBe(3);
+  await store.update(header, asEpochMicros(1001), [{ key: ["y"], values: [9, 9] }]);
+  expect((await readOne(store, header, ["y"], 1001)).values["a"]?.value).toBe(9);
+  // A record that is older than what is there changes nothing, and the row is in the form of today.
+  await fold(1, { ...record, event: 4, sequence: 2 });
+  expect((await readOne(store, folded, ["x"], 6)).values["a"]?.value).toBe(1.5);
+  const row = `${JSON.stringify(place("folded@1", "x"))} `;
+  const rowIn = (dump: readonly string[]) => dump.find((line) => line.startsWith(row));
+  expect(rowIn(await world.dump())).toBe(rowIn(packed));
   await store.close();
 });

@@ -1,4 +1,5 @@
 import type { OnlineQuestion, OnlineReader, OnlineVector, OnlineViewKey } from "@portolan/features/contract";
+import { columnsBy } from "@portolan/features/online-columns";
 import { answerOf, keyParts, type StoredHeader } from "@portolan/features/online-values";
 import type { EpochMicros } from "@portolan/kernel";
 import { type ConnectionOptions, openConnection } from "./connect.ts";
@@ -81,8 +82,10 @@ export interface RedisReaderOptions extends ConnectionOptions {
 /** Reads what `openRedisOnlineStore` writes. Waits for no connection. */
 export function openRedisOnlineReader(options: RedisReaderOptions): OnlineReader {
   const connection = openConnection(options);
+  const read = createRead(scriptRunner(connection), options);
   return {
-    read: createRead(scriptRunner(connection), options),
+    read,
+    readColumns: columnsBy(read),
     close: () => connection.close(),
   };
 }

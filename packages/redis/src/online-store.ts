@@ -1,4 +1,5 @@
 import type { OnlineStore } from "@portolan/features/contract";
+import { columnsBy } from "@portolan/features/online-columns";
 import { messageOf, PortolanError } from "@portolan/kernel";
 import { type Connection, openConnection } from "./connect.ts";
 import { createRead, type RedisReaderOptions } from "./online-reader.ts";
@@ -26,8 +27,10 @@ export function openRedisOnlineStore(options: RedisReaderOptions): OnlineStore {
     writing = next.catch(() => undefined);
     return next;
   };
+  const read = createRead(scriptRunner(connection), options);
   return {
-    read: createRead(scriptRunner(connection), options),
+    read,
+    readColumns: columnsBy(read),
     replace: (header, asOf, rows) => inTurn(() => replace(run, header, asOf, rows)),
     update: (header, asOf, rows) => inTurn(() => update(run, header, asOf, rows)),
     foldPosition: (view) => foldPosition(run, view),

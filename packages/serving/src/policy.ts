@@ -64,7 +64,13 @@ export { badRequest } from "./protocol/bad-request.ts";
 export { type BytesForm, packedElements, withText } from "./protocol/binary-tensor.ts";
 export { readInferResponse } from "./protocol/client/read-infer-response.ts";
 export { type WrittenRequest, writeInferRequest } from "./protocol/client/write-infer-request.ts";
-export { type FeaturesAnswer, featureQuestions, writeFeatures } from "./protocol/features/features-answer.ts";
+export {
+  type FeatureQuestion,
+  type FeaturesAnswer,
+  featureQuestions,
+  type ReadFeatureColumns,
+  writeFeatures,
+} from "./protocol/features/features-answer.ts";
 export {
   type AskedView,
   askedViews,

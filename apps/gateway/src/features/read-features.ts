@@ -1,30 +1,30 @@
 import type { IncomingMessage } from "node:http";
-import { type EpochMicros, environments, type Id, newId, type PortolanError } from "@portolan/kernel";
-import { routeKey } from "@portolan/serving/contract";
+import { type EpochMicros, type Id, newId } from "@portolan/kernel";
 import {
   askedViews,
-  type FeaturesRequest,
+  type FeatureStatus,
   featureQuestions,
-  type ReadOnline,
+  type ReadFeatureColumns,
   readFeaturesRequest,
   writeFeatures,
 } from "@portolan/serving/policy";
-import { type Answer, errorAnswer, fault } from "../http/answers.ts";
+import type { Counter } from "@portolan/telemetry";
+import { type Answer, errorAnswer } from "../http/answers.ts";
 import { readBody } from "../http/read-body.ts";
 import { takeTurn } from "../infer/admission.ts";
-import { headerText, readPurpose } from "../infer/admit.ts";
-import { type Caller, mayReadFeatures, mayReadFor } from "../infer/authenticate.ts";
+import type { Caller } from "../infer/authenticate.ts";
 import type { InferDeps } from "../infer/infer.ts";
 import { recordRefusal } from "../infer/refusal.ts";
 import { snapshotAgeHeaders } from "../infer/snapshot-age.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
 import type { OnlinePlace } from "../online-features.ts";
 import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/serving-state.ts";
+import { admitReader, authenticateReader, unknownEndpoint } from "./admit-reader.ts";
 
 export type FeatureReadDeps = Pick<
   InferDeps,
   "clock" | "authenticator" | "limits" | "writer" | "metrics" | "snapshots" | "homeEnvironment" | "accessLog"
-> & { readonly readOnline: (place: OnlinePlace) => ReadOnline };
+> & { readonly readColumns: (place: OnlinePlace) => ReadFeatureColumns };
 
 /** A thousand entities of four keys fit. */
 const mostBodyBytes = 1024 * 1024;
@@ -82,23 +82,18 @@ async function read(
   request: IncomingMessage,
   asked: Asked,
 ): Promise<Answer> {
-  const { headers, socket } = request;
-  const from = { remoteAddress: socket.remoteAddress ?? "unknown", connection: socket };
-  const known = await deps.authenticator.authenticate(headers.authorization, state, from);
-  if (known.kind === "unknown") throw unknownCaller();
-  asked.caller = known.caller;
+  const caller = await authenticateReader(deps, state, request, asked.receivedAt);
+  asked.caller = caller;
   const sent = await readBody(request, mostBodyBytes);
   asked.bytesIn = sent.length;
   const wanted = readFeaturesRequest(sent);
   // What was taken away while the body came counts.
   const current = deps.snapshots.state ?? state;
-  const active = findReadable(current, known.caller, wanted, headers);
-  asked.active = active;
-  const purpose = readPurpose(active, headers);
-  if (purpose !== undefined) asked.purpose = purpose;
-  if (!mayReadFor(current, known.caller, active.route, purpose)) throw notFor(purpose);
+  const { active, limit } = admitReader(deps, current, caller, wanted.endpoint, request, (route, purpose) => {
+    asked.active = route;
+    if (purpose !== undefined) asked.purpose = purpose;
+  });
   const aged = snapshotAgeHeaders(active, current);
-  const limit = deps.limits.of(current, active, known.caller.principalId);
   await takeTurn(deps, { limit });
   const { features: plan } = active.route;
   const views = askedViews(plan, wanted);
@@ -106,16 +101,9 @@ async function read(
   // Many entities of one request are as much as one entity of each of many.
   limit.limit.settle(performance.now(), 1, wanted.rows);
   const at = deps.clock.now();
-  const found = await deps.readOnline(active.route)(featureQuestions(views, wanted), at);
+  const found = await deps.readColumns(active.route)(featureQuestions(views, wanted), at);
   const { body, counts } = writeFeatures({ endpoint: wanted.endpoint, plan, views }, wanted.rows, found, at);
-  const { endpoint, environment } = active.route;
-  for (const [status, count] of counts)
-    deps.metrics.count(
-      "portolan_gateway_feature_values_total",
-      "Feature values that were read without a prediction",
-      { endpoint, environment, status },
-      count,
-    );
+  count(deps, active, counts);
   return {
     status: 200,
     code: "",
@@ -125,47 +113,28 @@ async function read(
   };
 }
 
-/** As `findRoute` finds the endpoint of a prediction, among those whose features the caller may read. */
-function findReadable(
-  state: ServingState,
-  caller: Caller,
-  { endpoint }: FeaturesRequest,
-  headers: IncomingMessage["headers"],
-): ActiveRoute {
-  const asked = headerText(headers["x-portolan-environment"]);
-  for (const environment of [...environments].reverse()) {
-    if (asked !== undefined && asked !== environment) continue;
-    if (!mayReadFeatures(state, caller, environment, endpoint)) continue;
-    const active = state.routes.get(routeKey(state.manifest.organisationId, environment, endpoint));
-    if (active) return active;
+/** Series by status, of the routes that are in force. */
+const countersOf = new WeakMap<ActiveRoute, Map<FeatureStatus, Counter>>();
+
+function count(
+  { metrics }: FeatureReadDeps,
+  active: ActiveRoute,
+  counts: ReadonlyMap<FeatureStatus, number>,
+): void {
+  const counters = countersOf.get(active) ?? new Map<FeatureStatus, Counter>();
+  countersOf.set(active, counters);
+  const { endpoint, environment } = active.route;
+  for (const [status, values] of counts) {
+    const counter =
+      counters.get(status) ??
+      metrics.counter(
+        "portolan_gateway_feature_values_total",
+        "Feature values that were read without a prediction",
+        { endpoint, environment, status },
+      );
+    counters.set(status, counter);
+    counter.value += values;
   }
-  throw unknownEndpoint();
-}
-
-function unknownEndpoint(): PortolanError {
-  return fault(
-    "serving.endpoint_not_found",
-    "There is no endpoint of that name whose features this caller may read.",
-    "Check the name and the environment; features:read_online is granted by the organisation's policies.",
-  );
-}
-
-function notFor(purpose: string | undefined): PortolanError {
-  return fault(
-    "serving.purpose_required",
-    purpose === undefined
-      ? "These are values of data, and the request names no purpose."
-      : "No policy on data lets this caller read all of these features as they are for this purpose.",
-    "Send the header x-portolan-purpose with the purpose that your work was allowed for, or ask whoever writes the policies (portolan data policy list).",
-  );
-}
-
-function unknownCaller(): PortolanError {
-  return fault(
-    "serving.unauthenticated",
-    "The request carries no credential that counts here.",
-    "Send `Authorization: Bearer` with a valid API key or access token.",
-  );
 }
 
 function refuse(

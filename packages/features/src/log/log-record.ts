@@ -52,7 +52,10 @@ export function foldRecords(
 }
 
 /** The record that wins at T among those of `foldRecords`; `undefined` when none is visible. Pure. */
-export function recordAt(winners: readonly LogRecord[], at: number): LogRecord | undefined {
+export function recordAt<R extends Pick<LogRecord, "available">>(
+  winners: readonly R[],
+  at: number,
+): R | undefined {
   return winners.findLast(({ available }) => available <= at);
 }
 

@@ -96,15 +96,45 @@ function isRecords(stored: StoredEntity): stored is StoredRecords {
   return "r" in stored;
 }
 
-function readVector(header: StoredHeader, vector: StoredVector, at: EpochMicros): OnlineVector {
-  const age = at - vector.a;
-  const outside = age < 0 || age > header.ttlMicros;
-  const found: Record<string, OnlineVector["values"][string]> = {};
-  for (const [index, name] of header.featureNames.entries()) {
-    const value = vector.v[index] ?? null;
-    found[name] = outside ? { value: null, status: "outside_max_age" } : { value, status: presence(value) };
+/** What is said of an entity's values as a whole, as of when (epoch microseconds), and whose values count. */
+export type Standing<R> =
+  | { readonly status: "found"; readonly asOf: number; readonly record: R }
+  | { readonly status: "not_found" | "outside_max_age"; readonly asOf?: number };
+
+/** What is said at T of values that a materialisation computed, as of when. Pure. */
+export function vectorStanding<V>(header: StoredHeader, vector: V, asOf: number, at: number): Standing<V> {
+  const age = at - asOf;
+  return age < 0 || age > header.ttlMicros
+    ? { status: "outside_max_age", asOf }
+    : { status: "found", asOf, record: vector };
+}
+
+/**
+ * What is said at T by what is kept of an entity's records. Pure.
+ * @param records what is kept, by availability; undefined when nothing is stored of the entity
+ * @param early records whose batch is under way
+ */
+export function recordsStanding<R extends Omit<LogRecord, "values">>(
+  header: StoredHeader,
+  records: readonly R[] | undefined,
+  at: number,
+  early: readonly R[] = [],
+): Standing<R> {
+  const logged = records && recordAt(records, at);
+  if (records && !logged && at < exactFromOf(header)) {
+    // Whatever was visible then is not kept any more.
+    const [oldest] = records;
+    return { status: "outside_max_age", ...(oldest ? { asOf: oldest.event } : {}) };
   }
-  return { status: outside ? "outside_max_age" : "found", asOf: asEpochMicros(vector.a), values: found };
+  const record = newestAt(early, at, logged);
+  const status = statusAt(record, at, header.ttlMicros);
+  if (!record || status === "not_found") return { status: "not_found" };
+  return status === "found" ? { status, asOf: record.event, record } : { status, asOf: record.event };
+}
+
+function readVector(header: StoredHeader, vector: StoredVector, at: EpochMicros): OnlineVector {
+  const standing = vectorStanding(header, vector, vector.a, at);
+  return vectorOf(header, standing, standing.status === "found" ? standing.record.v : []);
 }
 
 function readRecords(
@@ -113,32 +143,31 @@ function readRecords(
   at: EpochMicros,
   early: readonly LogRecord[] = [],
 ): OnlineVector {
-  const records = stored && isRecords(stored) ? stored.r.map(recordOf) : [];
-  const logged = recordAt(records, at);
-  // Whatever was visible then is not kept any more.
-  const isForgotten = stored !== undefined && !logged && at < exactFromOf(header);
-  const record = isForgotten ? undefined : newestAt(early, at, logged);
-  const status = isForgotten ? "outside_max_age" : statusAt(record, at, header.ttlMicros);
+  const records = stored && (isRecords(stored) ? stored.r.map(recordOf) : []);
+  const standing = recordsStanding(header, records, at, early);
+  return vectorOf(header, standing, standing.status === "found" ? standing.record.values : []);
+}
+
+function vectorOf(
+  header: StoredHeader,
+  { status, asOf }: Standing<unknown>,
+  values: readonly (number | null)[],
+): OnlineVector {
   const found: Record<string, OnlineVector["values"][string]> = {};
-  // As `readVector` does it: a request reads hundreds of rows of tens of values.
+  // A loop without further objects: a request reads hundreds of rows of tens of values.
   for (const [index, name] of header.featureNames.entries()) {
-    const value = status === "found" ? (record?.values[index] ?? null) : null;
+    const value = status === "found" ? (values[index] ?? null) : null;
     found[name] = { value, status: status === "found" ? presence(value) : status };
   }
-  const asOf = record?.event ?? (isForgotten ? records[0]?.event : undefined);
-  return {
-    status,
-    ...(asOf === undefined || status === "not_found" ? {} : { asOf: asEpochMicros(asOf) }),
-    values: found,
-  };
+  return { status, ...(asOf === undefined ? {} : { asOf: asEpochMicros(asOf) }), values: found };
 }
 
 /** Who wins at T of a log's winner and early records. */
-function newestAt(
-  early: readonly LogRecord[],
+function newestAt<R extends Omit<LogRecord, "values">>(
+  early: readonly R[],
   at: number,
-  logged: LogRecord | undefined,
-): LogRecord | undefined {
+  logged: R | undefined,
+): R | undefined {
   let best = logged;
   for (const record of early)
     if (record.available <= at && (!best || compareRank(record, best) > 0)) best = record;

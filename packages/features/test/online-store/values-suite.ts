@@ -2,7 +2,7 @@ import { asEpochMicros as t } from "@portolan/kernel";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { OnlineReader, OnlineStore } from "../../src/contract.ts";
-import { header, type OpenWorld, place, readOne, rowsOf, type StoreWorld } from "./store-world.ts";
+import { header, type OpenWorld, place, readOne, rowOf, rowsOf, type StoreWorld } from "./store-world.ts";
 
 /** What every driver of the port `OnlineStore` holds of values: docs/spec/features.md F8 to F12. */
 export function valuesSuite(openWorld: OpenWorld): void {
@@ -87,6 +87,62 @@ export function valuesSuite(openWorld: OpenWorld): void {
       3,
     ]);
     expect(await reader.read([], t(1))).toEqual([]);
+  });
+
+  test("columns have the features that are asked for, in that order, of every entity, through all views and statuses", async () => {
+    await connected();
+    const other = { ...header, view: "w@1", featureNames: ["c"] };
+    await store.replace(header, t(1000), [
+      { key: ["old"], values: [7, 8] },
+      { key: ["x"], values: [0, 0] },
+    ]);
+    await store.update(header, t(1100), [{ key: ["x"], values: [0.1, null] }]);
+    await store.replace(other, t(1101), [{ key: ["x"], values: [-2e-7] }]);
+    const keys = [["x"], ["nobody"], ["old"], ["x"]];
+    const [first, second, unknown] = await reader.readColumns(
+      [
+        { view: header, keys, features: ["b", "a"] },
+        { view: other, keys: [["x"], [7]], features: ["c"] },
+        { view: { ...header, digest: "sha256:01" }, keys: [["x"]], features: ["a"] },
+      ],
+      t(1101),
+    );
+    expect(first && keys.map((_, row) => rowOf(first, row, ["b", "a"]))).toEqual([
+      {
+        asOf: 1100,
+        cells: [
+          ["b", "null"],
+          ["a", "0.1"],
+        ],
+      },
+      {
+        asOf: undefined,
+        cells: [
+          ["b", "not_found"],
+          ["a", "not_found"],
+        ],
+      },
+      {
+        asOf: 1000,
+        cells: [
+          ["b", "outside_max_age"],
+          ["a", "outside_max_age"],
+        ],
+      },
+      {
+        asOf: 1100,
+        cells: [
+          ["b", "null"],
+          ["a", "0.1"],
+        ],
+      },
+    ]);
+    expect(second && [0, 1].map((row) => rowOf(second, row, ["c"]).cells)).toEqual([
+      [["c", "-2e-7"]],
+      [["c", "not_found"]],
+    ]);
+    expect(unknown && rowOf(unknown, 0, ["a"])).toEqual({ asOf: undefined, cells: [["a", "not_found"]] });
+    expect(await reader.readColumns([], t(1))).toEqual([]);
   });
 
   test("every double comes back bit for bit", async () => {

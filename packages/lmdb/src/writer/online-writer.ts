@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { LogFold, OnlineRecord, OnlineStore, OnlineViewHeader } from "@portolan/features/contract";
+import { columnsWithout } from "@portolan/features/online-columns";
 import { messageOf } from "@portolan/kernel";
 import { type LmdbOnlineStore, openOnlineStore } from "../online-store.ts";
 import type { Write } from "./messages.ts";
@@ -32,6 +33,9 @@ export function openOnlineWriter(options: {
   return {
     read: async (questions, at) =>
       read()?.read(questions, at) ?? questions.map(() => ({ status: "not_found", values: {} }) as const),
+    readColumns: async (questions, at) =>
+      read()?.readColumns(questions, at) ??
+      questions.map((question) => columnsWithout(question, "not_found")),
     foldPosition: async (view) => read()?.foldPosition(view),
     windowState: async (view) => read()?.windowState(view),
     countEntities: async (view, named) => read()?.countEntities(view, named) ?? 0,

@@ -104,7 +104,7 @@ function isObject(value: WireJson | undefined): value is WireObject {
 export function askedViews(
   plan: FeaturePlan | null,
   { endpoint, entities, features }: FeaturesRequest,
-): AskedView[] {
+): readonly AskedView[] {
   const known = plan ? featuresByView(plan) : [];
   if (known.length === 0)
     throw badRequest(
@@ -121,32 +121,33 @@ export function askedViews(
         `/features/${index}`,
         `It reads ${known.map((view) => view.name).join(", ")}.`,
       );
-  const asked = known.flatMap((view) => {
-    const own = view.features.filter(
-      (one) => !features || features.includes(view.name) || features.includes(`${view.name}.${one}`),
-    );
-    return own.length > 0 ? [{ ...view, features: own }] : [];
-  });
+  const asked = features ? narrowed(known, features) : known;
   requireKeys(asked, entities);
   return asked;
 }
 
+function narrowed(known: readonly AskedView[], features: readonly string[]): AskedView[] {
+  return known.flatMap((view) => {
+    const own = view.features.filter(
+      (one) => features.includes(view.name) || features.includes(`${view.name}.${one}`),
+    );
+    return own.length > 0 ? [{ ...view, features: own }] : [];
+  });
+}
+
 function requireKeys(asked: readonly AskedView[], entities: FeaturesRequest["entities"]): void {
-  const needed = new Set(asked.flatMap(({ entityKeys }) => entityKeys));
-  const missing = [...needed].find((name) => !entities.has(name));
-  if (missing !== undefined)
-    throw badRequest(
-      `The entity key "${missing}" is missing.`,
-      "/entities",
-      `Send ${[...needed].join(", ")}.`,
-    );
-  const spare = [...entities.keys()].find((name) => !needed.has(name));
-  if (spare !== undefined)
-    throw badRequest(
-      `No view that is asked for has the entity key "${spare.slice(0, 60)}".`,
-      "/entities",
-      `Send ${[...needed].join(", ")}.`,
-    );
+  const needed = (): string => [...new Set(asked.flatMap(({ entityKeys }) => entityKeys))].join(", ");
+  for (const { entityKeys } of asked)
+    for (const name of entityKeys)
+      if (!entities.has(name))
+        throw badRequest(`The entity key "${name}" is missing.`, "/entities", `Send ${needed()}.`);
+  for (const name of entities.keys())
+    if (!asked.some(({ entityKeys }) => entityKeys.includes(name)))
+      throw badRequest(
+        `No view that is asked for has the entity key "${name.slice(0, 60)}".`,
+        "/entities",
+        `Send ${needed()}.`,
+      );
 }
 
 const byPlan = new WeakMap<FeaturePlan, AskedView[]>();

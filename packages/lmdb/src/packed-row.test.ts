@@ -1,0 +1,50 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { isPacked, packEntity, unpackEntity } from "./packed-row.ts";
+
+/** docs/spec/online-rows.md */
+
+const value = fc.oneof(
+  fc.constant(null),
+  fc.double().map((one) => (Object.is(one, -0) ? 0 : one)),
+  fc.maxSafeInteger(),
+  // Amounts with decimals: the short ones are read digit by digit.
+  fc.tuple(fc.integer(), fc.integer({ min: 0, max: 12 })).map(([whole, digits]) => whole / 10 ** digits + 0),
+);
+const values = fc.array(value, { maxLength: 12 });
+const time = fc.integer({ min: 0, max: 2 ** 52 });
+const flag = fc.constantFrom(0 as const, 1 as const);
+
+test("every double comes back bit for bit, of one vector and of any number of records", () => {
+  fc.assert(
+    fc.property(time, values, fc.array(fc.tuple(time, time, time, flag, values)), (a, v, r) => {
+      for (const entity of [{ a, v }, { r }]) {
+        const bytes = packEntity(entity);
+        expect(isPacked(bytes)).toBe(true);
+        expect(unpackEntity(bytes)).toEqual(entity);
+      }
+    }),
+  );
+});
+
+test("the bytes are those of the specification", () => {
+  const u32 = (value: number) => `${value.toString(16).padStart(2, "0")}000000`;
+  const ascii = (text: string) => Buffer.from(text).toString("hex");
+  const [one, two, three] = ["000000000000f03f", "0000000000000040", "0000000000000840"];
+  const seventh = "922449922449c23f";
+  const vector = packEntity({ a: 1, v: [0.5, null, -12, 1 / 7] });
+  const texts = ascii("0.5-120.14285714285714285");
+  expect(vector.toString("hex")).toBe(
+    ["c1010000", u32(1), one, u32(4), u32(25), u32(1), "03000313", texts, seventh].join(""),
+  );
+  const record = packEntity({ r: [[1, 2, 3, 1, [null]]] });
+  expect(record.toString("hex")).toBe(
+    ["c1010100", u32(1), one, u32(1), u32(0), u32(0), two, three, "0100000000000000", "00"].join(""),
+  );
+});
+
+test("a form that a newer version wrote is a fault, and not values", () => {
+  const bytes = packEntity({ a: 1, v: [1] });
+  bytes[1] = 2;
+  expect(() => unpackEntity(bytes)).toThrow(/form 2, which a newer version wrote/);
+});
