@@ -35,6 +35,7 @@ import { addDataMetrics } from "./http/data-metrics.ts";
 import { addFeatureMetrics } from "./http/feature-metrics.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createServer } from "./http/server.ts";
+import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { startArchiving } from "./wiring/archiving.ts";
@@ -231,6 +232,7 @@ async function registerRoutes(
     ],
   });
   addDataMetrics(metrics, { work: base.work, clock: base.clock });
+  addSnapshotMetrics(metrics, serving.publisher);
   addFeatureMetrics(metrics, { work: base.work, clock: base.clock, online: data.features.online });
   await registerIdentityRoutes(app, {
     unitOfWork: base.work,

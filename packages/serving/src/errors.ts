@@ -8,6 +8,7 @@ export const servingErrors = {
   "serving.gateway_not_declared": { status: 409, title: "Gateway has not declared its place" },
   "serving.gateway_not_own": { status: 403, title: "Account speaks for another gateway alone" },
   "serving.part_not_found": { status: 404, title: "Not part of the current snapshot" },
+  "serving.part_unfit": { status: 409, title: "Part of the snapshot does not fit its schema" },
   "serving.no_snapshot": { status: 404, title: "No snapshot published yet" },
   "serving.bad_request": { status: 400, title: "Inference request is not understood" },
   "serving.body_too_large": { status: 413, title: "Request body exceeds the limit" },

@@ -133,6 +133,8 @@ export { fetchableOf, mayServe } from "./snapshot/placed-parts.ts";
 export {
   checkedJson,
   judgeSnapshotAge,
+  type PartVerdict,
+  partReader,
   readKeysPart,
   readRoutesPart,
   type SnapshotRefusal,

@@ -1,6 +1,7 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import type { OnDemandPlan } from "@portolan/features/contract";
 import type { CallContext, Digest, Environment, JsonValue, SigningKey } from "@portolan/kernel";
+import type { TSchema } from "@portolan/typebox";
 import type { ComputeVerdict } from "./endpoint.ts";
 import type { ModelReference, ProfileReference } from "./snapshot/schema.ts";
 
@@ -66,6 +67,8 @@ export interface ProfileLookup {
 
 /** Identity's grants for one organisation and environment, as gateways get them (`GatewayGrants`). */
 export interface GrantsSource {
+  /** What gateways read them by; grants that do not fit are never signed. */
+  readonly shape: TSchema;
   read(
     organisationId: string,
     environment: Environment,

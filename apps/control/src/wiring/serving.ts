@@ -5,6 +5,7 @@ import type { IntentHandler } from "@portolan/database";
 import { findView } from "@portolan/features";
 import { onDemandPlanOf } from "@portolan/features/contract";
 import { createDecisionMemory, grantsForSnapshot } from "@portolan/identity";
+import { GatewayGrantsPart } from "@portolan/identity/contract";
 import {
   asEpochMicros,
   type CallContext,
@@ -161,7 +162,9 @@ function wirePublisher(
     clock,
     objects,
     keyRing: keys,
+    log: base.log,
     grants: {
+      shape: GatewayGrantsPart,
       read: async (organisationId, environment, endpoints) => {
         const call = controlCall(base, organisationId as Id<"organisation">);
         const granted = endpoints.map(({ teamId, views, ...endpoint }) => ({
