@@ -26,6 +26,7 @@ export const servingErrors = {
   "serving.abnormal_usage": { status: 429, title: "Abnormal usage detected" },
   "serving.timeout": { status: 504, title: "The model did not answer in time" },
   "serving.model_unavailable": { status: 503, title: "The model is not available" },
+  "serving.model_too_large": { status: 503, title: "The model needs more memory than there may be" },
   "serving.model_refused": { status: 503, title: "Model bytes or signature refused" },
   "serving.model_failed": { status: 502, title: "The model failed on this input" },
   "serving.upstream_broke_off": { status: 502, title: "The upstream broke off within its answer" },

@@ -65,6 +65,15 @@ export interface ProfileLookup {
   ): Promise<ReadonlyMap<string, ProfileReference>>;
 }
 
+/** What was measured of versions when they were registered; `registry` has it. */
+export interface MemoryLookup {
+  /** Bytes that one loaded copy takes, of those that were measured, by `name/version`. */
+  find(
+    call: CallContext,
+    versions: readonly Pick<ModelReference, "name" | "version">[],
+  ): Promise<ReadonlyMap<string, number>>;
+}
+
 /** Identity's grants for one organisation and environment, as gateways get them (`GatewayGrants`). */
 export interface GrantsSource {
   /** What gateways read them by; grants that do not fit are never signed. */

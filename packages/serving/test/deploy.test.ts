@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { deployEndpoint, type PublishDeps, publishIntent, servingMigrations } from "../src/index.ts";
 import { checkedJson, verifySnapshot } from "../src/policy.ts";
 import type { CharterInForce, DeployableModel, ServedCharter } from "../src/ports.ts";
+import { publishedRoutes } from "../src/snapshot/fitting-routes.ts";
 import type { FeaturePlan, Route } from "../src/snapshot/schema.ts";
 import { latestSnapshot, listDeployed } from "../src/store.ts";
 import { deployDeps, snapshotKey as key, keyRing, model, noCharter, publisherOf } from "./publishing.ts";
@@ -87,6 +88,25 @@ test("the published snapshot verifies, carries the route, and is not published t
   expect(JSON.stringify(content)).toContain('"endpoint":"score"');
   const endpoints = await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation));
   expect(endpoints[0]?.snapshotVersion).toBe(version);
+});
+
+test("routes say what was measured of their models' memory, as soon as it is known", async () => {
+  const version = await publisher().publish(testOrganisation);
+  const publishing = publisher(noCharter, {
+    memory: {
+      find: async () =>
+        new Map([
+          ["score/1", 240_000_000],
+          ["unasked/1", 1],
+        ]),
+    },
+  });
+  expect(await publishing.publish(testOrganisation)).toBe(version + 1);
+  const latest = await db.uow.read(engineer(), (sql) => latestSnapshot(sql, testOrganisation));
+  if (!latest) throw new Error("no snapshot");
+  const routes = [...(await publishedRoutes(objects, latest.manifest)).values()];
+  const memory = [{ digest: model.reference.digest, loadedBytes: 240_000_000 }];
+  expect(routes.map((route) => route.memory)).toEqual(routes.map(() => memory));
 });
 
 test("two publishers at once make one history", async () => {

@@ -27,7 +27,7 @@ import {
   type PredictionsDeps,
   type RetentionTerms,
 } from "@portolan/predictions";
-import { type RegistryDeps, readVersion } from "@portolan/registry";
+import { findLoadedBytes, type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import {
   type CharterInForce,
@@ -185,6 +185,10 @@ function wirePublisher(
     },
     keys: publicKeys,
     profiles,
+    memory: {
+      find: (call, versions) =>
+        work.read(call, (sql) => findLoadedBytes(sql, call.actor.organisationId, versions)),
+    },
     charters,
     location: locationOf(base),
     refreshAfterMs,

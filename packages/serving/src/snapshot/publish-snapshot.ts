@@ -14,7 +14,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { noteExclusions } from "../gateways.ts";
-import type { GrantsSource, ProfileLookup, PublicKeys } from "../ports.ts";
+import type { GrantsSource, MemoryLookup, ProfileLookup, PublicKeys } from "../ports.ts";
 import { changeOf, markOf, type Served, type ServedDeps, servedRoutes } from "../served-routes.ts";
 import { latestSnapshot, listDeployed, markServed, type SnapshotRow, saveSnapshot } from "../store.ts";
 import { buildParts, buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
@@ -23,7 +23,7 @@ import { type FittingRoutes, keepFitting, publishedRoutes } from "./fitting-rout
 import { fetchableOf, placedRoutes } from "./placed-parts.ts";
 import { type PartRefusal, partUnfit, RefusalBook } from "./refusals.ts";
 import type { KeysPart, Route, SnapshotTrust } from "./schema.ts";
-import { withProfiles } from "./with-profiles.ts";
+import { withMeasurements } from "./with-measurements.ts";
 
 export interface PublishDeps extends ServedDeps {
   readonly work: UnitOfWork;
@@ -32,6 +32,7 @@ export interface PublishDeps extends ServedDeps {
   readonly keyRing: KeyRing;
   readonly grants: GrantsSource;
   readonly profiles: ProfileLookup;
+  readonly memory: MemoryLookup;
   readonly keys: PublicKeys;
   readonly log: Logger;
   /** An unchanged snapshot is signed anew after this long, so that its age says that control is alive. */
@@ -164,13 +165,13 @@ async function save(
 }
 
 async function fittingRoutes(
-  { objects, profiles }: PublishDeps,
+  { objects, ...deps }: PublishDeps,
   call: CallContext,
   latest: SnapshotRow | undefined,
   served: readonly Served[],
 ): Promise<FittingRoutes> {
-  const routes = await withProfiles(
-    profiles,
+  const routes = await withMeasurements(
+    deps,
     call,
     served.flatMap((one) => (one.kind === "route" ? [one.route] : [])),
   );
