@@ -163,6 +163,7 @@ export async function assembleControl(
     registry: governance.registry,
     serving: serving.serving,
     residency: data.residency,
+    upstreams: governance.upstreams,
   });
   const erasure = wireErasure(base, data.features, data.data, serving.predictions);
   const lineage = wireLineage(base, identity);

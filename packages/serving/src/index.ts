@@ -6,7 +6,7 @@ import { gatewayRoutes } from "./routes/gateways.ts";
 import { type SnapshotRouteDeps, snapshotRoutes } from "./routes/snapshots.ts";
 
 export { type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
-export { requireServable } from "./derive-route.ts";
+export { askingBounds, requireServable } from "./derive-route.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
 export { findServedRoute } from "./find-served-route.ts";
 export type * from "./ports.ts";
@@ -17,6 +17,7 @@ export {
 } from "./snapshot/publish-snapshot.ts";
 export { describeRefusal, type PartRefusal } from "./snapshot/refusals.ts";
 export { findDeployment } from "./store.ts";
+export { requireUpstreamPlace } from "./upstream-places.ts";
 
 export const servingMigrations: MigrationSet = {
   package: "serving",

@@ -195,7 +195,8 @@ function wirePublisher(
   });
 }
 
-function deployable(version: ModelVersion) {
+/** A registered version as routes name it. */
+export function deployable(version: ModelVersion) {
   const digest = parseDigest(version.artifact);
   const bundle = parseDigest(version.bundle);
   if (!digest || !bundle)
