@@ -182,13 +182,8 @@ async function requireSnapshot(
 }
 
 /** What is asked, without where it goes, when it runs and what it costs. */
-export function questionOf({
-  out: _,
-  windows: __,
-  priority: ___,
-  upstreamCost: ____,
-  ...question
-}: ScoringRequest): ScoringQuestion {
+export function questionOf(request: ScoringRequest): ScoringQuestion {
+  const { out: _, windows: __, priority: ___, upstreamCost: ____, ...question } = request;
   return question;
 }
 
