@@ -34,6 +34,7 @@ import { recordDamagedObjects } from "./http/damaged-objects.ts";
 import { addDataMetrics } from "./http/data-metrics.ts";
 import { addFeatureMetrics } from "./http/feature-metrics.ts";
 import { healthRoutes } from "./http/health.ts";
+import { addIssuerMetrics } from "./http/issuer-metrics.ts";
 import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
 import { backupRoutes } from "./routes/backups.ts";
@@ -234,6 +235,7 @@ async function registerRoutes(
   });
   addDataMetrics(metrics, { work: base.work, clock: base.clock });
   addSnapshotMetrics(metrics, serving.publisher);
+  addIssuerMetrics(metrics, identity.issuerKeys, base.clock);
   addFeatureMetrics(metrics, { work: base.work, clock: base.clock, online: data.features.online });
   await registerIdentityRoutes(app, {
     unitOfWork: base.work,
