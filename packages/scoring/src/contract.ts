@@ -124,7 +124,7 @@ const Cost = Type.Object({
 
 const Upstream = Type.Object({
   requests: Type.Integer({
-    description: "Sent to the server that runs the version, second attempts included",
+    description: "Runs that the server of the version was asked for, repeated ones included",
   }),
   busySeconds: Type.Number({ description: "Time that they were under way, added up" }),
   perThousandRows: Type.Union([Type.String(), Type.Null()], {

@@ -15,7 +15,7 @@ export {
   type PublishDeps,
   type SnapshotPublisher,
 } from "./snapshot/publish-snapshot.ts";
-export { describeRefusal, type PartRefusal } from "./snapshot/refusals.ts";
+export type { PartRefusal } from "./snapshot/refusals.ts";
 export { findDeployment } from "./store.ts";
 export { requireUpstreamPlace } from "./upstream-places.ts";
 

@@ -107,9 +107,11 @@ export class UpstreamCaller {
     pauseMs: number,
   ): Promise<void> {
     await this.#sleep(pauseMs);
-    while (performance.now() < untilMs) {
-      // What was refused before it was sent costs nothing.
-      if (this.#model.state().kind !== "ready" || this.#retries.spend(performance.now())) return;
+    for (;;) {
+      // A server that is known to be away is waited for beside its health checks, which costs no retry.
+      if (this.#model.state().kind !== "ready") return;
+      if (performance.now() >= untilMs) break;
+      if (this.#retries.spend(performance.now())) return;
       await this.#sleep(firstPauseMs);
     }
     if (outcome.kind === "timeout")

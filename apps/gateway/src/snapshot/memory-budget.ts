@@ -1,6 +1,7 @@
 import { type Logger, PortolanError } from "@portolan/kernel";
+import type { ModelReference } from "@portolan/serving/contract";
 import type { ServingErrorCode } from "@portolan/serving/policy";
-import { describeMemory, type ModelMemory, mebibytes } from "./model-memory.ts";
+import { describeNeed, leastBytes, type ModelMemory, mebibytes } from "./model-memory.ts";
 import type { OnDemandModel } from "./on-demand-model.ts";
 
 export interface MemoryBudgetOptions {
@@ -31,16 +32,16 @@ export class MemoryBudget {
     return this.#models().reduce((sum, model) => sum + model.heldBytes, 0);
   }
 
-  /** Whether a model could be loaded if it were alone. @param leastBytes what one copy of it takes */
-  fits(leastBytes: number): boolean {
-    return this.maxBytes === 0 || leastBytes <= this.maxBytes;
+  /** Whether a model could be loaded if it were alone. @param bytes what one copy of it takes */
+  fits(bytes: number): boolean {
+    return this.maxBytes === 0 || bytes <= this.maxBytes;
   }
 
   /** @throws PortolanError `serving.model_too_large`, with both figures */
-  requireFit(label: string, leastBytes: number, basis: ModelMemory["basis"]): void {
-    if (this.fits(leastBytes)) return;
+  requireFit(label: string, memory: ModelMemory, origin: ModelReference["origin"]): void {
+    if (this.fits(leastBytes(memory, origin))) return;
     throw new PortolanError<ServingErrorCode>("serving.model_too_large", {
-      detail: `${label} needs ${describeMemory(leastBytes, basis)} of memory, and the models of this gateway may take ${mebibytes(this.maxBytes)} together.`,
+      detail: `${label} needs ${describeNeed(memory, origin)} of memory, and the models of this gateway may take ${mebibytes(this.maxBytes)} together.`,
       mend: "Give the gateway a larger MODELS_MEMORY, or deploy a smaller version.",
     });
   }

@@ -1,6 +1,6 @@
-import type { ModelReference, Route } from "@portolan/serving/contract";
+import type { ModelReference } from "@portolan/serving/contract";
 import { expect, test } from "vitest";
-import { heldBytes, leastBytes, measuredIn, memoryOf, runnerOwnBytes } from "./model-memory.ts";
+import { describeNeed, heldBytes, leastBytes, measuredIn, memoryOf, runnerOwnBytes } from "./model-memory.ts";
 
 const digest = `sha256:${"1".repeat(64)}`;
 const reference: ModelReference = {
@@ -20,8 +20,7 @@ const ready = (tier: "inline" | "worker" | "runner") => ({
 });
 
 test("a model counts as what was measured of it, else as twice its file, and elsewhere as nothing", () => {
-  const route: Pick<Route, "memory"> = { memory: [{ digest, loadedBytes: 13_000 }] };
-  const measured = measuredIn([route as Route, {} as Route]);
+  const measured = measuredIn([{ memory: [{ digest, loadedBytes: 13_000 }] }, {}]);
   expect(memoryOf(reference, measured)).toEqual({ bytes: 13_000, basis: "measured" });
   expect(memoryOf(reference, new Map())).toEqual({ bytes: 2000, basis: "estimated" });
   // The process that measured had memory to spare: the weights are there all the same.
@@ -45,4 +44,7 @@ test("each copy counts, and so does the process around it where it has one of it
   expect(heldBytes(memory, 0, { kind: "starting" })).toBe(10);
   expect(leastBytes(memory, "trained")).toBe(10);
   expect(leastBytes(memory, "imported")).toBe(10 + runnerOwnBytes);
+  expect(describeNeed({ bytes: 10 * 2 ** 20, basis: "estimated" }, "imported")).toBe(
+    "74.0 MiB (estimated from its file, and 64.0 MiB for its own process)",
+  );
 });

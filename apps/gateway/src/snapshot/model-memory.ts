@@ -34,7 +34,7 @@ export function memoryOf(
 }
 
 /** What routes say of their models' memory, by digest. */
-export function measuredIn(routes: readonly Route[]): Map<string, number> {
+export function measuredIn(routes: readonly Pick<Route, "memory">[]): Map<string, number> {
   return new Map(
     routes.flatMap(({ memory = [] }) =>
       memory.map(({ digest, loadedBytes }) => [digest, loadedBytes] as const),
@@ -54,10 +54,11 @@ export function heldBytes({ bytes, basis }: ModelMemory, copies: number, state: 
   return Math.max(1, copies) * (bytes + own);
 }
 
-/** e.g. `237.1 MiB (measured when it was registered)`. */
-export function describeMemory(bytes: number, basis: ModelMemory["basis"]): string {
-  const how = basis === "measured" ? "measured when it was registered" : "estimated from its file";
-  return `${mebibytes(bytes)} (${how})`;
+/** e.g. `237.1 MiB (measured when it was registered)`, or `74.0 MiB (estimated from its file, and 64.0 MiB for its own process)`. */
+export function describeNeed(memory: ModelMemory, origin: ModelReference["origin"]): string {
+  const how = memory.basis === "measured" ? "measured when it was registered" : "estimated from its file";
+  const own = origin === "imported" ? `, and ${mebibytes(runnerOwnBytes)} for its own process` : "";
+  return `${mebibytes(leastBytes(memory, origin))} (${how}${own})`;
 }
 
 export function mebibytes(bytes: number): string {

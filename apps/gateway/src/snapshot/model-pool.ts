@@ -113,8 +113,8 @@ export class ModelPool {
   }
 
   #requireFit(reference: ModelReference): void {
-    const { basis } = memoryOf(reference, this.#measured);
-    this.#memory.requireFit(labelOf(reference), this.#leastOf(reference), basis);
+    const memory = memoryOf(reference, this.#measured);
+    this.#memory.requireFit(labelOf(reference), memory, reference.origin);
   }
 
   /** Every model that routes use, asleep or not. */
