@@ -135,7 +135,7 @@ async function snapshotOf(api: ApiClient, named: string | undefined, environment
 }
 
 /** `0.02EUR` as the API has it. */
-function moneyOf(text: string): string {
+export function moneyOf(text: string): string {
   const [, amount, currency] = /^(\d+(?:\.\d+)?) ?([A-Z]{3})$/.exec(text) ?? [];
   if (amount === undefined || currency === undefined)
     throw badUsage(`${text} is no sum of money`, "Write an amount and a currency, e.g. 0.02EUR.");
