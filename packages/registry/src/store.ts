@@ -226,6 +226,7 @@ export async function findLoadedBytes(
     .distinctOn(["v.model", "v.version"])
     .where("v.organisation_id", "=", organisationId)
     .where("v.model", "in", [...new Set(versions.map(({ name }) => name))])
+    .where("v.version", "in", [...new Set(versions.map(({ version }) => version))])
     .orderBy("v.model")
     .orderBy("v.version")
     .orderBy("p.measured_at", "desc")

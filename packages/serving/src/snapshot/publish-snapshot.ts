@@ -19,7 +19,7 @@ import { changeOf, markOf, type Served, type ServedDeps, servedRoutes } from "..
 import { latestSnapshot, listDeployed, markServed, type SnapshotRow, saveSnapshot } from "../store.ts";
 import { buildParts, buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
 import { type FindPartRefusal, findEnvelopeRefusal, partRefusals } from "./fitting-parts.ts";
-import { type FittingRoutes, keepFitting, publishedRoutes } from "./fitting-routes.ts";
+import { type FittingRoutes, keepFitting, type LastGood, publishedRoutes } from "./fitting-routes.ts";
 import { fetchableOf, placedRoutes } from "./placed-parts.ts";
 import { type PartRefusal, partUnfit, RefusalBook } from "./refusals.ts";
 import type { KeysPart, Route, SnapshotTrust } from "./schema.ts";
@@ -175,9 +175,12 @@ async function fittingRoutes(
     call,
     served.flatMap((one) => (one.kind === "route" ? [one.route] : [])),
   );
-  return keepFitting(served, new Map(routes.map((route) => [route.endpointId, route])), async () =>
-    latest ? publishedRoutes(objects, latest.manifest) : new Map(),
-  );
+  let last: ReturnType<LastGood> | undefined;
+  const lastGood: LastGood = () => {
+    last ??= latest ? publishedRoutes(objects, latest.manifest) : Promise.resolve(new Map());
+    return last;
+  };
+  return keepFitting(served, new Map(routes.map((route) => [route.endpointId, route])), lastGood);
 }
 
 /** @throws PortolanError `serving.part_unfit` when the snapshot as a whole cannot be published */
