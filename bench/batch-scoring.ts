@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { runAnalysis } from "@portolan/duckdb";
-import { systemClock } from "@portolan/kernel";
+import { createLogger, systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { mlpModel } from "@portolan/onnx-format/testing";
+import { createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import { createChunkScorer } from "../apps/control/src/batch/child-chunk-scorer.ts";
 import { type TestGateway, TestInstallation } from "../apps/gateway/test/installation.ts";
 
@@ -27,6 +28,12 @@ const signature = signatureOf(readOnnxModel(bytes));
 const [input] = signature.inputs;
 if (!input) throw new Error("the model has no input");
 const columns = Array.from({ length: 30 }, (_, i) => `f${i}`);
+
+/** Nobody runs the model elsewhere here. */
+const upstreams = createUpstreamRuntime({
+  access: openUpstreamAccess(undefined, undefined),
+  log: createLogger({ name: "bench", level: "error" }),
+});
 
 async function prepare() {
   const file = join(folder, "work/rows.parquet");
@@ -53,7 +60,7 @@ async function prepare() {
     rows,
     label: "bench/1",
   } as const;
-  return { scorer: createChunkScorer(objects, join(folder, "scoring")), chunk };
+  return { scorer: createChunkScorer({ objects, workFolder: join(folder, "scoring"), upstreams }), chunk };
 }
 
 /** Milliseconds of each answer, asked for at a steady pace whatever came before. */

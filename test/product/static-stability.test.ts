@@ -10,6 +10,7 @@ import { createDelays, createShopKey, doneBy, soon } from "../../apps/cli/test/d
 import { type Product, startProduct } from "../../apps/cli/test/product.ts";
 import { must } from "../../apps/control/test/api.ts";
 import { accountsView, changesContract } from "../../packages/features/test/accounts-fixture.ts";
+import { OidcServer } from "../../packages/identity/test/oidc-server.ts";
 import { requireService } from "../../tools/services.ts";
 import { RedisServer } from "../services/redis-server.ts";
 
@@ -42,12 +43,12 @@ class Collector {
   }
 }
 
-/** One thing that a gateway works with: how it goes away and comes back, and what the gateway says of it. */
+/** One thing that a gateway works with, itself or through control: how it goes away and comes back, and where that shows. */
 interface Part {
   readonly name: string;
   away(): Promise<void> | void;
   back(): Promise<void> | void;
-  /** Resolves once the gateway says that it is away, or that it is here again. */
+  /** Resolves once it shows that it is away, or that it is here again. */
   told(isAway: boolean): Promise<void>;
 }
 
@@ -57,7 +58,10 @@ describe.skipIf(program === "")("with what it works with away", () => {
   let limits: RedisServer;
   let features: RedisServer;
   let collector: Collector;
+  let provider: OidcServer;
   let key: string;
+  /** Tokens of the provider that no gateway has seen: each is verified by its keys, and by nothing that is remembered. */
+  let unseen: string[];
   const done = doneBy(() => product);
   const call = async (method: "POST" | "PUT" | "GET", path: string, body?: unknown) =>
     must(product, method, path, body, await product.token("admin"));
@@ -67,6 +71,7 @@ describe.skipIf(program === "")("with what it works with away", () => {
     [limits, features] = await Promise.all([RedisServer.start(program), RedisServer.start(program)]);
     collector = new Collector(await freePort());
     await collector.start();
+    provider = await OidcServer.start(await freePort());
     product = await startProduct({
       ...process.env,
       LIMITS_REDIS_URL: `redis://127.0.0.1:${limits.port}`,
@@ -76,15 +81,43 @@ describe.skipIf(program === "")("with what it works with away", () => {
     });
     await createDelays(done);
     key = await createShopKey(done);
+    await trustProvider();
     await deploy(await materialize());
     await soon(async () => (await ask()).status === 200);
+    unseen = await tokens(1200);
+    await soon(async () => (await ask(nextToken())).status === 200);
   }, 300_000);
   afterAll(async () => {
     await product[Symbol.asyncDispose]();
     await collector.stop();
+    await provider[Symbol.asyncDispose]();
     await Promise.all([limits, features].map((server) => server[Symbol.asyncDispose]()));
     await rm(folder, { recursive: true, force: true });
   }, 60_000);
+
+  /** An account whose tokens the provider makes, and who may ask as the shop may. */
+  async function trustProvider(): Promise<void> {
+    await call("PUT", "/v1/oidc-issuers", { ...provider.trust, environments: ["dev"] });
+    await call("POST", "/v1/service-accounts", {
+      name: "pipeline",
+      displayName: "Pipeline",
+      subject: provider.subject,
+    });
+    await done("grant application --to pipeline --scope-kind use_case --scope delays");
+  }
+
+  async function tokens(count: number): Promise<string[]> {
+    const made: string[] = [];
+    while (made.length < count)
+      made.push(...(await Promise.all(Array.from({ length: 50 }, () => provider.token()))));
+    return made;
+  }
+
+  function nextToken(): string {
+    const token = unseen.pop();
+    if (token === undefined) throw new Error("all tokens are used up");
+    return token;
+  }
 
   async function materialize(): Promise<string> {
     await call("PUT", "/v1/contracts/changes", { document: changesContract, references: {} });
@@ -124,7 +157,7 @@ describe.skipIf(program === "")("with what it works with away", () => {
     await done(`endpoint deploy delays delays 1 --use-case delays --environment dev --features ${plan}`);
   }
 
-  async function ask(): Promise<{
+  async function ask(credential = key): Promise<{
     readonly status: number;
     readonly features: string;
     readonly id?: string | null;
@@ -132,7 +165,7 @@ describe.skipIf(program === "")("with what it works with away", () => {
     const inputs = [{ name: "account", shape: [1], datatype: "BYTES", data: ["a"] }];
     const response = await fetch(`${product.gatewayUrl}/v2/models/delays/infer`, {
       method: "POST",
-      headers: { authorization: `Bearer ${key}` },
+      headers: { authorization: `Bearer ${credential}` },
       body: JSON.stringify({ inputs }),
       signal: AbortSignal.timeout(20_000),
     });
@@ -140,13 +173,14 @@ describe.skipIf(program === "")("with what it works with away", () => {
     return { status: response.status, features: await response.text(), id };
   }
 
-  /** Asks without pause until stopped, and tells what came of it. */
+  /** Asks without pause until stopped, by API key and by a token in turn, and tells what came of it. */
   function load(): { stop(): Promise<ReadonlyMap<number, number>> } {
     const seen = new Map<number, number>();
     let isOver = false;
     const asking = (async () => {
-      while (!isOver) {
-        const { status } = await ask().catch(() => ({ status: 0 }));
+      for (let n = 0; !isOver; n++) {
+        const credential = n % 2 === 0 ? key : nextToken();
+        const { status } = await ask(credential).catch(() => ({ status: 0 }));
         seen.set(status, (seen.get(status) ?? 0) + 1);
         // Below the limit of an endpoint without a charter.
         await sleep(150);
@@ -173,13 +207,34 @@ describe.skipIf(program === "")("with what it works with away", () => {
     if (isAway) expect(collector.received).toBe(before);
     else await soon(async () => (await ask()).status === 200 && collector.received > before);
   };
+  /** Control asks once a minute; what it says cannot be heard while it hangs. */
+  const providerSays = async (isAway: boolean): Promise<void> => {
+    const line = `portolan_control_issuer_keys_up{uri="${provider.trust.jwksUri}"} ${isAway ? 0 : 1}`;
+    const page = () =>
+      fetch(new URL("/metrics", product.controlUrl), { signal: AbortSignal.timeout(5000) }).then((answer) =>
+        answer.text(),
+      );
+    if (isHanging) return;
+    await expect.poll(page, { timeout: 150_000, interval: 500 }).toContain(line);
+  };
+  /** Tokens under the new key count without anybody's help. */
+  const rotated = async (): Promise<void> => {
+    const made = await tokens(300);
+    const asked = async () => (await ask(made.pop() ?? "")).status;
+    await expect.poll(asked, { timeout: 150_000, interval: 600 }).toBe(200);
+  };
+  let isHanging = false;
   const controlPid = () => product.state().processes.control?.pid ?? 0;
 
   const parts: readonly Part[] = [
     {
       name: "control, hanging",
-      away: () => void process.kill(controlPid(), "SIGSTOP"),
-      back: () => void process.kill(controlPid(), "SIGCONT"),
+      away: () => {
+        isHanging = process.kill(controlPid(), "SIGSTOP");
+      },
+      back: () => {
+        isHanging = !process.kill(controlPid(), "SIGCONT");
+      },
       told: gauge("portolan_gateway_control_reachable"),
     },
     {
@@ -200,10 +255,23 @@ describe.skipIf(program === "")("with what it works with away", () => {
       back: () => collector.start(),
       told: spansCome,
     },
+    {
+      name: "the identity provider, hanging, then killed, and back with another key",
+      away: () => provider.signal("SIGSTOP"),
+      back: () => {
+        provider.rotate();
+        return provider.start();
+      },
+      told: async (isAway) => {
+        await providerSays(isAway);
+        if (isAway) await provider.kill();
+        else await rotated();
+      },
+    },
   ];
 
   test.each(parts)(
-    "$name: every request is answered, the gateway says so, and goes on when it is back",
+    "$name: every request is answered, it shows, and all goes on when it is back",
     async (part) => {
       const asking = load();
       try {
@@ -216,7 +284,7 @@ describe.skipIf(program === "")("with what it works with away", () => {
         expect([...(await asking.stop()).keys()]).toEqual([200]);
       }
     },
-    180_000,
+    300_000,
   );
 
   test("PostgreSQL, killed three times: every request is answered", async () => {
@@ -236,11 +304,13 @@ describe.skipIf(program === "")("with what it works with away", () => {
     for (const part of parts) await part.told(true);
     const answered: unknown[] = [];
     for (let n = 0; n < 3; n++) answered.push((await ask()).id);
+    answered.push((await ask(nextToken())).id);
     expect([...(await asking.stop()).keys()]).toEqual([200]);
     await product.untilRestarted("gateway", product.kill("gateway"));
     await soon(async () => (await ask().catch(() => ({ status: 0 }))).status === 200);
     const after = await ask();
     expect(after.features).toContain("unavailable");
+    expect((await ask(nextToken())).status, "a token is verified by the keys on the disk").toBe(200);
     for (const part of parts) await part.back();
     for (const part of parts) await part.told(false);
     await product.untilReady("control", 120_000);

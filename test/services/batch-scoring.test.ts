@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import { runAnalysis } from "@portolan/duckdb";
 import type { Scoring } from "@portolan/scoring/contract";
+import { TensorServer } from "@portolan/upstream/testing";
 import { expect, test } from "vitest";
 import { type Product, startProduct } from "../../apps/cli/test/product.ts";
 import { must } from "../../apps/control/test/api.ts";
@@ -43,10 +44,10 @@ schema:
 `;
 
 /** A snapshot in dev of rows whose values float32 rounds; resolves to its id. */
-async function ingest(product: Product, setting: Setting): Promise<string> {
+async function ingest(product: Product, setting: Setting, count = rows): Promise<string> {
   const ci = await product.token("ci");
   await must(product, "PUT", "/v1/contracts/customers", { document: contract }, await product.token("lea"));
-  const lines = Array.from({ length: rows }, (_, i) => `${i},${Math.sin(i * 0.7)},${Math.cos(i * 1.3) * 3}`);
+  const lines = Array.from({ length: count }, (_, i) => `${i},${Math.sin(i * 0.7)},${Math.cos(i * 1.3) * 3}`);
   const response = await fetch(new URL("/v1/artifacts?environment=dev", product.controlUrl), {
     method: "POST",
     headers: { authorization: `Bearer ${ci}`, "content-type": "application/octet-stream" },
@@ -77,10 +78,10 @@ async function allowEverything(product: Product): Promise<void> {
   await must(product, "PUT", "/v1/access-policies/test", { document }, await product.token("admin"));
 }
 
-async function start(product: Product, datasetId: string): Promise<string> {
+async function start(product: Product, datasetId: string, scoredBy = endpoint): Promise<string> {
   const body = {
     environment: "dev",
-    endpoint,
+    endpoint: scoredBy,
     datasetId,
     purpose,
     columns: ["a", "b"],
@@ -134,7 +135,20 @@ async function live(product: Product, setting: Setting, a: number, b: number): P
   return outputs.flatMap(({ data }) => data);
 }
 
-test.skipIf(!hasEmbeddedPostgres() && process.env["CI"] !== "true")(
+/** The scored snapshot as a file in that folder. */
+async function download(product: Product, manifest: Scoring["manifest"], folder: string): Promise<string> {
+  const file = join(folder, "scored.parquet");
+  const path = `/v1/artifacts/${manifest?.object}?purpose=test`;
+  const bytes = await fetch(new URL(path, product.controlUrl), {
+    headers: { authorization: `Bearer ${await product.token("ci")}` },
+  });
+  await writeFile(file, Buffer.from(await bytes.arrayBuffer()));
+  return file;
+}
+
+const isSkipped = !hasEmbeddedPostgres() && process.env["CI"] !== "true";
+
+test.skipIf(isSkipped)(
   `a scoring is the endpoint's answers to the bit, once and whole, through ${kills} kills of control`,
   async () => {
     await using product = await startProduct();
@@ -159,13 +173,8 @@ test.skipIf(!hasEmbeddedPostgres() && process.env["CI"] !== "true")(
 
     const folder = await mkdtemp(join(tmpdir(), "scored-"));
     try {
-      const file = join(folder, "scored.parquet");
       await allowEverything(product);
-      const path = `/v1/artifacts/${manifest?.object}?purpose=test`;
-      const bytes = await fetch(new URL(path, product.controlUrl), {
-        headers: { authorization: `Bearer ${await product.token("ci")}` },
-      });
-      await writeFile(file, Buffer.from(await bytes.arrayBuffer()));
+      const file = await download(product, manifest, folder);
       const result = await runAnalysis({
         statements: [
           { sql: `select count(distinct id)::int as n from read_parquet('${file}')`, returns: "ids" },
@@ -189,6 +198,91 @@ test.skipIf(!hasEmbeddedPostgres() && process.env["CI"] !== "true")(
     process.stderr.write(
       `scored ${rows} rows: ${undisturbed.manifest?.cpuSeconds.toFixed(1)} s CPU, ${JSON.stringify(undisturbed.manifest?.cost)}\n`,
     );
+  },
+  600_000,
+);
+
+/** An endpoint whose version that server runs: it gives each row back. */
+async function deployEcho(product: Product, setting: Setting, server: TensorServer): Promise<void> {
+  const place = { environment: "dev", useCaseId: setting.useCaseId };
+  const upstream = {
+    protocol: "open-inference",
+    url: server.url,
+    model: "echo",
+    region: "local",
+    owner: "self",
+  };
+  const ci = await product.token("ci");
+  await must(product, "POST", "/v1/models/echoed/upstreams", { ...place, upstream }, ci);
+  await must(
+    product,
+    "PUT",
+    "/v1/endpoints/echoed",
+    { ...place, model: "echoed", version: 1 },
+    setting.admin,
+  );
+}
+
+async function noteOf(product: Product, job: string): Promise<string> {
+  const found = await must(product, "GET", `/v1/jobs/${job}`, undefined, await product.token("ci"));
+  return String(found["note"]);
+}
+
+test.skipIf(isSkipped)(
+  "a scoring by another server is whole and once, though that server goes away midway and control is killed meanwhile",
+  async () => {
+    const count = 120_000;
+    const table = { datatype: "FP64", shape: [-1, 2] };
+    const server = await TensorServer.start([{ name: "x", ...table }], [{ name: "y", ...table }]);
+    const folder = await mkdtemp(join(tmpdir(), "scored-"));
+    try {
+      await using product = await startProduct();
+      const setting = await prepareUseCase(product);
+      await deployEcho(product, setting, server);
+      const datasetId = await ingest(product, setting, count);
+      const id = await start(product, datasetId, "echoed");
+      await expect
+        .poll(() => eventsOf(product, "scoring.chunk.scored", id), { timeout: 120_000, interval: 50 })
+        .toBeGreaterThan(0);
+      const { port } = server;
+      await server.close();
+      const pid = product.kill("control");
+      await product.untilRestarted("control", pid);
+      await product.untilReady("control", 120_000);
+      const { job } = await read(product, id);
+      await expect
+        .poll(() => noteOf(product, job), { timeout: 120_000, interval: 500 })
+        .toContain("waits for the upstream");
+      const asked = server.seen.length;
+      await server.listen(port);
+      const { manifest } = await untilReady(product, id);
+      expect(server.seen.length).toBeGreaterThan(asked);
+      expect(manifest).toMatchObject({ rows: count, refusedRows: 0 });
+      const chunks = Math.ceil(count / 50_000);
+      expect(manifest?.chunks).toHaveLength(chunks);
+      expect(await eventsOf(product, "scoring.chunk.scored", id)).toBe(chunks);
+      expect(await eventsOf(product, "scoring.snapshot.published", id)).toBe(1);
+
+      await allowEverything(product);
+      const file = await download(product, manifest, folder);
+      const sql = `select count(*)::int as n, count(distinct id)::int as apart, bool_and(_refused is null) as whole,
+        max(abs(y_0 - sin(id * 0.7::double)) + abs(y_1 - cos(id * 1.3::double) * 3)) as off from read_parquet('${file}')`;
+      const { rows: found } = await runAnalysis({
+        statements: [{ sql, returns: "all" }],
+        readable: [file],
+        workFolder: join(folder, "work"),
+      });
+      expect(found["all"]?.[0]).toMatchObject({ n: count, apart: count, whole: true });
+      expect(Number(found["all"]?.[0]?.["off"])).toBeLessThan(1e-9);
+      const undisturbed = await untilReady(product, await start(product, datasetId, "echoed"));
+      expect(undisturbed.manifest?.object, "the same answers give the same bytes").toBe(manifest?.object);
+      process.stderr.write(
+        `scored ${count} rows elsewhere: ${undisturbed.manifest?.cpuSeconds.toFixed(1)} s CPU, ${JSON.stringify(undisturbed.manifest?.upstream)}, ${JSON.stringify(undisturbed.manifest?.cost)}\n`,
+      );
+    } finally {
+      await server.close();
+      await rm(folder, { recursive: true, force: true });
+    }
   },
   600_000,
 );

@@ -34,7 +34,9 @@ import { recordDamagedObjects } from "./http/damaged-objects.ts";
 import { addDataMetrics } from "./http/data-metrics.ts";
 import { addFeatureMetrics } from "./http/feature-metrics.ts";
 import { healthRoutes } from "./http/health.ts";
+import { addIssuerMetrics } from "./http/issuer-metrics.ts";
 import { createServer } from "./http/server.ts";
+import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { startArchiving } from "./wiring/archiving.ts";
@@ -164,6 +166,7 @@ export async function assembleControl(
     registry: governance.registry,
     serving: serving.serving,
     residency: data.residency,
+    upstreams: governance.upstreams,
   });
   const explaining = wireExplaining(base, identity, governance.registry, serving.predictions);
   const erasure = wireErasure(base, data.features, data.data, serving.predictions);
@@ -233,6 +236,8 @@ async function registerRoutes(app: FastifyInstance, wiring: Wiring): Promise<Reg
     ],
   });
   addDataMetrics(metrics, { work: base.work, clock: base.clock });
+  addSnapshotMetrics(metrics, serving.publisher);
+  addIssuerMetrics(metrics, identity.issuerKeys, base.clock);
   addFeatureMetrics(metrics, { work: base.work, clock: base.clock, online: data.features.online });
   await registerIdentityRoutes(app, {
     unitOfWork: base.work,

@@ -2,16 +2,21 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDuckDbEngine, runAnalysis } from "@portolan/duckdb";
-import { type Digest, type ObjectStore, systemClock } from "@portolan/kernel";
+import { createLogger, type Digest, type ObjectStore, systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { createSession } from "@portolan/onnx/session";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { identityModel, mlpModel, onnxType } from "@portolan/onnx-format/testing";
 import { mergeChunks } from "@portolan/scoring";
 import type { InputPlan } from "@portolan/scoring/policy";
+import { createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createChunkScorer } from "../src/batch/child-chunk-scorer.ts";
 
+const upstreams = createUpstreamRuntime({
+  access: openUpstreamAccess("127.0.0.1", undefined),
+  log: createLogger({ name: "test", level: "silent" }),
+});
 const folder = mkdtempSync(join(tmpdir(), "chunks-"));
 const bytes = mlpModel([3, 16, 2]);
 const signature = signatureOf(readOnnxModel(bytes));
@@ -48,7 +53,7 @@ const plan = (): InputPlan => ({
 });
 
 test("scores are those of a row by itself to the bit, beside their keys; refused rows say why; the same rows give the same bytes", async () => {
-  const scorer = createChunkScorer(objects, join(folder, "scoring"));
+  const scorer = createChunkScorer({ objects, workFolder: join(folder, "scoring"), upstreams });
   const chunk = { model, dataset, plan: plan(), keys: ["id"], from: 500, rows: 700, label: "m/1" };
   const signal = new AbortController().signal;
   const scored = await scorer.score(chunk, signal);
@@ -78,7 +83,7 @@ test("scores are those of a row by itself to the bit, beside their keys; refused
 });
 
 test("a chunk beyond the snapshot's end, and a column that is none, are refused with what is wrong", async () => {
-  const scorer = createChunkScorer(objects, join(folder, "scoring"));
+  const scorer = createChunkScorer({ objects, workFolder: join(folder, "scoring"), upstreams });
   const chunk = { model, dataset, plan: plan(), keys: ["id"], from: 1900, rows: 700, label: "m/1" };
   const signal = new AbortController().signal;
   await expect(scorer.score(chunk, signal)).rejects.toMatchObject({
@@ -91,7 +96,7 @@ test("a chunk beyond the snapshot's end, and a column that is none, are refused 
 });
 
 test("a chunk whose every row is refused has the columns of scores too, declared or open, and merges with the others", async () => {
-  const scorer = createChunkScorer(objects, join(folder, "scoring"));
+  const scorer = createChunkScorer({ objects, workFolder: join(folder, "scoring"), upstreams });
   const signal = new AbortController().signal;
   const open = {
     ...plan(),
@@ -131,7 +136,7 @@ test("a half-precision model's scores are numbers, as its inputs were", async ()
   const own = signatureOf(readOnnxModel(halves));
   const [spec] = own.inputs;
   const columns = ["a", "c"].map((column) => ({ column, standIn: null }));
-  const scorer = createChunkScorer(objects, join(folder, "scoring"));
+  const scorer = createChunkScorer({ objects, workFolder: join(folder, "scoring"), upstreams });
   const { object } = await scorer.score(
     {
       model: await objects.put(halves),

@@ -105,7 +105,7 @@ export const GatewayConfig = Type.Object({
     minimum: 0,
     default: 0,
     description:
-      "MiB of model files that may be loaded together; beyond it the least recently used sleep; 0: no bound",
+      "MiB of memory that loaded models may take together, by what was measured when they were registered or else twice their files; beyond it the least recently used sleep, and one that needs more by itself is refused; 0: no bound",
   }),
   MODELS_IDLE_S: Type.Integer({
     minimum: 0,

@@ -144,9 +144,14 @@ export class TestInstallation {
 
   /** Forbids the stand-in, as a snapshot does that names none. */
   forgetPrevious(endpoint: string): void {
+    this.restate(endpoint, { previous: null });
+  }
+
+  /** The endpoint's route, but for what is said here. */
+  restate(endpoint: string, over: Partial<Route>): void {
     const at = this.#routes.findIndex((route) => route.endpoint === endpoint);
     const route = this.#routes[at];
-    if (route) this.#routes[at] = { ...route, previous: null };
+    if (route) this.#routes[at] = { ...route, ...over };
   }
 
   revokeKey(): void {
@@ -249,13 +254,9 @@ export class TestInstallation {
 
   /** The endpoint with another version of its model; the one before may stand in for it. */
   deploy(endpoint: string, bytes: Uint8Array, version: number): void {
-    const at = this.#routes.findIndex((route) => route.endpoint === endpoint);
-    const { model } = this.add(endpoint, bytes);
-    const added = this.#routes.pop();
-    const before = this.#routes[at];
-    if (!added || !before) return;
-    const previous = { model: before.model, features: before.features };
-    this.#routes[at] = { ...before, model: { ...model, version }, previous };
+    const { model, features } = this.#routes.find((route) => route.endpoint === endpoint) ?? {};
+    const previous = model && features !== undefined ? { model, features } : null;
+    this.restate(endpoint, { model: this.reference(endpoint, version, bytes), previous });
   }
 
   revoke(endpoint: string): void {

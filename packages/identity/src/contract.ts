@@ -23,6 +23,7 @@ export type {
   GatewayIssuer,
   GatewayPrincipal,
 } from "./gateway-grants.ts";
+export { GatewayGrantsPart } from "./gateway-grants-schema.ts";
 export { parseRole, type Role, roleNames, roles, serviceAccountRoles } from "./roles.ts";
 export type { JsonWebKeySet, TokenAlgorithm, TrustedIssuer } from "./tokens/trusted-issuer.ts";
 

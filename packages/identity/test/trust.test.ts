@@ -185,6 +185,11 @@ describe("keys of outside issuers", () => {
         const trusted = await one.database.uow.read(aCall({}), (sql) => listTrustedIssuers(sql));
         await one.issuerKeys.refresh(trusted);
         expect(await shown()).toBe(one.clock.now());
+        expect(one.issuerKeys.asked()).toContainEqual({
+          uri: jwksUri,
+          isAway: false,
+          fetchedAt: one.clock.now(),
+        });
         return issuer;
       },
     );
@@ -200,8 +205,10 @@ describe("keys of outside issuers", () => {
     one.clock.set(asEpochMicros(start + 86_000_000_000));
     await restarted.refresh([{ issuer: away, jwksUri: `${away}/keys` } as TrustedIssuer]);
     expect(await inSnapshot()).toEqual(JSON.parse(keySet));
+    expect(restarted.asked()).toEqual([{ uri: `${away}/keys`, isAway: true, fetchedAt: start }]);
     one.clock.set(asEpochMicros(start + 86_400_000_000));
     expect(await inSnapshot()).toBeUndefined();
+    expect(restarted.asked()).toEqual([{ uri: `${away}/keys`, isAway: true }]);
     one.clock.set(start);
   });
 });

@@ -35,9 +35,13 @@ export const ComputeProfile = Type.Object(
         modelBytes: Bytes,
         loadedBytes: Type.Integer({
           minimum: 0,
-          description: "What the process grew by when the model was loaded",
+          description:
+            "What a process with the runtime in it grew by when the model was loaded and warmed up",
         }),
-        peakBytes: Type.Integer({ minimum: 0, description: "Most that the whole process held" }),
+        peakBytes: Type.Integer({
+          minimum: 0,
+          description: "Most that the whole process held, runtime included",
+        }),
       },
       closed,
     ),

@@ -22,7 +22,7 @@ export { readComputeProfile } from "./read-compute-profile.ts";
 export { registerUpstream } from "./register-upstream.ts";
 export { createByteRemoval } from "./remove-bytes.ts";
 export { type SignedFiles, signFiles } from "./sign-files.ts";
-export { findVersion, versionsTrainedOn } from "./store.ts";
+export { findLoadedBytes, findVersion, versionsTrainedOn } from "./store.ts";
 export type { RegistryDeps };
 
 export const registryMigrations: MigrationSet = {

@@ -212,6 +212,33 @@ export async function findComputeProfile(
     .executeTakeFirst();
 }
 
+/** Bytes that one copy takes in memory, of those of these versions that were measured, by `model/version`. */
+export async function findLoadedBytes(
+  sql: Sql,
+  organisationId: string,
+  versions: readonly { readonly name: string; readonly version: number }[],
+): Promise<Map<string, number>> {
+  if (versions.length === 0) return new Map();
+  const rows = await tables(sql)
+    .selectFrom("registry.compute_profiles as p")
+    .innerJoin("registry.versions as v", "v.id", "p.version_id")
+    .select(["v.model", "v.version", "p.profile"])
+    .distinctOn(["v.model", "v.version"])
+    .where("v.organisation_id", "=", organisationId)
+    .where("v.model", "in", [...new Set(versions.map(({ name }) => name))])
+    .where("v.version", "in", [...new Set(versions.map(({ version }) => version))])
+    .orderBy("v.model")
+    .orderBy("v.version")
+    .orderBy("p.measured_at", "desc")
+    .execute();
+  const asked = new Set(versions.map(({ name, version }) => `${name}/${version}`));
+  return new Map(
+    rows
+      .map(({ model, version, profile }) => [`${model}/${version}`, profile.memory.loadedBytes] as const)
+      .filter(([version]) => asked.has(version)),
+  );
+}
+
 async function toVersion(sql: Sql, row: Selectable<VersionTable>): Promise<ModelVersion> {
   const stages = await tables(sql)
     .selectFrom("registry.promoted_v1")

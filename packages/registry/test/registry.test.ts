@@ -29,6 +29,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { upstreamFileName } from "../src/contract.ts";
 import {
   createArtifactCatalogue,
+  findLoadedBytes,
+  type MeasureDeps,
+  measureJob,
   promoteVersion,
   pushVersion,
   readVersion,
@@ -303,4 +306,41 @@ test("a version that another server runs is a signed description of where, with 
   expect(verdict.kind).toBe("valid");
   signature = { ...signature, outputs: [{ name: "y", datatype: "FP32", shape: [-1, 3] }] };
   expect((await register()).version, "another signature is another version").toBe(2);
+});
+
+test("what a version takes in memory is known once it was measured, by version and to its own organisation", async () => {
+  charters.set("uc_memory", someCharter);
+  const call = asCi();
+  const first = await push({ model: "heavy", useCaseId: "uc_memory", call });
+  await push({ model: "heavy", useCaseId: "uc_memory", weights: [5, 6], call });
+  const measurer: MeasureDeps["measurer"] = {
+    measure: async (model) => ({
+      format: 1,
+      artifact: model,
+      runtime: "onnxruntime-node 1.30.0",
+      threads: 1,
+      machine: { cpu: "x", cores: 1, architecture: "x64", gpus: [], loadAverage: 0 },
+      loadMicros: 1,
+      single: { runs: 1, p50Micros: 1, p95Micros: 1, cpuMicros: 1 },
+      batches: [],
+      memory: { modelBytes: first.sizeBytes, loadedBytes: 240_000_000, peakBytes: 300_000_000 },
+    }),
+  };
+  const asked = [1, 2, 9].map((version) => ({ name: "heavy", version }));
+  const known = (organisationId: string) =>
+    db.uow.read(call, (sql) => findLoadedBytes(sql, organisationId, asked));
+  expect(await known(call.actor.organisationId)).toEqual(new Map());
+  await measureJob({ ...deps(), measurer }).run({
+    id: "job_1",
+    call,
+    payload: { model: "heavy", version: 1, environment: "production" },
+    signal: new AbortController().signal,
+    finalAttempt: true,
+    effect: (_name, work) => work("key"),
+    step: (_name, work) => db.uow.write(call, work),
+    progress: async () => undefined,
+    log: async () => undefined,
+  });
+  expect(await known(call.actor.organisationId)).toEqual(new Map([["heavy/1", 240_000_000]]));
+  expect(await known("org_other")).toEqual(new Map());
 });

@@ -69,6 +69,13 @@ export const ScoringRequest = Type.Object(
         description: "Works within these only; absent: at any time",
       }),
     ),
+    upstreamCost: Type.Optional(
+      Type.String({
+        pattern: "^\\d{1,9}(\\.\\d{1,9})? [A-Z]{3}$",
+        description:
+          "What the server that runs the version costs for 1,000 rows, e.g. `0.02 EUR`; put beside the cost of the work here",
+      }),
+    ),
     priority: Type.Optional(
       Type.Integer({
         minimum: -10,
@@ -97,6 +104,12 @@ export const ScoringPlan = Type.Object({
   chunks: Type.Integer(),
   inputs: Type.Array(Type.Object({ tensor: Name, columns: Type.Array(Name) })),
   keys: Type.Array(Name),
+  upstream: Type.Optional(
+    Type.Object(
+      { region: Type.String(), owner: Type.String() },
+      { description: "Where another server runs the version; absent: it runs here" },
+    ),
+  ),
 });
 export type ScoringPlan = Static<typeof ScoringPlan>;
 
@@ -107,6 +120,16 @@ const Cost = Type.Object({
   }),
   cpuHour: Type.String({ description: "Price of a core for an hour" }),
   realTimeCpuMs: Type.Number({ description: "CPU time of one prediction that the plan assumes" }),
+});
+
+const Upstream = Type.Object({
+  requests: Type.Integer({
+    description: "Runs that the server of the version was asked for, repeated ones included",
+  }),
+  busySeconds: Type.Number({ description: "Time that they were under way, added up" }),
+  perThousandRows: Type.Union([Type.String(), Type.Null()], {
+    description: "What that server costs, as whoever started the scoring stated it; null: nobody did",
+  }),
 });
 
 /** The immutable list of what was scored, how, and from what. */
@@ -123,7 +146,8 @@ export const ScoredManifest = Type.Object({
     description: "1 where rows of one run would not equal rows of their own, to the bit",
   }),
   cpuSeconds: Type.Number(),
-  cost: Type.Union([Cost, Type.Null()]),
+  cost: Type.Union([Cost, Type.Null()], { description: "Of the work done here" }),
+  upstream: Type.Optional(Upstream),
 });
 export type ScoredManifest = Static<typeof ScoredManifest>;
 

@@ -14,6 +14,8 @@ export type {
   ScoringTarget,
   ScoringTargets,
   TargetResource,
+  UpstreamTerms,
+  UpstreamUse,
 } from "./ports.ts";
 export { scoredRows } from "./scored-access.ts";
 export { listScored, type ScoredObject, withdrawScored } from "./scored-rows.ts";

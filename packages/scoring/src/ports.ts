@@ -15,6 +15,27 @@ export interface ScoringTarget {
   /** Empty: none need be named. */
   readonly purposes: readonly string[];
   readonly charter: ScoringPlan["charter"];
+  /** Absent: the version runs here. */
+  readonly upstream?: UpstreamTerms;
+}
+
+/** Where and within what another server is asked for the version, as its endpoint asks it. */
+export interface UpstreamTerms {
+  readonly region: string;
+  readonly owner: string;
+  /** Milliseconds that one request may take. */
+  readonly timeoutMs: number;
+  /** Requests under way at once, at most. */
+  readonly mostAtOnce: number;
+  /** Share of the requests that may be sent a second time, 0 to 1; absent: as for requests that no charter governs. */
+  readonly retryShare?: number;
+}
+
+/** What scoring asked of another server. */
+export interface UpstreamUse {
+  readonly requests: number;
+  /** Time that requests were under way, added up. */
+  readonly busyMicros: number;
 }
 
 /** The endpoint or the model that the caller must be allowed to score with. */
@@ -62,6 +83,7 @@ export interface ChunkRequest {
   readonly rows: number;
   /** What `_model` says. */
   readonly label: string;
+  readonly upstream?: UpstreamTerms;
 }
 
 export interface ScoredChunk {
@@ -72,11 +94,13 @@ export interface ScoredChunk {
   /** Of the object, in their order. */
   readonly columns: readonly string[];
   readonly cpuSeconds: number;
+  /** Absent: the version ran here. */
+  readonly upstream?: UpstreamUse;
 }
 
 /** Scores rows behind walls and stores them as Parquet; the same rows give the same bytes. */
 export interface ChunkScorer {
-  /** @throws PortolanError `scoring.chunk_failed` */
+  /** @throws PortolanError `scoring.chunk_failed`; `scoring.upstream_away` where another server runs the version and does not answer */
   score(request: ChunkRequest, signal: AbortSignal): Promise<ScoredChunk>;
 }
 

@@ -3,6 +3,7 @@ import {
   type Digest,
   digestJson,
   formatMoney,
+  isPortolanError,
   JobDeferred,
   type JobEnd,
   type JobHandler,
@@ -13,7 +14,7 @@ import {
   parseDigest,
   type Transaction,
 } from "@portolan/kernel";
-import type { ScoredManifest, Scoring } from "./contract.ts";
+import type { ScoredManifest, Scoring, ScoringPlan, ScoringRequest } from "./contract.ts";
 import type { ScoringErrorCode } from "./errors.ts";
 import { untilWindow } from "./job-window.ts";
 import { type MergedChunks, mergeChunks } from "./merge-chunks.ts";
@@ -21,12 +22,16 @@ import type { ScoredChunk } from "./ports.ts";
 import {
   chunkRows,
   planScoring,
+  questionOf,
   type Resolved,
   requireStillAllowed,
   type ScoringDeps,
   scoringQueue,
 } from "./start-scoring.ts";
 import { closeRun, findRun, findSnapshot, finishRun, insertChunk, isRunning, markRunning } from "./store.ts";
+
+/** Until a server that was away is asked again. */
+const upstreamPauseMicros = 30_000_000;
 
 /**
  * Scores a snapshot chunk by chunk. What scores is pinned first; a chunk's rows, its record and its ledger leaf are one
@@ -97,8 +102,7 @@ async function pin(deps: ScoringDeps, job: JobRun, scoring: Scoring): Promise<Re
 }
 
 function resolve(deps: ScoringDeps, job: JobRun, { request }: Scoring): Promise<Resolved> {
-  const { out: _, windows: __, priority: ___, ...question } = request;
-  return planScoring(deps, job.call, question);
+  return planScoring(deps, job.call, questionOf(request));
 }
 
 interface Chunk {
@@ -119,7 +123,8 @@ async function scoreChunk(
     // What the charter has taken away since the last chunk counts from here on.
     await requireStillAllowed(deps, job.call, request, pinned);
     const { model, dataset } = plan;
-    return deps.scorer.score(
+    const { upstream } = pinned;
+    const scored = deps.scorer.score(
       {
         model: digestOf(model.digest),
         dataset: digestOf(dataset.object),
@@ -128,9 +133,11 @@ async function scoreChunk(
         from,
         rows: Math.min(chunkRows, plan.rows - from),
         label: `${model.name}/${model.version}`,
+        ...(upstream ? { upstream } : {}),
       },
       job.signal,
     );
+    return scored.catch((error: unknown) => putOff(deps, job, from / plan.rows, error));
   });
   await job.step(`keep ${at}`, async (tx) => {
     await requireRunning(tx, scoring);
@@ -158,6 +165,17 @@ async function scoreChunk(
     return null;
   });
   return chunk;
+}
+
+/**
+ * A server elsewhere that does not answer fails no scoring: its job makes way for others, and asks again with the chunk that was under
+ * way. What the charter takes away meanwhile ends it then.
+ */
+async function putOff({ clock }: ScoringDeps, job: JobRun, fraction: number, error: unknown): Promise<never> {
+  if (!isPortolanError(error) || error.code !== "scoring.upstream_away") throw error;
+  const note = `waits for the upstream: ${error.detail ?? error.message}`;
+  await job.progress(0.95 * fraction, note);
+  throw new JobDeferred(asEpochMicros(clock.now() + upstreamPauseMicros), note);
 }
 
 /** @throws JobDeferred outside the windows: a batch that waits keeps no other from running */
@@ -212,7 +230,19 @@ function manifestOf(
     rowsPerRun: Math.min(...chunks.map(({ rowsPerRun }) => rowsPerRun)),
     cpuSeconds: totalOf(chunks, ({ cpuSeconds }) => cpuSeconds),
     cost,
+    ...upstreamOf(plan, request, chunks),
   };
+}
+
+function upstreamOf(
+  plan: ScoringPlan,
+  { upstreamCost }: ScoringRequest,
+  chunks: readonly ScoredChunk[],
+): Pick<ScoredManifest, "upstream"> {
+  if (!plan.upstream) return {};
+  const requests = totalOf(chunks, ({ upstream }) => upstream?.requests ?? 0);
+  const busySeconds = totalOf(chunks, ({ upstream }) => upstream?.busyMicros ?? 0) / 1e6;
+  return { upstream: { requests, busySeconds, perThousandRows: upstreamCost ?? null } };
 }
 
 async function publish(

@@ -27,6 +27,7 @@ import type {
   ScoringTarget,
   ScoringTargets,
   TargetResource,
+  UpstreamTerms,
 } from "./ports.ts";
 import { findRun, findSnapshot, insertRun, listRuns, type ScorableSnapshot } from "./store.ts";
 
@@ -56,6 +57,8 @@ export interface Resolved {
   readonly inputs: InputPlan;
   /** What the caller was allowed to score with. */
   readonly target: Pick<TargetResource, "type" | "id">;
+  /** Absent: the version runs here. */
+  readonly upstream?: UpstreamTerms;
 }
 
 /**
@@ -95,6 +98,7 @@ export async function planScoring(
   return {
     target: asked,
     inputs: verdict.plan,
+    ...(target.upstream ? { upstream: target.upstream } : {}),
     plan: {
       useCaseId: target.useCaseId,
       model: { name, version, digest },
@@ -107,6 +111,9 @@ export async function planScoring(
         columns: columns.map(({ column }) => column),
       })),
       keys: [...keys],
+      ...(target.upstream
+        ? { upstream: { region: target.upstream.region, owner: target.upstream.owner } }
+        : {}),
     },
   };
 }
@@ -174,14 +181,19 @@ async function requireSnapshot(
   return found;
 }
 
+/** What is asked, without where it goes, when it runs and what it costs. */
+export function questionOf(request: ScoringRequest): ScoringQuestion {
+  const { out: _, windows: __, priority: ___, upstreamCost: ____, ...question } = request;
+  return question;
+}
+
 /** Starts a scoring as a durable job. */
 export async function startScoring(
   deps: ScoringDeps,
   call: CallContext,
   request: ScoringRequest,
 ): Promise<Scoring> {
-  const { out: _, windows: __, priority: ___, ...question } = request;
-  const { plan } = await planScoring(deps, call, question);
+  const { plan } = await planScoring(deps, call, questionOf(request));
   const { organisationId } = call.actor;
   const { environment } = request;
   return deps.work.write(call, async (tx) => {

@@ -16,6 +16,7 @@ export {
   FeaturePlan,
   KeysPart,
   Limits,
+  MeasuredMemory,
   ModelReference,
   Placement,
   ProfileReference,

@@ -29,6 +29,7 @@ import type {
   ViewLookup,
 } from "./ports.ts";
 import { findRoutingProblems } from "./routing/routing-problems.ts";
+import { requireFittingRoute } from "./snapshot/fitting-routes.ts";
 import type { ModelReference, Route, ServedVersion, Variant } from "./snapshot/schema.ts";
 import { type ExistingEndpoint, findDeployedModel, findEndpoint, saveDeployment } from "./store.ts";
 import { requireUpstreamPlace } from "./upstream-places.ts";
@@ -54,7 +55,7 @@ export const publishIntent = "serving.publish_snapshot";
  * comes from the charter in force. The route reaches gateways with the next snapshot.
  *
  * @throws PortolanError `serving.charter_required`, `serving.charter_blocks`, `serving.model_not_deployable`,
- * `charter.placement_refused`, and what `Authorizer.require` throws
+ * `serving.part_unfit`, `charter.placement_refused`, and what `Authorizer.require` throws
  */
 export async function deployEndpoint(
   deps: DeployDeps,
@@ -147,6 +148,7 @@ async function writeDeployment(
   const ids = { organisationId, endpointId, deploymentId: newId("deployment", tx.now), name };
   const previous = existing && (await standIn(tx, existing, facts.model));
   const route = deriveRoute(ids, request, { ...facts, previous: previous?.deployed ?? null });
+  requireFittingRoute(route);
   await saveDeployment(tx.sql, {
     endpointId,
     isNewEndpoint: !existing,

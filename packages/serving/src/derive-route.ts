@@ -187,6 +187,21 @@ function stepFor(step: CharterTerms["fallbacks"][number], { signature }: ModelRe
   return { kind: "fixed", outputs };
 }
 
+/** What one server may be asked for an endpoint: the route's own bounds, for whoever asks beside gateways. Pure. */
+export function askingBounds(charter: ServedCharter | undefined): {
+  readonly timeoutMs: number;
+  readonly mostAtOnce: number;
+  readonly retryShare?: number;
+} {
+  if (!charter) return { timeoutMs: devLimits.timeoutMs, mostAtOnce: devResilience.maxInFlight };
+  const { requestTimeoutMs, concurrencyLimit, faultTolerance } = termsOf(charter.document);
+  return {
+    timeoutMs: requestTimeoutMs,
+    mostAtOnce: concurrencyLimit,
+    retryShare: faultTolerance.retryShare,
+  };
+}
+
 const devResilience: Resilience = { maxInFlight: 1000, slowMs: 500, targetWaitMs: 100 };
 /** What counts in text is the time to its first token, and a long prompt takes seconds to read. */
 const devTextResilience: Resilience = { ...devResilience, slowMs: 10_000 };

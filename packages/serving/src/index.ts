@@ -6,7 +6,7 @@ import { gatewayRoutes } from "./routes/gateways.ts";
 import { type SnapshotRouteDeps, snapshotRoutes } from "./routes/snapshots.ts";
 
 export { type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
-export { requireServable } from "./derive-route.ts";
+export { askingBounds, requireServable } from "./derive-route.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
 export { type Filling, findFillings } from "./find-fillings.ts";
 export { findServedRoute } from "./find-served-route.ts";
@@ -16,7 +16,9 @@ export {
   type PublishDeps,
   type SnapshotPublisher,
 } from "./snapshot/publish-snapshot.ts";
+export type { PartRefusal } from "./snapshot/refusals.ts";
 export { findDeployment } from "./store.ts";
+export { requireUpstreamPlace } from "./upstream-places.ts";
 
 export const servingMigrations: MigrationSet = {
   package: "serving",

@@ -140,6 +140,8 @@ export { fetchableOf, mayServe } from "./snapshot/placed-parts.ts";
 export {
   checkedJson,
   judgeSnapshotAge,
+  type PartVerdict,
+  partReader,
   readKeysPart,
   readRoutesPart,
   type SnapshotRefusal,

@@ -1,6 +1,7 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import type { OnDemandPlan } from "@portolan/features/contract";
 import type { CallContext, Digest, Environment, JsonValue, SigningKey } from "@portolan/kernel";
+import type { TSchema } from "@portolan/typebox";
 import type { ComputeVerdict } from "./endpoint.ts";
 import type { ModelReference, ProfileReference } from "./snapshot/schema.ts";
 
@@ -64,8 +65,19 @@ export interface ProfileLookup {
   ): Promise<ReadonlyMap<string, ProfileReference>>;
 }
 
+/** What was measured of versions when they were registered; `registry` has it. */
+export interface MemoryLookup {
+  /** Bytes that one loaded copy takes, of those that were measured, by `name/version`. */
+  find(
+    call: CallContext,
+    versions: readonly Pick<ModelReference, "name" | "version">[],
+  ): Promise<ReadonlyMap<string, number>>;
+}
+
 /** Identity's grants for one organisation and environment, as gateways get them (`GatewayGrants`). */
 export interface GrantsSource {
+  /** What gateways read them by; grants that do not fit are never signed. */
+  readonly shape: TSchema;
   read(
     organisationId: string,
     environment: Environment,

@@ -1,61 +1,19 @@
-import { generateKeyPairSync, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseCharter, requireValid } from "@portolan/charter/policy";
-import {
-  asEpochMicros,
-  digestBytes,
-  digestJson,
-  type KeyRing,
-  type ObjectStore,
-  type SigningKey,
-  systemClock,
-} from "@portolan/kernel";
+import { digestBytes, digestJson, type ObjectStore, type SigningKey, systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
-import {
-  aCall,
-  fakeClock,
-  openTestDatabase,
-  type TestDatabase,
-  testAuthorizer,
-  testOrganisation,
-} from "@portolan/testkit";
+import { aCall, fakeClock, openTestDatabase, type TestDatabase, testOrganisation } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createSnapshotPublisher, deployEndpoint, publishIntent, servingMigrations } from "../src/index.ts";
+import { deployEndpoint, type PublishDeps, publishIntent, servingMigrations } from "../src/index.ts";
 import { checkedJson, verifySnapshot } from "../src/policy.ts";
 import type { CharterInForce, DeployableModel, ServedCharter } from "../src/ports.ts";
+import { publishedRoutes } from "../src/snapshot/fitting-routes.ts";
 import type { FeaturePlan, Route } from "../src/snapshot/schema.ts";
 import { latestSnapshot, listDeployed } from "../src/store.ts";
-
-const pair = generateKeyPairSync("ed25519");
-const key: SigningKey = {
-  id: "sgk_test",
-  purpose: "snapshot",
-  algorithm: "ed25519",
-  publicKeyPem: pair.publicKey.export({ type: "spki", format: "pem" }).toString(),
-  validFrom: asEpochMicros(0),
-};
-const keyRing: KeyRing = {
-  current: async () => key,
-  find: async () => key,
-  sign: async (_id, bytes) => sign(null, bytes, pair.privateKey),
-};
-const tensor = { name: "x", datatype: "FP32" as const, shape: [-1, 2] };
-const model: DeployableModel = {
-  useCaseId: "uc_1",
-  stages: [],
-  reference: {
-    name: "score",
-    version: 1,
-    digest: digestBytes(Buffer.from("model")),
-    sizeBytes: 5,
-    bundle: { digest: digestBytes(Buffer.from("bundle")), signedAt: 1 },
-    signature: { inputs: [tensor], outputs: [{ ...tensor, name: "y" }] },
-    origin: "trained",
-  },
-};
+import { deployDeps, snapshotKey as key, keyRing, model, noCharter, publisherOf } from "./publishing.ts";
 
 let db: TestDatabase;
 let folder: string;
@@ -69,43 +27,10 @@ afterAll(async () => {
   await db.close();
   await rm(folder, { recursive: true });
 });
-const authorizer = testAuthorizer({ ml_engineer: ["serving:deploy"] });
 const engineer = () => aCall({ roles: ["ml_engineer"] });
-const location = { region: "local", owner: "self" };
-const noCharter: CharterInForce = { inForce: async () => undefined };
-const deps = () => ({
-  work: db.uow,
-  authorizer,
-  clock: systemClock,
-  useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
-  charters: noCharter,
-  views: { onDemand: async () => undefined },
-  compute: { judge: async () => null },
-  models: { find: async (_call: unknown, name: string) => (name === "score" ? model : undefined) },
-  location,
-});
-const publisher = (
-  charters: CharterInForce = noCharter,
-  over: Partial<Parameters<typeof createSnapshotPublisher>[0]> = {},
-) =>
-  createSnapshotPublisher({
-    work: db.uow,
-    clock: systemClock,
-    objects,
-    keyRing,
-    grants: {
-      read: async (_org, environment, endpoints) => ({
-        environment,
-        endpoints: endpoints.map((e) => e.endpoint),
-      }),
-    },
-    profiles: { find: async () => new Map() },
-    keys: { list: async (purpose) => (purpose === "snapshot" ? [key] : []) },
-    charters,
-    location,
-    refreshAfterMs: 60_000,
-    ...over,
-  });
+const deps = () => deployDeps(db);
+const publisher = (charters: CharterInForce = noCharter, over: Partial<PublishDeps> = {}) =>
+  publisherOf(db, objects, { charters, ...over });
 const request = { environment: "dev", useCaseId: "uc_1", model: "score", version: 1 } as const;
 
 test("a deployment is one transaction: route, ledger row and the intent to publish", async () => {
@@ -163,6 +88,25 @@ test("the published snapshot verifies, carries the route, and is not published t
   expect(JSON.stringify(content)).toContain('"endpoint":"score"');
   const endpoints = await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation));
   expect(endpoints[0]?.snapshotVersion).toBe(version);
+});
+
+test("routes say what was measured of their models' memory, as soon as it is known", async () => {
+  const version = await publisher().publish(testOrganisation);
+  const publishing = publisher(noCharter, {
+    memory: {
+      find: async () =>
+        new Map([
+          ["score/1", 240_000_000],
+          ["unasked/1", 1],
+        ]),
+    },
+  });
+  expect(await publishing.publish(testOrganisation)).toBe(version + 1);
+  const latest = await db.uow.read(engineer(), (sql) => latestSnapshot(sql, testOrganisation));
+  if (!latest) throw new Error("no snapshot");
+  const routes = [...(await publishedRoutes(objects, latest.manifest)).values()];
+  const memory = [{ digest: model.reference.digest, loadedBytes: 240_000_000 }];
+  expect(routes.map((route) => route.memory)).toEqual(routes.map(() => memory));
 });
 
 test("two publishers at once make one history", async () => {

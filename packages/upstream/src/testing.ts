@@ -29,6 +29,8 @@ export class TensorServer {
   outputs: ServedTensor[];
   mode: TensorServerMode = "ok";
   isReady = true;
+  /** Requests that it refuses for what is in them, whatever its mood. */
+  refuses: (body: Buffer) => boolean = () => false;
   /** Inferences to come whose connection ends without a word. */
   drops = 0;
   binary = true;
@@ -91,7 +93,7 @@ export class TensorServer {
       response.destroy();
       return;
     }
-    switch (this.mode) {
+    switch (this.refuses(body) ? "refuse" : this.mode) {
       case "fail":
         return this.#json(response, { error: "out of memory" }, 500);
       case "refuse":

@@ -18,6 +18,7 @@ interface ScoreOptions {
   readonly keys?: string;
   readonly window?: readonly string[];
   readonly priority?: string;
+  readonly upstreamCost?: string;
   readonly dryRun?: boolean;
   readonly detach?: boolean;
   readonly resume?: string;
@@ -37,6 +38,10 @@ export function registerScoreCommand(program: Command, contextOf: ContextOf): vo
     .option("--keys <names>", "columns that are put beside the scores, by commas")
     .option("--window <from-to...>", "works only then (UTC), e.g. 22:00-06:00")
     .option("--priority <n>", "among waiting jobs, -10 to 10")
+    .option(
+      "--upstream-cost <money>",
+      "what the server that runs the version costs for 1,000 rows, e.g. 0.02EUR",
+    )
     .option("--dry-run", "show what would be done")
     .option("--detach", "do not wait for the end")
     .option("--resume <id>", "wait for a scoring that was started before; the job itself resumes on its own")
@@ -84,6 +89,7 @@ async function start(api: ApiClient, target: string | undefined, options: ScoreO
     out: options.out,
     ...(options.window === undefined ? {} : { windows: options.window.map(windowOf) }),
     ...(options.priority === undefined ? {} : { priority: Number(options.priority) }),
+    ...(options.upstreamCost === undefined ? {} : { upstreamCost: moneyOf(options.upstreamCost) }),
   };
   return api.json<Scoring>({ path: "/v1/scorings", body });
 }
@@ -128,15 +134,24 @@ async function snapshotOf(api: ApiClient, named: string | undefined, environment
   throw badUsage(`${name} has no snapshot ${snapshot} in ${environment}`, "See GET /v1/datasets.");
 }
 
+/** `0.02EUR` as the API has it. */
+export function moneyOf(text: string): string {
+  const [, amount, currency] = /^(\d+(?:\.\d+)?) ?([A-Z]{3})$/.exec(text) ?? [];
+  if (amount === undefined || currency === undefined)
+    throw badUsage(`${text} is no sum of money`, "Write an amount and a currency, e.g. 0.02EUR.");
+  return `${amount} ${currency}`;
+}
+
 function windowOf(text: string): JobWindow {
   const [from = "", to = ""] = text.split("-");
   return { from, to };
 }
 
-function planText({ model, dataset, rows, chunks, inputs, keys }: ScoringPlan): string {
+function planText({ model, dataset, rows, chunks, inputs, keys, upstream }: ScoringPlan): string {
   const filled = inputs.map(({ tensor, columns }) => [tensor, columns.join(", ")]);
   return [
     `${rows} rows of ${dataset.name} (${dataset.id}) with ${model.name} version ${model.version}, in ${chunks} chunks`,
+    ...(upstream ? [`another server scores them: ${upstream.region}, owned by ${upstream.owner}`] : []),
     table(["input", "columns"], filled),
     `beside the scores: ${["_row", ...keys].join(", ")}`,
   ].join("\n");
@@ -144,13 +159,18 @@ function planText({ model, dataset, rows, chunks, inputs, keys }: ScoringPlan): 
 
 function doneText({ id, manifest }: Scoring): string {
   if (!manifest) return `${id} has no snapshot`;
-  const { name, object, rows, refusedRows, cost, cpuSeconds, rowsPerRun } = manifest;
+  const { name, object, rows, refusedRows, cost, cpuSeconds, rowsPerRun, upstream } = manifest;
   const costs = cost
     ? `; ${cost.perThousandRows} per 1,000 rows, beside ${cost.perThousandRealTime} for 1,000 predictions one by one as planned`
     : "";
   return [
     `${name}: ${rows} rows, ${refusedRows} of them refused, ${object}`,
     `${cpuSeconds.toFixed(1)} s of CPU, ${rowsPerRun} rows a run${costs}`,
+    ...(upstream
+      ? [
+          `${upstream.requests} requests to the server that runs the version, ${upstream.busySeconds.toFixed(1)} s; it costs ${upstream.perThousandRows ?? "what nobody stated"} per 1,000 rows`,
+        ]
+      : []),
   ].join("\n");
 }
 

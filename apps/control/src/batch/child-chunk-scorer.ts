@@ -2,9 +2,12 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ObjectStore, PortolanError } from "@portolan/kernel";
-import type { ChunkScorer, ScoringErrorCode } from "@portolan/scoring";
+import type { ChunkRequest, ChunkScorer, ScoredChunk, ScoringErrorCode } from "@portolan/scoring";
+import type { LoadedModel, ModelRuntime } from "@portolan/serving/policy";
+import { loadUpstream, upstreamOf } from "../scoring/upstream-rows.ts";
 import { askWalledChild } from "../scoring/walled-child.ts";
-import type { ChunkJob, ChunkReply } from "./chunk-messages.ts";
+import type { ChunkJob, ChunkReply, RowsAsked } from "./chunk-messages.ts";
+import { away, UpstreamCaller, type UpstreamCallerOptions } from "./upstream-caller.ts";
 
 const entry = fileURLToPath(new URL("./chunk-child.ts", import.meta.url));
 /** Fifty thousand rows of a slow model, on a machine whose live traffic comes first. */
@@ -13,36 +16,86 @@ const memoryBytes = 4 * 2 ** 30;
 /** It takes what the machine's other work leaves. */
 const niceness = 19;
 
-/** Scores chunks in a child process that sees the model, the rows and its own folder, and nothing else. */
-export function createChunkScorer(objects: ObjectStore, workFolder: string): ChunkScorer {
+export interface ChunkScorerDeps extends UpstreamCallerOptions {
+  readonly objects: ObjectStore;
+  readonly workFolder: string;
+  /** Loads versions that other servers run, as gateways do: with their addresses, credentials and checks. */
+  readonly upstreams: ModelRuntime;
+}
+
+/**
+ * Scores chunks in a child process that sees the model, the rows and its own folder, and nothing else. Where another server runs the
+ * version the child has no network either: it asks this process, which asks the server.
+ */
+export function createChunkScorer(deps: ChunkScorerDeps): ChunkScorer {
   return {
-    async score({ model, dataset, plan, keys, from, rows, label }, signal) {
-      await mkdir(workFolder, { recursive: true });
-      const folder = await mkdtemp(join(workFolder, "chunk-"));
+    async score(request, signal) {
+      if (!request.upstream) return scoreChunk(deps, request, signal);
+      const model = await openUpstream(deps, request);
       try {
-        const output = join(folder, "chunk.parquet");
-        const job: ChunkJob = {
-          modelPath: await objects.localPath(model),
-          datasetPath: await objects.localPath(dataset),
-          output,
-          plan,
-          keys,
-          from,
-          rows,
-          label,
-        };
-        const readable = [job.modelPath, job.datasetPath];
-        const walled = { entry, readable, writable: [folder], memoryBytes, limitMs, niceness };
-        const reply = await askWalledChild<ChunkReply>(walled, job, signal, failed);
-        if (reply.kind === "refused") throw failed(reply.reason);
-        const { digest } = await objects.putFile(output);
-        const { rows: scored, refused, rowsPerRun, columns, cpuSeconds } = reply;
-        return { object: digest, rows: scored, refused, rowsPerRun, columns, cpuSeconds };
+        const caller = new UpstreamCaller(model, request.upstream, signal, deps);
+        return { ...(await scoreChunk(deps, request, signal, caller)), upstream: caller.use };
       } finally {
-        await rm(folder, { recursive: true, force: true });
+        await model.close();
       }
     },
   };
+}
+
+/** @throws PortolanError `scoring.upstream_away`, `upstream.*` */
+async function openUpstream(
+  { objects, upstreams }: ChunkScorerDeps,
+  { model, label }: ChunkRequest,
+): Promise<LoadedModel> {
+  const description = await upstreamOf(objects, model);
+  if (!description || description.protocol === "openai") throw failed(`${label} takes no rows elsewhere`);
+  const loaded = await loadUpstream(upstreams, objects, model, description);
+  const state = loaded.state();
+  if (state.kind === "ready") return loaded;
+  await loaded.close();
+  throw away(state.kind === "unavailable" ? state.detail : "it has not answered yet");
+}
+
+async function scoreChunk(
+  { objects, workFolder }: ChunkScorerDeps,
+  { model, dataset, plan, keys, from, rows, label }: ChunkRequest,
+  signal: AbortSignal,
+  caller?: UpstreamCaller,
+): Promise<ScoredChunk> {
+  await mkdir(workFolder, { recursive: true });
+  const folder = await mkdtemp(join(workFolder, "chunk-"));
+  try {
+    const output = join(folder, "chunk.parquet");
+    const job: ChunkJob = {
+      ...(caller ? {} : { modelPath: await objects.localPath(model) }),
+      datasetPath: await objects.localPath(dataset),
+      output,
+      plan,
+      keys,
+      from,
+      rows,
+      label,
+    };
+    const walled = {
+      entry,
+      readable: [...(job.modelPath === undefined ? [] : [job.modelPath]), job.datasetPath],
+      writable: [folder],
+      memoryBytes,
+      limitMs,
+      niceness,
+      answer: (message: unknown) => {
+        const asked = message as ChunkReply | RowsAsked;
+        return asked.kind === "run" ? caller?.answer(asked) : undefined;
+      },
+    };
+    const reply = await askWalledChild<ChunkReply>(walled, job, signal, failed);
+    if (reply.kind === "refused") throw failed(reply.reason);
+    const { digest } = await objects.putFile(output);
+    const { rows: scored, refused, rowsPerRun, columns, cpuSeconds } = reply;
+    return { object: digest, rows: scored, refused, rowsPerRun, columns, cpuSeconds };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 function failed(detail: string): PortolanError<ScoringErrorCode> {

@@ -6,6 +6,7 @@ import type { Columns } from "../scoring/model-inputs.ts";
 import { quotedName, quotedText, withDuckDb } from "../scoring/read-table.ts";
 import type { ChunkJob, ChunkReply } from "./chunk-messages.ts";
 import { readExactly, type SortedRows, sortRows } from "./read-rows.ts";
+import { parentRunner, sessionRunner } from "./row-runner.ts";
 import { runRows, type ScoredRows } from "./run-rows.ts";
 
 /** Scores one chunk of a snapshot in a process of its own. */
@@ -22,8 +23,11 @@ async function score(job: ChunkJob): Promise<ChunkReply> {
   const table = await readChunk(job);
   const rows = table.size === 0 ? 0 : job.rows;
   const sorted = sortRows(plan, table, rows);
-  const session = await createSession(await readFile(job.modelPath), plan.signature);
-  const scored = await runRows(session, plan, table, sorted.accepted);
+  const runner =
+    job.modelPath === undefined
+      ? parentRunner()
+      : sessionRunner(await createSession(await readFile(job.modelPath), plan.signature));
+  const scored = await runRows(runner, plan, table, sorted.accepted);
   const judged = judgeOutputs(plan.nonFiniteOutputs, scored, sorted);
   const columns = await writeChunk(job, scored, judged);
   const { user, system } = process.cpuUsage();
@@ -64,11 +68,11 @@ function plainNumber(value: unknown): unknown {
 /** A row whose answer may not be given out has none. What the endpoint's fallback would say is not a score. */
 function judgeOutputs(
   policy: ChunkJob["plan"]["nonFiniteOutputs"],
-  { outputs }: ScoredRows,
+  { outputs, refused: notTaken }: ScoredRows,
   { accepted, refused }: SortedRows,
 ): SortedRows {
-  if (policy === "allow" || policy === "missing") return { accepted, refused };
-  const why = new Map(refused);
+  const why = new Map([...refused, ...notTaken]);
+  if (policy === "allow" || policy === "missing") return { accepted, refused: why };
   for (const { name, rows } of outputs)
     rows.forEach((row, at) => {
       const isGap = row.some((value) => typeof value === "number" && !Number.isFinite(value));

@@ -1,8 +1,10 @@
 import type { InputPlan } from "@portolan/scoring/policy";
+import type { Tensor } from "@portolan/serving/policy";
 
 /** What the chunk's child gets, once, over IPC. */
 export interface ChunkJob {
-  readonly modelPath: string;
+  /** Absent where another server runs the model: the child then asks its parent, as it reaches no network. */
+  readonly modelPath?: string;
   readonly datasetPath: string;
   /** Where it writes the chunk. */
   readonly output: string;
@@ -12,6 +14,22 @@ export interface ChunkJob {
   readonly rows: number;
   readonly label: string;
 }
+
+/** Rows that the child wants scored elsewhere. */
+export interface RowsAsked {
+  readonly kind: "run";
+  /** Of the question: several may be under way. */
+  readonly id: number;
+  readonly rows: number;
+  readonly inputs: readonly Tensor[];
+}
+
+export type RowsAnswered =
+  | { readonly kind: "ran"; readonly id: number; readonly outputs: readonly Tensor[] }
+  /** The server does not take these rows, or gives something for them that is no answer. */
+  | { readonly kind: "refused"; readonly id: number; readonly reason: string }
+  /** Together these rows take longer than a request may. */
+  | { readonly kind: "late"; readonly id: number };
 
 export type ChunkReply =
   | {

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { messageOf } from "@portolan/kernel";
-import { createSession, type Session } from "@portolan/onnx/session";
+import { createSession, loadRuntime, type Session } from "@portolan/onnx/session";
 import { syntheticInputs, warmUp } from "@portolan/onnx/warm-up";
 import type { ComputeJob, ComputeReply, Measured } from "./compute-messages.ts";
 
@@ -19,6 +19,7 @@ process.once("message", (job: ComputeJob) => {
 
 async function measure({ modelPath, signature }: ComputeJob): Promise<Measured> {
   const bytes = await readFile(modelPath);
+  await loadRuntime();
   const before = process.memoryUsage.rss();
   const startMs = performance.now();
   const session = await createSession(bytes, signature);
@@ -31,8 +32,15 @@ async function measure({ modelPath, signature }: ComputeJob): Promise<Measured> 
     single,
     batches: profile.map(({ rows, micros }) => ({ rows, micros })),
     loadedBytes,
-    peakBytes: process.resourceUsage().maxRSS * 1024,
+    peakBytes: await peakBytes(),
   };
+}
+
+/** Of this process since its program began; `getrusage` would count what its parent held when it was forked. */
+async function peakBytes(): Promise<number> {
+  const status = await readFile("/proc/self/status", "utf8").catch(() => "");
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
+  return kilobytes === undefined ? process.resourceUsage().maxRSS * 1024 : Number(kilobytes) * 1024;
 }
 
 /** Rows one by one, as requests come that nobody shares a run with. */

@@ -49,6 +49,8 @@ export interface GovernanceWiring {
   readonly registry: RegistryDeps;
   readonly evaluation: EvaluationDeps;
   readonly textEvaluation: TextEvaluationDeps;
+  /** Loads versions that other servers run, with this installation's addresses and credentials. */
+  readonly upstreams: ModelRuntime;
   readonly jobs: readonly JobHandler[];
 }
 
@@ -95,6 +97,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     registry,
     evaluation,
     textEvaluation,
+    upstreams,
     jobs: [
       evaluationJob(evaluation),
       textEvaluationJob(textEvaluation),

@@ -11,18 +11,26 @@ import type { ModelVersion } from "@portolan/registry/contract";
 import {
   type PinnedVersion,
   type ScoringDeps,
-  type ScoringErrorCode,
   type ScoringTarget,
   scoringJob,
   type TargetResource,
   unknownTarget,
 } from "@portolan/scoring";
 import type { ScoringQuestion } from "@portolan/scoring/contract";
-import { findServedRoute, requireServable, type ServingRouteDeps } from "@portolan/serving";
+import {
+  askingBounds,
+  findServedRoute,
+  requireServable,
+  requireUpstreamPlace,
+  type ServingRouteDeps,
+} from "@portolan/serving";
 import type { Route } from "@portolan/serving/contract";
+import type { ModelRuntime } from "@portolan/serving/policy";
 import { createChunkScorer } from "../batch/child-chunk-scorer.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { scoredElsewhere } from "./scoring-elsewhere.ts";
+import { deployable } from "./serving.ts";
 
 export interface ScoringWiring {
   readonly scoring: ScoringDeps;
@@ -34,6 +42,8 @@ interface Parts {
   readonly registry: RegistryDeps;
   readonly serving: ServingRouteDeps;
   readonly residency: ResidencyCheck;
+  /** Loads versions that other servers run. */
+  readonly upstreams: ModelRuntime;
 }
 
 /** Batch scoring: endpoints' versions and rules over snapshots. */
@@ -53,7 +63,7 @@ export function wireScoring(base: Foundation, identity: IdentityWiring, parts: P
       stillServes: (call, pinned) => stillServes(parts, call, pinned),
     },
     residency: parts.residency,
-    scorer: createChunkScorer(objects, workFolder),
+    scorer: createChunkScorer({ objects, workFolder, upstreams: parts.upstreams }),
     engine: createDuckDbEngine({ threads: 1 }),
     prices: {
       of: async (call, useCaseId) => {
@@ -95,9 +105,11 @@ async function stillServes(
   call: CallContext,
   { environment, useCaseId, model: { name, version } }: PinnedVersion,
 ): Promise<Pick<ScoringTarget, "purposes">> {
-  requireStage(await readVersion(parts.registry, call, name, version), environment);
+  const found = await readVersion(parts.registry, call, name, version);
+  requireStage(found, environment);
   const charter = await parts.serving.charters.inForce(call, useCaseId);
   requireServable(name, { environment }, charter, parts.serving.location);
+  requireUpstreamPlace(deployable(found).reference, environment, charter);
   return { purposes: charter ? termsOf(charter.document).purposes : [] };
 }
 
@@ -121,8 +133,8 @@ function endpointOf({ endpoint, businessUnitId, teamId, useCaseId }: Route): Tar
 }
 
 async function targetOfRoute(parts: Parts, call: CallContext, route: Route): Promise<ScoringTarget> {
-  requireOwnRuntime(route.model.upstream !== undefined);
   const { name, version, digest, signature } = route.model;
+  const { limits, resilience } = route;
   const found = await inForceCharter(parts.charter, call, { useCaseId: route.useCaseId });
   return {
     useCaseId: route.useCaseId,
@@ -133,6 +145,11 @@ async function targetOfRoute(parts: Parts, call: CallContext, route: Route): Pro
     nonFiniteOutputs: route.nonFiniteOutputs ?? "refuse",
     purposes: route.purposes,
     charter: found ? charterOf(found) : null,
+    ...scoredElsewhere(route.model, {
+      timeoutMs: limits.timeoutMs,
+      mostAtOnce: resilience.maxInFlight,
+      ...(resilience.retryShare === undefined ? {} : { retryShare: resilience.retryShare }),
+    }),
   };
 }
 
@@ -144,9 +161,10 @@ async function targetOfVersion(
   found: ModelVersion,
 ): Promise<ScoringTarget> {
   const { useCaseId, model, version } = found;
-  requireOwnRuntime(found.lineage.upstream !== undefined);
   const charter = await parts.serving.charters.inForce(call, useCaseId);
   requireServable(model, { environment }, charter, parts.serving.location);
+  const reference = deployable(found).reference;
+  requireUpstreamPlace(reference, environment, charter);
   const terms = charter ? termsOf(charter.document) : undefined;
   return {
     useCaseId,
@@ -157,16 +175,8 @@ async function targetOfVersion(
     nonFiniteOutputs: terms?.nonFinite.outputs ?? "refuse",
     purposes: terms?.purposes ?? [],
     charter: charter ? { ...pick(charter), classification: charter.document.data.classification } : null,
+    ...scoredElsewhere(reference, askingBounds(charter)),
   };
-}
-
-/** Rows go to no other server: a batch would be its busiest client, and knows nothing of its limits. */
-function requireOwnRuntime(isElsewhere: boolean): void {
-  if (!isElsewhere) return;
-  throw new PortolanError<ScoringErrorCode>("scoring.target_unknown", {
-    detail: "the version is run by another server, and batches run here",
-    mend: "Score with a version whose model file is registered.",
-  });
 }
 
 function pick({

@@ -5,6 +5,7 @@ import type { IntentHandler } from "@portolan/database";
 import { findView } from "@portolan/features";
 import { onDemandPlanOf } from "@portolan/features/contract";
 import { createDecisionMemory, grantsForSnapshot } from "@portolan/identity";
+import { GatewayGrantsPart } from "@portolan/identity/contract";
 import {
   asEpochMicros,
   type CallContext,
@@ -26,7 +27,7 @@ import {
   type PredictionsDeps,
   type RetentionTerms,
 } from "@portolan/predictions";
-import { type RegistryDeps, readVersion } from "@portolan/registry";
+import { findLoadedBytes, type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import {
   type CharterInForce,
@@ -161,7 +162,9 @@ function wirePublisher(
     clock,
     objects,
     keyRing: keys,
+    log: base.log,
     grants: {
+      shape: GatewayGrantsPart,
       read: async (organisationId, environment, endpoints) => {
         const call = controlCall(base, organisationId as Id<"organisation">);
         const granted = endpoints.map(({ teamId, views, ...endpoint }) => ({
@@ -182,13 +185,18 @@ function wirePublisher(
     },
     keys: publicKeys,
     profiles,
+    memory: {
+      find: (call, versions) =>
+        work.read(call, (sql) => findLoadedBytes(sql, call.actor.organisationId, versions)),
+    },
     charters,
     location: locationOf(base),
     refreshAfterMs,
   });
 }
 
-function deployable(version: ModelVersion) {
+/** A registered version as routes name it. */
+export function deployable(version: ModelVersion) {
   const digest = parseDigest(version.artifact);
   const bundle = parseDigest(version.bundle);
   if (!digest || !bundle)

@@ -38,7 +38,7 @@ export function openModels(
   metrics.onScrape(() => {
     const loaded = pool.loaded().filter(({ isLoaded }) => isLoaded).length;
     metrics.gauge("portolan_gateway_models_loaded", "Models in memory", {}, loaded);
-    metrics.gauge("portolan_gateway_models_loaded_bytes", "Their files' size", {}, pool.loadedBytes);
+    showMemory(metrics, pool);
   });
   return {
     pool,
@@ -47,6 +47,28 @@ export function openModels(
       clearInterval(idle);
     },
   };
+}
+
+const modelMemory = "portolan_gateway_model_memory_bytes";
+
+/** The budget, what is used of it, and by whom: asleep a model takes nothing. */
+function showMemory(metrics: Metrics, pool: ModelPool): void {
+  const { heldBytes, maxBytes } = pool.memory;
+  metrics.gauge("portolan_gateway_models_loaded_bytes", "Memory that models take together", {}, heldBytes);
+  metrics.gauge(
+    "portolan_gateway_models_budget_bytes",
+    "Memory that models may take together; 0: no bound",
+    {},
+    maxBytes,
+  );
+  metrics.clear(modelMemory);
+  for (const { label, memory, heldBytes: held } of pool.loaded())
+    metrics.gauge(
+      modelMemory,
+      "Memory that a model takes with all its copies, by what was measured when it was registered or estimated",
+      { model: label, basis: memory.basis },
+      held,
+    );
 }
 
 function createRuntime(config: GatewayConfig, folder: string, log: Logger): ModelRuntime {

@@ -13,6 +13,7 @@ import {
 import type { ControlClient } from "../control-client.ts";
 import type { DiskCache } from "./disk-cache.ts";
 import { MemoryBudget, type MemoryBudgetOptions } from "./memory-budget.ts";
+import { leastBytes, measuredIn, memoryOf } from "./model-memory.ts";
 import { OnDemandModel } from "./on-demand-model.ts";
 import { modelsOf } from "./serving-state.ts";
 
@@ -32,6 +33,8 @@ export class ModelPool {
   readonly #memory: MemoryBudget;
   /** What each route that uses a model states of its workers, by the model's digest. */
   readonly #stated = new Map<string, (Scaling | undefined)[]>();
+  /** What routes say was measured of models' memory, by the model's digest. */
+  #measured: ReadonlyMap<string, number> = new Map();
   readonly #loading = new Map<string, Promise<LoadedModel>>();
   readonly #bundles = new Map<string, Uint8Array>();
 
@@ -42,26 +45,28 @@ export class ModelPool {
 
   /**
    * The model if it is loaded already, its signature verified under the keys of the day; without touching disk or network.
-   * @throws PortolanError `serving.model_refused`
+   * @throws PortolanError `serving.model_refused`, `serving.model_too_large`
    */
   ready(reference: ModelReference, keys: readonly SigningKey[]): LoadedModel | undefined {
     const loaded = this.#loaded.get(reference.digest);
     const bundle = this.#bundles.get(reference.bundle.digest);
     if (!loaded || !bundle) return undefined;
     verify(reference, bundle, keys);
+    this.#requireFit(reference);
     return loaded;
   }
 
   /**
    * Verifies the signature under the keys of the day, and fetches and loads what is missing.
    * @throws BytesRefused when the stored or fetched bytes are other ones: a later attempt fetches them again
-   * @throws PortolanError `serving.model_refused`, or what the runtime throws
+   * @throws PortolanError `serving.model_refused`, `serving.model_too_large`, or what the runtime throws
    * @throws ControlAway when bytes have to be fetched and control is not there or has none
    */
   async acquire(reference: ModelReference, keys: readonly SigningKey[]): Promise<LoadedModel> {
     const bundle = this.#bundles.get(reference.bundle.digest) ?? (await this.#bytes(reference.bundle.digest));
     verify(reference, bundle, keys);
     this.#bundles.set(reference.bundle.digest, bundle);
+    this.#requireFit(reference);
     const loaded = this.#loaded.get(reference.digest);
     if (loaded) return loaded;
     const loading = this.#loading.get(reference.digest) ?? this.#load(reference, bundle, keys);
@@ -73,27 +78,43 @@ export class ModelPool {
     }
   }
 
-  /** Bytes that loaded models take, as far as their files tell. */
-  get loadedBytes(): number {
-    return this.#memory.loadedBytes;
+  /** Bytes that loaded models take, and may take (0: no bound). */
+  get memory(): Pick<MemoryBudget, "heldBytes" | "maxBytes"> {
+    return this.#memory;
   }
 
-  /** Puts models to sleep that nobody asked for in a while. @param nowMs monotonic */
+  /** Puts models to sleep that nobody asked for in a while, or that there is no room for. @param nowMs monotonic */
   sleepIdle(nowMs: number): Promise<void> {
     return this.#memory.sleepIdle(nowMs);
   }
 
-  /** From now on models have the workers that these routes state. */
+  /** From now on models have the workers that these routes state, and take the memory that these say was measured. */
   scaleBy(routes: readonly Route[]): void {
+    this.#measured = measuredIn(routes);
     this.#stated.clear();
     for (const route of routes)
       for (const { digest } of modelsOf(route))
         this.#stated.set(digest, [...(this.#stated.get(digest) ?? []), route.scaling]);
-    for (const [digest, model] of this.#loaded) model.terms = this.#termsOf(digest);
+    for (const reference of routes.flatMap(modelsOf)) {
+      const model = this.#loaded.get(reference.digest);
+      if (!model) continue;
+      model.memory = memoryOf(reference, this.#measured);
+      model.terms = this.#termsOf(reference);
+    }
   }
 
-  #termsOf(digest: string): ScaleTerms {
-    return scaleTermsOf(this.#stated.get(digest) ?? [], this.#deps.mostWorkers);
+  #termsOf(reference: ModelReference): ScaleTerms {
+    const most = Math.min(this.#deps.mostWorkers, this.#memory.mostCopies(this.#leastOf(reference)));
+    return scaleTermsOf(this.#stated.get(reference.digest) ?? [], most);
+  }
+
+  #leastOf(reference: ModelReference): number {
+    return leastBytes(memoryOf(reference, this.#measured), reference.origin);
+  }
+
+  #requireFit(reference: ModelReference): void {
+    const memory = memoryOf(reference, this.#measured);
+    this.#memory.requireFit(labelOf(reference), memory, reference.origin);
   }
 
   /** Every model that routes use, asleep or not. */
@@ -128,13 +149,23 @@ export class ModelPool {
         return bytes;
       },
     };
-    const load = (): Promise<LoadedModel> => this.#deps.runtime.load(model);
-    const onWake = (awake: OnDemandModel): void => void this.#memory.makeRoomFor(awake);
-    // Another server's model takes no memory here, so nothing is gained by putting it to sleep.
-    const bytes = reference.upstream ? 0 : reference.sizeBytes;
-    const fresh = new OnDemandModel(await load(), bytes, this.#termsOf(reference.digest), load, onWake);
+    // Room is made before, and looked after again: others may have been loaded meanwhile.
+    const load = async (self?: OnDemandModel): Promise<LoadedModel> => {
+      await this.#memory.makeRoom(this.#leastOf(reference), self);
+      return this.#deps.runtime.load(model);
+    };
+    const fresh = new OnDemandModel(await load(), {
+      label: model.label,
+      origin: reference.origin,
+      memory: memoryOf(reference, this.#measured),
+      terms: this.#termsOf(reference),
+      load: async (self) => {
+        this.#requireFit(reference);
+        return load(self);
+      },
+    });
     this.#loaded.set(reference.digest, fresh);
-    await this.#memory.makeRoomFor(fresh);
+    await this.#memory.makeRoom(fresh.heldBytes, fresh);
     return fresh;
   }
 

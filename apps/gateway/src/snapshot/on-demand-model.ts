@@ -1,4 +1,5 @@
 import { messageOf } from "@portolan/kernel";
+import type { ModelReference } from "@portolan/serving/contract";
 import type {
   LoadedModel,
   ModelUsage,
@@ -9,18 +10,32 @@ import type {
   Tensor,
   TextModel,
 } from "@portolan/serving/policy";
+import { heldBytes, leastBytes, type ModelMemory } from "./model-memory.ts";
+
+export interface OnDemandOptions {
+  readonly label: string;
+  readonly origin: ModelReference["origin"];
+  /** Until it is measured. */
+  readonly memory: ModelMemory;
+  /** Until its routes say otherwise. */
+  readonly terms: ScaleTerms;
+  /** Loads it anew, verified, once there is room. */
+  readonly load: (self: OnDemandModel) => Promise<LoadedModel>;
+}
 
 /**
  * A model that may leave memory while nobody asks for it. To everybody else it is as ready as when it was measured: the request that
  * finds it asleep waits until it is loaded again, as long as its own time allows.
  */
 export class OnDemandModel implements LoadedModel {
-  /** What it takes while it is loaded, as far as its file tells. */
-  readonly bytes: number;
+  /** `name/version`. */
+  readonly label: string;
+  readonly origin: ModelReference["origin"];
+  /** What one copy of it takes. */
+  memory: ModelMemory;
   /** How many workers it may have, and when it may leave memory, by what its routes state. */
   terms: ScaleTerms;
-  readonly #load: () => Promise<LoadedModel>;
-  readonly #onWake: (model: OnDemandModel) => void;
+  readonly #load: (self: OnDemandModel) => Promise<LoadedModel>;
   #loaded: LoadedModel | undefined;
   #waking: Promise<LoadedModel> | undefined;
   #lastState: RuntimeState;
@@ -29,28 +44,28 @@ export class OnDemandModel implements LoadedModel {
   #closed = false;
   #lastUsedMs = performance.now();
 
-  /**
-   * @param terms until its routes say otherwise
-   * @param load loads it anew, verified
-   * @param onWake called when it has been loaded again: others may have to leave for it
-   */
-  constructor(
-    first: LoadedModel,
-    bytes: number,
-    terms: ScaleTerms,
-    load: () => Promise<LoadedModel>,
-    onWake: (model: OnDemandModel) => void,
-  ) {
+  constructor(first: LoadedModel, { label, origin, memory, terms, load }: OnDemandOptions) {
     this.#loaded = first;
     this.#lastState = first.state();
-    this.bytes = bytes;
+    this.label = label;
+    this.origin = origin;
+    this.memory = memory;
     this.terms = terms;
     this.#load = load;
-    this.#onWake = onWake;
   }
 
   get isLoaded(): boolean {
     return this.#loaded !== undefined || this.#waking !== undefined;
+  }
+
+  /** Bytes that it takes now, all its copies together; 0 while it is asleep, or where another server runs it. */
+  get heldBytes(): number {
+    return this.isLoaded ? heldBytes(this.memory, this.usage().lanes, this.state()) : 0;
+  }
+
+  /** Bytes without which it cannot be loaded. */
+  get leastBytes(): number {
+    return leastBytes(this.memory, this.origin);
   }
 
   /** Monotonic milliseconds of the last request; now while one is under way. */
@@ -131,10 +146,9 @@ export class OnDemandModel implements LoadedModel {
 
   /** One load for everybody who waits; it goes on when they give up. */
   #wake(): Promise<LoadedModel> {
-    this.#waking ??= this.#load()
+    this.#waking ??= this.#load(this)
       .then((model) => {
         this.#loaded = model;
-        this.#onWake(this);
         return model;
       })
       .finally(() => {

@@ -1,4 +1,4 @@
-import type { GatewayGrants } from "@portolan/identity/contract";
+import { GatewayGrantsPart } from "@portolan/identity/contract";
 import {
   canonicalJson,
   digestBytes,
@@ -9,7 +9,7 @@ import {
   type SigningKey,
 } from "@portolan/kernel";
 import type { Route, SnapshotManifest, SnapshotPart } from "@portolan/serving/contract";
-import { checkedJson, readKeysPart, readRoutesPart } from "@portolan/serving/policy";
+import { type PartVerdict, partReader, readKeysPart, readRoutesPart } from "@portolan/serving/policy";
 import { ControlAway, type ControlClient } from "../control-client.ts";
 import type { DiskCache } from "./disk-cache.ts";
 import { isForHere } from "./placement-guard.ts";
@@ -55,7 +55,7 @@ export async function readParts(
   let isStored = true;
   async function part<T>(
     one: SnapshotPart | undefined,
-    read: (bytes: Uint8Array, part: SnapshotPart) => Reading<T>,
+    read: (bytes: Uint8Array, part: SnapshotPart) => PartVerdict<T>,
     predecessor: T | undefined,
   ): Promise<T> {
     try {
@@ -101,15 +101,11 @@ export function uniqueRoutes(parts: Parts): Route[] {
   return [...new Map([...parts.routes.values()].flat().map((route) => [keyOf(route), route])).values()];
 }
 
-type Reading<T> =
-  | { readonly kind: "part"; readonly value: T }
-  | { readonly kind: "bad"; readonly detail: string };
+const readGrantsPart = partReader(GatewayGrantsPart);
 
-function readGrants(bytes: Uint8Array, part: SnapshotPart): Reading<GrantsIndex> {
-  const reading = checkedJson(bytes, part);
-  return reading.kind === "bad"
-    ? reading
-    : { kind: "part", value: indexGrants(reading.value as unknown as GatewayGrants) };
+function readGrants(bytes: Uint8Array, part: SnapshotPart): PartVerdict<GrantsIndex> {
+  const reading = readGrantsPart(bytes, part);
+  return reading.kind === "bad" ? reading : { kind: "part", value: indexGrants(reading.value) };
 }
 
 /** A disk that takes no more must not keep a revocation back: what was verified counts without being stored. */

@@ -225,7 +225,8 @@ function judge(reference: ModelReference, error: unknown): Failure {
       detail: error.detail ?? error.message,
       reason,
       mayHeal: error instanceof BytesRefused,
-      isDenial: true,
+      // Too large is nobody's fault but the budget's: no bytes and no signature were refused.
+      isDenial: error.code !== "serving.model_too_large",
     };
   return { code: "serving.model_unavailable", detail: reason, reason, mayHeal: true, isDenial: true };
 }

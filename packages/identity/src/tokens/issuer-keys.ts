@@ -25,6 +25,16 @@ export interface IssuerKeys {
   lastKnown(issuer: TrustedIssuer): Promise<KnownKeys | undefined>;
   /** Asks each issuer that was not asked within the last minute, all at once, each in its own time. */
   refresh(issuers: readonly TrustedIssuer[]): Promise<void>;
+  /** Of the addresses that the last refresh named: how the last attempt ended, and when good keys came. Asks nobody. */
+  asked(): readonly AskedAddress[];
+}
+
+export interface AskedAddress {
+  readonly uri: string;
+  /** True while the last attempt brought nothing. */
+  readonly isAway: boolean;
+  /** Absent: there are no keys that count. */
+  readonly fetchedAt?: EpochMicros;
 }
 
 /** A rotation at the issuer is seen this late at most, even when old keys still verify. */
@@ -41,6 +51,8 @@ interface Entry {
   /** When the regular refresh asked; on its own, so that it does not keep a key made a moment ago from being seen. */
   refreshedAt?: EpochMicros;
   pending?: Promise<void>;
+  /** How the last attempt ended; absent before the first. */
+  isAway?: boolean;
   restored?: Promise<void>;
 }
 
@@ -50,6 +62,7 @@ export function createIssuerKeys(
   memory?: KeyMemory,
 ): IssuerKeys {
   const entryOf = createEntries(memory);
+  const named = new Map<string, Entry>();
   const fetching = createFetching(clock, fetchJwks, memory);
   const usable = ({ known }: Entry): KnownKeys | undefined =>
     known && clock.now() < after(known.fetchedAt, staleSeconds) ? known : undefined;
@@ -74,8 +87,19 @@ export function createIssuerKeys(
     },
     async refresh(issuers) {
       const uris = new Set(issuers.flatMap(({ jwks, jwksUri }) => (jwks ? [] : (jwksUri ?? []))));
-      await Promise.all([...uris].map(async (uri) => fetching.regularly(await entryOf(uri), uri)));
+      for (const uri of named.keys()) if (!uris.has(uri)) named.delete(uri);
+      const ask = async (uri: string): Promise<void> => {
+        const entry = await entryOf(uri);
+        named.set(uri, entry);
+        await fetching.regularly(entry, uri);
+      };
+      await Promise.all([...uris].map(ask));
     },
+    asked: () =>
+      [...named].map(([uri, entry]) => {
+        const known = usable(entry);
+        return { uri, isAway: entry.isAway === true, ...(known ? { fetchedAt: known.fetchedAt } : {}) };
+      }),
   };
 }
 
@@ -102,12 +126,15 @@ function createEntries(memory: KeyMemory | undefined): (uri: string) => Promise<
 
 function createFetching(clock: Clock, fetchJwks: FetchJwks | undefined, memory: KeyMemory | undefined) {
   async function load(entry: Entry, uri: string, fetcher: FetchJwks): Promise<void> {
+    let isHere = false;
     try {
       entry.known = { keys: await fetcher(uri), fetchedAt: clock.now() };
+      isHere = true;
       await memory?.save(uri, entry.known);
     } catch {
       // The last keys stay in use until they are too old; the caller is told by their absence.
     } finally {
+      entry.isAway = !isHere;
       delete entry.pending;
     }
   }

@@ -5,6 +5,7 @@ import {
   environments,
   type Id,
   type KeyRing,
+  type Logger,
   newId,
   type ObjectStore,
   type SigningKey,
@@ -13,13 +14,16 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { noteExclusions } from "../gateways.ts";
-import type { GrantsSource, ProfileLookup, PublicKeys } from "../ports.ts";
+import type { GrantsSource, MemoryLookup, ProfileLookup, PublicKeys } from "../ports.ts";
 import { changeOf, markOf, type Served, type ServedDeps, servedRoutes } from "../served-routes.ts";
 import { latestSnapshot, listDeployed, markServed, type SnapshotRow, saveSnapshot } from "../store.ts";
 import { buildParts, buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
+import { type FindPartRefusal, findEnvelopeRefusal, partRefusals } from "./fitting-parts.ts";
+import { type FittingRoutes, keepFitting, type LastGood, publishedRoutes } from "./fitting-routes.ts";
 import { fetchableOf, placedRoutes } from "./placed-parts.ts";
+import { type PartRefusal, partUnfit, RefusalBook } from "./refusals.ts";
 import type { KeysPart, Route, SnapshotTrust } from "./schema.ts";
-import { withProfiles } from "./with-profiles.ts";
+import { withMeasurements } from "./with-measurements.ts";
 
 export interface PublishDeps extends ServedDeps {
   readonly work: UnitOfWork;
@@ -28,14 +32,23 @@ export interface PublishDeps extends ServedDeps {
   readonly keyRing: KeyRing;
   readonly grants: GrantsSource;
   readonly profiles: ProfileLookup;
+  readonly memory: MemoryLookup;
   readonly keys: PublicKeys;
+  readonly log: Logger;
   /** An unchanged snapshot is signed anew after this long, so that its age says that control is alive. */
   readonly refreshAfterMs: number;
 }
 
 export interface SnapshotPublisher {
-  /** Publishes when something changed or the last one is old; otherwise gives the last one's version. Idempotent. */
+  /**
+   * Publishes when something changed or the last one is old; otherwise gives the last one's version. Idempotent.
+   *
+   * @throws PortolanError `serving.part_unfit` when gateways could not read a part as a whole: nothing is signed, and
+   * the last snapshot stays
+   */
   publish(organisationId: Id<"organisation">): Promise<number>;
+  /** What is kept out of snapshots now, as of the last time each was published. */
+  refusals(): readonly { readonly organisationId: string; readonly refusal: PartRefusal }[];
   /** Resolves when a version above `after` exists, or after `waitMs`. */
   waitBeyond(organisationId: string, after: number, waitMs: number): Promise<void>;
   /** What a new gateway of the organisation pins. The key is made on first use, before any snapshot. */
@@ -48,6 +61,8 @@ export interface SnapshotPublisher {
  */
 export function createSnapshotPublisher(deps: PublishDeps): SnapshotPublisher {
   const waiting = new Map<string, Set<() => void>>();
+  const refused = new RefusalBook(deps.log);
+  const publishing = { ...deps, refused, findPartRefusal: partRefusals(deps.grants.shape) };
   const wake = (organisationId: string): void => {
     for (const resolve of waiting.get(organisationId) ?? []) resolve();
     waiting.delete(organisationId);
@@ -59,12 +74,13 @@ export function createSnapshotPublisher(deps: PublishDeps): SnapshotPublisher {
     },
     async publish(organisationId) {
       for (;;) {
-        const version = await tryPublish(deps, organisationId);
+        const version = await tryPublish(publishing, organisationId);
         if (version === undefined) continue;
         wake(organisationId);
         return version;
       }
     },
+    refusals: () => refused.list(),
     async waitBeyond(organisationId, after, waitMs) {
       // Waiting starts before looking: a version published in between wakes it.
       const set = waiting.get(organisationId) ?? new Set();
@@ -84,10 +100,12 @@ export function createSnapshotPublisher(deps: PublishDeps): SnapshotPublisher {
   };
 }
 
-async function tryPublish(
-  deps: PublishDeps,
-  organisationId: Id<"organisation">,
-): Promise<number | undefined> {
+interface Publishing extends PublishDeps {
+  readonly refused: RefusalBook;
+  readonly findPartRefusal: FindPartRefusal;
+}
+
+async function tryPublish(deps: Publishing, organisationId: Id<"organisation">): Promise<number | undefined> {
   const call = callOf(deps, organisationId);
   // First of all: where it is only made now, it must be among the keys below, and no older than what it signs.
   const key = await deps.keyRing.current("snapshot");
@@ -95,26 +113,20 @@ async function tryPublish(
     await latestSnapshot(sql, organisationId),
     await listDeployed(sql, organisationId),
   ]);
-  const served = await servedRoutes(deps, call, deployed);
-  const routes = await withProfiles(
-    deps.profiles,
-    call,
-    served.flatMap((one) => (one.kind === "route" ? [one.route] : [])),
-  );
-  const content = await contentOf(deps, organisationId, routes);
-  const contentDigest = digestJson([...buildParts(content).parts]);
+  const fitting = await fittingRoutes(deps, call, latest, await servedRoutes(deps, call, deployed));
+  const content = await contentOf(deps, organisationId, fitting.routes);
+  const built = buildParts(content);
+  requireFitting(deps, organisationId, fitting, deps.findPartRefusal(built, latest?.manifest));
+  const contentDigest = digestJson([...built.parts]);
   const now = deps.clock.now();
   const isFresh = latest && now - latest.created_at < deps.refreshAfterMs * 1000;
   if (latest && isFresh && latest.content_digest === contentDigest) return latest.version;
-  const { signed, manifest, built } = await buildSnapshot(
-    content,
-    (latest?.version ?? 0) + 1,
-    now,
-    async (bytes) => ({
-      keyId: key.id,
-      signature: await deps.keyRing.sign(key.id, bytes),
-    }),
-  );
+  const sign = async (bytes: Uint8Array) => ({
+    keyId: key.id,
+    signature: await deps.keyRing.sign(key.id, bytes),
+  });
+  const { signed, manifest } = await buildSnapshot(content, (latest?.version ?? 0) + 1, now, sign);
+  requireFitting(deps, organisationId, fitting, findEnvelopeRefusal(signed));
   for (const bytes of built.bytes.values()) await deps.objects.put(bytes);
   const row: SnapshotRow = {
     organisation_id: organisationId,
@@ -122,26 +134,64 @@ async function tryPublish(
     content_digest: contentDigest,
     signed,
     manifest,
-    fetchable: fetchableOf(manifest, routes),
-    placed: placedRoutes(routes),
+    fetchable: fetchableOf(manifest, fitting.routes),
+    placed: placedRoutes(fitting.routes),
     created_at: now,
   };
-  const saved = await deps.work.write(call, async (tx) => {
-    if (!(await saveSnapshot(tx.sql, row))) return false;
-    await noteExclusions(tx, row.placed);
-    // A re-signed copy of the same content changes nothing for anybody and is no event.
-    if (latest?.content_digest !== contentDigest) {
-      await tx.record({
-        event: "serving.snapshot.published",
-        subject: `${organisationId}/${manifest.version}`,
-        after: digestJson(manifest),
-        detail: { version: manifest.version, routes: routes.length },
-      });
-    }
-    await recordChanges(tx, served);
-    return true;
-  });
+  const isNews = latest?.content_digest !== contentDigest;
+  const saved = await deps.work.write(call, (tx) => save(tx, row, fitting, isNews));
   return saved ? manifest.version : undefined;
+}
+
+/** False when another publisher took the version. */
+async function save(
+  tx: Transaction,
+  row: SnapshotRow,
+  { routes, served }: FittingRoutes,
+  isNews: boolean,
+): Promise<boolean> {
+  if (!(await saveSnapshot(tx.sql, row))) return false;
+  await noteExclusions(tx, row.placed);
+  // A re-signed copy of the same content changes nothing for anybody and is no event.
+  if (isNews)
+    await tx.record({
+      event: "serving.snapshot.published",
+      subject: `${row.organisation_id}/${row.version}`,
+      after: digestJson(row.manifest),
+      detail: { version: row.version, routes: routes.length },
+    });
+  await recordChanges(tx, served);
+  return true;
+}
+
+async function fittingRoutes(
+  { objects, ...deps }: PublishDeps,
+  call: CallContext,
+  latest: SnapshotRow | undefined,
+  served: readonly Served[],
+): Promise<FittingRoutes> {
+  const routes = await withMeasurements(
+    deps,
+    call,
+    served.flatMap((one) => (one.kind === "route" ? [one.route] : [])),
+  );
+  let last: ReturnType<LastGood> | undefined;
+  const lastGood: LastGood = () => {
+    last ??= latest ? publishedRoutes(objects, latest.manifest) : Promise.resolve(new Map());
+    return last;
+  };
+  return keepFitting(served, new Map(routes.map((route) => [route.endpointId, route])), lastGood);
+}
+
+/** @throws PortolanError `serving.part_unfit` when the snapshot as a whole cannot be published */
+function requireFitting(
+  { refused }: Publishing,
+  organisationId: string,
+  { refusals }: FittingRoutes,
+  whole: PartRefusal | undefined,
+): void {
+  refused.note(organisationId, whole ? [...refusals, whole] : refusals);
+  if (whole) throw partUnfit(whole);
 }
 
 /** Nobody deployed anything, and yet a route changed: a charter did it, and the ledger says so. */

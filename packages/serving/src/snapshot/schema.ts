@@ -173,6 +173,13 @@ export const ProfileReference = Type.Object(
 );
 export type ProfileReference = Static<typeof ProfileReference>;
 
+/** What one loaded copy of a version takes, measured when it was registered. */
+export const MeasuredMemory = Type.Object(
+  { digest: Sha256, loadedBytes: Type.Integer({ minimum: 0 }) },
+  closed,
+);
+export type MeasuredMemory = Static<typeof MeasuredMemory>;
+
 /** A version beside the champion. */
 export const Variant = Type.Object(
   {
@@ -254,6 +261,11 @@ export const Route = Type.Object(
       Type.Array(ProfileReference, {
         description:
           "Reference profiles of the route's versions, to count drift against; absent: none is known",
+      }),
+    ),
+    memory: Type.Optional(
+      Type.Array(MeasuredMemory, {
+        description: "Of the route's versions that were measured, by the model's digest; absent: none was",
       }),
     ),
     snapshotAge: Type.Union([SnapshotAge, Type.Null()], {

@@ -1,9 +1,11 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { asEpochMicros, type SigningKey } from "@portolan/kernel";
+import { Type } from "@portolan/typebox";
 import { describe, expect, test } from "vitest";
 import { buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
 import {
   judgeSnapshotAge,
+  partReader,
   readRoutesPart,
   type SnapshotExpectation,
   verifySnapshot,
@@ -77,6 +79,22 @@ describe("a snapshot", () => {
     const bytes = one.built.bytes.get(routes.digest) ?? new Uint8Array();
     expect(readRoutesPart(bytes, routes).kind).toBe("part");
     expect(readRoutesPart(Buffer.concat([bytes, Buffer.from(" ")]), routes).kind).toBe("bad");
+  });
+
+  test("says of a part that does not fit its schema where it does not", async () => {
+    const { manifest, built } = await publish(1, {
+      keys: [{ ...key, purpose: "snapshot", validFrom: asEpochMicros(0), id: "" }],
+    });
+    const part = manifest.parts.find(({ kind }) => kind === "keys");
+    if (!part) throw new Error("no keys part");
+    const read = partReader(
+      Type.Object({ keys: Type.Array(Type.Object({ id: Type.String({ minLength: 1 }) })) }),
+    );
+    expect(read(built.bytes.get(part.digest) ?? new Uint8Array(), part)).toMatchObject({
+      kind: "bad",
+      detail: expect.stringContaining("does not fit its schema: /keys/0/id must not have fewer than 1"),
+      misfit: { path: "/keys/0/id" },
+    });
   });
 
   test("expires for each route as its charter says, and never where no charter bounds it", () => {

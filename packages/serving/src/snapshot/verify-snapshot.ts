@@ -1,6 +1,7 @@
 import { createPublicKey, verify } from "node:crypto";
 import { canonicalJson, digestBytes, type JsonValue, keyCounts, type SigningKey } from "@portolan/kernel";
-import { Compile } from "@portolan/typebox";
+import type { Static, TSchema } from "@portolan/typebox";
+import { describeMisfit, fitTo, type Misfit } from "./misfit.ts";
 import {
   KeysPart,
   RoutesPart,
@@ -31,10 +32,8 @@ export interface SnapshotExpectation {
   readonly current?: SnapshotManifest;
 }
 
-const signedShape = Compile(SignedSnapshot);
-const manifestShape = Compile(SnapshotManifest);
-const routesShape = Compile(RoutesPart);
-const keysShape = Compile(KeysPart);
+const fitEnvelope = fitTo(SignedSnapshot);
+const fitManifest = fitTo(SnapshotManifest);
 
 /** A manifest is a few hundred bytes; its parts are what grows. */
 const maxPayloadBase64 = 400_000;
@@ -43,12 +42,10 @@ const maxPayloadBase64 = 400_000;
  * Decides whether a snapshot may replace the current one. Pure. A revoked key counts for nothing here, not even for
  * what it signed before: whoever stole it can write any date.
  */
-export function verifySnapshot(signed: unknown, expected: SnapshotExpectation): SnapshotVerdict {
-  if (!signedShape.Check(signed) || signed.payload.length > maxPayloadBase64)
-    return refused("malformed", "The snapshot's envelope has another form.");
-  const bytes = Buffer.from(signed.payload, "base64");
-  const manifest = readManifest(bytes);
-  if (!manifest) return refused("malformed", "The snapshot's manifest has another form.");
+export function verifySnapshot(envelope: unknown, expected: SnapshotExpectation): SnapshotVerdict {
+  const read = readEnvelope(envelope);
+  if (read.kind === "bad") return refused("malformed", read.detail);
+  const { signed, bytes, manifest } = read.value;
   const key = expected.keys.find((known) => known.id === signed.keyId && known.purpose === "snapshot");
   if (!key || key.revokedAt !== undefined || key.algorithm !== "ed25519")
     return refused("unknown_key", `The key ${signed.keyId.slice(0, 40)} is not trusted for snapshots.`);
@@ -72,9 +69,25 @@ function judgeVersion(manifest: SnapshotManifest, current: SnapshotManifest | un
   return refused("fork", `Another snapshot of version ${manifest.version} is being served.`);
 }
 
-function readManifest(bytes: Uint8Array): SnapshotManifest | undefined {
-  const value = parseJson(bytes);
-  return manifestShape.Check(value) ? value : undefined;
+/** Form and size alone: whose it is, and whether the signature holds, is not looked at. Pure. */
+export function readEnvelope(envelope: unknown): PartVerdict<{
+  readonly signed: SignedSnapshot;
+  /** What is signed. */
+  readonly bytes: Uint8Array;
+  readonly manifest: SnapshotManifest;
+}> {
+  const outer = fitEnvelope(envelope);
+  if (outer.kind === "misfit") return misfits("The snapshot's envelope", outer.misfit);
+  const signed = outer.value;
+  if (signed.payload.length > maxPayloadBase64)
+    return {
+      kind: "bad",
+      detail: `The snapshot's manifest takes ${signed.payload.length} characters; at most ${maxPayloadBase64} are read.`,
+    };
+  const bytes = Buffer.from(signed.payload, "base64");
+  const inner = fitManifest(parseJson(bytes));
+  if (inner.kind === "misfit") return misfits("The snapshot's manifest", inner.misfit);
+  return { kind: "part", value: { signed, bytes, manifest: inner.value } };
 }
 
 function verifyBytes(bytes: Uint8Array, key: SigningKey, signature: string): boolean {
@@ -100,22 +113,28 @@ function parseJson(bytes: Uint8Array): unknown {
 /** The parsed part, or one sentence on what is wrong with its bytes. */
 export type PartVerdict<T> =
   | { readonly kind: "part"; readonly value: T }
-  | { readonly kind: "bad"; readonly detail: string };
+  | { readonly kind: "bad"; readonly detail: string; readonly misfit?: Misfit };
 
-export function readRoutesPart(bytes: Uint8Array, part: SnapshotPart): PartVerdict<RoutesPart> {
-  const value = checkedJson(bytes, part);
-  if (value.kind === "bad") return value;
-  return routesShape.Check(value.value)
-    ? { kind: "part", value: value.value }
-    : { kind: "bad", detail: `The routes part ${part.digest} has another form.` };
+/** Reads parts that a schema describes; what it says of a bad one names the place in it. */
+export function partReader<Schema extends TSchema>(
+  schema: Schema,
+): (bytes: Uint8Array, part: SnapshotPart) => PartVerdict<Static<Schema>> {
+  const fit = fitTo(schema);
+  return (bytes, part) => {
+    const json = checkedJson(bytes, part);
+    if (json.kind === "bad") return json;
+    const read = fit(json.value);
+    return read.kind === "fits"
+      ? { kind: "part", value: read.value }
+      : misfits(`The ${part.kind} part ${part.digest}`, read.misfit);
+  };
 }
 
-export function readKeysPart(bytes: Uint8Array, part: SnapshotPart): PartVerdict<KeysPart> {
-  const value = checkedJson(bytes, part);
-  if (value.kind === "bad") return value;
-  return keysShape.Check(value.value)
-    ? { kind: "part", value: value.value }
-    : { kind: "bad", detail: `The keys part ${part.digest} has another form.` };
+export const readRoutesPart = partReader(RoutesPart);
+export const readKeysPart = partReader(KeysPart);
+
+function misfits(what: string, misfit: Misfit): { kind: "bad"; detail: string; misfit: Misfit } {
+  return { kind: "bad", detail: `${what} does not fit its schema: ${describeMisfit(misfit)}.`, misfit };
 }
 
 /** A part's JSON after its digest was checked; the caller knows its form. */

@@ -1,0 +1,105 @@
+import { canonicalJson, type ObjectStore, PortolanError, parseDigest } from "@portolan/kernel";
+import type { Served } from "../served-routes.ts";
+import { fitTo, type Misfit } from "./misfit.ts";
+import { versionsIn } from "./placed-parts.ts";
+import { describeRefusal, type PartRefusal, partUnfit } from "./refusals.ts";
+import { Route, routeKey, type SnapshotManifest } from "./schema.ts";
+import { readRoutesPart } from "./verify-snapshot.ts";
+
+const fitRoute = fitTo(Route);
+
+/** What the next snapshot says of the deployments. */
+export interface FittingRoutes {
+  /** What gateways will read: the routes of today, and last good ones in the place of those that do not fit. */
+  readonly routes: readonly Route[];
+  /** Deployments of which the ledger may hear something new; where the last good route goes on there is nothing. */
+  readonly served: readonly Served[];
+  readonly refusals: readonly PartRefusal[];
+}
+
+/** Routes by their key, of the snapshot that gateways have now. */
+export type LastGood = () => Promise<ReadonlyMap<string, Route>>;
+
+/**
+ * Holds each route against the schema that gateways read it by. One that does not fit is refused alone, and the last
+ * good one of its endpoint goes on: revocations and the routes of others must not wait until it is mended.
+ *
+ * @param routes as the snapshot would say them, by endpoint id
+ */
+export async function keepFitting(
+  served: readonly Served[],
+  routes: ReadonlyMap<string, Route>,
+  lastGood: LastGood,
+): Promise<FittingRoutes> {
+  const kept: { routes: Route[]; served: Served[]; refusals: PartRefusal[] } = {
+    routes: [],
+    served: [],
+    refusals: [],
+  };
+  for (const one of served) {
+    const route = one.kind === "route" ? routes.get(one.deployed.endpointId) : undefined;
+    const misfit = route && findRouteMisfit(route);
+    if (!route || !misfit) {
+      kept.served.push(one);
+      if (route) kept.routes.push(route);
+      continue;
+    }
+    const before = (await lastGood()).get(keyOf(route));
+    const goesOn = before && mayGoOn(before, route) ? before : undefined;
+    const refusal = refusalOf(route, misfit, goesOn ? "last_good" : "nothing");
+    kept.refusals.push(refusal);
+    if (goesOn) kept.routes.push(goesOn);
+    else kept.served.push({ kind: "stopped", deployed: one.deployed, stop: stopOf(refusal) });
+  }
+  return kept;
+}
+
+/** @throws PortolanError `serving.part_unfit`, naming the endpoint and the place in its route */
+export function requireFittingRoute(route: Route): void {
+  const misfit = findRouteMisfit(route);
+  if (misfit) throw partUnfit(refusalOf(route, misfit, "last_good"));
+}
+
+/** @throws PortolanError `kernel.internal` when a part that was published cannot be read any more */
+export async function publishedRoutes(
+  objects: Pick<ObjectStore, "get">,
+  manifest: SnapshotManifest,
+): Promise<ReadonlyMap<string, Route>> {
+  const routes = new Map<string, Route>();
+  for (const part of manifest.parts) {
+    const digest = part.kind === "routes" ? parseDigest(part.digest) : undefined;
+    if (!digest) continue;
+    const read = readRoutesPart(await objects.get(digest), part);
+    if (read.kind === "bad") throw new PortolanError("kernel.internal", { detail: read.detail });
+    for (const route of read.value.routes) routes.set(keyOf(route), route);
+  }
+  return routes;
+}
+
+function findRouteMisfit(route: Route): Misfit | undefined {
+  const read = fitRoute(route);
+  return read.kind === "misfit" ? read.misfit : undefined;
+}
+
+/**
+ * Whether a last good route may stand in for one that does not fit: only within the borders of today, which are the
+ * same places, and no server that the charter no longer lets be asked. Pure.
+ */
+export function mayGoOn(before: Route, now: Route): boolean {
+  if (canonicalJson(before.placement) !== canonicalJson(now.placement)) return false;
+  const allowed = new Set(versionsIn(now).map(({ digest }) => digest));
+  return versionsIn(before).every(({ upstream, digest }) => !upstream || allowed.has(digest));
+}
+
+function refusalOf(route: Route, misfit: Misfit, instead: PartRefusal["instead"]): PartRefusal {
+  const { environment, endpoint } = route;
+  return { part: "routes", environment, endpoint, ...misfit, instead };
+}
+
+function stopOf(refusal: PartRefusal): Extract<Served, { kind: "stopped" }>["stop"] {
+  return { code: "serving.part_unfit", detail: describeRefusal(refusal) };
+}
+
+function keyOf({ organisationId, environment, endpoint }: Route): string {
+  return routeKey(organisationId, environment, endpoint);
+}
