@@ -222,7 +222,7 @@ function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<M
 }
 
 async function registerRoutes(app: FastifyInstance, wiring: Wiring): Promise<Registry> {
-  const { base, identity, data } = wiring;
+  const { base, identity, data, serving } = wiring;
   const { authorizer, authenticator, onDenied } = identity;
   registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
   for (const keep of [recordCharterRefusals, recordDamagedObjects]) keep(app, onDenied);
