@@ -72,19 +72,19 @@ export const bad: Departure = { flight: null, airport: "a", at: 8 };
 
 export interface EarlyDoor {
   readonly f: FeaturesFixture;
-  headerOf(view: "airports" | "delays"): Promise<OnlineViewHeader>;
+  readonly headerOf: (view: "airports" | "delays") => Promise<OnlineViewHeader>;
   /** What is online of an airport, minutes after the first of January: how many flights, the worst delay, the delay. */
-  found(at: number, airport?: string): Promise<unknown[]>;
+  readonly found: (at: number, airport?: string) => Promise<unknown[]>;
   /** Resolves once the events count. @param early who takes them; the fixture's where it is absent, nobody where it is null */
-  post(departures: readonly Departure[], early?: EarlyEvents | null): Promise<void>;
+  readonly post: (departures: readonly Departure[], early?: EarlyEvents | null) => Promise<void>;
   /** How many events are early. */
-  waiting(): Promise<number>;
+  readonly waiting: () => Promise<number>;
   /** Until nothing is early any more. */
-  settled(): Promise<void>;
+  readonly settled: () => Promise<void>;
   /** How many batches of events have come to an end. */
-  ended(): Promise<number>;
+  readonly ended: () => Promise<number>;
   /** As another process would hold it, over the same store. @param Made another class than the one of the sources where a fault is in it */
-  anotherEarly(more?: Partial<EarlyDeps>, Made?: typeof EarlyEvents): EarlyEvents;
+  readonly anotherEarly: (more?: Partial<EarlyDeps>, Made?: typeof EarlyEvents) => EarlyEvents;
 }
 
 export async function openDoor(): Promise<EarlyDoor> {

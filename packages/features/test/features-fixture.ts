@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { createRowsAccess, type DataDeps, offerWaiting } from "@portolan/data";
+import { createAcceptedHistory, createRowsAccess, type DataDeps, offerWaiting } from "@portolan/data";
 import type { AcceptedPlace } from "@portolan/data/contract";
 import {
   type CallContext,
@@ -46,7 +46,7 @@ export async function featuresFixture(
     const log = createLogger({ name: "test", level: "silent" });
     const offer = (call: CallContext, place: AcceptedPlace) => offerWaiting({ ...deps, early }, call, place);
     const early = new EarlyEvents({ uow: deps.uow, clock: deps.clock, log, online, offer });
-    return { ...deps, online, early, access: createRowsAccess(deps) };
+    return { ...deps, online, early, access: createRowsAccess(deps), history: createAcceptedHistory(deps) };
   };
   let full: FixtureDeps | undefined;
   const f = await dataFixture(

@@ -169,7 +169,7 @@ features:
     );
     const keyless = contract("changes", columns);
     expect(() => defineView({ ...early, source: keyless, events: "log", features })).toThrow(
-      /has a primary key/,
+      /for events that something names/,
     );
     // @ts-expect-error a text is not summed
     expect(() => define(sum(new Term({ op: "column", name: "op", type: "text" }), { window: "1h" }))).toThrow(

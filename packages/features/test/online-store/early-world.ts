@@ -270,7 +270,13 @@ export function earlyHeader(view: LogView): OnlineViewHeader {
   return { ...onlineHeader({ ...place, view: { ...view, online: "accepted" } }), ttlMicros: view.ttlMicros };
 }
 
-function rowOfRecord({ account, event, available, isTombstone, values: [balance, rating] }: Scheduled) {
+export function rowOfRecord({
+  account,
+  event,
+  available,
+  isTombstone,
+  values: [balance, rating],
+}: Scheduled) {
   return {
     account,
     ts: BigInt(event),
