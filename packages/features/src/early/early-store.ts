@@ -209,12 +209,7 @@ export async function forgetSettled(sql: Sql, now: number): Promise<void> {
  * @param since those that were settled by then are left out; epoch microseconds
  */
 export async function earlyRuns(sql: Sql, log: StoredLog, since: number): Promise<EarlyRun[]> {
-  const settled = await tables(sql)
-    .selectFrom("features.early_batches")
-    .selectAll()
-    .where("log_id", "=", log.id)
-    .where("settled_at", ">=", since)
-    .execute();
+  // In the order in which events go their way: what moves on meanwhile is seen in two places, and not in none.
   const waiting = await tables(sql)
     .selectFrom("data.waiting_events_v1")
     .select(({ fn }) => fn.min<string | number | null>("received_at").as("first"))
@@ -224,6 +219,12 @@ export async function earlyRuns(sql: Sql, log: StoredLog, since: number): Promis
     .where("use_case_id", "is not distinct from", log.use_case_id)
     .executeTakeFirst();
   const open = await openBatches(sql, log);
+  const settled = await tables(sql)
+    .selectFrom("features.early_batches")
+    .selectAll()
+    .where("log_id", "=", log.id)
+    .where("settled_at", ">=", since)
+    .execute();
   const first = waiting?.first ?? null;
   return [
     ...settled.map(({ ingestion_id: ingestionId, first_at: firstAt, settled_at: settledAt, numbers }) => ({

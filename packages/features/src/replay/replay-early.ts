@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { AcceptedRow } from "@portolan/data/contract";
 import type { CallContext } from "@portolan/kernel";
 import { placeOf } from "../early/early-events.ts";
-import { earlyHistoryMicros } from "../early/early-store.ts";
+import { earlyHistoryMicros, earlyRuns } from "../early/early-store.ts";
 import { historyMicros } from "../log/log-record.ts";
 import type { LogRun, StoredLog } from "../log/log-store.ts";
 import type { ReplayRequest } from "../resources.ts";
@@ -25,6 +25,7 @@ import {
   type Touch,
   type UndecidedReason,
 } from "./early-states.ts";
+import { clockSlackMicros } from "./online-at.ts";
 import {
   askedLines,
   type Derived,
@@ -47,7 +48,6 @@ export interface EarlyReplay {
   /** Of each row the request's fields, in the view's order. */
   readonly requests: readonly (readonly RequestCell[])[];
   readonly folds: readonly LogRun[];
-  readonly runs: readonly EarlyRun[];
   /** Local paths of the log's segments. */
   readonly segments: readonly string[];
 }
@@ -68,11 +68,13 @@ export async function replayEarly(
   call: CallContext,
   of: EarlyReplay,
 ): Promise<EarlyAnswers> {
-  const { rows, folds, runs } = of;
+  const { rows, folds } = of;
+  const known = await knownRuns(deps, call, of);
+  const { runs } = known;
   const { early, undecided } = earlyRows(rows, folds, runs, deps.clock.now() - earlyHistoryMicros);
   if (early.length === 0) return { answers: new Map(), undecided };
   return inWorkFolder(deps, async (folder) => {
-    const files = await earlyFiles(deps, call, { ...of, folder, early, undecided });
+    const files = await earlyFiles(deps, call, { ...of, ...known, folder, early, undecided });
     if (files.length === 0) return { answers: new Map(), undecided };
     const keys = join(folder, "rows.jsonl");
     await writeFile(keys, keyLines(early.map(({ of: row }) => ({ of: row, key: rows[row]?.key ?? [] }))));
@@ -103,6 +105,28 @@ export async function replayEarly(
   });
 }
 
+interface KnownRuns {
+  readonly runs: readonly EarlyRun[];
+  /** Events that waited; undefined where they are too many. */
+  readonly waiting: readonly AcceptedRow[] | undefined;
+}
+
+/** What was early about when the rows were served. Events that wait are read before the batches that they may become meanwhile. */
+async function knownRuns(
+  { uow, history }: TimedDeps,
+  call: CallContext,
+  { log, rows }: EarlyReplay,
+): Promise<KnownRuns> {
+  const served = rows.map(({ servedAt }) => servedAt);
+  const since = served.reduce((first, at) => Math.min(first, at), Number.MAX_SAFE_INTEGER) - clockSlackMicros;
+  const read = () => uow.read(call, (sql) => earlyRuns(sql, log, since));
+  const runs = await read();
+  const waits = runs.find(({ batch }) => !batch);
+  if (!waits || served.every((at) => at < waits.firstAt - clockSlackMicros)) return { runs, waiting: [] };
+  const waiting = await history.waiting(call, placeOf(log), mostWaiting);
+  return { runs: [...(await read()).filter(({ batch }) => batch), waits], waiting };
+}
+
 /** The events of each run that some row may have been served of, in a file; what is not kept any more leaves its rows undecided. */
 async function earlyFiles(
   deps: TimedDeps,
@@ -112,19 +136,20 @@ async function earlyFiles(
     early,
     undecided,
     view,
-    log,
     runs,
-  }: EarlyReplay & {
-    readonly folder: string;
-    readonly early: readonly EarlyRow[];
-    readonly undecided: Map<number, UndecidedReason>;
-  },
+    waiting,
+  }: EarlyReplay &
+    KnownRuns & {
+      readonly folder: string;
+      readonly early: readonly EarlyRow[];
+      readonly undecided: Map<number, UndecidedReason>;
+    },
 ): Promise<string[]> {
   const files: string[] = [];
   for (const [place, run] of runs.entries()) {
     const rows = early.filter(({ counted, leaving }) => counted.includes(place) || leaving.includes(place));
     if (rows.length === 0) continue;
-    const events = await eventsOf(deps, call, log, run);
+    const events = run.batch ? await batchEvents(deps, call, run.batch) : waiting;
     if (!events) {
       const reason = run.batch ? "source_gone" : "too_many_events";
       for (const { of } of rows) undecided.set(of, undecided.get(of) ?? reason);
@@ -139,15 +164,12 @@ async function earlyFiles(
   return files;
 }
 
-function eventsOf(
+async function batchEvents(
   { history }: TimedDeps,
   call: CallContext,
-  log: StoredLog,
-  { batch }: EarlyRun,
+  { ingestionId, numbers }: NonNullable<EarlyRun["batch"]>,
 ): Promise<readonly AcceptedRow[] | undefined> {
-  if (!batch) return history.waiting(call, placeOf(log), mostWaiting);
-  const { ingestionId, numbers } = batch;
-  return numbers ? history.ofBatch(call, { ingestionId, numbers }) : Promise.resolve(undefined);
+  return numbers && history.ofBatch(call, { ingestionId, numbers });
 }
 
 interface AskedState {

@@ -9,7 +9,6 @@ import {
 } from "@portolan/kernel";
 
 import { featureSources } from "../access/view-sources.ts";
-import { earlyRuns } from "../early/early-store.ts";
 
 import type { FeatureErrorCode } from "../errors.ts";
 import { historyMicros } from "../log/log-record.ts";
@@ -20,7 +19,7 @@ import { doneMaterializations, findDataset, type StoredView } from "../store.ts"
 import { hasLog, isValueView, type LogView, viewReference } from "../view-model.ts";
 import { type FeatureDeps, noDataset, viewForWork } from "../views.ts";
 import type { UndecidedReason } from "./early-states.ts";
-import { clockSlackMicros, type OnlineRun, onlineAt } from "./online-at.ts";
+import { type OnlineRun, onlineAt } from "./online-at.ts";
 import { replayEarly } from "./replay-early.ts";
 import {
   type Asked,
@@ -167,18 +166,13 @@ async function replayLog(
   const { organisationId } = call.actor;
   const { useCaseId } = owner;
   const of = { organisationId, environment, ...(useCaseId === undefined ? {} : { useCaseId }) };
-  const firstServed = rows.reduce(
-    (first, { servedAt }) => Math.min(first, servedAt),
-    Number.MAX_SAFE_INTEGER,
-  );
   const known = await deps.uow.read(call, async (sql) => {
     const log = await findLog(sql, { ...of, view: viewReference(view), digest: stored.digest });
     if (!log) return undefined;
-    const runs = view.online === "accepted" ? await earlyRuns(sql, log, firstServed - clockSlackMicros) : [];
-    return { log, folds: await foldsOf(sql, log.id), segments: await segmentsOf(sql, log.id), runs };
+    return { log, folds: await foldsOf(sql, log.id), segments: await segmentsOf(sql, log.id) };
   });
   if (!known) return { answers: rows.map(() => [nothing(view)]) };
-  const { log, folds, runs } = known;
+  const { log, folds } = known;
   const asked = questions(rows, requests, folds);
   requireBounded(new Set(asked.map(({ position }) => position)).size);
   const segments = await Promise.all(
@@ -187,7 +181,7 @@ async function replayLog(
   const answers = await foldedAnswers(deps, { view, rows, segments, asked });
   const early =
     view.online === "accepted"
-      ? await replayEarly(deps, call, { view, log, rows, requests, folds, runs, segments })
+      ? await replayEarly(deps, call, { view, log, rows, requests, folds, segments })
       : undefined;
   return {
     answers: answers.map((some, index) => {
