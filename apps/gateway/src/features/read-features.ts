@@ -1,5 +1,12 @@
 import type { IncomingMessage } from "node:http";
-import { type EpochMicros, environments, type Id, newId, type PortolanError } from "@portolan/kernel";
+import {
+  type EpochMicros,
+  environments,
+  type Id,
+  isPortolanError,
+  newId,
+  PortolanError,
+} from "@portolan/kernel";
 import { routeKey } from "@portolan/serving/contract";
 import {
   askedViews,
@@ -7,6 +14,7 @@ import {
   featureQuestions,
   type ReadOnline,
   readFeaturesRequest,
+  type ServingErrorCode,
   writeFeatures,
 } from "@portolan/serving/policy";
 import { type Answer, errorAnswer, fault } from "../http/answers.ts";
@@ -23,7 +31,15 @@ import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/servin
 
 export type FeatureReadDeps = Pick<
   InferDeps,
-  "clock" | "authenticator" | "limits" | "writer" | "metrics" | "snapshots" | "homeEnvironment" | "accessLog"
+  | "clock"
+  | "authenticator"
+  | "limits"
+  | "guard"
+  | "writer"
+  | "metrics"
+  | "snapshots"
+  | "homeEnvironment"
+  | "accessLog"
 > & { readonly readOnline: (place: OnlinePlace) => ReadOnline };
 
 /** A thousand entities of four keys fit. */
@@ -42,7 +58,8 @@ interface Asked {
 
 /**
  * `POST /v1/features/online`: the features that an endpoint's model would be fed with now, of some entities, without a prediction. Who may, the policy set says
- * (`features:read_online`), what for, the policies on data, whose answer is in the snapshot; purposes, limits and ages are the endpoint's. Refusals are on the record.
+ * (`features:read_online`), what for, the policies on data, whose answer is in the snapshot; purposes, limits and ages are the endpoint's. Each
+ * read and each refusal is on the record.
  */
 export async function readFeatures(
   deps: FeatureReadDeps,
@@ -106,6 +123,12 @@ async function read(
   // Many entities of one request are as much as one entity of each of many.
   limit.limit.settle(performance.now(), 1, wanted.rows);
   const at = deps.clock.now();
+  await noteRead(deps, asked, {
+    active,
+    caller: known.caller,
+    views: views.map(({ name }) => name),
+    entities: wanted.rows,
+  });
   const found = await deps.readOnline(active.route)(featureQuestions(views, wanted), at);
   const { body, counts } = writeFeatures({ endpoint: wanted.endpoint, plan, views }, wanted.rows, found, at);
   const { endpoint, environment } = active.route;
@@ -125,6 +148,35 @@ async function read(
   };
 }
 
+/** Before the values are read: what is not on the record is not given. The extraction guard counts each entity as a query. */
+async function noteRead(
+  { writer, guard }: FeatureReadDeps,
+  { requestId, receivedAt, purpose }: Asked,
+  {
+    active,
+    caller: { principalId: principal },
+    views,
+    entities,
+  }: {
+    readonly active: ActiveRoute;
+    readonly caller: Caller;
+    readonly views: readonly string[];
+    readonly entities: number;
+  },
+): Promise<void> {
+  guard?.countAsked(active, principal, entities);
+  const noted = writer.noteRead({
+    context: active.context,
+    principal,
+    requestId,
+    receivedAt,
+    ...(purpose === undefined ? {} : { purpose }),
+    views,
+    entities,
+  });
+  await noted?.catch((cause: unknown) => Promise.reject(logUnavailable(cause)));
+}
+
 /** As `findRoute` finds the endpoint of a prediction, among those whose features the caller may read. */
 function findReadable(
   state: ServingState,
@@ -140,6 +192,14 @@ function findReadable(
     if (active) return active;
   }
   throw unknownEndpoint();
+}
+
+function logUnavailable(cause: unknown): PortolanError<ServingErrorCode> {
+  return new PortolanError<ServingErrorCode>("serving.log_unavailable", {
+    detail: `The read cannot be recorded${isPortolanError(cause) ? ` (${cause.code})` : ""}, so it is not answered.`,
+    mend: "Make room on the gateway's disk.",
+    cause,
+  });
 }
 
 function unknownEndpoint(): PortolanError {

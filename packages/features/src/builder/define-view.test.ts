@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { ValueType } from "@portolan/expressions";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { routes, routesOnDemand } from "../../../../examples/feature-views/routes.view.ts";
+import { routes } from "../../../../examples/feature-views/routes.view.ts";
 import { featureViewDigest, readFeatureView } from "../read-view.ts";
 import {
   coalesce,
@@ -70,9 +70,9 @@ describe("a view that is defined in TypeScript", () => {
     const read = (text: string) => readFeatureView(text, "routes.yaml", () => types);
     expect(routes.digest).toBe(featureViewDigest(read(yaml)));
     expect(read(routes.document)).toEqual(routes.view);
-    expect(routesOnDemand.view).toMatchObject({
+    expect(routes.view).toMatchObject({
       request: [{ name: "distance_miles", type: "float" }],
-      onDemand: [{ name: "delay_per_100_miles" }],
+      onDemand: [{ name: "route_delay_per_100_miles" }],
     });
   });
 

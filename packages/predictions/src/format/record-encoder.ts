@@ -128,7 +128,7 @@ function latencyJson(latency: LatencyBreakdown): string {
 }
 
 function statusJson(status: Exclude<PredictionRecord["status"], { readonly kind: "ok" }>): string {
-  return ascii(JSON.stringify({ ...status, reason: clip(status.reason) }));
+  return ascii(JSON.stringify(status.kind === "read" ? status : { ...status, reason: clip(status.reason) }));
 }
 
 /** A header that no reader takes would stop the whole chain at control: what is no whole number is made one. */
