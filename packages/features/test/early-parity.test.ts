@@ -237,6 +237,25 @@ describe("over the door", () => {
     expect(gone.stated).not.toContain(44);
   });
 
+  test("of more events than are gone through it is said; what comes to be known later, and what is another's, is none of them", async () => {
+    const many = Array.from({ length: 97 }, (_, n) => said(n, 200, "n"));
+    await door.post(many.map((one, n) => ({ ...one, flight: `n${n}` })));
+    await door.post([
+      { flight: "o1", airport: "o", at: 200, delay: 3 },
+      ...many.map((one, n) => ({ ...one, flight: `o${n}`, airport: "o", known: 300 })),
+    ]);
+    const servedAt = clock();
+    const crowded = await derived({ at: 200, airport: "n", servedAt });
+    expect(crowded.undecided).toEqual([
+      { row: 0, reason: "too_many_events" },
+      { row: 0, reason: "too_many_events" },
+    ]);
+    const calm = await derived({ at: 200, airport: "o", servedAt });
+    expect(calm.undecided).toEqual([]);
+    expect(calm.stated).toContain(3);
+    await door.settled();
+  });
+
   /** What retention does in time. */
   async function removeSources(): Promise<void> {
     const { rows } = await door.f.deps.uow.read(door.f.call, (sql) =>

@@ -55,11 +55,26 @@ export function earlyTable(view: LogView, files: readonly string[]): AnalysisSta
   };
 }
 
-/** Rows of a request with their keys, as JSON lines. */
-export function keyLines(rows: readonly { readonly of: number; readonly key: readonly string[] }[]): string {
+/** A row of a request, and the runs whose events may have counted for it. */
+export interface EarlyKey {
+  /** Its place in the request. */
+  readonly of: number;
+  readonly key: readonly string[];
+  /** The moment T that it was served for, epoch microseconds. */
+  readonly at: number;
+  readonly runs: readonly number[];
+}
+
+/** Such rows as JSON lines. */
+export function keyLines(rows: readonly EarlyKey[]): string {
   return rows
-    .map(({ of, key }) =>
-      JSON.stringify({ _row: of, ...Object.fromEntries(key.map((part, i) => [`k${i}`, part])) }),
+    .map(({ of, key, at, runs }) =>
+      JSON.stringify({
+        _row: of,
+        _at: at,
+        runs,
+        ...Object.fromEntries(key.map((part, i) => [`k${i}`, part])),
+      }),
     )
     .join("\n");
 }
@@ -67,7 +82,8 @@ export function keyLines(rows: readonly { readonly of: number; readonly key: rea
 /** The table `rows` of such lines, and `named`: of a view of windows the events of which a row's entity has a version, in the log or early. */
 export function rowTables(view: LogView, file: string, segments: readonly string[]): AnalysisStatement[] {
   const keys = keyColumns(view);
-  const columns = ["_row: 'bigint'", ...keys.map((key) => `${key}: 'varchar'`)].join(", ");
+  const own = keys.map((key) => `${key}: 'varchar'`);
+  const columns = ["_row: 'bigint'", "_at: 'bigint'", "runs: 'bigint[]'", ...own].join(", ");
   const rows = {
     sql: `create table rows as select * from read_json(${quoteText(file)}, format = 'newline_delimited', columns = {${columns}})`,
   };
@@ -77,23 +93,28 @@ export function rowTables(view: LogView, file: string, segments: readonly string
   return [
     rows,
     {
-      sql: `create table named as select distinct r._row, l.id from rows as r join (${ids}) as l on ${ownKey(view)}`,
+      sql: `create table named as select distinct r._row, r._at, r.runs, l.id from rows as r join (${ids}) as l on ${ownKey(view)}`,
     },
   ];
 }
 
-function ownKey(view: LogView): string {
+function ownKey(view: LogView, table = "l"): string {
   return keyColumns(view)
-    .map((key) => `l.${key} = r.${key}`)
+    .map((key) => `${table}.${key} = r.${key}`)
     .join(" and ");
 }
 
-/** Which early events touch which rows. Result: `touches`. */
-export function touchStatement(view: LogView): AnalysisStatement {
+/**
+ * Which early events touch which rows: those of its runs that are known at its moment, the first `most` of each. Result: `touches`.
+ */
+export function touchStatement(view: LogView, most: number): AnalysisStatement {
+  const joined = isEventView(view)
+    ? "named as r join early as e on e.id = r.id"
+    : `rows as r join early as e on ${ownKey(view, "e")}`;
   return {
-    sql: isEventView(view)
-      ? "select distinct n._row, e.run, e.accepted from named as n join early as e on e.id = n.id"
-      : `select distinct r._row, l.run, l.accepted from rows as r join early as l on ${ownKey(view)}`,
+    sql: `select _row, run, accepted from (
+        select distinct r._row, e.run, e.accepted from ${joined} where list_contains(r.runs, e.run) and e.available <= r._at
+      ) qualify row_number() over (partition by _row order by accepted, run) <= ${most}`,
     returns: "touches",
   };
 }

@@ -78,7 +78,7 @@ export interface EarlyState<Fold extends OnlineRun = OnlineRun> {
 }
 
 /** States of one row that are gone through. */
-const mostStates = 96;
+export const mostStates = 96;
 
 /**
  * What may have been online of a row beside what was folded: as events count in the order in which they were accepted, there is a state after each of

@@ -9,6 +9,7 @@ import type { LogRun, StoredLog } from "../log/log-store.ts";
 import type { ReplayRequest } from "../resources.ts";
 import { isValueView, type LogView } from "../view-model.ts";
 import {
+  type EarlyKey,
   earlyLines,
   earlyTable,
   keyLines,
@@ -21,6 +22,7 @@ import {
   type EarlyRow,
   type EarlyRun,
   earlyRows,
+  mostStates,
   statesOf,
   type Touch,
   type UndecidedReason,
@@ -36,8 +38,8 @@ import {
 } from "./replay-plan.ts";
 import { inWorkFolder, type TimedDeps, tooLarge } from "./work-folder.ts";
 
-/** States that one request derives, each over what the log has of the rows' entities. */
-const mostStates = 384;
+/** States that one request derives, each over what the log has of the rows' entities; those of one row are fewer. */
+const mostInAll = 384;
 /** Events that wait for their batch and are gone through. */
 const mostWaiting = 100_000;
 
@@ -77,7 +79,7 @@ export async function replayEarly(
     const files = await earlyFiles(deps, call, { ...of, ...known, folder, early, undecided });
     if (files.length === 0) return { answers: new Map(), undecided };
     const keys = join(folder, "rows.jsonl");
-    await writeFile(keys, keyLines(early.map(({ of: row }) => ({ of: row, key: rows[row]?.key ?? [] }))));
+    await writeFile(keys, keyLines(early.map((row) => keyOf(row, rows))));
     const tables = [earlyTable(of.view, files), ...rowTables(of.view, keys, of.segments)];
     const run = async (statements: Parameters<TimedDeps["engine"]["run"]>[0]["statements"]) =>
       (
@@ -88,21 +90,23 @@ export async function replayEarly(
           signal: deps.signal,
         })
       ).rows;
-    const touches = (await run([touchStatement(of.view)]))["touches"] ?? [];
+    const touches = (await run([touchStatement(of.view, mostStates + 1)]))["touches"] ?? [];
     const byRow = Map.groupBy(touches, (row) => Number(row["_row"]));
     const states = early.flatMap((row) => {
       const own = (byRow.get(row.of) ?? []).map(
         (touch): Touch => ({ accepted: Number(touch["accepted"]), run: Number(touch["run"]) }),
       );
-      const found = statesOf(
-        row,
-        own.filter(({ run: one }) => [...row.counted, ...row.leaving].includes(one)),
-      );
+      const found = statesOf(row, own);
       if (!found) undecided.set(row.of, undecided.get(row.of) ?? "too_many_events");
       return (found ?? []).map((state) => ({ of: row.of, ...state }));
     });
     return { answers: await derive(of, states, { folder, run }), undecided };
   });
+}
+
+function keyOf({ of, counted, leaving }: EarlyRow, rows: ReplayRequest["rows"]): EarlyKey {
+  const { key = [], at = 0 } = rows[of] ?? {};
+  return { of, key, at, runs: [...counted, ...leaving] };
 }
 
 interface KnownRuns {
@@ -202,7 +206,7 @@ async function derive(
   });
   const answers = new Map<number, Derived[]>();
   if (asked.length === 0) return answers;
-  if (relations.size > mostStates)
+  if (relations.size > mostInAll)
     throw tooLarge(`the rows may have been served from ${relations.size} states of the view`);
   const file = join(folder, "asked.jsonl");
   await writeFile(file, askedLines(asked));
