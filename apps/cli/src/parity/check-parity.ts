@@ -78,7 +78,7 @@ export async function checkParity(
 
 /** Values that differ, where they may have been served of events that came before their batch and cannot be gone through. */
 const undecidedReasons = {
-  forgotten: "values of more than 35 days ago: which events counted before their batch is not known any more",
+  forgotten: "values of long ago: which events counted before their batch is not known any more",
   source_gone:
     "values that may be of events before their batch, whose source was erased or is past its retention",
   too_many_events: "values that may be of more events before their batch than are gone through",

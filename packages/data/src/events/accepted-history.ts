@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   type CallContext,
   type Digest,
@@ -58,7 +59,10 @@ async function batchRows(
   if (lines.length !== all.length) return undefined;
   const validator = await validatorOf(deps, found.contract.digest, found.contract.body);
   const { asOf = found.ingestion.startedAt } = found.ingestion;
-  return lines.flatMap((line, index) => judged(validator, { line, accepted: all[index] ?? 0, asOf }));
+  return judgedAll(
+    validator,
+    lines.map((line, index) => ({ line, accepted: all[index] ?? 0, asOf })),
+  );
 }
 
 async function waitingRows(
@@ -71,9 +75,27 @@ async function waitingRows(
   if (lines.length > most) return undefined;
   const contract = await contractOf(deps, call, place);
   const validator = await validatorOf(deps, contract.digest, contract.body);
-  return lines.flatMap(({ seq, receivedAt, line }) =>
-    judged(validator, { line, accepted: seq, asOf: doorMoment(deps, receivedAt) }),
+  return judgedAll(
+    validator,
+    lines.map(({ seq, receivedAt, line }) => ({ line, accepted: seq, asOf: doorMoment(deps, receivedAt) })),
   );
+}
+
+interface KeptEvent {
+  readonly line: string;
+  readonly accepted: number;
+  /** As of when it is judged, epoch microseconds. */
+  readonly asOf: number;
+}
+
+/** A page at a time: the caller's thread serves others too. */
+async function judgedAll(validator: RowValidator, events: readonly KeptEvent[]): Promise<AcceptedRow[]> {
+  const rows: AcceptedRow[] = [];
+  for (let from = 0; from < events.length; from += waitingPage) {
+    for (const event of events.slice(from, from + waitingPage)) rows.push(...judged(validator, event));
+    await nextTurn();
+  }
+  return rows;
 }
 
 /** What events of a place are judged by now. @throws PortolanError `data.contract_not_found` */
@@ -99,10 +121,7 @@ export function doorMoment(
 }
 
 /** An event that is kept, as a row; none where its contract refuses it, or it is no event. */
-export function judged(
-  validator: RowValidator,
-  { line, accepted, asOf }: { readonly line: string; readonly accepted: number; readonly asOf: number },
-): AcceptedRow[] {
+export function judged(validator: RowValidator, { line, accepted, asOf }: KeptEvent): AcceptedRow[] {
   const { members } = eventLine(line, { source: "", position: "" });
   if (!members) return [];
   const { values, violations } = validator.judgeJson(members, asOf);

@@ -13,7 +13,7 @@ export interface EarlyRun {
 
 /** Why it cannot be told what was online of a row. */
 export const undecidedReasons = [
-  /** It was served so long ago that it is forgotten which events were early then. */
+  /** It is forgotten which events were early then. */
   "forgotten",
   /** Events that may have counted are not kept any more: their batch's source is gone, or some of it was erased. */
   "source_gone",

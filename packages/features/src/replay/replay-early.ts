@@ -42,6 +42,8 @@ import { inWorkFolder, type TimedDeps, tooLarge } from "./work-folder.ts";
 const mostInAll = 384;
 /** Events that wait for their batch and are gone through. */
 const mostWaiting = 100_000;
+/** Events that are written out at once: the caller's thread serves others too. */
+const linesAtOnce = 1_000;
 
 export interface EarlyReplay {
   readonly view: LogView;
@@ -155,14 +157,14 @@ async function earlyFiles(
     if (rows.length === 0) continue;
     const events = run.batch ? await batchEvents(deps, call, run.batch) : waiting;
     if (!events) {
-      const reason = run.batch ? "source_gone" : "too_many_events";
+      const reason = run.batch ? (run.batch.numbers ? "source_gone" : "forgotten") : "too_many_events";
       for (const { of } of rows) undecided.set(of, undecided.get(of) ?? reason);
       continue;
     }
     const file = join(folder, `early-${place}.jsonl`);
     await writeFile(file, "");
-    for (let from = 0; from < events.length; from += 10_000)
-      await appendFile(file, earlyLines(view, place, events.slice(from, from + 10_000)));
+    for (let from = 0; from < events.length; from += linesAtOnce)
+      await appendFile(file, earlyLines(view, place, events.slice(from, from + linesAtOnce)));
     files.push(file);
   }
   return files;
