@@ -69,7 +69,10 @@ export const LatencyBreakdown = Type.Object({
 });
 export type LatencyBreakdown = Static<typeof LatencyBreakdown>;
 
-/** How the request ended. Refusals are records too. */
+/** Views that a record of reads names. */
+export const mostReadViews = 100;
+
+/** How the request ended. Refusals are records too, and so are reads of features. */
 export const PredictionStatus = Type.Union([
   Type.Object({ kind: Type.Literal("ok") }),
   Type.Object({
@@ -89,7 +92,7 @@ export const PredictionStatus = Type.Union([
   Type.Object(
     {
       kind: Type.Literal("read"),
-      views: Type.Array(text(200, "`name@version`"), { maxItems: 100 }),
+      views: Type.Array(text(200, "`name@version`"), { maxItems: mostReadViews }),
       requests: Type.Integer({ minimum: 1, description: "Reads that this record stands for" }),
       entities: Type.Integer({ minimum: 1, description: "Entities that they asked for, in all" }),
       until: micros("Arrival of the last of them, epoch microseconds"),

@@ -143,6 +143,23 @@ describe("the writer", () => {
     expect(readsOnDisk().map(({ requests }) => requests)).toEqual([1, 1, 1]);
   });
 
+  test("of more views than a record names, and of longer names, it tells those that it can", async () => {
+    const writer = await open();
+    const views = Array.from({ length: 150 }, (_, n) => `v${n}${"x".repeat(300)}@1`);
+    const read = {
+      context: aContext(),
+      principal: "sa_x",
+      requestId: "r",
+      receivedAt: clock.now(),
+      entities: 1,
+    };
+    await writer.noteRead({ ...read, views });
+    await writer.close();
+    expect(readsOnDisk()[0]?.views.map((view) => view.length)).toEqual(
+      Array.from({ length: 100 }, () => 200),
+    );
+  });
+
   test("a read that cannot be put on the record is refused", async () => {
     const writer = await open();
     await writer.close();
