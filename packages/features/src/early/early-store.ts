@@ -5,6 +5,7 @@ import { type StoredLog, segmentsOf } from "../log/log-store.ts";
 import type { AcceptedRange } from "../ports.ts";
 import type { EarlyRun } from "../replay/early-states.ts";
 import type { FeatureView } from "../view-model.ts";
+import { keptNumbers } from "./kept-numbers.ts";
 
 /** Read-only views of `data`, named in its contract. */
 type EventBatchView = {
@@ -173,7 +174,7 @@ export async function noteSettled(
       last_sequence: end.lastSequence,
       first_at: firstAt,
       settled_at: now,
-      numbers: JSON.stringify(numbers),
+      numbers: JSON.stringify(keptNumbers(numbers)),
     })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
