@@ -20,25 +20,13 @@ export const routes = defineView({
   available: ({ departed_at, distance }) => departed_at.plus(minutes(30)).plus(distance.times(7_500_000)),
   ttl: "24h",
   events: "log",
+  request: { distance_miles: "float" },
   features: ({ delay }) => ({
     route_flights_7d: count({ window: "7d" }),
     route_delay_7d: mean(delay, { window: "7d" }),
     route_late_share_7d: mean(delay.gt(15), { window: "7d" }),
   }),
-});
-
-/** The same with a feature of each request: how the flight's length compares with the delay to be expected. */
-export const routesOnDemand = defineView({
-  name: "routes-on-demand",
-  source: flights,
-  entity: ["origin", "destination"],
-  eventTime: "departed_at",
-  available: ({ departed_at, distance }) => departed_at.plus(minutes(30)).plus(distance.times(7_500_000)),
-  ttl: "24h",
-  events: "log",
-  request: { distance_miles: "float" },
-  features: ({ delay }) => ({ route_delay_7d: mean(delay, { window: "7d" }) }),
   onDemand: ({ distance_miles }, feature) => ({
-    delay_per_100_miles: onDemand(feature("route_delay_7d").times(100).over(distance_miles)),
+    route_delay_per_100_miles: onDemand(feature("route_delay_7d").times(100).over(distance_miles)),
   }),
 });

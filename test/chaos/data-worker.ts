@@ -1,5 +1,11 @@
 import { join } from "node:path";
-import { createRowBytes, createRowsAccess, type DataDeps, ingestJob } from "@portolan/data";
+import {
+  createAcceptedHistory,
+  createRowBytes,
+  createRowsAccess,
+  type DataDeps,
+  ingestJob,
+} from "@portolan/data";
 import { createJobQueue, createUnitOfWork, openDatabase, startJobWorker } from "@portolan/database";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type FeatureDeps, materializeJob, trainingSetJob } from "@portolan/features";
@@ -68,7 +74,12 @@ export async function dataWorld(url: string, folder: string) {
 async function work(url: string, folder: string): Promise<void> {
   const { database, jobs, base, data, training } = await dataWorld(url, folder);
   const online = openOnlineStore({ folder: join(folder, "online") });
-  const features: FeatureDeps = { ...data, online, access: createRowsAccess(data) };
+  const features: FeatureDeps = {
+    ...data,
+    online,
+    access: createRowsAccess(data),
+    history: createAcceptedHistory(data),
+  };
   await startJobWorker({
     database,
     uow: base.uow,

@@ -4,7 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { createRowsAccess, dataMigrations, publishContract, startIngestion } from "@portolan/data";
+import {
+  createAcceptedHistory,
+  createRowsAccess,
+  dataMigrations,
+  publishContract,
+  startIngestion,
+} from "@portolan/data";
 import { migrate, prepareJobQueue } from "@portolan/database";
 import { startEmbeddedPostgres } from "@portolan/database/embedded";
 import { featuresMigrations, startTrainingSet } from "@portolan/features";
@@ -135,7 +141,12 @@ describe.skipIf(python === undefined)(
           sets += 1;
           const spec = { ...flightsRequest(0, 2 ** 52), views: [], sampleEvery: 10 };
           return startTrainingSet(
-            { ...world.data, online: noStore, access: createRowsAccess(world.data) },
+            {
+              ...world.data,
+              online: noStore,
+              access: createRowsAccess(world.data),
+              history: createAcceptedHistory(world.data),
+            },
             call,
             spec,
           );

@@ -139,6 +139,14 @@ test("features are read without a prediction for a purpose that the policies on 
   await soon(async () => (await get("care")).code === 0);
   const { out } = await get("care");
   expect(JSON.parse(out)).toMatchObject({ endpoint: "delays", rows: 1 });
+  // Who read what for is in the ledger; of whom is not.
+  await soon(async () => {
+    const rows = (await done("audit search --event features.values.read --json")).out;
+    return rows.includes('"purpose":"care"') || rows.includes('"purpose": "care"');
+  });
+  const told = (await done("audit search --event features.values.read --json")).out;
+  expect(told).toContain("accounts@1");
+  expect(told).not.toContain('"account"');
   await publish("masked", "effect: restrict\nmasks: [{ columns: [cents], with: hash }]");
   await soon(async () => (await get("care")).code !== 0);
   expect((await get("parity")).code).toBe(0);

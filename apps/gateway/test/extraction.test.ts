@@ -63,3 +63,41 @@ test("a client that turns from honest queries to sweeping the space is refused, 
     .flatMap(({ header: { status } }) => (status.kind === "refused" ? [status.reason] : []));
   expect(reasons).toContain("serving.abnormal_usage");
 });
+
+test("who reads the features of more entities a day than any honest use is flagged, though no prediction is asked for", async () => {
+  const own = new TestInstallation();
+  const digest = `sha256:${"0".repeat(64)}`;
+  own.add("churn", logisticModel([0.5], 0.1), {
+    features: {
+      service: "s",
+      entityKeys: ["account"],
+      views: [{ name: "accounts@1", digest, entityKeys: ["account"] }],
+      columns: [
+        {
+          input: "x",
+          index: 0,
+          from: { kind: "feature", view: "accounts@1", feature: "balance" },
+          missing: 0,
+        },
+      ],
+      maxAgeMs: null,
+    },
+  });
+  own.grantReading("churn");
+  await own.publish(1);
+  const gateway = await own.start({ LIMITS_EXTRACTION: "block", LIMITS_EXTRACTION_QUERIES: "500" });
+  const account = Array.from({ length: 100 }, (_, n) => `a${n}`);
+  const read = () =>
+    gateway.post("/v1/features/online", JSON.stringify({ endpoint: "churn", entities: { account } }), {
+      "x-portolan-purpose": "care",
+    });
+  for (let turn = 0; turn < 5; turn += 1) expect((await read()).status).toBe(200);
+  await expect.poll(async () => (await read()).status, { timeout: 20_000, interval: 200 }).toBe(429);
+  expect(await gateway.end("SIGTERM")).toBe(0);
+  expect(gateway.output).toContain("gateway.extraction.flagged");
+  const reasons = own
+    .records()
+    .flatMap(({ header: { status } }) => (status.kind === "refused" ? [status.reason] : []));
+  expect(reasons).toContain("serving.abnormal_usage");
+  own.dispose();
+});

@@ -224,7 +224,7 @@ describe("who may, and what is refused", () => {
   });
 });
 
-test("refusals are on the record, each answer has a line in the access log, and a store that does not answer is a status", async () => {
+test("reads and refusals are on the record, each answer has a line in the access log, and a store that does not answer is a status", async () => {
   await gateway.end("SIGTERM");
   const target = join(installation.home, "features-access.log");
   const other = await installation.start({ FEATURES_REDIS_URL: "redis://127.0.0.1:9", ACCESS_LOG: target });
@@ -246,6 +246,17 @@ test("refusals are on the record, each answer has a line in the access log, and 
     { status: 404, code: "serving.endpoint_not_found" },
   ]);
   expect(new Set(lines.map((line) => line["principal"])).size).toBe(1);
-  const reasons = installation.records().map(({ header }) => header.status);
-  expect(JSON.stringify(reasons)).toContain("serving.endpoint_not_found");
+  const records = installation.records().map(({ header }) => header);
+  expect(JSON.stringify(records)).toContain("serving.endpoint_not_found");
+  const reads = records.flatMap(({ status, context, ...more }) =>
+    status.kind === "read" ? [{ ...more, ...status, endpoint: context.endpoint }] : [],
+  );
+  const told = (endpoint: string) => reads.filter((one) => one.endpoint === endpoint);
+  expect(new Set(reads.map(({ principal }) => principal))).toEqual(new Set([lines[0]?.["principal"]]));
+  expect(new Set(told("churn").map(({ purpose }) => purpose))).toEqual(new Set(["care"]));
+  // Of one kind the first is announced, and none of those whose reading was refused is told.
+  const both = told("churn").filter(({ views }) => views.length === 2);
+  expect(both.every(({ views }) => views.join() === "accounts@1,visits@1")).toBe(true);
+  expect(told("churn").reduce((sum, { entities }) => sum + entities, 0)).toBeGreaterThanOrEqual(1000 + 4 + 1);
+  expect(told("hidden")).toEqual([]);
 });

@@ -25,7 +25,7 @@ export type {
 } from "./erasure/places.ts";
 export type { ErasureReport, ErasureView } from "./erasure/report.ts";
 export { hasWord } from "./erasure/word-pattern.ts";
-export type { AcceptedEvents, AcceptedPlace, EarlyTaker } from "./ports.ts";
+export type { AcceptedEvents, AcceptedHistory, AcceptedPlace, AcceptedRow, EarlyTaker } from "./ports.ts";
 export type { DatasetManifest, IngestionView } from "./resources.ts";
 export type { DecisionView } from "./routes/access.ts";
 export type { RetentionRound } from "./routes/retention.ts";

@@ -40,6 +40,7 @@ export { orderErasure, readErasure } from "./erasure/order-erasure.ts";
 export { isContractReference } from "./erasure/place-store.ts";
 export type { DirectPlace, RowPlace, TextSearch } from "./erasure/places.ts";
 export { type DataErrorCode, dataErrors } from "./errors.ts";
+export { createAcceptedHistory } from "./events/accepted-history.ts";
 export { eventBatchJob } from "./events/batch-events.ts";
 export { offerWaiting } from "./events/offer-waiting.ts";
 export { receiveEvents } from "./events/receive-events.ts";

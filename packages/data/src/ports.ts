@@ -127,12 +127,32 @@ export interface AcceptedEvents {
   readonly acceptedAt: number;
   /** What they take, about. */
   readonly bytes: number;
-  readonly rows: readonly {
-    /** Its number among all events. */
-    readonly accepted: number;
-    /** By column, as a dataset of the contract would have them. */
-    readonly values: Readonly<Record<string, Value | null>>;
-  }[];
+  readonly rows: readonly AcceptedRow[];
+}
+
+export interface AcceptedRow {
+  /** Its number among all events. */
+  readonly accepted: number;
+  /** By column, as a dataset of the contract would have them. */
+  readonly values: Readonly<Record<string, Value | null>>;
+}
+
+/** What was accepted before its batch was judged as a whole, once more, in the order in which it was. */
+export interface AcceptedHistory {
+  /**
+   * Of a batch, whatever became of it; undefined where its source is not kept any more, or some of it was erased.
+   *
+   * @param batch `numbers` of its events, first and last of those that follow one another
+   */
+  ofBatch(
+    call: CallContext,
+    batch: {
+      readonly ingestionId: string;
+      readonly numbers: readonly (readonly [first: number, last: number])[];
+    },
+  ): Promise<readonly AcceptedRow[] | undefined>;
+  /** Of events that wait for their batch; undefined where more than `most` do. */
+  waiting(call: CallContext, place: AcceptedPlace, most: number): Promise<readonly AcceptedRow[] | undefined>;
 }
 
 /** Who takes events when they are accepted, before their batch is judged as a whole. */

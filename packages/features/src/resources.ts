@@ -1,4 +1,5 @@
 import { type Static, Type } from "@portolan/typebox";
+import { type UndecidedReason, undecidedReasons } from "./replay/early-states.ts";
 
 const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });
@@ -244,10 +245,19 @@ export const ReplayedValues = Type.Object({
   view: Type.String({ description: "`name@version`" }),
   digest: Sha256,
   undecided: Type.Optional(
-    Type.Array(Type.Integer(), {
-      description:
-        "Rows, by their place, that may have been served of accepted events of which is not known which: their batch was refused or is under way, or several of its events are the row's",
-    }),
+    Type.Array(
+      Type.Object({
+        row: Type.Integer({ description: "The row's place in the request" }),
+        reason: Type.Union(
+          undecidedReasons.map((reason) => Type.Literal(reason)),
+          {
+            description:
+              "`forgotten`: it is not known any more which accepted events counted then; `source_gone`: they are not kept any more, or some were erased; `too_many_events`: more may have counted than are gone through",
+          },
+        ),
+      }),
+      { description: "Rows that may have been served of accepted events that cannot be derived again" },
+    ),
   ),
   rows: Type.Array(
     Type.Array(
@@ -273,7 +283,7 @@ export const ReplayedValues = Type.Object({
 export interface ReplayedValues {
   readonly view: string;
   readonly digest: string;
-  readonly undecided?: readonly number[];
+  readonly undecided?: readonly { readonly row: number; readonly reason: UndecidedReason }[];
   readonly rows: readonly (readonly {
     readonly status: "found" | "not_found" | "outside_max_age";
     readonly asOf?: number;

@@ -1,4 +1,10 @@
-import { type AnalysisEngine, columnScales, columnTypes, type RowsAccess } from "@portolan/data/contract";
+import {
+  type AcceptedHistory,
+  type AnalysisEngine,
+  columnScales,
+  columnTypes,
+  type RowsAccess,
+} from "@portolan/data/contract";
 
 import {
   type ArtifactCatalogue,
@@ -37,6 +43,8 @@ export interface FeatureDeps {
   readonly engine: AnalysisEngine;
   /** Policies on the data that values are made of. */
   readonly access: RowsAccess;
+  /** Accepted events once more, as they counted before their batch. */
+  readonly history: AcceptedHistory;
   /** The one writer of the online store. */
   readonly online: OnlineStore;
   /** Folder for the jobs' files. */

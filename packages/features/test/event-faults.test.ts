@@ -16,14 +16,9 @@ import {
   together,
   writeLog,
 } from "./event-world.ts";
+import { edited } from "./faulty-copy.ts";
 
 /** Each fault that windows over a stream are known for is put into our own code: the comparisons of event-*.test.ts must see it. */
-
-/** Replaces text that must be there, so that no fault is one in name only. */
-function edited(text: string, [before, after]: readonly [string, string]): string {
-  if (!text.includes(before)) throw new Error(`there is no ${before} to replace`);
-  return text.replaceAll(before, after);
-}
 
 const foldFaults: Readonly<Record<string, readonly [string, string]>> = {
   "the far edge counts": ["if (event > start)", "if (event >= start)"],

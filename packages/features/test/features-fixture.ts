@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { createRowsAccess, type DataDeps, offerWaiting } from "@portolan/data";
+import { createAcceptedHistory, createRowsAccess, type DataDeps, offerWaiting } from "@portolan/data";
 import type { AcceptedPlace } from "@portolan/data/contract";
 import {
   type CallContext,
@@ -46,7 +46,7 @@ export async function featuresFixture(
     const log = createLogger({ name: "test", level: "silent" });
     const offer = (call: CallContext, place: AcceptedPlace) => offerWaiting({ ...deps, early }, call, place);
     const early = new EarlyEvents({ uow: deps.uow, clock: deps.clock, log, online, offer });
-    return { ...deps, online, early, access: createRowsAccess(deps) };
+    return { ...deps, online, early, access: createRowsAccess(deps), history: createAcceptedHistory(deps) };
   };
   let full: FixtureDeps | undefined;
   const f = await dataFixture(
@@ -66,7 +66,7 @@ export async function featuresFixture(
       await f.publishFlights();
       for (const name of ["origin-departures", "arrivals", "routes"]) {
         const url = new URL(`../../../examples/flight-delays/features/${name}.yaml`, import.meta.url);
-        const document = (await readFile(url, "utf8")).replace("events: log\n", "");
+        const document = overOneDataset(await readFile(url, "utf8"));
         await publishView(deps, f.call, name, { document });
       }
     },
@@ -82,6 +82,14 @@ export async function featuresFixture(
       await deps.online.close();
     },
   };
+}
+
+/** A view of windows over its log, over one dataset: without what is computed on demand, which takes a log. */
+function overOneDataset(document: string): string {
+  return document
+    .replace("events: log\n", "")
+    .replace(/^request:\n(?: {2}- .*\n)+/m, "")
+    .replace(/^.*onDemand:.*\n/gm, "");
 }
 
 /** What is online of one entity at a moment. */

@@ -11,18 +11,13 @@ import { pointInTimeStatements } from "../src/log/point-in-time-plan.ts";
 import { readFeatureView } from "../src/read-view.ts";
 import { oracleStatement } from "../src/windows/window-oracle.ts";
 import { windowStatements } from "../src/windows/window-plan.ts";
+import { edited } from "./faulty-copy.ts";
 import { aSchedule, foldedAnswers, naiveAnswers, type Plan, plannedAnswers, together } from "./log-world.ts";
 
 /** Each fault that feature stores are known for is put into our own code: the comparison of log-parity.test.ts must see it. */
 
 const schedule = together(fc.sample(aSchedule, { seed: 7, numRuns: 150 }));
 const expected = JSON.stringify(naiveAnswers(schedule));
-
-/** Replaces text that must be there, so that no fault is one in name only. */
-function edited(text: string, [before, after]: readonly [string, string]): string {
-  if (!text.includes(before)) throw new Error(`there is no ${before} to replace`);
-  return text.replaceAll(before, after);
-}
 
 const withEdit =
   (at: number, ...edits: readonly (readonly [string, string])[]): Plan =>

@@ -12,6 +12,7 @@ import { computeOnDemand } from "../src/on-demand/compute-on-demand.ts";
 import { onDemandStatement } from "../src/on-demand/on-demand-plan.ts";
 import { readFeatureView } from "../src/read-view.ts";
 import { onDemandPlanOf } from "../src/view-model.ts";
+import { edited } from "./faulty-copy.ts";
 
 /** docs/spec/features.md F61 and F62: what a request is answered with, what a training set holds, and the definition in plain words. */
 
@@ -174,12 +175,6 @@ async function planned(
       names.map((name) => (row[name] === null ? null : Number(row[name]))),
     ),
   );
-}
-
-/** Replaces text that must be there, so that no fault is one in name only. */
-function edited(text: string, [before, after]: readonly [string, string]): string {
-  if (!text.includes(before)) throw new Error(`there is no ${before} to replace`);
-  return text.replaceAll(before, after);
 }
 
 test("the batch plan, what a request is answered with, and the definition agree bit for bit", async () => {

@@ -5,14 +5,16 @@ import { open } from "lmdb";
 import type { StoreWorld } from "../../features/test/online-store/store-world.ts";
 import { openOnlineStore } from "../src/index.ts";
 
-/** A store in a folder of its own. */
-export async function openWorld(): Promise<StoreWorld & { readonly folder: string }> {
+/** A store in a folder of its own. @param openStore what opens it in this process */
+export async function openWorld(
+  openStore: typeof openOnlineStore = openOnlineStore,
+): Promise<StoreWorld & { readonly folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), "portolan-lmdb-"));
   return {
     folder,
     address: `lmdb:${folder}`,
-    openWriter: () => openOnlineStore({ folder }),
-    openReader: () => openOnlineStore({ folder, readOnly: true }),
+    openWriter: () => openStore({ folder }),
+    openReader: () => openStore({ folder, readOnly: true }),
     dump: async () => {
       const raw = open({ path: join(folder, "online.lmdb"), readOnly: true, encoding: "binary" });
       const entries = [...raw.getRange()].map(

@@ -69,7 +69,10 @@ export const LatencyBreakdown = Type.Object({
 });
 export type LatencyBreakdown = Static<typeof LatencyBreakdown>;
 
-/** How the request ended. Refusals are records too. */
+/** Views that a record of reads names. */
+export const mostReadViews = 100;
+
+/** How the request ended. Refusals are records too, and so are reads of features. */
 export const PredictionStatus = Type.Union([
   Type.Object({ kind: Type.Literal("ok") }),
   Type.Object({
@@ -86,6 +89,16 @@ export const PredictionStatus = Type.Union([
     httpStatus: Type.Integer({ minimum: 400, maximum: 599 }),
     reason: text(200, "Error code"),
   }),
+  Type.Object(
+    {
+      kind: Type.Literal("read"),
+      views: Type.Array(text(200, "`name@version`"), { maxItems: mostReadViews }),
+      requests: Type.Integer({ minimum: 1, description: "Reads that this record stands for" }),
+      entities: Type.Integer({ minimum: 1, description: "Entities that they asked for, in all" }),
+      until: micros("Arrival of the last of them, epoch microseconds"),
+    },
+    { description: "Features were read without a prediction, and given; no word of whose" },
+  ),
 ]);
 export type PredictionStatus = Static<typeof PredictionStatus>;
 
@@ -225,6 +238,18 @@ export interface RefusalRecord {
   readonly purpose?: string;
 }
 
+/** Features that were read without a prediction, to count. */
+export interface FeatureRead {
+  readonly context: PredictionContext;
+  readonly principal: string;
+  readonly requestId: string;
+  readonly receivedAt: EpochMicros;
+  readonly purpose?: string;
+  /** Views of which features were asked for, `name@version`. */
+  readonly views: readonly string[];
+  readonly entities: number;
+}
+
 export interface WriterStatus {
   readonly state: "open" | "degraded" | "failed" | "closed";
   readonly epoch: number;
@@ -264,6 +289,12 @@ export interface PredictionWriter {
    * takes nothing, all are counted, and written once it does again.
    */
   refuse(refusal: RefusalRecord): Promise<PredictionId | undefined>;
+  /**
+   * Puts a read of features on the record before it is answered. The first of a caller, purpose, endpoint and set of views within a minute is a record of its own: resolves once
+   * that is written. Those after it are counted into one record at the minute's end; `undefined`: counted, there is nothing to wait for.
+   * @throws PortolanError as `append`: then the read is not on the record, and is not to be answered
+   */
+  noteRead(read: FeatureRead): Promise<unknown> | undefined;
   status(): WriterStatus;
   /** Writes what is pending, closes and syncs the block, releases the lock. */
   close(): Promise<void>;

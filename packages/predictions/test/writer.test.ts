@@ -25,7 +25,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const open = (options: { budgetBytes?: number; reserveBytes?: number } = {}): Promise<PredictionWriter> =>
+const open = (
+  options: { budgetBytes?: number; reserveBytes?: number; readsEveryMs?: number } = {},
+): Promise<PredictionWriter> =>
   openPredictionWriter({ folder, writerId, clock, reserveBytes: 64 * 1024, ...options });
 
 function idsOnDisk(): PredictionId[] {
@@ -33,6 +35,11 @@ function idsOnDisk(): PredictionId[] {
     records.map(({ header }) => header.id as PredictionId),
   );
 }
+
+const readsOnDisk = () =>
+  [...readLog(folder)]
+    .flatMap(({ records }) => records)
+    .flatMap(({ header: { status } }) => (status.kind === "read" ? [status] : []));
 
 describe("the writer", () => {
   test("what was acknowledged reads back, chained, under one subtree per organisation", async () => {
@@ -89,6 +96,83 @@ describe("the writer", () => {
       .flatMap(({ records }) => records)
       .map(({ header }) => (header.status.kind === "refused" ? header.status.count : 0));
     expect(counts).toEqual([1, 1, 1, 1, 1, 995]);
+  });
+
+  test("reads of features are announced before they are answered, and counted into one record after that", async () => {
+    const writer = await open();
+    const read = (principal: string, entities: number) =>
+      writer.noteRead({
+        context: aContext(),
+        principal,
+        purpose: "care",
+        requestId: "r",
+        receivedAt: clock.now(),
+        views: ["accounts@1"],
+        entities,
+      });
+    await read("sa_x", 3);
+    // Written: a process that is killed now has told who read what for.
+    expect(writer.status().appendedRecords).toBe(1);
+    for (let n = 0; n < 1000; n++) expect(read("sa_x", 2)).toBeUndefined();
+    await read("sa_y", 1);
+    await writer.close();
+    expect(readsOnDisk()).toMatchObject([
+      { requests: 1, entities: 3 },
+      { requests: 1, entities: 1 },
+      { requests: 1000, entities: 2000 },
+    ]);
+    expect(() => sealDeadWriter(folder, writerId, clock)).not.toThrow();
+  });
+
+  test("what is counted of reads is written at the minute's end, and the next minute begins with an announcement", async () => {
+    const writer = await open({ readsEveryMs: 50 });
+    const read = () =>
+      writer.noteRead({
+        context: aContext(),
+        principal: "sa_x",
+        requestId: "r",
+        receivedAt: clock.now(),
+        views: ["accounts@1"],
+        entities: 1,
+      });
+    await read();
+    await read();
+    await expect.poll(() => writer.status().appendedRecords).toBe(2);
+    expect(read()).toBeInstanceOf(Promise);
+    await writer.close();
+    expect(readsOnDisk().map(({ requests }) => requests)).toEqual([1, 1, 1]);
+  });
+
+  test("of more views than a record names, and of longer names, it tells those that it can", async () => {
+    const writer = await open();
+    const views = Array.from({ length: 150 }, (_, n) => `v${n}${"x".repeat(300)}@1`);
+    const read = {
+      context: aContext(),
+      principal: "sa_x",
+      requestId: "r",
+      receivedAt: clock.now(),
+      entities: 1,
+    };
+    await writer.noteRead({ ...read, views });
+    await writer.close();
+    expect(readsOnDisk()[0]?.views.map((view) => view.length)).toEqual(
+      Array.from({ length: 100 }, () => 200),
+    );
+  });
+
+  test("a read that cannot be put on the record is refused", async () => {
+    const writer = await open();
+    await writer.close();
+    const read = {
+      context: aContext(),
+      principal: "sa_x",
+      requestId: "r",
+      receivedAt: clock.now(),
+      views: [],
+      entities: 1,
+    };
+    await expect(writer.noteRead(read)).rejects.toThrow("predictions.");
+    await expect(writer.noteRead(read)).rejects.toThrow("predictions.");
   });
 
   test("without space, durable is refused and buffered keeps the record but not its payload", async () => {

@@ -75,10 +75,16 @@ function rowOf({ header, withheld }: Listed): string[] {
     formatInstant(asEpochMicros(header.receivedAt)),
     context.endpoint,
     context.model?.version ?? "-",
-    status.kind === "ok" ? "ok" : `${status.httpStatus} ${status.reason}`,
+    statusText(status),
     String(header.latency.totalMicros),
     withheld ?? "kept",
   ];
+}
+
+function statusText(status: Listed["header"]["status"]): string {
+  if (status.kind === "ok") return "ok";
+  if (status.kind === "read") return `features read: ${status.requests} times, ${status.entities} entities`;
+  return `${status.httpStatus} ${status.reason}`;
 }
 
 function registerShow(predictions: Command, contextOf: ContextOf): void {

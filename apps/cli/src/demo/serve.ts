@@ -253,7 +253,8 @@ async function predict(world: World, flight: Flight): Promise<Served> {
       column("destination", "BYTES", flight.destination),
       column("minute_of_day", "FP32", flight.minuteOfDay),
       column("day_of_week", "FP32", flight.dayOfWeek),
-      column("distance_miles", "FP32", flight.distance),
+      // As its kind of a request field says; the model takes it as its own.
+      column("distance_miles", "FP64", flight.distance),
     ],
   });
   const startedAt = performance.now();

@@ -62,9 +62,11 @@ export async function checkParity(
       const rows = ofView.slice(from, from + rowsPerReplay);
       const answers = await replay(api, order, rows);
       for (const [index, one] of rows.entries()) {
-        const found = answers[index] ?? { derived: [], isUndecided: false };
+        const found = answers[index] ?? { derived: [] };
         const unknown = compare(one, found, order.examples, tally);
-        if (unknown > 0) skipped[undecided] = (skipped[undecided] ?? 0) + unknown;
+        if (unknown === 0 || !found.undecided) continue;
+        const reason = undecidedReasons[found.undecided];
+        skipped[reason] = (skipped[reason] ?? 0) + unknown;
       }
       done += rows.length;
       onProgress(done, served.length);
@@ -74,18 +76,24 @@ export async function checkParity(
   return { predictions, compared: sum("compared"), mismatches: sum("mismatches"), features, skipped };
 }
 
-const undecided = "values that may be of some events of a batch that the log did not have yet";
+/** Values that differ, where they may have been served of events that came before their batch and cannot be gone through. */
+const undecidedReasons = {
+  forgotten: "values of long ago: which events counted before their batch is not known any more",
+  source_gone:
+    "values that may be of events before their batch, whose source was erased or is past its retention",
+  too_many_events: "values that may be of more events before their batch than are gone through",
+} as const;
 
 interface Answers {
   readonly derived: readonly DerivedValues[];
-  /** It may have been served of what the log has not. */
-  readonly isUndecided: boolean;
+  /** Why what it may have been served of cannot be derived again; absent where it can. */
+  readonly undecided?: keyof typeof undecidedReasons;
 }
 
 /** Resolves to how many values could not be compared. */
 function compare(
   served: ServedValues,
-  { derived, isUndecided }: Answers,
+  { derived, undecided }: Answers,
   examples: number,
   tally: Map<string, { compared: number; mismatches: number; examples: Mismatch[] }>,
 ): number {
@@ -95,7 +103,7 @@ function compare(
     const of = tally.get(name) ?? { compared: 0, mismatches: 0, examples: [] };
     tally.set(name, of);
     const mismatch = judgeServed(served, feature, derived);
-    if (mismatch && isUndecided) {
+    if (mismatch && undecided) {
       unknown += 1;
       continue;
     }
@@ -132,7 +140,7 @@ async function replayOnce(
   const [name = "", version = ""] = view.split("@");
   const answer = await api.json<{
     rows: readonly (readonly DerivedValues[])[];
-    undecided?: readonly number[];
+    undecided?: readonly { readonly row: number; readonly reason: keyof typeof undecidedReasons }[];
   }>({
     path: `/v1/feature-views/${encodeURIComponent(name)}/replays`,
     body: {
@@ -149,8 +157,11 @@ async function replayOnce(
     },
     timeoutMs: 120_000,
   });
-  const unknown = new Set(answer.undecided);
-  return answer.rows.map((derived, index) => ({ derived, isUndecided: unknown.has(index) }));
+  const reasons = new Map(answer.undecided?.map(({ row, reason }) => [row, reason]));
+  return answer.rows.map((derived, index) => {
+    const undecided = reasons.get(index);
+    return { derived, ...(undecided ? { undecided } : {}) };
+  });
 }
 
 interface Deployed {

@@ -15,7 +15,13 @@ const features = (values: readonly [number | null, "online" | "stale" | "default
   ]);
 const record = (values: Parameters<typeof features>[0], more: object = {}) =>
   ({
-    header: { id: "p1", context: { environment: "dev" }, receivedAt: at, ...more },
+    header: {
+      id: "p1",
+      context: { environment: "dev" },
+      receivedAt: at,
+      status: { kind: "ok" },
+      ...more,
+    },
     features: features(values),
     inputs: {
       mediaType: "application/json",
@@ -70,6 +76,7 @@ describe("what a recorded prediction was given", () => {
     const one = record([[7, "online"]]);
     expect(servedValues({ ...one, withheld: "erased" }, plan)).toBe("payload is gone");
     expect(servedValues(one, undefined)).toContain("not deployed");
+    expect(servedValues(record([], { status: { kind: "read" } }), plan)).toContain("features were read");
     expect(servedValues(one, { ...plan, columns: [{}, {}] })).toContain("another plan");
     expect(servedValues({ ...one, inputs: { mediaType: "x", text: "no" } }, plan)).toContain("not JSON");
     const other = { ...plan, views: [{ name: "accounts@1", digest: "", entityKeys: ["nothing"] }] };

@@ -44,6 +44,7 @@ export function servedValues(
   plan: ServingPlan | undefined,
 ): ServedValues[] | string {
   const { header, features, inputs, withheld } = record;
+  if (header.status.kind === "read") return "no predictions: features were read";
   if (withheld !== undefined) return "payload is gone";
   if (!features || features.length === 0) return "no features were looked up";
   if (!plan) return "its version is not deployed any more";

@@ -2,6 +2,7 @@ import { delimiter, join } from "node:path";
 import { type CharterDeps, type InForceCharter, inForceCharter } from "@portolan/charter";
 import { assertPlacement } from "@portolan/charter/policy";
 import {
+  createAcceptedHistory,
   createRowsAccess,
   type DataDeps,
   eventBatchJob,
@@ -99,7 +100,7 @@ export async function wireData(
     early,
     ...besideThis(base, identity),
   };
-  const features: FeatureDeps = { ...data, online, access: createRowsAccess(data) };
+  const features: FeatureDeps = { ...data, ...readingData(data), online };
   const training: TrainingDeps = {
     uow,
     authorizer,
@@ -124,6 +125,11 @@ export async function wireData(
     runSubscriptions: () => runSubscriptions({ ...data, ...readerOf(base, identity, charter) }),
     close: () => online.close(),
   };
+}
+
+/** How views read the data that they are made of. */
+function readingData(data: DataDeps): Pick<FeatureDeps, "access" | "history"> {
+  return { access: createRowsAccess(data), history: createAcceptedHistory(data) };
 }
 
 /** Accepted events on their way to the online store; what waits for its batch is `data`'s to offer. */

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from "node:http";
-import { type EpochMicros, type Id, newId } from "@portolan/kernel";
+import { type EpochMicros, type Id, isPortolanError, newId, PortolanError } from "@portolan/kernel";
 import {
   askedViews,
   type FeatureStatus,
   featureQuestions,
   type ReadFeatureColumns,
   readFeaturesRequest,
+  type ServingErrorCode,
   writeFeatures,
 } from "@portolan/serving/policy";
 import type { Counter } from "@portolan/telemetry";
@@ -23,7 +24,15 @@ import { admitReader, authenticateReader, unknownEndpoint } from "./admit-reader
 
 export type FeatureReadDeps = Pick<
   InferDeps,
-  "clock" | "authenticator" | "limits" | "writer" | "metrics" | "snapshots" | "homeEnvironment" | "accessLog"
+  | "clock"
+  | "authenticator"
+  | "limits"
+  | "guard"
+  | "writer"
+  | "metrics"
+  | "snapshots"
+  | "homeEnvironment"
+  | "accessLog"
 > & { readonly readColumns: (place: OnlinePlace) => ReadFeatureColumns };
 
 /** A thousand entities of four keys fit. */
@@ -42,7 +51,8 @@ interface Asked {
 
 /**
  * `POST /v1/features/online`: the features that an endpoint's model would be fed with now, of some entities, without a prediction. Who may, the policy set says
- * (`features:read_online`), what for, the policies on data, whose answer is in the snapshot; purposes, limits and ages are the endpoint's. Refusals are on the record.
+ * (`features:read_online`), what for, the policies on data, whose answer is in the snapshot; purposes, limits and ages are the endpoint's. Each
+ * read and each refusal is on the record.
  */
 export async function readFeatures(
   deps: FeatureReadDeps,
@@ -101,6 +111,12 @@ async function read(
   // Many entities of one request are as much as one entity of each of many.
   limit.limit.settle(performance.now(), 1, wanted.rows);
   const at = deps.clock.now();
+  await noteRead(deps, asked, {
+    active,
+    caller,
+    views: views.map(({ name }) => name),
+    entities: wanted.rows,
+  });
   const found = await deps.readColumns(active.route)(featureQuestions(views, wanted), at);
   const { body, counts } = writeFeatures({ endpoint: wanted.endpoint, plan, views }, wanted.rows, found, at);
   count(deps, active, counts);
@@ -135,6 +151,43 @@ function count(
     counters.set(status, counter);
     counter.value += values;
   }
+}
+
+/** Before the values are read: what is not on the record is not given. The extraction guard counts each entity as a query. */
+async function noteRead(
+  { writer, guard }: FeatureReadDeps,
+  { requestId, receivedAt, purpose }: Asked,
+  {
+    active,
+    caller: { principalId: principal },
+    views,
+    entities,
+  }: {
+    readonly active: ActiveRoute;
+    readonly caller: Caller;
+    readonly views: readonly string[];
+    readonly entities: number;
+  },
+): Promise<void> {
+  guard?.countAsked(active, principal, entities);
+  const noted = writer.noteRead({
+    context: active.context,
+    principal,
+    requestId,
+    receivedAt,
+    ...(purpose === undefined ? {} : { purpose }),
+    views,
+    entities,
+  });
+  await noted?.catch((cause: unknown) => Promise.reject(logUnavailable(cause)));
+}
+
+function logUnavailable(cause: unknown): PortolanError<ServingErrorCode> {
+  return new PortolanError<ServingErrorCode>("serving.log_unavailable", {
+    detail: `The read cannot be recorded${isPortolanError(cause) ? ` (${cause.code})` : ""}, so it is not answered.`,
+    mend: "Make room on the gateway's disk.",
+    cause,
+  });
 }
 
 function refuse(

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { ValueType } from "@portolan/expressions";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { routes, routesOnDemand } from "../../../../examples/feature-views/routes.view.ts";
+import { routes } from "../../../../examples/feature-views/routes.view.ts";
 import { featureViewDigest, readFeatureView } from "../read-view.ts";
 import {
   coalesce,
@@ -70,9 +70,9 @@ describe("a view that is defined in TypeScript", () => {
     const read = (text: string) => readFeatureView(text, "routes.yaml", () => types);
     expect(routes.digest).toBe(featureViewDigest(read(yaml)));
     expect(read(routes.document)).toEqual(routes.view);
-    expect(routesOnDemand.view).toMatchObject({
+    expect(routes.view).toMatchObject({
       request: [{ name: "distance_miles", type: "float" }],
-      onDemand: [{ name: "delay_per_100_miles" }],
+      onDemand: [{ name: "route_delay_per_100_miles" }],
     });
   });
 
@@ -86,6 +86,7 @@ describe("a view that is defined in TypeScript", () => {
       available: ({ known }) => known,
       ttl: "1h",
       events: "log",
+      online: "accepted",
       tombstone: ({ op }) => op.eq("D"),
       request: { amount: "float", asked_at: "instant" },
       features: ({ cents, fee, rating, price, is_new, op, local_at }) => ({
@@ -115,6 +116,7 @@ eventTime: at
 available: known
 ttl: 1h
 events: log
+online: accepted
 tombstone: op = 'D'
 request: [{ name: amount, type: float }, { name: asked_at, type: instant }]
 features:
@@ -134,6 +136,9 @@ features:
 `;
     expect(defined.digest).toBe(digestOfYaml(yaml));
     expect(digestOfYaml(defined.document)).toBe(defined.digest);
+    // It counts for what the view means: one that waits for its batches is another one.
+    expect(defined.view.online).toBe("accepted");
+    expect(digestOfYaml(yaml.replace("online: accepted\n", ""))).not.toBe(defined.digest);
   });
 
   test("is refused for what YAML would be, in the same words, or before it runs", () => {
@@ -151,6 +156,21 @@ features:
     expect(() => define(count({ window: "91d" }))).toThrow(/at most 90d/);
     expect(() => define({ ...count({ window: "1h" }), k: 3 })).toThrow(/is of a last_k/);
     expect(() => rating.modulo(2)).toThrow(/modulo cannot take/);
+    const early = {
+      name: "early",
+      entity: ["account"],
+      eventTime: "at",
+      ttl: "1h",
+      online: "accepted",
+    } as const;
+    const features = () => ({ n: count({ window: "1h" }) });
+    expect(() => defineView({ ...early, source: changes, features })).toThrow(
+      /for events that something names/,
+    );
+    const keyless = contract("changes", columns);
+    expect(() => defineView({ ...early, source: keyless, events: "log", features })).toThrow(
+      /for events that something names/,
+    );
     // @ts-expect-error a text is not summed
     expect(() => define(sum(new Term({ op: "column", name: "op", type: "text" }), { window: "1h" }))).toThrow(
       /is text/,
@@ -272,12 +292,13 @@ test("a random view has one digest, whether it is written in YAML or in TypeScri
         fc.array(windowed, { minLength: 1, maxLength: 5 }),
         fc.array(stated, { minLength: 1, maxLength: 5 }),
       ),
-      fc.boolean(),
+      fc.record({ isLog: fc.boolean(), isEarly: fc.boolean() }),
       grammar.int,
-      (features, isLog, lag) => {
+      (features, { isLog, isEarly }, lag) => {
         const isWindowed = features.some(({ feature }) => feature.aggregate !== undefined);
         const events = isLog && isWindowed ? ({ events: "log" } as const) : {};
-        const yaml = `kind: FeatureView\nname: v\nsource: changes\nentity: [account]\neventTime: at\navailable: "known + (${lag.text})"\nttl: 2h\n${"events" in events ? "events: log\n" : ""}features:\n${features.map((one, index) => `  - { name: f${index}, ${one.yaml} }\n`).join("")}`;
+        const online = isEarly && (isLog || !isWindowed) ? ({ online: "accepted" } as const) : {};
+        const yaml = `kind: FeatureView\nname: v\nsource: changes\nentity: [account]\neventTime: at\navailable: "known + (${lag.text})"\nttl: 2h\n${"events" in events ? "events: log\n" : ""}${"online" in online ? "online: accepted\n" : ""}features:\n${features.map((one, index) => `  - { name: f${index}, ${one.yaml} }\n`).join("")}`;
         // Texts that are too long or too deep are refused in either form.
         if (yaml.split("\n").some((one) => one.length > 1500)) return;
         const defined = defineView({
@@ -288,6 +309,7 @@ test("a random view has one digest, whether it is written in YAML or in TypeScri
           available: ({ known }) => known.plus(lag.term) as Term<"instant">,
           ttl: "2h",
           ...events,
+          ...online,
           features: () => Object.fromEntries(features.map(({ feature }, index) => [`f${index}`, feature])),
         });
         expect(defined.digest).toBe(digestOfYaml(yaml));

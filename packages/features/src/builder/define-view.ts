@@ -48,6 +48,8 @@ export interface ViewDefinition<
   readonly ttl: string;
   /** Windows over the view's feature log, not over one dataset. */
   readonly events?: "log";
+  /** Accepted events count online at once, and not with their batch; of values, or of windows over a log (docs/spec/features.md, F53). */
+  readonly online?: "accepted";
   /** True in a row that withdraws. */
   readonly tombstone?: (columns: Terms<Columns>) => Term<"bool">;
   /** Fields of a request that on-demand features read. */
@@ -151,6 +153,7 @@ function documentOf<Columns extends Readonly<Record<string, ColumnType>>, Fields
     ["available", available?.(columns).text()],
     ["ttl", definition.ttl],
     ["events", definition.events],
+    ["online", definition.online],
     ["tombstone", tombstone?.(columns).text()],
     ["request", request && Object.entries(request).map(([field, type]) => ({ name: field, type }))],
     [

@@ -1,5 +1,4 @@
 import type { AcceptedEvents, AcceptedPlace, EarlyTaker } from "@portolan/data/contract";
-import type { Row } from "@portolan/expressions";
 import {
   type CallContext,
   type Clock,
@@ -14,7 +13,7 @@ import type { StoredLog } from "../log/log-store.ts";
 import { onlineHeader } from "../online-header.ts";
 import type { OnlineStore, OnlineViewHeader } from "../ports.ts";
 import { hasLog, type LogView } from "../view-model.ts";
-import { type EarlyLine, earlyLine } from "./early-line.ts";
+import { type EarlyLine, earlyLine, readableRow } from "./early-line.ts";
 import { earlyLogs, forgetSettled } from "./early-store.ts";
 import { dropStrays, settleBatches } from "./settle-batches.ts";
 
@@ -206,18 +205,13 @@ export class EarlyEvents implements EarlyTaker {
 }
 
 function linesOf(view: LogView, { rows, acceptedAt }: AcceptedEvents): EarlyLine[] {
-  return rows.flatMap(({ accepted, values }) => {
-    // Objects and arrays are read by no expression.
-    const row = Object.fromEntries(Object.entries(values).filter(([, value]) => !isJson(value)));
-    return earlyLine(view, row as Row, { accepted, acceptedAt }) ?? [];
-  });
+  return rows.flatMap(
+    ({ accepted, values }) => earlyLine(view, readableRow(values), { accepted, acceptedAt }) ?? [],
+  );
 }
 
-function isJson(value: unknown): boolean {
-  return typeof value === "object" && value !== null;
-}
-
-function placeOf(log: StoredLog): AcceptedPlace {
+/** Where events of a log's source come in. */
+export function placeOf(log: StoredLog): AcceptedPlace {
   const { organisation_id: organisationId, source: contract, environment, use_case_id: useCaseId } = log;
   return { organisationId, contract, environment, ...(useCaseId === null ? {} : { useCaseId }) };
 }

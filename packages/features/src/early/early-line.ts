@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { type Expression, evaluate, type Row, type Value } from "@portolan/expressions";
+import type { AcceptedRow } from "@portolan/data/contract";
+import { evaluate, type Row, type Value } from "@portolan/expressions";
 import type { EventCell } from "../events/event-record.ts";
 import { operandsOf } from "../events/operands.ts";
 import type { LogRecord } from "../log/log-record.ts";
@@ -28,15 +29,24 @@ export interface EarlyLine {
 /** Instants are exact in a double up to here. */
 const lastInstant = BigInt(Number.MAX_SAFE_INTEGER);
 
+/** A row as a record of a view's log, whichever form it is kept in. */
+export interface StatedRecord {
+  /** In the view's key order; a tombstone of a view of windows may have none. */
+  readonly key: readonly string[] | undefined;
+  readonly event: number;
+  readonly available: number;
+  readonly isTombstone: boolean;
+  /** Of a view of windows: what names the event. */
+  readonly identity?: readonly string[];
+  /** Of values the values, none of a tombstone; of windows what they aggregate. */
+  readonly cells: readonly Value[];
+}
+
 /**
- * A row that its contract accepted, as a line of the view's log: the same that the plan of the log's segments makes of it. `undefined` when it is no record (F15, F30).
- * Pure.
+ * A row that its contract accepted, as a record of the view's log: the same that the plan of the log's segments makes of it. `undefined` when it is none
+ * (F15, F30). Pure.
  */
-export function earlyLine(
-  view: LogView,
-  row: Row,
-  { accepted, acceptedAt }: Pick<EarlyLine, "accepted" | "acceptedAt">,
-): EarlyLine | undefined {
+export function statedRecord(view: LogView, row: Row): StatedRecord | undefined {
   const event = row[view.eventTime];
   const known = evaluate(view.available, row);
   if (typeof event !== "bigint" || typeof known !== "bigint") return undefined;
@@ -45,14 +55,38 @@ export function earlyLine(
   const isTombstone = view.tombstone !== undefined && evaluate(view.tombstone, row) === true;
   const parts = view.entity.map(({ column }) => textOf(row[column] ?? null));
   const key = parts.every((part) => part !== null) ? parts : undefined;
-  const line = { accepted, acceptedAt, key, event: Number(event), available: Number(available), isTombstone };
+  const record = { key, event: Number(event), available: Number(available), isTombstone };
   if (isValueView(view)) {
     if (!key) return undefined;
-    return { ...line, values: view.values.map(({ value }) => (isTombstone ? null : numberOf(value, row))) };
+    return { ...record, cells: view.values.map(({ value }) => (isTombstone ? null : evaluate(value, row))) };
   }
   const identity = view.identity.columns.map((column) => textOf(row[column] ?? null));
   if (!identity.every((part) => part !== null) || (!key && !isTombstone)) return undefined;
-  return { ...line, id: identityKey(identity), values: operandsOf(view).map((of) => cellOf(of, row)) };
+  return { ...record, identity, cells: operandsOf(view).map((of) => evaluate(of, row)) };
+}
+
+/** What expressions read of a row: no objects, no arrays. */
+export function readableRow(values: AcceptedRow["values"]): Row {
+  return Object.fromEntries(
+    Object.entries(values).filter((cell): cell is [string, Value] => !isJson(cell[1])),
+  );
+}
+
+function isJson(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
+/** The same as an early line. Pure. */
+export function earlyLine(
+  view: LogView,
+  row: Row,
+  { accepted, acceptedAt }: Pick<EarlyLine, "accepted" | "acceptedAt">,
+): EarlyLine | undefined {
+  const record = statedRecord(view, row);
+  if (!record) return undefined;
+  const { identity, cells, ...line } = record;
+  if (!identity) return { accepted, acceptedAt, ...line, values: cells.map(numberOf) };
+  return { accepted, acceptedAt, ...line, id: identityKey(identity), values: cells.map(cellOf) };
 }
 
 /** What an online store knows an event's identity by. */
@@ -71,13 +105,11 @@ function textOf(value: Value): string | null {
 }
 
 /** The double that a model reads. */
-function numberOf(of: Expression, row: Row): number | null {
-  const value = evaluate(of, row);
+function numberOf(value: Value): number | null {
   return value === null || typeof value === "string" ? null : Number(value);
 }
 
-function cellOf(of: Expression, row: Row): EventCell {
-  const value = evaluate(of, row);
+function cellOf(value: Value): EventCell {
   if (typeof value === "boolean") return value ? 1 : 0;
   if (typeof value !== "bigint") return value;
   const number = Number(value);

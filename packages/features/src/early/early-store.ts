@@ -3,8 +3,9 @@ import type { Environment, Sql } from "@portolan/kernel";
 import { type JSONColumnType, sql as text } from "kysely";
 import { type StoredLog, segmentsOf } from "../log/log-store.ts";
 import type { AcceptedRange } from "../ports.ts";
-import type { EarlyRun } from "../replay/early-positions.ts";
+import type { EarlyRun } from "../replay/early-states.ts";
 import type { FeatureView } from "../view-model.ts";
+import { keptNumbers } from "./kept-numbers.ts";
 
 /** Read-only views of `data`, named in its contract. */
 type EventBatchView = {
@@ -36,6 +37,7 @@ type EarlyBatchTable = {
   last_sequence: number | null;
   first_at: number;
   settled_at: number;
+  numbers: JSONColumnType<readonly AcceptedRange[]> | null;
 };
 
 const tables = (sql: Sql) =>
@@ -158,8 +160,9 @@ export async function noteSettled(
   {
     ingestionId,
     firstAt,
+    numbers,
     end,
-  }: Pick<EarlyBatch, "ingestionId" | "firstAt"> & Required<Pick<EarlyBatch, "end">>,
+  }: Pick<EarlyBatch, "ingestionId" | "firstAt" | "numbers"> & Required<Pick<EarlyBatch, "end">>,
   now: number,
 ): Promise<void> {
   await tables(sql)
@@ -171,6 +174,7 @@ export async function noteSettled(
       last_sequence: end.lastSequence,
       first_at: firstAt,
       settled_at: now,
+      numbers: JSON.stringify(keptNumbers(numbers)),
     })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
@@ -201,17 +205,12 @@ export async function forgetSettled(sql: Sql, now: number): Promise<void> {
 }
 
 /**
- * Batches whose events count, or counted, online before the log had them.
+ * Batches whose events count, or counted, online before the log had them, and what waits for its batch.
  *
  * @param since those that were settled by then are left out; epoch microseconds
  */
 export async function earlyRuns(sql: Sql, log: StoredLog, since: number): Promise<EarlyRun[]> {
-  const settled = await tables(sql)
-    .selectFrom("features.early_batches")
-    .selectAll()
-    .where("log_id", "=", log.id)
-    .where("settled_at", ">=", since)
-    .execute();
+  // In the order in which events go their way: what moves on meanwhile is seen in two places, and not in none.
   const waiting = await tables(sql)
     .selectFrom("data.waiting_events_v1")
     .select(({ fn }) => fn.min<string | number | null>("received_at").as("first"))
@@ -220,19 +219,25 @@ export async function earlyRuns(sql: Sql, log: StoredLog, since: number): Promis
     .where("environment", "=", log.environment)
     .where("use_case_id", "is not distinct from", log.use_case_id)
     .executeTakeFirst();
-  const open = (await openBatches(sql, log)).map(({ firstAt, end }) => ({
-    firstAt,
-    settledAt: null,
-    lastSequence: end?.lastSequence ?? null,
-  }));
+  const open = await openBatches(sql, log);
+  const settled = await tables(sql)
+    .selectFrom("features.early_batches")
+    .selectAll()
+    .where("log_id", "=", log.id)
+    .where("settled_at", ">=", since)
+    .execute();
   const first = waiting?.first ?? null;
   return [
-    ...settled.map((row) => ({
-      firstAt: Number(row.first_at),
-      settledAt: Number(row.settled_at),
-      lastSequence: row.last_sequence === null ? null : Number(row.last_sequence),
+    ...settled.map(({ ingestion_id: ingestionId, first_at: firstAt, settled_at: settledAt, numbers }) => ({
+      batch: { ingestionId, numbers: numbers ?? undefined },
+      firstAt: Number(firstAt),
+      settledAt: Number(settledAt),
     })),
-    ...open,
-    ...(first === null ? [] : [{ firstAt: Number(first), settledAt: null, lastSequence: null }]),
+    ...open.map(({ ingestionId, numbers, firstAt }) => ({
+      batch: { ingestionId, numbers },
+      firstAt,
+      settledAt: null,
+    })),
+    ...(first === null ? [] : [{ firstAt: Number(first), settledAt: null }]),
   ];
 }

@@ -3,7 +3,7 @@ import { quoteName, quoteText } from "@portolan/expressions";
 import { windowLogOracle, windowLogStatements } from "../events/window-log-plan.ts";
 import { numberCell } from "../log/fold-plan.ts";
 import { keyColumns, segmentsRelation } from "../log/log-sql.ts";
-import { type PointInTimeInput, pointInTimeStatements } from "../log/point-in-time-plan.ts";
+import { pointInTimeStatements } from "../log/point-in-time-plan.ts";
 import { materializePlan } from "../materialize-plan.ts";
 import type { RequestField } from "../on-demand/on-demand-model.ts";
 import { withOnDemand } from "../on-demand/on-demand-plan.ts";
@@ -69,44 +69,58 @@ function askedSql(view: FeatureView, file: string): AnalysisStatement {
   };
 }
 
-/**
- * Answers to questions about a log by the very plan that training sets use, position by position. Results: `answers_<index>`.
- *
- * @param within positions within a batch: its withdrawals come after its events, so that those are derived from the definition
- */
+/** Answers to questions about a log by the very plan that training sets use, position by position. Results: `answers_<index>`. */
 export function logReplay(
   view: LogView,
   file: string,
   segments: readonly string[],
   positions: readonly number[],
-  within: ReadonlySet<number> = new Set(),
 ): AnalysisStatement[] {
   return [
     askedSql(view, file),
-    ...positions.flatMap((position, index) => [
-      { sql: `create view asked_${index} as select * from asked where position = ${position}` },
-      ...answers(view, within.has(position), {
-        records: `(select * from ${segmentsRelation(segments)} where sequence <= ${position})`,
-        probes: `asked_${index}`,
-        probeKeys: keyColumns(view),
-        into: `w${index}`,
-      }),
-      { sql: `select * from w${index} order by _row`, returns: `answers_${index}` },
-    ]),
+    ...positions.flatMap((position, index) => {
+      const records = `(select * from ${segmentsRelation(segments)} where sequence <= ${position})`;
+      return answersAt(view, { position, index, records }, windowLogStatements);
+    }),
   ];
 }
 
-function answers(
+/**
+ * Answers to questions about a log and the events that counted beside it, state by state; `position` of a question is the place of its state. Events are
+ * the versions of their order, as withdrawals come with their batch. Results: `answers_<index>`.
+ *
+ * @param states relation of each
+ */
+export function stateReplay(view: LogView, file: string, states: readonly string[]): AnalysisStatement[] {
+  return [
+    askedSql(view, file),
+    ...states.flatMap((records, index) =>
+      answersAt(view, { position: index, index, records }, windowLogOracle),
+    ),
+  ];
+}
+
+function answersAt(
   view: LogView,
-  isWithin: boolean,
-  input: Omit<PointInTimeInput, "view">,
+  {
+    position,
+    index,
+    records,
+  }: { readonly position: number; readonly index: number; readonly records: string },
+  windowed: typeof windowLogStatements,
 ): AnalysisStatement[] {
-  const windowed = isWithin ? windowLogOracle : windowLogStatements;
   const fields = (view.request ?? []).map((_, i) => requestColumn(i));
-  const { probes: requests, into: whole } = input;
-  return withOnDemand({ view, requests, fields, into: whole }, (into) =>
-    isValueView(view) ? pointInTimeStatements({ view, ...input, into }) : windowed({ view, ...input, into }),
-  );
+  const requests = `asked_${index}`;
+  const input = { records, probes: requests, probeKeys: keyColumns(view) };
+  return [
+    { sql: `create view ${requests} as select * from asked where position = ${position}` },
+    ...withOnDemand({ view, requests, fields, into: `w${index}` }, (into) =>
+      isValueView(view)
+        ? pointInTimeStatements({ view, ...input, into })
+        : windowed({ view, ...input, into }),
+    ),
+    { sql: `select * from w${index} order by _row`, returns: `answers_${index}` },
+  ];
 }
 
 /** What a materialisation of windows wrote for the entities that are asked for. Result: `answers_0`; an entity without a row had none. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type CallContext,
@@ -9,18 +9,18 @@ import {
 } from "@portolan/kernel";
 
 import { featureSources } from "../access/view-sources.ts";
-import { earlyHistoryMicros, earlyRuns } from "../early/early-store.ts";
 
 import type { FeatureErrorCode } from "../errors.ts";
 import { historyMicros } from "../log/log-record.ts";
-import { findLog, foldsOf, type LogRun, type StoredSegment, segmentsOf } from "../log/log-store.ts";
+import { findLog, foldsOf, type LogRun, segmentsOf } from "../log/log-store.ts";
 import type { RequestField } from "../on-demand/on-demand-model.ts";
 import type { ReplayedValues, ReplayRequest } from "../resources.ts";
 import { doneMaterializations, findDataset, type StoredView } from "../store.ts";
 import { hasLog, isValueView, type LogView, viewReference } from "../view-model.ts";
 import { type FeatureDeps, noDataset, viewForWork } from "../views.ts";
-import { type EarlyRun, earlyPositions, earlyRanges, rangeLines } from "./early-positions.ts";
-import { clockSlackMicros, type OnlineRun, onlineAt } from "./online-at.ts";
+import type { UndecidedReason } from "./early-states.ts";
+import { type OnlineRun, onlineAt } from "./online-at.ts";
+import { replayEarly } from "./replay-early.ts";
 import {
   type Asked,
   askedLines,
@@ -31,6 +31,7 @@ import {
   type RequestCell,
   windowReplay,
 } from "./replay-plan.ts";
+import { inWorkFolder, type TimedDeps, tooLarge } from "./work-folder.ts";
 
 /** Each materialisation, or position of a log, is a computation of its own. */
 const mostRuns = 32;
@@ -72,7 +73,7 @@ export async function replayValues(
   const requests = requestCells(stored, rows);
   const of = { stored, environment, owner, rows, requests };
   const { body } = stored;
-  const { answers, undecided = [] } = await withinTime(deps.signal, (signal) =>
+  const { answers, undecided = new Map() } = await withinTime(deps.signal, (signal) =>
     hasLog(body)
       ? replayLog({ ...deps, signal }, call, { ...of, view: body })
       : replayWindows({ ...deps, signal }, call, of),
@@ -90,7 +91,7 @@ export async function replayValues(
     view,
     digest: stored.digest,
     rows: answers,
-    ...(undecided.length > 0 ? { undecided: [...undecided] } : {}),
+    ...(undecided.size > 0 ? { undecided: [...undecided].map(([row, reason]) => ({ row, reason })) } : {}),
   };
 }
 
@@ -157,15 +158,6 @@ function requireBounded(runs: number): void {
     );
 }
 
-function tooLarge(detail: string): PortolanError<FeatureErrorCode> {
-  return new PortolanError("features.replay_too_large", {
-    detail,
-    mend: "Ask for fewer rows at once, those that were served about the same time together.",
-  });
-}
-
-type TimedDeps = FeatureDeps & { readonly signal: AbortSignal };
-
 async function replayLog(
   deps: TimedDeps,
   call: CallContext,
@@ -177,107 +169,70 @@ async function replayLog(
   const known = await deps.uow.read(call, async (sql) => {
     const log = await findLog(sql, { ...of, view: viewReference(view), digest: stored.digest });
     if (!log) return undefined;
-    const firstServed = rows.reduce(
-      (first, { servedAt }) => Math.min(first, servedAt),
-      Number.MAX_SAFE_INTEGER,
-    );
-    const batches =
-      view.online === "accepted" ? await earlyRuns(sql, log, firstServed - clockSlackMicros) : undefined;
-    return { folds: await foldsOf(sql, log.id), segments: await segmentsOf(sql, log.id), batches };
+    return { log, folds: await foldsOf(sql, log.id), segments: await segmentsOf(sql, log.id) };
   });
-  const plain = known ? questions(rows, requests, known.folds) : [];
-  const early = known?.batches
-    ? await earlyQuestions(deps, view, rows, { ...known, batches: known.batches })
-    : noEarly;
-  const asked = [...plain, ...earlyAsked(early.positions, rows, requests, known?.folds ?? [], plain.length)];
-  const within = new Set(early.positions.map(({ position }) => position));
-  const positions = [...new Set(asked.map(({ position }) => position))];
-  requireBounded(positions.length);
-  const answers = rows.map((): Derived[] => []);
-  if (known && asked.length > 0) {
-    const objects = known.segments.map(({ object }) => deps.objects.localPath(object as Digest));
-    const paths = await Promise.all(objects);
-    const found = await run(deps, askedLines(asked), paths, (file) =>
-      logReplay(view, file, paths, positions, within),
-    );
-    const byRow = new Map(
-      positions.flatMap((_, index) =>
-        (found[`answers_${index}`] ?? []).map((row) => [Number(row["_row"]), row] as const),
-      ),
-    );
-    for (const { row, at, of: index, run: fold } of asked) {
-      const { exactFrom } = fold;
-      const answer = byRow.get(row);
-      const derived = isValueView(view)
-        ? derivedOf(view, answer)
-        : derivedWindows(view, answer, at, exactFrom + historyMicros);
-      answers[index]?.push({ ...derived, exactFrom });
-    }
-  }
+  if (!known) return { answers: rows.map(() => [nothing(view)]) };
+  const { log, folds } = known;
+  const asked = questions(rows, requests, folds);
+  requireBounded(new Set(asked.map(({ position }) => position)).size);
+  const segments = await Promise.all(
+    known.segments.map(({ object }) => deps.objects.localPath(object as Digest)),
+  );
+  const answers = await foldedAnswers(deps, { view, rows, segments, asked });
+  const early =
+    view.online === "accepted"
+      ? await replayEarly(deps, call, { view, log, rows, requests, folds, segments })
+      : undefined;
   return {
-    answers: answers.map((some) => (some.length > 0 ? some : [nothing(view)])),
-    undecided: early.undecided,
+    answers: answers.map((some, index) => {
+      const all = [...some, ...(early?.answers.get(index) ?? [])];
+      return all.length > 0 ? all : [nothing(view)];
+    }),
+    ...(early ? { undecided: early.undecided } : {}),
   };
+}
+
+/** Answers to each row by what was folded, for each fold that it may have been served from. */
+async function foldedAnswers(
+  deps: TimedDeps,
+  {
+    view,
+    rows,
+    segments,
+    asked,
+  }: {
+    readonly view: LogView;
+    readonly rows: ReplayRequest["rows"];
+    readonly segments: readonly string[];
+    readonly asked: readonly (Asked & { readonly of: number; readonly run: LogRun })[];
+  },
+): Promise<Derived[][]> {
+  const answers = rows.map((): Derived[] => []);
+  if (asked.length === 0) return answers;
+  const positions = [...new Set(asked.map(({ position }) => position))];
+  const found = await run(deps, askedLines(asked), segments, (file) =>
+    logReplay(view, file, segments, positions),
+  );
+  const byRow = new Map(
+    positions.flatMap((_, index) =>
+      (found[`answers_${index}`] ?? []).map((row) => [Number(row["_row"]), row] as const),
+    ),
+  );
+  for (const { row, at, of: index, run: fold } of asked) {
+    const { exactFrom } = fold;
+    const answer = byRow.get(row);
+    const derived = isValueView(view)
+      ? derivedOf(view, answer)
+      : derivedWindows(view, answer, at, exactFrom + historyMicros);
+    answers[index]?.push({ ...derived, exactFrom });
+  }
+  return answers;
 }
 
 interface Replayed {
   readonly answers: Derived[][];
   /** Rows of which it cannot be told what was online. */
-  readonly undecided?: readonly number[];
-}
-
-interface EarlyPositions {
-  /** `of` is the row's place in the request. */
-  readonly positions: readonly { readonly of: number; readonly position: number }[];
-  readonly undecided: readonly number[];
-}
-const noEarly: EarlyPositions = { positions: [], undecided: [] };
-
-/** Up to which lines rows may have been served beside what was folded (F57). */
-async function earlyQuestions(
-  deps: TimedDeps,
-  view: LogView,
-  rows: ReplayRequest["rows"],
-  known: {
-    readonly folds: readonly OnlineRun[];
-    readonly segments: readonly StoredSegment[];
-    readonly batches: readonly EarlyRun[];
-  },
-): Promise<EarlyPositions> {
-  const { ranges, undecided } = earlyRanges(
-    rows,
-    known.folds,
-    known.batches,
-    deps.clock.now() - earlyHistoryMicros,
-  );
-  if (ranges.length === 0) return { positions: [], undecided };
-  const paths = await Promise.all(
-    known.segments.map(({ object }) => deps.objects.localPath(object as Digest)),
-  );
-  const found = await run(deps, rangeLines(ranges), paths, (file) => earlyPositions(view, file, paths));
-  const positions = (found["positions"] ?? []).map((row) => ({
-    of: Number(row["_row"]),
-    position: Number(row["sequence"]),
-  }));
-  // In which order its events were accepted the log does not say: of one event it need not.
-  const several = [...Map.groupBy(positions, ({ of }) => of)].filter(([, own]) => own.length > 1);
-  return { positions, undecided: [...new Set([...undecided, ...several.map(([of]) => of)])] };
-}
-
-function earlyAsked(
-  positions: EarlyPositions["positions"],
-  rows: ReplayRequest["rows"],
-  requests: Replay["requests"],
-  folds: readonly LogRun[],
-  firstRow: number,
-) {
-  return positions.flatMap(({ of, position }, index) => {
-    const row = rows[of];
-    const [fold] = row ? onlineAt(folds, row.servedAt) : [];
-    if (!row || !fold) return [];
-    const { key, at } = row;
-    return [{ key, at, of, run: fold, position, request: requests[of] ?? [], row: firstRow + index }];
-  });
+  readonly undecided?: ReadonlyMap<number, UndecidedReason>;
 }
 
 async function replayWindows(
@@ -332,20 +287,16 @@ function questions<Run extends OnlineRun>(
     .map((question, row) => ({ ...question, row }));
 }
 
-async function run(
-  deps: Pick<TimedDeps, "engine" | "workFolder" | "signal">,
+function run(
+  deps: TimedDeps,
   lines: string,
   readable: readonly string[],
   plan: (file: string) => Parameters<FeatureDeps["engine"]["run"]>[0]["statements"],
 ) {
-  await mkdir(deps.workFolder, { recursive: true });
-  const workFolder = await mkdtemp(join(deps.workFolder, "replay-"));
-  try {
+  return inWorkFolder(deps, async (workFolder) => {
     const file = join(workFolder, "asked.jsonl");
     await writeFile(file, lines);
     const { signal } = deps;
     return (await deps.engine.run({ statements: plan(file), readable, workFolder, signal })).rows;
-  } finally {
-    await rm(workFolder, { recursive: true, force: true });
-  }
+  });
 }

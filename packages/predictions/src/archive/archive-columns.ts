@@ -35,6 +35,12 @@ const micros = (name: string, of: (header: PredictionHeader) => number | undefin
   },
 });
 
+/** How many refusals, or reads of features, a record stands for. */
+function standsFor(status: PredictionHeader["status"]): number | undefined {
+  if (status.kind === "read") return status.requests;
+  return status.kind === "refused" ? status.count : undefined;
+}
+
 /**
  * Columns of an archive (docs/spec/prediction-log.md, P20). `context`, `header`, `tail` and `block_end` are the bytes that proofs are
  * made of; the others repeat what analysis asks for, so that a query does not parse JSON.
@@ -56,9 +62,9 @@ const columns: readonly Column[] = [
   text("principal", ({ principal }) => principal),
   text("purpose", ({ purpose }) => purpose),
   text("status", ({ status }) => status.kind),
-  micros("http_status", ({ status }) => (status.kind === "ok" ? undefined : status.httpStatus)),
-  text("reason", ({ status }) => (status.kind === "ok" ? undefined : status.reason)),
-  micros("stands_for", ({ status }) => (status.kind === "refused" ? status.count : undefined)),
+  micros("http_status", ({ status }) => ("httpStatus" in status ? status.httpStatus : undefined)),
+  text("reason", ({ status }) => ("reason" in status ? status.reason : undefined)),
+  micros("stands_for", ({ status }) => standsFor(status)),
   text("fallback_reason", ({ fallbackReason }) => fallbackReason),
   micros("run_micros", ({ latency }) => latency.runMicros),
   micros("total_micros", ({ latency }) => latency.totalMicros),

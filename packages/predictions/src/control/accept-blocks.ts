@@ -13,9 +13,10 @@ import { closedBlocks } from "../format/reader.ts";
 import { judgeBlock } from "../policy.ts";
 import type { Anchorer } from "./anchor.ts";
 import { joinOutcomes } from "./outcome-store.ts";
+import { type RecordReadsDeps, recordReads } from "./record-reads.ts";
 import { findBlockRoot, findWriter, insertBlock, moveWriter, type NewPart, type WriterRow } from "./store.ts";
 
-export interface AcceptDeps {
+export interface AcceptDeps extends RecordReadsDeps {
   readonly uow: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly files: PartFiles;
@@ -52,6 +53,8 @@ export async function acceptBlocks(
   }
   const verdict = await inTurn(deps.uow, writerId, () => takeAll(deps, call, blocks));
   if (verdict.kind === "accepted") {
+    // Also of blocks that came before: what a crash left out is made up for before the gateway may forget it.
+    for (const { headers } of blocks) await recordReads(deps, call, headers);
     await deps.anchorer.anchor();
     for (const organisationId of organisations)
       await joinOutcomes(deps.uow, deps.files, call, organisationId);

@@ -1,6 +1,11 @@
 import { PortolanError } from "@portolan/kernel";
 import { Compile } from "@portolan/typebox";
-import { type LatencyBreakdown, PredictionContext, type PredictionRecord } from "../contract.ts";
+import {
+  type LatencyBreakdown,
+  mostReadViews,
+  PredictionContext,
+  type PredictionRecord,
+} from "../contract.ts";
 import { maxHeaderBytes, maxPayloadBytes } from "./limits.ts";
 import { sectionHeadBytes, sections } from "./payload-codec.ts";
 import { forms, recordHeadBytes, saltBytes } from "./record-codec.ts";
@@ -128,7 +133,11 @@ function latencyJson(latency: LatencyBreakdown): string {
 }
 
 function statusJson(status: Exclude<PredictionRecord["status"], { readonly kind: "ok" }>): string {
-  return ascii(JSON.stringify({ ...status, reason: clip(status.reason) }));
+  const bounded =
+    status.kind === "read"
+      ? { ...status, views: status.views.slice(0, mostReadViews).map(clip) }
+      : { ...status, reason: clip(status.reason) };
+  return ascii(JSON.stringify(bounded));
 }
 
 /** A header that no reader takes would stop the whole chain at control: what is no whole number is made one. */

@@ -4,6 +4,7 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { type Clock, type Id, isPortolanError, messageOf } from "@portolan/kernel";
 import type {
   AppendOptions,
+  FeatureRead,
   PredictionId,
   PredictionRecord,
   PredictionWriter,
@@ -15,6 +16,7 @@ import { maxBlockMicros } from "../format/limits.ts";
 import { EpochWriter } from "./epoch-writer.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import type { FromLogThread, LogThreadData } from "./log-messages.ts";
+import { type CountedReads, ReadCounter } from "./read-counter.ts";
 import { recoverLog } from "./recovery.ts";
 import { RefusalCounter } from "./refusal-counter.ts";
 import type { AppenderOptions } from "./segment-appender.ts";
@@ -38,12 +40,18 @@ export interface WriterOptions {
   readonly budgetBytes?: number;
   /** Refusals per client, endpoint, reason and second that get a record of their own. Default 5. */
   readonly refusalsLoggedEach?: number;
+  /** Milliseconds after which counted reads of features are written. Default a minute. */
+  readonly readsEveryMs?: number;
   /** Called when the log stops taking records; it then tries by itself to go on. */
   readonly onFailure?: (reason: string) => void;
   /** Called when it goes on, with its new epoch. */
   readonly onRecovered?: (epoch: number) => void;
 }
 
+/** What is counted of reads is written so often. */
+const readsEveryMs = 60_000;
+/** Kinds of reads that are counted at once; with more of them a minute ends early. */
+const mostReadKinds = 1000;
 const firstRetryMs = 250;
 const longestRetryMs = 30_000;
 /** An epoch that lived this long ended by a new cause: the next attempt comes soon again. */
@@ -139,6 +147,8 @@ class RecoveringWriter implements PredictionWriter {
   /** Refusals whose own record could not be written; they are counted instead. */
   #unlogged: RefusalRecord[] = [];
   #refusalTimer: NodeJS.Timeout | undefined;
+  readonly #reads = new ReadCounter(mostReadKinds);
+  #readTimer: NodeJS.Timeout | undefined;
   #epoch: EpochWriter;
   #openedNanos: bigint;
   #recovery: Promise<void> | undefined;
@@ -192,6 +202,22 @@ class RecoveringWriter implements PredictionWriter {
     }
   }
 
+  noteRead(read: FeatureRead): Promise<unknown> | undefined {
+    if (this.#reads.isFull) this.#logReads();
+    this.#readTimer ??= setTimeout(
+      () => this.#logReads(),
+      this.#options.readsEveryMs ?? readsEveryMs,
+    ).unref();
+    if (!this.#reads.admit(read)) return undefined;
+    const { entities, receivedAt: until } = read;
+    return this.append(readRecord({ read, requests: 1, entities, until }), { durability: "buffered" }).catch(
+      (error: unknown) => {
+        this.#reads.takeBack(read);
+        throw error;
+      },
+    );
+  }
+
   status(): WriterStatus {
     const now = this.#epoch.status();
     return {
@@ -208,6 +234,8 @@ class RecoveringWriter implements PredictionWriter {
     this.#logCounted();
     this.#logCounted();
     clearTimeout(this.#refusalTimer);
+    this.#logReads();
+    clearTimeout(this.#readTimer);
     this.#stop.abort();
     await this.#recovery;
     await this.#epoch.close();
@@ -262,6 +290,18 @@ class RecoveringWriter implements PredictionWriter {
     for (const refusal of this.#unlogged.splice(0)) this.#countAgain(refusal, 1);
   }
 
+  /** What the reads of this minute add up to beside those that were announced. A crash before loses these counts, and no announcement. */
+  #logReads(): void {
+    clearTimeout(this.#readTimer);
+    this.#readTimer = undefined;
+    for (const counted of this.#reads.drain())
+      this.append(readRecord(counted), { durability: "buffered" }).catch(() => {
+        this.#reads.restore(counted);
+        if (!this.#stop.signal.aborted)
+          this.#readTimer ??= setTimeout(() => this.#logReads(), maxBlockMicros / 1000).unref();
+      });
+  }
+
   #countAgain(refusal: RefusalRecord, count: number): void {
     this.#refusals.restore(refusal, count);
     this.#countSoon();
@@ -271,6 +311,19 @@ class RecoveringWriter implements PredictionWriter {
 /** Whether the same record may be written later. */
 function isPassing(error: unknown): boolean {
   return isPortolanError(error) && error.code !== "predictions.record_too_large";
+}
+
+function readRecord({ read, requests, entities, until }: CountedReads): PredictionRecord {
+  const { context, principal, requestId, receivedAt, purpose, views } = read;
+  return {
+    context,
+    principal,
+    requestId,
+    receivedAt,
+    latency: { totalMicros: 0 },
+    status: { kind: "read", views: [...views], requests, entities, until },
+    ...(purpose === undefined ? {} : { purpose }),
+  };
 }
 
 function refusalRecord(refusal: RefusalRecord, count: number): PredictionRecord {

@@ -67,9 +67,19 @@ export class ExtractionGuard {
     inputs: readonly Tensor[],
     outputs: readonly Tensor[],
   ): void {
+    const sampler = this.#samplerFor(active);
+    if (sampler.add(principalId, inputs, outputs, performance.now())) this.#send(sampler);
+  }
+
+  /** Queries that bring no inputs and get no answer of a model, as reads of its features do: they count for how much a client asks, and for nothing else. */
+  countAsked(active: ActiveRoute, principalId: string, queries: number): void {
+    this.#samplerFor(active).count(principalId, queries);
+  }
+
+  #samplerFor(active: ActiveRoute): QuerySampler {
     const sampler = this.#byRoute.get(active) ?? this.#samplerOf(active);
     this.#byRoute.set(active, sampler);
-    if (sampler.add(principalId, inputs, outputs, performance.now())) this.#send(sampler);
+    return sampler;
   }
 
   async close(): Promise<void> {

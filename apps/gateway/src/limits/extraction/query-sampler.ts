@@ -59,6 +59,12 @@ export class QuerySampler {
     return this.#rows.length >= fullBatch;
   }
 
+  /** Counts what was asked and has no rows to be looked at. */
+  count(client: string, queries: number): void {
+    this.#clientOf(client).asked += queries;
+    this.#isTouched = true;
+  }
+
   /** What was sampled since the last call; `undefined` when nothing was asked. */
   drain(nowMicros: number): SampleBatch | undefined {
     if (!this.#isTouched) return undefined;

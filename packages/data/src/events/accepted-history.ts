@@ -1,0 +1,129 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import {
+  type CallContext,
+  type Digest,
+  type Environment,
+  locate,
+  type ObjectStore,
+  type PlaceDirectory,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import { getContract, type StoredContract } from "../contracts/contract-store.ts";
+import { requireContract } from "../contracts/require-contract.ts";
+import { findIngestion } from "../ingestion/ingestion-store.ts";
+import type { RowValidator } from "../judging/validate-row.ts";
+import type { AcceptedHistory, AcceptedPlace, AcceptedRow } from "../ports.ts";
+import { eventLine } from "./event-line.ts";
+import { waitingLines } from "./event-store.ts";
+import { windowEnd, windowOf } from "./keep-events.ts";
+import { validatorOf } from "./receive-events.ts";
+
+/** Events that are judged again at once. */
+export const waitingPage = 1000;
+
+export interface HistoryDeps {
+  readonly uow: UnitOfWork;
+  readonly objects: ObjectStore;
+  readonly places: PlaceDirectory;
+  /** Events of so long a time become one batch. */
+  readonly eventWindowMs: number;
+}
+
+/** Reads accepted events again: those of a batch from its source, those that wait from the database. Each is judged as the door judged it. */
+export function createAcceptedHistory(deps: HistoryDeps): AcceptedHistory {
+  return {
+    ofBatch: (call, batch) => batchRows(deps, call, batch),
+    waiting: (call, place, most) => waitingRows(deps, call, place, most),
+  };
+}
+
+async function batchRows(
+  deps: HistoryDeps,
+  call: CallContext,
+  { ingestionId, numbers }: Parameters<AcceptedHistory["ofBatch"]>[1],
+): Promise<readonly AcceptedRow[] | undefined> {
+  const { organisationId } = call.actor;
+  const found = await deps.uow.read(call, async (sql) => {
+    const ingestion = await findIngestion(sql, organisationId, ingestionId);
+    return ingestion && { ingestion, contract: await getContract(sql, organisationId, ingestion.contractId) };
+  });
+  const source = found?.ingestion.sources.find(({ format }) => format === "events");
+  const digest = source && "object" in source ? (source.object as Digest) : undefined;
+  if (!found || !digest || !(await deps.objects.has(digest))) return undefined;
+  const text = new TextDecoder().decode(await deps.objects.get(digest));
+  const lines = text.split("\n").filter((line) => line !== "");
+  const all = numbers.flatMap(([first, last]) =>
+    Array.from({ length: last - first + 1 }, (_, index) => first + index),
+  );
+  // Lines that were erased say nothing of which numbers are left.
+  if (lines.length !== all.length) return undefined;
+  const validator = await validatorOf(deps, found.contract.digest, found.contract.body);
+  const { asOf = found.ingestion.startedAt } = found.ingestion;
+  return judgedAll(
+    validator,
+    lines.map((line, index) => ({ line, accepted: all[index] ?? 0, asOf })),
+  );
+}
+
+async function waitingRows(
+  deps: HistoryDeps,
+  call: CallContext,
+  place: AcceptedPlace,
+  most: number,
+): Promise<readonly AcceptedRow[] | undefined> {
+  const lines = await deps.uow.read(call, (sql) => waitingLines(sql, place, 0, most + 1));
+  if (lines.length > most) return undefined;
+  const contract = await contractOf(deps, call, place);
+  const validator = await validatorOf(deps, contract.digest, contract.body);
+  return judgedAll(
+    validator,
+    lines.map(({ seq, receivedAt, line }) => ({ line, accepted: seq, asOf: doorMoment(deps, receivedAt) })),
+  );
+}
+
+interface KeptEvent {
+  readonly line: string;
+  readonly accepted: number;
+  /** As of when it is judged, epoch microseconds. */
+  readonly asOf: number;
+}
+
+/** A page at a time: the caller's thread serves others too. */
+async function judgedAll(validator: RowValidator, events: readonly KeptEvent[]): Promise<AcceptedRow[]> {
+  const rows: AcceptedRow[] = [];
+  for (let from = 0; from < events.length; from += waitingPage) {
+    for (const event of events.slice(from, from + waitingPage)) rows.push(...judged(validator, event));
+    await nextTurn();
+  }
+  return rows;
+}
+
+/** What events of a place are judged by now. @throws PortolanError `data.contract_not_found` */
+export async function contractOf(
+  deps: Pick<HistoryDeps, "uow" | "places">,
+  call: CallContext,
+  { contract: name, environment, useCaseId }: AcceptedPlace,
+): Promise<StoredContract> {
+  const { organisationId } = call.actor;
+  const at = {
+    environment: environment as Environment,
+    ...(await locate(deps.places, organisationId, { useCaseId })),
+  };
+  return deps.uow.read(call, (sql) => requireContract(sql, organisationId, at, name));
+}
+
+/** As of when the door judges what is received at a moment: the end of its window. */
+export function doorMoment(
+  { eventWindowMs }: Pick<HistoryDeps, "eventWindowMs">,
+  receivedAt: number,
+): number {
+  return windowEnd(windowOf(receivedAt, eventWindowMs), eventWindowMs);
+}
+
+/** An event that is kept, as a row; none where its contract refuses it, or it is no event. */
+export function judged(validator: RowValidator, { line, accepted, asOf }: KeptEvent): AcceptedRow[] {
+  const { members } = eventLine(line, { source: "", position: "" });
+  if (!members) return [];
+  const { values, violations } = validator.judgeJson(members, asOf);
+  return violations.length === 0 ? [{ accepted, values }] : [];
+}
