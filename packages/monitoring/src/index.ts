@@ -21,6 +21,7 @@ export type {
   Profiler,
 } from "./ports.ts";
 export { readDrift } from "./read-drift.ts";
+export { readDriftReport } from "./read-drift-report.ts";
 export { findProfiles } from "./store.ts";
 export type { DriftRouteDeps };
 

@@ -103,14 +103,7 @@ export async function listWindows(
 
 /** Counts of one series over a stretch of time, added up cell by cell where they are stored. */
 export async function sumCounts(sql: Sql, filter: WindowFilter, series: CountedSeries): Promise<number[]> {
-  const cells = windows(sql, filter)
-    .where("environment", "=", series.environment)
-    .where("use_case_id", "=", series.useCaseId)
-    .where("endpoint_id", "=", series.endpointId)
-    .where("variant", "=", series.variant)
-    .where("model", "=", series.model)
-    .where("version", "=", series.version)
-    .where("profile", "=", series.profile)
+  const cells = ofSeries(windows(sql, filter), series)
     .innerJoinLateral(
       raw<{
         n: number;
@@ -127,6 +120,17 @@ export async function sumCounts(sql: Sql, filter: WindowFilter, series: CountedS
   return row?.counts?.split(",").map(Number) ?? [];
 }
 
+function ofSeries(query: ReturnType<typeof windows>, series: CountedSeries) {
+  return query
+    .where("environment", "=", series.environment)
+    .where("use_case_id", "=", series.useCaseId)
+    .where("endpoint_id", "=", series.endpointId)
+    .where("variant", "=", series.variant)
+    .where("model", "=", series.model)
+    .where("version", "=", series.version)
+    .where("profile", "=", series.profile);
+}
+
 function windows(sql: Sql, { organisationId, endpoint, from, to }: WindowFilter) {
   let query = tables(sql)
     .selectFrom("monitoring.drift_windows")
@@ -135,4 +139,23 @@ function windows(sql: Sql, { organisationId, endpoint, from, to }: WindowFilter)
   if (from !== undefined) query = query.where("window_start", ">=", from);
   if (to !== undefined) query = query.where("window_start", "<=", to);
   return query;
+}
+
+/** Counts of each stored window of a series, newest first. */
+export async function windowCounts(
+  sql: Sql,
+  filter: WindowFilter,
+  series: CountedSeries,
+): Promise<{ readonly start: number; readonly rows: number; readonly counts: number[] }[]> {
+  const rows = await ofSeries(windows(sql, filter), series)
+    .select(["window_start", "rows"])
+    // Text: the driver would make an object of each number first.
+    .select(raw<string>`array_to_string(counts, ',')`.as("counts"))
+    .orderBy("window_start", "desc")
+    .execute();
+  return rows.map(({ window_start: start, rows: counted, counts }) => ({
+    start,
+    rows: counted,
+    counts: counts.split(",").map(Number),
+  }));
 }

@@ -1,0 +1,65 @@
+import { parseArgs } from "node:util";
+import { countAlarms, DriftSimulation } from "../packages/monitoring/test/drift-simulation.ts";
+import { randomOf } from "../test/chaos/random.ts";
+
+/**
+ * How often drift is called where there is none, and how often where one column of many moved: `node bench/drift-alarms.ts`. Independent
+ * normal columns; counting and judging are those of the product.
+ *
+ * Usage: node bench/drift-alarms.ts [--columns 100] [--reference 20000] [--windows 600] [--trials 100] [--seed 1]
+ */
+const { values } = parseArgs({
+  options: {
+    columns: { type: "string", default: "100" },
+    reference: { type: "string", default: "20000" },
+    windows: { type: "string", default: "600" },
+    trials: { type: "string", default: "100" },
+    seed: { type: "string", default: "1" },
+  },
+});
+const [columns, reference, windows, trials] = [
+  values.columns,
+  values.reference,
+  values.windows,
+  values.trials,
+].map(Number) as [number, number, number, number];
+const random = randomOf(Number(values.seed));
+
+/** A reference of its own each, so that none is lucky for all. */
+const references = 6;
+const simulations = Array.from({ length: references }, () => new DriftSimulation(random, columns, reference));
+
+console.log(`${columns} columns, reference of ${reference} rows, seed ${values.seed}`);
+for (const rows of [200, 1000, 5000]) {
+  const counted = simulations.map((simulation) =>
+    countAlarms(simulation, Math.ceil(windows / references), rows),
+  );
+  const total = windows === 0 ? 0 : references * Math.ceil(windows / references);
+  const share = (of: "raw" | "corrected" | "differing" | "drifting"): string =>
+    percent(
+      counted.reduce((sum, one) => sum + one[of], 0),
+      total,
+    );
+  console.log(
+    `no change, n = ${rows}: p < 5 % in ${share("raw")} of ${total} windows, after correction ${share("corrected")}, ` +
+      `with an effect ${share("differing")}, twice in a row ${share("drifting")}`,
+  );
+}
+for (const [rows, shifts] of [
+  [1000, [0.2, 0.25, 0.3]],
+  [5000, [0.1, 0.2]],
+] as const)
+  for (const shift of shifts) {
+    let found = 0;
+    for (let trial = 0; trial < trials; trial++) {
+      const simulation = simulations[trial % references];
+      found += simulation ? countAlarms(simulation, 2, rows, shift).drifting : 0;
+    }
+    console.log(
+      `${shift} σ in 1 of ${columns}, n = ${rows}: ${percent(found, trials)} of ${trials} found within two windows`,
+    );
+  }
+
+function percent(part: number, whole: number): string {
+  return `${((100 * part) / whole).toFixed(1)} %`;
+}
