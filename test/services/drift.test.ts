@@ -146,6 +146,14 @@ test.skipIf(!hasEmbeddedPostgres() && process.env["CI"] !== "true")(
     const shown = await product.cli("drift", "counts", "waits", "--column", "wait_now");
     expect([shown.code, shown.err]).toEqual([0, ""]);
     expect(shown.out).toMatch(/dev\/waits, champion waits\/1: \d+ rows[^]*below +0.0 %/);
+    const report = await product.cli("drift", "report", "waits");
+    expect([report.code, report.err]).toEqual([0, ""]);
+    expect(report.out).toMatch(/dev\/waits, champion waits\/1: \w+[^]*predictions: [^]*^wait_now +\w+/m);
+    const nowhere = await product.cli("drift", "report", "nowhere");
+    expect(nowhere.code).toBe(1);
+    expect(nowhere.err).toMatch(
+      /nothing is counted at nowhere[^]*portolan model profile[^]*monitoring\.nothing_counted/,
+    );
     const version = await product.cli("model", "show", "waits", "1");
     expect(JSON.parse(version.out)).toMatchObject({
       compute: { profile: { threads: 1, machine: { gpus: [] } } },
