@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { type DriftRouteDeps, driftRoutes } from "./routes/drift.ts";
 
 export { type AcceptDriftDeps, acceptDrift } from "./accept-delivery.ts";
+export { driftFigures, type SeriesFigures } from "./drift-figures.ts";
 export { type MonitoringErrorCode, monitoringErrors } from "./errors.ts";
 export {
   notProfilable,

@@ -50,6 +50,48 @@ export async function listPlaces(
   }));
 }
 
+/** A series with its organisation, and where it was counted last. */
+export interface NewestSeries extends CountedSeries {
+  readonly organisationId: string;
+  readonly endpoint: string;
+  readonly newest: number;
+}
+
+/** The newest series of each variant of an endpoint, over all organisations: those counted since then, the newest first. */
+export async function newestSeries(sql: Sql, since: number, limit: number): Promise<NewestSeries[]> {
+  const rows = await sql
+    .selectFrom(
+      tables(sql)
+        .selectFrom("monitoring.drift_windows")
+        .distinctOn(["organisation_id", "environment", "endpoint_id", "variant"])
+        .select(["organisation_id", "environment", "use_case_id", "endpoint_id", "endpoint", "variant"])
+        .select(["model", "version", "profile", "window_start"])
+        .where("window_start", ">=", since)
+        .orderBy("organisation_id")
+        .orderBy("environment")
+        .orderBy("endpoint_id")
+        .orderBy("variant")
+        .orderBy("window_start", "desc")
+        .as("newest"),
+    )
+    .selectAll()
+    .orderBy("window_start", "desc")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({
+    organisationId: row.organisation_id,
+    environment: row.environment as Environment,
+    useCaseId: row.use_case_id,
+    endpointId: row.endpoint_id,
+    endpoint: row.endpoint,
+    variant: row.variant as DriftPart["variant"],
+    model: row.model,
+    version: row.version,
+    profile: row.profile,
+    newest: row.window_start,
+  }));
+}
+
 /** Newest first, without their counts. */
 export async function listWindows(
   sql: Sql,

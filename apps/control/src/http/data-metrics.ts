@@ -137,11 +137,15 @@ function placeLabels(of: {
   };
 }
 
-/** All metrics wait for the one read of their scrape; scrapes that follow soon show the same. */
-export function sharedForAWhile(clock: Clock, read: () => Promise<void>): () => Promise<void> {
+/** All metrics wait for the one read of their scrape; scrapes that follow within `rest` microseconds show the same. */
+export function sharedForAWhile(
+  clock: Clock,
+  read: () => Promise<void>,
+  rest = restMicros,
+): () => Promise<void> {
   let last: { readonly at: number; readonly reading: Promise<void> } | undefined;
   return () => {
-    if (!last || clock.now() - last.at >= restMicros) last = { at: clock.now(), reading: read() };
+    if (!last || clock.now() - last.at >= rest) last = { at: clock.now(), reading: read() };
     return last.reading;
   };
 }

@@ -1,9 +1,22 @@
 import { cellLabels } from "../cells.ts";
 import { splitCounts } from "../drift-counter.ts";
 import type { ReferenceProfile } from "../profile-schema.ts";
-import type { ColumnMeasures, DriftReport, JudgedColumnReport, QualityCheck } from "../report-schema.ts";
+import type {
+  ColumnMeasures,
+  DriftReport,
+  DriftVerdict,
+  JudgedColumnReport,
+  QualityCheck,
+} from "../report-schema.ts";
 import { windowMicros } from "../window.ts";
-import { type ColumnCounts, type ColumnFinding, type JudgedColumn, judgeWindow } from "./judge-window.ts";
+import type { CheckKind } from "./checks.ts";
+import {
+  type ColumnCounts,
+  type ColumnFinding,
+  type JudgedColumn,
+  type JudgedShare,
+  judgeWindow,
+} from "./judge-window.ts";
 import { measureDistances } from "./measures.ts";
 import { type Persistence, persistenceOf, worstOf } from "./verdicts.ts";
 import type { JudgedWindow } from "./windows.ts";
@@ -13,6 +26,14 @@ export type SeriesJudgement = Omit<
   DriftReport,
   "environment" | "endpoint" | "variant" | "model" | "version" | "profile"
 >;
+
+/** Verdicts of a series. */
+export interface SeriesSummary extends Pick<DriftReport, "verdict" | "verdicts"> {
+  /** Verdict of each column; of its quality the worst one. */
+  readonly columns: Readonly<Record<keyof DriftReport["verdicts"], readonly DriftVerdict[]>>;
+  /** End of the newest window in which any column was judged, epoch microseconds. */
+  readonly judgedUntil?: number;
+}
 
 /** Findings of one window, in the order of the profile's columns. */
 interface WindowFindings {
@@ -37,17 +58,13 @@ export class SeriesJudge {
     this.#windows.push({ window, columns, findings: judgeWindow(columns) });
   }
 
+  /** Everything that a report says. */
   judgement(): SeriesJudgement {
-    const { inputs, outputs, rows, skipped } = this.#profile;
-    const columns = [...inputs, ...outputs].map((_, at) => columnReport(this.#windows, at));
-    const [ofInputs, ofOutputs] = [columns.slice(0, inputs.length), columns.slice(inputs.length)];
-    const verdicts = {
-      inputs: worstOf(ofInputs.map(({ verdict }) => verdict)),
-      outputs: worstOf(ofOutputs.map(({ verdict }) => verdict)),
-      quality: worstOf(columns.flatMap(({ quality }) => quality.map(({ verdict }) => verdict))),
-    };
+    const { inputs, rows, skipped } = this.#profile;
+    const columns = this.#verdicts().map((verdicts, at) => columnReport(this.#windows, at, verdicts));
+    const { verdict, verdicts } = this.summary();
     return {
-      verdict: worstOf(Object.values(verdicts)),
+      verdict,
       verdicts,
       referenceRows: rows,
       windows: this.#windows.map(({ window }) => ({
@@ -55,33 +72,83 @@ export class SeriesJudge {
         end: window.lastStart + windowMicros,
         rows: window.rows,
       })),
-      inputs: ofInputs,
-      outputs: ofOutputs,
+      inputs: columns.slice(0, inputs.length),
+      outputs: columns.slice(inputs.length),
       skipped: [...skipped],
     };
   }
+
+  /** Verdicts alone, without the distances: what is asked of many endpoints at once. */
+  summary(): SeriesSummary {
+    const all = this.#verdicts();
+    const inputs = this.#profile.inputs.length;
+    const columns = {
+      inputs: all.slice(0, inputs).map(({ column }) => column.verdict),
+      outputs: all.slice(inputs).map(({ column }) => column.verdict),
+      quality: all.map(({ checks }) => worstOf(checks.map(({ verdict }) => verdict))),
+    };
+    const verdicts = {
+      inputs: worstOf(columns.inputs),
+      outputs: worstOf(columns.outputs),
+      quality: worstOf(columns.quality),
+    };
+    const judgedAt = Math.max(-1, ...all.map(({ column }) => column.judgedAt ?? -1));
+    const newest = this.#windows[judgedAt]?.window;
+    return {
+      verdict: worstOf(Object.values(verdicts)),
+      verdicts,
+      columns,
+      ...(newest ? { judgedUntil: newest.lastStart + windowMicros } : {}),
+    };
+  }
+
+  #verdicts(): ColumnVerdicts[] {
+    const { inputs, outputs } = this.#profile;
+    return [...inputs, ...outputs].map(({ kind }, at) => {
+      const findings = this.#windows.map((one) => one.findings[at]);
+      const hasRows = findings.some((finding) => (finding?.rows ?? 0) > 0);
+      const persists = (differs: (judged: JudgedColumn) => boolean | undefined): Persistence =>
+        persistenceOf(
+          findings.map((finding) => finding?.judged && differs(finding.judged)),
+          hasRows,
+        );
+      return {
+        column: persists(({ differs }) => differs),
+        checks: checkedKinds[kind].map((checked, check) => ({
+          kind: checked,
+          ...persists(({ checks }) => checks[check]?.differs),
+        })),
+      };
+    });
+  }
+}
+
+/** What each kind of column is checked for, in the order of `checkShares`. */
+const checkedKinds = { numeric: ["absent", "outside"], levels: ["absent", "unseen"] } as const;
+
+interface ColumnVerdicts {
+  readonly column: Persistence;
+  readonly checks: readonly (Persistence & { readonly kind: CheckKind })[];
 }
 
 /** Of all windows of one column. There is at least one window. */
-function columnReport(windows: readonly WindowFindings[], at: number): JudgedColumnReport {
-  const findings = windows.map((one) => one.findings[at]);
-  const hasRows = findings.some((finding) => (finding?.rows ?? 0) > 0);
-  const found = persistenceOf(
-    findings.map((finding) => finding?.judged?.differs),
-    hasRows,
-  );
-  const shown = windows[found.judgedAt ?? windows.length - 1]?.columns[at];
-  if (!shown) throw new RangeError("a series without windows has no columns to judge");
-  const { column, counts } = shown;
-  const judged = found.judgedAt === undefined ? undefined : findings[found.judgedAt]?.judged;
+function columnReport(
+  windows: readonly WindowFindings[],
+  at: number,
+  { column: found, checks }: ColumnVerdicts,
+): JudgedColumnReport {
+  const shown = windows[found.judgedAt ?? windows.length - 1];
+  const counted = shown?.columns[at];
+  if (!shown || !counted) throw new RangeError("a series without windows has no columns to judge");
+  const judged = found.judgedAt === undefined ? undefined : shown.findings[at]?.judged;
   return {
-    reference: column,
-    cells: cellLabels(column),
-    counts: [...counts],
+    reference: counted.column,
+    cells: cellLabels(counted.column),
+    counts: [...counted.counts],
     ...judgedMembers(found, windows),
-    trend: findings.map((finding) => finding?.judged?.stability.debiased ?? null),
-    ...(judged ? { newest: measuresOf(shown, judged) } : {}),
-    quality: qualityOf(column.kind, findings, windows, hasRows),
+    trend: windows.map(({ findings }) => findings[at]?.judged?.stability.debiased ?? null),
+    ...(judged ? { newest: measuresOf(counted, judged) } : {}),
+    quality: checks.map((check, place) => qualityOf(check, judged?.checks[place], windows)),
   };
 }
 
@@ -108,27 +175,16 @@ function measuresOf({ column, counts }: ColumnCounts, judged: JudgedColumn): Col
   };
 }
 
-/** What each kind of column is checked for, in the order of `checkShares`. */
-const checkedKinds = { numeric: ["absent", "outside"], levels: ["absent", "unseen"] } as const;
-
 function qualityOf(
-  kind: keyof typeof checkedKinds,
-  findings: readonly (ColumnFinding | undefined)[],
+  check: ColumnVerdicts["checks"][number],
+  newest: JudgedShare | undefined,
   windows: readonly WindowFindings[],
-  hasRows: boolean,
-): QualityCheck[] {
-  return checkedKinds[kind].map((checked, at) => {
-    const found = persistenceOf(
-      findings.map((finding) => finding?.judged?.checks[at]?.differs),
-      hasRows,
-    );
-    const newest = found.judgedAt === undefined ? undefined : findings[found.judgedAt]?.judged?.checks[at];
-    return {
-      kind: checked,
-      ...judgedMembers(found, windows),
-      ...(newest
-        ? { reference: newest.reference, now: newest.now, p: newest.p, adjusted: newest.adjusted }
-        : {}),
-    };
-  });
+): QualityCheck {
+  return {
+    kind: check.kind,
+    ...judgedMembers(check, windows),
+    ...(newest
+      ? { reference: newest.reference, now: newest.now, p: newest.p, adjusted: newest.adjusted }
+      : {}),
+  };
 }
