@@ -1,5 +1,5 @@
 import { setImmediate as otherWork } from "node:timers/promises";
-import type { ObjectStore, Sql } from "@portolan/kernel";
+import type { CallContext, ObjectStore, UnitOfWork } from "@portolan/kernel";
 import { SeriesJudge, type SeriesSummary } from "./judgement/judge-series.ts";
 import { driftPolicy } from "./judgement/policy.ts";
 import { hourOf, joinWindows } from "./judgement/windows.ts";
@@ -26,14 +26,15 @@ export interface DriftFigures {
  * The latest verdicts of every endpoint that was counted since then, at most `most` variants of endpoints, over all organisations: for
  * operators' metrics, not for callers.
  *
+ * @param call of the process itself: no organisation is asked for its leave
  * @param since epoch microseconds
  */
 export async function driftFigures(
-  sql: Sql,
-  objects: ObjectStore,
+  { work, objects }: { readonly work: UnitOfWork; readonly objects: ObjectStore },
+  call: CallContext,
   { since, most }: { readonly since: number; readonly most: number },
 ): Promise<DriftFigures> {
-  const found = await newestSeries(sql, since, most);
+  const found = await work.read(call, (sql) => newestSeries(sql, since, most));
   const figures: SeriesFigures[] = [];
   for (const series of found) {
     // One profile that is damaged must not hide the verdicts of all others.
@@ -41,9 +42,11 @@ export async function driftFigures(
     if (!profile) continue;
     const from = hourOf(series.newest) - (hours - 1) * driftPolicy.windowMicros;
     const { organisationId, endpoint } = series;
-    const windows = joinWindows(await windowCounts(sql, { organisationId, endpoint, from }, series));
+    const counts = await work.read(call, (sql) =>
+      windowCounts(sql, { organisationId, endpoint, from }, series),
+    );
     const judge = new SeriesJudge(profile);
-    for (const window of windows.slice(-mostWindows)) judge.add(window);
+    for (const window of joinWindows(counts).slice(-mostWindows)) judge.add(window);
     figures.push({ series, ...judge.summary() });
     await otherWork();
   }

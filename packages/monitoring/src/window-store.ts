@@ -72,6 +72,7 @@ export async function newestSeries(sql: Sql, since: number, limit: number): Prom
         .orderBy("endpoint_id")
         .orderBy("variant")
         .orderBy("window_start", "desc")
+        .orderBy("version", "desc")
         .as("newest"),
     )
     .selectAll()

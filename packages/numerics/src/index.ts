@@ -1,6 +1,7 @@
 export * from "./chi-squared.ts";
 export * from "./divergence.ts";
 export * from "./fisher-exact.ts";
+export * from "./histogram.ts";
 export * from "./kolmogorov.ts";
 export * from "./kolmogorov-smirnov.ts";
 export * from "./mmd.ts";

@@ -50,6 +50,8 @@ export function kolmogorovUpperTail(n: number, x: number): number {
   const scaled = t * x;
   if (n <= 140) return scaled <= 4 ? clipped(1 - durbinCdf(n, x)) : 2 * smirnovUpperTail(n, x);
   if (scaled >= 370) return 0;
+  // The cdf is below 1e-17 there, and Durbin's matrix would be large.
+  if (scaled < 0.0289) return 1;
   if (scaled >= 2.2) return clipped(2 * smirnovUpperTail(n, x));
   return clipped(1 - (n <= 100_000 && n * x ** 1.5 <= 1.4 ? durbinCdf(n, x) : pelzGoodCdf(n, x)));
 }

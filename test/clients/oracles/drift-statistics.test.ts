@@ -35,7 +35,7 @@ function casesOf(random: () => number): OracleCase[] {
   }).flat();
   const tails = many(80, () => {
     const n = 1 + whole(10 ** (1 + 4 * random()));
-    const x = Math.min(0.999, (0.2 + 6 * random()) / Math.sqrt(n));
+    const x = Math.min(0.999, (0.05 + 6 * random()) / Math.sqrt(n));
     const chi: OracleCase = { kind: "chiSquared", x: 600 * random() ** 3, dof: 1 + whole(120) };
     return [{ kind: "kolmogorov", n, x } as const, { kind: "smirnov", n, x } as const, chi];
   }).flat();

@@ -1,4 +1,4 @@
-import { fisherGrown } from "@portolan/numerics";
+import { fisherGrown, totalCount } from "@portolan/numerics";
 import type { ProfiledColumn } from "../profile-schema.ts";
 
 /** What a column's values may be instead of the reference's: absent (null, NaN), outside of its ends, or of a level that has no cell. */
@@ -15,7 +15,7 @@ export interface CheckedShare {
 
 /** The shares that data quality of a column is judged by; both histograms must have rows. */
 export function checkShares(column: ProfiledColumn, now: readonly number[]): CheckedShare[] {
-  const [total, totalNow] = [sumOf(column.counts), sumOf(now)];
+  const [total, totalNow] = [totalCount(column.counts), totalCount(now)];
   return cellsOf(column).map(({ kind, cells }) => {
     const [cases, casesNow] = [column.counts, now].map((counts) =>
       cells.reduce((sum, cell) => sum + (counts[cell] ?? 0), 0),
@@ -42,8 +42,4 @@ function cellsOf(column: ProfiledColumn): readonly { readonly kind: CheckKind; r
     { kind: "absent", cells: [size + 2, size + 3] },
     { kind: "outside", cells: [0, size + 1, size + 4, size + 5] },
   ];
-}
-
-function sumOf(counts: readonly number[]): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }

@@ -1,3 +1,4 @@
+import { totalCount } from "@portolan/numerics";
 import { cellLabels } from "../cells.ts";
 import { splitCounts } from "../drift-counter.ts";
 import type { ReferenceProfile } from "../profile-schema.ts";
@@ -161,7 +162,7 @@ function measuresOf({ column, counts }: ColumnCounts, judged: JudgedColumn): Col
   const { chiSquared, dof, p, adjusted, stability } = judged;
   const { jensenShannon, ks, wasserstein } = measureDistances(column, counts);
   return {
-    rows: counts.reduce((sum, count) => sum + count, 0),
+    rows: totalCount(counts),
     chiSquared,
     dof,
     p,

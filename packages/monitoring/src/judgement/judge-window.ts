@@ -3,6 +3,7 @@ import {
   chiSquaredContingency,
   populationStability,
   type StabilityResult,
+  totalCount,
 } from "@portolan/numerics";
 import type { ProfiledColumn } from "../profile-schema.ts";
 import { type CheckedShare, checkShares } from "./checks.ts";
@@ -84,7 +85,7 @@ interface Tested {
 }
 
 function testColumn({ column, counts }: ColumnCounts): Tested {
-  const rows = counts.reduce((sum, count) => sum + count, 0);
+  const rows = totalCount(counts);
   if (rows < driftPolicy.leastRows) return { rows };
   const { reference, now } = mergeCells(column, counts);
   const { statistic: chiSquared, dof, p } = chiSquaredContingency([reference, now]);

@@ -3,6 +3,7 @@ import {
   jensenShannonDistance,
   type KsResult,
   ksFromCounts,
+  totalCount,
   wassersteinDistance,
 } from "@portolan/numerics";
 import type { NumericColumn, ProfiledColumn } from "../profile-schema.ts";
@@ -33,7 +34,7 @@ export function measureDistances(column: ProfiledColumn, now: readonly number[])
   const jensenShannon = jensenShannonDistance(column.counts, now);
   if (column.kind === "levels") return { jensenShannon };
   const [ordered, orderedNow] = [orderedCounts(column, column.counts), orderedCounts(column, now)];
-  const isEmpty = [ordered, orderedNow].some((of) => of.every((count) => count === 0));
+  const isEmpty = [ordered, orderedNow].some((of) => totalCount(of) === 0);
   const wasserstein = wassersteinOf(column, now);
   return {
     jensenShannon,
@@ -53,7 +54,7 @@ function wassersteinOf(column: NumericColumn, now: readonly number[]): Wasserste
   const { lowerBounds, maximum } = column;
   if (maximum === null) return undefined;
   const [reference, counted] = [withinEnds(column, column.counts), withinEnds(column, now)];
-  if ([reference, counted].some((of) => of.every((count) => count === 0))) return undefined;
+  if ([reference, counted].some((of) => totalCount(of) === 0)) return undefined;
   // The last bound is the maximum where each value has a cell of its own: there the values are the bounds, and nothing is spread.
   const distance =
     lowerBounds.at(-1) === maximum
@@ -77,7 +78,7 @@ function withinEnds({ lowerBounds }: NumericColumn, counts: readonly number[]): 
 
 /** The reference's quantile, as far as its bounds know it: the last bound with at most a share of `p` of the rows below it. */
 function boundAt(lowerBounds: readonly number[], counts: readonly number[], p: number): number {
-  const total = counts.reduce((sum, count) => sum + count, 0);
+  const total = totalCount(counts);
   let below = 0;
   let found = lowerBounds[0] ?? 0;
   for (const [at, bound] of lowerBounds.entries()) {

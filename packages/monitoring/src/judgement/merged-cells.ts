@@ -1,3 +1,4 @@
+import { totalCount } from "@portolan/numerics";
 import type { ProfiledColumn } from "../profile-schema.ts";
 
 /** Pearson's approximation holds from about so many expected cases a cell on, in the smaller of both samples. */
@@ -23,7 +24,7 @@ interface Group {
  */
 export function mergeCells(column: ProfiledColumn, now: readonly number[]): MergedCells {
   const reference = column.counts;
-  const [n, m] = [totalOf(reference), totalOf(now)];
+  const [n, m] = [totalCount(reference), totalCount(now)];
   const expected = (group: Group): number => ((group.reference + group.now) * Math.min(n, m)) / (n + m);
   const cell = (at: number): Group => ({ reference: reference[at] ?? 0, now: now[at] ?? 0 });
   const [first, end] =
@@ -58,8 +59,4 @@ function join(groups: Group[], group: Group): void {
 
 function joined(a: Group, b: Group): Group {
   return { reference: a.reference + b.reference, now: a.now + b.now };
-}
-
-function totalOf(counts: readonly number[]): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }
