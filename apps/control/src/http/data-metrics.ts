@@ -175,7 +175,8 @@ export function inTime<Of>(work: Promise<Of>): Promise<Of | undefined> {
   return Promise.race([work.catch(() => undefined), delay(patienceMs, undefined, { ref: false })]);
 }
 
-function systemCall(clock: Clock): CallContext {
+/** The process itself, over all organisations. */
+export function systemCall(clock: Clock): CallContext {
   return {
     actor: systemActor("metrics", "" as Id<"organisation">),
     requestId: newId("request", clock.now()),

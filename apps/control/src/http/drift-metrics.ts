@@ -1,7 +1,7 @@
 import type { ObjectStore } from "@portolan/kernel";
 import { driftFigures, type SeriesFigures } from "@portolan/monitoring";
 import { Gauge, type Registry } from "prom-client";
-import { type DataMetricsDeps, readInTime, sharedForAWhile } from "./data-metrics.ts";
+import { type DataMetricsDeps, inTime, sharedForAWhile, systemCall } from "./data-metrics.ts";
 
 /** Variants of endpoints that are judged for a scrape. */
 const mostSeries = 50;
@@ -16,8 +16,8 @@ const kinds = ["inputs", "outputs", "quality"] as const;
 const verdictNames = ["drift", "no_drift", "insufficient", "not_counted"] as const;
 
 /**
- * The latest drift verdict of each endpoint's variants, judged when it is asked for, at most every five minutes. A gauge has sixteen series
- * per variant, however many columns there are.
+ * The latest drift verdict of each endpoint's variants, judged when it is asked for, at most every five minutes. Sixteen
+ * series per variant in all, however many columns there are.
  */
 export function addDriftMetrics(
   registry: Registry,
@@ -58,9 +58,7 @@ export function addDriftMetrics(
   };
   const refresh = async (): Promise<void> => {
     const since = deps.clock.now() - shownMicros;
-    const found = await readInTime(deps, (sql) =>
-      driftFigures(sql, deps.objects, { since, most: mostSeries }),
-    );
+    const found = await inTime(driftFigures(deps, systemCall(deps.clock), { since, most: mostSeries }));
     for (const one of [detected, columns, judged]) one.reset();
     for (const figures of found?.figures ?? []) show(figures);
     up.set(found?.isComplete === true ? 1 : 0);
