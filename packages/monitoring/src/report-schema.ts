@@ -56,7 +56,10 @@ export const ColumnMeasures = Type.Object({
   ),
   wasserstein: Type.Optional(
     Type.Object({
-      distance: Type.Number({ description: "In the column's unit, within the reference's ends" }),
+      distance: Type.Number({
+        description:
+          "In the column's unit, within the reference's ends; rows of a range are taken as spread evenly over it",
+      }),
       perIqr: Type.Optional(Type.Number({ description: "Over the reference's interquartile range" })),
     }),
   ),

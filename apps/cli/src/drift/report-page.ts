@@ -2,6 +2,7 @@ import type { DriftReport, DriftReports, JudgedColumnReport } from "@portolan/mo
 import { driftPolicy } from "@portolan/monitoring/policy";
 import { escaped } from "../markup.ts";
 import {
+  cellWords,
   faultWords,
   instantWords,
   largestChange,
@@ -110,7 +111,7 @@ function histogram(column: JudgedColumnReport): string {
     return `<rect x="${x}" y="${(bars.height - height).toFixed(1)}" width="${width - 1}" height="${height.toFixed(1)}" fill="${fill}"/>`;
   };
   const step = width * 2 + 1;
-  const drawn = column.cells.map((cell, at) => {
+  const drawn = cellWords(column).map((cell, at) => {
     const [was, is] = [before[at] ?? 0, now[at] ?? 0];
     return `<g><title>${escaped(`${cell}: ${percent(was)} → ${percent(is)}`)}</title>${bar(was, at * step, "#94a3b8")}${bar(is, at * step + width, "#1d4ed8")}</g>`;
   });
@@ -121,7 +122,7 @@ function histogram(column: JudgedColumnReport): string {
 
 function cellDetails(column: JudgedColumnReport): string {
   const [before, now] = [sharesOf(column.reference.counts), sharesOf(column.counts)];
-  const rows = column.cells.map(
+  const rows = cellWords(column).map(
     (cell, at) =>
       `<tr><th scope="row">${escaped(cell)}</th><td>${percent(before?.[at])}</td><td>${percent(now?.[at])}</td></tr>`,
   );

@@ -2,6 +2,7 @@ import type { DriftReport, JudgedColumnReport } from "@portolan/monitoring/contr
 import { driftPolicy } from "@portolan/monitoring/policy";
 import { table } from "../output.ts";
 import {
+  cellWords,
   faultWords,
   instantWords,
   largestChange,
@@ -72,11 +73,11 @@ export function blocks(trend: readonly (number | null)[]): string {
 
 /** Everything that a report says of one column. */
 export function columnText(report: DriftReport, column: JudgedColumnReport): string {
-  const { reference, newest, cells, counts } = column;
+  const { reference, newest, counts } = column;
   const since = column.since === undefined ? "" : `, since ${instantWords(column.since)}`;
   const head = `${placeWords(report)}, ${reference.name}: ${verdictWords(column)}${since}`;
   const [before, now] = [sharesOf(reference.counts), sharesOf(counts)];
-  const rows = cells.map((cell, at) => [
+  const rows = cellWords(column).map((cell, at) => [
     cell,
     percent(before?.[at]),
     percent(now?.[at]),

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { columnTexts } from "../commands/drift-report.ts";
 import { reportPage } from "./report-page.ts";
 import { blocks, reportText } from "./report-table.ts";
+import { cellWords } from "./words.ts";
 
 const start = 1_772_000_000_000_000;
 const hour = 3_600_000_000;
@@ -81,6 +82,23 @@ test("of one column everything is said; an unknown one is refused with the known
   expect(text).toMatch(/^Kolmogorov–Smirnov +0\.100, p \d\.\de-\d+$/m);
   expect(text).toMatch(/^2026-02-25T08:13:20Z +1000 +1\.\d{3}$/m);
   expect(() => columnTexts(answer(reportOf(true)), "mile")).toThrow(/there is no column mile/);
+});
+
+test("ends of ranges have the digits that tell them apart, and no more", () => {
+  const ofBounds = (values: readonly number[]) => {
+    const reference = numericReference({ tensor: "x", column: 0, name: "x" }, [...values]);
+    const judge = new SeriesJudge({ inputs: [reference], outputs: [], rows: values.length, skipped: [] });
+    judge.add({ start, lastStart: start, rows: values.length, counts: reference.counts });
+    const [column] = judge.judgement().inputs;
+    return column ? cellWords(column).slice(0, 4) : [];
+  };
+  expect(ofBounds([1 / 3, 2 / 3, 5])).toEqual(["below", "[0.333, 0.667)", "[0.667, 5)", "[5, 5]"]);
+  expect(ofBounds([1000001, 1000002])).toEqual([
+    "below",
+    "[1000001, 1000002)",
+    "[1000002, 1000002]",
+    "above",
+  ]);
 });
 
 test("blocks are high where the index is, and a dot where there is none", () => {

@@ -87,8 +87,29 @@ export function pWords(p: number | undefined): string {
   return p >= 0.001 ? p.toFixed(3) : p.toExponential(1);
 }
 
+/** What each cell holds, with no more digits of a range's ends than tell them apart: people read shapes, `--json` has the bounds. */
+export function cellWords({ reference, cells }: JudgedColumnReport): readonly string[] {
+  if (reference.kind === "levels") return cells;
+  const { lowerBounds, maximum } = reference;
+  const ends = maximum === null ? lowerBounds : [...new Set([...lowerBounds, maximum])];
+  const digits = [3, 4, 5, 6, 8, 10, 12, 15, 17].find(
+    (many) => new Set(ends.map((end) => end.toPrecision(many))).size === ends.length,
+  );
+  const short = (end: number) => String(Number(end.toPrecision(digits ?? 17)));
+  return cells.map((cell, at) => {
+    const from = lowerBounds[at - 1];
+    if (from === undefined) return cell;
+    const next = lowerBounds[at];
+    return next === undefined
+      ? `[${short(from)}, ${short(maximum ?? from)}]`
+      : `[${short(from)}, ${short(next)})`;
+  });
+}
+
 /** The cell whose share changed most, e.g. `above: 0.0 % → 8.0 %`. */
-export function largestChange({ reference, cells, counts }: JudgedColumnReport): string {
+export function largestChange(column: JudgedColumnReport): string {
+  const { reference, counts } = column;
+  const cells = cellWords(column);
   const [before, now] = [sharesOf(reference.counts), sharesOf(counts)];
   if (!before || !now) return "-";
   const away = cells.map((_, at) => Math.abs((now[at] ?? 0) - (before[at] ?? 0)));

@@ -19,7 +19,10 @@ export interface DistanceMeasures {
 
 /** Wasserstein distance of order 1 over the cells between the reference's ends. */
 export interface WassersteinMeasure {
-  /** In the column's unit; a lower bound where values lie outside of the reference's ends: they count as the ends. */
+  /**
+   * In the column's unit. Values outside of the reference's ends count as the ends; rows of a range are taken as spread evenly over it, which
+   * overstates what enters or leaves the wide outermost ones.
+   */
   readonly distance: number;
   /** Over the reference's interquartile range; absent where that is 0. */
   readonly perIqr?: number;
