@@ -1,13 +1,17 @@
-import { parseArgs } from "node:util";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { parseArgs, promisify } from "node:util";
 import { countAlarms, DriftSimulation } from "../packages/monitoring/test/drift-simulation.ts";
 import { randomOf } from "../test/chaos/random.ts";
+import { pythonOf } from "./peers/servers.ts";
 
 /**
  * How often drift is called where there is none, and how often where one column of many moved: `node bench/drift-alarms.ts`. Independent
  * normal columns; counting and judging are those of the product.
  *
  * Usage: node bench/drift-alarms.ts [--columns 100] [--reference 20000] [--windows 600] [--trials 100] [--rows 1000] [--seed 1]
- * `--rows` is the size of windows: 200, 1000 or 5000; all of them without it.
+ * `--rows` is the size of windows: 200, 1000 or 5000; all of them without it. `--evidently N` lets Evidently judge N windows of each size too,
+ * seconds a window.
  */
 const { values } = parseArgs({
   options: {
@@ -16,6 +20,7 @@ const { values } = parseArgs({
     windows: { type: "string", default: "600" },
     trials: { type: "string", default: "100" },
     rows: { type: "string" },
+    evidently: { type: "string" },
     seed: { type: "string", default: "1" },
   },
 });
@@ -64,6 +69,24 @@ for (const rows of [200, 1000, 5000].filter(isAsked))
       `${shift} σ in 1 of ${columns}, n = ${rows}: ${percent(found, trials)} of ${trials} found within two windows`,
     );
   }
+
+if (values.evidently !== undefined)
+  for (const rows of [200, 1000, 5000].filter(isAsked))
+    for (const shift of [0, ...(shiftsOf[rows] ?? [])]) await judgeByEvidently(rows, shift, values.evidently);
+
+async function judgeByEvidently(rows: number, shift: number, many: string): Promise<void> {
+  const script = join(import.meta.dirname, "peers/evidently_alarms.py");
+  const order = [rows, columns, reference, many, shift, values.seed].map(String);
+  const { stdout } = await promisify(execFile)(await pythonOf("evidently"), [script, ...order]);
+  const found = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Readonly<
+    Record<"windows" | "anyColumn" | "firstColumn" | "dataset", number>
+  >;
+  const share = (of: "anyColumn" | "firstColumn" | "dataset") => percent(found[of], found.windows);
+  console.log(
+    `Evidently, ${shift} σ in 1 of ${columns}, n = ${rows}: a column flagged in ${share("anyColumn")} of ${found.windows} windows, ` +
+      `the first one in ${share("firstColumn")}, the data set in ${share("dataset")}`,
+  );
+}
 
 function percent(part: number, whole: number): string {
   return `${((100 * part) / whole).toFixed(1)} %`;

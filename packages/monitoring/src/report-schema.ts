@@ -28,7 +28,8 @@ export const QualityCheck = Type.Object({
   now: Type.Optional(Share),
   p: Type.Optional(
     Type.Number({
-      description: "Fisher's exact test that the share did not grow, in the newest judged window",
+      description:
+        "An exact test that the share did not grow, in the newest judged window: Fisher's, or for values outside that of a range",
     }),
   ),
   adjusted: Type.Optional(

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { disagreement, type OracleCase, ourAnswer } from "../test/oracle-cases.ts";
 import {
+  beyondRange,
   binnedWasserstein,
   chiSquaredContingency,
   chiSquaredUpperTail,
@@ -132,6 +133,27 @@ describe("histograms beside one another", () => {
       { numRuns: 20 },
     );
   });
+});
+
+test("values beyond a range are as likely as the arrangements in which they are", () => {
+  for (const [of, earlier] of [
+    [4, 3],
+    [3, 5],
+    [1, 1],
+    [5, 1],
+  ] as const) {
+    const size = of + earlier;
+    const beyond = Array.from({ length: 2 ** size }, (_, chosen) => {
+      const isNew = Array.from({ length: size }, (__, at) => (chosen >> at) % 2 === 1);
+      if (isNew.filter(Boolean).length !== of) return [];
+      return [isNew.indexOf(false) + (size - 1 - isNew.lastIndexOf(false))];
+    }).flat();
+    for (let cases = 0; cases <= of; cases++) {
+      const share = beyond.filter((one) => one >= cases).length / beyond.length;
+      expect(beyondRange({ cases, of }, earlier)).toBeCloseTo(share, 14);
+    }
+  }
+  expect(() => beyondRange({ cases: 2, of: 1 }, 5)).toThrow(RangeError);
 });
 
 test("shares that did not grow, and what are no shares", () => {

@@ -1,4 +1,4 @@
-import { fisherGrown, totalCount } from "@portolan/numerics";
+import { beyondRange, type CountedShare, fisherGrown, totalCount } from "@portolan/numerics";
 import type { ProfiledColumn } from "../profile-schema.ts";
 
 /** What a column's values may be instead of the reference's: absent (null, NaN), outside of its ends, or of a level that has no cell. */
@@ -9,7 +9,7 @@ export interface CheckedShare {
   readonly kind: CheckKind;
   readonly reference: number;
   readonly now: number;
-  /** Of Fisher's exact test that it did not grow. */
+  /** Of an exact test that it did not grow: Fisher's, or the one of values beyond a range. */
   readonly p: number;
 }
 
@@ -24,9 +24,16 @@ export function checkShares(column: ProfiledColumn, now: readonly number[]): Che
       kind,
       reference: cases / total,
       now: casesNow / totalNow,
-      p: fisherGrown({ cases: casesNow, of: totalNow }, { cases, of: total }),
+      p: grownP(kind, { cases: casesNow, of: totalNow }, { cases, of: total }),
     };
   });
+}
+
+function grownP(kind: CheckKind, now: CountedShare, reference: CountedShare): number {
+  // Of the reference's own numbers none is outside of their ends.
+  return kind === "outside" && reference.cases === 0
+    ? beyondRange(now, reference.of)
+    : fisherGrown(now, reference);
 }
 
 function cellsOf(column: ProfiledColumn): readonly { readonly kind: CheckKind; readonly cells: number[] }[] {
