@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import type { DriftCounts, NumericColumn } from "@portolan/monitoring/contract";
@@ -149,6 +152,13 @@ test.skipIf(!hasEmbeddedPostgres() && process.env["CI"] !== "true")(
     const report = await product.cli("drift", "report", "waits");
     expect([report.code, report.err]).toEqual([0, ""]);
     expect(report.out).toMatch(/dev\/waits, champion waits\/1: \w+[^]*predictions: [^]*^wait_now +\w+/m);
+    const folder = await mkdtemp(join(tmpdir(), "portolan-drift-"));
+    const page = join(folder, "waits.html");
+    expect((await product.cli("drift", "report", "waits", "--html", page)).out).toContain(page);
+    expect(await readFile(page, "utf8")).toMatch(
+      /<h2>dev\/waits, champion waits\/1: [^]*<th scope="row">wait_now<\/th>/,
+    );
+    await rm(folder, { recursive: true });
     const nowhere = await product.cli("drift", "report", "nowhere");
     expect(nowhere.code).toBe(1);
     expect(nowhere.err).toMatch(

@@ -9,7 +9,7 @@ export interface KsResult {
   readonly method: "exact" | "asymptotic";
 }
 
-/** How p is computed; `auto`: exact up to 10,000 values a sample, as scipy's. */
+/** How p is computed; `auto`: exact up to 10,000 values a sample, as scipy's. Exact is at most as many steps as both sizes' product. */
 export type KsMethod = "auto" | "exact" | "asymptotic";
 
 const mostExact = 10_000;
@@ -43,8 +43,8 @@ function sorted(values: ArrayLike<number>): Float64Array {
 
 /**
  * The same test of counts in ordered bins that both samples share: what `ksTwoSample` finds where all values of a bin are one. As the
- * largest distance over fewer points it is never above the one of the values, so p is conservative, and equal samples never show more
- * false alarms than by their values.
+ * largest distance over fewer points it is never above the one of the values, so p is conservative: samples
+ * of one law are told apart no more often than by their values.
  *
  * @throws RangeError for other numbers of bins, or an empty histogram
  */

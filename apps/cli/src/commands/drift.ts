@@ -11,7 +11,7 @@ import { registerReport } from "./drift-report.ts";
 export function registerDriftCommands(program: Command, contextOf: ContextOf): void {
   const drift = program
     .command("drift")
-    .description("What models see and say, counted beside what they were trained on")
+    .description("What models see and say, counted and judged beside what they were trained on")
     .addHelpText("after", "\nExamples:\n  portolan drift report churn\n  portolan drift counts churn");
   registerReport(drift, contextOf);
   registerCounts(drift, contextOf);

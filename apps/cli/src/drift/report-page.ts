@@ -33,7 +33,7 @@ ${reports.map(section).join("\n")}
 const style = `body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem;color:#0f172a;background:#fff}main{max-width:76rem;margin:auto}
 .wide{overflow-x:auto}table{border-collapse:collapse;margin:.8rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
 th,td{text-align:left;padding:.3rem .9rem .3rem 0;border-bottom:1px solid #cbd5e1;vertical-align:top}
-.drift{color:#9f1239;font-weight:700}.key{display:inline-block;width:.9em;height:.9em}.reference{background:#94a3b8}.now{background:#1d4ed8}
+.drift{color:#9f1239;font-weight:700}.key{display:inline-block;width:.9em;height:.9em}.reference{background:#64748b}.now{background:#1d4ed8}
 summary{cursor:pointer}svg{display:block}`;
 
 function section(report: DriftReport): string {
@@ -113,7 +113,7 @@ function histogram(column: JudgedColumnReport): string {
   const step = width * 2 + 1;
   const drawn = cellWords(column).map((cell, at) => {
     const [was, is] = [before[at] ?? 0, now[at] ?? 0];
-    return `<g><title>${escaped(`${cell}: ${percent(was)} → ${percent(is)}`)}</title>${bar(was, at * step, "#94a3b8")}${bar(is, at * step + width, "#1d4ed8")}</g>`;
+    return `<g><title>${escaped(`${cell}: ${percent(was)} → ${percent(is)}`)}</title>${bar(was, at * step, "#64748b")}${bar(is, at * step + width, "#1d4ed8")}</g>`;
   });
   const whole = column.cells.length * step;
   const words = `Shares of ${column.reference.name} by cell; largest change: ${largestChange(column)}`;
