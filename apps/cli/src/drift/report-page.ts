@@ -54,24 +54,27 @@ function marked(verdict: string, words: string): string {
   return verdict === "drift" ? `<strong class="drift">${words}</strong>` : words;
 }
 
+/** Histograms of a table, the worst columns first: a page of two thousand would take minutes to open. */
+const mostHistograms = 200;
+
 function columnTable(name: string, report: DriftReport, columns: readonly JudgedColumnReport[]): string {
   if (columns.length === 0) return "";
   const heads = ["Column", "Verdict", "PSI", "Corrected p", "PSI by window", "Reference beside now"];
   return `<div class="wide" tabindex="0" role="region" aria-label="${name}"><table><caption>${name}</caption>
 <thead><tr>${heads.map((head) => `<th scope="col">${head}</th>`).join("")}</tr></thead>
 <tbody>${worstFirst(columns)
-    .map((column) => row(report, column))
+    .map((column, at) => row(report, column, at < mostHistograms))
     .join("\n")}</tbody></table></div>`;
 }
 
-function row(report: DriftReport, column: JudgedColumnReport): string {
+function row(report: DriftReport, column: JudgedColumnReport, isDrawn: boolean): string {
   const { reference, newest, verdict, since, quality } = column;
   const faults = quality.flatMap((check) => faultWords(check) ?? []).map((words) => `<br>${escaped(words)}`);
   const from = since === undefined ? "" : `<br>since ${instantWords(since)}`;
   return `<tr><th scope="row">${escaped(reference.name)}</th>
 <td>${marked(verdict, verdictWords(column))}${from}${faults.join("")}</td>
 <td>${newest?.psiDebiased.toFixed(3) ?? "-"}</td><td>${pWords(newest?.adjusted)}</td>
-<td>${sparkline(report, column)}</td><td>${histogram(column)}${cellDetails(column)}</td></tr>`;
+<td>${sparkline(report, column)}</td><td>${isDrawn ? `${histogram(column)}${cellDetails(column)}` : "not drawn: see --column"}</td></tr>`;
 }
 
 const spark = { width: 180, height: 40 };

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { columnTexts } from "../commands/drift-report.ts";
 import { reportPage } from "./report-page.ts";
 import { blocks, reportText } from "./report-table.ts";
-import { cellWords } from "./words.ts";
+import { cellWords, worstFirst } from "./words.ts";
 
 const start = 1_772_000_000_000_000;
 const hour = 3_600_000_000;
@@ -82,6 +82,42 @@ test("of one column everything is said; an unknown one is refused with the known
   expect(text).toMatch(/^Kolmogorov–Smirnov +0\.100, p \d\.\de-\d+$/m);
   expect(text).toMatch(/^2026-02-25T08:13:20Z +1000 +1\.\d{3}$/m);
   expect(() => columnTexts(answer(reportOf(true)), "mile")).toThrow(/there is no column mile/);
+});
+
+test("a page of many columns draws the worst ones, and names the others", () => {
+  const report = reportOf(true);
+  const [column] = report.inputs;
+  if (!column) throw new Error("a report without columns");
+  const calm = Array.from({ length: 300 }, () => ({ ...column, verdict: "no_drift" as const }));
+  const page = reportPage("many", answer({ ...report, inputs: [...calm, column], outputs: [] }));
+  expect(page.split("<details>").length - 1).toBe(200);
+  expect(page.split("not drawn: see --column").length - 1).toBe(101);
+  expect(page.indexOf("<details>")).toBeGreaterThan(page.indexOf('<strong class="drift">drift</strong><br>'));
+});
+
+test("columns are listed as they ask for attention: drift, faults, suspicion, effect", () => {
+  const [column] = reportOf(false).inputs;
+  if (!column) throw new Error("a report without columns");
+  const named = (name: string, over: Partial<typeof column>) => ({
+    ...column,
+    ...over,
+    reference: { ...column.reference, name },
+  });
+  const faulty = column.quality.map((check) => ({ ...check, verdict: "drift" as const }));
+  const listed = worstFirst([
+    named("few", { verdict: "insufficient" }),
+    named("calm", {}),
+    named("suspected", { suspected: true }),
+    named("faulty", { quality: faulty }),
+    named("drifts", { verdict: "drift" }),
+  ]);
+  expect(listed.map(({ reference }) => reference.name)).toEqual([
+    "drifts",
+    "faulty",
+    "suspected",
+    "calm",
+    "few",
+  ]);
 });
 
 test("ends of ranges have the digits that tell them apart, and no more", () => {

@@ -125,14 +125,17 @@ export function sharesOf(counts: readonly number[]): number[] | undefined {
 
 const ranks: Readonly<Record<DriftVerdict, number>> = {
   drift: 0,
-  no_drift: 2,
-  insufficient: 3,
-  not_counted: 4,
+  no_drift: 3,
+  insufficient: 4,
+  not_counted: 5,
 };
 
-/** What drifts comes first, then what is suspected, then by effect. */
+/** What drifts comes first, then what has faults, then what is suspected, then by effect. */
 export function worstFirst(columns: readonly JudgedColumnReport[]): JudgedColumnReport[] {
-  const rank = ({ verdict, suspected }: JudgedColumnReport) => (suspected ? 1 : ranks[verdict]);
+  const rank = ({ verdict, suspected, quality }: JudgedColumnReport) => {
+    if (verdict !== "drift" && quality.some((check) => check.verdict === "drift")) return 1;
+    return suspected ? 2 : ranks[verdict];
+  };
   return columns.toSorted(
     (a, b) => rank(a) - rank(b) || (b.newest?.psiDebiased ?? -1) - (a.newest?.psiDebiased ?? -1),
   );

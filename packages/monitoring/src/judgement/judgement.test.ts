@@ -224,6 +224,16 @@ describe("a series", () => {
   });
 });
 
+test("of a large window a shift that is certain and small is no drift", () => {
+  const simulation = new DriftSimulation(randomOf(9), 1, 20_000);
+  const judge = new SeriesJudge(simulation.profile);
+  for (let at = 0; at < 2; at++) judge.add(simulation.window(50_000, 0.08));
+  const [column] = judge.judgement().inputs;
+  expect(column).toMatchObject({ verdict: "no_drift", suspected: false });
+  expect(column?.newest?.adjusted).toBeLessThan(1e-6);
+  expect(column?.newest?.psiDebiased).toBeLessThan(driftPolicy.leastPsi);
+});
+
 /** The larger one, of a hundred columns: `node bench/drift-alarms.ts`. */
 test("of 200 windows of one law none is called drift, though most have a p below 5 %; a shift of a quarter of σ in one column is", () => {
   const simulation = new DriftSimulation(randomOf(20_261_127), 20, 20_000);
