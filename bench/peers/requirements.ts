@@ -7,6 +7,8 @@ export const requirements = {
   triton: ["nvidia-pytriton==0.7.0", "onnxruntime==1.32.0"],
   feast: ["feast==0.66.0"],
   polars: ["polars==1.44.0"],
+  // Its newest release fails to import beside pandas 3.
+  evidently: ["evidently==0.7.23", "pandas==2.3.3"],
   ray: ["ray[serve]==2.60.0", "onnxruntime==1.32.0"],
 } as const;
 export type PeerName = keyof typeof requirements;

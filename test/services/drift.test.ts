@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import type { DriftCounts, NumericColumn } from "@portolan/monitoring/contract";
@@ -146,6 +149,21 @@ test.skipIf(!hasEmbeddedPostgres() && process.env["CI"] !== "true")(
     const shown = await product.cli("drift", "counts", "waits", "--column", "wait_now");
     expect([shown.code, shown.err]).toEqual([0, ""]);
     expect(shown.out).toMatch(/dev\/waits, champion waits\/1: \d+ rows[^]*below +0.0 %/);
+    const report = await product.cli("drift", "report", "waits");
+    expect([report.code, report.err]).toEqual([0, ""]);
+    expect(report.out).toMatch(/dev\/waits, champion waits\/1: \w+[^]*predictions: [^]*^wait_now +\w+/m);
+    const folder = await mkdtemp(join(tmpdir(), "portolan-drift-"));
+    const page = join(folder, "waits.html");
+    expect((await product.cli("drift", "report", "waits", "--html", page)).out).toContain(page);
+    expect(await readFile(page, "utf8")).toMatch(
+      /<h2>dev\/waits, champion waits\/1: [^]*<th scope="row">wait_now<\/th>/,
+    );
+    await rm(folder, { recursive: true });
+    const nowhere = await product.cli("drift", "report", "nowhere");
+    expect(nowhere.code).toBe(1);
+    expect(nowhere.err).toMatch(
+      /nothing is counted at nowhere[^]*portolan model profile[^]*monitoring\.nothing_counted/,
+    );
     const version = await product.cli("model", "show", "waits", "1");
     expect(JSON.parse(version.out)).toMatchObject({
       compute: { profile: { threads: 1, machine: { gpus: [] } } },

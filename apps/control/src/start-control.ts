@@ -32,6 +32,7 @@ import type { ControlSettings } from "./config.ts";
 import { recordCharterRefusals } from "./http/charter-refusals.ts";
 import { recordDamagedObjects } from "./http/damaged-objects.ts";
 import { addDataMetrics } from "./http/data-metrics.ts";
+import { addDriftMetrics } from "./http/drift-metrics.ts";
 import { addFeatureMetrics } from "./http/feature-metrics.ts";
 import { healthRoutes } from "./http/health.ts";
 import { addIssuerMetrics } from "./http/issuer-metrics.ts";
@@ -238,6 +239,7 @@ async function registerRoutes(app: FastifyInstance, wiring: Wiring): Promise<Reg
   addDataMetrics(metrics, { work: base.work, clock: base.clock });
   addSnapshotMetrics(metrics, serving.publisher);
   addIssuerMetrics(metrics, identity.issuerKeys, base.clock);
+  addDriftMetrics(metrics, { work: base.work, clock: base.clock, objects: base.objects });
   addFeatureMetrics(metrics, { work: base.work, clock: base.clock, online: data.features.online });
   await registerIdentityRoutes(app, {
     unitOfWork: base.work,

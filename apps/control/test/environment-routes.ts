@@ -258,6 +258,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     url: "/v1/endpoints/arrivals/drift-counts",
     of: "counted",
   },
+  found("GET /v1/endpoints/:name/drift-report", "countedEndpoint", "departures"),
   named("POST /v1/scorings", {
     environment: production,
     endpoint: "arrivals",

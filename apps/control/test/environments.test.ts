@@ -57,10 +57,11 @@ async function fillProduction(): Promise<void> {
     control,
     "POST",
     "/v1/artifacts?environment=production",
-    Buffer.from(JSON.stringify({ inputs: [empty], outputs: [] })),
+    Buffer.from(JSON.stringify({ rows: 1, inputs: [empty], outputs: [], skipped: [] })),
     await control.token("ci"),
   );
   known.set("counted", "counted-model");
+  known.set("countedEndpoint", "arrivals");
   const key = await must(control, "POST", "/v1/api-keys", { name: "k", environment: "production" }, insider);
   known.set("apiKey", (key["apiKey"] as { id: string }).id);
   const reported = lineageEvent("salaries");

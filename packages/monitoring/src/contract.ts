@@ -4,6 +4,14 @@ import { type Static, Type } from "@portolan/typebox";
 import { ProfiledColumn } from "./profile-schema.ts";
 
 export { LevelsColumn, NumericColumn, ProfiledColumn, ReferenceProfile } from "./profile-schema.ts";
+export {
+  ColumnMeasures,
+  DriftReport,
+  DriftReports,
+  DriftVerdict,
+  JudgedColumnReport,
+  QualityCheck,
+} from "./report-schema.ts";
 
 const closed = { additionalProperties: false } as const;
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });

@@ -4,6 +4,7 @@ export const monitoringErrors = {
   "monitoring.profile_unknown": { status: 422, title: "Counts of an unknown reference profile" },
   "monitoring.counts_malformed": { status: 422, title: "Counts do not fit their reference profile" },
   "monitoring.writer_taken": { status: 409, title: "Writer belongs to another gateway" },
+  "monitoring.nothing_counted": { status: 404, title: "Nothing is counted at this endpoint" },
   "monitoring.not_profilable": { status: 422, title: "No reference profile can be made" },
 } as const satisfies Record<string, ErrorSpec>;
 

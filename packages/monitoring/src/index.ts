@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { type DriftRouteDeps, driftRoutes } from "./routes/drift.ts";
 
 export { type AcceptDriftDeps, acceptDrift } from "./accept-delivery.ts";
+export { driftFigures, type SeriesFigures } from "./drift-figures.ts";
 export { type MonitoringErrorCode, monitoringErrors } from "./errors.ts";
 export {
   notProfilable,
@@ -21,6 +22,7 @@ export type {
   Profiler,
 } from "./ports.ts";
 export { readDrift } from "./read-drift.ts";
+export { readDriftReport } from "./read-drift-report.ts";
 export { findProfiles } from "./store.ts";
 export type { DriftRouteDeps };
 

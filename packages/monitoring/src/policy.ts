@@ -1,6 +1,9 @@
-/** Pure: what gateways count with, and how reference profiles are made. */
+/** Pure: what gateways count with, how reference profiles are made, and how counts are judged. */
 export { cellCount, cellLabels } from "./cells.ts";
 export { type CountedTensor, DriftCounter, type IsAbsent, splitCounts } from "./drift-counter.ts";
+export { SeriesJudge } from "./judgement/judge-series.ts";
+export { driftPolicy } from "./judgement/policy.ts";
+export { joinWindows } from "./judgement/windows.ts";
 export { bins, levelsReference, mostLevels, numericReference } from "./reference-profile.ts";
 export { nextSampling } from "./sampling.ts";
 export { windowMicros, windowStartOf } from "./window.ts";

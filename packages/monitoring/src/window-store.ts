@@ -50,6 +50,49 @@ export async function listPlaces(
   }));
 }
 
+/** A series with its organisation, and where it was counted last. */
+export interface NewestSeries extends CountedSeries {
+  readonly organisationId: string;
+  readonly endpoint: string;
+  readonly newest: number;
+}
+
+/** The newest series of each variant of an endpoint, over all organisations: those counted since then, the newest first. */
+export async function newestSeries(sql: Sql, since: number, limit: number): Promise<NewestSeries[]> {
+  const rows = await sql
+    .selectFrom(
+      tables(sql)
+        .selectFrom("monitoring.drift_windows")
+        .distinctOn(["organisation_id", "environment", "endpoint_id", "variant"])
+        .select(["organisation_id", "environment", "use_case_id", "endpoint_id", "endpoint", "variant"])
+        .select(["model", "version", "profile", "window_start"])
+        .where("window_start", ">=", since)
+        .orderBy("organisation_id")
+        .orderBy("environment")
+        .orderBy("endpoint_id")
+        .orderBy("variant")
+        .orderBy("window_start", "desc")
+        .orderBy("version", "desc")
+        .as("newest"),
+    )
+    .selectAll()
+    .orderBy("window_start", "desc")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({
+    organisationId: row.organisation_id,
+    environment: row.environment as Environment,
+    useCaseId: row.use_case_id,
+    endpointId: row.endpoint_id,
+    endpoint: row.endpoint,
+    variant: row.variant as DriftPart["variant"],
+    model: row.model,
+    version: row.version,
+    profile: row.profile,
+    newest: row.window_start,
+  }));
+}
+
 /** Newest first, without their counts. */
 export async function listWindows(
   sql: Sql,
@@ -103,14 +146,7 @@ export async function listWindows(
 
 /** Counts of one series over a stretch of time, added up cell by cell where they are stored. */
 export async function sumCounts(sql: Sql, filter: WindowFilter, series: CountedSeries): Promise<number[]> {
-  const cells = windows(sql, filter)
-    .where("environment", "=", series.environment)
-    .where("use_case_id", "=", series.useCaseId)
-    .where("endpoint_id", "=", series.endpointId)
-    .where("variant", "=", series.variant)
-    .where("model", "=", series.model)
-    .where("version", "=", series.version)
-    .where("profile", "=", series.profile)
+  const cells = ofSeries(windows(sql, filter), series)
     .innerJoinLateral(
       raw<{
         n: number;
@@ -127,6 +163,17 @@ export async function sumCounts(sql: Sql, filter: WindowFilter, series: CountedS
   return row?.counts?.split(",").map(Number) ?? [];
 }
 
+function ofSeries(query: ReturnType<typeof windows>, series: CountedSeries) {
+  return query
+    .where("environment", "=", series.environment)
+    .where("use_case_id", "=", series.useCaseId)
+    .where("endpoint_id", "=", series.endpointId)
+    .where("variant", "=", series.variant)
+    .where("model", "=", series.model)
+    .where("version", "=", series.version)
+    .where("profile", "=", series.profile);
+}
+
 function windows(sql: Sql, { organisationId, endpoint, from, to }: WindowFilter) {
   let query = tables(sql)
     .selectFrom("monitoring.drift_windows")
@@ -135,4 +182,23 @@ function windows(sql: Sql, { organisationId, endpoint, from, to }: WindowFilter)
   if (from !== undefined) query = query.where("window_start", ">=", from);
   if (to !== undefined) query = query.where("window_start", "<=", to);
   return query;
+}
+
+/** Counts of each stored window of a series, newest first. */
+export async function windowCounts(
+  sql: Sql,
+  filter: WindowFilter,
+  series: CountedSeries,
+): Promise<{ readonly start: number; readonly rows: number; readonly counts: number[] }[]> {
+  const rows = await ofSeries(windows(sql, filter), series)
+    .select(["window_start", "rows"])
+    // Text: the driver would make an object of each number first.
+    .select(raw<string>`array_to_string(counts, ',')`.as("counts"))
+    .orderBy("window_start", "desc")
+    .execute();
+  return rows.map(({ window_start: start, rows: counted, counts }) => ({
+    start,
+    rows: counted,
+    counts: counts.split(",").map(Number),
+  }));
 }

@@ -19,9 +19,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { cellCount } from "../src/cells.ts";
 import type { DriftDelivery, DriftPart, ReferenceProfile } from "../src/contract.ts";
 import { acceptDrift, monitoringMigrations, readDrift } from "../src/index.ts";
-import type { ReadingBounds } from "../src/read-drift.ts";
 import { levelsReference, numericReference } from "../src/reference-profile.ts";
 import { findProfile, findProfiles, insertProfile } from "../src/store.ts";
+import type { ReadingBounds } from "../src/window-series.ts";
 
 const inputs = [
   numericReference({ tensor: "x", column: 0, name: "miles" }, [1, 2, 3, 4]),

@@ -1,6 +1,8 @@
+import { totalCount, totalsOf } from "./histogram.ts";
+
 /** Shannon entropy of a histogram in nats; equals `scipy.stats.entropy`. 0 for an empty one. */
 export function shannonEntropy(counts: ArrayLike<number>): number {
-  const total = sumOf(counts);
+  const total = totalCount(counts);
   let entropy = 0;
   for (let i = 0; i < counts.length; i++) {
     const share = (counts[i] ?? 0) / total;
@@ -14,9 +16,7 @@ export function shannonEntropy(counts: ArrayLike<number>): number {
  * `scipy.spatial.distance.jensenshannon`. Neither may be empty.
  */
 export function jensenShannon(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const [totalA, totalB] = [sumOf(a), sumOf(b)];
-  if (a.length !== b.length) throw new RangeError("the histograms have other bins");
-  if (totalA === 0 || totalB === 0) throw new RangeError("a histogram is empty");
+  const [totalA, totalB] = totalsOf(a, b);
   let divergence = 0;
   for (let i = 0; i < a.length; i++) {
     const [p, q] = [(a[i] ?? 0) / totalA, (b[i] ?? 0) / totalB];
@@ -27,8 +27,7 @@ export function jensenShannon(a: ArrayLike<number>, b: ArrayLike<number>): numbe
   return Math.max(0, divergence);
 }
 
-function sumOf(counts: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < counts.length; i++) sum += counts[i] ?? 0;
-  return sum;
+/** Jensen–Shannon distance, the root of the divergence: between 0 and √ln 2; equals `scipy.spatial.distance.jensenshannon` (natural logarithm). */
+export function jensenShannonDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return Math.sqrt(jensenShannon(a, b));
 }

@@ -14,6 +14,22 @@ export function holmAdjusted(pValues: readonly number[]): number[] {
 }
 
 /**
+ * Benjamini and Hochberg's step-up adjustment (1995): rejecting what is at most q keeps the expected share of false ones among the
+ * rejected below q, for tests that are independent or positively dependent. Equals `scipy.stats.false_discovery_control`. In the order given.
+ */
+export function benjaminiHochbergAdjusted(pValues: readonly number[]): number[] {
+  const count = pValues.length;
+  const order = pValues.map((_, i) => i).toSorted((a, b) => (pValues[b] ?? 1) - (pValues[a] ?? 1));
+  const adjusted = pValues.map(() => 1);
+  let smallest = 1;
+  order.forEach((index, rank) => {
+    smallest = Math.min(smallest, ((pValues[index] ?? 1) * count) / (count - rank));
+    adjusted[index] = smallest;
+  });
+  return adjusted;
+}
+
+/**
  * How likely a value at least as large is under the null distribution that a sample shows. Within the sample it is counted (and never 0);
  * beyond its 95 % quantile the tail is taken as exponential, with the mean excess of the sample, which is what quadratic statistics such as
  * discrepancies have.

@@ -16,6 +16,7 @@ import {
 import { beforeAll, describe, expect, test } from "vitest";
 import { pythonClient } from "../../../tools/python-client.ts";
 import { runCommand } from "../../../tools/run-command.ts";
+import { randomOf } from "../../chaos/random.ts";
 
 /** Every number has an oracle: `packages/numerics` against scikit-learn, scipy and numpy on seeded random sets. */
 const python = await pythonClient("oracles");
@@ -46,17 +47,6 @@ interface Oracle {
   readonly normalQuantiles: readonly number[];
 }
 
-/** mulberry32: the same numbers everywhere from one seed. */
-function generator(state: number): () => number {
-  let a = state;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Sizes from two rows to thousands; `grid` rounds scores, so that many tie, some of them at exactly 0 and 1. */
 function makeCase(random: () => number, size: number, grid: number | undefined, share: number): Case {
   const labels = Array.from({ length: size }, (_, i) =>
@@ -74,7 +64,7 @@ function makeCase(random: () => number, size: number, grid: number | undefined, 
 }
 
 function cases(): Case[] {
-  const random = generator(seed);
+  const random = randomOf(seed);
   const made: Case[] = [];
   for (const size of [4, 7, 50, 333, 2000]) {
     for (const grid of [undefined, 10, 2]) {

@@ -1,22 +1,23 @@
-import { asEpochMicros, formatInstant, PortolanError, parseInstant } from "@portolan/kernel";
+import { asEpochMicros, formatInstant, PortolanError } from "@portolan/kernel";
 import type { DriftCounts } from "@portolan/monitoring/contract";
 import type { Command } from "commander";
 import { connect } from "../context.ts";
+import { type StretchOptions, stretchQuery } from "../drift/stretch.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { registerReport } from "./drift-report.ts";
 
 export function registerDriftCommands(program: Command, contextOf: ContextOf): void {
   const drift = program
     .command("drift")
-    .description("What models see and say, counted beside what they were trained on")
-    .addHelpText("after", "\nExample:\n  portolan drift counts churn");
+    .description("What models see and say, counted and judged beside what they were trained on")
+    .addHelpText("after", "\nExamples:\n  portolan drift report churn\n  portolan drift counts churn");
+  registerReport(drift, contextOf);
   registerCounts(drift, contextOf);
 }
 
-interface CountOptions {
-  readonly from?: string;
-  readonly to?: string;
+interface CountOptions extends StretchOptions {
   readonly column?: string;
 }
 
@@ -30,10 +31,7 @@ function registerCounts(drift: Command, contextOf: ContextOf): void {
     .addHelpText("after", "\nExample:\n  portolan drift counts churn --column tenure_months")
     .action(async (endpoint: string, options: CountOptions, command: Command) => {
       const context = contextOf(command);
-      const query = new URLSearchParams();
-      for (const side of ["from", "to"] as const)
-        if (options[side] !== undefined) query.set(side, String(parseInstant(options[side])));
-      const path = `/v1/endpoints/${encodeURIComponent(endpoint)}/drift-counts?${query.toString()}`;
+      const path = `/v1/endpoints/${encodeURIComponent(endpoint)}/drift-counts?${stretchQuery(options)}`;
       const answer = await (await connect(context)).json<DriftCountsAnswer>({ path });
       if (options.column !== undefined) requireColumn(answer.counts, options.column);
       const text = answer.counts.map((counts) => describe(counts, options.column)).join("\n\n");

@@ -1,3 +1,4 @@
+import { escaped } from "../markup.ts";
 import { type Layout, layoutOf, nodeHeight, nodeWidth } from "./layout.ts";
 import type { Picture, PictureNode } from "./picture.ts";
 
@@ -79,12 +80,4 @@ function dotText({ nodes, edges, roots }: Picture): string {
     ({ from, to, label }) => `  ${quoted(from)} -> ${quoted(to)}${label ? ` [label=${quoted(label)}]` : ""};`,
   );
   return `digraph lineage {\n  rankdir=LR;\n${[...boxes, ...arrows].join("\n")}\n}\n`;
-}
-
-function escaped(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
 }

@@ -137,11 +137,15 @@ function placeLabels(of: {
   };
 }
 
-/** All metrics wait for the one read of their scrape; scrapes that follow soon show the same. */
-export function sharedForAWhile(clock: Clock, read: () => Promise<void>): () => Promise<void> {
+/** All metrics wait for the one read of their scrape; scrapes that follow within `rest` microseconds show the same. */
+export function sharedForAWhile(
+  clock: Clock,
+  read: () => Promise<void>,
+  rest = restMicros,
+): () => Promise<void> {
   let last: { readonly at: number; readonly reading: Promise<void> } | undefined;
   return () => {
-    if (!last || clock.now() - last.at >= restMicros) last = { at: clock.now(), reading: read() };
+    if (!last || clock.now() - last.at >= rest) last = { at: clock.now(), reading: read() };
     return last.reading;
   };
 }
@@ -171,7 +175,8 @@ export function inTime<Of>(work: Promise<Of>): Promise<Of | undefined> {
   return Promise.race([work.catch(() => undefined), delay(patienceMs, undefined, { ref: false })]);
 }
 
-function systemCall(clock: Clock): CallContext {
+/** The process itself, over all organisations. */
+export function systemCall(clock: Clock): CallContext {
   return {
     actor: systemActor("metrics", "" as Id<"organisation">),
     requestId: newId("request", clock.now()),

@@ -3,9 +3,11 @@ import { PortolanError } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { type AcceptDriftDeps, acceptDrift } from "../accept-delivery.ts";
-import { DriftDelivery, DriftReading, DriftReceipt, ReferenceProfile } from "../contract.ts";
+import { DriftDelivery, DriftReading, DriftReceipt, DriftReports, ReferenceProfile } from "../contract.ts";
 import { type ProfileDeps, startProfile } from "../make-profile.ts";
-import { type ReadDriftDeps, readDrift, readVersionProfile } from "../read-drift.ts";
+import { readDrift, readVersionProfile } from "../read-drift.ts";
+import { readDriftReport } from "../read-drift-report.ts";
+import type { ReadDriftDeps } from "../visible-places.ts";
 
 const tags = ["monitoring"];
 const deliveryLimitBytes = 16 * 1024 * 1024;
@@ -63,7 +65,27 @@ export async function driftRoutes(app: FastifyInstance, deps: DriftRouteDeps): P
     },
     (request) => readDrift(deps, request.call, { endpoint: request.params.name, ...request.query }),
   );
+  reportRoute(app, deps);
   profileRoutes(app, deps);
+}
+
+function reportRoute(app: FastifyInstance, deps: DriftRouteDeps): void {
+  app.get<{ Params: Static<typeof EndpointParams>; Querystring: Static<typeof Stretch> }>(
+    "/v1/endpoints/:name/drift-report",
+    {
+      config: routeConfig("predictions:read", "read"),
+      schema: {
+        summary: "Whether an endpoint's inputs and predictions drift from their references",
+        description:
+          "Judged in windows of at least a thousand rows or an hour. Without `from`: the last 24 hours in which anything was counted; `from` is rounded down to the hour.",
+        tags,
+        params: EndpointParams,
+        querystring: Stretch,
+        response: { 200: DriftReports },
+      },
+    },
+    (request) => readDriftReport(deps, request.call, { endpoint: request.params.name, ...request.query }),
+  );
 }
 
 function profileRoutes(app: FastifyInstance, deps: DriftRouteDeps): void {
