@@ -1,6 +1,11 @@
-export { type Decision, decisionOf } from "./decision.ts";
+export { answerOf, type Decision, decisionOf } from "./decision.ts";
 export { exactColumns, type KernelTerms, kernelShap, type ScoreRows } from "./kernel-shap.ts";
-export { type ChangeTerms, type NearestChange, nearestChange } from "./nearest-change.ts";
+export {
+  type ChangeTerms,
+  type NearestChange,
+  type NearestChangeFound,
+  nearestChange,
+} from "./nearest-change.ts";
 export { seededRandom } from "./seeded-random.ts";
 export { type ShapleyValues, TreeShap } from "./tree-shap.ts";
 export { type Covers, countCovers, scoresOf } from "./walk-trees.ts";

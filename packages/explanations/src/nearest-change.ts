@@ -16,8 +16,13 @@ export interface NearestChange {
 }
 
 const mostChanges = 3;
-/** Scores that one search computes; each costs a walk down every tree. */
-const mostScores = 100_000;
+/** Nodes that one search walks through: about a second. */
+const mostSteps = 50_000_000;
+
+/** What a search found; `cut_off`: there was not enough time to look at all. */
+export type NearestChangeFound =
+  | { readonly kind: "found"; readonly change: NearestChange }
+  | { readonly kind: "none" | "cut_off" };
 
 /**
  * The smallest change of one column after which `decide` says something else; where no single column does it, columns are changed one after
@@ -26,40 +31,41 @@ const mostScores = 100_000;
  * @param decide what the scores mean
  * @param closeness how near scores are to another decision; larger is nearer
  * @param free columns that may change
- * @returns undefined where no such change was found
  */
 export function nearestChange(
   ensemble: TreeEnsemble,
   row: ArrayLike<number>,
   { decide, closeness, free, precise = false }: ChangeTerms,
-): NearestChange | undefined {
+): NearestChangeFound {
   const before = decide(scoresOf(ensemble, row));
   const thresholds = thresholdsOf(ensemble, free);
   const units = unitsOf(thresholds);
   const changed = Float64Array.from(row);
   const changes: ColumnChange[] = [];
-  let spent = 0;
+  const stepsOfScore = ensemble.trees.reduce((sum, { depth }) => sum + depth, 0) || 1;
+  let left = Math.floor(mostSteps / stepsOfScore);
   for (let step = 0; step < mostChanges; step++) {
     const moves = movesOf(changed, thresholds, units, precise).filter(
       ({ column }) => !changes.some((change) => change.column === column),
     );
     let best: { readonly move: Move; readonly near: number } | undefined;
     for (const move of moves) {
-      if (spent++ >= mostScores) return undefined;
+      if (left-- <= 0) return { kind: "cut_off" };
       const kept = changed[move.column] ?? 0;
       changed[move.column] = move.to;
       const scores = scoresOf(ensemble, changed);
       changed[move.column] = kept;
-      if (decide(scores) !== before) return ended(changes, { ...move, from: kept }, units, scores);
+      if (decide(scores) !== before)
+        return { kind: "found", change: ended(changes, { ...move, from: kept }, units, scores) };
       const near = closeness(scores);
       if (!best || near > best.near) best = { move, near };
     }
-    if (!best) return undefined;
+    if (!best) return { kind: "none" };
     const { column, to } = best.move;
     changes.push({ column, from: changed[column] ?? 0, to });
     changed[column] = to;
   }
-  return undefined;
+  return { kind: "none" };
 }
 
 export interface ChangeTerms {

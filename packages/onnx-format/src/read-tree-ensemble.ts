@@ -6,8 +6,8 @@ import { malformed, WireReader } from "./wire.ts";
 const mostWeights = 32_000_000;
 const mostTargets = 1024;
 const domain = "ai.onnx.ml";
-/** What may stand between the graph's input and the trees: the columns stay what they are. */
-const passing: ReadonlySet<string> = new Set(["Identity", "Cast"]);
+/** What may stand between the graph's input and the trees: the values stay what they are. */
+const passing: ReadonlySet<string> = new Set(["Identity"]);
 
 interface GraphNode {
   readonly inputs: string[];
@@ -18,7 +18,8 @@ interface GraphNode {
 }
 
 /**
- * The trees of a model that is one tree ensemble over one of its inputs, as scikit-learn, LightGBM and XGBoost are exported. Pure and bounded as `readOnnxModel`.
+ * The trees of a model whose one tree ensemble looks at one of its inputs, as scikit-learn, LightGBM and XGBoost are exported. What becomes of their scores is not looked at:
+ * whoever takes them for the model's answer compares (`@portolan/explanations`, `answerOf`). Pure and bounded as `readOnnxModel`.
  *
  * @returns undefined for any other model: one without trees, with several ensembles, or with something between its input and the trees
  * @throws PortolanError `onnx_format.malformed` for trees that are none: a node without a place, a child that is not there, a loop

@@ -226,9 +226,9 @@ export function mlpModel(sizes: readonly number[], rows: Dim = "batch"): Uint8Ar
 
 /**
  * A classifier of full binary trees with thresholds and votes from a fixed linear congruence: x is FP32 [-1, `columns`], `label` INT64 [-1],
- * `y` the scores of two classes, FP32 [-1, 2].
+ * `y` the scores of two classes, FP32 [-1, 2]; negated, `z` in place of `y`: a model that does more than its trees.
  */
-export function treesModel(trees: number, columns: number, depth: number): Uint8Array {
+export function treesModel(trees: number, columns: number, depth: number, isNegated = false): Uint8Array {
   const domain = "ai.onnx.ml";
   const classifier = node({
     op: "TreeEnsembleClassifier",
@@ -240,9 +240,11 @@ export function treesModel(trees: number, columns: number, depth: number): Uint8
   const x = valueInfo("x", onnxType.float, ["batch", columns]);
   const outputs = [
     valueInfo("label", onnxType.int64, ["batch"]),
-    valueInfo("y", onnxType.float, ["batch", 2]),
+    valueInfo(isNegated ? "z" : "y", onnxType.float, ["batch", 2]),
   ];
-  return model(graph({ nodes: [classifier], inputs: [x], outputs }), {}, { [domain]: 3 });
+  const negation = node({ op: "Neg", inputs: ["y"], outputs: ["z"] });
+  const nodes = isNegated ? [classifier, negation] : [classifier];
+  return model(graph({ nodes, inputs: [x], outputs }), {}, { [domain]: 3 });
 }
 
 function treeAttributes(trees: number, columns: number, depth: number): WireWriter[] {

@@ -21,11 +21,11 @@ type Tables = {
   "serving.deployments": {
     readonly endpoint_id: string;
     readonly route: Route;
-    readonly deployed_at: number;
+    readonly snapshot_version: number | null;
   };
 };
 
-/** What filled the inputs of a model behind an endpoint, in the order of the record: by each of its deployments, newest first. */
+/** What filled the inputs of a model behind an endpoint, in the order of the record: by its deployments up to a snapshot, newest first. */
 export async function findFillings(
   session: Sql,
   organisationId: string,
@@ -33,7 +33,14 @@ export async function findFillings(
     environment,
     endpoint,
     artifact,
-  }: { readonly environment: Environment; readonly endpoint: string; readonly artifact: string },
+    snapshotVersion,
+  }: {
+    readonly environment: Environment;
+    readonly endpoint: string;
+    readonly artifact: string;
+    /** That the prediction was made under: what was deployed later filled nothing of it. */
+    readonly snapshotVersion: number;
+  },
 ): Promise<Filling[][]> {
   const rows = await session
     .withTables<Tables>()
@@ -42,8 +49,9 @@ export async function findFillings(
     .where("e.organisation_id", "=", organisationId)
     .where("e.environment", "=", environment)
     .where("e.name", "=", endpoint)
+    .where("d.snapshot_version", "<=", snapshotVersion)
     .select("d.route")
-    .orderBy("d.deployed_at", "desc")
+    .orderBy("d.snapshot_version", "desc")
     .limit(mostDeployments)
     .execute();
   return rows.flatMap(({ route }) => {

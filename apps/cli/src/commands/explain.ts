@@ -12,6 +12,10 @@ interface ExplainOptions {
   readonly fixed?: string;
 }
 
+type BackgroundMade =
+  | { readonly rows: number; readonly background: string }
+  | { readonly unexplainable: string };
+
 export function registerExplain(program: Command, contextOf: ContextOf): void {
   program
     .command("explain <predictionId>")
@@ -48,11 +52,12 @@ export function registerExplainable(model: Command, contextOf: ContextOf): void 
       const path = `${versionPath(name, version)}/explanation-background`;
       const { job } = await api.json<{ job: string }>({ path, body });
       using bar = progressBar(context.output, "background");
-      const result = await waitForJob<{ rows?: number; background?: string }>(api, job, bar.update);
+      const result = await waitForJob<BackgroundMade>(api, job, bar.update);
+      if ("unexplainable" in result) process.exitCode = 1;
       context.output.result(
         result,
-        result.background === undefined
-          ? "the model does not take one table of numbers and give numbers back: its answers cannot be explained"
+        "unexplainable" in result
+          ? `its answers cannot be explained: ${result.unexplainable}`
           : `made of ${result.rows} rows, ${result.background}`,
       );
     });
@@ -62,7 +67,7 @@ const barWidth = 20;
 
 /** A bar per column, to the right where it raises the score and to the left where it lowers it. */
 export function explanationText(found: Explanation): string {
-  const { model, target, unit, score, expected, contributions, othersContribution, counterfactual } = found;
+  const { model, target, unit, score, expected, contributions, othersContribution } = found;
   const unitName = unit === "log_odds" ? "log odds" : "score";
   const probability = unit === "log_odds" ? `, ${percent(score)} %` : "";
   const largest = Math.max(...contributions.map(({ contribution }) => Math.abs(contribution)), 1e-300);
@@ -80,22 +85,26 @@ export function explanationText(found: Explanation): string {
     ...(othersContribution === 0
       ? []
       : [`  ${"others".padEnd(width)} ${"".padStart(12)}  ${signed(othersContribution).padStart(9)}`]),
-    ...(found.method === "tree_shap" ? [turnedText(counterfactual)] : []),
+    ...turnedTexts(found),
     reproducedText(found),
   ].join("\n");
 }
 
-function turnedText(counterfactual: Explanation["counterfactual"]): string {
-  if (!counterfactual) return "no small change of the columns was found that turns the decision";
+function turnedTexts({ counterfactual, counterfactualSearch }: Explanation): string[] {
+  if (counterfactualSearch === "none")
+    return ["no small change of the columns was found that turns the decision"];
+  if (counterfactualSearch === "cut_off")
+    return ["the model has too many trees to look for a change that turns the decision"];
+  if (!counterfactual) return [];
   const changes = counterfactual.changes.map(
     ({ column, from, to }) => `${column} were ${to} in place of ${from ?? "nothing"}`,
   );
-  return `it would be otherwise if ${changes.join(" and ")}`;
+  return [`it would be otherwise if ${changes.join(" and ")}`];
 }
 
 const reproducedTexts = {
   exactly: "run again, the model gives the recorded answer bit for bit",
-  to_rounding: "run again, the model gives the recorded answer to the seventh digit",
+  to_rounding: "run again, the model gives the recorded answer within a part in 100,000",
   no: "RUN AGAIN, THE MODEL GIVES ANOTHER ANSWER THAN THE RECORDED ONE",
 } as const;
 

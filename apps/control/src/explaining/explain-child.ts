@@ -1,110 +1,123 @@
 import { readFile } from "node:fs/promises";
-import type { ExplainedRow, RecordedRow } from "@portolan/evaluation";
+import type { RecordedRow } from "@portolan/evaluation";
 import type { ExplanationBackground } from "@portolan/evaluation/contract";
 import { countCovers } from "@portolan/explanations";
 import { messageOf } from "@portolan/kernel";
 import { createSession } from "@portolan/onnx/session";
-import type { ModelSignature } from "@portolan/onnx-format";
+import { type ModelSignature, readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { filledInputs, readInferRequest, readV1Predict, type Tensor } from "@portolan/serving/policy";
 import { fillInputs, tensorsOf } from "../scoring/model-inputs.ts";
 import { readReference } from "../scoring/read-reference.ts";
-import { canBeAsked, drawStandIns, explainByAsking } from "./explain-any.ts";
+import { compareAnswers } from "./compare-answers.ts";
+import { answersStandIns, explainByAsking, makeStandIns } from "./explain-any.ts";
 import type { ExplainChildJob, ExplainChildReply } from "./explain-messages.ts";
-import { explainTrees, treesOf } from "./explain-trees.ts";
+import { explainTrees, sayTheSame, treesOf } from "./explain-trees.ts";
+import { type Numbers, takesTable } from "./model-table.ts";
 
-/** Counts the background of a model's explanations, and explains a recorded row, in a process of its own. */
+/** Makes what a model's answers are explained against, and explains a recorded row, in a process of its own. */
 
-/** A runtime that adds in single precision, and one that adds many rows at once, differ by this part at most. */
-const rounding = 1e-5;
+/** Rows of the training set by which trees are held against their model. */
+const comparedRows = 200;
+/** Columns beyond which a model is not asked some hundred thousand times. */
+const mostAsked = 200;
 
 process.once("message", (job: ExplainChildJob) => {
-  const work = job.kind === "background" ? countBackground(job) : explain(job);
+  const work = job.kind === "background" ? makeBackground(job) : explain(job);
   work
     .catch((error: unknown): ExplainChildReply => ({ kind: "refused", reason: messageOf(error) }))
     .then((reply) => process.send?.(reply, () => process.disconnect()))
     .catch(() => process.exit(1));
 });
 
-async function countBackground(
+async function makeBackground(
   job: Extract<ExplainChildJob, { kind: "background" }>,
 ): Promise<ExplainChildReply> {
-  const ensemble = treesOf(await readFile(job.modelPath), job.signature);
-  if (!ensemble && !canBeAsked(job.signature)) return { kind: "unexplainable" };
-  const inputs = fillInputs(job.signature, job.features);
+  const bytes = await readFile(job.modelPath);
+  const signature = signatureOf(readOnnxModel(bytes));
+  if (!takesTable(signature))
+    return unexplainable("it does not take one table of numbers and give numbers back");
+  const inputs = fillInputs(signature, job.features);
   const columns = inputs.flatMap(({ columns: names }) => names);
   const { table, rows, sampledEvery } = await readReference(job.datasetPath, inputs);
   const numbers = numbersOf(tensorsOf(inputs, table, 0, rows)[0]);
-  const found = ensemble
-    ? { covers: countCovers(ensemble, numbers, columns.length).map((counts) => [...counts]) }
-    : { standIns: drawStandIns(numbers, columns.length) };
-  return { kind: "counted", counted: { rows, sampledEvery, columns, ...found } };
+  const session = await createSession(bytes, signature);
+  const counted = { rows, sampledEvery, columns };
+  const ensemble = treesOf(bytes, signature);
+  const some = numbers.subarray(0, comparedRows * columns.length);
+  if (ensemble && (await sayTheSame(ensemble, session, signature, some))) {
+    const covers = countCovers(ensemble, numbers, columns.length).map((counts) => [...counts]);
+    return { kind: "counted", counted: { ...counted, covers } };
+  }
+  if (columns.length > mostAsked)
+    return unexplainable(`its answers are no trees' alone, and it has more than ${mostAsked} columns`);
+  const standIns = makeStandIns(numbers, columns.length);
+  if (!standIns) return unexplainable("a column of the training set has fewer than five numbers");
+  if (!(await answersStandIns(session, signature, standIns)))
+    return unexplainable("it makes no number of rows of middling values");
+  return { kind: "counted", counted: { ...counted, standIns } };
+}
+
+function unexplainable(reason: string): ExplainChildReply {
+  return { kind: "unexplainable", reason };
 }
 
 async function explain(job: Extract<ExplainChildJob, { kind: "explain" }>): Promise<ExplainChildReply> {
   const bytes = await readFile(job.modelPath);
+  const signature = signatureOf(readOnnxModel(bytes));
   const background = JSON.parse(await readFile(job.backgroundPath, "utf8")) as ExplanationBackground;
-  const tensors = recordedInputs(job.recorded, job.signature);
-  const values = numbersOf(tensors[0]);
-  const width = background.columns.length;
+  const { columns } = background;
+  const unknown = job.fixed.filter((name) => !columns.includes(name));
+  if (unknown.length > 0)
+    throw new Error(
+      `there is no column ${unknown.join(", ")} to leave alone, there are ${columns.join(", ")}`,
+    );
+  const tensors = recordedInputs(job.recorded, signature, columns);
+  const [tensor] = tensors;
+  const values = numbersOf(tensor);
+  const width = columns.length;
+  if (tensor?.shape[1] !== width)
+    throw new Error(`the request has ${tensor?.shape[1] ?? 0} columns, the background ${width}`);
   const rows = values.length / width;
   if (job.row >= rows) throw new Error(`the request has ${rows} rows, numbered from 0`);
   const row = values.subarray(job.row * width, (job.row + 1) * width);
-  const session = await createSession(bytes, job.signature);
-  const reproduced = compare(await session.run(tensors), job.answer);
-  const ensemble = background.covers && treesOf(bytes, job.signature);
+  const session = await createSession(bytes, signature);
+  const reproduced = compareAnswers(await session.run(tensors), job.answer);
+  const ensemble = background.covers && treesOf(bytes, signature);
+  if (ensemble && !(await sayTheSame(ensemble, session, signature, row)))
+    throw new Error("the model says of this row something else than its trees");
   const found = ensemble
-    ? explainTrees(ensemble, background, row, job)
-    : await explainByAsking(session, job.signature, background, row, job);
+    ? await explainTrees(ensemble, session, signature, background, row, job)
+    : await explainByAsking(session, signature, background, row, job);
   return { kind: "explained", explained: { ...found, reproduced } };
 }
 
 /** As the model got them. */
-function recordedInputs(recorded: RecordedRow, signature: ModelSignature): readonly Tensor[] {
-  if (recorded.kind === "cells") return filledInputs(signature, recorded.cells, recorded.values);
-  const body = Buffer.from(recorded.text);
-  const isV1 = "instances" in (JSON.parse(recorded.text) as object);
-  return (isV1 ? readV1Predict(body, signature) : readInferRequest(body, undefined, signature)).inputs;
+function recordedInputs(
+  recorded: RecordedRow,
+  signature: ModelSignature,
+  columns: readonly string[],
+): readonly Tensor[] {
+  if (recorded.kind === "body") {
+    const body = Buffer.from(recorded.text);
+    const isV1 = "instances" in (JSON.parse(recorded.text) as object);
+    return (isV1 ? readV1Predict(body, signature) : readInferRequest(body, undefined, signature)).inputs;
+  }
+  const { cells, values } = recorded;
+  for (const [at, { index }] of cells.entries()) {
+    // A view's feature is recorded as view.feature.
+    const name = values[at]?.name.split(".").at(-1) ?? "";
+    if (columns.includes(name) && columns[index ?? 0] !== name)
+      throw new Error(
+        `the record fills column ${index ?? 0} with ${name}, where the background has ${columns[index ?? 0]}`,
+      );
+  }
+  // JSON has no NaN: a value that is not there was one.
+  const read = values.map(({ name, value }) => ({ name, value: value ?? "NaN" }));
+  return filledInputs(signature, cells, read);
 }
 
-function numbersOf(tensor: Tensor | undefined): Float32Array | Float64Array {
+function numbersOf(tensor: Tensor | undefined): Numbers {
   const data = tensor?.data;
   if (data instanceof Float32Array || data instanceof Float64Array) return data;
   throw new Error("the model's input holds no floating-point numbers");
-}
-
-interface RecordedAnswer {
-  readonly outputs?: readonly { readonly name: string; readonly data: readonly unknown[] }[];
-  readonly predictions?: readonly unknown[];
-}
-
-/** The outputs that the record names, beside what the model says now. */
-function compare(now: readonly Tensor[], answer: string): ExplainedRow["reproduced"] {
-  const said = JSON.parse(answer) as RecordedAnswer;
-  let isExact = true;
-  const outputs = said.outputs ?? firstOutput(now, said.predictions);
-  for (const { name, data } of outputs) {
-    const again = now.find((tensor) => tensor.name === name)?.data;
-    const before = data.flat(Infinity);
-    if (!again || again.length !== before.length) return "no";
-    for (const [at, value] of before.entries()) {
-      const other = again[at];
-      const [left, right] = [Number(value), Number(other)];
-      if (String(value) === String(other) || Object.is(Math.fround(left), right)) continue;
-      isExact = false;
-      if (!(Math.abs(left - right) <= rounding * Math.max(1, Math.abs(left)))) return "no";
-    }
-  }
-  return isExact ? "exactly" : "to_rounding";
-}
-
-/** KServe's V1 names an output only where there are several. */
-function firstOutput(
-  now: readonly Tensor[],
-  predictions: readonly unknown[] = [],
-): { readonly name: string; readonly data: readonly unknown[] }[] {
-  const [first] = predictions;
-  if (now.length === 1 || typeof first !== "object" || first === null || Array.isArray(first))
-    return [{ name: now[0]?.name ?? "", data: predictions }];
-  const rows = predictions as readonly Readonly<Record<string, unknown>>[];
-  return Object.keys(first).map((name) => ({ name, data: rows.map((row) => row[name]) }));
 }

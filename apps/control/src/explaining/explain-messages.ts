@@ -1,19 +1,16 @@
 import type { CountedBackground, ExplainedRow, RecordedRow } from "@portolan/evaluation";
-import type { ModelSignature } from "@portolan/onnx-format";
 
 /** What the explaining child gets, once, over IPC. */
 export type ExplainChildJob =
   | {
       readonly kind: "background";
       readonly modelPath: string;
-      readonly signature: ModelSignature;
       readonly datasetPath: string;
       readonly features: readonly string[];
     }
   | {
       readonly kind: "explain";
       readonly modelPath: string;
-      readonly signature: ModelSignature;
       readonly backgroundPath: string;
       readonly recorded: RecordedRow;
       readonly answer: string;
@@ -25,6 +22,6 @@ export type ExplainChildJob =
 
 export type ExplainChildReply =
   | { readonly kind: "counted"; readonly counted: CountedBackground }
-  | { readonly kind: "unexplainable" }
+  | { readonly kind: "unexplainable"; readonly reason: string }
   | { readonly kind: "explained"; readonly explained: ExplainedRow }
   | { readonly kind: "refused"; readonly reason: string };

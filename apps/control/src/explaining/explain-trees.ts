@@ -1,10 +1,14 @@
 import type { ExplanationBackground } from "@portolan/evaluation/contract";
-import { type Decision, decisionOf, nearestChange, scoresOf, TreeShap } from "@portolan/explanations";
+import { answerOf, decisionOf, nearestChange, scoresOf, TreeShap } from "@portolan/explanations";
+import type { Session } from "@portolan/onnx/session";
 import { type ModelSignature, readTreeEnsemble, type TreeEnsemble } from "@portolan/onnx-format";
 import { type ColumnsAsked, contributionsOf, type RowExplanation } from "./explained-columns.ts";
+import { askRows, type Numbers, scoreOutput } from "./model-table.ts";
 
 /** Nodes of all trees: what the counts take as JSON. */
 const mostNodes = 2_000_000;
+/** By how much a runtime that adds in single precision may differ from ours, in parts of the larger. */
+const rounding = 1e-4;
 
 /** The trees of a model that takes one table of numbers; undefined for any other. */
 export function treesOf(bytes: Uint8Array, { inputs }: ModelSignature): TreeEnsemble | undefined {
@@ -14,50 +18,108 @@ export function treesOf(bytes: Uint8Array, { inputs }: ModelSignature): TreeEnse
   return nodes > 0 && nodes <= mostNodes ? ensemble : undefined;
 }
 
-/** Exact Shapley values by the trees themselves, and the nearest change that turns what they decide. */
-export function explainTrees(
+/** Whether the model says of these rows what its trees say: a model may do more before its answer, or have parts beside them. */
+export async function sayTheSame(
   ensemble: TreeEnsemble,
+  session: Session,
+  signature: ModelSignature,
+  rows: Numbers,
+): Promise<boolean> {
+  const output = scoreOutput(signature.outputs);
+  const input = signature.inputs[0];
+  if (!output || !input) return false;
+  const columns = columnsOf(signature);
+  const said = await askRows(session, input, output, rows, columns);
+  const count = rows.length / columns;
+  const width = said.length / count;
+  for (let row = 0; row < count; row++) {
+    const own = answerOf(ensemble, scoresOf(ensemble, rows.subarray(row * columns, (row + 1) * columns)));
+    if (!own || own.length !== width) return false;
+    for (const [at, value] of own.entries()) {
+      const other = said[row * width + at] ?? Number.NaN;
+      if (!(Math.abs(value - other) <= rounding * Math.max(1e-3, Math.abs(value), Math.abs(other))))
+        return false;
+    }
+  }
+  return true;
+}
+
+function columnsOf({ inputs }: ModelSignature): number {
+  return inputs[0]?.shape[1] ?? 0;
+}
+
+/** Exact Shapley values by the trees themselves, and the nearest change that turns what they decide. */
+export async function explainTrees(
+  ensemble: TreeEnsemble,
+  session: Session,
+  signature: ModelSignature,
   { columns, covers = [] }: ExplanationBackground,
-  row: Float32Array | Float64Array,
-  { top, fixed }: ColumnsAsked,
-): RowExplanation {
+  row: Numbers,
+  asked: ColumnsAsked,
+): Promise<RowExplanation> {
   const { targets } = ensemble;
   const counts = covers.map((tree) => Float64Array.from(tree));
   const { values, expected } = new TreeShap(ensemble, counts, columns.length).explain(row);
   const scores = scoresOf(ensemble, row);
-  const decision = decisionOf(ensemble, scores);
-  const { target, name, unit } = decision;
-  const isFree = (column: number): boolean => !fixed.includes(columns[column] ?? "");
-  const turned = turnedRow(ensemble, row, decision, isFree);
+  const { target, name, unit } = decisionOf(ensemble, scores);
   return {
     method: "tree_shap",
     target: name,
     unit,
     score: scores[target] ?? 0,
     expected: expected[target] ?? 0,
-    ...contributionsOf(columns, row, (column) => values[column * targets + target] ?? 0, unit, top),
-    ...(turned === undefined
-      ? {}
-      : {
-          counterfactual: {
-            changes: turned.changes.map(({ column, from, to }) => ({
-              column: columns[column] ?? String(column),
-              from: Number.isNaN(from) ? null : from,
-              to,
-            })),
-            score: turned.scores[target] ?? 0,
-            distance: turned.distance,
-          },
-        }),
+    ...contributionsOf(columns, row, (column) => values[column * targets + target] ?? 0, unit, asked.top),
+    ...(await turnedRow(ensemble, session, signature, columns, row, asked)),
   };
 }
 
-function turnedRow(
+/** The nearest change, which the model itself has to confirm where it says a label. */
+async function turnedRow(
   ensemble: TreeEnsemble,
-  row: Float32Array | Float64Array,
-  { turns }: Decision,
-  free: (column: number) => boolean,
-): ReturnType<typeof nearestChange> {
-  const precise = row instanceof Float64Array;
-  return turns && nearestChange(ensemble, row, { ...turns, free, precise });
+  session: Session,
+  signature: ModelSignature,
+  columns: readonly string[],
+  row: Numbers,
+  { fixed }: ColumnsAsked,
+): Promise<Pick<RowExplanation, "counterfactual" | "counterfactualSearch">> {
+  const { turns, target } = decisionOf(ensemble, scoresOf(ensemble, row));
+  if (!turns) return { counterfactualSearch: "not_done" };
+  const free = (column: number): boolean => !fixed.includes(columns[column] ?? "");
+  const search = nearestChange(ensemble, row, { ...turns, free, precise: row instanceof Float64Array });
+  if (search.kind !== "found") return { counterfactualSearch: search.kind };
+  const { changes, scores, distance } = search.change;
+  const changed = row.slice();
+  for (const { column, to } of changes) changed[column] = to;
+  if (await saysOneLabel(session, signature, row, changed)) return { counterfactualSearch: "none" };
+  return {
+    counterfactualSearch: "found",
+    counterfactual: {
+      changes: changes.map(({ column, from, to }) => ({
+        column: columns[column] ?? String(column),
+        from: Number.isNaN(from) ? null : from,
+        to,
+      })),
+      score: scores[target] ?? 0,
+      distance,
+    },
+  };
+}
+
+async function saysOneLabel(
+  session: Session,
+  signature: ModelSignature,
+  before: Numbers,
+  after: Numbers,
+): Promise<boolean> {
+  const output = signature.outputs.find(({ datatype }) => datatype === "INT64" || datatype === "BYTES");
+  const [input] = signature.inputs;
+  if (!output || !input) return false;
+  const labels: string[] = [];
+  for (const row of [before, after]) {
+    const said = await session.run([
+      { name: input.name, datatype: input.datatype, shape: [1, row.length], data: row },
+    ]);
+    labels.push(String(said.find(({ name }) => name === output.name)?.data[0]));
+  }
+  return labels[0] === labels[1];
 }

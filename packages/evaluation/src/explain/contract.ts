@@ -15,8 +15,8 @@ export interface ExplanationBackground {
   readonly columns: readonly string[];
   /** Of a tree ensemble: rows that passed each node, by tree and node in the file's order. */
   readonly covers?: readonly (readonly number[])[];
-  /** Of any other model: values that stand in for absent ones, row by row, each column drawn by itself, so that no row is anybody's; null is NaN. */
-  readonly standIns?: readonly (readonly (number | null)[])[];
+  /** Of any other model: values that stand in for absent ones, row by row; each is had by five rows, or is the mean of five. */
+  readonly standIns?: readonly (readonly number[])[];
 }
 
 const finite = (description: string) => Type.Number({ description });
@@ -60,9 +60,13 @@ export const Explanation = Type.Object({
   contributions: Type.Array(Contribution, { description: "The largest first, by absolute value" }),
   othersContribution: finite("Sum of the contributions that are not listed"),
   counterfactual: Type.Optional(Counterfactual),
+  counterfactualSearch: Type.Enum(["found", "none", "cut_off", "not_done"], {
+    description:
+      "Whether a change was found; `cut_off`: there was not enough time to look at all; `not_done`: the model is asked, or decides nothing",
+  }),
   reproduced: Type.Enum(["exactly", "to_rounding", "no"], {
     description:
-      "Whether the model, run again on what the record says that it got, gives the recorded answer: bit for bit, to the seventh digit, or not",
+      "Whether the model, run again on what the record says that it got, gives the recorded answer: each value the same, within a part in 100,000, or not",
   }),
 });
 export type Explanation = Static<typeof Explanation>;

@@ -1,7 +1,7 @@
 import { type CallContext, PortolanError, parseDigest } from "@portolan/kernel";
 import type { StoredPrediction } from "@portolan/predictions/contract";
 import type { EvaluationErrorCode } from "../errors.ts";
-import type { Explanation, ExplanationBackground } from "./contract.ts";
+import type { Explanation } from "./contract.ts";
 import type { ExplainDeps, RecordedRow } from "./ports.ts";
 import { findBackground } from "./store.ts";
 
@@ -24,9 +24,10 @@ export async function explainPrediction(
   call: CallContext,
   id: string,
   { row, top, fixed }: ExplanationAsked,
+  signal: AbortSignal,
 ): Promise<Explanation> {
   const prediction = await deps.predictions.get(call, id);
-  const { model } = prediction.header.context;
+  const { model, environment } = prediction.header.context;
   const digest = model && parseDigest(model.digest);
   if (!model || !digest || prediction.header.status.kind !== "ok")
     throw notExplainable("no model of this platform answered it", "Explain a prediction that a model made.");
@@ -34,14 +35,13 @@ export async function explainPrediction(
   if (!answer)
     throw notExplainable(`its payload is ${prediction.withheld ?? "not there"}`, "Nothing brings it back.");
   const { organisationId } = call.actor;
-  const found = await deps.work.read(call, (sql) => findBackground(sql, organisationId, digest));
+  const asked = { model: model.name, version: model.version, artifact: digest, environment };
+  const found = await deps.work.read(call, (sql) => findBackground(sql, organisationId, asked));
   const background = found && parseDigest(found.digest);
   if (!found || !background) throw noBackground(model.name, model.version);
-  const stored = JSON.parse(
-    Buffer.from(await deps.objects.get(background)).toString("utf8"),
-  ) as ExplanationBackground;
   const explained = await deps.explainer.explain(
     {
+      organisationId,
       model: digest,
       background,
       recorded: await recordedRow(deps, call, prediction),
@@ -50,9 +50,9 @@ export async function explainPrediction(
       top,
       fixed,
     },
-    new AbortController().signal,
+    signal,
   );
-  const { rows, trainingSetId } = stored.data;
+  const { rows, trainingSetId } = found;
   return {
     predictionId: id,
     row,
@@ -70,8 +70,8 @@ async function recordedRow(
   const { context } = header;
   const features = payload?.features;
   if (features) {
-    const { environment, endpoint } = context;
-    const asked = { environment, endpoint, artifact: context.model?.digest ?? "" };
+    const { environment, endpoint, snapshotVersion } = context;
+    const asked = { environment, endpoint, snapshotVersion, artifact: context.model?.digest ?? "" };
     const fillings = await deps.deployments.fillings(call, asked);
     const cells = fillings.find(
       (names) =>

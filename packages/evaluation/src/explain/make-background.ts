@@ -15,6 +15,7 @@ import {
 import type { EvaluationErrorCode } from "../errors.ts";
 import { type EvaluationSet, findSet } from "../store.ts";
 import type { ExplanationBackground } from "./contract.ts";
+import { notExplainable } from "./explain-prediction.ts";
 import type { ExplainDeps, ExplainedVersion } from "./ports.ts";
 import { insertBackground } from "./store.ts";
 
@@ -84,7 +85,13 @@ async function requireSet(
   version: ExplainedVersion,
   named: string | undefined,
 ): Promise<EvaluationSet> {
-  const id = named ?? version.trainingSetId;
+  const own = version.trainingSetId;
+  if (own !== undefined && named !== undefined && named !== own)
+    throw notExplainable(
+      `the platform trained ${version.model}/${version.version} on ${own}, and its answers are explained against those rows`,
+      "Leave the training set out.",
+    );
+  const id = named ?? own;
   const missing = () =>
     new PortolanError<EvaluationErrorCode>("evaluation.set_not_found", {
       detail:
@@ -109,23 +116,27 @@ export function backgroundJob(deps: ExplainDeps): JobHandler {
   return { queue: backgroundQueue, retries: 1, run: (job) => runBackground(deps, job) };
 }
 
-type Made = { readonly background: string; readonly rows: number } | { readonly unexplainable: true };
+type Made = { readonly background: string; readonly rows: number } | { readonly unexplainable: string };
 
 async function runBackground(deps: ExplainDeps, job: JobRun): Promise<JsonObject> {
   const { model, version: number, trainingSetId } = job.payload as unknown as Required<BackgroundAsked>;
   const version = await deps.versions.find(job.call, model, number);
   const set = await requireSet(deps, job.call, version, trainingSetId);
   const made = await job.effect("count", () => makeBackground(deps, version, set, job.signal));
-  if ("unexplainable" in made) return { unexplainable: true };
+  if ("unexplainable" in made) return { unexplainable: made.unexplainable };
   return job.step("publish", async (tx) => {
     const at = { environment: set.environment, useCaseId: version.useCaseId };
     await deps.artifacts.note(tx, at, [{ digest: made.background, kind: "explanation_background" }]);
     await insertBackground(tx.sql, {
       organisation_id: tx.call.actor.organisationId,
       version_id: version.id,
+      model: version.model,
+      version: version.version,
       artifact: version.artifact,
       digest: made.background,
       training_set_id: set.id,
+      environment: set.environment,
+      rows: made.rows,
       created_by: tx.call.actor.id,
       created_at: tx.now,
     });
@@ -149,7 +160,7 @@ async function makeBackground(
   if (!dataset) throw new PortolanError("kernel.internal", { detail: `${set.id} names no object` });
   const { artifact: model } = version;
   const counted = await deps.explainer.background({ model, dataset, features: set.features }, signal);
-  if (!counted) return { unexplainable: true };
+  if ("unexplainable" in counted) return counted;
   const { rows, sampledEvery, ...found } = counted;
   const background: ExplanationBackground = {
     format: 1,

@@ -38,6 +38,8 @@ export type RecordedRow =
   | { readonly kind: "body"; readonly text: string };
 
 export interface ExplainRequest {
+  /** Whose turn it takes. */
+  readonly organisationId: string;
   readonly model: Digest;
   readonly background: Digest;
   readonly recorded: RecordedRow;
@@ -59,6 +61,7 @@ export type ExplainedRow = Pick<
   | "contributions"
   | "othersContribution"
   | "counterfactual"
+  | "counterfactualSearch"
   | "reproduced"
 >;
 
@@ -68,11 +71,11 @@ export type CountedBackground = Pick<ExplanationBackground, "columns" | "covers"
 
 /** Works on models outside this process. */
 export interface Explainer {
-  /** @returns undefined for a model whose answers it cannot explain. @throws PortolanError `evaluation.not_explainable` when rows and model do not fit */
+  /** @returns why a model's answers cannot be explained, where they cannot. @throws PortolanError `evaluation.not_explainable` when rows and model do not fit */
   background(
     request: { readonly model: Digest; readonly dataset: Digest; readonly features: readonly string[] },
     signal: AbortSignal,
-  ): Promise<CountedBackground | undefined>;
+  ): Promise<CountedBackground | { readonly unexplainable: string }>;
   /** @throws PortolanError `evaluation.not_explainable` */
   explain(request: ExplainRequest, signal: AbortSignal): Promise<ExplainedRow>;
 }
@@ -91,13 +94,14 @@ export interface ExplainDeps {
     get(call: CallContext, id: string): Promise<StoredPrediction>;
   };
   readonly deployments: {
-    /** What filled the inputs of this model behind an endpoint, by each of its deployments, newest first: names as records state them, with their cells. */
+    /** What filled the inputs of this model behind an endpoint, by its deployments up to a snapshot, newest first: names as records state them, with their cells. */
     fillings(
       call: CallContext,
       asked: {
         readonly environment: Environment;
         readonly endpoint: string;
         readonly artifact: string;
+        readonly snapshotVersion: number;
       },
     ): Promise<readonly (readonly (FilledCell & { readonly name: string })[])[]>;
   };

@@ -1,11 +1,15 @@
-import type { Sql } from "@portolan/kernel";
+import { type Environment, environments, type Sql } from "@portolan/kernel";
 
 type BackgroundTable = {
   organisation_id: string;
   version_id: string;
+  model: string;
+  version: number;
   artifact: string;
   digest: string;
   training_set_id: string;
+  environment: Environment;
+  rows: number;
   created_by: string;
   created_at: number;
 };
@@ -14,30 +18,44 @@ const tables = (sql: Sql) => sql.withTables<{ "evaluation.explanation_background
 
 /** Makes this the newest of its version, also when it was that before another one. */
 export async function insertBackground(sql: Sql, row: BackgroundTable): Promise<void> {
-  const { training_set_id, created_by, created_at } = row;
+  const { training_set_id, environment, created_by, created_at } = row;
   await tables(sql)
     .insertInto("evaluation.explanation_backgrounds")
     .values(row)
     .onConflict((conflict) =>
       conflict
         .columns(["organisation_id", "version_id", "digest"])
-        .doUpdateSet({ training_set_id, created_by, created_at }),
+        .doUpdateSet({ training_set_id, environment, created_by, created_at }),
     )
     .execute();
 }
 
-/** The newest of the versions that have these bytes. */
+export interface FoundBackground {
+  readonly digest: string;
+  readonly trainingSetId: string;
+  readonly rows: number;
+}
+
+/** The newest of a version, made of rows of the prediction's environment or a later one: what anybody makes in dev explains nothing in production. */
 export async function findBackground(
   sql: Sql,
   organisationId: string,
-  artifact: string,
-): Promise<{ readonly digest: string; readonly trainingSetId: string } | undefined> {
+  of: {
+    readonly model: string;
+    readonly version: string;
+    readonly artifact: string;
+    readonly environment: Environment;
+  },
+): Promise<FoundBackground | undefined> {
   const row = await tables(sql)
     .selectFrom("evaluation.explanation_backgrounds")
-    .select(["digest", "training_set_id"])
+    .select(["digest", "training_set_id", "rows"])
     .where("organisation_id", "=", organisationId)
-    .where("artifact", "=", artifact)
+    .where("model", "=", of.model)
+    .where("version", "=", Number(of.version))
+    .where("artifact", "=", of.artifact)
+    .where("environment", "in", environments.slice(environments.indexOf(of.environment)))
     .orderBy("created_at", "desc")
     .executeTakeFirst();
-  return row && { digest: row.digest, trainingSetId: row.training_set_id };
+  return row && { digest: row.digest, trainingSetId: row.training_set_id, rows: row.rows };
 }

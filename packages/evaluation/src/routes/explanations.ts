@@ -52,10 +52,14 @@ export async function explanationRoutes(app: FastifyInstance, deps: ExplainDeps)
         response: { 200: Explanation },
       },
     },
-    (request) => {
+    (request, reply) => {
       const { row = 0, top = 5, fixed = "" } = request.query;
       const names = fixed.split(",").filter((name) => name !== "");
-      return explainPrediction(deps, request.call, request.params.id, { row, top, fixed: names });
+      const gone = new AbortController();
+      // Whoever has left takes no turn.
+      reply.raw.once("close", () => gone.abort());
+      const asked = { row, top, fixed: names };
+      return explainPrediction(deps, request.call, request.params.id, asked, gone.signal);
     },
   );
 
