@@ -119,6 +119,9 @@ describe("a recorded row", () => {
     const found = await createChildExplainer(objects).explain(await asked(), signal);
     const { contributions, othersContribution, expected, score, reproduced } = found;
     expect(reproduced).toBe("exactly");
+    const labels = (JSON.parse((await asked()).answer) as { outputs: { name: string; data: number[] }[] })
+      .outputs;
+    expect(found.decided).toBe(String(labels.find(({ name }) => name === "label")?.data[1]));
     expect(contributions).toHaveLength(2);
     const moved = contributions.reduce((sum, one) => sum + one.contribution, othersContribution);
     expect(moved + expected).toBeCloseTo(score, 12);
@@ -262,7 +265,7 @@ test("what cannot be explained is refused with its reason", async () => {
   const explainer = createChildExplainer(objects);
   await expect(explainer.explain(await asked({ row: 2 }), signal)).rejects.toMatchObject({
     code: "evaluation.not_explainable",
-    detail: "the request has 2 rows, numbered from 0",
+    detail: "the request has no row 2: it has 2, counted from 0",
   });
   const words = await objects.put(identityModel(onnxType.string, [null]));
   expect(await explainer.background({ model: words, dataset, features: ["a"] }, signal)).toEqual({

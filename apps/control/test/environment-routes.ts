@@ -251,6 +251,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   })),
   named("POST /v1/text-evaluations", { model: "arrivals", version: 1, setId: missingId("evs") }),
   named("POST /v1/models/:model/versions/:version/reference-profile", {}),
+  named("POST /v1/models/:model/versions/:version/explanation-background", {}),
   named("POST /v1/drift-counts", (world) => drift(world, sha256("ab"), [1], production)),
   {
     kind: "listed",
@@ -309,6 +310,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   named("PUT /v1/gateways/:name", { region: "elsewhere", owner: "self" }, "west"),
   { kind: "listed", route: "GET /v1/predictions", url: "/v1/predictions", of: "prediction" },
   found("GET /v1/predictions/:id", "prediction", `prd_${"0".repeat(26)}_0_0_0`),
+  found("GET /v1/predictions/:id/explanation", "prediction", `prd_${"0".repeat(26)}_0_0_0`),
   found("GET /v1/predictions/:id/proof", "prediction", `prd_${"0".repeat(26)}_0_0_0`),
   named("POST /v1/prediction-blocks", (world) => Buffer.from(world.known.get("block") ?? "", "base64")),
   {

@@ -82,7 +82,9 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   accuracy_stop: { how: "accuracy in production stops no endpoint" },
   drift_alert: { how: "drift is counted, nobody is alerted" },
   fairness_gate: { how: "groups are not compared" },
-  explainability: { how: "explanations are not made" },
+  explainability: {
+    how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",
+  },
   human_review: { how: "predictions do not wait for a person" },
   retraining: { how: "training starts by hand only" },
   retention: { by: "control", how: "payloads go when their time is over, unless a legal hold covers them" },

@@ -67,9 +67,10 @@ const barWidth = 20;
 
 /** A bar per column, to the right where it raises the score and to the left where it lowers it. */
 export function explanationText(found: Explanation): string {
-  const { model, target, unit, score, expected, contributions, othersContribution } = found;
-  const unitName = unit === "log_odds" ? "log odds" : "score";
-  const probability = unit === "log_odds" ? `, ${percent(score)} %` : "";
+  const { model, decided, target, unit, score, expected, contributions, othersContribution } = found;
+  const isOdds = unit === "log_odds";
+  const says = decided === undefined ? ":" : ` says ${decided};`;
+  const of = `the ${isOdds ? "log odds" : "score"} of ${target}`;
   const largest = Math.max(...contributions.map(({ contribution }) => Math.abs(contribution)), 1e-300);
   const width = Math.max(...contributions.map(({ column }) => column.length), 6);
   const bars = contributions.map(({ column, value, contribution }) => {
@@ -80,7 +81,7 @@ export function explanationText(found: Explanation): string {
     return `  ${column.padEnd(width)} ${said.padStart(12)}  ${signed(contribution).padStart(9)}  ${left.padStart(barWidth)}│${right}`;
   });
   return [
-    `${model.name}/${model.version} says ${target}: ${unitName} ${score.toFixed(4)}${probability}; the mean is ${expected.toFixed(4)}${unit === "log_odds" ? `, ${percent(expected)} %` : ""}`,
+    `${model.name}/${model.version}${says} ${of} ${isOdds ? "are" : "is"} ${score.toFixed(4)}${isOdds ? ` (${percent(score)} %)` : ""}, on average ${expected.toFixed(4)}; to that the columns added`,
     ...bars,
     ...(othersContribution === 0
       ? []
@@ -90,16 +91,17 @@ export function explanationText(found: Explanation): string {
   ].join("\n");
 }
 
-function turnedTexts({ counterfactual, counterfactualSearch }: Explanation): string[] {
+function turnedTexts({ counterfactual, counterfactualSearch, decided }: Explanation): string[] {
   if (counterfactualSearch === "none")
     return ["no small change of the columns was found that turns the decision"];
   if (counterfactualSearch === "cut_off")
     return ["the model has too many trees to look for a change that turns the decision"];
   if (!counterfactual) return [];
   const changes = counterfactual.changes.map(
-    ({ column, from, to }) => `${column} were ${to} in place of ${from ?? "nothing"}`,
+    ({ column, from, to }) =>
+      `${column} were ${shortest(to)} in place of ${from === null ? "nothing" : shortest(from)}`,
   );
-  return [`it would be otherwise if ${changes.join(" and ")}`];
+  return [`${decided === undefined ? "it" : "the model"} would say otherwise if ${changes.join(" and ")}`];
 }
 
 const reproducedTexts = {
@@ -110,6 +112,16 @@ const reproducedTexts = {
 
 function reproducedText({ reproduced, background }: Explanation): string {
   return `${reproducedTexts[reproduced]}; explained against ${background.rows} rows of ${background.trainingSetId}`;
+}
+
+/** The shortest decimal that is this number in single precision, which models compute in; one of double precision as it is. */
+export function shortest(value: number): string {
+  if (Math.fround(value) !== value) return String(value);
+  for (let digits = 1; digits < 9; digits++) {
+    const text = Number(value.toPrecision(digits));
+    if (Math.fround(text) === value) return String(text);
+  }
+  return String(value);
 }
 
 function percent(logOdds: number): string {

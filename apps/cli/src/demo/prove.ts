@@ -1,6 +1,7 @@
 import type { Explanation } from "@portolan/evaluation/contract";
 import { formatInstant, isPortolanError } from "@portolan/kernel";
 import { fetchProof, judgeFetchedProof, verifyOnline } from "../commands/audit.ts";
+import { shortest } from "../commands/explain.ts";
 import { checkParity, type ParityReport } from "../parity/check-parity.ts";
 import { check, until } from "./narrator.ts";
 import { purpose } from "./serve.ts";
@@ -49,13 +50,12 @@ export async function explainStep(world: World): Promise<string[]> {
     return found !== undefined;
   }, `prediction ${id} could not be explained`);
   if (!found) throw new Error("unreachable");
-  const { contributions, counterfactual, reproduced, score, expected } = found;
+  const { contributions, counterfactual, decided, reproduced, score, expected } = found;
   check(reproduced !== "no", `run again, the model gives another answer for ${id}`);
-  const turned = counterfactual?.changes.map(
-    ({ column, to }) => `${column} were ${Number(to.toPrecision(4))}`,
-  );
+  const turned = counterfactual?.changes.map(({ column, to }) => `${column} were ${shortest(to)}`);
   return [
-    `run again, the model gives the recorded answer ${reproduced === "exactly" ? "bit for bit" : "to rounding"}: log odds ${score.toFixed(2)}, the mean is ${expected.toFixed(2)}`,
+    `${id}: run again, the model gives the recorded answer ${reproduced === "exactly" ? "exactly" : "to rounding"}, ${decided === "0" ? "on time" : "late"}`,
+    `the log odds of being late are ${score.toFixed(2)}, on average ${expected.toFixed(2)}`,
     ...contributions.map(({ reason }) => reason),
     turned ? `otherwise if ${turned.join(" and ")}` : "no small change would turn it",
   ];

@@ -61,6 +61,6 @@ function busy(): PortolanError {
 function refused(reason: string): Error {
   return notExplainable(
     reason,
-    "Explain a prediction of a model that takes one table of numbers, by its own columns.",
+    "Name a row that the request has and columns that the model has; the model has to take one table of numbers.",
   );
 }

@@ -78,17 +78,28 @@ async function explain(job: Extract<ExplainChildJob, { kind: "explain" }>): Prom
   if (tensor?.shape[1] !== width)
     throw new Error(`the request has ${tensor?.shape[1] ?? 0} columns, the background ${width}`);
   const rows = values.length / width;
-  if (job.row >= rows) throw new Error(`the request has ${rows} rows, numbered from 0`);
+  if (job.row >= rows) throw new Error(`the request has no row ${job.row}: it has ${rows}, counted from 0`);
   const row = values.subarray(job.row * width, (job.row + 1) * width);
   const session = await createSession(bytes, signature);
-  const reproduced = compareAnswers(await session.run(tensors), job.answer);
+  const said = await session.run(tensors);
+  const reproduced = compareAnswers(said, job.answer);
   const ensemble = background.covers && treesOf(bytes, signature);
   if (ensemble && !(await sayTheSame(ensemble, session, signature, row)))
     throw new Error("the model says of this row something else than its trees");
   const found = ensemble
     ? await explainTrees(ensemble, session, signature, background, row, job)
     : await explainByAsking(session, signature, background, row, job);
-  return { kind: "explained", explained: { ...found, reproduced } };
+  const decided = labelOf(said, rows, job.row);
+  return {
+    kind: "explained",
+    explained: { ...found, ...(decided === undefined ? {} : { decided }), reproduced },
+  };
+}
+
+/** What the model says of a row in its first output of labels. */
+function labelOf(outputs: readonly Tensor[], rows: number, row: number): string | undefined {
+  const labels = outputs.find(({ datatype }) => datatype === "INT64" || datatype === "BYTES");
+  return labels?.data.length === rows ? String(labels.data[row]) : undefined;
 }
 
 /** As the model got them. */

@@ -1,6 +1,6 @@
 import type { ExplainedRow } from "@portolan/evaluation";
 
-export type RowExplanation = Omit<ExplainedRow, "reproduced">;
+export type RowExplanation = Omit<ExplainedRow, "reproduced" | "decided">;
 
 export interface ColumnsAsked {
   /** Contributions that are listed. */

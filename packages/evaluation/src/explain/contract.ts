@@ -53,7 +53,15 @@ export const Explanation = Type.Object({
     trainingSetId: Type.String(),
     rows: Type.Integer(),
   }),
-  target: Type.String({ description: "The class, or the value, whose score is explained" }),
+  decided: Type.Optional(
+    Type.String({
+      description: "The class that the model says, where it says one; not always the one that is explained",
+    }),
+  ),
+  target: Type.String({
+    description:
+      "The class, or the value, whose score is explained: of two classes the second, of more the highest",
+  }),
   unit: Type.Enum(["log_odds", "score"], { description: "Of scores and contributions" }),
   score: finite("Of this row"),
   expected: finite("Mean score over the background: the score is this and all contributions"),

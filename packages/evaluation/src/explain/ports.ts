@@ -54,6 +54,7 @@ export interface ExplainRequest {
 export type ExplainedRow = Pick<
   Explanation,
   | "method"
+  | "decided"
   | "target"
   | "unit"
   | "score"

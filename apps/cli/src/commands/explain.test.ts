@@ -1,0 +1,56 @@
+import type { Explanation } from "@portolan/evaluation/contract";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { explanationText, shortest } from "./explain.ts";
+
+const found: Explanation = {
+  predictionId: "prd_1",
+  row: 0,
+  model: { name: "delays", version: "1", digest: "sha256:ab" },
+  method: "tree_shap",
+  background: { digest: "sha256:cd", trainingSetId: "ts_1", rows: 200 },
+  decided: "0",
+  target: "1",
+  unit: "log_odds",
+  score: -1.5,
+  expected: -1,
+  contributions: [
+    { column: "late_share", value: 0.25, contribution: -0.75, reason: "" },
+    { column: "hour", value: null, contribution: 0.5, reason: "" },
+  ],
+  othersContribution: -0.25,
+  counterfactual: {
+    changes: [{ column: "hour", from: null, to: Math.fround(7.1) }],
+    score: 0.1,
+    distance: 1,
+  },
+  counterfactualSearch: "found",
+  reproduced: "exactly",
+};
+
+test("what the model says stands apart from the class that is explained, and bars point to where a column moved the score", () => {
+  expect(explanationText(found).split("\n")).toEqual([
+    "delays/1 says 0; the log odds of 1 are -1.5000 (18.2 %), on average -1.0000; to that the columns added",
+    `  late_share         0.25    −0.7500  ${"━".repeat(20)}│`,
+    `  hour             absent    +0.5000  ${" ".repeat(20)}│${"━".repeat(13)}`,
+    "  others                     −0.2500",
+    "the model would say otherwise if hour were 7.1 in place of nothing",
+    "run again, the model gives the recorded answer bit for bit; explained against 200 rows of ts_1",
+  ]);
+});
+
+test("a change that was not found, and a model that says something else now, are said", () => {
+  const { counterfactual: _, ...rest } = found;
+  const text = explanationText({ ...rest, counterfactualSearch: "cut_off", reproduced: "no" });
+  expect(text).toContain("too many trees to look for a change");
+  expect(text).toContain("GIVES ANOTHER ANSWER");
+});
+
+test("numbers of single precision are written as short as they can be and stay the same", () => {
+  fc.assert(
+    fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
+      expect(Math.fround(Number(shortest(value)))).toBe(value === 0 ? Number(shortest(value)) : value);
+    }),
+  );
+  expect([0.1, Math.fround(0.1), 74.5, 1281].map(shortest)).toEqual(["0.1", "0.1", "74.5", "1281"]);
+});
