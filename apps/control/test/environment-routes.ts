@@ -10,6 +10,8 @@ interface Found {
   /** Id of the thing in production, as the world knows it. */
   readonly of: string;
   readonly missing: string;
+  /** What somebody who reaches production is answered; default: 200. */
+  readonly seen?: number;
 }
 /** The request names production itself: it is refused, whatever else it names. */
 interface Named {
@@ -46,7 +48,7 @@ function found(
   of: string,
   missing: string,
   body?: object,
-): EnvironmentRoute {
+): Extract<EnvironmentRoute, { readonly kind: "found" }> {
   const url = route.slice(route.indexOf(" ") + 1);
   const request = (_world: World, id: string): ValidRequest => ({
     url: url.replace(/:[a-z]+/i, id),
@@ -310,7 +312,8 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   named("PUT /v1/gateways/:name", { region: "elsewhere", owner: "self" }, "west"),
   { kind: "listed", route: "GET /v1/predictions", url: "/v1/predictions", of: "prediction" },
   found("GET /v1/predictions/:id", "prediction", `prd_${"0".repeat(26)}_0_0_0`),
-  found("GET /v1/predictions/:id/explanation", "prediction", `prd_${"0".repeat(26)}_0_0_0`),
+  // It is there, and its version has nothing to be explained against.
+  { ...found("GET /v1/predictions/:id/explanation", "prediction", `prd_${"0".repeat(26)}_0_0_0`), seen: 409 },
   found("GET /v1/predictions/:id/proof", "prediction", `prd_${"0".repeat(26)}_0_0_0`),
   named("POST /v1/prediction-blocks", (world) => Buffer.from(world.known.get("block") ?? "", "base64")),
   {
