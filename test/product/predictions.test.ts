@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { logisticModel } from "@portolan/onnx-format/testing";
@@ -129,4 +129,25 @@ describe("portolan predictions", () => {
     await soon(async () => (await product.cli("audit", "prove", id, "--out", proof)).code === 0);
     expect((await done(`audit check-proof ${proof}`)).out).toContain("proved");
   }, 120_000);
+});
+
+test("portolan policy replace shows what would come and go, puts a folder's policies in force, and refuses what is no policy", async () => {
+  const policies = join(folder, "policies");
+  mkdirSync(policies);
+  const policy = `@id("nobody-deploys")
+@description("Endpoints stay as they are.")
+forbid (principal, action == Action::"serving:deploy", resource);
+`;
+  writeFileSync(join(policies, "own.cedar"), "permit (principal, action, resource);");
+  const refused = await product.cli("policy", "replace", "--policies", policies);
+  expect([refused.code, refused.out]).toEqual([1, ""]);
+  expect(refused.err).toMatch(/identity\.\w*polic\w*/);
+  expect((await done("policy list")).out).toContain("none of your own");
+  writeFileSync(join(policies, "own.cedar"), policy);
+  const dry = await done(`policy replace --policies ${policies} --dry-run`);
+  expect(dry.out).toMatch(/^new +own\.cedar/);
+  expect((await done("policy list")).out).toContain("none of your own");
+  await done(`policy replace --policies ${policies}`);
+  expect((await done("policy list")).out).toContain("nobody-deploys");
+  expect((await done(`policy replace --policies ${policies}`)).out).toContain("no change");
 });

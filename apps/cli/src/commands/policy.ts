@@ -2,7 +2,7 @@ import { access } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { PortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
-import type { CliContext } from "../context.ts";
+import { type CliContext, connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import type { ContextOf } from "../program.ts";
 import { readAll, readYaml } from "../project-files.ts";
@@ -11,7 +11,12 @@ export function registerPolicyCommands(program: Command, contextOf: ContextOf): 
   const policy = program
     .command("policy")
     .description("An organisation's own authorization policies")
-    .addHelpText("after", "\nExample:\n  portolan policy test policy-tests.yaml");
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan policy test policy-tests.yaml\n  portolan policy replace --policies policies --as admin",
+    );
+  registerList(policy, contextOf);
+  registerReplace(policy, contextOf);
   policy
     .command("test <file>")
     .description(
@@ -44,6 +49,56 @@ export function registerPolicyCommands(program: Command, contextOf: ContextOf): 
         ].join("\n"),
       );
     });
+}
+
+interface PolicySet {
+  readonly version: number;
+  readonly files: readonly { readonly name: string; readonly text: string }[];
+}
+
+function registerList(policy: Command, contextOf: ContextOf): void {
+  policy
+    .command("list")
+    .description("Your organisation's own policies, as they are in force")
+    .addHelpText("after", "\nExample:\n  portolan policy list --as admin")
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(command);
+      const found = await (await connect(context)).json<PolicySet>({ path: "/v1/policies" });
+      const texts = found.files.map(({ name, text }) => `// ${name}\n${text.trimEnd()}`);
+      context.output.result(found, texts.length === 0 ? "none of your own" : texts.join("\n\n"));
+    });
+}
+
+function registerReplace(policy: Command, contextOf: ContextOf): void {
+  policy
+    .command("replace")
+    .description("Put a folder's policies in place of all that your organisation has of its own")
+    .requiredOption("--policies <folder>", "folder with *.cedar files")
+    .option("--dry-run", "say which would come and go, and change nothing")
+    .addHelpText("after", "\nExample:\n  portolan policy replace --policies policies --dry-run --as admin")
+    .action(async (options: { policies: string; dryRun?: boolean }, command: Command) => {
+      const context = contextOf(command);
+      const files = await readPolicies(context, options.policies);
+      const api = await connect(context);
+      const before = await api.json<PolicySet>({ path: "/v1/policies" });
+      const changes = changesOf(before.files, files);
+      const isChanged = changes.length > 0;
+      if (isChanged && options.dryRun !== true)
+        await api.json({ method: "PUT", path: "/v1/policies", body: { files } });
+      const said = isChanged ? changes.map(({ what, name }) => `${what.padEnd(8)} ${name}`) : ["no change"];
+      context.output.result({ changes, dryRun: options.dryRun === true }, said.join("\n"));
+    });
+}
+
+type PolicyFile = PolicySet["files"][number];
+
+function changesOf(before: readonly PolicyFile[], after: readonly PolicyFile[]) {
+  const old = new Map(before.map(({ name, text }) => [name, text]));
+  const now = new Map(after.map(({ name, text }) => [name, text]));
+  return [...new Set([...old.keys(), ...now.keys()])].sort().flatMap((name) => {
+    if (old.get(name) === now.get(name)) return [];
+    return [{ name, what: old.has(name) ? (now.has(name) ? "changed" : "removed") : "new" }];
+  });
 }
 
 /** A folder that was named must hold policies: a test against none would prove nothing. */

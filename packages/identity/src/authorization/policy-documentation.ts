@@ -61,7 +61,7 @@ export function policyDocumentation(): string {
 const ownPolicies = [
   "## Your own policies",
   "",
-  "An organisation adds files to `policies/` beside its charter. Every policy carries `@id` and `@description`; the set",
+  "An organisation keeps files in a folder of its own, and puts them in force with `portolan policy replace --policies FOLDER`, which replaces all that it had before. Every policy carries `@id` and `@description`; the set",
   "is checked against the schema before it is stored, and can narrow what the built-in policies permit or permit more",
   "inside the walls. `portolan policy test` runs a file of expected decisions:",
   "",
