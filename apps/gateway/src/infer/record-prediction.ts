@@ -25,25 +25,32 @@ export function appendRecord(
   ending: Ending,
 ): Promise<string> {
   const { purpose, onBehalfOf } = progress.admission ?? {};
+  return submitted(
+    writer,
+    {
+      context,
+      principal: progress.principal,
+      requestId: progress.requestId,
+      receivedAt: progress.receivedAt,
+      ...(purpose === undefined ? {} : { purpose }),
+      ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
+      ...ending,
+    },
+    durability,
+  );
+}
+
+async function submitted(
+  writer: PredictionWriter,
+  record: PredictionRecord,
+  durability: Durability,
+): Promise<string> {
   try {
-    const { id, written } = writer.submit(
-      {
-        context,
-        principal: progress.principal,
-        requestId: progress.requestId,
-        receivedAt: progress.receivedAt,
-        ...(purpose === undefined ? {} : { purpose }),
-        ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
-        ...ending,
-      },
-      { durability },
-    );
-    return written.then(
-      () => id,
-      (cause: unknown) => Promise.reject(unavailable(cause)),
-    );
+    const { id, written } = writer.submit(record, { durability });
+    await written;
+    return id;
   } catch (cause) {
-    return Promise.reject(unavailable(cause));
+    throw unavailable(cause);
   }
 }
 
@@ -70,24 +77,32 @@ export function appendAnswer(
   { answer, written }: { readonly answer: ChainAnswer; readonly written: WrittenAnswer },
 ): Promise<string> {
   const { by, fallback } = answer;
+  const record: Writable<PredictionRecord> = {
+    context: contextOf(answer),
+    principal: progress.principal,
+    requestId: progress.requestId,
+    receivedAt: progress.receivedAt,
+    inputs: { mediaType: call.mediaType, bytes: progress.body ?? new Uint8Array() },
+    outputs: { mediaType: written.contentType, bytes: written.body },
+    latency: latencyOf(progress, answer),
+    status: answered,
+  };
+  // Set one by one: putting it together by spreading takes several times as long, and every answer has a record.
+  const { purpose, onBehalfOf } = progress.admission ?? {};
+  if (purpose !== undefined) record.purpose = purpose;
+  if (onBehalfOf !== undefined) record.onBehalfOf = onBehalfOf;
+  if (answer.used.length > 0) record.features = answer.used;
   const whyNotFirst = fallback?.reason ?? answer.failover;
+  if (whyNotFirst !== undefined) record.fallbackReason = whyNotFirst;
+  if (answer.statedTime !== undefined) record.eventTime = answer.statedTime;
   const replayOf = replayedId(call);
-  return appendRecord(
-    writer,
-    progress,
-    { context: contextOf(answer), durability: by.route.durability },
-    {
-      inputs: { mediaType: call.mediaType, bytes: progress.body ?? new Uint8Array() },
-      outputs: { mediaType: written.contentType, bytes: written.body },
-      ...(answer.used.length === 0 ? {} : { features: answer.used }),
-      ...(whyNotFirst === undefined ? {} : { fallbackReason: whyNotFirst }),
-      ...(answer.statedTime === undefined ? {} : { eventTime: answer.statedTime }),
-      ...(replayOf === undefined ? {} : { replayOf }),
-      latency: latencyOf(progress, answer),
-      status: { kind: "ok" },
-    },
-  );
+  if (replayOf !== undefined) record.replayOf = replayOf;
+  return submitted(writer, record, by.route.durability);
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+const answered = { kind: "ok" } as const;
 
 function contextOf({ by, fallback, failover }: ChainAnswer): PredictionContext {
   if (!fallback) return failover && by.backend ? by.backend.failoverContext : by.context;
