@@ -115,7 +115,8 @@ async function untilNobodyComes(server: Server): Promise<void> {
 const oneWriteBytes = 16 * 1024;
 
 function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return buffer.toString("latin1");
 }
 
 async function respond(
@@ -151,12 +152,12 @@ function write(request: IncomingMessage, response: ServerResponse, answer: Answe
   const body = typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body;
   // HTTP/2 has no such header: there one stream is given up, and the connection goes on.
   const isHttp2 = request.httpVersionMajor === 2;
-  response.writeHead(answer.status, {
-    ...answer.headers,
-    "content-type": answer.contentType,
-    "content-length": body.length,
-    ...((unread || closing) && !isHttp2 ? { connection: "close" } : {}),
-  });
+  // Name, value, name, value: an object's names would be looked up one by one.
+  const fields: (string | number)[] = [];
+  for (const name in answer.headers) fields.push(name, answer.headers[name] ?? "");
+  fields.push("content-type", answer.contentType, "content-length", body.length);
+  if ((unread || closing) && !isHttp2) fields.push("connection", "close");
+  response.writeHead(answer.status, fields);
   if (request.method === "HEAD") response.end();
   else if (isHttp2 || body.length > oneWriteBytes) response.end(body);
   // As text of one byte per character it goes out with the headers in one write: half the cost of two buffers.
