@@ -40,6 +40,7 @@ export function appendRecord(
   );
 }
 
+/** @returns the record's id, once it is as safe as asked */
 async function submitted(
   writer: PredictionWriter,
   record: PredictionRecord,
