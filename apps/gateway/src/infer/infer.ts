@@ -16,7 +16,7 @@ import type { InferCall } from "./infer-call.ts";
 import { LoopTurn } from "./loop-turn.ts";
 import { type MirrorDeps, mirror } from "./mirror.ts";
 import { latencyOf, type Progress, serverTiming } from "./progress.ts";
-import { appendAnswer, appendRecord } from "./record-prediction.ts";
+import { appendRecord, notRecorded, submitAnswer } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
 import { isShed, shedAnswer } from "./shed.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
@@ -179,7 +179,14 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
   );
   const logStart = performance.now();
   progress.logStartMs = logStart;
-  const id = await appendAnswer(deps.writer, progress, call, { answer, written });
+  let id: string;
+  try {
+    const submitted = submitAnswer(deps.writer, progress, call, { answer, written });
+    await submitted.written;
+    ({ id } = submitted);
+  } catch (cause) {
+    throw notRecorded(cause);
+  }
   const endMs = performance.now();
   progress.logEndMs = endMs;
   if (!fallback) note(deps, answered, { outputMs: logStart - writeStart, totalMs: endMs - progress.startMs });

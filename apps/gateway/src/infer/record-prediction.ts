@@ -4,6 +4,7 @@ import type {
   PredictionContext,
   PredictionRecord,
   PredictionWriter,
+  Submitted,
 } from "@portolan/predictions/contract";
 import type { ServingErrorCode } from "@portolan/serving/policy";
 import type { ChainAnswer } from "./answer-chain.ts";
@@ -18,44 +19,35 @@ type Ending = Pick<PredictionRecord, "latency" | "status"> & Partial<PredictionR
  * @returns its id, once the record is as safe as the charter asks
  * @throws PortolanError `serving.log_unavailable`, `serving.record_too_large`: what cannot be recorded is not answered
  */
-export function appendRecord(
+export async function appendRecord(
   writer: PredictionWriter,
   progress: Progress,
   { context, durability }: { readonly context: PredictionContext; readonly durability: Durability },
   ending: Ending,
 ): Promise<string> {
   const { purpose, onBehalfOf } = progress.admission ?? {};
-  return submitted(
-    writer,
-    {
-      context,
-      principal: progress.principal,
-      requestId: progress.requestId,
-      receivedAt: progress.receivedAt,
-      ...(purpose === undefined ? {} : { purpose }),
-      ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
-      ...ending,
-    },
-    durability,
-  );
-}
-
-/** @returns the record's id, once it is as safe as asked */
-async function submitted(
-  writer: PredictionWriter,
-  record: PredictionRecord,
-  durability: Durability,
-): Promise<string> {
   try {
-    const { id, written } = writer.submit(record, { durability });
+    const { id, written } = writer.submit(
+      {
+        context,
+        principal: progress.principal,
+        requestId: progress.requestId,
+        receivedAt: progress.receivedAt,
+        ...(purpose === undefined ? {} : { purpose }),
+        ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
+        ...ending,
+      },
+      { durability },
+    );
     await written;
     return id;
   } catch (cause) {
-    throw unavailable(cause);
+    throw notRecorded(cause);
   }
 }
 
-function unavailable(cause: unknown): PortolanError<ServingErrorCode> {
+/** What the caller is told when a record could not be written. */
+export function notRecorded(cause: unknown): PortolanError<ServingErrorCode> {
   if (isPortolanError(cause) && cause.code === "predictions.record_too_large")
     return new PortolanError<ServingErrorCode>("serving.record_too_large", {
       detail:
@@ -70,13 +62,17 @@ function unavailable(cause: unknown): PortolanError<ServingErrorCode> {
   });
 }
 
-/** The record of an answer: by which version, from what, and what it said. */
-export function appendAnswer(
+/**
+ * Hands over the record of an answer: by which version, from what, and what it said.
+ * @returns its id, and when it is as safe as the charter asks; whoever waits for that says `notRecorded` when it fails
+ * @throws what `PredictionWriter.submit` throws
+ */
+export function submitAnswer(
   writer: PredictionWriter,
   progress: Progress,
   call: Pick<InferCall, "mediaType" | "headers">,
   { answer, written }: { readonly answer: ChainAnswer; readonly written: WrittenAnswer },
-): Promise<string> {
+): Submitted {
   const { by, fallback } = answer;
   const record: Writable<PredictionRecord> = {
     context: contextOf(answer),
@@ -98,7 +94,7 @@ export function appendAnswer(
   if (answer.statedTime !== undefined) record.eventTime = answer.statedTime;
   const replayOf = replayedId(call);
   if (replayOf !== undefined) record.replayOf = replayOf;
-  return submitted(writer, record, by.route.durability);
+  return writer.submit(record, { durability: by.route.durability });
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
