@@ -26,7 +26,7 @@ export function joinRows(requests: readonly (readonly Tensor[])[], rows: number)
   const first = requests[0] ?? [];
   return first.map(({ name, datatype, shape }, at) => {
     const parts = requests.map((inputs) => inputs[at]?.data ?? []);
-    return { name, datatype, shape: shape.with(0, rows), data: joinData(datatype, parts) };
+    return { name, datatype, shape: [rows, ...shape.slice(1)], data: joinData(datatype, parts) };
   });
 }
 
@@ -65,5 +65,5 @@ function cutRows({ name, datatype, shape, data }: Tensor, from: number, rows: nu
   const width = data.length / total;
   const [start, end] = [from * width, (from + rows) * width];
   const part = Array.isArray(data) ? data.slice(start, end) : (data as Float32Array).subarray(start, end);
-  return { name, datatype, shape: shape.with(0, rows), data: part };
+  return { name, datatype, shape: [rows, ...shape.slice(1)], data: part };
 }
