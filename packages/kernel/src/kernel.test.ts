@@ -36,7 +36,7 @@ describe("ids", () => {
   test("have every character at each of their sixteen random places", () => {
     const seen = Array.from({ length: 16 }, () => new Set<string>());
     for (let i = 0; i < 4000; i++)
-      for (const [place, character] of [...newId("model", asEpochMicros(0)).slice(-16)].entries())
+      for (const [place, character] of Array.from(newId("model", asEpochMicros(0)).slice(-16)).entries())
         seen[place]?.add(character);
     expect(seen.map(({ size }) => size)).toEqual(seen.map(() => 32));
   });
