@@ -136,7 +136,7 @@ test("portolan policy replace shows what would come and go, puts a folder's poli
   mkdirSync(policies);
   const policy = `@id("nobody-deploys")
 @description("Endpoints stay as they are.")
-forbid (principal, action == Action::"serving:deploy", resource);
+forbid (principal, action == Portolan::Action::"serving:deploy", resource);
 `;
   writeFileSync(join(policies, "own.cedar"), "permit (principal, action, resource);");
   const refused = await product.cli("policy", "replace", "--policies", policies);

@@ -82,8 +82,10 @@ let lastMillis = -1;
 let lastTimePart = "";
 
 const randomCharacters = 16;
+/** All pairs of characters: an id is put together from eight of them in half the time that sixteen characters take. */
+const pairs = Array.from({ length: 1024 }, (_, n) => alphabet.charAt(n >> 5) + alphabet.charAt(n & 31));
 /** One call to the system's generator for 256 ids: a call for each was a twentieth of a prediction's cost. */
-const pool = Buffer.alloc(256 * randomCharacters);
+const pool = new Uint16Array((256 * randomCharacters) / 2);
 let used = pool.length;
 
 function randomPart(): string {
@@ -92,7 +94,6 @@ function randomPart(): string {
     used = 0;
   }
   let text = "";
-  for (const end = used + randomCharacters; used < end; used++)
-    text += alphabet.charAt(pool.readUInt8(used) & 31);
+  for (const end = used + randomCharacters / 2; used < end; used++) text += pairs[(pool[used] ?? 0) & 1023];
   return text;
 }

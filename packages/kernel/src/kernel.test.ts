@@ -33,6 +33,14 @@ describe("ids", () => {
     expect(parseId("model", `${id}x`)).toBeUndefined();
   });
 
+  test("have every character at each of their sixteen random places", () => {
+    const seen = Array.from({ length: 16 }, () => new Set<string>());
+    for (let i = 0; i < 4000; i++)
+      for (const [place, character] of Array.from(newId("model", asEpochMicros(0)).slice(-16)).entries())
+        seen[place]?.add(character);
+    expect(seen.map(({ size }) => size)).toEqual(seen.map(() => 32));
+  });
+
   test("ids sort as text in the order of their milliseconds", () => {
     const instant = fc.integer({ min: 0, max: 4_000_000_000_000 });
     fc.assert(

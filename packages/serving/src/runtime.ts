@@ -83,7 +83,7 @@ export interface RunOptions {
   /** Default `normal`. */
   readonly priority?: RunPriority;
   /** How the request's deployment has it share runs; absent: at once with whatever waits. */
-  readonly batching?: BatchTerms;
+  readonly batching?: BatchTerms | undefined;
   /** What its endpoint may try a second time; absent: the model's own budget. */
   readonly retries?: RetryBudget;
   /** For a model that another server runs; nobody else looks at it. */

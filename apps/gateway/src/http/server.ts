@@ -7,6 +7,7 @@ import { compressAnswer } from "./compress.ts";
 import { endStream } from "./http2-sessions.ts";
 import { malformedAnswer } from "./malformed.ts";
 import { createSecureServer } from "./secure-server.ts";
+import { UnderWay } from "./under-way.ts";
 import { writeStream } from "./write-stream.ts";
 
 const lastWordsMs = 1000;
@@ -43,19 +44,15 @@ const backlog = 4096;
 
 /** node:http itself: a framework's routing and hooks would cost more than the whole governance does. */
 export async function listen(options: ServerOptions): Promise<ListeningServer> {
-  let open = 0;
   let closing = false;
-  let idle: (() => void) | undefined;
-  const running = new Set<Promise<void>>();
+  const isClosing = (): boolean => closing;
+  const open = new UnderWay();
+  const onClose = (): void => open.end();
+  const running = new UnderWay();
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
-    open++;
-    response.on("close", () => {
-      open--;
-      if (open === 0) idle?.();
-    });
-    const answered = respond(options.handle, request, response, () => closing);
-    running.add(answered);
-    void answered.finally(() => running.delete(answered));
+    open.begin();
+    response.on("close", onClose);
+    void respond(options.handle, request, response, isClosing, running);
   };
   const server: Server = options.tls
     ? createSecureServer(options.tls, options.certificates, limits, listener)
@@ -76,16 +73,11 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
       await untilNobodyComes(server);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      if (open > 0) {
-        await Promise.race([
-          new Promise<void>((resolve) => (idle = resolve)),
-          new Promise((resolve) => setTimeout(resolve, drainMs).unref()),
-        ]);
-      }
+      await Promise.race([open.none(), new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
       server.closeAllConnections();
       await closed;
       // Streams that were cut off have their records to write.
-      await Promise.race([Promise.allSettled(running), sleep(lastWordsMs)]);
+      await Promise.race([running.none(), sleep(lastWordsMs)]);
     },
   };
 }
@@ -115,7 +107,8 @@ async function untilNobodyComes(server: Server): Promise<void> {
 const oneWriteBytes = 16 * 1024;
 
 function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return buffer.toString("latin1");
 }
 
 async function respond(
@@ -123,19 +116,25 @@ async function respond(
   request: IncomingMessage,
   response: ServerResponse,
   isClosing: () => boolean,
+  running: UnderWay,
 ): Promise<void> {
-  let answer: Answer;
+  running.begin();
   try {
-    answer = await handle(request);
-  } catch (error) {
-    answer = errorAnswer(error, "");
+    let answer: Answer;
+    try {
+      answer = await handle(request);
+    } catch (error) {
+      answer = errorAnswer(error, "");
+    }
+    const accepted = request.headers["accept-encoding"];
+    if (accepted !== undefined) answer = await compressAnswer(answer, accepted);
+    // What was refused by its headers alone is answered before the parser comes to the body that arrived with them.
+    if (!request.complete && answer.stream === undefined) await restOf(request);
+    if (answer.stream) await writeStream(request, response, answer);
+    else write(request, response, answer, isClosing());
+  } finally {
+    running.end();
   }
-  const accepted = request.headers["accept-encoding"];
-  if (accepted !== undefined) answer = await compressAnswer(answer, accepted);
-  // What was refused by its headers alone is answered before the parser comes to the body that arrived with them.
-  if (!request.complete && answer.stream === undefined) await restOf(request);
-  if (answer.stream) await writeStream(request, response, answer);
-  else write(request, response, answer, isClosing());
 }
 
 /** Takes in the rest of a short body that is already here, so that a refusal does not cost the caller its connection. */
@@ -151,12 +150,12 @@ function write(request: IncomingMessage, response: ServerResponse, answer: Answe
   const body = typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body;
   // HTTP/2 has no such header: there one stream is given up, and the connection goes on.
   const isHttp2 = request.httpVersionMajor === 2;
-  response.writeHead(answer.status, {
-    ...answer.headers,
-    "content-type": answer.contentType,
-    "content-length": body.length,
-    ...((unread || closing) && !isHttp2 ? { connection: "close" } : {}),
-  });
+  // Name, value, name, value: an object's names would be looked up one by one.
+  const fields: (string | number)[] = [];
+  for (const name in answer.headers) fields.push(name, answer.headers[name] ?? "");
+  fields.push("content-type", answer.contentType, "content-length", body.length);
+  if ((unread || closing) && !isHttp2) fields.push("connection", "close");
+  response.writeHead(answer.status, fields);
   if (request.method === "HEAD") response.end();
   else if (isHttp2 || body.length > oneWriteBytes) response.end(body);
   // As text of one byte per character it goes out with the headers in one write: half the cost of two buffers.

@@ -3,6 +3,7 @@ import type { FallbackStep } from "@portolan/serving/contract";
 import {
   FeaturesMissing,
   type InferRequest,
+  type RetryBudget,
   type RunOutcome,
   type RunPriority,
   type ServingErrorCode,
@@ -66,7 +67,7 @@ export interface Asked {
   /** Aborted when the caller has left; absent where no server elsewhere would be working for it. */
   readonly gone?: AbortSignal | undefined;
   /** Absent where nobody is told of a trace. */
-  readonly upstreams?: UpstreamCalls;
+  readonly upstreams?: UpstreamCalls | undefined;
 }
 
 /** Part of the time that is left which is kept for each later step, so that it answers within the contract too; at most half in all. */
@@ -192,7 +193,7 @@ async function tryVersion(
       breaker.abstained();
       return { kind: "not", reason: "non_finite", fault: gap };
     }
-    const options = { ...optionsOf(asked, version, later), retries };
+    const options = optionsOf(asked, version, later, retries);
     const ran = await runVersion(deps, version, request, asked.receivedAt, options, cache);
     const { outcome } = ran;
     const now = performance.now();
@@ -207,8 +208,8 @@ async function tryVersion(
       }
       // The wait for a turn is what the in-flight bound sees to; the model is slow when its runs are.
       breaker.succeeded(now, outcome.waitMicros === undefined ? now - startMs : outcome.runMicros / 1000);
-      const given = { ...outcome, outputs: judged.outputs };
-      return { kind: "answered", answer: chainAnswer(version, request, ran, given, cache !== undefined) };
+      const answer = chainAnswer(version, request, ran, outcome, judged.outputs, cache !== undefined);
+      return { kind: "answered", answer };
     }
     const hadNoTurn = outcome.kind === "overloaded" || (outcome.kind === "timeout" && outcome.ranMs === 0);
     if (hadNoTurn) waitMs = Number.MAX_VALUE;
@@ -230,16 +231,16 @@ async function tryVersion(
   }
 }
 
-function optionsOf(asked: Asked, { route }: ActiveRoute, later: number) {
+function optionsOf(asked: Asked, { route }: ActiveRoute, later: number, retries: RetryBudget) {
   const { priority, upstreams, gone, champion } = asked;
-  const { batching } = champion.route;
   return {
     timeoutMs: Math.max(1, Math.floor(shareMs(asked, later))),
     longestMs: route.limits.timeoutMs,
     priority,
     upstreams,
     gone,
-    ...(batching ? { batching } : {}),
+    retries,
+    batching: champion.route.batching,
   };
 }
 
@@ -260,7 +261,8 @@ function chainAnswer(
   by: ActiveRoute,
   request: InferRequest,
   { inputs, used, statedTime, featuresMicros, queueMicros }: VersionAnswer,
-  { outputs, runMicros, batchRows, isCached }: Extract<RunOutcome, { kind: "ok" }>,
+  { runMicros, batchRows, isCached }: Extract<RunOutcome, { kind: "ok" }>,
+  outputs: readonly Tensor[],
   isKept: boolean,
 ): ChainAnswer {
   const cache = isKept ? (isCached ? "hit" : "miss") : undefined;

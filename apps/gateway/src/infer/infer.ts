@@ -2,12 +2,13 @@ import { type Clock, type Environment, earlyMessages, newId } from "@portolan/ke
 import type { ModelSignature } from "@portolan/onnx-format";
 import { badRequest, type InferRequest, type RunPriority, rowsOf } from "@portolan/serving/policy";
 import { type Answer, errorAnswer } from "../http/answers.ts";
-import { rateHeaders } from "../limits/caller-limits.ts";
+import { rateHeaders, setRateHeaders } from "../limits/caller-limits.ts";
 import type { ExtractionGuard } from "../limits/extraction/extraction-guard.ts";
 import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/serving-state.ts";
 import { type Admission, type AdmissionDeps, admit, chosenVersion, takeTurn } from "./admission.ts";
 import { findRoute, readPurpose } from "./admit.ts";
 import { type Asked, answerByChain, type ChainAnswer } from "./answer-chain.ts";
+import { setAnswerHeaders } from "./answer-headers.ts";
 import { type ConcludeDeps, conclude } from "./conclude.ts";
 import { countForDrift } from "./count-for-drift.ts";
 import { featuresParameter } from "./features-used.ts";
@@ -15,13 +16,12 @@ import type { InferCall } from "./infer-call.ts";
 import { LoopTurn } from "./loop-turn.ts";
 import { type MirrorDeps, mirror } from "./mirror.ts";
 import { latencyOf, type Progress, serverTiming } from "./progress.ts";
-import { appendAnswer, appendRecord } from "./record-prediction.ts";
+import { appendRecord, notRecorded, submitAnswer } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
 import { isShed, shedAnswer } from "./shed.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 import { upstreamCallsOf } from "./upstream-calls.ts";
-import { whereHeaders } from "./where-headers.ts";
 
 export interface InferDeps extends MirrorDeps, AdmissionDeps, ConcludeDeps {
   readonly clock: Clock;
@@ -102,18 +102,24 @@ async function predict(
     priority: priorityOf(request, priority),
     timeoutMs: timeoutOf(request, chosen),
     elapsedMs: () => performance.now() - readyMs,
-    ...(upstreams ? { upstreams } : {}),
+    upstreams,
   };
   const answer = await answerFor(deps, asked, call);
-  progress.timed = { ...answer, readyMs: readyMs + readMs, isFallback: answer.fallback !== undefined };
-  return reply(deps, call, { asked, answer, admission, progress, readMs });
+  const { featuresMicros, queueMicros, runMicros, fallback } = answer;
+  const isFallback = fallback !== undefined;
+  progress.timed = { featuresMicros, queueMicros, runMicros, readyMs: readyMs + readMs, isFallback };
+  return await reply(deps, call, { asked, answer, admission, progress, readMs });
 }
 
 /** Servers elsewhere are told when the caller leaves; what runs here is over before that pays. */
-async function answerFor(deps: InferDeps, asked: Asked, call: InferCall): Promise<ChainAnswer> {
+function answerFor(deps: InferDeps, asked: Asked, call: InferCall): Promise<ChainAnswer> {
   const { chosen, champion } = asked;
-  if (!runsElsewhere(chosen) && !runsElsewhere(champion) && !champion.others.backends.some(runsElsewhere))
-    return answerByChain(deps, asked);
+  return runsElsewhere(chosen) || runsElsewhere(champion) || champion.others.backends.some(runsElsewhere)
+    ? answerWhileAwaited(deps, asked, call)
+    : answerByChain(deps, asked);
+}
+
+async function answerWhileAwaited(deps: InferDeps, asked: Asked, call: InferCall): Promise<ChainAnswer> {
   const caller = call.watchCaller();
   try {
     return await answerByChain(deps, { ...asked, gone: caller.signal });
@@ -165,7 +171,7 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
     {
       modelName: call.model,
       modelVersion: String(by.route.model.version),
-      ...(request.id === undefined ? {} : { id: request.id }),
+      id: request.id,
       parameters: parametersOf(answer),
       outputs: answer.outputs,
     },
@@ -173,36 +179,36 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
   );
   const logStart = performance.now();
   progress.logStartMs = logStart;
-  const id = await appendAnswer(deps.writer, progress, call, { answer, written });
+  let id: string;
+  try {
+    const submitted = submitAnswer(deps.writer, progress, call, { answer, written });
+    await submitted.written;
+    ({ id } = submitted);
+  } catch (cause) {
+    throw notRecorded(cause);
+  }
   const endMs = performance.now();
   progress.logEndMs = endMs;
   if (!fallback) note(deps, answered, { outputMs: logStart - writeStart, totalMs: endMs - progress.startMs });
   countForDrift(deps.drift, progress, call, answer);
   if (!fallback) deps.guard?.observe(by, admission.caller.principalId, request.inputs, answer.outputs);
   if (asked.champion.others.shadows.length > 0) mirror(deps, asked, call, progress);
-  return {
-    status: 200,
-    code: "",
-    contentType: written.contentType,
-    body: written.body,
-    headers: {
-      ...progress.headers,
-      ...rateHeaders(admission.limit, endMs),
-      ...written.headers,
-      "x-portolan-prediction-id": id,
-      "server-timing": serverTiming(progress, answer, Math.round((endMs - logStart) * 1000)),
-      ...whereHeaders(deps.metrics, answer),
-      ...(answer.cache === undefined ? undefined : { "x-portolan-cache": answer.cache }),
-      ...(fallback
-        ? { "x-portolan-fallback": fallback.reason, "x-portolan-answered-by": fallback.answeredBy }
-        : undefined),
-    },
-  };
+  // Set one by one: putting objects together by spreading them takes several times as long.
+  const headers: Record<string, string> = { ...progress.headers };
+  setRateHeaders(headers, admission.limit, endMs);
+  for (const name in written.headers) headers[name] = written.headers[name] ?? "";
+  headers["x-portolan-prediction-id"] = id;
+  headers["server-timing"] = serverTiming(progress, answer, Math.round((endMs - logStart) * 1000));
+  setAnswerHeaders(headers, deps.metrics, answer);
+  return { status: 200, code: "", contentType: written.contentType, body: written.body, headers };
 }
+
+const noParameters: Readonly<Record<string, string>> = {};
 
 /** Who answered where it was not the model, and how fresh the features are that were read. */
 function parametersOf({ by, fallback, used }: ChainAnswer): Readonly<Record<string, string>> {
   const features = featuresParameter(by.route.features, used);
+  if (!fallback && features === undefined) return noParameters;
   return {
     ...(fallback ? { fallback: fallback.reason, answered_by: fallback.answeredBy } : undefined),
     ...(features === undefined ? undefined : { features }),
@@ -219,7 +225,7 @@ function note(
     {
       rows,
       batchRows: answer.batchRows ?? rows,
-      ...(answer.cache === undefined ? {} : { cache: answer.cache }),
+      cache: answer.cache,
       totalNs: nanos(totalMs),
       queueNs: (answer.queueMicros ?? 0) * 1000,
       inputNs: nanos(readMs) + (answer.featuresMicros ?? 0) * 1000,
@@ -258,9 +264,9 @@ function nanos(ms: number): number {
  */
 function stillServing(deps: InferDeps, admitted: Admission, call: InferCall, progress: Progress): Admission {
   const { state } = deps.snapshots;
-  const { champion: before, ...stated } = admitted;
+  const before = admitted.champion;
   if (!state || (!isClosed(before) && !before.others.backends.some(isClosed))) return admitted;
-  const { purpose: _, ...kept } = stated;
+  const { champion: _, purpose: __, ...kept } = admitted;
   const champion = findRoute(state, admitted.caller, call);
   const purpose = readPurpose(champion, call.headers);
   const admission = { ...kept, champion, ...(purpose === undefined ? {} : { purpose }) };

@@ -26,14 +26,16 @@ function exemplarOf({ traced, receivedAt }: Progress) {
 }
 
 function known(metrics: Metrics, active: ActiveRoute, answer: Answer): Meters {
+  // The status goes with the code; a success has none.
+  const found = metersOf.get(metrics)?.get(active)?.get(answer.code);
+  if (found) return found;
   const byRoute = metersOf.get(metrics) ?? new WeakMap<ActiveRoute, Map<string, Meters>>();
   metersOf.set(metrics, byRoute);
   const byOutcome = byRoute.get(active) ?? new Map<string, Meters>();
   byRoute.set(active, byOutcome);
-  // The status goes with the code; a success has none.
-  const found = byOutcome.get(answer.code) ?? meters(metrics, active, answer);
-  byOutcome.set(answer.code, found);
-  return found;
+  const made = meters(metrics, active, answer);
+  byOutcome.set(answer.code, made);
+  return made;
 }
 
 function meters(metrics: Metrics, active: ActiveRoute | undefined, { status, code }: Answer): Meters {

@@ -4,6 +4,7 @@ import type {
   PredictionContext,
   PredictionRecord,
   PredictionWriter,
+  Submitted,
 } from "@portolan/predictions/contract";
 import type { ServingErrorCode } from "@portolan/serving/policy";
 import type { ChainAnswer } from "./answer-chain.ts";
@@ -18,7 +19,7 @@ type Ending = Pick<PredictionRecord, "latency" | "status"> & Partial<PredictionR
  * @returns its id, once the record is as safe as the charter asks
  * @throws PortolanError `serving.log_unavailable`, `serving.record_too_large`: what cannot be recorded is not answered
  */
-export function appendRecord(
+export async function appendRecord(
   writer: PredictionWriter,
   progress: Progress,
   { context, durability }: { readonly context: PredictionContext; readonly durability: Durability },
@@ -38,16 +39,15 @@ export function appendRecord(
       },
       { durability },
     );
-    return written.then(
-      () => id,
-      (cause: unknown) => Promise.reject(unavailable(cause)),
-    );
+    await written;
+    return id;
   } catch (cause) {
-    return Promise.reject(unavailable(cause));
+    throw notRecorded(cause);
   }
 }
 
-function unavailable(cause: unknown): PortolanError<ServingErrorCode> {
+/** What the caller is told when a record could not be written. */
+export function notRecorded(cause: unknown): PortolanError<ServingErrorCode> {
   if (isPortolanError(cause) && cause.code === "predictions.record_too_large")
     return new PortolanError<ServingErrorCode>("serving.record_too_large", {
       detail:
@@ -62,32 +62,44 @@ function unavailable(cause: unknown): PortolanError<ServingErrorCode> {
   });
 }
 
-/** The record of an answer: by which version, from what, and what it said. */
-export function appendAnswer(
+/**
+ * Hands over the record of an answer: by which version, from what, and what it said.
+ * @returns its id, and when it is as safe as the charter asks; whoever waits for that says `notRecorded` when it fails
+ * @throws what `PredictionWriter.submit` throws
+ */
+export function submitAnswer(
   writer: PredictionWriter,
   progress: Progress,
   call: Pick<InferCall, "mediaType" | "headers">,
   { answer, written }: { readonly answer: ChainAnswer; readonly written: WrittenAnswer },
-): Promise<string> {
+): Submitted {
   const { by, fallback } = answer;
+  const record: Writable<PredictionRecord> = {
+    context: contextOf(answer),
+    principal: progress.principal,
+    requestId: progress.requestId,
+    receivedAt: progress.receivedAt,
+    inputs: { mediaType: call.mediaType, bytes: progress.body ?? new Uint8Array() },
+    outputs: { mediaType: written.contentType, bytes: written.body },
+    latency: latencyOf(progress, answer),
+    status: answered,
+  };
+  // Set one by one: putting it together by spreading takes several times as long, and every answer has a record.
+  const { purpose, onBehalfOf } = progress.admission ?? {};
+  if (purpose !== undefined) record.purpose = purpose;
+  if (onBehalfOf !== undefined) record.onBehalfOf = onBehalfOf;
+  if (answer.used.length > 0) record.features = answer.used;
   const whyNotFirst = fallback?.reason ?? answer.failover;
+  if (whyNotFirst !== undefined) record.fallbackReason = whyNotFirst;
+  if (answer.statedTime !== undefined) record.eventTime = answer.statedTime;
   const replayOf = replayedId(call);
-  return appendRecord(
-    writer,
-    progress,
-    { context: contextOf(answer), durability: by.route.durability },
-    {
-      inputs: { mediaType: call.mediaType, bytes: progress.body ?? new Uint8Array() },
-      outputs: { mediaType: written.contentType, bytes: written.body },
-      ...(answer.used.length === 0 ? {} : { features: answer.used }),
-      ...(whyNotFirst === undefined ? {} : { fallbackReason: whyNotFirst }),
-      ...(answer.statedTime === undefined ? {} : { eventTime: answer.statedTime }),
-      ...(replayOf === undefined ? {} : { replayOf }),
-      latency: latencyOf(progress, answer),
-      status: { kind: "ok" },
-    },
-  );
+  if (replayOf !== undefined) record.replayOf = replayOf;
+  return writer.submit(record, { durability: by.route.durability });
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+const answered = { kind: "ok" } as const;
 
 function contextOf({ by, fallback, failover }: ChainAnswer): PredictionContext {
   if (!fallback) return failover && by.backend ? by.backend.failoverContext : by.context;

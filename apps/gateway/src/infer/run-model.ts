@@ -1,4 +1,5 @@
 import { type EpochMicros, PortolanError } from "@portolan/kernel";
+import type { FeaturePlan } from "@portolan/serving/contract";
 import {
   assembleInputs,
   cacheKey,
@@ -53,7 +54,9 @@ export async function runVersion(
     const fault = nonFiniteInput(request.inputs);
     if (fault) throw fault;
   }
-  const { inputs, used, statedTime, featuresMicros } = await modelInputs(deps, active, request, receivedAt);
+  const { inputs, used, statedTime, featuresMicros } = route.features
+    ? await withFeatures(deps, active, route.features, request, receivedAt)
+    : withoutFeatures(route, request);
   const key = cache && cacheKey(inputs);
   const kept = key === undefined ? undefined : cache?.get(key);
   if (kept) {
@@ -89,21 +92,23 @@ type ModelInputs = Pick<VersionAnswer, "used" | "statedTime" | "featuresMicros">
   readonly inputs: readonly Tensor[];
 };
 
-async function modelInputs(
+function withoutFeatures(route: ActiveRoute["route"], request: InferRequest): ModelInputs {
+  return { inputs: withGaps(route, request.inputs), used: noFeatures };
+}
+
+/** Reads what the route joins to the request. @throws PortolanError */
+async function withFeatures(
   deps: RunDeps,
-  active: ActiveRoute,
+  { route }: ActiveRoute,
+  features: FeaturePlan,
   request: InferRequest,
   receivedAt: EpochMicros,
 ): Promise<ModelInputs> {
-  const { route } = active;
-  if (!route.features) {
-    return { inputs: withGaps(route, request.inputs), used: noFeatures };
-  }
   const start = performance.now();
-  const time = eventTimeOf(route.features, request.parameters[eventTimeParameter], receivedAt);
+  const time = eventTimeOf(features, request.parameters[eventTimeParameter], receivedAt);
   const assembled = await assembleInputs(
     route.model.signature,
-    route.features,
+    features,
     request.inputs,
     deps.readOnline(route),
     time.at,

@@ -192,6 +192,18 @@ function abnormalUsage(waitMs: number): Limited {
 }
 
 /** The standard header fields of an answer within the limits. */
-export function rateHeaders({ limit, policy }: CallerLimit, nowMs: number): Record<string, string> {
-  return { "ratelimit-policy": policy, ratelimit: rateLimitStanding(limit, nowMs) };
+export function rateHeaders(own: CallerLimit, nowMs: number): Record<string, string> {
+  const headers: Record<string, string> = {};
+  setRateHeaders(headers, own, nowMs);
+  return headers;
+}
+
+/** Adds `rateHeaders` to what an answer has already. */
+export function setRateHeaders(
+  headers: Record<string, string>,
+  { limit, policy }: CallerLimit,
+  nowMs: number,
+): void {
+  headers["ratelimit-policy"] = policy;
+  headers["ratelimit"] = rateLimitStanding(limit, nowMs);
 }

@@ -39,13 +39,17 @@ const context: PredictionContext = {
 };
 
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
+/** Instants whose fractions of a second begin with zeros, or have none. */
+const aroundSeconds = fc
+  .tuple(fc.integer({ min: 0, max: 4_000_000_000 }), fc.constantFrom(0, 1, 99, 1000, 10_000, 999_999))
+  .map(([seconds, micros]) => seconds * 1_000_000 + micros);
 const body = fc.record({ mediaType: fc.string({ maxLength: 50 }), bytes: fc.uint8Array({ maxLength: 300 }) });
 const records: fc.Arbitrary<PredictionRecord> = fc.record(
   {
     context: fc.constant(context),
     principal: fc.string({ maxLength: 60 }),
     requestId: fc.string({ maxLength: 60, unit: "grapheme" }),
-    receivedAt: fc.nat().map(asEpochMicros),
+    receivedAt: fc.oneof(fc.nat(), fc.maxSafeNat(), aroundSeconds).map(asEpochMicros),
     latency: fc.record({ totalMicros: fc.nat() }),
     status: fc.constant({ kind: "ok" } as const),
     inputs: body,

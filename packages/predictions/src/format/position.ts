@@ -34,10 +34,11 @@ const twoDigits = Array.from(
   (_, n) => alphabet.charAt(Math.floor(n / 32)) + alphabet.charAt(n % 32),
 );
 
+/** @param value whole, 0 to 2^32 - 1 */
 export function toBase32(value: number): string {
   let rest = value;
   let text = "";
-  for (; rest >= 1024; rest = Math.floor(rest / 1024)) text = `${twoDigits[rest % 1024]}${text}`;
+  for (; rest >= 1024; rest >>>= 10) text = `${twoDigits[rest & 1023]}${text}`;
   return rest < 32 ? alphabet.charAt(rest) + text : `${twoDigits[rest]}${text}`;
 }
 

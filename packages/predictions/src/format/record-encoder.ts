@@ -41,17 +41,17 @@ export interface PreparedRecord {
 export function prepareRecord(id: string, record: PredictionRecord): PreparedRecord {
   const context = contexts.get(record.context) ?? encodeContext(record.context);
   const { inputs, outputs, purpose, eventTime, replayOf, fallbackReason, status, text } = record;
-  let header = `{"id":"${id}","principal":${quoted(record.principal)}`;
+  let header = `{"id":"${id}","principal":${quotedOften(record.principal)}`;
   if (purpose !== undefined) header += `,"purpose":${quoted(purpose)}`;
-  header += `,"requestId":${quoted(record.requestId)},"receivedAt":${whole(record.receivedAt)}`;
+  header += `,"requestId":${quoted(record.requestId)},"receivedAt":${instantText(whole(record.receivedAt))}`;
   if (eventTime !== undefined) header += `,"eventTime":${whole(eventTime)}`;
   if (replayOf !== undefined) header += `,"replayOf":${quoted(replayOf)}`;
   header += `,"latency":${latencyJson(record.latency)}`;
   header += status.kind === "ok" ? ',"status":{"kind":"ok"}' : `,"status":${statusJson(status)}`;
   if (fallbackReason !== undefined) header += `,"fallbackReason":${quoted(fallbackReason)}`;
   if (text) header += `,"text":${ascii(JSON.stringify(text))}`;
-  if (inputs) header += `,"inputsType":${quoted(inputs.mediaType)}`;
-  if (outputs) header += `,"outputsType":${quoted(outputs.mediaType)}`;
+  if (inputs) header += `,"inputsType":${quotedOften(inputs.mediaType)}`;
+  if (outputs) header += `,"outputsType":${quotedOften(outputs.mediaType)}`;
   header += "}";
   const features = record.features && Buffer.from(JSON.stringify(record.features));
   const { onBehalfOf, subject } = record;
@@ -143,6 +143,38 @@ function statusJson(status: Exclude<PredictionRecord["status"], { readonly kind:
 /** A header that no reader takes would stop the whole chain at control: what is no whole number is made one. */
 function whole(value: number): number {
   return Number.isSafeInteger(value) && value >= 0 ? value : Math.max(0, Math.round(value)) || 0;
+}
+
+const threeDigits = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, "0"));
+let lastSecond = -1;
+let lastSecondText = "";
+
+/** The decimal text of epoch microseconds, by parts: numbers beyond 31 bits have a slow one, and the second is that of the record before. */
+function instantText(micros: number): string {
+  const second = Math.floor(micros / 1_000_000);
+  if (second === 0) return String(micros);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastSecondText = String(second);
+  }
+  const rest = micros - second * 1_000_000;
+  const millis = Math.floor(rest / 1000);
+  return `${lastSecondText}${threeDigits[millis]}${threeDigits[rest - millis * 1000]}`;
+}
+
+/** JSON of texts that one record after the other has: callers and media types. */
+const quotedTexts = new Map<string, string>();
+const mostQuotedTexts = 1024;
+
+/** As `quoted`, for what is mostly one of a few texts: it is looked through once. */
+function quotedOften(text: string): string {
+  const known = quotedTexts.get(text);
+  if (known !== undefined) return known;
+  const json = quoted(text);
+  if (text.length > 200) return json;
+  if (quotedTexts.size >= mostQuotedTexts) quotedTexts.clear();
+  quotedTexts.set(text, json);
+  return json;
 }
 
 /** Characters that JSON takes as they are and that are one byte long. */

@@ -23,12 +23,12 @@ export function rateLimitPolicy(
 
 /** The `RateLimit` field: what every policy leaves now, and in how many seconds its whole quota is there again. */
 export function rateLimitStanding({ layers }: LayeredLimit, nowMs: number): string {
-  return layers
-    .map(
-      ({ policy, bucket }) =>
-        `"${policy}";r=${bucket.remaining(nowMs)};t=${Math.ceil(bucket.resetMs(nowMs) / 1000)}`,
-    )
-    .join(", ");
+  let text = "";
+  for (const { policy, bucket } of layers) {
+    if (text !== "") text += ", ";
+    text += `"${policy}";r=${bucket.remaining(nowMs)};t=${Math.ceil(bucket.resetMs(nowMs) / 1000)}`;
+  }
+  return text;
 }
 
 /** `Retry-After` in whole seconds, at least one. */

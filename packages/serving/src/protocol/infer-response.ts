@@ -8,7 +8,7 @@ export interface InferAnswer {
   readonly modelName: string;
   readonly modelVersion: string;
   /** Echoed when the request had one. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   readonly parameters: Readonly<Record<string, Parameter>>;
   readonly outputs: readonly Tensor[];
 }

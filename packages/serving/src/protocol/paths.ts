@@ -92,8 +92,24 @@ const posted: ReadonlySet<Operation["kind"]> = new Set<Operation["kind"]>([
   "repository_unload",
 ]);
 
+/** The inferences that were asked for last, by URL: clients ask for the same few again and again. */
+const inferences = new Map<string, ModelOperation>();
+const mostInferences = 256;
+const longestKeptUrl = 512;
+
 /** Routes by method and URL; the query string is ignored, as clients add to it freely. */
 export function readPath(method: string, url: string): Operation {
+  const known = method === "POST" ? inferences.get(url) : undefined;
+  if (known) return known;
+  const found = readNewPath(method, url);
+  if ((found.kind === "infer" || found.kind === "v1_predict") && url.length <= longestKeptUrl) {
+    if (inferences.size >= mostInferences) inferences.clear();
+    inferences.set(url, found);
+  }
+  return found;
+}
+
+function readNewPath(method: string, url: string): Operation {
   const query = url.indexOf("?");
   const path = query === -1 ? url : url.slice(0, query);
   const found = Object.hasOwn(fixed, path) ? fixed[path] : modelOperation(path);

@@ -181,3 +181,12 @@ test.each([
 ])("%s %s is understood", (method, url, operation) => {
   expect(readPath(method, url)).toEqual(operation);
 });
+
+test("a path that was asked for before is understood as if it were the first time", () => {
+  const infer = { kind: "infer", model: "a b" };
+  for (let i = 0; i < 1000; i++) {
+    expect(readPath("POST", `/v2/models/m${i}/infer`)).toEqual({ kind: "infer", model: `m${i}` });
+    expect(readPath("POST", "/v2/models/a%20b/infer")).toEqual(infer);
+    expect(readPath("GET", "/v2/models/a%20b/infer")).toEqual({ kind: "wrong_method", allow: "POST" });
+  }
+});

@@ -6,7 +6,7 @@ export interface InferenceTiming {
   /** Rows of the run that it came out of; those of other requests included. */
   readonly batchRows: number;
   /** Absent where nothing is kept; a hit ran nothing. */
-  readonly cache?: "hit" | "miss";
+  readonly cache?: "hit" | "miss" | undefined;
   readonly totalNs: number;
   readonly queueNs: number;
   readonly inputNs: number;
