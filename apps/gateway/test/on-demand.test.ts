@@ -128,7 +128,7 @@ test("a model that needs more than the whole budget is refused with both figures
   expect(await gateway.end("SIGTERM")).toBe(0);
 });
 
-test("a model that turns out too large once it is measured leaves memory, and comes back when it is not", async () => {
+test("a model that turns out too large once it is measured serves on beyond the budget, and is not loaded anew", async () => {
   const bytes = logisticModel([0.5, -0.25], 1);
   installation.add("score", bytes, { limits });
   await installation.publish(1);
@@ -143,11 +143,21 @@ test("a model that turns out too large once it is measured leaves memory, and co
     });
     control.offered = await installation.publish(version);
   };
+  const held = async () =>
+    Number(
+      /portolan_gateway_models_loaded_bytes (\d+)/.exec(await (await gateway.get("/metrics")).text())?.[1],
+    );
   await measured(2, 300);
-  await expect.poll(status, { timeout: 20_000 }).toBe(503);
-  await expect.poll(() => loaded(gateway), { timeout: 20_000 }).toBe(0);
-  await measured(3, 100);
-  await expect.poll(status, { timeout: 20_000 }).toBe(200);
-  await control.close();
+  await expect.poll(held, { timeout: 20_000 }).toBe(300 * 2 ** 20);
+  // The budget is looked after every second or so.
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  expect([await status(), await loaded(gateway)]).toEqual([200, 1]);
   expect(await gateway.end("SIGTERM")).toBe(0);
+  const second = await installation.start({ MODELS_MEMORY: "128", CONTROL_URL: control.url });
+  const again = async () => (await second.post("/v2/models/score/infer", body)).status;
+  expect(await again()).toBe(503);
+  await measured(3, 100);
+  await expect.poll(again, { timeout: 20_000 }).toBe(200);
+  await control.close();
+  expect(await second.end("SIGTERM")).toBe(0);
 });

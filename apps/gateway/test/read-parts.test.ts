@@ -2,13 +2,15 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLogger, type JsonValue } from "@portolan/kernel";
-import type { SnapshotManifest } from "@portolan/serving/contract";
-import { buildSnapshot, type SnapshotContent } from "@portolan/serving/policy";
+import { createLogger, digestBytes, type JsonValue } from "@portolan/kernel";
+import { logisticModel } from "@portolan/onnx-format/testing";
+import type { Route, SnapshotManifest } from "@portolan/serving/contract";
+import { buildSnapshot, isMemoryPart, type SnapshotContent } from "@portolan/serving/policy";
 import { afterAll, expect, test } from "vitest";
 import { createControlClient } from "../src/control-client.ts";
 import { openDiskCache } from "../src/snapshot/disk-cache.ts";
-import { readParts } from "../src/snapshot/read-parts.ts";
+import { type Parts, readParts, uniqueRoutes } from "../src/snapshot/read-parts.ts";
+import { TestInstallation } from "./installation.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "parts-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -27,10 +29,14 @@ const deps = {
 const { privateKey } = generateKeyPairSync("ed25519");
 
 /** A snapshot's manifest, with its parts on the disk. */
-async function stored(version: number, grants: JsonValue): Promise<SnapshotManifest> {
+async function stored(
+  version: number,
+  grants: JsonValue,
+  routes: readonly Route[] = [],
+): Promise<SnapshotManifest> {
   const content: SnapshotContent = {
     organisationId: "org_1",
-    routes: [],
+    routes,
     grants: [{ environment: "dev", grants }],
     keys: [],
   };
@@ -64,4 +70,25 @@ test("an identity part that does not fit its schema is refused with the place in
   });
   expect(after.grants.get("dev")).toBe(before.grants.get("dev"));
   await expect(readParts(deps, bad, undefined)).rejects.toThrow("/revokedTokens must be array");
+});
+
+test("what was measured of memory reaches the routes; where it cannot be had they serve without, and what was known goes on", async () => {
+  const installation = new TestInstallation();
+  const bytes = logisticModel([0.5, -0.25], 1);
+  const memory = [{ digest: digestBytes(bytes), loadedBytes: 240_000_000 }];
+  const route = installation.add("score", bytes, { memory });
+  installation.dispose();
+  const said = async (manifest: SnapshotManifest, before?: Parts) =>
+    uniqueRoutes(await readParts(deps, manifest, before)).map((one) => one.memory);
+  const whole = await stored(3, grants, [route]);
+  expect(await said(whole)).toEqual([memory]);
+  const parts = whole.parts.map((part) =>
+    isMemoryPart(part) ? { ...part, digest: digestBytes(Buffer.from("nowhere")) } : part,
+  );
+  const lacking = await readParts(deps, { ...whole, version: 4, parts }, undefined);
+  expect(lacking.missing).toEqual([]);
+  expect(uniqueRoutes(lacking).map((one) => one.memory)).toEqual([undefined]);
+  expect(await said({ ...whole, version: 4, parts }, await readParts(deps, whole, undefined))).toEqual([
+    memory,
+  ]);
 });

@@ -136,6 +136,7 @@ export type {
   VerifiedModel,
 } from "./runtime.ts";
 export { buildSnapshot, type SnapshotContent } from "./snapshot/build-snapshot.ts";
+export { isMemoryPart, readMemoryPart, withMemory } from "./snapshot/memory-part.ts";
 export { fetchableOf, mayServe } from "./snapshot/placed-parts.ts";
 export {
   checkedJson,

@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import {
+  canonicalBytes,
   createLogger,
+  digestBytes,
+  digestJson,
   type JsonValue,
   type Logger,
   type ObjectStore,
@@ -16,8 +19,8 @@ import { Type } from "@portolan/typebox";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { deployEndpoint, type PublishDeps, servingMigrations } from "../src/index.ts";
 import { readRoutesPart, verifySnapshot } from "../src/policy.ts";
-import type { ProfileReference } from "../src/snapshot/schema.ts";
-import { latestSnapshot, listDeployed } from "../src/store.ts";
+import type { ProfileReference, SnapshotPart } from "../src/snapshot/schema.ts";
+import { latestSnapshot, listDeployed, saveSnapshot } from "../src/store.ts";
 import { deployDeps, model, publisherOf, snapshotKey } from "./publishing.ts";
 
 let db: TestDatabase;
@@ -144,4 +147,60 @@ test("a part that is bad as a whole is never signed: the last snapshot stays, an
   expect(lines).toMatchObject([
     { event: "serving.snapshot.part_refused", part: "identity", path: "/marker", instead: "last_good" },
   ]);
+});
+
+/** Rewrites the last snapshot as an older control would have published it; nobody verifies it but gateways. */
+async function publishedBefore(edit: (kind: string, part: JsonValue) => JsonValue): Promise<void> {
+  const latest = await db.uow.read(engineer(), (sql) => latestSnapshot(sql, testOrganisation));
+  if (!latest) throw new Error("no snapshot");
+  const parts: SnapshotPart[] = [];
+  for (const part of latest.manifest.parts) {
+    const digest = parseDigest(part.digest);
+    if (!digest) throw new Error("no digest");
+    const json = JSON.parse(Buffer.from(await objects.get(digest)).toString()) as JsonValue;
+    const bytes = canonicalBytes(edit(part.kind, json));
+    await objects.put(bytes);
+    parts.push({ ...part, digest: digestBytes(bytes), sizeBytes: bytes.length });
+  }
+  const manifest = { ...latest.manifest, version: latest.version + 1, parts };
+  const row = { ...latest, version: manifest.version, content_digest: digestJson([...parts]), manifest };
+  expect(await db.uow.write(engineer(), (tx) => saveSnapshot(tx.sql, row))).toBe(true);
+}
+
+test("a last good route that no longer fits is left out alone: others that are refused go on with theirs", async () => {
+  for (const name of ["one", "other"]) await deployEndpoint(deployDeps(db), engineer(), name, request);
+  await publisherOf(db, objects, { grants: grants("good") }).publish(testOrganisation);
+  await publishedBefore((_kind, part) => {
+    const { routes } = part as { routes?: { endpoint: string }[] };
+    if (!routes) return part;
+    return { routes: routes.map((one) => (one.endpoint === "one" ? { ...one, forgotten: 1 } : one)) };
+  });
+  const later = { ...deployDeps(db), models: { find: async () => ({ ...model, reference: bump }) } };
+  for (const name of ["one", "other"])
+    await deployEndpoint(later, engineer(), name, { ...request, version: 2 });
+  const publisher = publisherOf(db, objects, {
+    grants: grants("revoked"),
+    profiles: { find: async () => new Map([["score/2", badProfile]]) },
+  });
+  await publisher.publish(testOrganisation);
+  const { routes, identity } = await published();
+  expect(identity).toBe('{"marker":"revoked"}');
+  expect(routes).toContain("other/1");
+  expect(routes.filter((name) => name.startsWith("one/"))).toEqual([]);
+  const refused = publisher.refusals().map(({ refusal }) => [refusal.endpoint, refusal.instead]);
+  expect(refused).toEqual(
+    expect.arrayContaining([
+      ["one", "nothing"],
+      ["other", "last_good"],
+    ]),
+  );
+});
+
+test("a part that an older control published is read once more by the schema of today before it is signed again", async () => {
+  const bad = { ...grants(7), shape: Type.Object({ marker: Type.Number() }) };
+  await publisherOf(db, objects, { grants: bad }).publish(testOrganisation);
+  // The same bytes, by another schema: published already, and yet no gateway of today would read them.
+  await expect(
+    publisherOf(db, objects, { grants: grants(7) }).publish(testOrganisation),
+  ).rejects.toMatchObject({ code: "serving.part_unfit" });
 });

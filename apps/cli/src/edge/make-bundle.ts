@@ -12,7 +12,7 @@ import {
   systemClock,
 } from "@portolan/kernel";
 import type { Route, SignedSnapshot, SnapshotManifest, SnapshotPart } from "@portolan/serving/contract";
-import { fetchableOf, mayServe, readRoutesPart } from "@portolan/serving/policy";
+import { fetchableOf, isMemoryPart, mayServe, readRoutesPart } from "@portolan/serving/policy";
 import { ApiClient } from "../client/api-client.ts";
 import { findOrCreate } from "../client/directory.ts";
 import type { CliErrorCode } from "../errors.ts";
@@ -212,9 +212,10 @@ async function deviceKey(
   return { id: apiKey.id, text, account: account.id };
 }
 
-function isWanted({ kind, environment, placement }: SnapshotPart, order: BundleOrder): boolean {
-  if (kind === "keys") return true;
-  return environment === order.environment && mayServe(placement, order);
+function isWanted(part: SnapshotPart, order: BundleOrder): boolean {
+  if (part.kind === "keys") return true;
+  const isAsked = part.environment === order.environment || isMemoryPart(part);
+  return isAsked && mayServe(part.placement, order);
 }
 
 function chosenRoutes(
@@ -224,7 +225,7 @@ function chosenRoutes(
 ): { readonly routes: readonly Route[]; readonly leftOut: MadeBundle["leftOut"] } {
   const offered: Route[] = [];
   for (const part of manifest.parts) {
-    const bytes = part.kind === "routes" ? parts.get(part.digest) : undefined;
+    const bytes = part.kind === "routes" && !isMemoryPart(part) ? parts.get(part.digest) : undefined;
     const reading = bytes && readRoutesPart(bytes, part);
     if (reading?.kind === "part") offered.push(...reading.value.routes);
   }

@@ -17,6 +17,10 @@ export class MemoryBudget {
   readonly #options: MemoryBudgetOptions;
   readonly #models: () => readonly OnDemandModel[];
   #isOver = false;
+  /** Bytes of models that are being loaded: they are held before they are there. */
+  #reservedBytes = 0;
+  /** Of loads under way; each resolves when its bytes are held by its model, or by nobody. */
+  readonly #loads = new Set<Promise<void>>();
 
   constructor(models: () => readonly OnDemandModel[], options: MemoryBudgetOptions) {
     this.#models = models;
@@ -27,9 +31,9 @@ export class MemoryBudget {
     return this.#options.maxBytes;
   }
 
-  /** What loaded models take, by what was measured of each or estimated. */
+  /** What loaded models take and those that are being loaded will, by what was measured of each or estimated. */
   get heldBytes(): number {
-    return this.#models().reduce((sum, model) => sum + model.heldBytes, 0);
+    return this.#models().reduce((sum, model) => sum + model.heldBytes, this.#reservedBytes);
   }
 
   /** Whether a model could be loaded if it were alone. @param bytes what one copy of it takes */
@@ -53,42 +57,75 @@ export class MemoryBudget {
   }
 
   /**
-   * Makes room for so many bytes more: the least recently used sleep first, and never one that is in use. Models that
-   * are loaded at the same time do not see each other's bytes until they are there.
+   * Loads a model once there is room for it, and holds its bytes from before it is loaded. Where others that are being loaded leave
+   * too little, it waits until they are there and may sleep. Where those in use leave too little it is loaded all the same, alone.
    *
-   * @param newest the model that the room is for: it does not sleep itself, and what it holds already is not counted
+   * @param bytes what it takes at least
+   * @param load resolves when the model counts by itself
+   * @throws what `load` throws; its bytes are free again then
    */
-  async makeRoom(bytes: number, newest?: OnDemandModel): Promise<void> {
-    const { maxBytes, log } = this.#options;
-    if (maxBytes === 0) return;
-    const beside = () => this.heldBytes - (newest?.heldBytes ?? 0);
-    for (const model of this.#byUse(performance.now())) {
-      if (beside() + bytes <= maxBytes) break;
-      if (model !== newest) await model.sleep();
+  async loadWithin<T>(bytes: number, load: () => Promise<T>): Promise<T> {
+    if (this.maxBytes === 0 || bytes === 0) return load();
+    for (;;) {
+      await this.#putToSleep(bytes);
+      if (this.heldBytes + bytes <= this.maxBytes || this.#loads.size === 0) break;
+      await Promise.race(this.#loads);
     }
-    const heldBytes = beside() + bytes;
-    if (heldBytes > maxBytes && !this.#isOver)
-      log.warn({ heldBytes, maxBytes }, "gateway.models.over_budget");
-    this.#isOver = heldBytes > maxBytes;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#loads.add(promise);
+    this.#reservedBytes += bytes;
+    this.#noteOver();
+    try {
+      return await load();
+    } finally {
+      this.#reservedBytes -= bytes;
+      this.#loads.delete(promise);
+      resolve();
+    }
+  }
+
+  /** Puts others to sleep while all take more than they may. @param newest does not sleep itself */
+  async makeRoom(newest?: OnDemandModel): Promise<void> {
+    if (this.maxBytes === 0) return;
+    await this.#putToSleep(0, newest);
+    this.#noteOver();
   }
 
   /**
-   * Puts to sleep whoever was idle for long enough, by its own scaling or by the process's, and whoever is beyond the
-   * budget by now: copies were added, or one was measured. @param nowMs monotonic
+   * Puts to sleep whoever was idle for long enough, by its own scaling or by the process's, and the least recently used while
+   * all take more than they may: copies were added, or one was measured. @param nowMs monotonic
    */
   async sleepIdle(nowMs: number): Promise<void> {
     const forAll = this.#options.idleMs === 0 ? Number.POSITIVE_INFINITY : this.#options.idleMs;
-    for (const model of this.#byUse(nowMs)) {
+    for (const model of this.#sleepers(nowMs)) {
       const { idleMs = Number.POSITIVE_INFINITY } = model.terms;
-      const isIdle = nowMs - model.lastUsedMs(nowMs) >= Math.min(forAll, idleMs);
-      if (isIdle || !this.fits(model.leastBytes)) await model.sleep();
+      if (nowMs - model.lastUsedMs(nowMs) >= Math.min(forAll, idleMs)) await model.sleep();
     }
-    await this.makeRoom(0);
+    await this.makeRoom();
   }
 
-  #byUse(nowMs: number): OnDemandModel[] {
+  /** The least recently used first, never one that is in use, until so many bytes more fit. */
+  async #putToSleep(bytes: number, newest?: OnDemandModel): Promise<void> {
+    for (const model of this.#sleepers(performance.now())) {
+      if (this.heldBytes + bytes <= this.maxBytes) return;
+      if (model !== newest) await model.sleep();
+    }
+  }
+
+  #noteOver(): void {
+    const { heldBytes, maxBytes } = this;
+    const isOver = heldBytes > maxBytes;
+    const tooLarge = this.#models().filter((model) => model.heldBytes > 0 && !this.fits(model.leastBytes));
+    const models = tooLarge.map(({ label }) => label);
+    if (isOver && !this.#isOver)
+      this.#options.log.warn({ heldBytes, maxBytes, tooLarge: models }, "gateway.models.over_budget");
+    this.#isOver = isOver;
+  }
+
+  /** By their last use. One that turned out too large while it serves goes on: it would not be loaded again. */
+  #sleepers(nowMs: number): OnDemandModel[] {
     return this.#models()
-      .filter(({ heldBytes }) => heldBytes > 0)
+      .filter(({ heldBytes, leastBytes: least }) => heldBytes > 0 && this.fits(least))
       .toSorted((a, b) => a.lastUsedMs(nowMs) - b.lastUsedMs(nowMs));
   }
 }

@@ -52,7 +52,7 @@ export class ModelPool {
     const bundle = this.#bundles.get(reference.bundle.digest);
     if (!loaded || !bundle) return undefined;
     verify(reference, bundle, keys);
-    this.#requireFit(reference);
+    if (!loaded.isLoaded) this.#requireFit(reference);
     return loaded;
   }
 
@@ -66,8 +66,9 @@ export class ModelPool {
     const bundle = this.#bundles.get(reference.bundle.digest) ?? (await this.#bytes(reference.bundle.digest));
     verify(reference, bundle, keys);
     this.#bundles.set(reference.bundle.digest, bundle);
-    this.#requireFit(reference);
     const loaded = this.#loaded.get(reference.digest);
+    // One that serves goes on when it turns out too large: only loading is refused.
+    if (!loaded?.isLoaded) this.#requireFit(reference);
     if (loaded) return loaded;
     const loading = this.#loading.get(reference.digest) ?? this.#load(reference, bundle, keys);
     this.#loading.set(reference.digest, loading);
@@ -149,23 +150,23 @@ export class ModelPool {
         return bytes;
       },
     };
-    // Room is made before, and looked after again: others may have been loaded meanwhile.
-    const load = async (self?: OnDemandModel): Promise<LoadedModel> => {
-      await this.#memory.makeRoom(this.#leastOf(reference), self);
-      return this.#deps.runtime.load(model);
-    };
-    const fresh = new OnDemandModel(await load(), {
-      label: model.label,
-      origin: reference.origin,
-      memory: memoryOf(reference, this.#measured),
-      terms: this.#termsOf(reference),
-      load: async (self) => {
-        this.#requireFit(reference);
-        return load(self);
-      },
+    const fresh = await this.#memory.loadWithin(this.#leastOf(reference), async () => {
+      const first = new OnDemandModel(await this.#deps.runtime.load(model), {
+        label: model.label,
+        origin: reference.origin,
+        memory: memoryOf(reference, this.#measured),
+        terms: this.#termsOf(reference),
+        load: async (take) => {
+          this.#requireFit(reference);
+          const again = async () => take(await this.#deps.runtime.load(model));
+          await this.#memory.loadWithin(this.#leastOf(reference), again);
+        },
+      });
+      this.#loaded.set(reference.digest, first);
+      return first;
     });
-    this.#loaded.set(reference.digest, fresh);
-    await this.#memory.makeRoom(fresh.heldBytes, fresh);
+    // It may have more copies than the one that there was room for.
+    await this.#memory.makeRoom(fresh);
     return fresh;
   }
 

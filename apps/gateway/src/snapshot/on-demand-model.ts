@@ -19,8 +19,8 @@ export interface OnDemandOptions {
   readonly memory: ModelMemory;
   /** Until its routes say otherwise. */
   readonly terms: ScaleTerms;
-  /** Loads it anew, verified, once there is room. */
-  readonly load: (self: OnDemandModel) => Promise<LoadedModel>;
+  /** Loads it anew, verified, once there is room. It counts from the moment at which it is handed over. */
+  readonly load: (take: (model: LoadedModel) => void) => Promise<void>;
 }
 
 /**
@@ -35,8 +35,10 @@ export class OnDemandModel implements LoadedModel {
   memory: ModelMemory;
   /** How many workers it may have, and when it may leave memory, by what its routes state. */
   terms: ScaleTerms;
-  readonly #load: (self: OnDemandModel) => Promise<LoadedModel>;
+  readonly #load: OnDemandOptions["load"];
   #loaded: LoadedModel | undefined;
+  /** While it goes to sleep: its memory is not free yet. */
+  #leaving: Promise<void> | undefined;
   #waking: Promise<LoadedModel> | undefined;
   #lastState: RuntimeState;
   /** Requests that wait for it to be loaded. */
@@ -58,9 +60,12 @@ export class OnDemandModel implements LoadedModel {
     return this.#loaded !== undefined || this.#waking !== undefined;
   }
 
-  /** Bytes that it takes now, all its copies together; 0 while it is asleep, or where another server runs it. */
+  /**
+   * Bytes that it takes now, all its copies together; 0 while it is asleep or being loaded again, which the budget counts, or where
+   * another server runs it.
+   */
   get heldBytes(): number {
-    return this.isLoaded ? heldBytes(this.memory, this.usage().lanes, this.state()) : 0;
+    return this.#loaded || this.#leaving ? heldBytes(this.memory, this.usage().lanes, this.state()) : 0;
   }
 
   /** Bytes without which it cannot be loaded. */
@@ -99,8 +104,12 @@ export class OnDemandModel implements LoadedModel {
     return this.#loaded ? this.#loaded.run(inputs, options) : this.#runAwakened(inputs, options);
   }
 
-  /** Gives its memory back, unless somebody is using it. Resolves to whether it did. */
+  /** Gives its memory back, unless somebody is using it. Resolves once it is free, to whether it did. */
   async sleep(): Promise<boolean> {
+    if (this.#leaving) {
+      await this.#leaving;
+      return true;
+    }
     const model = this.#loaded;
     if (!model || this.#isUsed() || this.#closed) return false;
     const state = model.state();
@@ -108,7 +117,10 @@ export class OnDemandModel implements LoadedModel {
     if (state.kind !== "ready") return false;
     this.#lastState = state;
     this.#loaded = undefined;
-    await model.close();
+    this.#leaving = model.close().finally(() => {
+      this.#leaving = undefined;
+    });
+    await this.#leaving;
     return true;
   }
 
@@ -146,14 +158,18 @@ export class OnDemandModel implements LoadedModel {
 
   /** One load for everybody who waits; it goes on when they give up. */
   #wake(): Promise<LoadedModel> {
-    this.#waking ??= this.#load(this)
-      .then((model) => {
-        this.#loaded = model;
-        return model;
-      })
-      .finally(() => {
-        this.#waking = undefined;
-      });
+    this.#waking ??= this.#loadAgain().finally(() => {
+      this.#waking = undefined;
+    });
     return this.#waking;
+  }
+
+  async #loadAgain(): Promise<LoadedModel> {
+    const { promise, resolve } = Promise.withResolvers<LoadedModel>();
+    await this.#load((model) => {
+      this.#loaded = model;
+      resolve(model);
+    });
+    return promise;
   }
 }

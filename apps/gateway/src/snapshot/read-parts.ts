@@ -8,8 +8,16 @@ import {
   type Place,
   type SigningKey,
 } from "@portolan/kernel";
-import type { Route, SnapshotManifest, SnapshotPart } from "@portolan/serving/contract";
-import { type PartVerdict, partReader, readKeysPart, readRoutesPart } from "@portolan/serving/policy";
+import type { MeasuredMemory, Route, SnapshotManifest, SnapshotPart } from "@portolan/serving/contract";
+import {
+  isMemoryPart,
+  type PartVerdict,
+  partReader,
+  readKeysPart,
+  readMemoryPart,
+  readRoutesPart,
+  withMemory,
+} from "@portolan/serving/policy";
 import { ControlAway, type ControlClient } from "../control-client.ts";
 import type { DiskCache } from "./disk-cache.ts";
 import { isForHere } from "./placement-guard.ts";
@@ -20,7 +28,7 @@ import type { Trust } from "./trust.ts";
 export interface Parts {
   readonly keys: Trust["keys"];
   readonly grants: ReadonlyMap<Environment, GrantsIndex>;
-  /** By environment and placement, as the snapshot groups them. */
+  /** By environment and placement, as the snapshot groups them, with what was measured of their models' memory. */
   readonly routes: ReadonlyMap<string, readonly Route[]>;
   /** Parts that could not be had and for which the snapshot before still speaks. */
   readonly missing: readonly string[];
@@ -89,7 +97,31 @@ export async function readParts(
       routes.set(group, [...(routes.get(group) ?? []), ...content.routes]);
     }
   }
+  const memory = await readMemory(deps, manifest, before);
+  for (const [group, known] of routes) routes.set(group, withMemory(known, memory));
   return { keys: keys.keys, grants, routes, missing, isStored, ...(reason === undefined ? {} : { reason }) };
+}
+
+/** Nothing waits for it: where it cannot be had, what was known before goes on, and other models are estimated. */
+async function readMemory(
+  deps: ReadPartsDeps,
+  manifest: SnapshotManifest,
+  before: Parts | undefined,
+): Promise<MeasuredMemory[]> {
+  const memory: MeasuredMemory[] = [];
+  for (const part of manifest.parts) {
+    if (!isMemoryPart(part) || !isForHere(part, deps.place)) continue;
+    try {
+      const reading = readMemoryPart((await partBytes(deps, part)).bytes, part);
+      if (reading.kind === "bad") throw new ControlAway(reading.detail);
+      memory.push(...reading.value.memory);
+    } catch (error) {
+      deps.log.warn({ reason: messageOf(error) }, "gateway.snapshot.memory_not_read");
+      const routes = [...(before?.routes.values() ?? [])].flat();
+      memory.unshift(...routes.flatMap((route) => route.memory ?? []));
+    }
+  }
+  return memory;
 }
 
 function groupOf({ environment, placement }: SnapshotPart): string {

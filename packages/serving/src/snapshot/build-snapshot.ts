@@ -1,4 +1,5 @@
 import { canonicalBytes, digestBytes, type Environment, type JsonValue } from "@portolan/kernel";
+import { memoryPartOf, withoutMemory } from "./memory-part.ts";
 import { groupByPlacement } from "./placed-parts.ts";
 import type { KeysPart, Route, SignedSnapshot, SnapshotManifest, SnapshotPart } from "./schema.ts";
 import { snapshotFormat } from "./schema.ts";
@@ -37,14 +38,19 @@ export function buildParts(content: SnapshotContent): BuiltParts {
     const placed = groupByPlacement(routes).map((group) =>
       part(
         "routes",
-        { routes: [...group.routes] },
+        { routes: group.routes.map(withoutMemory) },
         { environment, ...(group.placement ? { placement: group.placement } : {}) },
       ),
     );
     return [...placed, part("identity", grants, { environment })];
   });
+  const measured = groupByPlacement(content.routes).flatMap(({ placement, routes }) => {
+    const memory = memoryPartOf(routes);
+    return memory.memory.length === 0 ? [] : [part("routes", memory, placement ? { placement } : {})];
+  });
   const keys = content.keys.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  return { parts: [...parts, part("keys", { keys: keys.map((key) => ({ ...key })) })], bytes };
+  parts.push(...measured, part("keys", { keys: keys.map((key) => ({ ...key })) }));
+  return { parts, bytes };
 }
 
 export type SignBytes = (

@@ -1,33 +1,34 @@
 import type { TSchema } from "@portolan/typebox";
 import type { BuiltParts } from "./build-snapshot.ts";
+import { isMemoryPart, readMemoryPart } from "./memory-part.ts";
 import type { PartRefusal } from "./refusals.ts";
-import type { SignedSnapshot, SnapshotManifest } from "./schema.ts";
+import type { SignedSnapshot } from "./schema.ts";
 import { partReader, readEnvelope, readKeysPart, readRoutesPart } from "./verify-snapshot.ts";
 
 /** Finds the first part that gateways would not read, with the place in it. */
-export type FindPartRefusal = (
-  built: BuiltParts,
-  published: SnapshotManifest | undefined,
-) => PartRefusal | undefined;
+export type FindPartRefusal = (organisationId: string, built: BuiltParts) => PartRefusal | undefined;
 
 /**
- * Reads parts as gateways will, before anything is signed; those that are published already are not read again. The
- * function that it gives is pure.
+ * Reads parts as gateways will, before anything is signed. What fitted the last time is not read again by the function that it
+ * gives, which remembers it for each organisation. What an older control published is: its schema was another.
  *
  * @param grants identity's schema of its parts, which are opaque here
  */
 export function partRefusals(grants: TSchema): FindPartRefusal {
   const readers = { routes: readRoutesPart, identity: partReader(grants), keys: readKeysPart };
-  return ({ parts, bytes }, published) => {
-    const known = new Set(published?.parts.map(({ digest }) => digest));
+  const fitting = new Map<string, ReadonlySet<string>>();
+  return (organisationId, { parts, bytes }) => {
+    const known = fitting.get(organisationId);
     for (const part of parts) {
-      if (known.has(part.digest)) continue;
-      const read = readers[part.kind](bytes.get(part.digest) ?? new Uint8Array(), part);
+      if (known?.has(part.digest)) continue;
+      const reader = isMemoryPart(part) ? readMemoryPart : readers[part.kind];
+      const read = reader(bytes.get(part.digest) ?? new Uint8Array(), part);
       if (read.kind === "part") continue;
       const { path, problem } = read.misfit ?? { path: "", problem: "is no JSON" };
       const where = part.environment === undefined ? {} : { environment: part.environment };
       return { part: part.kind, ...where, path, problem, instead: "last_good" };
     }
+    fitting.set(organisationId, new Set(parts.map(({ digest }) => digest)));
     return undefined;
   };
 }

@@ -1,12 +1,15 @@
-import { canonicalJson, type ObjectStore, PortolanError, parseDigest } from "@portolan/kernel";
+import { canonicalJson, type ObjectStore, parseDigest } from "@portolan/kernel";
+import { Type } from "@portolan/typebox";
 import type { Served } from "../served-routes.ts";
+import { isMemoryPart, readMemoryPart, withMemory } from "./memory-part.ts";
 import { fitTo, type Misfit } from "./misfit.ts";
 import { versionsIn } from "./placed-parts.ts";
 import { describeRefusal, type PartRefusal, partUnfit } from "./refusals.ts";
-import { Route, routeKey, type SnapshotManifest } from "./schema.ts";
-import { readRoutesPart } from "./verify-snapshot.ts";
+import { type MeasuredMemory, Route, routeKey, type SnapshotManifest, type SnapshotPart } from "./schema.ts";
+import { partReader } from "./verify-snapshot.ts";
 
 const fitRoute = fitTo(Route);
+const readAnyRoutes = partReader(Type.Object({ routes: Type.Array(Type.Unknown()) }));
 
 /** What the next snapshot says of the deployments. */
 export interface FittingRoutes {
@@ -60,20 +63,39 @@ export function requireFittingRoute(route: Route): void {
   if (misfit) throw partUnfit(refusalOf(route, misfit, "last_good"));
 }
 
-/** @throws PortolanError `kernel.internal` when a part that was published cannot be read any more */
+/**
+ * Each route is held alone against the schema of today: one that an older control published and gateways of today could
+ * not read is left out, and keeps nobody else's back. A part whose bytes are no list of routes has none.
+ *
+ * @throws what the object store throws: an outage must not read as routes that are gone
+ */
 export async function publishedRoutes(
   objects: Pick<ObjectStore, "get">,
   manifest: SnapshotManifest,
 ): Promise<ReadonlyMap<string, Route>> {
-  const routes = new Map<string, Route>();
+  const routes: Route[] = [];
+  const measured: MeasuredMemory[] = [];
   for (const part of manifest.parts) {
     const digest = part.kind === "routes" ? parseDigest(part.digest) : undefined;
     if (!digest) continue;
-    const read = readRoutesPart(await objects.get(digest), part);
-    if (read.kind === "bad") throw new PortolanError("kernel.internal", { detail: read.detail });
-    for (const route of read.value.routes) routes.set(keyOf(route), route);
+    const bytes = await objects.get(digest);
+    if (!isMemoryPart(part)) routes.push(...fittingIn(bytes, part));
+    else {
+      const read = readMemoryPart(bytes, part);
+      if (read.kind === "part") measured.push(...read.value.memory);
+    }
   }
-  return routes;
+  return new Map(withMemory(routes, measured).map((route) => [keyOf(route), route]));
+}
+
+/** The routes of a part that fit, each by itself. Pure. */
+function fittingIn(bytes: Uint8Array, part: SnapshotPart): Route[] {
+  const read = readAnyRoutes(bytes, part);
+  if (read.kind === "bad") return [];
+  return read.value.routes.flatMap((route) => {
+    const fit = fitRoute(route);
+    return fit.kind === "fits" ? [fit.value] : [];
+  });
 }
 
 function findRouteMisfit(route: Route): Misfit | undefined {

@@ -25,7 +25,7 @@ export function groupByPlacement(routes: readonly Route[]): PlacedRoutes[] {
 export interface Fetchable {
   readonly digest: string;
   readonly placement: Placement | null;
-  /** Null: keys, which every gateway of the organisation needs. */
+  /** Null: what no environment keeps to itself, such as keys. */
   readonly environment: Environment | null;
 }
 

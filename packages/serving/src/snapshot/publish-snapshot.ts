@@ -116,7 +116,7 @@ async function tryPublish(deps: Publishing, organisationId: Id<"organisation">):
   const fitting = await fittingRoutes(deps, call, latest, await servedRoutes(deps, call, deployed));
   const content = await contentOf(deps, organisationId, fitting.routes);
   const built = buildParts(content);
-  requireFitting(deps, organisationId, fitting, deps.findPartRefusal(built, latest?.manifest));
+  requireFitting(deps, organisationId, fitting, deps.findPartRefusal(organisationId, built));
   const contentDigest = digestJson([...built.parts]);
   const now = deps.clock.now();
   const isFresh = latest && now - latest.created_at < deps.refreshAfterMs * 1000;

@@ -265,7 +265,8 @@ export const Route = Type.Object(
     ),
     memory: Type.Optional(
       Type.Array(MeasuredMemory, {
-        description: "Of the route's versions that were measured, by the model's digest; absent: none was",
+        description:
+          "Of the route's versions that were measured, by the model's digest; absent: none was. In a snapshot it lies in a part of its own",
       }),
     ),
     snapshotAge: Type.Union([SnapshotAge, Type.Null()], {
@@ -314,7 +315,9 @@ export type SnapshotTrust = Static<typeof SnapshotTrust>;
 /** `identity` is defined by identity's contract, and opaque here. */
 export const SnapshotPart = Type.Object(
   {
-    kind: Type.Union([Type.Literal("routes"), Type.Literal("identity"), Type.Literal("keys")]),
+    kind: Type.Union([Type.Literal("routes"), Type.Literal("identity"), Type.Literal("keys")], {
+      description: "routes without an environment: what was measured of their models' memory",
+    }),
     environment: Type.Optional(EnvironmentName),
     placement: Type.Optional(Placement),
     digest: Sha256,
