@@ -214,15 +214,18 @@ test("which batches were early is forgotten in time, and of what was served befo
     ...f.deps.clock,
     now: () => asEpochMicros(f.deps.clock.now() + count * 86_400_000_000),
   });
-  const undecided = async (at: FeaturesFixture["deps"]["clock"]) =>
-    (await replayValues({ ...f.deps, clock: at }, f.call, "delays", { ...parity, rows })).undecided;
+  const derived = (at: FeaturesFixture["deps"]["clock"]) =>
+    replayValues({ ...f.deps, clock: at }, f.call, "delays", { ...parity, rows });
   await door.anotherEarly({ clock: days(34) }).look();
   expect(await outcomes()).toEqual(["published", "withdrawn"]);
-  expect(await undecided(days(34))).toBeUndefined();
+  expect((await derived(days(34))).undecided).toBeUndefined();
   const later = door.anotherEarly({ clock: days(36) });
   await later.look();
   expect(await outcomes()).toEqual([]);
-  expect(await undecided(days(36))).toEqual([{ row: 0, reason: "forgotten" }]);
+  expect(await derived(days(36))).toMatchObject({
+    undecided: [0],
+    undecidedReasons: [{ row: 0, reason: "forgotten" }],
+  });
   // What it knows to be settled it does not settle anew.
   await later.look();
   expect(await outcomes()).toEqual([]);
