@@ -126,6 +126,7 @@ function refused({ status: code, details, isSaid }: GrpcRefusal): RunOutcome {
         detail: isSaid
           ? `The upstream answered ${status[code] ?? code}.`
           : "The upstream cannot be reached, or broke off.",
+        ...(isSaid && code === status.UNAVAILABLE ? { isBusy: true } : {}),
       };
   }
 }
