@@ -19,7 +19,7 @@ export interface UpstreamCallerOptions {
 
 /**
  * Has another server score rows, within what the version's endpoint may ask of it: timeout, requests at once, retries. A server that is
- * busy or away is waited for, which costs no retry: it did not begin with what was asked. What it refuses is for the caller to judge.
+ * busy or away is waited for; one that says so costs no retry, as it did not begin with what was asked. What it refuses is for the caller to judge.
  */
 export class UpstreamCaller {
   readonly #model: LoadedModel;
@@ -69,6 +69,8 @@ export class UpstreamCaller {
   }
 
   async #answer({ id, rows, inputs }: RowsAsked): Promise<RowsAnswered> {
+    /** Since when one row alone is late: what the server answers to others meanwhile gives it no more time. */
+    let lateSinceMs: number | undefined;
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
       const outcome = await this.#ask(inputs);
       if (outcome.kind === "ok") {
@@ -88,13 +90,14 @@ export class UpstreamCaller {
         this.#answeredMs = performance.now();
         return { kind: "late", id };
       }
-      await this.#mayTryAgain(outcome, pauseMs);
+      if (outcome.kind === "timeout") lateSinceMs ??= performance.now();
+      await this.#mayTryAgain(outcome, pauseMs, outcome.kind === "timeout" ? lateSinceMs : undefined);
     }
   }
 
-  /** Whether the server answered nothing for as long as a batch waits. However long a request waited for its turn, while others are answered the server is there. */
-  get #isPatienceOver(): boolean {
-    return performance.now() >= this.#answeredMs + this.#patienceMs;
+  /** @param sinceMs default: the server's last answer. However long a request waited for its turn, while others are answered the server is there. */
+  #isPatienceOver(sinceMs = this.#answeredMs): boolean {
+    return performance.now() >= sinceMs + this.#patienceMs;
   }
 
   async #ask(inputs: RowsAsked["inputs"]): Promise<RunOutcome> {
@@ -119,7 +122,7 @@ export class UpstreamCaller {
       const state = this.#model.state();
       if (state.kind === "ready") return;
       const why = state.kind === "unavailable" ? state.detail : "it has not answered yet";
-      if (this.#isPatienceOver) throw away(why);
+      if (this.#isPatienceOver()) throw away(why);
       await this.#sleep(firstPauseMs);
     }
   }
@@ -128,12 +131,13 @@ export class UpstreamCaller {
   async #mayTryAgain(
     outcome: Exclude<RunOutcome, { kind: "ok" | "failed" }>,
     pauseMs: number,
+    sinceMs: number | undefined,
   ): Promise<void> {
     await this.#sleep(pauseMs);
     for (;;) {
       // A server that is known to be away is waited for beside its health checks, which costs no retry.
       if (this.#model.state().kind !== "ready") return;
-      if (this.#isPatienceOver) break;
+      if (this.#isPatienceOver(sinceMs)) break;
       if (saidBusy(outcome) || this.#retries.spend(performance.now())) return;
       await this.#sleep(firstPauseMs);
     }

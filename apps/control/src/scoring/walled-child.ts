@@ -29,7 +29,7 @@ export async function askWalledChild<Reply>(
   refuse: (reason: string) => Error,
 ): Promise<Reply> {
   const tooLong = new AbortController();
-  const limit = setTimeout(() => tooLong.abort(), walled.limitMs);
+  const limit = setTimeout(() => tooLong.abort(), walled.limitMs).unref();
   const over = AbortSignal.any([signal, tooLong.signal]);
   const child = await spawnWalledNode({
     entry: walled.entry,
