@@ -80,12 +80,13 @@ async function chunkFor(
   };
 }
 
-const scorer = (patienceMs?: number) =>
+const scorer = (patienceMs?: number, limitMs?: number) =>
   createChunkScorer({
     objects,
     workFolder: join(folder, "scoring"),
     upstreams,
     ...(patienceMs === undefined ? {} : { patienceMs }),
+    ...(limitMs === undefined ? {} : { limitMs }),
   });
 
 async function scoresIn(object: Digest) {
@@ -154,18 +155,35 @@ test("a row that the server refuses has no scores and says why; the others of it
   });
 });
 
-test("a server that is busy is asked less and waited for; retries stay within the endpoint's share", async () => {
-  server.mode = "busy";
-  const scoring = scorer().score(await chunkFor({}), never);
-  await expect.poll(() => server.seen.length, { timeout: 30_000 }).toBeGreaterThan(1);
-  await sleep(1000);
-  // The first request's retries: three within ten seconds, however long it waits.
-  expect(server.seen.length).toBeLessThanOrEqual(4);
-  server.mode = "ok";
-  const { object, upstream } = await scoring;
-  await requireEchoed(object);
-  expect(upstream?.requests).toBe(server.seen.length);
+test("a row that is refused among those that are tried first costs the others nothing of their runs", async () => {
+  server.refuses = (body) => body.includes(Buffer.from(Float64Array.of(3 / 8).buffer));
+  const { object, refused, rowsPerRun } = await scorer().score(await chunkFor({}), never);
+  expect([refused, rowsPerRun]).toEqual([11, 64]);
+  await requireEchoed(object, [3]);
 });
+
+test("a chunk may take longer than its limit, as long as the server answers", async () => {
+  server.delayMs = 150;
+  // Sixty-five requests one after the other take 9.75 s.
+  const { object } = await scorer(undefined, 8000).score(await chunkFor({}), never);
+  await requireEchoed(object);
+});
+
+test.each(["busy", "full"] as const)(
+  "a server that is %s is asked less and waited for, also where the endpoint allows no retries",
+  async (mode) => {
+    server.mode = mode;
+    const scoring = scorer().score(await chunkFor({}, { retryShare: 0 }), never);
+    await expect.poll(() => server.seen.length, { timeout: 30_000 }).toBeGreaterThan(1);
+    await sleep(1000);
+    // Each pause is twice the one before: 0.1 s, 0.2 s, 0.4 s, 0.8 s.
+    expect(server.seen.length).toBeLessThanOrEqual(5);
+    server.mode = "ok";
+    const { object, upstream } = await scoring;
+    await requireEchoed(object);
+    expect(upstream?.requests).toBe(server.seen.length);
+  },
+);
 
 test("a server that goes away midway is waited for, and then the chunk is put off; an endpoint without retries has none", async () => {
   server.mode = "hang";
@@ -179,6 +197,20 @@ test("a server that goes away midway is waited for, and then the chunk is put of
   await expect(away).rejects.toMatchObject({ code: "scoring.upstream_away" });
   await server.listen(port);
   await requireEchoed((await scorer().score(await chunkFor({}), never)).object);
+});
+
+test("patience is with the server: a request that waited long for its turn behind others is tried again", async () => {
+  // The requests of eight lanes have their turn one by one, the last after 2.4 s.
+  const scoring = scorer(1500).score(await chunkFor({}, { mostAtOnce: 1 }), never);
+  const seen = (count: number) =>
+    expect.poll(() => server.seen.length, { timeout: 60_000, interval: 5 }).toBeGreaterThanOrEqual(count);
+  await seen(60);
+  server.delayMs = 300;
+  await seen(72);
+  server.mode = "busy";
+  await seen(73);
+  server.mode = "ok";
+  await requireEchoed((await scoring).object);
 });
 
 test("a restart of the server in between costs nothing but the wait", async () => {

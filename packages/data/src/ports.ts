@@ -151,8 +151,12 @@ export interface AcceptedHistory {
       readonly numbers: readonly (readonly [first: number, last: number])[];
     },
   ): Promise<readonly AcceptedRow[] | undefined>;
-  /** Of events that wait for their batch; undefined where more than `most` do. */
-  waiting(call: CallContext, place: AcceptedPlace, most: number): Promise<readonly AcceptedRow[] | undefined>;
+  /** Of events that wait for their batch; undefined where more than `most` do, or more bytes of them, as UTF-8. */
+  waiting(
+    call: CallContext,
+    place: AcceptedPlace,
+    most: { readonly events: number; readonly bytes: number },
+  ): Promise<readonly AcceptedRow[] | undefined>;
 }
 
 /** Who takes events when they are accepted, before their batch is judged as a whole. */

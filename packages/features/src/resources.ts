@@ -245,6 +245,12 @@ export const ReplayedValues = Type.Object({
   view: Type.String({ description: "`name@version`" }),
   digest: Sha256,
   undecided: Type.Optional(
+    Type.Array(Type.Integer(), {
+      description:
+        "Rows, by their place in the request, that may have been served of accepted events that cannot be derived again",
+    }),
+  ),
+  undecidedReasons: Type.Optional(
     Type.Array(
       Type.Object({
         row: Type.Integer({ description: "The row's place in the request" }),
@@ -256,7 +262,7 @@ export const ReplayedValues = Type.Object({
           },
         ),
       }),
-      { description: "Rows that may have been served of accepted events that cannot be derived again" },
+      { description: "Why, of each row in `undecided`, in its order" },
     ),
   ),
   rows: Type.Array(
@@ -283,7 +289,8 @@ export const ReplayedValues = Type.Object({
 export interface ReplayedValues {
   readonly view: string;
   readonly digest: string;
-  readonly undecided?: readonly { readonly row: number; readonly reason: UndecidedReason }[];
+  readonly undecided?: readonly number[];
+  readonly undecidedReasons?: readonly { readonly row: number; readonly reason: UndecidedReason }[];
   readonly rows: readonly (readonly {
     readonly status: "found" | "not_found" | "outside_max_age";
     readonly asOf?: number;

@@ -177,7 +177,7 @@ describe("over the door", () => {
       windowed: new Set(
         windowed.rows[0]?.map(({ values }) => `${values["flights_1h"]} ${values["worst_1h"]}`),
       ),
-      undecided: [...(stated.undecided ?? []), ...(windowed.undecided ?? [])],
+      undecided: [...(stated.undecidedReasons ?? []), ...(windowed.undecidedReasons ?? [])],
     };
   }
   const said = (delay: number, at: number, airport = "m"): Departure => ({

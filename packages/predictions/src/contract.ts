@@ -97,7 +97,10 @@ export const PredictionStatus = Type.Union([
       entities: Type.Integer({ minimum: 1, description: "Entities that they asked for, in all" }),
       until: micros("Arrival of the last of them, epoch microseconds"),
     },
-    { description: "Features were read without a prediction, and given; no word of whose" },
+    {
+      description:
+        "Features were asked for without a prediction, and may be read: noted before they are; no word of whose",
+    },
   ),
 ]);
 export type PredictionStatus = Static<typeof PredictionStatus>;
@@ -291,7 +294,7 @@ export interface PredictionWriter {
   refuse(refusal: RefusalRecord): Promise<PredictionId | undefined>;
   /**
    * Puts a read of features on the record before it is answered. The first of a caller, purpose, endpoint and set of views within a minute is a record of its own: resolves once
-   * that is written. Those after it are counted into one record at the minute's end; `undefined`: counted, there is nothing to wait for.
+   * that is written. Those after it are counted into one record at the minute's end; they wait for the first one's record and fail with it. `undefined`: that is written, there is nothing to wait for.
    * @throws PortolanError as `append`: then the read is not on the record, and is not to be answered
    */
   noteRead(read: FeatureRead): Promise<unknown> | undefined;

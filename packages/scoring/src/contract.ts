@@ -124,9 +124,10 @@ const Cost = Type.Object({
 
 const Upstream = Type.Object({
   requests: Type.Integer({
-    description: "Runs that the server of the version was asked for, repeated ones included",
+    description:
+      "Runs that the server of the version was asked for, repeated ones included, in the attempts at chunks that were kept. What a chunk had asked for before it was put off or broke off is not counted: the server may have been asked for more",
   }),
-  busySeconds: Type.Number({ description: "Time that they were under way, added up" }),
+  busySeconds: Type.Number({ description: "Time that these were under way, added up" }),
   perThousandRows: Type.Union([Type.String(), Type.Null()], {
     description: "What that server costs, as whoever started the scoring stated it; null: nobody did",
   }),

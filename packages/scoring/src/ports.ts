@@ -31,7 +31,7 @@ export interface UpstreamTerms {
   readonly retryShare?: number;
 }
 
-/** What scoring asked of another server. */
+/** What one attempt at a chunk asked of another server. */
 export interface UpstreamUse {
   readonly requests: number;
   /** Time that requests were under way, added up. */

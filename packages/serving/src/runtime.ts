@@ -49,8 +49,11 @@ export type RunOutcome =
   | { readonly kind: "crashed"; readonly detail: string; readonly byModel: boolean }
   /** More waits for this model than may wait. */
   | { readonly kind: "overloaded"; readonly detail: string }
-  /** No runner is up: starting again, or quarantined after killing its runner twice. */
-  | { readonly kind: "unavailable"; readonly detail: string };
+  /**
+   * No runner is up: starting again, or quarantined after killing its runner twice. `isBusy`: a server elsewhere said that it takes nothing now, and did
+   * not begin with what was asked.
+   */
+  | { readonly kind: "unavailable"; readonly detail: string; readonly isBusy?: boolean };
 
 export type RuntimeState =
   | {

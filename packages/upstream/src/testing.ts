@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export { type GrpcServerMode, GrpcTensorServer } from "./testing-grpc.ts";
 export { TextServer, type TextServerMode } from "./testing-text.ts";
@@ -10,8 +11,8 @@ interface ServedTensor {
   readonly shape: readonly number[];
 }
 
-/** What the server does with an inference. `cut` ends the connection within the answer. */
-export type TensorServerMode = "ok" | "fail" | "refuse" | "busy" | "hang" | "garbage" | "cut";
+/** What the server does with an inference. `busy` says 429, `full` 503; `cut` ends the connection within the answer. */
+export type TensorServerMode = "ok" | "fail" | "refuse" | "busy" | "full" | "hang" | "garbage" | "cut";
 
 export interface SeenInference {
   readonly headers: IncomingMessage["headers"];
@@ -33,6 +34,8 @@ export class TensorServer {
   refuses: (body: Buffer) => boolean = () => false;
   /** Inferences to come whose connection ends without a word. */
   drops = 0;
+  /** Milliseconds that it takes for an inference. */
+  delayMs = 0;
   binary = true;
   readonly seen: SeenInference[] = [];
   /** Paths of all requests, health checks included. */
@@ -80,14 +83,15 @@ export class TensorServer {
     this.paths.push(path);
     if (path === "/v2") this.#json(response, { extensions: this.binary ? ["binary_tensor_data"] : [] });
     else if (path.endsWith("/ready")) response.writeHead(this.isReady ? 200 : 400).end();
-    else if (path.endsWith("/infer")) this.#infer(request, response, body);
+    else if (path.endsWith("/infer")) await this.#infer(request, response, body);
     else if (/^\/v2\/models\/echo(\/versions\/\d+)?$/.test(path))
       this.#json(response, { name: "echo", inputs: this.inputs, outputs: this.outputs });
     else this.#json(response, { error: "no such model" }, 404);
   }
 
-  #infer(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
+  async #infer(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
     this.seen.push({ headers: request.headers, body });
+    if (this.delayMs > 0) await sleep(this.delayMs);
     if (this.drops > 0) {
       this.drops--;
       response.destroy();
@@ -100,6 +104,8 @@ export class TensorServer {
         return this.#json(response, { error: "the third column is negative" }, 400);
       case "busy":
         return this.#json(response, { error: "try later" }, 429);
+      case "full":
+        return this.#json(response, { error: "no place in the queue" }, 503);
       case "hang":
         this.#hanging.add(response);
         return;

@@ -141,6 +141,18 @@ describe("how it ends", () => {
     expect(await kindOf(model)).toBe("ok");
   });
 
+  test.each([
+    ["unavailable", true],
+    ["fail", undefined],
+    ["cut", undefined],
+  ] as const)("a server that answers by %s has begun with nothing: %s", async (mode, isBusy) => {
+    const model = await load();
+    server.mode = mode;
+    const outcome = await run(model, x);
+    expect(outcome).toMatchObject({ kind: "unavailable" });
+    expect("isBusy" in outcome ? outcome.isBusy : undefined).toBe(isBusy);
+  });
+
   // The server answers what it is sent.
   test.each([
     [{ shape: [1, 3] }, "shape"],

@@ -103,6 +103,7 @@ describe("how it ends", () => {
     ["fail", "unavailable"],
     ["garbage", "unavailable"],
     ["cut", "unavailable"],
+    ["full", "unavailable"],
     ["refuse", "failed"],
     ["busy", "overloaded"],
   ] as const)("a server that answers by %s: %s", async (mode, kind) => {

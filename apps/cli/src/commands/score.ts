@@ -168,7 +168,7 @@ function doneText({ id, manifest }: Scoring): string {
     `${cpuSeconds.toFixed(1)} s of CPU, ${rowsPerRun} rows a run${costs}`,
     ...(upstream
       ? [
-          `${upstream.requests} requests to the server that runs the version, ${upstream.busySeconds.toFixed(1)} s; it costs ${upstream.perThousandRows ?? "what nobody stated"} per 1,000 rows`,
+          `${upstream.requests} requests to the server that runs the version in the attempts that were kept, ${upstream.busySeconds.toFixed(1)} s; it costs ${upstream.perThousandRows ?? "what nobody stated"} per 1,000 rows`,
         ]
       : []),
   ].join("\n");

@@ -140,7 +140,7 @@ async function replayOnce(
   const [name = "", version = ""] = view.split("@");
   const answer = await api.json<{
     rows: readonly (readonly DerivedValues[])[];
-    undecided?: readonly { readonly row: number; readonly reason: keyof typeof undecidedReasons }[];
+    undecidedReasons?: readonly { readonly row: number; readonly reason: keyof typeof undecidedReasons }[];
   }>({
     path: `/v1/feature-views/${encodeURIComponent(name)}/replays`,
     body: {
@@ -157,7 +157,7 @@ async function replayOnce(
     },
     timeoutMs: 120_000,
   });
-  const reasons = new Map(answer.undecided?.map(({ row, reason }) => [row, reason]));
+  const reasons = new Map(answer.undecidedReasons?.map(({ row, reason }) => [row, reason]));
   return answer.rows.map((derived, index) => {
     const undecided = reasons.get(index);
     return { derived, ...(undecided ? { undecided } : {}) };

@@ -10,8 +10,8 @@ import type { ChunkJob, ChunkReply, RowsAsked } from "./chunk-messages.ts";
 import { away, UpstreamCaller, type UpstreamCallerOptions } from "./upstream-caller.ts";
 
 const entry = fileURLToPath(new URL("./chunk-child.ts", import.meta.url));
-/** Fifty thousand rows of a slow model, on a machine whose live traffic comes first. */
-const limitMs = 60 * 60_000;
+/** Fifty thousand rows of a slow model, on a machine whose live traffic comes first; where another server runs it, the time between two of its answers. */
+const defaultLimitMs = 60 * 60_000;
 const memoryBytes = 4 * 2 ** 30;
 /** It takes what the machine's other work leaves. */
 const niceness = 19;
@@ -21,6 +21,8 @@ export interface ChunkScorerDeps extends UpstreamCallerOptions {
   readonly workFolder: string;
   /** Loads versions that other servers run, as gateways do: with their addresses, credentials and checks. */
   readonly upstreams: ModelRuntime;
+  /** Milliseconds that a chunk may take, or where another server runs the version that may pass without an answer. Default: an hour. */
+  readonly limitMs?: number;
 }
 
 /**
@@ -57,7 +59,7 @@ async function openUpstream(
 }
 
 async function scoreChunk(
-  { objects, workFolder }: ChunkScorerDeps,
+  { objects, workFolder, limitMs = defaultLimitMs }: ChunkScorerDeps,
   { model, dataset, plan, keys, from, rows, label }: ChunkRequest,
   signal: AbortSignal,
   caller?: UpstreamCaller,

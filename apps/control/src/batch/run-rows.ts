@@ -4,6 +4,7 @@ import { elementsOf, halfNumber, type Tensor } from "@portolan/serving/policy";
 import type { Columns } from "../scoring/model-inputs.ts";
 import { tensorsOfRows, zeroRow } from "./read-rows.ts";
 import type { RowRunner, RowsRun } from "./row-runner.ts";
+import { RunSize } from "./run-size.ts";
 
 /** Rows on which that is tried, each by itself and all together. */
 const triedRows = 64;
@@ -79,11 +80,12 @@ async function runAll(
   );
   const refused = new Map<number, string>();
   let next = 0;
-  let size = rowsPerRun;
+  const size = new RunSize(rowsPerRun);
   const runSome = async (from: number, to: number): Promise<void> => {
     const some = places.slice(from, to);
     const run = await runner.run(tensorsOfRows(plan, table, some), some.length);
     if (run.kind === "ran") {
+      size.answered(some.length);
       for (const output of run.outputs) {
         const kept = rowsOf.get(output.name);
         for (let row = 0; kept && row < some.length; row++)
@@ -97,14 +99,14 @@ async function runAll(
       return;
     }
     const half = Math.ceil(some.length / 2);
-    if (run.kind === "late") size = Math.min(size, half);
+    if (run.kind === "late") size.late(some.length);
     await runSome(from, from + half);
     await runSome(from + half, to);
   };
   const lane = async (): Promise<void> => {
     while (next < places.length) {
       const from = next;
-      next = Math.min(places.length, from + size);
+      next = Math.min(places.length, from + size.rows);
       await runSome(from, next);
     }
   };
@@ -148,7 +150,13 @@ async function rowsAreApart(
 ): Promise<boolean> {
   if (plan.inputs.some(({ spec }) => spec.shape[0] !== -1) || places.length < 2) return false;
   const together = await runner.run(tensorsOfRows(plan, table, places), places.length);
-  if (together.kind !== "ran") return false;
+  if (together.kind === "late")
+    return rowsAreApart(runner, plan, table, places.slice(0, Math.ceil(places.length / 2)));
+  if (together.kind === "refused") {
+    const taken = await takenAlone(runner, plan, table, places);
+    // Each is taken alone and all together are not: rows of one run are not as rows of their own.
+    return taken.length < places.length && rowsAreApart(runner, plan, table, taken);
+  }
   for (const [at, place] of places.entries()) {
     const alone = await runner.run(tensorsOfRows(plan, table, [place]), 1);
     if (alone.kind !== "ran") return false;
@@ -160,6 +168,19 @@ async function rowsAreApart(
     if (!isSame) return false;
   }
   return true;
+}
+
+/** A row that is refused says nothing of the others. */
+async function takenAlone(
+  runner: RowRunner,
+  plan: InputPlan,
+  table: Columns,
+  places: readonly number[],
+): Promise<number[]> {
+  const taken: number[] = [];
+  for (const place of places)
+    if ((await runner.run(tensorsOfRows(plan, table, [place]), 1)).kind === "ran") taken.push(place);
+  return taken;
 }
 
 function rowOf({ name, datatype, data }: Tensor, row: number, rows: number): unknown[] {

@@ -9,7 +9,7 @@ import { RequestPace } from "./request-pace.ts";
 const mostAtOnce = 8;
 const firstPauseMs = 100;
 const longestPauseMs = 5000;
-/** As long a request is tried before the batch is put off. */
+/** As long the server may answer nothing before the batch is put off. */
 const defaultPatienceMs = 60_000;
 
 export interface UpstreamCallerOptions {
@@ -19,7 +19,7 @@ export interface UpstreamCallerOptions {
 
 /**
  * Has another server score rows, within what the version's endpoint may ask of it: timeout, requests at once, retries. A server that is
- * busy or away is waited for; what it refuses is for the caller to judge.
+ * busy or away is waited for; one that says so costs no retry, as it did not begin with what was asked. What it refuses is for the caller to judge.
  */
 export class UpstreamCaller {
   readonly #model: LoadedModel;
@@ -30,6 +30,9 @@ export class UpstreamCaller {
   readonly #patienceMs: number;
   #requests = 0;
   #busyMs = 0;
+  #asking = 0;
+  /** When the server last answered rows, or had something to answer again. */
+  #answeredMs = 0;
 
   /** @param signal ends every wait and every request */
   constructor(
@@ -55,26 +58,50 @@ export class UpstreamCaller {
    * @throws PortolanError `scoring.upstream_away` when the server did not answer for as long as a batch waits, `scoring.chunk_failed` when
    * one row alone takes it longer than the endpoint's timeout every time
    */
-  async answer({ id, rows, inputs }: RowsAsked): Promise<RowsAnswered> {
-    const untilMs = performance.now() + this.#patienceMs;
+  async answer(asked: RowsAsked): Promise<RowsAnswered> {
+    if (this.#asking === 0) this.#answeredMs = performance.now();
+    this.#asking++;
+    try {
+      return await this.#answer(asked);
+    } finally {
+      this.#asking--;
+    }
+  }
+
+  async #answer({ id, rows, inputs }: RowsAsked): Promise<RowsAnswered> {
+    /** Since when one row alone is late: what the server answers to others meanwhile gives it no more time. */
+    let lateSinceMs: number | undefined;
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
-      const outcome = await this.#ask(inputs, untilMs);
+      const outcome = await this.#ask(inputs);
       if (outcome.kind === "ok") {
+        this.#answeredMs = performance.now();
         const outputs = outcome.outputs.map(withText);
         const texts = outputs.filter((output) => output !== undefined);
         return texts.length === outputs.length
           ? { kind: "ran", id, outputs: texts }
           : { kind: "refused", id, reason: "an output is no UTF-8" };
       }
-      if (outcome.kind === "failed") return { kind: "refused", id, reason: outcome.detail };
-      // Fewer rows may be answered in time.
-      if (outcome.kind === "timeout" && rows > 1) return { kind: "late", id };
-      await this.#mayTryAgain(outcome, untilMs, pauseMs);
+      if (outcome.kind === "failed") {
+        this.#answeredMs = performance.now();
+        return { kind: "refused", id, reason: outcome.detail };
+      }
+      if (outcome.kind === "timeout" && rows > 1) {
+        // Fewer rows may be answered in time: they are given as long as these were.
+        this.#answeredMs = performance.now();
+        return { kind: "late", id };
+      }
+      if (outcome.kind === "timeout") lateSinceMs ??= performance.now();
+      await this.#mayTryAgain(outcome, pauseMs, outcome.kind === "timeout" ? lateSinceMs : undefined);
     }
   }
 
-  async #ask(inputs: RowsAsked["inputs"], untilMs: number): Promise<RunOutcome> {
-    await this.#untilReady(untilMs);
+  /** @param sinceMs default: the server's last answer. However long a request waited for its turn, while others are answered the server is there. */
+  #isPatienceOver(sinceMs = this.#answeredMs): boolean {
+    return performance.now() >= sinceMs + this.#patienceMs;
+  }
+
+  async #ask(inputs: RowsAsked["inputs"]): Promise<RunOutcome> {
+    await this.#untilReady();
     await this.#pace.enter();
     const startMs = performance.now();
     let outcome: RunOutcome | undefined;
@@ -90,28 +117,28 @@ export class UpstreamCaller {
   }
 
   /** A server that is known to be away is not asked: its health checks go on beside. */
-  async #untilReady(untilMs: number): Promise<void> {
+  async #untilReady(): Promise<void> {
     for (;;) {
       const state = this.#model.state();
       if (state.kind === "ready") return;
       const why = state.kind === "unavailable" ? state.detail : "it has not answered yet";
-      if (performance.now() >= untilMs) throw away(why);
+      if (this.#isPatienceOver()) throw away(why);
       await this.#sleep(firstPauseMs);
     }
   }
 
-  /** Waits as long as the server is given, and for a place in the budget of retries. */
+  /** Waits as long as the server is given, and for a place in the budget of retries where the server may have begun. */
   async #mayTryAgain(
     outcome: Exclude<RunOutcome, { kind: "ok" | "failed" }>,
-    untilMs: number,
     pauseMs: number,
+    sinceMs: number | undefined,
   ): Promise<void> {
     await this.#sleep(pauseMs);
     for (;;) {
       // A server that is known to be away is waited for beside its health checks, which costs no retry.
       if (this.#model.state().kind !== "ready") return;
-      if (performance.now() >= untilMs) break;
-      if (this.#retries.spend(performance.now())) return;
+      if (this.#isPatienceOver(sinceMs)) break;
+      if (saidBusy(outcome) || this.#retries.spend(performance.now())) return;
       await this.#sleep(firstPauseMs);
     }
     if (outcome.kind === "timeout")
@@ -125,6 +152,11 @@ export class UpstreamCaller {
   async #sleep(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#signal });
   }
+}
+
+/** 429 and 503, and what gRPC has for them: trying again repeats no work; the pause and the pace keep it rare. */
+function saidBusy(outcome: RunOutcome): boolean {
+  return outcome.kind === "overloaded" || (outcome.kind === "unavailable" && outcome.isBusy === true);
 }
 
 function paceOf(outcome: RunOutcome | undefined): Parameters<RequestPace["leave"]>[0] {

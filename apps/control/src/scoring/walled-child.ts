@@ -9,7 +9,7 @@ export interface WalledJob {
   readonly writable?: readonly string[];
   /** Resident memory beyond which it is killed. */
   readonly memoryBytes: number;
-  /** Milliseconds after which it is killed. */
+  /** Milliseconds after which it is killed; where it asks on its way, since the last answer. */
   readonly limitMs: number;
   /** Nice value from its first moment, so that its start is as modest as its work; default: the parent's. */
   readonly niceness?: number;
@@ -28,7 +28,9 @@ export async function askWalledChild<Reply>(
   signal: AbortSignal,
   refuse: (reason: string) => Error,
 ): Promise<Reply> {
-  const over = AbortSignal.any([signal, AbortSignal.timeout(walled.limitMs)]);
+  const tooLong = new AbortController();
+  const limit = setTimeout(() => tooLong.abort(), walled.limitMs).unref();
+  const over = AbortSignal.any([signal, tooLong.signal]);
   const child = await spawnWalledNode({
     entry: walled.entry,
     readable: walled.readable,
@@ -50,7 +52,12 @@ export async function askWalledChild<Reply>(
   over.addEventListener("abort", kill, { once: true });
   if (over.aborted) kill();
   try {
-    const reply = replyOf<Reply>(child, walled.answer, (how) => {
+    const answer = (question: unknown) =>
+      walled.answer?.(question)?.then((found) => {
+        limit.refresh();
+        return found;
+      });
+    const reply = replyOf<Reply>(child, answer, (how) => {
       if (over.aborted) return refuse("it was stopped");
       return refuse(
         isTooLarge ? "the model and the rows take too much memory" : `the model ended its process (${how})`,
@@ -59,6 +66,7 @@ export async function askWalledChild<Reply>(
     child.send(message);
     return await reply;
   } finally {
+    clearTimeout(limit);
     clearInterval(watch);
     over.removeEventListener("abort", kill);
     kill();

@@ -14,7 +14,7 @@ import { findIngestion } from "../ingestion/ingestion-store.ts";
 import type { RowValidator } from "../judging/validate-row.ts";
 import type { AcceptedHistory, AcceptedPlace, AcceptedRow } from "../ports.ts";
 import { eventLine } from "./event-line.ts";
-import { waitingLines } from "./event-store.ts";
+import { sizeOfWaiting, type Waiting, waitingLines } from "./event-store.ts";
 import { windowEnd, windowOf } from "./keep-events.ts";
 import { validatorOf } from "./receive-events.ts";
 
@@ -69,16 +69,27 @@ async function waitingRows(
   deps: HistoryDeps,
   call: CallContext,
   place: AcceptedPlace,
-  most: number,
+  most: Waiting,
 ): Promise<readonly AcceptedRow[] | undefined> {
-  const lines = await deps.uow.read(call, (sql) => waitingLines(sql, place, 0, most + 1));
-  if (lines.length > most) return undefined;
+  const size = await deps.uow.read(call, (sql) => sizeOfWaiting(sql, place, most.events + 1));
+  if (size.events > most.events || size.bytes > most.bytes) return undefined;
   const contract = await contractOf(deps, call, place);
   const validator = await validatorOf(deps, contract.digest, contract.body);
-  return judgedAll(
-    validator,
-    lines.map(({ seq, receivedAt, line }) => ({ line, accepted: seq, asOf: doorMoment(deps, receivedAt) })),
-  );
+  const rows: AcceptedRow[] = [];
+  for (let after = 0, left = most; ; ) {
+    const from = after;
+    const lines = await deps.uow.read(call, (sql) => waitingLines(sql, place, from, waitingPage));
+    const bytes = lines.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0);
+    left = { events: left.events - lines.length, bytes: left.bytes - bytes };
+    // More came since they were counted.
+    if (left.events < 0 || left.bytes < 0) return undefined;
+    for (const { seq, receivedAt, line } of lines)
+      rows.push(...judged(validator, { line, accepted: seq, asOf: doorMoment(deps, receivedAt) }));
+    const last = lines.at(-1);
+    if (!last || lines.length < waitingPage) return rows;
+    after = last.seq;
+    await nextTurn();
+  }
 }
 
 interface KeptEvent {

@@ -180,6 +180,20 @@ function numbersOf({ events, bytes }: { events: string | number; bytes: string |
   return { events: Number(events), bytes: Number(bytes) };
 }
 
+/** How much is in no batch yet, claimed events too; no more than `most` are counted. No line is read. */
+export async function sizeOfWaiting(sql: Sql, place: EventPlace, most: number): Promise<Waiting> {
+  const first = inNoBatch(sql, place).select(lineBytes).limit(most).as("first");
+  return numbersOf(await tables(sql).selectFrom(first).select(totals).executeTakeFirstOrThrow());
+}
+
+const inNoBatch = (sql: Sql, place: EventPlace) =>
+  tables(sql)
+    .selectFrom("data.events")
+    .where("organisation_id", "=", place.organisationId)
+    .where("contract", "=", place.contract)
+    .where("environment", "=", place.environment)
+    .where("use_case_id", "is not distinct from", place.useCaseId ?? null);
+
 /** Lines that are in no batch yet, claimed ones too, after that number. */
 export async function waitingLines(
   sql: Sql,
@@ -187,13 +201,8 @@ export async function waitingLines(
   after: number,
   most: number,
 ): Promise<{ readonly seq: number; readonly receivedAt: number; readonly line: string }[]> {
-  const rows = await tables(sql)
-    .selectFrom("data.events")
+  const rows = await inNoBatch(sql, place)
     .select(["seq", "received_at", "line"])
-    .where("organisation_id", "=", place.organisationId)
-    .where("contract", "=", place.contract)
-    .where("environment", "=", place.environment)
-    .where("use_case_id", "is not distinct from", place.useCaseId ?? null)
     .where("seq", ">", after)
     .orderBy("seq")
     .limit(most)

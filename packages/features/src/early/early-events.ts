@@ -51,9 +51,11 @@ export class EarlyEvents implements EarlyTaker {
   readonly #deps: EarlyDeps;
   #followed = new Map<string, Followed[]>();
   readonly #queue: { readonly place: string; readonly events: AcceptedEvents }[] = [];
-  /** What is not online yet: it waits for room, in the queue, or is being written. */
+  /** What is not online yet: it is in the queue, or is being written. */
   readonly #held = new Set<AcceptedEvents>();
-  #bytes = 0;
+  /** Of all that was ever taken, and of what of it is done; in the same order. */
+  #takenBytes = 0;
+  #doneBytes = 0;
   #working: Promise<void> | undefined;
   #whenRoom: (() => void)[] = [];
   /** Places of which lines may be missing online. */
@@ -73,17 +75,19 @@ export class EarlyEvents implements EarlyTaker {
   async take(place: AcceptedPlace, events: AcceptedEvents): Promise<void> {
     if (events.rows.length === 0 || !this.wants(place)) return;
     this.#held.add(events);
-    while (this.#bytes > 0 && this.#bytes + events.bytes > mostBytes)
-      await new Promise<void>((resolve) => this.#whenRoom.push(resolve));
+    // Its place is where it came: a small request does not pass a large one that waits for room.
     this.#queue.push({ place: placeKey(place), events });
-    this.#bytes += events.bytes;
+    const before = this.#takenBytes;
+    this.#takenBytes += events.bytes;
     this.#start();
+    while (before > this.#doneBytes && before + events.bytes - this.#doneBytes > mostBytes)
+      await new Promise<void>((resolve) => this.#whenRoom.push(resolve));
   }
 
   #start(): void {
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined;
-      // Whoever waited for room came after the last look at the queue.
+      // What came after the last look at the queue.
       if (this.#queue.length > 0) this.#start();
     });
   }
@@ -167,16 +171,18 @@ export class EarlyEvents implements EarlyTaker {
   async #work(): Promise<void> {
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
       const taken = [next];
+      let { bytes } = next.events;
       let rows = next.events.rows.length;
-      while (this.#queue[0]?.place === next.place && rows < rowsAtOnce) {
-        const more = this.#queue.shift();
-        if (!more) break;
+      for (let more = this.#queue[0]; more?.place === next.place; more = this.#queue[0]) {
+        bytes += more.events.bytes;
+        if (rows >= rowsAtOnce || bytes > mostBytes) break;
         taken.push(more);
+        this.#queue.shift();
         rows += more.events.rows.length;
       }
       for (const one of this.#followed.get(next.place) ?? []) await this.#bring(one, next.place, taken);
       for (const { events } of taken) this.#held.delete(events);
-      this.#bytes -= taken.reduce((sum, { events }) => sum + events.bytes, 0);
+      this.#doneBytes += taken.reduce((sum, { events }) => sum + events.bytes, 0);
       for (const resolve of this.#whenRoom.splice(0)) resolve();
     }
   }

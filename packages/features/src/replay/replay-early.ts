@@ -40,8 +40,8 @@ import { inWorkFolder, type TimedDeps, tooLarge } from "./work-folder.ts";
 
 /** States that one request derives, each over what the log has of the rows' entities; those of one row are fewer. */
 const mostInAll = 384;
-/** Events that wait for their batch and are gone through. */
-const mostWaiting = 100_000;
+/** Events that wait for their batch and are gone through: they are held as rows, some times as large as their text. */
+const mostWaiting = { events: 100_000, bytes: 64 * 2 ** 20 };
 /** Events that are written out at once: the caller's thread serves others too. */
 const linesAtOnce = 1_000;
 

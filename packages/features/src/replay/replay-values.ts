@@ -91,7 +91,17 @@ export async function replayValues(
     view,
     digest: stored.digest,
     rows: answers,
-    ...(undecided.size > 0 ? { undecided: [...undecided].map(([row, reason]) => ({ row, reason })) } : {}),
+    ...undecidedOf(undecided),
+  };
+}
+
+function undecidedOf(
+  reasons: ReadonlyMap<number, UndecidedReason>,
+): Pick<ReplayedValues, "undecided" | "undecidedReasons"> {
+  if (reasons.size === 0) return {};
+  return {
+    undecided: [...reasons.keys()],
+    undecidedReasons: [...reasons].map(([row, reason]) => ({ row, reason })),
   };
 }
 

@@ -4,7 +4,10 @@ import type { FeatureRead, PredictionContext } from "../contract.ts";
 interface Counted {
   /** The one that was announced, or is to be. */
   first: FeatureRead;
-  isAnnounced: boolean;
+  /** A promise while its record is on its way: it settles with the record. `none`: the next read is announced. */
+  announcement: Promise<void> | "none" | "written";
+  /** Of the reads below those that wait for the announcement. */
+  waiting: { requests: number; entities: number };
   requests: number;
   entities: number;
   until: number;
@@ -21,7 +24,7 @@ export interface CountedReads {
 
 /**
  * Bounds what reads of features cost: by caller, purpose, endpoint and views the first one since the last drain is announced by a record of its own, and
- * those after it are counted into one. A read costs a look-up.
+ * those after it are counted into one. None goes on before the announcement is written: those that come meanwhile wait for it, and fail with it. A read costs a look-up.
  */
 export class ReadCounter {
   readonly #most: number;
@@ -37,30 +40,26 @@ export class ReadCounter {
     return this.#counts.size >= this.#most;
   }
 
-  /** True when this read is to be announced: it counts from then on, unless it is taken back. */
-  admit(read: FeatureRead): boolean {
+  /**
+   * Has the read announced by `write`, or counts it.
+   * @returns undefined when an announcement of its kind is written already; else what settles with it. Reads that an announcement failed are not counted, except where they were
+   * drained meanwhile.
+   */
+  note(read: FeatureRead, write: () => Promise<unknown>): Promise<void> | undefined {
     const key = keyOf(read);
-    const known = this.#counts.get(key);
+    let known = this.#counts.get(key);
     if (!known) {
-      const counted = { first: read, isAnnounced: true, requests: 0, entities: 0, until: read.receivedAt };
-      this.#counts.set(key, counted);
-      return true;
+      known = counted({ read, requests: 0, entities: 0, until: read.receivedAt });
+      this.#counts.set(key, known);
     }
-    if (!known.isAnnounced) {
-      known.first = read;
-      known.isAnnounced = true;
-      return true;
-    }
+    if (known.announcement === "none") return announce(known, read, write);
     known.requests += 1;
     known.entities += read.entities;
     known.until = Math.max(known.until, read.receivedAt);
-    return false;
-  }
-
-  /** Its announcement could not be written: the next read of its kind is announced in its place. */
-  takeBack(read: FeatureRead): void {
-    const known = this.#counts.get(keyOf(read));
-    if (known?.first === read) known.isAnnounced = false;
+    if (known.announcement === "written") return undefined;
+    known.waiting.requests += 1;
+    known.waiting.entities += read.entities;
+    return known.announcement;
   }
 
   /** What was counted and not announced, one entry per key; everything begins anew. */
@@ -77,13 +76,38 @@ export class ReadCounter {
     const key = keyOf(read);
     const known = this.#counts.get(key);
     if (!known) {
-      this.#counts.set(key, { first: read, isAnnounced: false, requests, entities, until });
+      this.#counts.set(key, counted({ read, requests, entities, until }));
       return;
     }
     known.requests += requests;
     known.entities += entities;
     known.until = Math.max(known.until, until);
   }
+}
+
+function counted({ read: first, requests, entities, until }: CountedReads): Counted {
+  const waiting = { requests: 0, entities: 0 };
+  return { first, announcement: "none", waiting, requests, entities, until };
+}
+
+/** One that could not be written is another read's: the next of its kind is announced in its place. */
+function announce(known: Counted, read: FeatureRead, write: () => Promise<unknown>): Promise<void> {
+  known.first = read;
+  const announcement = write().then(
+    () => {
+      known.announcement = "written";
+    },
+    (error: unknown) => {
+      const { waiting } = known;
+      known.announcement = "none";
+      known.requests -= waiting.requests;
+      known.entities -= waiting.entities;
+      known.waiting = { requests: 0, entities: 0 };
+      throw error;
+    },
+  );
+  known.announcement = announcement;
+  return announcement;
 }
 
 const places = new WeakMap<PredictionContext, string>();

@@ -208,13 +208,9 @@ class RecoveringWriter implements PredictionWriter {
       () => this.#logReads(),
       this.#options.readsEveryMs ?? readsEveryMs,
     ).unref();
-    if (!this.#reads.admit(read)) return undefined;
     const { entities, receivedAt: until } = read;
-    return this.append(readRecord({ read, requests: 1, entities, until }), { durability: "buffered" }).catch(
-      (error: unknown) => {
-        this.#reads.takeBack(read);
-        throw error;
-      },
+    return this.#reads.note(read, () =>
+      this.append(readRecord({ read, requests: 1, entities, until }), { durability: "buffered" }),
     );
   }
 

@@ -34,12 +34,17 @@ export class GrpcRefusal extends Error {
   readonly details: string;
   /** Whether the server itself said so; otherwise the connection broke, or there was none. */
   readonly isSaid: boolean;
+  /** Whether it said so in place of an answer, and not after the answer's headers: those may also have been cut off. */
+  readonly isAtOnce: boolean;
 
-  constructor({ code, details }: Pick<ServiceError, "code" | "details">, isSaid: boolean) {
+  /** @param hasBegun whether the headers of an answer had come */
+  constructor({ code, details, metadata }: ServiceError, hasBegun: boolean) {
     super(`${status[code] ?? code}: ${details}`);
     this.status = code;
     this.details = details;
-    this.isSaid = isSaid;
+    // A refusal without an answer has the headers that the library's own words lack.
+    this.isAtOnce = !hasBegun && Object.keys(metadata.getMap()).length > 0;
+    this.isSaid = hasBegun || this.isAtOnce;
   }
 }
 
@@ -150,8 +155,7 @@ export class GrpcChannel {
         (error, value) => {
           signal.removeEventListener("abort", cancel);
           if (!error) resolve(value ?? new Uint8Array());
-          // A refusal without an answer has the headers that the library's own words lack.
-          else reject(new GrpcRefusal(error, hasBegun || Object.keys(error.metadata.getMap()).length > 0));
+          else reject(new GrpcRefusal(error, hasBegun));
         },
       );
       call.on("metadata", () => (hasBegun = true));

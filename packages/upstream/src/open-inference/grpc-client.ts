@@ -108,7 +108,7 @@ interface DecodedMetadata {
 }
 
 /** What the statuses say of the request, and of the server: as REST's, by the protocol's own table of both. */
-function refused({ status: code, details, isSaid }: GrpcRefusal): RunOutcome {
+function refused({ status: code, details, isSaid, isAtOnce }: GrpcRefusal): RunOutcome {
   switch (code) {
     case status.INVALID_ARGUMENT:
     case status.OUT_OF_RANGE:
@@ -126,6 +126,7 @@ function refused({ status: code, details, isSaid }: GrpcRefusal): RunOutcome {
         detail: isSaid
           ? `The upstream answered ${status[code] ?? code}.`
           : "The upstream cannot be reached, or broke off.",
+        ...(isAtOnce && code === status.UNAVAILABLE ? { isBusy: true } : {}),
       };
   }
 }

@@ -106,7 +106,8 @@ function refused(status: number, body: Buffer | undefined): RunOutcome {
   if (status === 400 || status === 413 || status === 422)
     return { kind: "failed", detail: errorText(body) ?? `the upstream answered ${status}` };
   if (status === 429) return upstreamBusy;
-  return { kind: "unavailable", detail: `The upstream answered ${status}.` };
+  const detail = `The upstream answered ${status}.`;
+  return { kind: "unavailable", detail, ...(status === 503 ? { isBusy: true } : {}) };
 }
 
 function isTooLarge(error: unknown): boolean {
