@@ -109,6 +109,14 @@ test("levels and names of training data that hold control characters cannot comm
   );
 });
 
+test("a page that older windows are left out of says so, with the way to them; a whole one does not", () => {
+  const whole = answer(reportOf(true));
+  const note =
+    '<p role="note"><strong>Older windows are not in this report, which begins at 2026-02-25T06:13:20Z; ask for them with --to 2026-02-25T06:13:19.999999Z</strong></p>';
+  expect(reportPage("cut", { ...whole, truncated: true })).toContain(note);
+  expect(reportPage("whole", whole)).not.toContain("Older windows");
+});
+
 test("a page of many columns draws the worst ones, and names the others", () => {
   const report = reportOf(true);
   const [column] = report.inputs;
