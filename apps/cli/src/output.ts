@@ -12,7 +12,10 @@ export interface OutputStreams {
   readonly err: { write(text: string): unknown; readonly isTTY?: boolean };
 }
 
-/** Where every command prints: people read sentences, scripts read one JSON document (`--json`). */
+/**
+ * Where every command prints: people read sentences, scripts read one JSON document (`--json`). Text may be of data that strangers wrote:
+ * but for `raw`, nothing that is printed can move the cursor, colour, or answer for the terminal.
+ */
 export class Output {
   readonly #streams: OutputStreams;
   readonly #json: boolean;
@@ -32,17 +35,17 @@ export class Output {
 
   /** A sentence for people; silent under `--json`. */
   say(text = ""): void {
-    if (!this.#json) this.#streams.out.write(`${text}\n`);
+    if (!this.#json) this.#streams.out.write(`${printable(text)}\n`);
   }
 
   /** Progress and notes: to standard error, so that pipes stay clean. */
   note(text: string): void {
-    if (!this.#json) this.#streams.err.write(`${text}\n`);
+    if (!this.#json) this.#streams.err.write(`${printable(text)}\n`);
   }
 
   /** The command's result: `human` for people, `value` as JSON for scripts. */
   result(value: unknown, human: string): void {
-    this.#streams.out.write(this.#json ? `${JSON.stringify(value, null, 2)}\n` : `${human}\n`);
+    this.#streams.out.write(`${printable(this.#json ? JSON.stringify(value, null, 2) : human)}\n`);
   }
 
   /** The result as it is, e.g. a file's content. */
@@ -53,10 +56,10 @@ export class Output {
   /** One clear message: what, where, how to mend. */
   error(error: unknown): void {
     if (this.#json) {
-      this.#streams.out.write(`${JSON.stringify(errorDocument(error), null, 2)}\n`);
+      this.#streams.out.write(`${printable(JSON.stringify(errorDocument(error), null, 2))}\n`);
       return;
     }
-    this.#streams.err.write(`${errorText(error)}\n`);
+    this.#streams.err.write(`${printable(errorText(error))}\n`);
   }
 }
 
@@ -103,9 +106,30 @@ function problemMembers(error: PortolanError): JsonValue {
   );
 }
 
-/** Columns aligned by their longest cell; numbers are the caller's to format. */
+/** Control characters (C0, DEL, C1), but for line feed and tab. */
+// oxlint-disable-next-line no-control-regex -- these are what is looked for
+const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+/** Those, and what begins another line or cell. */
+// oxlint-disable-next-line no-control-regex -- these are what is looked for
+const breaks = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+
+/** Text of several lines with `\u001b` for escape and so on: as JSON writes them, so that a document's value stays the same. */
+function printable(text: string): string {
+  return text.replace(controls, codeUnit);
+}
+
+/** Text of a stranger as part of one line: a line feed in it is `\u000a`. */
+export function onOneLine(text: string): string {
+  return text.replace(breaks, codeUnit);
+}
+
+function codeUnit(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+/** Columns aligned by their longest cell, each row on one line; numbers are the caller's to format. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [header, ...rows];
+  const all = [header, ...rows].map((row) => row.map(onOneLine));
   const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
   return all
     .map((row) =>

@@ -103,6 +103,42 @@ test("a profile that cannot be read hides its own endpoint alone, and that is sa
   expect(text).not.toContain('endpoint="damaged"');
   expect(text).toContain('endpoint="new"');
   expect(text).toContain("portolan_drift_figures_up 0");
+  expect(text).toContain("portolan_drift_figures_cut 0");
+});
+
+test("counts that cannot be judged against their profile hide their own endpoint alone, and that is said", async () => {
+  const registry = new Registry();
+  addDriftMetrics(registry, { work: db.uow, clock, objects });
+  clock.advance(86_400_000_000);
+  await insert("whole", clock.now(), 1000);
+  await insert("misfit", clock.now(), 1000);
+  await db.database.session((session) =>
+    session.query("update monitoring.drift_windows set counts = counts[1:9] where endpoint = 'misfit'", []),
+  );
+  const text = await registry.metrics();
+  expect(text).toContain('endpoint="whole"');
+  expect(text).not.toContain('endpoint="misfit"');
+  expect(text).toContain("portolan_drift_figures_up 0");
+});
+
+test("of more variants than are shown the same are shown in each scrape, and that others are not is said", async () => {
+  clock.advance(2 * 86_400_000_000);
+  const names = Array.from({ length: 120 }, (_, at) => `many-${String(at).padStart(3, "0")}`);
+  for (const name of names.toReversed()) await insert(name, clock.now(), 300);
+  const shown = async () => {
+    const registry = new Registry();
+    addDriftMetrics(registry, { work: db.uow, clock, objects });
+    const text = await registry.metrics();
+    return { text, endpoints: names.filter((name) => text.includes(`endpoint="${name}"`)) };
+  };
+  const { text, endpoints } = await shown();
+  expect(endpoints).toEqual(names.slice(0, 50));
+  expect(text).toContain("portolan_drift_figures_up 1");
+  expect(text).toContain("portolan_drift_figures_cut 1");
+  await db.database.session((session) =>
+    session.query("delete from monitoring.drift_windows where endpoint >= 'many-050'", []),
+  );
+  expect((await shown()).text).toContain("portolan_drift_figures_cut 0");
 });
 
 test("without the database the figures are absent, and that is said", async () => {
@@ -110,5 +146,7 @@ test("without the database the figures are absent, and that is said", async () =
   const away = await openTestDatabase({ migrations: [{ ...monitoringMigrations, after: [] }], clock });
   addDriftMetrics(registry, { work: away.uow, clock, objects });
   await away.close();
-  expect(await registry.metrics()).toContain("portolan_drift_figures_up 0");
+  const text = await registry.metrics();
+  expect(text).toContain("portolan_drift_figures_up 0");
+  expect(text).not.toMatch(/^portolan_drift_figures_cut /m);
 });

@@ -2,7 +2,7 @@ import { setImmediate as otherWork } from "node:timers/promises";
 import type { CallContext, ObjectStore, UnitOfWork } from "@portolan/kernel";
 import { SeriesJudge, type SeriesSummary } from "./judgement/judge-series.ts";
 import { driftPolicy } from "./judgement/policy.ts";
-import { hourOf, joinWindows } from "./judgement/windows.ts";
+import { type CountedWindow, hourOf, joinWindows } from "./judgement/windows.ts";
 import { readProfile } from "./profile-object.ts";
 import { type NewestSeries, newestSeries, windowCounts } from "./window-store.ts";
 
@@ -18,13 +18,15 @@ export interface SeriesFigures extends SeriesSummary {
 
 export interface DriftFigures {
   readonly figures: readonly SeriesFigures[];
-  /** False where a series is missing because its profile could not be read. */
-  readonly isComplete: boolean;
+  /** Series that are missing because their profile could not be read, or their counts not judged against it. */
+  readonly failed: number;
+  /** Whether there are more series than were asked for, of which nothing is said here. */
+  readonly isCut: boolean;
 }
 
 /**
- * The latest verdicts of every endpoint that was counted since then, at most `most` variants of endpoints, over all organisations: for
- * operators' metrics, not for callers.
+ * The latest verdicts of every endpoint that was counted since then, at most `most` variants of endpoints, the newest first, over all
+ * organisations: for operators' metrics, not for callers.
  *
  * @param call of the process itself: no organisation is asked for its leave
  * @param since epoch microseconds
@@ -34,21 +36,29 @@ export async function driftFigures(
   call: CallContext,
   { since, most }: { readonly since: number; readonly most: number },
 ): Promise<DriftFigures> {
-  const found = await work.read(call, (sql) => newestSeries(sql, since, most));
+  const found = await work.read(call, (sql) => newestSeries(sql, since, most + 1));
+  const shown = found.slice(0, most);
   const figures: SeriesFigures[] = [];
-  for (const series of found) {
-    // One profile that is damaged must not hide the verdicts of all others.
-    const profile = await readProfile(objects, series.profile).catch(() => undefined);
-    if (!profile) continue;
+  for (const series of shown) {
     const from = hourOf(series.newest) - (hours - 1) * driftPolicy.windowMicros;
     const { organisationId, endpoint } = series;
     const counts = await work.read(call, (sql) =>
       windowCounts(sql, { organisationId, endpoint, from }, series),
     );
-    const judge = new SeriesJudge(profile);
-    for (const window of joinWindows(counts).slice(-mostWindows)) judge.add(window);
-    figures.push({ series, ...judge.summary() });
+    // One series that is damaged must not hide the verdicts of all others.
+    const summary = await summaryOf(objects, series, counts).catch(() => undefined);
+    if (summary) figures.push({ series, ...summary });
     await otherWork();
   }
-  return { figures, isComplete: figures.length === found.length };
+  return { figures, failed: shown.length - figures.length, isCut: found.length > most };
+}
+
+async function summaryOf(
+  objects: ObjectStore,
+  { profile }: NewestSeries,
+  counts: readonly CountedWindow[],
+): Promise<SeriesSummary> {
+  const judge = new SeriesJudge(await readProfile(objects, profile));
+  for (const window of joinWindows(counts).slice(-mostWindows)) judge.add(window);
+  return judge.summary();
 }

@@ -6,6 +6,7 @@ import { driftPolicy } from "./judgement/policy.ts";
 import { hourOf, type JudgedWindow, joinWindows } from "./judgement/windows.ts";
 import { readProfile } from "./profile-object.ts";
 import type { DriftReport, DriftReports } from "./report-schema.ts";
+import { Turns } from "./turns.ts";
 import { type DriftQuery, type ReadDriftDeps, visiblePlaces } from "./visible-places.ts";
 import { newestWithin, type ReadingBounds, seriesKey } from "./window-series.ts";
 import {
@@ -37,13 +38,18 @@ export async function readDriftReport(
   const { from, ...until } = query;
   const filter = { ...until, organisationId, ...(from === undefined ? {} : { from: hourOf(from) }) };
   const places = await visiblePlaces(deps, call, filter);
-  const found = await deps.work.read(call, (sql) => readStretch(sql, filter, places, most));
-  if (!found) throw nothingCounted(query);
-  const reports: DriftReport[] = [];
-  for (const { series, windows } of found.series)
-    reports.push(await judgeSeries(deps, query.endpoint, series, windows));
-  return { reports, truncated: found.truncated, coveredFrom: found.from };
+  return reportTurns.take(async () => {
+    const found = await deps.work.read(call, (sql) => readStretch(sql, filter, places, most));
+    if (!found) throw nothingCounted(query);
+    const reports: DriftReport[] = [];
+    for (const { series, windows } of found.series)
+      reports.push(await judgeSeries(deps, query.endpoint, series, windows));
+    return { reports, truncated: found.truncated, coveredFrom: found.from };
+  });
 }
+
+/** Reports that a process reads and judges at a time: each holds up to two million counts, and all share one thread. */
+const reportTurns = new Turns(2);
 
 interface ReadStretch {
   readonly series: readonly { readonly series: CountedSeries; readonly windows: readonly JudgedWindow[] }[];
@@ -95,6 +101,7 @@ async function judgeSeries(
     // A window takes milliseconds, a report may have hundreds: other requests go in between.
     await otherWork();
   }
+  const judgement = await inBetween(judge.steps());
   const { environment, variant, model, version } = series;
   return {
     environment,
@@ -103,8 +110,17 @@ async function judgeSeries(
     model,
     version,
     profile: series.profile,
-    ...judge.judgement(),
+    ...judgement,
   };
+}
+
+/** Other requests go between the steps. */
+async function inBetween<Result>(steps: Generator<undefined, Result, undefined>): Promise<Result> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await otherWork();
+  }
 }
 
 function nothingCounted({ endpoint, from, to }: DriftQuery): PortolanError<MonitoringErrorCode> {

@@ -57,7 +57,7 @@ export interface NewestSeries extends CountedSeries {
   readonly newest: number;
 }
 
-/** The newest series of each variant of an endpoint, over all organisations: those counted since then, the newest first. */
+/** The newest series of each variant of an endpoint, over all organisations: those counted since then, the newest first, in an order that is always the same. */
 export async function newestSeries(sql: Sql, since: number, limit: number): Promise<NewestSeries[]> {
   const rows = await sql
     .selectFrom(
@@ -73,10 +73,18 @@ export async function newestSeries(sql: Sql, since: number, limit: number): Prom
         .orderBy("variant")
         .orderBy("window_start", "desc")
         .orderBy("version", "desc")
+        .orderBy("model")
+        .orderBy("profile")
+        .orderBy("use_case_id")
         .as("newest"),
     )
     .selectAll()
     .orderBy("window_start", "desc")
+    // Windows are five minutes: many are counted last in the same one, and the same of them must be in each answer.
+    .orderBy("organisation_id")
+    .orderBy("environment")
+    .orderBy("endpoint_id")
+    .orderBy("variant")
     .limit(limit)
     .execute();
   return rows.map((row) => ({

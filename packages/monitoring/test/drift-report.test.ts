@@ -208,3 +208,19 @@ test("variants are judged apart; who may not read predictions is refused; an end
     mend: expect.stringContaining("--from"),
   });
 });
+
+test("however many ask at once, two reports are judged at a time, and all are answered", async () => {
+  await deliver(part("asked", 0, 500));
+  let [reading, most] = [0, 0];
+  const get = async () => {
+    most = Math.max(most, ++reading);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    reading--;
+    return bytes;
+  };
+  const deps = { work: db.uow, authorizer, objects: { get } as never };
+  const asked = Array.from({ length: 6 }, () => readDriftReport(deps, auditor, { endpoint: "asked" }));
+  const answers = await Promise.all(asked);
+  expect(answers.map(({ reports }) => reports.length)).toEqual([1, 1, 1, 1, 1, 1]);
+  expect(most).toBe(2);
+});

@@ -12,6 +12,7 @@ import {
   ksFromCounts,
   ksTwoSample,
   populationStability,
+  smirnovUpperTail,
   wassersteinDistance,
 } from "./index.ts";
 
@@ -70,6 +71,26 @@ describe("Kolmogorov–Smirnov", () => {
     expect(() => ksTwoSample([], [1])).toThrow(RangeError);
     expect(() => ksFromCounts([1], [1, 2])).toThrow(RangeError);
     expect(() => ksFromCounts([0], [1])).toThrow(RangeError);
+  });
+
+  test("of many values a thousand terms of the sum say what all of them do, in their time", () => {
+    // scipy.special.smirnov(n, x), scipy 1.17.1
+    const cases = [
+      [5000, 0.021071782079359114, 0.01162624379503569],
+      [5000, 0.05232590180780452, 1.2221878337161106e-12],
+      [300001, 0.002720350835028045, 0.01177216321832129],
+      [300001, 0.006755233617183736, 1.279232366826034e-12],
+      [300001, 0.0200831269700057, 7.683796002969322e-106],
+      [1000000, 0.00149, 0.011781856237802955],
+      [1000000, 0.0037, 1.2820716246946275e-12],
+      [1000000, 0.011, 7.84779410919847e-106],
+    ] as const;
+    for (const [n, x, p] of cases)
+      expect(Math.abs(smirnovUpperTail(n, x) / p - 1), `${n}, ${x}`).toBeLessThan(2e-13);
+    const before = performance.now();
+    for (let at = 0; at < 100; at++) kolmogorovUpperTail(1_000_000, 0.003 + at * 1e-6);
+    // A second or more for ten of them where each of the million terms is added.
+    expect(performance.now() - before).toBeLessThan(2000);
   });
 
   test("a larger distance is never likelier, over every change of method", () => {

@@ -136,6 +136,12 @@ test("normal quantiles equal scipy's to nine digits", () => {
   expect(() => normalQuantile(1)).toThrow(RangeError);
 });
 
+test("a quantile between values that are further apart than any double is large lies between them", () => {
+  const ends = [-1.6e308, 1.6e308];
+  const shares = [0, 0.25, 0.5, 0.75, 1].map((p) => quantile(ends, p) / 1.6e308);
+  for (const [at, share] of shares.entries()) expect(share).toBeCloseTo(at / 2 - 1, 14);
+});
+
 test("sample quantiles equal numpy's", () => {
   const sorted = first.toSorted();
   expect([0, 0.1, 0.5, 0.99, 1].map((p) => quantile(sorted, p))).toEqual(

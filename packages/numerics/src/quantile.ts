@@ -13,5 +13,8 @@ export function quantile(sorted: ArrayLike<number>, p: number): number {
   const above = sorted[Math.min(low + 1, sorted.length - 1)] ?? Number.NaN;
   // The nearer end is where the way starts, as numpy does it: equal ends give exactly that value, and bits agree.
   const part = position - low;
+  const isTooWide = !Number.isFinite(above - below) && Number.isFinite(below) && Number.isFinite(above);
+  // No double holds their distance, yet one holds what lies between them.
+  if (isTooWide) return below * (1 - part) + above * part;
   return part < 0.5 ? below + (above - below) * part : above - (above - below) * (1 - part);
 }

@@ -1,12 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { asEpochMicros, formatInstant, PortolanError } from "@portolan/kernel";
+import { PortolanError } from "@portolan/kernel";
 import type { DriftReports } from "@portolan/monitoring/contract";
 import type { Command } from "commander";
 import { connect } from "../context.ts";
 import { reportPage } from "../drift/report-page.ts";
 import { columnText, reportText } from "../drift/report-table.ts";
 import { type StretchOptions, stretchQuery } from "../drift/stretch.ts";
+import { leftOutWords } from "../drift/words.ts";
 import type { CliErrorCode } from "../errors.ts";
 import type { ContextOf } from "../program.ts";
 
@@ -43,12 +44,14 @@ export function registerReport(drift: Command, contextOf: ContextOf): void {
       if (options.html !== undefined) {
         const file = resolve(context.cwd, options.html);
         await writeFile(file, reportPage(`Drift of ${endpoint}`, answer));
-        context.output.result({ file, reports: answer.reports.length }, `Report written to ${file}`);
+        const { reports, truncated, coveredFrom } = answer;
+        const written = { file, reports: reports.length, truncated, coveredFrom };
+        context.output.result(written, withNote(`Report written to ${file}`, answer, "\n"));
         return;
       }
       const text =
         options.column === undefined ? answer.reports.map(reportText) : columnTexts(answer, options.column);
-      context.output.result(answer, text.join("\n\n") + leftOut(answer));
+      context.output.result(answer, withNote(text.join("\n\n"), answer, "\n\n"));
     });
 }
 
@@ -68,7 +71,7 @@ export function columnTexts({ reports }: DriftReports, name: string): string[] {
   });
 }
 
-function leftOut({ truncated, coveredFrom }: DriftReports): string {
-  if (!truncated) return "";
-  return `\n\nOlder windows are not in this report; ask for them with --to ${formatInstant(asEpochMicros(coveredFrom - 1))}`;
+function withNote(text: string, answer: DriftReports, gap: string): string {
+  const note = leftOutWords(answer);
+  return note === undefined ? text : `${text}${gap}${note}`;
 }

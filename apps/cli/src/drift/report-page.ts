@@ -6,6 +6,7 @@ import {
   faultWords,
   instantWords,
   largestChange,
+  leftOutWords,
   percent,
   placeWords,
   pWords,
@@ -17,7 +18,8 @@ import {
 } from "./words.ts";
 
 /** A whole page without a script and without anything from elsewhere; every picture has its numbers in words beside it. */
-export function reportPage(title: string, { reports }: DriftReports): string {
+export function reportPage(title: string, answer: DriftReports): string {
+  const note = leftOutWords(answer);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -25,7 +27,7 @@ export function reportPage(title: string, { reports }: DriftReports): string {
 <style>${style}</style></head>
 <body><main><h1>${escaped(title)}</h1>
 <p><span class="key reference"></span> reference, <span class="key now"></span> newest judged window. PSI is the population stability index less its mean without drift; a column differs above ${driftPolicy.leastPsi} (the dashed line) where the corrected p is at most ${driftPolicy.falseDiscoveryRate}, and drifts in ${driftPolicy.consecutive} such windows in a row.</p>
-${reports.map(section).join("\n")}
+${note === undefined ? "" : `<p role="note"><strong>${escaped(note)}</strong></p>\n`}${answer.reports.map(section).join("\n")}
 </main></body></html>
 `;
 }

@@ -1,6 +1,6 @@
 import type { DriftReport, JudgedColumnReport } from "@portolan/monitoring/contract";
 import { driftPolicy } from "@portolan/monitoring/policy";
-import { table } from "../output.ts";
+import { onOneLine, table } from "../output.ts";
 import {
   cellWords,
   faultWords,
@@ -19,13 +19,13 @@ import {
 /** A report for the terminal: verdicts first, then a line per column, worst first. */
 export function reportText(report: DriftReport): string {
   const head = `${placeWords(report)}: ${verdictWords({ verdict: report.verdict, suspected: false })}`;
-  const summary = summaryLines(report).map((line) => `  ${line}`);
+  const summary = summaryLines(report).map((line) => `  ${onOneLine(line)}`);
   const sections = [
     [head, ...summary, `  ${windowWords(report)}`].join("\n"),
     columnTable("input", report.inputs),
     columnTable("prediction", report.outputs),
     faultsText([...report.inputs, ...report.outputs]),
-    report.skipped.length === 0 ? "" : `Not counted: ${report.skipped.join("; ")}`,
+    report.skipped.length === 0 ? "" : `Not counted: ${onOneLine(report.skipped.join("; "))}`,
   ];
   return sections.filter((section) => section !== "").join("\n\n");
 }
@@ -48,7 +48,7 @@ function faultsText(columns: readonly JudgedColumnReport[]): string {
   const faults = columns.flatMap(({ reference, quality }) =>
     quality.flatMap((check) => {
       const words = faultWords(check);
-      return words === undefined ? [] : [`  ${reference.name}: ${words}`];
+      return words === undefined ? [] : [`  ${onOneLine(reference.name)}: ${words}`];
     }),
   );
   return faults.length === 0 ? "" : `Data quality:\n${faults.join("\n")}`;
@@ -75,7 +75,7 @@ export function blocks(trend: readonly (number | null)[]): string {
 export function columnText(report: DriftReport, column: JudgedColumnReport): string {
   const { reference, newest, counts } = column;
   const since = column.since === undefined ? "" : `, since ${instantWords(column.since)}`;
-  const head = `${placeWords(report)}, ${reference.name}: ${verdictWords(column)}${since}`;
+  const head = `${placeWords(report)}, ${onOneLine(reference.name)}: ${verdictWords(column)}${since}`;
   const [before, now] = [sharesOf(reference.counts), sharesOf(counts)];
   const rows = cellWords(column).map((cell, at) => [
     cell,

@@ -84,6 +84,39 @@ test("of one column everything is said; an unknown one is refused with the known
   expect(() => columnTexts(answer(reportOf(true)), "mile")).toThrow(/there is no column mile/);
 });
 
+test("levels and names of training data that hold control characters cannot command the terminal or forge a line", () => {
+  const evil = "\u001b]0;x\u0007\u009b2J\nproduction/flights, champion delays/1: no drift";
+  const level = levelsReference({ tensor: "t", column: 0, name: evil }, [
+    ...Array.from({ length: 1000 }, () => evil),
+    ...Array.from({ length: 1000 }, () => "b"),
+  ]);
+  const judge = new SeriesJudge({ inputs: [level], outputs: [], rows: 2000, skipped: [evil] });
+  for (let at = 0; at < 2; at++)
+    judge.add({
+      start: start + at * hour,
+      lastStart: start + at * hour,
+      rows: 1000,
+      counts: [0, 0, 900, 100],
+    });
+  const report = { ...reportOf(true), ...judge.judgement() };
+  const lines = [reportText(report), ...columnTexts(answer(report), evil)].join("\n").split("\n");
+  expect(
+    lines.filter((line) => line.includes("champion delays/1: no drift") && !line.includes("\\u000a")),
+  ).toEqual([]);
+  expect(lines.join("")).not.toMatch(/\p{Cc}/u);
+  expect(lines.filter((line) => line.includes("\\u001b]0;x\\u0007\\u009b2J\\u000a")).length).toBeGreaterThan(
+    4,
+  );
+});
+
+test("a page that older windows are left out of says so, with the way to them; a whole one does not", () => {
+  const whole = answer(reportOf(true));
+  const note =
+    '<p role="note"><strong>Older windows are not in this report, which begins at 2026-02-25T06:13:20Z; ask for them with --to 2026-02-25T06:13:19.999999Z</strong></p>';
+  expect(reportPage("cut", { ...whole, truncated: true })).toContain(note);
+  expect(reportPage("whole", whole)).not.toContain("Older windows");
+});
+
 test("a page of many columns draws the worst ones, and names the others", () => {
   const report = reportOf(true);
   const [column] = report.inputs;

@@ -1,6 +1,7 @@
 import { asEpochMicros, formatInstant } from "@portolan/kernel";
 import type {
   DriftReport,
+  DriftReports,
   DriftVerdict,
   JudgedColumnReport,
   QualityCheck,
@@ -58,6 +59,12 @@ export function windowWords({ windows, referenceRows }: DriftReport): string {
   const [first, last] = [windows[0]?.start ?? 0, windows.at(-1)?.end ?? 0].map(instantWords);
   const many = windows.length === 1 ? "1 window" : `${windows.length} windows`;
   return `${rows} rows in ${many} from ${first} to ${last}, beside ${referenceRows} of the reference`;
+}
+
+/** That older windows are left out, and how to ask for them; undefined of a whole report. */
+export function leftOutWords({ truncated, coveredFrom }: Omit<DriftReports, "reports">): string | undefined {
+  if (!truncated) return undefined;
+  return `Older windows are not in this report, which begins at ${instantWords(coveredFrom)}; ask for them with --to ${instantWords(coveredFrom - 1)}`;
 }
 
 export function instantWords(micros: number): string {

@@ -39,7 +39,13 @@ export function addDriftMetrics(
   const judged = gauge("judged_until_seconds", "End of the newest judged window, Unix time", []);
   const up = new Gauge({
     name: "portolan_drift_figures_up",
-    help: "Whether everything that was counted could be judged, 1 or 0",
+    help: "Whether all that is shown could be judged, 1 or 0",
+    registers: [registry],
+    collect,
+  });
+  const cut = new Gauge({
+    name: "portolan_drift_figures_cut",
+    help: `Whether there are more variants of endpoints than the ${mostSeries} counted last, which alone are shown, 1 or 0`,
     registers: [registry],
     collect,
   });
@@ -60,7 +66,9 @@ export function addDriftMetrics(
     const since = deps.clock.now() - shownMicros;
     const found = await inTime(driftFigures(deps, systemCall(deps.clock), { since, most: mostSeries }));
     for (const one of [detected, columns, judged]) one.reset();
+    cut.remove();
+    if (found) cut.set(found.isCut ? 1 : 0);
     for (const figures of found?.figures ?? []) show(figures);
-    up.set(found?.isComplete === true ? 1 : 0);
+    up.set(found?.failed === 0 ? 1 : 0);
   };
 }

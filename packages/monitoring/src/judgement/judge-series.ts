@@ -59,10 +59,23 @@ export class SeriesJudge {
     this.#windows.push({ window, columns, findings: judgeWindow(columns) });
   }
 
-  /** Everything that a report says. */
+  /** Everything that a report says, at once. */
   judgement(): SeriesJudgement {
+    const steps = this.steps();
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value;
+    }
+  }
+
+  /** Everything that a report says, a column at a time: distances take milliseconds each, and a caller may do other things between them. */
+  *steps(): Generator<undefined, SeriesJudgement, undefined> {
     const { inputs, rows, skipped } = this.#profile;
-    const columns = this.#verdicts().map((verdicts, at) => columnReport(this.#windows, at, verdicts));
+    const columns: JudgedColumnReport[] = [];
+    for (const [at, verdicts] of this.#verdicts().entries()) {
+      columns.push(columnReport(this.#windows, at, verdicts));
+      yield;
+    }
     const { verdict, verdicts } = this.summary();
     return {
       verdict,

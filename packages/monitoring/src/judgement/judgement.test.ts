@@ -216,6 +216,16 @@ describe("a series", () => {
     expect(report.inputs[0]?.newest?.ks?.p).toBeLessThan(1e-6);
   });
 
+  test("a report is made a column at a time, and is the same", () => {
+    const simulation = new DriftSimulation(randomOf(5), 5, 5000);
+    const judge = new SeriesJudge(simulation.profile);
+    judge.add(simulation.window(1000));
+    const steps = judge.steps();
+    const pauses = repeat(0, 5).map(() => steps.next());
+    expect(pauses).toEqual(repeat({ done: false, value: undefined }, 5));
+    expect(steps.next()).toEqual({ done: true, value: judge.judgement() });
+  });
+
   test("one window alone is suspected; few rows say nothing, however far they are", () => {
     expect(judged(3, [0, 0.5])).toMatchObject({ verdict: "no_drift", inputs: { 0: { suspected: true } } });
     const few = judged(4, [3, 3], driftPolicy.leastRows - 1);

@@ -17,14 +17,14 @@ export interface DistanceMeasures {
   readonly wasserstein?: WassersteinMeasure;
 }
 
-/** Wasserstein distance of order 1 over the cells between the reference's ends. */
+/** Wasserstein distance of order 1 over the cells between the reference's ends; absent where no double holds it. */
 export interface WassersteinMeasure {
   /**
    * In the column's unit. Values outside of the reference's ends count as the ends; rows of a range are taken as spread evenly over it, which
    * overstates what enters or leaves the wide outermost ones.
    */
   readonly distance: number;
-  /** Over the reference's interquartile range; absent where that is 0. */
+  /** Over the reference's interquartile range; absent where that is 0, or so small that no double holds the quotient. */
   readonly perIqr?: number;
 }
 
@@ -58,16 +58,18 @@ function wassersteinOf(column: NumericColumn, now: readonly number[]): Wasserste
   if (maximum === null) return undefined;
   const [reference, counted] = [withinEnds(column, column.counts), withinEnds(column, now)];
   if ([reference, counted].some((of) => totalCount(of) === 0)) return undefined;
+  // The ends may be further apart than any double is large; their halves are not.
+  const scale = Number.isFinite(maximum - (lowerBounds[0] ?? maximum)) ? 1 : 0.5;
+  const bounds = lowerBounds.map((bound) => bound * scale);
   // The last bound is the maximum where each value has a cell of its own: there the values are the bounds, and nothing is spread.
-  const distance =
+  const scaled =
     lowerBounds.at(-1) === maximum
-      ? wassersteinDistance(
-          { values: lowerBounds, weights: reference },
-          { values: lowerBounds, weights: counted },
-        )
-      : binnedWasserstein([...lowerBounds, maximum], reference, counted);
-  const iqr = boundAt(lowerBounds, reference, 0.75) - boundAt(lowerBounds, reference, 0.25);
-  return { distance, ...(iqr > 0 ? { perIqr: distance / iqr } : {}) };
+      ? wassersteinDistance({ values: bounds, weights: reference }, { values: bounds, weights: counted })
+      : binnedWasserstein([...bounds, maximum * scale], reference, counted);
+  const distance = scaled / scale;
+  if (!Number.isFinite(distance)) return undefined;
+  const perIqr = scaled / (boundAt(bounds, reference, 0.75) - boundAt(bounds, reference, 0.25));
+  return { distance, ...(Number.isFinite(perIqr) ? { perIqr } : {}) };
 }
 
 /** Rows of the ranges; what is finite and outside counts at the end that it is beyond. */
