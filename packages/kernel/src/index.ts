@@ -22,6 +22,7 @@ export * from "./place.ts";
 export * from "./secret.ts";
 export * from "./signing.ts";
 export * from "./time.ts";
+export * from "./turns.ts";
 export * from "./unit-of-work.ts";
 export * from "./units.ts";
 export * from "./work-places.ts";

@@ -1,12 +1,11 @@
 import { setImmediate as otherWork } from "node:timers/promises";
-import { type CallContext, PortolanError, type Sql } from "@portolan/kernel";
+import { type CallContext, PortolanError, type Sql, Turns } from "@portolan/kernel";
 import type { MonitoringErrorCode } from "./errors.ts";
 import { SeriesJudge } from "./judgement/judge-series.ts";
 import { driftPolicy } from "./judgement/policy.ts";
 import { hourOf, type JudgedWindow, joinWindows } from "./judgement/windows.ts";
 import { readProfile } from "./profile-object.ts";
 import type { DriftReport, DriftReports } from "./report-schema.ts";
-import { Turns } from "./turns.ts";
 import { type DriftQuery, type ReadDriftDeps, visiblePlaces } from "./visible-places.ts";
 import { newestWithin, type ReadingBounds, seriesKey } from "./window-series.ts";
 import {

@@ -87,10 +87,6 @@ describe("Kolmogorov–Smirnov", () => {
     ] as const;
     for (const [n, x, p] of cases)
       expect(Math.abs(smirnovUpperTail(n, x) / p - 1), `${n}, ${x}`).toBeLessThan(2e-13);
-    const before = performance.now();
-    for (let at = 0; at < 100; at++) kolmogorovUpperTail(1_000_000, 0.003 + at * 1e-6);
-    // A second or more for ten of them where each of the million terms is added.
-    expect(performance.now() - before).toBeLessThan(2000);
   });
 
   test("a larger distance is never likelier, over every change of method", () => {

@@ -1,9 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { type Explainer, notExplainable } from "@portolan/evaluation";
-import { type ObjectStore, PortolanError } from "@portolan/kernel";
+import { type ObjectStore, PortolanError, Turns } from "@portolan/kernel";
 import { askWalledChild } from "../scoring/walled-child.ts";
 import type { ExplainChildJob, ExplainChildReply } from "./explain-messages.ts";
-import { Turns } from "./turns.ts";
 
 const entry = fileURLToPath(new URL("./explain-child.ts", import.meta.url));
 const backgroundLimitMs = 10 * 60_000;
@@ -17,10 +16,10 @@ const mostWaiting = 50;
 
 /** Explains in child processes that see the model and its rows and nothing else, a few at a time. */
 export function createChildExplainer(objects: ObjectStore): Explainer {
-  const everybodys = new Turns(atOnce, Number.POSITIVE_INFINITY, busy);
+  const everybodys = new Turns(atOnce);
   const ofOrganisation = new Map<string, Turns>();
   const turnsOf = (organisationId: string): Turns => {
-    const known = ofOrganisation.get(organisationId) ?? new Turns(1, mostWaiting, busy);
+    const known = ofOrganisation.get(organisationId) ?? new Turns(1, { mostWaiting, busy });
     ofOrganisation.set(organisationId, known);
     return known;
   };

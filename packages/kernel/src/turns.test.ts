@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { Turns } from "./turns.ts";
 
 test("so many at a time, the others in their order, and one too many is refused at once", async () => {
-  const turns = new Turns(2, 3, () => new Error("busy"));
+  const turns = new Turns(2, { mostWaiting: 3, busy: () => new Error("busy") });
   const ends: (() => void)[] = [];
   const begun: number[] = [];
   const work = (number: number) =>
