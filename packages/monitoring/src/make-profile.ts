@@ -105,7 +105,7 @@ async function requireSet(
   if (id === undefined)
     throw notProfilable(
       "the version was trained elsewhere, and no training set of this platform is named",
-      "Name one that holds its inputs: portolan model profile NAME/VERSION --reference ts_….",
+      "Name one that holds its inputs: portolan model profile NAME VERSION --reference ts_….",
     );
   const { organisationId } = call.actor;
   const missing = () =>

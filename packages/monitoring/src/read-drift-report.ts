@@ -128,6 +128,6 @@ function nothingCounted({ endpoint, from, to }: DriftQuery): PortolanError<Monit
     detail: `nothing is counted at ${endpoint}${isStretch ? " in this stretch of time" : ""}`,
     mend: isStretch
       ? "Ask without --from and --to for the newest day that was counted."
-      : "Give its version a reference profile (portolan model profile NAME VERSION --reference ts_…); its requests are counted from the next snapshot on.",
+      : "Check the name (portolan endpoint list). Without a reference profile nothing is counted: portolan model profile NAME VERSION --reference ts_…, and its requests are counted from the next snapshot on.",
   });
 }

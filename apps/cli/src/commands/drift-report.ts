@@ -18,7 +18,8 @@ interface ReportOptions extends StretchOptions {
 
 const help = `
 Verdicts: drift (two judged windows in a row differ from the reference), no drift, insufficient (fewer than 200 rows in every
-window), not counted. A window is a thousand rows or more within an hour. PSI and p are those of the newest judged window.
+window), not counted; suspected: the newest window alone differs. A window ends after a thousand rows, or with its hour. PSI and
+p are those of the newest judged window. The exit code is 0 whatever the verdict.
 
 Examples:
   portolan drift report churn                                   a line per feature and prediction, worst first
@@ -39,6 +40,11 @@ export function registerReport(drift: Command, contextOf: ContextOf): void {
     .addHelpText("after", help)
     .action(async (endpoint: string, options: ReportOptions, command: Command) => {
       const context = contextOf(command);
+      if (options.html !== undefined && options.column !== undefined)
+        throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+          detail: "a page has every column",
+          mend: "Leave --column or --html out.",
+        });
       const path = `/v1/endpoints/${encodeURIComponent(endpoint)}/drift-report?${stretchQuery(options)}`;
       const answer = await (await connect(context)).json<DriftReports>({ path });
       if (options.html !== undefined) {

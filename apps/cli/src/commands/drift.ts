@@ -54,7 +54,7 @@ export function leftOut({ truncated, coveredFrom }: DriftCountsAnswer): string {
 }
 
 function nothing(endpoint: string): string {
-  return `Nothing is counted at ${endpoint} yet: its version needs a reference profile (portolan model profile), and requests.`;
+  return `Nothing is counted at ${endpoint} in this stretch: there is no such endpoint, its version has no reference profile (portolan model profile), or nobody asked it then.`;
 }
 
 type Counted = DriftCounts["inputs"][number];

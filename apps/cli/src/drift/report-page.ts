@@ -4,6 +4,7 @@ import { escaped } from "../markup.ts";
 import {
   cellWords,
   faultWords,
+  headline,
   instantWords,
   largestChange,
   leftOutWords,
@@ -39,7 +40,7 @@ th,td{text-align:left;padding:.3rem .9rem .3rem 0;border-bottom:1px solid #cbd5e
 summary{cursor:pointer}svg{display:block}`;
 
 function section(report: DriftReport): string {
-  const verdict = verdictWords({ verdict: report.verdict, suspected: false });
+  const verdict = headline(report);
   const skipped =
     report.skipped.length === 0 ? "" : `<p>Not counted: ${escaped(report.skipped.join("; "))}</p>`;
   return `<section><h2>${escaped(placeWords(report))}: ${marked(report.verdict, verdict)}</h2>

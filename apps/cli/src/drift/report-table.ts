@@ -4,6 +4,7 @@ import { onOneLine, table } from "../output.ts";
 import {
   cellWords,
   faultWords,
+  headline,
   instantWords,
   largestChange,
   percent,
@@ -18,7 +19,7 @@ import {
 
 /** A report for the terminal: verdicts first, then a line per column, worst first. */
 export function reportText(report: DriftReport): string {
-  const head = `${placeWords(report)}: ${verdictWords({ verdict: report.verdict, suspected: false })}`;
+  const head = `${placeWords(report)}: ${headline(report)}`;
   const summary = summaryLines(report).map((line) => `  ${onOneLine(line)}`);
   const sections = [
     [head, ...summary, `  ${windowWords(report)}`].join("\n"),

@@ -55,6 +55,22 @@ const answer = (report: DriftReport): DriftReports => ({
   coveredFrom: start,
 });
 
+test("where the newest window alone differs it is suspected, and not no drift", () => {
+  const report = reportOf(true);
+  const suspects = report.inputs.map((column) => ({
+    ...column,
+    verdict: "no_drift" as const,
+    suspected: true,
+  }));
+  const verdicts = { ...report.verdicts, inputs: "no_drift" as const };
+  const shown: DriftReport = { ...report, verdict: "no_drift", verdicts, inputs: suspects };
+  const [head = "", inputs = "", outputs = ""] = reportText(shown).split("\n");
+  expect(head).toMatch(/: no drift, suspected$/);
+  expect(inputs).toMatch(/inputs: no drift, suspected in 2 of 2 \(miles, /);
+  expect(outputs).toMatch(/predictions: not counted$/);
+  expect(reportPage("x", answer(shown))).toContain("no drift, suspected");
+});
+
 test("a person reads first whether anything drifts, then what, since when and how", () => {
   const text = reportText(reportOf(true));
   const [head, ...rest] = text.split("\n");

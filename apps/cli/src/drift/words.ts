@@ -39,11 +39,23 @@ export function summaryLines({ verdicts, inputs, outputs }: DriftReport): string
   );
   const line = (name: string, verdict: DriftVerdict, of: number, found: readonly JudgedColumnReport[]) =>
     `${name}: ${words[verdict]}${verdict === "drift" ? ` in ${found.length} of ${of} (${namesOf(found)})` : ""}`;
+  const withSuspects = (text: string, columns: readonly JudgedColumnReport[]) => {
+    const suspects = columns.filter(({ suspected }) => suspected);
+    return suspects.length === 0
+      ? text
+      : `${text}, suspected in ${suspects.length} of ${columns.length} (${namesOf(suspects)})`;
+  };
   return [
-    line("inputs", verdicts.inputs, inputs.length, drifting(inputs)),
-    line("predictions", verdicts.outputs, outputs.length, drifting(outputs)),
+    withSuspects(line("inputs", verdicts.inputs, inputs.length, drifting(inputs)), inputs),
+    withSuspects(line("predictions", verdicts.outputs, outputs.length, drifting(outputs)), outputs),
     line("data quality", verdicts.quality, inputs.length + outputs.length, faults),
   ];
+}
+
+/** The verdict of a whole report; a column whose newest window alone differs makes it suspected. */
+export function headline({ verdict, inputs, outputs }: DriftReport): string {
+  const suspected = verdict !== "drift" && [...inputs, ...outputs].some((column) => column.suspected);
+  return verdictWords({ verdict, suspected });
 }
 
 const mostNames = 5;

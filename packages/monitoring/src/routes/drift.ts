@@ -126,7 +126,7 @@ function profileRoutes(app: FastifyInstance, deps: DriftRouteDeps): void {
       if (!found)
         throw new PortolanError("kernel.not_found", {
           detail: `${model}/${version} has no reference profile`,
-          mend: "Make one: portolan model profile NAME/VERSION.",
+          mend: "Make one: portolan model profile NAME VERSION.",
         });
       const { digest, bundle, signing_key_id: signingKeyId, signed_at: signedAt } = found.row;
       return { digest, bundle, signingKeyId, signedAt, profile: found.profile };
