@@ -56,6 +56,7 @@ Examples:
     .action(async (target: string | undefined, options: ScoreOptions, command: Command) => {
       const context = contextOf(command);
       const api = await connect(context);
+      const terms = jobTermsOf(options);
       if (options.dryRun) {
         const plan = await api.json<ScoringPlan>({
           path: `/v1/scoring-plan?${await planQuery(api, target, options)}`,
@@ -65,7 +66,7 @@ Examples:
       }
       const scoring =
         options.resume === undefined
-          ? await start(api, target, options)
+          ? await start(api, target, options, terms)
           : await api.json<Scoring>({ path: `/v1/scorings/${encodeURIComponent(options.resume)}` });
       if (options.detach) {
         context.output.result(
@@ -81,17 +82,38 @@ Examples:
     });
 }
 
-async function start(api: ApiClient, target: string | undefined, options: ScoreOptions): Promise<Scoring> {
+async function start(
+  api: ApiClient,
+  target: string | undefined,
+  options: ScoreOptions,
+  terms: ReturnType<typeof jobTermsOf>,
+): Promise<Scoring> {
   if (options.out === undefined)
     throw badUsage("the scored snapshot has no name", "Give it one with --out NAME.");
   const body = {
     ...(await askedOf(api, target, options)),
     out: options.out,
-    ...(options.window === undefined ? {} : { windows: options.window.map(windowOf) }),
-    ...(options.priority === undefined ? {} : { priority: Number(options.priority) }),
-    ...(options.upstreamCost === undefined ? {} : { upstreamCost: moneyOf(options.upstreamCost) }),
+    ...terms,
   };
   return api.json<Scoring>({ path: "/v1/scorings", body });
+}
+
+/** When and how the job works; a dry run refuses what a run would. @throws PortolanError `cli.bad_usage` */
+export function jobTermsOf({
+  window,
+  priority,
+  upstreamCost,
+}: Pick<ScoreOptions, "window" | "priority" | "upstreamCost">) {
+  return {
+    ...(window === undefined ? {} : { windows: window.map(windowOf) }),
+    ...(priority === undefined ? {} : { priority: priorityOf(priority) }),
+    ...(upstreamCost === undefined ? {} : { upstreamCost: moneyOf(upstreamCost) }),
+  };
+}
+
+function priorityOf(text: string): number {
+  if (/^-?\d+$/.test(text) && Math.abs(Number(text)) <= 10) return Number(text);
+  throw badUsage(`"${text}" is no priority`, "Give a whole number from -10 to 10.");
 }
 
 async function planQuery(api: ApiClient, target: string | undefined, options: ScoreOptions): Promise<string> {
@@ -143,6 +165,9 @@ export function moneyOf(text: string): string {
 }
 
 function windowOf(text: string): JobWindow {
+  const time = "([01]\\d|2[0-3]):[0-5]\\d";
+  if (!new RegExp(`^${time}-${time}$`).test(text))
+    throw badUsage(`"${text}" is no window of a day`, "Write two times of the day in UTC, e.g. 22:00-06:00.");
   const [from = "", to = ""] = text.split("-");
   return { from, to };
 }
