@@ -206,12 +206,15 @@ function registerSearch(audit: Command, contextOf: ContextOf): void {
     });
 }
 
-function entryRow(entry: LedgerEntry): string[] {
+export function entryRow(entry: LedgerEntry): string[] {
+  const actor = entry.actor?.id ?? "-";
+  // What a gateway delivers is told by control; its detail names who it was.
+  const principal = entry.detail?.["principal"];
   return [
     String(entry.index ?? "-"),
     entry.at,
     entry.event ?? entry.class,
-    entry.actor?.id ?? "-",
+    typeof principal === "string" && principal !== actor ? `${principal} (told by ${actor})` : actor,
     entry.subject ?? "-",
   ];
 }
