@@ -13,7 +13,7 @@ interface DemoResult {
 /** What `portolan --json demo` printed says that the whole road was walked. */
 export function expectWholeRoad(printed: string): void {
   const result: DemoResult = JSON.parse(printed);
-  expect(result.steps).toHaveLength(11);
+  expect(result.steps).toHaveLength(12);
   expect([result.accepted, result.quarantined]).toEqual([1_627_622, 13]);
   expect(result.auc.low).toBeGreaterThan(0.7);
   expect(result.auc.low).toBeGreaterThan(result.auc.baseline);

@@ -11,7 +11,7 @@ import type { ChunkRequest, UpstreamTerms } from "@portolan/scoring";
 import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import { GrpcTensorServer, TensorServer } from "@portolan/upstream/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { createChunkScorer } from "../src/batch/child-chunk-scorer.ts";
+import { createChunkScorer } from "../../apps/control/src/batch/child-chunk-scorer.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "chunk-upstream-"));
 const holder = { organisationId: "org_1", useCaseId: "uc_1" };

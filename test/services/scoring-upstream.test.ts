@@ -2,9 +2,9 @@ import { readTemplate } from "@portolan/charter/templates";
 import type { StatedUpstream } from "@portolan/registry/contract";
 import { TensorServer, TextServer } from "@portolan/upstream/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { must, putInForce } from "./api.ts";
-import { type InProcessControl, openControl } from "./in-process.ts";
-import { prepareScoring, type ScoringWorld } from "./scoring-world.ts";
+import { must, putInForce } from "../../apps/control/test/api.ts";
+import { type InProcessControl, openControl } from "../../apps/control/test/in-process.ts";
+import { prepareScoring, type ScoringWorld } from "../../apps/control/test/scoring-world.ts";
 
 let control: InProcessControl;
 let world: ScoringWorld;
