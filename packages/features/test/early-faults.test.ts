@@ -1,12 +1,12 @@
 import { asEpochMicros } from "@portolan/kernel";
 import { sql as text } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { waitFor } from "../../packages/data/test/data-fixture.ts";
-import type * as EarlyModule from "../../packages/features/src/early/early-events.ts";
-import type { EarlyDeps, EarlyEvents } from "../../packages/features/src/early/early-events.ts";
-import type { OnlineStore } from "../../packages/features/src/ports.ts";
-import { bad, type EarlyDoor, openDoor } from "../../packages/features/test/early-door.ts";
-import { type Fault, faultyCopy } from "../../packages/features/test/faulty-copy.ts";
+import { waitFor } from "../../data/test/data-fixture.ts";
+import type * as EarlyModule from "../src/early/early-events.ts";
+import type { EarlyDeps, EarlyEvents } from "../src/early/early-events.ts";
+import type { OnlineStore } from "../src/ports.ts";
+import { bad, type EarlyDoor, openDoor } from "./early-door.ts";
+import { type Fault, faultyCopy } from "./faulty-copy.ts";
 
 /**
  * Faults of whoever brings accepted events online and takes them out again (docs/spec/features.md, F53 to F56) are put into our own code, one by one. Those of the
