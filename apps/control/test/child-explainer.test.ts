@@ -163,6 +163,8 @@ describe("a recorded row", () => {
   test("keeps columns that nobody can change out of the nearest change", async () => {
     const explainer = createChildExplainer(objects);
     const free = await explainer.explain(await asked(), signal);
+    // So that what follows is about something.
+    expect(free.counterfactualSearch).toBe("found");
     for (const { column } of free.counterfactual?.changes ?? []) {
       const { counterfactual } = await explainer.explain(await asked({ fixed: [column] }), signal);
       expect(counterfactual?.changes.map((change) => change.column) ?? []).not.toContain(column);

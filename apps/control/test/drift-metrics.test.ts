@@ -1,4 +1,4 @@
-import { canonicalBytes, digestBytes, type JsonValue } from "@portolan/kernel";
+import { canonicalBytes, digestBytes } from "@portolan/kernel";
 import { monitoringMigrations } from "@portolan/monitoring";
 import { DriftCounter, numericReference } from "@portolan/monitoring/policy";
 import { fakeClock, openTestDatabase, type TestDatabase } from "@portolan/testkit";
@@ -24,7 +24,7 @@ const profile = {
   rows: 4000,
   skipped: [],
 };
-const bytes = canonicalBytes(profile as unknown as JsonValue);
+const bytes = canonicalBytes(profile);
 const objects = {
   get: async (digest: string) => {
     if (digest === digestBytes(bytes)) return bytes;

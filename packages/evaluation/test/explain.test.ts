@@ -2,15 +2,9 @@ import type { CallContext, Digest, Environment } from "@portolan/kernel";
 import { asEpochMicros } from "@portolan/kernel";
 import { ledgerMigrations } from "@portolan/ledger";
 import type { FeatureValue, StoredPrediction } from "@portolan/predictions/contract";
-import {
-  aCall,
-  openTestDatabase,
-  type TestDatabase,
-  testAuthorizer,
-  testOrganisation,
-} from "@portolan/testkit";
+import { aCall, openTestDatabase, type TestDatabase, testOrganisation } from "@portolan/testkit";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { explainPrediction } from "../src/explain/explain-prediction.ts";
+import { type ExplainPredictionDeps, explainPrediction } from "../src/explain/explain-prediction.ts";
 import type { ExplainDeps, ExplainedRow, ExplainRequest } from "../src/explain/ports.ts";
 import { insertBackground } from "../src/explain/store.ts";
 import { evaluationMigrations } from "../src/index.ts";
@@ -74,9 +68,8 @@ function aPrediction(change: Partial<StoredPrediction["header"]["context"]> = {}
 }
 
 function explain(call: CallContext = aCall()) {
-  const deps = {
+  const deps: ExplainPredictionDeps = {
     work: db.uow,
-    authorizer: testAuthorizer,
     predictions: { get: () => Promise.resolve(prediction) },
     deployments: {
       fillings: (_: CallContext, asked: unknown) => {
@@ -85,13 +78,12 @@ function explain(call: CallContext = aCall()) {
       },
     },
     explainer: {
-      background: () => Promise.reject(new Error("not asked")),
       explain: (request: ExplainRequest) => {
         requests.push(request);
         return Promise.resolve(row);
       },
     },
-  } as unknown as ExplainDeps;
+  };
   const asked = { row: 0, top: 5, fixed: [] };
   return explainPrediction(deps, call, "prd_1", asked, new AbortController().signal);
 }

@@ -8,7 +8,6 @@ import {
   type JobHandler,
   type JobRun,
   type JsonObject,
-  type JsonValue,
   type ObjectStore,
   PortolanError,
   parseDigest,
@@ -173,7 +172,7 @@ async function makeProfile(
     outputs,
     skipped,
   };
-  const bytes = canonicalBytes(profile as unknown as JsonValue);
+  const bytes = canonicalBytes(profile);
   const digest = await deps.objects.put(bytes);
   const signed = await deps.signer.sign(version.model, [
     { name: modelFileName, sha256: digestHex(version.artifact) },

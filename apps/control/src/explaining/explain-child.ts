@@ -12,7 +12,7 @@ import { compareAnswers } from "./compare-answers.ts";
 import { answersStandIns, explainByAsking, makeStandIns } from "./explain-any.ts";
 import type { ExplainChildJob, ExplainChildReply } from "./explain-messages.ts";
 import { explainTrees, sayTheSame, treesOf } from "./explain-trees.ts";
-import { type Numbers, takesTable } from "./model-table.ts";
+import { labelsOf, type Numbers, takesTable } from "./model-table.ts";
 
 /** Makes what a model's answers are explained against, and explains a recorded row, in a process of its own. */
 
@@ -89,17 +89,11 @@ async function explain(job: Extract<ExplainChildJob, { kind: "explain" }>): Prom
   const found = ensemble
     ? await explainTrees(ensemble, session, signature, background, row, job)
     : await explainByAsking(session, signature, background, row, job);
-  const decided = labelOf(said, rows, job.row);
+  const decided = labelsOf(said, rows)?.[job.row];
   return {
     kind: "explained",
     explained: { ...found, ...(decided === undefined ? {} : { decided }), reproduced },
   };
-}
-
-/** What the model says of a row in its first output of labels. */
-function labelOf(outputs: readonly Tensor[], rows: number, row: number): string | undefined {
-  const labels = outputs.find(({ datatype }) => datatype === "INT64" || datatype === "BYTES");
-  return labels?.data.length === rows ? String(labels.data[row]) : undefined;
 }
 
 /** As the model got them. */

@@ -3,7 +3,7 @@ import { answerOf, decisionOf, nearestChange, scoresOf, TreeShap } from "@portol
 import type { Session } from "@portolan/onnx/session";
 import { type ModelSignature, readTreeEnsemble, type TreeEnsemble } from "@portolan/onnx-format";
 import { type ColumnsAsked, contributionsOf, type RowExplanation } from "./explained-columns.ts";
-import { askRows, type Numbers, scoreOutput } from "./model-table.ts";
+import { askRows, labelsOf, type Numbers, scoreOutput } from "./model-table.ts";
 
 /** Nodes of all trees: what the counts take as JSON. */
 const mostNodes = 2_000_000;
@@ -105,21 +105,18 @@ async function turnedRow(
   };
 }
 
+/** Both rows in one run. */
 async function saysOneLabel(
   session: Session,
-  signature: ModelSignature,
+  { inputs }: ModelSignature,
   before: Numbers,
   after: Numbers,
 ): Promise<boolean> {
-  const output = signature.outputs.find(({ datatype }) => datatype === "INT64" || datatype === "BYTES");
-  const [input] = signature.inputs;
-  if (!output || !input) return false;
-  const labels: string[] = [];
-  for (const row of [before, after]) {
-    const said = await session.run([
-      { name: input.name, datatype: input.datatype, shape: [1, row.length], data: row },
-    ]);
-    labels.push(String(said.find(({ name }) => name === output.name)?.data[0]));
-  }
-  return labels[0] === labels[1];
+  const [input] = inputs;
+  if (!input) return false;
+  const { name, datatype } = input;
+  const both = [...before, ...after];
+  const data = datatype === "FP32" ? Float32Array.from(both) : Float64Array.from(both);
+  const labels = labelsOf(await session.run([{ name, datatype, shape: [2, before.length], data }]), 2);
+  return labels !== undefined && labels[0] === labels[1];
 }

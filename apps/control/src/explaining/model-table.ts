@@ -1,5 +1,6 @@
 import type { Session } from "@portolan/onnx/session";
 import type { ModelSignature, TensorSpec } from "@portolan/onnx-format";
+import type { Tensor } from "@portolan/serving/policy";
 
 /** A table in the precision of the model's input, row by row. */
 export type Numbers = Float32Array | Float64Array;
@@ -35,4 +36,10 @@ export async function askRows(
   const data = datatype === "FP32" ? Float32Array.from(rows) : Float64Array.from(rows);
   const said = await session.run([{ name, datatype, shape: [rows.length / columns, columns], data }]);
   return Float64Array.from(said.find((tensor) => tensor.name === output.name)?.data as Float32Array);
+}
+
+/** What a model says of each row in its first output of labels; undefined where it says none. */
+export function labelsOf(outputs: readonly Tensor[], rows: number): readonly string[] | undefined {
+  const labels = outputs.find(({ datatype }) => datatype === "INT64" || datatype === "BYTES");
+  return labels?.data.length === rows ? Array.from(labels.data, String) : undefined;
 }

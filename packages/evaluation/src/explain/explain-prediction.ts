@@ -2,7 +2,7 @@ import { type CallContext, PortolanError, parseDigest } from "@portolan/kernel";
 import type { StoredPrediction } from "@portolan/predictions/contract";
 import type { EvaluationErrorCode } from "../errors.ts";
 import type { Explanation } from "./contract.ts";
-import type { ExplainDeps, RecordedRow } from "./ports.ts";
+import type { ExplainDeps, Explainer, RecordedRow } from "./ports.ts";
 import { findBackground } from "./store.ts";
 
 export interface ExplanationAsked {
@@ -14,13 +14,17 @@ export interface ExplanationAsked {
   readonly fixed: readonly string[];
 }
 
+export type ExplainPredictionDeps = Pick<ExplainDeps, "work" | "predictions" | "deployments"> & {
+  readonly explainer: Pick<Explainer, "explain">;
+};
+
 /**
  * Why a recorded prediction is what it is, from the record alone: the model runs again on what it got, and its score is split over its columns.
  *
  * @throws PortolanError `evaluation.not_explainable`, `evaluation.no_background`, and what reading the prediction throws
  */
 export async function explainPrediction(
-  deps: ExplainDeps,
+  deps: ExplainPredictionDeps,
   call: CallContext,
   id: string,
   { row, top, fixed }: ExplanationAsked,
@@ -63,7 +67,7 @@ export async function explainPrediction(
 }
 
 async function recordedRow(
-  deps: ExplainDeps,
+  deps: Pick<ExplainDeps, "deployments">,
   call: CallContext,
   { header, payload }: StoredPrediction,
 ): Promise<RecordedRow> {

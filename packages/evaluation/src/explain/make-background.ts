@@ -6,12 +6,12 @@ import {
   type JobHandler,
   type JobRun,
   type JsonObject,
-  type JsonValue,
   PortolanError,
   parseDigest,
   requireSeen,
   type Transaction,
 } from "@portolan/kernel";
+import { Type, Value } from "@portolan/typebox";
 import type { EvaluationErrorCode } from "../errors.ts";
 import { type EvaluationSet, findSet } from "../store.ts";
 import type { ExplanationBackground } from "./contract.ts";
@@ -111,6 +111,12 @@ async function requireSet(
   return set;
 }
 
+const BackgroundPayload = Type.Object({
+  model: Type.String(),
+  version: Type.Integer(),
+  trainingSetId: Type.String(),
+});
+
 /** Counts in another process; background and ledger row become visible together. A model that cannot be explained ends the job well, and says so. */
 export function backgroundJob(deps: ExplainDeps): JobHandler {
   return { queue: backgroundQueue, retries: 1, run: (job) => runBackground(deps, job) };
@@ -119,7 +125,7 @@ export function backgroundJob(deps: ExplainDeps): JobHandler {
 type Made = { readonly background: string; readonly rows: number } | { readonly unexplainable: string };
 
 async function runBackground(deps: ExplainDeps, job: JobRun): Promise<JsonObject> {
-  const { model, version: number, trainingSetId } = job.payload as unknown as Required<BackgroundAsked>;
+  const { model, version: number, trainingSetId } = Value.Parse(BackgroundPayload, job.payload);
   const version = await deps.versions.find(job.call, model, number);
   const set = await requireSet(deps, job.call, version, trainingSetId);
   const made = await job.effect("count", () => makeBackground(deps, version, set, job.signal));
@@ -168,6 +174,6 @@ async function makeBackground(
     data: { trainingSetId: set.id, digest: dataset, rows, sampledEvery },
     ...found,
   };
-  const bytes = canonicalBytes(background as unknown as JsonValue);
+  const bytes = canonicalBytes(background);
   return { background: await deps.objects.put(bytes), rows };
 }
