@@ -19,7 +19,12 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 async function demo(): Promise<{ code: number; out: string; err: string }> {
   const ports = [await freePort(), await freePort()];
   const args = ["--json", "demo", "--exit", "--port", String(ports[0]), "--gateway-port", String(ports[1])];
-  const child = spawn(join(root, "portolan"), args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  // One that hangs says how far it came.
+  const child = spawn(join(root, "portolan"), args, {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 500_000,
+  });
   let out = "";
   let err = "";
   child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));

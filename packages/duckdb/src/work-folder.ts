@@ -52,9 +52,15 @@ export function watchFolder(
     else if (bytes > limits.maxBytes) onExceeded(`it wrote ${bytes} bytes, ${limits.maxBytes} are allowed`);
   };
   let timer: NodeJS.Timeout;
+  let stopped = false;
   const again = (): void => {
-    timer = setTimeout(() => void check().then(again, again), intervalMs);
+    // A stop may come while the folder is measured: then there is no timer to clear yet.
+    if (!stopped) timer = setTimeout(() => void check().then(again, again), intervalMs);
   };
   again();
-  return { check, stop: () => clearTimeout(timer) };
+  const stop = (): void => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+  return { check, stop };
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runAnalysis } from "../src/index.ts";
+import { watchFolder } from "../src/work-folder.ts";
 
 let folder: string;
 let work: string;
@@ -136,4 +137,17 @@ test("what is written is bounded in bytes and in number of files, also when it i
   });
   await rm(join(work, "parts"), { recursive: true });
   await run(split, [], { outputLimitFiles: 40 });
+});
+
+test("a watch that is stopped while it measures never measures again: nothing keeps the process from ending", async () => {
+  await writeFile(join(folder, "watched"), "x");
+  let measured = 0;
+  await new Promise<void>((resolve) => {
+    const watch = watchFolder(folder, { bytes: 0, files: 0 }, { maxBytes: 0, maxFiles: 0 }, () => {
+      measured += 1;
+      watch.stop();
+      setTimeout(resolve, 1500);
+    });
+  });
+  expect(measured).toBe(1);
 });

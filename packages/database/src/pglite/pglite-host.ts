@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { setFlagsFromString } from "node:v8";
 import { PGlite } from "@electric-sql/pglite";
 import type { WireBackend } from "./wire-stream.ts";
 
@@ -15,6 +16,12 @@ export interface PgliteHost extends WireBackend {
   dump(): Promise<Uint8Array>;
   close(): Promise<void>;
 }
+
+/**
+ * V8 ends the process now and then when one of its threads frees compiled WebAssembly that has been replaced by a faster version (`Check failed:
+ * jit_page_->allocations_.erase(addr) == 1`, nodejs/node#64500), and PGlite is much of it. The memory, some megabytes, is let go with the instance.
+ */
+setFlagsFromString("--no-wasm-code-gc");
 
 /** Starts PGlite in this thread. It computes on the thread it lives in: processes that serve use the worker. */
 export async function startPgliteHost(options: PgliteHostOptions): Promise<PgliteHost> {
