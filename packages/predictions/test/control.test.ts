@@ -348,7 +348,7 @@ test("reads of features are rows in the ledger of whose they are, once, however 
   const told = found.map(({ organisation_id: organisation, payload }) => {
     const { purpose, detail } = JSON.parse(Buffer.from(payload).toString()) as {
       purpose: string;
-      detail: Record<string, unknown>;
+      detail: { readonly entities: number };
     };
     return { organisation, purpose, ...detail };
   });
@@ -366,7 +366,7 @@ test("reads of features are rows in the ledger of whose they are, once, however 
     entities,
   });
   // The first of each organisation, and what came after it in one. Rows of one instant have no order among them.
-  const inOrder = told.toSorted((a, b) => Number(a["entities"]) - Number(b["entities"]));
+  const inOrder = told.toSorted((a, b) => a.entities - b.entities);
   expect(inOrder).toMatchObject([
     row(otherOrganisationId, 1, 1),
     row(organisationId, 1, 3),

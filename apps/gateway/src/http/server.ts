@@ -131,7 +131,9 @@ async function respond(
     // What was refused by its headers alone is answered before the parser comes to the body that arrived with them.
     if (!request.complete && answer.stream === undefined) await restOf(request);
     if (answer.stream) await writeStream(request, response, answer);
-    else write(request, response, answer, isClosing());
+    else if (request.complete || request.httpVersionMajor === 2)
+      write(request, response, answer, isClosing());
+    else await writeEarly(request, response, answer);
   } finally {
     running.end();
   }
@@ -145,20 +147,49 @@ async function restOf(request: IncomingMessage): Promise<void> {
 }
 
 function write(request: IncomingMessage, response: ServerResponse, answer: Answer, closing: boolean): void {
-  // A body that was not read to its end (too large, refused early) leaves the connection in the middle of it.
-  const unread = !request.complete;
-  const body = typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body;
   // HTTP/2 has no such header: there one stream is given up, and the connection goes on.
   const isHttp2 = request.httpVersionMajor === 2;
-  // Name, value, name, value: an object's names would be looked up one by one.
-  const fields: (string | number)[] = [];
-  for (const name in answer.headers) fields.push(name, answer.headers[name] ?? "");
-  fields.push("content-type", answer.contentType, "content-length", body.length);
-  if ((unread || closing) && !isHttp2) fields.push("connection", "close");
-  response.writeHead(answer.status, fields);
+  const body = writeHead(response, answer, closing && !isHttp2);
   if (request.method === "HEAD") response.end();
   else if (isHttp2 || body.length > oneWriteBytes) response.end(body);
   // As text of one byte per character it goes out with the headers in one write: half the cost of two buffers.
   else response.end(latin1(body), "latin1");
-  if (unread && isHttp2) endStream(response);
+  if (isHttp2 && !request.complete) endStream(response);
+}
+
+/** The status and the headers; returns the bytes that belong behind them. */
+function writeHead(response: ServerResponse, answer: Answer, closes: boolean): Uint8Array {
+  const body = typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body;
+  // Name, value, name, value: an object's names would be looked up one by one.
+  const fields: (string | number)[] = [];
+  for (const name in answer.headers) fields.push(name, answer.headers[name] ?? "");
+  fields.push("content-type", answer.contentType, "content-length", body.length);
+  if (closes) fields.push("connection", "close");
+  response.writeHead(answer.status, fields);
+  return body;
+}
+
+/** A caller that is still sending reads its refusal within this time, or loses it with its connection. */
+const lingerMs = 5000;
+
+/**
+ * Answers a request whose body was not read to its end (too large, refused early), which costs the connection. It is closed when the rest has come
+ * in, to be thrown away, or its sender has gone, or has had its time: one that is closed with bytes in it that nobody read is reset, and the reset
+ * overtakes the answer. A caller that writes before it reads would never learn why.
+ */
+async function writeEarly(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
+  const body = writeHead(response, answer, true);
+  if (request.method === "HEAD") response.flushHeaders();
+  else response.write(body);
+  await new Promise<void>((resolve) => {
+    const late = setTimeout(resolve, lingerMs);
+    const end = (): void => {
+      clearTimeout(late);
+      resolve();
+    };
+    if (request.closed) return end();
+    request.once("close", end);
+    request.resume();
+  });
+  response.end();
 }
