@@ -131,6 +131,31 @@ describe("portolan predictions", () => {
   }, 120_000);
 });
 
+describe("portolan endpoint halt", () => {
+  test("callers get 503 with the mend, strangers what they got before, and the list says who halted it and why", async () => {
+    expect((await predict(1)).code).toBe(0);
+    const halted = await done("endpoint halt delays --environment dev --reason", "wrong people");
+    expect(halted.out).toContain("delays is halted in dev");
+    await soon(async () => (await predict(1)).code !== 0);
+    const { err } = await predict(1);
+    expect(err).toContain("serving.not_served");
+    expect(err).toContain("portolan endpoint list");
+    expect((await done("endpoint list")).out).toMatch(
+      /delays +dev +nothing: halted by usr_\w+ at \S+: wrong people/,
+    );
+  });
+
+  test("a deployment does not let it go on, and resuming does", async () => {
+    await deploy(1);
+    expect((await predict(1)).code).not.toBe(0);
+    await done("endpoint resume delays --environment dev --reason", "mended");
+    await soon(async () => (await predict(1)).code === 0);
+    expect(
+      (await product.cli("endpoint", "resume", "delays", "--environment", "dev", "--reason", "again")).err,
+    ).toContain("serving.not_halted");
+  });
+});
+
 test("portolan policy replace shows what would come and go, puts a folder's policies in force, and refuses what is no policy", async () => {
   const policies = join(folder, "policies");
   mkdirSync(policies);

@@ -9,7 +9,7 @@ import { type Digest, type ObjectStore, systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { createSession } from "@portolan/onnx/session";
 import { readOnnxModel, readTreeEnsemble, signatureOf } from "@portolan/onnx-format";
-import { identityModel, logisticModel, onnxType, treesModel } from "@portolan/onnx-format/testing";
+import { identityModel, logisticModel, mlpModel, onnxType, treesModel } from "@portolan/onnx-format/testing";
 import type { Tensor } from "@portolan/serving/policy";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createChildExplainer } from "../src/explaining/child-explainer.ts";
@@ -208,31 +208,49 @@ async function askedOf(
   return { counted, request };
 }
 
-test("any other model of one table is asked: a logistic one's contributions add up, and are the same every time", async () => {
+test("a linear model is explained in closed form: each weight times the distance from the mean, and the nearest change turns it", async () => {
   // The second column has gaps, of which a sum makes no number.
   const { counted, request } = await askedOf(logisticModel([2, -1, 0], 0.1), columns, [0.9, 0.1, 0.5]);
-  expect(counted.covers).toBeUndefined();
+  expect(counted).not.toHaveProperty("standIns");
+  const means = counted.means ?? [];
+  expect(means[0]).toBeCloseTo(0.4995, 6);
+  const found = await createChildExplainer(objects).explain(request, signal);
+  expect(found).toMatchObject({ method: "linear", unit: "log_odds", target: "1", reproduced: "exactly" });
+  expect(found.score).toBeCloseTo(2 * 0.9 - 0.1 + 0.1, 6);
+  const of = (name: string) => found.contributions.find(({ column }) => column === name)?.contribution ?? 0;
+  expect(of("a")).toBeCloseTo(2 * (0.9 - (means[0] ?? 0)), 6);
+  expect(of("b")).toBeCloseTo(-(0.1 - (means[1] ?? 0)), 6);
+  const moved = found.contributions.reduce((sum, one) => sum + one.contribution, found.expected);
+  expect(moved).toBeCloseTo(found.score, 9);
+  // 1.8 away from even odds: 0.9 of the first column, 1.8 of the second.
+  expect(found.counterfactualSearch).toBe("found");
+  expect(found.counterfactual?.changes).toEqual([
+    { column: "a", from: expect.closeTo(0.9, 6), to: expect.closeTo(0, 3) },
+  ]);
+  expect(found.counterfactual?.score).toBeLessThan(0);
+  const fixed = await createChildExplainer(objects).explain({ ...request, fixed: ["a"] }, signal);
+  expect(fixed.counterfactual?.changes).toMatchObject([{ column: "b", to: expect.closeTo(1.9, 3) }]);
+});
+
+test("any other model of one table is asked: its contributions add up, and are the same every time", async () => {
+  const { counted, request } = await askedOf(mlpModel([3, 4, 2]), columns, [0.9, 0.1, 0.5]);
+  expect([counted.covers, counted.means]).toEqual([undefined, undefined]);
   expect(counted.standIns).toHaveLength(50);
   const explainer = createChildExplainer(objects);
   const found = await explainer.explain(request, signal);
   expect(found).toMatchObject({
     method: "kernel_shap",
-    target: "score",
     unit: "score",
     counterfactualSearch: "not_done",
     reproduced: "exactly",
   });
   const moved = found.contributions.reduce((sum, one) => sum + one.contribution, found.expected);
   expect(moved).toBeCloseTo(found.score, 6);
-  const of = (name: string) => found.contributions.find(({ column }) => column === name)?.contribution ?? 0;
-  expect(of("a")).toBeGreaterThan(0);
-  expect(of("b")).toBeGreaterThan(0);
-  expect(of("c")).toBeCloseTo(0, 9);
   expect(await explainer.explain(request, signal)).toEqual(found);
 });
 
 test("values that stand in are no single row's: each is had by five rows, or is a mean of five", async () => {
-  const { counted } = await askedOf(logisticModel([2, -1, 0], 0.1), columns, [0.9, 0.1, 0.5]);
+  const { counted } = await askedOf(mlpModel([3, 4, 2]), columns, [0.9, 0.1, 0.5]);
   for (const [at, column] of columns.entries()) {
     const read = await runAnalysis({
       statements: [

@@ -284,6 +284,8 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     model: "arrivals",
     version: 1,
   })),
+  named("POST /v1/endpoints/:name/halt", { environment: production, reason: "to be sure" }),
+  named("POST /v1/endpoints/:name/resume", { environment: production, reason: "all is well" }),
   {
     kind: "shared",
     route: "GET /v1/snapshots/latest",

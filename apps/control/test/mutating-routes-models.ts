@@ -178,6 +178,26 @@ export const modelRoutes: readonly MutatingRoute[] = [
     }),
   },
   {
+    route: "POST /v1/endpoints/:name/halt",
+    as: "ci",
+    ledger: "governed",
+    events: ["serving.endpoint.halted"],
+    request: () => ({
+      url: "/v1/endpoints/delays/halt",
+      body: { environment: "dev", reason: "to be sure" },
+    }),
+  },
+  {
+    route: "POST /v1/endpoints/:name/resume",
+    as: "ada",
+    ledger: "governed",
+    events: ["serving.endpoint.resumed"],
+    request: () => ({
+      url: "/v1/endpoints/delays/resume",
+      body: { environment: "dev", reason: "all is well" },
+    }),
+  },
+  {
     route: "POST /v1/scorings",
     as: "ci",
     ledger: "governed",

@@ -32,12 +32,12 @@ async function answers(gateway: TestGateway): Promise<Record<string, number>> {
 test("a gateway serves what charters allow where it stands, and the rest does not exist there", async () => {
   await installation.publish(1);
   const here = await installation.start({ LOCATION_REGION: "eu-central-1", LOCATION_OWNER: "hetzner" });
-  expect(await answers(here)).toEqual({ anywhere: 200, european: 200, own: 404 });
+  expect(await answers(here)).toEqual({ anywhere: 200, european: 200, own: 503 });
 });
 
 test("a gateway that says nothing of itself stands here, on a machine of one's own", async () => {
   await installation.publish(1);
-  expect(await answers(await installation.start())).toEqual({ anywhere: 200, european: 404, own: 200 });
+  expect(await answers(await installation.start())).toEqual({ anywhere: 200, european: 503, own: 200 });
 });
 
 test("routes that control put into a wrong part are refused by the gateway itself", async () => {
@@ -46,7 +46,7 @@ test("routes that control put into a wrong part are refused by the gateway itsel
     parts: manifest.parts.map(omitPlacement),
   }));
   const abroad = await installation.start({ LOCATION_REGION: "us-east-1", LOCATION_OWNER: "aws" });
-  expect(await answers(abroad)).toEqual({ anywhere: 200, european: 404, own: 404 });
+  expect(await answers(abroad)).toEqual({ anywhere: 200, european: 503, own: 503 });
   expect(abroad.output.match(/gateway\.route\.misplaced/g)).toHaveLength(2);
   const metrics = await (await abroad.get("/metrics")).text();
   expect(metrics).toMatch(/portolan_gateway_routes_misplaced 2/);

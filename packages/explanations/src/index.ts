@@ -1,6 +1,15 @@
 export { answerOf, type Decision, decisionOf } from "./decision.ts";
 export { exactColumns, type KernelTerms, kernelShap, type ScoreRows } from "./kernel-shap.ts";
 export {
+  type LinearDecision,
+  type LinearScore,
+  linearAnswersOf,
+  linearDecisionOf,
+  linearScore,
+  linearShap,
+  nearestLinearChange,
+} from "./linear.ts";
+export {
   type ChangeTerms,
   type NearestChange,
   type NearestChangeFound,

@@ -138,6 +138,8 @@ export const actions = {
   "registry:promote": action("releases", "one", "registry:read", "Move a version to another stage or alias"),
   "registry:read": action("reads", "none", "registry:read", "Read models, versions, lineage and signatures"),
   "serving:deploy": action("releases", "one", "serving:read", "Create or change an endpoint"),
+  "serving:halt": action("releases", "one", "serving:read", "Stop an endpoint at once"),
+  "serving:resume": action("releases", "one", "serving:read", "Let a halted endpoint go on"),
   "serving:read": action("reads", "one", "serving:read", "Read endpoints, their state and snapshots"),
   "serving:declare_gateway": action("serves", "one", "serving:read", "Declare where a gateway stands"),
   "serving:predict": action("serves", "one", "serving:read", "Ask an endpoint for predictions"),

@@ -32,6 +32,7 @@ export const idPrefixes = {
   modelVersion: "mv",
   endpoint: "ep",
   deployment: "dep",
+  halt: "hlt",
   snapshot: "snp",
   job: "job",
   intent: "int",

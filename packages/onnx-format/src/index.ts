@@ -2,6 +2,7 @@ export { bytesOf, type Datatype, datatypes, type ElementType, elementTypeOf } fr
 export { type OnnxFormatErrorCode, onnxFormatErrors } from "./errors.ts";
 export { findOnnxProblems, signatureOf } from "./judge-onnx-model.ts";
 export { onnxLimits } from "./limits.ts";
+export type { LinearModel } from "./linear-model.ts";
 export type {
   ModelSignature,
   OnnxInitializer,
@@ -10,6 +11,7 @@ export type {
   OnnxValue,
   TensorSpec,
 } from "./model.ts";
+export { readLinearModel } from "./read-linear-model.ts";
 export { readOnnxModel } from "./read-onnx-model.ts";
 export { readTreeEnsemble } from "./read-tree-ensemble.ts";
 export { type BranchMode, branchModes, type DecisionTree, type TreeEnsemble } from "./tree-ensemble.ts";

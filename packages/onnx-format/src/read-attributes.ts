@@ -17,7 +17,8 @@ export class NodeAttributes {
       if (field === 1) name = reader.text();
       else if (field === 3) numbers.push(reader.integer());
       else if (field === 4 || field === 9) texts.push(reader.text());
-      else if (field === 5) readNumbers(reader.message(), numbers);
+      else if (field === 5)
+        for (const number of readNumberTensor(reader.message())?.numbers ?? []) numbers.push(number);
       else if (field === 2 || field === 7) reader.floats(numbers, mostNumbers);
       else if (field === 8) reader.integers(numbers, mostNumbers);
       else reader.skip();
@@ -38,25 +39,29 @@ export class NodeAttributes {
   }
 }
 
-/** A tensor of floats or doubles. */
-function readNumbers(reader: WireReader, into: number[]): void {
+/** A tensor of floats or doubles; `undefined` of any other. */
+export function readNumberTensor(
+  reader: WireReader,
+): { readonly dims: readonly number[]; readonly numbers: number[] } | undefined {
   const dims: number[] = [];
+  const numbers: number[] = [];
   let elementType = 0;
   let raw: Uint8Array | undefined;
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) reader.integers(dims, onnxLimits.dimensions);
     else if (field === 2) elementType = reader.integer();
-    else if (field === 4) reader.floats(into, mostNumbers);
-    else if (field === 10) reader.doubles(into, mostNumbers);
+    else if (field === 4) reader.floats(numbers, mostNumbers);
+    else if (field === 10) reader.doubles(numbers, mostNumbers);
     else if (field === 9) raw = reader.bytes();
     else reader.skip();
   }
-  if (!raw) return;
   const width = elementType === 1 ? 4 : elementType === 11 ? 8 : 0;
   // Tensors of other types belong to other operators.
-  if (width === 0) return;
+  if (width === 0) return undefined;
+  if (!raw) return { dims, numbers };
   if (raw.length % width !== 0) throw malformed("holds part of a number in a tensor", 0);
   const view = new DataView(raw.buffer, raw.byteOffset, raw.length);
   for (let at = 0; at < raw.length; at += width)
-    into.push(width === 4 ? view.getFloat32(at, true) : view.getFloat64(at, true));
+    numbers.push(width === 4 ? view.getFloat32(at, true) : view.getFloat64(at, true));
+  return { dims, numbers };
 }

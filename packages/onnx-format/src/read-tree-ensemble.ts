@@ -1,22 +1,11 @@
-import { NodeAttributes } from "./read-attributes.ts";
+import { inputBehind, mlDomain, readGraphNodes } from "./graph-nodes.ts";
+import type { NodeAttributes } from "./read-attributes.ts";
 import { branchModes, type DecisionTree, type TreeEnsemble } from "./tree-ensemble.ts";
-import { malformed, WireReader } from "./wire.ts";
+import { malformed } from "./wire.ts";
 
 /** Nodes × targets of one file: what its weights take in memory, in doubles. */
 const mostWeights = 32_000_000;
 const mostTargets = 1024;
-const domain = "ai.onnx.ml";
-/** What may stand between the graph's input and the trees: the values stay what they are. */
-const passing: ReadonlySet<string> = new Set(["Identity"]);
-
-interface GraphNode {
-  readonly inputs: string[];
-  readonly outputs: string[];
-  op: string;
-  domain: string;
-  readonly attributes: NodeAttributes;
-}
-
 /**
  * The trees of a model whose one tree ensemble looks at one of its inputs, as scikit-learn, LightGBM and XGBoost are exported. What becomes of their scores is not looked at:
  * whoever takes them for the model's answer compares (`@portolan/explanations`, `answerOf`). Pure and bounded as `readOnnxModel`.
@@ -25,8 +14,8 @@ interface GraphNode {
  * @throws PortolanError `onnx_format.malformed` for trees that are none: a node without a place, a child that is not there, a loop
  */
 export function readTreeEnsemble(bytes: Uint8Array): TreeEnsemble | undefined {
-  const { nodes, inputs } = readNodes(new WireReader(bytes));
-  const ensembles = nodes.filter((node) => node.domain === domain && node.op.startsWith("TreeEnsemble"));
+  const { nodes, inputs } = readGraphNodes(bytes);
+  const ensembles = nodes.filter((node) => node.domain === mlDomain && node.op.startsWith("TreeEnsemble"));
   const [ensemble] = ensembles;
   if (!ensemble || ensembles.length > 1) return undefined;
   const kind =
@@ -37,62 +26,6 @@ export function readTreeEnsemble(bytes: Uint8Array): TreeEnsemble | undefined {
         : undefined;
   const input = inputBehind(ensemble.inputs[0] ?? "", nodes, inputs);
   return kind && input !== undefined ? readEnsemble(kind, input, ensemble.attributes) : undefined;
-}
-
-function readNodes(reader: WireReader): { nodes: GraphNode[]; inputs: Set<string> } {
-  const nodes: GraphNode[] = [];
-  const inputs = new Set<string>();
-  for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field !== 7) {
-      reader.skip();
-      continue;
-    }
-    const graph = reader.message();
-    for (let inGraph = graph.next(); inGraph !== 0; inGraph = graph.next()) {
-      if (inGraph === 1) nodes.push(readNode(graph.message()));
-      else if (inGraph === 11) inputs.add(readName(graph.message()));
-      else graph.skip();
-    }
-  }
-  return { nodes, inputs };
-}
-
-function readNode(reader: WireReader): GraphNode {
-  const node: GraphNode = { inputs: [], outputs: [], op: "", domain: "", attributes: new NodeAttributes() };
-  for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) node.inputs.push(reader.text());
-    else if (field === 2) node.outputs.push(reader.text());
-    else if (field === 4) node.op = reader.text();
-    else if (field === 5) node.attributes.read(reader.message());
-    else if (field === 7) node.domain = reader.text();
-    else reader.skip();
-  }
-  return node;
-}
-
-function readName(reader: WireReader): string {
-  let name = "";
-  for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) name = reader.text();
-    else reader.skip();
-  }
-  return name;
-}
-
-function inputBehind(
-  name: string,
-  nodes: readonly GraphNode[],
-  inputs: ReadonlySet<string>,
-): string | undefined {
-  let at = name;
-  // Each step goes one node back; more steps than nodes are a loop.
-  for (let step = 0; step <= nodes.length; step++) {
-    const made = nodes.find((node) => node.outputs.includes(at));
-    if (!made) return inputs.has(at) ? at : undefined;
-    if (!passing.has(made.op) || made.inputs.length !== 1) return undefined;
-    at = made.inputs[0] ?? "";
-  }
-  return undefined;
 }
 
 function readEnsemble(

@@ -10,6 +10,7 @@ export {
   GatewayDeclaration,
 } from "./endpoint.ts";
 export { gatewayProcess } from "./gateway-process.ts";
+export { Halt, HaltRequest, Resumption } from "./halts/contract.ts";
 export { FallbackStep, Resilience } from "./snapshot/resilience-schema.ts";
 export { Batching, Scaling } from "./snapshot/runs-schema.ts";
 export {

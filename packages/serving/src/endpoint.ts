@@ -117,7 +117,8 @@ export const Endpoint = Type.Object({
   route: Route,
   compute: Compute,
   stopped: Type.Union([Stop, Type.Null()], {
-    description: "Why snapshots leave it out: the charter in force forbids it, or there is none",
+    description:
+      "Why snapshots leave it out: the charter in force forbids it, there is none, or somebody halted it",
   }),
 });
 export type Endpoint = Static<typeof Endpoint>;

@@ -8,7 +8,7 @@ import { listDeployed } from "./store.ts";
  * The route of an endpoint as the charter in force makes it; `undefined` when there is none of that name.
  *
  * @param allow asked about the endpoint before anything of it is told
- * @throws PortolanError what `allow` throws, and `serving.charter_blocks` when the charter stops it
+ * @throws PortolanError what `allow` throws, and `serving.charter_blocks` when the charter or somebody's halt stops it
  */
 export async function findServedRoute(
   deps: ServedDeps & { readonly work: UnitOfWork },

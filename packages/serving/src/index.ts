@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { DeployDeps } from "./deploy-endpoint.ts";
 import { endpointRoutes } from "./routes/endpoints.ts";
 import { gatewayRoutes } from "./routes/gateways.ts";
+import { haltRoutes } from "./routes/halts.ts";
 import { type SnapshotRouteDeps, snapshotRoutes } from "./routes/snapshots.ts";
 
 export { type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
@@ -31,6 +32,7 @@ export type ServingRouteDeps = DeployDeps & SnapshotRouteDeps;
 /** Endpoints, gateways, and the snapshots that gateways pull. */
 export async function registerServingRoutes(app: FastifyInstance, deps: ServingRouteDeps): Promise<void> {
   await endpointRoutes(app, deps);
+  await haltRoutes(app, deps);
   await gatewayRoutes(app, deps);
   await snapshotRoutes(app, deps);
 }

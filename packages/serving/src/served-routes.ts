@@ -16,7 +16,7 @@ import type { ModelReference, Route, ServedVersion } from "./snapshot/schema.ts"
 import type { Deployed } from "./store.ts";
 import { mayBeAsked, requireUpstreamPlace } from "./upstream-places.ts";
 
-/** What the charter in force makes of a deployment: its route of today, or the reason why it stops. */
+/** What the charter in force makes of a deployment: its route of today, or the reason why it stops; somebody's halt is one. */
 export type Served =
   | { readonly kind: "route"; readonly deployed: Deployed; readonly route: Route }
   | { readonly kind: "stopped"; readonly deployed: Deployed; readonly stop: Stop };
@@ -68,6 +68,7 @@ async function lookUp(
 }
 
 function serve(deployed: Deployed, lookup: CharterLookup, location: Place): Served {
+  if (deployed.halt) return { kind: "stopped", deployed, stop: haltedBy(deployed.halt) };
   if ("stop" in lookup) return { kind: "stopped", deployed, stop: lookup.stop };
   const { charter } = lookup;
   const { request, route, name, endpointId, deploymentId } = deployed;
@@ -119,6 +120,14 @@ function backendsUnder(
 /** The version of the deployment with the columns as they were asked for: the charter's bounds are put on anew. */
 function asked(version: ServedVersion | null, request: DeployRequest["secondary"]): ServedVersion | null {
   return version && { model: version.model, features: request?.features ?? null };
+}
+
+/** Code of the stop of an endpoint that somebody halted. */
+export const haltedCode = "serving.halted";
+
+function haltedBy({ reason, halted_at, halted_by }: NonNullable<Deployed["halt"]>): Stop {
+  const at = new Date(halted_at / 1000).toISOString();
+  return { code: haltedCode, detail: `halted by ${halted_by} at ${at}: ${reason}` };
 }
 
 function stopOf(error: PortolanError): Stop {

@@ -1,6 +1,7 @@
 import { asEpochMicros, type Environment, type Sql } from "@portolan/kernel";
 import { sql } from "kysely";
 import type { DeployRequest, Endpoint, Gateway } from "./endpoint.ts";
+import type { HaltRow, HaltsTable } from "./halts/halt-store.ts";
 import type { ServedMark } from "./served-routes.ts";
 import type { Fetchable, PlacedRoute } from "./snapshot/placed-parts.ts";
 import type { Route, ServedVersion, SignedSnapshot, SnapshotManifest } from "./snapshot/schema.ts";
@@ -63,6 +64,7 @@ type ServingTables = {
   "serving.gateways": GatewaysTable;
   "serving.gateway_accounts": GatewayAccountsTable;
   "serving.endpoints": EndpointsTable;
+  "serving.halts": HaltsTable;
   "serving.deployments": DeploymentsTable;
   "serving.snapshots": SnapshotsTable;
 };
@@ -172,6 +174,8 @@ export interface Deployed extends Omit<Endpoint, "id" | "stopped" | "compute"> {
   readonly endpointId: string;
   readonly request: DeployRequest;
   readonly previous: ServedVersion | null;
+  /** Set while somebody keeps it from serving. */
+  readonly halt: Pick<HaltRow, "reason" | "halted_at" | "halted_by"> | null;
   readonly served: ServedMark | null;
 }
 
@@ -180,10 +184,14 @@ export async function listDeployed(session: Sql, organisationId: string): Promis
     .selectFrom("serving.endpoints as e")
     .innerJoin("serving.deployments as d", "d.id", "e.deployment_id")
     .leftJoin("serving.deployments as p", "p.id", "d.previous_id")
+    .leftJoin("serving.halts as h", (join) =>
+      join.onRef("h.endpoint_id", "=", "e.id").on("h.resumed_at", "is", null),
+    )
     .where("e.organisation_id", "=", organisationId)
     .select(["e.id", "e.name", "e.environment", "e.use_case_id", "e.served", "d.id as deployment_id"])
     .select(["d.deployed_at", "d.deployed_by", "d.snapshot_version", "d.route", "d.request"])
     .select(["p.route as previous_route", "p.request as previous_request"])
+    .select(["h.reason", "h.halted_at", "h.halted_by"])
     .orderBy("e.name")
     .orderBy("e.environment")
     .execute();
@@ -202,6 +210,10 @@ export async function listDeployed(session: Sql, organisationId: string): Promis
       model: row.previous_route.model,
       features: row.previous_request?.features ?? null,
     },
+    halt:
+      row.reason === null || row.halted_at === null || row.halted_by === null
+        ? null
+        : { reason: row.reason, halted_at: row.halted_at, halted_by: row.halted_by },
     served: row.served,
   }));
 }

@@ -16,6 +16,9 @@ from onnxmltools.convert.common.data_types import FloatTensorType as LightGbmTen
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor, RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 warnings.filterwarnings("ignore")
 COLUMNS, EXPLAINED = 30, 25
@@ -110,6 +113,43 @@ def lightgbm(name):
     say(name, onnx, x, explained)
 
 
+def linear(name, model, y_of):
+    """The exported weights, with the scaler's taken in, as shap takes them: those of the score that is explained."""
+    x, y = data(800)
+    x = x * 3 + 5
+    explained = data(EXPLAINED)[0] * 3 + 5
+    pipeline = make_pipeline(StandardScaler(), model).fit(x, y_of(x, y))
+    options = {id(model): {"zipmap": False}} if hasattr(model, "predict_proba") else None
+    onnx = to_onnx(pipeline, initial_types=[("x", FloatTensorType([None, COLUMNS]))], options=options)
+    attributes = {}
+    for node in onnx.graph.node:
+        if node.op_type in ("Scaler", "LinearClassifier", "LinearRegressor"):
+            attributes |= {one.name: np.array(helper.get_attribute_value(one)) for one in node.attribute}
+    weights = attributes["coefficients"].astype(np.float64).reshape(-1, COLUMNS) * attributes["scale"].astype(np.float64)
+    intercepts = attributes["intercepts"].astype(np.float64) - weights @ attributes["offset"].astype(np.float64)
+    scores = explained.astype(np.float64) @ weights.T + intercepts
+    targets = scores.shape[1]
+    # Of two classes the second, of more the highest of each row.
+    chosen = scores.argmax(axis=1) if targets > 2 else np.full(EXPLAINED, targets - 1)
+    values, expected = [], []
+    for row, target in zip(explained, chosen):
+        explainer = shap.LinearExplainer((weights[target], intercepts[target]), shap.maskers.Independent(x.astype(np.float64), max_samples=len(x)))
+        values.append(np.asarray(explainer.shap_values(row[None].astype(np.float64)))[0])
+        expected.append(float(explainer.expected_value))
+    line = {
+        "name": name,
+        "value": {
+            "onnx": base64.b64encode(onnx.SerializeToString()).decode(),
+            "means": x.astype(np.float64).mean(axis=0).tolist(),
+            "explained": base64.b64encode(explained.tobytes()).decode(),
+            "values": np.concatenate(values).tolist(),
+            "expected": expected,
+            "decided": np.atleast_1d(pipeline.predict(explained)).astype(str).tolist() if options else [],
+        },
+    }
+    print(json.dumps(line), flush=True)
+
+
 def polynomial(x):
     """The same in the test: products, a step, and a column that counts for nothing."""
     return np.column_stack([x[:, 0] * x[:, 1] + (x[:, 2] > 0.25), x[:, 3] ** 2 - x[:, 0] * x[:, 4] * x[:, 5] + 0 * x[:, 6]])
@@ -137,3 +177,6 @@ sklearn("boosted classifier", GradientBoostingClassifier(n_estimators=100, max_d
 sklearn("boosted regressor", GradientBoostingRegressor(n_estimators=50, max_depth=4, random_state=1), lambda x, y: x[:, 0] * 3 + y)
 sklearn("forest of three classes", RandomForestClassifier(n_estimators=20, max_depth=6, bootstrap=False, max_features=5, random_state=1), lambda x, y: y + (x[:, 4] > 0.5))
 lightgbm("boosted by LightGBM, with gaps")
+linear("logistic regression", LogisticRegression(max_iter=500), lambda x, y: y)
+linear("logistic regression of three classes", LogisticRegression(max_iter=500), lambda x, y: y + (x[:, 4] > 6))
+linear("linear regression", LinearRegression(), lambda x, y: x[:, 0] * 3 + y)

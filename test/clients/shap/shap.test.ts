@@ -1,5 +1,5 @@
-import { countCovers, kernelShap, TreeShap } from "@portolan/explanations";
-import { readTreeEnsemble } from "@portolan/onnx-format";
+import { countCovers, kernelShap, linearDecisionOf, linearShap, TreeShap } from "@portolan/explanations";
+import { readLinearModel, readTreeEnsemble } from "@portolan/onnx-format";
 import { beforeAll, describe, expect, test } from "vitest";
 import { pythonClient } from "../../../tools/python-client.ts";
 import { clientSays } from "../client-script.ts";
@@ -57,6 +57,38 @@ describe.skipIf(python === undefined)("KernelSHAP beside shap's", () => {
       expect(Math.abs((values[at] ?? 0) - value)).toBeLessThan(tolerance);
     for (const [at, mean] of found.expected.entries()) expect(expected[at]).toBeCloseTo(mean, 10);
   });
+});
+
+interface LinearlyExplained {
+  readonly onnx: string;
+  readonly means: readonly number[];
+  readonly explained: string;
+  readonly values: readonly number[];
+  readonly expected: readonly number[];
+  /** Labels that scikit-learn's own model says. */
+  readonly decided: readonly string[];
+}
+
+describe.skipIf(python === undefined)("the closed form of linear models beside shap's", () => {
+  test.each(["logistic regression", "logistic regression of three classes", "linear regression"])(
+    "%s behind a scaler: every value to 1e-11",
+    (name) => {
+      const found = said[name] as LinearlyExplained | undefined;
+      if (!found) throw new Error("shap said nothing of it");
+      const model = readLinearModel(new Uint8Array(bytes(found.onnx)));
+      if (!model) throw new Error("no weights found");
+      const rows = new Float32Array(bytes(found.explained));
+      for (const [at, mean] of found.expected.entries()) {
+        const row = rows.subarray(at * columns, (at + 1) * columns);
+        const decision = linearDecisionOf(model, row);
+        const { values, expected } = linearShap(decision, row, found.means);
+        expect(Math.abs((expected[0] ?? 0) - mean)).toBeLessThan(1e-11);
+        for (const [column, value] of values.entries())
+          expect(Math.abs(value - (found.values[at * columns + column] ?? Number.NaN))).toBeLessThan(1e-11);
+        if (found.decided.length > 0 && model.targets > 2) expect(decision.name).toBe(found.decided[at]);
+      }
+    },
+  );
 });
 
 describe.skipIf(python === undefined)("TreeSHAP beside shap's", () => {

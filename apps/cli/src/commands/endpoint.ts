@@ -1,7 +1,13 @@
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
-import type { ComputeVerdict, DeployedRoute, EndpointList, Route } from "@portolan/serving/contract";
+import type {
+  ComputeVerdict,
+  DeployedRoute,
+  Endpoint,
+  EndpointList,
+  Route,
+} from "@portolan/serving/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { findNamed } from "../client/directory.ts";
@@ -11,15 +17,17 @@ import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { readText } from "../project-files.ts";
+import { registerHaltCommands } from "./endpoint-halt.ts";
 import { addRoutingOptions, parseRouting, type RoutingOptions, withTenantIds } from "./routing-options.ts";
 
 export function registerEndpointCommands(program: Command, contextOf: ContextOf): void {
   const endpoint = program
     .command("endpoint")
-    .description("Put model versions behind endpoints, and list endpoints")
+    .description("Put model versions behind endpoints, list endpoints, halt and resume them")
     .addHelpText("after", "\nExample:\n  portolan endpoint list");
   registerDeploy(endpoint, contextOf);
   registerList(endpoint, contextOf);
+  registerHaltCommands(endpoint, contextOf);
 }
 
 interface DeployOptions extends RoutingOptions {
@@ -71,11 +79,13 @@ Examples:
             ...routing,
           },
         });
-        const snapshot = await untilPublished(api, route.deploymentId);
+        const { snapshotVersion, stopped } = await untilPublished(api, route.deploymentId);
         for (const one of route.compute?.disagreements ?? []) context.output.note(`warning: ${one}`);
         context.output.result(
-          { ...route, snapshotVersion: snapshot },
-          `${name} serves ${servesOf(route)} in ${options.environment}, from snapshot ${snapshot} on${backendsOf(route)}`,
+          { ...route, snapshotVersion, stopped },
+          stopped
+            ? `${name} is deployed in ${options.environment}, and serves nothing: ${stopped.detail}`
+            : `${name} serves ${servesOf(route)} in ${options.environment}, from snapshot ${snapshotVersion} on${backendsOf(route)}`,
         );
       },
     );
@@ -119,13 +129,16 @@ function versionText({ name, version }: Route["model"]): string {
 const publishLimitMs = 30_000;
 const pollMs = 100;
 
-/** A deployment counts when a signed snapshot carries it; gateways take that within a second or two. */
-async function untilPublished(api: ApiClient, deploymentId: string): Promise<number> {
+/** A deployment counts when a signed snapshot carries it; gateways take that within a second or two. One that is stopped is carried by none. */
+async function untilPublished(
+  api: ApiClient,
+  deploymentId: string,
+): Promise<Pick<Endpoint, "snapshotVersion" | "stopped">> {
   const deadline = performance.now() + publishLimitMs;
   while (performance.now() < deadline) {
     const { endpoints } = await api.json<EndpointList>({ path: "/v1/endpoints" });
-    const version = endpoints.find((one) => one.deploymentId === deploymentId)?.snapshotVersion;
-    if (typeof version === "number") return version;
+    const found = endpoints.find((one) => one.deploymentId === deploymentId);
+    if (found?.stopped || typeof found?.snapshotVersion === "number") return found;
     await delay(pollMs);
   }
   throw new PortolanError<CliErrorCode>("cli.check_failed", {
@@ -142,10 +155,10 @@ function registerList(endpoint: Command, contextOf: ContextOf): void {
     .action(async (_options: object, command: Command) => {
       const context = contextOf(command);
       const answer = await (await connect(context)).json<EndpointList>({ path: "/v1/endpoints" });
-      const rows = answer.endpoints.map(({ name, environment, route, snapshotVersion, compute }) => [
+      const rows = answer.endpoints.map(({ name, environment, route, snapshotVersion, compute, stopped }) => [
         name,
         environment,
-        servesOf(route),
+        stopped ? `nothing: ${stopped.detail}` : servesOf(route),
         String(snapshotVersion ?? "not yet published"),
         tierOf(compute, route),
       ]);

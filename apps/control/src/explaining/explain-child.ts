@@ -3,16 +3,18 @@ import type { RecordedRow } from "@portolan/evaluation";
 import type { ExplanationBackground } from "@portolan/evaluation/contract";
 import { countCovers } from "@portolan/explanations";
 import { messageOf } from "@portolan/kernel";
-import { createSession } from "@portolan/onnx/session";
+import { createSession, type Session } from "@portolan/onnx/session";
 import { type ModelSignature, readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { filledInputs, readInferRequest, readV1Predict, type Tensor } from "@portolan/serving/policy";
 import { fillInputs, tensorsOf } from "../scoring/model-inputs.ts";
 import { readReference } from "../scoring/read-reference.ts";
 import { compareAnswers } from "./compare-answers.ts";
 import { answersStandIns, explainByAsking, makeStandIns } from "./explain-any.ts";
+import { answersOfLinear, explainLinear, linearOf, summarise } from "./explain-linear.ts";
 import type { ExplainChildJob, ExplainChildReply } from "./explain-messages.ts";
-import { explainTrees, sayTheSame, treesOf } from "./explain-trees.ts";
-import { labelsOf, type Numbers, takesTable } from "./model-table.ts";
+import { answersOfTrees, explainTrees, treesOf } from "./explain-trees.ts";
+import type { ColumnsAsked, RowExplanation } from "./explained-columns.ts";
+import { labelsOf, type Numbers, sayTheSame, takesTable } from "./model-table.ts";
 
 /** Makes what a model's answers are explained against, and explains a recorded row, in a process of its own. */
 
@@ -44,10 +46,14 @@ async function makeBackground(
   const counted = { rows, sampledEvery, columns };
   const ensemble = treesOf(bytes, signature);
   const some = numbers.subarray(0, comparedRows * columns.length);
-  if (ensemble && (await sayTheSame(ensemble, session, signature, some))) {
+  if (ensemble && (await sayTheSame(answersOfTrees(ensemble), session, signature, some))) {
     const covers = countCovers(ensemble, numbers, columns.length).map((counts) => [...counts]);
     return { kind: "counted", counted: { ...counted, covers } };
   }
+  const linear = linearOf(bytes, signature);
+  const middles = linear && summarise(numbers, columns.length);
+  if (linear && middles && (await sayTheSame(answersOfLinear(linear), session, signature, some)))
+    return { kind: "counted", counted: { ...counted, ...middles } };
   if (columns.length > mostAsked)
     return unexplainable(`its answers are no trees' alone, and it has more than ${mostAsked} columns`);
   const standIns = makeStandIns(numbers, columns.length);
@@ -83,17 +89,31 @@ async function explain(job: Extract<ExplainChildJob, { kind: "explain" }>): Prom
   const session = await createSession(bytes, signature);
   const said = await session.run(tensors);
   const reproduced = compareAnswers(said, job.answer);
-  const ensemble = background.covers && treesOf(bytes, signature);
-  if (ensemble && !(await sayTheSame(ensemble, session, signature, row)))
-    throw new Error("the model says of this row something else than its trees");
-  const found = ensemble
-    ? await explainTrees(ensemble, session, signature, background, row, job)
-    : await explainByAsking(session, signature, background, row, job);
+  const found = await explainRow(bytes, session, signature, background, row, job);
   const decided = labelsOf(said, rows)?.[job.row];
   return {
     kind: "explained",
     explained: { ...found, ...(decided === undefined ? {} : { decided }), reproduced },
   };
+}
+
+/** By what the background was made for: trees and weights, which are held against the model once more, or asking it. */
+async function explainRow(
+  bytes: Uint8Array,
+  session: Session,
+  signature: ModelSignature,
+  background: ExplanationBackground,
+  row: Numbers,
+  asked: ColumnsAsked,
+): Promise<RowExplanation> {
+  const ensemble = background.covers && treesOf(bytes, signature);
+  const linear = background.means && linearOf(bytes, signature);
+  const answersOf = ensemble ? answersOfTrees(ensemble) : linear && answersOfLinear(linear);
+  if (answersOf && !(await sayTheSame(answersOf, session, signature, row)))
+    throw new Error(`the model says of this row something else than its ${ensemble ? "trees" : "weights"}`);
+  if (ensemble) return explainTrees(ensemble, session, signature, background, row, asked);
+  if (linear) return explainLinear(linear, session, signature, background, row, asked);
+  return explainByAsking(session, signature, background, row, asked);
 }
 
 /** As the model got them. */

@@ -3,13 +3,10 @@ import { answerOf, decisionOf, nearestChange, scoresOf, TreeShap } from "@portol
 import type { Session } from "@portolan/onnx/session";
 import { type ModelSignature, readTreeEnsemble, type TreeEnsemble } from "@portolan/onnx-format";
 import { type ColumnsAsked, contributionsOf, type RowExplanation } from "./explained-columns.ts";
-import { askRows, labelsOf, type Numbers, scoreOutput } from "./model-table.ts";
+import { type Numbers, saysOneLabel } from "./model-table.ts";
 
 /** Nodes of all trees: what the counts take as JSON. */
 const mostNodes = 2_000_000;
-/** By how much a runtime that adds in single precision may differ from ours, in parts of the larger. */
-const rounding = 1e-4;
-
 /** The trees of a model that takes one table of numbers; undefined for any other. */
 export function treesOf(bytes: Uint8Array, { inputs }: ModelSignature): TreeEnsemble | undefined {
   if (inputs.length > 1) return undefined;
@@ -18,34 +15,12 @@ export function treesOf(bytes: Uint8Array, { inputs }: ModelSignature): TreeEnse
   return nodes > 0 && nodes <= mostNodes ? ensemble : undefined;
 }
 
-/** Whether the model says of these rows what its trees say: a model may do more before its answer, or have parts beside them. */
-export async function sayTheSame(
-  ensemble: TreeEnsemble,
-  session: Session,
-  signature: ModelSignature,
-  rows: Numbers,
-): Promise<boolean> {
-  const output = scoreOutput(signature.outputs);
-  const input = signature.inputs[0];
-  if (!output || !input) return false;
-  const columns = columnsOf(signature);
-  const said = await askRows(session, input, output, rows, columns);
-  const count = rows.length / columns;
-  const width = said.length / count;
-  for (let row = 0; row < count; row++) {
-    const own = answerOf(ensemble, scoresOf(ensemble, rows.subarray(row * columns, (row + 1) * columns)));
-    if (!own || own.length !== width) return false;
-    for (const [at, value] of own.entries()) {
-      const other = said[row * width + at] ?? Number.NaN;
-      if (!(Math.abs(value - other) <= rounding * Math.max(1e-3, Math.abs(value), Math.abs(other))))
-        return false;
-    }
-  }
-  return true;
-}
-
-function columnsOf({ inputs }: ModelSignature): number {
-  return inputs[0]?.shape[1] ?? 0;
+/** What the trees say of a row; nothing where their operator's answer is not known. */
+export function answersOfTrees(ensemble: TreeEnsemble): (row: Numbers) => readonly Float64Array[] {
+  return (row) => {
+    const answer = answerOf(ensemble, scoresOf(ensemble, row));
+    return answer ? [answer] : [];
+  };
 }
 
 /** Exact Shapley values by the trees themselves, and the nearest change that turns what they decide. */
@@ -103,20 +78,4 @@ async function turnedRow(
       distance,
     },
   };
-}
-
-/** Both rows in one run. */
-async function saysOneLabel(
-  session: Session,
-  { inputs }: ModelSignature,
-  before: Numbers,
-  after: Numbers,
-): Promise<boolean> {
-  const [input] = inputs;
-  if (!input) return false;
-  const { name, datatype } = input;
-  const both = [...before, ...after];
-  const data = datatype === "FP32" ? Float32Array.from(both) : Float64Array.from(both);
-  const labels = labelsOf(await session.run([{ name, datatype, shape: [2, before.length], data }]), 2);
-  return labels !== undefined && labels[0] === labels[1];
 }

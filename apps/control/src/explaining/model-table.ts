@@ -2,6 +2,9 @@ import type { Session } from "@portolan/onnx/session";
 import type { ModelSignature, TensorSpec } from "@portolan/onnx-format";
 import type { Tensor } from "@portolan/serving/policy";
 
+/** By how much a runtime that adds in single precision may differ from ours, in parts of the larger. */
+const rounding = 1e-4;
+
 /** A table in the precision of the model's input, row by row. */
 export type Numbers = Float32Array | Float64Array;
 
@@ -42,4 +45,60 @@ export async function askRows(
 export function labelsOf(outputs: readonly Tensor[], rows: number): readonly string[] | undefined {
   const labels = outputs.find(({ datatype }) => datatype === "INT64" || datatype === "BYTES");
   return labels?.data.length === rows ? Array.from(labels.data, String) : undefined;
+}
+
+/**
+ * Whether the model says of these rows what was read out of it says: a model may do more before its answer, or have parts beside.
+ *
+ * @param answersOf what its parts may say of a row, in one and the same order for all rows; one of them has to be right for every row
+ */
+export async function sayTheSame(
+  answersOf: (row: Numbers) => readonly Float64Array[],
+  session: Session,
+  signature: ModelSignature,
+  rows: Numbers,
+): Promise<boolean> {
+  const output = scoreOutput(signature.outputs);
+  const input = signature.inputs[0];
+  if (!output || !input) return false;
+  const columns = input.shape[1] ?? 0;
+  const said = await askRows(session, input, output, rows, columns);
+  const count = rows.length / columns;
+  const width = said.length / count;
+  let right: readonly number[] | undefined;
+  for (let row = 0; row < count; row++) {
+    const answers = answersOf(rows.subarray(row * columns, (row + 1) * columns));
+    const open: readonly number[] = right ?? [...answers.keys()];
+    right = open.filter((at) => isNear(answers[at], said.subarray(row * width, (row + 1) * width)));
+    if (right.length === 0) return false;
+  }
+  return right !== undefined;
+}
+
+function isNear(own: Float64Array | undefined, said: Float64Array): boolean {
+  return (
+    own?.length === said.length &&
+    own.every((value, at) => {
+      const other = said[at] ?? Number.NaN;
+      // A gap makes no number in the one as in the other.
+      if (Number.isNaN(value) && Number.isNaN(other)) return true;
+      return Math.abs(value - other) <= rounding * Math.max(1e-3, Math.abs(value), Math.abs(other));
+    })
+  );
+}
+
+/** Whether the model says one label of both rows, asked in one run; false where it says none. */
+export async function saysOneLabel(
+  session: Session,
+  { inputs }: ModelSignature,
+  before: Numbers,
+  after: Numbers,
+): Promise<boolean> {
+  const [input] = inputs;
+  if (!input) return false;
+  const { name, datatype } = input;
+  const both = [...before, ...after];
+  const data = datatype === "FP32" ? Float32Array.from(both) : Float64Array.from(both);
+  const labels = labelsOf(await session.run([{ name, datatype, shape: [2, before.length], data }]), 2);
+  return labels !== undefined && labels[0] === labels[1];
 }

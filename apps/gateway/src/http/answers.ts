@@ -41,7 +41,8 @@ export function errorAnswer(error: unknown, requestId: string, headers: Record<s
       ...headers,
       ...(error instanceof Limited ? error.headers : {}),
       ...(problem.status === 401 ? { "www-authenticate": 'Bearer realm="portolan"' } : {}),
-      ...(problem.status === 503 ? { "retry-after": "1" } : {}),
+      // A halt lasts until somebody ends it: nobody should come back every second to see.
+      ...(problem.status === 503 && problem.code !== "serving.not_served" ? { "retry-after": "1" } : {}),
     },
     code: problem.code,
     detail,

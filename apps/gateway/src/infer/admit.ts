@@ -18,7 +18,8 @@ const maxHeaderText = 200;
  * Finds the endpoint in the environment that the caller means: `x-portolan-environment`, else the one environment
  * in which the caller may use an endpoint of that name (production first when there are several).
  *
- * @throws PortolanError `serving.endpoint_not_found`, the same for what is missing and what is not granted
+ * @throws PortolanError `serving.endpoint_not_found`, the same for what is missing and what is not granted;
+ * `serving.not_served` for a caller of an endpoint that is halted, or kept to gateways in other places
  */
 export function findRoute(
   state: ServingState,
@@ -30,14 +31,22 @@ export function findRoute(
   },
 ): ActiveRoute {
   const asked = headerText(request.headers["x-portolan-environment"]);
+  let isGranted = false;
   const candidates = [...environments].reverse().filter((name) => asked === undefined || name === asked);
   for (const environment of candidates) {
     if (!mayPredict(state, caller, environment, request.model)) continue;
     const active = state.routes.get(routeKey(state.manifest.organisationId, environment, request.model));
+    isGranted ||= active === undefined;
     if (!active) continue;
     if (request.version !== undefined && !versionNamed(active, request.version)) break;
     return active;
   }
+  if (isGranted)
+    throw new PortolanError<ServingErrorCode>("serving.not_served", {
+      detail:
+        "This gateway does not serve the endpoint: it is halted, or its charter keeps it to other places.",
+      mend: "See which with: portolan endpoint list",
+    });
   throw new PortolanError<ServingErrorCode>("serving.endpoint_not_found", {
     detail: "Request for unknown model: there is none of that name and version for this caller.",
     mend: "Check the name, the version and the environment of the credential.",

@@ -15,6 +15,9 @@ export interface ExplanationBackground {
   readonly columns: readonly string[];
   /** Of a tree ensemble: rows that passed each node, by tree and node in the file's order. */
   readonly covers?: readonly (readonly number[])[];
+  /** Of a linear model: the mean of each column, and its interquartile range. */
+  readonly means?: readonly number[];
+  readonly spreads?: readonly number[];
   /** Of any other model: values that stand in for absent ones, row by row; each is had by five rows, or is the mean of five. */
   readonly standIns?: readonly (readonly number[])[];
 }
@@ -37,16 +40,18 @@ export const Counterfactual = Type.Object({
     }),
   ),
   score: finite("The score with these changes"),
-  distance: finite("Sum of the changes, each in interquartile ranges of the training rows' thresholds"),
+  distance: finite(
+    "Sum of the changes, each in interquartile ranges: of a column's thresholds in trees, of its training values in a linear model",
+  ),
 });
 
 export const Explanation = Type.Object({
   predictionId: Type.String(),
   row: Type.Integer({ minimum: 0, description: "Row of the request" }),
   model: Type.Object({ name: Type.String(), version: Type.String(), digest: Type.String() }),
-  method: Type.Enum(["tree_shap", "kernel_shap"], {
+  method: Type.Enum(["tree_shap", "linear", "kernel_shap"], {
     description:
-      "Path-dependent TreeSHAP, exact; or interventional Shapley values, exact up to twelve columns and from drawn coalitions beyond",
+      "Path-dependent TreeSHAP, exact; the closed form of a linear model, exact; or interventional Shapley values, exact up to twelve columns and from drawn coalitions beyond",
   }),
   background: Type.Object({
     digest: Type.String(),

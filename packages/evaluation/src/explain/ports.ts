@@ -67,7 +67,10 @@ export type ExplainedRow = Pick<
 >;
 
 /** What there is to explain against, as it was counted. */
-export type CountedBackground = Pick<ExplanationBackground, "columns" | "covers" | "standIns"> &
+export type CountedBackground = Pick<
+  ExplanationBackground,
+  "columns" | "covers" | "means" | "spreads" | "standIns"
+> &
   Pick<ExplanationBackground["data"], "rows" | "sampledEvery">;
 
 /** Works on models outside this process. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { deriveRoute, type RouteFacts } from "../derive-route.ts";
-import { mayGoOn } from "./fitting-routes.ts";
+import { mayGoOn, underTermsOfToday } from "./fitting-routes.ts";
 import type { ModelReference, Route } from "./schema.ts";
 
 const digest = (digit: number) => `sha256:${String(digit).repeat(64)}`;
@@ -42,4 +42,29 @@ test("a last good route goes on within the borders of today, and never beyond th
   const kept = { regions: ["eu-*"], owners: null };
   expect(mayGoOn(now, { ...now, placement: kept })).toBe(false);
   expect(mayGoOn({ ...now, placement: kept }, { ...now, placement: { ...kept } })).toBe(true);
+});
+
+test("a last good route goes on under the terms of the charter in force; one that does not fit keeps its own, and its charter's name", () => {
+  const charter = (version: number) => ({ id: "cht_1", version, digest: digest(version) });
+  const before: Route = {
+    ...route({ ...own, digest: digest(3) }),
+    charter: charter(1),
+    purposes: [],
+    nonFiniteOutputs: "allow",
+    durability: "buffered",
+  };
+  const { nonFiniteOutputs: _, ...silent } = route(own);
+  const now: Route = { ...silent, charter: charter(2), purposes: ["care"], durability: "durable" };
+  const goesOn = underTermsOfToday(before, now);
+  expect(goesOn).toMatchObject({
+    model: before.model,
+    charter: charter(2),
+    purposes: ["care"],
+    durability: "durable",
+  });
+  expect(goesOn).not.toHaveProperty("nonFiniteOutputs");
+
+  const limits = { ...now.limits, burst: 0 };
+  const inPart = underTermsOfToday(before, { ...now, limits });
+  expect(inPart).toMatchObject({ charter: charter(1), purposes: ["care"], limits: before.limits });
 });

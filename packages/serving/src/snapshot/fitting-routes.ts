@@ -48,7 +48,7 @@ export async function keepFitting(
       continue;
     }
     const before = (await lastGood()).get(keyOf(route));
-    const goesOn = before && mayGoOn(before, route) ? before : undefined;
+    const goesOn = before && mayGoOn(before, route) ? underTermsOfToday(before, route) : undefined;
     const refusal = refusalOf(route, misfit, goesOn ? "last_good" : "nothing");
     kept.refusals.push(refusal);
     if (goesOn) kept.routes.push(goesOn);
@@ -111,6 +111,32 @@ export function mayGoOn(before: Route, now: Route): boolean {
   if (canonicalJson(before.placement) !== canonicalJson(now.placement)) return false;
   const allowed = new Set(versionsIn(now).map(({ digest }) => digest));
   return versionsIn(before).every(({ upstream, digest }) => !upstream || allowed.has(digest));
+}
+
+/** What the charter in force says of an endpoint, whatever model serves there. */
+const terms = [
+  "limits",
+  "purposes",
+  "durability",
+  "nonFinite",
+  "nonFiniteOutputs",
+  "snapshotAge",
+] as const satisfies readonly (keyof Route)[];
+
+/**
+ * A last good route under the terms of the charter in force: the purposes that were taken away, the log that has to be durable since today. A term
+ * that is itself what does not fit stays as it was, and the route then still names the charter that it had. Pure.
+ */
+export function underTermsOfToday(before: Route, now: Route): Route {
+  let route = before;
+  let isWhole = true;
+  for (const term of terms) {
+    const taken = { ...route, [term]: now[term] };
+    if (now[term] === undefined) delete taken[term];
+    if (findRouteMisfit(taken)) isWhole = false;
+    else route = taken;
+  }
+  return isWhole ? { ...route, charter: now.charter } : route;
 }
 
 function refusalOf(route: Route, misfit: Misfit, instead: PartRefusal["instead"]): PartRefusal {

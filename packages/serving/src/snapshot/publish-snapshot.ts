@@ -16,7 +16,14 @@ import {
 import { noteExclusions } from "../gateways.ts";
 import type { GrantsSource, MemoryLookup, ProfileLookup, PublicKeys } from "../ports.ts";
 import { changeOf, markOf, type Served, type ServedDeps, servedRoutes } from "../served-routes.ts";
-import { latestSnapshot, listDeployed, markServed, type SnapshotRow, saveSnapshot } from "../store.ts";
+import {
+  type Deployed,
+  latestSnapshot,
+  listDeployed,
+  markServed,
+  type SnapshotRow,
+  saveSnapshot,
+} from "../store.ts";
 import { buildParts, buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
 import { type FindPartRefusal, findEnvelopeRefusal, partRefusals } from "./fitting-parts.ts";
 import { type FittingRoutes, keepFitting, type LastGood, publishedRoutes } from "./fitting-routes.ts";
@@ -114,7 +121,7 @@ async function tryPublish(deps: Publishing, organisationId: Id<"organisation">):
     await listDeployed(sql, organisationId),
   ]);
   const fitting = await fittingRoutes(deps, call, latest, await servedRoutes(deps, call, deployed));
-  const content = await contentOf(deps, organisationId, fitting.routes);
+  const content = await contentOf(deps, organisationId, fitting.routes, haltedIn(deployed));
   const built = buildParts(content);
   requireFitting(deps, organisationId, fitting, deps.findPartRefusal(organisationId, built));
   const contentDigest = digestJson([...built.parts]);
@@ -206,25 +213,33 @@ async function recordChanges(tx: Transaction, served: readonly Served[]): Promis
   }
 }
 
+/** Who may call them stays in the snapshot: gateways tell those, and nobody else, that they exist and are not served. */
+function haltedIn(deployed: readonly Deployed[]): Route[] {
+  return deployed.flatMap(({ halt, route }) => (halt ? [{ ...route, features: null }] : []));
+}
+
 async function contentOf(
   deps: PublishDeps,
   organisationId: string,
   routes: readonly Route[],
+  halted: readonly Route[],
 ): Promise<SnapshotContent> {
-  const granted = routes.map(({ endpoint, environment, businessUnitId, teamId, useCaseId, features }) => ({
-    endpoint,
-    environment,
-    businessUnitId,
-    teamId,
-    useCaseId,
-    views: (features?.views ?? []).map(({ name, digest }) => ({
-      name,
-      digest,
-      features: (features?.columns ?? []).flatMap(({ from }) =>
-        from.kind === "feature" && from.view === name ? [from.feature] : [],
-      ),
-    })),
-  }));
+  const granted = [...routes, ...halted].map(
+    ({ endpoint, environment, businessUnitId, teamId, useCaseId, features }) => ({
+      endpoint,
+      environment,
+      businessUnitId,
+      teamId,
+      useCaseId,
+      views: (features?.views ?? []).map(({ name, digest }) => ({
+        name,
+        digest,
+        features: (features?.columns ?? []).flatMap(({ from }) =>
+          from.kind === "feature" && from.view === name ? [from.feature] : [],
+        ),
+      })),
+    }),
+  );
   const grants = await Promise.all(
     environments.map(async (environment) => ({
       environment,

@@ -1,0 +1,101 @@
+import type { ExplanationBackground } from "@portolan/evaluation/contract";
+import {
+  type LinearDecision,
+  linearAnswersOf,
+  linearDecisionOf,
+  linearScore,
+  linearShap,
+  nearestLinearChange,
+} from "@portolan/explanations";
+import type { Session } from "@portolan/onnx/session";
+import { type LinearModel, type ModelSignature, readLinearModel } from "@portolan/onnx-format";
+import { type ColumnsAsked, contributionsOf, type RowExplanation } from "./explained-columns.ts";
+import { type Numbers, saysOneLabel } from "./model-table.ts";
+
+/** A value that fewer rows have may be somebody's. */
+const leastRows = 5;
+
+/** The weights of a model that takes one table of numbers; undefined for any other. */
+export function linearOf(bytes: Uint8Array, { inputs }: ModelSignature): LinearModel | undefined {
+  const model = inputs.length === 1 ? readLinearModel(bytes) : undefined;
+  return model && model.columns === inputs[0]?.shape[1] ? model : undefined;
+}
+
+export function answersOfLinear(model: LinearModel): (row: Numbers) => readonly Float64Array[] {
+  return (row) => linearAnswersOf(model, row);
+}
+
+/**
+ * The mean of each column over the training rows, and its interquartile range (its whole range where that is 0, else 1). Gaps are left out.
+ *
+ * @returns undefined where a column has fewer than five numbers
+ */
+export function summarise(
+  table: Numbers,
+  columns: number,
+): Pick<ExplanationBackground, "means" | "spreads"> | undefined {
+  const means: number[] = [];
+  const spreads: number[] = [];
+  for (let column = 0; column < columns; column++) {
+    const values = Float64Array.from(
+      { length: table.length / columns },
+      (_, row) => table[row * columns + column] ?? Number.NaN,
+    ).filter(Number.isFinite);
+    if (values.length < leastRows) return undefined;
+    means.push(values.reduce((sum, value) => sum + value, 0) / values.length);
+    const sorted = values.sort();
+    const at = (part: number): number => sorted[Math.round(part * (sorted.length - 1))] ?? 0;
+    spreads.push(at(0.75) - at(0.25) || at(1) - at(0) || 1);
+  }
+  return { means, spreads };
+}
+
+/** Shapley values in closed form, and the nearest change that turns what the model decides. */
+export async function explainLinear(
+  model: LinearModel,
+  session: Session,
+  signature: ModelSignature,
+  { columns, means = [], spreads = [] }: ExplanationBackground,
+  row: Numbers,
+  asked: ColumnsAsked,
+): Promise<RowExplanation> {
+  const decision = linearDecisionOf(model, row);
+  const { values, expected } = linearShap(decision, row, means);
+  const score = linearScore(decision, row);
+  if (!Number.isFinite(score)) throw new Error("the model makes no number of this row");
+  return {
+    method: "linear",
+    target: decision.name,
+    unit: decision.unit,
+    score,
+    expected: expected[0] ?? 0,
+    ...contributionsOf(columns, row, (column) => values[column] ?? 0, decision.unit, asked.top),
+    ...(await turnedRow(decision, session, signature, { columns, spreads }, row, asked)),
+  };
+}
+
+async function turnedRow(
+  decision: LinearDecision,
+  session: Session,
+  signature: ModelSignature,
+  { columns, spreads }: { readonly columns: readonly string[]; readonly spreads: readonly number[] },
+  row: Numbers,
+  { fixed }: ColumnsAsked,
+): Promise<Pick<RowExplanation, "counterfactual" | "counterfactualSearch">> {
+  if (decision.margins.length === 0) return { counterfactualSearch: "not_done" };
+  const free = (column: number): boolean => !fixed.includes(columns[column] ?? "");
+  const change = nearestLinearChange(decision.margins, row, { units: spreads, free });
+  if (!change) return { counterfactualSearch: "none" };
+  const changed = row.slice();
+  changed[change.column] = change.to;
+  if (await saysOneLabel(session, signature, row, changed)) return { counterfactualSearch: "none" };
+  const { column, from, distance } = change;
+  return {
+    counterfactualSearch: "found",
+    counterfactual: {
+      changes: [{ column: columns[column] ?? String(column), from, to: changed[column] ?? change.to }],
+      score: linearScore(decision, changed),
+      distance,
+    },
+  };
+}

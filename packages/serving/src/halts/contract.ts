@@ -1,0 +1,36 @@
+import { type Static, Type } from "@portolan/typebox";
+import { EnvironmentName } from "../snapshot/model-schema.ts";
+
+const Reason = Type.String({
+  minLength: 3,
+  maxLength: 500,
+  pattern: "\\S",
+  description: "Why, for the record",
+});
+
+export const HaltRequest = Type.Object(
+  { environment: EnvironmentName, reason: Reason },
+  { additionalProperties: false },
+);
+export type HaltRequest = Static<typeof HaltRequest>;
+
+/** An endpoint that somebody stopped: no gateway answers for it until somebody lets it go on. */
+export const Halt = Type.Object({
+  endpoint: Type.String(),
+  environment: EnvironmentName,
+  reason: Type.String(),
+  haltedAt: Type.Integer({ description: "Epoch microseconds" }),
+  haltedBy: Type.String(),
+  snapshotVersion: Type.Integer({ description: "First snapshot that leaves it out" }),
+});
+export type Halt = Static<typeof Halt>;
+
+/** An endpoint that goes on. */
+export const Resumption = Type.Object({
+  endpoint: Type.String(),
+  environment: EnvironmentName,
+  haltedAt: Type.Integer({ description: "Epoch microseconds" }),
+  resumedAt: Type.Integer({ description: "Epoch microseconds" }),
+  snapshotVersion: Type.Integer({ description: "First snapshot that carries it again" }),
+});
+export type Resumption = Static<typeof Resumption>;

@@ -1,0 +1,135 @@
+import {
+  type Authorizer,
+  type CallContext,
+  newId,
+  PortolanError,
+  requireSeen,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import { publishIntent } from "../deploy-endpoint.ts";
+import type { ServingErrorCode } from "../errors.ts";
+import type { SnapshotPublisher } from "../snapshot/publish-snapshot.ts";
+import { type ExistingEndpoint, findEndpoint } from "../store.ts";
+import type { Halt, HaltRequest, Resumption } from "./contract.ts";
+import { endHalt, findHalt, type HaltRow, saveHalt } from "./halt-store.ts";
+
+export interface HaltDeps {
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+  readonly publisher: Pick<SnapshotPublisher, "publish">;
+}
+
+/**
+ * Stops an endpoint, whatever is deployed there now or later: the next snapshot leaves it out, and is published before this resolves. Halting what is
+ * halted changes nothing, and answers with the halt in force.
+ *
+ * @throws PortolanError `serving.endpoint_missing`, and what `Authorizer.require` throws
+ */
+export async function haltEndpoint(
+  deps: HaltDeps,
+  call: CallContext,
+  name: string,
+  { environment, reason }: HaltRequest,
+): Promise<Halt> {
+  const endpoint = await requireEndpoint(deps, call, "serving:halt", name, environment);
+  const { organisationId, id: by } = call.actor;
+  const halt = await deps.work.write(call, async (tx): Promise<HaltRow> => {
+    const row = {
+      id: newId("halt", tx.now),
+      endpoint_id: endpoint.id,
+      reason,
+      halted_at: tx.now,
+      halted_by: by,
+    };
+    if (!(await saveHalt(tx.sql, { ...row, organisation_id: organisationId }))) {
+      const inForce = await findHalt(tx.sql, endpoint.id);
+      if (inForce) return inForce;
+      throw new PortolanError("kernel.conflict", { detail: `${name} was resumed at the same moment` });
+    }
+    await tx.record({
+      event: "serving.endpoint.halted",
+      subject: endpoint.id,
+      detail: { endpoint: name, environment, deployment: endpoint.deployment_id, reason },
+    });
+    await tx.intend(publishIntent, { organisationId });
+    return row;
+  });
+  // The intent stands behind this: a kill switch does not wait for its turn.
+  const snapshotVersion = await deps.publisher.publish(organisationId);
+  const { reason: inForce, halted_at: haltedAt, halted_by: haltedBy } = halt;
+  return { endpoint: name, environment, reason: inForce, haltedAt, haltedBy, snapshotVersion };
+}
+
+/**
+ * Lets a halted endpoint go on with what is deployed there now.
+ *
+ * @throws PortolanError `serving.endpoint_missing`, `serving.not_halted`, and what `Authorizer.require` throws
+ */
+export async function resumeEndpoint(
+  deps: HaltDeps,
+  call: CallContext,
+  name: string,
+  { environment, reason }: HaltRequest,
+): Promise<Resumption> {
+  const endpoint = await requireEndpoint(deps, call, "serving:resume", name, environment);
+  const { organisationId, id: by } = call.actor;
+  const ended = await deps.work.write(call, async (tx) => {
+    const halt = await findHalt(tx.sql, endpoint.id);
+    if (!halt || !(await endHalt(tx.sql, halt.id, { at: tx.now, by, because: reason })))
+      throw notHalted(name);
+    await tx.record({
+      event: "serving.endpoint.resumed",
+      subject: endpoint.id,
+      detail: {
+        endpoint: name,
+        environment,
+        deployment: endpoint.deployment_id,
+        reason,
+        haltedBy: halt.halted_by,
+        haltedAt: halt.halted_at,
+      },
+    });
+    await tx.intend(publishIntent, { organisationId });
+    return { haltedAt: halt.halted_at, resumedAt: tx.now };
+  });
+  const snapshotVersion = await deps.publisher.publish(organisationId);
+  return { endpoint: name, environment, ...ended, snapshotVersion };
+}
+
+/** What the caller may not see is an endpoint that does not exist. */
+async function requireEndpoint(
+  { work, authorizer }: HaltDeps,
+  call: CallContext,
+  action: "serving:halt" | "serving:resume",
+  name: string,
+  environment: HaltRequest["environment"],
+): Promise<ExistingEndpoint> {
+  const { organisationId } = call.actor;
+  const found = await work.read(call, (sql) => findEndpoint(sql, organisationId, environment, name));
+  const place = { type: "Endpoint", id: name, organisationId, environment };
+  const resource = found
+    ? {
+        ...place,
+        businessUnitId: found.route.businessUnitId,
+        ...(found.route.teamId ? { teamId: found.route.teamId } : {}),
+        useCaseId: found.use_case_id,
+      }
+    : place;
+  await requireSeen(authorizer, call, { action, resource }, () => missing(name, environment));
+  if (!found) throw missing(name, environment);
+  return found;
+}
+
+function missing(name: string, environment: string): PortolanError<ServingErrorCode> {
+  return new PortolanError("serving.endpoint_missing", {
+    detail: `There is no endpoint ${name} in ${environment}.`,
+    mend: "List endpoints with: portolan endpoint list",
+  });
+}
+
+function notHalted(name: string): PortolanError<ServingErrorCode> {
+  return new PortolanError("serving.not_halted", {
+    detail: `${name} is not halted.`,
+    mend: "See with portolan endpoint list what keeps it from answering, if it does not.",
+  });
+}
