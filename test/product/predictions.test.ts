@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDelays, doneBy, soon } from "../../apps/cli/test/delays.ts";
+import { createDelays, createShopKey, doneBy, soon } from "../../apps/cli/test/delays.ts";
 import { type CommandResult, type Product, startProduct } from "../../apps/cli/test/product.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portolan-predictions-"));
@@ -153,6 +153,37 @@ describe("portolan endpoint halt", () => {
     expect(
       (await product.cli("endpoint", "resume", "delays", "--environment", "dev", "--reason", "again")).err,
     ).toContain("serving.not_halted");
+  });
+});
+
+describe("portolan endpoint sunset", () => {
+  test("who still calls is told before it is announced, and each answer says when it ends until that is taken back", async () => {
+    const { callers } = JSON.parse((await done("endpoint callers delays --environment dev --json")).out) as {
+      callers: { principal: string; requests: number; answered: number }[];
+    };
+    expect(callers.some(({ requests, answered }) => answered >= 5 && requests >= answered)).toBe(true);
+    const successor = "https://models.example/delays-2";
+    await done(
+      `endpoint sunset delays --environment dev --on 2199-03-01 --successor ${successor} --reason`,
+      "old",
+    );
+    await soon(async () => (await done("endpoint list")).out.includes("until 2199-03-01T00:00:00"));
+    const asked = async (): Promise<Headers> => {
+      const response = await fetch(`${product.gatewayUrl}/v2/models/delays/infer`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${key}` },
+        body: '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}',
+      });
+      // A key that was made a moment ago is not known everywhere yet.
+      return response.status === 200 ? response.headers : new Headers({ sunset: "not answered" });
+    };
+    const key = await createShopKey(done);
+    await soon(async () => (await asked()).get("sunset") === "Fri, 01 Mar 2199 00:00:00 GMT");
+    const headers = await asked();
+    expect(headers.get("deprecation")).toMatch(/^@\d{10}$/);
+    expect(headers.get("link")).toBe(`<${successor}>; rel="successor-version"`);
+    await done("endpoint sunset delays --environment dev --withdraw --reason", "still needed");
+    await soon(async () => !(await asked()).has("sunset"));
   });
 });
 

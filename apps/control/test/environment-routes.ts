@@ -284,6 +284,12 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     model: "arrivals",
     version: 1,
   })),
+  named("POST /v1/endpoints/:name/sunset", {
+    environment: production,
+    endsAt: "2199-01-01T00:00:00Z",
+    reason: "the next one is out",
+  }),
+  named("POST /v1/endpoints/:name/sunset/withdrawal", { environment: production, reason: "still needed" }),
   named("POST /v1/endpoints/:name/halt", { environment: production, reason: "to be sure" }),
   named("POST /v1/endpoints/:name/resume", { environment: production, reason: "all is well" }),
   {

@@ -178,6 +178,26 @@ export const modelRoutes: readonly MutatingRoute[] = [
     }),
   },
   {
+    route: "POST /v1/endpoints/:name/sunset",
+    as: "ci",
+    ledger: "governed",
+    events: ["serving.endpoint.sunset_announced"],
+    request: () => ({
+      url: "/v1/endpoints/delays/sunset",
+      body: { environment: "dev", endsAt: "2199-01-01T00:00:00Z", reason: "the next one is out" },
+    }),
+  },
+  {
+    route: "POST /v1/endpoints/:name/sunset/withdrawal",
+    as: "ci",
+    ledger: "governed",
+    events: ["serving.endpoint.sunset_withdrawn"],
+    request: () => ({
+      url: "/v1/endpoints/delays/sunset/withdrawal",
+      body: { environment: "dev", reason: "still needed" },
+    }),
+  },
+  {
     route: "POST /v1/endpoints/:name/halt",
     as: "ci",
     ledger: "governed",

@@ -33,6 +33,7 @@ export const idPrefixes = {
   endpoint: "ep",
   deployment: "dep",
   halt: "hlt",
+  sunset: "sun",
   snapshot: "snp",
   job: "job",
   intent: "int",

@@ -35,3 +35,4 @@ export {
   Variant,
 } from "./snapshot/schema.ts";
 export { Traffic, VariantName } from "./snapshot/traffic-schema.ts";
+export { Sunset, SunsetRequest, SunsetWithdrawal } from "./sunsets/contract.ts";

@@ -6,6 +6,8 @@ export const servingErrors = {
   "serving.charter_blocks": { status: 409, title: "The charter blocks this deployment" },
   "serving.model_not_deployable": { status: 409, title: "Model version cannot be deployed" },
   "serving.endpoint_missing": { status: 404, title: "No such endpoint" },
+  "serving.sunset_announced": { status: 409, title: "The endpoint's end is announced already" },
+  "serving.no_sunset": { status: 409, title: "No end of the endpoint is announced" },
   "serving.not_halted": { status: 409, title: "Endpoint is not halted" },
   "serving.gateway_not_declared": { status: 409, title: "Gateway has not declared its place" },
   "serving.gateway_not_own": { status: 403, title: "Account speaks for another gateway alone" },

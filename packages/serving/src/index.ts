@@ -5,6 +5,7 @@ import { endpointRoutes } from "./routes/endpoints.ts";
 import { gatewayRoutes } from "./routes/gateways.ts";
 import { haltRoutes } from "./routes/halts.ts";
 import { type SnapshotRouteDeps, snapshotRoutes } from "./routes/snapshots.ts";
+import { sunsetRoutes } from "./routes/sunsets.ts";
 
 export { type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
 export { askingBounds, requireServable } from "./derive-route.ts";
@@ -33,6 +34,7 @@ export type ServingRouteDeps = DeployDeps & SnapshotRouteDeps;
 export async function registerServingRoutes(app: FastifyInstance, deps: ServingRouteDeps): Promise<void> {
   await endpointRoutes(app, deps);
   await haltRoutes(app, deps);
+  await sunsetRoutes(app, deps);
   await gatewayRoutes(app, deps);
   await snapshotRoutes(app, deps);
 }

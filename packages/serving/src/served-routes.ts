@@ -1,8 +1,11 @@
 import { termsOf } from "@portolan/charter/policy";
 import {
+  asEpochMicros,
   type CallContext,
+  type Clock,
   type Digest,
   digestJson,
+  formatInstant,
   isPortolanError,
   type LedgerEvent,
   type Place,
@@ -30,6 +33,7 @@ export interface ServedMark {
 }
 
 export interface ServedDeps {
+  readonly clock: Clock;
   readonly charters: CharterInForce;
   readonly location: Place;
 }
@@ -46,7 +50,7 @@ export async function servedRoutes(
       const { useCaseId } = deployed;
       const lookup = charters.get(useCaseId) ?? lookUp(deps.charters, call, useCaseId);
       charters.set(useCaseId, lookup);
-      return serve(deployed, await lookup, deps.location);
+      return serve(deployed, await lookup, deps);
     }),
   );
 }
@@ -67,8 +71,14 @@ async function lookUp(
   }
 }
 
-function serve(deployed: Deployed, lookup: CharterLookup, location: Place): Served {
-  if (deployed.halt) return { kind: "stopped", deployed, stop: haltedBy(deployed.halt) };
+function serve(
+  deployed: Deployed,
+  lookup: CharterLookup,
+  { clock, location }: Pick<ServedDeps, "clock" | "location">,
+): Served {
+  const { halt, sunset } = deployed;
+  if (halt) return { kind: "stopped", deployed, stop: haltedBy(halt) };
+  if (sunset && sunset.ends_at <= clock.now()) return { kind: "stopped", deployed, stop: ended(sunset) };
   if ("stop" in lookup) return { kind: "stopped", deployed, stop: lookup.stop };
   const { charter } = lookup;
   const { request, route, name, endpointId, deploymentId } = deployed;
@@ -86,20 +96,23 @@ function serve(deployed: Deployed, lookup: CharterLookup, location: Place): Serv
   return {
     kind: "route",
     deployed,
-    route: deriveRoute({ organisationId, endpointId, deploymentId, name }, request, {
-      useCase: { useCaseId, businessUnitId, teamId },
-      charter,
-      model: route.model,
-      previous: allowed(deployed.previous),
-      backends: backendsUnder(route, charter, isAllowed),
-      secondary: allowed(asked(route.secondary, request.secondary)),
-      variants: route.variants
-        .filter(({ model }) => isAllowed(model))
-        .map((variant) => ({
-          ...variant,
-          features: request.variants?.find(({ name: asked }) => asked === variant.name)?.features ?? null,
-        })),
-    }),
+    route: {
+      ...announced(sunset),
+      ...deriveRoute({ organisationId, endpointId, deploymentId, name }, request, {
+        useCase: { useCaseId, businessUnitId, teamId },
+        charter,
+        model: route.model,
+        previous: allowed(deployed.previous),
+        backends: backendsUnder(route, charter, isAllowed),
+        secondary: allowed(asked(route.secondary, request.secondary)),
+        variants: route.variants
+          .filter(({ model }) => isAllowed(model))
+          .map((variant) => ({
+            ...variant,
+            features: request.variants?.find(({ name: asked }) => asked === variant.name)?.features ?? null,
+          })),
+      }),
+    },
   };
 }
 
@@ -128,6 +141,22 @@ export const haltedCode = "serving.halted";
 function haltedBy({ reason, halted_at, halted_by }: NonNullable<Deployed["halt"]>): Stop {
   const at = new Date(halted_at / 1000).toISOString();
   return { code: haltedCode, detail: `halted by ${halted_by} at ${at}: ${reason}` };
+}
+
+/** Code of the stop of an endpoint whose announced end has come. */
+export const sunsetCode = "serving.sunset";
+
+function announced(sunset: Deployed["sunset"]): Pick<Route, "sunset"> {
+  if (!sunset) return {};
+  const { announced_at: announcedAt, ends_at: endsAt, successor } = sunset;
+  return { sunset: { announcedAt, endsAt, ...(successor === null ? {} : { successor }) } };
+}
+
+function ended({ ends_at, reason }: NonNullable<Deployed["sunset"]>): Stop {
+  return {
+    code: sunsetCode,
+    detail: `ended at ${formatInstant(asEpochMicros(ends_at))}, as announced: ${reason}`,
+  };
 }
 
 function stopOf(error: PortolanError): Stop {

@@ -5,6 +5,7 @@ import type { HaltRow, HaltsTable } from "./halts/halt-store.ts";
 import type { ServedMark } from "./served-routes.ts";
 import type { Fetchable, PlacedRoute } from "./snapshot/placed-parts.ts";
 import type { Route, ServedVersion, SignedSnapshot, SnapshotManifest } from "./snapshot/schema.ts";
+import type { SunsetRow, SunsetsTable } from "./sunsets/sunset-store.ts";
 
 type EndpointsTable = {
   readonly id: string;
@@ -65,6 +66,7 @@ type ServingTables = {
   "serving.gateway_accounts": GatewayAccountsTable;
   "serving.endpoints": EndpointsTable;
   "serving.halts": HaltsTable;
+  "serving.sunsets": SunsetsTable;
   "serving.deployments": DeploymentsTable;
   "serving.snapshots": SnapshotsTable;
 };
@@ -176,6 +178,8 @@ export interface Deployed extends Omit<Endpoint, "id" | "stopped" | "compute"> {
   readonly previous: ServedVersion | null;
   /** Set while somebody keeps it from serving. */
   readonly halt: Pick<HaltRow, "reason" | "halted_at" | "halted_by"> | null;
+  /** Set while its end is announced. */
+  readonly sunset: Pick<SunsetRow, "reason" | "successor" | "announced_at" | "ends_at"> | null;
   readonly served: ServedMark | null;
 }
 
@@ -191,7 +195,11 @@ export async function listDeployed(session: Sql, organisationId: string): Promis
     .select(["e.id", "e.name", "e.environment", "e.use_case_id", "e.served", "d.id as deployment_id"])
     .select(["d.deployed_at", "d.deployed_by", "d.snapshot_version", "d.route", "d.request"])
     .select(["p.route as previous_route", "p.request as previous_request"])
+    .leftJoin("serving.sunsets as s", (join) =>
+      join.onRef("s.endpoint_id", "=", "e.id").on("s.withdrawn_at", "is", null),
+    )
     .select(["h.reason", "h.halted_at", "h.halted_by"])
+    .select(["s.reason as sunset_reason", "s.successor", "s.announced_at", "s.ends_at"])
     .orderBy("e.name")
     .orderBy("e.environment")
     .execute();
@@ -214,6 +222,15 @@ export async function listDeployed(session: Sql, organisationId: string): Promis
       row.reason === null || row.halted_at === null || row.halted_by === null
         ? null
         : { reason: row.reason, halted_at: row.halted_at, halted_by: row.halted_by },
+    sunset:
+      row.sunset_reason === null || row.announced_at === null || row.ends_at === null
+        ? null
+        : {
+            reason: row.sunset_reason,
+            successor: row.successor,
+            announced_at: row.announced_at,
+            ends_at: row.ends_at,
+          },
     served: row.served,
   }));
 }

@@ -155,7 +155,7 @@ test("a charter that is signed later chooses anew, and keeps what lies beyond it
   await deploy("later");
   const served = async () => {
     const deployed = await db.uow.read(call, (sql) => listDeployed(sql, testOrganisation));
-    const all = await servedRoutes({ charters, location }, call, deployed);
+    const all = await servedRoutes({ clock: systemClock, charters, location }, call, deployed);
     const found = all.find((one) => one.deployed.name === "later");
     return found?.kind === "route" ? orderOf(found.route) : found?.stop.code;
   };

@@ -124,7 +124,7 @@ test("under a later charter the champion goes on without what lies beyond the bo
   const served = async () => {
     const call = engineer();
     const deployed = await db.uow.read(call, (sql) => listDeployed(sql, testOrganisation));
-    const all = await servedRoutes({ charters, location }, call, deployed);
+    const all = await servedRoutes({ clock: systemClock, charters, location }, call, deployed);
     return Object.fromEntries(
       all.map((one) => [one.deployed.name, one.kind === "route" ? one.route : one.stop.code]),
     );

@@ -95,7 +95,7 @@ describe("versions beside an endpoint's own", () => {
       expect(fetchable).toContain(digestBytes(Buffer.from(`model ${version}`)));
     const listed = await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation));
     const [served] = await servedRoutes(
-      { charters: noCharter, location },
+      { clock: systemClock, charters: noCharter, location },
       engineer(),
       listed.filter(({ name }) => name === "shared"),
     );
@@ -181,7 +181,7 @@ test("a deployment states how its requests share runs, within a quarter of the c
   charter = charterOf("20ms");
   const listed = await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation));
   const [served] = await servedRoutes(
-    { charters: governed.charters, location },
+    { clock: systemClock, charters: governed.charters, location },
     engineer(),
     listed.filter(({ name }) => name === "batched"),
   );

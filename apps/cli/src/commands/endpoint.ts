@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { PortolanError } from "@portolan/kernel";
+import { asEpochMicros, formatInstant, PortolanError } from "@portolan/kernel";
 import type {
   ComputeVerdict,
   DeployedRoute,
@@ -18,16 +18,18 @@ import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { readText } from "../project-files.ts";
 import { registerHaltCommands } from "./endpoint-halt.ts";
+import { registerSunsetCommands } from "./endpoint-sunset.ts";
 import { addRoutingOptions, parseRouting, type RoutingOptions, withTenantIds } from "./routing-options.ts";
 
 export function registerEndpointCommands(program: Command, contextOf: ContextOf): void {
   const endpoint = program
     .command("endpoint")
-    .description("Put model versions behind endpoints, list endpoints, halt and resume them")
+    .description("Put model versions behind endpoints, list endpoints, halt and resume them, and end them")
     .addHelpText("after", "\nExample:\n  portolan endpoint list");
   registerDeploy(endpoint, contextOf);
   registerList(endpoint, contextOf);
   registerHaltCommands(endpoint, contextOf);
+  registerSunsetCommands(endpoint, contextOf);
 }
 
 interface DeployOptions extends RoutingOptions {
@@ -103,6 +105,10 @@ function servesOf({ model, variants, traffic, secondary }: Route): string {
   return [versionText(model), ...beside, ...fallback].join(", ");
 }
 
+function endOf({ sunset }: Route): string {
+  return sunset ? `, until ${formatInstant(asEpochMicros(sunset.endsAt))}` : "";
+}
+
 /** Where requests go and why, a line for each place. */
 function backendsOf({ backends }: Route): string {
   if (!backends) return "";
@@ -158,7 +164,7 @@ function registerList(endpoint: Command, contextOf: ContextOf): void {
       const rows = answer.endpoints.map(({ name, environment, route, snapshotVersion, compute, stopped }) => [
         name,
         environment,
-        stopped ? `nothing: ${stopped.detail}` : servesOf(route),
+        stopped ? `nothing: ${stopped.detail}` : servesOf(route) + endOf(route),
         String(snapshotVersion ?? "not yet published"),
         tierOf(compute, route),
       ]);

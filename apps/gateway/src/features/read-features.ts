@@ -16,7 +16,7 @@ import { takeTurn } from "../infer/admission.ts";
 import type { Caller } from "../infer/authenticate.ts";
 import type { InferDeps } from "../infer/infer.ts";
 import { recordRefusal } from "../infer/refusal.ts";
-import { snapshotAgeHeaders } from "../infer/snapshot-age.ts";
+import { standingHeaders } from "../infer/standing-headers.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
 import type { OnlinePlace } from "../online-features.ts";
 import { type ActiveRoute, nowhere, type ServingState } from "../snapshot/serving-state.ts";
@@ -103,7 +103,7 @@ async function read(
     asked.active = route;
     if (purpose !== undefined) asked.purpose = purpose;
   });
-  const aged = snapshotAgeHeaders(active, current);
+  const aged = standingHeaders(active, current);
   await takeTurn(deps, { limit });
   const { features: plan } = active.route;
   const views = askedViews(plan, wanted);

@@ -19,7 +19,7 @@ import { latencyOf, type Progress, serverTiming } from "./progress.ts";
 import { appendRecord, notRecorded, submitAnswer } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
 import { isShed, shedAnswer } from "./shed.ts";
-import { snapshotAgeHeaders } from "./snapshot-age.ts";
+import { standingHeaders } from "./standing-headers.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 import { upstreamCallsOf } from "./upstream-calls.ts";
 
@@ -69,7 +69,7 @@ async function predict(
   // What is known at once is not awaited: each turn of the loop costs as much as the decision.
   const asAdmitted = admit(deps, state, call, progress);
   const admitted = asAdmitted instanceof Promise ? await asAdmitted : asAdmitted;
-  progress.headers = snapshotAgeHeaders(admitted.champion, state);
+  progress.headers = standingHeaders(admitted.champion, state);
   const limited = takeTurn(deps, admitted);
   const priority = typeof limited === "string" ? limited : await limited;
   progress.authMicros = Math.round((performance.now() - progress.startMs) * 1000);

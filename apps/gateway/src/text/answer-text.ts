@@ -15,7 +15,7 @@ import { conclude } from "../infer/conclude.ts";
 import { type InferDeps, refusePrediction } from "../infer/infer.ts";
 import { type Progress, sinceMicros } from "../infer/progress.ts";
 import { callerGone } from "../infer/run-model.ts";
-import { snapshotAgeHeaders } from "../infer/snapshot-age.ts";
+import { standingHeaders } from "../infer/standing-headers.ts";
 import { upstreamCallsOf } from "../infer/upstream-calls.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
 import type { ServingState } from "../snapshot/serving-state.ts";
@@ -86,7 +86,7 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
       `The body exceeds ${champion.route.limits.bodyBytes} bytes.`,
       "Send less at a time.",
     );
-  progress.headers = { ...snapshotAgeHeaders(champion, current), "x-request-id": progress.requestId };
+  progress.headers = { ...standingHeaders(champion, current), "x-request-id": progress.requestId };
   const priority = await takeTurn(deps, admission);
   progress.authMicros = sinceMicros(progress);
   const chosen = chosenVersion(admission, call, progress.requestId);

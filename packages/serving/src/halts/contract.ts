@@ -1,7 +1,7 @@
 import { type Static, Type } from "@portolan/typebox";
 import { EnvironmentName } from "../snapshot/model-schema.ts";
 
-const Reason = Type.String({
+export const Reason = Type.String({
   minLength: 3,
   maxLength: 500,
   pattern: "\\S",

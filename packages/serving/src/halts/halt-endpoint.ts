@@ -1,17 +1,10 @@
-import {
-  type Authorizer,
-  type CallContext,
-  newId,
-  PortolanError,
-  requireSeen,
-  type UnitOfWork,
-} from "@portolan/kernel";
+import { type Authorizer, type CallContext, newId, PortolanError, type UnitOfWork } from "@portolan/kernel";
 import { publishIntent } from "../deploy-endpoint.ts";
 import type { ServingErrorCode } from "../errors.ts";
 import type { SnapshotPublisher } from "../snapshot/publish-snapshot.ts";
-import { type ExistingEndpoint, findEndpoint } from "../store.ts";
 import type { Halt, HaltRequest, Resumption } from "./contract.ts";
 import { endHalt, findHalt, type HaltRow, saveHalt } from "./halt-store.ts";
+import { requireEndpoint } from "./require-endpoint.ts";
 
 export interface HaltDeps {
   readonly work: UnitOfWork;
@@ -94,37 +87,6 @@ export async function resumeEndpoint(
   });
   const snapshotVersion = await deps.publisher.publish(organisationId);
   return { endpoint: name, environment, ...ended, snapshotVersion };
-}
-
-/** What the caller may not see is an endpoint that does not exist. */
-async function requireEndpoint(
-  { work, authorizer }: HaltDeps,
-  call: CallContext,
-  action: "serving:halt" | "serving:resume",
-  name: string,
-  environment: HaltRequest["environment"],
-): Promise<ExistingEndpoint> {
-  const { organisationId } = call.actor;
-  const found = await work.read(call, (sql) => findEndpoint(sql, organisationId, environment, name));
-  const place = { type: "Endpoint", id: name, organisationId, environment };
-  const resource = found
-    ? {
-        ...place,
-        businessUnitId: found.route.businessUnitId,
-        ...(found.route.teamId ? { teamId: found.route.teamId } : {}),
-        useCaseId: found.use_case_id,
-      }
-    : place;
-  await requireSeen(authorizer, call, { action, resource }, () => missing(name, environment));
-  if (!found) throw missing(name, environment);
-  return found;
-}
-
-function missing(name: string, environment: string): PortolanError<ServingErrorCode> {
-  return new PortolanError("serving.endpoint_missing", {
-    detail: `There is no endpoint ${name} in ${environment}.`,
-    mend: "List endpoints with: portolan endpoint list",
-  });
 }
 
 function notHalted(name: string): PortolanError<ServingErrorCode> {

@@ -1,6 +1,5 @@
 import {
   type CallContext,
-  type Clock,
   digestJson,
   environments,
   type Id,
@@ -15,15 +14,16 @@ import {
 } from "@portolan/kernel";
 import { noteExclusions } from "../gateways.ts";
 import type { GrantsSource, MemoryLookup, ProfileLookup, PublicKeys } from "../ports.ts";
-import { changeOf, markOf, type Served, type ServedDeps, servedRoutes } from "../served-routes.ts";
 import {
-  type Deployed,
-  latestSnapshot,
-  listDeployed,
-  markServed,
-  type SnapshotRow,
-  saveSnapshot,
-} from "../store.ts";
+  changeOf,
+  haltedCode,
+  markOf,
+  type Served,
+  type ServedDeps,
+  servedRoutes,
+  sunsetCode,
+} from "../served-routes.ts";
+import { latestSnapshot, listDeployed, markServed, type SnapshotRow, saveSnapshot } from "../store.ts";
 import { buildParts, buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
 import { type FindPartRefusal, findEnvelopeRefusal, partRefusals } from "./fitting-parts.ts";
 import { type FittingRoutes, keepFitting, type LastGood, publishedRoutes } from "./fitting-routes.ts";
@@ -34,7 +34,6 @@ import { withMeasurements } from "./with-measurements.ts";
 
 export interface PublishDeps extends ServedDeps {
   readonly work: UnitOfWork;
-  readonly clock: Clock;
   readonly objects: ObjectStore;
   readonly keyRing: KeyRing;
   readonly grants: GrantsSource;
@@ -120,8 +119,9 @@ async function tryPublish(deps: Publishing, organisationId: Id<"organisation">):
     await latestSnapshot(sql, organisationId),
     await listDeployed(sql, organisationId),
   ]);
-  const fitting = await fittingRoutes(deps, call, latest, await servedRoutes(deps, call, deployed));
-  const content = await contentOf(deps, organisationId, fitting.routes, haltedIn(deployed));
+  const served = await servedRoutes(deps, call, deployed);
+  const fitting = await fittingRoutes(deps, call, latest, served);
+  const content = await contentOf(deps, organisationId, fitting.routes, stoppedByPeople(served));
   const built = buildParts(content);
   requireFitting(deps, organisationId, fitting, deps.findPartRefusal(organisationId, built));
   const contentDigest = digestJson([...built.parts]);
@@ -214,8 +214,12 @@ async function recordChanges(tx: Transaction, served: readonly Served[]): Promis
 }
 
 /** Who may call them stays in the snapshot: gateways tell those, and nobody else, that they exist and are not served. */
-function haltedIn(deployed: readonly Deployed[]): Route[] {
-  return deployed.flatMap(({ halt, route }) => (halt ? [{ ...route, features: null }] : []));
+const stayKnown: ReadonlySet<string> = new Set([haltedCode, sunsetCode]);
+
+function stoppedByPeople(served: readonly Served[]): Route[] {
+  return served.flatMap((one) =>
+    one.kind === "stopped" && stayKnown.has(one.stop.code) ? [{ ...one.deployed.route, features: null }] : [],
+  );
 }
 
 async function contentOf(

@@ -269,6 +269,12 @@ export const Route = Type.Object(
           "Of the route's versions that were measured, by the model's digest; absent: none was. In a snapshot it lies in a part of its own",
       }),
     ),
+    sunset: Type.Optional(
+      Type.Object(
+        { announcedAt: Micros, endsAt: Micros, successor: Type.Optional(Type.String()) },
+        { ...closed, description: "The endpoint's announced end, which its answers state; absent: none" },
+      ),
+    ),
     snapshotAge: Type.Union([SnapshotAge, Type.Null()], {
       description: "Null: no charter bounds it (dev only)",
     }),

@@ -1,0 +1,125 @@
+import {
+  type Authorizer,
+  asEpochMicros,
+  type CallContext,
+  formatInstant,
+  newId,
+  PortolanError,
+  parseInstant,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import { publishIntent } from "../deploy-endpoint.ts";
+import type { ServingErrorCode } from "../errors.ts";
+import { requireEndpoint } from "../halts/require-endpoint.ts";
+import type { Sunset, SunsetRequest, SunsetWithdrawal } from "./contract.ts";
+import { saveSunset, withdrawSunset } from "./sunset-store.ts";
+
+export interface SunsetDeps {
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+}
+
+/**
+ * Announces when an endpoint ends. From the next snapshot on each of its answers says so; from that moment on it is left out of snapshots.
+ *
+ * @throws PortolanError `serving.endpoint_missing`, `serving.sunset_announced`, `kernel.bad_request` when that moment is past, and what `Authorizer.require` throws
+ */
+export async function announceSunset(
+  deps: SunsetDeps,
+  call: CallContext,
+  name: string,
+  { environment, endsAt: stated, reason, successor }: SunsetRequest,
+): Promise<Sunset> {
+  const endpoint = await requireEndpoint(deps, call, "serving:deploy", name, environment);
+  const { organisationId, id: announcedBy } = call.actor;
+  const endsAt = readMoment(stated);
+  return deps.work.write(call, async (tx) => {
+    if (endsAt <= tx.now) throw notAhead(stated);
+    const announced = { reason, announced_at: tx.now, announced_by: announcedBy, ends_at: endsAt };
+    const row = {
+      ...announced,
+      id: newId("sunset", tx.now),
+      organisation_id: organisationId,
+      endpoint_id: endpoint.id,
+      successor: successor ?? null,
+    };
+    if (!(await saveSunset(tx.sql, row)))
+      throw new PortolanError<ServingErrorCode>("serving.sunset_announced", {
+        detail: `The end of ${name} is announced already.`,
+        mend: "See it with portolan endpoint list, and take it back first: portolan endpoint sunset NAME --withdraw --reason …",
+      });
+    await tx.record({
+      event: "serving.endpoint.sunset_announced",
+      subject: endpoint.id,
+      detail: { endpoint: name, environment, endsAt: formatInstant(asEpochMicros(endsAt)), reason },
+    });
+    await tx.intend(publishIntent, { organisationId });
+    return {
+      endpoint: name,
+      environment,
+      reason,
+      announcedAt: tx.now,
+      announcedBy,
+      endsAt,
+      ...(successor === undefined ? {} : { successor }),
+    };
+  });
+}
+
+/**
+ * Takes an announced end back; one that has come is undone.
+ *
+ * @throws PortolanError `serving.endpoint_missing`, `serving.no_sunset`, and what `Authorizer.require` throws
+ */
+export async function takeSunsetBack(
+  deps: SunsetDeps,
+  call: CallContext,
+  name: string,
+  { environment, reason }: SunsetWithdrawal,
+): Promise<Sunset> {
+  const endpoint = await requireEndpoint(deps, call, "serving:deploy", name, environment);
+  const { organisationId, id: by } = call.actor;
+  return deps.work.write(call, async (tx) => {
+    const row = await withdrawSunset(tx.sql, endpoint.id, { at: tx.now, by, because: reason });
+    if (!row)
+      throw new PortolanError<ServingErrorCode>("serving.no_sunset", {
+        detail: `No end of ${name} is announced.`,
+        mend: "List endpoints with: portolan endpoint list",
+      });
+    await tx.record({
+      event: "serving.endpoint.sunset_withdrawn",
+      subject: endpoint.id,
+      detail: { endpoint: name, environment, endsAt: formatInstant(asEpochMicros(row.ends_at)), reason },
+    });
+    await tx.intend(publishIntent, { organisationId });
+    return {
+      endpoint: name,
+      environment,
+      reason: row.reason,
+      announcedAt: row.announced_at,
+      announcedBy: row.announced_by,
+      endsAt: row.ends_at,
+      ...(row.successor === null ? {} : { successor: row.successor }),
+    };
+  });
+}
+
+function readMoment(text: string): number {
+  try {
+    return parseInstant(text);
+  } catch {
+    throw new PortolanError("kernel.bad_request", {
+      detail: `"${text}" is no instant`,
+      mend: "Write it as 2027-03-01T00:00:00Z.",
+      violations: [{ detail: "not an instant", at: { pointer: "/endsAt" } }],
+    });
+  }
+}
+
+function notAhead(stated: string): PortolanError {
+  return new PortolanError("kernel.bad_request", {
+    detail: `${stated} is past`,
+    mend: "Name a moment in the future; to stop the endpoint at once: portolan endpoint halt",
+    violations: [{ detail: "is past", at: { pointer: "/endsAt" } }],
+  });
+}

@@ -1,0 +1,52 @@
+import type { Sql } from "@portolan/kernel";
+
+/** An announced end that nobody took back. */
+export interface SunsetRow {
+  readonly id: string;
+  readonly endpoint_id: string;
+  readonly reason: string;
+  readonly successor: string | null;
+  readonly announced_at: number;
+  readonly announced_by: string;
+  readonly ends_at: number;
+}
+
+export type SunsetsTable = SunsetRow & {
+  readonly organisation_id: string;
+  readonly withdrawn_at: number | null;
+  readonly withdrawn_by: string | null;
+  readonly withdrawn_because: string | null;
+};
+
+function tables(session: Sql) {
+  return session.withTables<{ "serving.sunsets": SunsetsTable }>();
+}
+
+/** False when there is one already. */
+export async function saveSunset(
+  session: Sql,
+  sunset: SunsetRow & { readonly organisation_id: string },
+): Promise<boolean> {
+  const saved = await tables(session)
+    .insertInto("serving.sunsets")
+    .values({ ...sunset, withdrawn_at: null, withdrawn_by: null, withdrawn_because: null })
+    .onConflict((conflict) => conflict.column("endpoint_id").where("withdrawn_at", "is", null).doNothing())
+    .returning("id")
+    .execute();
+  return saved.length > 0;
+}
+
+/** The announcement that was taken back; `undefined` when there was none. */
+export async function withdrawSunset(
+  session: Sql,
+  endpointId: string,
+  end: { readonly at: number; readonly by: string; readonly because: string },
+): Promise<SunsetRow | undefined> {
+  return tables(session)
+    .updateTable("serving.sunsets")
+    .set({ withdrawn_at: end.at, withdrawn_by: end.by, withdrawn_because: end.because })
+    .where("endpoint_id", "=", endpointId)
+    .where("withdrawn_at", "is", null)
+    .returning(["id", "endpoint_id", "reason", "successor", "announced_at", "announced_by", "ends_at"])
+    .executeTakeFirst();
+}

@@ -1,0 +1,99 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { asEpochMicros, formatInstant, type ObjectStore, systemClock } from "@portolan/kernel";
+import { openFolderObjectStore } from "@portolan/objectstore";
+import {
+  aCall,
+  fakeClock,
+  openTestDatabase,
+  type TestDatabase,
+  testAuthorizer,
+  testOrganisation,
+} from "@portolan/testkit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { deployEndpoint, servingMigrations } from "../src/index.ts";
+import { publishedRoutes } from "../src/snapshot/fitting-routes.ts";
+import type { Route } from "../src/snapshot/schema.ts";
+import { latestSnapshot } from "../src/store.ts";
+import { announceSunset, takeSunsetBack } from "../src/sunsets/announce-sunset.ts";
+import { deployDeps, publisherOf } from "./publishing.ts";
+
+const clock = fakeClock();
+let db: TestDatabase;
+let folder: string;
+let objects: ObjectStore;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "portolan-sunsets-"));
+  objects = await openFolderObjectStore(folder, systemClock);
+  db = await openTestDatabase({ migrations: [servingMigrations], clock });
+  for (const name of ["score", "other"])
+    await deployEndpoint(deployDeps(db), engineer(), name, {
+      environment: "dev",
+      useCaseId: "uc_1",
+      model: "score",
+      version: 1,
+    });
+});
+afterAll(async () => {
+  await db.close();
+  await rm(folder, { recursive: true });
+});
+
+const engineer = () => aCall({ roles: ["ml_engineer"] });
+const deps = () => ({ work: db.uow, authorizer: testAuthorizer({ ml_engineer: ["serving:deploy"] }) });
+const inADay = () => formatInstant(asEpochMicros(clock.now() + 86_400_000_000));
+const asked = () => ({ environment: "dev" as const, endsAt: inADay(), reason: "the next one is out" });
+
+async function routes(): Promise<Map<string, Route>> {
+  await publisherOf(db, objects, { clock }).publish(testOrganisation);
+  const latest = await db.uow.read(engineer(), (sql) => latestSnapshot(sql, testOrganisation));
+  if (!latest) throw new Error("no snapshot");
+  const all = await publishedRoutes(objects, latest.manifest);
+  return new Map([...all.values()].map((route) => [route.endpoint, route]));
+}
+
+test("an announced end is part of the route, and of no other; when it comes the route is gone", async () => {
+  const sunset = await announceSunset(deps(), engineer(), "score", {
+    ...asked(),
+    successor: "https://models.example/score-2",
+  });
+  const before = await routes();
+  expect(before.get("score")?.sunset).toEqual({
+    announcedAt: sunset.announcedAt,
+    endsAt: sunset.endsAt,
+    successor: "https://models.example/score-2",
+  });
+  expect(before.get("other")).not.toHaveProperty("sunset");
+  clock.advance(86_399_000_000);
+  expect((await routes()).has("score")).toBe(true);
+  clock.advance(1_000_000);
+  expect([...(await routes()).keys()]).toEqual(["other"]);
+});
+
+test("one end at a time: another one is refused until the first is taken back, and then the endpoint goes on", async () => {
+  await expect(announceSunset(deps(), engineer(), "score", asked())).rejects.toMatchObject({
+    code: "serving.sunset_announced",
+  });
+  const back = { environment: "dev" as const, reason: "billing needs it" };
+  await takeSunsetBack(deps(), engineer(), "score", back);
+  expect((await routes()).get("score")).not.toHaveProperty("sunset");
+  await expect(takeSunsetBack(deps(), engineer(), "score", back)).rejects.toMatchObject({
+    code: "serving.no_sunset",
+  });
+  await announceSunset(deps(), engineer(), "score", asked());
+});
+
+test("an end that is past, no instant, or nobody's to announce is refused with its place", async () => {
+  for (const endsAt of ["2001-01-01T00:00:00Z", "tomorrow", formatInstant(asEpochMicros(clock.now()))])
+    await expect(announceSunset(deps(), engineer(), "other", { ...asked(), endsAt })).rejects.toMatchObject({
+      code: "kernel.bad_request",
+      violations: [{ at: { pointer: "/endsAt" } }],
+    });
+  await expect(announceSunset(deps(), aCall(), "other", asked())).rejects.toMatchObject({
+    code: "identity.forbidden",
+  });
+  await expect(announceSunset(deps(), engineer(), "nothing", asked())).rejects.toMatchObject({
+    code: "serving.endpoint_missing",
+  });
+});
