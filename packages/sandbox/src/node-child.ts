@@ -26,6 +26,8 @@ export interface WalledNode extends WallWishes {
   /** Variables that it gets; nothing else is in its environment but the search path of the system and where its modules lie compiled. */
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeFlags?: readonly string[];
+  /** How far it steps back behind other processes, 0 to 19, with all its threads from their first moment on; default: as far as its parent. */
+  readonly niceness?: number;
 }
 
 /**
@@ -37,6 +39,7 @@ export async function spawnWalledNode(child: WalledNode): Promise<ChildProcess> 
   const modules = walls.level === "none" ? undefined : compiledModulesFor(child.entry, uidBehind(walls));
   const view = viewOf(child, modules);
   const program = [
+    ...niceCommand(child.niceness),
     ...(hasPrlimit ? limitsOf(child) : []),
     nodeFile,
     ...flagsOf(child, view, modules),
@@ -54,6 +57,14 @@ export async function spawnWalledNode(child: WalledNode): Promise<ChildProcess> 
     serialization: "advanced",
     stdio: child.stdio,
   });
+}
+
+/**
+ * What runs the rest that far behind others. Not `setPriority` on what was started: that is the wall, whose child may be under way already, and on Linux it
+ * moves one thread alone.
+ */
+export function niceCommand(niceness: number | undefined): string[] {
+  return niceness === undefined ? [] : ["nice", "-n", String(niceness)];
 }
 
 /** The walls that a child gets on this machine; found once, by running Node behind them until it can read its program. */

@@ -3,11 +3,12 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { getCompileCacheDir } from "node:module";
 import { connect } from "node:net";
+import { getPriority } from "node:os";
 
 export type Attempt =
   | { readonly kind: "read" | "write" | "execute"; readonly path: string }
   | { readonly kind: "connect"; readonly port: number }
-  | { readonly kind: "environment" | "compiled" | "abort" | "grow" };
+  | { readonly kind: "environment" | "compiled" | "abort" | "grow" | "niceness" };
 
 const hoard: Buffer[] = [];
 
@@ -28,6 +29,8 @@ function attempt(asked: Attempt): Promise<string> | string {
       return Object.keys(process.env).toSorted().join(" ");
     case "compiled":
       return getCompileCacheDir() ?? "compiles for itself";
+    case "niceness":
+      return String(getPriority());
     case "abort":
       return process.abort();
     case "grow":

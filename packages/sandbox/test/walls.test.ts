@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
+import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -61,11 +61,14 @@ function ask(child: ChildProcess, attempt: Attempt): Promise<Answer> {
   });
 }
 
-function start(over: { readonly keepsAccount?: boolean } = {}): Promise<ChildProcess> {
+function start(
+  over: { readonly keepsAccount?: boolean; readonly niceness?: number } = {},
+): Promise<ChildProcess> {
   return spawnWalledNode({
     entry,
     readable: [given],
     writable: [work],
+    ...over,
     keepsAccount: over.keepsAccount ?? true,
     dataBytes: 2 ** 31,
     heapMegabytes: 128,
@@ -100,6 +103,14 @@ describe("on every machine", () => {
         "has been restricted",
       );
     } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
+  test("it steps back behind others from its first moment on, where that is asked, and not otherwise", async () => {
+    for (const niceness of [undefined, 7, 19]) {
+      const child = await start(niceness === undefined ? {} : { niceness });
+      expect((await ask(child, { kind: "niceness" })).result).toBe(String(getPriority() + (niceness ?? 0)));
       child.kill("SIGKILL");
     }
   });

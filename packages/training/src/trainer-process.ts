@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
-import { systemPath } from "@portolan/sandbox";
+import { niceCommand, systemPath } from "@portolan/sandbox";
 import type { TrainingErrorCode } from "./errors.ts";
 import { findIsolation, type Isolation, isolatedCommand, uidOf } from "./isolation.ts";
 import { endTrainersOf, signalGroup } from "./stray-trainers.ts";
@@ -17,6 +17,9 @@ import {
 } from "./tracking-address.ts";
 import { diskUsage, exceedsMemory } from "./trainer-limits.ts";
 import { failed, lastLines, readOutput } from "./trainer-output.ts";
+
+/** Who asks a gateway on the same machine goes before who trains there. */
+const trainerNiceness = 19;
 
 export interface TrainerTask {
   readonly interpreter: string;
@@ -198,7 +201,8 @@ function commandOf(task: TrainerTask, places: Places): string[] {
   };
   const program = [task.interpreter, task.code];
   const command = tracking ? forwarded(folder, tracking, program) : program;
-  return isolatedCommand(isolation, view, ["sh", "-c", limits, "sh", ...command]);
+  const modest = niceCommand(trainerNiceness);
+  return isolatedCommand(isolation, view, [...modest, "sh", "-c", limits, "sh", ...command]);
 }
 
 function environmentOf(task: TrainerTask, places: Places): NodeJS.ProcessEnv {

@@ -1,5 +1,4 @@
 import type { ChildProcess } from "node:child_process";
-import { setPriority } from "node:os";
 import { spawnWalledNode, watchMemory } from "@portolan/sandbox";
 
 /** A program that is told one job over IPC, answers once, and sees its own files and nothing else. */
@@ -11,7 +10,7 @@ export interface WalledJob {
   readonly memoryBytes: number;
   /** Milliseconds after which it is killed; where it asks on its way, since the last answer. */
   readonly limitMs: number;
-  /** Nice value from its first moment, so that its start is as modest as its work; default: the parent's. */
+  /** Nice value; default: the parent's. */
   readonly niceness?: number;
   /** What the child asks on its way, and the answer; `undefined`: the message is its reply. */
   readonly answer?: (question: unknown) => Promise<object> | undefined;
@@ -41,8 +40,8 @@ export async function askWalledChild<Reply>(
     heapMegabytes: 2048,
     env: { TZ: "UTC" },
     stdio: ["ignore", "ignore", "ignore", "ipc"],
+    ...(walled.niceness === undefined ? {} : { niceness: walled.niceness }),
   });
-  if (walled.niceness !== undefined && child.pid !== undefined) lower(child.pid, walled.niceness);
   const kill = (): void => void child.kill("SIGKILL");
   let isTooLarge = false;
   const watch = watchMemory(child, walled.memoryBytes, () => {
@@ -70,15 +69,6 @@ export async function askWalledChild<Reply>(
     clearInterval(watch);
     over.removeEventListener("abort", kill);
     kill();
-  }
-}
-
-/** Its threads inherit it. One that has ended already needs none. */
-function lower(pid: number, niceness: number): void {
-  try {
-    setPriority(pid, niceness);
-  } catch {
-    // Gone: its exit is what is reported.
   }
 }
 
