@@ -132,7 +132,7 @@ describe("portolan predictions", () => {
 });
 
 describe("portolan endpoint halt", () => {
-  test("callers get 503 with the mend, strangers what they got before, and the list says who halted it and why", async () => {
+  test("callers get 503 with the mend, strangers the 404 of what is not there, and the list says who halted it and why", async () => {
     expect((await predict(1)).code).toBe(0);
     const halted = await done("endpoint halt delays --environment dev --reason", "wrong people");
     expect(halted.out).toContain("delays is halted in dev");
@@ -140,13 +140,34 @@ describe("portolan endpoint halt", () => {
     const { err } = await predict(1);
     expect(err).toContain("serving.not_served");
     expect(err).toContain("portolan endpoint list");
+    await done("service-account create stranger");
+    const { out } = await done("api-key create stray --for stranger --environment dev --json");
+    const asked = async (key: string) => {
+      const response = await fetch(`${product.gatewayUrl}/v2/models/delays/infer`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${key}` },
+        body: "{}",
+      });
+      const { code } = (await response.json()) as { code: string };
+      return [response.status, code, response.headers.get("retry-after")];
+    };
+    const [own, stray] = [await createShopKey(done), (JSON.parse(out) as { text: string }).text];
+    await soon(async () => (await asked(own))[0] === 503 && (await asked(stray))[0] === 404);
+    expect(await asked(own)).toEqual([503, "serving.not_served", null]);
+    expect((await asked(stray))[1]).toBe("serving.endpoint_not_found");
     expect((await done("endpoint list")).out).toMatch(
       /delays +dev +nothing: halted by usr_\w+ at \S+: wrong people/,
     );
   });
 
   test("a deployment does not let it go on, and resuming does", async () => {
-    await deploy(1);
+    const deployed = await product.cli(
+      ..."endpoint deploy delays delays 1 --use-case delays --environment dev".split(" "),
+    );
+    expect([deployed.code, deployed.err]).toEqual([
+      1,
+      expect.stringContaining("nothing is served: halted by"),
+    ]);
     expect((await predict(1)).code).not.toBe(0);
     await done("endpoint resume delays --environment dev --reason", "mended");
     await soon(async () => (await predict(1)).code === 0);

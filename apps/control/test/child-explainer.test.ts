@@ -9,7 +9,20 @@ import { type Digest, type ObjectStore, systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { createSession } from "@portolan/onnx/session";
 import { readOnnxModel, readTreeEnsemble, signatureOf } from "@portolan/onnx-format";
-import { identityModel, logisticModel, mlpModel, onnxType, treesModel } from "@portolan/onnx-format/testing";
+import {
+  floatsAttribute,
+  graph,
+  identityModel,
+  intsAttribute,
+  logisticModel,
+  mlpModel,
+  node,
+  model as onnxModel,
+  onnxType,
+  textAttribute,
+  treesModel,
+  valueInfo,
+} from "@portolan/onnx-format/testing";
 import type { Tensor } from "@portolan/serving/policy";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createChildExplainer } from "../src/explaining/child-explainer.ts";
@@ -222,8 +235,39 @@ test("a linear model is explained in closed form: each weight times the distance
   expect(of("b")).toBeCloseTo(-(0.1 - (means[1] ?? 0)), 6);
   const moved = found.contributions.reduce((sum, one) => sum + one.contribution, found.expected);
   expect(moved).toBeCloseTo(found.score, 9);
+  // It says no label: at which score it decides is for whoever uses it to say.
+  expect(found.counterfactualSearch).toBe("not_done");
+});
+
+test("of a linear model that says labels the nearest change turns the label, by one column that may change", async () => {
+  const classifier = node({
+    op: "LinearClassifier",
+    domain: "ai.onnx.ml",
+    inputs: ["x"],
+    outputs: ["label", "y"],
+    attributes: [
+      floatsAttribute("coefficients", [-2, 1, 0, 2, -1, 0]),
+      floatsAttribute("intercepts", [-0.1, 0.1]),
+      textAttribute("post_transform", "LOGISTIC"),
+      intsAttribute("classlabels_ints", [0, 1]),
+    ],
+  });
+  const outputs = [
+    valueInfo("label", onnxType.int64, ["batch"]),
+    valueInfo("y", onnxType.float, ["batch", 2]),
+  ];
+  const inputs = [valueInfo("x", onnxType.float, ["batch", 3])];
+  const labelled = onnxModel(graph({ nodes: [classifier], inputs, outputs }), {}, { "ai.onnx.ml": 3 });
+  const { request } = await askedOf(labelled, columns, [0.9, 0.1, 0.5]);
+  const found = await createChildExplainer(objects).explain(request, signal);
+  expect(found).toMatchObject({
+    method: "linear",
+    unit: "log_odds",
+    decided: "1",
+    counterfactualSearch: "found",
+  });
+  expect(found.score).toBeCloseTo(1.8, 6);
   // 1.8 away from even odds: 0.9 of the first column, 1.8 of the second.
-  expect(found.counterfactualSearch).toBe("found");
   expect(found.counterfactual?.changes).toEqual([
     { column: "a", from: expect.closeTo(0.9, 6), to: expect.closeTo(0, 3) },
   ]);

@@ -29,7 +29,7 @@ async function answers(gateway: TestGateway): Promise<Record<string, number>> {
   return Object.fromEntries(names.map((name, index) => [name, statuses[index] ?? 0]));
 }
 
-test("a gateway serves what charters allow where it stands, and the rest does not exist there", async () => {
+test("a gateway serves what charters allow where it stands, and says of the rest that it is not served there", async () => {
   await installation.publish(1);
   const here = await installation.start({ LOCATION_REGION: "eu-central-1", LOCATION_OWNER: "hetzner" });
   expect(await answers(here)).toEqual({ anywhere: 200, european: 200, own: 503 });

@@ -44,15 +44,16 @@ export function watchFolder(
   limits: FolderLimits,
   onExceeded: (why: string) => void,
 ): { readonly check: () => Promise<void>; readonly stop: () => void } {
+  let stopped = false;
   const check = async (): Promise<void> => {
     const now = await measureFolder(folder);
     const bytes = now.bytes - before.bytes;
     const files = now.files - before.files;
+    if (stopped) return;
     if (files > limits.maxFiles) onExceeded(`it wrote ${files} files, ${limits.maxFiles} are allowed`);
     else if (bytes > limits.maxBytes) onExceeded(`it wrote ${bytes} bytes, ${limits.maxBytes} are allowed`);
   };
   let timer: NodeJS.Timeout;
-  let stopped = false;
   const again = (): void => {
     // A stop may come while the folder is measured: then there is no timer to clear yet.
     if (!stopped) timer = setTimeout(() => void check().then(again, again), intervalMs);

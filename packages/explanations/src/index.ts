@@ -1,13 +1,14 @@
 export { answerOf, type Decision, decisionOf } from "./decision.ts";
 export { exactColumns, type KernelTerms, kernelShap, type ScoreRows } from "./kernel-shap.ts";
 export {
+  isExplainedLinearly,
   type LinearDecision,
   type LinearScore,
   linearAnswersOf,
   linearDecisionOf,
   linearScore,
   linearShap,
-  nearestLinearChange,
+  nearestLinearChanges,
 } from "./linear.ts";
 export {
   type ChangeTerms,

@@ -1,7 +1,13 @@
 import type { LinearModel } from "@portolan/onnx-format";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { linearDecisionOf, linearScore, linearShap, nearestLinearChange } from "./linear.ts";
+import {
+  isExplainedLinearly,
+  linearDecisionOf,
+  linearScore,
+  linearShap,
+  nearestLinearChanges,
+} from "./linear.ts";
 
 /** Two decimals: sums of larger and smaller ones lose the smaller in rounding, which is no property of what is tested. */
 const number = fc.integer({ min: -1000, max: 1000 }).map((hundredths) => hundredths / 100);
@@ -97,6 +103,18 @@ describe("what a linear model decides", () => {
   });
 });
 
+test("two independent logistic scores, and several values, have no closed form of one decision", () => {
+  const independent = modelOf([1, 0, 0, 1], [0, 0], { postTransform: "LOGISTIC" });
+  const mirrored = modelOf([-1, 2, 1, -2], [-0.5, 0.5], { postTransform: "LOGISTIC" });
+  const values = modelOf([1, 0, 0, 1], [0, 0], { kind: "regressor", postTransform: "NONE" });
+  expect([independent, mirrored, values, modelOf([1, 0, 0, 1], [0, 0])].map(isExplainedLinearly)).toEqual([
+    false,
+    true,
+    false,
+    true,
+  ]);
+});
+
 describe("the nearest change of a linear model", () => {
   test("turns the decision by one free column, and no change of less, of however many columns, does", () => {
     fc.assert(
@@ -111,7 +129,7 @@ describe("the nearest change of a linear model", () => {
           const model = modelOf(weights, intercepts);
           const decision = linearDecisionOf(model, row);
           const free = (column: number): boolean => column !== fixed;
-          const change = nearestLinearChange(decision.margins, row, { units, free });
+          const change = nearestLinearChanges(decision.margins, row, { units, free })[0];
           fc.pre(change !== undefined && change.distance > 1e-6 && change.distance < 1e6);
           if (!change) return;
           expect(change.column).not.toBe(fixed);
@@ -129,5 +147,16 @@ describe("the nearest change of a linear model", () => {
         },
       ),
     );
+  });
+
+  test("is there on the boundary itself, and passes over a column in which single precision knows no such step", () => {
+    const margin = { weights: Float64Array.of(1, 1), intercept: -3e9 };
+    const asked = { units: [1, 1], free: () => true };
+    expect(nearestLinearChanges([{ ...margin, intercept: -2 }], [1, 1], asked)[0]?.distance).toBeLessThan(
+      1e-5,
+    );
+    const row = [3e9, 0.5];
+    const [first] = nearestLinearChanges([margin], row, { ...asked, rounded: Math.fround });
+    expect(first).toMatchObject({ column: 1, to: expect.closeTo(-5e-5, 5) });
   });
 });

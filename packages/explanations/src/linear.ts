@@ -22,6 +22,15 @@ export function linearScore({ weights, intercept }: LinearScore, row: ArrayLike<
   return score;
 }
 
+/**
+ * Whether a score can be told whose closed form this is: not of two classes by a logistic function each, which says nothing of how the one stands to the other, unless
+ * one is the other's negative. Nor of several values.
+ */
+export function isExplainedLinearly(model: LinearModel): boolean {
+  if (model.kind === "regressor") return model.targets === 1;
+  return model.targets !== 2 || model.postTransform !== "LOGISTIC" || isMirrored(model);
+}
+
 /** The class that is explained: of two the second, of more the one with the highest score. */
 export function linearDecisionOf(model: LinearModel, row: ArrayLike<number>): LinearDecision {
   const { kind, targets, postTransform, classes } = model;
@@ -42,11 +51,18 @@ export function linearDecisionOf(model: LinearModel, row: ArrayLike<number>): Li
 /** Its odds are those of the difference: two scores that are each other's negative are one score said twice. */
 function secondOfTwo(model: LinearModel): LinearScore {
   if (model.targets === 1) return target(model, 0);
+  const second = target(model, 1);
+  return model.postTransform === "LOGISTIC" && isMirrored(model)
+    ? second
+    : difference(second, target(model, 0));
+}
+
+function isMirrored(model: LinearModel): boolean {
   const [first, second] = [target(model, 0), target(model, 1)];
-  const isMirrored =
+  return (
     first.intercept === -second.intercept &&
-    first.weights.every((weight, column) => weight === -(second.weights[column] ?? 0));
-  return model.postTransform === "LOGISTIC" && isMirrored ? second : difference(second, first);
+    first.weights.every((weight, column) => weight === -(second.weights[column] ?? 0))
+  );
 }
 
 function ofMany(model: LinearModel, row: ArrayLike<number>): LinearDecision {
@@ -104,32 +120,41 @@ export interface LinearChange {
 const beyond = 1e-4;
 
 /**
- * The smallest change after which one of the margins is negative, as a sum over columns each in its own unit: for linear scores that is a change of one column alone.
+ * Changes of one column each after which one of the margins is negative, the smallest first, each in its column's unit. For linear scores the first is the smallest there is,
+ * also among changes of several columns.
  *
  * @param units what a change of each column is measured in; greater than 0
  * @param free columns that may change
- * @returns undefined where no free column moves a margin
+ * @param rounded as the model gets a value, where it takes single precision
  */
-export function nearestLinearChange(
+export function nearestLinearChanges(
   margins: readonly LinearScore[],
   row: ArrayLike<number>,
-  { units, free }: { readonly units: ArrayLike<number>; readonly free: (column: number) => boolean },
-): LinearChange | undefined {
-  let best: LinearChange | undefined;
-  for (const margin of margins) {
-    const left = Math.max(linearScore(margin, row), Number.MIN_VALUE);
-    for (const [column, weight] of margin.weights.entries()) {
-      if (weight === 0 || !free(column)) continue;
-      const from = row[column] ?? Number.NaN;
-      const to = from - (left / weight) * (1 + beyond);
-      const distance = Math.abs(to - from) / (units[column] ?? 1);
-      if (best && distance >= best.distance) continue;
-      // Where the weight is lost in the rounding of the others' sum, there is no such value.
-      if (linearScore(margin, Float64Array.from(row).with(column, to)) < 0)
-        best = { column, from, to, distance };
-    }
-  }
-  return best;
+  {
+    units,
+    free,
+    rounded = (value) => value,
+  }: {
+    readonly units: ArrayLike<number>;
+    readonly free: (column: number) => boolean;
+    readonly rounded?: (value: number) => number;
+  },
+): LinearChange[] {
+  return margins
+    .flatMap((margin) =>
+      [...margin.weights.entries()].flatMap(([column, weight]): LinearChange[] => {
+        if (weight === 0 || !free(column)) return [];
+        const from = row[column] ?? Number.NaN;
+        const unit = units[column] ?? 1;
+        // On the boundary itself any step does.
+        const left = Math.max(linearScore(margin, row), Math.abs(weight) * unit * 1e-6);
+        const to = rounded(from - (left / weight) * (1 + beyond));
+        // Where the weight or the step is lost in rounding, there is no such value.
+        if (!(linearScore(margin, Float64Array.from(row).with(column, to)) < 0)) return [];
+        return [{ column, from, to, distance: Math.abs(to - from) / unit }];
+      }),
+    )
+    .toSorted((a, b) => a.distance - b.distance);
 }
 
 /**

@@ -80,8 +80,8 @@ export interface NumberTensor {
   readonly numbers: readonly number[];
 }
 
-/** The initializer of a name, where it holds floats or doubles. Others are passed over without being read. */
-export function readInitializer(bytes: Uint8Array, name: string): NumberTensor | undefined {
+/** The initializer of a name, where it holds floats or doubles, and not more of them than `most`. Others are passed over without being read. */
+export function readInitializer(bytes: Uint8Array, name: string, most: number): NumberTensor | undefined {
   const file = new WireReader(bytes);
   for (let field = file.next(); field !== 0; field = file.next()) {
     if (field !== 7) {
@@ -95,7 +95,8 @@ export function readInitializer(bytes: Uint8Array, name: string): NumberTensor |
         continue;
       }
       const tensor = graph.bytes();
-      if (readTensorName(new WireReader(tensor)) === name) return readNumberTensor(new WireReader(tensor));
+      if (readTensorName(new WireReader(tensor)) === name)
+        return tensor.length > most * 8 + 1024 ? undefined : readNumberTensor(new WireReader(tensor), most);
     }
   }
   return undefined;

@@ -39,9 +39,10 @@ export class NodeAttributes {
   }
 }
 
-/** A tensor of floats or doubles; `undefined` of any other. */
+/** A tensor of floats or doubles; `undefined` of any other, and of one with more numbers than asked for. */
 export function readNumberTensor(
   reader: WireReader,
+  most = mostNumbers,
 ): { readonly dims: readonly number[]; readonly numbers: number[] } | undefined {
   const dims: number[] = [];
   const numbers: number[] = [];
@@ -59,6 +60,7 @@ export function readNumberTensor(
   // Tensors of other types belong to other operators.
   if (width === 0) return undefined;
   if (!raw) return { dims, numbers };
+  if (raw.length / width > most) return undefined;
   if (raw.length % width !== 0) throw malformed("holds part of a number in a tensor", 0);
   const view = new DataView(raw.buffer, raw.byteOffset, raw.length);
   for (let at = 0; at < raw.length; at += width)

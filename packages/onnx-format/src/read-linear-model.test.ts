@@ -11,7 +11,7 @@ import {
   model,
   node,
   onnxType,
-  textsAttribute,
+  textAttribute,
   treesModel,
   valueInfo,
   type WireWriter,
@@ -34,7 +34,7 @@ const classifier = (input: string) =>
     attributes: [
       floatsAttribute("coefficients", [-1, -2, 1, 2]),
       floatsAttribute("intercepts", [-0.5, 0.5]),
-      textsAttribute("post_transform", ["LOGISTIC"]),
+      textAttribute("post_transform", "LOGISTIC"),
       intsAttribute("classlabels_ints", [3, 7]),
     ],
   });

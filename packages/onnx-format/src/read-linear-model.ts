@@ -62,7 +62,7 @@ function isPostTransform(text: string): text is LinearModel["postTransform"] {
 
 /** `x · W + b`, in whichever of the two ways the file says it, and the function behind it. */
 function ofLayer(bytes: Uint8Array, node: GraphNode, nodes: readonly GraphNode[]): Found | undefined {
-  const matrix = readInitializer(bytes, node.inputs[1] ?? "");
+  const matrix = readInitializer(bytes, node.inputs[1] ?? "", mostWeights);
   const [height = 0, width = 0] = matrix?.dims ?? [];
   if (matrix?.dims.length !== 2 || matrix.numbers.length !== height * width) return undefined;
   const only = (name: string): number | undefined => node.attributes.numbers(name)[0];
@@ -80,7 +80,7 @@ function ofLayer(bytes: Uint8Array, node: GraphNode, nodes: readonly GraphNode[]
   const next = follower(node.outputs[0]);
   const sum = node.op === "MatMul" && next?.op === "Add" ? next : undefined;
   const offset = sum?.inputs.find((name) => name !== node.outputs[0]) ?? node.inputs[2];
-  const intercepts = offset === undefined ? undefined : readInitializer(bytes, offset)?.numbers;
+  const intercepts = offset === undefined ? undefined : readInitializer(bytes, offset, mostWeights)?.numbers;
   if (offset !== undefined && intercepts?.length !== targets) return undefined;
   const last = follower((sum ?? node).outputs[0])?.op;
   const postTransform = last === "Sigmoid" ? "LOGISTIC" : last === "Softmax" ? "SOFTMAX" : "NONE";

@@ -122,6 +122,10 @@ export function floatsAttribute(name: string, values: readonly number[]): WireWr
     .integer(20, 6);
 }
 
+export function textAttribute(name: string, value: string): WireWriter {
+  return new WireWriter().text(1, name).text(4, value).integer(20, 3);
+}
+
 export function textsAttribute(name: string, values: readonly string[]): WireWriter {
   const writer = new WireWriter().text(1, name);
   for (const value of values) writer.text(9, value);

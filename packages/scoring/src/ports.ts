@@ -63,6 +63,8 @@ export interface PinnedVersion {
   readonly environment: Environment;
   readonly useCaseId: string;
   readonly model: Pick<ScoringTarget["model"], "name" | "version">;
+  /** Where the version was named by what an endpoint serves: nothing is scored by one that is halted or has ended. */
+  readonly endpoint?: string;
 }
 
 /** Whether what the charter protects may be kept and worked on here; `data`'s residency check fits it. */

@@ -137,7 +137,9 @@ export async function requireStillAllowed(
   await requireSeen(deps.authorizer, call, { action: "scoring:run", resource }, () =>
     unknownTarget(question),
   );
-  requirePurpose(await deps.targets.stillServes(call, { environment, useCaseId, model }), question.purpose);
+  const endpoint = target.type === "Endpoint" && target.id !== undefined ? { endpoint: target.id } : {};
+  const pinned = { environment, useCaseId, model, ...endpoint };
+  requirePurpose(await deps.targets.stillServes(call, pinned), question.purpose);
   await requireSnapshot(deps, call, question, useCaseId);
   await deps.residency.require(call, { useCaseId, environment, name: "a scored snapshot" });
 }

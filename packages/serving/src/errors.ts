@@ -8,6 +8,7 @@ export const servingErrors = {
   "serving.endpoint_missing": { status: 404, title: "No such endpoint" },
   "serving.sunset_announced": { status: 409, title: "The endpoint's end is announced already" },
   "serving.no_sunset": { status: 409, title: "No end of the endpoint is announced" },
+  "serving.halt_not_published": { status: 503, title: "Gateways still serve the halted endpoint" },
   "serving.not_halted": { status: 409, title: "Endpoint is not halted" },
   "serving.gateway_not_declared": { status: 409, title: "Gateway has not declared its place" },
   "serving.gateway_not_own": { status: 403, title: "Account speaks for another gateway alone" },

@@ -11,7 +11,7 @@ export { type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoin
 export { askingBounds, requireServable } from "./derive-route.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
 export { type Filling, findFillings } from "./find-fillings.ts";
-export { findServedRoute } from "./find-served-route.ts";
+export { findServedRoute, requireNotStopped } from "./find-served-route.ts";
 export type * from "./ports.ts";
 export {
   createSnapshotPublisher,

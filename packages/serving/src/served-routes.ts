@@ -76,9 +76,9 @@ function serve(
   lookup: CharterLookup,
   { clock, location }: Pick<ServedDeps, "clock" | "location">,
 ): Served {
-  const { halt, sunset } = deployed;
-  if (halt) return { kind: "stopped", deployed, stop: haltedBy(halt) };
-  if (sunset && sunset.ends_at <= clock.now()) return { kind: "stopped", deployed, stop: ended(sunset) };
+  const stop = peoplesStop(deployed, clock.now());
+  if (stop) return { kind: "stopped", deployed, stop };
+  const { sunset } = deployed;
   if ("stop" in lookup) return { kind: "stopped", deployed, stop: lookup.stop };
   const { charter } = lookup;
   const { request, route, name, endpointId, deploymentId } = deployed;
@@ -135,16 +135,27 @@ function asked(version: ServedVersion | null, request: DeployRequest["secondary"
   return version && { model: version.model, features: request?.features ?? null };
 }
 
-/** Code of the stop of an endpoint that somebody halted. */
-export const haltedCode = "serving.halted";
+const haltedCode = "serving.halted";
+const sunsetCode = "serving.sunset";
+
+/** Why people have an endpoint serve nothing, whatever its charter says; `undefined` when they do not. Pure. */
+export function peoplesStop(
+  { halt, sunset }: Pick<Deployed, "halt" | "sunset">,
+  now: number,
+): Stop | undefined {
+  if (halt) return haltedBy(halt);
+  return sunset && sunset.ends_at <= now ? ended(sunset) : undefined;
+}
+
+/** Whether a stop is somebody's halt, or an announced end that has come. */
+export function isPeoplesStop({ code }: Stop): boolean {
+  return code === haltedCode || code === sunsetCode;
+}
 
 function haltedBy({ reason, halted_at, halted_by }: NonNullable<Deployed["halt"]>): Stop {
   const at = new Date(halted_at / 1000).toISOString();
   return { code: haltedCode, detail: `halted by ${halted_by} at ${at}: ${reason}` };
 }
-
-/** Code of the stop of an endpoint whose announced end has come. */
-export const sunsetCode = "serving.sunset";
 
 function announced(sunset: Deployed["sunset"]): Pick<Route, "sunset"> {
   if (!sunset) return {};

@@ -41,7 +41,15 @@ afterAll(async () => {
 });
 
 const engineer = () => aCall({ roles: ["ml_engineer"] });
-const deps = () => ({ work: db.uow, authorizer: testAuthorizer({ ml_engineer: ["serving:deploy"] }) });
+const lead = () => aCall({ roles: ["team_lead"] });
+const deps = () => ({
+  work: db.uow,
+  clock,
+  authorizer: testAuthorizer({
+    ml_engineer: ["serving:deploy"],
+    team_lead: ["serving:deploy", "serving:resume"],
+  }),
+});
 const inADay = () => formatInstant(asEpochMicros(clock.now() + 86_400_000_000));
 const asked = () => ({ environment: "dev" as const, endsAt: inADay(), reason: "the next one is out" });
 
@@ -76,7 +84,11 @@ test("one end at a time: another one is refused until the first is taken back, a
     code: "serving.sunset_announced",
   });
   const back = { environment: "dev" as const, reason: "billing needs it" };
-  await takeSunsetBack(deps(), engineer(), "score", back);
+  // It has ended: who lets it answer again is who lets halted endpoints go on.
+  await expect(takeSunsetBack(deps(), engineer(), "score", back)).rejects.toMatchObject({
+    code: "identity.forbidden",
+  });
+  await takeSunsetBack(deps(), lead(), "score", back);
   expect((await routes()).get("score")).not.toHaveProperty("sunset");
   await expect(takeSunsetBack(deps(), engineer(), "score", back)).rejects.toMatchObject({
     code: "serving.no_sunset",

@@ -1,4 +1,5 @@
 import {
+  addMicros,
   asEpochMicros,
   type Currency,
   formatInstant,
@@ -6,9 +7,10 @@ import {
   money,
   multiplyMoney,
   PortolanError,
+  systemClock,
 } from "@portolan/kernel";
 import type { StoredPrediction } from "@portolan/predictions/contract";
-import type { EndpointList, Sunset } from "@portolan/serving/contract";
+import type { Endpoint, EndpointList, Sunset } from "@portolan/serving/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { connect } from "../context.ts";
@@ -45,10 +47,10 @@ Examples:
     .action(async (name: string, options: SunsetOptions, command: Command) => {
       const context = contextOf(command);
       const { environment, reason, successor, withdraw = false } = options;
-      if (withdraw === (options.on !== undefined))
+      if (withdraw === (options.on !== undefined) || (withdraw && successor !== undefined))
         throw new PortolanError<CliErrorCode>("cli.bad_usage", {
           detail: "say when it ends, or that the announced end is taken back",
-          mend: "Give one of --on 2027-03-01 and --withdraw.",
+          mend: "Give one of --on 2027-03-01 (with --successor) and --withdraw.",
         });
       const path = `/v1/endpoints/${encodeURIComponent(name)}/sunset${withdraw ? "/withdrawal" : ""}`;
       const announcement = {
@@ -72,6 +74,8 @@ Examples:
   registerCallers(endpoint, contextOf);
 }
 
+const dayMicros = 86_400_000_000;
+
 interface CallersOptions {
   readonly days: string;
   readonly environment: string;
@@ -83,29 +87,32 @@ function registerCallers(endpoint: Command, contextOf: ContextOf): void {
     .command("callers <endpoint>")
     .description("Who called an endpoint lately, how often, when last, and what that cost")
     .option("--days <count>", "look back this far", "7")
-    .option("--most <count>", "records that are looked at, newest first", "20000")
+    .option("--most <count>", "records of it that are looked at, newest first", "20000")
     .option("--environment <name>", "dev, staging or production", "production")
     .addHelpText("after", "\nExample:\n  portolan endpoint callers churn --days 30 --json")
     .action(async (name: string, options: CallersOptions, command: Command) => {
       const context = contextOf(command);
       const [days, most] = [wholeOf("--days", options.days), wholeOf("--most", options.most)];
       const api = await connect(context);
-      const since = formatInstant(asEpochMicros((Date.now() - days * 86_400_000) * 1000));
-      const counted = await countCallers(api, {
-        endpoint: name,
-        from: since,
-        environment: options.environment,
-        most,
-      });
-      const perThousand = await costOf(api, name, options.environment);
+      const since = formatInstant(addMicros(systemClock.now(), -days * dayMicros));
+      const { endpoints } = await api.json<EndpointList>({ path: "/v1/endpoints" });
+      const { environment } = options;
+      const found = endpoints.find((one) => one.name === name && one.environment === environment);
+      if (!found)
+        throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+          detail: `there is no endpoint ${name} in ${environment} that you may see`,
+          mend: "List endpoints with: portolan endpoint list",
+        });
+      const perThousand = found.compute?.costPerThousand;
+      const counted = await countCallers(api, { ...found, from: since, most });
       const callers = counted.callers.map((caller) => ({
         ...caller,
         ...(perThousand === undefined ? {} : { cost: costText(perThousand, caller.answered) }),
       }));
       context.output.result(
-        { endpoint: name, environment: options.environment, since, complete: counted.complete, callers },
+        { endpoint: name, environment, since, complete: counted.complete, callers },
         table(
-          ["caller", "requests", "answered", "last", "cost"],
+          ["caller", "requests", "answered", "last", "cost (estimate)"],
           callers.map(({ principal, requests, answered, lastAt, cost = "not measured" }) => [
             principal,
             String(requests),
@@ -134,32 +141,32 @@ interface Counted {
   readonly complete: boolean;
 }
 
-/** By the records of the prediction log, answers and refusals; replays of records are nobody's calls. */
+/** Pages that are asked for: one may be empty, and there may be many records of other environments. */
+const mostPages = 2000;
+
+/** By the records of the prediction log, answers and refusals. Replays of records and copies for a shadow are nobody's calls. */
 async function countCallers(
   api: ApiClient,
-  asked: {
-    readonly endpoint: string;
+  asked: Pick<Endpoint, "name" | "environment" | "useCaseId"> & {
     readonly from: string;
-    readonly environment: string;
     readonly most: number;
   },
 ): Promise<Counted> {
   const counts = new Map<string, { requests: number; answered: number; last: number }>();
-  let [seen, cursor]: [number, string | undefined] = [0, undefined];
-  do {
-    const query = new URLSearchParams({ endpoint: asked.endpoint, from: asked.from, limit: "1000" });
+  const { name: endpoint, environment, useCaseId, from } = asked;
+  let cursor: string | undefined;
+  let seen = 0;
+  for (let pages = 0; pages < mostPages && seen < asked.most; pages++) {
+    const query = new URLSearchParams({ endpoint, useCaseId, from, limit: "1000" });
     if (cursor !== undefined) query.set("cursor", cursor);
     const page: { predictions: readonly Pick<StoredPrediction, "header">[]; next?: string } = await api.json({
       path: `/v1/predictions?${query.toString()}`,
     });
     for (const { header } of page.predictions) {
       const { status, principal, context, receivedAt } = header;
-      if (
-        context.environment !== asked.environment ||
-        header.replayOf !== undefined ||
-        status.kind === "read"
-      )
-        continue;
+      if (context.environment !== environment || context.variant === "shadow") continue;
+      if (header.replayOf !== undefined || status.kind === "read") continue;
+      seen += 1;
       const known = counts.get(principal) ?? { requests: 0, answered: 0, last: 0 };
       counts.set(principal, {
         requests: known.requests + (status.kind === "refused" ? status.count : 1),
@@ -167,22 +174,16 @@ async function countCallers(
         last: Math.max(known.last, receivedAt),
       });
     }
-    seen += page.predictions.length;
     cursor = page.next;
-  } while (cursor !== undefined && seen < asked.most);
+    if (cursor === undefined) break;
+  }
   const callers = [...counts]
     .map(([principal, { last, ...of }]) => ({ principal, ...of, lastAt: formatInstant(asEpochMicros(last)) }))
     .toSorted((a, b) => b.requests - a.requests);
   return { callers, complete: cursor === undefined };
 }
 
-/** What a thousand predictions cost there by the version's measurement, as text such as `0.02 USD`. */
-async function costOf(api: ApiClient, name: string, environment: string): Promise<string | undefined> {
-  const { endpoints } = await api.json<EndpointList>({ path: "/v1/endpoints" });
-  return endpoints.find((one) => one.name === name && one.environment === environment)?.compute
-    ?.costPerThousand;
-}
-
+/** By the price of today's version: fallbacks, kept answers and requests of many rows are not told apart. */
 function costText(perThousand: string, answered: number): string {
   const [amount = "0", currency = ""] = perThousand.split(" ");
   return formatMoney(multiplyMoney(money(amount, currency as Currency), BigInt(answered), 1000n));

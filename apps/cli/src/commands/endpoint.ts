@@ -83,11 +83,14 @@ Examples:
         });
         const { snapshotVersion, stopped } = await untilPublished(api, route.deploymentId);
         for (const one of route.compute?.disagreements ?? []) context.output.note(`warning: ${one}`);
+        if (stopped)
+          throw new PortolanError<CliErrorCode>("cli.check_failed", {
+            detail: `deployment ${route.deploymentId} of ${name} is on record in ${options.environment}, and nothing is served: ${stopped.detail}`,
+            mend: "Once that is over it is served without another deployment.",
+          });
         context.output.result(
-          { ...route, snapshotVersion, stopped },
-          stopped
-            ? `${name} is deployed in ${options.environment}, and serves nothing: ${stopped.detail}`
-            : `${name} serves ${servesOf(route)} in ${options.environment}, from snapshot ${snapshotVersion} on${backendsOf(route)}`,
+          { ...route, snapshotVersion },
+          `${name} serves ${servesOf(route)} in ${options.environment}, from snapshot ${snapshotVersion} on${backendsOf(route)}`,
         );
       },
     );

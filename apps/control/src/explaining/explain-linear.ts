@@ -1,24 +1,27 @@
 import type { ExplanationBackground } from "@portolan/evaluation/contract";
 import {
+  isExplainedLinearly,
   type LinearDecision,
   linearAnswersOf,
   linearDecisionOf,
   linearScore,
   linearShap,
-  nearestLinearChange,
+  nearestLinearChanges,
 } from "@portolan/explanations";
 import type { Session } from "@portolan/onnx/session";
 import { type LinearModel, type ModelSignature, readLinearModel } from "@portolan/onnx-format";
 import { type ColumnsAsked, contributionsOf, type RowExplanation } from "./explained-columns.ts";
-import { type Numbers, saysOneLabel } from "./model-table.ts";
+import { labelsOfBoth, type Numbers } from "./model-table.ts";
 
 /** A value that fewer rows have may be somebody's. */
 const leastRows = 5;
+/** Changes that the model is asked about, the smallest first. */
+const mostTried = 5;
 
 /** The weights of a model that takes one table of numbers; undefined for any other. */
 export function linearOf(bytes: Uint8Array, { inputs }: ModelSignature): LinearModel | undefined {
   const model = inputs.length === 1 ? readLinearModel(bytes) : undefined;
-  return model && model.columns === inputs[0]?.shape[1] ? model : undefined;
+  return model?.columns === inputs[0]?.shape[1] && model && isExplainedLinearly(model) ? model : undefined;
 }
 
 export function answersOfLinear(model: LinearModel): (row: Numbers) => readonly Float64Array[] {
@@ -26,7 +29,7 @@ export function answersOfLinear(model: LinearModel): (row: Numbers) => readonly 
 }
 
 /**
- * The mean of each column over the training rows, and its interquartile range (its whole range where that is 0, else 1). Gaps are left out.
+ * The mean of each column over the training rows, and its interquartile range between means of five neighbouring values (1 where that is 0): nobody's value can be told from it. Gaps are left out.
  *
  * @returns undefined where a column has fewer than five numbers
  */
@@ -44,10 +47,15 @@ export function summarise(
     if (values.length < leastRows) return undefined;
     means.push(values.reduce((sum, value) => sum + value, 0) / values.length);
     const sorted = values.sort();
-    const at = (part: number): number => sorted[Math.round(part * (sorted.length - 1))] ?? 0;
-    spreads.push(at(0.75) - at(0.25) || at(1) - at(0) || 1);
+    spreads.push(around(sorted, 0.75) - around(sorted, 0.25) || 1);
   }
   return { means, spreads };
+}
+
+/** The mean of the five values around a part of sorted ones. */
+function around(sorted: Float64Array, part: number): number {
+  const from = Math.min(Math.max(0, Math.round(part * (sorted.length - 1)) - 2), sorted.length - leastRows);
+  return sorted.subarray(from, from + leastRows).reduce((sum, value) => sum + value, 0) / leastRows;
 }
 
 /** Shapley values in closed form, and the nearest change that turns what the model decides. */
@@ -84,18 +92,25 @@ async function turnedRow(
 ): Promise<Pick<RowExplanation, "counterfactual" | "counterfactualSearch">> {
   if (decision.margins.length === 0) return { counterfactualSearch: "not_done" };
   const free = (column: number): boolean => !fixed.includes(columns[column] ?? "");
-  const change = nearestLinearChange(decision.margins, row, { units: spreads, free });
-  if (!change) return { counterfactualSearch: "none" };
-  const changed = row.slice();
-  changed[change.column] = change.to;
-  if (await saysOneLabel(session, signature, row, changed)) return { counterfactualSearch: "none" };
-  const { column, from, distance } = change;
-  return {
-    counterfactualSearch: "found",
-    counterfactual: {
-      changes: [{ column: columns[column] ?? String(column), from, to: changed[column] ?? change.to }],
-      score: linearScore(decision, changed),
-      distance,
-    },
-  };
+  const rounded = row instanceof Float32Array ? Math.fround : undefined;
+  const asked = { units: spreads, free, ...(rounded ? { rounded } : {}) };
+  for (const { column, from, to, distance } of nearestLinearChanges(decision.margins, row, asked).slice(
+    0,
+    mostTried,
+  )) {
+    const changed = row.with(column, to);
+    const labels = await labelsOfBoth(session, signature, row, changed);
+    // What a model without labels decides at which score is for whoever uses it to say.
+    if (!labels) return { counterfactualSearch: "not_done" };
+    if (labels[0] === labels[1]) continue;
+    return {
+      counterfactualSearch: "found",
+      counterfactual: {
+        changes: [{ column: columns[column] ?? String(column), from, to }],
+        score: linearScore(decision, changed),
+        distance,
+      },
+    };
+  }
+  return { counterfactualSearch: "none" };
 }

@@ -3,7 +3,7 @@ import { answerOf, decisionOf, nearestChange, scoresOf, TreeShap } from "@portol
 import type { Session } from "@portolan/onnx/session";
 import { type ModelSignature, readTreeEnsemble, type TreeEnsemble } from "@portolan/onnx-format";
 import { type ColumnsAsked, contributionsOf, type RowExplanation } from "./explained-columns.ts";
-import { type Numbers, saysOneLabel } from "./model-table.ts";
+import { labelsOfBoth, type Numbers } from "./model-table.ts";
 
 /** Nodes of all trees: what the counts take as JSON. */
 const mostNodes = 2_000_000;
@@ -65,7 +65,8 @@ async function turnedRow(
   const { changes, scores, distance } = search.change;
   const changed = row.slice();
   for (const { column, to } of changes) changed[column] = to;
-  if (await saysOneLabel(session, signature, row, changed)) return { counterfactualSearch: "none" };
+  const labels = await labelsOfBoth(session, signature, row, changed);
+  if (labels && labels[0] === labels[1]) return { counterfactualSearch: "none" };
   return {
     counterfactualSearch: "found",
     counterfactual: {

@@ -87,18 +87,17 @@ function isNear(own: Float64Array | undefined, said: Float64Array): boolean {
   );
 }
 
-/** Whether the model says one label of both rows, asked in one run; false where it says none. */
-export async function saysOneLabel(
+/** What the model says of both rows, asked in one run; undefined where it says no labels. */
+export async function labelsOfBoth(
   session: Session,
   { inputs }: ModelSignature,
   before: Numbers,
   after: Numbers,
-): Promise<boolean> {
+): Promise<readonly string[] | undefined> {
   const [input] = inputs;
-  if (!input) return false;
+  if (!input) return undefined;
   const { name, datatype } = input;
   const both = [...before, ...after];
   const data = datatype === "FP32" ? Float32Array.from(both) : Float64Array.from(both);
-  const labels = labelsOf(await session.run([{ name, datatype, shape: [2, before.length], data }]), 2);
-  return labels !== undefined && labels[0] === labels[1];
+  return labelsOf(await session.run([{ name, datatype, shape: [2, before.length], data }]), 2);
 }

@@ -20,6 +20,7 @@ import type { ScoringQuestion } from "@portolan/scoring/contract";
 import {
   askingBounds,
   findServedRoute,
+  requireNotStopped,
   requireServable,
   requireUpstreamPlace,
   type ServingRouteDeps,
@@ -103,8 +104,9 @@ async function findTarget(
 async function stillServes(
   parts: Parts,
   call: CallContext,
-  { environment, useCaseId, model: { name, version } }: PinnedVersion,
+  { environment, useCaseId, model: { name, version }, endpoint }: PinnedVersion,
 ): Promise<Pick<ScoringTarget, "purposes">> {
+  if (endpoint !== undefined) await requireNotStopped(parts.serving, call, environment, endpoint);
   const found = await readVersion(parts.registry, call, name, version);
   requireStage(found, environment);
   const charter = await parts.serving.charters.inForce(call, useCaseId);

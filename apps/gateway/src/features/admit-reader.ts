@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { type Environment, environments, type PortolanError } from "@portolan/kernel";
 import { routeKey } from "@portolan/serving/contract";
 import { fault } from "../http/answers.ts";
-import { headerText, readPurpose } from "../infer/admit.ts";
+import { headerText, notServed, readPurpose } from "../infer/admit.ts";
 import { type Authenticator, type Caller, mayReadFeatures, mayReadFor } from "../infer/authenticate.ts";
 import type { CallerLimit, CallerLimits } from "../limits/caller-limits.ts";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
@@ -99,7 +99,8 @@ function findReadable(
     if (asked !== undefined && asked !== environment) continue;
     if (!mayReadFeatures(state, caller, environment, endpoint)) continue;
     const active = state.routes.get(routeKey(state.manifest.organisationId, environment, endpoint));
-    if (active) return active;
+    if (!active) throw notServed();
+    return active;
   }
   throw unknownEndpoint();
 }

@@ -103,7 +103,7 @@ async function read(
     asked.active = route;
     if (purpose !== undefined) asked.purpose = purpose;
   });
-  const aged = standingHeaders(active, current);
+  const aged = standingHeaders(active, current, asked.receivedAt);
   await takeTurn(deps, { limit });
   const { features: plan } = active.route;
   const views = askedViews(plan, wanted);

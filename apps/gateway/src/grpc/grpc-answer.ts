@@ -18,7 +18,7 @@ export function ok(message: Uint8Array, headers: Answer["headers"] = {}): GrpcAn
 export function ofAnswer(answer: Answer): GrpcAnswer {
   if (answer.status === 200 && typeof answer.body !== "string") return ok(answer.body, answer.headers);
   return {
-    status: grpcStatusOf(answer.status),
+    status: grpcStatusOf(answer.status, answer.code),
     details: detailsOf(answer),
     message: new Uint8Array(),
     headers: { ...answer.headers, "x-portolan-error-code": answer.code },

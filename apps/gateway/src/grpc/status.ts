@@ -1,7 +1,9 @@
 import { status } from "@grpc/grpc-js";
 
 /** gRPC status of the errors that are HTTP statuses elsewhere; the code of the catalogue travels in the metadata. */
-export function grpcStatusOf(httpStatus: number): status {
+export function grpcStatusOf(httpStatus: number, code: string): status {
+  // Clients try again what is unavailable, and a halt lasts until somebody ends it.
+  if (code === "serving.not_served") return status.FAILED_PRECONDITION;
   switch (httpStatus) {
     case 400:
       return status.INVALID_ARGUMENT;

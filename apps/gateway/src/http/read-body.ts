@@ -50,6 +50,7 @@ function readBytes(request: IncomingMessage, maxBytes: number): Promise<Uint8Arr
     const take = (chunk: Buffer): void => {
       size += chunk.length;
       if (size > maxBytes) {
+        chunks.length = 0;
         request.off("data", take).pause();
         reject(tooLarge(maxBytes));
         return;

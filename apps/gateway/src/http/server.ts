@@ -58,7 +58,9 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
     ? createSecureServer(options.tls, options.certificates, limits, listener)
     : createServer(limits, listener);
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-    if (socket.writable) socket.end(malformedAnswer(error.code), () => socket.destroy());
+    // Behind an answer that was given there is no place for a second one.
+    if (answeredEarly.has(socket)) socket.destroy();
+    else if (socket.writable) socket.end(malformedAnswer(error.code), () => socket.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -169,6 +171,12 @@ function writeHead(response: ServerResponse, answer: Answer, closes: boolean): U
   return body;
 }
 
+/** Connections whose request was answered before its end. */
+const answeredEarly = new WeakSet<object>();
+/** Connections that are waited for at the same time; the rest is closed as it is. */
+const mostLingering = 200;
+let lingering = 0;
+
 /** A caller that is still sending reads its refusal within this time, or loses it with its connection. */
 const lingerMs = 5000;
 
@@ -181,15 +189,21 @@ async function writeEarly(request: IncomingMessage, response: ServerResponse, an
   const body = writeHead(response, answer, true);
   if (request.method === "HEAD") response.flushHeaders();
   else response.write(body);
+  answeredEarly.add(request.socket);
+  if (lingering < mostLingering) await restTaken(request);
+  response.end();
+}
+
+async function restTaken(request: IncomingMessage): Promise<void> {
+  if (request.closed) return;
+  lingering++;
   await new Promise<void>((resolve) => {
     const late = setTimeout(resolve, lingerMs);
-    const end = (): void => {
+    request.once("close", () => {
       clearTimeout(late);
       resolve();
-    };
-    if (request.closed) return end();
-    request.once("close", end);
+    });
     request.resume();
   });
-  response.end();
+  lingering--;
 }

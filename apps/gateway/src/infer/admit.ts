@@ -19,7 +19,7 @@ const maxHeaderText = 200;
  * in which the caller may use an endpoint of that name (production first when there are several).
  *
  * @throws PortolanError `serving.endpoint_not_found`, the same for what is missing and what is not granted;
- * `serving.not_served` for a caller of an endpoint that is halted, or kept to gateways in other places
+ * `serving.not_served` for a caller of an endpoint that this gateway does not serve in that environment
  */
 export function findRoute(
   state: ServingState,
@@ -31,25 +31,27 @@ export function findRoute(
   },
 ): ActiveRoute {
   const asked = headerText(request.headers["x-portolan-environment"]);
-  let isGranted = false;
   const candidates = [...environments].reverse().filter((name) => asked === undefined || name === asked);
   for (const environment of candidates) {
     if (!mayPredict(state, caller, environment, request.model)) continue;
     const active = state.routes.get(routeKey(state.manifest.organisationId, environment, request.model));
-    isGranted ||= active === undefined;
-    if (!active) continue;
+    // Another environment never answers in the place of the one that would have been meant.
+    if (!active) throw notServed();
     if (request.version !== undefined && !versionNamed(active, request.version)) break;
     return active;
   }
-  if (isGranted)
-    throw new PortolanError<ServingErrorCode>("serving.not_served", {
-      detail:
-        "This gateway does not serve the endpoint: it is halted, or its charter keeps it to other places.",
-      mend: "See which with: portolan endpoint list",
-    });
   throw new PortolanError<ServingErrorCode>("serving.endpoint_not_found", {
     detail: "Request for unknown model: there is none of that name and version for this caller.",
     mend: "Check the name, the version and the environment of the credential.",
+  });
+}
+
+/** For callers who may use the endpoint: that it exists is no news to them. */
+export function notServed(): PortolanError<ServingErrorCode> {
+  return new PortolanError("serving.not_served", {
+    detail:
+      "This gateway does not serve the endpoint now: it is halted or has ended, its charter keeps it to other places, or this gateway serves others.",
+    mend: "See which with: portolan endpoint list",
   });
 }
 

@@ -69,7 +69,7 @@ async function predict(
   // What is known at once is not awaited: each turn of the loop costs as much as the decision.
   const asAdmitted = admit(deps, state, call, progress);
   const admitted = asAdmitted instanceof Promise ? await asAdmitted : asAdmitted;
-  progress.headers = standingHeaders(admitted.champion, state);
+  progress.headers = standingHeaders(admitted.champion, state, progress.receivedAt);
   const limited = takeTurn(deps, admitted);
   const priority = typeof limited === "string" ? limited : await limited;
   progress.authMicros = Math.round((performance.now() - progress.startMs) * 1000);

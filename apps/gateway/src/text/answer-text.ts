@@ -86,7 +86,10 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
       `The body exceeds ${champion.route.limits.bodyBytes} bytes.`,
       "Send less at a time.",
     );
-  progress.headers = { ...standingHeaders(champion, current), "x-request-id": progress.requestId };
+  progress.headers = {
+    ...standingHeaders(champion, current, progress.receivedAt),
+    "x-request-id": progress.requestId,
+  };
   const priority = await takeTurn(deps, admission);
   progress.authMicros = sinceMicros(progress);
   const chosen = chosenVersion(admission, call, progress.requestId);

@@ -196,6 +196,24 @@ describe("scope and environment", () => {
     expect(allowed(dev, "serving:deploy", dataset("dev"))).toBe(true);
     expect(allowed(dev, "serving:deploy", dataset("production"))).toBe(false);
   });
+  test("who operates or watches an endpoint may halt it, and fewer may let it go on", () => {
+    const who = (action: string) =>
+      roleNames.filter((role) => allowed(holder(role), action, dataset("production")));
+    expect(who("serving:halt")).toEqual([
+      "platform_admin",
+      "team_lead",
+      "ml_engineer",
+      "approver_risk",
+      "approver_compliance",
+      "ci",
+    ]);
+    expect(who("serving:resume")).toEqual([
+      "platform_admin",
+      "team_lead",
+      "approver_risk",
+      "approver_compliance",
+    ]);
+  });
   test("a role holds in its scope and below, not beside or above", () => {
     expect(allowed(holder("team_lead", { scope: "org_1" }), "charter:create")).toBe(true);
     expect(allowed(holder("team_lead", { scope: "bu_1" }), "charter:create")).toBe(true);

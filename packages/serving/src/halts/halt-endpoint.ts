@@ -1,10 +1,18 @@
-import { type Authorizer, type CallContext, newId, PortolanError, type UnitOfWork } from "@portolan/kernel";
+import {
+  type Authorizer,
+  type CallContext,
+  type Id,
+  messageOf,
+  newId,
+  PortolanError,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import { publishIntent } from "../deploy-endpoint.ts";
 import type { ServingErrorCode } from "../errors.ts";
+import { requireEndpoint } from "../require-endpoint.ts";
 import type { SnapshotPublisher } from "../snapshot/publish-snapshot.ts";
 import type { Halt, HaltRequest, Resumption } from "./contract.ts";
 import { endHalt, findHalt, type HaltRow, saveHalt } from "./halt-store.ts";
-import { requireEndpoint } from "./require-endpoint.ts";
 
 export interface HaltDeps {
   readonly work: UnitOfWork;
@@ -48,7 +56,7 @@ export async function haltEndpoint(
     return row;
   });
   // The intent stands behind this: a kill switch does not wait for its turn.
-  const snapshotVersion = await deps.publisher.publish(organisationId);
+  const snapshotVersion = await publishNow(deps, organisationId, name);
   const { reason: inForce, halted_at: haltedAt, halted_by: haltedBy } = halt;
   return { endpoint: name, environment, reason: inForce, haltedAt, haltedBy, snapshotVersion };
 }
@@ -87,6 +95,23 @@ export async function resumeEndpoint(
   });
   const snapshotVersion = await deps.publisher.publish(organisationId);
   return { endpoint: name, environment, ...ended, snapshotVersion };
+}
+
+/** @throws PortolanError `serving.halt_not_published`: an operator at a kill switch must not take a row for what gateways do */
+async function publishNow(
+  { publisher }: HaltDeps,
+  organisationId: Id<"organisation">,
+  name: string,
+): Promise<number> {
+  try {
+    return await publisher.publish(organisationId);
+  } catch (cause) {
+    throw new PortolanError<ServingErrorCode>("serving.halt_not_published", {
+      detail: `The halt of ${name} is on record, and gateways still serve it: no snapshot without it could be published (${messageOf(cause)}).`,
+      mend: "Mend what the message names: the halt then counts by itself. Until then revoke the callers' keys, or stop the gateways.",
+      cause,
+    });
+  }
 }
 
 function notHalted(name: string): PortolanError<ServingErrorCode> {

@@ -10,13 +10,16 @@ export interface AdaptiveLimitSettings {
 const least = 4;
 const intervalMs = 100;
 const decrease = 0.8;
+/** Intervals at the least limit after which a wait that is still too long is no queue of this model's. */
+const hopeless = 10;
 /** Share of the limit that each priority may fill: the lower ones are turned away first. */
 const shares: Readonly<Record<RunPriority, number>> = { high: 1, normal: 0.95, low: 0.75 };
 
 /**
  * How many requests may be under way at once, found by how long they wait for their turn. As in CoDel it is the shortest wait of an
  * interval that counts: a burst that drains is no overload, a wait that nobody escapes is. The target comes from the
- * charter's latency, not from what was measured before, so that a long overload does not become the new normal.
+ * charter's latency, not from what was measured before, so that a long overload does not become the new normal. Where even a handful waits too long,
+ * what waits is something else (the event loop, the processor): turning all others away frees nothing, and all may come again.
  */
 export class AdaptiveLimit {
   readonly #settings: AdaptiveLimitSettings;
@@ -25,6 +28,7 @@ export class AdaptiveLimit {
   #intervalEndMs = 0;
   #shortestWaitMs = Number.POSITIVE_INFINITY;
   #wasFull = false;
+  #atLeast = 0;
 
   constructor(settings: AdaptiveLimitSettings) {
     this.#settings = settings;
@@ -64,7 +68,9 @@ export class AdaptiveLimit {
     const { most, targetWaitMs } = this.#settings;
     const shortest = this.#shortestWaitMs;
     if (shortest < Number.POSITIVE_INFINITY) {
-      if (shortest > targetWaitMs) this.#limit = Math.max(least, this.#limit * decrease);
+      this.#atLeast = shortest > targetWaitMs && this.#limit <= least ? this.#atLeast + 1 : 0;
+      if (this.#atLeast >= hopeless) this.#limit = most;
+      else if (shortest > targetWaitMs) this.#limit = Math.max(least, this.#limit * decrease);
       else if (this.#wasFull) this.#limit += Math.max(1, Math.sqrt(this.#limit) / 2);
       else this.#limit = Math.max(this.#limit, Math.min(most, this.#inFlight * 2));
     }

@@ -154,6 +154,21 @@ describe("the adaptive limit", () => {
     expect([limit.hasRoom("normal", 0.5), limit.hasRoom("normal")]).toEqual([false, true]);
   });
 
+  test("a wait that is as long with a handful under way is no queue: all may come again", () => {
+    const limit = new AdaptiveLimit({ most: 500, targetWaitMs: 5 });
+    let [open, shut] = [0, 0];
+    for (let at = 0; at < 60_000; at += 100) {
+      if (limit.hasRoom("normal", 1) && limit.limit >= 100) open++;
+      else shut++;
+      limit.acquire("normal");
+      // Whatever is under way, everything waits a tenth of a second.
+      limit.release(100, at);
+    }
+    expect(open / (open + shut)).toBeGreaterThan(0.15);
+    // Down once and for all it would be a handful in each interval.
+    expect(open).toBeGreaterThan(60);
+  });
+
   test("after an overload the room comes back", () => {
     const limit = new AdaptiveLimit({ most: 500, targetWaitMs: 5 });
     overload(limit, 3000, 1, 5);

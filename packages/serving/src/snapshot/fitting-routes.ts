@@ -113,7 +113,7 @@ export function mayGoOn(before: Route, now: Route): boolean {
   return versionsIn(before).every(({ upstream, digest }) => !upstream || allowed.has(digest));
 }
 
-/** What the charter in force says of an endpoint, whatever model serves there. */
+/** What is said of an endpoint today, whatever model serves there: by the charter in force, and by who announced its end. */
 const terms = [
   "limits",
   "purposes",
@@ -121,6 +121,7 @@ const terms = [
   "nonFinite",
   "nonFiniteOutputs",
   "snapshotAge",
+  "sunset",
 ] as const satisfies readonly (keyof Route)[];
 
 /**
@@ -136,7 +137,10 @@ export function underTermsOfToday(before: Route, now: Route): Route {
     if (findRouteMisfit(taken)) isWhole = false;
     else route = taken;
   }
-  return isWhole ? { ...route, charter: now.charter } : route;
+  // What else a charter says lies in parts of the route that belong to its model: only a route that follows all of it names it.
+  const rest = (of: Route): string =>
+    canonicalJson({ fallbacks: of.fallbacks, resilience: of.resilience, features: of.features });
+  return isWhole && rest(route) === rest(now) ? { ...route, charter: now.charter } : route;
 }
 
 function refusalOf(route: Route, misfit: Misfit, instead: PartRefusal["instead"]): PartRefusal {

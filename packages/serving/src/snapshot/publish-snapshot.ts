@@ -16,12 +16,11 @@ import { noteExclusions } from "../gateways.ts";
 import type { GrantsSource, MemoryLookup, ProfileLookup, PublicKeys } from "../ports.ts";
 import {
   changeOf,
-  haltedCode,
+  isPeoplesStop,
   markOf,
   type Served,
   type ServedDeps,
   servedRoutes,
-  sunsetCode,
 } from "../served-routes.ts";
 import { latestSnapshot, listDeployed, markServed, type SnapshotRow, saveSnapshot } from "../store.ts";
 import { buildParts, buildSnapshot, type SnapshotContent } from "./build-snapshot.ts";
@@ -214,11 +213,9 @@ async function recordChanges(tx: Transaction, served: readonly Served[]): Promis
 }
 
 /** Who may call them stays in the snapshot: gateways tell those, and nobody else, that they exist and are not served. */
-const stayKnown: ReadonlySet<string> = new Set([haltedCode, sunsetCode]);
-
 function stoppedByPeople(served: readonly Served[]): Route[] {
   return served.flatMap((one) =>
-    one.kind === "stopped" && stayKnown.has(one.stop.code) ? [{ ...one.deployed.route, features: null }] : [],
+    one.kind === "stopped" && isPeoplesStop(one.stop) ? [one.deployed.route] : [],
   );
 }
 
@@ -226,9 +223,9 @@ async function contentOf(
   deps: PublishDeps,
   organisationId: string,
   routes: readonly Route[],
-  halted: readonly Route[],
+  stopped: readonly Route[],
 ): Promise<SnapshotContent> {
-  const granted = [...routes, ...halted].map(
+  const granted = [...routes, ...stopped].map(
     ({ endpoint, environment, businessUnitId, teamId, useCaseId, features }) => ({
       endpoint,
       environment,

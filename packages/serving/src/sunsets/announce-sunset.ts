@@ -2,6 +2,7 @@ import {
   type Authorizer,
   asEpochMicros,
   type CallContext,
+  type Clock,
   formatInstant,
   newId,
   PortolanError,
@@ -10,11 +11,12 @@ import {
 } from "@portolan/kernel";
 import { publishIntent } from "../deploy-endpoint.ts";
 import type { ServingErrorCode } from "../errors.ts";
-import { requireEndpoint } from "../halts/require-endpoint.ts";
+import { requireEndpoint } from "../require-endpoint.ts";
 import type { Sunset, SunsetRequest, SunsetWithdrawal } from "./contract.ts";
-import { saveSunset, withdrawSunset } from "./sunset-store.ts";
+import { findSunset, saveSunset, withdrawSunset } from "./sunset-store.ts";
 
 export interface SunsetDeps {
+  readonly clock: Clock;
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
 }
@@ -51,7 +53,13 @@ export async function announceSunset(
     await tx.record({
       event: "serving.endpoint.sunset_announced",
       subject: endpoint.id,
-      detail: { endpoint: name, environment, endsAt: formatInstant(asEpochMicros(endsAt)), reason },
+      detail: {
+        endpoint: name,
+        environment,
+        endsAt: formatInstant(asEpochMicros(endsAt)),
+        successor: successor ?? null,
+        reason,
+      },
     });
     await tx.intend(publishIntent, { organisationId });
     return {
@@ -79,6 +87,10 @@ export async function takeSunsetBack(
 ): Promise<Sunset> {
   const endpoint = await requireEndpoint(deps, call, "serving:deploy", name, environment);
   const { organisationId, id: by } = call.actor;
+  const announced = await deps.work.read(call, (sql) => findSunset(sql, endpoint.id));
+  // What has ended answers again: whoever may do that lets halted endpoints go on, too.
+  if (announced && announced.ends_at <= deps.clock.now())
+    await requireEndpoint(deps, call, "serving:resume", name, environment);
   return deps.work.write(call, async (tx) => {
     const row = await withdrawSunset(tx.sql, endpoint.id, { at: tx.now, by, because: reason });
     if (!row)

@@ -22,6 +22,25 @@ function tables(session: Sql) {
   return session.withTables<{ "serving.sunsets": SunsetsTable }>();
 }
 
+const columns = [
+  "id",
+  "endpoint_id",
+  "reason",
+  "successor",
+  "announced_at",
+  "announced_by",
+  "ends_at",
+] as const satisfies readonly (keyof SunsetRow)[];
+
+export async function findSunset(session: Sql, endpointId: string): Promise<SunsetRow | undefined> {
+  return tables(session)
+    .selectFrom("serving.sunsets")
+    .where("endpoint_id", "=", endpointId)
+    .where("withdrawn_at", "is", null)
+    .select(columns)
+    .executeTakeFirst();
+}
+
 /** False when there is one already. */
 export async function saveSunset(
   session: Sql,
@@ -47,6 +66,6 @@ export async function withdrawSunset(
     .set({ withdrawn_at: end.at, withdrawn_by: end.by, withdrawn_because: end.because })
     .where("endpoint_id", "=", endpointId)
     .where("withdrawn_at", "is", null)
-    .returning(["id", "endpoint_id", "reason", "successor", "announced_at", "announced_by", "ends_at"])
+    .returning(columns)
     .executeTakeFirst();
 }

@@ -6,8 +6,8 @@ import {
   requireSeen,
   type UnitOfWork,
 } from "@portolan/kernel";
-import type { ServingErrorCode } from "../errors.ts";
-import { type ExistingEndpoint, findEndpoint } from "../store.ts";
+import type { ServingErrorCode } from "./errors.ts";
+import { type ExistingEndpoint, findEndpoint } from "./store.ts";
 
 /** What the caller may not see is an endpoint that does not exist. */
 export async function requireEndpoint(
