@@ -284,6 +284,18 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     model: "arrivals",
     version: 1,
   })),
+  named("POST /v1/endpoints/:name/releases", { environment: production, model: "arrivals", version: 2 }),
+  {
+    kind: "listed",
+    route: "GET /v1/endpoints/:name/releases",
+    url: "/v1/endpoints/arrivals/releases",
+    of: "release",
+  },
+  found("GET /v1/releases/:id", "release", missingId("rel")),
+  found("POST /v1/releases/:id/approvals", "release", missingId("rel")),
+  found("POST /v1/releases/:id/pause", "release", missingId("rel")),
+  found("POST /v1/releases/:id/resume", "release", missingId("rel")),
+  found("POST /v1/releases/:id/rollback", "release", missingId("rel"), { reason: "mine now" }),
   {
     kind: "shared",
     route: "GET /v1/snapshots/latest",

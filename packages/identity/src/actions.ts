@@ -138,6 +138,12 @@ export const actions = {
   "registry:promote": action("releases", "one", "registry:read", "Move a version to another stage or alias"),
   "registry:read": action("reads", "none", "registry:read", "Read models, versions, lineage and signatures"),
   "serving:deploy": action("releases", "one", "serving:read", "Create or change an endpoint"),
+  "rollout:approve": action(
+    "releases",
+    "one",
+    "serving:read",
+    "Approve a release that somebody else asked for",
+  ),
   "serving:read": action("reads", "one", "serving:read", "Read endpoints, their state and snapshots"),
   "serving:declare_gateway": action("serves", "one", "serving:read", "Declare where a gateway stands"),
   "serving:predict": action("serves", "one", "serving:read", "Ask an endpoint for predictions"),

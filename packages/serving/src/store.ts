@@ -176,18 +176,42 @@ export interface Deployed extends Omit<Endpoint, "id" | "stopped" | "compute"> {
 }
 
 export async function listDeployed(session: Sql, organisationId: string): Promise<Deployed[]> {
-  const rows = await tables(session)
+  const rows = await deployments(session, organisationId)
+    .orderBy("e.name")
+    .orderBy("e.environment")
+    .execute();
+  return rows.map(toDeployed);
+}
+
+/** One endpoint with its deployment in force. */
+export async function findDeployed(
+  session: Sql,
+  organisationId: string,
+  environment: Environment,
+  name: string,
+): Promise<Deployed | undefined> {
+  const row = await deployments(session, organisationId)
+    .where("e.environment", "=", environment)
+    .where("e.name", "=", name)
+    .executeTakeFirst();
+  return row && toDeployed(row);
+}
+
+function deployments(session: Sql, organisationId: string) {
+  return tables(session)
     .selectFrom("serving.endpoints as e")
     .innerJoin("serving.deployments as d", "d.id", "e.deployment_id")
     .leftJoin("serving.deployments as p", "p.id", "d.previous_id")
     .where("e.organisation_id", "=", organisationId)
     .select(["e.id", "e.name", "e.environment", "e.use_case_id", "e.served", "d.id as deployment_id"])
     .select(["d.deployed_at", "d.deployed_by", "d.snapshot_version", "d.route", "d.request"])
-    .select(["p.route as previous_route", "p.request as previous_request"])
-    .orderBy("e.name")
-    .orderBy("e.environment")
-    .execute();
-  return rows.map((row) => ({
+    .select(["p.route as previous_route", "p.request as previous_request"]);
+}
+
+type DeployedRow = Awaited<ReturnType<ReturnType<typeof deployments>["execute"]>>[number];
+
+function toDeployed(row: DeployedRow): Deployed {
+  return {
     endpointId: row.id,
     name: row.name,
     environment: row.environment,
@@ -203,7 +227,7 @@ export async function listDeployed(session: Sql, organisationId: string): Promis
       features: row.previous_request?.features ?? null,
     },
     served: row.served,
-  }));
+  };
 }
 
 /** Notes what a saved snapshot made of an endpoint, in that snapshot's transaction. */
