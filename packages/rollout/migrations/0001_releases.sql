@@ -57,17 +57,23 @@ create table rollout.steps (
   primary key (release_id, step)
 );
 
--- What one accepted block of the prediction log says of a release: sums over it are exact, however often a block is delivered.
-create table rollout.counts (
+-- Blocks of the prediction log that are counted: each counts once, however often it is delivered. They go when the release has ended.
+create table rollout.counted_blocks (
   release_id text not null references rollout.releases (id),
   writer_id text not null,
   epoch bigint not null,
   block bigint not null,
+  primary key (release_id, writer_id, epoch, block)
+);
+
+-- What those blocks say, by the snapshot that requests were answered from and the version that was to answer.
+create table rollout.counts (
+  release_id text not null references rollout.releases (id),
   snapshot_version bigint not null,
   arm text not null,
-  requests integer not null,
-  errors integer not null,
-  slow integer not null,
-  fallbacks integer not null,
-  primary key (release_id, writer_id, epoch, block, snapshot_version, arm)
+  requests bigint not null,
+  errors bigint not null,
+  slow bigint not null,
+  fallbacks bigint not null,
+  primary key (release_id, snapshot_version, arm)
 );

@@ -12,7 +12,7 @@ import {
 } from "@portolan/kernel";
 import { placeOf } from "./change-release.ts";
 import type { ReleaseState } from "./contract.ts";
-import { countsOf } from "./counts-store.ts";
+import { countsOf, forgetBlocks } from "./counts-store.ts";
 import { type Decision, decide, type ReleaseStanding } from "./decide.ts";
 import type { StepEvidence } from "./judge-guards.ts";
 import {
@@ -124,7 +124,10 @@ async function deployAs(
     const deploymentId = isMade
       ? found.deploymentId
       : await deps.endpoints.deploy(call, release.endpoint, wanted);
-    await deps.work.write(call, (tx) => noteDeployment(tx.sql, release, deploymentId));
+    await deps.work.write(call, async (tx) => {
+      await noteDeployment(tx.sql, release, deploymentId);
+      if (!isOpen(release)) await forgetBlocks(tx.sql, release.id);
+    });
   } catch (error) {
     deps.log.warn({ release: release.id, error: messageOf(error) }, "rollout.deployment_failed");
     await deps.work.write(call, (tx) => noteStanding(tx.sql, release.id, { problem: messageOf(error) }));
@@ -138,18 +141,22 @@ async function supersede(
   release: StoredRelease,
   { deploymentId }: ReleasedEndpoint,
 ): Promise<void> {
-  const isOpen = release.state === "running" || release.state === "paused";
   const reasons = [`the endpoint was deployed beside the release, as ${deploymentId}`];
   await work.write(call, async (tx) => {
-    const state: ReleaseState = isOpen ? "superseded" : release.state;
-    const ended = isOpen ? { ended: { by: tx.call.actor.id, at: tx.now } } : {};
+    const state: ReleaseState = isOpen(release) ? "superseded" : release.state;
+    const ended = isOpen(release) ? { ended: { by: tx.call.actor.id, at: tx.now } } : {};
     if (!(await moveRelease(tx.sql, release, { state, reasons, deploymentId, ...ended }))) return;
+    await forgetBlocks(tx.sql, release.id);
     await tx.record({
       event: "rollout.release.superseded",
       subject: release.id,
       detail: { ...placeOf(release), reasons },
     });
   });
+}
+
+function isOpen({ state }: Pick<StoredRelease, "state">): boolean {
+  return state === "running" || state === "paused";
 }
 
 /** Notes from which snapshot on requests are answered by the present step. */
@@ -168,8 +175,8 @@ async function withTakenStep(
 }
 
 async function judge(deps: ControllerDeps, call: CallContext, release: StoredRelease): Promise<void> {
-  const { state, step, taken } = release;
-  if (state !== "running" && state !== "paused") return;
+  const { step, taken } = release;
+  if (!isOpen(release)) return;
   const counted = await deps.work.read(call, (sql) => countsOf(sql, release.id));
   const evidence = evidenceOf(step, taken, counted);
   const decision = decide(standingOf(release), evidence, deps.clock.now());

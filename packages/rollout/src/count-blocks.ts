@@ -1,8 +1,8 @@
 import { type CallContext, type Id, systemActor, type UnitOfWork } from "@portolan/kernel";
 import type { AcceptedBlock } from "@portolan/predictions/contract";
 import { countRecords } from "./count-records.ts";
-import { insertCounts } from "./counts-store.ts";
-import { releasesToSteer, type StoredRelease } from "./store.ts";
+import { addCounts } from "./counts-store.ts";
+import { openReleases, type StoredRelease } from "./store.ts";
 
 export interface CountDeps {
   readonly work: UnitOfWork;
@@ -24,12 +24,12 @@ export async function countBlocks(
   for (const organisation of organisations) {
     const organisationId = organisation as Id<"organisation">;
     const call: CallContext = { actor: systemActor("control", organisationId), requestId };
-    const releases = await work.read(call, (sql) => releasesToSteer(sql, organisationId));
+    const releases = await work.read(call, (sql) => openReleases(sql, organisationId));
     const counted = releases.flatMap((release) => blocks.map((block) => countBlock(release, block)));
     const found = counted.filter(({ arms }) => arms.length > 0);
     if (found.length === 0) continue;
     await work.write(call, async (tx) => {
-      for (const { releaseId, ...counts } of found) await insertCounts(tx.sql, releaseId, counts);
+      for (const { releaseId, ...counts } of found) await addCounts(tx.sql, releaseId, counts);
     });
     wake();
   }

@@ -1,8 +1,8 @@
 import type { Sql } from "@portolan/kernel";
-import { sql as raw } from "kysely";
 import type { CountedArm } from "./count-records.ts";
 import { tables } from "./store.ts";
 
+/** What a block of the prediction log says of a release. */
 export interface BlockCounts {
   readonly writerId: string;
   readonly epoch: number;
@@ -10,39 +10,42 @@ export interface BlockCounts {
   readonly arms: readonly CountedArm[];
 }
 
-/** Adds what a block says of a release; the same block again adds nothing. */
-export async function insertCounts(sql: Sql, releaseId: string, counts: BlockCounts): Promise<void> {
+/** Adds it to what is counted; the same block again adds nothing. */
+export async function addCounts(sql: Sql, releaseId: string, counts: BlockCounts): Promise<void> {
   const { writerId, epoch, block, arms } = counts;
-  if (arms.length === 0) return;
-  await tables(sql)
-    .insertInto("rollout.counts")
-    .values(
-      arms.map(({ snapshotVersion, arm, requests, errors, slow, fallbacks }) => ({
-        release_id: releaseId,
-        writer_id: writerId,
-        epoch,
-        block,
-        snapshot_version: snapshotVersion,
-        arm,
-        requests,
-        errors,
-        slow,
-        fallbacks,
-      })),
-    )
+  const marked = await tables(sql)
+    .insertInto("rollout.counted_blocks")
+    .values({ release_id: releaseId, writer_id: writerId, epoch, block })
     .onConflict((conflict) => conflict.doNothing())
+    .returning("block")
     .execute();
+  if (marked.length === 0) return;
+  for (const { snapshotVersion, arm, ...added } of arms)
+    await tables(sql)
+      .insertInto("rollout.counts")
+      .values({ release_id: releaseId, snapshot_version: snapshotVersion, arm, ...added })
+      .onConflict((conflict) =>
+        conflict.columns(["release_id", "snapshot_version", "arm"]).doUpdateSet((set) => ({
+          requests: set("rollout.counts.requests", "+", set.ref("excluded.requests")),
+          errors: set("rollout.counts.errors", "+", set.ref("excluded.errors")),
+          slow: set("rollout.counts.slow", "+", set.ref("excluded.slow")),
+          fallbacks: set("rollout.counts.fallbacks", "+", set.ref("excluded.fallbacks")),
+        })),
+      )
+      .execute();
 }
 
 /** All that was counted of a release, by arm and snapshot. */
 export async function countsOf(sql: Sql, releaseId: string): Promise<CountedArm[]> {
-  const sum = (column: "requests" | "errors" | "slow" | "fallbacks") =>
-    raw<number>`sum(${raw.ref(column)})::bigint`.as(column);
   const rows = await tables(sql)
     .selectFrom("rollout.counts")
-    .select(["snapshot_version", "arm", sum("requests"), sum("errors"), sum("slow"), sum("fallbacks")])
+    .select(["snapshot_version", "arm", "requests", "errors", "slow", "fallbacks"])
     .where("release_id", "=", releaseId)
-    .groupBy(["snapshot_version", "arm"])
     .execute();
   return rows.map(({ snapshot_version: snapshotVersion, ...counts }) => ({ ...counts, snapshotVersion }));
+}
+
+/** Forgets which blocks are counted: of a release that has ended none is. */
+export async function forgetBlocks(sql: Sql, releaseId: string): Promise<void> {
+  await tables(sql).deleteFrom("rollout.counted_blocks").where("release_id", "=", releaseId).execute();
 }

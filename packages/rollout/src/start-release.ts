@@ -73,7 +73,7 @@ export async function startRelease(
         candidate: `${release.model}/${release.version}`,
         champion: `${release.champion.model}/${release.champion.version}`,
         approvalsNeeded: release.approvalsNeeded,
-        plan: JSON.stringify(release.plan),
+        plan: release.plan,
       },
     });
     const stored = await findRelease(tx.sql, organisationId, id);

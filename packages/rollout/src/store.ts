@@ -47,11 +47,15 @@ type StepsTable = {
   readonly since: number;
 };
 
-type CountsTable = {
+type CountedBlocksTable = {
   readonly release_id: string;
   readonly writer_id: string;
   readonly epoch: number;
   readonly block: number;
+};
+
+type CountsTable = {
+  readonly release_id: string;
   readonly snapshot_version: number;
   readonly arm: "candidate" | "control";
   readonly requests: number;
@@ -64,6 +68,7 @@ type RolloutTables = {
   "rollout.releases": ReleasesTable;
   "rollout.approvals": ApprovalsTable;
   "rollout.steps": StepsTable;
+  "rollout.counted_blocks": CountedBlocksTable;
   "rollout.counts": CountsTable;
 };
 
@@ -201,6 +206,18 @@ export async function releasesToSteer(sql: Sql, organisationId: string): Promise
     .selectAll()
     .where("organisation_id", "=", organisationId)
     .where((where) => where.or([where("state", "in", openStates), where("deployment_id", "is", null)]))
+    .orderBy("started_at")
+    .execute();
+  return withParts(sql, rows);
+}
+
+/** Running and paused ones. */
+export async function openReleases(sql: Sql, organisationId: string): Promise<StoredRelease[]> {
+  const rows = await tables(sql)
+    .selectFrom("rollout.releases")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("state", "in", openStates)
     .orderBy("started_at")
     .execute();
   return withParts(sql, rows);

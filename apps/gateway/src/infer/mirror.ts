@@ -33,7 +33,9 @@ export function mirror(
 ): void {
   for (const { version, sample } of asked.champion.others.shadows) {
     if (sample < 1 && Math.random() >= sample) continue;
-    if (copies >= mostCopies) count(deps.metrics, version, "dropped");
+    // It is no failure of a version that its bytes are not here yet.
+    if (!version.model) count(deps.metrics, version, "unavailable");
+    else if (copies >= mostCopies) count(deps.metrics, version, "dropped");
     else {
       copies++;
       setImmediate(() => void show(deps, version, asked, call, progress));
