@@ -129,8 +129,11 @@ async function deployAs(
       if (!isOpen(release)) await forgetBlocks(tx.sql, release.id);
     });
   } catch (error) {
-    deps.log.warn({ release: release.id, error: messageOf(error) }, "rollout.deployment_failed");
-    await deps.work.write(call, (tx) => noteStanding(tx.sql, release.id, { problem: messageOf(error) }));
+    const problem = messageOf(error);
+    // It is tried again every second: said once.
+    if (problem === release.problem) return;
+    deps.log.warn({ release: release.id, error: problem }, "rollout.deployment_failed");
+    await deps.work.write(call, (tx) => noteStanding(tx.sql, release.id, { problem }));
   }
 }
 

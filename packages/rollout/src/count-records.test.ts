@@ -42,6 +42,9 @@ test("refusals, replays, faults of callers and other endpoints say nothing of a 
   const refused = { kind: "refused", httpStatus: 429, reason: "serving.rate_limited", count: 3 } as const;
   const badRequest = { kind: "error", httpStatus: 400, reason: "serving.bad_request" } as const;
   expect(counted(aHeader({ version: 2, status: refused }))).toEqual([]);
+  // But for the features that a version asks for.
+  const lacking = { ...refused, httpStatus: 424, reason: "serving.features_unavailable" };
+  expect(counted(aHeader({ version: 2, status: lacking }))).toMatchObject([{ requests: 3, errors: 3 }]);
   expect(counted(aHeader({ version: 2, replayOf: "prd_1" }))).toEqual([]);
   expect(counted(aHeader({ version: 2, endpoint: "delays" }))).toEqual([]);
   expect(counted(aHeader({ version: 3 }))).toEqual([]);

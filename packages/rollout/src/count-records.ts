@@ -19,8 +19,8 @@ export interface CountedArm extends ArmCounts {
 
 /**
  * What the records of a block say of a release, by arm and by the snapshot that they were answered from. A request is counted for the version
- * that was to answer it, whoever did: what a fallback answers is the failure of the version before it. Refused requests reached no version, and
- * replays are no cases of their own. Pure.
+ * that was to answer it, whoever did: what a fallback answers is the failure of the version before it. Refused requests reached no version, but
+ * for those that lacked its features, and replays are no cases of their own. Pure.
  */
 export function countRecords(
   headers: readonly PredictionHeader[],
@@ -33,12 +33,13 @@ export function countRecords(
     const { snapshotVersion } = header.context;
     const key = `${snapshotVersion} ${arm}`;
     const before = counted.get(key) ?? { ...noCounts, snapshotVersion, arm };
+    const requests = requestsOf(header);
     counted.set(key, {
       ...before,
-      requests: before.requests + 1,
-      errors: before.errors + (isError(header) ? 1 : 0),
-      slow: before.slow + (isSlow(header, release.slowMs) ? 1 : 0),
-      fallbacks: before.fallbacks + (isFallback(header) ? 1 : 0),
+      requests: before.requests + requests,
+      errors: before.errors + (isError(header) ? requests : 0),
+      slow: before.slow + (isSlow(header, release.slowMs) ? requests : 0),
+      fallbacks: before.fallbacks + (isFallback(header) ? requests : 0),
     });
   }
   return [...counted.values()];
@@ -61,7 +62,8 @@ function armOf(
 function isCase({ status, replayOf }: PredictionHeader): boolean {
   if (replayOf !== undefined) return false;
   // A copy that never had its turn says that the machine was busy.
-  return status.kind === "ok" || (status.kind === "error" && status.reason !== "shadow overloaded");
+  if (status.kind === "error") return status.reason !== "shadow overloaded";
+  return status.kind === "ok" || lacksFeatures(status);
 }
 
 function isOf(
@@ -71,9 +73,19 @@ function isOf(
   return asked?.name === model && asked.version === String(version);
 }
 
+/** Refused for want of features: those that a version reads are its own. */
+function lacksFeatures(status: PredictionHeader["status"]): boolean {
+  return status.kind === "refused" && status.reason === "serving.features_unavailable";
+}
+
+/** Of a flood of refusals one record stands for many. */
+function requestsOf({ status }: PredictionHeader): number {
+  return status.kind === "refused" ? status.count : 1;
+}
+
 /** A request's own fault is no error of a version. */
 function isError({ status }: PredictionHeader): boolean {
-  return status.kind === "error" && (status.httpStatus >= 500 || status.httpStatus === 424);
+  return lacksFeatures(status) || (status.kind === "error" && status.httpStatus >= 500);
 }
 
 function isSlow({ latency }: PredictionHeader, slowMs: number | null): boolean {

@@ -74,7 +74,7 @@ export async function noteStanding(
     .updateTable("rollout.releases")
     .set({
       ...(reasons ? { reasons: json<readonly string[]>(reasons) } : {}),
-      ...(problem === undefined ? {} : { problem: problem.slice(0, 500) }),
+      ...(problem === undefined ? {} : { problem }),
     })
     .where("id", "=", id)
     .execute();

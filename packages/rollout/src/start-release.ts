@@ -28,7 +28,7 @@ export interface RolloutDeps {
  * Begins to release a version at an endpoint that serves another. Nothing is deployed yet: the controller takes the first step.
  *
  * @throws PortolanError `rollout.release_running`, `rollout.endpoint_shared`, `rollout.nothing_to_release`, `rollout.bad_plan`, what a
- * deployment of the version would throw, and what `Authorizer.require` throws
+ * deployment of any of its steps would throw, and what `Authorizer.require` throws
  */
 export async function startRelease(
   deps: RolloutDeps,
@@ -50,9 +50,8 @@ export async function startRelease(
   const { useCaseId } = found.request;
   const terms = await deps.charters.termsFor(call, useCaseId);
   const release = releaseOf(call, endpoint, request, found, terms);
-  // The widest step: what may answer a half may answer less.
-  const last = release.plan.steps.length - 1;
-  await deps.endpoints.check(call, endpoint, deploymentOf({ ...release, state: "running", step: last }));
+  for (const step of release.plan.steps.keys())
+    await deps.endpoints.check(call, endpoint, deploymentOf({ ...release, state: "running", step }));
   const view = await deps.work.write(call, async (tx) => {
     const { organisationId } = call.actor;
     const open = await findOpenId(tx.sql, organisationId, environment, endpoint);
