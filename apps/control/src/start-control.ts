@@ -163,7 +163,7 @@ export async function assembleControl(
   const governance = wireGovernance(base, identity);
   const monitoring = wireMonitoring(base, identity, governance.registry);
   const serving = wireServing(base, identity, governance.charter, governance.registry, monitoring.profiles);
-  const releases = wireReleases(base, identity, governance.charter, serving.serving);
+  const releases = wireReleases(base, identity, governance.charter, serving);
   const tracking = wireTracking(base, identity, errorCatalogue);
   const trainers = await createRunTracking(base, identity, tracking);
   const { artifacts } = governance.registry;

@@ -295,6 +295,10 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   found("POST /v1/releases/:id/approvals", "release", missingId("rel")),
   found("POST /v1/releases/:id/pause", "release", missingId("rel")),
   found("POST /v1/releases/:id/resume", "release", missingId("rel")),
+  found("POST /v1/releases/:id/events", "release", missingId("rel"), {
+    event: "support-tickets",
+    predictionIds: [missingId("prd")],
+  }),
   found("POST /v1/releases/:id/rollback", "release", missingId("rel"), { reason: "mine now" }),
   {
     kind: "shared",

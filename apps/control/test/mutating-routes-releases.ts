@@ -42,12 +42,27 @@ export const releaseRoutes: readonly MutatingRoute[] = [
     events: ["rollout.release.started"],
     request: async (world) => ({
       url: "/v1/endpoints/delays/releases",
-      body: { environment: "dev", model: "delays", version: await anotherVersion(world) },
+      body: {
+        environment: "dev",
+        model: "delays",
+        version: await anotherVersion(world),
+        plan: { events: ["support-tickets"] },
+      },
     }),
     learn: (body, world) => void world.known.set("release", String(body["id"])),
   },
   change("approvals", "ada", "rollout.release.approved"),
   change("pause", "ci", "rollout.release.paused"),
   change("resume", "ci", "rollout.release.resumed"),
+  {
+    route: "POST /v1/releases/:id/events",
+    as: "ci",
+    ledger: "recorded",
+    events: ["rollout.events.reported"],
+    request: (world) => ({
+      url: `/v1/releases/${known(world, "release")}/events`,
+      body: { event: "support-tickets", predictionIds: [known(world, "prediction")] },
+    }),
+  },
   change("rollback", "ci", "rollout.release.rolled_back", { reason: "thought better of it" }),
 ];

@@ -12,6 +12,6 @@ export function releaseRow(
        champion_model, champion_version, base_request, plan, approvals_needed, state, step, deployment_id, before_deployment_id,
        reasons, requested_by, started_at)
      values ($1, $2, 'production', 'arrivals', 'uc', 'bu', 'arrivals', 2, 'arrivals', 1, '{}', $3, 1, 'running', -1, $4, $4, '[]', 'x', $5)`,
-    [id, organisation, JSON.stringify(defaultPlan), deployment, at],
+    [id, organisation, JSON.stringify({ ...defaultPlan, events: ["support-tickets"] }), deployment, at],
   ];
 }

@@ -66,6 +66,18 @@ create table rollout.counted_blocks (
   primary key (release_id, writer_id, epoch, block)
 );
 
+-- Harmful events that are heard of elsewhere, each once per prediction. Which prediction it was is kept as a digest, to know it again.
+create table rollout.posted_events (
+  release_id text not null references rollout.releases (id),
+  event text not null,
+  prediction_digest text not null,
+  snapshot_version bigint not null,
+  arm text not null,
+  reported_by text not null,
+  reported_at bigint not null,
+  primary key (release_id, event, prediction_digest)
+);
+
 -- What those blocks say, by the snapshot that requests were answered from and the version that was to answer.
 create table rollout.counts (
   release_id text not null references rollout.releases (id),

@@ -3,7 +3,6 @@
 import { environments } from "@portolan/kernel";
 import { FeaturePlan } from "@portolan/serving/contract";
 import { type Static, Type } from "@portolan/typebox";
-import { guardNames } from "./judge-guards.ts";
 import { ReleasePlan, ReleaseStep } from "./plan.ts";
 
 export { ReleasePlan, ReleaseStep };
@@ -40,7 +39,15 @@ export const releaseStates = [
 export type ReleaseState = (typeof releaseStates)[number];
 
 const Version = Type.Object({ model: Type.String(), version: Type.Integer() });
-const Counts = Type.Object({ requests: Count, errors: Count, slow: Count, fallbacks: Count });
+const Counts = Type.Object({
+  requests: Count,
+  errors: Count,
+  slow: Count,
+  fallbacks: Count,
+  posted: Type.Optional(
+    Type.Record(Type.String(), Count, { description: "Events from elsewhere, by their names in the plan" }),
+  ),
+});
 const Bounds = Type.Object({ low: Type.Number(), high: Type.Number() });
 
 /** A release as the API shows it. */
@@ -68,7 +75,7 @@ export const Release = Type.Object({
   }),
   guards: Type.Array(
     Type.Object({
-      guard: Type.Enum([...guardNames]),
+      guard: Type.String({ description: "errors, slow, fallbacks, or an event of the plan" }),
       logEvidence: Type.Number({ description: "ln of the e-value of harm" }),
       logBound: Type.Number({ description: "From here on the release is rolled back" }),
       candidate: Bounds,
@@ -85,6 +92,25 @@ export const Release = Type.Object({
   endedAt: Type.Union([Type.Integer(), Type.Null()]),
 });
 export type Release = Static<typeof Release>;
+
+/** Harmful events of one kind, by the predictions that they follow from. */
+export const EventReport = Type.Object(
+  {
+    event: Type.String({ minLength: 1, maxLength: 32, description: "Its name in the plan" }),
+    predictionIds: Type.Array(Type.String({ maxLength: 120 }), { minItems: 1, maxItems: 200 }),
+  },
+  closed,
+);
+export type EventReport = Static<typeof EventReport>;
+
+export const EventReceipt = Type.Object({
+  added: Type.Integer(),
+  duplicates: Type.Integer({ description: "Reported of the same prediction before" }),
+  unknown: Type.Array(Type.String(), {
+    description: "Predictions that the release does not know (yet): records arrive within seconds",
+  }),
+});
+export type EventReceipt = Static<typeof EventReceipt>;
 
 export const ReleaseList = Type.Object({ releases: Type.Array(Release) });
 export type ReleaseList = Static<typeof ReleaseList>;

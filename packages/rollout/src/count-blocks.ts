@@ -1,6 +1,6 @@
 import { type CallContext, type Id, systemActor, type UnitOfWork } from "@portolan/kernel";
 import type { AcceptedBlock } from "@portolan/predictions/contract";
-import { countRecords } from "./count-records.ts";
+import { countedOf, countRecords } from "./count-records.ts";
 import { addCounts } from "./counts-store.ts";
 import { openReleases, type StoredRelease } from "./store.ts";
 
@@ -36,8 +36,6 @@ export async function countBlocks(
 }
 
 function countBlock(release: StoredRelease, { writerId, epoch, block, headers }: AcceptedBlock) {
-  const { id, endpoint, environment, model, version, champion, plan, organisationId } = release;
-  const own = headers.filter(({ context }) => context.organisationId === organisationId);
-  const counted = { endpoint, environment, candidate: { model, version }, champion, slowMs: plan.slowMs };
-  return { releaseId: id, writerId, epoch, block, arms: countRecords(own, counted) };
+  const own = headers.filter(({ context }) => context.organisationId === release.organisationId);
+  return { releaseId: release.id, writerId, epoch, block, arms: countRecords(own, countedOf(release)) };
 }

@@ -1,5 +1,6 @@
 import type { PredictionHeader } from "@portolan/predictions/contract";
 import { type ArmCounts, noCounts } from "./judge-guards.ts";
+import type { ReleasePlan } from "./plan.ts";
 
 /** Whose records are counted, and what is late. */
 export interface CountedRelease {
@@ -9,6 +10,22 @@ export interface CountedRelease {
   readonly champion: { readonly model: string; readonly version: number };
   /** Null: no answer is late. */
   readonly slowMs: number | null;
+}
+
+type Version = CountedRelease["candidate"];
+type StoredPlace = Pick<CountedRelease, "endpoint" | "environment" | "champion"> &
+  Version & { readonly plan: Pick<ReleasePlan, "slowMs"> };
+
+/** What is counted of a stored release. */
+export function countedOf({
+  model,
+  version,
+  plan,
+  endpoint,
+  environment,
+  champion,
+}: StoredPlace): CountedRelease {
+  return { endpoint, environment, candidate: { model, version }, champion, slowMs: plan.slowMs };
 }
 
 /** Counts of one arm under one snapshot. */

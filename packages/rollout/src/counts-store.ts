@@ -1,5 +1,6 @@
-import type { Sql } from "@portolan/kernel";
+import type { Sql, Transaction } from "@portolan/kernel";
 import type { CountedArm } from "./count-records.ts";
+import { noCounts } from "./judge-guards.ts";
 import { tables } from "./store.ts";
 
 /** What a block of the prediction log says of a release. */
@@ -42,7 +43,54 @@ export async function countsOf(sql: Sql, releaseId: string): Promise<CountedArm[
     .select(["snapshot_version", "arm", "requests", "errors", "slow", "fallbacks"])
     .where("release_id", "=", releaseId)
     .execute();
-  return rows.map(({ snapshot_version: snapshotVersion, ...counts }) => ({ ...counts, snapshotVersion }));
+  const posted = await tables(sql)
+    .selectFrom("rollout.posted_events")
+    .select(["snapshot_version", "arm", "event"])
+    .select((select) => select.fn.countAll<number>().as("events"))
+    .where("release_id", "=", releaseId)
+    .groupBy(["snapshot_version", "arm", "event"])
+    .execute();
+  return [
+    ...rows.map(({ snapshot_version: snapshotVersion, ...counts }) => ({ ...counts, snapshotVersion })),
+    ...posted.map(({ snapshot_version: snapshotVersion, arm, event, events }) => ({
+      ...noCounts,
+      snapshotVersion,
+      arm,
+      posted: { [event]: Number(events) },
+    })),
+  ];
+}
+
+/** An event from elsewhere, of the request that it follows from. */
+export interface PostedEvent extends Pick<CountedArm, "snapshotVersion" | "arm"> {
+  readonly event: string;
+  /** Digest of the prediction's id. */
+  readonly prediction: string;
+}
+
+/** Adds those that were not reported before. @returns the digests of their predictions */
+export async function addEvents(
+  { sql, call, now }: Transaction,
+  releaseId: string,
+  events: readonly PostedEvent[],
+): Promise<string[]> {
+  const added = await tables(sql)
+    .insertInto("rollout.posted_events")
+    .values(
+      events.map(({ event, prediction, snapshotVersion, arm }) => ({
+        release_id: releaseId,
+        event,
+        prediction_digest: prediction,
+        snapshot_version: snapshotVersion,
+        arm,
+        reported_by: call.actor.id,
+        reported_at: now,
+      })),
+    )
+    .onConflict((conflict) => conflict.doNothing())
+    .returning("prediction_digest")
+    .execute();
+  return added.map((row) => row.prediction_digest);
 }
 
 /** Forgets which blocks are counted: of a release that has ended none is. */

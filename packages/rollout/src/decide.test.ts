@@ -82,6 +82,17 @@ describe("a release", () => {
     },
   );
 
+  test("is rolled back for events that are posted, where its plan names them, and for no others", () => {
+    const posted = (support: number) => ({ posted: { support } });
+    const bad = step(counts(1000, posted(40)), counts(19_000, posted(60)));
+    const named = { ...plan, events: ["support"] };
+    expect(decide(standing({ plan: named }), [bad], after(1)).reasons.join()).toMatch(/^support: evidence/);
+    expect(decide(standing(), [bad], after(60)).kind).toBe("advance");
+    // Posted a moment before its request is counted.
+    const early = step(counts(0, posted(1)), counts(0));
+    expect(decide(standing({ plan: named }), [early], after(1)).kind).toBe("hold");
+  });
+
   test("is not rolled back for what the champion does as well", () => {
     const both = step(counts(1000, { errors: 300 }), counts(19_000, { errors: 5700 }));
     expect(decide(standing(), [both], after(1)).kind).toBe("hold");

@@ -1,6 +1,8 @@
 import { type EpochMicros, microsPerSecond } from "@portolan/kernel";
-import { type RateBounds, rateBounds } from "./evidence/rate-bounds.ts";
+import type { RateBounds } from "./evidence/rate-bounds.ts";
 import {
+  type ArmCounts,
+  boundsOf,
   falseAbortRate,
   type GuardVerdict,
   judgedGuards,
@@ -118,8 +120,8 @@ function internalHarms(
   if (step?.kind !== "internal" || !evidence) return [];
   const guards = judgedGuards(plan);
   return guards.flatMap((guard) => {
-    const bounds = ({ [guard]: events, requests }: StepEvidence["candidate"]): RateBounds =>
-      rateBounds(events, requests, falseAbortRate / guards.length / 2);
+    const bounds = (counts: ArmCounts): RateBounds =>
+      boundsOf(counts, guard, falseAbortRate / guards.length / 2);
     const [candidate, control] = [bounds(evidence.candidate), bounds(evidence.control)];
     return evidence.control.requests > 0 && candidate.low > withMargin(control.high, plan.margin)
       ? [`${guard}: at least ${percent(candidate.low)} beside at most ${percent(control.high)}`]

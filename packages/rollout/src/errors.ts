@@ -5,6 +5,7 @@ export const rolloutErrors = {
   "rollout.endpoint_shared": { status: 409, title: "Endpoint shares its requests already" },
   "rollout.nothing_to_release": { status: 409, title: "Version is the champion already" },
   "rollout.bad_plan": { status: 422, title: "Plan of the release cannot be followed" },
+  "rollout.event_unknown": { status: 422, title: "Event is no guard of the release" },
   "rollout.wrong_state": { status: 409, title: "Release is not in a state for this" },
   "rollout.not_approver": { status: 403, title: "Release needs somebody else's approval" },
 } as const satisfies Record<string, ErrorSpec>;

@@ -8,6 +8,8 @@ export interface ArmCounts {
   readonly errors: number;
   readonly slow: number;
   readonly fallbacks: number;
+  /** Events that were heard of elsewhere, by their names in the plan. */
+  readonly posted?: Readonly<Record<string, number>>;
 }
 
 /** What came of a step: the candidate's requests, and those that the champion had meanwhile. */
@@ -16,13 +18,13 @@ export interface StepEvidence {
   readonly control: ArmCounts;
 }
 
+/** Guards that records tell of. */
 export const guardNames = ["errors", "slow", "fallbacks"] as const;
-export type GuardName = (typeof guardNames)[number];
 
 /** Chance that a release without harm is ever rolled back by a test, over all guards and looks together. */
 export const falseAbortRate = 0.01;
 /** Parts of it by guard (weighted Bonferroni): late answers and fallbacks are more frequent than errors, and are found sooner. */
-const guardWeights: Readonly<Record<GuardName, number>> = { errors: 0.7, slow: 0.15, fallbacks: 0.15 };
+const weightOf = (guard: string): number => (guard === "errors" ? 0.7 : 0.15);
 /** Chance that a candidate is called no worse when it is, by guard. */
 const falsePromotionRate = 0.05;
 
@@ -30,7 +32,8 @@ export const noCounts: ArmCounts = { requests: 0, errors: 0, slow: 0, fallbacks:
 
 /** How a guard stands. */
 export interface GuardVerdict {
-  readonly guard: GuardName;
+  /** One of `guardNames`, or an event of the plan. */
+  readonly guard: string;
   /** ln of the e-value of harm; the guard is harmed from `logBound` on. */
   readonly logEvidence: number;
   readonly logBound: number;
@@ -50,8 +53,7 @@ export function judgeGuards(plan: ReleasePlan, evidence: readonly StepEvidence[]
     const { logEvidence, logBound } = harmOf(plan, evidence, guard);
     const canaries = evidence.filter((_, at) => plan.steps[at]?.kind === "canary");
     const bounds = (arm: keyof StepEvidence): RateBounds => {
-      const { [guard]: events, requests } = sumOf(canaries.map((counts) => counts[arm]));
-      return rateBounds(events, requests, falsePromotionRate / 2);
+      return boundsOf(sumOf(canaries.map((counts) => counts[arm])), guard, falsePromotionRate / 2);
     };
     const [candidate, control] = [bounds("candidate"), bounds("control")];
     const isHarmed = logEvidence >= logBound;
@@ -67,23 +69,34 @@ export function judgeGuards(plan: ReleasePlan, evidence: readonly StepEvidence[]
   });
 }
 
-/** Guards of a release: latency is one where answers can be late. */
-export function judgedGuards({ slowMs }: Pick<ReleasePlan, "slowMs">): readonly GuardName[] {
-  return guardNames.filter((guard) => guard !== "slow" || slowMs !== null);
+/** Guards of a release: latency is one where answers can be late, and so is each event of the plan. */
+export function judgedGuards({ slowMs, events }: Pick<ReleasePlan, "slowMs" | "events">): string[] {
+  return [...guardNames.filter((guard) => guard !== "slow" || slowMs !== null), ...events];
+}
+
+/** Bounds of a guard's rate that hold at all looks at once with probability 1 − `alpha`. */
+export function boundsOf(counts: ArmCounts, guard: string, alpha: number): RateBounds {
+  // An event may be posted a moment before its request is counted.
+  return rateBounds(Math.min(eventsOf(counts, guard), counts.requests), counts.requests, alpha);
+}
+
+function eventsOf({ errors, slow, fallbacks, posted }: ArmCounts, guard: string): number {
+  const recorded: Readonly<Record<string, number>> = { errors, slow, fallbacks };
+  return recorded[guard] ?? posted?.[guard] ?? 0;
 }
 
 /** Evidence that a guard is harmed, and the bound that it takes; logarithms. Pure. */
 export function harmOf(
   plan: ReleasePlan,
   evidence: readonly StepEvidence[],
-  guard: GuardName,
+  guard: string,
 ): Pick<GuardVerdict, "logEvidence" | "logBound"> {
-  const weights = judgedGuards(plan).reduce((sum, name) => sum + guardWeights[name], 0);
+  const weights = judgedGuards(plan).reduce((sum, name) => sum + weightOf(name), 0);
   const logs = evidence.flatMap((counts, at) => logOfStep(plan, plan.steps[at], guard, counts));
   const planned = plan.steps.filter((step) => isCompared(step, guard)).length;
   return {
     logEvidence: combineSteps(logs, planned),
-    logBound: -Math.log((falseAbortRate * guardWeights[guard]) / weights),
+    logBound: -Math.log((falseAbortRate * weightOf(guard)) / weights),
   };
 }
 
@@ -94,30 +107,39 @@ export function withMargin(rate: number, { relative, absolute }: ReleasePlan["ma
 
 export function sumOf(counts: readonly ArmCounts[]): ArmCounts {
   return counts.reduce(
-    (sum, { requests, errors, slow, fallbacks }) => ({
+    (sum, { requests, errors, slow, fallbacks, posted }) => ({
       requests: sum.requests + requests,
       errors: sum.errors + errors,
       slow: sum.slow + slow,
       fallbacks: sum.fallbacks + fallbacks,
+      ...(posted || sum.posted ? { posted: sumOfPosted(sum.posted ?? {}, posted ?? {}) } : {}),
     }),
     noCounts,
   );
 }
 
+type Posted = NonNullable<ArmCounts["posted"]>;
+
+function sumOfPosted(a: Posted, b: Posted): Posted {
+  const names = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+  return Object.fromEntries(names.map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
+}
+
 /** A shadow's copies wait behind every caller's request and have no fallback: only its errors say something of it. */
-function isCompared(step: ReleaseStep, guard: GuardName): boolean {
+function isCompared(step: ReleaseStep, guard: string): boolean {
   return step.kind === "canary" || (step.kind === "shadow" && guard === "errors");
 }
 
 function logOfStep(
   plan: ReleasePlan,
   step: ReleaseStep | undefined,
-  guard: GuardName,
+  guard: string,
   { candidate, control }: StepEvidence,
 ): number[] {
   if (!step || !isCompared(step, guard)) return [];
   const share = shareOf(plan, step, candidate.requests, control.requests);
-  return share < 1 ? [logHarmEvidence({ candidate: candidate[guard], control: control[guard], share })] : [0];
+  const events = { candidate: eventsOf(candidate, guard), control: eventsOf(control, guard) };
+  return share < 1 ? [logHarmEvidence({ ...events, share })] : [0];
 }
 
 /**

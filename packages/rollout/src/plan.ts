@@ -76,6 +76,18 @@ export const ReleasePlan = Type.Object(
           "A candidate becomes the champion when it is shown that each guard's rate is at most this much worse, by the wider of the two",
       },
     ),
+    events: Type.Array(
+      Type.String({
+        pattern: "^(?!(errors|slow|fallbacks)$)[a-z][a-z0-9-]{0,31}$",
+        description: "Such as support-tickets",
+      }),
+      {
+        maxItems: 4,
+        uniqueItems: true,
+        description:
+          "Further guards: harmful events that are posted by the predictions that they follow from",
+      },
+    ),
     deadlineSeconds: Type.Integer({
       minimum: 1,
       maximum: 7_776_000,
@@ -97,6 +109,7 @@ export const defaultPlan: ReleasePlan = {
   sticky: "request",
   slowMs: null,
   margin: { relative: 0.1, absolute: 0.01 },
+  events: [],
   deadlineSeconds: 86_400,
 };
 

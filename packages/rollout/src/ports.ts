@@ -1,4 +1,5 @@
 import type { CallContext, Environment } from "@portolan/kernel";
+import type { PredictionHeader } from "@portolan/predictions/contract";
 import type { DeployRequest } from "@portolan/serving/contract";
 
 /** The deployment in force at an endpoint; `serving` has it. */
@@ -23,6 +24,12 @@ export interface Endpoints {
    * @throws PortolanError when the charter or the registry do not allow it
    */
   deploy(call: CallContext, name: string, request: DeployRequest): Promise<string>;
+}
+
+/** Records of predictions; `predictions` has them. */
+export interface Predictions {
+  /** Undefined for one that is not there, or not yet. */
+  find(call: CallContext, predictionId: string): Promise<PredictionHeader | undefined>;
 }
 
 /** What the charter in force says that concerns a release; `charter` has it. */

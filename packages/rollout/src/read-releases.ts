@@ -38,7 +38,7 @@ export async function requireRelease(
   deps: ReadDeps,
   call: CallContext,
   id: string,
-  action: "serving:read" | "serving:deploy" | "rollout:approve",
+  action: "serving:read" | "serving:deploy" | "rollout:approve" | "outcomes:write",
 ): Promise<StoredRelease> {
   const missing = (): PortolanError =>
     new PortolanError("kernel.not_found", { detail: `there is no release ${id}` });

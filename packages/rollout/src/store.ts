@@ -54,6 +54,16 @@ type CountedBlocksTable = {
   readonly block: number;
 };
 
+type PostedEventsTable = {
+  readonly release_id: string;
+  readonly event: string;
+  readonly prediction_digest: string;
+  readonly snapshot_version: number;
+  readonly arm: "candidate" | "control";
+  readonly reported_by: string;
+  readonly reported_at: number;
+};
+
 type CountsTable = {
   readonly release_id: string;
   readonly snapshot_version: number;
@@ -69,6 +79,7 @@ type RolloutTables = {
   "rollout.approvals": ApprovalsTable;
   "rollout.steps": StepsTable;
   "rollout.counted_blocks": CountedBlocksTable;
+  "rollout.posted_events": PostedEventsTable;
   "rollout.counts": CountsTable;
 };
 

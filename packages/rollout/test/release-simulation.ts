@@ -1,8 +1,10 @@
-import { type GuardName, guardNames, harmOf, noCounts } from "../src/judge-guards.ts";
+import { guardNames, harmOf, noCounts } from "../src/judge-guards.ts";
 import { defaultPlan, type ReleasePlan } from "../src/plan.ts";
 
 /** A generator of numbers in [0, 1). */
 type Random = () => number;
+
+type GuardName = (typeof guardNames)[number];
 
 /** Rates of events per request. */
 export type GuardRates = Readonly<Record<GuardName, number>>;

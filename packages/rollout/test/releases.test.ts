@@ -7,7 +7,7 @@ import {
   newId,
   PortolanError,
 } from "@portolan/kernel";
-import { ledgerMigrations } from "@portolan/ledger";
+import { ledgerMigrations, recordBatchDigest } from "@portolan/ledger";
 import type { PredictionHeader } from "@portolan/predictions/contract";
 import type { DeployRequest } from "@portolan/serving/contract";
 import {
@@ -25,6 +25,7 @@ import type { Release, ReleaseRequest } from "../src/contract.ts";
 import { countBlocks, rolloutMigrations, startReleaseController } from "../src/index.ts";
 import type { Endpoints, ReleaseTerms } from "../src/ports.ts";
 import { readRelease, readReleases } from "../src/read-releases.ts";
+import { reportEvents } from "../src/report-events.ts";
 import { type RolloutDeps, startRelease } from "../src/start-release.ts";
 import { aHeader } from "./prediction-headers.ts";
 
@@ -83,6 +84,7 @@ let blocks = 0;
 const authorizer = testAuthorizer({
   ml_engineer: ["serving:deploy", "serving:read"],
   approver_risk: ["rollout:approve", "serving:read"],
+  application: ["outcomes:write"],
 });
 const log = createLogger({ name: "rollout", level: "silent" });
 const engineer = (id = "usr_lee") => aCall({ id, roles: ["ml_engineer", "approver_risk"] });
@@ -290,6 +292,35 @@ describe("a release", () => {
     expect(await now(release)).toMatchObject({ state: "superseded", isSettled: true });
     expect(lastDeployed()).toEqual(theirs);
   });
+});
+
+test("events from elsewhere count once, for the version that was to answer, at the step that answered", async () => {
+  const release = await start({ plan: { ...plan, events: ["support"] } });
+  await looks();
+  await serve(10, 10);
+  const at = { endpoint, environment: "dev", snapshotVersion: endpoints.snapshot } as const;
+  const records: Record<string, PredictionHeader> = {
+    prd_own: aHeader({ ...at, version: 2, variant: "shadow" }),
+    prd_champion: aHeader({ ...at, version: 1 }),
+    prd_elsewhere: aHeader({ ...at, version: 1, endpoint: "delays" }),
+  };
+  const predictions = { find: async (_call: CallContext, id: string) => records[id] };
+  const reporting = { ...deps, predictions, recordBatch: recordBatchDigest };
+  const report = (predictionIds: string[], event = "support") =>
+    reportEvents(reporting, aCall({ roles: ["application"] }), release.id, { event, predictionIds });
+  expect(await report(["prd_own", "prd_champion", "prd_elsewhere", "prd_later"])).toEqual({
+    added: 2,
+    duplicates: 0,
+    unknown: ["prd_elsewhere", "prd_later"],
+  });
+  expect(await report(["prd_own"])).toMatchObject({ added: 0, duplicates: 1 });
+  expect((await now(release)).evidence[0]).toMatchObject({
+    candidate: { requests: 10, posted: { support: 1 } },
+    control: { requests: 10, posted: { support: 1 } },
+  });
+  await expect(report(["prd_own"], "orders")).rejects.toMatchObject({ code: "rollout.event_unknown" });
+  await rollBackRelease(deps, engineer(), release.id, "by hand");
+  await expect(report(["prd_own"])).rejects.toMatchObject({ code: "rollout.wrong_state" });
 });
 
 describe("a release is refused", () => {

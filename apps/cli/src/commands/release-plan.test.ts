@@ -9,9 +9,12 @@ const parse = (options: Partial<PlanOptions>) => parsePlan({ ...least, ...option
 
 test("what is said of a plan is sent, and nothing where nothing is said", async () => {
   expect(await parse({})).toBeUndefined();
-  expect(await parse({ sticky: "X-Patient", slow: "40", deadline: "600" })).toEqual({
+  expect(
+    await parse({ sticky: "X-Patient", slow: "40", deadline: "600", event: ["support-tickets"] }),
+  ).toEqual({
     sticky: { header: "x-patient" },
     slowMs: 40,
+    events: ["support-tickets"],
     deadlineSeconds: 600,
   });
   const step = { leastRequests: 500, leastSeconds: 60 };

@@ -19,6 +19,7 @@ export interface PlanOptions {
   readonly sticky?: string;
   readonly slow?: string;
   readonly deadline?: string;
+  readonly event?: readonly string[];
 }
 
 export function addPlanOptions(command: Command): Command {
@@ -31,6 +32,7 @@ export function addPlanOptions(command: Command): Command {
     .option("--least-seconds <count>", "shortest time of each of those steps", "60")
     .option("--sticky <by>", "request, principal, tenant, or a header's name: who keeps meeting one version")
     .option("--slow <ms>", "answers later than this are slow (default: the charter's p95)")
+    .option("--event <name...>", "harmful events that will be posted, e.g. support-tickets")
     .option("--deadline <seconds>", "undecided after this long, the champion stays");
 }
 
@@ -51,7 +53,7 @@ export async function parsePlan(
       mend: planMend,
     });
   }
-  const { shadow, internal = [], canary, sticky, slow, deadline } = options;
+  const { shadow, internal = [], canary, sticky, slow, deadline, event } = options;
   const least = {
     leastRequests: numberOf(options.leastRequests, "--least-requests"),
     leastSeconds: numberOf(options.leastSeconds, "--least-seconds"),
@@ -67,6 +69,7 @@ export async function parsePlan(
     ...(hasSteps ? { steps } : {}),
     ...(sticky === undefined ? {} : { sticky: parseSticky(sticky) }),
     ...(slow === undefined ? {} : { slowMs: numberOf(slow, "--slow") }),
+    ...(event === undefined ? {} : { events: [...event] }),
     ...(deadline === undefined ? {} : { deadlineSeconds: numberOf(deadline, "--deadline") }),
   };
   return Object.keys(plan).length === 0 ? undefined : plan;

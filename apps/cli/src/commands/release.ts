@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
-import type { Release, ReleaseList, ReleaseRequest } from "@portolan/rollout/contract";
+import type { EventReceipt, Release, ReleaseList, ReleaseRequest } from "@portolan/rollout/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { type CliContext, connect } from "../context.ts";
@@ -25,6 +25,7 @@ export function registerReleaseCommands(program: Command, contextOf: ContextOf):
   registerStart(release, contextOf);
   registerStatus(release, contextOf);
   registerChanges(release, contextOf);
+  registerReport(release, contextOf);
   registerRollback(release, contextOf);
 }
 
@@ -107,6 +108,25 @@ function registerChanges(release: Command, contextOf: ContextOf): void {
         const changed = await api.json<Release>({ method: "POST", path: `/v1/releases/${id}/${path}` });
         context.output.result(changed, describeRelease(changed));
       });
+}
+
+function registerReport(release: Command, contextOf: ContextOf): void {
+  release
+    .command("report <endpoint> <event> <predictions...>")
+    .description("Report harmful events that are known elsewhere, by the predictions that they follow from")
+    .option("--environment <name>", "of releases in several environments, this one's")
+    .addHelpText("after", "\nExample:\n  portolan release report churn support-tickets prd_… prd_… --as shop")
+    .action(async (endpoint: string, event: string, ids: string[], options: WhichOptions, self: Command) => {
+      const context = contextOf(self);
+      const api = await connect(context);
+      const { id } = await newest(api, endpoint, options);
+      const body = { event, predictionIds: ids };
+      const path = `/v1/releases/${id}/events`;
+      const receipt = await api.json<EventReceipt>({ method: "POST", path, body });
+      const { added, duplicates, unknown } = receipt;
+      const later = unknown.length === 0 ? "" : `; not known (yet): ${unknown.join(", ")}`;
+      context.output.result(receipt, `${added} added, ${duplicates} reported before${later}`);
+    });
 }
 
 function registerRollback(release: Command, contextOf: ContextOf): void {

@@ -61,7 +61,9 @@ function stepText(step: ReleaseStep): string {
 }
 
 function countText(counts: Release["evidence"][number]["candidate"] | undefined): string {
-  return counts ? [counts.requests, counts.errors, counts.slow, counts.fallbacks].join(", ") : "";
+  if (!counts) return "";
+  const posted = Object.entries(counts.posted ?? {}).map(([event, count]) => `${count} ${event}`);
+  return [counts.requests, counts.errors, counts.slow, counts.fallbacks, ...posted].join(", ");
 }
 
 function rangeText({ low, high }: { readonly low: number; readonly high: number }): string {

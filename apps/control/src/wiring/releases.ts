@@ -1,12 +1,16 @@
 import { type CharterDeps, inForceCharter, termsOf } from "@portolan/charter";
-import type { Endpoints, ReleaseController, RolloutDeps } from "@portolan/rollout";
+import { isPortolanError } from "@portolan/kernel";
+import { recordBatchDigest } from "@portolan/ledger";
+import { getPrediction, type PredictionsDeps } from "@portolan/predictions";
+import type { Endpoints, Predictions, ReleaseController, RolloutRouteDeps } from "@portolan/rollout";
 import { startReleaseController } from "@portolan/rollout";
 import { checkDeployment, type DeployDeps, deployEndpoint, findDeployed } from "@portolan/serving";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import type { ServingWiring } from "./serving.ts";
 
 export interface ReleasesWiring {
-  readonly releases: RolloutDeps;
+  readonly releases: RolloutRouteDeps;
   /** Begins to move releases on; `onReleases` of the foundation wakes it. */
   readonly startController: () => ReleaseController;
 }
@@ -16,7 +20,7 @@ export function wireReleases(
   base: Foundation,
   { authorizer, directory }: IdentityWiring,
   charter: CharterDeps,
-  serving: DeployDeps,
+  { serving, predictions }: Pick<ServingWiring, "serving" | "predictions">,
 ): ReleasesWiring {
   const { work, clock, log } = base;
   const endpoints = endpointsOf(base, serving);
@@ -34,12 +38,27 @@ export function wireReleases(
         },
       },
       wake: () => base.onReleases(),
+      predictions: predictionsOf(predictions),
+      recordBatch: recordBatchDigest,
     },
     startController: () => {
       const organisations = () => directory.organisations();
       const controller = startReleaseController({ work, clock, log, endpoints, organisations });
       base.onReleases = () => controller.wake();
       return controller;
+    },
+  };
+}
+
+function predictionsOf(deps: PredictionsDeps): Predictions {
+  return {
+    find: async (call, predictionId) => {
+      try {
+        return (await getPrediction(deps, call, predictionId)).header;
+      } catch (error) {
+        if (isPortolanError(error) && error.code === "kernel.not_found") return undefined;
+        throw error;
+      }
     },
   };
 }

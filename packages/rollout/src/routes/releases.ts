@@ -2,8 +2,9 @@ import { routeConfig } from "@portolan/http-contract";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { approveRelease, pauseRelease, resumeRelease, rollBackRelease } from "../change-release.ts";
-import { Release, ReleaseList, ReleaseRequest } from "../contract.ts";
+import { EventReceipt, EventReport, Release, ReleaseList, ReleaseRequest } from "../contract.ts";
 import { readRelease, readReleases } from "../read-releases.ts";
+import { type ReportDeps, reportEvents } from "../report-events.ts";
 import { type RolloutDeps, startRelease } from "../start-release.ts";
 
 const tags = ["releases"];
@@ -14,7 +15,7 @@ const RollBackBody = Type.Object(
   { additionalProperties: false },
 );
 
-export async function releaseRoutes(app: FastifyInstance, deps: RolloutDeps): Promise<void> {
+export async function releaseRoutes(app: FastifyInstance, deps: ReportDeps): Promise<void> {
   app.post<{ Params: Static<typeof EndpointParams>; Body: ReleaseRequest }>(
     "/v1/endpoints/:name/releases",
     {
@@ -59,6 +60,24 @@ export async function releaseRoutes(app: FastifyInstance, deps: RolloutDeps): Pr
     (request) => readRelease(deps, request.call, request.params.id),
   );
   changeRoutes(app, deps);
+  eventRoute(app, deps);
+}
+
+function eventRoute(app: FastifyInstance, deps: ReportDeps): void {
+  app.post<{ Params: Static<typeof ReleaseParams>; Body: EventReport }>(
+    "/v1/releases/:id/events",
+    {
+      config: routeConfig("outcomes:write", "recorded"),
+      schema: {
+        summary: "Report harmful events of a release's predictions, such as support tickets",
+        tags,
+        params: ReleaseParams,
+        body: EventReport,
+        response: { 200: EventReceipt },
+      },
+    },
+    (request) => reportEvents(deps, request.call, request.params.id, request.body),
+  );
 }
 
 const changes = [
