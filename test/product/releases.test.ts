@@ -18,8 +18,9 @@ const done = doneBy(() => product);
 const body = JSON.stringify({ inputs: [{ name: "x", shape: [1, 2], datatype: "FP32", data: [1, 2] }] });
 
 /** Asks without pause, a few requests at a time, until told to stop. */
-function traffic(): { readonly versions: Map<string, number>; readonly stop: () => Promise<void> } {
+function traffic() {
   const versions = new Map<string, number>();
+  const predictions: string[] = [];
   let isOver = false;
   const ask = async (): Promise<void> => {
     while (!isOver) {
@@ -30,12 +31,16 @@ function traffic(): { readonly versions: Map<string, number>; readonly stop: () 
         ? ((await answer.json()) as { model_version?: string })
         : {};
       versions.set(version, (versions.get(version) ?? 0) + 1);
+      const id = answer?.headers.get("x-portolan-prediction-id");
+      if (id && version === "1") predictions.push(id);
       await sleep(5);
     }
   };
   const askers = Array.from({ length: 8 }, ask);
   return {
     versions,
+    /** What version 1 answered. */
+    predictions,
     stop: async () => {
       isOver = true;
       await Promise.all(askers);
@@ -57,7 +62,10 @@ async function served(): Promise<number | undefined> {
 function start(version: number, ...kinds: readonly object[]) {
   const steps = kinds.map((step) => ({ ...step, leastRequests: 60, leastSeconds: 1 }));
   const plan = join(folder, "plan.json");
-  writeFileSync(plan, JSON.stringify({ steps, margin: { relative: 0.1, absolute: 0.08 } }));
+  writeFileSync(
+    plan,
+    JSON.stringify({ steps, margin: { relative: 0.1, absolute: 0.08 }, events: ["support"] }),
+  );
   return done(`release start delays delays ${version} --environment dev --plan ${plan}`);
 }
 const shadow = { kind: "shadow", sample: 1 };
@@ -85,6 +93,9 @@ test("a good version goes to champion, through a control that is killed on the w
   try {
     await start(2, shadow, ...canaries);
     await soon(async () => (await status()).step >= 1);
+    const [reported = ""] = load.predictions;
+    const { out: receipt } = await done(`release report delays support ${reported} --json`);
+    expect(JSON.parse(receipt)).toEqual({ added: 1, duplicates: 0, unknown: [] });
     const pid = product.kill("control");
     await product.untilRestarted("control", pid);
     await product.untilReady("control", 60_000);
