@@ -124,7 +124,8 @@ function releaseOf(
     approvalsNeeded: approvalsNeeded(environment, terms),
     deploymentId: found.deploymentId,
     reasons: ["begins"],
-    requestedBy: call.actor.id,
+    // Whoever has it asked for by a service is the one who may not approve it.
+    requestedBy: call.onBehalfOf ?? call.actor.id,
   };
 }
 
