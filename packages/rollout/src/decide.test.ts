@@ -1,4 +1,4 @@
-import { asEpochMicros, microsPerSecond } from "@portolan/kernel";
+import { asEpochMicros, formatInstant, microsPerSecond } from "@portolan/kernel";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { approvalsNeeded } from "./approvals.ts";
@@ -50,7 +50,7 @@ describe("a release", () => {
 
   test("moves on with its requests and its time, and not before", () => {
     expect(decide(standing(), [clean], after(60))).toMatchObject({ kind: "advance", to: 1 });
-    expect(decide(standing(), [clean], after(9)).kind).toBe("hold");
+    expect(decide(standing(), [clean], after(9)).reasons).toEqual([`not before ${formatInstant(after(10))}`]);
     expect(decide(standing({ stepSince: undefined }), [clean], after(60)).kind).toBe("hold");
     const few = step(counts(99), counts(2000));
     expect(decide(standing(), [few], after(60)).reasons).toEqual(["99 of 100 requests"]);

@@ -1,4 +1,4 @@
-import { type EpochMicros, microsPerSecond } from "@portolan/kernel";
+import { addMicros, type EpochMicros, formatInstant, microsPerSecond } from "@portolan/kernel";
 import type { RateBounds } from "./evidence/rate-bounds.ts";
 import {
   type ArmCounts,
@@ -96,7 +96,7 @@ function exposureLacking(
   if (stepSince === undefined) return ["waits for gateways to take the step"];
   const { candidate, control } = evidence ?? { candidate: noCounts, control: noCounts };
   const { requests } = candidate;
-  const secondsLeft = Math.ceil(present.leastSeconds - (now - stepSince) / microsPerSecond);
+  const notBefore = addMicros(stepSince, present.leastSeconds * microsPerSecond);
   const isAlone = present.kind === "canary" && control.requests === 0;
   return [
     ...(requests === 0 ? ["no data: the candidate has had no requests in this step"] : []),
@@ -104,7 +104,7 @@ function exposureLacking(
       ? [`${requests} of ${present.leastRequests} requests`]
       : []),
     ...(requests > 0 && isAlone ? ["no data: the champion has had no requests to compare with"] : []),
-    ...(secondsLeft > 0 ? [`another ${secondsLeft} s of this step`] : []),
+    ...(now < notBefore ? [`not before ${formatInstant(notBefore)}`] : []),
   ];
 }
 
