@@ -48,6 +48,10 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/endpoint.ts")).registerEndpointCommands,
   },
   {
+    names: ["release"],
+    load: async () => (await import("./commands/release.ts")).registerReleaseCommands,
+  },
+  {
     names: ["predict", "outcome"],
     load: async () => (await import("./commands/prediction.ts")).registerPredictionCommands,
   },

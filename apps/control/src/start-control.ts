@@ -11,7 +11,7 @@ import {
   requireGuardedMetrics,
   requireTls,
 } from "@portolan/identity";
-import { type Clock, isLoopback, kernelErrors, type Logger, messageOf } from "@portolan/kernel";
+import { type Clock, isLoopback, kernelErrors, type Logger } from "@portolan/kernel";
 import { createVerifyJob, ledgerErrors, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
 import { lineageErrors, registerLineageRoutes } from "@portolan/lineage";
 import { monitoringErrors, registerMonitoringRoutes } from "@portolan/monitoring";
@@ -20,6 +20,7 @@ import { onnxFormatErrors } from "@portolan/onnx-format";
 import { plannerErrors, registerPlannerRoutes } from "@portolan/planner";
 import { predictionsErrors, registerPredictionsRoutes } from "@portolan/predictions";
 import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
+import { registerRolloutRoutes, rolloutErrors } from "@portolan/rollout";
 import { registerScoringRoutes, scoringErrors } from "@portolan/scoring";
 import { registerServingRoutes, servingErrors } from "@portolan/serving";
 import { type MlflowRouteDeps, registerTrackingRoutes, trackingErrors } from "@portolan/tracking";
@@ -38,6 +39,7 @@ import { healthRoutes } from "./http/health.ts";
 import { addIssuerMetrics } from "./http/issuer-metrics.ts";
 import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
+import { repeating } from "./repeating.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { startArchiving } from "./wiring/archiving.ts";
@@ -50,6 +52,7 @@ import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
 import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
+import { type ReleasesWiring, wireReleases } from "./wiring/releases.ts";
 import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
 import { type ServingWiring, wireServing } from "./wiring/serving.ts";
 import { createRunTracking, runTokensOf, wireTracking } from "./wiring/tracking.ts";
@@ -79,6 +82,7 @@ export const errorCatalogue = {
   ...onnxFormatErrors,
   ...predictionsErrors,
   ...registryErrors,
+  ...rolloutErrors,
   ...scoringErrors,
   ...upstreamErrors,
   ...servingErrors,
@@ -91,6 +95,7 @@ export interface Wiring {
   readonly governance: GovernanceWiring;
   readonly monitoring: MonitoringWiring;
   readonly serving: ServingWiring;
+  readonly releases: ReleasesWiring;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
   readonly explaining: ExplainingWiring;
@@ -158,6 +163,7 @@ export async function assembleControl(
   const governance = wireGovernance(base, identity);
   const monitoring = wireMonitoring(base, identity, governance.registry);
   const serving = wireServing(base, identity, governance.charter, governance.registry, monitoring.profiles);
+  const releases = wireReleases(base, identity, governance.charter, serving);
   const tracking = wireTracking(base, identity, errorCatalogue);
   const trainers = await createRunTracking(base, identity, tracking);
   const { artifacts } = governance.registry;
@@ -178,6 +184,7 @@ export async function assembleControl(
     governance,
     monitoring,
     serving,
+    releases,
     data,
     scoring,
     explaining,
@@ -282,6 +289,7 @@ async function registerDomainRoutes(
     governance,
     monitoring,
     serving,
+    releases,
     data,
     scoring,
     explaining,
@@ -295,6 +303,7 @@ async function registerDomainRoutes(
   await registerEvaluationRoutes(app, governance.evaluation, governance.textEvaluation, explaining.explain);
   await registerMonitoringRoutes(app, monitoring.monitoring);
   await registerServingRoutes(app, serving.serving);
+  await registerRolloutRoutes(app, releases.releases);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
   await registerFeaturesRoutes(app, data.features);
@@ -314,10 +323,9 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
   };
 }
 
-async function startBackground(
-  { base, identity, governance, monitoring, serving, data, scoring, explaining, erasure, lineage }: Wiring,
-  sequencer: Sequencer,
-): Promise<{ stop(): Promise<void> }> {
+async function startBackground(wiring: Wiring, sequencer: Sequencer): Promise<{ stop(): Promise<void> }> {
+  const { base, identity, governance, monitoring, serving, data, scoring, explaining, erasure, lineage } =
+    wiring;
   const { database, clock, log, work, jobs } = base;
   const reconciler = await startReconciler({
     database,
@@ -346,6 +354,7 @@ async function startBackground(
   const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
   const subscriptions = await data.runSubscriptions();
   await lineage.retell();
+  const releases = wiring.releases.startController();
   // Side by side: a provider that does not answer must not keep a revocation from its gateways.
   const refreshing = [
     repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
@@ -358,6 +367,7 @@ async function startBackground(
   return {
     stop: async () => {
       for (const one of refreshing) clearInterval(one);
+      await releases.stop();
       await subscriptions.stop();
       await archiving.stop();
       await worker.stop();
@@ -378,18 +388,4 @@ async function retainData({
 async function finishRemovals({ base, erasure }: Pick<Wiring, "base" | "erasure">): Promise<void> {
   const finished = await erasure.finishRemovals();
   if (finished > 0) base.log.info({ finished }, "registry.removals.finished");
-}
-
-/** Runs it at every tick, and leaves out those that come while it still runs. */
-function repeating(everyMs: number, work: () => Promise<void>, log: Logger, failure: string): NodeJS.Timeout {
-  let running = false;
-  return setInterval(() => {
-    if (running) return;
-    running = true;
-    work()
-      .catch((error: unknown) => log.error({ error: messageOf(error) }, failure))
-      .finally(() => {
-        running = false;
-      });
-  }, everyMs);
 }

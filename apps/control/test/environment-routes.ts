@@ -292,6 +292,22 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   named("POST /v1/endpoints/:name/sunset/withdrawal", { environment: production, reason: "still needed" }),
   named("POST /v1/endpoints/:name/halt", { environment: production, reason: "to be sure" }),
   named("POST /v1/endpoints/:name/resume", { environment: production, reason: "all is well" }),
+  named("POST /v1/endpoints/:name/releases", { environment: production, model: "arrivals", version: 2 }),
+  {
+    kind: "listed",
+    route: "GET /v1/endpoints/:name/releases",
+    url: "/v1/endpoints/arrivals/releases",
+    of: "release",
+  },
+  found("GET /v1/releases/:id", "release", missingId("rel")),
+  found("POST /v1/releases/:id/approvals", "release", missingId("rel")),
+  found("POST /v1/releases/:id/pause", "release", missingId("rel")),
+  found("POST /v1/releases/:id/resume", "release", missingId("rel")),
+  found("POST /v1/releases/:id/events", "release", missingId("rel"), {
+    event: "support-tickets",
+    predictionIds: [missingId("prd")],
+  }),
+  found("POST /v1/releases/:id/rollback", "release", missingId("rel"), { reason: "mine now" }),
   {
     kind: "shared",
     route: "GET /v1/snapshots/latest",

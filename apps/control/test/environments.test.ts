@@ -9,6 +9,7 @@ import { type DeclaredRoute, type InProcessControl, openControl } from "./in-pro
 import { lineageEvent } from "./lineage-event.ts";
 import { oneBlock } from "./mutating-routes-models.ts";
 import type { World } from "./mutating-world.ts";
+import { releaseRow } from "./release-row.ts";
 
 let control: InProcessControl;
 let world: World;
@@ -207,6 +208,7 @@ async function fillProduction(): Promise<void> {
         }),
       ],
     );
+    await insert(...releaseRow(id("release", "release"), organisation, deployment, now));
     await insert(
       `insert into serving.snapshots (organisation_id, version, content_digest, signed, manifest, fetchable, placed, created_at)
        values ($1, 1, 'd', '{"payload":"","keyId":"","signature":""}', '{}', $2, '[]', $3)`,

@@ -126,7 +126,7 @@ test("a variant that fails gives its requests back to the endpoint's own version
   await versions.end(next);
   const answer = await answerByChain(deps, asked(route, versions, "next"));
   expect(answer.by.route.model.version).toBe(1);
-  expect(answer.fallback).toEqual({ answeredBy: "champion", reason: "unavailable" });
+  expect(answer.fallback).toMatchObject({ answeredBy: "champion", reason: "unavailable" });
 });
 
 test("who is turned away for want of room gets no other model, but what costs none", async () => {
@@ -143,7 +143,7 @@ test("who is turned away for want of room gets no other model, but what costs no
   // Health is kept by version, so another request that is under way is seen by this one.
   expect(limit.acquire("high")).toBe(true);
   const answer = await answerByChain(deps, asked(route, versions));
-  expect(answer.fallback).toEqual({ answeredBy: "fixed", reason: "overloaded" });
+  expect(answer.fallback).toMatchObject({ answeredBy: "fixed", reason: "overloaded" });
   limit.release(0, performance.now());
   expect((await answerByChain(deps, asked(route, versions))).fallback).toBeUndefined();
 });

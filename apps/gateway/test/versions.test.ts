@@ -183,6 +183,36 @@ test("a shadow that fails is left alone by its circuit, costs what it ran, and i
   expect(Number(seconds)).toBeGreaterThan(0.05);
 });
 
+test("a variant has no share until its bytes are here, and what the champion answers in its place is on the record as its failure", async () => {
+  const split = (name: string) => ({
+    seed: "s",
+    sticky: "request" as const,
+    split: [{ variant: name, weight: 100 }],
+    rules: [],
+  });
+  const absent = variant("next", "split", 2, 1);
+  installation.add("waiting", model(0), {
+    variants: [{ ...absent, model: { ...absent.model, digest: `sha256:${"0".repeat(64)}` } }],
+    traffic: split("next"),
+  });
+  installation.add("failing", model(0), {
+    nonFiniteOutputs: "fallback",
+    variants: [variant("next", "split", 3, Number.NaN)],
+    traffic: split("next"),
+  });
+  await installation.publish(1);
+  const gateway = await installation.start();
+  const waited = await ask(gateway, "waiting");
+  expect([waited.score, waited.headers.get("x-portolan-fallback")]).toEqual([scoreOf(0), null]);
+  const failed = await ask(gateway, "failing");
+  expect([failed.score, failed.headers.get("x-portolan-fallback")]).toEqual([scoreOf(0), "non_finite"]);
+  const answered = (await recordsOf(gateway)).filter(({ status }) => status.kind === "ok");
+  expect(answered.map(({ context }) => [context.endpoint, context.variant, context.insteadOf])).toEqual([
+    ["waiting", "champion", undefined],
+    ["failing", "fallback", { name: "score", version: "3" }],
+  ]);
+});
+
 describe("the fallback chain", () => {
   const one = '{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[3]}]}';
   /** An imported model that takes far longer than its callers have. */

@@ -140,6 +140,12 @@ export const actions = {
   "serving:deploy": action("releases", "one", "serving:read", "Create or change an endpoint"),
   "serving:halt": action("releases", "one", "serving:read", "Stop an endpoint at once"),
   "serving:resume": action("releases", "one", "serving:read", "Let a halted endpoint go on"),
+  "rollout:approve": action(
+    "releases",
+    "one",
+    "serving:read",
+    "Approve a release that somebody else asked for",
+  ),
   "serving:read": action("reads", "one", "serving:read", "Read endpoints, their state and snapshots"),
   "serving:declare_gateway": action("serves", "one", "serving:read", "Declare where a gateway stands"),
   "serving:predict": action("serves", "one", "serving:read", "Ask an endpoint for predictions"),

@@ -44,6 +44,7 @@ export const idPrefixes = {
   scoring: "sco",
   notice: "ntc",
   subscription: "sub",
+  release: "rel",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

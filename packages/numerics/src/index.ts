@@ -1,3 +1,4 @@
+export * from "./beta.ts";
 export * from "./beyond-range.ts";
 export * from "./chi-squared.ts";
 export * from "./divergence.ts";

@@ -43,6 +43,12 @@ export const PredictionContext = Type.Object({
     }),
   ),
   variant: Type.Enum([...variants]),
+  insteadOf: Type.Optional(
+    Type.Object(
+      { name: text(200, "Model name"), version: text(64, "Model version") },
+      { description: "Of a fallback: the version that should have answered" },
+    ),
+  ),
   backend: Type.Optional(
     Type.Object({
       hardware: text(20, "What the model ran on: cpu, gpu or edge"),
@@ -334,6 +340,11 @@ export interface BlockAddress {
   readonly writerId: Id<"writer">;
   readonly epoch: number;
   readonly block: number;
+}
+
+/** A block that control has accepted, as those see it who count what it says. */
+export interface AcceptedBlock extends BlockAddress {
+  readonly headers: readonly PredictionHeader[];
 }
 
 /** A prediction as control reads it back. */

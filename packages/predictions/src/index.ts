@@ -1,6 +1,7 @@
 import type { Authorizer, Clock, MigrationSet, RecordBatch, UnitOfWork } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { PartFiles } from "./archive/part-files.ts";
+import type { AcceptDeps } from "./control/accept-blocks.ts";
 import { Anchorer } from "./control/anchor.ts";
 import { deliveryRoutes } from "./routes/deliveries.ts";
 import { holdRoutes } from "./routes/holds.ts";
@@ -54,6 +55,8 @@ export interface PredictionsDeps {
   readonly recordBatch: RecordBatch;
   readonly files: PartFiles;
   readonly anchorer: Anchorer;
+  /** See `AcceptDeps`. */
+  readonly onAccepted?: NonNullable<AcceptDeps["onAccepted"]>;
 }
 
 /** `acceptedFolder` is `PORTOLAN_HOME/accepted`; `keysFolder` holds the keys that its payloads are sealed with, absent: they are not. */

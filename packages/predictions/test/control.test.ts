@@ -5,7 +5,7 @@ import { asEpochMicros, newId } from "@portolan/kernel";
 import { aCall } from "@portolan/testkit";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { PredictionId } from "../src/contract.ts";
+import type { AcceptedBlock, PredictionId } from "../src/contract.ts";
 import { acceptBlocks } from "../src/control/accept-blocks.ts";
 import { erasePredictions } from "../src/control/erase-predictions.ts";
 import { getPrediction, listPredictions, provePrediction } from "../src/control/read-predictions.ts";
@@ -84,6 +84,20 @@ describe("acceptance", () => {
       kind: "gap",
       last: { epoch: 1, block: 0 },
     });
+  });
+
+  test("who counts accepted blocks sees each before it is acknowledged, again where a crash cut that off", async () => {
+    const seen: number[] = [];
+    const counting = async (_call: unknown, accepted: readonly AcceptedBlock[]): Promise<void> => {
+      for (const { headers } of accepted) seen.push(headers.length);
+      if (seen.length === 1) throw new Error("killed");
+    };
+    const deps = { ...control.deps, onAccepted: counting };
+    await expect(acceptBlocks(deps, control.gateway(), block(0))).rejects.toThrow("killed");
+    expect(await acceptBlocks(deps, control.gateway(), block(0))).toMatchObject({ duplicates: 1 });
+    expect(seen).toEqual([20, 20]);
+    expect(await acceptBlocks(deps, control.gateway(), block(2))).toMatchObject({ kind: "gap" });
+    expect(seen).toHaveLength(2);
   });
 
   test("another principal cannot speak for the writer, and the attempt is on the ledger", async () => {

@@ -63,6 +63,36 @@ export async function deployEndpoint(
   name: string,
   asked: DeployRequest,
 ): Promise<DeployedRoute> {
+  const { request, facts, compute } = await prepare(deps, call, name, asked);
+  const route = await deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts, compute));
+  return { ...route, compute };
+}
+
+/**
+ * Asks whether a deployment would be allowed, and changes nothing; what the charter excludes leaves its ledger row here too.
+ * @throws PortolanError what `deployEndpoint` throws for it
+ */
+export async function checkDeployment(
+  deps: DeployDeps,
+  call: CallContext,
+  name: string,
+  asked: DeployRequest,
+): Promise<void> {
+  await prepare(deps, call, name, asked);
+}
+
+interface Prepared {
+  readonly request: DeployRequest;
+  readonly facts: Omit<RouteFacts, "previous">;
+  readonly compute: ComputeVerdict | null;
+}
+
+async function prepare(
+  deps: DeployDeps,
+  call: CallContext,
+  name: string,
+  asked: DeployRequest,
+): Promise<Prepared> {
   const { organisationId } = call.actor;
   const useCase = await deps.useCases.find(call, asked.useCaseId);
   await deps.authorizer.require(call, "serving:deploy", {
@@ -92,9 +122,7 @@ export async function deployEndpoint(
   const facts = { useCase, charter, model, ...beside, backends };
   await requireUpstreamPlaces(deps, call, name, request, facts);
   requireRouting(request, facts);
-  const compute = withBackends(measured, backends);
-  const route = await deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts, compute));
-  return { ...route, compute };
+  return { request, facts, compute: withBackends(measured, backends) };
 }
 
 /** No version of the endpoint is asked where the charter does not allow it, whatever its part in the route. */

@@ -10,16 +10,16 @@ import {
 } from "@portolan/kernel";
 import type { Gateway, GatewayDeclaration } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
-import { excludedRoutes, type PlacedRoute } from "./snapshot/placed-parts.ts";
 import {
   findGateway,
   findGatewayOf,
   keepAccount,
-  latestSnapshot,
   listGateways,
   saveExclusions,
   saveGateway,
-} from "./store.ts";
+} from "./gateway-store.ts";
+import { excludedRoutes, type PlacedRoute } from "./snapshot/placed-parts.ts";
+import { latestSnapshot } from "./store.ts";
 
 export interface GatewayDeps {
   readonly work: UnitOfWork;

@@ -7,7 +7,7 @@ import { haltRoutes } from "./routes/halts.ts";
 import { type SnapshotRouteDeps, snapshotRoutes } from "./routes/snapshots.ts";
 import { sunsetRoutes } from "./routes/sunsets.ts";
 
-export { type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
+export { checkDeployment, type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
 export { askingBounds, requireServable } from "./derive-route.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
 export { type Filling, findFillings } from "./find-fillings.ts";
@@ -19,7 +19,7 @@ export {
   type SnapshotPublisher,
 } from "./snapshot/publish-snapshot.ts";
 export type { PartRefusal } from "./snapshot/refusals.ts";
-export { findDeployment } from "./store.ts";
+export { findDeployed, findDeployment } from "./store.ts";
 export { requireUpstreamPlace } from "./upstream-places.ts";
 
 export const servingMigrations: MigrationSet = {

@@ -1,6 +1,6 @@
 import { asEpochMicros, type Environment, type Sql } from "@portolan/kernel";
 import { sql } from "kysely";
-import type { DeployRequest, Endpoint, Gateway } from "./endpoint.ts";
+import type { DeployRequest, Endpoint } from "./endpoint.ts";
 import type { HaltRow, HaltsTable } from "./halts/halt-store.ts";
 import type { ServedMark } from "./served-routes.ts";
 import type { Fetchable, PlacedRoute } from "./snapshot/placed-parts.ts";
@@ -44,26 +44,7 @@ type SnapshotsTable = {
   readonly created_at: number;
 };
 
-type GatewaysTable = {
-  readonly organisation_id: string;
-  readonly name: string;
-  readonly region: string;
-  readonly owner: string;
-  readonly declared_at: number;
-  readonly declared_by: string;
-  readonly account: string | null;
-  readonly excluded: readonly string[];
-};
-
-type GatewayAccountsTable = {
-  readonly organisation_id: string;
-  readonly account: string;
-  readonly gateway: string;
-};
-
 type ServingTables = {
-  "serving.gateways": GatewaysTable;
-  "serving.gateway_accounts": GatewayAccountsTable;
   "serving.endpoints": EndpointsTable;
   "serving.halts": HaltsTable;
   "serving.sunsets": SunsetsTable;
@@ -184,7 +165,29 @@ export interface Deployed extends Omit<Endpoint, "id" | "stopped" | "compute"> {
 }
 
 export async function listDeployed(session: Sql, organisationId: string): Promise<Deployed[]> {
-  const rows = await tables(session)
+  const rows = await deployments(session, organisationId)
+    .orderBy("e.name")
+    .orderBy("e.environment")
+    .execute();
+  return rows.map(toDeployed);
+}
+
+/** One endpoint with its deployment in force. */
+export async function findDeployed(
+  session: Sql,
+  organisationId: string,
+  environment: Environment,
+  name: string,
+): Promise<Deployed | undefined> {
+  const row = await deployments(session, organisationId)
+    .where("e.environment", "=", environment)
+    .where("e.name", "=", name)
+    .executeTakeFirst();
+  return row && toDeployed(row);
+}
+
+function deployments(session: Sql, organisationId: string) {
+  return tables(session)
     .selectFrom("serving.endpoints as e")
     .innerJoin("serving.deployments as d", "d.id", "e.deployment_id")
     .leftJoin("serving.deployments as p", "p.id", "d.previous_id")
@@ -199,11 +202,13 @@ export async function listDeployed(session: Sql, organisationId: string): Promis
       join.onRef("s.endpoint_id", "=", "e.id").on("s.withdrawn_at", "is", null),
     )
     .select(["h.reason", "h.halted_at", "h.halted_by"])
-    .select(["s.reason as sunset_reason", "s.successor", "s.announced_at", "s.ends_at"])
-    .orderBy("e.name")
-    .orderBy("e.environment")
-    .execute();
-  return rows.map((row) => ({
+    .select(["s.reason as sunset_reason", "s.successor", "s.announced_at", "s.ends_at"]);
+}
+
+type DeployedRow = Awaited<ReturnType<ReturnType<typeof deployments>["execute"]>>[number];
+
+function toDeployed(row: DeployedRow): Deployed {
+  return {
     endpointId: row.id,
     name: row.name,
     environment: row.environment,
@@ -232,7 +237,7 @@ export async function listDeployed(session: Sql, organisationId: string): Promis
             ends_at: row.ends_at,
           },
     served: row.served,
-  }));
+  };
 }
 
 /** Notes what a saved snapshot made of an endpoint, in that snapshot's transaction. */
@@ -277,106 +282,6 @@ export async function saveSnapshot(session: Sql, row: SnapshotRow): Promise<bool
     .where("deployed_at", "<=", row.created_at)
     .execute();
   return true;
-}
-
-export async function findGateway(
-  session: Sql,
-  organisationId: string,
-  name: string,
-): Promise<Gateway | undefined> {
-  const row = await tables(session)
-    .selectFrom("serving.gateways")
-    .selectAll()
-    .where("organisation_id", "=", organisationId)
-    .where("name", "=", name)
-    .executeTakeFirst();
-  return row && toGateway(row);
-}
-
-/** The one gateway that an account may speak for, if it is or ever was kept to one. */
-export async function findGatewayOf(
-  session: Sql,
-  organisationId: string,
-  account: string,
-): Promise<Gateway | undefined> {
-  const row = await tables(session)
-    .selectFrom("serving.gateway_accounts as a")
-    .innerJoin("serving.gateways as g", (join) =>
-      join.onRef("g.organisation_id", "=", "a.organisation_id").onRef("g.name", "=", "a.gateway"),
-    )
-    .selectAll("g")
-    .where("a.organisation_id", "=", organisationId)
-    .where("a.account", "=", account)
-    .executeTakeFirst();
-  return row && toGateway(row);
-}
-
-/** Keeps an account to a gateway for good; the one that it was kept to before stays. */
-export async function keepAccount(
-  session: Sql,
-  organisationId: string,
-  account: string,
-  gateway: string,
-): Promise<void> {
-  await tables(session)
-    .insertInto("serving.gateway_accounts")
-    .values({ organisation_id: organisationId, account, gateway })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
-}
-
-export async function listGateways(session: Sql, organisationId: string): Promise<Gateway[]> {
-  const rows = await tables(session)
-    .selectFrom("serving.gateways")
-    .selectAll()
-    .where("organisation_id", "=", organisationId)
-    .orderBy("name")
-    .execute();
-  return rows.map(toGateway);
-}
-
-export async function saveGateway(session: Sql, organisationId: string, gateway: Gateway): Promise<void> {
-  const { name, region, owner, account = null, declaredAt, declaredBy, excluded } = gateway;
-  const values = {
-    region,
-    owner,
-    account,
-    declared_at: declaredAt,
-    declared_by: declaredBy,
-    excluded: json<readonly string[]>(excluded),
-  };
-  await tables(session)
-    .insertInto("serving.gateways")
-    .values({ organisation_id: organisationId, name, ...values })
-    .onConflict((conflict) => conflict.columns(["organisation_id", "name"]).doUpdateSet(values))
-    .execute();
-}
-
-export async function saveExclusions(
-  session: Sql,
-  organisationId: string,
-  name: string,
-  excluded: readonly string[],
-): Promise<void> {
-  await tables(session)
-    .updateTable("serving.gateways")
-    .set({ excluded: json<readonly string[]>(excluded) })
-    .where("organisation_id", "=", organisationId)
-    .where("name", "=", name)
-    .execute();
-}
-
-function toGateway(row: GatewaysTable): Gateway {
-  const { name, region, owner, excluded } = row;
-  return {
-    name,
-    region,
-    owner,
-    declaredAt: row.declared_at,
-    declaredBy: row.declared_by,
-    ...(row.account === null ? {} : { account: row.account }),
-    excluded: [...excluded],
-  };
 }
 
 function json<T>(value: unknown) {

@@ -27,6 +27,7 @@ import { openFolderObjectStore } from "@portolan/objectstore";
 import { plannerMigrations } from "@portolan/planner";
 import { predictionsMigrations } from "@portolan/predictions";
 import { registryMigrations } from "@portolan/registry";
+import { rolloutMigrations } from "@portolan/rollout";
 import { scoringMigrations } from "@portolan/scoring";
 import { servingMigrations } from "@portolan/serving";
 import { trackingMigrations } from "@portolan/tracking";
@@ -46,6 +47,8 @@ export interface Foundation {
   readonly objects: ObjectStore;
   /** Called after every commit; wakes the ledger's sequencer once that runs. */
   onCommitted: () => void;
+  /** Set once the release controller runs; called when there is news of a release. */
+  onReleases: () => void;
   /** Set once the reconciler runs; called after every commit that noted an intention. */
   onIntents: () => void;
 }
@@ -60,6 +63,7 @@ export const migrationSets = [
   evaluationMigrations,
   servingMigrations,
   predictionsMigrations,
+  rolloutMigrations,
   dataMigrations,
   featuresMigrations,
   monitoringMigrations,
@@ -136,6 +140,7 @@ export async function layFoundation(
     get onIntents() {
       return hooks.intents;
     },
+    onReleases: () => undefined,
   };
 }
 

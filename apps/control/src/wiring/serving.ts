@@ -29,6 +29,7 @@ import {
 } from "@portolan/predictions";
 import { findLoadedBytes, type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
+import { countBlocks } from "@portolan/rollout";
 import {
   type CharterInForce,
   createSnapshotPublisher,
@@ -70,7 +71,7 @@ export function wireServing(
   const charters = chartersInForce(charter);
   const publisher = wirePublisher(base, identity, charters, profiles);
   const predictions = createPredictionsDeps(
-    { uow: work, authorizer, clock, recordBatch: recordBatchDigest },
+    { uow: work, authorizer, clock, recordBatch: recordBatchDigest, onAccepted: countingReleases(base) },
     join(config.PORTOLAN_HOME, "accepted"),
     join(config.PORTOLAN_HOME, "keys", "predictions"),
   );
@@ -115,6 +116,11 @@ export function wireServing(
       }
     },
   };
+}
+
+/** What accepted blocks say of the releases under way. */
+function countingReleases(base: Foundation): NonNullable<PredictionsDeps["onAccepted"]> {
+  return (call, blocks) => countBlocks({ work: base.work, wake: () => base.onReleases() }, call, blocks);
 }
 
 /** By digest too: a plan over another definition of the view computes nothing, as it finds nothing online. */

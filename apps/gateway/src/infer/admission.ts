@@ -142,8 +142,8 @@ function priorityOf({ waitMs, isExcess }: Turn): RunPriority | Promise<RunPriori
 }
 
 /**
- * The version that is to answer: the one that the request names, which rules and shares do not move; else the variant that they give it to, or the
- * champion where it is asked first.
+ * The version that is to answer: the one that the request names, which rules and shares do not move; else the variant that they give it to, if it
+ * is loaded, or the champion where it is asked first.
  */
 export function chosenVersion(
   { champion, caller, limit }: Pick<Admission, "champion" | "caller" | "limit">,
@@ -161,5 +161,7 @@ export function chosenVersion(
     requestId,
     header: (name) => headerText(headers[name]),
   });
-  return champion.others.splits.get(variant) ?? first;
+  const split = champion.others.splits.get(variant);
+  // Until its bytes are here a variant has no share: it is no failure of a version that it was not there yet.
+  return split?.model ? split : first;
 }

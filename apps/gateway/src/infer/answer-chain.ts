@@ -26,6 +26,14 @@ export type FallbackReason =
   | "non_finite"
   | "features_missing";
 
+/** Why another answered than the version that should have. */
+export interface ChainFallback {
+  readonly reason: FallbackReason;
+  readonly answeredBy: AnsweredBy;
+  /** The version that should have answered. */
+  readonly insteadOf: ActiveRoute;
+}
+
 export interface ChainAnswer {
   readonly outputs: readonly Tensor[];
   /** What the model that answered got; absent where none did. */
@@ -34,7 +42,7 @@ export interface ChainAnswer {
   readonly request: InferRequest;
   /** The version that answered; for a rule or a fixed answer, the one that should have. */
   readonly by: ActiveRoute;
-  readonly fallback?: { readonly reason: FallbackReason; readonly answeredBy: AnsweredBy } | undefined;
+  readonly fallback?: ChainFallback | undefined;
   /** Why the places before this one did not answer; absent where the first did. */
   readonly failover?: FallbackReason | undefined;
   readonly used: VersionAnswer["used"];
@@ -88,7 +96,7 @@ export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<Chai
     if (step.kind === "local") {
       const outputs = localAnswer(asked.champion, step.step, asked.request);
       if (!outputs) continue;
-      const fallback = { reason, answeredBy: step.step.kind };
+      const fallback = { reason, answeredBy: step.step.kind, insteadOf: asked.chosen };
       return { outputs, request: asked.request, by: asked.champion, used: [], fallback };
     }
     // Whoever is turned away for want of capacity would only take it from somebody else.
@@ -101,7 +109,7 @@ export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<Chai
     if (next.kind === "not") continue;
     return step.kind === "backend"
       ? { ...next.answer, failover: reason }
-      : { ...next.answer, fallback: { reason, answeredBy: step.answeredBy } };
+      : { ...next.answer, fallback: { reason, answeredBy: step.answeredBy, insteadOf: asked.chosen } };
   }
   throw first.fault;
 }

@@ -9,6 +9,7 @@ import type { Progress } from "./progress.ts";
 import { appendRecord } from "./record-prediction.ts";
 import { replayedId } from "./replayed-id.ts";
 import { runVersion, type VersionAnswer } from "./run-model.ts";
+import { hadNoTurn, shadowReason } from "./shadow-outcome.ts";
 
 export interface MirrorDeps extends ChainDeps {
   readonly writer: PredictionWriter;
@@ -33,7 +34,9 @@ export function mirror(
 ): void {
   for (const { version, sample } of asked.champion.others.shadows) {
     if (sample < 1 && Math.random() >= sample) continue;
-    if (copies >= mostCopies) count(deps.metrics, version, "dropped");
+    // It is no failure of a version that its bytes are not here yet.
+    if (!version.model) count(deps.metrics, version, "unavailable");
+    else if (copies >= mostCopies) count(deps.metrics, version, "dropped");
     else {
       copies++;
       setImmediate(() => void show(deps, version, asked, call, progress));
@@ -88,11 +91,10 @@ async function show(
   }
 }
 
-/** A copy goes behind every caller's request: one that never had its turn says nothing about the model, and neither does one that it cannot take. */
+/** What a copy says of the model; one that it cannot take says nothing. */
 function tell(breaker: CircuitBreaker, outcome: RunOutcome): void {
-  const hadNoTurn = outcome.kind === "overloaded" || (outcome.kind === "timeout" && outcome.ranMs === 0);
   if (outcome.kind === "ok") breaker.succeeded(performance.now(), outcome.runMicros / 1000);
-  else if (hadNoTurn || outcome.kind === "failed") breaker.abstained();
+  else if (hadNoTurn(outcome) || outcome.kind === "failed") breaker.abstained();
   else breaker.failed(performance.now());
 }
 
@@ -109,7 +111,7 @@ async function record(
   };
   const place = { context: version.context, durability: "buffered" } as const;
   if (outcome.kind !== "ok") {
-    const status = { kind: "error", httpStatus: 503, reason: `shadow ${outcome.kind}` } as const;
+    const status = { kind: "error", httpStatus: 503, reason: shadowReason(outcome) } as const;
     // A run that came to nothing took its time all the same.
     if (outcome.kind === "timeout") meter(metrics, version, 0, (outcome.ranMs ?? totalMs) * 1000);
     await appendRecord(writer, progress, place, { inputs, latency, status });

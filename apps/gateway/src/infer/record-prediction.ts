@@ -8,6 +8,7 @@ import type {
 } from "@portolan/predictions/contract";
 import type { ServingErrorCode } from "@portolan/serving/policy";
 import type { ChainAnswer } from "./answer-chain.ts";
+import { inPlaceOf } from "./fallback-context.ts";
 import type { InferCall, WrittenAnswer } from "./infer-call.ts";
 import { latencyOf, type Progress } from "./progress.ts";
 import { replayedId } from "./replayed-id.ts";
@@ -104,5 +105,5 @@ const answered = { kind: "ok" } as const;
 function contextOf({ by, fallback, failover }: ChainAnswer): PredictionContext {
   if (!fallback) return failover && by.backend ? by.backend.failoverContext : by.context;
   const isLocal = fallback.answeredBy === "rule" || fallback.answeredBy === "fixed";
-  return isLocal ? by.ruleContext : by.fallbackContext;
+  return inPlaceOf(isLocal ? by.ruleContext : by.fallbackContext, fallback.insteadOf);
 }

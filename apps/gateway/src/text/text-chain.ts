@@ -2,7 +2,7 @@ import { isPortolanError } from "@portolan/kernel";
 import type { RetryBudget, RunPriority, TextModel, TextRequest } from "@portolan/serving/policy";
 import { badRequest, writeTextRequest } from "@portolan/serving/policy";
 import { fault } from "../http/answers.ts";
-import type { AnsweredBy, FallbackReason } from "../infer/answer-chain.ts";
+import type { AnsweredBy, ChainFallback, FallbackReason } from "../infer/answer-chain.ts";
 import type { HealthBook } from "../infer/health-book.ts";
 import { callerGone, faultOf } from "../infer/run-model.ts";
 import type { UpstreamCall, UpstreamCalls } from "../infer/upstream-calls.ts";
@@ -13,7 +13,7 @@ import { upstreamRefusal } from "./openai-errors.ts";
 /** The beginning of a text answer: from here on no other version is asked. */
 export interface TextBeginning {
   readonly by: ActiveRoute;
-  readonly fallback?: { readonly reason: FallbackReason; readonly answeredBy: AnsweredBy };
+  readonly fallback?: ChainFallback;
   readonly contentType: string;
   /** Of a stream its first part; otherwise the whole answer. */
   readonly first: Uint8Array;
@@ -64,7 +64,10 @@ export async function beginText(health: HealthBook, asked: TextAsked): Promise<T
     // Whoever is turned away for want of capacity would only take it from somebody else.
     if (attempt.reason === "overloaded") break;
     const next = await tryVersion(health, asked, version, at < others.length - 1);
-    if (next.kind === "begun") return { ...next.beginning, fallback: { reason: attempt.reason, answeredBy } };
+    if (next.kind === "begun") {
+      const fallback = { reason: attempt.reason, answeredBy, insteadOf: asked.chosen };
+      return { ...next.beginning, fallback };
+    }
   }
   throw attempt.fault;
 }

@@ -9,6 +9,7 @@ import {
 import type { Counter, Metrics } from "@portolan/telemetry";
 import type { Admission } from "../infer/admission.ts";
 import { conclude } from "../infer/conclude.ts";
+import { inPlaceOf } from "../infer/fallback-context.ts";
 import type { InferDeps } from "../infer/infer.ts";
 import { latencyOf, type Progress, sinceMicros } from "../infer/progress.ts";
 import { appendRecord } from "../infer/record-prediction.ts";
@@ -60,7 +61,7 @@ export async function endText(
     ...(meter.finishReason === undefined ? {} : { finishReason: meter.finishReason }),
     ...(isTruncated ? { truncated: true } : {}),
   };
-  const context = fallback ? by.fallbackContext : by.context;
+  const context = fallback ? inPlaceOf(by.fallbackContext, fallback.insteadOf) : by.context;
   const id = await appendRecord(
     deps.writer,
     progress,

@@ -249,6 +249,17 @@ describe("scope and environment", () => {
       allowed(holder("approver_risk"), "registry:promote", { ...model, environment: "production" }),
     ).toBe(true);
   });
+  test("leads and approvers approve releases; whoever only deploys does not", () => {
+    const endpoint = { ...model, type: "Endpoint" } as const;
+    const may = (action: string) => roleNames.filter((role) => allowed(holder(role), action, endpoint));
+    expect(may("rollout:approve")).toEqual([
+      "platform_admin",
+      "team_lead",
+      "approver_risk",
+      "approver_compliance",
+    ]);
+    expect(may("serving:deploy")).toEqual(["platform_admin", "team_lead", "ml_engineer", "ci"]);
+  });
 });
 
 describe("signatures and self", () => {

@@ -6,7 +6,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { PartFiles } from "../archive/part-files.ts";
-import type { PredictionHeader } from "../contract.ts";
+import type { AcceptedBlock, PredictionHeader } from "../contract.ts";
 import { type OpenedBlock, openBlock } from "../format/block.ts";
 import { corrupt } from "../format/payload-codec.ts";
 import { closedBlocks } from "../format/reader.ts";
@@ -21,6 +21,11 @@ export interface AcceptDeps extends RecordReadsDeps {
   readonly authorizer: Authorizer;
   readonly files: PartFiles;
   readonly anchorer: Anchorer;
+  /**
+   * Sees the blocks of each delivery before it is acknowledged, those too that came before: after a crash a gateway sends them again. Must be
+   * repeatable. What it throws, the delivery throws: the gateway tries again.
+   */
+  readonly onAccepted?: (call: CallContext, blocks: readonly AcceptedBlock[]) => Promise<void>;
 }
 
 export type AcceptVerdict =
@@ -56,10 +61,15 @@ export async function acceptBlocks(
     // Also of blocks that came before: what a crash left out is made up for before the gateway may forget it.
     for (const { headers } of blocks) await recordReads(deps, call, headers);
     await deps.anchorer.anchor();
+    await deps.onAccepted?.(call, blocks.map(addressed));
     for (const organisationId of organisations)
       await joinOutcomes(deps.uow, deps.files, call, organisationId);
   }
   return verdict;
+}
+
+function addressed({ writerId, end: { epoch, block }, headers }: OpenedBlock): AcceptedBlock {
+  return { writerId, epoch, block, headers };
 }
 
 /** Each organisation and environment that the records speak for, once. */

@@ -8,7 +8,7 @@ interface Counted {
 }
 
 /**
- * Bounds what a flood of refusals costs: per client, endpoint and reason the first few of a second are logged one
+ * Bounds what a flood of refusals costs: per client, endpoint, version and reason the first few of a second are logged one
  * by one, the others are counted. Beyond 10,000 such keys in a second the rest are counted per organisation.
  */
 export class RefusalCounter {
@@ -69,6 +69,9 @@ function keyOf({ principal, context, httpStatus, reason }: RefusalRecord): strin
     context.organisationId,
     context.endpoint,
     context.environment,
+    // Versions of an endpoint refuse for themselves: releases judge them by it.
+    context.variant,
+    context.model?.version,
     httpStatus,
     reason,
   ]);

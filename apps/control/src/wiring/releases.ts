@@ -1,0 +1,79 @@
+import { type CharterDeps, inForceCharter, termsOf } from "@portolan/charter";
+import { isPortolanError } from "@portolan/kernel";
+import { recordBatchDigest } from "@portolan/ledger";
+import { getPrediction, type PredictionsDeps } from "@portolan/predictions";
+import type { Endpoints, Predictions, ReleaseController, RolloutRouteDeps } from "@portolan/rollout";
+import { startReleaseController } from "@portolan/rollout";
+import { checkDeployment, type DeployDeps, deployEndpoint, findDeployed } from "@portolan/serving";
+import type { Foundation } from "./foundation.ts";
+import type { IdentityWiring } from "./identity.ts";
+import type { ServingWiring } from "./serving.ts";
+
+export interface ReleasesWiring {
+  readonly releases: RolloutRouteDeps;
+  /** Begins to move releases on; `onReleases` of the foundation wakes it. */
+  readonly startController: () => ReleaseController;
+}
+
+/** Releases deploy endpoints by the way that everybody else does. */
+export function wireReleases(
+  base: Foundation,
+  { authorizer, directory }: IdentityWiring,
+  charter: CharterDeps,
+  { serving, predictions }: Pick<ServingWiring, "serving" | "predictions">,
+): ReleasesWiring {
+  const { work, clock, log } = base;
+  const endpoints = endpointsOf(base, serving);
+  return {
+    releases: {
+      work,
+      authorizer,
+      endpoints,
+      charters: {
+        termsFor: async (call, useCaseId) => {
+          const found = await inForceCharter(charter, call, { useCaseId });
+          if (!found) return undefined;
+          const { latencyMsP95 } = termsOf(found.charter);
+          return { latencyMsP95, riskTolerance: found.charter.riskTolerance.level };
+        },
+      },
+      wake: () => base.onReleases(),
+      predictions: predictionsOf(predictions),
+      recordBatch: recordBatchDigest,
+    },
+    startController: () => {
+      const organisations = () => directory.organisations();
+      const controller = startReleaseController({ work, clock, log, endpoints, organisations });
+      base.onReleases = () => controller.wake();
+      return controller;
+    },
+  };
+}
+
+function predictionsOf(deps: PredictionsDeps): Predictions {
+  return {
+    find: async (call, predictionId) => {
+      try {
+        return (await getPrediction(deps, call, predictionId)).header;
+      } catch (error) {
+        if (isPortolanError(error) && error.code === "kernel.not_found") return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+function endpointsOf({ work }: Foundation, serving: DeployDeps): Endpoints {
+  return {
+    find: async (call, environment, name) => {
+      const { organisationId } = call.actor;
+      const found = await work.read(call, (sql) => findDeployed(sql, organisationId, environment, name));
+      if (!found) return undefined;
+      const { deploymentId, snapshotVersion, request, deployedBy, route } = found;
+      const { businessUnitId, teamId } = route;
+      return { deploymentId, snapshotVersion, request, deployedBy, businessUnitId, teamId };
+    },
+    check: (call, name, request) => checkDeployment(serving, call, name, request),
+    deploy: async (call, name, request) => (await deployEndpoint(serving, call, name, request)).deploymentId,
+  };
+}

@@ -1,0 +1,68 @@
+import { logisticModel } from "@portolan/onnx-format/testing";
+import { must } from "./api.ts";
+import { known, type MutatingRoute, type World } from "./mutating-world.ts";
+
+/** Another version of the model that the endpoint `delays` serves; resolves to its number. */
+async function anotherVersion(world: World): Promise<number> {
+  const ci = await world.api.token("ci");
+  const useCaseId = known(world, "useCase");
+  const bytes = Buffer.from(logisticModel([1, 2, 4], 0.5));
+  const upload = `/v1/artifacts?environment=production&useCaseId=${useCaseId}`;
+  const { digest: artifact } = await must(world.api, "POST", upload, bytes, ci);
+  const lineage = { origin: "imported", source: "model.onnx" };
+  const pushed = await must(
+    world.api,
+    "POST",
+    "/v1/models/delays/versions",
+    { useCaseId, artifact, lineage },
+    ci,
+  );
+  return Number(pushed["version"]);
+}
+
+function change(path: string, as: string, event: string, body?: object): MutatingRoute {
+  return {
+    route: `POST /v1/releases/:id/${path}`,
+    as,
+    ledger: "governed",
+    events: [event],
+    request: (world) => ({
+      url: `/v1/releases/${known(world, "release")}/${path}`,
+      ...(body ? { body } : {}),
+    }),
+  };
+}
+
+/** A release from its start to its end by hand. */
+export const releaseRoutes: readonly MutatingRoute[] = [
+  {
+    route: "POST /v1/endpoints/:name/releases",
+    as: "ci",
+    ledger: "governed",
+    events: ["rollout.release.started"],
+    request: async (world) => ({
+      url: "/v1/endpoints/delays/releases",
+      body: {
+        environment: "dev",
+        model: "delays",
+        version: await anotherVersion(world),
+        plan: { events: ["support-tickets"] },
+      },
+    }),
+    learn: (body, world) => void world.known.set("release", String(body["id"])),
+  },
+  change("approvals", "ada", "rollout.release.approved"),
+  change("pause", "ci", "rollout.release.paused"),
+  change("resume", "ci", "rollout.release.resumed"),
+  {
+    route: "POST /v1/releases/:id/events",
+    as: "ci",
+    ledger: "recorded",
+    events: ["rollout.events.reported"],
+    request: (world) => ({
+      url: `/v1/releases/${known(world, "release")}/events`,
+      body: { event: "support-tickets", predictionIds: [known(world, "prediction")] },
+    }),
+  },
+  change("rollback", "ci", "rollout.release.rolled_back", { reason: "thought better of it" }),
+];

@@ -1,0 +1,155 @@
+import { addMicros, type EpochMicros, formatInstant, microsPerSecond } from "@portolan/kernel";
+import type { RateBounds } from "./evidence/rate-bounds.ts";
+import {
+  type ArmCounts,
+  boundsOf,
+  falseAbortRate,
+  type GuardVerdict,
+  judgedGuards,
+  judgeGuards,
+  noCounts,
+  type StepEvidence,
+  withMargin,
+} from "./judge-guards.ts";
+import type { ReleasePlan, ReleaseStep } from "./plan.ts";
+
+/** What a release is judged by, besides its evidence. */
+export interface ReleaseStanding {
+  readonly plan: ReleasePlan;
+  /** Index of the present step; −1 before the first. */
+  readonly step: number;
+  /** When gateways could first answer by the present step; undefined while they cannot. */
+  readonly stepSince: EpochMicros | undefined;
+  readonly startedAt: EpochMicros;
+  readonly isPaused: boolean;
+  /** Approvals that it lacks before the candidate may answer anybody. */
+  readonly approvalsLacking: number;
+}
+
+/** What becomes of a release now, and why. */
+export type Decision =
+  | { readonly kind: "hold"; readonly reasons: readonly string[] }
+  /** To the step of that index. */
+  | { readonly kind: "advance"; readonly to: number; readonly reasons: readonly string[] }
+  | { readonly kind: "promote"; readonly reasons: readonly string[] }
+  | { readonly kind: "roll_back"; readonly reasons: readonly string[] }
+  | { readonly kind: "inconclusive"; readonly reasons: readonly string[] };
+
+/**
+ * What to do with a release. Harm is answered at any time, also while it is paused; nothing but evidence moves it on: no requests, no metrics
+ * and no time hold it. Pure.
+ *
+ * @param evidence of the steps so far, the present one last
+ */
+export function decide(
+  standing: ReleaseStanding,
+  evidence: readonly StepEvidence[],
+  now: EpochMicros,
+): Decision {
+  const { plan, step } = standing;
+  const guards = judgeGuards(plan, evidence);
+  const harms = [
+    ...guards.filter(({ isHarmed }) => isHarmed).map(harmText),
+    ...internalHarms(plan, plan.steps[step], evidence[step]),
+  ];
+  if (harms.length > 0) return { kind: "roll_back", reasons: harms };
+  if (now - standing.startedAt >= plan.deadlineSeconds * microsPerSecond)
+    return {
+      kind: "inconclusive",
+      reasons: [`undecided after ${plan.deadlineSeconds} s`, ...holding(standing, evidence, guards, now)],
+    };
+  const reasons = holding(standing, evidence, guards, now);
+  if (reasons.length > 0) return { kind: "hold", reasons };
+  if (step + 1 < plan.steps.length)
+    return { kind: "advance", to: step + 1, reasons: [exposureText(evidence[step])] };
+  return { kind: "promote", reasons: guards.map(noWorseText) };
+}
+
+/** Why a release does not move on; empty when it does. */
+function holding(
+  standing: ReleaseStanding,
+  evidence: readonly StepEvidence[],
+  guards: readonly GuardVerdict[],
+  now: EpochMicros,
+): string[] {
+  const { plan, step, isPaused, approvalsLacking } = standing;
+  const next = plan.steps[step + 1];
+  return [
+    ...(isPaused ? ["paused"] : []),
+    ...(next && next.kind !== "shadow" && approvalsLacking > 0
+      ? [`waits for ${approvalsLacking} approval${approvalsLacking === 1 ? "" : "s"}`]
+      : []),
+    ...(step < 0 ? [] : exposureLacking(standing, evidence[step], now)),
+    ...(next || step < 0
+      ? []
+      : guards.filter(({ isNoWorse }) => !isNoWorse).map((verdict) => notShownText(verdict, plan))),
+  ];
+}
+
+function exposureLacking(
+  { plan, step, stepSince }: ReleaseStanding,
+  evidence: StepEvidence | undefined,
+  now: EpochMicros,
+): string[] {
+  const present = plan.steps[step];
+  if (!present) return [];
+  if (stepSince === undefined) return ["waits for gateways to take the step"];
+  const { candidate, control } = evidence ?? { candidate: noCounts, control: noCounts };
+  const { requests } = candidate;
+  const notBefore = addMicros(stepSince, present.leastSeconds * microsPerSecond);
+  const isAlone = present.kind === "canary" && control.requests === 0;
+  return [
+    ...(requests === 0 ? ["no data: the candidate has had no requests in this step"] : []),
+    ...(requests > 0 && requests < present.leastRequests
+      ? [`${requests} of ${present.leastRequests} requests`]
+      : []),
+    ...(requests > 0 && isAlone ? ["no data: the champion has had no requests to compare with"] : []),
+    ...(now < notBefore ? [`not before ${formatInstant(notBefore)}`] : []),
+  ];
+}
+
+/**
+ * Who is named is no random share, so that a share of events says nothing: the candidate is harmful when its rate is beyond the champion's and
+ * the margin, by the bounds of both.
+ */
+function internalHarms(
+  plan: ReleasePlan,
+  step: ReleaseStep | undefined,
+  evidence: StepEvidence | undefined,
+): string[] {
+  if (step?.kind !== "internal" || !evidence) return [];
+  const guards = judgedGuards(plan);
+  return guards.flatMap((guard) => {
+    const bounds = (counts: ArmCounts): RateBounds =>
+      boundsOf(counts, guard, falseAbortRate / guards.length / 2);
+    const [candidate, control] = [bounds(evidence.candidate), bounds(evidence.control)];
+    return evidence.control.requests > 0 && candidate.low > withMargin(control.high, plan.margin)
+      ? [`${guard}: at least ${percent(candidate.low)} beside at most ${percent(control.high)}`]
+      : [];
+  });
+}
+
+function harmText({ guard, logEvidence, logBound, candidate, control }: GuardVerdict): string {
+  const times = (log: number): string => Math.exp(Math.min(log, 50)).toPrecision(3);
+  return `${guard}: evidence of harm ${times(logEvidence)}, bound ${times(logBound)} (candidate ${range(candidate)}, champion ${range(control)})`;
+}
+
+function notShownText({ guard, candidate, control }: GuardVerdict, { margin }: ReleasePlan): string {
+  return `${guard}: not shown to be no worse: candidate up to ${percent(candidate.high)}, allowed ${percent(withMargin(control.low, margin))}`;
+}
+
+function noWorseText({ guard, candidate, control }: GuardVerdict): string {
+  return `${guard}: no worse (candidate ${range(candidate)}, champion ${range(control)})`;
+}
+
+function exposureText(evidence: StepEvidence | undefined): string {
+  return evidence ? `no harm in ${evidence.candidate.requests} requests` : "started";
+}
+
+function range({ low, high }: RateBounds): string {
+  return `${percent(low)} to ${percent(high)}`;
+}
+
+function percent(rate: number): string {
+  return `${(100 * rate).toFixed(2)} %`;
+}

@@ -1,0 +1,20 @@
+import type { MigrationSet } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import type { ReportDeps } from "./report-events.ts";
+import { releaseRoutes } from "./routes/releases.ts";
+
+export { type ControllerDeps, type ReleaseController, startReleaseController } from "./controller.ts";
+export { type CountDeps, countBlocks } from "./count-blocks.ts";
+export { type RolloutErrorCode, rolloutErrors } from "./errors.ts";
+export type { Endpoints, Predictions, ReleaseCharters, ReleasedEndpoint, ReleaseTerms } from "./ports.ts";
+export type { ReportDeps as RolloutRouteDeps };
+
+export const rolloutMigrations: MigrationSet = {
+  package: "rollout",
+  directory: new URL("../migrations/", import.meta.url),
+  after: [],
+};
+
+export async function registerRolloutRoutes(app: FastifyInstance, deps: ReportDeps): Promise<void> {
+  await app.register((scope) => releaseRoutes(scope, deps));
+}

@@ -1,0 +1,154 @@
+import { combineSteps, logHarmEvidence } from "./evidence/harm-evidence.ts";
+import { type RateBounds, rateBounds } from "./evidence/rate-bounds.ts";
+import type { ReleasePlan, ReleaseStep } from "./plan.ts";
+
+/** What is counted of requests: one of each kind at most per request. */
+export interface ArmCounts {
+  readonly requests: number;
+  readonly errors: number;
+  readonly slow: number;
+  readonly fallbacks: number;
+  /** Events that were heard of elsewhere, by their names in the plan. */
+  readonly posted?: Readonly<Record<string, number>>;
+}
+
+/** What came of a step: the candidate's requests, and those that the champion had meanwhile. */
+export interface StepEvidence {
+  readonly candidate: ArmCounts;
+  readonly control: ArmCounts;
+}
+
+/** Guards that records tell of. */
+export const guardNames = ["errors", "slow", "fallbacks"] as const;
+
+/** Chance that a release without harm is ever rolled back by a test, over all guards and looks together. */
+export const falseAbortRate = 0.01;
+/** Parts of it by guard (weighted Bonferroni): late answers and fallbacks are more frequent than errors, and are found sooner. */
+const weightOf = (guard: string): number => (guard === "errors" ? 0.7 : 0.15);
+/** Chance that a candidate is called no worse when it is, by guard. */
+const falsePromotionRate = 0.05;
+
+export const noCounts: ArmCounts = { requests: 0, errors: 0, slow: 0, fallbacks: 0 };
+
+/** How a guard stands. */
+export interface GuardVerdict {
+  /** One of `guardNames`, or an event of the plan. */
+  readonly guard: string;
+  /** ln of the e-value of harm; the guard is harmed from `logBound` on. */
+  readonly logEvidence: number;
+  readonly logBound: number;
+  readonly isHarmed: boolean;
+  /** In the canary steps so far. */
+  readonly candidate: RateBounds;
+  readonly control: RateBounds;
+  /** The candidate is at most the margin worse, whatever of its bounds is true. */
+  readonly isNoWorse: boolean;
+}
+
+/**
+ * Every guard of a release by what was counted in its steps so far, the present one last. Pure: the same counts give the same verdict.
+ */
+export function judgeGuards(plan: ReleasePlan, evidence: readonly StepEvidence[]): GuardVerdict[] {
+  return judgedGuards(plan).map((guard) => {
+    const { logEvidence, logBound } = harmOf(plan, evidence, guard);
+    const canaries = evidence.filter((_, at) => plan.steps[at]?.kind === "canary");
+    const bounds = (arm: keyof StepEvidence): RateBounds => {
+      return boundsOf(sumOf(canaries.map((counts) => counts[arm])), guard, falsePromotionRate / 2);
+    };
+    const [candidate, control] = [bounds("candidate"), bounds("control")];
+    const isHarmed = logEvidence >= logBound;
+    return {
+      guard,
+      logEvidence,
+      logBound,
+      isHarmed,
+      candidate,
+      control,
+      isNoWorse: !isHarmed && candidate.high <= withMargin(control.low, plan.margin),
+    };
+  });
+}
+
+/** Guards of a release: latency is one where answers can be late, and so is each event of the plan. */
+export function judgedGuards({ slowMs, events }: Pick<ReleasePlan, "slowMs" | "events">): string[] {
+  return [...guardNames.filter((guard) => guard !== "slow" || slowMs !== null), ...events];
+}
+
+/** Bounds of a guard's rate that hold at all looks at once with probability 1 − `alpha`. */
+export function boundsOf(counts: ArmCounts, guard: string, alpha: number): RateBounds {
+  // An event may be posted a moment before its request is counted.
+  return rateBounds(Math.min(eventsOf(counts, guard), counts.requests), counts.requests, alpha);
+}
+
+function eventsOf({ errors, slow, fallbacks, posted }: ArmCounts, guard: string): number {
+  const recorded: Readonly<Record<string, number>> = { errors, slow, fallbacks };
+  return recorded[guard] ?? posted?.[guard] ?? 0;
+}
+
+/** Evidence that a guard is harmed, and the bound that it takes; logarithms. Pure. */
+export function harmOf(
+  plan: ReleasePlan,
+  evidence: readonly StepEvidence[],
+  guard: string,
+): Pick<GuardVerdict, "logEvidence" | "logBound"> {
+  const weights = judgedGuards(plan).reduce((sum, name) => sum + weightOf(name), 0);
+  const logs = evidence.flatMap((counts, at) => logOfStep(plan, plan.steps[at], guard, counts));
+  const planned = plan.steps.filter((step) => isCompared(step, guard)).length;
+  return {
+    logEvidence: combineSteps(logs, planned),
+    logBound: -Math.log((falseAbortRate * weightOf(guard)) / weights),
+  };
+}
+
+/** The largest rate that is no worse than this one. */
+export function withMargin(rate: number, { relative, absolute }: ReleasePlan["margin"]): number {
+  return Math.max(rate * (1 + relative), rate + absolute);
+}
+
+export function sumOf(counts: readonly ArmCounts[]): ArmCounts {
+  return counts.reduce(
+    (sum, { requests, errors, slow, fallbacks, posted }) => ({
+      requests: sum.requests + requests,
+      errors: sum.errors + errors,
+      slow: sum.slow + slow,
+      fallbacks: sum.fallbacks + fallbacks,
+      ...(posted || sum.posted ? { posted: sumOfPosted(sum.posted ?? {}, posted ?? {}) } : {}),
+    }),
+    noCounts,
+  );
+}
+
+type Posted = NonNullable<ArmCounts["posted"]>;
+
+function sumOfPosted(a: Posted, b: Posted): Posted {
+  const names = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+  return Object.fromEntries(names.map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
+}
+
+/** A shadow's copies wait behind every caller's request and have no fallback: only its errors say something of it. */
+function isCompared(step: ReleaseStep, guard: string): boolean {
+  return step.kind === "canary" || (step.kind === "shadow" && guard === "errors");
+}
+
+function logOfStep(
+  plan: ReleasePlan,
+  step: ReleaseStep | undefined,
+  guard: string,
+  { candidate, control }: StepEvidence,
+): number[] {
+  if (!step || !isCompared(step, guard)) return [];
+  const share = shareOf(plan, step, candidate.requests, control.requests);
+  const events = { candidate: eventsOf(candidate, guard), control: eventsOf(control, guard) };
+  return share < 1 ? [logHarmEvidence({ ...events, share })] : [0];
+}
+
+/**
+ * The part of all requests that the candidate was given. Where the key of the split is the caller's or the like, a few keys with much
+ * traffic give another share than the plan: then the larger of the two, which takes nothing for harm that is only traffic.
+ */
+function shareOf(plan: ReleasePlan, step: ReleaseStep, candidate: number, control: number): number {
+  if (step.kind === "shadow") return step.sample / (1 + step.sample);
+  const planned = step.kind === "canary" ? step.percent / 100 : 0;
+  const total = candidate + control;
+  return plan.sticky === "request" || total === 0 ? planned : Math.max(planned, candidate / total);
+}

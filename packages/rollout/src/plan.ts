@@ -1,0 +1,133 @@
+import { Traffic } from "@portolan/serving/contract";
+import { type Static, Type } from "@portolan/typebox";
+
+const closed = { additionalProperties: false } as const;
+const Least = {
+  leastRequests: Type.Integer({
+    minimum: 1,
+    maximum: 10_000_000,
+    description: "Requests that the candidate has had in the step before it may end",
+  }),
+  leastSeconds: Type.Integer({ minimum: 0, maximum: 2_592_000, description: "Shortest time of the step" }),
+};
+
+/** The candidate sees copies and answers nobody. */
+export const ShadowStep = Type.Object(
+  {
+    kind: Type.Literal("shadow"),
+    sample: Type.Number({ exclusiveMinimum: 0, maximum: 1, description: "Share of requests copied" }),
+    ...Least,
+  },
+  closed,
+);
+
+/** The candidate answers those who are named, and nobody else. */
+export const InternalStep = Type.Object(
+  {
+    kind: Type.Literal("internal"),
+    by: Type.Union([Type.Literal("principal"), Type.Literal("tenant")]),
+    values: Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+      minItems: 1,
+      maxItems: 100,
+      description: "Ids of principals, or of the callers' business units",
+    }),
+    ...Least,
+  },
+  closed,
+);
+
+/** The candidate answers a random share of the requests. */
+export const CanaryStep = Type.Object(
+  {
+    kind: Type.Literal("canary"),
+    percent: Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 50,
+      description: "The rest is the champion's, which is the control",
+    }),
+    ...Least,
+  },
+  closed,
+);
+
+export const ReleaseStep = Type.Union([ShadowStep, InternalStep, CanaryStep]);
+export type ReleaseStep = Static<typeof ReleaseStep>;
+
+/** How a version becomes the champion, and what it is judged by on its way. */
+export const ReleasePlan = Type.Object(
+  {
+    steps: Type.Array(ReleaseStep, {
+      minItems: 1,
+      maxItems: 12,
+      description: "In this order: at most one shadow, then internal ones, then canaries of growing share",
+    }),
+    sticky: Traffic.properties.sticky,
+    slowMs: Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Null()], {
+      description: "Answers later than this count as slow, milliseconds; null: latency is not judged",
+    }),
+    margin: Type.Object(
+      {
+        relative: Type.Number({ minimum: 0, maximum: 10, description: "0.1: a tenth more events" }),
+        absolute: Type.Number({ minimum: 0, maximum: 1, description: "0.01: one request in a hundred more" }),
+      },
+      {
+        ...closed,
+        description:
+          "A candidate becomes the champion when it is shown that each guard's rate is at most this much worse, by the wider of the two",
+      },
+    ),
+    events: Type.Array(
+      Type.String({
+        pattern: "^(?!(errors|slow|fallbacks)$)[a-z][a-z0-9-]{0,31}$",
+        description: "Such as support-tickets",
+      }),
+      {
+        maxItems: 4,
+        uniqueItems: true,
+        description:
+          "Further guards: harmful events that are posted by the predictions that they follow from",
+      },
+    ),
+    deadlineSeconds: Type.Integer({
+      minimum: 1,
+      maximum: 7_776_000,
+      description: "Undecided after this long, it ends as inconclusive and the champion stays",
+    }),
+  },
+  closed,
+);
+export type ReleasePlan = Static<typeof ReleasePlan>;
+
+/** What a plan says where nobody says otherwise. */
+export const defaultPlan: ReleasePlan = {
+  steps: [
+    { kind: "shadow", sample: 1, leastRequests: 200, leastSeconds: 60 },
+    { kind: "canary", percent: 5, leastRequests: 500, leastSeconds: 60 },
+    { kind: "canary", percent: 25, leastRequests: 1000, leastSeconds: 60 },
+    { kind: "canary", percent: 50, leastRequests: 1000, leastSeconds: 60 },
+  ],
+  sticky: "request",
+  slowMs: null,
+  margin: { relative: 0.1, absolute: 0.01 },
+  events: [],
+  deadlineSeconds: 86_400,
+};
+
+const order = ["shadow", "internal", "canary"] as const;
+
+/** Why a plan cannot be followed; empty when it can. Pure. */
+export function findPlanProblems({ steps }: ReleasePlan): string[] {
+  const kinds = steps.map(({ kind }) => order.indexOf(kind));
+  const percents = steps.flatMap((step) => (step.kind === "canary" ? [step.percent] : []));
+  const rises = (values: readonly number[], strictly: boolean): boolean =>
+    values.every((value, at) => {
+      const before = values[at - 1];
+      return before === undefined || (strictly ? value > before : value >= before);
+    });
+  return [
+    ...(rises(kinds, false) ? [] : ["its steps are not in the order shadow, internal, canary"]),
+    ...(steps.filter(({ kind }) => kind === "shadow").length > 1 ? ["it has two shadow steps"] : []),
+    ...(percents.length === 0 ? ["it has no canary step, by which alone a version is judged"] : []),
+    ...(rises(percents, true) ? [] : ["the shares of its canary steps do not grow"]),
+  ];
+}

@@ -1,0 +1,43 @@
+import type { CallContext, Environment } from "@portolan/kernel";
+import type { PredictionHeader } from "@portolan/predictions/contract";
+import type { DeployRequest } from "@portolan/serving/contract";
+
+/** The deployment in force at an endpoint; `serving` has it. */
+export interface ReleasedEndpoint {
+  readonly deploymentId: string;
+  /** First snapshot that carries it; null until it is published. */
+  readonly snapshotVersion: number | null;
+  /** As it was asked for. */
+  readonly request: DeployRequest;
+  readonly deployedBy: string;
+  readonly businessUnitId: string;
+  readonly teamId: string | null;
+}
+
+export interface Endpoints {
+  find(call: CallContext, environment: Environment, name: string): Promise<ReleasedEndpoint | undefined>;
+  /** @throws PortolanError what `deploy` would throw */
+  check(call: CallContext, name: string, request: DeployRequest): Promise<void>;
+  /**
+   * Puts the endpoint into another state.
+   * @returns the id of the deployment
+   * @throws PortolanError when the charter or the registry do not allow it
+   */
+  deploy(call: CallContext, name: string, request: DeployRequest): Promise<string>;
+}
+
+/** Records of predictions; `predictions` has them. */
+export interface Predictions {
+  /** Undefined for one that is not there, or not yet. */
+  find(call: CallContext, predictionId: string): Promise<PredictionHeader | undefined>;
+}
+
+/** What the charter in force says that concerns a release; `charter` has it. */
+export interface ReleaseTerms {
+  readonly latencyMsP95: number;
+  readonly riskTolerance: "low" | "medium" | "high";
+}
+export interface ReleaseCharters {
+  /** Undefined where none is in force. */
+  termsFor(call: CallContext, useCaseId: string): Promise<ReleaseTerms | undefined>;
+}
