@@ -109,7 +109,7 @@ async function madeSet(
     if (found) views.push(found);
   }
   const columns: Columns = Object.fromEntries([
-    ...[...request.request, request.label].map(({ name, expression }) => [
+    ...[...request.request, ...(request.attributes ?? []), request.label].map(({ name, expression }) => [
       name,
       expressionInputs(expression, source, snapshot),
     ]),
