@@ -23,6 +23,18 @@ export type {
   PlacementRefusal,
   PlacementVerdict,
 } from "./placement.ts";
+export {
+  betterWhen,
+  type ChallengerTerms,
+  type ComparedMetric,
+  comparedMetrics,
+  type FairnessDifference,
+  type FairnessTerms,
+  isCompared,
+  type ReleaseTerms,
+  type SliceTerms,
+  type SupportFloor,
+} from "./release-gates.ts";
 export type { AccuracyBound, CharterTerms, RateLimit, WorkloadTerms } from "./terms.ts";
 export {
   CharterBundle,

@@ -5,10 +5,11 @@ import { type MetricName, metrics } from "./metrics.ts";
 import { type MissingFeatureTerms, missingFeatureTerms } from "./missing-features.ts";
 import type { NonFinitePolicy } from "./non-finite.ts";
 import { regulationRules } from "./regulations.ts";
+import { type ReleaseTerms, releaseTerms } from "./release-gates.ts";
 import { parsePercent } from "./unit-texts.ts";
 
 /** A charter's quantities as numbers, for those who enforce them. Pure reading: nothing is decided here twice. */
-export interface CharterTerms {
+export interface CharterTerms extends ReleaseTerms {
   readonly latencyMsP95: number;
   readonly latencyMsP99: number;
   /** A request is given up after this time; where the charter is silent twice the p99, so that a slow answer is late but not hung. */
@@ -18,7 +19,6 @@ export interface CharterTerms {
   readonly rateLimit: RateLimit;
   /** Requests in flight at once, by Little's law: ceiling times timeout; no fewer than may come at once. */
   readonly concurrencyLimit: number;
-  readonly accuracy: AccuracyBound;
   readonly featureFreshnessMs?: number;
   /** `stated`: callers may state the instant at which a feature's age is judged. */
   readonly featureTime: "arrival" | "stated";
@@ -99,6 +99,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     rateLimit: limit,
     concurrencyLimit: Math.max(limit.burst, Math.ceil((requestsPerSecond * requestTimeoutMs) / 1000)),
     accuracy: accuracyBound(requirements.accuracy),
+    ...releaseTerms(document),
     ...(freshness === undefined ? {} : { featureFreshnessMs: parseDurationMs(freshness) }),
     featureTime: requirements.featureTime ?? "arrival",
     missingFeatures: missingFeatureTerms(requirements.missingFeatures),

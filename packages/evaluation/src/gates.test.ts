@@ -66,23 +66,27 @@ function evidence(change: Partial<Evidence> = {}): Evidence {
 
 test("G1: an AUC whose interval reaches below the floor is blocked although its value is above", () => {
   const bound = { metric: "roc_auc", kind: "floor", value: 0.95, below: "alert" } as const;
-  const [gate] = judgeGates(evidence(), bound);
+  const [gate] = judgeGates(evidence(), { accuracy: bound });
   expect(gate).toMatchObject({ passed: false, observed: "0.9697 [0.9118, 1.0000]" });
-  expect(judgeGates(evidence(), { ...bound, value: 0.9 })[0]?.passed).toBe(true);
+  expect(judgeGates(evidence(), { accuracy: { ...bound, value: 0.9 } })[0]?.passed).toBe(true);
 });
 
 test("G1: a metric that was not measured fails, it is not assumed", () => {
-  const [gate] = judgeGates(evidence(), { metric: "rmse", kind: "ceiling", value: 1, below: "alert" });
+  const [gate] = judgeGates(evidence(), {
+    accuracy: { metric: "rmse", kind: "ceiling", value: 1, below: "alert" },
+  });
   expect(gate).toMatchObject({ passed: false, observed: "rmse was not measured" });
 });
 
 test("G1: a ceiling is held from above", () => {
   const bound = { metric: "brier_score", kind: "ceiling", value: 0.1, below: "alert" } as const;
-  expect(judgeGates(evidence(), bound)[0]?.passed).toBe(false);
-  expect(judgeGates(evidence(), { ...bound, value: 0.12 })[0]?.passed).toBe(true);
+  expect(judgeGates(evidence(), { accuracy: bound })[0]?.passed).toBe(false);
+  expect(judgeGates(evidence(), { accuracy: { ...bound, value: 0.12 } })[0]?.passed).toBe(true);
 });
 
-const anyAccuracy = { metric: "accuracy", kind: "floor", value: 0.5, below: "alert" } as const;
+const anyAccuracy = {
+  accuracy: { metric: "accuracy", kind: "floor", value: 0.5, below: "alert" },
+} as const;
 
 test("G2: a model must beat the naive baseline with confidence", () => {
   const better = binaryMetrics({ scores, labels }, { column: "noise", scores: noise });

@@ -1,4 +1,4 @@
-import type { AccuracyBound } from "@portolan/charter/contract";
+import type { AccuracyBound, ReleaseTerms } from "@portolan/charter/contract";
 import {
   accuracyGate,
   type BinaryMetrics,
@@ -7,6 +7,7 @@ import {
   type HeldOut,
   heldOutGate,
 } from "./contract.ts";
+import { judgeFairness, judgeSlices } from "./slices/slice-gates.ts";
 
 /** What an evaluation found out: all that its gates are judged by, now and again at promotion. */
 export interface Evidence {
@@ -15,11 +16,21 @@ export interface Evidence {
 }
 
 /**
- * Release gates on one evaluation (docs/spec/promotion-gates.md, G1, G2 and G7). Pure: same evidence, same results.
+ * Release gates on one evaluation (docs/spec/promotion-gates.md, G1, G2, G7, G10 and G11). Pure: same evidence, same results.
  * What was not measured or not shown fails its gate; it is never assumed.
  */
-export function judgeGates({ metrics, heldOut }: Evidence, bound: AccuracyBound): GateResult[] {
-  return [judgeAccuracy(metrics, bound), judgeRows(heldOut), judgeBaseline(metrics.baseline)];
+export function judgeGates(
+  { metrics, heldOut }: Evidence,
+  { accuracy, slices, fairness }: Omit<ReleaseTerms, "challenger">,
+): GateResult[] {
+  const { metric } = accuracy;
+  return [
+    judgeAccuracy(metrics, accuracy),
+    judgeRows(heldOut),
+    judgeBaseline(metrics.baseline),
+    ...judgeSlices(metrics.sliced, slices, metric, metrics.values[metric]),
+    ...judgeFairness(metrics.fairness, fairness),
+  ];
 }
 
 /** G7: rows that the model may have learned from say nothing of how good it is. */
