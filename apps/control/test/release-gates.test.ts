@@ -67,7 +67,7 @@ const call = async (who: string, path: string, body: object) =>
 async function resultOf(job: unknown): Promise<Readonly<Record<string, unknown>>> {
   await world.control.runJobs(world.control.jobs.governance);
   const { body } = await world.get("mia", `/v1/jobs/${String(job)}`);
-  if (body["state"] !== "succeeded") throw new Error(JSON.stringify(body));
+  if (body["state"] !== "done") throw new Error(JSON.stringify(body).slice(0, 2000));
   return body["result"] as Readonly<Record<string, unknown>>;
 }
 

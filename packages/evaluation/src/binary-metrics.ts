@@ -84,6 +84,6 @@ function compareToBaseline(
   baseline: { readonly column: string; readonly scores: Float64Array },
 ): NonNullable<BinaryMetrics["baseline"]> {
   const naive = { scores: baseline.scores, labels: set.labels };
-  const { difference, interval } = compareAuc(set, naive);
-  return { column: baseline.column, rocAuc: rocAuc(naive).auc, difference: { value: difference, interval } };
+  const { second, difference, interval } = compareAuc(set, naive);
+  return { column: baseline.column, rocAuc: second, difference: { value: difference, interval } };
 }

@@ -9,18 +9,14 @@ export const metricColumnCount = 6;
 /** What each row adds to the sums that metrics are made of: true and false positives, true and false negatives, squared error, log loss. Pure. */
 export function metricColumns(set: ScoredSet): ArrayLike<number>[] {
   const { scores, labels } = set;
-  const outcome = (label: number, isPositive: boolean) =>
-    Uint8Array.from(scores, (score, row) =>
-      Number(labels[row] === label && score >= decisionThreshold === isPositive),
-    );
-  return [
-    outcome(1, true),
-    outcome(0, true),
-    outcome(0, false),
-    outcome(1, false),
-    squaredErrors(set),
-    logLosses(set),
-  ];
+  const outcomes = Array.from({ length: 4 }, () => new Uint8Array(scores.length));
+  scores.forEach((score, row) => {
+    const isPositive = score >= decisionThreshold;
+    const place = isPositive ? (labels[row] === 1 ? 0 : 1) : labels[row] === 1 ? 3 : 2;
+    const column = outcomes[place];
+    if (column) column[row] = 1;
+  });
+  return [...outcomes, squaredErrors(set), logLosses(set)];
 }
 
 /** Sums of all rows' columns. Pure. */

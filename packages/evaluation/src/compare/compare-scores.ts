@@ -10,7 +10,6 @@ import {
   mcnemarGreater,
   normalUpperTail,
   notInferiorShare,
-  rocAuc,
   type ScoredSet,
 } from "@portolan/numerics";
 import {
@@ -68,15 +67,15 @@ function aucTest(
   margin: number | undefined,
   asked: Pick<Tested, "metric" | "question">,
 ): Tested {
-  const { difference, standardError, interval } = compareAuc(challenger, champion);
+  const { first, second, difference, standardError, interval } = compareAuc(challenger, champion);
   const beyond = difference + (margin ?? 0);
   // Models that rank alike differ by nothing, whatever the rows.
   const p = standardError > 0 ? normalUpperTail(beyond / standardError) : beyond > 0 ? 0 : 1;
   return {
     metric: asked.metric,
     question: asked.question,
-    champion: rocAuc(champion).auc,
-    challenger: rocAuc(challenger).auc,
+    champion: second,
+    challenger: first,
     advantage: { value: difference, interval },
     ...(margin === undefined ? {} : { margin }),
     test: "delong",
