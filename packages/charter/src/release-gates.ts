@@ -241,7 +241,7 @@ function fairnessFact(fairness: NonNullable<CharterDocument["fairness"]>): Fact 
       ? ""
       : `, or whose selection rates have a ratio below ${minimumRatio} between them,`;
   const statement = `A version that differs by more than ${maximumDifference}${which} between ${groups}${ratio} is not released.`;
-  return fact("fairness_gate", "gate", "/fairness", statement, JSON.parse(JSON.stringify(fairness)));
+  return fact("fairness_gate", "gate", "/fairness", statement, { ...fairness });
 }
 
 function challengerStatement({ metrics: names, margins }: ChallengerTerms): string {

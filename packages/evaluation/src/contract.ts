@@ -14,6 +14,7 @@ export {
   Slice,
   SlicedColumn,
   SliceReport,
+  WorstSlice,
 } from "./slices/contract.ts";
 export {
   NewTextSet,

@@ -102,13 +102,17 @@ async function measure(
   const { baseline: column } = set;
   const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
   const values = scored.slices ?? [];
-  return scorable(() => ({
-    ...binaryMetrics(scored, baseline),
-    ...(sliced.length === 0
-      ? {}
-      : { sliced: measureSlices(scored, sliced, values, terms?.slices ?? defaultSlicing) }),
-    ...(terms?.fairness ? { fairness: measureFairness(scored, values, terms.fairness) } : {}),
-  }));
+  return scorable(() => {
+    const metrics = binaryMetrics(scored, baseline);
+    const whole = { set: scored, overall: metrics.values };
+    return {
+      ...metrics,
+      ...(sliced.length === 0
+        ? {}
+        : { sliced: measureSlices(whole, sliced, values, terms?.slices ?? defaultSlicing) }),
+      ...(terms?.fairness ? { fairness: measureFairness(scored, values, terms.fairness) } : {}),
+    };
+  });
 }
 
 interface Measured {

@@ -46,7 +46,7 @@ function calibrationText({ calibration }: BinaryMetrics): string[] {
   return ["", `calibration: ${errors}; ${line}`];
 }
 
-function slicesText({ columns }: SliceReport): string {
+function slicesText({ columns, worst }: SliceReport): string {
   const cells = columns.flatMap(({ column, problem, slices }) =>
     problem === undefined
       ? slices.map(({ value, rows, positives, values }) => [
@@ -59,7 +59,13 @@ function slicesText({ columns }: SliceReport): string {
         ])
       : [[column, problem, "", "", "", ""]],
   );
-  return table(["slice by", "value", "rows", "positive", "roc_auc", "accuracy"], cells);
+  const told = ["roc_auc", "accuracy"].flatMap((metric) => {
+    const found = worst[metric];
+    if (!found) return [];
+    const { column, value, gap } = found;
+    return [`worst slice by ${metric}: ${column} ${value}, ${gap.toFixed(4)} worse than over all rows`];
+  });
+  return [table(["slice by", "value", "rows", "positive", "roc_auc", "accuracy"], cells), ...told].join("\n");
 }
 
 function fairnessText({ attributes }: FairnessReport): string {

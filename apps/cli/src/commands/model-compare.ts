@@ -64,24 +64,31 @@ export function ruleOf(stated: readonly string[]): {
   readonly metrics: readonly string[];
   readonly margins: Readonly<Record<string, number>>;
 } {
-  const margins: Record<string, number> = {};
-  const metrics = stated.map((text) => {
+  const asked = stated.map((text) => {
     const [name = "", margin] = text.split(":");
-    const isKnown = isCompared(name);
-    const value = Number(margin ?? 0.5);
-    if (!isKnown || !(value > 0 && value < 1))
-      throw new PortolanError<CliErrorCode>("cli.bad_usage", {
-        detail: isKnown
-          ? `${text.slice(0, 80)} states no margin between 0 and 1`
-          : `versions are not compared by "${name.slice(0, 80)}"`,
-        mend: isKnown
-          ? `Write ${name}, or ${name}:MARGIN, e.g. ${name}:0.005.`
-          : `Name ${comparedMetrics.join(", ")}.`,
-      });
-    if (margin !== undefined) margins[name] = value;
-    return name;
+    if (!isCompared(name))
+      throw badUsage(
+        `versions are not compared by "${name.slice(0, 80)}"`,
+        `Name ${comparedMetrics.join(", ")}.`,
+      );
+    const value = margin === undefined ? undefined : Number(margin);
+    if (value !== undefined && !(value > 0 && value < 1))
+      throw badUsage(
+        `${text.slice(0, 80)} states no margin between 0 and 1`,
+        `Write ${name}, or ${name}:MARGIN, e.g. ${name}:0.005.`,
+      );
+    return { name, value };
   });
-  return { metrics, margins };
+  return {
+    metrics: asked.map(({ name }) => name),
+    margins: Object.fromEntries(
+      asked.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])),
+    ),
+  };
+}
+
+function badUsage(detail: string, mend: string): PortolanError<CliErrorCode> {
+  return new PortolanError("cli.bad_usage", { detail, mend });
 }
 
 /** What a comparison found, for people. */

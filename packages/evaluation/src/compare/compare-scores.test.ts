@@ -33,7 +33,7 @@ function pair(rows: number, ours: number, theirs: number, seed: number) {
 
 describe("a challenger beside the champion (G12)", () => {
   test("one that is much better is shown to be, in every metric", () => {
-    const [challenger, champion] = pair(3000, 0.4, 0.2, 1);
+    const [challenger, champion] = pair(700, 0.5, 0.2, 1);
     const found = compareScores(challenger, champion, { metrics: [...everything], margins: {}, level });
     expect(found.filter(({ isShown }) => !isShown)).toEqual([]);
     for (const { metric, advantage } of found) expect(advantage.interval.low, metric).toBeGreaterThan(0);
@@ -44,7 +44,7 @@ describe("a challenger beside the champion (G12)", () => {
   });
 
   test("the same the other way round shows nothing, and its advantages are the negative ones", () => {
-    const [challenger, champion] = pair(1500, 0.35, 0.2, 2);
+    const [challenger, champion] = pair(300, 0.35, 0.2, 2);
     const rule = { metrics: [...everything], margins: {}, level };
     const [there, back] = [
       compareScores(challenger, champion, rule),
@@ -57,16 +57,16 @@ describe("a challenger beside the champion (G12)", () => {
   });
 
   test("a model is not better than itself, and not worse by any margin that its rows can show", () => {
-    const [model] = pair(2000, 0.3, 0.3, 3);
+    const [model] = pair(600, 0.3, 0.3, 3);
     const better = compareScores(model, model, { metrics: [...everything], margins: {}, level });
     expect(better.map(({ p }) => p)).toEqual(everything.map(() => 1));
-    const margins = Object.fromEntries(everything.map((metric) => [metric, 0.02]));
+    const margins = Object.fromEntries(everything.map((metric) => [metric, 0.05]));
     const notWorse = compareScores(model, model, { metrics: [...everything], margins, level });
     expect(notWorse.filter(({ isShown }) => !isShown)).toEqual([]);
   });
 
   test("one that is a little worse is not worse by more than a margin, and by less than it is", () => {
-    const [challenger, champion] = pair(4000, 0.29, 0.3, 4);
+    const [challenger, champion] = pair(1000, 0.29, 0.3, 4);
     const isShown = (margin: number) =>
       compareScores(challenger, champion, { metrics: ["accuracy"], margins: { accuracy: margin }, level })[0]
         ?.isShown;
@@ -75,7 +75,7 @@ describe("a challenger beside the champion (G12)", () => {
   });
 
   test("as many metrics as there are raise each p: one advantage among many is easily had by chance", () => {
-    const [challenger, champion] = pair(600, 0.31, 0.27, 5);
+    const [challenger, champion] = pair(300, 0.31, 0.27, 5);
     const alone = compareScores(challenger, champion, { metrics: ["roc_auc"], margins: {}, level })[0];
     const among = compareScores(challenger, champion, { metrics: [...everything], margins: {}, level })[0];
     expect(among?.p).toBe(alone?.p);
@@ -108,7 +108,7 @@ describe("a challenger beside the champion (G12)", () => {
 describe("the gate", () => {
   const terms = { metrics: ["roc_auc", "accuracy"], margins: { accuracy: 0.01 } } as const;
   const rule = { metrics: ["roc_auc" as const, "accuracy" as const], margins: { accuracy: 0.01 }, level };
-  const [challenger, champion] = pair(2000, 0.4, 0.2, 8);
+  const [challenger, champion] = pair(500, 0.45, 0.2, 8);
   const values = compareScores(challenger, champion, rule);
   const found = { heldOut: { shown: true, because: "later" }, rule, values, isBetter: true };
 

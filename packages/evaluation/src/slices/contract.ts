@@ -40,11 +40,25 @@ export const SlicedColumn = Type.Object({
 });
 export type SlicedColumn = Static<typeof SlicedColumn>;
 
+export const WorstSlice = Type.Object({
+  column: Type.String(),
+  value: Type.String(),
+  rows: Type.Integer(),
+  found: Type.Number({ description: "Of the metric on this slice" }),
+  gap: Type.Number({
+    description: "How much worse than over all rows; negative where even the worst slice is better",
+  }),
+});
+export type WorstSlice = Static<typeof WorstSlice>;
+
 /** The metrics of parts of the rows. */
 export const SliceReport = Type.Object({
   bins: Type.Integer({ description: "Quantile bins of columns of many numbers" }),
   support: Support,
   columns: Type.Array(SlicedColumn),
+  worst: Type.Record(Type.String(), WorstSlice, {
+    description: "Of each metric the judged slice on which it is worst; empty where none is judged",
+  }),
 });
 export type SliceReport = Static<typeof SliceReport>;
 

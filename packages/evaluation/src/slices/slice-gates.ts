@@ -1,47 +1,13 @@
-import {
-  betterWhen,
-  type FairnessTerms,
-  isCompared,
-  type MetricName,
-  type SliceTerms,
-} from "@portolan/charter/contract";
+import { type FairnessTerms, isCompared, type MetricName, type SliceTerms } from "@portolan/charter/contract";
 import type { GateResult } from "../evidence-shapes.ts";
 import type { FairnessAttribute, FairnessReport, SlicedColumn, SliceReport } from "./contract.ts";
 import { pairsOf } from "./measure-fairness.ts";
+import { worstSlice } from "./worst-slice.ts";
 
 /** Name of the gate that bounds how much worse a version may be on a slice. */
 export const sliceGate = "slices";
 /** Name of the gate that bounds how differently groups may be treated. */
 export const fairnessGate = "fairness";
-
-export interface WorstSlice {
-  readonly column: string;
-  readonly value: string;
-  readonly rows: number;
-  /** Of the metric on the slice. */
-  readonly found: number;
-  /** How much worse than over all rows; negative where even the worst slice is better. */
-  readonly gap: number;
-}
-
-/** The judged slice on which a metric is furthest below all rows; `undefined` where none is judged. Pure. */
-export function worstSlice(
-  columns: readonly SlicedColumn[],
-  metric: MetricName,
-  overall: number,
-): WorstSlice | undefined {
-  if (!isCompared(metric)) return undefined;
-  const sign = betterWhen(metric) === "higher" ? 1 : -1;
-  let worst: WorstSlice | undefined;
-  for (const { column, slices } of columns)
-    for (const { value, rows, values } of slices) {
-      const found = values?.[metric];
-      if (found === undefined) continue;
-      const gap = sign * (overall - found);
-      if (!worst || gap > worst.gap) worst = { column, value, rows, found, gap };
-    }
-  return worst;
-}
 
 /**
  * Slices of an evaluation by the charter's word on them (docs/spec/promotion-gates.md, G10). Pure. Nothing where the charter bounds no gap;
@@ -64,7 +30,7 @@ export function judgeSlices(
   const asked = report.columns.filter(({ column }) => columns.includes(column));
   const problems = columns.flatMap((column) => columnProblem(asked, column, terms));
   if (problems.length > 0) return failed(problems.join("; "));
-  const worst = worstSlice(asked, metric, overall);
+  const worst = isCompared(metric) ? worstSlice(asked, metric, overall) : undefined;
   if (!worst) return failed(`${metric} was measured on no slice`);
   const { found, column, value, rows, gap } = worst;
   return [

@@ -30,7 +30,8 @@ const texts = (
 const ward = texts("ward", ["a", "b"], (row) => half[row] ?? 0);
 const support = { positives: 30, negatives: 30 };
 const terms: SliceTerms = { columns: ["ward"], bins: 4, support, maximumGap: 0.1 };
-const overall = binaryMetrics(set).values["roc_auc"];
+const whole = { set, overall: binaryMetrics(set).values };
+const overall = whole.overall["roc_auc"];
 const judge = (report: Parameters<typeof judgeSlices>[0], change: Partial<SliceTerms> = {}) =>
   judgeSlices(report, { ...terms, ...change }, "roc_auc", overall)[0];
 
@@ -73,7 +74,7 @@ describe("groups of rows", () => {
 
 describe("slices (G10)", () => {
   test("each value has the metrics of its rows alone", () => {
-    const [column] = measureSlices(set, ["ward"], [ward], terms).columns;
+    const [column] = measureSlices(whole, ["ward"], [ward], terms).columns;
     expect(column?.slices.map(({ value }) => value)).toEqual(["a", "b"]);
     const first = [...labels.keys()].filter((row) => row % 2 === 0);
     const alone = binaryMetrics({
@@ -86,7 +87,7 @@ describe("slices (G10)", () => {
 
   test("a slice with too few rows of a class is counted and never judged", () => {
     const few = texts("ward", ["a", "b"], (row) => Number(row < 40));
-    const report = measureSlices(set, ["ward"], [few], terms);
+    const report = measureSlices(whole, ["ward"], [few], terms);
     expect(report.columns[0]?.slices[1]).toEqual({
       value: "b",
       rows: 40,
@@ -97,7 +98,7 @@ describe("slices (G10)", () => {
   });
 
   test("the worst slice decides, and is named", () => {
-    const report = measureSlices(set, ["ward"], [ward], terms);
+    const report = measureSlices(whole, ["ward"], [ward], terms);
     expect(judge(report)).toMatchObject({
       gate: "slices",
       passed: false,
@@ -107,19 +108,33 @@ describe("slices (G10)", () => {
   });
 
   test("of a metric that is better when lower the worst slice has the most", () => {
-    const report = measureSlices(set, ["ward"], [ward], terms);
+    const report = measureSlices(whole, ["ward"], [ward], terms);
     const brier = binaryMetrics(set).values["brier_score"];
     const [gate] = judgeSlices(report, { ...terms, maximumGap: 0.01 }, "brier_score", brier);
     expect(gate).toMatchObject({ passed: false, observed: expect.stringContaining("ward is b") as string });
   });
 
+  test("a report says of each metric its worst slice, and by how much", () => {
+    const { worst, columns } = measureSlices(whole, ["ward"], [ward], terms);
+    const found = columns[0]?.slices[1]?.values?.["roc_auc"];
+    expect(worst["roc_auc"]).toEqual({
+      column: "ward",
+      value: "b",
+      rows: 1000,
+      found,
+      gap: (overall ?? Number.NaN) - (found ?? Number.NaN),
+    });
+    expect(worst["log_loss"]?.gap).toBeGreaterThan(0);
+    expect(measureSlices(whole, ["ward"], [], terms).worst).toEqual({});
+  });
+
   test("what was not measured, or has no slice with enough rows, fails", () => {
     expect(judge(undefined)).toMatchObject({ passed: false });
-    const report = measureSlices(set, ["ward"], [], terms);
+    const report = measureSlices(whole, ["ward"], [], terms);
     expect(judge(report)?.observed).toContain("no such column");
-    expect(judge(measureSlices(set, ["other"], [], terms))?.observed).toContain("ward was not measured");
+    expect(judge(measureSlices(whole, ["other"], [], terms))?.observed).toContain("ward was not measured");
     const large = { positives: 900, negatives: 900 };
-    const none = measureSlices(set, ["ward"], [ward], { bins: 4, support: large });
+    const none = measureSlices(whole, ["ward"], [ward], { bins: 4, support: large });
     expect(judge(none, { support: large })?.observed).toContain("no slice has 900");
     expect(judge(none)?.observed).toContain("another support");
   });
