@@ -257,7 +257,7 @@ describe.skipIf(python === undefined)("a challenger in production (G12)", () => 
     const other = await world.post("mia", "/v1/comparisons", { ...asked, metrics: ["roc_auc"] });
     expect(await resultOf(other["job"])).toMatchObject({ champion, isBetter: true });
     expect(refusals((await promote("visits", challenger, "production")).body)).toEqual([
-      expect.stringContaining("another rule"),
+      expect.stringContaining("other rules"),
     ]);
     const { job } = await world.post("mia", "/v1/comparisons", asked);
     expect(await resultOf(job)).toMatchObject({ heldOut: { shown: true }, isBetter: true });

@@ -9,7 +9,7 @@ import { explanationRoutes } from "./routes/explanations.ts";
 import { textEvaluationRoutes } from "./routes/text-evaluations.ts";
 
 export { comparisonJob, comparisonQueue } from "./compare/compare-versions.ts";
-export { latestComparison } from "./compare/comparison-store.ts";
+export { comparisonsOf } from "./compare/comparison-store.ts";
 export { evaluationErrors } from "./errors.ts";
 export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } from "./evaluate-version.ts";
 export { notExplainable } from "./explain/explain-prediction.ts";

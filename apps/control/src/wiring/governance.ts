@@ -4,10 +4,10 @@ import { placementRefused, residencyRefusals } from "@portolan/charter/policy";
 import { createRowBytes } from "@portolan/data";
 import {
   comparisonJob,
+  comparisonsOf,
   type EvaluationDeps,
   evaluationJob,
   explainTrained,
-  latestComparison,
   latestEvidence,
   latestTextEvidence,
   type TextEvaluationDeps,
@@ -147,7 +147,7 @@ async function gatesUnder(sql: Sql, versionId: string, useCaseId: string, replac
   const { challenger } = terms;
   const beside =
     challenger && replaces !== undefined
-      ? [judgeChallenger(await latestComparison(sql, versionId, replaces), challenger)]
+      ? [judgeChallenger(await comparisonsOf(sql, versionId, replaces), challenger)]
       : [];
   const found = await latestEvidence(sql, versionId);
   if (found) return [...judgeGates(found, terms), ...beside];

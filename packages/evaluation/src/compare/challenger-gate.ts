@@ -17,10 +17,14 @@ export function ruleOf({ metrics, margins }: ChallengerTerms): ComparisonRule {
 export type ComparisonEvidence = Pick<Comparison, "heldOut" | "rule" | "values" | "isBetter">;
 
 /**
- * A version that is to replace another one in production (docs/spec/promotion-gates.md, G12), by the newest comparison of exactly these two. Pure.
- * @param found `undefined` when the two were never compared
+ * A version that is to replace another one in production (docs/spec/promotion-gates.md, G12), by the newest comparison of exactly these two under the
+ * charter's rule. Pure.
+ * @param comparisons of the two, newest first
  */
-export function judgeChallenger(found: ComparisonEvidence | undefined, terms: ChallengerTerms): GateResult {
+export function judgeChallenger(
+  comparisons: readonly ComparisonEvidence[],
+  terms: ChallengerTerms,
+): GateResult {
   const rule = ruleOf(terms);
   const required = `on the same held-out rows as the version in production: ${requirementOf(rule)}`;
   const result = (passed: boolean, observed: string): GateResult => ({
@@ -29,8 +33,9 @@ export function judgeChallenger(found: ComparisonEvidence | undefined, terms: Ch
     observed,
     required,
   });
-  if (!found) return result(false, "never compared with the version in production");
-  if (!isSameRule(found.rule, rule)) return result(false, "compared under another rule than the charter's");
+  if (comparisons.length === 0) return result(false, "never compared with the version in production");
+  const found = comparisons.find((one) => isSameRule(one.rule, rule));
+  if (!found) return result(false, "compared under other rules than the charter's");
   if (!found.heldOut.shown) return result(false, found.heldOut.because);
   return result(found.isBetter, found.values.map(toldOf).join("; "));
 }

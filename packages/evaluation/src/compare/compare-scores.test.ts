@@ -113,23 +113,30 @@ describe("the gate", () => {
   const found = { heldOut: { shown: true, because: "later" }, rule, values, isBetter: true };
 
   test("a comparison under the charter's rule that shows what is asked passes, whatever the order of its metrics", () => {
-    expect(judgeChallenger(found, terms)).toMatchObject({ gate: "better-than-champion", passed: true });
+    expect(judgeChallenger([found], terms)).toMatchObject({ gate: "better-than-champion", passed: true });
     const turned = { ...terms, metrics: ["accuracy", "roc_auc"] } as const;
-    expect(judgeChallenger(found, turned).passed).toBe(true);
+    expect(judgeChallenger([found], turned).passed).toBe(true);
+  });
+
+  test("two that were never compared fail; of several comparisons under the charter's rule the newest counts, whatever else was asked since", () => {
+    expect(judgeChallenger([], terms).observed).toContain("never compared");
+    const other = { ...found, rule: { ...rule, metrics: ["accuracy" as const] }, isBetter: false };
+    expect(judgeChallenger([other, found], terms).passed).toBe(true);
+    const newer = { ...found, isBetter: false };
+    expect(judgeChallenger([other, newer, found], terms).passed).toBe(false);
   });
 
   test.each([
-    ["none", undefined, "never compared"],
     ["one that shows too little", { ...found, isBetter: false }, "roc_auc +"],
     [
       "one on rows that are not shown to be held out",
       { ...found, heldOut: { shown: false, because: "trained elsewhere" } },
       "trained elsewhere",
     ],
-    ["one of fewer metrics", { ...found, rule: { ...rule, metrics: ["accuracy" as const] } }, "another rule"],
-    ["one with a wider margin", { ...found, rule: { ...rule, margins: { accuracy: 0.1 } } }, "another rule"],
+    ["one of fewer metrics", { ...found, rule: { ...rule, metrics: ["accuracy" as const] } }, "other rules"],
+    ["one with a wider margin", { ...found, rule: { ...rule, margins: { accuracy: 0.1 } } }, "other rules"],
   ])("%s fails, and says why", (_, evidence, observed) => {
-    expect(judgeChallenger(evidence, terms)).toMatchObject({
+    expect(judgeChallenger([evidence], terms)).toMatchObject({
       passed: false,
       observed: expect.stringContaining(observed) as string,
     });

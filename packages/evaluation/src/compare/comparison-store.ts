@@ -77,22 +77,22 @@ export async function listComparisons(
   return rows.map(toComparison);
 }
 
-/** What the newest comparison of exactly these two versions found; `undefined` when there was none. */
-export async function latestComparison(
+/** What the newest hundred comparisons of exactly these two versions found, newest first. */
+export async function comparisonsOf(
   sql: Sql,
   challengerVersionId: string,
   championVersionId: string,
-): Promise<ComparisonEvidence | undefined> {
-  const row = await tables(sql)
+): Promise<ComparisonEvidence[]> {
+  const rows = await tables(sql)
     .selectFrom("evaluation.comparisons")
     .selectAll()
     .where("challenger_version_id", "=", challengerVersionId)
     .where("champion_version_id", "=", championVersionId)
     .orderBy("created_at", "desc")
     .orderBy("id", "desc")
-    .limit(1)
-    .executeTakeFirst();
-  return row && toComparison(row);
+    .limit(100)
+    .execute();
+  return rows.map(toComparison);
 }
 
 function toComparison(row: Selectable<ComparisonTable>): Comparison {
