@@ -35,7 +35,13 @@ export {
   type SliceTerms,
   type SupportFloor,
 } from "./release-gates.ts";
-export type { AccuracyBound, CharterTerms, RateLimit, WorkloadTerms } from "./terms.ts";
+export {
+  type AccuracyBound,
+  type CharterTerms,
+  isHeldByInterval,
+  type RateLimit,
+  type WorkloadTerms,
+} from "./terms.ts";
 export {
   CharterBundle,
   type CharterStatus,

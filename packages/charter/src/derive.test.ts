@@ -86,6 +86,21 @@ describe("derivation", () => {
     ]);
   });
 
+  test("a bound that its interval must keep says so", () => {
+    const document = template("flight-delays");
+    const accuracy = { ...document.requirements.accuracy, heldBy: "interval" as const };
+    const { items, terms } = deriveFromCharter({
+      ...document,
+      requirements: { ...document.requirements, accuracy },
+    });
+    expect(terms.accuracy.heldBy).toBe("interval");
+    const gate = items.find(({ control }) => control === "accuracy_gate");
+    expect(gate?.statement).toBe(
+      "A version without roc_auc of at least 0.6 at the worse end of its interval is not released.",
+    );
+    expect(gate?.from.map(({ pointer }) => pointer)).toContain("/requirements/accuracy/heldBy");
+  });
+
   test("slices are judged where they have a gap, a challenger where it has metrics; both are silent otherwise", () => {
     const document = template("flight-delays");
     const said = (more: Partial<CharterDocument["requirements"]>) => {

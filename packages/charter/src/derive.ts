@@ -175,13 +175,13 @@ function rateLimitFact(at: string, rate: CharterTerms["rateLimit"]): Fact {
 
 function accuracy(terms: CharterTerms): Fact[] {
   const at = "/requirements/accuracy";
-  const { metric, kind, value, below } = terms.accuracy;
+  const { metric, kind, value, below, heldBy } = terms.accuracy;
   const bound = `${metric} ${kind === "floor" ? "of at least" : "of at most"} ${value}`;
   const gate = fact(
     "accuracy_gate",
     "gate",
-    [`${at}/metric`, `${at}/${kind}`],
-    `A version without ${bound} is not released.`,
+    [`${at}/metric`, `${at}/${kind}`, ...(heldBy === undefined ? [] : [`${at}/heldBy`])],
+    `A version without ${bound}${heldBy === "interval" ? " at the worse end of its interval" : ""} is not released.`,
     {
       metric,
       [kind]: value,

@@ -63,6 +63,12 @@ const Accuracy = Type.Object(
     ceiling: Type.Optional(
       Type.Number({ description: "Largest value that may serve, for error metrics such as rmse." }),
     ),
+    heldBy: Type.Optional(
+      OneOf(
+        ["value", "interval"],
+        "What must keep the bound at a release: the measured value, or the worse end of its 95 % interval. Absent: the interval for roc_auc and pass_rate, the value for all others.",
+      ),
+    ),
     below: OneOf(["alert", "fallback", "stop"], "What happens in production when the bound is crossed."),
   },
   { ...closed, description: "How good the model must be; a release below it is refused." },

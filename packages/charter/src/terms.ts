@@ -76,6 +76,13 @@ export interface AccuracyBound {
   readonly kind: "floor" | "ceiling";
   readonly value: number;
   readonly below: "alert" | "fallback" | "stop";
+  /** What must keep the bound at a release; absent: the interval for ROC AUC and pass rate, the value for all others. */
+  readonly heldBy?: "value" | "interval";
+}
+
+/** Whether the worse end of a metric's interval must keep the bound. Pure. */
+export function isHeldByInterval({ metric, heldBy }: AccuracyBound): boolean {
+  return heldBy === undefined ? metric === "roc_auc" || metric === "pass_rate" : heldBy === "interval";
 }
 
 /**
@@ -190,10 +197,11 @@ function logDurability(document: CharterDocument): "buffered" | "durable" {
 }
 
 function accuracyBound(accuracy: CharterDocument["requirements"]["accuracy"]): AccuracyBound {
-  const { metric, below } = accuracy;
+  const { metric, below, heldBy, floor, ceiling } = accuracy;
+  const held = { below, ...(heldBy === undefined ? {} : { heldBy }) };
   return metrics[metric].better === "higher"
-    ? { metric, kind: "floor", value: accuracy.floor ?? metrics[metric].least, below }
-    : { metric, kind: "ceiling", value: accuracy.ceiling ?? metrics[metric].most, below };
+    ? { metric, kind: "floor", value: floor ?? metrics[metric].least, ...held }
+    : { metric, kind: "ceiling", value: ceiling ?? metrics[metric].most, ...held };
 }
 
 const perSecond: Readonly<Record<string, number>> = {

@@ -42,6 +42,12 @@ test("the interval's lower end decides, so that a few cases release nothing (G8)
   expect(gatesOf(92, 100)[0]).toMatchObject({ passed: false });
 });
 
+test("a charter may take the share as it is", () => {
+  const evidence = { metrics: textMetrics(tallyOf(results(10, 10))), heldOut: stated };
+  const byValue = { accuracy: { ...floor, heldBy: "value" } } as const;
+  expect(judgeTextGates(evidence, byValue)[0]).toMatchObject({ passed: true, required: "pass_rate >= 0.9" });
+});
+
 test("a charter that bounds another metric is not met by text", () => {
   const evidence = { metrics: textMetrics(tallyOf(results(100, 100))), heldOut: stated };
   expect(judgeTextGates(evidence, { accuracy: { ...floor, metric: "roc_auc" } })[0]).toMatchObject({

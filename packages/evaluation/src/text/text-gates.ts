@@ -1,4 +1,4 @@
-import type { AccuracyBound, ReleaseTerms } from "@portolan/charter/contract";
+import { type AccuracyBound, isHeldByInterval, type ReleaseTerms } from "@portolan/charter/contract";
 import { wilsonInterval } from "@portolan/numerics";
 import { accuracyGate, type GateResult, type HeldOut, heldOutGate } from "../contract.ts";
 import { fairnessGate, sliceGate } from "../slices/slice-gates.ts";
@@ -71,17 +71,18 @@ export function judgeTextGates(
   ];
 }
 
-/** The lower end of the 95 % Wilson interval must reach the floor: a few cases prove little. */
+/** The lower end of the 95 % Wilson interval must reach the floor, unless the charter takes the value: a few cases prove little. */
 function judgePassRate({ values, passRateInterval, cases }: TextMetrics, bound: AccuracyBound): GateResult {
   const required = `${bound.metric} ${bound.kind === "floor" ? ">=" : "<="} ${bound.value}`;
   const value = values[bound.metric];
   if (value === undefined || bound.metric !== passRate)
     return { gate: accuracyGate, passed: false, observed: `${bound.metric} was not measured`, required };
   const { low, high } = passRateInterval;
+  const byInterval = isHeldByInterval(bound);
   return {
     gate: accuracyGate,
-    passed: low >= bound.value,
+    passed: (byInterval ? low : value) >= bound.value,
     observed: `${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}] of ${cases} cases`,
-    required: `${required} at the interval's lower end`,
+    required: byInterval ? `${required} at the interval's lower end` : required,
   };
 }
