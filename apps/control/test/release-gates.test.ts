@@ -196,7 +196,7 @@ describe("a comparison", () => {
       code: "evaluation.not_comparable",
     });
     expect(await compare({ champion: 1, championTrainingSetId: trainingSet })).toMatchObject({
-      code: "evaluation.not_held_out",
+      code: "evaluation.not_comparable",
       detail: expect.stringContaining("other rows") as string,
     });
     expect((await call("tom", "/v1/comparisons", asked)).status).toBe(404);
@@ -265,4 +265,13 @@ describe.skipIf(python === undefined)("a challenger in production (G12)", () => 
     // Back again: no comparison would show the weaker one to be better, and none is asked for.
     expect((await promote("visits", champion, "production")).status).toBe(200);
   });
+});
+
+// The last test: its job fails, and is tried again for a while.
+test("sets of one snapshot and time with other rows in them are told apart by their rows", async () => {
+  const every = { from: dayTwo, sampleEvery: 2, request: features };
+  const half = await buildSet(world, visitsSet(work.place, every));
+  const asked = { model: "pair", challenger: 2, champion: 1, trainingSetId: heldOut };
+  const { job } = await world.post("mia", "/v1/comparisons", { ...asked, championTrainingSetId: half });
+  await expect(resultOf(job)).rejects.toThrow(/not_comparable: training set \S+ has other rows than/);
 });

@@ -31,12 +31,17 @@ export async function requireSet(
   );
 }
 
-/** The rows and what is known of their being held out, or the reason why they cannot judge this version. */
+/**
+ * The rows and what is known of their being held out.
+ * @param named how a refusal calls the version
+ * @throws PortolanError `evaluation.not_held_out` with the reason why they cannot judge it
+ */
 export async function pairOf(
   deps: { readonly work: UnitOfWork },
   call: CallContext,
   request: Pick<EvaluationRequest, "trainingSetId">,
   version: EvaluatedVersion,
+  named = "this version",
 ): Promise<{ readonly set: EvaluationSet; readonly heldOut: HeldOut }> {
   const { organisationId } = call.actor;
   const { set, trainedOn } = await deps.work.read(call, async (sql) => ({
@@ -47,16 +52,16 @@ export async function pairOf(
         : await findSet(sql, organisationId, version.trainingSetId),
   }));
   if (!set) throw setNotFound(request.trainingSetId);
-  if (set.useCaseId !== version.useCaseId) throw notHeldOut(set.id, "it belongs to another use case");
+  if (set.useCaseId !== version.useCaseId) throw notHeldOut(set.id, named, "it belongs to another use case");
   if (set.environment !== evidenceEnvironment)
-    throw notHeldOut(set.id, `it was built in ${set.environment}, not in ${evidenceEnvironment}`);
+    throw notHeldOut(set.id, named, `it was built in ${set.environment}, not in ${evidenceEnvironment}`);
   const origin = { registeredAt: version.registeredAt, ...(trainedOn ? { trainedOn } : {}) };
   const verdict = judgeHeldOut(set, origin);
   switch (verdict.kind) {
     case "judged":
       return { set, heldOut: verdict.heldOut };
     case "refused":
-      throw notHeldOut(set.id, verdict.reason);
+      throw notHeldOut(set.id, named, verdict.reason);
   }
 }
 
@@ -91,9 +96,9 @@ function setNotFound(id: string): PortolanError<EvaluationErrorCode> {
   });
 }
 
-export function notHeldOut(id: string, reason: string): PortolanError<EvaluationErrorCode> {
+function notHeldOut(id: string, named: string, reason: string): PortolanError<EvaluationErrorCode> {
   return new PortolanError("evaluation.not_held_out", {
-    detail: `training set ${id} cannot judge this version: ${reason}`,
+    detail: `training set ${id} cannot judge ${named}: ${reason}`,
     mend: "Build a set of the same definition and use case in production, from the end of the training set on.",
   });
 }

@@ -93,6 +93,17 @@ describe("a challenger beside the champion (G12)", () => {
     expect(shown).toBeLessThan(14);
   });
 
+  test("scores that are no numbers, and one class only, are refused by whatever metric", () => {
+    const [challenger, champion] = pair(100, 0.3, 0.3, 9);
+    const rule = { metrics: ["accuracy" as const], margins: {}, level };
+    const broken = { ...challenger, scores: challenger.scores.with(3, Number.NaN) };
+    expect(() => compareScores(broken, champion, rule)).toThrow(/not a number/);
+    const one = { ...challenger, labels: new Uint8Array(100) };
+    expect(() => compareScores(one, { ...champion, labels: new Uint8Array(100) }, rule)).toThrow(
+      /each class/,
+    );
+  });
+
   test("other rows are refused", () => {
     const [challenger] = pair(100, 0.3, 0.3, 6);
     const [other] = pair(100, 0.3, 0.3, 7);

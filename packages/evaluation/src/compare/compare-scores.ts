@@ -33,17 +33,14 @@ type Tested = Omit<ComparedValue, "adjustedP" | "isShown">;
  * A challenger beside the champion, on the same rows in the same order, in each metric of a rule (docs/spec/promotion-gates.md, G12). Pure: the bootstrap's
  * seed is fixed.
  *
- * @throws RangeError for other labels, one class only, or scores that are not numbers
+ * @throws RangeError for other labels, fewer than two rows of a class, or scores that are not numbers
  */
 export function compareScores(
   challenger: ScoredSet,
   champion: ScoredSet,
   { metrics, margins, level }: ComparisonRule,
 ): ComparedValue[] {
-  if (challenger.labels.length !== champion.labels.length)
-    throw new RangeError("a paired comparison needs the same rows in the same order");
-  if (challenger.labels.some((label, row) => label !== champion.labels[row]))
-    throw new RangeError("a paired comparison needs the same rows in the same order");
+  requireComparable(challenger, champion);
   const summed = metrics.filter(isSummedMetric);
   const distributions = pairedBootstrap(challenger, champion, summed);
   const tested = metrics.map((metric): Tested => {
@@ -59,6 +56,18 @@ export function compareScores(
     const adjustedP = adjusted[at] ?? 1;
     return { ...one, adjustedP, isShown: adjustedP <= level };
   });
+}
+
+/** What each test takes for granted. A score that is no number would count as a decision. */
+function requireComparable(challenger: ScoredSet, champion: ScoredSet): void {
+  const { labels } = challenger;
+  if (labels.length !== champion.labels.length || labels.some((label, row) => label !== champion.labels[row]))
+    throw new RangeError("a paired comparison needs the same rows in the same order");
+  const positives = labels.reduce((sum, label) => sum + label, 0);
+  if (positives < 2 || labels.length - positives < 2)
+    throw new RangeError("a comparison needs at least two rows of each class");
+  if (challenger.scores.some(Number.isNaN) || champion.scores.some(Number.isNaN))
+    throw new RangeError("a score is not a number");
 }
 
 function aucTest(

@@ -12,7 +12,7 @@ import { Type, Value } from "@portolan/typebox";
 import type { HeldOut } from "../contract.ts";
 import type { EvaluationErrorCode } from "../errors.ts";
 import type { EvaluationDeps } from "../evaluate-version.ts";
-import { notHeldOut, pairOf, requireSet, scorable, scoreRequest, textHasNoRows } from "../evaluation-rows.ts";
+import { pairOf, requireSet, scorable, scoreRequest, textHasNoRows } from "../evaluation-rows.ts";
 import { evidenceEnvironment } from "../evidence-environment.ts";
 import type { EvaluatedVersion, ScoredRows } from "../ports.ts";
 import type { EvaluationSet } from "../store.ts";
@@ -116,11 +116,13 @@ async function pairVersions(deps: EvaluationDeps, call: CallContext, asked: Aske
   const challenger = await deps.versions.find(call, model, asked.challenger);
   const champion = await deps.versions.find(call, model, asked.champion);
   if (challenger.speaks === "text" || champion.speaks === "text") throw textHasNoRows();
-  const ours = await pairOf(deps, call, { trainingSetId }, challenger);
-  const theirs = await pairOf(deps, call, { trainingSetId: championTrainingSetId }, champion);
+  const named = (version: number) => `version ${version}`;
+  const ours = await pairOf(deps, call, { trainingSetId }, challenger, named(asked.challenger));
+  const theirSet = { trainingSetId: championTrainingSetId };
+  const theirs = await pairOf(deps, call, theirSet, champion, named(asked.champion));
   const [set, championSet] = [ours.set, theirs.set];
   if (set.dataset !== championSet.dataset || set.from !== championSet.from || set.to !== championSet.to)
-    throw notHeldOut(championSet.id, `it has other rows than ${set.id}`);
+    throw otherRows(set.id, championSet.id);
   const both = [ours.heldOut, theirs.heldOut];
   const doubtful = both.find(({ shown }) => !shown);
   return { challenger, champion, set, championSet, heldOut: doubtful ?? ours.heldOut };
@@ -167,7 +169,7 @@ async function measurePair(
   await job.progress(0.4, "challenger scored");
   const theirs = await score(champion, championSet);
   await job.progress(0.8, "champion scored");
-  if (!haveSameRows(ours, theirs)) throw notHeldOut(championSet.id, `it has other rows than ${set.id}`);
+  if (!haveSameRows(ours, theirs)) throw otherRows(set.id, championSet.id);
   const values = scorable(() => compareScores(ours, theirs, rule));
   const positives = ours.labels.reduce((sum, label) => sum + label, 0);
   return { rows: ours.scores.length, positives, values };
@@ -228,6 +230,13 @@ async function recordComparison(
     },
   });
   return found;
+}
+
+function otherRows(set: string, championSet: string): PortolanError<EvaluationErrorCode> {
+  return notComparable(
+    `training set ${championSet} has other rows than ${set}`,
+    "Build both of the same snapshot (datasetId), with the same from, to, sampleEvery and label.",
+  );
 }
 
 function notComparable(detail: string, mend: string): PortolanError<EvaluationErrorCode> {
