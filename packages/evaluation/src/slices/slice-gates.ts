@@ -29,7 +29,7 @@ export function judgeSlices(
     return failed("slices were made with other bins or another support: evaluate again under this charter");
   const asked = report.columns.filter(({ column }) => columns.includes(column));
   const problems = columns.flatMap((column) => columnProblem(asked, column, terms));
-  if (problems.length > 0) return failed(problems.join("; "));
+  if (problems.length > 0) return failed(shortly(problems));
   const worst = isCompared(metric) ? worstSlice(asked, metric, overall) : undefined;
   if (!worst) return failed(`${metric} was measured on no slice`);
   const { found, column, value, rows, gap } = worst;
@@ -83,9 +83,17 @@ export function judgeFairness(
     ...(terms.intersections ? pairsOf(terms.columns) : []).map((pair) => judgeAttribute(report, pair, terms)),
   ];
   const problems = judged.flatMap(({ failures }) => failures);
-  if (problems.length > 0) return failed(problems.join("; "));
-  const observed = judged.map(({ observed: one }) => one).join("; ");
+  if (problems.length > 0) return failed(shortly(problems));
+  const observed = shortly(judged.map(({ observed: one }) => one));
   return [{ gate: fairnessGate, passed: true, observed, required }];
+}
+
+/** What a gate observed goes into ledger rows, which are short: attributes and their pairs may be more than a hundred. */
+const mostTold = 8;
+
+function shortly(told: readonly string[]): string {
+  const rest = told.length - mostTold;
+  return [...told.slice(0, mostTold), ...(rest > 0 ? [`and ${rest} more`] : [])].join("; ");
 }
 
 interface JudgedAttribute {

@@ -2,7 +2,7 @@ import { quantile, type ScoredSet } from "@portolan/numerics";
 
 /** A column that rows are sliced by, a value for each row. */
 export type SliceValues =
-  /** NaN: the row has none. */
+  /** NaN and infinities: the row has none. */
   | { readonly kind: "numbers"; readonly column: string; readonly values: Float64Array }
   /** Each row's place in `texts`; null stands for rows that have none. */
   | {
@@ -37,7 +37,7 @@ export function groupRows(values: Exclude<SliceValues, { kind: "unfit" }>, bins:
       codes: values.codes,
       names: values.texts.map((text) => text ?? absent),
     };
-  const known = values.values.filter((value) => !Number.isNaN(value)).sort();
+  const known = values.values.filter((value) => Number.isFinite(value)).sort();
   const distinct = known.filter((value, at) => at === 0 || value !== known[at - 1]);
   return distinct.length <= mostNumbers
     ? byNumber(values.values, distinct)
@@ -64,7 +64,7 @@ function byQuantile(values: Float64Array, sorted: Float64Array, bins: number): G
   return {
     grouping: "quantiles",
     codes: Uint32Array.from(values, (value) => {
-      const bin = edges.findIndex((end) => value <= end);
+      const bin = Number.isFinite(value) ? edges.findIndex((end) => value <= end) : -1;
       return bin === -1 ? edges.length : bin;
     }),
     names: [...names, absent],

@@ -37,9 +37,16 @@ const judge = (report: Parameters<typeof judgeSlices>[0], change: Partial<SliceT
 
 describe("groups of rows", () => {
   test("few numbers are values, many are bins of equally many rows, and rows without one are apart", () => {
-    const few = groupRows({ kind: "numbers", column: "n", values: Float64Array.of(2, 1, Number.NaN, 2) }, 4);
+    const few = groupRows(
+      {
+        kind: "numbers",
+        column: "n",
+        values: Float64Array.of(2, 1, Number.NaN, 2, Number.POSITIVE_INFINITY),
+      },
+      4,
+    );
     expect(few).toMatchObject({ grouping: "values", names: ["1", "2", "(none)"] });
-    expect([...few.codes]).toEqual([1, 0, 2, 1]);
+    expect([...few.codes]).toEqual([1, 0, 2, 1, 2]);
     const values = Float64Array.from({ length: 401 }, (_, row) => (row === 400 ? Number.NaN : row));
     const many = groupRows({ kind: "numbers", column: "n", values }, 4);
     expect(many.names).toEqual([
@@ -212,6 +219,13 @@ describe("fairness (G11)", () => {
       passed: false,
       observed: "sex: fewer than two groups have 30 positives and 30 negatives",
     });
+  });
+
+  test("of many attributes a gate tells the first ones, and how many more there are", () => {
+    const columns = Array.from({ length: 12 }, (_, at) => `attribute_${at}`);
+    const many = { ...fairness, columns };
+    const [gate] = judgeFairness(measureFairness(set, [], many), many);
+    expect(gate?.observed).toMatch(/^attribute_0: .*attribute_7: [^;]*; and 4 more$/);
   });
 
   test("what was not compared fails; a charter without measures has no gate", () => {
