@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   buildSet,
   dayTwo,
+  modelOf,
   openTeamWorld,
   prepareData,
   type TeamWork,
@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => world.control.close());
 
 async function pushModel(weights: number[]): Promise<void> {
-  const artifact = await world.upload("pipeline", work.place, logisticModel(weights, -5));
+  const artifact = await world.upload("pipeline", work.place, modelOf(weights, -5));
   const version = { useCaseId: work.place.useCaseId, artifact, lineage: { origin: "imported" } };
   await world.post("pipeline", "/v1/models/waits/versions", version);
 }

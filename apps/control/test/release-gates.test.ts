@@ -1,11 +1,11 @@
 import { readTemplate } from "@portolan/charter";
-import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requirePython } from "../../../packages/training/test/trainer-fixture.ts";
 import { putInForce } from "./api.ts";
 import {
   buildSet,
   dayTwo,
+  modelOf,
   openTeamWorld,
   prepareData,
   type TeamWork,
@@ -49,8 +49,8 @@ const features = [
   { name: "jitter", expression: "wait * 37 % 31" },
 ];
 const attributes = [{ name: "site", expression: "place" }];
-const weak = logisticModel([0.1, 0.1, 0, 0], -3);
-const good = logisticModel([0.5, 0, 0, 0], -5.2);
+const weak = modelOf([0.1, 0.1, 0, 0], -3);
+const good = modelOf([0.5, 0, 0, 0], -5.2);
 
 beforeAll(async () => {
   world = await openTeamWorld();
