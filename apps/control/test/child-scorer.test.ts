@@ -74,6 +74,32 @@ test("an unproven model is scored in a process that sees its own two files and n
     expect(seen).toEqual({ model: true, secret: false });
 });
 
+test("columns that rows are sliced by come back beside the scores, in the order of the rows; those that the file lacks are left out", async () => {
+  const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
+  const model = await objects.put(logisticModel([0.5, -0.25], 0.1));
+  const file = join(folder, "work/sliced.parquet");
+  const columns = "(i % 2)::int as label, i::double as a, 1.0 as b, ['x', null, 'z'][i % 3 + 1] as site";
+  await runAnalysis({
+    statements: [
+      { sql: `copy (select ${columns}, i::bigint as _row from range(6) t(i)) to '${file}' (format parquet)` },
+    ],
+    readable: [],
+    workFolder: join(folder, "work"),
+  });
+  const dataset = await objects.put(readFileSync(file));
+  const request = { model, dataset, labelColumn: "label", featureColumns: ["a", "b"] };
+  const scorer = createChildScorer(objects, upstreams);
+  const { signal } = new AbortController();
+  const sliceColumns = ["site", "missing", "_row"];
+  const { slices, labels } = await scorer.score({ ...request, sliceColumns }, signal);
+  expect([...labels]).toEqual([0, 1, 0, 1, 0, 1]);
+  expect(slices).toEqual([
+    { kind: "texts", column: "site", codes: Uint32Array.of(0, 1, 2, 0, 1, 2), texts: ["x", null, "z"] },
+    { kind: "numbers", column: "_row", values: Float64Array.of(0, 1, 2, 3, 4, 5) },
+  ]);
+  expect((await scorer.score(request, signal)).slices).toBeUndefined();
+});
+
 test("scoring that is stopped ends at once and says so", async () => {
   const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
   const model = await objects.put(logisticModel([0.5, -0.25], 0.1));

@@ -161,6 +161,17 @@ test("a training set is read through the policies on what it was made of, each m
   await withdraw("waits");
 });
 
+test("an attribute of a training set is as masked as the column that it is made of", async () => {
+  const attributes = [{ name: "site", expression: "place" }];
+  const set = await buildSet(world, visitsSet(work.place, { to: dayTwo, attributes }));
+  await policy("places", "effect: restrict\nmasks: [{ columns: [place], with: pseudonym }]\n");
+  const { rows: read } = (await rows("mia", set)).body as { rows: Record<string, unknown>[] };
+  expect(read[0]?.["site"]).toMatch(/^p[0-9a-f]{32}$/);
+  await withdraw("places");
+  const { rows: clear } = (await rows("mia", set)).body as { rows: Record<string, unknown>[] };
+  expect(clear[0]?.["site"]).toBe("north");
+});
+
 test("quarantined rows and values that are derived again are shown as they are, or not at all", async () => {
   const kept = (purpose?: string) =>
     world.get(

@@ -246,6 +246,12 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     version: 1,
     trainingSetId: missingId("ts"),
   }),
+  named("POST /v1/comparisons", {
+    model: "arrivals",
+    challenger: 1,
+    champion: 2,
+    trainingSetId: missingId("ts"),
+  }),
   named("POST /v1/evaluation-sets", (world) => ({
     name: "questions",
     useCaseId: world.known.get("useCase"),

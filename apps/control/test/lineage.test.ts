@@ -5,7 +5,16 @@ import type { ColumnGraph, LineageGraph } from "@portolan/lineage/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requirePython } from "../../../packages/training/test/trainer-fixture.ts";
 import { must } from "./api.ts";
-import { openTeamWorld, prepareData, type TeamWork, type TeamWorld, visitsTrainer } from "./team-world.ts";
+import {
+  buildSet,
+  dayTwo,
+  openTeamWorld,
+  prepareData,
+  type TeamWork,
+  type TeamWorld,
+  visitsTrainer,
+} from "./team-world.ts";
+import { visitsSet } from "./visits.ts";
 
 let world: TeamWorld;
 let work: TeamWork;
@@ -150,6 +159,20 @@ describe.skipIf(python === undefined)("from the column of a file to the deployed
       expect.objectContaining({ assertion: "not_null", column: "wait", success: true }),
     );
     expect(at("job:")?.latestRun).toMatchObject({ state: "completed" });
+  });
+
+  test("an attribute of a training set is one of its columns, made of the snapshot's", async () => {
+    const attributes = [{ name: "site", expression: "place" }];
+    const set = await buildSet(world, visitsSet(work.place, { from: dayTwo, attributes }));
+    await world.control.followLedger();
+    const { graph } = await graphOf(set, { depth: "1", direction: "upstream" });
+    const facets = graph.find(({ id }) => id.startsWith("dataset:trainingset:"))?.data.facets;
+    expect(facets?.["schema"]?.["fields"]).toContainEqual(
+      expect.objectContaining({ name: "site", type: "string" }),
+    );
+    expect(facets?.["columnLineage"]?.["fields"]).toMatchObject({
+      site: { inputFields: [expect.objectContaining({ field: "place" })] },
+    });
   });
 
   test.each([

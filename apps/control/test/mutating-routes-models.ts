@@ -28,6 +28,17 @@ async function upstreamUrl({ control }: World): Promise<string> {
   return server.url;
 }
 
+/** The next version of a model that nothing else uses. */
+async function pushRival(world: World, bias: number): Promise<void> {
+  const useCaseId = known(world, "useCase");
+  const token = await world.api.token("ci");
+  const upload = `/v1/artifacts?environment=production&useCaseId=${useCaseId}`;
+  const bytes = Buffer.from(logisticModel([1, 2, 3], bias));
+  const { digest: artifact } = await must(world.api, "POST", upload, bytes, token);
+  const version = { useCaseId, artifact, lineage: { origin: "imported" } };
+  await must(world.api, "POST", "/v1/models/rivals/versions", version, token);
+}
+
 /** Models, endpoints and predictions. */
 export const modelRoutes: readonly MutatingRoute[] = [
   {
@@ -91,6 +102,20 @@ export const modelRoutes: readonly MutatingRoute[] = [
       url: "/v1/evaluations",
       body: { model: "delays", version: 1, trainingSetId: await productionSet(world) },
     }),
+  },
+  {
+    route: "POST /v1/comparisons",
+    as: "ci",
+    ledger: "governed",
+    events: ["evaluation.comparison.started"],
+    request: async (world) => {
+      for (const bias of [0.1, 0.2]) await pushRival(world, bias);
+      const trainingSetId = await productionSet(world);
+      return {
+        url: "/v1/comparisons",
+        body: { model: "rivals", challenger: 2, champion: 1, trainingSetId },
+      };
+    },
   },
   {
     route: "POST /v1/evaluation-sets",

@@ -166,6 +166,7 @@ describe.skipIf(python === undefined)("people of one team do its whole work", ()
       [(name) => `/api/2.0/mlflow/runs/get?run_id=${name}`, run, unknown("run")],
       [(name) => `/v1/models/${name}/versions/1`, "visits", "missing"],
       [(name) => `/v1/models/${name}/versions/1/evaluations`, "visits", "missing"],
+      [(name) => `/v1/models/${name}/versions/1/comparisons`, "visits", "missing"],
       [(name) => `/v1/jobs/${name}`, jobs[0]?.id ?? "", unknown("job")],
       [(name) => `/v1/jobs/${name}/log`, jobs[0]?.id ?? "", unknown("job")],
     ];

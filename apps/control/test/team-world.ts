@@ -81,14 +81,14 @@ export const noon = parseInstant("2026-03-01T12:00:00Z");
 export const dayTwo = parseInstant("2026-03-02T00:00:00Z");
 
 /** Contract, view, batch and training sets: everything up to training. */
-export async function prepareData(world: TeamWorld): Promise<TeamWork> {
+export async function prepareData(world: TeamWorld, csv = visitsCsv): Promise<TeamWork> {
   const { control, post, get } = world;
   const sam = await world.as("sam");
   const place = { environment: "production", useCaseId: world.acme.useCaseId } as const;
   const owner = { useCaseId: "flight-delays" };
   await must(control, "PUT", "/v1/contracts/visits", { document: visitsContract, ...owner }, sam);
   await must(control, "PUT", "/v1/feature-views/visits-by-place", { document: visitsView, ...owner }, sam);
-  const upload = await world.upload("sam", place, Buffer.from(visitsCsv));
+  const upload = await world.upload("sam", place, Buffer.from(csv));
   const batch = { contract: "visits", ...place, sources: [{ object: upload, format: "csv" }] };
   const ingestion = String((await post("sam", "/v1/ingestions", batch))["id"]);
   await control.runJobs(control.jobs.data);
@@ -109,20 +109,25 @@ export async function buildSet(world: TeamWorld, request: object, who = "sam"): 
   return id;
 }
 
+/** A model that weighs the features of `visitsSet` in their order. */
+export const modelOf = (weights: readonly number[], bias: number): Uint8Array =>
+  logisticModel([...weights], bias);
 /** Looks at `wait_now` alone, on which the label depends. */
-export const visitsModel = logisticModel([0.5, 0, 0], -5);
+export const visitsModel = modelOf([0.5, 0, 0], -5);
 
-/** A trainer of the standard library alone: its model is the one above, whatever the rows; it logs one metric. */
-export const visitsTrainer = `import base64, json, os, urllib.request
+/** A trainer of the standard library alone: its model is that one, whatever the rows; it logs one metric. */
+export const trainerOf = (model: Uint8Array): string => `import base64, json, os, urllib.request
 from pathlib import Path
 point = {"run_id": os.environ["MLFLOW_RUN_ID"], "key": "rows", "value": 24, "timestamp": 1, "step": 3}
 urllib.request.urlopen(urllib.request.Request(
     os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/log-metric", json.dumps(point).encode(),
     {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"], "Content-Type": "application/json"}))
 output = Path(os.environ["PORTOLAN_OUTPUT"])
-(output / "model.onnx").write_bytes(base64.b64decode("${Buffer.from(visitsModel).toString("base64")}"))
+(output / "model.onnx").write_bytes(base64.b64decode("${Buffer.from(model).toString("base64")}"))
 (output / "metrics.json").write_text(json.dumps({"rows": 24}))
 `;
+/** Its model is the one above. */
+export const visitsTrainer = trainerOf(visitsModel);
 
 /** An answer without what differs by nature: the request's id, and the name of what was asked for. */
 export function bare(answer: Answer, name: string): unknown {

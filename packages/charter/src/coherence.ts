@@ -10,6 +10,7 @@ import type { CharterDocument } from "./document.ts";
 import { faultToleranceFindings } from "./fault-tolerance.ts";
 import { metrics } from "./metrics.ts";
 import { regulationRules } from "./regulations.ts";
+import { releaseFindings } from "./release-gates.ts";
 import type { Finding } from "./schema-findings.ts";
 import { parseRate, termsOf } from "./terms.ts";
 import { parsePercent } from "./unit-texts.ts";
@@ -28,6 +29,7 @@ export function coherenceFindings(document: CharterDocument): Finding[] {
     ...regulationFindings(document),
     ...snapshotAgeFindings(document),
     ...policyFindings(document),
+    ...releaseFindings(document),
     ...demandFindings(document),
   ];
 }

@@ -23,7 +23,25 @@ export type {
   PlacementRefusal,
   PlacementVerdict,
 } from "./placement.ts";
-export type { AccuracyBound, CharterTerms, RateLimit, WorkloadTerms } from "./terms.ts";
+export {
+  betterWhen,
+  type ChallengerTerms,
+  type ComparedMetric,
+  comparedMetrics,
+  type FairnessDifference,
+  type FairnessTerms,
+  isCompared,
+  type ReleaseTerms,
+  type SliceTerms,
+  type SupportFloor,
+} from "./release-gates.ts";
+export {
+  type AccuracyBound,
+  type CharterTerms,
+  isHeldByInterval,
+  type RateLimit,
+  type WorkloadTerms,
+} from "./terms.ts";
 export {
   CharterBundle,
   type CharterStatus,

@@ -65,6 +65,70 @@ describe("derivation", () => {
     ]);
   });
 
+  test("groups are compared only where the charter says in what they may differ; a charter without a word is as it was signed", () => {
+    const document = template("flight-delays");
+    const said = (fairness: NonNullable<CharterDocument["fairness"]>) => {
+      const { items, terms } = deriveFromCharter({ ...document, fairness });
+      return [items.find(({ control }) => control === "fairness_gate")?.enforcement.kind, terms.fairness];
+    };
+    const stated = { attributes: ["age-band"], maximumDifference: 0.1 };
+    expect(said(stated)).toEqual(["not_enforced", undefined]);
+    expect(said({ ...stated, measures: ["demographic_parity_difference"], minimumRatio: 0.8 })).toEqual([
+      "enforced",
+      {
+        columns: ["age_band"],
+        maximumDifference: 0.1,
+        measures: ["demographic_parity_difference"],
+        minimumRatio: 0.8,
+        intersections: false,
+        support: { positives: 30, negatives: 30 },
+      },
+    ]);
+  });
+
+  test("a bound that its interval must keep says so", () => {
+    const document = template("flight-delays");
+    const accuracy = { ...document.requirements.accuracy, heldBy: "interval" as const };
+    const { items, terms } = deriveFromCharter({
+      ...document,
+      requirements: { ...document.requirements, accuracy },
+    });
+    expect(terms.accuracy.heldBy).toBe("interval");
+    const gate = items.find(({ control }) => control === "accuracy_gate");
+    expect(gate?.statement).toBe(
+      "A version without roc_auc of at least 0.6 at the worse end of its interval is not released.",
+    );
+    expect(gate?.from.map(({ pointer }) => pointer)).toContain("/requirements/accuracy/heldBy");
+  });
+
+  test("slices are judged where they have a gap, a challenger where it has metrics; both are silent otherwise", () => {
+    const document = template("flight-delays");
+    const said = (more: Partial<CharterDocument["requirements"]>) => {
+      const requirements = { ...document.requirements, ...more };
+      const { items, terms } = deriveFromCharter({ ...document, requirements });
+      const controls = ["slice_gate", "challenger_gate"];
+      const found = items.filter(({ control }) => controls.includes(control));
+      return { statements: found.map(({ statement }) => statement), terms };
+    };
+    expect(said({}).statements).toEqual([]);
+    const measured = said({ slices: { columns: ["hub"], support: { positives: 50 } } });
+    expect(measured.statements).toEqual([]);
+    expect(measured.terms.slices).toEqual({
+      columns: ["hub"],
+      bins: 4,
+      support: { positives: 50, negatives: 30 },
+    });
+    expect(
+      said({
+        slices: { columns: ["hub"], maximumGap: 0.05 },
+        challenger: { metrics: ["roc_auc", "f1"], margins: { f1: 0.01 } },
+      }).statements,
+    ).toEqual([
+      "A version whose roc_auc is worse by more than 0.05 on some slice of hub is not released.",
+      "A version replaces the one in production only when it is better in roc_auc and not worse by more than 0.01 in f1.",
+    ]);
+  });
+
   test("timeout, retries and circuit breaker are the defaults, silently, or what the charter says", () => {
     const document = template("flight-delays");
     const said = (faultTolerance?: CharterDocument["requirements"]["faultTolerance"]) => {

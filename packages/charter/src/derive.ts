@@ -10,6 +10,7 @@ import { faultToleranceFacts } from "./fault-tolerance.ts";
 import { missingFeatureStatement } from "./missing-features.ts";
 import { nonFiniteStatements } from "./non-finite.ts";
 import { provenance } from "./provenance.ts";
+import { releaseFacts } from "./release-gates.ts";
 import { requiredSignatures } from "./required-signatures.ts";
 import { type CharterTerms, termsOf } from "./terms.ts";
 
@@ -32,6 +33,7 @@ export function deriveFromCharter(document: CharterDocument, lines?: SourceLines
     ...nonNegotiables(document, terms),
     ...keeping(document, terms),
     ...obligations(document),
+    ...releaseFacts(document),
     ...retraining(document),
   ];
   return { useCase: document.useCase.name, terms, items: facts.map((fact) => toItem(document, fact, lines)) };
@@ -41,12 +43,19 @@ function toItem(document: CharterDocument, fact: Fact, lines: SourceLines | unde
   return {
     ...fact,
     from: fact.from.map((pointer) => provenance(pointer, lines)),
-    enforcement: enforcementOf(fact.control),
+    enforcement: enforcementOf(document, fact.control),
     demandedBy: demandsFor(document, fact.control, lines),
   };
 }
 
-export function enforcementOf(control: ControlName): Enforcement {
+/** Who keeps a control of this charter, or why nobody does. Pure. */
+export function enforcementOf({ fairness }: CharterDocument, control: ControlName): Enforcement {
+  // Charters from before there were measures say a bound, and not of what.
+  if (control === "fairness_gate" && !fairness?.measures)
+    return {
+      kind: "not_enforced",
+      why: "groups are not compared, for fairness.measures does not say in what they may differ",
+    };
   const { by, how } = enforcement[control];
   return by === undefined ? { kind: "not_enforced", why: how } : { kind: "enforced", by, how };
 }
@@ -166,13 +175,13 @@ function rateLimitFact(at: string, rate: CharterTerms["rateLimit"]): Fact {
 
 function accuracy(terms: CharterTerms): Fact[] {
   const at = "/requirements/accuracy";
-  const { metric, kind, value, below } = terms.accuracy;
+  const { metric, kind, value, below, heldBy } = terms.accuracy;
   const bound = `${metric} ${kind === "floor" ? "of at least" : "of at most"} ${value}`;
   const gate = fact(
     "accuracy_gate",
     "gate",
-    [`${at}/metric`, `${at}/${kind}`],
-    `A version without ${bound} is not released.`,
+    [`${at}/metric`, `${at}/${kind}`, ...(heldBy === undefined ? [] : [`${at}/heldBy`])],
+    `A version without ${bound}${heldBy === "interval" ? " at the worse end of its interval" : ""} is not released.`,
     {
       metric,
       [kind]: value,
@@ -348,7 +357,7 @@ function fallbackFacts({ fallbacks }: CharterTerms): Fact[] {
 }
 
 function obligations(document: CharterDocument): Fact[] {
-  const { explainability, humanReview, fairness } = document;
+  const { explainability, humanReview } = document;
   const facts: Fact[] = [];
   facts.push(...fallbackFacts(termsOf(document)));
   if (explainability !== "none") {
@@ -369,10 +378,6 @@ function obligations(document: CharterDocument): Fact[] {
         humanReview,
       ),
     );
-  }
-  if (fairness) {
-    const statement = `A version that differs by more than ${fairness.maximumDifference} between groups of ${fairness.attributes.join(", ")} is not released.`;
-    facts.push(fact("fairness_gate", "gate", "/fairness", statement, { ...fairness }));
   }
   return facts;
 }

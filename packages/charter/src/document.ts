@@ -5,6 +5,7 @@ import { FaultTolerance } from "./fault-tolerance.ts";
 import { metricNames } from "./metrics.ts";
 import { MissingFeatures } from "./missing-features.ts";
 import { NonFinite } from "./non-finite.ts";
+import { Challenger, Fairness, Slices } from "./release-gates.ts";
 import { closed, ListOf, OneOf, Prose, Slug } from "./schema-parts.ts";
 import {
   ByteSizeText,
@@ -62,6 +63,12 @@ const Accuracy = Type.Object(
     ceiling: Type.Optional(
       Type.Number({ description: "Largest value that may serve, for error metrics such as rmse." }),
     ),
+    heldBy: Type.Optional(
+      OneOf(
+        ["value", "interval"],
+        "What must keep the bound at a release: the measured value, or the worse end of its 95 % interval. Absent: the interval for roc_auc and pass_rate, the value for all others.",
+      ),
+    ),
     below: OneOf(["alert", "fallback", "stop"], "What happens in production when the bound is crossed."),
   },
   { ...closed, description: "How good the model must be; a release below it is refused." },
@@ -112,6 +119,8 @@ const Requirements = Type.Object(
       { ...closed, description: "How much load is promised and what happens beyond it." },
     ),
     accuracy: Accuracy,
+    slices: Type.Optional(Slices),
+    challenger: Type.Optional(Challenger),
     featureFreshness: Type.Optional(DurationText("Oldest feature value that may enter a prediction.")),
     featureTime: Type.Optional(
       OneOf(
@@ -308,15 +317,7 @@ export const CharterDocument = Type.Object(
       ["none", "below_confidence", "every_prediction"],
       "Which predictions a person sees before they take effect.",
     ),
-    fairness: Type.Optional(
-      Type.Object(
-        {
-          attributes: Type.Array(Slug("An attribute."), { minItems: 1, maxItems: 16, uniqueItems: true }),
-          maximumDifference: Type.Number({ minimum: 0, maximum: 1 }),
-        },
-        { ...closed, description: "Groups that must be treated alike, and the largest difference allowed." },
-      ),
-    ),
+    fairness: Type.Optional(Fairness),
     fallback: Fallback,
     log: Type.Optional(
       Type.Object(

@@ -81,7 +81,18 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   accuracy_fallback: { how: "accuracy in production changes no route" },
   accuracy_stop: { how: "accuracy in production stops no endpoint" },
   drift_alert: { how: "drift is counted, nobody is alerted" },
-  fairness_gate: { how: "groups are not compared" },
+  slice_gate: {
+    by: "evaluation",
+    how: "a version that is worse by more than the gap on some slice with enough rows is not released",
+  },
+  fairness_gate: {
+    by: "evaluation",
+    how: "a version whose groups differ by more than the bound, in a measure that the charter names, is not released",
+  },
+  challenger_gate: {
+    by: "evaluation",
+    how: "a version that does not show on the same rows what the charter asks replaces none in production",
+  },
   explainability: {
     how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",
   },

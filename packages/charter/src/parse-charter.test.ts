@@ -104,6 +104,27 @@ describe("a wrong charter", () => {
       "snapshotAge",
       /Write refuse/,
     ],
+    [
+      "a bound of groups without a word on what may differ",
+      "humanReview: none",
+      "humanReview: none\nfairness: { attributes: [age-band], maximumDifference: 0.1, minimumRatio: 0.8 }",
+      "fairness:",
+      /Add measures/,
+    ],
+    [
+      "a margin of a metric that is not compared",
+      "  availability: 99.5%",
+      "  availability: 99.5%\n  challenger: { metrics: [roc_auc], margins: { f1: 0.01 } }",
+      "challenger:",
+      /Add it to metrics/,
+    ],
+    [
+      "a gap of a metric that slices do not have",
+      "  accuracy:\n    metric: roc_auc",
+      "  slices: { columns: [carrier], maximumGap: 0.1 }\n  accuracy:\n    metric: pr_auc",
+      "slices:",
+      /remove maximumGap/,
+    ],
     ["too short a retention", "regulations: []", "regulations: [SOX]", "retention:", /7y or more/],
   ])("%s is named with its line and the mend", (_, before, after, at, mend) => {
     const { text, found } = problemsWith(before, after);

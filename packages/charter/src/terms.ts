@@ -5,10 +5,11 @@ import { type MetricName, metrics } from "./metrics.ts";
 import { type MissingFeatureTerms, missingFeatureTerms } from "./missing-features.ts";
 import type { NonFinitePolicy } from "./non-finite.ts";
 import { regulationRules } from "./regulations.ts";
+import { type ReleaseTerms, releaseTerms } from "./release-gates.ts";
 import { parsePercent } from "./unit-texts.ts";
 
 /** A charter's quantities as numbers, for those who enforce them. Pure reading: nothing is decided here twice. */
-export interface CharterTerms {
+export interface CharterTerms extends ReleaseTerms {
   readonly latencyMsP95: number;
   readonly latencyMsP99: number;
   /** A request is given up after this time; where the charter is silent twice the p99, so that a slow answer is late but not hung. */
@@ -18,7 +19,6 @@ export interface CharterTerms {
   readonly rateLimit: RateLimit;
   /** Requests in flight at once, by Little's law: ceiling times timeout; no fewer than may come at once. */
   readonly concurrencyLimit: number;
-  readonly accuracy: AccuracyBound;
   readonly featureFreshnessMs?: number;
   /** `stated`: callers may state the instant at which a feature's age is judged. */
   readonly featureTime: "arrival" | "stated";
@@ -76,6 +76,13 @@ export interface AccuracyBound {
   readonly kind: "floor" | "ceiling";
   readonly value: number;
   readonly below: "alert" | "fallback" | "stop";
+  /** What must keep the bound at a release; absent: the interval for ROC AUC and pass rate, the value for all others. */
+  readonly heldBy?: "value" | "interval";
+}
+
+/** Whether the worse end of a metric's interval must keep the bound. Pure. */
+export function isHeldByInterval({ metric, heldBy }: AccuracyBound): boolean {
+  return heldBy === undefined ? metric === "roc_auc" || metric === "pass_rate" : heldBy === "interval";
 }
 
 /**
@@ -99,6 +106,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     rateLimit: limit,
     concurrencyLimit: Math.max(limit.burst, Math.ceil((requestsPerSecond * requestTimeoutMs) / 1000)),
     accuracy: accuracyBound(requirements.accuracy),
+    ...releaseTerms(document),
     ...(freshness === undefined ? {} : { featureFreshnessMs: parseDurationMs(freshness) }),
     featureTime: requirements.featureTime ?? "arrival",
     missingFeatures: missingFeatureTerms(requirements.missingFeatures),
@@ -189,10 +197,11 @@ function logDurability(document: CharterDocument): "buffered" | "durable" {
 }
 
 function accuracyBound(accuracy: CharterDocument["requirements"]["accuracy"]): AccuracyBound {
-  const { metric, below } = accuracy;
+  const { metric, below, heldBy, floor, ceiling } = accuracy;
+  const held = { below, ...(heldBy === undefined ? {} : { heldBy }) };
   return metrics[metric].better === "higher"
-    ? { metric, kind: "floor", value: accuracy.floor ?? metrics[metric].least, below }
-    : { metric, kind: "ceiling", value: accuracy.ceiling ?? metrics[metric].most, below };
+    ? { metric, kind: "floor", value: floor ?? metrics[metric].least, ...held }
+    : { metric, kind: "ceiling", value: ceiling ?? metrics[metric].most, ...held };
 }
 
 const perSecond: Readonly<Record<string, number>> = {

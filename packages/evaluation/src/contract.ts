@@ -1,8 +1,21 @@
 import { type Static, Type } from "@portolan/typebox";
 import { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
+import { Calibration, MetricInterval } from "./metric-shapes.ts";
+import { FairnessReport, SliceReport } from "./slices/contract.ts";
 
+export { ComparedValue, Comparison, ComparisonRequest, ComparisonRule } from "./compare/contract.ts";
 export { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
 export { Contribution, Counterfactual, Explanation, type ExplanationBackground } from "./explain/contract.ts";
+export { Calibration, MetricInterval } from "./metric-shapes.ts";
+export {
+  FairnessAttribute,
+  FairnessGroup,
+  FairnessReport,
+  Slice,
+  SlicedColumn,
+  SliceReport,
+  WorstSlice,
+} from "./slices/contract.ts";
 export {
   NewTextSet,
   TextCaseResult,
@@ -22,6 +35,25 @@ export const BinaryMetrics = Type.Object({
     description: "Metric name (as in the charter) to value",
   }),
   rocAucInterval: Type.Object({ low: Type.Number(), high: Type.Number(), level: Type.Number() }),
+  intervals: Type.Optional(
+    Type.Record(Type.String(), MetricInterval, {
+      description:
+        "Metric name to its confidence interval; a share without cases has none. Absent in older evaluations",
+    }),
+  ),
+  bootstrap: Type.Optional(
+    Type.Object(
+      {
+        seed: Type.Integer(),
+        replicates: Type.Integer({ description: "Resamples" }),
+        mostUnits: Type.Integer({ description: "More rows are drawn as so many random groups" }),
+      },
+      { description: "How the intervals of method `bca` were drawn: the same rows give the same ones again" },
+    ),
+  ),
+  calibration: Type.Optional(Calibration),
+  sliced: Type.Optional(SliceReport),
+  fairness: Type.Optional(FairnessReport),
   baseline: Type.Optional(
     Type.Object({
       column: Type.String({ description: "Column whose value alone served as the score" }),
@@ -44,6 +76,13 @@ export const EvaluationRequest = Type.Object(
       maxLength: 60,
       description: "Held-out rows: a ready training set of the same use case, in production",
     }),
+    slices: Type.Optional(
+      Type.Array(Type.String({ pattern: "^[a-z_][a-z0-9_]{0,62}$" }), {
+        maxItems: 16,
+        uniqueItems: true,
+        description: "Columns of the rows to slice by, besides those of the charter",
+      }),
+    ),
   },
   { additionalProperties: false },
 );

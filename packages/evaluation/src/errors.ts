@@ -3,6 +3,7 @@ import type { ErrorSpec } from "@portolan/kernel";
 export const evaluationErrors = {
   "evaluation.set_not_found": { status: 404, title: "Training set not found" },
   "evaluation.not_held_out": { status: 422, title: "Rows are not held out from this version" },
+  "evaluation.not_comparable": { status: 422, title: "Versions cannot be compared" },
   "evaluation.text_set_not_found": { status: 404, title: "Set of cases not found" },
   "evaluation.text_set_invalid": { status: 422, title: "Set of cases cannot be read" },
   "evaluation.not_text": { status: 422, title: "Version does not answer such cases" },

@@ -1,4 +1,4 @@
-import type { AccuracyBound } from "@portolan/charter/contract";
+import type { ReleaseTerms } from "@portolan/charter/contract";
 import {
   type Authorizer,
   type CallContext,
@@ -7,21 +7,19 @@ import {
   type JobRun,
   type JsonObject,
   newId,
-  PortolanError,
-  parseDigest,
-  requireSeen,
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
 import { Value } from "@portolan/typebox";
 import { binaryMetrics } from "./binary-metrics.ts";
-import { BinaryMetrics, EvaluationRequest, type GateResult, type HeldOut } from "./contract.ts";
-import type { EvaluationErrorCode } from "./errors.ts";
+import { BinaryMetrics, EvaluationRequest, type GateResult } from "./contract.ts";
+import { pairOf, requireSet, scorable, scoreRequest, textHasNoRows } from "./evaluation-rows.ts";
 import { evidenceEnvironment } from "./evidence-environment.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
-import { judgeHeldOut } from "./held-out.ts";
-import type { AccuracyLookup, EvaluatedVersion, Scorer, VersionLookup } from "./ports.ts";
-import { type EvaluationSet, findSet, insertEvaluation } from "./store.ts";
+import type { EvaluatedVersion, ReleaseLookup, Scorer, VersionLookup } from "./ports.ts";
+import { measureFairness } from "./slices/measure-fairness.ts";
+import { defaultSlicing, measureSlices } from "./slices/measure-slices.ts";
+import { type EvaluationSet, insertEvaluation } from "./store.ts";
 import { versionToEvaluate } from "./version-to-evaluate.ts";
 
 export const evaluationQueue = "evaluation.run";
@@ -30,7 +28,7 @@ export interface EvaluationDeps {
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly versions: VersionLookup;
-  readonly accuracy: AccuracyLookup;
+  readonly release: ReleaseLookup;
   readonly scorer: Scorer;
 }
 
@@ -60,48 +58,6 @@ export async function startEvaluation(
   });
 }
 
-/** What the caller may not see is a set that does not exist. */
-async function requireSet(deps: EvaluationDeps, call: CallContext, id: string): Promise<void> {
-  const { organisationId } = call.actor;
-  const set = await deps.work.read(call, (sql) => findSet(sql, organisationId, id));
-  if (!set) throw setNotFound(id);
-  const { environment } = set;
-  const owner = set.useCaseId === undefined ? {} : { useCaseId: set.useCaseId };
-  const resource = { type: "TrainingSet", id, organisationId, environment, ...owner };
-  await requireSeen(deps.authorizer, call, { action: "features:read_training_set", resource }, () =>
-    setNotFound(id),
-  );
-}
-
-/** The rows and what is known of their being held out, or the reason why they cannot judge this version. */
-async function pairOf(
-  deps: EvaluationDeps,
-  call: CallContext,
-  request: EvaluationRequest,
-  version: EvaluatedVersion,
-): Promise<{ readonly set: EvaluationSet; readonly heldOut: HeldOut }> {
-  const { organisationId } = call.actor;
-  const { set, trainedOn } = await deps.work.read(call, async (sql) => ({
-    set: await findSet(sql, organisationId, request.trainingSetId),
-    trainedOn:
-      version.trainingSetId === undefined
-        ? undefined
-        : await findSet(sql, organisationId, version.trainingSetId),
-  }));
-  if (!set) throw setNotFound(request.trainingSetId);
-  if (set.useCaseId !== version.useCaseId) throw notHeldOut(set.id, "it belongs to another use case");
-  if (set.environment !== evidenceEnvironment)
-    throw notHeldOut(set.id, `it was built in ${set.environment}, not in ${evidenceEnvironment}`);
-  const origin = { registeredAt: version.registeredAt, ...(trainedOn ? { trainedOn } : {}) };
-  const verdict = judgeHeldOut(set, origin);
-  switch (verdict.kind) {
-    case "judged":
-      return { set, heldOut: verdict.heldOut };
-    case "refused":
-      throw notHeldOut(set.id, verdict.reason);
-  }
-}
-
 /** Scores in another process, computes the metrics here, and commits metrics, gates and ledger row together. */
 export function evaluationJob(deps: EvaluationDeps): JobHandler {
   return {
@@ -112,43 +68,51 @@ export function evaluationJob(deps: EvaluationDeps): JobHandler {
       const request = Value.Parse(EvaluationRequest, payload);
       const version = await deps.versions.find(job.call, request.model, request.version);
       const { set, heldOut } = await pairOf(deps, job.call, request, version);
-      const measured = await job.effect("score", () => measure(deps, set, version.artifact, job.signal));
+      const terms = await deps.work.read(job.call, (sql) => deps.release.terms(sql, version.useCaseId));
+      const asked = { model: version.artifact, set, slices: request.slices ?? [], terms };
+      const measured = await job.effect("score", () => measure(deps, asked, job.signal));
       await job.progress(0.9, "scored");
       return job.step("record", async (tx) => {
-        const bound = await deps.accuracy.bound(tx.sql, version.useCaseId);
+        const now = await deps.release.terms(tx.sql, version.useCaseId);
         const evidence = { metrics: Value.Parse(BinaryMetrics, measured), heldOut };
-        return recordEvaluation(tx, { request, version, set, evidence }, bound);
+        return recordEvaluation(tx, { request, version, set, evidence }, now);
       });
     },
   };
 }
 
+interface Asked {
+  readonly model: Digest;
+  readonly set: EvaluationSet;
+  /** Columns beside those of the charter. */
+  readonly slices: readonly string[];
+  readonly terms: ReleaseTerms | undefined;
+}
+
 async function measure(
-  deps: EvaluationDeps,
-  set: EvaluationSet,
-  model: Digest,
+  deps: Pick<EvaluationDeps, "scorer">,
+  { model, set, slices, terms }: Asked,
   signal: AbortSignal,
 ): Promise<JsonObject> {
-  const dataset = parseDigest(set.object);
-  if (!dataset) throw new PortolanError("kernel.internal", { detail: `${set.id} names no object` });
-  const { label, features, baseline: column } = set;
-  const scored = await deps.scorer.score(
-    {
-      model,
-      dataset,
-      labelColumn: label,
-      featureColumns: features,
-      ...(column === undefined ? {} : { baselineColumn: column }),
-    },
-    signal,
-  );
+  const sliced = [...new Set([...(terms?.slices?.columns ?? []), ...slices])];
+  const groups = terms?.fairness?.columns ?? [];
+  const columns = [...new Set([...sliced, ...groups])];
+  const request = { ...scoreRequest(model, set), ...(columns.length === 0 ? {} : { sliceColumns: columns }) };
+  const scored = await deps.scorer.score(request, signal);
+  const { baseline: column } = set;
   const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
-  try {
-    return binaryMetrics(scored, baseline);
-  } catch (cause) {
-    if (cause instanceof RangeError) throw notScorable(cause.message);
-    throw cause;
-  }
+  const values = scored.slices ?? [];
+  return scorable(() => {
+    const metrics = binaryMetrics(scored, baseline);
+    const whole = { set: scored, overall: metrics.values };
+    return {
+      ...metrics,
+      ...(sliced.length === 0
+        ? {}
+        : { sliced: measureSlices(whole, sliced, values, terms?.slices ?? defaultSlicing) }),
+      ...(terms?.fairness ? { fairness: measureFairness(scored, values, terms.fairness) } : {}),
+    };
+  });
 }
 
 interface Measured {
@@ -161,9 +125,9 @@ interface Measured {
 async function recordEvaluation(
   tx: Transaction,
   { request, version, set, evidence }: Measured,
-  bound: AccuracyBound | undefined,
+  terms: ReleaseTerms | undefined,
 ): Promise<JsonObject> {
-  const gates: GateResult[] = bound ? judgeGates(evidence, bound) : [];
+  const gates: GateResult[] = terms ? judgeGates(evidence, terms) : [];
   const { metrics, heldOut } = evidence;
   const id = newId("evaluation", tx.now);
   await insertEvaluation(tx.sql, {
@@ -193,32 +157,4 @@ async function recordEvaluation(
     },
   });
   return { evaluation: id, heldOut, metrics, gates };
-}
-
-function setNotFound(id: string): PortolanError<EvaluationErrorCode> {
-  return new PortolanError("evaluation.set_not_found", {
-    detail: `there is no ready training set ${id}`,
-    mend: "Build one of later rows with POST /v1/training-sets and wait until it is ready.",
-  });
-}
-
-function notHeldOut(id: string, reason: string): PortolanError<EvaluationErrorCode> {
-  return new PortolanError("evaluation.not_held_out", {
-    detail: `training set ${id} cannot judge this version: ${reason}`,
-    mend: "Build a set of the same definition and use case in production, from the end of the training set on.",
-  });
-}
-
-function textHasNoRows(): PortolanError {
-  return new PortolanError<EvaluationErrorCode>("evaluation.not_scorable", {
-    detail: "the version speaks text, and has no rows to be scored on",
-    mend: "Ask it a set of cases: portolan model evaluate NAME VERSION --evaluation-set SET.",
-  });
-}
-
-function notScorable(detail: string): PortolanError {
-  return new PortolanError<EvaluationErrorCode>("evaluation.not_scorable", {
-    detail,
-    mend: "Give held-out rows with both classes, and the model's own feature columns.",
-  });
 }

@@ -1,3 +1,4 @@
+import type { AccuracyBound } from "@portolan/charter/contract";
 import { expect, test } from "vitest";
 import { binaryMetrics } from "./binary-metrics.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
@@ -66,23 +67,53 @@ function evidence(change: Partial<Evidence> = {}): Evidence {
 
 test("G1: an AUC whose interval reaches below the floor is blocked although its value is above", () => {
   const bound = { metric: "roc_auc", kind: "floor", value: 0.95, below: "alert" } as const;
-  const [gate] = judgeGates(evidence(), bound);
+  const [gate] = judgeGates(evidence(), { accuracy: bound });
   expect(gate).toMatchObject({ passed: false, observed: "0.9697 [0.9118, 1.0000]" });
-  expect(judgeGates(evidence(), { ...bound, value: 0.9 })[0]?.passed).toBe(true);
+  expect(judgeGates(evidence(), { accuracy: { ...bound, value: 0.9 } })[0]?.passed).toBe(true);
 });
 
 test("G1: a metric that was not measured fails, it is not assumed", () => {
-  const [gate] = judgeGates(evidence(), { metric: "rmse", kind: "ceiling", value: 1, below: "alert" });
+  const [gate] = judgeGates(evidence(), {
+    accuracy: { metric: "rmse", kind: "ceiling", value: 1, below: "alert" },
+  });
   expect(gate).toMatchObject({ passed: false, observed: "rmse was not measured" });
 });
 
 test("G1: a ceiling is held from above", () => {
   const bound = { metric: "brier_score", kind: "ceiling", value: 0.1, below: "alert" } as const;
-  expect(judgeGates(evidence(), bound)[0]?.passed).toBe(false);
-  expect(judgeGates(evidence(), { ...bound, value: 0.12 })[0]?.passed).toBe(true);
+  expect(judgeGates(evidence(), { accuracy: bound })[0]?.passed).toBe(false);
+  expect(judgeGates(evidence(), { accuracy: { ...bound, value: 0.12 } })[0]?.passed).toBe(true);
 });
 
-const anyAccuracy = { metric: "accuracy", kind: "floor", value: 0.5, below: "alert" } as const;
+test("G1: the charter may hold any metric by the worse end of its interval, and the AUC by its value", () => {
+  const judged = (bound: AccuracyBound, metrics = evidence().metrics) =>
+    judgeGates(evidence({ metrics }), { accuracy: bound })[0];
+  const accuracy = { metric: "accuracy", kind: "floor", value: 0.8, below: "alert" } as const;
+  expect(judged(accuracy)).toMatchObject({ passed: true, observed: "0.8500" });
+  expect(judged({ ...accuracy, heldBy: "interval" })).toMatchObject({
+    passed: false,
+    observed: "0.8500 [0.6396, 0.9476]",
+    required: "accuracy >= 0.8 at the interval's lower end",
+  });
+  const brier = { metric: "brier_score", kind: "ceiling", value: 0.12, below: "alert" } as const;
+  expect(judged({ ...brier, heldBy: "interval" })).toMatchObject({
+    passed: false,
+    required: "brier_score <= 0.12 at the interval's upper end",
+  });
+  expect(judged({ ...brier, value: 0.5, heldBy: "interval" })?.passed).toBe(true);
+  const auc = { metric: "roc_auc", kind: "floor", value: 0.95, below: "alert" } as const;
+  expect(judged({ ...auc, heldBy: "value" })).toMatchObject({ passed: true, observed: "0.9697" });
+  // What an older evaluation measured has no intervals.
+  const { intervals: _, ...older } = evidence().metrics;
+  expect(judged({ ...accuracy, heldBy: "interval" }, older)).toMatchObject({
+    passed: false,
+    observed: "0.8500 without an interval: evaluate again",
+  });
+});
+
+const anyAccuracy = {
+  accuracy: { metric: "accuracy", kind: "floor", value: 0.5, below: "alert" },
+} as const;
 
 test("G2: a model must beat the naive baseline with confidence", () => {
   const better = binaryMetrics({ scores, labels }, { column: "noise", scores: noise });

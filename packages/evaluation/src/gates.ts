@@ -1,4 +1,4 @@
-import type { AccuracyBound } from "@portolan/charter/contract";
+import { type AccuracyBound, isHeldByInterval, type ReleaseTerms } from "@portolan/charter/contract";
 import {
   accuracyGate,
   type BinaryMetrics,
@@ -7,6 +7,7 @@ import {
   type HeldOut,
   heldOutGate,
 } from "./contract.ts";
+import { judgeFairness, judgeSlices } from "./slices/slice-gates.ts";
 
 /** What an evaluation found out: all that its gates are judged by, now and again at promotion. */
 export interface Evidence {
@@ -15,11 +16,21 @@ export interface Evidence {
 }
 
 /**
- * Release gates on one evaluation (docs/spec/promotion-gates.md, G1, G2 and G7). Pure: same evidence, same results.
+ * Release gates on one evaluation (docs/spec/promotion-gates.md, G1, G2, G7, G10 and G11). Pure: same evidence, same results.
  * What was not measured or not shown fails its gate; it is never assumed.
  */
-export function judgeGates({ metrics, heldOut }: Evidence, bound: AccuracyBound): GateResult[] {
-  return [judgeAccuracy(metrics, bound), judgeRows(heldOut), judgeBaseline(metrics.baseline)];
+export function judgeGates(
+  { metrics, heldOut }: Evidence,
+  { accuracy, slices, fairness }: Omit<ReleaseTerms, "challenger">,
+): GateResult[] {
+  const { metric } = accuracy;
+  return [
+    judgeAccuracy(metrics, accuracy),
+    judgeRows(heldOut),
+    judgeBaseline(metrics.baseline),
+    ...judgeSlices(metrics.sliced, slices, metric, metrics.values[metric]),
+    ...judgeFairness(metrics.fairness, fairness),
+  ];
 }
 
 /** G7: rows that the model may have learned from say nothing of how good it is. */
@@ -32,25 +43,30 @@ function judgeRows({ shown, because }: HeldOut): GateResult {
   };
 }
 
-/** G1: for ROC AUC the lower end of the 95 % interval must reach the floor; other metrics are held by their value. */
+/** G1: the worse end of the 95 % interval must keep the bound, or the value: for ROC AUC the interval unless the charter says otherwise. */
 function judgeAccuracy(metrics: BinaryMetrics, bound: AccuracyBound): GateResult {
-  const required = `${bound.metric} ${bound.kind === "floor" ? ">=" : "<="} ${bound.value}`;
-  const value = metrics.values[bound.metric];
-  if (value === undefined) {
-    return { gate: accuracyGate, passed: false, observed: `${bound.metric} was not measured`, required };
+  const { metric, kind, value: limit } = bound;
+  const required = `${metric} ${kind === "floor" ? ">=" : "<="} ${limit}`;
+  const isKept = (value: number) => (kind === "floor" ? value >= limit : value <= limit);
+  const value = metrics.values[metric];
+  if (value === undefined)
+    return { gate: accuracyGate, passed: false, observed: `${metric} was not measured`, required };
+  if (!isHeldByInterval(bound))
+    return { gate: accuracyGate, passed: isKept(value), observed: value.toFixed(4), required };
+  const interval = metric === "roc_auc" ? metrics.rocAucInterval : metrics.intervals?.[metric];
+  const atEnd = `${required} at the interval's ${kind === "floor" ? "lower" : "upper"} end`;
+  if (!interval) {
+    const observed = `${value.toFixed(4)} without an interval: evaluate again`;
+    return { gate: accuracyGate, passed: false, observed, required: atEnd };
   }
-  if (bound.metric === "roc_auc") {
-    const { low, high } = metrics.rocAucInterval;
-    const observed = `${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;
-    return {
-      gate: accuracyGate,
-      passed: low >= bound.value,
-      observed,
-      required: `${required} at the interval's lower end`,
-    };
-  }
-  const passed = bound.kind === "floor" ? value >= bound.value : value <= bound.value;
-  return { gate: accuracyGate, passed, observed: value.toFixed(4), required };
+  const { low, high } = interval;
+  const observed = `${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;
+  return {
+    gate: accuracyGate,
+    passed: isKept(kind === "floor" ? low : high),
+    observed,
+    required: atEnd,
+  };
 }
 
 /** G2: the paired difference to the naive baseline must be positive with 95 % confidence. */

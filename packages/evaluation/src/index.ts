@@ -3,10 +3,13 @@ import type { FastifyInstance } from "fastify";
 import type { EvaluationDeps } from "./evaluate-version.ts";
 import type { ExplainDeps } from "./explain/ports.ts";
 import type { TextEvaluationDeps } from "./ports.ts";
+import { comparisonRoutes } from "./routes/comparisons.ts";
 import { evaluationRoutes } from "./routes/evaluations.ts";
 import { explanationRoutes } from "./routes/explanations.ts";
 import { textEvaluationRoutes } from "./routes/text-evaluations.ts";
 
+export { comparisonJob, comparisonQueue } from "./compare/compare-versions.ts";
+export { comparisonsOf } from "./compare/comparison-store.ts";
 export { evaluationErrors } from "./errors.ts";
 export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } from "./evaluate-version.ts";
 export { notExplainable } from "./explain/explain-prediction.ts";
@@ -22,9 +25,10 @@ export type {
   RecordedRow,
 } from "./explain/ports.ts";
 export type {
-  AccuracyLookup,
   AskedModel,
   EvaluatedVersion,
+  ReleaseLookup,
+  ScoredRows,
   ScoreRequest,
   Scorer,
   TextAsker,
@@ -32,6 +36,7 @@ export type {
   TextReply,
   VersionLookup,
 } from "./ports.ts";
+export type { SliceValues } from "./slices/slice-values.ts";
 export { latestEvidence } from "./store.ts";
 export { type AskCasesOptions, askCases } from "./text/ask-cases.ts";
 export { startTextEvaluation, textEvaluationJob, textEvaluationQueue } from "./text/evaluate-text.ts";
@@ -51,6 +56,7 @@ export async function registerEvaluationRoutes(
   explain: ExplainDeps,
 ): Promise<void> {
   await app.register((scope) => evaluationRoutes(scope, deps));
+  await app.register((scope) => comparisonRoutes(scope, deps));
   await app.register((scope) => explanationRoutes(scope, explain));
   await app.register((scope) => textEvaluationRoutes(scope, text));
 }

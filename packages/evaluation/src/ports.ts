@@ -1,4 +1,4 @@
-import type { AccuracyBound } from "@portolan/charter/contract";
+import type { ReleaseTerms } from "@portolan/charter/contract";
 import type {
   ArtifactCatalogue,
   Authorizer,
@@ -11,6 +11,7 @@ import type {
   UnitOfWork,
 } from "@portolan/kernel";
 import type { ScoredSet } from "@portolan/numerics";
+import type { SliceValues } from "./slices/slice-values.ts";
 import type { TextCase } from "./text/text-case.ts";
 
 export interface ScoreRequest {
@@ -19,15 +20,20 @@ export interface ScoreRequest {
   readonly labelColumn: string;
   readonly featureColumns: readonly string[];
   readonly baselineColumn?: string;
+  /** Columns whose values are given back beside the scores; those that the rows do not have are left out. */
+  readonly sliceColumns?: readonly string[];
+}
+
+/** Rows in the order of their file. */
+export interface ScoredRows extends ScoredSet {
+  readonly baseline?: Float64Array;
+  readonly slices?: readonly SliceValues[];
 }
 
 /** Runs a model over held-out rows, outside this process: the model is not trusted yet. */
 export interface Scorer {
   /** @throws PortolanError `evaluation.not_scorable` when rows, columns or outputs do not fit. */
-  score(
-    request: ScoreRequest,
-    signal: AbortSignal,
-  ): Promise<ScoredSet & { readonly baseline?: Float64Array }>;
+  score(request: ScoreRequest, signal: AbortSignal): Promise<ScoredRows>;
 }
 
 export interface EvaluatedVersion {
@@ -50,11 +56,13 @@ export interface VersionLookup {
   find(call: CallContext, model: string, version: number): Promise<EvaluatedVersion>;
   /** For whoever reads what is on record. @throws PortolanError 404 as above */
   requireSeen(call: CallContext, model: string, version: number): Promise<void>;
+  /** Number of the model's version that is promoted in production, if the caller may see it. */
+  promoted(call: CallContext, model: string): Promise<number | undefined>;
 }
 
-export interface AccuracyLookup {
-  /** The accuracy bound of the charter in force, if there is one. */
-  bound(sql: Sql, useCaseId: string): Promise<AccuracyBound | undefined>;
+export interface ReleaseLookup {
+  /** What the charter in force says of releases, if there is one. */
+  terms(sql: Sql, useCaseId: string): Promise<ReleaseTerms | undefined>;
 }
 
 /** What a text model said to one question. Faults of the question are values. */
@@ -96,6 +104,6 @@ export interface TextEvaluationDeps {
   readonly artifacts: ArtifactCatalogue;
   readonly places: PlaceDirectory;
   readonly versions: VersionLookup;
-  readonly accuracy: AccuracyLookup;
+  readonly release: ReleaseLookup;
   readonly asker: TextAsker;
 }

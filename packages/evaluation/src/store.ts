@@ -26,7 +26,9 @@ type TrainingSetView = {
   organisation_id: string;
   environment: Environment;
   use_case_id: string | null;
-  manifest: JSONColumnType<Span & { object: string; features: string[]; label: string; baseline?: string }>;
+  manifest: JSONColumnType<
+    Span & { object: string; dataset: string; features: string[]; label: string; baseline?: string }
+  >;
 };
 
 type EvaluationTables = {
@@ -103,6 +105,8 @@ export interface EvaluationSet extends Span {
   readonly environment: Environment;
   readonly useCaseId?: string;
   readonly object: string;
+  /** Digest of the snapshot that its rows are from. */
+  readonly dataset: string;
   readonly features: readonly string[];
   readonly label: string;
   readonly baseline?: string;
@@ -121,7 +125,7 @@ export async function findSet(
     .where("id", "=", id)
     .executeTakeFirst();
   if (!row) return undefined;
-  const { from, to, definition, object, features, label, baseline } = row.manifest;
+  const { from, to, definition, object, dataset, features, label, baseline } = row.manifest;
   return {
     id: row.id,
     environment: row.environment,
@@ -130,6 +134,7 @@ export async function findSet(
     to,
     definition,
     object,
+    dataset,
     features,
     label,
     ...(baseline === undefined ? {} : { baseline }),

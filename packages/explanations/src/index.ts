@@ -1,3 +1,4 @@
+export { seededRandom } from "@portolan/numerics";
 export { answerOf, type Decision, decisionOf } from "./decision.ts";
 export { exactColumns, type KernelTerms, kernelShap, type ScoreRows } from "./kernel-shap.ts";
 export {
@@ -16,6 +17,5 @@ export {
   type NearestChangeFound,
   nearestChange,
 } from "./nearest-change.ts";
-export { seededRandom } from "./seeded-random.ts";
 export { type ShapleyValues, TreeShap } from "./tree-shap.ts";
 export { type Covers, countCovers, scoresOf } from "./walk-trees.ts";

@@ -1,4 +1,4 @@
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "@portolan/numerics";
 import type { ShapleyValues } from "./tree-shap.ts";
 
 /** Columns up to which every coalition is asked: the values are exact. */

@@ -65,6 +65,19 @@ export const TrainingSetRequest = Type.Object(
       { name: FeatureName, expression: Type.String({ maxLength: 2000 }) },
       { additionalProperties: false },
     ),
+    attributes: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { name: FeatureName, expression: Type.String({ maxLength: 2000 }) },
+          { additionalProperties: false },
+        ),
+        {
+          maxItems: 32,
+          description:
+            "Columns that are kept beside the features, as number or text: models do not take them, evaluations slice by them. They are no part of the definition",
+        },
+      ),
+    ),
     baseline: Type.Optional({
       ...FeatureName,
       description: "Feature whose value alone is the naive score that a model must beat",

@@ -38,6 +38,18 @@ export function featureNames(request: TrainingSetRequest, views: readonly Featur
   return [...request.request.map((feature) => feature.name), ...views.flatMap(featureNamesOf)];
 }
 
+/** Columns that are derived from the entity row itself: request features, attributes, the label. */
+export function ownColumns({
+  request,
+  attributes = [],
+  label,
+}: Pick<TrainingSetRequest, "request" | "attributes" | "label">): readonly {
+  readonly name: string;
+  readonly expression: string;
+}[] {
+  return [...request, ...attributes, label];
+}
+
 /** The column that says of each row what a view of values knew: `found`, `not_found` or `outside_max_age`. */
 export function statusColumn(view: Pick<FeatureView, "name">): string {
   return `_status_${view.name.replaceAll("-", "_")}`;
@@ -45,7 +57,7 @@ export function statusColumn(view: Pick<FeatureView, "name">): string {
 
 /**
  * What a row of the set says, whatever its time and place: two sets of one definition differ in their rows alone, so that a
- * model that learned from one can be measured on the other. Pure.
+ * model that learned from one can be measured on the other. Attributes lie beside it: no model takes them. Pure.
  */
 export function definitionDigest(
   { contract, views, request, label, baseline }: TrainingSetRequest,
@@ -71,8 +83,9 @@ export function definitionDigest(
 export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[] {
   const { request, views, output } = input;
   const names = featureNames(request, views);
-  if (new Set([...names, request.label.name]).size < names.length + 1)
-    throw invalid("two features or the label share a name", "Rename one of them.");
+  const all = [...names, ...(request.attributes ?? []).map(({ name }) => name), request.label.name];
+  if (new Set(all).size < all.length)
+    throw invalid("two features, attributes or the label share a name", "Rename one of them.");
   if (request.baseline !== undefined && !names.includes(request.baseline))
     throw invalid(`the baseline ${request.baseline} is no feature of the set`, "Name one of the features.");
   const derivations = views.map((view, index) => derivationOf(input, view, index));
@@ -81,7 +94,7 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
     ...featureNamesOf(view).map((name) => `w${index}.${quoteName(name)}`),
     ...(isValueView(view) ? [`w${index}._status as ${quoteName(statusColumn(view))}`] : []),
   ]);
-  const own = [...request.request, request.label].map((feature) => `p.${quoteName(feature.name)}`);
+  const own = ownColumns(request).map((feature) => `p.${quoteName(feature.name)}`);
   const selected = ["p._row", "p._at", ...own, ...values].join(", ");
   return [
     { sql: eventsSql(input), note: "reading events" },
@@ -186,13 +199,17 @@ function askedSql({ request, eventTime, dataset }: TrainingSetPlanInput): string
 function probesSql(input: TrainingSetPlanInput): string {
   const { request, columns, eventTime } = input;
   const event = quoteName(eventTime);
-  const own = [...request.request, request.label].map(
+  const numbers = [...request.request, request.label].map(
     ({ name, expression }) => `${numberSql(parseRequest(name, expression, columns))} as ${quoteName(name)}`,
   );
+  const beside = (request.attributes ?? []).map(
+    ({ name, expression }) => `${numberSql(parseAttribute(name, expression, columns))} as ${quoteName(name)}`,
+  );
+  const own = [...numbers, ...beside];
   const keyNames = [...new Set(input.views.flatMap((view, index) => probeKeysOf(input, view, index)))];
-  const names = new Set([...request.request, request.label].map(({ name }) => name));
+  const names = new Set(ownColumns(request).map(({ name }) => name));
   const clash = keyNames.find((name) => names.has(name));
-  if (clash) throw invalid(`${clash} is the name of a key column`, "Rename the feature.");
+  if (clash) throw invalid(`${clash} is the name of a key column`, "Rename the feature or attribute.");
   const keys = keyNames.map(quoteName);
   const fields = input.views.flatMap((view, index) => requestFieldsSql(input, view, index));
   return `create table probes as select _row, ${event} as _at, ${[...keys, ...own, ...fields].join(", ")} from events
@@ -239,6 +256,12 @@ function parseRequest(name: string, text: string, columns: ColumnTypes): Express
     `${name} is ${expression.type}; a model takes numbers`,
     "Compare it, or take a part of it such as hour(…).",
   );
+}
+
+/** What rows are sliced by may be text; moments would name single rows. */
+function parseAttribute(name: string, text: string, columns: ColumnTypes): Expression {
+  const expression = parseExpression(text, columns);
+  return expression.type === "text" ? expression : parseRequest(name, text, columns);
 }
 
 function numberSql(expression: Expression): string {

@@ -128,6 +128,36 @@ test("the first microsecond belongs to the range and the last does not, also wit
   expect((await f.trainingSet({ ...bare, from: at - 1, to: at })).manifest).toMatchObject({ rowsAfter: 0 });
 });
 
+test("attributes lie beside the features, as text too: no model takes them, and they change no definition", async () => {
+  const at = flights[10]?.at ?? 0;
+  const request = flightsRequest(at, (flights[60]?.at ?? 0) + 1);
+  const plain = await f.trainingSet(request);
+  const attributes = [
+    { name: "leaves_from", expression: "origin" },
+    { name: "is_far", expression: "distance > 1000" },
+  ];
+  const set = await f.trainingSet({ ...request, attributes });
+  expect(set.manifest).toMatchObject({
+    features: plain.manifest?.features,
+    definition: plain.manifest?.definition,
+  });
+  const path = await f.deps.objects.localPath(set.manifest?.object as Digest);
+  const read = await f.deps.engine.run({
+    statements: [{ sql: `select leaves_from, is_far from read_parquet('${path}')`, returns: "rows" }],
+    readable: [path],
+    workFolder: join(f.folder, "look"),
+  });
+  const asked = flights.filter((one) => one.at >= at && one.at <= (flights[60]?.at ?? 0));
+  expect((read.rows["rows"] ?? []).map((row) => [row["leaves_from"], Number(row["is_far"])])).toEqual(
+    asked.map(({ origin, distance }) => [origin, Number(distance > 1000)]),
+  );
+  const clash = await f.trainingSet({ ...request, attributes: [{ name: "miles", expression: "origin" }] });
+  expect(clash).toMatchObject({
+    state: "failed",
+    failure: expect.stringContaining("share a name") as string,
+  });
+});
+
 test("the same request gives the same bytes", async () => {
   const request = flightsRequest(flights[20]?.at ?? 0, flights[200]?.at ?? 0);
   const [one, two] = [await f.trainingSet(request), await f.trainingSet(request)];

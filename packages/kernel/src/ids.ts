@@ -28,6 +28,7 @@ export const idPrefixes = {
   trainingRun: "run",
   evaluation: "ev",
   textSet: "evs",
+  comparison: "cmp",
   model: "mdl",
   modelVersion: "mv",
   endpoint: "ep",

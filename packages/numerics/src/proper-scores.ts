@@ -1,12 +1,13 @@
 import type { ScoredSet } from "./roc-auc.ts";
 
+/** Squared error of each row's probability. */
+export function squaredErrors({ scores, labels }: ScoredSet): Float64Array {
+  return scores.map((score, row) => (score - (labels[row] ?? 0)) ** 2);
+}
+
 /** Mean squared error of probabilities (Brier 1950); equals scikit-learn's `brier_score_loss`. */
 export function brierScore(set: ScoredSet): number {
-  let sum = 0;
-  set.scores.forEach((score, i) => {
-    sum += (score - (set.labels[i] ?? 0)) ** 2;
-  });
-  return sum / set.scores.length;
+  return total(squaredErrors(set)) / set.scores.length;
 }
 
 /** Share of rows on the right side of the threshold; equals scikit-learn's `accuracy_score`. */
@@ -18,14 +19,21 @@ export function accuracy(set: ScoredSet, threshold = 0.5): number {
   return right / set.scores.length;
 }
 
-/** Mean negative log-likelihood; probabilities are kept 2^-52 away from 0 and 1, as scikit-learn's `log_loss` does. */
-export function logLoss(set: ScoredSet): number {
-  let sum = 0;
-  set.scores.forEach((score, i) => {
+/** Negative log-likelihood of each row; probabilities are kept 2^-52 away from 0 and 1, as scikit-learn's `log_loss` does. */
+export function logLosses({ scores, labels }: ScoredSet): Float64Array {
+  return scores.map((score, row) => {
     const p = Math.min(1 - Number.EPSILON, Math.max(Number.EPSILON, score));
-    sum -= set.labels[i] === 1 ? Math.log(p) : Math.log1p(-p);
+    return labels[row] === 1 ? -Math.log(p) : -Math.log1p(-p);
   });
-  return sum / set.scores.length;
+}
+
+/** Mean negative log-likelihood; equals scikit-learn's `log_loss`. */
+export function logLoss(set: ScoredSet): number {
+  return total(logLosses(set)) / set.scores.length;
+}
+
+function total(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 export interface ThresholdCounts {

@@ -44,6 +44,9 @@ export function aucInterval(estimate: AucEstimate, level = 0.95): Interval {
 }
 
 export interface AucDifference {
+  /** AUC of each, as `rocAuc` gives it. */
+  readonly first: number;
+  readonly second: number;
   /** AUC of the first model minus AUC of the second, on the same rows. */
   readonly difference: number;
   readonly standardError: number;
@@ -68,7 +71,8 @@ export function compareAuc(first: ScoredSet, second: ScoredSet, level = 0.95): A
     sampleVariance(negatives, mean(negatives)) / negatives.length;
   const standardError = Math.sqrt(variance);
   const half = normalQuantile(0.5 + level / 2) * standardError;
-  return { difference, standardError, interval: { low: difference - half, high: difference + half, level } };
+  const interval = { low: difference - half, high: difference + half, level };
+  return { first: mean(a.positives), second: mean(b.positives), difference, standardError, interval };
 }
 
 /** Per positive: share of negatives below it; per negative: share of positives above it (ties count half). */

@@ -16,7 +16,7 @@ export type {
   UpstreamProbe,
   UpstreamRegistrant,
 } from "./ports.ts";
-export { promoteVersion, readVersion, speechOf } from "./promote-version.ts";
+export { promoteVersion, readPromoted, readVersion, speechOf } from "./promote-version.ts";
 export { pushVersion } from "./push-version.ts";
 export { readComputeProfile } from "./read-compute-profile.ts";
 export { registerUpstream } from "./register-upstream.ts";

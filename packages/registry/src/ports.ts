@@ -37,8 +37,11 @@ export interface TrainingRecord {
 }
 
 export interface GateEvidence {
-  /** The newest evaluation of a version, judged by the charter in force now; empty when there was none. */
-  latest(sql: Sql, versionId: string, useCaseId: string): Promise<readonly GateResult[]>;
+  /**
+   * The newest evaluation of a version, judged by the charter in force now; empty when there was none.
+   * @param replaces the version that it would replace in production: the two are held against each other where the charter says so
+   */
+  latest(sql: Sql, versionId: string, useCaseId: string, replaces?: string): Promise<readonly GateResult[]>;
 }
 
 /** For whom, and in which environment, a version is being registered. */

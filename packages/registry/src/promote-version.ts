@@ -12,8 +12,15 @@ import { charterMissing, heldBy } from "./add-version.ts";
 import type { ModelVersion } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
 import type { CharterLookup, GateEvidence } from "./ports.ts";
-import { judgePromotion, type PromotionVerdict } from "./promotion.ts";
-import { findVersion, insertPromotion, listVersions, promotedVersionId, promotionHistory } from "./store.ts";
+import { judgePromotion, type PromotionVerdict, replacedChampion } from "./promotion.ts";
+import {
+  findPromoted,
+  findVersion,
+  insertPromotion,
+  listVersions,
+  promotedVersionId,
+  promotionHistory,
+} from "./store.ts";
 
 export interface PromoteDeps {
   readonly work: UnitOfWork;
@@ -50,12 +57,15 @@ export async function promoteVersion(
   return deps.work.write(call, async (tx) => {
     const charter = await deps.charters.inForce(tx.sql, found.useCaseId);
     if (!charter && request.to !== "dev") throw charterMissing(found.useCaseId);
-    const gates = await deps.evidence.latest(tx.sql, found.id, found.useCaseId);
+    const before = await promotedVersionId(tx.sql, organisationId, request.model, request.to);
+    const promotedBefore = await promotionHistory(tx.sql, found.id);
+    const replaces = replacedChampion(request.to, found.id, before, promotedBefore);
+    const gates = await deps.evidence.latest(tx.sql, found.id, found.useCaseId, replaces);
     const verdict = judgePromotion({
       to: request.to,
       gates,
       required: charter?.requiredGates[speechOf(found)] ?? [],
-      promotedBefore: await promotionHistory(tx.sql, found.id),
+      promotedBefore,
       notEnforced: charter?.notEnforced ?? [],
       dataClass: found.lineage.dataClass,
     });
@@ -70,7 +80,6 @@ export async function promoteVersion(
       });
       return verdict;
     }
-    const before = await promotedVersionId(tx.sql, organisationId, request.model, request.to);
     await insertPromotion(tx.sql, {
       organisation_id: organisationId,
       model: request.model,
@@ -119,6 +128,20 @@ export async function readVersion(
     });
   }
   return found;
+}
+
+/** The version that is promoted in an environment; `undefined` when there is none, or the caller may not see it. */
+export async function readPromoted(
+  deps: Pick<PromoteDeps, "work" | "authorizer">,
+  call: CallContext,
+  model: string,
+  environment: Environment,
+): Promise<ModelVersion | undefined> {
+  const organisationId = call.actor.organisationId;
+  const found = await deps.work.read(call, (sql) => findPromoted(sql, organisationId, model, environment));
+  if (!found) return undefined;
+  const resource = { type: "Model", id: model, organisationId, useCaseId: found.useCaseId };
+  return (await deps.authorizer.decide(call, "registry:read", resource)).allowed ? found : undefined;
 }
 
 /** Versions that the caller may see, newest first. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { judgePromotion, type PromotionEvidence } from "./promotion.ts";
+import { judgePromotion, type PromotionEvidence, replacedChampion } from "./promotion.ts";
 
 const passed = { gate: "accuracy-floor", passed: true, observed: "0.71", required: "0.60" };
 
@@ -35,4 +35,12 @@ test.each<[string, Partial<PromotionEvidence>, string]>([
 ])("%s blocks production and is named", (_name, change, gate) => {
   const verdict = judgePromotion(someEvidence(change));
   expect(verdict).toMatchObject({ kind: "blocked", failures: [expect.objectContaining({ gate })] });
+});
+
+test("a new version is held against the one in production; one that was there before goes back without", () => {
+  expect(replacedChampion("production", "mv_2", "mv_1", ["staging"])).toBe("mv_1");
+  expect(replacedChampion("production", "mv_2", "mv_1", ["staging", "production"])).toBeUndefined();
+  expect(replacedChampion("production", "mv_2", "mv_2", ["staging"])).toBeUndefined();
+  expect(replacedChampion("production", "mv_2", undefined, ["staging"])).toBeUndefined();
+  expect(replacedChampion("staging", "mv_2", "mv_1", [])).toBeUndefined();
 });

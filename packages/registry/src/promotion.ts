@@ -19,6 +19,22 @@ export interface PromotionEvidence {
   readonly dataClass?: "research" | undefined;
 }
 
+/**
+ * The version that a promotion to production would replace by a new one, to be held against it; `undefined` where there is none. A version that was in
+ * production before goes back without being compared: it is a way out of trouble, and must not wait. Pure.
+ *
+ * @param promoted id of the version that is promoted there now
+ */
+export function replacedChampion(
+  to: Environment,
+  versionId: string,
+  promoted: string | undefined,
+  promotedBefore: readonly Environment[],
+): string | undefined {
+  const isNew = to === "production" && !promotedBefore.includes("production");
+  return isNew && promoted !== versionId ? promoted : undefined;
+}
+
 /** Pure: same evidence, same verdict. The caller supplies the evidence and records the verdict. */
 export function judgePromotion(evidence: PromotionEvidence): PromotionVerdict {
   if (evidence.to === "dev") return { kind: "promoted", to: "dev" };

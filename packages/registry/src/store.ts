@@ -187,6 +187,23 @@ export async function promotedVersionId(
   return row?.version_id;
 }
 
+/** The version that an environment has now. */
+export async function findPromoted(
+  sql: Sql,
+  organisationId: string,
+  model: string,
+  environment: Environment,
+): Promise<ModelVersion | undefined> {
+  const id = await promotedVersionId(sql, organisationId, model, environment);
+  if (id === undefined) return undefined;
+  const row = await tables(sql)
+    .selectFrom("registry.versions")
+    .selectAll()
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return row && (await toVersion(sql, row));
+}
+
 /** A measured version: the same digest again changes nothing. */
 export async function insertComputeProfile(
   sql: Sql,

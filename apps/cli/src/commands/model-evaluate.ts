@@ -10,10 +10,12 @@ import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { type JobProgress, progressBar } from "../progress.ts";
+import { evaluationText, gatesText } from "./evaluation-text.ts";
 
 interface EvaluateOptions {
   readonly trainingSet?: string;
   readonly evaluationSet?: string;
+  readonly slice?: readonly string[];
 }
 
 export function registerEvaluate(model: Command, contextOf: ContextOf): void {
@@ -30,15 +32,17 @@ export function registerEvaluate(model: Command, contextOf: ContextOf): void {
       "--evaluation-set <name>",
       "of text: a set of cases, NAME for its newest version, NAME@2, or its id",
     )
+    .option("--slice <column...>", "columns of the rows to slice by, besides those of the charter")
     .addHelpText(
       "after",
       `
 Examples:
   portolan model evaluate flight-delays 1 --training-set ts_01m8…
+  portolan model evaluate flight-delays 1 --training-set ts_01m8… --slice dep_hour
   portolan model evaluate helper 1 --evaluation-set questions`,
     )
     .action(async (name: string, version: string, options: EvaluateOptions, command: Command) => {
-      const { trainingSet, evaluationSet } = options;
+      const { trainingSet, evaluationSet, slice } = options;
       if ((trainingSet === undefined) === (evaluationSet === undefined))
         throw badUsage(
           "an evaluation takes held-out rows or a set of cases",
@@ -49,8 +53,9 @@ Examples:
       using bar = progressBar(context.output, "evaluate");
       const asked = { model: name, version: Number(version) };
       if (trainingSet !== undefined) {
-        const result = await evaluateRows(api, { ...asked, trainingSetId: trainingSet }, bar);
-        context.output.result(result, gatesText(result.gates));
+        const body = { ...asked, trainingSetId: trainingSet, ...(slice ? { slices: slice } : {}) };
+        const result = await evaluateRows(api, body, bar);
+        context.output.result(result, evaluationText(result));
         return;
       }
       const setId = await findSet(api, name, version, evaluationSet ?? "");
@@ -114,13 +119,6 @@ function textText({ metrics, gates, failed, results }: TextResult): string {
     .map(({ id, why = "", answer = "" }) => [id, why, JSON.stringify(answer.slice(0, shownCharacters))]);
   const rest = failed.length > shownCases ? ` (the first ${shownCases} of ${failed.length})` : "";
   return [...lines, "", `not passed${rest}:`, table(["case", "why", "answer"], rows), "", results].join("\n");
-}
-
-function gatesText(gates: Evaluation["gates"]): string {
-  return table(
-    ["gate", "verdict", "observed", "required"],
-    gates.map((gate) => [gate.gate, gate.passed ? "passed" : "FAILED", gate.observed, gate.required]),
-  );
 }
 
 function badUsage(detail: string, mend: string): PortolanError<CliErrorCode> {

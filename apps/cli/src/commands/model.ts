@@ -15,6 +15,7 @@ import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { registerExplainable } from "./explain.ts";
+import { registerCompare } from "./model-compare.ts";
 import { registerEvaluate } from "./model-evaluate.ts";
 import { registerProfile } from "./model-profile.ts";
 import { registerRun } from "./model-run.ts";
@@ -24,7 +25,7 @@ export function registerModelCommands(program: Command, contextOf: ContextOf): v
   const model = program
     .command("model")
     .description(
-      "Model versions and the runs that made them: import, register-upstream, list, run, evaluate, profile, explainable, promote, verify",
+      "Model versions and the runs that made them: import, register-upstream, list, run, evaluate, compare, profile, explainable, promote, verify",
     )
     .addHelpText("after", "\nExample:\n  portolan model list churn");
   registerList(model, contextOf);
@@ -33,6 +34,7 @@ export function registerModelCommands(program: Command, contextOf: ContextOf): v
   registerImport(model, contextOf);
   registerUpstreamCommand(model, contextOf);
   registerEvaluate(model, contextOf);
+  registerCompare(model, contextOf);
   registerProfile(model, contextOf);
   registerExplainable(model, contextOf);
   registerPromote(model, contextOf);

@@ -29,6 +29,7 @@ export function createChildScorer(objects: ObjectStore, upstreams: ModelRuntime)
         labelColumn: request.labelColumn,
         featureColumns: request.featureColumns,
         ...(request.baselineColumn === undefined ? {} : { baselineColumn: request.baselineColumn }),
+        ...(request.sliceColumns === undefined ? {} : { sliceColumns: request.sliceColumns }),
       };
       const model = upstream && (await loadUpstream(upstreams, objects, request.model, upstream));
       const run: RunRows = async (asked) =>

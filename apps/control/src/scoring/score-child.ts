@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { DuckDBInstance } from "@duckdb/node-api";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { SliceValues } from "@portolan/evaluation";
 import { messageOf } from "@portolan/kernel";
 import * as ort from "onnxruntime-node";
 import type { RowsAnswered, RowsAsked, ScoreJob, ScoreReply } from "./score-messages.ts";
+import { readAsSlice, sliceValues } from "./slice-column.ts";
 
 /**
  * Runs one model over held-out rows in a process of its own: an unproven model may crash or hang this process, and
@@ -27,6 +29,7 @@ async function score(job: ScoreJob): Promise<ScoreReply> {
     scores,
     labels: rows.labels,
     ...(rows.baseline ? { baseline: rows.baseline } : {}),
+    ...(rows.slices ? { slices: rows.slices } : {}),
   };
 }
 
@@ -35,6 +38,7 @@ interface Rows {
   readonly features: Float32Array;
   readonly labels: Uint8Array;
   readonly baseline?: Float64Array;
+  readonly slices?: readonly SliceValues[];
 }
 
 async function readRows(job: ScoreJob): Promise<Rows> {
@@ -47,14 +51,36 @@ async function readRows(job: ScoreJob): Promise<Rows> {
     const features = job.featureColumns.map((name) => `cast(${quoted(name)} as double)`);
     const baseline =
       job.baselineColumn === undefined ? [] : [`cast(${quoted(job.baselineColumn)} as double)`];
-    const columns = [`cast(${quoted(job.labelColumn)} as double)`, ...features, ...baseline];
     const source = `read_parquet('${job.datasetPath.replaceAll("'", "''")}')`;
+    const sliced = await present(connection, source, job.sliceColumns ?? []);
+    const own = [`cast(${quoted(job.labelColumn)} as double)`, ...features, ...baseline];
+    const columns = [...own, ...sliced.map(({ column, type }) => readAsSlice(quoted(column), type))];
     const reader = await connection.runAndReadAll(`select ${columns.join(", ")} from ${source}`);
-    return layOut(reader.getColumns(), job);
+    const read = reader.getColumns();
+    const rows = layOut(read.slice(0, own.length), job);
+    if (!job.sliceColumns) return rows;
+    const slices = sliced.map(({ column }, at) => sliceValues(column, read[own.length + at] ?? []));
+    return { ...rows, slices };
   } finally {
     connection.closeSync();
     instance.closeSync();
   }
+}
+
+/** Those of the columns that the file has, with DuckDB's types. */
+async function present(
+  connection: DuckDBConnection,
+  source: string,
+  columns: readonly string[],
+): Promise<{ readonly column: string; readonly type: string }[]> {
+  if (columns.length === 0) return [];
+  const reader = await connection.runAndReadAll(`select * from ${source} limit 0`);
+  const types = reader.columnTypes();
+  const typeOf = new Map(reader.columnNames().map((name, at) => [name, String(types[at])]));
+  return columns.flatMap((column) => {
+    const type = typeOf.get(column);
+    return type === undefined ? [] : [{ column, type }];
+  });
 }
 
 /** Columns to row-major float32: what a model of one input tensor takes. A null feature is NaN, as in training. */

@@ -1,3 +1,5 @@
+import type { SliceValues } from "@portolan/evaluation";
+
 /** What the scoring child gets, once, over IPC. */
 export interface ScoreJob {
   /** Absent where another server runs the model: the child then asks its parent, as it reaches no network. */
@@ -6,6 +8,8 @@ export interface ScoreJob {
   readonly labelColumn: string;
   readonly featureColumns: readonly string[];
   readonly baselineColumn?: string;
+  /** Columns whose values are given back; those that the file does not have are left out. */
+  readonly sliceColumns?: readonly string[];
 }
 
 /** Rows that the child wants scored elsewhere: row-major, as many columns as the job has features. */
@@ -26,5 +30,6 @@ export type ScoreReply =
       readonly scores: Float64Array;
       readonly labels: Uint8Array;
       readonly baseline?: Float64Array;
+      readonly slices?: readonly SliceValues[];
     }
   | { readonly kind: "refused"; readonly reason: string };

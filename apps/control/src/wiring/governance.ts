@@ -1,7 +1,10 @@
 import { type CharterDeps, findInForce, productionBlockers, readCharter, termsOf } from "@portolan/charter";
+import type { ReleaseTerms } from "@portolan/charter/contract";
 import { placementRefused, residencyRefusals } from "@portolan/charter/policy";
 import { createRowBytes } from "@portolan/data";
 import {
+  comparisonJob,
+  comparisonsOf,
   type EvaluationDeps,
   evaluationJob,
   explainTrained,
@@ -11,7 +14,7 @@ import {
   textEvaluationJob,
 } from "@portolan/evaluation";
 import { evaluationGates } from "@portolan/evaluation/contract";
-import { judgeGates, judgeTextGates } from "@portolan/evaluation/policy";
+import { judgeChallenger, judgeGates, judgeTextGates } from "@portolan/evaluation/policy";
 import { findTrainingSet } from "@portolan/features";
 import {
   asEpochMicros,
@@ -28,6 +31,7 @@ import {
   createArtifactCatalogue,
   measureJob,
   type RegistryDeps,
+  readPromoted,
   readVersion,
   speechOf,
 } from "@portolan/registry";
@@ -100,6 +104,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     upstreams,
     jobs: [
       evaluationJob(evaluation),
+      comparisonJob(evaluation),
       textEvaluationJob(textEvaluation),
       measureJob({ ...registry, measurer: createChildMeasurer(objects) }),
     ],
@@ -120,8 +125,9 @@ function wireEvaluations(
       return evaluated(found);
     },
     requireSeen: async (call, model, version) => void (await readVersion(registry, call, model, version)),
+    promoted: async (call, model) => (await readPromoted(registry, call, model, "production"))?.version,
   };
-  const common = { work, authorizer, versions, accuracy: { bound: accuracyBound } };
+  const common = { work, authorizer, versions, release: { terms: releaseTerms } };
   return {
     evaluation: { ...common, scorer: createChildScorer(objects, upstreams) },
     textEvaluation: {
@@ -134,14 +140,19 @@ function wireEvaluations(
   };
 }
 
-/** The newest findings of a version, judged by the charter of the day. */
-async function gatesUnder(sql: Sql, versionId: string, useCaseId: string) {
-  const bound = await accuracyBound(sql, useCaseId);
-  if (!bound) return [];
+/** The newest findings of a version, judged by the charter of the day; beside the version that it would replace, where the charter says so. */
+async function gatesUnder(sql: Sql, versionId: string, useCaseId: string, replaces?: string) {
+  const terms = await releaseTerms(sql, useCaseId);
+  if (!terms) return [];
+  const { challenger } = terms;
+  const beside =
+    challenger && replaces !== undefined
+      ? [judgeChallenger(await comparisonsOf(sql, versionId, replaces), challenger)]
+      : [];
   const found = await latestEvidence(sql, versionId);
-  if (found) return judgeGates(found, bound);
+  if (found) return [...judgeGates(found, terms), ...beside];
   const text = await latestTextEvidence(sql, versionId);
-  return text ? judgeTextGates(text, bound) : [];
+  return text ? [...judgeTextGates(text, terms), ...beside] : beside;
 }
 
 /** Held-out rows and cases go to the server that runs the version: only where the charter lets them. */
@@ -190,9 +201,9 @@ async function trainedArtifact(sql: Sql, organisationId: string, runId: string) 
   return { model, data, code, params, environmentLock, seed, trainingSetId, ...owner, ...kind };
 }
 
-async function accuracyBound(sql: Sql, useCaseId: string) {
+async function releaseTerms(sql: Sql, useCaseId: string): Promise<ReleaseTerms | undefined> {
   const found = await findInForce(sql, { useCaseId });
-  return found && termsOf(found.charter).accuracy;
+  return found && termsOf(found.charter);
 }
 
 async function governingCharter(sql: Sql, useCaseId: string) {

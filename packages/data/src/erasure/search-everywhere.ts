@@ -19,7 +19,7 @@ const beyondReach = [
   "files in source folders, exports, and copies that somebody downloaded",
   "gateways' own files of predictions that control has not accepted yet",
   "free pages of the database, its log and the online store, until they are written over",
-  "what models, profiles and aggregates learned from the rows",
+  "what models, profiles and aggregates learned from the rows, and values that evaluations were sliced by",
   "contents of archives and other compressed files",
 ];
 

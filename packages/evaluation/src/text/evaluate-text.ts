@@ -1,4 +1,4 @@
-import type { AccuracyBound } from "@portolan/charter/contract";
+import type { ReleaseTerms } from "@portolan/charter/contract";
 import {
   type CallContext,
   type JobHandler,
@@ -81,8 +81,8 @@ export function textEvaluationJob(deps: TextEvaluationDeps): JobHandler {
       await using model = await deps.asker.open(version.artifact);
       const answers = await answersOf(deps.objects, job, model, cases);
       return job.step("record", async (tx) => {
-        const bound = await deps.accuracy.bound(tx.sql, version.useCaseId);
-        return recordEvaluation(deps, tx, { request, version, set, answers }, bound);
+        const terms = await deps.release.terms(tx.sql, version.useCaseId);
+        return recordEvaluation(deps, tx, { request, version, set, answers }, terms);
       });
     },
   };
@@ -99,11 +99,11 @@ async function recordEvaluation(
   { artifacts }: TextEvaluationDeps,
   tx: Transaction,
   { request, version, set, answers: { tally, object } }: Answered,
-  bound: AccuracyBound | undefined,
+  terms: ReleaseTerms | undefined,
 ): Promise<JsonObject> {
   const metrics = textMetrics(tally);
   const heldOut = statedHeldOut(set);
-  const gates = bound ? judgeTextGates({ metrics, heldOut }, bound) : [];
+  const gates = terms ? judgeTextGates({ metrics, heldOut }, terms) : [];
   const id = newId("evaluation", tx.now);
   await insertTextEvaluation(tx.sql, {
     id,

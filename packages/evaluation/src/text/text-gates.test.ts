@@ -26,7 +26,10 @@ const set = {
 const stated = statedHeldOut({ ...set, heldOut: "written by us in November" });
 const floor = { metric: "pass_rate", kind: "floor", value: 0.9, below: "alert" } as const;
 const gatesOf = (passed: number, of: number) =>
-  judgeTextGates({ metrics: textMetrics(tallyOf(results(passed, of))), heldOut: stated }, floor);
+  judgeTextGates(
+    { metrics: textMetrics(tallyOf(results(passed, of))), heldOut: stated },
+    { accuracy: floor },
+  );
 
 test("the interval's lower end decides, so that a few cases release nothing (G8)", () => {
   expect(gatesOf(10, 10)[0]).toMatchObject({ gate: "accuracy", passed: false });
@@ -39,17 +42,45 @@ test("the interval's lower end decides, so that a few cases release nothing (G8)
   expect(gatesOf(92, 100)[0]).toMatchObject({ passed: false });
 });
 
+test("a charter may take the share as it is", () => {
+  const evidence = { metrics: textMetrics(tallyOf(results(10, 10))), heldOut: stated };
+  const byValue = { accuracy: { ...floor, heldBy: "value" } } as const;
+  expect(judgeTextGates(evidence, byValue)[0]).toMatchObject({ passed: true, required: "pass_rate >= 0.9" });
+});
+
 test("a charter that bounds another metric is not met by text", () => {
   const evidence = { metrics: textMetrics(tallyOf(results(100, 100))), heldOut: stated };
-  expect(judgeTextGates(evidence, { ...floor, metric: "roc_auc" })[0]).toMatchObject({
+  expect(judgeTextGates(evidence, { accuracy: { ...floor, metric: "roc_auc" } })[0]).toMatchObject({
     passed: false,
     observed: "roc_auc was not measured",
   });
 });
 
+test("a charter that bounds slices or groups of rows releases no text", () => {
+  const evidence = { metrics: textMetrics(tallyOf(results(100, 100))), heldOut: stated };
+  const support = { positives: 30, negatives: 30 };
+  const terms = {
+    accuracy: floor,
+    slices: { columns: ["region"], bins: 4, support, maximumGap: 0.1 },
+    fairness: {
+      columns: ["sex"],
+      maximumDifference: 0.1,
+      measures: ["demographic_parity_difference"],
+      intersections: false,
+      support,
+    },
+  } as const;
+  expect(judgeTextGates(evidence, terms).map(({ gate, passed }) => [gate, passed])).toEqual([
+    ["accuracy", true],
+    ["held-out", true],
+    ["slices", false],
+    ["fairness", false],
+  ]);
+});
+
 test("cases that nobody states to be unseen release nothing; a statement names its author (G9)", () => {
   const evidence = { metrics: textMetrics(tallyOf(results(100, 100))), heldOut: statedHeldOut(set) };
-  expect(judgeTextGates(evidence, floor)[1]).toMatchObject({ gate: "held-out", passed: false });
+  expect(judgeTextGates(evidence, { accuracy: floor })[1]).toMatchObject({ gate: "held-out", passed: false });
   expect(gatesOf(100, 100)[1]).toMatchObject({
     passed: true,
     observed: "stated by usr_rita: written by us in November",

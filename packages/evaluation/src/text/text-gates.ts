@@ -1,6 +1,7 @@
-import type { AccuracyBound } from "@portolan/charter/contract";
+import { type AccuracyBound, isHeldByInterval, type ReleaseTerms } from "@portolan/charter/contract";
 import { wilsonInterval } from "@portolan/numerics";
 import { accuracyGate, type GateResult, type HeldOut, heldOutGate } from "../contract.ts";
+import { fairnessGate, sliceGate } from "../slices/slice-gates.ts";
 import type { TextMetrics, TextSet } from "./contract.ts";
 import type { TextTally } from "./text-tally.ts";
 
@@ -43,31 +44,45 @@ export function statedHeldOut({ heldOut, createdBy, name, version }: TextSet): H
 
 /**
  * Release gates on one evaluation of text (docs/spec/promotion-gates.md, G8 and G9). Pure: same evidence, same results.
- * What was not measured or not stated fails its gate.
+ * What was not measured or not stated fails its gate: a charter that bounds slices or groups of rows releases no text.
  */
-export function judgeTextGates({ metrics, heldOut }: TextEvidence, bound: AccuracyBound): GateResult[] {
+export function judgeTextGates(
+  { metrics, heldOut }: TextEvidence,
+  { accuracy, slices, fairness }: Omit<ReleaseTerms, "challenger">,
+): GateResult[] {
+  const ofRows = [
+    ...(slices?.maximumGap === undefined ? [] : [sliceGate]),
+    ...(fairness ? [fairnessGate] : []),
+  ];
   return [
-    judgePassRate(metrics, bound),
+    judgePassRate(metrics, accuracy),
     {
       gate: heldOutGate,
       passed: heldOut.shown,
       observed: heldOut.because,
       required: "a statement by name that the model cannot have learned from the cases",
     },
+    ...ofRows.map((gate) => ({
+      gate,
+      passed: false,
+      observed: "a text version has no rows",
+      required: "what the charter asks of parts of the held-out rows",
+    })),
   ];
 }
 
-/** The lower end of the 95 % Wilson interval must reach the floor: a few cases prove little. */
+/** The lower end of the 95 % Wilson interval must reach the floor, unless the charter takes the value: a few cases prove little. */
 function judgePassRate({ values, passRateInterval, cases }: TextMetrics, bound: AccuracyBound): GateResult {
   const required = `${bound.metric} ${bound.kind === "floor" ? ">=" : "<="} ${bound.value}`;
   const value = values[bound.metric];
   if (value === undefined || bound.metric !== passRate)
     return { gate: accuracyGate, passed: false, observed: `${bound.metric} was not measured`, required };
   const { low, high } = passRateInterval;
+  const byInterval = isHeldByInterval(bound);
   return {
     gate: accuracyGate,
-    passed: low >= bound.value,
+    passed: (byInterval ? low : value) >= bound.value,
     observed: `${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}] of ${cases} cases`,
-    required: `${required} at the interval's lower end`,
+    required: byInterval ? `${required} at the interval's lower end` : required,
   };
 }

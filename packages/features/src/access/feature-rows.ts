@@ -4,7 +4,7 @@ import { asPlace, type Digest, isPortolanError, type Sql } from "@portolan/kerne
 import { logsNaming } from "../log/log-store.ts";
 import type { TrainingSetManifest, TrainingSetView } from "../resources.ts";
 import { contractColumns, findDataset, findTrainingSet, findView, type StoredDataset } from "../store.ts";
-import { statusColumn } from "../training-set-plan.ts";
+import { ownColumns, statusColumn } from "../training-set-plan.ts";
 import { isValueView } from "../view-model.ts";
 import { setsNaming } from "./set-store.ts";
 import { featureSources } from "./view-sources.ts";
@@ -46,7 +46,7 @@ async function setRows(sql: Sql, organisationId: string, set: ReadySet): Promise
   const columns: SourcedColumn[] = [
     { name: "_row", type: "integer", from: [], contracts: [contract] },
     timeColumn(base, dataset),
-    ...[...request.request, request.label].map(({ name, expression }) => ownColumn(base, name, expression)),
+    ...ownColumns(request).map(({ name, expression }) => ownColumn(base, name, expression)),
   ];
   for (const [index, { view: reference }] of manifest.views.entries()) {
     const [name = "", version = ""] = reference.split("@");
@@ -84,7 +84,17 @@ function timeColumn(base: Base, dataset: StoredDataset | undefined): SourcedColu
 
 function ownColumn(base: Base, name: string, expression: string): SourcedColumn {
   const from = fields(base, columnsRead(base, expression));
-  return { name, type: "number", from, contracts: [base.contract] };
+  return { name, type: isText(base, expression) ? "string" : "number", from, contracts: [base.contract] };
+}
+
+/** An attribute may be; of an expression that does not fit any more nothing is known. */
+function isText({ types }: Base, expression: string): boolean {
+  try {
+    return parseExpression(expression, types).type === "text";
+  } catch (error) {
+    if (isPortolanError(error)) return false;
+    throw error;
+  }
 }
 
 /** Of an expression that the dataset's columns of today do not fit, every column counts. */

@@ -109,7 +109,7 @@ async function madeSet(
     if (found) views.push(found);
   }
   const columns: Columns = Object.fromEntries([
-    ...[...request.request, request.label].map(({ name, expression }) => [
+    ...[...request.request, ...(request.attributes ?? []), request.label].map(({ name, expression }) => [
       name,
       expressionInputs(expression, source, snapshot),
     ]),
@@ -122,7 +122,14 @@ async function madeSet(
       ? []
       : [{ of: snapshot, field: source.eventTime, transformations: [indirect("FILTER", "from and to")] }];
   const facets: Facets = {
-    ...schema(numbers([...manifest.features, manifest.label])),
+    ...schema([
+      ...numbers(manifest.features),
+      ...(request.attributes ?? []).map(({ name, expression }) => ({
+        name,
+        type: isTextOf(expression, source) ? "string" : "number",
+      })),
+      ...numbers([manifest.label]),
+    ]),
     ...version(manifest.object),
     ...datasetType("TABLE", "TRAINING_SET"),
     ...columnLineage(columns, time),
@@ -131,6 +138,16 @@ async function madeSet(
   const outputFacets = outputStatistics(manifest.rowsAfter, manifest.sizeBytes);
   const inputs = [snapshot, ...views.map(({ body }) => names.view(viewReference(body)))];
   return { inputs, dataset: { ...names.trainingSet(environment, request.name, id), facets, outputFacets } };
+}
+
+/** Attributes may be text; of an expression that is not understood any more nothing is known. */
+function isTextOf(text: string, { columns }: DatasetManifest): boolean {
+  try {
+    return parseExpression(text, columnTypes(columns)).type === "text";
+  } catch (error) {
+    if (isPortolanError(error)) return false;
+    throw error;
+  }
 }
 
 function expressionInputs(text: string, { columns }: DatasetManifest, of: NodeName): InputField[] {

@@ -1,4 +1,4 @@
-/** mulberry32: numbers in [0, 1), the same everywhere from one seed. */
+/** mulberry32: numbers in [0, 1), the same everywhere from one seed. For draws, never for secrets. */
 export function seededRandom(seed: number): () => number {
   let state = seed | 0;
   return () => {

@@ -1,0 +1,320 @@
+import { type Static, Type } from "@portolan/typebox";
+import type { CharterDocument } from "./document.ts";
+import { type Fact, fact } from "./fact.ts";
+import { type MetricName, metrics } from "./metrics.ts";
+import type { Finding } from "./schema-findings.ts";
+import { closed, OneOf, Slug } from "./schema-parts.ts";
+import type { AccuracyBound } from "./terms.ts";
+
+/** Metrics that two versions are compared by on the same rows. */
+export const comparedMetrics = [
+  "roc_auc",
+  "accuracy",
+  "balanced_accuracy",
+  "precision",
+  "recall",
+  "f1",
+  "brier_score",
+  "log_loss",
+] as const satisfies readonly MetricName[];
+export type ComparedMetric = (typeof comparedMetrics)[number];
+
+/** Differences between groups, with fairlearn's names and definitions. */
+export const fairnessDifferences = [
+  "demographic_parity_difference",
+  "equalized_odds_difference",
+  "equal_opportunity_difference",
+] as const;
+export type FairnessDifference = (typeof fairnessDifferences)[number];
+
+const defaultSupport = { positives: 30, negatives: 30 } as const;
+const defaultBins = 4;
+
+const Support = Type.Optional(
+  Type.Object(
+    {
+      positives: Type.Optional(
+        Type.Integer({ minimum: 2, maximum: 1_000_000, description: "Rows that are positive. Absent: 30." }),
+      ),
+      negatives: Type.Optional(
+        Type.Integer({ minimum: 2, maximum: 1_000_000, description: "Rows that are negative. Absent: 30." }),
+      ),
+    },
+    { ...closed, description: "Fewer rows are too few to be judged." },
+  ),
+);
+
+export const Slices = Type.Object(
+  {
+    columns: Type.Array(
+      Type.String({
+        pattern: "^[a-z_][a-z0-9_]{0,62}$",
+        description: "A column of the held-out rows: a feature, or an attribute that they keep beside.",
+      }),
+      {
+        minItems: 1,
+        maxItems: 16,
+        uniqueItems: true,
+        description: "Columns by whose values the rows are sliced.",
+      },
+    ),
+    bins: Type.Optional(
+      Type.Integer({
+        minimum: 2,
+        maximum: 20,
+        description:
+          "Into how many bins of equally many rows a column of more than 20 numbers falls. Absent: 4.",
+      }),
+    ),
+    support: Support,
+    maximumGap: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        description:
+          "How much worse than over all rows the metric of requirements.accuracy may be on the worst slice; a release beyond it is refused. Absent: slices are measured, not judged.",
+      }),
+    ),
+  },
+  { ...closed, description: "Parts of the held-out rows on which the model is measured too." },
+);
+
+export const Fairness = Type.Object(
+  {
+    attributes: Type.Array(Slug("An attribute."), { minItems: 1, maxItems: 16, uniqueItems: true }),
+    maximumDifference: Type.Number({ minimum: 0, maximum: 1 }),
+    measures: Type.Optional(
+      Type.Array(Type.Enum([...fairnessDifferences]), {
+        minItems: 1,
+        uniqueItems: true,
+        description:
+          "Differences that may not exceed maximumDifference, as fairlearn defines them. Absent: groups are not compared.",
+      }),
+    ),
+    minimumRatio: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description:
+          "Smallest over largest selection rate, at least; 0.8 is the four-fifths rule. Needs measures.",
+      }),
+    ),
+    intersections: Type.Optional(
+      Type.Boolean({ description: "Groups by each two attributes are compared too. Needs measures." }),
+    ),
+    support: Support,
+  },
+  { ...closed, description: "Groups that must be treated alike, and the largest difference allowed." },
+);
+
+export const Challenger = Type.Object(
+  {
+    metrics: Type.Array(OneOf(comparedMetrics, "A metric."), {
+      minItems: 1,
+      uniqueItems: true,
+      description:
+        "A version replaces the one in production only when it is better in each of these, on the same rows, beyond chance.",
+    }),
+    margins: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: `^(${comparedMetrics.join("|")})$` }),
+        Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
+        {
+          description: "Metrics in which it need only not be worse by more than this, in the metric's unit.",
+        },
+      ),
+    ),
+  },
+  { ...closed, description: "What a version must show beside the one that it replaces in production." },
+);
+
+/** Rows that a part must have to be judged. */
+export interface SupportFloor {
+  readonly positives: number;
+  readonly negatives: number;
+}
+
+export interface SliceTerms {
+  readonly columns: readonly string[];
+  /** Quantile bins of a column of many numbers. */
+  readonly bins: number;
+  readonly support: SupportFloor;
+  /** In the unit of the accuracy metric; absent: measured, not judged. */
+  readonly maximumGap?: number;
+}
+
+export interface FairnessTerms {
+  /** Columns of the rows: attributes with `_` for `-`. */
+  readonly columns: readonly string[];
+  readonly maximumDifference: number;
+  readonly measures: readonly FairnessDifference[];
+  /** Of selection rates. */
+  readonly minimumRatio?: number;
+  readonly intersections: boolean;
+  readonly support: SupportFloor;
+}
+
+export interface ChallengerTerms {
+  readonly metrics: readonly ComparedMetric[];
+  /** Largest loss that still counts as none, by metric. */
+  readonly margins: Readonly<Partial<Record<ComparedMetric, number>>>;
+}
+
+/** Everything that a version is judged by before it is released. */
+export interface ReleaseTerms {
+  readonly accuracy: AccuracyBound;
+  readonly slices?: SliceTerms;
+  /** Absent also where the charter names attributes and no measure. */
+  readonly fairness?: FairnessTerms;
+  readonly challenger?: ChallengerTerms;
+}
+
+/** What the charter says of releases beside the accuracy bound. Pure. */
+export function releaseTerms({ requirements, fairness }: CharterDocument): Omit<ReleaseTerms, "accuracy"> {
+  const { slices, challenger } = requirements;
+  return {
+    ...(slices ? { slices: sliceTerms(slices) } : {}),
+    ...(fairness?.measures ? { fairness: fairnessTerms(fairness, fairness.measures) } : {}),
+    ...(challenger ? { challenger: { metrics: challenger.metrics, margins: challenger.margins ?? {} } } : {}),
+  };
+}
+
+function sliceTerms({ columns, bins, support, maximumGap }: Static<typeof Slices>): SliceTerms {
+  return {
+    columns,
+    bins: bins ?? defaultBins,
+    support: { ...defaultSupport, ...support },
+    ...(maximumGap === undefined ? {} : { maximumGap }),
+  };
+}
+
+function fairnessTerms(
+  { attributes, maximumDifference, minimumRatio, intersections, support }: Static<typeof Fairness>,
+  measures: readonly FairnessDifference[],
+): FairnessTerms {
+  return {
+    columns: attributes.map((attribute) => attribute.replaceAll("-", "_")),
+    maximumDifference,
+    measures,
+    ...(minimumRatio === undefined ? {} : { minimumRatio }),
+    intersections: intersections ?? false,
+    support: { ...defaultSupport, ...support },
+  };
+}
+
+/** Gates beside the accuracy bound, for people. Pure. */
+export function releaseFacts(document: CharterDocument): Fact[] {
+  const { slices, challenger } = releaseTerms(document);
+  const { metric } = document.requirements.accuracy;
+  return [
+    ...(slices?.maximumGap === undefined
+      ? []
+      : [
+          fact(
+            "slice_gate",
+            "gate",
+            "/requirements/slices",
+            `A version whose ${metric} is worse by more than ${slices.maximumGap} on some slice of ${slices.columns.join(", ")} is not released.`,
+            { ...slices, support: { ...slices.support } },
+          ),
+        ]),
+    ...(document.fairness ? [fairnessFact(document.fairness)] : []),
+    ...(challenger
+      ? [
+          fact(
+            "challenger_gate",
+            "gate",
+            "/requirements/challenger",
+            `A version replaces the one in production only when it is ${challengerStatement(challenger)}.`,
+            { metrics: challenger.metrics, margins: { ...challenger.margins } },
+          ),
+        ]
+      : []),
+  ];
+}
+
+function fairnessFact(fairness: NonNullable<CharterDocument["fairness"]>): Fact {
+  const { attributes, maximumDifference, measures, minimumRatio, intersections } = fairness;
+  const groups = `groups of ${attributes.join(", ")}${intersections ? " and of each two of them" : ""}`;
+  const which = measures ? ` in ${measures.join(", ")}` : "";
+  const ratio =
+    minimumRatio === undefined
+      ? ""
+      : `, or whose selection rates have a ratio below ${minimumRatio} between them,`;
+  const statement = `A version that differs by more than ${maximumDifference}${which} between ${groups}${ratio} is not released.`;
+  return fact("fairness_gate", "gate", "/fairness", statement, { ...fairness });
+}
+
+function challengerStatement({ metrics: names, margins }: ChallengerTerms): string {
+  const better = names.filter((name) => margins[name] === undefined);
+  const notWorse = names.flatMap((name) => {
+    const margin = margins[name];
+    return margin === undefined ? [] : [`not worse by more than ${margin} in ${name}`];
+  });
+  return [...(better.length > 0 ? [`better in ${better.join(", ")}`] : []), ...notWorse].join(" and ");
+}
+
+/** What the schema cannot say of these members. Pure. */
+export function releaseFindings(document: CharterDocument): Finding[] {
+  return [
+    ...taskFindings(document),
+    ...gapFindings(document),
+    ...fairnessFindings(document),
+    ...challengerFindings(document),
+  ];
+}
+
+/** Parts of rows and pairs of versions are measured by decisions of two classes. */
+function taskFindings({ requirements, fairness, model }: CharterDocument): Finding[] {
+  if (model.task === "binary_classification") return [];
+  const stated = [
+    ...(requirements.slices ? ["/requirements/slices"] : []),
+    ...(requirements.challenger ? ["/requirements/challenger"] : []),
+    ...(fairness?.measures ? ["/fairness/measures"] : []),
+  ];
+  return stated.map((pointer) => ({
+    pointer,
+    detail: `the model's task is ${model.task}, and this is measured of binary_classification only`,
+    mend: "Remove it, or correct model.task.",
+  }));
+}
+
+function gapFindings({ requirements: { slices, accuracy } }: CharterDocument): Finding[] {
+  if (slices?.maximumGap === undefined || isCompared(accuracy.metric)) return [];
+  return [
+    {
+      pointer: "/requirements/slices/maximumGap",
+      detail: `the gap is one of ${accuracy.metric}, which is not measured by slices`,
+      mend: `Bound one of ${comparedMetrics.join(", ")}, or remove maximumGap.`,
+    },
+  ];
+}
+
+function fairnessFindings({ fairness }: CharterDocument): Finding[] {
+  if (!fairness || fairness.measures) return [];
+  return (["minimumRatio", "intersections", "support"] as const)
+    .filter((name) => fairness[name] !== undefined)
+    .map((name) => ({
+      pointer: `/fairness/${name}`,
+      detail: "no measure is named, so groups are not compared",
+      mend: "Add measures, e.g. [demographic_parity_difference].",
+    }));
+}
+
+function challengerFindings({ requirements: { challenger } }: CharterDocument): Finding[] {
+  return Object.keys(challenger?.margins ?? {})
+    .filter((name) => !challenger?.metrics.some((metric) => metric === name))
+    .map((name) => ({
+      pointer: `/requirements/challenger/margins/${name}`,
+      detail: `${name} has a margin and is no metric of the comparison`,
+      mend: "Add it to metrics, or remove the margin.",
+    }));
+}
+
+export function isCompared(name: string): name is ComparedMetric {
+  return comparedMetrics.some((metric) => metric === name);
+}
+
+/** `higher`: more is better. Pure. */
+export function betterWhen(metric: ComparedMetric): "higher" | "lower" {
+  return metrics[metric].better;
+}

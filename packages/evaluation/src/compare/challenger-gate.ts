@@ -1,0 +1,68 @@
+import type { ChallengerTerms } from "@portolan/charter/contract";
+import type { GateResult } from "../evidence-shapes.ts";
+import type { ComparedValue, Comparison, ComparisonRule } from "./contract.ts";
+
+/** Name of the gate that holds a version against the one that it replaces in production. */
+export const challengerGate = "better-than-champion";
+
+/** One-sided: the level at which a 95 % interval lies beyond the bound. */
+export const comparisonLevel = 0.025;
+
+/** What the charter asks of a challenger, as a comparison takes it. Pure. */
+export function ruleOf({ metrics, margins }: ChallengerTerms): ComparisonRule {
+  return { metrics: [...metrics], margins: { ...margins }, level: comparisonLevel };
+}
+
+/** What a comparison found out that its gate is judged by. */
+export type ComparisonEvidence = Pick<Comparison, "heldOut" | "rule" | "values" | "isBetter">;
+
+/**
+ * A version that is to replace another one in production (docs/spec/promotion-gates.md, G12), by the newest comparison of exactly these two under the
+ * charter's rule. Pure.
+ * @param comparisons of the two, newest first
+ */
+export function judgeChallenger(
+  comparisons: readonly ComparisonEvidence[],
+  terms: ChallengerTerms,
+): GateResult {
+  const rule = ruleOf(terms);
+  const required = `on the same held-out rows as the version in production: ${requirementOf(rule)}`;
+  const result = (passed: boolean, observed: string): GateResult => ({
+    gate: challengerGate,
+    passed,
+    observed,
+    required,
+  });
+  if (comparisons.length === 0) return result(false, "never compared with the version in production");
+  const found = comparisons.find((one) => isSameRule(one.rule, rule));
+  if (!found) return result(false, "compared under other rules than the charter's");
+  if (!found.heldOut.shown) return result(false, found.heldOut.because);
+  return result(found.isBetter, found.values.map(toldOf).join("; "));
+}
+
+function requirementOf({ metrics, margins }: ComparisonRule): string {
+  return metrics
+    .map((metric) => {
+      const margin = margins[metric];
+      return margin === undefined ? `better in ${metric}` : `not worse by ${margin} in ${metric}`;
+    })
+    .join(", ");
+}
+
+function toldOf({ metric, advantage, adjustedP, isShown }: ComparedValue): string {
+  const sign = advantage.value < 0 ? "" : "+";
+  return `${metric} ${sign}${advantage.value.toFixed(4)} (p ${adjustedP.toFixed(4)}${isShown ? "" : ", not shown"})`;
+}
+
+function isSameRule(first: ComparisonRule, second: ComparisonRule): boolean {
+  const names = new Set([...first.metrics, ...second.metrics]);
+  return (
+    first.level === second.level &&
+    [...names].every(
+      (name) =>
+        first.metrics.includes(name) &&
+        second.metrics.includes(name) &&
+        first.margins[name] === second.margins[name],
+    )
+  );
+}

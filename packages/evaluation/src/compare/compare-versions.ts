@@ -1,0 +1,244 @@
+import { isCompared } from "@portolan/charter/contract";
+import {
+  type CallContext,
+  type JobHandler,
+  type JobRun,
+  type JsonObject,
+  newId,
+  PortolanError,
+  type Transaction,
+} from "@portolan/kernel";
+import { Type, Value } from "@portolan/typebox";
+import type { HeldOut } from "../contract.ts";
+import type { EvaluationErrorCode } from "../errors.ts";
+import type { EvaluationDeps } from "../evaluate-version.ts";
+import { pairOf, requireSet, scorable, scoreRequest, textHasNoRows } from "../evaluation-rows.ts";
+import { evidenceEnvironment } from "../evidence-environment.ts";
+import type { EvaluatedVersion, ScoredRows } from "../ports.ts";
+import type { EvaluationSet } from "../store.ts";
+import { versionToEvaluate } from "../version-to-evaluate.ts";
+import { comparisonLevel, ruleOf } from "./challenger-gate.ts";
+import { compareScores } from "./compare-scores.ts";
+import { insertComparison } from "./comparison-store.ts";
+import { ComparedValue, ComparisonRequest, ComparisonRule } from "./contract.ts";
+
+export const comparisonQueue = "evaluation.compare";
+
+/** Starts the comparison of a version with the one that it is to replace; resolves to the job's id. */
+export async function startComparison(
+  deps: EvaluationDeps,
+  call: CallContext,
+  request: ComparisonRequest,
+): Promise<string> {
+  const challenger = await versionToEvaluate(deps, call, { ...request, version: request.challenger });
+  const champion = request.champion ?? (await deps.versions.promoted(call, request.model));
+  if (champion === undefined)
+    throw notComparable(
+      `no version of ${request.model} is promoted in production`,
+      "Name the version to compare with: --with VERSION (`champion` of the request).",
+    );
+  for (const id of new Set([request.trainingSetId, request.championTrainingSetId ?? request.trainingSetId]))
+    await requireSet(deps, call, id);
+  const rule = await ruleFor(deps, call, request, challenger.useCaseId);
+  const asked = { ...request, champion, rule };
+  const { set } = await pairVersions(deps, call, asked);
+  return deps.work.write(call, async (tx) => {
+    const job = await tx.enqueue({
+      queue: comparisonQueue,
+      payload: { ...asked },
+      place: { environment: evidenceEnvironment, useCaseId: challenger.useCaseId },
+    });
+    await tx.record({
+      event: "evaluation.comparison.started",
+      subject: challenger.id,
+      detail: { job, champion, trainingSet: set.id, dataset: set.object },
+    });
+    return job;
+  });
+}
+
+/** The request's own metrics, or the charter's; where it has none, the metric that it bounds. */
+async function ruleFor(
+  deps: EvaluationDeps,
+  call: CallContext,
+  { metrics, margins = {} }: ComparisonRequest,
+  useCaseId: string,
+): Promise<ComparisonRule> {
+  const terms = await deps.work.read(call, (sql) => deps.release.terms(sql, useCaseId));
+  if (metrics) {
+    const unnamed = Object.keys(margins).find((name) => !metrics.some((metric) => metric === name));
+    if (unnamed !== undefined)
+      throw notComparable(
+        `${unnamed} has a margin and is none of the metrics`,
+        "Name it among the metrics, or leave its margin out.",
+      );
+    return { metrics, margins, level: comparisonLevel };
+  }
+  if (Object.keys(margins).length > 0)
+    throw notComparable(
+      "margins are stated, and no metrics",
+      "Name the metrics, or leave the margins to the charter.",
+    );
+  if (terms?.challenger) return ruleOf(terms.challenger);
+  const bounded = terms?.accuracy.metric;
+  return ruleOf({
+    metrics: [bounded !== undefined && isCompared(bounded) ? bounded : "roc_auc"],
+    margins: {},
+  });
+}
+
+const Asked = Type.Object({
+  ...ComparisonRequest.properties,
+  champion: Type.Integer(),
+  rule: ComparisonRule,
+});
+interface Asked extends ComparisonRequest {
+  readonly champion: number;
+  readonly rule: ComparisonRule;
+}
+
+interface ComparedPair {
+  readonly challenger: EvaluatedVersion;
+  readonly champion: EvaluatedVersion;
+  readonly set: EvaluationSet;
+  readonly championSet: EvaluationSet;
+  readonly heldOut: HeldOut;
+}
+
+/** Both versions and the rows of each, or the reason why the two cannot be compared on them. */
+async function pairVersions(deps: EvaluationDeps, call: CallContext, asked: Asked): Promise<ComparedPair> {
+  const { model, trainingSetId, championTrainingSetId = trainingSetId } = asked;
+  if (asked.champion === asked.challenger)
+    throw notComparable(
+      `version ${asked.challenger} of ${model} is the champion itself`,
+      "Name two versions.",
+    );
+  const challenger = await deps.versions.find(call, model, asked.challenger);
+  const champion = await deps.versions.find(call, model, asked.champion);
+  if (challenger.speaks === "text" || champion.speaks === "text") throw textHasNoRows();
+  const named = (version: number) => `version ${version}`;
+  const ours = await pairOf(deps, call, { trainingSetId }, challenger, named(asked.challenger));
+  const theirSet = { trainingSetId: championTrainingSetId };
+  const theirs = await pairOf(deps, call, theirSet, champion, named(asked.champion));
+  const [set, championSet] = [ours.set, theirs.set];
+  if (set.dataset !== championSet.dataset || set.from !== championSet.from || set.to !== championSet.to)
+    throw otherRows(set.id, championSet.id);
+  const both = [ours.heldOut, theirs.heldOut];
+  const doubtful = both.find(({ shown }) => !shown);
+  return { challenger, champion, set, championSet, heldOut: doubtful ?? ours.heldOut };
+}
+
+/** Scores both versions now, on the same rows, and commits what the two differ by with its ledger row. */
+export function comparisonJob(deps: EvaluationDeps): JobHandler {
+  return {
+    queue: comparisonQueue,
+    retries: 2,
+    async run(job: JobRun) {
+      const asked = Value.Parse(Asked, job.payload);
+      const pair = await pairVersions(deps, job.call, asked);
+      const measured = await job.effect("score", () => measurePair(deps, pair, asked.rule, job));
+      const { rows, positives, values } = Value.Parse(Measured, measured);
+      return job.step("record", (tx) => recordComparison(tx, asked, pair, { rows, positives, values }));
+    },
+  };
+}
+
+const Measured = Type.Object({
+  rows: Type.Integer(),
+  positives: Type.Integer(),
+  values: Type.Array(ComparedValue),
+});
+interface Measured {
+  readonly rows: number;
+  readonly positives: number;
+  readonly values: ComparedValue[];
+}
+
+/** Number of a row in its dataset: what shows that two sets have the same rows in the same order. */
+const rowColumn = "_row";
+
+async function measurePair(
+  { scorer }: Pick<EvaluationDeps, "scorer">,
+  { challenger, champion, set, championSet }: ComparedPair,
+  rule: ComparisonRule,
+  job: JobRun,
+): Promise<JsonObject> {
+  const score = (version: EvaluatedVersion, rows: EvaluationSet) =>
+    scorer.score({ ...scoreRequest(version.artifact, rows), sliceColumns: [rowColumn] }, job.signal);
+  const ours = await score(challenger, set);
+  await job.progress(0.4, "challenger scored");
+  const theirs = await score(champion, championSet);
+  await job.progress(0.8, "champion scored");
+  if (!haveSameRows(ours, theirs)) throw otherRows(set.id, championSet.id);
+  const values = scorable(() => compareScores(ours, theirs, rule));
+  const positives = ours.labels.reduce((sum, label) => sum + label, 0);
+  return { rows: ours.scores.length, positives, values };
+}
+
+function haveSameRows(ours: ScoredRows, theirs: ScoredRows): boolean {
+  const [first, second] = [rowNumbers(ours), rowNumbers(theirs)];
+  return (
+    first !== undefined &&
+    first.length === second?.length &&
+    first.every((row, at) => row === second[at] && ours.labels[at] === theirs.labels[at])
+  );
+}
+
+function rowNumbers({ slices = [] }: ScoredRows): Float64Array | undefined {
+  const found = slices.find(({ column }) => column === rowColumn);
+  return found?.kind === "numbers" ? found.values : undefined;
+}
+
+async function recordComparison(
+  tx: Transaction,
+  { model, challenger, champion, rule }: Asked,
+  { set, championSet, heldOut, ...versions }: ComparedPair,
+  { rows, positives, values }: Measured,
+): Promise<JsonObject> {
+  const id = newId("comparison", tx.now);
+  const found = {
+    id,
+    model,
+    challenger,
+    champion,
+    challengerVersionId: versions.challenger.id,
+    championVersionId: versions.champion.id,
+    trainingSetId: set.id,
+    championTrainingSetId: championSet.id,
+    dataset: set.object,
+    heldOut,
+    rows,
+    positives,
+    rule,
+    values,
+    isBetter: values.every(({ isShown }) => isShown),
+    createdAt: tx.now,
+  };
+  const { organisationId, id: createdBy } = tx.call.actor;
+  await insertComparison(tx.sql, { ...found, organisationId, createdBy });
+  await tx.record({
+    event: "evaluation.comparison.completed",
+    subject: versions.challenger.id,
+    detail: {
+      comparison: id,
+      champion: versions.champion.id,
+      trainingSet: set.id,
+      dataset: set.object,
+      heldOut: heldOut.shown,
+      isBetter: found.isBetter,
+      values: values.map((one) => `${one.metric}: ${one.isShown ? "shown" : "not shown"}`),
+    },
+  });
+  return found;
+}
+
+function otherRows(set: string, championSet: string): PortolanError<EvaluationErrorCode> {
+  return notComparable(
+    `training set ${championSet} has other rows than ${set}`,
+    "Build both of the same snapshot (datasetId), with the same from, to, sampleEvery and label.",
+  );
+}
+
+function notComparable(detail: string, mend: string): PortolanError<EvaluationErrorCode> {
+  return new PortolanError("evaluation.not_comparable", { detail, mend });
+}

@@ -1,0 +1,96 @@
+import { type Static, Type } from "@portolan/typebox";
+import { Interval } from "../evidence-shapes.ts";
+import { MetricInterval } from "../metric-shapes.ts";
+
+const Support = Type.Object(
+  { positives: Type.Integer(), negatives: Type.Integer() },
+  { description: "Rows of each class that a part needs to be judged" },
+);
+
+const part = {
+  value: Type.String({
+    description:
+      "Value or bin of the column; (none): the rows have no value, (rare): values that fewer than five rows have",
+  }),
+  rows: Type.Integer(),
+  positives: Type.Integer(),
+  isJudged: Type.Boolean({ description: "False: too few rows, and nothing is said of them" }),
+};
+
+export const Slice = Type.Object({
+  ...part,
+  values: Type.Optional(Type.Record(Type.String(), Type.Number(), { description: "Metric name to value" })),
+  intervals: Type.Optional(
+    Type.Record(Type.String(), MetricInterval, {
+      description: "Of shares and of the ROC AUC; the others have none on slices",
+    }),
+  ),
+});
+export type Slice = Static<typeof Slice>;
+
+const Grouping = Type.Enum(["values", "quantiles"], {
+  description: "`quantiles`: a column of more than 20 different numbers, in bins of equally many rows",
+});
+
+export const SlicedColumn = Type.Object({
+  column: Type.String(),
+  grouping: Type.Optional(Grouping),
+  problem: Type.Optional(Type.String({ description: "Why the column makes no slices" })),
+  slices: Type.Array(Slice),
+});
+export type SlicedColumn = Static<typeof SlicedColumn>;
+
+export const WorstSlice = Type.Object({
+  column: Type.String(),
+  value: Type.String(),
+  rows: Type.Integer(),
+  found: Type.Number({ description: "Of the metric on this slice" }),
+  gap: Type.Number({
+    description: "How much worse than over all rows; negative where even the worst slice is better",
+  }),
+});
+export type WorstSlice = Static<typeof WorstSlice>;
+
+/** The metrics of parts of the rows. */
+export const SliceReport = Type.Object({
+  bins: Type.Integer({ description: "Quantile bins of columns of many numbers" }),
+  support: Support,
+  columns: Type.Array(SlicedColumn),
+  worst: Type.Record(Type.String(), WorstSlice, {
+    description: "Of each metric the judged slice on which it is worst; empty where none is judged",
+  }),
+});
+export type SliceReport = Static<typeof SliceReport>;
+
+const Rate = Type.Object(
+  { value: Type.Number(), interval: Interval },
+  { description: "With Wilson's interval" },
+);
+
+export const FairnessGroup = Type.Object({
+  ...part,
+  selectionRate: Type.Optional(Rate),
+  truePositiveRate: Type.Optional(Rate),
+  falsePositiveRate: Type.Optional(Rate),
+});
+export type FairnessGroup = Static<typeof FairnessGroup>;
+
+export const FairnessAttribute = Type.Object({
+  columns: Type.Array(Type.String(), { description: "One column, or two whose values are crossed" }),
+  grouping: Type.Optional(Grouping),
+  problem: Type.Optional(Type.String({ description: "Why groups cannot be compared" })),
+  groups: Type.Array(FairnessGroup),
+  measures: Type.Optional(
+    Type.Record(Type.String(), Type.Number(), {
+      description: "fairlearn's names and definitions, between the judged groups",
+    }),
+  ),
+});
+export type FairnessAttribute = Static<typeof FairnessAttribute>;
+
+/** How differently groups are treated by decisions at one half. */
+export const FairnessReport = Type.Object({
+  support: Support,
+  attributes: Type.Array(FairnessAttribute),
+});
+export type FairnessReport = Static<typeof FairnessReport>;

@@ -1,0 +1,59 @@
+import { comparedMetrics, type SliceTerms, type SupportFloor } from "@portolan/charter/contract";
+import { aucInterval, rocAuc, type ScoredSet, thresholdCounts } from "@portolan/numerics";
+import { shareIntervals } from "../binary-metrics.ts";
+import { decisionThreshold, summedMetrics, sumsOf } from "../metric-sums.ts";
+import type { Slice, SlicedColumn, SliceReport } from "./contract.ts";
+import { groupRows, type RowGroup, type SliceValues, splitRows } from "./slice-values.ts";
+import { worstSlice } from "./worst-slice.ts";
+
+/** What slices are made with where the charter is silent. */
+export const defaultSlicing = { bins: 4, support: { positives: 30, negatives: 30 } } as const;
+
+/**
+ * The metrics of parts of the rows, by the values of columns. Parts with too few rows of a class are counted and not measured. Pure.
+ * @param overall each metric over all rows, for the worst slices
+ * @param columns asked for, in this order; those that the rows do not have are absent in `values`
+ */
+export function measureSlices(
+  { set, overall }: { readonly set: ScoredSet; readonly overall: Readonly<Record<string, number>> },
+  columns: readonly string[],
+  values: readonly SliceValues[],
+  { bins, support }: Pick<SliceTerms, "bins" | "support">,
+): SliceReport {
+  const sliced = columns.map((column): SlicedColumn => {
+    const found = values.find((one) => one.column === column);
+    if (!found) return { column, problem: "the rows have no such column", slices: [] };
+    if (found.kind === "unfit") return { column, problem: found.reason, slices: [] };
+    const grouped = groupRows(found, bins);
+    const slices = splitRows(set, grouped).map((group) => sliceOf(group, support));
+    return { column, grouping: grouped.grouping, slices };
+  });
+  const worst = comparedMetrics.flatMap((metric) => {
+    const found = worstSlice(sliced, metric, overall[metric] ?? Number.NaN);
+    return found ? [[metric, found] as const] : [];
+  });
+  return { bins, support: { ...support }, columns: sliced, worst: Object.fromEntries(worst) };
+}
+
+function sliceOf(group: RowGroup, support: SupportFloor): Slice {
+  const { value, set, positives } = group;
+  const counted = { value, rows: set.scores.length, positives };
+  if (!hasSupport(group, support)) return { ...counted, isJudged: false };
+  const estimate = rocAuc(set);
+  const sums = sumsOf(set);
+  const summed = Object.entries(summedMetrics).map(([name, metric]) => [name, metric(sums)]);
+  return {
+    ...counted,
+    isJudged: true,
+    values: { roc_auc: estimate.auc, ...Object.fromEntries(summed) },
+    intervals: {
+      roc_auc: { ...aucInterval(estimate), method: "delong" },
+      ...shareIntervals(thresholdCounts(set, decisionThreshold)),
+    },
+  };
+}
+
+/** Whether a part has the rows of each class to be judged. Pure. */
+export function hasSupport({ set, positives, isRare }: RowGroup, support: SupportFloor): boolean {
+  return !isRare && positives >= support.positives && set.scores.length - positives >= support.negatives;
+}

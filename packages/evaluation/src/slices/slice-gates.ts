@@ -1,0 +1,143 @@
+import { type FairnessTerms, isCompared, type MetricName, type SliceTerms } from "@portolan/charter/contract";
+import type { GateResult } from "../evidence-shapes.ts";
+import type { FairnessAttribute, FairnessReport, SlicedColumn, SliceReport } from "./contract.ts";
+import { pairsOf } from "./measure-fairness.ts";
+import { worstSlice } from "./worst-slice.ts";
+
+/** Name of the gate that bounds how much worse a version may be on a slice. */
+export const sliceGate = "slices";
+/** Name of the gate that bounds how differently groups may be treated. */
+export const fairnessGate = "fairness";
+
+/**
+ * Slices of an evaluation by the charter's word on them (docs/spec/promotion-gates.md, G10). Pure. Nothing where the charter bounds no gap;
+ * a column that was not measured, or has no slice with enough rows, fails.
+ */
+export function judgeSlices(
+  report: SliceReport | undefined,
+  terms: SliceTerms | undefined,
+  metric: MetricName,
+  overall: number | undefined,
+): GateResult[] {
+  if (terms?.maximumGap === undefined) return [];
+  const { maximumGap, columns } = terms;
+  const required = `${metric} at most ${maximumGap} worse on each slice of ${columns.join(", ")} than over all rows`;
+  const failed = (observed: string): GateResult[] => [{ gate: sliceGate, passed: false, observed, required }];
+  if (overall === undefined) return failed(`${metric} was not measured`);
+  if (!report) return failed("no slices were measured: evaluate again under this charter");
+  if (!isSameSlicing(report, terms))
+    return failed("slices were made with other bins or another support: evaluate again under this charter");
+  const asked = report.columns.filter(({ column }) => columns.includes(column));
+  const problems = columns.flatMap((column) => columnProblem(asked, column, terms));
+  if (problems.length > 0) return failed(shortly(problems));
+  const worst = isCompared(metric) ? worstSlice(asked, metric, overall) : undefined;
+  if (!worst) return failed(`${metric} was measured on no slice`);
+  const { found, column, value, rows, gap } = worst;
+  return [
+    {
+      gate: sliceGate,
+      passed: gap <= maximumGap,
+      observed: `${found.toFixed(4)} where ${column} is ${value} (${rows} rows), ${overall.toFixed(4)} over all`,
+      required,
+    },
+  ];
+}
+
+function isSameSlicing(report: SliceReport, { bins, support }: SliceTerms): boolean {
+  return (
+    report.bins === bins &&
+    report.support.positives === support.positives &&
+    report.support.negatives === support.negatives
+  );
+}
+
+function columnProblem(asked: readonly SlicedColumn[], column: string, { support }: SliceTerms): string[] {
+  const found = asked.find((one) => one.column === column);
+  if (!found) return [`${column} was not measured`];
+  if (found.problem !== undefined) return [`${column}: ${found.problem}`];
+  if (found.slices.some(({ isJudged }) => isJudged)) return [];
+  return [`${column}: no slice has ${support.positives} positives and ${support.negatives} negatives`];
+}
+
+/**
+ * Groups of an evaluation by the charter's fairness (docs/spec/promotion-gates.md, G11). Pure. Nothing where the charter names no measure. An attribute
+ * whose groups cannot be compared fails; a crossing of two that has too few rows is told and fails nothing.
+ */
+export function judgeFairness(
+  report: FairnessReport | undefined,
+  terms: FairnessTerms | undefined,
+): GateResult[] {
+  if (!terms) return [];
+  const { maximumDifference, minimumRatio, measures } = terms;
+  const ratio = minimumRatio === undefined ? "" : `, demographic_parity_ratio >= ${minimumRatio}`;
+  const required = `${measures.join(", ")} <= ${maximumDifference}${ratio}`;
+  const failed = (observed: string): GateResult[] => [
+    { gate: fairnessGate, passed: false, observed, required },
+  ];
+  if (!report) return failed("groups were not compared: evaluate again under this charter");
+  const { positives, negatives } = report.support;
+  if (positives !== terms.support.positives || negatives !== terms.support.negatives)
+    return failed("groups were compared with another support: evaluate again under this charter");
+  const judged = [
+    ...terms.columns.map((column) => judgeAttribute(report, [column], terms)),
+    ...(terms.intersections ? pairsOf(terms.columns) : []).map((pair) => judgeAttribute(report, pair, terms)),
+  ];
+  const problems = judged.flatMap(({ failures }) => failures);
+  if (problems.length > 0) return failed(shortly(problems));
+  const observed = shortly(judged.map(({ observed: one }) => one));
+  return [{ gate: fairnessGate, passed: true, observed, required }];
+}
+
+/** What a gate observed goes into ledger rows, which are short: attributes and their pairs may be more than a hundred. */
+const mostTold = 8;
+
+function shortly(told: readonly string[]): string {
+  const rest = told.length - mostTold;
+  return [...told.slice(0, mostTold), ...(rest > 0 ? [`and ${rest} more`] : [])].join("; ");
+}
+
+interface JudgedAttribute {
+  readonly failures: readonly string[];
+  readonly observed: string;
+}
+
+function judgeAttribute(
+  report: FairnessReport,
+  columns: readonly string[],
+  terms: FairnessTerms,
+): JudgedAttribute {
+  const name = columns.join(" × ");
+  const found = report.attributes.find((one) => isOf(one, columns));
+  if (!found) return { failures: [`${name} was not compared`], observed: "" };
+  const { measures: values, problem = "groups were not compared" } = found;
+  if (!values) {
+    const told = `${name}: ${problem}`;
+    return columns.length > 1 ? { failures: [], observed: told } : { failures: [told], observed: told };
+  }
+  const bounded = [
+    ...terms.measures.map((measure) => ({
+      measure,
+      isKept: (value: number) => value <= terms.maximumDifference,
+    })),
+    ...(terms.minimumRatio === undefined
+      ? []
+      : [
+          {
+            measure: "demographic_parity_ratio",
+            isKept: (value: number) => value >= (terms.minimumRatio ?? 0),
+          },
+        ]),
+  ].map(({ measure, isKept }) => {
+    const value = values[measure];
+    const told = `${measure} ${value?.toFixed(4) ?? "not measured"} by ${name}`;
+    return { told, isKept: value !== undefined && isKept(value) };
+  });
+  return {
+    failures: bounded.filter(({ isKept }) => !isKept).map(({ told }) => told),
+    observed: bounded.map(({ told }) => told).join(", "),
+  };
+}
+
+function isOf({ columns }: FairnessAttribute, asked: readonly string[]): boolean {
+  return columns.length === asked.length && columns.every((column, at) => column === asked[at]);
+}

@@ -1,0 +1,200 @@
+"""What scikit-learn, scipy and fairlearn say of the statistics that models are evaluated by.
+
+    python evaluation_statistics.py CASES.json    answers the cases of a file, as JSON
+    python evaluation_statistics.py --golden      writes seeded cases with their answers, as JSON: packages/numerics/src/evaluation-statistics.golden.json
+"""
+
+import json
+import sys
+
+import fairlearn
+import numpy as np
+import scipy
+import sklearn
+from fairlearn import metrics as fair
+from scipy import optimize, stats
+from scipy.stats._resampling import BootstrapResult
+from sklearn.calibration import calibration_curve
+from sklearn.linear_model import LogisticRegression
+
+seed = 20261127
+
+
+def calibration(case):
+    labels, scores, bins = np.array(case["labels"]), np.array(case["scores"]), case["bins"]
+    shares, means = calibration_curve(labels, scores, n_bins=bins, strategy=case["binning"])
+    levels = np.linspace(0, 1, bins + 1)
+    edges = levels if case["binning"] == "uniform" else np.percentile(scores, levels * 100)
+    counts = np.bincount(np.searchsorted(edges[1:-1], scores), minlength=bins)
+    counts = counts[counts > 0]
+    error = np.sum(counts * np.abs(shares - means)) / len(scores)
+    return [*shares, *means, *counts, error]
+
+
+def recalibration(case):
+    labels, scores = np.array(case["labels"]), np.array(case["scores"])
+    kept = np.clip(scores, 2**-52, 1 - 2**-52)
+    odds = np.log(kept) - np.log1p(-kept)
+    fitted = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-13, max_iter=10_000).fit(odds[:, None], labels)
+    intercept, slope = fitted.intercept_[0], fitted.coef_[0, 0]
+    shares = 1 / (1 + np.exp(-(intercept + slope * odds)))
+    design = np.stack([np.ones_like(odds), odds], axis=1)
+    errors = np.sqrt(np.diag(np.linalg.inv(design.T @ (design * (shares * (1 - shares))[:, None]))))
+    return [intercept, slope, *errors]
+
+
+def wilson(case):
+    interval = stats.binomtest(case["cases"], case["of"]).proportion_ci(0.95, method="wilson")
+    return [interval.low, interval.high]
+
+
+def bca(case):
+    """Of a mean: the resamples are the case's own, so that the two have the same ones."""
+    before = BootstrapResult(
+        confidence_interval=None, bootstrap_distribution=np.array(case["replicates"]), standard_error=np.nan
+    )
+    found = stats.bootstrap(
+        (np.array(case["data"]),), np.mean, n_resamples=0, bootstrap_result=before, method="BCa", vectorized=True
+    ).confidence_interval
+    return [found.low, found.high]
+
+
+def mcnemar(case):
+    gained, lost = case["gained"], case["lost"]
+    if gained + lost == 0:
+        return [1.0]
+    if gained + lost < 25:
+        return [stats.binomtest(gained, gained + lost, alternative="greater").pvalue]
+    away = gained - lost
+    return [stats.norm.sf(np.sign(away) * max(0, abs(away) - 1) / np.sqrt(gained + lost))]
+
+
+def not_inferior(case):
+    """Tango's test, its nuisance parameter found by search over the likelihood."""
+    gained, lost, of, margin = case["gained"], case["lost"], case["of"], case["margin"]
+
+    def slope(share):
+        rest = of - gained - lost
+        return gained / (share - margin) + lost / share - 2 * rest / (1 - 2 * share + margin)
+
+    low, high = margin, (1 + margin) / 2
+    if gained == 0 and lost == 0:
+        share = margin
+    elif gained == 0 and slope(low + 1e-15) <= 0:
+        share = low
+    elif gained + lost == of:
+        # Every pair parts: the likelihood rises or falls up to the edge, unless it has its top inside.
+        share = optimize.minimize_scalar(
+            lambda q: -(gained * np.log(q - margin) + lost * np.log(q)), bounds=(low, high), method="bounded",
+            options={"xatol": 1e-15},
+        ).x if gained * lost == 0 else high
+    else:
+        share = optimize.brentq(slope, low + 1e-15, high - 1e-15, xtol=1e-16, rtol=1e-15, maxiter=1000)
+    variance = of * (2 * share - margin - margin**2)
+    return [stats.norm.sf((gained - lost + of * margin) / np.sqrt(variance))]
+
+
+def fairness(case):
+    labels, decisions = np.array(case["labels"]), np.array(case["decisions"])
+    groups = np.array(case["groups"])
+    named = {"sensitive_features": groups}
+    return [
+        fair.demographic_parity_difference(labels, decisions, **named),
+        fair.demographic_parity_ratio(labels, decisions, **named),
+        fair.equalized_odds_difference(labels, decisions, **named),
+        fair.equalized_odds_ratio(labels, decisions, **named),
+        fair.equal_opportunity_difference(labels, decisions, **named),
+        fair.equal_opportunity_ratio(labels, decisions, **named),
+    ]
+
+
+answers = {
+    "calibration": calibration,
+    "recalibration": recalibration,
+    "wilson": wilson,
+    "bca": bca,
+    "mcnemar": mcnemar,
+    "notInferior": not_inferior,
+    "normalTail": lambda case: [stats.norm.sf(case["z"])],
+    "fairness": fairness,
+}
+
+
+def answer(case):
+    return [float(value) for value in answers[case["kind"]](case)]
+
+
+def rounded(values, digits=6):
+    return [round(float(value), digits) for value in values]
+
+
+def scored(random, size, shift, digits=6):
+    labels = (random.uniform(size=size) < 0.4).astype(int)
+    labels[:4] = [0, 1, 0, 1]
+    odds = random.normal(size=size) + shift * (labels - 0.4)
+    return {"labels": labels.tolist(), "scores": rounded(1 / (1 + np.exp(-odds)), digits)}
+
+
+def calibration_cases(random):
+    for size, digits in [(20, 6), (200, 1), (200, 6), (500, 2)]:
+        for shift in [0.3, 2.0]:
+            made = scored(random, size, shift, digits)
+            for binning, bins in [("uniform", 10), ("uniform", 15), ("quantile", 10), ("quantile", 4)]:
+                yield {"kind": "calibration", **made, "binning": binning, "bins": bins}
+            yield {"kind": "recalibration", **made}
+    certain = scored(random, 60, 1.0)
+    certain["scores"][0], certain["scores"][1] = 1.0, 0.0
+    yield {"kind": "recalibration", **certain}
+    yield {"kind": "calibration", **certain, "binning": "uniform", "bins": 10}
+
+
+def share_cases(random):
+    for cases, of in [(0, 5), (5, 5), (1, 30), (81, 263), (15, 148), (999, 1000), (123_456, 1_000_000)]:
+        yield {"kind": "wilson", "cases": cases, "of": of}
+    for gained, lost in [(0, 0), (1, 0), (0, 3), (7, 2), (12, 12), (24, 0), (25, 0), (20, 5), (60, 31), (40, 41), (900, 700), (31, 60)]:
+        yield {"kind": "mcnemar", "gained": gained, "lost": lost}
+    for gained, lost, of in [(0, 0, 40), (3, 0, 40), (0, 3, 40), (5, 5, 40), (12, 20, 100), (44, 9, 1000), (300, 310, 20_000), (0, 40, 1000)]:
+        for margin in [0.005, 0.02, 0.1]:
+            yield {"kind": "notInferior", "gained": gained, "lost": lost, "of": of, "margin": margin}
+    for z in [-9.0, -1.96, -0.3, 0.0, 0.3, 1.96, 5.0, 20.0, 37.0]:
+        yield {"kind": "normalTail", "z": z}
+
+
+def bca_cases(random):
+    for size, replicates in [(5, 99), (12, 999), (40, 999)]:
+        for skewed in [False, True]:
+            data = random.exponential(size=size) if skewed else random.normal(size=size)
+            data = np.array(rounded(data))
+            drawn = data[random.integers(0, size, size=(replicates, size))].mean(axis=1)
+            yield {"kind": "bca", "data": data.tolist(), "replicates": drawn.tolist()}
+
+
+def fairness_cases(random):
+    for size, groups in [(30, 2), (200, 2), (300, 5)]:
+        for lean in [0.0, 0.3]:
+            group = random.integers(0, groups, size=size)
+            labels = (random.uniform(size=size) < 0.4).astype(int)
+            decisions = (random.uniform(size=size) < 0.3 + 0.3 * labels + lean * (group == 0)).astype(int)
+            # Of each group and class one row is selected: a ratio of zeros has no value in fairlearn.
+            for one in range(groups):
+                group[2 * one : 2 * one + 2], labels[2 * one : 2 * one + 2] = one, [0, 1]
+                decisions[2 * one : 2 * one + 2] = 1
+            yield {"kind": "fairness", "labels": labels.tolist(), "decisions": decisions.tolist(), "groups": group.tolist()}
+
+
+def golden():
+    random = np.random.default_rng(seed)
+    made = [*calibration_cases(random), *share_cases(random), *bca_cases(random), *fairness_cases(random)]
+    return {
+        "source": f"scikit-learn {sklearn.__version__}, scipy {scipy.__version__}, fairlearn {fairlearn.__version__}, "
+        f"numpy {np.__version__}, seed {seed}: test/clients/oracles/evaluation_statistics.py --golden",
+        "cases": [{**case, "answer": answer(case)} for case in made],
+    }
+
+
+if sys.argv[1] == "--golden":
+    print(json.dumps(golden(), allow_nan=False))
+else:
+    with open(sys.argv[1], encoding="utf-8") as file:
+        cases = json.load(file)
+    print(json.dumps([answer(case) for case in cases], allow_nan=False))
