@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
 import { asEpochMicros, type SigningKey } from "@portolan/kernel";
 import { describe, expect, test } from "vitest";
-import { modelBundle, modelStatement, verifyModelBundle } from "./policy.ts";
+import { modelStatement, signedBundle, verifyModelBundle } from "./policy.ts";
 
 const signedAt = asEpochMicros(1_700_000_000_000_000);
 const model = new TextEncoder().encode("the bytes of a model");
@@ -22,7 +22,7 @@ function aKey(change: Partial<SigningKey> = {}): SigningKey {
 
 function aBundle(key = aKey(), files = [{ name: "model.onnx", sha256 }]): Uint8Array {
   const statement = modelStatement("flight-delays", files);
-  return modelBundle(statement, sign("sha256", statement.toSign, pair.privateKey), key);
+  return signedBundle(statement, sign("sha256", statement.toSign, pair.privateKey), key);
 }
 
 const files = [{ name: "model.onnx", sha256 }];

@@ -13,6 +13,7 @@ import type { ModelVersion } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
 import type { CharterLookup, GateEvidence } from "./ports.ts";
 import { judgePromotion, type PromotionVerdict } from "./promotion.ts";
+import { enqueueAttestation } from "./provenance/attest-version.ts";
 import { findVersion, insertPromotion, listVersions, promotedVersionId, promotionHistory } from "./store.ts";
 
 export interface PromoteDeps {
@@ -71,14 +72,17 @@ export async function promoteVersion(
       return verdict;
     }
     const before = await promotedVersionId(tx.sql, organisationId, request.model, request.to);
-    await insertPromotion(tx.sql, {
+    const number = await insertPromotion(tx.sql, {
       organisation_id: organisationId,
       model: request.model,
       environment: request.to,
       version_id: found.id,
       promoted_by: call.actor.id,
       promoted_at: tx.now,
+      gates: JSON.stringify(gates),
+      charter_id: charter?.charterId ?? null,
     });
+    await enqueueAttestation(tx, found, { environment: request.to, cause: `promotion/${number}` });
     // The same digest moves: from now on that environment holds the bytes too.
     await deps.artifacts.note(tx, { environment: request.to, useCaseId: found.useCaseId }, heldBy(found));
     const after = parseDigest(found.artifact);

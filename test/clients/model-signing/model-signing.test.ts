@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { asEpochMicros, type SigningKey } from "@portolan/kernel";
-import { modelBundle, modelStatement, type SignedFile, verifyModelBundle } from "@portolan/registry/policy";
+import { modelStatement, type SignedFile, signedBundle, verifyModelBundle } from "@portolan/registry/policy";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pythonClient } from "../../../tools/python-client.ts";
 import { runCommand } from "../../../tools/run-command.ts";
@@ -67,7 +67,7 @@ describe.skipIf(python === undefined)("model_signing of Python", () => {
 
   async function weSign(files: readonly SignedFile[]): Promise<void> {
     const statement = modelStatement("flight-delays", files);
-    const bundle = modelBundle(statement, sign("sha256", statement.toSign, pair.privateKey), key);
+    const bundle = signedBundle(statement, sign("sha256", statement.toSign, pair.privateKey), key);
     await writeFile(join(model, "model.sig"), bundle);
   }
 

@@ -25,6 +25,8 @@ import {
 import { profileTrained } from "@portolan/monitoring";
 import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
 import {
+  type AttestDeps,
+  attestJob,
   createArtifactCatalogue,
   measureJob,
   type RegistryDeps,
@@ -42,6 +44,7 @@ import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { profiledVersion } from "./monitoring.ts";
+import { attestedEvaluation, versionSources } from "./provenance.ts";
 
 export interface GovernanceWiring {
   readonly charter: CharterDeps;
@@ -73,7 +76,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
   };
   const access = openUpstreamAccess(base.config.UPSTREAM_ALLOWED_HOSTS, base.config.UPSTREAM_CREDENTIALS);
   const catalogue = { work, authorizer, objects, rows: createRowBytes(wireDataAccess(base, identity)) };
-  const registry: RegistryDeps = {
+  const registry: RegistryDeps & AttestDeps = {
     ...catalogue,
     artifacts: createArtifactCatalogue(catalogue),
     places: directory.places,
@@ -88,6 +91,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     },
     upstreams: createUpstreamProbe(access),
     evidence: { latest: gatesUnder },
+    sources: versionSources(objects),
   };
   const upstreams = createUpstreamRuntime({ access, log: base.log });
   const { evaluation, textEvaluation } = wireEvaluations(base, identity, registry, upstreams);
@@ -99,9 +103,10 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     textEvaluation,
     upstreams,
     jobs: [
-      evaluationJob(evaluation),
-      textEvaluationJob(textEvaluation),
+      attestedEvaluation(work, evaluationJob(evaluation)),
+      attestedEvaluation(work, textEvaluationJob(textEvaluation)),
       measureJob({ ...registry, measurer: createChildMeasurer(objects) }),
+      attestJob(registry),
     ],
   };
 }
