@@ -27,7 +27,7 @@ import {
   type StatedUpstream,
   upstreamFileName,
 } from "@portolan/registry/contract";
-import { encodeUpstream, signedBundle, modelStatement } from "@portolan/registry/policy";
+import { encodeUpstream, modelStatement, signedBundle } from "@portolan/registry/policy";
 import { gatewayProcess, type Route, type SnapshotManifest } from "@portolan/serving/contract";
 import { buildSnapshot } from "@portolan/serving/policy";
 import { compileCache } from "../../../tools/compile-cache.ts";

@@ -140,7 +140,8 @@ function packageComponent({ name, version, marker, hashes }: LockedPackage): Com
     externalReferences: [
       {
         type: "distribution",
-        url: `https://pypi.org/simple/${normal}/`,
+        // Where its files come from is each installation's own index: the package is named, no address.
+        url: purl,
         comment: "one of these files is installed",
         hashes: hashes.map((hash) => sha256(hash)),
       },
