@@ -12,6 +12,13 @@ const bundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /** `_type` of every statement. */
 export const statementType = "https://in-toto.io/Statement/v1";
 
+/** The curves of OpenSSF Model Signing v1.0 with the hash of each, by their names in OpenSSL. This installation signs on P-256. */
+const hashOfCurve: Readonly<Record<string, string | undefined>> = {
+  prime256v1: "sha256",
+  secp384r1: "sha384",
+  secp521r1: "sha512",
+};
+
 /** Bundles are a few kB; a megabyte is already hostile. */
 const maxBundleBytes = 1_000_000;
 
@@ -73,10 +80,10 @@ export function openBundle(bundle: Uint8Array, trust: Trust): OpenedBundle {
   if (trust.signedAt !== undefined && !keyCounts(key, trust.signedAt))
     return invalid("its key was retired or revoked when it signed");
   const publicKey = createPublicKey(key.publicKeyPem);
-  if (publicKey.asymmetricKeyType !== "ec" || publicKey.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
-    return invalid("its key is not an ECDSA P-256 key");
-  }
-  if (!verify("sha256", preAuthenticationEncoding(envelope.payload), publicKey, envelope.signature)) {
+  const hash = hashOfCurve[publicKey.asymmetricKeyDetails?.namedCurve ?? ""];
+  if (publicKey.asymmetricKeyType !== "ec" || hash === undefined)
+    return invalid("its key is not an ECDSA key on P-256, P-384 or P-521");
+  if (!verify(hash, preAuthenticationEncoding(envelope.payload), publicKey, envelope.signature)) {
     return invalid("the signature does not match the statement");
   }
   const statement = readStatement(envelope.payload);
@@ -95,13 +102,15 @@ function readEnvelope(bundle: Uint8Array): Envelope | string {
   if (bundle.length > maxBundleBytes) return "the bundle is larger than a megabyte";
   const root = asRecord(parseJson(bundle));
   const dsse = asRecord(root?.["dsseEnvelope"]);
-  const material = asRecord(asRecord(root?.["verificationMaterial"])?.["publicKey"]);
+  const verification = asRecord(root?.["verificationMaterial"]);
+  const material = asRecord(verification?.["publicKey"]);
   const signatures = dsse?.["signatures"];
   const signature =
     Array.isArray(signatures) && signatures.length === 1 ? asRecord(signatures[0])?.["sig"] : undefined;
   if (root?.["mediaType"] !== bundleMediaType || dsse?.["payloadType"] !== payloadType)
     return "it is not a model signing bundle";
   if (typeof material?.["hint"] !== "string") return "the bundle names no public key";
+  if (!Array.isArray(verification?.["tlogEntries"])) return "the bundle has no list of log entries";
   if (typeof dsse["payload"] !== "string" || typeof signature !== "string")
     return "the bundle carries no single signature";
   return {

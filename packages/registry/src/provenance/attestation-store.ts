@@ -79,12 +79,12 @@ export async function listPromotions(sql: Sql, versionId: string): Promise<Promo
     .where("version_id", "=", versionId)
     .orderBy("id")
     .execute();
-  return rows.map((row) => ({
-    number: row.id,
+  return rows.map((row, index) => ({
+    number: index + 1,
     to: row.environment,
     promotedBy: row.promoted_by,
     promotedAt: row.promoted_at,
-    gates: row.gates ?? [],
+    ...(row.gates === null ? {} : { gates: row.gates }),
     ...(row.charter_id === null ? {} : { charterId: row.charter_id }),
   }));
 }

@@ -70,6 +70,12 @@ describe("what is missing for an environment", () => {
     ]);
   });
 
+  test("what it was judged by, where a promotion does not say it", () => {
+    expect(missingEvidence([training, aPromotion({}, { gates: undefined })], "production")).toEqual([
+      "the promotion does not say by which gates it was judged",
+    ]);
+  });
+
   test("an older promotion that is whole stands, whatever a later one lacks", () => {
     const broken = aPromotion({ inputAttestations: [{ uri: "urn:gone", digest: {} }] });
     expect(missingEvidence([training, aPromotion(), broken], "production")).toEqual([]);

@@ -42,6 +42,8 @@ function faultsOf({ predicate }: VerifiedStatement, statements: readonly Verifie
   const faults: string[] = [];
   const isProved = statements.some(({ predicateType }) => predicateType === provenancePredicateType);
   if (promotion?.["origin"] !== "imported" && !isProved) faults.push("no provenance says how it was trained");
+  if (promotion?.["gates"] === undefined)
+    faults.push("the promotion does not say by which gates it was judged");
   for (const gate of recordsOf(promotion?.["gates"]))
     if (gate["passed"] !== true) faults.push(`the gate ${textOf(gate["gate"])} did not pass`);
   for (const input of recordsOf(predicate["inputAttestations"])) {

@@ -162,14 +162,20 @@ export function summaryPredicate(
           uri: uri(organisationId, "charter", charter.id),
           digest: { sha256: charter.digest.replace(/^sha256:/, "") },
         }
-      : { uri: "urn:portolan:policy:dev" },
+      : { uri: `urn:portolan:policy:${gates === undefined ? "not-kept" : "no-charter"}` },
     inputAttestations: inputs.map(({ about, digest }) => ({
       uri: uri(organisationId, "model", model, version, about),
       digest: { sha256: digest.replace(/^sha256:/, "") },
     })),
     verificationResult: "PASSED",
     verifiedLevels: [releaseLevel(to)],
-    portolan_promotion: { number, to, promotedBy, gates, origin: lineage.origin },
+    portolan_promotion: {
+      number,
+      to,
+      promotedBy,
+      origin: lineage.origin,
+      ...(gates === undefined ? {} : { gates }),
+    },
     portolan_approvals: approvals,
   };
 }

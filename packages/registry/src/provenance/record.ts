@@ -122,11 +122,13 @@ export type CharterFacts = Static<typeof CharterFacts>;
 
 /** One promotion, with what it was judged by. */
 export const PromotionFacts = Type.Object({
-  number: Type.Integer(),
+  number: Type.Integer({ description: "1 for the first promotion of this version" }),
   to: EnvironmentName,
   promotedBy: Type.String(),
   promotedAt: Micros,
-  gates: Type.Array(GateResult),
+  gates: Type.Optional(
+    Type.Array(GateResult, { description: "Absent for promotions of before these were kept" }),
+  ),
   charterId: Type.Optional(Type.String()),
 });
 export type PromotionFacts = Static<typeof PromotionFacts>;
