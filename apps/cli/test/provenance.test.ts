@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { JobHandler } from "@portolan/kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requirePython } from "../../../packages/training/test/trainer-fixture.ts";
 import { must } from "../../control/test/api.ts";
@@ -37,13 +38,24 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function run(persona: string, ...args: string[]): Promise<CommandResult> {
-    const env = {
-      PATH: process.env["PATH"],
-      PORTOLAN_URL: url,
-      PORTOLAN_TOKEN: await control.token(persona),
-    };
+  function runAs(token: string, ...args: string[]): Promise<CommandResult> {
+    const env = { PATH: process.env["PATH"], PORTOLAN_URL: url, PORTOLAN_TOKEN: token };
     return runPortolan(["model", ...args], env);
+  }
+  async function run(persona: string, ...args: string[]): Promise<CommandResult> {
+    return runAs(await control.token(persona), ...args);
+  }
+  /** Lets jobs run for as long as a command waits for them. */
+  async function whileJobsRun<T>(handlers: readonly JobHandler[], command: Promise<T>): Promise<T> {
+    let isOver = false;
+    const ended = command.finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await control.runJobs(handlers);
+      await sleep(100);
+    }
+    return ended;
   }
   async function answered(...args: string[]): Promise<Record<string, unknown>> {
     const { out, err } = await run("max", ...args, "--json");
@@ -68,6 +80,20 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     const other = await run("max", "verify", trainedModel, "2", "--for", "production");
     expect(other.code).toBe(1);
     expect(other.out).toContain("no verification summary promotes it to production");
+  });
+
+  test("a version of before attestations has its training and its promotions attested when somebody asks for it", async () => {
+    const forget =
+      "delete from registry.attestations a using registry.versions v where v.id = a.version_id and v.version = 2";
+    await control.database.session((session) => session.query(forget));
+    expect((await run("max", "attestations", trainedModel, "2")).out).toContain("Nothing is attested");
+    const refused = await run("max", "attestations", trainedModel, "2", "--request");
+    expect(refused.err).toContain("identity.forbidden");
+    const asked = run("ci", "attestations", trainedModel, "2", "--request");
+    const { code, out } = await whileJobsRun(control.jobs.governance, asked);
+    expect(code, out).toBe(0);
+    expect(out).toMatch(/^training .*^promotion.1 /ms);
+    await world.evaluate(2);
   });
 
   test("evidence in a folder verifies without a server, and a changed byte of it does not", async () => {
@@ -110,6 +136,10 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     const payload = Buffer.from(bundle.dsseEnvelope.payload, "base64").toString();
     bundle.dsseEnvelope.payload = Buffer.from(payload.replace('"seed":7', '"seed":8')).toString("base64");
     await writeFile(training, JSON.stringify(bundle));
+    const incomplete = await runPortolan(["model", "verify", trainedModel, "1", "--attestations", folder], {
+      PATH: process.env["PATH"],
+    });
+    expect(incomplete.err).toContain("cli.bad_usage");
     const tampered = await offline(trainedModel);
     expect(tampered.code).toBe(1);
     expect(tampered.out).toContain("training: the signature does not match the statement");
@@ -129,20 +159,22 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     expect(people.out).toMatch(/^weight +- +2$/m);
     expect(people.out).toMatch(/^roc_auc +1 \[\S+, \S+\] +1 \[\S+, \S+\]$/m);
     expect((await run("max", "diff", trainedModel, "1", "1")).out).not.toContain("Parameters");
+    const devOnly = await runAs(
+      await control.token("max", ["dev"]),
+      "diff",
+      trainedModel,
+      "1",
+      "2",
+      "--json",
+    );
+    expect(JSON.parse(devOnly.out), devOnly.err).toMatchObject({
+      diff: { code: [{ what: "code" }], codeLines: [] },
+    });
   });
 
   test("training again from the record gives the same bytes, registers nothing, and says why where it does not", async () => {
-    const again = async (version: string) => {
-      let isOver = false;
-      const running = run("max", "reproduce", trainedModel, version, "--json").finally(() => {
-        isOver = true;
-      });
-      while (!isOver) {
-        await control.runJobs(control.jobs.data);
-        await sleep(100);
-      }
-      return running;
-    };
+    const again = (version: string) =>
+      whileJobsRun(control.jobs.data, run("max", "reproduce", trainedModel, version, "--json"));
     const same = await again("1");
     expect(same.code, same.out + same.err).toBe(0);
     expect(JSON.parse(same.out)).toMatchObject({

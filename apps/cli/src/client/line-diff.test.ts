@@ -38,6 +38,7 @@ test("a unified diff has three lines around each change, and far changes are hun
     " line 20",
   ]);
   expect(unifiedDiff("a", "a")).toEqual([]);
+  expect(unifiedDiff("a\n", "a")).toEqual(["@@ -1,2 +1,1 @@", " a", "-"]);
 });
 
 test("a unified diff, applied, gives the other text", () => {

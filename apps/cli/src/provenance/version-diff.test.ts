@@ -69,12 +69,11 @@ describe("a difference of versions", () => {
 
   test("shows code as a unified diff, and nothing of it where one side may not be read", () => {
     expect(diffTo({}, { before: "a\nb\nc\n", after: "a\nx\nc\n" }).codeLines).toEqual([
-      "@@ -1,4 +1,4 @@",
+      "@@ -1,3 +1,3 @@",
       " a",
       "-b",
       "+x",
       " c",
-      " ",
     ]);
     expect(versionDiff({ record: aRecord }, { record: aRecord, code: "x" }).codeLines).toEqual([]);
   });
