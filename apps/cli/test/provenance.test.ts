@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { JobHandler } from "@portolan/kernel";
+import type { Digest, JobHandler } from "@portolan/kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requirePython } from "../../../packages/training/test/trainer-fixture.ts";
 import { must } from "../../control/test/api.ts";
@@ -107,7 +107,7 @@ describe.skipIf(python === undefined)("where a version is from", () => {
       await control.token("ci"),
     );
     const model = join(folder, "model.onnx");
-    await writeFile(model, await control.objects.get(version["artifact"] as never));
+    await writeFile(model, await control.objects.get(version["artifact"] as Digest));
     const names = await readdir(folder);
     const keys = names.filter((name) => name.endsWith(".pem")).map((name) => join(folder, name));
     const offline = (name: string) =>

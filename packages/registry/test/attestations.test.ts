@@ -6,6 +6,7 @@ import {
   asEpochMicros,
   type CallContext,
   type Digest,
+  type JsonObject,
   type KeyRing,
   type ObjectStore,
   type SigningKey,
@@ -110,11 +111,11 @@ function deps() {
 }
 
 /** The job as a worker runs it, with what it was asked with last. */
-async function attest(more: Record<string, unknown> = {}, call: CallContext = ci): Promise<void> {
+async function attest(more: JsonObject = {}, call: CallContext = ci): Promise<void> {
   await attestJob(deps()).run({
     id: "job_1",
     call,
-    payload: { model: "delays", version: 1, environment: "production", ...more } as never,
+    payload: { model: "delays", version: 1, environment: "production", ...more },
     signal: new AbortController().signal,
     finalAttempt: true,
     effect: (_name, work) => work("key"),

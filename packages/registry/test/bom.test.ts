@@ -5,7 +5,7 @@ import addFormats from "ajv-formats";
 import { expect, test } from "vitest";
 import type { VersionRecord } from "../src/contract.ts";
 import { modelBom } from "../src/policy.ts";
-import { aDigest, aRecord } from "./record-fixture.ts";
+import { aDigest, aRecord, aTrainingSet } from "./record-fixture.ts";
 
 /** The official JSON schemas of CycloneDX, as its own library carries them. */
 function schema(name: string): object {
@@ -37,10 +37,7 @@ const imported: VersionRecord = {
   attestations: [],
   version: { ...aRecord.version, stages: [], lineage: { origin: "imported", source: "churn.onnx" } },
 };
-const research: VersionRecord = {
-  ...aRecord,
-  trainingSet: { ...(aRecord.trainingSet ?? imported.trainingSet), dataClass: "research" } as never,
-};
+const research: VersionRecord = { ...aRecord, trainingSet: { ...aTrainingSet, dataClass: "research" } };
 
 test.each([
   ["a trained version", aRecord],

@@ -2,17 +2,18 @@ import { findCharter, signaturesOf } from "@portolan/charter";
 import type { CharterDocument } from "@portolan/charter/contract";
 import { findTrainingSet } from "@portolan/features";
 import {
+  type CallContext,
   type JobHandler,
-  type JobRun,
   type ObjectStore,
   parseDigest,
   type Sql,
   type UnitOfWork,
 } from "@portolan/kernel";
 import { enqueueAttestation, findVersion, type VersionSources } from "@portolan/registry";
-import type { CharterFacts, EvaluationFacts, TrainingSetFacts } from "@portolan/registry/contract";
+import { type CharterFacts, EvaluationFacts, type TrainingSetFacts } from "@portolan/registry/contract";
 import { findRun } from "@portolan/training";
 import { readLock } from "@portolan/training/policy";
+import { type Static, Type, Value } from "@portolan/typebox";
 
 /** What is on record of a version outside the registry, from the packages that own it. */
 export function versionSources(objects: ObjectStore): VersionSources {
@@ -116,21 +117,32 @@ function termsOfUse(
   };
 }
 
-/** What the job of an evaluation found, of rows or of text. */
-interface Found {
-  readonly evaluation: string;
-  readonly results?: string;
-  readonly heldOut: EvaluationFacts["heldOut"];
-  readonly metrics: {
-    readonly rows?: number;
-    readonly cases?: number;
-    readonly values: Readonly<Record<string, number>>;
-    readonly rocAucInterval?: Interval;
-    readonly passRateInterval?: Interval;
-  };
-  readonly gates: EvaluationFacts["gates"];
-}
-type Interval = NonNullable<EvaluationFacts["metrics"][number]["interval"]>;
+const Interval = Type.Object({ low: Type.Number(), high: Type.Number(), level: Type.Number() });
+
+/** What the job of an evaluation found, of rows or of text; what else it says is left out. */
+const Found = Type.Object({
+  evaluation: Type.String(),
+  results: Type.Optional(Type.String()),
+  heldOut: EvaluationFacts.properties.heldOut,
+  metrics: Type.Object({
+    rows: Type.Optional(Type.Integer()),
+    cases: Type.Optional(Type.Integer()),
+    values: Type.Record(Type.String(), Type.Number()),
+    rocAucInterval: Type.Optional(Interval),
+    passRateInterval: Type.Optional(Interval),
+  }),
+  gates: EvaluationFacts.properties.gates,
+});
+type Found = Static<typeof Found>;
+
+/** What the job was asked for: the held-out rows or the cases. */
+const Asked = Type.Object({
+  model: Type.String(),
+  version: Type.Integer(),
+  trainingSetId: Type.Optional(Type.String()),
+  setId: Type.Optional(Type.String()),
+});
+type Asked = Static<typeof Asked>;
 
 /** The same evaluation, whose findings are attested as its last, durable step. */
 export function attestedEvaluation(work: UnitOfWork, handler: JobHandler): JobHandler {
@@ -138,8 +150,9 @@ export function attestedEvaluation(work: UnitOfWork, handler: JobHandler): JobHa
     ...handler,
     run: async (job) => {
       const result = await handler.run(job);
-      const evaluation = await evaluationFacts(work, job, result as unknown as Found);
-      const { model, version } = job.payload as { model: string; version: number };
+      const asked = Value.Parse(Asked, job.payload);
+      const evaluation = await evaluationFacts(work, job.call, asked, Value.Parse(Found, result));
+      const { model, version } = asked;
       await job.step("attest", async (tx) => {
         const found = await findVersion(tx.sql, tx.call.actor.organisationId, model, version);
         if (found)
@@ -155,13 +168,17 @@ export function attestedEvaluation(work: UnitOfWork, handler: JobHandler): JobHa
   };
 }
 
-async function evaluationFacts(work: UnitOfWork, job: JobRun, found: Found): Promise<EvaluationFacts> {
-  const { trainingSetId, setId } = job.payload as { trainingSetId?: string; setId?: string };
-  const { organisationId, id: evaluatedBy } = job.call.actor;
+async function evaluationFacts(
+  work: UnitOfWork,
+  call: CallContext,
+  { trainingSetId, setId }: Asked,
+  found: Found,
+): Promise<EvaluationFacts> {
+  const { organisationId, id: evaluatedBy } = call.actor;
   const rows =
     trainingSetId === undefined
       ? undefined
-      : await work.read(job.call, (sql) => findTrainingSet(sql, organisationId, trainingSetId));
+      : await work.read(call, (sql) => findTrainingSet(sql, organisationId, trainingSetId));
   const set = rows?.manifest?.object;
   const { metrics, results, heldOut, gates } = found;
   return {
@@ -183,7 +200,7 @@ function metricsOf({
   rocAucInterval,
   passRateInterval,
 }: Found["metrics"]): EvaluationFacts["metrics"] {
-  const intervals: Readonly<Record<string, Interval | undefined>> = {
+  const intervals: Readonly<Record<string, Static<typeof Interval> | undefined>> = {
     roc_auc: rocAucInterval,
     pass_rate: passRateInterval,
   };
