@@ -79,7 +79,7 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     expect(verified.out).toMatch(/PASSED: PORTOLAN_PRODUCTION$/m);
     const other = await run("max", "verify", trainedModel, "2", "--for", "production");
     expect(other.code).toBe(1);
-    expect(other.out).toContain("no verification summary promotes it to production");
+    expect(other.out).toContain("no verification summary promotes version 2 to production");
   });
 
   test("a version of before attestations has its training and its promotions attested when somebody asks for it", async () => {

@@ -16,7 +16,7 @@ export {
 } from "./provenance/attestation.ts";
 export { modelBom } from "./provenance/bom.ts";
 export { limitationsOf } from "./provenance/bom-model-card.ts";
-export { missingEvidence, type VerifiedStatement } from "./provenance/judge-evidence.ts";
+export { missingEvidence, type Release, type VerifiedStatement } from "./provenance/judge-evidence.ts";
 export {
   provenancePredicate,
   provenancePredicateType,

@@ -83,16 +83,15 @@ async function writeEvidence(
 ): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   const files: string[] = [];
-  const write = async (name: string, content: Uint8Array | string): Promise<void> => {
+  // Names come from the server: none of them may lead out of the folder.
+  const write = async (named: string, content: Uint8Array | string): Promise<void> => {
+    const name = named.replaceAll(/[^\w.-]/g, "-");
     await writeFile(join(folder, name), content);
     files.push(name);
   };
   await write(signatureFileName, await api.bytes({ path: `${path}/bundle` }));
   for (const { about, digest } of attestations)
-    await write(
-      `${about.replaceAll("/", "-")}${attestationSuffix}`,
-      await api.bytes({ path: `${path}/attestations/${digest}` }),
-    );
+    await write(`${about}${attestationSuffix}`, await api.bytes({ path: `${path}/attestations/${digest}` }));
   const { items } = await api.json<{ items: readonly SigningKey[] }>({ path: "/v1/signing-keys" });
   for (const { id, purpose, publicKeyPem } of items)
     if (purpose === "model") await write(`${id}.pem`, publicKeyPem);

@@ -15,7 +15,7 @@ import {
   modelFileName,
   upstreamFileName,
 } from "@portolan/registry/contract";
-import { missingEvidence, type SignedFile } from "@portolan/registry/policy";
+import { missingEvidence, type Release, type SignedFile } from "@portolan/registry/policy";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { versionPath } from "../client/version-path.ts";
@@ -63,7 +63,8 @@ Examples:
         options.attestations === undefined && options.publicKey === undefined
           ? await fetchEvidence(await connect(context), name, version, file)
           : await readEvidence(name, file, options, within);
-      const verdict = demand(verifyEvidence(evidence), environment);
+      const release = environment && { model: name, version: Number(version), environment };
+      const verdict = demand(verifyEvidence(evidence), release);
       if (verdict.kind !== "valid") process.exitCode = 1;
       context.output.result(verdict, describe(verdict));
     });
@@ -76,10 +77,10 @@ function environmentOf(text: string | undefined): Environment | undefined {
   return found;
 }
 
-/** The verdict, and what is missing before the statements show that the version may be in the environment. */
-function demand(verdict: VersionVerdict, environment: Environment | undefined): VersionVerdict {
-  if (environment === undefined || verdict.kind === "invalid") return verdict;
-  const [missing] = missingEvidence(verdict.statements, environment);
+/** The verdict, and what is missing before the statements show that the version may be there. */
+function demand(verdict: VersionVerdict, release: Release | undefined): VersionVerdict {
+  if (release === undefined || verdict.kind === "invalid") return verdict;
+  const [missing] = missingEvidence(verdict.statements, release);
   return missing === undefined ? verdict : { ...verdict, kind: "invalid", reason: missing };
 }
 

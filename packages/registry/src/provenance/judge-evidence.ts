@@ -1,6 +1,6 @@
 import { digestFromHex, type Environment } from "@portolan/kernel";
 import { asRecord } from "../dsse.ts";
-import { provenancePredicateType, releaseLevel, summaryPredicateType } from "./predicates.ts";
+import { namesVersion, provenancePredicateType, releaseLevel, summaryPredicateType } from "./predicates.ts";
 
 /** A statement whose signature and subject were verified. */
 export interface VerifiedStatement {
@@ -10,6 +10,13 @@ export interface VerifiedStatement {
   readonly predicate: Readonly<Record<string, unknown>>;
 }
 
+/** A version that is to be somewhere. */
+export interface Release {
+  readonly model: string;
+  readonly version: number;
+  readonly environment: Environment;
+}
+
 /**
  * What is missing before the statements about a version show that it may be in an environment: a promotion to that environment
  * whose gates passed, each statement that the promotion rests on, and, unless the promotion says that the model was imported, how
@@ -17,23 +24,23 @@ export interface VerifiedStatement {
  *
  * @returns an empty list when nothing is missing
  */
-export function missingEvidence(
-  statements: readonly VerifiedStatement[],
-  environment: Environment,
-): string[] {
-  const promotions = statements.filter((one) => promotes(one, environment));
-  if (promotions.length === 0) return [`no verification summary promotes it to ${environment}`];
+export function missingEvidence(statements: readonly VerifiedStatement[], release: Release): string[] {
+  const promotions = statements.filter((one) => promotes(one, release));
+  if (promotions.length === 0)
+    return [`no verification summary promotes version ${release.version} to ${release.environment}`];
   const faults = promotions.map((one) => faultsOf(one, statements));
   return faults.find((one) => one.length === 0) ?? faults.at(-1) ?? [];
 }
 
-function promotes({ predicateType, predicate }: VerifiedStatement, environment: Environment): boolean {
+/** Equal bytes may be several versions: the summary names the one that it is of. */
+function promotes({ predicateType, predicate }: VerifiedStatement, release: Release): boolean {
   const levels = predicate["verifiedLevels"];
   return (
     predicateType === summaryPredicateType &&
     predicate["verificationResult"] === "PASSED" &&
     Array.isArray(levels) &&
-    levels.includes(releaseLevel(environment))
+    levels.includes(releaseLevel(release.environment)) &&
+    namesVersion(textOf(predicate["resourceUri"]), release)
   );
 }
 

@@ -188,3 +188,12 @@ function instant(micros: number): string {
 export function releaseLevel(environment: Environment): string {
   return `PORTOLAN_${environment.toUpperCase()}`;
 }
+
+/** Whether the resource of a verification summary is this version, of whatever organisation. */
+export function namesVersion(
+  resourceUri: string,
+  { model, version }: { readonly model: string; readonly version: number },
+): boolean {
+  const [, organisationId = ""] = /^urn:portolan:([^:]+):/.exec(resourceUri) ?? [];
+  return resourceUri === uri(organisationId, "model", model, version);
+}
