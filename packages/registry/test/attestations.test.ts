@@ -222,6 +222,30 @@ test("a record shows what was attested of evaluations, newest first", async () =
   });
 });
 
+test("a promotion to dev says that no gate was judged", async () => {
+  await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "dev" });
+  await attest();
+  const { promotions } = await readVersionRecord(deps(), ci, "delays", 1);
+  expect(promotions.map(({ number, to, gates }) => [number, to, gates])).toEqual([
+    [1, "staging", anEvaluation.gates],
+    [2, "dev", []],
+  ]);
+  expect(await verified(/^promotion[/]2$/)).toMatchObject([
+    { verifiedLevels: ["PORTOLAN_DEV"], portolan_promotion: { number: 2, gates: [] } },
+  ]);
+});
+
+test("a promotion does not rest on an evaluation that came after it", async () => {
+  await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "dev" });
+  await attest({ evaluation: { ...anEvaluation, id: "ev_late" } });
+  const all = await readAttestations(deps(), ci, "delays", 1);
+  const late = all.find(({ about }) => about === "evaluation/ev_late");
+  const [summary] = await verified(/^promotion[/]3$/);
+  const inputs = JSON.stringify(summary?.["inputAttestations"]);
+  expect(inputs).not.toContain(late?.digest.slice("sha256:".length));
+  expect(inputs).toContain("evaluation%2Fev_1");
+});
+
 test("whoever may not see the version sees none of it, in the words for one that does not exist", async () => {
   const stranger = aCall({ roles: [] });
   const refusals = [

@@ -27,13 +27,12 @@ import { insertAttestation, listAttestations, listPromotions } from "./attestati
 import {
   provenancePredicate,
   provenancePredicateType,
-  type SignedInput,
   summaryPredicate,
   summaryPredicateType,
   testResultPredicate,
   testResultPredicateType,
 } from "./predicates.ts";
-import { type AttestationView, EvaluationFacts } from "./record.ts";
+import { type AttestationView, EvaluationFacts, type PromotionFacts } from "./record.ts";
 
 export const attestQueue = "registry.attest";
 
@@ -77,7 +76,7 @@ export function attestJob(deps: AttestDeps): JobHandler {
 interface Due {
   readonly about: string;
   readonly predicateType: string;
-  readonly predicate: (signed: readonly SignedInput[]) => JsonObject;
+  readonly predicate: (signed: readonly AttestationView[]) => JsonObject;
 }
 
 async function attest(deps: AttestDeps, job: JobRun): Promise<JsonObject> {
@@ -144,10 +143,20 @@ async function statementsOf(
     due.push({
       about: `promotion/${promotion.number}`,
       predicateType: summaryPredicateType,
-      predicate: (signed) => summaryPredicate(organisationId, version, promotion, charter, signed),
+      predicate: (signed) =>
+        summaryPredicate(organisationId, version, promotion, charter, restingOn(promotion, signed)),
     });
   }
   return due;
+}
+
+/** A promotion rests on the training, and on evaluations that were attested by then: later ones nobody had seen. */
+function restingOn({ promotedAt }: PromotionFacts, signed: readonly AttestationView[]): AttestationView[] {
+  return signed.filter(
+    ({ predicateType, signedAt }) =>
+      predicateType === provenancePredicateType ||
+      (predicateType === testResultPredicateType && signedAt <= promotedAt),
+  );
 }
 
 async function signAll(
@@ -159,8 +168,10 @@ async function signAll(
   const folder = folderOf(version);
   const signed: AttestationView[] = [];
   for (const { about, predicateType, predicate } of due) {
-    const inputs = [...known, ...signed].filter((one) => one.predicateType !== summaryPredicateType);
-    const sealed = await sealStatement(deps, attestationStatement(folder, predicateType, predicate(inputs)));
+    const sealed = await sealStatement(
+      deps,
+      attestationStatement(folder, predicateType, predicate([...known, ...signed])),
+    );
     signed.push({
       about,
       predicateType,
