@@ -241,6 +241,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     },
   })),
   named("POST /v1/models/:model/versions/:version/promotions", { to: production }),
+  named("POST /v1/models/:model/versions/:version/attestations", { environment: production }),
   named("POST /v1/evaluations", {
     model: "arrivals",
     version: 1,

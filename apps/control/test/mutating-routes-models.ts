@@ -68,6 +68,13 @@ export const modelRoutes: readonly MutatingRoute[] = [
     request: () => ({ url: "/v1/models/delays/versions/1/promotions", body: { to: "dev" } }),
   },
   {
+    route: "POST /v1/models/:model/versions/:version/attestations",
+    as: "ci",
+    ledger: "governed",
+    events: ["registry.attestation.requested"],
+    request: () => ({ url: "/v1/models/delays/versions/1/attestations", body: { environment: "dev" } }),
+  },
+  {
     route: "POST /v1/models/:model/upstreams",
     as: "ci",
     ledger: "governed",

@@ -199,6 +199,21 @@ describe("a text version and its gates (G8, G9)", () => {
     expect(String(answer.body["mend"])).toContain("--evaluation-set");
   });
 
+  test("what its evaluations found and its promotion are attested, of the description that its signature is over", async () => {
+    await control.runJobs(control.jobs.governance);
+    const { body } = await call("ci", "GET", "/v1/models/helper/versions/1/record");
+    expect(body).toMatchObject({
+      evaluations: [{ examples: 60, metrics: [{ name: "pass_rate", interval: { level: 0.95 } }] }, {}, {}],
+      promotions: [{ number: 1, to: "staging" }],
+    });
+    const { attestations } = body as { attestations: { about: string; digest: string }[] };
+    const promotion = attestations.find(({ about }) => about === "promotion/1");
+    const path = `/v1/models/helper/versions/1/attestations/${promotion?.digest ?? ""}`;
+    const bundle = (await call("ci", "GET", path)).body as { dsseEnvelope?: { payload: string } };
+    const payload = Buffer.from(bundle.dsseEnvelope?.payload ?? "", "base64").toString();
+    expect(JSON.parse(payload)).toMatchObject({ subject: [{ name: "helper" }, { name: "upstream.json" }] });
+  });
+
   test("a server that ignores the length of answers fills neither memory nor store", async () => {
     const { body: set } = await addSet("flooded", lines(25, 0), stated);
     server.repeats = 50_000;

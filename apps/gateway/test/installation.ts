@@ -27,7 +27,7 @@ import {
   type StatedUpstream,
   upstreamFileName,
 } from "@portolan/registry/contract";
-import { encodeUpstream, modelBundle, modelStatement } from "@portolan/registry/policy";
+import { encodeUpstream, modelStatement, signedBundle } from "@portolan/registry/policy";
 import { gatewayProcess, type Route, type SnapshotManifest } from "@portolan/serving/contract";
 import { buildSnapshot } from "@portolan/serving/policy";
 import { compileCache } from "../../../tools/compile-cache.ts";
@@ -388,7 +388,7 @@ export class TestInstallation {
   #sign(file: string, digest: Digest) {
     const statement = modelStatement("model", [{ name: file, sha256: digestHex(digest) }]);
     const signature = sign("sha256", statement.toSign, this.#models.privateKey);
-    const bundle = this.#store(modelBundle(statement, signature, this.#models.key));
+    const bundle = this.#store(signedBundle(statement, signature, this.#models.key));
     return { digest: bundle, signedAt: systemClock.now() - 1000 };
   }
 

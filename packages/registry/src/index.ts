@@ -1,7 +1,10 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
+import type { ReadRecordDeps } from "./provenance/read-record.ts";
 import { artifactRoutes } from "./routes/artifacts.ts";
-import { modelRoutes, type RegistryDeps } from "./routes/models.ts";
+import { attestationRoutes } from "./routes/attestations.ts";
+import { type RegistryDeps as ModelDeps, modelRoutes } from "./routes/models.ts";
+import { recordRoutes } from "./routes/records.ts";
 
 export { createArtifactCatalogue } from "./artifacts.ts";
 export type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
@@ -15,15 +18,19 @@ export type {
   TrainingRecord,
   UpstreamProbe,
   UpstreamRegistrant,
+  VersionSources,
 } from "./ports.ts";
 export { promoteVersion, readPromoted, readVersion, speechOf } from "./promote-version.ts";
+export { type AttestDeps, attestJob, enqueueAttestation } from "./provenance/attest-version.ts";
+export { readAttestation, readAttestations, requestAttestation } from "./provenance/read-attestations.ts";
 export { pushVersion } from "./push-version.ts";
 export { readComputeProfile } from "./read-compute-profile.ts";
 export { registerUpstream } from "./register-upstream.ts";
 export { createByteRemoval } from "./remove-bytes.ts";
-export { type SignedFiles, signFiles } from "./sign-files.ts";
+export { type SealedStatement, signFiles } from "./sign-files.ts";
 export { findLoadedBytes, findVersion, versionsTrainedOn } from "./store.ts";
-export type { RegistryDeps };
+/** What the routes of models, artifacts and evidence need. */
+export type RegistryDeps = ModelDeps & ReadRecordDeps;
 
 export const registryMigrations: MigrationSet = {
   package: "registry",
@@ -34,4 +41,6 @@ export const registryMigrations: MigrationSet = {
 export async function registerRegistryRoutes(app: FastifyInstance, deps: RegistryDeps): Promise<void> {
   await app.register((scope) => artifactRoutes(scope, deps));
   await app.register((scope) => modelRoutes(scope, deps));
+  await app.register((scope) => attestationRoutes(scope, deps));
+  await app.register((scope) => recordRoutes(scope, deps));
 }

@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
 import { asEpochMicros, type SigningKey } from "@portolan/kernel";
 import { describe, expect, test } from "vitest";
-import { modelBundle, modelStatement, verifyModelBundle } from "./policy.ts";
+import { modelStatement, signedBundle, verifyModelBundle } from "./policy.ts";
 
 const signedAt = asEpochMicros(1_700_000_000_000_000);
 const model = new TextEncoder().encode("the bytes of a model");
@@ -22,10 +22,15 @@ function aKey(change: Partial<SigningKey> = {}): SigningKey {
 
 function aBundle(key = aKey(), files = [{ name: "model.onnx", sha256 }]): Uint8Array {
   const statement = modelStatement("flight-delays", files);
-  return modelBundle(statement, sign("sha256", statement.toSign, pair.privateKey), key);
+  return signedBundle(statement, sign("sha256", statement.toSign, pair.privateKey), key);
 }
 
 const files = [{ name: "model.onnx", sha256 }];
+
+interface Bundle {
+  readonly verificationMaterial: object;
+  readonly dsseEnvelope: object;
+}
 
 describe("model signatures", () => {
   test("what was signed verifies and names its key", () => {
@@ -90,6 +95,39 @@ describe("model signatures", () => {
     expect(verifyModelBundle(aBundle(foreign), { files, signedAt, keys: [foreign] })).toMatchObject({
       reason: /P-256/,
     });
+  });
+
+  test.each(["P-256", "P-384", "P-521"] as const)(
+    "a key on %s verifies what it signed with the hash of its curve",
+    (curve) => {
+      const other = generateKeyPairSync("ec", { namedCurve: curve });
+      const publicKeyPem = other.publicKey.export({ type: "spki", format: "pem" }).toString();
+      const statement = modelStatement("flight-delays", files);
+      const hash = { "P-256": "sha256", "P-384": "sha384", "P-521": "sha512" }[curve];
+      const bundle = signedBundle(
+        statement,
+        sign(hash, statement.toSign, other.privateKey),
+        aKey({ publicKeyPem }),
+      );
+      const keys = [aKey({ publicKeyPem })];
+      expect(verifyModelBundle(bundle, { files, signedAt, keys }).kind).toBe("valid");
+    },
+  );
+
+  test.each([
+    ["an envelope", (bundle: Bundle) => ({ ...bundle, dsseEnvelope: undefined })],
+    ["verification material", (bundle: Bundle) => ({ ...bundle, verificationMaterial: undefined })],
+    [
+      "a list of log entries",
+      (bundle: Bundle) => ({
+        ...bundle,
+        verificationMaterial: { ...bundle.verificationMaterial, tlogEntries: undefined },
+      }),
+    ],
+  ])("a bundle without %s is refused, as the published vectors ask", (_what, without) => {
+    const bundle = JSON.parse(Buffer.from(aBundle()).toString()) as Bundle;
+    const broken = Buffer.from(JSON.stringify(without(bundle)));
+    expect(verifyModelBundle(broken, { files, signedAt, keys: [aKey()] }).kind).toBe("invalid");
   });
 
   test("files are listed by code point, not by UTF-16 unit", () => {

@@ -1,11 +1,28 @@
+export { type OpenedBundle, openBundle, type Statement, signedBundle, type Trust } from "./dsse.ts";
 export {
   type BundleExpectation,
   type BundleVerdict,
-  modelBundle,
   modelStatement,
+  modelSubject,
   type SignedFile,
-  type Statement,
   verifyModelBundle,
 } from "./model-signing.ts";
 export { judgePromotion, type PromotionEvidence, type PromotionVerdict } from "./promotion.ts";
+export {
+  type AttestationVerdict,
+  attestationStatement,
+  type SignedFolder,
+  verifyAttestation,
+} from "./provenance/attestation.ts";
+export { modelBom } from "./provenance/bom.ts";
+export { limitationsOf } from "./provenance/bom-model-card.ts";
+export { missingEvidence, type Release, type VerifiedStatement } from "./provenance/judge-evidence.ts";
+export {
+  provenancePredicate,
+  provenancePredicateType,
+  summaryPredicate,
+  summaryPredicateType,
+  testResultPredicate,
+  testResultPredicateType,
+} from "./provenance/predicates.ts";
 export { encodeUpstream, readUpstream } from "./upstream.ts";

@@ -1,5 +1,5 @@
 import type { Environment, Sql } from "@portolan/kernel";
-import type { GateResult } from "./contract.ts";
+import type { CharterFacts, GateResult, LockedPackage, TrainingFacts, TrainingSetFacts } from "./contract.ts";
 import type { FoundUpstream, StatedUpstream, UpstreamHolder } from "./upstream.ts";
 
 /** What the registry must know of the charter that governs a use case. */
@@ -53,4 +53,16 @@ export interface UpstreamRegistrant extends UpstreamHolder {
 export interface UpstreamProbe {
   /** @throws PortolanError `upstream.*` when it may not be asked, does not answer, or serves no such model */
   describe(stated: StatedUpstream, registrant: UpstreamRegistrant): Promise<FoundUpstream>;
+}
+
+/** What other domains have on record of a version, for the statements that are made about it. */
+export interface VersionSources {
+  /** The run that made it; `undefined` when there is none that succeeded. */
+  training(sql: Sql, organisationId: string, runId: string): Promise<TrainingFacts | undefined>;
+  /** The rows that it learned from; `undefined` when they are not ready or are gone. */
+  trainingSet(sql: Sql, organisationId: string, id: string): Promise<TrainingSetFacts | undefined>;
+  /** What a lock file pins; empty when its bytes are gone. */
+  packages(lock: string): Promise<readonly LockedPackage[]>;
+  /** One version of a charter with who signed it. */
+  charter(sql: Sql, organisationId: string, id: string): Promise<CharterFacts | undefined>;
 }

@@ -13,6 +13,7 @@ import type { ModelVersion } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
 import type { CharterLookup, GateEvidence } from "./ports.ts";
 import { judgePromotion, type PromotionVerdict, replacedChampion } from "./promotion.ts";
+import { enqueueAttestation } from "./provenance/attest-version.ts";
 import {
   findPromoted,
   findVersion,
@@ -80,14 +81,18 @@ export async function promoteVersion(
       });
       return verdict;
     }
-    await insertPromotion(tx.sql, {
+    const number = await insertPromotion(tx.sql, {
       organisation_id: organisationId,
       model: request.model,
       environment: request.to,
       version_id: found.id,
       promoted_by: call.actor.id,
       promoted_at: tx.now,
+      // Nothing is judged for dev.
+      gates: JSON.stringify(request.to === "dev" ? [] : gates),
+      charter_id: charter?.charterId ?? null,
     });
+    await enqueueAttestation(tx, found, { environment: request.to, cause: `promotion/${number}` });
     // The same digest moves: from now on that environment holds the bytes too.
     await deps.artifacts.note(tx, { environment: request.to, useCaseId: found.useCaseId }, heldBy(found));
     const after = parseDigest(found.artifact);

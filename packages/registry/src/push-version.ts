@@ -19,6 +19,7 @@ import { type Lineage, type ModelVersion, modelFileName } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
 import { enqueueMeasurement } from "./measure-version.ts";
 import type { CharterLookup, TrainedArtifact, TrainingRecord } from "./ports.ts";
+import { enqueueAttestation } from "./provenance/attest-version.ts";
 
 export interface PushDeps {
   readonly work: UnitOfWork;
@@ -81,6 +82,8 @@ export async function pushVersion(
     // The same version again was measured when it came first.
     if (version.signedAt !== signed.signedAt) return version;
     await enqueueMeasurement(tx, version, environment);
+    if (version.lineage.origin === "trained")
+      await enqueueAttestation(tx, version, { environment, cause: "training" });
     await deps.created?.(tx, version);
     return version;
   });

@@ -1,7 +1,7 @@
 import type { Environment, Sql } from "@portolan/kernel";
-import { type Insertable, type JSONColumnType, type Selectable, sql } from "kysely";
+import { type Generated, type Insertable, type JSONColumnType, type Selectable, sql } from "kysely";
 import type { ComputeProfile } from "./compute-profile.ts";
-import type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
+import type { GateResult, Lineage, ModelSignature, ModelVersion } from "./contract.ts";
 
 type ModelTable = {
   organisation_id: string;
@@ -30,12 +30,16 @@ type VersionTable = {
 };
 
 type PromotionTable = {
+  id: Generated<number>;
   organisation_id: string;
   model: string;
   environment: string;
   version_id: string;
   promoted_by: string;
   promoted_at: number;
+  /** What it was judged by; null for promotions of before these were kept. */
+  gates: JSONColumnType<GateResult[]> | null;
+  charter_id: string | null;
 };
 
 type ComputeProfileTable = {
@@ -167,8 +171,14 @@ export async function promotionHistory(sql: Sql, versionId: string): Promise<Env
   return rows.map((row) => row.environment as Environment);
 }
 
-export async function insertPromotion(sql: Sql, row: PromotionTable): Promise<void> {
-  await tables(sql).insertInto("registry.promotions").values(row).execute();
+/** @returns its number, by which promotions are in order */
+export async function insertPromotion(sql: Sql, row: Insertable<PromotionTable>): Promise<number> {
+  const { id } = await tables(sql)
+    .insertInto("registry.promotions")
+    .values(row)
+    .returning("id")
+    .executeTakeFirstOrThrow();
+  return id;
 }
 
 export async function promotedVersionId(

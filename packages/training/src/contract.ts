@@ -48,6 +48,7 @@ export const TrainingRunView = Type.Object({
   request: TrainingRunRequest,
   result: Type.Optional(TrainingRunResult),
   failure: Type.Optional(Type.String()),
+  startedBy: Type.String({ description: "Id of the person or service account" }),
   startedAt: Micros,
   finishedAt: Type.Optional(Micros),
 });
@@ -58,6 +59,7 @@ export interface TrainingRunView {
   readonly request: TrainingRunRequest;
   readonly result?: TrainingRunResult;
   readonly failure?: string;
+  readonly startedBy: string;
   readonly startedAt: number;
   readonly finishedAt?: number;
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isPortolanError } from "@portolan/kernel";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { normaliseLock } from "./lock-file.ts";
+import { normaliseLock, readLock } from "./lock-file.ts";
 
 const hash = `--hash=sha256:${"0a".repeat(32)}`;
 
@@ -19,6 +19,16 @@ uvicorn[standard,extra]==0.30.1+local.1 ; python_version < "3.13" and sys_platfo
       `numpy==2.4.6 ${hash} ${hash}\n` +
         `uvicorn[standard,extra]==0.30.1+local.1 ; python_version < "3.13" and sys_platform != 'win32' ${hash}\n`,
     );
+  });
+
+  test("is read as packages with their versions, conditions and hashes, without extras", () => {
+    const hex = "0a".repeat(32);
+    const lock = `numpy==2.4.6 ${hash} ${hash}\nuvicorn[standard]==0.30.1 ; python_version < "3.13" ${hash}\n`;
+    expect(readLock(lock)).toEqual([
+      { name: "numpy", version: "2.4.6", hashes: [hex, hex] },
+      { name: "uvicorn", version: "0.30.1", marker: `python_version < "3.13"`, hashes: [hex] },
+    ]);
+    expect(readLock("# nothing\n")).toEqual([]);
   });
 
   test("may name nothing: a trainer of the standard library alone", () => {

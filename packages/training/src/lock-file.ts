@@ -21,16 +21,54 @@ const mostPackages = 2000;
  * @throws PortolanError `training.lock_invalid` with the line
  */
 export function normaliseLock(lock: string): string {
+  return entriesOf(lock)
+    .map(({ what, version: exact, marker: condition, hashes }) => {
+      const options = hashes.map((hash) => ` --hash=sha256:${hash}`).join("");
+      return `${what}==${exact}${condition === undefined ? "" : ` ; ${condition}`}${options}\n`;
+    })
+    .join("");
+}
+
+/** One pinned package of a lock. */
+export interface LockedRequirement {
+  /** As the lock writes it, without extras. */
+  readonly name: string;
+  readonly version: string;
+  /** PEP 508; absent: it is installed everywhere. */
+  readonly marker?: string;
+  /** Hex SHA-256 of the files that may be installed. */
+  readonly hashes: readonly string[];
+}
+
+/**
+ * What a lock pins, in its order.
+ *
+ * @throws PortolanError `training.lock_invalid` with the line
+ */
+export function readLock(lock: string): LockedRequirement[] {
+  return entriesOf(lock).map(({ what, ...pinned }) => ({ name: what.replace(/\[.*$/, ""), ...pinned }));
+}
+
+interface LockEntry extends Omit<LockedRequirement, "name"> {
+  /** Name with its extras. */
+  readonly what: string;
+}
+
+function entriesOf(lock: string): LockEntry[] {
   if (lock.length > largestLock) throw invalid(1, "the lock is larger than 1 MiB");
   const entries = logicalLines(lock);
   if (entries.length > mostPackages) throw invalid(1, `the lock names more than ${mostPackages} packages`);
-  const lines = entries.map(({ text, line }) => {
+  return entries.map(({ text, line }) => {
     const match = requirement.exec(text);
     if (!match) throw invalid(line, "this is not `name==version --hash=sha256:…`");
-    const [, what, exact, condition, hashes] = match;
-    return `${what}==${exact}${condition ? ` ; ${condition.trim()}` : ""}${(hashes ?? "").replace(/\s+/g, " ")}`;
+    const [, what = "", exact = "", condition, options = ""] = match;
+    const hashes = options
+      .trim()
+      .split(/\s+/)
+      .map((option) => option.slice("--hash=sha256:".length));
+    const trimmed = condition?.trim() ?? "";
+    return { what, version: exact, hashes, ...(trimmed === "" ? {} : { marker: trimmed }) };
   });
-  return lines.map((line) => `${line}\n`).join("");
 }
 
 /** Lines without comments, with continued ones joined, and the number of their first. */

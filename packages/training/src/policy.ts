@@ -1,1 +1,2 @@
+export { type LockedRequirement, readLock } from "./lock-file.ts";
 export { environmentKey, type Python, type PythonMinor, pythonMinors } from "./python.ts";

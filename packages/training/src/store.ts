@@ -118,6 +118,7 @@ export async function findRun(
       request: row.request,
       ...(row.result === null ? {} : { result: row.result }),
       ...(row.failure === null ? {} : { failure: row.failure }),
+      startedBy: row.started_by,
       startedAt: row.started_at,
       ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
     }

@@ -94,7 +94,8 @@ export async function startTrainingRun(
       subject: id,
       after: digestJson(request),
     });
-    return { id, environment, state: "waiting", request, startedAt: tx.now };
+    const startedBy = call.actor.id;
+    return { id, environment, state: "waiting", request, startedBy, startedAt: tx.now };
   });
 }
 

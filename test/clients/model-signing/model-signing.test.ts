@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { asEpochMicros, type SigningKey } from "@portolan/kernel";
-import { modelBundle, modelStatement, type SignedFile, verifyModelBundle } from "@portolan/registry/policy";
+import { modelStatement, type SignedFile, signedBundle, verifyModelBundle } from "@portolan/registry/policy";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pythonClient } from "../../../tools/python-client.ts";
 import { runCommand } from "../../../tools/run-command.ts";
@@ -54,7 +54,7 @@ describe.skipIf(python === undefined)("model_signing of Python", () => {
       "--public_key",
       join(folder, "key.pub"),
     );
-  const theySign = () =>
+  const theySign = (privateKey = "key.pem") =>
     program(
       "sign",
       "key",
@@ -62,12 +62,12 @@ describe.skipIf(python === undefined)("model_signing of Python", () => {
       "--signature",
       join(model, "model.sig"),
       "--private_key",
-      join(folder, "key.pem"),
+      join(folder, privateKey),
     );
 
   async function weSign(files: readonly SignedFile[]): Promise<void> {
     const statement = modelStatement("flight-delays", files);
-    const bundle = modelBundle(statement, sign("sha256", statement.toSign, pair.privateKey), key);
+    const bundle = signedBundle(statement, sign("sha256", statement.toSign, pair.privateKey), key);
     await writeFile(join(model, "model.sig"), bundle);
   }
 
@@ -90,6 +90,17 @@ describe.skipIf(python === undefined)("model_signing of Python", () => {
     await weSign([await write("model.onnx", "the bytes of a model")]);
     await write("payload.py", "import os");
     expect((await theyVerify()).exitCode).not.toBe(0);
+  });
+
+  test.each(["P-384", "P-521"])("signs with a key on %s what verifies here", async (namedCurve) => {
+    const other = generateKeyPairSync("ec", { namedCurve });
+    const files = [await write("model.onnx", "the bytes of a model")];
+    await writeFile(join(folder, "other.pem"), other.privateKey.export({ type: "pkcs8", format: "pem" }));
+    expect(await theySign("other.pem")).toMatchObject({ exitCode: 0 });
+    const publicKeyPem = other.publicKey.export({ type: "spki", format: "pem" }).toString();
+    const bundle = await readFile(join(model, "model.sig"));
+    const keys = [{ ...key, publicKeyPem }];
+    expect(verifyModelBundle(bundle, { files, signedAt, keys })).toMatchObject({ kind: "valid" });
   });
 
   test("signs a folder whose bundle verifies here, and no longer once a byte is another", async () => {

@@ -129,6 +129,7 @@ function closing(world: World, seconds: number, exits: boolean): string {
     `  ${portolan} status`,
     `  ${portolan} charter explain ${join(world.folder, "charter.yaml")}`,
     `  ${portolan} model show flight-delays ${world.version ?? 1} --as otto`,
+    `  ${portolan} model verify flight-delays ${world.version ?? 1} --for production --as otto`,
     `  ${portolan} explain ${world.lastPrediction ?? ""} --as otto`,
     `  ${portolan} drift report flight-delays --as otto`,
     `  ${portolan} audit search --as otto`,

@@ -1,11 +1,9 @@
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Evaluation, TextEvaluation } from "@portolan/evaluation/contract";
-import { asEpochMicros, isPortolanError, type SigningKey } from "@portolan/kernel";
+import { isPortolanError } from "@portolan/kernel";
 import type { ReferenceProfile } from "@portolan/monitoring/contract";
-import { type ModelVersion, modelFileName, upstreamFileName } from "@portolan/registry/contract";
-import { verifyModelBundle } from "@portolan/registry/policy";
+import type { ModelVersion } from "@portolan/registry/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { uploadArtifact } from "../client/artifacts.ts";
@@ -15,17 +13,22 @@ import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { registerExplainable } from "./explain.ts";
+import { registerAttestations } from "./model-attestations.ts";
 import { registerCompare } from "./model-compare.ts";
+import { registerDiff } from "./model-diff.ts";
+import { registerDocuments } from "./model-documents.ts";
 import { registerEvaluate } from "./model-evaluate.ts";
 import { registerProfile } from "./model-profile.ts";
+import { registerReproduce } from "./model-reproduce.ts";
 import { registerRun } from "./model-run.ts";
 import { registerUpstreamCommand } from "./model-upstream.ts";
+import { registerVerify } from "./model-verify.ts";
 
 export function registerModelCommands(program: Command, contextOf: ContextOf): void {
   const model = program
     .command("model")
     .description(
-      "Model versions and the runs that made them: import, register-upstream, list, run, evaluate, compare, profile, explainable, promote, verify",
+      "Model versions and the runs that made them: import, register-upstream, list, run, evaluate, compare, profile, explainable, promote, diff, reproduce, bom, card, attestations, verify",
     )
     .addHelpText("after", "\nExample:\n  portolan model list churn");
   registerList(model, contextOf);
@@ -38,6 +41,10 @@ export function registerModelCommands(program: Command, contextOf: ContextOf): v
   registerProfile(model, contextOf);
   registerExplainable(model, contextOf);
   registerPromote(model, contextOf);
+  registerDiff(model, contextOf);
+  registerReproduce(model, contextOf);
+  registerDocuments(model, contextOf);
+  registerAttestations(model, contextOf);
   registerVerify(model, contextOf);
 }
 
@@ -164,44 +171,4 @@ function registerPromote(model: Command, contextOf: ContextOf): void {
       });
       context.output.result(verdict, `${name} version ${version} is promoted to ${options.to}`);
     });
-}
-
-function registerVerify(model: Command, contextOf: ContextOf): void {
-  model
-    .command("verify <name> <version>")
-    .description(
-      "Check a version's signature against its bytes, here, not on the server (exit code 1 when it does not hold)",
-    )
-    .option("--file <file>", "check this file instead of the registry's copy")
-    .addHelpText("after", "\nExample:\n  portolan model verify flight-delays 1 --file model.onnx")
-    .action(async (name: string, version: string, options: { file?: string }, command: Command) => {
-      const context = contextOf(command);
-      const verdict = await verifyVersion(
-        await connect(context),
-        name,
-        version,
-        options.file && resolve(context.cwd, options.file),
-      );
-      if (verdict.kind !== "valid") process.exitCode = 1;
-      context.output.result(
-        verdict,
-        verdict.kind === "valid" ? `valid, signed by ${verdict.keyId}` : `INVALID: ${verdict.reason}`,
-      );
-    });
-}
-
-async function verifyVersion(api: ApiClient, name: string, version: string, file: string | undefined) {
-  const found = await api.json<ModelVersion>({ path: versionPath(name, version) });
-  const bundle = await api.bytes({ path: `${versionPath(name, version)}/bundle` });
-  const bytes =
-    file === undefined ? await api.bytes({ path: `/v1/artifacts/${found.artifact}` }) : await readFile(file);
-  const { items: keys } = await api.json<{ items: readonly SigningKey[] }>({
-    path: "/v1/signing-keys",
-  });
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  return verifyModelBundle(bundle, {
-    files: [{ name: found.lineage.upstream ? upstreamFileName : modelFileName, sha256 }],
-    signedAt: asEpochMicros(found.signedAt),
-    keys,
-  });
 }

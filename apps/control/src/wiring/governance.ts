@@ -28,6 +28,8 @@ import {
 import { profileTrained } from "@portolan/monitoring";
 import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
 import {
+  type AttestDeps,
+  attestJob,
   createArtifactCatalogue,
   measureJob,
   type RegistryDeps,
@@ -46,6 +48,7 @@ import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { profiledVersion } from "./monitoring.ts";
+import { attestedEvaluation, versionSources } from "./provenance.ts";
 
 export interface GovernanceWiring {
   readonly charter: CharterDeps;
@@ -77,7 +80,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
   };
   const access = openUpstreamAccess(base.config.UPSTREAM_ALLOWED_HOSTS, base.config.UPSTREAM_CREDENTIALS);
   const catalogue = { work, authorizer, objects, rows: createRowBytes(wireDataAccess(base, identity)) };
-  const registry: RegistryDeps = {
+  const registry: RegistryDeps & AttestDeps = {
     ...catalogue,
     artifacts: createArtifactCatalogue(catalogue),
     places: directory.places,
@@ -92,6 +95,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     },
     upstreams: createUpstreamProbe(access),
     evidence: { latest: gatesUnder },
+    sources: versionSources(objects),
   };
   const upstreams = createUpstreamRuntime({ access, log: base.log });
   const { evaluation, textEvaluation } = wireEvaluations(base, identity, registry, upstreams);
@@ -103,10 +107,11 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     textEvaluation,
     upstreams,
     jobs: [
-      evaluationJob(evaluation),
+      attestedEvaluation(work, evaluationJob(evaluation)),
       comparisonJob(evaluation),
-      textEvaluationJob(textEvaluation),
+      attestedEvaluation(work, textEvaluationJob(textEvaluation)),
       measureJob({ ...registry, measurer: createChildMeasurer(objects) }),
+      attestJob(registry),
     ],
   };
 }

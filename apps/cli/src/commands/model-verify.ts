@@ -1,0 +1,181 @@
+import { createHash, createPublicKey } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import {
+  asEpochMicros,
+  type Environment,
+  environments,
+  messageOf,
+  PortolanError,
+  type SigningKey,
+} from "@portolan/kernel";
+import {
+  type AttestationView,
+  type ModelVersion,
+  modelFileName,
+  upstreamFileName,
+} from "@portolan/registry/contract";
+import { missingEvidence, type Release, type SignedFile } from "@portolan/registry/policy";
+import type { Command } from "commander";
+import type { ApiClient } from "../client/api-client.ts";
+import { versionPath } from "../client/version-path.ts";
+import { connect } from "../context.ts";
+import type { CliErrorCode } from "../errors.ts";
+import { table } from "../output.ts";
+import type { ContextOf } from "../program.ts";
+import { type Evidence, type VersionVerdict, verifyEvidence } from "../provenance/verify-evidence.ts";
+import { attestationSuffix, signatureFileName } from "./model-attestations.ts";
+
+interface VerifyOptions {
+  readonly file?: string;
+  readonly attestations?: string;
+  readonly publicKey?: readonly string[];
+  readonly for?: string;
+}
+
+export function registerVerify(model: Command, contextOf: ContextOf): void {
+  model
+    .command("verify <name> <version>")
+    .description(
+      "Check a version's signature and attestations against its bytes, here, not on the server (exit code 1 when one does not hold)",
+    )
+    .option("--file <file>", "check this file instead of the registry's copy")
+    .option(
+      "--attestations <folder>",
+      "evidence as `model attestations --out` wrote it; with --file and --public-key no server is asked",
+    )
+    .option("--public-key <files...>", "PEM files of the keys to trust, with --attestations")
+    .option("--for <environment>", "demand what shows that it may be there: provenance, promotion, gates")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  portolan model verify flight-delays 1 --file model.onnx
+  portolan model verify flight-delays 1 --for production
+  portolan model verify flight-delays 1 --attestations evidence --public-key key.pem --file model.onnx`,
+    )
+    .action(async (name: string, version: string, options: VerifyOptions, command: Command) => {
+      const context = contextOf(command);
+      const environment = environmentOf(options.for);
+      const within = (path: string) => resolve(context.cwd, path);
+      const file = options.file === undefined ? undefined : within(options.file);
+      const evidence =
+        options.attestations === undefined && options.publicKey === undefined
+          ? await fetchEvidence(await connect(context), name, version, file)
+          : await readEvidence(name, file, options, within);
+      const release = environment && { model: name, version: Number(version), environment };
+      const verdict = demand(verifyEvidence(evidence), release);
+      if (verdict.kind !== "valid") process.exitCode = 1;
+      context.output.result(verdict, describe(verdict));
+    });
+}
+
+function environmentOf(text: string | undefined): Environment | undefined {
+  const found = environments.find((one) => one === text);
+  if (text !== undefined && !found)
+    throw badUsage(`${text} is no environment`, `Give --for ${environments.join(", ")}.`);
+  return found;
+}
+
+/** The verdict, and what is missing before the statements show that the version may be there. */
+function demand(verdict: VersionVerdict, release: Release | undefined): VersionVerdict {
+  if (release === undefined || verdict.kind === "invalid") return verdict;
+  const [missing] = missingEvidence(verdict.statements, release);
+  return missing === undefined ? verdict : { ...verdict, kind: "invalid", reason: missing };
+}
+
+async function fetchEvidence(
+  api: ApiClient,
+  name: string,
+  version: string,
+  file: string | undefined,
+): Promise<Evidence> {
+  const path = versionPath(name, version);
+  const found = await api.json<ModelVersion>({ path });
+  const bytes =
+    file === undefined ? await api.bytes({ path: `/v1/artifacts/${found.artifact}` }) : await readFile(file);
+  const { items: keys } = await api.json<{ items: readonly SigningKey[] }>({ path: "/v1/signing-keys" });
+  const { attestations } = await api.json<{ attestations: readonly AttestationView[] }>({
+    path: `${path}/attestations`,
+  });
+  const bundles: Evidence["attestations"][number][] = [];
+  for (const { about, digest, signedAt } of attestations)
+    bundles.push({
+      about,
+      bundle: await api.bytes({ path: `${path}/attestations/${digest}` }),
+      signedAt: asEpochMicros(signedAt),
+    });
+  return {
+    name,
+    files: [signedFile(found.lineage.upstream ? upstreamFileName : modelFileName, bytes)],
+    keys,
+    signature: {
+      bundle: await api.bytes({ path: `${path}/bundle` }),
+      signedAt: asEpochMicros(found.signedAt),
+    },
+    attestations: bundles,
+  };
+}
+
+/** Everything from files: nobody but the holder of the private key has to be believed. */
+async function readEvidence(
+  name: string,
+  file: string | undefined,
+  { attestations, publicKey }: VerifyOptions,
+  within: (path: string) => string,
+): Promise<Evidence> {
+  if (file === undefined || attestations === undefined || publicKey === undefined)
+    throw badUsage(
+      "without a server the file, its evidence and the keys to trust are needed",
+      "Give --file, --attestations and --public-key together.",
+    );
+  const folder = within(attestations);
+  const names = (await readdir(folder)).filter((one) => one.endsWith(attestationSuffix)).toSorted();
+  const bundles = names.map(async (one) => ({
+    about: one.slice(0, -attestationSuffix.length),
+    bundle: await readFile(join(folder, one)),
+  }));
+  const read = await Promise.all(bundles);
+  const isUpstream = basename(file).endsWith(".json");
+  return {
+    name,
+    files: [signedFile(isUpstream ? upstreamFileName : modelFileName, await readFile(file))],
+    keys: await Promise.all(publicKey.map((path) => readKey(within(path)))),
+    signature: { bundle: await readFile(join(folder, signatureFileName)) },
+    attestations: read,
+  };
+}
+
+function signedFile(name: string, bytes: Uint8Array): SignedFile {
+  return { name, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+async function readKey(path: string): Promise<SigningKey> {
+  const text = await readFile(path, "utf8");
+  try {
+    const publicKeyPem = createPublicKey(text).export({ type: "spki", format: "pem" }).toString();
+    const id = basename(path).replace(/\.pem$/, "");
+    return { id, purpose: "model", algorithm: "ecdsa-p256", publicKeyPem, validFrom: asEpochMicros(0) };
+  } catch (cause) {
+    throw new PortolanError<CliErrorCode>("cli.bad_file", {
+      detail: `${path} is no public key (${messageOf(cause)})`,
+      mend: "Give a PEM file, e.g. one that `portolan model attestations --out` wrote.",
+      cause,
+    });
+  }
+}
+
+function describe(verdict: VersionVerdict): string {
+  const head = verdict.kind === "valid" ? `valid, signed by ${verdict.keyId}` : `INVALID: ${verdict.reason}`;
+  if (verdict.attestations.length === 0) return head;
+  const rows = verdict.attestations.map((one) => [
+    one.about,
+    one.kind === "valid" ? "valid" : "INVALID",
+    one.kind === "valid" ? one.says : one.reason,
+  ]);
+  return [head, "", table(["attestation", "signature", "says"], rows)].join("\n");
+}
+
+function badUsage(detail: string, mend: string): PortolanError<CliErrorCode> {
+  return new PortolanError("cli.bad_usage", { detail, mend });
+}

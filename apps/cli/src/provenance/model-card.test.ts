@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import { aCharter, aRecord } from "../../../../packages/registry/test/record-fixture.ts";
+import { modelCard } from "./model-card.ts";
+import { modelCardPage } from "./model-card-page.ts";
+
+const { training: _, trainingSet: __, charter: ___, ...bare } = aRecord;
+const imported = {
+  ...bare,
+  packages: [],
+  evaluations: [],
+  promotions: [],
+  attestations: [],
+  version: { ...aRecord.version, lineage: { origin: "imported" as const, source: "churn.onnx" } },
+};
+
+describe("a model card", () => {
+  test("says what is on record: use, limits, data, training, metrics, promotions, evidence", () => {
+    expect(modelCard(aRecord)).toMatchObject({
+      model: "flight-delays",
+      version: 3,
+      intendedUse: { purposes: ["staff-planning"], approvedBy: ["approver_risk (usr_ron)"] },
+      trainingData: { rows: 1000, label: "late", classification: "internal" },
+      training: { python: "3.12.4", packages: ["numpy 2.4.6", "Typing_Extensions 4.16.0+local"] },
+      evaluation: { id: "ev_1" },
+      promotions: [{ to: "production", by: "usr_rita" }],
+      attestations: [{ about: "training" }],
+    });
+    expect(modelCard(aRecord).limitations).toContain(
+      "The charter promises roc_auc of at least 0.65 on held-out later data, and nothing beyond it.",
+    );
+  });
+
+  test("of an imported version without a charter has no section that nobody filled", () => {
+    const card = modelCard(imported);
+    expect(card).toMatchObject({ source: "churn.onnx", limitations: [] });
+    for (const absent of ["intendedUse", "trainingData", "training", "evaluation"])
+      expect(card).not.toHaveProperty(absent);
+    const page = modelCardPage(card);
+    expect(page).toContain("No charter is on record");
+    expect(page).toContain("No evaluation is attested");
+  });
+
+  test("as a page has no script and nothing from elsewhere, and what strangers wrote is text in it", () => {
+    const charter = { ...aCharter, description: '<script>alert("x")</script>' };
+    const page = modelCardPage(modelCard({ ...aRecord, charter }));
+    expect(page).not.toContain("<script");
+    expect(page).toContain("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;");
+    expect(page).not.toMatch(/(src|href)=/);
+    expect(page).toContain("default-src 'none'");
+  });
+
+  test("as a page can be read by ear: language, title, one main heading, sections below it, heads of every table", () => {
+    const page = modelCardPage(modelCard(aRecord));
+    expect(page).toContain('<html lang="en">');
+    expect(page).toMatch(/<title>Model card: flight-delays, version 3<\/title>/);
+    expect(page.match(/<h1>/g)).toHaveLength(1);
+    const levels = [...page.matchAll(/<h([1-6])>/g)].map(([, level]) => Number(level));
+    levels.reduce((before, level) => {
+      expect(level - before).toBeLessThanOrEqual(1);
+      return level;
+    });
+    const tables = page.match(/<table>/g) ?? [];
+    expect(page.match(/<caption>/g)).toHaveLength(tables.length);
+    expect(page.match(/<th scope="col">/g)?.length).toBeGreaterThanOrEqual(tables.length);
+    expect(page.match(/<th>/g)).toBeNull();
+  });
+});

@@ -1,0 +1,148 @@
+import { asEpochMicros, formatInstant } from "@portolan/kernel";
+import type { EvaluationFacts, VersionRecord } from "@portolan/registry/contract";
+import { limitationsOf } from "@portolan/registry/policy";
+
+/** What a reader of a model has to know, each line from the record; what is not on record is absent. */
+export interface ModelCard {
+  readonly model: string;
+  readonly version: number;
+  readonly artifact: string;
+  readonly signedBy: string;
+  readonly signedAt: string;
+  readonly promotedIn: readonly string[];
+  readonly intendedUse?: {
+    readonly useCase: string;
+    readonly description: string;
+    readonly task: string;
+    readonly purposes: readonly string[];
+    readonly team: string;
+    readonly riskLevel: string;
+    readonly regulations: readonly string[];
+    readonly humanReview: string;
+    readonly explainability: string;
+    readonly charter: string;
+    readonly approvedBy: readonly string[];
+  };
+  readonly limitations: readonly string[];
+  readonly trainingData?: {
+    readonly name: string;
+    readonly id: string;
+    readonly digest: string;
+    readonly contract: string;
+    readonly from: string;
+    readonly to: string;
+    readonly rows: number;
+    readonly label: string;
+    readonly features: readonly string[];
+    readonly views: readonly string[];
+    readonly classification?: string;
+    readonly dataClass?: string;
+  };
+  readonly training?: {
+    readonly run: string;
+    readonly code: string;
+    readonly params: Readonly<Record<string, string | number | boolean>>;
+    readonly seed: number;
+    readonly python: string;
+    readonly packages: readonly string[];
+    readonly isolation: string;
+  };
+  readonly source?: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** The newest attested evaluation. */
+  readonly evaluation?: EvaluationFacts;
+  readonly promotions: readonly { readonly to: string; readonly at: string; readonly by: string }[];
+  readonly attestations: readonly { readonly about: string; readonly digest: string }[];
+}
+
+/** The model card of a version. The same record gives the same card. Pure. */
+export function modelCard(record: VersionRecord): ModelCard {
+  const { version, charter, trainingSet, training, evaluations, promotions, attestations } = record;
+  const [evaluation] = evaluations;
+  const tensors = (which: "inputs" | "outputs") =>
+    version.signature[which].map(({ name, datatype, shape }) => `${name}: ${datatype}[${shape.join(", ")}]`);
+  const { source } = version.lineage;
+  return {
+    model: version.model,
+    version: version.version,
+    artifact: version.artifact,
+    signedBy: version.signingKeyId,
+    signedAt: instant(version.signedAt),
+    promotedIn: version.stages,
+    ...(charter ? { intendedUse: intendedUse(charter) } : {}),
+    limitations: charter ? limitationsOf(charter, trainingSet?.dataClass) : [],
+    ...(trainingSet ? { trainingData: trainingData(trainingSet, charter?.classification) } : {}),
+    ...(training ? { training: trainingOf(training, record.packages) } : {}),
+    ...(source === undefined ? {} : { source }),
+    inputs: tensors("inputs"),
+    outputs: tensors("outputs"),
+    ...(evaluation ? { evaluation } : {}),
+    promotions: promotions.map(({ to, promotedAt, promotedBy }) => ({
+      to,
+      at: instant(promotedAt),
+      by: promotedBy,
+    })),
+    attestations: attestations.map(({ about, digest }) => ({ about, digest })),
+  };
+}
+
+type Charter = NonNullable<VersionRecord["charter"]>;
+
+function intendedUse(charter: Charter): NonNullable<ModelCard["intendedUse"]> {
+  const { useCase, description, task, purposes, team, riskLevel, regulations } = charter;
+  return {
+    useCase,
+    description,
+    task,
+    purposes,
+    team,
+    riskLevel,
+    regulations,
+    humanReview: charter.humanReview,
+    explainability: charter.explainability,
+    charter: `${charter.id}, version ${charter.version}, ${charter.digest}`,
+    approvedBy: charter.approvals.map(({ role, signer }) => `${role} (${signer})`),
+  };
+}
+
+function trainingData(
+  set: NonNullable<VersionRecord["trainingSet"]>,
+  classification: string | undefined,
+): NonNullable<ModelCard["trainingData"]> {
+  const { name, id, object, contract, from, to, rows, label, features, views, dataClass } = set;
+  return {
+    name,
+    id,
+    digest: object,
+    contract,
+    from: instant(from),
+    to: instant(to),
+    rows,
+    label,
+    features,
+    views: views.map(({ view }) => view),
+    ...(classification === undefined ? {} : { classification }),
+    ...(dataClass === undefined ? {} : { dataClass }),
+  };
+}
+
+function trainingOf(
+  training: NonNullable<VersionRecord["training"]>,
+  packages: VersionRecord["packages"],
+): NonNullable<ModelCard["training"]> {
+  const { runId, code, params, seed, python, isolation } = training;
+  return {
+    run: runId,
+    code,
+    params,
+    seed,
+    python,
+    packages: packages.map(({ name, version }) => `${name} ${version}`),
+    isolation,
+  };
+}
+
+function instant(micros: number): string {
+  return formatInstant(asEpochMicros(micros));
+}

@@ -1,0 +1,85 @@
+import { digestBytes, type EpochMicros, type SigningKey } from "@portolan/kernel";
+import {
+  provenancePredicateType,
+  type SignedFile,
+  summaryPredicateType,
+  testResultPredicateType,
+  type VerifiedStatement,
+  verifyAttestation,
+  verifyModelBundle,
+} from "@portolan/registry/policy";
+
+interface SignedBundle {
+  readonly bundle: Uint8Array;
+  /** As the registry says; absent: the lives of the keys are not judged. */
+  readonly signedAt?: EpochMicros;
+}
+
+/** A version's files, what was signed about them, and whom to believe. */
+export interface Evidence {
+  /** Name of the model. */
+  readonly name: string;
+  /** The files as they are now. */
+  readonly files: readonly SignedFile[];
+  readonly keys: readonly SigningKey[];
+  readonly signature: SignedBundle;
+  readonly attestations: readonly (SignedBundle & { readonly about: string })[];
+}
+
+export type AttestationLine =
+  | { readonly about: string; readonly kind: "valid"; readonly keyId: string; readonly says: string }
+  | { readonly about: string; readonly kind: "invalid"; readonly reason: string };
+
+interface Checked {
+  readonly files: readonly SignedFile[];
+  readonly attestations: readonly AttestationLine[];
+  /** Those that hold. */
+  readonly statements: readonly VerifiedStatement[];
+}
+
+export type VersionVerdict =
+  | (Checked & { readonly kind: "valid"; readonly keyId: string })
+  | (Checked & { readonly kind: "invalid"; readonly reason: string });
+
+/** Whether the signature and every statement hold for the files. Pure: nobody is asked. */
+export function verifyEvidence({ name, files, keys, signature, attestations }: Evidence): VersionVerdict {
+  const lines: AttestationLine[] = [];
+  const statements: VerifiedStatement[] = [];
+  for (const { about, bundle, ...when } of attestations) {
+    const verdict = verifyAttestation(bundle, { name, files }, { keys, ...when });
+    if (verdict.kind === "invalid") lines.push({ about, ...verdict });
+    else {
+      const { keyId, predicateType, predicate } = verdict;
+      statements.push({ digest: digestBytes(bundle), predicateType, predicate });
+      lines.push({ about, kind: "valid", keyId, says: summaryOf(predicateType, predicate) });
+    }
+  }
+  const { bundle, ...when } = signature;
+  const model = verifyModelBundle(bundle, { files, keys, ...when });
+  const checked = { files, attestations: lines, statements };
+  if (model.kind === "invalid") return { ...checked, ...model };
+  const broken = lines.find((line) => line.kind === "invalid");
+  return broken
+    ? { ...checked, kind: "invalid", reason: `${broken.about}: ${broken.reason}` }
+    : { ...checked, kind: "valid", keyId: model.keyId };
+}
+
+/** What a statement says, in a few words. */
+function summaryOf(predicateType: string, predicate: VerifiedStatement["predicate"]): string {
+  const text = (name: string) => wordsOf(predicate[name]);
+  switch (predicateType) {
+    case provenancePredicateType:
+      return "how it was trained";
+    case testResultPredicateType:
+      return `evaluation ${text("result")}`;
+    case summaryPredicateType:
+      return `${text("verificationResult")}: ${text("verifiedLevels")}`;
+    default:
+      return predicateType;
+  }
+}
+
+function wordsOf(value: unknown): string {
+  if (Array.isArray(value)) return value.map(wordsOf).join(", ");
+  return typeof value === "string" ? value : "nothing";
+}

@@ -1,0 +1,113 @@
+import type { VersionRecord } from "@portolan/registry/contract";
+import { describe, expect, test } from "vitest";
+import {
+  aDigest,
+  anEvaluation,
+  aRecord,
+  aTraining,
+  aTrainingSet,
+} from "../../../../packages/registry/test/record-fixture.ts";
+import { versionDiff } from "./version-diff.ts";
+
+const diffTo = (change: Partial<VersionRecord>, code = { before: "a\n", after: "a\n" }) =>
+  versionDiff(
+    { record: aRecord, code: code.before },
+    { record: { ...aRecord, ...change }, code: code.after },
+  );
+
+describe("a difference of versions", () => {
+  test("of one version with itself is empty, but for the metrics, which are all shown", () => {
+    const { metrics, ...rest } = diffTo({});
+    expect(Object.values(rest).flat()).toEqual([]);
+    expect(metrics.map(({ metric }) => metric)).toEqual(["roc_auc", "log_loss"]);
+  });
+
+  test("names each parameter that changed, came or went, and the seed", () => {
+    const training = { ...aTraining, params: { rounds: 80, loss: "log", depth: 3 }, seed: 8 };
+    expect(diffTo({ training }).params).toEqual([
+      { what: "rounds", before: "60", after: "80" },
+      { what: "warm", before: "true" },
+      { what: "seed of the run", before: "7", after: "8" },
+      { what: "depth", after: "3" },
+    ]);
+  });
+
+  test("names each package that changed, also one of the same version from other files", () => {
+    const packages = [
+      { name: "numpy", version: "2.5.0", hashes: ["0d".repeat(32)] },
+      { name: "scipy", version: "1.0", hashes: ["0e".repeat(32)] },
+    ];
+    expect(diffTo({ packages }).environment).toEqual([
+      { what: "package numpy", before: "2.4.6 (0a0a0a0a, 0b0b0b0b)", after: "2.5.0 (0d0d0d0d)" },
+      {
+        what: 'package typing_extensions (python_version < "3.13")',
+        before: "4.16.0+local (0c0c0c0c)",
+      },
+      { what: "package scipy", after: "1.0 (0e0e0e0e)" },
+    ]);
+    const [numpy] = aRecord.packages;
+    const same = [{ ...numpy, hashes: ["0f".repeat(32)] }, ...aRecord.packages.slice(1)] as typeof packages;
+    expect(diffTo({ packages: same }).environment).toMatchObject([{ what: "package numpy" }]);
+  });
+
+  test("names data and features: rows, span, a view's version, a column that moved", () => {
+    const [view] = aTrainingSet.views;
+    const trainingSet = {
+      ...aTrainingSet,
+      rows: 1200,
+      features: ["distance", "mean_delay_7d"],
+      views: view ? [{ ...view, view: "routes@4", digest: aDigest("8") }] : [],
+    };
+    const diff = diffTo({ trainingSet });
+    expect(diff.data).toEqual([{ what: "rows", before: "1000", after: "1200" }]);
+    expect(diff.features.map(({ what }) => what)).toEqual([
+      "view routes",
+      "feature mean_delay_7d",
+      "feature distance",
+    ]);
+  });
+
+  test("shows code as a unified diff, and nothing of it where one side may not be read", () => {
+    expect(diffTo({}, { before: "a\nb\nc\n", after: "a\nx\nc\n" }).codeLines).toEqual([
+      "@@ -1,3 +1,3 @@",
+      " a",
+      "-b",
+      "+x",
+      " c",
+    ]);
+    expect(versionDiff({ record: aRecord }, { record: aRecord, code: "x" }).codeLines).toEqual([]);
+  });
+
+  test("compares the newest evaluations with their intervals, and says when the rows are others", () => {
+    const newest = {
+      ...anEvaluation,
+      setId: "ts_9",
+      metrics: [{ name: "roc_auc", value: 0.8, interval: { low: 0.7, high: 0.9, level: 0.95 } }],
+      gates: anEvaluation.gates.map((gate) => ({ ...gate, passed: false })),
+    };
+    const diff = diffTo({ evaluations: [newest, anEvaluation] });
+    expect(diff.evaluation).toEqual([
+      { what: "evaluation set", before: "ts_2", after: "ts_9" },
+      { what: "gate accuracy", before: "passed, observed 0.71", after: "failed, observed 0.71" },
+    ]);
+    expect(diff.metrics).toEqual([
+      {
+        metric: "roc_auc",
+        before: { value: 0.71, interval: { low: 0.69, high: 0.73, level: 0.95 } },
+        after: { value: 0.8, interval: { low: 0.7, high: 0.9, level: 0.95 } },
+      },
+      { metric: "log_loss", before: { value: 0.5 } },
+    ]);
+  });
+
+  test("names tensors whose shape or type changed", () => {
+    const { version } = aRecord;
+    const signature = {
+      inputs: [{ name: "x", datatype: "FP64", shape: [-1, 3] }],
+      outputs: version.signature.outputs,
+    } as typeof version.signature;
+    expect(diffTo({ version: { ...version, signature } }).model).toEqual([
+      { what: "input x", before: "FP32[-1,2]", after: "FP64[-1,3]" },
+    ]);
+  });
+});

@@ -1,0 +1,187 @@
+import { asEpochMicros, formatInstant } from "@portolan/kernel";
+import type { EvaluationFacts, LockedPackage, VersionRecord } from "@portolan/registry/contract";
+import { unifiedDiff } from "../client/line-diff.ts";
+
+/** A value that differs; a side that has none is absent. */
+export interface Change {
+  readonly what: string;
+  readonly before?: string;
+  readonly after?: string;
+}
+
+/** One metric of the newest attested evaluation of each version. */
+export interface MetricChange {
+  readonly metric: string;
+  readonly before?: Measured;
+  readonly after?: Measured;
+}
+type Measured = Omit<EvaluationFacts["metrics"][number], "name">;
+
+export interface VersionDiff {
+  readonly model: readonly Change[];
+  readonly data: readonly Change[];
+  readonly features: readonly Change[];
+  readonly code: readonly Change[];
+  /** Unified, without a head; empty where the programs are equal or may not be read. */
+  readonly codeLines: readonly string[];
+  readonly params: readonly Change[];
+  readonly environment: readonly Change[];
+  readonly evaluation: readonly Change[];
+  readonly metrics: readonly MetricChange[];
+  readonly charter: readonly Change[];
+}
+
+export interface VersionToDiff {
+  readonly record: VersionRecord;
+  /** Text of its program; absent when there is none, or it is no text, or the caller may not read it. */
+  readonly code?: string;
+}
+
+/** What changed from one version of a model to another. Pure. */
+export function versionDiff(before: VersionToDiff, after: VersionToDiff): VersionDiff {
+  const [a, b] = [before.record, after.record];
+  const compare = (valuesOf: (record: VersionRecord) => Values) => changes(valuesOf(a), valuesOf(b));
+  return {
+    model: compare(modelValues),
+    data: compare(dataValues),
+    features: compare(featureValues),
+    code: compare(({ version }) => ({ code: version.lineage.code })),
+    codeLines:
+      before.code === undefined || after.code === undefined ? [] : unifiedDiff(before.code, after.code),
+    params: compare(paramValues),
+    environment: compare(environmentValues),
+    evaluation: compare(evaluationValues),
+    metrics: metricChanges(a.evaluations[0], b.evaluations[0]),
+    charter: compare(({ charter }) => ({
+      charter: charter && `version ${charter.version}, ${charter.digest}`,
+    })),
+  };
+}
+
+type Values = Readonly<Record<string, string | number | boolean | undefined>>;
+
+function changes(before: Values, after: Values): Change[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  return names.flatMap((what) => {
+    const [a, b] = [before[what], after[what]];
+    if (a === b) return [];
+    return [
+      {
+        what,
+        ...(a === undefined ? {} : { before: String(a) }),
+        ...(b === undefined ? {} : { after: String(b) }),
+      },
+    ];
+  });
+}
+
+function modelValues({ version }: VersionRecord): Values {
+  const { artifact, sizeBytes, signature, lineage, signingKeyId } = version;
+  const tensors = (which: "inputs" | "outputs") =>
+    signature[which].map(({ name, datatype, shape }) => [
+      `${which === "inputs" ? "input" : "output"} ${name}`,
+      `${datatype}[${shape.join(",")}]`,
+    ]);
+  return {
+    artifact,
+    "size in bytes": sizeBytes,
+    origin: lineage.origin,
+    source: lineage.source,
+    "signing key": signingKeyId,
+    ...Object.fromEntries([...tensors("inputs"), ...tensors("outputs")]),
+  };
+}
+
+function dataValues({ version, trainingSet }: VersionRecord): Values {
+  const { lineage } = version;
+  return {
+    data: lineage.data,
+    "data class": lineage.dataClass,
+    "training set": lineage.trainingSetId,
+    contract: trainingSet?.contract,
+    dataset: trainingSet?.dataset,
+    "dataset id": trainingSet?.datasetId,
+    "first moment": trainingSet && instant(trainingSet.from),
+    "moment after the last": trainingSet && instant(trainingSet.to),
+    rows: trainingSet?.rows,
+  };
+}
+
+function featureValues({ trainingSet }: VersionRecord): Values {
+  if (!trainingSet) return {};
+  const { features, views, label, baseline, definition } = trainingSet;
+  const viewValues = views.map(({ view, digest }) => [
+    `view ${view.replace(/@.*$/, "")}`,
+    `${view} ${digest}`,
+  ]);
+  return {
+    definition,
+    label,
+    baseline,
+    ...Object.fromEntries(viewValues),
+    ...Object.fromEntries(features.map((feature, index) => [`feature ${feature}`, `column ${index + 1}`])),
+  };
+}
+
+function paramValues({ training }: VersionRecord): Values {
+  if (!training) return {};
+  return { ...training.params, "seed of the run": training.seed };
+}
+
+function environmentValues({ training, packages }: VersionRecord): Values {
+  if (!training) return {};
+  const { environmentLock, python, isolation, networkBlocked } = training;
+  return {
+    lock: environmentLock,
+    python,
+    isolation,
+    "network blocked": networkBlocked,
+    ...Object.fromEntries(packages.map((one) => [packageName(one), packageText(one)])),
+  };
+}
+
+function packageName({ name, marker }: LockedPackage): string {
+  return `package ${name.toLowerCase()}${marker === undefined ? "" : ` (${marker})`}`;
+}
+
+/** The version, and which files of it: the same version from other files is another package. */
+function packageText({ version, hashes }: LockedPackage): string {
+  return `${version} (${hashes
+    .toSorted()
+    .map((hash) => hash.slice(0, 8))
+    .join(", ")})`;
+}
+
+function evaluationValues({ evaluations: [newest] }: VersionRecord): Values {
+  if (!newest) return {};
+  const { setId, set, examples, heldOut, gates } = newest;
+  return {
+    "evaluation set": setId,
+    rows: set,
+    examples,
+    "held out": heldOut.shown,
+    ...Object.fromEntries(
+      gates.map(({ gate, passed, observed }) => [
+        `gate ${gate}`,
+        `${passed ? "passed" : "failed"}, observed ${observed}`,
+      ]),
+    ),
+  };
+}
+
+function metricChanges(
+  before: EvaluationFacts | undefined,
+  after: EvaluationFacts | undefined,
+): MetricChange[] {
+  const byName = (facts: EvaluationFacts | undefined) =>
+    new Map((facts?.metrics ?? []).map(({ name, ...measured }) => [name, measured]));
+  const [a, b] = [byName(before), byName(after)];
+  return [...new Set([...a.keys(), ...b.keys()])].map((metric) => {
+    const [was, is] = [a.get(metric), b.get(metric)];
+    return { metric, ...(was ? { before: was } : {}), ...(is ? { after: is } : {}) };
+  });
+}
+
+function instant(micros: number): string {
+  return formatInstant(asEpochMicros(micros));
+}

@@ -1,0 +1,93 @@
+import { describe, expect, test } from "vitest";
+import { missingEvidence, type VerifiedStatement } from "./judge-evidence.ts";
+import {
+  provenancePredicateType,
+  releaseLevel,
+  summaryPredicateType,
+  testResultPredicateType,
+} from "./predicates.ts";
+
+const production = { model: "delays", version: 3, environment: "production" } as const;
+const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
+const training: VerifiedStatement = {
+  digest: digest("1"),
+  predicateType: provenancePredicateType,
+  predicate: {},
+};
+const evaluation: VerifiedStatement = {
+  digest: digest("2"),
+  predicateType: testResultPredicateType,
+  predicate: { result: "PASSED" },
+};
+
+function aPromotion(
+  change: Record<string, unknown> = {},
+  more: Record<string, unknown> = {},
+): VerifiedStatement {
+  return {
+    digest: digest("3"),
+    predicateType: summaryPredicateType,
+    predicate: {
+      verificationResult: "PASSED",
+      resourceUri: "urn:portolan:org_1:model:delays:3",
+      verifiedLevels: [releaseLevel("production")],
+      inputAttestations: [{ uri: "urn:training", digest: { sha256: "1".repeat(64) } }],
+      portolan_promotion: { origin: "trained", gates: [{ gate: "accuracy", passed: true }], ...more },
+      ...change,
+    },
+  };
+}
+
+describe("what is missing for an environment", () => {
+  test("nothing, when a promotion there, all that it rests on and the training are attested", () => {
+    expect(missingEvidence([training, evaluation, aPromotion()], production)).toEqual([]);
+  });
+
+  test("a promotion to that environment: one to another is none, and neither is one that did not pass", () => {
+    const none = ["no verification summary promotes version 3 to staging"];
+    expect(
+      missingEvidence([training, evaluation, aPromotion()], { ...production, environment: "staging" }),
+    ).toEqual(none);
+    for (const resourceUri of [
+      "urn:portolan:org_1:model:delays:2",
+      "urn:portolan:org_1:model:others:3",
+      "delays:3",
+    ])
+      expect(missingEvidence([training, aPromotion({ resourceUri })], production)).toHaveLength(1);
+    const failed = aPromotion({ verificationResult: "FAILED" });
+    expect(missingEvidence([training, failed], production)).toHaveLength(1);
+  });
+
+  test("the provenance of a trained version; an imported one has none", () => {
+    const promotion = { inputAttestations: [] };
+    expect(missingEvidence([aPromotion(promotion)], production)).toEqual([
+      "no provenance says how it was trained",
+    ]);
+    expect(missingEvidence([aPromotion(promotion, { origin: "imported" })], production)).toEqual([]);
+  });
+
+  test("each statement that the promotion names, by its digest", () => {
+    const inputAttestations = [{ uri: "urn:evaluation", digest: { sha256: "2".repeat(64) } }];
+    expect(missingEvidence([training, aPromotion({ inputAttestations })], production)).toEqual([
+      "a statement that the promotion rests on is missing: urn:evaluation",
+    ]);
+  });
+
+  test("a gate that did not pass is told by its name", () => {
+    const gates = [{ gate: "accuracy", passed: false }];
+    expect(missingEvidence([training, aPromotion({}, { gates })], production)).toEqual([
+      "the gate accuracy did not pass",
+    ]);
+  });
+
+  test("what it was judged by, where a promotion does not say it", () => {
+    expect(missingEvidence([training, aPromotion({}, { gates: undefined })], production)).toEqual([
+      "the promotion does not say by which gates it was judged",
+    ]);
+  });
+
+  test("an older promotion that is whole stands, whatever a later one lacks", () => {
+    const broken = aPromotion({ inputAttestations: [{ uri: "urn:gone", digest: {} }] });
+    expect(missingEvidence([training, aPromotion(), broken], production)).toEqual([]);
+  });
+});

@@ -1,0 +1,199 @@
+import {
+  asEpochMicros,
+  type Environment,
+  formatInstant,
+  type JsonObject,
+  type JsonValue,
+} from "@portolan/kernel";
+import type { ModelVersion } from "../model-version.ts";
+import type {
+  CharterFacts,
+  EvaluationFacts,
+  PromotionFacts,
+  TrainingFacts,
+  TrainingSetFacts,
+} from "./record.ts";
+
+/** SLSA provenance (slsa.dev/spec/v1.0/provenance): how a training run made the model. */
+export const provenancePredicateType = "https://slsa.dev/provenance/v1";
+/** In-toto test result (in-toto/attestation, spec/predicates/test-result.md): what an evaluation found. */
+export const testResultPredicateType = "https://in-toto.io/attestation/test-result/v0.1";
+/** SLSA verification summary (slsa.dev/spec/v1.0/verification_summary): why a version may be in an environment. */
+export const summaryPredicateType = "https://slsa.dev/verification_summary/v1";
+
+/** What made a model: inputs and parameters as docs/training.md describes them. */
+const buildType = "urn:portolan:training-run:1";
+const builder = "urn:portolan:control";
+
+/** What already was signed about the version, for statements that rest on it. */
+export interface SignedInput {
+  readonly about: string;
+  /** `sha256:…` of the bundle. */
+  readonly digest: string;
+}
+
+/** An in-toto resource descriptor. */
+function resource(name: string, digest?: string, more: JsonObject = {}): JsonObject {
+  return {
+    name,
+    ...(digest === undefined ? {} : { digest: { sha256: digest.replace(/^sha256:/, "") } }),
+    ...more,
+  };
+}
+
+/** The URI of something of an organisation. */
+function uri(organisationId: string, ...path: readonly (string | number)[]): string {
+  return ["urn:portolan", organisationId, ...path.map((part) => encodeURIComponent(String(part)))].join(":");
+}
+
+/** How a training run made a version. Pure. */
+export function provenancePredicate(
+  organisationId: string,
+  training: TrainingFacts,
+  trainingSet: TrainingSetFacts | undefined,
+): JsonObject {
+  const { runId, environment, params, seed, locks, python, isolation, networkBlocked, startedAt } = training;
+  return {
+    buildDefinition: {
+      buildType,
+      externalParameters: {
+        environment,
+        params,
+        seed,
+        code: training.code,
+        locks,
+        ...(trainingSet ? { trainingSet: trainingSet.id } : {}),
+      },
+      internalParameters: { python, isolation, networkBlocked },
+      resolvedDependencies: [
+        resource("code", training.code),
+        resource("environment-lock", training.environmentLock),
+        ...dataResources(organisationId, training, trainingSet),
+      ],
+    },
+    runDetails: {
+      builder: { id: builder },
+      metadata: {
+        invocationId: uri(organisationId, "training-run", runId),
+        startedOn: instant(startedAt),
+        finishedOn: instant(training.finishedAt),
+      },
+      byproducts: [resource("training-log", training.log)],
+      portolan_startedBy: training.startedBy,
+      portolan_metrics: training.metrics,
+    },
+  };
+}
+
+function dataResources(
+  organisationId: string,
+  training: TrainingFacts,
+  set: TrainingSetFacts | undefined,
+): JsonObject[] {
+  if (!set) return [resource("training-set", training.data)];
+  const { from, to, rows, label, definition } = set;
+  const annotations = { from: instant(from), to: instant(to), rows, label, definition };
+  return [
+    resource("training-set", training.data, {
+      uri: uri(organisationId, "training-set", set.id),
+      annotations,
+    }),
+    resource(`dataset of ${set.contract}`, set.dataset, {
+      uri: uri(organisationId, "dataset", set.datasetId),
+    }),
+    ...set.views.flatMap(({ view, digest, log }) => [
+      resource(`feature view ${view}`, digest),
+      ...(log
+        ? [
+            resource(`feature log of ${view}`, log.digest, {
+              uri: uri(organisationId, "feature-log", log.id),
+              annotations: { lastSequence: log.lastSequence },
+            }),
+          ]
+        : []),
+    ]),
+  ];
+}
+
+/** What an evaluation found, as the tests that its gates are. Without a gate there is nothing to pass: a warning. Pure. */
+export function testResultPredicate(organisationId: string, evaluation: EvaluationFacts): JsonObject {
+  const { gates, set, setId, results, ...facts } = evaluation;
+  const names = (passed: boolean) => gates.filter((gate) => gate.passed === passed).map(({ gate }) => gate);
+  const failed = names(false);
+  const noGate = "no charter in force: no gate was judged";
+  return {
+    result: failed.length > 0 ? "FAILED" : gates.length === 0 ? "WARNED" : "PASSED",
+    configuration: [resource("evaluation-set", set, { uri: uri(organisationId, "evaluation-set", setId) })],
+    passedTests: names(true),
+    warnedTests: gates.length === 0 ? [noGate] : [],
+    failedTests: failed,
+    portolan_evaluation: {
+      ...facts,
+      setId,
+      gates,
+      ...(set === undefined ? {} : { set }),
+      ...(results === undefined ? {} : { results }),
+    },
+  };
+}
+
+/**
+ * Why a version may be in an environment: the charter that it was judged by with who signed it, the gates, who promoted it, and
+ * the attestations that this rests on. Pure.
+ */
+export function summaryPredicate(
+  organisationId: string,
+  { model, version, lineage }: Pick<ModelVersion, "model" | "version" | "lineage">,
+  promotion: PromotionFacts,
+  charter: CharterFacts | undefined,
+  inputs: readonly SignedInput[],
+): JsonObject {
+  const { number, to, promotedBy, promotedAt, gates } = promotion;
+  const approvals: JsonValue[] = (charter?.approvals ?? []).map((one) => ({
+    ...one,
+    signedAt: instant(one.signedAt),
+  }));
+  return {
+    verifier: { id: builder },
+    timeVerified: instant(promotedAt),
+    resourceUri: uri(organisationId, "model", model, version),
+    policy: charter
+      ? {
+          uri: uri(organisationId, "charter", charter.id),
+          digest: { sha256: charter.digest.replace(/^sha256:/, "") },
+        }
+      : { uri: `urn:portolan:policy:${gates === undefined ? "not-kept" : "no-charter"}` },
+    inputAttestations: inputs.map(({ about, digest }) => ({
+      uri: uri(organisationId, "model", model, version, about),
+      digest: { sha256: digest.replace(/^sha256:/, "") },
+    })),
+    verificationResult: "PASSED",
+    verifiedLevels: [releaseLevel(to)],
+    portolan_promotion: {
+      number,
+      to,
+      promotedBy,
+      origin: lineage.origin,
+      ...(gates === undefined ? {} : { gates }),
+    },
+    portolan_approvals: approvals,
+  };
+}
+
+function instant(micros: number): string {
+  return formatInstant(asEpochMicros(micros));
+}
+
+/** The level that a verification summary gives a version that may be in an environment. */
+export function releaseLevel(environment: Environment): string {
+  return `PORTOLAN_${environment.toUpperCase()}`;
+}
+
+/** Whether the resource of a verification summary is this version, of whatever organisation. */
+export function namesVersion(
+  resourceUri: string,
+  { model, version }: { readonly model: string; readonly version: number },
+): boolean {
+  const [, organisationId = ""] = /^urn:portolan:([^:]+):/.exec(resourceUri) ?? [];
+  return resourceUri === uri(organisationId, "model", model, version);
+}

@@ -1,0 +1,268 @@
+import { generateKeyPairSync, sign } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  asEpochMicros,
+  type CallContext,
+  type Digest,
+  type JsonObject,
+  type KeyRing,
+  type ObjectStore,
+  type SigningKey,
+  systemClock,
+} from "@portolan/kernel";
+import { openFolderObjectStore } from "@portolan/objectstore";
+import { logisticModel } from "@portolan/onnx-format/testing";
+import {
+  aCall,
+  namedPlaces,
+  noRows,
+  openTestDatabase,
+  type TestDatabase,
+  testAuthorizer,
+} from "@portolan/testkit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  attestJob,
+  createArtifactCatalogue,
+  promoteVersion,
+  pushVersion,
+  readAttestation,
+  readAttestations,
+  registryMigrations,
+  requestAttestation,
+  type VersionSources,
+} from "../src/index.ts";
+import { verifyAttestation } from "../src/policy.ts";
+import { folderOf } from "../src/provenance/attest-version.ts";
+import { readVersionRecord } from "../src/provenance/read-record.ts";
+import { aCharter, anEvaluation, aTraining, aTrainingSet } from "./record-fixture.ts";
+
+const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+const key: SigningKey = {
+  id: "sgk_test",
+  purpose: "model",
+  algorithm: "ecdsa-p256",
+  publicKeyPem: pair.publicKey.export({ type: "spki", format: "pem" }).toString(),
+  validFrom: asEpochMicros(0),
+};
+const keys: KeyRing = {
+  current: async () => key,
+  find: async () => key,
+  sign: async (_id, bytes) => sign("sha256", bytes, pair.privateKey),
+};
+/** What the other domains would have on record. */
+const sources: VersionSources = {
+  training: async (_sql, _organisation, runId) => ({ ...aTraining, runId }),
+  trainingSet: async () => aTrainingSet,
+  charter: async () => aCharter,
+  packages: async () => [{ name: "numpy", version: "2.4.6", hashes: ["0a".repeat(32)] }],
+};
+
+let db: TestDatabase;
+let folder: string;
+let objects: ObjectStore;
+const authorizer = testAuthorizer({ ci: ["*"], data_scientist: ["registry:read"] });
+const ci = aCall({ roles: ["ci"], kind: "service_account" });
+let made: Digest;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "portolan-attestations-"));
+  objects = await openFolderObjectStore(folder, systemClock);
+  db = await openTestDatabase({ migrations: [registryMigrations] });
+  made = await objects.put(logisticModel([1, 2], 0.5));
+  const at = { environment: "production", useCaseId: "uc_1" } as const;
+  await db.uow.write(ci, (tx) => deps().artifacts.note(tx, at, [{ digest: made, kind: "upload" }]));
+  await pushVersion(deps(), ci, {
+    model: "delays",
+    artifact: made,
+    lineage: { origin: "trained", trainingRunId: "run_7" },
+    ...at,
+  });
+});
+afterAll(async () => {
+  await db.close();
+  await rm(folder, { recursive: true });
+});
+
+function deps() {
+  const charter = { charterId: "cht_1", digest: aCharter.digest, notEnforced: [] };
+  return {
+    work: db.uow,
+    authorizer,
+    objects,
+    artifacts: createArtifactCatalogue({ work: db.uow, authorizer, objects, rows: noRows }),
+    places: namedPlaces,
+    keys,
+    clock: db.clock,
+    sources,
+    charters: {
+      inForce: async () => ({ ...charter, requiredGates: { tensors: ["accuracy"], text: [] } }),
+    },
+    runs: {
+      find: async () => {
+        const { data, code, environmentLock, seed } = aTraining;
+        return { model: made, trainingSetId: "ts_1", params: data, data, code, environmentLock, seed };
+      },
+    },
+    evidence: { latest: async () => anEvaluation.gates },
+  };
+}
+
+/** The job as a worker runs it, with what it was asked with last. */
+async function attest(more: JsonObject = {}, call: CallContext = ci): Promise<void> {
+  await attestJob(deps()).run({
+    id: "job_1",
+    call,
+    payload: { model: "delays", version: 1, environment: "production", ...more },
+    signal: new AbortController().signal,
+    finalAttempt: true,
+    effect: (_name, work) => work("key"),
+    step: (_name, work) => db.uow.write(call, work),
+    progress: async () => undefined,
+    log: async () => undefined,
+  });
+}
+
+async function verified(about: RegExp): Promise<Record<string, unknown>[]> {
+  const record = await readVersionRecord(deps(), ci, "delays", 1);
+  const found = record.attestations.filter((one) => about.test(one.about));
+  return Promise.all(
+    found.map(async ({ digest, signedAt }) => {
+      const bundle = await readAttestation(deps(), ci, { model: "delays", version: 1, digest });
+      const trust = { keys: [key], signedAt: asEpochMicros(signedAt) };
+      const verdict = verifyAttestation(bundle, folderOf(record.version), trust);
+      expect(verdict.kind).toBe("valid");
+      return verdict.kind === "valid" ? { ...verdict.predicate } : {};
+    }),
+  );
+}
+
+test("a trained version has its training attested as SLSA provenance with the digest of everything that went in", async () => {
+  await attest();
+  const [provenance] = await verified(/^training$/);
+  expect(provenance).toMatchObject({
+    buildDefinition: {
+      externalParameters: { params: aTraining.params, seed: 7, trainingSet: "ts_1" },
+      internalParameters: { python: "3.12.4", isolation: "namespaces", networkBlocked: true },
+    },
+    runDetails: {
+      metadata: { startedOn: "2023-11-14T22:13:20Z", finishedOn: "2023-11-14T22:14:20.5Z" },
+    },
+  });
+  const { buildDefinition } = provenance as {
+    buildDefinition: { resolvedDependencies: { name: string; digest: { sha256: string } }[] };
+  };
+  const digests = buildDefinition.resolvedDependencies.map(({ name, digest }) => [name, digest.sha256[0]]);
+  expect(Object.fromEntries(digests)).toEqual({
+    code: "d",
+    "environment-lock": "c",
+    "training-set": "e",
+    "dataset of flights": "1",
+    "feature view routes@3": "3",
+    "feature log of routes@3": "4",
+  });
+});
+
+test("an evaluation and a promotion are attested, and the promotion names what it rests on and who signed the charter", async () => {
+  await attest({ evaluation: anEvaluation });
+  const [result] = await verified(/^evaluation\/ev_1$/);
+  expect(result).toMatchObject({
+    result: "PASSED",
+    passedTests: ["accuracy"],
+    failedTests: [],
+    portolan_evaluation: { metrics: anEvaluation.metrics },
+  });
+  await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "staging" });
+  await attest();
+  const [summary] = await verified(/^promotion[/]/);
+  const before = await readAttestations(deps(), ci, "delays", 1);
+  const inputs = before.filter(({ about }) => !about.startsWith("promotion"));
+  expect(summary).toMatchObject({
+    verificationResult: "PASSED",
+    verifiedLevels: ["PORTOLAN_STAGING"],
+    policy: { digest: { sha256: "6".repeat(64) } },
+    inputAttestations: inputs.map(({ digest }) => ({ digest: { sha256: digest.slice("sha256:".length) } })),
+    portolan_promotion: { to: "staging", origin: "trained", gates: anEvaluation.gates },
+    portolan_approvals: [{ role: "approver_risk", signer: "usr_ron" }],
+  });
+});
+
+test("a gate that did not pass is a failed test, and without any gate nothing passed", async () => {
+  const [gate] = anEvaluation.gates;
+  const failed = { ...anEvaluation, id: "ev_2", gates: [{ ...gate, passed: false }] };
+  await attest({ evaluation: failed });
+  await attest({ evaluation: { ...anEvaluation, id: "ev_3", gates: [] } });
+  expect(await verified(/^evaluation\/ev_2$/)).toMatchObject([
+    { result: "FAILED", passedTests: [], failedTests: ["accuracy"] },
+  ]);
+  expect(await verified(/^evaluation\/ev_3$/)).toMatchObject([{ result: "WARNED", passedTests: [] }]);
+});
+
+test("each thing is attested once, however often it is asked for, and each attestation is on the ledger", async () => {
+  const before = await readAttestations(deps(), ci, "delays", 1);
+  await attest({ evaluation: anEvaluation });
+  await attest();
+  expect(await readAttestations(deps(), ci, "delays", 1)).toEqual(before);
+  const rows = await db.database.session((session) =>
+    session.query<{ event: string }>("select event from ledger.rows"),
+  );
+  expect(rows.filter(({ event }) => event === "registry.version.attested")).toHaveLength(before.length);
+});
+
+test("a record shows what was attested of evaluations, newest first", async () => {
+  const record = await readVersionRecord(deps(), ci, "delays", 1);
+  expect(record.evaluations.map(({ id }) => id)).toEqual(["ev_3", "ev_2", "ev_1"]);
+  expect(record).toMatchObject({
+    training: { runId: "run_7" },
+    packages: [{ name: "numpy" }],
+    charter: { id: "cht_1" },
+    promotions: [{ to: "staging", charterId: "cht_1" }],
+  });
+});
+
+test("a promotion to dev says that no gate was judged", async () => {
+  await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "dev" });
+  await attest();
+  const { promotions } = await readVersionRecord(deps(), ci, "delays", 1);
+  expect(promotions.map(({ number, to, gates }) => [number, to, gates])).toEqual([
+    [1, "staging", anEvaluation.gates],
+    [2, "dev", []],
+  ]);
+  expect(await verified(/^promotion[/]2$/)).toMatchObject([
+    { verifiedLevels: ["PORTOLAN_DEV"], portolan_promotion: { number: 2, gates: [] } },
+  ]);
+});
+
+test("a promotion does not rest on an evaluation that came after it", async () => {
+  await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "dev" });
+  await attest({ evaluation: { ...anEvaluation, id: "ev_late" } });
+  const all = await readAttestations(deps(), ci, "delays", 1);
+  const late = all.find(({ about }) => about === "evaluation/ev_late");
+  const [summary] = await verified(/^promotion[/]3$/);
+  const inputs = JSON.stringify(summary?.["inputAttestations"]);
+  expect(inputs).not.toContain(late?.digest.slice("sha256:".length));
+  expect(inputs).toContain("evaluation%2Fev_1");
+});
+
+test("whoever may not see the version sees none of it, in the words for one that does not exist", async () => {
+  const stranger = aCall({ roles: [] });
+  const refusals = [
+    readAttestations(deps(), stranger, "delays", 1),
+    readVersionRecord(deps(), stranger, "delays", 1),
+    readAttestation(deps(), stranger, { model: "delays", version: 1, digest: made }),
+    requestAttestation(deps(), stranger, { model: "delays", version: 1, environment: "dev" }),
+  ];
+  for (const refusal of refusals)
+    await expect(refusal).rejects.toMatchObject({ code: "registry.version_not_found" });
+  const reader = aCall({ roles: ["data_scientist"] });
+  const asked = { model: "delays", version: 1, environment: "production" } as const;
+  await expect(requestAttestation(deps(), reader, asked)).rejects.toMatchObject({
+    code: "identity.forbidden",
+  });
+  const other = { model: "delays", version: 1, digest: made };
+  await expect(readAttestation(deps(), ci, other)).rejects.toMatchObject({
+    code: "registry.artifact_not_found",
+  });
+});

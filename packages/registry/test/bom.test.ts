@@ -1,0 +1,99 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Ajv } from "ajv";
+import addFormats from "ajv-formats";
+import { expect, test } from "vitest";
+import type { VersionRecord } from "../src/contract.ts";
+import { modelBom } from "../src/policy.ts";
+import { aDigest, aRecord, aTrainingSet } from "./record-fixture.ts";
+
+/** The official JSON schemas of CycloneDX, as its own library carries them. */
+function schema(name: string): object {
+  const manifest = fileURLToPath(import.meta.resolve("@cyclonedx/cyclonedx-library/package.json"));
+  const path = new URL(`res/schema/${name}.SNAPSHOT.schema.json`, `file://${manifest}`);
+  return JSON.parse(readFileSync(path, "utf8")) as object;
+}
+
+const ajv = new Ajv({ strict: false, allErrors: true });
+addFormats.default(ajv);
+// What an IRI reference never holds (RFC 3987); the rest is left to whoever resolves it.
+ajv.addFormat("iri-reference", /^[^\s<>"{}|\\^`]*$/);
+ajv.addFormat("idn-email", /^\S+@\S+$/);
+for (const name of ["spdx", "jsf-0.82"])
+  ajv.addSchema(schema(name), `http://cyclonedx.org/schema/${name}.SNAPSHOT.schema.json`);
+const validate = ajv.compile(schema("bom-1.6"));
+
+function problemsOf(document: unknown): string[] {
+  validate(document);
+  return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
+}
+
+const { training: _, trainingSet: __, charter: ___, ...bare } = aRecord;
+const imported: VersionRecord = {
+  ...bare,
+  packages: [],
+  evaluations: [],
+  promotions: [],
+  attestations: [],
+  version: { ...aRecord.version, stages: [], lineage: { origin: "imported", source: "churn.onnx" } },
+};
+const research: VersionRecord = { ...aRecord, trainingSet: { ...aTrainingSet, dataClass: "research" } };
+
+test.each([
+  ["a trained version", aRecord],
+  ["an imported one", imported],
+  ["one of research data", research],
+])("the bill of %s is valid by the official schema of CycloneDX 1.6", (_name, record) => {
+  expect(problemsOf(modelBom(record))).toEqual([]);
+});
+
+test("the schema finds a member that it does not know, a metric that is no text and a reference with a blank", () => {
+  const bom = JSON.stringify(modelBom(aRecord));
+  expect(problemsOf(JSON.parse(bom.replace('"modelCard"', '"modelcard"')))).not.toEqual([]);
+  expect(problemsOf(JSON.parse(bom.replace('"value":"0.71"', '"value":0.71')))).not.toEqual([]);
+  expect(problemsOf(JSON.parse(bom.replace('"url":"urn:portolan:', '"url":"a b')))).not.toEqual([]);
+});
+
+test("the model, its data, its program and each pinned package are components, by digest", () => {
+  const bom = modelBom(aRecord) as {
+    metadata: { component: object };
+    components: Record<string, unknown>[];
+    dependencies: { ref: string; dependsOn?: string[] }[];
+  };
+  expect(bom.metadata.component).toMatchObject({
+    type: "machine-learning-model",
+    name: "flight-delays",
+    hashes: [{ alg: "SHA-256", content: "a".repeat(64) }],
+    modelCard: {
+      modelParameters: { task: "binary_classification", datasets: [{ ref: "training-set" }] },
+      quantitativeAnalysis: {
+        performanceMetrics: [
+          { type: "roc_auc", value: "0.71", confidenceInterval: { lowerBound: "0.69", upperBound: "0.73" } },
+          { type: "log_loss", value: "0.5" },
+        ],
+      },
+    },
+  });
+  expect(bom.components.map((one) => one["bom-ref"])).toEqual([
+    "training-set",
+    "dataset",
+    "feature-view:routes@3",
+    "trainer",
+    "environment-lock",
+    "python",
+    "pkg:pypi/numpy@2.4.6",
+    'pkg:pypi/typing-extensions@4.16.0%2Blocal#python_version < "3.13"',
+  ]);
+  expect(bom.components[6]).toMatchObject({
+    externalReferences: [
+      { type: "distribution", hashes: [{ content: "0a".repeat(32) }, { content: "0b".repeat(32) }] },
+    ],
+  });
+  expect(bom.dependencies[0]?.dependsOn).toHaveLength(8);
+});
+
+test("the same record is the same document, another one has another serial number", () => {
+  expect(modelBom(aRecord)).toEqual(modelBom(aRecord));
+  const other = { ...aRecord, version: { ...aRecord.version, artifact: aDigest("9") } };
+  expect(modelBom(other)["serialNumber"]).not.toBe(modelBom(aRecord)["serialNumber"]);
+});
