@@ -8,6 +8,7 @@ import { createShipper, openPredictionWriter } from "@portolan/predictions/log";
 import { TensorServer, TextServer } from "@portolan/upstream/testing";
 import { must } from "./api.ts";
 import { productionSet } from "./mutating-routes-data.ts";
+import { endOfEndpoints } from "./mutating-routes-endpoints.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
 
 const digest = `sha256:${"ab".repeat(32)}`;
@@ -209,46 +210,7 @@ export const modelRoutes: readonly MutatingRoute[] = [
       body: { environment: "dev", useCaseId: known(world, "useCase"), model: "delays", version: 1 },
     }),
   },
-  {
-    route: "POST /v1/endpoints/:name/sunset",
-    as: "ci",
-    ledger: "governed",
-    events: ["serving.endpoint.sunset_announced"],
-    request: () => ({
-      url: "/v1/endpoints/delays/sunset",
-      body: { environment: "dev", endsAt: "2199-01-01T00:00:00Z", reason: "the next one is out" },
-    }),
-  },
-  {
-    route: "POST /v1/endpoints/:name/sunset/withdrawal",
-    as: "ci",
-    ledger: "governed",
-    events: ["serving.endpoint.sunset_withdrawn"],
-    request: () => ({
-      url: "/v1/endpoints/delays/sunset/withdrawal",
-      body: { environment: "dev", reason: "still needed" },
-    }),
-  },
-  {
-    route: "POST /v1/endpoints/:name/halt",
-    as: "ci",
-    ledger: "governed",
-    events: ["serving.endpoint.halted"],
-    request: () => ({
-      url: "/v1/endpoints/delays/halt",
-      body: { environment: "dev", reason: "to be sure" },
-    }),
-  },
-  {
-    route: "POST /v1/endpoints/:name/resume",
-    as: "ada",
-    ledger: "governed",
-    events: ["serving.endpoint.resumed"],
-    request: () => ({
-      url: "/v1/endpoints/delays/resume",
-      body: { environment: "dev", reason: "all is well" },
-    }),
-  },
+  ...endOfEndpoints,
   {
     route: "POST /v1/scorings",
     as: "ci",

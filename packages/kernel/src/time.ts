@@ -83,3 +83,8 @@ export function zonedMicros(wallClock: bigint, timeZone: string): bigint {
   const zoned = local.toPlainDateTime().toZonedDateTime(timeZone, { disambiguation: "compatible" });
   return zoned.epochNanoseconds / 1000n;
 }
+
+/** As HTTP headers write a moment (RFC 9110, IMF-fixdate); what is less than a second is dropped. */
+export function formatHttpDate(instant: EpochMicros): string {
+  return new Date(instant / 1000).toUTCString();
+}

@@ -6,10 +6,11 @@ import {
   type ObjectStore,
   PortolanError,
   parseDigest,
+  type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
 import { charterMissing, heldBy } from "./add-version.ts";
-import type { ModelVersion } from "./contract.ts";
+import type { GateResult, ModelVersion } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
 import type { CharterLookup, GateEvidence } from "./ports.ts";
 import { judgePromotion, type PromotionVerdict, replacedChampion } from "./promotion.ts";
@@ -81,28 +82,49 @@ export async function promoteVersion(
       });
       return verdict;
     }
-    const number = await insertPromotion(tx.sql, {
-      organisation_id: organisationId,
-      model: request.model,
-      environment: request.to,
-      version_id: found.id,
-      promoted_by: call.actor.id,
-      promoted_at: tx.now,
+    await recordPromotion(deps, tx, found, {
+      to: request.to,
+      replaces: before ?? null,
       // Nothing is judged for dev.
-      gates: JSON.stringify(request.to === "dev" ? [] : gates),
-      charter_id: charter?.charterId ?? null,
-    });
-    await enqueueAttestation(tx, found, { environment: request.to, cause: `promotion/${number}` });
-    // The same digest moves: from now on that environment holds the bytes too.
-    await deps.artifacts.note(tx, { environment: request.to, useCaseId: found.useCaseId }, heldBy(found));
-    const after = parseDigest(found.artifact);
-    await tx.record({
-      event: "registry.version.promoted",
-      subject: found.id,
-      ...(after ? { after } : {}),
-      detail: { model: request.model, version: request.version, to: request.to, replaces: before ?? null },
+      gates: request.to === "dev" ? [] : gates,
+      charterId: charter?.charterId ?? null,
     });
     return verdict;
+  });
+}
+
+async function recordPromotion(
+  deps: Pick<PromoteDeps, "artifacts">,
+  tx: Transaction,
+  found: ModelVersion,
+  promotion: {
+    readonly to: Environment;
+    readonly replaces: string | null;
+    readonly gates: readonly GateResult[];
+    readonly charterId: string | null;
+  },
+): Promise<void> {
+  const { to, replaces, gates, charterId } = promotion;
+  const { model, version } = found;
+  const number = await insertPromotion(tx.sql, {
+    organisation_id: tx.call.actor.organisationId,
+    model,
+    environment: to,
+    version_id: found.id,
+    promoted_by: tx.call.actor.id,
+    promoted_at: tx.now,
+    gates: JSON.stringify(gates),
+    charter_id: charterId,
+  });
+  await enqueueAttestation(tx, found, { environment: to, cause: `promotion/${number}` });
+  // The same digest moves: from now on that environment holds the bytes too.
+  await deps.artifacts.note(tx, { environment: to, useCaseId: found.useCaseId }, heldBy(found));
+  const after = parseDigest(found.artifact);
+  await tx.record({
+    event: "registry.version.promoted",
+    subject: found.id,
+    ...(after ? { after } : {}),
+    detail: { model, version, to, replaces },
   });
 }
 

@@ -153,7 +153,7 @@ export function isPeoplesStop({ code }: Stop): boolean {
 }
 
 function haltedBy({ reason, halted_at, halted_by }: NonNullable<Deployed["halt"]>): Stop {
-  const at = new Date(halted_at / 1000).toISOString();
+  const at = formatInstant(asEpochMicros(halted_at));
   return { code: haltedCode, detail: `halted by ${halted_by} at ${at}: ${reason}` };
 }
 

@@ -1,4 +1,4 @@
-import type { EpochMicros } from "@portolan/kernel";
+import { asEpochMicros, type EpochMicros, formatHttpDate } from "@portolan/kernel";
 import type { Route } from "@portolan/serving/contract";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 import { notServed } from "./admit.ts";
@@ -14,7 +14,7 @@ export function sunsetHeaders(sunset: Announced): Readonly<Record<string, string
   const { announcedAt, endsAt, successor } = sunset;
   return {
     deprecation: `@${Math.floor(announcedAt / 1_000_000)}`,
-    sunset: new Date(endsAt / 1000).toUTCString(),
+    sunset: formatHttpDate(asEpochMicros(endsAt)),
     ...(successor === undefined ? {} : { link: `<${successor}>; rel="successor-version"` }),
   };
 }
