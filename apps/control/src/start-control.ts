@@ -1,34 +1,26 @@
-import { charterErrors, registerCharterRoutes } from "@portolan/charter";
-import { applyRetentionRound, dataErrors, registerDataRoutes } from "@portolan/data";
-import { databaseErrors, startJobWorker, startReconciler } from "@portolan/database";
-import { evaluationErrors, registerEvaluationRoutes } from "@portolan/evaluation";
-import { featureErrors, registerFeaturesRoutes } from "@portolan/features";
+import { registerCharterRoutes } from "@portolan/charter";
+import { applyRetentionRound, registerDataRoutes } from "@portolan/data";
+import { startJobWorker, startReconciler } from "@portolan/database";
+import { registerEvaluationRoutes } from "@portolan/evaluation";
+import { registerFeaturesRoutes } from "@portolan/features";
 import { listenForScrapes, type MetricsListener } from "@portolan/http-contract";
-import {
-  identityErrors,
-  registerAuthentication,
-  registerIdentityRoutes,
-  requireGuardedMetrics,
-  requireTls,
-} from "@portolan/identity";
-import { type Clock, isLoopback, kernelErrors, type Logger, messageOf } from "@portolan/kernel";
-import { createVerifyJob, ledgerErrors, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
-import { lineageErrors, registerLineageRoutes } from "@portolan/lineage";
-import { monitoringErrors, registerMonitoringRoutes } from "@portolan/monitoring";
-import { objectstoreErrors } from "@portolan/objectstore";
-import { onnxFormatErrors } from "@portolan/onnx-format";
-import { plannerErrors, registerPlannerRoutes } from "@portolan/planner";
-import { predictionsErrors, registerPredictionsRoutes } from "@portolan/predictions";
-import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
-import { registerScoringRoutes, scoringErrors } from "@portolan/scoring";
-import { registerServingRoutes, servingErrors } from "@portolan/serving";
-import { type MlflowRouteDeps, registerTrackingRoutes, trackingErrors } from "@portolan/tracking";
-import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
-import { upstreamErrors } from "@portolan/upstream";
+import { registerAuthentication, registerIdentityRoutes, requireGuardedMetrics, requireTls } from "@portolan/identity";
+import { type Clock, isLoopback, type Logger, messageOf } from "@portolan/kernel";
+import { createVerifyJob, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
+import { registerLineageRoutes } from "@portolan/lineage";
+import { type ObjectiveDeps, type PerformanceDeps, registerMonitoringRoutes } from "@portolan/monitoring";
+import { registerPlannerRoutes } from "@portolan/planner";
+import { registerPredictionsRoutes } from "@portolan/predictions";
+import { registerRegistryRoutes } from "@portolan/registry";
+import { registerScoringRoutes } from "@portolan/scoring";
+import { registerServingRoutes } from "@portolan/serving";
+import { type MlflowRouteDeps, registerTrackingRoutes } from "@portolan/tracking";
+import { registerTrainingRoutes } from "@portolan/training";
 import type { FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import { backupJob } from "./backup/backups.ts";
 import type { ControlSettings } from "./config.ts";
+import { errorCatalogue } from "./error-catalogue.ts";
 import { recordCharterRefusals } from "./http/charter-refusals.ts";
 import { recordDamagedObjects } from "./http/damaged-objects.ts";
 import { addDataMetrics } from "./http/data-metrics.ts";
@@ -42,6 +34,7 @@ import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { startArchiving } from "./wiring/archiving.ts";
 import { type DataWiring, wireData } from "./wiring/data.ts";
+import { type AlertWiring, wireAlerts } from "./wiring/alerts.ts";
 import { createDestinations } from "./wiring/destinations.ts";
 import { type ErasureWiring, wireErasure } from "./wiring/erasure.ts";
 import { type ExplainingWiring, wireExplaining } from "./wiring/explaining.ts";
@@ -50,6 +43,8 @@ import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
 import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
+import { wireObjectives } from "./wiring/objectives.ts";
+import { wirePerformance } from "./wiring/performance.ts";
 import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
 import { type ServingWiring, wireServing } from "./wiring/serving.ts";
 import { createRunTracking, runTokensOf, wireTracking } from "./wiring/tracking.ts";
@@ -60,36 +55,15 @@ export interface Control {
   stop(): Promise<void>;
 }
 
-/** Every error code of the product and its HTTP status. */
-export const errorCatalogue = {
-  ...kernelErrors,
-  ...identityErrors,
-  ...ledgerErrors,
-  ...charterErrors,
-  ...plannerErrors,
-  ...databaseErrors,
-  ...dataErrors,
-  ...evaluationErrors,
-  ...featureErrors,
-  ...trackingErrors,
-  ...trainingErrors,
-  ...objectstoreErrors,
-  ...lineageErrors,
-  ...monitoringErrors,
-  ...onnxFormatErrors,
-  ...predictionsErrors,
-  ...registryErrors,
-  ...scoringErrors,
-  ...upstreamErrors,
-  ...servingErrors,
-};
-
 /** All domains, wired. */
 export interface Wiring {
   readonly base: Foundation;
   readonly identity: IdentityWiring;
   readonly governance: GovernanceWiring;
   readonly monitoring: MonitoringWiring;
+  readonly performance: PerformanceDeps;
+  readonly alerting: AlertWiring;
+  readonly objectives: ObjectiveDeps;
   readonly serving: ServingWiring;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
@@ -105,6 +79,8 @@ const refreshEveryMs = 2000;
 const lookEarlyMs = 1000;
 /** The ledger's rows have their order within a second; lineage is read by people. */
 const followEveryMs = 1000;
+/** A label that arrives is judged within half a minute. */
+const watchEveryMs = 15_000;
 /** Contracts keep data for days and years. */
 const retainEveryMs = 3_600_000;
 /** How often removals of bytes that were cut off are finished. */
@@ -172,11 +148,15 @@ export async function assembleControl(
   const explaining = wireExplaining(base, identity, governance.registry, serving.predictions);
   const erasure = wireErasure(base, data.features, data.data, serving.predictions);
   const lineage = wireLineage(base, identity);
+  const performance = wirePerformance(base, identity, serving.predictions);
   const wiring: Wiring = {
     base,
     identity,
     governance,
     monitoring,
+    performance,
+    alerting: wireAlerts(base, identity, performance),
+    objectives: wireObjectives(identity, governance.charter, serving),
     serving,
     data,
     scoring,
@@ -281,6 +261,9 @@ async function registerDomainRoutes(
   {
     governance,
     monitoring,
+    performance,
+    alerting,
+    objectives,
     serving,
     data,
     scoring,
@@ -293,7 +276,7 @@ async function registerDomainRoutes(
   await registerPlannerRoutes(app, governance.planner);
   await registerRegistryRoutes(app, governance.registry);
   await registerEvaluationRoutes(app, governance.evaluation, governance.textEvaluation, explaining.explain);
-  await registerMonitoringRoutes(app, monitoring.monitoring);
+  await registerMonitoringRoutes(app, { drift: monitoring.monitoring, performance, alerts: alerting.alerts, objectives });
   await registerServingRoutes(app, serving.serving);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
@@ -315,9 +298,11 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
 }
 
 async function startBackground(
-  { base, identity, governance, monitoring, serving, data, scoring, explaining, erasure, lineage }: Wiring,
+  wiring: Wiring,
   sequencer: Sequencer,
 ): Promise<{ stop(): Promise<void> }> {
+  const { base, identity, governance, monitoring, alerting, serving, data, scoring, explaining, erasure, lineage } =
+    wiring;
   const { database, clock, log, work, jobs } = base;
   const reconciler = await startReconciler({
     database,
@@ -336,6 +321,7 @@ async function startBackground(
   const handlers = [
     ...governance.jobs,
     ...monitoring.jobs,
+    ...alerting.jobs,
     ...data.jobs,
     ...scoring.jobs,
     ...explaining.jobs,
@@ -352,6 +338,7 @@ async function startBackground(
     repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
     repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
     repeating(lookEarlyMs, () => data.early.look(), log, "features.early.look_failed"),
+    repeating(watchEveryMs, () => alerting.watch(), log, "monitoring.watch.failed"),
     repeating(retainEveryMs, () => retainData({ base, identity, data }), log, "data.retention.failed"),
     repeating(finishEveryMs, () => finishRemovals({ base, erasure }), log, "registry.removal.failed"),
   ];

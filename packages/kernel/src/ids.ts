@@ -42,6 +42,8 @@ export const idPrefixes = {
   scoring: "sco",
   notice: "ntc",
   subscription: "sub",
+  alert: "alr",
+  alertRoute: "art",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -1,0 +1,176 @@
+import type { Sql, Transaction } from "@portolan/kernel";
+import { type Selectable, sql as raw } from "kysely";
+import type { Alert, AlertSilence } from "./alert-schema.ts";
+import { type AlertTable, tables } from "./alert-tables.ts";
+
+export async function insertAlert(tx: Transaction, alert: Alert): Promise<void> {
+  await tables(tx.sql)
+    .insertInto("monitoring.alerts")
+    .values({
+      id: alert.id,
+      organisation_id: tx.call.actor.organisationId,
+      key: alert.key,
+      kind: alert.kind,
+      environment: alert.environment,
+      use_case_id: alert.useCaseId,
+      endpoint: alert.endpoint,
+      variant: alert.variant,
+      model: alert.model,
+      version: alert.version,
+      state: alert.state,
+      summary: alert.summary,
+      evidence: JSON.stringify(alert.evidence),
+      opened_at: alert.openedAt,
+      resolved_at: null,
+      resolved_because: null,
+    })
+    .execute();
+}
+
+export async function findOpenAlert(
+  sql: Sql,
+  organisationId: string,
+  key: string,
+): Promise<Alert | undefined> {
+  const row = await tables(sql)
+    .selectFrom("monitoring.alerts")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("key", "=", key)
+    .where("state", "=", "open")
+    .executeTakeFirst();
+  return row && alertOf(row);
+}
+
+export async function findAlert(sql: Sql, organisationId: string, id: string): Promise<Alert | undefined> {
+  const row = await tables(sql)
+    .selectFrom("monitoring.alerts")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return row && alertOf(row);
+}
+
+export async function resolveAlert(tx: Transaction, id: string, because: string): Promise<void> {
+  await tables(tx.sql)
+    .updateTable("monitoring.alerts")
+    .set({ state: "resolved", resolved_at: tx.now, resolved_because: because })
+    .where("id", "=", id)
+    .execute();
+}
+
+export interface AlertFilter {
+  readonly organisationId: string;
+  readonly state?: Alert["state"];
+  readonly kind?: Alert["kind"];
+  /** Only alerts that come after this one in the list: older ones. */
+  readonly after?: string;
+}
+
+/** Newest first. */
+export async function listAlerts(sql: Sql, filter: AlertFilter, limit: number): Promise<Alert[]> {
+  let query = tables(sql)
+    .selectFrom("monitoring.alerts")
+    .selectAll()
+    .where("organisation_id", "=", filter.organisationId);
+  if (filter.state !== undefined) query = query.where("state", "=", filter.state);
+  if (filter.kind !== undefined) query = query.where("kind", "=", filter.kind);
+  if (filter.after !== undefined) {
+    const { organisationId, after } = filter;
+    query = query.where((eb) =>
+      eb(
+        eb.refTuple("opened_at", "id"),
+        "<",
+        eb
+          .selectFrom("monitoring.alerts as last")
+          .select(["last.opened_at", "last.id"])
+          .where("last.organisation_id", "=", organisationId)
+          .where("last.id", "=", after)
+          .$asTuple("opened_at", "id"),
+      ),
+    );
+  }
+  const rows = await query.orderBy("opened_at", "desc").orderBy("id", "desc").limit(limit).execute();
+  return rows.map(alertOf);
+}
+
+function alertOf(row: Selectable<AlertTable>): Alert {
+  return {
+    id: row.id,
+    key: row.key,
+    kind: row.kind,
+    environment: row.environment,
+    useCaseId: row.use_case_id,
+    endpoint: row.endpoint,
+    variant: row.variant,
+    model: row.model,
+    version: row.version,
+    state: row.state,
+    summary: row.summary,
+    evidence: row.evidence,
+    openedAt: row.opened_at,
+    resolvedAt: row.resolved_at,
+    resolvedBecause: row.resolved_because,
+  };
+}
+
+/** The silence of a key that is not over. */
+export async function findSilence(
+  sql: Sql,
+  organisationId: string,
+  key: string,
+  now: number,
+): Promise<AlertSilence | undefined> {
+  const row = await tables(sql)
+    .selectFrom("monitoring.alert_silences")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("key", "=", key)
+    .where("until_at", ">", now)
+    .executeTakeFirst();
+  return row && { until: row.until_at, reason: row.reason, by: row.silenced_by };
+}
+
+export async function putSilence(
+  tx: Transaction,
+  key: string,
+  silence: Pick<AlertSilence, "until" | "reason">,
+): Promise<void> {
+  const { organisationId, id } = tx.call.actor;
+  const values = {
+    until_at: silence.until,
+    reason: silence.reason,
+    silenced_by: id,
+    silenced_at: tx.now as number,
+  };
+  await tables(tx.sql)
+    .insertInto("monitoring.alert_silences")
+    .values({ organisation_id: organisationId, key, ...values })
+    .onConflict((conflict) => conflict.columns(["organisation_id", "key"]).doUpdateSet(values))
+    .execute();
+}
+
+/** Endpoints that have labels of predictions since then, with what tells that something of them changed. */
+export async function labelledEndpoints(
+  sql: Sql,
+  organisationId: string,
+  since: number,
+): Promise<{ readonly endpoint: string; readonly fingerprint: string }[]> {
+  return sql
+    .withTables<{
+      "predictions.labels_v1": {
+        organisation_id: string;
+        endpoint: string;
+        received_at: number;
+        reported_at: number;
+      };
+    }>()
+    .selectFrom("predictions.labels_v1")
+    .select(["endpoint", raw<string>`count(*) || ' ' || max(reported_at)`.as("fingerprint")])
+    .where("organisation_id", "=", organisationId)
+    .where("received_at", ">=", since)
+    .groupBy("endpoint")
+    .orderBy("endpoint")
+    .execute();
+}
