@@ -4,8 +4,13 @@ import { startJobWorker, startReconciler } from "@portolan/database";
 import { registerEvaluationRoutes } from "@portolan/evaluation";
 import { registerFeaturesRoutes } from "@portolan/features";
 import { listenForScrapes, type MetricsListener } from "@portolan/http-contract";
-import { registerAuthentication, registerIdentityRoutes, requireGuardedMetrics, requireTls } from "@portolan/identity";
-import { type Clock, isLoopback, type Logger, messageOf } from "@portolan/kernel";
+import {
+  registerAuthentication,
+  registerIdentityRoutes,
+  requireGuardedMetrics,
+  requireTls,
+} from "@portolan/identity";
+import { type Clock, isLoopback, type JobHandler, type Logger, messageOf } from "@portolan/kernel";
 import { createVerifyJob, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
 import { registerLineageRoutes } from "@portolan/lineage";
 import { type ObjectiveDeps, type PerformanceDeps, registerMonitoringRoutes } from "@portolan/monitoring";
@@ -32,9 +37,9 @@ import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
+import { type AlertWiring, wireAlerts } from "./wiring/alerts.ts";
 import { startArchiving } from "./wiring/archiving.ts";
 import { type DataWiring, wireData } from "./wiring/data.ts";
-import { type AlertWiring, wireAlerts } from "./wiring/alerts.ts";
 import { createDestinations } from "./wiring/destinations.ts";
 import { type ErasureWiring, wireErasure } from "./wiring/erasure.ts";
 import { type ExplainingWiring, wireExplaining } from "./wiring/explaining.ts";
@@ -276,7 +281,12 @@ async function registerDomainRoutes(
   await registerPlannerRoutes(app, governance.planner);
   await registerRegistryRoutes(app, governance.registry);
   await registerEvaluationRoutes(app, governance.evaluation, governance.textEvaluation, explaining.explain);
-  await registerMonitoringRoutes(app, { drift: monitoring.monitoring, performance, alerts: alerting.alerts, objectives });
+  await registerMonitoringRoutes(app, {
+    drift: monitoring.monitoring,
+    performance,
+    alerts: alerting.alerts,
+    objectives,
+  });
   await registerServingRoutes(app, serving.serving);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
@@ -297,12 +307,8 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
   };
 }
 
-async function startBackground(
-  wiring: Wiring,
-  sequencer: Sequencer,
-): Promise<{ stop(): Promise<void> }> {
-  const { base, identity, governance, monitoring, alerting, serving, data, scoring, explaining, erasure, lineage } =
-    wiring;
+async function startBackground(wiring: Wiring, sequencer: Sequencer): Promise<{ stop(): Promise<void> }> {
+  const { base, identity, serving, data, erasure, lineage } = wiring;
   const { database, clock, log, work, jobs } = base;
   const reconciler = await startReconciler({
     database,
@@ -319,29 +325,13 @@ async function startBackground(
     log,
   );
   const handlers = [
-    ...governance.jobs,
-    ...monitoring.jobs,
-    ...alerting.jobs,
-    ...data.jobs,
-    ...scoring.jobs,
-    ...explaining.jobs,
-    ...erasure.jobs,
-    createVerifyJob(ledgerDeps(base, identity)),
+    ...jobsOf(wiring),
     archiving.pausing(backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() })),
   ];
   const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
   const subscriptions = await data.runSubscriptions();
   await lineage.retell();
-  // Side by side: a provider that does not answer must not keep a revocation from its gateways.
-  const refreshing = [
-    repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
-    repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
-    repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
-    repeating(lookEarlyMs, () => data.early.look(), log, "features.early.look_failed"),
-    repeating(watchEveryMs, () => alerting.watch(), log, "monitoring.watch.failed"),
-    repeating(retainEveryMs, () => retainData({ base, identity, data }), log, "data.retention.failed"),
-    repeating(finishEveryMs, () => finishRemovals({ base, erasure }), log, "registry.removal.failed"),
-  ];
+  const refreshing = startRefreshing(wiring);
   return {
     stop: async () => {
       for (const one of refreshing) clearInterval(one);
@@ -351,6 +341,27 @@ async function startBackground(
       await reconciler.stop();
     },
   };
+}
+
+function jobsOf(wiring: Wiring): JobHandler[] {
+  const { governance, monitoring, alerting, data, scoring, explaining, erasure } = wiring;
+  const domains = [governance, monitoring, alerting, data, scoring, explaining, erasure];
+  return [...domains.flatMap(({ jobs }) => jobs), createVerifyJob(ledgerDeps(wiring.base, wiring.identity))];
+}
+
+/** Side by side: a provider that does not answer must not keep a revocation from its gateways. */
+function startRefreshing(wiring: Wiring): NodeJS.Timeout[] {
+  const { base, identity, serving, lineage, data, alerting } = wiring;
+  const { log } = base;
+  return [
+    repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
+    repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
+    repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
+    repeating(lookEarlyMs, () => data.early.look(), log, "features.early.look_failed"),
+    repeating(watchEveryMs, () => alerting.watch(), log, "monitoring.watch.failed"),
+    repeating(retainEveryMs, () => retainData(wiring), log, "data.retention.failed"),
+    repeating(finishEveryMs, () => finishRemovals(wiring), log, "registry.removal.failed"),
+  ];
 }
 
 async function retainData({

@@ -120,7 +120,9 @@ describe("with control away, from disk alone", () => {
       'portolan_gateway_requests_total{endpoint="score",environment="dev",status="200",reason="ok"} 1',
     );
     // What rules for objectives weigh by.
-    const edges = metrics.matchAll(/request_seconds_bucket{endpoint="score",environment="dev",le="([\d.]+)"}/g);
+    const edges = metrics.matchAll(
+      /request_seconds_bucket{endpoint="score",environment="dev",le="([\d.]+)"}/g,
+    );
     expect([...edges].map(([, edge]) => Number(edge) * 1_000_000)).toEqual([...bucketEdgeMicros]);
     await until(async () =>
       /^portolan_gateway_event_loop_delay_seconds \d/m.test(await (await gateway.get("/metrics")).text()),

@@ -1,25 +1,24 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { asEpochMicros, type CallContext, newId, systemClock } from "@portolan/kernel";
+import { asEpochMicros, type CallContext, type Clock, newId, systemClock } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
-import { createPredictionsDeps, type PredictionContext, type PredictionsDeps } from "@portolan/predictions";
+import {
+  createPredictionsDeps,
+  type PredictionContext,
+  type PredictionsDeps,
+  predictionsMigrations,
+  readColumn,
+} from "@portolan/predictions";
 import { createShipper, openPredictionWriter } from "@portolan/predictions/log";
 import {
   aCall,
-  type FakeClock,
   openTestDatabase,
   type TestDatabase,
   testAuthorizer,
   testOrganisation,
 } from "@portolan/testkit";
-import { predictionsMigrations } from "@portolan/predictions";
-import {
-  monitoringMigrations,
-  type PerformanceBounds,
-  type PerformanceDeps,
-} from "../src/index.ts";
-import { readColumn } from "@portolan/predictions";
+import { monitoringMigrations, type PerformanceBounds, type PerformanceDeps } from "../src/index.ts";
 
 /** A database with what a gateway delivers and what applications report, as control has it. */
 export interface AnsweredWorld extends AsyncDisposable {
@@ -31,7 +30,7 @@ export interface AnsweredWorld extends AsyncDisposable {
   gateway(): CallContext;
 }
 
-export async function openAnsweredWorld(clock: FakeClock, bounds: PerformanceBounds): Promise<AnsweredWorld> {
+export async function openAnsweredWorld(clock: Clock, bounds: PerformanceBounds): Promise<AnsweredWorld> {
   const db = await openTestDatabase({
     migrations: [predictionsMigrations, { ...monitoringMigrations, after: [] }],
     clock,

@@ -1,10 +1,16 @@
-import { type Outcome, acceptBlocks, erasePredictions, reportOutcomes } from "@portolan/predictions";
+import { acceptBlocks, erasePredictions, type Outcome, reportOutcomes } from "@portolan/predictions";
 import { aCall, fakeClock } from "@portolan/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readPerformance } from "../src/index.ts";
 import type { PerformanceBound, PerformanceReport } from "../src/performance/performance-schema.ts";
-import { type AnsweredWorld, type Answer, type Delivery, deliveryOf, openAnsweredWorld } from "./answered-predictions.ts";
+import {
+  type Answer,
+  type AnsweredWorld,
+  type Delivery,
+  deliveryOf,
+  openAnsweredWorld,
+} from "./answered-predictions.ts";
 
 const hour = 3_600_000_000;
 const day = 24 * hour;
@@ -22,6 +28,8 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 
 async function accept({ blocks }: Delivery): Promise<void> {
+  // Blocks are anchored once a second.
+  clock.advance(1_000_000);
   for (const block of blocks)
     expect(await acceptBlocks(world.predictions, world.gateway(), block)).toMatchObject({ kind: "accepted" });
 }
@@ -57,14 +65,28 @@ test("a window has metrics with intervals, its maturity and a verdict; failed re
   expect(others).toEqual([]);
   expect(series).toMatchObject({ variant: "champion", model: "delays", version: "7", bound: floor });
   const [first, second] = series?.windows ?? [];
-  expect(first).toMatchObject({ start, end: start + day, predictions: 100, labels: 90, maturity: 0.9, unreadable: 0 });
+  expect(first).toMatchObject({
+    start,
+    end: start + day,
+    predictions: 100,
+    labels: 90,
+    maturity: 0.9,
+    unreadable: 0,
+  });
   const accuracy = first?.metrics.find(({ metric }) => metric === "accuracy");
   // Wilson's interval of 60 of 90.
   expect(accuracy).toMatchObject({ value: 60 / 90, cases: 90 });
   expect(accuracy?.low).toBeCloseTo(0.5642, 3);
   expect(accuracy?.high).toBeCloseTo(0.7558, 3);
   expect(first?.metrics.map(({ metric }) => metric)).toEqual([
-    "roc_auc", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "brier_score", "log_loss",
+    "roc_auc",
+    "accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "brier_score",
+    "log_loss",
   ]);
   expect(first?.verdict).toBe("unclear");
   expect(second).toMatchObject({ predictions: 1, labels: 0, maturity: 0, metrics: [], verdict: "too_few" });
@@ -72,7 +94,10 @@ test("a window has metrics with intervals, its maturity and a verdict; failed re
 
 test("a mature window below the floor misses it; the same figures with labels of too few do not judge", async () => {
   const cases = answersOf(200, 110, start);
-  const delivery = await deliveryOf(cases.map(({ answer }) => answer), { endpoint: "bad" });
+  const delivery = await deliveryOf(
+    cases.map(({ answer }) => answer),
+    { endpoint: "bad" },
+  );
   await accept(delivery);
   const labels = cases.map(({ isPositive }, at) => label(delivery.ids[at] ?? "", isPositive));
   await report(labels.slice(0, 150));
@@ -89,7 +114,10 @@ test("segments by a feature hold together, and what has no value is one of its o
   const bad = answersOf(60, 24, start + 1_000_000, { features: { plan: "pay" } });
   const bare = answersOf(5, 5, start + 2_000_000);
   const cases = [...good, ...bad, ...bare];
-  const delivery = await deliveryOf(cases.map(({ answer }) => answer), { endpoint: "segments" });
+  const delivery = await deliveryOf(
+    cases.map(({ answer }) => answer),
+    { endpoint: "segments" },
+  );
   await accept(delivery);
   await report(cases.map(({ isPositive }, at) => label(delivery.ids[at] ?? "", isPositive)));
   const query = { endpoint: "segments", from: start, by: "plan" };
@@ -103,7 +131,10 @@ test("segments by a feature hold together, and what has no value is one of its o
 
 test("an erased prediction takes its label along, and who may not read outcomes sees none", async () => {
   const cases = answersOf(40, 40, start);
-  const delivery = await deliveryOf(cases.map(({ answer }) => answer), { endpoint: "erased" });
+  const delivery = await deliveryOf(
+    cases.map(({ answer }) => answer),
+    { endpoint: "erased" },
+  );
   await accept(delivery);
   await report(cases.map(({ isPositive }, at) => label(delivery.ids[at] ?? "", isPositive)));
   const [gone = ""] = delivery.ids;
@@ -156,10 +187,15 @@ function recomputed(answers: readonly Answer[], labels: ReadonlyMap<number, bool
 function figuresOf({ series }: PerformanceReport, from: number) {
   const window = series[0]?.windows.find(({ start: at }) => at === from);
   const value = (name: string) => window?.metrics.find(({ metric }) => metric === name)?.value;
-  return { predictions: window?.predictions, labels: window?.labels, accuracy: value("accuracy"), auc: value("roc_auc") };
+  return {
+    predictions: window?.predictions,
+    labels: window?.labels,
+    accuracy: value("accuracy"),
+    auc: value("roc_auc"),
+  };
 }
 
-const predictions = 160;
+const predictions = 120;
 const history = fc.array(fc.option(fc.boolean(), { nil: undefined, freq: 4 }), { maxLength: 3 });
 const scenario = fc.record({
   histories: fc.array(history, { minLength: predictions, maxLength: predictions }),
@@ -171,7 +207,9 @@ const scenario = fc.record({
 /** All reports, every third of them twice, in an order that the seed decides, in eight batches. */
 function batchesOf(histories: readonly (readonly (boolean | undefined)[])[], seed: number): Told[][] {
   const all = histories.flatMap((values, prediction) =>
-    values.map((value, at): Told => ({ prediction, revision: at + 1, ...(value === undefined ? {} : { value }) })),
+    values.map(
+      (value, at): Told => ({ prediction, revision: at + 1, ...(value === undefined ? {} : { value }) }),
+    ),
   );
   let state = seed + 1;
   const next = () => {
@@ -200,7 +238,9 @@ let run = 0;
 test("labels that come late, twice, corrected and retracted, in any order, give the figures of a batch recomputation, now and as of any time", async () => {
   const check = async ({ histories, scores, seed, arrivals }: Scenario) => {
     const endpoint = `any-order-${run++}`;
-    const answers = scores.map((score, at): Answer => ({ at: start + (at % 2) * day + at * 1000, score: score / 20 }));
+    const answers = scores.map(
+      (score, at): Answer => ({ at: start + (at % 4 === 0 ? day : 0) + at * 1000, score: score / 20 }),
+    );
     const half = predictions / 2;
     const deliveries = [
       await deliveryOf(answers.slice(0, half), { endpoint }),
@@ -237,5 +277,5 @@ test("labels that come late, twice, corrected and retracted, in any order, give 
       }
     }
   };
-  await fc.assert(fc.asyncProperty(scenario, check), { numRuns: 8 });
+  await fc.assert(fc.asyncProperty(scenario, check), { numRuns: 5 });
 }, 120_000);

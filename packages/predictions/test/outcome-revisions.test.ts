@@ -60,7 +60,11 @@ test("the highest revision counts, in whatever order they come; under one revisi
   const { ids, deliver } = await logged([0, 1, 2].map((n) => aRecord(aContext(), n)));
   const [late = "", corrected = "", withdrawn = ""] = ids;
   // Two labels come before their prediction, the newer one first.
-  expect(await report([told(late, 2, 5), told(late, 1, 4)])).toEqual({ stored: 2, duplicates: 0, conflicts: [] });
+  expect(await report([told(late, 2, 5), told(late, 1, 4)])).toEqual({
+    stored: 2,
+    duplicates: 0,
+    conflicts: [],
+  });
   await deliver();
   await report([told(corrected, 1, 1), told(withdrawn, 1, 1)]);
   expect(await counting(ids)).toEqual([5, 1, 1]);

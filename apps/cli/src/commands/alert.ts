@@ -1,4 +1,12 @@
-import { addMicros, asEpochMicros, formatInstant, PortolanError, parseDurationMs, parseInstant, systemClock } from "@portolan/kernel";
+import {
+  addMicros,
+  asEpochMicros,
+  formatInstant,
+  PortolanError,
+  parseDurationMs,
+  parseInstant,
+  systemClock,
+} from "@portolan/kernel";
 import type { AlertRoute, AlertView } from "@portolan/monitoring/contract";
 import type { Command } from "commander";
 import { connect } from "../context.ts";
@@ -78,7 +86,10 @@ function registerSilence(alert: Command, contextOf: ContextOf): void {
     .option("--for <duration>", "e.g. 30min, 4h, 7d; up to 90d")
     .option("--until <instant>", "RFC 3339, in place of --for")
     .requiredOption("--reason <text>", "goes on the ledger")
-    .addHelpText("after", '\nExample:\n  portolan alert silence alr_… --for 4h --reason "the labels of Monday are wrong"')
+    .addHelpText(
+      "after",
+      '\nExample:\n  portolan alert silence alr_… --for 4h --reason "the labels of Monday are wrong"',
+    )
     .action(async (id: string, options: SilenceOptions, command: Command) => {
       const context = contextOf(command);
       const body = { until: untilOf(options), reason: options.reason };
@@ -112,13 +123,15 @@ function registerRoutes(alert: Command, contextOf: ContextOf): void {
     .requiredOption("--environment <name>", "where the endpoints are")
     .option("--use-case <id>", "only those of this use case (uc_…)")
     .addHelpText("after", "\nExample:\n  portolan alert route add oncall --environment production")
-    .action(async (destination: string, options: { environment: string; useCase?: string }, command: Command) => {
-      const context = contextOf(command);
-      const { environment, useCase } = options;
-      const body = { destination, environment, ...(useCase === undefined ? {} : { useCaseId: useCase }) };
-      const added = await (await connect(context)).json<AlertRoute>({ path: "/v1/alert-routes", body });
-      context.output.result(added, `${added.id}: alerts of ${environment} go to ${destination}`);
-    });
+    .action(
+      async (destination: string, options: { environment: string; useCase?: string }, command: Command) => {
+        const context = contextOf(command);
+        const { environment, useCase } = options;
+        const body = { destination, environment, ...(useCase === undefined ? {} : { useCaseId: useCase }) };
+        const added = await (await connect(context)).json<AlertRoute>({ path: "/v1/alert-routes", body });
+        context.output.result(added, `${added.id}: alerts of ${environment} go to ${destination}`);
+      },
+    );
   route
     .command("list")
     .description("Where alerts go")

@@ -2,8 +2,8 @@ import { PortolanError, parseInstant } from "@portolan/kernel";
 import type { PerformanceReport } from "@portolan/monitoring/contract";
 import type { Command } from "commander";
 import { connect } from "../context.ts";
-import type { CliErrorCode } from "../errors.ts";
 import { type StretchOptions, stretchQuery } from "../drift/stretch.ts";
+import type { CliErrorCode } from "../errors.ts";
 import { performanceText } from "../performance/report-text.ts";
 import type { ContextOf } from "../program.ts";
 

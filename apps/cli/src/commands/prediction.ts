@@ -55,7 +55,10 @@ function registerOutcome(program: Command, contextOf: ContextOf): void {
     .command("outcome <predictionId> [value]")
     .description("Report what really happened after a prediction; the same report again changes nothing")
     .option("--at <instant>", "when it was observed (RFC 3339)")
-    .option("--revision <number>", "2 or higher corrects what was reported before: the highest revision counts")
+    .option(
+      "--revision <number>",
+      "2 or higher corrects what was reported before: the highest revision counts",
+    )
     .option("--retract", "withdraw what was reported before; needs --revision and no value")
     .addHelpText(
       "after",
@@ -65,26 +68,32 @@ Examples:
   portolan outcome prd_… false --revision 2
   portolan outcome prd_… --retract --revision 3`,
     )
-    .action(async (predictionId: string, value: string | undefined, options: OutcomeOptions, command: Command) => {
-      const context = contextOf(command);
-      const outcome = { predictionId, ...reportedOutcome(value, options) };
-      const report = await (await connect(context)).json<{ stored: number; conflicts: readonly string[] }>({
-        path: "/v1/outcomes",
-        body: { outcomes: [outcome] },
-      });
-      if (report.conflicts.length > 0) process.exitCode = 1;
-      context.output.result(
-        report,
-        report.conflicts.length > 0
-          ? "refused: another outcome is on the record; correct it with a higher --revision"
-          : "recorded",
-      );
-    });
+    .action(
+      async (predictionId: string, value: string | undefined, options: OutcomeOptions, command: Command) => {
+        const context = contextOf(command);
+        const outcome = { predictionId, ...reportedOutcome(value, options) };
+        const report = await (await connect(context)).json<{ stored: number; conflicts: readonly string[] }>({
+          path: "/v1/outcomes",
+          body: { outcomes: [outcome] },
+        });
+        if (report.conflicts.length > 0) process.exitCode = 1;
+        context.output.result(
+          report,
+          report.conflicts.length > 0
+            ? "refused: another outcome is on the record; correct it with a higher --revision"
+            : "recorded",
+        );
+      },
+    );
 }
 
 /** @throws PortolanError `cli.bad_usage` for neither a value nor a retraction, for both, and for what is no revision */
-function reportedOutcome(value: string | undefined, { at, revision, retract = false }: OutcomeOptions): object {
-  const bad = (detail: string, mend: string) => new PortolanError<CliErrorCode>("cli.bad_usage", { detail, mend });
+function reportedOutcome(
+  value: string | undefined,
+  { at, revision, retract = false }: OutcomeOptions,
+): object {
+  const bad = (detail: string, mend: string) =>
+    new PortolanError<CliErrorCode>("cli.bad_usage", { detail, mend });
   if (retract === (value !== undefined))
     throw bad("an outcome has a value, or --retract", "Name what happened, or withdraw it, not both.");
   if (retract && revision === undefined)

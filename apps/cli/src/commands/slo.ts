@@ -32,13 +32,17 @@ export function registerSloCommands(program: Command, contextOf: ContextOf): voi
     .addHelpText("after", "\nExample:\n  portolan slo show churn --environment production")
     .action(async (endpoint: string, options: SloOptions, command: Command) => {
       const context = contextOf(command);
-      const found = await (await connect(context)).json<EndpointObjectives>({ path: pathOf(endpoint, options) });
+      const found = await (await connect(context)).json<EndpointObjectives>({
+        path: pathOf(endpoint, options),
+      });
       const rows = found.objectives.map((one) => [one.name, one.target, one.description, one.wantedBy]);
       context.output.result(found, table(["objective", "target", "good is", "wanted by"], rows));
     });
   slo
     .command("export <endpoint>")
-    .description("Objectives as OpenSLO v1, or as recording rules and burn-rate alerts of Prometheus, in YAML")
+    .description(
+      "Objectives as OpenSLO v1, or as recording rules and burn-rate alerts of Prometheus, in YAML",
+    )
     .requiredOption("--environment <name>", "where the endpoint is")
     .option("--format <format>", "openslo or prometheus", "prometheus")
     .option(
@@ -53,8 +57,11 @@ export function registerSloCommands(program: Command, contextOf: ContextOf): voi
     .action(async (endpoint: string, options: ExportOptions, command: Command) => {
       const context = contextOf(command);
       const { format, histograms } = understood(options);
-      const found = await (await connect(context)).json<EndpointObjectives>({ path: pathOf(endpoint, options) });
-      const documents = format === "openslo" ? openSlo(found, histograms) : [prometheusRules(found, histograms)];
+      const found = await (await connect(context)).json<EndpointObjectives>({
+        path: pathOf(endpoint, options),
+      });
+      const documents =
+        format === "openslo" ? openSlo(found, histograms) : [prometheusRules(found, histograms)];
       if (context.output.isJson) context.output.result(format === "openslo" ? documents : documents[0], "");
       else context.output.raw(yamlOf(documents));
     });
@@ -62,9 +69,7 @@ export function registerSloCommands(program: Command, contextOf: ContextOf): voi
 
 /** Several documents are separated as YAML does; no anchors, and no line is folded. */
 export function yamlOf(documents: readonly object[]): string {
-  return documents
-    .map((one) => stringify(one, { lineWidth: 0, aliasDuplicateObjects: false }))
-    .join("---\n");
+  return documents.map((one) => stringify(one, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
 }
 
 function pathOf(endpoint: string, { environment }: SloOptions): string {
@@ -76,7 +81,8 @@ function understood({ format, histograms }: ExportOptions): {
   readonly format: "openslo" | "prometheus";
   readonly histograms: HistogramKind;
 } {
-  const bad = (detail: string, mend: string) => new PortolanError<CliErrorCode>("cli.bad_usage", { detail, mend });
+  const bad = (detail: string, mend: string) =>
+    new PortolanError<CliErrorCode>("cli.bad_usage", { detail, mend });
   if (format !== "openslo" && format !== "prometheus")
     throw bad(`there is no format ${format}`, "Write --format openslo or --format prometheus.");
   if (histograms !== "classic" && histograms !== "native")

@@ -32,7 +32,8 @@ export function createAlertSender({ folder, clock, log }: AlertSenderOptions): A
         return "taken";
       } catch (error) {
         // Why is the operator's to know; who routes alerts reads that it failed.
-        const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : undefined;
+        const cause =
+          error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : undefined;
         log.warn({ destination: name, error: messageOf(error), cause }, "monitoring.alert.undelivered");
         throw error;
       } finally {
@@ -54,7 +55,8 @@ async function sendTo(
     ...(routingKey ? { routingKey: routingKey.reveal() } : {}),
   });
   const body = JSON.stringify(message.body);
-  const headers = format === "webhook" ? webhookHeaders(messageId(alert), body, clock, destination.secret) : {};
+  const headers =
+    format === "webhook" ? webhookHeaders(messageId(alert), body, clock, destination.secret) : {};
   const status = await post(destination, message, body, headers).catch((cause: unknown) => {
     throw undeliverable(name, "it did not answer", cause);
   });

@@ -42,7 +42,8 @@ export function wireAlerts(
       for (const organisationId of await directory.organisations()) {
         const call = callFor(organisationId);
         const { opened, resolved } = await watch.round(call);
-        if (opened + resolved > 0) log.info({ organisationId, opened, resolved }, "monitoring.alerts.changed");
+        if (opened + resolved > 0)
+          log.info({ organisationId, opened, resolved }, "monitoring.alerts.changed");
         await repeatDeliveries({ work, clock }, call);
       }
       if (clock.now() - driftAt < driftMicros) return;

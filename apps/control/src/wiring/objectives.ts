@@ -23,8 +23,7 @@ export function wireObjectives(
           environment,
           ...(useCaseId === undefined ? {} : { useCaseId }),
         });
-        const allow = (route: Route) =>
-          authorizer.require(call, "serving:read", resource(route.useCaseId));
+        const allow = (route: Route) => authorizer.require(call, "serving:read", resource(route.useCaseId));
         const route = await findServedRoute(serving, call, environment, endpoint, allow);
         if (!route) {
           await authorizer.require(call, "serving:read", resource());

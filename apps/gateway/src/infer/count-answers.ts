@@ -50,7 +50,10 @@ function countFeatures(metrics: Metrics, active: ActiveRoute, isMissing: boolean
   counters[isMissing ? "missing" : "fresh"].value++;
 }
 
-function featureCounters(metrics: Metrics, { route: { endpoint, environment } }: ActiveRoute): FeatureCounters {
+function featureCounters(
+  metrics: Metrics,
+  { route: { endpoint, environment } }: ActiveRoute,
+): FeatureCounters {
   const counter = (features: string): Counter =>
     metrics.counter(
       "portolan_gateway_feature_answers_total",

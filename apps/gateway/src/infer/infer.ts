@@ -9,8 +9,8 @@ import { type Admission, type AdmissionDeps, admit, chosenVersion, takeTurn } fr
 import { findRoute, readPurpose } from "./admit.ts";
 import { type Asked, answerByChain, type ChainAnswer } from "./answer-chain.ts";
 import { setAnswerHeaders } from "./answer-headers.ts";
-import { countAnswer } from "./count-answers.ts";
 import { type ConcludeDeps, conclude } from "./conclude.ts";
+import { countAnswer } from "./count-answers.ts";
 import { countForDrift } from "./count-for-drift.ts";
 import { featuresParameter } from "./features-used.ts";
 import type { InferCall } from "./infer-call.ts";

@@ -4,16 +4,16 @@ import { alertMessage, messageId } from "./alert-message.ts";
 import type { Alert } from "./alert-schema.ts";
 
 const closed = { additionalProperties: false } as const;
-const Labels = Type.Record(Type.String({ pattern: "^[a-zA-Z_][a-zA-Z0-9_]*$" }), Type.String({ minLength: 1 }));
+const Labels = Type.Record(
+  Type.String({ pattern: "^[a-zA-Z_][a-zA-Z0-9_]*$" }),
+  Type.String({ minLength: 1 }),
+);
 const Instant = Type.String({ pattern: "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$" });
 
 /** `postableAlerts` of Alertmanager's `api/v2/openapi.yaml`. */
 const Alertmanager = Compile(
   Type.Array(
-    Type.Object(
-      { labels: Labels, annotations: Labels, startsAt: Instant, endsAt: Instant },
-      closed,
-    ),
+    Type.Object({ labels: Labels, annotations: Labels, startsAt: Instant, endsAt: Instant }, closed),
   ),
 );
 const PagerDutyPayload = Type.Object(
@@ -61,7 +61,10 @@ const Slack = Compile(
       blocks: Type.Array(
         Type.Union([
           Type.Object({ type: Type.Literal("section"), text: Mrkdwn }, closed),
-          Type.Object({ type: Type.Literal("context"), elements: Type.Array(Mrkdwn, { maxItems: 10 }) }, closed),
+          Type.Object(
+            { type: Type.Literal("context"), elements: Type.Array(Mrkdwn, { maxItems: 10 }) },
+            closed,
+          ),
         ]),
         { maxItems: 50 },
       ),
@@ -100,7 +103,12 @@ const open: Alert = {
   resolvedAt: null,
   resolvedBecause: null,
 };
-const resolved: Alert = { ...open, state: "resolved", resolvedAt: open.openedAt + 60_000_000, resolvedBecause: "fine" };
+const resolved: Alert = {
+  ...open,
+  state: "resolved",
+  resolvedAt: open.openedAt + 60_000_000,
+  resolvedBecause: "fine",
+};
 const bare: Alert = { ...open, useCaseId: null, model: "", version: "", summary: "x".repeat(5000) };
 const options = { now: open.openedAt, routingKey: "key" };
 
@@ -114,7 +122,11 @@ test.each([open, resolved, bare])("each body has the published shape of its rece
 
 test("opening and resolution go to one incident, and their webhooks are told apart", () => {
   const keyOf = (alert: Alert) => alertMessage("pagerduty", alert, options).body;
-  expect(keyOf(open)).toMatchObject({ event_action: "trigger", dedup_key: "alr_1", payload: { severity: "critical" } });
+  expect(keyOf(open)).toMatchObject({
+    event_action: "trigger",
+    dedup_key: "alr_1",
+    payload: { severity: "critical" },
+  });
   expect(keyOf(resolved)).toMatchObject({ event_action: "resolve", dedup_key: "alr_1" });
   expect(messageId(open)).not.toBe(messageId(resolved));
   const [one, other] = [open, resolved].map((alert) => alertMessage("alertmanager", alert, options).body);

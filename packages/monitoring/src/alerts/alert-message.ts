@@ -29,7 +29,11 @@ export function needsRepeats(format: AlertFormat): boolean {
 export function alertMessage(format: AlertFormat, alert: Alert, options: MessageOptions): AlertMessage {
   switch (format) {
     case "webhook":
-      return { contentType: "application/cloudevents+json; charset=utf-8", path: "", body: cloudEvent(alert) };
+      return {
+        contentType: "application/cloudevents+json; charset=utf-8",
+        path: "",
+        body: cloudEvent(alert),
+      };
     case "alertmanager":
       return {
         contentType: "application/json",

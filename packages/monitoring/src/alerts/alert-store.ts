@@ -1,5 +1,5 @@
 import type { Sql, Transaction } from "@portolan/kernel";
-import { type Selectable, sql as raw } from "kysely";
+import { sql as raw, type Selectable } from "kysely";
 import type { Alert, AlertSilence } from "./alert-schema.ts";
 import { type AlertTable, tables } from "./alert-tables.ts";
 

@@ -12,7 +12,13 @@ import {
 } from "@portolan/kernel";
 import type { Alert, AlertRoute } from "./alert-schema.ts";
 import { findAlert, findSilence } from "./alert-store.ts";
-import { type DeliveryState, findDelivery, findRoute, putDelivery, staleDeliveries } from "./delivery-store.ts";
+import {
+  type DeliveryState,
+  findDelivery,
+  findRoute,
+  putDelivery,
+  staleDeliveries,
+} from "./delivery-store.ts";
 import { alertQueue, tellRoute } from "./settle-alert.ts";
 
 /** Where and for whom an alert is sent. */

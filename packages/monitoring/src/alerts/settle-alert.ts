@@ -10,7 +10,10 @@ export const alertQueue = "monitoring.alert";
  * Opens or resolves the alert of a finding, with its ledger row and its deliveries, in one transaction: none is lost, none is sent for
  * nothing. What is open already stays open.
  */
-export async function settleFinding(tx: Transaction, finding: Finding): Promise<"opened" | "resolved" | "unchanged"> {
+export async function settleFinding(
+  tx: Transaction,
+  finding: Finding,
+): Promise<"opened" | "resolved" | "unchanged"> {
   const { condition, ...about } = finding;
   const open = await findOpenAlert(tx.sql, tx.call.actor.organisationId, finding.key);
   if (condition === "firing" && !open) {

@@ -11,7 +11,9 @@ import type { Finding } from "./finding.ts";
 import { performanceFinding } from "./performance-finding.ts";
 import { endAlert, settleFinding } from "./settle-alert.ts";
 
-export interface WatchDeps extends Pick<PerformanceDeps, "work" | "clock" | "bounds" | "columns"> {
+export type WatchDeps = Pick<PerformanceDeps, "work" | "clock" | "bounds" | "columns">;
+
+export interface DriftWatchDeps extends Pick<WatchDeps, "work" | "clock"> {
   readonly objects: ObjectStore;
 }
 
@@ -87,7 +89,7 @@ function findingsOf(endpoint: string, series: readonly PerformanceSeries[]): Fin
  * Judges drift of what models say, over all organisations, as control's metrics do; `callFor` makes the process's own call for one.
  */
 export async function watchDrift(
-  deps: WatchDeps,
+  deps: DriftWatchDeps,
   call: CallContext,
   callFor: (organisationId: string) => CallContext,
 ): Promise<WatchRound> {

@@ -21,7 +21,9 @@ export const Objective = Type.Object({
   name: Type.Enum([...objectiveNames]),
   description: Type.String(),
   target: Type.String({ description: "Share of good requests, an exact decimal below 1" }),
-  wantedBy: Type.String({ description: "Where in the charter it comes from, or that it is this product's own" }),
+  wantedBy: Type.String({
+    description: "Where in the charter it comes from, or that it is this product's own",
+  }),
   latencyMicros: Type.Optional(
     Type.Integer({ description: "Of `latency`: requests that take no longer are good" }),
   ),

@@ -15,7 +15,9 @@ export interface Case {
 export function saidBy(outputs: string | null): number | undefined {
   const tensors = outputs === null ? undefined : memberOf(parsed(outputs), "outputs");
   if (!Array.isArray(tensors)) return undefined;
-  const tensor: unknown = tensors.findLast((one: unknown) => /^(FP|BF)\d+$/.test(textOf(memberOf(one, "datatype"))));
+  const tensor: unknown = tensors.findLast((one: unknown) =>
+    /^(FP|BF)\d+$/.test(textOf(memberOf(one, "datatype"))),
+  );
   const [shape, data] = [memberOf(tensor, "shape"), memberOf(tensor, "data")];
   if (!Array.isArray(data) || rowsOf(shape) !== 1) return undefined;
   const value: unknown = data.flat(8).at(-1);

@@ -145,7 +145,12 @@ function regression(said: Float64Array, happened: Float64Array, level: number): 
   const squares = errors.map((error) => error ** 2);
   const bounds = { least: 0, most: Number.MAX_VALUE };
   const mean = meanMetric("rmse", squares, level, bounds);
-  const root = { ...mean, value: Math.sqrt(mean.value), low: Math.sqrt(mean.low), high: Math.sqrt(mean.high) };
+  const root = {
+    ...mean,
+    value: Math.sqrt(mean.value),
+    low: Math.sqrt(mean.low),
+    high: Math.sqrt(mean.high),
+  };
   return defined([
     root,
     meanMetric("mae", errors.map(Math.abs), level, bounds),

@@ -10,7 +10,9 @@ export const PerformanceMetric = Type.Object({
   value: Type.Number(),
   low: Type.Number({ description: "Lower end of its interval" }),
   high: Type.Number({ description: "Upper end of its interval" }),
-  cases: Type.Integer({ description: "Predictions that it is over; of a share the ones that it is a share of" }),
+  cases: Type.Integer({
+    description: "Predictions that it is over; of a share the ones that it is a share of",
+  }),
 });
 export type PerformanceMetric = Static<typeof PerformanceMetric>;
 
@@ -19,7 +21,9 @@ export const PerformanceBound = Type.Object({
   metric: Type.String(),
   kind: Type.Enum(["floor", "ceiling"]),
   value: Type.Number(),
-  below: Type.Enum(["alert", "fallback", "stop"], { description: "What the charter wants when it is missed" }),
+  below: Type.Enum(["alert", "fallback", "stop"], {
+    description: "What the charter wants when it is missed",
+  }),
 });
 export type PerformanceBound = Static<typeof PerformanceBound>;
 
@@ -36,7 +40,8 @@ const figures = {
   labels: Type.Integer({ minimum: 0, description: "Predictions with a label that is not retracted" }),
   unreadable: Type.Integer({
     minimum: 0,
-    description: "Labelled predictions whose answer or label is no number of the task, or was erased: in no figure",
+    description:
+      "Labelled predictions whose answer or label is no number of the task, or was erased: in no figure",
   }),
   metrics: Type.Array(PerformanceMetric, { description: "Those that the cases are enough for" }),
   verdict: PerformanceVerdict,
@@ -46,7 +51,8 @@ export const PerformanceWindow = Type.Object({
   start: Micros("Arrival of its predictions, inclusive"),
   end: Micros("Exclusive"),
   predictions: Type.Union([Count, Type.Null()], {
-    description: "Predictions that were answered; null where there are more labels, so that not all were counted",
+    description:
+      "Predictions that were answered; null where there are more labels, so that not all were counted",
   }),
   maturity: Type.Union([Type.Number({ minimum: 0, maximum: 1 }), Type.Null()], {
     description: "Share of the predictions that have a label; null where it is not known",
@@ -64,14 +70,17 @@ export type PerformanceSegment = Static<typeof PerformanceSegment>;
 /** One version behind an endpoint, in windows of arrival, the oldest first. */
 export const PerformanceSeries = Type.Object({
   environment: Type.Enum([...environments]),
-  useCaseId: Type.Union([Type.String(), Type.Null()], { description: "Null for labels from before it was kept" }),
+  useCaseId: Type.Union([Type.String(), Type.Null()], {
+    description: "Null for labels from before it was kept",
+  }),
   variant: Type.String(),
   model: Type.String({ description: "Empty where no model answered" }),
   version: Type.String(),
   bound: Type.Union([PerformanceBound, Type.Null()]),
   windows: Type.Array(PerformanceWindow),
   segments: Type.Array(PerformanceSegment, {
-    description: "Over all windows, the most labels first; their intervals hold together at 95 % (Bonferroni)",
+    description:
+      "Over all windows, the most labels first; their intervals hold together at 95 % (Bonferroni)",
   }),
 });
 export type PerformanceSeries = Static<typeof PerformanceSeries>;

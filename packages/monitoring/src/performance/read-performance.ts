@@ -110,7 +110,8 @@ export async function reportOfOrganisation(
     const most = performancePolicy.mostLabels;
     const { series } = await gather(deps, call, filter, places, { most, windowMicros });
     const judged: PerformanceSeries[] = [];
-    for (const one of series) judged.push(await judgeSeries(deps, call, one, { windowMicros, by: undefined }));
+    for (const one of series)
+      judged.push(await judgeSeries(deps, call, one, { windowMicros, by: undefined }));
     return judged;
   });
 }

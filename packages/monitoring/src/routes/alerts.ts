@@ -3,7 +3,14 @@ import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { AlertRoute, AlertView } from "../alerts/alert-schema.ts";
-import { type AlertDeps, addRoute, dropRoute, readAlerts, readRoutes, silenceAlert } from "../alerts/alerts.ts";
+import {
+  type AlertDeps,
+  addRoute,
+  dropRoute,
+  readAlerts,
+  readRoutes,
+  silenceAlert,
+} from "../alerts/alerts.ts";
 
 const tags = ["monitoring"];
 const closed = { additionalProperties: false } as const;

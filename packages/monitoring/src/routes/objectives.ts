@@ -21,10 +21,7 @@ const Params = Type.Object({ name: Type.String({ minLength: 1, maxLength: 200 })
 const Query = Type.Object({ environment: Type.Enum([...environments]) }, { additionalProperties: false });
 
 /** Service level objectives that follow from charters. */
-export async function objectiveRoutes(
-  app: FastifyInstance,
-  { objectives }: ObjectiveDeps,
-): Promise<void> {
+export async function objectiveRoutes(app: FastifyInstance, { objectives }: ObjectiveDeps): Promise<void> {
   app.get<{ Params: Static<typeof Params>; Querystring: Static<typeof Query> }>(
     "/v1/endpoints/:name/objectives",
     {

@@ -7,7 +7,9 @@ import { type PerformanceDeps, readPerformance } from "../performance/read-perfo
 const Params = Type.Object({ name: Type.String({ minLength: 1, maxLength: 200 }) });
 const Query = Type.Object(
   {
-    from: Type.Optional(Type.Integer({ description: "Arrival of predictions, epoch microseconds, inclusive" })),
+    from: Type.Optional(
+      Type.Integer({ description: "Arrival of predictions, epoch microseconds, inclusive" }),
+    ),
     to: Type.Optional(Type.Integer({ description: "Epoch microseconds, exclusive" })),
     windowHours: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 744, description: "Length of a window; 24 when absent" }),

@@ -40,8 +40,8 @@ async function readSome(
   values: Map<string, ColumnValue>,
 ): Promise<void> {
   const { organisationId } = call.actor;
-  const wanted = new Set(ids);
   const spots = await uow.read(call, (sql) => spotsOfOutcomes(sql, organisationId, ids));
+  const wanted = new Set(spots.map((spot) => spot.prediction_id));
   // Each block is opened once, however many of its predictions are asked for.
   for (const spot of new Map(spots.map((one) => [one.file, one])).values()) {
     const { entries } = await files.read(spot, organisationId);
