@@ -2,6 +2,7 @@ import { dataRoutes } from "./mutating-routes-data.ts";
 import { governanceRoutes } from "./mutating-routes-governance.ts";
 import { identityRoutes } from "./mutating-routes-identity.ts";
 import { modelRoutes } from "./mutating-routes-models.ts";
+import { monitoringRoutes } from "./mutating-routes-monitoring.ts";
 import type { MutatingRoute } from "./mutating-world.ts";
 
 /** In the order in which they are driven: each finds what it needs. A new route goes to the table of its kind. */
@@ -10,4 +11,5 @@ export const mutatingRoutes: readonly MutatingRoute[] = [
   ...governanceRoutes,
   ...dataRoutes,
   ...modelRoutes,
+  ...monitoringRoutes,
 ];

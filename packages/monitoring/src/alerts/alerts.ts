@@ -80,7 +80,7 @@ export async function silenceAlert(
   const missing = () => notFound("alert");
   const alert = await deps.work.read(call, (sql) => findAlert(sql, organisationId, id));
   if (!alert) throw missing();
-  const resource = resourceOf(call, alert);
+  const resource = resourceOf(call, alert, id);
   await requireSeen(deps.authorizer, call, { action: "alerts:manage", resource }, missing);
   return deps.work.write(call, async (tx) => {
     if (silence.until <= tx.now || silence.until > tx.now + longestSilenceMicros)
@@ -161,7 +161,7 @@ export async function dropRoute(deps: AlertDeps, call: CallContext, id: string):
   const missing = () => notFound("route");
   const route = await deps.work.read(call, (sql) => findRoute(sql, call.actor.organisationId, id));
   if (!route) throw missing();
-  const resource = resourceOf(call, route);
+  const resource = resourceOf(call, route, id);
   await requireSeen(deps.authorizer, call, { action: "alerts:manage", resource }, missing);
   await deps.work.write(call, async (tx) => {
     await removeRoute(tx, id);
@@ -177,9 +177,11 @@ export async function dropRoute(deps: AlertDeps, call: CallContext, id: string):
 
 type AlertPlace = Pick<Alert, "environment" | "useCaseId">;
 
-function resourceOf(call: CallContext, { environment, useCaseId }: AlertPlace) {
+/** @param id of what is there: to who may not see it, it is answered like what is not */
+function resourceOf(call: CallContext, { environment, useCaseId }: AlertPlace, id?: string) {
   const { organisationId } = call.actor;
-  return { type: "Alert", organisationId, environment, ...(useCaseId === null ? {} : { useCaseId }) };
+  const place = { organisationId, environment, ...(useCaseId === null ? {} : { useCaseId }) };
+  return { type: "Alert", ...place, ...(id === undefined ? {} : { id }) };
 }
 
 async function maySee(
