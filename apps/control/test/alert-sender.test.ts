@@ -110,7 +110,9 @@ test("each format arrives where its receiver wants it", async () => {
 
 test("webhooks are signed, with the operator's headers", async () => {
   await send("hook");
-  const [{ headers, text } = { headers: {}, text: "" }] = taken;
+  const [first] = taken;
+  const headers: IncomingHttpHeaders = first?.headers ?? {};
+  const text = first?.text ?? "";
   const seconds = Number(headers["webhook-timestamp"]);
   const clock = { ...systemClock, now: () => (seconds * 1_000_000) as ReturnType<typeof systemClock.now> };
   const expected = webhookHeaders("alr_1.open", text, clock, new Secret(secret));
