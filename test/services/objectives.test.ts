@@ -144,13 +144,11 @@ scrape_configs:
         };
         return Object.fromEntries(data.result.map(({ metric, value }) => [metric.slo, Number(value[1])]));
       };
-      await expect
-        .poll(ratios, { timeout: 40_000, interval: 500 })
-        .toMatchObject({
-          availability: 0,
-          "model-answers": 0,
-          latency: expect.toSatisfy((share: number) => share >= 0 && share <= 1),
-        });
+      await expect.poll(ratios, { timeout: 40_000, interval: 500 }).toMatchObject({
+        availability: 0,
+        "model-answers": 0,
+        latency: expect.toSatisfy((share: number) => share >= 0 && share <= 1),
+      });
       await gateway.end("SIGTERM");
     } finally {
       installation.dispose();

@@ -1,7 +1,7 @@
 import type { Sql, Transaction } from "@portolan/kernel";
 import type { Selectable } from "kysely";
 import type { Alert, AlertDelivery, AlertRoute } from "./alert-schema.ts";
-import { type RouteTable, tables } from "./alert-tables.ts";
+import { type RouteTable, tables } from "./alert-store.ts";
 
 /** False when there is such a route already. */
 export async function insertRoute(tx: Transaction, route: AlertRoute): Promise<boolean> {
