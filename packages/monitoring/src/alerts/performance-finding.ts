@@ -10,11 +10,11 @@ import { alertKey, type Finding } from "./finding.ts";
  * What the newest judged window of a series says: firing where its whole interval lies beyond the bound; recovered once the figure itself is
  * back on the right side of it. In between things stay as they are, so that an alert does not come and go with the noise. Pure.
  *
- * @returns undefined without a bound, for shadows (they answer nobody), and where no window of the stretch is judged
+ * @returns undefined without a bound, for shadows (they answer nobody) and fallbacks (they stand in, and are known to be worse), and where no window of the stretch is judged
  */
 export function performanceFinding(endpoint: string, series: PerformanceSeries): Finding | undefined {
   const { bound, variant, environment, useCaseId, model, version } = series;
-  if (!bound || variant === "shadow") return undefined;
+  if (!bound || variant === "shadow" || variant === "fallback") return undefined;
   const newest = series.windows.findLast(({ verdict }) => judged.has(verdict));
   const found = newest?.metrics.find(({ metric }) => metric === bound.metric);
   if (!newest || !found) return undefined;
