@@ -10,6 +10,8 @@ alter table predictions.outcomes add primary key (organisation_id, prediction_id
 create index outcomes_by_arrival on predictions.outcomes (organisation_id, endpoint, received_at)
   where received_at is not null;
 
+create index outcomes_by_report on predictions.outcomes (organisation_id, reported_at) where received_at is not null;
+
 create or replace view predictions.labelled_v1 as
 select organisation_id, prediction_id, endpoint, environment, model_name, model_version, variant,
   received_at, outcome, observed_at, outputs

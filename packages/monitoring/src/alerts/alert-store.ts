@@ -1,5 +1,5 @@
 import type { Environment, Sql, Transaction } from "@portolan/kernel";
-import { type JSONColumnType, sql as raw, type Selectable } from "kysely";
+import type { JSONColumnType, Selectable } from "kysely";
 import type { Alert, AlertSilence } from "./alert-schema.ts";
 
 type AlertTable = {
@@ -204,13 +204,17 @@ export async function putSilence(
     .execute();
 }
 
-/** Endpoints that have labels of predictions since then, with what tells that something of them changed. */
+/**
+ * Endpoints that have labels of predictions that arrived, or labels that were reported, from then on.
+ *
+ * @param since epoch microseconds
+ */
 export async function labelledEndpoints(
   sql: Sql,
   organisationId: string,
-  since: number,
-): Promise<{ readonly endpoint: string; readonly fingerprint: string }[]> {
-  return sql
+  since: { readonly received: number } | { readonly reported: number },
+): Promise<string[]> {
+  let query = sql
     .withTables<{
       "predictions.labels_v1": {
         organisation_id: string;
@@ -220,10 +224,13 @@ export async function labelledEndpoints(
       };
     }>()
     .selectFrom("predictions.labels_v1")
-    .select(["endpoint", raw<string>`count(*) || ' ' || max(reported_at)`.as("fingerprint")])
-    .where("organisation_id", "=", organisationId)
-    .where("received_at", ">=", since)
-    .groupBy("endpoint")
-    .orderBy("endpoint")
-    .execute();
+    .select("endpoint")
+    .distinct()
+    .where("organisation_id", "=", organisationId);
+  query =
+    "received" in since
+      ? query.where("received_at", ">=", since.received)
+      : query.where("reported_at", ">=", since.reported);
+  const rows = await query.orderBy("endpoint").execute();
+  return rows.map(({ endpoint }) => endpoint);
 }

@@ -30,14 +30,28 @@ export interface WatchRound {
   readonly resolved: number;
 }
 
+/** Labels that were committed after a round read carry an instant from before it. */
+const overlapMicros = 60_000_000;
+/** Times what judging an endpoint took is how long it rests: judging takes a twentieth of a processor at most. */
+const restFactor = 20;
+
+/** What is known of an organisation between rounds. */
+interface Watched {
+  /** When the last round began, epoch microseconds. */
+  at: number;
+  /** Endpoints that are to be judged. */
+  readonly due: Set<string>;
+  /** Until when endpoints rest, epoch microseconds. */
+  readonly rests: Map<string, number>;
+}
+
 /**
- * Judges the performance of every endpoint of an organisation whose labels changed since the round before, and once an hour of every one that
- * has labels at all, and opens and resolves alerts.
+ * Judges the performance of the endpoints of an organisation whose labels changed since the round before, and once an hour of all that have
+ * labels: windows become old, and charters change. Opens and resolves alerts.
  */
 export class PerformanceWatch {
   readonly #deps: WatchDeps;
-  /** What was judged last, by organisation and endpoint. */
-  readonly #seen = new Map<string, string>();
+  readonly #watched = new Map<string, Watched>();
 
   constructor(deps: WatchDeps) {
     this.#deps = deps;
@@ -45,31 +59,40 @@ export class PerformanceWatch {
 
   /** @param call of the process itself, for one organisation */
   async round(call: CallContext): Promise<WatchRound> {
+    const { organisationId } = call.actor;
+    const watched = this.#watched.get(organisationId) ?? { at: 0, due: new Set(), rests: new Map() };
+    this.#watched.set(organisationId, watched);
+    const ended = await this.#look(call, watched);
+    const round = { opened: 0, resolved: ended };
+    for (const endpoint of watched.due) {
+      const begun = this.#deps.clock.now();
+      if ((watched.rests.get(endpoint) ?? 0) > begun) continue;
+      const series = await reportOfOrganisation(this.#deps, call, endpoint);
+      const { opened, resolved } = await settleAll(this.#deps, call, findingsOf(endpoint, series));
+      round.opened += opened;
+      round.resolved += resolved;
+      watched.due.delete(endpoint);
+      const end = this.#deps.clock.now();
+      watched.rests.set(endpoint, end + restFactor * (end - begun));
+      await otherWork();
+    }
+    return round;
+  }
+
+  /** Notes what is due; in the first round of an hour everything. Returns how many alerts ended because nobody reports labels any more. */
+  async #look(call: CallContext, watched: Watched): Promise<number> {
     const { work, clock } = this.#deps;
     const { organisationId } = call.actor;
     const now = clock.now();
-    const endpoints = await work.read(call, (sql) =>
-      labelledEndpoints(sql, organisationId, now - watchedMicros),
-    );
-    const findings: Finding[] = [];
-    const judged = new Map<string, string>();
-    for (const { endpoint, fingerprint } of endpoints) {
-      const place = `${organisationId}/${endpoint}`;
-      // The hour: windows become old, and charters change.
-      const state = `${fingerprint} ${Math.floor(now / hourMicros)}`;
-      if (this.#seen.get(place) === state) continue;
-      const series = await reportOfOrganisation(this.#deps, call, endpoint);
-      findings.push(...findingsOf(endpoint, series));
-      judged.set(place, state);
-      await otherWork();
-    }
-    const round = await settleAll(this.#deps, call, findings);
-    for (const [place, state] of judged) this.#seen.set(place, state);
-    const ended = await this.#endUnjudged(call, new Set(endpoints.map(({ endpoint }) => endpoint)));
-    return { ...round, resolved: round.resolved + ended };
+    const isFull = Math.floor(now / hourMicros) !== Math.floor(watched.at / hourMicros);
+    const since = isFull ? { received: now - watchedMicros } : { reported: watched.at - overlapMicros };
+    const endpoints = await work.read(call, (sql) => labelledEndpoints(sql, organisationId, since));
+    for (const endpoint of endpoints) watched.due.add(endpoint);
+    const ended = isFull ? await this.#endUnjudged(call, new Set(endpoints)) : 0;
+    watched.at = now;
+    return ended;
   }
 
-  /** What nobody reports labels of any more is not known to be wrong. */
   async #endUnjudged(call: CallContext, labelled: ReadonlySet<string>): Promise<number> {
     const open = await openAlerts(this.#deps, call, "performance");
     const gone = open.filter(({ endpoint }) => !labelled.has(endpoint));

@@ -201,7 +201,7 @@ async function judgeSeries(
   { key, labels, answered, bound }: GatheredSeries,
   { windowMicros, by }: { readonly windowMicros: number; readonly by: string | undefined },
 ): Promise<PerformanceSeries> {
-  const cases = labels.map(caseOf);
+  const cases = await casesOf(labels);
   const evidence = { cases, answered, bound };
   const ids = cases.map(({ predictionId }) => predictionId);
   const segments = by === undefined ? [] : segmentsOf(cases, await columns.read(call, ids, by));
@@ -216,6 +216,18 @@ async function judgeSeries(
     windows: judgeWindows(evidence, windowMicros),
     segments: judgeSegments(evidence, segments),
   };
+}
+
+/** Answers that are read at a turn of the event loop: some milliseconds. */
+const answersPerTurn = 1000;
+
+async function casesOf(labels: readonly StoredLabel[]): Promise<LabelledCase[]> {
+  const cases: LabelledCase[] = [];
+  for (const label of labels) {
+    cases.push(caseOf(label));
+    if (cases.length % answersPerTurn === 0) await otherWork();
+  }
+  return cases;
 }
 
 function caseOf({ predictionId, receivedAt, outcome, outputs }: StoredLabel): LabelledCase {
