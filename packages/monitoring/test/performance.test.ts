@@ -109,6 +109,28 @@ test("a mature window below the floor misses it; the same figures with labels of
   expect(await verdict()).toBe("misses");
 });
 
+test("of more labels than one answer reads the newest whole windows are told; a window with more is judged by its newest, and its maturity by all", async () => {
+  const before = answersOf(60, 60, start);
+  const after = answersOf(80, 80, start + day);
+  const cases = [...before, ...after];
+  const delivery = await deliveryOf(
+    cases.map(({ answer }) => answer),
+    { endpoint: "many" },
+  );
+  await accept(delivery);
+  await report(cases.map(({ isPositive }, at) => label(delivery.ids[at] ?? "", isPositive)));
+  const read = (most: number) =>
+    readPerformance(world.performance, world.person(), { endpoint: "many", from: start }, most);
+  expect(await read(140)).toMatchObject({ truncated: false, from: start });
+  const newest = await read(100);
+  expect(newest).toMatchObject({ truncated: true, from: start + day });
+  expect(newest.series[0]?.windows).toMatchObject([{ start: start + day, labels: 80, maturity: 1 }]);
+  const cut = await read(50);
+  expect(cut).toMatchObject({ truncated: true, from: start + day });
+  expect(cut.series[0]?.windows).toMatchObject([{ labels: 80, maturity: 1, verdict: "keeps" }]);
+  expect(cut.series[0]?.windows[0]?.metrics.find(({ metric }) => metric === "accuracy")?.cases).toBe(50);
+});
+
 test("segments by a feature hold together, and what has no value is one of its own", async () => {
   const good = answersOf(60, 60, start, { features: { plan: "flat" } });
   const bad = answersOf(60, 24, start + 1_000_000, { features: { plan: "pay" } });

@@ -28,6 +28,8 @@ export interface SeriesEvidence {
   readonly cases: readonly LabelledCase[];
   readonly answered: readonly AnsweredHour[];
   readonly bound: PerformanceBound | undefined;
+  /** Labels of its only window, where `cases` are the newest of more. */
+  readonly labels?: number;
 }
 
 /** Start of the window that an instant falls into; windows are counted from the epoch. */
@@ -37,7 +39,7 @@ export function windowStart(at: number, windowMicros: number): number {
 
 /** Every window that has predictions or labels, the oldest first. Pure: the same evidence gives the same figures, in whatever order it came. */
 export function judgeWindows(
-  { cases, answered, bound }: SeriesEvidence,
+  { cases, answered, bound, labels }: SeriesEvidence,
   windowMicros: number,
 ): PerformanceWindow[] {
   const task = taskOf(bound?.metric, cases);
@@ -46,9 +48,10 @@ export function judgeWindows(
   const starts = [...new Set([...labelled.keys(), ...counted.keys()])].sort((a, b) => a - b);
   return starts.map((start) => {
     const own = labelled.get(start) ?? [];
-    const { predictions, maturity } = maturityOf(own.length, counted.get(start) ?? []);
+    const { predictions, maturity } = maturityOf(labels ?? own.length, counted.get(start) ?? []);
     const figures = figuresOf(task, own, bound, { maturity, level: performancePolicy.level });
-    return { start, end: start + windowMicros, predictions, maturity, ...figures };
+    const all = { ...figures, labels: labels ?? figures.labels };
+    return { start, end: start + windowMicros, predictions, maturity, ...all };
   });
 }
 
@@ -60,11 +63,11 @@ export interface Segment {
 
 /** Figures by segment over everything at once; the more segments, the wider the intervals, so that all hold together. */
 export function judgeSegments(
-  { cases, answered, bound }: SeriesEvidence,
+  { cases, answered, bound, labels }: SeriesEvidence,
   segments: readonly Segment[],
 ): PerformanceSegment[] {
   const task = taskOf(bound?.metric, cases);
-  const { maturity } = maturityOf(cases.length, answered);
+  const { maturity } = maturityOf(labels ?? cases.length, answered);
   const level = 1 - (1 - performancePolicy.level) / Math.max(1, segments.length);
   return segments.map(({ segment, cases: own }) => ({
     segment,

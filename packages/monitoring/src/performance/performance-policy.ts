@@ -20,7 +20,7 @@ export const performancePolicy = {
   /** A probability from here on says yes. */
   threshold: 0.5,
   /** Labels that one answer reads. */
-  mostLabels: 100_000,
+  mostLabels: 50_000,
   /** Segments by their number of labels; the others are one. */
   mostSegments: 20,
 } as const;

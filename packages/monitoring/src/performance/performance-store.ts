@@ -100,7 +100,55 @@ export async function listLabels(
   limit: number,
 ): Promise<StoredLabel[]> {
   if (places.length === 0) return [];
-  const latest = views(sql)
+  const rows = await sql
+    .selectFrom(latestLabels(sql, filter, places).as("latest"))
+    .selectAll()
+    .where("retracted", "=", false)
+    .orderBy("received_at", "desc")
+    .orderBy("prediction_id")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({
+    ...keyOfRow(row),
+    predictionId: row.prediction_id,
+    receivedAt: row.received_at,
+    outcome: row.outcome,
+    outputs: row.outputs,
+  }));
+}
+
+/** How many labels `listLabels` would give without a limit, by series. */
+export async function countLabels(
+  sql: Sql,
+  filter: LabelFilter,
+  places: readonly LabelledPlace[],
+): Promise<(PerformanceKey & { readonly labels: number })[]> {
+  if (places.length === 0) return [];
+  const columns = ["environment", "use_case_id", "variant", "model_name", "model_version"] as const;
+  const rows = await sql
+    .selectFrom(latestLabels(sql, filter, places).as("latest"))
+    .select(columns)
+    .select(({ fn }) => fn.countAll<number>().as("labels"))
+    .where("retracted", "=", false)
+    .groupBy(columns)
+    .execute();
+  return rows.map((row) => ({ ...keyOfRow(row), labels: Number(row.labels) }));
+}
+
+function keyOfRow(
+  row: Pick<LabelView, "environment" | "use_case_id" | "variant" | "model_name" | "model_version">,
+): PerformanceKey {
+  return {
+    environment: row.environment,
+    useCaseId: row.use_case_id,
+    variant: row.variant,
+    model: row.model_name ?? "",
+    version: row.model_version ?? "",
+  };
+}
+
+function latestLabels(sql: Sql, filter: LabelFilter, places: readonly LabelledPlace[]) {
+  return views(sql)
     .selectFrom("predictions.labels_v1")
     .distinctOn("prediction_id")
     .selectAll()
@@ -121,25 +169,6 @@ export async function listLabels(
     )
     .orderBy("prediction_id")
     .orderBy("revision", "desc");
-  const rows = await sql
-    .selectFrom(latest.as("latest"))
-    .selectAll()
-    .where("retracted", "=", false)
-    .orderBy("received_at", "desc")
-    .orderBy("prediction_id")
-    .limit(limit)
-    .execute();
-  return rows.map((row) => ({
-    predictionId: row.prediction_id,
-    environment: row.environment,
-    useCaseId: row.use_case_id,
-    variant: row.variant,
-    model: row.model_name ?? "",
-    version: row.model_version ?? "",
-    receivedAt: row.received_at,
-    outcome: row.outcome,
-    outputs: row.outputs,
-  }));
 }
 
 export interface StoredHour extends PerformanceKey {

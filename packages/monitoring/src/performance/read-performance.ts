@@ -16,6 +16,7 @@ import { judgeSegments, judgeWindows, type LabelledCase, windowStart } from "./j
 import { performancePolicy } from "./performance-policy.ts";
 import type { PerformanceBound, PerformanceReport, PerformanceSeries } from "./performance-schema.ts";
 import {
+  countLabels,
   type LabelFilter,
   type LabelledPlace,
   listAnswered,
@@ -63,7 +64,7 @@ export interface PerformanceQuery {
   readonly by?: string;
 }
 
-/** Answers that a process reads at a time: each holds up to a hundred thousand labels, and all share one thread. */
+/** Answers that a process reads at a time: each holds up to fifty thousand labels, and all share one thread. */
 const reportTurns = new Turns(2);
 
 /**
@@ -155,6 +156,8 @@ interface GatheredSeries {
   readonly labels: readonly StoredLabel[];
   readonly answered: readonly StoredHour[];
   readonly bound: PerformanceBound | undefined;
+  /** Of its only window, where only the newest of them were read. */
+  readonly labelCount?: number;
 }
 
 /** Of more labels than one answer reads the newest whole windows. */
@@ -169,15 +172,28 @@ async function gather(
     const found = await listLabels(sql, filter, places, most + 1);
     const truncated = found.length > most;
     const from = truncated ? wholeWindowsFrom(found, windowMicros) : filter.from;
-    const labels = found.filter(({ receivedAt }) => receivedAt >= from).reverse();
+    const labels = found
+      .slice(0, most)
+      .filter(({ receivedAt }) => receivedAt >= from)
+      .reverse();
     const answered = await listAnswered(sql, { ...filter, from }, places);
+    // Of a window that is cut the number of labels is counted apart: it would never be mature.
+    const isCut = truncated && from <= windowStart(found.at(-1)?.receivedAt ?? 0, windowMicros);
+    const counts = isCut ? await countLabels(sql, { ...filter, from }, places) : [];
     const byKey = Map.groupBy([...answered, ...labels], keyOf);
     const series: GatheredSeries[] = [];
     for (const [name, [key]] of [...byKey].sort(([a], [b]) => (a < b ? -1 : 1))) {
       if (!key) continue;
       const isOwn = (one: PerformanceKey): boolean => keyOf(one) === name;
       const bound = key.useCaseId === null ? undefined : await bounds.find(sql, key.useCaseId);
-      series.push({ key, labels: labels.filter(isOwn), answered: answered.filter(isOwn), bound });
+      const count = counts.find(isOwn);
+      series.push({
+        key,
+        labels: labels.filter(isOwn),
+        answered: answered.filter(isOwn),
+        bound,
+        ...(count ? { labelCount: count.labels } : {}),
+      });
     }
     return { series, from, truncated };
   });
@@ -198,11 +214,11 @@ function keyOf({ environment, useCaseId, variant, model, version }: PerformanceK
 async function judgeSeries(
   { columns }: Pick<PerformanceDeps, "columns">,
   call: CallContext,
-  { key, labels, answered, bound }: GatheredSeries,
+  { key, labels, answered, bound, labelCount }: GatheredSeries,
   { windowMicros, by }: { readonly windowMicros: number; readonly by: string | undefined },
 ): Promise<PerformanceSeries> {
   const cases = await casesOf(labels);
-  const evidence = { cases, answered, bound };
+  const evidence = { cases, answered, bound, ...(labelCount === undefined ? {} : { labels: labelCount }) };
   const ids = cases.map(({ predictionId }) => predictionId);
   const segments = by === undefined ? [] : segmentsOf(cases, await columns.read(call, ids, by));
   const { environment, useCaseId, variant, model, version } = key;
