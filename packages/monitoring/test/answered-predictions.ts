@@ -38,7 +38,15 @@ export async function openAnsweredWorld(clock: Clock, bounds: PerformanceBounds)
   const folder = await mkdtemp(join(tmpdir(), "accepted-"));
   const authorizer = testAuthorizer({
     gateway: ["predictions:deliver"],
-    person: ["outcomes:read", "outcomes:write", "predictions:erase", "alerts:read", "alerts:manage"],
+    judge: ["outcomes:read"],
+    person: [
+      "predictions:read",
+      "outcomes:read",
+      "outcomes:write",
+      "predictions:erase",
+      "alerts:read",
+      "alerts:manage",
+    ],
   });
   const predictions = createPredictionsDeps(
     { uow: db.uow, authorizer, clock, recordBatch: recordBatchDigest },

@@ -149,6 +149,13 @@ test("segments by a feature hold together, and what has no value is one of its o
     ["pay", 60, "misses"],
     ["(not known)", 5, "too_few"],
   ]);
+  // The names of segments are values of inputs.
+  const judge = aCall({ roles: ["judge"] });
+  await expect(readPerformance(world.performance, judge, query)).rejects.toMatchObject({
+    code: "identity.forbidden",
+  });
+  const { by: _, ...plain } = query;
+  expect((await readPerformance(world.performance, judge, plain)).series).toHaveLength(1);
 });
 
 test("an erased prediction takes its label along, and who may not read outcomes sees none", async () => {

@@ -1,4 +1,4 @@
-import { type CallContext, type Id, type JobHandler, newId, systemActor } from "@portolan/kernel";
+import { type CallContext, type Id, type JobHandler, messageOf, newId, systemActor } from "@portolan/kernel";
 import {
   type AlertDeps,
   alertJob,
@@ -41,9 +41,17 @@ export function wireAlerts(
     watch: async () => {
       for (const organisationId of await directory.organisations()) {
         const call = callFor(organisationId);
-        const { opened, resolved } = await watch.round(call);
-        if (opened + resolved > 0)
-          log.info({ organisationId, opened, resolved }, "monitoring.alerts.changed");
+        // What is damaged of one organisation must not silence the others.
+        await watch.round(call).then(
+          ({ opened, resolved }) => {
+            if (opened + resolved > 0)
+              log.info({ organisationId, opened, resolved }, "monitoring.alerts.changed");
+          },
+          (error: unknown) => {
+            const faults = error instanceof AggregateError ? error.errors.map(messageOf) : [];
+            log.error({ organisationId, error: messageOf(error), faults }, "monitoring.watch.failed");
+          },
+        );
         await repeatDeliveries({ work, clock }, call);
       }
       if (clock.now() - driftAt < driftMicros) return;

@@ -57,25 +57,39 @@ export class PerformanceWatch {
     this.#deps = deps;
   }
 
-  /** @param call of the process itself, for one organisation */
+  /**
+   * @param call of the process itself, for one organisation
+   * @throws AggregateError for endpoints that could not be judged, once all others were
+   */
   async round(call: CallContext): Promise<WatchRound> {
     const { organisationId } = call.actor;
     const watched = this.#watched.get(organisationId) ?? { at: 0, due: new Set(), rests: new Map() };
     this.#watched.set(organisationId, watched);
     const ended = await this.#look(call, watched);
     const round = { opened: 0, resolved: ended };
+    const faults: unknown[] = [];
     for (const endpoint of watched.due) {
       const begun = this.#deps.clock.now();
       if ((watched.rests.get(endpoint) ?? 0) > begun) continue;
-      const series = await reportOfOrganisation(this.#deps, call, endpoint);
-      const { opened, resolved } = await settleAll(this.#deps, call, findingsOf(endpoint, series));
+      // One endpoint that cannot be judged must not hide what is wrong with the others; it stays due.
+      const { opened, resolved } = await this.#judge(call, endpoint, watched).catch((error: unknown) => {
+        faults.push(error);
+        return { opened: 0, resolved: 0 };
+      });
       round.opened += opened;
       round.resolved += resolved;
-      watched.due.delete(endpoint);
       const end = this.#deps.clock.now();
       watched.rests.set(endpoint, end + restFactor * (end - begun));
       await otherWork();
     }
+    if (faults.length > 0) throw new AggregateError(faults, `${faults.length} endpoints could not be judged`);
+    return round;
+  }
+
+  async #judge(call: CallContext, endpoint: string, { due }: Watched): Promise<WatchRound> {
+    const series = await reportOfOrganisation(this.#deps, call, endpoint);
+    const round = await settleAll(this.#deps, call, findingsOf(endpoint, series));
+    due.delete(endpoint);
     return round;
   }
 

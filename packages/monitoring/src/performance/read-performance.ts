@@ -60,7 +60,7 @@ export interface PerformanceQuery {
   readonly windowHours?: number;
   /** Labels that were reported until then, epoch microseconds. */
   readonly asOf?: number;
-  /** A feature or input to tell segments apart by. */
+  /** A feature or input to tell segments apart by; its values are shown to who may read predictions too. */
   readonly by?: string;
 }
 
@@ -80,7 +80,7 @@ export async function readPerformance(
   most: number = performancePolicy.mostLabels,
 ): Promise<PerformanceReport> {
   const { filter, windowMicros } = stretchOf(deps.clock.now(), call, query);
-  const places = await readablePlaces(deps, call, filter);
+  const places = await readablePlaces(deps, call, filter, query.by !== undefined);
   if (places.length === 0) throw nothingAnswered(query);
   return reportTurns.take(async () => {
     const evidence = await gather(deps, call, filter, places, { most, windowMicros });
@@ -136,17 +136,27 @@ async function readablePlaces(
   { work, authorizer }: PerformanceDeps,
   call: CallContext,
   filter: LabelFilter,
+  showsValues: boolean,
 ): Promise<LabelledPlace[]> {
   const { organisationId } = call.actor;
   const type = "Outcome";
+  // Segments are named by values of inputs: whoever may not read predictions must not read those.
+  const further = showsValues ? [["predictions:read", "Prediction"] as const] : [];
+  for (const [action, record] of further)
+    await environmentsAllowing(authorizer, call, action, { type: record, organisationId });
   const allowing = await environmentsAllowing(authorizer, call, "outcomes:read", { type, organisationId });
   const found = await work.read(call, (sql) => listLabelledPlaces(sql, filter, allowing));
   const places: LabelledPlace[] = [];
   for (const place of found) {
     const { environment, useCaseId } = place;
     const of = useCaseId === null ? {} : { useCaseId };
-    const resource = { type, organisationId, environment, ...of };
-    if ((await authorizer.decide(call, "outcomes:read", resource)).allowed) places.push(place);
+    const questions = [["outcomes:read", type] as const, ...further];
+    const decisions = await Promise.all(
+      questions.map(([action, record]) =>
+        authorizer.decide(call, action, { type: record, organisationId, environment, ...of }),
+      ),
+    );
+    if (decisions.every(({ allowed }) => allowed)) places.push(place);
   }
   return places;
 }
