@@ -2,7 +2,6 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { systemClock } from "@portolan/kernel";
 import { testOrganisation } from "@portolan/testkit";
-import { sql } from "kysely";
 import { readPerformance } from "../packages/monitoring/src/performance/read-performance.ts";
 import { openAnsweredWorld } from "../packages/monitoring/test/answered-predictions.ts";
 
@@ -18,14 +17,17 @@ await using world = await openAnsweredWorld(systemClock, {
   find: async () => ({ metric: "roc_auc", kind: "floor", value: 0.7, below: "alert" }),
 });
 const from = systemClock.now() - 13 * day;
-await sql`
-  insert into predictions.outcomes (organisation_id, prediction_id, writer_id, epoch, block, outcome, observed_at, reported_at, reported_by,
-    use_case_id, endpoint, environment, model_name, model_version, variant, received_at, outputs, reach)
-  select ${testOrganisation}, 'prd_' || n, 'wr', 1, 1, to_jsonb(n % 3 = 0), 1, 1, 'x', 'uc_1', 'bench', 'production', 'm', '1', 'champion',
-    ${from}::bigint + n * ${Math.floor((12 * day) / labels)}::bigint,
-    '{"outputs":[{"name":"probabilities","datatype":"FP32","shape":[1,2],"data":[0.5,' || (0.3 + 0.2 * (n % 3 = 0)::int + (n * 7919 % 1000) / 3000.0)::text || ']}]}',
-    'production'
-  from generate_series(1, ${labels}) as n`.execute(world.db.sql);
+await world.db.database.session((session) =>
+  session.query(
+    `insert into predictions.outcomes (organisation_id, prediction_id, writer_id, epoch, block, outcome, observed_at, reported_at, reported_by,
+       use_case_id, endpoint, environment, model_name, model_version, variant, received_at, outputs, reach)
+     select $1, 'prd_' || n, 'wr', 1, 1, to_jsonb(n % 3 = 0), 1, 1, 'x', 'uc_1', 'bench', 'production', 'm', '1', 'champion', $2::bigint + n * $3::bigint,
+       '{"outputs":[{"name":"probabilities","datatype":"FP32","shape":[1,2],"data":[0.5,' || (0.3 + 0.2 * (n % 3 = 0)::int + (n * 7919 % 1000) / 3000.0)::text || ']}]}',
+       'production'
+     from generate_series(1, $4::bigint) as n`,
+    [testOrganisation, from, Math.floor((12 * day) / labels), labels],
+  ),
+);
 
 for (let run = 1; run <= 3; run++) {
   const delay = monitorEventLoopDelay({ resolution: 5 });
