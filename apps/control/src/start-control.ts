@@ -84,7 +84,7 @@ const refreshEveryMs = 2000;
 const lookEarlyMs = 1000;
 /** The ledger's rows have their order within a second; lineage is read by people. */
 const followEveryMs = 1000;
-/** A label that arrives is judged within half a minute. */
+/** How often labels that arrived are looked for; an endpoint that takes long to judge rests longer. */
 const watchEveryMs = 15_000;
 /** Contracts keep data for days and years. */
 const retainEveryMs = 3_600_000;

@@ -219,6 +219,19 @@ test("routes are for a place, once, and removed ones are told nothing", async ()
   expect((await alertsOf("routed"))[0]?.deliveries).toEqual([]);
 });
 
+test("an alert whose labels were all withdrawn is resolved: nothing is known to be wrong", async () => {
+  const comesTrue = await endpointOf("withdrawn");
+  await comesTrue(50);
+  await round();
+  await sql`update predictions.outcomes set retracted = true, outcome = null where endpoint = 'withdrawn'`.execute(
+    world.db.sql,
+  );
+  expect((await round()).resolved).toBe(1);
+  expect(await alertsOf("withdrawn")).toMatchObject([
+    { state: "resolved", resolvedBecause: "no window of it is judged any more" },
+  ]);
+});
+
 test("what destinations may have forgotten is told again after an hour", async () => {
   const comesTrue = await endpointOf("again");
   await route("oncall");

@@ -247,7 +247,7 @@ test("drift of predictions opens an alert and its end resolves it; drift of inpu
   const round = (at: number) => {
     const clock = fakeClock();
     clock.set(asEpochMicros(start + at));
-    return watchDrift({ work: db.uow, clock, objects }, callFor(), callFor);
+    return watchDrift({ work: db.uow, clock, objects }, callFor(), [testOrganisation], callFor);
   };
   const alerts = async () => {
     const found = await db.uow.read(aCall(), (sql) =>
@@ -264,4 +264,10 @@ test("drift of predictions opens an alert and its end resolves it; drift of inpu
   await deliver(part("alerted", 3 * hour, 1000), part("alerted", 4 * hour, 1000));
   await round(5 * hour);
   expect(await alerts()).toEqual([["alerted", "resolved", 1]]);
+  await deliver(part("alerted", 5 * hour, 1000, drifting), part("alerted", 6 * hour, 1000, drifting));
+  await round(7 * hour);
+  expect((await alerts())[0]).toEqual(["alerted", "open", 1]);
+  await deliver(part("alerted", 7 * hour, 1000, { version: 2 }));
+  await round(8 * hour);
+  expect((await alerts())[0], "another version answers").toEqual(["alerted", "resolved", 1]);
 });

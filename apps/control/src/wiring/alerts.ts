@@ -39,7 +39,8 @@ export function wireAlerts(
     alerts: { work, authorizer, clock },
     jobs: [alertJob({ work, clock, sender })],
     watch: async () => {
-      for (const organisationId of await directory.organisations()) {
+      const organisations = await directory.organisations();
+      for (const organisationId of organisations) {
         const call = callFor(organisationId);
         // What is damaged of one organisation must not silence the others.
         await watch.round(call).then(
@@ -55,7 +56,7 @@ export function wireAlerts(
         await repeatDeliveries({ work, clock }, call);
       }
       if (clock.now() - driftAt < driftMicros) return;
-      await watchDrift(deps, callFor(""), callFor);
+      await watchDrift(deps, callFor(""), organisations, callFor);
       driftAt = clock.now();
     },
   };

@@ -88,9 +88,14 @@ export class PerformanceWatch {
 
   async #judge(call: CallContext, endpoint: string, { due }: Watched): Promise<WatchRound> {
     const series = await reportOfOrganisation(this.#deps, call, endpoint);
-    const round = await settleAll(this.#deps, call, findingsOf(endpoint, series));
+    const findings = findingsOf(endpoint, series);
+    const round = await settleAll(this.#deps, call, findings);
+    const keys = new Set(findings.map(({ key }) => key));
+    const open = await openAlerts(this.#deps, call, "performance");
+    const gone = open.filter((alert) => alert.endpoint === endpoint && !keys.has(alert.key));
+    const ended = await endAll(this.#deps, call, gone, "no window of it is judged any more");
     due.delete(endpoint);
-    return round;
+    return { opened: round.opened, resolved: round.resolved + ended };
   }
 
   /** Notes what is due; in the first round of an hour everything. Returns how many alerts ended because nobody reports labels any more. */
@@ -110,11 +115,7 @@ export class PerformanceWatch {
   async #endUnjudged(call: CallContext, labelled: ReadonlySet<string>): Promise<number> {
     const open = await openAlerts(this.#deps, call, "performance");
     const gone = open.filter(({ endpoint }) => !labelled.has(endpoint));
-    if (gone.length > 0)
-      await this.#deps.work.write(call, async (tx) => {
-        for (const alert of gone) await endAlert(tx, alert, `no labels for ${performancePolicy.days} days`);
-      });
-    return gone.length;
+    return endAll(this.#deps, call, gone, `no labels for ${performancePolicy.days} days`);
   }
 }
 
@@ -123,22 +124,56 @@ function findingsOf(endpoint: string, series: readonly PerformanceSeries[]): Fin
 }
 
 /**
- * Judges drift of what models say, over all organisations, as control's metrics do; `callFor` makes the process's own call for one.
+ * Judges drift of what models say, over all organisations, as control's metrics do. What was replaced, or not counted for a day, is no longer
+ * known to drift.
+ *
+ * @param organisations all there are
+ * @param callFor makes the process's own call for one
  */
 export async function watchDrift(
   deps: DriftWatchDeps,
   call: CallContext,
+  organisations: readonly string[],
   callFor: (organisationId: string) => CallContext,
 ): Promise<WatchRound> {
   const since = deps.clock.now() - 24 * hourMicros;
-  const { figures } = await driftFigures(deps, call, { since, most: mostSeries });
+  const { figures, isCut, failed } = await driftFigures(deps, call, { since, most: mostSeries });
   let round: WatchRound = { opened: 0, resolved: 0 };
   const answering = figures.filter(({ series }) => series.variant !== "shadow");
-  for (const [organisationId, own] of Map.groupBy(answering, ({ series }) => series.organisationId)) {
-    const { opened, resolved } = await settleAll(deps, callFor(organisationId), own.map(driftFinding));
-    round = { opened: round.opened + opened, resolved: round.resolved + resolved };
+  for (const organisationId of organisations) {
+    const own = answering.filter(({ series }) => series.organisationId === organisationId).map(driftFinding);
+    const ownCall = callFor(organisationId);
+    const { opened, resolved } = await settleAll(deps, ownCall, own);
+    const keys = new Set(own.map(({ key }) => key));
+    const open = (await openAlerts(deps, ownCall, "drift")).filter(({ key }) => !keys.has(key));
+    const replaced = open.filter((alert) => own.some((finding) => isSamePlace(finding, alert)));
+    const silent = isCut || failed > 0 ? [] : open.filter((alert) => !replaced.includes(alert));
+    const ended =
+      (await endAll(deps, ownCall, replaced, "another version answers")) +
+      (await endAll(deps, ownCall, silent, "nothing was counted for a day"));
+    round = { opened: round.opened + opened, resolved: round.resolved + resolved + ended };
   }
   return round;
+}
+
+function isSamePlace(one: Finding, other: Alert): boolean {
+  return (
+    one.environment === other.environment && one.endpoint === other.endpoint && one.variant === other.variant
+  );
+}
+
+/** Resolves to how many there were. */
+async function endAll(
+  { work }: Pick<WatchDeps, "work">,
+  call: CallContext,
+  alerts: readonly Alert[],
+  because: string,
+): Promise<number> {
+  if (alerts.length > 0)
+    await work.write(call, async (tx) => {
+      for (const alert of alerts) await endAlert(tx, alert, because);
+    });
+  return alerts.length;
 }
 
 async function settleAll(
