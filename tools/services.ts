@@ -13,6 +13,7 @@ const services = {
   postgresql: { debian: ["postgresql"], program: "postgres" },
   redis: { debian: ["redis-server"], program: "redis-server" },
   prometheus: { debian: ["prometheus"], program: "prometheus" },
+  alertmanager: { debian: ["prometheus-alertmanager"], program: "prometheus-alertmanager" },
   java: { debian: ["openjdk-17-jre-headless"], program: "java" },
   maven: { debian: ["maven"], program: "mvn" },
 } as const satisfies Record<string, { readonly debian: readonly string[]; readonly program: string }>;

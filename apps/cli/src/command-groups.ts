@@ -62,6 +62,12 @@ export const commandGroups: readonly CommandGroup[] = [
   },
   { names: ["score"], load: async () => (await import("./commands/score.ts")).registerScoreCommand },
   { names: ["drift"], load: async () => (await import("./commands/drift.ts")).registerDriftCommands },
+  { names: ["slo"], load: async () => (await import("./commands/slo.ts")).registerSloCommands },
+  { names: ["alert"], load: async () => (await import("./commands/alert.ts")).registerAlertCommands },
+  {
+    names: ["performance"],
+    load: async () => (await import("./commands/performance.ts")).registerPerformanceCommands,
+  },
   { names: ["audit"], load: async () => (await import("./commands/audit.ts")).registerAuditCommands },
   {
     names: ["backup", "restore", "backups"],

@@ -77,6 +77,12 @@ export const ControlConfig = Type.Object({
         "Folder of systems that data may be read from, one file <name>.json each: Kafka clusters with their topics, PostgreSQL databases with their tables; read again while running (docs/data-sources.md)",
     }),
   ),
+  ALERT_DESTINATIONS: Type.Optional(
+    Type.String({
+      description:
+        "Folder of receivers that alerts may be sent to, one file <name>.json each: webhooks, Alertmanager, PagerDuty, Slack; read again while running (docs/alerts.md)",
+    }),
+  ),
   FEATURES_REDIS_URL: Type.Optional(
     secretText(
       "Redis or Valkey that holds the online features, `redis://` or `rediss://`; unset: LMDB in the state folder",

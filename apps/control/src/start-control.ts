@@ -1,35 +1,32 @@
-import { charterErrors, registerCharterRoutes } from "@portolan/charter";
-import { applyRetentionRound, dataErrors, registerDataRoutes } from "@portolan/data";
-import { databaseErrors, startJobWorker, startReconciler } from "@portolan/database";
-import { evaluationErrors, registerEvaluationRoutes } from "@portolan/evaluation";
-import { featureErrors, registerFeaturesRoutes } from "@portolan/features";
+import { registerCharterRoutes } from "@portolan/charter";
+import { applyRetentionRound, registerDataRoutes } from "@portolan/data";
+import { startJobWorker, startReconciler } from "@portolan/database";
+import { registerEvaluationRoutes } from "@portolan/evaluation";
+import { registerFeaturesRoutes } from "@portolan/features";
 import { listenForScrapes, type MetricsListener } from "@portolan/http-contract";
 import {
-  identityErrors,
   registerAuthentication,
   registerIdentityRoutes,
   requireGuardedMetrics,
   requireTls,
 } from "@portolan/identity";
-import { type Clock, isLoopback, kernelErrors, type Logger } from "@portolan/kernel";
-import { createVerifyJob, ledgerErrors, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
-import { lineageErrors, registerLineageRoutes } from "@portolan/lineage";
-import { monitoringErrors, registerMonitoringRoutes } from "@portolan/monitoring";
-import { objectstoreErrors } from "@portolan/objectstore";
-import { onnxFormatErrors } from "@portolan/onnx-format";
-import { plannerErrors, registerPlannerRoutes } from "@portolan/planner";
-import { predictionsErrors, registerPredictionsRoutes } from "@portolan/predictions";
-import { registerRegistryRoutes, registryErrors } from "@portolan/registry";
-import { registerRolloutRoutes, rolloutErrors } from "@portolan/rollout";
-import { registerScoringRoutes, scoringErrors } from "@portolan/scoring";
-import { registerServingRoutes, servingErrors } from "@portolan/serving";
-import { type MlflowRouteDeps, registerTrackingRoutes, trackingErrors } from "@portolan/tracking";
-import { registerTrainingRoutes, trainingErrors } from "@portolan/training";
-import { upstreamErrors } from "@portolan/upstream";
+import { type Clock, isLoopback, type JobHandler, type Logger } from "@portolan/kernel";
+import { createVerifyJob, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
+import { registerLineageRoutes } from "@portolan/lineage";
+import { type ObjectiveDeps, type PerformanceDeps, registerMonitoringRoutes } from "@portolan/monitoring";
+import { registerPlannerRoutes } from "@portolan/planner";
+import { registerPredictionsRoutes } from "@portolan/predictions";
+import { registerRegistryRoutes } from "@portolan/registry";
+import { registerRolloutRoutes } from "@portolan/rollout";
+import { registerScoringRoutes } from "@portolan/scoring";
+import { registerServingRoutes } from "@portolan/serving";
+import { type MlflowRouteDeps, registerTrackingRoutes } from "@portolan/tracking";
+import { registerTrainingRoutes } from "@portolan/training";
 import type { FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import { backupJob } from "./backup/backups.ts";
 import type { ControlSettings } from "./config.ts";
+import { errorCatalogue } from "./error-catalogue.ts";
 import { recordCharterRefusals } from "./http/charter-refusals.ts";
 import { recordDamagedObjects } from "./http/damaged-objects.ts";
 import { addDataMetrics } from "./http/data-metrics.ts";
@@ -42,6 +39,7 @@ import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
 import { repeating } from "./repeating.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
+import { type AlertWiring, wireAlerts } from "./wiring/alerts.ts";
 import { startArchiving } from "./wiring/archiving.ts";
 import { type DataWiring, wireData } from "./wiring/data.ts";
 import { createDestinations } from "./wiring/destinations.ts";
@@ -52,6 +50,8 @@ import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
 import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
+import { wireObjectives } from "./wiring/objectives.ts";
+import { wirePerformance } from "./wiring/performance.ts";
 import { type ReleasesWiring, wireReleases } from "./wiring/releases.ts";
 import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
 import { type ServingWiring, wireServing } from "./wiring/serving.ts";
@@ -63,37 +63,15 @@ export interface Control {
   stop(): Promise<void>;
 }
 
-/** Every error code of the product and its HTTP status. */
-export const errorCatalogue = {
-  ...kernelErrors,
-  ...identityErrors,
-  ...ledgerErrors,
-  ...charterErrors,
-  ...plannerErrors,
-  ...databaseErrors,
-  ...dataErrors,
-  ...evaluationErrors,
-  ...featureErrors,
-  ...trackingErrors,
-  ...trainingErrors,
-  ...objectstoreErrors,
-  ...lineageErrors,
-  ...monitoringErrors,
-  ...onnxFormatErrors,
-  ...predictionsErrors,
-  ...registryErrors,
-  ...rolloutErrors,
-  ...scoringErrors,
-  ...upstreamErrors,
-  ...servingErrors,
-};
-
 /** All domains, wired. */
 export interface Wiring {
   readonly base: Foundation;
   readonly identity: IdentityWiring;
   readonly governance: GovernanceWiring;
   readonly monitoring: MonitoringWiring;
+  readonly performance: PerformanceDeps;
+  readonly alerting: AlertWiring;
+  readonly objectives: ObjectiveDeps;
   readonly serving: ServingWiring;
   readonly releases: ReleasesWiring;
   readonly data: DataWiring;
@@ -110,6 +88,8 @@ const refreshEveryMs = 2000;
 const lookEarlyMs = 1000;
 /** The ledger's rows have their order within a second; lineage is read by people. */
 const followEveryMs = 1000;
+/** How often labels that arrived are looked for; an endpoint that takes long to judge rests longer. */
+const watchEveryMs = 15_000;
 /** Contracts keep data for days and years. */
 const retainEveryMs = 3_600_000;
 /** How often removals of bytes that were cut off are finished. */
@@ -178,11 +158,15 @@ export async function assembleControl(
   const explaining = wireExplaining(base, identity, governance.registry, serving.predictions);
   const erasure = wireErasure(base, data.features, data.data, serving.predictions);
   const lineage = wireLineage(base, identity);
+  const performance = wirePerformance(base, identity, serving.predictions);
   const wiring: Wiring = {
     base,
     identity,
     governance,
     monitoring,
+    performance,
+    alerting: wireAlerts(base, identity, performance),
+    objectives: wireObjectives(identity, governance.charter, serving),
     serving,
     releases,
     data,
@@ -288,6 +272,9 @@ async function registerDomainRoutes(
   {
     governance,
     monitoring,
+    performance,
+    alerting,
+    objectives,
     serving,
     releases,
     data,
@@ -301,7 +288,12 @@ async function registerDomainRoutes(
   await registerPlannerRoutes(app, governance.planner);
   await registerRegistryRoutes(app, governance.registry);
   await registerEvaluationRoutes(app, governance.evaluation, governance.textEvaluation, explaining.explain);
-  await registerMonitoringRoutes(app, monitoring.monitoring);
+  await registerMonitoringRoutes(app, {
+    drift: monitoring.monitoring,
+    performance,
+    alerts: alerting.alerts,
+    objectives,
+  });
   await registerServingRoutes(app, serving.serving);
   await registerRolloutRoutes(app, releases.releases);
   await registerPredictionsRoutes(app, serving.predictions);
@@ -324,8 +316,7 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
 }
 
 async function startBackground(wiring: Wiring, sequencer: Sequencer): Promise<{ stop(): Promise<void> }> {
-  const { base, identity, governance, monitoring, serving, data, scoring, explaining, erasure, lineage } =
-    wiring;
+  const { base, identity, serving, data, erasure, lineage } = wiring;
   const { database, clock, log, work, jobs } = base;
   const reconciler = await startReconciler({
     database,
@@ -342,28 +333,14 @@ async function startBackground(wiring: Wiring, sequencer: Sequencer): Promise<{ 
     log,
   );
   const handlers = [
-    ...governance.jobs,
-    ...monitoring.jobs,
-    ...data.jobs,
-    ...scoring.jobs,
-    ...explaining.jobs,
-    ...erasure.jobs,
-    createVerifyJob(ledgerDeps(base, identity)),
+    ...jobsOf(wiring),
     archiving.pausing(backupJob({ database, clock, home, pauseLedger: () => sequencer.pause() })),
   ];
   const worker = await startJobWorker({ database, uow: work, jobs, clock, handlers, log });
   const subscriptions = await data.runSubscriptions();
   await lineage.retell();
   const releases = wiring.releases.startController();
-  // Side by side: a provider that does not answer must not keep a revocation from its gateways.
-  const refreshing = [
-    repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
-    repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
-    repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
-    repeating(lookEarlyMs, () => data.early.look(), log, "features.early.look_failed"),
-    repeating(retainEveryMs, () => retainData({ base, identity, data }), log, "data.retention.failed"),
-    repeating(finishEveryMs, () => finishRemovals({ base, erasure }), log, "registry.removal.failed"),
-  ];
+  const refreshing = startRefreshing(wiring);
   return {
     stop: async () => {
       for (const one of refreshing) clearInterval(one);
@@ -374,6 +351,27 @@ async function startBackground(wiring: Wiring, sequencer: Sequencer): Promise<{ 
       await reconciler.stop();
     },
   };
+}
+
+function jobsOf(wiring: Wiring): JobHandler[] {
+  const { governance, monitoring, alerting, data, scoring, explaining, erasure } = wiring;
+  const domains = [governance, monitoring, alerting, data, scoring, explaining, erasure];
+  return [...domains.flatMap(({ jobs }) => jobs), createVerifyJob(ledgerDeps(wiring.base, wiring.identity))];
+}
+
+/** Side by side: a provider that does not answer must not keep a revocation from its gateways. */
+function startRefreshing(wiring: Wiring): NodeJS.Timeout[] {
+  const { base, identity, serving, lineage, data, alerting } = wiring;
+  const { log } = base;
+  return [
+    repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
+    repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
+    repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
+    repeating(lookEarlyMs, () => data.early.look(), log, "features.early.look_failed"),
+    repeating(watchEveryMs, () => alerting.watch(), log, "monitoring.watch.failed"),
+    repeating(retainEveryMs, () => retainData(wiring), log, "data.retention.failed"),
+    repeating(finishEveryMs, () => finishRemovals(wiring), log, "registry.removal.failed"),
+  ];
 }
 
 async function retainData({

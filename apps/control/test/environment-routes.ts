@@ -1,3 +1,4 @@
+import { systemClock } from "@portolan/kernel";
 import type { ApiMethod } from "./api.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { drift } from "./mutating-routes-models.ts";
@@ -269,6 +270,20 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     of: "counted",
   },
   found("GET /v1/endpoints/:name/drift-report", "countedEndpoint", "departures"),
+  found("GET /v1/endpoints/:name/performance", "answeredEndpoint", "departures"),
+  {
+    kind: "named",
+    route: "GET /v1/endpoints/:name/objectives",
+    request: () => ({ url: "/v1/endpoints/arrivals/objectives?environment=production" }),
+  },
+  { kind: "listed", route: "GET /v1/alerts", url: "/v1/alerts", of: "alert" },
+  found("POST /v1/alerts/:id/silence", "alert", missingId("alr"), {
+    until: systemClock.now() + 3_600_000_000,
+    reason: "labels of Monday",
+  }),
+  named("POST /v1/alert-routes", { environment: production, destination: "oncall" }),
+  { kind: "listed", route: "GET /v1/alert-routes", url: "/v1/alert-routes", of: "alertRoute" },
+  found("DELETE /v1/alert-routes/:id", "alertRoute", missingId("art")),
   named("POST /v1/scorings", {
     environment: production,
     endpoint: "arrivals",

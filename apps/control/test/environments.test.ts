@@ -8,6 +8,7 @@ import { environmentRoutes } from "./environment-routes.ts";
 import { type DeclaredRoute, type InProcessControl, openControl } from "./in-process.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { oneBlock } from "./mutating-routes-models.ts";
+import { openAlert } from "./mutating-routes-monitoring.ts";
 import type { World } from "./mutating-world.ts";
 import { releaseRow } from "./release-row.ts";
 
@@ -71,6 +72,10 @@ async function fillProduction(): Promise<void> {
   const claim = { environment: "production", reason: "a claim" };
   const hold = await must(control, "POST", "/v1/prediction-holds", { ...claim, endpoint: "none" }, insider);
   known.set("hold", String(hold["id"]));
+  const alerts = { environment: "production", destination: "main" };
+  const alertRoute = await must(control, "POST", "/v1/alert-routes", alerts, insider);
+  known.set("alertRoute", String(alertRoute["id"])).set("alert", await openAlert(world));
+  known.set("answeredEndpoint", "delays");
   const dataHold = await must(control, "POST", "/v1/data-holds", { ...claim, contract: "none" }, insider);
   known.set("dataHold", String(dataHold["id"]));
   const order = { subject: "somebody", environments: ["production"], dryRun: true, reason: "as asked" };

@@ -15,7 +15,7 @@ const digest = `sha256:${"ab".repeat(32)}`;
 
 /** Blocks are stored first and anchored in the ledger before the answer, one leaf per second over all writers. */
 const acceptedFirst = Object.fromEntries(
-  ["block_parts", "blocks", "part_contents", "writers"].map((table) => [
+  ["answered_hours", "block_parts", "blocks", "part_contents", "writers"].map((table) => [
     `predictions.${table}`,
     "anchored by the next leaf, before it is acknowledged (docs/spec/prediction-log.md, P16)",
   ]),

@@ -2,6 +2,7 @@ import { dataRoutes } from "./mutating-routes-data.ts";
 import { governanceRoutes } from "./mutating-routes-governance.ts";
 import { identityRoutes } from "./mutating-routes-identity.ts";
 import { modelRoutes } from "./mutating-routes-models.ts";
+import { monitoringRoutes } from "./mutating-routes-monitoring.ts";
 import { releaseRoutes } from "./mutating-routes-releases.ts";
 import type { MutatingRoute } from "./mutating-world.ts";
 
@@ -12,4 +13,5 @@ export const mutatingRoutes: readonly MutatingRoute[] = [
   ...dataRoutes,
   ...modelRoutes,
   ...releaseRoutes,
+  ...monitoringRoutes,
 ];

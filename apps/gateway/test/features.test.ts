@@ -123,6 +123,40 @@ describe("features from the store in the state folder", () => {
     }
   });
 
+  test("whether features were fresh, and who answered in the model's place, is counted", async () => {
+    const counted = async (line: string): Promise<number> => {
+      const page = await (await gateway.get("/metrics")).text();
+      return Number(
+        page
+          .split("\n")
+          .find((one) => one.startsWith(line))
+          ?.slice(line.length) ?? 0,
+      );
+    };
+    const features = (endpoint: string, kind: string) =>
+      counted(
+        `portolan_gateway_feature_answers_total{endpoint="${endpoint}",environment="dev",features="${kind}"}`,
+      );
+    const before = {
+      fresh: await features("default", "fresh"),
+      missing: await features("default", "missing"),
+    };
+    await told(gateway, "default", "a", "nothing");
+    await told(gateway, "default", "a", "old");
+    expect(await features("default", "fresh")).toBe(before.fresh + 1);
+    expect(await features("default", "missing")).toBe(before.missing + 1);
+    const refused = await features("refuse", "missing");
+    await told(gateway, "refuse", "nobody");
+    expect(await features("refuse", "missing")).toBe(refused + 1);
+    const fallback = `portolan_gateway_fallback_answers_total{endpoint="fallback",environment="dev",reason="features_missing",answered_by="fixed"}`;
+    const [fallen, missing] = [await counted(fallback), await features("fallback", "missing")];
+    await told(gateway, "fallback", "nobody");
+    expect([await counted(fallback), await features("fallback", "missing")]).toEqual([
+      fallen + 1,
+      missing + 1,
+    ]);
+  });
+
   test("gRPC answers name the features, too", async () => {
     const grpc = new GrpcClient(gateway.grpcAddress, installation.apiKey);
     const request = messages.inferRequest.encode({

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { systemClock } from "@portolan/kernel";
+import { bucketEdgeMicros } from "@portolan/monitoring/policy";
 import { identityModel, logisticModel, loopModel, onnxType } from "@portolan/onnx-format/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type TestGateway, TestInstallation } from "./installation.ts";
@@ -118,6 +119,11 @@ describe("with control away, from disk alone", () => {
     expect(metrics).toContain(
       'portolan_gateway_requests_total{endpoint="score",environment="dev",status="200",reason="ok"} 1',
     );
+    // What rules for objectives weigh by.
+    const edges = metrics.matchAll(
+      /request_seconds_bucket{endpoint="score",environment="dev",le="([\d.]+)"}/g,
+    );
+    expect([...edges].map(([, edge]) => Number(edge) * 1_000_000)).toEqual([...bucketEdgeMicros]);
     await until(async () =>
       /^portolan_gateway_event_loop_delay_seconds \d/m.test(await (await gateway.get("/metrics")).text()),
     );

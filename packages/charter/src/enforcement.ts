@@ -75,12 +75,17 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     how: "beyond the ceiling a request waits for its turn, up to half the p99",
   },
   latency_gate: { how: "a release is not tried under load" },
-  latency_slo: { how: "latency is measured, nobody is alerted" },
-  availability_slo: { how: "availability is not measured over a month" },
-  accuracy_alert: { how: "outcomes are joined, nobody is alerted" },
-  accuracy_fallback: { how: "accuracy in production changes no route" },
-  accuracy_stop: { how: "accuracy in production stops no endpoint" },
-  drift_alert: { how: "drift is counted, nobody is alerted" },
+  latency_slo: { how: "rules for Prometheus are exported from it; where none runs, nobody is alerted" },
+  availability_slo: {
+    how: "rules for Prometheus are exported from it; where none runs, nobody counts a month",
+  },
+  accuracy_alert: {
+    by: "control",
+    how: "a mature window of outcomes beyond the bound opens an alert, told along the routes of its place",
+  },
+  accuracy_fallback: { how: "accuracy in production opens an alert, and changes no route" },
+  accuracy_stop: { how: "accuracy in production opens an alert, and stops no endpoint" },
+  drift_alert: { how: "drift of predictions opens an alert; drift of inputs is shown, and alerts nobody" },
   slice_gate: {
     by: "evaluation",
     how: "a version that is worse by more than the gap on some slice with enough rows is not released",

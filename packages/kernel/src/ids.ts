@@ -46,6 +46,8 @@ export const idPrefixes = {
   notice: "ntc",
   subscription: "sub",
   release: "rel",
+  alert: "alr",
+  alertRoute: "art",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -3,6 +3,17 @@ import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import { ProfiledColumn } from "./profile-schema.ts";
 
+export { Alert, AlertDelivery, AlertRoute, AlertSilence, AlertView } from "./alerts/alert-schema.ts";
+export { EndpointObjectives, Objective } from "./objectives/objective.ts";
+export {
+  PerformanceBound,
+  PerformanceMetric,
+  PerformanceReport,
+  PerformanceSegment,
+  PerformanceSeries,
+  PerformanceVerdict,
+  PerformanceWindow,
+} from "./performance/performance-schema.ts";
 export { LevelsColumn, NumericColumn, ProfiledColumn, ReferenceProfile } from "./profile-schema.ts";
 export {
   ColumnMeasures,

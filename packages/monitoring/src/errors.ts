@@ -5,6 +5,8 @@ export const monitoringErrors = {
   "monitoring.counts_malformed": { status: 422, title: "Counts do not fit their reference profile" },
   "monitoring.writer_taken": { status: 409, title: "Writer belongs to another gateway" },
   "monitoring.nothing_counted": { status: 404, title: "Nothing is counted at this endpoint" },
+  "monitoring.nothing_answered": { status: 404, title: "Nothing was answered at this endpoint" },
+  "monitoring.alert_undeliverable": { status: 502, title: "Alert was not taken" },
   "monitoring.not_profilable": { status: 422, title: "No reference profile can be made" },
 } as const satisfies Record<string, ErrorSpec>;
 

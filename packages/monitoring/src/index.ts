@@ -1,8 +1,16 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
+import type { AlertDeps } from "./alerts/alerts.ts";
+import type { PerformanceDeps } from "./performance/read-performance.ts";
+import { alertRoutes } from "./routes/alerts.ts";
 import { type DriftRouteDeps, driftRoutes } from "./routes/drift.ts";
+import { type ObjectiveDeps, objectiveRoutes } from "./routes/objectives.ts";
+import { performanceRoutes } from "./routes/performance.ts";
 
 export { type AcceptDriftDeps, acceptDrift } from "./accept-delivery.ts";
+export type { AlertDeps } from "./alerts/alerts.ts";
+export { type AlertSender, alertJob, type OutgoingAlert, repeatDeliveries } from "./alerts/deliver-alert.ts";
+export { PerformanceWatch, watchDrift } from "./alerts/watch.ts";
 export { driftFigures, type SeriesFigures } from "./drift-figures.ts";
 export { type MonitoringErrorCode, monitoringErrors } from "./errors.ts";
 export {
@@ -13,6 +21,12 @@ export {
   profileTrained,
   startProfile,
 } from "./make-profile.ts";
+export {
+  type ColumnReader,
+  type PerformanceBounds,
+  type PerformanceDeps,
+  readPerformance,
+} from "./performance/read-performance.ts";
 export type {
   EvidenceSigner,
   ProfiledData,
@@ -24,14 +38,28 @@ export type {
 export { readDrift } from "./read-drift.ts";
 export { readDriftReport } from "./read-drift-report.ts";
 export { findProfiles } from "./store.ts";
-export type { DriftRouteDeps };
+export type { DriftRouteDeps, ObjectiveDeps };
+
+/** What each group of routes needs. */
+export interface MonitoringRouteDeps {
+  readonly drift: DriftRouteDeps;
+  readonly performance: PerformanceDeps;
+  readonly alerts: AlertDeps;
+  readonly objectives: ObjectiveDeps;
+}
 
 export const monitoringMigrations: MigrationSet = {
   package: "monitoring",
   directory: new URL("../migrations/", import.meta.url),
-  after: ["features"],
+  after: ["features", "predictions"],
 };
 
-export async function registerMonitoringRoutes(app: FastifyInstance, deps: DriftRouteDeps): Promise<void> {
-  await app.register((scope) => driftRoutes(scope, deps));
+export async function registerMonitoringRoutes(
+  app: FastifyInstance,
+  { drift, performance, alerts, objectives }: MonitoringRouteDeps,
+): Promise<void> {
+  await app.register((scope) => driftRoutes(scope, drift));
+  await app.register((scope) => performanceRoutes(scope, performance));
+  await app.register((scope) => alertRoutes(scope, alerts));
+  await app.register((scope) => objectiveRoutes(scope, objectives));
 }

@@ -1,16 +1,25 @@
-import { canonicalBytes, digestBytes, type JsonValue, newId, systemClock } from "@portolan/kernel";
+import {
+  asEpochMicros,
+  canonicalBytes,
+  digestBytes,
+  type JsonValue,
+  newId,
+  systemClock,
+} from "@portolan/kernel";
 import { ledgerMigrations, recordBatchDigest } from "@portolan/ledger";
 import {
   aCall,
+  fakeClock,
   openTestDatabase,
   type TestDatabase,
   testAuthorizer,
   testOrganisation,
 } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { listAlerts } from "../src/alerts/alert-store.ts";
 import type { DriftPart, DriftReports, ReferenceProfile } from "../src/contract.ts";
 import { DriftCounter } from "../src/drift-counter.ts";
-import { acceptDrift, monitoringMigrations, readDriftReport } from "../src/index.ts";
+import { acceptDrift, monitoringMigrations, readDriftReport, watchDrift } from "../src/index.ts";
 import { levelsReference, numericReference } from "../src/reference-profile.ts";
 import { insertProfile } from "../src/store.ts";
 
@@ -223,4 +232,42 @@ test("however many ask at once, two reports are judged at a time, and all are an
   const answers = await Promise.all(asked);
   expect(answers.map(({ reports }) => reports.length)).toEqual([1, 1, 1, 1, 1, 1]);
   expect(most).toBe(2);
+});
+
+test("drift of predictions opens an alert and its end resolves it; drift of inputs alone, and of shadows, opens none", async () => {
+  const drifting = { labels: [0, 1] } as const;
+  for (const at of [0, hour, 2 * hour])
+    await deliver(
+      part("alerted", at, 1000, at === 0 ? {} : drifting),
+      part("inputs-only", at, 1000, at === 0 ? {} : { moved: 400 }),
+      part("shadowed", at, 1000, { variant: "shadow", ...(at === 0 ? {} : drifting) }),
+    );
+  const objects = { get: async () => bytes } as never;
+  const callFor = () => aCall({ kind: "system", id: "control" });
+  const round = (at: number) => {
+    const clock = fakeClock();
+    clock.set(asEpochMicros(start + at));
+    return watchDrift({ work: db.uow, clock, objects }, callFor(), [testOrganisation], callFor);
+  };
+  const alerts = async () => {
+    const found = await db.uow.read(aCall(), (sql) =>
+      listAlerts(sql, { organisationId: testOrganisation, kind: "drift" }, 100),
+    );
+    return found
+      .filter(({ endpoint }) => ["alerted", "inputs-only", "shadowed"].includes(endpoint))
+      .map(({ endpoint, state, evidence }) => [endpoint, state, evidence["drifting"]]);
+  };
+  await round(3 * hour);
+  expect(await alerts()).toEqual([["alerted", "open", 1]]);
+  await round(3 * hour);
+  expect(await alerts(), "it is open already").toHaveLength(1);
+  await deliver(part("alerted", 3 * hour, 1000), part("alerted", 4 * hour, 1000));
+  await round(5 * hour);
+  expect(await alerts()).toEqual([["alerted", "resolved", 1]]);
+  await deliver(part("alerted", 5 * hour, 1000, drifting), part("alerted", 6 * hour, 1000, drifting));
+  await round(7 * hour);
+  expect((await alerts())[0]).toEqual(["alerted", "open", 1]);
+  await deliver(part("alerted", 7 * hour, 1000, { version: 2 }));
+  await round(8 * hour);
+  expect((await alerts())[0], "another version answers").toEqual(["alerted", "resolved", 1]);
 });

@@ -9,6 +9,7 @@ export * from "./fisher-exact.ts";
 export * from "./histogram.ts";
 export * from "./kolmogorov.ts";
 export * from "./kolmogorov-smirnov.ts";
+export * from "./mean-interval.ts";
 export * from "./mmd.ts";
 export * from "./multiple-tests.ts";
 export * from "./normal.ts";

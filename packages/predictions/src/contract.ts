@@ -355,17 +355,46 @@ export interface StoredPrediction {
   readonly withheld?: "erased" | "no_space";
 }
 
-/** Label that arrived later. */
+/**
+ * Label that arrived later. Of a prediction's labels the one of the highest revision counts, in whatever order they come; a correction is
+ * a higher revision with another outcome, a retraction one without.
+ */
 export const Outcome = Type.Object({
   predictionId: text(120, "Prediction that came true or not"),
-  outcome: Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 1000 })]),
+  outcome: Type.Optional(
+    Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 1000 })], {
+      description: "What really happened; absent in a retraction",
+    }),
+  ),
   observedAt: text(40, "RFC 3339 with an offset"),
+  revision: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 2 ** 31 - 1,
+      description: "1 when absent; a correction or a retraction has a higher one",
+    }),
+  ),
+  retracted: Type.Optional(
+    Type.Boolean({ description: "True: what was reported of the prediction before is withdrawn" }),
+  ),
 });
 export type Outcome = Static<typeof Outcome>;
 
 /**
- * View for monitoring and metering: outcomes with the prediction they belong to.
+ * View for metering and exports: outcomes that count now, with the prediction they belong to; none that is retracted.
  * Columns: organisation_id, prediction_id, endpoint, environment, model_name, model_version, variant,
  * received_at (epoch µs), outcome (jsonb), observed_at (epoch µs), outputs (text, null when erased).
  */
 export const labelledView = "predictions.labelled_v1";
+
+/**
+ * View for monitoring: every revision of every joined label. The columns of `labelledView`, and use_case_id (null where it was not kept
+ * yet), revision, retracted (its outcome is null), reported_at (epoch µs).
+ */
+export const labelsView = "predictions.labels_v1";
+
+/**
+ * View for monitoring: answered predictions by hour of arrival, replays left out. Columns: organisation_id, use_case_id, endpoint,
+ * environment, model_name, model_version (both empty without a model), variant, hour (its start, epoch µs), predictions.
+ */
+export const answeredView = "predictions.answered_v1";

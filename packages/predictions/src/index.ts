@@ -28,6 +28,7 @@ export {
   performErasure,
 } from "./control/erase-predictions.ts";
 export { type HoldDeps, type HoldScope, placeHold, readHolds, releaseHold } from "./control/holds.ts";
+export { type ColumnValue, readColumn } from "./control/read-column.ts";
 export {
   getPrediction,
   listPredictions,

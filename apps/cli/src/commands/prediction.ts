@@ -41,24 +41,70 @@ export function registerPredictionCommands(program: Command, contextOf: ContextO
         context.output.note(`on the record as ${predictionId}: portolan outcome ${predictionId} <value>`);
     });
 
+  registerOutcome(program, contextOf);
+}
+
+interface OutcomeOptions {
+  readonly at?: string;
+  readonly revision?: string;
+  readonly retract?: boolean;
+}
+
+function registerOutcome(program: Command, contextOf: ContextOf): void {
   program
-    .command("outcome <predictionId> <value>")
+    .command("outcome <predictionId> [value]")
     .description("Report what really happened after a prediction; the same report again changes nothing")
     .option("--at <instant>", "when it was observed (RFC 3339)")
-    .addHelpText("after", "\nExample:\n  portolan outcome prd_… true --as dispatch")
-    .action(async (predictionId: string, value: string, options: { at?: string }, command: Command) => {
-      const context = contextOf(command);
-      const observedAt = options.at ?? formatInstant(systemClock.now());
-      const report = await (await connect(context)).json<{ stored: number; conflicts: readonly string[] }>({
-        path: "/v1/outcomes",
-        body: { outcomes: [{ predictionId, outcome: parseOutcome(value), observedAt }] },
-      });
-      if (report.conflicts.length > 0) process.exitCode = 1;
-      context.output.result(
-        report,
-        report.conflicts.length > 0 ? "refused: another outcome is on the record" : "recorded",
-      );
-    });
+    .option(
+      "--revision <number>",
+      "2 or higher corrects what was reported before: the highest revision counts",
+    )
+    .option("--retract", "withdraw what was reported before; needs --revision and no value")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  portolan outcome prd_… true --as dispatch
+  portolan outcome prd_… false --revision 2
+  portolan outcome prd_… --retract --revision 3`,
+    )
+    .action(
+      async (predictionId: string, value: string | undefined, options: OutcomeOptions, command: Command) => {
+        const context = contextOf(command);
+        const outcome = { predictionId, ...reportedOutcome(value, options) };
+        const report = await (await connect(context)).json<{ stored: number; conflicts: readonly string[] }>({
+          path: "/v1/outcomes",
+          body: { outcomes: [outcome] },
+        });
+        if (report.conflicts.length > 0) process.exitCode = 1;
+        context.output.result(
+          report,
+          report.conflicts.length > 0
+            ? "refused: another outcome is on the record; correct it with a higher --revision"
+            : "recorded",
+        );
+      },
+    );
+}
+
+/** @throws PortolanError `cli.bad_usage` for neither a value nor a retraction, for both, and for what is no revision */
+function reportedOutcome(
+  value: string | undefined,
+  { at, revision, retract = false }: OutcomeOptions,
+): object {
+  const bad = (detail: string, mend: string) =>
+    new PortolanError<CliErrorCode>("cli.bad_usage", { detail, mend });
+  if (retract === (value !== undefined))
+    throw bad("an outcome has a value, or --retract", "Name what happened, or withdraw it, not both.");
+  if (retract && revision === undefined)
+    throw bad("a retraction has a revision", "Give --revision, higher than that of what is withdrawn.");
+  if (revision !== undefined && !/^[1-9]\d{0,8}$/.test(revision))
+    throw bad(`${revision} is no revision`, "Write a whole number from 1 on.");
+  return {
+    observedAt: at ?? formatInstant(systemClock.now()),
+    ...(value === undefined ? { retracted: true } : { outcome: parseOutcome(value) }),
+    ...(revision === undefined ? {} : { revision: Number(revision) }),
+  };
 }
 
 /** A client for the gateway, with the same credential as for control: both verify the same tokens. */

@@ -319,5 +319,6 @@ function developmentFolders(home: string): Record<string, string> {
     UPSTREAM_ALLOWED_HOSTS: "localhost, 127.0.0.1, ::1",
     UPSTREAM_CREDENTIALS: join(home, "upstream-credentials"),
     DATA_CONNECTIONS: join(home, "data-connections"),
+    ALERT_DESTINATIONS: join(home, "alert-destinations"),
   };
 }

@@ -1,4 +1,3 @@
-import { createHmac } from "node:crypto";
 import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { NoticeSender, OutgoingNotice } from "@portolan/data";
@@ -11,6 +10,7 @@ import {
   PortolanError,
   type Secret,
 } from "@portolan/kernel";
+import { webhookHeaders, webhookKey } from "./webhook-signature.ts";
 
 const timeoutMs = 10_000;
 
@@ -29,7 +29,9 @@ export interface WebhookOptions {
  * @throws PortolanError `kernel.bad_configuration` for a secret of another form
  */
 export function createWebhookSender({ addresses, clock, secret }: WebhookOptions): NoticeSender {
-  const options = { addresses, clock, ...(secret ? { key: keyOf(secret) } : {}) };
+  // A secret that cannot be used is said at the start, not at the first notice.
+  if (secret) webhookKey(secret, "NOTICE_SECRET");
+  const options = { addresses, clock, ...(secret ? { secret } : {}) };
   return {
     send: async (notice) => {
       const verdict = judgeUrl(addresses, notice.url);
@@ -52,11 +54,10 @@ function undeliverable(why: string): PortolanError {
 function post(
   url: URL,
   { id, body }: OutgoingNotice,
-  { addresses, clock, key }: Omit<WebhookOptions, "secret"> & { readonly key?: Buffer },
+  { addresses, clock, secret }: WebhookOptions,
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const send = url.protocol === "https:" ? requestHttps : requestHttp;
-  const seconds = String(Math.floor(clock.now() / 1_000_000));
   const request = send(url, {
     method: "POST",
     agent: false,
@@ -65,9 +66,7 @@ function post(
       "content-type": "application/cloudevents+json; charset=utf-8",
       "content-length": Buffer.byteLength(body),
       "user-agent": "portolan",
-      "webhook-id": id,
-      "webhook-timestamp": seconds,
-      ...(key ? { "webhook-signature": signature(key, `${id}.${seconds}.${body}`) } : {}),
+      ...webhookHeaders(id, body, clock, secret),
     },
     lookup: guardedLookup(addresses, hostOf(url)),
   });
@@ -75,19 +74,4 @@ function post(
   request.on("error", reject);
   request.end(body);
   return promise;
-}
-
-/** The key of a symmetric secret of Standard Webhooks: 24 to 64 bytes. */
-function keyOf(secret: Secret): Buffer {
-  const text = /^whsec_(?<key>[A-Za-z0-9+/]+={0,2})$/.exec(secret.reveal())?.groups?.["key"];
-  const key = Buffer.from(text ?? "", "base64");
-  if (key.length >= 24 && key.length <= 64) return key;
-  throw new PortolanError("kernel.bad_configuration", {
-    detail: "NOTICE_SECRET is not whsec_ and the base64 of 24 to 64 bytes",
-    mend: 'Make one: echo "whsec_$(openssl rand -base64 32)".',
-  });
-}
-
-function signature(key: Buffer, text: string): string {
-  return `v1,${createHmac("sha256", key).update(text).digest("base64")}`;
 }

@@ -1,6 +1,7 @@
 import type { Metrics } from "@portolan/telemetry";
 import type { Answer } from "../http/answers.ts";
 import type { AccessLog } from "../log/access-log.ts";
+import { countRefusedFeatures } from "./count-answers.ts";
 import { measure } from "./measure.ts";
 import type { Progress } from "./progress.ts";
 import type { RequestTraces } from "./request-traces.ts";
@@ -16,6 +17,7 @@ export interface ConcludeDeps {
 /** What is told of a prediction besides its record: metrics, trace, and a line of the access log. */
 export function conclude(deps: ConcludeDeps, progress: Progress, answer: Answer, bytesOut?: number): void {
   measure(deps.metrics, progress, answer);
+  if (answer.code === "serving.features_unavailable") countRefusedFeatures(deps.metrics, progress.active);
   deps.traces?.finish(progress, answer);
   if (deps.accessLog) addLine(deps.accessLog, progress, answer, bytesOut);
 }

@@ -10,6 +10,7 @@ import { findRoute, readPurpose } from "./admit.ts";
 import { type Asked, answerByChain, type ChainAnswer } from "./answer-chain.ts";
 import { setAnswerHeaders } from "./answer-headers.ts";
 import { type ConcludeDeps, conclude } from "./conclude.ts";
+import { countAnswer } from "./count-answers.ts";
 import { countForDrift } from "./count-for-drift.ts";
 import { featuresParameter } from "./features-used.ts";
 import type { InferCall } from "./infer-call.ts";
@@ -200,6 +201,7 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
   headers["x-portolan-prediction-id"] = id;
   headers["server-timing"] = serverTiming(progress, answer, Math.round((endMs - logStart) * 1000));
   setAnswerHeaders(headers, deps.metrics, answer);
+  countAnswer(deps.metrics, answer);
   return { status: 200, code: "", contentType: written.contentType, body: written.body, headers };
 }
 

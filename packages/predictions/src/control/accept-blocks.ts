@@ -12,6 +12,7 @@ import { corrupt } from "../format/payload-codec.ts";
 import { closedBlocks } from "../format/reader.ts";
 import { judgeBlock } from "../policy.ts";
 import type { Anchorer } from "./anchor.ts";
+import { countAnswered } from "./answered-store.ts";
 import { joinOutcomes } from "./outcome-store.ts";
 import { type RecordReadsDeps, recordReads } from "./record-reads.ts";
 import { findBlockRoot, findWriter, insertBlock, moveWriter, type NewPart, type WriterRow } from "./store.ts";
@@ -153,6 +154,7 @@ async function take(deps: AcceptDeps, call: CallContext, block: OpenedBlock): Pr
       closed_at: end.closedAt,
     };
     await insertBlock(tx, row, parts, contentsOf(block.headers, address));
+    await countAnswered(tx, block.headers);
     const owner = { principal: call.actor.id, organisation_id: call.actor.organisationId };
     await moveWriter(tx, { ...address, ...owner, root });
   });

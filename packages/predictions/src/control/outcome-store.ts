@@ -1,7 +1,7 @@
 import type { CallContext, Sql, Transaction, UnitOfWork } from "@portolan/kernel";
-import { type Expression, type Generated, type Kysely, type SqlBool, sql } from "kysely";
+import { type Generated, sql, type UpdateObject } from "kysely";
 import type { PartFiles } from "../archive/part-files.ts";
-import type { StoredPrediction } from "../contract.ts";
+import type { PredictionHeader, StoredPrediction } from "../contract.ts";
 import { decodeEntry } from "../format/record-codec.ts";
 import type { PartSpot } from "./store.ts";
 
@@ -11,10 +11,14 @@ type OutcomeTable = {
   writer_id: string;
   epoch: number;
   block: number;
+  revision: number;
+  retracted: boolean;
+  /** Null in a retraction. */
   outcome: unknown;
   observed_at: number;
   reported_at: number;
   reported_by: string;
+  use_case_id: string | null;
   endpoint: string | null;
   environment: string | null;
   model_name: string | null;
@@ -41,8 +45,11 @@ type PartTables = {
 type OutcomeTables = { "predictions.outcomes": OutcomeTable };
 export type NewOutcome = Pick<
   OutcomeTable,
-  "prediction_id" | "writer_id" | "epoch" | "block" | "observed_at"
-> & { readonly outcome: string };
+  "prediction_id" | "writer_id" | "epoch" | "block" | "observed_at" | "revision" | "retracted"
+> & {
+  /** JSON; null in a retraction. */
+  readonly outcome: string | null;
+};
 
 export async function insertOutcome(
   tx: Transaction,
@@ -58,6 +65,7 @@ export async function insertOutcome(
       organisation_id: tx.call.actor.organisationId,
       reported_at: tx.now,
       reported_by: tx.call.actor.id,
+      use_case_id: null,
       endpoint: null,
       environment: null,
       model_name: null,
@@ -71,7 +79,7 @@ export async function insertOutcome(
 }
 
 /**
- * What was reported of the prediction before, as far as this reporter may know: what is joined in an environment of theirs, or
+ * What was reported under this revision before, as far as this reporter may know: what is joined in an environment of theirs, or
  * what somebody of the same reach reported.
  */
 export async function findEarlier(
@@ -83,10 +91,13 @@ export async function findEarlier(
     .withTables<OutcomeTables>()
     .selectFrom("predictions.outcomes")
     .select(
-      sql<boolean>`outcome = ${outcome.outcome}::jsonb and observed_at = ${outcome.observed_at}`.as("same"),
+      sql<boolean>`outcome is not distinct from ${outcome.outcome}::jsonb and observed_at = ${outcome.observed_at}`.as(
+        "same",
+      ),
     )
     .where("organisation_id", "=", tx.call.actor.organisationId)
     .where("prediction_id", "=", outcome.prediction_id)
+    .where("revision", "=", outcome.revision)
     .where((where) =>
       where.or([
         where("environment", "in", [...reach]),
@@ -97,55 +108,100 @@ export async function findEarlier(
 }
 
 /**
- * Gives the first outcome that could be reported in the prediction's environment what it needs of its prediction. Of the others,
- * those that came too late are removed, and those whose reporter has no say there are set aside.
+ * Gives the first outcome of each revision that could be reported in the prediction's environment what it needs of its prediction. Of
+ * the others, those that came too late are removed, and those whose reporter has no say there are set aside.
  */
 async function joinOutcome(tx: Transaction, { header, payload }: StoredPrediction): Promise<void> {
   const { context } = header;
-  const ofPrediction = (): Expression<SqlBool> =>
-    sql`organisation_id = ${context.organisationId} and prediction_id = ${header.id}`;
-  const reports = (): Kysely<OutcomeTables> => tx.sql.withTables<OutcomeTables>();
-  const rows = await reports()
-    .selectFrom("predictions.outcomes")
-    .select(["reach", "received_at"])
-    .where(ofPrediction())
+  const rows = await ofPrediction(tx, header)
+    .select(["reach", "received_at", "revision"])
     .orderBy("reported_at")
     .orderBy("reach")
     .execute();
-  const reaching = rows.filter(({ reach }) => reach.split(",").includes(context.environment));
-  const chosen = reaching.find((row) => row.received_at !== null) ?? reaching[0];
-  for (const { reach } of rows.filter((row) => row !== chosen)) {
-    const one = [ofPrediction(), sql<SqlBool>`reach = ${reach}`] as const;
-    if (reaching.some((row) => row.reach === reach)) {
-      await reports().deleteFrom("predictions.outcomes").where(one[0]).where(one[1]).execute();
-    } else {
-      const setAside = reports().updateTable("predictions.outcomes").set({ beyond_reach: true });
-      await setAside.where(one[0]).where(one[1]).execute();
+  const prediction = {
+    use_case_id: context.useCaseId,
+    endpoint: context.endpoint,
+    environment: context.environment,
+    model_name: context.model?.name ?? null,
+    model_version: context.model?.version ?? null,
+    variant: context.variant,
+    received_at: header.receivedAt,
+    outputs: payload?.outputs ? printable(payload.outputs.bytes) : null,
+  };
+  for (const [revision, same] of Map.groupBy(rows, (row) => row.revision)) {
+    const reaching = same.filter(({ reach }) => reach.split(",").includes(context.environment));
+    const chosen = reaching.find((row) => row.received_at !== null) ?? reaching[0];
+    for (const row of same) {
+      const isJoined = row === chosen && row.received_at === null;
+      if (isJoined) await changeOutcome(tx, header, row, prediction);
+      else if (row === chosen) continue;
+      else if (!reaching.includes(row)) await changeOutcome(tx, header, row, { beyond_reach: true });
+      else
+        await tx.sql
+          .withTables<OutcomeTables>()
+          .deleteFrom("predictions.outcomes")
+          .where("organisation_id", "=", context.organisationId)
+          .where("prediction_id", "=", header.id)
+          .where("revision", "=", revision)
+          .where("reach", "=", row.reach)
+          .execute();
     }
   }
-  await reports()
+}
+
+function ofPrediction(tx: Transaction, { id, context }: PredictionHeader) {
+  return tx.sql
+    .withTables<OutcomeTables>()
+    .selectFrom("predictions.outcomes")
+    .where("organisation_id", "=", context.organisationId)
+    .where("prediction_id", "=", id);
+}
+
+async function changeOutcome(
+  tx: Transaction,
+  { id, context }: PredictionHeader,
+  { revision, reach }: Pick<OutcomeTable, "revision" | "reach">,
+  change: UpdateObject<OutcomeTables, "predictions.outcomes">,
+): Promise<void> {
+  await tx.sql
+    .withTables<OutcomeTables>()
     .updateTable("predictions.outcomes")
-    .set({
-      endpoint: context.endpoint,
-      environment: context.environment,
-      model_name: context.model?.name ?? null,
-      model_version: context.model?.version ?? null,
-      variant: context.variant,
-      received_at: header.receivedAt,
-      outputs: payload?.outputs ? printable(payload.outputs.bytes) : null,
-    })
-    .where(ofPrediction())
-    .where("reach", "=", chosen?.reach ?? "")
-    .where("received_at", "is", null)
+    .set(change)
+    .where("organisation_id", "=", context.organisationId)
+    .where("prediction_id", "=", id)
+    .where("revision", "=", revision)
+    .where("reach", "=", reach)
     .execute();
 }
 
-interface WaitingOutcome extends PartSpot {
+interface OutcomeSpot extends PartSpot {
   readonly prediction_id: string;
 }
 
 /** Outcomes whose prediction has arrived and that do not know it yet. */
-function waitingOutcomes(sqlSession: Sql, organisationId: string, limit: number): Promise<WaitingOutcome[]> {
+function waitingOutcomes(sqlSession: Sql, organisationId: string, limit: number): Promise<OutcomeSpot[]> {
+  return outcomeSpots(sqlSession, organisationId)
+    .where("outcome.received_at", "is", null)
+    .where("outcome.beyond_reach", "=", false)
+    .orderBy("part.file")
+    .limit(limit)
+    .execute();
+}
+
+/** Where the records of these predictions lie, of those that have an outcome. */
+export function spotsOfOutcomes(
+  sqlSession: Sql,
+  organisationId: string,
+  predictionIds: readonly string[],
+): Promise<OutcomeSpot[]> {
+  if (predictionIds.length === 0) return Promise.resolve([]);
+  return outcomeSpots(sqlSession, organisationId)
+    .where("outcome.prediction_id", "in", predictionIds)
+    .distinct()
+    .execute();
+}
+
+function outcomeSpots(sqlSession: Sql, organisationId: string) {
   return sqlSession
     .withTables<OutcomeTables & PartTables>()
     .selectFrom("predictions.outcomes as outcome")
@@ -164,12 +220,7 @@ function waitingOutcomes(sqlSession: Sql, organisationId: string, limit: number)
       "part.first_row",
       "archive.file as archive_file",
     ])
-    .where("outcome.organisation_id", "=", organisationId)
-    .where("outcome.received_at", "is", null)
-    .where("outcome.beyond_reach", "=", false)
-    .orderBy("part.file")
-    .limit(limit)
-    .execute();
+    .where("outcome.organisation_id", "=", organisationId);
 }
 
 /**

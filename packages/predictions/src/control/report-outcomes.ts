@@ -23,14 +23,14 @@ export interface OutcomeDeps {
 
 export interface OutcomeReport {
   readonly stored: number;
-  /** Reported before with the same value: nothing changed. */
+  /** Reported before under the same revision with the same value: nothing changed. */
   readonly duplicates: number;
-  /** Reported before with another value: the first one stays. */
+  /** Reported before under the same revision with another value: the first one stays. A correction has a higher revision. */
   readonly conflicts: readonly string[];
 }
 
 /**
- * Stores a batch of labels; all or none. Idempotent by prediction. A label may come before its prediction has been
+ * Stores a batch of labels; all or none. Idempotent by prediction and revision; the highest revision counts. A label may come before its prediction has been
  * delivered: it is joined then. A label for a prediction of an environment in which the caller may report none is answered like
  * one for a prediction that is not there yet, and is never joined.
  * @throws PortolanError `kernel.bad_request` naming every entry that is not understood
@@ -73,20 +73,33 @@ export async function reportOutcomes(
   return report;
 }
 
+const valueMissing = "a label has an outcome, or retracted: true; not both, and not neither";
+
 function readAll(outcomes: readonly Outcome[]): NewOutcome[] {
   const violations: Violation[] = [];
   const rows: NewOutcome[] = [];
-  for (const [i, { predictionId, outcome, observedAt }] of outcomes.entries()) {
+  for (const [i, reported] of outcomes.entries()) {
+    const { predictionId, outcome, observedAt, revision = 1, retracted = false } = reported;
     const position = parsePredictionId(predictionId);
     const at = readInstant(observedAt);
     if (!position)
       violations.push({ detail: "not a prediction id", at: { pointer: `/outcomes/${i}/predictionId` } });
     if (at === undefined)
       violations.push({ detail: "not an instant", at: { pointer: `/outcomes/${i}/observedAt` } });
+    if (retracted === (outcome !== undefined))
+      violations.push({ detail: valueMissing, at: { pointer: `/outcomes/${i}/outcome` } });
     if (!position || at === undefined) continue;
     const { writerId, epoch, block } = position;
-    const place = { writer_id: writerId, epoch, block };
-    rows.push({ ...place, prediction_id: predictionId, outcome: JSON.stringify(outcome), observed_at: at });
+    rows.push({
+      writer_id: writerId,
+      epoch,
+      block,
+      prediction_id: predictionId,
+      revision,
+      retracted,
+      outcome: outcome === undefined ? null : JSON.stringify(outcome),
+      observed_at: at,
+    });
   }
   if (violations.length > 0) {
     const detail = `${violations.length} of ${outcomes.length} outcomes are not understood`;

@@ -55,7 +55,14 @@ export async function deliveryRoutes(app: FastifyInstance, deps: AcceptDeps & Ou
     {
       bodyLimit: 16 * 1024 * 1024,
       config: routeConfig("outcomes:write", "recorded"),
-      schema: { summary: "Report what really happened", tags, body: Outcomes, response: { 200: Report } },
+      schema: {
+        summary: "Report what really happened",
+        description:
+          "Of a prediction's labels the highest revision counts, in whatever order they come. A correction is a higher revision with another outcome, a retraction one with `retracted: true`.",
+        tags,
+        body: Outcomes,
+        response: { 200: Report },
+      },
     },
     (request) => reportOutcomes(deps, request.call, request.body.outcomes),
   );

@@ -1,0 +1,91 @@
+import { PortolanError } from "@portolan/kernel";
+import type { EndpointObjectives } from "@portolan/monitoring/contract";
+import { type HistogramKind, openSlo, prometheusRules } from "@portolan/monitoring/policy";
+import type { Command } from "commander";
+import { stringify } from "yaml";
+import { connect } from "../context.ts";
+import type { CliErrorCode } from "../errors.ts";
+import { table } from "../output.ts";
+import type { ContextOf } from "../program.ts";
+
+interface SloOptions {
+  readonly environment: string;
+}
+
+interface ExportOptions extends SloOptions {
+  readonly format: string;
+  readonly histograms: string;
+}
+
+export function registerSloCommands(program: Command, contextOf: ContextOf): void {
+  const slo = program
+    .command("slo")
+    .description("Service level objectives that follow from charters, for Prometheus and OpenSLO")
+    .addHelpText(
+      "after",
+      "\nExample:\n  portolan slo export churn --environment production --format prometheus > churn.rules.yml",
+    );
+  slo
+    .command("show <endpoint>")
+    .description("What is wanted of an endpoint, and where the charter says so")
+    .requiredOption("--environment <name>", "where the endpoint is")
+    .addHelpText("after", "\nExample:\n  portolan slo show churn --environment production")
+    .action(async (endpoint: string, options: SloOptions, command: Command) => {
+      const context = contextOf(command);
+      const found = await (await connect(context)).json<EndpointObjectives>({
+        path: pathOf(endpoint, options),
+      });
+      const rows = found.objectives.map((one) => [one.name, one.target, one.description, one.wantedBy]);
+      context.output.result(found, table(["objective", "target", "good is", "wanted by"], rows));
+    });
+  slo
+    .command("export <endpoint>")
+    .description(
+      "Objectives as OpenSLO v1, or as recording rules and burn-rate alerts of Prometheus, in YAML",
+    )
+    .requiredOption("--environment <name>", "where the endpoint is")
+    .option("--format <format>", "openslo or prometheus", "prometheus")
+    .option(
+      "--histograms <kind>",
+      "classic, or native where Prometheus keeps native histograms instead (docs/objectives.md)",
+      "classic",
+    )
+    .addHelpText(
+      "after",
+      "\nExample:\n  portolan slo export churn --environment production --format openslo > churn.openslo.yml",
+    )
+    .action(async (endpoint: string, options: ExportOptions, command: Command) => {
+      const context = contextOf(command);
+      const { format, histograms } = understood(options);
+      const found = await (await connect(context)).json<EndpointObjectives>({
+        path: pathOf(endpoint, options),
+      });
+      const documents =
+        format === "openslo" ? openSlo(found, histograms) : [prometheusRules(found, histograms)];
+      if (context.output.isJson) context.output.result(format === "openslo" ? documents : documents[0], "");
+      else context.output.raw(yamlOf(documents));
+    });
+}
+
+/** Several documents are separated as YAML does; no anchors, and no line is folded. */
+export function yamlOf(documents: readonly object[]): string {
+  return documents.map((one) => stringify(one, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
+}
+
+function pathOf(endpoint: string, { environment }: SloOptions): string {
+  const query = new URLSearchParams({ environment });
+  return `/v1/endpoints/${encodeURIComponent(endpoint)}/objectives?${query.toString()}`;
+}
+
+function understood({ format, histograms }: ExportOptions): {
+  readonly format: "openslo" | "prometheus";
+  readonly histograms: HistogramKind;
+} {
+  const bad = (detail: string, mend: string) =>
+    new PortolanError<CliErrorCode>("cli.bad_usage", { detail, mend });
+  if (format !== "openslo" && format !== "prometheus")
+    throw bad(`there is no format ${format}`, "Write --format openslo or --format prometheus.");
+  if (histograms !== "classic" && histograms !== "native")
+    throw bad(`there are no ${histograms} histograms`, "Write --histograms classic or --histograms native.");
+  return { format, histograms };
+}

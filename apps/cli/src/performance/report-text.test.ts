@@ -1,0 +1,96 @@
+import type { AlertView, PerformanceReport } from "@portolan/monitoring/contract";
+import { expect, test } from "vitest";
+import { alertTable } from "../commands/alert.ts";
+import { hoursOf } from "../commands/performance.ts";
+import { performanceText } from "./report-text.ts";
+
+const metrics = [
+  { metric: "roc_auc", value: 0.55, low: 0.51, high: 0.59, cases: 200 },
+  { metric: "accuracy", value: 0.5, low: 0.4, high: 0.6, cases: 200 },
+];
+const report: PerformanceReport = {
+  endpoint: "churn",
+  asOf: 0,
+  from: 0,
+  to: 86_400_000_000,
+  truncated: true,
+  by: "plan",
+  series: [
+    {
+      environment: "production",
+      useCaseId: "uc_1",
+      variant: "champion",
+      model: "churn",
+      version: "3",
+      bound: { metric: "accuracy", kind: "floor", value: 0.7, below: "alert" },
+      windows: [
+        {
+          start: 0,
+          end: 86_400_000_000,
+          predictions: 250,
+          maturity: 0.8,
+          labels: 200,
+          unreadable: 0,
+          metrics,
+          verdict: "misses",
+        },
+        {
+          start: 0,
+          end: 1,
+          predictions: null,
+          maturity: null,
+          labels: 3,
+          unreadable: 0,
+          metrics: [],
+          verdict: "too_few",
+        },
+      ],
+      segments: [{ segment: "flat\u001b[2J", labels: 5, unreadable: 0, metrics: [], verdict: "too_few" }],
+    },
+  ],
+};
+
+test("a report names the bound, shows its metric first, and says what is missing and how to ask for the rest", () => {
+  const text = performanceText(report);
+  expect(text).toContain("production/churn, champion churn/3: the charter wants accuracy of at least 0.7");
+  expect(text).toMatch(
+    /250 +200 +80\.0 % +0\.500 \(0\.400 to 0\.600\) +0\.550 \(0\.510 to 0\.590\) +misses the bound/,
+  );
+  expect(text).toMatch(/\? +3 +\? +- +- +too few labels/);
+  expect(text).toContain("ask for them with --to 1970-01-01T00:00:00Z");
+  expect(text, "values of strangers cannot clear the screen").not.toContain("\u001b");
+});
+
+test("windows are whole hours up to a month", () => {
+  expect(["1h", "24h", "7d", "31d"].map(hoursOf)).toEqual([1, 24, 168, 744]);
+  for (const text of ["0h", "32d", "90min", "1.5h", ""])
+    expect(() => hoursOf(text)).toThrow("no length of a window");
+});
+
+test("alerts say who was told, and until when they are silent", () => {
+  const alert: AlertView = {
+    id: "alr_1",
+    key: "k",
+    kind: "drift",
+    environment: "production",
+    useCaseId: null,
+    endpoint: "churn",
+    variant: "champion",
+    model: "churn",
+    version: "3",
+    state: "open",
+    summary: "it drifts",
+    evidence: {},
+    openedAt: 0,
+    resolvedAt: null,
+    resolvedBecause: null,
+    silence: { until: 60_000_000, reason: "r", by: "usr_1" },
+    deliveries: [
+      { destination: "oncall", told: "open" },
+      { destination: "chat", told: null, failure: "no answer" },
+    ],
+  };
+  expect(alertTable([alert])).toMatch(
+    /open, silent until 1970-01-01T00:01:00Z .*oncall \(open\), chat \(failed\) +it drifts/,
+  );
+});

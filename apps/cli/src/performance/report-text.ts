@@ -1,0 +1,90 @@
+import { asEpochMicros, formatInstant } from "@portolan/kernel";
+import type {
+  PerformanceMetric,
+  PerformanceReport,
+  PerformanceSeries,
+  PerformanceVerdict,
+} from "@portolan/monitoring/contract";
+import { onOneLine, table } from "../output.ts";
+
+const words: Readonly<Record<PerformanceVerdict, string>> = {
+  misses: "misses the bound",
+  keeps: "keeps the bound",
+  unclear: "unclear",
+  immature: "labels are missing",
+  too_few: "too few labels",
+  not_measured: "not told by outcomes",
+  no_bound: "no bound",
+};
+
+/** Figures that are shown where the charter bounds none. */
+const usual = ["roc_auc", "rmse", "pass_rate"];
+
+/** A report for the terminal: per version a line for each window, the newest last, then its segments. */
+export function performanceText(report: PerformanceReport): string {
+  const sections = report.series.flatMap((series) => [
+    [headOf(report.endpoint, series), windowTable(series)].join("\n"),
+    ...(series.segments.length > 0 ? [segmentTable(series, report.by ?? "")] : []),
+  ]);
+  const until = report.truncated
+    ? [`Older windows are left out; ask for them with --to ${instant(report.from)}`]
+    : [];
+  return [...sections, ...until].join("\n\n");
+}
+
+function headOf(
+  endpoint: string,
+  { environment, variant, model, version, bound }: PerformanceSeries,
+): string {
+  const who = model === "" ? "" : ` ${model}/${version}`;
+  const wanted = bound
+    ? `the charter wants ${bound.metric} of at ${bound.kind === "floor" ? "least" : "most"} ${bound.value}`
+    : "no charter bounds it";
+  return onOneLine(`${environment}/${endpoint}, ${variant}${who}: ${wanted}`);
+}
+
+function windowTable(series: PerformanceSeries): string {
+  const [first, second] = shownMetrics(series);
+  const rows = series.windows.map((window) => [
+    instant(window.start),
+    window.predictions === null ? "?" : String(window.predictions),
+    String(window.labels),
+    window.maturity === null ? "?" : `${(100 * window.maturity).toFixed(1)} %`,
+    figure(window.metrics, first),
+    figure(window.metrics, second),
+    words[window.verdict],
+  ]);
+  return table(["window from", "predictions", "labels", "mature", first, second, "verdict"], rows);
+}
+
+function segmentTable(series: PerformanceSeries, by: string): string {
+  const [first, second] = shownMetrics(series);
+  const rows = series.segments.map((segment) => [
+    segment.segment,
+    String(segment.labels),
+    figure(segment.metrics, first),
+    figure(segment.metrics, second),
+    words[segment.verdict],
+  ]);
+  return table([by, "labels", first, second, "verdict"], rows);
+}
+
+/** The bounded metric first, beside it another one that was measured. */
+function shownMetrics({ bound, windows }: PerformanceSeries): readonly [string, string] {
+  const measured = windows.flatMap(({ metrics }) => metrics.map(({ metric }) => metric));
+  const first = bound?.metric ?? usual.find((name) => measured.includes(name)) ?? "metric";
+  return [first, measured.find((name) => name !== first) ?? "other metric"];
+}
+
+function figure(metrics: readonly PerformanceMetric[], name: string): string {
+  const found = metrics.find(({ metric }) => metric === name);
+  return found ? `${short(found.value)} (${short(found.low)} to ${short(found.high)})` : "-";
+}
+
+function short(value: number): string {
+  return Math.abs(value) >= 100 ? value.toFixed(1) : value.toFixed(3);
+}
+
+function instant(micros: number): string {
+  return formatInstant(asEpochMicros(micros));
+}

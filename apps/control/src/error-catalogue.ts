@@ -1,0 +1,46 @@
+import { charterErrors } from "@portolan/charter";
+import { dataErrors } from "@portolan/data";
+import { databaseErrors } from "@portolan/database";
+import { evaluationErrors } from "@portolan/evaluation";
+import { featureErrors } from "@portolan/features";
+import { identityErrors } from "@portolan/identity";
+import { kernelErrors } from "@portolan/kernel";
+import { ledgerErrors } from "@portolan/ledger";
+import { lineageErrors } from "@portolan/lineage";
+import { monitoringErrors } from "@portolan/monitoring";
+import { objectstoreErrors } from "@portolan/objectstore";
+import { onnxFormatErrors } from "@portolan/onnx-format";
+import { plannerErrors } from "@portolan/planner";
+import { predictionsErrors } from "@portolan/predictions";
+import { registryErrors } from "@portolan/registry";
+import { rolloutErrors } from "@portolan/rollout";
+import { scoringErrors } from "@portolan/scoring";
+import { servingErrors } from "@portolan/serving";
+import { trackingErrors } from "@portolan/tracking";
+import { trainingErrors } from "@portolan/training";
+import { upstreamErrors } from "@portolan/upstream";
+
+/** Every error code of the product and its HTTP status. */
+export const errorCatalogue = {
+  ...kernelErrors,
+  ...identityErrors,
+  ...ledgerErrors,
+  ...charterErrors,
+  ...plannerErrors,
+  ...databaseErrors,
+  ...dataErrors,
+  ...evaluationErrors,
+  ...featureErrors,
+  ...trackingErrors,
+  ...trainingErrors,
+  ...objectstoreErrors,
+  ...lineageErrors,
+  ...monitoringErrors,
+  ...onnxFormatErrors,
+  ...predictionsErrors,
+  ...registryErrors,
+  ...rolloutErrors,
+  ...scoringErrors,
+  ...upstreamErrors,
+  ...servingErrors,
+};

@@ -1,0 +1,26 @@
+import { findInForce, termsOf } from "@portolan/charter";
+import type { Sql } from "@portolan/kernel";
+import type { PerformanceDeps } from "@portolan/monitoring";
+import { type PredictionsDeps, readColumn } from "@portolan/predictions";
+import type { Foundation } from "./foundation.ts";
+import type { IdentityWiring } from "./identity.ts";
+
+/** What outcomes say of predictions, held against the charter in force. */
+export function wirePerformance(
+  { work, clock }: Foundation,
+  { authorizer }: IdentityWiring,
+  predictions: PredictionsDeps,
+): PerformanceDeps {
+  return {
+    work,
+    authorizer,
+    clock,
+    bounds: { find: accuracyInForce },
+    columns: { read: (call, ids, column) => readColumn(predictions, call, ids, column) },
+  };
+}
+
+async function accuracyInForce(sql: Sql, useCaseId: string) {
+  const found = await findInForce(sql, { useCaseId });
+  return found && termsOf(found.charter).accuracy;
+}

@@ -1,0 +1,52 @@
+import { type Environment, newId, systemClock } from "@portolan/kernel";
+import { known, type MutatingRoute, type World } from "./mutating-world.ts";
+
+/** An open alert of a version in an environment; nothing opens one by request. Resolves to its id. */
+export async function openAlert(
+  { control, known: names }: World,
+  environment: Environment = "production",
+): Promise<string> {
+  const now = systemClock.now();
+  const id = newId("alert", now);
+  await control.database.session((session) =>
+    session.query(
+      `insert into monitoring.alerts (id, organisation_id, key, kind, environment, use_case_id, endpoint, variant, model, version, state,
+         summary, evidence, opened_at)
+       values ($1, $2, $1, 'performance', $3, $4, 'arrivals', 'champion', 'delays', '1', 'open', 'below the floor', '{}', $5)`,
+      [id, names.get("organisation"), environment, names.get("useCase"), now],
+    ),
+  );
+  return id;
+}
+
+/** Alerts, and where they go. */
+export const monitoringRoutes: readonly MutatingRoute[] = [
+  {
+    route: "POST /v1/alert-routes",
+    as: "ada",
+    ledger: "governed",
+    events: ["monitoring.alert_route.added"],
+    request: () => ({
+      url: "/v1/alert-routes",
+      body: { environment: "production", destination: "oncall" },
+    }),
+    learn: (body, world) => void world.known.set("alertRoute", String(body["id"])),
+  },
+  {
+    route: "POST /v1/alerts/:id/silence",
+    as: "ada",
+    ledger: "governed",
+    events: ["monitoring.alert.silenced"],
+    request: async (world) => ({
+      url: `/v1/alerts/${await openAlert(world)}/silence`,
+      body: { until: systemClock.now() + 3_600_000_000, reason: "labels of Monday" },
+    }),
+  },
+  {
+    route: "DELETE /v1/alert-routes/:id",
+    as: "ada",
+    ledger: "governed",
+    events: ["monitoring.alert_route.removed"],
+    request: (world) => ({ url: `/v1/alert-routes/${known(world, "alertRoute")}` }),
+  },
+];

@@ -1,0 +1,87 @@
+import { expect, test } from "vitest";
+import { errorRatio, indicatorOf, secondsOf } from "./indicator.ts";
+import { type ObjectiveTerms, objectivesOf } from "./objective.ts";
+import { openSlo } from "./open-slo.ts";
+import { prometheusRules } from "./prometheus-rules.ts";
+
+const terms: ObjectiveTerms = {
+  environment: "production",
+  endpoint: "churn",
+  availability: 0.999,
+  latencyMsP95: 80,
+  readsFeatures: true,
+  hasFallback: true,
+};
+const latencyRatio = (latencyMsP95: number, histograms: "classic" | "native" = "classic"): string => {
+  const of = objectivesOf({ ...terms, latencyMsP95 });
+  const latency = of.objectives.find(({ name }) => name === "latency");
+  return latency ? errorRatio(indicatorOf(latency, of, histograms), "5m") : "";
+};
+
+test("objectives are what the charter wants; what it does not name is not there", () => {
+  expect(objectivesOf(terms).objectives.map(({ name, target }) => [name, target])).toEqual([
+    ["availability", "0.999"],
+    ["latency", "0.95"],
+    ["freshness", "0.99"],
+    ["model-answers", "0.99"],
+  ]);
+  const bare = objectivesOf({ ...terms, availability: 1, readsFeatures: false, hasFallback: false });
+  expect(bare.objectives.map(({ name }) => name)).toEqual(["latency"]);
+});
+
+test("a bound between two edges weighs both as histogram_quantile does, with whole numbers", () => {
+  const bucket = (le: string) =>
+    `sum(rate(portolan_gateway_request_seconds_bucket{endpoint="churn",environment="production",le=~"${le}"}[5m]))`;
+  const total = `sum(rate(portolan_gateway_request_seconds_count{endpoint="churn",environment="production"}[5m]))`;
+  expect(latencyRatio(80)).toBe(
+    `1 - (20000 * ${bucket("0\\\\.05")} + 30000 * ${bucket("0\\\\.1")}) / 50000 / ${total}`,
+  );
+  expect(latencyRatio(100)).toBe(`1 - ${bucket("0\\\\.1")} / ${total}`);
+  expect(latencyRatio(1000)).toContain('le=~"1(\\\\.0)?"');
+  expect(latencyRatio(20_000), "beyond the last edge that edge counts").toContain('le=~"10(\\\\.0)?"');
+  expect(latencyRatio(80, "native")).toBe(
+    '1 - histogram_fraction(0, 0.08, sum(rate(portolan_gateway_request_seconds{endpoint="churn",environment="production"}[5m])))',
+  );
+  expect(secondsOf(2_500_000)).toBe("2.5");
+});
+
+test("alerts have exact thresholds over both windows", () => {
+  const text = JSON.stringify(prometheusRules(objectivesOf(terms), "classic"));
+  expect(text).toContain("> 0.0144 and");
+  expect(text).toContain("> 0.006 and");
+  expect(text).not.toMatch(/\d{12}/);
+});
+
+test("OpenSLO documents keep to the specification: names, one time window, one kind of ratio, one condition, resolvable references", () => {
+  const documents = openSlo(objectivesOf(terms), "classic");
+  const named = (kind: string) => documents.filter((one) => one["kind"] === kind).map(nameOf);
+  expect(documents.every((one) => one["apiVersion"] === "openslo/v1")).toBe(true);
+  for (const one of documents) expect(nameOf(one)).toMatch(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+  expect(named("Service")).toEqual(["production-churn"]);
+  for (const slo of documents.filter((one) => one["kind"] === "SLO")) {
+    expect(slo).toMatchObject({
+      spec: {
+        service: "production-churn",
+        timeWindow: [{ duration: "30d", isRolling: true }],
+        budgetingMethod: "Occurrences",
+        objectives: [{ target: expect.any(Number) }],
+      },
+    });
+    const text = JSON.stringify(slo);
+    expect(text.includes('"good"') !== text.includes('"bad"'), "good or bad, not both").toBe(true);
+    const policies = [...text.matchAll(/"alertPolicyRef":"([^"]+)"/g)].map(([, name]) => name);
+    expect(named("AlertPolicy")).toEqual(policies);
+  }
+  for (const policy of documents.filter((one) => one["kind"] === "AlertPolicy"))
+    expect(policy).toMatchObject({
+      spec: {
+        conditions: [{ spec: { severity: expect.any(String), condition: { kind: "burnrate", op: "gt" } } }],
+        notificationTargets: [{ targetRef: named("AlertNotificationTarget")[0] }],
+      },
+    });
+});
+
+function nameOf(document: { readonly [member: string]: unknown }): string {
+  const { metadata } = document;
+  return typeof metadata === "object" && metadata !== null ? String(Reflect.get(metadata, "name")) : "";
+}
