@@ -2,6 +2,7 @@ import {
   type CallContext,
   type Clock,
   type Id,
+  isPortolanError,
   type JsonValue,
   type Logger,
   messageOf,
@@ -123,12 +124,14 @@ async function deployAs(
   try {
     const deploymentId = isMade
       ? found.deploymentId
-      : await deps.endpoints.deploy(call, release.endpoint, wanted);
+      : await deps.endpoints.deploy(call, release.endpoint, wanted, found.deploymentId);
     await deps.work.write(call, async (tx) => {
       await noteDeployment(tx.sql, release, deploymentId);
       if (!isOpen(release)) await forgetBlocks(tx.sql, release.id);
     });
   } catch (error) {
+    // Somebody was quicker, or another control: the next look sees what is in force now.
+    if (isPortolanError(error) && error.code === "kernel.conflict") return;
     const problem = messageOf(error);
     // It is tried again every second: said once.
     if (problem === release.problem) return;

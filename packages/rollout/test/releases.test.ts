@@ -41,12 +41,18 @@ class DeployedEndpoints implements Endpoints {
   readonly deployed: DeployRequest[] = [];
   readonly by: string[] = ["usr_lee"];
   fault: Error | undefined;
+  /** What happens between a look at the endpoint and its deployment, once. */
+  meanwhile: (() => Promise<unknown>) | undefined;
   readonly #environment: Environment;
   #snapshot = 100;
 
   constructor(environment: Environment) {
     this.#environment = environment;
     this.deployed.push({ environment, useCaseId: "uc_1", model: "churn", version: 1 });
+  }
+
+  get inForce(): string {
+    return `dep_${this.deployed.length}`;
   }
 
   get snapshot(): number {
@@ -56,7 +62,7 @@ class DeployedEndpoints implements Endpoints {
   async find(_call: CallContext, environment: Environment, name: string) {
     const request = this.deployed.at(-1);
     if (name !== endpoint || environment !== this.#environment || !request) return undefined;
-    const deploymentId = `dep_${this.deployed.length}`;
+    const deploymentId = this.inForce;
     const owner = { businessUnitId: "bu_1", teamId: null };
     const deployedBy = this.by.at(-1) ?? "";
     return { deploymentId, snapshotVersion: this.#snapshot, request, deployedBy, ...owner };
@@ -66,12 +72,16 @@ class DeployedEndpoints implements Endpoints {
     if (this.fault) throw this.fault;
   }
 
-  async deploy(call: CallContext, _name: string, request: DeployRequest): Promise<string> {
+  async deploy(call: CallContext, _name: string, request: DeployRequest, insteadOf: string): Promise<string> {
+    const before = this.meanwhile;
+    this.meanwhile = undefined;
+    await before?.();
     if (this.fault) throw this.fault;
+    if (insteadOf !== this.inForce) throw new PortolanError("kernel.conflict", {});
     this.deployed.push(request);
     this.by.push(call.actor.id);
     this.#snapshot++;
-    return `dep_${this.deployed.length}`;
+    return this.inForce;
   }
 }
 
@@ -287,10 +297,21 @@ describe("a release", () => {
     const release = await start();
     await looks();
     const theirs = { ...endpoints.deployed[0], version: 7 } as DeployRequest;
-    await endpoints.deploy(engineer(), endpoint, theirs);
+    await endpoints.deploy(engineer(), endpoint, theirs, endpoints.inForce);
     await looks();
     expect(await now(release)).toMatchObject({ state: "superseded", isSettled: true });
     expect(lastDeployed()).toEqual(theirs);
+  });
+
+  test("replaces no deployment that it has not seen: neither somebody's, nor another controller's", async () => {
+    const release = await start();
+    await looks();
+    await serve(300, 300);
+    const theirs = { ...endpoints.deployed[0], version: 7 } as DeployRequest;
+    endpoints.meanwhile = () => endpoints.deploy(engineer(), endpoint, theirs, endpoints.inForce);
+    await looks(11);
+    expect(lastDeployed()).toEqual(theirs);
+    expect(await now(release)).toMatchObject({ state: "superseded", isSettled: true });
   });
 });
 
@@ -341,7 +362,7 @@ describe("a release is refused", () => {
     await expect(start()).rejects.toEqual(code("serving.model_not_deployable"));
     endpoints.fault = undefined;
     const shared = { ...endpoints.deployed[0], traffic: { split: [] } } as DeployRequest;
-    await endpoints.deploy(engineer(), endpoint, shared);
+    await endpoints.deploy(engineer(), endpoint, shared, endpoints.inForce);
     await expect(start()).rejects.toEqual(code("rollout.endpoint_shared"));
   });
 

@@ -46,6 +46,15 @@ test("a deployment is one transaction: route, ledger row and the intent to publi
   expect(again.deploymentId).not.toBe(route.deploymentId);
 });
 
+test("a deployment that names which one it replaces replaces no other", async () => {
+  const deploy = (insteadOf?: string) => deployEndpoint(deps(), engineer(), "raced", request, insteadOf);
+  const { deploymentId: first } = await deploy();
+  const { deploymentId: second } = await deploy(first);
+  await expect(deploy(first)).rejects.toMatchObject({ code: "kernel.conflict" });
+  const deployed = await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation));
+  expect(deployed.find(({ name }) => name === "raced")?.deploymentId).toBe(second);
+});
+
 test("the first snapshot verifies under the key that is only made for it, and carries that key", async () => {
   const organisationId = "org_00000000000000000000000009" as typeof testOrganisation;
   const clock = fakeClock();

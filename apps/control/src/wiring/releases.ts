@@ -74,6 +74,7 @@ function endpointsOf({ work }: Foundation, serving: DeployDeps): Endpoints {
       return { deploymentId, snapshotVersion, request, deployedBy, businessUnitId, teamId };
     },
     check: (call, name, request) => checkDeployment(serving, call, name, request),
-    deploy: async (call, name, request) => (await deployEndpoint(serving, call, name, request)).deploymentId,
+    deploy: async (call, name, request, insteadOf) =>
+      (await deployEndpoint(serving, call, name, request, insteadOf)).deploymentId,
   };
 }
