@@ -69,6 +69,8 @@ function armOf(
   const { context } = header;
   if (context.endpoint !== endpoint || context.environment !== environment || !isCase(header))
     return undefined;
+  // Asked first of those that are no variant: also in another place, or while its own bytes are not here, it is the champion's request.
+  if (context.variant === "champion") return "control";
   const asked = context.insteadOf ?? context.model;
   if (isOf(asked, candidate)) return "candidate";
   // Rules and constants of an endpoint without a release beside it name no version: they stand for its own.
