@@ -194,6 +194,14 @@ test.each<[string, ReleasePlan["steps"]]>([
   expect(findPlanProblems(defaultPlan)).toEqual([]);
 });
 
+test("a plan cannot set its own bar so low that any version passes", () => {
+  const within = (relative: number, absolute: number) =>
+    findPlanProblems({ ...plan, margin: { relative, absolute } });
+  expect(within(1, 0.1)).toEqual([]);
+  expect(within(1.1, 0).join()).toContain("lets nearly any version pass");
+  expect(within(0, 1).join()).toContain("lets nearly any version pass");
+});
+
 test("approvals are asked for in production, the more the less risk is tolerated", () => {
   const terms = (riskTolerance: "low" | "medium" | "high") => ({ latencyMsP95: 50, riskTolerance });
   expect(

@@ -73,12 +73,10 @@ function canaryNow(plan: ReleasePlan, evidence: readonly StepEvidence[]): StepEv
   return plan.steps[evidence.length - 1]?.kind === "canary" ? evidence.at(-1) : undefined;
 }
 
-/** Events of the plan that nobody has reported in the present step: a stream that says nothing is no evidence. */
+/** Events of the plan that nobody has reported in any step, of either version: a stream that says nothing is no evidence. */
 export function silentEvents(plan: ReleasePlan, evidence: readonly StepEvidence[]): string[] {
-  const present = canaryNow(plan, evidence);
-  const heard = (event: string): boolean =>
-    present !== undefined &&
-    [present.candidate, present.control].some((counts) => eventsOf(counts, event) > 0);
+  const arms = evidence.flatMap(({ candidate, control }) => [candidate, control]);
+  const heard = (event: string): boolean => arms.some((counts) => eventsOf(counts, event) > 0);
   return plan.events.filter((event) => !heard(event));
 }
 

@@ -60,6 +60,12 @@ describe("a release", () => {
       "rollout.release.advanced",
       "rollout.release.promoted",
     ]);
+    const promoted = endpoints.deployed.at(-1) as DeployRequest;
+    await endpoints.deploy(engineer(), endpoint, { ...promoted, version: 7 }, endpoints.inForce);
+    await expect(rollBackRelease(deps, engineer(), release.id, "too late")).rejects.toMatchObject({
+      code: "rollout.wrong_state",
+    });
+    endpoints.deployed.pop();
     const back = await rollBackRelease(deps, engineer(), release.id, "support tickets");
     expect(back).toMatchObject({ state: "rolled_back", isSettled: false });
     await look();
