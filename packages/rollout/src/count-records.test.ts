@@ -52,7 +52,14 @@ test("refusals, replays, faults of callers and other endpoints say nothing of a 
   // But for the features that a version asks for.
   const lacking = { ...refused, httpStatus: 424, reason: "serving.features_unavailable" };
   expect(counted(aHeader({ version: 2, status: lacking }))).toMatchObject([{ requests: 3, errors: 3 }]);
+  // And for what waited too long for a version that is slow.
+  const busy = { ...refused, httpStatus: 503, reason: "serving.overloaded" };
+  expect(counted(aHeader({ version: 2, variant: "canary", status: busy }))).toMatchObject([
+    { arm: "candidate", requests: 3, errors: 3 },
+  ]);
   expect(counted(aHeader({ version: 2, replayOf: "prd_1" }))).toEqual([]);
+  // Whoever names a version has no part in the shares by which evidence is measured.
+  for (const version of [1, 2]) expect(counted({ ...aHeader({ version }), namesVersion: true })).toEqual([]);
   expect(counted(aHeader({ version: 2, endpoint: "delays" }))).toEqual([]);
   expect(counted(aHeader({ version: 3, variant: "shadow" }))).toEqual([]);
   expect(counted(aHeader({ version: 2, status: badRequest }))).toMatchObject([{ requests: 1, errors: 0 }]);
