@@ -8,6 +8,7 @@ import type { ModelReference, Route } from "@portolan/serving/contract";
 import type { InferRequest, LoadedModel } from "@portolan/serving/policy";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Asked, answerByChain } from "../src/infer/answer-chain.ts";
+import { inPlaceOf } from "../src/infer/fallback-context.ts";
 import { HealthBook } from "../src/infer/health-book.ts";
 import { activate } from "../src/snapshot/serving-state.ts";
 import { TestInstallation } from "./installation.ts";
@@ -112,6 +113,25 @@ test("the version before, then the secondary model, then the rule: the first tha
   // The fifth failure in a row was the version's own: from now on it is not even asked.
   for (let i = 0; i < 3; i++) await told();
   expect((await told())[1]).toBe("breaker_open");
+});
+
+test("whichever of its places the champion was to run in, a fallback says that it stands for the champion", async () => {
+  const versions = new Versions();
+  const [own, gpu] = [await versions.load(1), await versions.load(9)];
+  const place = (hardware: "cpu" | "gpu", model: ModelReference) =>
+    ({ hardware, model, evidence: "stated", latencyMicrosP95: 8000, keepsLatency: true }) as const;
+  const route = installation.add("score", logisticModel([0.5, -0.25], 1), {
+    model: own,
+    backends: { order: [place("gpu", gpu), place("cpu", own)], why: "cheapest", planned: "cpu" },
+    fallbacks: [{ kind: "fixed", outputs: { score: 0.25 } }],
+  });
+  const request = asked(route, versions);
+  const [chosen = request.champion] = request.champion.others.backends;
+  expect(chosen.context.model?.version).toBe("9");
+  for (const model of [own, gpu]) await versions.end(model);
+  const deps = { health: new HealthBook(), readOnline: () => async () => [] };
+  const { by, fallback } = await answerByChain(deps, { ...request, chosen });
+  expect(fallback && inPlaceOf(by.ruleContext, fallback.insteadOf).insteadOf?.version).toBe("1");
 });
 
 test("a variant that fails gives its requests back to the endpoint's own version", async () => {

@@ -91,6 +91,11 @@ describe("several versions behind one endpoint", () => {
       { name: "score", version: "1", state: "READY" },
       { name: "score", version: "2", state: "READY" },
     ]);
+    // Those who choose a version are no part of the shares, and neither are the copies of their requests: the records say so.
+    await ask(gateway, "score");
+    const answered = (await recordsOf(gateway)).filter(({ status }) => status.kind === "ok");
+    expect(answered.filter(({ namesVersion }) => namesVersion !== true)).toHaveLength(2);
+    expect(answered).toHaveLength(2 * 21);
   });
 
   test("shares, rules and shadows decide who answers; every record names its version and variant", async () => {

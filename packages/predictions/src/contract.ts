@@ -142,6 +142,11 @@ export const PredictionHeader = Type.Object({
   replayOf: Type.Optional(
     text(120, "The prediction whose recorded inputs were asked again; not a case of its own"),
   ),
+  namesVersion: Type.Optional(
+    Type.Boolean({
+      description: "The caller chose the version that was to answer, instead of rules and shares",
+    }),
+  ),
   latency: LatencyBreakdown,
   status: PredictionStatus,
   fallbackReason: Type.Optional(text(200, "Why a fallback, or the next place of the same model, answered")),
@@ -202,6 +207,8 @@ export interface PredictionRecord extends PredictionPayload {
   readonly eventTime?: EpochMicros;
   /** The prediction whose recorded inputs were asked again. */
   readonly replayOf?: PredictionId;
+  /** The caller chose the version that was to answer. */
+  readonly namesVersion?: boolean;
   readonly latency: LatencyBreakdown;
   readonly status: PredictionStatus;
   readonly fallbackReason?: string;

@@ -36,12 +36,13 @@ export function resumeRelease(deps: RolloutDeps, call: CallContext, id: string):
  * other has begun since.
  * @throws PortolanError `rollout.wrong_state`, `kernel.not_found`, and what `Authorizer.require` throws
  */
-export function rollBackRelease(
+export async function rollBackRelease(
   deps: RolloutDeps,
   call: CallContext,
   id: string,
   reason: string,
 ): Promise<Release> {
+  await requireOwnDeployment(deps, call, await requireRelease(deps, call, id, "serving:deploy"));
   return change(deps, call, id, "serving:deploy", async (tx, release) => {
     const isOpen = release.state === "running" || release.state === "paused";
     const isLast = release.state === "promoted" && (await newestReleaseId(tx.sql, release)) === id;
@@ -55,6 +56,22 @@ export function rollBackRelease(
       detail: { ...placeOf(release), reasons: [reason], isManual: true },
     });
   });
+}
+
+/** What somebody deployed since the promotion is not the release's to undo, and must not be reported as undone. */
+async function requireOwnDeployment(
+  { endpoints }: RolloutDeps,
+  call: CallContext,
+  { id, state, environment, endpoint, deploymentId }: StoredRelease,
+): Promise<void> {
+  if (state !== "promoted" || deploymentId === null) return;
+  const found = await endpoints.find(call, environment, endpoint);
+  if (found?.deploymentId === deploymentId) return;
+  throw refused(
+    "rollout.wrong_state",
+    `${endpoint} was deployed by hand since the release ${id} was promoted.`,
+    "Deploy the version that it is to serve: portolan endpoint deploy.",
+  );
 }
 
 /**

@@ -2,6 +2,7 @@ import {
   type CallContext,
   type Clock,
   type Id,
+  isPortolanError,
   type JsonValue,
   type Logger,
   messageOf,
@@ -22,7 +23,9 @@ import {
   noteStanding,
   type ReleaseMove,
 } from "./moves-store.ts";
-import type { Endpoints, ReleasedEndpoint } from "./ports.ts";
+import { permitted } from "./permitted.ts";
+import type { Endpoints, ReleaseCharters, ReleasedEndpoint } from "./ports.ts";
+import { Retries } from "./retries.ts";
 import { deploymentOf, sharesAlike } from "./step-deployment.ts";
 import { evidenceOf } from "./step-evidence.ts";
 import { releasesToSteer, type StoredRelease } from "./store.ts";
@@ -31,6 +34,7 @@ export interface ControllerDeps {
   readonly work: UnitOfWork;
   readonly clock: Clock;
   readonly endpoints: Endpoints;
+  readonly charters: ReleaseCharters;
   readonly log: Logger;
   readonly organisations: () => Promise<readonly Id<"organisation">[]>;
   /** How often it looks by itself, milliseconds; default 1000. */
@@ -50,7 +54,8 @@ export interface ReleaseController {
  * Moves releases on, or back, by what their candidates do. All that it knows is in the database: it goes on where a killed process stopped. A move
  * is a row and a ledger row first; the endpoint is then deployed as the row says, again after a crash, until it is.
  */
-export function startReleaseController(deps: ControllerDeps): ReleaseController {
+export function startReleaseController(given: ControllerDeps): ReleaseController {
+  const deps: Steering = { ...given, retries: new Retries() };
   let tail: Promise<void> = Promise.resolve();
   let isQueued = false;
   let isStopped = false;
@@ -79,11 +84,15 @@ export function startReleaseController(deps: ControllerDeps): ReleaseController 
   };
 }
 
+interface Steering extends ControllerDeps {
+  readonly retries: Retries;
+}
+
 /** Who deploys endpoints for releases, as deployments and ledger rows name it. */
 const controllerId = "release-controller";
 
 /** Never rejects: a release that cannot be moved is no reason to leave the others. */
-async function steerAll(deps: ControllerDeps): Promise<void> {
+async function steerAll(deps: Steering): Promise<void> {
   const failed = (detail: object) => (error: unknown) =>
     deps.log.error({ ...detail, error: messageOf(error) }, "rollout.look_failed");
   const look = async (): Promise<void> => {
@@ -100,41 +109,62 @@ async function steerAll(deps: ControllerDeps): Promise<void> {
   await look().catch(failed({}));
 }
 
-async function steer(deps: ControllerDeps, call: CallContext, release: StoredRelease): Promise<void> {
+async function steer(deps: Steering, call: CallContext, release: StoredRelease): Promise<void> {
   const found = await deps.endpoints.find(call, release.environment, release.endpoint);
   if (!found) return;
-  if (release.deploymentId === null) return deployAs(deps, call, release, found);
+  if (release.deploymentId === null) {
+    const isMade = await deployAs(deps, call, release, found);
+    // Until it is, gateways answer by the step before: whoever that harms is helped all the same.
+    if (!isMade) await judge(deps, call, release);
+    return;
+  }
   if (found.deploymentId !== release.deploymentId) return supersede(deps, call, release, found);
   await judge(deps, call, await withTakenStep(deps, call, release, found));
 }
 
-/** Makes the endpoint what the release says, unless somebody else has deployed it since. */
+/** Makes the endpoint what the release says, unless somebody else has deployed it since. @returns false when it could not */
 async function deployAs(
-  deps: ControllerDeps,
+  deps: Steering,
   call: CallContext,
   release: StoredRelease,
   found: ReleasedEndpoint,
-): Promise<void> {
+): Promise<boolean> {
+  const tried = placeKey(release);
+  if (!deps.retries.isDue(tried, deps.clock.now())) return false;
   const wanted = deploymentOf(release);
   const isBefore = found.deploymentId === release.beforeDeploymentId;
   // A crash, or somebody's rollback, between a deployment and its note leaves one that is ours and not noted.
-  if (!isBefore && found.deployedBy !== controllerId) return supersede(deps, call, release, found);
+  if (!isBefore && found.deployedBy !== controllerId) {
+    await supersede(deps, call, release, found);
+    return true;
+  }
   const isMade = !isBefore && sharesAlike(found.request, wanted);
   try {
     const deploymentId = isMade
       ? found.deploymentId
-      : await deps.endpoints.deploy(call, release.endpoint, wanted);
+      : await deps.endpoints.deploy(call, release.endpoint, wanted, found.deploymentId);
     await deps.work.write(call, async (tx) => {
       await noteDeployment(tx.sql, release, deploymentId);
       if (!isOpen(release)) await forgetBlocks(tx.sql, release.id);
     });
+    deps.retries.succeeded(tried);
+    return true;
   } catch (error) {
+    // Somebody was quicker, or another control: the next look sees what is in force now.
+    if (isPortolanError(error) && error.code === "kernel.conflict") return true;
+    deps.retries.failed(tried, deps.clock.now());
     const problem = messageOf(error);
-    // It is tried again every second: said once.
-    if (problem === release.problem) return;
+    // It is tried again and again: said once.
+    if (problem === release.problem) return false;
     deps.log.warn({ release: release.id, error: problem }, "rollout.deployment_failed");
-    await deps.work.write(call, (tx) => noteStanding(tx.sql, release.id, { problem }));
+    await deps.work.write(call, (tx) => noteStanding(tx.sql, release, { problem }));
+    return false;
   }
+}
+
+/** What is tried again is another thing at each place of a release: a rollback does not wait for a step that was refused. */
+function placeKey({ id, state, step }: Pick<StoredRelease, "id" | "state" | "step">): string {
+  return `${id} ${state} ${step}`;
 }
 
 /** Somebody deployed the endpoint by hand: the release must not undo that. */
@@ -177,16 +207,17 @@ async function withTakenStep(
   return { ...release, taken: [...taken, present] };
 }
 
-async function judge(deps: ControllerDeps, call: CallContext, release: StoredRelease): Promise<void> {
+async function judge(deps: Steering, call: CallContext, release: StoredRelease): Promise<void> {
   const { step, taken } = release;
   if (!isOpen(release)) return;
   const counted = await deps.work.read(call, (sql) => countsOf(sql, release.id));
   const evidence = evidenceOf(step, taken, counted);
-  const decision = decide(standingOf(release), evidence, deps.clock.now());
+  const decided = decide(standingOf(release), evidence, deps.clock.now());
+  const decision = await underCharter(deps, call, release, decided);
   if (decision.kind === "hold") {
     const { reasons } = decision;
     if (reasons.join() !== release.reasons.join())
-      await deps.work.write(call, (tx) => noteStanding(tx.sql, release.id, { reasons }));
+      await deps.work.write(call, (tx) => noteStanding(tx.sql, release, { reasons }));
     return;
   }
   const isMoved = await deps.work.write(call, (tx) => move(tx, release, decision, evidence));
@@ -194,9 +225,27 @@ async function judge(deps: ControllerDeps, call: CallContext, release: StoredRel
   deps.log.info({ release: release.id, decision: decision.kind }, "rollout.release.moved");
   // At once: whoever is harmed does not wait for the next look.
   const found = await deps.endpoints.find(call, release.environment, release.endpoint);
-  const moved = { ...release, ...placeAfter(release, decision), deploymentId: null };
-  if (found && release.deploymentId !== null)
-    await deployAs(deps, call, { ...moved, beforeDeploymentId: release.deploymentId }, found);
+  const moved = { ...release, ...placeAfter(release, decision), deploymentId: null, problem: null };
+  const beforeDeploymentId = release.deploymentId ?? release.beforeDeploymentId;
+  if (found) await deployAs(deps, call, { ...moved, beforeDeploymentId }, found);
+}
+
+/** The decision as the charter of today lets it be. */
+async function underCharter(
+  deps: Steering,
+  call: CallContext,
+  release: StoredRelease,
+  decided: Decision,
+): Promise<Decision> {
+  const tried = `${placeKey(release)} ${decided.kind}`;
+  // It was refused a moment ago.
+  if (!deps.retries.isDue(tried, deps.clock.now())) return { kind: "hold", reasons: release.reasons };
+  const { decision, approvalsNeeded, isRefused } = await permitted(deps, call, release, decided);
+  if (isRefused) deps.retries.failed(tried, deps.clock.now());
+  else deps.retries.succeeded(tried);
+  if (approvalsNeeded > release.approvalsNeeded)
+    await deps.work.write(call, (tx) => noteStanding(tx.sql, release, { approvalsNeeded }));
+  return decision;
 }
 
 function standingOf({

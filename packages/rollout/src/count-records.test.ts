@@ -31,6 +31,13 @@ test("requests, errors and late answers are counted for the version that answere
   ]);
 });
 
+test("another place of the champion, which is a version of its own, is the champion's", () => {
+  const backend = { hardware: "gpu", why: "cheapest" } as const;
+  const elsewhere = aHeader({ version: 9 });
+  const headers = [aHeader({ version: 1 }), { ...elsewhere, context: { ...elsewhere.context, backend } }];
+  expect(counted(...headers)).toMatchObject([{ arm: "control", requests: 2 }]);
+});
+
 test("what the champion answers in the candidate's place is the candidate's fallback", () => {
   const insteadOf = { name: "churn", version: "2" };
   expect(counted(aHeader({ version: 1, variant: "fallback", insteadOf }))).toMatchObject([
@@ -45,9 +52,16 @@ test("refusals, replays, faults of callers and other endpoints say nothing of a 
   // But for the features that a version asks for.
   const lacking = { ...refused, httpStatus: 424, reason: "serving.features_unavailable" };
   expect(counted(aHeader({ version: 2, status: lacking }))).toMatchObject([{ requests: 3, errors: 3 }]);
+  // And for what waited too long for a version that is slow.
+  const busy = { ...refused, httpStatus: 503, reason: "serving.overloaded" };
+  expect(counted(aHeader({ version: 2, variant: "canary", status: busy }))).toMatchObject([
+    { arm: "candidate", requests: 3, errors: 3 },
+  ]);
   expect(counted(aHeader({ version: 2, replayOf: "prd_1" }))).toEqual([]);
+  // Whoever names a version has no part in the shares by which evidence is measured.
+  for (const version of [1, 2]) expect(counted({ ...aHeader({ version }), namesVersion: true })).toEqual([]);
   expect(counted(aHeader({ version: 2, endpoint: "delays" }))).toEqual([]);
-  expect(counted(aHeader({ version: 3 }))).toEqual([]);
+  expect(counted(aHeader({ version: 3, variant: "shadow" }))).toEqual([]);
   expect(counted(aHeader({ version: 2, status: badRequest }))).toMatchObject([{ requests: 1, errors: 0 }]);
   // A copy that never had its turn says that the machine was busy.
   const overloaded = { kind: "error", httpStatus: 503, reason: "shadow overloaded" } as const;

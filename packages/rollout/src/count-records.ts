@@ -37,7 +37,7 @@ export interface CountedArm extends ArmCounts {
 /**
  * What the records of a block say of a release, by arm and by the snapshot that they were answered from. A request is counted for the version
  * that was to answer it, whoever did: what a fallback answers is the failure of the version before it. Refused requests reached no version, but
- * for those that lacked its features, and replays are no cases of their own. Pure.
+ * for those that lacked its features or found it busy; replays are no cases of their own, and whoever names a version is no part of a share. Pure.
  */
 export function countRecords(
   headers: readonly PredictionHeader[],
@@ -69,6 +69,8 @@ function armOf(
   const { context } = header;
   if (context.endpoint !== endpoint || context.environment !== environment || !isCase(header))
     return undefined;
+  // Asked first of those that are no variant: also in another place, or while its own bytes are not here, it is the champion's request.
+  if (context.variant === "champion") return "control";
   const asked = context.insteadOf ?? context.model;
   if (isOf(asked, candidate)) return "candidate";
   // Rules and constants of an endpoint without a release beside it name no version: they stand for its own.
@@ -76,11 +78,12 @@ function armOf(
 }
 
 /** A request that reached a version, and is one of its own. */
-function isCase({ status, replayOf }: PredictionHeader): boolean {
-  if (replayOf !== undefined) return false;
+function isCase({ status, replayOf, namesVersion }: PredictionHeader): boolean {
+  // Whoever names a version adds to it beyond its share, and evidence is measured by shares.
+  if (replayOf !== undefined || namesVersion === true) return false;
   // A copy that never had its turn says that the machine was busy.
   if (status.kind === "error") return status.reason !== "shadow overloaded";
-  return status.kind === "ok" || lacksFeatures(status);
+  return status.kind === "ok" || isOwnRefusal(status);
 }
 
 function isOf(
@@ -90,9 +93,14 @@ function isOf(
   return asked?.name === model && asked.version === String(version);
 }
 
-/** Refused for want of features: those that a version reads are its own. */
-function lacksFeatures(status: PredictionHeader["status"]): boolean {
-  return status.kind === "refused" && status.reason === "serving.features_unavailable";
+const ownRefusals: ReadonlySet<string> = new Set(["serving.features_unavailable", "serving.overloaded"]);
+
+/**
+ * Refused for want of features, or because more waited than could be answered: the features that a version reads are its own, and so is how long its
+ * answers take. Where the machine is busy, both versions have their part of that.
+ */
+function isOwnRefusal(status: PredictionHeader["status"]): boolean {
+  return status.kind === "refused" && ownRefusals.has(status.reason);
 }
 
 /** Of a flood of refusals one record stands for many. */
@@ -102,7 +110,7 @@ function requestsOf({ status }: PredictionHeader): number {
 
 /** A request's own fault is no error of a version. */
 function isError({ status }: PredictionHeader): boolean {
-  return lacksFeatures(status) || (status.kind === "error" && status.httpStatus >= 500);
+  return isOwnRefusal(status) || (status.kind === "error" && status.httpStatus >= 500);
 }
 
 function isSlow({ latency }: PredictionHeader, slowMs: number | null): boolean {

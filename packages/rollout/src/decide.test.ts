@@ -70,6 +70,22 @@ describe("a release", () => {
     expect(decision.reasons.join()).toMatch(/errors: not shown to be no worse/);
   });
 
+  test("is promoted by its last step alone: a bad hour of the champion, long ago, excuses nothing", () => {
+    const badHour = step(counts(1000, { errors: 100 }), counts(19_000, { errors: 1900 }));
+    const worse = step(counts(2000, { errors: 70 }), counts(2000, { errors: 50 }));
+    const decision = decide(standing({ step: 1 }), [badHour, worse], after(60));
+    expect(decision.kind).toBe("hold");
+    expect(decision.reasons.join()).toMatch(/errors: not shown to be no worse/);
+  });
+
+  test("is not promoted while nobody reports an event of its plan, of whichever version", () => {
+    const named = { ...standing({ step: 1 }), plan: { ...plan, events: ["support"] } };
+    const last = (support: number) => step(counts(9000), counts(9000, { posted: { support } }));
+    const silent = decide(named, [clean, last(0)], after(60));
+    expect(silent).toEqual({ kind: "hold", reasons: ["no data: support was reported of neither version"] });
+    expect(decide(named, [clean, last(1)], after(60)).kind).toBe("promote");
+  });
+
   test.each(["errors", "slow", "fallbacks"] as const)(
     "is rolled back for its %s, also while paused",
     (guard) => {
@@ -176,6 +192,14 @@ test.each<[string, ReleasePlan["steps"]]>([
 ])("a plan whose steps say that there is %s cannot be followed", (problem, steps) => {
   expect(findPlanProblems({ ...plan, steps }).join()).toContain(problem);
   expect(findPlanProblems(defaultPlan)).toEqual([]);
+});
+
+test("a plan cannot set its own bar so low that any version passes", () => {
+  const within = (relative: number, absolute: number) =>
+    findPlanProblems({ ...plan, margin: { relative, absolute } });
+  expect(within(1, 0.1)).toEqual([]);
+  expect(within(1.1, 0).join()).toContain("lets nearly any version pass");
+  expect(within(0, 1).join()).toContain("lets nearly any version pass");
 });
 
 test("approvals are asked for in production, the more the less risk is tolerated", () => {

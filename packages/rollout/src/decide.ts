@@ -1,7 +1,6 @@
 import { addMicros, type EpochMicros, formatInstant, microsPerSecond } from "@portolan/kernel";
 import type { RateBounds } from "./evidence/rate-bounds.ts";
 import {
-  type ArmCounts,
   boundsOf,
   falseAbortRate,
   type GuardVerdict,
@@ -9,9 +8,10 @@ import {
   judgeGuards,
   noCounts,
   type StepEvidence,
+  silentEvents,
   withMargin,
 } from "./judge-guards.ts";
-import type { ReleasePlan, ReleaseStep } from "./plan.ts";
+import type { ReleasePlan } from "./plan.ts";
 
 /** What a release is judged by, besides its evidence. */
 export interface ReleaseStanding {
@@ -50,7 +50,7 @@ export function decide(
   const guards = judgeGuards(plan, evidence);
   const harms = [
     ...guards.filter(({ isHarmed }) => isHarmed).map(harmText),
-    ...internalHarms(plan, plan.steps[step], evidence[step]),
+    ...internalHarms(plan, evidence),
   ];
   if (harms.length > 0) return { kind: "roll_back", reasons: harms };
   if (now - standing.startedAt >= plan.deadlineSeconds * microsPerSecond)
@@ -76,14 +76,20 @@ function holding(
   const next = plan.steps[step + 1];
   return [
     ...(isPaused ? ["paused"] : []),
-    ...(next && next.kind !== "shadow" && approvalsLacking > 0
-      ? [`waits for ${approvalsLacking} approval${approvalsLacking === 1 ? "" : "s"}`]
-      : []),
+    ...(next && next.kind !== "shadow" && approvalsLacking > 0 ? [approvalsText(approvalsLacking)] : []),
     ...(step < 0 ? [] : exposureLacking(standing, evidence[step], now)),
     ...(next || step < 0
       ? []
-      : guards.filter(({ isNoWorse }) => !isNoWorse).map((verdict) => notShownText(verdict, plan))),
+      : [
+          ...guards.filter(({ isNoWorse }) => !isNoWorse).map((verdict) => notShownText(verdict, plan)),
+          ...silentEvents(plan, evidence).map((event) => `no data: ${event} was reported of neither version`),
+        ]),
   ];
+}
+
+/** That so many approvals are waited for. */
+export function approvalsText(lacking: number): string {
+  return `waits for ${lacking} approval${lacking === 1 ? "" : "s"}`;
 }
 
 function exposureLacking(
@@ -112,21 +118,22 @@ function exposureLacking(
  * Who is named is no random share, so that a share of events says nothing: the candidate is harmful when its rate is beyond the champion's and
  * the margin, by the bounds of both.
  */
-function internalHarms(
-  plan: ReleasePlan,
-  step: ReleaseStep | undefined,
-  evidence: StepEvidence | undefined,
-): string[] {
-  if (step?.kind !== "internal" || !evidence) return [];
+function internalHarms(plan: ReleasePlan, evidence: readonly StepEvidence[]): string[] {
+  const isInternal = (at: number): boolean => plan.steps[at]?.kind === "internal";
   const guards = judgedGuards(plan);
-  return guards.flatMap((guard) => {
-    const bounds = (counts: ArmCounts): RateBounds =>
-      boundsOf(counts, guard, falseAbortRate / guards.length / 2);
-    const [candidate, control] = [bounds(evidence.candidate), bounds(evidence.control)];
-    return evidence.control.requests > 0 && candidate.low > withMargin(control.high, plan.margin)
-      ? [`${guard}: at least ${percent(candidate.low)} beside at most ${percent(control.high)}`]
-      : [];
-  });
+  const alpha = falseAbortRate / guards.length / plan.steps.filter((_, at) => isInternal(at)).length / 2;
+  // Those before the present one too: gateways may still answer by them, and records come late.
+  return evidence.flatMap((counts, at) =>
+    guards.flatMap((guard) => {
+      if (!isInternal(at) || counts.control.requests === 0) return [];
+      const [candidate, control] = [counts.candidate, counts.control].map((arm) =>
+        boundsOf(arm, guard, alpha),
+      );
+      return candidate && control && candidate.low > withMargin(control.high, plan.margin)
+        ? [`${guard}: at least ${percent(candidate.low)} beside at most ${percent(control.high)}`]
+        : [];
+    }),
+  );
 }
 
 function harmText({ guard, logEvidence, logBound, candidate, control }: GuardVerdict): string {

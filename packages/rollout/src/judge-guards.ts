@@ -38,7 +38,7 @@ export interface GuardVerdict {
   readonly logEvidence: number;
   readonly logBound: number;
   readonly isHarmed: boolean;
-  /** In the canary steps so far. */
+  /** In the present step, where it is a canary: what went wrong in earlier ones went wrong at other times and shares. */
   readonly candidate: RateBounds;
   readonly control: RateBounds;
   /** The candidate is at most the margin worse, whatever of its bounds is true. */
@@ -51,10 +51,9 @@ export interface GuardVerdict {
 export function judgeGuards(plan: ReleasePlan, evidence: readonly StepEvidence[]): GuardVerdict[] {
   return judgedGuards(plan).map((guard) => {
     const { logEvidence, logBound } = harmOf(plan, evidence, guard);
-    const canaries = evidence.filter((_, at) => plan.steps[at]?.kind === "canary");
-    const bounds = (arm: keyof StepEvidence): RateBounds => {
-      return boundsOf(sumOf(canaries.map((counts) => counts[arm])), guard, falsePromotionRate / 2);
-    };
+    const present = canaryNow(plan, evidence);
+    const bounds = (arm: keyof StepEvidence): RateBounds =>
+      boundsOf(present?.[arm] ?? noCounts, guard, falsePromotionRate / 2);
     const [candidate, control] = [bounds("candidate"), bounds("control")];
     const isHarmed = logEvidence >= logBound;
     return {
@@ -67,6 +66,18 @@ export function judgeGuards(plan: ReleasePlan, evidence: readonly StepEvidence[]
       isNoWorse: !isHarmed && candidate.high <= withMargin(control.low, plan.margin),
     };
   });
+}
+
+/** What was counted in the present step, where it is a canary. */
+function canaryNow(plan: ReleasePlan, evidence: readonly StepEvidence[]): StepEvidence | undefined {
+  return plan.steps[evidence.length - 1]?.kind === "canary" ? evidence.at(-1) : undefined;
+}
+
+/** Events of the plan that nobody has reported in any step, of either version: a stream that says nothing is no evidence. */
+export function silentEvents(plan: ReleasePlan, evidence: readonly StepEvidence[]): string[] {
+  const arms = evidence.flatMap(({ candidate, control }) => [candidate, control]);
+  const heard = (event: string): boolean => arms.some((counts) => eventsOf(counts, event) > 0);
+  return plan.events.filter((event) => !heard(event));
 }
 
 /** Guards of a release: latency is one where answers can be late, and so is each event of the plan. */

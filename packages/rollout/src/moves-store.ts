@@ -64,19 +64,27 @@ export async function setPaused(sql: Sql, from: ReleasePlace, isPaused: boolean)
   return set.numUpdatedRows === 1n;
 }
 
+/** Notes why a release stands where it was read; one that was moved meanwhile has its own reasons. */
 export async function noteStanding(
   sql: Sql,
-  id: string,
-  standing: { readonly reasons?: readonly string[]; readonly problem?: string },
+  { id, state, step }: Omit<ReleasePlace, "deploymentId">,
+  standing: {
+    readonly reasons?: readonly string[];
+    readonly problem?: string;
+    readonly approvalsNeeded?: number;
+  },
 ): Promise<void> {
-  const { reasons, problem } = standing;
+  const { reasons, problem, approvalsNeeded } = standing;
   await tables(sql)
     .updateTable("rollout.releases")
     .set({
       ...(reasons ? { reasons: json<readonly string[]>(reasons) } : {}),
       ...(problem === undefined ? {} : { problem }),
+      ...(approvalsNeeded === undefined ? {} : { approvals_needed: approvalsNeeded }),
     })
     .where("id", "=", id)
+    .where("state", "=", state)
+    .where("step", "=", step)
     .execute();
 }
 

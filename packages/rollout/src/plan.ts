@@ -115,8 +115,11 @@ export const defaultPlan: ReleasePlan = {
 
 const order = ["shadow", "internal", "canary"] as const;
 
+/** Beyond twice as many events, or one request in ten more, nothing is shown by being within the margin. */
+const widest = { relative: 1, absolute: 0.1 } as const;
+
 /** Why a plan cannot be followed; empty when it can. Pure. */
-export function findPlanProblems({ steps }: ReleasePlan): string[] {
+export function findPlanProblems({ steps, margin }: ReleasePlan): string[] {
   const kinds = steps.map(({ kind }) => order.indexOf(kind));
   const percents = steps.flatMap((step) => (step.kind === "canary" ? [step.percent] : []));
   const rises = (values: readonly number[], strictly: boolean): boolean =>
@@ -128,6 +131,11 @@ export function findPlanProblems({ steps }: ReleasePlan): string[] {
     ...(rises(kinds, false) ? [] : ["its steps are not in the order shadow, internal, canary"]),
     ...(steps.filter(({ kind }) => kind === "shadow").length > 1 ? ["it has two shadow steps"] : []),
     ...(percents.length === 0 ? ["it has no canary step, by which alone a version is judged"] : []),
+    ...(margin.relative > widest.relative || margin.absolute > widest.absolute
+      ? [
+          `its margin lets nearly any version pass: it may be at most ${widest.relative} relative and ${widest.absolute} absolute`,
+        ]
+      : []),
     ...(rises(percents, true) ? [] : ["the shares of its canary steps do not grow"]),
   ];
 }

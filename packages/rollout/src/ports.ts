@@ -20,10 +20,12 @@ export interface Endpoints {
   check(call: CallContext, name: string, request: DeployRequest): Promise<void>;
   /**
    * Puts the endpoint into another state.
+   * @param insteadOf the deployment that it replaces
    * @returns the id of the deployment
-   * @throws PortolanError when the charter or the registry do not allow it
+   * @throws PortolanError `kernel.conflict` when another deployment than `insteadOf` is in force by now, and when the charter or the registry do
+   * not allow it
    */
-  deploy(call: CallContext, name: string, request: DeployRequest): Promise<string>;
+  deploy(call: CallContext, name: string, request: DeployRequest, insteadOf: string): Promise<string>;
 }
 
 /** Records of predictions; `predictions` has them. */

@@ -50,8 +50,11 @@ export async function startRelease(
   const { useCaseId } = found.request;
   const terms = await deps.charters.termsFor(call, useCaseId);
   const release = releaseOf(call, endpoint, request, found, terms);
-  for (const step of release.plan.steps.keys())
-    await deps.endpoints.check(call, endpoint, deploymentOf({ ...release, state: "running", step }));
+  const { steps } = release.plan;
+  const states = [...steps.keys()].map((step) => ({ state: "running", step }) as const);
+  // What may be beside the champion need not be able to take its place.
+  for (const state of [...states, { state: "promoted", step: steps.length - 1 } as const])
+    await deps.endpoints.check(call, endpoint, deploymentOf({ ...release, ...state }));
   const view = await deps.work.write(call, async (tx) => {
     const { organisationId } = call.actor;
     const open = await findOpenId(tx.sql, organisationId, environment, endpoint);

@@ -54,18 +54,21 @@ export const publishIntent = "serving.publish_snapshot";
  * Puts a model version behind an endpoint: the same endpoint again is a new deployment. Everything but the version
  * comes from the charter in force. The route reaches gateways with the next snapshot.
  *
+ * @param insteadOf the deployment that it may replace; absent: whichever is in force
  * @throws PortolanError `serving.charter_required`, `serving.charter_blocks`, `serving.model_not_deployable`,
- * `serving.part_unfit`, `charter.placement_refused`, and what `Authorizer.require` throws
+ * `serving.part_unfit`, `charter.placement_refused`, `kernel.conflict` when another deployment than `insteadOf` is in force, and
+ * what `Authorizer.require` throws
  */
 export async function deployEndpoint(
   deps: DeployDeps,
   call: CallContext,
   name: string,
   asked: DeployRequest,
+  insteadOf?: string,
 ): Promise<DeployedRoute> {
-  const { request, facts, compute } = await prepare(deps, call, name, asked);
-  const route = await deps.work.write(call, (tx) => writeDeployment(tx, name, request, facts, compute));
-  return { ...route, compute };
+  const prepared = await prepare(deps, call, name, asked);
+  const route = await deps.work.write(call, (tx) => writeDeployment(tx, name, prepared, insteadOf));
+  return { ...route, compute: prepared.compute };
 }
 
 /**
@@ -164,12 +167,16 @@ function recordRefusal(
 async function writeDeployment(
   tx: Transaction,
   name: string,
-  request: DeployRequest,
-  facts: Omit<RouteFacts, "previous">,
-  compute: ComputeVerdict | null,
+  { request, facts, compute }: Prepared,
+  insteadOf: string | undefined,
 ): Promise<Route> {
   const { organisationId } = tx.call.actor;
   const existing = await findEndpoint(tx.sql, organisationId, request.environment, name);
+  if (insteadOf !== undefined && existing?.deployment_id !== insteadOf)
+    throw new PortolanError("kernel.conflict", {
+      detail: `${name} was deployed meanwhile, as ${existing?.deployment_id ?? "nothing"}.`,
+      mend: "See what it serves now: portolan endpoint list.",
+    });
   if (existing && existing.use_case_id !== request.useCaseId)
     throw notDeployable(`The endpoint ${name} belongs to another use case.`, "Choose another name.");
   const endpointId = existing?.id ?? newId("endpoint", tx.now);

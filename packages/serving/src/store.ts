@@ -259,8 +259,15 @@ export async function latestSnapshot(session: Sql, organisationId: string): Prom
     .executeTakeFirst();
 }
 
-/** False when another publisher took that version: the caller reads again and decides anew. */
-export async function saveSnapshot(session: Sql, row: SnapshotRow): Promise<boolean> {
+/**
+ * @param carried deployments whose routes it has: neither those that were made while it was, nor those in whose place an older route goes on
+ * @returns false when another publisher took that version: the caller reads again and decides anew
+ */
+export async function saveSnapshot(
+  session: Sql,
+  row: SnapshotRow,
+  carried: readonly string[],
+): Promise<boolean> {
   const saved = await tables(session)
     .insertInto("serving.snapshots")
     .values({
@@ -274,12 +281,13 @@ export async function saveSnapshot(session: Sql, row: SnapshotRow): Promise<bool
     .returning("version")
     .execute();
   if (saved.length === 0) return false;
+  if (carried.length === 0) return true;
   await tables(session)
     .updateTable("serving.deployments")
     .set({ snapshot_version: row.version })
     .where("organisation_id", "=", row.organisation_id)
     .where("snapshot_version", "is", null)
-    .where("deployed_at", "<=", row.created_at)
+    .where("id", "in", carried)
     .execute();
   return true;
 }

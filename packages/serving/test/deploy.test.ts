@@ -3,7 +3,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseCharter, requireValid } from "@portolan/charter/policy";
-import { digestBytes, digestJson, type ObjectStore, type SigningKey, systemClock } from "@portolan/kernel";
+import {
+  asEpochMicros,
+  digestBytes,
+  digestJson,
+  microsPerSecond,
+  type ObjectStore,
+  type SigningKey,
+  systemClock,
+} from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { aCall, fakeClock, openTestDatabase, type TestDatabase, testOrganisation } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -44,6 +52,15 @@ test("a deployment is one transaction: route, ledger row and the intent to publi
   const again = await deployEndpoint(deps(), engineer(), "score", request);
   expect(again.endpointId).toBe(route.endpointId);
   expect(again.deploymentId).not.toBe(route.deploymentId);
+});
+
+test("a deployment that names which one it replaces replaces no other", async () => {
+  const deploy = (insteadOf?: string) => deployEndpoint(deps(), engineer(), "raced", request, insteadOf);
+  const { deploymentId: first } = await deploy();
+  const { deploymentId: second } = await deploy(first);
+  await expect(deploy(first)).rejects.toMatchObject({ code: "kernel.conflict" });
+  const deployed = await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation));
+  expect(deployed.find(({ name }) => name === "raced")?.deploymentId).toBe(second);
 });
 
 test("the first snapshot verifies under the key that is only made for it, and carries that key", async () => {
@@ -107,6 +124,33 @@ test("routes say what was measured of their models' memory, as soon as it is kno
   const routes = [...(await publishedRoutes(objects, latest.manifest)).values()];
   const memory = [{ digest: model.reference.digest, loadedBytes: 240_000_000 }];
   expect(routes.map((route) => route.memory)).toEqual(routes.map(() => memory));
+});
+
+test("a deployment that is made while a snapshot is being made is not said to be in it", async () => {
+  let isMade = false;
+  const meanwhile: ObjectStore = {
+    ...objects,
+    put: async (bytes) => {
+      if (!isMade) {
+        isMade = true;
+        await deployEndpoint({ ...deps(), clock: systemClock }, engineer(), "late", request);
+      }
+      return objects.put(bytes);
+    },
+  };
+  await deployEndpoint(deps(), engineer(), "early", request);
+  const versionOf = async (wanted: string) =>
+    (await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation))).find(
+      ({ name }) => name === wanted,
+    )?.snapshotVersion;
+  const ahead = { now: () => asEpochMicros(systemClock.now() + 60 * microsPerSecond) };
+  const first = await publisher(noCharter, {
+    objects: meanwhile,
+    clock: { ...systemClock, ...ahead },
+  }).publish(testOrganisation);
+  expect([await versionOf("early"), await versionOf("late")]).toEqual([first, null]);
+  const next = await publisher().publish(testOrganisation);
+  expect(await versionOf("late")).toBe(next);
 });
 
 test("two publishers at once make one history", async () => {

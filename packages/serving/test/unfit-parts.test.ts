@@ -113,6 +113,9 @@ test("a route that does not fit is refused alone: its last good one goes on, and
     routes: ["one/1", "other/1"],
     identity: '{"marker":"after"}',
   });
+  // Where an older route goes on, nobody is told that the deployment is in force.
+  const deployed = await db.uow.read(engineer(), (sql) => listDeployed(sql, testOrganisation));
+  expect(deployed.find(({ name }) => name === "one")?.snapshotVersion).toBeNull();
   const refused = publisher.refusals().map(({ refusal }) => refusal);
   expect(refused).toEqual(
     expect.arrayContaining([
@@ -164,7 +167,7 @@ async function publishedBefore(edit: (kind: string, part: JsonValue) => JsonValu
   }
   const manifest = { ...latest.manifest, version: latest.version + 1, parts };
   const row = { ...latest, version: manifest.version, content_digest: digestJson([...parts]), manifest };
-  expect(await db.uow.write(engineer(), (tx) => saveSnapshot(tx.sql, row))).toBe(true);
+  expect(await db.uow.write(engineer(), (tx) => saveSnapshot(tx.sql, row, []))).toBe(true);
 }
 
 test("a last good route that no longer fits is left out alone: others that are refused go on with theirs", async () => {

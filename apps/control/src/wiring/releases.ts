@@ -2,7 +2,13 @@ import { type CharterDeps, inForceCharter, termsOf } from "@portolan/charter";
 import { isPortolanError } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
 import { getPrediction, type PredictionsDeps } from "@portolan/predictions";
-import type { Endpoints, Predictions, ReleaseController, RolloutRouteDeps } from "@portolan/rollout";
+import type {
+  Endpoints,
+  Predictions,
+  ReleaseCharters,
+  ReleaseController,
+  RolloutRouteDeps,
+} from "@portolan/rollout";
 import { startReleaseController } from "@portolan/rollout";
 import { checkDeployment, type DeployDeps, deployEndpoint, findDeployed } from "@portolan/serving";
 import type { Foundation } from "./foundation.ts";
@@ -24,28 +30,33 @@ export function wireReleases(
 ): ReleasesWiring {
   const { work, clock, log } = base;
   const endpoints = endpointsOf(base, serving);
+  const charters = chartersOf(charter);
   return {
     releases: {
       work,
       authorizer,
       endpoints,
-      charters: {
-        termsFor: async (call, useCaseId) => {
-          const found = await inForceCharter(charter, call, { useCaseId });
-          if (!found) return undefined;
-          const { latencyMsP95 } = termsOf(found.charter);
-          return { latencyMsP95, riskTolerance: found.charter.riskTolerance.level };
-        },
-      },
+      charters,
       wake: () => base.onReleases(),
       predictions: predictionsOf(predictions),
       recordBatch: recordBatchDigest,
     },
     startController: () => {
       const organisations = () => directory.organisations();
-      const controller = startReleaseController({ work, clock, log, endpoints, organisations });
+      const controller = startReleaseController({ work, clock, log, endpoints, charters, organisations });
       base.onReleases = () => controller.wake();
       return controller;
+    },
+  };
+}
+
+function chartersOf(charter: CharterDeps): ReleaseCharters {
+  return {
+    termsFor: async (call, useCaseId) => {
+      const found = await inForceCharter(charter, call, { useCaseId });
+      if (!found) return undefined;
+      const { latencyMsP95 } = termsOf(found.charter);
+      return { latencyMsP95, riskTolerance: found.charter.riskTolerance.level };
     },
   };
 }
@@ -74,6 +85,7 @@ function endpointsOf({ work }: Foundation, serving: DeployDeps): Endpoints {
       return { deploymentId, snapshotVersion, request, deployedBy, businessUnitId, teamId };
     },
     check: (call, name, request) => checkDeployment(serving, call, name, request),
-    deploy: async (call, name, request) => (await deployEndpoint(serving, call, name, request)).deploymentId,
+    deploy: async (call, name, request, insteadOf) =>
+      (await deployEndpoint(serving, call, name, request, insteadOf)).deploymentId,
   };
 }

@@ -74,6 +74,7 @@ async function predict(
   const limited = takeTurn(deps, admitted);
   const priority = typeof limited === "string" ? limited : await limited;
   progress.authMicros = Math.round((performance.now() - progress.startMs) * 1000);
+  if (call.version !== undefined) progress.namesVersion = true;
   const candidate = chosenVersion(admitted, call, progress.requestId);
   const versions = { chosen: candidate, champion: admitted.champion };
   if (isShed(deps.health, versions, priority, waitedMs)) {

@@ -15,6 +15,8 @@ export interface Progress {
   admission?: Partial<Admission>;
   /** The version that is to answer. */
   active?: ActiveRoute;
+  /** The request names the version that is to answer: no rule or share chose it. */
+  namesVersion?: boolean;
   authMicros?: number;
   /** Where it stands in a trace; absent where none are made. */
   traced?: TraceContext;

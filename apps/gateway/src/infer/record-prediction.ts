@@ -36,6 +36,7 @@ export async function appendRecord(
         receivedAt: progress.receivedAt,
         ...(purpose === undefined ? {} : { purpose }),
         ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
+        ...(progress.namesVersion === true ? { namesVersion: true } : {}),
         ...ending,
       },
       { durability },
@@ -95,6 +96,7 @@ export function submitAnswer(
   if (answer.statedTime !== undefined) record.eventTime = answer.statedTime;
   const replayOf = replayedId(call);
   if (replayOf !== undefined) record.replayOf = replayOf;
+  if (progress.namesVersion === true) record.namesVersion = true;
   return writer.submit(record, { durability: by.route.durability });
 }
 

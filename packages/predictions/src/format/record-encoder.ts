@@ -40,12 +40,14 @@ export interface PreparedRecord {
  */
 export function prepareRecord(id: string, record: PredictionRecord): PreparedRecord {
   const context = contexts.get(record.context) ?? encodeContext(record.context);
-  const { inputs, outputs, purpose, eventTime, replayOf, fallbackReason, status, text } = record;
+  const { inputs, outputs, purpose, eventTime, replayOf, namesVersion, fallbackReason, status, text } =
+    record;
   let header = `{"id":"${id}","principal":${quotedOften(record.principal)}`;
   if (purpose !== undefined) header += `,"purpose":${quoted(purpose)}`;
   header += `,"requestId":${quoted(record.requestId)},"receivedAt":${instantText(whole(record.receivedAt))}`;
   if (eventTime !== undefined) header += `,"eventTime":${whole(eventTime)}`;
   if (replayOf !== undefined) header += `,"replayOf":${quoted(replayOf)}`;
+  if (namesVersion === true) header += ',"namesVersion":true';
   header += `,"latency":${latencyJson(record.latency)}`;
   header += status.kind === "ok" ? ',"status":{"kind":"ok"}' : `,"status":${statusJson(status)}`;
   if (fallbackReason !== undefined) header += `,"fallbackReason":${quoted(fallbackReason)}`;

@@ -156,7 +156,8 @@ async function save(
   { routes, served }: FittingRoutes,
   isNews: boolean,
 ): Promise<boolean> {
-  if (!(await saveSnapshot(tx.sql, row))) return false;
+  const carried = served.map(({ deployed }) => deployed.deploymentId);
+  if (!(await saveSnapshot(tx.sql, row, carried))) return false;
   await noteExclusions(tx, row.placed);
   // A re-signed copy of the same content changes nothing for anybody and is no event.
   if (isNews)
