@@ -80,9 +80,9 @@ export function scoreRequest(model: Digest, set: EvaluationSet): ScoreRequest {
 }
 
 /** @throws PortolanError `evaluation.not_scorable` for scores that statistics refuse */
-export function scorable<T>(statistics: () => T): T {
+export async function scorable<T>(statistics: () => T | Promise<T>): Promise<T> {
   try {
-    return statistics();
+    return await statistics();
   } catch (cause) {
     if (cause instanceof RangeError) throw notScorable(cause.message);
     throw cause;

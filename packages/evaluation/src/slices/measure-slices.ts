@@ -2,32 +2,32 @@ import { comparedMetrics, type SliceTerms, type SupportFloor } from "@portolan/c
 import { aucInterval, rocAuc, type ScoredSet, thresholdCounts } from "@portolan/numerics";
 import { shareIntervals } from "../binary-metrics.ts";
 import { decisionThreshold, summedMetrics, sumsOf } from "../metric-sums.ts";
+import { nextTurn } from "../next-turn.ts";
 import type { Slice, SlicedColumn, SliceReport } from "./contract.ts";
-import { groupRows, type RowGroup, type SliceValues, splitRows } from "./slice-values.ts";
+import { type GroupSize, groupRows, type RowGroup, type SliceValues, splitRows } from "./slice-values.ts";
 import { worstSlice } from "./worst-slice.ts";
 
 /** What slices are made with where the charter is silent. */
 export const defaultSlicing = { bins: 4, support: { positives: 30, negatives: 30 } } as const;
 
 /**
- * The metrics of parts of the rows, by the values of columns. Parts with too few rows of a class are counted and not measured. Pure.
+ * The metrics of parts of the rows, by the values of columns. Parts with too few rows of a class are counted and not measured. Same rows, same report; the
+ * event loop has its turn between columns.
  * @param overall each metric over all rows, for the worst slices
  * @param columns asked for, in this order; those that the rows do not have are absent in `values`
  */
-export function measureSlices(
+export async function measureSlices(
   { set, overall }: { readonly set: ScoredSet; readonly overall: Readonly<Record<string, number>> },
   columns: readonly string[],
   values: readonly SliceValues[],
   { bins, support }: Pick<SliceTerms, "bins" | "support">,
-): SliceReport {
-  const sliced = columns.map((column): SlicedColumn => {
+): Promise<SliceReport> {
+  const sliced: SlicedColumn[] = [];
+  for (const column of columns) {
+    await nextTurn();
     const found = values.find((one) => one.column === column);
-    if (!found) return { column, problem: "the rows have no such column", slices: [] };
-    if (found.kind === "unfit") return { column, problem: found.reason, slices: [] };
-    const grouped = groupRows(found, bins);
-    const slices = splitRows(set, grouped).map((group) => sliceOf(group, support));
-    return { column, grouping: grouped.grouping, slices };
-  });
+    sliced.push(sliceColumn(set, column, found, { bins, support }));
+  }
   const worst = comparedMetrics.flatMap((metric) => {
     const found = worstSlice(sliced, metric, overall[metric] ?? Number.NaN);
     return found ? [[metric, found] as const] : [];
@@ -35,9 +35,22 @@ export function measureSlices(
   return { bins, support: { ...support }, columns: sliced, worst: Object.fromEntries(worst) };
 }
 
+function sliceColumn(
+  set: ScoredSet,
+  column: string,
+  found: SliceValues | undefined,
+  { bins, support }: Pick<SliceTerms, "bins" | "support">,
+): SlicedColumn {
+  if (!found) return { column, problem: "the rows have no such column", slices: [] };
+  if (found.kind === "unfit") return { column, problem: found.reason, slices: [] };
+  const grouped = groupRows(found, bins);
+  const slices = splitRows(set, grouped).map((group) => sliceOf(group, support));
+  return { column, grouping: grouped.grouping, slices };
+}
+
 function sliceOf(group: RowGroup, support: SupportFloor): Slice {
-  const { value, set, positives } = group;
-  const counted = { value, rows: set.scores.length, positives };
+  const { value, set, rows, positives, isAbsent } = group;
+  const counted = { value, rows, positives, ...(isAbsent ? { isAbsent } : {}) };
   if (!hasSupport(group, support)) return { ...counted, isJudged: false };
   const estimate = rocAuc(set);
   const sums = sumsOf(set);
@@ -54,6 +67,6 @@ function sliceOf(group: RowGroup, support: SupportFloor): Slice {
 }
 
 /** Whether a part has the rows of each class to be judged. Pure. */
-export function hasSupport({ set, positives, isRare }: RowGroup, support: SupportFloor): boolean {
-  return !isRare && positives >= support.positives && set.scores.length - positives >= support.negatives;
+export function hasSupport({ rows, positives, isRare }: GroupSize, support: SupportFloor): boolean {
+  return !isRare && positives >= support.positives && rows - positives >= support.negatives;
 }
