@@ -17,9 +17,9 @@ import { evidenceEnvironment } from "../evidence-environment.ts";
 import type { EvaluatedVersion, ScoredRows } from "../ports.ts";
 import type { EvaluationSet } from "../store.ts";
 import { versionToEvaluate } from "../version-to-evaluate.ts";
-import { comparisonLevel, ruleOf } from "./challenger-gate.ts";
-import { compareScores } from "./compare-scores.ts";
-import { insertComparison } from "./comparison-store.ts";
+import { comparisonLevel, isSupported, ruleOf } from "./challenger-gate.ts";
+import { compareScores, correctedForSets } from "./compare-scores.ts";
+import { comparedSets, insertComparison } from "./comparison-store.ts";
 import { ComparedValue, ComparisonRequest, ComparisonRule } from "./contract.ts";
 
 export const comparisonQueue = "evaluation.compare";
@@ -170,7 +170,7 @@ async function measurePair(
   const theirs = await score(champion, championSet);
   await job.progress(0.8, "champion scored");
   if (!haveSameRows(ours, theirs)) throw otherRows(set.id, championSet.id);
-  const values = scorable(() => compareScores(ours, theirs, rule));
+  const values = await scorable(() => compareScores(ours, theirs, rule));
   const positives = ours.labels.reduce((sum, label) => sum + label, 0);
   return { rows: ours.scores.length, positives, values };
 }
@@ -193,9 +193,13 @@ async function recordComparison(
   tx: Transaction,
   { model, challenger, champion, rule }: Asked,
   { set, championSet, heldOut, ...versions }: ComparedPair,
-  { rows, positives, values }: Measured,
+  { rows, positives, values: measured }: Measured,
 ): Promise<JsonObject> {
   const id = newId("comparison", tx.now);
+  const asked = [versions.challenger.id, versions.champion.id] as const;
+  const tried = await comparedSets(tx.sql, ...asked);
+  const setsTried = tried.has(set.object) ? tried.size : tried.size + 1;
+  const values = correctedForSets(measured, setsTried, rule.level);
   const found = {
     id,
     model,
@@ -209,9 +213,10 @@ async function recordComparison(
     heldOut,
     rows,
     positives,
+    setsTried,
     rule,
     values,
-    isBetter: values.every(({ isShown }) => isShown),
+    isBetter: isSupported({ rows, positives }) && values.every(({ isShown }) => isShown),
     createdAt: tx.now,
   };
   const { organisationId, id: createdBy } = tx.call.actor;
@@ -226,6 +231,7 @@ async function recordComparison(
       dataset: set.object,
       heldOut: heldOut.shown,
       isBetter: found.isBetter,
+      setsTried,
       values: values.map((one) => `${one.metric}: ${one.isShown ? "shown" : "not shown"}`),
     },
   });
