@@ -11,16 +11,12 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { Value } from "@portolan/typebox";
-import { binaryMetrics } from "./binary-metrics.ts";
 import { BinaryMetrics, EvaluationRequest, type GateResult } from "./contract.ts";
-import { pairOf, requireSet, scorable, scoreRequest, textHasNoRows } from "./evaluation-rows.ts";
+import { pairOf, requireSet, scoreRequest, textHasNoRows } from "./evaluation-rows.ts";
 import { evidenceEnvironment } from "./evidence-environment.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
-import { nextTurn } from "./next-turn.ts";
 import type { EvaluatedVersion, ReleaseLookup, Scorer, VersionLookup } from "./ports.ts";
-import type { FairnessReport, SliceReport } from "./slices/contract.ts";
-import { measureFairness } from "./slices/measure-fairness.ts";
-import { defaultSlicing, measureSlices } from "./slices/measure-slices.ts";
+import { measureScores } from "./statistics/compute-statistics.ts";
 import { type EvaluationSet, insertEvaluation } from "./store.ts";
 import { versionToEvaluate } from "./version-to-evaluate.ts";
 
@@ -60,7 +56,7 @@ export async function startEvaluation(
   });
 }
 
-/** Scores in another process, computes the metrics here, and commits metrics, gates and ledger row together. */
+/** Scores in another process, computes the metrics in a thread of their own, and commits metrics, gates and ledger row together. */
 export function evaluationJob(deps: EvaluationDeps): JobHandler {
   return {
     queue: evaluationQueue,
@@ -101,45 +97,16 @@ async function measure(
   const columns = [...new Set([...sliced, ...groups])];
   const request = { ...scoreRequest(model, set), ...(columns.length === 0 ? {} : { sliceColumns: columns }) };
   const scored = await deps.scorer.score(request, signal);
-  const { baseline: column } = set;
-  const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
-  const values = scored.slices ?? [];
-  return scorable(async () => {
-    const metrics = binaryMetrics(scored, baseline);
-    await nextTurn();
-    const whole = { set: scored, overall: metrics.values };
-    const bySlice =
-      sliced.length === 0
-        ? undefined
-        : await measureSlices(whole, sliced, values, terms?.slices ?? defaultSlicing);
-    const byGroup = terms?.fairness && (await measureFairness(scored, values, terms.fairness));
-    return {
-      ...metrics,
-      ...(bySlice ? { sliced: withExpressions(bySlice, set) } : {}),
-      ...(byGroup ? { fairness: withGroupExpressions(byGroup, set) } : {}),
-    };
-  });
-}
-
-/** What an attribute is called says nothing of what it is: its expression goes with what was measured. */
-function withExpressions(report: SliceReport, { attributes }: EvaluationSet): SliceReport {
-  const columns = report.columns.map((one) => {
-    const found = attributes.find(({ name }) => name === one.column);
-    return found ? { ...one, expression: found.expression } : one;
-  });
-  return { ...report, columns };
-}
-
-function withGroupExpressions(report: FairnessReport, set: EvaluationSet): FairnessReport {
-  const attributes = report.attributes.map((one) => {
-    const found = set.attributes.filter(({ name }) => one.columns.includes(name));
-    if (found.length === 0) return one;
-    return {
-      ...one,
-      expressions: Object.fromEntries(found.map(({ name, expression }) => [name, expression])),
-    };
-  });
-  return { ...report, attributes };
+  const { baseline, attributes } = set;
+  const task = {
+    scored,
+    ...(baseline === undefined ? {} : { baselineColumn: baseline }),
+    sliced,
+    ...(terms?.slices ? { slices: terms.slices } : {}),
+    ...(terms?.fairness ? { fairness: terms.fairness } : {}),
+    attributes,
+  };
+  return { ...(await measureScores(task, signal)) };
 }
 
 interface Measured {

@@ -12,13 +12,14 @@ import { Type, Value } from "@portolan/typebox";
 import type { HeldOut } from "../contract.ts";
 import type { EvaluationErrorCode } from "../errors.ts";
 import type { EvaluationDeps } from "../evaluate-version.ts";
-import { pairOf, requireSet, scorable, scoreRequest, textHasNoRows } from "../evaluation-rows.ts";
+import { pairOf, requireSet, scoreRequest, textHasNoRows } from "../evaluation-rows.ts";
 import { evidenceEnvironment } from "../evidence-environment.ts";
 import type { EvaluatedVersion, ScoredRows } from "../ports.ts";
+import { compareInThread } from "../statistics/compute-statistics.ts";
 import type { EvaluationSet } from "../store.ts";
 import { versionToEvaluate } from "../version-to-evaluate.ts";
 import { comparisonLevel, isSupported, ruleOf } from "./challenger-gate.ts";
-import { compareScores, correctedForSets } from "./compare-scores.ts";
+import { correctedForSets } from "./compare-scores.ts";
 import { comparedSets, insertComparison } from "./comparison-store.ts";
 import { ComparedValue, ComparisonRequest, ComparisonRule } from "./contract.ts";
 
@@ -170,9 +171,14 @@ async function measurePair(
   const theirs = await score(champion, championSet);
   await job.progress(0.8, "champion scored");
   if (!haveSameRows(ours, theirs)) throw otherRows(set.id, championSet.id);
-  const values = await scorable(() => compareScores(ours, theirs, rule));
+  const compared = { challenger: withoutSlices(ours), champion: withoutSlices(theirs), rule };
+  const values = [...(await compareInThread(compared, job.signal))];
   const positives = ours.labels.reduce((sum, label) => sum + label, 0);
   return { rows: ours.scores.length, positives, values };
+}
+
+function withoutSlices({ scores, labels }: ScoredRows): ScoredRows {
+  return { scores, labels };
 }
 
 function haveSameRows(ours: ScoredRows, theirs: ScoredRows): boolean {

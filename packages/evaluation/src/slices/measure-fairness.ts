@@ -8,7 +8,6 @@ import {
   wilsonInterval,
 } from "@portolan/numerics";
 import { decisionThreshold } from "../metric-sums.ts";
-import { nextTurn } from "../next-turn.ts";
 import type { FairnessAttribute, FairnessGroup, FairnessReport } from "./contract.ts";
 import { defaultSlicing, hasSupport } from "./measure-slices.ts";
 import {
@@ -20,35 +19,32 @@ import {
   type SliceValues,
 } from "./slice-values.ts";
 
-/**
- * How differently the groups of each attribute are treated, and of each two if the charter says so. Same rows, same report; the event loop has its turn
- * between attributes.
- */
-export async function measureFairness(
+/** How differently the groups of each attribute are treated, and of each two if the charter says so. Pure. */
+export function measureFairness(
   set: ScoredSet,
   values: readonly SliceValues[],
   { columns, intersections, support }: Pick<FairnessTerms, "columns" | "intersections" | "support">,
-): Promise<FairnessReport> {
+): FairnessReport {
   const grouped = new Map<string, GroupedRows>();
-  const attributes: FairnessAttribute[] = [];
-  for (const column of columns) {
-    await nextTurn();
+  const attributes = columns.map((column): FairnessAttribute => {
     const found = values.find((one) => one.column === column);
-    if (!found || found.kind === "unfit") {
-      const problem = found ? found.reason : "the rows have no such column";
-      attributes.push({ columns: [column], problem, groups: [] });
-      continue;
-    }
+    if (!found) return { columns: [column], problem: "the rows have no such column", groups: [] };
+    if (found.kind === "unfit") return { columns: [column], problem: found.reason, groups: [] };
     const rows = groupRows(found, defaultSlicing.bins);
     grouped.set(column, rows);
-    attributes.push(compareGroups(set, [column], rows, support));
-  }
-  for (const [first, second] of intersections ? pairsOf(columns) : []) {
-    await nextTurn();
-    const [one, other] = [grouped.get(first), grouped.get(second)];
-    if (one && other) attributes.push(compareGroups(set, [first, second], crossed(one, other), support));
-  }
-  return { support: { ...support }, attributes };
+    return compareGroups(set, [column], rows, support);
+  });
+  const pairs = intersections ? pairsOf(columns) : [];
+  return {
+    support: { ...support },
+    attributes: [
+      ...attributes,
+      ...pairs.flatMap(([first, second]) => {
+        const [one, other] = [grouped.get(first), grouped.get(second)];
+        return one && other ? [compareGroups(set, [first, second], crossed(one, other), support)] : [];
+      }),
+    ],
+  };
 }
 
 /** Each two of them once, in their order. Pure. */

@@ -2,7 +2,6 @@ import { comparedMetrics, type SliceTerms, type SupportFloor } from "@portolan/c
 import { aucInterval, rocAuc, type ScoredSet, thresholdCounts } from "@portolan/numerics";
 import { shareIntervals } from "../binary-metrics.ts";
 import { decisionThreshold, summedMetrics, sumsOf } from "../metric-sums.ts";
-import { nextTurn } from "../next-turn.ts";
 import type { Slice, SlicedColumn, SliceReport } from "./contract.ts";
 import { type GroupSize, groupRows, type RowGroup, type SliceValues, splitRows } from "./slice-values.ts";
 import { worstSlice } from "./worst-slice.ts";
@@ -11,23 +10,20 @@ import { worstSlice } from "./worst-slice.ts";
 export const defaultSlicing = { bins: 4, support: { positives: 30, negatives: 30 } } as const;
 
 /**
- * The metrics of parts of the rows, by the values of columns. Parts with too few rows of a class are counted and not measured. Same rows, same report; the
- * event loop has its turn between columns.
+ * The metrics of parts of the rows, by the values of columns. Parts with too few rows of a class are counted and not measured. Pure.
  * @param overall each metric over all rows, for the worst slices
  * @param columns asked for, in this order; those that the rows do not have are absent in `values`
  */
-export async function measureSlices(
+export function measureSlices(
   { set, overall }: { readonly set: ScoredSet; readonly overall: Readonly<Record<string, number>> },
   columns: readonly string[],
   values: readonly SliceValues[],
   { bins, support }: Pick<SliceTerms, "bins" | "support">,
-): Promise<SliceReport> {
-  const sliced: SlicedColumn[] = [];
-  for (const column of columns) {
-    await nextTurn();
+): SliceReport {
+  const sliced = columns.map((column) => {
     const found = values.find((one) => one.column === column);
-    sliced.push(sliceColumn(set, column, found, { bins, support }));
-  }
+    return sliceColumn(set, column, found, { bins, support });
+  });
   const worst = comparedMetrics.flatMap((metric) => {
     const found = worstSlice(sliced, metric, overall[metric] ?? Number.NaN);
     return found ? [[metric, found] as const] : [];

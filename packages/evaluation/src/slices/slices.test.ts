@@ -38,7 +38,7 @@ const judge = (report: Parameters<typeof judgeSlices>[0], change: Partial<SliceT
   judgeSlices(report, { ...terms, ...change }, "roc_auc", overall)[0];
 
 describe("groups of rows", () => {
-  test("few numbers are values, many are bins of equally many rows, and rows without one are apart", async () => {
+  test("few numbers are values, many are bins of equally many rows, and rows without one are apart", () => {
     const few = groupRows(
       {
         kind: "numbers",
@@ -58,7 +58,7 @@ describe("groups of rows", () => {
     expect(sizes).toEqual([100, 100, 100, 100, 1]);
   });
 
-  test("bins that would end at the same number are one", async () => {
+  test("bins that would end at the same number are one", () => {
     const values = Float64Array.from({ length: 200 }, (_, row) => (row < 160 ? 0 : row));
     expect(namesOf(groupRows({ kind: "numbers", column: "n", values }, 4))).toEqual([
       "<= 0",
@@ -72,7 +72,7 @@ describe("groups of rows", () => {
     ]);
   });
 
-  test("a value that fewer than five rows have is not told, and is no group", async () => {
+  test("a value that fewer than five rows have is not told, and is no group", () => {
     const names = texts("name", ["many", "somebody", "somebody else"], (row) =>
       row < 4 ? 1 : row < 7 ? 2 : 0,
     );
@@ -86,8 +86,8 @@ describe("groups of rows", () => {
 });
 
 describe("slices (G10)", () => {
-  test("each value has the metrics of its rows alone", async () => {
-    const [column] = (await measureSlices(whole, ["ward"], [ward], terms)).columns;
+  test("each value has the metrics of its rows alone", () => {
+    const [column] = measureSlices(whole, ["ward"], [ward], terms).columns;
     expect(column?.slices.map(({ value }) => value)).toEqual(["a", "b"]);
     const first = [...labels.keys()].filter((row) => row % 2 === 0);
     const alone = binaryMetrics({
@@ -98,9 +98,9 @@ describe("slices (G10)", () => {
     expect(column?.slices[0]?.intervals?.["roc_auc"]).toEqual(alone.intervals?.["roc_auc"]);
   });
 
-  test("a slice with too few rows of a class is counted and never judged", async () => {
+  test("a slice with too few rows of a class is counted and never judged", () => {
     const few = texts("ward", ["a", "b"], (row) => Number(row < 40));
-    const report = await measureSlices(whole, ["ward"], [few], terms);
+    const report = measureSlices(whole, ["ward"], [few], terms);
     expect(report.columns[0]?.slices[1]).toEqual({
       value: "b",
       rows: 40,
@@ -110,8 +110,8 @@ describe("slices (G10)", () => {
     expect(judge(report)?.passed).toBe(true);
   });
 
-  test("the worst slice decides, and is named", async () => {
-    const report = await measureSlices(whole, ["ward"], [ward], terms);
+  test("the worst slice decides, and is named", () => {
+    const report = measureSlices(whole, ["ward"], [ward], terms);
     expect(judge(report)).toMatchObject({
       gate: "slices",
       passed: false,
@@ -120,15 +120,15 @@ describe("slices (G10)", () => {
     expect(judge(report, { maximumGap: 0.5 })?.passed).toBe(true);
   });
 
-  test("of a metric that is better when lower the worst slice has the most", async () => {
-    const report = await measureSlices(whole, ["ward"], [ward], terms);
+  test("of a metric that is better when lower the worst slice has the most", () => {
+    const report = measureSlices(whole, ["ward"], [ward], terms);
     const brier = binaryMetrics(set).values["brier_score"];
     const [gate] = judgeSlices(report, { ...terms, maximumGap: 0.01 }, "brier_score", brier);
     expect(gate).toMatchObject({ passed: false, observed: expect.stringContaining("ward is b") as string });
   });
 
-  test("a report says of each metric its worst slice, and by how much", async () => {
-    const { worst, columns } = await measureSlices(whole, ["ward"], [ward], terms);
+  test("a report says of each metric its worst slice, and by how much", () => {
+    const { worst, columns } = measureSlices(whole, ["ward"], [ward], terms);
     const found = columns[0]?.slices[1]?.values?.["roc_auc"];
     expect(worst["roc_auc"]).toEqual({
       column: "ward",
@@ -138,55 +138,53 @@ describe("slices (G10)", () => {
       gap: (overall ?? Number.NaN) - (found ?? Number.NaN),
     });
     expect(worst["log_loss"]?.gap).toBeGreaterThan(0);
-    expect((await measureSlices(whole, ["ward"], [], terms)).worst).toEqual({});
+    expect(measureSlices(whole, ["ward"], [], terms).worst).toEqual({});
   });
 
-  test("what was not measured, or has no slice with enough rows, fails", async () => {
+  test("what was not measured, or has no slice with enough rows, fails", () => {
     expect(judge(undefined)).toMatchObject({ passed: false });
-    const report = await measureSlices(whole, ["ward"], [], terms);
+    const report = measureSlices(whole, ["ward"], [], terms);
     expect(judge(report)?.observed).toContain("no such column");
-    expect(judge(await measureSlices(whole, ["other"], [], terms))?.observed).toContain(
-      "ward was not measured",
-    );
+    expect(judge(measureSlices(whole, ["other"], [], terms))?.observed).toContain("ward was not measured");
     const large = { positives: 900, negatives: 900 };
-    const none = await measureSlices(whole, ["ward"], [ward], { bins: 4, support: large });
+    const none = measureSlices(whole, ["ward"], [ward], { bins: 4, support: large });
     expect(judge(none, { support: large })?.observed).toContain("no slice has 900");
     expect(judge(none)?.observed).toContain("another support");
   });
 
-  test("a column without values, or with one for all rows, is no evidence: neither passes", async () => {
+  test("a column without values, or with one for all rows, is no evidence: neither passes", () => {
     const empty: SliceValues = {
       kind: "numbers",
       column: "ward",
       values: new Float64Array(rows).fill(Number.NaN),
     };
-    const missing = judge(await measureSlices(whole, ["ward"], [empty], terms));
+    const missing = judge(measureSlices(whole, ["ward"], [empty], terms));
     expect(missing).toMatchObject({
       passed: false,
       observed: expect.stringContaining("one slice") as string,
     });
     const same = texts("ward", ["a"], () => 0);
-    expect(judge(await measureSlices(whole, ["ward"], [same], terms))?.passed).toBe(false);
+    expect(judge(measureSlices(whole, ["ward"], [same], terms))?.passed).toBe(false);
     const nearlyEmpty = texts("ward", [null, "a"], (row) => Number(row < 40));
-    const [column] = (await measureSlices(whole, ["ward"], [nearlyEmpty], terms)).columns;
+    const [column] = measureSlices(whole, ["ward"], [nearlyEmpty], terms).columns;
     expect(column?.slices[0]).toMatchObject({ value: "(none)", isAbsent: true, isJudged: true });
-    const few = judge(await measureSlices(whole, ["ward"], [nearlyEmpty], terms));
+    const few = judge(measureSlices(whole, ["ward"], [nearlyEmpty], terms));
     expect(few).toMatchObject({
       passed: false,
       observed: expect.stringContaining("no slice has 30") as string,
     });
   });
 
-  test("a gate says of what an attribute was made, and how many rows no slice judges", async () => {
+  test("a gate says of what an attribute was made, and how many rows no slice judges", () => {
     const few = texts("ward", ["a", "b", "c"], (row) => (row < 40 ? 2 : row < 1000 ? 1 : 0));
-    const report = await measureSlices(whole, ["ward"], [few], terms);
+    const report = measureSlices(whole, ["ward"], [few], terms);
     const columns = report.columns.map((column) => ({ ...column, expression: "minute(seen_at)" }));
     const observed = judge({ ...report, columns })?.observed;
     expect(observed).toContain("where ward (minute(seen_at)) is");
     expect(observed).toContain("40 of 2000 rows are in slices of ward that are too small to be judged");
   });
 
-  test("a charter that bounds no gap has no gate", async () => {
+  test("a charter that bounds no gap has no gate", () => {
     expect(judgeSlices(undefined, { columns: ["ward"], bins: 4, support }, "roc_auc", overall)).toEqual([]);
     expect(judgeSlices(undefined, undefined, "roc_auc", overall)).toEqual([]);
   });
@@ -205,8 +203,8 @@ describe("fairness (G11)", () => {
     support,
   };
 
-  test("groups that differ by more than the bound are named with the measure", async () => {
-    const report = await measureFairness(leaning, [sex], fairness);
+  test("groups that differ by more than the bound are named with the measure", () => {
+    const report = measureFairness(leaning, [sex], fairness);
     expect(report.attributes[0]?.groups.map(({ value }) => value)).toEqual(["f", "m"]);
     const [gate] = judgeFairness(report, fairness);
     expect(gate).toMatchObject({ gate: "fairness", passed: false });
@@ -214,8 +212,8 @@ describe("fairness (G11)", () => {
     expect(judgeFairness(report, { ...fairness, maximumDifference: 0.9 })[0]?.passed).toBe(true);
   });
 
-  test("the four-fifths rule is a bound of its own", async () => {
-    const report = await measureFairness(leaning, [sex], fairness);
+  test("the four-fifths rule is a bound of its own", () => {
+    const report = measureFairness(leaning, [sex], fairness);
     const [gate] = judgeFairness(report, { ...fairness, maximumDifference: 1, minimumRatio: 0.95 });
     expect(gate).toMatchObject({
       passed: false,
@@ -226,17 +224,17 @@ describe("fairness (G11)", () => {
     );
   });
 
-  test("a difference that only two attributes together show is found", async () => {
+  test("a difference that only two attributes together show is found", () => {
     const crossedScores = {
       labels,
       scores: Float64Array.from(half, (second, row) => ((second === 1) === row < 1000 ? 0.9 : 0.1)),
     };
     const old = texts("age_band", ["old", "young"], (row) => Number(row >= 1000));
     const both = { ...fairness, columns: ["sex", "age_band"] };
-    const alone = await measureFairness(crossedScores, [sex, old], both);
+    const alone = measureFairness(crossedScores, [sex, old], both);
     expect(judgeFairness(alone, both)[0]?.passed).toBe(true);
     const pairs = { ...both, intersections: true };
-    const report = await measureFairness(crossedScores, [sex, old], pairs);
+    const report = measureFairness(crossedScores, [sex, old], pairs);
     expect(report.attributes.at(-1)).toMatchObject({
       columns: ["sex", "age_band"],
       measures: { demographic_parity_difference: 1 },
@@ -246,24 +244,24 @@ describe("fairness (G11)", () => {
     expect(judgeFairness(alone, pairs)[0]).toMatchObject({ passed: false });
   });
 
-  test("groups with too few rows are left out, and an attribute with fewer than two others fails", async () => {
-    const report = await measureFairness(set, [age], { ...fairness, columns: ["age_band"] });
+  test("groups with too few rows are left out, and an attribute with fewer than two others fails", () => {
+    const report = measureFairness(set, [age], { ...fairness, columns: ["age_band"] });
     expect(report.attributes[0]?.groups.map(({ value, isJudged }) => [value, isJudged])).toEqual([
       ["old", true],
       ["young", true],
       ["(rare)", false],
     ]);
     const one = texts("sex", ["f", "m"], (row) => Number(row < 20));
-    const [gate] = judgeFairness(await measureFairness(set, [one], fairness), fairness);
+    const [gate] = judgeFairness(measureFairness(set, [one], fairness), fairness);
     expect(gate).toMatchObject({
       passed: false,
       observed: "sex: fewer than two groups have 30 positives and 30 negatives",
     });
   });
 
-  test("rows without a value are no second group", async () => {
+  test("rows without a value are no second group", () => {
     const onlyWomen = texts("sex", ["f", null], (row) => half[row] ?? 0);
-    const report = await measureFairness(set, [onlyWomen], fairness);
+    const report = measureFairness(set, [onlyWomen], fairness);
     expect(report.attributes[0]?.groups.map(({ isJudged }) => isJudged)).toEqual([true, true]);
     expect(judgeFairness(report, { ...fairness, maximumDifference: 1 })[0]).toMatchObject({
       passed: false,
@@ -271,7 +269,7 @@ describe("fairness (G11)", () => {
     });
   });
 
-  test("of two attributes the groups between which the measures are stand for all, counted as one by one", async () => {
+  test("of two attributes the groups between which the measures are stand for all, counted as one by one", () => {
     const tens = texts(
       "tens",
       Array.from({ length: 10 }, (_, at) => `t${at}`),
@@ -282,7 +280,7 @@ describe("fairness (G11)", () => {
     );
     const pairs = { ...fairness, columns: ["tens", "halves"], intersections: true };
     const small = { ...pairs, support: { positives: 2, negatives: 2 } };
-    const crossing = (await measureFairness(leaning, [tens, halves], small)).attributes.at(-1);
+    const crossing = measureFairness(leaning, [tens, halves], small).attributes.at(-1);
     expect(crossing).toMatchObject({ groupCount: 21, judgedCount: 20 });
     expect(crossing?.groups.length).toBeLessThanOrEqual(6);
     const alone = Array.from({ length: 20 }, (_, at) => {
@@ -297,22 +295,22 @@ describe("fairness (G11)", () => {
     );
   });
 
-  test("a gate says of what an attribute was made", async () => {
-    const report = await measureFairness(set, [sex], fairness);
+  test("a gate says of what an attribute was made", () => {
+    const report = measureFairness(set, [sex], fairness);
     const attributes = report.attributes.map((one) => ({ ...one, expressions: { sex: "row % 2" } }));
     expect(judgeFairness({ ...report, attributes }, fairness)[0]?.observed).toContain("by sex (row % 2)");
   });
 
-  test("of many attributes a gate tells the first ones, and how many more there are", async () => {
+  test("of many attributes a gate tells the first ones, and how many more there are", () => {
     const columns = Array.from({ length: 12 }, (_, at) => `attribute_${at}`);
     const many = { ...fairness, columns };
-    const [gate] = judgeFairness(await measureFairness(set, [], many), many);
+    const [gate] = judgeFairness(measureFairness(set, [], many), many);
     expect(gate?.observed).toMatch(/^attribute_0: .*attribute_7: [^;]*; and 4 more$/);
   });
 
-  test("what was not compared fails; a charter without measures has no gate", async () => {
+  test("what was not compared fails; a charter without measures has no gate", () => {
     expect(judgeFairness(undefined, fairness)[0]?.passed).toBe(false);
-    expect(judgeFairness(await measureFairness(set, [], fairness), fairness)[0]?.observed).toContain(
+    expect(judgeFairness(measureFairness(set, [], fairness), fairness)[0]?.observed).toContain(
       "no such column",
     );
     expect(judgeFairness(undefined, undefined)).toEqual([]);
