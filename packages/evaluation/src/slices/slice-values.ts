@@ -40,7 +40,7 @@ export function groupRows(values: Exclude<SliceValues, { kind: "unfit" }>, bins:
       grouping: "values",
       codes,
       size: texts.length,
-      nameOf: (code) => texts[code] ?? absent,
+      nameOf: (code) => shortened(texts[code] ?? absent),
       isAbsent: (code) => texts[code] === null,
     };
   }
@@ -49,6 +49,13 @@ export function groupRows(values: Exclude<SliceValues, { kind: "unfit" }>, bins:
   return distinct.length <= mostNumbers
     ? byNumber(values.values, distinct)
     : byQuantile(values.values, known, bins);
+}
+
+/** Names go into evaluations and ledger rows: a text of any length is known by its beginning. */
+const mostOfName = 80;
+
+function shortened(text: string): string {
+  return text.length <= mostOfName ? text : `${text.slice(0, mostOfName)}…`;
 }
 
 function byNumber(values: Float64Array, distinct: Float64Array): GroupedRows {

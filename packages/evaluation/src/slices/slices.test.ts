@@ -72,6 +72,12 @@ describe("groups of rows", () => {
     ]);
   });
 
+  test("a long text is known by its beginning", () => {
+    const long = texts("note", ["x".repeat(10_000)], () => 0);
+    if (long.kind === "unfit") throw new Error("unfit");
+    expect(groupRows(long, 4).nameOf(0)).toBe(`${"x".repeat(80)}…`);
+  });
+
   test("a value that fewer than five rows have is not told, and is no group", () => {
     const names = texts("name", ["many", "somebody", "somebody else"], (row) =>
       row < 4 ? 1 : row < 7 ? 2 : 0,
