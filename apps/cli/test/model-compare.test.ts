@@ -75,8 +75,11 @@ test("a comparison is told metric by metric, and ends with 1 where something is 
   const compare = (challenger: string, ...more: string[]) =>
     portolan("model", "compare", "waits", challenger, "--training-set", heldOut, ...more);
   const better = await compare("2", "--with", "1");
-  expect(better.code, better.err).toBe(0);
-  expect(better.out).toContain("waits: version 2 shows what is asked of it beside version 1");
+  // Two dozens of rows, older than the imported versions.
+  expect(better.code, better.err).toBe(1);
+  expect(better.out).toContain("fewer than 30 rows of a class: nothing is shown");
+  expect(better.out).toContain("not shown to be held out");
+  expect(better.out).toContain("waits: version 2 does not show what is asked of it beside version 1");
   expect(better.out).toMatch(/^roc_auc +0\.\d{4} +1\.0000 .* better .* \(delong\) +shown$/m);
   const worse = await compare("1", "--with", "2", "--metric", "f1", "accuracy:0.01", "--json");
   expect(worse.code).toBe(1);

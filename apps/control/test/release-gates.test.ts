@@ -116,6 +116,7 @@ describe("slices and groups", () => {
       columns: [
         {
           column: "site",
+          expression: "place",
           grouping: "values",
           slices: [
             { value: "north", rows: 360, isJudged: true, values: { roc_auc: 1 } },
@@ -145,6 +146,7 @@ describe("slices and groups", () => {
         attributes: [
           {
             columns: ["site"],
+            expressions: { site: "place" },
             groups: [{ value: "north" }, { value: "south" }],
             measures: { demographic_parity_difference: expect.any(Number) as number },
           },
@@ -212,6 +214,7 @@ describe("a comparison", () => {
       rows: 720,
       rule: { metrics: ["roc_auc", "accuracy"], margins: { accuracy: 0.02 }, level: 0.025 },
       heldOut: { shown: false },
+      setsTried: 1,
       isBetter: true,
       values: [
         { metric: "roc_auc", test: "delong", question: "better", challenger: 1, isShown: true },
@@ -235,7 +238,14 @@ describe("a comparison", () => {
     const theirs = await buildSet(world, visitsSet(work.place, { from: dayTwo, request: others }));
     const asked = { model: "pair", challenger: 2, champion: 1, trainingSetId: heldOut };
     const { job } = await world.post("mia", "/v1/comparisons", { ...asked, championTrainingSetId: theirs });
-    expect(await resultOf(job)).toMatchObject({ championTrainingSetId: theirs, rows: 720 });
+    // The same rows again are no other set.
+    expect(await resultOf(job)).toMatchObject({ championTrainingSetId: theirs, rows: 720, setsTried: 1 });
+    const half = await buildSet(
+      world,
+      visitsSet(work.place, { from: dayTwo, sampleEvery: 2, request: features }),
+    );
+    const again = await world.post("mia", "/v1/comparisons", { ...asked, trainingSetId: half });
+    expect(await resultOf(again["job"])).toMatchObject({ rows: 360, setsTried: 2 });
   });
 });
 

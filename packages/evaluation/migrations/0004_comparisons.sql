@@ -13,6 +13,8 @@ create table evaluation.comparisons (
   dataset text not null,
   row_count bigint not null,
   positives bigint not null,
+  -- Different sets of rows that these two were compared on until then, this one included.
+  sets_tried integer not null,
   held_out jsonb not null,
   -- What the challenger had to show, and what it showed.
   rule jsonb not null,

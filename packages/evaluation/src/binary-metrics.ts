@@ -16,11 +16,17 @@ import { decisionThreshold, metricColumns, summedMetrics, totalOf } from "./metr
 /** Resamples, and what they are drawn of: 2,000 are usual for BCa intervals, and 4,096 groups know a width to about one part in ninety. */
 export const bootstrapOptions = { seed: 1, replicates: 1999, mostUnits: 4096 } as const;
 
-/** Everything that a binary classifier's scores on held-out rows tell, at the threshold one half. Pure: the bootstrap's seed is fixed. */
+/**
+ * Everything that a binary classifier's scores on held-out rows tell, at the threshold one half. Pure: the bootstrap's seed is fixed.
+ * @throws RangeError for fewer than two rows of a class, and for scores that are no finite numbers
+ */
 export function binaryMetrics(
   set: ScoredSet,
   baseline?: { readonly column: string; readonly scores: Float64Array },
 ): BinaryMetrics {
+  // An infinite one would rank, and have no squared error.
+  if (set.scores.some((score) => !Number.isFinite(score)))
+    throw new RangeError("a score is not a finite number");
   const estimate = rocAuc(set);
   const rocAucInterval = aucInterval(estimate);
   const columns = metricColumns(set);

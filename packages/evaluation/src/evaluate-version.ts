@@ -11,14 +11,12 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { Value } from "@portolan/typebox";
-import { binaryMetrics } from "./binary-metrics.ts";
 import { BinaryMetrics, EvaluationRequest, type GateResult } from "./contract.ts";
-import { pairOf, requireSet, scorable, scoreRequest, textHasNoRows } from "./evaluation-rows.ts";
+import { pairOf, requireSet, scoreRequest, textHasNoRows } from "./evaluation-rows.ts";
 import { evidenceEnvironment } from "./evidence-environment.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
 import type { EvaluatedVersion, ReleaseLookup, Scorer, VersionLookup } from "./ports.ts";
-import { measureFairness } from "./slices/measure-fairness.ts";
-import { defaultSlicing, measureSlices } from "./slices/measure-slices.ts";
+import { measureScores } from "./statistics/compute-statistics.ts";
 import { type EvaluationSet, insertEvaluation } from "./store.ts";
 import { versionToEvaluate } from "./version-to-evaluate.ts";
 
@@ -58,7 +56,7 @@ export async function startEvaluation(
   });
 }
 
-/** Scores in another process, computes the metrics here, and commits metrics, gates and ledger row together. */
+/** Scores in another process, computes the metrics in a thread of their own, and commits metrics, gates and ledger row together. */
 export function evaluationJob(deps: EvaluationDeps): JobHandler {
   return {
     queue: evaluationQueue,
@@ -99,20 +97,16 @@ async function measure(
   const columns = [...new Set([...sliced, ...groups])];
   const request = { ...scoreRequest(model, set), ...(columns.length === 0 ? {} : { sliceColumns: columns }) };
   const scored = await deps.scorer.score(request, signal);
-  const { baseline: column } = set;
-  const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
-  const values = scored.slices ?? [];
-  return scorable(() => {
-    const metrics = binaryMetrics(scored, baseline);
-    const whole = { set: scored, overall: metrics.values };
-    return {
-      ...metrics,
-      ...(sliced.length === 0
-        ? {}
-        : { sliced: measureSlices(whole, sliced, values, terms?.slices ?? defaultSlicing) }),
-      ...(terms?.fairness ? { fairness: measureFairness(scored, values, terms.fairness) } : {}),
-    };
-  });
+  const { baseline, attributes } = set;
+  const task = {
+    scored,
+    ...(baseline === undefined ? {} : { baselineColumn: baseline }),
+    sliced,
+    ...(terms?.slices ? { slices: terms.slices } : {}),
+    ...(terms?.fairness ? { fairness: terms.fairness } : {}),
+    attributes,
+  };
+  return { ...(await measureScores(task, signal)) };
 }
 
 interface Measured {

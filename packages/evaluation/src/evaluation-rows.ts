@@ -79,16 +79,6 @@ export function scoreRequest(model: Digest, set: EvaluationSet): ScoreRequest {
   };
 }
 
-/** @throws PortolanError `evaluation.not_scorable` for scores that statistics refuse */
-export function scorable<T>(statistics: () => T): T {
-  try {
-    return statistics();
-  } catch (cause) {
-    if (cause instanceof RangeError) throw notScorable(cause.message);
-    throw cause;
-  }
-}
-
 function setNotFound(id: string): PortolanError<EvaluationErrorCode> {
   return new PortolanError("evaluation.set_not_found", {
     detail: `there is no ready training set ${id}`,
@@ -107,12 +97,5 @@ export function textHasNoRows(): PortolanError {
   return new PortolanError<EvaluationErrorCode>("evaluation.not_scorable", {
     detail: "the version speaks text, and has no rows to be scored on",
     mend: "Ask it a set of cases: portolan model evaluate NAME VERSION --evaluation-set SET.",
-  });
-}
-
-function notScorable(detail: string): PortolanError {
-  return new PortolanError<EvaluationErrorCode>("evaluation.not_scorable", {
-    detail,
-    mend: "Give held-out rows with both classes, and the model's own feature columns.",
   });
 }

@@ -111,6 +111,25 @@ test("G1: the charter may hold any metric by the worse end of its interval, and 
   });
 });
 
+test("G1: the interval of a bootstrap that has no width holds nothing: two dozens of rows that are all right are little evidence", () => {
+  const right = Uint8Array.from({ length: 24 }, (_, row) => row % 2);
+  const metrics = binaryMetrics({ labels: right, scores: Float64Array.from(right) });
+  expect(metrics.intervals?.["f1"]).toMatchObject({ low: 1, high: 1 });
+  const bound = { metric: "f1", kind: "floor", value: 0.8, below: "alert" } as const;
+  const judged = (heldBy: "interval" | "value") =>
+    judgeGates(evidence({ metrics }), { accuracy: { ...bound, heldBy } })[0];
+  expect(judged("interval")).toMatchObject({
+    passed: false,
+    observed: expect.stringContaining("has no width") as string,
+  });
+  expect(judged("value")?.passed).toBe(true);
+});
+
+test("scores that are infinite are refused, as they have no squared error", () => {
+  const infinite = scores.with(3, Number.POSITIVE_INFINITY);
+  expect(() => binaryMetrics({ labels, scores: infinite })).toThrow(/not a finite number/);
+});
+
 const anyAccuracy = {
   accuracy: { metric: "accuracy", kind: "floor", value: 0.5, below: "alert" },
 } as const;

@@ -60,6 +60,11 @@ function judgeAccuracy(metrics: BinaryMetrics, bound: AccuracyBound): GateResult
     return { gate: accuracyGate, passed: false, observed, required: atEnd };
   }
   const { low, high } = interval;
+  // A bootstrap of rows that are all right draws only such rows: it says nothing of chance, however few they are.
+  if ("method" in interval && interval.method === "bca" && low === high) {
+    const said = `${value.toFixed(4)}, and a bootstrap that has no width: the rows are too few, or all alike`;
+    return { gate: accuracyGate, passed: false, observed: said, required: atEnd };
+  }
   const observed = `${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;
   return {
     gate: accuracyGate,

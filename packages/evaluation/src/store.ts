@@ -27,7 +27,14 @@ type TrainingSetView = {
   environment: Environment;
   use_case_id: string | null;
   manifest: JSONColumnType<
-    Span & { object: string; dataset: string; features: string[]; label: string; baseline?: string }
+    Span & {
+      object: string;
+      dataset: string;
+      features: string[];
+      label: string;
+      baseline?: string;
+      attributes?: { name: string; expression: string }[];
+    }
   >;
 };
 
@@ -110,6 +117,8 @@ export interface EvaluationSet extends Span {
   readonly features: readonly string[];
   readonly label: string;
   readonly baseline?: string;
+  /** Columns beside the features, and what the set's author made them of. */
+  readonly attributes: readonly { readonly name: string; readonly expression: string }[];
 }
 
 /** A ready set of the organisation. */
@@ -125,7 +134,7 @@ export async function findSet(
     .where("id", "=", id)
     .executeTakeFirst();
   if (!row) return undefined;
-  const { from, to, definition, object, dataset, features, label, baseline } = row.manifest;
+  const { from, to, definition, object, dataset, features, label, baseline, attributes = [] } = row.manifest;
   return {
     id: row.id,
     environment: row.environment,
@@ -137,6 +146,7 @@ export async function findSet(
     dataset,
     features,
     label,
+    attributes,
     ...(baseline === undefined ? {} : { baseline }),
   };
 }

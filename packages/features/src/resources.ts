@@ -122,6 +122,11 @@ export const TrainingSetManifest = Type.Object({
   to: Micros,
   features: Type.Array(Type.String(), { description: "Columns that a model takes, in order" }),
   label: Type.String(),
+  attributes: Type.Optional(
+    Type.Array(Type.Object({ name: Type.String(), expression: Type.String() }), {
+      description: "Columns beside the features, and what they were made of",
+    }),
+  ),
   baseline: Type.Optional(Type.String()),
   definition: {
     ...Sha256,

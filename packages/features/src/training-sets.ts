@@ -259,8 +259,7 @@ async function build(
     from: request.from,
     to: request.to,
     features: featureNames(request, views),
-    label: request.label.name,
-    ...(request.baseline === undefined ? {} : { baseline: request.baseline }),
+    ...besideFeatures(request),
     definition: definitionDigest(request, pinned.views),
     views: pinned.views.map((view, index) => ({
       view: viewReference(view),
@@ -271,6 +270,18 @@ async function build(
     ...(pinned.accessPolicies === undefined ? {} : { accessPolicies: pinned.accessPolicies }),
     parity: { sampledRows: integerCell(counts, "sampled"), mismatches },
     ...classOf(pinned, logs),
+  };
+}
+
+function besideFeatures({
+  label,
+  attributes,
+  baseline,
+}: TrainingSetRequest): Pick<TrainingSetManifest, "label" | "attributes" | "baseline"> {
+  return {
+    label: label.name,
+    ...(attributes ? { attributes } : {}),
+    ...(baseline === undefined ? {} : { baseline }),
   };
 }
 

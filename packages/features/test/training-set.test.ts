@@ -140,6 +140,7 @@ test("attributes lie beside the features, as text too: no model takes them, and 
   expect(set.manifest).toMatchObject({
     features: plain.manifest?.features,
     definition: plain.manifest?.definition,
+    attributes,
   });
   const path = await f.deps.objects.localPath(set.manifest?.object as Digest);
   const read = await f.deps.engine.run({

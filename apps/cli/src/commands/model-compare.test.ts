@@ -13,6 +13,7 @@ test.each([
   ["accuracy:2", "accuracy:MARGIN"],
   ["accuracy:", "accuracy:MARGIN"],
   ["accuracy:x", "accuracy:MARGIN"],
+  ["accuracy:0.01:0.5", "accuracy:MARGIN"],
 ])("%s is refused with what to write instead", (text, mend) => {
   expect(() => ruleOf([text])).toThrow(
     expect.objectContaining({ code: "cli.bad_usage", mend: expect.stringContaining(mend) as string }),
@@ -32,7 +33,8 @@ test("a comparison is told metric by metric, with its interval, its question and
     dataset: "sha256:0",
     heldOut: { shown: false, because: "trained elsewhere" },
     rows: 1000,
-    positives: 200,
+    positives: 20,
+    setsTried: 3,
     rule: { metrics: ["brier_score"], margins: { brier_score: 0.005 }, level: 0.025 },
     values: [
       {
@@ -57,4 +59,6 @@ test("a comparison is told metric by metric, with its interval, its question and
     /brier_score\s+0\.2000\s+0\.2040\s+-0\.0040 \[-0\.0070, \+0\.0010\]\s+no worse by 0\.005/,
   );
   expect(told).toContain("NOT SHOWN");
+  expect(told).toContain("fewer than 30 rows of a class: nothing is shown");
+  expect(told).toContain("times 3 sets of rows");
 });

@@ -20,7 +20,7 @@ export function registerCompare(model: Command, contextOf: ContextOf): void {
   model
     .command("compare <name> <challenger>")
     .description(
-      "Compare a version with the one that it is to replace, on the same held-out rows (exit code 1 when it does not show what is asked)",
+      "Compare a version with the one that it is to replace, on the same held-out rows (exit code 1 when it does not show what is asked, or the rows are not shown to be held out)",
     )
     .requiredOption("--training-set <id>", "held-out rows, later than the training set of either version")
     .option("--with <version>", "the version to compare with; without it the one promoted in production")
@@ -46,15 +46,16 @@ Examples:
       const { trainingSet, championTrainingSet, with: champion, metric } = options;
       const body = {
         model: name,
-        challenger: Number(challenger),
+        challenger: versionNumber(challenger),
         trainingSetId: trainingSet,
-        ...(champion === undefined ? {} : { champion: Number(champion) }),
+        ...(champion === undefined ? {} : { champion: versionNumber(champion) }),
         ...(championTrainingSet === undefined ? {} : { championTrainingSetId: championTrainingSet }),
         ...(metric === undefined ? {} : ruleOf(metric)),
       };
       const { job } = await api.json<{ job: string }>({ path: "/v1/comparisons", body });
       const found = await waitForJob<Comparison>(api, job, bar.update);
-      if (!found.isBetter) process.exitCode = 1;
+      // Rows that a version may have learned from show nothing.
+      if (!found.isBetter || !found.heldOut.shown) process.exitCode = 1;
       context.output.result(found, comparisonText(found));
     });
 }
@@ -65,7 +66,8 @@ export function ruleOf(stated: readonly string[]): {
   readonly margins: Readonly<Record<string, number>>;
 } {
   const asked = stated.map((text) => {
-    const [name = "", margin] = text.split(":");
+    const [name = "", ...margins] = text.split(":");
+    const margin = margins.length === 0 ? undefined : margins.join(":");
     if (!isCompared(name))
       throw badUsage(
         `versions are not compared by "${name.slice(0, 80)}"`,
@@ -87,13 +89,18 @@ export function ruleOf(stated: readonly string[]): {
   };
 }
 
+function versionNumber(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw badUsage(`${text.slice(0, 80)} is no version`, "Name its number, e.g. 2.");
+}
+
 function badUsage(detail: string, mend: string): PortolanError<CliErrorCode> {
   return new PortolanError("cli.bad_usage", { detail, mend });
 }
 
 /** What a comparison found, for people. */
 export function comparisonText(found: Comparison): string {
-  const { challenger, champion, model, rows, positives, values, heldOut, rule, isBetter } = found;
+  const { challenger, champion, model, rows, positives, setsTried, values, heldOut, rule, isBetter } = found;
   const cells = values.map((one) => {
     const { low, high } = one.advantage.interval;
     const asked = one.margin === undefined ? "better" : `no worse by ${one.margin}`;
@@ -112,7 +119,10 @@ export function comparisonText(found: Comparison): string {
     : `version ${challenger} does not show what is asked of it beside version ${champion}`;
   return [
     `${model}: ${verdict}`,
-    `${rows} rows, ${positives} positive; one-sided level ${rule.level} over all metrics (Holm)`,
+    `${rows} rows, ${positives} positive; one-sided level ${rule.level} over all metrics (Holm)${setsTried > 1 ? `, times ${setsTried} sets of rows that these two were compared on` : ""}`,
+    ...(Math.min(positives, rows - positives) < 30
+      ? ["fewer than 30 rows of a class: nothing is shown"]
+      : []),
     ...(heldOut.shown ? [] : [`not shown to be held out: ${heldOut.because}`]),
     "",
     table(

@@ -8,13 +8,24 @@ export const challengerGate = "better-than-champion";
 /** One-sided: the level at which a 95 % interval lies beyond the bound. */
 export const comparisonLevel = 0.025;
 
+/** Rows of each class that a comparison needs to show anything: of a handful of rows DeLong's variance and a bootstrap know next to nothing. */
+export const comparisonSupport = 30;
+
+/** Whether rows are enough for two versions to be told apart. Pure. */
+export function isSupported({ rows, positives }: Pick<Comparison, "rows" | "positives">): boolean {
+  return positives >= comparisonSupport && rows - positives >= comparisonSupport;
+}
+
 /** What the charter asks of a challenger, as a comparison takes it. Pure. */
 export function ruleOf({ metrics, margins }: ChallengerTerms): ComparisonRule {
   return { metrics: [...metrics], margins: { ...margins }, level: comparisonLevel };
 }
 
 /** What a comparison found out that its gate is judged by. */
-export type ComparisonEvidence = Pick<Comparison, "heldOut" | "rule" | "values" | "isBetter">;
+export type ComparisonEvidence = Pick<
+  Comparison,
+  "heldOut" | "rule" | "values" | "isBetter" | "rows" | "positives" | "setsTried"
+>;
 
 /**
  * A version that is to replace another one in production (docs/spec/promotion-gates.md, G12), by the newest comparison of exactly these two under the
@@ -37,7 +48,14 @@ export function judgeChallenger(
   const found = comparisons.find((one) => isSameRule(one.rule, rule));
   if (!found) return result(false, "compared under other rules than the charter's");
   if (!found.heldOut.shown) return result(false, found.heldOut.because);
-  return result(found.isBetter, found.values.map(toldOf).join("; "));
+  const { rows, positives, setsTried, values } = found;
+  if (!isSupported(found))
+    return result(
+      false,
+      `${positives} positive and ${rows - positives} negative rows: fewer than ${comparisonSupport} of each`,
+    );
+  const tried = setsTried > 1 ? `; compared on ${setsTried} sets of rows` : "";
+  return result(found.isBetter, `${values.map(toldOf).join("; ")}${tried}`);
 }
 
 function requirementOf({ metrics, margins }: ComparisonRule): string {

@@ -1,7 +1,7 @@
 import { seededRandom } from "@portolan/numerics";
 import { describe, expect, test } from "vitest";
 import { judgeChallenger } from "./challenger-gate.ts";
-import { compareScores } from "./compare-scores.ts";
+import { compareScores, correctedForSets } from "./compare-scores.ts";
 
 const level = 0.025;
 const everything = [
@@ -97,7 +97,9 @@ describe("a challenger beside the champion (G12)", () => {
     const [challenger, champion] = pair(100, 0.3, 0.3, 9);
     const rule = { metrics: ["accuracy" as const], margins: {}, level };
     const broken = { ...challenger, scores: challenger.scores.with(3, Number.NaN) };
-    expect(() => compareScores(broken, champion, rule)).toThrow(/not a number/);
+    expect(() => compareScores(broken, champion, rule)).toThrow(/not a finite number/);
+    const infinite = { ...challenger, scores: challenger.scores.with(3, Number.POSITIVE_INFINITY) };
+    expect(() => compareScores(infinite, champion, rule)).toThrow(/not a finite number/);
     const one = { ...challenger, labels: new Uint8Array(100) };
     expect(() => compareScores(one, { ...champion, labels: new Uint8Array(100) }, rule)).toThrow(
       /each class/,
@@ -121,7 +123,48 @@ describe("the gate", () => {
   const rule = { metrics: ["roc_auc" as const, "accuracy" as const], margins: { accuracy: 0.01 }, level };
   const [challenger, champion] = pair(500, 0.45, 0.2, 8);
   const values = compareScores(challenger, champion, rule);
-  const found = { heldOut: { shown: true, because: "later" }, rule, values, isBetter: true };
+  const found = {
+    heldOut: { shown: true, because: "later" },
+    rule,
+    values,
+    isBetter: true,
+    rows: 500,
+    positives: 200,
+    setsTried: 1,
+  };
+
+  test("a handful of rows shows nothing, however far the scores are apart", () => {
+    // Without a floor DeLong's variance of such rows is 0, and p with it.
+    const labels = Uint8Array.of(1, 1, 0, 0);
+    const [right, wrong] = [Float64Array.of(0.9, 0.8, 0.2, 0.1), Float64Array.of(0.1, 0.2, 0.8, 0.9)];
+    const few = compareScores(
+      { labels, scores: right },
+      { labels, scores: wrong },
+      {
+        metrics: ["roc_auc"],
+        margins: {},
+        level,
+      },
+    );
+    expect(few[0]?.p).toBe(0);
+    expect(judgeChallenger([{ ...found, rows: 4, positives: 2 }], terms)).toMatchObject({
+      passed: false,
+      observed: "2 positive and 2 negative rows: fewer than 30 of each",
+    });
+    expect(judgeChallenger([{ ...found, rows: 229, positives: 200 }], terms).passed).toBe(false);
+    expect(judgeChallenger([{ ...found, rows: 230, positives: 200 }], terms).passed).toBe(true);
+  });
+
+  test("each set of rows that was tried raises each p: one among many is easily found that pleases", () => {
+    const [near, far] = pair(700, 0.4, 0.2, 1);
+    const [once] = compareScores(near, far, { metrics: ["roc_auc"], margins: {}, level });
+    const value = { ...(once ?? expect.fail("nothing compared")), adjustedP: 0.01, isShown: true };
+    expect(correctedForSets([value], 1, level)).toEqual([value]);
+    expect(correctedForSets([value], 2, level)).toMatchObject([{ adjustedP: 0.02, isShown: true }]);
+    expect(correctedForSets([value], 3, level)).toMatchObject([{ adjustedP: 0.03, isShown: false }]);
+    expect(correctedForSets([value], 1000, level)).toMatchObject([{ adjustedP: 1 }]);
+    expect(judgeChallenger([{ ...found, setsTried: 3 }], terms).observed).toContain("on 3 sets of rows");
+  });
 
   test("a comparison under the charter's rule that shows what is asked passes, whatever the order of its metrics", () => {
     expect(judgeChallenger([found], terms)).toMatchObject({ gate: "better-than-champion", passed: true });

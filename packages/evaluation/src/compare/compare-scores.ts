@@ -58,7 +58,22 @@ export function compareScores(
   });
 }
 
-/** What each test takes for granted. A score that is no number would count as a decision. */
+/**
+ * What is left of a comparison when the same two versions were compared on so many sets of rows: whoever chooses among rows finds some that please, so
+ * each p counts for all of them (Bonferroni). Pure.
+ */
+export function correctedForSets(
+  values: readonly ComparedValue[],
+  sets: number,
+  level: number,
+): ComparedValue[] {
+  return values.map((one) => {
+    const adjustedP = Math.min(1, one.adjustedP * sets);
+    return { ...one, adjustedP, isShown: adjustedP <= level };
+  });
+}
+
+/** What each test takes for granted. A score that is no number would count as a decision, and an infinite one has no squared error. */
 function requireComparable(challenger: ScoredSet, champion: ScoredSet): void {
   const { labels } = challenger;
   if (labels.length !== champion.labels.length || labels.some((label, row) => label !== champion.labels[row]))
@@ -66,8 +81,9 @@ function requireComparable(challenger: ScoredSet, champion: ScoredSet): void {
   const positives = labels.reduce((sum, label) => sum + label, 0);
   if (positives < 2 || labels.length - positives < 2)
     throw new RangeError("a comparison needs at least two rows of each class");
-  if (challenger.scores.some(Number.isNaN) || champion.scores.some(Number.isNaN))
-    throw new RangeError("a score is not a number");
+  const isNoNumber = (score: number) => !Number.isFinite(score);
+  if (challenger.scores.some(isNoNumber) || champion.scores.some(isNoNumber))
+    throw new RangeError("a score is not a finite number");
 }
 
 function aucTest(

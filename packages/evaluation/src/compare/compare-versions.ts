@@ -12,14 +12,15 @@ import { Type, Value } from "@portolan/typebox";
 import type { HeldOut } from "../contract.ts";
 import type { EvaluationErrorCode } from "../errors.ts";
 import type { EvaluationDeps } from "../evaluate-version.ts";
-import { pairOf, requireSet, scorable, scoreRequest, textHasNoRows } from "../evaluation-rows.ts";
+import { pairOf, requireSet, scoreRequest, textHasNoRows } from "../evaluation-rows.ts";
 import { evidenceEnvironment } from "../evidence-environment.ts";
 import type { EvaluatedVersion, ScoredRows } from "../ports.ts";
+import { compareInThread } from "../statistics/compute-statistics.ts";
 import type { EvaluationSet } from "../store.ts";
 import { versionToEvaluate } from "../version-to-evaluate.ts";
-import { comparisonLevel, ruleOf } from "./challenger-gate.ts";
-import { compareScores } from "./compare-scores.ts";
-import { insertComparison } from "./comparison-store.ts";
+import { comparisonLevel, isSupported, ruleOf } from "./challenger-gate.ts";
+import { correctedForSets } from "./compare-scores.ts";
+import { comparedSets, insertComparison } from "./comparison-store.ts";
 import { ComparedValue, ComparisonRequest, ComparisonRule } from "./contract.ts";
 
 export const comparisonQueue = "evaluation.compare";
@@ -170,9 +171,14 @@ async function measurePair(
   const theirs = await score(champion, championSet);
   await job.progress(0.8, "champion scored");
   if (!haveSameRows(ours, theirs)) throw otherRows(set.id, championSet.id);
-  const values = scorable(() => compareScores(ours, theirs, rule));
+  const compared = { challenger: withoutSlices(ours), champion: withoutSlices(theirs), rule };
+  const values = [...(await compareInThread(compared, job.signal))];
   const positives = ours.labels.reduce((sum, label) => sum + label, 0);
   return { rows: ours.scores.length, positives, values };
+}
+
+function withoutSlices({ scores, labels }: ScoredRows): ScoredRows {
+  return { scores, labels };
 }
 
 function haveSameRows(ours: ScoredRows, theirs: ScoredRows): boolean {
@@ -193,9 +199,13 @@ async function recordComparison(
   tx: Transaction,
   { model, challenger, champion, rule }: Asked,
   { set, championSet, heldOut, ...versions }: ComparedPair,
-  { rows, positives, values }: Measured,
+  { rows, positives, values: measured }: Measured,
 ): Promise<JsonObject> {
   const id = newId("comparison", tx.now);
+  const asked = [versions.challenger.id, versions.champion.id] as const;
+  const tried = await comparedSets(tx.sql, ...asked);
+  const setsTried = tried.has(set.object) ? tried.size : tried.size + 1;
+  const values = correctedForSets(measured, setsTried, rule.level);
   const found = {
     id,
     model,
@@ -209,9 +219,10 @@ async function recordComparison(
     heldOut,
     rows,
     positives,
+    setsTried,
     rule,
     values,
-    isBetter: values.every(({ isShown }) => isShown),
+    isBetter: isSupported({ rows, positives }) && values.every(({ isShown }) => isShown),
     createdAt: tx.now,
   };
   const { organisationId, id: createdBy } = tx.call.actor;
@@ -226,6 +237,7 @@ async function recordComparison(
       dataset: set.object,
       heldOut: heldOut.shown,
       isBetter: found.isBetter,
+      setsTried,
       values: values.map((one) => `${one.metric}: ${one.isShown ? "shown" : "not shown"}`),
     },
   });

@@ -16,6 +16,7 @@ type ComparisonTable = {
   dataset: string;
   row_count: number;
   positives: number;
+  sets_tried: number;
   held_out: JSONColumnType<Comparison["heldOut"]>;
   rule: JSONColumnType<Comparison["rule"]>;
   compared: JSONColumnType<Comparison["values"]>;
@@ -47,6 +48,7 @@ export async function insertComparison(sql: Sql, row: NewComparison): Promise<vo
       dataset: row.dataset,
       row_count: row.rows,
       positives: row.positives,
+      sets_tried: row.setsTried,
       held_out: JSON.stringify(row.heldOut),
       rule: JSON.stringify(row.rule),
       compared: JSON.stringify(row.values),
@@ -75,6 +77,22 @@ export async function listComparisons(
     .limit(100)
     .execute();
   return rows.map(toComparison);
+}
+
+/** Digests of the sets of rows that two versions were compared on, under whatever rule. */
+export async function comparedSets(
+  sql: Sql,
+  challengerVersionId: string,
+  championVersionId: string,
+): Promise<ReadonlySet<string>> {
+  const rows = await tables(sql)
+    .selectFrom("evaluation.comparisons")
+    .select("dataset")
+    .distinct()
+    .where("challenger_version_id", "=", challengerVersionId)
+    .where("champion_version_id", "=", championVersionId)
+    .execute();
+  return new Set(rows.map(({ dataset }) => dataset));
 }
 
 /** What the newest hundred comparisons of exactly these two versions found, newest first. */
@@ -109,6 +127,7 @@ function toComparison(row: Selectable<ComparisonTable>): Comparison {
     heldOut: row.held_out,
     rows: row.row_count,
     positives: row.positives,
+    setsTried: row.sets_tried,
     rule: row.rule,
     values: row.compared,
     isBetter: row.is_better,

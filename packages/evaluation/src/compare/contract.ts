@@ -59,7 +59,9 @@ export const ComparedValue = Type.Object({
     description: "Paired, on the same rows",
   }),
   p: Type.Number({ description: "One-sided" }),
-  adjustedP: Type.Number({ description: "By Holm, over the rule's metrics" }),
+  adjustedP: Type.Number({
+    description: "By Holm over the rule's metrics, times the sets of rows that these two were compared on",
+  }),
   isShown: Type.Boolean(),
 });
 export type ComparedValue = Static<typeof ComparedValue>;
@@ -77,9 +79,14 @@ export const Comparison = Type.Object({
   heldOut: { ...HeldOut, description: "From both versions" },
   rows: Type.Integer(),
   positives: Type.Integer(),
+  setsTried: Type.Integer({
+    description: "Different sets of rows that these two were compared on so far, this one included",
+  }),
   rule: ComparisonRule,
   values: Type.Array(ComparedValue),
-  isBetter: Type.Boolean({ description: "Everything that the rule asks is shown" }),
+  isBetter: Type.Boolean({
+    description: "Everything that the rule asks is shown, on at least 30 rows of each class",
+  }),
   createdAt: Type.Integer(),
 });
 export type Comparison = Static<typeof Comparison>;

@@ -19,6 +19,7 @@ const part = {
 
 export const Slice = Type.Object({
   ...part,
+  isAbsent: Type.Optional(Type.Boolean({ description: "True: the rows have no value" })),
   values: Type.Optional(Type.Record(Type.String(), Type.Number(), { description: "Metric name to value" })),
   intervals: Type.Optional(
     Type.Record(Type.String(), MetricInterval, {
@@ -35,6 +36,9 @@ const Grouping = Type.Enum(["values", "quantiles"], {
 export const SlicedColumn = Type.Object({
   column: Type.String(),
   grouping: Type.Optional(Grouping),
+  expression: Type.Optional(
+    Type.String({ description: "What the set's author made the column of, where it is an attribute" }),
+  ),
   problem: Type.Optional(Type.String({ description: "Why the column makes no slices" })),
   slices: Type.Array(Slice),
 });
@@ -77,9 +81,19 @@ export type FairnessGroup = Static<typeof FairnessGroup>;
 
 export const FairnessAttribute = Type.Object({
   columns: Type.Array(Type.String(), { description: "One column, or two whose values are crossed" }),
+  expressions: Type.Optional(
+    Type.Record(Type.String(), Type.String(), {
+      description: "By column what the set's author made it of, where it is an attribute",
+    }),
+  ),
   grouping: Type.Optional(Grouping),
   problem: Type.Optional(Type.String({ description: "Why groups cannot be compared" })),
-  groups: Type.Array(FairnessGroup),
+  groupCount: Type.Optional(Type.Integer()),
+  judgedCount: Type.Optional(Type.Integer({ description: "Groups with enough rows" })),
+  groups: Type.Array(FairnessGroup, {
+    description:
+      "Of one column all; of two those between which the measures are: the lowest and the highest rates",
+  }),
   measures: Type.Optional(
     Type.Record(Type.String(), Type.Number(), {
       description: "fairlearn's names and definitions, between the judged groups",

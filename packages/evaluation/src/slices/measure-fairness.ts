@@ -4,8 +4,6 @@ import {
   falsePositiveRate,
   type ScoredSet,
   selectionRate,
-  type ThresholdCounts,
-  thresholdCounts,
   truePositiveRate,
   wilsonInterval,
 } from "@portolan/numerics";
@@ -13,12 +11,12 @@ import { decisionThreshold } from "../metric-sums.ts";
 import type { FairnessAttribute, FairnessGroup, FairnessReport } from "./contract.ts";
 import { defaultSlicing, hasSupport } from "./measure-slices.ts";
 import {
+  type CountedGroup,
+  countRows,
   crossed,
   type GroupedRows,
   groupRows,
-  type RowGroup,
   type SliceValues,
-  splitRows,
 } from "./slice-values.ts";
 
 /** How differently the groups of each attribute are treated, and of each two if the charter says so. Pure. */
@@ -60,18 +58,18 @@ function compareGroups(
   rows: GroupedRows,
   support: SupportFloor,
 ): FairnessAttribute {
-  const groups = splitRows(set, rows).map((group) => ({
-    group,
-    counts: thresholdCounts(group.set, decisionThreshold),
-    isJudged: hasSupport(group, support),
-  }));
-  const judged = groups.filter(({ isJudged }) => isJudged);
+  const groups = countRows(set, rows, decisionThreshold);
+  const judged = groups.filter((group) => hasSupport(group, support));
+  const told = columns.length === 1 ? groups : extremes(judged);
   const found = {
     columns,
     grouping: rows.grouping,
-    groups: groups.map(({ group, counts, isJudged }) => groupOf(group, counts, isJudged)),
+    groupCount: groups.length,
+    judgedCount: judged.length,
+    groups: told.map((group) => groupOf(group, judged.includes(group))),
   };
-  if (judged.length >= 2)
+  // Rows without a value are compared with the others, but are no group of anybody.
+  if (judged.filter(({ isAbsent }) => !isAbsent).length >= 2)
     return { ...found, measures: { ...fairnessMeasures(judged.map(({ counts }) => counts)) } };
   const { positives, negatives } = support;
   return {
@@ -80,12 +78,22 @@ function compareGroups(
   };
 }
 
-function groupOf(
-  { value, set, positives }: RowGroup,
-  counts: ThresholdCounts,
-  isJudged: boolean,
-): FairnessGroup {
-  const rows = set.scores.length;
+const rates = [selectionRate, truePositiveRate, falsePositiveRate] as const;
+
+/** The groups between which the measures are: those with the lowest and the highest rates. Two attributes may have ten thousands of groups. */
+function extremes(judged: readonly CountedGroup[]): CountedGroup[] {
+  const ends = rates.flatMap((rate) => {
+    let [lowest, highest] = [judged[0], judged[0]];
+    for (const group of judged) {
+      if (lowest && rate(group.counts) < rate(lowest.counts)) lowest = group;
+      if (highest && rate(group.counts) > rate(highest.counts)) highest = group;
+    }
+    return lowest && highest ? [lowest, highest] : [];
+  });
+  return judged.filter((group) => ends.includes(group));
+}
+
+function groupOf({ value, rows, positives, counts }: CountedGroup, isJudged: boolean): FairnessGroup {
   if (!isJudged) return { value, rows, positives, isJudged };
   const { truePositives, falsePositives } = counts;
   return {

@@ -3,7 +3,7 @@ import { aucInterval, rocAuc, type ScoredSet, thresholdCounts } from "@portolan/
 import { shareIntervals } from "../binary-metrics.ts";
 import { decisionThreshold, summedMetrics, sumsOf } from "../metric-sums.ts";
 import type { Slice, SlicedColumn, SliceReport } from "./contract.ts";
-import { groupRows, type RowGroup, type SliceValues, splitRows } from "./slice-values.ts";
+import { type GroupSize, groupRows, type RowGroup, type SliceValues, splitRows } from "./slice-values.ts";
 import { worstSlice } from "./worst-slice.ts";
 
 /** What slices are made with where the charter is silent. */
@@ -20,13 +20,9 @@ export function measureSlices(
   values: readonly SliceValues[],
   { bins, support }: Pick<SliceTerms, "bins" | "support">,
 ): SliceReport {
-  const sliced = columns.map((column): SlicedColumn => {
+  const sliced = columns.map((column) => {
     const found = values.find((one) => one.column === column);
-    if (!found) return { column, problem: "the rows have no such column", slices: [] };
-    if (found.kind === "unfit") return { column, problem: found.reason, slices: [] };
-    const grouped = groupRows(found, bins);
-    const slices = splitRows(set, grouped).map((group) => sliceOf(group, support));
-    return { column, grouping: grouped.grouping, slices };
+    return sliceColumn(set, column, found, { bins, support });
   });
   const worst = comparedMetrics.flatMap((metric) => {
     const found = worstSlice(sliced, metric, overall[metric] ?? Number.NaN);
@@ -35,9 +31,22 @@ export function measureSlices(
   return { bins, support: { ...support }, columns: sliced, worst: Object.fromEntries(worst) };
 }
 
+function sliceColumn(
+  set: ScoredSet,
+  column: string,
+  found: SliceValues | undefined,
+  { bins, support }: Pick<SliceTerms, "bins" | "support">,
+): SlicedColumn {
+  if (!found) return { column, problem: "the rows have no such column", slices: [] };
+  if (found.kind === "unfit") return { column, problem: found.reason, slices: [] };
+  const grouped = groupRows(found, bins);
+  const slices = splitRows(set, grouped).map((group) => sliceOf(group, support));
+  return { column, grouping: grouped.grouping, slices };
+}
+
 function sliceOf(group: RowGroup, support: SupportFloor): Slice {
-  const { value, set, positives } = group;
-  const counted = { value, rows: set.scores.length, positives };
+  const { value, set, rows, positives, isAbsent } = group;
+  const counted = { value, rows, positives, ...(isAbsent ? { isAbsent } : {}) };
   if (!hasSupport(group, support)) return { ...counted, isJudged: false };
   const estimate = rocAuc(set);
   const sums = sumsOf(set);
@@ -54,6 +63,6 @@ function sliceOf(group: RowGroup, support: SupportFloor): Slice {
 }
 
 /** Whether a part has the rows of each class to be judged. Pure. */
-export function hasSupport({ set, positives, isRare }: RowGroup, support: SupportFloor): boolean {
-  return !isRare && positives >= support.positives && set.scores.length - positives >= support.negatives;
+export function hasSupport({ rows, positives, isRare }: GroupSize, support: SupportFloor): boolean {
+  return !isRare && positives >= support.positives && rows - positives >= support.negatives;
 }

@@ -33,11 +33,12 @@ export function judgeSlices(
   const worst = isCompared(metric) ? worstSlice(asked, metric, overall) : undefined;
   if (!worst) return failed(`${metric} was measured on no slice`);
   const { found, column, value, rows, gap } = worst;
+  const named = columnName(column, asked.find((one) => one.column === column)?.expression);
   return [
     {
       gate: sliceGate,
       passed: gap <= maximumGap,
-      observed: `${found.toFixed(4)} where ${column} is ${value} (${rows} rows), ${overall.toFixed(4)} over all`,
+      observed: `${found.toFixed(4)} where ${named} is ${value} (${rows} rows), ${overall.toFixed(4)} over all${unjudged(asked)}`,
       required,
     },
   ];
@@ -55,8 +56,32 @@ function columnProblem(asked: readonly SlicedColumn[], column: string, { support
   const found = asked.find((one) => one.column === column);
   if (!found) return [`${column} was not measured`];
   if (found.problem !== undefined) return [`${column}: ${found.problem}`];
-  if (found.slices.some(({ isJudged }) => isJudged)) return [];
+  if (found.slices.length === 1)
+    return [`${column}: all rows are in one slice, so none is held against the others`];
+  // Rows without a value are judged as a slice, and are no evidence that there are others.
+  if (found.slices.some(({ isJudged, isAbsent }) => isJudged && !isAbsent)) return [];
   return [`${column}: no slice has ${support.positives} positives and ${support.negatives} negatives`];
+}
+
+/** How many rows no judgement covers, by column. */
+function unjudged(columns: readonly SlicedColumn[]): string {
+  const told = columns.flatMap(({ column, slices }) => {
+    const all = slices.reduce((sum, { rows }) => sum + rows, 0);
+    const few = slices.reduce((sum, { rows, isJudged }) => sum + (isJudged ? 0 : rows), 0);
+    return few === 0
+      ? []
+      : [`${few} of ${all} rows are in slices of ${column} that are too small to be judged`];
+  });
+  return told.length === 0 ? "" : `; ${shortly(told)}`;
+}
+
+const mostOfExpression = 60;
+
+/** A column, and what it was made of: nothing else says whether an attribute is what it is called. */
+function columnName(column: string, expression: string | undefined): string {
+  if (expression === undefined || expression === column) return column;
+  const cut = expression.length > mostOfExpression ? `${expression.slice(0, mostOfExpression)}…` : expression;
+  return `${column} (${cut})`;
 }
 
 /**
@@ -109,10 +134,11 @@ function judgeAttribute(
   const name = columns.join(" × ");
   const found = report.attributes.find((one) => isOf(one, columns));
   if (!found) return { failures: [`${name} was not compared`], observed: "" };
-  const { measures: values, problem = "groups were not compared" } = found;
+  const { measures: values, problem = "groups were not compared", expressions = {} } = found;
+  const told = columns.map((column) => columnName(column, expressions[column])).join(" × ");
   if (!values) {
-    const told = `${name}: ${problem}`;
-    return columns.length > 1 ? { failures: [], observed: told } : { failures: [told], observed: told };
+    const why = `${told}: ${problem}`;
+    return columns.length > 1 ? { failures: [], observed: why } : { failures: [why], observed: why };
   }
   const bounded = [
     ...terms.measures.map((measure) => ({
@@ -129,12 +155,12 @@ function judgeAttribute(
         ]),
   ].map(({ measure, isKept }) => {
     const value = values[measure];
-    const told = `${measure} ${value?.toFixed(4) ?? "not measured"} by ${name}`;
-    return { told, isKept: value !== undefined && isKept(value) };
+    const says = `${measure} ${value?.toFixed(4) ?? "not measured"} by ${told}`;
+    return { says, isKept: value !== undefined && isKept(value) };
   });
   return {
-    failures: bounded.filter(({ isKept }) => !isKept).map(({ told }) => told),
-    observed: bounded.map(({ told }) => told).join(", "),
+    failures: bounded.filter(({ isKept }) => !isKept).map(({ says }) => says),
+    observed: bounded.map(({ says }) => says).join(", "),
   };
 }
 

@@ -5,7 +5,7 @@ import { binaryMetrics } from "../binary-metrics.ts";
 import { measureFairness } from "./measure-fairness.ts";
 import { measureSlices } from "./measure-slices.ts";
 import { judgeFairness, judgeSlices } from "./slice-gates.ts";
-import { groupRows, type SliceValues, splitRows } from "./slice-values.ts";
+import { type GroupedRows, groupRows, type SliceValues, splitRows } from "./slice-values.ts";
 
 const rows = 2000;
 const random = seededRandom(5);
@@ -27,6 +27,8 @@ const texts = (
   texts: names,
   codes: Uint32Array.from(half, (_, row) => codeOf(row)),
 });
+const namesOf = (grouped: GroupedRows) =>
+  Array.from({ length: grouped.size }, (_, code) => grouped.nameOf(code));
 const ward = texts("ward", ["a", "b"], (row) => half[row] ?? 0);
 const support = { positives: 30, negatives: 30 };
 const terms: SliceTerms = { columns: ["ward"], bins: 4, support, maximumGap: 0.1 };
@@ -45,25 +47,35 @@ describe("groups of rows", () => {
       },
       4,
     );
-    expect(few).toMatchObject({ grouping: "values", names: ["1", "2", "(none)"] });
+    expect(few.grouping).toBe("values");
+    expect(namesOf(few)).toEqual(["1", "2", "(none)"]);
     expect([...few.codes]).toEqual([1, 0, 2, 1, 2]);
     const values = Float64Array.from({ length: 401 }, (_, row) => (row === 400 ? Number.NaN : row));
     const many = groupRows({ kind: "numbers", column: "n", values }, 4);
-    expect(many.names).toEqual([
-      "[0, 99.75]",
-      "(99.75, 199.5]",
-      "(199.5, 299.25]",
-      "(299.25, 399]",
-      "(none)",
-    ]);
+    // The least and the largest number are somebody's.
+    expect(namesOf(many)).toEqual(["<= 99.75", "(99.75, 199.5]", "(199.5, 299.25]", "> 299.25", "(none)"]);
     const sizes = [0, 1, 2, 3, 4].map((bin) => many.codes.filter((code) => code === bin).length);
     expect(sizes).toEqual([100, 100, 100, 100, 1]);
   });
 
   test("bins that would end at the same number are one", () => {
     const values = Float64Array.from({ length: 200 }, (_, row) => (row < 160 ? 0 : row));
-    const { names } = groupRows({ kind: "numbers", column: "n", values }, 4);
-    expect(names).toEqual(["[0, 0]", "(0, 199]", "(none)"]);
+    expect(namesOf(groupRows({ kind: "numbers", column: "n", values }, 4))).toEqual([
+      "<= 0",
+      "> 0",
+      "(none)",
+    ]);
+    const highest = values.map((value, row) => (row < 160 ? 500 : value));
+    expect(namesOf(groupRows({ kind: "numbers", column: "n", values: highest }, 4))).toEqual([
+      "any number",
+      "(none)",
+    ]);
+  });
+
+  test("a long text is known by its beginning", () => {
+    const long = texts("note", ["x".repeat(10_000)], () => 0);
+    if (long.kind === "unfit") throw new Error("unfit");
+    expect(groupRows(long, 4).nameOf(0)).toBe(`${"x".repeat(80)}…`);
   });
 
   test("a value that fewer than five rows have is not told, and is no group", () => {
@@ -146,6 +158,38 @@ describe("slices (G10)", () => {
     expect(judge(none)?.observed).toContain("another support");
   });
 
+  test("a column without values, or with one for all rows, is no evidence: neither passes", () => {
+    const empty: SliceValues = {
+      kind: "numbers",
+      column: "ward",
+      values: new Float64Array(rows).fill(Number.NaN),
+    };
+    const missing = judge(measureSlices(whole, ["ward"], [empty], terms));
+    expect(missing).toMatchObject({
+      passed: false,
+      observed: expect.stringContaining("one slice") as string,
+    });
+    const same = texts("ward", ["a"], () => 0);
+    expect(judge(measureSlices(whole, ["ward"], [same], terms))?.passed).toBe(false);
+    const nearlyEmpty = texts("ward", [null, "a"], (row) => Number(row < 40));
+    const [column] = measureSlices(whole, ["ward"], [nearlyEmpty], terms).columns;
+    expect(column?.slices[0]).toMatchObject({ value: "(none)", isAbsent: true, isJudged: true });
+    const few = judge(measureSlices(whole, ["ward"], [nearlyEmpty], terms));
+    expect(few).toMatchObject({
+      passed: false,
+      observed: expect.stringContaining("no slice has 30") as string,
+    });
+  });
+
+  test("a gate says of what an attribute was made, and how many rows no slice judges", () => {
+    const few = texts("ward", ["a", "b", "c"], (row) => (row < 40 ? 2 : row < 1000 ? 1 : 0));
+    const report = measureSlices(whole, ["ward"], [few], terms);
+    const columns = report.columns.map((column) => ({ ...column, expression: "minute(seen_at)" }));
+    const observed = judge({ ...report, columns })?.observed;
+    expect(observed).toContain("where ward (minute(seen_at)) is");
+    expect(observed).toContain("40 of 2000 rows are in slices of ward that are too small to be judged");
+  });
+
   test("a charter that bounds no gap has no gate", () => {
     expect(judgeSlices(undefined, { columns: ["ward"], bins: 4, support }, "roc_auc", overall)).toEqual([]);
     expect(judgeSlices(undefined, undefined, "roc_auc", overall)).toEqual([]);
@@ -219,6 +263,48 @@ describe("fairness (G11)", () => {
       passed: false,
       observed: "sex: fewer than two groups have 30 positives and 30 negatives",
     });
+  });
+
+  test("rows without a value are no second group", () => {
+    const onlyWomen = texts("sex", ["f", null], (row) => half[row] ?? 0);
+    const report = measureFairness(set, [onlyWomen], fairness);
+    expect(report.attributes[0]?.groups.map(({ isJudged }) => isJudged)).toEqual([true, true]);
+    expect(judgeFairness(report, { ...fairness, maximumDifference: 1 })[0]).toMatchObject({
+      passed: false,
+      observed: "sex: fewer than two groups have 30 positives and 30 negatives",
+    });
+  });
+
+  test("of two attributes the groups between which the measures are stand for all, counted as one by one", () => {
+    const tens = texts(
+      "tens",
+      Array.from({ length: 10 }, (_, at) => `t${at}`),
+      (row) => row % 10,
+    );
+    const halves = texts("halves", ["first", "second", "nobody"], (row) =>
+      row === 7 ? 2 : Number(row >= rows / 2),
+    );
+    const pairs = { ...fairness, columns: ["tens", "halves"], intersections: true };
+    const small = { ...pairs, support: { positives: 2, negatives: 2 } };
+    const crossing = measureFairness(leaning, [tens, halves], small).attributes.at(-1);
+    expect(crossing).toMatchObject({ groupCount: 21, judgedCount: 20 });
+    expect(crossing?.groups.length).toBeLessThanOrEqual(6);
+    const alone = Array.from({ length: 20 }, (_, at) => {
+      const its = [...labels.keys()].filter(
+        (row) => row !== 7 && row % 10 === at % 10 && Number(row >= rows / 2) === Math.floor(at / 10),
+      );
+      return its.filter((row) => (leaning.scores[row] ?? 0) >= 0.5).length / its.length;
+    });
+    expect(crossing?.measures?.["demographic_parity_difference"]).toBeCloseTo(
+      Math.max(...alone) - Math.min(...alone),
+      12,
+    );
+  });
+
+  test("a gate says of what an attribute was made", () => {
+    const report = measureFairness(set, [sex], fairness);
+    const attributes = report.attributes.map((one) => ({ ...one, expressions: { sex: "row % 2" } }));
+    expect(judgeFairness({ ...report, attributes }, fairness)[0]?.observed).toContain("by sex (row % 2)");
   });
 
   test("of many attributes a gate tells the first ones, and how many more there are", () => {

@@ -1,0 +1,69 @@
+import { Worker } from "node:worker_threads";
+import { messageOf, PortolanError } from "@portolan/kernel";
+import type { ComparedValue } from "../compare/contract.ts";
+import type { BinaryMetrics } from "../contract.ts";
+import type { EvaluationErrorCode } from "../errors.ts";
+import type { CompareTask, MeasureTask, StatisticsAnswer, StatisticsTask } from "./statistics-task.ts";
+
+/** Beside the rows' own arrays, which lie outside of it. */
+const memoryMib = 1024;
+
+/**
+ * Metrics, intervals, slices and groups of a version's scores, in a thread of their own.
+ * @throws PortolanError `evaluation.not_scorable` for scores that statistics refuse; the signal's reason
+ */
+export async function measureScores(
+  task: Omit<MeasureTask, "kind">,
+  signal: AbortSignal,
+): Promise<BinaryMetrics> {
+  const answer = await inThread({ kind: "measure", ...task }, signal);
+  if (answer.kind !== "measured") throw refusal(answer);
+  return answer.metrics;
+}
+
+/** What two versions differ by, in a thread of its own. @throws as `measureScores` */
+export async function compareInThread(
+  task: Omit<CompareTask, "kind">,
+  signal: AbortSignal,
+): Promise<readonly ComparedValue[]> {
+  const answer = await inThread({ kind: "compare", ...task }, signal);
+  if (answer.kind !== "compared") throw refusal(answer);
+  return answer.values;
+}
+
+/** Statistics of a million rows take seconds, and the thread that calls this answers the API. */
+async function inThread(task: StatisticsTask, signal: AbortSignal): Promise<StatisticsAnswer> {
+  signal.throwIfAborted();
+  const worker = new Worker(new URL("./statistics-worker.ts", import.meta.url), {
+    workerData: task,
+    // Nothing of the process's own: neither secrets in the environment nor loaders of its command line.
+    env: {},
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: memoryMib },
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<StatisticsAnswer>();
+  worker.once("message", resolve);
+  worker.once("error", (error) => reject(ended(messageOf(error))));
+  worker.once("exit", () => reject(ended("it ended without an answer")));
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await promise;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    await worker.terminate();
+  }
+}
+
+function refusal(answer: StatisticsAnswer): PortolanError {
+  if (answer.kind !== "refused")
+    return ended("detail" in answer ? answer.detail : `it answered that it had ${answer.kind}`);
+  return new PortolanError<EvaluationErrorCode>("evaluation.not_scorable", {
+    detail: answer.detail,
+    mend: "Give held-out rows with both classes, and the model's own feature columns.",
+  });
+}
+
+function ended(reason: string): PortolanError {
+  return new PortolanError("kernel.internal", { detail: `the statistics' thread failed: ${reason}` });
+}
