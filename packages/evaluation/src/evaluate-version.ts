@@ -21,6 +21,7 @@ import { evidenceEnvironment } from "./evidence-environment.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
 import { judgeHeldOut } from "./held-out.ts";
 import type { AccuracyLookup, EvaluatedVersion, Scorer, VersionLookup } from "./ports.ts";
+import type { EvaluationRecorded } from "./recorded-evaluations.ts";
 import { type EvaluationSet, findSet, insertEvaluation } from "./store.ts";
 import { versionToEvaluate } from "./version-to-evaluate.ts";
 
@@ -32,6 +33,7 @@ export interface EvaluationDeps {
   readonly versions: VersionLookup;
   readonly accuracy: AccuracyLookup;
   readonly scorer: Scorer;
+  readonly recorded?: EvaluationRecorded;
 }
 
 /** Starts the evaluation of one version on held-out rows; resolves to the job's id. */
@@ -117,7 +119,7 @@ export function evaluationJob(deps: EvaluationDeps): JobHandler {
       return job.step("record", async (tx) => {
         const bound = await deps.accuracy.bound(tx.sql, version.useCaseId);
         const evidence = { metrics: Value.Parse(BinaryMetrics, measured), heldOut };
-        return recordEvaluation(tx, { request, version, set, evidence }, bound);
+        return recordEvaluation(deps, tx, { request, version, set, evidence }, bound);
       });
     },
   };
@@ -159,6 +161,7 @@ interface Measured {
 }
 
 async function recordEvaluation(
+  { recorded }: EvaluationDeps,
   tx: Transaction,
   { request, version, set, evidence }: Measured,
   bound: AccuracyBound | undefined,
@@ -192,6 +195,8 @@ async function recordEvaluation(
       gates: gates.map((gate) => `${gate.gate}: ${gate.passed ? "passed" : "failed"}`),
     },
   });
+  const { model, version: number } = request;
+  await recorded?.(tx, { evaluation: id, version: { ...version, model, version: number } });
   return { evaluation: id, heldOut, metrics, gates };
 }
 

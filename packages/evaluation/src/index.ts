@@ -9,6 +9,7 @@ import { textEvaluationRoutes } from "./routes/text-evaluations.ts";
 
 export { evaluationErrors } from "./errors.ts";
 export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } from "./evaluate-version.ts";
+export { evidenceEnvironment } from "./evidence-environment.ts";
 export { notExplainable } from "./explain/explain-prediction.ts";
 export { backgroundJob, backgroundQueue, explainTrained } from "./explain/make-background.ts";
 export type {
@@ -32,6 +33,7 @@ export type {
   TextReply,
   VersionLookup,
 } from "./ports.ts";
+export { type RecordedEvaluation, recordedEvaluations } from "./recorded-evaluations.ts";
 export { latestEvidence } from "./store.ts";
 export { type AskCasesOptions, askCases } from "./text/ask-cases.ts";
 export { startTextEvaluation, textEvaluationJob, textEvaluationQueue } from "./text/evaluate-text.ts";

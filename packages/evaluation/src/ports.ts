@@ -11,6 +11,7 @@ import type {
   UnitOfWork,
 } from "@portolan/kernel";
 import type { ScoredSet } from "@portolan/numerics";
+import type { EvaluationRecorded } from "./recorded-evaluations.ts";
 import type { TextCase } from "./text/text-case.ts";
 
 export interface ScoreRequest {
@@ -98,4 +99,5 @@ export interface TextEvaluationDeps {
   readonly versions: VersionLookup;
   readonly accuracy: AccuracyLookup;
   readonly asker: TextAsker;
+  readonly recorded?: EvaluationRecorded;
 }

@@ -6,7 +6,6 @@ import {
   asEpochMicros,
   type CallContext,
   type Digest,
-  type JsonObject,
   type KeyRing,
   type ObjectStore,
   type SigningKey,
@@ -23,6 +22,7 @@ import {
   testAuthorizer,
 } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { EvaluationFacts } from "../src/contract.ts";
 import {
   attestJob,
   createArtifactCatalogue,
@@ -52,11 +52,14 @@ const keys: KeyRing = {
   find: async () => key,
   sign: async (_id, bytes) => sign("sha256", bytes, pair.privateKey),
 };
+/** The evaluations so far, oldest first. */
+const recorded: EvaluationFacts[] = [];
 /** What the other domains would have on record. */
 const sources: VersionSources = {
   training: async (_sql, _organisation, runId) => ({ ...aTraining, runId }),
   trainingSet: async () => aTrainingSet,
   charter: async () => aCharter,
+  evaluations: async () => recorded,
   packages: async () => [{ name: "numpy", version: "2.4.6", hashes: ["0a".repeat(32)] }],
 };
 
@@ -110,12 +113,18 @@ function deps() {
   };
 }
 
-/** The job as a worker runs it, with what it was asked with last. */
-async function attest(more: JsonObject = {}, call: CallContext = ci): Promise<void> {
+/** Records an evaluation as made now. */
+async function evaluate(change: Partial<EvaluationFacts> = {}): Promise<void> {
+  recorded.push({ ...anEvaluation, ...change, evaluatedAt: db.clock.now() });
+  await attest();
+}
+
+/** The job as a worker runs it. */
+async function attest(call: CallContext = ci): Promise<void> {
   await attestJob(deps()).run({
     id: "job_1",
     call,
-    payload: { model: "delays", version: 1, environment: "production", ...more },
+    payload: { model: "delays", version: 1, environment: "production" },
     signal: new AbortController().signal,
     finalAttempt: true,
     effect: (_name, work) => work("key"),
@@ -166,7 +175,7 @@ test("a trained version has its training attested as SLSA provenance with the di
 });
 
 test("an evaluation and a promotion are attested, and the promotion names what it rests on and who signed the charter", async () => {
-  await attest({ evaluation: anEvaluation });
+  await evaluate();
   const [result] = await verified(/^evaluation\/ev_1$/);
   expect(result).toMatchObject({
     result: "PASSED",
@@ -192,8 +201,8 @@ test("an evaluation and a promotion are attested, and the promotion names what i
 test("a gate that did not pass is a failed test, and without any gate nothing passed", async () => {
   const [gate] = anEvaluation.gates;
   const failed = { ...anEvaluation, id: "ev_2", gates: [{ ...gate, passed: false }] };
-  await attest({ evaluation: failed });
-  await attest({ evaluation: { ...anEvaluation, id: "ev_3", gates: [] } });
+  await evaluate(failed);
+  await evaluate({ id: "ev_3", gates: [] });
   expect(await verified(/^evaluation\/ev_2$/)).toMatchObject([
     { result: "FAILED", passedTests: [], failedTests: ["accuracy"] },
   ]);
@@ -202,7 +211,7 @@ test("a gate that did not pass is a failed test, and without any gate nothing pa
 
 test("each thing is attested once, however often it is asked for, and each attestation is on the ledger", async () => {
   const before = await readAttestations(deps(), ci, "delays", 1);
-  await attest({ evaluation: anEvaluation });
+  await attest();
   await attest();
   expect(await readAttestations(deps(), ci, "delays", 1)).toEqual(before);
   const rows = await db.database.session((session) =>
@@ -211,7 +220,7 @@ test("each thing is attested once, however often it is asked for, and each attes
   expect(rows.filter(({ event }) => event === "registry.version.attested")).toHaveLength(before.length);
 });
 
-test("a record shows what was attested of evaluations, newest first", async () => {
+test("a record shows the evaluations, newest first", async () => {
   const record = await readVersionRecord(deps(), ci, "delays", 1);
   expect(record.evaluations.map(({ id }) => id)).toEqual(["ev_3", "ev_2", "ev_1"]);
   expect(record).toMatchObject({
@@ -237,7 +246,7 @@ test("a promotion to dev says that no gate was judged", async () => {
 
 test("a promotion does not rest on an evaluation that came after it", async () => {
   await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "dev" });
-  await attest({ evaluation: { ...anEvaluation, id: "ev_late" } });
+  await evaluate({ id: "ev_late" });
   const all = await readAttestations(deps(), ci, "delays", 1);
   const late = all.find(({ about }) => about === "evaluation/ev_late");
   const [summary] = await verified(/^promotion[/]3$/);

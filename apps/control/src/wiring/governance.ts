@@ -44,7 +44,7 @@ import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { profiledVersion } from "./monitoring.ts";
-import { attestedEvaluation, versionSources } from "./provenance.ts";
+import { attestEvaluation, versionSources } from "./provenance.ts";
 
 export interface GovernanceWiring {
   readonly charter: CharterDeps;
@@ -103,8 +103,8 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     textEvaluation,
     upstreams,
     jobs: [
-      attestedEvaluation(work, evaluationJob(evaluation)),
-      attestedEvaluation(work, textEvaluationJob(textEvaluation)),
+      evaluationJob(evaluation),
+      textEvaluationJob(textEvaluation),
       measureJob({ ...registry, measurer: createChildMeasurer(objects) }),
       attestJob(registry),
     ],
@@ -126,7 +126,13 @@ function wireEvaluations(
     },
     requireSeen: async (call, model, version) => void (await readVersion(registry, call, model, version)),
   };
-  const common = { work, authorizer, versions, accuracy: { bound: accuracyBound } };
+  const common = {
+    work,
+    authorizer,
+    versions,
+    accuracy: { bound: accuracyBound },
+    recorded: attestEvaluation,
+  };
   return {
     evaluation: { ...common, scorer: createChildScorer(objects, upstreams) },
     textEvaluation: {
