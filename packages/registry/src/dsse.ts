@@ -19,8 +19,8 @@ const hashOfCurve: Readonly<Record<string, string | undefined>> = {
   secp521r1: "sha512",
 };
 
-/** Bundles are a few kB; a megabyte is already hostile. */
-const maxBundleBytes = 1_000_000;
+/** Bundles are a few kB; a megabyte is already hostile. What is larger is neither signed nor opened. */
+export const maxBundleBytes = 1_000_000;
 
 export interface Statement {
   readonly payload: Uint8Array;
