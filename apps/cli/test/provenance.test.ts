@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -110,27 +111,40 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     await writeFile(model, await control.objects.get(version["artifact"] as Digest));
     const names = await readdir(folder);
     const keys = names.filter((name) => name.endsWith(".pem")).map((name) => join(folder, name));
-    const offline = (name: string) =>
+    const offline = (name: string, of: { version?: string; organisation?: string[]; keys?: string[] } = {}) =>
       runPortolan(
         [
           "model",
           "verify",
           name,
-          "1",
+          of.version ?? "1",
           "--attestations",
           folder,
           "--file",
           model,
           "--for",
           "production",
+          ...(of.organisation ?? ["--organisation", world.acme.organisationId]),
           "--public-key",
-          ...keys,
+          ...(of.keys ?? keys),
         ],
         { PATH: process.env["PATH"], PORTOLAN_HOME: join(folder, "nothing-runs-here") },
       );
     const verified = await offline(trainedModel);
     expect(verified.code, verified.out + verified.err).toBe(0);
     expect((await offline("another")).out).toContain("INVALID");
+    const others = [{ version: "2" }, { version: "999" }, { organisation: ["--organisation", "org_other"] }];
+    for (const other of others) {
+      const { code, out } = await offline(trainedModel, other);
+      expect(code).toBe(1);
+      expect(out).toContain("it is about another version of the same bytes");
+    }
+    for (const unclear of [{ version: "abc" }, { organisation: [] }])
+      expect((await offline(trainedModel, unclear)).err).toContain("cli.bad_usage");
+    const stranger = join(folder, "stranger.key");
+    const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    await writeFile(stranger, publicKey.export({ type: "spki", format: "pem" }));
+    expect((await offline(trainedModel, { keys: [stranger] })).out).toContain("not trusted");
     const training = join(folder, "training.sigstore.json");
     const bundle = JSON.parse(await readFile(training, "utf8")) as { dsseEnvelope: { payload: string } };
     const payload = Buffer.from(bundle.dsseEnvelope.payload, "base64").toString();

@@ -1,5 +1,6 @@
 import { digestBytes, type EpochMicros, type SigningKey } from "@portolan/kernel";
 import {
+  namesVersion,
   provenancePredicateType,
   type SignedFile,
   summaryPredicateType,
@@ -19,6 +20,9 @@ interface SignedBundle {
 export interface Evidence {
   /** Name of the model. */
   readonly name: string;
+  readonly version: number;
+  /** The organisation that the version is of; absent: it is not judged. */
+  readonly organisationId?: string;
   /** The files as they are now. */
   readonly files: readonly SignedFile[];
   readonly keys: readonly SigningKey[];
@@ -42,12 +46,15 @@ export type VersionVerdict =
   | (Checked & { readonly kind: "invalid"; readonly reason: string });
 
 /** Whether the signature and every statement hold for the files. Pure: nobody is asked. */
-export function verifyEvidence({ name, files, keys, signature, attestations }: Evidence): VersionVerdict {
+export function verifyEvidence(evidence: Evidence): VersionVerdict {
+  const { name, files, keys, signature, attestations } = evidence;
   const lines: AttestationLine[] = [];
   const statements: VerifiedStatement[] = [];
   for (const { about, bundle, ...when } of attestations) {
     const verdict = verifyAttestation(bundle, { name, files }, { keys, ...when });
     if (verdict.kind === "invalid") lines.push({ about, ...verdict });
+    else if (isOfOther(verdict, evidence))
+      lines.push({ about, kind: "invalid", reason: "it is about another version of the same bytes" });
     else {
       const { keyId, predicateType, predicate } = verdict;
       statements.push({ digest: digestBytes(bundle), predicateType, predicate });
@@ -62,6 +69,15 @@ export function verifyEvidence({ name, files, keys, signature, attestations }: E
   return broken
     ? { ...checked, kind: "invalid", reason: `${broken.about}: ${broken.reason}` }
     : { ...checked, kind: "valid", keyId: model.keyId };
+}
+
+/** Equal bytes may be several versions; of the statements only a promotion names the one that it is of. */
+function isOfOther(
+  { predicateType, predicate }: Omit<VerifiedStatement, "digest">,
+  { name: model, version, organisationId }: Evidence,
+): boolean {
+  const wanted = { model, version, ...(organisationId === undefined ? {} : { organisationId }) };
+  return predicateType === summaryPredicateType && !namesVersion(predicate["resourceUri"], wanted);
 }
 
 /** What a statement says, in a few words. */
