@@ -83,7 +83,7 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     expect(other.out).toContain("no verification summary promotes version 2 to production");
   });
 
-  test("a version of before attestations has its training and its promotions attested when somebody asks for it", async () => {
+  test("a version of before attestations has its training, evaluations and promotions attested when somebody asks for it", async () => {
     const forget =
       "delete from registry.attestations a using registry.versions v where v.id = a.version_id and v.version = 2";
     await control.database.session((session) => session.query(forget));
@@ -93,8 +93,8 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     const asked = run("ci", "attestations", trainedModel, "2", "--request");
     const { code, out } = await whileJobsRun(control.jobs.governance, asked);
     expect(code, out).toBe(0);
-    expect(out).toMatch(/^training .*^promotion.1 /ms);
-    await world.evaluate(2);
+    expect(out).toMatch(/^training .*^evaluation.\S+ .*^promotion.1 /ms);
+    expect((await run("max", "verify", trainedModel, "2", "--for", "staging")).code).toBe(0);
   });
 
   test("evidence in a folder verifies without a server, and a changed byte of it does not", async () => {
@@ -221,6 +221,18 @@ describe.skipIf(python === undefined)("where a version is from", () => {
       specVersion: "1.6",
       metadata: { component: { type: "machine-learning-model", name: trainedModel, version: "1" } },
     });
+    const record = await must(
+      control,
+      "GET",
+      `/v1/models/${trainedModel}/versions/1/record`,
+      undefined,
+      await control.token("max"),
+    );
+    const [evaluation] = record["evaluations"] as { metrics: { name: string }[] }[];
+    expect(evaluation).toMatchObject({ set: expect.stringMatching(/^sha256:/) as string });
+    expect(evaluation?.metrics).toContainEqual(
+      expect.objectContaining({ name: "roc_auc_minus_baseline", interval: expect.anything() as object }),
+    );
     const card = await run("max", "card", trainedModel, "1");
     expect(card.out).toMatch(/^<!doctype html>/);
     expect(card.out).toContain("roc_auc");

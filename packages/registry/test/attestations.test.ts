@@ -251,7 +251,7 @@ test("a record shows the evaluations, newest first", async () => {
   });
 });
 
-test("a promotion to dev says that no gate was judged", async () => {
+test("a promotion to dev says that no gate was judged, and names no charter", async () => {
   await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "dev" });
   await attest();
   const { promotions } = await readVersionRecord(deps(), ci, "delays", 1);
@@ -260,7 +260,12 @@ test("a promotion to dev says that no gate was judged", async () => {
     [2, "dev", []],
   ]);
   expect(await verified(/^promotion[/]2$/)).toMatchObject([
-    { verifiedLevels: ["PORTOLAN_DEV"], portolan_promotion: { number: 2, gates: [] } },
+    {
+      verifiedLevels: ["PORTOLAN_DEV"],
+      policy: { uri: "urn:portolan:policy:dev" },
+      portolan_promotion: { number: 2, gates: [] },
+      portolan_approvals: [],
+    },
   ]);
 });
 

@@ -159,6 +159,7 @@ async function readEvidence(
   const bundles = names.map(async (one) => ({
     about: one.slice(0, -attestationSuffix.length),
     bundle: await readFile(join(folder, one)),
+    signedAt: "not judged" as const,
   }));
   const read = await Promise.all(bundles);
   const isUpstream = basename(file).endsWith(".json");
@@ -168,7 +169,7 @@ async function readEvidence(
     version,
     files: [signedFile(isUpstream ? upstreamFileName : modelFileName, await readFile(file))],
     keys: await Promise.all(publicKey.map((path) => readKey(within(path)))),
-    signature: { bundle: await readFile(join(folder, signatureFileName)) },
+    signature: { bundle: await readFile(join(folder, signatureFileName)), signedAt: "not judged" },
     attestations: read,
   };
 }

@@ -12,8 +12,8 @@ import {
 
 interface SignedBundle {
   readonly bundle: Uint8Array;
-  /** As the registry says; absent: the lives of the keys are not judged. */
-  readonly signedAt?: EpochMicros;
+  /** As the registry says; else the lives of the keys are not judged. */
+  readonly signedAt: EpochMicros | "not judged";
 }
 
 /** A version's files, what was signed about them, and whom to believe. */
@@ -50,8 +50,8 @@ export function verifyEvidence(evidence: Evidence): VersionVerdict {
   const { name, files, keys, signature, attestations } = evidence;
   const lines: AttestationLine[] = [];
   const statements: VerifiedStatement[] = [];
-  for (const { about, bundle, ...when } of attestations) {
-    const verdict = verifyAttestation(bundle, { name, files }, { keys, ...when });
+  for (const { about, bundle, signedAt } of attestations) {
+    const verdict = verifyAttestation(bundle, { name, files }, { keys, signedAt });
     if (verdict.kind === "invalid") lines.push({ about, ...verdict });
     else if (isOfOther(verdict, evidence))
       lines.push({ about, kind: "invalid", reason: "it is about another version of the same bytes" });
@@ -61,8 +61,8 @@ export function verifyEvidence(evidence: Evidence): VersionVerdict {
       lines.push({ about, kind: "valid", keyId, says: summaryOf(predicateType, predicate) });
     }
   }
-  const { bundle, ...when } = signature;
-  const model = verifyModelBundle(bundle, { files, keys, ...when });
+  const { bundle, signedAt } = signature;
+  const model = verifyModelBundle(bundle, { files, keys, signedAt });
   const checked = { files, attestations: lines, statements };
   if (model.kind === "invalid") return { ...checked, ...model };
   const broken = lines.find((line) => line.kind === "invalid");

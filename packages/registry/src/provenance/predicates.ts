@@ -160,7 +160,10 @@ export function summaryPredicate(
   inputs: readonly SignedInput[],
 ): JsonObject {
   const { number, to, promotedBy, promotedAt, gates } = promotion;
-  const approvals: JsonValue[] = (charter?.approvals ?? []).map((one) => ({
+  // For dev nothing is judged, by no charter either.
+  const judgedBy = to === "dev" ? undefined : charter;
+  const unjudged = to === "dev" ? "dev" : gates === undefined ? "not-kept" : "no-charter";
+  const approvals: JsonValue[] = (judgedBy?.approvals ?? []).map((one) => ({
     ...one,
     signedAt: instant(one.signedAt),
   }));
@@ -168,12 +171,12 @@ export function summaryPredicate(
     verifier: { id: builder },
     timeVerified: instant(promotedAt),
     resourceUri: uri(organisationId, "model", model, version),
-    policy: charter
+    policy: judgedBy
       ? {
-          uri: uri(organisationId, "charter", charter.id),
-          digest: { sha256: charter.digest.replace(/^sha256:/, "") },
+          uri: uri(organisationId, "charter", judgedBy.id),
+          digest: { sha256: judgedBy.digest.replace(/^sha256:/, "") },
         }
-      : { uri: `urn:portolan:policy:${gates === undefined ? "not-kept" : "no-charter"}` },
+      : { uri: `urn:portolan:policy:${unjudged}` },
     inputAttestations: inputs.map(({ about, digest }) => ({
       uri: uri(organisationId, "model", model, version, about),
       digest: { sha256: digest.replace(/^sha256:/, "") },
