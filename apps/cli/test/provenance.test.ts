@@ -27,7 +27,7 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     folder = await mkdtemp(join(tmpdir(), "portolan-evidence-"));
     await world.train();
     await world.train({ params: { weight: 2 }, remark: "# heavier\n" });
-    await world.train({ params: { careless: true } });
+    await world.train({ params: { careless: true, note: "\u009b31m" } });
     for (const version of [1, 2]) {
       await world.evaluate(version);
       await world.promote(version, "staging");
@@ -236,6 +236,7 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     const card = await run("max", "card", trainedModel, "1");
     expect(card.out).toMatch(/^<!doctype html>/);
     expect(card.out).toContain("roc_auc");
+    expect((await run("max", "bom", trainedModel, "3")).out).not.toContain("\u009b");
     const json = await run("max", "card", trainedModel, "1", "--format", "json");
     expect(JSON.parse(json.out)).toMatchObject({
       model: trainedModel,

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey } from "node:crypto";
+import { createPublicKey } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { WhoAmI } from "@portolan/identity/contract";
@@ -10,13 +10,8 @@ import {
   PortolanError,
   type SigningKey,
 } from "@portolan/kernel";
-import {
-  type AttestationView,
-  type ModelVersion,
-  modelFileName,
-  upstreamFileName,
-} from "@portolan/registry/contract";
-import { missingEvidence, type Release, type SignedFile } from "@portolan/registry/policy";
+import type { AttestationView, ModelVersion } from "@portolan/registry/contract";
+import { missingEvidence, type Release } from "@portolan/registry/policy";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { versionPath } from "../client/version-path.ts";
@@ -24,6 +19,7 @@ import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { signedFileOf } from "../provenance/signed-file.ts";
 import { type Evidence, type VersionVerdict, verifyEvidence } from "../provenance/verify-evidence.ts";
 import { attestationSuffix, signatureFileName } from "./model-attestations.ts";
 
@@ -126,7 +122,7 @@ async function fetchEvidence(
     organisationId,
     name,
     version: found.version,
-    files: [signedFile(found.lineage.upstream ? upstreamFileName : modelFileName, bytes)],
+    files: [signedFileOf(bytes)],
     keys,
     signature: {
       bundle: await api.bytes({ path: `${path}/bundle` }),
@@ -162,20 +158,15 @@ async function readEvidence(
     signedAt: "not judged" as const,
   }));
   const read = await Promise.all(bundles);
-  const isUpstream = basename(file).endsWith(".json");
   return {
     ...(organisation === undefined ? {} : { organisationId: organisation }),
     name,
     version,
-    files: [signedFile(isUpstream ? upstreamFileName : modelFileName, await readFile(file))],
+    files: [signedFileOf(await readFile(file))],
     keys: await Promise.all(publicKey.map((path) => readKey(within(path)))),
     signature: { bundle: await readFile(join(folder, signatureFileName)), signedAt: "not judged" },
     attestations: read,
   };
-}
-
-function signedFile(name: string, bytes: Uint8Array): SignedFile {
-  return { name, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
 async function readKey(path: string): Promise<SigningKey> {
