@@ -20,8 +20,7 @@ import type { EvaluationErrorCode } from "./errors.ts";
 import { evidenceEnvironment } from "./evidence-environment.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
 import { judgeHeldOut } from "./held-out.ts";
-import type { AccuracyLookup, EvaluatedVersion, Scorer, VersionLookup } from "./ports.ts";
-import type { EvaluationRecorded } from "./recorded-evaluations.ts";
+import type { AccuracyLookup, EvaluatedVersion, EvaluationRecorded, Scorer, VersionLookup } from "./ports.ts";
 import { type EvaluationSet, findSet, insertEvaluation } from "./store.ts";
 import { versionToEvaluate } from "./version-to-evaluate.ts";
 

@@ -33,7 +33,7 @@ export type {
   TextReply,
   VersionLookup,
 } from "./ports.ts";
-export { type RecordedEvaluation, recordedEvaluations } from "./recorded-evaluations.ts";
+export { type RecordedEvaluation, recordedEvaluations } from "./recorded-store.ts";
 export { latestEvidence } from "./store.ts";
 export { type AskCasesOptions, askCases } from "./text/ask-cases.ts";
 export { startTextEvaluation, textEvaluationJob, textEvaluationQueue } from "./text/evaluate-text.ts";

@@ -8,10 +8,10 @@ import type {
   ObjectStore,
   PlaceDirectory,
   Sql,
+  Transaction,
   UnitOfWork,
 } from "@portolan/kernel";
 import type { ScoredSet } from "@portolan/numerics";
-import type { EvaluationRecorded } from "./recorded-evaluations.ts";
 import type { TextCase } from "./text/text-case.ts";
 
 export interface ScoreRequest {
@@ -89,6 +89,20 @@ export interface TextAsker {
   /** @throws PortolanError `evaluation.not_text`, `upstream.*` */
   open(model: Digest): Promise<AskedModel>;
 }
+
+/** Told of each evaluation in the transaction that records it, so that others can enqueue what they make of it. */
+export type EvaluationRecorded = (
+  tx: Transaction,
+  recorded: {
+    readonly evaluation: string;
+    readonly version: {
+      readonly id: string;
+      readonly model: string;
+      readonly version: number;
+      readonly useCaseId: string;
+    };
+  },
+) => Promise<void>;
 
 export interface TextEvaluationDeps {
   readonly work: UnitOfWork;

@@ -1,4 +1,4 @@
-import type { Sql, Transaction } from "@portolan/kernel";
+import type { Sql } from "@portolan/kernel";
 import type { JSONColumnType } from "kysely";
 import type { BinaryMetrics, GateResult, HeldOut, Interval } from "./contract.ts";
 import type { TextMetrics } from "./text/contract.ts";
@@ -49,20 +49,6 @@ export interface RecordedEvaluation {
   /** Microseconds since 1970. */
   readonly evaluatedAt: number;
 }
-
-/** Told of each evaluation in the transaction that records it, so that others can enqueue what they make of it. */
-export type EvaluationRecorded = (
-  tx: Transaction,
-  recorded: {
-    readonly evaluation: string;
-    readonly version: {
-      readonly id: string;
-      readonly model: string;
-      readonly version: number;
-      readonly useCaseId: string;
-    };
-  },
-) => Promise<void>;
 
 /** All evaluations of a version, of rows and of text, oldest first. */
 export async function recordedEvaluations(sql: Sql, versionId: string): Promise<RecordedEvaluation[]> {
