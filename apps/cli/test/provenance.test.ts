@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +27,7 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     folder = await mkdtemp(join(tmpdir(), "portolan-evidence-"));
     await world.train();
     await world.train({ params: { weight: 2 }, remark: "# heavier\n" });
-    await world.train({ params: { careless: true } });
+    await world.train({ params: { careless: true, note: "\u009b31m" } });
     for (const version of [1, 2]) {
       await world.evaluate(version);
       await world.promote(version, "staging");
@@ -82,7 +83,7 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     expect(other.out).toContain("no verification summary promotes version 2 to production");
   });
 
-  test("a version of before attestations has its training and its promotions attested when somebody asks for it", async () => {
+  test("a version of before attestations has its training, evaluations and promotions attested when somebody asks for it", async () => {
     const forget =
       "delete from registry.attestations a using registry.versions v where v.id = a.version_id and v.version = 2";
     await control.database.session((session) => session.query(forget));
@@ -92,8 +93,8 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     const asked = run("ci", "attestations", trainedModel, "2", "--request");
     const { code, out } = await whileJobsRun(control.jobs.governance, asked);
     expect(code, out).toBe(0);
-    expect(out).toMatch(/^training .*^promotion.1 /ms);
-    await world.evaluate(2);
+    expect(out).toMatch(/^training .*^evaluation.\S+ .*^promotion.1 /ms);
+    expect((await run("max", "verify", trainedModel, "2", "--for", "staging")).code).toBe(0);
   });
 
   test("evidence in a folder verifies without a server, and a changed byte of it does not", async () => {
@@ -110,27 +111,40 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     await writeFile(model, await control.objects.get(version["artifact"] as Digest));
     const names = await readdir(folder);
     const keys = names.filter((name) => name.endsWith(".pem")).map((name) => join(folder, name));
-    const offline = (name: string) =>
+    const offline = (name: string, of: { version?: string; organisation?: string[]; keys?: string[] } = {}) =>
       runPortolan(
         [
           "model",
           "verify",
           name,
-          "1",
+          of.version ?? "1",
           "--attestations",
           folder,
           "--file",
           model,
           "--for",
           "production",
+          ...(of.organisation ?? ["--organisation", world.acme.organisationId]),
           "--public-key",
-          ...keys,
+          ...(of.keys ?? keys),
         ],
         { PATH: process.env["PATH"], PORTOLAN_HOME: join(folder, "nothing-runs-here") },
       );
     const verified = await offline(trainedModel);
     expect(verified.code, verified.out + verified.err).toBe(0);
     expect((await offline("another")).out).toContain("INVALID");
+    const others = [{ version: "2" }, { version: "999" }, { organisation: ["--organisation", "org_other"] }];
+    for (const other of others) {
+      const { code, out } = await offline(trainedModel, other);
+      expect(code).toBe(1);
+      expect(out).toContain("it is about another version of the same bytes");
+    }
+    for (const unclear of [{ version: "abc" }, { organisation: [] }])
+      expect((await offline(trainedModel, unclear)).err).toContain("cli.bad_usage");
+    const stranger = join(folder, "stranger.key");
+    const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    await writeFile(stranger, publicKey.export({ type: "spki", format: "pem" }));
+    expect((await offline(trainedModel, { keys: [stranger] })).out).toContain("not trusted");
     const training = join(folder, "training.sigstore.json");
     const bundle = JSON.parse(await readFile(training, "utf8")) as { dsseEnvelope: { payload: string } };
     const payload = Buffer.from(bundle.dsseEnvelope.payload, "base64").toString();
@@ -207,9 +221,22 @@ describe.skipIf(python === undefined)("where a version is from", () => {
       specVersion: "1.6",
       metadata: { component: { type: "machine-learning-model", name: trainedModel, version: "1" } },
     });
+    const record = await must(
+      control,
+      "GET",
+      `/v1/models/${trainedModel}/versions/1/record`,
+      undefined,
+      await control.token("max"),
+    );
+    const [evaluation] = record["evaluations"] as { metrics: { name: string }[] }[];
+    expect(evaluation).toMatchObject({ set: expect.stringMatching(/^sha256:/) as string });
+    expect(evaluation?.metrics).toContainEqual(
+      expect.objectContaining({ name: "roc_auc_minus_baseline", interval: expect.anything() as object }),
+    );
     const card = await run("max", "card", trainedModel, "1");
     expect(card.out).toMatch(/^<!doctype html>/);
     expect(card.out).toContain("roc_auc");
+    expect((await run("max", "bom", trainedModel, "3")).out).not.toContain("\u009b");
     const json = await run("max", "card", trainedModel, "1", "--format", "json");
     expect(JSON.parse(json.out)).toMatchObject({
       model: trainedModel,

@@ -203,7 +203,15 @@ describe("a text version and its gates (G8, G9)", () => {
     await control.runJobs(control.jobs.governance);
     const { body } = await call("ci", "GET", "/v1/models/helper/versions/1/record");
     expect(body).toMatchObject({
-      evaluations: [{ examples: 60, metrics: [{ name: "pass_rate", interval: { level: 0.95 } }] }, {}, {}],
+      evaluations: [
+        {
+          examples: 60,
+          set: expect.stringMatching(/^sha256:/) as string,
+          metrics: [{ name: "pass_rate", interval: { level: 0.95 } }],
+        },
+        {},
+        {},
+      ],
       promotions: [{ number: 1, to: "staging" }],
     });
     const { attestations } = body as { attestations: { about: string; digest: string }[] };

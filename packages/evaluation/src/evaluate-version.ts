@@ -15,7 +15,7 @@ import { BinaryMetrics, EvaluationRequest, type GateResult } from "./contract.ts
 import { pairOf, requireSet, scoreRequest, textHasNoRows } from "./evaluation-rows.ts";
 import { evidenceEnvironment } from "./evidence-environment.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
-import type { EvaluatedVersion, ReleaseLookup, Scorer, VersionLookup } from "./ports.ts";
+import type { EvaluatedVersion, EvaluationRecorded, ReleaseLookup, Scorer, VersionLookup } from "./ports.ts";
 import { measureScores } from "./statistics/compute-statistics.ts";
 import { type EvaluationSet, insertEvaluation } from "./store.ts";
 import { versionToEvaluate } from "./version-to-evaluate.ts";
@@ -28,6 +28,7 @@ export interface EvaluationDeps {
   readonly versions: VersionLookup;
   readonly release: ReleaseLookup;
   readonly scorer: Scorer;
+  readonly recorded?: EvaluationRecorded;
 }
 
 /** Starts the evaluation of one version on held-out rows; resolves to the job's id. */
@@ -73,7 +74,7 @@ export function evaluationJob(deps: EvaluationDeps): JobHandler {
       return job.step("record", async (tx) => {
         const now = await deps.release.terms(tx.sql, version.useCaseId);
         const evidence = { metrics: Value.Parse(BinaryMetrics, measured), heldOut };
-        return recordEvaluation(tx, { request, version, set, evidence }, now);
+        return recordEvaluation(deps, tx, { request, version, set, evidence }, now);
       });
     },
   };
@@ -117,6 +118,7 @@ interface Measured {
 }
 
 async function recordEvaluation(
+  { recorded }: EvaluationDeps,
   tx: Transaction,
   { request, version, set, evidence }: Measured,
   terms: ReleaseTerms | undefined,
@@ -150,5 +152,7 @@ async function recordEvaluation(
       gates: gates.map((gate) => `${gate.gate}: ${gate.passed ? "passed" : "failed"}`),
     },
   });
+  const { model, version: number } = request;
+  await recorded?.(tx, { evaluation: id, version: { ...version, model, version: number } });
   return { evaluation: id, heldOut, metrics, gates };
 }

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@portolan/typebox";
 
 export const Interval = Type.Object({ low: Type.Number(), high: Type.Number(), level: Type.Number() });
+export type Interval = Static<typeof Interval>;
 
 export const GateResult = Type.Object({
   gate: Type.String(),

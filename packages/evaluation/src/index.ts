@@ -12,6 +12,7 @@ export { comparisonJob, comparisonQueue } from "./compare/compare-versions.ts";
 export { comparisonsOf } from "./compare/comparison-store.ts";
 export { evaluationErrors } from "./errors.ts";
 export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } from "./evaluate-version.ts";
+export { evidenceEnvironment } from "./evidence-environment.ts";
 export { notExplainable } from "./explain/explain-prediction.ts";
 export { backgroundJob, backgroundQueue, explainTrained } from "./explain/make-background.ts";
 export type {
@@ -36,6 +37,7 @@ export type {
   TextReply,
   VersionLookup,
 } from "./ports.ts";
+export { type RecordedEvaluation, recordedEvaluations } from "./recorded-store.ts";
 export type { SliceValues } from "./slices/slice-values.ts";
 export { latestEvidence } from "./store.ts";
 export { type AskCasesOptions, askCases } from "./text/ask-cases.ts";

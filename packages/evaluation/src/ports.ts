@@ -8,6 +8,7 @@ import type {
   ObjectStore,
   PlaceDirectory,
   Sql,
+  Transaction,
   UnitOfWork,
 } from "@portolan/kernel";
 import type { ScoredSet } from "@portolan/numerics";
@@ -97,6 +98,20 @@ export interface TextAsker {
   open(model: Digest): Promise<AskedModel>;
 }
 
+/** Told of each evaluation in the transaction that records it, so that others can enqueue what they make of it. */
+export type EvaluationRecorded = (
+  tx: Transaction,
+  recorded: {
+    readonly evaluation: string;
+    readonly version: {
+      readonly id: string;
+      readonly model: string;
+      readonly version: number;
+      readonly useCaseId: string;
+    };
+  },
+) => Promise<void>;
+
 export interface TextEvaluationDeps {
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
@@ -106,4 +121,5 @@ export interface TextEvaluationDeps {
   readonly versions: VersionLookup;
   readonly release: ReleaseLookup;
   readonly asker: TextAsker;
+  readonly recorded?: EvaluationRecorded;
 }

@@ -136,7 +136,12 @@ export const actions = {
     "Import a model file that was trained elsewhere",
   ),
   "registry:promote": action("releases", "one", "registry:read", "Move a version to another stage or alias"),
-  "registry:read": action("reads", "none", "registry:read", "Read models, versions, lineage and signatures"),
+  "registry:read": action(
+    "reads",
+    "none",
+    "registry:read",
+    "Read models and versions: lineage, signatures, and the record of what a version is made of",
+  ),
   "serving:deploy": action("releases", "one", "serving:read", "Create or change an endpoint"),
   "serving:halt": action("releases", "one", "serving:read", "Stop an endpoint at once"),
   "serving:resume": action("releases", "one", "serving:read", "Let a halted endpoint go on"),

@@ -19,8 +19,8 @@ const hashOfCurve: Readonly<Record<string, string | undefined>> = {
   secp521r1: "sha512",
 };
 
-/** Bundles are a few kB; a megabyte is already hostile. */
-const maxBundleBytes = 1_000_000;
+/** Bundles are a few kB; a megabyte is already hostile. What is larger is neither signed nor opened. */
+export const maxBundleBytes = 1_000_000;
 
 export interface Statement {
   readonly payload: Uint8Array;
@@ -62,8 +62,8 @@ export type OpenedBundle =
 export interface Trust {
   /** Keys that this verifier trusts; those of purpose `model` count. */
   readonly keys: readonly SigningKey[];
-  /** When the signature was made, as the registry says; absent: the lives of the keys are not judged, e.g. of one in a file. */
-  readonly signedAt?: EpochMicros;
+  /** When the signature was made, as the registry says; else the lives of the keys are not judged, e.g. of one in a file. */
+  readonly signedAt: EpochMicros | "not judged";
 }
 
 /**
@@ -77,7 +77,7 @@ export function openBundle(bundle: Uint8Array, trust: Trust): OpenedBundle {
     (candidate) => candidate.purpose === "model" && keyHint(candidate.publicKeyPem) === envelope.hint,
   );
   if (!key) return invalid("it is signed by a key that is not trusted here");
-  if (trust.signedAt !== undefined && !keyCounts(key, trust.signedAt))
+  if (trust.signedAt !== "not judged" && !keyCounts(key, trust.signedAt))
     return invalid("its key was retired or revoked when it signed");
   const publicKey = createPublicKey(key.publicKeyPem);
   const hash = hashOfCurve[publicKey.asymmetricKeyDetails?.namedCurve ?? ""];

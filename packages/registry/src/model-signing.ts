@@ -55,8 +55,8 @@ export type BundleVerdict =
 export interface BundleExpectation {
   /** The files as they are now. */
   readonly files: readonly SignedFile[];
-  /** When the signature was made, as the registry (and its ledger row) says; absent: the lives of the keys are not judged. */
-  readonly signedAt?: EpochMicros;
+  /** When the signature was made, as the registry (and its ledger row) says; else the lives of the keys are not judged. */
+  readonly signedAt: EpochMicros | "not judged";
   /** Keys of purpose `model` that this verifier trusts. */
   readonly keys: readonly SigningKey[];
 }

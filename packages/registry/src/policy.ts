@@ -18,6 +18,7 @@ export { modelBom } from "./provenance/bom.ts";
 export { limitationsOf } from "./provenance/bom-model-card.ts";
 export { missingEvidence, type Release, type VerifiedStatement } from "./provenance/judge-evidence.ts";
 export {
+  namesVersion,
   provenancePredicate,
   provenancePredicateType,
   summaryPredicate,

@@ -1,5 +1,12 @@
 import type { Environment, Sql } from "@portolan/kernel";
-import type { CharterFacts, GateResult, LockedPackage, TrainingFacts, TrainingSetFacts } from "./contract.ts";
+import type {
+  CharterFacts,
+  EvaluationFacts,
+  GateResult,
+  LockedPackage,
+  TrainingFacts,
+  TrainingSetFacts,
+} from "./contract.ts";
 import type { FoundUpstream, StatedUpstream, UpstreamHolder } from "./upstream.ts";
 
 /** What the registry must know of the charter that governs a use case. */
@@ -63,6 +70,8 @@ export interface VersionSources {
   trainingSet(sql: Sql, organisationId: string, id: string): Promise<TrainingSetFacts | undefined>;
   /** What a lock file pins; empty when its bytes are gone. */
   packages(lock: string): Promise<readonly LockedPackage[]>;
+  /** All its evaluations, oldest first. */
+  evaluations(sql: Sql, versionId: string): Promise<readonly EvaluationFacts[]>;
   /** One version of a charter with who signed it. */
   charter(sql: Sql, organisationId: string, id: string): Promise<CharterFacts | undefined>;
 }

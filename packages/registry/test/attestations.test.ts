@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   asEpochMicros,
-  type CallContext,
   type Digest,
-  type JsonObject,
+  digestHex,
+  digestJson,
   type KeyRing,
   type ObjectStore,
   type SigningKey,
@@ -23,6 +23,8 @@ import {
   testAuthorizer,
 } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { EvaluationFacts } from "../src/contract.ts";
+import { statementOf } from "../src/dsse.ts";
 import {
   attestJob,
   createArtifactCatalogue,
@@ -37,6 +39,7 @@ import {
 import { verifyAttestation } from "../src/policy.ts";
 import { folderOf } from "../src/provenance/attest-version.ts";
 import { readVersionRecord } from "../src/provenance/read-record.ts";
+import { sealStatement } from "../src/sign-files.ts";
 import { aCharter, anEvaluation, aTraining, aTrainingSet } from "./record-fixture.ts";
 
 const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
@@ -52,11 +55,19 @@ const keys: KeyRing = {
   find: async () => key,
   sign: async (_id, bytes) => sign("sha256", bytes, pair.privateKey),
 };
+/** The evaluations so far, oldest first. */
+const recorded: EvaluationFacts[] = [];
+const manyParams = Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`parameter-${i}`, i]));
 /** What the other domains would have on record. */
 const sources: VersionSources = {
-  training: async (_sql, _organisation, runId) => ({ ...aTraining, runId }),
+  training: async (_sql, _organisation, runId) => ({
+    ...aTraining,
+    runId,
+    ...(runId === "run_large" ? { params: manyParams, metrics: manyParams } : {}),
+  }),
   trainingSet: async () => aTrainingSet,
   charter: async () => aCharter,
+  evaluations: async () => recorded,
   packages: async () => [{ name: "numpy", version: "2.4.6", hashes: ["0a".repeat(32)] }],
 };
 
@@ -74,12 +85,7 @@ beforeAll(async () => {
   made = await objects.put(logisticModel([1, 2], 0.5));
   const at = { environment: "production", useCaseId: "uc_1" } as const;
   await db.uow.write(ci, (tx) => deps().artifacts.note(tx, at, [{ digest: made, kind: "upload" }]));
-  await pushVersion(deps(), ci, {
-    model: "delays",
-    artifact: made,
-    lineage: { origin: "trained", trainingRunId: "run_7" },
-    ...at,
-  });
+  await push("delays", "run_7");
 });
 afterAll(async () => {
   await db.close();
@@ -110,27 +116,51 @@ function deps() {
   };
 }
 
-/** The job as a worker runs it, with what it was asked with last. */
-async function attest(more: JsonObject = {}, call: CallContext = ci): Promise<void> {
+async function push(model: string, trainingRunId: string): Promise<void> {
+  const lineage = { origin: "trained", trainingRunId } as const;
+  const place = { environment: "production", useCaseId: "uc_1" } as const;
+  await pushVersion(deps(), ci, { model, artifact: made, lineage, ...place });
+}
+
+/** Records an evaluation as made now. */
+async function evaluate(change: Partial<EvaluationFacts> = {}): Promise<void> {
+  recorded.push({ ...anEvaluation, ...change, evaluatedAt: db.clock.now() });
+  await attest();
+}
+
+/** The job as a worker runs it: effects that its journal has are not done again, and it is killed before the step of that name. */
+async function attest(
+  model = "delays",
+  { journal = new Map<string, unknown>(), killedBefore = "" } = {},
+): Promise<void> {
   await attestJob(deps()).run({
     id: "job_1",
-    call,
-    payload: { model: "delays", version: 1, environment: "production", ...more },
+    call: ci,
+    payload: { model, version: 1, environment: "production" },
     signal: new AbortController().signal,
     finalAttempt: true,
-    effect: (_name, work) => work("key"),
-    step: (_name, work) => db.uow.write(call, work),
+    effect: async (name, work) => {
+      const done: Awaited<ReturnType<typeof work>> = journal.has(name)
+        ? JSON.parse(String(journal.get(name)))
+        : await work("key");
+      journal.set(name, JSON.stringify(done));
+      return done;
+    },
+    step: (name, work) => {
+      if (name === killedBefore) throw new Error("killed");
+      return db.uow.write(ci, work);
+    },
     progress: async () => undefined,
     log: async () => undefined,
   });
 }
 
-async function verified(about: RegExp): Promise<Record<string, unknown>[]> {
-  const record = await readVersionRecord(deps(), ci, "delays", 1);
+async function verified(about: RegExp, model = "delays"): Promise<Record<string, unknown>[]> {
+  const record = await readVersionRecord(deps(), ci, model, 1);
   const found = record.attestations.filter((one) => about.test(one.about));
   return Promise.all(
     found.map(async ({ digest, signedAt }) => {
-      const bundle = await readAttestation(deps(), ci, { model: "delays", version: 1, digest });
+      const bundle = await readAttestation(deps(), ci, { model, version: 1, digest });
       const trust = { keys: [key], signedAt: asEpochMicros(signedAt) };
       const verdict = verifyAttestation(bundle, folderOf(record.version), trust);
       expect(verdict.kind).toBe("valid");
@@ -166,7 +196,7 @@ test("a trained version has its training attested as SLSA provenance with the di
 });
 
 test("an evaluation and a promotion are attested, and the promotion names what it rests on and who signed the charter", async () => {
-  await attest({ evaluation: anEvaluation });
+  await evaluate();
   const [result] = await verified(/^evaluation\/ev_1$/);
   expect(result).toMatchObject({
     result: "PASSED",
@@ -190,10 +220,9 @@ test("an evaluation and a promotion are attested, and the promotion names what i
 });
 
 test("a gate that did not pass is a failed test, and without any gate nothing passed", async () => {
-  const [gate] = anEvaluation.gates;
-  const failed = { ...anEvaluation, id: "ev_2", gates: [{ ...gate, passed: false }] };
-  await attest({ evaluation: failed });
-  await attest({ evaluation: { ...anEvaluation, id: "ev_3", gates: [] } });
+  const gates = anEvaluation.gates.map((gate) => ({ ...gate, passed: false }));
+  await evaluate({ id: "ev_2", gates });
+  await evaluate({ id: "ev_3", gates: [] });
   expect(await verified(/^evaluation\/ev_2$/)).toMatchObject([
     { result: "FAILED", passedTests: [], failedTests: ["accuracy"] },
   ]);
@@ -202,7 +231,7 @@ test("a gate that did not pass is a failed test, and without any gate nothing pa
 
 test("each thing is attested once, however often it is asked for, and each attestation is on the ledger", async () => {
   const before = await readAttestations(deps(), ci, "delays", 1);
-  await attest({ evaluation: anEvaluation });
+  await attest();
   await attest();
   expect(await readAttestations(deps(), ci, "delays", 1)).toEqual(before);
   const rows = await db.database.session((session) =>
@@ -211,7 +240,7 @@ test("each thing is attested once, however often it is asked for, and each attes
   expect(rows.filter(({ event }) => event === "registry.version.attested")).toHaveLength(before.length);
 });
 
-test("a record shows what was attested of evaluations, newest first", async () => {
+test("a record shows the evaluations, newest first", async () => {
   const record = await readVersionRecord(deps(), ci, "delays", 1);
   expect(record.evaluations.map(({ id }) => id)).toEqual(["ev_3", "ev_2", "ev_1"]);
   expect(record).toMatchObject({
@@ -222,7 +251,7 @@ test("a record shows what was attested of evaluations, newest first", async () =
   });
 });
 
-test("a promotion to dev says that no gate was judged", async () => {
+test("a promotion to dev says that no gate was judged, and names no charter", async () => {
   await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "dev" });
   await attest();
   const { promotions } = await readVersionRecord(deps(), ci, "delays", 1);
@@ -231,19 +260,61 @@ test("a promotion to dev says that no gate was judged", async () => {
     [2, "dev", []],
   ]);
   expect(await verified(/^promotion[/]2$/)).toMatchObject([
-    { verifiedLevels: ["PORTOLAN_DEV"], portolan_promotion: { number: 2, gates: [] } },
+    {
+      verifiedLevels: ["PORTOLAN_DEV"],
+      policy: { uri: "urn:portolan:policy:dev" },
+      portolan_promotion: { number: 2, gates: [] },
+      portolan_approvals: [],
+    },
   ]);
 });
 
 test("a promotion does not rest on an evaluation that came after it", async () => {
   await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "dev" });
-  await attest({ evaluation: { ...anEvaluation, id: "ev_late" } });
+  await evaluate({ id: "ev_late" });
   const all = await readAttestations(deps(), ci, "delays", 1);
   const late = all.find(({ about }) => about === "evaluation/ev_late");
   const [summary] = await verified(/^promotion[/]3$/);
   const inputs = JSON.stringify(summary?.["inputAttestations"]);
   expect(inputs).not.toContain(late?.digest.slice("sha256:".length));
   expect(inputs).toContain("evaluation%2Fev_1");
+});
+
+test("a promotion names what was published, though jobs that signed something else are killed and resume", async () => {
+  await push("resumed", "run_7");
+  const [first, second] = [new Map<string, unknown>(), new Map<string, unknown>()];
+  const killed = { killedBefore: "publish inputs" };
+  await expect(attest("resumed", { journal: first, ...killed })).rejects.toThrow("killed");
+  await promoteVersion(deps(), ci, { model: "resumed", version: 1, to: "staging" });
+  await expect(attest("resumed", { journal: second, ...killed })).rejects.toThrow("killed");
+  await Promise.all([attest("resumed", { journal: first }), attest("resumed", { journal: second })]);
+  const published = await readAttestations(deps(), ci, "resumed", 1);
+  expect(published.map(({ about }) => about).filter((about) => !about.startsWith("evaluation"))).toEqual([
+    "training",
+    "promotion/1",
+  ]);
+  const [summary] = await verified(/^promotion/, "resumed");
+  const inputs = summary?.["inputAttestations"] as { digest: { sha256: string } }[];
+  expect(inputs.map(({ digest }) => `sha256:${digest.sha256}`)).toEqual(
+    published.filter(({ about }) => !about.startsWith("promotion")).map(({ digest }) => digest),
+  );
+});
+
+test("parameters and metrics of megabytes are stated by their digest, so that the statement opens", async () => {
+  await push("large", "run_large");
+  await attest("large");
+  const digest = { sha256: digestHex(digestJson(manyParams)) };
+  expect(await verified(/^training$/, "large")).toMatchObject([
+    {
+      buildDefinition: { externalParameters: { params: { digest }, seed: 7 } },
+      runDetails: { portolan_metrics: { digest } },
+    },
+  ]);
+});
+
+test("a statement that nobody would open is not signed", async () => {
+  const statement = statementOf(new Uint8Array(800_000));
+  await expect(sealStatement(deps(), statement)).rejects.toMatchObject({ code: "kernel.internal" });
 });
 
 test("whoever may not see the version sees none of it, in the words for one that does not exist", async () => {

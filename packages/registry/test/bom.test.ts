@@ -97,3 +97,28 @@ test("the same record is the same document, another one has another serial numbe
   const other = { ...aRecord, version: { ...aRecord.version, artifact: aDigest("9") } };
   expect(modelBom(other)["serialNumber"]).not.toBe(modelBom(aRecord)["serialNumber"]);
 });
+
+test("rows that an erasure restated are shown as such: the model learned from those of before", () => {
+  const trainingSet = { ...aTrainingSet, object: aDigest("9") };
+  const bom = modelBom({ ...aRecord, trainingSet });
+  expect(problemsOf(bom)).toEqual([]);
+  expect(bom["components"]).toContainEqual(
+    expect.objectContaining({
+      "bom-ref": "training-set",
+      hashes: [{ alg: "SHA-256", content: "e".repeat(64) }],
+      properties: [{ name: "portolan:restated-as", value: aDigest("9") }],
+    }),
+  );
+});
+
+test("a package that the lock names in two lines is one component with the files of both", () => {
+  const [numpy] = aRecord.packages;
+  const again = { name: "NumPy", version: numpy?.version ?? "", hashes: ["0a".repeat(32), "0f".repeat(32)] };
+  const bom = modelBom({ ...aRecord, packages: [...aRecord.packages, again] });
+  expect(problemsOf(bom)).toEqual([]);
+  const components = bom["components"] as { "bom-ref": string; externalReferences?: unknown }[];
+  const found = components.filter((one) => one["bom-ref"] === "pkg:pypi/numpy@2.4.6");
+  expect(found).toHaveLength(1);
+  expect(JSON.stringify(found)).toContain("0f".repeat(32));
+  expect(JSON.stringify(found)).toContain("0b".repeat(32));
+});

@@ -64,6 +64,7 @@ export const anEvaluation: EvaluationFacts = {
   examples: 500,
   gates: [{ gate: "accuracy", passed: true, observed: "0.71", required: "at least 0.65" }],
   evaluatedBy: "sa_ci",
+  evaluatedAt: 1_700_000_080_000_000,
 };
 
 export const aPromotionFact: PromotionFacts = {

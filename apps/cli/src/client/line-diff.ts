@@ -10,13 +10,13 @@ export function lineDiff(before: string, after: string): string[] {
     .map(({ kind, line }) => `${kind} ${line}`);
 }
 
-/** The same as a unified diff with three lines around each change, without a head; empty for equal texts. */
+/** The same as a unified diff with three lines around each change, without a head; empty for equal texts, and for those that are too long to compare. */
 export function unifiedDiff(before: string, after: string): string[] {
   // A last line feed ends a line and begins none; where one text lacks it, that is a difference.
   const isEnded = before.endsWith("\n") && after.endsWith("\n");
   const linesOf = (text: string) => (isEnded ? text.slice(0, -1) : text).split("\n");
   const [a, b] = [linesOf(before), linesOf(after)];
-  if (isTooLong(a, b)) return before === after ? [] : [lengths(a, b)];
+  if (isTooLong(a, b)) return [];
   const edits = editsOf(a, b);
   return hunksOf(edits).flatMap(([from, to]) => [
     hunkHead(edits, from, to),

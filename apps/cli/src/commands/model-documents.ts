@@ -30,7 +30,7 @@ function registerBom(model: Command, contextOf: ContextOf): void {
     .action(async (name: string, version: string, { out }: OutOption, command: Command) => {
       const context = contextOf(command);
       const bom = modelBom(await recordOf(context, name, version));
-      await give(context, `${JSON.stringify(bom, null, 2)}\n`, out);
+      await give(context, bom, JSON.stringify(bom, null, 2), out);
     });
 }
 
@@ -52,7 +52,12 @@ function registerCard(model: Command, contextOf: ContextOf): void {
           });
         const card = modelCard(await recordOf(context, name, version));
         const isJson = format === "json" || context.output.isJson;
-        await give(context, isJson ? `${JSON.stringify(card, null, 2)}\n` : modelCardPage(card), out);
+        await give(
+          context,
+          card,
+          isJson ? JSON.stringify(card, null, 2) : modelCardPage(card).trimEnd(),
+          out,
+        );
       },
     );
 }
@@ -62,11 +67,17 @@ async function recordOf(context: CliContext, name: string, version: string): Pro
   return api.json<VersionRecord>({ path: `${versionPath(name, version)}/record` });
 }
 
-async function give(context: CliContext, document: string, out: string | undefined): Promise<void> {
+/** To a file as it is; else printed, where what strangers wrote cannot command the terminal. */
+async function give(
+  context: CliContext,
+  value: unknown,
+  document: string,
+  out: string | undefined,
+): Promise<void> {
   if (out === undefined) {
-    context.output.raw(document);
+    context.output.result(value, document);
     return;
   }
-  await writeFile(resolve(context.cwd, out), document);
+  await writeFile(resolve(context.cwd, out), `${document}\n`);
   context.output.result({ file: out }, `written to ${out}`);
 }

@@ -1,6 +1,7 @@
-import { createHash, createPublicKey } from "node:crypto";
+import { createPublicKey } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import type { WhoAmI } from "@portolan/identity/contract";
 import {
   asEpochMicros,
   type Environment,
@@ -9,13 +10,8 @@ import {
   PortolanError,
   type SigningKey,
 } from "@portolan/kernel";
-import {
-  type AttestationView,
-  type ModelVersion,
-  modelFileName,
-  upstreamFileName,
-} from "@portolan/registry/contract";
-import { missingEvidence, type Release, type SignedFile } from "@portolan/registry/policy";
+import type { AttestationView, ModelVersion } from "@portolan/registry/contract";
+import { missingEvidence, type Release } from "@portolan/registry/policy";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { versionPath } from "../client/version-path.ts";
@@ -23,6 +19,7 @@ import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { signedFileOf } from "../provenance/signed-file.ts";
 import { type Evidence, type VersionVerdict, verifyEvidence } from "../provenance/verify-evidence.ts";
 import { attestationSuffix, signatureFileName } from "./model-attestations.ts";
 
@@ -31,6 +28,7 @@ interface VerifyOptions {
   readonly attestations?: string;
   readonly publicKey?: readonly string[];
   readonly for?: string;
+  readonly organisation?: string;
 }
 
 export function registerVerify(model: Command, contextOf: ContextOf): void {
@@ -46,24 +44,33 @@ export function registerVerify(model: Command, contextOf: ContextOf): void {
     )
     .option("--public-key <files...>", "PEM files of the keys to trust, with --attestations")
     .option("--for <environment>", "demand what shows that it may be there: provenance, promotion, gates")
+    .option(
+      "--organisation <id>",
+      "the organisation that the version is of, as `portolan whoami` says it; needed with --for when no server is asked",
+    )
     .addHelpText(
       "after",
       `
 Examples:
   portolan model verify flight-delays 1 --file model.onnx
   portolan model verify flight-delays 1 --for production
-  portolan model verify flight-delays 1 --attestations evidence --public-key key.pem --file model.onnx`,
+  portolan model verify flight-delays 1 --attestations evidence --public-key key.pem --file model.onnx --for production --organisation org_01…`,
     )
     .action(async (name: string, version: string, options: VerifyOptions, command: Command) => {
       const context = contextOf(command);
+      const number = versionNumber(version);
       const environment = environmentOf(options.for);
       const within = (path: string) => resolve(context.cwd, path);
       const file = options.file === undefined ? undefined : within(options.file);
       const evidence =
         options.attestations === undefined && options.publicKey === undefined
           ? await fetchEvidence(await connect(context), name, version, file)
-          : await readEvidence(name, file, options, within);
-      const release = environment && { model: name, version: Number(version), environment };
+          : await readEvidence(name, number, file, options, within);
+      const { organisationId } = evidence;
+      const release =
+        environment && organisationId !== undefined
+          ? { organisationId, model: name, version: number, environment }
+          : undefined;
       const verdict = demand(verifyEvidence(evidence), release);
       if (verdict.kind !== "valid") process.exitCode = 1;
       context.output.result(verdict, describe(verdict));
@@ -75,6 +82,11 @@ function environmentOf(text: string | undefined): Environment | undefined {
   if (text !== undefined && !found)
     throw badUsage(`${text} is no environment`, `Give --for ${environments.join(", ")}.`);
   return found;
+}
+
+function versionNumber(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw badUsage(`${text} is no version`, "Give its number, e.g. 1.");
 }
 
 /** The verdict, and what is missing before the statements show that the version may be there. */
@@ -99,6 +111,7 @@ async function fetchEvidence(
     path: `${path}/attestations`,
   });
   const bundles: Evidence["attestations"][number][] = [];
+  const { organisationId } = await api.json<WhoAmI>({ path: "/v1/whoami" });
   for (const { about, digest, signedAt } of attestations)
     bundles.push({
       about,
@@ -106,8 +119,10 @@ async function fetchEvidence(
       signedAt: asEpochMicros(signedAt),
     });
   return {
+    organisationId,
     name,
-    files: [signedFile(found.lineage.upstream ? upstreamFileName : modelFileName, bytes)],
+    version: found.version,
+    files: [signedFileOf(bytes)],
     keys,
     signature: {
       bundle: await api.bytes({ path: `${path}/bundle` }),
@@ -120,8 +135,9 @@ async function fetchEvidence(
 /** Everything from files: nobody but the holder of the private key has to be believed. */
 async function readEvidence(
   name: string,
+  version: number,
   file: string | undefined,
-  { attestations, publicKey }: VerifyOptions,
+  { attestations, publicKey, organisation, for: environment }: VerifyOptions,
   within: (path: string) => string,
 ): Promise<Evidence> {
   if (file === undefined || attestations === undefined || publicKey === undefined)
@@ -129,25 +145,28 @@ async function readEvidence(
       "without a server the file, its evidence and the keys to trust are needed",
       "Give --file, --attestations and --public-key together.",
     );
+  if (environment !== undefined && organisation === undefined)
+    throw badUsage(
+      "without a server nobody says of which organisation the version is",
+      "Give --organisation with --for; `portolan whoami` says it.",
+    );
   const folder = within(attestations);
   const names = (await readdir(folder)).filter((one) => one.endsWith(attestationSuffix)).toSorted();
   const bundles = names.map(async (one) => ({
     about: one.slice(0, -attestationSuffix.length),
     bundle: await readFile(join(folder, one)),
+    signedAt: "not judged" as const,
   }));
   const read = await Promise.all(bundles);
-  const isUpstream = basename(file).endsWith(".json");
   return {
+    ...(organisation === undefined ? {} : { organisationId: organisation }),
     name,
-    files: [signedFile(isUpstream ? upstreamFileName : modelFileName, await readFile(file))],
+    version,
+    files: [signedFileOf(await readFile(file))],
     keys: await Promise.all(publicKey.map((path) => readKey(within(path)))),
-    signature: { bundle: await readFile(join(folder, signatureFileName)) },
+    signature: { bundle: await readFile(join(folder, signatureFileName)), signedAt: "not judged" },
     attestations: read,
   };
-}
-
-function signedFile(name: string, bytes: Uint8Array): SignedFile {
-  return { name, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
 async function readKey(path: string): Promise<SigningKey> {

@@ -98,13 +98,13 @@ function useFacts(use: NonNullable<ModelCard["intendedUse"]>): Facts {
 }
 
 function evaluationPart({ evaluation }: ModelCard): string {
-  if (!evaluation) return "<p>No evaluation is attested.</p>";
+  if (!evaluation) return "<p>No evaluation is on record.</p>";
   const { setId, examples, heldOut, metrics, gates } = evaluation;
   const rows = metrics.map(({ name, value, interval }) => [
     name,
     digits(value),
     interval
-      ? `${digits(interval.low)} to ${digits(interval.high)} (${interval.level * 100} %)`
+      ? `${digits(interval.low)} to ${digits(interval.high)} (${digits(interval.level * 100)} %)`
       : "not computed",
   ]);
   const verdicts = gates.map(({ gate, passed, observed, required }) => [
@@ -131,6 +131,7 @@ function trainingDataPart({ trainingData }: ModelCard): string {
   const about = facts([
     ["Training set", `${name} (${id})`],
     ["Digest", digest],
+    ["Restated since as", trainingData.restatedAs],
     ["Contract", contract],
     ["Events", `from ${from} to before ${to}`],
     ["Rows", rows],

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { aCharter, aRecord } from "../../../../packages/registry/test/record-fixture.ts";
+import {
+  aCharter,
+  aDigest,
+  aRecord,
+  aTrainingSet,
+} from "../../../../packages/registry/test/record-fixture.ts";
 import { modelCard } from "./model-card.ts";
 import { modelCardPage } from "./model-card-page.ts";
 
@@ -14,6 +19,14 @@ const imported = {
 };
 
 describe("a model card", () => {
+  test("names the rows that the model learned from, and what an erasure made of them", () => {
+    const trainingSet = { ...aTrainingSet, object: aDigest("9") };
+    const card = modelCard({ ...aRecord, trainingSet });
+    expect(card.trainingData).toMatchObject({ digest: aDigest("e"), restatedAs: aDigest("9") });
+    expect(modelCardPage(card)).toContain("Restated since as");
+    expect(modelCardPage(modelCard(aRecord))).not.toContain("Restated since as");
+  });
+
   test("says what is on record: use, limits, data, training, metrics, promotions, evidence", () => {
     expect(modelCard(aRecord)).toMatchObject({
       model: "flight-delays",
@@ -37,7 +50,7 @@ describe("a model card", () => {
       expect(card).not.toHaveProperty(absent);
     const page = modelCardPage(card);
     expect(page).toContain("No charter is on record");
-    expect(page).toContain("No evaluation is attested");
+    expect(page).toContain("No evaluation is on record");
   });
 
   test("as a page has no script and nothing from elsewhere, and what strangers wrote is text in it", () => {

@@ -27,7 +27,10 @@ export interface ModelCard {
   readonly trainingData?: {
     readonly name: string;
     readonly id: string;
+    /** Of the rows as the model learned from them. */
     readonly digest: string;
+    /** Where an erasure restated them since: of the rows as they are now. */
+    readonly restatedAs?: string;
     readonly contract: string;
     readonly from: string;
     readonly to: string;
@@ -50,7 +53,7 @@ export interface ModelCard {
   readonly source?: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** The newest attested evaluation. */
+  /** The newest evaluation. */
   readonly evaluation?: EvaluationFacts;
   readonly promotions: readonly { readonly to: string; readonly at: string; readonly by: string }[];
   readonly attestations: readonly { readonly about: string; readonly digest: string }[];
@@ -72,7 +75,9 @@ export function modelCard(record: VersionRecord): ModelCard {
     promotedIn: version.stages,
     ...(charter ? { intendedUse: intendedUse(charter) } : {}),
     limitations: charter ? limitationsOf(charter, trainingSet?.dataClass) : [],
-    ...(trainingSet ? { trainingData: trainingData(trainingSet, charter?.classification) } : {}),
+    ...(trainingSet
+      ? { trainingData: trainingData(trainingSet, training?.data, charter?.classification) }
+      : {}),
     ...(training ? { training: trainingOf(training, record.packages) } : {}),
     ...(source === undefined ? {} : { source }),
     inputs: tensors("inputs"),
@@ -108,13 +113,15 @@ function intendedUse(charter: Charter): NonNullable<ModelCard["intendedUse"]> {
 
 function trainingData(
   set: NonNullable<VersionRecord["trainingSet"]>,
+  learned: string | undefined,
   classification: string | undefined,
 ): NonNullable<ModelCard["trainingData"]> {
   const { name, id, object, contract, from, to, rows, label, features, views, dataClass } = set;
   return {
     name,
     id,
-    digest: object,
+    digest: learned ?? object,
+    ...(learned === undefined || learned === object ? {} : { restatedAs: object }),
     contract,
     from: instant(from),
     to: instant(to),

@@ -1,5 +1,6 @@
 import { digestBytes, type EpochMicros, type SigningKey } from "@portolan/kernel";
 import {
+  namesVersion,
   provenancePredicateType,
   type SignedFile,
   summaryPredicateType,
@@ -11,14 +12,17 @@ import {
 
 interface SignedBundle {
   readonly bundle: Uint8Array;
-  /** As the registry says; absent: the lives of the keys are not judged. */
-  readonly signedAt?: EpochMicros;
+  /** As the registry says; else the lives of the keys are not judged. */
+  readonly signedAt: EpochMicros | "not judged";
 }
 
 /** A version's files, what was signed about them, and whom to believe. */
 export interface Evidence {
   /** Name of the model. */
   readonly name: string;
+  readonly version: number;
+  /** The organisation that the version is of; absent: it is not judged. */
+  readonly organisationId?: string;
   /** The files as they are now. */
   readonly files: readonly SignedFile[];
   readonly keys: readonly SigningKey[];
@@ -42,26 +46,38 @@ export type VersionVerdict =
   | (Checked & { readonly kind: "invalid"; readonly reason: string });
 
 /** Whether the signature and every statement hold for the files. Pure: nobody is asked. */
-export function verifyEvidence({ name, files, keys, signature, attestations }: Evidence): VersionVerdict {
+export function verifyEvidence(evidence: Evidence): VersionVerdict {
+  const { name, files, keys, signature, attestations } = evidence;
   const lines: AttestationLine[] = [];
   const statements: VerifiedStatement[] = [];
-  for (const { about, bundle, ...when } of attestations) {
-    const verdict = verifyAttestation(bundle, { name, files }, { keys, ...when });
+  for (const { about, bundle, signedAt } of attestations) {
+    const verdict = verifyAttestation(bundle, { name, files }, { keys, signedAt });
     if (verdict.kind === "invalid") lines.push({ about, ...verdict });
+    else if (isOfOther(verdict, evidence))
+      lines.push({ about, kind: "invalid", reason: "it is about another version of the same bytes" });
     else {
       const { keyId, predicateType, predicate } = verdict;
       statements.push({ digest: digestBytes(bundle), predicateType, predicate });
       lines.push({ about, kind: "valid", keyId, says: summaryOf(predicateType, predicate) });
     }
   }
-  const { bundle, ...when } = signature;
-  const model = verifyModelBundle(bundle, { files, keys, ...when });
+  const { bundle, signedAt } = signature;
+  const model = verifyModelBundle(bundle, { files, keys, signedAt });
   const checked = { files, attestations: lines, statements };
   if (model.kind === "invalid") return { ...checked, ...model };
   const broken = lines.find((line) => line.kind === "invalid");
   return broken
     ? { ...checked, kind: "invalid", reason: `${broken.about}: ${broken.reason}` }
     : { ...checked, kind: "valid", keyId: model.keyId };
+}
+
+/** Equal bytes may be several versions; of the statements only a promotion names the one that it is of. */
+function isOfOther(
+  { predicateType, predicate }: Omit<VerifiedStatement, "digest">,
+  { name: model, version, organisationId }: Evidence,
+): boolean {
+  const wanted = { model, version, ...(organisationId === undefined ? {} : { organisationId }) };
+  return predicateType === summaryPredicateType && !namesVersion(predicate["resourceUri"], wanted);
 }
 
 /** What a statement says, in a few words. */

@@ -27,8 +27,8 @@ describe("a difference of versions", () => {
     expect(diffTo({ training }).params).toEqual([
       { what: "rounds", before: "60", after: "80" },
       { what: "warm", before: "true" },
-      { what: "seed of the run", before: "7", after: "8" },
       { what: "depth", after: "3" },
+      { what: "seed of the run", before: "7", after: "8" },
     ]);
   });
 
@@ -67,6 +67,44 @@ describe("a difference of versions", () => {
     ]);
   });
 
+  test("names a feature log that went on, two versions of one view, and a parameter that is called like the seed", () => {
+    const [view] = aTrainingSet.views;
+    if (!view?.log) throw new Error("the fixture has a log");
+    const later = { ...view, log: { ...view.log, lastSequence: 120 } };
+    const [moved] = diffTo({ trainingSet: { ...aTrainingSet, views: [later] } }).features;
+    expect(moved?.after).toMatch(/to 120$/);
+    const second = { ...view, view: "routes@4", digest: aDigest("8") };
+    const [both] = diffTo({ trainingSet: { ...aTrainingSet, views: [view, second] } }).features;
+    expect(both?.after).toMatch(/routes@3.*; routes@4/);
+    const params = { ...aTraining.params, "seed of the run": "none" };
+    expect(diffTo({ training: { ...aTraining, params, seed: 8 } }).params).toEqual([
+      { what: "seed of the run", after: "none" },
+      { what: "seed of the run", before: "7", after: "8" },
+    ]);
+  });
+
+  test("names what a gate demands, and where a version's upstream is", () => {
+    const gates = anEvaluation.gates.map((gate) => ({ ...gate, required: "at least 0.7" }));
+    expect(diffTo({ evaluations: [{ ...anEvaluation, gates }] }).evaluation).toMatchObject([
+      { what: "gate accuracy", after: expect.stringContaining("at least 0.7") as string },
+    ]);
+    const { version } = aRecord;
+    const upstream = {
+      protocol: "openai",
+      url: "https://a.example",
+      model: "m",
+      region: "eu",
+      owner: "self",
+    } as const;
+    const diff = diffTo({ version: { ...version, lineage: { ...version.lineage, upstream } } });
+    expect(diff.model).toContainEqual({ what: "upstream url", after: "https://a.example" });
+  });
+
+  test("of a program that is too long to compare says the digest, and no line that is none", () => {
+    const long = "x\n".repeat(2_001);
+    expect(diffTo({}, { before: long, after: `${long}y\n` }).codeLines).toEqual([]);
+  });
+
   test("shows code as a unified diff, and nothing of it where one side may not be read", () => {
     expect(diffTo({}, { before: "a\nb\nc\n", after: "a\nx\nc\n" }).codeLines).toEqual([
       "@@ -1,3 +1,3 @@",
@@ -88,7 +126,11 @@ describe("a difference of versions", () => {
     const diff = diffTo({ evaluations: [newest, anEvaluation] });
     expect(diff.evaluation).toEqual([
       { what: "evaluation set", before: "ts_2", after: "ts_9" },
-      { what: "gate accuracy", before: "passed, observed 0.71", after: "failed, observed 0.71" },
+      {
+        what: "gate accuracy",
+        before: "passed, observed 0.71, required at least 0.65",
+        after: "failed, observed 0.71, required at least 0.65",
+      },
     ]);
     expect(diff.metrics).toEqual([
       {

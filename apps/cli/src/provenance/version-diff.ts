@@ -9,7 +9,7 @@ export interface Change {
   readonly after?: string;
 }
 
-/** One metric of the newest attested evaluation of each version. */
+/** One metric of the newest evaluation of each version. */
 export interface MetricChange {
   readonly metric: string;
   readonly before?: Measured;
@@ -22,7 +22,7 @@ export interface VersionDiff {
   readonly data: readonly Change[];
   readonly features: readonly Change[];
   readonly code: readonly Change[];
-  /** Unified, without a head; empty where the programs are equal or may not be read. */
+  /** Unified, without a head; empty where the programs are equal, longer than 2,000 lines, or may not be read. */
   readonly codeLines: readonly string[];
   readonly params: readonly Change[];
   readonly environment: readonly Change[];
@@ -48,7 +48,8 @@ export function versionDiff(before: VersionToDiff, after: VersionToDiff): Versio
     code: compare(({ version }) => ({ code: version.lineage.code })),
     codeLines:
       before.code === undefined || after.code === undefined ? [] : unifiedDiff(before.code, after.code),
-    params: compare(paramValues),
+    // Apart, since a parameter may have any name.
+    params: [...compare(paramValues), ...compare(({ training }) => ({ "seed of the run": training?.seed }))],
     environment: compare(environmentValues),
     evaluation: compare(evaluationValues),
     metrics: metricChanges(a.evaluations[0], b.evaluations[0]),
@@ -89,6 +90,9 @@ function modelValues({ version }: VersionRecord): Values {
     source: lineage.source,
     "signing key": signingKeyId,
     ...Object.fromEntries([...tensors("inputs"), ...tensors("outputs")]),
+    ...Object.fromEntries(
+      Object.entries(lineage.upstream ?? {}).map(([name, value]) => [`upstream ${name}`, String(value)]),
+    ),
   };
 }
 
@@ -110,10 +114,14 @@ function dataValues({ version, trainingSet }: VersionRecord): Values {
 function featureValues({ trainingSet }: VersionRecord): Values {
   if (!trainingSet) return {};
   const { features, views, label, baseline, definition } = trainingSet;
-  const viewValues = views.map(({ view, digest }) => [
-    `view ${view.replace(/@.*$/, "")}`,
-    `${view} ${digest}`,
-  ]);
+  // One view may be there in two versions.
+  const viewValues = new Map<string, string>();
+  for (const { view, digest, log } of views) {
+    const name = `view ${view.replace(/@.*$/, "")}`;
+    const text = `${view} ${digest}${log ? `, log ${log.digest} to ${log.lastSequence}` : ""}`;
+    const before = viewValues.get(name);
+    viewValues.set(name, before === undefined ? text : `${before}; ${text}`);
+  }
   return {
     definition,
     label,
@@ -124,8 +132,7 @@ function featureValues({ trainingSet }: VersionRecord): Values {
 }
 
 function paramValues({ training }: VersionRecord): Values {
-  if (!training) return {};
-  return { ...training.params, "seed of the run": training.seed };
+  return training?.params ?? {};
 }
 
 function environmentValues({ training, packages }: VersionRecord): Values {
@@ -161,9 +168,9 @@ function evaluationValues({ evaluations: [newest] }: VersionRecord): Values {
     examples,
     "held out": heldOut.shown,
     ...Object.fromEntries(
-      gates.map(({ gate, passed, observed }) => [
+      gates.map(({ gate, passed, observed, required }) => [
         `gate ${gate}`,
-        `${passed ? "passed" : "failed"}, observed ${observed}`,
+        `${passed ? "passed" : "failed"}, observed ${observed}, required ${required}`,
       ]),
     ),
   };

@@ -48,7 +48,7 @@ import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { profiledVersion } from "./monitoring.ts";
-import { attestedEvaluation, versionSources } from "./provenance.ts";
+import { attestEvaluation, versionSources } from "./provenance.ts";
 
 export interface GovernanceWiring {
   readonly charter: CharterDeps;
@@ -107,9 +107,9 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     textEvaluation,
     upstreams,
     jobs: [
-      attestedEvaluation(work, evaluationJob(evaluation)),
+      evaluationJob(evaluation),
       comparisonJob(evaluation),
-      attestedEvaluation(work, textEvaluationJob(textEvaluation)),
+      textEvaluationJob(textEvaluation),
       measureJob({ ...registry, measurer: createChildMeasurer(objects) }),
       attestJob(registry),
     ],
@@ -132,7 +132,13 @@ function wireEvaluations(
     requireSeen: async (call, model, version) => void (await readVersion(registry, call, model, version)),
     promoted: async (call, model) => (await readPromoted(registry, call, model, "production"))?.version,
   };
-  const common = { work, authorizer, versions, release: { terms: releaseTerms } };
+  const common = {
+    work,
+    authorizer,
+    versions,
+    release: { terms: releaseTerms },
+    recorded: attestEvaluation,
+  };
   return {
     evaluation: { ...common, scorer: createChildScorer(objects, upstreams) },
     textEvaluation: {

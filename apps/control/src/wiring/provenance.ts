@@ -1,19 +1,12 @@
 import { findCharter, signaturesOf } from "@portolan/charter";
 import type { CharterDocument } from "@portolan/charter/contract";
+import { type EvaluationDeps, evidenceEnvironment, recordedEvaluations } from "@portolan/evaluation";
 import { findTrainingSet } from "@portolan/features";
-import {
-  type CallContext,
-  type JobHandler,
-  type ObjectStore,
-  parseDigest,
-  type Sql,
-  type UnitOfWork,
-} from "@portolan/kernel";
-import { enqueueAttestation, findVersion, type VersionSources } from "@portolan/registry";
-import { type CharterFacts, EvaluationFacts, type TrainingSetFacts } from "@portolan/registry/contract";
+import { type ObjectStore, parseDigest, type Sql } from "@portolan/kernel";
+import { enqueueAttestation, type VersionSources } from "@portolan/registry";
+import type { CharterFacts, TrainingSetFacts } from "@portolan/registry/contract";
 import { findRun } from "@portolan/training";
 import { readLock } from "@portolan/training/policy";
-import { type Static, Type, Value } from "@portolan/typebox";
 
 /** What is on record of a version outside the registry, from the packages that own it. */
 export function versionSources(objects: ObjectStore): VersionSources {
@@ -21,6 +14,7 @@ export function versionSources(objects: ObjectStore): VersionSources {
     training: trainingFacts,
     trainingSet: trainingSetFacts,
     charter: charterFacts,
+    evaluations: recordedEvaluations,
     packages: async (lock) => {
       const digest = parseDigest(lock);
       if (!digest || !(await objects.has(digest))) return [];
@@ -117,95 +111,11 @@ function termsOfUse(
   };
 }
 
-const Interval = Type.Object({ low: Type.Number(), high: Type.Number(), level: Type.Number() });
-
-/** What the job of an evaluation found, of rows or of text; what else it says is left out. */
-const Found = Type.Object({
-  evaluation: Type.String(),
-  results: Type.Optional(Type.String()),
-  heldOut: EvaluationFacts.properties.heldOut,
-  metrics: Type.Object({
-    rows: Type.Optional(Type.Integer()),
-    cases: Type.Optional(Type.Integer()),
-    values: Type.Record(Type.String(), Type.Number()),
-    rocAucInterval: Type.Optional(Interval),
-    passRateInterval: Type.Optional(Interval),
-  }),
-  gates: EvaluationFacts.properties.gates,
-});
-type Found = Static<typeof Found>;
-
-/** What the job was asked for: the held-out rows or the cases. */
-const Asked = Type.Object({
-  model: Type.String(),
-  version: Type.Integer(),
-  trainingSetId: Type.Optional(Type.String()),
-  setId: Type.Optional(Type.String()),
-});
-type Asked = Static<typeof Asked>;
-
-/** The same evaluation, whose findings are attested as its last, durable step. */
-export function attestedEvaluation(work: UnitOfWork, handler: JobHandler): JobHandler {
-  return {
-    ...handler,
-    run: async (job) => {
-      const result = await handler.run(job);
-      const asked = Value.Parse(Asked, job.payload);
-      const evaluation = await evaluationFacts(work, job.call, asked, Value.Parse(Found, result));
-      const { model, version } = asked;
-      await job.step("attest", async (tx) => {
-        const found = await findVersion(tx.sql, tx.call.actor.organisationId, model, version);
-        if (found)
-          await enqueueAttestation(tx, found, {
-            environment: "production",
-            cause: `evaluation/${evaluation.id}`,
-            evaluation,
-          });
-        return null;
-      });
-      return result;
-    },
-  };
-}
-
-async function evaluationFacts(
-  work: UnitOfWork,
-  call: CallContext,
-  { trainingSetId, setId }: Asked,
-  found: Found,
-): Promise<EvaluationFacts> {
-  const { organisationId, id: evaluatedBy } = call.actor;
-  const rows =
-    trainingSetId === undefined
-      ? undefined
-      : await work.read(call, (sql) => findTrainingSet(sql, organisationId, trainingSetId));
-  const set = rows?.manifest?.object;
-  const { metrics, results, heldOut, gates } = found;
-  return {
-    id: found.evaluation,
-    setId: trainingSetId ?? setId ?? "",
-    heldOut,
-    metrics: metricsOf(metrics),
-    examples: metrics.rows ?? metrics.cases ?? 0,
-    gates,
-    evaluatedBy,
-    ...(set === undefined ? {} : { set }),
-    ...(results === undefined ? {} : { results }),
-  };
-}
-
-/** Each value by its name, with the interval that was computed for it. */
-function metricsOf({
-  values,
-  rocAucInterval,
-  passRateInterval,
-}: Found["metrics"]): EvaluationFacts["metrics"] {
-  const intervals: Readonly<Record<string, Static<typeof Interval> | undefined>> = {
-    roc_auc: rocAucInterval,
-    pass_rate: passRateInterval,
-  };
-  return Object.entries(values).map(([name, value]) => {
-    const interval = intervals[name];
-    return { name, value, ...(interval ? { interval } : {}) };
-  });
-}
+/** Has an evaluation attested; enqueued in the transaction that records it, so that none is lost. */
+export const attestEvaluation: NonNullable<EvaluationDeps["recorded"]> = async (
+  tx,
+  { evaluation, version },
+) => {
+  const asked = { environment: evidenceEnvironment, cause: `evaluation/${evaluation}` };
+  await enqueueAttestation(tx, version, asked);
+};

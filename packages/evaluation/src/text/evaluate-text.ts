@@ -96,7 +96,7 @@ interface Answered {
 }
 
 async function recordEvaluation(
-  { artifacts }: TextEvaluationDeps,
+  { artifacts, recorded }: TextEvaluationDeps,
   tx: Transaction,
   { request, version, set, answers: { tally, object } }: Answered,
   terms: ReleaseTerms | undefined,
@@ -136,6 +136,8 @@ async function recordEvaluation(
       gates: gates.map((gate) => `${gate.gate}: ${gate.passed ? "passed" : "failed"}`),
     },
   });
+  const { model, version: number } = request;
+  await recorded?.(tx, { evaluation: id, version: { ...version, model, version: number } });
   return { evaluation: id, results: object, heldOut, metrics, gates };
 }
 

@@ -16,7 +16,6 @@ import {
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { Value } from "@portolan/typebox";
 import { type ModelVersion, modelFileName } from "../model-version.ts";
 import type { VersionSources } from "../ports.ts";
 import { sealStatement } from "../sign-files.ts";
@@ -32,7 +31,7 @@ import {
   testResultPredicate,
   testResultPredicateType,
 } from "./predicates.ts";
-import { type AttestationView, EvaluationFacts, type PromotionFacts } from "./record.ts";
+import type { AttestationView, EvaluationFacts, PromotionFacts } from "./record.ts";
 
 export const attestQueue = "registry.attest";
 
@@ -49,19 +48,17 @@ export interface AttestRequest {
   readonly environment: Environment;
   /** What there is to attest, e.g. `promotion/7`; asked for twice at a time it is one job. */
   readonly cause: string;
-  /** What an evaluation found, which no other table of this package holds. */
-  readonly evaluation?: EvaluationFacts;
 }
 
 /** Has whatever is not yet attested of a version attested, as a durable job; resolves to its id. */
 export function enqueueAttestation(
   tx: Transaction,
   { id, model, version, useCaseId }: Pick<ModelVersion, "id" | "model" | "version" | "useCaseId">,
-  { environment, cause, evaluation }: AttestRequest,
+  { environment, cause }: AttestRequest,
 ): Promise<string> {
   return tx.enqueue({
     queue: attestQueue,
-    payload: { model, version, environment, ...(evaluation ? { evaluation } : {}) },
+    payload: { model, version, environment },
     key: `${id}/${cause}`,
     place: { environment, useCaseId },
   });
@@ -72,49 +69,68 @@ export function attestJob(deps: AttestDeps): JobHandler {
   return { queue: attestQueue, retries: 3, run: (job) => attest(deps, job) };
 }
 
-/** A statement that is due. Those that rest on others are signed after them. */
+/** A statement that is due. */
 interface Due {
   readonly about: string;
   readonly predicateType: string;
-  readonly predicate: (signed: readonly AttestationView[]) => JsonObject;
+  readonly predicate: JsonObject;
 }
+
+/** What promotions rest on is published before they are signed: they name rows, not what this job meant to add. */
+const phases = ["inputs", "promotions"] as const;
 
 async function attest(deps: AttestDeps, job: JobRun): Promise<JsonObject> {
   const { model, version: number } = job.payload as { model: string; version: number };
   const environment = job.payload["environment"] as Environment;
   const version = await requireVersion(deps, job.call, model, number);
-  const given = job.payload["evaluation"];
-  const evaluations = given === undefined ? [] : [Value.Parse(EvaluationFacts, given)];
-  const { due, known } = await deps.work.read(job.call, async (sql) => {
-    const stated = await listAttestations(sql, version.id);
-    const all = await statementsOf(deps, sql, job.call, version, evaluations);
-    return { known: stated, due: all.filter(({ about }) => !stated.some((one) => one.about === about)) };
-  });
-  const signed = await job.effect("sign", () => signAll(deps, version, due, known));
-  return job.step("publish", async (tx) => {
-    for (const one of signed) {
-      if (!(await insertAttestation(tx.sql, version.id, one))) continue;
-      const { about, predicateType, signingKeyId, digest } = one;
-      await deps.artifacts.note(tx, { environment, useCaseId: version.useCaseId }, [
-        { digest, kind: "signature" },
-      ]);
-      await tx.record({
-        event: "registry.version.attested",
-        subject: version.id,
-        after: digest as Digest,
-        detail: { about, predicateType, signingKey: signingKeyId },
-      });
-    }
-    return { attested: signed.map(({ about }) => about) };
-  });
+  const attested: string[] = [];
+  for (const phase of phases) {
+    const due = await deps.work.read(job.call, async (sql) => {
+      const stated = await listAttestations(sql, version.id);
+      const all =
+        phase === "inputs"
+          ? await inputStatements(deps, sql, job.call, version)
+          : await promotionStatements(deps, sql, job.call, version, stated);
+      return all.filter(({ about }) => !stated.some((one) => one.about === about));
+    });
+    const signed = await job.effect(`sign ${phase}`, () => signAll(deps, version, due));
+    const published = await job.step(`publish ${phase}`, async (tx) => ({
+      added: await publish(deps, tx, version, environment, signed),
+    }));
+    attested.push(...published.added);
+  }
+  return { attested };
 }
 
-async function statementsOf(
+/** @returns what was added: another job may have been first */
+async function publish(
+  { artifacts }: AttestDeps,
+  tx: Transaction,
+  { id, useCaseId }: ModelVersion,
+  environment: Environment,
+  signed: readonly AttestationView[],
+): Promise<string[]> {
+  const added: string[] = [];
+  for (const one of signed) {
+    if (!(await insertAttestation(tx.sql, id, one))) continue;
+    const { about, predicateType, signingKeyId, digest } = one;
+    await artifacts.note(tx, { environment, useCaseId }, [{ digest, kind: "signature" }]);
+    await tx.record({
+      event: "registry.version.attested",
+      subject: id,
+      after: digest as Digest,
+      detail: { about, predicateType, signingKey: signingKeyId },
+    });
+    added.push(about);
+  }
+  return added;
+}
+
+async function inputStatements(
   { sources }: AttestDeps,
   sql: Sql,
   call: CallContext,
   version: ModelVersion,
-  evaluations: readonly EvaluationFacts[],
 ): Promise<Due[]> {
   const { organisationId } = call.actor;
   const due: Due[] = [];
@@ -125,53 +141,70 @@ async function statementsOf(
     const set =
       trainingSetId === undefined ? undefined : await sources.trainingSet(sql, organisationId, trainingSetId);
     due.push({
-      about: "training",
+      about: trainingAbout,
       predicateType: provenancePredicateType,
-      predicate: () => provenancePredicate(organisationId, training, set),
+      predicate: provenancePredicate(organisationId, training, set),
     });
   }
-  for (const evaluation of evaluations)
+  for (const evaluation of await sources.evaluations(sql, version.id))
     due.push({
-      about: `evaluation/${evaluation.id}`,
+      about: evaluationAbout(evaluation),
       predicateType: testResultPredicateType,
-      predicate: () => testResultPredicate(organisationId, evaluation),
+      predicate: testResultPredicate(organisationId, evaluation),
     });
+  return due;
+}
+
+async function promotionStatements(
+  { sources }: AttestDeps,
+  sql: Sql,
+  call: CallContext,
+  version: ModelVersion,
+  stated: readonly AttestationView[],
+): Promise<Due[]> {
+  const { organisationId } = call.actor;
+  const evaluations = await sources.evaluations(sql, version.id);
+  const due: Due[] = [];
   for (const promotion of await listPromotions(sql, version.id)) {
     const { charterId } = promotion;
     const charter =
       charterId === undefined ? undefined : await sources.charter(sql, organisationId, charterId);
+    const inputs = restingOn(promotion, evaluations, stated);
     due.push({
       about: `promotion/${promotion.number}`,
       predicateType: summaryPredicateType,
-      predicate: (signed) =>
-        summaryPredicate(organisationId, version, promotion, charter, restingOn(promotion, signed)),
+      predicate: summaryPredicate(organisationId, version, promotion, charter, inputs),
     });
   }
   return due;
 }
 
-/** A promotion rests on the training, and on evaluations that were attested by then: later ones nobody had seen. */
-function restingOn({ promotedAt }: PromotionFacts, signed: readonly AttestationView[]): AttestationView[] {
-  return signed.filter(
-    ({ predicateType, signedAt }) =>
-      predicateType === provenancePredicateType ||
-      (predicateType === testResultPredicateType && signedAt <= promotedAt),
-  );
+const trainingAbout = "training";
+const evaluationAbout = ({ id }: EvaluationFacts): string => `evaluation/${id}`;
+
+/** Evaluations that a promotion names at most: the newest one decides, and a statement must stay small. */
+const namedEvaluations = 100;
+
+/** A promotion rests on the training, and on the evaluations that were made by then: later ones nobody had seen. */
+function restingOn(
+  { promotedAt }: PromotionFacts,
+  evaluations: readonly EvaluationFacts[],
+  stated: readonly AttestationView[],
+): AttestationView[] {
+  const seen = evaluations.filter(({ evaluatedAt }) => evaluatedAt <= promotedAt).slice(-namedEvaluations);
+  const wanted = new Set([trainingAbout, ...seen.map(evaluationAbout)]);
+  return stated.filter(({ about }) => wanted.has(about));
 }
 
 async function signAll(
   deps: AttestDeps,
   version: ModelVersion,
   due: readonly Due[],
-  known: readonly AttestationView[],
 ): Promise<AttestationView[]> {
   const folder = folderOf(version);
   const signed: AttestationView[] = [];
   for (const { about, predicateType, predicate } of due) {
-    const sealed = await sealStatement(
-      deps,
-      attestationStatement(folder, predicateType, predicate([...known, ...signed])),
-    );
+    const sealed = await sealStatement(deps, attestationStatement(folder, predicateType, predicate));
     signed.push({
       about,
       predicateType,

@@ -46,7 +46,7 @@ describe("an attestation", () => {
   });
 
   test("of other bytes, of another model, of an unknown key or of a key before its time is refused with the reason", () => {
-    const trust = { keys: [key] };
+    const trust = { keys: [key], signedAt: asEpochMicros(11) };
     const other = { ...folder, files: [{ name: "model.onnx", sha256: "0".repeat(64) }] };
     expect(verifyAttestation(aBundle(), other, trust)).toEqual({
       kind: "invalid",
@@ -56,7 +56,9 @@ describe("an attestation", () => {
       kind: "invalid",
       reason: "it is about the model flight-delays",
     });
-    expect(verifyAttestation(aBundle(), folder, { keys: [] })).toMatchObject({ reason: /not trusted/ });
+    expect(verifyAttestation(aBundle(), folder, { ...trust, keys: [] })).toMatchObject({
+      reason: /not trusted/,
+    });
     expect(verifyAttestation(aBundle(), folder, { keys: [key], signedAt: asEpochMicros(9) })).toMatchObject({
       reason: /retired or revoked/,
     });
@@ -65,10 +67,12 @@ describe("an attestation", () => {
   test("is told from a model signature by its predicate type, in both directions", () => {
     const statement = modelStatement(folder.name, folder.files);
     const signature = signedBundle(statement, sign("sha256", statement.toSign, pair.privateKey), key);
-    expect(verifyAttestation(signature, folder, { keys: [key] })).toMatchObject({
+    expect(verifyAttestation(signature, folder, { keys: [key], signedAt: "not judged" })).toMatchObject({
       predicateType: "https://model_signing/signature/v1.0",
     });
-    expect(verifyModelBundle(aBundle(), { files: folder.files, keys: [key] })).toEqual({
+    expect(
+      verifyModelBundle(aBundle(), { files: folder.files, keys: [key], signedAt: "not judged" }),
+    ).toEqual({
       kind: "invalid",
       reason: "the statement is of another kind",
     });

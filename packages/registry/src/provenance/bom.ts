@@ -25,9 +25,9 @@ export function modelBom(record: VersionRecord): JsonObject {
   const { version, training, trainingSet, packages } = record;
   const { model, version: number, artifact, signature } = version;
   const parts = [
-    ...(trainingSet ? dataComponents(trainingSet) : []),
+    ...(trainingSet ? dataComponents(trainingSet, training?.data ?? trainingSet.object) : []),
     ...(training ? codeComponents(training) : []),
-    ...packages.map(packageComponent),
+    ...distinct(packages).map(packageComponent),
   ];
   const described: JsonObject = {
     type: "machine-learning-model",
@@ -80,7 +80,8 @@ function sha256(digest: string): JsonObject {
   return { alg: "SHA-256", content: digest.replace(/^sha256:/, "") };
 }
 
-function dataComponents(set: TrainingSetFacts): Component[] {
+/** @param learned the rows as they were when the model learned from them: an erasure restates those of the set */
+function dataComponents(set: TrainingSetFacts, learned: string): Component[] {
   const { id, name, object, contract, dataset, datasetId, views, dataClass } = set;
   const data = (named: string) => [
     { type: "dataset", name: named, ...(dataClass ? { classification: dataClass } : {}) },
@@ -94,7 +95,10 @@ function dataComponents(set: TrainingSetFacts): Component[] {
     data: data(named),
   });
   return [
-    component(trainingSetRef, name, id, object),
+    {
+      ...component(trainingSetRef, name, id, learned),
+      ...(object === learned ? {} : { properties: [{ name: "portolan:restated-as", value: object }] }),
+    },
     component("dataset", contract, datasetId, dataset),
     ...views.map(({ view, digest }) => {
       const [named = view, version = ""] = view.split("@");
@@ -128,12 +132,12 @@ function codeComponents({ code, environmentLock, python }: TrainingFacts): Compo
  * A package has as many files as there are platforms, and any of them may be installed: their hashes are those of its distributions,
  * not of one component, as cyclonedx-python writes requirements.
  */
-function packageComponent({ name, version, marker, hashes }: LockedPackage): Component {
-  const normal = name.toLowerCase().replaceAll(/[-_.]+/g, "-");
-  const purl = `pkg:pypi/${normal}@${encodeURIComponent(version)}`;
+function packageComponent(one: LockedPackage): Component {
+  const { name, version, marker, hashes } = one;
+  const purl = packageUrl(one);
   return {
     type: "library",
-    "bom-ref": marker === undefined ? purl : `${purl}#${marker}`,
+    "bom-ref": packageRef(one),
     name,
     version,
     purl,
@@ -148,6 +152,26 @@ function packageComponent({ name, version, marker, hashes }: LockedPackage): Com
     ],
     ...(marker === undefined ? {} : { properties: [{ name: "portolan:marker", value: marker }] }),
   };
+}
+
+/** A lock may name a package in several lines, e.g. with and without an extra: it is one component, with the files of all of them. */
+function distinct(packages: readonly LockedPackage[]): LockedPackage[] {
+  const byRef = new Map<string, LockedPackage>();
+  for (const one of packages) {
+    const ref = packageRef(one);
+    const hashes = [...new Set([...(byRef.get(ref)?.hashes ?? []), ...one.hashes])];
+    byRef.set(ref, { ...one, hashes });
+  }
+  return [...byRef.values()];
+}
+
+function packageUrl({ name, version }: LockedPackage): string {
+  const normal = name.toLowerCase().replaceAll(/[-_.]+/g, "-");
+  return `pkg:pypi/${normal}@${encodeURIComponent(version)}`;
+}
+
+function packageRef(one: LockedPackage): string {
+  return one.marker === undefined ? packageUrl(one) : `${packageUrl(one)}#${one.marker}`;
 }
 
 /** By content address, as the registry keeps them. */

@@ -1,6 +1,13 @@
-import { digestFromHex, type Environment } from "@portolan/kernel";
+import { type Digest, digestFromHex, type Environment } from "@portolan/kernel";
 import { asRecord } from "../dsse.ts";
-import { namesVersion, provenancePredicateType, releaseLevel, summaryPredicateType } from "./predicates.ts";
+import {
+  namesVersion,
+  provenancePredicateType,
+  releaseLevel,
+  summaryPredicateType,
+  testResultPredicateType,
+  type VersionName,
+} from "./predicates.ts";
 
 /** A statement whose signature and subject were verified. */
 export interface VerifiedStatement {
@@ -11,16 +18,16 @@ export interface VerifiedStatement {
 }
 
 /** A version that is to be somewhere. */
-export interface Release {
-  readonly model: string;
-  readonly version: number;
+export interface Release extends VersionName {
+  readonly organisationId: string;
   readonly environment: Environment;
 }
 
 /**
- * What is missing before the statements about a version show that it may be in an environment: a promotion to that environment
- * whose gates passed, each statement that the promotion rests on, and, unless the promotion says that the model was imported, how
- * it was trained. One promotion that is whole is enough. Pure.
+ * What is missing before the statements about a version show that it may be in an environment: a promotion to that environment and
+ * each statement that the promotion names, among them, unless the promotion says that the model was imported, how it was trained.
+ * Outside dev also gates that passed, an evaluation that passed, and approvals of the charter. One promotion that is whole is
+ * enough. Pure.
  *
  * @returns an empty list when nothing is missing
  */
@@ -28,11 +35,13 @@ export function missingEvidence(statements: readonly VerifiedStatement[], releas
   const promotions = statements.filter((one) => promotes(one, release));
   if (promotions.length === 0)
     return [`no verification summary promotes version ${release.version} to ${release.environment}`];
-  const faults = promotions.map((one) => faultsOf(one, statements));
+  const faults = promotions.map((one) => [
+    ...chainFaults(one, statements),
+    ...(release.environment === "dev" ? [] : judgementFaults(one, statements)),
+  ]);
   return faults.find((one) => one.length === 0) ?? faults.at(-1) ?? [];
 }
 
-/** Equal bytes may be several versions: the summary names the one that it is of. */
 function promotes({ predicateType, predicate }: VerifiedStatement, release: Release): boolean {
   const levels = predicate["verifiedLevels"];
   return (
@@ -40,25 +49,53 @@ function promotes({ predicateType, predicate }: VerifiedStatement, release: Rele
     predicate["verificationResult"] === "PASSED" &&
     Array.isArray(levels) &&
     levels.includes(releaseLevel(release.environment)) &&
-    namesVersion(textOf(predicate["resourceUri"]), release)
+    namesVersion(predicate["resourceUri"], release)
   );
 }
 
-function faultsOf({ predicate }: VerifiedStatement, statements: readonly VerifiedStatement[]): string[] {
-  const promotion = asRecord(predicate["portolan_promotion"]);
+function chainFaults(promotion: VerifiedStatement, statements: readonly VerifiedStatement[]): string[] {
+  const { predicate } = promotion;
   const faults: string[] = [];
-  const isProved = statements.some(({ predicateType }) => predicateType === provenancePredicateType);
-  if (promotion?.["origin"] !== "imported" && !isProved) faults.push("no provenance says how it was trained");
-  if (promotion?.["gates"] === undefined)
-    faults.push("the promotion does not say by which gates it was judged");
-  for (const gate of recordsOf(promotion?.["gates"]))
-    if (gate["passed"] !== true) faults.push(`the gate ${textOf(gate["gate"])} did not pass`);
-  for (const input of recordsOf(predicate["inputAttestations"])) {
-    const digest = digestFromHex(textOf(asRecord(input["digest"])?.["sha256"]));
-    if (!statements.some((one) => one.digest === digest))
-      faults.push(`a statement that the promotion rests on is missing: ${textOf(input["uri"])}`);
-  }
+  if (!Array.isArray(predicate["inputAttestations"]))
+    faults.push("the promotion does not say what it rests on");
+  const inputs = inputsOf(promotion, statements);
+  const isProved = inputs.some(({ statement }) => statement?.predicateType === provenancePredicateType);
+  if (asRecord(predicate["portolan_promotion"])?.["origin"] !== "imported" && !isProved)
+    faults.push("no provenance says how it was trained");
+  for (const { named, statement } of inputs)
+    if (!statement) faults.push(`a statement that the promotion rests on is missing: ${named}`);
   return faults;
+}
+
+function judgementFaults(promotion: VerifiedStatement, statements: readonly VerifiedStatement[]): string[] {
+  const { predicate } = promotion;
+  const faults: string[] = [];
+  const gates = recordsOf(asRecord(predicate["portolan_promotion"])?.["gates"]);
+  if (gates.length === 0) faults.push("the promotion does not say by which gates it was judged");
+  for (const gate of gates)
+    if (gate["passed"] !== true) faults.push(`the gate ${textOf(gate["gate"])} did not pass`);
+  const hasPassed = inputsOf(promotion, statements).some(
+    ({ statement }) =>
+      statement?.predicateType === testResultPredicateType && statement.predicate["result"] === "PASSED",
+  );
+  if (!hasPassed) faults.push("the promotion rests on no evaluation that passed");
+  if (recordsOf(predicate["portolan_approvals"]).length === 0)
+    faults.push("the promotion names nobody who approved its charter");
+  return faults;
+}
+
+interface Input {
+  readonly named: string;
+  /** Absent: it is not among the statements. */
+  readonly statement?: VerifiedStatement;
+}
+
+function inputsOf({ predicate }: VerifiedStatement, statements: readonly VerifiedStatement[]): Input[] {
+  return recordsOf(predicate["inputAttestations"]).map((input) => {
+    const digest: Digest | undefined = digestFromHex(textOf(asRecord(input["digest"])?.["sha256"]));
+    const statement = statements.find((one) => one.digest === digest);
+    return { named: textOf(input["uri"]), ...(statement ? { statement } : {}) };
+  });
 }
 
 function recordsOf(value: unknown): Record<string, unknown>[] {

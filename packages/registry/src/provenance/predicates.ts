@@ -1,5 +1,7 @@
 import {
   asEpochMicros,
+  canonicalBytes,
+  digestBytes,
   type Environment,
   formatInstant,
   type JsonObject,
@@ -41,6 +43,15 @@ function resource(name: string, digest?: string, more: JsonObject = {}): JsonObj
   };
 }
 
+/** Bytes of canonical JSON of one member; with all others a statement stays well below what verifiers read. */
+const maxMemberBytes = 65_536;
+
+/** What is larger is stated by the digest of its canonical JSON (RFC 8785). */
+function withinBound(value: JsonObject): JsonObject {
+  const bytes = canonicalBytes(value);
+  return bytes.length <= maxMemberBytes ? value : resource("canonical-json", digestBytes(bytes));
+}
+
 /** The URI of something of an organisation. */
 function uri(organisationId: string, ...path: readonly (string | number)[]): string {
   return ["urn:portolan", organisationId, ...path.map((part) => encodeURIComponent(String(part)))].join(":");
@@ -58,7 +69,7 @@ export function provenancePredicate(
       buildType,
       externalParameters: {
         environment,
-        params,
+        params: withinBound(params),
         seed,
         code: training.code,
         locks,
@@ -80,7 +91,7 @@ export function provenancePredicate(
       },
       byproducts: [resource("training-log", training.log)],
       portolan_startedBy: training.startedBy,
-      portolan_metrics: training.metrics,
+      portolan_metrics: withinBound(training.metrics),
     },
   };
 }
@@ -149,7 +160,10 @@ export function summaryPredicate(
   inputs: readonly SignedInput[],
 ): JsonObject {
   const { number, to, promotedBy, promotedAt, gates } = promotion;
-  const approvals: JsonValue[] = (charter?.approvals ?? []).map((one) => ({
+  // For dev nothing is judged, by no charter either.
+  const judgedBy = to === "dev" ? undefined : charter;
+  const unjudged = to === "dev" ? "dev" : gates === undefined ? "not-kept" : "no-charter";
+  const approvals: JsonValue[] = (judgedBy?.approvals ?? []).map((one) => ({
     ...one,
     signedAt: instant(one.signedAt),
   }));
@@ -157,12 +171,12 @@ export function summaryPredicate(
     verifier: { id: builder },
     timeVerified: instant(promotedAt),
     resourceUri: uri(organisationId, "model", model, version),
-    policy: charter
+    policy: judgedBy
       ? {
-          uri: uri(organisationId, "charter", charter.id),
-          digest: { sha256: charter.digest.replace(/^sha256:/, "") },
+          uri: uri(organisationId, "charter", judgedBy.id),
+          digest: { sha256: judgedBy.digest.replace(/^sha256:/, "") },
         }
-      : { uri: `urn:portolan:policy:${gates === undefined ? "not-kept" : "no-charter"}` },
+      : { uri: `urn:portolan:policy:${unjudged}` },
     inputAttestations: inputs.map(({ about, digest }) => ({
       uri: uri(organisationId, "model", model, version, about),
       digest: { sha256: digest.replace(/^sha256:/, "") },
@@ -189,11 +203,20 @@ export function releaseLevel(environment: Environment): string {
   return `PORTOLAN_${environment.toUpperCase()}`;
 }
 
-/** Whether the resource of a verification summary is this version, of whatever organisation. */
+/** A version by its name; equal bytes may be several versions, also of several organisations. */
+export interface VersionName {
+  /** Absent: of whatever organisation. */
+  readonly organisationId?: string;
+  readonly model: string;
+  readonly version: number;
+}
+
+/** Whether the resource of a verification summary is this version. */
 export function namesVersion(
-  resourceUri: string,
-  { model, version }: { readonly model: string; readonly version: number },
-): boolean {
-  const [, organisationId = ""] = /^urn:portolan:([^:]+):/.exec(resourceUri) ?? [];
-  return resourceUri === uri(organisationId, "model", model, version);
+  resourceUri: unknown,
+  { organisationId, model, version }: VersionName,
+): resourceUri is string {
+  if (typeof resourceUri !== "string") return false;
+  const [, named = ""] = /^urn:portolan:([^:]+):/.exec(resourceUri) ?? [];
+  return resourceUri === uri(organisationId ?? named, "model", model, version);
 }

@@ -74,7 +74,7 @@ export async function requestAttestation(
     environment,
   });
   return deps.work.write(call, async (tx) => {
-    const job = await enqueueAttestation(tx, found, { environment, cause: "request" });
+    const job = await enqueueAttestation(tx, found, { environment, cause: `request/${environment}` });
     await tx.record({ event: "registry.attestation.requested", subject: found.id, detail: { job } });
     return job;
   });

@@ -78,6 +78,7 @@ export const EvaluationFacts = Type.Object({
   examples: Type.Integer({ description: "Rows or cases" }),
   gates: Type.Array(GateResult),
   evaluatedBy: Type.String(),
+  evaluatedAt: Micros,
 });
 export type EvaluationFacts = Static<typeof EvaluationFacts>;
 
@@ -150,7 +151,7 @@ export const VersionRecord = Type.Object({
   packages: Type.Array(LockedPackage, { description: "Of the lock that its environment was built from" }),
   trainingSet: Type.Optional(TrainingSetFacts),
   charter: Type.Optional(CharterFacts),
-  evaluations: Type.Array(EvaluationFacts, { description: "Those that are attested, newest first" }),
+  evaluations: Type.Array(EvaluationFacts, { description: "Newest first, at most 20" }),
   promotions: Type.Array(PromotionFacts, { description: "In order" }),
   attestations: Type.Array(AttestationView),
 });
