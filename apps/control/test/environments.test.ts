@@ -360,7 +360,7 @@ describe("whoever stops short of production", () => {
 
 describe("refusals for want of a charter", () => {
   test("leave a row of class denied, whichever domain refuses", async () => {
-    const { useCase } = { useCase: world.known.get("useCase") };
+    const useCase = world.known.get("useCase");
     const ci = await control.token("ci");
     const artifact = world.known.get("artifact");
     const denied = async () =>
@@ -371,24 +371,11 @@ describe("refusals for want of a charter", () => {
           ),
         )
       ).map(({ payload }) => payload);
+    const place = { environment: "staging", useCaseId: useCase };
+    const ingestion = { ...place, contract: "visits", sources: [{ object: artifact, format: "csv" }] };
     const tries = [
-      await control.call(
-        "POST",
-        "/v1/ingestions",
-        {
-          contract: "visits",
-          environment: "staging",
-          useCaseId: useCase,
-          sources: [{ object: artifact, format: "csv" }],
-        },
-        ci,
-      ),
-      await control.call(
-        "PUT",
-        "/v1/endpoints/arrivals",
-        { environment: "staging", useCaseId: useCase, model: "arrivals", version: 1 },
-        ci,
-      ),
+      await control.call("POST", "/v1/ingestions", ingestion, ci),
+      await control.call("PUT", "/v1/endpoints/arrivals", { ...place, model: "arrivals", version: 1 }, ci),
     ];
     expect(tries.map(({ body }) => body["code"])).toEqual([
       "charter.not_in_force",

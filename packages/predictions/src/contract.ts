@@ -2,6 +2,8 @@ import type { EpochMicros, Id } from "@portolan/kernel";
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 
+export { Outcome } from "./outcome-contract.ts";
+
 declare const predictionIdOf: unique symbol;
 
 /**
@@ -361,31 +363,6 @@ export interface StoredPrediction {
   readonly payload?: PredictionPayload;
   readonly withheld?: "erased" | "no_space";
 }
-
-/**
- * Label that arrived later. Of a prediction's labels the one of the highest revision counts, in whatever order they come; a correction is
- * a higher revision with another outcome, a retraction one without.
- */
-export const Outcome = Type.Object({
-  predictionId: text(120, "Prediction that came true or not"),
-  outcome: Type.Optional(
-    Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 1000 })], {
-      description: "What really happened; absent in a retraction",
-    }),
-  ),
-  observedAt: text(40, "RFC 3339 with an offset"),
-  revision: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: 2 ** 31 - 1,
-      description: "1 when absent; a correction or a retraction has a higher one",
-    }),
-  ),
-  retracted: Type.Optional(
-    Type.Boolean({ description: "True: what was reported of the prediction before is withdrawn" }),
-  ),
-});
-export type Outcome = Static<typeof Outcome>;
 
 /**
  * View for metering and exports: outcomes that count now, with the prediction they belong to; none that is retracted.
