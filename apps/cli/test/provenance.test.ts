@@ -230,9 +230,10 @@ describe.skipIf(python === undefined)("where a version is from", () => {
     );
     const [evaluation] = record["evaluations"] as { metrics: { name: string }[] }[];
     expect(evaluation).toMatchObject({ set: expect.stringMatching(/^sha256:/) as string });
-    expect(evaluation?.metrics).toContainEqual(
-      expect.objectContaining({ name: "roc_auc_minus_baseline", interval: expect.anything() as object }),
-    );
+    for (const name of ["roc_auc_minus_baseline", "roc_auc", "brier_score"])
+      expect(evaluation?.metrics).toContainEqual(
+        expect.objectContaining({ name, interval: expect.anything() as object }),
+      );
     const card = await run("max", "card", trainedModel, "1");
     expect(card.out).toMatch(/^<!doctype html>/);
     expect(card.out).toContain("roc_auc");

@@ -138,8 +138,8 @@ test("a server that always fails is asked five times, and then not", async () =>
   expect(alone.bodies).toHaveLength(before + 5);
 });
 
-test("a server beyond the charter's border does not exist here", async () => {
-  await expect(client.chat.completions.create(ask("abroad"))).rejects.toMatchObject({ status: 404 });
+test("a server beyond the charter's border is not asked here", async () => {
+  await expect(client.chat.completions.create(ask("abroad"))).rejects.toMatchObject({ status: 503 });
   expect(serverOf("abroad").bodies).toEqual([]);
 });
 

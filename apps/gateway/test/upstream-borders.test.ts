@@ -15,7 +15,7 @@ describe("what a gateway does not ask", () => {
     installation.addUpstream("score", installation.elsewhere({ region: "us-east-1" }), { placement });
     installation.addUpstream("mine", installation.elsewhere({ region: "eu-west-1" }), { placement });
     const gateway = await installation.serve();
-    expect((await ask(gateway)).status).toBe(404);
+    expect((await ask(gateway)).status).toBe(503);
     expect((await ask(gateway, "mine")).status).toBe(200);
   });
 

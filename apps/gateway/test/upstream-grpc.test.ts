@@ -143,7 +143,7 @@ describe("a gRPC server with faults", () => {
   });
 
   test("is not asked where the charter does not allow it, nor when it serves another signature", async () => {
-    expect((await ask(gateway, "abroad")).status).toBe(404);
+    expect((await ask(gateway, "abroad")).status).toBe(503);
     const other = await gateway.post(
       "/v2/models/other/infer",
       '{"inputs":[{"name":"n","shape":[1],"datatype":"INT64","data":[1]}]}',

@@ -103,9 +103,12 @@ function common(row: {
 }
 
 /** The paired difference to the naive baseline is a metric of its own. */
-function rowMetrics({ values, rocAucInterval, baseline }: BinaryMetrics): NamedMetric[] {
+function rowMetrics({ values, intervals = {}, rocAucInterval, baseline }: BinaryMetrics): NamedMetric[] {
   const difference = baseline ? [{ name: "roc_auc_minus_baseline", ...baseline.difference }] : [];
-  return [...named(values, { roc_auc: rocAucInterval }), ...difference];
+  const plain = Object.entries(intervals).map(
+    ([name, { low, high, level }]) => [name, { low, high, level }] as const,
+  );
+  return [...named(values, { ...Object.fromEntries(plain), roc_auc: rocAucInterval }), ...difference];
 }
 
 /** Each value by its name, with the interval that was computed for it. */

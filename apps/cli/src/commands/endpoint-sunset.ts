@@ -40,7 +40,6 @@ export function registerSunsetCommands(endpoint: Command, contextOf: ContextOf):
       "after",
       `
 Examples:
-  portolan endpoint callers churn
   portolan endpoint sunset churn --on 2027-03-01 --successor https://models.example/churn-2 --reason "churn-2 is out"
   portolan endpoint sunset churn --withdraw --reason "billing still needs it"`,
     )
