@@ -15,6 +15,7 @@ import {
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { Type, Value } from "@portolan/typebox";
 import { cellCount } from "./cells.ts";
 import { mostCells, type ReferenceProfile } from "./contract.ts";
 import type { MonitoringErrorCode } from "./errors.ts";
@@ -123,13 +124,19 @@ async function requireSet(
   return set;
 }
 
+const ProfilePayload = Type.Object({
+  model: Type.String(),
+  version: Type.Integer(),
+  trainingSetId: Type.String(),
+});
+
 /** Looks at the rows in another process; profile, signature and ledger row become visible together. */
 export function profileJob(deps: ProfileDeps): JobHandler {
   return { queue: profileQueue, retries: 1, run: (job) => runProfile(deps, job) };
 }
 
 async function runProfile(deps: ProfileDeps, job: JobRun): Promise<JsonObject> {
-  const { model, version: number, trainingSetId } = job.payload as unknown as Required<ProfileAsked>;
+  const { model, version: number, trainingSetId } = Value.Parse(ProfilePayload, job.payload);
   const version = await deps.versions.find(job.call, model, number);
   const set = await requireSet(deps, job.call, version, trainingSetId);
   const made = await job.effect("profile", () => makeProfile(deps, job, version, set));

@@ -124,7 +124,7 @@ describe("model signatures", () => {
         verificationMaterial: { ...bundle.verificationMaterial, tlogEntries: undefined },
       }),
     ],
-  ])("a bundle without %s is refused, as the published vectors ask", (_what, without) => {
+  ])("a bundle without %s is refused, as the specification asks", (_what, without) => {
     const bundle = JSON.parse(Buffer.from(aBundle()).toString()) as Bundle;
     const broken = Buffer.from(JSON.stringify(without(bundle)));
     expect(verifyModelBundle(broken, { files, signedAt, keys: [aKey()] }).kind).toBe("invalid");

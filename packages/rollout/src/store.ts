@@ -174,20 +174,16 @@ export async function findOpenId(
   return row?.id;
 }
 
+function releasesOf(sql: Sql, organisationId: string) {
+  return tables(sql).selectFrom("rollout.releases").selectAll().where("organisation_id", "=", organisationId);
+}
+
 export async function findRelease(
   sql: Sql,
   organisationId: string,
   id: string,
 ): Promise<StoredRelease | undefined> {
-  const [found] = await withParts(
-    sql,
-    await tables(sql)
-      .selectFrom("rollout.releases")
-      .selectAll()
-      .where("organisation_id", "=", organisationId)
-      .where("id", "=", id)
-      .execute(),
-  );
+  const [found] = await withParts(sql, await releasesOf(sql, organisationId).where("id", "=", id).execute());
   return found;
 }
 
@@ -199,10 +195,7 @@ export async function listReleases(
   organisationId: string,
   endpoint: string,
 ): Promise<StoredRelease[]> {
-  const rows = await tables(sql)
-    .selectFrom("rollout.releases")
-    .selectAll()
-    .where("organisation_id", "=", organisationId)
+  const rows = await releasesOf(sql, organisationId)
     .where("endpoint", "=", endpoint)
     .orderBy("started_at", "desc")
     .limit(mostListed)
@@ -212,10 +205,7 @@ export async function listReleases(
 
 /** Open ones, and those whose endpoint is not yet deployed as it is to be. */
 export async function releasesToSteer(sql: Sql, organisationId: string): Promise<StoredRelease[]> {
-  const rows = await tables(sql)
-    .selectFrom("rollout.releases")
-    .selectAll()
-    .where("organisation_id", "=", organisationId)
+  const rows = await releasesOf(sql, organisationId)
     .where((where) => where.or([where("state", "in", openStates), where("deployment_id", "is", null)]))
     .orderBy("started_at")
     .execute();
@@ -224,10 +214,7 @@ export async function releasesToSteer(sql: Sql, organisationId: string): Promise
 
 /** Running and paused ones. */
 export async function openReleases(sql: Sql, organisationId: string): Promise<StoredRelease[]> {
-  const rows = await tables(sql)
-    .selectFrom("rollout.releases")
-    .selectAll()
-    .where("organisation_id", "=", organisationId)
+  const rows = await releasesOf(sql, organisationId)
     .where("state", "in", openStates)
     .orderBy("started_at")
     .execute();
