@@ -83,6 +83,44 @@ test("what is too much is refused unread, over a connection that stays, and each
   expect(counted).toBe(refused.length);
 });
 
+test("while the circuit is open and nobody stands in, requests are refused unread and counted", async () => {
+  const upstream = await UpstreamInstallation.open();
+  installation = upstream;
+  upstream.addUpstream("slow", upstream.elsewhere(), {
+    limits: { ratePerSecond: 1e5, burst: 1e5, timeoutMs: 4000, bodyBytes: 1000 },
+    resilience: {
+      maxInFlight: 100,
+      slowMs: 60_000,
+      targetWaitMs: 60_000,
+      retryShare: 0,
+      breaker: { consecutiveFailures: 5, failureRate: 0.5, openMs: 60_000 },
+    },
+  });
+  const gateway = await upstream.serve();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  expect((await ask(gateway, agent)).status).toBe(200);
+  upstream.server.mode = "fail";
+  for (let failed = 0; failed < 5; failed++) expect((await ask(gateway, agent)).status).toBe(503);
+  // That it is no JSON nobody finds out.
+  const refused = [await ask(gateway, agent, "no JSON"), await ask(gateway, agent, "no JSON")];
+  for (const { status, text } of refused) {
+    expect(status).toBe(503);
+    expect(JSON.parse(text)).toMatchObject({
+      code: "serving.model_unavailable",
+      detail: expect.stringContaining("again and again") as string,
+    });
+  }
+  agent.destroy();
+  await gateway.end("SIGTERM");
+  const statuses = installation.records().map(({ header }) => header.status);
+  expect(statuses.filter(({ kind }) => kind === "ok")).toHaveLength(1);
+  expect(statuses.filter(({ kind }) => kind === "error")).toHaveLength(5);
+  const counted = statuses.filter(
+    (status) => status.kind === "refused" && status.reason === "serving.model_unavailable",
+  );
+  expect(counted.reduce((sum, status) => sum + (status.kind === "refused" ? status.count : 0), 0)).toBe(2);
+});
+
 test("where the charter names an answer that needs no model, it is given instead", async () => {
   const { gateway, underWay, agent } = await startFull([{ kind: "fixed", outputs: { score: 0.25 } }]);
   const reply = await ask(gateway, agent);

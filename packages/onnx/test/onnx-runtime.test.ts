@@ -140,6 +140,24 @@ describe("closing", () => {
     await Promise.all(clients);
     expect([...outcomes.keys()]).toEqual(["ok"]);
   });
+
+  test("an answer that is late because this thread did something else is no fault of the model", async () => {
+    let moves = 0;
+    const engine = await InlineEngine.start(
+      verified(logisticModel([0.5, -0.25], 0.1), "trained"),
+      () => moves++,
+    );
+    for (let round = 0; round < 5; round++) {
+      const run = engine.run([row], 50);
+      const startMs = performance.now();
+      while (performance.now() < startMs + 80);
+      const outcome = await run;
+      expect(outcome).toMatchObject({ kind: "timeout" });
+      expect(outcome.kind === "timeout" && outcome.ranMs).toBeLessThan(50);
+    }
+    expect(moves).toBe(0);
+    await engine.close();
+  });
 });
 
 describe("faults stay in the runner", () => {

@@ -57,6 +57,9 @@ test("refusals, replays, faults of callers and other endpoints say nothing of a 
   expect(counted(aHeader({ version: 2, variant: "canary", status: busy }))).toMatchObject([
     { arm: "candidate", requests: 3, errors: 3 },
   ]);
+  // And while the version's circuit is open.
+  const broken = { ...refused, httpStatus: 503, reason: "serving.model_unavailable" };
+  expect(counted(aHeader({ version: 2, status: broken }))).toMatchObject([{ requests: 3, errors: 3 }]);
   expect(counted(aHeader({ version: 2, replayOf: "prd_1" }))).toEqual([]);
   // Whoever names a version has no part in the shares by which evidence is measured.
   for (const version of [1, 2]) expect(counted({ ...aHeader({ version }), namesVersion: true })).toEqual([]);

@@ -93,10 +93,14 @@ function isOf(
   return asked?.name === model && asked.version === String(version);
 }
 
-const ownRefusals: ReadonlySet<string> = new Set(["serving.features_unavailable", "serving.overloaded"]);
+const ownRefusals: ReadonlySet<string> = new Set([
+  "serving.features_unavailable",
+  "serving.overloaded",
+  "serving.model_unavailable",
+]);
 
 /**
- * Refused for want of features, or because more waited than could be answered: the features that a version reads are its own, and so is how long its
+ * Refused for want of features, because its circuit is open, or because more waited than could be answered: the features that a version reads are its own, and so is how long its
  * answers take. Where the machine is busy, both versions have their part of that.
  */
 function isOwnRefusal(status: PredictionHeader["status"]): boolean {

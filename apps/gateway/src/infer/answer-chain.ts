@@ -14,7 +14,7 @@ import type { HealthBook } from "./health-book.ts";
 import { localAnswer } from "./local-answers.ts";
 import { nonFiniteInput, nonFiniteOutput, withoutInfinities } from "./non-finite.ts";
 import { faultOf, type RunDeps, runVersion, type VersionAnswer } from "./run-model.ts";
-import { overloaded } from "./shed.ts";
+import { circuitOpen, overloaded } from "./shed.ts";
 import type { UpstreamCalls } from "./upstream-calls.ts";
 
 /** Who answered in the model's place, as it is named in the response. */
@@ -188,7 +188,7 @@ async function tryVersion(
 ): Promise<Attempt> {
   const { breaker, limit, cache, retries } = deps.health.of(version);
   const startMs = performance.now();
-  if (!breaker.admit(startMs)) return { kind: "not", reason: "breaker_open", fault: breakerOpen() };
+  if (!breaker.admit(startMs)) return { kind: "not", reason: "breaker_open", fault: circuitOpen() };
   if (!limit.acquire(asked.priority)) {
     breaker.abstained();
     return { kind: "not", reason: "overloaded", fault: overloaded() };
@@ -291,11 +291,4 @@ function chainAnswer(
 
 function readAs({ chosen, request, readFor }: Asked, version: ActiveRoute): InferRequest {
   return version.requestForm === chosen.requestForm ? request : readFor(version);
-}
-
-function breakerOpen(): PortolanError<ServingErrorCode> {
-  return new PortolanError<ServingErrorCode>("serving.model_unavailable", {
-    detail: "The model failed again and again, and is not asked for a moment.",
-    mend: "Try again: every second or so a few requests are let through to see whether it is back.",
-  });
 }

@@ -19,7 +19,7 @@ import { type MirrorDeps, mirror } from "./mirror.ts";
 import { latencyOf, type Progress, serverTiming } from "./progress.ts";
 import { appendRecord, notRecorded, submitAnswer } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
-import { isShed, shedAnswer } from "./shed.ts";
+import { type ShedReason, shedAnswer, shedReason } from "./shed.ts";
 import { standingHeaders } from "./standing-headers.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 import { upstreamCallsOf } from "./upstream-calls.ts";
@@ -77,9 +77,10 @@ async function predict(
   if (call.version !== undefined) progress.namesVersion = true;
   const candidate = chosenVersion(admitted, call, progress.requestId);
   const versions = { chosen: candidate, champion: admitted.champion };
-  if (isShed(deps.health, versions, priority, waitedMs)) {
+  const reason = shedReason(deps.health, versions, priority, waitedMs);
+  if (reason) {
     progress.active = candidate;
-    return shed(deps, state, progress, admitted);
+    return shed(deps, state, progress, admitted, reason);
   }
   const body = await call.readBody(admitted.champion.route.limits.bodyBytes);
   progress.body = body;
@@ -315,15 +316,16 @@ export async function refusePrediction(
   return putOnRecord(deps, state, progress, answer);
 }
 
-/** One of more than can be answered: known, judged, unread. */
+/** Known, judged, unread: one of more than can be answered, or of those for whom there is no model now. */
 function shed(
   deps: InferDeps,
   state: ServingState,
   progress: Progress,
   { limit }: Admission,
+  reason: ShedReason,
 ): Promise<Answer> {
   const now = performance.now();
-  const answer = shedAnswer(progress.requestId, { ...progress.headers, ...rateHeaders(limit, now) });
+  const answer = shedAnswer(reason, progress.requestId, { ...progress.headers, ...rateHeaders(limit, now) });
   if (progress.active) deps.statistics.of(progress.active).failed(nanos(now - progress.startMs));
   return putOnRecord(deps, state, progress, answer);
 }

@@ -4,24 +4,32 @@ import { type Answer, errorAnswer } from "../http/answers.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { HealthBook } from "./health-book.ts";
 
+/** Why a request is turned away before its body is read. */
+export type ShedReason = "overloaded" | "circuit_open";
+
 /**
  * Whether a request is turned away before its body is read: as many are under way as may be, or fewer, where it has spent part of its time waiting for this
- * process alone; and the charter names no answer that needs no model. What refusing costs is taken from those that are answered, so it must be little.
+ * process alone; or the model's circuit is open; and the charter names no answer that does without. What refusing costs is taken from those that are
+ * answered, so it must be little.
  * @param waitedMs for the event loop, so far
  */
-export function isShed(
+export function shedReason(
   health: HealthBook,
   { chosen, champion }: { readonly chosen: ActiveRoute; readonly champion: ActiveRoute },
   priority: RunPriority,
   waitedMs: number,
-): boolean {
-  if (champion.route.fallbacks.some(({ kind }) => kind === "rule" || kind === "fixed")) return false;
+): ShedReason | undefined {
+  const { fallbacks } = champion.route;
+  if (fallbacks.some(({ kind }) => kind === "rule" || kind === "fixed")) return undefined;
   const { breaker, limit } = health.of(chosen);
-  // Where the circuit is not closed, the chain says who answers.
-  if (breaker.state !== "closed") return false;
+  if (breaker.state !== "closed") {
+    const isAlone = chosen === champion && fallbacks.length === 0 && champion.others.backends.length === 0;
+    // Where somebody may stand in, the chain says who.
+    return isAlone && !breaker.wouldAdmit(performance.now()) ? "circuit_open" : undefined;
+  }
   // In a long turn the last ones still find a model that has something to do, and no longer queue before it than they can bear.
   const leftShare = 1 - waitedMs / chosen.route.limits.timeoutMs;
-  return leftShare <= 0 || !limit.hasRoom(priority, leftShare);
+  return leftShare <= 0 || !limit.hasRoom(priority, leftShare) ? "overloaded" : undefined;
 }
 
 export function overloaded(): PortolanError<ServingErrorCode> {
@@ -31,11 +39,31 @@ export function overloaded(): PortolanError<ServingErrorCode> {
   });
 }
 
-const placeholder = "(request)";
-const template = errorAnswer(overloaded(), placeholder);
-const [before = "", after = ""] = String(template.body).split(placeholder);
+export function circuitOpen(): PortolanError<ServingErrorCode> {
+  return new PortolanError<ServingErrorCode>("serving.model_unavailable", {
+    detail: "The model failed again and again, and is not asked for a moment.",
+    mend: "Try again: every second or so a few requests are let through to see whether it is back.",
+  });
+}
 
-/** The answer to `overloaded()`, put together once and not for each. */
-export function shedAnswer(requestId: string, headers: Readonly<Record<string, string>>): Answer {
-  return { ...template, body: before + requestId + after, headers: { ...headers, ...template.headers } };
+const placeholder = "(request)";
+const templates = {
+  overloaded: templateOf(overloaded()),
+  circuit_open: templateOf(circuitOpen()),
+} as const;
+
+function templateOf(error: PortolanError<ServingErrorCode>) {
+  const answer = errorAnswer(error, placeholder);
+  const [before = "", after = ""] = String(answer.body).split(placeholder);
+  return { answer, before, after };
+}
+
+/** The answer to a request that is turned away, put together once and not for each. */
+export function shedAnswer(
+  reason: ShedReason,
+  requestId: string,
+  headers: Readonly<Record<string, string>>,
+): Answer {
+  const { answer, before, after } = templates[reason];
+  return { ...answer, body: before + requestId + after, headers: { ...headers, ...answer.headers } };
 }

@@ -116,8 +116,10 @@ export class Batcher {
     return nowMs;
   }
 
-  /** A request that fails by its own fault is answered too. */
-  #note({ kind }: RunOutcome, startMs: number): void {
+  /** A request that fails by its own fault is answered too; one that was late though its run was done in time says nothing of the model. */
+  #note(outcome: RunOutcome, startMs: number): void {
+    const { kind } = outcome;
+    if (kind === "timeout" && outcome.ranMs !== undefined) return;
     if (kind === "ok" || kind === "failed") this.#owedSinceMs = Number.POSITIVE_INFINITY;
     else if (kind !== "overloaded") this.#owedSinceMs = Math.min(this.#owedSinceMs, startMs);
   }

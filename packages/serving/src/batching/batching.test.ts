@@ -217,6 +217,12 @@ describe("the batcher", () => {
     model.outcome = outcome;
     await model.step();
     expect(await second).toMatchObject({ kind: "ok" });
+    // What was computed in time and came late, because the process did something else, begins nothing.
+    const heldUp = batcher.run([tensor(1, 2)], options);
+    model.outcome = () => ({ kind: "timeout", ranMs: 1 });
+    await model.step();
+    expect(await heldUp).toEqual({ kind: "timeout", ranMs: 1 });
+    model.outcome = outcome;
     const third = batcher.run([tensor(1, 2)], options);
     expect(await batcher.run([tensor(1, 2)], short)).toEqual({ kind: "timeout", ranMs: 0 });
     await model.finish();

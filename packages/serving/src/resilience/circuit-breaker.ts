@@ -68,6 +68,13 @@ export class CircuitBreaker {
     return this.#reason;
   }
 
+  /** Whether `admit` would let a request through now. */
+  wouldAdmit(nowMs: number): boolean {
+    if (this.#state === "closed") return true;
+    if (this.#state === "open") return nowMs >= this.#openUntilMs;
+    return this.#probesOut + this.#probesGood < this.#settings.probes;
+  }
+
   /** Whether a request may go to the model now. Who was let through has to tell `succeeded` or `failed`. */
   admit(nowMs: number): boolean {
     if (this.#state === "closed") return true;

@@ -71,8 +71,9 @@ describe("the circuit breaker", () => {
     const breaker = new CircuitBreaker({ ...defaultBreaker, probes: 1 });
     for (let i = 0; i < 5; i++) breaker.failed(0);
     expect([breaker.admit(1000), breaker.admit(1000)]).toEqual([true, false]);
+    expect(breaker.wouldAdmit(1000)).toBe(false);
     breaker.abstained();
-    expect(breaker.admit(1000)).toBe(true);
+    expect([breaker.wouldAdmit(1000), breaker.admit(1000)]).toEqual([true, true]);
   });
 
   test("whatever happens, an open circuit lets nobody through before its time, and a closed one everybody", () => {
@@ -87,7 +88,9 @@ describe("the circuit breaker", () => {
         for (const { kind, gapMs } of steps) {
           now += gapMs;
           const before = breaker.state;
+          const wouldAdmit = breaker.wouldAdmit(now);
           const admitted = breaker.admit(now);
+          expect(wouldAdmit).toBe(admitted);
           if (before === "closed") expect(admitted).toBe(true);
           if (!admitted) {
             expect(breaker.state).not.toBe("closed");
