@@ -22,6 +22,7 @@ export type {
 } from "./ports.ts";
 export { promoteVersion, readPromoted, readVersion, speechOf } from "./promote-version.ts";
 export { type AttestDeps, attestJob, enqueueAttestation } from "./provenance/attest-version.ts";
+export { findReleaseAttestations } from "./provenance/attestation-store.ts";
 export { readAttestation, readAttestations, requestAttestation } from "./provenance/read-attestations.ts";
 export { pushVersion } from "./push-version.ts";
 export { readComputeProfile } from "./read-compute-profile.ts";

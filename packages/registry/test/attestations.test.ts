@@ -11,6 +11,7 @@ import {
   type ObjectStore,
   type SigningKey,
   systemClock,
+  type Transaction,
 } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { logisticModel } from "@portolan/onnx-format/testing";
@@ -28,6 +29,7 @@ import { statementOf } from "../src/dsse.ts";
 import {
   attestJob,
   createArtifactCatalogue,
+  findReleaseAttestations,
   promoteVersion,
   pushVersion,
   readAttestation,
@@ -36,7 +38,7 @@ import {
   requestAttestation,
   type VersionSources,
 } from "../src/index.ts";
-import { verifyAttestation } from "../src/policy.ts";
+import { missingEvidence, verifyAttestation } from "../src/policy.ts";
 import { folderOf } from "../src/provenance/attest-version.ts";
 import { readVersionRecord } from "../src/provenance/read-record.ts";
 import { sealStatement } from "../src/sign-files.ts";
@@ -103,6 +105,9 @@ function deps() {
     keys,
     clock: db.clock,
     sources,
+    released: async (tx: Transaction) => {
+      await tx.intend("released", {});
+    },
     charters: {
       inForce: async () => ({ ...charter, requiredGates: { tensors: ["accuracy"], text: [] } }),
     },
@@ -205,7 +210,15 @@ test("an evaluation and a promotion are attested, and the promotion names what i
     portolan_evaluation: { metrics: anEvaluation.metrics },
   });
   await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "staging" });
+  const intents = async () =>
+    (
+      await db.database.session((session) =>
+        session.query("select * from database.intents where kind = 'released'"),
+      )
+    ).length;
+  const intended = await intents();
   await attest();
+  expect(await intents()).toBe(intended + 1);
   const [summary] = await verified(/^promotion[/]/);
   const before = await readAttestations(deps(), ci, "delays", 1);
   const inputs = before.filter(({ about }) => !about.startsWith("promotion"));
@@ -278,6 +291,36 @@ test("a promotion does not rest on an evaluation that came after it", async () =
   const inputs = JSON.stringify(summary?.["inputAttestations"]);
   expect(inputs).not.toContain(late?.digest.slice("sha256:".length));
   expect(inputs).toContain("evaluation%2Fev_1");
+});
+
+test("what a gateway is told of a version is what its newest promotion to that environment rests on", async () => {
+  const { organisationId } = ci.actor;
+  const asked = [
+    { name: "delays", version: 1 },
+    { name: "unknown", version: 1 },
+  ];
+  const find = (environment: "staging" | "production", organisation: string = organisationId) =>
+    db.uow.read(ci, (sql) => findReleaseAttestations(sql, organisation, environment, asked));
+  expect(await find("production")).toEqual(new Map());
+  expect(await find("staging", "org_other")).toEqual(new Map());
+  const found = await find("staging");
+  expect([...found.keys()]).toEqual(["delays/1"]);
+  const about = (found.get("delays/1") ?? []).map((one) => one.about);
+  expect(about).toContain("training");
+  expect(about.at(-1)).toBe("promotion/1");
+  expect(about).not.toContain("evaluation/ev_late");
+  const { version } = await readVersionRecord(deps(), ci, "delays", 1);
+  const statements = await Promise.all(
+    (found.get("delays/1") ?? []).map(async ({ digest, signedAt }) => {
+      const trust = { keys: [key], signedAt: asEpochMicros(signedAt) };
+      const verdict = verifyAttestation(await objects.get(digest as Digest), folderOf(version), trust);
+      if (verdict.kind === "invalid") throw new Error(verdict.reason);
+      return { ...verdict, digest };
+    }),
+  );
+  const release = { organisationId, model: "delays", version: 1 };
+  expect(missingEvidence(statements, { ...release, environment: "staging" })).toEqual([]);
+  expect(missingEvidence(statements, { ...release, environment: "production" })).not.toEqual([]);
 });
 
 test("a promotion names what was published, though jobs that signed something else are killed and resume", async () => {

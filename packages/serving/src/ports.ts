@@ -3,6 +3,7 @@ import type { OnDemandPlan } from "@portolan/features/contract";
 import type { CallContext, Digest, Environment, JsonValue, SigningKey } from "@portolan/kernel";
 import type { TSchema } from "@portolan/typebox";
 import type { ComputeVerdict } from "./endpoint.ts";
+import type { SignedStatement } from "./snapshot/model-schema.ts";
 import type { ModelReference, ProfileReference } from "./snapshot/schema.ts";
 
 /** What serving must know of a use case; `identity` has it. */
@@ -72,6 +73,16 @@ export interface MemoryLookup {
     call: CallContext,
     versions: readonly Pick<ModelReference, "name" | "version">[],
   ): Promise<ReadonlyMap<string, number>>;
+}
+
+/** What was attested of versions; `registry` has it. */
+export interface AttestationLookup {
+  /** The newest promotion to the environment that is attested, and what it rests on, by `name/version`; nothing of versions without one. */
+  find(
+    call: CallContext,
+    environment: Environment,
+    versions: readonly Pick<ModelReference, "name" | "version">[],
+  ): Promise<ReadonlyMap<string, readonly SignedStatement[]>>;
 }
 
 /** Identity's grants for one organisation and environment, as gateways get them (`GatewayGrants`). */

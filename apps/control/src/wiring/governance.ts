@@ -38,6 +38,7 @@ import {
   speechOf,
 } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
+import { publishIntent } from "@portolan/serving";
 import type { ModelRuntime } from "@portolan/serving/policy";
 import { findRun } from "@portolan/training";
 import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
@@ -96,6 +97,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     upstreams: createUpstreamProbe(access),
     evidence: { latest: gatesUnder },
     sources: versionSources(objects),
+    released: publishSnapshot,
   };
   const upstreams = createUpstreamRuntime({ access, log: base.log });
   const { evaluation, textEvaluation } = wireEvaluations(base, identity, registry, upstreams);
@@ -115,6 +117,11 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     ],
   };
 }
+
+/** Gateways load a version once its promotion is attested; nobody has to wait for the next regular snapshot. */
+const publishSnapshot: AttestDeps["released"] = async (tx) => {
+  await tx.intend(publishIntent, { organisationId: tx.call.actor.organisationId });
+};
 
 /** Of rows and of text: the same versions, bounds and borders. */
 function wireEvaluations(

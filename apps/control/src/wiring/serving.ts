@@ -9,6 +9,7 @@ import { GatewayGrantsPart } from "@portolan/identity/contract";
 import {
   asEpochMicros,
   type CallContext,
+  type Environment,
   environments,
   type Id,
   messageOf,
@@ -27,10 +28,11 @@ import {
   type PredictionsDeps,
   type RetentionTerms,
 } from "@portolan/predictions";
-import { findLoadedBytes, type RegistryDeps, readVersion } from "@portolan/registry";
+import { findLoadedBytes, findReleaseAttestations, type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import { countBlocks } from "@portolan/rollout";
 import {
+  type AttestationLookup,
   type CharterInForce,
   createSnapshotPublisher,
   type ProfileLookup,
@@ -195,10 +197,31 @@ function wirePublisher(
       find: (call, versions) =>
         work.read(call, (sql) => findLoadedBytes(sql, call.actor.organisationId, versions)),
     },
+    attestations: {
+      find: (call, environment, versions) => releaseAttestations(base, call, environment, versions),
+    },
     charters,
     location: locationOf(base),
     refreshAfterMs,
   });
+}
+
+async function releaseAttestations(
+  { work }: Foundation,
+  call: CallContext,
+  environment: Environment,
+  versions: Parameters<AttestationLookup["find"]>[2],
+): ReturnType<AttestationLookup["find"]> {
+  const { organisationId } = call.actor;
+  const found = await work.read(call, (sql) =>
+    findReleaseAttestations(sql, organisationId, environment, versions),
+  );
+  return new Map(
+    [...found].map(([version, views]) => [
+      version,
+      views.map(({ digest, signedAt }) => ({ digest, signedAt })),
+    ]),
+  );
 }
 
 /** A registered version as routes name it. */

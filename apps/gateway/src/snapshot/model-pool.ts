@@ -63,7 +63,7 @@ export class ModelPool {
    * @throws ControlAway when bytes have to be fetched and control is not there or has none
    */
   async acquire(reference: ModelReference, keys: readonly SigningKey[]): Promise<LoadedModel> {
-    const bundle = this.#bundles.get(reference.bundle.digest) ?? (await this.#bytes(reference.bundle.digest));
+    const bundle = this.#bundles.get(reference.bundle.digest) ?? (await this.bytes(reference.bundle.digest));
     verify(reference, bundle, keys);
     this.#bundles.set(reference.bundle.digest, bundle);
     const loaded = this.#loaded.get(reference.digest);
@@ -145,7 +145,7 @@ export class ModelPool {
       form: reference.upstream ? "upstream" : "onnx",
       origin: reference.origin,
       loadBytes: async () => {
-        const bytes = await this.#bytes(reference.digest);
+        const bytes = await this.bytes(reference.digest);
         verify(reference, bundle, keys, bytes);
         return bytes;
       },
@@ -170,8 +170,8 @@ export class ModelPool {
     return fresh;
   }
 
-  /** Verified against its digest. A damaged copy is refused now, and fetched anew at the next attempt. */
-  async #bytes(digest: string): Promise<Uint8Array> {
+  /** Stored or fetched, and verified against the digest. A damaged copy is refused now, and fetched anew at the next attempt. */
+  async bytes(digest: string): Promise<Uint8Array> {
     const cached = await this.#deps.cache.read(digest);
     if (cached.kind === "found") return cached.bytes;
     if (cached.kind === "damaged") throw new BytesRefused(`The stored bytes of ${digest} were changed.`);

@@ -3,6 +3,7 @@ import { type Logger, messageOf, PortolanError, type SigningKey } from "@portola
 import type { ModelReference, Route, SnapshotManifest } from "@portolan/serving/contract";
 import { ControlAway } from "../control-client.ts";
 import { BytesRefused, labelOf, type ModelPool } from "./model-pool.ts";
+import { EvidenceAbsent, ReleaseEvidence } from "./release-evidence.ts";
 import {
   type ActiveRoute,
   activate,
@@ -47,6 +48,7 @@ interface Failure extends RouteProblem {
  */
 export class RouteModels {
   readonly #deps: RouteModelsDeps;
+  readonly #evidence: ReleaseEvidence;
   /** By route and model: why it could not be had, until it can. Survives re-signed snapshots. */
   readonly #failures = new Map<string, Failure>();
   #current: Generation | undefined;
@@ -55,6 +57,7 @@ export class RouteModels {
 
   constructor(deps: RouteModelsDeps) {
     this.#deps = deps;
+    this.#evidence = new ReleaseEvidence((digest) => deps.pool.bytes(digest));
   }
 
   /** The generation's routes with the models that are loaded already; the others follow through `onChange`. */
@@ -66,8 +69,10 @@ export class RouteModels {
     const active = new Map(
       generation.routes.map((route) => [keyOf(route), this.#now(route, generation)] as const),
     );
-    const ready = this.#readyUnder(generation);
-    const pending = generation.routes.filter((route) => modelsOf(route).some((model) => !ready(model)));
+    const pending = generation.routes.filter((route) => {
+      const ready = this.#readyOn(route, generation);
+      return modelsOf(route).some((model) => !ready(model));
+    });
     this.#firstAttempts = Promise.all(
       pending.map((route) => new Promise<void>((resolve) => void this.#pursue(route, generation, resolve))),
     );
@@ -88,24 +93,24 @@ export class RouteModels {
 
   /** Without touching disk or network: the route's own model, else its stand-in, else a reason. */
   #now(route: Route, generation: Generation): ActiveRoute {
-    const ready = this.#readyUnder(generation);
-    if (ready(route.model)) return this.#activate(route, generation);
+    if (this.#readyOn(route, generation)(route.model)) return this.#activate(route, generation);
     // The full attempt that follows finds and reports why.
     return this.#withProblem(route, generation, this.#failures.get(failureKey(route)) ?? waiting);
   }
 
   #activate(route: Route, generation: Generation): ActiveRoute {
-    return activate(route, generation.manifest.version, this.#readyUnder(generation));
+    return activate(route, generation.manifest.version, this.#readyOn(route, generation));
   }
 
   #withProblem(route: Route, generation: Generation, problem: RouteProblem): ActiveRoute {
     const { version } = generation.manifest;
-    const ready = this.#readyUnder(generation);
+    const ready = this.#readyOn(route, generation);
     return standInOf(route, version, ready, problem) ?? activate(route, version, ready, problem);
   }
 
-  #readyUnder({ keys }: Generation): ReadyModel {
+  #readyOn(route: Route, { keys }: Generation): ReadyModel {
     return (reference) => {
+      if (!this.#evidence.isShown(route, reference, keys)) return undefined;
       try {
         return this.#deps.pool.ready(reference, keys);
       } catch {
@@ -129,9 +134,9 @@ export class RouteModels {
 
   /** @returns whether another attempt may do better */
   async #attempt(route: Route, generation: Generation): Promise<boolean> {
-    const { pool, onChange } = this.#deps;
+    const { onChange } = this.#deps;
     try {
-      await pool.acquire(route.model, generation.keys);
+      await this.#acquire(route, route.model, generation);
       if (this.#current !== generation) return false;
       this.#failures.delete(failureKey(route));
       onChange(this.#activate(route, generation));
@@ -139,7 +144,7 @@ export class RouteModels {
     } catch (error) {
       if (this.#current !== generation) return false;
       const failure = this.#note(route, generation, judge(route.model, error));
-      if (route.previous) await pool.acquire(route.previous.model, generation.keys).catch(() => undefined);
+      if (route.previous) await this.#acquire(route, route.previous.model, generation).catch(() => undefined);
       const othersMayHeal = await this.#attemptOthers(route, generation);
       if (this.#current !== generation) return false;
       onChange(this.#withProblem(route, generation, failure));
@@ -147,15 +152,20 @@ export class RouteModels {
     }
   }
 
+  async #acquire(route: Route, reference: ModelReference, { keys }: Generation): Promise<void> {
+    await this.#evidence.require(route, reference, keys);
+    await this.#deps.pool.acquire(reference, keys);
+  }
+
   /** Variants and fallbacks: what one of them lacks costs the others, and the champion, nothing. */
   async #attemptOthers(route: Route, generation: Generation): Promise<boolean> {
-    const { pool, onChange } = this.#deps;
+    const { onChange } = this.#deps;
     let mayHeal = false;
     for (const reference of modelsOf(route).slice(1)) {
       const other = { ...route, model: reference };
       try {
-        if (this.#readyUnder(generation)(reference)) continue;
-        await pool.acquire(reference, generation.keys);
+        if (this.#readyOn(route, generation)(reference)) continue;
+        await this.#acquire(route, reference, generation);
         if (this.#current !== generation) return false;
         this.#failures.delete(failureKey(other));
         onChange(this.#now(route, generation));
@@ -197,11 +207,12 @@ export class RouteModels {
       routes.flatMap((route) => modelsOf(route).map((model) => failureKey({ ...route, model }))),
     );
     for (const key of this.#failures.keys()) if (!current.has(key)) this.#failures.delete(key);
+    this.#evidence.keepOnly(needed);
     await this.#deps.pool.keepOnly(needed);
   }
 
   #isServing(route: Route): boolean {
-    return this.#current !== undefined && this.#readyUnder(this.#current)(route.model) !== undefined;
+    return this.#current !== undefined && this.#readyOn(route, this.#current)(route.model) !== undefined;
   }
 }
 
@@ -225,8 +236,8 @@ function judge(reference: ModelReference, error: unknown): Failure {
       detail: error.detail ?? error.message,
       reason,
       mayHeal: error instanceof BytesRefused,
-      // Too large is nobody's fault but the budget's: no bytes and no signature were refused.
-      isDenial: error.code !== "serving.model_too_large",
+      // Too large is nobody's fault but the budget's, and what is not here yet nobody's: no bytes and no signature were refused.
+      isDenial: error.code !== "serving.model_too_large" && !(error instanceof EvidenceAbsent),
     };
   return { code: "serving.model_unavailable", detail: reason, reason, mayHeal: true, isDenial: true };
 }

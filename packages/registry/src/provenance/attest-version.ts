@@ -42,6 +42,8 @@ export interface AttestDeps {
   readonly keys: KeyRing;
   readonly clock: Clock;
   readonly sources: VersionSources;
+  /** Called in the transaction that publishes a promotion's attestation: gateways may have waited for it. */
+  readonly released: (tx: Transaction) => Promise<void>;
 }
 
 export interface AttestRequest {
@@ -104,7 +106,7 @@ async function attest(deps: AttestDeps, job: JobRun): Promise<JsonObject> {
 
 /** @returns what was added: another job may have been first */
 async function publish(
-  { artifacts }: AttestDeps,
+  { artifacts, released }: AttestDeps,
   tx: Transaction,
   { id, useCaseId }: ModelVersion,
   environment: Environment,
@@ -123,6 +125,7 @@ async function publish(
     });
     added.push(about);
   }
+  if (added.some((about) => about.startsWith(promotionAbout))) await released(tx);
   return added;
 }
 
@@ -171,7 +174,7 @@ async function promotionStatements(
       charterId === undefined ? undefined : await sources.charter(sql, organisationId, charterId);
     const inputs = restingOn(promotion, evaluations, stated);
     due.push({
-      about: `promotion/${promotion.number}`,
+      about: `${promotionAbout}${promotion.number}`,
       predicateType: summaryPredicateType,
       predicate: summaryPredicate(organisationId, version, promotion, charter, inputs),
     });
@@ -180,6 +183,7 @@ async function promotionStatements(
 }
 
 const trainingAbout = "training";
+const promotionAbout = "promotion/";
 const evaluationAbout = ({ id }: EvaluationFacts): string => `evaluation/${id}`;
 
 /** Evaluations that a promotion names at most: the newest one decides, and a statement must stay small. */

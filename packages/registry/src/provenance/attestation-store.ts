@@ -24,7 +24,11 @@ type PromotionTable = {
 };
 
 const tables = (sql: Sql) =>
-  sql.withTables<{ "registry.attestations": AttestationTable; "registry.promotions": PromotionTable }>();
+  sql.withTables<{
+    "registry.attestations": AttestationTable;
+    "registry.promotions": PromotionTable;
+    "registry.versions": { id: string; organisation_id: string; model: string; version: number };
+  }>();
 
 /** Adds a statement, unless the same thing is attested already; resolves to whether it was added. */
 export async function insertAttestation(
@@ -69,6 +73,74 @@ function toView(row: Selectable<AttestationTable>): AttestationView {
     signingKeyId: row.signing_key_id,
     signedAt: row.signed_at,
   };
+}
+
+/** A release rests on few statements; whatever reads them must be bounded. */
+const mostStatements = 120;
+
+/**
+ * The attestations that show why versions may be in an environment: the newest promotion to it that is attested, and the training and the evaluations that
+ * were signed by then. By `model/version`; nothing of versions without such a promotion.
+ */
+export async function findReleaseAttestations(
+  sql: Sql,
+  organisationId: string,
+  environment: Environment,
+  versions: readonly { readonly name: string; readonly version: number }[],
+): Promise<Map<string, AttestationView[]>> {
+  const ids = await idsOf(sql, organisationId, versions);
+  if (ids.size === 0) return new Map();
+  const [promotions, attestations] = [
+    await tables(sql)
+      .selectFrom("registry.promotions")
+      .select(["version_id", "environment"])
+      .where("version_id", "in", [...ids.keys()])
+      .orderBy("id")
+      .execute(),
+    await tables(sql)
+      .selectFrom("registry.attestations")
+      .selectAll()
+      .where("version_id", "in", [...ids.keys()])
+      .orderBy("signed_at")
+      .orderBy("about")
+      .execute(),
+  ];
+  const found = new Map<string, AttestationView[]>();
+  for (const [id, name] of ids) {
+    const stated = attestations.filter((one) => one.version_id === id).map(toView);
+    const named = promotions
+      .filter((one) => one.version_id === id)
+      .flatMap((one, index) => (one.environment === environment ? [`promotion/${index + 1}`] : []));
+    const promotion = stated.findLast(({ about }) => named.includes(about));
+    if (!promotion) continue;
+    const inputs = stated.filter(
+      ({ about, signedAt }) => !about.startsWith("promotion/") && signedAt <= promotion.signedAt,
+    );
+    found.set(name, [...inputs.slice(-(mostStatements - 1)), promotion]);
+  }
+  return found;
+}
+
+/** `model/version` by the version's id. */
+async function idsOf(
+  sql: Sql,
+  organisationId: string,
+  versions: readonly { readonly name: string; readonly version: number }[],
+): Promise<Map<string, string>> {
+  if (versions.length === 0) return new Map();
+  const rows = await tables(sql)
+    .selectFrom("registry.versions")
+    .select(["id", "model", "version"])
+    .where("organisation_id", "=", organisationId)
+    .where("model", "in", [...new Set(versions.map(({ name }) => name))])
+    .where("version", "in", [...new Set(versions.map(({ version }) => version))])
+    .execute();
+  const asked = new Set(versions.map(({ name, version }) => `${name}/${version}`));
+  return new Map(
+    rows
+      .map(({ id, model, version }) => [id, `${model}/${version}`] as const)
+      .filter(([, name]) => asked.has(name)),
+  );
 }
 
 /** Of exactly this version, in order. */

@@ -37,18 +37,30 @@ const UpstreamPlace = Type.Object(
 );
 export type UpstreamPlace = Static<typeof UpstreamPlace>;
 
+/** A bundle with a signed statement, and when the registry says that it was signed. */
+const SignedStatement = Type.Object({ digest: Sha256, signedAt: Micros }, closed);
+export type SignedStatement = Static<typeof SignedStatement>;
+
 export const ModelReference = Type.Object(
   {
     name: Type.String(),
     version: Type.Integer({ minimum: 1 }),
     digest: Sha256,
     sizeBytes: Type.Integer({ minimum: 1 }),
-    bundle: Type.Object({ digest: Sha256, signedAt: Micros }, closed),
+    bundle: SignedStatement,
     signature: Signature,
     origin: Type.Union([Type.Literal("trained"), Type.Literal("imported")], {
       description: "An imported model runs in a runner process until it has earned more",
     }),
     upstream: Type.Optional(UpstreamPlace),
+    attestations: Type.Optional(
+      Type.Array(SignedStatement, {
+        minItems: 1,
+        maxItems: 128,
+        description:
+          "The promotion to the route's environment and what it rests on; absent for dev, and where nothing is attested yet",
+      }),
+    ),
   },
   closed,
 );

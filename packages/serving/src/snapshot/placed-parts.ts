@@ -38,7 +38,9 @@ export function fetchableOf(manifest: SnapshotManifest, routes: readonly Route[]
     })),
     ...routes.flatMap((route) =>
       [
-        ...versionsIn(route).flatMap((one) => [one.digest, one.bundle.digest]),
+        ...versionsIn(route).flatMap((one) =>
+          [one, one.bundle, ...(one.attestations ?? [])].map(({ digest }) => digest),
+        ),
         ...(route.profiles ?? []).map((profile) => profile.digest),
       ].map((digest) => ({ digest, placement: route.placement, environment: route.environment })),
     ),

@@ -13,7 +13,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { noteExclusions } from "../gateways.ts";
-import type { GrantsSource, MemoryLookup, ProfileLookup, PublicKeys } from "../ports.ts";
+import type { AttestationLookup, GrantsSource, MemoryLookup, ProfileLookup, PublicKeys } from "../ports.ts";
 import {
   changeOf,
   isPeoplesStop,
@@ -29,6 +29,7 @@ import { type FittingRoutes, keepFitting, type LastGood, publishedRoutes } from 
 import { fetchableOf, placedRoutes } from "./placed-parts.ts";
 import { type PartRefusal, partUnfit, RefusalBook } from "./refusals.ts";
 import type { KeysPart, Route, SnapshotTrust } from "./schema.ts";
+import { withAttestations } from "./with-attestations.ts";
 import { withMeasurements } from "./with-measurements.ts";
 
 export interface PublishDeps extends ServedDeps {
@@ -38,6 +39,7 @@ export interface PublishDeps extends ServedDeps {
   readonly grants: GrantsSource;
   readonly profiles: ProfileLookup;
   readonly memory: MemoryLookup;
+  readonly attestations: AttestationLookup;
   readonly keys: PublicKeys;
   readonly log: Logger;
   /** An unchanged snapshot is signed anew after this long, so that its age says that control is alive. */
@@ -177,11 +179,8 @@ async function fittingRoutes(
   latest: SnapshotRow | undefined,
   served: readonly Served[],
 ): Promise<FittingRoutes> {
-  const routes = await withMeasurements(
-    deps,
-    call,
-    served.flatMap((one) => (one.kind === "route" ? [one.route] : [])),
-  );
+  const deployed = served.flatMap((one) => (one.kind === "route" ? [one.route] : []));
+  const routes = await withAttestations(deps, call, await withMeasurements(deps, call, deployed));
   let last: ReturnType<LastGood> | undefined;
   const lastGood: LastGood = () => {
     last ??= latest ? publishedRoutes(objects, latest.manifest) : Promise.resolve(new Map());
