@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createLogger, digestBytes, type JsonValue } from "@portolan/kernel";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import type { Route, SnapshotManifest } from "@portolan/serving/contract";
-import { buildSnapshot, isMemoryPart, type SnapshotContent } from "@portolan/serving/policy";
+import { buildSnapshot, isSupplement, type SnapshotContent } from "@portolan/serving/policy";
 import { afterAll, expect, test } from "vitest";
 import { createControlClient } from "../src/control-client.ts";
 import { openDiskCache } from "../src/snapshot/disk-cache.ts";
@@ -83,7 +83,7 @@ test("what was measured of memory reaches the routes; where it cannot be had the
   const whole = await stored(3, grants, [route]);
   expect(await said(whole)).toEqual([memory]);
   const parts = whole.parts.map((part) =>
-    isMemoryPart(part) ? { ...part, digest: digestBytes(Buffer.from("nowhere")) } : part,
+    isSupplement(part) ? { ...part, digest: digestBytes(Buffer.from("nowhere")) } : part,
   );
   const lacking = await readParts(deps, { ...whole, version: 4, parts }, undefined);
   expect(lacking.missing).toEqual([]);

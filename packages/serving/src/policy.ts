@@ -136,8 +136,14 @@ export type {
   VerifiedModel,
 } from "./runtime.ts";
 export { buildSnapshot, type SnapshotContent } from "./snapshot/build-snapshot.ts";
-export { isMemoryPart, readMemoryPart, withMemory } from "./snapshot/memory-part.ts";
 export { fetchableOf, mayServe } from "./snapshot/placed-parts.ts";
+export {
+  isSupplement,
+  readSupplement,
+  type Supplement,
+  supplementsOf,
+  withSupplements,
+} from "./snapshot/supplements.ts";
 export {
   checkedJson,
   judgeSnapshotAge,

@@ -12,7 +12,15 @@ import {
   systemClock,
 } from "@portolan/kernel";
 import type { Route, SignedSnapshot, SnapshotManifest, SnapshotPart } from "@portolan/serving/contract";
-import { fetchableOf, isMemoryPart, mayServe, readRoutesPart } from "@portolan/serving/policy";
+import {
+  fetchableOf,
+  isSupplement,
+  mayServe,
+  readRoutesPart,
+  readSupplement,
+  type Supplement,
+  withSupplements,
+} from "@portolan/serving/policy";
 import { ApiClient } from "../client/api-client.ts";
 import { findOrCreate } from "../client/directory.ts";
 import type { CliErrorCode } from "../errors.ts";
@@ -214,7 +222,7 @@ async function deviceKey(
 
 function isWanted(part: SnapshotPart, order: BundleOrder): boolean {
   if (part.kind === "keys") return true;
-  const isAsked = part.environment === order.environment || isMemoryPart(part);
+  const isAsked = part.environment === order.environment || isSupplement(part);
   return isAsked && mayServe(part.placement, order);
 }
 
@@ -224,10 +232,17 @@ function chosenRoutes(
   order: BundleOrder,
 ): { readonly routes: readonly Route[]; readonly leftOut: MadeBundle["leftOut"] } {
   const offered: Route[] = [];
+  const supplements: Supplement[] = [];
   for (const part of manifest.parts) {
-    const bytes = part.kind === "routes" && !isMemoryPart(part) ? parts.get(part.digest) : undefined;
-    const reading = bytes && readRoutesPart(bytes, part);
-    if (reading?.kind === "part") offered.push(...reading.value.routes);
+    const bytes = part.kind === "routes" ? parts.get(part.digest) : undefined;
+    if (!bytes) continue;
+    if (isSupplement(part)) {
+      const reading = readSupplement(bytes, part);
+      if (reading.kind === "part") supplements.push(reading.value);
+    } else {
+      const reading = readRoutesPart(bytes, part);
+      if (reading.kind === "part") offered.push(...reading.value.routes);
+    }
   }
   const missing = order.endpoints.find((name) => !offered.some(({ endpoint }) => endpoint === name));
   if (missing !== undefined)
@@ -235,7 +250,7 @@ function chosenRoutes(
       detail: `no endpoint "${missing}" may be served in ${order.environment} by ${order.owner} in ${order.region}`,
       mend: "See the endpoints with: portolan endpoint list; a charter may keep one from going there.",
     });
-  const asked = offered.filter(
+  const asked = withSupplements(offered, supplements).filter(
     ({ endpoint }) => order.endpoints.length === 0 || order.endpoints.includes(endpoint),
   );
   const leftOut: { endpoint: string; reason: string }[] = [];

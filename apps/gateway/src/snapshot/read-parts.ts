@@ -8,15 +8,17 @@ import {
   type Place,
   type SigningKey,
 } from "@portolan/kernel";
-import type { MeasuredMemory, Route, SnapshotManifest, SnapshotPart } from "@portolan/serving/contract";
+import type { Route, SnapshotManifest, SnapshotPart } from "@portolan/serving/contract";
 import {
-  isMemoryPart,
+  isSupplement,
   type PartVerdict,
   partReader,
   readKeysPart,
-  readMemoryPart,
   readRoutesPart,
-  withMemory,
+  readSupplement,
+  type Supplement,
+  supplementsOf,
+  withSupplements,
 } from "@portolan/serving/policy";
 import { ControlAway, type ControlClient } from "../control-client.ts";
 import type { DiskCache } from "./disk-cache.ts";
@@ -28,7 +30,7 @@ import type { Trust } from "./trust.ts";
 export interface Parts {
   readonly keys: Trust["keys"];
   readonly grants: ReadonlyMap<Environment, GrantsIndex>;
-  /** By environment and placement, as the snapshot groups them, with what was measured of their models' memory. */
+  /** By environment and placement, as the snapshot groups them, with what is known of their models. */
   readonly routes: ReadonlyMap<string, readonly Route[]>;
   /** Parts that could not be had and for which the snapshot before still speaks. */
   readonly missing: readonly string[];
@@ -97,31 +99,30 @@ export async function readParts(
       routes.set(group, [...(routes.get(group) ?? []), ...content.routes]);
     }
   }
-  const memory = await readMemory(deps, manifest, before);
-  for (const [group, known] of routes) routes.set(group, withMemory(known, memory));
+  const supplements = await readSupplements(deps, manifest, before);
+  for (const [group, known] of routes) routes.set(group, withSupplements(known, supplements));
   return { keys: keys.keys, grants, routes, missing, isStored, ...(reason === undefined ? {} : { reason }) };
 }
 
-/** Nothing waits for it: where it cannot be had, what was known before goes on, and other models are estimated. */
-async function readMemory(
+/** Nothing waits for them: where one cannot be had, what was known before goes on; other models are estimated, and not shown to be where they are. */
+async function readSupplements(
   deps: ReadPartsDeps,
   manifest: SnapshotManifest,
   before: Parts | undefined,
-): Promise<MeasuredMemory[]> {
-  const memory: MeasuredMemory[] = [];
+): Promise<Supplement[]> {
+  const supplements: Supplement[] = [];
   for (const part of manifest.parts) {
-    if (!isMemoryPart(part) || !isForHere(part, deps.place)) continue;
+    if (!isSupplement(part) || !isForHere(part, deps.place)) continue;
     try {
-      const reading = readMemoryPart((await partBytes(deps, part)).bytes, part);
+      const reading = readSupplement((await partBytes(deps, part)).bytes, part);
       if (reading.kind === "bad") throw new ControlAway(reading.detail);
-      memory.push(...reading.value.memory);
+      supplements.push(reading.value);
     } catch (error) {
-      deps.log.warn({ reason: messageOf(error) }, "gateway.snapshot.memory_not_read");
-      const routes = [...(before?.routes.values() ?? [])].flat();
-      memory.unshift(...routes.flatMap((route) => route.memory ?? []));
+      deps.log.warn({ reason: messageOf(error) }, "gateway.snapshot.supplement_not_read");
+      supplements.unshift(...supplementsOf([...(before?.routes.values() ?? [])].flat()));
     }
   }
-  return memory;
+  return supplements;
 }
 
 function groupOf({ environment, placement }: SnapshotPart): string {

@@ -1,8 +1,8 @@
 import { canonicalBytes, digestBytes, type Environment, type JsonValue } from "@portolan/kernel";
-import { memoryPartOf, withoutMemory } from "./memory-part.ts";
 import { groupByPlacement } from "./placed-parts.ts";
 import type { KeysPart, Route, SignedSnapshot, SnapshotManifest, SnapshotPart } from "./schema.ts";
 import { snapshotFormat } from "./schema.ts";
+import { supplementsOf, withoutSupplements } from "./supplements.ts";
 
 /** What goes into one snapshot of one organisation. */
 export interface SnapshotContent {
@@ -38,18 +38,17 @@ export function buildParts(content: SnapshotContent): BuiltParts {
     const placed = groupByPlacement(routes).map((group) =>
       part(
         "routes",
-        { routes: group.routes.map(withoutMemory) },
+        { routes: group.routes.map(withoutSupplements) },
         { environment, ...(group.placement ? { placement: group.placement } : {}) },
       ),
     );
     return [...placed, part("identity", grants, { environment })];
   });
-  const measured = groupByPlacement(content.routes).flatMap(({ placement, routes }) => {
-    const memory = memoryPartOf(routes);
-    return memory.memory.length === 0 ? [] : [part("routes", memory, placement ? { placement } : {})];
-  });
+  const known = groupByPlacement(content.routes).flatMap(({ placement, routes }) =>
+    supplementsOf(routes).map((one) => part("routes", one, placement ? { placement } : {})),
+  );
   const keys = content.keys.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  parts.push(...measured, part("keys", { keys: keys.map((key) => ({ ...key })) }));
+  parts.push(...known, part("keys", { keys: keys.map((key) => ({ ...key })) }));
   return { parts, bytes };
 }
 

@@ -1,8 +1,8 @@
 import type { TSchema } from "@portolan/typebox";
 import type { BuiltParts } from "./build-snapshot.ts";
-import { isMemoryPart, readMemoryPart } from "./memory-part.ts";
 import type { PartRefusal } from "./refusals.ts";
 import type { SignedSnapshot } from "./schema.ts";
+import { isSupplement, readSupplement } from "./supplements.ts";
 import { partReader, readEnvelope, readKeysPart, readRoutesPart } from "./verify-snapshot.ts";
 
 /** Finds the first part that gateways would not read, with the place in it. */
@@ -21,7 +21,7 @@ export function partRefusals(grants: TSchema): FindPartRefusal {
     const known = fitting.get(organisationId);
     for (const part of parts) {
       if (known?.has(part.digest)) continue;
-      const reader = isMemoryPart(part) ? readMemoryPart : readers[part.kind];
+      const reader = isSupplement(part) ? readSupplement : readers[part.kind];
       const read = reader(bytes.get(part.digest) ?? new Uint8Array(), part);
       if (read.kind === "part") continue;
       const { path, problem } = read.misfit ?? { path: "", problem: "is no JSON" };

@@ -1,11 +1,11 @@
 import { canonicalJson, type ObjectStore, parseDigest } from "@portolan/kernel";
 import { Type } from "@portolan/typebox";
 import type { Served } from "../served-routes.ts";
-import { isMemoryPart, readMemoryPart, withMemory } from "./memory-part.ts";
 import { fitTo, type Misfit } from "./misfit.ts";
 import { versionsIn } from "./placed-parts.ts";
 import { describeRefusal, type PartRefusal, partUnfit } from "./refusals.ts";
-import { type MeasuredMemory, Route, routeKey, type SnapshotManifest, type SnapshotPart } from "./schema.ts";
+import { Route, routeKey, type SnapshotManifest, type SnapshotPart } from "./schema.ts";
+import { isSupplement, readSupplement, type Supplement, withSupplements } from "./supplements.ts";
 import { partReader } from "./verify-snapshot.ts";
 
 const fitRoute = fitTo(Route);
@@ -74,18 +74,18 @@ export async function publishedRoutes(
   manifest: SnapshotManifest,
 ): Promise<ReadonlyMap<string, Route>> {
   const routes: Route[] = [];
-  const measured: MeasuredMemory[] = [];
+  const supplements: Supplement[] = [];
   for (const part of manifest.parts) {
     const digest = part.kind === "routes" ? parseDigest(part.digest) : undefined;
     if (!digest) continue;
     const bytes = await objects.get(digest);
-    if (!isMemoryPart(part)) routes.push(...fittingIn(bytes, part));
+    if (!isSupplement(part)) routes.push(...fittingIn(bytes, part));
     else {
-      const read = readMemoryPart(bytes, part);
-      if (read.kind === "part") measured.push(...read.value.memory);
+      const read = readSupplement(bytes, part);
+      if (read.kind === "part") supplements.push(read.value);
     }
   }
-  return new Map(withMemory(routes, measured).map((route) => [keyOf(route), route]));
+  return new Map(withSupplements(routes, supplements).map((route) => [keyOf(route), route]));
 }
 
 /** The routes of a part that fit, each by itself. Pure. */

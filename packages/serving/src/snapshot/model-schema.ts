@@ -38,7 +38,7 @@ const UpstreamPlace = Type.Object(
 export type UpstreamPlace = Static<typeof UpstreamPlace>;
 
 /** A bundle with a signed statement, and when the registry says that it was signed. */
-const SignedStatement = Type.Object({ digest: Sha256, signedAt: Micros }, closed);
+export const SignedStatement = Type.Object({ digest: Sha256, signedAt: Micros }, closed);
 export type SignedStatement = Static<typeof SignedStatement>;
 
 export const ModelReference = Type.Object(

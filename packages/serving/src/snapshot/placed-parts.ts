@@ -1,5 +1,5 @@
 import { allowsPlace, canonicalJson, type Environment, type Place } from "@portolan/kernel";
-import type { ModelReference, Placement, Route, SnapshotManifest } from "./schema.ts";
+import type { ModelReference, Placement, Route, ServedVersion, SnapshotManifest } from "./schema.ts";
 
 /** Routes that the same places may serve: one part of the snapshot, handed to gateways in those places alone. */
 export interface PlacedRoutes {
@@ -53,6 +53,27 @@ export function versionsIn({ model, previous, secondary, variants, backends }: R
   return [{ model }, previous, secondary, ...variants, ...elsewhere].flatMap((version) =>
     version ? [version.model] : [],
   );
+}
+
+/** The route with another description of each version that it names. Pure. */
+export function mapVersions(route: Route, change: (model: ModelReference) => ModelReference): Route {
+  const changed = <V extends ServedVersion>(version: V): V => ({ ...version, model: change(version.model) });
+  const { backends, previous, secondary, variants } = route;
+  return {
+    ...route,
+    model: change(route.model),
+    previous: previous && changed(previous),
+    secondary: secondary && changed(secondary),
+    variants: variants.map(changed),
+    ...(backends
+      ? {
+          backends: {
+            ...backends,
+            order: backends.order.map((one) => ({ ...one, model: change(one.model) })),
+          },
+        }
+      : {}),
+  };
 }
 
 export function mayServe(placement: Placement | null | undefined, place: Place): boolean {

@@ -322,7 +322,8 @@ export type SnapshotTrust = Static<typeof SnapshotTrust>;
 export const SnapshotPart = Type.Object(
   {
     kind: Type.Union([Type.Literal("routes"), Type.Literal("identity"), Type.Literal("keys")], {
-      description: "routes without an environment: what was measured of their models' memory",
+      description:
+        "routes without an environment: what was measured of their models' memory, or is attested of them",
     }),
     environment: Type.Optional(EnvironmentName),
     placement: Type.Optional(Placement),

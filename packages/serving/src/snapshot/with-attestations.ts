@@ -1,8 +1,8 @@
 import { type CallContext, environments } from "@portolan/kernel";
 import type { AttestationLookup } from "../ports.ts";
 import type { SignedStatement } from "./model-schema.ts";
-import { versionsIn } from "./placed-parts.ts";
-import type { ModelReference, Route, ServedVersion } from "./schema.ts";
+import { mapVersions, versionsIn } from "./placed-parts.ts";
+import type { Route } from "./schema.ts";
 
 /** The routes with the attestations by which gateways see that each version may be where it is. In dev nothing is judged. */
 export async function withAttestations(
@@ -23,25 +23,4 @@ export async function withAttestations(
       return statements.length === 0 ? model : { ...model, attestations: [...statements] };
     }),
   );
-}
-
-/** The route with another description of each version that it names. */
-function mapVersions(route: Route, change: (model: ModelReference) => ModelReference): Route {
-  const changed = <V extends ServedVersion>(version: V): V => ({ ...version, model: change(version.model) });
-  const { backends, previous, secondary, variants } = route;
-  return {
-    ...route,
-    model: change(route.model),
-    previous: previous && changed(previous),
-    secondary: secondary && changed(secondary),
-    variants: variants.map(changed),
-    ...(backends
-      ? {
-          backends: {
-            ...backends,
-            order: backends.order.map((one) => ({ ...one, model: change(one.model) })),
-          },
-        }
-      : {}),
-  };
 }

@@ -4,9 +4,9 @@ import { type TSchema, Type } from "@portolan/typebox";
 import { expect, test } from "vitest";
 import { deriveRoute } from "../derive-route.ts";
 import { buildSnapshot } from "./build-snapshot.ts";
-import { isMemoryPart, readMemoryPart, withMemory } from "./memory-part.ts";
 import { fitTo } from "./misfit.ts";
 import type { ModelReference, Placement, Route, SnapshotPart } from "./schema.ts";
+import { isSupplement, readSupplement, withSupplements } from "./supplements.ts";
 import { partReader, readRoutesPart } from "./verify-snapshot.ts";
 
 /** The schemas by which gateways read snapshots before the memory of models was in them, all closed. */
@@ -26,6 +26,8 @@ const model: ModelReference = {
   origin: "trained",
 };
 const memory = [{ digest: model.digest, loadedBytes: 240_000_000 }];
+const statements = [{ digest: digestJson("statement"), signedAt: 2 }];
+const attested: ModelReference = { ...model, attestations: statements };
 const abroad: Placement = { regions: ["eu-*"], owners: null };
 
 function route(endpoint: string, over: Partial<Route> = {}): Route {
@@ -42,8 +44,12 @@ function publish(routes: readonly Route[]) {
   return buildSnapshot({ organisationId: "org_1", routes, grants, keys: [] }, 1, 1, unsigned);
 }
 
-test("gateways from before the memory of models was measured read the snapshots of today", async () => {
-  const routes = [route("a", { memory }), route("b", { memory, placement: abroad }), route("c")];
+test("gateways from before anything was said of models beside their routes read the snapshots of today", async () => {
+  const routes = [
+    route("a", { memory }),
+    route("b", { memory, placement: abroad }),
+    route("c", { model: attested }),
+  ];
   // The check bites: their schema refuses what a route says of memory.
   expect(fitTo(before.routes)({ routes: [route("a")] }).kind).toBe("fits");
   expect(fitTo(before.routes)({ routes }).kind).toBe("misfit");
@@ -60,33 +66,43 @@ test("gateways from before the memory of models was measured read the snapshots 
   expect(manifest.parts.find(({ kind }) => kind === "keys")?.environment).toBeUndefined();
 });
 
-test("gateways of today find beside their routes what was measured, for each placement apart", async () => {
+test("gateways of today find beside their routes what was measured and attested, for each placement apart", async () => {
   const other = { digest: digestJson("other"), loadedBytes: 7 };
   const routes = [
-    route("a", { memory }),
+    route("a", { memory, model: attested }),
     route("b", { memory: [other], placement: abroad, model: { ...model, digest: other.digest } }),
   ];
   const { manifest, built } = await publish(routes);
-  const parts = manifest.parts.filter(isMemoryPart);
+  const parts = manifest.parts.filter(isSupplement);
   const said = parts.map((part) => {
-    const read = readMemoryPart(bytesOf(built.bytes, part), part);
-    return read.kind === "part" ? [part.placement, read.value.memory] : read.detail;
+    const read = readSupplement(bytesOf(built.bytes, part), part);
+    return read.kind === "part" ? [part.placement, read.value] : read.detail;
   });
   expect(said).toEqual([
-    [undefined, memory],
-    [abroad, [other]],
+    [undefined, { memory }],
+    [undefined, { attestations: [{ environment: "dev", model: "delays", version: 1, statements }] }],
+    [abroad, { memory: [other] }],
   ]);
   const travelled = manifest.parts
-    .filter((part) => part.kind === "routes" && !isMemoryPart(part))
+    .filter((part) => part.kind === "routes" && !isSupplement(part))
     .flatMap((part) => {
       const read = readRoutesPart(bytesOf(built.bytes, part), part);
       return read.kind === "part" ? read.value.routes : [];
     });
   expect(travelled.map((one) => one.memory)).toEqual([undefined, undefined]);
-  expect(withMemory(travelled, [...memory, other])).toEqual(routes);
+  expect(travelled.map((one) => one.model.attestations)).toEqual([undefined, undefined]);
+  const supplements = manifest.parts.filter(isSupplement).flatMap((part) => {
+    const read = readSupplement(bytesOf(built.bytes, part), part);
+    return read.kind === "part" ? [read.value] : [];
+  });
+  // Both routes run version 1 of one model, and what is attested of it is attested of it in both.
+  expect(withSupplements(travelled, supplements).map((one) => [one.memory, one.model.attestations])).toEqual([
+    [memory, statements],
+    [[other], statements],
+  ]);
 });
 
-test("where nothing was measured there is no part for it", async () => {
+test("where nothing is known there is no part for it", async () => {
   const { manifest } = await publish([route("a")]);
   expect(manifest.parts.map(({ kind }) => kind)).toEqual(["routes", "identity", "keys"]);
 });
