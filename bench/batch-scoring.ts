@@ -11,7 +11,8 @@ import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { mlpModel } from "@portolan/onnx-format/testing";
 import { createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import { createChunkScorer } from "../apps/control/src/batch/child-chunk-scorer.ts";
-import { type TestGateway, TestInstallation } from "../apps/gateway/test/installation.ts";
+import { TestInstallation } from "../apps/gateway/test/installation.ts";
+import { live, printStretches } from "./gateway/steady.ts";
 
 /**
  * What a batch does to live traffic: `node bench/batch-scoring.ts`. One gateway process answers at a steady rate; in every other stretch chunks
@@ -19,7 +20,6 @@ import { type TestGateway, TestInstallation } from "../apps/gateway/test/install
  */
 const stretchMs = 6000;
 const pairs = 4;
-const everyMs = 10;
 const rows = 50_000;
 
 const folder = mkdtempSync(join(tmpdir(), "batch-bench-"));
@@ -63,31 +63,6 @@ async function prepare() {
   return { scorer: createChunkScorer({ objects, workFolder: join(folder, "scoring"), upstreams }), chunk };
 }
 
-/** Milliseconds of each answer, asked for at a steady pace whatever came before. */
-async function live(gateway: TestGateway, endMs: number): Promise<number[]> {
-  const body = JSON.stringify({
-    inputs: [{ name: input?.name, shape: [1, 30], datatype: "FP32", data: columns.map((_, i) => i / 30) }],
-  });
-  const took: number[] = [];
-  const asked: Promise<void>[] = [];
-  while (performance.now() < endMs) {
-    const startMs = performance.now();
-    asked.push(
-      gateway.post("/v2/models/bench/infer", body).then(async (response) => {
-        await response.arrayBuffer();
-        took.push(performance.now() - startMs);
-      }),
-    );
-    await sleep(everyMs);
-  }
-  await Promise.all(asked);
-  return took;
-}
-
-const median = (values: readonly number[]): number => at(values, 0.5);
-const at = (values: readonly number[], part: number): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(part * (values.length - 1))] ?? Number.NaN;
-
 /** Chunk after chunk, as control's job does it: in a process of its own, so that the client's clock is not held up by it. */
 async function scoreUntilStopped(): Promise<void> {
   const { scorer, chunk } = await prepare();
@@ -121,25 +96,21 @@ async function measure(): Promise<void> {
     await installation.publish(1);
     const gateway = await installation.start();
     await ready;
-    await live(gateway, performance.now() + 2000);
+    const body = JSON.stringify({
+      inputs: [{ name: input?.name, shape: [1, 30], datatype: "FP32", data: columns.map((_, i) => i / 30) }],
+    });
+    await live(gateway, body, performance.now() + 2000);
     const seen = { alone: [] as number[][], beside: [] as number[][] };
     for (let pair = 0; pair < pairs; pair++) {
-      seen.alone.push(await live(gateway, performance.now() + stretchMs));
+      seen.alone.push(await live(gateway, body, performance.now() + stretchMs));
       batch.send({ score: true });
-      seen.beside.push(await live(gateway, performance.now() + stretchMs));
+      seen.beside.push(await live(gateway, body, performance.now() + stretchMs));
       const before = scoredRows;
       batch.send({ score: false });
       // The chunk that is under way ends first: it must not run into the next stretch.
       for (let waited = 0; scoredRows === before && waited < 200; waited++) await sleep(50);
     }
-    for (const [name, stretches] of Object.entries(seen)) {
-      const [p50, p95, p99] = [0.5, 0.95, 0.99].map((part) =>
-        median(stretches.map((one) => at(one, part))).toFixed(1),
-      );
-      console.log(
-        `${name}: p50 ${p50} ms, p95 ${p95} ms, p99 ${p99} ms (medians of ${stretches.length} stretches)`,
-      );
-    }
+    printStretches(seen);
     console.log(`${scoredRows} rows scored beside, ${((cpu / scoredRows) * 1e6).toFixed(1)} µs of CPU a row`);
   } finally {
     batch.kill();

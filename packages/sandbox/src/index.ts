@@ -1,4 +1,4 @@
 export { endingSignal, lastWords } from "./ending-signal.ts";
-export { niceCommand, spawnWalledNode, type WalledNode, wallsFor } from "./node-child.ts";
+export { leastPriority, niceCommand, spawnWalledNode, type WalledNode, wallsFor } from "./node-child.ts";
 export { findWalls, systemPath, type View, type Walls, walledCommand } from "./walls.ts";
 export { watchMemory } from "./watch-memory.ts";

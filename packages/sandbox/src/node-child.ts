@@ -1,4 +1,4 @@
-import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn, spawnSync } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { compiledModulesFor } from "./compiled-modules.ts";
@@ -59,12 +59,28 @@ export async function spawnWalledNode(child: WalledNode): Promise<ChildProcess> 
   });
 }
 
+/** The last of all: it has processors only while nobody else wants them. */
+export const leastPriority = 19;
+
 /**
  * What runs the rest that far behind others. Not `setPriority` on what was started: that is the wall, whose child may be under way already, and on Linux it
- * moves one thread alone.
+ * moves one thread alone. Who is the last of all runs in the idle class besides, where Linux gives it: others need not wait for the end of its slice.
  */
 export function niceCommand(niceness: number | undefined): string[] {
-  return niceness === undefined ? [] : ["nice", "-n", String(niceness)];
+  if (niceness === undefined) return [];
+  const nice = ["nice", "-n", String(niceness)];
+  return niceness === leastPriority && hasIdleClass() ? [...idleClass, ...nice] : nice;
+}
+
+const idleClass = ["chrt", "--idle", "0"];
+let foundIdleClass: boolean | undefined;
+
+/** Whether a program starts in it: `chrt` may be absent, another one than util-linux's, or not allowed to. Found once. */
+function hasIdleClass(): boolean {
+  const [chrt = "", ...args] = idleClass;
+  foundIdleClass ??=
+    spawnSync(chrt, [...args, "true"], { env: { PATH: systemPath }, stdio: "ignore" }).status === 0;
+  return foundIdleClass;
 }
 
 /** The walls that a child gets on this machine; found once, by running Node behind them until it can read its program. */

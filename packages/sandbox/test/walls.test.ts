@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile } from "node:child_process";
+import { type ChildProcess, execFile, spawnSync } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compiledModulesFor } from "../src/compiled-modules.ts";
-import { spawnWalledNode, watchMemory } from "../src/index.ts";
+import { leastPriority, niceCommand, spawnWalledNode, watchMemory } from "../src/index.ts";
 import { findWalls, type View, type Walls, walledCommand } from "../src/walls.ts";
 import type { Attempt } from "./curious-child.ts";
 
@@ -114,6 +114,26 @@ describe("on every machine", () => {
       child.kill("SIGKILL");
     }
   });
+
+  test.runIf(process.platform === "linux")(
+    "who is the last of all is in the idle class of the kernel",
+    () => {
+      const statOf = (niceness: number): string[] => {
+        const [command = "", ...args] = niceCommand(niceness);
+        const { stdout } = spawnSync(command, [...args, "cat", "/proc/self/stat"], { encoding: "utf8" });
+        return stdout.slice(stdout.lastIndexOf(")")).split(" ");
+      };
+      // Fields 19 and 41 of proc_pid_stat(5), counted from the name, which is the second.
+      const [nice, policy] = [17, 39];
+      expect([statOf(7)[nice], statOf(7)[policy]]).toEqual([String(getPriority() + 7), "0"]);
+      // A container may forbid it: then nice has to do.
+      const isAllowed = spawnSync("chrt", ["--idle", "0", "true"]).status === 0;
+      expect([statOf(leastPriority)[nice], statOf(leastPriority)[policy]]).toEqual([
+        "19",
+        isAllowed ? "5" : "0",
+      ]);
+    },
+  );
 
   test("a fault ends it with a signal, and memory beyond the bound is noticed", async () => {
     const faulty = await start();

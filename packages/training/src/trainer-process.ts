@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
-import { niceCommand, systemPath } from "@portolan/sandbox";
+import { leastPriority, niceCommand, systemPath } from "@portolan/sandbox";
 import type { TrainingErrorCode } from "./errors.ts";
 import { findIsolation, type Isolation, isolatedCommand, uidOf } from "./isolation.ts";
 import { endTrainersOf, signalGroup } from "./stray-trainers.ts";
@@ -17,9 +17,6 @@ import {
 } from "./tracking-address.ts";
 import { diskUsage, exceedsMemory } from "./trainer-limits.ts";
 import { failed, lastLines, readOutput } from "./trainer-output.ts";
-
-/** Who asks a gateway on the same machine goes before who trains there. */
-const trainerNiceness = 19;
 
 export interface TrainerTask {
   readonly interpreter: string;
@@ -201,7 +198,8 @@ function commandOf(task: TrainerTask, places: Places): string[] {
   };
   const program = [task.interpreter, task.code];
   const command = tracking ? forwarded(folder, tracking, program) : program;
-  const modest = niceCommand(trainerNiceness);
+  // Who asks a gateway on the same machine goes before who trains there.
+  const modest = niceCommand(leastPriority);
   return isolatedCommand(isolation, view, [...modest, "sh", "-c", limits, "sh", ...command]);
 }
 

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ObjectStore, PortolanError } from "@portolan/kernel";
+import { leastPriority } from "@portolan/sandbox";
 import type { ChunkRequest, ChunkScorer, ScoredChunk, ScoringErrorCode } from "@portolan/scoring";
 import type { LoadedModel, ModelRuntime } from "@portolan/serving/policy";
 import { loadUpstream, upstreamOf } from "../scoring/upstream-rows.ts";
@@ -13,8 +14,6 @@ const entry = fileURLToPath(new URL("./chunk-child.ts", import.meta.url));
 /** Fifty thousand rows of a slow model, on a machine whose live traffic comes first; where another server runs it, the time between two of its answers. */
 const defaultLimitMs = 60 * 60_000;
 const memoryBytes = 4 * 2 ** 30;
-/** It takes what the machine's other work leaves. */
-const niceness = 19;
 
 export interface ChunkScorerDeps extends UpstreamCallerOptions {
   readonly objects: ObjectStore;
@@ -84,7 +83,8 @@ async function scoreChunk(
       writable: [folder],
       memoryBytes,
       limitMs,
-      niceness,
+      // It takes what the machine's other work leaves.
+      niceness: leastPriority,
       answer: (message: unknown) => {
         const asked = message as ChunkReply | RowsAsked;
         return asked.kind === "run" ? caller?.answer(asked) : undefined;
