@@ -8,6 +8,7 @@ import type { EndpointList } from "@portolan/serving/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createDelays, createShopKey, doneBy, soon } from "../../apps/cli/test/delays.ts";
 import { type Product, startProduct } from "../../apps/cli/test/product.ts";
+import { must } from "../../apps/control/test/api.ts";
 
 /** Releases by the whole product: a real gateway, its records, and a control that is killed while it decides. */
 const folder = mkdtempSync(join(tmpdir(), "portolan-releases-"));
@@ -17,10 +18,18 @@ const done = doneBy(() => product);
 
 const body = JSON.stringify({ inputs: [{ name: "x", shape: [1, 2], datatype: "FP32", data: [1, 2] }] });
 
+/** Tells of predictions that what they were about was a yes. */
+async function tellThatAllWereYes(predictions: readonly string[]): Promise<void> {
+  const observedAt = "2026-01-01T00:00:00Z";
+  const outcomes = predictions.map((predictionId) => ({ predictionId, outcome: true, observedAt }));
+  await must(product, "POST", "/v1/outcomes", { outcomes }, await product.token("admin"));
+}
+
 /** Asks without pause, a few requests at a time, until told to stop. */
 function traffic() {
   const versions = new Map<string, number>();
   const predictions: string[] = [];
+  const all: string[] = [];
   let isOver = false;
   const ask = async (): Promise<void> => {
     while (!isOver) {
@@ -32,6 +41,7 @@ function traffic() {
         : {};
       versions.set(version, (versions.get(version) ?? 0) + 1);
       const id = answer?.headers.get("x-portolan-prediction-id");
+      if (id) all.push(id);
       if (id && version === "1") predictions.push(id);
       await sleep(5);
     }
@@ -41,6 +51,8 @@ function traffic() {
     versions,
     /** What version 1 answered. */
     predictions,
+    /** What anybody answered. */
+    all,
     stop: async () => {
       isOver = true;
       await Promise.all(askers);
@@ -59,12 +71,12 @@ async function served(): Promise<number | undefined> {
 }
 
 /** A test has not the time for a margin of one request in a hundred. */
-function start(version: number, ...kinds: readonly object[]) {
+function start(version: number, kinds: readonly object[], over: object = {}) {
   const steps = kinds.map((step) => ({ ...step, leastRequests: 60, leastSeconds: 1 }));
   const plan = join(folder, "plan.json");
   writeFileSync(
     plan,
-    JSON.stringify({ steps, margin: { relative: 0.1, absolute: 0.08 }, events: ["support"] }),
+    JSON.stringify({ steps, margin: { relative: 0.1, absolute: 0.08 }, events: ["support"], ...over }),
   );
   return done(`release start delays delays ${version} --environment dev --plan ${plan}`);
 }
@@ -75,7 +87,12 @@ beforeAll(async () => {
   product = await startProduct();
   await createDelays(done);
   key = await createShopKey(done);
-  const models = [logisticModel([1, 2], 0), logisticModel([1, 2.5], 0), logisticModel([1, 2], Number.NaN)];
+  const models = [
+    logisticModel([1, 2], 0),
+    logisticModel([1, 2.5], 0),
+    logisticModel([1, 2], Number.NaN),
+    logisticModel([-1, -2], 0),
+  ];
   for (const [at, bytes] of models.entries()) {
     const path = join(folder, `${at + 1}.onnx`);
     writeFileSync(path, bytes);
@@ -91,7 +108,7 @@ afterAll(async () => {
 test("a good version goes to champion, through a control that is killed on the way; then one command takes it back", async () => {
   const load = traffic();
   try {
-    await start(2, shadow, ...canaries);
+    await start(2, [shadow, ...canaries]);
     await soon(async () => (await status()).step >= 1);
     // Of this step: while nobody reports any, the stream may be dead, and nothing is promoted.
     const reported = load.predictions.at(-1) ?? "";
@@ -117,7 +134,7 @@ test("a good version goes to champion, through a control that is killed on the w
 test("a version that answers no number is taken back by control, within seconds of its first requests", async () => {
   const load = traffic();
   try {
-    await start(3, ...canaries);
+    await start(3, canaries);
     await soon(async () => (await status()).evidence.some(({ candidate }) => candidate.requests > 0));
     const first = performance.now();
     await soon(async () => (await status()).state === "rolled_back");
@@ -128,6 +145,25 @@ test("a version that answers no number is taken back by control, within seconds 
     await soon(async () => (await served()) === 1 && (await status()).isSettled);
     const { code, err } = await product.cli(..."release pause delays".split(" "));
     expect([code, err]).toEqual([1, expect.stringContaining("(rollout.wrong_state)")]);
+  } finally {
+    await load.stop();
+  }
+}, 240_000);
+
+test("a version that says no where the outcome was yes is taken back by its outcomes alone", async () => {
+  const load = traffic();
+  try {
+    await start(4, canaries.slice(1), { events: [], wrong: { decideAt: 0.5 } });
+    let told = 0;
+    await soon(async () => {
+      await tellThatAllWereYes(load.all.slice(told));
+      told = load.all.length;
+      return (await status()).state === "rolled_back";
+    });
+    const { reasons, evidence } = await status();
+    expect(reasons).toEqual([expect.stringMatching(/^wrong: evidence of harm/)]);
+    expect(evidence.at(-1)).toMatchObject({ candidate: { errors: 0 }, control: { wrong: 0 } });
+    await soon(async () => (await served()) === 1 && (await status()).isSettled);
   } finally {
     await load.stop();
   }

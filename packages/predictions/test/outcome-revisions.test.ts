@@ -100,6 +100,23 @@ test("every revision stays for figures as of any time, until its prediction is e
   expect(await revisions()).toEqual([]);
 });
 
+test("a label knows the snapshot that answered, unless its request has no part in the shares of a release", async () => {
+  const context = aContext();
+  const plain = await logged([aRecord(context, 11)]);
+  const others = await logged([
+    { ...aRecord(context, 12), namesVersion: true },
+    ...plain.ids.map((replayOf) => ({ ...aRecord(context, 13), replayOf })),
+  ]);
+  for (const { deliver } of [plain, others]) await deliver();
+  const ids = [...plain.ids, ...others.ids];
+  await report(ids.map((id) => told(id, 1, 1)));
+  const { rows } = await sql<{ snapshot_version: number | null }>`
+    select snapshot_version from predictions.labels_v2 where prediction_id in (${sql.join(ids)}) order by received_at`.execute(
+    control.sql,
+  );
+  expect(rows.map((row) => row.snapshot_version)).toEqual([context.snapshotVersion, null, null]);
+});
+
 test("a correction by who may not report in the prediction's environment is answered, and counts for nothing", async () => {
   const { ids, deliver } = await logged([aRecord(aContext(), 20)]);
   const [id = ""] = ids;

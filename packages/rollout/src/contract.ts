@@ -44,6 +44,8 @@ const Counts = Type.Object({
   errors: Count,
   slow: Count,
   fallbacks: Count,
+  labelled: Type.Optional(Type.Integer({ minimum: 0, description: "Answers that have an outcome" })),
+  wrong: Type.Optional(Type.Integer({ minimum: 0, description: "Those of them that were wrong" })),
   posted: Type.Optional(
     Type.Record(Type.String(), Count, { description: "Events from elsewhere, by their names in the plan" }),
   ),
@@ -75,7 +77,7 @@ export const Release = Type.Object({
   }),
   guards: Type.Array(
     Type.Object({
-      guard: Type.String({ description: "errors, slow, fallbacks, or an event of the plan" }),
+      guard: Type.String({ description: "errors, slow, fallbacks, wrong, or an event of the plan" }),
       logEvidence: Type.Number({ description: "ln of the e-value of harm" }),
       logBound: Type.Number({ description: "From here on the release is rolled back" }),
       candidate: Bounds,

@@ -23,6 +23,7 @@ import {
   noteStanding,
   type ReleaseMove,
 } from "./moves-store.ts";
+import { refreshOutcomes } from "./outcomes-store.ts";
 import { permitted } from "./permitted.ts";
 import type { Endpoints, ReleaseCharters, ReleasedEndpoint } from "./ports.ts";
 import { Retries } from "./retries.ts";
@@ -55,7 +56,7 @@ export interface ReleaseController {
  * is a row and a ledger row first; the endpoint is then deployed as the row says, again after a crash, until it is.
  */
 export function startReleaseController(given: ControllerDeps): ReleaseController {
-  const deps: Steering = { ...given, retries: new Retries() };
+  const deps: Steering = { ...given, retries: new Retries(), outcomesAt: new Map() };
   let tail: Promise<void> = Promise.resolve();
   let isQueued = false;
   let isStopped = false;
@@ -86,6 +87,8 @@ export function startReleaseController(given: ControllerDeps): ReleaseController
 
 interface Steering extends ControllerDeps {
   readonly retries: Retries;
+  /** When the outcomes of a release were counted last. */
+  readonly outcomesAt: Map<string, number>;
 }
 
 /** Who deploys endpoints for releases, as deployments and ledger rows name it. */
@@ -210,6 +213,7 @@ async function withTakenStep(
 async function judge(deps: Steering, call: CallContext, release: StoredRelease): Promise<void> {
   const { step, taken } = release;
   if (!isOpen(release)) return;
+  await countOutcomesOf(deps, call, release);
   const counted = await deps.work.read(call, (sql) => countsOf(sql, release.id));
   const evidence = evidenceOf(step, taken, counted);
   const decided = decide(standingOf(release), evidence, deps.clock.now());
@@ -228,6 +232,17 @@ async function judge(deps: Steering, call: CallContext, release: StoredRelease):
   const moved = { ...release, ...placeAfter(release, decision), deploymentId: null, problem: null };
   const beforeDeploymentId = release.deploymentId ?? release.beforeDeploymentId;
   if (found) await deployAs(deps, call, { ...moved, beforeDeploymentId }, found);
+}
+
+/** All labels are looked at each time: seldom enough to be nobody's load. */
+const outcomesEveryMicros = 5_000_000;
+
+async function countOutcomesOf(deps: Steering, call: CallContext, release: StoredRelease): Promise<void> {
+  const { work, clock, outcomesAt } = deps;
+  const now = clock.now();
+  if (!release.plan.wrong || now - (outcomesAt.get(release.id) ?? 0) < outcomesEveryMicros) return;
+  outcomesAt.set(release.id, now);
+  await refreshOutcomes(work, call, release);
 }
 
 /** The decision as the charter of today lets it be. */

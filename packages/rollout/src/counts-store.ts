@@ -1,6 +1,7 @@
 import type { Sql, Transaction } from "@portolan/kernel";
 import type { CountedArm } from "./count-records.ts";
 import { noCounts } from "./judge-guards.ts";
+import { outcomeCountsOf } from "./outcomes-store.ts";
 import { tables } from "./store.ts";
 
 /** What a block of the prediction log says of a release. */
@@ -50,7 +51,9 @@ export async function countsOf(sql: Sql, releaseId: string): Promise<CountedArm[
     .where("release_id", "=", releaseId)
     .groupBy(["snapshot_version", "arm", "event"])
     .execute();
+  const outcomes = await outcomeCountsOf(sql, releaseId);
   return [
+    ...outcomes.map((one) => ({ ...noCounts, ...one })),
     ...rows.map(({ snapshot_version: snapshotVersion, ...counts }) => ({ ...counts, snapshotVersion })),
     ...posted.map(({ snapshot_version: snapshotVersion, arm, event, events }) => ({
       ...noCounts,

@@ -70,6 +70,21 @@ describe("a release", () => {
     expect(decision.reasons.join()).toMatch(/errors: not shown to be no worse/);
   });
 
+  test("that is judged by outcomes is promoted by those that are known, and not while none is", () => {
+    const judged = standing({ step: 1, plan: { ...plan, wrong: { decideAt: 0.5 } } });
+    const last = (labelled: number, candidate: number, control: number): StepEvidence =>
+      step(counts(5000, { labelled, wrong: candidate }), counts(5000, { labelled, wrong: control }));
+    const unknown = decide(judged, [clean, step(counts(5000), counts(5000))], after(60));
+    expect(unknown.kind).toBe("hold");
+    expect(unknown.reasons.join()).toMatch(/wrong: not shown to be no worse: candidate up to 100/);
+    // Of few that are known nothing is shown, however many requests there were.
+    expect(decide(judged, [clean, last(100, 1, 1)], after(60)).kind).toBe("hold");
+    expect(decide(judged, [clean, last(5000, 5, 5)], after(60)).kind).toBe("promote");
+    const worse = decide(judged, [clean, last(5000, 400, 200)], after(60));
+    expect(worse).toMatchObject({ kind: "roll_back" });
+    expect(worse.reasons.join()).toMatch(/^wrong: evidence of harm/);
+  });
+
   test("is promoted by its last step alone: a bad hour of the champion, long ago, excuses nothing", () => {
     const badHour = step(counts(1000, { errors: 100 }), counts(19_000, { errors: 1900 }));
     const worse = step(counts(2000, { errors: 70 }), counts(2000, { errors: 50 }));

@@ -8,6 +8,9 @@ export interface ArmCounts {
   readonly errors: number;
   readonly slow: number;
   readonly fallbacks: number;
+  /** Answers that have an outcome, and those of them that were wrong; where the plan asks. */
+  readonly labelled?: number;
+  readonly wrong?: number;
   /** Events that were heard of elsewhere, by their names in the plan. */
   readonly posted?: Readonly<Record<string, number>>;
 }
@@ -32,7 +35,7 @@ export const noCounts: ArmCounts = { requests: 0, errors: 0, slow: 0, fallbacks:
 
 /** How a guard stands. */
 export interface GuardVerdict {
-  /** One of `guardNames`, or an event of the plan. */
+  /** One of `guardNames`, `wrong`, or an event of the plan. */
   readonly guard: string;
   /** ln of the e-value of harm; the guard is harmed from `logBound` on. */
   readonly logEvidence: number;
@@ -80,19 +83,28 @@ export function silentEvents(plan: ReleasePlan, evidence: readonly StepEvidence[
   return plan.events.filter((event) => !heard(event));
 }
 
-/** Guards of a release: latency is one where answers can be late, and so is each event of the plan. */
-export function judgedGuards({ slowMs, events }: Pick<ReleasePlan, "slowMs" | "events">): string[] {
-  return [...guardNames.filter((guard) => guard !== "slow" || slowMs !== null), ...events];
+/** Guards of a release: latency is one where answers can be late, accuracy where the plan says what is wrong, and so is each event of the plan. */
+export function judgedGuards({
+  slowMs,
+  events,
+  wrong,
+}: Pick<ReleasePlan, "slowMs" | "events" | "wrong">): string[] {
+  return [
+    ...guardNames.filter((guard) => guard !== "slow" || slowMs !== null),
+    ...(wrong ? ["wrong"] : []),
+    ...events,
+  ];
 }
 
 /** Bounds of a guard's rate that hold at all looks at once with probability 1 − `alpha`. */
 export function boundsOf(counts: ArmCounts, guard: string, alpha: number): RateBounds {
+  const of = guard === "wrong" ? (counts.labelled ?? 0) : counts.requests;
   // An event may be posted a moment before its request is counted.
-  return rateBounds(Math.min(eventsOf(counts, guard), counts.requests), counts.requests, alpha);
+  return rateBounds(Math.min(eventsOf(counts, guard), of), of, alpha);
 }
 
-function eventsOf({ errors, slow, fallbacks, posted }: ArmCounts, guard: string): number {
-  const recorded: Readonly<Record<string, number>> = { errors, slow, fallbacks };
+function eventsOf({ errors, slow, fallbacks, wrong = 0, posted }: ArmCounts, guard: string): number {
+  const recorded: Readonly<Record<string, number>> = { errors, slow, fallbacks, wrong };
   return recorded[guard] ?? posted?.[guard] ?? 0;
 }
 
@@ -118,11 +130,14 @@ export function withMargin(rate: number, { relative, absolute }: ReleasePlan["ma
 
 export function sumOf(counts: readonly ArmCounts[]): ArmCounts {
   return counts.reduce(
-    (sum, { requests, errors, slow, fallbacks, posted }) => ({
+    (sum, { requests, errors, slow, fallbacks, labelled, wrong, posted }) => ({
       requests: sum.requests + requests,
       errors: sum.errors + errors,
       slow: sum.slow + slow,
       fallbacks: sum.fallbacks + fallbacks,
+      ...(labelled === undefined && sum.labelled === undefined
+        ? {}
+        : { labelled: (sum.labelled ?? 0) + (labelled ?? 0), wrong: (sum.wrong ?? 0) + (wrong ?? 0) }),
       ...(posted || sum.posted ? { posted: sumOfPosted(sum.posted ?? {}, posted ?? {}) } : {}),
     }),
     noCounts,

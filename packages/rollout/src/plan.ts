@@ -78,7 +78,7 @@ export const ReleasePlan = Type.Object(
     ),
     events: Type.Array(
       Type.String({
-        pattern: "^(?!(errors|slow|fallbacks)$)[a-z][a-z0-9-]{0,31}$",
+        pattern: "^(?!(errors|slow|fallbacks|wrong)$)[a-z][a-z0-9-]{0,31}$",
         description: "Such as support-tickets",
       }),
       {
@@ -87,6 +87,30 @@ export const ReleasePlan = Type.Object(
         description:
           "Further guards: harmful events that are posted by the predictions that they follow from",
       },
+    ),
+    wrong: Type.Optional(
+      Type.Union(
+        [
+          Type.Object(
+            {
+              decideAt: Type.Number({
+                minimum: 0,
+                maximum: 1,
+                description: "0.5: from there on the answer is yes",
+              }),
+            },
+            closed,
+          ),
+          Type.Object(
+            { beyond: Type.Number({ minimum: 0, description: "Farther from what happened is wrong" }) },
+            closed,
+          ),
+        ],
+        {
+          description:
+            "A further guard: answers that outcomes show to be wrong, of those that have an outcome",
+        },
+      ),
     ),
     deadlineSeconds: Type.Integer({
       minimum: 1,

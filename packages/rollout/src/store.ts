@@ -74,7 +74,16 @@ type CountsTable = {
   readonly fallbacks: number;
 };
 
+type OutcomeCountsTable = {
+  readonly release_id: string;
+  readonly snapshot_version: number;
+  readonly arm: "candidate" | "control";
+  readonly labelled: number;
+  readonly wrong: number;
+};
+
 type RolloutTables = {
+  "rollout.outcome_counts": OutcomeCountsTable;
   "rollout.releases": ReleasesTable;
   "rollout.approvals": ApprovalsTable;
   "rollout.steps": StepsTable;

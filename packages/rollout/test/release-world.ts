@@ -1,5 +1,6 @@
 import { createLogger, type Environment, type Id, microsPerSecond, newId } from "@portolan/kernel";
 import { ledgerMigrations } from "@portolan/ledger";
+import { predictionsMigrations } from "@portolan/predictions";
 import type { PredictionHeader } from "@portolan/predictions/contract";
 import {
   aCall,
@@ -22,7 +23,10 @@ import { aHeader } from "./prediction-headers.ts";
 export const clock: FakeClock = fakeClock();
 export let db: TestDatabase;
 beforeAll(async () => {
-  db = await openTestDatabase({ migrations: [ledgerMigrations, rolloutMigrations], clock });
+  db = await openTestDatabase({
+    migrations: [ledgerMigrations, predictionsMigrations, rolloutMigrations],
+    clock,
+  });
 });
 afterAll(() => db.close());
 

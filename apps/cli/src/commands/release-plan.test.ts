@@ -26,6 +26,8 @@ test("what is said of a plan is sent, and nothing where nothing is said", async 
       { kind: "canary", percent: 12.5, ...step },
     ],
   });
+  expect(await parse({ decideAt: "0.5" })).toEqual({ wrong: { decideAt: 0.5 } });
+  expect(await parse({ wrongBeyond: "10" })).toEqual({ wrong: { beyond: 10 } });
   const withoutShadow = await parse({ shadow: "0" });
   expect(withoutShadow?.steps?.map(({ kind }) => kind)).toEqual(["canary", "canary", "canary"]);
 });
@@ -43,6 +45,8 @@ test.each<Partial<PlanOptions>>([
   { internal: ["lee"] },
   { shadow: "-1" },
   { deadline: "a day" },
+  { decideAt: "half" },
+  { decideAt: "0.5", wrongBeyond: "10" },
 ])("%j is not understood, with an example of what is", async (options) => {
   await expect(parse(options)).rejects.toMatchObject({ code: "cli.bad_usage" });
 });

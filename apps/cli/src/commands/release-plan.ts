@@ -20,6 +20,8 @@ export interface PlanOptions {
   readonly slow?: string;
   readonly deadline?: string;
   readonly event?: readonly string[];
+  readonly decideAt?: string;
+  readonly wrongBeyond?: string;
 }
 
 export function addPlanOptions(command: Command): Command {
@@ -33,6 +35,8 @@ export function addPlanOptions(command: Command): Command {
     .option("--sticky <by>", "request, principal, tenant, or a header's name: who keeps meeting one version")
     .option("--slow <ms>", "answers later than this are slow (default: the charter's p95)")
     .option("--event <name...>", "harmful events that will be posted, e.g. support-tickets")
+    .option("--decide-at <score>", "judge outcomes: from this score on the answer is yes, e.g. 0.5")
+    .option("--wrong-beyond <amount>", "judge outcomes: farther than this from what happened is wrong")
     .option("--deadline <seconds>", "undecided after this long, the champion stays");
 }
 
@@ -70,9 +74,18 @@ export async function parsePlan(
     ...(sticky === undefined ? {} : { sticky: parseSticky(sticky) }),
     ...(slow === undefined ? {} : { slowMs: numberOf(slow, "--slow") }),
     ...(event === undefined ? {} : { events: [...event] }),
+    ...wrongRule(options),
     ...(deadline === undefined ? {} : { deadlineSeconds: numberOf(deadline, "--deadline") }),
   };
   return Object.keys(plan).length === 0 ? undefined : plan;
+}
+
+function wrongRule({ decideAt, wrongBeyond }: PlanOptions): Pick<AskedPlan, "wrong"> {
+  if (decideAt !== undefined && wrongBeyond !== undefined)
+    throw badUsage("--decide-at with --wrong-beyond", "--decide-at 0.5, or --wrong-beyond 10");
+  if (decideAt !== undefined) return { wrong: { decideAt: numberOf(decideAt, "--decide-at") } };
+  if (wrongBeyond !== undefined) return { wrong: { beyond: numberOf(wrongBeyond, "--wrong-beyond") } };
+  return {};
 }
 
 /** The server says what of it does not fit. */

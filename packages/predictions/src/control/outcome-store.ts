@@ -26,6 +26,7 @@ type OutcomeTable = {
   variant: string | null;
   received_at: number | null;
   outputs: string | null;
+  snapshot_version: number | null;
   reach: string;
   beyond_reach: Generated<boolean>;
 };
@@ -73,6 +74,7 @@ export async function insertOutcome(
       variant: null,
       received_at: null,
       outputs: null,
+      snapshot_version: null,
       reach: reach.join(),
     })
     .execute();
@@ -127,6 +129,9 @@ async function joinOutcome(tx: Transaction, { header, payload }: StoredPredictio
     variant: context.variant,
     received_at: header.receivedAt,
     outputs: payload?.outputs ? printable(payload.outputs.bytes) : null,
+    // Neither a replay nor who names a version has a part in the shares of a release.
+    snapshot_version:
+      header.replayOf !== undefined || header.namesVersion === true ? null : context.snapshotVersion,
   };
   for (const [revision, same] of Map.groupBy(rows, (row) => row.revision)) {
     const reaching = same.filter(({ reach }) => reach.split(",").includes(context.environment));

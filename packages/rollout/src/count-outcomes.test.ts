@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { countOutcomes, type LabelledAnswer } from "./count-outcomes.ts";
+
+const release = { candidate: { model: "churn", version: 2 }, champion: { model: "churn", version: 1 } };
+
+function answer(
+  version: number,
+  said: number,
+  outcome: unknown,
+  over: Partial<LabelledAnswer> = {},
+): LabelledAnswer {
+  const outputs = JSON.stringify({
+    outputs: [{ name: "y", datatype: "FP32", shape: [1, 1], data: [said] }],
+  });
+  const variant = version === 1 ? "champion" : "canary";
+  return { snapshotVersion: 4, variant, model: "churn", version: String(version), outcome, outputs, ...over };
+}
+const decideAt = { decideAt: 0.5 };
+
+test("decisions that outcomes contradict are wrong, by version and snapshot", () => {
+  const answers = [
+    answer(1, 0.5, true),
+    answer(1, 0.49, true),
+    answer(1, 0.2, 0),
+    answer(2, 0.9, "false"),
+    answer(2, 0.9, false, { snapshotVersion: 5 }),
+    answer(2, 0.9, 1, { snapshotVersion: 5 }),
+  ];
+  const counts = [
+    { snapshotVersion: 4, arm: "candidate", labelled: 1, wrong: 1 },
+    { snapshotVersion: 4, arm: "control", labelled: 3, wrong: 1 },
+    { snapshotVersion: 5, arm: "candidate", labelled: 2, wrong: 1 },
+  ];
+  expect(countOutcomes(answers, release, decideAt)).toEqual(counts);
+  expect(countOutcomes(answers.toReversed(), release, decideAt)).toEqual(counts);
+});
+
+test("quantities are wrong beyond their tolerance, and not at it", () => {
+  const answers = [answer(2, 10, 15), answer(2, 10, 15.5), answer(2, 10, 4.9)];
+  expect(countOutcomes(answers, release, { beyond: 5 })).toEqual([
+    { snapshotVersion: 4, arm: "candidate", labelled: 3, wrong: 2 },
+  ]);
+});
+
+test("what another version answered, a fallback or a shadow, and what cannot be read, counts for nobody", () => {
+  const answers = [
+    answer(3, 0.9, 0),
+    answer(1, 0.9, 0, { variant: "fallback" }),
+    answer(2, 0.9, 0, { variant: "shadow" }),
+    answer(2, 0.9, "blue"),
+    answer(2, 0.9, 7),
+    answer(2, 0.9, 0, { outputs: null }),
+    answer(2, 0.9, 0, { outputs: "{" }),
+  ];
+  expect(countOutcomes(answers, release, decideAt)).toEqual([]);
+});
