@@ -111,6 +111,29 @@ test("a trainer that asks for other runs again and again has few rows; the rest 
   expect(counted).toEqual([{ reason: "the token of a run reaches no other", denials: 15 }]);
 });
 
+test("calls of MLflow that are not served say so in MLflow's words, at control and at the socket of a run; other addresses do not", async () => {
+  const unserved = [
+    `${mlflow}/runs/search`,
+    "/api/3.0/mlflow/workspaces",
+    "/api/2.0/mlflow-artifacts/artifacts",
+  ];
+  for (const path of unserved) {
+    const refusal = { error_code: "ENDPOINT_NOT_FOUND", message: expect.stringContaining(path) };
+    expect(await control.call("GET", path, undefined, sam)).toMatchObject({ status: 404, body: refusal });
+    const { status, text } = await throughSocket(path, run.token.reveal());
+    expect([status, JSON.parse(text)]).toEqual([404, refusal]);
+  }
+  for (const path of ["/graphql", "/version", "/get-artifact", "/ajax-api/2.0/mlflow/runs/get"])
+    expect(await control.call("GET", path, undefined, sam)).toMatchObject({
+      status: 404,
+      body: { code: "kernel.not_found" },
+    });
+  expect(await control.call("POST", "/v1/traces", {}, sam)).toMatchObject({
+    status: 404,
+    body: { code: "kernel.not_found" },
+  });
+});
+
 test("it opens nothing else of the API, whatever whoever started the run may do", async () => {
   const token = run.token.reveal();
   const tries = [

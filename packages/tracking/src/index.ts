@@ -1,6 +1,7 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type MlflowRouteDeps, mlflowRoutes } from "./routes/mlflow.ts";
+import { answerAsMlflow } from "./routes/mlflow-errors.ts";
 import { trackedDataRoutes } from "./routes/tracked-data.ts";
 
 export {
@@ -22,9 +23,14 @@ export const trackingMigrations: MigrationSet = {
   after: [],
 };
 
+/** Addresses of MLflow's API below which nothing is served: its clients are told so in its own words, not in ours. */
+const unserved = ["/api/3.0/mlflow", "/api/2.0/mlflow-artifacts"];
+
 /** MLflow's tracking calls alone: all that a trainer may reach. */
 export async function registerMlflowRoutes(app: FastifyInstance, deps: MlflowRouteDeps): Promise<void> {
   await app.register((scope) => mlflowRoutes(scope, deps), { prefix: "/api/2.0/mlflow" });
+  for (const prefix of unserved)
+    await app.register(async (scope) => answerAsMlflow(scope, deps.catalogue, deps.log), { prefix });
 }
 
 /** MLflow's tracking calls, and the same data as our own API shows it. */

@@ -20,6 +20,8 @@ export interface TrackingFixture {
   finish(runId: string, state: "succeeded" | "failed"): void;
   post(call: string, body: object): Promise<Answer>;
   get(call: string, query: Readonly<Record<string, string>>): Promise<Answer>;
+  /** Any call at all, with an empty message as its body. */
+  send(method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string): Promise<Answer>;
   close(): Promise<void>;
 }
 
@@ -86,6 +88,8 @@ export async function trackingFixture(): Promise<TrackingFixture> {
           query: { ...query },
         }),
       ),
+    send: async (method, path) =>
+      answer(await app.inject({ method, url: path, ...(method === "GET" ? {} : { payload: {} }) })),
     close: async () => {
       await app.close();
       await db.close();

@@ -54,6 +54,7 @@ with mlflow.start_run() as run:
     say("other_metric", refused(lambda: client.log_metric(OTHER, "loss", 1)))
     say("other_run", refused(lambda: client.get_run(OTHER)))
     say("new_run", refused(lambda: client.create_run(run.info.experiment_id)))
+    say("traces", refused(lambda: client.search_traces(locations=[run.info.experiment_id])))
 
 found = client.get_run(RUN)
 say("status", found.info.status)

@@ -2,6 +2,7 @@ import { type ErrorCatalogue, toProblem } from "@portolan/http-contract";
 import { isPortolanError, type Logger, PortolanError } from "@portolan/kernel";
 import type { FastifyError, FastifyInstance } from "fastify";
 import type { TrackingErrorCode } from "../errors.ts";
+import { unservedMessage } from "./mlflow-unserved.ts";
 
 /**
  * Errors of the routes of this scope as MLflow's clients read them: `{ "error_code", "message" }`. What may pass (a collision, a
@@ -23,7 +24,7 @@ export function answerAsMlflow(app: FastifyInstance, catalogue: ErrorCatalogue, 
     // Clients fall back to an older call when they read this code.
     reply.code(404).send({
       error_code: "ENDPOINT_NOT_FOUND",
-      message: `${request.method} ${request.url.split("?")[0] ?? ""} is not among the tracking calls that are served here.`,
+      message: unservedMessage(request.method, request.url.split("?")[0] ?? ""),
     }),
   );
 }
