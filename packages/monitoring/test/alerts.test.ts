@@ -24,6 +24,8 @@ let worker: JobWorker;
 const taken: string[] = [];
 /** What endpoints were stopped and given back for, in order. */
 const stops: string[] = [];
+/** What happens while an endpoint is being stopped. */
+let meanwhile: (() => Promise<void>) | undefined;
 /** Destinations that refuse. */
 const down = new Set<string>();
 let tries = 0;
@@ -47,6 +49,7 @@ beforeAll(async () => {
   const stopper: EndpointStopper = {
     stop: async (_call, { endpoint }) => {
       stops.push(`stop ${endpoint}`);
+      await meanwhile?.();
       return "halted";
     },
     resume: async (_call, { endpoint }) => {
@@ -63,6 +66,8 @@ afterAll(async () => {
 });
 afterEach(async () => {
   bound = floor;
+  meanwhile = undefined;
+  stops.length = 0;
   down.clear();
   for (const { id } of await readRoutes(deps(), world.person())) await dropRoute(deps(), world.person(), id);
   taken.length = 0;
@@ -284,4 +289,16 @@ test("where the charter says stop, an alert stops the endpoint once and its reco
     world.db.sql,
   );
   expect(jobs.rows[0]?.acts).toEqual(["stop", "resume", "stop"]);
+});
+
+test("an alert that recovers while its endpoint is being stopped leaves the endpoint to its callers, whichever job ends last", async () => {
+  bound = { ...floor, below: "stop" };
+  const comesTrue = await endpointOf("raced");
+  await comesTrue(50);
+  meanwhile = async () => {
+    await comesTrue(90);
+    await round();
+  };
+  await round();
+  await until(() => expect(stops).toEqual(["stop raced", "resume raced", "resume raced"]));
 });

@@ -104,6 +104,14 @@ test("the end of an alert lifts no person's halt, be it from before the alert's 
   expect(await routes()).toEqual([]);
 });
 
+test("another alert's recovery lifts nothing: what was replaced may recover while today's version is wrong", async () => {
+  await haltForAlert(deps(), control(), alert);
+  expect(await resumeAfterAlert(deps(), control(), { ...alert, id: "alr_0" }, "recovered")).toBe(
+    "not_halted",
+  );
+  expect(await routes()).toEqual([]);
+});
+
 test("a person may end an alert's halt", async () => {
   await haltForAlert(deps(), control(), alert);
   await resumeEndpoint(deps(), lead(), "score", { ...asked, reason: "the labels were wrong" });

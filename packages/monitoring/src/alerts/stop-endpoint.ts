@@ -1,10 +1,8 @@
-import type { CallContext, JobHandler, JsonValue, Sql, Transaction, UnitOfWork } from "@portolan/kernel";
+import type { CallContext, JobHandler, JsonValue, Transaction, UnitOfWork } from "@portolan/kernel";
 import type { Alert } from "./alert-schema.ts";
-import { findAlert, listAlerts } from "./alert-store.ts";
+import { findAlert } from "./alert-store.ts";
 
 const stopQueue = "monitoring.stop_endpoint";
-/** Open alerts that are looked through for others of the same endpoint. */
-const mostOpen = 1000;
 
 /** Takes an endpoint away from its callers, and gives it back. Implemented by control, from serving. */
 export interface EndpointStopper {
@@ -16,7 +14,7 @@ export interface EndpointStopper {
    */
   stop(call: CallContext, alert: Alert): Promise<"halted" | "halted_before" | "replaced">;
   /**
-   * Ends what `stop` did, and no person's halt.
+   * Ends what `stop` did for this alert, and neither a person's halt nor another alert's.
    *
    * @throws PortolanError when gateways could not be told
    */
@@ -48,14 +46,13 @@ export async function intendStop(tx: Transaction, alert: Alert, act: "stop" | "r
   });
 }
 
-/** Stops an endpoint for an alert that is open when the job runs; gives it back once no alert that stops it is open. */
+/** Stops an endpoint for an alert that is open when the job runs; gives it back for one that recovered. */
 export function stopJob({ work, stopper }: StopDeps): JobHandler {
   const read = (call: CallContext, id: string) =>
     work.read(call, (sql) => findAlert(sql, call.actor.organisationId, id));
-  const resume = async (call: CallContext, alert: Alert): Promise<JsonValue> => {
-    const others = await work.read(call, (sql) => stopsInForce(sql, call, alert));
-    return { endpoint: others ? "another_alert_is_open" : await stopper.resume(call, alert) };
-  };
+  const resume = async (call: CallContext, alert: Alert): Promise<JsonValue> => ({
+    endpoint: await stopper.resume(call, alert),
+  });
   return {
     queue: stopQueue,
     retries: 20,
@@ -71,15 +68,4 @@ export function stopJob({ work, stopper }: StopDeps): JobHandler {
       return now?.state === "resolved" ? resume(call, now) : { endpoint: outcome };
     },
   };
-}
-
-async function stopsInForce(
-  sql: Sql,
-  { actor: { organisationId } }: CallContext,
-  { endpoint, environment }: Alert,
-): Promise<boolean> {
-  const open = await listAlerts(sql, { organisationId, state: "open", kind: "performance" }, mostOpen);
-  return open.some(
-    (one) => one.endpoint === endpoint && one.environment === environment && stopsEndpoint(one),
-  );
 }

@@ -74,24 +74,24 @@ async function saveFor(
 }
 
 /**
- * Ends a halt that the platform made for an alert; a person's halt stays.
+ * Ends the halt that the platform made for this alert; a person's halt and another alert's stay.
  *
  * @param call of the process itself
  * @param because why the endpoint goes on, for the record
- * @returns `not_halted` where no halt of the platform is in force
+ * @returns `not_halted` where no halt for this alert is in force
  * @throws PortolanError what `SnapshotPublisher.publish` throws; the intent of the same transaction publishes it then
  */
 export async function resumeAfterAlert(
   { work, publisher }: AlertHaltDeps,
   call: CallContext,
-  { environment, endpoint }: Pick<HaltingAlert, "environment" | "endpoint">,
+  { id, environment, endpoint }: Pick<HaltingAlert, "id" | "environment" | "endpoint">,
   because: string,
 ): Promise<"resumed" | "not_halted"> {
   const { organisationId, id: by } = call.actor;
   const isEnded = await work.write(call, async (tx) => {
     const found = await findDeployed(tx.sql, organisationId, environment, endpoint);
     const halt = found && (await findHalt(tx.sql, found.endpointId));
-    if (!halt || halt.alert_id === null) return false;
+    if (!halt || halt.alert_id !== id) return false;
     const reason = because.slice(0, longestReason);
     if (!(await endHalt(tx.sql, halt.id, { at: tx.now, by, because: reason }))) return false;
     await tx.record({
@@ -104,7 +104,7 @@ export async function resumeAfterAlert(
         reason,
         haltedBy: halt.halted_by,
         haltedAt: halt.halted_at,
-        alert: halt.alert_id,
+        alert: id,
       },
     });
     await tx.intend(publishIntent, { organisationId });
