@@ -14,7 +14,10 @@ export interface Setting {
 }
 
 /** Use case, signed charter, imported model, endpoint, and an application with a key. */
-export async function prepareUseCase(product: Product): Promise<Setting> {
+export async function prepareUseCase(
+  product: Product,
+  charter = readTemplate("flight-delays"),
+): Promise<Setting> {
   const admin = await product.token("admin");
   const post = (path: string, body: object, token = admin) => must(product, "POST", path, body, token);
   const named = (name: string) => ({ name, displayName: name });
@@ -34,7 +37,7 @@ export async function prepareUseCase(product: Product): Promise<Setting> {
     ["dispatch", "application"],
   ])
     await post("/v1/role-bindings", { principal, role, scope, environments });
-  const { statuses } = await putInForce(product, readTemplate("flight-delays"));
+  const { statuses } = await putInForce(product, charter);
   if (statuses.at(-1) !== "in_force") throw new Error(`the charter is ${statuses.at(-1)}`);
   await importModel(product, useCaseId);
   const key = await post("/v1/api-keys", {

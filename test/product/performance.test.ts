@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { readTemplate } from "@portolan/charter/templates";
 import type { AlertView, PerformanceReport } from "@portolan/monitoring/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { doneBy, soon } from "../../apps/cli/test/delays.ts";
@@ -29,7 +30,8 @@ const done = doneBy(() => product);
 beforeAll(async () => {
   await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
   product = await startProduct();
-  setting = await prepareUseCase(product);
+  const charter = readTemplate("flight-delays").replace("below: alert", "below: stop");
+  setting = await prepareUseCase(product, charter);
 }, 300_000);
 afterAll(async () => {
   receiver.close();
@@ -73,7 +75,7 @@ async function modelSeries(): Promise<PerformanceReport["series"][number] | unde
   return series.find(({ variant }) => variant === "champion");
 }
 
-test("predictions that turn out wrong raise an alert that is told, and their correction resolves it", async () => {
+test("predictions that turn out wrong raise an alert that is told and stops the endpoint within a minute, and their correction undoes both", async () => {
   const { organisationId } = await must(product, "GET", "/v1/whoami", undefined, setting.admin);
   const folder = join(product.home, "alert-destinations");
   await mkdir(folder);
@@ -101,6 +103,7 @@ test("predictions that turn out wrong raise an alert that is told, and their cor
 
   // What the model finds likely did not happen.
   await report(ids, 1, (at) => at % 2 === 1);
+  const reportedAt = performance.now();
   const series = await modelSeries();
   expect(series).toMatchObject({
     bound: { metric: "roc_auc", kind: "floor", value: 0.6 },
@@ -117,6 +120,11 @@ test("predictions that turn out wrong raise an alert that is told, and their cor
   };
   expect(alerts).toMatchObject([{ kind: "performance", endpoint, evidence: { metric: "roc_auc" } }]);
 
+  // The charter says stop. It is asked only then: predictions without labels would make the window immature.
+  await soon(async () => (await done("endpoint list")).out.includes("halted by control"));
+  await soon(async () => (await ask(1).catch(String)).includes("answered 503"));
+  expect(performance.now() - reportedAt).toBeLessThan(60_000);
+
   await report(ids, 2, (at) => at % 2 === 0);
   await soon(async () => received.length > 1);
   expect(received[1]).toMatchObject({
@@ -124,6 +132,8 @@ test("predictions that turn out wrong raise an alert that is told, and their cor
     data: { id: received[0]?.data.id },
   });
   expect((await done("alert list")).out).toMatch(/resolved .* oncall \(resolved\) .*recovered/);
+
+  await soon(async () => (await ask(1).catch(String)).startsWith("prd_"));
 
   const retract = `outcome ${ids[0] ?? ""} --retract --revision 3 --as dispatch`;
   await done(retract);

@@ -165,7 +165,7 @@ export async function assembleControl(
     governance,
     monitoring,
     performance,
-    alerting: wireAlerts(base, identity, performance),
+    alerting: wireAlerts(base, identity, performance, serving.publisher),
     objectives: wireObjectives(identity, governance.charter, serving),
     serving,
     releases,

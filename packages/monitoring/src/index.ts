@@ -10,6 +10,7 @@ import { performanceRoutes } from "./routes/performance.ts";
 export { type AcceptDriftDeps, acceptDrift } from "./accept-delivery.ts";
 export type { AlertDeps } from "./alerts/alerts.ts";
 export { type AlertSender, alertJob, type OutgoingAlert, repeatDeliveries } from "./alerts/deliver-alert.ts";
+export { type EndpointStopper, type StopDeps, stopJob } from "./alerts/stop-endpoint.ts";
 export { PerformanceWatch, watchDrift } from "./alerts/watch.ts";
 export { driftFigures, type SeriesFigures } from "./drift-figures.ts";
 export { type MonitoringErrorCode, monitoringErrors } from "./errors.ts";

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import type { AlertRoute, AlertView } from "../src/alerts/alert-schema.ts";
 import { addRoute, dropRoute, readAlerts, readRoutes, silenceAlert } from "../src/alerts/alerts.ts";
 import { alertJob, repeatDeliveries } from "../src/alerts/deliver-alert.ts";
+import { type EndpointStopper, stopJob } from "../src/alerts/stop-endpoint.ts";
 import { PerformanceWatch } from "../src/alerts/watch.ts";
 import type { PerformanceBound } from "../src/performance/performance-schema.ts";
 import { type AnsweredWorld, deliveryOf, openAnsweredWorld } from "./answered-predictions.ts";
@@ -16,16 +17,21 @@ const now = systemClock.now();
 const today = now - (now % day);
 const floor: PerformanceBound = { metric: "accuracy", kind: "floor", value: 0.7, below: "fallback" };
 
+let bound = floor;
 let world: AnsweredWorld;
 let worker: JobWorker;
 /** What each destination took, in order. */
 const taken: string[] = [];
+/** What endpoints were stopped and given back for, in order. */
+const stops: string[] = [];
+/** What happens while an endpoint is being stopped. */
+let meanwhile: (() => Promise<void>) | undefined;
 /** Destinations that refuse. */
 const down = new Set<string>();
 let tries = 0;
 
 beforeAll(async () => {
-  world = await openAnsweredWorld(systemClock, { find: async () => floor });
+  world = await openAnsweredWorld(systemClock, { find: async () => bound });
   const { database, uow: work, jobs } = world.db;
   const sender = {
     send: async ({
@@ -40,7 +46,18 @@ beforeAll(async () => {
     },
   };
   const log = createLogger({ name: "test", level: "silent" });
-  const handlers = [alertJob({ work, clock: systemClock, sender })];
+  const stopper: EndpointStopper = {
+    stop: async (_call, { endpoint }) => {
+      stops.push(`stop ${endpoint}`);
+      await meanwhile?.();
+      return "halted";
+    },
+    resume: async (_call, { endpoint }) => {
+      stops.push(`resume ${endpoint}`);
+      return "resumed";
+    },
+  };
+  const handlers = [alertJob({ work, clock: systemClock, sender }), stopJob({ work, stopper })];
   worker = await startJobWorker({ database, uow: work, jobs, clock: systemClock, handlers, log });
 }, 60_000);
 afterAll(async () => {
@@ -48,6 +65,9 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 afterEach(async () => {
+  bound = floor;
+  meanwhile = undefined;
+  stops.length = 0;
   down.clear();
   for (const { id } of await readRoutes(deps(), world.person())) await dropRoute(deps(), world.person(), id);
   taken.length = 0;
@@ -244,4 +264,41 @@ test("what destinations may have forgotten is told again after an hour", async (
   await sql`update monitoring.alert_deliveries set told_at = told_at - 3600000001`.execute(world.db.sql);
   expect(await repeated()).toBeGreaterThan(0);
   await until(() => expect(taken).toContain("oncall again open again"));
+});
+
+test("where the charter says stop, an alert stops the endpoint once and its recovery gives it back; its end for want of labels does not", async () => {
+  bound = { ...floor, below: "stop" };
+  const comesTrue = await endpointOf("stopped");
+  await comesTrue(50);
+  await round();
+  await round();
+  await until(() => expect(stops).toEqual(["stop stopped"]));
+  await comesTrue(90);
+  await round();
+  await until(() => expect(stops).toEqual(["stop stopped", "resume stopped"]));
+
+  await comesTrue(50);
+  await round();
+  await until(() => expect(stops).toHaveLength(3));
+  await sql`update predictions.outcomes set retracted = true, outcome = null where endpoint = 'stopped'`.execute(
+    world.db.sql,
+  );
+  expect((await round()).resolved).toBe(1);
+  const jobs = await sql<{ acts: string[] }>`
+    select array_agg(payload->>'act' order by created_at) as acts from database.job_runs where queue = 'monitoring.stop_endpoint'`.execute(
+    world.db.sql,
+  );
+  expect(jobs.rows[0]?.acts).toEqual(["stop", "resume", "stop"]);
+});
+
+test("an alert that recovers while its endpoint is being stopped leaves the endpoint to its callers, whichever job ends last", async () => {
+  bound = { ...floor, below: "stop" };
+  const comesTrue = await endpointOf("raced");
+  await comesTrue(50);
+  meanwhile = async () => {
+    await comesTrue(90);
+    await round();
+  };
+  await round();
+  await until(() => expect(stops).toEqual(["stop raced", "resume raced", "resume raced"]));
 });

@@ -12,6 +12,7 @@ export { askingBounds, requireServable } from "./derive-route.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
 export { type Filling, findFillings } from "./find-fillings.ts";
 export { findServedRoute, requireNotStopped } from "./find-served-route.ts";
+export { type AlertHaltDeps, haltForAlert, resumeAfterAlert } from "./halts/halt-for-alert.ts";
 export type * from "./ports.ts";
 export {
   createSnapshotPublisher,

@@ -2,11 +2,14 @@ import { type CallContext, type Id, type JobHandler, messageOf, newId, systemAct
 import {
   type AlertDeps,
   alertJob,
+  type EndpointStopper,
   type PerformanceDeps,
   PerformanceWatch,
   repeatDeliveries,
+  stopJob,
   watchDrift,
 } from "@portolan/monitoring";
+import { type AlertHaltDeps, haltForAlert, resumeAfterAlert } from "@portolan/serving";
 import { createAlertSender } from "../alerts/alert-sender.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
@@ -25,11 +28,22 @@ export function wireAlerts(
   base: Foundation,
   { authorizer, directory }: IdentityWiring,
   performance: PerformanceDeps,
+  publisher: AlertHaltDeps["publisher"],
 ): AlertWiring {
   const { work, clock, objects, log, config } = base;
   const sender = createAlertSender({ folder: config.ALERT_DESTINATIONS, clock, log });
   const deps = { ...performance, objects };
   const watch = new PerformanceWatch(deps);
+  const stopper: EndpointStopper = {
+    stop: (call, alert) => haltForAlert({ work, publisher }, call, alert),
+    resume: (call, alert) =>
+      resumeAfterAlert(
+        { work, publisher },
+        call,
+        alert,
+        `alert ${alert.id} is resolved: ${alert.resolvedBecause}`,
+      ),
+  };
   const callFor = (organisationId: string): CallContext => ({
     actor: systemActor("control", organisationId as Id<"organisation">),
     requestId: newId("request", clock.now()),
@@ -37,7 +51,7 @@ export function wireAlerts(
   let driftAt = 0;
   return {
     alerts: { work, authorizer, clock },
-    jobs: [alertJob({ work, clock, sender })],
+    jobs: [alertJob({ work, clock, sender }), stopJob({ work, stopper })],
     watch: async () => {
       const organisations = await directory.organisations();
       for (const organisationId of organisations) {

@@ -3,6 +3,7 @@ import type { Alert, AlertRoute } from "./alert-schema.ts";
 import { findOpenAlert, insertAlert, resolveAlert } from "./alert-store.ts";
 import { listRoutes } from "./delivery-store.ts";
 import type { Finding } from "./finding.ts";
+import { intendStop } from "./stop-endpoint.ts";
 
 export const alertQueue = "monitoring.alert";
 
@@ -27,11 +28,14 @@ export async function settleFinding(
     };
     await insertAlert(tx, alert);
     await tx.record({ event: "monitoring.alert.opened", subject: alert.id, detail: ledgerDetail(alert) });
+    await intendStop(tx, alert, "stop");
     await tellRoutes(tx, alert);
     return "opened";
   }
   if (condition === "recovered" && open) {
     await endAlert(tx, open, `recovered: ${finding.summary}`);
+    // Only a recovery gives back what was stopped: an alert that ends because nothing is judged any more shows nothing.
+    await intendStop(tx, open, "resume");
     return "resolved";
   }
   return "unchanged";

@@ -5,6 +5,7 @@ import {
   messageOf,
   newId,
   PortolanError,
+  type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
 import { publishIntent } from "../deploy-endpoint.ts";
@@ -22,7 +23,8 @@ export interface HaltDeps {
 
 /**
  * Stops an endpoint, whatever is deployed there now or later: the next snapshot leaves it out, and is published before this resolves. Halting what is
- * halted changes nothing, and answers with the halt in force.
+ * halted by a person changes nothing, and answers with the halt in force; one that the platform made for an alert becomes the caller's, so that the
+ * end of the alert does not lift it.
  *
  * @throws PortolanError `serving.endpoint_missing`, and what `Authorizer.require` throws
  */
@@ -41,8 +43,10 @@ export async function haltEndpoint(
       reason,
       halted_at: tx.now,
       halted_by: by,
+      alert_id: null,
     };
-    if (!(await saveHalt(tx.sql, { ...row, organisation_id: organisationId }))) {
+    const save = () => saveHalt(tx.sql, { ...row, organisation_id: organisationId });
+    if (!(await save()) && !((await takeOver(tx, endpoint.id)) && (await save()))) {
       const inForce = await findHalt(tx.sql, endpoint.id);
       if (inForce) return inForce;
       throw new PortolanError("kernel.conflict", { detail: `${name} was resumed at the same moment` });
@@ -95,6 +99,14 @@ export async function resumeEndpoint(
   });
   const snapshotVersion = await deps.publisher.publish(organisationId);
   return { endpoint: name, environment, ...ended, snapshotVersion };
+}
+
+/** Ends the platform's halt in favour of the caller's. False when what is in force is a person's. */
+async function takeOver(tx: Transaction, endpointId: string): Promise<boolean> {
+  const inForce = await findHalt(tx.sql, endpointId);
+  if (!inForce || inForce.alert_id === null) return false;
+  const because = "a person halted it as well";
+  return endHalt(tx.sql, inForce.id, { at: tx.now, by: tx.call.actor.id, because });
 }
 
 /** @throws PortolanError `serving.halt_not_published`: an operator at a kill switch must not take a row for what gateways do */

@@ -7,6 +7,8 @@ export interface HaltRow {
   readonly reason: string;
   readonly halted_at: number;
   readonly halted_by: string;
+  /** The alert for which the platform halted it; null: a person did. */
+  readonly alert_id: string | null;
 }
 
 export type HaltsTable = HaltRow & {
@@ -27,7 +29,7 @@ export async function findHalt(session: Sql, endpointId: string): Promise<HaltRo
     .selectFrom("serving.halts")
     .where("endpoint_id", "=", endpointId)
     .where("resumed_at", "is", null)
-    .select(["id", "endpoint_id", "reason", "halted_at", "halted_by"])
+    .select(["id", "endpoint_id", "reason", "halted_at", "halted_by", "alert_id"])
     .executeTakeFirst();
 }
 
