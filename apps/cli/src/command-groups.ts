@@ -34,9 +34,20 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/server.ts")).registerServerCommands,
   },
   {
-    names: ["business-unit", "team", "use-case", "user", "service-account", "whoami", "grant", "api-key"],
+    names: [
+      "business-unit",
+      "team",
+      "use-case",
+      "user",
+      "service-account",
+      "whoami",
+      "grant",
+      "api-key",
+      "identity",
+    ],
     load: async () => (await import("./commands/identity.ts")).registerIdentityCommands,
   },
+  { names: ["ci"], load: async () => (await import("./commands/ci.ts")).registerCiCommands },
   { names: ["model"], load: async () => (await import("./commands/model.ts")).registerModelCommands },
   {
     names: ["evaluation-set"],

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { PortolanError } from "@portolan/kernel";
 import { ApiClient } from "./client/api-client.ts";
 import { personaToken } from "./client/credentials.ts";
+import { tokenSource } from "./client/token-source.ts";
 import type { CliErrorCode } from "./errors.ts";
 import type { Output } from "./output.ts";
 import { readRunState } from "./supervisor/state-file.ts";
@@ -27,13 +28,13 @@ export function homeOf(environment: CliEnvironment, option: string | undefined):
 }
 
 /**
- * A client for the server that runs from this home, or for the one that `PORTOLAN_URL` and `PORTOLAN_TOKEN` name.
+ * A client for the server that runs from this home, or for the one that `PORTOLAN_URL` names, with the credential that `tokenSource` finds.
  *
- * @throws PortolanError `cli.not_running`
+ * @throws PortolanError `cli.not_running`, and what `tokenSource` throws
  */
 export async function connect(context: CliContext, persona = context.persona): Promise<ApiClient> {
-  const { PORTOLAN_URL: url, PORTOLAN_TOKEN: given } = context.env;
-  if (url !== undefined) return new ApiClient({ url, token: given ?? "" });
+  const { PORTOLAN_URL: url } = context.env;
+  if (url !== undefined) return new ApiClient({ url, token: tokenSource(context.env) });
   const state = readRunState(context.home);
   if (!state) {
     throw new PortolanError<CliErrorCode>("cli.not_running", {

@@ -8,10 +8,12 @@ import {
   type Violation,
 } from "@portolan/kernel";
 import type { CliErrorCode } from "../errors.ts";
+import type { TokenSource } from "./token-source.ts";
 
 export interface ApiCredentials {
   readonly url: string;
-  readonly token: string;
+  /** A token, or where the one of each request comes from. */
+  readonly token: string | TokenSource;
 }
 
 export interface ApiRequest {
@@ -47,8 +49,10 @@ export class ApiClient {
     return this.#credentials.url;
   }
 
-  get token(): string {
-    return this.#credentials.token;
+  /** The credential of a request that begins now; empty without one. */
+  async token(): Promise<string> {
+    const { token } = this.#credentials;
+    return typeof token === "string" ? token : token();
   }
 
   /** The answer's JSON. @throws PortolanError with the server's own code, detail and mend. */
@@ -95,7 +99,8 @@ export class ApiClient {
 
   async #fetch(request: ApiRequest): Promise<Response> {
     const headers: Record<string, string> = { ...request.headers };
-    if (this.#credentials.token !== "") headers["authorization"] = `Bearer ${this.#credentials.token}`;
+    const token = await this.token();
+    if (token !== "") headers["authorization"] = `Bearer ${token}`;
     const body = request.bytes ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
     if (request.bytes) headers["content-type"] ??= "application/octet-stream";
     else if (body !== undefined) headers["content-type"] ??= "application/json";

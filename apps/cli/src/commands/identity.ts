@@ -7,6 +7,7 @@ import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { addSubjectOptions, registerTrust, subjectOf } from "./identity-trust.ts";
 
 interface Collection {
   readonly command: string;
@@ -14,6 +15,8 @@ interface Collection {
   readonly what: string;
   /** Option that names the parent, e.g. the team of a use case. */
   readonly parent?: string;
+  /** Whether a token of an outside issuer may speak for it. */
+  readonly hasSubject?: boolean;
 }
 
 const collections: readonly Collection[] = [
@@ -21,7 +24,7 @@ const collections: readonly Collection[] = [
   { command: "team", path: "/v1/teams", what: "a team", parent: "businessUnit" },
   { command: "use-case", path: "/v1/use-cases", what: "a use case", parent: "team" },
   { command: "user", path: "/v1/users", what: "a person" },
-  { command: "service-account", path: "/v1/service-accounts", what: "a service account" },
+  { command: "service-account", path: "/v1/service-accounts", what: "a service account", hasSubject: true },
 ];
 
 export function registerIdentityCommands(program: Command, contextOf: ContextOf): void {
@@ -29,6 +32,7 @@ export function registerIdentityCommands(program: Command, contextOf: ContextOf)
   registerWhoami(program, contextOf);
   registerRole(program, contextOf);
   registerKey(program, contextOf);
+  registerTrust(program, contextOf);
 }
 
 function registerCollection(program: Command, contextOf: ContextOf, collection: Collection): void {
@@ -45,11 +49,17 @@ function registerCollection(program: Command, contextOf: ContextOf, collection: 
       `\nExample:\n  portolan ${collection.command} create flights${collection.parent ? ` --${kebab(collection.parent)} operations` : ""}`,
     );
   if (collection.parent) create.requiredOption(`--${kebab(collection.parent)} <name>`, "where it belongs");
+  if (collection.hasSubject) addSubjectOptions(create);
   create.action(async (name: string, options: Record<string, string>, command: Command) => {
     const context = contextOf(command);
     const parent = collection.parent ? { [collection.parent]: options[collection.parent] } : {};
     const body = { name, displayName: options["displayName"] ?? name, ...parent };
-    const item = await findOrCreate(await connect(context), collection.path, body);
+    const subject = subjectOf(options);
+    const api = await connect(context);
+    // An account that exists keeps its subject: to leave it as it is would look as if the new one counted.
+    const item = subject.subject
+      ? await api.json<NamedItem>({ path: collection.path, body: { ...body, ...subject } })
+      : await findOrCreate(api, collection.path, body);
     context.output.result(item, `${item.name}  ${item.id}`);
   });
   group

@@ -21,6 +21,7 @@ import { registerEvaluate } from "./model-evaluate.ts";
 import { registerProfile } from "./model-profile.ts";
 import { registerReproduce } from "./model-reproduce.ts";
 import { registerRun } from "./model-run.ts";
+import { registerTrain } from "./model-train.ts";
 import { registerUpstreamCommand } from "./model-upstream.ts";
 import { registerVerify } from "./model-verify.ts";
 
@@ -28,11 +29,12 @@ export function registerModelCommands(program: Command, contextOf: ContextOf): v
   const model = program
     .command("model")
     .description(
-      "Model versions and the runs that made them: import, register-upstream, list, run, evaluate, compare, profile, explainable, promote, diff, reproduce, bom, card, attestations, verify",
+      "Model versions and the runs that made them: import, register-upstream, list, train, run, evaluate, compare, profile, explainable, promote, diff, reproduce, bom, card, attestations, verify",
     )
     .addHelpText("after", "\nExample:\n  portolan model list churn");
   registerList(model, contextOf);
   registerShow(model, contextOf);
+  registerTrain(model, contextOf);
   registerRun(model, contextOf);
   registerImport(model, contextOf);
   registerUpstreamCommand(model, contextOf);

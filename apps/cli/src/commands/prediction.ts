@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { formatInstant, PortolanError, systemClock } from "@portolan/kernel";
 import type { Command } from "commander";
 import { ApiClient } from "../client/api-client.ts";
+import { tokenSource } from "../client/token-source.ts";
 import { type CliContext, connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import type { ContextOf } from "../program.ts";
@@ -109,11 +110,11 @@ function reportedOutcome(
 
 /** A client for the gateway, with the same credential as for control: both verify the same tokens. */
 export async function connectGateway(context: CliContext, persona = context.persona): Promise<ApiClient> {
-  const { PORTOLAN_GATEWAY_URL: url, PORTOLAN_TOKEN: token } = context.env;
-  if (url !== undefined) return new ApiClient({ url, token: token ?? "" });
+  const { PORTOLAN_GATEWAY_URL: url } = context.env;
+  if (url !== undefined) return new ApiClient({ url, token: tokenSource(context.env) });
   const control = await connect(context, persona);
   const state = readRunState(context.home);
-  return new ApiClient({ url: state?.gatewayUrl ?? control.url, token: control.token });
+  return new ApiClient({ url: state?.gatewayUrl ?? control.url, token: () => control.token() });
 }
 
 /** What a call to the gateway states in headers. */

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { parseCharter, requireValid } from "@portolan/charter/policy";
 import { parseTemplateName, readTemplate, templateNames } from "@portolan/charter/templates";
@@ -12,6 +12,7 @@ import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import type { ContextOf } from "../program.ts";
 import { readProject, readText } from "../project-files.ts";
+import { existingFile, writeNew } from "../write-new.ts";
 
 export function registerProjectCommands(program: Command, contextOf: ContextOf): void {
   registerInit(program, contextOf);
@@ -74,30 +75,13 @@ async function filesBelow(folder: string): Promise<string[]> {
   }
 }
 
-async function writeNew(path: string, text: string, force: boolean): Promise<string> {
-  try {
-    await writeFile(path, text, { flag: force ? "w" : "wx" });
-  } catch (cause) {
-    throw existing(path, cause);
-  }
-  return path;
-}
-
 async function copyNew(from: string, to: string, force: boolean): Promise<string> {
   try {
     await copyFile(from, to, force ? 0 : constants.COPYFILE_EXCL);
   } catch (cause) {
-    throw existing(to, cause);
+    throw existingFile(to, cause);
   }
   return to;
-}
-
-function existing(path: string, cause: unknown): PortolanError {
-  return new PortolanError<CliErrorCode>("cli.bad_file", {
-    detail: `${path} cannot be written: it exists already, or the folder is read-only`,
-    mend: "Choose another folder, or overwrite with --force.",
-    cause,
-  });
 }
 
 interface PlanOptions {

@@ -46,7 +46,10 @@ export async function deployStep(world: World): Promise<string[]> {
     const response = await fetch(
       `${world.state.gatewayUrl}/v2/models/${endpointName}/versions/${world.version ?? 0}/ready`,
       {
-        headers: { authorization: `Bearer ${dispatch.token}`, "x-portolan-environment": "production" },
+        headers: {
+          authorization: `Bearer ${await dispatch.token()}`,
+          "x-portolan-environment": "production",
+        },
       },
     );
     return response.ok;
@@ -257,12 +260,13 @@ async function predict(world: World, flight: Flight): Promise<Served> {
       column("distance_miles", "FP64", flight.distance),
     ],
   });
+  const token = await world.cast.as.dispatch.token();
   const startedAt = performance.now();
   const response = await fetch(`${world.state.gatewayUrl}/v2/models/${endpointName}/infer`, {
     method: "POST",
     body,
     headers: {
-      authorization: `Bearer ${world.cast.as.dispatch.token}`,
+      authorization: `Bearer ${token}`,
       "content-type": "application/json",
       "x-portolan-environment": "production",
       "x-portolan-purpose": purpose,

@@ -1,0 +1,84 @@
+import { writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { PortolanError } from "@portolan/kernel";
+import type { ModelVersion } from "@portolan/registry/contract";
+import type { Command } from "commander";
+import { buildTrainingSet, runTraining } from "../client/training.ts";
+import { findUseCase } from "../client/use-cases.ts";
+import { connect } from "../context.ts";
+import type { CliErrorCode } from "../errors.ts";
+import type { ContextOf } from "../program.ts";
+import { readTrainingFolder } from "../training-folder.ts";
+
+interface TrainOptions {
+  readonly useCase: string;
+  readonly environment: string;
+  readonly seed: string;
+  readonly save?: string;
+}
+
+export function registerTrain(model: Command, contextOf: ContextOf): void {
+  model
+    .command("train <name> [folder]")
+    .description(
+      "Build the training set of a folder, train its program on the server, and register what came out",
+    )
+    .requiredOption("--use-case <name>", "use case that it belongs to")
+    .option("--environment <name>", "whose data it learns from: dev, staging or production", "production")
+    .option("--seed <number>", "what its randomness starts from, 0 to 4294967295", "7")
+    .option("--save <file>", "append PORTOLAN_VERSION, PORTOLAN_RUN and PORTOLAN_HELD_OUT as NAME=value")
+    .addHelpText(
+      "after",
+      `
+The folder (default: training) holds train.py, requirements-3.N.lock and training-set.json (the body of
+POST /v1/training-sets), and may hold held-out.json (what differs for the later rows that the version is judged
+on) and params.json.
+
+Example:
+  portolan model train flight-delays training --use-case flight-delays --environment staging`,
+    )
+    .action(async (name: string, folder: string | undefined, options: TrainOptions, command: Command) => {
+      const context = contextOf(command);
+      const files = await readTrainingFolder(resolve(context.cwd, folder ?? "training"));
+      const seed = seedOf(options.seed);
+      const api = await connect(context);
+      const { id: useCaseId } = await findUseCase(api, options.useCase);
+      const place = { environment: options.environment, useCaseId };
+      const { id: trainingSet } = await buildTrainingSet(api, place, files.trainingSet);
+      context.output.note(`training set ${trainingSet}`);
+      const heldOut = files.heldOut && (await buildTrainingSet(api, place, files.heldOut)).id;
+      if (heldOut !== undefined) context.output.note(`held-out rows ${heldOut}`);
+      const run = await runTraining(api, place, files, trainingSet, seed);
+      context.output.note(`training run ${run.id} succeeded`);
+      const lineage = { origin: "trained", trainingRunId: run.id };
+      const { version } = await api.json<ModelVersion>({
+        path: `/v1/models/${encodeURIComponent(name)}/versions`,
+        body: { ...place, artifact: run.result?.model, lineage },
+      });
+      const result = { model: name, version, run: run.id, trainingSet, ...(heldOut ? { heldOut } : {}) };
+      if (options.save !== undefined)
+        await writeFile(resolve(context.cwd, options.save), variablesOf(result), { flag: "a" });
+      const judged = heldOut
+        ? `\nNext: portolan model evaluate ${name} ${version} --training-set ${heldOut}`
+        : "";
+      context.output.result(result, `${name} version ${version} by ${run.id}${judged}`);
+    });
+}
+
+function seedOf(text: string): number {
+  const seed = Number(text);
+  if (text !== "" && Number.isInteger(seed) && seed >= 0 && seed <= 4_294_967_295) return seed;
+  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail: `--seed ${text.slice(0, 20)} is no whole number from 0 to 4294967295`,
+  });
+}
+
+/** Lines that a shell sources, GitLab reads as dotenv and GitHub as `$GITHUB_ENV`. */
+function variablesOf(result: {
+  readonly version: number;
+  readonly run: string;
+  readonly heldOut?: string;
+}): string {
+  const held = result.heldOut === undefined ? "" : `PORTOLAN_HELD_OUT=${result.heldOut}\n`;
+  return `PORTOLAN_VERSION=${result.version}\nPORTOLAN_RUN=${result.run}\n${held}`;
+}
