@@ -22,6 +22,8 @@ export class OnnxModel implements LoadedModel {
   #batcher: Batcher;
   #demotion: Promise<void> | undefined;
   readonly #retries = new RetryBudget();
+  /** Whether the requests of a run that died are tried again: they were one run, and so is the second. */
+  readonly #mayRunAgain = new WeakMap<RunOutcome, boolean>();
   #closed = false;
   #inFlight = 0;
   #idle: (() => void) | undefined;
@@ -92,8 +94,7 @@ export class OnnxModel implements LoadedModel {
   ): Promise<RunOutcome> {
     try {
       const leftMs = (): number => options.timeoutMs - (performance.now() - startMs);
-      const { retries = this.#retries } = options;
-      if (!retries.spend(performance.now())) return first;
+      if (!this.#isPaid(first, options)) return first;
       const inTime = await within(this.#engine.recovered(), leftMs());
       if (!inTime || leftMs() < 1 || this.#engine.state().kind !== "ready") return first;
       const { timeoutMs, longestMs = timeoutMs } = options;
@@ -101,6 +102,15 @@ export class OnnxModel implements LoadedModel {
     } finally {
       this.#ended();
     }
+  }
+
+  /** One of those that shared the run takes the second one out of the budget, for all of them. */
+  #isPaid(outcome: RunOutcome, { retries = this.#retries }: RunOptions): boolean {
+    const known = this.#mayRunAgain.get(outcome);
+    if (known !== undefined) return known;
+    const isPaid = retries.spend(performance.now());
+    this.#mayRunAgain.set(outcome, isPaid);
+    return isPaid;
   }
 
   /** Moves the model to the safer engine; once, however many runs were late. */
