@@ -22,6 +22,8 @@ interface Named {
 interface Listed {
   readonly kind: "listed";
   readonly url: string;
+  /** Of a list that is asked for by a message. */
+  readonly body?: (world: World) => object;
   readonly of: string;
 }
 /** Every gateway gets it, and nothing of an environment is in it. */

@@ -140,6 +140,13 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     "no-such-use-case/production",
     (id) => `${mlflow}/experiments/get-by-name?${new URLSearchParams({ experiment_name: id }).toString()}`,
   ),
+  {
+    kind: "listed",
+    route: `POST ${mlflow}/runs/search`,
+    url: `${mlflow}/runs/search`,
+    body: ({ known }) => ({ experiment_ids: [`${known.get("organisation")}-production`] }),
+    of: "trainingRun",
+  },
   ...["log-metric", "log-parameter", "set-tag", "delete-tag", "log-batch", "log-inputs", "update"].map(
     logging,
   ),

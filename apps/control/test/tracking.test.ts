@@ -76,6 +76,20 @@ test("the token of a run logs to that run, which people of its team read", async
   });
 });
 
+test("a search finds the runs of experiments that the caller sees; a trainer its own alone", async () => {
+  const body = { experiment_ids: [`${acme.useCaseId}-dev`], filter: "attributes.status = 'RUNNING'" };
+  const found = async (token: string): Promise<string[]> => {
+    const answer = await control.call("POST", `${mlflow}/runs/search`, body, token);
+    expect(answer.status).toBe(200);
+    const { runs } = answer.body as unknown as { runs: readonly { info: { run_id: string } }[] };
+    return runs.map(({ info }) => info.run_id);
+  };
+  expect(await found(sam)).toEqual(expect.arrayContaining([run.id, other.id]));
+  expect(await found(run.token.reveal())).toEqual([run.id]);
+  const stranger = await control.token("eve");
+  expect(await control.call("POST", `${mlflow}/runs/search`, body, stranger)).toMatchObject({ status: 403 });
+});
+
 test("another run answers that token like one that does not exist, and the refusal is on the ledger", async () => {
   const token = run.token.reveal();
   const missing = "run_00000000000000000000000000";
@@ -113,7 +127,7 @@ test("a trainer that asks for other runs again and again has few rows; the rest 
 
 test("calls of MLflow that are not served say so in MLflow's words, at control and at the socket of a run; other addresses do not", async () => {
   const unserved = [
-    `${mlflow}/runs/search`,
+    `${mlflow}/runs/create`,
     "/api/3.0/mlflow/workspaces",
     "/api/2.0/mlflow-artifacts/artifacts",
   ];

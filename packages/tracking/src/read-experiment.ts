@@ -46,6 +46,26 @@ export async function readExperimentByName(
   return read(deps, call, useCase && { organisationId, useCaseId: useCase.id, environment }, name);
 }
 
+/** Those of these ids that are there and that the caller may see; of the others a search says nothing. */
+export async function visibleExperiments(
+  deps: ExperimentDeps,
+  call: CallContext,
+  ids: readonly string[],
+): Promise<Experiment[]> {
+  const seen: Experiment[] = [];
+  for (const id of new Set(ids)) {
+    const experiment = parseExperimentId(call.actor.organisationId, id);
+    if (!experiment) continue;
+    try {
+      await read(deps, call, experiment, id);
+      seen.push(experiment);
+    } catch (error) {
+      if (!isPortolanError(error) || error.code !== "tracking.experiment_not_found") throw error;
+    }
+  }
+  return seen;
+}
+
 /** @param asked how the caller named it: an answer to who may not see it says nothing else. */
 async function read(
   deps: ExperimentDeps,

@@ -203,39 +203,67 @@ export interface StoredRun {
 
 /** Everything of a run but its points, each list by key. */
 export async function readRunData(sql: Sql, runId: string): Promise<StoredRun> {
+  const found = (await readRunsData(sql, [runId])).get(runId);
+  return found ?? { params: [], tags: [], metrics: [], inputs: [], row: undefined };
+}
+
+/** The same of many runs, by their ids. */
+export async function readRunsData(sql: Sql, runIds: readonly string[]): Promise<Map<string, StoredRun>> {
+  if (runIds.length === 0) return new Map();
   const texts = (table: "tracking.params" | "tracking.tags") =>
-    tables(sql)
-      .selectFrom(table)
-      .select(["key", "value"])
-      .where("run_id", "=", runId)
+    tables(sql).selectFrom(table).selectAll().where("run_id", "in", runIds).orderBy("key").execute();
+  const byRun = <Row extends { run_id: string }>(rows: readonly Row[]) =>
+    Map.groupBy(rows, ({ run_id }) => run_id);
+  const [params, tags] = [byRun(await texts("tracking.params")), byRun(await texts("tracking.tags"))];
+  const metrics = byRun(
+    await tables(sql)
+      .selectFrom("tracking.latest_metrics")
+      .selectAll()
+      .where("run_id", "in", runIds)
       .orderBy("key")
-      .execute();
-  const metrics = await tables(sql)
-    .selectFrom("tracking.latest_metrics")
-    .select(["key", "value", "timestamp_ms", "step"])
-    .where("run_id", "=", runId)
-    .orderBy("key")
-    .execute();
-  const inputs = await tables(sql)
-    .selectFrom("tracking.inputs")
-    .selectAll()
-    .where("run_id", "=", runId)
-    .orderBy("name")
-    .orderBy("digest")
-    .execute();
+      .execute(),
+  );
+  const inputs = byRun(
+    await tables(sql)
+      .selectFrom("tracking.inputs")
+      .selectAll()
+      .where("run_id", "in", runIds)
+      .orderBy("name")
+      .orderBy("digest")
+      .execute(),
+  );
+  const rows = byRun(
+    await tables(sql).selectFrom("tracking.runs").selectAll().where("run_id", "in", runIds).execute(),
+  );
+  const entry = ({ key, value }: TextTable): KeyValue => ({ key, value });
+  return new Map(
+    runIds.map((id) => [
+      id,
+      {
+        params: (params.get(id) ?? []).map(entry),
+        tags: (tags.get(id) ?? []).map(entry),
+        metrics: (metrics.get(id) ?? []).map(({ key, value, timestamp_ms: timestampMs, step }) => ({
+          key,
+          value,
+          step,
+          timestampMs,
+        })),
+        inputs: (inputs.get(id) ?? []).map(toInput),
+        row: rows.get(id)?.[0],
+      },
+    ]),
+  );
+}
+
+function toInput(row: Selectable<InputTable>): DatasetInput {
+  const { name, digest, source_type: sourceType, source, schema, profile, tags } = row;
   return {
-    params: await texts("tracking.params"),
-    tags: await texts("tracking.tags"),
-    metrics: metrics.map(({ timestamp_ms: timestampMs, ...rest }) => ({ ...rest, timestampMs })),
-    inputs: inputs.map(({ name, digest, source_type: sourceType, source, schema, profile, tags }) => ({
-      name,
-      digest,
-      sourceType,
-      source,
-      tags,
-      ...(schema === null ? {} : { schema }),
-      ...(profile === null ? {} : { profile }),
-    })),
-    row: await findRunRow(sql, runId),
+    name,
+    digest,
+    sourceType,
+    source,
+    tags,
+    ...(schema === null ? {} : { schema }),
+    ...(profile === null ? {} : { profile }),
   };
 }

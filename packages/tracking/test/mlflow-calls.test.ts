@@ -39,8 +39,10 @@ test("every call of MLflow's API stands as its page says, and what is not served
   for (const { method, path } of calls) {
     const { status, body } = await f.send(method, path);
     const unserved = body["error_code"] === "ENDPOINT_NOT_FOUND";
-    expect([method, path, unserved ? 404 : 400]).toEqual([method, path, status]);
-    expect(Object.keys(body)).toEqual(["error_code", "message"]);
+    // An empty message lacks something, but for a search: without experiments it finds nothing.
+    const served = path.endsWith("/runs/search") ? 200 : 400;
+    expect([method, path, status]).toEqual([method, path, unserved ? 404 : served]);
+    if (status !== 200) expect(Object.keys(body)).toEqual(["error_code", "message"]);
     found.push({ method, path, state: unserved ? stateOf(String(body["message"])) : "works" });
   }
   expect(found).toEqual(calls);

@@ -1,6 +1,7 @@
 import { type CallContext, createLogger, newId, PortolanError, systemClock } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
 import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import { trainingMigrations } from "@portolan/training";
 import Fastify from "fastify";
 import { validateStrictly } from "../../../apps/control/src/http/validation.ts";
 import { beginAttempt, registerTrackingRoutes, trackingErrors, trackingMigrations } from "../src/index.ts";
@@ -16,6 +17,8 @@ export interface TrackingFixture {
   readonly call: CallContext;
   /** A run of an attempt that is open. */
   aRun(): Promise<string>;
+  /** Writes it where a search looks, as training has it. */
+  keep(runId: string): Promise<void>;
   /** Settles it, as the job of a run does. */
   finish(runId: string, state: "succeeded" | "failed"): void;
   post(call: string, body: object): Promise<Answer>;
@@ -30,7 +33,10 @@ const missing = (runId: string) =>
 
 /** The routes over a real database; runs are kept here, since the package takes them from whoever has them. */
 export async function trackingFixture(): Promise<TrackingFixture> {
-  const db = await openTestDatabase({ migrations: [trackingMigrations] });
+  const db = await openTestDatabase({
+    // Of training its table of runs alone is needed, and nothing that stands before it.
+    migrations: [{ ...trainingMigrations, after: [] }, trackingMigrations],
+  });
   const work = db.uow;
   const call = aCall({ roles: ["engineer"] });
   const runs = new Map<string, TrackedRun>();
@@ -73,6 +79,17 @@ export async function trackingFixture(): Promise<TrackingFixture> {
         lifetimeMs: 60_000,
       });
       return id;
+    },
+    keep: async (runId) => {
+      const run = runs.get(runId);
+      if (!run) throw missing(runId);
+      const { organisationId, id: by } = call.actor;
+      await db.database.session((session) =>
+        session.query(
+          "insert into training.runs (id, organisation_id, environment, request, state, started_by, started_at, finished_at) values ($1, $2, $3, '{}', $4, $5, $6, $7)",
+          [run.id, organisationId, run.environment, run.state, by, run.startedAt, run.finishedAt ?? null],
+        ),
+      );
     },
     finish: (runId, state) => {
       const run = runs.get(runId);

@@ -56,6 +56,13 @@ with mlflow.start_run() as run:
     say("new_run", refused(lambda: client.create_run(run.info.experiment_id)))
     say("traces", refused(lambda: client.search_traces(locations=[run.info.experiment_id])))
 
+by_filter = client.search_runs(
+    [run.info.experiment_id],
+    "params.learning_rate = '0.1' and metrics.auc > 0.7 and tags.team LIKE 'plan%'",
+    order_by=["metrics.loss DESC"],
+)
+say("search", [one.info.run_id == RUN and one.data.params["rounds"] == "100" for one in by_filter])
+say("no_search", refused(lambda: client.search_runs([run.info.experiment_id], "params.learning_rate > 1")))
 found = client.get_run(RUN)
 say("status", found.info.status)
 say("run_name", found.info.run_name)

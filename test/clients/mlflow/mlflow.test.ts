@@ -64,6 +64,8 @@ describe.skipIf(python === undefined)("the Python client of MLflow", () => {
       other_run: "RESOURCE_DOES_NOT_EXIST",
       new_run: "ENDPOINT_NOT_FOUND",
       traces: "ENDPOINT_NOT_FOUND",
+      search: [true],
+      no_search: "INVALID_PARAMETER_VALUE",
       status: "FINISHED",
       run_name: "evening trial",
       params: { learning_rate: "0.1", rounds: "100", name: "höhe / 1" },

@@ -4,12 +4,26 @@ import { nameTag } from "../log-to-run.ts";
 import type { TrackedRun } from "../ports.ts";
 import type { NamedExperiment } from "../read-experiment.ts";
 import { standingOf } from "../read-run.ts";
+import type { RunPage } from "../search/search-runs.ts";
 import type { StoredRun } from "../store.ts";
 
 // Answers as MLflow's server writes them: 64-bit integers as numbers, NaN as text, unset members left out.
 
-/** MLflow's `Run`. */
+/** MLflow's answer to runs/get. */
 export function runAnswer(organisationId: string, run: TrackedRun, data: StoredRun) {
+  return { run: runOf(organisationId, run, data) };
+}
+
+/** MLflow's answer to runs/search. */
+export function runsAnswer(organisationId: string, { runs, nextPageToken }: RunPage) {
+  return {
+    runs: runs.map(({ run, data }) => runOf(organisationId, run, data)),
+    ...(nextPageToken === undefined ? {} : { next_page_token: nextPageToken }),
+  };
+}
+
+/** MLflow's `Run`. */
+function runOf(organisationId: string, run: TrackedRun, data: StoredRun) {
   const { params, tags, metrics, inputs } = data;
   const points = metrics.map(({ key, value, timestampMs, step }) => ({
     key,
@@ -18,11 +32,9 @@ export function runAnswer(organisationId: string, run: TrackedRun, data: StoredR
     step,
   }));
   return {
-    run: {
-      info: runInfo(organisationId, run, data),
-      data: { metrics: points, params, tags },
-      inputs: inputs.length === 0 ? {} : { dataset_inputs: inputs.map(inputAnswer) },
-    },
+    info: runInfo(organisationId, run, data),
+    data: { metrics: points, params, tags },
+    inputs: inputs.length === 0 ? {} : { dataset_inputs: inputs.map(inputAnswer) },
   };
 }
 

@@ -72,6 +72,17 @@ export const History = Type.Object({
   max_results: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 
+export const SearchRuns = Type.Object({
+  experiment_ids: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 1000 })),
+  filter: Type.Optional(Type.String()),
+  run_view_type: Type.Optional(
+    Type.Union([Type.Literal("ACTIVE_ONLY"), Type.Literal("DELETED_ONLY"), Type.Literal("ALL")]),
+  ),
+  max_results: Type.Optional(Type.Integer({ minimum: 1, maximum: 50_000 })),
+  order_by: Type.Optional(Type.Array(Type.String(), { maxItems: 20 })),
+  page_token: Type.Optional(Type.String({ maxLength: 500 })),
+});
+
 /** @throws PortolanError `tracking.invalid_value` when the request names no run. */
 export function runIdOf({ run_id, run_uuid }: RunNamed): string {
   const id = run_id || run_uuid;

@@ -6,7 +6,8 @@ import { type Batch, limits } from "../check-values.ts";
 import { deleteTag, type LogDeps, logBatch, logInputs, nameTag, reportRun } from "../log-to-run.ts";
 import { type ExperimentDeps, readExperiment, readExperimentByName } from "../read-experiment.ts";
 import { readMetricPage, readRun, readRunInfo } from "../read-run.ts";
-import { experimentAnswer, historyAnswer, runAnswer, runInfo } from "./mlflow-answers.ts";
+import { findRuns } from "../search/search-runs.ts";
+import { experimentAnswer, historyAnswer, runAnswer, runInfo, runsAnswer } from "./mlflow-answers.ts";
 import { answerAsMlflow } from "./mlflow-errors.ts";
 import {
   DeleteTag,
@@ -21,6 +22,7 @@ import {
   type RunNamed,
   RunQuery,
   runIdOf,
+  SearchRuns,
   UpdateRun,
 } from "./mlflow-forms.ts";
 
@@ -71,6 +73,26 @@ function readingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
         ...(maxResults === undefined ? {} : { maxResults }),
       });
       return historyAnswer(key, page);
+    },
+  );
+  app.post<{ Body: Static<typeof SearchRuns> }>(
+    "/runs/search",
+    {
+      bodyLimit: limits.requestBytes,
+      config: routeConfig("training:read", "read"),
+      schema: { summary: "MLflow: runs of experiments, by a filter", tags, body: SearchRuns },
+    },
+    async ({ call, body }) => {
+      const { experiment_ids: experimentIds = [], order_by: orderBy = [], page_token: pageToken } = body;
+      const page = await findRuns(deps, call, {
+        experimentIds,
+        orderBy,
+        filter: body.filter ?? "",
+        maxResults: body.max_results ?? 1000,
+        onlyDeleted: body.run_view_type === "DELETED_ONLY",
+        ...(pageToken ? { pageToken } : {}),
+      });
+      return runsAnswer(call.actor.organisationId, page);
     },
   );
   app.get<{ Querystring: Static<typeof Experiment> }>(

@@ -1,0 +1,84 @@
+import { type CallContext, PortolanError, type UnitOfWork } from "@portolan/kernel";
+import type { TrackingErrorCode } from "../errors.ts";
+import { nameTag } from "../log-to-run.ts";
+import type { TrackedRun } from "../ports.ts";
+import { type ExperimentDeps, visibleExperiments } from "../read-experiment.ts";
+import { readRunsData, type StoredRun } from "../store.ts";
+import { parseOrdering, parseRunFilter } from "./run-filter.ts";
+import { searchRuns } from "./search-store.ts";
+
+export interface SearchDeps extends ExperimentDeps {
+  readonly work: UnitOfWork;
+}
+
+export interface RunQuestion {
+  readonly experimentIds: readonly string[];
+  readonly filter: string;
+  readonly orderBy: readonly string[];
+  readonly maxResults: number;
+  readonly pageToken?: string;
+  /** Runs are never deleted here: who asks for deleted ones gets none. */
+  readonly onlyDeleted: boolean;
+}
+
+/** One page of runs, each with all that was logged to it but its points. */
+export interface RunPage {
+  readonly runs: readonly { readonly run: TrackedRun; readonly data: StoredRun }[];
+  readonly nextPageToken?: string;
+}
+
+/**
+ * Runs of the experiments that the caller may see, by MLflow's grammar. A trainer finds its own run at most.
+ *
+ * @throws PortolanError `tracking.invalid_value` for a filter, an order or a page token that is none
+ */
+export async function findRuns(deps: SearchDeps, call: CallContext, question: RunQuestion): Promise<RunPage> {
+  const { experimentIds, filter, orderBy, maxResults, pageToken, onlyDeleted } = question;
+  const { organisationId, credential } = call.actor;
+  const clauses = parseRunFilter(filter);
+  const orderings = orderBy.map(parseOrdering);
+  const offset = pageToken ? offsetOf(pageToken) : 0;
+  if (onlyDeleted) return { runs: [] };
+  const experiments = await visibleExperiments(deps, call, experimentIds);
+  const ownRun = credential?.kind === "run_token" ? { onlyRun: credential.runId } : {};
+  return deps.work.read(call, async (sql) => {
+    const most = maxResults + 1;
+    const asked = {
+      organisationId,
+      experiments,
+      clauses,
+      orderings,
+      nameKey: nameTag,
+      most,
+      offset,
+      ...ownRun,
+    };
+    const found = await searchRuns(sql, asked);
+    const page = found.slice(0, maxResults);
+    const data = await readRunsData(
+      sql,
+      page.map(({ run }) => run.id),
+    );
+    const runs = page.flatMap(({ run }) => {
+      const stored = data.get(run.id);
+      return stored ? [{ run, data: stored }] : [];
+    });
+    return { runs, ...(found.length > maxResults ? { nextPageToken: tokenOf(offset + maxResults) } : {}) };
+  });
+}
+
+const mostOffset = 1_000_000;
+
+function tokenOf(offset: number): string {
+  return Buffer.from(JSON.stringify({ offset })).toString("base64url");
+}
+
+function offsetOf(token: string): number {
+  const text = Buffer.from(token, "base64url").toString("utf8");
+  const offset = Number(/^\{"offset":(\d{1,7})\}$/.exec(text)?.[1]);
+  if (Number.isSafeInteger(offset) && offset <= mostOffset) return offset;
+  throw new PortolanError<TrackingErrorCode>("tracking.invalid_value", {
+    detail: "the page token is none that this server gave",
+    mend: "Ask without one for the first page.",
+  });
+}
