@@ -44,10 +44,17 @@ try {
       {},
       { code, threads: processes, graceMs: 100 },
     );
-    const running = one.run().catch(() => undefined);
+    let isStopped = false;
+    const running = one.run().then(
+      () => new Error("the trainer ended by itself"),
+      (error: unknown) => (isStopped ? undefined : error),
+    );
     seen.beside.push(await live(gateway, body, performance.now() + stretchMs));
+    isStopped = true;
     one.stop.abort();
-    await running;
+    // Beside a trainer that does not compute nothing is measured.
+    const fault = await running;
+    if (fault !== undefined) throw fault;
   }
   printStretches(seen);
   console.log(

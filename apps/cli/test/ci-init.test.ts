@@ -5,24 +5,14 @@ import { Ajv } from "ajv";
 import { afterAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { writePipeline } from "../src/ci/pipelines.ts";
-import { type CiSettings, ciSystems } from "../src/ci/settings.ts";
+import { ciSystems } from "../src/ci/settings.ts";
 import { tokenSource } from "../src/client/token-source.ts";
+import { ciSettings } from "./ci-settings.ts";
 import { runPortolan } from "./product.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portolan-ci-init-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const settings: CiSettings = {
-  url: "https://portolan.example.com",
-  audience: "https://portolan.example.com",
-  useCase: "churn",
-  model: "churn",
-  branch: "main",
-  source: "https://git.example.com/portolan.git",
-  ref: "v0.1.0",
-  place: "acme/churn",
-  issuer: "https://issuer.example.com",
-};
 const given =
   "--url https://portolan.example.com --use-case churn --repository acme/churn --source https://git.example.com/portolan.git --ref v0.1.0";
 const init = (line: string) => runPortolan(`ci init ${line} --dir ${folder} ${given}`.split(" "));
@@ -53,8 +43,8 @@ test.each([
 
 test("only the job that releases can have a token, and no secret is named", () => {
   for (const system of ciSystems)
-    expect(writePipeline(system, settings).text).not.toMatch(/secrets\.|password/i);
-  const { permissions, jobs } = parse(writePipeline("github", settings).text) as {
+    expect(writePipeline(system, ciSettings).text).not.toMatch(/secrets\.|password/i);
+  const { permissions, jobs } = parse(writePipeline("github", ciSettings).text) as {
     permissions: object;
     jobs: Record<"check" | "release", { permissions: object }>;
   };
@@ -63,9 +53,11 @@ test("only the job that releases can have a token, and no secret is named", () =
     { contents: "read" },
     { contents: "read", "id-token": "write" },
   ]);
-  const gitlab = parse(writePipeline("gitlab", settings).text) as Record<string, { id_tokens?: object }>;
+  const gitlab = parse(writePipeline("gitlab", ciSettings).text) as Record<string, { id_tokens?: object }>;
   expect(gitlab["portolan-churn-check"]?.id_tokens).toBeUndefined();
-  expect(gitlab["portolan-churn-release"]?.id_tokens).toEqual({ PORTOLAN_TOKEN: { aud: settings.audience } });
+  expect(gitlab["portolan-churn-release"]?.id_tokens).toEqual({
+    PORTOLAN_TOKEN: { aud: ciSettings.audience },
+  });
 });
 
 /** Schemas of custom resources, where somebody put them beside the checkout. */
@@ -75,7 +67,7 @@ test.skipIf(!existsSync(schemas))("the workflow template is valid by the schema 
     readFileSync(join(schemas, "workflowtemplate-argoproj.io-v1alpha1.json"), "utf8"),
   );
   const validate = new Ajv({ strict: false, validateFormats: false }).compile(schema);
-  const { text } = writePipeline("argo", { ...settings, place: "ml" });
+  const { text } = writePipeline("argo", { ...ciSettings, place: "ml" });
   expect([validate(parse(text)), validate.errors]).toEqual([true, null]);
 });
 

@@ -81,7 +81,7 @@ test("a search finds the runs of experiments that the caller sees; a trainer its
   const found = async (token: string): Promise<string[]> => {
     const answer = await control.call("POST", `${mlflow}/runs/search`, body, token);
     expect(answer.status).toBe(200);
-    const { runs } = answer.body as unknown as { runs: readonly { info: { run_id: string } }[] };
+    const { runs } = answer.body as { runs: readonly { info: { run_id: string } }[] };
     return runs.map(({ info }) => info.run_id);
   };
   expect(await found(sam)).toEqual(expect.arrayContaining([run.id, other.id]));

@@ -53,6 +53,9 @@ export interface TrainerOutcome {
   readonly isolation: Isolation;
 }
 
+/** By run folder: of two calls for one, as after a lost lease, the later one's trainer is to stay. */
+const latestCalls = new Map<string, TrainerTask>();
+
 /** What a trainer has after SIGTERM, unless its task says otherwise. */
 export const defaultGraceMs = 20_000;
 const usagePollMs = 500;
@@ -75,13 +78,18 @@ export async function runTrainer(task: TrainerTask): Promise<TrainerOutcome> {
     isolation: task.isolation ?? (await findIsolation()),
   };
   const { output, checkpoint, log } = places;
+  latestCalls.set(folder, task);
   // One that outlived a killed control process would write beside the new one.
   await endTrainersOf(checkpoint);
   // What an earlier attempt left is not this one's; the checkpoint is.
   await preparePlaces(task, places);
   if (task.signal.aborted) throw interrupted("before it started");
   const end = await supervise(task, await handOver(folder, places));
-  await endTrainersOf(checkpoint);
+  // A later call for the same folder ended this one's trainer and has one of its own there.
+  if (latestCalls.get(folder) === task) {
+    await endTrainersOf(checkpoint);
+    latestCalls.delete(folder);
+  }
   if (end.late) throw failed("the trainer took longer than its limit");
   if (end.excess) throw failed(`the trainer used more ${end.excess} than its limit`);
   if (end.aborted) throw interrupted("told to stop");

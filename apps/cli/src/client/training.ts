@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { TrainingSetView } from "@portolan/features/contract";
 import { PortolanError } from "@portolan/kernel";
-import type { TrainingRunView } from "@portolan/training/contract";
+import type { TrainingRunResult, TrainingRunView } from "@portolan/training/contract";
 import type { CliErrorCode } from "../errors.ts";
 import type { TrainingFolder } from "../training-folder.ts";
 import type { ApiClient } from "./api-client.ts";
@@ -26,20 +26,12 @@ export async function buildTrainingSet(
 ): Promise<TrainingSetView> {
   const body = { ...recipe, ...place };
   const { id } = await api.json<TrainingSetView>({ path: "/v1/training-sets", body });
-  for (;;) {
-    const set = await api.json<TrainingSetView>({ path: `/v1/training-sets/${id}` });
-    if (set.state === "ready") return set;
-    if (set.state === "failed" || set.state === "cancelled")
-      throw failed(`training set ${id} ${set.state}: ${set.failure ?? "no reason given"}`, "See the recipe.");
-    await delay(pollMs);
-  }
+  const read = () => api.json<TrainingSetView>({ path: `/v1/training-sets/${id}` });
+  return untilOver(read, "ready", `training set ${id}`, "See the recipe.");
 }
 
-/**
- * Trains a folder's program on a set and waits for its end; the run goes on when the waiting stops.
- * @throws PortolanError `cli.job_failed` with the server's reason
- */
-export async function runTraining(
+/** Begins to train a folder's program on a set. */
+export async function startTraining(
   api: ApiClient,
   place: TrainingPlace,
   folder: TrainingFolder,
@@ -49,23 +41,44 @@ export async function runTraining(
   const upload = (text: string) => uploadArtifact(api, place, Buffer.from(text));
   const locks: Record<string, string> = {};
   for (const { minor, text } of folder.locks) locks[minor] = await upload(text);
-  const body = {
-    ...place,
-    trainingSetId,
-    code: await upload(folder.program),
-    locks,
-    params: folder.params,
-    seed,
-  };
-  const { id } = await api.json<TrainingRunView>({ path: "/v1/training-runs", body });
+  const { params } = folder;
+  const body = { ...place, trainingSetId, code: await upload(folder.program), locks, params, seed };
+  return api.json<TrainingRunView>({ path: "/v1/training-runs", body });
+}
+
+/**
+ * Waits for a run's end; the run goes on when the waiting stops.
+ * @throws PortolanError `cli.job_failed` with the server's reason
+ */
+export async function waitForRun(
+  api: ApiClient,
+  id: string,
+): Promise<TrainingRunView & { readonly result: TrainingRunResult }> {
+  const read = () => api.json<TrainingRunView>({ path: `/v1/training-runs/${id}` });
+  const mend = `See what it logged: portolan model run ${id}, and GET /v1/training-runs/${id}/logs.`;
+  const run = await untilOver(read, "succeeded", `training run ${id}`, mend);
+  const { result } = run;
+  if (!result) throw failed(`training run ${id} succeeded without a result`, mend);
+  return { ...run, result };
+}
+
+/** What the server works at by itself, and how it stands. */
+interface Work {
+  readonly state: string;
+  readonly failure?: string;
+}
+
+async function untilOver<T extends Work>(
+  read: () => Promise<T>,
+  good: T["state"],
+  what: string,
+  mend: string,
+): Promise<T> {
   for (;;) {
-    const run = await api.json<TrainingRunView>({ path: `/v1/training-runs/${id}` });
-    if (run.state === "succeeded") return run;
-    if (run.state === "failed" || run.state === "cancelled")
-      throw failed(
-        `training run ${id} ${run.state}: ${run.failure ?? "no reason given"}`,
-        `See what it logged: portolan model run ${id}`,
-      );
+    const found = await read();
+    const { state, failure = "no reason given" } = found;
+    if (state === good) return found;
+    if (state === "failed" || state === "cancelled") throw failed(`${what} ${state}: ${failure}`, mend);
     await delay(pollMs);
   }
 }

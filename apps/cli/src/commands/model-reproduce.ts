@@ -1,17 +1,15 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
 import type { TrainingRunResult, TrainingRunView } from "@portolan/training/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
+import { waitForRun } from "../client/training.ts";
 import { versionPath } from "../client/version-path.ts";
 import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { compareRuns, type Reproduction } from "../provenance/reproduction.ts";
-
-const pollMs = 500;
 
 export function registerReproduce(model: Command, contextOf: ContextOf): void {
   model
@@ -26,8 +24,8 @@ export function registerReproduce(model: Command, contextOf: ContextOf): void {
       const recorded = await recordedRun(api, name, version);
       const started = await api.json<TrainingRunView>({ path: "/v1/training-runs", body: recorded.request });
       context.output.note(`training again as ${started.id}`);
-      const again = await ended(api, started.id);
-      const found = compareRuns(recorded.result, again);
+      const again = await waitForRun(api, started.id);
+      const found = compareRuns(recorded.result, again.result);
       if (!found.isSame) process.exitCode = 1;
       const runs = { recordedRun: recorded.id, run: started.id };
       context.output.result({ ...runs, ...found }, describe(`${name} version ${version}`, found));
@@ -55,20 +53,6 @@ async function recordedRun(
     detail: `the record of ${run.id} names another model than ${name} version ${version}`,
     mend: "Verify the ledger: portolan audit verify.",
   });
-}
-
-/** The job goes on when the waiting stops. @throws PortolanError `cli.job_failed` with the run's own words */
-async function ended(api: ApiClient, id: string): Promise<TrainingRunResult> {
-  for (;;) {
-    const run = await api.json<TrainingRunView>({ path: `/v1/training-runs/${id}` });
-    if (run.result) return run.result;
-    if (run.state === "failed" || run.state === "cancelled")
-      throw new PortolanError<CliErrorCode>("cli.job_failed", {
-        detail: `the run ${id} ${run.state}: ${run.failure ?? "no reason given"}`,
-        mend: `Read its log with GET /v1/training-runs/${id}/logs.`,
-      });
-    await delay(pollMs);
-  }
 }
 
 function describe(what: string, found: Reproduction): string {

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { PortolanError } from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
 import type { Command } from "commander";
-import { buildTrainingSet, runTraining } from "../client/training.ts";
+import { buildTrainingSet, startTraining, waitForRun } from "../client/training.ts";
 import { findUseCase } from "../client/use-cases.ts";
 import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
@@ -48,12 +48,13 @@ Example:
       context.output.note(`training set ${trainingSet}`);
       const heldOut = files.heldOut && (await buildTrainingSet(api, place, files.heldOut)).id;
       if (heldOut !== undefined) context.output.note(`held-out rows ${heldOut}`);
-      const run = await runTraining(api, place, files, trainingSet, seed);
-      context.output.note(`training run ${run.id} succeeded`);
+      const started = await startTraining(api, place, files, trainingSet, seed);
+      context.output.note(`training run ${started.id}`);
+      const run = await waitForRun(api, started.id);
       const lineage = { origin: "trained", trainingRunId: run.id };
       const { version } = await api.json<ModelVersion>({
         path: `/v1/models/${encodeURIComponent(name)}/versions`,
-        body: { ...place, artifact: run.result?.model, lineage },
+        body: { ...place, artifact: run.result.model, lineage },
       });
       const result = { model: name, version, run: run.id, trainingSet, ...(heldOut ? { heldOut } : {}) };
       if (options.save !== undefined)

@@ -1,10 +1,13 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Evaluation } from "@portolan/evaluation/contract";
 import { parseInstant } from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
 import type { MetricPage } from "@portolan/tracking/contract";
+import type { TrainingRunView } from "@portolan/training/contract";
 import { waitForJob } from "../client/jobs.ts";
+import { startTraining } from "../client/training.ts";
+import { readTrainingFolder } from "../training-folder.ts";
 import { check, ended } from "./narrator.ts";
 import { historyFile, ingest } from "./source.ts";
 import { count, modelName, type TrainingSet, upload, type World } from "./world.ts";
@@ -101,47 +104,19 @@ async function buildSet(world: World, request: Record<string, unknown>): Promise
   return { id: done.id, object, features, label, rows: rowsAfter, views };
 }
 
-interface RunState {
-  readonly id: string;
-  readonly state: string;
-  readonly failure?: string;
-  readonly result?: {
-    readonly model: string;
-    readonly modelSizeBytes: number;
-    readonly data: string;
-    readonly code: string;
-    readonly params: string;
-    readonly environmentLock: string;
-    readonly python: string;
-    readonly seed: number;
-    readonly networkBlocked: boolean;
-  };
-}
-
 /** scikit-learn in a pinned, isolated environment; then the platform, not the trainer, says how good the model is. */
 export async function trainStep(world: World): Promise<string[]> {
   const { ada, pipeline } = world.cast.as;
-  const folder = join(world.folder, "training");
-  const locks: Record<string, string> = {};
-  for (const file of await readdir(folder)) {
-    const minor = /^requirements-(3\.\d+)\.lock$/.exec(file)?.[1];
-    if (minor !== undefined) locks[minor] = await upload(world, await readFile(join(folder, file)));
-  }
-  const code = await upload(world, await readFile(join(folder, "train.py")));
-  const started = await ada.json<RunState>({
-    path: "/v1/training-runs",
-    body: {
-      environment: "production",
-      useCaseId: world.cast.useCaseId,
-      trainingSetId: world.trainingSet?.id,
-      code,
-      locks,
-      params: { rounds: 60 },
-      seed: 7,
-    },
-  });
+  const folder = await readTrainingFolder(join(world.folder, "training"));
+  const started = await startTraining(
+    ada,
+    { environment: "production", useCaseId: world.cast.useCaseId },
+    { ...folder, params: { rounds: 60 } },
+    world.trainingSet?.id ?? "",
+    7,
+  );
   const done = await ended(
-    () => ada.json<RunState>({ path: `/v1/training-runs/${started.id}` }),
+    () => ada.json<TrainingRunView>({ path: `/v1/training-runs/${started.id}` }),
     ["succeeded", "failed", "cancelled"],
   );
   const { result } = done;

@@ -14,7 +14,7 @@ import type { HealthBook } from "./health-book.ts";
 import { localAnswer } from "./local-answers.ts";
 import { nonFiniteInput, nonFiniteOutput, withoutInfinities } from "./non-finite.ts";
 import { faultOf, type RunDeps, runVersion, type VersionAnswer } from "./run-model.ts";
-import { circuitOpen, overloaded } from "./shed.ts";
+import { circuitOpen, overloaded, standsAlone } from "./shed.ts";
 import type { UpstreamCalls } from "./upstream-calls.ts";
 
 /** Who answered in the model's place, as it is named in the response. */
@@ -145,7 +145,7 @@ const noSteps: readonly ChainStep[] = [];
 
 /** What may answer when the chosen version does not. A variant's requests go back to the champion first. */
 function stepsOf({ chosen, champion }: Asked): readonly ChainStep[] {
-  if (chosen === champion && champion.route.fallbacks.length === 0) return noSteps;
+  if (standsAlone({ chosen, champion })) return noSteps;
   const steps: ChainStep[] = championSteps(chosen, champion);
   for (const step of champion.route.fallbacks) {
     if (step.kind === "rule" || step.kind === "fixed") steps.push({ kind: "local", step });

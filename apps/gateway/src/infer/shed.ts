@@ -4,6 +4,11 @@ import { type Answer, errorAnswer } from "../http/answers.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { HealthBook } from "./health-book.ts";
 
+interface Versions {
+  readonly chosen: ActiveRoute;
+  readonly champion: ActiveRoute;
+}
+
 /** Why a request is turned away before its body is read. */
 export type ShedReason = "overloaded" | "circuit_open";
 
@@ -15,21 +20,26 @@ export type ShedReason = "overloaded" | "circuit_open";
  */
 export function shedReason(
   health: HealthBook,
-  { chosen, champion }: { readonly chosen: ActiveRoute; readonly champion: ActiveRoute },
+  { chosen, champion }: Versions,
   priority: RunPriority,
   waitedMs: number,
 ): ShedReason | undefined {
-  const { fallbacks } = champion.route;
-  if (fallbacks.some(({ kind }) => kind === "rule" || kind === "fixed")) return undefined;
+  if (champion.route.fallbacks.some(({ kind }) => kind === "rule" || kind === "fixed")) return undefined;
   const { breaker, limit } = health.of(chosen);
   if (breaker.state !== "closed") {
-    const isAlone = chosen === champion && fallbacks.length === 0 && champion.others.backends.length === 0;
     // Where somebody may stand in, the chain says who.
-    return isAlone && !breaker.wouldAdmit(performance.now()) ? "circuit_open" : undefined;
+    return standsAlone({ chosen, champion }) && !breaker.wouldAdmit(performance.now())
+      ? "circuit_open"
+      : undefined;
   }
   // In a long turn the last ones still find a model that has something to do, and no longer queue before it than they can bear.
   const leftShare = 1 - waitedMs / chosen.route.limits.timeoutMs;
   return leftShare <= 0 || !limit.hasRoom(priority, leftShare) ? "overloaded" : undefined;
+}
+
+/** Whether nothing but this version may answer: the chain after it is empty. */
+export function standsAlone({ chosen, champion }: Versions): boolean {
+  return chosen === champion && champion.route.fallbacks.length === 0;
 }
 
 export function overloaded(): PortolanError<ServingErrorCode> {
