@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { readTemplate } from "@portolan/charter/templates";
-import type { AlertView, PerformanceReport } from "@portolan/monitoring/contract";
+import type { AlertView, ObjectiveStatus, PerformanceReport } from "@portolan/monitoring/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { doneBy, soon } from "../../apps/cli/test/delays.ts";
 import { type Product, startProduct } from "../../apps/cli/test/product.ts";
@@ -11,15 +11,18 @@ import { must, putInForce } from "../../apps/control/test/api.ts";
 import { endpoint, prepareUseCase, type Setting } from "../chaos/workload.ts";
 
 /** A receiver of webhooks, as somebody on duty has one. */
-const received: {
+interface Received {
   readonly type: string;
-  readonly data: { readonly id: string; readonly endpoint: string };
-}[] = [];
+  readonly data: { readonly id: string; readonly kind: string; readonly endpoint: string };
+}
+const received: Received[] = [];
 const receiver = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
   request.on("end", () => {
-    received.push(JSON.parse(Buffer.concat(chunks).toString("utf8")));
+    const alert = JSON.parse(Buffer.concat(chunks).toString("utf8")) as Received;
+    // Where the machine is slow, budgets of latency burn as well.
+    if (alert.data.kind === "performance") received.push(alert);
     response.writeHead(204).end();
   });
 });
@@ -121,7 +124,8 @@ test("predictions that turn out wrong raise an alert that is told and stops the 
   const { alerts } = JSON.parse((await done("alert list --state open --json")).out) as {
     alerts: AlertView[];
   };
-  expect(alerts).toMatchObject([{ kind: "performance", endpoint, evidence: { metric: "roc_auc" } }]);
+  const ofPerformance = alerts.filter(({ kind }) => kind === "performance");
+  expect(ofPerformance).toMatchObject([{ kind: "performance", endpoint, evidence: { metric: "roc_auc" } }]);
 
   // The charter says stop. It is asked only then: predictions without labels would make the window immature.
   await soon(async () => (await done("endpoint list")).out.includes("halted by control"));
@@ -160,6 +164,10 @@ test("objectives of the charter are shown and exported", async () => {
   const shown = (await done(`slo show ${endpoint} --environment dev`)).out;
   expect(shown).toMatch(/availability {2,}0\.995/);
   expect(shown).toMatch(/latency {2,}0\.95 .*50 ms/);
+  const { out: status } = await product.cli(..."slo status late --environment dev --json".split(" "));
+  const stands = JSON.parse(status) as ObjectiveStatus;
+  expect(stands.requests).toBeGreaterThanOrEqual(80);
+  expect(stands.objectives.find(({ name }) => name === "availability")?.badShare).toBeLessThan(1);
   const rules = await done(`slo export ${endpoint} --environment dev`);
   expect(rules.out).toContain(
     'portolan_gateway_requests_total{endpoint="late",environment="dev",status=~"5.."}',

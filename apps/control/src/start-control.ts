@@ -50,7 +50,7 @@ import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
 import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
-import { wireObjectives } from "./wiring/objectives.ts";
+import { watchedObjectives, wireObjectives } from "./wiring/objectives.ts";
 import { wirePerformance } from "./wiring/performance.ts";
 import { type ReleasesWiring, wireReleases } from "./wiring/releases.ts";
 import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
@@ -172,8 +172,11 @@ export async function assembleControl(
     governance,
     monitoring,
     performance,
-    alerting: wireAlerts(base, identity, performance, serving.publisher),
-    objectives: wireObjectives(identity, governance.charter, serving),
+    alerting: wireAlerts(base, identity, performance, {
+      publisher: serving.publisher,
+      objectives: watchedObjectives(governance.charter, serving),
+    }),
+    objectives: wireObjectives(base, identity, governance.charter, serving),
     serving,
     releases,
     data,

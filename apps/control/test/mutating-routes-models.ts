@@ -21,6 +21,14 @@ const acceptedFirst = Object.fromEntries(
   ]),
 );
 
+/** What is counted of accepted blocks is derived from them, and marked block by block. */
+const countedThen = Object.fromEntries(
+  ["counted_blocks", "request_counts"].map((table) => [
+    `monitoring.${table}`,
+    "figures of what the accepted blocks hold, which the ledger has",
+  ]),
+);
+
 /** A server that runs a model, for as long as this control lives. */
 async function upstreamUrl({ control }: World): Promise<string> {
   const tensor = { datatype: "FP32", shape: [-1, 2] };
@@ -226,7 +234,7 @@ export const modelRoutes: readonly MutatingRoute[] = [
     as: "gateway-1",
     ledger: "recorded",
     events: ["predictions.blocks.accepted"],
-    besides: acceptedFirst,
+    besides: { ...acceptedFirst, ...countedThen },
     request: async (world) => ({ url: "/v1/prediction-blocks", body: await oneBlock(world) }),
   },
   {

@@ -75,9 +75,13 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     how: "beyond the ceiling a request waits for its turn, up to half the p99",
   },
   latency_gate: { how: "a release is not tried under load" },
-  latency_slo: { how: "rules for Prometheus are exported from it; where none runs, nobody is alerted" },
+  latency_slo: {
+    by: "control",
+    how: "requests later than the p95 are counted from records; a budget that burns too fast opens an alert",
+  },
   availability_slo: {
-    how: "rules for Prometheus are exported from it; where none runs, nobody counts a month",
+    by: "control",
+    how: "requests that are not answered are counted from records over thirty days; a budget that burns too fast opens an alert",
   },
   accuracy_alert: {
     by: "control",

@@ -4,7 +4,8 @@ import { type Static, Type } from "@portolan/typebox";
 import { ProfiledColumn } from "./profile-schema.ts";
 
 export { Alert, AlertDelivery, AlertRoute, AlertSilence, AlertView } from "./alerts/alert-schema.ts";
-export { EndpointObjectives, Objective } from "./objectives/objective.ts";
+export { EndpointObjectives, Objective, type ObjectiveTerms } from "./objectives/objective.ts";
+export { ObjectiveStatus } from "./objectives/objective-status.ts";
 export {
   PerformanceBound,
   PerformanceMetric,

@@ -12,6 +12,7 @@ export type { AlertDeps } from "./alerts/alerts.ts";
 export { type AlertSender, alertJob, type OutgoingAlert, repeatDeliveries } from "./alerts/deliver-alert.ts";
 export { type EndpointStopper, type StopDeps, stopJob } from "./alerts/stop-endpoint.ts";
 export { PerformanceWatch, watchDrift } from "./alerts/watch.ts";
+export { forgetCounts, type WatchedObjectives, watchObjectives } from "./alerts/watch-objectives.ts";
 export { driftFigures, type SeriesFigures } from "./drift-figures.ts";
 export { type MonitoringErrorCode, monitoringErrors } from "./errors.ts";
 export {
@@ -22,6 +23,7 @@ export {
   profileTrained,
   startProfile,
 } from "./make-profile.ts";
+export { countBlockRequests } from "./objectives/count-blocks.ts";
 export {
   type ColumnReader,
   type PerformanceBounds,

@@ -1,5 +1,5 @@
 import { PortolanError } from "@portolan/kernel";
-import type { EndpointObjectives } from "@portolan/monitoring/contract";
+import type { EndpointObjectives, ObjectiveStatus } from "@portolan/monitoring/contract";
 import { type HistogramKind, openSlo, prometheusRules } from "@portolan/monitoring/policy";
 import type { Command } from "commander";
 import { stringify } from "yaml";
@@ -20,11 +20,19 @@ interface ExportOptions extends SloOptions {
 export function registerSloCommands(program: Command, contextOf: ContextOf): void {
   const slo = program
     .command("slo")
-    .description("Service level objectives that follow from charters, for Prometheus and OpenSLO")
+    .description(
+      "Service level objectives that follow from charters: how they stand, and for Prometheus and OpenSLO",
+    )
     .addHelpText(
       "after",
       "\nExample:\n  portolan slo export churn --environment production --format prometheus > churn.rules.yml",
     );
+  registerShow(slo, contextOf);
+  registerStatus(slo, contextOf);
+  registerExport(slo, contextOf);
+}
+
+function registerShow(slo: Command, contextOf: ContextOf): void {
   slo
     .command("show <endpoint>")
     .description("What is wanted of an endpoint, and where the charter says so")
@@ -38,6 +46,27 @@ export function registerSloCommands(program: Command, contextOf: ContextOf): voi
       const rows = found.objectives.map((one) => [one.name, one.target, one.description, one.wantedBy]);
       context.output.result(found, table(["objective", "target", "good is", "wanted by"], rows));
     });
+}
+
+function registerStatus(slo: Command, contextOf: ContextOf): void {
+  slo
+    .command("status <endpoint>")
+    .description(
+      "What is left of an endpoint's error budgets, and how fast they burn (exit code 1 where one burns too fast)",
+    )
+    .requiredOption("--environment <name>", "where the endpoint is")
+    .addHelpText("after", "\nExample:\n  portolan slo status churn --environment production")
+    .action(async (endpoint: string, options: SloOptions, command: Command) => {
+      const context = contextOf(command);
+      const found = await (await connect(context)).json<ObjectiveStatus>({
+        path: pathOf(endpoint, options, "/status"),
+      });
+      if (found.objectives.some(({ burns }) => burns.some(({ isFiring }) => isFiring))) process.exitCode = 1;
+      context.output.result(found, statusText(found));
+    });
+}
+
+function registerExport(slo: Command, contextOf: ContextOf): void {
   slo
     .command("export <endpoint>")
     .description(
@@ -72,9 +101,30 @@ export function yamlOf(documents: readonly object[]): string {
   return documents.map((one) => stringify(one, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
 }
 
-function pathOf(endpoint: string, { environment }: SloOptions): string {
+function statusText({ endpoint, environment, requests, objectives }: ObjectiveStatus): string {
+  const rows = objectives.map(({ name, target, badShare, budgetUsed, burns }) => [
+    name,
+    target,
+    badShare === null ? "" : `${percent(badShare)} bad`,
+    budgetUsed === null ? "not counted" : `${percent(budgetUsed)} used`,
+    burns
+      .map(
+        ({ long, longRate, isFiring }) =>
+          `${long} ${longRate === null ? "-" : longRate.toFixed(1)}${isFiring ? " FIRES" : ""}`,
+      )
+      .join(", "),
+  ]);
+  const head = `${environment}/${endpoint}: ${requests} requests in 30 days`;
+  return `${head}\n\n${table(["objective", "target", "requests", "budget", "times too fast, by window"], rows)}`;
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(3))} %`;
+}
+
+function pathOf(endpoint: string, { environment }: SloOptions, below = ""): string {
   const query = new URLSearchParams({ environment });
-  return `/v1/endpoints/${encodeURIComponent(endpoint)}/objectives?${query.toString()}`;
+  return `/v1/endpoints/${encodeURIComponent(endpoint)}/objectives${below}?${query.toString()}`;
 }
 
 function understood({ format, histograms }: ExportOptions): {

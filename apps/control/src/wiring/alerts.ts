@@ -3,11 +3,14 @@ import {
   type AlertDeps,
   alertJob,
   type EndpointStopper,
+  forgetCounts,
   type PerformanceDeps,
   PerformanceWatch,
   repeatDeliveries,
   stopJob,
+  type WatchedObjectives,
   watchDrift,
+  watchObjectives,
 } from "@portolan/monitoring";
 import {
   type AlertHaltDeps,
@@ -27,6 +30,14 @@ export interface AlertWiring {
   watch(): Promise<void>;
 }
 
+interface Judged {
+  readonly publisher: AlertHaltDeps["publisher"];
+  readonly objectives: WatchedObjectives;
+}
+
+/** Burn rates look at minutes: there is little new before. */
+const objectivesMicros = 30_000_000;
+const forgetMicros = 3_600_000_000;
 /** Windows of drift counts are five minutes: there is nothing new before. */
 const driftMicros = 300_000_000;
 
@@ -34,51 +45,86 @@ export function wireAlerts(
   base: Foundation,
   { authorizer, directory }: IdentityWiring,
   performance: PerformanceDeps,
-  publisher: AlertHaltDeps["publisher"],
+  { publisher, objectives }: Judged,
 ): AlertWiring {
   const { work, clock, objects, log, config } = base;
   const sender = createAlertSender({ folder: config.ALERT_DESTINATIONS, clock, log });
   const deps = { ...performance, objects };
   const watch = new PerformanceWatch(deps);
-  const stopper: EndpointStopper = {
-    stop: (call, alert, consequence) => {
-      const take = consequence === "stop" ? haltForAlert : displaceForAlert;
-      return take({ work, publisher }, call, alert);
-    },
-    resume: (call, alert, consequence) => {
-      const giveBack = consequence === "stop" ? resumeAfterAlert : restoreAfterAlert;
-      const because = `alert ${alert.id} is resolved: ${alert.resolvedBecause}`;
-      return giveBack({ work, publisher }, call, alert, because);
-    },
-  };
   const callFor = (organisationId: string): CallContext => ({
     actor: systemActor("control", organisationId as Id<"organisation">),
     requestId: newId("request", clock.now()),
   });
   let driftAt = 0;
+  const budgets = budgetWatch(base, objectives, callFor);
   return {
     alerts: { work, authorizer, clock },
-    jobs: [alertJob({ work, clock, sender }), stopJob({ work, stopper })],
+    jobs: [alertJob({ work, clock, sender }), stopJob({ work, stopper: stopperOf({ work, publisher }) })],
     watch: async () => {
       const organisations = await directory.organisations();
       for (const organisationId of organisations) {
         const call = callFor(organisationId);
         // What is damaged of one organisation must not silence the others.
         await watch.round(call).then(
-          ({ opened, resolved }) => {
-            if (opened + resolved > 0)
-              log.info({ organisationId, opened, resolved }, "monitoring.alerts.changed");
-          },
-          (error: unknown) => {
-            const faults = error instanceof AggregateError ? error.errors.map(messageOf) : [];
-            log.error({ organisationId, error: messageOf(error), faults }, "monitoring.watch.failed");
-          },
+          (round) => logRound(base, organisationId, round),
+          (error: unknown) => logFault(base, organisationId, error),
         );
         await repeatDeliveries({ work, clock }, call);
       }
+      await budgets(organisations);
       if (clock.now() - driftAt < driftMicros) return;
       await watchDrift(deps, callFor(""), organisations, callFor);
       driftAt = clock.now();
     },
   };
+}
+
+function stopperOf(deps: AlertHaltDeps): EndpointStopper {
+  return {
+    stop: (call, alert, consequence) => {
+      const take = consequence === "stop" ? haltForAlert : displaceForAlert;
+      return take(deps, call, alert);
+    },
+    resume: (call, alert, consequence) => {
+      const giveBack = consequence === "stop" ? resumeAfterAlert : restoreAfterAlert;
+      return giveBack(deps, call, alert, `alert ${alert.id} is resolved: ${alert.resolvedBecause}`);
+    },
+  };
+}
+
+/** Judges error budgets when it is time to, and forgets counts that no budget looks at any more. */
+function budgetWatch(
+  base: Foundation,
+  objectives: WatchedObjectives,
+  callFor: (organisationId: string) => CallContext,
+): (organisations: readonly string[]) => Promise<void> {
+  const { work, clock } = base;
+  let judgedAt = 0;
+  let forgottenAt = 0;
+  return async (organisations) => {
+    const now = clock.now();
+    if (now - judgedAt < objectivesMicros) return;
+    for (const organisationId of organisations)
+      await watchObjectives({ work, clock, objectives }, callFor(organisationId)).then(
+        (round) => logRound(base, organisationId, round),
+        (error: unknown) => logFault(base, organisationId, error),
+      );
+    judgedAt = now;
+    if (now - forgottenAt < forgetMicros) return;
+    await forgetCounts({ work, clock }, callFor(""));
+    forgottenAt = now;
+  };
+}
+
+function logRound(
+  { log }: Foundation,
+  organisationId: string,
+  { opened, resolved }: { readonly opened: number; readonly resolved: number },
+): void {
+  if (opened + resolved > 0) log.info({ organisationId, opened, resolved }, "monitoring.alerts.changed");
+}
+
+function logFault({ log }: Foundation, organisationId: string, error: unknown): void {
+  const faults = error instanceof AggregateError ? error.errors.map(messageOf) : [];
+  log.error({ organisationId, error: messageOf(error), faults }, "monitoring.watch.failed");
 }

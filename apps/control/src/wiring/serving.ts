@@ -21,6 +21,7 @@ import {
   systemActor,
 } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
+import { countBlockRequests } from "@portolan/monitoring";
 import {
   createPredictionsDeps,
   type DataClasses,
@@ -73,7 +74,7 @@ export function wireServing(
   const charters = chartersInForce(charter);
   const publisher = wirePublisher(base, identity, charters, profiles);
   const predictions = createPredictionsDeps(
-    { uow: work, authorizer, clock, recordBatch: recordBatchDigest, onAccepted: countingReleases(base) },
+    { uow: work, authorizer, clock, recordBatch: recordBatchDigest, onAccepted: counting(base) },
     join(config.PORTOLAN_HOME, "accepted"),
     join(config.PORTOLAN_HOME, "keys", "predictions"),
   );
@@ -120,9 +121,12 @@ export function wireServing(
   };
 }
 
-/** What accepted blocks say of the releases under way. */
-function countingReleases(base: Foundation): NonNullable<PredictionsDeps["onAccepted"]> {
-  return (call, blocks) => countBlocks({ work: base.work, wake: () => base.onReleases() }, call, blocks);
+/** What accepted blocks say of the releases under way, and of the objectives of their endpoints. */
+function counting(base: Foundation): NonNullable<PredictionsDeps["onAccepted"]> {
+  return async (call, blocks) => {
+    await countBlocks({ work: base.work, wake: () => base.onReleases() }, call, blocks);
+    await countBlockRequests(base, call, blocks);
+  };
 }
 
 /** By digest too: a plan over another definition of the view computes nothing, as it finds nothing online. */

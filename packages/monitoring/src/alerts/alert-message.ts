@@ -78,13 +78,13 @@ function alertmanagerAlert(alert: Alert, now: number): JsonObject {
   const { kind, environment, useCaseId, endpoint, variant, model, version, openedAt, resolvedAt } = alert;
   return {
     labels: {
-      alertname: kind === "performance" ? "PortolanPerformance" : "PortolanDrift",
+      alertname: alertNames[kind],
       alert_key: alert.key,
       severity: severityOf(alert),
       environment,
       endpoint,
-      variant,
       // An empty label is none at all for Alertmanager.
+      ...(variant === "" ? {} : { variant }),
       ...(useCaseId === null ? {} : { use_case: useCaseId }),
       ...(model === "" ? {} : { model, version }),
     },
@@ -130,8 +130,15 @@ function slackMessage(alert: Alert): JsonObject {
   };
 }
 
-/** What a charter wants more than a word about is critical. */
+const alertNames = {
+  performance: "PortolanPerformance",
+  drift: "PortolanDrift",
+  objective: "PortolanObjective",
+} as const satisfies Record<Alert["kind"], string>;
+
+/** What a charter wants more than a word about is critical, and so is a budget that burns fast. */
 function severityOf({ kind, evidence }: Alert): "critical" | "warning" {
+  if (kind === "objective") return evidence["severity"] === "page" ? "critical" : "warning";
   return kind === "performance" && evidence["below"] !== "alert" ? "critical" : "warning";
 }
 

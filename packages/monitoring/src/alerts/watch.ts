@@ -163,7 +163,7 @@ function isSamePlace(one: Finding, other: Alert): boolean {
 }
 
 /** Resolves to how many there were. */
-async function endAll(
+export async function endAll(
   { work }: Pick<WatchDeps, "work">,
   call: CallContext,
   alerts: readonly Alert[],
@@ -176,7 +176,8 @@ async function endAll(
   return alerts.length;
 }
 
-async function settleAll(
+/** Opens and resolves the alerts of findings. */
+export async function settleAll(
   { work }: Pick<WatchDeps, "work">,
   call: CallContext,
   findings: readonly Finding[],
@@ -190,7 +191,8 @@ async function settleAll(
   return round;
 }
 
-function openAlerts(
+/** Open alerts of a kind. */
+export function openAlerts(
   { work }: Pick<WatchDeps, "work">,
   call: CallContext,
   kind: Alert["kind"],

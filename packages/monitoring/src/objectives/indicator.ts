@@ -70,14 +70,26 @@ function latency(boundMicros: number, of: MeasuredEndpoint, histograms: Histogra
     return { kind: "fraction", selector: selector(name, of), upToSeconds: secondsOf(boundMicros) };
   const bucket = (edge: number): string => selector(`${name}_bucket`, of, `le=~"${edgePattern(edge)}"`);
   const total = sumOf(selector(`${name}_count`, of));
+  const { terms, divisor } = edgesWithin(boundMicros);
+  const good = { terms: terms.map(({ edge, weight }) => ({ selector: bucket(edge), weight })), divisor };
+  return { kind: "good", good, total };
+}
+
+/** Requests within a bound: a sum of those within edges of the buckets, with whole weights, divided by a whole number. */
+export interface EdgeSum {
+  readonly terms: readonly { readonly edge: number; readonly weight: number }[];
+  readonly divisor: number;
+}
+
+/** Pure. */
+export function edgesWithin(boundMicros: number): EdgeSum {
   const lower = bucketEdgeMicros.findLast((edge) => edge <= boundMicros);
   const upper = bucketEdgeMicros.find((edge) => edge > boundMicros);
   if (lower === boundMicros || upper === undefined)
-    return { kind: "good", good: sumOf(bucket(lower ?? boundMicros)), total };
-  const below = { selector: bucket(lower ?? 0), weight: upper - boundMicros };
-  const above = { selector: bucket(upper), weight: boundMicros - (lower ?? 0) };
-  const terms = lower === undefined ? [above] : [below, above];
-  return { kind: "good", good: { terms, divisor: upper - (lower ?? 0) }, total };
+    return { terms: [{ edge: lower ?? boundMicros, weight: 1 }], divisor: 1 };
+  const below = { edge: lower ?? 0, weight: upper - boundMicros };
+  const above = { edge: upper, weight: boundMicros - (lower ?? 0) };
+  return { terms: lower === undefined ? [above] : [below, above], divisor: upper - (lower ?? 0) };
 }
 
 function sumOf(one: string): CounterSum {

@@ -1,8 +1,15 @@
 import { routeConfig } from "@portolan/http-contract";
-import { type CallContext, type Environment, environments } from "@portolan/kernel";
+import {
+  type CallContext,
+  type Clock,
+  type Environment,
+  environments,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { EndpointObjectives, type ObjectiveTerms, objectivesOf } from "../objectives/objective.ts";
+import { ObjectiveStatus, objectiveStatus } from "../objectives/objective-status.ts";
 
 /** What is wanted of endpoints. Implemented over `serving` and `charter`. */
 export interface ObjectiveSource {
@@ -14,6 +21,8 @@ export interface ObjectiveSource {
 }
 
 export interface ObjectiveDeps {
+  readonly work: UnitOfWork;
+  readonly clock: Clock;
   readonly objectives: ObjectiveSource;
 }
 
@@ -21,7 +30,8 @@ const Params = Type.Object({ name: Type.String({ minLength: 1, maxLength: 200 })
 const Query = Type.Object({ environment: Type.Enum([...environments]) }, { additionalProperties: false });
 
 /** Service level objectives that follow from charters. */
-export async function objectiveRoutes(app: FastifyInstance, { objectives }: ObjectiveDeps): Promise<void> {
+export async function objectiveRoutes(app: FastifyInstance, deps: ObjectiveDeps): Promise<void> {
+  const { objectives } = deps;
   app.get<{ Params: Static<typeof Params>; Querystring: Static<typeof Query> }>(
     "/v1/endpoints/:name/objectives",
     {
@@ -36,5 +46,24 @@ export async function objectiveRoutes(app: FastifyInstance, { objectives }: Obje
     },
     async (request) =>
       objectivesOf(await objectives.find(request.call, request.query.environment, request.params.name)),
+  );
+  app.get<{ Params: Static<typeof Params>; Querystring: Static<typeof Query> }>(
+    "/v1/endpoints/:name/objectives/status",
+    {
+      config: routeConfig("serving:read", "read"),
+      schema: {
+        summary:
+          "What is left of the error budgets of an endpoint, and how fast they burn, by the records that control has",
+        tags: ["monitoring"],
+        params: Params,
+        querystring: Query,
+        response: { 200: ObjectiveStatus },
+      },
+    },
+    async (request) => {
+      const { environment } = request.query;
+      const terms = await objectives.find(request.call, environment, request.params.name);
+      return objectiveStatus(deps, request.call, objectivesOf(terms));
+    },
   );
 }
