@@ -4,10 +4,16 @@ import { messages } from "@portolan/serving/policy";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { GrpcClient } from "../../apps/gateway/test/grpc-client.ts";
 import { type TestGateway, TestInstallation } from "../../apps/gateway/test/installation.ts";
-import { type HostileRequest, hostileMessage, hostileRequest, pick } from "./hostile-requests.ts";
-import { randomOf } from "./random.ts";
+import {
+  type HostileRequest,
+  hostileMessage,
+  hostileRequest,
+  pick,
+  saysHowToMend,
+} from "./hostile-requests.ts";
+import { fuzzSeed, randomOf } from "./random.ts";
 
-const seed = Number(process.env["PORTOLAN_CHAOS_SEED"] ?? "1");
+const seed = fuzzSeed();
 /** Of each protocol. The seed says what is sent, the machine how much of it. */
 const secondsEach = Number(process.env["PORTOLAN_FUZZ_SECONDS"] ?? "8");
 const connections = 4;
@@ -104,14 +110,14 @@ test(`REST for ${secondsEach} s (seed ${seed}): whatever comes is a prediction o
     return answer;
   });
   process.stdout.write(
-    `${all.length} REST requests: ${JSON.stringify([...statuses].toSorted(([a], [b]) => a - b))}\n`,
+    `${all.length} REST requests (seed ${seed}): ${JSON.stringify([...statuses].toSorted(([a], [b]) => a - b))}\n`,
   );
   expect(faults.slice(0, 5)).toEqual([]);
   expect(statuses.get(200) ?? 0).toBeGreaterThan(0);
   expect(statuses.get(400) ?? 0).toBeGreaterThan(0);
 });
 
-test(`gRPC for ${secondsEach} s (seed ${seed}): whatever comes is a prediction on the record, or the caller's fault`, async () => {
+test(`gRPC for ${secondsEach} s (seed ${seed}): whatever comes is a prediction on the record, or the caller's fault with its mend`, async () => {
   const random = randomOf(seed + 1);
   const clients = Array.from(
     { length: connections },
@@ -139,13 +145,17 @@ test(`gRPC for ${secondsEach} s (seed ${seed}): whatever comes is a prediction o
     statuses.set(answer.code, (statuses.get(answer.code) ?? 0) + 1);
     if (answer.id !== undefined) refusals.answered.add(answer.id);
     else refusals.sent++;
-    if (answer.code === 0 ? answer.id === undefined : !callersFault.has(answer.code))
+    const isFault =
+      answer.code === 0
+        ? answer.id === undefined
+        : !callersFault.has(answer.code) || !saysHowToMend(answer.details);
+    if (isFault)
       faults.push(`${answer.code} ${answer.details}: ${Buffer.from(message).toString("hex").slice(0, 300)}`);
     return answer;
   });
   for (const client of clients) client.close();
   process.stdout.write(
-    `${all.length} gRPC calls: ${JSON.stringify([...statuses].toSorted(([a], [b]) => a - b))}\n`,
+    `${all.length} gRPC calls (seed ${seed}): ${JSON.stringify([...statuses].toSorted(([a], [b]) => a - b))}\n`,
   );
   expect(faults.slice(0, 5)).toEqual([]);
   expect(statuses.get(0) ?? 0).toBeGreaterThan(0);

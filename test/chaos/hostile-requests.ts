@@ -9,7 +9,7 @@ export interface HostileRequest {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-function whole(random: Random, below: number): number {
+export function whole(random: Random, below: number): number {
   return Math.floor(random() * below);
 }
 
@@ -184,6 +184,17 @@ export function hostileRequest(random: Random): HostileRequest {
 
 const typed = { name: "x", datatype: "FP32", shape: [1, 2], contents: { fp32_contents: [1, 2] } };
 
+/** A prediction as it should be asked for. */
+export const goodMessage: Uint8Array = messages.inferRequest.encode({
+  model_name: "score",
+  model_version: "",
+  id: "",
+  parameters: {},
+  inputs: [typed] as never,
+  outputs: [],
+  raw_input_contents: [],
+});
+
 /** Over gRPC: messages whose bytes are wrong, and messages whose content is. */
 export function hostileMessage(random: Random): Uint8Array {
   const shape = pick(random, [[1, 2], [1, 3], [-1, 2], [], [2 ** 40, 2 ** 40], [0, 2], [1]]);
@@ -216,5 +227,12 @@ export function hostileMessage(random: Random): Uint8Array {
     outputs: [],
     raw_input_contents: raw,
   });
+  // What is well-formed must get its answer beside all that.
+  if (random() < 0.1) return goodMessage;
   return random() < 0.6 ? mangled(random, message) : message;
+}
+
+/** Of the text of a refusal over gRPC, which has no field for it: what went wrong, and then, as a sentence of its own, what to do. */
+export function saysHowToMend(text: string): boolean {
+  return /^.+[.!?] \S.+[.!?]$/s.test(text);
 }

@@ -17,8 +17,11 @@ export interface Engine {
   readonly close: () => Promise<void>;
 }
 
-/** Called when runs do not end in the time that they are given: such a model belongs in a runner. */
-export type OnLate = () => void;
+/**
+ * Called when runs do not end in the time that they are given, or their thread has died: such a model belongs in a runner. Resolves when it
+ * is there, or could not be moved; never rejects.
+ */
+export type OnLate = () => Promise<void>;
 
 /**
  * Calls `then` after `ms`, and after what has come in meanwhile is read: where this thread was busy itself, an answer that is already here is in

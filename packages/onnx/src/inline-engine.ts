@@ -60,7 +60,7 @@ export class InlineEngine implements Engine {
       if (ranMs <= timeoutMs) this.#lateRuns.inTime();
       if (endMs - startMs <= timeoutMs) return { kind: "ok", outputs, runMicros: Math.round(ranMs * 1000) };
       if (ranMs <= timeoutMs) return { kind: "timeout", ranMs };
-      if (this.#lateRuns.late() || ranMs > timeoutMs + patienceMs(timeoutMs)) this.#onLate();
+      if (this.#lateRuns.late() || ranMs > timeoutMs + patienceMs(timeoutMs)) void this.#onLate();
       return { kind: "timeout" };
     } catch (error) {
       return { kind: "failed", detail: messageOf(error) };

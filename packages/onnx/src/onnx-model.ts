@@ -65,8 +65,11 @@ export class OnnxModel implements LoadedModel {
     const startMs = performance.now();
     const { retries = this.#retries } = options;
     retries.earn();
-    return this.#batcher.run(inputs, options).then((first) => {
-      if (first.kind === "crashed" && !first.byModel) return this.#runAgain(inputs, options, startMs, first);
+    const batcher = this.#batcher;
+    return batcher.run(inputs, options).then((first) => {
+      const hasMoved = first.kind === "unavailable" && batcher !== this.#batcher;
+      if (hasMoved || (first.kind === "crashed" && !first.byModel))
+        return this.#runAgain(inputs, options, startMs, first);
       this.#ended();
       return first;
     });
@@ -85,7 +88,10 @@ export class OnnxModel implements LoadedModel {
     await this.#demotion;
   }
 
-  /** What somebody else killed is tried once more, if the time is enough; what the model brought about is not. */
+  /**
+   * What somebody else killed is tried once more, if the time is enough; what the model brought about is not. What the engine of before
+   * had not begun when the model moved is no second try, and costs the budget nothing.
+   */
   async #runAgain(
     inputs: readonly Tensor[],
     options: RunOptions,
@@ -94,7 +100,7 @@ export class OnnxModel implements LoadedModel {
   ): Promise<RunOutcome> {
     try {
       const leftMs = (): number => options.timeoutMs - (performance.now() - startMs);
-      if (!this.#isPaid(first, options)) return first;
+      if (first.kind === "crashed" && !this.#isPaid(first, options)) return first;
       const inTime = await within(this.#engine.recovered(), leftMs());
       if (!inTime || leftMs() < 1 || this.#engine.state().kind !== "ready") return first;
       const { timeoutMs, longestMs = timeoutMs } = options;
@@ -113,9 +119,9 @@ export class OnnxModel implements LoadedModel {
     return isPaid;
   }
 
-  /** Moves the model to the safer engine; once, however many runs were late. */
-  readonly demote = (): void => {
-    if (!this.#closed) this.#demotion ??= this.#demote();
+  /** Moves the model to the safer engine; once, however many runs were late. Resolves when it is there, or could not be moved. */
+  readonly demote = async (): Promise<void> => {
+    if (!this.#closed) await (this.#demotion ??= this.#demote());
   };
 
   async #demote(): Promise<void> {

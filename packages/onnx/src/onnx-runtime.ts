@@ -43,9 +43,9 @@ export function createOnnxRuntime(options: OnnxRuntimeOptions): ModelRuntime {
         tier = await tierOf(model, runner);
         if (tier === undefined) return new OnnxModel(new RunnerFleet(runner, startRunner), startFleet);
       }
-      const onLate = (): void => {
+      const onLate = (): Promise<void> => {
         proven.delete(model.digest);
-        promoted.demote();
+        return promoted.demote();
       };
       const engine: Engine =
         tier === "inline" ? await InlineEngine.start(model, onLate) : await WorkerEngine.start(model, onLate);

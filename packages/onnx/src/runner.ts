@@ -122,10 +122,10 @@ export class Runner {
 
   /**
    * Never rejects. The caller is answered at its deadline; the process is killed once this very run has taken
-   * `timeoutMs`, and whatever waits behind it is answered as crashed.
+   * `timeoutMs`, and whatever waits behind it is answered as crashed, by no doing of its own.
    */
   run(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
-    if (this.#death !== undefined) return Promise.resolve(crashed(this.#death));
+    if (this.#death !== undefined) return Promise.resolve(notBegun(this.#death));
     if (this.#waiting.length >= maxWaiting)
       return Promise.resolve({ kind: "unavailable", detail: "Too many requests wait for this model." });
     return new Promise((settle) => {
@@ -188,14 +188,19 @@ export class Runner {
   #bury(death: Death): Death {
     this.#death ??= death;
     this.#running?.kill.cancel();
-    const left = [...(this.#running ? [this.#running.request] : []), ...this.#waiting];
-    for (const request of left) settleOnce(request, crashed(this.#death));
+    if (this.#running) settleOnce(this.#running.request, crashed(this.#death));
+    for (const request of this.#waiting) settleOnce(request, notBegun(this.#death));
     return this.#death;
   }
 }
 
 function crashed({ cause, detail }: Death): RunOutcome {
   return { kind: "crashed", detail, byModel: cause !== "outside" };
+}
+
+/** For what waited behind the run under which the process died: whatever that was, it was not this. */
+function notBegun({ detail }: Death): RunOutcome {
+  return { kind: "crashed", detail, byModel: false };
 }
 
 function settleOnce(request: Waiting, outcome: RunOutcome): void {

@@ -9,11 +9,14 @@ import { warmUp } from "./warm-up.ts";
  */
 export class SessionServer {
   readonly #send: (message: FromRunner) => void;
+  readonly #begins: (id: number) => void;
   #session: Session | undefined;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(send: (message: FromRunner) => void) {
+  /** @param begins told of each run right before the model has it */
+  constructor(send: (message: FromRunner) => void, begins: (id: number) => void = () => undefined) {
     this.#send = send;
+    this.#begins = begins;
   }
 
   take(message: ToRunner): void {
@@ -45,6 +48,7 @@ export class SessionServer {
   async #run({ id, inputs }: Extract<ToRunner, { kind: "run" }>): Promise<void> {
     try {
       if (!this.#session) throw new Error("no model is loaded");
+      this.#begins(id);
       const start = process.hrtime.bigint();
       const outputs = await this.#session.run(inputs);
       const runMicros = Math.round(Number(process.hrtime.bigint() - start) / 1000);

@@ -31,15 +31,20 @@ export class WorkerEngine implements Engine {
   }
 
   state(): RuntimeState {
-    return this.#state;
+    return this.#state.kind === "ready" && !this.#isAlive ? { kind: "starting" } : this.#state;
   }
 
+  /** Threads that have died are none, unless there is no other: then whoever has the time waits until the model has moved. */
   lanes(): number {
-    return this.#threads.length;
+    return Math.max(1, this.#threads.filter(({ isAlive }) => isAlive).length);
   }
 
   recovered(): Promise<void> {
-    return Promise.resolve();
+    return this.#isAlive || this.#state.kind !== "ready" ? Promise.resolve() : this.#onLate();
+  }
+
+  get #isAlive(): boolean {
+    return this.#threads.some(({ isAlive }) => isAlive);
   }
 
   /** Brings the number of threads to `lanes`; those too many end once they are idle. */
@@ -57,6 +62,8 @@ export class WorkerEngine implements Engine {
   async run(inputs: readonly Tensor[], timeoutMs: number): Promise<RunOutcome> {
     const startMs = performance.now();
     const leftMs = () => timeoutMs - (performance.now() - startMs);
+    // A model without a thread is on its way to a runner: whoever has the time is answered there.
+    if (this.state().kind === "starting") await within(this.recovered(), leftMs());
     // Where all are past their time, the first that ends its run is waited for.
     while (!this.#idleThread() && this.#late.size > 0 && leftMs() > 0)
       await within(Promise.race(this.#late.values()), leftMs());
@@ -70,7 +77,7 @@ export class WorkerEngine implements Engine {
       return run;
     }
     // Who waited for another's late run, and had little time left, says nothing about the model.
-    if (givenMs >= timeoutMs / 2 && this.#lateRuns.late()) this.#onLate();
+    if (givenMs >= timeoutMs / 2 && this.#lateRuns.late()) void this.#onLate();
     this.#watchLate(thread, run, timeoutMs);
     return { kind: "timeout" };
   }
@@ -81,7 +88,7 @@ export class WorkerEngine implements Engine {
 
   /** The caller has its answer; a run that does not end moves the model all the same. */
   #watchLate(thread: ModelThread, run: Promise<RunOutcome>, timeoutMs: number): void {
-    const stuck = setTimeout(this.#onLate, patienceMs(timeoutMs)).unref();
+    const stuck = setTimeout(() => void this.#onLate(), patienceMs(timeoutMs)).unref();
     const ended = run.then(() => {
       clearTimeout(stuck);
       this.#late.delete(thread);
@@ -99,7 +106,7 @@ export class WorkerEngine implements Engine {
   /** A thread that died (its heap was full) is a fault like a missed deadline: a runner can bear more of those. */
   #watch(thread: ModelThread): void {
     void thread.exited.then(() => {
-      if (this.#state.kind === "ready" && this.#threads.includes(thread)) this.#onLate();
+      if (this.#state.kind === "ready" && this.#threads.includes(thread)) void this.#onLate();
     });
   }
 }

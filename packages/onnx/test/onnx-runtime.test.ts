@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createOnnxRuntime } from "../src/index.ts";
 import { InlineEngine } from "../src/inline-engine.ts";
 import { OnnxModel } from "../src/onnx-model.ts";
+import { RunnerEngine } from "../src/runner-engine.ts";
 import { one, optionsWith, tier, until, verified } from "./onnx-fixture.ts";
 
 let folder = "";
@@ -129,7 +130,7 @@ describe("closing", () => {
     };
     const clients = Array.from({ length: 8 }, client);
     for (let swap = 0; swap < 50; swap++) {
-      const engine = await InlineEngine.start(verified(bytes, "trained"), () => undefined);
+      const engine = await InlineEngine.start(verified(bytes, "trained"), async () => undefined);
       const next = new OnnxModel(engine, () => Promise.resolve(engine));
       const before = current;
       current = next;
@@ -145,7 +146,7 @@ describe("closing", () => {
     let moves = 0;
     const engine = await InlineEngine.start(
       verified(logisticModel([0.5, -0.25], 0.1), "trained"),
-      () => moves++,
+      async () => void moves++,
     );
     for (let round = 0; round < 5; round++) {
       const run = engine.run([row], 50);
@@ -226,6 +227,17 @@ describe("faults stay in the runner", () => {
       await until(() => model.state().kind === "ready");
     }
     expect((await model.run([one], { timeoutMs: 60_000 })).kind).toBe("ok");
+  });
+
+  test("what waits behind the run that costs a runner its life is not blamed for it", async () => {
+    const engine = await RunnerEngine.start(
+      verified(loopModel(20_000n), "imported"),
+      optionsWith(quarantineFile()),
+    );
+    const [late, behind] = await Promise.all([engine.run([one], 2), engine.run([one], 60_000)]);
+    expect(late.kind).toBe("timeout");
+    expect(behind).toMatchObject({ kind: "crashed", byModel: false });
+    await engine.close();
   });
 
   test("time spent waiting is never held against the model: late callers time out, nothing is killed", async () => {

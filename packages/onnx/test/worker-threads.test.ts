@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loopModel, mlpModel } from "@portolan/onnx-format/testing";
+import type { Worker } from "node:worker_threads";
+import { identityModel, loopModel, mlpModel, onnxType } from "@portolan/onnx-format/testing";
 import type { LoadedModel, Tensor } from "@portolan/serving/policy";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createOnnxRuntime } from "../src/index.ts";
@@ -92,7 +93,10 @@ test("late runs are answered at their deadline; the third in a row moves the mod
 
 test("one run that does not end moves the model to a runner", async () => {
   const late: number[] = [];
-  const engine = await WorkerEngine.start(verified(slow(), "trained"), () => late.push(performance.now()));
+  const engine = await WorkerEngine.start(
+    verified(slow(), "trained"),
+    async () => void late.push(performance.now()),
+  );
   const startMs = performance.now();
   // Some seconds, which is for ever beside a millisecond.
   expect((await engine.run([batch(40_000)], 1)).kind).toBe("timeout");
@@ -104,7 +108,7 @@ test("one run that does not end moves the model to a runner", async () => {
 
 test("who comes behind a late run and has no time left is late by no fault of the model", async () => {
   const late: string[] = [];
-  const engine = await WorkerEngine.start(verified(slow(), "trained"), () => late.push("late"));
+  const engine = await WorkerEngine.start(verified(slow(), "trained"), async () => void late.push("late"));
   const work = batch(800);
   let runMs = Number.POSITIVE_INFINITY;
   for (let measured = 0; measured < 4; measured++) {
@@ -121,7 +125,10 @@ test("who comes behind a late run and has no time left is late by no fault of th
 
 test("an answer that came while this thread was busy is in time", async () => {
   const late: string[] = [];
-  const engine = await WorkerEngine.start(verified(loopModel(2000n), "trained"), () => late.push("late"));
+  const engine = await WorkerEngine.start(
+    verified(loopModel(2000n), "trained"),
+    async () => void late.push("late"),
+  );
   for (let busy = 1; busy <= 2; busy++) {
     const outcome = engine.run([one], 300);
     await new Promise((resolve) => setImmediate(resolve));
@@ -134,7 +141,7 @@ test("an answer that came while this thread was busy is in time", async () => {
 });
 
 test("threads are added and ended while requests run, and none fails", async () => {
-  const engine = await WorkerEngine.start(verified(slow(), "trained"), () => undefined);
+  const engine = await WorkerEngine.start(verified(slow(), "trained"), async () => undefined);
   const model = new OnnxModel(engine, () => Promise.resolve(engine));
   open.push(model);
   let isOver = false;
@@ -148,4 +155,53 @@ test("threads are added and ended while requests run, and none fails", async () 
   await Promise.all(clients);
   expect([...kinds]).toEqual(["ok"]);
   expect(engine.lanes()).toBe(1);
+});
+
+/** The threads that come into being until that is done. */
+async function threadsOf(starting: Promise<unknown>): Promise<readonly Worker[]> {
+  const threads: Worker[] = [];
+  const note = (worker: Worker): void => void threads.push(worker);
+  process.on("worker", note);
+  await starting;
+  process.off("worker", note);
+  return threads;
+}
+
+test("a thread that dies takes none of the requests along that it has not begun: they are answered by the runner that follows", async () => {
+  const runtime = createOnnxRuntime({ ...optionsWith(join(folder, "quarantine.json")), inlineMicros: 1 });
+  const loading = runtime.load(verified(slow(), "trained"));
+  const [thread] = await threadsOf(loading);
+  const model = await loading;
+  open.push(model);
+  const expected = await model.run([batch(1)], { timeoutMs: 60_000 });
+  // From this call on the thread begins nothing more.
+  void thread?.terminate();
+  const outcomes = await Promise.all(
+    Array.from({ length: 20 }, () => model.run([batch(1)], { timeoutMs: 60_000 })),
+  );
+  expect(outcomes.map(({ kind }) => kind)).toEqual(outcomes.map(() => "ok"));
+  expect(outcomes[0]?.kind === "ok" && outcomes[0].outputs[0]?.data[0]).toBeCloseTo(
+    Number(expected.kind === "ok" && expected.outputs[0]?.data[0]),
+    4,
+  );
+  expect(tier(model)).toBe("runner");
+});
+
+test("a request whose own text kills the thread is not tried again; those after it are answered", async () => {
+  const runtime = createOnnxRuntime({ ...optionsWith(join(folder, "quarantine.json")), inlineMicros: 0 });
+  const model = await runtime.load(verified(identityModel(onnxType.string, [null]), "trained"));
+  open.push(model);
+  expect(tier(model)).toBe("worker");
+  const ask = (data: readonly string[]) =>
+    model.run([{ name: "in", datatype: "BYTES", shape: [data.length], data: [...data] }], {
+      timeoutMs: 60_000,
+    });
+  const mebibyte = "x".repeat(2 ** 20);
+  expect(await ask(Array.from({ length: 400 }, () => mebibyte))).toMatchObject({
+    kind: "crashed",
+    byModel: true,
+  });
+  expect(await ask(["ß"])).toMatchObject({ kind: "ok", outputs: [{ data: ["ß"] }] });
+  expect(tier(model)).toBe("runner");
+  expect(existsSync(join(folder, "quarantine.json"))).toBe(false);
 });

@@ -41,6 +41,9 @@ const largestMessage = 64 * 2 ** 20;
 /** Calls at once on one connection; more wait in the client. */
 const mostStreams = 1000;
 
+/** From the end of the drain to that of the server. */
+const lastFramesMs = 1000;
+
 /** The Open Inference Protocol over gRPC. Messages pass as bytes: the methods read them, and log what was received. */
 export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
   const server = new Server({
@@ -70,9 +73,17 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
     port: bound.port,
     async close(drainMs) {
       bound.stop();
-      const late = setTimeout(() => server.forceShutdown(), drainMs);
-      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-      clearTimeout(late);
+      const ended = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(() => {
+          server.forceShutdown();
+          // A connection that does not end even so (Node 24: one whose last write never does) holds up nobody's stop.
+          timer = setTimeout(resolve, lastFramesMs);
+        }, drainMs);
+      });
+      await Promise.race([ended, late]);
+      clearTimeout(timer);
     },
   };
 }

@@ -45,8 +45,11 @@ const idleMs = 65_000;
 /** From the headers of a request to the end of its body, as for HTTP/1.1. */
 const bodyMs = 30_000;
 const lookEveryMs = 2000;
+/** What a session that has been ended may take to write its last frames. */
+const lastFramesMs = 1000;
 
 interface Use {
+  readonly socket: TLSSocket;
   open: number;
   /** Monotonic milliseconds from which the connection counts as unused, and for how long it may be. */
   sinceMs: number;
@@ -67,14 +70,16 @@ export class Http2Sessions {
       // The compatibility classes have the members that the listener uses.
       else listener(request as unknown as IncomingMessage, response as unknown as ServerResponse);
     });
-    this.#server.on("session", (session) => this.#watch(session));
     // What a client does to its own connection ends that connection, and is no fault of ours.
     this.#server.on("sessionError", (_error, session) => session.destroy());
     this.#look = setInterval(() => this.#endUnused(), lookEveryMs).unref();
   }
 
   take(socket: TLSSocket): void {
+    const watch = (session: ServerHttp2Session): void => this.#watch(session, socket);
+    this.#server.once("session", watch);
     this.#server.emit("secureConnection", socket);
+    this.#server.off("session", watch);
   }
 
   /** Takes no new requests; open ones end. */
@@ -84,11 +89,14 @@ export class Http2Sessions {
 
   destroy(): void {
     clearInterval(this.#look);
-    for (const session of this.#uses.keys()) session.destroy();
+    for (const [session, { socket }] of this.#uses) {
+      session.destroy();
+      endSoon(socket);
+    }
   }
 
-  #watch(session: ServerHttp2Session): void {
-    const use: Use = { open: 0, sinceMs: performance.now(), mayIdleMs: firstRequestMs };
+  #watch(session: ServerHttp2Session, socket: TLSSocket): void {
+    const use: Use = { socket, open: 0, sinceMs: performance.now(), mayIdleMs: firstRequestMs };
     this.#uses.set(session, use);
     session.once("close", () => this.#uses.delete(session));
     session.on("stream", (stream) => {
@@ -106,9 +114,19 @@ export class Http2Sessions {
 
   #endUnused(): void {
     const now = performance.now();
-    for (const [session, { open, sinceMs, mayIdleMs }] of this.#uses)
-      if (open === 0 && now - sinceMs > mayIdleMs) session.destroy();
+    for (const [session, { socket, open, sinceMs, mayIdleMs }] of this.#uses)
+      if (session.destroyed) endSoon(socket);
+      else if (open === 0 && now - sinceMs > mayIdleMs) session.destroy();
   }
+}
+
+/**
+ * A session that is destroyed waits for its last write (Node 24), which never ends where the other side does not read, or is gone: its
+ * connection would stay for ever, and a server that is to close with it.
+ */
+function endSoon(socket: TLSSocket): void {
+  const late = setTimeout(() => socket.destroy(), lastFramesMs).unref();
+  socket.once("close", () => clearTimeout(late));
 }
 
 function lengthOf(rawHeaders: readonly string[]): number {
