@@ -31,6 +31,14 @@ export const TrainingSetRequest = Type.Object(
       maxLength: 63,
       description: "Contract whose newest dataset gives the entity rows",
     }),
+    purpose: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description:
+          "What the data are read for, as policies on data name it; without a word `training`. Where policies speak of a contract, they have to allow it",
+      }),
+    ),
     datasetId: Type.Optional(Type.String({ maxLength: 60 })),
     from: Micros,
     to: Micros,
@@ -139,6 +147,27 @@ export const TrainingSetManifest = Type.Object({
     ...Sha256,
     description: "Digest of all policies on data that were in force when its inputs were pinned",
   }),
+  access: Type.Optional(
+    Type.Object(
+      {
+        purpose: Type.String(),
+        policies: Type.Array(Type.String(), {
+          description: "Policies that took part; none where no policy speaks of what the set is made of",
+        }),
+        masks: Type.Array(Type.Object({ column: Type.String(), with: Type.String(), by: Type.String() }), {
+          description: "Columns of the entity rows that were masked, and which policy asked for it",
+        }),
+        hidden: Type.Array(Type.String(), { description: "Columns of the entity rows that were not read" }),
+        rowFilters: Type.Array(Type.String(), { description: "Policies whose row filters were applied" }),
+        minGroup: Type.Optional(Type.Integer({ description: "Rows of smaller groups were left out" })),
+        rowsKeptBack: Type.Integer({
+          description:
+            "Entity rows of the time asked for that the policies kept back; `rowsBefore` is without them",
+        }),
+      },
+      { description: "What was applied of the policies on data" },
+    ),
+  ),
   parity: Type.Object({
     sampledRows: Type.Integer(),
     mismatches: Type.Integer(),

@@ -63,6 +63,7 @@ type DatasetView = {
   environment: string;
   use_case_id: string | null;
   object: string;
+  contract_digest: string;
   row_count: number;
   columns: JSONColumnType<readonly { name: string; type: string }[]>;
   event_time: string | null;

@@ -210,6 +210,7 @@ test("a training set sees each event as it was known at the row's moment", async
     name: "departures",
     environment: "dev",
     contract: "departures",
+    purpose: "parity",
     from: minute(0),
     to: minute(1000),
     sampleEvery: 1,
