@@ -173,6 +173,19 @@ describe.skipIf(python === undefined)("from the column of a file to the deployed
     expect(facets?.["columnLineage"]?.["fields"]).toMatchObject({
       site: { inputFields: [expect.objectContaining({ field: "place" })] },
     });
+    // Rows of the set, and events of the view, that lack a key.
+    for (const start of ["dataset:dataset:", "dataset:featurestore:"])
+      expect(
+        graph.find(({ id }) => id.startsWith(start))?.data.inputFacets?.["dataQualityAssertions"]?.[
+          "assertions"
+        ],
+      ).toContainEqual(
+        expect.objectContaining({
+          name: "keys of visits-by-place@1",
+          success: true,
+          actual: "0 rows without a key",
+        }),
+      );
   });
 
   test.each([

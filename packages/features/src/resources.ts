@@ -117,6 +117,17 @@ const TrainingSetViewPin = Type.Object({
       { description: "Rows by what the log knew of their entity; they add up to all rows" },
     ),
   ),
+  nullKeys: Type.Optional(
+    Type.Object(
+      {
+        entityRows: Type.Integer({ description: "Rows of the set: nothing is known of their entity" }),
+        sourceRows: Type.Integer({
+          description: "Rows of the view's source, as far as they were read: they count for no entity",
+        }),
+      },
+      { description: "Rows that lack a key of the entity" },
+    ),
+  ),
 });
 
 export const TrainingSetManifest = Type.Object({
@@ -142,6 +153,11 @@ export const TrainingSetManifest = Type.Object({
       "Digest of what a row says: contract, views, features, label and baseline, whatever the time",
   },
   views: Type.Array(TrainingSetViewPin),
+  nulls: Type.Optional(
+    Type.Record(Type.String(), Type.Integer(), {
+      description: "Null cells of each column that has any; absent once rows of the set were erased",
+    }),
+  ),
   requestDigest: Sha256,
   accessPolicies: Type.Optional({
     ...Sha256,

@@ -85,7 +85,8 @@ export function definitionDigest(
 
 /**
  * Point-in-time training set: every entity row once, in the order of its moment, with what was visible at that moment and nothing
- * later. Results: `counts` (rows before and after), `parity` (rows that the definition disagrees with) and `statuses` (rows by view and status).
+ * later. Results: `counts` (rows before and after), `parity` (rows that the definition disagrees with), `statuses` (rows by view and status), `null_keys` (rows
+ * and events without a key, by view) and `nulls` (by column, in the order of features, attributes and label).
  */
 export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[] {
   const { request, views, output } = input;
@@ -116,6 +117,8 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
     ...derivations.flatMap(({ oracle }) => oracle),
     { sql: paritySql(views), returns: "parity" },
     { sql: statusesSql(views), returns: "statuses" },
+    { sql: nullKeysSql(input), returns: "null_keys" },
+    { sql: nullsSql(all), returns: "nulls" },
     {
       sql: `copy (select * from training_set order by _at, _row) to ${quoteText(`${output}/training-set.parquet`)} (format parquet, compression zstd, row_group_size 122880)`,
       note: "writing",
@@ -303,6 +306,27 @@ function statusesSql(views: readonly FeatureView[]): string {
       : [],
   );
   return parts.length > 0 ? parts.join(" union all ") : "select 0 as view, '' as status, 0 as rows limit 0";
+}
+
+/** A row without a key is in the set, with what is known of no entity; an event without one is in no window. */
+function nullKeysSql(input: TrainingSetPlanInput): string {
+  const parts = input.views.map((view, index) => {
+    const rows = anyNull(probeKeysOf(input, view, index));
+    const events = anyNull(view.entity.map(({ column }) => column));
+    // Those that a log left out were counted when it took them in.
+    const kept = hasLog(view) ? "0" : `(select count(*) from events where ${events})`;
+    return `select ${index} as view, (select count(*) from probes where ${rows}) as rows, ${kept} as events`;
+  });
+  return parts.length > 0 ? parts.join(" union all ") : "select 0 as view, 0 as rows, 0 as events limit 0";
+}
+
+function anyNull(columns: readonly string[]): string {
+  return columns.map((column) => `${quoteName(column)} is null`).join(" or ");
+}
+
+function nullsSql(columns: readonly string[]): string {
+  const counts = columns.map((name, index) => `count(*) filter (${quoteName(name)} is null) as n${index}`);
+  return `select ${counts.join(", ")} from training_set`;
 }
 
 function invalid(detail: string, mend: string): PortolanError<FeatureErrorCode> {

@@ -23,7 +23,7 @@ import {
 import { accessOf, decideSet, type SetAccess, trainingPurpose, visibleRows } from "./access/set-access.ts";
 import type { FeatureErrorCode } from "./errors.ts";
 import { segmentsOf } from "./log/log-store.ts";
-import { logOf, type PinnedLogs, pinLogs } from "./log/pin-logs.ts";
+import { logOf, nullKeysOf, type PinnedLogs, pinLogs } from "./log/pin-logs.ts";
 import type { TrainingSetManifest, TrainingSetRequest, TrainingSetView } from "./resources.ts";
 import {
   closeTrainingSet,
@@ -303,14 +303,27 @@ function manifestOf(
     views: pinned.views.map((view, index) => ({
       view: viewReference(view),
       digest: view.digest,
+      nullKeys: nullKeysOf(logs[index], result, index),
       ...logOf(logs[index], result, index, view.body),
     })),
+    nulls: nullsOf(pinned, result),
     requestDigest: digestJson(request),
     accessPolicies: access.policyDigest,
     access: accessOf(access, integerCell(counts, "asked") - integerCell(counts, "rows_before")),
     parity: { sampledRows: integerCell(counts, "sampled"), mismatches },
     ...classOf(pinned, logs),
   };
+}
+
+/** Null cells of each column of the set that has any. */
+function nullsOf({ request, views }: Pinned, result: AnalysisResult): Record<string, number> {
+  const bodies = views.map(({ body }) => body);
+  const names = [...featureNames(request, bodies), ...(request.attributes ?? []), request.label].map((one) =>
+    typeof one === "string" ? one : one.name,
+  );
+  const row = result.rows["nulls"]?.[0];
+  const counted = names.map((name, index) => [name, integerCell(row, `n${index}`)] as const);
+  return Object.fromEntries(counted.filter(([, count]) => count > 0));
 }
 
 function besideFeatures({

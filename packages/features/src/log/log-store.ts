@@ -30,6 +30,9 @@ type SegmentTable = {
   dataset: string;
   batch_at: number;
   previous: string | null;
+  /** Rows of the dataset that are no record, for want of a key and in all; null of segments from before they were counted. */
+  without_key: number | null;
+  left_out: number | null;
   digest: string;
   appended_at: number;
 };
@@ -180,8 +183,13 @@ export function lastSegment(sql: Sql, logId: string): Promise<StoredSegment | un
 /** What a segment's digest is of: the manifest that its row is. */
 export type SegmentManifest = Omit<SegmentTable, "digest" | "appended_at">;
 
-export function segmentDigest(manifest: SegmentManifest): Digest {
-  return digestJson({ ...manifest });
+export function segmentDigest({
+  without_key: keyless,
+  left_out: leftOut,
+  ...manifest
+}: SegmentManifest): Digest {
+  // Counts that say nothing are no part of it: segments from before they were counted keep their digests.
+  return digestJson({ ...manifest, ...(leftOut ? { left_out: leftOut, without_key: keyless } : {}) });
 }
 
 export async function insertSegment(sql: Sql, row: SegmentTable): Promise<void> {

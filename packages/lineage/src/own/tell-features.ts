@@ -5,6 +5,7 @@ import { asPlace, type Environment, isPortolanError } from "@portolan/kernel";
 import type { MadeView } from "../ports.ts";
 import type { NodeName } from "../store/nodes.ts";
 import {
+  type Assertion,
   type Columns,
   columnLineage,
   datasetType,
@@ -12,6 +13,7 @@ import {
   type Facets,
   type InputField,
   outputStatistics,
+  qualityAssertions,
   qualityMetrics,
   schema,
   version,
@@ -98,7 +100,7 @@ export const tellTrainingSet: Tell = async (telling) => {
 async function madeSet(
   { names, things }: Telling,
   { id, environment, request, manifest }: TrainingSetView,
-): Promise<{ readonly inputs: readonly NodeName[]; readonly dataset: StatedDataset } | undefined> {
+): Promise<{ readonly inputs: readonly StatedDataset[]; readonly dataset: StatedDataset } | undefined> {
   const source = manifest && (await things.dataset(manifest.datasetId));
   if (!manifest || !source) return undefined;
   const snapshot = names.snapshot(environment, source.contract, source.id);
@@ -133,11 +135,44 @@ async function madeSet(
     ...version(manifest.object),
     ...datasetType("TABLE", "TRAINING_SET"),
     ...columnLineage(columns, time),
-    ...qualityMetrics({ rowCount: manifest.rowsAfter, bytes: manifest.sizeBytes, nulls: {} }),
+    ...qualityMetrics({
+      rowCount: manifest.rowsAfter,
+      bytes: manifest.sizeBytes,
+      nulls: manifest.nulls ?? {},
+    }),
   };
   const outputFacets = outputStatistics(manifest.rowsAfter, manifest.sizeBytes);
-  const inputs = [snapshot, ...views.map(({ body }) => names.view(viewReference(body)))];
+  const inputs = [
+    { ...snapshot, inputFacets: qualityAssertions(keyAssertions(manifest, "entityRows")) },
+    ...views.map(({ body }) => {
+      const reference = viewReference(body);
+      const inputFacets = qualityAssertions(keyAssertions(manifest, "sourceRows", reference));
+      return { ...names.view(reference), inputFacets };
+    }),
+  ];
   return { inputs, dataset: { ...names.trainingSet(environment, request.name, id), facets, outputFacets } };
+}
+
+/** Whether each row has the keys of its entities: rows of the set, or those of a view's source. */
+function keyAssertions(
+  { views }: NonNullable<TrainingSetView["manifest"]>,
+  which: "entityRows" | "sourceRows",
+  only?: string,
+): Assertion[] {
+  return views.flatMap(({ view, nullKeys }) => {
+    if (!nullKeys || (only !== undefined && view !== only)) return [];
+    const rows = nullKeys[which];
+    return [
+      {
+        assertion: "not_null",
+        name: `keys of ${view}`,
+        success: rows === 0,
+        severity: "warn",
+        expected: "0 rows without a key",
+        actual: `${rows} rows without a key`,
+      },
+    ];
+  });
 }
 
 /** Attributes may be text; of an expression that is not understood any more nothing is known. */
