@@ -12,6 +12,7 @@ export { refoldPlace } from "./erasure/refold-place.ts";
 export { featureErrors } from "./errors.ts";
 export { onlineStates, type PlacedState, windowViews } from "./events/online-states.ts";
 export { followDataset, followLogJob, followQueue } from "./log/follow-datasets.ts";
+export { findLogSegment } from "./log/log-store.ts";
 export {
   applyEvents,
   materialize,

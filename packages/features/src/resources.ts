@@ -205,6 +205,7 @@ export const TrainingSetView = Type.Object({
   request: TrainingSetRequest,
   manifest: Type.Optional(TrainingSetManifest),
   failure: Type.Optional(Type.String()),
+  startedBy: Type.Optional(Type.String({ description: "Principal that started it" })),
   startedAt: Micros,
   finishedAt: Type.Optional(Micros),
 });
@@ -215,6 +216,7 @@ export interface TrainingSetView {
   readonly request: TrainingSetRequest;
   readonly manifest?: TrainingSetManifest;
   readonly failure?: string;
+  readonly startedBy?: string;
   readonly startedAt: number;
   readonly finishedAt?: number;
 }

@@ -253,6 +253,7 @@ export function trainingSetOf(row: Selectable<TrainingSetTable>): TrainingSetVie
     request: row.request,
     ...(row.manifest === null ? {} : { manifest: row.manifest }),
     ...(row.failure === null ? {} : { failure: row.failure }),
+    startedBy: row.started_by,
     startedAt: row.started_at,
     ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
   };

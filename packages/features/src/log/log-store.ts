@@ -1,4 +1,11 @@
-import { type Digest, digestJson, type Environment, type Sql } from "@portolan/kernel";
+import {
+  type Digest,
+  digestJson,
+  type Environment,
+  placeOf,
+  type Sql,
+  type WorkPlace,
+} from "@portolan/kernel";
 import type { Selectable } from "kysely";
 import type { OnlineRun } from "../replay/online-at.ts";
 import { tables as featureTables, type StoredDataset } from "../store.ts";
@@ -178,6 +185,40 @@ export function lastSegment(sql: Sql, logId: string): Promise<StoredSegment | un
     .where("log_id", "=", logId)
     .orderBy("number", "desc")
     .executeTakeFirst();
+}
+
+/** One segment of a log and where the log lies; for those who tell of it. */
+export async function findLogSegment(
+  sql: Sql,
+  organisationId: string,
+  id: string,
+  number: number,
+): Promise<
+  | {
+      readonly view: string;
+      readonly environment: Environment;
+      readonly owner: WorkPlace;
+      readonly datasetId: string;
+      readonly digest: string;
+      readonly recordCount: number;
+      readonly sizeBytes: number;
+    }
+  | undefined
+> {
+  const log = await getLog(sql, organisationId, id);
+  if (!log) return undefined;
+  const segment = (await segmentsOf(sql, id, number)).find((one) => one.number === number);
+  return (
+    segment && {
+      view: log.view,
+      environment: log.environment,
+      owner: placeOf({ team_id: null, use_case_id: log.use_case_id }),
+      datasetId: segment.dataset_id,
+      digest: segment.digest,
+      recordCount: segment.record_count,
+      sizeBytes: segment.size_bytes,
+    }
+  );
 }
 
 /** What a segment's digest is of: the manifest that its row is. */

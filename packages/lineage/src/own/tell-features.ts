@@ -13,6 +13,7 @@ import {
   type Facets,
   type InputField,
   outputStatistics,
+  ownership,
   qualityAssertions,
   qualityMetrics,
   schema,
@@ -31,7 +32,7 @@ export const tellView: Tell = async ({ row, names, things }) => {
   const name = textOf(row, "name");
   const found = typeof number === "number" ? await things.view(name, number) : undefined;
   if (!found) return [];
-  const { body, owner } = found;
+  const { body, owner, publishedBy } = found;
   const reference = viewReference(body);
   const contract = names.contract(body.source);
   const view = {
@@ -40,6 +41,10 @@ export const tellView: Tell = async ({ row, names, things }) => {
       ...schema(numbers(featureNamesOf(body))),
       ...version(reference),
       ...datasetType("VIEW", "FEATURE_VIEW"),
+      ...ownership([
+        ...(owner.teamId === undefined ? [] : [{ name: `team:${owner.teamId}`, type: "OWNER" }]),
+        { name: `principal:${publishedBy}`, type: "MAINTAINER" },
+      ]),
       ...columnLineage(viewColumns(body, contract)),
     },
   };
@@ -99,7 +104,7 @@ export const tellTrainingSet: Tell = async (telling) => {
 /** A set that is ready: from its snapshot by the definitions of its views. */
 async function madeSet(
   { names, things }: Telling,
-  { id, environment, request, manifest }: TrainingSetView,
+  { id, environment, request, manifest, startedBy }: TrainingSetView,
 ): Promise<{ readonly inputs: readonly StatedDataset[]; readonly dataset: StatedDataset } | undefined> {
   const source = manifest && (await things.dataset(manifest.datasetId));
   if (!manifest || !source) return undefined;
@@ -134,6 +139,7 @@ async function madeSet(
     ]),
     ...version(manifest.object),
     ...datasetType("TABLE", "TRAINING_SET"),
+    ...(startedBy === undefined ? {} : ownership([{ name: `principal:${startedBy}`, type: "MAINTAINER" }])),
     ...columnLineage(columns, time),
     ...qualityMetrics({
       rowCount: manifest.rowsAfter,
@@ -149,6 +155,7 @@ async function madeSet(
       const inputFacets = qualityAssertions(keyAssertions(manifest, "sourceRows", reference));
       return { ...names.view(reference), inputFacets };
     }),
+    ...manifest.views.flatMap(({ view, log }) => (log ? [names.featureLog(environment, view, log.id)] : [])),
   ];
   return { inputs, dataset: { ...names.trainingSet(environment, request.name, id), facets, outputFacets } };
 }
