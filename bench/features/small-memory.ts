@@ -112,7 +112,11 @@ async function snapshot(): Promise<void> {
   rmSync(made, { recursive: true });
 }
 
-async function joining(): Promise<void> {
+async function makeLog(): Promise<{
+  readonly log: string;
+  readonly entities: string;
+  readonly count: number;
+}> {
   const made = inFolder("logs");
   const [log, entities] = [join(made, "log.parquet"), join(made, "entities.parquet")];
   // A record has seven words, an entity row three and its key; the keys are of thirty-four bytes.
@@ -132,6 +136,11 @@ async function joining(): Promise<void> {
     readable: [],
     workFolder: made,
   });
+  return { log, entities, count };
+}
+
+async function joining(): Promise<void> {
+  const { log, entities, count } = await makeLog();
   const column = { op: "column", name: "v", type: "int" } as const;
   const view: ValueView = {
     name: "readings",
