@@ -286,6 +286,7 @@ const noStore = {
   windowState: () => Promise.resolve(undefined),
   countEntities: () => Promise.resolve(0),
   forgetEntities: () => Promise.resolve(0),
+  textsOf: async function* () {},
   fold: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };

@@ -27,6 +27,13 @@ schema:
       - { name: value, logicalType: number, required: true }
 `;
 
+const largeContract = contract
+  .replace("id: measured", "id: large")
+  .replace("name: measured", "name: large")
+  .replace("{ name: value, logicalType: number, required: true }", "{ name: note, logicalType: string }");
+const mib = 2 ** 20;
+const eventOf = (id: number, bytes: number): string => JSON.stringify({ id, note: "x".repeat(bytes) });
+
 interface Shown {
   readonly id: string;
   readonly state: string;
@@ -58,6 +65,8 @@ describe.skipIf(program === undefined || !hasEmbeddedPostgres())("events from Ap
     product = await startProduct({ ...process.env, EVENT_WINDOW_SECONDS: "1" });
     const admin = new Admin(client());
     await admin.createTopics({ topics: ["measured"], partitions: 3, replicas: 1 });
+    const configs = [{ name: "max.message.bytes", value: String(32 * mib) }];
+    await admin.createTopics({ topics: ["large"], partitions: 1, replicas: 1, configs });
     await admin.close();
     const { organisationId } = JSON.parse((await done("whoami --json")).out) as { organisationId: string };
     const folder = join(product.home, "data-connections");
@@ -67,14 +76,16 @@ describe.skipIf(program === undefined || !hasEmbeddedPostgres())("events from Ap
       kind: "kafka",
       organisation: organisationId,
       brokers: [`localhost:${broker.port}`],
-      topics: ["measured"],
+      topics: ["measured", "large"],
       tls: { caFile: broker.caFile },
       sasl: { mechanism: "SCRAM-SHA-512", username: kafkaUser.username, passwordFile: "password" },
     };
     writeFileSync(join(folder, "harbour.json"), JSON.stringify(connection));
     const files = mkdtempSync(join(tmpdir(), "portolan-measured-"));
     writeFileSync(join(files, "measured.odcs.yaml"), contract);
-    await product.call("PUT", "/v1/contracts/measured", { document: contract }, await product.token("admin"));
+    const token = await product.token("admin");
+    await product.call("PUT", "/v1/contracts/measured", { document: contract }, token);
+    await product.call("PUT", "/v1/contracts/large", { document: largeContract }, token);
   });
   afterAll(async () => {
     await product?.[Symbol.asyncDispose]();
@@ -148,11 +159,45 @@ describe.skipIf(program === undefined || !hasEmbeddedPostgres())("events from Ap
     expect(await show()).toMatchObject({ state: "stopped", taken });
   });
 
+  test("an event of ten megabytes is taken in whole, by request and by topic; a larger one is refused in words, and holds nobody up", async () => {
+    const post = async (body: string) => {
+      const response = await fetch(
+        new URL("/v1/contracts/large/events?environment=dev", product.controlUrl),
+        {
+          method: "POST",
+          headers: {
+            authorization: `Bearer ${await product.token("admin")}`,
+            "content-type": "application/x-ndjson",
+          },
+          body,
+        },
+      );
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    };
+    expect(await post(`${eventOf(1, 10 * mib)}\n`)).toMatchObject({ status: 202, body: { accepted: 1 } });
+    expect(await post(`${eventOf(2, 17 * mib)}\n`)).toMatchObject({
+      status: 413,
+      body: {
+        code: "kernel.body_too_large",
+        detail: "/v1/contracts/:name/events takes at most 16777216 bytes at once",
+      },
+    });
+    const started = await done("data subscribe large --topic large --connection harbour --json");
+    subscription = (JSON.parse(started.out) as Shown).id;
+    const producer = new Producer({ ...client(), serializers: stringSerializers });
+    for (const value of [eventOf(3, 10 * mib), eventOf(4, 17 * mib), eventOf(5, 10)])
+      await producer.send({ messages: [{ topic: "large", value }], acks: -1 });
+    await producer.close();
+    await expect.poll(async () => (await show()).taken, { timeout: 90_000, interval: 500 }).toBe(3);
+    expect(await show()).toMatchObject({ state: "reading", deadLetters: 1 });
+    expect(await acceptedIds(3, "large")).toEqual([1, 3, 5]);
+  }, 200_000);
+
   /** Ids of all rows that were published, in their order, once they are as many as that. */
-  async function acceptedIds(count: number): Promise<number[]> {
+  async function acceptedIds(count: number, of = "measured"): Promise<number[]> {
     const admin = await product.token("admin");
     const published = async () => {
-      const { body } = await product.call("GET", "/v1/datasets?contract=measured", undefined, admin);
+      const { body } = await product.call("GET", `/v1/datasets?contract=${of}`, undefined, admin);
       return body["datasets"] as { readonly object: string; readonly rowCount: number }[];
     };
     await expect

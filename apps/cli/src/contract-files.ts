@@ -8,6 +8,8 @@ import { readText } from "./project-files.ts";
 
 export interface ContractFile {
   readonly contract: DataContract;
+  /** What it was read from. */
+  readonly document: string;
   /** Files of the tables that it may refer to, by name. */
   readonly tables: Readonly<Record<string, string>>;
 }
@@ -44,7 +46,7 @@ export async function openContract(path: string): Promise<ContractFile> {
   ]);
   const contract = readContract(text, path, Object.fromEntries(digests));
   const used = Object.entries(paths).filter(([name]) => Object.hasOwn(contract.references, name));
-  return { contract, tables: Object.fromEntries(used) };
+  return { contract, document: text, tables: Object.fromEntries(used) };
 }
 
 /** CSV files that the document names, in its folder or the one above; data that lies there too is none of its tables. */

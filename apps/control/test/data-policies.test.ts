@@ -162,6 +162,11 @@ test("a training set is read through the policies on what it was made of, each m
 });
 
 test("an attribute of a training set is as masked as the column that it is made of", async () => {
+  // The contract is spoken of by now: what a set is built for has to be allowed.
+  const early = visitsSet(work.place, { to: dayTwo });
+  const refused = await world.control.call("POST", "/v1/training-sets", early, await world.as("sam"));
+  expect(refused).toMatchObject({ status: 403, body: { code: "data.access_denied" } });
+  await policy("learning", "effect: allow\npurposes: [training]\ncontracts: [visits]\n");
   const attributes = [{ name: "site", expression: "place" }];
   const set = await buildSet(world, visitsSet(work.place, { to: dayTwo, attributes }));
   await policy("places", "effect: restrict\nmasks: [{ columns: [place], with: pseudonym }]\n");

@@ -49,6 +49,7 @@ test("the upload goes as a whole, rows go from the dataset, and objects, payload
   expect(searched.map(({ where }) => where)).toEqual([
     "stored objects",
     "payloads of predictions",
+    "the online store",
     "tables of the database",
   ]);
   expect(searched.find(({ where }) => where === "tables of the database")?.looked).toBeGreaterThan(30);

@@ -12,9 +12,10 @@ import {
   prepareData,
   type TeamWork,
   type TeamWorld,
+  visitsModel,
   visitsTrainer,
 } from "./team-world.ts";
-import { visitsSet } from "./visits.ts";
+import { visitsSet, visitsView } from "./visits.ts";
 
 let world: TeamWorld;
 let work: TeamWork;
@@ -173,6 +174,19 @@ describe.skipIf(python === undefined)("from the column of a file to the deployed
     expect(facets?.["columnLineage"]?.["fields"]).toMatchObject({
       site: { inputFields: [expect.objectContaining({ field: "place" })] },
     });
+    // Rows of the set, and events of the view, that lack a key.
+    for (const start of ["dataset:dataset:", "dataset:featurestore:"])
+      expect(
+        graph.find(({ id }) => id.startsWith(start))?.data.inputFacets?.["dataQualityAssertions"]?.[
+          "assertions"
+        ],
+      ).toContainEqual(
+        expect.objectContaining({
+          name: "keys of visits-by-place@1",
+          success: true,
+          actual: "0 rows without a key",
+        }),
+      );
   });
 
   test.each([
@@ -221,6 +235,47 @@ describe.skipIf(python === undefined)("from the column of a file to the deployed
       "job:portolan://acme/production:ingest.visits",
       "job:portolan://acme/production:subscribe.visits.visits",
     ]);
+  });
+
+  test("a feature log, a promotion and a release are told: what went into them, whose they are, how they ended", async () => {
+    const { control, post } = world;
+    const { place } = work;
+    const document = visitsView
+      .replace("name: visits-by-place", "name: visits-log")
+      .replace("ttl: 24h", "events: log\nttl: 24h");
+    const view = { document, useCaseId: place.useCaseId };
+    await must(control, "PUT", "/v1/feature-views/visits-log", view, await world.as("sam"));
+    const views = [{ view: "visits-log", entity: { place: "place" } }];
+    const set = await buildSet(world, visitsSet(place, { to: dayTwo, views }));
+    await post("ron", "/v1/models/visits/versions/1/promotions", { to: "dev" });
+    const second = await world.upload("sam", place, visitsModel);
+    const lineage = { origin: "imported", source: "two.onnx" };
+    const pushed = { useCaseId: place.useCaseId, artifact: second, lineage };
+    await post("pipeline", "/v1/models/visits/versions", pushed);
+    const asked = { environment: "dev", model: "visits", version: 2 };
+    const release = String((await post("mia", "/v1/endpoints/visits/releases", asked))["id"]);
+    await post("mia", `/v1/releases/${release}/rollback`, { reason: "no longer wanted" });
+    await control.followLedger();
+    const upstream = await graphOf(set, { direction: "upstream" });
+    const log = upstream.graph.find(({ id }) =>
+      id.startsWith("dataset:featurelog://acme/production:visits-log@1@"),
+    );
+    expect(log?.data.facets["datasetType"]).toMatchObject({ subType: "FEATURE_LOG" });
+    expect(shown(upstream.flows.map(({ job }) => job))).toContain(
+      "job:portolan://acme/production:append.visits-log@1",
+    );
+    const facetsOf = (start: string) =>
+      upstream.graph.find(({ id }) => id.startsWith(start))?.data.facets["ownership"]?.["owners"];
+    for (const start of ["dataset:trainingset:", "dataset:featurestore:"])
+      expect(facetsOf(start)).toEqual([
+        { name: expect.stringMatching(/^principal:\w+/) as string, type: "MAINTAINER" },
+      ]);
+    const { graph } = await graphOf("visits/1", { direction: "downstream", depth: "2" });
+    expect(shown(graph.map(({ id }) => id))).toEqual(
+      expect.arrayContaining(["dataset:model://acme/dev:visits", "job:portolan://acme/dev:promote.visits"]),
+    );
+    const ended = (await graphOf(release)).graph.find(({ id }) => id.endsWith(":release.visits"));
+    expect(ended?.data.latestRun).toMatchObject({ state: "aborted" });
   });
 
   test("nobody of another team sees any of it, and a name that is near is told to those alone who see it", async () => {

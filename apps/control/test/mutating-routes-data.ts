@@ -172,7 +172,10 @@ export const dataRoutes: readonly MutatingRoute[] = [
     as: "max",
     ledger: "governed",
     events: ["features.training_set.started"],
-    request: () => ({ url: "/v1/training-sets", body: visitsSet({ environment: "dev" }) }),
+    request: () => ({
+      url: "/v1/training-sets",
+      body: visitsSet({ environment: "dev" }, { purpose: "staff-planning" }),
+    }),
     learn: async (body, { control, known: ids }) => {
       ids.set("trainingSet", String(body["id"]));
       await control.runJobs(control.jobs.data);

@@ -1,3 +1,4 @@
+export type { Allowed as AllowedRead } from "./access/access-plan.ts";
 export type { DerivedRows, NamedRows, PolicedRows, SourcedColumn } from "./access/policed-rows.ts";
 export type { RowsAccess } from "./access/rows-access.ts";
 export {

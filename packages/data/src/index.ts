@@ -16,7 +16,8 @@ import type { SubscriptionDeps } from "./subscriptions/subscriptions.ts";
 
 export { publishAccessPolicy } from "./access/access-policies.ts";
 export type { AccessDeps, HeldRoles } from "./access/access-to-rows.ts";
-export { type PseudonymKeys, type ReadDeps, readRows } from "./access/read-rows.ts";
+export type { PseudonymKeys } from "./access/mask-keys.ts";
+export { type ReadDeps, readRows } from "./access/read-rows.ts";
 export { createRowBytes } from "./access/release-bytes.ts";
 export { createRowsAccess } from "./access/rows-access.ts";
 export { datasetRows } from "./access/rows-store.ts";

@@ -2,7 +2,7 @@ export type { AccessPolicy } from "./access/access-policy.ts";
 export { taggedColumns } from "./access/decide-access.ts";
 export { describeDecision, runAccessTests } from "./access/policy-tests.ts";
 export { readAccessPolicy } from "./access/read-access-policy.ts";
-export { adviseContract } from "./contracts/advise-contract.ts";
+export { adviseContract, unenforcedOf } from "./contracts/advise-contract.ts";
 export type { ContractChange } from "./contracts/diff/contract-change.ts";
 export { type ContractDiff, diffContracts } from "./contracts/diff/diff-contracts.ts";
 export { contractDigest, readContract } from "./contracts/read-contract.ts";

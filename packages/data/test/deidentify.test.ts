@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type DeidentifyRequest, deidentify } from "../src/deidentify/deidentify.ts";
+import { type DeidentifyRequest, deidentify, planDeidentification } from "../src/deidentify/deidentify.ts";
 
 const engine = createDuckDbEngine();
 const key = Buffer.from("a key of the test, long enough");
@@ -212,4 +212,65 @@ test("a column that is not there is named before anything is written", async () 
     code: "data.source_unreadable",
     detail: "there is no column pation_id",
   });
+});
+
+test("numbers that are social security, card or provider numbers are found as numbers, and amounts are not", async () => {
+  const [made, place] = [join(folder, "made"), join(folder, "numbers")];
+  const file = join(made, "numbers.parquet");
+  await mkdir(made);
+  await mkdir(place);
+  const cards = [4111111111111111, 5500005555555559, 4012888888881881];
+  const npis = [1234567893, 1245319599, 1679576722];
+  // The first has lost its zeros.
+  const numbers = [1234567, 123456789, 219099999];
+  const rows = cards.map(
+    (card, n) => `(${numbers[n]}, ${card}, ${card}.0::double, ${npis[n]}, ${n * 37}.25, ${n * 1000 + 7})`,
+  );
+  await engine.run({
+    statements: [
+      {
+        sql: `copy (select * from (values ${rows.join(", ")}) as t(code, charged, twice, provider, amount, stay)) to '${file}' (format parquet)`,
+      },
+    ],
+    readable: [],
+    workFolder: made,
+  });
+  const columns = await planDeidentification(engine, {
+    file,
+    format: "parquet",
+    classifications: {},
+    key,
+    purpose: "readmission",
+    rules: {},
+    leastGroup: 1,
+    thisYear: 2026,
+    workFolder: place,
+  });
+  expect(columns.map(({ column, action, kind }) => [column, action, kind])).toEqual([
+    ["code", "drop", "ssn"],
+    ["charged", "drop", "account"],
+    ["twice", "drop", "account"],
+    ["provider", "drop", "licence"],
+    ["amount", "keep", undefined],
+    ["stay", "keep", undefined],
+  ]);
+});
+
+test("dates are found as they are written: month first, day first; what cannot be told apart is dropped", async () => {
+  const { report, rows } = await run([
+    { seen: "03/15/2019", left: "15.03.2019 08:30", dob: "1/2/1931", back: "03/04/19", mixed: "2019-03-15" },
+    { seen: "12/01/2020", left: "01.12.2020 17:05", dob: "7/31/1990", back: "12/31/20", mixed: "03/15/2019" },
+  ]);
+  expect(report.columns.map(({ column, action, because }) => [column, action, because])).toEqual([
+    ["seen", "year", "all its values are dates, month first"],
+    ["left", "year", "all its values are dates, day first"],
+    ["dob", "birth_year", "its name says so"],
+    ["back", "drop", "all its values look like dates, which cannot all be read one way"],
+    ["mixed", "drop", "all its values look like dates, which cannot all be read one way"],
+  ]);
+  const years = rows.map((row) => ["seen", "left", "dob"].map((name) => Number(row[name])));
+  expect(years).toEqual([
+    [2019, 2019, 1936],
+    [2020, 2020, 1990],
+  ]);
 });

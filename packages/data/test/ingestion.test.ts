@@ -298,7 +298,7 @@ test("a link that appears after the ingestion was accepted is refused by the job
 });
 
 test("a rule in SQL judges the accepted rows and can read nothing else", async () => {
-  const document = (name: string, query: string) => `apiVersion: v3.1.0
+  const document = (name: string, query: string, limit = "mustBe: 6") => `apiVersion: v3.1.0
 kind: DataContract
 id: ${name}
 version: 1.0.0
@@ -308,10 +308,10 @@ schema:
     properties:
       - { name: n, logicalType: integer, required: true }
     quality:
-      - { type: sql, name: check, query: "${query}", mustBe: 6 }
+      - { type: sql, name: check, query: "${query}", ${limit} }
 `;
-  const judge = async (name: string, query: string) => {
-    await publishContract(f.deps, f.call, name, { document: document(name, query) });
+  const judge = async (name: string, query: string, limit?: string) => {
+    await publishContract(f.deps, f.call, name, { document: document(name, query, limit) });
     return f.ingest(`${name}.csv`, "n,x\n1,a\n2,b\n3,c\n", { contract: name });
   };
   expect(await judge("sum-rule", "select sum(n) from {table} -- comment")).toMatchObject({
@@ -320,6 +320,16 @@ schema:
   expect(await judge("high-rule", "select sum(n) + 1 from {table}")).toMatchObject({
     state: "refused",
     failures: ["check is 7; mustBe 6"],
+  });
+  // Two rows of three: more than half, though 2 is less than 50.
+  const share = await judge(
+    "share-rule",
+    "select count(*) from {table} where n > 1",
+    "unit: percent, mustBeLessThan: 50",
+  );
+  expect(share).toMatchObject({
+    state: "refused",
+    failures: [expect.stringMatching(/^check is 66\.6+\d*; mustBeLessThan 50$/) as string],
   });
   const refused = {
     "reads-source": `select count(*) from {table}, read_csv('${f.inbox}/reads-source.csv')`,

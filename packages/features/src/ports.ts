@@ -180,6 +180,8 @@ export interface OnlineStore extends OnlineReader {
   countEntities(view: OnlineViewKey, named: EntityPart): Promise<number>;
   /** Removes those entities for good, from all that the store keeps of the view; resolves to how many there were. Repeatable. */
   forgetEntities(view: OnlineViewKey, named: EntityPart): Promise<number>;
+  /** Everything that is kept of a view, whatever its definition and generation, entry by entry as text: keys, values, what the store notes beside them. */
+  textsOf(view: OnlineViewKey): AsyncIterable<string>;
   /** What a view's windows take; `undefined` of a view that has none, or is not there. */
   windowState(view: OnlineViewKey): Promise<OnlineState | undefined>;
 }

@@ -31,6 +31,14 @@ export const TrainingSetRequest = Type.Object(
       maxLength: 63,
       description: "Contract whose newest dataset gives the entity rows",
     }),
+    purpose: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description:
+          "What the data are read for, as policies on data name it; without a word `training`. Where policies speak of a contract, they have to allow it",
+      }),
+    ),
     datasetId: Type.Optional(Type.String({ maxLength: 60 })),
     from: Micros,
     to: Micros,
@@ -109,6 +117,17 @@ const TrainingSetViewPin = Type.Object({
       { description: "Rows by what the log knew of their entity; they add up to all rows" },
     ),
   ),
+  nullKeys: Type.Optional(
+    Type.Object(
+      {
+        entityRows: Type.Integer({ description: "Rows of the set: nothing is known of their entity" }),
+        sourceRows: Type.Integer({
+          description: "Rows of the view's source, as far as they were read: they count for no entity",
+        }),
+      },
+      { description: "Rows that lack a key of the entity" },
+    ),
+  ),
 });
 
 export const TrainingSetManifest = Type.Object({
@@ -134,11 +153,37 @@ export const TrainingSetManifest = Type.Object({
       "Digest of what a row says: contract, views, features, label and baseline, whatever the time",
   },
   views: Type.Array(TrainingSetViewPin),
+  nulls: Type.Optional(
+    Type.Record(Type.String(), Type.Integer(), {
+      description: "Null cells of each column that has any; absent once rows of the set were erased",
+    }),
+  ),
   requestDigest: Sha256,
   accessPolicies: Type.Optional({
     ...Sha256,
     description: "Digest of all policies on data that were in force when its inputs were pinned",
   }),
+  access: Type.Optional(
+    Type.Object(
+      {
+        purpose: Type.String(),
+        policies: Type.Array(Type.String(), {
+          description: "Policies that took part; none where no policy speaks of what the set is made of",
+        }),
+        masks: Type.Array(Type.Object({ column: Type.String(), with: Type.String(), by: Type.String() }), {
+          description: "Columns of the entity rows that were masked, and which policy asked for it",
+        }),
+        hidden: Type.Array(Type.String(), { description: "Columns of the entity rows that were not read" }),
+        rowFilters: Type.Array(Type.String(), { description: "Policies whose row filters were applied" }),
+        minGroup: Type.Optional(Type.Integer({ description: "Rows of smaller groups were left out" })),
+        rowsKeptBack: Type.Integer({
+          description:
+            "Entity rows of the time asked for that the policies kept back; `rowsBefore` is without them",
+        }),
+      },
+      { description: "What was applied of the policies on data" },
+    ),
+  ),
   parity: Type.Object({
     sampledRows: Type.Integer(),
     mismatches: Type.Integer(),
@@ -160,6 +205,7 @@ export const TrainingSetView = Type.Object({
   request: TrainingSetRequest,
   manifest: Type.Optional(TrainingSetManifest),
   failure: Type.Optional(Type.String()),
+  startedBy: Type.Optional(Type.String({ description: "Principal that started it" })),
   startedAt: Micros,
   finishedAt: Type.Optional(Micros),
 });
@@ -170,6 +216,7 @@ export interface TrainingSetView {
   readonly request: TrainingSetRequest;
   readonly manifest?: TrainingSetManifest;
   readonly failure?: string;
+  readonly startedBy?: string;
   readonly startedAt: number;
   readonly finishedAt?: number;
 }

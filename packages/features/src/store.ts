@@ -63,6 +63,7 @@ type DatasetView = {
   environment: string;
   use_case_id: string | null;
   object: string;
+  contract_digest: string;
   row_count: number;
   columns: JSONColumnType<readonly { name: string; type: string }[]>;
   event_time: string | null;
@@ -252,6 +253,7 @@ export function trainingSetOf(row: Selectable<TrainingSetTable>): TrainingSetVie
     request: row.request,
     ...(row.manifest === null ? {} : { manifest: row.manifest }),
     ...(row.failure === null ? {} : { failure: row.failure }),
+    startedBy: row.started_by,
     startedAt: row.started_at,
     ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
   };

@@ -8,6 +8,7 @@ import {
   toDuckDbSql,
 } from "@portolan/expressions";
 import { type Digest, digestJson, PortolanError } from "@portolan/kernel";
+import type { VisibleRows } from "./access/set-access.ts";
 import type { FeatureErrorCode } from "./errors.ts";
 import { windowLogOracle, windowLogStatements } from "./events/window-log-plan.ts";
 import { segmentsRelation } from "./log/log-sql.ts";
@@ -31,6 +32,8 @@ export interface TrainingSetPlanInput {
   /** Local Parquet files of a view's log, by the view's place in the request; views of windows over one dataset have none. */
   readonly logs: Readonly<Record<number, readonly string[]>>;
   readonly output: string;
+  /** Entity rows as far as the policies on data allow; absent: all rows of the dataset, as they are. */
+  readonly visible?: VisibleRows;
 }
 
 /** Columns that the model takes, in order: request features first, then each view's. */
@@ -62,7 +65,10 @@ export function statusColumn(view: Pick<FeatureView, "name">): string {
 export function definitionDigest(
   { contract, views, request, label, baseline }: TrainingSetRequest,
   pinned: readonly { readonly digest: string }[],
+  columns: readonly { readonly name: string; readonly mask?: { readonly with: string } }[] = [],
 ): Digest {
+  // The one mask that features may be made of: it makes other values of them.
+  const masks = columns.flatMap(({ name, mask }) => (mask?.with === "year" ? [`${name} year`] : []));
   return digestJson({
     contract,
     views: views.map(({ entity, request: fields }, index) => ({
@@ -73,12 +79,14 @@ export function definitionDigest(
     request,
     label,
     baseline: baseline ?? null,
+    ...(masks.length > 0 ? { masks } : {}),
   });
 }
 
 /**
  * Point-in-time training set: every entity row once, in the order of its moment, with what was visible at that moment and nothing
- * later. Results: `counts` (rows before and after), `parity` (rows that the definition disagrees with) and `statuses` (rows by view and status).
+ * later. Results: `counts` (rows before and after), `parity` (rows that the definition disagrees with), `statuses` (rows by view and status), `null_keys` (rows
+ * and events without a key, by view) and `nulls` (by column, in the order of features, attributes and label).
  */
 export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[] {
   const { request, views, output } = input;
@@ -98,6 +106,7 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
   const selected = ["p._row", "p._at", ...own, ...values].join(", ");
   return [
     { sql: eventsSql(input), note: "reading events" },
+    ...(input.visible ? [input.visible.statement] : []),
     { sql: probesSql(input), note: "reading entity rows" },
     ...derivations.flatMap(({ plan }) => plan),
     {
@@ -108,13 +117,15 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
     ...derivations.flatMap(({ oracle }) => oracle),
     { sql: paritySql(views), returns: "parity" },
     { sql: statusesSql(views), returns: "statuses" },
+    { sql: nullKeysSql(input), returns: "null_keys" },
+    { sql: nullsSql(all), returns: "nulls" },
     {
       sql: `copy (select * from training_set order by _at, _row) to ${quoteText(`${output}/training-set.parquet`)} (format parquet, compression zstd, row_group_size 122880)`,
       note: "writing",
     },
     {
       // Counted in the dataset itself, not in what the plan made of it.
-      sql: `select (${askedSql(input)}) as rows_before, (select count(*) from training_set) as rows_after, (select count(*) from sample) as sampled`,
+      sql: `select (${askedSql(input, rowsRelation(input))}) as rows_before, (${askedSql(input, datasetRelation(input))}) as asked, (select count(*) from training_set) as rows_after, (select count(*) from sample) as sampled`,
       returns: "counts",
     },
   ];
@@ -186,18 +197,28 @@ function eventsSql(input: TrainingSetPlanInput): string {
     ),
   );
   const event = quoteName(input.eventTime);
-  return `create table events as select * from read_parquet(${quoteText(input.dataset)})
+  return `create table events as select * from ${datasetRelation(input)}
     where ${event} >= ${input.request.from - longest} and ${event} < ${input.request.to}`;
 }
 
-function askedSql({ request, eventTime, dataset }: TrainingSetPlanInput): string {
+/** The rows that entity rows are taken from. */
+function rowsRelation(input: TrainingSetPlanInput): string {
+  return input.visible ? "visible" : datasetRelation(input);
+}
+
+function datasetRelation({ dataset }: TrainingSetPlanInput): string {
+  return `read_parquet(${quoteText(dataset)})`;
+}
+
+function askedSql({ request, eventTime }: TrainingSetPlanInput, relation: string): string {
   const event = quoteName(eventTime);
-  return `select count(*) from read_parquet(${quoteText(dataset)})
+  return `select count(*) from ${relation}
     where ${event} >= ${request.from} and ${event} < ${request.to} and _row % ${request.sampleEvery} = 0`;
 }
 
 function probesSql(input: TrainingSetPlanInput): string {
-  const { request, columns, eventTime } = input;
+  const { request, eventTime, visible } = input;
+  const columns = visible?.columns ?? input.columns;
   const event = quoteName(eventTime);
   const numbers = [...request.request, request.label].map(
     ({ name, expression }) => `${numberSql(parseRequest(name, expression, columns))} as ${quoteName(name)}`,
@@ -212,8 +233,8 @@ function probesSql(input: TrainingSetPlanInput): string {
   if (clash) throw invalid(`${clash} is the name of a key column`, "Rename the feature or attribute.");
   const keys = keyNames.map(quoteName);
   const fields = input.views.flatMap((view, index) => requestFieldsSql(input, view, index));
-  return `create table probes as select _row, ${event} as _at, ${[...keys, ...own, ...fields].join(", ")} from events
-    where ${event} >= ${request.from} and _row % ${request.sampleEvery} = 0`;
+  return `create table probes as select _row, ${event} as _at, ${[...keys, ...own, ...fields].join(", ")} from ${visible ? "visible" : "events"}
+    where ${event} >= ${request.from} and ${event} < ${request.to} and _row % ${request.sampleEvery} = 0`;
 }
 
 /** Column of the entity rows that a view's request field is in. */
@@ -222,11 +243,9 @@ function requestColumn(view: number, field: number): string {
 }
 
 /** What a request would have brought, taken from the entity rows: an expression over their columns, or the column of the field's name. */
-function requestFieldsSql(
-  { request, columns }: TrainingSetPlanInput,
-  view: FeatureView,
-  index: number,
-): string[] {
+function requestFieldsSql(input: TrainingSetPlanInput, view: FeatureView, index: number): string[] {
+  const { request } = input;
+  const columns = input.visible?.columns ?? input.columns;
   const stated = request.views[index]?.request ?? {};
   const fields = view.request ?? [];
   const unknown = Object.keys(stated).find((name) => !fields.some((field) => field.name === name));
@@ -287,6 +306,27 @@ function statusesSql(views: readonly FeatureView[]): string {
       : [],
   );
   return parts.length > 0 ? parts.join(" union all ") : "select 0 as view, '' as status, 0 as rows limit 0";
+}
+
+/** A row without a key is in the set, with what is known of no entity; an event without one is in no window. */
+function nullKeysSql(input: TrainingSetPlanInput): string {
+  const parts = input.views.map((view, index) => {
+    const rows = anyNull(probeKeysOf(input, view, index));
+    const events = anyNull(view.entity.map(({ column }) => column));
+    // Those that a log left out were counted when it took them in.
+    const kept = hasLog(view) ? "0" : `(select count(*) from events where ${events})`;
+    return `select ${index} as view, (select count(*) from probes where ${rows}) as rows, ${kept} as events`;
+  });
+  return parts.length > 0 ? parts.join(" union all ") : "select 0 as view, 0 as rows, 0 as events limit 0";
+}
+
+function anyNull(columns: readonly string[]): string {
+  return columns.map((column) => `${quoteName(column)} is null`).join(" or ");
+}
+
+function nullsSql(columns: readonly string[]): string {
+  const counts = columns.map((name, index) => `count(*) filter (${quoteName(name)} is null) as n${index}`);
+  return `select ${counts.join(", ")} from training_set`;
 }
 
 function invalid(detail: string, mend: string): PortolanError<FeatureErrorCode> {

@@ -18,10 +18,12 @@ import {
   placeOf,
   requireSeen,
   type Sql,
+  type WorkPlace,
 } from "@portolan/kernel";
+import { accessOf, decideSet, type SetAccess, trainingPurpose, visibleRows } from "./access/set-access.ts";
 import type { FeatureErrorCode } from "./errors.ts";
 import { segmentsOf } from "./log/log-store.ts";
-import { logOf, type PinnedLogs, pinLogs } from "./log/pin-logs.ts";
+import { logOf, nullKeysOf, type PinnedLogs, pinLogs } from "./log/pin-logs.ts";
 import type { TrainingSetManifest, TrainingSetRequest, TrainingSetView } from "./resources.ts";
 import {
   closeTrainingSet,
@@ -60,6 +62,10 @@ export async function startTrainingSet(
       detail: "`from` is not before `to`",
       mend: "Give the first moment and the moment after the last one.",
     });
+  const inputs = await deps.uow.read(call, (sql) => findInputs(sql, organisationId, request, place));
+  // What is missing the job says; what may not be taken is said at once, and once more when it is taken.
+  if (inputs.dataset && inputs.views.length === request.views.length)
+    await decideSet(deps, call, { request, dataset: inputs.dataset, views: inputs.views });
   return deps.uow.write(call, async (tx) => {
     const id = newId("trainingSet", tx.now);
     await insertTrainingSet(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
@@ -73,7 +79,7 @@ export async function startTrainingSet(
       event: "features.training_set.started",
       subject: id,
       after: digestJson(request),
-      detail: { name: request.name, environment },
+      detail: { name: request.name, environment, purpose: request.purpose ?? trainingPurpose },
     });
     return { id, environment, state: "waiting", request, startedAt: tx.now };
   });
@@ -120,8 +126,9 @@ async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObjec
   const { organisationId } = job.call.actor;
   try {
     const plan = await pin(deps, job, id);
+    const access = await job.effect("decide access", () => decideSet(deps, job.call, plan));
     const logs = await job.effect("pin logs", () => pinLogs(deps, job, plan));
-    const ready = await job.effect("build", () => build(deps, job, id, plan, logs));
+    const ready = await job.effect("build", () => build(deps, job, id, { ...plan, access }, logs));
     return await job.step("publish", async (tx) => {
       await requireStored(tx.sql, organisationId, plan, logs);
       await finishTrainingSet(tx.sql, id, { manifest: ready }, tx.now);
@@ -130,7 +137,14 @@ async function runTrainingSet(deps: FeatureDeps, job: JobRun): Promise<JsonObjec
         event: "features.training_set.published",
         subject: id,
         after: ready.object as Digest,
-        detail: { rows: ready.rowsAfter, parityMismatches: ready.parity.mismatches },
+        detail: {
+          rows: ready.rowsAfter,
+          parityMismatches: ready.parity.mismatches,
+          purpose: access.purpose,
+          policyDigest: access.policyDigest,
+          policies: [...access.policies],
+          rowsKeptBack: ready.access?.rowsKeptBack ?? 0,
+        },
       });
       return { trainingSetId: id, object: ready.object };
     });
@@ -181,27 +195,39 @@ async function pin(deps: FeatureDeps, job: JobRun, id: string): Promise<Pinned> 
   const organisationId = job.call.actor.organisationId;
   const set = await deps.uow.read(job.call, (sql) => findTrainingSet(sql, organisationId, id));
   if (!set) throw new PortolanError<FeatureErrorCode>("features.training_set_not_found", { detail: id });
-  const { contract, environment, datasetId, useCaseId } = set.request;
-  const place = await locate(deps.places, organisationId, { useCaseId });
+  const { request } = set;
+  const place = await locate(deps.places, organisationId, { useCaseId: request.useCaseId });
   return job.step("pin dataset and views", async (tx) => {
-    const dataset = await findDataset(tx.sql, {
-      organisationId,
-      contract,
-      environment,
-      ...(useCaseId === undefined ? {} : { useCaseId }),
-      ...(datasetId === undefined ? {} : { datasetId }),
-    });
-    if (!dataset) throw noDataset(contract, environment);
-    const views: StoredView[] = [];
-    for (const { view, version } of set.request.views) {
-      const found = await findView(tx.sql, organisationId, view, version);
-      // Another team's view is none for this work.
-      if (!found || !covers(placeOf(found), place)) throw viewNotFound(view);
-      views.push(found);
-    }
-    const accessPolicies = await deps.access.digestInForce(tx.sql, organisationId);
-    return { request: set.request, dataset, views, accessPolicies };
+    const { dataset, views } = await findInputs(tx.sql, organisationId, request, place);
+    if (!dataset) throw noDataset(request.contract, request.environment);
+    const missing = request.views[views.length];
+    if (missing) throw viewNotFound(missing.view);
+    return { request, dataset, views };
   });
+}
+
+/** The dataset, and the views up to the first that is not there. */
+async function findInputs(
+  sql: Sql,
+  organisationId: string,
+  { contract, environment, datasetId, useCaseId, views: asked }: TrainingSetRequest,
+  place: WorkPlace,
+): Promise<{ readonly dataset: StoredDataset | undefined; readonly views: StoredView[] }> {
+  const dataset = await findDataset(sql, {
+    organisationId,
+    contract,
+    environment,
+    ...(useCaseId === undefined ? {} : { useCaseId }),
+    ...(datasetId === undefined ? {} : { datasetId }),
+  });
+  const views: StoredView[] = [];
+  for (const { view, version } of asked) {
+    const found = await findView(sql, organisationId, view, version);
+    // Another team's view is none for this work.
+    if (!found || !covers(placeOf(found), place)) break;
+    views.push(found);
+  }
+  return { dataset, views };
 }
 
 /** What a set is built from, whatever is published meanwhile. */
@@ -209,18 +235,18 @@ export interface Pinned {
   readonly request: TrainingSetRequest;
   readonly dataset: StoredDataset;
   readonly views: readonly StoredView[];
-  /** Of the policies on data in force then; a set that was pinned by an older version has none. */
-  readonly accessPolicies?: Digest;
 }
+
+type Decided = Pinned & { readonly access: SetAccess };
 
 async function build(
   deps: FeatureDeps,
   job: JobRun,
   id: string,
-  pinned: Pinned,
+  pinned: Decided,
   logs: PinnedLogs,
 ): Promise<TrainingSetManifest> {
-  const { request, dataset } = pinned;
+  const { request, dataset, access } = pinned;
   const views = pinned.views.map((view) => view.body);
   const folder = join(deps.workFolder, id);
   await rm(folder, { recursive: true, force: true });
@@ -231,11 +257,14 @@ async function build(
     segments[Number(index)] = await Promise.all(
       (objects as Digest[]).map((object) => deps.objects.localPath(object)),
     );
+  const columns = columnTypes(dataset.columns);
+  const visible = await visibleRows(deps, job.call, access, { path, types: columns });
   const result = await deps.engine.run({
     statements: trainingSetPlan({
       request,
       views,
-      columns: columnTypes(dataset.columns),
+      columns,
+      ...(visible ? { visible } : {}),
       eventTime: dataset.event_time ?? "",
       dataset: path,
       logs: segments,
@@ -246,12 +275,22 @@ async function build(
     signal: job.signal,
     onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),
   });
-  const { counts, mismatches } = check(result);
+  const manifest = manifestOf(pinned, logs, result);
   const stored = await deps.objects.putFile(join(folder, "training-set.parquet"));
   await rm(folder, { recursive: true, force: true });
+  return { object: stored.digest, sizeBytes: stored.sizeBytes, ...manifest };
+}
+
+/** @throws PortolanError `features.parity_broken`: then nothing is published */
+function manifestOf(
+  pinned: Decided,
+  logs: PinnedLogs,
+  result: AnalysisResult,
+): Omit<TrainingSetManifest, "object" | "sizeBytes"> {
+  const { request, dataset, access } = pinned;
+  const views = pinned.views.map((view) => view.body);
+  const { counts, mismatches } = check(result);
   return {
-    object: stored.digest,
-    sizeBytes: stored.sizeBytes,
     datasetId: dataset.id,
     dataset: dataset.object,
     rowsBefore: integerCell(counts, "rows_before"),
@@ -260,17 +299,31 @@ async function build(
     to: request.to,
     features: featureNames(request, views),
     ...besideFeatures(request),
-    definition: definitionDigest(request, pinned.views),
+    definition: definitionDigest(request, pinned.views, access.rows?.columns ?? []),
     views: pinned.views.map((view, index) => ({
       view: viewReference(view),
       digest: view.digest,
+      nullKeys: nullKeysOf(logs[index], result, index),
       ...logOf(logs[index], result, index, view.body),
     })),
+    nulls: nullsOf(pinned, result),
     requestDigest: digestJson(request),
-    ...(pinned.accessPolicies === undefined ? {} : { accessPolicies: pinned.accessPolicies }),
+    accessPolicies: access.policyDigest,
+    access: accessOf(access, integerCell(counts, "asked") - integerCell(counts, "rows_before")),
     parity: { sampledRows: integerCell(counts, "sampled"), mismatches },
     ...classOf(pinned, logs),
   };
+}
+
+/** Null cells of each column of the set that has any. */
+function nullsOf({ request, views }: Pinned, result: AnalysisResult): Record<string, number> {
+  const bodies = views.map(({ body }) => body);
+  const names = [...featureNames(request, bodies), ...(request.attributes ?? []), request.label].map((one) =>
+    typeof one === "string" ? one : one.name,
+  );
+  const row = result.rows["nulls"]?.[0];
+  const counted = names.map((name, index) => [name, integerCell(row, `n${index}`)] as const);
+  return Object.fromEntries(counted.filter(([, count]) => count > 0));
 }
 
 function besideFeatures({

@@ -76,7 +76,7 @@ export interface AccountsFixture extends FeaturesFixture {
   /** Payments of an account at these minutes, in this order. */
   payments(
     name: string,
-    ...payments: readonly { readonly account: string; readonly at: number }[]
+    ...payments: readonly { readonly account: string | null; readonly at: number }[]
   ): Promise<void>;
   materialized(asOf: number, datasetId?: string): Promise<MaterializationView>;
 }

@@ -14,7 +14,7 @@ import { asEpochMicros, type Digest, type JobRun, type JsonForm, type Transactio
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../../data/test/data-fixture.ts";
 import { createByteRemoval } from "../../registry/src/index.ts";
-import { type FeatureDeps, featurePlaces, onlinePlace } from "../src/index.ts";
+import { type FeatureDeps, featurePlaces, onlinePlace, onlineSearch } from "../src/index.ts";
 import { onlineHeader } from "../src/online-header.ts";
 import { findView } from "../src/store.ts";
 import { type AccountsFixture, accountsFixture, minute } from "./accounts-fixture.ts";
@@ -32,7 +32,7 @@ const placesOf = (all: DataDeps & FeatureDeps): EraseJobDeps => ({
   rowPlaces: [...featurePlaces, ...dataPlaces],
   directPlaces: [eventPlace(all), onlinePlace(all)],
   models: { trainedOn: () => Promise.resolve([]) },
-  searches: [],
+  searches: [onlineSearch(all)],
   inFlight: () => meanwhile(),
 });
 /** Jobs that are open when the order asks. */
@@ -329,6 +329,23 @@ test("bytes that another organisation has removed after they were rewritten are 
   ).toHaveLength(1);
   await expectAllHeldThere();
 }, 120_000);
+
+test("a name that stands in the online store where no column says whose it is, is found by the search", async () => {
+  const subject = "customer-88";
+  const view = await f.deps.uow.read(f.call, (sql) => findView(sql, f.call.actor.organisationId, "accounts"));
+  if (!view) throw new Error("no view");
+  const { organisationId } = f.call.actor;
+  const header = onlineHeader({ organisationId, environment: "dev", view: view.body });
+  const key = [`heir of ${subject}`];
+  await f.deps.online.update(header, asEpochMicros(minute(60)), [{ key, values: [1, 1, 0] }]);
+  const { state, report } = await ordered(subject);
+  expect([state, report?.remains]).toEqual([
+    "incomplete",
+    [{ where: "the online store", what: "accounts@1 in dev", hits: 1 }],
+  ]);
+  expect(report?.searched.find(({ where }) => where === "the online store")?.looked).toBeGreaterThan(1);
+  await f.deps.online.forgetEntities(header, { part: 0, parts: 1, value: `heir of ${subject}` });
+}, 60_000);
 
 test("what began before the rows went and put them online afterwards has come to its end, and is looked at again", async () => {
   const subject = "customer-who-came-back";

@@ -53,7 +53,7 @@ features:
 
 interface Departure {
   readonly flight: string;
-  readonly airport: string;
+  readonly airport: string | null;
   /** Minutes after the first of January. */
   readonly at: number;
   readonly known?: number;
@@ -146,13 +146,15 @@ test("a correction replaces its event from when it was known, also at another ai
     "tuesday.jsonl",
     // Restated, without a change.
     { flight: "f1", airport: "BOS", at: 0, delay: 10 },
+    // No record: it is of no airport.
+    { flight: "f9", airport: null, at: 5, delay: 900 },
     // It left from DEN, and ten minutes later.
     { flight: "f2", airport: "DEN", at: 40, known: 50, delay: 25 },
     { flight: "f3", airport: "DEN", at: 30, known: 55, op: "D" },
   );
   const [, second] = await waitFor(segments, (found) => found.length === 2);
   // f2 and the tombstone, and a withdrawal of what each of them replaces.
-  expect(second).toMatchObject({ first_sequence: 4, record_count: 4 });
+  expect(second).toMatchObject({ first_sequence: 4, record_count: 4, without_key: 1, left_out: 1 });
   await materialized(56);
   expect((await online("BOS", 55)).values).toEqual([1, 10, 10]);
   expect((await online("DEN", 55)).values).toEqual([1, 25, 25]);
@@ -210,6 +212,7 @@ test("a training set sees each event as it was known at the row's moment", async
     name: "departures",
     environment: "dev",
     contract: "departures",
+    purpose: "parity",
     from: minute(0),
     to: minute(1000),
     sampleEvery: 1,

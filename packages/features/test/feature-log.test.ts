@@ -3,11 +3,12 @@ import { createDuckDbEngine } from "@portolan/duckdb";
 import { asEpochMicros } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../data/test/data-fixture.ts";
+import { publishView } from "../src/index.ts";
 import { appendDatasets, openLog } from "../src/log/append-datasets.ts";
 import { type StoredSegment, segmentDigest, segmentsOf } from "../src/log/log-store.ts";
 import { findView } from "../src/store.ts";
 import { isValueView } from "../src/view-model.ts";
-import { type AccountsFixture, accountsFixture, minute } from "./accounts-fixture.ts";
+import { type AccountsFixture, accountsFixture, accountsView, minute } from "./accounts-fixture.ts";
 import { readOnline } from "./features-fixture.ts";
 
 /** docs/spec/features.md F15 to F19, end to end: files and events in, values out. The tests follow one another on one log. */
@@ -68,6 +69,8 @@ test("a materialisation takes the dataset into the log and the log into the stor
     first_sequence: 1,
     last_sequence: 5,
     record_count: 5,
+    without_key: 1,
+    left_out: 1,
     dataset_id: dataset,
     previous: null,
   });
@@ -201,7 +204,17 @@ test("a training set reads the log as of each row's moment, drops and merges not
     { account: "c", at: 1 },
     { account: "c", at: 2 },
     { account: "nobody", at: 3 },
+    { account: null, at: 4 },
   );
+  // Windows over the rows themselves, in which a row without a key counts for nobody.
+  const spending = accountsView
+    .replace("name: accounts", "name: spending")
+    .replace("source: changes", "source: payments")
+    .replace(
+      /available[^]*/,
+      "available: at\nttl: 1h\nfeatures:\n  - { name: paid_1h, aggregate: count, window: 1h }\n",
+    );
+  await publishView(f.deps, f.call, "spending", { document: spending });
   const set = await f.trainingSet({
     name: "payments",
     environment: "dev",
@@ -209,24 +222,27 @@ test("a training set reads the log as of each row's moment, drops and merges not
     from: minute(0),
     to: minute(1000),
     sampleEvery: 1,
-    views: [{ view: "accounts", entity: {} }],
+    views: ["accounts", "spending"].map((name) => ({ view: name, entity: {} })),
     request: [],
     label: { name: "amount", expression: "amount" },
   });
   expect(set.failure).toBeUndefined();
   const last = (await segments()).at(-1);
   expect(set.manifest).toMatchObject({
-    rowsBefore: 7,
-    rowsAfter: 7,
-    parity: { sampledRows: 7, mismatches: 0 },
-    features: ["balance", "rating", "is_overdrawn"],
+    rowsBefore: 8,
+    rowsAfter: 8,
+    parity: { sampledRows: 8, mismatches: 0 },
+    features: ["balance", "rating", "is_overdrawn", "paid_1h"],
     views: [
       {
         view: "accounts@1",
         log: { digest: last?.digest, lastSequence: last?.last_sequence },
-        rows: { found: 4, notFound: 2, outsideMaxAge: 1 },
+        rows: { found: 4, notFound: 3, outsideMaxAge: 1 },
+        nullKeys: { entityRows: 1, sourceRows: 1 },
       },
+      { view: "spending@1", nullKeys: { entityRows: 1, sourceRows: 1 } },
     ],
+    nulls: { balance: 4 },
   });
   const path = await f.deps.objects.localPath(set.manifest?.object as never);
   const { rows } = await f.deps.engine.run({
@@ -237,6 +253,8 @@ test("a training set reads the log as of each row's moment, drops and merges not
   expect(rows["rows"]?.map((row) => [row["balance"], row["_status_accounts"]])).toEqual([
     ["1", "found"],
     [null, "not_found"],
+    [null, "not_found"],
+    // It is of no account: kept, and nothing is known of it.
     [null, "not_found"],
     ["100", "found"],
     ["-200", "found"],

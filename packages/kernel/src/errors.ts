@@ -39,6 +39,7 @@ export const kernelErrors = {
   "kernel.bad_unit": { status: 400, title: "Quantity is not understood" },
   "kernel.currency_mismatch": { status: 400, title: "Currencies differ" },
   "kernel.bad_request": { status: 400, title: "Request is not understood" },
+  "kernel.body_too_large": { status: 413, title: "Request body exceeds the limit" },
   "kernel.plain_http_refused": { status: 400, title: "Credential would travel in clear" },
   "kernel.not_found": { status: 404, title: "Not found" },
   "kernel.conflict": { status: 409, title: "State changed in between" },

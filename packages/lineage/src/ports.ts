@@ -24,6 +24,33 @@ export interface MadeContract {
 export interface MadeView {
   readonly body: FeatureView;
   readonly owner: WorkPlace;
+  readonly publishedBy: string;
+}
+
+/** A segment of a feature log, and where the log lies. */
+export interface MadeSegment {
+  /** `name@version`. */
+  readonly view: string;
+  readonly environment: Environment;
+  readonly owner: WorkPlace;
+  readonly datasetId: string;
+  /** Stands for the log up to this segment. */
+  readonly digest: string;
+  readonly recordCount: number;
+  readonly sizeBytes: number;
+}
+
+export interface MadeRelease {
+  readonly environment: Environment;
+  readonly endpoint: string;
+  readonly useCaseId: string;
+  readonly candidate: ReleasedVersion;
+  readonly champion: ReleasedVersion;
+  readonly requestedBy: string;
+}
+export interface ReleasedVersion {
+  readonly model: string;
+  readonly version: number;
 }
 
 export interface MadeMaterialization {
@@ -80,6 +107,9 @@ export interface MadeThings {
     version: number,
   ): Promise<ModelVersion | undefined>;
   deployment(sql: Sql, organisationId: string, id: string): Promise<Route | undefined>;
+  /** @param segment its number in the log */
+  featureLog(sql: Sql, organisationId: string, id: string, segment: number): Promise<MadeSegment | undefined>;
+  release(sql: Sql, organisationId: string, id: string): Promise<MadeRelease | undefined>;
   scoring(sql: Sql, organisationId: string, id: string): Promise<MadeScoring | undefined>;
 }
 

@@ -31,6 +31,7 @@ import {
   keysNamed,
   keysPerTransaction,
   stage,
+  textsOf,
   type Values,
   valueKey,
 } from "./stored-values.ts";
@@ -91,6 +92,7 @@ export function openOnlineStore(options: {
         await forgetEarly(values, view, named);
         return forget(values, view, named);
       }),
+    textsOf: (view) => textsOf(values, view),
     // Not in turn: between two pages of a fold an accepted event has its own.
     early: earlyValues(values),
     close: async () => {

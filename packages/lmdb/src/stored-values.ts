@@ -158,6 +158,23 @@ export async function keysNamed(
   }
 }
 
+/** All entries of a view, of any kind and generation: the key, and the bytes of the value, in which a text stands as it is. */
+export async function* textsOf(values: Values, view: OnlineViewKey): AsyncGenerator<string> {
+  const [organisation, environment, name] = placeOf(view);
+  for (let start: Key | undefined; ; ) {
+    const keys = Array.from(values.getKeys({ ...(start ? { start } : {}), limit: keysPerLook }));
+    // Begins with the last one again, which was looked at.
+    for (const key of start ? keys.slice(1) : keys) {
+      if (!Array.isArray(key) || key[1] !== organisation || key[2] !== environment || key[3] !== name)
+        continue;
+      yield `${key.join(" ")} ${values.getBinary(key)?.toString("utf8") ?? ""}`;
+    }
+    start = keys.at(-1);
+    if (!start || keys.length < keysPerLook) return;
+    await new Promise(setImmediate);
+  }
+}
+
 function dedupe(keys: readonly Key[]): Key[] {
   return [...new Map(keys.map((key) => [JSON.stringify(key), key])).values()];
 }

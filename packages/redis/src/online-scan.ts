@@ -2,7 +2,7 @@ import type { EntityPart, OnlineViewKey } from "@portolan/features/contract";
 import { keyParts } from "@portolan/features/online-values";
 import { entityOf } from "./online-entity.ts";
 import { entitiesAtOnce, readView, viewKeys } from "./online-reader.ts";
-import { removeFields, scanFields } from "./online-scripts.ts";
+import { removeFields, scanEntries, scanFields, stateText } from "./online-scripts.ts";
 import type { RunScript } from "./run-script.ts";
 
 /** One field of each entity. */
@@ -34,6 +34,23 @@ async function* rowsNamed(run: RunScript, view: OnlineViewKey, { part, value }: 
     for await (const fields of fieldsOf(run, values, everyPattern)) {
       const named = fields.filter((field) => (JSON.parse(entityOf(field)) as string[])[part] === wanted);
       if (named.length > 0) yield { values, fields: named };
+    }
+}
+
+/** All that is kept of a view: its header and notes, and each row of both generations; a row may come twice. */
+export async function* textsOf(run: RunScript, view: OnlineViewKey): AsyncGenerator<string> {
+  const keys = viewKeys(view);
+  for (const key of [keys.header, keys.staging, keys.state]) {
+    const text = await run(stateText, [key], []);
+    if (typeof text === "string") yield `${key} ${text}`;
+  }
+  const { header } = await readView(run, view, []);
+  const generation = header?.generation ?? 0;
+  for (const values of [keys.values(generation), keys.values(generation + 1)])
+    for (let cursor: string | undefined = "0"; cursor !== undefined; ) {
+      const [next, ...entries] = (await run(scanEntries, [values], [cursor])) as string[];
+      for (let at = 0; at < entries.length; at += 2) yield `${entries[at]} ${entries[at + 1]}`;
+      cursor = next === "0" ? undefined : next;
     }
 }
 

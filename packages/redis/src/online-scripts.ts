@@ -68,6 +68,14 @@ for i = 1, #found[2], 2 do answer[#answer + 1] = found[2][i] end
 return answer
 `);
 
+/** KEYS: values. ARGV: cursor. Answers with the next cursor, then field and value in turn; a field may come twice. */
+export const scanEntries = script(`
+local found = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', 300)
+local answer = { found[1] }
+for i = 1, #found[2] do answer[i + 1] = found[2][i] end
+return answer
+`);
+
 /** KEYS: values. ARGV: fields. Answers with the bytes of each. */
 export const measureFields = script(`
 local answer = {}

@@ -3,7 +3,7 @@ import { columnsBy } from "@portolan/features/online-columns";
 import { messageOf, PortolanError } from "@portolan/kernel";
 import { type Connection, openConnection } from "./connect.ts";
 import { createRead, type RedisReaderOptions } from "./online-reader.ts";
-import { countEntities, forgetEntities } from "./online-scan.ts";
+import { countEntities, forgetEntities, textsOf } from "./online-scan.ts";
 import { windowState } from "./online-sweep.ts";
 import { foldLog, foldPosition, replace, update } from "./online-writes.ts";
 import { type RunScript, scriptRunner } from "./run-script.ts";
@@ -37,6 +37,7 @@ export function openRedisOnlineStore(options: RedisReaderOptions): OnlineStore {
     windowState: (view) => windowState(run, view),
     fold: (header, fold) => inTurn(() => foldLog(run, header, fold)),
     countEntities: (view, named) => countEntities(run, view, named),
+    textsOf: (view) => textsOf(run, view),
     // In turn with folds: one that has read an entity's records would write them back.
     forgetEntities: (view, named) => inTurn(() => forgetEntities(run, view, named)),
     close: async () => {

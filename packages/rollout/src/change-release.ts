@@ -53,7 +53,7 @@ export async function rollBackRelease(
     await tx.record({
       event: "rollout.release.rolled_back",
       subject: id,
-      detail: { ...placeOf(release), reasons: [reason], isManual: true },
+      detail: { ...placeOf(release), reasons: [reason], isManual: true, from: release.state },
     });
   });
 }

@@ -89,6 +89,17 @@ async function untilOver<T extends Work>(
   }
 }
 
+/** What a set's manifest says of rows without a key, by view; nothing where all have theirs. */
+export function keylessRows({ manifest }: TrainingSetView): string[] {
+  return (manifest?.views ?? []).flatMap(({ view, nullKeys }) => {
+    if (!nullKeys || nullKeys.entityRows + nullKeys.sourceRows === 0) return [];
+    const { entityRows, sourceRows } = nullKeys;
+    return [
+      `${view}: ${entityRows} rows of the set and ${sourceRows} rows of its source lack a key, and belong to no entity`,
+    ];
+  });
+}
+
 function failed(detail: string, mend: string): PortolanError<CliErrorCode> {
   return new PortolanError("cli.job_failed", { detail, mend });
 }

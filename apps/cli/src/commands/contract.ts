@@ -9,6 +9,7 @@ import {
   contractDigest,
   diffContracts,
   readContract,
+  unenforcedOf,
 } from "@portolan/data/policy";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { isPortolanError, PortolanError, parseInstant, systemClock, type Violation } from "@portolan/kernel";
@@ -67,7 +68,7 @@ function registerLint(contract: Command, contextOf: ContextOf): void {
 
 async function lintFile(path: string): Promise<LintResult> {
   try {
-    const { contract } = await openContract(path);
+    const { contract, document } = await openContract(path);
     return {
       file: path,
       valid: true,
@@ -75,7 +76,7 @@ async function lintFile(path: string): Promise<LintResult> {
       version: contract.version,
       digest: contractDigest(contract),
       violations: [],
-      advice: adviseContract(contract),
+      advice: [...unenforcedOf(document, path), ...adviseContract(contract)],
     };
   } catch (error) {
     if (!isPortolanError(error) || error.code !== "data.contract_invalid") throw error;

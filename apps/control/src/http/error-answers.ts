@@ -5,7 +5,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 /** Turns every error into `application/problem+json`; what is ours is described, what is not is only logged. */
 export function answerErrors(app: FastifyInstance, catalogue: ErrorCatalogue, log: Logger): void {
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-    const known = translate(error);
+    const known = translate(error, request);
     const problem = toProblem(known, catalogue, request.id);
     if (problem.status >= 500)
       log.error(
@@ -26,7 +26,7 @@ export function answerErrors(app: FastifyInstance, catalogue: ErrorCatalogue, lo
 }
 
 /** Fastify's own refusals (schema, body size, JSON syntax, media type) in our words. */
-function translate(error: FastifyError): unknown {
+function translate(error: FastifyError, { routeOptions }: FastifyRequest): unknown {
   if (isPortolanError(error)) return error;
   if (error.validation) {
     return new PortolanError("kernel.bad_request", {
@@ -38,6 +38,11 @@ function translate(error: FastifyError): unknown {
       })),
     });
   }
+  if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE")
+    return new PortolanError("kernel.body_too_large", {
+      detail: `${routeOptions.url ?? "this route"} takes at most ${routeOptions.bodyLimit} bytes at once`,
+      mend: "Send less in one request; nothing of this one was taken.",
+    });
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new PortolanError("kernel.bad_request", { detail: error.message });
   }

@@ -19,6 +19,7 @@ import {
   followQueue,
   materializeQueue,
   onlinePlace,
+  onlineSearch,
   refoldPlace,
   trainingSetQueue,
 } from "@portolan/features";
@@ -91,7 +92,7 @@ export function wireErasure(
     },
     inFlight: (sql, { organisationId, environments }) =>
       listOpenJobs(sql, { organisationId, environments, queues: derivingQueues }),
-    searches: [payloadSearch(predictions), tableSearch(base)],
+    searches: [payloadSearch(predictions), onlineSearch({ uow, online }), tableSearch(base)],
   };
   return {
     jobs: [eraseJob(deps)],

@@ -6,7 +6,7 @@ import {
   listDatasets,
   readConnectionAddresses,
 } from "@portolan/data";
-import { findMaterialization, findTrainingSet, findView } from "@portolan/features";
+import { findLogSegment, findMaterialization, findTrainingSet, findView } from "@portolan/features";
 import { type Id, messageOf, placeOf } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
 import {
@@ -17,6 +17,7 @@ import {
   retellUntold,
 } from "@portolan/lineage";
 import { findVersion } from "@portolan/registry";
+import { findRelease } from "@portolan/rollout";
 import { findRun as findScoring } from "@portolan/scoring";
 import { findDeployment } from "@portolan/serving";
 import { findRun as findTrainingRun } from "@portolan/training";
@@ -74,12 +75,19 @@ const madeThings: MadeThings = {
   dataset: async (sql, organisationId, id) => (await listDatasets(sql, organisationId, { id }))[0],
   view: async (sql, organisationId, name, version) => {
     const found = await findView(sql, organisationId, name, version);
-    return found && { body: found.body, owner: placeOf(found) };
+    return found && { body: found.body, owner: placeOf(found), publishedBy: found.published_by };
   },
   trainingSet: findTrainingSet,
   materialization: findMaterialization,
   trainingRun: findTrainingRun,
   modelVersion: findVersion,
   deployment: findDeployment,
+  featureLog: findLogSegment,
+  release: async (sql, organisationId, id) => {
+    const found = await findRelease(sql, organisationId, id);
+    if (!found) return undefined;
+    const { environment, endpoint, useCaseId, model, version, champion, requestedBy } = found;
+    return { environment, endpoint, useCaseId, requestedBy, candidate: { model, version }, champion };
+  },
   scoring: findScoring,
 };

@@ -22,6 +22,7 @@ export interface MaskKeys {
  *
  * @param source relation of the dataset's rows
  * @param types of all of the dataset's columns, as expressions see them
+ * @param beside columns of the relation that are no values of the contract, such as row numbers: they stay as they are
  * @throws PortolanError `data.access_policy_unfit` when a policy names what the dataset has not: then nothing is read
  */
 export function visibleRelation(
@@ -29,6 +30,7 @@ export function visibleRelation(
   source: string,
   types: ColumnTypes,
   keys: MaskKeys,
+  beside: readonly string[] = [],
 ): AnalysisStatement {
   const filters = decision.rowFilters.map(({ expression, by }) => filterSql(expression, by, types));
   const columns = decision.columns.map(({ name, type, mask }) => {
@@ -36,7 +38,7 @@ export function visibleRelation(
     return mask ? `${maskSql(name, type, mask.with)} as ${own}` : own;
   });
   const where = filters.length === 0 ? "" : ` where ${filters.join(" and ")}`;
-  const selected = `select ${columns.join(", ")} from ${source}${where}`;
+  const selected = `select ${[...beside.map(quoteName), ...columns].join(", ")} from ${source}${where}`;
   const usesKeys = decision.columns.some(({ mask }) => mask?.with === "hash" || mask?.with === "pseudonym");
   return {
     sql: `create table visible as ${withoutSmallGroups(selected, decision)}`,

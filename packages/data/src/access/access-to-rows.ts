@@ -61,6 +61,38 @@ export async function accessTo(
   return { decision: decide(purpose), policyDigest };
 }
 
+/**
+ * What the policies in force say of several rows of one place, all at one moment. A contract is governed as soon as any policy of the organisation
+ * that is in force could reach it in that environment, whoever it is about, whatever for, and even if it has expired: what was allowed until then is not
+ * free afterwards.
+ */
+export async function accessToAll(
+  deps: AccessDeps,
+  call: CallContext,
+  rows: readonly NamedRows[],
+  { purpose, at }: { readonly purpose: string; readonly at: EnvironmentPlace },
+): Promise<{
+  readonly decisions: readonly { readonly isGoverned: boolean; readonly decision: AccessDecision }[];
+  readonly policyDigest: Digest;
+}> {
+  const contracts = [...new Set(rows.flatMap((one) => one.contracts))];
+  const { policies, versions, asker } = await askedBy(deps, call, contracts, at);
+  const bodies = policies.map(({ body }) => body);
+  return {
+    decisions: rows.map((one) => ({
+      isGoverned: one.contracts.some((contract) =>
+        bodies.some(
+          (body) =>
+            (body.contracts?.includes(contract) ?? true) &&
+            (body.environments?.includes(at.environment) ?? true),
+        ),
+      ),
+      decision: decideRows({ ...asker, purpose }, one, versions, bodies),
+    })),
+    policyDigest: digestPolicies(policies),
+  };
+}
+
 /** The same for any purpose, and the purposes that some policy allows something for. */
 export async function accessFor(
   deps: AccessDeps,
@@ -71,18 +103,7 @@ export async function accessFor(
   readonly purposes: ReadonlySet<string>;
   readonly policyDigest: Digest;
 }> {
-  const { organisationId } = call.actor;
-  const { policies, versions } = await deps.uow.read(call, async (sql) => ({
-    policies: await policiesInForce(sql, organisationId),
-    versions: await contractVersions(sql, organisationId, rows.contracts),
-  }));
-  const named = [...new Set(policies.flatMap(({ body }) => body.roles ?? []))];
-  const asker = {
-    principal: call.actor.id,
-    roles: await deps.roles.heldAmong(call, named, rows.at),
-    environment: rows.at.environment,
-    now: deps.clock.now(),
-  };
+  const { policies, versions, asker } = await askedBy(deps, call, rows.contracts, rows.at);
   const bodies = policies.map(({ body }) => body);
   const allowing = bodies.filter(({ effect }) => effect === "allow");
   return {
@@ -90,6 +111,28 @@ export async function accessFor(
     purposes: new Set(allowing.flatMap(({ purposes }) => purposes ?? [])),
     policyDigest: digestPolicies(policies),
   };
+}
+
+/** Policies in force, versions of the contracts, and who asks at that place. */
+async function askedBy(
+  deps: AccessDeps,
+  call: CallContext,
+  contracts: readonly string[],
+  at: EnvironmentPlace,
+) {
+  const { organisationId } = call.actor;
+  const { policies, versions } = await deps.uow.read(call, async (sql) => ({
+    policies: await policiesInForce(sql, organisationId),
+    versions: await contractVersions(sql, organisationId, contracts),
+  }));
+  const named = [...new Set(policies.flatMap(({ body }) => body.roles ?? []))];
+  const asker = {
+    principal: call.actor.id,
+    roles: await deps.roles.heldAmong(call, named, at),
+    environment: at.environment,
+    now: deps.clock.now(),
+  };
+  return { policies, versions, asker };
 }
 
 /** The address of what all policies in force say together. */

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { quoteText } from "@portolan/expressions";
@@ -11,17 +10,12 @@ import {
 } from "@portolan/kernel";
 import type { AnalysisEngine, AnalysisRow } from "../analysis.ts";
 import { columnTypes } from "../datasets/column-types.ts";
-import { hmacBlocks } from "../deidentify/hmac-blocks.ts";
 import type { DataErrorCode } from "../errors.ts";
 import { type Allowed, visibleRelation, writeVisible } from "./access-plan.ts";
 import { type AccessDeps, accessTo, findRows, readsRows } from "./access-to-rows.ts";
 import type { AccessDecision } from "./decide-access.ts";
+import { maskKeys, type PseudonymKeys } from "./mask-keys.ts";
 import { type PolicedRows, withOthers } from "./policed-rows.ts";
-
-/** The secret that pseudonyms of an organisation are made under. */
-export interface PseudonymKeys {
-  keyOf(organisationId: string): Promise<Uint8Array>;
-}
 
 export interface ReadDeps extends AccessDeps {
   readonly objects: ObjectStore;
@@ -145,11 +139,7 @@ async function answer(
   { rows: { object, columns = [] }, decision, question }: Answerable,
 ): Promise<readonly AnalysisRow[]> {
   const path = await deps.objects.localPath(object);
-  const key = await deps.pseudonyms.keyOf(call.actor.organisationId);
-  const keys = {
-    pseudonym: hmacBlocks(key, `portolan access ${question.purpose}`),
-    hash: hmacBlocks(randomBytes(32), "portolan access once"),
-  };
+  const keys = await maskKeys(deps.pseudonyms, call.actor.organisationId, question.purpose);
   return inFolder(deps, async (folder) => {
     const visible = join(folder, "visible.parquet");
     await deps.engine.run({

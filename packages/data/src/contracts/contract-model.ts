@@ -57,6 +57,11 @@ export interface BatchRule {
   /** One read-only query over `{table}` with one number as its answer. */
   readonly query?: string;
   readonly unit: "rows" | "percent";
+  /**
+   * Of a query with `unit: percent`: its answer is a number of rows, and their share of the accepted rows is judged. Absent in versions that were
+   * published before the unit was enforced: those judge the answer as it is.
+   */
+  readonly answersRows?: true;
   readonly operator: Operator;
   readonly limits: readonly [number] | readonly [number, number];
   /** A rule whose severity is `info` or `warning` is reported and refuses nothing. */

@@ -7,7 +7,7 @@ import { readRoles, readServers, readSupport, readTeam } from "./read-people.ts"
 import { readQuality } from "./read-quality.ts";
 import { readSla } from "./read-sla.ts";
 
-const contractYaml: YamlKind = { noun: "contract", maximumBytes: 256 * 1024 };
+export const contractYaml: YamlKind = { noun: "contract", maximumBytes: 256 * 1024 };
 
 /**
  * Reads an Open Data Contract Standard v3.1.0 document into what is enforced of it. Pure.

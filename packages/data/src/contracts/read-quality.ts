@@ -72,6 +72,7 @@ function readRule(
     operator,
     limits,
     ...(query ? { query } : {}),
+    ...(query && unit === "percent" ? { answersRows: true as const } : {}),
     ...(advisory ? { advisory } : {}),
   });
 }

@@ -1,4 +1,5 @@
 import { quoteName, quoteText } from "@portolan/expressions";
+import { timestampSql } from "./date-forms.ts";
 import { smallZips, valueForms } from "./identifiers.ts";
 import type { ColumnPlan } from "./plan.ts";
 
@@ -21,10 +22,11 @@ const longestShift = 365;
  * @param thisYear for ages: who may be 90 or older shares one year of birth
  */
 export function columnSql(
-  { column, action }: ColumnPlan,
+  { column, action, dateForm }: ColumnPlan,
   { subject, thisYear }: { readonly subject?: string; readonly thisYear: number },
 ): string | undefined {
   const own = quoteName(column);
+  const moment = timestampSql(own, dateForm);
   const sql = valueSql();
   return sql && `${sql} as ${own}`;
 
@@ -37,13 +39,13 @@ export function columnSql(
       case "pseudonym":
         return `'p' || left(${hmacSql(column, own)}, 32)`;
       case "year":
-        return `year(try_cast(${own} as timestamp))`;
+        return `year(${moment})`;
       case "birth_year":
         // `greatest` and `least` skip nulls.
-        return `case when ${own} is not null then greatest(year(try_cast(${own} as timestamp)), ${thisYear - 90}) end`;
+        return `case when ${own} is not null then greatest(year(${moment}), ${thisYear - 90}) end`;
       case "shift": {
         const days = `(('0x' || left(${hmacSql("shift", quoteName(subject ?? column))}, 8))::bigint % ${longestShift} + 1)::integer`;
-        return `(try_cast(${own} as timestamp) - to_days(${days}))::date`;
+        return `(${moment} - to_days(${days}))::date`;
       }
       case "zip3": {
         const digits = `left(lpad(regexp_replace((${own})::varchar, '[^0-9]', '', 'g'), case when length(regexp_replace((${own})::varchar, '[^0-9]', '', 'g')) > 5 then 9 else 5 end, '0'), 3)`;

@@ -7,9 +7,10 @@ import { classMetadata } from "../data-class.ts";
 import type { DataErrorCode } from "../errors.ts";
 import { type Anonymity, anonymityStatement, isQuasi } from "./anonymity.ts";
 import { columnSql } from "./columns-sql.ts";
+import { dateForms, dateLike, timestampSql } from "./date-forms.ts";
 import { hmacBlocks } from "./hmac-blocks.ts";
 import { type ValueForm, valueForms } from "./identifiers.ts";
-import { type ColumnPlan, type ColumnProfile, type PlanRequest, planColumns } from "./plan.ts";
+import { type ColumnPlan, type ColumnProfile, isNumber, type PlanRequest, planColumns } from "./plan.ts";
 
 export interface DeidentifyRequest extends PlanRequest {
   /** A Parquet or CSV file. */
@@ -199,7 +200,7 @@ async function profileColumns(engine: AnalysisEngine, request: DeidentifyRequest
       values: integerCell(figures, "present"),
       distinct: integerCell(figures, "different"),
       words: Number(figures?.["words"] ?? 0),
-      dates: integerCell(figures, "dates"),
+      ...datesOf(figures),
       found: valueForms.map((form, index) => ({
         form,
         values: found(form, integerCell(figures, `form_${index}`), rows[`finds_${at}_${index}`] ?? []),
@@ -207,6 +208,20 @@ async function profileColumns(engine: AnalysisEngine, request: DeidentifyRequest
       ...(classification === undefined ? {} : { classification }),
     };
   });
+}
+
+/** In the first way in which all values are dates; else in the one in which most are. */
+function datesOf(figures: AnalysisRow | undefined): Pick<ColumnProfile, "dates" | "dateLike" | "dateForm"> {
+  const written = [
+    { dates: integerCell(figures, "dates") },
+    ...dateForms.map(({ name }, index) => ({
+      dates: integerCell(figures, `dates_${index}`),
+      dateForm: name,
+    })),
+  ];
+  const most = Math.max(...written.map(({ dates }) => dates));
+  const first = written.find(({ dates }) => dates === most);
+  return { dates: 0, ...(most > 0 ? first : {}), dateLike: integerCell(figures, "date_like") };
 }
 
 function isWhole(figures: AnalysisRow | undefined): boolean {
@@ -223,13 +238,22 @@ function found({ check }: ValueForm, values: number, finds: readonly AnalysisRow
 
 function profileStatements(name: string, type: string, at: number): { sql: string; returns: string }[] {
   const own = quoteName(name);
-  const text = `(${own})::varchar`;
   const isText = /CHAR|TEXT|STRING/i.test(type);
-  const forms = isText ? valueForms : [];
-  const counts = forms.map(
-    ({ pattern }, index) =>
-      `count(*) filter (regexp_matches(${text}, ${quoteText(pattern)})) as form_${index}`,
-  );
+  const text = isText || !isNumber(type) ? `(${own})::varchar` : digitsSql(own);
+  // By their place among all forms.
+  const forms = [...valueForms.entries()].filter(([, form]) => isText || (isNumber(type) && form.isNumeric));
+  const counts = [
+    ...forms.map(
+      ([index, { pattern }]) =>
+        `count(*) filter (regexp_matches(${text}, ${quoteText(pattern)})) as form_${index}`,
+    ),
+    ...(isText
+      ? [
+          `count(*) filter (regexp_matches(${text}, ${quoteText(dateLike)})) as date_like`,
+          ...dateForms.map((form, index) => `count(${timestampSql(text, form.name)}) as dates_${index}`),
+        ]
+      : []),
+  ];
   return [
     {
       sql: `select count(${own}) as present, count(distinct ${own}) as different,
@@ -239,7 +263,7 @@ function profileStatements(name: string, type: string, at: number): { sql: strin
         from source`,
       returns: `column_${at}`,
     },
-    ...forms.flatMap(({ pattern, check }, index) =>
+    ...forms.flatMap(([index, { pattern, check }]) =>
       check
         ? [
             {
@@ -250,6 +274,13 @@ function profileStatements(name: string, type: string, at: number): { sql: strin
         : [],
     ),
   ];
+}
+
+/** The digits of a whole number, with the zeros that a social security number has lost as a number; null of any other. */
+function digitsSql(own: string): string {
+  const digits = `try_cast(${own} as hugeint)::varchar`;
+  const whole = `try_cast(${own} as hugeint) = ${own} and ${own} > 0`;
+  return `case when ${whole} then case when length(${digits}) between 7 and 8 then lpad(${digits}, 9, '0') else ${digits} end end`;
 }
 
 /** Searches the result for every value of each column that was taken out, whole in any column, and inside of texts that were redacted. */

@@ -103,6 +103,8 @@ export interface ValueForm {
   readonly pattern: string;
   /** Absent where the form alone is enough. */
   readonly check?: (found: string) => boolean;
+  /** Its digits may be a number, too: looked for in columns of numbers. */
+  readonly isNumeric?: true;
   /** Share of a column's values that must have it before the column counts as such; 0 where one is enough. */
   readonly leastShare: number;
 }
@@ -123,6 +125,15 @@ export const valueForms: readonly ValueForm[] = [
     pattern: "\\b[0-9]{3}-[0-9]{2}-[0-9]{4}\\b",
     check: isSocialSecurityNumber,
     leastShare: 0,
+  },
+  // Most numbers of nine digits could be one: a column counts when nearly all its values could.
+  {
+    kind: "ssn",
+    name: "social security number without hyphens",
+    pattern: "^ *[0-9]{9} *$",
+    check: (found) => isSocialSecurityNumber(found.trim().replace(/^(.{3})(.{2})/, "$1-$2-")),
+    isNumeric: true,
+    leastShare: 0.9,
   },
   {
     kind: "phone",
@@ -156,9 +167,17 @@ export const valueForms: readonly ValueForm[] = [
     name: "payment card number",
     pattern: "\\b[0-9]{4}[ \\-]?[0-9]{4}[ \\-]?[0-9]{4}[ \\-]?[0-9]{1,7}\\b",
     check: isLuhn,
+    isNumeric: true,
     leastShare: 0.5,
   },
-  { kind: "licence", name: "NPI", pattern: "\\b[12][0-9]{9}\\b", check: isNpi, leastShare: 0.5 },
+  {
+    kind: "licence",
+    name: "NPI",
+    pattern: "\\b[12][0-9]{9}\\b",
+    check: isNpi,
+    isNumeric: true,
+    leastShare: 0.5,
+  },
   { kind: "vehicle", name: "VIN", pattern: "\\b[A-HJ-NPR-Z0-9]{17}\\b", check: isVin, leastShare: 0.5 },
 ];
 

@@ -23,8 +23,12 @@ export interface ColumnProfile {
   readonly distinct: number;
   /** Mean number of words of a text. */
   readonly words: number;
-  /** Values that are a date or an instant, though their column is a text. */
+  /** Values that are a date or an instant, though their column is a text: written in ISO 8601, or as `dateForm` says. */
   readonly dates: number;
+  /** Values that look like a date, however written; absent: as many as `dates`. */
+  readonly dateLike?: number;
+  /** Name of the form that all dates of the column have (`dateForms`); absent: ISO 8601. */
+  readonly dateForm?: string;
   readonly found: readonly FormCount[];
   /** From the data contract. */
   readonly classification?: string;
@@ -45,6 +49,8 @@ export interface ColumnPlan {
   readonly paragraph?: string;
   /** Why, in words. */
   readonly because: string;
+  /** How the dates of the column are written, where it is not ISO 8601. */
+  readonly dateForm?: string;
   /** Set where somebody's rule goes against what was found. */
   readonly warning?: string;
 }
@@ -68,7 +74,10 @@ export function planColumns(columns: readonly ColumnProfile[], request: PlanRequ
 
 function planColumn(column: ColumnProfile, { subject, rules }: PlanRequest): ColumnPlan {
   const found = kindOf(column);
-  const named = found && { kind: found.kind, paragraph: paragraphs[found.kind] };
+  const named = {
+    ...(found ? { kind: found.kind, paragraph: paragraphs[found.kind] } : {}),
+    ...(column.dateForm === undefined ? {} : { dateForm: column.dateForm }),
+  };
   const rule = Object.hasOwn(rules, column.name) ? rules[column.name] : undefined;
   const proposed: ColumnAction =
     column.name === subject ? "pseudonym" : found ? actionFor(found.kind, column) : "keep";
@@ -116,7 +125,12 @@ function kindOf(column: ColumnProfile): { kind: IdentifierKind; because: string 
   if (/DATE|TIMESTAMP/i.test(column.type)) return { kind: "date", because: `it is a ${column.type}` };
   if (!isText) return undefined;
   if (column.dates > 0 && column.dates === column.values)
-    return { kind: "date", because: "all its values are dates" };
+    return {
+      kind: "date",
+      because: `all its values are dates${column.dateForm === undefined ? "" : `, ${column.dateForm}`}`,
+    };
+  if (column.values > 0 && column.dateLike === column.values)
+    return { kind: "date", because: "all its values look like dates, which cannot all be read one way" };
   if (isProse) return { kind: "free_text", because: "it is free text, which may name anybody" };
   if (column.values >= leastForUnique && column.distinct >= uniqueShare * column.values)
     return { kind: "unique_code", because: "nearly every value is another one" };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { quoteText } from "@portolan/expressions";
 import { type CallContext, type Digest, PortolanError } from "@portolan/kernel";
 import type { AccessDeps } from "../access/access-to-rows.ts";
-import { createRowsAccess } from "../access/rows-access.ts";
+import { requireWhole } from "../access/rows-access.ts";
 import type { DataErrorCode } from "../errors.ts";
 import { type QuarantinedRow, quarantinedRow } from "./quarantined-row.ts";
 import { ingestionPlace, readIngestion } from "./read-ingestion.ts";
@@ -35,7 +35,7 @@ export async function readQuarantine(
     contracts: [ingestion.contract],
     own: {},
   };
-  const granted = await createRowsAccess(deps).requireWhole(call, rows, page.purpose);
+  const granted = await requireWhole(deps, call, rows, page.purpose);
   const found = await pageOf(deps, ingestion.quarantine as Digest, page);
   await deps.uow.write(call, (tx) =>
     tx.record({

@@ -6,11 +6,12 @@ type Columns = DataContract["columns"];
 
 /** One number over the view `accepted`: rows, or percent of the rows when the rule's unit says so. */
 export function batchMetricSql(rule: BatchRule, columns: Columns): string {
-  if (rule.metric === "sql") {
-    return `select (select * from (${(rule.query ?? "").replaceAll("{table}", "accepted")}\n) as q limit 1)::double as value`;
-  }
-  const count = countSql(rule, columns);
-  return rule.unit === "percent"
+  const count =
+    rule.metric === "sql"
+      ? `select * from (${(rule.query ?? "").replaceAll("{table}", "accepted")}\n) as q limit 1`
+      : countSql(rule, columns);
+  const isShare = rule.metric === "sql" ? rule.answersRows === true : rule.unit === "percent";
+  return isShare
     ? `select 100.0 * (${count}) / greatest((select count(*) from accepted), 1) as value`
     : `select (${count})::double as value`;
 }

@@ -1,10 +1,12 @@
-import type {
-  DirectPlace,
-  ErasureScope,
-  Finding,
-  RowMatch,
-  RowObject,
-  RowPlace,
+import {
+  type DirectPlace,
+  type ErasureScope,
+  type Finding,
+  hasWord,
+  type RowMatch,
+  type RowObject,
+  type RowPlace,
+  type TextSearch,
 } from "@portolan/data/contract";
 import type { Digest, Sql, UnitOfWork } from "@portolan/kernel";
 import { keyColumns } from "../log/log-sql.ts";
@@ -56,8 +58,11 @@ const trainingSetPlace: RowPlace = {
     if (!after) return;
     for (const { id, manifest } of await readySets(tx.sql, scope.organisationId, scope.environments)) {
       if (manifest.object !== before && manifest.dataset !== before) continue;
+      const { nulls, ...rest } = manifest;
       await replaceManifest(tx.sql, id, {
-        ...manifest,
+        ...rest,
+        // Which of the erased rows' cells were null is not told apart.
+        ...(manifest.object === before || nulls === undefined ? {} : { nulls }),
         ...(manifest.dataset === before ? { dataset: after.digest } : {}),
         ...(manifest.object === before
           ? { object: after.digest, sizeBytes: after.sizeBytes, rowsAfter: after.rowCount }
@@ -174,6 +179,35 @@ export function onlinePlace({
       for (const { header, named } of await uow.read(call, (sql) => namedViews(sql, scope)))
         gone += await online.forgetEntities(header, named);
       return gone;
+    },
+  };
+}
+
+/** The subject's name as a word in whatever the online store keeps, of every view: also where no contract says that a key names somebody. */
+export function onlineSearch({
+  uow,
+  online,
+}: {
+  readonly uow: UnitOfWork;
+  readonly online: Pick<OnlineStore, "textsOf">;
+}): TextSearch {
+  return {
+    name: "the online store",
+    search: async (call, { organisationId, environments, subject }) => {
+      const views = await uow.read(call, (sql) => listAllViews(sql, organisationId));
+      const found: { what: string; hits: number }[] = [];
+      let looked = 0;
+      for (const environment of environments)
+        for (const { body: view } of views) {
+          const header = onlineHeader({ organisationId, environment, view });
+          let hits = 0;
+          for await (const text of online.textsOf(header)) {
+            looked += 1;
+            if (hasWord(text, subject)) hits += 1;
+          }
+          if (hits > 0) found.push({ what: `${header.view} in ${environment}`, hits });
+        }
+      return { looked, found };
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { AnalysisStatement } from "@portolan/data/contract";
 import { quoteName, quoteText, toDuckDbSql } from "@portolan/expressions";
-import { keyColumns, recordRowsSql, segmentsRelation, valueColumn } from "../log/log-sql.ts";
+import { keyColumns, leftOutSql, recordRowsSql, segmentsRelation, valueColumn } from "../log/log-sql.ts";
 import type { SegmentPlanInput } from "../log/segment-plan.ts";
 import type { EventView } from "../view-model.ts";
 import { operandsOf } from "./operands.ts";
@@ -48,7 +48,8 @@ export function eventSegmentStatements(input: SegmentPlanInput<EventView>): Anal
     {
       sql: `select (select count(*) from fresh) + (select count(*) from withdrawals) as records,
         least((select min(event) from fresh), (select min(event) from withdrawals)) as min_event,
-        greatest((select max(event) from fresh), (select max(event) from withdrawals)) as max_event`,
+        greatest((select max(event) from fresh), (select max(event) from withdrawals)) as max_event,
+        ${leftOutSql(view, input.dataset, rowsSql(input))}`,
       returns: "counts",
     },
   ];
@@ -63,8 +64,16 @@ function withdrawalsSql({ identity }: EventView, lastSequence: number): string {
     ) where not tombstone and until is not null and (sequence > ${lastSequence} or next > ${lastSequence})`;
 }
 
-/** The rows as events, each with its identity (`id`); of a key that stands twice with one availability the last row counts. */
-function incomingSql({ view, dataset }: SegmentPlanInput<EventView>): string {
+/** Of a key that stands twice with one availability the last row counts. */
+function incomingSql(input: SegmentPlanInput<EventView>): string {
+  const rows = rowsSql(input);
+  return input.view.identity.isKey
+    ? `select * from (${rows}) qualify row_number() over (partition by id, available order by _row desc) = 1`
+    : rows;
+}
+
+/** The rows as events, each with its identity (`id`). */
+function rowsSql({ view, dataset }: SegmentPlanInput<EventView>): string {
   const { columns, isKey } = view.identity;
   const parts = columns.map((column) => `cast(${quoteName(column)} as varchar)`);
   const list = `to_json([${parts.join(", ")}])::varchar`;
@@ -76,8 +85,5 @@ function incomingSql({ view, dataset }: SegmentPlanInput<EventView>): string {
   const id = isKey
     ? `case when ${isNamed} then ${parts.length === 1 ? parts[0] : list} end`
     : `sha256(${list}) || '.' || row_number() over (partition by ${list} order by _row)`;
-  const rows = recordRowsSql(view, dataset, [`${id} as id`, ...values], ["id is not null"]);
-  return isKey
-    ? `select * from (${rows}) qualify row_number() over (partition by id, available order by _row desc) = 1`
-    : rows;
+  return recordRowsSql(view, dataset, [`${id} as id`, ...values], ["id is not null"]);
 }

@@ -204,6 +204,8 @@ async function writeSegment(
       dataset: dataset.object,
       batch_at: dataset.batch_at,
       previous: last?.digest ?? null,
+      without_key: integerCell(counts, "without_key"),
+      left_out: integerCell(counts, "left_out"),
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -255,7 +257,12 @@ async function publishSegment(
       event: "features.log.appended",
       subject: log.id,
       after: digest,
-      detail: { view: log.view, segment: manifest.number, records: manifest.record_count },
+      detail: {
+        view: log.view,
+        segment: manifest.number,
+        records: manifest.record_count,
+        ...(manifest.left_out ? { leftOut: manifest.left_out, withoutKey: manifest.without_key ?? 0 } : {}),
+      },
     });
     return true;
   });

@@ -49,6 +49,19 @@ export function recordRowsSql(
   ) where ${isRecord.join(" and ")}`;
 }
 
+/**
+ * How many rows of a dataset are no record of the log: `without_key` lack a key of the entity that they need, `left_out` are all of them.
+ *
+ * @param records query of the rows that are
+ */
+export function leftOutSql(view: LogView, dataset: string, records: string): string {
+  const isKeyless = view.entity.map(({ column }) => `${quoteName(column)} is null`).join(" or ");
+  const needsKey = isEventView(view) ? `not ${tombstoneSql(view)} and ` : "";
+  const rows = `read_parquet(${quoteText(dataset)})`;
+  return `(select count(*) from ${rows} where ${needsKey}(${isKeyless})) as without_key,
+    (select count(*) from ${rows}) - (select count(*) from (${records})) as left_out`;
+}
+
 /** Whether a row withdraws; null is false. */
 export function tombstoneSql({ tombstone }: LogView): string {
   return tombstone ? `coalesce((${toDuckDbSql(tombstone)}), false)` : "false";

@@ -1,4 +1,11 @@
-import { type Digest, digestJson, type Environment, type Sql } from "@portolan/kernel";
+import {
+  type Digest,
+  digestJson,
+  type Environment,
+  placeOf,
+  type Sql,
+  type WorkPlace,
+} from "@portolan/kernel";
 import type { Selectable } from "kysely";
 import type { OnlineRun } from "../replay/online-at.ts";
 import { tables as featureTables, type StoredDataset } from "../store.ts";
@@ -30,6 +37,9 @@ type SegmentTable = {
   dataset: string;
   batch_at: number;
   previous: string | null;
+  /** Rows of the dataset that are no record, for want of a key and in all; null of segments from before they were counted. */
+  without_key: number | null;
+  left_out: number | null;
   digest: string;
   appended_at: number;
 };
@@ -177,11 +187,50 @@ export function lastSegment(sql: Sql, logId: string): Promise<StoredSegment | un
     .executeTakeFirst();
 }
 
+/** One segment of a log and where the log lies; for those who tell of it. */
+export async function findLogSegment(
+  sql: Sql,
+  organisationId: string,
+  id: string,
+  number: number,
+): Promise<
+  | {
+      readonly view: string;
+      readonly environment: Environment;
+      readonly owner: WorkPlace;
+      readonly datasetId: string;
+      readonly digest: string;
+      readonly recordCount: number;
+      readonly sizeBytes: number;
+    }
+  | undefined
+> {
+  const log = await getLog(sql, organisationId, id);
+  if (!log) return undefined;
+  const segment = (await segmentsOf(sql, id, number)).find((one) => one.number === number);
+  return (
+    segment && {
+      view: log.view,
+      environment: log.environment,
+      owner: placeOf({ team_id: null, use_case_id: log.use_case_id }),
+      datasetId: segment.dataset_id,
+      digest: segment.digest,
+      recordCount: segment.record_count,
+      sizeBytes: segment.size_bytes,
+    }
+  );
+}
+
 /** What a segment's digest is of: the manifest that its row is. */
 export type SegmentManifest = Omit<SegmentTable, "digest" | "appended_at">;
 
-export function segmentDigest(manifest: SegmentManifest): Digest {
-  return digestJson({ ...manifest });
+export function segmentDigest({
+  without_key: keyless,
+  left_out: leftOut,
+  ...manifest
+}: SegmentManifest): Digest {
+  // Counts that say nothing are no part of it: segments from before they were counted keep their digests.
+  return digestJson({ ...manifest, ...(leftOut ? { left_out: leftOut, without_key: keyless } : {}) });
 }
 
 export async function insertSegment(sql: Sql, row: SegmentTable): Promise<void> {

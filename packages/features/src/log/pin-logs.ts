@@ -35,6 +35,7 @@ export async function pinLogs(
       digest: last.digest,
       lastSequence: last.last_sequence,
       objects: segments.map(({ object }) => object),
+      withoutKey: segments.reduce((sum, { without_key: rows }) => sum + (rows ?? 0), 0),
     };
   }
   return pinned;
@@ -46,11 +47,26 @@ export interface PinnedLog {
   readonly digest: string;
   readonly lastSequence: number;
   readonly objects: readonly string[];
+  /** Rows of the datasets that it took in which are no record for want of a key. */
+  readonly withoutKey?: number;
   /** Of what it took in. */
   readonly dataClass?: DataClass;
 }
 /** By the view's place in the request. */
 export type PinnedLogs = Readonly<Record<number, PinnedLog>>;
+
+/** Entity rows without a key of the view, and rows of its source that count for no entity for want of one. */
+export function nullKeysOf(
+  log: PinnedLog | undefined,
+  result: AnalysisResult,
+  index: number,
+): { readonly entityRows: number; readonly sourceRows: number } {
+  const row = result.rows["null_keys"]?.find(({ view }) => Number(view) === index);
+  return {
+    entityRows: integerCell(row, "rows"),
+    sourceRows: log ? (log.withoutKey ?? 0) : integerCell(row, "events"),
+  };
+}
 
 /** What a set's manifest says of a view's log; nothing of a view without one. */
 export function logOf(

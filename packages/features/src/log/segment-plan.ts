@@ -1,7 +1,14 @@
 import type { AnalysisStatement } from "@portolan/data/contract";
 import { quoteText, toDuckDbSql } from "@portolan/expressions";
 import type { LogView, ValueView } from "../view-model.ts";
-import { keyColumns, recordRowsSql, segmentsRelation, tombstoneSql, valueColumns } from "./log-sql.ts";
+import {
+  keyColumns,
+  leftOutSql,
+  recordRowsSql,
+  segmentsRelation,
+  tombstoneSql,
+  valueColumns,
+} from "./log-sql.ts";
 
 export interface SegmentPlanInput<View extends LogView = ValueView> {
   readonly view: View;
@@ -53,7 +60,7 @@ export function segmentStatements(input: SegmentPlanInput): AnalysisStatement[] 
       note: "writing the segment",
     },
     {
-      sql: "select count(*) as records, min(event) as min_event, max(event) as max_event from fresh",
+      sql: `select count(*) as records, min(event) as min_event, max(event) as max_event, ${leftOutSql(view, input.dataset, rowsSql(input))} from fresh`,
       returns: "counts",
     },
   ];

@@ -254,7 +254,14 @@ export function valuesSuite(openWorld: OpenWorld): void {
     const one = { part: 1, parts: 2, value: "11" };
     const first = { part: 0, parts: 2, value: "a" };
     expect(await store.countEntities(header, first)).toBe(2);
+    const texts = async () => {
+      let all = "";
+      for await (const text of store.textsOf(header)) all += `${text}\n`;
+      return all;
+    };
+    expect(await texts()).toContain("=11");
     expect(await store.forgetEntities(header, one)).toBe(1);
+    expect(await texts()).not.toContain("=11");
     expect(await store.countEntities(header, first)).toBe(1);
     expect(await store.forgetEntities(header, { part: 0, parts: 2, value: long })).toBe(1);
     expect(await store.forgetEntities(header, first)).toBe(1);

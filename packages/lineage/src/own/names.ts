@@ -14,11 +14,16 @@ export interface Names {
   readonly connected: (connection: string, name: string) => NodeName;
   readonly view: (reference: string) => NodeName;
   readonly onlineView: (environment: Environment, reference: string) => NodeName;
+  /** A feature log, by its view and its own id: one for each place that works with the view. */
+  readonly featureLog: (environment: Environment, reference: string, id: string) => NodeName;
   readonly trainingSet: (environment: Environment, name: string, id: string) => NodeName;
   /** Bytes by their digest: an upload, or what a training run left. */
   readonly object: (digest: string) => NodeName;
   readonly modelVersion: (model: string, version: number) => NodeName;
+  /** What a model is in an environment: the version that was promoted there last. */
+  readonly promoted: (environment: Environment, model: string) => NodeName;
   readonly deployment: (environment: Environment, endpoint: string, id: string) => NodeName;
+  readonly release: (environment: Environment, endpoint: string, id: string) => NodeName;
   readonly scores: (environment: Environment, name: string, id: string) => NodeName;
   readonly job: (environment: Environment | undefined, name: string) => NodeName;
 }
@@ -29,6 +34,7 @@ const schemes = [
   "events",
   "connection",
   "featurestore",
+  "featurelog",
   "trainingset",
   "object",
   "model",
@@ -54,10 +60,13 @@ export function namesOf(authority: string, addresses: ReadonlyMap<string, Connec
       },
     view: (reference) => at("featurestore", reference),
     onlineView: (environment, reference) => at("featurestore", reference, environment),
+    featureLog: (environment, reference, id) => at("featurelog", `${reference}@${id}`, environment),
     trainingSet: (environment, name, id) => at("trainingset", `${name}@${id}`, environment),
     object: (digest) => at("object", digest),
     modelVersion: (model, version) => at("model", `${model}/${version}`),
+    promoted: (environment, model) => at("model", model, environment),
     deployment: (environment, endpoint, id) => at("endpoint", `${endpoint}@${id}`, environment),
+    release: (environment, endpoint, id) => at("endpoint", `${endpoint}@${id}`, environment),
     scores: (environment, name, id) => at("scores", `${name}@${id}`, environment),
     job: (environment, name) => at("portolan", name, environment),
   };

@@ -68,3 +68,17 @@ export function jobEvent(told: Told): OwnStatement["event"] {
 export function datasetEvent(at: EpochMicros, dataset: StatedDataset): OwnStatement["event"] {
   return { ...common(at, "DatasetEvent"), dataset };
 }
+
+/** Both ends of a run that took no time. */
+export function atOnce(
+  runId: string,
+  told: Told,
+  audience: Audience,
+  names: OwnStatement["names"],
+): OwnStatement[] {
+  const { outputs: _, ...begun } = told;
+  return [
+    { event: runEvent("START", runId, begun), audience, names: [] },
+    { event: runEvent("COMPLETE", runId, told), audience, names },
+  ];
+}

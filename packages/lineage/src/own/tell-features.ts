@@ -5,6 +5,7 @@ import { asPlace, type Environment, isPortolanError } from "@portolan/kernel";
 import type { MadeView } from "../ports.ts";
 import type { NodeName } from "../store/nodes.ts";
 import {
+  type Assertion,
   type Columns,
   columnLineage,
   datasetType,
@@ -12,6 +13,8 @@ import {
   type Facets,
   type InputField,
   outputStatistics,
+  ownership,
+  qualityAssertions,
   qualityMetrics,
   schema,
   version,
@@ -29,7 +32,7 @@ export const tellView: Tell = async ({ row, names, things }) => {
   const name = textOf(row, "name");
   const found = typeof number === "number" ? await things.view(name, number) : undefined;
   if (!found) return [];
-  const { body, owner } = found;
+  const { body, owner, publishedBy } = found;
   const reference = viewReference(body);
   const contract = names.contract(body.source);
   const view = {
@@ -38,6 +41,10 @@ export const tellView: Tell = async ({ row, names, things }) => {
       ...schema(numbers(featureNamesOf(body))),
       ...version(reference),
       ...datasetType("VIEW", "FEATURE_VIEW"),
+      ...ownership([
+        ...(owner.teamId === undefined ? [] : [{ name: `team:${owner.teamId}`, type: "OWNER" }]),
+        { name: `principal:${publishedBy}`, type: "MAINTAINER" },
+      ]),
       ...columnLineage(viewColumns(body, contract)),
     },
   };
@@ -97,8 +104,8 @@ export const tellTrainingSet: Tell = async (telling) => {
 /** A set that is ready: from its snapshot by the definitions of its views. */
 async function madeSet(
   { names, things }: Telling,
-  { id, environment, request, manifest }: TrainingSetView,
-): Promise<{ readonly inputs: readonly NodeName[]; readonly dataset: StatedDataset } | undefined> {
+  { id, environment, request, manifest, startedBy }: TrainingSetView,
+): Promise<{ readonly inputs: readonly StatedDataset[]; readonly dataset: StatedDataset } | undefined> {
   const source = manifest && (await things.dataset(manifest.datasetId));
   if (!manifest || !source) return undefined;
   const snapshot = names.snapshot(environment, source.contract, source.id);
@@ -132,12 +139,47 @@ async function madeSet(
     ]),
     ...version(manifest.object),
     ...datasetType("TABLE", "TRAINING_SET"),
+    ...(startedBy === undefined ? {} : ownership([{ name: `principal:${startedBy}`, type: "MAINTAINER" }])),
     ...columnLineage(columns, time),
-    ...qualityMetrics({ rowCount: manifest.rowsAfter, bytes: manifest.sizeBytes, nulls: {} }),
+    ...qualityMetrics({
+      rowCount: manifest.rowsAfter,
+      bytes: manifest.sizeBytes,
+      nulls: manifest.nulls ?? {},
+    }),
   };
   const outputFacets = outputStatistics(manifest.rowsAfter, manifest.sizeBytes);
-  const inputs = [snapshot, ...views.map(({ body }) => names.view(viewReference(body)))];
+  const inputs = [
+    { ...snapshot, inputFacets: qualityAssertions(keyAssertions(manifest, "entityRows")) },
+    ...views.map(({ body }) => {
+      const reference = viewReference(body);
+      const inputFacets = qualityAssertions(keyAssertions(manifest, "sourceRows", reference));
+      return { ...names.view(reference), inputFacets };
+    }),
+    ...manifest.views.flatMap(({ view, log }) => (log ? [names.featureLog(environment, view, log.id)] : [])),
+  ];
   return { inputs, dataset: { ...names.trainingSet(environment, request.name, id), facets, outputFacets } };
+}
+
+/** Whether each row has the keys of its entities: rows of the set, or those of a view's source. */
+function keyAssertions(
+  { views }: NonNullable<TrainingSetView["manifest"]>,
+  which: "entityRows" | "sourceRows",
+  only?: string,
+): Assertion[] {
+  return views.flatMap(({ view, nullKeys }) => {
+    if (!nullKeys || (only !== undefined && view !== only)) return [];
+    const rows = nullKeys[which];
+    return [
+      {
+        assertion: "not_null",
+        name: `keys of ${view}`,
+        success: rows === 0,
+        severity: "warn",
+        expected: "0 rows without a key",
+        actual: `${rows} rows without a key`,
+      },
+    ];
+  });
 }
 
 /** Attributes may be text; of an expression that is not understood any more nothing is known. */

@@ -16,7 +16,7 @@ import {
   schema,
   version,
 } from "./facets.ts";
-import { runEvent } from "./statement.ts";
+import { atOnce, runEvent } from "./statement.ts";
 import { endOf, type Tell, type Telling, textOf } from "./tell.ts";
 import { setColumns } from "./tell-features.ts";
 import { identity, transformed } from "./transformations.ts";
@@ -131,19 +131,6 @@ export const tellModelVersion: Tell = async (telling) => {
 
 function identities(fields: readonly string[], of: NodeName): Columns {
   return Object.fromEntries(fields.map((field) => [field, inputOf(of, field, identity)]));
-}
-
-function atOnce(
-  run: string,
-  told: Parameters<typeof runEvent>[2],
-  audience: Awaited<ReturnType<Tell>>[number]["audience"],
-  names: Awaited<ReturnType<Tell>>[number]["names"],
-) {
-  const { outputs: _, ...begun } = told;
-  return [
-    { event: runEvent("START", run, begun), audience, names: [] },
-    { event: runEvent("COMPLETE", run, told), audience, names },
-  ];
 }
 
 /** A deployment: the versions behind it, and the online values that fill their inputs. */

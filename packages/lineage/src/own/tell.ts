@@ -45,6 +45,8 @@ export function tellingOf(sql: Sql, things: MadeThings, names: Names, row: ToldR
       trainingRun: (id) => things.trainingRun(sql, organisationId, id),
       modelVersion: (...of) => things.modelVersion(sql, organisationId, ...of),
       deployment: (id) => things.deployment(sql, organisationId, id),
+      featureLog: (...of) => things.featureLog(sql, organisationId, ...of),
+      release: (id) => things.release(sql, organisationId, id),
       scoring: (id) => things.scoring(sql, organisationId, id),
     },
   };

@@ -39,6 +39,9 @@ export function openOnlineWriter(options: {
     foldPosition: async (view) => read()?.foldPosition(view),
     windowState: async (view) => read()?.windowState(view),
     countEntities: async (view, named) => read()?.countEntities(view, named) ?? 0,
+    textsOf: async function* (view) {
+      yield* read()?.textsOf(view) ?? [];
+    },
     replace: async (...args) =>
       (await write({ name: "replace", args })) as Awaited<ReturnType<OnlineStore["replace"]>>,
     update: async (...args) => void (await write({ name: "update", args })),

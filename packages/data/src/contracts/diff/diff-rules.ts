@@ -75,8 +75,14 @@ function batchKey({ name, metric, columns, operator }: BatchRule): string {
   return JSON.stringify([name, metric, columns, operator]);
 }
 
-function threshold({ operator, limits, unit, advisory }: BatchRule): object {
-  return { operator, limits, unit, ...(advisory ? { advisory } : {}) };
+function threshold({ operator, limits, unit, answersRows, advisory }: BatchRule): object {
+  return {
+    operator,
+    limits,
+    unit,
+    ...(answersRows ? { answersRows } : {}),
+    ...(advisory ? { advisory } : {}),
+  };
 }
 
 function diffBatchRule(was: BatchRule | undefined, is: BatchRule): ContractChange[] {
