@@ -28,7 +28,7 @@ const lookEarlyMs = 1000;
 const followEveryMs = 1000;
 /** How often labels that arrived are looked for; an endpoint that takes long to judge rests longer. */
 const watchEveryMs = 15_000;
-/** Retrainings take minutes; what is begun by people is looked at at once. */
+/** Retrainings take minutes. */
 const steerEveryMs = 1000;
 /** Labels and counts are judged anew every five minutes at most; schedules are of hours. */
 const retrainEveryMs = 60_000;

@@ -33,7 +33,6 @@ export async function approveRetraining(
     const detail = { ...placeOf(found), ...(version === undefined ? {} : { version }) };
     await tx.record({ event: "retraining.run.approved", subject: id, detail });
   });
-  deps.wake();
   return reread(deps, call, id);
 }
 
@@ -58,7 +57,6 @@ export async function cancelRetraining(
       if (trainingRunId !== undefined) await deps.runs.cancel(tx, trainingRunId);
     });
   }
-  deps.wake();
   return reread(deps, call, id);
 }
 

@@ -21,8 +21,6 @@ export interface RetrainingDeps {
   readonly permits: Permits;
   readonly releases: Releases;
   readonly runs: Runs;
-  /** Tells the controller that a retraining has something to do. */
-  readonly wake: () => void;
 }
 
 export type RetrainingAction =

@@ -34,7 +34,6 @@ export async function startRetraining(
       `${started} of the same use case is under way.`,
       `Wait for it, or end it: portolan retrain cancel ${started}`,
     );
-  deps.wake();
   return viewOf(started);
 }
 

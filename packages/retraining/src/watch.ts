@@ -77,7 +77,6 @@ async function watch(deps: WatchDeps, call: CallContext, champion: Champion): Pr
   const evidence = { ...accuracy.evidence, ...drift.evidence };
   const cause = causeOf(decision.trigger, evidence, terms);
   await deps.work.write(call, (tx) => begin(tx, { champion, terms, cause, requestedBy: controllerId }));
-  deps.wake();
 }
 
 function startsByItself({ everyMs, onDrift, accuracy }: RetrainingTerms): boolean {

@@ -93,25 +93,12 @@ export function wireRetraining(
     ...madeElsewhere(base, parts),
   };
   const controller = new RetrainingController(shared satisfies ControllerDeps);
-  const turn = inTurns(() => controller.round());
-  // Whoever asked is not kept waiting, and what goes wrong is told by the next regular look.
-  const wake = (): void => void turn().catch(() => undefined);
   const watching: WatchDeps & RetrainingRouteDeps = {
     ...shared,
     permits: permitsOf(base),
     signals: retrainingSignals(parts, clock),
-    wake,
   };
-  return { retraining: watching, steer: turn, watch: () => watchEndpoints(watching) };
-}
-
-/** One at a time; a call while one runs has it run once more. */
-function inTurns(run: () => Promise<void>): () => Promise<void> {
-  let tail: Promise<void> = Promise.resolve();
-  return () => {
-    tail = tail.catch(() => undefined).then(run);
-    return tail;
-  };
+  return { retraining: watching, steer: () => controller.round(), watch: () => watchEndpoints(watching) };
 }
 
 function endpointsOf({ work }: Foundation): ControllerDeps["endpoints"] {

@@ -8,9 +8,10 @@ import {
   RetrainingList,
   RetrainingPolicy,
   RetrainingPolicyView,
+  RetrainingReport,
   RetrainingRequest,
 } from "../contract.ts";
-import { type ReportDeps, RetrainingReport, readReport } from "../read-report.ts";
+import { type ReportDeps, readReport } from "../read-report.ts";
 import { readRetraining, readRetrainings } from "../read-retrainings.ts";
 import { readPolicy, setPolicy } from "../set-policy.ts";
 import { startRetraining } from "../start-retraining.ts";
