@@ -29,6 +29,13 @@ export function retrainingRow(
     `insert into retraining.retrainings (id, organisation_id, environment, endpoint, use_case_id, business_unit_id, model, champion_version,
        state, cause, terms, requested_by, made, moves, reasons, faults, started_at)
      values ($1, $2, 'production', 'arrivals', $3, 'bu', 'arrivals', 1, 'preparing', $4, $5, 'x', '{}', '[]', '[]', 0, $6)`,
-    [id, organisation, useCase, JSON.stringify(cause), JSON.stringify(retrainingTerms(undefined, undefined)), at],
+    [
+      id,
+      organisation,
+      useCase,
+      JSON.stringify(cause),
+      JSON.stringify(retrainingTerms(undefined, undefined)),
+      at,
+    ],
   ];
 }

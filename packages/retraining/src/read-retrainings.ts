@@ -6,7 +6,8 @@ import { listRetrainings, type StoredRetraining } from "./store.ts";
 type ReadDeps = Pick<RetrainingDeps, "work" | "authorizer">;
 
 /** A retraining as the API shows it. Pure. */
-export function viewOf({ champion: _, faults: __, ...view }: StoredRetraining): Retraining {
+export function viewOf(stored: StoredRetraining): Retraining {
+  const { champion: _, faults: __, ...view } = stored;
   return view;
 }
 

@@ -121,7 +121,8 @@ async function prepare(
   const { reference: model } = await requireModel(deps, call, request, request, answering);
   const beside = await requireVersionsBeside(deps, call, request, answering);
   const measured = await deps.compute.judge(call, model, charter);
-  const find = async (asked: AskedVersion) => (await requireModel(deps, call, request, asked, answering)).reference;
+  const find = async (asked: AskedVersion) =>
+    (await requireModel(deps, call, request, asked, answering)).reference;
   const backends = await chosenBackends(request, { model, charter, measured }, find);
   const facts = { useCase, charter, model, ...beside, backends };
   await requireUpstreamPlaces(deps, call, name, request, facts);
