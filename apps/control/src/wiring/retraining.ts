@@ -142,6 +142,12 @@ async function recipeOf(
   const manifest = set?.manifest;
   if (!run || !set || !manifest)
     return { kind: "missing", because: `the training set of ${named} is not on record any more` };
+  const { baseModel } = run.request;
+  if (baseModel)
+    return {
+      kind: "missing",
+      because: `${named} was made from ${baseModel.name}/${baseModel.version}, not from rows alone: that version is the one to train again`,
+    };
   const { datasetId: _, ...request } = set.request;
   // The views as they were: another version of one is another definition, and its rows judge nobody.
   const views = request.views.map((view, at) => ({ ...view, ...pinnedVersion(manifest.views[at]?.view) }));
