@@ -63,6 +63,10 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/release.ts")).registerReleaseCommands,
   },
   {
+    names: ["retrain"],
+    load: async () => (await import("./commands/retrain.ts")).registerRetrainCommands,
+  },
+  {
     names: ["predict", "outcome"],
     load: async () => (await import("./commands/prediction.ts")).registerPredictionCommands,
   },

@@ -13,6 +13,7 @@ import { onnxFormatErrors } from "@portolan/onnx-format";
 import { plannerErrors } from "@portolan/planner";
 import { predictionsErrors } from "@portolan/predictions";
 import { registryErrors } from "@portolan/registry";
+import { retrainingErrors } from "@portolan/retraining";
 import { rolloutErrors } from "@portolan/rollout";
 import { scoringErrors } from "@portolan/scoring";
 import { servingErrors } from "@portolan/serving";
@@ -39,6 +40,7 @@ export const errorCatalogue = {
   ...onnxFormatErrors,
   ...predictionsErrors,
   ...registryErrors,
+  ...retrainingErrors,
   ...rolloutErrors,
   ...scoringErrors,
   ...upstreamErrors,

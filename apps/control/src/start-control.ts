@@ -1,5 +1,5 @@
 import { registerCharterRoutes } from "@portolan/charter";
-import { applyRetentionRound, registerDataRoutes } from "@portolan/data";
+import { registerDataRoutes } from "@portolan/data";
 import { startJobWorker, startReconciler } from "@portolan/database";
 import { registerEvaluationRoutes } from "@portolan/evaluation";
 import { registerFeaturesRoutes } from "@portolan/features";
@@ -17,6 +17,7 @@ import { type ObjectiveDeps, type PerformanceDeps, registerMonitoringRoutes } fr
 import { registerPlannerRoutes } from "@portolan/planner";
 import { registerPredictionsRoutes } from "@portolan/predictions";
 import { registerRegistryRoutes } from "@portolan/registry";
+import { registerRetrainingRoutes } from "@portolan/retraining";
 import { registerRolloutRoutes } from "@portolan/rollout";
 import { registerScoringRoutes } from "@portolan/scoring";
 import { registerServingRoutes } from "@portolan/serving";
@@ -36,7 +37,7 @@ import { healthRoutes } from "./http/health.ts";
 import { addIssuerMetrics } from "./http/issuer-metrics.ts";
 import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
-import { repeating } from "./repeating.ts";
+import { startRounds } from "./rounds.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { type AlertWiring, wireAlerts } from "./wiring/alerts.ts";
@@ -53,6 +54,7 @@ import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
 import { watchedObjectives, wireObjectives } from "./wiring/objectives.ts";
 import { wirePerformance } from "./wiring/performance.ts";
 import { type ReleasesWiring, wireReleases } from "./wiring/releases.ts";
+import { type RetrainingWiring, wireRetraining } from "./wiring/retraining.ts";
 import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
 import { type ServingWiring, wireServing } from "./wiring/serving.ts";
 import { createRunTracking, runTokensOf, wireTracking } from "./wiring/tracking.ts";
@@ -74,6 +76,7 @@ export interface Wiring {
   readonly objectives: ObjectiveDeps;
   readonly serving: ServingWiring;
   readonly releases: ReleasesWiring;
+  readonly retraining: RetrainingWiring;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
   readonly explaining: ExplainingWiring;
@@ -82,18 +85,6 @@ export interface Wiring {
   readonly tracking: MlflowRouteDeps;
   readonly trainers: Awaited<ReturnType<typeof createRunTracking>>;
 }
-
-const refreshEveryMs = 2000;
-/** Views that come online, and batches that end, are noticed after so long. */
-const lookEarlyMs = 1000;
-/** The ledger's rows have their order within a second; lineage is read by people. */
-const followEveryMs = 1000;
-/** How often labels that arrived are looked for; an endpoint that takes long to judge rests longer. */
-const watchEveryMs = 15_000;
-/** Contracts keep data for days and years. */
-const retainEveryMs = 3_600_000;
-/** How often removals of bytes that were cut off are finished. */
-const finishEveryMs = 60_000;
 
 /** Opens the database, starts sequencer, jobs and reconciler, and listens. `onFatal` ends the process. */
 export async function startControl(
@@ -166,6 +157,13 @@ export async function assembleControl(
   const erasure = wireErasure(base, data.features, data.data, serving.predictions);
   const lineage = wireLineage(base, identity);
   const performance = wirePerformance(base, identity, serving.predictions);
+  const retraining = wireRetraining(base, identity, {
+    ...governance,
+    ...data,
+    performance,
+    monitoring: monitoring.monitoring,
+    releases: releases.releases,
+  });
   const wiring: Wiring = {
     base,
     identity,
@@ -179,6 +177,7 @@ export async function assembleControl(
     objectives: wireObjectives(base, identity, governance.charter, serving),
     serving,
     releases,
+    retraining,
     data,
     scoring,
     explaining,
@@ -287,6 +286,7 @@ async function registerDomainRoutes(
     objectives,
     serving,
     releases,
+    retraining,
     data,
     scoring,
     explaining,
@@ -306,6 +306,7 @@ async function registerDomainRoutes(
   });
   await registerServingRoutes(app, serving.serving);
   await registerRolloutRoutes(app, releases.releases);
+  await registerRetrainingRoutes(app, retraining.retraining);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
   await registerFeaturesRoutes(app, data.features);
@@ -350,10 +351,10 @@ async function startBackground(wiring: Wiring, sequencer: Sequencer): Promise<{ 
   const subscriptions = await data.runSubscriptions();
   await lineage.retell();
   const releases = wiring.releases.startController();
-  const refreshing = startRefreshing(wiring);
+  const rounds = startRounds(wiring);
   return {
     stop: async () => {
-      for (const one of refreshing) clearInterval(one);
+      for (const one of rounds) clearInterval(one);
       await releases.stop();
       await subscriptions.stop();
       await archiving.stop();
@@ -367,33 +368,4 @@ function jobsOf(wiring: Wiring): JobHandler[] {
   const { governance, monitoring, alerting, data, scoring, explaining, erasure } = wiring;
   const domains = [governance, monitoring, alerting, data, scoring, explaining, erasure];
   return [...domains.flatMap(({ jobs }) => jobs), createVerifyJob(ledgerDeps(wiring.base, wiring.identity))];
-}
-
-/** Side by side: a provider that does not answer must not keep a revocation from its gateways. */
-function startRefreshing(wiring: Wiring): NodeJS.Timeout[] {
-  const { base, identity, serving, lineage, data, alerting } = wiring;
-  const { log } = base;
-  return [
-    repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
-    repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
-    repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
-    repeating(lookEarlyMs, () => data.early.look(), log, "features.early.look_failed"),
-    repeating(watchEveryMs, () => alerting.watch(), log, "monitoring.watch.failed"),
-    repeating(retainEveryMs, () => retainData(wiring), log, "data.retention.failed"),
-    repeating(finishEveryMs, () => finishRemovals(wiring), log, "registry.removal.failed"),
-  ];
-}
-
-async function retainData({
-  base,
-  identity,
-  data,
-}: Pick<Wiring, "base" | "identity" | "data">): Promise<void> {
-  const gone = await applyRetentionRound(data.data, await identity.directory.organisations());
-  if (gone > 0) base.log.info({ gone }, "data.expired");
-}
-
-async function finishRemovals({ base, erasure }: Pick<Wiring, "base" | "erasure">): Promise<void> {
-  const finished = await erasure.finishRemovals();
-  if (finished > 0) base.log.info({ finished }, "registry.removals.finished");
 }

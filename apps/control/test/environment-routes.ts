@@ -245,6 +245,18 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   named("POST /v1/endpoints/:name/sunset/withdrawal", { environment: production, reason: "still needed" }),
   named("POST /v1/endpoints/:name/halt", { environment: production, reason: "to be sure" }),
   named("POST /v1/endpoints/:name/resume", { environment: production, reason: "all is well" }),
+  found("GET /v1/retrainings/:id", "retraining", missingId("rtr")),
+  found("GET /v1/retrainings/:id/report", "retraining", missingId("rtr")),
+  found("POST /v1/retrainings/:id/approval", "retraining", missingId("rtr"), {}),
+  found("POST /v1/retrainings/:id/cancellation", "retraining", missingId("rtr"), { reason: "not mine" }),
+  { kind: "listed", route: "GET /v1/retrainings", url: "/v1/retrainings", of: "retraining" },
+  {
+    kind: "named",
+    route: "GET /v1/endpoints/:name/retraining-policy",
+    request: () => ({ url: "/v1/endpoints/arrivals/retraining-policy?environment=production" }),
+  },
+  named("PUT /v1/endpoints/:name/retraining-policy", { environment: production, policy: {} }),
+  named("POST /v1/endpoints/:name/retrainings", { environment: production, reason: "mine now" }),
   named("POST /v1/endpoints/:name/releases", { environment: production, model: "arrivals", version: 2 }),
   {
     kind: "listed",

@@ -10,7 +10,7 @@ import { lineageEvent } from "./lineage-event.ts";
 import { oneBlock } from "./mutating-routes-models.ts";
 import { openAlert } from "./mutating-routes-monitoring.ts";
 import type { World } from "./mutating-world.ts";
-import { releaseRow } from "./release-row.ts";
+import { releaseRow, retrainingRow } from "./release-row.ts";
 
 let control: InProcessControl;
 let world: World;
@@ -214,6 +214,8 @@ async function fillProduction(): Promise<void> {
       ],
     );
     await insert(...releaseRow(id("release", "release"), organisation, deployment, now));
+    const useCase = known.get("useCase") ?? "";
+    await insert(...retrainingRow(id("retraining", "retraining"), organisation, useCase, now));
     await insert(
       `insert into serving.snapshots (organisation_id, version, content_digest, signed, manifest, fetchable, placed, created_at)
        values ($1, 1, 'd', '{"payload":"","keyId":"","signature":""}', '{}', $2, '[]', $3)`,

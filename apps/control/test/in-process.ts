@@ -99,6 +99,9 @@ export async function openControl() {
     objects: base.objects,
     /** Takes requests at an address as well; resolves to its URL. */
     listen: () => app.listen({ host: "127.0.0.1", port: 0 }),
+    /** What control does by itself every second and every minute. */
+    retraining: wiring.retraining,
+    releases: wiring.releases,
     /** What takes trainers' tracking calls. */
     tracking: wiring.trainers.tracking,
     /** Publishes the organisation's next snapshot, as the intent of a deployment does. */

@@ -66,3 +66,51 @@ export const releaseRoutes: readonly MutatingRoute[] = [
   },
   change("rollback", "ci", "rollout.release.rolled_back", { reason: "thought better of it" }),
 ];
+
+/** A retraining of the endpoint's model: nobody moves it on here, so that it stands where it is put. */
+export const retrainingRoutes: readonly MutatingRoute[] = [
+  {
+    route: "PUT /v1/endpoints/:name/retraining-policy",
+    as: "ada",
+    ledger: "governed",
+    events: ["retraining.policy.set"],
+    request: () => ({
+      url: "/v1/endpoints/delays/retraining-policy",
+      body: { environment: "dev", policy: { coolDownHours: 1 } },
+    }),
+  },
+  {
+    route: "POST /v1/endpoints/:name/retrainings",
+    as: "ci",
+    ledger: "governed",
+    events: ["retraining.run.started"],
+    request: () => ({
+      url: "/v1/endpoints/delays/retrainings",
+      body: { environment: "dev", reason: "to see it" },
+    }),
+    learn: (body, world) => void world.known.set("retraining", String(body["id"])),
+  },
+  {
+    route: "POST /v1/retrainings/:id/approval",
+    as: "ada",
+    ledger: "governed",
+    events: ["retraining.run.approved"],
+    request: async (world) => {
+      const id = known(world, "retraining");
+      await world.control.database.session((session) =>
+        session.query("update retraining.retrainings set state = 'waiting_for_approval' where id = $1", [id]),
+      );
+      return { url: `/v1/retrainings/${id}/approval` };
+    },
+  },
+  {
+    route: "POST /v1/retrainings/:id/cancellation",
+    as: "ci",
+    ledger: "governed",
+    events: ["retraining.run.ended"],
+    request: (world) => ({
+      url: `/v1/retrainings/${known(world, "retraining")}/cancellation`,
+      body: { reason: "seen it" },
+    }),
+  },
+];

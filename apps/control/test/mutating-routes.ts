@@ -3,7 +3,7 @@ import { governanceRoutes } from "./mutating-routes-governance.ts";
 import { identityRoutes } from "./mutating-routes-identity.ts";
 import { modelRoutes } from "./mutating-routes-models.ts";
 import { monitoringRoutes } from "./mutating-routes-monitoring.ts";
-import { releaseRoutes } from "./mutating-routes-releases.ts";
+import { releaseRoutes, retrainingRoutes } from "./mutating-routes-releases.ts";
 import type { MutatingRoute } from "./mutating-world.ts";
 
 /** In the order in which they are driven: each finds what it needs. A new route goes to the table of its kind. */
@@ -13,5 +13,6 @@ export const mutatingRoutes: readonly MutatingRoute[] = [
   ...dataRoutes,
   ...modelRoutes,
   ...releaseRoutes,
+  ...retrainingRoutes,
   ...monitoringRoutes,
 ];

@@ -1,3 +1,4 @@
+import { retrainingTerms } from "@portolan/retraining/policy";
 import { defaultPlan } from "@portolan/rollout/policy";
 
 /** Inserts a release in production that has not begun, at the endpoint `arrivals`. */
@@ -13,5 +14,28 @@ export function releaseRow(
        reasons, requested_by, started_at)
      values ($1, $2, 'production', 'arrivals', 'uc', 'bu', 'arrivals', 2, 'arrivals', 1, '{}', $3, 1, 'running', -1, $4, $4, '[]', 'x', $5)`,
     [id, organisation, JSON.stringify({ ...defaultPlan, events: ["support-tickets"] }), deployment, at],
+  ];
+}
+
+/** Inserts a retraining in production of the model of the endpoint `arrivals`, which nobody has looked at. */
+export function retrainingRow(
+  id: string,
+  organisation: string,
+  useCase: string,
+  at: number,
+): [text: string, values: unknown[]] {
+  const cause = { trigger: "manual", reason: "to be sure", evidence: {} };
+  return [
+    `insert into retraining.retrainings (id, organisation_id, environment, endpoint, use_case_id, business_unit_id, model, champion_version,
+       state, cause, terms, requested_by, made, moves, reasons, faults, started_at)
+     values ($1, $2, 'production', 'arrivals', $3, 'bu', 'arrivals', 1, 'preparing', $4, $5, 'x', '{}', '[]', '[]', 0, $6)`,
+    [
+      id,
+      organisation,
+      useCase,
+      JSON.stringify(cause),
+      JSON.stringify(retrainingTerms(undefined, undefined)),
+      at,
+    ],
   ];
 }

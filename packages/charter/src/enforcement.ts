@@ -112,7 +112,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",
   },
   human_review: { how: "predictions do not wait for a person" },
-  retraining: { how: "training starts by hand only" },
+  retraining: {
+    by: "control",
+    how: "a version that was trained here is trained again when the charter says so, judged beside the champion, and released once whoever the charter names agrees",
+  },
   retention: { by: "control", how: "payloads go when their time is over, unless a legal hold covers them" },
   training_data_retention: { how: "training data is kept, and erased by nothing when its time is over" },
   budget: { how: "costs are planned, not metered" },

@@ -4,6 +4,7 @@ import { Calibration, MetricInterval } from "./metric-shapes.ts";
 import { FairnessReport, SliceReport } from "./slices/contract.ts";
 
 export { ComparedValue, Comparison, ComparisonRequest, ComparisonRule } from "./compare/contract.ts";
+export { evidenceEnvironment } from "./evidence-environment.ts";
 export { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
 export { Contribution, Counterfactual, Explanation, type ExplanationBackground } from "./explain/contract.ts";
 export { Calibration, MetricInterval } from "./metric-shapes.ts";

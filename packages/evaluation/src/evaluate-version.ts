@@ -31,11 +31,15 @@ export interface EvaluationDeps {
   readonly recorded?: EvaluationRecorded;
 }
 
-/** Starts the evaluation of one version on held-out rows; resolves to the job's id. */
+/**
+ * Starts the evaluation of one version on held-out rows; resolves to the job's id.
+ * @param key of the job, for who must not start it twice: while one of that key is under way, it is the one
+ */
 export async function startEvaluation(
   deps: EvaluationDeps,
   call: CallContext,
   request: EvaluationRequest,
+  key?: string,
 ): Promise<string> {
   const version = await versionToEvaluate(deps, call, request);
   const { useCaseId } = version;
@@ -47,6 +51,7 @@ export async function startEvaluation(
       queue: evaluationQueue,
       payload: { ...request, versionId: version.id },
       place: { environment: evidenceEnvironment, useCaseId },
+      ...(key === undefined ? {} : { key }),
     });
     await tx.record({
       event: "evaluation.started",

@@ -8,8 +8,8 @@ import { evaluationRoutes } from "./routes/evaluations.ts";
 import { explanationRoutes } from "./routes/explanations.ts";
 import { textEvaluationRoutes } from "./routes/text-evaluations.ts";
 
-export { comparisonJob, comparisonQueue } from "./compare/compare-versions.ts";
-export { comparisonsOf } from "./compare/comparison-store.ts";
+export { comparisonJob, comparisonQueue, startComparison } from "./compare/compare-versions.ts";
+export { comparisonsOf, listComparisons } from "./compare/comparison-store.ts";
 export { evaluationErrors } from "./errors.ts";
 export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } from "./evaluate-version.ts";
 export { evidenceEnvironment } from "./evidence-environment.ts";
@@ -39,7 +39,7 @@ export type {
 } from "./ports.ts";
 export { type RecordedEvaluation, recordedEvaluations } from "./recorded-store.ts";
 export type { SliceValues } from "./slices/slice-values.ts";
-export { latestEvidence } from "./store.ts";
+export { latestEvidence, listEvaluations } from "./store.ts";
 export { type AskCasesOptions, askCases } from "./text/ask-cases.ts";
 export { startTextEvaluation, textEvaluationJob, textEvaluationQueue } from "./text/evaluate-text.ts";
 export type { TextCase } from "./text/text-case.ts";

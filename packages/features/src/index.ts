@@ -21,7 +21,7 @@ export {
   startMaterialization,
 } from "./materializations.ts";
 export type { OnlineRow, OnlineStore, OnlineVector, OnlineViewHeader } from "./ports.ts";
-export { findMaterialization, findTrainingSet, findView } from "./store.ts";
+export { findDataset, findMaterialization, findTrainingSet, findView } from "./store.ts";
 export { readTrainingSetColumns } from "./training-set-columns.ts";
 export {
   readTrainingSet,

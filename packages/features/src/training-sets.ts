@@ -8,6 +8,7 @@ import {
   type Digest,
   digestJson,
   type EnvironmentPlace,
+  type Id,
   type JobHandler,
   type JobRun,
   type JsonObject,
@@ -41,11 +42,15 @@ import { type FeatureDeps, noDataset, viewNotFound } from "./views.ts";
 
 export const trainingSetQueue = "features.training_set";
 
-/** Starts a training set as a durable job. */
+/**
+ * Starts a training set as a durable job.
+ * @param as its id, for who must not start it twice: under an id that there is already, nothing is started
+ */
 export async function startTrainingSet(
   deps: FeatureDeps,
   call: CallContext,
   named: TrainingSetRequest,
+  as?: Id<"trainingSet">,
 ): Promise<TrainingSetView> {
   const organisationId = call.actor.organisationId;
   const { environment } = named;
@@ -67,7 +72,9 @@ export async function startTrainingSet(
   if (inputs.dataset && inputs.views.length === request.views.length)
     await decideSet(deps, call, { request, dataset: inputs.dataset, views: inputs.views });
   return deps.uow.write(call, async (tx) => {
-    const id = newId("trainingSet", tx.now);
+    const id = as ?? newId("trainingSet", tx.now);
+    const found = as && (await findTrainingSet(tx.sql, organisationId, as));
+    if (found) return found;
     await insertTrainingSet(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
     await tx.enqueue({
       queue: trainingSetQueue,

@@ -49,6 +49,7 @@ export const idPrefixes = {
   release: "rel",
   alert: "alr",
   alertRoute: "art",
+  retraining: "rtr",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -29,6 +29,7 @@ export {
   type PerformanceBounds,
   type PerformanceDeps,
   readPerformance,
+  reportOfOrganisation,
 } from "./performance/read-performance.ts";
 export type {
   EvidenceSigner,

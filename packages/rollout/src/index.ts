@@ -3,11 +3,14 @@ import type { FastifyInstance } from "fastify";
 import type { ReportDeps } from "./report-events.ts";
 import { releaseRoutes } from "./routes/releases.ts";
 
+export { rollBackRelease } from "./change-release.ts";
 export { type ControllerDeps, type ReleaseController, startReleaseController } from "./controller.ts";
 export { type CountDeps, countBlocks } from "./count-blocks.ts";
 export { type RolloutErrorCode, rolloutErrors } from "./errors.ts";
 export type { Endpoints, Predictions, ReleaseCharters, ReleasedEndpoint, ReleaseTerms } from "./ports.ts";
 export { findRelease } from "./store.ts";
+export { readRelease, readReleases } from "./read-releases.ts";
+export { startRelease } from "./start-release.ts";
 export type { ReportDeps as RolloutRouteDeps };
 
 export const rolloutMigrations: MigrationSet = {

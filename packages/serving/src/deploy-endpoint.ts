@@ -117,10 +117,12 @@ async function prepare(
     if (charter && isPortolanError(error)) await recordRefusal(deps, call, name, error);
     throw error;
   }
-  const { reference: model } = await requireModel(deps, call, request, request);
-  const beside = await requireVersionsBeside(deps, call, request);
+  const answering = await answeringAt(deps, call, name, request);
+  const { reference: model } = await requireModel(deps, call, request, request, answering);
+  const beside = await requireVersionsBeside(deps, call, request, answering);
   const measured = await deps.compute.judge(call, model, charter);
-  const find = async (asked: AskedVersion) => (await requireModel(deps, call, request, asked)).reference;
+  const find = async (asked: AskedVersion) =>
+    (await requireModel(deps, call, request, asked, answering)).reference;
   const backends = await chosenBackends(request, { model, charter, measured }, find);
   const facts = { useCase, charter, model, ...beside, backends };
   await requireUpstreamPlaces(deps, call, name, request, facts);
@@ -227,9 +229,10 @@ async function requireVersionsBeside(
   deps: DeployDeps,
   call: CallContext,
   request: DeployRequest,
+  answering: ReadonlySet<string>,
 ): Promise<Pick<RouteFacts, "secondary" | "variants">> {
   const version = async (asked: AskedVersion): Promise<ServedVersion> => ({
-    model: (await requireModel(deps, call, request, asked)).reference,
+    model: (await requireModel(deps, call, request, asked, answering)).reference,
     features: asked.features ?? null,
   });
   const variants: Variant[] = [];
@@ -257,11 +260,30 @@ function requireRouting(request: DeployRequest, facts: Omit<RouteFacts, "previou
 
 type AskedVersion = Pick<DeployRequest, "model" | "version" | "features">;
 
+/**
+ * Versions that the endpoint's deployment in force names. Another version may have been promoted since: a release promotes its candidate before
+ * it has shown anything, and the champion must be able to go on beside it, and to come back.
+ */
+async function answeringAt(
+  { work }: DeployDeps,
+  call: CallContext,
+  name: string,
+  { environment }: DeployRequest,
+): Promise<ReadonlySet<string>> {
+  const { organisationId } = call.actor;
+  const found = await work.read(call, (sql) => findEndpoint(sql, organisationId, environment, name));
+  if (!found) return new Set();
+  const { model, secondary, variants } = found.route;
+  const models = [model, ...(secondary ? [secondary.model] : []), ...variants.map((one) => one.model)];
+  return new Set(models.map((one) => `${one.name}/${one.version}`));
+}
+
 async function requireModel(
   deps: DeployDeps,
   call: CallContext,
   { environment, useCaseId }: DeployRequest,
   request: AskedVersion,
+  answering: ReadonlySet<string>,
 ): Promise<DeployableModel> {
   const label = `${request.model}/${request.version}`;
   const model = await deps.models.find(call, request.model, request.version);
@@ -270,7 +292,7 @@ async function requireModel(
       `The use case has no model version ${label}.`,
       "List versions with `portolan model list`.",
     );
-  if (environment !== "dev" && !model.stages.includes(environment))
+  if (environment !== "dev" && !model.stages.includes(environment) && !answering.has(label))
     throw notDeployable(
       `${label} was not promoted to ${environment}.`,
       `Promote it first: portolan model promote ${label} --to ${environment}`,

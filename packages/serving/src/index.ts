@@ -21,7 +21,7 @@ export {
   type SnapshotPublisher,
 } from "./snapshot/publish-snapshot.ts";
 export type { PartRefusal } from "./snapshot/refusals.ts";
-export { findDeployed, findDeployment } from "./store.ts";
+export { type Deployed, findDeployed, findDeployment, listDeployed } from "./store.ts";
 export { requireUpstreamPlace } from "./upstream-places.ts";
 
 export const servingMigrations: MigrationSet = {

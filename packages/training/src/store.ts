@@ -99,6 +99,17 @@ export async function closeRun(
   return closed.numUpdatedRows === 1n;
 }
 
+/** How many an organisation has that wait or run. */
+export async function runsUnderWay(sql: Sql, organisationId: string): Promise<number> {
+  const row = await tables(sql)
+    .selectFrom("training.runs")
+    .select((select) => select.fn.countAll<number>().as("runs"))
+    .where("organisation_id", "=", organisationId)
+    .where("state", "in", ["waiting", "running"])
+    .executeTakeFirst();
+  return row?.runs ?? 0;
+}
+
 export async function findRun(
   sql: Sql,
   organisationId: string,

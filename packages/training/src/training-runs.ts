@@ -9,6 +9,7 @@ import {
   type Digest,
   digestJson,
   type EnvironmentPlace,
+  type Id,
   isPortolanError,
   type JobHandler,
   type JobRun,
@@ -62,11 +63,15 @@ export interface TrainingDeps {
   readonly isolation?: Isolation;
 }
 
-/** Starts a training run as a durable job. */
+/**
+ * Starts a training run as a durable job.
+ * @param as its id, for who must not start it twice: under an id that there is already, nothing is started
+ */
 export async function startTrainingRun(
   deps: TrainingDeps,
   call: CallContext,
   named: TrainingRunRequest,
+  as?: Id<"trainingRun">,
 ): Promise<TrainingRunView> {
   const organisationId = call.actor.organisationId;
   const { environment } = named;
@@ -87,9 +92,11 @@ export async function startTrainingRun(
   for (const digest of [request.code, ...Object.values(request.locks)])
     await deps.artifacts.require(call, digest, { environment, ...place });
   return deps.uow.write(call, async (tx) => {
+    const begun = as && (await findRun(tx.sql, organisationId, as));
+    if (begun) return begun;
     const of = { organisationId, ...scope, id: request.trainingSetId };
     if (!(await findReadyTrainingSet(tx.sql, of))) throw notReady(request.trainingSetId);
-    const id = newId("trainingRun", tx.now);
+    const id = as ?? newId("trainingRun", tx.now);
     await insertRun(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
     await tx.enqueue({ queue: trainingQueue, payload: { runId: id }, key: id, place: scope });
     await tx.record({

@@ -1,25 +1,11 @@
-import { escaped } from "../markup.ts";
+import { digits, evidencePage, type Facts, facts, list, listed, section, table } from "../evidence-page.ts";
 import type { ModelCard } from "./model-card.ts";
 
 /** A whole page without a script and without anything from elsewhere. Every text of the card is escaped. */
 export function modelCardPage(card: ModelCard): string {
   const title = `Model card: ${card.model}, version ${card.version}`;
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escaped(title)}</title>
-<style>${style}</style></head>
-<body><main><h1>${escaped(title)}</h1>
-${sections(card).join("\n")}
-</main></body></html>
-`;
+  return evidencePage(title, sections(card));
 }
-
-const style = `body{font:16px/1.5 system-ui,sans-serif;margin:1.5rem;color:#0f172a;background:#fff}main{max-width:56rem;margin:auto}
-dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:.3rem 1rem}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}
-.wide{overflow-x:auto}table{border-collapse:collapse;margin:.8rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
-th,td{text-align:left;padding:.3rem .9rem .3rem 0;border-bottom:1px solid #cbd5e1;vertical-align:top}
-@media (max-width:40rem){dl{grid-template-columns:1fr}dd{margin-bottom:.5rem}}`;
 
 function sections(card: ModelCard): string[] {
   return [
@@ -35,40 +21,6 @@ function sections(card: ModelCard): string[] {
     section("Promotions", promotionsPart(card)),
     section("Evidence", evidencePart(card)),
   ];
-}
-
-function section(title: string, content: string): string {
-  return `<section><h2>${escaped(title)}</h2>\n${content}</section>`;
-}
-
-type Facts = readonly (readonly [string, string | number | undefined])[];
-
-function facts(entries: Facts): string {
-  const lines = entries.flatMap(([name, value]) =>
-    value === undefined || value === ""
-      ? []
-      : [`<dt>${escaped(name)}</dt><dd>${escaped(String(value))}</dd>`],
-  );
-  return `<dl>${lines.join("\n")}</dl>`;
-}
-
-function list(items: readonly string[], none: string): string {
-  if (items.length === 0) return `<p>${escaped(none)}</p>`;
-  return `<ul>${items.map((item) => `<li>${escaped(item)}</li>`).join("")}</ul>`;
-}
-
-function listed(title: string, items: readonly string[]): string {
-  return `<h3>${escaped(title)}</h3>${list(items, "None.")}`;
-}
-
-function table(caption: string, heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const body = rows.map(([first = "", ...rest]) => {
-    const cells = rest.map((cell) => `<td>${escaped(cell)}</td>`).join("");
-    return `<tr><th scope="row">${escaped(first)}</th>${cells}</tr>`;
-  });
-  return `<div class="wide" tabindex="0" role="region" aria-label="${escaped(caption)}"><table><caption>${escaped(caption)}</caption>
-<thead><tr>${heads.map((head) => `<th scope="col">${escaped(head)}</th>`).join("")}</tr></thead>
-<tbody>${body.join("\n")}</tbody></table></div>`;
 }
 
 function versionFacts({ artifact, signedBy, signedAt, promotedIn, source }: ModelCard): Facts {
@@ -174,8 +126,4 @@ function evidencePart({ attestations }: ModelCard): string {
     ["About", "Digest"],
     attestations.map(({ about, digest }) => [about, digest]),
   );
-}
-
-function digits(value: number): string {
-  return String(Number(value.toPrecision(6)));
 }

@@ -27,6 +27,7 @@ import { openFolderObjectStore } from "@portolan/objectstore";
 import { plannerMigrations } from "@portolan/planner";
 import { predictionsMigrations } from "@portolan/predictions";
 import { registryMigrations } from "@portolan/registry";
+import { retrainingMigrations } from "@portolan/retraining";
 import { rolloutMigrations } from "@portolan/rollout";
 import { scoringMigrations } from "@portolan/scoring";
 import { servingMigrations } from "@portolan/serving";
@@ -64,6 +65,7 @@ export const migrationSets = [
   servingMigrations,
   predictionsMigrations,
   rolloutMigrations,
+  retrainingMigrations,
   dataMigrations,
   featuresMigrations,
   monitoringMigrations,

@@ -42,6 +42,7 @@ export interface JobLogLine {
 export interface JobFilter {
   readonly organisationId: string;
   readonly queue?: string;
+  readonly key?: string;
   readonly states?: readonly JobState[];
   /** Jobs of these places only. */
   readonly places?: readonly JobPlace[];
@@ -55,6 +56,7 @@ export async function listJobs(sql: Sql, filter: JobFilter): Promise<JobView[]> 
     .selectAll()
     .where("organisation_id", "=", filter.organisationId);
   if (filter.queue !== undefined) query = query.where("queue", "=", filter.queue);
+  if (filter.key !== undefined) query = query.where("key", "=", filter.key);
   if (filter.states !== undefined) query = query.where("state", "in", filter.states);
   const { places } = filter;
   if (places !== undefined)

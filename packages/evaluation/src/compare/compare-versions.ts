@@ -25,11 +25,15 @@ import { ComparedValue, ComparisonRequest, ComparisonRule } from "./contract.ts"
 
 export const comparisonQueue = "evaluation.compare";
 
-/** Starts the comparison of a version with the one that it is to replace; resolves to the job's id. */
+/**
+ * Starts the comparison of a version with the one that it is to replace; resolves to the job's id.
+ * @param key of the job, for who must not start it twice: while one of that key is under way, it is the one
+ */
 export async function startComparison(
   deps: EvaluationDeps,
   call: CallContext,
   request: ComparisonRequest,
+  key?: string,
 ): Promise<string> {
   const challenger = await versionToEvaluate(deps, call, { ...request, version: request.challenger });
   const champion = request.champion ?? (await deps.versions.promoted(call, request.model));
@@ -48,6 +52,7 @@ export async function startComparison(
       queue: comparisonQueue,
       payload: { ...asked },
       place: { environment: evidenceEnvironment, useCaseId: challenger.useCaseId },
+      ...(key === undefined ? {} : { key }),
     });
     await tx.record({
       event: "evaluation.comparison.started",

@@ -260,6 +260,13 @@ describe("scope and environment", () => {
     ]);
     expect(may("serving:deploy")).toEqual(["platform_admin", "team_lead", "ml_engineer", "ci"]);
   });
+  test("whoever has a model trained again could promote it too; only leads approve what came out, and state when it is", () => {
+    const endpoint = { ...model, type: "Endpoint" } as const;
+    const may = (action: string) => roleNames.filter((role) => allowed(holder(role), action, endpoint));
+    expect(may("retraining:start")).toEqual(["platform_admin", "team_lead", "ci"]);
+    expect(may("retraining:approve")).toEqual(["platform_admin", "team_lead"]);
+    expect(may("retraining:set_policy")).toEqual(["platform_admin", "team_lead"]);
+  });
 });
 
 describe("signatures and self", () => {

@@ -1,0 +1,65 @@
+import { applyRetentionRound } from "@portolan/data";
+import { repeating } from "./repeating.ts";
+import type { AlertWiring } from "./wiring/alerts.ts";
+import type { DataWiring } from "./wiring/data.ts";
+import type { ErasureWiring } from "./wiring/erasure.ts";
+import type { Foundation } from "./wiring/foundation.ts";
+import type { IdentityWiring } from "./wiring/identity.ts";
+import type { LineageWiring } from "./wiring/lineage.ts";
+import type { RetrainingWiring } from "./wiring/retraining.ts";
+import type { ServingWiring } from "./wiring/serving.ts";
+
+/** What control looks at by itself. */
+export interface RoundWiring {
+  readonly base: Foundation;
+  readonly identity: IdentityWiring;
+  readonly serving: ServingWiring;
+  readonly lineage: LineageWiring;
+  readonly data: DataWiring;
+  readonly alerting: AlertWiring;
+  readonly retraining: RetrainingWiring;
+  readonly erasure: ErasureWiring;
+}
+
+const refreshEveryMs = 2000;
+/** Views that come online, and batches that end, are noticed after so long. */
+const lookEarlyMs = 1000;
+/** The ledger's rows have their order within a second; lineage is read by people. */
+const followEveryMs = 1000;
+/** How often labels that arrived are looked for; an endpoint that takes long to judge rests longer. */
+const watchEveryMs = 15_000;
+/** Retrainings take minutes. */
+const steerEveryMs = 1000;
+/** Labels and counts are judged anew every five minutes at most; schedules are of hours. */
+const retrainEveryMs = 60_000;
+/** Contracts keep data for days and years. */
+const retainEveryMs = 3_600_000;
+/** How often removals of bytes that were cut off are finished. */
+const finishEveryMs = 60_000;
+
+/** Side by side: a provider that does not answer must not keep a revocation from its gateways. */
+export function startRounds(wiring: RoundWiring): NodeJS.Timeout[] {
+  const { base, identity, serving, lineage, data, alerting, retraining } = wiring;
+  const { log } = base;
+  return [
+    repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
+    repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
+    repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),
+    repeating(lookEarlyMs, () => data.early.look(), log, "features.early.look_failed"),
+    repeating(watchEveryMs, () => alerting.watch(), log, "monitoring.watch.failed"),
+    repeating(steerEveryMs, retraining.steer, log, "retraining.look_failed"),
+    repeating(retrainEveryMs, retraining.watch, log, "retraining.watch_failed"),
+    repeating(retainEveryMs, () => retainData(wiring), log, "data.retention.failed"),
+    repeating(finishEveryMs, () => finishRemovals(wiring), log, "registry.removal.failed"),
+  ];
+}
+
+async function retainData({ base, identity, data }: RoundWiring): Promise<void> {
+  const gone = await applyRetentionRound(data.data, await identity.directory.organisations());
+  if (gone > 0) base.log.info({ gone }, "data.expired");
+}
+
+async function finishRemovals({ base, erasure }: RoundWiring): Promise<void> {
+  const finished = await erasure.finishRemovals();
+  if (finished > 0) base.log.info({ finished }, "registry.removals.finished");
+}

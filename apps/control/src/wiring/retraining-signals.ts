@@ -1,0 +1,119 @@
+import { type CallContext, type Clock, isPortolanError } from "@portolan/kernel";
+import { readDriftReport, reportOfOrganisation } from "@portolan/monitoring";
+import type { DriftReport, PerformanceWindow } from "@portolan/monitoring/contract";
+import type { Champion, Permits, Signals } from "@portolan/retraining";
+import type { AccuracyWindow } from "@portolan/retraining/policy";
+import { runsUnderWay } from "@portolan/training";
+import type { Foundation } from "./foundation.ts";
+import type { RetrainingParts } from "./retraining.ts";
+
+/** Windows of counts are five minutes, and those of labels a day: before, hardly anything is new, and both take seconds to judge. */
+const restMicros = 300_000_000;
+
+/** What monitoring knows of a champion, asked for at most every five minutes. */
+export function retrainingSignals(
+  { performance, monitoring }: Pick<RetrainingParts, "performance" | "monitoring">,
+  clock: Clock,
+): Signals {
+  const series = remembered(clock, (call: CallContext, { endpoint }: Champion) =>
+    reportOfOrganisation(performance, call, endpoint),
+  );
+  const reports = remembered(clock, async (call: CallContext, { endpoint }: Champion) => {
+    try {
+      return (await readDriftReport(monitoring, call, { endpoint })).reports;
+    } catch (error) {
+      if (isPortolanError(error) && error.code === "monitoring.nothing_counted") return [];
+      throw error;
+    }
+  });
+  return {
+    accuracy: async (call, champion, metric) => {
+      const own = (await series(call, champion)).find((one) =>
+        isOf(champion, { ...one, version: Number(one.version) }),
+      );
+      return (own?.windows ?? []).flatMap((window) => accuracyWindow(window, metric));
+    },
+    drift: async (call, champion) => {
+      const own = (await reports(call, champion)).find((one) => isOf(champion, one));
+      return own ? driftOf(own) : { finding: "unclear", evidence: {} };
+    },
+  };
+}
+
+/** The answers of each endpoint and version, for a while. */
+function remembered<T>(
+  clock: Clock,
+  ask: (call: CallContext, champion: Champion) => Promise<T>,
+): (call: CallContext, champion: Champion) => Promise<T> {
+  const known = new Map<string, { readonly at: number; readonly answer: T }>();
+  return async (call, champion) => {
+    const { environment, endpoint, model, version } = champion;
+    const key = JSON.stringify([call.actor.organisationId, environment, endpoint, model, version]);
+    const last = known.get(key);
+    const now = clock.now();
+    if (last && now - last.at < restMicros) return last.answer;
+    for (const [old, { at }] of known) if (now - at >= restMicros) known.delete(old);
+    const answer = await ask(call, champion);
+    known.set(key, { at: now, answer });
+    return answer;
+  };
+}
+
+function isOf(
+  champion: Champion,
+  series: Pick<DriftReport, "environment" | "model" | "version"> & { readonly variant: string },
+): boolean {
+  return (
+    series.variant === "champion" &&
+    series.environment === champion.environment &&
+    series.model === champion.model &&
+    series.version === champion.version
+  );
+}
+
+const judged: ReadonlySet<PerformanceWindow["verdict"]> = new Set(["misses", "keeps", "unclear"]);
+
+/** Of a mature window with enough labels; of any other there is nothing to say. */
+function accuracyWindow(
+  { verdict, metrics, labels, start }: PerformanceWindow,
+  metric: string,
+): AccuracyWindow[] {
+  const found = judged.has(verdict) ? metrics.find((one) => one.metric === metric) : undefined;
+  if (!found) return [];
+  const { value, low, high } = found;
+  return [{ start, value, low, high, labels }];
+}
+
+function driftOf({ verdicts, inputs, outputs }: DriftReport): Awaited<ReturnType<Signals["drift"]>> {
+  const told = [verdicts.inputs, verdicts.outputs];
+  const drifting = [...inputs, ...outputs].filter(({ verdict }) => verdict === "drift");
+  const evidence = {
+    inputs: verdicts.inputs,
+    outputs: verdicts.outputs,
+    drifting: drifting
+      .slice(0, 10)
+      .map(({ reference }) => reference.name)
+      .join(", "),
+  };
+  if (told.includes("drift")) return { finding: "drift", evidence };
+  return { finding: told.includes("no_drift") ? "no_drift" : "unclear", evidence };
+}
+
+/** Training runs that an organisation has under way at a time before a retraining waits. */
+const mostRunsAtATime = 2;
+
+/** Nothing meters yet what a use case spends: what is asked is whether the machine has room. */
+export function permitsOf({ work }: Foundation): Permits {
+  return {
+    mayRun: async (call) => {
+      const { organisationId } = call.actor;
+      const runs = await work.read(call, (sql) => runsUnderWay(sql, organisationId));
+      return runs < mostRunsAtATime
+        ? { kind: "yes" }
+        : {
+            kind: "no",
+            because: `${runs} training runs are under way, and ${mostRunsAtATime} are allowed at a time`,
+          };
+    },
+  };
+}

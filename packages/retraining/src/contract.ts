@@ -1,0 +1,3 @@
+/** What others may see of retrainings. */
+export { RetrainingReport } from "./report-schema.ts";
+export * from "./retraining-schema.ts";

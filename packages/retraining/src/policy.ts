@@ -1,0 +1,9 @@
+/** Pure judgement of retrainings. */
+
+export {
+  decideRetraining,
+  type RetrainingDecision,
+  type RetrainingStanding,
+} from "./policy/decide-retraining.ts";
+export { type AccuracyWindow, type DriftFinding, judgeAccuracy, judgeDrift } from "./policy/hysteresis.ts";
+export { retrainingTerms } from "./policy/terms.ts";

@@ -1,0 +1,70 @@
+import type { RetrainingTerms } from "../contract.ts";
+import type { AccuracyStanding } from "./hysteresis.ts";
+
+/** What is known of an endpoint when it is decided; times are epoch microseconds. */
+export interface RetrainingStanding {
+  readonly accuracy: AccuracyStanding;
+  readonly isDrifting: boolean;
+  /** When the model that answers was registered. */
+  readonly championSince: number;
+  /** Starts of its retrainings, in any order. */
+  readonly starts: readonly number[];
+  readonly lastEndedAt?: number | undefined;
+  /** A retraining of the use case that is under way. */
+  readonly running?: string | undefined;
+}
+
+/** What starts a retraining without anybody asking. */
+export type Trigger = "accuracy" | "drift" | "drift_with_harm" | "schedule";
+
+export type RetrainingDecision =
+  | { readonly kind: "nothing" }
+  /** Something would start one, and something else keeps it back. */
+  | { readonly kind: "held"; readonly trigger: Trigger; readonly because: string }
+  | { readonly kind: "start"; readonly trigger: Trigger };
+
+/** Whether an endpoint's model is to be trained again now. The same standing gives the same decision. Pure. */
+export function decideRetraining(
+  terms: RetrainingTerms,
+  standing: RetrainingStanding,
+  now: number,
+): RetrainingDecision {
+  const trigger = triggerOf(terms, standing, now);
+  if (trigger === undefined) return { kind: "nothing" };
+  const because = keptBack(terms, standing, now);
+  return because === undefined ? { kind: "start", trigger } : { kind: "held", trigger, because };
+}
+
+function triggerOf(
+  { accuracy, onDrift, everyMs }: RetrainingTerms,
+  { accuracy: found, isDrifting, championSince, starts }: RetrainingStanding,
+  now: number,
+): Trigger | undefined {
+  if (accuracy?.isTrigger && found.isOpen) return "accuracy";
+  if (onDrift === "alone" && isDrifting) return "drift";
+  if (onDrift === "with_harm" && isDrifting && (found.isWeak || found.isOpen)) return "drift_with_harm";
+  const last = Math.max(championSince, ...starts);
+  return everyMs !== undefined && now - last >= everyMs * 1000 ? "schedule" : undefined;
+}
+
+function keptBack(terms: RetrainingTerms, standing: RetrainingStanding, now: number): string | undefined {
+  const { isPaused, coolDownMs } = terms;
+  const { running, lastEndedAt } = standing;
+  if (isPaused) return "retraining is paused by its policy";
+  if (running !== undefined) return `${running} is under way`;
+  if (lastEndedAt !== undefined && now - lastEndedAt < coolDownMs * 1000)
+    return `the last one ended less than ${coolDownMs / 3_600_000} hours ago`;
+  return beyondRuns(terms, standing.starts, now);
+}
+
+/** Why another one would be more than the period allows; also what people ask for is held to it. Pure. */
+export function beyondRuns(
+  { mostRuns, periodMs }: Pick<RetrainingTerms, "mostRuns" | "periodMs">,
+  starts: readonly number[],
+  now: number,
+): string | undefined {
+  const within = starts.filter((start) => now - start < periodMs * 1000).length;
+  return within < mostRuns
+    ? undefined
+    : `${within} were started within ${periodMs / 86_400_000} days, and ${mostRuns} are allowed`;
+}
