@@ -14,6 +14,7 @@ import { type Clock, isLoopback, type JobHandler, type Logger } from "@portolan/
 import { createVerifyJob, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
 import { registerLineageRoutes } from "@portolan/lineage";
 import { type ObjectiveDeps, type PerformanceDeps, registerMonitoringRoutes } from "@portolan/monitoring";
+import { type OversightDeps, registerOversightRoutes } from "@portolan/oversight";
 import { registerPlannerRoutes } from "@portolan/planner";
 import { registerPredictionsRoutes } from "@portolan/predictions";
 import { registerRegistryRoutes } from "@portolan/registry";
@@ -51,6 +52,7 @@ import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
 import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
 import { wireObjectives } from "./wiring/objectives.ts";
+import { wireOversight } from "./wiring/oversight.ts";
 import { wirePerformance } from "./wiring/performance.ts";
 import { type ReleasesWiring, wireReleases } from "./wiring/releases.ts";
 import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
@@ -74,6 +76,7 @@ export interface Wiring {
   readonly objectives: ObjectiveDeps;
   readonly serving: ServingWiring;
   readonly releases: ReleasesWiring;
+  readonly oversight: OversightDeps;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
   readonly explaining: ExplainingWiring;
@@ -169,6 +172,7 @@ export async function assembleControl(
     objectives: wireObjectives(identity, governance.charter, serving),
     serving,
     releases,
+    oversight: wireOversight(base, identity, serving.predictions),
     data,
     scoring,
     explaining,
@@ -277,6 +281,7 @@ async function registerDomainRoutes(
     objectives,
     serving,
     releases,
+    oversight,
     data,
     scoring,
     explaining,
@@ -296,6 +301,7 @@ async function registerDomainRoutes(
   });
   await registerServingRoutes(app, serving.serving);
   await registerRolloutRoutes(app, releases.releases);
+  await registerOversightRoutes(app, oversight);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
   await registerFeaturesRoutes(app, data.features);

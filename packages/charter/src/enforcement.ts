@@ -101,7 +101,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   explainability: {
     how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",
   },
-  human_review: { how: "predictions do not wait for a person" },
+  human_review: {
+    by: "control",
+    how: "what the charter sends to people is queued before its record is acknowledged, with a due time; the answer does not wait",
+  },
   retraining: { how: "training starts by hand only" },
   retention: { by: "control", how: "payloads go when their time is over, unless a legal hold covers them" },
   training_data_retention: { how: "training data is kept, and erased by nothing when its time is over" },

@@ -48,6 +48,8 @@ export const idPrefixes = {
   release: "rel",
   alert: "alr",
   alertRoute: "art",
+  review: "rev",
+  feedback: "fbk",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

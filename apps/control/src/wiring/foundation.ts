@@ -24,6 +24,7 @@ import {
 import { lineageMigrations } from "@portolan/lineage";
 import { monitoringMigrations } from "@portolan/monitoring";
 import { openFolderObjectStore } from "@portolan/objectstore";
+import { oversightMigrations } from "@portolan/oversight";
 import { plannerMigrations } from "@portolan/planner";
 import { predictionsMigrations } from "@portolan/predictions";
 import { registryMigrations } from "@portolan/registry";
@@ -64,6 +65,7 @@ export const migrationSets = [
   servingMigrations,
   predictionsMigrations,
   rolloutMigrations,
+  oversightMigrations,
   dataMigrations,
   featuresMigrations,
   monitoringMigrations,

@@ -21,6 +21,7 @@ import {
   systemActor,
 } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
+import { eraseReviews, expireReviews, queueBlocks } from "@portolan/oversight";
 import {
   createPredictionsDeps,
   type DataClasses,
@@ -46,6 +47,7 @@ import { createComputeJudge } from "./compute-judge.ts";
 import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { queueDeps } from "./oversight.ts";
 import { withReadPurposes } from "./read-purposes.ts";
 
 export interface ServingWiring {
@@ -72,8 +74,23 @@ export function wireServing(
   const { authorizer, directory } = identity;
   const charters = chartersInForce(charter);
   const publisher = wirePublisher(base, identity, charters, profiles);
-  const predictions = createPredictionsDeps(
-    { uow: work, authorizer, clock, recordBatch: recordBatchDigest, onAccepted: countingReleases(base) },
+  const predictions: PredictionsDeps = createPredictionsDeps(
+    {
+      uow: work,
+      authorizer,
+      clock,
+      recordBatch: recordBatchDigest,
+      onAccepted: async (call, blocks) => {
+        await countBlocks({ work, wake: () => base.onReleases() }, call, blocks);
+        await queueBlocks(
+          queueDeps(base, charter, () => predictions),
+          call,
+          blocks,
+        );
+      },
+      onErased: eraseReviews,
+      onExpired: expireReviews,
+    },
     join(config.PORTOLAN_HOME, "accepted"),
     join(config.PORTOLAN_HOME, "keys", "predictions"),
   );
@@ -118,11 +135,6 @@ export function wireServing(
       }
     },
   };
-}
-
-/** What accepted blocks say of the releases under way. */
-function countingReleases(base: Foundation): NonNullable<PredictionsDeps["onAccepted"]> {
-  return (call, blocks) => countBlocks({ work: base.work, wake: () => base.onReleases() }, call, blocks);
 }
 
 /** By digest too: a plan over another definition of the view computes nothing, as it finds nothing online. */

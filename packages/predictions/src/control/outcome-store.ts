@@ -29,6 +29,7 @@ type OutcomeTable = {
   snapshot_version: number | null;
   reach: string;
   beyond_reach: Generated<boolean>;
+  source: Generated<string>;
 };
 type PartTables = {
   "predictions.block_parts": {
@@ -56,6 +57,7 @@ export async function insertOutcome(
   tx: Transaction,
   outcome: NewOutcome,
   reach: readonly string[],
+  source = "reported",
 ): Promise<void> {
   await tx.sql
     .withTables<OutcomeTables>()
@@ -76,6 +78,7 @@ export async function insertOutcome(
       outputs: null,
       snapshot_version: null,
       reach: reach.join(),
+      source,
     })
     .execute();
 }
