@@ -10,6 +10,7 @@ import {
   createPredictionsDeps,
   getPrediction,
   joinLabels,
+  type PredictionRecord,
   type PredictionsDeps,
   predictionsMigrations,
   readBlock,
@@ -34,6 +35,7 @@ import { aRecord, type RecordOptions } from "./records.ts";
 /** Predictions and their reviews, wired as control does. */
 export interface ReviewWorld extends AsyncDisposable {
   readonly db: TestDatabase;
+  readonly clock: FakeClock;
   readonly predictions: PredictionsDeps;
   readonly oversight: OversightDeps;
   /** What charters say, by use case. */
@@ -54,13 +56,9 @@ export async function openReviewWorld(clock: FakeClock): Promise<ReviewWorld> {
   const terms: ReviewWorld["terms"] = new Map();
   const records: OversightDeps["records"] = {
     ofBlock: (call, block) => readBlock(predictions, call, block),
-    find: async (call, id) => {
+    find: async (_call, id) => {
       try {
-        return await getPrediction(
-          predictions,
-          { ...aCall({ roles: ["control"] }), requestId: call.requestId },
-          id,
-        );
+        return await getPrediction(predictions, aCall({ roles: ["control"] }), id);
       } catch (error) {
         if (isPortolanError(error) && error.code === "kernel.not_found") return undefined;
         throw error;
@@ -83,6 +81,7 @@ export async function openReviewWorld(clock: FakeClock): Promise<ReviewWorld> {
   );
   return {
     db,
+    clock,
     predictions,
     terms,
     oversight: {
@@ -110,7 +109,7 @@ export interface Delivered {
 
 /** Answers as a gateway writes and delivers them. */
 export async function deliver(
-  { predictions }: Pick<ReviewWorld, "predictions">,
+  { predictions, clock }: Pick<ReviewWorld, "predictions" | "clock">,
   answers: readonly RecordOptions[],
 ): Promise<Delivered> {
   const folder = await mkdtemp(join(tmpdir(), "answers-"));
@@ -124,13 +123,13 @@ export async function deliver(
     const ids: string[] = [];
     for (const answer of answers) {
       const { header, payload } = aRecord(answer);
-      const { id: _, receivedAt, ...rest } = header;
-      const record = { ...rest, ...payload, receivedAt: asEpochMicros(receivedAt) };
-      ids.push(
-        await writer.append({ ...record, subject: "somebody" } as Parameters<typeof writer.append>[0], {
-          durability: "buffered",
-        }),
-      );
+      const { context, principal, requestId, receivedAt, latency, status } = header;
+      const record: PredictionRecord = {
+        ...{ context, principal, requestId, latency, status, ...payload },
+        receivedAt: asEpochMicros(receivedAt),
+        subject: "somebody",
+      };
+      ids.push(await writer.append(record, { durability: "buffered" }));
     }
     await writer.close();
     const blocks: Buffer[] = [];
@@ -145,7 +144,11 @@ export async function deliver(
     await shipper.flush();
     await shipper.close();
     const again = async () => {
-      for (const block of blocks) await acceptBlocks({ ...predictions }, gateway(), block);
+      for (const block of blocks) {
+        // Control anchors once a second.
+        clock.advance(2_000_000);
+        await acceptBlocks(predictions, gateway(), block);
+      }
     };
     await again();
     return { ids, again };

@@ -157,7 +157,7 @@ describe("a decision", () => {
     expect(concluded).toMatchObject({ value: false, overrides: true, label: false });
     expect(concluded.review.state).toBe("closed");
     const rows = await query<{ event: string; detail: string }>(
-      "select event, detail::text from ledger.rows where subject = $1 order by id",
+      "select event, row_to_json(rows)::text as detail from ledger.rows where subject = $1 order by id",
       [id],
     );
     expect(rows.map(({ event }) => event)).toEqual([
@@ -211,6 +211,7 @@ describe("a decision", () => {
   });
 
   test("that came after its time is counted late, and one that went over to the model's answer as such", async () => {
+    clock.advance(1);
     const from = clock.now();
     const { ids } = await answers(0.9);
     const id = await review(ids[0] ?? "");
