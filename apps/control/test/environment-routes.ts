@@ -319,7 +319,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   named("POST /v1/prediction-holds", { environment: production, reason: "a claim" }),
   { kind: "listed", route: "GET /v1/reviews", url: "/v1/reviews", of: "review" },
   found("GET /v1/reviews/:id", "review", missingId("rev")),
-  { kind: "listed", route: "GET /v1/review-stats", url: "/v1/review-stats", of: "review" },
+  { kind: "listed", route: "GET /v1/review-stats", url: "/v1/review-stats", of: "answeredEndpoint" },
   found("POST /v1/reviews/:id/reads", "review", missingId("rev")),
   { kind: "listed", route: "POST /v1/reviews/next", url: "/v1/reviews/next", body: () => ({}), of: "review" },
   found("POST /v1/reviews/:id/decision", "review", missingId("rev"), { value: true }),
@@ -334,7 +334,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
       body: { predictionId, kind: "rating", rating: 3 },
     }),
   },
-  { kind: "listed", route: "GET /v1/feedback", url: "/v1/feedback?endpoint=delays", of: "feedback" },
+  { kind: "listed", route: "GET /v1/feedback", url: "/v1/feedback?endpoint=delays", of: "ratedModel" },
   { kind: "listed", route: "GET /v1/prediction-holds", url: "/v1/prediction-holds", of: "hold" },
   found("POST /v1/prediction-holds/:id/release", "hold", missingId("hld"), { reason: "settled" }),
   {

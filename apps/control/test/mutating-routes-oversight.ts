@@ -20,6 +20,20 @@ export async function queuedReview(
   return id;
 }
 
+/** A rating of a version of the model `rated` in production. */
+export async function givenRating({ control, known: names }: World): Promise<void> {
+  const now = systemClock.now();
+  await control.database.session((session) =>
+    session.query(
+      `insert into oversight.feedback (id, organisation_id, prediction_id, use_case_id, endpoint, environment, model_name, model_version, kind, rating,
+         given_by, given_at, is_label, digest)
+       values ($1, $2, $3, $4, 'delays', 'production', 'rated', '1', 'rating', 4, 'x', $5, false, 'd')`,
+      [newId("feedback", now), names.get("organisation"), names.get("prediction"), names.get("useCase"), now],
+    ),
+  );
+  names.set("ratedModel", "rated");
+}
+
 const joined = {
   "predictions.outcomes": "a label is joined with its prediction afterwards, again after a crash",
 };

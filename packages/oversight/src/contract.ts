@@ -139,6 +139,7 @@ export const ReviewStats = Type.Object({
   from: micros("Reviews queued since, epoch microseconds"),
   to: micros("Exclusive"),
   truncated: Type.Boolean({ description: "There were more; the newest are counted" }),
+  endpoints: Type.Array(Type.String(), { description: "Whose reviews these are" }),
   open: Type.Integer(),
   overdue: Type.Integer(),
   closed: Type.Integer(),

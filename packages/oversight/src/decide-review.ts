@@ -68,7 +68,7 @@ export async function openReview(deps: DecideDeps, call: CallContext, id: string
     const review = await current(tx, id);
     const own = await findClaim(tx.sql, id, call.actor.id);
     // What this person has said of it they may look at again.
-    if (own?.concluded_at != null) return { review, claim: await recordShown(tx, review, own) };
+    if (own && own.concluded_at !== null) return { review, claim: await recordShown(tx, review, own) };
     await requireFree(tx, review);
     return { review, claim: await claimShown(tx, review) };
   });
@@ -202,7 +202,7 @@ async function ownClaim(
 ): Promise<{ readonly review: ReviewRow; readonly claim: ClaimRow }> {
   const review = await current(tx, id);
   const claim = await findClaim(tx.sql, id, tx.call.actor.id);
-  if (claim?.concluded_at != null)
+  if (claim && claim.concluded_at !== null)
     throw refused("oversight.already_decided", `you have concluded ${id}`, "Take the next one.");
   if (!claim) throw notClaimed(id, "you have not opened it");
   await requireFree(tx, review);

@@ -85,11 +85,12 @@ export async function readReviewStats(
 function countsOf(
   reviews: readonly ReviewRow[],
   now: number,
-): Pick<ReviewStats, "open" | "overdue" | "closed" | "closedLate"> {
+): Pick<ReviewStats, "endpoints" | "open" | "overdue" | "closed" | "closedLate"> {
   const open = reviews.filter(({ state }) => state === "open");
   const closed = reviews.filter(({ state }) => state === "closed");
   const late = closed.filter(({ due_at: due, closed_at: at }) => (at ?? 0) > due);
   return {
+    endpoints: [...new Set(reviews.map((review) => review.endpoint))].toSorted(),
     open: open.length,
     overdue: open.filter(({ due_at: due }) => due < now).length,
     closed: closed.length,

@@ -104,7 +104,7 @@ export interface Delivered {
   /** In the order of the answers. */
   readonly ids: readonly string[];
   /** The same blocks once more, as after a crash. */
-  again(): Promise<void>;
+  readonly again: () => Promise<void>;
 }
 
 /** Answers as a gateway writes and delivers them. */
@@ -125,7 +125,12 @@ export async function deliver(
       const { header, payload } = aRecord(answer);
       const { context, principal, requestId, receivedAt, latency, status } = header;
       const record: PredictionRecord = {
-        ...{ context, principal, requestId, latency, status, ...payload },
+        context,
+        principal,
+        requestId,
+        latency,
+        status,
+        ...payload,
         receivedAt: asEpochMicros(receivedAt),
         subject: "somebody",
       };

@@ -36,8 +36,17 @@ test("figures of nothing say so, and figures have their intervals", () => {
   const none = { count: 0, of: 0, share: null, low: null, high: null };
   const half = { count: 5, of: 10, share: 0.5, low: 0.24, high: 0.76 };
   const stats: ReviewStats = {
-    ...{ from: 0, to: 1, truncated: false, open: 2, overdue: 1, closed: 10, closedLate: none },
-    ...{ agreesWithModel: half, overrides: half, changedToModel: none },
+    from: 0,
+    to: 1,
+    truncated: false,
+    endpoints: ["credit"],
+    open: 2,
+    overdue: 1,
+    closed: 10,
+    closedLate: none,
+    agreesWithModel: half,
+    overrides: half,
+    changedToModel: none,
     betweenPeople: { agree: none, kappa: null, low: null, high: null },
     reasons: { policy: 5 },
   };

@@ -1,8 +1,7 @@
 import type { CallContext, Environment, Transaction, UnitOfWork } from "@portolan/kernel";
-import { sql } from "kysely";
 import type { PartFiles } from "../archive/part-files.ts";
 import { parsePredictionId } from "../format/position.ts";
-import { insertOutcome, joinOutcomes } from "./outcome-store.ts";
+import { countLabelsFrom, insertOutcome, joinOutcomes } from "./outcome-store.ts";
 
 /** What a person says that the answer should have been. */
 export interface LabelOfPerson {
@@ -27,8 +26,8 @@ export async function addLabelOfPerson(tx: Transaction, label: LabelOfPerson): P
   const { predictionId, environment, outcome, source } = label;
   const position = parsePredictionId(predictionId);
   if (!position) return;
-  const earlier = await revisionsOf(tx, predictionId, source);
-  if (source === "review" && earlier.count > 0) return;
+  const earlier = await countLabelsFrom(tx, predictionId, source);
+  if (source === "review" && earlier > 0) return;
   const { writerId, epoch, block } = position;
   await insertOutcome(
     tx,
@@ -38,31 +37,13 @@ export async function addLabelOfPerson(tx: Transaction, label: LabelOfPerson): P
       epoch,
       block,
       observed_at: tx.now,
-      revision: source === "review" ? reviewRevision : firstFeedbackRevision + earlier.count,
+      revision: source === "review" ? reviewRevision : firstFeedbackRevision + earlier,
       retracted: false,
       outcome: JSON.stringify(outcome),
     },
     [environment],
     source,
   );
-}
-
-async function revisionsOf(
-  tx: Transaction,
-  predictionId: string,
-  source: string,
-): Promise<{ count: number }> {
-  const row = await tx.sql
-    .withTables<{
-      "predictions.outcomes": { organisation_id: string; prediction_id: string; source: string };
-    }>()
-    .selectFrom("predictions.outcomes")
-    .select(sql<number>`count(*)`.as("count"))
-    .where("organisation_id", "=", tx.call.actor.organisationId)
-    .where("prediction_id", "=", predictionId)
-    .where("source", "=", source)
-    .executeTakeFirst();
-  return { count: Number(row?.count ?? 0) };
 }
 
 /** Joins labels that were added since with their predictions; harmless to repeat. */

@@ -83,6 +83,23 @@ export async function insertOutcome(
     .execute();
 }
 
+/** How many labels of a prediction one source has given. */
+export async function countLabelsFrom(
+  tx: Transaction,
+  predictionId: string,
+  source: string,
+): Promise<number> {
+  const row = await tx.sql
+    .withTables<OutcomeTables>()
+    .selectFrom("predictions.outcomes")
+    .select(sql<number>`count(*)::int`.as("count"))
+    .where("organisation_id", "=", tx.call.actor.organisationId)
+    .where("prediction_id", "=", predictionId)
+    .where("source", "=", source)
+    .executeTakeFirst();
+  return row?.count ?? 0;
+}
+
 /**
  * What was reported under this revision before, as far as this reporter may know: what is joined in an environment of theirs, or
  * what somebody of the same reach reported.
