@@ -6,8 +6,12 @@ Usage: quantize.py MODEL OUTPUT --method dynamic-int8|static-int8|fp16 [--calibr
 `static-int8` fixes the ranges of activations from rows of the training data (float32, one row a line of the array),
 never from rows that the result is judged on. Prints one JSON object: method, bytes before and after, digests, tools.
 Ends with 2 and a reason where there is nothing to gain or the request is wrong.
+
+`portolan model quantize` runs it as a trainer, without arguments: the environment names the model (PORTOLAN_BASE_MODEL), the
+rows that it learned from (PORTOLAN_TRAINING_SET, Parquet), a JSON file with params (method, calibration_rows) and features
+(PORTOLAN_PARAMS), and the folder for model.onnx and metrics.json (PORTOLAN_OUTPUT).
 """
-import argparse, hashlib, json, sys, tempfile
+import argparse, hashlib, json, os, sys, tempfile
 from pathlib import Path
 
 import numpy
@@ -17,6 +21,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
+METHODS = ["dynamic-int8", "static-int8", "fp16"]
 WEIGHTED = {"MatMul", "Gemm", "Conv"}
 QUANTIZED = {"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "QGemm", "DynamicQuantizeMatMul"}
 QUANTIZED |= {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
@@ -75,15 +80,23 @@ class Rows(CalibrationDataReader):
         return next(self.chunks, None)
 
 
-def calibration_rows(model, path):
-    if path is None:
+def check_calibration(model, rows):
+    if rows is None:
         refuse("static-int8 needs --calibration: rows of the training data, never held-out ones")
     if len(model.graph.input) != 1:
         refuse(f"static-int8 takes models with one input; this one has {len(model.graph.input)}: use dynamic-int8")
-    rows = numpy.load(path, allow_pickle=False)
     if rows.ndim < 2 or rows.dtype != numpy.float32 or len(rows) == 0 or not numpy.isfinite(rows).all():
-        refuse(f"{path}: float32 rows without NaN or infinity are needed, found {rows.dtype} of shape {rows.shape}")
-    return rows
+        refuse(f"calibration needs float32 rows without NaN or infinity, found {rows.dtype} of shape {rows.shape}")
+
+
+def rows_of_training_set(path, features, most):
+    """At most so many of its rows, evenly spread over time, in the model's own order of columns; without those that lack a value."""
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(path, columns=features)
+    rows = numpy.column_stack([table[name].to_numpy(zero_copy_only=False).astype(numpy.float32) for name in features])
+    rows = rows[numpy.isfinite(rows).all(axis=1)]
+    return rows[numpy.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)] if len(rows) else rows
 
 
 def quantize(model, source, target, method, calibration):
@@ -93,7 +106,7 @@ def quantize(model, source, target, method, calibration):
             # The converter leaves them as variable-length integers, of up to three bytes where two are enough.
             weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights), weights.name))
         onnx.save(half, target)
-        return None
+        return
     found = {node.op_type for node in model.graph.node}
     with tempfile.TemporaryDirectory() as folder:
         prepared = str(Path(folder) / "prepared.onnx")
@@ -103,34 +116,59 @@ def quantize(model, source, target, method, calibration):
             # ONNX Runtime has no CPU kernel for ConvInteger with signed weights.
             weights = QuantType.QUInt8 if "Conv" in found else QuantType.QInt8
             quantize_dynamic(prepared, target, op_types_to_quantize=sorted(WEIGHTED), weight_type=weights)
-            return None
-        rows = calibration_rows(model, calibration)
+            return
+        check_calibration(model, calibration)
         quantize_static(
-            prepared, target, Rows(model.graph.input[0].name, rows), quant_format=QuantFormat.QDQ,
+            prepared, target, Rows(model.graph.input[0].name, calibration), quant_format=QuantFormat.QDQ,
             op_types_to_quantize=sorted(WEIGHTED), activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         )
-        return {"rows": len(rows), "digest": digest(Path(calibration).read_bytes())}
+
+
+def make(path, target, method, calibration):
+    """Leaves the result at the target; gives the bytes of both."""
+    source, model = read(path)
+    check(model)
+    quantize(model, path, target, method, calibration)
+    result, original = onnx.load(target), onnx.load_from_string(source)
+    if signature(result) != signature(original):
+        target.unlink()
+        refuse("the result has other inputs or outputs than the model")
+    keep_shapes(result, original)
+    made = result.SerializeToString(deterministic=True)
+    target.write_bytes(made)
+    return source, made
+
+
+def train():
+    spec = json.loads(Path(os.environ["PORTOLAN_PARAMS"]).read_text())
+    output, params = Path(os.environ["PORTOLAN_OUTPUT"]), spec["params"]
+    method, most = params.get("method"), int(params.get("calibration_rows", 1000))
+    if method not in METHODS:
+        refuse(f"method is {method!r}, and none of {', '.join(METHODS)}")
+    rows = None
+    if method == "static-int8":
+        rows = rows_of_training_set(os.environ["PORTOLAN_TRAINING_SET"], spec["features"], most)
+    part = output / "model.onnx.part"
+    source, made = make(Path(os.environ["PORTOLAN_BASE_MODEL"]), part, method, rows)
+    metrics = {"bytes_before": len(source), "bytes_after": len(made), "calibration_rows": 0 if rows is None else len(rows)}
+    (output / "metrics.json").write_text(json.dumps(metrics))
+    part.rename(output / "model.onnx")
 
 
 def main():
     parser = argparse.ArgumentParser(description="Makes a smaller ONNX model of a float32 one")
     parser.add_argument("model", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--method", required=True, choices=["dynamic-int8", "static-int8", "fp16"])
+    parser.add_argument("--method", required=True, choices=METHODS)
     parser.add_argument("--calibration", type=Path)
     asked = parser.parse_args()
-    source, model = read(asked.model)
-    check(model)
     if asked.calibration is not None and asked.method != "static-int8":
         refuse(f"{asked.method} takes no --calibration")
-    calibrated = quantize(model, asked.model, asked.output, asked.method, asked.calibration)
-    result, original = onnx.load(asked.output), onnx.load_from_string(source)
-    if signature(result) != signature(original):
-        asked.output.unlink()
-        refuse("the result has other inputs or outputs than the model")
-    keep_shapes(result, original)
-    onnx.save(result, asked.output)
-    made = asked.output.read_bytes()
+    rows, calibrated = None, None
+    if asked.calibration is not None:
+        rows = numpy.load(asked.calibration, allow_pickle=False)
+        calibrated = {"rows": len(rows), "digest": digest(asked.calibration.read_bytes())}
+    source, made = make(asked.model, asked.output, asked.method, rows)
     print(json.dumps({
         "method": asked.method,
         "from": {"digest": digest(source), "bytes": len(source)},
@@ -141,4 +179,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    train() if "PORTOLAN_BASE_MODEL" in os.environ else main()

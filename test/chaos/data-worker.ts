@@ -56,6 +56,7 @@ export async function dataWorld(url: string, folder: string) {
     ...base,
     charters: { requireInForce: () => Promise.resolve({ regulated: false }) },
     tracking: openRunTracking({ uow, authorizer, clock: systemClock }),
+    baseModels: { find: () => Promise.reject(new Error("no run starts from a model here")) },
     environments: { folder: join(folder, "envs"), installEnvironment },
     pythons: pythonCandidates,
     limits: {

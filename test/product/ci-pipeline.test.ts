@@ -182,3 +182,42 @@ test.skipIf(!python)(
   },
   120_000,
 );
+
+test.skipIf(!python)(
+  "a version that was trained here is quantised behind the trainers' walls into the next one, measured and judged beside it",
+  async () => {
+    const shown = JSON.parse((await done("model show flight-delays 1 --json")).out) as {
+      readonly artifact: string;
+      readonly evaluations: readonly { readonly trainingSetId: string }[];
+    };
+    const heldOut = shown.evaluations[0]?.trainingSetId ?? "";
+    const line = `model quantize flight-delays 1 --method static-int8 --held-out ${heldOut} --metric roc_auc:0.01 --json`;
+    const { out, err } = await product.cli(...line.split(" "));
+    const found = JSON.parse(out || `"${err}"`) as Quantised;
+    expect(found).toMatchObject({ version: 2, from: 1, method: "static-int8" });
+    for (const { compute, costPerThousand } of found.versions) {
+      expect(compute.single.p95Micros).toBeGreaterThan(0);
+      expect(costPerThousand).toMatch(/^\d+\.\d+ [A-Z]{3}$/);
+    }
+    expect(found.comparison).toMatchObject({ challenger: 2, champion: 1, heldOut: { shown: true } });
+    const made = JSON.parse((await done("model show flight-delays 2 --json")).out) as object;
+    expect(made).toMatchObject({
+      lineage: { origin: "trained", base: shown.artifact, trainingRunId: found.run },
+    });
+    expect((await done("model diff flight-delays 1 2")).out).toContain("made from model");
+    const ancestors = (await done("lineage flight-delays/2 --upstream --json")).out;
+    expect(ancestors).toContain(shown.artifact.slice(7));
+    const again = await product.cli(..."model quantize flight-delays 2 --method fp16".split(" "));
+    expect([again.code, again.err]).toEqual([1, expect.stringContaining("quantised already")]);
+  },
+  240_000,
+);
+
+interface Quantised {
+  readonly run: string;
+  readonly versions: readonly {
+    readonly compute: { readonly single: { readonly p95Micros: number } };
+    readonly costPerThousand: string;
+  }[];
+  readonly comparison: object;
+}

@@ -7,7 +7,7 @@ import type { AlertView, PerformanceReport } from "@portolan/monitoring/contract
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { doneBy, soon } from "../../apps/cli/test/delays.ts";
 import { type Product, startProduct } from "../../apps/cli/test/product.ts";
-import { must } from "../../apps/control/test/api.ts";
+import { must, putInForce } from "../../apps/control/test/api.ts";
 import { endpoint, prepareUseCase, type Setting } from "../chaos/workload.ts";
 
 /** A receiver of webhooks, as somebody on duty has one. */
@@ -30,13 +30,16 @@ const done = doneBy(() => product);
 beforeAll(async () => {
   await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
   product = await startProduct();
-  const charter = readTemplate("flight-delays").replace("below: alert", "below: stop");
-  setting = await prepareUseCase(product, charter);
+  setting = await prepareUseCase(product, charterThat("stop"));
 }, 300_000);
 afterAll(async () => {
   receiver.close();
   await product[Symbol.asyncDispose]();
 });
+
+function charterThat(below: "stop" | "fallback"): string {
+  return readTemplate("flight-delays").replace("below: alert", `below: ${below}`);
+}
 
 /** Asks the model, whose score grows with the first input; resolves to the prediction's id. */
 async function ask(value: number): Promise<string> {
@@ -135,7 +138,17 @@ test("predictions that turn out wrong raise an alert that is told and stops the 
 
   await soon(async () => (await ask(1).catch(String)).startsWith("prd_"));
 
-  const retract = `outcome ${ids[0] ?? ""} --retract --revision 3 --as dispatch`;
+  // The same charter with another word: the constant answers in the version's place, and the version again after the next correction.
+  const { statuses } = await putInForce(product, charterThat("fallback"));
+  expect(statuses.at(-1)).toBe("in_force");
+  await report(ids, 3, (at) => at % 2 === 1);
+  const taken = /in whose place the fallback \(fixed\) answers .* for alert alr_/;
+  await soon(async () => taken.test((await done("endpoint list")).out));
+  await soon(async () => (await ask(1).catch(String)).endsWith("a fallback answered: inaccurate"));
+  await report(ids, 4, (at) => at % 2 === 0);
+  await soon(async () => (await ask(1).catch(String)).startsWith("prd_"));
+
+  const retract = `outcome ${ids[0] ?? ""} --retract --revision 5 --as dispatch`;
   await done(retract);
   expect((await modelSeries())?.windows.at(-1)).toMatchObject({ labels: 79, verdict: "keeps" });
   expect((await product.cli(..."outcome prd_x --retract".split(" "))).err).toContain(

@@ -47,7 +47,8 @@ function isParam(value: unknown): value is number | string | boolean {
   return typeof value === "number" || typeof value === "string" || typeof value === "boolean";
 }
 
-async function readLocks(folder: string): Promise<TrainingFolder["locks"]> {
+/** The hash-locked requirements of a folder. @throws PortolanError `cli.bad_file` where there are none */
+export async function readLocks(folder: string): Promise<TrainingFolder["locks"]> {
   const files = await readAll(folder, [".lock"]);
   const locks = files.flatMap(({ path, text }) => {
     const minor = /^requirements-(3\.[0-9]+)\.lock$/.exec(basename(path))?.[1];
@@ -56,7 +57,7 @@ async function readLocks(folder: string): Promise<TrainingFolder["locks"]> {
   if (locks.length > 0) return locks;
   throw new PortolanError<CliErrorCode>("cli.bad_file", {
     detail: `${folder} holds no requirements-3.N.lock`,
-    mend: "Lock what train.py imports, with hashes: pip-compile --generate-hashes -o requirements-3.12.lock requirements.in",
+    mend: "Lock what the program imports, with hashes: pip-compile --generate-hashes -o requirements-3.12.lock requirements.in",
   });
 }
 

@@ -150,7 +150,14 @@ export async function assembleControl(
   const tracking = wireTracking(base, identity, errorCatalogue);
   const trainers = await createRunTracking(base, identity, tracking);
   const { artifacts } = governance.registry;
-  const data = await wireData(base, identity, governance.charter, artifacts, trainers.tracking);
+  const data = await wireData(
+    base,
+    identity,
+    governance.charter,
+    artifacts,
+    trainers.tracking,
+    governance.baseModels,
+  );
   const scoring = wireScoring(base, identity, {
     charter: governance.charter,
     registry: governance.registry,

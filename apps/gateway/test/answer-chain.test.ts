@@ -115,6 +115,53 @@ test("the version before, then the secondary model, then the rule: the first tha
   expect((await told())[1]).toBe("breaker_open");
 });
 
+test("a version that outcomes show to be wrong is not asked, wherever it runs; the chain answers for it and for variants that fail, and a refusal names the alert", async () => {
+  const versions = new Versions();
+  const [own, gpu, previous, next] = [
+    await versions.load(1),
+    await versions.load(9),
+    await versions.load(2),
+    await versions.load(3),
+  ];
+  const place = (hardware: "cpu" | "gpu", model: ModelReference) =>
+    ({ hardware, model, evidence: "stated", latencyMicrosP95: 8000, keepsLatency: true }) as const;
+  const route = installation.add("score", logisticModel([0.5, -0.25], 1), {
+    model: own,
+    displaced: { model: own.name, version: own.version, alert: "alr_1", since: 1 },
+    previous: { model: previous, features: null },
+    backends: { order: [place("gpu", gpu), place("cpu", own)], why: "cheapest", planned: "cpu" },
+    variants: [{ name: "next", kind: "split", model: next, features: null, sample: 1 }],
+    traffic: { seed: "s", sticky: "request", split: [{ variant: "next", weight: 50 }], rules: [] },
+    fallbacks: [{ kind: "previous_version" }],
+  });
+  const deps = { health: new HealthBook(), readOnline: () => async () => [] };
+  const [chosen] = activate(route, 1, versions.ready).others.backends;
+  for (const one of [asked(route, versions), { ...asked(route, versions), ...(chosen ? { chosen } : {}) }]) {
+    const { by, fallback, failover } = await answerByChain(deps, one);
+    expect([by.route.model.version, fallback?.reason, fallback?.answeredBy, failover]).toEqual([
+      2,
+      "inaccurate",
+      "previous_version",
+      undefined,
+    ]);
+    expect(fallback && inPlaceOf(by.fallbackContext, fallback.insteadOf).insteadOf?.version).toBe("1");
+  }
+  const tried = await answerByChain(deps, asked(route, versions, "next"));
+  expect([tried.by.route.model.version, tried.fallback]).toEqual([3, undefined]);
+  await versions.end(next);
+  const stoodIn = await answerByChain(deps, asked(route, versions, "next"));
+  expect([stoodIn.by.route.model.version, stoodIn.fallback?.reason]).toEqual([2, "unavailable"]);
+  const bare = { ...route, fallbacks: [] };
+  delete bare.backends;
+  const alone = asked(bare, versions);
+  await expect(answerByChain(deps, alone)).rejects.toMatchObject({
+    code: "serving.model_displaced",
+    mend: expect.stringContaining("alr_1") as string,
+  });
+  // Their faults would be its own: it is not asked.
+  expect(deps.health.of(alone.champion).breaker.state).toBe("closed");
+});
+
 test("whichever of its places the champion was to run in, a fallback says that it stands for the champion", async () => {
   const versions = new Versions();
   const [own, gpu] = [await versions.load(1), await versions.load(9)];

@@ -3,13 +3,16 @@
 
 The versions are what pip resolves today with wheels alone; the hashes are those of every wheel of that version which
 fits the minor (all platforms), so one lock serves Linux and macOS. A lock names no index: pip takes the one it is set to.
+
+Usage: relock.py [FOLDER] [3.MINOR …]; without a folder the one that this file is in.
 """
 import json, re, subprocess, sys, urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin
 
-HERE = Path(__file__).resolve().parent
+ASKED = sys.argv[1:]
+HERE = Path(ASKED.pop(0)).resolve() if ASKED and Path(ASKED[0]).is_dir() else Path(__file__).resolve().parent
 MINORS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
 
@@ -64,5 +67,5 @@ def lock(minor):
     print(minor, [line.split(" ")[0] for line in lines[1:]])
 
 
-for minor in sys.argv[1:] or MINORS:
+for minor in ASKED or MINORS:
     lock(minor)

@@ -83,8 +83,14 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     by: "control",
     how: "a mature window of outcomes beyond the bound opens an alert, told along the routes of its place",
   },
-  accuracy_fallback: { how: "accuracy in production opens an alert, and changes no route" },
-  accuracy_stop: { how: "accuracy in production opens an alert, and stops no endpoint" },
+  accuracy_fallback: {
+    by: "control",
+    how: "an alert on the version that an endpoint's deployment names has the fallback chain answer in its place until the alert recovers",
+  },
+  accuracy_stop: {
+    by: "control",
+    how: "an alert on the version that an endpoint's deployment names halts the endpoint until the alert recovers",
+  },
   drift_alert: { how: "drift of predictions opens an alert; drift of inputs is shown, and alerts nobody" },
   slice_gate: {
     by: "evaluation",

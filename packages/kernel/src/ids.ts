@@ -34,6 +34,7 @@ export const idPrefixes = {
   endpoint: "ep",
   deployment: "dep",
   halt: "hlt",
+  displacement: "dsp",
   sunset: "sun",
   snapshot: "snp",
   job: "job",

@@ -15,7 +15,7 @@ import { type AnsweredWorld, deliveryOf, openAnsweredWorld } from "./answered-pr
 const day = 86_400_000_000;
 const now = systemClock.now();
 const today = now - (now % day);
-const floor: PerformanceBound = { metric: "accuracy", kind: "floor", value: 0.7, below: "fallback" };
+const floor: PerformanceBound = { metric: "accuracy", kind: "floor", value: 0.7, below: "alert" };
 
 let bound = floor;
 let world: AnsweredWorld;
@@ -47,13 +47,13 @@ beforeAll(async () => {
   };
   const log = createLogger({ name: "test", level: "silent" });
   const stopper: EndpointStopper = {
-    stop: async (_call, { endpoint }) => {
-      stops.push(`stop ${endpoint}`);
+    stop: async (_call, { endpoint }, consequence) => {
+      stops.push(`${consequence} ${endpoint}`);
       await meanwhile?.();
       return "halted";
     },
-    resume: async (_call, { endpoint }) => {
-      stops.push(`resume ${endpoint}`);
+    resume: async (_call, { endpoint }, consequence) => {
+      stops.push(`resume ${endpoint}${consequence === "stop" ? "" : ` from ${consequence}`}`);
       return "resumed";
     },
   };
@@ -301,4 +301,37 @@ test("an alert that recovers while its endpoint is being stopped leaves the endp
   };
   await round();
   await until(() => expect(stops).toEqual(["stop raced", "resume raced", "resume raced"]));
+});
+
+test("where the charter says fallback, an alert has the fallback chain answer, and its recovery gives the version back", async () => {
+  bound = { ...floor, below: "fallback" };
+  const comesTrue = await endpointOf("displaced");
+  await comesTrue(50);
+  await round();
+  await until(() => expect(stops).toEqual(["fallback displaced"]));
+  await comesTrue(90);
+  await round();
+  await until(() => expect(stops).toEqual(["fallback displaced", "resume displaced from fallback"]));
+});
+
+test("an alert that ends for want of labels while its endpoint is being stopped leaves it stopped", async () => {
+  bound = { ...floor, below: "stop" };
+  const comesTrue = await endpointOf("silenced");
+  await comesTrue(50);
+  meanwhile = async () => {
+    await sql`update predictions.outcomes set retracted = true, outcome = null where endpoint = 'silenced'`.execute(
+      world.db.sql,
+    );
+    expect((await round()).resolved).toBe(1);
+  };
+  await round();
+  const outcome = async () =>
+    (
+      await sql<{ state: string; n: number }>`
+        select state, count(*)::int as n from database.job_runs where queue = 'monitoring.stop_endpoint' and key like ${`${(await alertsOf("silenced"))[0]?.id ?? ""}%`} group by state`.execute(
+        world.db.sql,
+      )
+    ).rows;
+  await until(async () => expect(await outcome()).toEqual([{ state: "done", n: 1 }]));
+  expect(stops).toEqual(["stop silenced"]);
 });

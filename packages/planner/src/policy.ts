@@ -1,4 +1,5 @@
 export { type ComputeJudgement, judgeCompute, type MeasuredCompute } from "./compute-judgement.ts";
+export { cpuCostPerThousand } from "./cpu-price.ts";
 export { choosePlacement, placementThresholds } from "./placement-choice.ts";
 export { judgeBudget, planCharter } from "./plan-charter.ts";
 export { planJson } from "./plan-json.ts";

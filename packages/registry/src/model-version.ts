@@ -37,6 +37,12 @@ export const Lineage = Type.Object(
     origin: Type.Union([Type.Literal("trained"), Type.Literal("imported")]),
     trainingRunId: Type.Optional(Type.String()),
     data: Type.Optional(Sha256),
+    base: Type.Optional(
+      Type.String({
+        pattern: "^sha256:[0-9a-f]{64}$",
+        description: "Artifact of the version that it was made from, e.g. by quantising it",
+      }),
+    ),
     trainingSetId: Type.Optional(Type.String()),
     dataClass: Type.Optional(
       Type.Literal("research", {

@@ -30,6 +30,8 @@ export interface TrainedArtifact {
   readonly useCaseId?: string;
   readonly trainingSetId: string;
   readonly data: string;
+  /** The artifact that the program started from; absent: from nothing. */
+  readonly base?: string;
   readonly code: string;
   readonly params: string;
   readonly environmentLock: string;

@@ -37,6 +37,10 @@ export const servingErrors = {
   "serving.model_failed": { status: 502, title: "The model failed on this input" },
   "serving.upstream_broke_off": { status: 502, title: "The upstream broke off within its answer" },
   "serving.client_gone": { status: 499, title: "The caller left before the answer" },
+  "serving.model_displaced": {
+    status: 503,
+    title: "The model is wrong too often, and nothing else may answer",
+  },
   "serving.features_unavailable": { status: 424, title: "Feature values are missing" },
   "serving.log_unavailable": { status: 503, title: "The prediction log cannot be written" },
   "serving.snapshot_expired": { status: 503, title: "Route snapshot is too old" },

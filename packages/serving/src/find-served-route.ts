@@ -1,7 +1,7 @@
 import { type CallContext, type Environment, PortolanError, type UnitOfWork } from "@portolan/kernel";
 import type { Stop } from "./endpoint.ts";
 import type { ServingErrorCode } from "./errors.ts";
-import { isPeoplesStop, peoplesStop, type ServedDeps, servedRoutes } from "./served-routes.ts";
+import { displacedStop, isPeoplesStop, peoplesStop, type ServedDeps, servedRoutes } from "./served-routes.ts";
 import type { Route } from "./snapshot/schema.ts";
 import { listDeployed } from "./store.ts";
 
@@ -34,7 +34,8 @@ export async function findServedRoute(
 }
 
 /**
- * For work that was allowed when the endpoint was served, and goes on: nothing, while nobody halted it and no announced end has come.
+ * For work with an endpoint's own version: nothing, while nobody halted the endpoint, no announced end has come, and no alert has its fallback chain
+ * answer in that version's place.
  *
  * @throws PortolanError `serving.not_served`
  */
@@ -47,7 +48,7 @@ export async function requireNotStopped(
   const { organisationId } = call.actor;
   const deployed = await deps.work.read(call, (sql) => listDeployed(sql, organisationId));
   const own = deployed.find((one) => one.name === name && one.environment === environment);
-  const stop = own && peoplesStop(own, deps.clock.now());
+  const stop = own && (peoplesStop(own, deps.clock.now()) ?? displacedStop(own));
   if (stop) throw notServed(name, stop);
 }
 

@@ -9,6 +9,7 @@ import { sunsetRoutes } from "./routes/sunsets.ts";
 
 export { checkDeployment, type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
 export { askingBounds, requireServable } from "./derive-route.ts";
+export { displaceForAlert, restoreAfterAlert } from "./displacements/displace-for-alert.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
 export { type Filling, findFillings } from "./find-fillings.ts";
 export { findServedRoute, requireNotStopped } from "./find-served-route.ts";

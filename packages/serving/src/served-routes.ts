@@ -98,6 +98,7 @@ function serve(
     deployed,
     route: {
       ...announced(sunset),
+      ...displaced(deployed),
       ...deriveRoute({ organisationId, endpointId, deploymentId, name }, request, {
         useCase: { useCaseId, businessUnitId, teamId },
         charter,
@@ -147,6 +148,16 @@ export function peoplesStop(
   return sunset && sunset.ends_at <= now ? ended(sunset) : undefined;
 }
 
+/** Why an endpoint's own version answers nobody while its fallback chain does; `undefined` while it answers. Pure. */
+export function displacedStop({ displacement }: Pick<Deployed, "displacement">): Stop | undefined {
+  if (!displacement) return undefined;
+  const at = formatInstant(asEpochMicros(displacement.began_at));
+  return {
+    code: "serving.displaced",
+    detail: `answered by its fallback chain since ${at}: ${displacement.reason}`,
+  };
+}
+
 /** Whether a stop is somebody's halt, or an announced end that has come. */
 export function isPeoplesStop({ code }: Stop): boolean {
   return code === haltedCode || code === sunsetCode;
@@ -161,6 +172,13 @@ function announced(sunset: Deployed["sunset"]): Pick<Route, "sunset"> {
   if (!sunset) return {};
   const { announced_at: announcedAt, ends_at: endsAt, successor } = sunset;
   return { sunset: { announcedAt, endsAt, ...(successor === null ? {} : { successor }) } };
+}
+
+function displaced({ displacement, route }: Deployed): Pick<Route, "displaced"> {
+  if (!displacement) return {};
+  const { began_at: since, alert_id: alert } = displacement;
+  const { name: model, version } = route.model;
+  return { displaced: { model, version, alert, since } };
 }
 
 function ended({ ends_at, reason }: NonNullable<Deployed["sunset"]>): Stop {

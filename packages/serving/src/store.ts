@@ -1,5 +1,6 @@
 import { asEpochMicros, type Environment, type Sql } from "@portolan/kernel";
 import { sql } from "kysely";
+import type { DisplacementRow, DisplacementsTable } from "./displacements/displacement-store.ts";
 import type { DeployRequest, Endpoint } from "./endpoint.ts";
 import type { HaltRow, HaltsTable } from "./halts/halt-store.ts";
 import type { ServedMark } from "./served-routes.ts";
@@ -47,6 +48,7 @@ type SnapshotsTable = {
 type ServingTables = {
   "serving.endpoints": EndpointsTable;
   "serving.halts": HaltsTable;
+  "serving.displacements": DisplacementsTable;
   "serving.sunsets": SunsetsTable;
   "serving.deployments": DeploymentsTable;
   "serving.snapshots": SnapshotsTable;
@@ -159,6 +161,8 @@ export interface Deployed extends Omit<Endpoint, "id" | "stopped" | "compute"> {
   readonly previous: ServedVersion | null;
   /** Set while somebody keeps it from serving. */
   readonly halt: Pick<HaltRow, "reason" | "halted_at" | "halted_by"> | null;
+  /** Set while the fallback chain answers in the place of the version that the deployment names. */
+  readonly displacement: Pick<DisplacementRow, "reason" | "began_at" | "alert_id"> | null;
   /** Set while its end is announced. */
   readonly sunset: Pick<SunsetRow, "reason" | "successor" | "announced_at" | "ends_at"> | null;
   readonly served: ServedMark | null;
@@ -194,6 +198,13 @@ function deployments(session: Sql, organisationId: string) {
     .leftJoin("serving.halts as h", (join) =>
       join.onRef("h.endpoint_id", "=", "e.id").on("h.resumed_at", "is", null),
     )
+    .leftJoin("serving.displacements as x", (join) =>
+      join
+        .onRef("x.endpoint_id", "=", "e.id")
+        .on("x.ended_at", "is", null)
+        .on(sql`d.route #>> '{model,name}'`, "=", sql.ref("x.model"))
+        .on(sql`(d.route #>> '{model,version}')::integer`, "=", sql.ref("x.version")),
+    )
     .where("e.organisation_id", "=", organisationId)
     .select(["e.id", "e.name", "e.environment", "e.use_case_id", "e.served", "d.id as deployment_id"])
     .select(["d.deployed_at", "d.deployed_by", "d.snapshot_version", "d.route", "d.request"])
@@ -202,6 +213,7 @@ function deployments(session: Sql, organisationId: string) {
       join.onRef("s.endpoint_id", "=", "e.id").on("s.withdrawn_at", "is", null),
     )
     .select(["h.reason", "h.halted_at", "h.halted_by"])
+    .select(["x.reason as displaced_because", "x.began_at as displaced_at", "x.alert_id as displaced_for"])
     .select(["s.reason as sunset_reason", "s.successor", "s.announced_at", "s.ends_at"]);
 }
 
@@ -227,6 +239,10 @@ function toDeployed(row: DeployedRow): Deployed {
       row.reason === null || row.halted_at === null || row.halted_by === null
         ? null
         : { reason: row.reason, halted_at: row.halted_at, halted_by: row.halted_by },
+    displacement:
+      row.displaced_because === null || row.displaced_at === null || row.displaced_for === null
+        ? null
+        : { reason: row.displaced_because, began_at: row.displaced_at, alert_id: row.displaced_for },
     sunset:
       row.sunset_reason === null || row.announced_at === null || row.ends_at === null
         ? null

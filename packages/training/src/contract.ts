@@ -15,6 +15,25 @@ export const TrainingRunRequest = Type.Object(
     }),
     params: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String(), Type.Boolean()])),
     seed: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
+    baseModel: Type.Optional(
+      Type.Object(
+        {
+          name: Type.String({ maxLength: 100 }),
+          version: Type.Integer({ minimum: 1 }),
+          digest: Type.Optional(
+            Type.String({
+              pattern: "^sha256:[0-9a-f]{64}$",
+              description: "Its artifact; filled in where it is absent, refused where it is another",
+            }),
+          ),
+        },
+        {
+          additionalProperties: false,
+          description:
+            "A version of this use case that the program starts from, e.g. to quantise it; it learned from the same training set",
+        },
+      ),
+    ),
   },
   { additionalProperties: false },
 );
@@ -27,6 +46,9 @@ export const TrainingRunResult = Type.Object({
   metrics: Type.Record(Type.String(), Type.Number()),
   log: Sha256,
   data: Sha256,
+  base: Type.Optional(
+    Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "The model that it started from" }),
+  ),
   code: Sha256,
   params: Sha256,
   environmentLock: Sha256,

@@ -3,6 +3,7 @@ import type { ErrorSpec } from "@portolan/kernel";
 export const trainingErrors = {
   "training.run_not_found": { status: 404, title: "Training run not found" },
   "training.training_set_missing": { status: 409, title: "Training set is not ready" },
+  "training.base_unfit": { status: 409, title: "The model cannot be started from" },
   "training.no_python": { status: 503, title: "No usable Python" },
   "training.lock_invalid": { status: 422, title: "Lock file is not usable" },
   "training.environment_failed": { status: 422, title: "Environment could not be built" },

@@ -11,7 +11,7 @@ export {
 } from "./environment.ts";
 export { trainingErrors } from "./errors.ts";
 export { findIsolation, type Isolation } from "./isolation.ts";
-export type { CharterGate, RunTracking } from "./ports.ts";
+export type { BaseModel, BaseModels, CharterGate, RunTracking } from "./ports.ts";
 export { type Python, pythonMinors } from "./python.ts";
 export { findRun } from "./store.ts";
 export { runTrainer } from "./trainer-process.ts";

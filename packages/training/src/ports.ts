@@ -12,6 +12,19 @@ export interface CharterGate {
   ): Promise<{ readonly regulated: boolean }>;
 }
 
+/** What the registry knows of a version that a run may start from. */
+export interface BaseModel {
+  readonly artifact: string;
+  readonly useCaseId: string;
+  /** Absent: it was not trained here. */
+  readonly trainingSetId?: string;
+}
+
+export interface BaseModels {
+  /** @throws PortolanError where there is none that the caller may see */
+  find(call: CallContext, name: string, version: number): Promise<BaseModel>;
+}
+
 /** Where trainers log what they see of their runs; `tracking` has it. */
 export interface RunTracking {
   /**

@@ -23,6 +23,8 @@ export interface TrainerTask {
   /** The program; copied read-only into the run's folder by the caller. */
   readonly code: string;
   readonly trainingSet: string;
+  /** The model that it starts from; absent: from nothing. */
+  readonly baseModel?: string;
   readonly paramsFile: string;
   /** The run's own folder; holds `output`, `checkpoint`, `scratch`, `trainer.log`. Kept over restarts. */
   readonly folder: string;
@@ -75,6 +77,7 @@ export async function runTrainer(task: TrainerTask): Promise<TrainerOutcome> {
     scratch: join(folder, "scratch"),
     log: join(folder, "trainer.log"),
     trainingSet: task.trainingSet,
+    ...(task.baseModel === undefined ? {} : { baseModel: task.baseModel }),
     isolation: task.isolation ?? (await findIsolation()),
   };
   const { output, checkpoint, log } = places;
@@ -109,19 +112,28 @@ interface Places {
   readonly scratch: string;
   readonly log: string;
   readonly trainingSet: string;
+  readonly baseModel?: string;
   readonly isolation: Isolation;
 }
 
 /**
- * An account of its own reaches nothing in the object store: its training set is given to it by another name.
+ * An account of its own reaches nothing in the object store: its training set and the model that it starts from are given to it by other names.
  * Where names can be shown one by one, it is not needed.
  */
 async function handOver(folder: string, places: Places): Promise<Places> {
   if (places.isolation.level !== "account") return places;
-  const trainingSet = join(folder, "training-set");
-  await rm(trainingSet, { force: true });
-  await link(places.trainingSet, trainingSet).catch(() => copyFile(places.trainingSet, trainingSet));
-  return { ...places, trainingSet };
+  const given = async (from: string, name: string): Promise<string> => {
+    const path = join(folder, name);
+    await rm(path, { force: true });
+    await link(from, path).catch(() => copyFile(from, path));
+    return path;
+  };
+  const { trainingSet, baseModel } = places;
+  return {
+    ...places,
+    trainingSet: await given(trainingSet, "training-set"),
+    ...(baseModel === undefined ? {} : { baseModel: await given(baseModel, "base-model") }),
+  };
 }
 
 /** The trainer's account owns what it writes to and nothing else: not its program, nor the folder that holds it. */
@@ -193,6 +205,7 @@ function commandOf(task: TrainerTask, places: Places): string[] {
   const given = [
     task.code,
     places.trainingSet,
+    ...(places.baseModel === undefined ? [] : [places.baseModel]),
     task.paramsFile,
     ...(tracking ? visibleOf(folder, tracking) : []),
   ];
@@ -225,6 +238,7 @@ function environmentOf(task: TrainerTask, places: Places): NodeJS.ProcessEnv {
     OMP_NUM_THREADS: threads,
     OPENBLAS_NUM_THREADS: threads,
     PORTOLAN_TRAINING_SET: places.trainingSet,
+    ...(places.baseModel === undefined ? {} : { PORTOLAN_BASE_MODEL: places.baseModel }),
     PORTOLAN_PARAMS: task.paramsFile,
     PORTOLAN_OUTPUT: places.output,
     PORTOLAN_CHECKPOINT: places.checkpoint,

@@ -22,12 +22,13 @@ import {
   requireSeen,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { requireBase } from "./base-model.ts";
 import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
 import { type EnvironmentDeps, ensureEnvironment, findPython } from "./environment.ts";
 import type { TrainingErrorCode } from "./errors.ts";
 import { findIsolation, type Isolation } from "./isolation.ts";
 import { mayTrain } from "./isolation-level.ts";
-import type { CharterGate, RunTracking } from "./ports.ts";
+import type { BaseModels, CharterGate, RunTracking } from "./ports.ts";
 import { type PythonMinor, pythonMinors } from "./python.ts";
 import { closeRun, findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
 import { trackingSocketName } from "./tracking-address.ts";
@@ -43,6 +44,7 @@ export interface TrainingDeps {
   readonly places: PlaceDirectory;
   readonly charters: CharterGate;
   readonly tracking: RunTracking;
+  readonly baseModels: BaseModels;
   readonly environments: EnvironmentDeps;
   /** Commands to try for a Python, e.g. `python3.12`, best first. */
   readonly pythons: readonly string[];
@@ -75,7 +77,8 @@ export async function startTrainingRun(
     ...asPlace(named),
   });
   const place = await locate(deps.places, organisationId, { useCaseId: named.useCaseId });
-  const request = { ...named, ...ownerOf(place) };
+  const baseModel = named.baseModel && (await requireBase(deps.baseModels, call, named, place));
+  const request = { ...named, ...ownerOf(place), ...(baseModel ? { baseModel } : {}) };
   const scope = { environment, ...ownerOf(place) };
   const { regulated } = await deps.charters.requireInForce(call, scope);
   const { level } = deps.isolation ?? (await findIsolation());
@@ -227,6 +230,7 @@ async function produce(
   const spec = { params: request.params, features: set.features, label: set.label, seed: request.seed };
   const paramsFile = join(folder, "params.json");
   await writeFile(paramsFile, canonicalJson(spec));
+  const base = request.baseModel?.digest as Digest | undefined;
   const outcome = await tracked(
     deps,
     job,
@@ -235,6 +239,7 @@ async function produce(
       interpreter: environment.interpreter,
       code,
       trainingSet: await deps.objects.localPath(set.object as Digest),
+      ...(base ? { baseModel: await deps.objects.localPath(base) } : {}),
       paramsFile,
       folder,
       readable: [environment.folder, python.prefix],
@@ -252,6 +257,7 @@ async function produce(
     metrics: outcome.metrics,
     log: log.digest,
     data: set.object,
+    ...(base ? { base } : {}),
     code: request.code,
     params: digestJson(spec),
     environmentLock: lock,

@@ -50,6 +50,8 @@ def main():
         print("stubborn", flush=True)
         time.sleep(600)
     data = Path(os.environ["PORTOLAN_TRAINING_SET"]).read_bytes()
+    if "PORTOLAN_BASE_MODEL" in os.environ:
+        data += Path(os.environ["PORTOLAN_BASE_MODEL"]).read_bytes()
     start = hashlib.sha256(data + json.dumps(spec, sort_keys=True).encode()).hexdigest()
     kept = checkpoints / "state.json"
     state = json.loads(kept.read_text()) if kept.exists() else {"round": 0, "chain": start}

@@ -57,6 +57,16 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
     expect(await modelOf("same-3", { rounds: 6 })).not.toBe(one);
   });
 
+  test("a model to start from is shown to it, and is an input like any other", async () => {
+    const model = join(base, "base.onnx");
+    await writeFile(model, "a model");
+    const started = async (name: string) =>
+      readFile((await (await start(name, { rounds: 2 }, { baseModel: model })).run()).model, "utf8");
+    const one = await started("based-1");
+    expect(await started("based-2")).toBe(one);
+    expect(one).not.toBe(await modelOf("baseless", { rounds: 2 }));
+  });
+
   test("SIGTERM makes it checkpoint, and started again it goes on from there to the same model", async () => {
     const params = { rounds: 30 };
     const whole = await modelOf("whole", params);

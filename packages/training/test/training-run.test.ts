@@ -75,7 +75,6 @@ describe.skipIf(python === undefined)("training runs", () => {
   let f: FeaturesFixture;
   let deps: TrainingDeps;
   let request: TrainingRunRequest;
-
   beforeAll(async () => {
     let made: TrainingDeps | undefined;
     f = await featuresFixture([trainingMigrations, trackingMigrations], (base) => {
@@ -92,6 +91,7 @@ describe.skipIf(python === undefined)("training runs", () => {
               : Promise.reject(new PortolanError("charter.not_in_force", { detail: "not signed" })),
         },
         tracking: openRunTracking({ ...base, clock: systemClock }),
+        baseModels: { find: () => Promise.reject(new Error("no run starts from a model here")) },
         environments: { folder: join(base.workFolder, "..", "envs"), installEnvironment },
         pythons: pythonCandidates,
         workFolder: base.workFolder,

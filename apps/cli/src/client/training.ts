@@ -30,19 +30,25 @@ export async function buildTrainingSet(
   return untilOver(read, "ready", `training set ${id}`, "See the recipe.");
 }
 
-/** Begins to train a folder's program on a set. */
+/** What a run is started from. */
+export interface TrainingWork {
+  readonly folder: Pick<TrainingFolder, "program" | "locks" | "params">;
+  readonly trainingSetId: string;
+  readonly seed: number;
+  readonly baseModel?: { readonly name: string; readonly version: number };
+}
+
+/** Begins to train a program on a set. */
 export async function startTraining(
   api: ApiClient,
   place: TrainingPlace,
-  folder: TrainingFolder,
-  trainingSetId: string,
-  seed: number,
+  { folder, ...work }: TrainingWork,
 ): Promise<TrainingRunView> {
   const upload = (text: string) => uploadArtifact(api, place, Buffer.from(text));
   const locks: Record<string, string> = {};
   for (const { minor, text } of folder.locks) locks[minor] = await upload(text);
   const { params } = folder;
-  const body = { ...place, trainingSetId, code: await upload(folder.program), locks, params, seed };
+  const body = { ...place, ...work, code: await upload(folder.program), locks, params };
   return api.json<TrainingRunView>({ path: "/v1/training-runs", body });
 }
 

@@ -108,6 +108,12 @@ function servesOf({ model, variants, traffic, secondary }: Route): string {
   return [versionText(model), ...beside, ...fallback].join(", ");
 }
 
+function takenOf({ displaced, fallbacks }: Route): string {
+  if (!displaced) return "";
+  const chain = fallbacks.map(({ kind }) => kind).join(", ");
+  return `, in whose place the fallback (${chain}) answers since ${formatInstant(asEpochMicros(displaced.since))} for alert ${displaced.alert}`;
+}
+
 function endOf({ sunset }: Route): string {
   return sunset ? `, until ${formatInstant(asEpochMicros(sunset.endsAt))}` : "";
 }
@@ -167,7 +173,7 @@ function registerList(endpoint: Command, contextOf: ContextOf): void {
       const rows = answer.endpoints.map(({ name, environment, route, snapshotVersion, compute, stopped }) => [
         name,
         environment,
-        stopped ? `nothing: ${stopped.detail}` : servesOf(route) + endOf(route),
+        stopped ? `nothing: ${stopped.detail}` : servesOf(route) + takenOf(route) + endOf(route),
         String(snapshotVersion ?? "not yet published"),
         tierOf(compute, route),
       ]);

@@ -64,11 +64,12 @@ Examples:
     });
 }
 
-type RowsResult = Pick<Evaluation, "heldOut" | "metrics" | "gates">;
+export type RowsResult = Pick<Evaluation, "heldOut" | "metrics" | "gates">;
 
-async function evaluateRows(api: ApiClient, body: object, bar: JobProgress): Promise<RowsResult> {
+/** Measures a version on held-out rows. */
+export async function evaluateRows(api: ApiClient, body: object, bar?: JobProgress): Promise<RowsResult> {
   const { job } = await api.json<{ job: string }>({ path: "/v1/evaluations", body });
-  return waitForJob<RowsResult>(api, job, bar.update);
+  return waitForJob<RowsResult>(api, job, bar?.update);
 }
 
 type TextResult = Pick<TextEvaluation, "heldOut" | "metrics" | "gates" | "results"> & {

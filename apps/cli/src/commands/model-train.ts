@@ -48,7 +48,7 @@ Example:
       context.output.note(`training set ${trainingSet}`);
       const heldOut = files.heldOut && (await buildTrainingSet(api, place, files.heldOut)).id;
       if (heldOut !== undefined) context.output.note(`held-out rows ${heldOut}`);
-      const started = await startTraining(api, place, files, trainingSet, seed);
+      const started = await startTraining(api, place, { folder: files, trainingSetId: trainingSet, seed });
       context.output.note(`training run ${started.id}`);
       const run = await waitForRun(api, started.id);
       const lineage = { origin: "trained", trainingRunId: run.id };

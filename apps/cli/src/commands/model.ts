@@ -19,6 +19,7 @@ import { registerDiff } from "./model-diff.ts";
 import { registerDocuments } from "./model-documents.ts";
 import { registerEvaluate } from "./model-evaluate.ts";
 import { registerProfile } from "./model-profile.ts";
+import { registerQuantize } from "./model-quantize.ts";
 import { registerReproduce } from "./model-reproduce.ts";
 import { registerRun } from "./model-run.ts";
 import { registerTrain } from "./model-train.ts";
@@ -29,7 +30,7 @@ export function registerModelCommands(program: Command, contextOf: ContextOf): v
   const model = program
     .command("model")
     .description(
-      "Model versions and the runs that made them: import, register-upstream, list, train, run, evaluate, compare, profile, explainable, promote, diff, reproduce, bom, card, attestations, verify",
+      "Model versions and the runs that made them: import, register-upstream, list, train, run, evaluate, compare, profile, explainable, quantize, promote, diff, reproduce, bom, card, attestations, verify",
     )
     .addHelpText("after", "\nExample:\n  portolan model list churn");
   registerList(model, contextOf);
@@ -43,6 +44,7 @@ export function registerModelCommands(program: Command, contextOf: ContextOf): v
   registerProfile(model, contextOf);
   registerExplainable(model, contextOf);
   registerPromote(model, contextOf);
+  registerQuantize(model, contextOf);
   registerDiff(model, contextOf);
   registerReproduce(model, contextOf);
   registerDocuments(model, contextOf);

@@ -111,9 +111,7 @@ export async function trainStep(world: World): Promise<string[]> {
   const started = await startTraining(
     ada,
     { environment: "production", useCaseId: world.cast.useCaseId },
-    { ...folder, params: { rounds: 60 } },
-    world.trainingSet?.id ?? "",
-    7,
+    { folder: { ...folder, params: { rounds: 60 } }, trainingSetId: world.trainingSet?.id ?? "", seed: 7 },
   );
   const done = await ended(
     () => ada.json<TrainingRunView>({ path: `/v1/training-runs/${started.id}` }),

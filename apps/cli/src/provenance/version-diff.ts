@@ -100,6 +100,7 @@ function dataValues({ version, trainingSet }: VersionRecord): Values {
   const { lineage } = version;
   return {
     data: lineage.data,
+    "made from model": lineage.base,
     "data class": lineage.dataClass,
     "training set": lineage.trainingSetId,
     contract: trainingSet?.contract,

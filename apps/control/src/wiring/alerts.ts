@@ -9,7 +9,13 @@ import {
   stopJob,
   watchDrift,
 } from "@portolan/monitoring";
-import { type AlertHaltDeps, haltForAlert, resumeAfterAlert } from "@portolan/serving";
+import {
+  type AlertHaltDeps,
+  displaceForAlert,
+  haltForAlert,
+  restoreAfterAlert,
+  resumeAfterAlert,
+} from "@portolan/serving";
 import { createAlertSender } from "../alerts/alert-sender.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
@@ -35,14 +41,15 @@ export function wireAlerts(
   const deps = { ...performance, objects };
   const watch = new PerformanceWatch(deps);
   const stopper: EndpointStopper = {
-    stop: (call, alert) => haltForAlert({ work, publisher }, call, alert),
-    resume: (call, alert) =>
-      resumeAfterAlert(
-        { work, publisher },
-        call,
-        alert,
-        `alert ${alert.id} is resolved: ${alert.resolvedBecause}`,
-      ),
+    stop: (call, alert, consequence) => {
+      const take = consequence === "stop" ? haltForAlert : displaceForAlert;
+      return take({ work, publisher }, call, alert);
+    },
+    resume: (call, alert, consequence) => {
+      const giveBack = consequence === "stop" ? resumeAfterAlert : restoreAfterAlert;
+      const because = `alert ${alert.id} is resolved: ${alert.resolvedBecause}`;
+      return giveBack({ work, publisher }, call, alert, because);
+    },
   };
   const callFor = (organisationId: string): CallContext => ({
     actor: systemActor("control", organisationId as Id<"organisation">),

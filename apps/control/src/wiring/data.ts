@@ -36,7 +36,13 @@ import {
   readAddressRules,
 } from "@portolan/kernel";
 import { createRelationReader } from "@portolan/postgresql";
-import { pythonMinors, type RunTracking, type TrainingDeps, trainingJob } from "@portolan/training";
+import {
+  type BaseModels,
+  pythonMinors,
+  type RunTracking,
+  type TrainingDeps,
+  trainingJob,
+} from "@portolan/training";
 import { createWebhookSender } from "../notices/webhook-sender.ts";
 import { wireDataAccess } from "./data-access.ts";
 import { wireByteRemoval } from "./erasure.ts";
@@ -74,6 +80,7 @@ export async function wireData(
   charter: CharterDeps,
   artifacts: ArtifactCatalogue,
   tracking: RunTracking,
+  baseModels: BaseModels,
 ): Promise<DataWiring> {
   const { work: uow, objects, config } = base;
   const { authorizer } = identity;
@@ -109,6 +116,7 @@ export async function wireData(
     places,
     charters: { requireInForce: (call, what) => regulationOf(charter, call, what) },
     tracking,
+    baseModels,
     environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
     pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
     workFolder,

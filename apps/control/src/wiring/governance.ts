@@ -40,7 +40,7 @@ import {
 import type { ModelVersion } from "@portolan/registry/contract";
 import { publishIntent } from "@portolan/serving";
 import type { ModelRuntime } from "@portolan/serving/policy";
-import { findRun } from "@portolan/training";
+import { type BaseModels, findRun } from "@portolan/training";
 import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import { createChildMeasurer } from "../profiling/child-measurer.ts";
 import { createChildScorer } from "../scoring/child-scorer.ts";
@@ -55,6 +55,8 @@ export interface GovernanceWiring {
   readonly charter: CharterDeps;
   readonly planner: PlannerDeps;
   readonly registry: RegistryDeps;
+  /** Versions that training runs may start from. */
+  readonly baseModels: BaseModels;
   readonly evaluation: EvaluationDeps;
   readonly textEvaluation: TextEvaluationDeps;
   /** Loads versions that other servers run, with this installation's addresses and credentials. */
@@ -105,6 +107,7 @@ export function wireGovernance(base: Foundation, identity: IdentityWiring): Gove
     charter,
     planner: wirePlanner(base, identity, charter),
     registry,
+    baseModels: { find: (call, name, version) => baseModel(registry, call, name, version) },
     evaluation,
     textEvaluation,
     upstreams,
@@ -208,15 +211,24 @@ function evaluated(found: ModelVersion) {
   };
 }
 
+async function baseModel(
+  registry: RegistryDeps,
+  ...[call, name, version]: Parameters<BaseModels["find"]>
+): ReturnType<BaseModels["find"]> {
+  const { artifact, useCaseId, lineage } = await readVersion(registry, call, name, version);
+  const { trainingSetId } = lineage;
+  return { artifact, useCaseId, ...(trainingSetId === undefined ? {} : { trainingSetId }) };
+}
+
 async function trainedArtifact(sql: Sql, organisationId: string, runId: string) {
   const run = await findRun(sql, organisationId, runId);
   if (run?.state !== "succeeded" || !run.result) return undefined;
-  const { model, data, code, params, environmentLock, seed } = run.result;
+  const { model, data, base, code, params, environmentLock, seed } = run.result;
   const { useCaseId, trainingSetId } = run.request;
   const owner = useCaseId === undefined ? {} : { useCaseId };
   const dataClass = (await findTrainingSet(sql, organisationId, trainingSetId))?.manifest?.dataClass;
-  const kind = dataClass ? { dataClass } : {};
-  return { model, data, code, params, environmentLock, seed, trainingSetId, ...owner, ...kind };
+  const more = { ...(dataClass ? { dataClass } : {}), ...(base === undefined ? {} : { base }) };
+  return { model, data, code, params, environmentLock, seed, trainingSetId, ...owner, ...more };
 }
 
 async function releaseTerms(sql: Sql, useCaseId: string): Promise<ReleaseTerms | undefined> {

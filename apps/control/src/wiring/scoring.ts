@@ -92,6 +92,8 @@ async function findTarget(
       allow(endpointOf(found)),
     );
     if (!route) throw unknownTarget(question);
+    // Rows are scored by the version itself, which may be kept from answering.
+    await requireNotStopped(parts.serving, call, environment, endpoint);
     return targetOfRoute(parts, call, route);
   }
   if (model === undefined || version === undefined) throw unknownTarget(question);

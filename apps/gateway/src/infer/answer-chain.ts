@@ -14,7 +14,7 @@ import type { HealthBook } from "./health-book.ts";
 import { localAnswer } from "./local-answers.ts";
 import { nonFiniteInput, nonFiniteOutput, withoutInfinities } from "./non-finite.ts";
 import { faultOf, type RunDeps, runVersion, type VersionAnswer } from "./run-model.ts";
-import { circuitOpen, overloaded, standsAlone } from "./shed.ts";
+import { circuitOpen, displaced, isDisplaced, overloaded, standsAlone } from "./shed.ts";
 import type { UpstreamCalls } from "./upstream-calls.ts";
 
 /** Who answered in the model's place, as it is named in the response. */
@@ -23,6 +23,7 @@ export type AnsweredBy = "champion" | FallbackStep["kind"];
 export type FallbackReason =
   | Exclude<RunOutcome["kind"], "ok" | "failed">
   | "breaker_open"
+  | "inaccurate"
   | "non_finite"
   | "features_missing";
 
@@ -186,6 +187,7 @@ async function tryVersion(
   version: ActiveRoute,
   later: number,
 ): Promise<Attempt> {
+  if (isDisplaced(version)) return { kind: "not", reason: "inaccurate", fault: displaced(version) };
   const { breaker, limit, cache, retries } = deps.health.of(version);
   const startMs = performance.now();
   if (!breaker.admit(startMs)) return { kind: "not", reason: "breaker_open", fault: circuitOpen() };

@@ -1,7 +1,7 @@
 import { PortolanError } from "@portolan/kernel";
 import type { RunPriority, ServingErrorCode } from "@portolan/serving/policy";
 import { type Answer, errorAnswer } from "../http/answers.ts";
-import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import { type ActiveRoute, watchedModel } from "../snapshot/serving-state.ts";
 import type { HealthBook } from "./health-book.ts";
 
 interface Versions {
@@ -40,6 +40,21 @@ export function shedReason(
 /** Whether nothing but this version may answer: the chain after it is empty. */
 export function standsAlone({ chosen, champion }: Versions): boolean {
   return chosen === champion && champion.route.fallbacks.length === 0;
+}
+
+/** Whether an alert has this version's place taken by its fallback chain, wherever the version runs. */
+export function isDisplaced(version: ActiveRoute): boolean {
+  const { displaced: taken } = version.route;
+  if (!taken) return false;
+  const { name, version: number } = watchedModel(version);
+  return taken.model === name && taken.version === number;
+}
+
+export function displaced({ route }: ActiveRoute): PortolanError<ServingErrorCode> {
+  return new PortolanError<ServingErrorCode>("serving.model_displaced", {
+    detail: `Outcomes show ${route.model.name}/${route.model.version} to be worse than its charter allows, and nothing of the fallback chain can answer.`,
+    mend: `See alert ${route.displaced?.alert ?? ""}. Deploy a version that keeps the bound; who may let this one answer all the same does so with: portolan endpoint resume.`,
+  });
 }
 
 export function overloaded(): PortolanError<ServingErrorCode> {

@@ -5,6 +5,7 @@ import { fault } from "../http/answers.ts";
 import type { AnsweredBy, ChainFallback, FallbackReason } from "../infer/answer-chain.ts";
 import type { HealthBook } from "../infer/health-book.ts";
 import { callerGone, faultOf } from "../infer/run-model.ts";
+import { displaced, isDisplaced } from "../infer/shed.ts";
 import type { UpstreamCall, UpstreamCalls } from "../infer/upstream-calls.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import { documentOf, firstEventOf, isEventStream } from "./first-answer.ts";
@@ -98,6 +99,7 @@ async function tryVersion(
   const { breaker, limit, retries } = health.of(version);
   const misfit = findMisfit(version, asked.request);
   if (misfit) throw misfit;
+  if (isDisplaced(version)) return not("inaccurate", displaced(version));
   const text = version.model?.text;
   const startMs = performance.now();
   if (!breaker.admit(startMs)) return not("breaker_open", unavailable("The model failed again and again."));

@@ -38,11 +38,12 @@ export const tellTrainingRun: Tell = async (telling) => {
   };
   const setName = set ? (set.of.name.split("@")[0] ?? "") : request.trainingSetId;
   const code = { ...names.object(request.code), facets: datasetType("FILE", "TRAINER") };
+  const base = request.baseModel?.digest;
   const told = {
     at: row.at,
     job: names.job(environment, `train.${setName}`),
     jobType: "TRAINING",
-    inputs: [...(set ? [set.of] : []), code],
+    inputs: [...(set ? [set.of] : []), code, ...(base === undefined ? [] : [names.object(base)])],
   };
   const alias = { alias: run.id, kind: "run", environment };
   if (row.event === "training.run.started")

@@ -3,7 +3,7 @@ import type { Alert, AlertRoute } from "./alert-schema.ts";
 import { findOpenAlert, insertAlert, resolveAlert } from "./alert-store.ts";
 import { listRoutes } from "./delivery-store.ts";
 import type { Finding } from "./finding.ts";
-import { intendStop } from "./stop-endpoint.ts";
+import { intendStop, recoveredPrefix } from "./stop-endpoint.ts";
 
 export const alertQueue = "monitoring.alert";
 
@@ -33,7 +33,7 @@ export async function settleFinding(
     return "opened";
   }
   if (condition === "recovered" && open) {
-    await endAlert(tx, open, `recovered: ${finding.summary}`);
+    await endAlert(tx, open, recoveredPrefix + finding.summary);
     // Only a recovery gives back what was stopped: an alert that ends because nothing is judged any more shows nothing.
     await intendStop(tx, open, "resume");
     return "resolved";

@@ -4,21 +4,35 @@ import { findAlert } from "./alert-store.ts";
 
 const stopQueue = "monitoring.stop_endpoint";
 
-/** Takes an endpoint away from its callers, and gives it back. Implemented by control, from serving. */
+/** How the reason of an alert's end begins where its recovery is it: only that gives back what was taken. */
+export const recoveredPrefix = "recovered: ";
+
+/** What a charter may want of an endpoint whose version is wrong too often: that it answers nobody, or that its fallback chain does. */
+export type Consequence = "stop" | "fallback";
+
+/** Takes an endpoint, or the version that answers there, away from its callers, and gives it back. Implemented by control, from serving. */
 export interface EndpointStopper {
   /**
-   * Resolves once gateways are told; what is stopped already, or answers with another version than the alert's, stays as it is.
+   * Resolves once gateways are told; what is done already, or answers with another version than the alert's, stays as it is.
    *
    * @param call of the process itself
    * @throws PortolanError when gateways could not be told
    */
-  stop(call: CallContext, alert: Alert): Promise<"halted" | "halted_before" | "replaced">;
+  stop(
+    call: CallContext,
+    alert: Alert,
+    consequence: Consequence,
+  ): Promise<"halted" | "halted_before" | "displaced" | "displaced_before" | "replaced">;
   /**
-   * Ends what `stop` did for this alert, and neither a person's halt nor another alert's.
+   * Ends what `stop` did for this alert, and neither what a person did nor what was done for another alert.
    *
    * @throws PortolanError when gateways could not be told
    */
-  resume(call: CallContext, alert: Alert): Promise<"resumed" | "not_halted">;
+  resume(
+    call: CallContext,
+    alert: Alert,
+    consequence: Consequence,
+  ): Promise<"resumed" | "not_halted" | "restored" | "not_displaced">;
 }
 
 export interface StopDeps {
@@ -27,16 +41,22 @@ export interface StopDeps {
 }
 
 /**
- * Whether the charter wants the endpoint stopped for this alert. What a share of the traffic is tried with is ended by its release, not by stopping
- * the version that everybody else is answered by. Pure.
+ * What the charter wants of the endpoint for this alert beside telling people. What a share of the traffic is tried with is ended by its release, not by
+ * taking away the version that everybody else is answered by. Pure.
  */
-export function stopsEndpoint({ kind, variant, evidence }: Pick<Alert, "kind" | "variant" | "evidence">) {
-  return kind === "performance" && variant === "champion" && evidence["below"] === "stop";
+export function consequenceOf({
+  kind,
+  variant,
+  evidence,
+}: Pick<Alert, "kind" | "variant" | "evidence">): Consequence | undefined {
+  const { below } = evidence;
+  if (kind !== "performance" || variant !== "champion") return undefined;
+  return below === "stop" || below === "fallback" ? below : undefined;
 }
 
-/** Has the endpoint of an alert stopped, or given back after its recovery, in the transaction that opened or resolved the alert. */
+/** Has done what the charter wants for an alert, or undone after its recovery, in the transaction that opened or resolved the alert. */
 export async function intendStop(tx: Transaction, alert: Alert, act: "stop" | "resume"): Promise<void> {
-  if (!stopsEndpoint(alert)) return;
+  if (consequenceOf(alert) === undefined) return;
   const { environment, useCaseId } = alert;
   await tx.enqueue({
     queue: stopQueue,
@@ -46,12 +66,12 @@ export async function intendStop(tx: Transaction, alert: Alert, act: "stop" | "r
   });
 }
 
-/** Stops an endpoint for an alert that is open when the job runs; gives it back for one that recovered. */
+/** Does what the charter wants for an alert that is open when the job runs; undoes it for one that recovered. */
 export function stopJob({ work, stopper }: StopDeps): JobHandler {
   const read = (call: CallContext, id: string) =>
     work.read(call, (sql) => findAlert(sql, call.actor.organisationId, id));
-  const resume = async (call: CallContext, alert: Alert): Promise<JsonValue> => ({
-    endpoint: await stopper.resume(call, alert),
+  const resume = async (call: CallContext, alert: Alert, consequence: Consequence): Promise<JsonValue> => ({
+    endpoint: await stopper.resume(call, alert, consequence),
   });
   return {
     queue: stopQueue,
@@ -59,13 +79,16 @@ export function stopJob({ work, stopper }: StopDeps): JobHandler {
     run: async ({ call, payload }) => {
       const id = typeof payload["alertId"] === "string" ? payload["alertId"] : "";
       const alert = await read(call, id);
-      if (!alert) return { endpoint: "unknown_alert" };
-      if (payload["act"] === "resume") return resume(call, alert);
+      const consequence = alert && consequenceOf(alert);
+      if (!alert || consequence === undefined) return { endpoint: "unknown_alert" };
+      if (payload["act"] === "resume") return resume(call, alert, consequence);
       if (alert.state === "resolved") return { endpoint: "resolved_before" };
-      const outcome = await stopper.stop(call, alert);
+      const outcome = await stopper.stop(call, alert, consequence);
       // The alert may have been resolved, and its resumption have found nothing to end, while this was under way.
       const now = await read(call, id);
-      return now?.state === "resolved" ? resume(call, now) : { endpoint: outcome };
+      return now?.resolvedBecause?.startsWith(recoveredPrefix)
+        ? resume(call, now, consequence)
+        : { endpoint: outcome };
     },
   };
 }

@@ -79,6 +79,7 @@ export function provenancePredicate(
       resolvedDependencies: [
         resource("code", training.code),
         resource("environment-lock", training.environmentLock),
+        ...(training.base === undefined ? [] : [resource("base-model", training.base)]),
         ...dataResources(organisationId, training, trainingSet),
       ],
     },

@@ -30,6 +30,7 @@ export const TrainingFacts = Type.Object({
   seed: Type.Integer(),
   code: Sha256,
   data: Sha256,
+  base: Type.Optional(Sha256),
   log: Sha256,
   metrics: Type.Record(Type.String(), Type.Number(), { description: "As its own program reported them" }),
 });

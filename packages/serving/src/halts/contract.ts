@@ -25,11 +25,13 @@ export const Halt = Type.Object({
 });
 export type Halt = Static<typeof Halt>;
 
-/** An endpoint that goes on. */
+/** An endpoint that goes on: after a halt, or with its own version where its fallback chain had answered for an alert. */
 export const Resumption = Type.Object({
   endpoint: Type.String(),
   environment: EnvironmentName,
-  haltedAt: Type.Integer({ description: "Epoch microseconds" }),
+  haltedAt: Type.Integer({
+    description: "Since when it had not answered with its own version, epoch microseconds",
+  }),
   resumedAt: Type.Integer({ description: "Epoch microseconds" }),
   snapshotVersion: Type.Integer({ description: "First snapshot that carries it again" }),
 });

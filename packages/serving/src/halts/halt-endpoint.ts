@@ -9,9 +9,11 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { publishIntent } from "../deploy-endpoint.ts";
+import { restore } from "../displacements/displace-for-alert.ts";
 import type { ServingErrorCode } from "../errors.ts";
 import { requireEndpoint } from "../require-endpoint.ts";
 import type { SnapshotPublisher } from "../snapshot/publish-snapshot.ts";
+import { findDeployed } from "../store.ts";
 import type { Halt, HaltRequest, Resumption } from "./contract.ts";
 import { endHalt, findHalt, type HaltRow, saveHalt } from "./halt-store.ts";
 
@@ -66,7 +68,8 @@ export async function haltEndpoint(
 }
 
 /**
- * Lets a halted endpoint go on with what is deployed there now.
+ * Lets a halted endpoint go on with what is deployed there now; one that is not halted, and whose fallback chain answers for an alert, with its own
+ * version. The same alert does neither a second time.
  *
  * @throws PortolanError `serving.endpoint_missing`, `serving.not_halted`, and what `Authorizer.require` throws
  */
@@ -80,8 +83,8 @@ export async function resumeEndpoint(
   const { organisationId, id: by } = call.actor;
   const ended = await deps.work.write(call, async (tx) => {
     const halt = await findHalt(tx.sql, endpoint.id);
-    if (!halt || !(await endHalt(tx.sql, halt.id, { at: tx.now, by, because: reason })))
-      throw notHalted(name);
+    if (!halt) return restoreByPerson(tx, name, environment, reason);
+    if (!(await endHalt(tx.sql, halt.id, { at: tx.now, by, because: reason }))) throw notHalted(name);
     await tx.record({
       event: "serving.endpoint.resumed",
       subject: endpoint.id,
@@ -99,6 +102,20 @@ export async function resumeEndpoint(
   });
   const snapshotVersion = await deps.publisher.publish(organisationId);
   return { endpoint: name, environment, ...ended, snapshotVersion };
+}
+
+/** @throws PortolanError `serving.not_halted` where its own version answers already */
+async function restoreByPerson(
+  tx: Transaction,
+  name: string,
+  environment: HaltRequest["environment"],
+  reason: string,
+): Promise<Pick<Resumption, "haltedAt" | "resumedAt">> {
+  const found = await findDeployed(tx.sql, tx.call.actor.organisationId, environment, name);
+  const displacement = found?.displacement;
+  if (!found || !displacement || !(await restore(tx, found, found.route.model, reason)))
+    throw notHalted(name);
+  return { haltedAt: displacement.began_at, resumedAt: tx.now };
 }
 
 /** Ends the platform's halt in favour of the caller's. False when what is in force is a person's. */
@@ -128,7 +145,7 @@ async function publishNow(
 
 function notHalted(name: string): PortolanError<ServingErrorCode> {
   return new PortolanError("serving.not_halted", {
-    detail: `${name} is not halted.`,
+    detail: `${name} is not halted, and its own version answers.`,
     mend: "See with portolan endpoint list what keeps it from answering, if it does not.",
   });
 }

@@ -6,7 +6,7 @@ import { endHalt, findHalt, saveHalt } from "./halt-store.ts";
 
 export type AlertHaltDeps = Pick<HaltDeps, "work" | "publisher">;
 
-/** An alert for which the charter wants the endpoint stopped. */
+/** An alert for which the charter wants the endpoint stopped, or its fallback chain to answer. */
 export interface HaltingAlert {
   readonly id: string;
   readonly environment: Environment;
@@ -43,17 +43,24 @@ export async function haltForAlert(
   return outcome;
 }
 
-function answersWith({ route }: Deployed, { model, version }: HaltingAlert): boolean {
+/** Whether the version that an alert is about is the one that the endpoint's deployment names. Pure. */
+export function answersWith({ route }: Deployed, { model, version }: HaltingAlert): boolean {
   return route.model.name === model && String(route.model.version) === version;
+}
+
+/** For the record. Pure. */
+export function reasonOf({ id, summary }: HaltingAlert): string {
+  return `alert ${id}: ${summary}`.slice(0, longestReason);
 }
 
 async function saveFor(
   tx: Transaction,
   { endpointId, deploymentId }: Deployed,
-  { id, environment, endpoint, summary }: HaltingAlert,
+  alert: HaltingAlert,
 ): Promise<"halted" | "halted_before"> {
   const { organisationId, id: by } = tx.call.actor;
-  const reason = `alert ${id}: ${summary}`.slice(0, longestReason);
+  const { id, environment, endpoint } = alert;
+  const reason = reasonOf(alert);
   const saved = await saveHalt(tx.sql, {
     id: newId("halt", tx.now),
     organisation_id: organisationId,

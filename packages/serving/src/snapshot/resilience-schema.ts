@@ -29,6 +29,18 @@ export const FallbackStep = Type.Union([
 ]);
 export type FallbackStep = Static<typeof FallbackStep>;
 
+/** The route's own version, in whose place the fallback chain answers while an alert says that it is wrong too often. */
+export const Displacement = Type.Object(
+  {
+    model: Type.String(),
+    version: Type.Integer({ minimum: 1 }),
+    alert: Type.String({ description: "Id of the alert for which the charter has the fallback answer" }),
+    since: Type.Integer({ description: "Epoch microseconds" }),
+  },
+  closed,
+);
+export type Displacement = Static<typeof Displacement>;
+
 /** When requests are turned away or go another way. Derived from the charter's latency and throughput. */
 export const Resilience = Type.Object(
   {

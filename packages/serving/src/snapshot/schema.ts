@@ -2,7 +2,7 @@ import type { EpochMicros } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import { Backends } from "../backends/backend-schema.ts";
 import { EnvironmentName, Micros, ModelReference, Sha256 } from "./model-schema.ts";
-import { FallbackStep, Resilience } from "./resilience-schema.ts";
+import { Displacement, FallbackStep, Resilience } from "./resilience-schema.ts";
 import { Batching, Scaling } from "./runs-schema.ts";
 import { Traffic, VariantName } from "./traffic-schema.ts";
 
@@ -234,6 +234,7 @@ export const Route = Type.Object(
       maxItems: 8,
       description: "What answers when the model cannot, in this order; empty: the caller gets an error",
     }),
+    displaced: Type.Optional(Displacement),
     resilience: Resilience,
     variants: Type.Array(Variant, { maxItems: 16 }),
     traffic: Type.Union([Traffic, Type.Null()], { description: "Null: all requests go to the champion" }),

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@portolan/typebox";
 import { EnvironmentName, type ModelReference, SignedStatement } from "./model-schema.ts";
 import { mapVersions, versionsIn } from "./placed-parts.ts";
+import { Displacement } from "./resilience-schema.ts";
 import { MeasuredMemory, type Route, type SnapshotPart } from "./schema.ts";
 import { type PartVerdict, partReader } from "./verify-snapshot.ts";
 
@@ -17,14 +18,19 @@ const AttestedVersion = Type.Object(
 );
 type AttestedVersion = Static<typeof AttestedVersion>;
 
+const DisplacedVersion = Type.Object({ endpointId: Type.String(), ...Displacement.properties }, closed);
+type DisplacedVersion = Static<typeof DisplacedVersion>;
+
 /**
- * What is known of the models of routes, for the gateways of one placement: what was measured of their memory, or what is attested of them. It lies
+ * What is known of the models of routes, for the gateways of one placement: what was measured of their memory, what is attested of them, or which are
+ * wrong too often and have the fallback chain answer in their place. It lies
  * beside the routes and not in them: gateways that are older refuse a route with a member that they do not know, and pass over a part of routes
  * that names no environment.
  */
 export const Supplement = Type.Union([
   Type.Object({ memory: Type.Array(MeasuredMemory) }, closed),
   Type.Object({ attestations: Type.Array(AttestedVersion) }, closed),
+  Type.Object({ displaced: Type.Array(DisplacedVersion) }, closed),
 ]);
 export type Supplement = Static<typeof Supplement>;
 
@@ -47,9 +53,13 @@ export function supplementsOf(routes: readonly Route[]): Supplement[] {
   const attestations = [...new Map(attested.map((one) => [attestedKey(one), one])).values()].toSorted(
     (a, b) => (attestedKey(a) < attestedKey(b) ? -1 : 1),
   );
+  const displaced = routes
+    .flatMap((route) => (route.displaced ? [{ endpointId: route.endpointId, ...route.displaced }] : []))
+    .toSorted((a, b) => (a.endpointId < b.endpointId ? -1 : 1));
   return [
     ...(memory.length === 0 ? [] : [{ memory }]),
     ...(attestations.length === 0 ? [] : [{ attestations }]),
+    ...(displaced.length === 0 ? [] : [{ displaced }]),
   ];
 }
 
@@ -61,6 +71,7 @@ export function withoutSupplements(route: Route): Route {
     return bare;
   });
   delete travelling.memory;
+  delete travelling.displaced;
   return travelling;
 }
 
@@ -76,7 +87,9 @@ export function withSupplements(routes: readonly Route[], supplements: readonly 
       .flatMap((one) => ("attestations" in one ? one.attestations : []))
       .map((one) => [attestedKey(one), one.statements]),
   );
-  return routes.map((route) => {
+  const displaced = supplements.flatMap((one) => ("displaced" in one ? one.displaced : []));
+  return routes.map((bare) => {
+    const route = withDisplacement(bare, displaced);
     const digests = new Set(versionsIn(route).map(({ digest }) => digest));
     const memory = measured.filter(({ digest }) => digests.has(digest));
     const whole =
@@ -92,6 +105,17 @@ function withStatements(
 ): ModelReference {
   const statements = attested.get(attestedKey({ environment, model: model.name, version: model.version }));
   return statements ? { ...model, attestations: [...statements] } : model;
+}
+
+/** Of a version that the route names no longer nothing is said. */
+function withDisplacement(route: Route, displaced: readonly DisplacedVersion[]): Route {
+  const { name, version } = route.model;
+  const own = displaced.findLast(
+    (one) => one.endpointId === route.endpointId && one.model === name && one.version === version,
+  );
+  if (!own) return route;
+  const { endpointId: _, ...displacement } = own;
+  return { ...route, displaced: displacement };
 }
 
 function attestedKey({ environment, model, version }: Omit<AttestedVersion, "statements">): string {
