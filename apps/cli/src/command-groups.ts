@@ -83,6 +83,11 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["performance"],
     load: async () => (await import("./commands/performance.ts")).registerPerformanceCommands,
   },
+  { names: ["review"], load: async () => (await import("./commands/review.ts")).registerReviewCommands },
+  {
+    names: ["feedback"],
+    load: async () => (await import("./commands/feedback.ts")).registerFeedbackCommands,
+  },
   { names: ["audit"], load: async () => (await import("./commands/audit.ts")).registerAuditCommands },
   {
     names: ["backup", "restore", "backups"],

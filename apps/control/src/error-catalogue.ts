@@ -10,6 +10,7 @@ import { lineageErrors } from "@portolan/lineage";
 import { monitoringErrors } from "@portolan/monitoring";
 import { objectstoreErrors } from "@portolan/objectstore";
 import { onnxFormatErrors } from "@portolan/onnx-format";
+import { oversightErrors } from "@portolan/oversight";
 import { plannerErrors } from "@portolan/planner";
 import { predictionsErrors } from "@portolan/predictions";
 import { registryErrors } from "@portolan/registry";
@@ -42,6 +43,7 @@ export const errorCatalogue = {
   ...registryErrors,
   ...retrainingErrors,
   ...rolloutErrors,
+  ...oversightErrors,
   ...scoringErrors,
   ...upstreamErrors,
   ...servingErrors,

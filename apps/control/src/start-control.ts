@@ -14,6 +14,7 @@ import { type Clock, isLoopback, type JobHandler, type Logger } from "@portolan/
 import { createVerifyJob, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
 import { registerLineageRoutes } from "@portolan/lineage";
 import { type ObjectiveDeps, type PerformanceDeps, registerMonitoringRoutes } from "@portolan/monitoring";
+import { type OversightDeps, registerOversightRoutes } from "@portolan/oversight";
 import { registerPlannerRoutes } from "@portolan/planner";
 import { registerPredictionsRoutes } from "@portolan/predictions";
 import { registerRegistryRoutes } from "@portolan/registry";
@@ -52,6 +53,7 @@ import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
 import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
 import { watchedObjectives, wireObjectives } from "./wiring/objectives.ts";
+import { wireOversight } from "./wiring/oversight.ts";
 import { wirePerformance } from "./wiring/performance.ts";
 import { type ReleasesWiring, wireReleases } from "./wiring/releases.ts";
 import { type RetrainingWiring, wireRetraining } from "./wiring/retraining.ts";
@@ -77,6 +79,7 @@ export interface Wiring {
   readonly serving: ServingWiring;
   readonly releases: ReleasesWiring;
   readonly retraining: RetrainingWiring;
+  readonly oversight: OversightDeps;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
   readonly explaining: ExplainingWiring;
@@ -130,6 +133,15 @@ export async function assembleControl(
   watch?: (app: FastifyInstance) => void,
 ): Promise<{ readonly app: FastifyInstance; readonly wiring: Wiring; readonly metrics: Registry }> {
   const { config, log, clock } = base;
+  const wiring = await wireAll(base);
+  const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tlsOf(config) });
+  watch?.(app);
+  const metrics = await registerRoutes(app, wiring);
+  return { app, wiring, metrics };
+}
+
+/** Every domain, with what it needs of the others. */
+async function wireAll(base: Foundation): Promise<Wiring> {
   const identity = await wireIdentity(base, runTokensOf(base));
   const governance = wireGovernance(base, identity);
   const monitoring = wireMonitoring(base, identity, governance.registry);
@@ -153,9 +165,6 @@ export async function assembleControl(
     residency: data.residency,
     upstreams: governance.upstreams,
   });
-  const explaining = wireExplaining(base, identity, governance.registry, serving.predictions);
-  const erasure = wireErasure(base, data.features, data.data, serving.predictions);
-  const lineage = wireLineage(base, identity);
   const performance = wirePerformance(base, identity, serving.predictions);
   const retraining = wireRetraining(base, identity, {
     ...governance,
@@ -164,7 +173,7 @@ export async function assembleControl(
     monitoring: monitoring.monitoring,
     releases: releases.releases,
   });
-  const wiring: Wiring = {
+  return {
     base,
     identity,
     governance,
@@ -178,18 +187,15 @@ export async function assembleControl(
     serving,
     releases,
     retraining,
+    oversight: wireOversight(base, identity, serving.predictions),
     data,
     scoring,
-    explaining,
-    erasure,
-    lineage,
+    explaining: wireExplaining(base, identity, governance.registry, serving.predictions),
+    erasure: wireErasure(base, data.features, data.data, serving.predictions),
+    lineage: wireLineage(base, identity),
     tracking,
     trainers,
   };
-  const app = await createServer({ catalogue: errorCatalogue, log, clock, ...tlsOf(config) });
-  watch?.(app);
-  const metrics = await registerRoutes(app, wiring);
-  return { app, wiring, metrics };
 }
 
 /** Refuses addresses that others reach and that nothing protects, before anything is opened. */
@@ -287,6 +293,7 @@ async function registerDomainRoutes(
     serving,
     releases,
     retraining,
+    oversight,
     data,
     scoring,
     explaining,
@@ -307,6 +314,7 @@ async function registerDomainRoutes(
   await registerServingRoutes(app, serving.serving);
   await registerRolloutRoutes(app, releases.releases);
   await registerRetrainingRoutes(app, retraining.retraining);
+  await registerOversightRoutes(app, oversight);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
   await registerFeaturesRoutes(app, data.features);

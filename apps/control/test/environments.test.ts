@@ -9,6 +9,7 @@ import { type DeclaredRoute, type InProcessControl, openControl } from "./in-pro
 import { lineageEvent } from "./lineage-event.ts";
 import { oneBlock } from "./mutating-routes-models.ts";
 import { openAlert } from "./mutating-routes-monitoring.ts";
+import { givenRating, queuedReview } from "./mutating-routes-oversight.ts";
 import type { World } from "./mutating-world.ts";
 import { releaseRow, retrainingRow } from "./release-row.ts";
 
@@ -90,6 +91,8 @@ async function fillProduction(): Promise<void> {
   const delivered = known.get("prediction") ?? "";
   known.set("block", (await oneBlock(world, "production")).toString("base64"));
   known.set("undelivered", known.get("prediction") ?? "").set("prediction", delivered);
+  known.set("review", await queuedReview(world, "production", delivered));
+  await givenRating(world);
   const run = {
     environment: "production",
     trainingSetId: "ts",

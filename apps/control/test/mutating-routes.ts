@@ -3,6 +3,7 @@ import { governanceRoutes } from "./mutating-routes-governance.ts";
 import { identityRoutes } from "./mutating-routes-identity.ts";
 import { modelRoutes } from "./mutating-routes-models.ts";
 import { monitoringRoutes } from "./mutating-routes-monitoring.ts";
+import { oversightRoutes } from "./mutating-routes-oversight.ts";
 import { releaseRoutes, retrainingRoutes } from "./mutating-routes-releases.ts";
 import type { MutatingRoute } from "./mutating-world.ts";
 
@@ -15,4 +16,5 @@ export const mutatingRoutes: readonly MutatingRoute[] = [
   ...releaseRoutes,
   ...retrainingRoutes,
   ...monitoringRoutes,
+  ...oversightRoutes,
 ];

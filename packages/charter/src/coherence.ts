@@ -8,6 +8,7 @@ import {
 import { deriveFromCharter } from "./derive.ts";
 import type { CharterDocument } from "./document.ts";
 import { faultToleranceFindings } from "./fault-tolerance.ts";
+import { reviewFindings } from "./human-review.ts";
 import { metrics } from "./metrics.ts";
 import { regulationRules } from "./regulations.ts";
 import { releaseFindings } from "./release-gates.ts";
@@ -30,6 +31,7 @@ export function coherenceFindings(document: CharterDocument): Finding[] {
     ...snapshotAgeFindings(document),
     ...policyFindings(document),
     ...releaseFindings(document),
+    ...reviewFindings(document),
     ...demandFindings(document),
   ];
 }

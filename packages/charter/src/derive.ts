@@ -7,6 +7,7 @@ import type { CharterDocument } from "./document.ts";
 import { enforcement } from "./enforcement.ts";
 import { type Fact, fact } from "./fact.ts";
 import { faultToleranceFacts } from "./fault-tolerance.ts";
+import { reviewFacts } from "./human-review.ts";
 import { missingFeatureStatement } from "./missing-features.ts";
 import { nonFiniteStatements } from "./non-finite.ts";
 import { provenance } from "./provenance.ts";
@@ -49,7 +50,13 @@ function toItem(document: CharterDocument, fact: Fact, lines: SourceLines | unde
 }
 
 /** Who keeps a control of this charter, or why nobody does. Pure. */
-export function enforcementOf({ fairness }: CharterDocument, control: ControlName): Enforcement {
+export function enforcementOf({ fairness, review }: CharterDocument, control: ControlName): Enforcement {
+  // Without a queue that says which and until when, nobody brings an answer to anybody.
+  if (control === "human_review" && !review)
+    return {
+      kind: "not_enforced",
+      why: "predictions do not wait for a person, and no review queue is stated",
+    };
   // Charters from before there were measures say a bound, and not of what.
   if (control === "fairness_gate" && !fairness?.measures)
     return {
@@ -357,7 +364,7 @@ function fallbackFacts({ fallbacks }: CharterTerms): Fact[] {
 }
 
 function obligations(document: CharterDocument): Fact[] {
-  const { explainability, humanReview } = document;
+  const { explainability } = document;
   const facts: Fact[] = [];
   facts.push(...fallbackFacts(termsOf(document)));
   if (explainability !== "none") {
@@ -367,18 +374,7 @@ function obligations(document: CharterDocument): Fact[] {
         : "Every prediction can be explained.";
     facts.push(fact("explainability", "obligation", "/explainability", what, explainability));
   }
-  if (humanReview !== "none") {
-    const which = humanReview === "every_prediction" ? "Every prediction" : "Every uncertain prediction";
-    facts.push(
-      fact(
-        "human_review",
-        "obligation",
-        "/humanReview",
-        `${which} is seen by a person before it takes effect.`,
-        humanReview,
-      ),
-    );
-  }
+  facts.push(...reviewFacts(document));
   return facts;
 }
 

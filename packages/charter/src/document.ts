@@ -2,6 +2,7 @@ import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import { controlNames } from "./controls.ts";
 import { FaultTolerance } from "./fault-tolerance.ts";
+import { Review } from "./human-review.ts";
 import { metricNames } from "./metrics.ts";
 import { MissingFeatures } from "./missing-features.ts";
 import { NonFinite } from "./non-finite.ts";
@@ -317,6 +318,7 @@ export const CharterDocument = Type.Object(
       ["none", "below_confidence", "every_prediction"],
       "Which predictions a person sees before they take effect.",
     ),
+    review: Type.Optional(Review),
     fairness: Type.Optional(Fairness),
     fallback: Fallback,
     log: Type.Optional(

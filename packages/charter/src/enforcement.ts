@@ -111,7 +111,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   explainability: {
     how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",
   },
-  human_review: { how: "predictions do not wait for a person" },
+  human_review: {
+    by: "control",
+    how: "what the charter sends to people is queued before its record is acknowledged, with a due time; the answer does not wait",
+  },
   retraining: {
     by: "control",
     how: "a version that was trained here is trained again when the charter says so, judged beside the champion, and released once whoever the charter names agrees",

@@ -1,6 +1,7 @@
 import { type Environment, type Money, money, parseBytes, parseDurationMs } from "@portolan/kernel";
 import type { CharterDocument, FallbackStep, LatencyClass, Regulation } from "./document.ts";
 import { type FaultToleranceTerms, faultToleranceTerms } from "./fault-tolerance.ts";
+import { type ReviewTerms, reviewTerms } from "./human-review.ts";
 import { type MetricName, metrics } from "./metrics.ts";
 import { type MissingFeatureTerms, missingFeatureTerms } from "./missing-features.ts";
 import type { NonFinitePolicy } from "./non-finite.ts";
@@ -42,6 +43,8 @@ export interface CharterTerms extends ReleaseTerms {
   readonly environments: readonly Environment[];
   readonly explainability: CharterDocument["explainability"];
   readonly humanReview: CharterDocument["humanReview"];
+  /** What the review queue goes by; absent: there is none. */
+  readonly review?: ReviewTerms;
 }
 
 export interface RateLimit {
@@ -98,6 +101,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
   const limit = rateLimit(requirements.throughput);
   const freshness = requirements.featureFreshness;
   const trainingData = retention.trainingData;
+  const review = reviewTerms(document);
   return {
     latencyMsP95: parseDurationMs(requirements.latency.p95),
     latencyMsP99,
@@ -128,6 +132,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     environments: document.environments,
     explainability: document.explainability,
     humanReview: document.humanReview,
+    ...(review === undefined ? {} : { review }),
   };
 }
 

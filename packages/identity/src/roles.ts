@@ -9,6 +9,7 @@ export const roles = {
   ml_engineer: "Ingests, trains, deploys and operates endpoints; promotes below production",
   approver_risk: "Approves for risk: signs charters, pushes and promotes model versions",
   approver_compliance: "Approves for compliance: signs charters, pushes and promotes model versions",
+  reviewer: "Decides the reviews of answers: sees their requests, and nothing else",
   auditor: "Reads everything and exports the ledger; changes nothing, whatever other roles are held",
   finance: "Reads plans, charters, usage and the ledger; signs for the budget",
   ci: "An automated pipeline (service accounts only): applies files, trains, pushes model versions",

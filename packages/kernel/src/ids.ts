@@ -50,6 +50,8 @@ export const idPrefixes = {
   alert: "alr",
   alertRoute: "art",
   retraining: "rtr",
+  review: "rev",
+  feedback: "fbk",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

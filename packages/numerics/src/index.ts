@@ -3,6 +3,7 @@ export * from "./beyond-range.ts";
 export * from "./bootstrap.ts";
 export * from "./calibration.ts";
 export * from "./chi-squared.ts";
+export * from "./cohen-kappa.ts";
 export * from "./divergence.ts";
 export * from "./fairness.ts";
 export * from "./fisher-exact.ts";

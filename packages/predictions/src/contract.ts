@@ -373,7 +373,7 @@ export const labelledView = "predictions.labelled_v1";
 
 /**
  * View for monitoring: every revision of every joined label. The columns of `labelledView`, and use_case_id (null where it was not kept
- * yet), revision, retracted (its outcome is null), reported_at (epoch µs).
+ * yet), revision, retracted (its outcome is null), reported_at (epoch µs), source (`reported`, `review` or `feedback`).
  */
 export const labelsView = "predictions.labels_v1";
 

@@ -3,6 +3,8 @@ import type { FastifyInstance } from "fastify";
 import { PartFiles } from "./archive/part-files.ts";
 import type { AcceptDeps } from "./control/accept-blocks.ts";
 import { Anchorer } from "./control/anchor.ts";
+import type { EraseDeps } from "./control/erase-predictions.ts";
+import type { RetentionDeps } from "./control/retention.ts";
 import { deliveryRoutes } from "./routes/deliveries.ts";
 import { holdRoutes } from "./routes/holds.ts";
 import { predictionRoutes } from "./routes/predictions.ts";
@@ -28,6 +30,8 @@ export {
   performErasure,
 } from "./control/erase-predictions.ts";
 export { type HoldDeps, type HoldScope, placeHold, readHolds, releaseHold } from "./control/holds.ts";
+export { addLabelOfPerson, joinLabels, type LabelOfPerson } from "./control/labels-of-people.ts";
+export { readBlock } from "./control/read-block.ts";
 export { type ColumnValue, readColumn } from "./control/read-column.ts";
 export {
   getPrediction,
@@ -58,6 +62,9 @@ export interface PredictionsDeps {
   readonly anchorer: Anchorer;
   /** See `AcceptDeps`. */
   readonly onAccepted?: NonNullable<AcceptDeps["onAccepted"]>;
+  /** See `EraseDeps` and `RetentionDeps`. */
+  readonly onErased?: NonNullable<EraseDeps["onErased"]>;
+  readonly onExpired?: NonNullable<RetentionDeps["onExpired"]>;
 }
 
 /** `acceptedFolder` is `PORTOLAN_HOME/accepted`; `keysFolder` holds the keys that its payloads are sealed with, absent: they are not. */

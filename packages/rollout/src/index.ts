@@ -8,9 +8,9 @@ export { type ControllerDeps, type ReleaseController, startReleaseController } f
 export { type CountDeps, countBlocks } from "./count-blocks.ts";
 export { type RolloutErrorCode, rolloutErrors } from "./errors.ts";
 export type { Endpoints, Predictions, ReleaseCharters, ReleasedEndpoint, ReleaseTerms } from "./ports.ts";
-export { findRelease } from "./store.ts";
 export { readRelease, readReleases } from "./read-releases.ts";
 export { startRelease } from "./start-release.ts";
+export { findRelease } from "./store.ts";
 export type { ReportDeps as RolloutRouteDeps };
 
 export const rolloutMigrations: MigrationSet = {

@@ -24,6 +24,7 @@ import {
 import { lineageMigrations } from "@portolan/lineage";
 import { monitoringMigrations } from "@portolan/monitoring";
 import { openFolderObjectStore } from "@portolan/objectstore";
+import { oversightMigrations } from "@portolan/oversight";
 import { plannerMigrations } from "@portolan/planner";
 import { predictionsMigrations } from "@portolan/predictions";
 import { registryMigrations } from "@portolan/registry";
@@ -66,6 +67,7 @@ export const migrationSets = [
   predictionsMigrations,
   rolloutMigrations,
   retrainingMigrations,
+  oversightMigrations,
   dataMigrations,
   featuresMigrations,
   monitoringMigrations,

@@ -22,6 +22,7 @@ import {
 } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
 import { countBlockRequests } from "@portolan/monitoring";
+import { eraseReviews, expireReviews, queueBlocks } from "@portolan/oversight";
 import {
   createPredictionsDeps,
   type DataClasses,
@@ -47,6 +48,7 @@ import { createComputeJudge } from "./compute-judge.ts";
 import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { queueDeps } from "./oversight.ts";
 import { withReadPurposes } from "./read-purposes.ts";
 
 export interface ServingWiring {
@@ -69,15 +71,11 @@ export function wireServing(
   registry: RegistryDeps,
   profiles: ProfileLookup,
 ): ServingWiring {
-  const { work, clock, objects, config } = base;
+  const { work, clock, objects } = base;
   const { authorizer, directory } = identity;
   const charters = chartersInForce(charter);
   const publisher = wirePublisher(base, identity, charters, profiles);
-  const predictions = createPredictionsDeps(
-    { uow: work, authorizer, clock, recordBatch: recordBatchDigest, onAccepted: counting(base) },
-    join(config.PORTOLAN_HOME, "accepted"),
-    join(config.PORTOLAN_HOME, "keys", "predictions"),
-  );
+  const predictions = predictionsOf(base, authorizer, charter);
   return {
     publisher,
     serving: {
@@ -121,12 +119,35 @@ export function wireServing(
   };
 }
 
-/** What accepted blocks say of the releases under way, and of the objectives of their endpoints. */
-function counting(base: Foundation): NonNullable<PredictionsDeps["onAccepted"]> {
-  return async (call, blocks) => {
-    await countBlocks({ work: base.work, wake: () => base.onReleases() }, call, blocks);
-    await countBlockRequests(base, call, blocks);
-  };
+/** The prediction log, with what is done as its blocks are accepted: releases and objectives are counted, and people are asked. */
+function predictionsOf(
+  base: Foundation,
+  authorizer: IdentityWiring["authorizer"],
+  charter: CharterDeps,
+): PredictionsDeps {
+  const { work, clock, config } = base;
+  const predictions: PredictionsDeps = createPredictionsDeps(
+    {
+      uow: work,
+      authorizer,
+      clock,
+      recordBatch: recordBatchDigest,
+      onAccepted: async (call, blocks) => {
+        await countBlocks({ work, wake: () => base.onReleases() }, call, blocks);
+        await countBlockRequests(base, call, blocks);
+        await queueBlocks(
+          queueDeps(base, charter, () => predictions),
+          call,
+          blocks,
+        );
+      },
+      onErased: eraseReviews,
+      onExpired: expireReviews,
+    },
+    join(config.PORTOLAN_HOME, "accepted"),
+    join(config.PORTOLAN_HOME, "keys", "predictions"),
+  );
+  return predictions;
 }
 
 /** By digest too: a plan over another definition of the view computes nothing, as it finds nothing online. */

@@ -9,6 +9,7 @@ import {
   type JsonValue,
   newId,
   PortolanError,
+  type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
 import { Compile, Type } from "@portolan/typebox";
@@ -54,6 +55,8 @@ export interface EraseDeps {
   readonly authorizer: Authorizer;
   readonly files: PartFiles;
   readonly clock: Clock;
+  /** What else is kept of predictions goes in the same transaction. */
+  readonly onErased?: (tx: Transaction, predictionIds: readonly string[]) => Promise<void>;
 }
 
 /** Intent kind that the reconciler hands to `performErasure`; payload `{ erasureId }`. */
@@ -113,7 +116,7 @@ export function performErasure(deps: PerformDeps, call: CallContext, erasureId: 
   return deps.files.inTurn(() => perform(deps, call, erasureId));
 }
 
-type PerformDeps = Pick<EraseDeps, "uow" | "files">;
+type PerformDeps = Pick<EraseDeps, "uow" | "files" | "onErased">;
 
 async function perform(deps: PerformDeps, call: CallContext, erasureId: string): Promise<number> {
   const order = await deps.uow.read(call, (sql) => findErasure(sql, erasureId));
@@ -132,6 +135,7 @@ async function perform(deps: PerformDeps, call: CallContext, erasureId: string):
   const gone = ids.filter((id) => !held.has(id));
   await deps.uow.write(call, async (tx) => {
     await eraseOutcomes(tx, gone);
+    await deps.onErased?.(tx, gone);
     if (!(await completeErasure(tx, erasureId, gone.length))) return;
     const after = digestJson([...gone].sort());
     // A hold that came between the order and its execution.

@@ -29,6 +29,7 @@ type OutcomeTable = {
   snapshot_version: number | null;
   reach: string;
   beyond_reach: Generated<boolean>;
+  source: Generated<string>;
 };
 type PartTables = {
   "predictions.block_parts": {
@@ -56,6 +57,7 @@ export async function insertOutcome(
   tx: Transaction,
   outcome: NewOutcome,
   reach: readonly string[],
+  source = "reported",
 ): Promise<void> {
   await tx.sql
     .withTables<OutcomeTables>()
@@ -76,8 +78,26 @@ export async function insertOutcome(
       outputs: null,
       snapshot_version: null,
       reach: reach.join(),
+      source,
     })
     .execute();
+}
+
+/** How many labels of a prediction one source has given. */
+export async function countLabelsFrom(
+  tx: Transaction,
+  predictionId: string,
+  source: string,
+): Promise<number> {
+  const row = await tx.sql
+    .withTables<OutcomeTables>()
+    .selectFrom("predictions.outcomes")
+    .select(sql<number>`count(*)::int`.as("count"))
+    .where("organisation_id", "=", tx.call.actor.organisationId)
+    .where("prediction_id", "=", predictionId)
+    .where("source", "=", source)
+    .executeTakeFirst();
+  return row?.count ?? 0;
 }
 
 /**

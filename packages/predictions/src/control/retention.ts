@@ -1,4 +1,12 @@
-import { type CallContext, type Clock, type Id, newId, systemActor, type UnitOfWork } from "@portolan/kernel";
+import {
+  type CallContext,
+  type Clock,
+  type Id,
+  newId,
+  systemActor,
+  type Transaction,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import { type Expiring, expiringContents, markExpired, resizeArchive } from "../archive/archive-store.ts";
 import type { PartFiles } from "../archive/part-files.ts";
 import { activeHolds } from "./hold-store.ts";
@@ -14,6 +22,8 @@ export interface RetentionDeps {
   readonly files: PartFiles;
   readonly clock: Clock;
   readonly terms: RetentionTerms;
+  /** What else was derived from answers goes in the same transaction. */
+  readonly onExpired?: (tx: Transaction, predictionIds: readonly string[]) => Promise<void>;
 }
 
 /**
@@ -57,6 +67,7 @@ async function expire(
     await markExpired(tx, content, held.length);
     if (bytes !== undefined) await resizeArchive(tx, file, bytes);
     await forgetOutputs(tx, erased);
+    await deps.onExpired?.(tx, erased);
     const detail = {
       useCaseId,
       environment,

@@ -1,0 +1,63 @@
+import { type CharterDeps, inForceCharter, termsOf } from "@portolan/charter";
+import { isPortolanError } from "@portolan/kernel";
+import { recordBatchDigest } from "@portolan/ledger";
+import type { OversightDeps, QueueDeps, Records } from "@portolan/oversight";
+import {
+  addLabelOfPerson,
+  getPrediction,
+  joinLabels,
+  type PredictionsDeps,
+  readBlock,
+} from "@portolan/predictions";
+import type { Foundation } from "./foundation.ts";
+import type { IdentityWiring } from "./identity.ts";
+
+/** What people review, and what they say of answers. */
+export function wireOversight(
+  { work, clock }: Foundation,
+  { authorizer }: IdentityWiring,
+  predictions: PredictionsDeps,
+): OversightDeps {
+  return {
+    work,
+    clock,
+    authorizer,
+    records: recordsOf(() => predictions),
+    labels: { add: addLabelOfPerson, join: (call) => joinLabels(predictions, call) },
+    recordBatch: recordBatchDigest,
+  };
+}
+
+/** For accepted blocks; what keeps predictions is asked for once it is there. */
+export function queueDeps(
+  { work }: Foundation,
+  charter: CharterDeps,
+  predictions: () => PredictionsDeps,
+): QueueDeps {
+  return {
+    work,
+    charters: {
+      termsFor: async (call, useCaseId) => {
+        const found = await inForceCharter(charter, call, { useCaseId });
+        const review = found && termsOf(found.charter).review;
+        return review && { review, task: found.charter.model.task };
+      },
+    },
+    records: recordsOf(predictions),
+    recordBatch: recordBatchDigest,
+  };
+}
+
+function recordsOf(predictions: () => PredictionsDeps): Records {
+  return {
+    ofBlock: (call, block) => readBlock(predictions(), call, block),
+    find: async (call, predictionId) => {
+      try {
+        return await getPrediction(predictions(), call, predictionId);
+      } catch (error) {
+        if (isPortolanError(error) && error.code === "kernel.not_found") return undefined;
+        throw error;
+      }
+    },
+  };
+}

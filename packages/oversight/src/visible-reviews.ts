@@ -1,0 +1,71 @@
+import {
+  type Authorizer,
+  type CallContext,
+  environmentsAllowing,
+  PortolanError,
+  type ResourceRef,
+  requireSeen,
+  type UnitOfWork,
+} from "@portolan/kernel";
+import type { OversightErrorCode } from "./errors.ts";
+import { findReview, listReviewPlaces, type ReviewPlace, type ReviewRow } from "./review-store.ts";
+
+export interface VisibleDeps {
+  readonly work: UnitOfWork;
+  readonly authorizer: Authorizer;
+}
+
+export type ReviewAction = "reviews:read" | "reviews:decide";
+
+/** Where the caller may do this; refused where it may nowhere. */
+export async function placesAllowing(
+  { work, authorizer }: VisibleDeps,
+  call: CallContext,
+  action: ReviewAction,
+): Promise<ReviewPlace[]> {
+  const { organisationId } = call.actor;
+  const type = "Prediction";
+  // A role may be held in one use case alone: what is asked of the organisation first is refused quietly.
+  const everywhere = await work.read(call, (sql) =>
+    listReviewPlaces(sql, organisationId, call.actor.environments),
+  );
+  const places: ReviewPlace[] = [];
+  for (const place of everywhere) {
+    const { allowed } = await authorizer.decide(call, action, { type, organisationId, ...place });
+    if (allowed) places.push(place);
+  }
+  if (places.length === 0) await environmentsAllowing(authorizer, call, action, { type, organisationId });
+  return places;
+}
+
+/** @throws PortolanError `kernel.not_found` for a review that is not there or may not be seen, and what `Authorizer.require` throws */
+export async function requireReview(
+  { work, authorizer }: VisibleDeps,
+  call: CallContext,
+  id: string,
+  action: ReviewAction,
+): Promise<ReviewRow> {
+  const missing = (): PortolanError =>
+    new PortolanError("kernel.not_found", { detail: `there is no review ${id}` });
+  const { organisationId } = call.actor;
+  const found = await work.read(call, (sql) => findReview(sql, organisationId, id));
+  if (!found) throw missing();
+  await requireSeen(authorizer, call, { action, resource: resourceOf(call, found) }, missing);
+  return found;
+}
+
+function resourceOf(
+  call: CallContext,
+  { use_case_id: useCaseId, environment, prediction_id: id }: ReviewRow,
+): ResourceRef {
+  return { type: "Prediction", id, organisationId: call.actor.organisationId, useCaseId, environment };
+}
+
+/** @throws PortolanError `oversight.person_needed` */
+export function requirePerson({ actor }: CallContext): void {
+  if (actor.kind === "user") return;
+  throw new PortolanError<OversightErrorCode>("oversight.person_needed", {
+    detail: `${actor.id} is no person`,
+    mend: "Let somebody who holds the role reviewer sign in and decide.",
+  });
+}
