@@ -37,6 +37,8 @@ interface Judged {
 
 /** Burn rates look at minutes: there is little new before. */
 const objectivesMicros = 30_000_000;
+/** Of endpoints that nobody asks, budgets can only recover. */
+const allMicros = 300_000_000;
 const forgetMicros = 3_600_000_000;
 /** Windows of drift counts are five minutes: there is nothing new before. */
 const driftMicros = 300_000_000;
@@ -100,16 +102,19 @@ function budgetWatch(
 ): (organisations: readonly string[]) => Promise<void> {
   const { work, clock } = base;
   let judgedAt = 0;
+  let allAt = 0;
   let forgottenAt = 0;
   return async (organisations) => {
     const now = clock.now();
     if (now - judgedAt < objectivesMicros) return;
+    const scope = now - allAt < allMicros ? "asked" : "all";
     for (const organisationId of organisations)
-      await watchObjectives({ work, clock, objectives }, callFor(organisationId)).then(
+      await watchObjectives({ work, clock, objectives }, callFor(organisationId), scope).then(
         (round) => logRound(base, organisationId, round),
         (error: unknown) => logFault(base, organisationId, error),
       );
     judgedAt = now;
+    if (scope === "all") allAt = now;
     if (now - forgottenAt < forgetMicros) return;
     await forgetCounts({ work, clock }, callFor(""));
     forgottenAt = now;

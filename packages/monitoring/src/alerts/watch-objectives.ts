@@ -27,21 +27,28 @@ export interface ObjectiveWatchDeps extends Pick<WatchDeps, "work" | "clock"> {
 }
 
 const longestMicros = Math.max(...burnWindows.map(([, micros]) => micros));
+/** Blocks come seconds after their requests. */
+const shortestMicros = Math.min(...burnWindows.map(([, micros]) => micros));
 const keptMicros = (budgetDays + 1) * 86_400_000_000;
 
 /**
- * Judges the burn rates of an organisation's endpoints that had requests in the longest window, by what control counted of their records; opens and
- * resolves alerts. What is not served, or has no charter, or had no requests for as long, burns nothing.
+ * Judges the burn rates of an organisation's endpoints by what control counted of their records; opens and resolves alerts. What is not served, or has
+ * no charter, or had no requests in the longest window, burns nothing.
  *
  * @param call of the process itself, for one organisation
+ * @param scope `asked`: endpoints that were asked in the last minutes, whose budgets alone may have begun to burn faster; `all`: also those that
+ *   were asked in the longest window, and alerts of endpoints that no longer are
  * @throws AggregateError for endpoints that could not be judged, once all others were
  */
-export async function watchObjectives(deps: ObjectiveWatchDeps, call: CallContext): Promise<WatchRound> {
+export async function watchObjectives(
+  deps: ObjectiveWatchDeps,
+  call: CallContext,
+  scope: "asked" | "all",
+): Promise<WatchRound> {
   const { organisationId } = call.actor;
   const now = deps.clock.now();
-  const endpoints = await deps.work.read(call, (sql) =>
-    countedEndpoints(sql, organisationId, now - longestMicros),
-  );
+  const since = now - (scope === "all" ? longestMicros : shortestMicros);
+  const endpoints = await deps.work.read(call, (sql) => countedEndpoints(sql, organisationId, since));
   const faults: unknown[] = [];
   const findings: Finding[] = [];
   for (const one of endpoints)
@@ -53,7 +60,7 @@ export async function watchObjectives(deps: ObjectiveWatchDeps, call: CallContex
     }
   const round = await settleAll(deps, call, findings);
   const keys = new Set(findings.map(({ key }) => key));
-  const open = faults.length > 0 ? [] : await openAlerts(deps, call, "objective");
+  const open = scope === "asked" || faults.length > 0 ? [] : await openAlerts(deps, call, "objective");
   const gone = open.filter(({ key }) => !keys.has(key));
   const ended = await endAll(deps, call, gone, "nothing of it is judged any more");
   if (faults.length > 0) throw new AggregateError(faults, `${faults.length} endpoints could not be judged`);

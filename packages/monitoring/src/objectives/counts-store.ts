@@ -95,7 +95,7 @@ export async function countsByWindow(
   const { rows } = await sql<SumRow>`
     select case ${sql.join(cases, sql` `)} end as window_name, ${sums()} from monitoring.request_counts
     where organisation_id = ${organisationId} and environment = ${environment} and endpoint = ${endpoint}
-      and minute > ${now - longest} group by 1`.execute(session);
+      and minute > ${now - longest} and minute <= ${now} group by 1`.execute(session);
   const found = new Map<BurnWindow, RequestCounts>();
   for (const row of rows) {
     const window = burnWindows.find(([name]) => name === row["window_name"]);
@@ -104,16 +104,16 @@ export async function countsByWindow(
   return found;
 }
 
-/** All requests of an endpoint since. */
+/** All requests of an endpoint since, until now: what a clock that is ahead says is of later. */
 export async function countsSince(
   session: Sql,
   organisationId: string,
   { environment, endpoint }: CountedEndpoint,
-  since: number,
+  { since, now }: { readonly since: number; readonly now: number },
 ): Promise<RequestCounts> {
   const { rows } = await sql<SumRow>`select ${sums()} from monitoring.request_counts
     where organisation_id = ${organisationId} and environment = ${environment} and endpoint = ${endpoint}
-      and minute > ${since}`.execute(session);
+      and minute > ${since} and minute <= ${now}`.execute(session);
   return countsIn(rows[0] ?? {});
 }
 

@@ -47,7 +47,7 @@ export async function objectiveStatus(
   const now = clock.now();
   const [parts, whole] = await work.read(call, async (sql) => [
     await countsByWindow(sql, organisationId, of, now),
-    await countsSince(sql, organisationId, of, now - budgetDays * 86_400_000_000),
+    await countsSince(sql, organisationId, of, { since: now - budgetDays * 86_400_000_000, now }),
   ]);
   const windows = windowsOf(parts);
   const objectives = of.objectives.map((objective) => {
