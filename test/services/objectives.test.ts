@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { EndpointObjectives } from "@portolan/monitoring/contract";
-import { type HistogramKind, prometheusRules } from "@portolan/monitoring/policy";
+import { dataPrometheusRules, type HistogramKind, prometheusRules } from "@portolan/monitoring/policy";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { yamlOf } from "../../apps/cli/src/commands/slo.ts";
@@ -104,6 +104,50 @@ describe.skipIf(program === undefined)("rules for objectives", () => {
       (error: { stdout: string }) => error,
     );
     expect(stdout).toMatch(/SUCCESS/);
+  });
+
+  test("data that are too old for half an hour burn their budget, and a page fires; promtool finds nothing wrong", async () => {
+    const rules = dataPrometheusRules([
+      {
+        kind: "contract",
+        name: "flights",
+        contract: "flights",
+        environment: "production",
+        freshnessSeconds: 3600,
+        wantedBy: "the test",
+      },
+    ]) as unknown as { readonly groups: readonly { readonly rules: readonly Rule[] }[] };
+    const file = join(folder, "data.rules.yml");
+    await writeFile(file, yamlOf([rules]));
+    const { stdout: checked } = await run(promtool, ["check", "rules", "--lint-fatal", file]);
+    expect(checked).toMatch(/SUCCESS: 14 rules found/);
+    const page = rules.groups[0]?.rules.find(({ alert }) => alert === "PortolanBudgetBurnsFast");
+    const firing = [{ exp_labels: page?.labels, exp_annotations: page?.annotations }];
+    const at = (time: string, alerts: readonly object[]) => ({
+      eval_time: time,
+      alertname: "PortolanBudgetBurnsFast",
+      exp_alerts: alerts,
+    });
+    const lag =
+      'portolan_data_freshness_lag_seconds{organisation="o",contract="flights",environment="production",use_case="u"}';
+    const tests = {
+      rule_files: [file],
+      evaluation_interval: "1m",
+      tests: [
+        {
+          interval: "1m",
+          // Two hours of fresh data, one of stale ones, and fresh ones again.
+          input_series: [{ series: lag, values: "60+0x120 7200+0x59 60+0x60" }],
+          alert_rule_test: [at("2h", []), at("2h30m", firing), at("4h", [])],
+        },
+      ],
+    };
+    const tested = join(folder, "data-tests.yml");
+    await writeFile(tested, yamlOf([tests]));
+    const said = await run(promtool, ["test", "rules", tested]).catch(
+      (error: { stdout: string; stderr: string }) => error,
+    );
+    expect(`${said.stdout}${said.stderr}`).toMatch(/SUCCESS/);
   });
 
   test("a Prometheus that scrapes a gateway has a ratio for each objective that was asked", async () => {

@@ -31,14 +31,20 @@ export async function readProject(cwd: string, folder: string): Promise<Project>
     folder: root,
     charter: await readText(join(root, "charter.yaml")),
     contracts: await readAll(join(root, "contracts"), [".odcs.yaml", ".odcs.yml"]),
-    featureViews: [
-      ...(await readAll(join(root, "features"), [".yaml", ".yml"])),
-      ...readViewModules(await pathsOf(join(root, "features"), [".view.ts"])),
-    ],
+    featureViews: await readFeatureFiles(cwd, folder),
     tables: Object.fromEntries(
       (await readAll(root, [".csv"])).map((file) => [basename(file.path), file.text]),
     ),
   };
+}
+
+/** Feature views of a folder, in YAML or as modules that say it. */
+export async function readFeatureFiles(cwd: string, folder: string): Promise<readonly TextFile[]> {
+  const features = join(resolve(cwd, folder), "features");
+  return [
+    ...(await readAll(features, [".yaml", ".yml"])),
+    ...readViewModules(await pathsOf(features, [".view.ts"])),
+  ];
 }
 
 export async function readText(path: string): Promise<TextFile> {

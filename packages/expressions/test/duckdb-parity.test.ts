@@ -272,6 +272,46 @@ test("evaluate and DuckDB agree on every expression, to the last bit", async () 
   expect(compared).toBeGreaterThan(1000);
 });
 
+test("texts are equal when their code points are, in both executors and whatever the locale (E9)", async () => {
+  // Case, accents in two normal forms, ligatures, widths, a locale's own letters, an invisible character, another plane.
+  const texts = [
+    "a",
+    "A",
+    "é",
+    "e\u0301",
+    "ß",
+    "ss",
+    "ı",
+    "i",
+    "İ",
+    "ﬁ",
+    "fi",
+    "１",
+    "1",
+    "a\u200b",
+    "😀",
+    "\ufffd",
+    "",
+  ];
+  const tree = parseExpression("s = u or s in (u, u)", columns);
+  const pairs = texts.flatMap((s) => texts.map((u) => ({ s, u })));
+  const values = pairs.map(({ s, u }, at) => `(${at}, ${literal(s, "text")}, ${literal(u, "text")})`);
+  const { rows } = await engine.run({
+    statements: [
+      { sql: `create table r as select * from (values ${values.join(", ")}) as t(n, s, u)` },
+      { sql: `select ${toDuckDbSql(tree)} as value from r order by n`, returns: "equal" },
+      { sql: "select distinct s from r order by s", returns: "sorted" },
+    ],
+    readable: [],
+    workFolder: folder,
+  });
+  const same = pairs.map(({ s, u }) => s === u);
+  expect(pairs.map((pair) => evaluate(tree, pair))).toEqual(same);
+  expect((rows["equal"] ?? []).map(({ value }) => value)).toEqual(same);
+  const byBytes = texts.toSorted((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
+  expect((rows["sorted"] ?? []).map(({ s }) => s)).toEqual(byBytes);
+});
+
 function sqlOf(tree: Expression): string | undefined {
   try {
     return toDuckDbSql(tree);

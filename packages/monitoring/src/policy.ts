@@ -12,6 +12,7 @@ export { type CountedTensor, DriftCounter, type IsAbsent, splitCounts } from "./
 export { SeriesJudge } from "./judgement/judge-series.ts";
 export { driftPolicy } from "./judgement/policy.ts";
 export { joinWindows } from "./judgement/windows.ts";
+export { type DataObjective, dataOpenSlo, dataPrometheusRules } from "./objectives/data-objectives.ts";
 export { bucketEdgeMicros, type HistogramKind } from "./objectives/indicator.ts";
 export { openSlo } from "./objectives/open-slo.ts";
 export { prometheusRules } from "./objectives/prometheus-rules.ts";

@@ -1,9 +1,16 @@
-import { PortolanError } from "@portolan/kernel";
+import { environments, PortolanError } from "@portolan/kernel";
 import type { EndpointObjectives, ObjectiveStatus } from "@portolan/monitoring/contract";
-import { type HistogramKind, openSlo, prometheusRules } from "@portolan/monitoring/policy";
+import {
+  dataOpenSlo,
+  dataPrometheusRules,
+  type HistogramKind,
+  openSlo,
+  prometheusRules,
+} from "@portolan/monitoring/policy";
 import type { Command } from "commander";
 import { stringify } from "yaml";
 import { connect } from "../context.ts";
+import { dataObjectives } from "../data-objectives.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
@@ -11,6 +18,8 @@ import type { ContextOf } from "../program.ts";
 interface SloOptions {
   readonly environment: string;
 }
+
+type DataOptions = SloOptions & Pick<ExportOptions, "format">;
 
 interface ExportOptions extends SloOptions {
   readonly format: string;
@@ -94,6 +103,35 @@ function registerExport(slo: Command, contextOf: ContextOf): void {
       if (context.output.isJson) context.output.result(format === "openslo" ? documents : documents[0], "");
       else context.output.raw(yamlOf(documents));
     });
+  registerData(slo, contextOf);
+}
+
+function registerData(slo: Command, contextOf: ContextOf): void {
+  slo
+    .command("data [folder]")
+    .description(
+      "How old data may be, by the contracts and feature views of a folder, as OpenSLO v1 or rules of Prometheus, in YAML",
+    )
+    .requiredOption("--environment <name>", "where the data are")
+    .option("--format <format>", "openslo or prometheus", "prometheus")
+    .addHelpText(
+      "after",
+      "\nNeeds no server.\n\nExample:\n  portolan slo data . --environment production --format openslo > data.openslo.yml",
+    )
+    .action(async (folder: string | undefined, options: DataOptions, command: Command) => {
+      const context = contextOf(command);
+      const { format } = understood({ ...options, histograms: "classic" });
+      const environment = environments.find((one) => one === options.environment);
+      if (!environment)
+        throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+          detail: `there is no environment ${options.environment}`,
+          mend: `Write one of ${environments.join(", ")}.`,
+        });
+      const found = await dataObjectives(context.cwd, folder, environment);
+      const documents = format === "openslo" ? dataOpenSlo(found) : [dataPrometheusRules(found)];
+      if (context.output.isJson) context.output.result(format === "openslo" ? documents : documents[0], "");
+      else context.output.raw(yamlOf(documents));
+    });
 }
 
 /** Several documents are separated as YAML does; no anchors, and no line is folded. */
@@ -127,7 +165,7 @@ function pathOf(endpoint: string, { environment }: SloOptions, below = ""): stri
   return `/v1/endpoints/${encodeURIComponent(endpoint)}/objectives${below}?${query.toString()}`;
 }
 
-function understood({ format, histograms }: ExportOptions): {
+function understood({ format, histograms }: Pick<ExportOptions, "format" | "histograms">): {
   readonly format: "openslo" | "prometheus";
   readonly histograms: HistogramKind;
 } {

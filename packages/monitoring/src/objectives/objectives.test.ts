@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { dataOpenSlo, dataPrometheusRules } from "./data-objectives.ts";
 import { errorRatio, indicatorOf, secondsOf } from "./indicator.ts";
 import { type ObjectiveTerms, objectivesOf } from "./objective.ts";
 import { openSlo } from "./open-slo.ts";
@@ -79,6 +80,39 @@ test("OpenSLO documents keep to the specification: names, one time window, one k
         notificationTargets: [{ targetRef: named("AlertNotificationTarget")[0] }],
       },
     });
+});
+
+test("objectives of data keep to the specification: a threshold on the age of the newest event, one service for each kind, resolvable references", () => {
+  const of = (kind: "contract" | "view", name: string, freshnessSeconds: number) =>
+    ({
+      kind,
+      name,
+      contract: "flights",
+      environment: "production",
+      freshnessSeconds,
+      wantedBy: "x",
+    }) as const;
+  const objectives = [of("contract", "flights", 3600), of("view", "flights", 86_400)];
+  const documents = dataOpenSlo(objectives);
+  const named = (kind: string) => documents.filter((one) => one["kind"] === kind).map(nameOf);
+  expect(named("Service")).toEqual(["production-data", "production-features"]);
+  expect(new Set(documents.map(nameOf)).size).toBe(documents.length);
+  const query = 'max(portolan_data_freshness_lag_seconds{contract="flights",environment="production"})';
+  for (const [index, slo] of documents.filter((one) => one["kind"] === "SLO").entries()) {
+    expect(nameOf(slo)).toMatch(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+    expect(slo).toMatchObject({
+      spec: {
+        service: named("Service")[index],
+        indicator: { spec: { thresholdMetric: { metricSource: { type: "Prometheus", spec: { query } } } } },
+        objectives: [{ op: "lte", value: [3600, 86_400][index], target: 0.99 }],
+        alertPolicies: named("AlertPolicy").map((name) => ({ alertPolicyRef: name })),
+      },
+    });
+  }
+  const rules = JSON.stringify(dataPrometheusRules(objectives));
+  expect(rules).toContain(JSON.stringify(`${query} > bool 3600`));
+  const own = '{environment="production",contract="flights",slo="freshness"}';
+  expect(rules).toContain(JSON.stringify(`avg_over_time(portolan:data_stale:bool${own}[5m])`));
 });
 
 function nameOf(document: { readonly [member: string]: unknown }): string {

@@ -17,15 +17,13 @@ export function openSlo(of: EndpointObjectives, histograms: HistogramKind): Json
       description: `Endpoint ${of.endpoint} in ${of.environment}`,
     }),
     ...of.objectives.map((objective) => slo(of, service, objective, histograms)),
-    ...burnRates.map(policy),
-    document("AlertNotificationTarget", target, {
-      description: "Whoever is on duty; what consumes this document knows where",
-      target: "web-hook",
-    }),
+    ...burnPolicies,
+    onCall,
   ];
 }
 
-function document(kind: string, name: string, spec: JsonObject): JsonObject {
+/** A document of OpenSLO v1. */
+export function document(kind: string, name: string, spec: JsonObject) {
   return { apiVersion, kind, metadata: { name }, spec };
 }
 
@@ -77,7 +75,16 @@ function policyName(long: string): string {
   return `portolan-burn-${long}`;
 }
 
-function policy({ severity, rate, long, budget }: (typeof burnRates)[number]): JsonObject {
+/** One policy per burn rate; its condition has the longer window. */
+export const burnPolicies = burnRates.map(policy);
+
+/** Who is told. */
+export const onCall = document("AlertNotificationTarget", target, {
+  description: "Whoever is on duty; what consumes this document knows where",
+  target: "web-hook",
+});
+
+function policy({ severity, rate, long, budget }: (typeof burnRates)[number]) {
   const name = policyName(long);
   return document("AlertPolicy", name, {
     description: budget,

@@ -16,17 +16,44 @@ export function prometheusRules(of: EndpointObjectives, histograms: HistogramKin
 
 function group(of: EndpointObjectives, objective: Objective, histograms: HistogramKind): JsonObject {
   const { environment, endpoint } = of;
-  const labels = { environment, endpoint, slo: objective.name };
   const indicator = indicatorOf(objective, of, histograms);
+  return ruleGroup({
+    name: `${environment}-${endpoint}-${objective.name}`,
+    labels: { environment, endpoint, slo: objective.name },
+    objective,
+    errorRatio: (window) => errorRatio(indicator, window),
+  });
+}
+
+/** An objective of anything: what it is of, as labels in the order in which they name it, and its bad share over a window, in PromQL. */
+export interface RuledObjective {
+  /** Of its group, once in a file. */
+  readonly name: string;
+  readonly labels: RuleLabels;
+  readonly objective: Pick<Objective, "description" | "target"> & { readonly name: string };
+  readonly errorRatio: (window: string) => string;
+  /** What the shares are taken of, where it is recorded first. */
+  readonly before?: readonly JsonObject[];
+}
+
+/** The rules of one objective. Pure. */
+export function ruleGroup({
+  name,
+  before = [],
+  labels,
+  objective,
+  errorRatio: ratioOver,
+}: RuledObjective): JsonObject {
   const budget = restOfOne(objective.target);
   const ratios = ratioWindows.map((window) => ({
     record: recorded(window),
-    expr: errorRatio(indicator, window),
+    expr: ratioOver(window),
     labels,
   }));
   return {
-    name: `portolan-slo-${environment}-${endpoint}-${objective.name}`,
+    name: `portolan-slo-${name}`,
     rules: [
+      ...before,
       ...ratios,
       { record: "portolan:slo_target:ratio", expr: `vector(${objective.target})`, labels },
       { record: "portolan:slo_error_budget:ratio", expr: `vector(${budget})`, labels },
@@ -45,20 +72,23 @@ function recorded(window: string): string {
   return `portolan:sli_error:ratio_rate${window}`;
 }
 
-interface RuleLabels {
-  readonly environment: string;
-  readonly endpoint: string;
-  readonly slo: string;
+type RuleLabels = Readonly<Record<string, string>>;
+
+/** What the labels are of, for people: all but the objective's own name. */
+function subjectOf(labels: RuleLabels): string {
+  const of = Object.entries(labels).filter(([name]) => name !== "slo");
+  return of.map(([, value]) => value).join("/");
 }
 
-function matchers(labels: RuleLabels): string {
+/** Labels as PromQL selects by them. */
+export function matchers(labels: RuleLabels): string {
   const parts = Object.entries(labels).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return `{${parts.join(",")}}`;
 }
 
 function alert(
   severity: "page" | "ticket",
-  { name, description, target }: Objective,
+  { name, description, target }: RuledObjective["objective"],
   labels: RuleLabels,
   budget: string,
 ): JsonObject {
@@ -73,7 +103,7 @@ function alert(
     expr: conditions.join(" or "),
     labels: { ...labels, severity },
     annotations: {
-      summary: `${labels.environment}/${labels.endpoint}: the ${name} budget burns ${severity === "page" ? "fast" : "slowly, and will not last"}`,
+      summary: `${subjectOf(labels)}: the ${name} budget burns ${severity === "page" ? "fast" : "slowly, and will not last"}`,
       description: `${description}: wanted of ${target}. Fires from a rate of ${own.map(({ rate, budget: share }) => `${rate} (${share})`).join(" or ")}.`,
     },
   };
