@@ -198,14 +198,17 @@ describe.skipIf(program === "")("with what it works with away", () => {
   const metrics = async (): Promise<string> => (await fetch(`${product.gatewayUrl}/metrics`)).text();
   const gauge = (name: string) => async (isAway: boolean) =>
     soon(async () => new RegExp(`^${name} ${isAway ? 0 : 1}$`, "m").test(await metrics()));
-  const featuresSay = (isAway: boolean) =>
-    soon(async () => (await ask()).features.includes("unavailable") === isAway);
+  const featuresSay = async (isAway: boolean) => {
+    await soon(async () => (await ask()).features.includes("unavailable") === isAway);
+    await gauge("portolan_gateway_feature_store_reachable")(isAway);
+  };
   /** Nothing comes while it is away; afterwards something does. */
   const spansCome = async (isAway: boolean) => {
     const before = collector.received;
     for (let n = 0; isAway && n < 10; n++) await ask();
     if (isAway) expect(collector.received).toBe(before);
     else await soon(async () => (await ask()).status === 200 && collector.received > before);
+    await gauge("portolan_gateway_trace_collector_reachable")(isAway);
   };
   /** Control asks once a minute; what it says cannot be heard while it hangs. */
   const providerSays = async (isAway: boolean): Promise<void> => {
@@ -287,11 +290,24 @@ describe.skipIf(program === "")("with what it works with away", () => {
     300_000,
   );
 
-  test("PostgreSQL, killed three times: every request is answered", async () => {
+  test("PostgreSQL, killed until it shows: every request is answered, the log waits, and goes on when it is back", async () => {
     const asking = load();
+    const delivered = gauge("portolan_gateway_log_delivered");
+    await delivered(false);
+    let isSeen = false;
     try {
-      for (let n = 0; n < 3; n++) await product.untilRestarted("postgres", product.kill("postgres"));
+      // At least three times; a delivery may also fall between a death and the new start.
+      for (let n = 0; n < 3 || (n < 20 && !isSeen); n++) {
+        let isBack = false;
+        const back = product
+          .untilRestarted("postgres", product.kill("postgres"))
+          .finally(() => (isBack = true));
+        while (!isBack && !isSeen) isSeen = /^portolan_gateway_log_delivered 0$/m.test(await metrics());
+        await back;
+      }
+      expect(isSeen).toBe(true);
       await product.untilReady("control", 120_000);
+      await delivered(false);
     } finally {
       expect([...(await asking.stop()).keys()]).toEqual([200]);
     }

@@ -2,137 +2,22 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasEmbeddedPostgres } from "@portolan/database/embedded";
 import { runAnalysis } from "@portolan/duckdb";
 import type { Scoring } from "@portolan/scoring/contract";
 import { TensorServer } from "@portolan/upstream/testing";
 import { expect, test } from "vitest";
 import { type Product, startProduct } from "../../apps/cli/test/product.ts";
 import { must } from "../../apps/control/test/api.ts";
-import { endpoint, prepareUseCase, type Setting } from "../chaos/workload.ts";
+import { prepareUseCase, type Setting } from "../chaos/workload.ts";
+import { eventsOf, ingest, isSkipped, live, read, start, untilReady } from "./scoring-fixture.ts";
 
-const purpose = "staff-planning";
 const rows = 180_000;
 const kills = 5;
-
-const contract = `apiVersion: v3.1.0
-kind: DataContract
-id: customers
-name: Customers
-version: 1.0.0
-status: active
-description:
-  purpose: Rows to score, for tests.
-servers:
-  - server: local
-    type: local
-    path: customers
-    format: csv
-schema:
-  - name: customers
-    logicalType: object
-    properties:
-      - name: id
-        logicalType: integer
-        required: true
-      - name: a
-        logicalType: number
-        required: true
-      - name: b
-        logicalType: number
-        required: true
-`;
-
-/** A snapshot in dev of rows whose values float32 rounds; resolves to its id. */
-async function ingest(product: Product, setting: Setting, count = rows): Promise<string> {
-  const ci = await product.token("ci");
-  await must(product, "PUT", "/v1/contracts/customers", { document: contract }, await product.token("lea"));
-  const lines = Array.from({ length: count }, (_, i) => `${i},${Math.sin(i * 0.7)},${Math.cos(i * 1.3) * 3}`);
-  const response = await fetch(new URL("/v1/artifacts?environment=dev", product.controlUrl), {
-    method: "POST",
-    headers: { authorization: `Bearer ${ci}`, "content-type": "application/octet-stream" },
-    body: `id,a,b\n${lines.join("\n")}\n`,
-  });
-  const { digest } = (await response.json()) as { digest: string };
-  const sources = [{ object: digest, format: "csv" }];
-  const place = { environment: "dev", useCaseId: setting.useCaseId };
-  const { id } = await must(
-    product,
-    "POST",
-    "/v1/ingestions",
-    { contract: "customers", ...place, sources },
-    ci,
-  );
-  for (;;) {
-    const found = await must(product, "GET", `/v1/ingestions/${String(id)}`, undefined, ci);
-    const { datasetId, state } = found as { datasetId?: string; state: string };
-    if (datasetId !== undefined) return datasetId;
-    if (["failed", "refused"].includes(state)) throw new Error(JSON.stringify(found));
-    await sleep(100);
-  }
-}
 
 /** Whole rows are nobody's until a policy says so. */
 async function allowEverything(product: Product): Promise<void> {
   const document = "kind: AccessPolicy\nname: test\neffect: allow\npurposes: [test]\n";
   await must(product, "PUT", "/v1/access-policies/test", { document }, await product.token("admin"));
-}
-
-async function start(product: Product, datasetId: string, scoredBy = endpoint): Promise<string> {
-  const body = {
-    environment: "dev",
-    endpoint: scoredBy,
-    datasetId,
-    purpose,
-    columns: ["a", "b"],
-    keys: ["id"],
-    out: "scored",
-  };
-  return String((await must(product, "POST", "/v1/scorings", body, await product.token("ci")))["id"]);
-}
-
-async function read(product: Product, id: string): Promise<Scoring> {
-  return (await must(
-    product,
-    "GET",
-    `/v1/scorings/${id}`,
-    undefined,
-    await product.token("ci"),
-  )) as unknown as Scoring;
-}
-
-async function untilReady(product: Product, id: string): Promise<Scoring> {
-  for (;;) {
-    const found = await read(product, id);
-    if (found.state === "ready") return found;
-    if (found.state !== "waiting" && found.state !== "running") throw new Error(JSON.stringify(found));
-    await sleep(200);
-  }
-}
-
-/** How many of a scoring's events the ledger has. */
-async function eventsOf(product: Product, event: string, subject: string): Promise<number> {
-  const query = new URLSearchParams({ event, subject, limit: "100" });
-  const { entries } = await must(
-    product,
-    "GET",
-    `/v1/ledger/entries?${query.toString()}`,
-    undefined,
-    await product.token("admin"),
-  );
-  return (entries as unknown[]).length;
-}
-
-/** What the endpoint answers now, one row a request. */
-async function live(product: Product, setting: Setting, a: number, b: number): Promise<number[]> {
-  const inputs = [{ name: "x", shape: [1, 2], datatype: "FP32", data: [a, b] }];
-  const response = await fetch(`${product.gatewayUrl}/v2/models/${endpoint}/infer`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${setting.applicationKey}`, "x-portolan-purpose": purpose },
-    body: JSON.stringify({ inputs }),
-  });
-  const { outputs } = (await response.json()) as { outputs: { data: number[] }[] };
-  return outputs.flatMap(({ data }) => data);
 }
 
 /** The scored snapshot as a file in that folder. */
@@ -146,14 +31,12 @@ async function download(product: Product, manifest: Scoring["manifest"], folder:
   return file;
 }
 
-const isSkipped = !hasEmbeddedPostgres() && process.env["CI"] !== "true";
-
 test.skipIf(isSkipped)(
   `a scoring is the endpoint's answers to the bit, once and whole, through ${kills} kills of control`,
   async () => {
     await using product = await startProduct();
     const setting = await prepareUseCase(product);
-    const datasetId = await ingest(product, setting);
+    const datasetId = await ingest(product, setting, rows);
     const killed = await start(product, datasetId);
     for (let kill = 0; kill < kills; kill++) {
       await sleep(300 + 450 * kill);
@@ -240,7 +123,7 @@ test.skipIf(isSkipped)(
       const setting = await prepareUseCase(product);
       await deployEcho(product, setting, server);
       const datasetId = await ingest(product, setting, count);
-      const id = await start(product, datasetId, "echoed");
+      const id = await start(product, datasetId, { endpoint: "echoed" });
       await expect
         .poll(() => eventsOf(product, "scoring.chunk.scored", id), { timeout: 120_000, interval: 50 })
         .toBeGreaterThan(0);
@@ -274,7 +157,7 @@ test.skipIf(isSkipped)(
       });
       expect(found["all"]?.[0]).toMatchObject({ n: count, apart: count, whole: true });
       expect(Number(found["all"]?.[0]?.["off"])).toBeLessThan(1e-9);
-      const undisturbed = await untilReady(product, await start(product, datasetId, "echoed"));
+      const undisturbed = await untilReady(product, await start(product, datasetId, { endpoint: "echoed" }));
       expect(undisturbed.manifest?.object, "the same answers give the same bytes").toBe(manifest?.object);
       process.stderr.write(
         `scored ${count} rows elsewhere: ${undisturbed.manifest?.cpuSeconds.toFixed(1)} s CPU, ${JSON.stringify(undisturbed.manifest?.upstream)}, ${JSON.stringify(undisturbed.manifest?.cost)}\n`,

@@ -139,12 +139,12 @@ async function assemble(config: GatewayConfig, log: Logger) {
   });
   const writer = await openWriter(config, log);
   const guard = openGuard(config, { standings, metrics, log, writer, clock: systemClock });
-  const tracing = await openTraces(config);
+  const tracing = await openTraces(config, metrics);
   const models = openModels(config, { folder, cache, control, metrics, log });
   const drift = openDrift({ ...driftSettings(config, folder), cache, control, writer, metrics, log });
   const following = { cache, control, pool: models.pool, log, metrics, writer, drift };
   const snapshots = followSnapshots(config, following);
-  const features = await openOnlineFeatures(config, log);
+  const features = await openOnlineFeatures(config, { metrics, log });
   const { ACCESS_LOG: target } = config;
   const accessLog = target === undefined ? undefined : new AccessLog({ target, metrics, log });
   const delivery = openDelivery(config, { control, metrics, log });
@@ -230,12 +230,18 @@ async function listenAll(
 }
 
 /** Absent where no collector is configured. */
-function openTraces(config: GatewayConfig): Promise<Tracing> | undefined {
+function openTraces(config: GatewayConfig, metrics: Metrics): Promise<Tracing> | undefined {
   const { TRACES_URL: url, TRACES_TOKEN: token, GATEWAY_NAME: instance } = config;
   if (url === undefined) return undefined;
   if (token) requirePrivateTransport(url, "TRACES_URL");
   const headers = token ? { headers: { authorization: `Bearer ${token.reveal()}` } } : {};
-  return openTracing({ url, ...headers, service: "portolan-gateway", version, instance });
+  const onSent = (spans: number, isTaken: boolean): void => {
+    const help = "1 while the collector takes traces, by the latest that were sent";
+    metrics.gauge("portolan_gateway_trace_collector_reachable", help, {}, isTaken ? 1 : 0);
+    if (!isTaken)
+      metrics.count("portolan_gateway_spans_lost_total", "Spans that the collector did not take", {}, spans);
+  };
+  return openTracing({ url, ...headers, service: "portolan-gateway", version, instance, onSent });
 }
 
 /** Trust, snapshot, models and credential of one gateway; what several processes wrote would not be one state. */

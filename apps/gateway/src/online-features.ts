@@ -5,6 +5,7 @@ import { columnsWithout } from "@portolan/features/online-columns";
 import { type Logger, messageOf } from "@portolan/kernel";
 import { openOnlineStore } from "@portolan/lmdb";
 import type { OnlineRow, ReadFeatureColumns, ReadOnline } from "@portolan/serving/policy";
+import type { Metrics } from "@portolan/telemetry";
 import type { GatewayConfig } from "./config.ts";
 
 /** Whose values are read. */
@@ -28,17 +29,21 @@ export type OnlineConfig = Pick<
  * The online store that is configured. Waits for none: until it answers, features are unavailable.
  * @throws PortolanError `kernel.bad_configuration` when its address is none, or would carry a password in clear
  */
-export async function openOnlineFeatures(config: OnlineConfig, log: Logger): Promise<OnlineFeatures> {
+export async function openOnlineFeatures(
+  config: OnlineConfig,
+  { metrics, log }: { readonly metrics: Metrics; readonly log: Logger },
+): Promise<OnlineFeatures> {
   const { FEATURES_REDIS_URL: url, FEATURES_REDIS_CA_FILE: caFile, FEATURES_TIMEOUT_MS: timeoutMs } = config;
-  if (!url) return readingFrom(embeddedReader(join(config.PORTOLAN_HOME, "features/online"), log));
+  if (!url) return readingFrom(embeddedReader(join(config.PORTOLAN_HOME, "features/online"), log), metrics);
   // Its client is a quarter of all that a gateway would load.
   const { openRedisOnlineReader, requireSafeAddress } = await import("@portolan/redis");
   requireSafeAddress(url, "FEATURES_REDIS_URL");
   const ca = caFile === undefined ? {} : { ca: readFileSync(caFile, "utf8") };
-  return readingFrom(openRedisOnlineReader({ url, ...ca, log, timeoutMs }));
+  return readingFrom(openRedisOnlineReader({ url, ...ca, log, timeoutMs }), metrics);
 }
 
-function readingFrom(store: OnlineReader): OnlineFeatures {
+function readingFrom(store: OnlineReader, metrics: Metrics): OnlineFeatures {
+  const note = noteReachable(metrics);
   return {
     reader:
       ({ organisationId, environment }) =>
@@ -47,7 +52,9 @@ function readingFrom(store: OnlineReader): OnlineFeatures {
           view: { organisationId, environment, view: name, digest },
           key,
         }));
-        return (await store.read(asked, at)).map(rowOf);
+        const found = await store.read(asked, at);
+        if (found.length > 0) note(found.every(({ status }) => status !== "unavailable"));
+        return found.map(rowOf);
       },
     columnsReader:
       ({ organisationId, environment }) =>
@@ -61,6 +68,17 @@ function readingFrom(store: OnlineReader): OnlineFeatures {
           at,
         ),
     close: () => store.close(),
+  };
+}
+
+/** What the latest read of a prediction's features says of the store; nothing before the first. */
+function noteReachable(metrics: Metrics): (isReachable: boolean) => void {
+  let last: boolean | undefined;
+  return (isReachable) => {
+    if (isReachable === last) return;
+    last = isReachable;
+    const help = "1 while the online store answers in time; by the latest prediction that read features";
+    metrics.gauge("portolan_gateway_feature_store_reachable", help, {}, isReachable ? 1 : 0);
   };
 }
 

@@ -54,12 +54,16 @@ export interface LogDelivery extends Pick<Shipper, "flush" | "close"> {
 /** Brings the log to control, and says so while it cannot. */
 export function openDelivery(config: GatewayConfig, { control, metrics, log }: ShipperDeps): LogDelivery {
   const deliver = createDelivery(control);
+  const help = "1 while control takes the prediction log, 0 while it waits here";
+  const tell = (isTaken: boolean) =>
+    metrics.gauge("portolan_gateway_log_delivered", help, {}, isTaken ? 1 : 0);
+  // Nothing waits yet.
+  tell(true);
   const shipper = createShipper({
     ...foldersOf(config, config.GATEWAY_NAME),
     deliver,
     onProblem(problem) {
-      const help = "1 while control takes the prediction log, 0 while it waits here";
-      metrics.gauge("portolan_gateway_log_delivered", help, {}, problem === undefined ? 1 : 0);
+      tell(problem === undefined);
       if (problem === undefined) log.info({}, "gateway.log.delivered");
       else log.warn({ reason: problem }, "gateway.log.undelivered");
     },

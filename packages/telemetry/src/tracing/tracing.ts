@@ -9,7 +9,12 @@ import {
 } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import {
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  type SpanExporter,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
 import type { TraceContext } from "./trace-context.ts";
 
 /** One part of a request's way. Epoch milliseconds. */
@@ -51,6 +56,8 @@ export interface TracingOptions {
   readonly service: string;
   readonly version: string;
   readonly instance: string;
+  /** Told of each batch of spans whether the collector took it. */
+  readonly onSent?: (spans: number, isTaken: boolean) => void;
 }
 
 const lastWordMs = 2000;
@@ -60,11 +67,7 @@ const lastWordMs = 2000;
  * collector that is away costs spans, and nothing else.
  */
 export function createTracing(options: TracingOptions): Tracing {
-  const exporter = new OTLPTraceExporter({
-    url: options.url,
-    ...(options.headers ? { headers: { ...options.headers } } : {}),
-    timeoutMillis: 5000,
-  });
+  const exporter = exporterOf(options);
   /** Ids were given out at arrival; the SDK asks for them while it makes the span. */
   let next: { traceId?: string; spanId: string } | undefined;
   const random = (bytes: number): string =>
@@ -125,4 +128,22 @@ function makeHop(tracer: Tracer, { name, startMs, endMs, call }: Hop, inside: Co
   );
   if (call?.error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: call.error });
   span.end(endMs);
+}
+
+/** Tells what became of each batch of spans. */
+function exporterOf({ url, headers, onSent }: TracingOptions): SpanExporter {
+  const otlp = new OTLPTraceExporter({
+    url,
+    ...(headers ? { headers: { ...headers } } : {}),
+    timeoutMillis: 5000,
+  });
+  return {
+    export: (spans, done) =>
+      otlp.export(spans, (result) => {
+        onSent?.(spans.length, result.code === 0);
+        done(result);
+      }),
+    shutdown: () => otlp.shutdown(),
+    forceFlush: () => otlp.forceFlush(),
+  };
 }
