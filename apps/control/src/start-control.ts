@@ -30,6 +30,7 @@ import { addDriftMetrics } from "./http/drift-metrics.ts";
 import { addFeatureMetrics } from "./http/feature-metrics.ts";
 import { healthRoutes } from "./http/health.ts";
 import { addIssuerMetrics } from "./http/issuer-metrics.ts";
+import { addReviewMetrics } from "./http/review-metrics.ts";
 import { requireSafeAddresses, tlsOf } from "./http/safe-addresses.ts";
 import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
@@ -219,6 +220,7 @@ async function registerRoutes(app: FastifyInstance, wiring: Wiring): Promise<Reg
     ],
   });
   addDataMetrics(metrics, { work: base.work, clock: base.clock });
+  addReviewMetrics(metrics, { work: base.work, clock: base.clock });
   addSnapshotMetrics(metrics, serving.publisher);
   addIssuerMetrics(metrics, identity.issuerKeys, base.clock);
   addDriftMetrics(metrics, { work: base.work, clock: base.clock, objects: base.objects });

@@ -8,7 +8,7 @@ import { reviewRoutes } from "./routes/reviews.ts";
 export { oversightErrors } from "./errors.ts";
 export type { Labels, PageSessions, Records, ReviewCharters } from "./ports.ts";
 export { type QueueDeps, queueBlocks } from "./queue-blocks.ts";
-export { eraseReviews, expireReviews } from "./review-store.ts";
+export { eraseReviews, expireReviews, openReviews } from "./review-store.ts";
 
 export const oversightMigrations: MigrationSet = {
   package: "oversight",
