@@ -4,17 +4,12 @@ import { startJobWorker, startReconciler } from "@portolan/database";
 import { registerEvaluationRoutes } from "@portolan/evaluation";
 import { registerFeaturesRoutes } from "@portolan/features";
 import { listenForScrapes, type MetricsListener } from "@portolan/http-contract";
-import {
-  registerAuthentication,
-  registerIdentityRoutes,
-  requireGuardedMetrics,
-  requireTls,
-} from "@portolan/identity";
+import { registerAuthentication, registerIdentityRoutes } from "@portolan/identity";
 import { type Clock, isLoopback, type JobHandler, type Logger } from "@portolan/kernel";
 import { createVerifyJob, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
 import { registerLineageRoutes } from "@portolan/lineage";
 import { type ObjectiveDeps, type PerformanceDeps, registerMonitoringRoutes } from "@portolan/monitoring";
-import { type OversightDeps, registerOversightRoutes } from "@portolan/oversight";
+import { registerOversightRoutes } from "@portolan/oversight";
 import { registerPlannerRoutes } from "@portolan/planner";
 import { registerPredictionsRoutes } from "@portolan/predictions";
 import { registerRegistryRoutes } from "@portolan/registry";
@@ -36,6 +31,8 @@ import { addDriftMetrics } from "./http/drift-metrics.ts";
 import { addFeatureMetrics } from "./http/feature-metrics.ts";
 import { healthRoutes } from "./http/health.ts";
 import { addIssuerMetrics } from "./http/issuer-metrics.ts";
+import { addReviewMetrics } from "./http/review-metrics.ts";
+import { requireSafeAddresses, tlsOf } from "./http/safe-addresses.ts";
 import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
 import { startRounds } from "./rounds.ts";
@@ -53,7 +50,7 @@ import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
 import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
 import { watchedObjectives, wireObjectives } from "./wiring/objectives.ts";
-import { wireOversight } from "./wiring/oversight.ts";
+import { type OversightWiring, wireOversight } from "./wiring/oversight.ts";
 import { wirePerformance } from "./wiring/performance.ts";
 import { type ReleasesWiring, wireReleases } from "./wiring/releases.ts";
 import { type RetrainingWiring, wireRetraining } from "./wiring/retraining.ts";
@@ -79,7 +76,7 @@ export interface Wiring {
   readonly serving: ServingWiring;
   readonly releases: ReleasesWiring;
   readonly retraining: RetrainingWiring;
-  readonly oversight: OversightDeps;
+  readonly oversight: OversightWiring;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
   readonly explaining: ExplainingWiring;
@@ -198,23 +195,6 @@ async function wireAll(base: Foundation): Promise<Wiring> {
   };
 }
 
-/** Refuses addresses that others reach and that nothing protects, before anything is opened. */
-function requireSafeAddresses(config: ControlSettings): void {
-  const { TLS_CERT_FILE: certificateFile, TLS_KEY_FILE: privateKeyFile } = config;
-  const tls = {
-    ...(certificateFile === undefined ? {} : { certificateFile }),
-    ...(privateKeyFile === undefined ? {} : { privateKeyFile }),
-  };
-  requireTls(config.CONTROL_HOST, tls);
-  if (config.METRICS_PORT !== undefined)
-    requireGuardedMetrics(config.METRICS_HOST, tls, config.METRICS_TOKEN);
-}
-
-function tlsOf(config: ControlSettings): { tls?: { certFile: string; keyFile: string } } {
-  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
-  return certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};
-}
-
 /** A listener for `/metrics` alone, where the operator wants one. */
 function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<MetricsListener | undefined> {
   const { METRICS_HOST: host, METRICS_PORT: port, METRICS_TOKEN: token } = config;
@@ -231,7 +211,8 @@ function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<M
 async function registerRoutes(app: FastifyInstance, wiring: Wiring): Promise<Registry> {
   const { base, identity, data, serving } = wiring;
   const { authorizer, authenticator, onDenied } = identity;
-  registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied });
+  const { credentialOf } = wiring.oversight.sessions;
+  registerAuthentication(app, { authenticator, authorizer, clock: base.clock, onDenied, credentialOf });
   for (const keep of [recordCharterRefusals, recordDamagedObjects]) keep(app, onDenied);
   const metrics = healthRoutes(app, {
     showsMetrics: base.config.METRICS_PORT === undefined && isLoopback(base.config.CONTROL_HOST),
@@ -243,6 +224,7 @@ async function registerRoutes(app: FastifyInstance, wiring: Wiring): Promise<Reg
     ],
   });
   addDataMetrics(metrics, { work: base.work, clock: base.clock });
+  addReviewMetrics(metrics, { work: base.work, clock: base.clock });
   addSnapshotMetrics(metrics, serving.publisher);
   addIssuerMetrics(metrics, identity.issuerKeys, base.clock);
   addDriftMetrics(metrics, { work: base.work, clock: base.clock, objects: base.objects });

@@ -341,6 +341,11 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   { kind: "listed", route: "POST /v1/reviews/next", url: "/v1/reviews/next", body: () => ({}), of: "review" },
   found("POST /v1/reviews/:id/decision", "review", missingId("rev"), { value: true }),
   found("POST /v1/reviews/:id/conclusion", "review", missingId("rev"), {}),
+  { kind: "listed", route: "GET /reviews", url: "/reviews", of: "review" },
+  { kind: "listed", route: "POST /reviews/next", url: "/reviews/next", body: () => ({}), of: "review" },
+  found("POST /reviews/:id/reads", "review", missingId("rev")),
+  found("POST /reviews/:id/decision", "review", missingId("rev"), { value: "true" }),
+  found("POST /reviews/:id/conclusion", "review", missingId("rev"), { keep: "own" }),
   {
     kind: "found",
     route: "POST /v1/feedback",

@@ -38,6 +38,20 @@ const joined = {
   "predictions.outcomes": "a label is joined with its prediction afterwards, again after a crash",
 };
 
+/** A step of a review at its page, with what its form holds. */
+function page(path: string, event: string, body?: object): MutatingRoute {
+  return {
+    route: `POST /reviews/:id/${path}`,
+    as: "ada",
+    ledger: "governed",
+    events: [event],
+    request: (world) => ({
+      url: `/reviews/${known(world, "pageReview")}/${path}`,
+      ...(body === undefined ? {} : { body }),
+    }),
+  };
+}
+
 /** Reviews and feedback. */
 export const oversightRoutes: readonly MutatingRoute[] = [
   {
@@ -88,5 +102,35 @@ export const oversightRoutes: readonly MutatingRoute[] = [
       url: "/v1/feedback",
       body: { predictionId: known(world, "prediction"), kind: "correction", value: false },
     }),
+  },
+  {
+    route: "POST /reviews/sign-in",
+    ledger: "governed",
+    events: ["oversight.session.opened"],
+    request: async (world) => ({
+      url: "/reviews/sign-in",
+      body: { credential: await world.api.token("ada") },
+    }),
+  },
+  {
+    route: "POST /reviews/next",
+    as: "ada",
+    ledger: "governed",
+    events: ["oversight.case.shown"],
+    request: async (world) => {
+      const another = `${known(world, "prediction").slice(0, -1)}z`;
+      world.known.set("pageReview", await queuedReview(world, "dev", another));
+      return { url: "/reviews/next" };
+    },
+  },
+  page("reads", "oversight.case.shown"),
+  page("decision", "oversight.review.decided", { value: "true" }),
+  page("conclusion", "oversight.review.concluded", { keep: "own" }),
+  {
+    route: "POST /reviews/sign-out",
+    as: "ada",
+    ledger: "governed",
+    events: ["oversight.session.closed"],
+    request: () => ({ url: "/reviews/sign-out" }),
   },
 ];

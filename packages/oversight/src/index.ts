@@ -1,14 +1,14 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
-import type { DecideDeps } from "./decide-review.ts";
 import type { FeedbackDeps } from "./give-feedback.ts";
 import { feedbackRoutes } from "./routes/feedback.ts";
+import { type PageDeps, reviewPages } from "./routes/pages/index.ts";
 import { reviewRoutes } from "./routes/reviews.ts";
 
 export { oversightErrors } from "./errors.ts";
-export type { Labels, Records, ReviewCharters } from "./ports.ts";
+export type { Labels, PageSessions, Records, ReviewCharters } from "./ports.ts";
 export { type QueueDeps, queueBlocks } from "./queue-blocks.ts";
-export { eraseReviews, expireReviews } from "./review-store.ts";
+export { eraseReviews, expireReviews, openReviews } from "./review-store.ts";
 
 export const oversightMigrations: MigrationSet = {
   package: "oversight",
@@ -16,9 +16,10 @@ export const oversightMigrations: MigrationSet = {
   after: [],
 };
 
-export type OversightDeps = DecideDeps & FeedbackDeps;
+export type OversightDeps = PageDeps & FeedbackDeps;
 
 export async function registerOversightRoutes(app: FastifyInstance, deps: OversightDeps): Promise<void> {
   await app.register((scope) => reviewRoutes(scope, deps));
   await app.register((scope) => feedbackRoutes(scope, deps));
+  await app.register((scope) => reviewPages(scope, deps));
 }

@@ -140,7 +140,7 @@ export async function countOpen(
     .selectFrom(filtered(sql, { ...filter, state: "open" }).as("open"))
     .select([
       raw<number>`count(*)::int`.as("open"),
-      raw<number>`count(*) filter (where due_at < ${now})::int`.as("overdue"),
+      raw<number>`count(*) filter (where due_at < ${now}::bigint)::int`.as("overdue"),
     ])
     .executeTakeFirst();
   return { open: Number(row?.open ?? 0), overdue: Number(row?.overdue ?? 0) };
@@ -320,4 +320,33 @@ export async function expireReviews(tx: Transaction, predictionIds: readonly str
       .where("organisation_id", "=", tx.call.actor.organisationId)
       .where("prediction_id", "in", predictionIds.slice(at, at + 1000))
       .execute();
+}
+
+/** What waits for people, of all organisations: for control's own metrics. */
+export async function openReviews(
+  sql: Sql,
+  now: number,
+): Promise<
+  {
+    readonly organisationId: string;
+    readonly environment: Environment;
+    readonly endpoint: string;
+    readonly open: number;
+    readonly overdue: number;
+  }[]
+> {
+  const rows = await tables(sql)
+    .selectFrom("oversight.reviews")
+    .select([
+      "organisation_id",
+      "environment",
+      "endpoint",
+      raw<number>`count(*)::int`.as("open"),
+      raw<number>`count(*) filter (where due_at < ${now}::bigint)::int`.as("overdue"),
+    ])
+    .where("state", "=", "open")
+    .groupBy(["organisation_id", "environment", "endpoint"])
+    .limit(500)
+    .execute();
+  return rows.map(({ organisation_id: organisationId, ...row }) => ({ organisationId, ...row }));
 }

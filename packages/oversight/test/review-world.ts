@@ -37,7 +37,7 @@ export interface ReviewWorld extends AsyncDisposable {
   readonly db: TestDatabase;
   readonly clock: FakeClock;
   readonly predictions: PredictionsDeps;
-  readonly oversight: OversightDeps;
+  readonly oversight: Omit<OversightDeps, "sessions" | "catalogue">;
   /** What charters say, by use case. */
   readonly terms: Map<string, { readonly review: ReviewTerms; readonly task: string }>;
 }

@@ -9,15 +9,19 @@ import {
   type PredictionsDeps,
   readBlock,
 } from "@portolan/predictions";
+import { errorCatalogue } from "../error-catalogue.ts";
+import { createPageSessions, type Sessions } from "../http/page-sessions.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+
+export type OversightWiring = OversightDeps & { readonly sessions: Sessions };
 
 /** What people review, and what they say of answers. */
 export function wireOversight(
   { work, clock }: Foundation,
-  { authorizer }: IdentityWiring,
+  { authorizer, authenticator, onDenied }: IdentityWiring,
   predictions: PredictionsDeps,
-): OversightDeps {
+): OversightWiring {
   return {
     work,
     clock,
@@ -25,6 +29,8 @@ export function wireOversight(
     records: recordsOf(() => predictions),
     labels: { add: addLabelOfPerson, join: (call) => joinLabels(predictions, call) },
     recordBatch: recordBatchDigest,
+    sessions: createPageSessions({ authenticator, clock, onDenied }),
+    catalogue: errorCatalogue,
   };
 }
 

@@ -13,6 +13,8 @@ export interface AuthenticationDeps {
   readonly authorizer: IdentityAuthorizer;
   readonly clock: Clock;
   readonly onDenied: OnDenied;
+  /** The credential of a request that brings none itself: of a browser's session. */
+  readonly credentialOf?: (request: FastifyRequest) => string | undefined;
 }
 
 /**
@@ -55,7 +57,7 @@ async function authenticateRequest(
   void reply.header("x-request-id", requestId);
   // Without a route there is no action; the not-found handler answers, the same to everybody.
   if (action === undefined || action === "public") return;
-  const credential = bearerCredential(request.headers.authorization);
+  const credential = bearerCredential(request.headers.authorization) ?? deps.credentialOf?.(request);
   const answer =
     credential === undefined
       ? ({ kind: "refused", reason: "no_credential" } as const)
