@@ -157,13 +157,7 @@ export async function assembleControl(
   const erasure = wireErasure(base, data.features, data.data, serving.predictions);
   const lineage = wireLineage(base, identity);
   const performance = wirePerformance(base, identity, serving.predictions);
-  const retraining = wireRetraining(base, identity, {
-    ...governance,
-    ...data,
-    performance,
-    monitoring: monitoring.monitoring,
-    releases: releases.releases,
-  });
+  const parts = { ...governance, ...data, ...monitoring, ...releases, performance };
   const wiring: Wiring = {
     base,
     identity,
@@ -174,7 +168,7 @@ export async function assembleControl(
     objectives: wireObjectives(identity, governance.charter, serving),
     serving,
     releases,
-    retraining,
+    retraining: wireRetraining(base, identity, parts),
     data,
     scoring,
     explaining,
