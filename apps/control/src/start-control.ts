@@ -163,13 +163,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     upstreams: governance.upstreams,
   });
   const performance = wirePerformance(base, identity, serving.predictions);
-  const retraining = wireRetraining(base, identity, {
-    ...governance,
-    ...data,
-    performance,
-    monitoring: monitoring.monitoring,
-    releases: releases.releases,
-  });
+  const parts = { ...governance, ...data, ...monitoring, ...releases, performance };
   return {
     base,
     identity,
@@ -183,7 +177,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     objectives: wireObjectives(base, identity, governance.charter, serving),
     serving,
     releases,
-    retraining,
+    retraining: wireRetraining(base, identity, parts),
     oversight: wireOversight(base, identity, serving.predictions),
     data,
     scoring,

@@ -145,10 +145,18 @@ export interface Signals {
   }>;
 }
 
+/** What a use case may spend on training from some moment on. */
+export interface TrainingBudget {
+  readonly ms: number;
+  /** Epoch microseconds. */
+  readonly since: number;
+}
+
 /** Whether the work may be done now: quotas and budgets of whoever pays for it. */
 export interface Permits {
   mayRun(
     call: CallContext,
     of: Pick<Champion, "useCaseId" | "businessUnitId" | "environment">,
+    budget: TrainingBudget | undefined,
   ): Promise<{ readonly kind: "yes" } | { readonly kind: "no"; readonly because: string }>;
 }

@@ -48,6 +48,14 @@ export const RetrainingPolicy = Type.Object(
     ),
     mostRuns: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000, description: "Within the period" })),
     periodDays: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 366 })),
+    budgetHours: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 100_000,
+        description:
+          "Hours that training runs of the use case may take within the period, whoever began them. Absent: not bounded",
+      }),
+    ),
     trainingDays: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
@@ -86,6 +94,7 @@ export const RetrainingTerms = Type.Object({
   coolDownMs: Type.Number(),
   mostRuns: Type.Integer(),
   periodMs: Type.Number(),
+  budgetMs: Type.Optional(Type.Number({ description: "That training runs may take within the period" })),
   trainingMs: Type.Optional(Type.Number()),
   heldOutShare: Type.Number(),
   release: Type.Optional(Type.Partial(ReleasePlan)),

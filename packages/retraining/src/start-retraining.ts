@@ -50,7 +50,8 @@ export async function whyNotPermitted(
   const { starts } = await work.read(call, (sql) =>
     historyOf(sql, organisationId, champion.useCaseId, since),
   );
-  const permit = await permits.mayRun(call, champion);
+  const budget = terms.budgetMs === undefined ? undefined : { ms: terms.budgetMs, since };
+  const permit = await permits.mayRun(call, champion, budget);
   return beyondRuns(terms, starts, now) ?? (permit.kind === "no" ? permit.because : undefined);
 }
 

@@ -190,3 +190,37 @@ test("a deployment states how its requests share runs, within a quarter of the c
     route: { batching: { maxDelayMs: 5, preferredRows: [8, 16] } },
   });
 });
+
+test("what answers at an endpoint goes on beside a version that is promoted in its place, and comes back; elsewhere it is refused", async () => {
+  const { document, digest } = requireValid(parseCharter(readTemplate("flight-delays")));
+  const promoted = new Set([1]);
+  const governed = {
+    ...deps(),
+    charters: {
+      inForce: async (): Promise<ServedCharter> => ({ id: "cht_1", version: 1, digest, document }),
+    },
+    models: {
+      find: async (_call: unknown, _name: string, number: number): Promise<DeployableModel> => ({
+        ...version(number),
+        stages: promoted.has(number) ? ["staging"] : [],
+      }),
+    },
+  };
+  const champion = { ...request, environment: "staging" } as const;
+  const candidate = { name: "candidate", kind: "split", model: "score", version: 2 } as const;
+  const beside = { variants: [candidate], traffic: { split: [{ variant: "candidate", weight: 10 }] } };
+  const deploy = (endpoint: string, over: object = {}) =>
+    deployEndpoint(governed, engineer(), endpoint, { ...champion, ...over });
+  const refusal = { code: "serving.model_not_deployable" };
+  await deploy("released");
+  await expect(deploy("released", beside), "the candidate is promoted first").rejects.toMatchObject(refusal);
+  promoted.clear();
+  promoted.add(2);
+  await deploy("released", beside);
+  await expect(deploy("another")).rejects.toMatchObject(refusal);
+  const previous = { name: "previous", kind: "split", model: "score", version: 1 } as const;
+  await deploy("released", { version: 2, variants: [previous] });
+  expect((await deploy("released")).model.version).toBe(1);
+  await deploy("released", { version: 2 });
+  await expect(deploy("released"), "nothing of it is left there").rejects.toMatchObject(refusal);
+});

@@ -13,7 +13,7 @@ export { trainingErrors } from "./errors.ts";
 export { findIsolation, type Isolation } from "./isolation.ts";
 export type { BaseModel, BaseModels, CharterGate, RunTracking } from "./ports.ts";
 export { type Python, pythonMinors } from "./python.ts";
-export { findRun, runsUnderWay } from "./store.ts";
+export { findRun, microsTrained, runsUnderWay } from "./store.ts";
 export { runTrainer } from "./trainer-process.ts";
 export {
   noSuchRun,

@@ -99,6 +99,26 @@ export async function closeRun(
   return closed.numUpdatedRows === 1n;
 }
 
+/**
+ * How long runs of a use case took from some moment on, those that are under way until now; each only as far as it lies after that moment.
+ * @param span epoch microseconds
+ * @returns microseconds
+ */
+export async function microsTrained(
+  sql: Sql,
+  of: { readonly organisationId: string; readonly useCaseId: string },
+  { since, now }: { readonly since: number; readonly now: number },
+): Promise<number> {
+  const rows = await tables(sql)
+    .selectFrom("training.runs")
+    .select(["started_at", "finished_at"])
+    .where("organisation_id", "=", of.organisationId)
+    .where("use_case_id", "=", of.useCaseId)
+    .where((where) => where.or([where("finished_at", ">", since), where("finished_at", "is", null)]))
+    .execute();
+  return rows.reduce((sum, row) => sum + (row.finished_at ?? now) - Math.max(since, row.started_at), 0);
+}
+
 /** How many an organisation has that wait or run. */
 export async function runsUnderWay(sql: Sql, organisationId: string): Promise<number> {
   const row = await tables(sql)

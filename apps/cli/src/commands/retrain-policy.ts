@@ -18,6 +18,7 @@ const numbers = {
   coolDownHours: ["--cool-down-hours <n>", "rest after a retraining has ended"],
   mostRuns: ["--most-runs <n>", "within the period"],
   periodDays: ["--period-days <n>", "the period"],
+  budgetHours: ["--budget-hours <n>", "that training runs of the use case may take within the period"],
   trainingDays: ["--training-days <n>", "length of the rows that are learned from"],
   heldOutShare: ["--held-out-share <n>", "the newest rows, to judge by"],
 } as const satisfies Partial<Record<keyof RetrainingPolicy, readonly [string, string]>>;
@@ -30,6 +31,7 @@ const numberNames: readonly NumberName[] = [
   "coolDownHours",
   "mostRuns",
   "periodDays",
+  "budgetHours",
   "trainingDays",
   "heldOutShare",
 ];

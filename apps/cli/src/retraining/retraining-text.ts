@@ -101,6 +101,12 @@ export function termsLines(terms: RetrainingTerms): [name: string, value: string
     ["cool-down", `${terms.coolDownMs / hourMs} hours after the last one ended`],
     ["at most", `${terms.mostRuns} within ${terms.periodMs / hourMs / 24} days`],
     [
+      "budget",
+      terms.budgetMs === undefined
+        ? "none is stated"
+        : `${terms.budgetMs / hourMs} hours of training runs in that time`,
+    ],
+    [
       "learns from",
       trainingMs === undefined ? "as long a stretch as the champion did" : `${trainingMs / hourMs / 24} days`,
     ],

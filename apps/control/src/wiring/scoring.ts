@@ -19,6 +19,7 @@ import {
 import type { ScoringQuestion } from "@portolan/scoring/contract";
 import {
   askingBounds,
+  findDeployed,
   findServedRoute,
   requireNotStopped,
   requireServable,
@@ -110,11 +111,30 @@ async function stillServes(
 ): Promise<Pick<ScoringTarget, "purposes">> {
   if (endpoint !== undefined) await requireNotStopped(parts.serving, call, environment, endpoint);
   const found = await readVersion(parts.registry, call, name, version);
-  requireStage(found, environment);
+  // What answers at the endpoint may go on while a release has another version promoted.
+  if (endpoint === undefined || !(await answersAt(parts, call, { environment, endpoint, name, version })))
+    requireStage(found, environment);
   const charter = await parts.serving.charters.inForce(call, useCaseId);
   requireServable(name, { environment }, charter, parts.serving.location);
   requireUpstreamPlace(deployable(found).reference, environment, charter);
   return { purposes: charter ? termsOf(charter.document).purposes : [] };
+}
+
+async function answersAt(
+  { serving }: Parts,
+  call: CallContext,
+  at: {
+    readonly environment: ScoringQuestion["environment"];
+    readonly endpoint: string;
+    readonly name: string;
+    readonly version: number;
+  },
+): Promise<boolean> {
+  const { organisationId } = call.actor;
+  const found = await serving.work.read(call, (sql) =>
+    findDeployed(sql, organisationId, at.environment, at.endpoint),
+  );
+  return found?.route.model.name === at.name && found.route.model.version === at.version;
 }
 
 /** Outside dev a version must have been promoted. */

@@ -59,6 +59,7 @@ export function retrainingTerms(
     coolDownMs: coolDownHours * hourMs,
     mostRuns: Math.max(mostRuns, every ? Math.ceil((periodDays * dayMs) / every) : 0),
     periodMs: periodDays * dayMs,
+    ...(policy?.budgetHours === undefined ? {} : { budgetMs: policy.budgetHours * hourMs }),
     ...(policy?.trainingDays === undefined ? {} : { trainingMs: policy.trainingDays * dayMs }),
     heldOutShare,
     ...(policy?.release ? { release: policy.release } : {}),
