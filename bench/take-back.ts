@@ -7,7 +7,8 @@ import { createDelays, createShopKey, doneBy } from "../apps/cli/test/delays.ts"
 import { startProduct } from "../apps/cli/test/product.ts";
 
 /**
- * How long callers still meet what was taken from them, by the whole product: after `release rollback`, after `endpoint halt` and `endpoint resume`.
+ * How long callers still meet what was taken from them, by the whole product: after `release rollback`, after `endpoint halt` and `endpoint resume`;
+ * and how long they are still answered after their API key is revoked (`api-key revoke`).
  * From the start of the command, its own start-up included, to the first answer that is another's; and from the command's end.
  *
  * Usage: node bench/take-back.ts [rounds]
@@ -32,24 +33,26 @@ try {
   await done("endpoint deploy delays delays 1 --use-case delays --environment dev");
 
   /** Asks every ten milliseconds until the answer is as wanted; resolves to when it came. */
-  const until = async (wanted: (status: number, version: string | undefined) => boolean): Promise<number> => {
+  const until = async (
+    wanted: (status: number, version: string | undefined) => boolean,
+    key?: string,
+  ): Promise<number> => {
+    const own = key === undefined ? headers : { ...headers, authorization: `Bearer ${key}` };
     for (;;) {
-      const answer = await fetch(url, { method: "POST", headers, body });
+      const answer = await fetch(url, { method: "POST", headers: own, body });
       const { model_version: version } = (await answer.json()) as { model_version?: string };
       if (wanted(answer.status, version)) return performance.now();
       await sleep(10);
     }
   };
-  const took = async (command: string, wanted: Parameters<typeof until>[0]): Promise<readonly number[]> => {
+  const took = async (command: string, ...wanted: Parameters<typeof until>): Promise<readonly number[]> => {
     const startMs = performance.now();
-    const answered = until(wanted);
-    await done(command);
-    const endMs = performance.now();
-    const answeredMs = await answered;
+    const ended = done(command).then(() => performance.now());
+    const [answeredMs, endMs] = await Promise.all([until(...wanted), ended]);
     return [answeredMs - startMs, answeredMs - endMs];
   };
 
-  const found: Record<string, (readonly number[])[]> = { rollback: [], halt: [], resume: [] };
+  const found: Record<string, (readonly number[])[]> = { rollback: [], halt: [], resume: [], revoke: [] };
   const plan = join(folder, "plan.json");
   const step = { kind: "canary", percent: 50, leastRequests: 1_000_000, leastSeconds: 60 };
   writeFileSync(plan, JSON.stringify({ steps: [step] }));
@@ -70,6 +73,13 @@ try {
     );
     found["resume"]?.push(
       await took("endpoint resume delays --environment dev --reason bench", (status) => status === 200),
+    );
+    const { out } = await done("api-key create round --for shop --environment dev --json");
+    const { apiKey, text } = JSON.parse(out) as { apiKey: { id: string }; text: string };
+    // Known to the gateway, and verified there: what is revoked is remembered as good.
+    await until((status) => status === 200, text);
+    found["revoke"]?.push(
+      await took(`api-key revoke ${apiKey.id} --reason bench`, (status) => status === 401, text),
     );
   }
   for (const [what, times] of Object.entries(found)) {

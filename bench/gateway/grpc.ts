@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,7 +20,9 @@ import { cpuOf, median, pin } from "./load.ts";
  */
 const [seconds = 3, rounds = 3] = process.argv.slice(2).map(Number);
 const columns = 30;
-const atOnce = [1, 64, 128];
+const atOnce = (process.env["BENCH_CONNECTIONS"] ?? "1,64,128").split(",").map(Number);
+const only = process.env["BENCH_MODELS"]?.split(",");
+const warmUpSeconds = Number(process.env["BENCH_WARM_UP_S"] ?? "8");
 const models = { small: mlpModel([columns, 64, 32, 2]), big: mlpModel([columns, 2048, 2048, 2048, 2]) };
 const method = "/inference.GRPCInferenceService/ModelInfer";
 const folder = mkdtempSync(join(tmpdir(), "bench-grpc-"));
@@ -37,6 +39,8 @@ interface Server {
 interface Round {
   readonly perSecond: number;
   readonly meanMs: number;
+  /** 99th percentile over all calls of the round. */
+  readonly p99Ms: number;
   readonly failed: number;
   readonly cpuMicros: number;
 }
@@ -75,6 +79,8 @@ async function drive(server: Server, calls: number, forSeconds: number): Promise
     "te: trailers",
     `authorization: Bearer ${server.apiKey}`,
   ];
+  const timings = join(folder, "timings.tsv");
+  rmSync(timings, { force: true }); // h2load appends
   const before = cpuOf([server.pid]);
   const { stdout } = await run("taskset", [
     "-c",
@@ -84,6 +90,7 @@ async function drive(server: Server, calls: number, forSeconds: number): Promise
     `-c${connections}`,
     `-m${calls / connections}`,
     `-D${forSeconds}`,
+    `--log-file=${timings}`,
     ...headers.flatMap((header) => ["-H", header]),
     "-d",
     file,
@@ -99,7 +106,22 @@ async function drive(server: Server, calls: number, forSeconds: number): Promise
   const perSecond = figure(/finished in [\d.]+\w+, ([\d.]+) req\/s/);
   const failed = figure(/(\d+) failed/) + figure(/(\d+) errored/) + figure(/(\d+) timeout/);
   // By Little's law: the calls at once are kept up all the time.
-  return { perSecond, meanMs: (1000 * calls) / perSecond, failed, cpuMicros: spent / Math.max(1, done) };
+  return {
+    perSecond,
+    meanMs: (1000 * calls) / perSecond,
+    p99Ms: p99Of(timings),
+    failed,
+    cpuMicros: spent / Math.max(1, done),
+  };
+}
+
+/** Of h2load's log: start, status and microseconds of each call, by tabs. */
+function p99Of(file: string): number {
+  const micros = readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((line) => (line === "" ? [] : [Number(line.split("\t")[2])]))
+    .toSorted((a, b) => a - b);
+  return (micros[Math.floor(micros.length * 0.99)] ?? Number.NaN) / 1000;
 }
 
 async function bare(name: string, bytes: Uint8Array): Promise<Server & { kill(): void }> {
@@ -137,8 +159,8 @@ try {
   console.log(
     `node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "cpu"}, load ${load.join(" ")}; ${rounds} rounds of ${seconds} s, medians`,
   );
-  console.log("model  server    calls at once  calls/s  mean ms  CPU µs/call  failed  of bare");
-  for (const [name, bytes] of Object.entries(models)) {
+  console.log("model  server    calls at once  calls/s  mean ms   p99 ms  CPU µs/call  failed  of bare");
+  for (const [name, bytes] of Object.entries(models).filter(([one]) => only?.includes(one) ?? true)) {
     const first = await bare(name, bytes);
     bares.push(first);
     const governed = (["buffered", "durable"] as const).map((durability) => ({
@@ -151,7 +173,7 @@ try {
     const servers: Server[] = [first, ...governed];
     for (const server of servers) {
       await demandAnswer(server);
-      await drive(server, 64, 8);
+      await drive(server, 64, warmUpSeconds);
     }
     for (const calls of atOnce) {
       const results = new Map<Server, Round[]>(servers.map((server) => [server, []]));
@@ -167,9 +189,7 @@ try {
             server.name.padEnd(9),
             String(calls).padStart(13),
             perSecond.toFixed(0).padStart(8),
-            of((one) => one.meanMs)
-              .toFixed(2)
-              .padStart(8),
+            ...[of((one) => one.meanMs), of((one) => one.p99Ms)].map((ms) => ms.toFixed(2).padStart(8)),
             of((one) => one.cpuMicros)
               .toFixed(0)
               .padStart(12),

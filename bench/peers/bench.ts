@@ -20,7 +20,8 @@ import { endPeer, peers, startPeer, treeOf } from "./servers.ts";
  */
 const [seconds = 3, rounds = 3] = process.argv.slice(2, 4).map(Number);
 const only = process.argv[4]?.split(",");
-const levels = (process.env["BENCH_CONNECTIONS"] ?? "1,64").split(",").map(Number);
+const levels = (process.env["BENCH_CONNECTIONS"] ?? "1,32,64,128").split(",").map(Number);
+const onlyModels = process.env["BENCH_MODELS"]?.split(",");
 const models = { small: mlpModel([30, 64, 32, 2]), big: mlpModel([30, 2048, 2048, 2048, 2]) };
 const row = Array.from({ length: 30 }, (_, i) => (i / 30).toFixed(3)).join(",");
 const body = `{"inputs":[{"name":"x","shape":[1,30],"datatype":"FP32","data":[${row}]}]}`;
@@ -97,7 +98,7 @@ try {
   console.log(
     "model  peer            conns     ours      peer     ratio    ours p50/99    peer p50/99  CPU µs/rq   failed",
   );
-  for (const [model, bytes] of Object.entries(models)) {
+  for (const [model, bytes] of Object.entries(models).filter(([one]) => onlyModels?.includes(one) ?? true)) {
     const file = join(folder, `${model}.onnx`);
     writeFileSync(file, bytes);
     const headers = { authorization: `Bearer ${installation.apiKey}` };

@@ -14,7 +14,7 @@ import { fuzzSeed, randomOf } from "./random.ts";
 /** What `gateway-fuzz` sends well framed is sent here in frames that are not: lengths, chunks, HTTP/2's frames, gRPC's prefixes; in pieces, and late. */
 
 const seed = fuzzSeed();
-const secondsEach = Number(process.env["PORTOLAN_FUZZ_SECONDS"] ?? "3");
+const secondsEach = Number(process.env["PORTOLAN_FUZZ_SECONDS"] ?? "2");
 const lanes = 4;
 /** A connection that is open for longer hangs. */
 const patienceMs = 15_000;
