@@ -93,7 +93,8 @@ export const awaitApproval: Step = async (_deps, _call, { approvedBy }) =>
 
 export const promote: Step = async (deps, call, retraining) => {
   const { environment, champion } = retraining;
-  if (!(await stillAnswers(deps, call, champion))) return moveTo("superseded", otherDeployed(champion));
+  if (!(await stillAnswers(deps, call, champion)))
+    return moveTo("restoring", otherDeployed(champion), { endsAs: "superseded" });
   const blocked = await promoteTo(deps, call, retraining, environment);
   return blocked ?? moveTo("releasing", `every gate of ${environment} let it pass`);
 };
