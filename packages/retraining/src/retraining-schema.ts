@@ -159,8 +159,20 @@ export const RetrainingCause = Type.Object({
 });
 export type RetrainingCause = Static<typeof RetrainingCause>;
 
-/** What was made on the way, by id. */
+const ChosenRows = Type.Object({
+  datasetId: Type.String({ description: "The validated snapshot" }),
+  from: Micros("First moment"),
+  to: Micros("Moment after the last one"),
+});
+
+/** What was chosen and made on the way, by id. */
 export const Made = Type.Object({
+  rows: Type.Optional(
+    Type.Object(
+      { training: ChosenRows, heldOut: ChosenRows },
+      { description: "Learned from, and judged by" },
+    ),
+  ),
   trainingSetId: Type.Optional(Type.String()),
   heldOutSetId: Type.Optional(Type.String()),
   trainingRunId: Type.Optional(Type.String()),
@@ -170,7 +182,9 @@ export const Made = Type.Object({
   comparisonId: Type.Optional(Type.String()),
   releaseId: Type.Optional(Type.String()),
   endsAs: Type.Optional(
-    Type.Enum(["cancelled", "failed"], { description: "How it ends once its champion is restored" }),
+    Type.Enum(["cancelled", "failed", "superseded"], {
+      description: "How it ends once its champion is restored",
+    }),
   ),
 });
 export type Made = Static<typeof Made>;

@@ -31,11 +31,13 @@ export interface WatchDeps extends RetrainingDeps {
   readonly organisations: () => Promise<readonly Id<"organisation">[]>;
 }
 
-/** Looks at every endpoint once, and begins the retrainings that are due. One that cannot be judged is no reason to leave the others. */
+/** Looks at every endpoint in production once, and begins the retrainings that are due. One that cannot be judged is no reason to leave the others. */
 export async function watchEndpoints(deps: WatchDeps): Promise<void> {
   for (const organisationId of await deps.organisations()) {
     const call = callFor(organisationId, deps.clock.now());
     for (const champion of await deps.endpoints.list(call)) {
+      // Elsewhere people try things: there only they begin one.
+      if (champion.environment !== "production") continue;
       await watch(deps, call, champion).catch((error: unknown) =>
         deps.log.error(
           { organisationId, endpoint: champion.endpoint, error: messageOf(error) },

@@ -155,6 +155,7 @@ function making(of: Elsewhere) {
   const sets = new Map<string, TrainingSetView>();
   const runs = new Map<string, TrainingRunView>();
   const measured = new Set<string>();
+  const promoted = new Map<number, string[]>();
   const releases = new Map<string, Release>();
   const tell = (what: string): void => {
     const [name = ""] = what.split(" ");
@@ -212,7 +213,8 @@ function making(of: Elsewhere) {
       },
     },
     versions: {
-      find: async () => ({ version: 2 }) as ModelVersion,
+      find: async (_call: unknown, _model: string, version: number) =>
+        ({ version, stages: promoted.get(version) ?? [] }) as unknown as ModelVersion,
       register: async () => {
         once("register");
         return { id: "mv_2", version: 2 } as ModelVersion;
@@ -220,6 +222,7 @@ function making(of: Elsewhere) {
       promote: async (_call: unknown, _model: string, version: number, to: string) => {
         if (version !== 1 && of.blocked.length > 0) return { kind: "blocked", failures: of.blocked } as const;
         tell(`promote ${version} ${to}`);
+        promoted.set(version, [...(promoted.get(version) ?? []), to]);
         return { kind: "promoted" } as const;
       },
     },

@@ -117,7 +117,18 @@ describe("how a retraining ends", () => {
     elsewhere.champion = { ...elsewhere.champion, version: 7 };
     await approveRetraining(deps, lead("usr_ron"), id);
     expect(await settled(id)).toMatchObject({ state: "superseded" });
-    expect(elsewhere.told).not.toContain("release usr_lea");
+    expect(elsewhere.told.at(-1)).toBe("promote 2 staging");
+  });
+
+  test("superseded: what somebody promoted and deployed while it was to be released stays", async () => {
+    elsewhere.releaseState = "running";
+    await policy({ approval: "none" });
+    const id = await start();
+    await settled(id);
+    elsewhere.champion = { ...elsewhere.champion, version: 7 };
+    await cancelRetraining(deps, lead(), id, "another one is out");
+    expect(await settled(id)).toMatchObject({ state: "rolled_back" });
+    expect(elsewhere.told.at(-1)).toBe("promote 7 production");
   });
 });
 
@@ -191,6 +202,14 @@ describe("without anybody asking", () => {
     clock.advance(2 * hourMicros);
     await watchEndpoints(deps);
     expect(await all()).toHaveLength(2);
+  });
+
+  test("outside production only people begin one", async () => {
+    setUp("staging");
+    await policy(every);
+    clock.advance(25 * hourMicros);
+    await watchEndpoints(deps);
+    expect(await all()).toEqual([]);
   });
 
   test("drift starts nothing by a policy, paused or not; and an incident is kept by one ledger row", async () => {

@@ -1,11 +1,10 @@
 import { type CallContext, type Clock, isPortolanError } from "@portolan/kernel";
 import { readDriftReport, reportOfOrganisation } from "@portolan/monitoring";
-import type { DriftReport, PerformanceWindow } from "@portolan/monitoring/contract";
 import type { Champion, Permits, Signals } from "@portolan/retraining";
-import type { AccuracyWindow } from "@portolan/retraining/policy";
 import { microsTrained, runsUnderWay } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { RetrainingParts } from "./retraining.ts";
+import { accuracyWindow, driftOf, isOf } from "./retraining-evidence.ts";
 
 /** Windows of counts are five minutes, and those of labels a day: before, hardly anything is new, and both take seconds to judge. */
 const restMicros = 300_000_000;
@@ -57,46 +56,6 @@ function remembered<T>(
     known.set(key, { at: now, answer });
     return answer;
   };
-}
-
-function isOf(
-  champion: Champion,
-  series: Pick<DriftReport, "environment" | "model" | "version"> & { readonly variant: string },
-): boolean {
-  return (
-    series.variant === "champion" &&
-    series.environment === champion.environment &&
-    series.model === champion.model &&
-    series.version === champion.version
-  );
-}
-
-const judged: ReadonlySet<PerformanceWindow["verdict"]> = new Set(["misses", "keeps", "unclear"]);
-
-/** Of a mature window with enough labels; of any other there is nothing to say. */
-function accuracyWindow(
-  { verdict, metrics, labels, start }: PerformanceWindow,
-  metric: string,
-): AccuracyWindow[] {
-  const found = judged.has(verdict) ? metrics.find((one) => one.metric === metric) : undefined;
-  if (!found) return [];
-  const { value, low, high } = found;
-  return [{ start, value, low, high, labels }];
-}
-
-function driftOf({ verdicts, inputs, outputs }: DriftReport): Awaited<ReturnType<Signals["drift"]>> {
-  const told = [verdicts.inputs, verdicts.outputs];
-  const drifting = [...inputs, ...outputs].filter(({ verdict }) => verdict === "drift");
-  const evidence = {
-    inputs: verdicts.inputs,
-    outputs: verdicts.outputs,
-    drifting: drifting
-      .slice(0, 10)
-      .map(({ reference }) => reference.name)
-      .join(", "),
-  };
-  if (told.includes("drift")) return { finding: "drift", evidence };
-  return { finding: told.includes("no_drift") ? "no_drift" : "unclear", evidence };
 }
 
 /** Training runs that an organisation has under way at a time before a retraining waits. */

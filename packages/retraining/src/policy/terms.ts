@@ -32,7 +32,7 @@ export function retrainingTerms(
 ): RetrainingTerms {
   const stated = charter?.retraining;
   const bound = charter && termsOf(charter).accuracy;
-  const every = stated ? stated.every && parseDurationMs(stated.every) : hoursMs(policy?.everyHours);
+  const every = stated ? durationMs(stated.every) : hoursMs(policy?.everyHours);
   const level = stated ? stated.onAccuracyBelow : policy?.onAccuracyBelow;
   const { windows, closeMargin, coolDownHours, mostRuns, periodDays, heldOutShare } = {
     ...defaultTerms,
@@ -41,7 +41,7 @@ export function retrainingTerms(
   return {
     source: stated ? "charter" : policy ? "policy" : "none",
     isPaused: policy?.isPaused ?? false,
-    ...(every === undefined || every === "" ? {} : { everyMs: every }),
+    ...(every === undefined ? {} : { everyMs: every }),
     onDrift: driftRule(stated, policy),
     ...(bound
       ? {
@@ -56,7 +56,11 @@ export function retrainingTerms(
       : {}),
     approval: stated ? stated.approval : (policy?.approval ?? "team_lead"),
     windows,
-    coolDownMs: coolDownHours * hourMs,
+    // A schedule that is shorter than the usual rest is kept, unless somebody states the rest.
+    coolDownMs:
+      policy?.coolDownHours === undefined && every
+        ? Math.min(every, coolDownHours * hourMs)
+        : coolDownHours * hourMs,
     mostRuns: Math.max(mostRuns, every ? Math.ceil((periodDays * dayMs) / every) : 0),
     periodMs: periodDays * dayMs,
     ...(policy?.budgetHours === undefined ? {} : { budgetMs: policy.budgetHours * hourMs }),
@@ -64,6 +68,10 @@ export function retrainingTerms(
     heldOutShare,
     ...(policy?.release ? { release: policy.release } : {}),
   };
+}
+
+function durationMs(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseDurationMs(text);
 }
 
 function hoursMs(hours: number | undefined): number | undefined {

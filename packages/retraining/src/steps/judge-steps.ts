@@ -3,6 +3,7 @@ import type { CallContext, Environment } from "@portolan/kernel";
 import type { MeasuredPair } from "../ports.ts";
 import type { StoredRetraining } from "../store.ts";
 import { failed, madeBefore, moveTo, type Outcome, type Step, type StepDeps, waiting } from "./outcome.ts";
+import { otherDeployed, stillAnswers } from "./release-steps.ts";
 
 /** The two versions and the rows that both are judged by. */
 export function pairOf({ model, championVersion, made }: StoredRetraining): MeasuredPair {
@@ -91,7 +92,9 @@ export const awaitApproval: Step = async (_deps, _call, { approvedBy }) =>
   approvedBy === null ? waiting : moveTo("promoting", `approved by ${approvedBy}`);
 
 export const promote: Step = async (deps, call, retraining) => {
-  const { environment } = retraining;
+  const { environment, champion } = retraining;
+  if (!(await stillAnswers(deps, call, champion)))
+    return moveTo("restoring", otherDeployed(champion), { endsAs: "superseded" });
   const blocked = await promoteTo(deps, call, retraining, environment);
   return blocked ?? moveTo("releasing", `every gate of ${environment} let it pass`);
 };

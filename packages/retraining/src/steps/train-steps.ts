@@ -23,6 +23,7 @@ export const prepare: Step = async (deps, call, retraining) => {
   if (chosen.kind === "nothing") return moveTo("nothing_to_do", chosen.because);
   const now = deps.clock.now();
   return moveTo("building_sets", "the newest validated rows are newer than what the champion learned from", {
+    rows: { training: chosen.training, heldOut: chosen.heldOut },
     trainingSetId: newId("trainingSet", now),
     heldOutSetId: newId("trainingSet", now),
     trainingRunId: newId("trainingRun", now),
@@ -71,27 +72,25 @@ async function spansOf(
   };
 }
 
-/** Both sets are of one snapshot each, by the champion's own recipe. */
+/** By the champion's own recipe, of the rows that were chosen: what came since is left for the next time. */
 export const buildSets: Step = async (deps, call, retraining) => {
-  const { made, environment } = retraining;
+  const { made, environment, useCaseId } = retraining;
   const trainingSetId = madeBefore(made.trainingSetId, "training set");
   const heldOutSetId = madeBefore(made.heldOutSetId, "held-out set");
-  const begun = [await deps.sets.read(call, trainingSetId), await deps.sets.read(call, heldOutSetId)];
-  if (begun.some((set) => set === undefined)) {
-    const recipe = await recipeOf(deps, call, retraining);
-    const rows = await spansOf(deps, call, retraining, recipe);
-    if (rows.kind === "nothing") return moveTo("nothing_to_do", rows.because);
-    const request: TrainingSetRequest = { ...recipe.set, environment, useCaseId: retraining.useCaseId };
-    // The rows to judge by come first: where only they were begun, newer rows may have come since, and are left for the next time.
-    const judged: TrainingSetRequest = { ...request, ...rows.heldOut, environment: evidenceEnvironment };
-    if (!begun[1]) await deps.sets.start(call, heldOutSetId, judged);
-    if (!begun[0]) {
-      const to = begun[1] ? Math.min(rows.training.to, begun[1].request.from) : rows.training.to;
-      await deps.sets.start(call, trainingSetId, { ...request, ...rows.training, to });
-    }
-    return waiting;
-  }
-  return setsStanding(begun.filter((set) => set !== undefined));
+  const training = await deps.sets.read(call, trainingSetId);
+  const heldOut = await deps.sets.read(call, heldOutSetId);
+  if (training && heldOut) return setsStanding([training, heldOut]);
+  const { set } = await recipeOf(deps, call, retraining);
+  const rows = madeBefore(made.rows, "chosen rows");
+  const request: TrainingSetRequest = { ...set, useCaseId };
+  if (!training) await deps.sets.start(call, trainingSetId, { ...request, ...rows.training, environment });
+  if (!heldOut)
+    await deps.sets.start(call, heldOutSetId, {
+      ...request,
+      ...rows.heldOut,
+      environment: evidenceEnvironment,
+    });
+  return waiting;
 };
 
 function setsStanding(sets: readonly TrainingSetView[]): Outcome {
