@@ -70,30 +70,11 @@ export function wireServing(
   registry: RegistryDeps,
   profiles: ProfileLookup,
 ): ServingWiring {
-  const { work, clock, objects, config } = base;
+  const { work, clock, objects } = base;
   const { authorizer, directory } = identity;
   const charters = chartersInForce(charter);
   const publisher = wirePublisher(base, identity, charters, profiles);
-  const predictions: PredictionsDeps = createPredictionsDeps(
-    {
-      uow: work,
-      authorizer,
-      clock,
-      recordBatch: recordBatchDigest,
-      onAccepted: async (call, blocks) => {
-        await countBlocks({ work, wake: () => base.onReleases() }, call, blocks);
-        await queueBlocks(
-          queueDeps(base, charter, () => predictions),
-          call,
-          blocks,
-        );
-      },
-      onErased: eraseReviews,
-      onExpired: expireReviews,
-    },
-    join(config.PORTOLAN_HOME, "accepted"),
-    join(config.PORTOLAN_HOME, "keys", "predictions"),
-  );
+  const predictions = wirePredictions(base, identity, charter);
   return {
     publisher,
     serving: {
@@ -135,6 +116,36 @@ export function wireServing(
       }
     },
   };
+}
+
+/** The prediction log as control keeps it, and who else hears of its records. */
+function wirePredictions(
+  base: Foundation,
+  { authorizer }: IdentityWiring,
+  charter: CharterDeps,
+): PredictionsDeps {
+  const { work, clock, config } = base;
+  const predictions: PredictionsDeps = createPredictionsDeps(
+    {
+      uow: work,
+      authorizer,
+      clock,
+      recordBatch: recordBatchDigest,
+      onAccepted: async (call, blocks) => {
+        await countBlocks({ work, wake: () => base.onReleases() }, call, blocks);
+        await queueBlocks(
+          queueDeps(base, charter, () => predictions),
+          call,
+          blocks,
+        );
+      },
+      onErased: eraseReviews,
+      onExpired: expireReviews,
+    },
+    join(config.PORTOLAN_HOME, "accepted"),
+    join(config.PORTOLAN_HOME, "keys", "predictions"),
+  );
+  return predictions;
 }
 
 /** By digest too: a plan over another definition of the view computes nothing, as it finds nothing online. */

@@ -4,10 +4,10 @@ import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Conclusion, type LabelValue, overrideReasons } from "../../contract.ts";
 import { concludeReview, type DecideDeps, decideReview, openReview, takeNext } from "../../decide-review.ts";
-import type { PageSessions } from "../../ports.ts";
 import { readReview, readReviews } from "../../read-reviews.ts";
 import { type Html, page, pageHeaders } from "./html.ts";
 import { casePage, concludedPage, listPage, nothingPage, problemPage, signInPage } from "./review-pages.ts";
+import type { PageSessions } from "./sessions.ts";
 
 const IdParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 60 }) });
 type IdParams = Static<typeof IdParams>;
