@@ -130,7 +130,9 @@ describe("the queue", () => {
       code: "oversight.person_needed",
     });
     const stranger = aCall({ id: "usr_nobody", roles: ["user"] });
-    await expect(readReviews(world.oversight, stranger, {})).rejects.toMatchObject({
+    expect(await readReviews(world.oversight, stranger, {})).toEqual({ reviews: [], open: 0, overdue: 0 });
+    const [id = ""] = await reviewsOf(once().ids);
+    await expect(openReview(world.oversight, stranger, id)).rejects.toMatchObject({
       code: "identity.forbidden",
     });
   });

@@ -183,10 +183,11 @@ function answerProblem(
   reply: FastifyReply,
 ): FastifyReply {
   const problem = toProblem(error, deps.catalogue, request.id);
+  // Faults, and what the server refuses by itself, are answered and logged as everywhere else.
+  if (!isPortolanError(error) || problem.status >= 500) throw error;
   // Whoever is not signed in is asked to be, wherever they came in.
   if (problem.code === "identity.unauthenticated")
     return send(deps, request, reply.code(401), "Sign in", signInPage());
-  if (!isPortolanError(error)) request.log.error(error);
   const id: unknown = Reflect.get(Object(request.params), "id");
   const token = deps.sessions.tokenOf(request);
   const back =
