@@ -1,5 +1,7 @@
+import { readTemplate } from "@portolan/charter";
+import type { ReviewList } from "@portolan/oversight/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bootstrapAcme, must } from "./api.ts";
+import { bootstrapAcme, must, putInForce } from "./api.ts";
 import { type InProcessControl, openControl } from "./in-process.ts";
 import { oneBlock } from "./mutating-routes-models.ts";
 import { queuedReview } from "./mutating-routes-oversight.ts";
@@ -153,4 +155,28 @@ test("a session is worth what its credential is: without the role nothing is sho
     await control.token("ada"),
   );
   expect((await browse("/reviews", undefined, headers)).status).toBe(401);
+}, 60_000);
+
+test("what the charter in force sends to people is queued when its block comes, and counted for Prometheus", async () => {
+  const source = readTemplate("flight-delays").replace(
+    /^humanReview: none.*$/m,
+    "humanReview: every_prediction\nreview: { dueWithin: 8h }",
+  );
+  const { statuses } = await putInForce(control, source);
+  expect(statuses.at(-1)).toBe("in_force");
+  const ada = await control.token("ada");
+  await must(
+    control,
+    "POST",
+    "/v1/prediction-blocks",
+    await oneBlock(world),
+    await control.token("gateway-1"),
+  );
+  const { reviews } = (await must(control, "GET", "/v1/reviews", undefined, ada)) as unknown as ReviewList;
+  const [queued] = reviews.filter(({ predictionId }) => predictionId === world.known.get("prediction"));
+  expect(queued).toMatchObject({ reasons: ["every"], state: "open", task: "binary_classification" });
+  expect((queued?.dueAt ?? 0) - (queued?.queuedAt ?? 0)).toBe(8 * 3_600_000_000);
+  const { text } = await control.call("GET", "/metrics");
+  expect(text).toMatch(/^portolan_reviews_open\{.*environment="dev",endpoint="delays"\} [1-9]/m);
+  expect(text).toMatch(/^portolan_reviews_overdue\{/m);
 }, 60_000);

@@ -132,8 +132,9 @@ export async function concludeReview(
     requireFitting(review.task, value);
     const overrides = review.answer === null ? null : !sameLabel(value, review.answer);
     requireReason(conclusion, overrides === true);
-    const { reason = null, comment = null } = conclusion;
-    await storeConclusion(tx, id, { value, reason: overrides === false ? null : reason, comment });
+    const { comment = null } = conclusion;
+    const reason = overrides === false ? null : (conclusion.reason ?? null);
+    await storeConclusion(tx, id, { value, reason, comment });
     const label = await settleNow(deps.labels, tx, review);
     await tx.record({
       event: "oversight.review.concluded",

@@ -6,9 +6,10 @@ import { type PageDeps, reviewPages } from "./routes/pages/index.ts";
 import { reviewRoutes } from "./routes/reviews.ts";
 
 export { oversightErrors } from "./errors.ts";
-export type { Labels, PageSessions, Records, ReviewCharters } from "./ports.ts";
+export type { Labels, Records, ReviewCharters } from "./ports.ts";
 export { type QueueDeps, queueBlocks } from "./queue-blocks.ts";
 export { eraseReviews, expireReviews, openReviews } from "./review-store.ts";
+export type { PageSessions } from "./routes/pages/sessions.ts";
 
 export const oversightMigrations: MigrationSet = {
   package: "oversight",

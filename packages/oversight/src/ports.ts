@@ -1,7 +1,6 @@
 import type { ReviewTerms } from "@portolan/charter/contract";
 import type { CallContext, Environment, Transaction } from "@portolan/kernel";
 import type { BlockAddress, StoredPrediction } from "@portolan/predictions/contract";
-import type { FastifyRequest } from "fastify";
 import type { LabelValue } from "./contract.ts";
 
 /** What the charter in force says of reviews; `charter` has it. */
@@ -34,19 +33,4 @@ export interface Labels {
   ): Promise<void>;
   /** After the transaction; harmless to repeat. */
   join(call: CallContext): Promise<void>;
-}
-
-/** Who is signed in at the pages, by a cookie; the app keeps them. */
-export interface PageSessions {
-  /** Begins a session with a credential; undefined for one that is not accepted. `cookie` goes into `set-cookie`. */
-  open(
-    request: FastifyRequest,
-    credential: string,
-  ): Promise<{ readonly call: CallContext; readonly cookie: string; readonly token: string } | undefined>;
-  /** What forms of the request's session carry; undefined without a session, and where the request brings a credential of its own. */
-  tokenOf(request: FastifyRequest): string | undefined;
-  /** Whose session it is. */
-  nameOf(request: FastifyRequest): string | undefined;
-  /** Ends it. @returns what goes into `set-cookie` */
-  close(request: FastifyRequest): string;
 }

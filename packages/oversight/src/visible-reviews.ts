@@ -1,7 +1,6 @@
 import {
   type Authorizer,
   type CallContext,
-  environmentsAllowing,
   PortolanError,
   type ResourceRef,
   requireSeen,
@@ -17,24 +16,19 @@ export interface VisibleDeps {
 
 export type ReviewAction = "reviews:read" | "reviews:decide";
 
-/** Where the caller may do this; refused where it may nowhere. */
+/** Where there are reviews and the caller may do this; a role may be held in one use case alone. Who holds none at all is refused at the door. */
 export async function placesAllowing(
   { work, authorizer }: VisibleDeps,
   call: CallContext,
   action: ReviewAction,
 ): Promise<ReviewPlace[]> {
-  const { organisationId } = call.actor;
-  const type = "Prediction";
-  // A role may be held in one use case alone: what is asked of the organisation first is refused quietly.
-  const everywhere = await work.read(call, (sql) =>
-    listReviewPlaces(sql, organisationId, call.actor.environments),
-  );
+  const { organisationId, environments } = call.actor;
+  const everywhere = await work.read(call, (sql) => listReviewPlaces(sql, organisationId, environments));
   const places: ReviewPlace[] = [];
   for (const place of everywhere) {
-    const { allowed } = await authorizer.decide(call, action, { type, organisationId, ...place });
-    if (allowed) places.push(place);
+    const resource = { type: "Prediction", organisationId, ...place };
+    if ((await authorizer.decide(call, action, resource)).allowed) places.push(place);
   }
-  if (places.length === 0) await environmentsAllowing(authorizer, call, action, { type, organisationId });
   return places;
 }
 

@@ -5,6 +5,7 @@ export interface RecordOptions {
   readonly score: number;
   readonly id?: string;
   readonly inputs?: Readonly<Record<string, number | string>>;
+  /** Names the endpoint too. */
   readonly useCaseId?: string;
 }
 
@@ -27,7 +28,7 @@ export function aRecord({
       context: {
         organisationId: testOrganisation,
         useCaseId,
-        endpoint: "credit",
+        endpoint: useCaseId,
         environment: "production",
         model: { name: "credit", version: "3", digest: `sha256:${"ab".repeat(32)}` },
         variant: "champion",

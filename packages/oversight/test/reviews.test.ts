@@ -1,42 +1,58 @@
-import { erasePredictions, listPredictions, placeHold, reportOutcomes } from "@portolan/predictions";
-import { aCall, fakeClock } from "@portolan/testkit";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { ReviewTerms } from "@portolan/charter/contract";
+import { asEpochMicros } from "@portolan/kernel";
+import {
+  applyRetention,
+  archivePredictions,
+  erasePredictions,
+  listPredictions,
+  placeHold,
+  reportOutcomes,
+} from "@portolan/predictions";
+import { aCall, fakeClock, testOrganisation } from "@portolan/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { concludeReview, decideReview, leaseMicros, openReview, takeNext } from "../src/decide-review.ts";
 import { giveFeedback, readFeedback } from "../src/give-feedback.ts";
 import { readReviewStats, readReviews } from "../src/read-reviews.ts";
-import { deliver, openReviewWorld, person, type ReviewWorld } from "./review-world.ts";
+import { type Delivered, deliver, openReviewWorld, person, type ReviewWorld } from "./review-world.ts";
 
 const clock = fakeClock();
 let world: ReviewWorld;
-let useCase = "";
-let useCases = 0;
+let delivered: Delivered;
+interface Scenario {
+  readonly useCase: string;
+  readonly over: Partial<ReviewTerms>;
+  readonly scores: readonly number[];
+}
+const scenarios: Scenario[] = [];
+
+/** Answers of a use case of their own, which a charter sends to people; all of them are delivered at once, before the first test. */
+function prepare(
+  over: Partial<ReviewTerms>,
+  ...scores: readonly number[]
+): () => { useCase: string; ids: string[] } {
+  const at = scenarios.reduce((sum, before) => sum + before.scores.length, 0);
+  const useCase = `uc_${scenarios.length + 1}`;
+  scenarios.push({ useCase, over, scores });
+  return () => ({ useCase, ids: delivered.ids.slice(at, at + scores.length) });
+}
 beforeAll(async () => {
   world = await openReviewWorld(clock);
+  for (const { useCase, over } of scenarios) reviewing(useCase, over);
+  const answers = scenarios.flatMap(({ useCase, scores }) =>
+    scores.map((score) => ({ score, useCaseId: useCase })),
+  );
+  delivered = await deliver(world, answers);
 });
 afterAll(() => world[Symbol.asyncDispose]());
-beforeEach(() => {
-  // Of its own for each test: what one leaves in the queue the others do not see.
-  useCase = `uc_${++useCases}`;
-  reviewing({});
-});
 
 const [ann, bob, eve] = [person("usr_ann"), person("usr_bob"), person("usr_eve")];
 const application = aCall({ kind: "service_account", id: "sa_shop", roles: ["application"] });
 const admin = aCall({ id: "usr_admin", roles: ["admin"] });
 
-function reviewing(over: object): void {
-  for (const [name, { review, task }] of world.terms)
-    world.terms.set(name, { task, review: { ...review, every: false, sample: 0 } });
-  world.terms.set(useCase, {
-    task: "binary_classification",
-    review: { every: true, dueWithinMs: 3_600_000, sample: 0, secondReview: 0, ...over },
-  });
+function reviewing(useCase: string, over: Partial<ReviewTerms>): void {
+  const review = { every: true, dueWithinMs: 3_600_000, sample: 0, secondReview: 0, ...over };
+  world.terms.set(useCase, { task: "binary_classification", review });
 }
-const answers = (...scores: number[]) =>
-  deliver(
-    world,
-    scores.map((score) => ({ score, useCaseId: useCase })),
-  );
 /** Ids of the reviews of these predictions, in their order. */
 async function reviewsOf(ids: readonly string[]): Promise<string[]> {
   const rows = await query<{ id: string; prediction_id: string }>(
@@ -44,7 +60,7 @@ async function reviewsOf(ids: readonly string[]): Promise<string[]> {
   );
   return ids.flatMap((id) => rows.filter((row) => row.prediction_id === id).map((row) => row.id));
 }
-const query = <Row>(text: string, values: unknown[] = []) =>
+const query = <Row = object>(text: string, values: unknown[] = []) =>
   world.db.database.session(async (session) => [...(await session.query<Row & object>(text, values))]);
 const labelsOf = (id: string) =>
   query<{ outcome: unknown; source: string }>(
@@ -58,12 +74,12 @@ async function review(id: string, by = ann): Promise<string> {
 }
 
 describe("the queue", () => {
+  const once = prepare({ every: false, scoreBetween: { from: 0.4, to: 0.6 } }, 0.1, 0.5, 0.9);
   test("each accepted block is looked at once, by the charter of then; a block that comes again adds nothing", async () => {
-    reviewing({ every: false, scoreBetween: { from: 0.4, to: 0.6 } });
-    const { ids, again } = await answers(0.1, 0.5, 0.9);
+    const { ids, useCase } = once();
     expect(await reviewsOf(ids)).toHaveLength(1);
-    reviewing({ every: true });
-    await again();
+    reviewing(useCase, { every: true });
+    await delivered.again();
     expect(await reviewsOf(ids)).toHaveLength(1);
     const rows = await query<{ count: number }>(
       "select count(*)::int as count from oversight.reviews where use_case_id = $1",
@@ -72,9 +88,9 @@ describe("the queue", () => {
     expect(rows).toEqual([{ count: 1 }]);
   });
 
+  const urgent = prepare({ every: true, when: "score > 0.8" }, 0.2, 0.9);
   test("the most urgent comes first, and what is beyond its time is counted", async () => {
-    reviewing({ every: true, when: "score > 0.8" });
-    const { ids } = await answers(0.2, 0.9);
+    const { ids, useCase } = urgent();
     const { reviews } = await readReviews(world.oversight, ann, {});
     const own = reviews.filter(({ useCaseId }) => useCaseId === useCase);
     expect(own.map(({ predictionId }) => predictionId)).toEqual([ids[1], ids[0]]);
@@ -86,8 +102,9 @@ describe("the queue", () => {
     expect(after.overdue).toBeGreaterThanOrEqual(2);
   });
 
+  const leased = prepare({}, 0.3);
   test("a person who took one has it to themselves until the lease ends; then another may", async () => {
-    const { ids } = await answers(0.3);
+    const { ids } = leased();
     const [id = ""] = await reviewsOf(ids);
     await openReview(world.oversight, ann, id);
     await expect(openReview(world.oversight, bob, id)).rejects.toMatchObject({
@@ -100,8 +117,9 @@ describe("the queue", () => {
     });
   });
 
+  const begun = prepare({}, 0.3, 0.4);
   test("whoever takes the next one gets what they have begun before anything new", async () => {
-    const { ids } = await answers(0.3, 0.4);
+    const { ids } = begun();
     const second = await review(ids[1] ?? "", eve);
     expect((await takeNext(world.oversight, eve, {}))?.review.id).toBe(second);
   });
@@ -112,15 +130,18 @@ describe("the queue", () => {
       code: "oversight.person_needed",
     });
     const stranger = aCall({ id: "usr_nobody", roles: ["user"] });
-    await expect(readReviews(world.oversight, stranger, {})).rejects.toMatchObject({
+    expect(await readReviews(world.oversight, stranger, {})).toEqual({ reviews: [], open: 0, overdue: 0 });
+    const [id = ""] = await reviewsOf(once().ids);
+    await expect(openReview(world.oversight, stranger, id)).rejects.toMatchObject({
       code: "identity.forbidden",
     });
   });
 });
 
 describe("a decision", () => {
+  const blind = prepare({}, 0.912345);
   test("is made without the model's answer, which no answer of the API holds before it", async () => {
-    const { ids } = await answers(0.912345);
+    const { ids } = blind();
     const [id = ""] = await reviewsOf(ids);
     const before = [await openReview(world.oversight, ann, id), await readReviews(world.oversight, ann, {})];
     expect(JSON.stringify(before)).not.toMatch(/0\.912345|probabilities|"answer"/);
@@ -142,8 +163,9 @@ describe("a decision", () => {
     });
   });
 
+  const reasoned = prepare({}, 0.9);
   test("that is not the model's needs a reason, `other` a comment, and each look is on the ledger without a decision in it", async () => {
-    const { ids } = await answers(0.9);
+    const { ids } = reasoned();
     const id = await review(ids[0] ?? "");
     await expect(decideReview(world.oversight, ann, id, "yes")).rejects.toMatchObject({
       code: "oversight.bad_value",
@@ -160,16 +182,17 @@ describe("a decision", () => {
       "select event, row_to_json(rows)::text as detail from ledger.rows where subject = $1 order by id",
       [id],
     );
-    expect(rows.map(({ event }) => event)).toEqual([
+    expect(rows.map(({ event }) => event).sort((a, b) => (a < b ? -1 : 1))).toEqual([
       "oversight.case.shown",
-      "oversight.review.decided",
       "oversight.review.concluded",
+      "oversight.review.decided",
     ]);
     expect(rows.map(({ detail }) => detail).join()).not.toMatch(/"value"|false,/);
   });
 
+  const labelled = prepare({}, 0.9);
   test("becomes a label that counts until what really happened is reported, in whichever order", async () => {
-    const { ids } = await answers(0.9);
+    const { ids } = labelled();
     const [predictionId = ""] = ids;
     const id = await review(predictionId);
     await decideReview(world.oversight, ann, id, false);
@@ -187,9 +210,9 @@ describe("a decision", () => {
     ]);
   });
 
+  const disputed = prepare({ secondReview: 1 }, 0.9);
   test("of two people who differ asks a third, and what most of them say is the label", async () => {
-    reviewing({ secondReview: 1 });
-    const { ids } = await answers(0.9);
+    const { ids, useCase } = disputed();
     const [predictionId = ""] = ids;
     const id = await review(predictionId);
     await openReview(world.oversight, bob, id);
@@ -206,19 +229,18 @@ describe("a decision", () => {
     expect(await labelsOf(predictionId)).toEqual([]);
     expect(await decide(eve, false)).toMatchObject({ label: false, review: { state: "closed" } });
     expect(await labelsOf(predictionId)).toMatchObject([{ outcome: false, source: "review" }]);
-    const { betweenPeople } = await readReviewStats(world.oversight, ann, {});
+    const { betweenPeople } = await readReviewStats(world.oversight, ann, { endpoint: useCase });
     expect(betweenPeople.agree.of).toBe(1);
   });
 
+  const late = prepare({}, 0.9);
   test("that came after its time is counted late, and one that went over to the model's answer as such", async () => {
-    clock.advance(1);
-    const from = clock.now();
-    const { ids } = await answers(0.9);
+    const { ids, useCase } = late();
     const id = await review(ids[0] ?? "");
     await decideReview(world.oversight, ann, id, false);
     clock.advance(leaseMicros * 3);
     await concludeReview(world.oversight, ann, id, { value: true });
-    const stats = await readReviewStats(world.oversight, ann, { from });
+    const stats = await readReviewStats(world.oversight, ann, { endpoint: useCase });
     expect(stats).toMatchObject({
       closed: 1,
       closedLate: { count: 1, of: 1 },
@@ -230,8 +252,9 @@ describe("a decision", () => {
 });
 
 describe("what is erased and what is held", () => {
+  const erased = prepare({}, 0.9);
   test("a prediction takes its review, decisions, feedback and labels along", async () => {
-    const { ids } = await answers(0.9);
+    const { ids, useCase } = erased();
     const [predictionId = ""] = ids;
     const id = await review(predictionId);
     await decideReview(world.oversight, ann, id, false);
@@ -250,8 +273,33 @@ describe("what is erased and what is held", () => {
     expect(predictions[0]?.withheld).toBe("erased");
   });
 
+  const expired = prepare({}, 0.9, 0.2);
+  test("when retention takes a record, the model's answer goes, an open review expires, and a closed one stays closed", async () => {
+    const { ids, useCase } = expired();
+    const [open = "", decided = ""] = await reviewsOf(ids);
+    await openReview(world.oversight, ann, decided);
+    await decideReview(world.oversight, ann, decided, false);
+    await concludeReview(world.oversight, ann, decided, {});
+    const policy = { fromRows: 1, fromAgeMs: 0, maxRows: 1000, maxBytes: 1024 * 1024 };
+    await archivePredictions(world.predictions, { policy });
+    const terms = { predictionsMs: async (_call: object, of: string) => (of === useCase ? 1000 : undefined) };
+    const later = { ...clock, now: () => asEpochMicros(1_795_000_000_000_000 + 86_400_000_000) };
+    expect(await applyRetention({ ...world.predictions, clock: later, terms }, [testOrganisation])).toBe(2);
+    const rows = await query(
+      "select id, state, answer, label from oversight.reviews where use_case_id = $1 order by id",
+      [useCase],
+    );
+    const states = new Map(rows.map((row) => [Reflect.get(row, "id"), row]));
+    expect(states.get(open)).toMatchObject({ state: "expired", answer: null, label: null });
+    expect(states.get(decided)).toMatchObject({ state: "closed", answer: null, label: false });
+    await expect(openReview(world.oversight, bob, open)).rejects.toMatchObject({
+      code: "oversight.not_claimed",
+    });
+  });
+
+  const held = prepare({}, 0.9);
   test("under a legal hold nothing of it goes", async () => {
-    const { ids } = await answers(0.9);
+    const { ids, useCase } = held();
     const [id = ""] = await reviewsOf(ids);
     await placeHold(world.predictions, admin, { environment: "production", useCaseId: useCase }, "a claim");
     await expect(
@@ -262,8 +310,9 @@ describe("what is erased and what is held", () => {
 });
 
 describe("feedback", () => {
+  const spokenOf = prepare({}, 0.9);
   test("is kept once, counted by version, and a label only where its giver may report outcomes", async () => {
-    const { ids } = await answers(0.9);
+    const { ids, useCase } = spokenOf();
     const [predictionId = ""] = ids;
     const user = aCall({ id: "usr_customer", roles: ["user"] });
     const rated = { predictionId, kind: "rating" as const, rating: 4 };
@@ -279,15 +328,15 @@ describe("feedback", () => {
       { outcome: false, source: "feedback" },
       { outcome: true, source: "feedback" },
     ]);
-    const { versions } = await readFeedback(world.oversight, application, "credit");
+    const { versions } = await readFeedback(world.oversight, application, useCase);
     const [counted] = versions;
     expect(counted).toMatchObject({ model: "credit", version: "3" });
-    expect(counted?.corrections).toBeGreaterThanOrEqual(1);
-    expect(counted?.overrides).toBeGreaterThanOrEqual(2);
+    expect(counted).toMatchObject({ ratings: 1, meanRating: 4, corrections: 1, overrides: 2 });
   });
 
+  const refused = prepare({}, 0.9);
   test("that says nothing, or of a prediction that is not there, is refused", async () => {
-    const { ids } = await answers(0.9);
+    const { ids } = refused();
     const [predictionId = ""] = ids;
     const give = (feedback: Parameters<typeof giveFeedback>[2]) =>
       giveFeedback(world.oversight, application, feedback);

@@ -47,6 +47,7 @@ export function createPageSessions(deps: {
       // Another site must not sign somebody in as whom it likes.
       const call = mayBeForeign(request) ? undefined : await authenticate(deps, request, credential);
       if (!call) return undefined;
+      sessions.delete(cookieOf(request) ?? "");
       forgetOld(sessions, deps.clock.now());
       const [id, token] = [randomBytes(32).toString("base64url"), randomBytes(32).toString("base64url")];
       const until = addMicros(deps.clock.now(), lifeMicros);

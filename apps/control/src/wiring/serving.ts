@@ -75,7 +75,7 @@ export function wireServing(
   const { authorizer, directory } = identity;
   const charters = chartersInForce(charter);
   const publisher = wirePublisher(base, identity, charters, profiles);
-  const predictions = predictionsOf(base, authorizer, charter);
+  const predictions = wirePredictions(base, identity, charter);
   return {
     publisher,
     serving: {
@@ -119,10 +119,10 @@ export function wireServing(
   };
 }
 
-/** The prediction log, with what is done as its blocks are accepted: releases and objectives are counted, and people are asked. */
-function predictionsOf(
+/** The prediction log as control keeps it, and who else hears of its records. */
+function wirePredictions(
   base: Foundation,
-  authorizer: IdentityWiring["authorizer"],
+  { authorizer }: IdentityWiring,
   charter: CharterDeps,
 ): PredictionsDeps {
   const { work, clock, config } = base;

@@ -4,10 +4,10 @@ import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Conclusion, type LabelValue, overrideReasons } from "../../contract.ts";
 import { concludeReview, type DecideDeps, decideReview, openReview, takeNext } from "../../decide-review.ts";
-import type { PageSessions } from "../../ports.ts";
 import { readReview, readReviews } from "../../read-reviews.ts";
 import { type Html, page, pageHeaders } from "./html.ts";
 import { casePage, concludedPage, listPage, nothingPage, problemPage, signInPage } from "./review-pages.ts";
+import type { PageSessions } from "./sessions.ts";
 
 const IdParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 60 }) });
 type IdParams = Static<typeof IdParams>;
@@ -183,10 +183,11 @@ function answerProblem(
   reply: FastifyReply,
 ): FastifyReply {
   const problem = toProblem(error, deps.catalogue, request.id);
+  // Faults, and what the server refuses by itself, are answered and logged as everywhere else.
+  if (!isPortolanError(error) || problem.status >= 500) throw error;
   // Whoever is not signed in is asked to be, wherever they came in.
   if (problem.code === "identity.unauthenticated")
     return send(deps, request, reply.code(401), "Sign in", signInPage());
-  if (!isPortolanError(error)) request.log.error(error);
   const id: unknown = Reflect.get(Object(request.params), "id");
   const token = deps.sessions.tokenOf(request);
   const back =

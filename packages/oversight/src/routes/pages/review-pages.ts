@@ -59,7 +59,7 @@ export function casePage(shown: ReviewCase, token: string): Html {
 ${withheld === undefined ? undefined : html`<p>The request is not shown: ${withheld}.</p>`}
 ${valuesTable("Inputs", inputs)}
 ${valuesTable("Features", features)}
-${text === undefined ? undefined : html`<pre tabindex="0" aria-label="Request">${text}</pre>`}
+${text === undefined ? undefined : html`<pre role="region" tabindex="0" aria-label="Request">${text}</pre>`}
 ${shown.answer && shown.own !== undefined ? concludeForm(shown, shown.own, shown.answer, token) : decideForm(review, token)}`;
 }
 
@@ -97,9 +97,9 @@ function concludeForm(
     html`<p><label for="reason">Why is it not the model's answer? Needed where you keep your decision.</label>
 <select id="reason" name="reason"><option value="">Choose a reason</option>${reasons}</select></p>`;
   return html`<h2>What the model said</h2>
-<p>${value === null ? "Nothing that is a label." : labelText(value)} You decided: ${labelText(own)}</p>
+<p>${value === null ? "It said nothing that is a label." : `It said: ${labelText(value)}`} You decided: ${labelText(own)}</p>
 ${valuesTable("Outputs", answer.outputs)}
-${answer.text === undefined ? undefined : html`<pre tabindex="0" aria-label="Answer">${answer.text}</pre>`}
+${answer.text === undefined ? undefined : html`<pre role="region" tabindex="0" aria-label="Answer">${answer.text}</pre>`}
 <h2>Conclude</h2>
 <form method="post" action="/reviews/${review.id}/conclusion">${tokenField(token)}
 <fieldset><legend>Your conclusion</legend>
