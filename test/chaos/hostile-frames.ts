@@ -96,6 +96,8 @@ export function hostileHttp(random: Random, apiKey: string): Written {
     ? head(`transfer-encoding: ${coding}`) + chunked(random)
     : head(lengths(random)) + body;
   const second = `${head(`content-length: ${body.length}\r\nconnection: close`)}${body}`;
+  // What is well-formed, in pieces and late, must get its answer beside all that.
+  if (random() < 0.15) return { kind: "good", pieces: inPieces(random, Buffer.from(second)), leave: "end" };
   const how = random();
   const bytes = Buffer.from(how < 0.2 ? one + second : one, "latin1");
   const sent =
@@ -234,6 +236,8 @@ function prefixed(message: Uint8Array, flag = 0, stated = message.length): Buffe
 export function hostileMessages(random: Random, message: Uint8Array): Written {
   const one = prefixed(message);
   const bytes = pick<() => Uint8Array>(random, [
+    () => one,
+    () => one,
     () => one,
     () => prefixed(message, pick(random, [1, 2, 255])),
     () => prefixed(message, 0, message.length + pick(random, [1, -1, 1000])),

@@ -242,9 +242,15 @@ test("a bundle with one changed byte serves nobody, and says which", async () =>
   const bytes = readFileSync(path);
   bytes[0] = (bytes[0] ?? 0) ^ 1;
   writeFileSync(path, bytes);
+  const port = String(await freePort());
   const { code, err } = await runPortolan([
-    ...["--home", join(folder, "other"), "edge", "run", other],
-    ...["--port", String(await freePort())],
+    "--home",
+    join(folder, "other"),
+    "edge",
+    "run",
+    other,
+    "--port",
+    port,
   ]);
   expect(code).toBe(1);
   expect(err).toContain(name);
