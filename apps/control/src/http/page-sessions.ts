@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import type { Authenticator, OnDenied } from "@portolan/identity";
-import { addMicros, type CallContext, type Clock, parseId } from "@portolan/kernel";
+import type { Authenticator, IdentityAuthorizer, OnDenied } from "@portolan/identity";
+import { addMicros, type CallContext, type Clock, PortolanError, parseId } from "@portolan/kernel";
 import type { PageSessions } from "@portolan/oversight";
 import type { FastifyRequest } from "fastify";
 
@@ -18,6 +18,13 @@ const mostCredentialBytes = 16_384;
 const cookieName = "portolan_reviews";
 const cookiePath = "/reviews";
 
+interface SessionDeps {
+  readonly authenticator: Authenticator;
+  readonly authorizer: IdentityAuthorizer;
+  readonly clock: Clock;
+  readonly onDenied: OnDenied;
+}
+
 /** Sessions of the pages, and the credential that a request of one stands for. */
 export interface Sessions extends PageSessions {
   /**
@@ -30,11 +37,7 @@ export interface Sessions extends PageSessions {
  * Kept in memory, so that no credential is written anywhere: a restart signs everybody out. The credential is judged anew at each request, so that what is revoked ends the
  * session with it.
  */
-export function createPageSessions(deps: {
-  readonly authenticator: Authenticator;
-  readonly clock: Clock;
-  readonly onDenied: OnDenied;
-}): Sessions {
+export function createPageSessions(deps: SessionDeps): Sessions {
   const sessions = new Map<string, Session>();
   const find = (request: FastifyRequest): Session | undefined => {
     if (request.headers.authorization !== undefined || !isPage(request)) return undefined;
@@ -68,7 +71,7 @@ export function createPageSessions(deps: {
 }
 
 async function authenticate(
-  { authenticator, onDenied }: { readonly authenticator: Authenticator; readonly onDenied: OnDenied },
+  { authenticator, authorizer, onDenied }: SessionDeps,
   request: FastifyRequest,
   credential: string,
 ): Promise<CallContext | undefined> {
@@ -78,10 +81,21 @@ async function authenticate(
     credential === "" || credential.length > mostCredentialBytes
       ? ({ kind: "refused", reason: "no_credential" } as const)
       : await authenticator.authenticate(credential);
-  if (answer.kind === "authenticated") return { actor: answer.actor, requestId };
-  const { reason } = answer;
-  await onDenied({ kind: "unauthenticated", reason, requestId, action: "reviews:read", source: request.ip });
-  return undefined;
+  const action = "reviews:read";
+  if (answer.kind === "refused") {
+    const { reason } = answer;
+    await onDenied({ kind: "unauthenticated", reason, requestId, action, source: request.ip });
+    return undefined;
+  }
+  const call: CallContext = { actor: answer.actor, requestId };
+  if (await authorizer.couldEver(call, action)) return call;
+  const { id: principalId, organisationId } = call.actor;
+  const reason = "no role allows it anywhere";
+  await onDenied({ kind: "forbidden", reason, requestId, action, principalId, organisationId });
+  throw new PortolanError("identity.forbidden", {
+    detail: `${action} is not granted`,
+    mend: "Ask an administrator for the role reviewer.",
+  });
 }
 
 /** The oldest go first where there are too many. */

@@ -29,7 +29,7 @@ export function wireOversight(
     records: recordsOf(() => predictions),
     labels: { add: addLabelOfPerson, join: (call) => joinLabels(predictions, call) },
     recordBatch: recordBatchDigest,
-    sessions: createPageSessions({ authenticator, clock, onDenied }),
+    sessions: createPageSessions({ authenticator, authorizer, clock, onDenied }),
     catalogue: errorCatalogue,
   };
 }

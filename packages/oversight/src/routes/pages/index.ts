@@ -1,4 +1,4 @@
-import { type ErrorCatalogue, routeConfig, toProblem } from "@portolan/http-contract";
+import { type ErrorCatalogue, publicRoute, routeConfig, toProblem } from "@portolan/http-contract";
 import { isPortolanError, PortolanError } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -43,10 +43,8 @@ export async function reviewPages(app: FastifyInstance, deps: PageDeps): Promise
 
 function signingRoutes(app: FastifyInstance, deps: PageDeps): void {
   const { sessions } = deps;
-  app.get(
-    "/reviews/sign-in",
-    { config: { action: "public", ledger: "read" }, schema: hidden },
-    async (request, reply) => send(deps, request, reply, "Sign in", signInPage()),
+  app.get("/reviews/sign-in", { config: publicRoute, schema: hidden }, async (request, reply) =>
+    send(deps, request, reply, "Sign in", signInPage()),
   );
   app.post(
     "/reviews/sign-in",
