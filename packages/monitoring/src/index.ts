@@ -8,9 +8,9 @@ import { type ObjectiveDeps, objectiveRoutes } from "./routes/objectives.ts";
 import { performanceRoutes } from "./routes/performance.ts";
 
 export { type AcceptDriftDeps, acceptDrift } from "./accept-delivery.ts";
+export { type EndpointStopper, type StopDeps, stopJob } from "./alerts/alert-consequence.ts";
 export type { AlertDeps } from "./alerts/alerts.ts";
 export { type AlertSender, alertJob, type OutgoingAlert, repeatDeliveries } from "./alerts/deliver-alert.ts";
-export { type EndpointStopper, type StopDeps, stopJob } from "./alerts/stop-endpoint.ts";
 export { PerformanceWatch, watchDrift } from "./alerts/watch.ts";
 export { forgetCounts, type WatchedObjectives, watchObjectives } from "./alerts/watch-objectives.ts";
 export { driftFigures, type SeriesFigures } from "./drift-figures.ts";

@@ -4,10 +4,10 @@ import { acceptBlocks, type Outcome, reportOutcomes } from "@portolan/prediction
 import { aCall } from "@portolan/testkit";
 import { sql } from "kysely";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { type EndpointStopper, stopJob } from "../src/alerts/alert-consequence.ts";
 import type { AlertRoute, AlertView } from "../src/alerts/alert-schema.ts";
 import { addRoute, dropRoute, readAlerts, readRoutes, silenceAlert } from "../src/alerts/alerts.ts";
 import { alertJob, repeatDeliveries } from "../src/alerts/deliver-alert.ts";
-import { type EndpointStopper, stopJob } from "../src/alerts/stop-endpoint.ts";
 import { PerformanceWatch } from "../src/alerts/watch.ts";
 import type { PerformanceBound } from "../src/performance/performance-schema.ts";
 import { type AnsweredWorld, deliveryOf, openAnsweredWorld } from "./answered-predictions.ts";

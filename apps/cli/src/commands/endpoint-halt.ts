@@ -31,7 +31,9 @@ export function registerHaltCommands(endpoint: Command, contextOf: ContextOf): v
 
   endpoint
     .command("resume <endpoint>")
-    .description("Let a halted endpoint go on with what is deployed there now")
+    .description(
+      "Let a halted endpoint go on with what is deployed there now, or a version in whose place its fallback answers for an alert",
+    )
     .requiredOption("--reason <text>", "why, for the record")
     .option("--environment <name>", "dev, staging or production", "production")
     .addHelpText("after", '\nExample:\n  portolan endpoint resume churn --reason "version 3 is out" --as tom')

@@ -159,7 +159,7 @@ async function measured(api: ApiClient, version: ModelVersion): Promise<Measured
       const cost = await costOf(api, version, profile.single.cpuMicros);
       return { version, compute: profile, ...(cost ? { cost } : {}) };
     } catch (error) {
-      if (!isPortolanError(error) || !error.code.endsWith("not_found")) throw error;
+      if (!isPortolanError(error) || error.code !== "kernel.not_found") throw error;
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
   }

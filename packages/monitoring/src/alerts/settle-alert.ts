@@ -1,9 +1,9 @@
 import { newId, type Transaction } from "@portolan/kernel";
+import { intendStop, recoveredPrefix } from "./alert-consequence.ts";
 import type { Alert, AlertRoute } from "./alert-schema.ts";
 import { findOpenAlert, insertAlert, resolveAlert } from "./alert-store.ts";
 import { listRoutes } from "./delivery-store.ts";
 import type { Finding } from "./finding.ts";
-import { intendStop, recoveredPrefix } from "./stop-endpoint.ts";
 
 export const alertQueue = "monitoring.alert";
 

@@ -1,6 +1,6 @@
 import { type CallContext, newId, type Transaction } from "@portolan/kernel";
 import { publishIntent } from "../deploy-endpoint.ts";
-import { type AlertHaltDeps, answersWith, type HaltingAlert, reasonOf } from "../halts/halt-for-alert.ts";
+import { type AlertHaltDeps, type HaltingAlert, reasonOf, takeForAlert } from "../halts/halt-for-alert.ts";
 import { type Deployed, findDeployed } from "../store.ts";
 import { endDisplacements, saveDisplacement } from "./displacement-store.ts";
 
@@ -13,18 +13,11 @@ import { endDisplacements, saveDisplacement } from "./displacement-store.ts";
  * @throws PortolanError what `SnapshotPublisher.publish` throws; it is then on record, and its intent publishes it
  */
 export async function displaceForAlert(
-  { work, publisher }: AlertHaltDeps,
+  deps: AlertHaltDeps,
   call: CallContext,
   alert: HaltingAlert,
 ): Promise<"displaced" | "displaced_before" | "replaced"> {
-  const { organisationId } = call.actor;
-  const outcome = await work.write(call, async (tx) => {
-    const found = await findDeployed(tx.sql, organisationId, alert.environment, alert.endpoint);
-    return found && answersWith(found, alert) ? saveFor(tx, found, alert) : "replaced";
-  });
-  // Also after an attempt that saved it and could not publish it.
-  if (outcome !== "replaced") await publisher.publish(organisationId);
-  return outcome;
+  return takeForAlert(deps, call, alert, saveFor);
 }
 
 async function saveFor(

@@ -29,22 +29,37 @@ const longestReason = 500;
  * @throws PortolanError what `SnapshotPublisher.publish` throws; the halt is then on record, and its intent publishes it
  */
 export async function haltForAlert(
-  { work, publisher }: AlertHaltDeps,
+  deps: AlertHaltDeps,
   call: CallContext,
   alert: HaltingAlert,
 ): Promise<"halted" | "halted_before" | "replaced"> {
+  return takeForAlert(deps, call, alert, saveFor);
+}
+
+/**
+ * Saves what an alert takes from an endpoint whose deployment names the version that the alert is about, and publishes the snapshot that says so.
+ *
+ * @param save with its ledger row and the intent to publish, in one transaction
+ * @returns what `save` does, or `replaced` where another version answers there
+ */
+export async function takeForAlert<T extends string>(
+  { work, publisher }: AlertHaltDeps,
+  call: CallContext,
+  alert: HaltingAlert,
+  save: (tx: Transaction, found: Deployed, alert: HaltingAlert) => Promise<T>,
+): Promise<T | "replaced"> {
   const { organisationId } = call.actor;
   const outcome = await work.write(call, async (tx) => {
     const found = await findDeployed(tx.sql, organisationId, alert.environment, alert.endpoint);
-    return found && answersWith(found, alert) ? saveFor(tx, found, alert) : "replaced";
+    return found && answersWith(found, alert) ? save(tx, found, alert) : "replaced";
   });
-  // Also after an attempt that saved the halt and could not publish it.
+  // Also after an attempt that saved it and could not publish it.
   if (outcome !== "replaced") await publisher.publish(organisationId);
   return outcome;
 }
 
 /** Whether the version that an alert is about is the one that the endpoint's deployment names. Pure. */
-export function answersWith({ route }: Deployed, { model, version }: HaltingAlert): boolean {
+function answersWith({ route }: Deployed, { model, version }: HaltingAlert): boolean {
   return route.model.name === model && String(route.model.version) === version;
 }
 
