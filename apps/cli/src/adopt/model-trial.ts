@@ -1,0 +1,66 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LoadedProbe, ModelTrial } from "@portolan/adoption";
+import { PortolanError, systemClock } from "@portolan/kernel";
+import { createOnnxRuntime, createQuarantine, defaultInlineMicros } from "@portolan/onnx";
+import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
+import type { LoadedModel, Tensor } from "@portolan/serving/policy";
+
+const runTimeoutMs = 10_000;
+
+/** Loads models in a runner, as a gateway does with those that it was given from outside. */
+export function modelTrial(): ModelTrial {
+  return {
+    async try({ bytes, digest }, use) {
+      const signature = signatureOf(readOnnxModel(bytes));
+      const folder = await mkdtemp(join(tmpdir(), "portolan-trial-"));
+      try {
+        const runtime = createOnnxRuntime({
+          quarantine: createQuarantine(join(folder, "quarantine.json"), systemClock),
+          clock: systemClock,
+          loadTimeoutMs: 60_000,
+          memoryBytes: 4 * 2 ** 30,
+          inlineMicros: defaultInlineMicros,
+        });
+        const model = await runtime.load({
+          label: "adopted/1",
+          digest,
+          signature,
+          form: "onnx",
+          origin: "imported",
+          loadBytes: async () => bytes,
+        });
+        try {
+          return await use({ run: (rows) => ask(model, signature.inputs[0]?.name ?? "", rows) });
+        } finally {
+          await model.close();
+        }
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+async function ask(
+  model: LoadedModel,
+  name: string,
+  rows: readonly (readonly number[])[],
+): ReturnType<LoadedProbe["run"]> {
+  const data = Float32Array.from(rows.flat());
+  const input: Tensor = { name, datatype: "FP32", shape: [rows.length, rows[0]?.length ?? 0], data };
+  const outcome = await model.run([input], { timeoutMs: runTimeoutMs });
+  if (outcome.kind !== "ok")
+    throw new PortolanError("kernel.internal", {
+      detail: `the converted model gave no answer: ${outcome.kind}`,
+    });
+  return Object.fromEntries(
+    outcome.outputs.flatMap((output) => {
+      const [count = 0, width = 1] = output.shape;
+      const values = [...output.data].map(Number);
+      if (count !== rows.length || values.some(Number.isNaN)) return [];
+      return [[output.name, rows.map((_, at) => values.slice(at * width, (at + 1) * width))]];
+    }),
+  );
+}
