@@ -177,12 +177,10 @@ function systemMetricsOnly(program: Program | undefined): AntiPattern {
   const evidence =
     monitors.length > 0
       ? monitors
-      : serving
-          .slice(0, 1)
-          .map((one) => ({
-            ...one,
-            saw: "it answers requests, and nothing records or compares the answers",
-          }));
+      : serving.slice(0, 1).map((one) => ({
+          ...one,
+          saw: "it answers requests, and nothing records or compares the answers",
+        }));
   return { name: "system-metrics-only", verdict: evidence.length > 0 ? "found" : "open", evidence, answer };
 }
 

@@ -22,12 +22,20 @@ export interface WalledPythonOptions {
   readonly installEnvironment: Readonly<Record<string, string>>;
   /** By default the best that this machine permits. */
   readonly isolation?: Isolation;
-  /** Told once where it has to be built first. */
+  /** Told before it is looked for, and built where it is not there. */
   readonly onBuild: () => void;
+  /** An environment that is there already, instead. */
+  readonly environment?: PythonEnvironment;
+}
+
+export interface PythonEnvironment {
+  readonly interpreter: string;
+  /** Its folder, and the Python below it. */
+  readonly readable: readonly string[];
 }
 
 const gib = 2 ** 30;
-/** An hour of a notebook parses in a second; an estimator of half a gigabyte opens in ten. */
+/** Bounds for what is hostile or a mistake; a notebook and an ordinary estimator take seconds. */
 const limits = {
   threads: 1,
   memoryLimitBytes: 4 * gib,
@@ -100,8 +108,9 @@ async function runIn(
 
 async function pythonFor(
   { needs }: WalledTask,
-  { home, locks, installEnvironment, onBuild }: WalledPythonOptions,
-): Promise<{ readonly interpreter: string; readonly readable: readonly string[] }> {
+  { home, locks, installEnvironment, onBuild, environment }: WalledPythonOptions,
+): Promise<PythonEnvironment> {
+  if (environment && needs === "libraries") return environment;
   const locked = pythonMinors.filter((minor) => locks[minor] !== undefined);
   const candidates = ["python3", ...pythonMinors.map((minor) => `python${minor}`)];
   const python = await findPython(candidates, needs === "bare" ? pythonMinors : locked, installEnvironment);
