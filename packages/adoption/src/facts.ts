@@ -75,14 +75,14 @@ const ProbesSchema = Type.Object({
   of: Type.Enum(["scores", "values"]),
 });
 /** Rows that the conversion is compared on, and what the estimator itself said of them: scores by class, or values. */
-export type Probes = Static<typeof ProbesSchema>;
+type Probes = Static<typeof ProbesSchema>;
 
 /** @throws PortolanError `adoption.reading_failed` */
 export const readSourceFacts = reader(SourceFactsSchema);
 /** @throws PortolanError `adoption.reading_failed` */
 export const readPickleFacts = reader(PickleFactsSchema);
 /** @throws PortolanError `adoption.reading_failed` */
-export const readProbes = reader(ProbesSchema);
+export const readProbes: (text: string) => Probes = reader(ProbesSchema);
 
 function reader<Schema extends TSchema>(schema: Schema): (text: string) => Static<Schema> {
   const compiled = Compile(schema);
