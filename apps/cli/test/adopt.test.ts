@@ -21,6 +21,7 @@ import { installEnvironmentOf } from "@portolan/training";
 import { afterAll, describe, expect, test } from "vitest";
 import { modelTrial } from "../src/adopt/model-trial.ts";
 import { walledPython } from "../src/adopt/walled-python.ts";
+import { readTrainingFolder } from "../src/training-folder.ts";
 import { runPortolan } from "./product.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portolan-adopt-test-"));
@@ -220,6 +221,8 @@ describe("portolan adopt", () => {
       ["charter", "check", join(out, "charter.yaml")],
     ])
       expect(await runPortolan(check)).toMatchObject({ code: 0 });
+    const training = await readTrainingFolder(join(out, "training"));
+    expect([training.params, training.locks.length]).toEqual([{ n_estimators: 7 }, 5]);
     const again = await adopt(...args, "--strict");
     expect([again.code, again.err]).toEqual([1, expect.stringContaining("--force")]);
     expect(await adopt(...args, "--strict", "--force")).toMatchObject({ code: 1 });

@@ -19,7 +19,10 @@ export interface Finding {
   readonly rule: string;
   readonly severity: Severity;
   readonly title: string;
+  /** The first of the places. */
   readonly evidence: readonly Evidence[];
+  /** Of all places. */
+  readonly places: number;
   readonly mend: string;
 }
 
@@ -27,8 +30,10 @@ const mostEvidence = 20;
 
 /** A finding where there is evidence, else none. More than a screen of it helps nobody. */
 export function findingOf(
-  finding: Omit<Finding, "evidence">,
+  finding: Omit<Finding, "evidence" | "places">,
   evidence: readonly Evidence[],
 ): readonly Finding[] {
-  return evidence.length === 0 ? [] : [{ ...finding, evidence: evidence.slice(0, mostEvidence) }];
+  return evidence.length === 0
+    ? []
+    : [{ ...finding, evidence: evidence.slice(0, mostEvidence), places: evidence.length }];
 }

@@ -12,10 +12,11 @@ export function adoptionReport(name: string, adoption: Adoption): string {
     "## What was found",
     "",
     ...(adoption.findings.length === 0 ? ["Nothing that the rules know."] : []),
-    ...adoption.findings.flatMap(({ severity, title, rule, evidence, mend }) => [
+    ...adoption.findings.flatMap(({ severity, title, rule, evidence, places, mend }) => [
       `### ${title} (${severity}, \`${rule}\`)`,
       "",
       ...evidence.map(evidenceLine),
+      ...(places > evidence.length ? [`- and ${places - evidence.length} more`] : []),
       "",
       mend,
       "",

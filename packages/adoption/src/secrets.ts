@@ -16,7 +16,7 @@ const patterns: readonly Pattern[] = [
   { what: "an API key", pattern: /\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,200}/g },
   { what: "a token of Hugging Face", pattern: /\bhf_[A-Za-z0-9]{30,60}\b/g },
   { what: "a private key", pattern: /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/g },
-  { what: "a JSON Web Token", pattern: /\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,4000}\.[\w-]{10,1000}/g },
+  { what: "a JSON Web Token", pattern: /\beyJ[\w-]{10,200}\.eyJ[\w-]{10,4000}\.[\w-]{10,1000}/g },
   {
     what: "a password in an address",
     pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:/@"']{1,100}:[^\s/@"']{1,200}@/gi,
@@ -33,7 +33,7 @@ const placeholder =
 export function openSecrets(program: Program): Evidence[] {
   const found = program.source.texts.flatMap(({ name, text }) =>
     patterns.flatMap(({ what, pattern }) =>
-      [...text.matchAll(pattern)].map((match) => ({
+      firstMatches(text, pattern).map((match) => ({
         unit: name,
         line: lineAt(text, match.index),
         saw: `${what} (${masked(match[0])})`,
@@ -47,6 +47,15 @@ export function openSecrets(program: Program): Evidence[] {
   );
   const places = new Set(found.map(({ unit, line }) => `${unit}:${line}`));
   return [...found, ...named.filter(({ unit, line }) => !places.has(`${unit}:${line}`))];
+}
+
+/** More of a kind in one text help nobody, and each costs a look for its line. */
+const mostMatches = 20;
+
+function firstMatches(text: string, pattern: RegExp): RegExpExecArray[] {
+  const found: RegExpExecArray[] = [];
+  for (const match of text.matchAll(pattern)) if (found.push(match) === mostMatches) break;
+  return found;
 }
 
 /** Nothing of it is shown but its length: a few characters of a short one are half of it. */

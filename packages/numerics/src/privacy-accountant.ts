@@ -22,7 +22,10 @@ export interface PrivacyLoss {
 const orders = [
   ...Array.from({ length: 99 }, (_, at) => 1 + (at + 1) / 10),
   ...Array.from({ length: 53 }, (_, at) => 11 + at),
-  ...[128, 256, 512, 1024],
+  128,
+  256,
+  512,
+  1024,
 ];
 
 /**

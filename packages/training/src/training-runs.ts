@@ -263,14 +263,9 @@ async function produce(
       signal: job.signal,
     },
   );
-  const model = await deps.objects.putFile(outcome.model);
-  const log = await deps.objects.putFile(outcome.log);
   const privacy = privacyOf(request);
   return {
-    model: model.digest,
-    modelSizeBytes: model.sizeBytes,
-    metrics: outcome.metrics,
-    log: log.digest,
+    ...(await kept(deps.objects, outcome)),
     data: set.object,
     ...(base ? { base } : {}),
     code: request.code,
@@ -278,9 +273,20 @@ async function produce(
     environmentLock: lock,
     python: python.version,
     seed: request.seed,
-    networkBlocked: outcome.isolation.networkBlocked,
-    isolation: outcome.isolation.level,
     ...(privacy ? { privacy } : {}),
+  };
+}
+
+/** What came out, in the object store. */
+async function kept(objects: ObjectStore, { model, metrics, log, isolation }: TrainerOutcome) {
+  const { digest, sizeBytes } = await objects.putFile(model);
+  return {
+    model: digest,
+    modelSizeBytes: sizeBytes,
+    metrics,
+    log: (await objects.putFile(log)).digest,
+    networkBlocked: isolation.networkBlocked,
+    isolation: isolation.level,
   };
 }
 
