@@ -96,8 +96,8 @@ def describe(model):
 
 
 def text_columns(model):
-    """Columns that an encoder has seen texts in."""
-    found = set()
+    """Columns that an encoder has seen texts in, with the first of them."""
+    found = {}
     steps = [step for _, step in getattr(model, "steps", [])] or [model]
     for step in steps:
         for _, transformer, columns in getattr(step, "transformers_", []):
@@ -105,19 +105,23 @@ def text_columns(model):
             categories = next((one.categories_ for one in inner if hasattr(one, "categories_")), [])
             for column, seen in zip(columns, categories):
                 if getattr(seen, "dtype", None) is not None and seen.dtype.kind in "OU":
-                    found.add(str(column))
+                    found[str(column)] = [str(one)[:100] for one in list(seen)[:20]]
     return found
+
+
+def takes_columns(model):
+    steps = [step for _, step in getattr(model, "steps", [])] or [model]
+    return getattr(model, "feature_names_in_", None) is not None and any(hasattr(s, "transformers_") for s in steps)
 
 
 def input_types(model):
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    steps = [step for _, step in getattr(model, "steps", [])] or [model]
-    names = getattr(model, "feature_names_in_", None)
-    if names is not None and any(hasattr(step, "transformers_") for step in steps):
-        texts = text_columns(model)
-        return [(str(n), StringTensorType([None, 1]) if str(n) in texts else FloatTensorType([None, 1])) for n in names]
-    return [("features", FloatTensorType([None, model.n_features_in_]))]
+    if not takes_columns(model):
+        return [("features", FloatTensorType([None, model.n_features_in_]))]
+    texts = text_columns(model)
+    names = [str(name) for name in model.feature_names_in_]
+    return [(name, StringTensorType([None, 1]) if name in texts else FloatTensorType([None, 1])) for name in names]
 
 
 def convert(model):
@@ -127,19 +131,34 @@ def convert(model):
     last = model.steps[-1][1] if hasattr(model, "steps") else model
     options = {id(model): {"zipmap": False}} if hasattr(last, "classes_") else None
     onnx = to_onnx(model, initial_types=types, options=options, target_opset={"": 17, "ai.onnx.ml": 3}, name="adopted")
-    if len(types) == 1 and types[0][0] == "features":
-        probe(model, hasattr(last, "predict_proba"))
+    probe(model, hasattr(last, "predict_proba"))
     (OUTPUT / "model.onnx").write_bytes(onnx.SerializeToString(deterministic=True))
 
 
 def probe(model, scores):
-    """Rows that the conversion is compared on."""
+    """Rows that the conversion is compared on: noise, and of columns of texts what an encoder has seen."""
     import numpy
 
-    rows = numpy.random.default_rng(0).normal(size=(64, model.n_features_in_)).astype(numpy.float32)
-    said = model.predict_proba(rows) if scores else model.predict(rows)
-    said = numpy.asarray(said, dtype=float).reshape(len(rows), -1)
-    probes = {"rows": rows.tolist(), "expected": said.tolist(), "of": "scores" if scores else "values"}
+    rows = 64
+    generator = numpy.random.default_rng(0)
+    if takes_columns(model):
+        try:
+            import pyarrow
+        except ImportError:
+            return
+        texts = text_columns(model)
+        columns = {}
+        for name in map(str, model.feature_names_in_):
+            drawn = generator.choice(texts[name], size=rows) if name in texts else generator.normal(size=rows).astype(numpy.float32)
+            columns[name] = drawn.tolist()
+        given = pyarrow.table(columns)
+        inputs = [{"name": name, "columns": 1, "values": values} for name, values in columns.items()]
+    else:
+        given = generator.normal(size=(rows, model.n_features_in_)).astype(numpy.float32)
+        inputs = [{"name": "features", "columns": model.n_features_in_, "values": given.ravel().tolist()}]
+    said = model.predict_proba(given) if scores else model.predict(given)
+    said = numpy.asarray(said, dtype=float).reshape(rows, -1)
+    probes = {"rows": rows, "inputs": inputs, "expected": said.tolist(), "of": "scores" if scores else "values"}
     (OUTPUT / "probes.json").write_text(json.dumps(probes))
 
 

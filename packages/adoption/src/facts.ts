@@ -70,19 +70,27 @@ const PickleFactsSchema = Type.Object({
 export type PickleFacts = Static<typeof PickleFactsSchema>;
 
 const ProbesSchema = Type.Object({
-  rows: Type.Array(Type.Array(Type.Number()), { maxItems: 1000 }),
+  rows: Type.Integer({ minimum: 1, maximum: 1000 }),
+  /** Row by row. */
+  inputs: Type.Array(
+    Type.Object({
+      name: Text,
+      columns: Type.Integer({ minimum: 1, maximum: 100_000 }),
+      values: Type.Array(Type.Union([Type.Number(), Text])),
+    }),
+  ),
   expected: Type.Array(Type.Array(Type.Number()), { maxItems: 1000 }),
   of: Type.Enum(["scores", "values"]),
 });
 /** Rows that the conversion is compared on, and what the estimator itself said of them: scores by class, or values. */
-type Probes = Static<typeof ProbesSchema>;
+export type Probes = Static<typeof ProbesSchema>;
 
 /** @throws PortolanError `adoption.reading_failed` */
 export const readSourceFacts = reader(SourceFactsSchema);
 /** @throws PortolanError `adoption.reading_failed` */
 export const readPickleFacts = reader(PickleFactsSchema);
 /** @throws PortolanError `adoption.reading_failed` */
-export const readProbes: (text: string) => Probes = reader(ProbesSchema);
+export const readProbes = reader(ProbesSchema);
 
 function reader<Schema extends TSchema>(schema: Schema): (text: string) => Static<Schema> {
   const compiled = Compile(schema);

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { type Digest, digestBytes, messageOf, PortolanError } from "@portolan/kernel";
 import type { AdoptionErrorCode } from "./errors.ts";
-import { type PickleFacts, readPickleFacts, readProbes } from "./facts.ts";
+import { type PickleFacts, type Probes, readPickleFacts, readProbes } from "./facts.ts";
 import type { LoadedProbe, ModelTrial, WalledOutput, WalledPrograms } from "./ports.ts";
 
 const program = fileURLToPath(new URL("../python/open_pickle.py", import.meta.url));
@@ -16,7 +16,7 @@ export interface Conversion {
   readonly digest: Digest;
   /** Of one row a run, in microseconds, on one processor core, in a process of its own, as this machine was busy. */
   readonly latency?: { readonly runs: number; readonly p50Micros: number; readonly p95Micros: number };
-  /** How far it says what the estimator said, on rows of noise. Absent: inputs are columns of several types, which are not tried. */
+  /** How far it says what the estimator said, on rows of noise. Absent: it was not tried. */
   readonly agreement?: {
     readonly rows: number;
     readonly largestDifference: number;
@@ -67,13 +67,13 @@ async function tryConversion(
 ): Promise<Conversion> {
   const model = { bytes, digest: digestBytes(bytes) };
   const text = await output.read("probes.json", mostFactsBytes);
-  if (text === undefined) return { ...model, untried: "its inputs are columns, not one matrix of numbers" };
+  if (text === undefined) return { ...model, untried: "there were no rows to try it on" };
   const probes = readProbes(new TextDecoder().decode(text));
   try {
     return await trial.try(model, async (probe) => ({
       ...model,
-      agreement: agreementOf(await probe.run(probes.rows), probes.expected, probes.of),
-      latency: await latencyOf(probe, probes.rows),
+      agreement: agreementOf(await probe.run(probes.rows, probes.inputs), probes.expected, probes.of),
+      latency: await latencyOf(probe, probes),
     }));
   } catch (error) {
     return { ...model, untried: messageOf(error).slice(0, 300) };
@@ -104,13 +104,18 @@ function agreementOf(
 
 async function latencyOf(
   probe: LoadedProbe,
-  rows: readonly (readonly number[])[],
+  { rows, inputs }: Pick<Probes, "rows" | "inputs">,
 ): Promise<NonNullable<Conversion["latency"]>> {
   const micros: number[] = [];
   for (let run = 0; run < timedRuns; run++) {
-    const row = rows[run % rows.length] ?? [];
+    const at = run % rows;
+    const row = inputs.map(({ name, columns, values }) => ({
+      name,
+      columns,
+      values: values.slice(at * columns, (at + 1) * columns),
+    }));
     const start = performance.now();
-    await probe.run([row]);
+    await probe.run(1, row);
     micros.push(Math.round((performance.now() - start) * 1000));
   }
   const sorted = micros.toSorted((a, b) => a - b);

@@ -27,11 +27,20 @@ export interface WalledPrograms {
   run<Result>(task: WalledTask, use: (output: WalledOutput) => Promise<Result>): Promise<Result>;
 }
 
-/** One row as a batch, and back: a float32 matrix in, the columns of each output that is a number out. */
+/** Rows of one input of a model: float32 where its values are numbers, else texts. */
+export interface ProbeInput {
+  readonly name: string;
+  /** Of a row. */
+  readonly columns: number;
+  /** Row by row. */
+  readonly values: readonly (number | string)[];
+}
+
 export interface LoadedProbe {
   /** Outputs by name, as rows of numbers; outputs that are no numbers are left out. */
   readonly run: (
-    rows: readonly (readonly number[])[],
+    rows: number,
+    inputs: readonly ProbeInput[],
   ) => Promise<Readonly<Record<string, readonly number[][]>>>;
 }
 

@@ -75,6 +75,15 @@ describe.skipIf(python === undefined || level !== "namespaces")("a pickle", () =
     expect(inputs).toMatchObject([{ name: "features", datatype: "FP32", shape: [-1, 4] }]);
   });
 
+  test("of named columns, texts among them, gets an input for each and is compared as well", async () => {
+    const { conversion } = await open("columns.pkl");
+    expect(conversion).toMatchObject({ agreement: { rows: 64, agrees: true } });
+    expect(signatureOf(readOnnxModel(conversion?.bytes ?? new Uint8Array())).inputs).toMatchObject([
+      { name: "place", datatype: "BYTES", shape: [-1, 1] },
+      { name: "wait", datatype: "FP32", shape: [-1, 1] },
+    ]);
+  });
+
   test.each([
     ["unfitted.pkl", "n_features_in_"],
     ["unconvertible.pkl", "FunctionTransformer"],

@@ -101,13 +101,9 @@ print(sys.base_prefix)`;
         { name: "probabilities", shape: [-1, 2] },
       ],
     });
-    const asked = [
-      [2, 2],
-      [-2, -2],
-      [1000, Number.NaN],
-    ];
+    const values = [2, 2, -2, -2, 1000, Number.NaN];
     const { label, probabilities } = await modelTrial().try({ bytes, digest: digestBytes(bytes) }, (probe) =>
-      probe.run(asked),
+      probe.run(3, [{ name: "features", columns: 2, values }]),
     );
     expect(label).toEqual([[1], [0], [1]]);
     expect(probabilities?.[0]?.[1]).toBeGreaterThan(0.8);

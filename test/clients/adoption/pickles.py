@@ -13,7 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 folder, witness, port = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 rows = numpy.random.default_rng(1).normal(size=(300, 4))
@@ -34,6 +34,9 @@ class Call:
 
 save("pipeline", make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, late))
 joblib.dump(RandomForestRegressor(5, random_state=1).fit(rows, rows[:, 0]), folder / "forest.joblib", compress=3)
+table = pyarrow.table({"place": ["north", "south"] * 150, "wait": rows[:, 0]})
+prepared = ColumnTransformer([("place", OneHotEncoder(handle_unknown="ignore"), ["place"]), ("wait", StandardScaler(), ["wait"])])
+save("columns", make_pipeline(prepared, LogisticRegression()).fit(table, late))
 save("unfitted", LogisticRegression())
 save("unconvertible", make_pipeline(FunctionTransformer(numpy.sin), LogisticRegression()).fit(rows, late))
 save("system", Call(os.system, f"echo run > {witness}"))

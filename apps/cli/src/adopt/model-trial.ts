@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { LoadedProbe, ModelTrial } from "@portolan/adoption";
+import type { LoadedProbe, ModelTrial, ProbeInput } from "@portolan/adoption";
 import { PortolanError, systemClock } from "@portolan/kernel";
 import { createOnnxRuntime, createQuarantine, defaultInlineMicros } from "@portolan/onnx";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
@@ -32,7 +32,7 @@ export function modelTrial(): ModelTrial {
           loadBytes: async () => bytes,
         });
         try {
-          return await use({ run: (rows) => ask(model, signature.inputs[0]?.name ?? "", rows) });
+          return await use({ run: (rows, inputs) => ask(model, rows, inputs) });
         } finally {
           await model.close();
         }
@@ -45,12 +45,13 @@ export function modelTrial(): ModelTrial {
 
 async function ask(
   model: LoadedModel,
-  name: string,
-  rows: readonly (readonly number[])[],
+  rows: number,
+  inputs: readonly ProbeInput[],
 ): ReturnType<LoadedProbe["run"]> {
-  const data = Float32Array.from(rows.flat());
-  const input: Tensor = { name, datatype: "FP32", shape: [rows.length, rows[0]?.length ?? 0], data };
-  const outcome = await model.run([input], { timeoutMs: runTimeoutMs });
+  const outcome = await model.run(
+    inputs.map((input) => tensorOf(rows, input)),
+    { timeoutMs: runTimeoutMs },
+  );
   if (outcome.kind !== "ok")
     throw new PortolanError("kernel.internal", {
       detail: `the converted model gave no answer: ${outcome.kind}`,
@@ -59,8 +60,17 @@ async function ask(
     outcome.outputs.flatMap((output) => {
       const [count = 0, width = 1] = output.shape;
       const values = [...output.data].map(Number);
-      if (count !== rows.length || values.some(Number.isNaN)) return [];
-      return [[output.name, rows.map((_, at) => values.slice(at * width, (at + 1) * width))]];
+      if (count !== rows || values.some(Number.isNaN)) return [];
+      const row = (_: unknown, at: number) => values.slice(at * width, (at + 1) * width);
+      return [[output.name, Array.from({ length: rows }, row)]];
     }),
   );
+}
+
+function tensorOf(rows: number, { name, columns, values }: ProbeInput): Tensor {
+  const shape = [rows, columns];
+  const numbers = values.filter((value) => typeof value === "number");
+  return numbers.length === values.length
+    ? { name, datatype: "FP32", shape, data: Float32Array.from(numbers) }
+    : { name, datatype: "BYTES", shape, data: values.map(String) };
 }
