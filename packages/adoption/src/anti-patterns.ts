@@ -89,6 +89,7 @@ const copiers =
   /(^|\.)(upload_file|upload_fileobj|upload_from_filename|put_object|upload_blob)$|^shutil\.(copy|copy2|copyfile|move|copytree)$|^paramiko\.|SCPClient/;
 const copyCommand =
   /\b(scp|rsync|sftp|gsutil\s+cp|aws\s+s3\s+(cp|sync)|kubectl\s+cp|az\s+storage|docker\s+cp)\b/;
+const modelFile = /\.(pkl|pickle|joblib|h5|keras|pt|pth|onnx|safetensors)\b/i;
 const registering = /(^|\.)(register_model|log_model|create_model_version|create_registered_model)$/;
 const numberedByHand =
   /(^|[_\-./])(v\d+|final|latest|new|old|copy|prod)(\d*)([_\-.]|$).*\.(pkl|pickle|joblib|h5|pt|onnx|bin)$/i;
@@ -120,7 +121,13 @@ function manualPromotion(program: Program | undefined): AntiPattern {
   const unregistered = calls.some(({ name }) => registering.test(name))
     ? []
     : saved.map((call) => seenAt(program, call.at, `${call.name} leaves a model that no registry knows`));
-  const evidence = [...copied, ...byShell, ...numbered, ...unregistered];
+  // Who copies data promotes nothing by it.
+  const hasModel =
+    saved.length > 0 ||
+    [...texts.map(({ value }) => value), ...commandsOf(program).map(({ text }) => text)].some((text) =>
+      modelFile.test(text),
+    );
+  const evidence = [...(hasModel ? [...copied, ...byShell] : []), ...numbered, ...unregistered];
   return { name: "manual-promotion", verdict: evidence.length > 0 ? "found" : "open", evidence, answer };
 }
 

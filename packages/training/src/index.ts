@@ -3,8 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { trainingRunRoutes } from "./routes/training-runs.ts";
 import type { TrainingDeps } from "./training-runs.ts";
 
-export type { TrainingPrivacy, TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
-export { privateTrainer } from "./differential-privacy.ts";
+export type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
 export {
   type EnvironmentDeps,
   ensureEnvironment,

@@ -1,9 +1,11 @@
 import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { readTemplate } from "@portolan/charter";
-import type { VersionRecord } from "@portolan/registry/contract";
+import { VersionRecord } from "@portolan/registry/contract";
 import { modelBom } from "@portolan/registry/policy";
+import { findPython, pythonMinors } from "@portolan/training";
 import { environmentKey, readLock } from "@portolan/training/policy";
+import { Value } from "@portolan/typebox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { putInForce } from "../../../apps/control/test/api.ts";
 import {
@@ -16,13 +18,16 @@ import {
   trainerOf,
 } from "../../../apps/control/test/team-world.ts";
 import { visitsSet } from "../../../apps/control/test/visits.ts";
-import { requirePython } from "../../../packages/training/test/trainer-fixture.ts";
 import { pythonClient } from "../../../tools/python-client.ts";
 
 /** The shipped DP-SGD program as a training run of the platform, from its record to the gate of a charter that bounds its loss. */
-const python = await requirePython();
-const program = readFileSync(join(import.meta.dirname, "../../../packages/training/programs/dp_sgd.py"));
 const client = await pythonClient("adoption");
+/** The one that the client's environment is made with. */
+const python =
+  client === undefined
+    ? undefined
+    : await findPython(["python3"], pythonMinors, { PATH: process.env["PATH"] ?? "" });
+const program = readFileSync(join(import.meta.dirname, "../../../packages/training/programs/dp_sgd.py"));
 /** As an environment's key is made of it: one package a line. */
 const lock = readLock(readFileSync(join(import.meta.dirname, "requirements.lock"), "utf8"))
   .map(
@@ -105,7 +110,8 @@ describe.skipIf(python === undefined)("a charter that bounds the privacy loss (G
     expect(other.privacy).toBeUndefined();
     const { body } = await world.get("mia", `/v1/models/visits/versions/${shipped.version}/record`);
     expect(body).toMatchObject({ training: { privacy: shipped.privacy } });
-    const record = body as unknown as VersionRecord;
+    const record: unknown = body;
+    if (!Value.Check(VersionRecord, record)) throw new Error("the record is not as its schema says");
     expect(JSON.stringify(modelBom(record))).toContain("portolan:privacy:epsilon");
 
     expect(await privacyRefusals(shipped.version)).toEqual([]);

@@ -7,7 +7,7 @@ import { createOnnxRuntime, createQuarantine, defaultInlineMicros } from "@porto
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import type { LoadedModel, Tensor } from "@portolan/serving/policy";
 
-const runTimeoutMs = 10_000;
+const runTimeoutMs = 30_000;
 
 /** Loads models in a runner, as a gateway does with those that it was given from outside. */
 export function modelTrial(): ModelTrial {
@@ -19,7 +19,7 @@ export function modelTrial(): ModelTrial {
         const runtime = createOnnxRuntime({
           quarantine: createQuarantine(join(folder, "quarantine.json"), systemClock),
           clock: systemClock,
-          loadTimeoutMs: 60_000,
+          loadTimeoutMs: 120_000,
           memoryBytes: 4 * 2 ** 30,
           inlineMicros: defaultInlineMicros,
         });
