@@ -237,6 +237,8 @@ describe("portolan adopt", () => {
     ftruncateSync(file, 2 ** 30);
     closeSync(file);
     writeFileSync(join(folder, "broken.ipynb"), '{"cells": [');
+    const named = await adopt(join(folder, "broken.ipynb"), "--lock", "mine.lock");
+    expect([named.code, named.err]).toEqual([1, expect.stringContaining("for which Python")]);
     for (const [name, why] of [
       [large, "larger than 32 MiB"],
       [join(folder, "broken.ipynb"), "not JSON"],

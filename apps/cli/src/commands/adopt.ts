@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import {
   type Adoption,
@@ -86,7 +86,7 @@ async function adopt(context: CliContext, file: string, options: AdoptOptions): 
     onBuild: () =>
       context.output.note("opening it in the pinned environment; built first where it is not there"),
   });
-  const { adoption, document } = await examine(programs, path, options.allowCode === true);
+  const { adoption, model } = await examine(programs, path, options.allowCode === true);
   const name = projectName(basename(path));
   const report = adoptionReport(basename(path), adoption);
   const columns = options.data === undefined ? [] : await summariseCsv(resolve(context.cwd, options.data));
@@ -100,9 +100,9 @@ async function adopt(context: CliContext, file: string, options: AdoptOptions): 
   });
   const written =
     options.out === undefined ? [] : await writeProject(context, options.out, files, options.force);
-  if (document && options.out !== undefined)
+  if (model && options.out !== undefined)
     written.push(
-      await writeModel(join(resolve(context.cwd, options.out), "model.onnx"), document, options.force),
+      await writeNew(join(resolve(context.cwd, options.out), "model.onnx"), model, options.force === true),
     );
   if (options.strict && adoption.findings.some(({ severity }) => severity === "blocker"))
     process.exitCode = 1;
@@ -118,7 +118,7 @@ async function examine(
   programs: WalledPrograms,
   path: string,
   allowCode: boolean,
-): Promise<{ readonly adoption: Adoption; readonly document?: Uint8Array }> {
+): Promise<{ readonly adoption: Adoption; readonly model?: Uint8Array }> {
   const ending = extname(path).toLowerCase();
   if (ending === ".ipynb" || ending === ".py") {
     const text = await readSource(path);
@@ -134,7 +134,7 @@ async function examine(
   const { size } = await sizeOf(path, largestPickleBytes);
   const opened = await openPickle({ programs, trial: modelTrial() }, path, { allowCode });
   const bytes = opened.conversion?.bytes;
-  return { adoption: adoptPickle(opened, size), ...(bytes ? { document: bytes } : {}) };
+  return { adoption: adoptPickle(opened, size), ...(bytes ? { model: bytes } : {}) };
 }
 
 /** With what lies beside it: modules of its own, and a requirements file. */
@@ -194,16 +194,6 @@ async function writeProject(
     written.push(await writeNew(path, text, force));
   }
   return written;
-}
-
-async function writeModel(path: string, bytes: Uint8Array, force = false): Promise<string> {
-  const file = await open(path, force ? "w" : "wx");
-  try {
-    await file.writeFile(bytes);
-  } finally {
-    await file.close();
-  }
-  return path;
 }
 
 function unusable(path: string, why: string, mend: string): PortolanError<AdoptionErrorCode> {
