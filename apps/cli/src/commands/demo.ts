@@ -8,7 +8,10 @@ import { planCharterStep, signCharterStep } from "../demo/govern.ts";
 import { gateStep, ingestStep, trainingSetStep, trainStep } from "../demo/learn.ts";
 import { Narrator } from "../demo/narrator.ts";
 import { auditStep, explainStep, parityStep } from "../demo/prove.ts";
-import { deployStep, replayStep } from "../demo/serve.ts";
+import { replayStep, retrainStep } from "../demo/renew.ts";
+import { harmfulReleaseStep } from "../demo/harm.ts";
+import { judgeStep } from "../demo/judge.ts";
+import { deployStep } from "../demo/serve.ts";
 import { count, type DemoSummary, type World } from "../demo/world.ts";
 import type { ContextOf } from "../program.ts";
 import { readRunState } from "../supervisor/state-file.ts";
@@ -51,7 +54,7 @@ async function runDemo(
   options: DemoOptions,
 ): Promise<{ narrator: Narrator; world: World }> {
   const { output } = context;
-  const narrator = new Narrator(output, 12);
+  const narrator = new Narrator(output, 15);
   output.say(
     "Portolan demo: three million US flights of 2001 (vega-datasets), half of them history, the others as they land; from a charter to governed predictions\n",
   );
@@ -84,9 +87,12 @@ async function runDemo(
   await narrator.step("Train in the pinned environment, register, sign", 40, () => trainStep(ready));
   await narrator.step("Evaluate, gate, promote", 10, () => gateStep(ready));
   await narrator.step("Deploy the endpoint", 5, () => deployStep(ready));
-  await narrator.step("Replay later weeks as live traffic, outcomes following", 40, () => replayStep(ready));
+  await narrator.step("Retrain on what has come since, unattended", 40, () => retrainStep(ready));
+  await narrator.step("Replay later weeks as live traffic: a canary beside the champion, outcomes following", 50, () => replayStep(ready));
+  await narrator.step("Judge accuracy and drift of what was served", 10, () => judgeStep(ready));
   await narrator.step("Compare served features with training's", 20, () => parityStep(ready));
   await narrator.step("Explain a prediction", 5, () => explainStep(ready));
+  await narrator.step("Release a harmful version", 25, () => harmfulReleaseStep(ready));
   await narrator.step("Audit", 10, () => auditStep(ready));
   return { narrator, world: ready };
 }
