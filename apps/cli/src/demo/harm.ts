@@ -7,10 +7,10 @@ import { flightsBetween } from "./source.ts";
 import { replay, reportOutcomes } from "./traffic.ts";
 import { count, endpointName, modelName, type World } from "./world.ts";
 
-/** Small beside the champion: what is harmful shall harm few. */
-const sharePercent = 20;
+/** As many callers for each: the fewest answers that it takes to see a difference. */
+const sharePercent = 50;
 /** Flights between two looks at the release; their outcomes are reported before. */
-const flightsPerLook = 150;
+const flightsPerLook = 250;
 /** Outcomes and counts are looked at every five seconds. */
 const lookMs = 1500;
 const mostLooks = 30;
@@ -18,7 +18,7 @@ const hoursAhead = 2;
 const hourMicros = 3600 * microsPerSecond;
 
 /**
- * A release that every offline gate lets pass and that is harmful all the same: the version of before, fed with its columns in alphabetical order.
+ * A release that every offline gate lets pass and that is harmful all the same: the version of before, fed with its columns one place off.
  * The outcomes of its answers show it; nobody intervenes.
  */
 export async function harmfulReleaseStep(world: World): Promise<string[]> {
@@ -32,7 +32,7 @@ export async function harmfulReleaseStep(world: World): Promise<string[]> {
       environment: "production",
       model: modelName,
       version: candidate,
-      features: shuffledPlan(world),
+      features: shiftedPlan(world),
       plan: {
         steps: [{ kind: "canary", percent: sharePercent, leastRequests: 5000, leastSeconds: 1 }],
         wrong: { decideAt: 0.5 },
@@ -42,17 +42,24 @@ export async function harmfulReleaseStep(world: World): Promise<string[]> {
   });
   for (const who of [lee, rita]) await who.json({ path: `/v1/releases/${id}/approvals`, body: {} });
   const read = () => lee.json<Release>({ path: `/v1/releases/${id}` });
-  await until(async () => (await read()).stepSince !== null, "no gateway took the step of the harmful release");
+  await until(
+    async () => (await read()).stepSince !== null,
+    "no gateway took the step of the harmful release",
+  );
   const release = await replayUntilEnded(world, read);
-  check(release.state === "rolled_back", `the harmful release is ${release.state}: ${release.reasons.join("; ")}`);
+  check(
+    release.state === "rolled_back",
+    `the harmful release is ${release.state}: ${release.reasons.join("; ")}`,
+  );
   // What answers may go on answering; the next release begins with it as the promoted one.
   await promote(world, champion);
   return describe(world, release);
 }
 
-/** Columns by name, as a careless query gives them: no gate can see it, since gates are fed by the training set. */
-function shuffledPlan({ heldOut }: World): ReturnType<typeof featurePlan> {
-  return featurePlan(heldOut && { ...heldOut, features: heldOut.features.toSorted() });
+/** Each column one place off: no gate can see it, since gates are fed by the training set. */
+function shiftedPlan({ heldOut }: World): ReturnType<typeof featurePlan> {
+  const features = heldOut?.features ?? [];
+  return featurePlan(heldOut && { ...heldOut, features: [...features.slice(-1), ...features.slice(0, -1)] });
 }
 
 async function promote(world: World, version: number): Promise<void> {
@@ -76,16 +83,21 @@ async function replayUntilEnded(world: World, read: () => Promise<Release>): Pro
   return release;
 }
 
-function describe(world: World, { candidate, champion, evidence, guards, stepSince, endedAt }: Release): string[] {
+function describe(
+  world: World,
+  { candidate, champion, evidence, guards, stepSince, endedAt }: Release,
+): string[] {
   const [step] = evidence;
   const wrong = (counts: { labelled?: number; wrong?: number } = {}) =>
     `${(100 * ((counts.wrong ?? 0) / Math.max(1, counts.labelled ?? 0))).toFixed(0)} % of ${counts.labelled ?? 0}`;
   const seconds = ((endedAt ?? 0) - (stepSince ?? 0)) / microsPerSecond;
-  const found = guards.filter(({ logEvidence, logBound }) => logEvidence >= logBound).map(({ guard }) => guard);
+  const found = guards
+    .filter(({ logEvidence, logBound }) => logEvidence >= logBound)
+    .map(({ guard }) => guard);
   const harmed = step?.candidate.requests ?? 0;
   world.summary.rolledBack = { seconds, requests: harmed };
   return [
-    `version ${candidate.version} with its columns in alphabetical order passed every gate, and was given ${sharePercent} % of the callers`,
+    `version ${candidate.version} with its columns one place off passed every gate, and was given ${sharePercent} % of the callers`,
     `outcomes showed ${wrong(step?.candidate)} of its answers to be wrong, ${wrong(step?.control)} of version ${champion.version}'s (guard ${found.join(", ")})`,
     `rolled back by itself after ${seconds.toFixed(1)} s and ${count(harmed)} of its requests; version ${champion.version} answers all`,
   ];

@@ -13,12 +13,14 @@ export async function judgeStep(world: World): Promise<string[]> {
   const path = `/v1/endpoints/${endpointName}`;
   const performance = await otto.json<PerformanceReport>({ path: `${path}/performance` });
   const drift = await otto.json<DriftReports>({ path: `${path}/drift-report` });
-  const turnedOut = performance.series.flatMap(accuracyLines);
+  const isOurs = (version: number | string) => [world.firstVersion, world.version].includes(Number(version));
+  const turnedOut = performance.series.filter(({ version }) => isOurs(version)).flatMap(accuracyLines);
+  const drifts = drift.reports.filter(({ version }) => isOurs(version));
   check(turnedOut.length > 0, "no version's accuracy is known from outcomes");
-  check(drift.reports.length > 0, "nothing was counted for drift");
+  check(drifts.length > 0, "nothing was counted for drift");
   return [
     ...turnedOut,
-    ...drift.reports.map((report) => `${report.variant} version ${report.version}: ${headline(report)}`),
+    ...drifts.map((report) => `${report.variant} version ${report.version}: ${headline(report)}`),
     `the retraining's evidence on one page: ${await retrainingPage(world)}`,
   ];
 }

@@ -1,4 +1,11 @@
-import { addMicros, type EpochMicros, isPortolanError, microsPerSecond, PortolanError, parseInstant } from "@portolan/kernel";
+import {
+  addMicros,
+  type EpochMicros,
+  isPortolanError,
+  microsPerSecond,
+  PortolanError,
+  parseInstant,
+} from "@portolan/kernel";
 import type { CliErrorCode } from "../errors.ts";
 import { check, ended } from "./narrator.ts";
 import { ingest, landedFile } from "./source.ts";
@@ -70,4 +77,3 @@ async function materializeView(
   );
   check(state === "done", `materialising ${name} ended as ${state}: ${failure}`);
 }
-

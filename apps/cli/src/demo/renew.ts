@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Release } from "@portolan/rollout/contract";
-import type { Retraining } from "@portolan/retraining/contract";
 import { addMicros, asEpochMicros, type EpochMicros, microsPerSecond, systemClock } from "@portolan/kernel";
 import { quantile, rocAuc } from "@portolan/numerics";
+import type { Retraining } from "@portolan/retraining/contract";
+import type { Release } from "@portolan/rollout/contract";
 import { connect } from "../context.ts";
 import { land, nextDay } from "./landing.ts";
 import { check, ended, until } from "./narrator.ts";
@@ -57,7 +57,11 @@ export async function retrainStep(world: World): Promise<string[]> {
   for (const who of [lee, rita]) await who.json({ path: `/v1/releases/${releaseId}/approvals`, body: {} });
   Object.assign(world, { retrainingId: id, releaseId });
   const note = (state: string) => judged.moves.find((move) => move.state === state)?.note ?? "";
-  return [note("training"), `version ${version}: ${note("staging")}`, "approved by lee for the use case; its release by lee and rita"];
+  return [
+    note("training"),
+    `version ${version}: ${note("staging")}`,
+    "approved by lee for the use case; its release by lee and rita",
+  ];
 }
 
 const endsWithoutVersion = ["nothing_to_do", "not_better", "refused_by_gates", "cancelled", "failed"];
@@ -99,7 +103,13 @@ export async function replayStep(world: World): Promise<string[]> {
   });
   const latencyMs = latencies(served);
   const meanwhile = served.filter(({ doneAt }) => doneAt >= outage.from && doneAt <= outage.to).length;
-  Object.assign(world.summary, { served: served.length, latencyMs, live: live.auc, answeredMeanwhile: meanwhile });
+  Object.assign(world.summary, {
+    served: served.length,
+    retrained: { version: release.candidate.version },
+    latencyMs,
+    live: live.auc,
+    answeredMeanwhile: meanwhile,
+  });
   return [
     `${count(served.length)} predictions at ${connections} connections: p50 ${latencyMs.p50.toFixed(1)} ms, p95 ${latencyMs.p95.toFixed(1)} ms, p99 ${latencyMs.p99.toFixed(1)} ms${judged(latencyMs.p99)}`,
     `control was killed (SIGKILL) in the middle: ${count(meanwhile)} of them were answered in the ${((outage.to - outage.from) / 1000).toFixed(1)} s until it was back, none was lost`,
@@ -141,7 +151,10 @@ function readRelease({ cast, releaseId = "" }: World): Promise<Release> {
 
 /** Gateways answer by the first step: what is served from now on is its evidence. */
 async function stepTaken(world: World): Promise<void> {
-  await until(async () => (await readRelease(world)).stepSince !== null, "no gateway took the first step of the release");
+  await until(
+    async () => (await readRelease(world)).stepSince !== null,
+    "no gateway took the first step of the release",
+  );
 }
 
 /** Replays the last departures again until the release is judged; a busy machine needs more of them. */
@@ -171,7 +184,11 @@ function describeRelease({ candidate, champion, evidence, guards }: Release): st
   return `version ${candidate.version} answered ${count(asked)} of them beside version ${champion.version} (${count(beside)}), no guard found harm (largest e-value ${harm.toPrecision(2)}); it is the champion now`;
 }
 
-function latencies(served: readonly Served[]): { readonly p50: number; readonly p95: number; readonly p99: number } {
+function latencies(served: readonly Served[]): {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+} {
   const sorted = Float64Array.from(served, (one) => one.millis).toSorted();
   const [p50 = 0, p95 = 0, p99 = 0] = [0.5, 0.95, 0.99].map((p) => quantile(sorted, p));
   return { p50, p95, p99 };

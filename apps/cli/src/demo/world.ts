@@ -49,7 +49,7 @@ export interface DemoSummary {
   live?: number;
   /** Predictions that were answered while control was away. */
   answeredMeanwhile?: number;
-  retrained?: { readonly version: number; readonly report: string };
+  retrained?: { readonly version: number };
   rolledBack?: { readonly seconds: number; readonly requests: number };
   parity?: { readonly compared: number; readonly mismatches: number };
   verified?: { readonly rows: number; readonly checkpoints: number };
