@@ -17,7 +17,9 @@ export {
   signingRoles,
 } from "./document.ts";
 export type { ReviewTerms } from "./human-review.ts";
+export { type KpiDefinition, type KpiTerms, kpiCounts, parseKpi } from "./kpis.ts";
 export { type MetricName, type MetricRange, metricNames, metrics } from "./metrics.ts";
+export type { BudgetTerms } from "./model-budget.ts";
 export type {
   DeclaredLocation,
   PlacementLocation,

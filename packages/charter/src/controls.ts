@@ -36,6 +36,8 @@ export const controlNames = [
   "drift_alert",
   "fairness_gate",
   "challenger_gate",
+  "size_gate",
+  "kpi_gate",
   "explainability",
   "human_review",
   "retraining",

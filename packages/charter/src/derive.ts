@@ -34,7 +34,7 @@ export function deriveFromCharter(document: CharterDocument, lines?: SourceLines
     ...nonNegotiables(document, terms),
     ...keeping(document, terms),
     ...obligations(document),
-    ...releaseFacts(document),
+    ...releaseFacts(document, terms),
     ...retraining(document),
   ];
   return { useCase: document.useCase.name, terms, items: facts.map((fact) => toItem(document, fact, lines)) };
@@ -50,7 +50,10 @@ function toItem(document: CharterDocument, fact: Fact, lines: SourceLines | unde
 }
 
 /** Who keeps a control of this charter, or why nobody does. Pure. */
-export function enforcementOf({ fairness, review }: CharterDocument, control: ControlName): Enforcement {
+export function enforcementOf(
+  { fairness, review, requirements }: CharterDocument,
+  control: ControlName,
+): Enforcement {
   // Without a queue that says which and until when, nobody brings an answer to anybody.
   if (control === "human_review" && !review)
     return {
@@ -62,6 +65,11 @@ export function enforcementOf({ fairness, review }: CharterDocument, control: Co
     return {
       kind: "not_enforced",
       why: "groups are not compared, for fairness.measures does not say in what they may differ",
+    };
+  if (control === "latency_gate" && requirements.modelBudget?.latencyShare === undefined)
+    return {
+      kind: "not_enforced",
+      why: "a release is not tried under load, and no requirements.modelBudget bounds the model's own time",
     };
   const { by, how } = enforcement[control];
   return by === undefined ? { kind: "not_enforced", why: how } : { kind: "enforced", by, how };
@@ -106,9 +114,13 @@ function latency({ requirements }: CharterDocument, terms: CharterTerms): Fact[]
       `p95 within ${p95} and p99 within ${p99}, or an alert.`,
       value,
     ),
-    fact("latency_gate", "gate", `${at}/p99`, `A version slower than p99 ${p99} is not released.`, {
-      p99Ms: terms.latencyMsP99,
-    }),
+    ...(terms.modelBudget?.latency
+      ? []
+      : [
+          fact("latency_gate", "gate", `${at}/p99`, `A version slower than p99 ${p99} is not released.`, {
+            p99Ms: terms.latencyMsP99,
+          }),
+        ]),
     fact(
       "request_timeout",
       "limit",

@@ -74,7 +74,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     by: "gateway",
     how: "beyond the ceiling a request waits for its turn, up to half the p99",
   },
-  latency_gate: { how: "a release is not tried under load" },
+  latency_gate: {
+    by: "evaluation",
+    how: "a version whose own time, one row a run, as it was measured when it was registered, is over its part of the p95 is not released",
+  },
   latency_slo: {
     by: "control",
     how: "requests later than the p95 are counted from records; a budget that burns too fast opens an alert",
@@ -107,6 +110,14 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   challenger_gate: {
     by: "evaluation",
     how: "a version that does not show on the same rows what the charter asks replaces none in production",
+  },
+  size_gate: {
+    by: "evaluation",
+    how: "a version whose file or memory, as measured when it was registered, is over the bound is not released",
+  },
+  kpi_gate: {
+    by: "evaluation",
+    how: "a version whose decisions on held-out rows are worth less than the bound is not released",
   },
   explainability: {
     how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",

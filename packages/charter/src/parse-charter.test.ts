@@ -125,6 +125,48 @@ describe("a wrong charter", () => {
       "slices:",
       /remove maximumGap/,
     ],
+    [
+      "machines that nothing is held against",
+      "  availability: 99.5%",
+      "  availability: 99.5%\n  modelBudget: { machines: 2 }",
+      "modelBudget:",
+      /latencyShare/,
+    ],
+    [
+      "more of the answer's time than there is",
+      "  availability: 99.5%",
+      "  availability: 99.5%\n  modelBudget: { latencyShare: 120% }",
+      "modelBudget:",
+      /at most 100%/,
+    ],
+    [
+      "a KPI over what is not there",
+      "  availability: 99.5%",
+      "  availability: 99.5%\n  kpis: [{ name: saved, value: profit / rows, floor: 1 }]",
+      "kpis:",
+      /./,
+    ],
+    [
+      "a KPI that is no number",
+      "  availability: 99.5%",
+      "  availability: 99.5%\n  kpis: [{ name: saved, value: rows > 3, floor: 1 }]",
+      "kpis:",
+      /Make a number/,
+    ],
+    [
+      "a KPI without a bound",
+      "  availability: 99.5%",
+      "  availability: 99.5%\n  kpis: [{ name: saved, value: rows }]",
+      "kpis:",
+      /floor or ceiling/,
+    ],
+    [
+      "a sum with the name of a count",
+      "  availability: 99.5%",
+      "  availability: 99.5%\n  kpis: [{ name: saved, sums: { rows: score }, value: rows, floor: 1 }]",
+      "kpis:",
+      /another name/,
+    ],
     ["too short a retention", "regulations: []", "regulations: [SOX]", "retention:", /7y or more/],
   ])("%s is named with its line and the mend", (_, before, after, at, mend) => {
     const { text, found } = problemsWith(before, after);

@@ -1,7 +1,9 @@
 import { type Static, Type } from "@portolan/typebox";
 import type { CharterDocument } from "./document.ts";
 import { type Fact, fact } from "./fact.ts";
+import { Kpi, type KpiTerms, kpiFacts, kpiFindings, kpiTerms } from "./kpis.ts";
 import { type MetricName, metrics } from "./metrics.ts";
+import { type BudgetTerms, budgetFacts, budgetFindings, budgetTerms, ModelBudget } from "./model-budget.ts";
 import type { Finding } from "./schema-findings.ts";
 import { closed, OneOf, Slug } from "./schema-parts.ts";
 import type { AccuracyBound } from "./terms.ts";
@@ -127,6 +129,20 @@ export const Challenger = Type.Object(
   { ...closed, description: "What a version must show beside the one that it replaces in production." },
 );
 
+/** Members of a charter's requirements that only releases are judged by. */
+export const releaseMembers = {
+  slices: Type.Optional(Slices),
+  challenger: Type.Optional(Challenger),
+  modelBudget: Type.Optional(ModelBudget),
+  kpis: Type.Optional(
+    Type.Array(Kpi, {
+      minItems: 1,
+      maxItems: 16,
+      description: "Figures of the business; a release that misses one is refused.",
+    }),
+  ),
+};
+
 /** Rows that a part must have to be judged. */
 export interface SupportFloor {
   readonly positives: number;
@@ -166,15 +182,26 @@ export interface ReleaseTerms {
   /** Absent also where the charter names attributes and no measure. */
   readonly fairness?: FairnessTerms;
   readonly challenger?: ChallengerTerms;
+  readonly modelBudget?: BudgetTerms;
+  readonly kpis?: readonly KpiTerms[];
 }
 
-/** What the charter says of releases beside the accuracy bound. Pure. */
-export function releaseTerms({ requirements, fairness }: CharterDocument): Omit<ReleaseTerms, "accuracy"> {
-  const { slices, challenger } = requirements;
+/**
+ * What the charter says of releases beside the accuracy bound. Pure.
+ * @param requestsPerSecond the throughput ceiling
+ */
+export function releaseTerms(
+  { requirements, fairness }: CharterDocument,
+  requestsPerSecond: number,
+): Omit<ReleaseTerms, "accuracy"> {
+  const { slices, challenger, modelBudget, kpis, latency } = requirements;
+  const promise = { p95: latency.p95, requestsPerSecond };
   return {
     ...(slices ? { slices: sliceTerms(slices) } : {}),
     ...(fairness?.measures ? { fairness: fairnessTerms(fairness, fairness.measures) } : {}),
     ...(challenger ? { challenger: { metrics: challenger.metrics, margins: challenger.margins ?? {} } } : {}),
+    ...(modelBudget ? { modelBudget: budgetTerms(modelBudget, promise) } : {}),
+    ...(kpis ? { kpis: kpis.map(kpiTerms) } : {}),
   };
 }
 
@@ -202,9 +229,10 @@ function fairnessTerms(
 }
 
 /** Gates beside the accuracy bound, for people. Pure. */
-export function releaseFacts(document: CharterDocument): Fact[] {
-  const { slices, challenger } = releaseTerms(document);
+export function releaseFacts(document: CharterDocument, terms: ReleaseTerms): Fact[] {
+  const { slices, challenger, modelBudget, kpis = [] } = terms;
   const { metric } = document.requirements.accuracy;
+  const { modelBudget: budget } = document.requirements;
   return [
     ...(slices?.maximumGap === undefined
       ? []
@@ -229,6 +257,8 @@ export function releaseFacts(document: CharterDocument): Fact[] {
           ),
         ]
       : []),
+    ...(budget && modelBudget ? budgetFacts(budget, modelBudget) : []),
+    ...kpiFacts(kpis),
   ];
 }
 
@@ -260,6 +290,8 @@ export function releaseFindings(document: CharterDocument): Finding[] {
     ...gapFindings(document),
     ...fairnessFindings(document),
     ...challengerFindings(document),
+    ...budgetFindings(document.requirements.modelBudget),
+    ...kpiFindings(document.requirements.kpis),
   ];
 }
 
@@ -270,6 +302,8 @@ function taskFindings({ requirements, fairness, model }: CharterDocument): Findi
     ...(requirements.slices ? ["/requirements/slices"] : []),
     ...(requirements.challenger ? ["/requirements/challenger"] : []),
     ...(fairness?.measures ? ["/fairness/measures"] : []),
+    ...(requirements.modelBudget ? ["/requirements/modelBudget"] : []),
+    ...(requirements.kpis ? ["/requirements/kpis"] : []),
   ];
   return stated.map((pointer) => ({
     pointer,

@@ -2,6 +2,7 @@ import { type Static, Type } from "@portolan/typebox";
 import { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
 import { Calibration, MetricInterval } from "./metric-shapes.ts";
 import { FairnessReport, SliceReport } from "./slices/contract.ts";
+import { KpiValue, MeasuredCompute } from "./worth/contract.ts";
 
 export { ComparedValue, Comparison, ComparisonRequest, ComparisonRule } from "./compare/contract.ts";
 export { evidenceEnvironment } from "./evidence-environment.ts";
@@ -25,6 +26,7 @@ export {
   TextMetrics,
   TextSet,
 } from "./text/contract.ts";
+export { KpiValue, MeasuredCompute } from "./worth/contract.ts";
 
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
 
@@ -55,6 +57,8 @@ export const BinaryMetrics = Type.Object({
   calibration: Type.Optional(Calibration),
   sliced: Type.Optional(SliceReport),
   fairness: Type.Optional(FairnessReport),
+  kpis: Type.Optional(Type.Array(KpiValue)),
+  compute: Type.Optional(MeasuredCompute),
   baseline: Type.Optional(
     Type.Object({
       column: Type.String({ description: "Column whose value alone served as the score" }),

@@ -15,7 +15,14 @@ import { BinaryMetrics, EvaluationRequest, type GateResult } from "./contract.ts
 import { pairOf, requireSet, scoreRequest, textHasNoRows } from "./evaluation-rows.ts";
 import { evidenceEnvironment } from "./evidence-environment.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
-import type { EvaluatedVersion, EvaluationRecorded, ReleaseLookup, Scorer, VersionLookup } from "./ports.ts";
+import type {
+  ComputeLookup,
+  EvaluatedVersion,
+  EvaluationRecorded,
+  ReleaseLookup,
+  Scorer,
+  VersionLookup,
+} from "./ports.ts";
 import { measureScores } from "./statistics/compute-statistics.ts";
 import { type EvaluationSet, insertEvaluation } from "./store.ts";
 import { versionToEvaluate } from "./version-to-evaluate.ts";
@@ -28,6 +35,7 @@ export interface EvaluationDeps {
   readonly versions: VersionLookup;
   readonly release: ReleaseLookup;
   readonly scorer: Scorer;
+  readonly compute: ComputeLookup;
   readonly recorded?: EvaluationRecorded;
 }
 
@@ -78,7 +86,9 @@ export function evaluationJob(deps: EvaluationDeps): JobHandler {
       await job.progress(0.9, "scored");
       return job.step("record", async (tx) => {
         const now = await deps.release.terms(tx.sql, version.useCaseId);
-        const evidence = { metrics: Value.Parse(BinaryMetrics, measured), heldOut };
+        const compute = await deps.compute.find(tx.sql, version.id);
+        const metrics = { ...Value.Parse(BinaryMetrics, measured), ...(compute ? { compute } : {}) };
+        const evidence = { metrics, heldOut };
         return recordEvaluation(deps, tx, { request, version, set, evidence }, now);
       });
     },
@@ -100,7 +110,8 @@ async function measure(
 ): Promise<JsonObject> {
   const sliced = [...new Set([...(terms?.slices?.columns ?? []), ...slices])];
   const groups = terms?.fairness?.columns ?? [];
-  const columns = [...new Set([...sliced, ...groups])];
+  const ofKpis = (terms?.kpis ?? []).flatMap((kpi) => Object.keys(kpi.columns));
+  const columns = [...new Set([...sliced, ...groups, ...ofKpis])];
   const request = { ...scoreRequest(model, set), ...(columns.length === 0 ? {} : { sliceColumns: columns }) };
   const scored = await deps.scorer.score(request, signal);
   const { baseline, attributes } = set;
@@ -110,6 +121,7 @@ async function measure(
     sliced,
     ...(terms?.slices ? { slices: terms.slices } : {}),
     ...(terms?.fairness ? { fairness: terms.fairness } : {}),
+    ...(terms?.kpis ? { kpis: terms.kpis } : {}),
     attributes,
   };
   return { ...(await measureScores(task, signal)) };

@@ -8,6 +8,7 @@ import {
   heldOutGate,
 } from "./contract.ts";
 import { judgeFairness, judgeSlices } from "./slices/slice-gates.ts";
+import { judgeBudget, judgeKpis } from "./worth/worth-gates.ts";
 
 /** What an evaluation found out: all that its gates are judged by, now and again at promotion. */
 export interface Evidence {
@@ -16,12 +17,12 @@ export interface Evidence {
 }
 
 /**
- * Release gates on one evaluation (docs/spec/promotion-gates.md, G1, G2, G7, G10 and G11). Pure: same evidence, same results.
+ * Release gates on one evaluation (docs/spec/promotion-gates.md, G1, G2, G7, G10, G11, G13 and G14). Pure: same evidence, same results.
  * What was not measured or not shown fails its gate; it is never assumed.
  */
 export function judgeGates(
   { metrics, heldOut }: Evidence,
-  { accuracy, slices, fairness }: Omit<ReleaseTerms, "challenger">,
+  { accuracy, slices, fairness, modelBudget, kpis }: Omit<ReleaseTerms, "challenger">,
 ): GateResult[] {
   const { metric } = accuracy;
   return [
@@ -30,6 +31,8 @@ export function judgeGates(
     judgeBaseline(metrics.baseline),
     ...judgeSlices(metrics.sliced, slices, metric, metrics.values[metric]),
     ...judgeFairness(metrics.fairness, fairness),
+    ...judgeBudget(metrics.compute, modelBudget),
+    ...judgeKpis(metrics.kpis, kpis),
   ];
 }
 

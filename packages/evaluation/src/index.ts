@@ -27,6 +27,7 @@ export type {
 } from "./explain/ports.ts";
 export type {
   AskedModel,
+  ComputeLookup,
   EvaluatedVersion,
   ReleaseLookup,
   ScoredRows,

@@ -14,6 +14,7 @@ import type {
 import type { ScoredSet } from "@portolan/numerics";
 import type { SliceValues } from "./slices/slice-values.ts";
 import type { TextCase } from "./text/text-case.ts";
+import type { MeasuredCompute } from "./worth/contract.ts";
 
 export interface ScoreRequest {
   readonly model: Digest;
@@ -64,6 +65,11 @@ export interface VersionLookup {
 export interface ReleaseLookup {
   /** What the charter in force says of releases, if there is one. */
   terms(sql: Sql, useCaseId: string): Promise<ReleaseTerms | undefined>;
+}
+
+export interface ComputeLookup {
+  /** What a version was measured to take of a machine; `undefined` while it has no profile. */
+  find(sql: Sql, versionId: string): Promise<MeasuredCompute | undefined>;
 }
 
 /** What a text model said to one question. Faults of the question are values. */

@@ -48,6 +48,7 @@ import { createTextAsker } from "../scoring/text-asker.ts";
 import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { measuredCompute } from "./measured-compute.ts";
 import { profiledVersion } from "./monitoring.ts";
 import { attestEvaluation, versionSources } from "./provenance.ts";
 
@@ -150,7 +151,11 @@ function wireEvaluations(
     recorded: attestEvaluation,
   };
   return {
-    evaluation: { ...common, scorer: createChildScorer(objects, upstreams) },
+    evaluation: {
+      ...common,
+      scorer: createChildScorer(objects, upstreams),
+      compute: { find: measuredCompute },
+    },
     textEvaluation: {
       ...common,
       objects,

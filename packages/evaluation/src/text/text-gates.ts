@@ -2,6 +2,7 @@ import { type AccuracyBound, isHeldByInterval, type ReleaseTerms } from "@portol
 import { wilsonInterval } from "@portolan/numerics";
 import { accuracyGate, type GateResult, type HeldOut, heldOutGate } from "../contract.ts";
 import { fairnessGate, sliceGate } from "../slices/slice-gates.ts";
+import { budgetGates, kpiGate } from "../worth/worth-gates.ts";
 import type { TextMetrics, TextSet } from "./contract.ts";
 import type { TextTally } from "./text-tally.ts";
 
@@ -44,15 +45,17 @@ export function statedHeldOut({ heldOut, createdBy, name, version }: TextSet): H
 
 /**
  * Release gates on one evaluation of text (docs/spec/promotion-gates.md, G8 and G9). Pure: same evidence, same results.
- * What was not measured or not stated fails its gate: a charter that bounds slices or groups of rows releases no text.
+ * What was not measured or not stated fails its gate: a charter that bounds anything of rows, or of the model's own file and time, releases no text.
  */
 export function judgeTextGates(
   { metrics, heldOut }: TextEvidence,
-  { accuracy, slices, fairness }: Omit<ReleaseTerms, "challenger">,
+  { accuracy, slices, fairness, modelBudget, kpis }: Omit<ReleaseTerms, "challenger">,
 ): GateResult[] {
   const ofRows = [
     ...(slices?.maximumGap === undefined ? [] : [sliceGate]),
     ...(fairness ? [fairnessGate] : []),
+    ...(modelBudget ? budgetGates(modelBudget) : []),
+    ...(kpis ? [kpiGate] : []),
   ];
   return [
     judgePassRate(metrics, accuracy),
@@ -65,8 +68,8 @@ export function judgeTextGates(
     ...ofRows.map((gate) => ({
       gate,
       passed: false,
-      observed: "a text version has no rows",
-      required: "what the charter asks of parts of the held-out rows",
+      observed: "a text version has no rows, and runs elsewhere",
+      required: "what the charter asks of held-out rows and of the model's file",
     })),
   ];
 }
