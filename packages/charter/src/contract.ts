@@ -38,6 +38,7 @@ export {
   type SliceTerms,
   type SupportFloor,
 } from "./release-gates.ts";
+export type { ProbeTerms, RobustnessTerms } from "./release-probes.ts";
 export {
   type AccuracyBound,
   type CharterTerms,

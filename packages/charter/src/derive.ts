@@ -1,10 +1,9 @@
 import { formatDurationMs, formatMoney } from "@portolan/kernel";
 import type { SourceLines } from "@portolan/yaml-source";
-import type { ControlName } from "./controls.ts";
 import { demandsFor } from "./demands.ts";
-import type { DerivedCharter, DerivedItem, Enforcement } from "./derived.ts";
+import type { DerivedCharter, DerivedItem } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
-import { enforcement } from "./enforcement.ts";
+import { enforcementOf } from "./enforcement-of.ts";
 import { type Fact, fact } from "./fact.ts";
 import { faultToleranceFacts } from "./fault-tolerance.ts";
 import { reviewFacts } from "./human-review.ts";
@@ -47,32 +46,6 @@ function toItem(document: CharterDocument, fact: Fact, lines: SourceLines | unde
     enforcement: enforcementOf(document, fact.control),
     demandedBy: demandsFor(document, fact.control, lines),
   };
-}
-
-/** Who keeps a control of this charter, or why nobody does. Pure. */
-export function enforcementOf(
-  { fairness, review, requirements }: CharterDocument,
-  control: ControlName,
-): Enforcement {
-  // Without a queue that says which and until when, nobody brings an answer to anybody.
-  if (control === "human_review" && !review)
-    return {
-      kind: "not_enforced",
-      why: "predictions do not wait for a person, and no review queue is stated",
-    };
-  // Charters from before there were measures say a bound, and not of what.
-  if (control === "fairness_gate" && !fairness?.measures)
-    return {
-      kind: "not_enforced",
-      why: "groups are not compared, for fairness.measures does not say in what they may differ",
-    };
-  if (control === "latency_gate" && requirements.modelBudget?.latencyShare === undefined)
-    return {
-      kind: "not_enforced",
-      why: "a release is not tried under load, and no requirements.modelBudget bounds the model's own time",
-    };
-  const { by, how } = enforcement[control];
-  return by === undefined ? { kind: "not_enforced", why: how } : { kind: "enforced", by, how };
 }
 
 function governance(document: CharterDocument): Fact[] {

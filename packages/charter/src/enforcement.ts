@@ -119,6 +119,18 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     by: "evaluation",
     how: "a version whose decisions on held-out rows are worth less than the bound is not released",
   },
+  robustness_gate: {
+    by: "evaluation",
+    how: "a version whose decisions an attack turns too often, or of which too few are certified, is not released",
+  },
+  membership_gate: {
+    by: "evaluation",
+    how: "a version whose scores tell training rows from held-out rows too well is not released",
+  },
+  training_data_gate: {
+    by: "evaluation",
+    how: "a version that was trained here on rows of which too many labels are contradicted is not released",
+  },
   explainability: {
     how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",
   },

@@ -167,6 +167,13 @@ describe("a wrong charter", () => {
       "kpis:",
       /another name/,
     ],
+    [
+      "more rows than all",
+      "  availability: 99.5%",
+      "  availability: 99.5%\n  robustness: { mutable: [wait], radius: 0.5, maximumTurned: 120% }",
+      "robustness:",
+      /at most 100%/,
+    ],
     ["too short a retention", "regulations: []", "regulations: [SOX]", "retention:", /7y or more/],
   ])("%s is named with its line and the mend", (_, before, after, at, mend) => {
     const { text, found } = problemsWith(before, after);

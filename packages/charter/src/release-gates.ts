@@ -4,6 +4,7 @@ import { type Fact, fact } from "./fact.ts";
 import { Kpi, type KpiTerms, kpiFacts, kpiFindings, kpiTerms } from "./kpis.ts";
 import { type MetricName, metrics } from "./metrics.ts";
 import { type BudgetTerms, budgetFacts, budgetFindings, budgetTerms, ModelBudget } from "./model-budget.ts";
+import { type ProbeTerms, probeFacts, probeFindings, probeMembers, probeTerms } from "./release-probes.ts";
 import type { Finding } from "./schema-findings.ts";
 import { closed, OneOf, Slug } from "./schema-parts.ts";
 import type { AccuracyBound } from "./terms.ts";
@@ -141,6 +142,7 @@ export const releaseMembers = {
       description: "Figures of the business; a release that misses one is refused.",
     }),
   ),
+  ...probeMembers,
 };
 
 /** Rows that a part must have to be judged. */
@@ -176,7 +178,7 @@ export interface ChallengerTerms {
 }
 
 /** Everything that a version is judged by before it is released. */
-export interface ReleaseTerms {
+export interface ReleaseTerms extends ProbeTerms {
   readonly accuracy: AccuracyBound;
   readonly slices?: SliceTerms;
   /** Absent also where the charter names attributes and no measure. */
@@ -202,6 +204,7 @@ export function releaseTerms(
     ...(challenger ? { challenger: { metrics: challenger.metrics, margins: challenger.margins ?? {} } } : {}),
     ...(modelBudget ? { modelBudget: budgetTerms(modelBudget, promise) } : {}),
     ...(kpis ? { kpis: kpis.map(kpiTerms) } : {}),
+    ...probeTerms(requirements),
   };
 }
 
@@ -259,6 +262,7 @@ export function releaseFacts(document: CharterDocument, terms: ReleaseTerms): Fa
       : []),
     ...(budget && modelBudget ? budgetFacts(budget, modelBudget) : []),
     ...kpiFacts(kpis),
+    ...probeFacts(document.requirements),
   ];
 }
 
@@ -292,6 +296,7 @@ export function releaseFindings(document: CharterDocument): Finding[] {
     ...challengerFindings(document),
     ...budgetFindings(document.requirements.modelBudget),
     ...kpiFindings(document.requirements.kpis),
+    ...probeFindings(document.requirements),
   ];
 }
 
@@ -303,7 +308,9 @@ function taskFindings({ requirements, fairness, model }: CharterDocument): Findi
     ...(requirements.challenger ? ["/requirements/challenger"] : []),
     ...(fairness?.measures ? ["/fairness/measures"] : []),
     ...(requirements.modelBudget ? ["/requirements/modelBudget"] : []),
-    ...(requirements.kpis ? ["/requirements/kpis"] : []),
+    ...(["kpis", "robustness", "membership", "trainingData"] as const).flatMap((name) =>
+      requirements[name] ? [`/requirements/${name}`] : [],
+    ),
   ];
   return stated.map((pointer) => ({
     pointer,

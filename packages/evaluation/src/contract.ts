@@ -1,6 +1,7 @@
 import { type Static, Type } from "@portolan/typebox";
 import { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
 import { Calibration, MetricInterval } from "./metric-shapes.ts";
+import { MembershipReport, ProbesAsked, RobustnessReport, TrainingDataReport } from "./probes/contract.ts";
 import { FairnessReport, SliceReport } from "./slices/contract.ts";
 import { KpiValue, MeasuredCompute } from "./worth/contract.ts";
 
@@ -9,6 +10,13 @@ export { evidenceEnvironment } from "./evidence-environment.ts";
 export { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
 export { Contribution, Counterfactual, Explanation, type ExplanationBackground } from "./explain/contract.ts";
 export { Calibration, MetricInterval } from "./metric-shapes.ts";
+export {
+  MembershipReport,
+  ProbeReports,
+  ProbesAsked,
+  RobustnessReport,
+  TrainingDataReport,
+} from "./probes/contract.ts";
 export {
   FairnessAttribute,
   FairnessGroup,
@@ -59,6 +67,9 @@ export const BinaryMetrics = Type.Object({
   fairness: Type.Optional(FairnessReport),
   kpis: Type.Optional(Type.Array(KpiValue)),
   compute: Type.Optional(MeasuredCompute),
+  robustness: Type.Optional(RobustnessReport),
+  membership: Type.Optional(MembershipReport),
+  trainingData: Type.Optional(TrainingDataReport),
   baseline: Type.Optional(
     Type.Object({
       column: Type.String({ description: "Column whose value alone served as the score" }),
@@ -88,6 +99,7 @@ export const EvaluationRequest = Type.Object(
         description: "Columns of the rows to slice by, besides those of the charter",
       }),
     ),
+    probes: Type.Optional(ProbesAsked),
   },
   { additionalProperties: false },
 );

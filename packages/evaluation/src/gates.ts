@@ -7,6 +7,7 @@ import {
   type HeldOut,
   heldOutGate,
 } from "./contract.ts";
+import { judgeProbes } from "./probes/probe-gates.ts";
 import { judgeFairness, judgeSlices } from "./slices/slice-gates.ts";
 import { judgeBudget, judgeKpis } from "./worth/worth-gates.ts";
 
@@ -17,13 +18,14 @@ export interface Evidence {
 }
 
 /**
- * Release gates on one evaluation (docs/spec/promotion-gates.md, G1, G2, G7, G10, G11, G13 and G14). Pure: same evidence, same results.
+ * Release gates on one evaluation (docs/spec/promotion-gates.md, G1, G2, G7, G10, G11 and G13 to G17). Pure: same evidence, same results.
  * What was not measured or not shown fails its gate; it is never assumed.
  */
 export function judgeGates(
   { metrics, heldOut }: Evidence,
-  { accuracy, slices, fairness, modelBudget, kpis }: Omit<ReleaseTerms, "challenger">,
+  terms: Omit<ReleaseTerms, "challenger">,
 ): GateResult[] {
+  const { accuracy, slices, fairness, modelBudget, kpis } = terms;
   const { metric } = accuracy;
   return [
     judgeAccuracy(metrics, accuracy),
@@ -33,6 +35,7 @@ export function judgeGates(
     ...judgeFairness(metrics.fairness, fairness),
     ...judgeBudget(metrics.compute, modelBudget),
     ...judgeKpis(metrics.kpis, kpis),
+    ...judgeProbes(metrics, terms),
   ];
 }
 

@@ -29,6 +29,8 @@ export type {
   AskedModel,
   ComputeLookup,
   EvaluatedVersion,
+  ProbeRequest,
+  Prober,
   ReleaseLookup,
   ScoredRows,
   ScoreRequest,

@@ -7,6 +7,7 @@ import type {
   SliceReport,
 } from "@portolan/evaluation/contract";
 import { table } from "../output.ts";
+import { probesText } from "./probes-text.ts";
 
 /** What an evaluation on rows found, for people: metrics with their intervals, calibration, slices, groups, gates. */
 export function evaluationText({ metrics, gates }: Pick<Evaluation, "metrics" | "gates">): string {
@@ -19,6 +20,7 @@ export function evaluationText({ metrics, gates }: Pick<Evaluation, "metrics" | 
     ...(metrics.fairness ? ["", fairnessText(metrics.fairness)] : []),
     ...(metrics.kpis ? ["", kpisText(metrics.kpis)] : []),
     ...(metrics.compute ? ["", computeText(metrics.compute)] : []),
+    ...probesText(metrics),
     "",
     gatesText(gates),
   ].join("\n");

@@ -1,4 +1,10 @@
-import type { Evaluation, TextCaseResult, TextEvaluation, TextSet } from "@portolan/evaluation/contract";
+import type {
+  Evaluation,
+  ProbesAsked,
+  TextCaseResult,
+  TextEvaluation,
+  TextSet,
+} from "@portolan/evaluation/contract";
 import { PortolanError } from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
 import type { Command } from "commander";
@@ -16,6 +22,10 @@ interface EvaluateOptions {
   readonly trainingSet?: string;
   readonly evaluationSet?: string;
   readonly slice?: readonly string[];
+  readonly mutable?: readonly string[];
+  readonly radius?: string;
+  readonly membership?: true;
+  readonly trainingData?: true;
 }
 
 export function registerEvaluate(model: Command, contextOf: ContextOf): void {
@@ -33,12 +43,17 @@ export function registerEvaluate(model: Command, contextOf: ContextOf): void {
       "of text: a set of cases, NAME for its newest version, NAME@2, or its id",
     )
     .option("--slice <column...>", "columns of the rows to slice by, besides those of the charter")
+    .option("--mutable <feature...>", "attack the decisions by changing these features")
+    .option("--radius <number>", "how far, in standard deviations of the training rows (default 0.25)")
+    .option("--membership", "tell training rows from held-out rows by the scores")
+    .option("--training-data", "look for flipped labels and influential rows in the version's training set")
     .addHelpText(
       "after",
       `
 Examples:
   portolan model evaluate flight-delays 1 --training-set ts_01m8…
   portolan model evaluate flight-delays 1 --training-set ts_01m8… --slice dep_hour
+  portolan model evaluate flight-delays 1 --training-set ts_01m8… --mutable distance --membership --training-data
   portolan model evaluate helper 1 --evaluation-set questions`,
     )
     .action(async (name: string, version: string, options: EvaluateOptions, command: Command) => {
@@ -53,7 +68,12 @@ Examples:
       using bar = progressBar(context.output, "evaluate");
       const asked = { model: name, version: Number(version) };
       if (trainingSet !== undefined) {
-        const body = { ...asked, trainingSetId: trainingSet, ...(slice ? { slices: slice } : {}) };
+        const body = {
+          ...asked,
+          trainingSetId: trainingSet,
+          ...(slice ? { slices: slice } : {}),
+          ...probesOf(options),
+        };
         const result = await evaluateRows(api, body, bar);
         context.output.result(result, evaluationText(result));
         return;
@@ -62,6 +82,25 @@ Examples:
       const result = await evaluateText(api, { ...asked, setId }, bar);
       context.output.result(result, textText(result));
     });
+}
+
+const usualRadius = 0.25;
+
+/** What to ask the model beside what the charter asks. */
+function probesOf({ mutable, radius, membership, trainingData }: EvaluateOptions): { probes?: ProbesAsked } {
+  if (radius !== undefined && !(Number(radius) > 0))
+    throw badUsage(`the radius is "${radius.slice(0, 40)}"`, "Give a number above 0: --radius 0.25.");
+  if (radius !== undefined && !mutable)
+    throw badUsage("a radius needs features that change", "Give --mutable FEATURE….");
+  if (!mutable && !membership && !trainingData) return {};
+  const robustness = mutable && { mutable: [...mutable], radius: Number(radius ?? usualRadius) };
+  return {
+    probes: {
+      ...(robustness ? { robustness } : {}),
+      ...(membership ? { membership } : {}),
+      ...(trainingData ? { trainingData } : {}),
+    },
+  };
 }
 
 export type RowsResult = Pick<Evaluation, "heldOut" | "metrics" | "gates">;

@@ -42,6 +42,7 @@ import { publishIntent } from "@portolan/serving";
 import type { ModelRuntime } from "@portolan/serving/policy";
 import { type BaseModels, findRun } from "@portolan/training";
 import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
+import { createChildProber } from "../probing/child-prober.ts";
 import { createChildMeasurer } from "../profiling/child-measurer.ts";
 import { createChildScorer } from "../scoring/child-scorer.ts";
 import { createTextAsker } from "../scoring/text-asker.ts";
@@ -154,6 +155,7 @@ function wireEvaluations(
     evaluation: {
       ...common,
       scorer: createChildScorer(objects, upstreams),
+      prober: createChildProber(objects, upstreams),
       compute: { find: measuredCompute },
     },
     textEvaluation: {

@@ -1,6 +1,7 @@
 import { type AccuracyBound, isHeldByInterval, type ReleaseTerms } from "@portolan/charter/contract";
 import { wilsonInterval } from "@portolan/numerics";
 import { accuracyGate, type GateResult, type HeldOut, heldOutGate } from "../contract.ts";
+import { probeGates } from "../probes/probe-gates.ts";
 import { fairnessGate, sliceGate } from "../slices/slice-gates.ts";
 import { budgetGates, kpiGate } from "../worth/worth-gates.ts";
 import type { TextMetrics, TextSet } from "./contract.ts";
@@ -49,13 +50,15 @@ export function statedHeldOut({ heldOut, createdBy, name, version }: TextSet): H
  */
 export function judgeTextGates(
   { metrics, heldOut }: TextEvidence,
-  { accuracy, slices, fairness, modelBudget, kpis }: Omit<ReleaseTerms, "challenger">,
+  terms: Omit<ReleaseTerms, "challenger">,
 ): GateResult[] {
+  const { accuracy, slices, fairness, modelBudget, kpis } = terms;
   const ofRows = [
     ...(slices?.maximumGap === undefined ? [] : [sliceGate]),
     ...(fairness ? [fairnessGate] : []),
     ...(modelBudget ? budgetGates(modelBudget) : []),
     ...(kpis ? [kpiGate] : []),
+    ...probeGates(terms),
   ];
   return [
     judgePassRate(metrics, accuracy),
