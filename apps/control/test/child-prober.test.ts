@@ -21,7 +21,7 @@ beforeAll(async () => {
   objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
   const put = async (name: string, from: number, flipEvery: number) => {
     const file = join(folder, `work/${name}.parquet`);
-    const columns = "(hash(i) % 1000) / 1000.0 as a, (hash(i * 7 + 1) % 1000) / 1000.0 as b";
+    const columns = "(hash(i) % 1000) / 1000.0 as a, (hash(i * 7 + 1) % 1000) / 1000.0 as b, 1.0 as even";
     const label = `((a > 0.5) <> (i % ${flipEvery} = 0))::int as label`;
     const sql = `copy (select *, ${label} from (select i, ${columns} from range(${from}, ${from + 1500}) t(i))) to '${file}' (format parquet)`;
     await runAnalysis({ statements: [{ sql }], readable: [], workFolder: join(folder, "work") });
@@ -74,14 +74,16 @@ test("trees are certified, no attack comes closer, and a model without training 
   expect(reports.trainingData?.problem).toContain("trained elsewhere");
 });
 
-test("a feature that the model does not have is a problem, and not a model that nobody can turn", async () => {
+test("a feature that the model does not have, or that never varies, is a problem, and not a model that nobody can turn", async () => {
   const model = await objects.put(logisticModel([10, 0], -5));
-  const robustness = { mutable: ["c"], radius: 0.1 };
   const prober = createChildProber(objects, upstreams);
-  const { robustness: report } = await prober.probe(
-    { ...asked, membership: false, trainingData: false, model, dataset, robustness },
-    signal,
-  );
-  expect(report).toMatchObject({ problem: "the model has no feature c" });
-  expect(report?.turned).toBeUndefined();
+  const alone = { membership: false, trainingData: false, model, dataset };
+  const problemOf = async (featureColumns: readonly string[], mutable: readonly string[]) => {
+    const request = { ...asked, ...alone, featureColumns, robustness: { mutable, radius: 0.1 } };
+    const { robustness: report } = await prober.probe(request, signal);
+    expect(report?.turned).toBeUndefined();
+    return report?.problem;
+  };
+  expect(await problemOf(["a", "b"], ["c"])).toBe("the model has no feature c");
+  expect(await problemOf(["a", "even"], ["even"])).toBe("the rows have one value alone, or none, of even");
 });

@@ -58,7 +58,7 @@ export function certifiedRadius(
   const leaves = trees.map((tree) => leavesOf(tree, row, valueOf(ensemble, tree, margin), terms));
   const base = dot(margin.weights, baseValues) - margin.threshold;
   const sign = dot(margin.weights, scoresOf(ensemble, row)) >= margin.threshold ? 1 : -1;
-  const slack = slackOf(leaves, base);
+  const slack = slackOf(ensemble, margin);
   const candidates = [...new Set(leaves.flatMap((found) => found.map(({ distance }) => distance)))]
     .filter((distance) => distance > 0)
     .toSorted((a, b) => a - b);
@@ -111,11 +111,22 @@ function dot(weights: readonly number[], values: ArrayLike<number>): number {
   return weights.reduce((sum, weight, at) => sum + weight * (values[at] ?? 0), 0);
 }
 
-/** What a sum of so many numbers in single precision may be off, and a logistic function at one half. */
-function slackOf(leaves: readonly (readonly ReachedLeaf[])[], base: number): number {
-  const sizes = leaves.map((found) => found.reduce((most, { value }) => Math.max(most, Math.abs(value)), 0));
-  const all = sizes.reduce((sum, size) => sum + size, Math.abs(base));
-  return (leaves.length + 4) * 2 ** -24 * all + 2 ** -22;
+/**
+ * What a sum of so many numbers in single precision may be off by the usual bound (terms × 2^-24 × sum of sizes), and a logistic function or softmax at one half. Sizes are
+ * those of each target's own: where two nearly equal sums are subtracted, their errors stay.
+ */
+function slackOf(ensemble: TreeEnsemble, margin: PositiveMargin): number {
+  const { trees, targets, baseValues } = ensemble;
+  const share = shareOf(ensemble);
+  const sizeOf = (values: ArrayLike<number>, from: number): number =>
+    margin.weights.reduce((sum, weight, at) => sum + Math.abs(weight * (values[from + at] ?? 0)), 0);
+  let all = Math.abs(margin.threshold) + sizeOf(baseValues, 0);
+  for (const { weights, modes: of } of trees) {
+    let most = 0;
+    for (let node = 0; node < of.length; node++) most = Math.max(most, sizeOf(weights, node * targets));
+    all += share * most;
+  }
+  return (trees.length + 4) * 2 ** -24 * all + 2 ** -20;
 }
 
 /** Every leaf that a change of mutable columns can reach, the nearest first. */

@@ -40,17 +40,20 @@ export async function probeRobustness(
   const width = featureColumns.length;
   const reference = training ? "training" : "held_out";
   const stated = { mutable, radius, reference } as const;
+  const failed = (problem: string) => ({
+    ...robustnessReport({ ...stated, distances: [], certificates: "" }),
+    problem,
+  });
   const unknown = mutable.filter((name) => !featureColumns.includes(name));
-  if (unknown.length > 0)
-    return {
-      ...robustnessReport({ ...stated, distances: [], certificates: "" }),
-      problem: `the model has no feature ${unknown.join(", ")}`,
-    };
+  if (unknown.length > 0) return failed(`the model has no feature ${unknown.join(", ")}`);
   const known = training ?? heldOut;
   const space = spaceOf(
     known.features,
     featureColumns.map((name) => mutable.includes(name)),
   );
+  const constant = mutable.filter((name) => !space[featureColumns.indexOf(name)]?.isMutable);
+  // Nothing shows how far it goes, and what is left alone turns no decision.
+  if (constant.length > 0) return failed(`the rows have one value alone, or none, of ${constant.join(", ")}`);
   const decide = async (rows: Float32Array, count: number) =>
     (await scoreRows(run, rows, count)).map((score) => Number(score >= half));
   const drawn = pickRows(heldOut, width, drawRows(heldOut.count, 4 * attackedRows, probeSeed));
@@ -75,7 +78,9 @@ async function certify(
   const signature = signatureOf(readOnnxModel(bytes));
   const ensemble = takesTable(signature) ? treesOf(bytes, signature) : undefined;
   const margin = ensemble && positiveMargin(ensemble);
-  if (!ensemble || !margin) return "the model is no tree ensemble of two classes";
+  // The score is in the last output of numbers, and the trees are held against the first.
+  const scores = signature.outputs.filter(({ datatype }) => datatype.startsWith("FP"));
+  if (!ensemble || !margin || scores.length !== 1) return "the model is no tree ensemble of two classes";
   const width = space.length;
   const some = rows.subarray(0, certifiedRows * width);
   const session = await createSession(bytes, signature);
