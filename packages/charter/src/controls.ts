@@ -41,6 +41,7 @@ export const controlNames = [
   "robustness_gate",
   "membership_gate",
   "training_data_gate",
+  "faithfulness_gate",
   "explainability",
   "human_review",
   "retraining",

@@ -131,6 +131,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     by: "evaluation",
     how: "a version that was trained here on rows of which too many labels are contradicted is not released",
   },
+  faithfulness_gate: {
+    by: "evaluation",
+    how: "a version whose answers a judge with a known error rate does not find faithful to their source is not released",
+  },
   explainability: {
     how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",
   },

@@ -1,6 +1,13 @@
 import { type Static, Type } from "@portolan/typebox";
 import type { CharterDocument } from "./document.ts";
 import { type Fact, fact } from "./fact.ts";
+import {
+  Faithfulness,
+  type FaithfulnessTerms,
+  faithfulnessFacts,
+  faithfulnessFindings,
+  faithfulnessTerms,
+} from "./faithfulness.ts";
 import { Kpi, type KpiTerms, kpiFacts, kpiFindings, kpiTerms } from "./kpis.ts";
 import { type MetricName, metrics } from "./metrics.ts";
 import { type BudgetTerms, budgetFacts, budgetFindings, budgetTerms, ModelBudget } from "./model-budget.ts";
@@ -143,6 +150,7 @@ export const releaseMembers = {
     }),
   ),
   ...probeMembers,
+  faithfulness: Type.Optional(Faithfulness),
 };
 
 /** Rows that a part must have to be judged. */
@@ -186,6 +194,7 @@ export interface ReleaseTerms extends ProbeTerms {
   readonly challenger?: ChallengerTerms;
   readonly modelBudget?: BudgetTerms;
   readonly kpis?: readonly KpiTerms[];
+  readonly faithfulness?: FaithfulnessTerms;
 }
 
 /**
@@ -205,6 +214,7 @@ export function releaseTerms(
     ...(modelBudget ? { modelBudget: budgetTerms(modelBudget, promise) } : {}),
     ...(kpis ? { kpis: kpis.map(kpiTerms) } : {}),
     ...probeTerms(requirements),
+    ...(requirements.faithfulness ? { faithfulness: faithfulnessTerms(requirements.faithfulness) } : {}),
   };
 }
 
@@ -263,6 +273,7 @@ export function releaseFacts(document: CharterDocument, terms: ReleaseTerms): Fa
     ...(budget && modelBudget ? budgetFacts(budget, modelBudget) : []),
     ...kpiFacts(kpis),
     ...probeFacts(document.requirements),
+    ...faithfulnessFacts(document.requirements.faithfulness),
   ];
 }
 
@@ -297,6 +308,7 @@ export function releaseFindings(document: CharterDocument): Finding[] {
     ...budgetFindings(document.requirements.modelBudget),
     ...kpiFindings(document.requirements.kpis),
     ...probeFindings(document.requirements),
+    ...faithfulnessFindings(document.requirements.faithfulness, document.model.task),
   ];
 }
 

@@ -34,6 +34,7 @@ export {
   TextMetrics,
   TextSet,
 } from "./text/contract.ts";
+export { FaithfulnessReport } from "./text/judge/contract.ts";
 export { KpiValue, MeasuredCompute } from "./worth/contract.ts";
 
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });

@@ -9,6 +9,7 @@ import {
 } from "./contract.ts";
 import { judgeProbes } from "./probes/probe-gates.ts";
 import { judgeFairness, judgeSlices } from "./slices/slice-gates.ts";
+import { judgeFaithfulness } from "./text/judge/faithfulness.ts";
 import { judgeBudget, judgeKpis } from "./worth/worth-gates.ts";
 
 /** What an evaluation found out: all that its gates are judged by, now and again at promotion. */
@@ -25,7 +26,7 @@ export function judgeGates(
   { metrics, heldOut }: Evidence,
   terms: Omit<ReleaseTerms, "challenger">,
 ): GateResult[] {
-  const { accuracy, slices, fairness, modelBudget, kpis } = terms;
+  const { accuracy, slices, fairness, modelBudget, kpis, faithfulness } = terms;
   const { metric } = accuracy;
   return [
     judgeAccuracy(metrics, accuracy),
@@ -36,6 +37,8 @@ export function judgeGates(
     ...judgeBudget(metrics.compute, modelBudget),
     ...judgeKpis(metrics.kpis, kpis),
     ...judgeProbes(metrics, terms),
+    // Rows have no answers to be judged: under such a charter only text is released.
+    ...judgeFaithfulness(undefined, faithfulness),
   ];
 }
 

@@ -17,10 +17,12 @@ import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { type JobProgress, progressBar } from "../progress.ts";
 import { evaluationText, gatesText } from "./evaluation-text.ts";
+import { faithfulnessText } from "./probes-text.ts";
 
 interface EvaluateOptions {
   readonly trainingSet?: string;
   readonly evaluationSet?: string;
+  readonly judge?: string;
   readonly slice?: readonly string[];
   readonly mutable?: readonly string[];
   readonly radius?: string;
@@ -42,6 +44,10 @@ export function registerEvaluate(model: Command, contextOf: ContextOf): void {
       "--evaluation-set <name>",
       "of text: a set of cases, NAME for its newest version, NAME@2, or its id",
     )
+    .option(
+      "--judge <name/version>",
+      "of text: the version that says whether answers are faithful to their source",
+    )
     .option("--slice <column...>", "columns of the rows to slice by, besides those of the charter")
     .option("--mutable <feature...>", "attack the decisions by changing these features")
     .option("--radius <number>", "how far, in standard deviations of the training rows (default 0.25)")
@@ -54,7 +60,8 @@ Examples:
   portolan model evaluate flight-delays 1 --training-set ts_01m8…
   portolan model evaluate flight-delays 1 --training-set ts_01m8… --slice dep_hour
   portolan model evaluate flight-delays 1 --training-set ts_01m8… --mutable distance --membership --training-data
-  portolan model evaluate helper 1 --evaluation-set questions`,
+  portolan model evaluate helper 1 --evaluation-set questions
+  portolan model evaluate helper 1 --evaluation-set sources --judge examiner/2`,
     )
     .action(async (name: string, version: string, options: EvaluateOptions, command: Command) => {
       const { trainingSet, evaluationSet, slice } = options;
@@ -79,9 +86,21 @@ Examples:
         return;
       }
       const setId = await findSet(api, name, version, evaluationSet ?? "");
-      const result = await evaluateText(api, { ...asked, setId }, bar);
+      const judge = options.judge === undefined ? {} : { judge: judgeOf(options.judge) };
+      const result = await evaluateText(api, { ...asked, setId, ...judge }, bar);
       context.output.result(result, textText(result));
     });
+}
+
+/** `NAME/VERSION`. */
+function judgeOf(text: string): { readonly model: string; readonly version: number } {
+  const [, model, version] = /^([^/]+)\/(\d+)$/.exec(text) ?? [];
+  if (model === undefined || version === undefined)
+    throw badUsage(
+      `"${text.slice(0, 80)}" names no version`,
+      "Write it as NAME/VERSION: --judge examiner/2.",
+    );
+  return { model, version: Number(version) };
 }
 
 const usualRadius = 0.25;
@@ -150,6 +169,7 @@ function textText({ metrics, gates, failed, results }: TextResult): string {
   const { passed, cases, promptTokens, completionTokens, unanswered } = metrics;
   const lines = [
     `${passed} of ${cases} cases passed, ${unanswered} without an answer; ${promptTokens} + ${completionTokens} tokens`,
+    ...(metrics.faithfulness ? [faithfulnessText(metrics.faithfulness)] : []),
     "",
     gatesText(gates),
   ];

@@ -1,5 +1,6 @@
 import type {
   BinaryMetrics,
+  FaithfulnessReport,
   MembershipReport,
   RobustnessReport,
   TrainingDataReport,
@@ -46,7 +47,7 @@ function membershipText({ members, others, unscored = 0, attacks, problem }: Mem
 function trainingDataText(report: TrainingDataReport): string {
   const { rows, sampledEvery, suspects, suspected, influential, problem, rocAuc } = report;
   if (problem !== undefined || !suspects) return `training data: ${problem ?? "not measured"}`;
-  const sampled = sampledEvery === 1 ? "" : ` (every ${sampledEvery}th)`;
+  const sampled = sampledEvery === 1 ? "" : `, one in ${sampledEvery}`;
   const named = suspected.slice(0, mostRows).map(({ row, label }) => `${row} (${label})`);
   const pulling = influential
     .slice(0, mostRows)
@@ -56,6 +57,16 @@ function trainingDataText(report: TrainingDataReport): string {
     ...(named.length > 0 ? [`  first rows, with their label: ${named.join(", ")}`] : []),
     `  most influential rows, with Cook's distance: ${pulling.join(", ")}`,
   ].join("\n");
+}
+
+/** A judge's word on answers, and how often the judge itself is wrong. */
+export function faithfulnessText(report: FaithfulnessReport): string {
+  const { judge, judged, faithful, labelled, wrong, passedWrongly, replayed } = report;
+  const known =
+    labelled === 0
+      ? "the set has no labelled answers, so nobody knows how often the judge is wrong"
+      : `the judge is wrong on ${wrong} of ${labelled} labelled answers, ${passedWrongly} of them found faithful`;
+  return `${faithful} of ${judged} answers faithful to their source by ${judge.model}/${judge.version}; ${known}; ${replayed} verdicts replayed`;
 }
 
 function percent(share: number): string {

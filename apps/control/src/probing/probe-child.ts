@@ -1,3 +1,4 @@
+import type { ScoredRows } from "@portolan/evaluation";
 import type { ProbeReports } from "@portolan/evaluation/contract";
 import {
   measureMembership,
@@ -8,7 +9,6 @@ import {
 } from "@portolan/evaluation/policy";
 import { drawRows } from "@portolan/explanations";
 import { messageOf } from "@portolan/kernel";
-import type { ScoredSet } from "@portolan/numerics";
 import { type Rows, readRows } from "../scoring/read-rows.ts";
 import { openRows, type RunRows, scoreRows } from "../scoring/run-rows.ts";
 import { pickRows } from "./pick-rows.ts";
@@ -47,7 +47,7 @@ async function probeMembership(
   training: Rows | undefined,
 ): Promise<NonNullable<ProbeReports["membership"]>> {
   if (!training) return { members: 0, others: heldOut.count, attacks: [], problem: noTraining };
-  const scored = async (rows: Rows): Promise<ScoredSet> => {
+  const scored = async (rows: Rows): Promise<Pick<ScoredRows, "scores" | "labels">> => {
     const drawn = pickRows(rows, featureColumns.length, drawRows(rows.count, membershipRows, probeSeed));
     return { scores: await scoreRows(run, drawn.features, drawn.count), labels: drawn.labels };
   };
