@@ -298,13 +298,20 @@ describe("a judge of faithfulness (G18)", () => {
     expect(examiner.bodies.length).toBe(asked);
   });
 
-  test("a version does not judge itself, and one of tensors or of nobody judges nothing", async () => {
+  test("a version does not judge itself, a set with sources needs a judge, and one without has nothing to judge", async () => {
     const asked = { model: "helper", version: 1, setId };
     const refused = async (judge: object) =>
       (await call("ci", "POST", "/v1/text-evaluations", { ...asked, judge })).body;
     expect(await refused({ model: "helper", version: 1 })).toMatchObject({
       code: "evaluation.no_judge",
       detail: expect.stringContaining("itself") as string,
+    });
+    const none = await call("ci", "POST", "/v1/text-evaluations", asked);
+    expect([none.status, none.body["code"]]).toEqual([422, "evaluation.no_judge"]);
+    const { body: plain } = await addSet("plain", lines(1, 0));
+    const idle = { ...asked, setId: plain["id"], judge: { model: "examiner", version: 1 } };
+    expect((await call("ci", "POST", "/v1/text-evaluations", idle)).body).toMatchObject({
+      detail: "no case of the set has a source (faithfulTo)",
     });
     expect(await refused({ model: "nobody", version: 1 })).toMatchObject({
       code: "registry.version_not_found",

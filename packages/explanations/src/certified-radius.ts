@@ -38,7 +38,7 @@ function lastOf(targets: number): number[] {
 }
 
 const mostCombinations = 512;
-/** Of one row, over all that is tried: about a tenth of a second. */
+/** Of one row, over all that is tried: what bounds its time. */
 const combinationsOfRow = 100_000;
 
 /**

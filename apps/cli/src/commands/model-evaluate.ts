@@ -5,30 +5,18 @@ import type {
   TextEvaluation,
   TextSet,
 } from "@portolan/evaluation/contract";
-import { PortolanError } from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { waitForJob } from "../client/jobs.ts";
 import { versionPath } from "../client/version-path.ts";
 import { connect } from "../context.ts";
-import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { type JobProgress, progressBar } from "../progress.ts";
+import { badUsage, type EvaluateOptions, judgeOf, probesOf, requireFitting } from "./evaluate-options.ts";
 import { evaluationText, gatesText } from "./evaluation-text.ts";
 import { faithfulnessText } from "./probes-text.ts";
-
-interface EvaluateOptions {
-  readonly trainingSet?: string;
-  readonly evaluationSet?: string;
-  readonly judge?: string;
-  readonly slice?: readonly string[];
-  readonly mutable?: readonly string[];
-  readonly radius?: string;
-  readonly membership?: true;
-  readonly trainingData?: true;
-}
 
 export function registerEvaluate(model: Command, contextOf: ContextOf): void {
   model
@@ -70,6 +58,7 @@ Examples:
           "an evaluation takes held-out rows or a set of cases",
           "Give --training-set ID, or, for a text version, --evaluation-set NAME.",
         );
+      requireFitting(options);
       const context = contextOf(command);
       const api = await connect(context);
       using bar = progressBar(context.output, "evaluate");
@@ -90,36 +79,6 @@ Examples:
       const result = await evaluateText(api, { ...asked, setId, ...judge }, bar);
       context.output.result(result, textText(result));
     });
-}
-
-/** `NAME/VERSION`. */
-function judgeOf(text: string): { readonly model: string; readonly version: number } {
-  const [, model, version] = /^([^/]+)\/(\d+)$/.exec(text) ?? [];
-  if (model === undefined || version === undefined)
-    throw badUsage(
-      `"${text.slice(0, 80)}" names no version`,
-      "Write it as NAME/VERSION: --judge examiner/2.",
-    );
-  return { model, version: Number(version) };
-}
-
-const usualRadius = 0.25;
-
-/** What to ask the model beside what the charter asks. */
-function probesOf({ mutable, radius, membership, trainingData }: EvaluateOptions): { probes?: ProbesAsked } {
-  if (radius !== undefined && !(Number(radius) > 0))
-    throw badUsage(`the radius is "${radius.slice(0, 40)}"`, "Give a number above 0: --radius 0.25.");
-  if (radius !== undefined && !mutable)
-    throw badUsage("a radius needs features that change", "Give --mutable FEATURE….");
-  if (!mutable && !membership && !trainingData) return {};
-  const robustness = mutable && { mutable: [...mutable], radius: Number(radius ?? usualRadius) };
-  return {
-    probes: {
-      ...(robustness ? { robustness } : {}),
-      ...(membership ? { membership } : {}),
-      ...(trainingData ? { trainingData } : {}),
-    },
-  };
 }
 
 export type RowsResult = Pick<Evaluation, "heldOut" | "metrics" | "gates">;
@@ -179,8 +138,4 @@ function textText({ metrics, gates, failed, results }: TextResult): string {
     .map(({ id, why = "", answer = "" }) => [id, why, JSON.stringify(answer.slice(0, shownCharacters))]);
   const rest = failed.length > shownCases ? ` (the first ${shownCases} of ${failed.length})` : "";
   return [...lines, "", `not passed${rest}:`, table(["case", "why", "answer"], rows), "", results].join("\n");
-}
-
-function badUsage(detail: string, mend: string): PortolanError<CliErrorCode> {
-  return new PortolanError("cli.bad_usage", { detail, mend });
 }

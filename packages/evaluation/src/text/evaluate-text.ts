@@ -33,7 +33,8 @@ export async function startTextEvaluation(
   const version = await versionToEvaluate(deps, call, request);
   const { useCaseId } = version;
   const set = await fittingSet(deps, call, request, version);
-  await judgeOf(deps, call, request, version);
+  const judge = await judgeOf(deps, call, request, version);
+  requireFit(await readCasesOf(deps, set), judge);
   return deps.work.write(call, async (tx) => {
     const job = await tx.enqueue({
       queue: textEvaluationQueue,
