@@ -1,10 +1,4 @@
-import type {
-  Evaluation,
-  ProbesAsked,
-  TextCaseResult,
-  TextEvaluation,
-  TextSet,
-} from "@portolan/evaluation/contract";
+import type { Evaluation, TextCaseResult, TextEvaluation, TextSet } from "@portolan/evaluation/contract";
 import type { ModelVersion } from "@portolan/registry/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
@@ -51,34 +45,43 @@ Examples:
   portolan model evaluate helper 1 --evaluation-set questions
   portolan model evaluate helper 1 --evaluation-set sources --judge examiner/2`,
     )
-    .action(async (name: string, version: string, options: EvaluateOptions, command: Command) => {
-      const { trainingSet, evaluationSet, slice } = options;
-      if ((trainingSet === undefined) === (evaluationSet === undefined))
-        throw badUsage(
-          "an evaluation takes held-out rows or a set of cases",
-          "Give --training-set ID, or, for a text version, --evaluation-set NAME.",
-        );
-      requireFitting(options);
-      const context = contextOf(command);
-      const api = await connect(context);
-      using bar = progressBar(context.output, "evaluate");
-      const asked = { model: name, version: Number(version) };
-      if (trainingSet !== undefined) {
-        const body = {
-          ...asked,
-          trainingSetId: trainingSet,
-          ...(slice ? { slices: slice } : {}),
-          ...probesOf(options),
-        };
-        const result = await evaluateRows(api, body, bar);
-        context.output.result(result, evaluationText(result));
-        return;
-      }
-      const setId = await findSet(api, name, version, evaluationSet ?? "");
-      const judge = options.judge === undefined ? {} : { judge: judgeOf(options.judge) };
-      const result = await evaluateText(api, { ...asked, setId, ...judge }, bar);
-      context.output.result(result, textText(result));
-    });
+    .action((name: string, version: string, options: EvaluateOptions, command: Command) =>
+      evaluate(contextOf, { name, version }, options, command),
+    );
+}
+
+async function evaluate(
+  contextOf: ContextOf,
+  { name, version }: { readonly name: string; readonly version: string },
+  options: EvaluateOptions,
+  command: Command,
+): Promise<void> {
+  const { trainingSet, evaluationSet, slice } = options;
+  if ((trainingSet === undefined) === (evaluationSet === undefined))
+    throw badUsage(
+      "an evaluation takes held-out rows or a set of cases",
+      "Give --training-set ID, or, for a text version, --evaluation-set NAME.",
+    );
+  requireFitting(options);
+  const context = contextOf(command);
+  const api = await connect(context);
+  using bar = progressBar(context.output, "evaluate");
+  const asked = { model: name, version: Number(version) };
+  if (trainingSet !== undefined) {
+    const body = {
+      ...asked,
+      trainingSetId: trainingSet,
+      ...(slice ? { slices: slice } : {}),
+      ...probesOf(options),
+    };
+    const result = await evaluateRows(api, body, bar);
+    context.output.result(result, evaluationText(result));
+    return;
+  }
+  const setId = await findSet(api, name, version, evaluationSet ?? "");
+  const judge = options.judge === undefined ? {} : { judge: judgeOf(options.judge) };
+  const result = await evaluateText(api, { ...asked, setId, ...judge }, bar);
+  context.output.result(result, textText(result));
 }
 
 export type RowsResult = Pick<Evaluation, "heldOut" | "metrics" | "gates">;
