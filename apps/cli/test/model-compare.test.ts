@@ -61,6 +61,9 @@ test("an evaluation is told with its intervals, its calibration and the slices t
     heldOut,
     "--slice",
     "site",
+    "--mutable",
+    "wait_now",
+    "--membership",
   );
   expect(code, err).toBe(0);
   expect(out).toMatch(/^24 rows, \d+ positive$/m);
@@ -68,6 +71,10 @@ test("an evaluation is told with its intervals, its calibration and the slices t
   expect(out).toMatch(/^brier_score +0\.\d{4} +\[0\.\d{4}, 0\.\d{4}\] +bca$/m);
   expect(out).toMatch(/^calibration: expected calibration error 0\.\d{4}/m);
   expect(out).toMatch(/^site +north +12 +\d+ +too few/m);
+  expect(out).toMatch(/^robustness, wait_now within 0\.25 standard deviations of the held-out rows:$/m);
+  expect(out).toMatch(/^ {2}attacked: \d+ of \d+ decisions turned/m);
+  expect(out).toMatch(/^membership: the version was trained elsewhere/m);
+  expect(out).toMatch(/^the model alone: p95 [\d.]+ ms of \d+ runs of one row/m);
   expect(out).toMatch(/^held-out +FAILED/m);
 });
 

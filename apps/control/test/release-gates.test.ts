@@ -27,6 +27,17 @@ const strict = plain
     "  featureFreshness:",
     `  slices: { columns: [site], maximumGap: 0.1 }
   challenger: { metrics: [roc_auc, accuracy], margins: { accuracy: 0.02 } }
+  robustness: { mutable: [jitter], radius: 0.1, maximumTurned: 50% }
+  membership: { maximumAuc: 0.6 }
+  trainingData: { maximumSuspects: 10% }
+  modelBudget: { latencyShare: 100%, size: 1 MB, memory: 4 GiB }
+  kpis:
+    - name: saved_per_visit
+      columns: { wait_now: number, site: text }
+      sums: { saved: "if(decided and actual, if(site = 'north', wait_now, 10.0), 0.0)" }
+      value: (saved - 5 * false_positives) / rows
+      unit: minutes
+      floor: 0
   featureFreshness:`,
   )
   .replace(
@@ -80,7 +91,10 @@ async function evaluate(model: string, version: number, more: object = {}) {
 async function importModel(name: string, bytes: Uint8Array): Promise<number> {
   const artifact = await world.upload("pipeline", work.place, bytes);
   const body = { useCaseId: work.place.useCaseId, artifact, lineage: { origin: "imported" } };
-  return Number((await world.post("pipeline", `/v1/models/${name}/versions`, body))["version"]);
+  const version = Number((await world.post("pipeline", `/v1/models/${name}/versions`, body))["version"]);
+  // Measured before anybody evaluates it.
+  await world.control.runJobs(world.control.jobs.governance);
+  return version;
 }
 
 async function train(name: string, bytes: Uint8Array): Promise<number> {
@@ -107,9 +121,14 @@ const gateNames = (result: Readonly<Record<string, unknown>>) =>
 describe("slices and groups", () => {
   test("a charter without a word on them is judged as before, and slices that are asked for are measured", async () => {
     const version = await importModel("sliced", good);
-    const result = await evaluate("sliced", version, { slices: ["site", "wait_now"] });
+    const probes = { robustness: { mutable: ["wait_now"], radius: 0.2 }, membership: true };
+    const result = await evaluate("sliced", version, { slices: ["site", "wait_now"], probes });
     expect(gateNames(result).map(([gate]) => gate)).toEqual(["accuracy", "held-out", "better-than-baseline"]);
-    const { sliced, fairness, intervals } = result["metrics"] as Record<string, unknown>;
+    const { sliced, fairness, intervals, ...probed } = result["metrics"] as Record<string, unknown>;
+    expect(probed).toMatchObject({
+      robustness: { reference: "held_out", rows: 200, turned: { count: expect.any(Number) as number } },
+      membership: { problem: expect.stringContaining("trained elsewhere") as string },
+    });
     expect(sliced).toMatchObject({
       bins: 4,
       support: { positives: 30, negatives: 30 },
@@ -140,8 +159,17 @@ describe("slices and groups", () => {
       ["better-than-baseline", true],
       ["slices", true],
       ["fairness", true],
+      ["latency-budget", true],
+      ["size-budget", true],
+      ["kpis", true],
+      ["robustness", true],
+      // It was imported: nobody here knows its training rows.
+      ["membership", false],
+      ["training-data", false],
     ]);
     expect(result["metrics"]).toMatchObject({
+      kpis: [{ name: "saved_per_visit", unit: "minutes", interval: { method: "bca" } }],
+      compute: { modelBytes: good.length, runs: expect.any(Number) as number },
       fairness: {
         attributes: [
           {
@@ -159,7 +187,14 @@ describe("slices and groups", () => {
     const { status, body } = await promote("sliced", 1, "staging");
     expect(status).toBe(409);
     // The slices that somebody had asked for are those of the charter; groups were never compared.
-    expect(refusals(body).map((detail) => detail.split(":")[0])).toEqual(["held-out", "fairness"]);
+    expect(refusals(body).map((detail) => detail.split(":")[0])).toEqual([
+      "held-out",
+      "fairness",
+      "kpis",
+      "robustness",
+      "membership",
+      "training-data",
+    ]);
   });
 
   test("rows without the attribute fail the gates, and say so", async () => {

@@ -232,17 +232,102 @@ describe("a text version and its gates (G8, G9)", () => {
     expect(text.match(/"isCut":true/g)).toHaveLength(25);
     expect(text.length).toBeLessThan(25 * 1400);
   });
+});
 
-  // The last test: its job is left to be tried again.
-  test("where the server refuses every case nothing is recorded, and the error has its words", async () => {
-    const recorded = async () =>
-      (await call("ci", "GET", "/v1/models/helper/versions/1/text-evaluations")).body["evaluations"];
-    const before = await recorded();
-    const { body: set } = await addSet("refused", lines(25, 0), stated);
-    server.mode = "refuse";
-    await expect(evaluate(String(set["id"]))).rejects.toThrow(
-      /evaluation\.all_refused: none of 25 cases was answered; the first: refused: 400 .*temperature must be/,
-    );
-    expect(await recorded()).toEqual(before);
+describe("a judge of faithfulness (G18)", () => {
+  const source = "The sky is blue.";
+  const ask = (content: string) => ({
+    messages: [{ role: "user", content }],
+    expect: { faithfulTo: source },
+    maxTokens: 20,
   });
+  const label = (answer: string, isFaithful: boolean) => ({
+    labelled: { answer, faithfulTo: source, isFaithful },
+  });
+  /** The helper repeats its questions; the examiner lets pass what does not speak of the moon. */
+  const text = [
+    ask("blue"),
+    ask("the moon is green"),
+    ask("it is blue"),
+    label("blue indeed", true),
+    label("red", false),
+    label("the moon", false),
+  ]
+    .map((one) => JSON.stringify(one))
+    .join("\n");
+  let examiner: TextServer;
+  let setId: string;
+
+  beforeAll(async () => {
+    examiner = await TextServer.start();
+    control.alsoClose(() => examiner.close());
+    examiner.says = (message) =>
+      message.split("Answer:").at(-1)?.includes("moon") ? "UNFAITHFUL" : "FAITHFUL";
+    await post("ci", "/v1/models/examiner/upstreams", {
+      useCaseId: acme.useCaseId,
+      upstream: { protocol: "openai", url: examiner.url, model: "parrot", region: "local", owner: "self" },
+    });
+    setId = String((await addSet("sources", text, stated)).body["id"]);
+  });
+
+  const judged = async (judge: object): Promise<Readonly<Record<string, unknown>>> => {
+    const asked = { model: "helper", version: 1, setId, ...judge };
+    const { job } = await post("ci", "/v1/text-evaluations", asked);
+    await control.runJobs(control.jobs.governance);
+    return (await call("ci", "GET", `/v1/jobs/${String(job)}`)).body;
+  };
+
+  test("its verdicts decide the cases, what it gets wrong is counted, and they are replayed and not asked for again", async () => {
+    const judge = { judge: { model: "examiner", version: 1 } };
+    const { result } = await judged(judge);
+    expect(result).toMatchObject({
+      metrics: {
+        cases: 3,
+        passed: 2,
+        values: { groundedness: 2 / 3 },
+        faithfulness: { judged: 3, faithful: 2, labelled: 3, wrong: 1, passedWrongly: 1, replayed: 0 },
+      },
+    });
+    const asked = examiner.bodies.length;
+    expect(asked).toBe(6);
+    // Its server may say what it wants now.
+    examiner.says = () => "UNFAITHFUL";
+    expect((await judged(judge))["result"]).toMatchObject({
+      metrics: { passed: 2, faithfulness: { faithful: 2, wrong: 1, replayed: 6 } },
+    });
+    expect(examiner.bodies.length).toBe(asked);
+  });
+
+  test("a version does not judge itself, a set with sources needs a judge, and one without has nothing to judge", async () => {
+    const asked = { model: "helper", version: 1, setId };
+    const refused = async (judge: object) =>
+      (await call("ci", "POST", "/v1/text-evaluations", { ...asked, judge })).body;
+    expect(await refused({ model: "helper", version: 1 })).toMatchObject({
+      code: "evaluation.no_judge",
+      detail: expect.stringContaining("itself") as string,
+    });
+    const none = await call("ci", "POST", "/v1/text-evaluations", asked);
+    expect([none.status, none.body["code"]]).toEqual([422, "evaluation.no_judge"]);
+    const { body: plain } = await addSet("plain", lines(1, 0));
+    const idle = { ...asked, setId: plain["id"], judge: { model: "examiner", version: 1 } };
+    expect((await call("ci", "POST", "/v1/text-evaluations", idle)).body).toMatchObject({
+      detail: "no case of the set has a source (faithfulTo)",
+    });
+    expect(await refused({ model: "nobody", version: 1 })).toMatchObject({
+      code: "registry.version_not_found",
+    });
+  });
+});
+
+// The last test: its job is left to be tried again.
+test("where the server refuses every case nothing is recorded, and the error has its words", async () => {
+  const recorded = async () =>
+    (await call("ci", "GET", "/v1/models/helper/versions/1/text-evaluations")).body["evaluations"];
+  const before = await recorded();
+  const { body: set } = await addSet("refused", lines(25, 0), stated);
+  server.mode = "refuse";
+  await expect(evaluate(String(set["id"]))).rejects.toThrow(
+    /evaluation\.all_refused: none of 25 cases was answered; the first: refused: 400 .*temperature must be/,
+  );
+  expect(await recorded()).toEqual(before);
 });

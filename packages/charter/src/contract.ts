@@ -16,8 +16,11 @@ export {
   type SigningRole,
   signingRoles,
 } from "./document.ts";
+export type { FaithfulnessTerms } from "./faithfulness.ts";
 export type { ReviewTerms } from "./human-review.ts";
+export { type KpiDefinition, type KpiTerms, kpiCounts, parseKpi } from "./kpis.ts";
 export { type MetricName, type MetricRange, metricNames, metrics } from "./metrics.ts";
+export type { BudgetTerms } from "./model-budget.ts";
 export type {
   DeclaredLocation,
   PlacementLocation,
@@ -37,6 +40,7 @@ export {
   type SliceTerms,
   type SupportFloor,
 } from "./release-gates.ts";
+export type { ProbeTerms, RobustnessTerms } from "./release-probes.ts";
 export {
   type AccuracyBound,
   type CharterTerms,

@@ -1,10 +1,9 @@
 import { formatDurationMs, formatMoney } from "@portolan/kernel";
 import type { SourceLines } from "@portolan/yaml-source";
-import type { ControlName } from "./controls.ts";
 import { demandsFor } from "./demands.ts";
-import type { DerivedCharter, DerivedItem, Enforcement } from "./derived.ts";
+import type { DerivedCharter, DerivedItem } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
-import { enforcement } from "./enforcement.ts";
+import { enforcementOf } from "./enforcement-of.ts";
 import { type Fact, fact } from "./fact.ts";
 import { faultToleranceFacts } from "./fault-tolerance.ts";
 import { reviewFacts } from "./human-review.ts";
@@ -34,7 +33,7 @@ export function deriveFromCharter(document: CharterDocument, lines?: SourceLines
     ...nonNegotiables(document, terms),
     ...keeping(document, terms),
     ...obligations(document),
-    ...releaseFacts(document),
+    ...releaseFacts(document, terms),
     ...retraining(document),
   ];
   return { useCase: document.useCase.name, terms, items: facts.map((fact) => toItem(document, fact, lines)) };
@@ -47,24 +46,6 @@ function toItem(document: CharterDocument, fact: Fact, lines: SourceLines | unde
     enforcement: enforcementOf(document, fact.control),
     demandedBy: demandsFor(document, fact.control, lines),
   };
-}
-
-/** Who keeps a control of this charter, or why nobody does. Pure. */
-export function enforcementOf({ fairness, review }: CharterDocument, control: ControlName): Enforcement {
-  // Without a queue that says which and until when, nobody brings an answer to anybody.
-  if (control === "human_review" && !review)
-    return {
-      kind: "not_enforced",
-      why: "predictions do not wait for a person, and no review queue is stated",
-    };
-  // Charters from before there were measures say a bound, and not of what.
-  if (control === "fairness_gate" && !fairness?.measures)
-    return {
-      kind: "not_enforced",
-      why: "groups are not compared, for fairness.measures does not say in what they may differ",
-    };
-  const { by, how } = enforcement[control];
-  return by === undefined ? { kind: "not_enforced", why: how } : { kind: "enforced", by, how };
 }
 
 function governance(document: CharterDocument): Fact[] {
@@ -106,9 +87,13 @@ function latency({ requirements }: CharterDocument, terms: CharterTerms): Fact[]
       `p95 within ${p95} and p99 within ${p99}, or an alert.`,
       value,
     ),
-    fact("latency_gate", "gate", `${at}/p99`, `A version slower than p99 ${p99} is not released.`, {
-      p99Ms: terms.latencyMsP99,
-    }),
+    ...(terms.modelBudget?.latency
+      ? []
+      : [
+          fact("latency_gate", "gate", `${at}/p99`, `A version slower than p99 ${p99} is not released.`, {
+            p99Ms: terms.latencyMsP99,
+          }),
+        ]),
     fact(
       "request_timeout",
       "limit",

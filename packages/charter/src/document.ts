@@ -6,8 +6,7 @@ import { Review } from "./human-review.ts";
 import { metricNames } from "./metrics.ts";
 import { MissingFeatures } from "./missing-features.ts";
 import { NonFinite } from "./non-finite.ts";
-import { Privacy } from "./privacy-terms.ts";
-import { Challenger, Fairness, Slices } from "./release-gates.ts";
+import { Fairness, releaseMembers } from "./release-gates.ts";
 import { closed, ListOf, OneOf, Prose, Slug } from "./schema-parts.ts";
 import {
   ByteSizeText,
@@ -121,9 +120,7 @@ const Requirements = Type.Object(
       { ...closed, description: "How much load is promised and what happens beyond it." },
     ),
     accuracy: Accuracy,
-    slices: Type.Optional(Slices),
-    challenger: Type.Optional(Challenger),
-    privacy: Type.Optional(Privacy),
+    ...releaseMembers,
     featureFreshness: Type.Optional(DurationText("Oldest feature value that may enter a prediction.")),
     featureTime: Type.Optional(
       OneOf(

@@ -74,7 +74,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     by: "gateway",
     how: "beyond the ceiling a request waits for its turn, up to half the p99",
   },
-  latency_gate: { how: "a release is not tried under load" },
+  latency_gate: {
+    by: "evaluation",
+    how: "a version whose own time, one row a run, as it was measured when it was registered, is over its part of the p95 is not released",
+  },
   latency_slo: {
     by: "control",
     how: "requests later than the p95 are counted from records; a budget that burns too fast opens an alert",
@@ -111,6 +114,30 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   privacy_gate: {
     by: "evaluation",
     how: "a version whose training loses more privacy than the bound, or of which no loss is known, is not released",
+  },
+  size_gate: {
+    by: "evaluation",
+    how: "a version whose file or memory, as measured when it was registered, is over the bound is not released",
+  },
+  kpi_gate: {
+    by: "evaluation",
+    how: "a version whose decisions on held-out rows are worth less than the bound is not released",
+  },
+  robustness_gate: {
+    by: "evaluation",
+    how: "a version whose decisions an attack turns too often, or of which too few are certified, is not released",
+  },
+  membership_gate: {
+    by: "evaluation",
+    how: "a version whose scores tell training rows from held-out rows too well is not released",
+  },
+  training_data_gate: {
+    by: "evaluation",
+    how: "a version that was trained here on rows of which too many labels are contradicted is not released",
+  },
+  faithfulness_gate: {
+    by: "evaluation",
+    how: "a version whose answers a judge with a known error rate does not find faithful to their source is not released",
   },
   explainability: {
     how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",

@@ -1,7 +1,8 @@
 export { type BundleVerdict, verifyCharterBundle } from "./bundle.ts";
 export { type CharterChange, charterDiff } from "./charter-diff.ts";
-export { deriveFromCharter, enforcementOf } from "./derive.ts";
+export { deriveFromCharter } from "./derive.ts";
 export { enforcement } from "./enforcement.ts";
+export { enforcementOf } from "./enforcement-of.ts";
 export { type CharterExplanation, explainCharter, explanationMarkdown } from "./explain.ts";
 export {
   type CharterReading,

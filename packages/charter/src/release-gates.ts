@@ -1,8 +1,18 @@
 import { type Static, Type } from "@portolan/typebox";
 import type { CharterDocument } from "./document.ts";
 import { type Fact, fact } from "./fact.ts";
+import {
+  Faithfulness,
+  type FaithfulnessTerms,
+  faithfulnessFacts,
+  faithfulnessFindings,
+  faithfulnessTerms,
+} from "./faithfulness.ts";
+import { Kpi, type KpiTerms, kpiFacts, kpiFindings, kpiTerms } from "./kpis.ts";
 import { type MetricName, metrics } from "./metrics.ts";
-import { type PrivacyTerms, privacyFacts } from "./privacy-terms.ts";
+import { type BudgetTerms, budgetFacts, budgetFindings, budgetTerms, ModelBudget } from "./model-budget.ts";
+import { Privacy, type PrivacyTerms, privacyFacts } from "./privacy-terms.ts";
+import { type ProbeTerms, probeFacts, probeFindings, probeMembers, probeTerms } from "./release-probes.ts";
 import type { Finding } from "./schema-findings.ts";
 import { closed, OneOf, Slug } from "./schema-parts.ts";
 import type { AccuracyBound } from "./terms.ts";
@@ -128,6 +138,23 @@ export const Challenger = Type.Object(
   { ...closed, description: "What a version must show beside the one that it replaces in production." },
 );
 
+/** Members of a charter's requirements that only releases are judged by. */
+export const releaseMembers = {
+  slices: Type.Optional(Slices),
+  challenger: Type.Optional(Challenger),
+  privacy: Type.Optional(Privacy),
+  modelBudget: Type.Optional(ModelBudget),
+  kpis: Type.Optional(
+    Type.Array(Kpi, {
+      minItems: 1,
+      maxItems: 16,
+      description: "Figures of the business; a release that misses one is refused.",
+    }),
+  ),
+  ...probeMembers,
+  faithfulness: Type.Optional(Faithfulness),
+};
+
 /** Rows that a part must have to be judged. */
 export interface SupportFloor {
   readonly positives: number;
@@ -161,23 +188,37 @@ export interface ChallengerTerms {
 }
 
 /** Everything that a version is judged by before it is released. */
-export interface ReleaseTerms {
+export interface ReleaseTerms extends ProbeTerms {
   readonly accuracy: AccuracyBound;
   readonly slices?: SliceTerms;
   /** Absent also where the charter names attributes and no measure. */
   readonly fairness?: FairnessTerms;
   readonly challenger?: ChallengerTerms;
   readonly privacy?: PrivacyTerms;
+  readonly modelBudget?: BudgetTerms;
+  readonly kpis?: readonly KpiTerms[];
+  readonly faithfulness?: FaithfulnessTerms;
 }
 
-/** What the charter says of releases beside the accuracy bound. Pure. */
-export function releaseTerms({ requirements, fairness }: CharterDocument): Omit<ReleaseTerms, "accuracy"> {
-  const { slices, challenger, privacy } = requirements;
+/**
+ * What the charter says of releases beside the accuracy bound. Pure.
+ * @param requestsPerSecond the throughput ceiling
+ */
+export function releaseTerms(
+  { requirements, fairness }: CharterDocument,
+  requestsPerSecond: number,
+): Omit<ReleaseTerms, "accuracy"> {
+  const { slices, challenger, privacy, modelBudget, kpis, latency } = requirements;
+  const promise = { p95: latency.p95, requestsPerSecond };
   return {
     ...(privacy ? { privacy } : {}),
     ...(slices ? { slices: sliceTerms(slices) } : {}),
     ...(fairness?.measures ? { fairness: fairnessTerms(fairness, fairness.measures) } : {}),
     ...(challenger ? { challenger: { metrics: challenger.metrics, margins: challenger.margins ?? {} } } : {}),
+    ...(modelBudget ? { modelBudget: budgetTerms(modelBudget, promise) } : {}),
+    ...(kpis ? { kpis: kpis.map(kpiTerms) } : {}),
+    ...probeTerms(requirements),
+    ...(requirements.faithfulness ? { faithfulness: faithfulnessTerms(requirements.faithfulness) } : {}),
   };
 }
 
@@ -205,9 +246,10 @@ function fairnessTerms(
 }
 
 /** Gates beside the accuracy bound, for people. Pure. */
-export function releaseFacts(document: CharterDocument): Fact[] {
-  const { slices, challenger } = releaseTerms(document);
+export function releaseFacts(document: CharterDocument, terms: ReleaseTerms): Fact[] {
+  const { slices, challenger, modelBudget, kpis = [] } = terms;
   const { metric } = document.requirements.accuracy;
+  const { modelBudget: budget } = document.requirements;
   return [
     ...(slices?.maximumGap === undefined
       ? []
@@ -233,6 +275,10 @@ export function releaseFacts(document: CharterDocument): Fact[] {
         ]
       : []),
     ...privacyFacts(document.requirements.privacy),
+    ...(budget && modelBudget ? budgetFacts(budget, modelBudget) : []),
+    ...kpiFacts(kpis),
+    ...probeFacts(document.requirements),
+    ...faithfulnessFacts(document.requirements.faithfulness),
   ];
 }
 
@@ -264,6 +310,10 @@ export function releaseFindings(document: CharterDocument): Finding[] {
     ...gapFindings(document),
     ...fairnessFindings(document),
     ...challengerFindings(document),
+    ...budgetFindings(document.requirements.modelBudget),
+    ...kpiFindings(document.requirements.kpis),
+    ...probeFindings(document.requirements),
+    ...faithfulnessFindings(document.requirements.faithfulness, document.model.task),
   ];
 }
 
@@ -274,6 +324,10 @@ function taskFindings({ requirements, fairness, model }: CharterDocument): Findi
     ...(requirements.slices ? ["/requirements/slices"] : []),
     ...(requirements.challenger ? ["/requirements/challenger"] : []),
     ...(fairness?.measures ? ["/fairness/measures"] : []),
+    ...(requirements.modelBudget ? ["/requirements/modelBudget"] : []),
+    ...(["kpis", "robustness", "membership", "trainingData"] as const).flatMap((name) =>
+      requirements[name] ? [`/requirements/${name}`] : [],
+    ),
   ];
   return stated.map((pointer) => ({
     pointer,

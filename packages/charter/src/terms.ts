@@ -110,7 +110,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     rateLimit: limit,
     concurrencyLimit: Math.max(limit.burst, Math.ceil((requestsPerSecond * requestTimeoutMs) / 1000)),
     accuracy: accuracyBound(requirements.accuracy),
-    ...releaseTerms(document),
+    ...releaseTerms(document, requestsPerSecond),
     ...(freshness === undefined ? {} : { featureFreshnessMs: parseDurationMs(freshness) }),
     featureTime: requirements.featureTime ?? "arrival",
     missingFeatures: missingFeatureTerms(requirements.missingFeatures),

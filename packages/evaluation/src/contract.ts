@@ -1,13 +1,22 @@
 import { type Static, Type } from "@portolan/typebox";
 import { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
 import { Calibration, MetricInterval } from "./metric-shapes.ts";
+import { MembershipReport, ProbesAsked, RobustnessReport, TrainingDataReport } from "./probes/contract.ts";
 import { FairnessReport, SliceReport } from "./slices/contract.ts";
+import { KpiValue, MeasuredCompute } from "./worth/contract.ts";
 
 export { ComparedValue, Comparison, ComparisonRequest, ComparisonRule } from "./compare/contract.ts";
 export { evidenceEnvironment } from "./evidence-environment.ts";
 export { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
 export { Contribution, Counterfactual, Explanation, type ExplanationBackground } from "./explain/contract.ts";
 export { Calibration, MetricInterval } from "./metric-shapes.ts";
+export {
+  MembershipReport,
+  ProbeReports,
+  ProbesAsked,
+  RobustnessReport,
+  TrainingDataReport,
+} from "./probes/contract.ts";
 export {
   FairnessAttribute,
   FairnessGroup,
@@ -25,6 +34,8 @@ export {
   TextMetrics,
   TextSet,
 } from "./text/contract.ts";
+export { FaithfulnessReport } from "./text/judge/contract.ts";
+export { KpiValue, MeasuredCompute } from "./worth/contract.ts";
 
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
 
@@ -55,6 +66,11 @@ export const BinaryMetrics = Type.Object({
   calibration: Type.Optional(Calibration),
   sliced: Type.Optional(SliceReport),
   fairness: Type.Optional(FairnessReport),
+  kpis: Type.Optional(Type.Array(KpiValue)),
+  compute: Type.Optional(MeasuredCompute),
+  robustness: Type.Optional(RobustnessReport),
+  membership: Type.Optional(MembershipReport),
+  trainingData: Type.Optional(TrainingDataReport),
   baseline: Type.Optional(
     Type.Object({
       column: Type.String({ description: "Column whose value alone served as the score" }),
@@ -84,6 +100,7 @@ export const EvaluationRequest = Type.Object(
         description: "Columns of the rows to slice by, besides those of the charter",
       }),
     ),
+    probes: Type.Optional(ProbesAsked),
   },
   { additionalProperties: false },
 );

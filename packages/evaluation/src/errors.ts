@@ -7,6 +7,7 @@ export const evaluationErrors = {
   "evaluation.text_set_not_found": { status: 404, title: "Set of cases not found" },
   "evaluation.text_set_invalid": { status: 422, title: "Set of cases cannot be read" },
   "evaluation.not_text": { status: 422, title: "Version does not answer such cases" },
+  "evaluation.no_judge": { status: 422, title: "Answers cannot be judged" },
   "evaluation.upstream_away": { status: 503, title: "The version's server does not answer" },
   "evaluation.case_not_judged": { status: 422, title: "An answer cannot be judged" },
   "evaluation.all_refused": { status: 422, title: "No case was answered" },

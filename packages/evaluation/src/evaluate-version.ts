@@ -15,7 +15,17 @@ import { BinaryMetrics, EvaluationRequest, type GateResult } from "./contract.ts
 import { pairOf, requireSet, scoreRequest, textHasNoRows } from "./evaluation-rows.ts";
 import { evidenceEnvironment } from "./evidence-environment.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
-import type { EvaluatedVersion, EvaluationRecorded, ReleaseLookup, Scorer, VersionLookup } from "./ports.ts";
+import type {
+  ComputeLookup,
+  EvaluatedVersion,
+  EvaluationRecorded,
+  Prober,
+  ReleaseLookup,
+  Scorer,
+  VersionLookup,
+} from "./ports.ts";
+import { ProbeReports } from "./probes/contract.ts";
+import { probeRequest } from "./probes/probe-request.ts";
 import { measureScores } from "./statistics/compute-statistics.ts";
 import { type EvaluationSet, insertEvaluation } from "./store.ts";
 import { versionToEvaluate } from "./version-to-evaluate.ts";
@@ -28,6 +38,8 @@ export interface EvaluationDeps {
   readonly versions: VersionLookup;
   readonly release: ReleaseLookup;
   readonly scorer: Scorer;
+  readonly prober: Prober;
+  readonly compute: ComputeLookup;
   readonly recorded?: EvaluationRecorded;
 }
 
@@ -71,14 +83,25 @@ export function evaluationJob(deps: EvaluationDeps): JobHandler {
       const { versionId: _, ...payload } = job.payload;
       const request = Value.Parse(EvaluationRequest, payload);
       const version = await deps.versions.find(job.call, request.model, request.version);
-      const { set, heldOut } = await pairOf(deps, job.call, request, version);
+      const { set, heldOut, trainedOn } = await pairOf(deps, job.call, request, version);
       const terms = await deps.work.read(job.call, (sql) => deps.release.terms(sql, version.useCaseId));
       const asked = { model: version.artifact, set, slices: request.slices ?? [], terms };
       const measured = await job.effect("score", () => measure(deps, asked, job.signal));
-      await job.progress(0.9, "scored");
+      const probes = probeRequest(version.artifact, { set, trainedOn }, terms, request.probes);
+      await job.progress(0.5, "scored");
+      const probed = probes
+        ? await job.effect("probe", async () => ({ ...(await deps.prober.probe(probes, job.signal)) }))
+        : {};
+      await job.progress(0.9, "measured");
       return job.step("record", async (tx) => {
         const now = await deps.release.terms(tx.sql, version.useCaseId);
-        const evidence = { metrics: Value.Parse(BinaryMetrics, measured), heldOut };
+        const compute = await deps.compute.find(tx.sql, version.id);
+        const metrics = {
+          ...Value.Parse(BinaryMetrics, measured),
+          ...Value.Parse(ProbeReports, probed),
+          ...(compute ? { compute } : {}),
+        };
+        const evidence = { metrics, heldOut };
         return recordEvaluation(deps, tx, { request, version, set, evidence }, now);
       });
     },
@@ -100,7 +123,8 @@ async function measure(
 ): Promise<JsonObject> {
   const sliced = [...new Set([...(terms?.slices?.columns ?? []), ...slices])];
   const groups = terms?.fairness?.columns ?? [];
-  const columns = [...new Set([...sliced, ...groups])];
+  const ofKpis = (terms?.kpis ?? []).flatMap((kpi) => Object.keys(kpi.columns));
+  const columns = [...new Set([...sliced, ...groups, ...ofKpis])];
   const request = { ...scoreRequest(model, set), ...(columns.length === 0 ? {} : { sliceColumns: columns }) };
   const scored = await deps.scorer.score(request, signal);
   const { baseline, attributes } = set;
@@ -110,6 +134,7 @@ async function measure(
     sliced,
     ...(terms?.slices ? { slices: terms.slices } : {}),
     ...(terms?.fairness ? { fairness: terms.fairness } : {}),
+    ...(terms?.kpis ? { kpis: terms.kpis } : {}),
     attributes,
   };
   return { ...(await measureScores(task, signal)) };

@@ -42,7 +42,12 @@ export async function pairOf(
   request: Pick<EvaluationRequest, "trainingSetId">,
   version: EvaluatedVersion,
   named = "this version",
-): Promise<{ readonly set: EvaluationSet; readonly heldOut: HeldOut }> {
+): Promise<{
+  readonly set: EvaluationSet;
+  readonly heldOut: HeldOut;
+  /** The rows that the version was trained on; absent for a model from elsewhere. */
+  readonly trainedOn?: EvaluationSet;
+}> {
   const { organisationId } = call.actor;
   const { set, trainedOn } = await deps.work.read(call, async (sql) => ({
     set: await findSet(sql, organisationId, request.trainingSetId),
@@ -59,7 +64,7 @@ export async function pairOf(
   const verdict = judgeHeldOut(set, origin);
   switch (verdict.kind) {
     case "judged":
-      return { set, heldOut: verdict.heldOut };
+      return { set, heldOut: verdict.heldOut, ...(trainedOn ? { trainedOn } : {}) };
     case "refused":
       throw notHeldOut(set.id, named, verdict.reason);
   }

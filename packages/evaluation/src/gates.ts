@@ -7,7 +7,10 @@ import {
   type HeldOut,
   heldOutGate,
 } from "./contract.ts";
+import { judgeProbes } from "./probes/probe-gates.ts";
 import { judgeFairness, judgeSlices } from "./slices/slice-gates.ts";
+import { judgeFaithfulness } from "./text/judge/faithfulness.ts";
+import { judgeBudget, judgeKpis } from "./worth/worth-gates.ts";
 
 /** What an evaluation found out: all that its gates are judged by, now and again at promotion. */
 export interface Evidence {
@@ -16,13 +19,14 @@ export interface Evidence {
 }
 
 /**
- * Release gates on one evaluation (docs/spec/promotion-gates.md, G1, G2, G7, G10 and G11). Pure: same evidence, same results.
+ * Release gates on one evaluation (docs/spec/promotion-gates.md, G1, G2, G7, G10, G11 and G13 to G17). Pure: same evidence, same results.
  * What was not measured or not shown fails its gate; it is never assumed.
  */
 export function judgeGates(
   { metrics, heldOut }: Evidence,
-  { accuracy, slices, fairness }: Omit<ReleaseTerms, "challenger">,
+  terms: Omit<ReleaseTerms, "challenger">,
 ): GateResult[] {
+  const { accuracy, slices, fairness, modelBudget, kpis, faithfulness } = terms;
   const { metric } = accuracy;
   return [
     judgeAccuracy(metrics, accuracy),
@@ -30,6 +34,11 @@ export function judgeGates(
     judgeBaseline(metrics.baseline),
     ...judgeSlices(metrics.sliced, slices, metric, metrics.values[metric]),
     ...judgeFairness(metrics.fairness, fairness),
+    ...judgeBudget(metrics.compute, modelBudget),
+    ...judgeKpis(metrics.kpis, kpis),
+    ...judgeProbes(metrics, terms),
+    // Rows have no answers to be judged: under such a charter only text is released.
+    ...judgeFaithfulness(undefined, faithfulness),
   ];
 }
 

@@ -27,7 +27,10 @@ export type {
 } from "./explain/ports.ts";
 export type {
   AskedModel,
+  ComputeLookup,
   EvaluatedVersion,
+  ProbeRequest,
+  Prober,
   ReleaseLookup,
   ScoredRows,
   ScoreRequest,

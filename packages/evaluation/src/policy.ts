@@ -3,4 +3,13 @@ export { type ComparisonEvidence, judgeChallenger } from "./compare/challenger-g
 export { type Evidence, judgeGates } from "./gates.ts";
 export { type HeldOutVerdict, judgeHeldOut, type Span, type VersionOrigin } from "./held-out.ts";
 export { judgePrivacy } from "./privacy-gate.ts";
+export { measureMembership, membershipRows } from "./probes/membership.ts";
+export { reviewedRows, reviewLabels } from "./probes/review-labels.ts";
+export {
+  attackedRows,
+  certifiedRows,
+  probeSeed,
+  type RobustnessFound,
+  robustnessReport,
+} from "./probes/robustness-report.ts";
 export { judgeTextGates, type TextEvidence } from "./text/text-gates.ts";

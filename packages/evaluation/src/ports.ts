@@ -12,8 +12,10 @@ import type {
   UnitOfWork,
 } from "@portolan/kernel";
 import type { ScoredSet } from "@portolan/numerics";
+import type { ProbeReports } from "./probes/contract.ts";
 import type { SliceValues } from "./slices/slice-values.ts";
 import type { TextCase } from "./text/text-case.ts";
+import type { MeasuredCompute } from "./worth/contract.ts";
 
 export interface ScoreRequest {
   readonly model: Digest;
@@ -35,6 +37,29 @@ export interface ScoredRows extends ScoredSet {
 export interface Scorer {
   /** @throws PortolanError `evaluation.not_scorable` when rows, columns or outputs do not fit. */
   score(request: ScoreRequest, signal: AbortSignal): Promise<ScoredRows>;
+}
+
+export interface ProbeRequest {
+  readonly model: Digest;
+  /** Held-out rows. */
+  readonly dataset: Digest;
+  /** The rows that a run of this platform trained it on, of the same columns. */
+  readonly training?: Digest;
+  readonly labelColumn: string;
+  readonly featureColumns: readonly string[];
+  /** Features that somebody can change, and how far: standard deviations of the training rows. */
+  readonly robustness?: { readonly mutable: readonly string[]; readonly radius: number };
+  readonly membership: boolean;
+  readonly trainingData: boolean;
+}
+
+/** Asks a model more than held-out rows, outside this process. */
+export interface Prober {
+  /**
+   * What cannot be measured of a model says so in its report.
+   * @throws PortolanError `evaluation.not_scorable` when rows, columns or outputs do not fit
+   */
+  probe(request: ProbeRequest, signal: AbortSignal): Promise<ProbeReports>;
 }
 
 export interface EvaluatedVersion {
@@ -64,6 +89,11 @@ export interface VersionLookup {
 export interface ReleaseLookup {
   /** What the charter in force says of releases, if there is one. */
   terms(sql: Sql, useCaseId: string): Promise<ReleaseTerms | undefined>;
+}
+
+export interface ComputeLookup {
+  /** What a version was measured to take of a machine; `undefined` while it has no profile. */
+  find(sql: Sql, versionId: string): Promise<MeasuredCompute | undefined>;
 }
 
 /** What a text model said to one question. Faults of the question are values. */

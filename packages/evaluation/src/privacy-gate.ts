@@ -15,7 +15,7 @@ export interface DeclaredPrivacy {
 }
 
 /**
- * Differential privacy of a version's training (docs/spec/promotion-gates.md, G13), computed anew at the charter's δ. Pure.
+ * Differential privacy of a version's training (docs/spec/promotion-gates.md, G19), computed anew at the charter's δ. Pure.
  *
  * @param declared of the run that made it; `undefined` where none did, or not by the shipped program
  */

@@ -1,4 +1,5 @@
 import type { TreeEnsemble } from "@portolan/onnx-format";
+import { nextNumber as next } from "./next-number.ts";
 import { scoresOf } from "./walk-trees.ts";
 
 export interface ColumnChange {
@@ -140,20 +141,4 @@ function unitsOf(thresholds: ReadonlyMap<number, readonly number[]>): Map<number
       return [column, at(0.75) - at(0.25) || at(1) - at(0) || Math.abs(at(0)) || 1];
     }),
   );
-}
-
-const words = new DataView(new ArrayBuffer(8));
-
-/** The neighbouring number of the row's own precision. */
-function next(value: number, direction: 1 | -1, precise: boolean): number {
-  if (value === 0) return direction * (precise ? Number.MIN_VALUE : 2 ** -149);
-  const away = value > 0 === direction > 0;
-  if (precise) {
-    words.setFloat64(0, value);
-    words.setBigInt64(0, words.getBigInt64(0) + (away ? 1n : -1n));
-    return words.getFloat64(0);
-  }
-  words.setFloat32(0, value);
-  words.setInt32(0, words.getInt32(0) + (away ? 1 : -1));
-  return words.getFloat32(0);
 }

@@ -19,6 +19,7 @@ export * from "./population-stability.ts";
 export * from "./privacy-accountant.ts";
 export * from "./proper-scores.ts";
 export * from "./quantile.ts";
+export * from "./ridge-logistic.ts";
 export * from "./roc-auc.ts";
 export * from "./seeded-random.ts";
 export * from "./wasserstein.ts";

@@ -1,7 +1,9 @@
 import {
   bcaInterval,
+  cooksDistances,
   expectedCalibrationError,
   fairnessMeasures,
+  fitRidgeLogistic,
   logisticRecalibration,
   mcnemarGreater,
   normalQuantile,
@@ -42,6 +44,12 @@ export type EvaluationCase =
       readonly labels: readonly number[];
       readonly decisions: readonly number[];
       readonly groups: readonly number[];
+    }
+  | {
+      readonly kind: "ridge";
+      readonly rows: readonly (readonly number[])[];
+      readonly labels: readonly number[];
+      readonly ridge: number;
     };
 
 const setOf = ({ labels, scores }: Labelled) => ({
@@ -82,6 +90,13 @@ export function ourEvaluationAnswer(one: EvaluationCase): number[] {
       return [normalUpperTail(one.z)];
     case "fairness":
       return fairnessAnswer(one.labels, one.decisions, one.groups);
+    case "ridge": {
+      const [first = []] = one.rows;
+      const values = Float64Array.from(one.rows.flat());
+      const table = { values, width: first.length, labels: Uint8Array.from(one.labels) };
+      const fit = fitRidgeLogistic(table, one.ridge);
+      return [...fit.weights, ...cooksDistances(table, fit)];
+    }
   }
 }
 
@@ -131,6 +146,7 @@ const tolerances: Readonly<Record<EvaluationCase["kind"], number>> = {
   notInferior: 1e-8,
   normalTail: 1e-12,
   fairness: 1e-12,
+  ridge: 1e-6,
 };
 
 /** Sentences about each number of ours that is further from theirs than the kind's tolerance. */

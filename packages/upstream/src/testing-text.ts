@@ -31,6 +31,8 @@ export class TextServer {
   mode: TextServerMode = "ok";
   models = ["parrot"];
   reportsUsage = true;
+  /** What it says to the last message in place of the message itself. */
+  says: ((message: string) => string) | undefined;
   /** How often it says the words. */
   repeats = 1;
   /** Between two words of a stream. */
@@ -172,7 +174,8 @@ export class TextServer {
 
   #words({ messages, prompt }: Record<string, unknown>): string[] {
     const last = Array.isArray(messages) ? (messages.at(-1) as { content?: unknown }).content : prompt;
-    const words = wordsOf(typeof last === "string" ? last : JSON.stringify(last ?? ""));
+    const message = typeof last === "string" ? last : JSON.stringify(last ?? "");
+    const words = wordsOf(this.says?.(message) ?? message);
     return Array.from({ length: this.repeats }, () => words).flat();
   }
 }

@@ -36,7 +36,7 @@ const lock = readLock(readFileSync(join(import.meta.dirname, "requirements.lock"
   )
   .join("");
 
-describe.skipIf(python === undefined)("a charter that bounds the privacy loss (G13)", () => {
+describe.skipIf(python === undefined)("a charter that bounds the privacy loss (G19)", () => {
   let world: TeamWorld;
   let work: TeamWork;
   let trainingSet: string;

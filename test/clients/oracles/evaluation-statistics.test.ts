@@ -62,11 +62,17 @@ function casesOf(random: () => number): EvaluationCase[] {
       decisions: rows.map(([, , decision]) => decision),
     };
   });
-  return [...calibrations, ...shares, ...intervals, ...groups];
+  const ridges = many(15, (): EvaluationCase => {
+    const width = 1 + whole(6);
+    const rows = many(30 + whole(100), () => many(width, () => 4 * random() - 2));
+    const labels = rows.map(([first = 0], at) => (at < 2 ? at : Number(first + 2 * random() > 1)));
+    return { kind: "ridge", rows, labels, ridge: 10 ** (3 * random() - 2) };
+  });
+  return [...calibrations, ...shares, ...intervals, ...groups, ...ridges];
 }
 
 test.skipIf(python === undefined)(
-  `calibration, paired tests, intervals and fairness equal their oracles', seed ${seed}`,
+  `calibration, paired tests, intervals, fairness and logistic regression equal their oracles', seed ${seed}`,
   async () => {
     const cases = casesOf(randomOf(seed));
     const folder = await mkdtemp(join(tmpdir(), "portolan-oracle-"));

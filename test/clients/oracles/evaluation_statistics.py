@@ -108,6 +108,22 @@ def fairness(case):
     ]
 
 
+def ridge(case):
+    """Weights, then what one Newton step without each row moves them by: the inverse Hessian is numpy's."""
+    rows, labels = np.array(case["rows"]), np.array(case["labels"])
+    model = LogisticRegression(C=1 / case["ridge"], solver="newton-cholesky", tol=1e-13, max_iter=10_000)
+    fitted = model.fit(rows, labels)
+    weights = np.array([*fitted.coef_[0], fitted.intercept_[0]])
+    design = np.column_stack([rows, np.ones(len(rows))])
+    shares = 1 / (1 + np.exp(-(design @ weights)))
+    penalty = np.diag([*np.full(rows.shape[1], case["ridge"]), 0])
+    hessian = design.T @ (design * (shares * (1 - shares))[:, None]) + penalty
+    spread = np.einsum("ij,jk,ik->i", design, np.linalg.inv(hessian), design)
+    leverage = shares * (1 - shares) * spread
+    distances = (labels - shares) ** 2 * spread / (1 - leverage) ** 2 / len(weights)
+    return [*weights, *distances]
+
+
 answers = {
     "calibration": calibration,
     "recalibration": recalibration,
@@ -117,6 +133,7 @@ answers = {
     "notInferior": not_inferior,
     "normalTail": lambda case: [stats.norm.sf(case["z"])],
     "fairness": fairness,
+    "ridge": ridge,
 }
 
 
@@ -182,9 +199,19 @@ def fairness_cases(random):
             yield {"kind": "fairness", "labels": labels.tolist(), "decisions": decisions.tolist(), "groups": group.tolist()}
 
 
+def ridge_cases(random):
+    for size, width in [(30, 1), (60, 3), (120, 6)]:
+        for penalty in [0.01, 1.0, 20.0]:
+            rows = random.normal(size=(size, width))
+            labels = (rows[:, 0] + random.normal(size=size) > 0.3).astype(int)
+            labels[:2] = [0, 1]
+            yield {"kind": "ridge", "rows": [rounded(row) for row in rows], "labels": labels.tolist(), "ridge": penalty}
+
+
 def golden():
     random = np.random.default_rng(seed)
     made = [*calibration_cases(random), *share_cases(random), *bca_cases(random), *fairness_cases(random)]
+    made += ridge_cases(random)
     return {
         "source": f"scikit-learn {sklearn.__version__}, scipy {scipy.__version__}, fairlearn {fairlearn.__version__}, "
         f"numpy {np.__version__}, seed {seed}: test/clients/oracles/evaluation_statistics.py --golden",

@@ -1,5 +1,13 @@
-import type { BinaryMetrics, Evaluation, FairnessReport, SliceReport } from "@portolan/evaluation/contract";
+import type {
+  BinaryMetrics,
+  Evaluation,
+  FairnessReport,
+  KpiValue,
+  MeasuredCompute,
+  SliceReport,
+} from "@portolan/evaluation/contract";
 import { table } from "../output.ts";
+import { probesText } from "./probes-text.ts";
 
 /** What an evaluation on rows found, for people: metrics with their intervals, calibration, slices, groups, gates. */
 export function evaluationText({ metrics, gates }: Pick<Evaluation, "metrics" | "gates">): string {
@@ -10,9 +18,27 @@ export function evaluationText({ metrics, gates }: Pick<Evaluation, "metrics" | 
     ...calibrationText(metrics),
     ...(metrics.sliced ? ["", slicesText(metrics.sliced)] : []),
     ...(metrics.fairness ? ["", fairnessText(metrics.fairness)] : []),
+    ...(metrics.kpis ? ["", kpisText(metrics.kpis)] : []),
+    ...(metrics.compute ? ["", computeText(metrics.compute)] : []),
+    ...probesText(metrics),
     "",
     gatesText(gates),
   ].join("\n");
+}
+
+function kpisText(kpis: readonly KpiValue[]): string {
+  const cells = kpis.map(({ name, unit = "", value, interval, problem = "" }) => [
+    name,
+    value === undefined ? "none" : String(Number(value.toPrecision(6))),
+    unit,
+    interval ? `[${Number(interval.low.toPrecision(6))}, ${Number(interval.high.toPrecision(6))}]` : "",
+    problem,
+  ]);
+  return table(["kpi", "value", "unit", "95 % interval", "problem"], cells);
+}
+
+function computeText({ p95Micros, runs, modelBytes, peakBytes, cpu, cores }: MeasuredCompute): string {
+  return `the model alone: p95 ${p95Micros / 1000} ms of ${runs} runs of one row, file ${modelBytes} bytes, memory ${peakBytes} bytes (${cpu}, ${cores} cores)`;
 }
 
 export function gatesText(gates: Evaluation["gates"]): string {

@@ -1,22 +1,16 @@
 import type { Evaluation, TextCaseResult, TextEvaluation, TextSet } from "@portolan/evaluation/contract";
-import { PortolanError } from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { waitForJob } from "../client/jobs.ts";
 import { versionPath } from "../client/version-path.ts";
 import { connect } from "../context.ts";
-import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { type JobProgress, progressBar } from "../progress.ts";
+import { badUsage, type EvaluateOptions, judgeOf, probesOf, requireFitting } from "./evaluate-options.ts";
 import { evaluationText, gatesText } from "./evaluation-text.ts";
-
-interface EvaluateOptions {
-  readonly trainingSet?: string;
-  readonly evaluationSet?: string;
-  readonly slice?: readonly string[];
-}
+import { faithfulnessText } from "./probes-text.ts";
 
 export function registerEvaluate(model: Command, contextOf: ContextOf): void {
   model
@@ -32,36 +26,62 @@ export function registerEvaluate(model: Command, contextOf: ContextOf): void {
       "--evaluation-set <name>",
       "of text: a set of cases, NAME for its newest version, NAME@2, or its id",
     )
+    .option(
+      "--judge <name/version>",
+      "of text: the version that says whether answers are faithful to their source",
+    )
     .option("--slice <column...>", "columns of the rows to slice by, besides those of the charter")
+    .option("--mutable <feature...>", "attack the decisions by changing these features")
+    .option("--radius <number>", "how far, in standard deviations of the training rows (default 0.25)")
+    .option("--membership", "tell training rows from held-out rows by the scores")
+    .option("--training-data", "look for flipped labels and influential rows in the version's training set")
     .addHelpText(
       "after",
       `
 Examples:
   portolan model evaluate flight-delays 1 --training-set ts_01m8…
   portolan model evaluate flight-delays 1 --training-set ts_01m8… --slice dep_hour
-  portolan model evaluate helper 1 --evaluation-set questions`,
+  portolan model evaluate flight-delays 1 --training-set ts_01m8… --mutable distance --membership --training-data
+  portolan model evaluate helper 1 --evaluation-set questions
+  portolan model evaluate helper 1 --evaluation-set sources --judge examiner/2`,
     )
-    .action(async (name: string, version: string, options: EvaluateOptions, command: Command) => {
-      const { trainingSet, evaluationSet, slice } = options;
-      if ((trainingSet === undefined) === (evaluationSet === undefined))
-        throw badUsage(
-          "an evaluation takes held-out rows or a set of cases",
-          "Give --training-set ID, or, for a text version, --evaluation-set NAME.",
-        );
-      const context = contextOf(command);
-      const api = await connect(context);
-      using bar = progressBar(context.output, "evaluate");
-      const asked = { model: name, version: Number(version) };
-      if (trainingSet !== undefined) {
-        const body = { ...asked, trainingSetId: trainingSet, ...(slice ? { slices: slice } : {}) };
-        const result = await evaluateRows(api, body, bar);
-        context.output.result(result, evaluationText(result));
-        return;
-      }
-      const setId = await findSet(api, name, version, evaluationSet ?? "");
-      const result = await evaluateText(api, { ...asked, setId }, bar);
-      context.output.result(result, textText(result));
-    });
+    .action((name: string, version: string, options: EvaluateOptions, command: Command) =>
+      evaluate(contextOf, { name, version }, options, command),
+    );
+}
+
+async function evaluate(
+  contextOf: ContextOf,
+  { name, version }: { readonly name: string; readonly version: string },
+  options: EvaluateOptions,
+  command: Command,
+): Promise<void> {
+  const { trainingSet, evaluationSet, slice } = options;
+  if ((trainingSet === undefined) === (evaluationSet === undefined))
+    throw badUsage(
+      "an evaluation takes held-out rows or a set of cases",
+      "Give --training-set ID, or, for a text version, --evaluation-set NAME.",
+    );
+  requireFitting(options);
+  const context = contextOf(command);
+  const api = await connect(context);
+  using bar = progressBar(context.output, "evaluate");
+  const asked = { model: name, version: Number(version) };
+  if (trainingSet !== undefined) {
+    const body = {
+      ...asked,
+      trainingSetId: trainingSet,
+      ...(slice ? { slices: slice } : {}),
+      ...probesOf(options),
+    };
+    const result = await evaluateRows(api, body, bar);
+    context.output.result(result, evaluationText(result));
+    return;
+  }
+  const setId = await findSet(api, name, version, evaluationSet ?? "");
+  const judge = options.judge === undefined ? {} : { judge: judgeOf(options.judge) };
+  const result = await evaluateText(api, { ...asked, setId, ...judge }, bar);
+  context.output.result(result, textText(result));
 }
 
 export type RowsResult = Pick<Evaluation, "heldOut" | "metrics" | "gates">;
@@ -111,6 +131,7 @@ function textText({ metrics, gates, failed, results }: TextResult): string {
   const { passed, cases, promptTokens, completionTokens, unanswered } = metrics;
   const lines = [
     `${passed} of ${cases} cases passed, ${unanswered} without an answer; ${promptTokens} + ${completionTokens} tokens`,
+    ...(metrics.faithfulness ? [faithfulnessText(metrics.faithfulness)] : []),
     "",
     gatesText(gates),
   ];
@@ -120,8 +141,4 @@ function textText({ metrics, gates, failed, results }: TextResult): string {
     .map(({ id, why = "", answer = "" }) => [id, why, JSON.stringify(answer.slice(0, shownCharacters))]);
   const rest = failed.length > shownCases ? ` (the first ${shownCases} of ${failed.length})` : "";
   return [...lines, "", `not passed${rest}:`, table(["case", "why", "answer"], rows), "", results].join("\n");
-}
-
-function badUsage(detail: string, mend: string): PortolanError<CliErrorCode> {
-  return new PortolanError("cli.bad_usage", { detail, mend });
 }

@@ -43,12 +43,14 @@ import { publishIntent } from "@portolan/serving";
 import type { ModelRuntime } from "@portolan/serving/policy";
 import { type BaseModels, findRun } from "@portolan/training";
 import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
+import { createChildProber } from "../probing/child-prober.ts";
 import { createChildMeasurer } from "../profiling/child-measurer.ts";
 import { createChildScorer } from "../scoring/child-scorer.ts";
 import { createTextAsker } from "../scoring/text-asker.ts";
 import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { measuredCompute } from "./measured-compute.ts";
 import { profiledVersion } from "./monitoring.ts";
 import { attestEvaluation, versionSources } from "./provenance.ts";
 
@@ -151,7 +153,12 @@ function wireEvaluations(
     recorded: attestEvaluation,
   };
   return {
-    evaluation: { ...common, scorer: createChildScorer(objects, upstreams) },
+    evaluation: {
+      ...common,
+      scorer: createChildScorer(objects, upstreams),
+      prober: createChildProber(objects, upstreams),
+      compute: { find: measuredCompute },
+    },
     textEvaluation: {
       ...common,
       objects,

@@ -1,4 +1,4 @@
-import type { FairnessTerms, SliceTerms } from "@portolan/charter/contract";
+import type { FairnessTerms, KpiTerms, SliceTerms } from "@portolan/charter/contract";
 import { messageOf } from "@portolan/kernel";
 import { binaryMetrics } from "../binary-metrics.ts";
 import { compareScores } from "../compare/compare-scores.ts";
@@ -8,6 +8,7 @@ import type { ScoredRows } from "../ports.ts";
 import type { FairnessReport, SliceReport } from "../slices/contract.ts";
 import { measureFairness } from "../slices/measure-fairness.ts";
 import { defaultSlicing, measureSlices } from "../slices/measure-slices.ts";
+import { measureKpis } from "../worth/measure-kpis.ts";
 
 /** What is to be said of a version's scores. */
 export interface MeasureTask {
@@ -19,6 +20,7 @@ export interface MeasureTask {
   readonly sliced: readonly string[];
   readonly slices?: Pick<SliceTerms, "bins" | "support">;
   readonly fairness?: Pick<FairnessTerms, "columns" | "intersections" | "support">;
+  readonly kpis?: readonly KpiTerms[];
   /** Columns of the set beside the features, and what its author made them of. */
   readonly attributes: readonly Attribute[];
 }
@@ -56,7 +58,15 @@ export function answerTask(task: StatisticsTask): StatisticsAnswer {
 }
 
 function measure(task: MeasureTask): BinaryMetrics {
-  const { scored, baselineColumn: column, sliced, slices = defaultSlicing, fairness, attributes } = task;
+  const {
+    scored,
+    baselineColumn: column,
+    sliced,
+    slices = defaultSlicing,
+    fairness,
+    kpis,
+    attributes,
+  } = task;
   const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
   const values = scored.slices ?? [];
   const metrics = binaryMetrics(scored, baseline);
@@ -67,6 +77,7 @@ function measure(task: MeasureTask): BinaryMetrics {
     ...metrics,
     ...(bySlice ? { sliced: withExpressions(bySlice, attributes) } : {}),
     ...(byGroup ? { fairness: withGroupExpressions(byGroup, attributes) } : {}),
+    ...(kpis ? { kpis: measureKpis(scored, values, kpis) } : {}),
   };
 }
 

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@portolan/typebox";
 import { GateResult, HeldOut, Interval } from "../evidence-shapes.ts";
+import { FaithfulnessReport, verdicts } from "./judge/contract.ts";
 
 const closed = { additionalProperties: false } as const;
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
@@ -43,6 +44,19 @@ export const TextEvaluationRequest = Type.Object(
     model: Type.String({ minLength: 1, maxLength: 100 }),
     version: Type.Integer({ minimum: 1 }),
     setId: Type.String({ minLength: 1, maxLength: 60, description: "A set of cases of the same use case" }),
+    judge: Type.Optional(
+      Type.Object(
+        {
+          model: Type.String({ minLength: 1, maxLength: 100 }),
+          version: Type.Integer({ minimum: 1 }),
+        },
+        {
+          ...closed,
+          description:
+            "Another text version of the same use case that says of cases with a source (`faithfulTo`) whether their answers are faithful",
+        },
+      ),
+    ),
   },
   closed,
 );
@@ -53,9 +67,11 @@ export const TextMetrics = Type.Object({
   cases: Type.Integer(),
   passed: Type.Integer(),
   values: Type.Record(Type.String(), Type.Number(), {
-    description: "Metric name (as in the charter) to value: `pass_rate`",
+    description:
+      "Metric name (as in the charter) to value: `pass_rate`, and `groundedness` where a judge was asked",
   }),
   passRateInterval: Interval,
+  faithfulness: Type.Optional(FaithfulnessReport),
   unanswered: Type.Integer({ description: "Refused by the model or too late; they count as not passed" }),
   promptTokens: Type.Integer(),
   completionTokens: Type.Integer(),
@@ -69,6 +85,10 @@ export const TextCaseResult = Type.Object({
   passed: Type.Boolean(),
   why: Type.Optional(Type.String({ description: "Why it did not pass" })),
   answer: Type.Optional(Type.String({ description: "Absent when there was none" })),
+  verdict: Type.Optional(Type.Enum([...verdicts], { description: "A judge's; `none`: it gave none" })),
+  isReplayed: Type.Optional(
+    Type.Boolean({ description: "True where the verdict had been given before and was not asked for again" }),
+  ),
   isCut: Type.Optional(
     Type.Boolean({ description: "True where the answer went on: it was longer than its tokens can be" }),
   ),

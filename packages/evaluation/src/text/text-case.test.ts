@@ -11,6 +11,7 @@ test("cases are read in their order, with the line's number where they have no i
   ];
   expect(read(lines.join("\r\n"))).toEqual({
     kind: "cases",
+    labelled: [],
     cases: [
       { id: "1", question: { prompt: "2+2=" }, maxTokens: 8, expect: { number: 4 } },
       {

@@ -15,6 +15,7 @@ export const Expectation = Type.Union([
   Type.Object({ regex: Type.String({ minLength: 1, maxLength: 500 }) }, closed),
   Type.Object({ number: Type.Number(), within: Type.Optional(Type.Number({ minimum: 0 })) }, closed),
   Type.Object({ expression: Type.String({ minLength: 1, maxLength: 2000 }) }, closed),
+  Type.Object({ faithfulTo: Text }, closed),
 ]);
 export type Expectation = Static<typeof Expectation>;
 
@@ -36,6 +37,13 @@ const Line = Compile(
       closed,
     ),
     Type.Object({ ...Common, prompt: Text }, closed),
+    Type.Object(
+      {
+        id: Common.id,
+        labelled: Type.Object({ answer: Text, faithfulTo: Text, isFaithful: Type.Boolean() }, closed),
+      },
+      closed,
+    ),
   ]),
 );
 
@@ -52,6 +60,15 @@ export interface TextCase {
   readonly expect: Expectation;
 }
 
+/** An answer that people labelled, by which a judge itself is judged. */
+export interface LabelledAnswer {
+  /** Unique in its set. */
+  readonly id: string;
+  readonly source: string;
+  readonly answer: string;
+  readonly isFaithful: boolean;
+}
+
 /** Columns of the expressions that judge answers: its text without space at both ends, its last number, its length. */
 export const answerColumns: ColumnTypes = { answer: "text", number: "float", characters: "int" };
 
@@ -59,8 +76,14 @@ export const mostCases = 5000;
 export const mostSetBytes = 16 * 2 ** 20;
 const mostProblems = 20;
 
+/** What a set holds. */
+export interface TextCases {
+  readonly cases: readonly TextCase[];
+  readonly labelled: readonly LabelledAnswer[];
+}
+
 export type ReadCases =
-  | { readonly kind: "cases"; readonly cases: readonly TextCase[] }
+  | ({ readonly kind: "cases" } & TextCases)
   /** With the line of each, at most twenty. */
   | { readonly kind: "refused"; readonly problems: readonly string[] };
 
@@ -75,6 +98,7 @@ export function readTextCases(bytes: Uint8Array): ReadCases {
   }
   const problems: string[] = [];
   const cases: TextCase[] = [];
+  const labelled: LabelledAnswer[] = [];
   const ids = new Set<string>();
   for (const [index, line] of text.split("\n").entries()) {
     if (problems.length >= mostProblems) break;
@@ -84,20 +108,22 @@ export function readTextCases(bytes: Uint8Array): ReadCases {
     else if (ids.has(read.id)) problems.push(`line ${index + 1}: the id "${read.id}" is there twice`);
     else {
       ids.add(read.id);
-      cases.push(read);
+      if ("isFaithful" in read) labelled.push(read);
+      else cases.push(read);
     }
   }
   if (problems.length > 0) return refused(problems);
   if (cases.length === 0) return refused(["the set has no cases"]);
-  if (cases.length > mostCases) return refused([`the set has more than ${mostCases} cases`]);
-  return { kind: "cases", cases };
+  if (cases.length + labelled.length > mostCases)
+    return refused([`the set has more than ${mostCases} cases`]);
+  return { kind: "cases", cases, labelled };
 }
 
 function refused(problems: readonly string[]): ReadCases {
   return { kind: "refused", problems };
 }
 
-function readLine(line: string, number: string): TextCase | string {
+function readLine(line: string, number: string): TextCase | LabelledAnswer | string {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -105,7 +131,11 @@ function readLine(line: string, number: string): TextCase | string {
     return "it is no JSON";
   }
   if (!Line.Check(value))
-    return 'it is no case: an object of "messages" or "prompt", and "expect" (a text, or one of exact, contains, regex, number, expression)';
+    return 'it is no case: an object of "messages" or "prompt", and "expect" (a text, or one of exact, contains, regex, number, expression, faithfulTo), or of "labelled"';
+  if ("labelled" in value) {
+    const { answer, faithfulTo: source, isFaithful } = value.labelled;
+    return { id: value.id ?? number, source, answer, isFaithful };
+  }
   const { id = number, maxTokens = usualAnswerTokens, expect } = value;
   const problem = findProblem(expect);
   if (problem !== undefined) return problem;

@@ -1,12 +1,18 @@
 import { type AccuracyBound, isHeldByInterval, type ReleaseTerms } from "@portolan/charter/contract";
 import { wilsonInterval } from "@portolan/numerics";
 import { accuracyGate, type GateResult, type HeldOut, heldOutGate } from "../contract.ts";
+import { probeGates } from "../probes/probe-gates.ts";
 import { fairnessGate, sliceGate } from "../slices/slice-gates.ts";
+import { budgetGates, kpiGate } from "../worth/worth-gates.ts";
 import type { TextMetrics, TextSet } from "./contract.ts";
+import type { FaithfulnessReport } from "./judge/contract.ts";
+import { judgeFaithfulness } from "./judge/faithfulness.ts";
 import type { TextTally } from "./text-tally.ts";
 
 /** The charter's name of the share of passed cases. */
 export const passRate = "pass_rate";
+/** The charter's name of the share of answers that a judge finds faithful to their source. */
+const groundedness = "groundedness";
 
 /** What an evaluation of text found out: all that its gates are judged by, now and again at promotion. */
 export interface TextEvidence {
@@ -17,13 +23,18 @@ export interface TextEvidence {
 /**
  * What the answers to a set's cases were worth. Pure.
  * @param tally of one case at least
+ * @param faithfulness where a judge was asked
  */
-export function textMetrics(tally: TextTally): TextMetrics {
+export function textMetrics(tally: TextTally, faithfulness?: FaithfulnessReport): TextMetrics {
   const { cases, passed, answered, promptTokens, completionTokens, isEstimated } = tally;
   return {
     cases,
     passed,
-    values: { [passRate]: passed / cases },
+    values: {
+      [passRate]: passed / cases,
+      ...(faithfulness ? { [groundedness]: faithfulness.faithful / faithfulness.judged } : {}),
+    },
+    ...(faithfulness ? { faithfulness } : {}),
     passRateInterval: wilsonInterval(passed, cases),
     unanswered: cases - answered,
     promptTokens,
@@ -43,16 +54,20 @@ export function statedHeldOut({ heldOut, createdBy, name, version }: TextSet): H
 }
 
 /**
- * Release gates on one evaluation of text (docs/spec/promotion-gates.md, G8 and G9). Pure: same evidence, same results.
- * What was not measured or not stated fails its gate: a charter that bounds slices or groups of rows releases no text.
+ * Release gates on one evaluation of text (docs/spec/promotion-gates.md, G8, G9 and G18). Pure: same evidence, same results.
+ * What was not measured or not stated fails its gate: a charter that bounds anything of rows, or of the model's own file and time, releases no text.
  */
 export function judgeTextGates(
   { metrics, heldOut }: TextEvidence,
-  { accuracy, slices, fairness }: Omit<ReleaseTerms, "challenger">,
+  terms: Omit<ReleaseTerms, "challenger">,
 ): GateResult[] {
+  const { accuracy, slices, fairness, modelBudget, kpis, faithfulness } = terms;
   const ofRows = [
     ...(slices?.maximumGap === undefined ? [] : [sliceGate]),
     ...(fairness ? [fairnessGate] : []),
+    ...(modelBudget ? budgetGates(modelBudget) : []),
+    ...(kpis ? [kpiGate] : []),
+    ...probeGates(terms),
   ];
   return [
     judgePassRate(metrics, accuracy),
@@ -62,11 +77,12 @@ export function judgeTextGates(
       observed: heldOut.because,
       required: "a statement by name that the model cannot have learned from the cases",
     },
+    ...judgeFaithfulness(metrics.faithfulness, faithfulness),
     ...ofRows.map((gate) => ({
       gate,
       passed: false,
-      observed: "a text version has no rows",
-      required: "what the charter asks of parts of the held-out rows",
+      observed: "a text version has no rows, and runs elsewhere",
+      required: "what the charter asks of held-out rows and of the model's file",
     })),
   ];
 }

@@ -13,7 +13,7 @@ import type { EvaluationErrorCode } from "../errors.ts";
 import { evidenceEnvironment } from "../evidence-environment.ts";
 import type { TextEvaluationDeps } from "../ports.ts";
 import type { NewTextSet, TextSet } from "./contract.ts";
-import { mostSetBytes, readTextCases, type TextCase } from "./text-case.ts";
+import { mostSetBytes, readTextCases, type TextCases } from "./text-case.ts";
 import { findTextSet, insertTextSet, listTextSets } from "./text-store.ts";
 
 /**
@@ -39,7 +39,7 @@ export async function registerTextSet(
   const place = await locate(deps.places, organisationId, named);
   const useCaseId = place.useCaseId ?? asked.useCaseId;
   const object = await deps.artifacts.require(call, asked.artifact, { environment, ...place });
-  const cases = await readCases(deps, object);
+  const { cases } = await readCases(deps, object);
   return deps.work.write(call, async (tx) => {
     const [newest] = await listTextSets(tx.sql, organisationId, { useCaseId, name: asked.name });
     if (newest?.object === object && newest.heldOut === asked.heldOut) return newest;
@@ -99,7 +99,7 @@ export async function requireTextSet(
 export async function readCasesOf(
   { objects }: Pick<TextEvaluationDeps, "objects">,
   set: TextSet,
-): Promise<readonly TextCase[]> {
+): Promise<TextCases> {
   return readCases({ objects }, requireDigest(set.object));
 }
 
@@ -107,13 +107,13 @@ export async function readCasesOf(
 async function readCases(
   { objects }: Pick<TextEvaluationDeps, "objects">,
   object: Digest,
-): Promise<readonly TextCase[]> {
+): Promise<TextCases> {
   const path = await objects.localPath(object);
   const { size } = await stat(path);
   if (size > mostSetBytes)
     throw invalid([`the set has ${size} bytes, more than ${mostSetBytes / 2 ** 20} MiB`]);
   const read = readTextCases(await readFile(path));
-  if (read.kind === "cases") return read.cases;
+  if (read.kind === "cases") return read;
   throw invalid(read.problems);
 }
 

@@ -1,0 +1,30 @@
+import type { ControlName } from "./controls.ts";
+import type { Enforcement } from "./derived.ts";
+import type { CharterDocument } from "./document.ts";
+import { enforcement } from "./enforcement.ts";
+
+/** Who keeps a control of this charter, or why nobody does. Pure. */
+export function enforcementOf(
+  { fairness, review, requirements }: CharterDocument,
+  control: ControlName,
+): Enforcement {
+  // Without a queue that says which and until when, nobody brings an answer to anybody.
+  if (control === "human_review" && !review)
+    return {
+      kind: "not_enforced",
+      why: "predictions do not wait for a person, and no review queue is stated",
+    };
+  // Charters from before there were measures say a bound, and not of what.
+  if (control === "fairness_gate" && !fairness?.measures)
+    return {
+      kind: "not_enforced",
+      why: "groups are not compared, for fairness.measures does not say in what they may differ",
+    };
+  if (control === "latency_gate" && requirements.modelBudget?.latencyShare === undefined)
+    return {
+      kind: "not_enforced",
+      why: "a release is not tried under load, and no requirements.modelBudget bounds the model's own time",
+    };
+  const { by, how } = enforcement[control];
+  return by === undefined ? { kind: "not_enforced", why: how } : { kind: "enforced", by, how };
+}
