@@ -1,6 +1,7 @@
 import { systemClock } from "@portolan/kernel";
 import {
   asked,
+  clientRun,
   type EnvironmentRoute,
   found,
   graphOf,
@@ -147,6 +148,10 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     body: ({ known }) => ({ experiment_ids: [`${known.get("organisation")}-production`] }),
     of: "trainingRun",
   },
+  named(`POST ${mlflow}/runs/create`, (world) => ({
+    experiment_id: `${world.known.get("useCase")}-production`,
+  })),
+  ...["delete", "restore"].map((call) => clientRun(call)),
   ...["log-metric", "log-parameter", "set-tag", "delete-tag", "log-batch", "log-inputs", "update"].map(
     logging,
   ),

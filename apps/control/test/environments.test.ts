@@ -101,6 +101,9 @@ async function fillProduction(): Promise<void> {
     params: {},
     seed: 7,
   };
+  const created = { experiment_id: `${organisation}-production` };
+  const made = await must(control, "POST", "/api/2.0/mlflow/runs/create", created, insider);
+  known.set("clientRun", (made["run"] as { info: { run_id: string } }).info.run_id);
   const job = { queue: "test.production", payload: {}, place: { environment: "production" } } as const;
   const owner = aCall({ organisationId: organisation as Id<"organisation"> });
   known.set("job", await control.work.write(owner, (tx) => tx.enqueue(job)));

@@ -8,8 +8,37 @@ function logging(call: string, body: object, event = "tracking.batch.logged"): M
   return { route: `POST ${url}`, credential, ledger: "recorded", events: [event], request };
 }
 
+/** A run that a person makes, deletes and restores. */
+const clientRuns: readonly MutatingRoute[] = [
+  {
+    route: "POST /api/2.0/mlflow/runs/create",
+    as: "max",
+    ledger: "recorded",
+    events: ["tracking.run.created"],
+    request: (world) => ({
+      url: "/api/2.0/mlflow/runs/create",
+      body: { experiment_id: `${known(world, "useCase")}-dev`, run_name: "by hand" },
+    }),
+    learn: ({ run }, { known: learnt }) => {
+      learnt.set("clientRun", (run as { info: { run_id: string } }).info.run_id);
+    },
+  },
+  ...(["delete", "restore"] as const).map((call): MutatingRoute => {
+    const url = `/api/2.0/mlflow/runs/${call}` as const;
+    const request = (world: World) => ({ url, body: { run_id: known(world, "clientRun") } });
+    return {
+      route: `POST ${url}`,
+      as: "max",
+      ledger: "recorded",
+      events: [`tracking.run.${call}d`],
+      request,
+    };
+  }),
+];
+
 /** What a trainer calls, with the token of its run. */
 export const trackingRoutes: readonly MutatingRoute[] = [
+  ...clientRuns,
   logging("log-metric", { key: "loss", value: 0.5, timestamp: 1, step: 1 }),
   logging("log-parameter", { key: "depth", value: "3" }),
   logging("set-tag", { key: "kind", value: "trial" }),

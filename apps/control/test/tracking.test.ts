@@ -127,7 +127,7 @@ test("a trainer that asks for other runs again and again has few rows; the rest 
 
 test("calls of MLflow that are not served say so in MLflow's words, at control and at the socket of a run; other addresses do not", async () => {
   const unserved = [
-    `${mlflow}/runs/create`,
+    `${mlflow}/artifacts/presigned-upload-url`,
     "/api/3.0/mlflow/workspaces",
     "/api/2.0/mlflow-artifacts/artifacts",
   ];

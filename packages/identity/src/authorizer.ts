@@ -84,7 +84,7 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
         resource,
         ...deniedCaller(call),
       });
-      throw seen ? forbidden(action) : new PortolanError("kernel.not_found");
+      throw seen ? forbidden(action, resource.type) : new PortolanError("kernel.not_found");
     },
     rolesAt: (call, resource) => rolesAt(deps, call, resource),
     couldEver: async (call, action) => {
@@ -140,11 +140,11 @@ async function rolesAt(deps: AuthorizerDeps, call: CallContext, resource: Resour
 }
 
 /** 403 in one wording for all domains. */
-export function forbidden(action: string): PortolanError {
+export function forbidden(action: string, resourceType?: string): PortolanError {
   return new PortolanError("identity.forbidden", {
     detail: `${action} is not allowed here with this credential`,
     mend:
-      action === trackingAction
+      action === trackingAction && resourceType === "TrainingRun"
         ? "Only the trainer of a run logs to it, with the token that it was given."
         : "Ask a platform admin or team lead for a role that allows it; docs/policies.md says which do.",
   });

@@ -13,7 +13,7 @@ export {
   verifyRunToken,
 } from "./attempts.ts";
 export { trackingErrors } from "./errors.ts";
-export type { RunDirectory, TrackedRun, UseCaseNames } from "./ports.ts";
+export type { RunDirectory, RunOrigin, TrackedRun, UseCaseNames } from "./ports.ts";
 export { runOfToken } from "./run-token.ts";
 export type { MlflowRouteDeps };
 

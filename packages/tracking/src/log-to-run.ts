@@ -1,6 +1,4 @@
 import {
-  type Authorizer,
-  asPlace,
   type CallContext,
   canonicalBytes,
   digestBytes,
@@ -11,29 +9,27 @@ import {
   type RecordBatch,
   requireSeen,
   type Transaction,
-  type UnitOfWork,
 } from "@portolan/kernel";
-import { type Batch, checkBatch, limits } from "./check-values.ts";
+import { type Batch, checkBatch, limits, ownTagViolations, refuse } from "./check-values.ts";
 import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
+import { clientRunOf, findRun, type RunDeps, resourceOf } from "./find-run.ts";
 import { latestPoints } from "./latest-points.ts";
 import { addBlock, raiseLatest } from "./points-store.ts";
-import type { RunDirectory } from "./ports.ts";
+import { nameTag } from "./run-tags.ts";
 import {
   addInputs,
   addParams,
   countKeys,
   countLogged,
   findRunRow,
+  type RunRow,
   removeTag,
   setReported,
   setTags,
 } from "./store.ts";
 
-export interface LogDeps {
-  readonly work: UnitOfWork;
-  readonly authorizer: Authorizer;
-  readonly runs: RunDirectory;
+export interface LogDeps extends RunDeps {
   readonly recordBatch: RecordBatch;
 }
 
@@ -48,7 +44,7 @@ export async function logBatch(deps: LogDeps, call: CallContext, runId: string, 
   const metrics = batch.metrics.map(jsonPoint);
   const logged = { metrics, params: batch.params.map(jsonText), tags: batch.tags.map(jsonText) };
   const count = batch.metrics.length + batch.params.length + batch.tags.length;
-  if (count === 0) return;
+  if (count === 0) return requireWriter(deps, call, runId);
   const kinds: Kind[] = [
     ...(batch.params.length > 0 ? (["params"] as const) : []),
     ...(batch.tags.length > 0 ? (["tags"] as const) : []),
@@ -82,6 +78,7 @@ async function logParams(tx: Transaction, runId: string, params: readonly KeyVal
 
 /** @throws PortolanError `tracking.tag_not_found`, and as `logBatch`. */
 export async function deleteTag(deps: LogDeps, call: CallContext, runId: string, key: string): Promise<void> {
+  refuse(ownTagViolations(key, "/key"));
   await write(
     deps,
     call,
@@ -95,9 +92,6 @@ export async function deleteTag(deps: LogDeps, call: CallContext, runId: string,
     },
   );
 }
-
-/** The tag that holds a run's name, in MLflow's clients too. */
-export const nameTag = "mlflow.runName";
 
 /**
  * Notes what the trainer says of the run's end, and its name. While the run is open that is what readers see; once it has settled the
@@ -130,7 +124,7 @@ export async function logInputs(
   runId: string,
   inputs: readonly DatasetInput[],
 ): Promise<void> {
-  if (inputs.length === 0) return;
+  if (inputs.length === 0) return requireWriter(deps, call, runId);
   const content = { inputs: inputs.map((input) => ({ ...input, tags: input.tags.map(jsonText) })) };
   await write(
     deps,
@@ -174,7 +168,7 @@ async function write(
   { event, content, count, kinds }: Leaf,
   effect: (tx: Transaction) => Promise<void>,
 ): Promise<void> {
-  await requireTrainer(deps, call, runId);
+  await requireWriter(deps, call, runId);
   const { organisationId } = call.actor;
   const bytes = canonicalBytes(content);
   await deps.work.write(call, async (tx) => {
@@ -190,19 +184,25 @@ async function write(
   });
 }
 
-/** The run's place is on the row of its attempt. A run that has none may exist all the same: its own package knows. */
-async function requireTrainer(deps: LogDeps, call: CallContext, runId: string): Promise<void> {
-  const { organisationId } = call.actor;
+/**
+ * A run of training has its place on the row of its attempt. One that has none may exist all the same: its own package knows. To a
+ * client's run its owner logs, while they may in that place.
+ */
+async function requireWriter(deps: LogDeps, call: CallContext, runId: string): Promise<void> {
+  const { organisationId, id: caller } = call.actor;
   const row = await deps.work.read(call, (sql) => findRunRow(sql, runId));
-  const place =
-    row?.organisation_id === organisationId
-      ? { environment: row.environment, useCaseId: row.use_case_id ?? undefined }
-      : await deps.runs.find(call, runId);
-  const { environment } = place;
-  const resource = { type: "TrainingRun", id: runId, organisationId, environment, ...asPlace(place) };
-  await requireSeen(deps.authorizer, call, { action: "training:track", resource }, () =>
-    deps.runs.missing(runId),
-  );
+  const own = row?.organisation_id === organisationId ? row : undefined;
+  const client = own && clientRunOf(own);
+  const run = own ? placeOf(own) : await findRun(deps, call, runId);
+  const question = { action: "training:track", resource: resourceOf(call, run) };
+  await requireSeen(deps.authorizer, call, question, () => deps.runs.missing(runId));
+  if (client === undefined) return;
+  if (client.startedBy !== caller) throw notOwner(runId);
+  if (client.deletedAt !== undefined) throw deleted(runId);
+}
+
+function placeOf({ run_id: id, origin, environment, use_case_id }: RunRow) {
+  return { id, origin, environment, ...(use_case_id === null ? {} : { useCaseId: use_case_id }) };
 }
 
 function jsonText({ key, value }: KeyValue): JsonObject {
@@ -225,5 +225,19 @@ function tooMuch(): PortolanError<TrackingErrorCode> {
   return new PortolanError("tracking.too_much_logged", {
     detail: `one run logs at most ${limits.runBytes / 2 ** 20} MiB`,
     mend: "Log every n-th step, and several points in one request, which counts as a KiB at least.",
+  });
+}
+
+function notOwner(runId: string): PortolanError<TrackingErrorCode> {
+  return new PortolanError("tracking.not_run_owner", {
+    detail: `the run ${runId} was made by somebody else`,
+    mend: "Log to a run of your own: what a run says is its owner's word.",
+  });
+}
+
+function deleted(runId: string): PortolanError<TrackingErrorCode> {
+  return new PortolanError("tracking.run_deleted", {
+    detail: `the run ${runId} is deleted`,
+    mend: "Restore it first, or log to another run.",
   });
 }

@@ -1,17 +1,10 @@
-import {
-  type Authorizer,
-  type CallContext,
-  environments,
-  isPortolanError,
-  PortolanError,
-} from "@portolan/kernel";
+import { type CallContext, environments, isPortolanError, PortolanError } from "@portolan/kernel";
 import type { TrackingErrorCode } from "./errors.ts";
 import { type Experiment, experimentIdOf, parseExperimentId } from "./experiment-id.ts";
-import type { RunDirectory, UseCaseNames } from "./ports.ts";
+import { findRun, type RunDeps } from "./find-run.ts";
+import type { UseCaseNames } from "./ports.ts";
 
-export interface ExperimentDeps {
-  readonly authorizer: Authorizer;
-  readonly runs: RunDirectory;
+export interface ExperimentDeps extends RunDeps {
   readonly useCases: UseCaseNames;
 }
 
@@ -39,7 +32,7 @@ export async function readExperimentByName(
   const { organisationId } = call.actor;
   const at = name.lastIndexOf("/");
   const environment = environments.find((known) => known === name.slice(at + 1));
-  if (at < 1 || environment === undefined) throw missing(name);
+  if (at < 1 || environment === undefined) throw missingExperiment(name);
   const owner = name.slice(0, at);
   if (owner === organisationId) return read(deps, call, { organisationId, environment }, name);
   const useCase = await deps.useCases.find(organisationId, owner);
@@ -74,7 +67,7 @@ async function read(
   asked: string,
 ): Promise<NamedExperiment> {
   const name = experiment && (await nameOf(deps, experiment));
-  if (experiment === undefined || name === undefined) throw missing(asked);
+  if (experiment === undefined || name === undefined) throw missingExperiment(asked);
   await requireSeen(deps, call, experiment, asked);
   return { id: experimentIdOf(experiment), name };
 }
@@ -95,9 +88,9 @@ async function requireSeen(
 ): Promise<void> {
   const { organisationId, credential } = call.actor;
   if (credential?.kind === "run_token") {
-    const own = await deps.runs.find(call, credential.runId);
+    const own = await findRun(deps, call, credential.runId);
     if (experimentIdOf({ ...own, organisationId }) === experimentIdOf(experiment)) return;
-    throw missing(asked);
+    throw missingExperiment(asked);
   }
   try {
     await deps.authorizer.require(call, "training:read", {
@@ -107,14 +100,17 @@ async function requireSeen(
     });
   } catch (error) {
     if (isPortolanError(error) && ["kernel.not_found", "identity.forbidden"].includes(error.code))
-      throw missing(asked);
+      throw missingExperiment(asked);
     throw error;
   }
 }
 
-function missing(asked: string): PortolanError<TrackingErrorCode> {
+/** How an experiment is answered that is none, or none that the caller may see. */
+export function missingExperiment(asked: string): PortolanError<TrackingErrorCode> {
   return new PortolanError("tracking.experiment_not_found", {
     detail: `there is no experiment ${JSON.stringify(asked.slice(0, 200))}`,
-    mend: "An experiment is a use case in an environment: <use case>/<environment>.",
+    mend: ["0", "Default"].includes(asked)
+      ? 'Every run belongs to a use case in an environment: call mlflow.set_experiment("<use case>/<environment>") first.'
+      : "An experiment is a use case in an environment: <use case>/<environment>.",
   });
 }

@@ -1,36 +1,34 @@
-import { type CallContext, PortolanError, type UnitOfWork } from "@portolan/kernel";
+import { type CallContext, PortolanError } from "@portolan/kernel";
 import type { MetricPage, RunStatus, TrackedData } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
+import { findRun, type RunDeps } from "./find-run.ts";
 import { type PointPosition, readPoints } from "./points-store.ts";
-import type { RunDirectory, TrackedRun } from "./ports.ts";
+import type { TrackedRun } from "./ports.ts";
 import { readRunData, readRunHead, type StoredRun } from "./store.ts";
 
-export interface ReadDeps {
-  readonly work: UnitOfWork;
-  readonly runs: RunDirectory;
-}
+export type ReadDeps = RunDeps;
 
 /** What one page of points holds at most; the size that MLflow's client asks for. */
 const mostPoints = 25_000;
 
-/** A run with all that was logged to it but the points. @throws PortolanError 404 as `runs.find` does. */
+/** A run with all that was logged to it but the points. @throws PortolanError 404 as `findRun` does. */
 export async function readRun(
   deps: ReadDeps,
   call: CallContext,
   runId: string,
 ): Promise<{ readonly run: TrackedRun; readonly data: StoredRun }> {
-  const run = await deps.runs.find(call, runId);
+  const run = await findRun(deps, call, runId);
   return { run, data: await deps.work.read(call, (sql) => readRunData(sql, runId)) };
 }
 
-/** A run as `RunInfo` shows it. @throws PortolanError 404 as `runs.find` does. */
+/** A run as `RunInfo` shows it. @throws PortolanError 404 as `findRun` does. */
 export async function readRunInfo(
   deps: ReadDeps,
   call: CallContext,
   runId: string,
   nameKey: string,
 ): Promise<{ readonly run: TrackedRun; readonly data: Pick<StoredRun, "row" | "tags"> }> {
-  const run = await deps.runs.find(call, runId);
+  const run = await findRun(deps, call, runId);
   return { run, data: await deps.work.read(call, (sql) => readRunHead(sql, runId, nameKey)) };
 }
 
@@ -76,7 +74,7 @@ export interface PointsQuestion {
 /**
  * Points of one metric, each once, by (timestamp, step, value). A metric that was never logged has none.
  *
- * @throws PortolanError `tracking.invalid_value` for a page token that is none of ours, 404 as `runs.find` does.
+ * @throws PortolanError `tracking.invalid_value` for a page token that is none of ours, 404 as `findRun` does.
  */
 export async function readMetricPage(
   deps: ReadDeps,
@@ -84,7 +82,7 @@ export async function readMetricPage(
   question: PointsQuestion,
 ): Promise<MetricPage> {
   const { runId, key, pageToken, maxResults } = question;
-  await deps.runs.find(call, runId);
+  await findRun(deps, call, runId);
   const most = Math.min(maxResults ?? mostPoints, mostPoints);
   const after = pageToken === undefined ? {} : { after: parsePageToken(pageToken) };
   const found = await deps.work.read(call, (sql) =>

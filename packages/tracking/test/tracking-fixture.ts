@@ -21,7 +21,8 @@ export interface TrackingFixture {
   keep(runId: string): Promise<void>;
   /** Settles it, as the job of a run does. */
   finish(runId: string, state: "succeeded" | "failed"): void;
-  post(call: string, body: object): Promise<Answer>;
+  /** @param caller `<role> <principal>`, where it is not the one whose runs these are */
+  post(call: string, body: object, caller?: string): Promise<Answer>;
   get(call: string, query: Readonly<Record<string, string>>): Promise<Answer>;
   /** Any call at all, with an empty message as its body. */
   send(method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string): Promise<Answer>;
@@ -45,13 +46,17 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   validateStrictly(app);
   app.decorateRequest("call");
   app.addHook("onRequest", async (request) => {
-    request.call = aCall({ roles: ["engineer"], id: call.actor.id });
+    // `<role> <principal>`; without it, the one whose runs these are.
+    const [role = "engineer", id = call.actor.id] = String(request.headers["x-caller"] ?? "")
+      .split(" ")
+      .filter(Boolean);
+    request.call = aCall({ roles: [role], id });
   });
   await registerTrackingRoutes(app, {
     work,
-    authorizer: testAuthorizer({ engineer: ["*"] }),
+    authorizer: testAuthorizer({ engineer: ["*"], reader: ["training:read"] }),
     log: createLogger({ name: "tracking", level: "silent" }),
-    catalogue: trackingErrors,
+    catalogue: { ...trackingErrors, "identity.forbidden": { status: 403, title: "Not allowed" } },
     recordBatch: recordBatchDigest,
     runs: {
       find: (_call, runId) => {
@@ -60,7 +65,12 @@ export async function trackingFixture(): Promise<TrackingFixture> {
       },
       missing,
     },
-    useCases: { find: (_organisation, name) => Promise.resolve({ id: `uc_${name}`, name }) },
+    useCases: {
+      find: (_organisation, idOrName) => {
+        const name = idOrName.replace(/^uc_/, "");
+        return Promise.resolve(name === "none" ? undefined : { id: `uc_${name}`, name });
+      },
+    },
   });
   const mlflow = "/api/2.0/mlflow/";
   const answer = ({ statusCode, body }: { statusCode: number; body: string }): Answer => ({
@@ -72,7 +82,14 @@ export async function trackingFixture(): Promise<TrackingFixture> {
     call,
     aRun: async () => {
       const id = newId("trainingRun", systemClock.now());
-      runs.set(id, { id, environment: "dev", state: "running", startedAt: 5_000_000 });
+      runs.set(id, {
+        id,
+        origin: "trainer",
+        environment: "dev",
+        state: "running",
+        startedBy: call.actor.id,
+        startedAt: 5_000_000,
+      });
       await beginAttempt({ work, clock: systemClock }, call, {
         runId: id,
         environment: "dev",
@@ -95,8 +112,15 @@ export async function trackingFixture(): Promise<TrackingFixture> {
       const run = runs.get(runId);
       if (run) runs.set(runId, { ...run, state, finishedAt: 9_000_000 });
     },
-    post: async (name, body) =>
-      answer(await app.inject({ method: "POST", url: mlflow + name, payload: body })),
+    post: async (name, body, caller = "") =>
+      answer(
+        await app.inject({
+          method: "POST",
+          url: mlflow + name,
+          payload: body,
+          headers: { "x-caller": caller },
+        }),
+      ),
     get: async (name, query) =>
       answer(
         await app.inject({

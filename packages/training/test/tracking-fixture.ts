@@ -45,7 +45,7 @@ export function openRunTracking(deps: {
     runs: {
       find: async (call, id) => {
         const { request, ...run } = await readTrainingRun(deps, call, id);
-        return { ...run, ...asPlace(request) };
+        return { ...run, origin: "trainer", ...asPlace(request) };
       },
       missing: noSuchRun,
     },

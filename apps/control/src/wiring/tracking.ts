@@ -55,11 +55,13 @@ export function wireTracking(
 }
 
 function trackedRun(run: Awaited<ReturnType<typeof readTrainingRun>>): TrackedRun {
-  const { id, environment, state, startedAt, finishedAt, request } = run;
+  const { id, environment, state, startedBy, startedAt, finishedAt, request } = run;
   return {
     id,
+    origin: "trainer",
     environment,
     state,
+    startedBy,
     startedAt,
     ...(finishedAt === undefined ? {} : { finishedAt }),
     ...(request.useCaseId === undefined ? {} : { useCaseId: request.useCaseId }),

@@ -1,9 +1,9 @@
 import type { DatasetInput, MetricPage } from "../contract.ts";
 import { experimentIdOf } from "../experiment-id.ts";
-import { nameTag } from "../log-to-run.ts";
 import type { TrackedRun } from "../ports.ts";
 import type { NamedExperiment } from "../read-experiment.ts";
 import { standingOf } from "../read-run.ts";
+import { nameTag } from "../run-tags.ts";
 import type { RunPage } from "../search/search-runs.ts";
 import type { StoredRun } from "../store.ts";
 
@@ -54,11 +54,12 @@ export function runInfo(
     run_uuid: run.id,
     run_name: tags.find(({ key }) => key === nameTag)?.value ?? run.id,
     experiment_id: experimentId,
+    user_id: run.startedBy,
     status,
     start_time: Math.floor(run.startedAt / 1000),
     ...(endMs === undefined ? {} : { end_time: endMs }),
     artifact_uri: `mlflow-artifacts:/${experimentId}/${run.id}/artifacts`,
-    lifecycle_stage: "active",
+    lifecycle_stage: run.deletedAt === undefined ? "active" : "deleted",
   };
 }
 

@@ -45,6 +45,12 @@ export const UpdateRun = Type.Object({
   end_time: Type.Optional(Int64),
   run_name: Type.Optional(Type.String()),
 });
+export const CreateRun = Type.Object({
+  experiment_id: Type.Optional(Type.String({ maxLength: 256 })),
+  run_name: Type.Optional(Type.String()),
+  start_time: Type.Optional(Int64),
+  tags: Type.Optional(Type.Array(Text)),
+});
 export const LogInputs = Type.Object({
   ...run,
   datasets: Type.Optional(
@@ -72,12 +78,13 @@ export const History = Type.Object({
   max_results: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 
+const ViewType = Type.Union([Type.Literal("ACTIVE_ONLY"), Type.Literal("DELETED_ONLY"), Type.Literal("ALL")]);
+export type ViewType = Static<typeof ViewType>;
+
 export const SearchRuns = Type.Object({
   experiment_ids: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 1000 })),
   filter: Type.Optional(Type.String()),
-  run_view_type: Type.Optional(
-    Type.Union([Type.Literal("ACTIVE_ONLY"), Type.Literal("DELETED_ONLY"), Type.Literal("ALL")]),
-  ),
+  run_view_type: Type.Optional(ViewType),
   max_results: Type.Optional(Type.Integer({ minimum: 1, maximum: 50_000 })),
   order_by: Type.Optional(Type.Array(Type.String(), { maxItems: 20 })),
   page_token: Type.Optional(Type.String({ maxLength: 500 })),

@@ -1,11 +1,13 @@
-import { type ErrorCatalogue, routeConfig } from "@portolan/http-contract";
+import type { ErrorCatalogue } from "@portolan/http-contract";
 import type { CallContext, Logger } from "@portolan/kernel";
-import { type Static, type TObject, type TProperties, Type } from "@portolan/typebox";
+import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Batch, limits } from "../check-values.ts";
-import { deleteTag, type LogDeps, logBatch, logInputs, nameTag, reportRun } from "../log-to-run.ts";
-import { type ExperimentDeps, readExperiment, readExperimentByName } from "../read-experiment.ts";
+import type { Batch } from "../check-values.ts";
+import type { ClientRunDeps } from "../client-runs.ts";
+import { deleteTag, type LogDeps, logBatch, logInputs, reportRun } from "../log-to-run.ts";
+import { readExperiment, readExperimentByName } from "../read-experiment.ts";
 import { readMetricPage, readRun, readRunInfo } from "../read-run.ts";
+import { nameTag } from "../run-tags.ts";
 import { findRuns } from "../search/search-runs.ts";
 import { experimentAnswer, historyAnswer, runAnswer, runInfo, runsAnswer } from "./mlflow-answers.ts";
 import { answerAsMlflow } from "./mlflow-errors.ts";
@@ -25,31 +27,24 @@ import {
   SearchRuns,
   UpdateRun,
 } from "./mlflow-forms.ts";
+import { clientRunRoutes } from "./mlflow-runs.ts";
+import { asking, reading, writing } from "./route-options.ts";
 
-export interface MlflowRouteDeps extends LogDeps, ExperimentDeps {
+export interface MlflowRouteDeps extends LogDeps, ClientRunDeps {
   readonly log: Logger;
   /** Statuses of all codes that may come up, those of other domains included. */
   readonly catalogue: ErrorCatalogue;
 }
 
-const tags = ["tracking"];
 const Experiment = Type.Object({ experiment_id: Type.String({ maxLength: 256 }) });
 const ExperimentName = Type.Object({ experiment_name: Type.String({ maxLength: 500 }) });
 
-/** The calls of MLflow's REST API 2.0 that a trainer needs; register them below `/api/2.0/mlflow`. */
+/** The calls of MLflow's REST API 2.0 that concern runs, their metrics and experiments; register them below `/api/2.0/mlflow`. */
 export async function mlflowRoutes(app: FastifyInstance, deps: MlflowRouteDeps): Promise<void> {
   answerAsMlflow(app, deps.catalogue, deps.log);
   readingRoutes(app, deps);
   writingRoutes(app, deps);
-}
-
-function reading<Query extends TObject<TProperties>>(summary: string, querystring: Query) {
-  return { config: routeConfig("training:read", "read"), schema: { summary, tags, querystring } };
-}
-
-function writing<Body extends TObject<TProperties>>(summary: string, body: Body) {
-  const schema = { summary, tags, body };
-  return { bodyLimit: limits.requestBytes, config: routeConfig("training:track", "recorded"), schema };
+  clientRunRoutes(app, deps);
 }
 
 function readingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
@@ -77,11 +72,7 @@ function readingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
   );
   app.post<{ Body: Static<typeof SearchRuns> }>(
     "/runs/search",
-    {
-      bodyLimit: limits.requestBytes,
-      config: routeConfig("training:read", "read"),
-      schema: { summary: "MLflow: runs of experiments, by a filter", tags, body: SearchRuns },
-    },
+    asking("MLflow: runs of experiments, by a filter", SearchRuns),
     async ({ call, body }) => {
       const { experiment_ids: experimentIds = [], order_by: orderBy = [], page_token: pageToken } = body;
       const page = await findRuns(deps, call, {
@@ -89,7 +80,7 @@ function readingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
         orderBy,
         filter: body.filter ?? "",
         maxResults: body.max_results ?? 1000,
-        onlyDeleted: body.run_view_type === "DELETED_ONLY",
+        view: body.run_view_type ?? "ACTIVE_ONLY",
         ...(pageToken ? { pageToken } : {}),
       });
       return runsAnswer(call.actor.organisationId, page);

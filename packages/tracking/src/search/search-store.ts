@@ -2,7 +2,7 @@ import type { Sql } from "@portolan/kernel";
 import { type RawBuilder, sql as raw } from "kysely";
 import type { RunStatus } from "../contract.ts";
 import type { Experiment } from "../experiment-id.ts";
-import type { TrackedRun } from "../ports.ts";
+import type { RunOrigin, TrackedRun } from "../ports.ts";
 import type { Clause, Ordering, RunAttribute } from "./run-filter.ts";
 
 /** A run that a search found, with what its trainer said of its end. */
@@ -10,6 +10,9 @@ export interface FoundRun {
   readonly run: TrackedRun;
   readonly reported: { readonly status: RunStatus | null; readonly endMs: number | null };
 }
+
+/** Which runs a search looks at; runs of training are never deleted. */
+export type RunView = "ACTIVE_ONLY" | "DELETED_ONLY" | "ALL";
 
 export interface RunSearch {
   readonly organisationId: string;
@@ -19,6 +22,7 @@ export interface RunSearch {
   readonly clauses: readonly Clause[];
   readonly orderings: readonly Ordering[];
   readonly nameKey: string;
+  readonly view: RunView;
   readonly most: number;
   readonly offset: number;
 }
@@ -30,8 +34,27 @@ type Row = {
   state: TrackedRun["state"];
   started_at: number;
   finished_at: number | null;
+  started_by: string;
+  origin: RunOrigin;
+  deleted_at: number | null;
   reported_status: RunStatus | null;
   reported_end_ms: number | null;
+};
+
+/** Runs of training, with what their trainers say of them, and those that clients made. */
+const everyRun = raw`(
+  select b.id, 'trainer' as origin, b.organisation_id, b.environment, b.use_case_id, b.state, b.started_by, b.started_at, b.finished_at,
+    null::bigint as deleted_at, t.reported_status, t.reported_end_ms
+  from training.runs_v1 as b left join tracking.runs as t on t.run_id = b.id
+  union all
+  select c.run_id, c.origin, c.organisation_id, c.environment, c.use_case_id, 'running', c.started_by, c.started_at, null,
+    c.deleted_at, c.reported_status, c.reported_end_ms
+  from tracking.runs as c where c.origin = 'client')`;
+
+const viewConditions: Readonly<Record<RunView, readonly RawBuilder<unknown>[]>> = {
+  ACTIVE_ONLY: [raw`r.deleted_at is null`],
+  DELETED_ONLY: [raw`r.deleted_at is not null`],
+  ALL: [],
 };
 
 /** Runs of these experiments that meet every clause, in the order that is asked for; of equals the newest first. */
@@ -47,22 +70,27 @@ export async function searchRuns(sql: Sql, search: RunSearch): Promise<FoundRun[
     raw`r.organisation_id = ${organisationId}`,
     raw`(${raw.join(places, raw` or `)})`,
     ...(onlyRun === undefined ? [] : [raw`r.id = ${onlyRun}`]),
+    ...viewConditions[search.view],
     ...search.clauses.map((clause) => conditionOf(clause, search)),
   ];
   const orders = [...search.orderings.map((one) => orderOf(one, search)), raw`r.started_at desc`, raw`r.id`];
   const { rows } = await raw<Row>`
-    select r.id, r.environment, r.use_case_id, r.state, r.started_at, r.finished_at, t.reported_status, t.reported_end_ms
-    from training.runs_v1 as r left join tracking.runs as t on t.run_id = r.id
+    select r.id, r.origin, r.environment, r.use_case_id, r.state, r.started_by, r.started_at, r.finished_at, r.deleted_at,
+      r.reported_status, r.reported_end_ms
+    from ${everyRun} as r
     where ${raw.join(conditions, raw` and `)}
     order by ${raw.join(orders)} limit ${most} offset ${offset}`.execute(sql);
   return rows.map((row) => ({
     run: {
       id: row.id,
+      origin: row.origin,
       environment: row.environment,
       state: row.state,
+      startedBy: row.started_by,
       startedAt: row.started_at,
       ...(row.use_case_id === null ? {} : { useCaseId: row.use_case_id }),
       ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
+      ...(row.deleted_at === null ? {} : { deletedAt: row.deleted_at }),
     },
     reported: { status: row.reported_status, endMs: row.reported_end_ms },
   }));
@@ -70,12 +98,12 @@ export async function searchRuns(sql: Sql, search: RunSearch): Promise<FoundRun[
 
 /** As `standingOf` says it of one run. */
 const status = raw<string>`case
-  when r.finished_at is null and r.state = 'running' and t.reported_status is not null then t.reported_status
+  when r.finished_at is null and r.state = 'running' and r.reported_status is not null then r.reported_status
   else case r.state when 'waiting' then 'SCHEDULED' when 'running' then 'RUNNING' when 'succeeded' then 'FINISHED'
     when 'failed' then 'FAILED' else 'KILLED' end end`;
 const endTime = raw<number>`case
   when r.finished_at is not null then r.finished_at / 1000
-  when r.state = 'running' then t.reported_end_ms end`;
+  when r.state = 'running' then r.reported_end_ms end`;
 
 function attributeOf(key: RunAttribute, { organisationId, nameKey }: RunSearch): RawBuilder<unknown> {
   switch (key) {
