@@ -87,7 +87,7 @@ export function asked(
 /** One body for all of them: members that a call does not know are passed over. */
 export function logging(call: string): EnvironmentRoute {
   const url = `${mlflow}/runs/${call}` as const;
-  const body = { key: "loss", value: "1", timestamp: 1, step: 1 };
+  const body = { key: "loss", value: "1", timestamp: 1, step: 1, model_json: "{}" };
   const request = (_world: World, id: string): ValidRequest => ({ url, body: { ...body, run_id: id } });
   return { kind: "found", route: `POST ${url}`, of: "trainingRun", missing: missingId("run"), request };
 }

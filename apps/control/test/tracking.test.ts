@@ -137,11 +137,16 @@ test("calls of MLflow that are not served say so in MLflow's words, at control a
     const { status, text } = await throughSocket(path, run.token.reveal());
     expect([status, JSON.parse(text)]).toEqual([404, refusal]);
   }
-  for (const path of ["/graphql", "/version", "/get-artifact", "/ajax-api/2.0/mlflow/runs/get"])
+  for (const path of ["/graphql", "/get-artifact", "/ajax-api/2.0/mlflow/runs/get"])
     expect(await control.call("GET", path, undefined, sam)).toMatchObject({
       status: 404,
       body: { code: "kernel.not_found" },
     });
+  for (const [path, text] of [
+    ["/health", "OK"],
+    ["/version", expect.stringMatching(/^3\.\d+\.\d+$/)],
+  ] as const)
+    expect(await control.call("GET", path)).toMatchObject({ status: 200, text });
   expect(await control.call("POST", "/v1/traces", {}, sam)).toMatchObject({
     status: 404,
     body: { code: "kernel.not_found" },

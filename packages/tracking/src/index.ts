@@ -2,6 +2,7 @@ import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type MlflowRouteDeps, mlflowRoutes } from "./routes/mlflow.ts";
 import { answerAsMlflow } from "./routes/mlflow-errors.ts";
+import { serverRoutes } from "./routes/mlflow-server.ts";
 import { trackedDataRoutes } from "./routes/tracked-data.ts";
 
 export {
@@ -37,4 +38,5 @@ export async function registerMlflowRoutes(app: FastifyInstance, deps: MlflowRou
 export async function registerTrackingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): Promise<void> {
   await registerMlflowRoutes(app, deps);
   await app.register((scope) => trackedDataRoutes(scope, deps));
+  serverRoutes(app);
 }

@@ -23,6 +23,7 @@ import {
   countKeys,
   countLogged,
   findRunRow,
+  findTag,
   type RunRow,
   removeTag,
   setReported,
@@ -133,6 +134,40 @@ export async function logInputs(
     { event: "tracking.inputs.logged", content, count: inputs.length, kinds: ["inputs"] },
     async (tx) => addInputs(tx.sql, runId, inputs),
   );
+}
+
+/** The tag in which MLflow's clients of version 2 look for the models of a run. */
+const modelsTag = "mlflow.log-model.history";
+
+/**
+ * Notes the description of a model that lies among the run's artifacts, as MLflow's clients of version 2 do: one more member of a list
+ * in a tag. Throws as `logBatch` does.
+ */
+export async function logModel(
+  deps: LogDeps,
+  call: CallContext,
+  runId: string,
+  model: string,
+): Promise<void> {
+  const described = parseJson(model);
+  const content = { model };
+  const kinds = ["tags"] as const;
+  await write(deps, call, runId, { event: "tracking.model.noted", content, count: 1, kinds }, async (tx) => {
+    const before = parseJson((await findTag(tx.sql, runId, modelsTag)) ?? "[]");
+    const value = JSON.stringify([...(Array.isArray(before) ? before : []), described]);
+    const tag = { key: modelsTag, value };
+    checkBatch({ metrics: [], params: [], tags: [tag] });
+    await setTags(tx.sql, runId, [tag]);
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    refuse([{ detail: "the description of the model is no JSON", at: { pointer: "/model_json" } }]);
+    return undefined;
+  }
 }
 
 interface Leaf {

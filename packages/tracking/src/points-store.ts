@@ -54,3 +54,44 @@ export async function readPoints(
     limit ${page.most}`.execute(sql);
   return rows.map(({ value, timestamp_ms: timestampMs, step }) => ({ value, timestampMs, step }));
 }
+
+export interface PointOfRun extends PointPosition {
+  readonly runId: string;
+}
+
+export interface PointInterval {
+  readonly runIds: readonly string[];
+  readonly key: string;
+  /** Both included; absent: all steps. */
+  readonly steps?: { readonly first: number; readonly last: number };
+  /** Different steps, spread evenly, the last one among them. */
+  readonly mostSteps: number;
+}
+
+/** Points of one metric in several runs, at steps that are the same for all, by run, step, time and value. */
+export async function readInterval(
+  sql: Sql,
+  { runIds, key, steps, mostSteps }: PointInterval,
+): Promise<PointOfRun[]> {
+  const within = steps ? raw`and p.step between ${steps.first}::bigint and ${steps.last}::bigint` : raw``;
+  const { rows } = await raw<{ run_id: string; value: number; timestamp_ms: number; step: number }>`
+    with points as (
+      select distinct b.run_id, p.value, p.timestamp_ms, p.step
+      from tracking.metric_blocks b
+      cross join lateral unnest(b.key_of, b.point_values, b.timestamps_ms, b.steps) as p(key, value, timestamp_ms, step)
+      where b.run_id = any(${[...runIds]}::text[]) and ${key} = any(b.keys) and b.keys[p.key] = ${key} ${within}
+    ), numbered as (
+      select step, row_number() over (order by step) as place, count(*) over () as steps from (select distinct step from points) s
+    )
+    select run_id, value, timestamp_ms, step from points
+    where step in (
+      select step from numbered
+      where place = steps or (place - 1) % ceil(steps / ${mostSteps}::numeric) = 0)
+    order by run_id, step, timestamp_ms, value`.execute(sql);
+  return rows.map(({ run_id: runId, value, timestamp_ms: timestampMs, step }) => ({
+    runId,
+    value,
+    timestampMs,
+    step,
+  }));
+}

@@ -31,6 +31,13 @@ export interface RunDirectory {
   missing(runId: string): PortolanError;
 }
 
+export interface NamedUseCase {
+  readonly id: string;
+  readonly name: string;
+  /** Epoch microseconds. */
+  readonly createdAt: number;
+}
+
 /** Names of use cases; `identity` has them. */
 export interface UseCaseNames {
   /** By id or name, within the organisation. */
@@ -38,4 +45,6 @@ export interface UseCaseNames {
     organisationId: string,
     idOrName: string,
   ): Promise<{ readonly id: string; readonly name: string } | undefined>;
+  /** All of the organisation, by name. */
+  list(organisationId: string): Promise<readonly NamedUseCase[]>;
 }

@@ -1,6 +1,8 @@
 import { type CallContext, environments, isPortolanError, PortolanError } from "@portolan/kernel";
+import type { KeyValue } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
 import { type Experiment, experimentIdOf, parseExperimentId } from "./experiment-id.ts";
+import { readExperimentTags } from "./experiments-store.ts";
 import { findRun, type RunDeps } from "./find-run.ts";
 import type { UseCaseNames } from "./ports.ts";
 
@@ -12,6 +14,7 @@ export interface ExperimentDeps extends RunDeps {
 export interface NamedExperiment {
   readonly id: string;
   readonly name: string;
+  readonly tags: readonly KeyValue[];
 }
 
 /** @throws PortolanError `tracking.experiment_not_found` when there is none or the caller may not see it. */
@@ -69,7 +72,10 @@ async function read(
   const name = experiment && (await nameOf(deps, experiment));
   if (experiment === undefined || name === undefined) throw missingExperiment(asked);
   await requireSeen(deps, call, experiment, asked);
-  return { id: experimentIdOf(experiment), name };
+  const id = experimentIdOf(experiment);
+  const { organisationId } = call.actor;
+  const tags = await deps.work.read(call, (sql) => readExperimentTags(sql, organisationId, [id]));
+  return { id, name, tags: tags.get(id) ?? [] };
 }
 
 async function nameOf(deps: ExperimentDeps, experiment: Experiment): Promise<string | undefined> {

@@ -2,7 +2,7 @@ import { type CallContext, PortolanError } from "@portolan/kernel";
 import type { MetricPage, RunStatus, TrackedData } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
 import { findRun, type RunDeps } from "./find-run.ts";
-import { type PointPosition, readPoints } from "./points-store.ts";
+import { type PointOfRun, type PointPosition, readInterval, readPoints } from "./points-store.ts";
 import type { TrackedRun } from "./ports.ts";
 import { readRunData, readRunHead, type StoredRun } from "./store.ts";
 
@@ -94,6 +94,27 @@ export async function readMetricPage(
     points: page.map(shown),
     ...(found.length > most && last ? { nextPageToken: pageTokenOf(last) } : {}),
   };
+}
+
+export interface IntervalQuestion {
+  readonly runIds: readonly string[];
+  readonly key: string;
+  readonly steps?: { readonly first: number; readonly last: number };
+  readonly maxResults?: number;
+}
+
+/** Different steps of one answer, as MLflow's server has it. */
+const mostSteps = 2_500;
+
+/** Points of one metric in several runs, thinned to the same steps. @throws PortolanError 404 as `findRun` does, for any of the runs */
+export async function readMetricInterval(
+  deps: ReadDeps,
+  call: CallContext,
+  { runIds, key, steps, maxResults = mostSteps }: IntervalQuestion,
+): Promise<PointOfRun[]> {
+  for (const runId of runIds) await findRun(deps, call, runId);
+  const asked = { runIds, key, mostSteps: Math.min(maxResults, mostSteps), ...(steps ? { steps } : {}) };
+  return deps.work.read(call, (sql) => readInterval(sql, asked));
 }
 
 /** NaN as JSON can say it. */

@@ -171,6 +171,16 @@ export async function setTags(sql: Sql, runId: string, tags: readonly KeyValue[]
     on conflict (run_id, key) do update set value = excluded.value`.execute(sql);
 }
 
+export async function findTag(sql: Sql, runId: string, key: string): Promise<string | undefined> {
+  const row = await tables(sql)
+    .selectFrom("tracking.tags")
+    .select("value")
+    .where("run_id", "=", runId)
+    .where("key", "=", key)
+    .executeTakeFirst();
+  return row?.value;
+}
+
 /** Resolves to whether there was one. */
 export async function removeTag(sql: Sql, runId: string, key: string): Promise<boolean> {
   const removed = await tables(sql)

@@ -70,6 +70,14 @@ export async function trackingFixture(): Promise<TrackingFixture> {
         const name = idOrName.replace(/^uc_/, "");
         return Promise.resolve(name === "none" ? undefined : { id: `uc_${name}`, name });
       },
+      list: () =>
+        Promise.resolve(
+          ["churn", "flights"].map((name, at) => ({
+            id: `uc_${name}`,
+            name,
+            createdAt: (at + 1) * 1_000_000,
+          })),
+        ),
     },
   });
   const mlflow = "/api/2.0/mlflow/";

@@ -270,7 +270,7 @@ describe("requests", () => {
       tags: Array.from({ length: 200 }, (_, i) => ({ key: `k${i}`, value: "x".repeat(8_000) })),
     };
     expect(await refusal(f.post("runs/log-batch", large))).toEqual(invalid);
-    expect(await refusal(f.post("traces", {}))).toEqual([404, "ENDPOINT_NOT_FOUND"]);
+    expect(await refusal(f.post("webhooks", {}))).toEqual([404, "ENDPOINT_NOT_FOUND"]);
     expect(await refusal(f.get("logged-models/m-1", {}))).toEqual([404, "ENDPOINT_NOT_FOUND"]);
   });
 

@@ -49,7 +49,7 @@ export function openRunTracking(deps: {
       },
       missing: noSuchRun,
     },
-    useCases: { find: () => Promise.resolve(undefined) },
+    useCases: { find: () => Promise.resolve(undefined), list: () => Promise.resolve([]) },
   });
   return {
     open: async (call, attempt, socket) => {

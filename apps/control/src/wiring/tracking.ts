@@ -50,6 +50,10 @@ export function wireTracking(
         const id = parseId("organisation", organisationId);
         return id && directory.useCaseName(id, idOrName);
       },
+      list: async (organisationId) => {
+        const id = parseId("organisation", organisationId);
+        return id ? directory.useCases(id) : [];
+      },
     },
   };
 }

@@ -1,9 +1,9 @@
-import { type CallContext, PortolanError } from "@portolan/kernel";
-import type { TrackingErrorCode } from "../errors.ts";
+import type { CallContext } from "@portolan/kernel";
 import type { TrackedRun } from "../ports.ts";
 import { type ExperimentDeps, visibleExperiments } from "../read-experiment.ts";
 import { nameTag } from "../run-tags.ts";
 import { readRunsData, type StoredRun } from "../store.ts";
+import { offsetOf, tokenOf } from "./page-token.ts";
 import { parseOrdering, parseRunFilter } from "./run-filter.ts";
 import { type RunView, searchRuns } from "./search-store.ts";
 
@@ -61,21 +61,5 @@ export async function findRuns(deps: SearchDeps, call: CallContext, question: Ru
       return stored ? [{ run, data: stored }] : [];
     });
     return { runs, ...(found.length > maxResults ? { nextPageToken: tokenOf(offset + maxResults) } : {}) };
-  });
-}
-
-const mostOffset = 1_000_000;
-
-function tokenOf(offset: number): string {
-  return Buffer.from(JSON.stringify({ offset })).toString("base64url");
-}
-
-function offsetOf(token: string): number {
-  const text = Buffer.from(token, "base64url").toString("utf8");
-  const offset = Number(/^\{"offset":(\d{1,7})\}$/.exec(text)?.[1]);
-  if (Number.isSafeInteger(offset) && offset <= mostOffset) return offset;
-  throw new PortolanError<TrackingErrorCode>("tracking.invalid_value", {
-    detail: "the page token is none that this server gave",
-    mend: "Ask without one for the first page.",
   });
 }
