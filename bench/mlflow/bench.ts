@@ -17,10 +17,11 @@ import { type Execute, seedMlflow, seedPortolan } from "./seed.ts";
  * Control's tracking calls beside those of a stock `mlflow server`, on one PostgreSQL, by one raw HTTP client: authentication, policies and
  * ledger on our side, none of them on the other. `mlflow server` runs as `mlflow server` starts it, with four workers.
  *
- * Usage: node bench/mlflow/bench.ts [seconds a round] [rounds] [runs to search] [both|ours|stock]
+ * Usage: node bench/mlflow/bench.ts [seconds a round] [rounds] [runs to search] [both|ours|stock] [part of a task's name]
  */
 const [seconds = 4, rounds = 3, runs = 100_000] = process.argv.slice(2, 5).map(Number);
 const which = process.argv[5] ?? "both";
+const wanted = process.argv[6] ?? "";
 const folder = mkdtempSync(join(tmpdir(), "mlflow-bench-"));
 
 interface Side {
@@ -202,7 +203,7 @@ try {
       .join(" ")}, ${runs} runs\n`,
   );
   const ids = await Promise.all(sides.map((side) => createRuns(side, 16)));
-  for (const task of tasks)
+  for (const task of tasks.filter(({ name }) => name.includes(wanted)))
     for (const connections of task.connections) {
       const results: Round[][] = sides.map(() => []);
       // In turn, so that both meet the same hours of a shared machine; the first round warms up.

@@ -50,8 +50,9 @@ export async function seedPortolan(
     `insert into tracking.tags (run_id, key, value) select ${id}, 'kind', case when n % 1000 = 0 then 'rare' else 'common' end ${each}`,
   );
   await execute(
-    `insert into tracking.latest_metrics (run_id, key, value, timestamp_ms, step)
-     select ${id}, k, case k when 'acc' then (n * 7919 % 10000) / 10000.0 else (n * 104729 % 10000) / 100.0 end, 1700000000000 + n, 0 ${each}, unnest(array['acc', 'loss']) k`,
+    `insert into tracking.latest_metrics (experiment_id, run_id, key, value, timestamp_ms, step)
+     select $1, ${id}, k, case k when 'acc' then (n * 7919 % 10000) / 10000.0 else (n * 104729 % 10000) / 100.0 end, 1700000000000 + n, 0 ${each}, unnest(array['acc', 'loss']) k`,
+    [`${of.useCaseId}-dev`],
   );
   await execute("analyze");
 }

@@ -10,4 +10,4 @@ alter table tracking.runs
 
 -- A search looks at the runs of one use case in one environment, the newest first.
 create index client_runs_by_place on tracking.runs (organisation_id, use_case_id, environment, started_at)
-  where origin = 'client';
+  where started_by is not null;

@@ -20,11 +20,12 @@ export async function addBlock(
 
 /** Moves latest values on, where these are greater by (step, timestamp, value). At most one point per key. */
 export async function raiseLatest(sql: Sql, runId: string, points: readonly MetricPoint[]): Promise<void> {
-  await raw`insert into tracking.latest_metrics as latest (run_id, key, value, timestamp_ms, step)
-    select ${runId}, p.key, p.value, p.timestamp_ms, p.step
-    from unnest(${points.map(({ key }) => key)}::text[], ${points.map(({ value }) => value)}::float8[],
+  await raw`insert into tracking.latest_metrics as latest (run_id, key, value, timestamp_ms, step, experiment_id)
+    select r.run_id, p.key, p.value, p.timestamp_ms, p.step, coalesce(r.use_case_id, r.organisation_id) || '-' || r.environment
+    from tracking.runs as r, unnest(${points.map(({ key }) => key)}::text[], ${points.map(({ value }) => value)}::float8[],
       ${points.map(({ timestampMs }) => timestampMs)}::bigint[], ${points.map(({ step }) => step)}::bigint[])
       as p(key, value, timestamp_ms, step)
+    where r.run_id = ${runId}
     on conflict (run_id, key) do update
     set value = excluded.value, timestamp_ms = excluded.timestamp_ms, step = excluded.step
     where (excluded.step, excluded.timestamp_ms, excluded.value) > (latest.step, latest.timestamp_ms, latest.value)`.execute(

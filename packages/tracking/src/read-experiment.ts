@@ -53,7 +53,7 @@ export async function visibleExperiments(
     const experiment = parseExperimentId(call.actor.organisationId, id);
     if (!experiment) continue;
     try {
-      await read(deps, call, experiment, id);
+      await see(deps, call, experiment, id);
       seen.push(experiment);
     } catch (error) {
       if (!isPortolanError(error) || error.code !== "tracking.experiment_not_found") throw error;
@@ -69,13 +69,22 @@ async function read(
   experiment: Experiment | undefined,
   asked: string,
 ): Promise<NamedExperiment> {
-  const name = experiment && (await nameOf(deps, experiment));
-  if (experiment === undefined || name === undefined) throw missingExperiment(asked);
-  await requireSeen(deps, call, experiment, asked);
-  const id = experimentIdOf(experiment);
+  const { id, name } = await see(deps, call, experiment, asked);
   const { organisationId } = call.actor;
   const tags = await deps.work.read(call, (sql) => readExperimentTags(sql, organisationId, [id]));
   return { id, name, tags: tags.get(id) ?? [] };
+}
+
+async function see(
+  deps: ExperimentDeps,
+  call: CallContext,
+  experiment: Experiment | undefined,
+  asked: string,
+): Promise<Pick<NamedExperiment, "id" | "name">> {
+  const name = experiment && (await nameOf(deps, experiment));
+  if (experiment === undefined || name === undefined) throw missingExperiment(asked);
+  await requireSeen(deps, call, experiment, asked);
+  return { id: experimentIdOf(experiment), name };
 }
 
 async function nameOf(deps: ExperimentDeps, experiment: Experiment): Promise<string | undefined> {

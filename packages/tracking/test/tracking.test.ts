@@ -237,7 +237,7 @@ test("a run has a bounded number of keys of each kind; keys that it has can be s
     const fill = (what: string) => session.query(`insert into tracking.${what}`, [run]);
     await fill("params select $1, 'k' || n, 'v' from generate_series(1, 2000) n");
     await fill("tags select $1, 'k' || n, 'v' from generate_series(1, 1000) n");
-    await fill("latest_metrics select $1, 'k' || n, 1, 1, 1 from generate_series(1, 10000) n");
+    await fill("latest_metrics select $1, 'k' || n, 1, 1, 1, 'none' from generate_series(1, 10000) n");
     await fill("inputs select $1, 'k' || n, 'd', 's', 's', null, null, '[]' from generate_series(1, 32) n");
   });
   const dataset = (name: string) => ({ dataset: { name, digest: "d", source_type: "s", source: "s" } });
