@@ -14,6 +14,7 @@ export {
   verifyRunToken,
 } from "./attempts.ts";
 export { trackingErrors } from "./errors.ts";
+export { PointWriter } from "./point-writer.ts";
 export type { RunDirectory, RunOrigin, TrackedRun, UseCaseNames } from "./ports.ts";
 export { runOfToken } from "./run-token.ts";
 export type { MlflowRouteDeps };

@@ -13,9 +13,12 @@ import {
 import { type Batch, checkBatch, limits, ownTagViolations, refuse } from "./check-values.ts";
 import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
-import { clientRunOf, findRun, type RunDeps, resourceOf } from "./find-run.ts";
+import { findRun, type RunDeps, resourceOf } from "./find-run.ts";
 import { latestPoints } from "./latest-points.ts";
+import { jsonPoint } from "./point-groups.ts";
+import type { PointWriter } from "./point-writer.ts";
 import { addBlock, raiseLatest } from "./points-store.ts";
+import type { RunFacts } from "./run-memory.ts";
 import { nameTag } from "./run-tags.ts";
 import {
   addInputs,
@@ -24,13 +27,13 @@ import {
   countLogged,
   findRunRow,
   findTag,
-  type RunRow,
   removeTag,
   setReported,
   setTags,
 } from "./store.ts";
 
 export interface LogDeps extends RunDeps {
+  readonly points: PointWriter;
   readonly recordBatch: RecordBatch;
 }
 
@@ -42,6 +45,7 @@ export interface LogDeps extends RunDeps {
  */
 export async function logBatch(deps: LogDeps, call: CallContext, runId: string, batch: Batch): Promise<void> {
   checkBatch(batch);
+  if (isOfPoints(batch) && (await writePoints(deps, call, runId, batch.metrics))) return;
   const metrics = batch.metrics.map(jsonPoint);
   const logged = { metrics, params: batch.params.map(jsonText), tags: batch.tags.map(jsonText) };
   const count = batch.metrics.length + batch.params.length + batch.tags.length;
@@ -64,6 +68,23 @@ export async function logBatch(deps: LogDeps, call: CallContext, runId: string, 
       await raiseLatest(tx.sql, runId, latestPoints(batch.metrics));
     },
   );
+}
+
+function isOfPoints({ metrics, params, tags }: Batch): boolean {
+  return metrics.length > 0 && params.length === 0 && tags.length === 0;
+}
+
+/** Writes points together with those of other requests. Resolves to false, with nothing written, where they must be written alone. */
+async function writePoints(
+  deps: LogDeps,
+  call: CallContext,
+  runId: string,
+  points: readonly MetricPoint[],
+): Promise<boolean> {
+  await requireWriter(deps, call, runId, deps.points.runs.get(runId));
+  const content = canonicalBytes(points.map(jsonPoint));
+  const bytes = Math.max(content.length, limits.leastBytes);
+  return deps.points.write({ call, runId, points, digest: digestBytes(content), bytes });
 }
 
 async function logParams(tx: Transaction, runId: string, params: readonly KeyValue[]): Promise<void> {
@@ -222,31 +243,34 @@ async function write(
 /**
  * A run of training has its place on the row of its attempt. One that has none may exist all the same: its own package knows. To a
  * client's run its owner logs, while they may in that place.
+ *
+ * @param known facts of the run from before; whether it is deleted is then left to the write
  */
-async function requireWriter(deps: LogDeps, call: CallContext, runId: string): Promise<void> {
+async function requireWriter(
+  deps: LogDeps,
+  call: CallContext,
+  runId: string,
+  known?: RunFacts,
+): Promise<void> {
   const { organisationId, id: caller } = call.actor;
-  const row = await deps.work.read(call, (sql) => findRunRow(sql, runId));
-  const own = row?.organisation_id === organisationId ? row : undefined;
-  const client = own && clientRunOf(own);
+  const row = known ? undefined : await deps.work.read(call, (sql) => findRunRow(sql, runId));
+  const facts = known ?? row;
+  const own = facts?.organisation_id === organisationId ? facts : undefined;
   const run = own ? placeOf(own) : await findRun(deps, call, runId);
   const question = { action: "training:track", resource: resourceOf(call, run) };
   await requireSeen(deps.authorizer, call, question, () => deps.runs.missing(runId));
-  if (client === undefined) return;
-  if (client.startedBy !== caller) throw notOwner(runId);
-  if (client.deletedAt !== undefined) throw deleted(runId);
+  if (own) deps.points.runs.keep(own);
+  if (own?.origin !== "client") return;
+  if (own.started_by !== caller) throw notOwner(runId);
+  if (row?.deleted_at) throw deleted(runId);
 }
 
-function placeOf({ run_id: id, origin, environment, use_case_id }: RunRow) {
+function placeOf({ run_id: id, origin, environment, use_case_id }: RunFacts) {
   return { id, origin, environment, ...(use_case_id === null ? {} : { useCaseId: use_case_id }) };
 }
 
 function jsonText({ key, value }: KeyValue): JsonObject {
   return { key, value };
-}
-
-/** NaN has no JSON form; MLflow writes it as text. */
-function jsonPoint({ key, value, timestampMs, step }: MetricPoint): JsonObject {
-  return { key, value: Number.isNaN(value) ? "NaN" : value, timestampMs, step };
 }
 
 function notOpen(runId: string): PortolanError<TrackingErrorCode> {

@@ -4,7 +4,13 @@ import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@por
 import { trainingMigrations } from "@portolan/training";
 import Fastify from "fastify";
 import { validateStrictly } from "../../../apps/control/src/http/validation.ts";
-import { beginAttempt, registerTrackingRoutes, trackingErrors, trackingMigrations } from "../src/index.ts";
+import {
+  beginAttempt,
+  PointWriter,
+  registerTrackingRoutes,
+  trackingErrors,
+  trackingMigrations,
+} from "../src/index.ts";
 import type { TrackedRun } from "../src/ports.ts";
 
 export interface Answer {
@@ -58,6 +64,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
     log: createLogger({ name: "tracking", level: "silent" }),
     catalogue: { ...trackingErrors, "identity.forbidden": { status: 403, title: "Not allowed" } },
     recordBatch: recordBatchDigest,
+    points: new PointWriter({ work, recordBatch: recordBatchDigest }),
     runs: {
       find: (_call, runId) => {
         const run = runs.get(runId);

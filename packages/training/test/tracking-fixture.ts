@@ -11,6 +11,7 @@ import { recordBatchDigest } from "@portolan/ledger";
 import { aCall } from "@portolan/testkit";
 import {
   beginAttempt,
+  PointWriter,
   registerMlflowRoutes,
   settleRun,
   trackingErrors,
@@ -42,6 +43,7 @@ export function openRunTracking(deps: {
     log: createLogger({ name: "tracking", level: "silent" }),
     catalogue: { ...trackingErrors, ...trainingErrors },
     recordBatch: recordBatchDigest,
+    points: new PointWriter({ work, recordBatch: recordBatchDigest }),
     runs: {
       find: async (call, id) => {
         const { request, ...run } = await readTrainingRun(deps, call, id);

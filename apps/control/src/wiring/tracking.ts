@@ -5,6 +5,7 @@ import { recordBatchDigest } from "@portolan/ledger";
 import {
   beginAttempt,
   type MlflowRouteDeps,
+  PointWriter,
   registerMlflowRoutes,
   runOfToken,
   settleRun,
@@ -41,6 +42,7 @@ export function wireTracking(
     log,
     catalogue,
     recordBatch: recordBatchDigest,
+    points: new PointWriter({ work, recordBatch: recordBatchDigest }),
     runs: {
       find: async (call, runId) => trackedRun(await readTrainingRun({ uow: work, authorizer }, call, runId)),
       missing: noSuchRun,
