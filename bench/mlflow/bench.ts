@@ -79,7 +79,15 @@ async function startStock(): Promise<Side> {
   const child = spawn(python, [...args, "--artifacts-destination", place], {
     cwd: place,
     detached: true,
-    env: { PATH: process.env["PATH"], HOME: place, DO_NOT_TRACK: "1", MLFLOW_DISABLE_TELEMETRY: "true" },
+    env: {
+      PATH: process.env["PATH"],
+      HOME: place,
+      DO_NOT_TRACK: "1",
+      MLFLOW_DISABLE_TELEMETRY: "true",
+      // The server takes 40 connections, which the workers' own pools are too large for.
+      MLFLOW_SQLALCHEMYSTORE_POOL_SIZE: "4",
+      MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW: "1",
+    },
     stdio: ["ignore", log, log],
   });
   const ready = async (): Promise<boolean> =>

@@ -1,12 +1,4 @@
-import {
-  type Actor,
-  type CallContext,
-  type Clock,
-  type Id,
-  newId,
-  systemActor,
-  type UnitOfWork,
-} from "@portolan/kernel";
+import type { Actor, Clock, Sql } from "@portolan/kernel";
 import { identityTables } from "./store.ts";
 
 /** How long the epoch that a request was authenticated at is the one of its further questions, in microseconds. */
@@ -25,7 +17,8 @@ export interface AccessEpoch {
   of(actor: Actor): Promise<number>;
 }
 
-export function createAccessEpoch(unitOfWork: UnitOfWork, clock: Clock): AccessEpoch {
+/** @param sql a connection of its own for each statement: one statement sees what is committed, and takes one turn instead of three */
+export function createAccessEpoch(sql: Sql, clock: Clock): AccessEpoch {
   const noted = new WeakMap<Actor, { readonly epoch: number; readonly at: number }>();
   let running: Promise<unknown> | undefined;
   let next: Promise<number> | undefined;
@@ -34,7 +27,7 @@ export function createAccessEpoch(unitOfWork: UnitOfWork, clock: Clock): AccessE
   const now = (): Promise<number> => {
     next ??= (async () => {
       await running?.catch(() => undefined);
-      const asked = readEpoch(unitOfWork, clock);
+      const asked = readEpoch(sql);
       running = asked;
       next = undefined;
       return asked;
@@ -51,18 +44,12 @@ export function createAccessEpoch(unitOfWork: UnitOfWork, clock: Clock): AccessE
   };
 }
 
-async function readEpoch(unitOfWork: UnitOfWork, clock: Clock): Promise<number> {
-  const call: CallContext = {
-    actor: systemActor("identity", "" as Id<"organisation">),
-    requestId: newId("request", clock.now()),
-  };
-  return unitOfWork.read(call, async (sql) => {
-    const row = await identityTables(sql)
-      .selectFrom("identity.access_epoch")
-      .select("epoch")
-      .executeTakeFirstOrThrow();
-    return row.epoch;
-  });
+async function readEpoch(sql: Sql): Promise<number> {
+  const row = await identityTables(sql)
+    .selectFrom("identity.access_epoch")
+    .select("epoch")
+    .executeTakeFirstOrThrow();
+  return row.epoch;
 }
 
 /** What was found at the newest epoch; at another one it is forgotten. Bounded: when it is full it starts anew. */

@@ -9,7 +9,7 @@ import {
   systemActor,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { type AccessEpoch, createAccessEpoch, EpochMemory } from "./access-epoch.ts";
+import { type AccessEpoch, EpochMemory } from "./access-epoch.ts";
 import { looksLikeApiKey, parseApiKey, verifyApiKey } from "./api-key-text.ts";
 import { findApiKeyRow, storedApiKey } from "./api-keys.ts";
 import type { DevelopmentIssuer } from "./development-issuer.ts";
@@ -31,7 +31,7 @@ export interface AuthenticatorDeps {
   readonly issuerKeys?: IssuerKeys;
   /** Absent: no trainer is a caller here. */
   readonly runTokens?: RunTokens;
-  /** The one that the authorizer has too; absent: one of its own. */
+  /** The one that the authorizer has too; absent: every credential is verified each time. */
   readonly accessEpoch?: AccessEpoch;
 }
 
@@ -125,27 +125,27 @@ function refused(reason: string): Verified {
  * since. Keys that an outside issuer changes are noticed as before, since nothing is remembered for longer than trust is.
  */
 function rememberActors(deps: AuthenticatorDeps) {
-  const { clock } = deps;
-  const epochs = deps.accessEpoch ?? createAccessEpoch(deps.unitOfWork, clock);
+  const { clock, accessEpoch: epochs } = deps;
   const memory = new EpochMemory<Remembered>(mostRemembered);
   return async (credential: string, verify: () => Promise<Verified>): Promise<Authentication> => {
+    if (epochs === undefined) return (await verify()).answer;
     const epoch = await epochs.now();
     // No credential stays in memory as it is.
     const key = createHash("sha256").update(credential).digest("base64");
     const known = memory.get(epoch, key);
-    if (known !== undefined && clock.now() < known.until) return fresh(known.actor, epoch);
+    if (known !== undefined && clock.now() < known.until) return fresh(epochs, known.actor, epoch);
     const { answer, until } = await verify();
     if (answer.kind === "refused" || until === undefined) return answer;
     memory.set(epoch, key, { actor: answer.actor, until: Math.min(until, clock.now() + reloadMicros) });
-    return fresh(answer.actor, epoch);
+    return fresh(epochs, answer.actor, epoch);
   };
+}
 
-  /** One object per request: its questions are answered at the epoch at which it was authenticated. */
-  function fresh(actor: Actor, epoch: number): Authentication {
-    const own = { ...actor };
-    epochs.note(own, epoch);
-    return { kind: "authenticated", actor: own };
-  }
+/** One object per request: its questions are answered at the epoch at which it was authenticated. */
+function fresh(epochs: AccessEpoch, actor: Actor, epoch: number): Authentication {
+  const own = { ...actor };
+  epochs.note(own, epoch);
+  return { kind: "authenticated", actor: own };
 }
 
 /** Refusals that an issuer, organisation or key made a moment ago would also cause. */

@@ -22,7 +22,7 @@ test("every table of identity moves the epoch, whichever way it is changed", asy
 });
 
 test("a change moves it with its own transaction, a rolled back one does not, and the time of a key's use never", async () => {
-  const epoch = createAccessEpoch(one.database.uow, one.clock);
+  const epoch = createAccessEpoch(one.database.sql, one.clock);
   const before = await epoch.now();
   const change = "update identity.organisations set display_name = display_name";
   await one.database.database.session((session) => session.script(`begin; ${change}; rollback;`));
@@ -35,7 +35,7 @@ test("a change moves it with its own transaction, a rolled back one does not, an
 });
 
 test("who asks after a change never learns the epoch from before it, however many ask at once", async () => {
-  const epoch = createAccessEpoch(one.database.uow, one.clock);
+  const epoch = createAccessEpoch(one.database.sql, one.clock);
   const asked: Promise<number>[] = [epoch.now(), epoch.now()];
   await one.database.database.session((session) =>
     session.script("update identity.organisations set display_name = display_name"),

@@ -46,7 +46,7 @@ export async function openInstallation(start = "2026-03-02T09:00:00Z") {
     createIssuerKeyStore(unitOfWork, clock),
   );
   const developmentIssuer = createDevelopmentIssuer({ ...issuer, enabled: true });
-  const accessEpoch = createAccessEpoch(unitOfWork, clock);
+  const accessEpoch = createAccessEpoch(database.sql, clock);
   const authorizer = createAuthorizer({ unitOfWork, onDenied, accessEpoch });
   const authenticator = createAuthenticator({
     unitOfWork,

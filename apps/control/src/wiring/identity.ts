@@ -64,7 +64,7 @@ export async function wireIdentity(base: Foundation, runTokens: RunTokens): Prom
   });
   const addresses = readAddressRules(config.OIDC_ALLOWED_HOSTS, config.DEV_ISSUER);
   const issuerKeys = createIssuerKeys(clock, createJwksFetcher(addresses), createIssuerKeyStore(work, clock));
-  const accessEpoch = createAccessEpoch(work, clock);
+  const accessEpoch = createAccessEpoch(base.database.sql, clock);
   return {
     authorizer: createAuthorizer({ unitOfWork: work, onDenied, accessEpoch }),
     authenticator: createAuthenticator({
