@@ -46,33 +46,7 @@ export interface IdentityAuthorizer extends Authorizer {
 
 /** Decides by the built-in policies and those of the caller's organisation, over the roles in the database. */
 export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
-  const engineOf = createEngines();
-  const rememberGrounds = createMemory<Grounds>(deps.accessEpoch);
-  const rememberAnywhere = createMemory<boolean>(deps.accessEpoch);
-
-  /** Policies and roles of the caller, and what else of the resource the directory knows. */
-  function groundsOf(call: CallContext, action: string, resource: ResourceRef): Promise<Grounds> {
-    const { organisationId, useCaseId, teamId, businessUnitId } = resource;
-    const { actor } = call;
-    const of = [
-      actor.organisationId,
-      actor.kind,
-      actor.id,
-      action,
-      organisationId,
-      useCaseId,
-      teamId,
-      businessUnitId,
-    ];
-    return rememberGrounds(call, JSON.stringify(of), () =>
-      deps.unitOfWork.read(call, async (sql) => ({
-        engine: await engineOf(sql, actor.organisationId),
-        bindings: await bindingsOf(sql, call),
-        scopes: await scopesOf(sql, resource),
-        home: await homeOf(sql, action),
-      })),
-    );
-  }
+  const { groundsOf, couldAnywhere } = createGrounds(deps);
 
   async function prepare(call: CallContext, action: string, resource: ResourceRef) {
     const { engine, bindings, scopes, home } = await groundsOf(call, action, resource);
@@ -83,21 +57,6 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
       return reason === undefined ? engine.decide(principal, asked, facts, call) : { allowed: false, reason };
     };
     return { judge, facts };
-  }
-
-  function couldAnywhere(call: CallContext, action: string): Promise<boolean> {
-    const { organisationId, kind, id, environments, scopes } = call.actor;
-    const of = [organisationId, kind, id, environments, scopes, call.purpose, call.onBehalfOf, action];
-    return rememberAnywhere(call, JSON.stringify(of), () =>
-      deps.unitOfWork.read(call, async (sql) => {
-        const engine = await engineOf(sql, organisationId);
-        const principal = factsOf(call, await bindingsOf(sql, call));
-        const home = await homeOf(sql, action);
-        return probes(call, principal).some(
-          (resource) => engine.decide(principal, action, markHome(resource, home), call).allowed,
-        );
-      }),
-    );
   }
 
   return {
@@ -135,6 +94,53 @@ interface Grounds {
   readonly scopes: ScopePath | undefined;
   /** The organisation that owns the installation, where the action is of the installation. */
   readonly home: { readonly organisationId: string | undefined } | undefined;
+}
+
+/** Reads what decisions stand on, and remembers it. */
+function createGrounds(deps: AuthorizerDeps) {
+  const engineOf = createEngines();
+  const rememberGrounds = createMemory<Grounds>(deps.accessEpoch);
+  const rememberAnywhere = createMemory<boolean>(deps.accessEpoch);
+
+  /** Policies and roles of the caller, and what else of the resource the directory knows. */
+  function groundsOf(call: CallContext, action: string, resource: ResourceRef): Promise<Grounds> {
+    const { organisationId, useCaseId, teamId, businessUnitId } = resource;
+    const { actor } = call;
+    const of = [
+      actor.organisationId,
+      actor.kind,
+      actor.id,
+      action,
+      organisationId,
+      useCaseId,
+      teamId,
+      businessUnitId,
+    ];
+    return rememberGrounds(call, JSON.stringify(of), () =>
+      deps.unitOfWork.read(call, async (sql) => ({
+        engine: await engineOf(sql, actor.organisationId),
+        bindings: await bindingsOf(sql, call),
+        scopes: await scopesOf(sql, resource),
+        home: await homeOf(sql, action),
+      })),
+    );
+  }
+
+  function couldAnywhere(call: CallContext, action: string): Promise<boolean> {
+    const { organisationId, kind, id, environments, scopes } = call.actor;
+    const of = [organisationId, kind, id, environments, scopes, call.purpose, call.onBehalfOf, action];
+    return rememberAnywhere(call, JSON.stringify(of), () =>
+      deps.unitOfWork.read(call, async (sql) => {
+        const engine = await engineOf(sql, organisationId);
+        const principal = factsOf(call, await bindingsOf(sql, call));
+        const home = await homeOf(sql, action);
+        return probes(call, principal).some(
+          (resource) => engine.decide(principal, action, markHome(resource, home), call).allowed,
+        );
+      }),
+    );
+  }
+  return { groundsOf, couldAnywhere };
 }
 
 /** Answers of one kind that are kept at most. */

@@ -44,14 +44,21 @@ export function groupOf(requests: readonly PointsOfRequest[]): PointGroup {
       organisationId: own[0]?.call.actor.organisationId ?? "",
       bytes: own.reduce((sum, { bytes }) => sum + bytes, 0),
     })),
-    blocks: byRun.flatMap(([runId, own]) => blocksOf(runId, own)),
+    blocks: byRun.flatMap(([runId, own]) =>
+      [...Map.groupBy(own, ({ call }) => callerOf(call)).values()].flatMap((one) => blocksOf(runId, one)),
+    ),
     latest: byRun.flatMap(([runId, own]) =>
       latestPoints(own.flatMap(({ points }) => points)).map((point) => ({ runId, point })),
     ),
   };
 }
 
-/** The blocks of requests to one run. Pure. */
+/** Requests with the same text are in one name, for one purpose. Pure. */
+export function callerOf({ actor, onBehalfOf, purpose }: CallContext): string {
+  return JSON.stringify([actor.organisationId, actor.kind, actor.id, onBehalfOf, purpose]);
+}
+
+/** The blocks of requests of one caller to one run. Pure. */
 export function blocksOf(runId: string, requests: readonly PointsOfRequest[]): PointBlock[] {
   const [few, many] = [
     requests.filter(({ points }) => points.length < fewPoints),

@@ -1,19 +1,20 @@
 import {
-  type CallContext,
   digestJson,
+  type Logger,
   newId,
   type RecordBatch,
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
 import { limits } from "./check-values.ts";
-import { blocksOf, groupOf, type PointsOfRequest } from "./point-groups.ts";
+import { blocksOf, callerOf, groupOf, type PointsOfRequest } from "./point-groups.ts";
 import { addGroup, findCrowded } from "./point-groups-store.ts";
 import { RunMemory } from "./run-memory.ts";
 
 export interface PointWriterDeps {
   readonly work: UnitOfWork;
   readonly recordBatch: RecordBatch;
+  readonly log: Logger;
 }
 
 /** Requests, and points, of one transaction at most: what it holds back while it commits. */
@@ -78,7 +79,8 @@ export class PointWriter {
     if (first === undefined) return new Set();
     try {
       return await this.#deps.work.write(first.call, (tx) => this.#writeGroup(tx, requests));
-    } catch {
+    } catch (error) {
+      this.#deps.log.warn({ err: error, requests: requests.length }, "tracking.group.failed");
       return new Set();
     }
   }
@@ -104,7 +106,7 @@ export class PointWriter {
     const blocks = [...byRun].flatMap(([runId, own]) => blocksOf(runId, own));
     const named = blocks.map(({ runId, digest }) => ({ runId, digest }));
     const [only, ...others] = named;
-    const runs = [...byRun.keys()];
+    const runs = [...byRun.keys()].toSorted();
     await this.#deps.recordBatch(
       { ...tx, call: first.call },
       {
@@ -119,9 +121,4 @@ export class PointWriter {
       },
     );
   }
-}
-
-/** Requests with the same text are in one name, for one purpose. */
-function callerOf({ actor, onBehalfOf, purpose }: CallContext): string {
-  return JSON.stringify([actor.organisationId, actor.kind, actor.id, onBehalfOf, purpose]);
 }

@@ -21,6 +21,8 @@ export interface Answer {
 export interface TrackingFixture {
   readonly db: TestDatabase;
   readonly call: CallContext;
+  /** What the routes write points with. */
+  readonly points: PointWriter;
   /** A run of an attempt that is open. */
   aRun(): Promise<string>;
   /** Writes it where a search looks, as training has it. */
@@ -47,6 +49,8 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   const work = db.uow;
   const call = aCall({ roles: ["engineer"] });
   const runs = new Map<string, TrackedRun>();
+  const log = createLogger({ name: "tracking", level: "silent" });
+  const points = new PointWriter({ work, recordBatch: recordBatchDigest, log });
   const app = Fastify();
   // As control does it: a body says what it means, and nothing in it is coerced.
   validateStrictly(app);
@@ -61,10 +65,10 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   await registerTrackingRoutes(app, {
     work,
     authorizer: testAuthorizer({ engineer: ["*"], reader: ["training:read"] }),
-    log: createLogger({ name: "tracking", level: "silent" }),
+    log,
     catalogue: { ...trackingErrors, "identity.forbidden": { status: 403, title: "Not allowed" } },
     recordBatch: recordBatchDigest,
-    points: new PointWriter({ work, recordBatch: recordBatchDigest }),
+    points,
     runs: {
       find: (_call, runId) => {
         const run = runs.get(runId);
@@ -95,6 +99,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   return {
     db,
     call,
+    points,
     aRun: async () => {
       const id = newId("trainingRun", systemClock.now());
       runs.set(id, {

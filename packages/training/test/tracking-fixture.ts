@@ -37,13 +37,14 @@ export function openRunTracking(deps: {
     if ("reason" in grant) throw new PortolanError("tracking.run_not_open", { detail: grant.reason });
     request.call = aCall({ roles: ["engineer"], id: grant.principalId });
   });
+  const log = createLogger({ name: "tracking", level: "silent" });
   void registerMlflowRoutes(app, {
     work,
     authorizer,
-    log: createLogger({ name: "tracking", level: "silent" }),
+    log,
     catalogue: { ...trackingErrors, ...trainingErrors },
     recordBatch: recordBatchDigest,
-    points: new PointWriter({ work, recordBatch: recordBatchDigest }),
+    points: new PointWriter({ work, recordBatch: recordBatchDigest, log }),
     runs: {
       find: async (call, id) => {
         const { request, ...run } = await readTrainingRun(deps, call, id);

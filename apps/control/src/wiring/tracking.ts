@@ -42,7 +42,7 @@ export function wireTracking(
     log,
     catalogue,
     recordBatch: recordBatchDigest,
-    points: new PointWriter({ work, recordBatch: recordBatchDigest }),
+    points: new PointWriter({ work, recordBatch: recordBatchDigest, log }),
     runs: {
       find: async (call, runId) => trackedRun(await readTrainingRun({ uow: work, authorizer }, call, runId)),
       missing: noSuchRun,
