@@ -15,7 +15,7 @@ export {
 } from "./attempts.ts";
 export { trackingErrors } from "./errors.ts";
 export { PointWriter } from "./point-writer.ts";
-export type { RunDirectory, RunOrigin, TrackedRun, UseCaseNames } from "./ports.ts";
+export type { RecordRefusal, RunDirectory, RunOrigin, TrackedRun, UseCaseNames } from "./ports.ts";
 export { runOfToken } from "./run-token.ts";
 export type { MlflowRouteDeps };
 

@@ -23,6 +23,8 @@ export interface TrackingFixture {
   readonly call: CallContext;
   /** What the routes write points with. */
   readonly points: PointWriter;
+  /** What was refused by no policy: `<principal>: <action>: <reason>`. */
+  readonly refusals: readonly string[];
   /** A run of an attempt that is open. */
   aRun(): Promise<string>;
   /** Writes it where a search looks, as training has it. */
@@ -49,6 +51,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   const work = db.uow;
   const call = aCall({ roles: ["engineer"] });
   const runs = new Map<string, TrackedRun>();
+  const refusals: string[] = [];
   const log = createLogger({ name: "tracking", level: "silent" });
   const points = new PointWriter({ work, recordBatch: recordBatchDigest, log });
   const app = Fastify();
@@ -68,6 +71,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
     log,
     catalogue: { ...trackingErrors, "identity.forbidden": { status: 403, title: "Not allowed" } },
     recordBatch: recordBatchDigest,
+    recordRefusal: ({ actor }, { action, reason }) => void refusals.push(`${actor.id}: ${action}: ${reason}`),
     points,
     runs: {
       find: (_call, runId) => {
@@ -100,6 +104,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
     db,
     call,
     points,
+    refusals,
     aRun: async () => {
       const id = newId("trainingRun", systemClock.now());
       runs.set(id, {

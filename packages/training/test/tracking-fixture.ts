@@ -44,6 +44,7 @@ export function openRunTracking(deps: {
     log,
     catalogue: { ...trackingErrors, ...trainingErrors },
     recordBatch: recordBatchDigest,
+    recordRefusal: () => undefined,
     points: new PointWriter({ work, recordBatch: recordBatchDigest, log }),
     runs: {
       find: async (call, id) => {

@@ -35,13 +35,21 @@ export function wireTracking(
   catalogue: ErrorCatalogue,
 ): MlflowRouteDeps {
   const { work, log } = base;
-  const { authorizer, directory } = identity;
+  const { authorizer, directory, onDenied } = identity;
   return {
     work,
     authorizer,
     log,
     catalogue,
     recordBatch: recordBatchDigest,
+    recordRefusal: async ({ actor, requestId }, refused) =>
+      onDenied({
+        kind: "forbidden",
+        requestId,
+        principalId: actor.id,
+        organisationId: actor.organisationId,
+        ...refused,
+      }),
     points: new PointWriter({ work, recordBatch: recordBatchDigest, log }),
     runs: {
       find: async (call, runId) => trackedRun(await readTrainingRun({ uow: work, authorizer }, call, runId)),
