@@ -9,6 +9,7 @@ export const requirements = {
   polars: ["polars==1.44.0"],
   // Its newest release fails to import beside pandas 3.
   evidently: ["evidently==0.7.23", "pandas==2.3.3"],
+  mlflow: ["mlflow==3.17.2", "psycopg2-binary==2.9.13"],
   ray: ["ray[serve]==2.60.0", "onnxruntime==1.32.0"],
 } as const;
 export type PeerName = keyof typeof requirements;

@@ -47,12 +47,12 @@ export function found(
   route: EnvironmentRoute["route"],
   of: string,
   missing: string,
-  body?: object,
+  body?: object | ((id: string) => object),
 ): Extract<EnvironmentRoute, { readonly kind: "found" }> {
   const url = route.slice(route.indexOf(" ") + 1);
   const request = (_world: World, id: string): ValidRequest => ({
     url: url.replace(/:[a-z]+/i, id),
-    ...(body === undefined ? {} : { body }),
+    ...(body === undefined ? {} : { body: typeof body === "function" ? body(id) : body }),
   });
   return { kind: "found", route, of, missing, request };
 }
@@ -87,9 +87,14 @@ export function asked(
 /** One body for all of them: members that a call does not know are passed over. */
 export function logging(call: string): EnvironmentRoute {
   const url = `${mlflow}/runs/${call}` as const;
-  const body = { key: "loss", value: "1", timestamp: 1, step: 1 };
+  const body = { key: "loss", value: "1", timestamp: 1, step: 1, model_json: "{}" };
   const request = (_world: World, id: string): ValidRequest => ({ url, body: { ...body, run_id: id } });
   return { kind: "found", route: `POST ${url}`, of: "trainingRun", missing: missingId("run"), request };
+}
+
+/** A run that a client made. */
+export function clientRun(call: string): EnvironmentRoute {
+  return found(`POST ${mlflow}/runs/${call}`, "clientRun", missingId("crn"), (id) => ({ run_id: id }));
 }
 
 export const graphOf = (path: string) => (id: string) =>

@@ -4,14 +4,13 @@ import {
   type EnvironmentRoute,
   found,
   graphOf,
-  logging,
   missingId,
-  mlflow,
   named,
   production,
   sha256,
   stated,
 } from "./environment-route.ts";
+import { mlflowEnvironmentRoutes } from "./environment-routes-mlflow.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { drift } from "./mutating-routes-models.ts";
 
@@ -116,40 +115,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     missingId("run"),
     (id) => `/v1/training-runs/${id}/metrics?key=loss`,
   ),
-  asked(
-    "GET /api/2.0/mlflow/runs/get",
-    "trainingRun",
-    missingId("run"),
-    (id) => `${mlflow}/runs/get?run_id=${id}`,
-  ),
-  asked(
-    "GET /api/2.0/mlflow/metrics/get-history",
-    "trainingRun",
-    missingId("run"),
-    (id) => `${mlflow}/metrics/get-history?run_id=${id}&metric_key=loss`,
-  ),
-  asked(
-    "GET /api/2.0/mlflow/experiments/get",
-    "experiment",
-    `${missingId("uc")}-production`,
-    (id) => `${mlflow}/experiments/get?experiment_id=${id}`,
-  ),
-  asked(
-    "GET /api/2.0/mlflow/experiments/get-by-name",
-    "experimentName",
-    "no-such-use-case/production",
-    (id) => `${mlflow}/experiments/get-by-name?${new URLSearchParams({ experiment_name: id }).toString()}`,
-  ),
-  {
-    kind: "listed",
-    route: `POST ${mlflow}/runs/search`,
-    url: `${mlflow}/runs/search`,
-    body: ({ known }) => ({ experiment_ids: [`${known.get("organisation")}-production`] }),
-    of: "trainingRun",
-  },
-  ...["log-metric", "log-parameter", "set-tag", "delete-tag", "log-batch", "log-inputs", "update"].map(
-    logging,
-  ),
+  ...mlflowEnvironmentRoutes,
   named("POST /v1/models/:model/versions", (world) => ({
     useCaseId: world.known.get("useCase"),
     environment: production,

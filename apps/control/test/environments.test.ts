@@ -10,6 +10,7 @@ import { lineageEvent } from "./lineage-event.ts";
 import { oneBlock } from "./mutating-routes-models.ts";
 import { openAlert } from "./mutating-routes-monitoring.ts";
 import { givenRating, queuedReview } from "./mutating-routes-oversight.ts";
+import { trackProduction } from "./mutating-routes-tracking.ts";
 import type { World } from "./mutating-world.ts";
 import { releaseRow, retrainingRow } from "./release-row.ts";
 
@@ -101,6 +102,7 @@ async function fillProduction(): Promise<void> {
     params: {},
     seed: 7,
   };
+  await trackProduction(world, insider);
   const job = { queue: "test.production", payload: {}, place: { environment: "production" } } as const;
   const owner = aCall({ organisationId: organisation as Id<"organisation"> });
   known.set("job", await control.work.write(owner, (tx) => tx.enqueue(job)));

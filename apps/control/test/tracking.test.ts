@@ -127,7 +127,7 @@ test("a trainer that asks for other runs again and again has few rows; the rest 
 
 test("calls of MLflow that are not served say so in MLflow's words, at control and at the socket of a run; other addresses do not", async () => {
   const unserved = [
-    `${mlflow}/runs/create`,
+    `${mlflow}/artifacts/presigned-upload-url`,
     "/api/3.0/mlflow/workspaces",
     "/api/2.0/mlflow-artifacts/artifacts",
   ];
@@ -137,11 +137,16 @@ test("calls of MLflow that are not served say so in MLflow's words, at control a
     const { status, text } = await throughSocket(path, run.token.reveal());
     expect([status, JSON.parse(text)]).toEqual([404, refusal]);
   }
-  for (const path of ["/graphql", "/version", "/get-artifact", "/ajax-api/2.0/mlflow/runs/get"])
+  for (const path of ["/graphql", "/get-artifact", "/ajax-api/2.0/mlflow/runs/get"])
     expect(await control.call("GET", path, undefined, sam)).toMatchObject({
       status: 404,
       body: { code: "kernel.not_found" },
     });
+  for (const [path, text] of [
+    ["/health", "OK"],
+    ["/version", expect.stringMatching(/^3\.\d+\.\d+$/)],
+  ] as const)
+    expect(await control.call("GET", path)).toMatchObject({ status: 200, text });
   expect(await control.call("POST", "/v1/traces", {}, sam)).toMatchObject({
     status: 404,
     body: { code: "kernel.not_found" },
@@ -176,6 +181,18 @@ test("nobody but its trainer writes to a run, whatever their role; nobody of ano
     status: 401,
     body: { error_code: "UNAUTHENTICATED" },
   });
+});
+
+test("somebody else's client run is read and not written, and the refusal is on the ledger", async () => {
+  const experiment = { experiment_id: `${acme.useCaseId}-dev` };
+  const made = await must(control, "POST", `${mlflow}/runs/create`, experiment, sam);
+  const run_id = (made["run"] as { info: { run_id: string } }).info.run_id;
+  const lea = await control.token("lea");
+  expect((await control.call("GET", `${mlflow}/runs/get?run_id=${run_id}`, undefined, lea)).status).toBe(200);
+  const refused = await control.call("POST", `${mlflow}/runs/log-metric`, { run_id, ...point }, lea);
+  expect(refused).toMatchObject({ status: 403, body: { error_code: "PERMISSION_DENIED" } });
+  const rows = (await denials()).filter((row) => row.includes(refused.requestId));
+  expect(rows).toEqual([expect.stringContaining("only its maker logs to a run")]);
 });
 
 test("the socket of a run takes tracking calls alone, with a credential", async () => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   type Actor,
   type CallContext,
@@ -8,6 +9,7 @@ import {
   systemActor,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { type AccessEpoch, EpochMemory } from "./access-epoch.ts";
 import { looksLikeApiKey, parseApiKey, verifyApiKey } from "./api-key-text.ts";
 import { findApiKeyRow, storedApiKey } from "./api-keys.ts";
 import type { DevelopmentIssuer } from "./development-issuer.ts";
@@ -29,6 +31,8 @@ export interface AuthenticatorDeps {
   readonly issuerKeys?: IssuerKeys;
   /** Absent: no trainer is a caller here. */
   readonly runTokens?: RunTokens;
+  /** The one that the authorizer has too; absent: every credential is verified each time. */
+  readonly accessEpoch?: AccessEpoch;
 }
 
 export type Authentication =
@@ -48,6 +52,21 @@ export interface Authenticator {
 const reloadMicros = 5_000_000;
 /** Tokens that name unknown issuers or keys make us read again, so many times a reload interval at most. */
 const maxEarlyReloads = 20;
+
+/** An answer, and how long it may be given again while nothing changes: never beyond the credential's own time. */
+interface Verified {
+  readonly answer: Authentication;
+  /** Epoch microseconds; absent: not at all. */
+  readonly until?: number;
+}
+
+interface Remembered {
+  readonly actor: Actor;
+  readonly until: number;
+}
+
+/** Credentials that are remembered at most. */
+const mostRemembered = 10_000;
 
 interface Trust {
   readonly loadedAt: number;
@@ -69,30 +88,64 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
       tokenId !== undefined && trust.now().revokedTokens.has(`${organisationId}/${tokenId}`),
   });
 
-  async function verifyOnce(text: string): Promise<Authentication | "stale"> {
+  async function verifyOnce(text: string): Promise<Verified | "stale"> {
     const verdict = await verifier.verify(text);
     if (verdict.kind === "refused") {
-      return mayBeNew.has(verdict.reason) ? "stale" : { kind: "refused", reason: `token:${verdict.reason}` };
+      return mayBeNew.has(verdict.reason) ? "stale" : refused(`token:${verdict.reason}`);
     }
     const { answer, epoch } = await findActor(deps, verdict.token);
-    return epoch === (trust.now().epochs.get(verdict.token.organisationId) ?? 0) ? answer : "stale";
+    if (epoch !== (trust.now().epochs.get(verdict.token.organisationId) ?? 0)) return "stale";
+    return { answer, until: verdict.token.expiresAt };
   }
 
-  async function byToken(text: string): Promise<Authentication> {
+  async function byToken(text: string): Promise<Verified> {
     await trust.refreshWhenOld();
     const first = await verifyOnce(text);
     if (first !== "stale") return first;
     const second = (await trust.refreshEarly()) ? await verifyOnce(text) : first;
-    return second === "stale" ? { kind: "refused", reason: "token:not_trusted" } : second;
+    return second === "stale" ? refused("token:not_trusted") : second;
   }
 
+  const remembering = rememberActors(deps);
   return {
-    authenticate: (credential) => {
-      if (looksLikeApiKey(credential)) return byApiKey(deps, credential);
+    authenticate: async (credential) => {
       if (deps.runTokens?.claims(credential)) return byRunToken(deps, deps.runTokens, credential);
-      return byToken(credential);
+      const isKey = looksLikeApiKey(credential);
+      return remembering(credential, () => (isKey ? byApiKey(deps, credential) : byToken(credential)));
     },
   };
+}
+
+function refused(reason: string): Verified {
+  return { answer: { kind: "refused", reason } };
+}
+
+/**
+ * Gives the actor of a credential again without verifying it, while the access epoch stands: no principal, key or revocation has changed
+ * since. Keys that an outside issuer changes are noticed as before, since nothing is remembered for longer than trust is.
+ */
+function rememberActors(deps: AuthenticatorDeps) {
+  const { clock, accessEpoch: epochs } = deps;
+  const memory = new EpochMemory<Remembered>(mostRemembered);
+  return async (credential: string, verify: () => Promise<Verified>): Promise<Authentication> => {
+    if (epochs === undefined) return (await verify()).answer;
+    const epoch = await epochs.now();
+    // No credential stays in memory as it is.
+    const key = createHash("sha256").update(credential).digest("base64");
+    const known = memory.get(epoch, key);
+    if (known !== undefined && clock.now() < known.until) return fresh(epochs, known.actor, epoch);
+    const { answer, until } = await verify();
+    if (answer.kind === "refused" || until === undefined) return answer;
+    memory.set(epoch, key, { actor: answer.actor, until: Math.min(until, clock.now() + reloadMicros) });
+    return fresh(epochs, answer.actor, epoch);
+  };
+}
+
+/** One object per request: its questions are answered at the epoch at which it was authenticated. */
+function fresh(epochs: AccessEpoch, actor: Actor, epoch: number): Authentication {
+  const own = { ...actor };
+  epochs.note(own, epoch);
+  return { kind: "authenticated", actor: own };
 }
 
 /** Refusals that an issuer, organisation or key made a moment ago would also cause. */
@@ -188,7 +241,7 @@ function actorOf(token: VerifiedToken, own: boolean, principal: PrincipalRow | u
 /** A key's last use is noted to the minute: it tells which keys are dead, not what they did. */
 const lastUseMicros = 60_000_000;
 
-async function byApiKey(deps: AuthenticatorDeps, text: string): Promise<Authentication> {
+async function byApiKey(deps: AuthenticatorDeps, text: string): Promise<Verified> {
   const keyId = parseApiKey(text)?.keyId;
   const now = deps.clock.now();
   const call = internalCall(deps.clock);
@@ -200,10 +253,10 @@ async function byApiKey(deps: AuthenticatorDeps, text: string): Promise<Authenti
     };
   });
   const verdict = verifyApiKey(text, () => row && storedApiKey(row), now);
-  if (verdict.kind === "refused") return { kind: "refused", reason: `api_key:${verdict.reason}` };
+  if (verdict.kind === "refused") return refused(`api_key:${verdict.reason}`);
   const organisationId = row && parseId("organisation", row.organisation_id);
   if (!organisationId || !principal || principal.disabledAt !== undefined) {
-    return { kind: "refused", reason: "api_key:disabled_principal" };
+    return refused("api_key:disabled_principal");
   }
   if (row.last_used_at === null || now - row.last_used_at > lastUseMicros) {
     await deps.unitOfWork.write(
@@ -216,17 +269,15 @@ async function byApiKey(deps: AuthenticatorDeps, text: string): Promise<Authenti
           .execute(),
     );
   }
-  return {
-    kind: "authenticated",
-    actor: {
-      kind: principal.kind,
-      id: principal.id,
-      organisationId,
-      environments: [verdict.environment],
-      credential: { kind: "api_key", id: row.id },
-      ...(verdict.scopes === undefined ? {} : { scopes: verdict.scopes }),
-    },
+  const actor: Actor = {
+    kind: principal.kind,
+    id: principal.id,
+    organisationId,
+    environments: [verdict.environment],
+    credential: { kind: "api_key", id: row.id },
+    ...(verdict.scopes === undefined ? {} : { scopes: verdict.scopes }),
   };
+  return { answer: { kind: "authenticated", actor }, until: row.expires_at };
 }
 
 /** A trainer acts for whoever started its run, in that run alone: `run-token-wall.ts` holds it there. */

@@ -7,6 +7,7 @@ import {
   type Sql,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { type AccessEpoch, EpochMemory } from "./access-epoch.ts";
 import { actions, isOfInstallation, parseAction, reachOf } from "./actions.ts";
 import type { HeldRole, PrincipalFacts, ResourceFacts } from "./authorization/facts.ts";
 import { createPolicyEngine, type PolicyEngine } from "./authorization/policy-engine.ts";
@@ -19,6 +20,7 @@ import {
   findUseCasePath,
   heldRoles,
   listBindings,
+  type ScopePath,
 } from "./directory-store.ts";
 import type { OnDenied } from "./ports.ts";
 import type { Role } from "./roles.ts";
@@ -28,6 +30,8 @@ import { findHomeOrganisation } from "./store.ts";
 export interface AuthorizerDeps {
   readonly unitOfWork: UnitOfWork;
   readonly onDenied: OnDenied;
+  /** The one that the authenticator has too; absent: everything is read at each question. */
+  readonly accessEpoch?: AccessEpoch;
 }
 
 export interface IdentityAuthorizer extends Authorizer {
@@ -42,31 +46,17 @@ export interface IdentityAuthorizer extends Authorizer {
 
 /** Decides by the built-in policies and those of the caller's organisation, over the roles in the database. */
 export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
-  const engineOf = createEngines();
+  const { groundsOf, couldAnywhere } = createGrounds(deps);
 
   async function prepare(call: CallContext, action: string, resource: ResourceRef) {
-    const { engine, principal, facts } = await deps.unitOfWork.read(call, async (sql) => ({
-      engine: await engineOf(sql, call.actor.organisationId),
-      principal: factsOf(call, await bindingsOf(sql, call)),
-      facts: await markHome(sql, action, await completeScopes(sql, resource)),
-    }));
+    const { engine, bindings, scopes, home } = await groundsOf(call, action, resource);
+    const principal = factsOf(call, bindings);
+    const facts = markHome({ ...resource, ...scopes }, home);
     const judge = (asked: string): Decision => {
       const reason = outsideCredential(call.actor.credential, asked, resource);
       return reason === undefined ? engine.decide(principal, asked, facts, call) : { allowed: false, reason };
     };
     return { judge, facts };
-  }
-
-  function couldAnywhere(call: CallContext, action: string): Promise<boolean> {
-    return deps.unitOfWork.read(call, async (sql) => {
-      const engine = await engineOf(sql, call.actor.organisationId);
-      const principal = factsOf(call, await bindingsOf(sql, call));
-      for (const resource of probes(call, principal)) {
-        const facts = await markHome(sql, action, resource);
-        if (engine.decide(principal, action, facts, call).allowed) return true;
-      }
-      return false;
-    });
   }
 
   return {
@@ -84,7 +74,7 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
         resource,
         ...deniedCaller(call),
       });
-      throw seen ? forbidden(action) : new PortolanError("kernel.not_found");
+      throw seen ? forbidden(action, resource.type) : new PortolanError("kernel.not_found");
     },
     rolesAt: (call, resource) => rolesAt(deps, call, resource),
     couldEver: async (call, action) => {
@@ -93,6 +83,80 @@ export function createAuthorizer(deps: AuthorizerDeps): IdentityAuthorizer {
       // There is one place that it could ever be, and the use case asks about that.
       return credential?.kind === "run_token" || couldAnywhere(call, action);
     },
+  };
+}
+
+/** What a decision stands on, all of which moves the access epoch when it changes. */
+interface Grounds {
+  readonly engine: PolicyEngine;
+  readonly bindings: readonly HeldRole[];
+  /** The chain above what the resource names. */
+  readonly scopes: ScopePath | undefined;
+  /** The organisation that owns the installation, where the action is of the installation. */
+  readonly home: { readonly organisationId: string | undefined } | undefined;
+}
+
+/** Reads what decisions stand on, and remembers it. */
+function createGrounds(deps: AuthorizerDeps) {
+  const engineOf = createEngines();
+  const rememberGrounds = createMemory<Grounds>(deps.accessEpoch);
+  const rememberAnywhere = createMemory<boolean>(deps.accessEpoch);
+
+  /** Policies and roles of the caller, and what else of the resource the directory knows. */
+  function groundsOf(call: CallContext, action: string, resource: ResourceRef): Promise<Grounds> {
+    const { organisationId, useCaseId, teamId, businessUnitId } = resource;
+    const { actor } = call;
+    const of = [
+      actor.organisationId,
+      actor.kind,
+      actor.id,
+      action,
+      organisationId,
+      useCaseId,
+      teamId,
+      businessUnitId,
+    ];
+    return rememberGrounds(call, JSON.stringify(of), () =>
+      deps.unitOfWork.read(call, async (sql) => ({
+        engine: await engineOf(sql, actor.organisationId),
+        bindings: await bindingsOf(sql, call),
+        scopes: await scopesOf(sql, resource),
+        home: await homeOf(sql, action),
+      })),
+    );
+  }
+
+  function couldAnywhere(call: CallContext, action: string): Promise<boolean> {
+    const { organisationId, kind, id, environments, scopes } = call.actor;
+    const of = [organisationId, kind, id, environments, scopes, call.purpose, call.onBehalfOf, action];
+    return rememberAnywhere(call, JSON.stringify(of), () =>
+      deps.unitOfWork.read(call, async (sql) => {
+        const engine = await engineOf(sql, organisationId);
+        const principal = factsOf(call, await bindingsOf(sql, call));
+        const home = await homeOf(sql, action);
+        return probes(call, principal).some(
+          (resource) => engine.decide(principal, action, markHome(resource, home), call).allowed,
+        );
+      }),
+    );
+  }
+  return { groundsOf, couldAnywhere };
+}
+
+/** Answers of one kind that are kept at most. */
+const mostKept = 10_000;
+
+/** Answers the same question again from memory, as long as the access epoch stands at which it was asked. */
+function createMemory<Value>(epochs: AccessEpoch | undefined) {
+  const memory = new EpochMemory<Value>(mostKept);
+  return async (call: CallContext, key: string, read: () => Promise<Value>): Promise<Value> => {
+    if (epochs === undefined) return read();
+    const epoch = await epochs.of(call.actor);
+    const known = memory.get(epoch, key);
+    if (known !== undefined) return known;
+    const value = await read();
+    memory.set(epoch, key, value);
+    return value;
   };
 }
 
@@ -128,7 +192,7 @@ function isSeen(action: string, resource: ResourceFacts, allows: (action: string
 async function rolesAt(deps: AuthorizerDeps, call: CallContext, resource: ResourceRef): Promise<Role[]> {
   const { bindings, facts } = await deps.unitOfWork.read(call, async (sql) => ({
     bindings: await bindingsOf(sql, call),
-    facts: await completeScopes(sql, resource),
+    facts: { ...resource, ...(await scopesOf(sql, resource)) },
   }));
   const scopes = [facts.organisationId, facts.businessUnitId, facts.teamId, facts.useCaseId];
   const held = bindings.filter(
@@ -140,11 +204,11 @@ async function rolesAt(deps: AuthorizerDeps, call: CallContext, resource: Resour
 }
 
 /** 403 in one wording for all domains. */
-export function forbidden(action: string): PortolanError {
+export function forbidden(action: string, resourceType?: string): PortolanError {
   return new PortolanError("identity.forbidden", {
     detail: `${action} is not allowed here with this credential`,
     mend:
-      action === trackingAction
+      action === trackingAction && resourceType === "TrainingRun"
         ? "Only the trainer of a run logs to it, with the token that it was given."
         : "Ask a platform admin or team lead for a role that allows it; docs/policies.md says which do.",
   });
@@ -156,25 +220,29 @@ async function bindingsOf(sql: Sql, call: CallContext): Promise<HeldRole[]> {
 }
 
 /** Callers name the nearest scope they know, by id or name; the chain above it comes from the directory. */
-async function completeScopes(sql: Sql, resource: ResourceRef): Promise<ResourceFacts> {
+async function scopesOf(sql: Sql, resource: ResourceRef): Promise<ScopePath | undefined> {
   const { organisationId, useCaseId, teamId, businessUnitId } = resource;
-  const path =
+  return (
     (useCaseId === undefined ? undefined : await findUseCasePath(sql, organisationId, useCaseId)) ??
     (teamId === undefined ? undefined : await findTeamPath(sql, organisationId, teamId)) ??
     (businessUnitId === undefined
       ? undefined
-      : await findBusinessUnitPath(sql, organisationId, businessUnitId));
-  return path ? { ...resource, ...path } : resource;
+      : await findBusinessUnitPath(sql, organisationId, businessUnitId))
+  );
 }
 
 /** Who owns the installation is read here and never taken from a caller. */
-async function markHome(sql: Sql, action: string, resource: ResourceFacts): Promise<ResourceFacts> {
+async function homeOf(sql: Sql, action: string): Promise<Grounds["home"]> {
   const known = parseAction(action);
-  if (known === undefined || !isOfInstallation(known)) return resource;
-  const home = await findHomeOrganisation(sql);
+  if (known === undefined || !isOfInstallation(known)) return undefined;
+  return { organisationId: (await findHomeOrganisation(sql))?.id };
+}
+
+function markHome(resource: ResourceFacts, home: Grounds["home"]): ResourceFacts {
+  if (home === undefined) return resource;
   return {
     ...resource,
-    attributes: { ...resource.attributes, home: home?.id === resource.organisationId },
+    attributes: { ...resource.attributes, home: home.organisationId === resource.organisationId },
   };
 }
 

@@ -17,6 +17,7 @@ import {
   findUseCaseName,
   findUseCasePath,
   listBindings,
+  listUseCaseNames,
   type ScopePath,
 } from "./directory-store.ts";
 import { identityTables } from "./store.ts";
@@ -38,6 +39,10 @@ export interface DirectoryLookups {
     organisationId: Id<"organisation">,
     idOrName: string,
   ): Promise<{ readonly id: string; readonly name: string } | undefined>;
+  /** All use cases of the organisation, by name. */
+  useCases(
+    organisationId: Id<"organisation">,
+  ): Promise<readonly { readonly id: string; readonly name: string; readonly createdAt: number }[]>;
   /** Teams and use cases by id or name, for whatever belongs to one. */
   readonly places: PlaceDirectory;
   /** True when a binding gives the role now, for one of these scopes. */
@@ -77,8 +82,7 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
         const path = await findUseCasePath(sql, organisationId, idOrName);
         return path && placeOf(path, await namesOf(sql, path));
       }),
-    useCaseName: (organisationId, idOrName) =>
-      unitOfWork.read(callOf(organisationId), (sql) => findUseCaseName(sql, organisationId, idOrName)),
+    ...useCaseLookups(unitOfWork, callOf),
     places: {
       find: (organisationId, named) =>
         unitOfWork.read(callOf(organisationId), (sql) => findPlace(sql, organisationId, named)),
@@ -123,6 +127,18 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
           .execute();
         return rows.map((row) => row.id as Id<"organisation">);
       }),
+  };
+}
+
+function useCaseLookups(
+  unitOfWork: UnitOfWork,
+  callOf: (organisationId: Id<"organisation">) => CallContext,
+): Pick<DirectoryLookups, "useCaseName" | "useCases"> {
+  return {
+    useCaseName: (organisationId, idOrName) =>
+      unitOfWork.read(callOf(organisationId), (sql) => findUseCaseName(sql, organisationId, idOrName)),
+    useCases: (organisationId) =>
+      unitOfWork.read(callOf(organisationId), (sql) => listUseCaseNames(sql, organisationId)),
   };
 }
 

@@ -50,6 +50,19 @@ export async function findUseCaseName(
     .executeTakeFirst();
 }
 
+/** Ids, names and times of all use cases, by name. */
+export async function listUseCaseNames(
+  sql: Sql,
+  organisationId: string,
+): Promise<{ readonly id: string; readonly name: string; readonly createdAt: number }[]> {
+  return identityTables(sql)
+    .selectFrom("identity.use_cases")
+    .select(["id", "name", "created_at as createdAt"])
+    .where("organisation_id", "=", organisationId)
+    .orderBy("name")
+    .execute();
+}
+
 /** Finds a team by id or by name, with its business unit. */
 export async function findTeamPath(
   sql: Sql,

@@ -1,5 +1,6 @@
 import type { MigrationSet } from "@portolan/kernel";
 
+export { type AccessEpoch, createAccessEpoch } from "./access-epoch.ts";
 export { type NewApiKey } from "./api-keys.ts";
 export {
   type Authentication,

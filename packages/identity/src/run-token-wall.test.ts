@@ -16,14 +16,16 @@ test("it reaches no other run, not all of them, and nothing that only has the sa
     { type: "TrainingRun", id: "run_2" },
     { type: "TrainingRun" },
     { type: "Model", id: "run_1" },
+    { type: "ClientRun", id: "run_1" },
   ])
     expect(outsideCredential(credential, "training:read", resource)).toBeDefined();
 });
 
-test("nobody but a trainer logs, whatever their role; everything else is left to the policies", () => {
+test("nobody but a trainer logs to a run of training, whatever their role; everything else is left to the policies", () => {
   for (const other of [undefined, { kind: "token", issuedAt: asEpochMicros(0) } as const]) {
     expect(outsideCredential(other, "training:track", own)).toBeDefined();
     expect(outsideCredential(other, "training:read", own)).toBeUndefined();
+    expect(outsideCredential(other, "training:track", { type: "ClientRun", id: "crn_1" })).toBeUndefined();
     expect(outsideCredential(other, "registry:promote")).toBeUndefined();
   }
 });

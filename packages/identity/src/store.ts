@@ -1,6 +1,6 @@
 import type { Environment, KeyAlgorithm, KeyPurpose, SigningKey, Sql } from "@portolan/kernel";
 import { asEpochMicros } from "@portolan/kernel";
-import type { Kysely } from "kysely";
+import type { Generated, Kysely } from "kysely";
 import type { ScopeKind } from "./contract.ts";
 
 interface NamedRow {
@@ -158,6 +158,7 @@ export type IdentityTables = {
   "identity.oidc_issuers": OidcIssuerRow;
   "identity.issuer_audiences": IssuerAudienceRow;
   "identity.issuer_keys": IssuerKeysRow;
+  "identity.access_epoch": { one: Generated<boolean>; epoch: number };
   "identity.revocation_epochs": { organisation_id: string; epoch: number };
   "identity.revocations": RevocationRow;
   "identity.policy_sets": PolicySetRow;

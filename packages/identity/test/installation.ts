@@ -12,6 +12,7 @@ import {
 import { fakeClock, openTestDatabase } from "@portolan/testkit";
 import Fastify from "fastify";
 import {
+  createAccessEpoch,
   createAuthenticator,
   createAuthorizer,
   createDevelopmentIssuer,
@@ -45,8 +46,15 @@ export async function openInstallation(start = "2026-03-02T09:00:00Z") {
     createIssuerKeyStore(unitOfWork, clock),
   );
   const developmentIssuer = createDevelopmentIssuer({ ...issuer, enabled: true });
-  const authorizer = createAuthorizer({ unitOfWork, onDenied });
-  const authenticator = createAuthenticator({ unitOfWork, clock, developmentIssuer, issuerKeys });
+  const accessEpoch = createAccessEpoch(database.sql, clock);
+  const authorizer = createAuthorizer({ unitOfWork, onDenied, accessEpoch });
+  const authenticator = createAuthenticator({
+    unitOfWork,
+    clock,
+    developmentIssuer,
+    issuerKeys,
+    accessEpoch,
+  });
   const app = Fastify();
   app.setErrorHandler((error, request, reply) => {
     const known =

@@ -26,6 +26,7 @@ export const idPrefixes = {
   trainingSet: "ts",
   featureLog: "flg",
   trainingRun: "run",
+  clientRun: "crn",
   evaluation: "ev",
   textSet: "evs",
   comparison: "cmp",

@@ -1,6 +1,7 @@
 import { PortolanError, type Violation } from "@portolan/kernel";
 import type { KeyValue, MetricPoint } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
+import { ownPrefix } from "./run-tags.ts";
 
 /** MLflow's limits (`mlflow/utils/validation.py`). Longer values are refused: cut ones would be silently false evidence. */
 export const limits = {
@@ -35,9 +36,10 @@ export interface Batch {
 export function checkBatch({ metrics, params, tags }: Batch): void {
   const violations = [
     ...countViolations({ metrics, params, tags }),
-    ...metrics.flatMap(({ key }, i) => keyViolations(key, `/metrics/${i}/key`)),
+    ...metricKeyViolations(metrics),
     ...params.flatMap((param, i) => textViolations(param, `/params/${i}`, limits.paramLength)),
     ...tags.flatMap((tag, i) => textViolations(tag, `/tags/${i}`, limits.tagLength)),
+    ...tags.flatMap(({ key }, i) => ownTagViolations(key, `/tags/${i}/key`)),
     ...twiceNamed(params),
   ];
   refuse(violations);
@@ -97,6 +99,16 @@ export function keyViolations(key: string, pointer: string): Violation[] {
   return [];
 }
 
+/** A thousand points have few different keys: each is judged once, where it comes first. */
+function metricKeyViolations(metrics: Batch["metrics"]): Violation[] {
+  const judged = new Set<string>();
+  return metrics.flatMap(({ key }, i) => {
+    if (judged.has(key)) return [];
+    judged.add(key);
+    return keyViolations(key, `/metrics/${i}/key`);
+  });
+}
+
 function textViolations({ key, value }: KeyValue, pointer: string, most: number): Violation[] {
   const tooLong =
     value.length > most
@@ -109,6 +121,13 @@ function textViolations({ key, value }: KeyValue, pointer: string, most: number)
         ]
       : [];
   return [...keyViolations(key, `${pointer}/key`), ...tooLong];
+}
+
+/** What we say of a run nobody else does. */
+export function ownTagViolations(key: string, pointer: string): Violation[] {
+  if (!key.startsWith(ownPrefix)) return [];
+  const detail = `tags that begin with ${ownPrefix} are set by the platform alone, not ${JSON.stringify(key)}`;
+  return [{ detail, mend: "Choose another name.", at: { pointer } }];
 }
 
 /** A parameter is one value for the whole run: twice in one batch there is no first one. */

@@ -6,6 +6,9 @@ export const trackingErrors = {
   "tracking.too_much_logged": { status: 400, title: "The run has logged too much" },
   "tracking.tag_not_found": { status: 404, title: "Tag not found" },
   "tracking.experiment_not_found": { status: 404, title: "Experiment not found" },
+  "tracking.not_run_owner": { status: 403, title: "The run is somebody else's" },
+  "tracking.training_run_stays": { status: 403, title: "A run of training stays" },
+  "tracking.run_deleted": { status: 409, title: "The run is deleted" },
   "tracking.run_not_open": { status: 409, title: "The run is not open for logging" },
 } as const satisfies Record<string, ErrorSpec>;
 export type TrackingErrorCode = keyof typeof trackingErrors;

@@ -2,6 +2,7 @@ import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type MlflowRouteDeps, mlflowRoutes } from "./routes/mlflow.ts";
 import { answerAsMlflow } from "./routes/mlflow-errors.ts";
+import { serverRoutes } from "./routes/mlflow-server.ts";
 import { trackedDataRoutes } from "./routes/tracked-data.ts";
 
 export {
@@ -13,7 +14,8 @@ export {
   verifyRunToken,
 } from "./attempts.ts";
 export { trackingErrors } from "./errors.ts";
-export type { RunDirectory, TrackedRun, UseCaseNames } from "./ports.ts";
+export { PointWriter } from "./point-writer.ts";
+export type { RecordRefusal, RunDirectory, RunOrigin, TrackedRun, UseCaseNames } from "./ports.ts";
 export { runOfToken } from "./run-token.ts";
 export type { MlflowRouteDeps };
 
@@ -37,4 +39,5 @@ export async function registerMlflowRoutes(app: FastifyInstance, deps: MlflowRou
 export async function registerTrackingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): Promise<void> {
   await registerMlflowRoutes(app, deps);
   await app.register((scope) => trackedDataRoutes(scope, deps));
+  serverRoutes(app);
 }

@@ -1,40 +1,41 @@
 import {
-  type Authorizer,
-  asPlace,
   type CallContext,
   canonicalBytes,
   digestBytes,
-  digestJson,
   type JsonObject,
   newId,
   PortolanError,
   type RecordBatch,
   requireSeen,
   type Transaction,
-  type UnitOfWork,
 } from "@portolan/kernel";
-import { type Batch, checkBatch, limits } from "./check-values.ts";
+import { type Batch, checkBatch, limits, ownTagViolations, refuse } from "./check-values.ts";
 import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
+import { findRun, type RunDeps, resourceOf } from "./find-run.ts";
 import { latestPoints } from "./latest-points.ts";
+import { sealPoints } from "./point-groups.ts";
+import type { PointWriter } from "./point-writer.ts";
 import { addBlock, raiseLatest } from "./points-store.ts";
-import type { RunDirectory } from "./ports.ts";
+import type { RecordRefusal } from "./ports.ts";
+import type { RunFacts } from "./run-memory.ts";
+import { nameTag } from "./run-tags.ts";
 import {
   addInputs,
   addParams,
   countKeys,
   countLogged,
   findRunRow,
+  findTag,
   removeTag,
   setReported,
   setTags,
 } from "./store.ts";
 
-export interface LogDeps {
-  readonly work: UnitOfWork;
-  readonly authorizer: Authorizer;
-  readonly runs: RunDirectory;
+export interface LogDeps extends RunDeps {
+  readonly points: PointWriter;
   readonly recordBatch: RecordBatch;
+  readonly recordRefusal: RecordRefusal;
 }
 
 /**
@@ -45,10 +46,11 @@ export interface LogDeps {
  */
 export async function logBatch(deps: LogDeps, call: CallContext, runId: string, batch: Batch): Promise<void> {
   checkBatch(batch);
+  if (isOfPoints(batch) && (await writePoints(deps, call, runId, batch.metrics))) return;
   const metrics = batch.metrics.map(jsonPoint);
   const logged = { metrics, params: batch.params.map(jsonText), tags: batch.tags.map(jsonText) };
   const count = batch.metrics.length + batch.params.length + batch.tags.length;
-  if (count === 0) return;
+  if (count === 0) return requireWriter(deps, call, runId);
   const kinds: Kind[] = [
     ...(batch.params.length > 0 ? (["params"] as const) : []),
     ...(batch.tags.length > 0 ? (["tags"] as const) : []),
@@ -63,10 +65,27 @@ export async function logBatch(deps: LogDeps, call: CallContext, runId: string, 
       if (batch.params.length > 0) await logParams(tx, runId, batch.params);
       if (batch.tags.length > 0) await setTags(tx.sql, runId, batch.tags);
       if (batch.metrics.length === 0) return;
-      await addBlock(tx.sql, { runId, digest: digestJson(metrics), now: tx.now }, batch.metrics);
+      await addBlock(tx.sql, { runId, digest: sealPoints(batch.metrics).digest, now: tx.now }, batch.metrics);
       await raiseLatest(tx.sql, runId, latestPoints(batch.metrics));
     },
   );
+}
+
+function isOfPoints({ metrics, params, tags }: Batch): boolean {
+  return metrics.length > 0 && params.length === 0 && tags.length === 0;
+}
+
+/** Writes points together with those of other requests. Resolves to false, with nothing written, where they must be written alone. */
+async function writePoints(
+  deps: LogDeps,
+  call: CallContext,
+  runId: string,
+  points: readonly MetricPoint[],
+): Promise<boolean> {
+  await requireWriter(deps, call, runId, deps.points.runs.get(runId));
+  const { length, digest } = sealPoints(points);
+  const bytes = Math.max(length, limits.leastBytes);
+  return deps.points.write({ call, runId, points, digest, bytes });
 }
 
 async function logParams(tx: Transaction, runId: string, params: readonly KeyValue[]): Promise<void> {
@@ -82,6 +101,7 @@ async function logParams(tx: Transaction, runId: string, params: readonly KeyVal
 
 /** @throws PortolanError `tracking.tag_not_found`, and as `logBatch`. */
 export async function deleteTag(deps: LogDeps, call: CallContext, runId: string, key: string): Promise<void> {
+  refuse(ownTagViolations(key, "/key"));
   await write(
     deps,
     call,
@@ -95,9 +115,6 @@ export async function deleteTag(deps: LogDeps, call: CallContext, runId: string,
     },
   );
 }
-
-/** The tag that holds a run's name, in MLflow's clients too. */
-export const nameTag = "mlflow.runName";
 
 /**
  * Notes what the trainer says of the run's end, and its name. While the run is open that is what readers see; once it has settled the
@@ -130,7 +147,7 @@ export async function logInputs(
   runId: string,
   inputs: readonly DatasetInput[],
 ): Promise<void> {
-  if (inputs.length === 0) return;
+  if (inputs.length === 0) return requireWriter(deps, call, runId);
   const content = { inputs: inputs.map((input) => ({ ...input, tags: input.tags.map(jsonText) })) };
   await write(
     deps,
@@ -139,6 +156,40 @@ export async function logInputs(
     { event: "tracking.inputs.logged", content, count: inputs.length, kinds: ["inputs"] },
     async (tx) => addInputs(tx.sql, runId, inputs),
   );
+}
+
+/** The tag in which MLflow's clients of version 2 look for the models of a run. */
+const modelsTag = "mlflow.log-model.history";
+
+/**
+ * Notes the description of a model that lies among the run's artifacts, as MLflow's clients of version 2 do: one more member of a list
+ * in a tag. Throws as `logBatch` does.
+ */
+export async function logModel(
+  deps: LogDeps,
+  call: CallContext,
+  runId: string,
+  model: string,
+): Promise<void> {
+  const described = parseJson(model);
+  const content = { model };
+  const kinds = ["tags"] as const;
+  await write(deps, call, runId, { event: "tracking.model.noted", content, count: 1, kinds }, async (tx) => {
+    const before = parseJson((await findTag(tx.sql, runId, modelsTag)) ?? "[]");
+    const value = JSON.stringify([...(Array.isArray(before) ? before : []), described]);
+    const tag = { key: modelsTag, value };
+    checkBatch({ metrics: [], params: [], tags: [tag] });
+    await setTags(tx.sql, runId, [tag]);
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    refuse([{ detail: "the description of the model is no JSON", at: { pointer: "/model_json" } }]);
+    return undefined;
+  }
 }
 
 interface Leaf {
@@ -174,7 +225,7 @@ async function write(
   { event, content, count, kinds }: Leaf,
   effect: (tx: Transaction) => Promise<void>,
 ): Promise<void> {
-  await requireTrainer(deps, call, runId);
+  await requireWriter(deps, call, runId);
   const { organisationId } = call.actor;
   const bytes = canonicalBytes(content);
   await deps.work.write(call, async (tx) => {
@@ -190,19 +241,36 @@ async function write(
   });
 }
 
-/** The run's place is on the row of its attempt. A run that has none may exist all the same: its own package knows. */
-async function requireTrainer(deps: LogDeps, call: CallContext, runId: string): Promise<void> {
-  const { organisationId } = call.actor;
-  const row = await deps.work.read(call, (sql) => findRunRow(sql, runId));
-  const place =
-    row?.organisation_id === organisationId
-      ? { environment: row.environment, useCaseId: row.use_case_id ?? undefined }
-      : await deps.runs.find(call, runId);
-  const { environment } = place;
-  const resource = { type: "TrainingRun", id: runId, organisationId, environment, ...asPlace(place) };
-  await requireSeen(deps.authorizer, call, { action: "training:track", resource }, () =>
-    deps.runs.missing(runId),
-  );
+/**
+ * A run of training has its place on the row of its attempt. One that has none may exist all the same: its own package knows. To a
+ * client's run its owner logs, while they may in that place.
+ *
+ * @param known facts of the run from before; whether it is deleted is then left to the write
+ */
+async function requireWriter(
+  deps: LogDeps,
+  call: CallContext,
+  runId: string,
+  known?: RunFacts,
+): Promise<void> {
+  const { organisationId, id: caller } = call.actor;
+  const row = known ? undefined : await deps.work.read(call, (sql) => findRunRow(sql, runId));
+  const facts = known ?? row;
+  const own = facts?.organisation_id === organisationId ? facts : undefined;
+  const run = own ? placeOf(own) : await findRun(deps, call, runId);
+  const question = { action: "training:track", resource: resourceOf(call, run) };
+  await requireSeen(deps.authorizer, call, question, () => deps.runs.missing(runId));
+  if (own) deps.points.runs.keep(own);
+  if (own?.origin !== "client") return;
+  if (own.started_by !== caller) {
+    await deps.recordRefusal(call, { ...question, reason: "only its maker logs to a run" });
+    throw notOwner(runId);
+  }
+  if (row?.deleted_at) throw deleted(runId);
+}
+
+function placeOf({ run_id: id, origin, environment, use_case_id }: RunFacts) {
+  return { id, origin, environment, ...(use_case_id === null ? {} : { useCaseId: use_case_id }) };
 }
 
 function jsonText({ key, value }: KeyValue): JsonObject {
@@ -225,5 +293,19 @@ function tooMuch(): PortolanError<TrackingErrorCode> {
   return new PortolanError("tracking.too_much_logged", {
     detail: `one run logs at most ${limits.runBytes / 2 ** 20} MiB`,
     mend: "Log every n-th step, and several points in one request, which counts as a KiB at least.",
+  });
+}
+
+function notOwner(runId: string): PortolanError<TrackingErrorCode> {
+  return new PortolanError("tracking.not_run_owner", {
+    detail: `the run ${runId} was made by somebody else`,
+    mend: "Log to a run of your own: what a run says is its owner's word.",
+  });
+}
+
+function deleted(runId: string): PortolanError<TrackingErrorCode> {
+  return new PortolanError("tracking.run_deleted", {
+    detail: `the run ${runId} is deleted`,
+    mend: "Restore it first, or log to another run.",
   });
 }

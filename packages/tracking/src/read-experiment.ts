@@ -1,17 +1,12 @@
-import {
-  type Authorizer,
-  type CallContext,
-  environments,
-  isPortolanError,
-  PortolanError,
-} from "@portolan/kernel";
+import { type CallContext, environments, isPortolanError, PortolanError } from "@portolan/kernel";
+import type { KeyValue } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
 import { type Experiment, experimentIdOf, parseExperimentId } from "./experiment-id.ts";
-import type { RunDirectory, UseCaseNames } from "./ports.ts";
+import { readExperimentTags } from "./experiments-store.ts";
+import { findRun, type RunDeps } from "./find-run.ts";
+import type { UseCaseNames } from "./ports.ts";
 
-export interface ExperimentDeps {
-  readonly authorizer: Authorizer;
-  readonly runs: RunDirectory;
+export interface ExperimentDeps extends RunDeps {
   readonly useCases: UseCaseNames;
 }
 
@@ -19,6 +14,7 @@ export interface ExperimentDeps {
 export interface NamedExperiment {
   readonly id: string;
   readonly name: string;
+  readonly tags: readonly KeyValue[];
 }
 
 /** @throws PortolanError `tracking.experiment_not_found` when there is none or the caller may not see it. */
@@ -39,7 +35,7 @@ export async function readExperimentByName(
   const { organisationId } = call.actor;
   const at = name.lastIndexOf("/");
   const environment = environments.find((known) => known === name.slice(at + 1));
-  if (at < 1 || environment === undefined) throw missing(name);
+  if (at < 1 || environment === undefined) throw missingExperiment(name);
   const owner = name.slice(0, at);
   if (owner === organisationId) return read(deps, call, { organisationId, environment }, name);
   const useCase = await deps.useCases.find(organisationId, owner);
@@ -57,7 +53,7 @@ export async function visibleExperiments(
     const experiment = parseExperimentId(call.actor.organisationId, id);
     if (!experiment) continue;
     try {
-      await read(deps, call, experiment, id);
+      await see(deps, call, experiment, id);
       seen.push(experiment);
     } catch (error) {
       if (!isPortolanError(error) || error.code !== "tracking.experiment_not_found") throw error;
@@ -73,8 +69,20 @@ async function read(
   experiment: Experiment | undefined,
   asked: string,
 ): Promise<NamedExperiment> {
+  const { id, name } = await see(deps, call, experiment, asked);
+  const { organisationId } = call.actor;
+  const tags = await deps.work.read(call, (sql) => readExperimentTags(sql, organisationId, [id]));
+  return { id, name, tags: tags.get(id) ?? [] };
+}
+
+async function see(
+  deps: ExperimentDeps,
+  call: CallContext,
+  experiment: Experiment | undefined,
+  asked: string,
+): Promise<Pick<NamedExperiment, "id" | "name">> {
   const name = experiment && (await nameOf(deps, experiment));
-  if (experiment === undefined || name === undefined) throw missing(asked);
+  if (experiment === undefined || name === undefined) throw missingExperiment(asked);
   await requireSeen(deps, call, experiment, asked);
   return { id: experimentIdOf(experiment), name };
 }
@@ -95,9 +103,9 @@ async function requireSeen(
 ): Promise<void> {
   const { organisationId, credential } = call.actor;
   if (credential?.kind === "run_token") {
-    const own = await deps.runs.find(call, credential.runId);
+    const own = await findRun(deps, call, credential.runId);
     if (experimentIdOf({ ...own, organisationId }) === experimentIdOf(experiment)) return;
-    throw missing(asked);
+    throw missingExperiment(asked);
   }
   try {
     await deps.authorizer.require(call, "training:read", {
@@ -107,14 +115,17 @@ async function requireSeen(
     });
   } catch (error) {
     if (isPortolanError(error) && ["kernel.not_found", "identity.forbidden"].includes(error.code))
-      throw missing(asked);
+      throw missingExperiment(asked);
     throw error;
   }
 }
 
-function missing(asked: string): PortolanError<TrackingErrorCode> {
+/** How an experiment is answered that is none, or none that the caller may see. */
+export function missingExperiment(asked: string): PortolanError<TrackingErrorCode> {
   return new PortolanError("tracking.experiment_not_found", {
     detail: `there is no experiment ${JSON.stringify(asked.slice(0, 200))}`,
-    mend: "An experiment is a use case in an environment: <use case>/<environment>.",
+    mend: ["0", "Default"].includes(asked)
+      ? 'Every run belongs to a use case in an environment: call mlflow.set_experiment("<use case>/<environment>") first.'
+      : "An experiment is a use case in an environment: <use case>/<environment>.",
   });
 }

@@ -1,36 +1,34 @@
-import { type CallContext, PortolanError, type UnitOfWork } from "@portolan/kernel";
+import { type CallContext, PortolanError } from "@portolan/kernel";
 import type { MetricPage, RunStatus, TrackedData } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
-import { type PointPosition, readPoints } from "./points-store.ts";
-import type { RunDirectory, TrackedRun } from "./ports.ts";
+import { findRun, type RunDeps } from "./find-run.ts";
+import { type PointOfRun, type PointPosition, readInterval, readPoints } from "./points-store.ts";
+import type { TrackedRun } from "./ports.ts";
 import { readRunData, readRunHead, type StoredRun } from "./store.ts";
 
-export interface ReadDeps {
-  readonly work: UnitOfWork;
-  readonly runs: RunDirectory;
-}
+export type ReadDeps = RunDeps;
 
 /** What one page of points holds at most; the size that MLflow's client asks for. */
 const mostPoints = 25_000;
 
-/** A run with all that was logged to it but the points. @throws PortolanError 404 as `runs.find` does. */
+/** A run with all that was logged to it but the points. @throws PortolanError 404 as `findRun` does. */
 export async function readRun(
   deps: ReadDeps,
   call: CallContext,
   runId: string,
 ): Promise<{ readonly run: TrackedRun; readonly data: StoredRun }> {
-  const run = await deps.runs.find(call, runId);
+  const run = await findRun(deps, call, runId);
   return { run, data: await deps.work.read(call, (sql) => readRunData(sql, runId)) };
 }
 
-/** A run as `RunInfo` shows it. @throws PortolanError 404 as `runs.find` does. */
+/** A run as `RunInfo` shows it. @throws PortolanError 404 as `findRun` does. */
 export async function readRunInfo(
   deps: ReadDeps,
   call: CallContext,
   runId: string,
   nameKey: string,
 ): Promise<{ readonly run: TrackedRun; readonly data: Pick<StoredRun, "row" | "tags"> }> {
-  const run = await deps.runs.find(call, runId);
+  const run = await findRun(deps, call, runId);
   return { run, data: await deps.work.read(call, (sql) => readRunHead(sql, runId, nameKey)) };
 }
 
@@ -76,7 +74,7 @@ export interface PointsQuestion {
 /**
  * Points of one metric, each once, by (timestamp, step, value). A metric that was never logged has none.
  *
- * @throws PortolanError `tracking.invalid_value` for a page token that is none of ours, 404 as `runs.find` does.
+ * @throws PortolanError `tracking.invalid_value` for a page token that is none of ours, 404 as `findRun` does.
  */
 export async function readMetricPage(
   deps: ReadDeps,
@@ -84,7 +82,7 @@ export async function readMetricPage(
   question: PointsQuestion,
 ): Promise<MetricPage> {
   const { runId, key, pageToken, maxResults } = question;
-  await deps.runs.find(call, runId);
+  await findRun(deps, call, runId);
   const most = Math.min(maxResults ?? mostPoints, mostPoints);
   const after = pageToken === undefined ? {} : { after: parsePageToken(pageToken) };
   const found = await deps.work.read(call, (sql) =>
@@ -96,6 +94,27 @@ export async function readMetricPage(
     points: page.map(shown),
     ...(found.length > most && last ? { nextPageToken: pageTokenOf(last) } : {}),
   };
+}
+
+export interface IntervalQuestion {
+  readonly runIds: readonly string[];
+  readonly key: string;
+  readonly steps?: { readonly first: number; readonly last: number };
+  readonly maxResults?: number;
+}
+
+/** Different steps of one answer, as MLflow's server has it. */
+const mostSteps = 2_500;
+
+/** Points of one metric in several runs, thinned to the same steps. @throws PortolanError 404 as `findRun` does, for any of the runs */
+export async function readMetricInterval(
+  deps: ReadDeps,
+  call: CallContext,
+  { runIds, key, steps, maxResults = mostSteps }: IntervalQuestion,
+): Promise<PointOfRun[]> {
+  for (const runId of runIds) await findRun(deps, call, runId);
+  const asked = { runIds, key, mostSteps: Math.min(maxResults, mostSteps), ...(steps ? { steps } : {}) };
+  return deps.work.read(call, (sql) => readInterval(sql, asked));
 }
 
 /** NaN as JSON can say it. */

@@ -5,6 +5,8 @@ import { standingOf } from "./read-run.ts";
 
 const run = (state: TrackedRun["state"], finishedAt?: number): TrackedRun => ({
   id: "run_1",
+  origin: "trainer",
+  startedBy: "usr_1",
   environment: "dev",
   state,
   startedAt: 1_000_000,

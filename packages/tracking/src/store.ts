@@ -1,6 +1,7 @@
 import type { Environment, Sql } from "@portolan/kernel";
-import { type JSONColumnType, sql as raw, type Selectable } from "kysely";
+import { type Generated, type JSONColumnType, sql as raw, type Selectable } from "kysely";
 import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.ts";
+import type { RunOrigin } from "./ports.ts";
 
 type RunTable = {
   run_id: string;
@@ -13,6 +14,10 @@ type RunTable = {
   token_sha256: string | null;
   token_principal_id: string | null;
   token_expires_at: number | null;
+  origin: Generated<RunOrigin>;
+  started_by: string | null;
+  started_at: number | null;
+  deleted_at: number | null;
 };
 type TextTable = { run_id: string; key: string; value: string };
 type LatestTable = { run_id: string; key: string; value: number; timestamp_ms: number; step: number };
@@ -59,6 +64,31 @@ export async function openAttempt(
     .execute();
 }
 
+/** The row of a run that a client makes. */
+export async function insertClientRun(
+  sql: Sql,
+  run: Pick<RunRow, "run_id" | "organisation_id" | "environment" | "use_case_id" | "logged_bytes"> & {
+    readonly started_by: string;
+    readonly started_at: number;
+  },
+): Promise<void> {
+  await tables(sql)
+    .insertInto("tracking.runs")
+    .values({ ...run, origin: "client" })
+    .execute();
+}
+
+/** @param at since when it is deleted, in epoch microseconds; one that is already keeps its time */
+export async function setDeleted(sql: Sql, runId: string, at: number | null): Promise<void> {
+  await tables(sql)
+    .updateTable("tracking.runs")
+    .set({ deleted_at: at })
+    .where("run_id", "=", runId)
+    .where("origin", "=", "client")
+    .$if(at !== null, (query) => query.where("deleted_at", "is", null))
+    .execute();
+}
+
 /** Takes the credential away. With a digest: only if it is that one, and not a later attempt's. */
 export async function endAttempt(sql: Sql, runId: string, tokenSha256?: string): Promise<void> {
   await tables(sql)
@@ -75,7 +105,7 @@ export async function findRunRow(sql: Sql, runId: string): Promise<RunRow | unde
 
 /**
  * Counts what a request logs, and holds the run's row until the transaction ends; resolves to the bytes logged so far, or to
- * nothing when no attempt of the run is open.
+ * nothing when no attempt of the run is open; a client's run is open until it is deleted.
  */
 export async function countLogged(
   sql: Sql,
@@ -87,7 +117,12 @@ export async function countLogged(
     .set((set) => ({ logged_bytes: set("logged_bytes", "+", bytes) }))
     .where("run_id", "=", of.runId)
     .where("organisation_id", "=", of.organisationId)
-    .where("token_expires_at", ">", of.now)
+    .where((where) =>
+      where.or([
+        where("token_expires_at", ">", of.now),
+        where.and([where("origin", "=", "client"), where("deleted_at", "is", null)]),
+      ]),
+    )
     .returning("logged_bytes")
     .executeTakeFirst();
   return row?.logged_bytes;
@@ -134,6 +169,16 @@ export async function setTags(sql: Sql, runId: string, tags: readonly KeyValue[]
     select ${runId}, p.key, p.value
     from unnest(${last.map(([key]) => key)}::text[], ${last.map(([, value]) => value)}::text[]) as p(key, value)
     on conflict (run_id, key) do update set value = excluded.value`.execute(sql);
+}
+
+export async function findTag(sql: Sql, runId: string, key: string): Promise<string | undefined> {
+  const row = await tables(sql)
+    .selectFrom("tracking.tags")
+    .select("value")
+    .where("run_id", "=", runId)
+    .where("key", "=", key)
+    .executeTakeFirst();
+  return row?.value;
 }
 
 /** Resolves to whether there was one. */

@@ -71,6 +71,15 @@ test.each<[string, number[]]>([
   expect((await found(filter)).toSorted((a, b) => a - b)).toEqual(expected);
 });
 
+test("texts that begin alike are told apart, however long the beginning, and characters of two units count as one", async () => {
+  const long = "🙂".repeat(64);
+  for (const [at, value] of [`${long}a`, `${long}b`, long, "🙂".repeat(63)].entries())
+    await f.post("runs/log-batch", { run_id: runs[at], params: [{ key: "note", value }] });
+  expect(await found(`params.note = '${long}a'`)).toEqual([0]);
+  expect(await found(`params.note = '${long}'`)).toEqual([2]);
+  expect(await found(`params.note = '${"🙂".repeat(63)}'`)).toEqual([3]);
+});
+
 test("a filter that is none is refused with its place", async () => {
   const filter = "params.'learning rate' = '0.1'";
   const { status, body } = await f.post("runs/search", { experiment_ids: [experiment()], filter });
@@ -85,6 +94,29 @@ test("orders: what a run does not have is last and NaN before it, either way; of
   const byId = (a: number, b: number) => sorted.indexOf(runs[a] ?? "") - sorted.indexOf(runs[b] ?? "");
   expect(await found("", "params.depth DESC", "attributes.run_name DESC")).toEqual([3, 1, 4, 2, 0]);
   expect(await found("")).toEqual([0, 1, 2, 3, 4].toSorted(byId));
+});
+
+test("pages by a metric hold every run once: numbers, then NaN, then those without a value, under a filter too", async () => {
+  const pages = async (filter: string, direction: string): Promise<number[]> => {
+    const seen: number[] = [];
+    let page_token: string | undefined;
+    do {
+      const order_by = [`metrics.accuracy ${direction}`, "attributes.run_name DESC"];
+      const page = await search({ filter, max_results: 2, order_by, ...(page_token ? { page_token } : {}) });
+      seen.push(...page.runs.map(({ info }) => runs.indexOf(info.run_id)));
+      page_token = page.next_page_token;
+    } while (page_token);
+    return seen;
+  };
+  expect(await pages("", "ASC")).toEqual([0, 1, 4, 2, 3]);
+  expect(await pages("", "DESC")).toEqual([4, 1, 0, 2, 3]);
+  expect(await pages("params.depth = '0'", "ASC")).toEqual([0, 4, 2]);
+  expect(await pages("params.depth = '1'", "DESC")).toEqual([1, 3]);
+  expect(await pages("metrics.accuracy > 0.5 and metrics.accuracy < 1", "DESC")).toEqual([4, 1]);
+  expect(await pages("params.depth = 'none'", "DESC")).toEqual([]);
+  const beyond = Buffer.from(JSON.stringify({ offset: 4 })).toString("base64url");
+  const last = await search({ order_by: ["metrics.accuracy"], page_token: beyond });
+  expect(last.runs.map(({ info }) => runs.indexOf(info.run_id))).toEqual([3]);
 });
 
 test("pages go on where the one before ended, and a token of nobody's is refused", async () => {

@@ -4,7 +4,13 @@ import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@por
 import { trainingMigrations } from "@portolan/training";
 import Fastify from "fastify";
 import { validateStrictly } from "../../../apps/control/src/http/validation.ts";
-import { beginAttempt, registerTrackingRoutes, trackingErrors, trackingMigrations } from "../src/index.ts";
+import {
+  beginAttempt,
+  PointWriter,
+  registerTrackingRoutes,
+  trackingErrors,
+  trackingMigrations,
+} from "../src/index.ts";
 import type { TrackedRun } from "../src/ports.ts";
 
 export interface Answer {
@@ -15,13 +21,18 @@ export interface Answer {
 export interface TrackingFixture {
   readonly db: TestDatabase;
   readonly call: CallContext;
+  /** What the routes write points with. */
+  readonly points: PointWriter;
+  /** What was refused by no policy: `<principal>: <action>: <reason>`. */
+  readonly refusals: readonly string[];
   /** A run of an attempt that is open. */
   aRun(): Promise<string>;
   /** Writes it where a search looks, as training has it. */
   keep(runId: string): Promise<void>;
   /** Settles it, as the job of a run does. */
   finish(runId: string, state: "succeeded" | "failed"): void;
-  post(call: string, body: object): Promise<Answer>;
+  /** @param caller `<role> <principal>`, where it is not the one whose runs these are */
+  post(call: string, body: object, caller?: string): Promise<Answer>;
   get(call: string, query: Readonly<Record<string, string>>): Promise<Answer>;
   /** Any call at all, with an empty message as its body. */
   send(method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string): Promise<Answer>;
@@ -40,19 +51,28 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   const work = db.uow;
   const call = aCall({ roles: ["engineer"] });
   const runs = new Map<string, TrackedRun>();
+  const refusals: string[] = [];
+  const log = createLogger({ name: "tracking", level: "silent" });
+  const points = new PointWriter({ work, recordBatch: recordBatchDigest, log });
   const app = Fastify();
   // As control does it: a body says what it means, and nothing in it is coerced.
   validateStrictly(app);
   app.decorateRequest("call");
   app.addHook("onRequest", async (request) => {
-    request.call = aCall({ roles: ["engineer"], id: call.actor.id });
+    // `<role> <principal>`; without it, the one whose runs these are.
+    const [role = "engineer", id = call.actor.id] = String(request.headers["x-caller"] ?? "")
+      .split(" ")
+      .filter(Boolean);
+    request.call = aCall({ roles: [role], id });
   });
   await registerTrackingRoutes(app, {
     work,
-    authorizer: testAuthorizer({ engineer: ["*"] }),
-    log: createLogger({ name: "tracking", level: "silent" }),
-    catalogue: trackingErrors,
+    authorizer: testAuthorizer({ engineer: ["*"], reader: ["training:read"] }),
+    log,
+    catalogue: { ...trackingErrors, "identity.forbidden": { status: 403, title: "Not allowed" } },
     recordBatch: recordBatchDigest,
+    recordRefusal: ({ actor }, { action, reason }) => void refusals.push(`${actor.id}: ${action}: ${reason}`),
+    points,
     runs: {
       find: (_call, runId) => {
         const run = runs.get(runId);
@@ -60,7 +80,20 @@ export async function trackingFixture(): Promise<TrackingFixture> {
       },
       missing,
     },
-    useCases: { find: (_organisation, name) => Promise.resolve({ id: `uc_${name}`, name }) },
+    useCases: {
+      find: (_organisation, idOrName) => {
+        const name = idOrName.replace(/^uc_/, "");
+        return Promise.resolve(name === "none" ? undefined : { id: `uc_${name}`, name });
+      },
+      list: () =>
+        Promise.resolve(
+          ["churn", "flights"].map((name, at) => ({
+            id: `uc_${name}`,
+            name,
+            createdAt: (at + 1) * 1_000_000,
+          })),
+        ),
+    },
   });
   const mlflow = "/api/2.0/mlflow/";
   const answer = ({ statusCode, body }: { statusCode: number; body: string }): Answer => ({
@@ -70,9 +103,18 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   return {
     db,
     call,
+    points,
+    refusals,
     aRun: async () => {
       const id = newId("trainingRun", systemClock.now());
-      runs.set(id, { id, environment: "dev", state: "running", startedAt: 5_000_000 });
+      runs.set(id, {
+        id,
+        origin: "trainer",
+        environment: "dev",
+        state: "running",
+        startedBy: call.actor.id,
+        startedAt: 5_000_000,
+      });
       await beginAttempt({ work, clock: systemClock }, call, {
         runId: id,
         environment: "dev",
@@ -95,8 +137,15 @@ export async function trackingFixture(): Promise<TrackingFixture> {
       const run = runs.get(runId);
       if (run) runs.set(runId, { ...run, state, finishedAt: 9_000_000 });
     },
-    post: async (name, body) =>
-      answer(await app.inject({ method: "POST", url: mlflow + name, payload: body })),
+    post: async (name, body, caller = "") =>
+      answer(
+        await app.inject({
+          method: "POST",
+          url: mlflow + name,
+          payload: body,
+          headers: { "x-caller": caller },
+        }),
+      ),
     get: async (name, query) =>
       answer(
         await app.inject({

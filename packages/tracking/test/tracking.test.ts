@@ -237,7 +237,7 @@ test("a run has a bounded number of keys of each kind; keys that it has can be s
     const fill = (what: string) => session.query(`insert into tracking.${what}`, [run]);
     await fill("params select $1, 'k' || n, 'v' from generate_series(1, 2000) n");
     await fill("tags select $1, 'k' || n, 'v' from generate_series(1, 1000) n");
-    await fill("latest_metrics select $1, 'k' || n, 1, 1, 1 from generate_series(1, 10000) n");
+    await fill("latest_metrics select $1, 'k' || n, 1, 1, 1, 'none' from generate_series(1, 10000) n");
     await fill("inputs select $1, 'k' || n, 'd', 's', 's', null, null, '[]' from generate_series(1, 32) n");
   });
   const dataset = (name: string) => ({ dataset: { name, digest: "d", source_type: "s", source: "s" } });
@@ -270,7 +270,7 @@ describe("requests", () => {
       tags: Array.from({ length: 200 }, (_, i) => ({ key: `k${i}`, value: "x".repeat(8_000) })),
     };
     expect(await refusal(f.post("runs/log-batch", large))).toEqual(invalid);
-    expect(await refusal(f.post("runs/delete", {}))).toEqual([404, "ENDPOINT_NOT_FOUND"]);
+    expect(await refusal(f.post("webhooks", {}))).toEqual([404, "ENDPOINT_NOT_FOUND"]);
     expect(await refusal(f.get("logged-models/m-1", {}))).toEqual([404, "ENDPOINT_NOT_FOUND"]);
   });
 

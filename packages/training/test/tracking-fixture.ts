@@ -11,6 +11,7 @@ import { recordBatchDigest } from "@portolan/ledger";
 import { aCall } from "@portolan/testkit";
 import {
   beginAttempt,
+  PointWriter,
   registerMlflowRoutes,
   settleRun,
   trackingErrors,
@@ -36,20 +37,23 @@ export function openRunTracking(deps: {
     if ("reason" in grant) throw new PortolanError("tracking.run_not_open", { detail: grant.reason });
     request.call = aCall({ roles: ["engineer"], id: grant.principalId });
   });
+  const log = createLogger({ name: "tracking", level: "silent" });
   void registerMlflowRoutes(app, {
     work,
     authorizer,
-    log: createLogger({ name: "tracking", level: "silent" }),
+    log,
     catalogue: { ...trackingErrors, ...trainingErrors },
     recordBatch: recordBatchDigest,
+    recordRefusal: () => undefined,
+    points: new PointWriter({ work, recordBatch: recordBatchDigest, log }),
     runs: {
       find: async (call, id) => {
         const { request, ...run } = await readTrainingRun(deps, call, id);
-        return { ...run, ...asPlace(request) };
+        return { ...run, origin: "trainer", ...asPlace(request) };
       },
       missing: noSuchRun,
     },
-    useCases: { find: () => Promise.resolve(undefined) },
+    useCases: { find: () => Promise.resolve(undefined), list: () => Promise.resolve([]) },
   });
   return {
     open: async (call, attempt, socket) => {

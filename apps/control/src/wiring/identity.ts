@@ -1,5 +1,6 @@
 import {
   type Authenticator,
+  createAccessEpoch,
   createAuthenticator,
   createAuthorizer,
   createDevelopmentIssuer,
@@ -63,9 +64,17 @@ export async function wireIdentity(base: Foundation, runTokens: RunTokens): Prom
   });
   const addresses = readAddressRules(config.OIDC_ALLOWED_HOSTS, config.DEV_ISSUER);
   const issuerKeys = createIssuerKeys(clock, createJwksFetcher(addresses), createIssuerKeyStore(work, clock));
+  const accessEpoch = createAccessEpoch(base.database.sql, clock);
   return {
-    authorizer: createAuthorizer({ unitOfWork: work, onDenied }),
-    authenticator: createAuthenticator({ unitOfWork: work, clock, developmentIssuer, issuerKeys, runTokens }),
+    authorizer: createAuthorizer({ unitOfWork: work, onDenied, accessEpoch }),
+    authenticator: createAuthenticator({
+      unitOfWork: work,
+      clock,
+      developmentIssuer,
+      issuerKeys,
+      runTokens,
+      accessEpoch,
+    }),
     developmentIssuer,
     localCredential,
     directory,

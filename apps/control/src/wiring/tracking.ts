@@ -5,6 +5,7 @@ import { recordBatchDigest } from "@portolan/ledger";
 import {
   beginAttempt,
   type MlflowRouteDeps,
+  PointWriter,
   registerMlflowRoutes,
   runOfToken,
   settleRun,
@@ -34,13 +35,22 @@ export function wireTracking(
   catalogue: ErrorCatalogue,
 ): MlflowRouteDeps {
   const { work, log } = base;
-  const { authorizer, directory } = identity;
+  const { authorizer, directory, onDenied } = identity;
   return {
     work,
     authorizer,
     log,
     catalogue,
     recordBatch: recordBatchDigest,
+    recordRefusal: async ({ actor, requestId }, refused) =>
+      onDenied({
+        kind: "forbidden",
+        requestId,
+        principalId: actor.id,
+        organisationId: actor.organisationId,
+        ...refused,
+      }),
+    points: new PointWriter({ work, recordBatch: recordBatchDigest, log }),
     runs: {
       find: async (call, runId) => trackedRun(await readTrainingRun({ uow: work, authorizer }, call, runId)),
       missing: noSuchRun,
@@ -50,16 +60,22 @@ export function wireTracking(
         const id = parseId("organisation", organisationId);
         return id && directory.useCaseName(id, idOrName);
       },
+      list: async (organisationId) => {
+        const id = parseId("organisation", organisationId);
+        return id ? directory.useCases(id) : [];
+      },
     },
   };
 }
 
 function trackedRun(run: Awaited<ReturnType<typeof readTrainingRun>>): TrackedRun {
-  const { id, environment, state, startedAt, finishedAt, request } = run;
+  const { id, environment, state, startedBy, startedAt, finishedAt, request } = run;
   return {
     id,
+    origin: "trainer",
     environment,
     state,
+    startedBy,
     startedAt,
     ...(finishedAt === undefined ? {} : { finishedAt }),
     ...(request.useCaseId === undefined ? {} : { useCaseId: request.useCaseId }),

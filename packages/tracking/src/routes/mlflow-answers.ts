@@ -1,9 +1,11 @@
 import type { DatasetInput, MetricPage } from "../contract.ts";
 import { experimentIdOf } from "../experiment-id.ts";
-import { nameTag } from "../log-to-run.ts";
+import type { ExperimentPage } from "../experiments.ts";
+import type { PointOfRun } from "../points-store.ts";
 import type { TrackedRun } from "../ports.ts";
-import type { NamedExperiment } from "../read-experiment.ts";
 import { standingOf } from "../read-run.ts";
+import { nameTag } from "../run-tags.ts";
+import type { FilteredExperiment } from "../search/experiment-filter.ts";
 import type { RunPage } from "../search/search-runs.ts";
 import type { StoredRun } from "../store.ts";
 
@@ -54,11 +56,12 @@ export function runInfo(
     run_uuid: run.id,
     run_name: tags.find(({ key }) => key === nameTag)?.value ?? run.id,
     experiment_id: experimentId,
+    user_id: run.startedBy,
     status,
     start_time: Math.floor(run.startedAt / 1000),
     ...(endMs === undefined ? {} : { end_time: endMs }),
     artifact_uri: `mlflow-artifacts:/${experimentId}/${run.id}/artifacts`,
-    lifecycle_stage: "active",
+    lifecycle_stage: run.deletedAt === undefined ? "active" : "deleted",
   };
 }
 
@@ -88,14 +91,38 @@ export function historyAnswer(key: string, { points, nextPageToken }: MetricPage
 }
 
 /** MLflow's `Experiment`. */
-export function experimentAnswer({ id, name }: NamedExperiment) {
+function experimentOf({ id, name, tags, createdMs }: FilteredExperiment) {
   return {
-    experiment: {
-      experiment_id: id,
-      name,
-      artifact_location: `mlflow-artifacts:/${id}`,
-      lifecycle_stage: "active",
-      tags: [],
-    },
+    experiment_id: id,
+    name,
+    artifact_location: `mlflow-artifacts:/${id}`,
+    lifecycle_stage: "active",
+    ...(createdMs === undefined ? {} : { creation_time: createdMs, last_update_time: createdMs }),
+    tags,
   };
+}
+
+/** MLflow's answer to experiments/get and get-by-name. */
+export function experimentAnswer(experiment: FilteredExperiment) {
+  return { experiment: experimentOf(experiment) };
+}
+
+/** MLflow's answer to experiments/search. */
+export function experimentsAnswer({ experiments, nextPageToken }: ExperimentPage) {
+  return {
+    experiments: experiments.map(experimentOf),
+    ...(nextPageToken === undefined ? {} : { next_page_token: nextPageToken }),
+  };
+}
+
+/** MLflow's answer to metrics/get-history-bulk-interval. */
+export function intervalAnswer(key: string, points: readonly PointOfRun[]) {
+  const metrics = points.map(({ runId, value, timestampMs, step }) => ({
+    key,
+    value: Number.isNaN(value) ? "NaN" : value,
+    timestamp: timestampMs,
+    step,
+    run_id: runId,
+  }));
+  return { metrics };
 }

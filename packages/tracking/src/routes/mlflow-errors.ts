@@ -2,7 +2,7 @@ import { type ErrorCatalogue, toProblem } from "@portolan/http-contract";
 import { isPortolanError, type Logger, PortolanError } from "@portolan/kernel";
 import type { FastifyError, FastifyInstance } from "fastify";
 import type { TrackingErrorCode } from "../errors.ts";
-import { unservedMessage } from "./mlflow-unserved.ts";
+import { unservedAnswer } from "./mlflow-unserved.ts";
 
 /**
  * Errors of the routes of this scope as MLflow's clients read them: `{ "error_code", "message" }`. What may pass (a collision, a
@@ -20,13 +20,10 @@ export function answerAsMlflow(app: FastifyInstance, catalogue: ErrorCatalogue, 
     const message = [`${detail ?? title}.`, ...(mend === undefined ? [] : [mend])].join(" ");
     return reply.code(answer.status).send({ error_code: answer.errorCode, message });
   });
-  app.setNotFoundHandler((request, reply) =>
-    // Clients fall back to an older call when they read this code.
-    reply.code(404).send({
-      error_code: "ENDPOINT_NOT_FOUND",
-      message: unservedMessage(request.method, request.url.split("?")[0] ?? ""),
-    }),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const { status, errorCode, message } = unservedAnswer(request.method, request.url.split("?")[0] ?? "");
+    return reply.code(status).send({ error_code: errorCode, message });
+  });
 }
 
 /** MLflow's name for an HTTP status (`mlflow/exceptions.py`), and the status that it goes with. */

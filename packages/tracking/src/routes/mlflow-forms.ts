@@ -1,4 +1,4 @@
-import { type Static, Type } from "@portolan/typebox";
+import { type Static, type TSchema, Type } from "@portolan/typebox";
 import { refuse } from "../check-values.ts";
 import { type DatasetInput, type KeyValue, type MetricPoint, runStatuses } from "../contract.ts";
 
@@ -10,6 +10,8 @@ const Double = Type.Union([
   Type.Number(),
   Type.String({ pattern: "^(NaN|-?Infinity|-?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?)$" }),
 ]);
+const OneOrMore = <Item extends TSchema>(item: Item) =>
+  Type.Union([item, Type.Array(item, { maxItems: 100 })]);
 const Key = Type.String({ minLength: 1 });
 const RunId = Type.String({ maxLength: 256 });
 
@@ -45,6 +47,12 @@ export const UpdateRun = Type.Object({
   end_time: Type.Optional(Int64),
   run_name: Type.Optional(Type.String()),
 });
+export const CreateRun = Type.Object({
+  experiment_id: Type.Optional(Type.String({ maxLength: 256 })),
+  run_name: Type.Optional(Type.String()),
+  start_time: Type.Optional(Int64),
+  tags: Type.Optional(Type.Array(Text)),
+});
 export const LogInputs = Type.Object({
   ...run,
   datasets: Type.Optional(
@@ -72,16 +80,84 @@ export const History = Type.Object({
   max_results: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 
+const ViewType = Type.Union([Type.Literal("ACTIVE_ONLY"), Type.Literal("DELETED_ONLY"), Type.Literal("ALL")]);
+export type ViewType = Static<typeof ViewType>;
+
 export const SearchRuns = Type.Object({
   experiment_ids: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 1000 })),
   filter: Type.Optional(Type.String()),
-  run_view_type: Type.Optional(
-    Type.Union([Type.Literal("ACTIVE_ONLY"), Type.Literal("DELETED_ONLY"), Type.Literal("ALL")]),
-  ),
+  run_view_type: Type.Optional(ViewType),
   max_results: Type.Optional(Type.Integer({ minimum: 1, maximum: 50_000 })),
   order_by: Type.Optional(Type.Array(Type.String(), { maxItems: 20 })),
   page_token: Type.Optional(Type.String({ maxLength: 500 })),
 });
+
+const Experiment = { experiment_id: Type.String({ minLength: 1, maxLength: 256 }) };
+export const ExperimentQuery = Type.Object(Experiment);
+export const ExperimentNameQuery = Type.Object({ experiment_name: Type.String({ maxLength: 500 }) });
+export const SetExperimentTag = Type.Object({ ...Experiment, key: Key, value: Type.String() });
+export const DeleteExperimentTag = Type.Object({ ...Experiment, key: Key });
+const searchExperiments = {
+  filter: Type.Optional(Type.String()),
+  view_type: Type.Optional(ViewType),
+  page_token: Type.Optional(Type.String({ maxLength: 500 })),
+};
+export const SearchExperiments = Type.Object({
+  ...searchExperiments,
+  max_results: Type.Optional(Int64),
+  order_by: Type.Optional(Type.Array(Type.String(), { maxItems: 20 })),
+});
+/** As a query a list of one is a text. */
+export const ExperimentsQuery = Type.Object({
+  ...searchExperiments,
+  max_results: Type.Optional(Type.Integer({ minimum: 1 })),
+  order_by: Type.Optional(OneOrMore(Type.String())),
+});
+export const SearchDatasets = Type.Object({
+  experiment_ids: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 20 })),
+});
+export const Interval = Type.Object({
+  run_ids: OneOrMore(RunId),
+  metric_key: Key,
+  start_step: Type.Optional(Type.Integer()),
+  end_step: Type.Optional(Type.Integer()),
+  max_results: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_500 })),
+});
+export const LogModel = Type.Object({ ...run, model_json: Type.String() });
+
+/** Members of a list in a query: one that comes once is no list there. */
+export function listOf(given: string | string[] | undefined): string[] {
+  return typeof given === "string" ? [given] : (given ?? []);
+}
+
+const mostExperiments = 50_000;
+
+/** @throws PortolanError `tracking.invalid_value` for more experiments than one answer holds, and for none */
+export function experimentsOf(given: number | string | undefined): number {
+  const most = given === undefined ? 1_000 : int64Of(given, "/max_results");
+  if (most < 1 || most > mostExperiments)
+    refuse([
+      {
+        detail: `max_results is ${most}; an answer holds between 1 and ${mostExperiments} experiments`,
+        at: { pointer: "/max_results" },
+      },
+    ]);
+  return most;
+}
+
+/** @throws PortolanError `tracking.invalid_value` for steps that are no interval */
+export function stepsOf({ start_step: first, end_step: last }: Static<typeof Interval>) {
+  if (first === undefined && last === undefined) return {};
+  if (first === undefined || last === undefined || first > last)
+    refuse([
+      {
+        detail: "start_step and end_step are no interval",
+        mend: "Give both, the smaller one first, or none.",
+        at: { pointer: "/start_step" },
+      },
+    ]);
+  return { steps: { first: first ?? 0, last: last ?? 0 } };
+}
 
 /** @throws PortolanError `tracking.invalid_value` when the request names no run. */
 export function runIdOf({ run_id, run_uuid }: RunNamed): string {

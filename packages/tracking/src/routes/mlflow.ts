@@ -1,55 +1,52 @@
-import { type ErrorCatalogue, routeConfig } from "@portolan/http-contract";
+import type { ErrorCatalogue } from "@portolan/http-contract";
 import type { CallContext, Logger } from "@portolan/kernel";
-import { type Static, type TObject, type TProperties, Type } from "@portolan/typebox";
+import type { Static } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { type Batch, limits } from "../check-values.ts";
-import { deleteTag, type LogDeps, logBatch, logInputs, nameTag, reportRun } from "../log-to-run.ts";
-import { type ExperimentDeps, readExperiment, readExperimentByName } from "../read-experiment.ts";
-import { readMetricPage, readRun, readRunInfo } from "../read-run.ts";
+import type { Batch } from "../check-values.ts";
+import type { ClientRunDeps } from "../client-runs.ts";
+import { deleteTag, type LogDeps, logBatch, logInputs, logModel, reportRun } from "../log-to-run.ts";
+import { readMetricInterval, readMetricPage, readRun, readRunInfo } from "../read-run.ts";
+import { nameTag } from "../run-tags.ts";
 import { findRuns } from "../search/search-runs.ts";
-import { experimentAnswer, historyAnswer, runAnswer, runInfo, runsAnswer } from "./mlflow-answers.ts";
+import { historyAnswer, intervalAnswer, runAnswer, runInfo, runsAnswer } from "./mlflow-answers.ts";
 import { answerAsMlflow } from "./mlflow-errors.ts";
+import { experimentRoutes } from "./mlflow-experiments.ts";
 import {
   DeleteTag,
   History,
+  Interval,
   inputsOf,
   int64Of,
   LogBatch,
   LogInputs,
   LogMetric,
+  LogModel,
   LogText,
+  listOf,
   pointOf,
   type RunNamed,
   RunQuery,
   runIdOf,
   SearchRuns,
+  stepsOf,
   UpdateRun,
 } from "./mlflow-forms.ts";
+import { clientRunRoutes } from "./mlflow-runs.ts";
+import { asking, reading, writing } from "./route-options.ts";
 
-export interface MlflowRouteDeps extends LogDeps, ExperimentDeps {
+export interface MlflowRouteDeps extends LogDeps, ClientRunDeps {
   readonly log: Logger;
   /** Statuses of all codes that may come up, those of other domains included. */
   readonly catalogue: ErrorCatalogue;
 }
 
-const tags = ["tracking"];
-const Experiment = Type.Object({ experiment_id: Type.String({ maxLength: 256 }) });
-const ExperimentName = Type.Object({ experiment_name: Type.String({ maxLength: 500 }) });
-
-/** The calls of MLflow's REST API 2.0 that a trainer needs; register them below `/api/2.0/mlflow`. */
+/** The calls of MLflow's REST API 2.0 that concern runs, their metrics and experiments; register them below `/api/2.0/mlflow`. */
 export async function mlflowRoutes(app: FastifyInstance, deps: MlflowRouteDeps): Promise<void> {
   answerAsMlflow(app, deps.catalogue, deps.log);
   readingRoutes(app, deps);
   writingRoutes(app, deps);
-}
-
-function reading<Query extends TObject<TProperties>>(summary: string, querystring: Query) {
-  return { config: routeConfig("training:read", "read"), schema: { summary, tags, querystring } };
-}
-
-function writing<Body extends TObject<TProperties>>(summary: string, body: Body) {
-  const schema = { summary, tags, body };
-  return { bodyLimit: limits.requestBytes, config: routeConfig("training:track", "recorded"), schema };
+  clientRunRoutes(app, deps);
+  experimentRoutes(app, deps);
 }
 
 function readingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
@@ -75,13 +72,23 @@ function readingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
       return historyAnswer(key, page);
     },
   );
+  app.get<{ Querystring: Static<typeof Interval> }>(
+    "/metrics/get-history-bulk-interval",
+    reading("MLflow: points of one metric in several runs, thinned to the same steps", Interval),
+    async ({ call, query }) => {
+      const { run_ids: runIds, metric_key: key, max_results: maxResults } = query;
+      const points = await readMetricInterval(deps, call, {
+        runIds: listOf(runIds),
+        key,
+        ...stepsOf(query),
+        ...(maxResults === undefined ? {} : { maxResults }),
+      });
+      return intervalAnswer(key, points);
+    },
+  );
   app.post<{ Body: Static<typeof SearchRuns> }>(
     "/runs/search",
-    {
-      bodyLimit: limits.requestBytes,
-      config: routeConfig("training:read", "read"),
-      schema: { summary: "MLflow: runs of experiments, by a filter", tags, body: SearchRuns },
-    },
+    asking("MLflow: runs of experiments, by a filter", SearchRuns),
     async ({ call, body }) => {
       const { experiment_ids: experimentIds = [], order_by: orderBy = [], page_token: pageToken } = body;
       const page = await findRuns(deps, call, {
@@ -89,22 +96,11 @@ function readingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
         orderBy,
         filter: body.filter ?? "",
         maxResults: body.max_results ?? 1000,
-        onlyDeleted: body.run_view_type === "DELETED_ONLY",
+        view: body.run_view_type ?? "ACTIVE_ONLY",
         ...(pageToken ? { pageToken } : {}),
       });
       return runsAnswer(call.actor.organisationId, page);
     },
-  );
-  app.get<{ Querystring: Static<typeof Experiment> }>(
-    "/experiments/get",
-    reading("MLflow: an experiment, which is a use case in an environment", Experiment),
-    async ({ call, query }) => experimentAnswer(await readExperiment(deps, call, query.experiment_id)),
-  );
-  app.get<{ Querystring: Static<typeof ExperimentName> }>(
-    "/experiments/get-by-name",
-    reading("MLflow: an experiment by its name, <use case>/<environment>", ExperimentName),
-    async ({ call, query }) =>
-      experimentAnswer(await readExperimentByName(deps, call, query.experiment_name)),
   );
 }
 
@@ -151,6 +147,14 @@ function writingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
 }
 
 function reportingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
+  app.post<{ Body: Static<typeof LogModel> }>(
+    "/runs/log-model",
+    writing("MLflow: note a model's description among the run's tags", LogModel),
+    async ({ call, body }) => {
+      await logModel(deps, call, runIdOf(body), body.model_json);
+      return {};
+    },
+  );
   app.post<{ Body: Static<typeof LogInputs> }>(
     "/runs/log-inputs",
     writing("MLflow: note the data sets that the trainer read", LogInputs),

@@ -1,15 +1,13 @@
-import { type CallContext, PortolanError, type UnitOfWork } from "@portolan/kernel";
-import type { TrackingErrorCode } from "../errors.ts";
-import { nameTag } from "../log-to-run.ts";
+import type { CallContext } from "@portolan/kernel";
 import type { TrackedRun } from "../ports.ts";
 import { type ExperimentDeps, visibleExperiments } from "../read-experiment.ts";
+import { nameTag } from "../run-tags.ts";
 import { readRunsData, type StoredRun } from "../store.ts";
+import { offsetOf, tokenOf } from "./page-token.ts";
 import { parseOrdering, parseRunFilter } from "./run-filter.ts";
-import { searchRuns } from "./search-store.ts";
+import { type RunView, searchRuns } from "./search-store.ts";
 
-export interface SearchDeps extends ExperimentDeps {
-  readonly work: UnitOfWork;
-}
+export type SearchDeps = ExperimentDeps;
 
 export interface RunQuestion {
   readonly experimentIds: readonly string[];
@@ -17,8 +15,7 @@ export interface RunQuestion {
   readonly orderBy: readonly string[];
   readonly maxResults: number;
   readonly pageToken?: string;
-  /** Runs are never deleted here: who asks for deleted ones gets none. */
-  readonly onlyDeleted: boolean;
+  readonly view: RunView;
 }
 
 /** One page of runs, each with all that was logged to it but its points. */
@@ -33,12 +30,11 @@ export interface RunPage {
  * @throws PortolanError `tracking.invalid_value` for a filter, an order or a page token that is none
  */
 export async function findRuns(deps: SearchDeps, call: CallContext, question: RunQuestion): Promise<RunPage> {
-  const { experimentIds, filter, orderBy, maxResults, pageToken, onlyDeleted } = question;
+  const { experimentIds, filter, orderBy, maxResults, pageToken, view } = question;
   const { organisationId, credential } = call.actor;
   const clauses = parseRunFilter(filter);
   const orderings = orderBy.map(parseOrdering);
   const offset = pageToken ? offsetOf(pageToken) : 0;
-  if (onlyDeleted) return { runs: [] };
   const experiments = await visibleExperiments(deps, call, experimentIds);
   const ownRun = credential?.kind === "run_token" ? { onlyRun: credential.runId } : {};
   return deps.work.read(call, async (sql) => {
@@ -51,6 +47,7 @@ export async function findRuns(deps: SearchDeps, call: CallContext, question: Ru
       nameKey: nameTag,
       most,
       offset,
+      view,
       ...ownRun,
     };
     const found = await searchRuns(sql, asked);
@@ -64,21 +61,5 @@ export async function findRuns(deps: SearchDeps, call: CallContext, question: Ru
       return stored ? [{ run, data: stored }] : [];
     });
     return { runs, ...(found.length > maxResults ? { nextPageToken: tokenOf(offset + maxResults) } : {}) };
-  });
-}
-
-const mostOffset = 1_000_000;
-
-function tokenOf(offset: number): string {
-  return Buffer.from(JSON.stringify({ offset })).toString("base64url");
-}
-
-function offsetOf(token: string): number {
-  const text = Buffer.from(token, "base64url").toString("utf8");
-  const offset = Number(/^\{"offset":(\d{1,7})\}$/.exec(text)?.[1]);
-  if (Number.isSafeInteger(offset) && offset <= mostOffset) return offset;
-  throw new PortolanError<TrackingErrorCode>("tracking.invalid_value", {
-    detail: "the page token is none that this server gave",
-    mend: "Ask without one for the first page.",
   });
 }
