@@ -70,6 +70,7 @@ export async function promoteVersion(
       promotedBefore,
       notEnforced: charter?.notEnforced ?? [],
       dataClass: found.lineage.dataClass,
+      packaging: found.lineage.packaging,
     });
     if (verdict.kind === "blocked") {
       await tx.record({

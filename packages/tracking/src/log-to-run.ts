@@ -246,7 +246,7 @@ async function write(
  *
  * @param known facts of the run from before; whether it is deleted is then left to the write
  */
-async function requireWriter(
+export async function requireWriter(
   deps: LogDeps,
   call: CallContext,
   runId: string,
@@ -273,7 +273,7 @@ function jsonText({ key, value }: KeyValue): JsonObject {
   return { key, value };
 }
 
-function notOpen(runId: string): PortolanError<TrackingErrorCode> {
+export function notOpen(runId: string): PortolanError<TrackingErrorCode> {
   return new PortolanError("tracking.run_not_open", {
     detail: `no trainer of the run ${runId} is at work`,
     mend: "Log while the run is running, from its own trainer.",

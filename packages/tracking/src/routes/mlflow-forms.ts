@@ -166,16 +166,8 @@ export function runIdOf({ run_id, run_uuid }: RunNamed): string {
   return id ?? "";
 }
 
-/** @throws PortolanError `tracking.invalid_value` for numbers that are not exact, and for what belongs to a logged model. */
+/** @throws PortolanError `tracking.invalid_value` for numbers that are not exact */
 export function pointOf(one: Metric, pointer: string): MetricPoint {
-  if (one.model_id || one.dataset_name || one.dataset_digest)
-    refuse([
-      {
-        detail: "metrics of logged models and of data sets are not kept",
-        mend: "Log the metric without model_id and dataset.",
-        at: { pointer },
-      },
-    ]);
   return {
     key: one.key,
     value: doubleOf(one.value),
