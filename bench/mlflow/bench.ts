@@ -10,11 +10,12 @@ import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 import { bootstrapAcme, must } from "../../apps/control/test/api.ts";
 import { startControlProcess } from "../../apps/control/test/control-process.ts";
 import { pythonOf } from "../peers/servers.ts";
+import { ownChildren, withDescendants } from "./processes.ts";
 import { drive, RawClient, type Round } from "./raw-client.ts";
 import { type Execute, seedMlflow, seedPortolan } from "./seed.ts";
 
 /**
- * Control's tracking calls beside those of a stock `mlflow server`, on one PostgreSQL, by one raw HTTP client: authentication, policies and
+ * Control's tracking calls beside those of a stock `mlflow server`, each on a PostgreSQL with the same settings, by one raw HTTP client: authentication, policies and
  * ledger on our side, none of them on the other. `mlflow server` runs as `mlflow server` starts it, with four workers.
  *
  * Usage: node bench/mlflow/bench.ts [seconds a round] [rounds] [runs to search] [both|ours|stock] [part of a task's name]
@@ -29,6 +30,8 @@ interface Side {
   readonly port: number;
   readonly token?: string;
   readonly experimentId: string;
+  /** Its processes, and its database's, without those that they started. */
+  readonly roots: readonly number[];
   close(): Promise<void>;
 }
 
@@ -44,7 +47,14 @@ async function withDatabase<T>(url: string, work: (execute: Execute) => Promise<
   }
 }
 
+const postgresRoots = ownChildren();
+
+function newChildren(before: readonly number[]): number[] {
+  return ownChildren().filter((pid) => !before.includes(pid));
+}
+
 async function startOurs(): Promise<Side> {
+  const before = ownChildren();
   const control = await startControlProcess({ databaseUrl: postgres.url, env: { LOG_LEVEL: "error" } });
   const secret = (await readFile(join(control.home, "local-credential"), "utf8")).trim();
   const { organisationId, useCaseId } = await bootstrapAcme(control, secret);
@@ -54,12 +64,21 @@ async function startOurs(): Promise<Side> {
     seedPortolan(execute, { organisationId, useCaseId, startedBy: String(id) }, runs),
   );
   const close = () => control[Symbol.asyncDispose]();
-  return { name: "portolan", port: control.port, token, experimentId: `${useCaseId}-dev`, close };
+  return {
+    name: "portolan",
+    port: control.port,
+    token,
+    experimentId: `${useCaseId}-dev`,
+    roots: [...postgresRoots, ...newChildren(before)],
+    close,
+  };
 }
 
 async function startStock(): Promise<Side> {
-  await withDatabase(postgres.url, (execute) => execute("create database mlflow"));
-  const url = postgres.url.replace("/portolan?", "/mlflow?");
+  const before = ownChildren();
+  // A server of its own, with the same settings, so that neither takes connections from the other.
+  const own = await startEmbeddedPostgres({ folder: join(folder, "postgres-of-mlflow") });
+  const { url } = own;
   const python = await pythonOf("mlflow");
   const port = await freePort();
   const place = join(folder, "mlflow");
@@ -84,9 +103,10 @@ async function startStock(): Promise<Side> {
       HOME: place,
       DO_NOT_TRACK: "1",
       MLFLOW_DISABLE_TELEMETRY: "true",
-      // The server takes 40 connections, which the workers' own pools are too large for.
+      // The server takes 40 connections, and each of four workers has pools of its own.
       MLFLOW_SQLALCHEMYSTORE_POOL_SIZE: "4",
-      MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW: "1",
+      MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW: "0",
+      MLFLOW_SERVER_ENABLE_JOB_EXECUTION: "false",
     },
     stdio: ["ignore", log, log],
   });
@@ -106,8 +126,9 @@ async function startStock(): Promise<Side> {
     // The server's workers are its children: they are ended as a group.
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGTERM");
     await new Promise((resolve) => child.once("exit", resolve));
+    await own.stop();
   };
-  return { name: "mlflow", port, experimentId, close };
+  return { name: "mlflow", port, experimentId, roots: newChildren(before), close };
 }
 
 async function createRuns({ port, token, experimentId }: Side, count: number): Promise<string[]> {
@@ -197,7 +218,7 @@ function row(side: string, task: string, connections: number, measured: readonly
       .toFixed(1)
       .padStart(
         8,
-      )}/s  p50 ${middle((one) => one.p50).toFixed(1)} ms  p99 ${middle((one) => one.p99).toFixed(1)} ms${failed === 0 ? "" : `  FAILED ${failed}: ${failure}`}\n`,
+      )}/s  p50 ${middle((one) => one.p50).toFixed(1)} ms  p99 ${middle((one) => one.p99).toFixed(1)} ms  CPU ${middle((one) => one.cpuMs).toFixed(2)} ms${failed === 0 ? "" : `  FAILED ${failed}: ${failure}`}\n`,
   );
 }
 
@@ -224,6 +245,7 @@ try {
             path: `/api/2.0/mlflow/runs/${task.path}`,
             body: task.body(side, ids[at] ?? []),
             connections,
+            pids: withDescendants(side.roots),
             seconds: round === 0 ? Math.min(1, seconds) : seconds,
           });
           if (round > 0) results[at]?.push(measured);

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { cpuMicrosOf } from "./processes.ts";
 
 /** What a round of closed-loop load took, in milliseconds. */
 export interface Round {
@@ -6,6 +7,8 @@ export interface Round {
   readonly p50: number;
   readonly p99: number;
   readonly failed: number;
+  /** Of the server's processes and its database's, in milliseconds a request: what other work on the machine hardly changes. */
+  readonly cpuMs: number;
   /** The first answer that was none, for the reader of the figures. */
   readonly failure?: string;
 }
@@ -18,12 +21,15 @@ export interface Load {
   readonly body: (connection: number, n: number) => string;
   readonly connections: number;
   readonly seconds: number;
+  /** Processes whose CPU time is read. */
+  readonly pids: readonly number[];
 }
 
 /** One request after the other on each of so many kept connections, until the time is over. */
 export async function drive(load: Load): Promise<Round> {
   const took: number[] = [];
   const failures: string[] = [];
+  const spentBefore = cpuMicrosOf(load.pids);
   const started = performance.now();
   const end = started + load.seconds * 1000;
   await Promise.all(
@@ -48,6 +54,7 @@ export async function drive(load: Load): Promise<Round> {
     p50: at(0.5),
     p99: at(0.99),
     failed: failures.length,
+    cpuMs: (cpuMicrosOf(load.pids) - spentBefore) / 1000 / Math.max(1, took.length),
     ...(failure === undefined ? {} : { failure }),
   };
 }

@@ -2,7 +2,6 @@ import {
   type CallContext,
   canonicalBytes,
   digestBytes,
-  digestJson,
   type JsonObject,
   newId,
   PortolanError,
@@ -15,7 +14,7 @@ import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.
 import type { TrackingErrorCode } from "./errors.ts";
 import { findRun, type RunDeps, resourceOf } from "./find-run.ts";
 import { latestPoints } from "./latest-points.ts";
-import { jsonPoint } from "./point-groups.ts";
+import { sealPoints } from "./point-groups.ts";
 import type { PointWriter } from "./point-writer.ts";
 import { addBlock, raiseLatest } from "./points-store.ts";
 import type { RunFacts } from "./run-memory.ts";
@@ -64,7 +63,7 @@ export async function logBatch(deps: LogDeps, call: CallContext, runId: string, 
       if (batch.params.length > 0) await logParams(tx, runId, batch.params);
       if (batch.tags.length > 0) await setTags(tx.sql, runId, batch.tags);
       if (batch.metrics.length === 0) return;
-      await addBlock(tx.sql, { runId, digest: digestJson(metrics), now: tx.now }, batch.metrics);
+      await addBlock(tx.sql, { runId, digest: sealPoints(batch.metrics).digest, now: tx.now }, batch.metrics);
       await raiseLatest(tx.sql, runId, latestPoints(batch.metrics));
     },
   );
@@ -82,9 +81,9 @@ async function writePoints(
   points: readonly MetricPoint[],
 ): Promise<boolean> {
   await requireWriter(deps, call, runId, deps.points.runs.get(runId));
-  const content = canonicalBytes(points.map(jsonPoint));
-  const bytes = Math.max(content.length, limits.leastBytes);
-  return deps.points.write({ call, runId, points, digest: digestBytes(content), bytes });
+  const { length, digest } = sealPoints(points);
+  const bytes = Math.max(length, limits.leastBytes);
+  return deps.points.write({ call, runId, points, digest, bytes });
 }
 
 async function logParams(tx: Transaction, runId: string, params: readonly KeyValue[]): Promise<void> {
@@ -271,6 +270,11 @@ function placeOf({ run_id: id, origin, environment, use_case_id }: RunFacts) {
 
 function jsonText({ key, value }: KeyValue): JsonObject {
   return { key, value };
+}
+
+/** NaN has no JSON form; MLflow writes it as text. */
+function jsonPoint({ key, value, timestampMs, step }: MetricPoint): JsonObject {
+  return { key, value: Number.isNaN(value) ? "NaN" : value, timestampMs, step };
 }
 
 export function notOpen(runId: string): PortolanError<TrackingErrorCode> {

@@ -1,6 +1,6 @@
 import type { Sql } from "@portolan/kernel";
 import { type RawBuilder, sql as raw } from "kysely";
-import type { PointBlock, PointGroup } from "./point-groups.ts";
+import { columnsOf, type PointBlock, type PointGroup } from "./point-groups.ts";
 
 /** What became of a group. */
 export interface WrittenGroup {
@@ -55,11 +55,14 @@ export async function addGroup(
 }
 
 function blockRow({ runId, digest, points }: PointBlock): RawBuilder<unknown> {
-  const keys = [...new Set(points.map(({ key }) => key))];
-  const place = new Map(keys.map((key, i) => [key, i + 1]));
-  return raw`(${runId}::text, ${digest}::text, ${keys}::text[], ${points.map(({ key }) => place.get(key))}::integer[],
-    ${points.map(({ value }) => value)}::float8[], ${points.map(({ timestampMs }) => timestampMs)}::bigint[],
-    ${points.map(({ step }) => step)}::bigint[])`;
+  const { keys, keyOf, values, timestampsMs, steps } = columnsOf(points);
+  return raw`(${runId}::text, ${digest}::text, ${keys}::text[], ${listOf(keyOf)}::text::integer[],
+    ${listOf(values)}::text::float8[], ${listOf(timestampsMs)}::text::bigint[], ${listOf(steps)}::text::bigint[])`;
+}
+
+/** An array of numbers as PostgreSQL reads it: a driver writes thousands one by one, each in quotes. */
+export function listOf(numbers: readonly number[]): string {
+  return `{${numbers.join(",")}}`;
 }
 
 /** Of these runs those that have more metrics than one may. */

@@ -1,4 +1,4 @@
-import { type CallContext, type Digest, digestJson, type JsonObject } from "@portolan/kernel";
+import { type CallContext, canonicalBytes, type Digest, digestBytes } from "@portolan/kernel";
 import type { MetricPoint } from "./contract.ts";
 import { latestPoints } from "./latest-points.ts";
 
@@ -68,11 +68,47 @@ export function blocksOf(runId: string, requests: readonly PointsOfRequest[]): P
   const [first, ...others] = few;
   if (first === undefined) return [...own.values()];
   const points = few.flatMap((request) => request.points);
-  const digest = others.length === 0 ? first.digest : digestJson(points.map(jsonPoint));
+  const digest = others.length === 0 ? first.digest : sealPoints(points).digest;
   return [...own.set(digest, { runId, digest, points }).values()];
 }
 
-/** NaN has no JSON form; MLflow writes it as text. */
-export function jsonPoint({ key, value, timestampMs, step }: MetricPoint): JsonObject {
-  return { key, value: Number.isNaN(value) ? "NaN" : value, timestampMs, step };
+/** Points as they are stored: point i is keys[keyOf[i] - 1] with the i-th value, time and step. */
+export interface PointColumns {
+  readonly keys: readonly string[];
+  readonly keyOf: readonly number[];
+  readonly values: readonly number[];
+  readonly timestampsMs: readonly number[];
+  readonly steps: readonly number[];
+}
+
+/** Pure. */
+export function columnsOf(points: readonly MetricPoint[]): PointColumns {
+  const place = new Map<string, number>();
+  const keyOf = points.map(({ key }) => {
+    const known = place.get(key);
+    if (known !== undefined) return known;
+    place.set(key, place.size + 1);
+    return place.size;
+  });
+  return {
+    keys: [...place.keys()],
+    keyOf,
+    values: points.map(({ value }) => value),
+    timestampsMs: points.map(({ timestampMs }) => timestampMs),
+    steps: points.map(({ step }) => step),
+  };
+}
+
+/** The bytes that a request's points are counted by, and their digest: of the canonical JSON of their columns. Pure. */
+export function sealPoints(points: readonly MetricPoint[]): {
+  readonly length: number;
+  readonly digest: Digest;
+} {
+  const { values, ...columns } = columnsOf(points);
+  // NaN has no JSON form; MLflow writes it as text.
+  const bytes = canonicalBytes({
+    ...columns,
+    values: values.map((value) => (Number.isNaN(value) ? "NaN" : value)),
+  });
+  return { length: bytes.length, digest: digestBytes(bytes) };
 }

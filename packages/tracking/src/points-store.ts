@@ -1,6 +1,8 @@
 import type { Sql } from "@portolan/kernel";
 import { sql as raw } from "kysely";
 import type { MetricPoint } from "./contract.ts";
+import { columnsOf } from "./point-groups.ts";
+import { listOf } from "./point-groups-store.ts";
 
 /** Stores the points of one request as one row; the same points again change nothing. */
 export async function addBlock(
@@ -8,13 +10,11 @@ export async function addBlock(
   of: { readonly runId: string; readonly digest: string; readonly now: number },
   points: readonly MetricPoint[],
 ): Promise<void> {
-  const keys = [...new Set(points.map(({ key }) => key))];
-  const place = new Map(keys.map((key, i) => [key, i + 1]));
+  const { keys, keyOf, values, timestampsMs, steps } = columnsOf(points);
   await raw`insert into tracking.metric_blocks
       (run_id, digest, keys, key_of, point_values, timestamps_ms, steps, logged_at)
-    values (${of.runId}, ${of.digest}, ${keys}::text[], ${points.map(({ key }) => place.get(key))}::integer[],
-      ${points.map(({ value }) => value)}::float8[], ${points.map(({ timestampMs }) => timestampMs)}::bigint[],
-      ${points.map(({ step }) => step)}::bigint[], ${of.now})
+    values (${of.runId}, ${of.digest}, ${keys}::text[], ${listOf(keyOf)}::text::integer[], ${listOf(values)}::text::float8[],
+      ${listOf(timestampsMs)}::text::bigint[], ${listOf(steps)}::text::bigint[], ${of.now})
     on conflict do nothing`.execute(sql);
 }
 

@@ -3,11 +3,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { findPython, pythonMinors } from "@portolan/training";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Acme, bootstrapAcme } from "../../../apps/control/test/api.ts";
+import { type Acme, bootstrapAcme, must } from "../../../apps/control/test/api.ts";
 import { type InProcessControl, openControl } from "../../../apps/control/test/in-process.ts";
 import { openRun } from "../../../apps/control/test/tracked-runs.ts";
 import { installEnvironment, trial } from "../../../packages/training/test/trainer-fixture.ts";
 import { pythonClient } from "../../../tools/python-client.ts";
+import { runCommand } from "../../../tools/run-command.ts";
 
 /** MLflow's own client, unmodified, in a trainer behind its walls. */
 const python = await pythonClient("mlflow");
@@ -62,7 +63,7 @@ describe.skipIf(python === undefined)("the Python client of MLflow", () => {
       bad_key: "INVALID_PARAMETER_VALUE",
       other_metric: "RESOURCE_DOES_NOT_EXIST",
       other_run: "RESOURCE_DOES_NOT_EXIST",
-      new_run: "ENDPOINT_NOT_FOUND",
+      new_run: "PERMISSION_DENIED",
       traces: "ENDPOINT_NOT_FOUND",
       search: [true],
       no_search: "INVALID_PARAMETER_VALUE",
@@ -80,6 +81,60 @@ describe.skipIf(python === undefined)("the Python client of MLflow", () => {
       },
       loss: [0, 1, 2, 3, 4].map((step) => [step, 1 / (step + 1)]),
       curve: [1000, 999, 1_700_000_000_999, 0.999],
+    });
+  });
+
+  test("makes runs of a person's own, whose limits it explains", async () => {
+    const experiment = { experiment_id: `${acme.useCaseId}-dev` };
+    const body = await must(
+      control,
+      "POST",
+      "/api/2.0/mlflow/runs/create",
+      experiment,
+      await control.token("lea"),
+    );
+    const other = (body["run"] as { info: { run_id: string } }).info.run_id;
+    const { exitCode, output } = await runCommand(
+      python ?? "",
+      [join(import.meta.dirname, "person.py"), other],
+      {
+        cwd: folder,
+        env: {
+          PATH: process.env["PATH"],
+          HOME: folder,
+          MLFLOW_TRACKING_URI: await control.listen(),
+          MLFLOW_TRACKING_TOKEN: await control.token("sam"),
+        },
+      },
+    );
+    expect([exitCode, exitCode === 0 ? "" : output]).toEqual([0, ""]);
+    const denied = ["PERMISSION_DENIED", false];
+    expect(saidIn(output)).toEqual({
+      no_experiment: ["RESOURCE_DOES_NOT_EXIST", true],
+      own_experiment: ["PERMISSION_DENIED", true],
+      experiment: "flight-delays/dev",
+      mine: ["flight-delays/dev", "flight-delays/production", "flight-delays/staging"],
+      status: ["RUNNING", "active"],
+      ended: "FINISHED",
+      origin: "client",
+      artifacts: true,
+      params: { depth: "6", rate: "0.1" },
+      metrics: {
+        loss: "0.1",
+        not_there: "nan",
+        beyond: "-1.7976931348623157e+308",
+        huge: "1.7e+308",
+      },
+      history: [0, 1, 2, 3, 4, 9],
+      tags: { owner: "planning" },
+      // The run of the trainer above is of the same experiment.
+      search: ["by hand", "evening trial", "child"],
+      children: ["child"],
+      deleted: [["by hand"], [], ["INVALID_PARAMETER_VALUE", false]],
+      restored: ["by hand"],
+      others: denied,
+      own_tag: ["INVALID_PARAMETER_VALUE", false],
+      remade: ["PERMISSION_DENIED", true],
     });
   });
 });
