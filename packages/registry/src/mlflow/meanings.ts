@@ -1,4 +1,4 @@
-import type { Environment } from "@portolan/kernel";
+import { type Environment, environments } from "@portolan/kernel";
 
 /** Aliases and stages of MLflow that say what is served: writing one is asking for a promotion. */
 const promotedAs: Readonly<Record<string, Environment>> = {
@@ -14,10 +14,10 @@ export function environmentOfAlias(alias: string): Environment | undefined {
   return Object.hasOwn(promotedAs, name) ? promotedAs[name] : undefined;
 }
 
-/** The environment of one of MLflow's stages; `undefined` for `None` and `Archived`. Pure. */
+/** The environment of a stage: MLflow's two, and `dev`; `undefined` for `None` and `Archived`. Pure. */
 export function environmentOfStage(stage: string): Environment | undefined {
   const name = stage.toLowerCase();
-  return name === "staging" || name === "production" ? name : undefined;
+  return environments.find((known) => known === name);
 }
 
 /** MLflow's one stage of a version: the highest environment that it is promoted in. Pure. */

@@ -43,6 +43,8 @@ export interface NamedModel {
 }
 
 const nameForm = /^[a-z0-9][a-z0-9._-]{0,99}$/;
+/** Of one model, or of a search, the newest are looked at. */
+export const mostVersions = 1_000;
 const mostTagLength = 5_000;
 const mostTags = 200;
 
@@ -101,7 +103,10 @@ export async function readModelName(deps: NameDeps, call: CallContext, name: str
   const { organisationId } = call.actor;
   const [row] = await deps.work.read(call, (sql) => listModelNames(sql, organisationId, name));
   if (!row || !(await maySee(deps, call, row))) throw missingModel(name);
-  return { row, versions: await notedVersions(deps, call, await listReadableVersions(deps, call, name)) };
+  return {
+    row,
+    versions: await notedVersions(deps, call, await listReadableVersions(deps, call, name, mostVersions)),
+  };
 }
 
 /** All that the caller may see, by name. */
@@ -111,7 +116,7 @@ export async function listReadableModels(deps: NameDeps, call: CallContext): Pro
   const seen: NamedModel[] = [];
   for (const row of rows)
     if (await maySee(deps, call, row)) {
-      const versions = await listReadableVersions(deps, call, row.name);
+      const versions = await listReadableVersions(deps, call, row.name, mostVersions);
       seen.push({ row, versions: await notedVersions(deps, call, versions) });
     }
   return seen;

@@ -8,6 +8,7 @@ import {
   createModelName,
   invalid,
   listReadableModels,
+  mostVersions,
   notedVersions,
   noteModel,
   noteVersion,
@@ -67,7 +68,7 @@ export function mlflowRegistryRoutes(app: FastifyInstance, deps: RegisterDeps): 
 function modelRoutes(app: FastifyInstance, deps: RegisterDeps): void {
   app.post<{ Body: Static<typeof CreateModel> }>(
     "/registered-models/create",
-    writing("registry:import", "MLflow: take a name for versions to come", CreateModel),
+    writing("registry:create_model", "MLflow: take a name for versions to come", CreateModel),
     async ({ call, body: { name, description = "", tags: set = [] } }) => ({
       registered_model: modelAnswer(await createModelName(deps, call, { name, description, tags: set })),
     }),
@@ -134,7 +135,11 @@ function findingRoutes(app: FastifyInstance, deps: RegisterDeps): void {
     "/model-versions/search",
     reading("MLflow: versions, by a filter", Search),
     async ({ call, query }) => {
-      const all = await notedVersions(deps, call, await listReadableVersions(deps, call));
+      const all = await notedVersions(
+        deps,
+        call,
+        await listReadableVersions(deps, call, undefined, mostVersions),
+      );
       return findVersions(all, query, listOf(query.order_by));
     },
   );

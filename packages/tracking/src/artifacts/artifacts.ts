@@ -16,7 +16,7 @@ import {
 import { limits } from "../check-values.ts";
 import type { TrackingErrorCode } from "../errors.ts";
 import { experimentIdOf } from "../experiment-id.ts";
-import { findRun } from "../find-run.ts";
+import { findRun, findRunOr } from "../find-run.ts";
 import { type LogDeps, notOpen, requireWriter } from "../log-to-run.ts";
 import { findModelRow } from "../models/model-store.ts";
 import type { TrackedRun } from "../ports.ts";
@@ -159,9 +159,10 @@ async function locate(deps: ArtifactDeps, call: CallContext, address: ArtifactAd
     owner.kind === "model"
       ? await deps.work.read(call, (sql) => findModelRow(sql, organisationId, owner.id))
       : undefined;
-  if (owner.kind === "model" && !row) throw missingArtifact(path);
-  const run = await findRun(deps, call, row?.run_id ?? owner.id);
-  if (experimentIdOf({ ...run, organisationId }) !== address.experimentId) throw missingArtifact(path);
+  const missing = () => missingArtifact(path);
+  if (owner.kind === "model" && !row) throw missing();
+  const run = row ? await findRunOr(deps, call, row.run_id, missing) : await findRun(deps, call, owner.id);
+  if (experimentIdOf({ ...run, organisationId }) !== address.experimentId) throw missing();
   const root = { runId: run.id, ...(row ? { modelId: row.id } : {}) };
   return { run, root, path, isSettled: row?.status === "LOGGED_MODEL_READY" };
 }

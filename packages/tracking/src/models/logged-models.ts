@@ -4,7 +4,6 @@ import {
   type CallContext,
   canonicalBytes,
   digestBytes,
-  isPortolanError,
   type JsonObject,
   newId,
   PortolanError,
@@ -15,7 +14,7 @@ import { checkBatch, limits, ownTagViolations, refuse } from "../check-values.ts
 import type { KeyValue, ModelStatus } from "../contract.ts";
 import type { TrackingErrorCode } from "../errors.ts";
 import { experimentIdOf } from "../experiment-id.ts";
-import { findRun } from "../find-run.ts";
+import { findRun, findRunOr } from "../find-run.ts";
 import { type LogDeps, notOpen, requireWriter } from "../log-to-run.ts";
 import type { TrackedRun } from "../ports.ts";
 import { countLogged } from "../store.ts";
@@ -67,7 +66,13 @@ export async function createModel(deps: LogDeps, call: CallContext, asked: NewMo
   const run = await findRun(deps, call, runId);
   if (experimentIdOf({ ...run, organisationId }) !== experimentId)
     return invalid(`the run ${runId} is of another experiment`, "Name the experiment of the run.");
-  return write(deps, call, { runId, event: "tracking.model.created", content: { name } }, async (tx) => {
+  const content = {
+    name,
+    ...(modelType === undefined ? {} : { modelType }),
+    params: params.map(jsonText),
+    tags: tags.map(jsonText),
+  };
+  return write(deps, call, { runId, event: "tracking.model.created", content }, async (tx) => {
     const row: ModelRow = {
       id: `m-${randomBytes(16).toString("hex")}`,
       run_id: runId,
@@ -92,13 +97,7 @@ export async function readModel(deps: LogDeps, call: CallContext, id: string): P
   const { organisationId } = call.actor;
   const row = await deps.work.read(call, (sql) => findModelRow(sql, organisationId, id));
   if (!row || row.deleted_at !== null) throw missingModel(id);
-  try {
-    await findRun(deps, call, row.run_id);
-  } catch (error) {
-    throw isPortolanError(error) && error.code === deps.runs.missing(row.run_id).code
-      ? missingModel(id)
-      : error;
-  }
+  await findRunOr(deps, call, row.run_id, () => missingModel(id));
   const [found] = await deps.work.read(call, (sql) => withMetrics(sql, [row]));
   return found ?? { row, metrics: [] };
 }
@@ -168,7 +167,7 @@ export async function alterModel(
     runId: row.run_id,
     modelId: id,
     event: eventOf[change.kind],
-    content: { model: id, kind: change.kind },
+    content: { model: id, ...jsonOf(change) },
   };
   await write(deps, call, leaf, async (tx) => {
     // The run's row is held: no other change of this model comes between.
@@ -232,7 +231,9 @@ export async function logModelMetrics(
 ): Promise<void> {
   if (points.length === 0) return;
   for (const modelId of new Set(points.map((point) => point.modelId))) await readModel(deps, call, modelId);
-  const content = { models: [...new Set(points.map(({ modelId }) => modelId))], points: points.length };
+  // NaN has no JSON form; MLflow writes it as text.
+  const shown = (value: number) => (Number.isNaN(value) ? "NaN" : value);
+  const content = { points: points.map(({ value, ...point }) => ({ ...point, value: shown(value) })) };
   await write(deps, call, { runId, event: "tracking.model_metrics.logged", content }, (tx) =>
     raiseModelMetrics(tx.sql, runId, points),
   );
@@ -284,6 +285,21 @@ async function write<Value>(
     });
     return value;
   });
+}
+
+function jsonOf(change: ModelChange): JsonObject {
+  switch (change.kind) {
+    case "params":
+      return { kind: change.kind, params: change.params.map(jsonText) };
+    case "tags":
+      return { kind: change.kind, tags: change.tags.map(jsonText) };
+    default:
+      return { ...change };
+  }
+}
+
+function jsonText({ key, value }: KeyValue): JsonObject {
+  return { key, value };
 }
 
 function mergeParams(before: readonly KeyValue[], added: readonly KeyValue[]): KeyValue[] {

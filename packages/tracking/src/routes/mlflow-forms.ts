@@ -166,8 +166,16 @@ export function runIdOf({ run_id, run_uuid }: RunNamed): string {
   return id ?? "";
 }
 
-/** @throws PortolanError `tracking.invalid_value` for numbers that are not exact */
+/** @throws PortolanError `tracking.invalid_value` for numbers that are not exact, and for a data set without a model */
 export function pointOf(one: Metric, pointer: string): MetricPoint {
+  if (!one.model_id && (one.dataset_name || one.dataset_digest))
+    refuse([
+      {
+        detail: "of a metric on a data set the model is to be named, too",
+        mend: "Log the metric with model_id, or without the data set.",
+        at: { pointer },
+      },
+    ]);
   return {
     key: one.key,
     value: doubleOf(one.value),
