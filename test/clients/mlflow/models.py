@@ -60,7 +60,7 @@ say("by_model", mlflow.sklearn.load_model(info.model_uri).predict(rows).tolist()
 
 if registering[0] == "accepted":
     say("by_version", mlflow.sklearn.load_model(f"models:/{NAME}/1").predict(rows).tolist())
-    say("pickle_promoted", refused(lambda: client.set_registered_model_alias(NAME, "champion", "1")))
+    say("pickle_promoted", refused(lambda: client.set_registered_model_alias(NAME, "dev", "1")))
     client.set_registered_model_alias(NAME, "trial", "1")
     say("by_alias", mlflow.sklearn.load_model(f"models:/{NAME}@trial").predict(rows).tolist())
     with mlflow.start_run():

@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readTemplate } from "@portolan/charter";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bootstrapAcme, must } from "../../../apps/control/test/api.ts";
+import { bootstrapAcme, must, putInForce } from "../../../apps/control/test/api.ts";
 import { type InProcessControl, openControl } from "../../../apps/control/test/in-process.ts";
 import { pythonClient } from "../../../tools/python-client.ts";
 import { runCommand } from "../../../tools/run-command.ts";
@@ -14,9 +15,12 @@ const python = await pythonClient("mlflow");
 describe.skipIf(python === undefined)("models through the Python client of MLflow", () => {
   let control: InProcessControl;
   let folder: string;
+  let url: string;
   beforeAll(async () => {
     control = await openControl();
     await bootstrapAcme(control, control.secret);
+    await putInForce(control, readTemplate("flight-delays"));
+    url = await control.listen();
     folder = await mkdtemp(join(tmpdir(), "portolan-mlflow-models-"));
     await writeFile(join(folder, "model.onnx"), logisticModel([1, 2], 0.5));
   });
@@ -32,7 +36,7 @@ describe.skipIf(python === undefined)("models through the Python client of MLflo
       env: {
         PATH: process.env["PATH"],
         HOME: folder,
-        MLFLOW_TRACKING_URI: await control.listen(),
+        MLFLOW_TRACKING_URI: url,
         MLFLOW_TRACKING_TOKEN: await control.token(principal),
         MLFLOW_ALLOW_PICKLE_DESERIALIZATION: "true",
       },
@@ -59,17 +63,24 @@ describe.skipIf(python === undefined)("models through the Python client of MLflo
       by_version: classes,
       pickle_promoted: ["PERMISSION_DENIED", expect.stringContaining("servable")],
       by_alias: classes,
-      onnx_version: [2, "READY", { by: "pipeline" }],
+      onnx_version: ["2", "READY", { by: "pipeline" }],
       dev: "accepted",
-      champion: ["INVALID_PARAMETER_VALUE", expect.stringContaining("charter")],
-      production: "INVALID_PARAMETER_VALUE",
+      champion: ["PERMISSION_DENIED", expect.stringContaining("staging-first: never in staging")],
+      production: "PERMISSION_DENIED",
       not_champion: "INVALID_PARAMETER_VALUE",
       approval: "INVALID_PARAMETER_VALUE",
       deleted: "PERMISSION_DENIED",
-      versions: [1, 2],
+      versions: ["1", "2"],
       names: ["arrivals"],
-      aliases: { dev: 2, trial: 1 },
+      aliases: { dev: "2", trial: "1" },
     });
+    const blocked = await control.database.session((session) =>
+      session.query(
+        "select 1 from ledger.rows where convert_from(payload, 'UTF8') like '%promotion_blocked%'",
+      ),
+    );
+    // The alias dev of the pickle, champion and Production of the ONNX version.
+    expect(blocked).toHaveLength(3);
     const { versions } = await must(
       control,
       "GET",

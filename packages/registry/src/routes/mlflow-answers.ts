@@ -45,7 +45,7 @@ export function modelAnswer(named: NamedModel) {
     last_updated_timestamp: millis(newest),
     ...(user === undefined ? {} : { user_id: user }),
     description: row.description,
-    latest_versions: latestOf(named).map(({ aliases: _, ...one }) => versionAnswer({ ...one, aliases: [] })),
+    latest_versions: latestOf(named).map((one) => versionAnswer({ ...one, aliases: [] })),
     tags: row.tags,
     aliases: versions.flatMap(({ version, aliases }) =>
       aliases.map((alias) => ({ alias, version: String(version.version) })),

@@ -11,8 +11,7 @@ export interface ArtifactAddress {
 const mostPathLength = 1_000;
 const mostSegmentLength = 255;
 /** Control characters, what ends a path in a URL or separates one elsewhere, and escapes that a second decoding would open. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are refused
-const oddCharacters = /[\u0000-\u001f\u007f\\#?]|%[0-9a-fA-F]{2}/;
+const oddCharacters = /[\p{Cc}\\#?]|%[0-9a-fA-F]{2}/u;
 
 /**
  * Reads `<experiment>/<run>/artifacts/<path>` or `<experiment>/models/<model>/artifacts/<path>`, decoded once. Pure.
