@@ -229,6 +229,18 @@ test("nobody but its trainer writes to a run, whatever their role; nobody of ano
   });
 });
 
+test("somebody else's client run is read and not written, and the refusal is on the ledger", async () => {
+  const experiment = { experiment_id: `${acme.useCaseId}-dev` };
+  const made = await must(control, "POST", `${mlflow}/runs/create`, experiment, sam);
+  const run_id = (made["run"] as { info: { run_id: string } }).info.run_id;
+  const lea = await control.token("lea");
+  expect((await control.call("GET", `${mlflow}/runs/get?run_id=${run_id}`, undefined, lea)).status).toBe(200);
+  const refused = await control.call("POST", `${mlflow}/runs/log-metric`, { run_id, ...point }, lea);
+  expect(refused).toMatchObject({ status: 403, body: { error_code: "PERMISSION_DENIED" } });
+  const rows = (await denials()).filter((row) => row.includes(refused.requestId));
+  expect(rows).toEqual([expect.stringContaining("only its maker logs to a run")]);
+});
+
 test("the socket of a run takes tracking calls alone, with a credential", async () => {
   const token = run.token.reveal();
   const own = `${mlflow}/runs/get?run_id=${run.id}`;

@@ -17,7 +17,7 @@ export {
 export { trackingErrors } from "./errors.ts";
 export { type ModelSource, readModelSource } from "./models/logged-models.ts";
 export { PointWriter } from "./point-writer.ts";
-export type { RunDirectory, RunOrigin, TrackedRun, UseCaseNames } from "./ports.ts";
+export type { RecordRefusal, RunDirectory, RunOrigin, TrackedRun, UseCaseNames } from "./ports.ts";
 export { runOfToken } from "./run-token.ts";
 export type { MlflowRouteDeps };
 

@@ -17,6 +17,7 @@ import { latestPoints } from "./latest-points.ts";
 import { sealPoints } from "./point-groups.ts";
 import type { PointWriter } from "./point-writer.ts";
 import { addBlock, raiseLatest } from "./points-store.ts";
+import type { RecordRefusal } from "./ports.ts";
 import type { RunFacts } from "./run-memory.ts";
 import { nameTag } from "./run-tags.ts";
 import {
@@ -34,6 +35,7 @@ import {
 export interface LogDeps extends RunDeps {
   readonly points: PointWriter;
   readonly recordBatch: RecordBatch;
+  readonly recordRefusal: RecordRefusal;
 }
 
 /**
@@ -260,7 +262,10 @@ export async function requireWriter(
   await requireSeen(deps.authorizer, call, question, () => deps.runs.missing(runId));
   if (own) deps.points.runs.keep(own);
   if (own?.origin !== "client") return;
-  if (own.started_by !== caller) throw notOwner(runId);
+  if (own.started_by !== caller) {
+    await deps.recordRefusal(call, { ...question, reason: "only its maker logs to a run" });
+    throw notOwner(runId);
+  }
   if (row?.deleted_at) throw deleted(runId);
 }
 

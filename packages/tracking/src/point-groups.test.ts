@@ -25,7 +25,7 @@ const many = (from: number) => Array.from({ length: 100 }, (_, i) => point("curv
 test("few points of one run share a block, whose digest is of them all; many are the block that they are when sent again", () => {
   const alone = request("crn_1", [point("loss", 1)], "sha256:alone");
   expect(blocksOf("crn_1", [alone])).toEqual([
-    { runId: "crn_1", digest: "sha256:alone", points: alone.points },
+    { runId: "crn_1", call, requests: 1, digest: "sha256:alone", points: alone.points },
   ]);
   const large = request("crn_1", many(0), "sha256:large");
   const blocks = blocksOf("crn_1", [alone, large, request("crn_1", [point("loss", 2, Number.NaN)]), large]);

@@ -13,9 +13,12 @@ export interface PointsOfRequest {
   readonly bytes: number;
 }
 
-/** Points that are stored as one row. */
+/** Points of one caller that are stored as one row. */
 export interface PointBlock {
   readonly runId: string;
+  readonly call: CallContext;
+  /** How many requests they came in. */
+  readonly requests: number;
   readonly digest: Digest;
   readonly points: readonly MetricPoint[];
 }
@@ -64,12 +67,14 @@ export function blocksOf(runId: string, requests: readonly PointsOfRequest[]): P
     requests.filter(({ points }) => points.length < fewPoints),
     requests.filter(({ points }) => points.length >= fewPoints),
   ];
-  const own = new Map(many.map(({ digest, points }) => [digest, { runId, digest, points }]));
+  const own = new Map(
+    many.map(({ call, digest, points }) => [digest, { runId, call, requests: 1, digest, points }]),
+  );
   const [first, ...others] = few;
   if (first === undefined) return [...own.values()];
   const points = few.flatMap((request) => request.points);
   const digest = others.length === 0 ? first.digest : sealPoints(points).digest;
-  return [...own.set(digest, { runId, digest, points }).values()];
+  return [...own.set(digest, { runId, call: first.call, requests: few.length, digest, points }).values()];
 }
 
 /** Points as they are stored: point i is keys[keyOf[i] - 1] with the i-th value, time and step. */

@@ -7,7 +7,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { limits } from "./check-values.ts";
-import { blocksOf, callerOf, groupOf, type PointsOfRequest } from "./point-groups.ts";
+import { callerOf, groupOf, type PointBlock, type PointsOfRequest } from "./point-groups.ts";
 import { addGroup, findCrowded } from "./point-groups-store.ts";
 import { RunMemory } from "./run-memory.ts";
 
@@ -20,6 +20,7 @@ export interface PointWriterDeps {
 /** Requests, and points, of one transaction at most: what it holds back while it commits. */
 const mostRequests = 256;
 const mostPoints = 20_000;
+const mostCrowded = 1_000;
 
 interface Waiting {
   readonly request: PointsOfRequest;
@@ -34,6 +35,8 @@ export class PointWriter {
   readonly runs = new RunMemory();
   readonly #deps: PointWriterDeps;
   readonly #waiting: Waiting[] = [];
+  /** Runs that would keep others from being written together, if they tried again and again. */
+  #crowded = new Set<string>();
   #isAtWork = false;
 
   constructor(deps: PointWriterDeps) {
@@ -45,6 +48,8 @@ export class PointWriter {
    * more, or the group that it was in failed, which says nothing of this request.
    */
   write(request: PointsOfRequest): Promise<boolean> {
+    if (this.#crowded.size > mostCrowded) this.#crowded = new Set();
+    if (this.#crowded.has(request.runId)) return Promise.resolve(false);
     return new Promise((settle) => {
       this.#waiting.push({ request, settle });
       void this.#work();
@@ -80,45 +85,46 @@ export class PointWriter {
     try {
       return await this.#deps.work.write(first.call, (tx) => this.#writeGroup(tx, requests));
     } catch (error) {
-      this.#deps.log.warn({ err: error, requests: requests.length }, "tracking.group.failed");
+      if (!(error instanceof CrowdedGroup))
+        this.#deps.log.warn({ err: error, requests: requests.length }, "tracking.group.failed");
       return new Set();
     }
   }
 
   async #writeGroup(tx: Transaction, requests: readonly PointsOfRequest[]): Promise<ReadonlySet<string>> {
-    const { taken, grown } = await addGroup(tx.sql, groupOf(requests), {
-      now: tx.now,
-      mostBytes: limits.runBytes,
-    });
-    const crowded = await findCrowded(tx.sql, grown, limits.runKeys.latest_metrics);
-    if (crowded.length > 0) throw new Error(`too many metrics in ${crowded.join()}`);
-    const written = requests.filter(({ runId }) => taken.has(runId));
+    const group = groupOf(requests);
+    const { taken, grown } = await addGroup(tx.sql, group, { now: tx.now, mostBytes: limits.runBytes });
+    for (const runId of await findCrowded(tx.sql, grown, limits.runKeys.latest_metrics))
+      this.#crowded.add(runId);
+    if (grown.some((runId) => this.#crowded.has(runId))) throw new CrowdedGroup();
+    const written = group.blocks.filter(({ runId }) => taken.has(runId));
     for (const own of Map.groupBy(written, ({ call }) => callerOf(call)).values())
       await this.#record(tx, own);
     return taken;
   }
 
-  /** One leaf for the requests of one caller: its digest is the stored block's, or that of the list of them. */
-  async #record(tx: Transaction, requests: readonly PointsOfRequest[]): Promise<void> {
-    const [first] = requests;
+  /** One leaf for the blocks of one caller: its digest is the block's, or that of the list of them. */
+  async #record(tx: Transaction, blocks: readonly PointBlock[]): Promise<void> {
+    const [first, ...others] = blocks;
     if (first === undefined) return;
-    const byRun = Map.groupBy(requests, ({ runId }) => runId);
-    const blocks = [...byRun].flatMap(([runId, own]) => blocksOf(runId, own));
-    const named = blocks.map(({ runId, digest }) => ({ runId, digest }));
-    const [only, ...others] = named;
-    const runs = [...byRun.keys()].toSorted();
+    const runs = [...new Set(blocks.map(({ runId }) => runId))];
+    const requests = blocks.reduce((sum, block) => sum + block.requests, 0);
     await this.#deps.recordBatch(
       { ...tx, call: first.call },
       {
         event: "tracking.batch.logged",
         subject: runs.length === 1 ? first.runId : first.call.actor.id,
-        digest: only !== undefined && others.length === 0 ? only.digest : digestJson(named),
-        count: requests.reduce((sum, { points }) => sum + points.length, 0),
+        digest:
+          others.length === 0
+            ? first.digest
+            : digestJson(blocks.map(({ runId, digest }) => ({ runId, digest }))),
+        count: blocks.reduce((sum, { points }) => sum + points.length, 0),
         key: `tracking:${newId("request", tx.now)}`,
-        ...(others.length === 0
-          ? {}
-          : { detail: { blocks: blocks.length, requests: requests.length, runs } }),
+        ...(others.length === 0 ? {} : { detail: { blocks: blocks.length, requests, runs } }),
       },
     );
   }
 }
+
+/** A run of the group has more metrics than it may: the group is given up, and that run's requests are written alone from now on. */
+class CrowdedGroup extends Error {}

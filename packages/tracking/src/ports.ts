@@ -1,4 +1,4 @@
-import type { CallContext, Environment, PortolanError } from "@portolan/kernel";
+import type { CallContext, Environment, PortolanError, ResourceRef } from "@portolan/kernel";
 
 /**
  * Who made a run: `trainer`, a job of `training`, whose trainer alone logs to it; `client`, whoever asked for it by MLflow's API.
@@ -48,3 +48,9 @@ export interface UseCaseNames {
   /** All of the organisation, by name. */
   list(organisationId: string): Promise<readonly NamedUseCase[]>;
 }
+
+/** Leaves the record of a refusal that no policy made; `identity` has it. */
+export type RecordRefusal = (
+  call: CallContext,
+  refused: { readonly action: string; readonly resource: ResourceRef; readonly reason: string },
+) => void | Promise<void>;

@@ -90,6 +90,9 @@ describe("a run that a client makes", () => {
       expect(await refusal(f.post("runs/log-metric", { run_id, ...point }, caller))).toEqual(denied);
       expect(await refusal(f.post("runs/update", { run_id, status: "FAILED" }, caller))).toEqual(denied);
     }
+    // The authorizer records what it refuses itself: here it let the first of them.
+    const refused = "usr_other: training:track: only its maker logs to a run";
+    expect(f.refusals).toEqual([refused, refused]);
     for (const call of ["runs/delete", "runs/restore"])
       expect(await refusal(f.post(call, { run_id }, "reader usr_reader"))).toEqual(denied);
     expect(await refusal(f.post("runs/create", { experiment_id }, "reader usr_reader"))).toEqual(denied);

@@ -105,8 +105,14 @@ test("a group that would leave a run with too many metrics is written by nobody 
     { run: crowded, step: 2, key: "k7" },
   ];
   expect(await together(calls)).toEqual([true, false, false, false]);
-  expect(await together([{ run: crowded, step: 3, key: "k7" }])).toEqual([true]);
-  expect((await pointsOf(other)).map(({ step }) => step)).toEqual([1]);
+  // From then on it is written alone, and keeps nobody out.
+  const again = [
+    { run: other, step: 3 },
+    { run: crowded, step: 3 },
+    { run: other, step: 4 },
+  ];
+  expect(await together(again)).toEqual([true, false, true]);
+  expect((await pointsOf(other)).map(({ step }) => step)).toEqual([1, 3, 4]);
 });
 
 test("each caller's points are in a leaf in their own name", async () => {

@@ -27,6 +27,8 @@ export interface TrackingFixture {
   readonly call: CallContext;
   /** What the routes write points with. */
   readonly points: PointWriter;
+  /** What was refused by no policy: `<principal>: <action>: <reason>`. */
+  readonly refusals: readonly string[];
   /** A run of an attempt that is open. */
   aRun(): Promise<string>;
   /** Writes it where a search looks, as training has it. */
@@ -62,6 +64,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   const call = aCall({ roles: ["engineer"] });
   const runs = new Map<string, TrackedRun>();
   const withheld = new Set<string>();
+  const refusals: string[] = [];
   const log = createLogger({ name: "tracking", level: "silent" });
   const points = new PointWriter({ work, recordBatch: recordBatchDigest, log });
   const app = Fastify();
@@ -90,6 +93,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
     log,
     catalogue: { ...trackingErrors, "identity.forbidden": { status: 403, title: "Not allowed" } },
     recordBatch: recordBatchDigest,
+    recordRefusal: ({ actor }, { action, reason }) => void refusals.push(`${actor.id}: ${action}: ${reason}`),
     points,
     runs: {
       find: (_call, runId) => {
@@ -122,6 +126,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
     db,
     call,
     points,
+    refusals,
     aRun: async () => {
       const id = newId("trainingRun", systemClock.now());
       runs.set(id, {

@@ -61,6 +61,7 @@ export function openRunTracking(deps: {
     catalogue: { ...trackingErrors, ...trainingErrors },
     recordBatch: recordBatchDigest,
     ...withoutFiles,
+    recordRefusal: () => undefined,
     points: new PointWriter({ work, recordBatch: recordBatchDigest, log }),
     runs: {
       find: async (call, id) => {

@@ -38,7 +38,7 @@ export function wireTracking(
   { artifacts, rows }: Pick<RegistryDeps, "artifacts" | "rows">,
 ): MlflowRouteDeps {
   const { work, log, objects } = base;
-  const { authorizer, directory } = identity;
+  const { authorizer, directory, onDenied } = identity;
   return {
     work,
     authorizer,
@@ -48,6 +48,14 @@ export function wireTracking(
     artifacts,
     rows,
     recordBatch: recordBatchDigest,
+    recordRefusal: async ({ actor, requestId }, refused) =>
+      onDenied({
+        kind: "forbidden",
+        requestId,
+        principalId: actor.id,
+        organisationId: actor.organisationId,
+        ...refused,
+      }),
     points: new PointWriter({ work, recordBatch: recordBatchDigest, log }),
     runs: {
       find: async (call, runId) => trackedRun(await readTrainingRun({ uow: work, authorizer }, call, runId)),
